@@ -1,0 +1,53 @@
+# One entry point for people and for CI. Every target sets up what it needs.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+UV := $(shell command -v uv 2>/dev/null || echo $(BIN)/uv)
+STAMP := $(VENV)/.installed
+
+.PHONY: help install demo test lint format bench wheel-check schemas clean
+
+help: ## show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "spendstream needs Python 3.11 or newer; run: make PYTHON=/path/to/python3.11 install"; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); echo "Python's venv module is missing. On Debian: apt-get install python3-venv"; exit 1; }
+
+$(STAMP): $(BIN)/python pyproject.toml uv.lock
+	@command -v uv >/dev/null 2>&1 || test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	@# --inexact: keep the uv that was installed into the environment itself
+	@$(UV) sync --frozen --quiet --inexact --python $(BIN)/python
+	@touch $@
+
+install: $(STAMP) ## make .venv with everything, as pinned in uv.lock
+
+demo: $(STAMP) ## an hour of simulated AI traffic with an incident, through the whole pipeline, in under two minutes
+	@$(BIN)/spendstream demo
+
+test: $(STAMP) ## all tests, in parallel
+	@$(BIN)/pytest -n auto --dist loadgroup
+
+lint: $(STAMP) ## ruff, format check, mypy --strict
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+format: $(STAMP) ## format the code and fix what can be fixed
+	@$(BIN)/ruff check --fix-only --quiet .
+	@$(BIN)/ruff format .
+
+bench: $(STAMP) ## the benchmarks (minutes); results go to bench-results/
+	@$(BIN)/python -m tests.benchmarks
+
+schemas: $(STAMP) ## regenerate the JSON Schemas from the models
+	@$(BIN)/python -m spendstream_schemas.jsonschema schemas/json
+
+wheel-check: $(STAMP) ## build the wheel, install it alone, check that the SDK needs nothing of the pipeline
+	@bash infra/wheel_check.sh
+
+clean: ## remove what the targets made
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis dist build .spendstream demo-data bench-results report.html
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

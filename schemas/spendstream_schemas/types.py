@@ -1,0 +1,74 @@
+"""The bounds and building blocks every message is made of."""
+
+import os
+import time
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Annotated, Any, Final
+
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic_core import PydanticCustomError
+
+from spendstream_schemas.reasons import InvalidReason
+
+MAX_MESSAGE_BYTES: Final = 64 * 1024
+MAX_COUNT: Final = 10**12
+"""Bound of one counted meter of one event (tokens, calls). Above it the producer is broken, not busy."""
+MAX_QUANTITY: Final = Decimal(10) ** 15
+EARLIEST_OCCURRED_AT: Final = datetime(2020, 1, 1, tzinfo=UTC)
+
+
+def refuse(reason: InvalidReason, message: str) -> PydanticCustomError:
+    """A validation error that carries its reason code as pydantic's error type."""
+    return PydanticCustomError(reason.value, "{message}", {"message": message})
+
+
+def _no_control_characters(value: str) -> str:
+    if not value.isprintable():
+        raise refuse(InvalidReason.EMPTY_VALUE, "must not hold control or unprintable characters")
+    return value
+
+
+def _utc(value: datetime) -> datetime:
+    value = value.astimezone(UTC)
+    if value < EARLIEST_OCCURRED_AT:
+        raise refuse(InvalidReason.OCCURRED_TOO_EARLY, f"is before {EARLIEST_OCCURRED_AT:%Y-%m-%d}")
+    return value
+
+
+def _timestamp_is_text(value: Any) -> Any:
+    """Numbers are refused: seconds, milliseconds and microseconds since 1970 cannot be told apart."""
+    if not isinstance(value, (str, datetime)):
+        raise refuse(InvalidReason.BAD_TIMESTAMP, "must be an ISO 8601 string with a UTC offset")
+    return value
+
+
+_PRINTABLE = AfterValidator(_no_control_characters)
+
+Text64 = Annotated[str, Field(strict=True, min_length=1, max_length=64), _PRINTABLE]
+Text128 = Annotated[str, Field(strict=True, min_length=1, max_length=128), _PRINTABLE]
+Text256 = Annotated[str, Field(strict=True, min_length=1, max_length=256), _PRINTABLE]
+Count = Annotated[int, Field(strict=True, ge=0, le=MAX_COUNT)]
+Quantity = Annotated[
+    Decimal,
+    Field(ge=0, le=MAX_QUANTITY, max_digits=27, decimal_places=12, allow_inf_nan=False),
+]
+"""A non-negative amount with at most 12 decimal places, as a JSON number or (for exactness) a string."""
+Timestamp = Annotated[AwareDatetime, BeforeValidator(_timestamp_is_text), AfterValidator(_utc)]
+"""An instant: given with any UTC offset, kept in UTC with microseconds."""
+Labels = Annotated[dict[Text64, Annotated[str, Field(strict=True, max_length=256), _PRINTABLE]], Field(max_length=32)]
+
+
+class Message(BaseModel):
+    """Base of all messages: immutable, unknown fields refused unless the reader says otherwise."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_enum_values=False, ser_json_inf_nan="null")
+
+
+def new_event_id() -> str:
+    """A UUIDv7 (RFC 9562): unique, and sortable by the millisecond it was made in."""
+    value = (time.time_ns() // 1_000_000) << 80 | int.from_bytes(os.urandom(10), "big")
+    value = value & ~(0xF000 << 64) | 0x7000 << 64
+    value = value & ~(0xC000 << 48) | 0x8000 << 48
+    text = f"{value:032x}"
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"

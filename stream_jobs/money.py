@@ -1,0 +1,33 @@
+"""Money is an integer of pico-USD (1e-12 USD) inside the application and a Decimal at its edges. Never a float."""
+
+from decimal import ROUND_HALF_EVEN, Context, Decimal
+from typing import Final
+
+PICO_PER_USD: Final = 10**12
+PICO_PLACES: Final = 12
+_EXACT: Final = Context(prec=60, rounding=ROUND_HALF_EVEN)
+
+
+def pico_from_usd(usd: Decimal) -> int:
+    """The nearest pico-USD (half to even). Exact for every amount with up to 12 decimal places."""
+    return int(_EXACT.to_integral_value(_EXACT.scaleb(usd, PICO_PLACES)))
+
+
+def usd_from_pico(pico: int) -> Decimal:
+    """Exact, with 12 decimal places."""
+    return _EXACT.scaleb(Decimal(pico), -PICO_PLACES)
+
+
+def usd_text(pico: int) -> str:
+    """Exact plain decimal notation without superfluous zeros: 2500000000 -> '0.0025'."""
+    text = f"{usd_from_pico(pico):f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def divide_half_even(numerator: int, denominator: int) -> int:
+    """numerator / denominator as the nearest integer, half to even; the denominator is positive."""
+    quotient, remainder = divmod(numerator, denominator)
+    twice = 2 * remainder
+    if twice > denominator or (twice == denominator and quotient & 1):
+        return quotient + 1
+    return quotient

@@ -1,0 +1,39 @@
+"""What pricing one event gives: a receipt, or a reason why there is none."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from spendstream_schemas import UnpricedReason
+
+
+@dataclass(frozen=True, slots=True)
+class PriceLine:
+    """One SKU on the receipt. Costs are pico-USD, rounded half to even once per line."""
+
+    sku: str  # stable id of the priced meter under its conditions
+    meter: str  # a name from METERS, or "tool.<kind>"
+    quantity: int | Decimal
+    list_unit_price: Decimal  # USD per unit of the meter
+    unit_price: Decimal  # contracted USD per unit of the meter
+    list_cost: int
+    contracted_cost: int
+    effective_cost: int
+
+
+@dataclass(frozen=True, slots=True)
+class Pricing:
+    """The receipt of one event. Without a price (`reason` is set) there are no costs at all, not zero ones."""
+
+    price_book_version: str
+    price_model: str = ""  # the book's id of what was priced; empty when nothing matched
+    reason: UnpricedReason | None = None
+    detail: str = ""  # for people: what exactly has no price
+    lines: tuple[PriceLine, ...] = ()
+    list_cost: int | None = None  # pico-USD
+    contracted_cost: int | None = None
+    effective_cost: int | None = None
+    avoided_cost: int = 0  # pico-USD the service's own cache saved (contracted)
+
+    @property
+    def priced(self) -> bool:
+        return self.reason is None
