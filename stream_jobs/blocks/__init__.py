@@ -1,0 +1,1 @@
+"""Blocks: one contiguous offset range of one partition, booked exactly once."""

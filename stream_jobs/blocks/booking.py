@@ -1,0 +1,60 @@
+"""The order of writes that makes booking happen exactly once.
+
+A block is official if and only if the broker accepted the commit of its end offset. Everything else can be redone.
+"""
+
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Protocol, TypeVar
+
+from stream_jobs.blocks.model import Block, BlockOutput, SourceRecord
+
+log = logging.getLogger(__name__)
+
+
+class BlockStore(Protocol):
+    """What booking needs of ClickHouse. Every call may raise StoreUnavailableError and may be repeated."""
+
+    async def write_block_row(self, block: Block) -> None:
+        """Record the intent: this range, with these versions."""
+
+    async def insert(self, block: Block, output: BlockOutput) -> None:
+        """Insert all rows with the block's token, then the receipt. Repeating it changes nothing."""
+
+
+Process = Callable[[Block, list[SourceRecord]], Awaitable[BlockOutput]]
+Commit = Callable[[int], Awaitable[None]]
+T = TypeVar("T")
+
+
+class Retry(Protocol):
+    """Repeats a step through outages; raises LostPartitionError when there is no point in going on."""
+
+    async def __call__(self, step: Callable[[], Awaitable[T]]) -> T: ...
+
+
+async def book_block(
+    block: Block, records: list[SourceRecord], process: Process, store: BlockStore, commit: Commit, retry: Retry
+) -> BlockOutput:
+    """Book one new block. Raises LostPartitionError if another worker owns the partition now."""
+    output = await retry(lambda: process(block, records))
+    # A crash here loses nothing: no trace of the block exists, its records are read again.
+    await retry(lambda: store.write_block_row(block))
+    # A crash here leaves a row of a block that never became official: its end offset was not committed, so nobody
+    # will look for it; the records are read again, perhaps cut into other blocks.
+    await retry(lambda: commit(block.last_offset + 1))
+    # A crash here leaves an official block without entries: whoever is assigned the partition finds the row by the
+    # committed offset and redoes the block.
+    await retry(lambda: store.insert(block, output))
+    # A crash here, or within the insert, is redone too; the token drops what is already there.
+    return output
+
+
+async def redo_block(
+    block: Block, records: list[SourceRecord], process: Process, store: BlockStore, retry: Retry
+) -> BlockOutput:
+    """Insert an official block again, as fixed in its row. Harmless however much of it had been inserted."""
+    output = await retry(lambda: process(block, records))
+    await retry(lambda: store.insert(block, output))
+    log.info("redid block %s %d-%d", block.source, block.first_offset, block.last_offset)
+    return output

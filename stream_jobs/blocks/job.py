@@ -1,0 +1,172 @@
+"""A block job as a Faust app: the thin shell between Kafka and a plain function.
+
+One agent reads bundles and hands each to the booker of its partition. Bookers of different partitions overlap: while
+one waits for ClickHouse, another decodes.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol, cast
+
+import faust
+from faust.types import TP, StreamT
+
+from stream_jobs.blocks.booking import BlockStore
+from stream_jobs.blocks.model import Block, BlockOutput, SourcePartition, SourceRecord, Versions
+from stream_jobs.blocks.partition import BookerLimits, PartitionBooker
+from stream_jobs.blocks.transport import BundlingConsumer, BundlingTransport, Membership
+from stream_jobs.errors import CrashError
+
+log = logging.getLogger(__name__)
+
+# Bundles waiting in Faust's stream, beside what the bookers queue. Small: it only hides the latency of a fetch.
+STREAM_BUFFER_BUNDLES = 8
+
+
+class OfficialBlocks(BlockStore, Protocol):
+    """BlockStore plus the look-up that finds where an earlier owner of a partition stopped."""
+
+    async def last_block(self, source: SourcePartition, committed: int) -> Block | None:
+        """The official block that ends just before the committed offset, if its row is there."""
+
+
+@dataclass(frozen=True, slots=True)
+class BlockJob:
+    """What makes one job different from another. `process` is a plain function and runs in a thread."""
+
+    name: str
+    topic: str
+    process: Callable[[Block, list[SourceRecord]], BlockOutput]
+    versions: Callable[[], Versions]
+    on_booked: Callable[[Block, BlockOutput], None]
+
+
+class BlockJobRunner:
+    """Keeps one PartitionBooker per assigned partition, renewed at every assignment."""
+
+    def __init__(
+        self,
+        app: faust.App,
+        job: BlockJob,
+        store: OfficialBlocks,
+        topic_id: Callable[[str], str],
+        limits: BookerLimits,
+    ) -> None:
+        self._app = app
+        self.name = job.name
+        self._job = job
+        self._store = store
+        self._topic_id = topic_id
+        self._limits = limits
+        self._bookers: dict[TP, PartitionBooker] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.joined = False  # has the group told us our partitions, even if there are none for us?
+
+    @property
+    def positions(self) -> dict[int, int]:
+        """Next offset to book, by partition."""
+        return {tp.partition: booker.next_offset for tp, booker in self._bookers.items()}
+
+    async def stop_booking(self) -> None:
+        """No commit is under way or will follow when this returns. Inserts under way are harmless: see booking."""
+        bookers, self._bookers = list(self._bookers.values()), {}
+        await asyncio.gather(*(booker.close() for booker in bookers))
+
+    async def assigned(self, committed: Mapping[TP, int], membership: Membership) -> Mapping[TP, int]:
+        """Start bookers at the committed offsets; returns where each partition must be read from."""
+        starts: dict[TP, int] = {}
+        self.joined = True
+        if not committed:
+            return starts
+        topic_id = await asyncio.to_thread(self._topic_id, self._job.topic)
+        earliest = await self._app.consumer.earliest_offsets(*committed)
+        for tp, committed_offset in committed.items():
+            source = SourcePartition(tp.topic, topic_id, tp.partition)
+            start, redo = int(earliest.get(tp) or 0), None
+            if committed_offset is not None and committed_offset > start:
+                start = committed_offset
+                redo = await self._store.last_block(source, start)
+            booker = self._new_booker(tp, source, start, redo, membership)
+            self._bookers[tp] = booker
+            starts[tp] = booker.next_offset
+            task = asyncio.create_task(booker.run(), name=f"book {source}")
+            self._tasks.add(task)
+            task.add_done_callback(self._on_done)
+        log.info("%s books %s", self._job.name, ", ".join(f"{tp.partition} from {at}" for tp, at in starts.items()))
+        return starts
+
+    def _new_booker(
+        self, tp: TP, source: SourcePartition, start: int, redo: Block | None, membership: Membership
+    ) -> PartitionBooker:
+        async def process(block: Block, records: list[SourceRecord]) -> BlockOutput:
+            return await asyncio.to_thread(self._job.process, block, records)
+
+        async def commit(offset: int) -> None:
+            await cast(BundlingConsumer, self._app.consumer).commit_fenced(tp, offset, membership)
+
+        return PartitionBooker(
+            source,
+            start,
+            redo,
+            process=process,
+            store=self._store,
+            commit=commit,
+            versions=self._job.versions,
+            on_booked=self._job.on_booked,
+            limits=self._limits,
+        )
+
+    def _on_done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.critical("%s stopped", task.get_name(), exc_info=error)
+            # Going on would leave a partition that nobody books. A fresh process starts from what is official.
+            self._app.loop.create_task(self._app.crash(error))
+
+    async def dispatch(self, topic: str, partition: int, records: list[SourceRecord]) -> None:
+        booker = self._bookers.get(TP(topic, partition))
+        if booker is not None:  # None: read before a rebalance took the partition away
+            await booker.offer(records)
+
+
+def build_app(
+    job: BlockJob,
+    store: OfficialBlocks,
+    *,
+    broker_urls: list[str],
+    faust_options: Mapping[str, Any],
+    topic_id: Callable[[str], str],
+    limits: BookerLimits,
+) -> tuple[faust.App, BlockJobRunner]:
+    """The Faust app of a block job: consumer group `spendstream-<name>`, nothing kept in tables."""
+    app = faust.App(
+        f"spendstream-{job.name}",
+        broker=broker_urls,
+        store="memory://",
+        web_enabled=False,
+        topic_disable_leader=True,
+        stream_wait_empty=False,
+        stream_buffer_maxsize=STREAM_BUFFER_BUNDLES,
+        consumer_auto_offset_reset="earliest",
+        broker_max_poll_records=limits.max_block_rows,
+        autodiscover=False,
+        **faust_options,
+    )
+    transport = BundlingTransport(app, frozenset({job.topic}))
+    app.transport = transport
+    runner = BlockJobRunner(app, job, store, topic_id, limits)
+    transport.before_seek = runner.stop_booking
+    transport.assigned = runner.assigned
+    topic = app.topic(job.topic, key_serializer="raw", value_serializer="raw", internal=False, allow_empty=True)
+
+    @app.agent(topic, name=job.name)
+    async def book(bundles: StreamT[Any]) -> None:
+        async for event in bundles.events():
+            message = event.message
+            if not isinstance(event.value, list):
+                raise CrashError(f"{job.topic} was not bundled: the transport is not in place")
+            await runner.dispatch(message.topic, message.partition, event.value)
+
+    return app, runner

@@ -1,0 +1,84 @@
+"""The vocabulary of booking. Imports nothing of Faust, Kafka or ClickHouse's client."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import pyarrow as pa
+
+
+@dataclass(frozen=True, slots=True)
+class SourceRecord:
+    """One record as the broker holds it."""
+
+    offset: int
+    timestamp_ms: int | None  # when the producer (or the broker) stamped it
+    key: bytes | None
+    value: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class SourcePartition:
+    """A partition of one incarnation of a topic: offsets mean nothing without the topic's id."""
+
+    topic: str
+    topic_id: str
+    partition: int
+
+    def __str__(self) -> str:
+        return f"{self.topic}[{self.partition}]"
+
+
+@dataclass(frozen=True, slots=True)
+class Versions:
+    """What a block is computed with."""
+
+    price_book: str = ""
+    attribution: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """One offset range of one partition, fixed once: who redoes it books the same range at the same instant."""
+
+    source: SourcePartition
+    first_offset: int
+    last_offset: int
+    fixed_at: datetime  # the block's `booked_at`, and its clock for "is this event from the future?"
+    versions: Versions
+
+    @property
+    def token(self) -> str:
+        """The deduplication token of everything the block inserts. Length prefixes keep distinct parts distinct."""
+        source = self.source
+        start = f"{len(source.topic)}:{source.topic}:{len(source.topic_id)}:{source.topic_id}:{source.partition}"
+        return f"{start}:{self.first_offset}-{self.last_offset}"
+
+
+@dataclass(frozen=True, slots=True)
+class BlockCounts:
+    """What became of the records of a block: received = booked + duplicates + quarantined."""
+
+    received: int = 0
+    booked: int = 0
+    duplicates: int = 0
+    quarantined: int = 0
+    unpriced: int = 0
+    unknown_fields: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class BlockOutput:
+    """What a block writes: rows by table, in the order they are inserted, and the counts of its receipt."""
+
+    counts: BlockCounts
+    tables: Mapping[str, pa.Table] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """Contiguous records of one partition that one fetch returned."""
+
+    topic: str
+    partition: int
+    records: Sequence[SourceRecord]

@@ -1,0 +1,160 @@
+"""Books one assigned partition, block after block, in offset order.
+
+A PartitionBooker lives from one assignment to the next: after every rebalance a new one starts from what the broker
+and the store say is official. It owns no thread; `offer` queues bundles, `run` books them.
+"""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TypeVar
+
+from stream_jobs.blocks.booking import BlockStore, Process, book_block, redo_block
+from stream_jobs.blocks.model import Block, BlockOutput, SourcePartition, SourceRecord, Versions
+from stream_jobs.errors import LostPartitionError, RetryError
+
+T = TypeVar("T")
+log = logging.getLogger(__name__)
+
+RETRY_BACKOFF_MIN_S = 0.1
+RETRY_BACKOFF_MAX_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class BookerLimits:
+    """Bounds of one partition's queue and blocks."""
+
+    max_block_rows: int = 5_000
+    max_queued_records: int = 20_000
+
+
+class PartitionBooker:
+    """See the module. `start_offset` is where booking goes on; `redo` is the official block before it, if any."""
+
+    def __init__(
+        self,
+        source: SourcePartition,
+        start_offset: int,
+        redo: Block | None,
+        *,
+        process: Process,
+        store: BlockStore,
+        commit: Callable[[int], Awaitable[None]],
+        versions: Callable[[], Versions],
+        on_booked: Callable[[Block, BlockOutput], None],
+        limits: BookerLimits,
+    ) -> None:
+        self.source = source
+        self._next = redo.first_offset if redo else start_offset
+        self._redo = redo
+        self._process = process
+        self._store = store
+        self._commit_offset = commit
+        self._versions = versions
+        self._on_booked = on_booked
+        self._limits = limits
+        self._queue: deque[SourceRecord] = deque()
+        self._queued_to = self._next  # offset after the last queued record
+        self._changed = asyncio.Condition()
+        self._commit_lock = asyncio.Lock()
+        self._closed = False
+
+    @property
+    def next_offset(self) -> int:
+        """The first offset that is not part of an official block of this booker."""
+        return self._next
+
+    async def offer(self, records: list[SourceRecord]) -> None:
+        """Queue records; waits while the queue is full. What was queued before (a re-read) is skipped."""
+        async with self._changed:
+            await self._changed.wait_for(
+                lambda: self._closed or len(self._queue) < self._limits.max_queued_records or self._needs_more()
+            )
+            if self._closed:
+                return
+            if records and records[0].offset < self._queued_to:
+                records = [record for record in records if record.offset >= self._queued_to]
+            if records:
+                self._queue.extend(records)
+                self._queued_to = records[-1].offset + 1
+                self._changed.notify_all()
+
+    def _needs_more(self) -> bool:
+        """A block to redo must be complete before it can be booked, however large it is."""
+        return self._redo is not None and self._queued_to <= self._redo.last_offset
+
+    async def run(self) -> None:
+        """Book until closed or until the partition is lost. Raises CrashError when an invariant breaks."""
+        try:
+            if self._redo is not None:
+                await self._redo_official(self._redo)
+            while not self._closed:
+                records = await self._take()
+                if records:
+                    await self._book_new(records)
+        except LostPartitionError as lost:
+            log.info("%s", lost)
+            self._closed = True
+
+    async def close(self) -> None:
+        """Stop before the next commit. When this returns no commit of this booker is under way or will follow."""
+        self._closed = True
+        async with self._changed:
+            self._changed.notify_all()
+        async with self._commit_lock:
+            pass
+
+    async def _take(self) -> list[SourceRecord]:
+        """The next block's records: all that is queued, up to the bound."""
+        async with self._changed:
+            await self._changed.wait_for(lambda: self._closed or bool(self._queue))
+            count = 0 if self._closed else min(len(self._queue), self._limits.max_block_rows)
+            taken = [self._queue.popleft() for _ in range(count)]
+            self._changed.notify_all()
+            return taken
+
+    async def _redo_official(self, block: Block) -> None:
+        async with self._changed:
+            await self._changed.wait_for(lambda: self._closed or not self._needs_more())
+            if self._closed:
+                return
+            records = []
+            while self._queue and self._queue[0].offset <= block.last_offset:
+                records.append(self._queue.popleft())
+            self._redo = None
+            self._next = block.last_offset + 1
+            self._changed.notify_all()
+        output = await redo_block(block, records, self._process, self._store, self._retry)
+        self._on_booked(block, output)
+
+    async def _book_new(self, records: list[SourceRecord]) -> None:
+        # The block starts where the last one ended even if offsets are missing in between: blocks tile the log.
+        block = Block(self.source, self._next, records[-1].offset, datetime.now(UTC), self._versions())
+        output = await book_block(block, records, self._process, self._store, self._commit, self._retry)
+        self._on_booked(block, output)
+
+    async def _commit(self, offset: int) -> None:
+        async with self._commit_lock:
+            if self._closed:
+                raise LostPartitionError(self.source.topic, self.source.partition, offset)
+            await self._commit_offset(offset)
+            self._next = offset
+
+    async def _retry(self, step: Callable[[], Awaitable[T]]) -> T:
+        """Repeat a step through outages. Gives up when closed: whoever gets the partition next takes over."""
+        backoff_s = RETRY_BACKOFF_MIN_S
+        while True:
+            try:
+                return await step()
+            except RetryError as error:
+                log.warning("%s: %s; trying again in %.1f s", self.source, error, backoff_s)
+            async with self._changed:
+                try:
+                    await asyncio.wait_for(self._changed.wait_for(lambda: self._closed), backoff_s)
+                except TimeoutError:
+                    backoff_s = min(2 * backoff_s, RETRY_BACKOFF_MAX_S)
+                else:
+                    raise LostPartitionError(self.source.topic, self.source.partition, self._next)

@@ -1,0 +1,117 @@
+"""Rows for what was not booked: duplicates and quarantine. Nothing that arrived is without a row."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+import pyarrow as pa
+
+from spendstream_schemas import InvalidReason
+from stream_jobs.blocks.model import Block, SourceRecord
+from stream_jobs.store.tables import TABLES
+
+MAX_RAW_BYTES: Final = 1024 * 1024
+"""Of a larger record the beginning is kept, with the size and hash of the whole: it is above the contract's 64 KiB, so
+it cannot be accepted however often it is replayed."""
+MAX_PEEK_BYTES: Final = 256 * 1024
+"""Larger rejected records are not parsed to find their event_id and source: they may be built to be expensive."""
+
+
+@dataclass(frozen=True, slots=True)
+class RejectedRecord:
+    """A record that cannot be accepted, and why."""
+
+    record: SourceRecord
+    reason: InvalidReason
+    path: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class DuplicateRecord:
+    """A copy that is dropped, and since when the one that counts is booked."""
+
+    record: SourceRecord
+    event_id: str
+    revision: int
+    source: str
+    booked_since: datetime
+
+
+def duplicates_table(duplicates: Sequence[DuplicateRecord], block: Block) -> pa.Table:
+    """One row per dropped copy, with where it lay in Kafka."""
+    return arrow_table(
+        "duplicates",
+        [
+            {
+                "event_id": item.event_id,
+                "revision": item.revision,
+                "source": item.source,
+                "seen_at": block.fixed_at,
+                "first_booked_at": item.booked_since,
+                **_position(item.record, block),
+            }
+            for item in duplicates
+        ],
+    )
+
+
+def quarantine_table(rejected: Sequence[RejectedRecord], block: Block) -> pa.Table:
+    """One row per refused record, with its raw bytes and the reason."""
+    rows = []
+    for item in rejected:
+        raw = item.record.value or b""
+        peek = _peek(raw)
+        rows.append(
+            {
+                "quarantined_at": block.fixed_at,
+                **_position(item.record, block),
+                "record_timestamp": item.record.timestamp_ms,
+                "key": item.record.key or b"",
+                "raw": raw[:MAX_RAW_BYTES],
+                "raw_size": len(raw),
+                "raw_sha256": hashlib.sha256(raw).hexdigest(),
+                "reason": item.reason.value,
+                "path": item.path,
+                "detail": item.detail,
+                "source": peek.get("source", ""),
+                "event_id": peek.get("event_id", ""),
+            }
+        )
+    return arrow_table("quarantine", rows)
+
+
+def _peek(raw: bytes) -> dict[str, str]:
+    """What can be read of a refused message without trusting it: who sent it and which event it was."""
+    if len(raw) > MAX_PEEK_BYTES:
+        return {}
+    try:
+        document = json.loads(raw)
+    except (ValueError, RecursionError):
+        return {}
+    if not isinstance(document, dict):
+        return {}
+    found = {name: document.get(name) for name in ("source", "event_id")}
+    return {
+        name: value[:128].encode("utf-8", "replace").decode() for name, value in found.items() if isinstance(value, str)
+    }
+
+
+def _position(record: SourceRecord, block: Block) -> dict[str, Any]:
+    return {
+        "topic": block.source.topic,
+        "topic_id": block.source.topic_id,
+        "partition": block.source.partition,
+        "offset": record.offset,
+    }
+
+
+def arrow_table(name: str, rows: Sequence[dict[str, Any]]) -> pa.Table:
+    """Rows with all declared columns of a table, in its order. A missing column is a KeyError."""
+    schema = TABLES[name]
+    return pa.table(
+        [pa.array([row[column.name] for row in rows], type=column.type) for column in schema], schema=schema
+    )

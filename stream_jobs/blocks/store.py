@@ -1,0 +1,98 @@
+"""Blocks in ClickHouse: the row that fixes a block, the insert with its token, the receipt."""
+
+import asyncio
+import socket
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Any, cast
+
+from stream_jobs.blocks.model import Block, BlockOutput, SourcePartition, Versions
+from stream_jobs.blocks.side_tables import arrow_table
+from stream_jobs.store.client import StoreClient
+from stream_jobs.store.tables import insert
+
+WORKER_NAME = socket.gethostname()
+
+OTHER_BLOCKS = (
+    "NOT (topic_id = {own_topic_id:String} AND partition = {own_partition:UInt32} "
+    "AND offset BETWEEN {own_first:UInt64} AND {own_last:UInt64})"
+)
+"""SQL condition with the parameters of `own_range`: what a block itself booked makes nothing a duplicate, for the block
+may be booked a second time."""
+
+
+def own_range(block: Block) -> dict[str, object]:
+    """The parameters of OTHER_BLOCKS."""
+    return {
+        "own_topic_id": block.source.topic_id,
+        "own_partition": block.source.partition,
+        "own_first": block.first_offset,
+        "own_last": block.last_offset,
+    }
+
+
+def aware(instant: datetime) -> datetime:
+    """ClickHouse's client gives UTC instants without saying so."""
+    return instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)
+
+
+class ClickHouseBlocks:
+    """Implements OfficialBlocks. Blocking calls run in threads, so that other partitions go on."""
+
+    def __init__(self, store: StoreClient, worker: str = WORKER_NAME) -> None:
+        self._store = store
+        self._worker = worker
+
+    async def write_block_row(self, block: Block) -> None:
+        row = {
+            **self._range(block),
+            "fixed_at": block.fixed_at,
+            "price_book_version": block.versions.price_book,
+            "attribution_version": block.versions.attribution,
+        }
+        await self._insert("blocks", [row], block.token)
+
+    async def insert(self, block: Block, output: BlockOutput) -> None:
+        for table, rows in output.tables.items():
+            await asyncio.to_thread(insert, self._store.client, table, rows, block.token)
+        # Last, so that a receipt means: everything before it is in.
+        receipt = {**self._range(block), **asdict(output.counts), "completed_at": datetime.now(UTC)}
+        await self._insert("block_receipts", [receipt], block.token)
+
+    async def last_block(self, source: SourcePartition, committed: int) -> Block | None:
+        """Of several rows that end at the committed offset, the one that starts last is official.
+
+        A worker fixes a block where the official blocks end at that time. One that lost the partition did so earlier
+        than the one whose commit was accepted, so its range starts earlier.
+        """
+        rows = await asyncio.to_thread(
+            self._store.rows,
+            "SELECT first_offset, fixed_at, price_book_version, attribution_version FROM blocks "
+            "WHERE topic_id = {topic_id:String} AND partition = {partition:UInt32} "
+            "AND last_offset = {last_offset:UInt64} AND topic = {topic:String} "
+            "ORDER BY first_offset DESC, fixed_at DESC LIMIT 1",
+            {
+                "topic": source.topic,
+                "topic_id": source.topic_id,
+                "partition": source.partition,
+                "last_offset": committed - 1,
+            },
+        )
+        if not rows:
+            return None
+        first_offset, fixed_at, price_book, attribution = cast(tuple[int, datetime, str, str], rows[0])
+        return Block(source, first_offset, committed - 1, aware(fixed_at), Versions(price_book, attribution))
+
+    async def _insert(self, table: str, rows: Sequence[dict[str, Any]], token: str) -> None:
+        await asyncio.to_thread(insert, self._store.client, table, arrow_table(table, rows), token)
+
+    def _range(self, block: Block) -> dict[str, Any]:
+        return {
+            "topic": block.source.topic,
+            "topic_id": block.source.topic_id,
+            "partition": block.source.partition,
+            "first_offset": block.first_offset,
+            "last_offset": block.last_offset,
+            "worker": self._worker,
+        }

@@ -1,0 +1,178 @@
+"""A Faust transport that hands an agent one bundle per fetch and partition instead of single records.
+
+Stock Faust spends event-loop work on every record. Here the records of a fetch travel as one message whose offset is
+that of its last record. This applies to event topics only: on a changelog it would break table recovery.
+
+Faust's own offset bookkeeping is bypassed for these topics too. Faust commits what was acknowledged in its own time;
+here the commit is a step of booking, sent with the group generation the partition was assigned under, so that the
+broker itself refuses a worker that has lost the partition.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from aiokafka import errors as kafka_errors
+from aiokafka.protocol.commit import OffsetCommitRequest
+from faust.transport.drivers import aiokafka as driver
+from faust.types import TP
+
+from stream_jobs.blocks.model import SourceRecord
+from stream_jobs.errors import BrokerUnavailableError, CrashError, LostPartitionError
+
+NO_TIMESTAMP = -1
+
+
+@dataclass(frozen=True, slots=True)
+class Membership:
+    """The group generation under which partitions were assigned. A commit is valid only with exactly this one."""
+
+    generation: int
+    member_id: str
+
+
+Assigned = Callable[[Mapping[TP, int], Membership], Awaitable[Mapping[TP, int]]]
+"""Called with the committed offset of each event partition; returns where to start reading each."""
+
+
+class BundleRecord:
+    """Looks like one consumer record to Faust; its value is the list of SourceRecords."""
+
+    __slots__ = (
+        "checksum",
+        "headers",
+        "key",
+        "offset",
+        "partition",
+        "serialized_key_size",
+        "serialized_value_size",
+        "timestamp",
+        "timestamp_type",
+        "topic",
+        "value",
+    )
+
+    def __init__(self, records: list[Any]) -> None:
+        last = records[-1]
+        self.topic = last.topic
+        self.partition = last.partition
+        self.offset = last.offset
+        self.timestamp = last.timestamp
+        self.timestamp_type = last.timestamp_type
+        self.headers = ()
+        self.key = None
+        self.value = [
+            SourceRecord(
+                record.offset,
+                None if record.timestamp in (None, NO_TIMESTAMP) else record.timestamp,
+                record.key,
+                record.value,
+            )
+            for record in records
+        ]
+        self.checksum = None
+        self.serialized_key_size = 0
+        self.serialized_value_size = 0
+
+
+class BundlingConsumer(driver.Consumer):
+    """The aiokafka consumer of Faust with bundles for event topics and generation-fenced commits."""
+
+    transport: "BundlingTransport"
+
+    async def _getmany(self, active_partitions: set[TP] | None, timeout: float) -> Any:
+        fetched = await super()._getmany(active_partitions, timeout)
+        event_topics = self.transport.event_topics
+        return {
+            tp: [BundleRecord(records)] if tp.topic in event_topics else records
+            for tp, records in fetched.items()
+            if records
+        }
+
+    async def _commit(self, offsets: Mapping[TP, int]) -> bool:
+        """Faust's periodic commit never touches event topics."""
+        others = {tp: offset for tp, offset in offsets.items() if tp.topic not in self.transport.event_topics}
+        return bool(await super()._commit(others)) if others else True
+
+    async def seek_to_committed(self) -> Mapping[TP, int]:
+        """Called after every assignment. Booking decides where reading starts: at the last block, to redo it."""
+        await self.transport.before_seek()
+        membership = await self._thread.call_thread(self._membership)
+        committed: dict[TP, int] = dict(await super().seek_to_committed())
+        events = {tp: offset for tp, offset in committed.items() if tp.topic in self.transport.event_topics}
+        starts = await self.transport.assigned(events, membership)
+        for tp, offset in starts.items():
+            if offset != events[tp]:
+                await self._seek(tp, offset)
+                committed[tp] = offset
+        return committed
+
+    async def _membership(self) -> Membership:
+        coordinator = self._thread._ensure_consumer()._coordinator
+        return Membership(coordinator.generation, coordinator.member_id)
+
+    async def commit_fenced(self, tp: TP, offset: int, membership: Membership) -> None:
+        """Commit `offset` as a member of exactly this generation.
+
+        Raises LostPartitionError when the group has moved on, BrokerUnavailableError when there was no answer (the
+        commit may or may not have happened; repeating it is harmless), CrashError for everything else.
+        """
+        # Not through Faust's method queue, where it could wait behind a fetch that waits for data.
+        commit = self._commit_in_thread(tp, offset, membership)
+        await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(commit, self._thread.thread_loop))
+
+    async def _commit_in_thread(self, tp: TP, offset: int, membership: Membership) -> None:
+        coordinator = self._thread._ensure_consumer()._coordinator
+        request = OffsetCommitRequest(
+            coordinator.group_id,
+            membership.generation,
+            membership.member_id,
+            OffsetCommitRequest.DEFAULT_RETENTION_TIME,
+            [(tp.topic, [(tp.partition, offset, "")])],
+        )
+        try:
+            await coordinator.ensure_coordinator_known()
+            response = await coordinator._send_req(request)
+        except (kafka_errors.KafkaError, TimeoutError, OSError) as error:
+            raise BrokerUnavailableError(f"commit of {tp.topic}[{tp.partition}] {offset}: {error!r}") from error
+        ((_, ((_, error_code),)),) = response.topics
+        error_type = kafka_errors.for_code(error_code)
+        if error_type is kafka_errors.NoError:
+            return
+        if error_type in (
+            kafka_errors.UnknownMemberIdError,
+            kafka_errors.IllegalGenerationError,
+            kafka_errors.RebalanceInProgressError,
+        ):
+            # Rejoining is the coordinator's own business: its heartbeat learns the same.
+            raise LostPartitionError(tp.topic, tp.partition, offset)
+        if error_type in (kafka_errors.GroupCoordinatorNotAvailableError, kafka_errors.NotCoordinatorForGroupError):
+            coordinator.coordinator_dead()
+        if error_type.retriable:
+            raise BrokerUnavailableError(f"commit of {tp.topic}[{tp.partition}] {offset}: {error_type.__name__}")
+        raise CrashError(f"the broker refuses the commit of {tp.topic}[{tp.partition}] {offset}: {error_type.__name__}")
+
+
+class BundlingTransport(driver.Transport):
+    """Faust's aiokafka transport with a BundlingConsumer.
+
+    `before_seek` is awaited before offsets are read (whoever books must have stopped by then); `assigned` is told
+    the committed offsets and decides where each event partition is read from.
+    """
+
+    Consumer = BundlingConsumer
+
+    def __init__(self, app: Any, event_topics: frozenset[str]) -> None:
+        super().__init__(app.conf.broker_consumer, app)
+        self.event_topics = event_topics
+        self.before_seek: Callable[[], Awaitable[None]] = _nothing_to_stop
+        self.assigned: Assigned = _from_committed
+
+
+async def _nothing_to_stop() -> None:
+    return None
+
+
+async def _from_committed(committed: Mapping[TP, int], membership: Membership) -> Mapping[TP, int]:  # noqa: ARG001
+    return committed

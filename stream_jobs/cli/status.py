@@ -1,0 +1,72 @@
+"""`spendstream status`: is an instance running, where does it answer, and how far has it come?"""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+
+def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = subparsers.add_parser(
+        "status",
+        help="addresses and progress of a running instance",
+        description="Exit code 0 when the instance is ready, 1 when it is not or when none runs.",
+    )
+    parser.add_argument("--data-dir", type=Path, help="the instance's data folder (default: the one that runs)")
+    parser.add_argument("--json", action="store_true", help="one JSON object")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    from stream_jobs.embedded.instance import find_instance
+
+    instance = find_instance(args.data_dir)
+    found: dict[str, Any] = {"ready": False}
+    if instance is not None:
+        found = _describe(instance)
+    if args.json:
+        sys.stdout.write(json.dumps(found) + "\n")
+    elif instance is None:
+        where = f"on {args.data_dir}" if args.data_dir else "for this user on this machine"
+        sys.stdout.write(f"no spendstream runs {where}; start one with 'spendstream up'\n")
+    else:
+        _print(found)
+    return 0 if found["ready"] else 1
+
+
+def _describe(instance: Any) -> dict[str, Any]:
+    from stream_jobs.blocks.progress import totals
+    from stream_jobs.embedded.instance import embedded_clickhouse
+    from stream_jobs.embedded.supervisor import answers
+    from stream_jobs.errors import SpendstreamError
+    from stream_jobs.store.client import StoreClient
+
+    found = {
+        "ready": answers(f"{instance.http}/readyz"),
+        "kafka": instance.kafka,
+        "clickhouse_http": instance.clickhouse_http,
+        "http": instance.http,
+        "data_dir": instance.data_dir,
+        "pid": instance.pid,
+        "started_at": instance.started_at,
+    }
+    try:
+        with StoreClient(embedded_clickhouse(instance, writable=False)) as store:
+            found["records"] = totals(store)
+    except SpendstreamError as error:
+        found["error"] = str(error)
+    return found
+
+
+def _print(found: dict[str, Any]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(show_header=False, box=None)
+    for key, value in found.items():
+        if key != "records":
+            table.add_row(key, str(value))
+    for fate, number in found.get("records", {}).items():
+        table.add_row(f"records {fate}", f"{number:,}")
+    Console().print(table)

@@ -1,0 +1,49 @@
+"""`spendstream up`: broker, store and jobs on this machine, until Ctrl-C."""
+
+import argparse
+import signal
+import threading
+
+from stream_jobs.embedded.options import add_instance_options
+
+
+def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = subparsers.add_parser(
+        "up",
+        help="run the whole pipeline on this machine; Ctrl-C stops it",
+        description="Runs a Kafka-compatible broker, ClickHouse (embedded) and all jobs. Everything listens on "
+        "loopback only. Ctrl-C books what is under way and stops; the ledger stays in the data folder, while the "
+        "broker's content lives in memory only.",
+    )
+    add_instance_options(parser)
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    from rich.console import Console
+
+    from stream_jobs.embedded.options import embedded_from
+    from stream_jobs.logs import log_to_stderr
+
+    log_to_stderr()
+    console = Console(stderr=True)
+    stopping = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stopping.set())
+    embedded = embedded_from(args)
+    with console.status("starting") as status:
+        instance = embedded.start(status.update)
+    try:
+        console.print("[bold green]spendstream is up[/]")
+        console.print(f"  Kafka            {instance.kafka}   topic usage.events.v1")
+        console.print(f"  ClickHouse HTTP  {instance.clickhouse_http}   (read-only user: default)")
+        console.print(f"  health, metrics  {instance.http}/healthz /readyz /metrics")
+        console.print(f"  data             {instance.data_dir}")
+        console.print("Ctrl-C stops it.", style="dim")
+        while not stopping.wait(1.0):
+            embedded.watch()
+    finally:
+        with console.status("booking what is under way, then stopping"):
+            embedded.stop()
+        console.print("stopped")
+    return 0

@@ -1,0 +1,29 @@
+"""`spendstream worker JOB...`: run jobs in this process."""
+
+import argparse
+from pathlib import Path
+
+JOBS = ("metering", "outcomes")
+
+
+def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = subparsers.add_parser(
+        "worker",
+        help="run stream jobs in this process (what 'up' does for you; start more of them to scale)",
+        description="Runs stream jobs until SIGTERM or Ctrl-C. Kafka and ClickHouse are found through "
+        "SPENDSTREAM_KAFKA_* and SPENDSTREAM_CLICKHOUSE_*; see 'spendstream check-config'.",
+    )
+    parser.add_argument("jobs", nargs="+", choices=JOBS, metavar="JOB", help=f"one or more of: {', '.join(JOBS)}")
+    parser.add_argument("--config-dir", type=Path, help="folder with attribution.yaml, overlays/, rate_cards/")
+    parser.add_argument("--health-port", type=int, default=0, help="/healthz, /readyz, /metrics (default: a free port)")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    from stream_jobs.embedded.orphan import stop_with_parent
+    from stream_jobs.settings import load_settings
+    from stream_jobs.worker import JobsWorker
+
+    stop_with_parent()
+    settings = load_settings()
+    return JobsWorker(args.jobs, settings, args.config_dir or settings.pipeline.config_dir).run(args.health_port)

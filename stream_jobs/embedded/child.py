@@ -1,0 +1,84 @@
+"""One child process of the embedded mode: started with its log, stopped politely, then firmly."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from stream_jobs.errors import SpendstreamError
+
+STOP_TIMEOUT_S = 15.0
+TAIL_BYTES = 2_000
+
+
+class ChildError(SpendstreamError):
+    """A child process did not start; the message ends with the end of its log."""
+
+
+class Child:
+    """A Python module run as a process. Its stdin is a pipe from us: when we die, even by kill -9, it reads the end
+    of it and stops by itself."""
+
+    def __init__(self, name: str, arguments: Sequence[str], log_dir: Path, environment: Mapping[str, str]) -> None:
+        self.name = name
+        self._arguments = list(arguments)
+        self._log_path = log_dir / f"{name}.log"
+        self._environment = {**os.environ, **environment}
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        with self._log_path.open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, *self._arguments],
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env=self._environment,
+                start_new_session=True,  # Ctrl-C reaches the supervisor only, which stops its children in order
+            )
+
+    def wait_ready(self, ready: Callable[[], bool], timeout_s: float) -> None:
+        """Raises ChildError when it exits or is not ready in time."""
+        deadline = time.monotonic() + timeout_s
+        while not ready():
+            code = self.exit_code()
+            if code is not None:
+                raise ChildError(f"{self.name} exited with code {code}:\n{self.log_tail()}")
+            if time.monotonic() > deadline:
+                raise ChildError(f"{self.name} was not ready after {timeout_s:.0f} s:\n{self.log_tail()}")
+            time.sleep(0.05)
+
+    def exit_code(self) -> int | None:
+        """None while it runs."""
+        return self._process.poll() if self._process else None
+
+    @property
+    def pid(self) -> int | None:
+        return self._process.pid if self._process else None
+
+    def log_tail(self) -> str:
+        with contextlib.suppress(OSError), self._log_path.open("rb") as log:
+            log.seek(max(0, self._log_path.stat().st_size - TAIL_BYTES))
+            return log.read().decode("utf-8", "replace").strip()
+        return "(no log)"
+
+    def stop(self, timeout_s: float = STOP_TIMEOUT_S) -> None:
+        """SIGTERM, then SIGKILL after the timeout. Safe to call twice."""
+        process, self._process = self._process, None
+        if process is None:
+            return
+        if process.poll() is None:
+            with contextlib.suppress(ProcessLookupError):
+                process.send_signal(signal.SIGTERM)
+            try:
+                process.wait(timeout_s)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+        if process.stdin:
+            with contextlib.suppress(OSError):
+                process.stdin.close()

@@ -1,0 +1,81 @@
+"""The data folder of an embedded instance: made, checked, and held by one process at a time."""
+
+import fcntl
+import os
+import shutil
+from pathlib import Path
+from typing import Final, TextIO
+
+from stream_jobs.errors import ConfigError
+
+MIN_FREE_BYTES: Final = 200 * 1024 * 1024
+LAYOUT_VERSION: Final = "1"
+
+
+class DataDir:
+    """`<path>/store` (ClickHouse), `/logs`, `/broker`, `/config` (yours), and a lock."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path.absolute()
+        self.store = self.path / "store"
+        self.logs = self.path / "logs"
+        self.broker = self.path / "broker"
+        self.config = self.path / "config"
+        self.credentials = self.path / "credentials"
+        self._lock: TextIO | None = None
+
+    def open(self) -> None:
+        """Make what is missing and take the lock. Raises ConfigError that says what to do."""
+        try:
+            for folder in (self.path, self.store, self.logs, self.broker):
+                folder.mkdir(parents=True, exist_ok=True)
+            self._check_layout()
+            self._take_lock()
+        except PermissionError as error:
+            raise ConfigError(
+                f"no permission to write {error.filename}; choose another folder with --data-dir or change its owner"
+            ) from None
+        except (FileExistsError, NotADirectoryError) as error:
+            raise ConfigError(f"{error.filename} is not a folder; choose another with --data-dir") from None
+        except OSError as error:
+            raise ConfigError(f"the data folder {self.path} cannot be used: {error.strerror}") from None
+        free = shutil.disk_usage(self.path).free
+        if free < MIN_FREE_BYTES:
+            self.close()
+            raise ConfigError(
+                f"only {free // 2**20} MiB free on the disk of {self.path}; at least {MIN_FREE_BYTES // 2**20} MiB are "
+                "needed: free some space or choose another folder with --data-dir"
+            )
+
+    def _check_layout(self) -> None:
+        marker = self.path / "layout"
+        if not marker.exists():
+            marker.write_text(LAYOUT_VERSION + "\n", encoding="utf-8")
+        found = marker.read_text(encoding="utf-8").strip()
+        if found != LAYOUT_VERSION:
+            raise ConfigError(
+                f"{self.path} has layout {found!r}, this version writes {LAYOUT_VERSION!r}; use the version that made "
+                "it, or another --data-dir"
+            )
+
+    def _take_lock(self) -> None:
+        # The lock goes with the process, however it dies; what it left (a pid, an instance file) is stale and ignored.
+        lock = (self.path / "lock").open("a+", encoding="utf-8")
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.seek(0)
+            holder = lock.read().strip() or "unknown"
+            lock.close()
+            raise ConfigError(
+                f"another spendstream (process {holder}) uses {self.path}; stop it or choose another --data-dir"
+            ) from None
+        lock.truncate(0)
+        lock.write(f"{os.getpid()}\n")
+        lock.flush()
+        self._lock = lock
+
+    def close(self) -> None:
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None

@@ -1,0 +1,149 @@
+"""Finding the embedded instances that run on this machine.
+
+An instance describes itself in `<data-dir>/instance.json` and leaves a pointer to it in a small per-user registry, so
+that `spendstream replay --bootstrap HOST:PORT` or `spendstream query` find the rest by one address or by none.
+"""
+
+import contextlib
+import json
+import os
+import stat
+import tempfile
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from stream_jobs.errors import ConfigError
+from stream_jobs.store.settings import ClickHouseSettings, load_clickhouse_settings
+
+INSTANCE_FILE = "instance.json"
+WRITER = "spendstream"
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """A running `spendstream up`. Addresses are what clients connect to."""
+
+    pid: int
+    data_dir: str
+    kafka: str  # host:port
+    clickhouse_http: str  # URL
+    http: str  # URL of /healthz, /readyz, /metrics
+    credentials: str  # file with the store's writing user
+    started_at: str  # ISO 8601, UTC
+
+    def alive(self) -> bool:
+        try:
+            os.kill(self.pid, 0)
+        except ProcessLookupError:
+            return False
+        except PermissionError:
+            return True
+        return not _is_zombie(self.pid)
+
+
+def _is_zombie(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except (OSError, IndexError):
+        return False
+
+
+def registry_dir() -> Path:
+    """The per-user folder of pointers, made if need be. Raises ConfigError if somebody else owns it."""
+    runtime = os.environ.get("XDG_RUNTIME_DIR")
+    parent = Path(runtime) if runtime and Path(runtime).is_dir() else Path(tempfile.gettempdir())
+    path = parent / f"spendstream-{os.getuid()}"
+    path.mkdir(mode=0o700, exist_ok=True)
+    status = path.lstat()
+    if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid():
+        raise ConfigError(f"{path} belongs to somebody else; set XDG_RUNTIME_DIR to a folder of your own")
+    return path
+
+
+def register(instance: Instance) -> None:
+    """Publish a running instance. Readers see the whole file or none."""
+    path = Path(instance.data_dir) / INSTANCE_FILE
+    temporary = path.with_suffix(".tmp")
+    temporary.write_text(json.dumps(asdict(instance), indent=2) + "\n", encoding="utf-8")
+    temporary.replace(path)
+    (registry_dir() / f"{instance.pid}").write_text(str(Path(instance.data_dir).resolve()), encoding="utf-8")
+
+
+def unregister(instance: Instance) -> None:
+    """Safe to call twice."""
+    (Path(instance.data_dir) / INSTANCE_FILE).unlink(missing_ok=True)
+    (registry_dir() / f"{instance.pid}").unlink(missing_ok=True)
+
+
+def read_instance(data_dir: Path) -> Instance | None:
+    """The instance that runs on this data folder; None if none does (a file left by a crash does not count)."""
+    try:
+        instance = Instance(**json.loads((data_dir / INSTANCE_FILE).read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return None
+    return instance if instance.alive() else None
+
+
+def running_instances() -> Iterator[Instance]:
+    """All live instances of this user; pointers of dead ones are cleaned up."""
+    for pointer in sorted(registry_dir().iterdir()):
+        with contextlib.suppress(OSError):
+            instance = read_instance(Path(pointer.read_text(encoding="utf-8")))
+            if instance is not None and str(instance.pid) == pointer.name:
+                yield instance
+            else:
+                pointer.unlink(missing_ok=True)
+
+
+def find_instance(data_dir: Path | None = None, bootstrap: str | None = None) -> Instance | None:
+    """By data folder, by Kafka address, or the only one that runs.
+
+    Raises ConfigError when several run and nothing says which; returns None when none fits.
+    """
+    if data_dir is not None:
+        return read_instance(data_dir)
+    candidates = list(running_instances())
+    if bootstrap is not None:
+        wanted = {_normal_address(address) for address in bootstrap.split(",")}
+        candidates = [instance for instance in candidates if _normal_address(instance.kafka) in wanted]
+    if len(candidates) > 1:
+        folders = ", ".join(instance.data_dir for instance in candidates)
+        raise ConfigError(f"several instances run; say which one with --data-dir: {folders}")
+    return candidates[0] if candidates else None
+
+
+def _normal_address(address: str) -> str:
+    host, _, port = address.strip().rpartition(":")
+    return f"{'127.0.0.1' if host in ('localhost', '[::1]', '0.0.0.0') else host}:{port}"  # noqa: S104 - compared only
+
+
+def embedded_clickhouse(instance: Instance, *, writable: bool) -> ClickHouseSettings:
+    """The store of an embedded instance, as a reader or as the user that may write."""
+    if not writable:
+        return load_clickhouse_settings(url=instance.clickhouse_http)
+    return load_clickhouse_settings(url=instance.clickhouse_http, user=WRITER, password_file=Path(instance.credentials))
+
+
+def find_clickhouse(
+    url: str | None = None, data_dir: Path | None = None, bootstrap: str | None = None, *, writable: bool = False
+) -> ClickHouseSettings:
+    """Where ClickHouse answers: the given URL, the data folder's instance, the environment, or the one that runs.
+
+    With `writable` an embedded instance is opened as its writing user. Raises ConfigError that says how to name one.
+    """
+    if url is not None:
+        return load_clickhouse_settings(url=url)
+    configured = any(name.startswith("SPENDSTREAM_CLICKHOUSE_") for name in os.environ)
+    if data_dir is None and bootstrap is None and configured:
+        return load_clickhouse_settings()
+    instance = find_instance(data_dir, bootstrap)
+    if instance is not None:
+        return embedded_clickhouse(instance, writable=writable)
+    if configured:
+        return load_clickhouse_settings()
+    where = f"on {data_dir}" if data_dir else f"with Kafka at {bootstrap}" if bootstrap else "on this machine"
+    raise ConfigError(
+        f"no spendstream runs {where}; start one with 'spendstream up', or say where ClickHouse is with --url or "
+        "SPENDSTREAM_CLICKHOUSE_URL"
+    )

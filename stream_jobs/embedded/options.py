@@ -1,0 +1,37 @@
+"""The command line options that describe an embedded instance."""
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from stream_jobs.embedded.supervisor import Embedded
+
+DEFAULT_DATA_DIR = Path(".spendstream")
+
+
+def add_instance_options(parser: argparse.ArgumentParser, *, default_port: int | None = None) -> None:
+    """With `default_port` (0: any free one) all ports default to it."""
+    parser.add_argument(
+        "--data-dir", type=Path, default=DEFAULT_DATA_DIR, help="where the ledger is kept (default: %(default)s)"
+    )
+    for option, port in (("--kafka-port", 9092), ("--clickhouse-port", 8123), ("--http-port", 8321)):
+        parser.add_argument(
+            option,
+            type=int,
+            default=port if default_port is None else default_port,
+            metavar="N",
+            help="0 picks a free one (default: %(default)s)",
+        )
+    parser.add_argument(
+        "--config-dir",
+        type=Path,
+        help="folder with attribution.yaml, overlays/, rate_cards/ (default: config/ in the data folder, if any)",
+    )
+
+
+def embedded_from(args: argparse.Namespace) -> "Embedded":
+    from stream_jobs.embedded.supervisor import Embedded, Ports
+
+    ports = Ports(kafka=args.kafka_port, clickhouse=args.clickhouse_port, http=args.http_port)
+    return Embedded(args.data_dir, ports, args.config_dir)

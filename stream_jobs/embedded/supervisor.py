@@ -1,0 +1,238 @@
+"""The embedded mode: broker, store and jobs as child processes, started and stopped in order.
+
+Workers talk to the broker over the Kafka protocol and to the store over ClickHouse's HTTP interface, exactly as in a
+cluster; only the addresses differ.
+"""
+
+import logging
+import os
+import secrets
+import time
+import urllib.request
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from stream_jobs.blocks.progress import booked_to
+from stream_jobs.embedded.broker import TansuBroker
+from stream_jobs.embedded.child import Child
+from stream_jobs.embedded.datadir import DataDir
+from stream_jobs.embedded.instance import WRITER, Instance, register, unregister
+from stream_jobs.embedded.ports import LOOPBACK, claim_port, free_port
+from stream_jobs.errors import SpendstreamError
+from stream_jobs.health import HealthServer, NotReady
+from stream_jobs.kafka import end_offsets, ensure_topics, topic_id
+from stream_jobs.settings import KafkaSettings
+from stream_jobs.store.client import StoreClient
+from stream_jobs.store.migrate import migrate
+from stream_jobs.store.settings import ClickHouseSettings, load_clickhouse_settings
+from stream_jobs.topics import EVENT_TOPICS, topic_specs
+
+log = logging.getLogger(__name__)
+
+JOBS = ("metering", "outcomes")
+START_TIMEOUT_S = 60.0
+DRAIN_TIMEOUT_S = 60.0
+RESTART_BACKOFF_S = 2.0
+SCRAPE_TIMEOUT_S = 2.0
+EMBEDDED_SESSION_TIMEOUT_S = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """Loopback ports; 0 picks a free one."""
+
+    kafka: int = 9092
+    clickhouse: int = 8123
+    http: int = 8321
+
+
+class Embedded:
+    """One embedded instance. `start` returns when events can be sent and queried; `stop` books what is under way."""
+
+    def __init__(self, data_dir: Path, ports: Ports, config_dir: Path | None = None) -> None:
+        self._dir = DataDir(data_dir)
+        self._ports = ports
+        self._config_dir = config_dir
+        self._ready = False
+        self._broker: TansuBroker | None = None
+        self._store: Child | None = None
+        self._worker: Child | None = None
+        self._worker_url = ""
+        self._health: HealthServer | None = None
+        self.instance: Instance | None = None
+
+    def start(self, progress: Callable[[str], None] = log.info) -> Instance:
+        """Raises ConfigError (ports, folder) or SpendstreamError (a part does not start); then nothing is left over."""
+        try:
+            return self._start(progress)
+        except BaseException:
+            self.stop(drain=False)
+            raise
+
+    def _start(self, progress: Callable[[str], None]) -> Instance:
+        self._dir.open()
+        kafka_port = claim_port(self._ports.kafka, "--kafka-port")
+        clickhouse_port = claim_port(self._ports.clickhouse, "--clickhouse-port")
+        http_port = claim_port(self._ports.http, "--http-port")
+        self._health = HealthServer(http_port, self.not_ready, more_metrics=self._child_metrics)
+        self._health.__enter__()
+        progress("starting ClickHouse (chDB)")
+        self._write_credentials()
+        self._store = self._start_store(clickhouse_port)
+        progress("applying migrations")
+        self._migrate()
+        progress("starting the Kafka-compatible broker (Tansu)")
+        self._broker = TansuBroker(kafka_port, self._dir.broker)
+        self._broker.start()
+        self._kafka = KafkaSettings(bootstrap_servers=self._broker.address)
+        ensure_topics(self._kafka, topic_specs(embedded=True))
+        progress("starting the jobs: " + ", ".join(JOBS))
+        self._worker = self._start_worker()
+        self.instance = Instance(
+            pid=os.getpid(),
+            data_dir=str(self._dir.path),
+            kafka=self._broker.address,
+            clickhouse_http=self._clickhouse_url,
+            http=self._health.url,
+            credentials=str(self._dir.credentials),
+            started_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        )
+        register(self.instance)
+        self._ready = True
+        return self.instance
+
+    def _write_credentials(self) -> None:
+        if not self._dir.credentials.exists():
+            handle = os.open(self._dir.credentials, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(handle, "w", encoding="utf-8") as file:
+                file.write(secrets.token_urlsafe(24) + "\n")
+
+    def _start_store(self, port: int) -> Child:
+        arguments = ["-m", "stream_jobs.store.server", "--path", str(self._dir.store), "--port", str(port)]
+        store = Child("store", [*arguments, "--credentials", str(self._dir.credentials)], self._dir.logs, {})
+        store.start()
+        self._clickhouse_url = f"http://{LOOPBACK}:{port}"
+        store.wait_ready(lambda: answers(f"{self._clickhouse_url}/readyz"), START_TIMEOUT_S)
+        return store
+
+    def _migrate(self) -> None:
+        migrate(self._writer())
+
+    def _writer(self) -> ClickHouseSettings:
+        return load_clickhouse_settings(
+            url=self._clickhouse_url, user=WRITER, password_file=self._dir.credentials, password=""
+        )
+
+    def _start_worker(self) -> Child:
+        port = free_port()
+        environment = {
+            "SPENDSTREAM_KAFKA_BOOTSTRAP_SERVERS": self._kafka.bootstrap_servers,
+            "SPENDSTREAM_CLICKHOUSE_URL": self._clickhouse_url,
+            "SPENDSTREAM_CLICKHOUSE_USER": WRITER,
+            "SPENDSTREAM_CLICKHOUSE_PASSWORD_FILE": str(self._dir.credentials),
+            # The embedded broker lets a member join after half of this, and nobody else waits for the group.
+            "SPENDSTREAM_SESSION_TIMEOUT_S": str(EMBEDDED_SESSION_TIMEOUT_S),
+        }
+        config_dir = self._config_dir or (self._dir.config if self._dir.config.is_dir() else None)
+        arguments = ["-m", "spendstream", "worker", *JOBS, "--health-port", str(port)]
+        if config_dir is not None:
+            arguments += ["--config-dir", str(config_dir)]
+        worker = Child("worker", arguments, self._dir.logs, environment)
+        worker.start()
+        self._worker_url = f"http://{LOOPBACK}:{port}"
+        worker.wait_ready(lambda: answers(f"{self._worker_url}/readyz"), START_TIMEOUT_S)
+        return worker
+
+    def not_ready(self) -> NotReady:
+        """For /readyz: why events cannot be booked right now."""
+        if not self._ready:
+            return "starting or stopping"
+        if self._broker is None or not self._broker.running():
+            return "the broker is down"
+        if not answers(f"{self._clickhouse_url}/readyz"):
+            return "the store does not answer"
+        return None if answers(f"{self._worker_url}/readyz") else "the worker is not ready"
+
+    def _child_metrics(self) -> bytes:
+        urls = (f"{self._worker_url}/metrics", f"{self._clickhouse_url}/metrics") if self._ready else ()
+        return b"".join(fetch(url) or b"" for url in urls)
+
+    def watch(self) -> None:
+        """Restart what died. Called every second or so while the instance runs."""
+        if self._store is not None and self._store.exit_code() is not None:
+            log.error("the store stopped (exit code %s), starting it again:\n%s", *_death(self._store))
+            self._store.start()
+        if self._broker is not None and not self._broker.running():
+            log.error("the broker stopped; what it held and was not booked is gone unless its senders hold it")
+            self._broker.start()
+            ensure_topics(self._kafka, topic_specs(embedded=True))
+            if self._worker is not None:
+                self._worker.stop()  # its group and offsets went with the broker
+        if self._worker is not None and self._worker.exit_code() is not None:
+            log.error("the worker stopped (exit code %s), starting it again:\n%s", *_death(self._worker))
+            self._worker.stop()
+            time.sleep(RESTART_BACKOFF_S)
+            self._worker.start()
+
+    def unbooked(self) -> int:
+        """Records in the broker that are not in a finished block yet. Raises when broker or store do not answer."""
+        missing = 0
+        with StoreClient(self._writer()) as store:
+            for topic in EVENT_TOPICS:
+                done = booked_to(store, topic, topic_id(self._kafka, topic))
+                for partition, end in end_offsets(self._kafka, topic).items():
+                    missing += max(0, end - done.get(partition, 0))
+        return missing
+
+    def _drain(self) -> None:
+        """Wait until everything in the broker is booked: it forgets when it stops."""
+        deadline = time.monotonic() + DRAIN_TIMEOUT_S
+        missing = None
+        while time.monotonic() < deadline:
+            try:
+                missing = self.unbooked()
+            except SpendstreamError as error:
+                log.warning("cannot tell what is left to book: %s", error)
+            if missing == 0:
+                return
+            if self._worker is None or self._worker.exit_code() is not None:
+                break
+            time.sleep(0.1)
+        log.error("%s records were not booked in time and go with the broker", "some" if missing is None else missing)
+
+    def stop(self, *, drain: bool = True) -> None:
+        """Book what is under way, then stop jobs, broker and store in this order. Safe to call twice."""
+        if drain and self._ready:
+            self._drain()
+        self._ready = False
+        if self._worker is not None:
+            self._worker.stop()
+        if self._broker is not None:
+            self._broker.stop()
+        if self._store is not None:
+            self._store.stop()
+        if self._health is not None:
+            self._health.__exit__(None, None, None)
+            self._health = None
+        if self.instance is not None:
+            unregister(self.instance)
+        self._dir.close()
+
+
+def _death(child: Child) -> tuple[int | None, str]:
+    return child.exit_code(), child.log_tail()
+
+
+def fetch(url: str) -> bytes | None:
+    """The body of a 200 answer, else None."""
+    try:
+        with urllib.request.urlopen(url, timeout=SCRAPE_TIMEOUT_S) as response:  # noqa: S310 - our own http URLs
+            return bytes(response.read())
+    except (OSError, ValueError):
+        return None
+
+
+def answers(url: str) -> bool:
+    return fetch(url) is not None

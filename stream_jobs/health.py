@@ -1,0 +1,82 @@
+"""/healthz, /readyz and /metrics of one process, on loopback unless told otherwise."""
+
+import http
+import threading
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import TracebackType
+from typing import Self
+
+from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest
+
+from stream_jobs.embedded.ports import LOOPBACK
+
+NotReady = str | None
+"""Why a process cannot do its work yet; None when it can."""
+
+
+class HealthServer:
+    """Answers from a thread of its own, so that a busy event loop does not look dead.
+
+    /healthz: 200 while the process lives. /readyz: 200 when `not_ready()` is None, else 503 and the reason.
+    /metrics: Prometheus text format.
+    """
+
+    def __init__(
+        self,
+        port: int,
+        not_ready: Callable[[], NotReady],
+        *,
+        host: str = LOOPBACK,
+        registry: CollectorRegistry = REGISTRY,
+        more_metrics: Callable[[], bytes] = lambda: b"",
+    ) -> None:
+        handler = _handler(not_ready, registry, more_metrics)
+        self._server = ThreadingHTTPServer((host, port), handler)
+        self._server.daemon_threads = True
+        self.port: int = self._server.server_address[1]
+        self.url = f"http://{host}:{self.port}"
+        self._thread = threading.Thread(target=self._server.serve_forever, name="health", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+
+def _handler(
+    not_ready: Callable[[], NotReady], registry: CollectorRegistry, more_metrics: Callable[[], bytes]
+) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            path = self.path.partition("?")[0]
+            if path == "/healthz":
+                self._answer(http.HTTPStatus.OK, b"ok\n")
+            elif path == "/readyz":
+                reason = not_ready()
+                status = http.HTTPStatus.OK if reason is None else http.HTTPStatus.SERVICE_UNAVAILABLE
+                self._answer(status, f"{reason or 'ready'}\n".encode())
+            elif path == "/metrics":
+                body = generate_latest(registry) + more_metrics()
+                self._answer(http.HTTPStatus.OK, body, CONTENT_TYPE_LATEST)
+            else:
+                self._answer(http.HTTPStatus.NOT_FOUND, b"try /healthz, /readyz or /metrics\n")
+
+        def _answer(
+            self, status: http.HTTPStatus, body: bytes, content_type: str = "text/plain; charset=utf-8"
+        ) -> None:
+            self.send_response(status)
+            self.send_header("Content-Type", content_type)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class names it so
+            """Probes every few seconds are not news."""
+
+    return Handler

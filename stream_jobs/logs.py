@@ -1,0 +1,18 @@
+"""Logging of the application's processes: one line per record, UTC, on stderr."""
+
+import logging
+import sys
+import time
+
+FORMAT = "%(asctime)sZ %(levelname)s %(name)s: %(message)s"
+
+
+def log_to_stderr(level: int | str = logging.INFO) -> None:
+    """Set up the root logger. Safe to call twice."""
+    formatter = logging.Formatter(FORMAT, datefmt="%Y-%m-%dT%H:%M:%S")
+    formatter.converter = time.gmtime
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(formatter)
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level)

@@ -1,0 +1,50 @@
+"""Records in; valid events or reasons for quarantine out."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from spendstream_schemas import InvalidMessageError, InvalidReason, UsageEvent, parse_usage_event
+from stream_jobs.blocks.model import SourceRecord
+from stream_jobs.blocks.side_tables import RejectedRecord
+
+
+@dataclass(frozen=True, slots=True)
+class DecodedEvent:
+    """A valid event with its source record. `unknown_fields` were tolerated and are counted."""
+
+    record: SourceRecord
+    event: UsageEvent
+    unknown_fields: tuple[str, ...]
+
+
+def decode(record: SourceRecord, now: datetime, future_tolerance: timedelta) -> DecodedEvent | RejectedRecord:
+    """Decode and validate one record. `now` is the block's instant, so that a redo decides the same."""
+    try:
+        parsed = parse_usage_event(record.value)
+    except InvalidMessageError as error:
+        return RejectedRecord(record, error.reason, error.path, error.detail)
+    event = parsed.message
+    if event.occurred_at > now + future_tolerance:
+        ahead = event.occurred_at - now
+        return RejectedRecord(
+            record,
+            InvalidReason.OCCURRED_IN_FUTURE,
+            "occurred_at",
+            f"{event.occurred_at.isoformat()} is {ahead} ahead of the pipeline's clock",
+        )
+    return DecodedEvent(record, event, parsed.unknown_fields)
+
+
+def decode_all(
+    records: list[SourceRecord], now: datetime, future_tolerance: timedelta
+) -> tuple[list[DecodedEvent], list[RejectedRecord]]:
+    """Decode a block, each list in offset order."""
+    accepted: list[DecodedEvent] = []
+    rejected: list[RejectedRecord] = []
+    for record in records:
+        result = decode(record, now, future_tolerance)
+        if isinstance(result, DecodedEvent):
+            accepted.append(result)
+        else:
+            rejected.append(result)
+    return accepted, rejected

@@ -1,0 +1,68 @@
+"""Dropping what was booked before, by `event_id` alone, and recognising corrections by `revision`.
+
+What is booked is read from the ledger itself, so the knowledge survives restarts, rebalances and lost state.
+"""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import NamedTuple, Protocol
+
+from stream_jobs.blocks.model import Block
+from stream_jobs.blocks.side_tables import DuplicateRecord
+from stream_jobs.metering.decode import DecodedEvent
+
+
+class Booked(NamedTuple):
+    """What the ledger knows of an event."""
+
+    revision: int  # the highest
+    since: datetime  # when the first was booked
+
+
+class BookedEvents(Protocol):
+    """The ledger's answer to: which of these events are booked?"""
+
+    def booked(self, event_ids: Collection[str], block: Block) -> Mapping[str, Booked]:
+        """Only what other blocks booked: the entries of `block` itself do not make its events duplicates."""
+
+
+@dataclass(slots=True)
+class Deduplicated:
+    """The events of a block, sorted by what must be booked for them."""
+
+    new: list[DecodedEvent] = field(default_factory=list)
+    corrections: list[DecodedEvent] = field(default_factory=list)  # a higher revision than the one booked
+    duplicates: list[DuplicateRecord] = field(default_factory=list)  # the same or a lower revision
+
+
+def deduplicate(events: list[DecodedEvent], block: Block, ledger: BookedEvents) -> Deduplicated:
+    """Keep of each event the highest revision, once. Of equal copies within a block the first is kept."""
+    result = Deduplicated()
+    best: dict[str, DecodedEvent] = {}
+    for decoded in events:
+        event_id = decoded.event.event_id
+        kept = best.get(event_id)
+        if kept is None:
+            best[event_id] = decoded
+        elif decoded.event.revision > kept.event.revision:
+            result.duplicates.append(_duplicate(kept, block.fixed_at))
+            best[event_id] = decoded
+        else:
+            result.duplicates.append(_duplicate(decoded, block.fixed_at))
+    booked = ledger.booked(best.keys(), block)
+    for event_id, decoded in best.items():
+        known = booked.get(event_id)
+        if known is None:
+            result.new.append(decoded)
+        elif decoded.event.revision > known.revision:
+            result.corrections.append(decoded)
+        else:
+            result.duplicates.append(_duplicate(decoded, known.since))
+    result.duplicates.sort(key=lambda duplicate: duplicate.record.offset)
+    return result
+
+
+def _duplicate(decoded: DecodedEvent, booked_since: datetime) -> DuplicateRecord:
+    event = decoded.event
+    return DuplicateRecord(decoded.record, event.event_id, event.revision, event.source, booked_since)

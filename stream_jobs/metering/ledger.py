@@ -1,0 +1,53 @@
+"""What metering asks the ledger: which events are booked, and with which entries."""
+
+from collections.abc import Collection, Mapping
+from datetime import datetime
+from typing import Any, cast
+
+from stream_jobs.blocks.model import Block
+from stream_jobs.blocks.store import OTHER_BLOCKS, aware, own_range
+from stream_jobs.metering.dedupe import Booked
+from stream_jobs.metering.rows import LEDGER_COLUMNS
+from stream_jobs.store.client import StoreClient
+
+
+class ClickHouseLedger:
+    """Implements LedgerReader. Raises StoreUnavailableError when ClickHouse does not answer."""
+
+    def __init__(self, store: StoreClient) -> None:
+        self._store = store
+
+    def booked(self, event_ids: Collection[str], block: Block) -> Mapping[str, Booked]:
+        if not event_ids:
+            return {}
+        rows = self._store.rows(
+            "SELECT event_id, max(revision), min(booked_at) FROM booked_ids "
+            f"WHERE event_id IN {{ids:Array(String)}} AND {OTHER_BLOCKS} GROUP BY event_id",
+            {"ids": list(event_ids), **own_range(block)},
+        )
+        return {
+            event_id: Booked(revision, aware(since)) for event_id, revision, since in cast(list[tuple[Any, ...]], rows)
+        }
+
+    def entries(self, event_ids: Collection[str], block: Block) -> list[Mapping[str, Any]]:
+        if not event_ids:
+            return []
+        names = ", ".join(LEDGER_COLUMNS.names)
+        # booked_ids knows when the events occurred, which is what the ledger is ordered by.
+        rows = self._store.rows(
+            f"SELECT {names} FROM ledger WHERE event_id IN {{ids:Array(String)}} AND occurred_at IN "
+            "(SELECT occurred_at FROM booked_ids WHERE event_id IN {ids:Array(String)}) "
+            f"AND {OTHER_BLOCKS} ORDER BY booked_at, offset, entry_kind",
+            {"ids": list(event_ids), **own_range(block)},
+        )
+        return [_entry(row) for row in rows]
+
+
+def _entry(row: tuple[object, ...]) -> dict[str, Any]:
+    entry = dict(zip(LEDGER_COLUMNS.names, row, strict=True))
+    for name, value in entry.items():
+        if isinstance(value, datetime):
+            entry[name] = aware(value)
+        elif isinstance(value, dict):
+            entry[name] = list(value.items())
+    return entry

@@ -1,0 +1,118 @@
+"""Ledger entries as columns: what was used, whose it is, what it costs, and the receipt."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, Final
+
+import pyarrow as pa
+
+from spendstream_schemas import ATTRIBUTION_FIELDS, METERS, Conditions, ToolCalls, UsageEvent
+from stream_jobs.attribution.rules import Attributed
+from stream_jobs.blocks.model import Block
+from stream_jobs.metering.decode import DecodedEvent
+from stream_jobs.money import usd_from_pico
+from stream_jobs.pricing.result import Pricing
+from stream_jobs.store.tables import LEDGER_SIGNS, TOOL_COLUMNS, ledger_schema
+
+LEDGER_COLUMNS: Final = pa.unify_schemas([ledger_schema(), LEDGER_SIGNS])
+_TOOLS: Final = tuple(zip(ToolCalls.model_fields, TOOL_COLUMNS, strict=True))
+CONDITION_KEYS: Final = tuple(Conditions.model_fields)
+NO_COST: Final = Decimal(0)
+
+
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """One event that becomes a ledger entry."""
+
+    decoded: DecodedEvent
+    attributed: Attributed
+    pricing: Pricing
+
+
+def charge_row(charge: Charge, block: Block) -> dict[str, Any]:
+    """One ledger row of kind `charge`; keys are column names. Absent meters stay absent."""
+    event, attributed, pricing = charge.decoded.event, charge.attributed, charge.pricing
+    lines = pricing.lines
+    row: dict[str, Any] = {
+        "event_id": event.event_id,
+        "revision": event.revision,
+        "entry_kind": "charge",
+        "occurred_at": event.occurred_at,
+        "booked_at": block.fixed_at,
+        "source": event.source,
+        "kind": event.usage.kind,
+        "provider": event.provider,
+        "model": event.model or event.response_model or "",
+        "response_model": event.response_model or "",
+        "price_model": pricing.price_model,
+        "operation": event.operation or "",
+        "service_tier": event.service_tier or "",
+        "region": event.region or "",
+        "conditions": _conditions(event),
+        "category": attributed.category,
+        "labels": list(attributed.labels.items()),
+        "unallocated": list(attributed.unallocated),
+        "list_cost": _usd(pricing.list_cost),
+        "contracted_cost": _usd(pricing.contracted_cost),
+        "effective_cost": _usd(pricing.effective_cost),
+        "avoided_cost": usd_from_pico(pricing.avoided_cost) if pricing.avoided_cost else NO_COST,
+        "unpriced_reason": pricing.reason.value if pricing.reason else "",
+        "unpriced_detail": pricing.detail if pricing.reason else "",
+        "price_book_version": pricing.price_book_version,
+        "attribution_version": block.versions.attribution,
+        "line_sku": [line.sku for line in lines],
+        "line_meter": [line.meter for line in lines],
+        "line_quantity": [Decimal(line.quantity) for line in lines],
+        "line_list_unit_price": [line.list_unit_price for line in lines],
+        "line_unit_price": [line.unit_price for line in lines],
+        "line_list_cost": [usd_from_pico(line.list_cost) for line in lines],
+        "line_cost": [usd_from_pico(line.contracted_cost) for line in lines],
+        "line_effective_cost": [usd_from_pico(line.effective_cost) for line in lines],
+        "response_id": event.response_id or "",
+        "trace_id": event.trace_id or "",
+        "status": event.status,
+        "latency_ms": event.latency_ms,
+        "cached_response": event.cached_response,
+        "complexity": event.complexity,
+        "batchable": event.batchable,
+        "retry_of": event.retry_of or "",
+        "prompt_fingerprint": event.prompt_fingerprint or "",
+        "unknown_fields": list(charge.decoded.unknown_fields),
+        "topic_id": block.source.topic_id,
+        "partition": block.source.partition,
+        "offset": charge.decoded.record.offset,
+        "reason_text": "",
+        "events": 1,
+        "unpriced": 0 if pricing.priced else 1,
+    }
+    for name in ATTRIBUTION_FIELDS:
+        row[name] = getattr(attributed, name)
+    usage = event.usage
+    for name in METERS:
+        row[name] = getattr(usage, name, None)
+    for kind, column in _TOOLS:
+        row[column] = getattr(event.tool_calls, kind, None)
+    for name in ("accelerator", "instance_type", "purchase_option", "sku", "unit"):
+        row[name] = getattr(usage, name, None) or ""
+    row["accelerator_count"] = getattr(usage, "accelerator_count", None)
+    return row
+
+
+def ledger_table(rows: Sequence[dict[str, Any]]) -> pa.Table:
+    """Rows with all columns of the ledger's declaration, in its order. A missing column is a KeyError."""
+    columns = [pa.array([row[column.name] for row in rows], type=column.type) for column in LEDGER_COLUMNS]
+    return pa.table(columns, schema=LEDGER_COLUMNS)
+
+
+def _conditions(event: UsageEvent) -> list[tuple[str, str]]:
+    if event.conditions is None:
+        return []
+    values = ((key, getattr(event.conditions, key)) for key in CONDITION_KEYS)
+    return [
+        (key, str(value).lower() if isinstance(value, bool) else value) for key, value in values if value is not None
+    ]
+
+
+def _usd(pico: int | None) -> Decimal | None:
+    return None if pico is None else usd_from_pico(pico)

@@ -1,0 +1,43 @@
+"""All metrics of the jobs in one place, with what they mean."""
+
+from typing import Final
+
+from prometheus_client import Counter, Gauge, Histogram
+
+from stream_jobs.blocks.model import Block, BlockOutput
+
+RECORDS: Final = Counter(
+    "spendstream_records", "Records taken from Kafka, by what became of them", ["job", "partition", "fate"]
+)
+UNPRICED: Final = Counter("spendstream_unpriced_events", "Events booked without a price", ["job"])
+UNKNOWN_FIELDS: Final = Counter("spendstream_unknown_fields", "Fields of events that this version ignores", ["job"])
+BLOCKS: Final = Counter("spendstream_blocks", "Blocks booked (a redone block counts again)", ["job", "partition"])
+NEXT_OFFSET: Final = Gauge("spendstream_next_offset", "First offset not booked yet", ["job", "partition"])
+BLOCK_AGE: Final = Histogram(
+    "spendstream_block_seconds",
+    "From fixing a block to its receipt",
+    ["job"],
+    buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
+)
+
+
+class BlockMetrics:
+    """Counts what a job books."""
+
+    def __init__(self, job: str) -> None:
+        self._job = job
+
+    def __call__(self, block: Block, output: BlockOutput, seconds: float) -> None:
+        partition = str(block.source.partition)
+        counts = output.counts
+        for fate, number in (
+            ("booked", counts.booked),
+            ("duplicate", counts.duplicates),
+            ("quarantined", counts.quarantined),
+        ):
+            RECORDS.labels(self._job, partition, fate).inc(number)
+        UNPRICED.labels(self._job).inc(counts.unpriced)
+        UNKNOWN_FIELDS.labels(self._job).inc(counts.unknown_fields)
+        BLOCKS.labels(self._job, partition).inc()
+        NEXT_OFFSET.labels(self._job, partition).set(block.last_offset + 1)
+        BLOCK_AGE.labels(self._job).observe(seconds)

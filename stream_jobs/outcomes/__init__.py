@@ -1,0 +1,1 @@
+"""The outcomes job: business value, booked beside the costs for unit economics."""

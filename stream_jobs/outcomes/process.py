@@ -1,0 +1,114 @@
+"""The outcomes step as a plain function: a block's records in, the rows to book out. First copy of an id wins."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final, Protocol, cast
+
+from spendstream_schemas import InvalidMessageError, InvalidReason, OutcomeEvent, parse_outcome_event
+from stream_jobs.blocks.model import Block, BlockCounts, BlockOutput, SourceRecord, Versions
+from stream_jobs.blocks.side_tables import (
+    DuplicateRecord,
+    RejectedRecord,
+    arrow_table,
+    duplicates_table,
+    quarantine_table,
+)
+from stream_jobs.blocks.store import OTHER_BLOCKS, aware, own_range
+from stream_jobs.store.client import StoreClient
+
+_TEXTS: Final = ("project", "environment", "team", "feature", "customer", "user_id", "trace_id")
+
+
+class BookedOutcomes(Protocol):
+    """Which outcomes are booked, and since when; entries of the asking block do not count."""
+
+    def booked(self, event_ids: Collection[str], block: Block) -> dict[str, datetime]: ...
+
+
+class ClickHouseOutcomes:
+    """Implements BookedOutcomes."""
+
+    def __init__(self, store: StoreClient) -> None:
+        self._store = store
+
+    def booked(self, event_ids: Collection[str], block: Block) -> dict[str, datetime]:
+        if not event_ids:
+            return {}
+        rows = self._store.rows(
+            "SELECT event_id, min(booked_at) FROM outcome_ids "
+            f"WHERE event_id IN {{ids:Array(String)}} AND {OTHER_BLOCKS} GROUP BY event_id",
+            {"ids": list(event_ids), **own_range(block)},
+        )
+        return {event_id: aware(since) for event_id, since in cast(list[tuple[str, datetime]], rows)}
+
+
+@dataclass(frozen=True, slots=True)
+class Outcomes:
+    """The step with what it needs."""
+
+    known: BookedOutcomes
+    future_tolerance: timedelta
+
+    def versions(self) -> Versions:
+        return Versions()
+
+    def process(self, block: Block, records: list[SourceRecord]) -> BlockOutput:
+        """Raises StoreUnavailableError when the store cannot be asked; nothing else for whatever the records hold."""
+        accepted: dict[str, tuple[SourceRecord, OutcomeEvent]] = {}
+        duplicates: list[DuplicateRecord] = []
+        rejected: list[RejectedRecord] = []
+        unknown_fields = 0
+        for record in records:
+            try:
+                parsed = parse_outcome_event(record.value)
+            except InvalidMessageError as error:
+                rejected.append(RejectedRecord(record, error.reason, error.path, error.detail))
+                continue
+            event = parsed.message
+            unknown_fields += len(parsed.unknown_fields)
+            if event.occurred_at > block.fixed_at + self.future_tolerance:
+                detail = f"{event.occurred_at.isoformat()} is ahead of the pipeline's clock"
+                rejected.append(RejectedRecord(record, InvalidReason.OCCURRED_IN_FUTURE, "occurred_at", detail))
+            elif event.event_id in accepted:
+                duplicates.append(DuplicateRecord(record, event.event_id, 0, event.source, block.fixed_at))
+            else:
+                accepted[event.event_id] = (record, event)
+        known = self.known.booked(accepted.keys(), block)
+        for event_id, since in known.items():
+            record, event = accepted.pop(event_id)
+            duplicates.append(DuplicateRecord(record, event_id, 0, event.source, since))
+        tables = {}
+        if rejected:
+            tables["quarantine"] = quarantine_table(rejected, block)
+        if duplicates:
+            tables["duplicates"] = duplicates_table(duplicates, block)
+        if accepted:
+            tables["outcomes"] = arrow_table(
+                "outcomes", [_row(record, event, block) for record, event in accepted.values()]
+            )
+        counts = BlockCounts(
+            received=len(records),
+            booked=len(accepted),
+            duplicates=len(duplicates),
+            quarantined=len(rejected),
+            unknown_fields=unknown_fields,
+        )
+        return BlockOutput(counts, tables)
+
+
+def _row(record: SourceRecord, event: OutcomeEvent, block: Block) -> dict[str, Any]:
+    row = {name: getattr(event, name) or "" for name in _TEXTS}
+    return row | {
+        "event_id": event.event_id,
+        "occurred_at": event.occurred_at,
+        "booked_at": block.fixed_at,
+        "source": event.source,
+        "outcome": event.outcome,
+        "quantity": event.quantity,
+        "value_usd": event.value_usd,
+        "labels": list((event.labels or {}).items()),
+        "topic_id": block.source.topic_id,
+        "partition": block.source.partition,
+        "offset": record.offset,
+    }

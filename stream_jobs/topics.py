@@ -1,0 +1,35 @@
+"""The topics as declared in schemas/topics/*.yaml."""
+
+from functools import cache
+from pathlib import Path
+from typing import Any, Final
+
+from stream_jobs.errors import ConfigError
+from stream_jobs.kafka import TopicSpec
+from stream_jobs.yaml_files import load_yaml
+
+TOPICS_DIR: Final = Path(__file__).resolve().parent.parent / "schemas" / "topics"
+USAGE_EVENTS: Final = "usage.events.v1"
+USAGE_OUTCOMES: Final = "usage.outcomes.v1"
+EVENT_TOPICS: Final = (USAGE_EVENTS, USAGE_OUTCOMES)
+EMBEDDED_PARTITIONS: Final = 4
+
+
+@cache
+def _declared() -> dict[str, dict[str, Any]]:
+    files = sorted(TOPICS_DIR.glob("*.yaml"))
+    if not files:
+        raise ConfigError(f"no topic files in {TOPICS_DIR}: is the checkout complete?")
+    return {path.stem: load_yaml(path) for path in files}
+
+
+def topic_specs(*, embedded: bool) -> list[TopicSpec]:
+    """All topics to create. Embedded: few partitions, one replica, and no settings the broker would ignore."""
+    specs = []
+    for name, declared in _declared().items():
+        if embedded:
+            specs.append(TopicSpec(name, min(EMBEDDED_PARTITIONS, declared["partitions"]), 1, {}))
+        else:
+            config = {str(key): str(value) for key, value in declared.get("config", {}).items()}
+            specs.append(TopicSpec(name, declared["partitions"], declared["replication"], config))
+    return specs
