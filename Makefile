@@ -42,8 +42,11 @@ format: $(STAMP) ## format the code and fix what can be fixed
 bench: $(STAMP) ## the benchmarks (minutes); results go to bench-results/
 	@$(BIN)/python -m tests.benchmarks
 
-schemas: $(STAMP) ## regenerate the JSON Schemas from the models
+schemas: $(STAMP) ## regenerate what is generated: JSON Schemas and the table of settings
 	@$(BIN)/python -m spendstream_schemas.jsonschema schemas/json
+	@$(BIN)/python -m stream_jobs.attribution.jsonschema schemas/json
+	@$(BIN)/python -m stream_jobs.pricing.json_schemas schemas/json
+	@$(BIN)/python -m stream_jobs.settings_table infra/SETTINGS.md
 
 wheel-check: $(STAMP) ## build the wheel, install it alone, check that the SDK needs nothing of the pipeline
 	@bash infra/wheel_check.sh

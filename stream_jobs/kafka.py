@@ -1,12 +1,13 @@
 """One description of the broker for both clients: librdkafka (admin, tools) and Faust's aiokafka."""
 
 import ssl
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from confluent_kafka import KafkaError, KafkaException, TopicCollection
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicCollection, TopicPartition
+from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec
 from faust import SASLCredentials, SSLCredentials
 from faust.types.auth import CredentialsT
 
@@ -29,6 +30,7 @@ class TopicSpec:
 def librdkafka_config(kafka: KafkaSettings) -> dict[str, Any]:
     """Connection options of confluent_kafka clients."""
     config: dict[str, Any] = {
+        "log_level": 0,  # what fails is raised; librdkafka would also print it
         "bootstrap.servers": kafka.bootstrap_servers,
         "security.protocol": kafka.security_protocol,
         "sasl.mechanism": kafka.sasl_mechanism,
@@ -60,17 +62,83 @@ def broker_urls(kafka: KafkaSettings) -> list[str]:
     return [f"kafka://{server.strip()}" for server in kafka.bootstrap_servers.split(",")]
 
 
-def topic_id(kafka: KafkaSettings, topic: str) -> str:
-    """The id of this incarnation of the topic: a topic deleted and made again has another, and starts at offset 0.
+@dataclass(frozen=True, slots=True)
+class TopicStart:
+    """One incarnation of a topic (deleted and made again it has another id and starts at offset 0), and the first
+    offset that each partition still holds."""
 
-    Raises BrokerUnavailableError when the broker does not answer or the topic does not exist (yet).
-    """
+    topic_id: str
+    earliest: Mapping[int, int]
+
+
+def topic_start(kafka: KafkaSettings, topic: str) -> TopicStart:
+    """Raises BrokerUnavailableError when the broker does not answer or the topic does not exist (yet)."""
     admin = AdminClient(librdkafka_config(kafka))
     try:
-        description = admin.describe_topics(TopicCollection([topic]), request_timeout=ADMIN_TIMEOUT_S)[topic].result()
+        described = admin.describe_topics(TopicCollection([topic]), request_timeout=ADMIN_TIMEOUT_S)[topic].result()
+        partitions = [partition.id for partition in described.partitions]
+        return TopicStart(str(described.topic_id), _offsets(admin, topic, partitions, OffsetSpec.earliest()))
     except KafkaException as error:
         raise BrokerUnavailableError(f"cannot describe topic {topic}: {_reason(error)}") from error
-    return str(description.topic_id)
+
+
+def _offsets(admin: AdminClient, topic: str, partitions: list[int], spec: OffsetSpec) -> dict[int, int]:
+    wanted = {TopicPartition(topic, partition): spec for partition in partitions}
+    found = admin.list_offsets(wanted, request_timeout=ADMIN_TIMEOUT_S)
+    return {source.partition: future.result().offset for source, future in found.items()}
+
+
+class LogEnds:
+    """Where the partitions of a topic end.
+
+    The end is read, not asked for: Tansu's answer to ListOffsets is the start of the last batch, not its end.
+    """
+
+    def __init__(self, kafka: KafkaSettings) -> None:
+        self._config = librdkafka_config(kafka)
+        self._admin = AdminClient(self._config)
+
+    def of(self, topic: str) -> tuple[str, dict[int, int]]:
+        """The topic's id, and the offset after the last record by partition. Raises BrokerUnavailableError."""
+        try:
+            described = self._admin.describe_topics(TopicCollection([topic]), request_timeout=ADMIN_TIMEOUT_S)
+            description = described[topic].result()
+            partitions = [partition.id for partition in description.partitions]
+            latest = _offsets(self._admin, topic, partitions, OffsetSpec.latest())
+            return str(description.topic_id), self._read_to_end(topic, latest)
+        except KafkaException as error:
+            raise BrokerUnavailableError(f"cannot read the end of {topic}: {_reason(error)}") from error
+
+    def _read_to_end(self, topic: str, starts: Mapping[int, int]) -> dict[int, int]:
+        consumer = Consumer(
+            {
+                **self._config,
+                "group.id": "spendstream-tools",  # required, but it neither joins nor commits
+                "enable.auto.commit": False,
+                "enable.partition.eof": True,
+            }
+        )
+        ends: dict[int, int] = {}
+        deadline = time.monotonic() + ADMIN_TIMEOUT_S
+        try:
+            consumer.assign([TopicPartition(topic, partition, offset) for partition, offset in starts.items()])
+            while len(ends) < len(starts):
+                message = consumer.poll(0.1)
+                if message is None:
+                    if time.monotonic() > deadline:
+                        raise BrokerUnavailableError(f"cannot read the end of {topic}: no answer")
+                elif (error := message.error()) is not None:
+                    if error.code() != KafkaError._PARTITION_EOF:
+                        raise KafkaException(error)
+                    ends[_known(message.partition())] = _known(message.offset())
+            return ends
+        finally:
+            consumer.close()
+
+
+def _known(value: int | None) -> int:
+    assert value is not None  # a message of the broker has both
+    return value
 
 
 def ensure_topics(kafka: KafkaSettings, topics: list[TopicSpec]) -> list[str]:
@@ -86,25 +154,6 @@ def ensure_topics(kafka: KafkaSettings, topics: list[TopicSpec]) -> list[str]:
             if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
                 raise BrokerUnavailableError(f"cannot create topic {name}: {_reason(error)}") from error
     return created
-
-
-def end_offsets(kafka: KafkaSettings, topic: str) -> dict[int, int]:
-    """The offset after the last record, by partition. Raises BrokerUnavailableError."""
-    from confluent_kafka import Consumer, TopicPartition
-
-    consumer = Consumer({**librdkafka_config(kafka), "group.id": "spendstream-tools"})
-    try:
-        metadata = consumer.list_topics(topic, timeout=ADMIN_TIMEOUT_S).topics[topic]
-        return {
-            partition: consumer.get_watermark_offsets(
-                TopicPartition(topic, partition), timeout=ADMIN_TIMEOUT_S, cached=False
-            )[1]
-            for partition in metadata.partitions
-        }
-    except KafkaException as error:
-        raise BrokerUnavailableError(f"cannot read the end of {topic}: {_reason(error)}") from error
-    finally:
-        consumer.close()
 
 
 def _ssl_context(kafka: KafkaSettings) -> ssl.SSLContext:

@@ -1,7 +1,10 @@
 """Puts a worker together: settings, clients, price book, rules, and one Faust app per job, in one process."""
 
+import asyncio
+import contextlib
 import json
 import logging
+import signal
 import tempfile
 import time
 from collections.abc import Sequence
@@ -11,7 +14,6 @@ from pathlib import Path
 
 import faust
 
-from stream_jobs.attribution.document import FILE_NAME
 from stream_jobs.attribution.rules import AttributionRules
 from stream_jobs.blocks.job import BlockJob, BlockJobRunner, build_app
 from stream_jobs.blocks.model import Block, BlockOutput
@@ -20,7 +22,7 @@ from stream_jobs.blocks.side_tables import arrow_table
 from stream_jobs.blocks.store import ClickHouseBlocks
 from stream_jobs.errors import ConfigError
 from stream_jobs.health import HealthServer, NotReady
-from stream_jobs.kafka import broker_urls, faust_credentials, topic_id
+from stream_jobs.kafka import broker_urls, faust_credentials, topic_start
 from stream_jobs.metering.ledger import ClickHouseLedger
 from stream_jobs.metering.process import Metering
 from stream_jobs.metrics import BlockMetrics
@@ -34,6 +36,8 @@ from stream_jobs.topics import USAGE_EVENTS, USAGE_OUTCOMES
 log = logging.getLogger(__name__)
 
 JOBS = ("metering", "outcomes")
+CRASH_CHECK_INTERVAL_S = 0.5
+STOP_TIMEOUT_S = 8.0
 
 
 class JobsWorker:
@@ -51,15 +55,14 @@ class JobsWorker:
         if "metering" in jobs:
             book = PriceBook.load(config_dir)
             rules = AttributionRules.load(config_dir)
-            self._record_versions(book, rules, config_dir)
+            self._record_versions(book, rules)
             metering = Metering(book, rules, ClickHouseLedger(self._store), tolerance)
             steps["metering"] = _job("metering", USAGE_EVENTS, metering)
         if "outcomes" in jobs:
             outcomes = Outcomes(ClickHouseOutcomes(self._store), tolerance)
             steps["outcomes"] = _job("outcomes", USAGE_OUTCOMES, outcomes)
-        built = [self._build(job) for job in steps.values()]
-        self.apps = [app for app, _ in built]
-        self._runners = [runner for _, runner in built]
+        self._jobs = list(steps.values())
+        self._runners: list[BlockJobRunner] = []
 
     def _build(self, job: BlockJob) -> tuple[faust.App, BlockJobRunner]:
         kafka, pipeline = self._settings.kafka, self._settings.pipeline
@@ -73,46 +76,61 @@ class JobsWorker:
                 "broker_heartbeat_interval": pipeline.session_timeout_s / 3,
                 "datadir": self._scratch.name,  # Faust wants a folder; without tables nothing is kept in it
             },
-            topic_id=partial(topic_id, kafka),
-            limits=BookerLimits(max_block_rows=pipeline.max_block_rows),
+            topic_start=partial(topic_start, kafka),
+            limits=BookerLimits(pipeline.max_block_rows, pipeline.max_queued_records),
         )
 
-    def _record_versions(self, book: PriceBook, rules: AttributionRules, config_dir: Path | None) -> None:
+    def _record_versions(self, book: PriceBook, rules: AttributionRules) -> None:
         """What a ledger row's version stands for can be looked up for as long as the row exists."""
-        rules_file = config_dir / FILE_NAME if config_dir else None
-        rules_text = rules_file.read_text(encoding="utf-8") if rules_file and rules_file.exists() else ""
         for table, version, description, content in (
-            ("price_book_versions", book.version, "genai-prices with corrections and overlays", book.describe()),
-            ("attribution_versions", rules.version, str(rules_file or "no rules"), rules_text),
+            ("price_book_versions", book.version, book.describe(), book.describe()),
+            ("attribution_versions", rules.version, rules.describe(), rules.content()),
         ):
             row = {
                 "version": version,
                 "loaded_at": datetime.now(UTC),
-                "description": description,
+                "description": json.dumps(description, sort_keys=True),
                 "content": content if isinstance(content, str) else json.dumps(content, sort_keys=True),
             }
             insert(self._store.client, table, arrow_table(table, [row]), f"version:{version}")
 
     def not_ready(self) -> NotReady:
         waiting = [runner.name for runner in self._runners if not runner.joined]
-        return f"not in the consumer group yet: {', '.join(waiting)}" if waiting else None
+        if waiting or not self._runners:
+            return f"not in the consumer group yet: {', '.join(waiting) or 'any job'}"
+        return None
 
     def run(self, health_port: int) -> int:
-        """Blocks until stopped by a signal. Returns the exit code."""
+        """Blocks until SIGTERM or SIGINT. Returns the exit code: 0 stopped, 1 a job crashed."""
         with HealthServer(health_port, self.not_ready) as health:
             log.info("health and metrics on %s", health.url)
-            worker = faust.Worker(
-                *self.apps,
-                loglevel=self._settings.pipeline.log_level,
-                redirect_stdouts=False,
-                console_port=None,
-                quiet=True,
-            )
-            try:
-                worker.execute_from_commandline()
-            except SystemExit as done:
-                return int(done.code or 0)
-        return 0
+            return asyncio.run(self._run())
+
+    async def _run(self) -> int:
+        # The apps run in our own loop, not under Faust's Worker: that one starts them one after the other, each
+        # waiting until its group has formed.
+        stopping = asyncio.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+        built = [self._build(job) for job in self._jobs]
+        apps = [app for app, _ in built]
+        self._runners = [runner for _, runner in built]
+        starting = asyncio.gather(*(app.start() for app in apps))
+        try:
+            while not stopping.is_set():
+                if crashed := [app for app in apps if app.crashed]:
+                    log.critical("%s crashed: %r", crashed[0].conf.id, crashed[0].crash_reason)
+                    return 1
+                if starting.done():
+                    starting.result()
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(stopping.wait(), CRASH_CHECK_INTERVAL_S)
+            return 0
+        finally:
+            starting.cancel()
+            await asyncio.gather(*(runner.stop_booking() for runner in self._runners))
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(asyncio.gather(*(app.stop() for app in apps)), STOP_TIMEOUT_S)
 
 
 def _job(name: str, topic: str, step: Metering | Outcomes) -> BlockJob:

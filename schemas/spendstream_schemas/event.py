@@ -6,7 +6,7 @@ from pydantic import Field, model_validator
 
 from spendstream_schemas.attribution import Attribution
 from spendstream_schemas.reasons import InvalidReason
-from spendstream_schemas.types import Count, Message, Text64, Text128, Text256, Timestamp, refuse
+from spendstream_schemas.types import Count, Flag, Message, Text64, Text128, Text256, Timestamp, refuse
 from spendstream_schemas.usage import TokenUsage, Usage
 
 SCHEMA_VERSION: Final = 1
@@ -22,7 +22,7 @@ class Conditions(Message):
     speed: Text64 | None = None  # Anthropic: "standard", "fast"
     latency: Text64 | None = None  # Bedrock: "standard", "optimized"
     search_context: Text64 | None = None  # web search context: "low", "medium", "high"
-    fine_tuned: bool | None = None  # served from a fine-tuned deployment of the model
+    fine_tuned: Flag | None = None  # served from a fine-tuned deployment of the model
 
 
 class ToolCalls(Message):
@@ -62,10 +62,10 @@ class UsageEvent(Message):
     attribution: Attribution = Attribution()
 
     status: Literal["ok", "error", "cancelled"] = "ok"
-    latency_ms: Annotated[float, Field(ge=0, le=7 * 86_400_000, allow_inf_nan=False)] | None = None
-    cached_response: bool = False  # answered from the service's own cache: costs nothing, saves something
-    complexity: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] | None = None
-    batchable: bool | None = None
+    latency_ms: Annotated[float, Field(strict=True, ge=0, le=7 * 86_400_000, allow_inf_nan=False)] | None = None
+    cached_response: Flag = False  # answered from the service's own cache: costs nothing, saves something
+    complexity: Annotated[float, Field(strict=True, ge=0, le=1, allow_inf_nan=False)] | None = None
+    batchable: Flag | None = None
     retry_of: Text128 | None = None  # event_id of the attempt this one repeats
     prompt_fingerprint: Text128 | None = None  # keyed hash, never the prompt
 

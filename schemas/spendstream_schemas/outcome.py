@@ -3,9 +3,18 @@
 from decimal import Decimal
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
-from spendstream_schemas.types import Labels, Message, Quantity, Text64, Text128, Timestamp
+from spendstream_schemas.types import (
+    Labels,
+    Message,
+    Quantity,
+    Text64,
+    Text128,
+    Timestamp,
+    decimal_schema,
+    number_is_plain,
+)
 
 
 class OutcomeEvent(Message):
@@ -21,6 +30,8 @@ class OutcomeEvent(Message):
         Annotated[
             Decimal,
             Field(ge=-(10**15), le=10**15, max_digits=27, decimal_places=12, allow_inf_nan=False),
+            BeforeValidator(number_is_plain),
+            decimal_schema(minimum=-(10**15)),
         ]
         | None
     ) = None

@@ -33,6 +33,9 @@ _REASONS: Final[dict[str, InvalidReason]] = {
     "finite_number": InvalidReason.OUT_OF_RANGE,
     "timezone_aware": InvalidReason.NAIVE_TIMESTAMP,
 }
+MAX_UNKNOWN_FIELDS: Final = 32
+MAX_PATH_LENGTH: Final = 256
+"""Names come from the message and may be as long as it: what is reported about it stays short."""
 _OWN_TYPES: Final = frozenset(reason.value for reason in InvalidReason)
 _TIMESTAMP_ERRORS: Final = ("datetime", "date_", "time_")
 # When several things are wrong, the one that explains the others is reported first.
@@ -100,11 +103,11 @@ def parse_outcome_event(raw: bytes | None) -> Parsed[OutcomeEvent]:
 
 
 def unknown_fields(error: ValidationError) -> tuple[str, ...] | None:
-    """Paths of the unknown fields if they are all that is wrong, else None."""
+    """Paths of the unknown fields (the first MAX_UNKNOWN_FIELDS) if they are all that is wrong, else None."""
     errors = error.errors(include_url=False, include_context=False, include_input=False)
     if any(item["type"] != "extra_forbidden" for item in errors):
         return None
-    return tuple(_path(item["loc"]) for item in errors)
+    return tuple(_path(item["loc"]) for item in errors[:MAX_UNKNOWN_FIELDS])
 
 
 def invalid_message(error: ValidationError) -> InvalidMessageError:
@@ -138,4 +141,4 @@ def _path(loc: tuple[int | str, ...]) -> str:
     parts = [str(part) for part in loc]
     if len(parts) > 1 and parts[0] == "usage" and parts[1] in ("tokens", "compute", "metered"):
         del parts[1]
-    return ".".join(parts)
+    return ".".join(parts)[:MAX_PATH_LENGTH]

@@ -31,6 +31,7 @@ class InvalidReason(StrEnum):
     BAD_TIMESTAMP = "bad_timestamp"  # not a timestamp
     OCCURRED_TOO_EARLY = "occurred_too_early"  # before EARLIEST_OCCURRED_AT
     OCCURRED_IN_FUTURE = "occurred_in_future"  # further ahead of the pipeline's clock than it tolerates
+    PROCESSING_FAILED = "processing_failed"  # valid, but the pipeline itself failed on it: a defect, to be replayed
 
 
 class UnpricedReason(StrEnum):

@@ -1,12 +1,13 @@
 """The bounds and building blocks every message is made of."""
 
 import os
+import re
 import time
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Annotated, Any, Final
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from spendstream_schemas.reasons import InvalidReason
@@ -15,6 +16,8 @@ MAX_MESSAGE_BYTES: Final = 64 * 1024
 MAX_COUNT: Final = 10**12
 """Bound of one counted meter of one event (tokens, calls). Above it the producer is broken, not busy."""
 MAX_QUANTITY: Final = Decimal(10) ** 15
+_NUMBER: Final = r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,4})?"
+_PLAIN_NUMBER: Final = re.compile(_NUMBER + r"|[+-]?(?i:nan|inf(?:inity)?)").fullmatch
 EARLIEST_OCCURRED_AT: Final = datetime(2020, 1, 1, tzinfo=UTC)
 
 
@@ -30,17 +33,33 @@ def _no_control_characters(value: str) -> str:
 
 
 def _utc(value: datetime) -> datetime:
-    value = value.astimezone(UTC)
+    try:
+        value = value.astimezone(UTC)
+    except OverflowError:  # in UTC it would lie before year 1 or after year 9999
+        raise refuse(InvalidReason.BAD_TIMESTAMP, "is not an instant between the years 1 and 9999 in UTC") from None
     if value < EARLIEST_OCCURRED_AT:
         raise refuse(InvalidReason.OCCURRED_TOO_EARLY, f"is before {EARLIEST_OCCURRED_AT:%Y-%m-%d}")
     return value
 
 
 def _timestamp_is_text(value: Any) -> Any:
-    """Numbers are refused: seconds, milliseconds and microseconds since 1970 cannot be told apart."""
-    if not isinstance(value, (str, datetime)):
+    """Numbers are refused, also as text: seconds, milliseconds and microseconds since 1970 cannot be told apart."""
+    if not isinstance(value, (str, datetime)) or (isinstance(value, str) and value[4:5] != "-"):
         raise refuse(InvalidReason.BAD_TIMESTAMP, "must be an ISO 8601 string with a UTC offset")
     return value
+
+
+def number_is_plain(value: Any) -> Any:
+    """Decimal('1_0'), Decimal(' 1 ') and Decimal in other scripts' digits are Python's idea of a number, not JSON's."""
+    if isinstance(value, str) and not _PLAIN_NUMBER(value):
+        raise refuse(InvalidReason.WRONG_TYPE, "must be a number, or a string that holds nothing but a number")
+    return value
+
+
+def decimal_schema(minimum: int) -> WithJsonSchema:
+    """How JSON Schema says it: a JSON number, or a string that holds one."""
+    bounds = {"minimum": minimum, "maximum": int(MAX_QUANTITY)}
+    return WithJsonSchema({"anyOf": [{"type": "number"} | bounds, {"type": "string", "pattern": f"^{_NUMBER}$"}]})
 
 
 _PRINTABLE = AfterValidator(_no_control_characters)
@@ -48,10 +67,13 @@ _PRINTABLE = AfterValidator(_no_control_characters)
 Text64 = Annotated[str, Field(strict=True, min_length=1, max_length=64), _PRINTABLE]
 Text128 = Annotated[str, Field(strict=True, min_length=1, max_length=128), _PRINTABLE]
 Text256 = Annotated[str, Field(strict=True, min_length=1, max_length=256), _PRINTABLE]
+Flag = Annotated[bool, Field(strict=True)]
 Count = Annotated[int, Field(strict=True, ge=0, le=MAX_COUNT)]
 Quantity = Annotated[
     Decimal,
     Field(ge=0, le=MAX_QUANTITY, max_digits=27, decimal_places=12, allow_inf_nan=False),
+    BeforeValidator(number_is_plain),
+    decimal_schema(minimum=0),
 ]
 """A non-negative amount with at most 12 decimal places, as a JSON number or (for exactness) a string."""
 Timestamp = Annotated[AwareDatetime, BeforeValidator(_timestamp_is_text), AfterValidator(_utc)]

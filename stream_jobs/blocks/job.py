@@ -18,6 +18,7 @@ from stream_jobs.blocks.model import Block, BlockOutput, SourcePartition, Source
 from stream_jobs.blocks.partition import BookerLimits, PartitionBooker
 from stream_jobs.blocks.transport import BundlingConsumer, BundlingTransport, Membership
 from stream_jobs.errors import CrashError
+from stream_jobs.kafka import TopicStart
 
 log = logging.getLogger(__name__)
 
@@ -51,14 +52,14 @@ class BlockJobRunner:
         app: faust.App,
         job: BlockJob,
         store: OfficialBlocks,
-        topic_id: Callable[[str], str],
+        topic_start: Callable[[str], TopicStart],
         limits: BookerLimits,
     ) -> None:
         self._app = app
         self.name = job.name
         self._job = job
         self._store = store
-        self._topic_id = topic_id
+        self._topic_start = topic_start
         self._limits = limits
         self._bookers: dict[TP, PartitionBooker] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -80,11 +81,11 @@ class BlockJobRunner:
         self.joined = True
         if not committed:
             return starts
-        topic_id = await asyncio.to_thread(self._topic_id, self._job.topic)
-        earliest = await self._app.consumer.earliest_offsets(*committed)
+        # Asked outside of the consumer, whose connection may be waiting in a fetch.
+        topic = await asyncio.to_thread(self._topic_start, self._job.topic)
         for tp, committed_offset in committed.items():
-            source = SourcePartition(tp.topic, topic_id, tp.partition)
-            start, redo = int(earliest.get(tp) or 0), None
+            source = SourcePartition(tp.topic, topic.topic_id, tp.partition)
+            start, redo = topic.earliest[tp.partition], None
             if committed_offset is not None and committed_offset > start:
                 start = committed_offset
                 redo = await self._store.last_block(source, start)
@@ -137,7 +138,7 @@ def build_app(
     *,
     broker_urls: list[str],
     faust_options: Mapping[str, Any],
-    topic_id: Callable[[str], str],
+    topic_start: Callable[[str], TopicStart],
     limits: BookerLimits,
 ) -> tuple[faust.App, BlockJobRunner]:
     """The Faust app of a block job: consumer group `spendstream-<name>`, nothing kept in tables."""
@@ -156,7 +157,7 @@ def build_app(
     )
     transport = BundlingTransport(app, frozenset({job.topic}))
     app.transport = transport
-    runner = BlockJobRunner(app, job, store, topic_id, limits)
+    runner = BlockJobRunner(app, job, store, topic_start, limits)
     transport.before_seek = runner.stop_booking
     transport.assigned = runner.assigned
     topic = app.topic(job.topic, key_serializer="raw", value_serializer="raw", internal=False, allow_empty=True)

@@ -31,9 +31,7 @@ COMMANDS = (
 def run_command(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> int:
     """Parse and run. Errors raised on purpose become one message on stderr and exit code 2."""
     subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", dest="command", required=True)
-    import importlib.util  # TEMPORARY
-
-    for name in [n for n in COMMANDS if importlib.util.find_spec(f"stream_jobs.cli.{n}")]:
+    for name in COMMANDS:
         importlib.import_module(f"stream_jobs.cli.{name}").add_parser(subparsers)
     args = parser.parse_args(arguments)
     try:

@@ -15,15 +15,20 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     )
     parser.add_argument("jobs", nargs="+", choices=JOBS, metavar="JOB", help=f"one or more of: {', '.join(JOBS)}")
     parser.add_argument("--config-dir", type=Path, help="folder with attribution.yaml, overlays/, rate_cards/")
-    parser.add_argument("--health-port", type=int, default=0, help="/healthz, /readyz, /metrics (default: a free port)")
+    parser.add_argument(
+        "--health-port", type=int, help="/healthz, /readyz, /metrics (default: SPENDSTREAM_HTTP_PORT, 0 is a free one)"
+    )
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
     from stream_jobs.embedded.orphan import stop_with_parent
+    from stream_jobs.logs import log_to_stderr
     from stream_jobs.settings import load_settings
     from stream_jobs.worker import JobsWorker
 
     stop_with_parent()
     settings = load_settings()
-    return JobsWorker(args.jobs, settings, args.config_dir or settings.pipeline.config_dir).run(args.health_port)
+    log_to_stderr(settings.pipeline.log_level)
+    port = settings.pipeline.http_port if args.health_port is None else args.health_port
+    return JobsWorker(args.jobs, settings, args.config_dir or settings.pipeline.config_dir).run(port)

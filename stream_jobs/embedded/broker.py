@@ -13,11 +13,12 @@ from pathlib import Path
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
+from stream_jobs.embedded.orphan import die_with_parent
 from stream_jobs.embedded.ports import LOOPBACK
 from stream_jobs.errors import BrokerUnavailableError, ConfigError
 
 START_TIMEOUT_S = 20.0
-STOP_TIMEOUT_S = 5.0
+STOP_TIMEOUT_S = 0.5  # it waits for its clients to leave, and has nothing to lose
 
 
 def tansu_binary(work_dir: Path) -> Path:
@@ -71,6 +72,7 @@ class TansuBroker:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,  # Ctrl-C in the terminal reaches only the supervisor, which stops us last
+                preexec_fn=die_with_parent(),  # noqa: PLW1509 - one system call, prepared before the fork
             )
         deadline = time.monotonic() + START_TIMEOUT_S
         while not self.answers():

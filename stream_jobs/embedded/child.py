@@ -13,6 +13,7 @@ from stream_jobs.errors import SpendstreamError
 
 STOP_TIMEOUT_S = 15.0
 TAIL_BYTES = 2_000
+ADDRESSES = ("SPENDSTREAM_KAFKA_", "SPENDSTREAM_CLICKHOUSE_")
 
 
 class ChildError(SpendstreamError):
@@ -27,7 +28,9 @@ class Child:
         self.name = name
         self._arguments = list(arguments)
         self._log_path = log_dir / f"{name}.log"
-        self._environment = {**os.environ, **environment}
+        # What the operator's shell says about another broker or store is not for our children.
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith(ADDRESSES)}
+        self._environment = {**inherited, **environment}
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:

@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from stream_jobs.errors import ConfigError
+from stream_jobs.settings import KafkaSettings, load_settings
 from stream_jobs.store.settings import ClickHouseSettings, load_clickhouse_settings
 
 INSTANCE_FILE = "instance.json"
@@ -147,3 +148,28 @@ def find_clickhouse(
         f"no spendstream runs {where}; start one with 'spendstream up', or say where ClickHouse is with --url or "
         "SPENDSTREAM_CLICKHOUSE_URL"
     )
+
+
+def embedded_kafka(address: str) -> KafkaSettings:
+    """The embedded broker speaks plain text on loopback, whatever the environment says about another one."""
+    return KafkaSettings(
+        bootstrap_servers=address,
+        security_protocol="PLAINTEXT",
+        sasl_mechanism=None,
+        sasl_username=None,
+        sasl_password=None,
+        sasl_password_file=None,
+    )
+
+
+def find_kafka(bootstrap: str | None = None, data_dir: Path | None = None) -> KafkaSettings:
+    """Where Kafka answers, found like ClickHouse: as given, from the environment, or of the instance that runs."""
+    configured = any(name.startswith("SPENDSTREAM_KAFKA_") for name in os.environ)
+    if bootstrap is not None:
+        return KafkaSettings(bootstrap_servers=bootstrap)
+    if data_dir is None and configured:
+        return load_settings().kafka
+    instance = find_instance(data_dir)
+    if instance is None:
+        raise ConfigError("no spendstream runs here; say where Kafka is with --bootstrap")
+    return embedded_kafka(instance.kafka)

@@ -10,10 +10,12 @@ if TYPE_CHECKING:
 DEFAULT_DATA_DIR = Path(".spendstream")
 
 
-def add_instance_options(parser: argparse.ArgumentParser, *, default_port: int | None = None) -> None:
+def add_instance_options(
+    parser: argparse.ArgumentParser, *, default_port: int | None = None, default_data_dir: Path = DEFAULT_DATA_DIR
+) -> None:
     """With `default_port` (0: any free one) all ports default to it."""
     parser.add_argument(
-        "--data-dir", type=Path, default=DEFAULT_DATA_DIR, help="where the ledger is kept (default: %(default)s)"
+        "--data-dir", type=Path, default=default_data_dir, help="where the ledger is kept (default: %(default)s)"
     )
     for option, port in (("--kafka-port", 9092), ("--clickhouse-port", 8123), ("--http-port", 8321)):
         parser.add_argument(

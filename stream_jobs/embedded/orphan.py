@@ -1,9 +1,25 @@
 """A child must not outlive its supervisor, even when that was killed with -9."""
 
+import ctypes
 import os
 import signal
 import stat
+import sys
 import threading
+from collections.abc import Callable
+
+PR_SET_PDEATHSIG = 1  # linux/prctl.h
+
+
+def die_with_parent() -> Callable[[], None] | None:
+    """To be run in a forked child before exec: the kernel kills it when the thread that forked ends. Linux only.
+
+    For programs that are not ours and do not watch their stdin.
+    """
+    if sys.platform != "linux":
+        return None
+    libc = ctypes.CDLL(None)
+    return lambda: libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def stop_with_parent() -> None:

@@ -18,14 +18,14 @@ from stream_jobs.blocks.progress import booked_to
 from stream_jobs.embedded.broker import TansuBroker
 from stream_jobs.embedded.child import Child
 from stream_jobs.embedded.datadir import DataDir
-from stream_jobs.embedded.instance import WRITER, Instance, register, unregister
+from stream_jobs.embedded.instance import WRITER, Instance, embedded_kafka, register, unregister
 from stream_jobs.embedded.ports import LOOPBACK, claim_port, free_port
 from stream_jobs.errors import SpendstreamError
 from stream_jobs.health import HealthServer, NotReady
-from stream_jobs.kafka import end_offsets, ensure_topics, topic_id
-from stream_jobs.settings import KafkaSettings
+from stream_jobs.kafka import LogEnds, ensure_topics
 from stream_jobs.store.client import StoreClient
 from stream_jobs.store.migrate import migrate
+from stream_jobs.store.retention import apply_retention, load_retention_settings
 from stream_jobs.store.settings import ClickHouseSettings, load_clickhouse_settings
 from stream_jobs.topics import EVENT_TOPICS, topic_specs
 
@@ -36,7 +36,7 @@ START_TIMEOUT_S = 60.0
 DRAIN_TIMEOUT_S = 60.0
 RESTART_BACKOFF_S = 2.0
 SCRAPE_TIMEOUT_S = 2.0
-EMBEDDED_SESSION_TIMEOUT_S = 6
+EMBEDDED_SESSION_TIMEOUT_S = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +60,7 @@ class Embedded:
         self._store: Child | None = None
         self._worker: Child | None = None
         self._worker_url = ""
+        self._log_ends: LogEnds | None = None
         self._health: HealthServer | None = None
         self.instance: Instance | None = None
 
@@ -86,7 +87,7 @@ class Embedded:
         progress("starting the Kafka-compatible broker (Tansu)")
         self._broker = TansuBroker(kafka_port, self._dir.broker)
         self._broker.start()
-        self._kafka = KafkaSettings(bootstrap_servers=self._broker.address)
+        self._kafka = embedded_kafka(self._broker.address)
         ensure_topics(self._kafka, topic_specs(embedded=True))
         progress("starting the jobs: " + ", ".join(JOBS))
         self._worker = self._start_worker()
@@ -119,6 +120,8 @@ class Embedded:
 
     def _migrate(self) -> None:
         migrate(self._writer())
+        with StoreClient(self._writer()) as store:
+            apply_retention(store.client, load_retention_settings())
 
     def _writer(self) -> ClickHouseSettings:
         return load_clickhouse_settings(
@@ -179,10 +182,13 @@ class Embedded:
     def unbooked(self) -> int:
         """Records in the broker that are not in a finished block yet. Raises when broker or store do not answer."""
         missing = 0
+        if self._log_ends is None:
+            self._log_ends = LogEnds(self._kafka)
         with StoreClient(self._writer()) as store:
             for topic in EVENT_TOPICS:
-                done = booked_to(store, topic, topic_id(self._kafka, topic))
-                for partition, end in end_offsets(self._kafka, topic).items():
+                topic_id, ends = self._log_ends.of(topic)
+                done = booked_to(store, topic, topic_id)
+                for partition, end in ends.items():
                     missing += max(0, end - done.get(partition, 0))
         return missing
 
@@ -209,6 +215,7 @@ class Embedded:
         self._ready = False
         if self._worker is not None:
             self._worker.stop()
+        self._log_ends = None  # before its broker goes, or librdkafka complains
         if self._broker is not None:
             self._broker.stop()
         if self._store is not None:

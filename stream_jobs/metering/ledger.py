@@ -20,10 +20,11 @@ class ClickHouseLedger:
     def booked(self, event_ids: Collection[str], block: Block) -> Mapping[str, Booked]:
         if not event_ids:
             return {}
-        rows = self._store.rows(
+        rows = self._store.rows_for_ids(
             "SELECT event_id, max(revision), min(booked_at) FROM booked_ids "
             f"WHERE event_id IN {{ids:Array(String)}} AND {OTHER_BLOCKS} GROUP BY event_id",
-            {"ids": list(event_ids), **own_range(block)},
+            event_ids,
+            own_range(block),
         )
         return {
             event_id: Booked(revision, aware(since)) for event_id, revision, since in cast(list[tuple[Any, ...]], rows)
@@ -34,11 +35,12 @@ class ClickHouseLedger:
             return []
         names = ", ".join(LEDGER_COLUMNS.names)
         # booked_ids knows when the events occurred, which is what the ledger is ordered by.
-        rows = self._store.rows(
+        rows = self._store.rows_for_ids(
             f"SELECT {names} FROM ledger WHERE event_id IN {{ids:Array(String)}} AND occurred_at IN "
             "(SELECT occurred_at FROM booked_ids WHERE event_id IN {ids:Array(String)}) "
             f"AND {OTHER_BLOCKS} ORDER BY booked_at, offset, entry_kind",
-            {"ids": list(event_ids), **own_range(block)},
+            event_ids,
+            own_range(block),
         )
         return [_entry(row) for row in rows]
 

@@ -4,20 +4,27 @@ decode ▸ validate ▸ dedupe ▸ price ▸ attribute. It knows neither Faust n
 booked already.
 """
 
+import logging
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
-from spendstream_schemas import UsageEvent
+from spendstream_schemas import InvalidReason, UsageEvent
 from stream_jobs.attribution.rules import Attributed
 from stream_jobs.blocks.model import Block, BlockCounts, BlockOutput, SourceRecord, Versions
-from stream_jobs.blocks.side_tables import duplicates_table, quarantine_table
+from stream_jobs.blocks.side_tables import RejectedRecord, duplicates_table, quarantine_table
+from stream_jobs.errors import CrashError
 from stream_jobs.metering.decode import DecodedEvent, decode_all
 from stream_jobs.metering.dedupe import BookedEvents, Deduplicated, deduplicate
 from stream_jobs.metering.retraction import retraction_rows
-from stream_jobs.metering.rows import Charge, charge_row, ledger_table
+from stream_jobs.metering.rows import Charge, charge_row, check_row, ledger_table
 from stream_jobs.pricing.result import Pricing
+
+log = logging.getLogger(__name__)
+
+MAX_FAILURES: Final = 10
+MAX_FAILED_SHARE: Final = 0.01
 
 
 class Pricer(Protocol):
@@ -61,31 +68,59 @@ class Metering:
         """Raises StoreUnavailableError when the ledger cannot be asked; nothing else for whatever the records hold."""
         accepted, rejected = decode_all(records, block.fixed_at, self.future_tolerance)
         sorted_events = deduplicate(accepted, block, self.ledger)
-        charges = [self._charge(decoded) for decoded in (*sorted_events.new, *sorted_events.corrections)]
-        rows = [*self._retractions(sorted_events, block), *(charge_row(charge, block) for charge in charges)]
+        chargeable = [*sorted_events.new, *sorted_events.corrections]
+        rows, failed = self._charge_rows(chargeable, block)
+        rejected.extend(failed)
+        retractions = self._retractions(sorted_events, {item.record.offset for item in failed}, block)
         tables = {}
         if rejected:
             tables["quarantine"] = quarantine_table(rejected, block)
         if sorted_events.duplicates:
             tables["duplicates"] = duplicates_table(sorted_events.duplicates, block)
         if rows:
-            tables["ledger"] = ledger_table(rows)
+            tables["ledger"] = ledger_table([*retractions, *rows])
         counts = BlockCounts(
             received=len(records),
-            booked=len(charges),
+            booked=len(rows),
             duplicates=len(sorted_events.duplicates),
             quarantined=len(rejected),
-            unpriced=sum(not charge.pricing.priced for charge in charges),
+            unpriced=sum(row["unpriced"] for row in rows),
             unknown_fields=sum(len(decoded.unknown_fields) for decoded in accepted),
         )
         return BlockOutput(counts, tables)
 
-    def _charge(self, decoded: DecodedEvent) -> Charge:
-        return Charge(decoded, self.rules.apply(decoded.event), self.book.price(decoded.event, decoded.unknown_fields))
+    def _charge_rows(
+        self, events: list[DecodedEvent], block: Block
+    ) -> tuple[list[dict[str, Any]], list[RejectedRecord]]:
+        """Rows of the events, and those on which our own code failed: one defect must not hold up everything else.
 
-    def _retractions(self, events: Deduplicated, block: Block) -> list[dict[str, Any]]:
+        Raises CrashError when it fails on so many that a bad deployment is likelier than a rare event.
+        """
+        rows: list[dict[str, Any]] = []
+        failed: list[RejectedRecord] = []
+        for decoded in events:
+            try:
+                row = self._charge_row(decoded, block)
+                check_row(row)
+            except Exception as error:
+                log.exception("cannot book %s of %s", decoded.event.event_id, decoded.event.source)
+                failed.append(RejectedRecord(decoded.record, InvalidReason.PROCESSING_FAILED, "", repr(error)[:500]))
+            else:
+                rows.append(row)
+        if len(failed) > max(MAX_FAILURES, len(events) * MAX_FAILED_SHARE):
+            raise CrashError(f"booking failed for {len(failed)} of {len(events)} events: {failed[-1].detail}")
+        return rows, failed
+
+    def _charge_row(self, decoded: DecodedEvent, block: Block) -> dict[str, Any]:
+        attributed = self.rules.apply(decoded.event)
+        pricing = self.book.price(decoded.event, decoded.unknown_fields)
+        return charge_row(Charge(decoded, attributed, pricing), block)
+
+    def _retractions(self, events: Deduplicated, failed: set[int], block: Block) -> list[dict[str, Any]]:
         """A correction takes back what the earlier revisions booked, to the last digit, before it charges anew."""
-        if not events.corrections:
-            return []
-        revisions = {decoded.event.event_id: decoded.event.revision for decoded in events.corrections}
-        return retraction_rows(self.ledger.entries(revisions.keys(), block), revisions, block)
+        revisions = {
+            decoded.event.event_id: decoded.event.revision
+            for decoded in events.corrections
+            if decoded.record.offset not in failed
+        }
+        return retraction_rows(self.ledger.entries(revisions.keys(), block), revisions, block) if revisions else []

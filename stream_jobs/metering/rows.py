@@ -1,6 +1,6 @@
 """Ledger entries as columns: what was used, whose it is, what it costs, and the receipt."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final
@@ -19,6 +19,8 @@ LEDGER_COLUMNS: Final = pa.unify_schemas([ledger_schema(), LEDGER_SIGNS])
 _TOOLS: Final = tuple(zip(ToolCalls.model_fields, TOOL_COLUMNS, strict=True))
 CONDITION_KEYS: Final = tuple(Conditions.model_fields)
 NO_COST: Final = Decimal(0)
+UNIT_PRICE_PLACES: Final = 18
+MAX_MONEY: Final = Decimal(10) ** 26
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +66,8 @@ def charge_row(charge: Charge, block: Block) -> dict[str, Any]:
         "line_sku": [line.sku for line in lines],
         "line_meter": [line.meter for line in lines],
         "line_quantity": [Decimal(line.quantity) for line in lines],
-        "line_list_unit_price": [line.list_unit_price for line in lines],
-        "line_unit_price": [line.unit_price for line in lines],
+        "line_list_unit_price": [_unit_price(line.list_unit_price) for line in lines],
+        "line_unit_price": [_unit_price(line.unit_price) for line in lines],
         "line_list_cost": [usd_from_pico(line.list_cost) for line in lines],
         "line_cost": [usd_from_pico(line.contracted_cost) for line in lines],
         "line_effective_cost": [usd_from_pico(line.effective_cost) for line in lines],
@@ -99,6 +101,13 @@ def charge_row(charge: Charge, block: Block) -> dict[str, Any]:
     return row
 
 
+def check_row(row: Mapping[str, Any]) -> None:
+    """Raises for values that the ledger's decimals cannot hold: one such row would fail the whole block."""
+    for cost in (row["list_cost"], row["contracted_cost"], row["effective_cost"], row["avoided_cost"]):
+        if cost is not None and not -MAX_MONEY < cost < MAX_MONEY:
+            raise OverflowError(f"{cost} does not fit into the ledger")
+
+
 def ledger_table(rows: Sequence[dict[str, Any]]) -> pa.Table:
     """Rows with all columns of the ledger's declaration, in its order. A missing column is a KeyError."""
     columns = [pa.array([row[column.name] for row in rows], type=column.type) for column in LEDGER_COLUMNS]
@@ -112,6 +121,11 @@ def _conditions(event: UsageEvent) -> list[tuple[str, str]]:
     return [
         (key, str(value).lower() if isinstance(value, bool) else value) for key, value in values if value is not None
     ]
+
+
+def _unit_price(usd: Decimal) -> Decimal:
+    """Prices per hour, told per second, do not end. What is booked was computed from the exact price, not from this."""
+    return usd if -usd.as_tuple().exponent <= UNIT_PRICE_PLACES else round(usd, UNIT_PRICE_PLACES)  # type: ignore[operator]
 
 
 def _usd(pico: int | None) -> Decimal | None:

@@ -35,10 +35,11 @@ class ClickHouseOutcomes:
     def booked(self, event_ids: Collection[str], block: Block) -> dict[str, datetime]:
         if not event_ids:
             return {}
-        rows = self._store.rows(
+        rows = self._store.rows_for_ids(
             "SELECT event_id, min(booked_at) FROM outcome_ids "
             f"WHERE event_id IN {{ids:Array(String)}} AND {OTHER_BLOCKS} GROUP BY event_id",
-            {"ids": list(event_ids), **own_range(block)},
+            event_ids,
+            own_range(block),
         )
         return {event_id: aware(since) for event_id, since in cast(list[tuple[str, datetime]], rows)}
 

@@ -1,0 +1,1 @@
+"""Real traffic, from logs and published traces, sent through the pipeline again."""

@@ -1,0 +1,133 @@
+"""Anthropic messages, also as served by Bedrock, Vertex AI and Azure through Anthropic's own client.
+
+docs.anthropic.com/en/docs/build-with-claude/prompt-caching: cache reads and writes stand **outside** of
+``input_tokens`` and are added here; thinking is inside ``output_tokens``. Streaming usage is cumulative.
+Beta ``iterations``: tokens of a ``compaction`` are billed but not part of the totals, so they are added; an
+``advisor_message`` was written by another model at its own price and becomes usage of its own (`ExtractedUsage.also`).
+"""
+
+from dataclasses import replace
+from typing import Final
+
+from spendstream.adapters.reader import Node
+from spendstream.adapters.result import (
+    AdapterError,
+    ExtractedUsage,
+    Meters,
+    conditions,
+    token_usage,
+    tool_calls,
+    total,
+    unreported_lifetime,
+)
+from spendstream.adapters.tiers import normal_tier
+
+USAGE_FIELDS: Final = (
+    "input_tokens",
+    "output_tokens",
+    "cache_read_input_tokens",
+    "cache_creation_input_tokens",
+    "cache_creation",
+    "output_tokens_details",
+    "server_tool_use",
+    "service_tier",
+    "inference_geo",
+    "speed",
+    "iterations",
+)
+_NO_GEO: Final = "not_available"  # what models without a choice of geography report
+
+
+def extract(provider: str, root: Node) -> ExtractedUsage:
+    """Usage of one message; one result of a message batch is taken too."""
+    in_batch = root.node("result") if root.has("custom_id") else None
+    if in_batch is not None:
+        message = in_batch.node("message")
+        if message is None:
+            raise AdapterError(f"{in_batch.path}.message: expected a succeeded batch result, got none with a message")
+        found = extract(provider, message)
+        return replace(found, service_tier=found.service_tier or "batch")
+    usage = root.node("usage")
+    found = ExtractedUsage(
+        response_model=root.text("model"), response_id=root.text("id", 256), operation="chat" if usage else None
+    )
+    return found if usage is None else _with_usage(provider, usage, found)
+
+
+def _with_usage(provider: str, usage: Node, found: ExtractedUsage) -> ExtractedUsage:
+    iterations = usage.nodes("iterations")
+    parts = [_meters(usage)] + [_meters(item) for item in iterations if item.text("type", 64) == "compaction"]
+    geo = usage.text("inference_geo", 64)
+    tools = usage.node("server_tool_use")
+    tier = normal_tier("anthropic", usage.text("service_tier", 64))
+    where = conditions(inference_geo=None if geo == _NO_GEO else geo, speed=usage.text("speed", 64))
+    advised = tuple(
+        replace(
+            found,
+            usage=token_usage(provider, _meters(item)),
+            response_model=item.text("model"),
+            service_tier=tier,
+            conditions=where,
+        )
+        for item in iterations
+        if item.text("type", 64) == "advisor_message"
+    )
+    return replace(
+        found,
+        usage=token_usage(provider, _sum(parts)),
+        service_tier=tier,
+        conditions=where,
+        tool_calls=None
+        if tools is None
+        else tool_calls(
+            {
+                "web_search": tools.count("web_search_requests"),
+                "web_fetch": tools.count("web_fetch_requests"),
+                "code_execution": tools.count("code_execution_requests"),
+            }
+        ),
+        also=advised,
+    )
+
+
+def _meters(usage: Node) -> Meters:
+    read, written = usage.count("cache_read_input_tokens"), usage.count("cache_creation_input_tokens")
+    by_lifetime = usage.node("cache_creation")
+    short = long = None
+    if by_lifetime is not None:
+        short = by_lifetime.count("ephemeral_5m_input_tokens")
+        long = by_lifetime.count("ephemeral_1h_input_tokens")
+    unknown = unreported_lifetime(usage.path, written, short, long)
+    thinking = usage.node("output_tokens_details")
+    uncached = usage.count("input_tokens")
+    return {
+        # Without input_tokens the whole is not known, and the parts alone must not pass for it.
+        "input_tokens": None if uncached is None else total(uncached, read, total(short, long, unknown)),
+        "cache_read_tokens": read,
+        "cache_write_tokens": unknown,
+        "cache_write_5m_tokens": short,
+        "cache_write_1h_tokens": long,
+        "output_tokens": usage.count("output_tokens"),
+        "reasoning_tokens": None if thinking is None else thinking.count("thinking_tokens"),
+    }
+
+
+def _sum(parts: list[Meters]) -> Meters:
+    return {
+        name: total(*(None if (value := part[name]) is None else int(value) for part in parts)) for name in parts[0]
+    }
+
+
+def fold(known: dict[str, object], event: Node) -> None:
+    """Add one stream event to what is known. Counts are cumulative: a later one replaces an earlier one."""
+    kind = event.text("type", 64)
+    message = event.node("message") if kind == "message_start" else event if kind == "message" else None
+    if message is not None:
+        known |= {name: message.raw(name) for name in ("id", "model") if message.has(name)}
+        known["type"] = "message"
+    holder = message or (event if kind == "message_delta" else None)
+    usage = None if holder is None else holder.node("usage")
+    if usage is not None:
+        seen = known.setdefault("usage", {})
+        assert isinstance(seen, dict)
+        seen |= {name: usage.raw(name) for name in USAGE_FIELDS if usage.has(name)}

@@ -1,0 +1,69 @@
+"""AWS Bedrock Converse and ConverseStream, as boto3 returns them.
+
+docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_TokenUsage.html: cache reads and writes stand outside of
+``inputTokens`` and are added; ``cacheDetails`` splits the writes by lifetime. Reasoning is not reported, and neither
+is the model: the id that was asked for (its us./eu./global. prefix moves the price) has to come from the caller.
+"""
+
+from typing import Final
+
+from spendstream.adapters.reader import Node
+from spendstream.adapters.result import (
+    ExtractedUsage,
+    Meters,
+    conditions,
+    token_usage,
+    total,
+    unreported_lifetime,
+)
+from spendstream.adapters.tiers import normal_tier
+
+_LIFETIMES: Final = {"5m": "cache_write_5m_tokens", "1h": "cache_write_1h_tokens"}
+_TOP_FIELDS: Final = ("usage", "service_tier", "performance_config")
+
+
+def extract(provider: str, root: Node) -> ExtractedUsage:
+    """Usage of one Converse response, or of the metadata event that ends a stream."""
+    root = root.node("metadata") or root
+    usage = root.node("usage")
+    tier, performance, http = root.node("service_tier"), root.node("performance_config"), root.node("ResponseMetadata")
+    return ExtractedUsage(
+        usage=None if usage is None else token_usage(provider, _meters(usage)),
+        response_id=None if http is None else http.text("RequestId", 256),
+        service_tier=None if tier is None else normal_tier(provider, tier.text("type", 64)),
+        conditions=None if performance is None else conditions(latency=performance.text("latency", 64)),
+        operation=None if usage is None else "chat",
+    )
+
+
+def _meters(usage: Node) -> Meters:
+    read, written = usage.count("cache_read_input_tokens"), usage.count("cache_write_input_tokens")
+    by_lifetime: dict[str, int] = {}
+    unknown = 0
+    for item in usage.nodes("cache_details"):
+        count, meter = item.count("input_tokens"), _LIFETIMES.get(item.text("ttl", 64) or "")
+        if count is None:
+            continue
+        if meter is None:
+            unknown += count
+        else:
+            by_lifetime[meter] = by_lifetime.get(meter, 0) + count
+    known = total(*by_lifetime.values())
+    rest = unreported_lifetime(usage.path, unknown or None if written is None else written, known)
+    uncached = usage.count("input_tokens")
+    meters: Meters = {
+        "input_tokens": None if uncached is None else total(uncached, read, known, rest),
+        "cache_read_tokens": read,
+        "cache_write_tokens": rest,
+        "output_tokens": usage.count("output_tokens"),
+    }
+    return meters | by_lifetime
+
+
+def fold(known: dict[str, object], event: Node) -> None:
+    """Add one stream event to what is known: usage comes with the last one, ``metadata``."""
+    if event.has("ResponseMetadata"):
+        known["ResponseMetadata"] = event.raw("ResponseMetadata")
+    metadata = event.node("metadata")
+    if metadata is not None:
+        known |= {name: metadata.raw(name) for name in _TOP_FIELDS if metadata.has(name)}

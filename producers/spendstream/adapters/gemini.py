@@ -1,0 +1,115 @@
+"""Google Gemini (Developer API and Vertex AI): generateContent, embedContent, also Live's usage.
+
+ai.google.dev/api/generate-content#UsageMetadata. ``promptTokenCount`` includes cached content; tokens that tools added
+to the prompt (``toolUsePromptTokenCount``) and thoughts (``thoughtsTokenCount``) stand outside of the counts they
+belong to and are added. Storage of explicit caches is billed per hour and does not appear in a response.
+"""
+
+from collections.abc import Iterable
+from typing import Final
+
+from spendstream.adapters.reader import Node
+from spendstream.adapters.result import ExtractedUsage, Meters, token_usage, tool_calls, total
+from spendstream.adapters.tiers import normal_tier
+
+_MODALITIES: Final = {"AUDIO": "audio", "IMAGE": "image", "VIDEO": "video"}  # text and documents have no own meter
+_BILLED_PER_PROMPT: Final = (
+    "gemini-1",
+    "gemini-2",
+)  # later models: per search query (ai.google.dev/gemini-api/docs/pricing)
+
+
+def extract(provider: str, root: Node) -> ExtractedUsage:
+    """Usage of one response. Where nothing was produced, Google leaves the count out instead of reporting 0."""
+    usage = root.node("usage_metadata")
+    model = root.text("model_version")
+    embedding = root.has("embeddings", "embedding")
+    tier = None
+    meters: Meters = {}
+    if usage is not None:
+        meters = _meters(usage)
+        tier = usage.text("traffic_type", 64) or usage.text("service_tier", 64)
+    elif embedding:
+        meters = {"input_tokens": _embedded_tokens(root), "input_characters": _billable_characters(root)}
+    return ExtractedUsage(
+        usage=token_usage(provider, meters),
+        response_model=model,
+        response_id=root.text("response_id", 256),
+        service_tier=normal_tier(provider, tier),
+        tool_calls=tool_calls(_grounding(root, model or "")),
+        operation="embeddings" if embedding else "chat" if usage is not None else None,
+    )
+
+
+def _meters(usage: Node) -> Meters:
+    tools, thoughts = usage.count("tool_use_prompt_token_count"), usage.count("thoughts_token_count")
+    written = usage.count("candidates_token_count")
+    if written is None:
+        written = usage.count("response_token_count")  # Live's name for it
+    read_by_kind = _by_modality(usage.nodes("prompt_tokens_details") + usage.nodes("tool_use_prompt_tokens_details"))
+    cached_by_kind = _by_modality(usage.nodes("cache_tokens_details"))
+    written_by_kind = _by_modality(usage.nodes("candidates_tokens_details") + usage.nodes("response_tokens_details"))
+    meters: Meters = {
+        "input_tokens": total(usage.count("prompt_token_count"), tools),
+        "cache_read_tokens": usage.count("cached_content_token_count"),
+        "tool_use_input_tokens": tools,
+        "output_tokens": total(written, thoughts),
+        "reasoning_tokens": thoughts,
+    }
+    for kind in _MODALITIES.values():
+        meters[f"input_{kind}_tokens"] = read_by_kind.get(kind)
+        meters[f"cache_read_{kind}_tokens"] = cached_by_kind.get(kind)
+        meters[f"output_{kind}_tokens"] = written_by_kind.get(kind)
+    return meters
+
+
+def _by_modality(details: Iterable[Node]) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for item in details:
+        kind, count = _MODALITIES.get((item.text("modality", 64) or "").upper()), item.count("token_count")
+        if kind is not None and count is not None:
+            found[kind] = found.get(kind, 0) + count
+    return found
+
+
+def _grounding(root: Node, model: str) -> dict[str, int | None]:
+    """Grounded prompts (models up to 2.5) or search queries (later ones), and prompts grounded in maps."""
+    queries, maps, grounded = 0, 0, False
+    for candidate in root.nodes("candidates"):
+        metadata = candidate.node("grounding_metadata")
+        if metadata is None:
+            continue
+        asked = metadata.raw("web_search_queries")
+        texts = [query for query in asked if query] if isinstance(asked, (list, tuple)) else []
+        grounded = grounded or bool(texts)
+        queries += len(texts)
+        maps = maps or int(any(chunk.has("maps") for chunk in metadata.nodes("grounding_chunks")))
+    found: dict[str, int | None] = {}
+    if grounded:
+        found["web_search"] = 1 if model.startswith(_BILLED_PER_PROMPT) else queries
+    if maps:
+        found["maps_grounding"] = 1
+    return found
+
+
+def _embedded_tokens(root: Node) -> int | None:
+    """Vertex AI counts tokens per embedded text."""
+    statistics = (item.node("statistics") for item in root.nodes("embeddings"))
+    return total(*(item.count("token_count") for item in statistics if item is not None))
+
+
+def _billable_characters(root: Node) -> int | None:
+    metadata = root.node("metadata")
+    return None if metadata is None else metadata.count("billable_character_count")
+
+
+def fold(known: dict[str, object], chunk: Node) -> None:
+    """Add one stream chunk to what is known: the last usage wins, and grounding stays known."""
+    for name in ("model_version", "response_id", "usage_metadata"):
+        if chunk.has(name):
+            known[name] = chunk.raw(name)
+    grounded = [candidate.value for candidate in chunk.nodes("candidates") if candidate.has("grounding_metadata")]
+    if grounded:
+        known["candidates"] = [
+            {"grounding_metadata": Node(item, "google").raw("grounding_metadata")} for item in grounded
+        ]

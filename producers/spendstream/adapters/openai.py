@@ -1,0 +1,154 @@
+"""OpenAI, Azure OpenAI and the APIs compatible with them: tells the shape of a response and reads it.
+
+Chat completions, legacy completions and embeddings are read here: platform.openai.com/docs/api-reference/chat/object.
+``prompt_tokens`` includes cached tokens, ``completion_tokens`` includes reasoning and rejected prediction tokens, and
+``service_tier`` is the tier that was served.
+"""
+
+from dataclasses import replace
+from typing import Final
+
+from spendstream.adapters import openai_media, openai_responses
+from spendstream.adapters.openai_compatible import CORRECTIONS, reported_tool_calls, search_context
+from spendstream.adapters.reader import Node
+from spendstream.adapters.result import (
+    AdapterError,
+    ExtractedUsage,
+    Meters,
+    conditions,
+    token_usage,
+    tool_calls,
+)
+from spendstream.adapters.tiers import normal_tier
+
+_OPERATIONS: Final = {
+    "chat.completion": "chat",
+    "chat.completion.chunk": "chat",
+    "text_completion": "completion",
+    "response": "responses",
+    "realtime.response": "realtime",
+    "list": "embeddings",
+}
+
+
+def extract(provider: str, root: Node) -> ExtractedUsage:
+    """Usage of one response; a line of a batch's output file is taken too."""
+    in_batch = root.node("response") if root.has("custom_id") else None
+    if in_batch is None:
+        return _extract(provider, root)
+    # The body of a batched response reports the tier "default"; batch is what is billed.
+    # platform.openai.com/docs/guides/batch
+    body = in_batch.node("body")
+    if body is None:
+        raise AdapterError(f"{in_batch.path}.body: expected the response of a batch line, got nothing")
+    return replace(_extract(provider, body), service_tier="batch")
+
+
+def _extract(provider: str, root: Node) -> ExtractedUsage:
+    usage = _usage(root)
+    operation = _operation(root, usage)
+    meters: Meters = {}
+    tools: dict[str, int | None] = {}
+    also: tuple[ExtractedUsage, ...] = ()
+    if operation == "image":
+        meters = openai_media.image_meters(root, usage)
+        also = openai_media.svg_usage(provider, root)
+    elif usage is not None:
+        meters = openai_media.transcription_meters(usage) if operation == "transcription" else _meters(usage)
+        if provider in CORRECTIONS:
+            meters = CORRECTIONS[provider](usage, meters)
+        tools = reported_tool_calls(usage)
+    if operation == "responses":
+        tools = openai_responses.tool_counts(root) | tools
+        also = openai_responses.image_tool_usage(provider, root)
+    return ExtractedUsage(
+        usage=token_usage(provider, meters),
+        response_model=root.text("model"),
+        response_id=root.text("id", 256),
+        service_tier=normal_tier(provider, root.text("service_tier", 64)),
+        conditions=conditions(search_context=search_context(usage)),
+        tool_calls=tool_calls(tools),
+        operation=operation,
+        also=also,
+    )
+
+
+def _usage(root: Node) -> Node | None:
+    """The usage object; Groq's streams carry it in the last chunk's ``x_groq``: console.groq.com/docs/api-reference."""
+    usage = root.node("usage")
+    if usage is None and (groq := root.node("x_groq")) is not None:
+        usage = groq.node("usage")
+    return usage
+
+
+def _operation(root: Node, usage: Node | None) -> str | None:
+    kind = root.text("object", 64)
+    if kind is not None:
+        return _OPERATIONS.get(kind)
+    event = root.text("type", 64) or ""
+    if event.startswith(("image_generation.", "image_edit.")) or root.has("data"):
+        return "image"
+    if event.startswith("transcript.") or (usage is not None and usage.text("type", 64) in ("tokens", "duration")):
+        return "transcription"
+    if usage is None:
+        return None
+    return "responses" if usage.has("input_tokens", "output_tokens") else "chat"
+
+
+def _meters(usage: Node) -> Meters:
+    if usage.has("cache_creation_input_tokens") and not usage.has("prompt_tokens"):
+        raise AdapterError(
+            f"{usage.path}: expected OpenAI's usage, got Anthropic's (cache_creation_input_tokens): "
+            "pass the provider that served the call"
+        )
+    return openai_responses.meters(usage) if usage.has("input_tokens", "output_tokens") else _chat_meters(usage)
+
+
+def _chat_meters(usage: Node) -> Meters:
+    meters: Meters = {
+        "input_tokens": usage.count("prompt_tokens"),
+        "cache_read_tokens": usage.count("cached_tokens"),  # Together reports it beside the totals
+        "output_tokens": usage.count("completion_tokens"),
+    }
+    read = usage.node("prompt_tokens_details")
+    if read is not None:
+        cached = read.count("cached_tokens")
+        meters |= {
+            "cache_read_tokens": meters["cache_read_tokens"] if cached is None else cached,
+            "input_audio_tokens": read.count("audio_tokens"),
+            "input_image_tokens": read.count("image_tokens"),
+            "input_video_tokens": read.count("video_tokens"),
+        } | openai_responses.cache_writes(read)
+    written = usage.node("completion_tokens_details")
+    if written is not None:
+        meters |= {
+            "reasoning_tokens": written.count("reasoning_tokens"),
+            "output_audio_tokens": written.count("audio_tokens"),
+            "output_image_tokens": written.count("image_tokens"),
+            "accepted_prediction_tokens": written.count("accepted_prediction_tokens"),
+            "rejected_prediction_tokens": written.count("rejected_prediction_tokens"),
+        }
+    return meters
+
+
+_CHUNK_FIELDS: Final = ("id", "model", "object", "service_tier", "usage", "x_groq", "custom_id", "response")
+
+
+def fold(known: dict[str, object], chunk: Node) -> None:
+    """Add one stream chunk to what is known.
+
+    Chat: the last usage wins (with ``stream_options={"include_usage": true}`` it comes with the last chunk). Responses:
+    each ``response.*`` event that carries the response replaces the one before; the last of them has the usage.
+    """
+    event = chunk.text("type", 64) or ""
+    wrapped = chunk.node("chunk") if event == "chunk" else None
+    if wrapped is not None:  # what the SDK's own stream helper yields
+        fold(known, wrapped)
+        return
+    if event.startswith("response."):
+        if chunk.has("response"):
+            known["whole"] = chunk.raw("response")
+        return
+    known |= {name: chunk.raw(name) for name in _CHUNK_FIELDS if chunk.raw(name) not in (None, "")}
+    if event:
+        known["type"] = event

@@ -1,0 +1,102 @@
+"""Where providers with an OpenAI-compatible API differ in what their usage means.
+
+A correction takes the usage object and the meters as OpenAI would mean them, and returns what this provider means.
+Groq, Cerebras, Fireworks, Together and OpenRouter (openrouter.ai/docs/use-cases/usage-accounting) follow OpenAI.
+"""
+
+from collections.abc import Callable
+from typing import Final
+
+from spendstream.adapters.reader import Node
+from spendstream.adapters.result import AdapterError, Meters, total
+
+
+def _deepseek(usage: Node, meters: Meters) -> Meters:
+    """prompt_tokens = hits + misses (api-docs.deepseek.com/guides/kv_cache); hits are cache reads."""
+    hits, misses = usage.count("prompt_cache_hit_tokens"), usage.count("prompt_cache_miss_tokens")
+    if hits is None:
+        return meters
+    prompt = meters["input_tokens"]
+    if misses is not None and prompt is not None and hits + misses != prompt:
+        raise AdapterError(
+            f"{usage.path}: prompt_cache_hit_tokens + prompt_cache_miss_tokens = {hits + misses}, "
+            f"but prompt_tokens = {prompt}"
+        )
+    return meters | {"cache_read_tokens": hits}
+
+
+def _x_ai(usage: Node, meters: Meters) -> Meters:
+    """Chat completions count reasoning beside completion_tokens and inside total_tokens.
+
+    docs.x.ai/docs/key-information/consumption-and-rate-limits. Which way round a response is, its total says; without
+    a total, chat is taken as documented and responses (which follow OpenAI) as they are.
+    """
+    reasoning, written = usage_int(meters, "reasoning_tokens"), usage_int(meters, "output_tokens")
+    if not reasoning or written is None:
+        return meters
+    read, all_tokens = usage_int(meters, "input_tokens") or 0, usage.count("total_tokens")
+    if all_tokens is None:
+        outside = usage.has("prompt_tokens")
+    elif all_tokens in (read + written, read + written + reasoning):
+        outside = all_tokens == read + written + reasoning
+    else:
+        raise AdapterError(
+            f"{usage.path}: total_tokens = {all_tokens} is neither input + output = {read + written} "
+            f"nor that plus reasoning = {read + written + reasoning}"
+        )
+    return meters | {"output_tokens": written + reasoning} if outside else meters
+
+
+def _perplexity(usage: Node, meters: Meters) -> Meters:
+    """Deep research bills citation and reasoning tokens beside completion_tokens, at prices of their own.
+
+    docs.perplexity.ai/getting-started/pricing. Both are output here: what the service caused to be produced.
+    """
+    citations, reasoning = usage.count("citation_tokens"), usage.count("reasoning_tokens")
+    written = total(usage_int(meters, "output_tokens"), citations, reasoning)
+    found = meters | {"output_tokens": written}
+    if citations is not None:
+        found["citation_tokens"] = citations
+    if reasoning is not None:
+        found["reasoning_tokens"] = reasoning
+    return found
+
+
+CORRECTIONS: Final[dict[str, Callable[[Node, Meters], Meters]]] = {
+    "deepseek": _deepseek,
+    "x-ai": _x_ai,
+    "perplexity": _perplexity,
+}
+
+_XAI_TOOLS: Final = {
+    "web_search": ("web_search_calls",),
+    "social_search": ("x_search_calls",),
+    "code_execution": ("code_interpreter_calls",),
+    "file_search": ("file_search_calls", "document_search_calls"),
+}
+
+
+def reported_tool_calls(usage: Node) -> dict[str, int | None]:
+    """Billable tool calls that stand in the usage object itself (xAI, Perplexity, OpenRouter)."""
+    found: dict[str, int | None] = {}
+    tools = usage.node("server_side_tool_usage_details")
+    if tools is not None:
+        found |= {ours: total(*(tools.count(name) for name in theirs)) for ours, theirs in _XAI_TOOLS.items()}
+    routed = usage.node("server_tool_use")
+    if routed is not None:
+        found["web_search"] = routed.count("web_search_requests")
+    searches = usage.count("num_search_queries")
+    if searches is not None:
+        found["web_search"] = searches
+    return found
+
+
+def search_context(usage: Node | None) -> str | None:
+    """Perplexity's request fee depends on it: low, medium, high."""
+    return None if usage is None else usage.text("search_context_size", 64)
+
+
+def usage_int(meters: Meters, name: str) -> int | None:
+    """A token meter, which is always a whole number."""
+    value = meters.get(name)
+    return None if value is None else int(value)

@@ -1,0 +1,104 @@
+"""OpenAI's Responses API (platform.openai.com/docs/api-reference/responses/object), also the usage of its siblings.
+
+``input_tokens`` includes cached tokens and cache writes, ``output_tokens`` includes reasoning. Realtime and
+transcription use the same names with ``token`` in the singular (``input_token_details``).
+"""
+
+from typing import Final
+
+from spendstream.adapters.reader import Node
+from spendstream.adapters.result import ExtractedUsage, Meters, token_usage, unreported_lifetime
+
+UNNAMED_IMAGE_MODEL: Final = "image_generation_tool"
+"""Stands for the image model when a response does not name it: its usage is booked as unpriced, not lost."""
+
+
+def meters(usage: Node) -> Meters:
+    """The meters of a usage object with ``input_tokens`` and ``output_tokens``."""
+    found: Meters = {"input_tokens": usage.count("input_tokens"), "output_tokens": usage.count("output_tokens")}
+    read = usage.node("input_tokens_details") or usage.node("input_token_details")
+    if read is not None:
+        found |= {
+            "cache_read_tokens": read.count("cached_tokens"),
+            "input_audio_tokens": read.count("audio_tokens"),
+            "input_image_tokens": read.count("image_tokens"),
+        } | cache_writes(read)
+        cached = read.node("cached_tokens_details")
+        if cached is not None:
+            found |= {
+                "cache_read_audio_tokens": cached.count("audio_tokens"),
+                "cache_read_image_tokens": cached.count("image_tokens"),
+            }
+    written = usage.node("output_tokens_details") or usage.node("output_token_details")
+    if written is not None:
+        found |= {
+            "reasoning_tokens": written.count("reasoning_tokens"),
+            "output_audio_tokens": written.count("audio_tokens"),
+            "output_image_tokens": written.count("image_tokens"),
+        }
+    return found
+
+
+def cache_writes(details: Node) -> Meters:
+    """Cache writes, by lifetime where the details say so."""
+    written = details.count("cache_write_tokens")
+    by_lifetime = details.node("cache_write_tokens_details")
+    if by_lifetime is None:
+        return {"cache_write_tokens": written}
+    half_hour, half_day = by_lifetime.count("ttl_30m_tokens"), by_lifetime.count("ttl_12h_tokens")
+    return {
+        "cache_write_tokens": unreported_lifetime(details.path, written, half_hour, half_day),
+        "cache_write_30m_tokens": half_hour,
+        "cache_write_12h_tokens": half_day,
+    }
+
+
+def tool_counts(root: Node) -> dict[str, int | None]:
+    """Billable calls of hosted tools.
+
+    Web search: ``tool_usage`` counts the billable ones; older responses list them in ``output``, where only the action
+    "search" costs a call (opening a page and finding in it do not). Code interpreter is billed per container.
+    Image generation is billed by the image model's tokens where ``tool_usage`` reports them, else it is counted.
+    """
+    counts: dict[str, int | None] = {}
+    containers: set[str] = set()
+    for item in root.nodes("output"):
+        kind = item.text("type", 64)
+        if kind == "web_search_call" and _is_search(item):
+            counts["web_search"] = (counts.get("web_search") or 0) + 1
+        elif kind == "file_search_call":
+            counts["file_search"] = (counts.get("file_search") or 0) + 1
+        elif kind == "code_interpreter_call":
+            containers.add(item.text("container_id", 256) or item.path)
+        elif kind == "image_generation_call" and not root.has("tool_usage"):
+            counts["image_generation"] = (counts.get("image_generation") or 0) + 1
+    if containers:
+        counts["code_execution"] = len(containers)
+    hosted = root.node("tool_usage")
+    search = hosted.node("web_search") if hosted is not None else None
+    if search is not None:
+        counts["web_search"] = search.count("num_requests")
+    return counts
+
+
+def image_tool_usage(provider: str, root: Node) -> tuple[ExtractedUsage, ...]:
+    """Tokens of the image model behind the image generation tool: they are not part of the response's own usage."""
+    hosted = root.node("tool_usage")
+    images = hosted.node("image_gen") if hosted is not None else None
+    if images is None:
+        return ()
+    found = meters(images)
+    if not found["input_tokens"] and not found["output_tokens"]:
+        return ()
+    found["cache_read_tokens"] = images.count("cached_tokens")
+    cached = images.node("cached_tokens_details")
+    if cached is not None:
+        found["cache_read_image_tokens"] = cached.count("cached_image_tokens")
+    named = [tool.text("model") for tool in root.nodes("tools") if tool.text("type", 64) == "image_generation"]
+    model = next((name for name in named if name), UNNAMED_IMAGE_MODEL)
+    return (ExtractedUsage(usage=token_usage(provider, found), response_model=model, operation="image"),)
+
+
+def _is_search(call: Node) -> bool:
+    action = call.node("action")
+    return action is None or action.text("type", 64) in (None, "search")

@@ -1,0 +1,127 @@
+"""OpenTelemetry GenAI span attributes, in the spelling of the conventions and in those found in the wild.
+
+github.com/open-telemetry/semantic-conventions-genai (status "Development"): ``gen_ai.usage.input_tokens`` includes
+cache, ``gen_ai.usage.output_tokens`` includes reasoning. Aliases: earlier versions of the conventions, Traceloop's
+OpenLLMetry, and OpenInference (``llm.token_count.*``). In each row below the first name that is present counts.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from spendstream.adapters.events import usage_event
+from spendstream.adapters.reader import Node
+from spendstream.adapters.result import AdapterError, ExtractedUsage, Meters, token_usage
+from spendstream.adapters.tiers import normal_tier
+from spendstream_schemas import UsageEvent
+
+_METERS: Final[dict[str, tuple[str, ...]]] = {
+    "input_tokens": (
+        "gen_ai.usage.input_tokens",
+        "gen_ai.usage.prompt_tokens",
+        "llm.usage.prompt_tokens",
+        "llm.token_count.prompt",
+        "prompt_tokens",
+    ),
+    "output_tokens": (
+        "gen_ai.usage.output_tokens",
+        "gen_ai.usage.completion_tokens",
+        "llm.usage.completion_tokens",
+        "llm.token_count.completion",
+        "completion_tokens",
+    ),
+    "cache_read_tokens": (
+        "gen_ai.usage.cache_read.input_tokens",
+        "gen_ai.usage.cache_read_input_tokens",
+        "llm.token_count.prompt_details.cache_read",
+    ),
+    "cache_write_tokens": (
+        "gen_ai.usage.cache_write.input_tokens",
+        "gen_ai.usage.cache_creation.input_tokens",
+        "gen_ai.usage.cache_creation_input_tokens",
+        "llm.token_count.prompt_details.cache_write",
+    ),
+    "reasoning_tokens": (
+        "gen_ai.usage.reasoning.output_tokens",
+        "gen_ai.usage.reasoning_tokens",
+        "llm.token_count.completion_details.reasoning",
+    ),
+    "input_audio_tokens": ("gen_ai.usage.audio.input_tokens", "llm.token_count.prompt_details.audio"),
+    "input_image_tokens": ("gen_ai.usage.image.input_tokens",),
+    "output_audio_tokens": ("gen_ai.usage.audio.output_tokens", "llm.token_count.completion_details.audio"),
+    "output_image_tokens": ("gen_ai.usage.image.output_tokens",),
+    "cache_read_audio_tokens": ("gen_ai.usage.audio.cache_read.input_tokens",),
+    "cache_read_image_tokens": ("gen_ai.usage.image.cache_read.input_tokens",),
+}
+_PROVIDER: Final = ("gen_ai.provider.name", "gen_ai.system", "llm.provider", "llm.system")
+_REQUEST_MODEL: Final = ("gen_ai.request.model", "llm.model_name")
+_TIER: Final = ("openai.response.service_tier", "gen_ai.openai.response.service_tier")
+_PROVIDERS: Final = {
+    "azure.ai.openai": "azure",
+    "azure.ai.inference": "azure",
+    "az.ai.openai": "azure",
+    "az.ai.inference": "azure",
+    "azure_openai": "azure",
+    "gcp.gemini": "google",
+    "gcp.vertex_ai": "google",
+    "gcp.gen_ai": "google",
+    "vertex_ai": "google",
+    "vertexai": "google",
+    "gemini": "google",
+    "aws.bedrock": "aws",
+    "aws_bedrock": "aws",
+    "bedrock": "aws",
+    "mistral_ai": "mistral",
+    "mistralai": "mistral",
+    "x_ai": "x-ai",
+    "xai": "x-ai",
+}
+_OPERATIONS: Final = {"generate_content": "chat", "text_completion": "completion"}
+
+
+@dataclass(frozen=True, slots=True)
+class SpanUsage:
+    """What a span says: also the provider (in the contract's spelling) and the model that was asked for."""
+
+    provider: str | None
+    model: str | None
+    extracted: ExtractedUsage
+
+
+def extract_span(attributes: Mapping[str, Any]) -> SpanUsage:
+    """Read the attributes of one span. Raises AdapterError when they cannot be read or contradict each other."""
+    if not isinstance(attributes, Mapping):
+        raise AdapterError(f"span: expected a mapping of attributes, got {type(attributes).__name__}")
+    node = Node(attributes, "span")
+    named = _first_text(node, _PROVIDER, 64)
+    provider = None if named is None else _PROVIDERS.get(named.lower(), named.lower())
+    meters: Meters = {meter: _first_count(node, names) for meter, names in _METERS.items()}
+    operation = node.text("gen_ai.operation.name", 64)
+    return SpanUsage(
+        provider=provider,
+        model=_first_text(node, _REQUEST_MODEL, 128),
+        extracted=ExtractedUsage(
+            usage=token_usage(provider or "span", meters),
+            response_model=node.text("gen_ai.response.model"),
+            response_id=node.text("gen_ai.response.id", 256),
+            service_tier=normal_tier(provider or "openai", _first_text(node, _TIER, 64)),
+            operation=None if operation is None else _OPERATIONS.get(operation, operation),
+        ),
+    )
+
+
+def span_event(attributes: Mapping[str, Any], *, source: str, **fields: Any) -> UsageEvent:
+    """The event for one span; `fields` as in `usage_event`. Raises AdapterError for a span that names no provider."""
+    span = extract_span(attributes)
+    provider = fields.pop("provider", None) or span.provider
+    if provider is None:
+        raise AdapterError(f"span: expected the provider in one of {', '.join(_PROVIDER)}, found none of them")
+    return usage_event(provider, span.extracted, source=source, model=fields.pop("model", None) or span.model, **fields)
+
+
+def _first_count(node: Node, names: tuple[str, ...]) -> int | None:
+    return next((count for name in names if (count := node.count(name)) is not None), None)
+
+
+def _first_text(node: Node, names: tuple[str, ...], limit: int) -> str | None:
+    return next((text for name in names if (text := node.text(name, limit)) is not None), None)

@@ -1,0 +1,108 @@
+"""Who owns which folder of the spool: every process claims its own, and adopts those whose owner is gone.
+
+    SPOOL_DIR/<claim>/lock             held (flock) for as long as the owner lives; the kernel lets go of it on kill -9
+    SPOOL_DIR/<claim>/<topic>/*.seg    see `spool`
+
+Two processes that share a spool folder can therefore never write to, or send from, the same files.
+"""
+
+import contextlib
+import os
+import sys
+import time
+import uuid
+from pathlib import Path
+from typing import Final, Self
+
+_LOCK: Final = "lock"
+_UNBORN: Final = ".new-"
+
+
+class SpoolClaim:
+    """An exclusive hold on one folder of the spool. `release` gives it up, and removes it when it is empty."""
+
+    def __init__(self, folder: Path, lock_fd: int) -> None:
+        self.folder = folder
+        self._lock_fd: int | None = lock_fd
+
+    @classmethod
+    def make(cls, root: Path) -> Self:
+        """A fresh claim below `root`. Raises OSError when the folder cannot be used."""
+        root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        # Sorts by age. It is locked under a name nobody adopts, then renamed: never visible without its owner.
+        name = f"{time.time_ns():020d}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
+        unborn = root / f"{_UNBORN}{name}"
+        unborn.mkdir(mode=0o700)
+        lock_fd = _try_lock(unborn / _LOCK)
+        if lock_fd is None:
+            raise OSError(f"{unborn}: cannot be locked")
+        try:
+            unborn.rename(root / name)
+        except OSError:
+            os.close(lock_fd)
+            raise
+        return cls(root / name, lock_fd)
+
+    def topics(self) -> list[str]:
+        """The topics that have a folder here."""
+        return sorted(entry.name for entry in self.folder.iterdir() if entry.is_dir())
+
+    def release(self) -> None:
+        """Give the folder up. What is still in it belongs to whoever adopts it."""
+        if self._lock_fd is None:
+            return
+        with contextlib.suppress(OSError):
+            for topic in self.topics():
+                with contextlib.suppress(OSError):
+                    (self.folder / topic).rmdir()
+            if [entry.name for entry in self.folder.iterdir()] == [_LOCK]:
+                (self.folder / _LOCK).unlink()
+                self.folder.rmdir()
+        self.abandon()
+
+    def abandon(self) -> None:
+        """Let go of the lock's descriptor only: in a forked child, where the parent goes on holding the lock."""
+        if self._lock_fd is not None:
+            os.close(self._lock_fd)
+            self._lock_fd = None
+
+
+def adopt_orphans(root: Path) -> list[SpoolClaim]:
+    """Claims whose owner is gone, oldest first, now held by this process. Raises OSError if `root` cannot be listed."""
+    adopted = []
+    for folder in sorted(root.iterdir()):
+        if not (folder / _LOCK).is_file():
+            continue
+        lock_fd = _try_lock(folder / _LOCK, create=False)
+        if lock_fd is None:
+            continue
+        claim = SpoolClaim(folder, lock_fd)
+        if claim.topics() and not folder.name.startswith(_UNBORN):
+            adopted.append(claim)
+        else:
+            claim.release()  # nothing in it: its owner was killed while idle, or while claiming
+    return adopted
+
+
+def _try_lock(path: Path, *, create: bool = True) -> int | None:
+    """A descriptor that holds the lock, or None when another process holds it or has just removed the file."""
+    if sys.platform == "win32":  # pragma: no cover - flock has no equal there that the kernel lets go of on a kill
+        raise OSError("the spool needs POSIX file locks; set spool_dir to None on this platform")
+    import fcntl
+
+    try:
+        lock_fd = os.open(path, os.O_RDWR | os.O_CLOEXEC | (os.O_CREAT if create else 0), 0o600)
+    except FileNotFoundError:
+        return None
+    try:
+        fcntl.flock(lock_fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        same = os.fstat(lock_fd).st_ino == path.stat().st_ino
+    except (BlockingIOError, FileNotFoundError):
+        same = False
+    except OSError:
+        os.close(lock_fd)
+        raise
+    if not same:
+        os.close(lock_fd)
+        return None
+    return lock_fd

@@ -1,0 +1,108 @@
+"""The Kafka client underneath: its settings, and what its errors mean for us."""
+
+import threading
+from enum import Enum, auto
+from typing import Any, Final
+
+from confluent_kafka import KafkaError, Producer
+
+from spendstream.config import ProducerConfig
+
+USAGE_TOPIC: Final = "usage.events.v1"
+OUTCOME_TOPIC: Final = "usage.outcomes.v1"
+
+
+_DISCARD_WAIT_S: Final = 1.0
+
+
+class Failure(Enum):
+    """What a failed delivery says."""
+
+    CLIENT = auto()  # the connection, the brokers or the client's state: take everything back, start a new client
+    TOPIC = auto()  # this topic only: it does not exist (yet), or we may not write to it (yet)
+    MESSAGE = auto()  # the broker will never take this message
+    TIMEOUT = auto()  # CLIENT or TOPIC; whether other topics get through decides
+
+
+_TOPIC_CODES: Final = frozenset(
+    {
+        KafkaError.UNKNOWN_TOPIC_OR_PART,
+        KafkaError._UNKNOWN_TOPIC,
+        KafkaError._UNKNOWN_PARTITION,
+        KafkaError.TOPIC_AUTHORIZATION_FAILED,
+        KafkaError.TOPIC_EXCEPTION,
+        KafkaError.NOT_ENOUGH_REPLICAS,
+        KafkaError.NOT_ENOUGH_REPLICAS_AFTER_APPEND,
+        KafkaError.POLICY_VIOLATION,
+    }
+)
+_MESSAGE_CODES: Final = frozenset(
+    {
+        KafkaError.MSG_SIZE_TOO_LARGE,
+        KafkaError.INVALID_MSG_SIZE,
+        KafkaError.INVALID_MSG,
+        KafkaError.INVALID_RECORD,
+    }
+)
+
+
+def classify(error: KafkaError) -> Failure:
+    """What to do about a failed delivery. Whatever is not known is the client's: nothing is given up for it."""
+    code = error.code()
+    if error.fatal():
+        return Failure.CLIENT
+    if code in _TOPIC_CODES:
+        return Failure.TOPIC
+    if code in _MESSAGE_CODES:
+        return Failure.MESSAGE
+    return Failure.TIMEOUT if code == KafkaError._MSG_TIMED_OUT else Failure.CLIENT
+
+
+def discard(holder: list[Producer]) -> None:
+    """Destroy the client in `holder`, which has the only reference to it.
+
+    That joins librdkafka's threads: milliseconds, unless one hangs (in name resolution, or in a process that was forked
+    while its parent resolved a name). Nobody waits for those.
+    """
+    thread = threading.Thread(target=holder.clear, name="spendstream-discard", daemon=True)
+    thread.start()
+    thread.join(_DISCARD_WAIT_S)
+
+
+def client_settings(config: ProducerConfig, *, queue_events: int) -> dict[str, Any]:
+    """librdkafka's settings. `queue_events`: how many messages we ever hand it at a time."""
+    settings: dict[str, Any] = {
+        "bootstrap.servers": config.bootstrap_servers,
+        "client.id": config.source,
+        "security.protocol": config.security_protocol,
+        "acks": "all",
+        "enable.idempotence": True,
+        "compression.type": "lz4",
+        "linger.ms": config.linger_ms,
+        "message.timeout.ms": int(config.delivery_timeout_s * 1000),
+        # Our own bounds come first; these only must never be the tighter ones.
+        "queue.buffering.max.messages": queue_events + 1000,
+        "queue.buffering.max.kbytes": 2 * config.memory_max_bytes // 1024 + 1024,
+        "socket.timeout.ms": max(1000, int(config.delivery_timeout_s * 1000)),
+        "socket.keepalive.enable": True,
+        # Long enough for us to notice that all brokers are gone before it reconnects: a broker that came back
+        # without its memory must not see this client's producer id again.
+        "reconnect.backoff.ms": 250,
+        "reconnect.backoff.max.ms": 1000,
+        "topic.metadata.propagation.max.ms": 5000,
+        "log_level": 0,  # what it has to say comes through error_cb, into our rate-limited log
+    }
+    secrets = {
+        "sasl.password": config.sasl_password,
+        "ssl.key.password": config.ssl_key_password,
+    }
+    texts = {
+        "sasl.mechanism": config.sasl_mechanism,
+        "sasl.username": config.sasl_username,
+        "ssl.ca.location": config.ssl_ca_location,
+        "ssl.certificate.location": config.ssl_certificate_location,
+        "ssl.key.location": config.ssl_key_location,
+    }
+    settings |= {name: str(value) for name, value in texts.items() if value is not None}
+    settings |= {name: secret.get_secret_value() for name, secret in secrets.items() if secret is not None}
+    return settings

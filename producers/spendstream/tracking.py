@@ -1,0 +1,339 @@
+"""Times one AI call and emits its event when the call ends, however it ends.
+
+    with producer.track(provider="openai", model="gpt-4o", feature="search") as call:
+        call.record(client.chat.completions.create(...))
+
+    @producer.track(provider="anthropic", model="claude-sonnet-4-5")
+    async def answer(question): return await client.messages.create(...)
+
+Nothing here raises into the service: what cannot be read becomes an event without usage, which is booked as unpriced
+and seen, and the problem is counted and logged.
+"""
+
+import asyncio
+import functools
+import inspect
+import time
+from collections.abc import AsyncGenerator, Callable, Generator, Mapping
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar, cast
+
+from spendstream.context import check_fields, current_attribution, merge
+from spendstream.stats import Counters
+from spendstream.streams import TrackedAsyncStream, TrackedStream
+from spendstream_schemas import (
+    ComputeUsage,
+    Conditions,
+    MeteredUsage,
+    OutcomeEvent,
+    TokenUsage,
+    UsageEvent,
+    new_event_id,
+)
+
+if TYPE_CHECKING:
+    from spendstream.adapters import ExtractedUsage, StreamAccumulator
+
+R = TypeVar("R")
+F = TypeVar("F", bound=Callable[..., Any])
+Status = Literal["ok", "error", "cancelled"]
+
+_CUT: Final = (asyncio.CancelledError, GeneratorExit, KeyboardInterrupt, SystemExit)
+
+
+def status_of(kind: type[BaseException] | None) -> Status:
+    """How a call ended, by the exception that left it."""
+    if kind is None:
+        return "ok"
+    return "cancelled" if issubclass(kind, _CUT) else "error"
+
+
+class TrackedCall:
+    """One call to a provider. `event_id` can be passed on, for instance as `retry_of` of the next attempt."""
+
+    def __init__(self, producer: "TrackingMixin", provider: str, model: str, fields: Mapping[str, Any]) -> None:
+        self.provider = provider
+        self.model = model
+        self.event_id: str = fields.get("event_id") or new_event_id()
+        self._producer = producer
+        self._attribution = current_attribution()
+        self._fields = {name: value for name, value in fields.items() if value is not None and name != "event_id"}
+        self._found: ExtractedUsage | None = None
+        self._usage: TokenUsage | ComputeUsage | MeteredUsage | None = None
+        self._accumulator: StreamAccumulator | None = None
+        self._streaming = False
+        self._status: Status = "ok"
+        self._left = False
+        self._emitted = False
+        self._occurred_at = datetime.now(UTC)
+        self._began = time.perf_counter()
+
+    def set(self, **fields: Any) -> None:
+        """Further fields of `UsageEvent` that become known during the call; they win over what the response says."""
+        self._fields.update(fields)
+
+    def attribute(self, *, labels: dict[str, str] | None = None, **fields: str | None) -> None:
+        """Attribution of this call alone, on top of the context's."""
+        self._attribution = merge(self._attribution, fields, labels)
+
+    def record(self, response: R) -> R:
+        """Take usage, served model, tier and ids from a provider's response (SDK object or dict), and return it."""
+        try:
+            from spendstream.adapters import extract
+
+            self._found = extract(self.provider, response)
+        except Exception as error:  # noqa: BLE001 - the call itself went well; its event says what is known
+            self._trouble("unreadable_response", error)
+        return response
+
+    def record_usage(self, usage: TokenUsage | ComputeUsage | MeteredUsage, **fields: Any) -> None:
+        """State the usage yourself, where there is no adapter. `fields` as in `set`."""
+        self._usage = usage
+        self._fields.update(fields)
+
+    def wrap_stream(self, stream: Any) -> Any:
+        """The same stream (sync or async, told by its methods), with each chunk recorded on the way.
+
+        A stream that is left before its end makes the call `cancelled`, with the usage known by then. A stream that
+        outlives the `with` block keeps the call open until it ends, is closed or is forgotten.
+        """
+        try:
+            from spendstream.adapters import StreamAccumulator
+
+            self._accumulator = StreamAccumulator(self.provider)
+        except Exception as error:  # noqa: BLE001 - the chunks still pass; the event will have no usage
+            self._trouble("unreadable_response", error)
+        self._streaming = True
+        is_async = hasattr(type(stream), "__aiter__")
+        return TrackedAsyncStream(stream, self) if is_async else TrackedStream(stream, self)
+
+    def add_chunk(self, chunk: object) -> None:
+        """One chunk of the stream has passed."""
+        if self._accumulator is None:
+            return
+        try:
+            self._accumulator.add(chunk)
+        except Exception as error:  # noqa: BLE001 - what was known before stays known
+            self._trouble("unreadable_response", error)
+
+    def stream_ended(self, kind: type[BaseException] | None) -> None:
+        """The stream is over: at its end (None), by an exception, or cut (GeneratorExit)."""
+        if not self._streaming:
+            return
+        self._streaming = False
+        if kind is not None:
+            self._status = status_of(kind)
+        if self._left:
+            self._emit()
+
+    def leave(self, kind: type[BaseException] | None) -> None:
+        """The block or function has ended."""
+        self._left = True
+        if kind is not None:
+            self._status = status_of(kind)
+            self._streaming = False
+        if not self._streaming:
+            self._emit()
+
+    def _emit(self) -> None:
+        if self._emitted:
+            return
+        self._emitted = True
+        try:
+            latency_ms = round((time.perf_counter() - self._began) * 1000, 3)
+            for event in self._events(latency_ms):
+                self._producer.emit(event)
+        except Exception as error:  # noqa: BLE001 - the service's call is over; its event must not break it
+            self._producer.count_rejected("invalid_event", str(error))
+
+    def _events(self, latency_ms: float) -> list[UsageEvent]:
+        """Everything that is known; where that breaks the contract, as much of it as does not."""
+        from spendstream.adapters import AdapterError, ExtractedUsage, usage_events
+
+        found = self._known() or ExtractedUsage()
+        fields: dict[str, Any] = {"status": self._status, "latency_ms": latency_ms}
+        stated = {"usage": self._usage} if self._usage is not None else {}
+        attempts = (
+            (found, {**fields, **stated, **self._fields}),
+            (found, {**fields, **stated}),
+            (ExtractedUsage(), fields),
+        )
+        for last, (facts, more) in enumerate(attempts, start=1):
+            try:
+                return usage_events(
+                    self.provider,
+                    facts,
+                    source=self._producer.source,
+                    model=self.model,
+                    event_id=self.event_id,
+                    occurred_at=self._occurred_at,
+                    attribution=self._attribution,
+                    **more,
+                )
+            except (AdapterError, TypeError) as error:
+                if last == len(attempts):
+                    raise
+                self._trouble("invalid_fields", error)
+        return []
+
+    def _known(self) -> "ExtractedUsage | None":
+        if self._accumulator is None:
+            return self._found
+        try:
+            return self._accumulator.result()
+        except Exception as error:  # noqa: BLE001 - numbers that contradict each other are not repaired
+            self._trouble("unreadable_response", error)
+            return None
+
+    def _trouble(self, kind: str, error: Exception) -> None:
+        self._producer.count_trouble(kind, f"{self.provider} {self.model}: {error}")
+
+
+class Tracker:
+    """What `track` returns: a context manager (sync and async) for one call, or a decorator for many."""
+
+    def __init__(
+        self,
+        producer: "TrackingMixin",
+        provider: str,
+        model: str,
+        fields: dict[str, Any],
+        attribution: dict[str, Any],
+    ) -> None:
+        self._arguments = (producer, provider, model, fields, attribution)
+        self._call: TrackedCall | None = None
+
+    def again(self) -> "Tracker":
+        """One more tracker like this: calls of a decorated function overlap, and each needs its own."""
+        return Tracker(*self._arguments)
+
+    def __enter__(self) -> TrackedCall:
+        producer, provider, model, fields, attribution = self._arguments
+        self._call = TrackedCall(producer, provider, model, fields)
+        self._call.attribute(**attribution)
+        return self._call
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self._call is not None:
+            self._call.leave(kind)
+
+    async def __aenter__(self) -> TrackedCall:
+        return self.__enter__()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.__exit__(kind, error, traceback)
+
+    def __call__(self, function: F) -> F:
+        """Track every call of a function (plain, async, generator, async generator) that returns or yields responses.
+
+        A returned stream is tracked to its end. What a generator yields are taken as the chunks of one stream.
+        """
+        return cast("F", _decorated(self, function))
+
+
+def _decorated(tracker: Tracker, function: Callable[..., Any]) -> Callable[..., Any]:
+    if inspect.isasyncgenfunction(function):
+
+        @functools.wraps(function)
+        async def async_generator(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, None]:
+            chunks = function(*args, **kwargs)
+            async with tracker.again() as call, call.wrap_stream(chunks) as stream:
+                async for chunk in stream:
+                    yield chunk
+
+        return async_generator
+    if inspect.isgeneratorfunction(function):
+
+        @functools.wraps(function)
+        def generator(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
+            chunks = function(*args, **kwargs)
+            with tracker.again() as call, call.wrap_stream(chunks) as stream:
+                yield from stream
+
+        return generator
+    if inspect.iscoroutinefunction(function):
+
+        @functools.wraps(function)
+        async def coroutine(*args: Any, **kwargs: Any) -> Any:
+            async with tracker.again() as call:
+                return _recorded(call, await function(*args, **kwargs))
+
+        return coroutine
+
+    @functools.wraps(function)
+    def plain(*args: Any, **kwargs: Any) -> Any:
+        with tracker.again() as call:
+            return _recorded(call, function(*args, **kwargs))
+
+    return plain
+
+
+def _recorded(call: TrackedCall, response: Any) -> Any:
+    streams = hasattr(type(response), "__next__") or hasattr(type(response), "__anext__")
+    return call.wrap_stream(response) if streams else call.record(response)
+
+
+class TrackingMixin:
+    """The tracking side of the producer."""
+
+    _counters: Counters
+
+    @property
+    def source(self) -> str:
+        raise NotImplementedError
+
+    def emit(self, event: UsageEvent | OutcomeEvent) -> bool:
+        raise NotImplementedError
+
+    def track(
+        self,
+        *,
+        provider: str,
+        model: str,
+        operation: str | None = None,
+        region: str | None = None,
+        service_tier: str | None = None,
+        conditions: Conditions | Mapping[str, Any] | None = None,
+        event_id: str | None = None,
+        trace_id: str | None = None,
+        retry_of: str | None = None,
+        cached_response: bool | None = None,
+        complexity: float | None = None,
+        batchable: bool | None = None,
+        prompt_fingerprint: str | None = None,
+        labels: dict[str, str] | None = None,
+        **attribution: str | None,
+    ) -> Tracker:
+        """Time a call and emit its event when it ends: `with`, `async with`, or as a decorator.
+
+        `provider` is an id the adapters know (`spendstream.adapters.PROVIDERS`), `model` the one that is asked for.
+        The keywords are fields of `UsageEvent`; the rest are attribution fields, on top of the context's.
+        """
+        check_fields(attribution)
+        fields = {
+            "operation": operation,
+            "region": region,
+            "service_tier": service_tier,
+            "conditions": conditions,
+            "event_id": event_id,
+            "trace_id": trace_id,
+            "retry_of": retry_of,
+            "cached_response": cached_response,
+            "complexity": complexity,
+            "batchable": batchable,
+            "prompt_fingerprint": prompt_fingerprint,
+        }
+        return Tracker(self, provider, model, fields, {"labels": labels, **attribution})
+
+    def count_trouble(self, kind: str, detail: str) -> None:
+        """Something about a tracked call could not be read; its event goes out with less."""
+        self._counters.error(kind, detail)
+
+    def count_rejected(self, reason: str, detail: str) -> None:
+        """A tracked call gave no valid event."""
+        self._counters.reject(reason, detail)

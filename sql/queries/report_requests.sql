@@ -1,0 +1,33 @@
+-- The most expensive requests (calls of models) or other usage (GPU jobs, storage, ...), each as the sum of its entries. 
+-- Candidates are the largest charges: what a correction took back since then drops out of the order, so more
+-- candidates are taken than rows are shown.
+SELECT
+    entry.event_id AS event_id,
+    any(entry.occurred_at) AS occurred_at,
+    any(entry.source) AS source,
+    any(entry.team) AS team,
+    any(entry.feature) AS feature,
+    any(entry.user_id) AS user_id,
+    any(entry.provider) AS provider,
+    any(multiIf(entry.model != '', entry.model, entry.sku != '', entry.sku, entry.price_model)) AS model,
+    sum(ifNull(entry.input_tokens, 0)) AS input_tokens,
+    sum(ifNull(entry.output_tokens, 0)) AS output_tokens,
+    sum(ifNull(entry.gpu_seconds, 0)) AS gpu_seconds,
+    sum(ifNull(entry.effective_cost, 0)) AS cost
+FROM ledger AS entry
+WHERE
+    entry.occurred_at >= {start:DateTime('UTC')} AND entry.occurred_at < {end:DateTime('UTC')}
+    AND entry.event_id IN (
+        SELECT candidate.event_id
+        FROM ledger AS candidate
+        WHERE
+            candidate.occurred_at >= {start:DateTime('UTC')} AND candidate.occurred_at < {end:DateTime('UTC')}
+            AND candidate.entry_kind = 'charge' AND candidate.effective_cost > 0
+            AND (candidate.kind = 'tokens') = {model_calls:Bool}
+        ORDER BY candidate.effective_cost DESC
+        LIMIT 500
+    )
+GROUP BY event_id
+HAVING cost > 0
+ORDER BY cost DESC, event_id
+LIMIT {rows:UInt32};

@@ -1,0 +1,13 @@
+-- Cost per day and customer; the empty customer is spend that no customer caused.
+CREATE OR REPLACE VIEW cost_by_customer AS
+SELECT
+    day,
+    customer,
+    sum(effective_cost) AS effective_cost,
+    sum(contracted_cost) AS contracted_cost,
+    sum(list_cost) AS list_cost,
+    sum(events) AS events,
+    sum(unpriced_events) AS unpriced_events
+FROM cost_1d
+GROUP BY
+    day, customer;

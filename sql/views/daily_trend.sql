@@ -1,0 +1,26 @@
+-- Cost per day, beside the day before and the same weekday of the week before. A day without any event is not listed.
+CREATE OR REPLACE VIEW daily_trend AS
+SELECT
+    today.day AS day,
+    today.effective_cost AS effective_cost,
+    today.events AS events,
+    yesterday.effective_cost AS day_before,
+    last_week.effective_cost AS week_before
+FROM
+(
+    SELECT day, sum(cost_1d.effective_cost) AS effective_cost, sum(cost_1d.events) AS events
+    FROM cost_1d
+    GROUP BY day
+) AS today
+LEFT JOIN
+(
+    SELECT day + 1 AS day, sum(cost_1d.effective_cost) AS effective_cost
+    FROM cost_1d
+    GROUP BY day
+) AS yesterday ON yesterday.day = today.day
+LEFT JOIN
+(
+    SELECT day + 7 AS day, sum(cost_1d.effective_cost) AS effective_cost
+    FROM cost_1d
+    GROUP BY day
+) AS last_week ON last_week.day = today.day;

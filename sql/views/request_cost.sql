@@ -1,0 +1,21 @@
+-- What each event costs today: the sum of its entries, adjustments and retractions included. Ask for the most expensive
+-- with ORDER BY effective_cost DESC LIMIT n and a time range; costs are NULL while no entry has a price.
+CREATE OR REPLACE VIEW request_cost AS
+SELECT
+    event_id,
+    min(ledger.occurred_at) AS occurred_at,
+    any(ledger.provider) AS provider,
+    any(if(ledger.model = '', ledger.response_model, ledger.model)) AS model,
+    any(ledger.project) AS project,
+    any(ledger.team) AS team,
+    any(ledger.feature) AS feature,
+    any(ledger.customer) AS customer,
+    any(ledger.user_id) AS user_id,
+    sum(ledger.effective_cost) AS effective_cost,
+    sum(ledger.list_cost) AS list_cost,
+    sum(ledger.input_tokens) AS input_tokens,
+    sum(ledger.output_tokens) AS output_tokens,
+    sum(ledger.unpriced) AS unpriced,
+    count() AS entries
+FROM ledger
+GROUP BY event_id;

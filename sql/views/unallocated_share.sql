@@ -1,0 +1,11 @@
+-- How much of each day's spend misses a mandatory tag. The share is a fraction of the cost, NULL on a day without cost.
+CREATE OR REPLACE VIEW unallocated_share AS
+SELECT
+    day,
+    sum(cost_1d.unallocated_cost) AS unallocated_cost,
+    sum(cost_1d.effective_cost) AS effective_cost,
+    if(effective_cost = 0, NULL, toFloat64(unallocated_cost) / toFloat64(effective_cost)) AS share,
+    sum(cost_1d.unallocated_events) AS unallocated_events,
+    sum(cost_1d.events) AS events
+FROM cost_1d
+GROUP BY day;

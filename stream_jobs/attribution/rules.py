@@ -1,0 +1,280 @@
+"""Who a cost belongs to: the rules of `attribution.yaml`, applied to one event at a time."""
+
+import hashlib
+import json
+from bisect import bisect_right
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from operator import attrgetter
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from pydantic import ValidationError
+
+from spendstream_schemas import ATTRIBUTION_FIELDS, MANDATORY_TAGS, UsageEvent
+from stream_jobs.attribution.category import default_category, rule_values
+from stream_jobs.attribution.document import FACTS, FILE_NAME, LABEL_PREFIX, AttributionDocument
+from stream_jobs.attribution.steps import Step, Values, compile_conditions, compile_rule
+from stream_jobs.errors import ConfigError
+from stream_jobs.yaml_files import load_yaml
+
+MEMO_ENTRIES: Final = 20_000
+"""Outcomes remembered per period. One takes about 500 bytes; when full, the memo starts anew."""
+
+_NO_LABELS: Final[dict[str, str]] = {}
+_TAGS_OF: Final = attrgetter(*ATTRIBUTION_FIELDS)
+_INDEX: Final = {name: index for index, name in enumerate(ATTRIBUTION_FIELDS)}
+_EVENT_FACTS: Final = {
+    "source": ("source",),
+    "provider": ("provider",),
+    "model": ("response_model", "model"),
+    "operation": ("operation",),
+    "service_tier": ("service_tier",),
+    "region": ("region",),
+    "kind": ("usage.kind",),
+}
+_USAGE_FACTS: Final = {
+    "compute": attrgetter("accelerator", "instance_type", "purchase_option"),
+    "metered": attrgetter("sku", "unit"),
+}
+_ABOUT_USAGE: Final = frozenset(("kind", "sku", "unit", "accelerator", "instance_type", "purchase_option"))
+_CATEGORY_READS: Final = ("kind", "operation", "environment", "workload_type")
+
+
+class Attributed(NamedTuple):
+    """The outcome for one event: one text per attribution field ('' = nobody said), and what follows from them.
+
+    A named tuple because one is made per event: a frozen dataclass takes five times as long.
+    """
+
+    project: str
+    environment: str
+    cost_center: str
+    workload_type: str
+    team: str
+    owner: str
+    budget_code: str
+    feature: str
+    customer: str
+    user_id: str
+    labels: dict[str, str]  # as the event gave them; not to be changed
+    unallocated: tuple[str, ...]  # the mandatory tags that are missing
+    category: str  # inference, infrastructure or development
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A rule that applied to an event, for people: the field it set, from what to what."""
+
+    rule: str
+    field: str
+    old: str
+    new: str
+
+
+@dataclass(frozen=True, slots=True)
+class _CategoryStep:
+    step: Step
+    category: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    patch: tuple[tuple[int, str], ...]
+    unallocated: tuple[str, ...]
+    category: str
+
+
+class _Period:
+    """The rules in force between two instants, and what they gave for the inputs seen so far."""
+
+    __slots__ = ("category_steps", "memo", "steps")
+
+    def __init__(self, steps: tuple[Step, ...], category_steps: tuple[_CategoryStep, ...]) -> None:
+        self.steps = steps
+        self.category_steps = category_steps
+        self.memo: dict[Any, _Outcome] = {}
+
+
+class AttributionRules:
+    """Compiled rules. Build them with `load` or `from_document`; they never change afterwards.
+
+    The model is mandatory too where there is one: the contract refuses token usage without a model, so it is never
+    missing here.
+    """
+
+    def __init__(
+        self, document: AttributionDocument, steps: tuple[Step, ...], category_steps: tuple[_CategoryStep, ...]
+    ) -> None:
+        self._document = document
+        self.version = hashlib.sha256(self.content().encode()).hexdigest()[:12]
+        """Hash of the rules' content: comments and layout of the file don't change it."""
+        self._bounds = sorted(
+            {
+                bound
+                for step in (*steps, *(item.step for item in category_steps))
+                for bound in (step.valid_from, step.valid_to)
+                if bound is not None
+            }
+        )
+        # Between two neighbouring bounds the same rules are in force, so each stretch is prepared once.
+        starts = [datetime.min.replace(tzinfo=bound.tzinfo) for bound in self._bounds[:1]] + self._bounds
+        self._periods = [
+            _Period(
+                tuple(step for step in steps if step.valid_at(start)),
+                tuple(item for item in category_steps if item.step.valid_at(start)),
+            )
+            for start in starts
+        ] or [_Period(steps, category_steps)]
+        reads = set(MANDATORY_TAGS).union(_CATEGORY_READS)
+        for step in (*steps, *(item.step for item in category_steps)):
+            reads |= step.reads
+        paths = [path for fact in _EVENT_FACTS if fact in reads for path in _EVENT_FACTS[fact]]
+        self._inputs_of = attrgetter(*paths, *(f"attribution.{tag}" for tag in ATTRIBUTION_FIELDS if tag in reads))
+        self._label_names = tuple(sorted(name[len(LABEL_PREFIX) :] for name in reads if name.startswith(LABEL_PREFIX)))
+
+    @classmethod
+    def load(cls, config_dir: Path | None) -> "AttributionRules":
+        """The rules of `config_dir`/attribution.yaml; without the folder or the file, no rules.
+
+        Raises ConfigError with every problem of the file.
+        """
+        path = config_dir / FILE_NAME if config_dir else None
+        if path is None or not path.exists():
+            return cls.from_document(AttributionDocument())
+        return cls.from_document(read_document(path), str(path))
+
+    @classmethod
+    def from_document(cls, document: AttributionDocument, where: str = FILE_NAME) -> "AttributionRules":
+        """Raises ConfigError with every problem; `where` names the file in the messages."""
+        problems: list[str] = []
+        steps, category_steps = [], []
+        for kind, rules in (("rules", document.rules), ("categories", document.categories)):
+            names = [rule.name for rule in rules]
+            problems += [
+                f"{where}: {kind}: the name {name!r} is used {times} times"
+                for name, times in Counter(names).items()
+                if times > 1
+            ]
+        for index, rule in enumerate(document.rules):
+            found: list[str] = []
+            steps.append(compile_rule(rule, document.tables, found))
+            problems += [f"{where}: rules[{index}] {rule.name!r}: {problem}" for problem in found]
+        for index, item in enumerate(document.categories):
+            found = []
+            tests, _ = compile_conditions(item, found)
+            step = Step(
+                item.name, item.valid_from, item.valid_to, tests, lambda _values, _groups: [], frozenset(item.when), ()
+            )
+            category_steps.append(_CategoryStep(step, item.category))
+            problems += [f"{where}: categories[{index}] {item.name!r}: {problem}" for problem in found]
+        if problems:
+            raise ConfigError(problems)
+        return cls(document, tuple(steps), tuple(category_steps))
+
+    def describe(self) -> dict[str, Any]:
+        """What the rules are made of: JSON values, for the record of attribution versions."""
+        document = self._document
+        return {
+            "version": self.version,
+            "rules": len(document.rules),
+            "tables": len(document.tables),
+            "categories": len(document.categories),
+        }
+
+    def content(self) -> str:
+        """Everything that decides an outcome, as JSON: the built-in category rule's values and the document."""
+        document = self._document.model_dump(mode="json", exclude_none=True)
+        return json.dumps({"built_in_categories": rule_values(), "document": document}, ensure_ascii=False)
+
+    def apply(self, event: UsageEvent) -> Attributed:
+        """Who the event's cost belongs to, by the rules that were in force when it occurred."""
+        attribution = event.attribution
+        labels = attribution.labels or _NO_LABELS
+        period = self._periods[bisect_right(self._bounds, event.occurred_at)]
+        usage = event.usage
+        key = self._inputs_of(event)
+        if usage.kind != "tokens":
+            key = (*key, _USAGE_FACTS[usage.kind](usage))
+        if self._label_names:
+            key = (*key, *map(labels.get, self._label_names))
+        outcome = period.memo.get(key)
+        if outcome is None:
+            outcome = self._decide(period, values_of(event), None)
+            if len(period.memo) >= MEMO_ENTRIES:
+                period.memo.clear()
+            period.memo[key] = outcome
+        row: list[Any] = [tag or "" for tag in _TAGS_OF(attribution)]
+        for index, value in outcome.patch:
+            row[index] = value
+        row += (labels, outcome.unallocated, outcome.category)
+        return Attributed._make(row)
+
+    def explain(self, event: UsageEvent) -> tuple[Attributed, list[Change]]:
+        """`apply`, and every change in the order it was made. The category comes last."""
+        changes: list[Change] = []
+        self._decide(self._periods[bisect_right(self._bounds, event.occurred_at)], values_of(event), changes)
+        return self.apply(event), changes
+
+    @staticmethod
+    def _decide(period: _Period, values: Values, changes: list[Change] | None) -> _Outcome:
+        given = {tag: values.get(tag, "") for tag in ATTRIBUTION_FIELDS}
+        for step in period.steps:
+            for field, new in step.run(values) or ():
+                if changes is not None:
+                    changes.append(Change(step.name, field, values.get(field, ""), new))
+                values[field] = new
+        category, by = _category(period, values)
+        if changes is not None:
+            changes.append(Change(by, "category", "", category))
+        return _Outcome(
+            tuple((_INDEX[tag], values[tag]) for tag, old in given.items() if values.get(tag, "") != old),
+            tuple(tag for tag in MANDATORY_TAGS if not values.get(tag)),
+            category,
+        )
+
+
+def _category(period: _Period, values: Mapping[str, str]) -> tuple[str, str]:
+    for item in period.category_steps:
+        if item.step.run(dict(values)) is not None:
+            return item.category, item.step.name
+    facts = ("kind", "environment", "workload_type", "operation", "accelerator", "unit")
+    return default_category(*(values.get(fact, "") for fact in facts)), "(built-in rule)"
+
+
+def values_of(event: UsageEvent) -> Values:
+    """Everything a rule can look at, by selector; what the event does not say is left out."""
+    found: dict[str, Any] = {
+        name: getattr(event.usage if name in _ABOUT_USAGE else event, name, None) for name in FACTS
+    }
+    found["model"] = event.response_model or event.model
+    found.update(zip(ATTRIBUTION_FIELDS, _TAGS_OF(event.attribution), strict=True))
+    for name, value in (event.attribution.labels or _NO_LABELS).items():
+        found[LABEL_PREFIX + name] = value
+    return {name: value for name, value in found.items() if value}
+
+
+def read_document(path: Path) -> AttributionDocument:
+    """The checked document. Raises ConfigError with every problem, each with the path to what is wrong."""
+    data = load_yaml(path)
+    try:
+        return AttributionDocument.model_validate({} if data is None else data)
+    except ValidationError as error:
+        raise ConfigError([f"{path}: {_problem(data, item)}" for item in error.errors()]) from None
+
+
+def _problem(data: Any, item: Any) -> str:
+    """'rules[3] "cost centers": lookup: give ...' from one pydantic error."""
+    where, node = "", data
+    for part in item["loc"]:
+        where += f"[{part}]" if isinstance(part, int) else f"{'.' if where else ''}{part}"
+        try:
+            node = node[part]
+        except (KeyError, IndexError, TypeError):
+            node = None
+        if isinstance(part, int) and isinstance(node, dict) and isinstance(node.get("name"), str):
+            where += f" {node['name'][:80]!r}"
+    message = str(item["msg"]).removeprefix("Value error, ")
+    return f"{where}: {message}" if where else message

@@ -1,0 +1,125 @@
+"""`spendstream attribution check|explain`: lint the attribution rules, and show what they do to one event."""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from stream_jobs.errors import ConfigError
+
+if TYPE_CHECKING:
+    from spendstream_schemas import UsageEvent
+    from stream_jobs.attribution import Attributed, Change
+
+_EXIT_PROBLEMS = 1
+
+
+def add_parser(subparsers: Any) -> None:
+    """Add `attribution` and its two subcommands."""
+    parser = subparsers.add_parser(
+        "attribution",
+        help="check the attribution rules, or show what they do to an event",
+        description="Rules in <config-dir>/attribution.yaml say who a cost belongs to.",
+    )
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    check = actions.add_parser("check", help="report everything that is wrong with the file, and what looks unintended")
+    explain = actions.add_parser("explain", help="show which rule sets what for one usage event")
+    explain.add_argument("event", metavar="FILE", help="a file with one usage event as JSON; - reads standard input")
+    for action, run_action in ((check, run_check), (explain, run_explain)):
+        action.add_argument(
+            "--config-dir",
+            type=Path,
+            help="folder with attribution.yaml (default: SPENDSTREAM_CONFIG_DIR; without one there are no rules)",
+        )
+        action.add_argument("--json", action="store_true", help="print JSON for machines")
+        action.set_defaults(run=run_action)
+
+
+def run_check(args: argparse.Namespace) -> int:
+    """Exit code 0 when the rules can be used, 1 when not. Warnings don't change the exit code."""
+    from stream_jobs.attribution import AttributionRules
+    from stream_jobs.attribution.document import FILE_NAME
+    from stream_jobs.attribution.lint import warnings
+    from stream_jobs.attribution.rules import read_document
+
+    config_dir = _config_dir(args)
+    path = config_dir / FILE_NAME if config_dir else None
+    problems: tuple[str, ...] = ()
+    found: list[str] = []
+    version, rules, categories = None, 0, 0
+    try:
+        if path is None or not path.exists():
+            problems = (f"{path or FILE_NAME}: does not exist; see stream_jobs/attribution/example_attribution.yaml",)
+        else:
+            document = read_document(path)
+            version = AttributionRules.from_document(document, str(path)).version
+            found, rules, categories = warnings(document), len(document.rules), len(document.categories)
+    except ConfigError as error:
+        problems = error.problems
+    if args.json:
+        print(json.dumps({"ok": not problems, "version": version, "problems": problems, "warnings": found}))
+    else:
+        for problem in problems:
+            print(f"error: {problem}")
+        for warning in found:
+            print(f"warning: {path}: {warning}")
+        if not problems:
+            print(f"{path}: {rules} rules and {categories} category rules are valid, version {version}")
+    return _EXIT_PROBLEMS if problems else 0
+
+
+def run_explain(args: argparse.Namespace) -> int:
+    """Exit code 0; raises ConfigError when the event or the rules are invalid."""
+    from spendstream_schemas import InvalidMessageError, parse_usage_event
+    from stream_jobs.attribution import AttributionRules
+
+    try:
+        raw = sys.stdin.buffer.read() if args.event == "-" else Path(args.event).read_bytes()
+    except OSError as error:
+        raise ConfigError(f"{args.event}: cannot be read: {error.strerror}") from None
+    try:
+        event = parse_usage_event(raw).message
+    except InvalidMessageError as error:
+        raise ConfigError(f"{args.event}: is no valid usage event: {error}") from None
+    rules = AttributionRules.load(_config_dir(args))
+    attributed, changes = rules.explain(event)
+    if args.json:
+        steps = [{"rule": step.rule, "field": step.field, "old": step.old, "new": step.new} for step in changes]
+        print(json.dumps({"version": rules.version, "attribution": attributed._asdict(), "changes": steps}))
+    else:
+        _print_tables(event, attributed, changes, rules.version)
+    return 0
+
+
+def _print_tables(event: "UsageEvent", attributed: "Attributed", changes: "list[Change]", version: str) -> None:
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    from spendstream_schemas import ATTRIBUTION_FIELDS, MANDATORY_TAGS
+
+    table = Table(title=f"Attribution of {escape(event.event_id)} by rules {version}", title_justify="left")
+    for column in ("field", "the event says", "booked as", "set by"):
+        table.add_column(column, overflow="fold")
+    for field in ATTRIBUTION_FIELDS:
+        steps = [step for step in changes if step.field == field]
+        value = getattr(attributed, field)
+        shown = escape(value) if value else ("[red]unallocated[/red]" if field in MANDATORY_TAGS else "")
+        history = " → ".join(f"{escape(step.rule)} ({escape(step.new)})" for step in steps)
+        table.add_row(field, escape(getattr(event.attribution, field) or ""), shown, history)
+    table.add_row("category", "", attributed.category, escape(changes[-1].rule))
+    Console().print(table)
+
+
+def _config_dir(args: argparse.Namespace) -> Path | None:
+    from stream_jobs.settings import PipelineSettings, load_group
+
+    config_dir: Path | None = args.config_dir
+    if config_dir is None:
+        settings = load_group("pipeline")
+        assert isinstance(settings, PipelineSettings)
+        config_dir = settings.config_dir
+    if config_dir is not None and not config_dir.is_dir():
+        raise ConfigError(f"{config_dir}: is not a folder")
+    return config_dir

@@ -1,0 +1,79 @@
+"""`spendstream check-config`: everything that is wrong with settings, rules, prices and topic files, at once."""
+
+import argparse
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from stream_jobs.config_check import ConfigReport
+    from stream_jobs.settings_table import EffectiveSetting
+
+
+def add_parser(subparsers: Any) -> None:
+    """Add `check-config`."""
+    parser = subparsers.add_parser(
+        "check-config",
+        help="report everything that is wrong with settings, rules and prices",
+        description="Checks the SPENDSTREAM_* variables and the files of the config folder, and shows what is in "
+        "force. Exit code 0: all is well; 1: something must be changed. Nothing is connected to.",
+    )
+    parser.add_argument(
+        "--config-dir", type=Path, help="folder with attribution.yaml, overlays/, rate_cards/ and corrections/"
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON for machines")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Exit code 0 without problems, else 1."""
+    from stream_jobs.config_check import check_config
+    from stream_jobs.settings_table import effective
+
+    report = check_config(args.config_dir)
+    rows = effective(report.settings) if report.settings else []
+    if args.json:
+        print(json.dumps(_as_json(report, rows)))
+    else:
+        _print(report, rows)
+    return 1 if report.problems else 0
+
+
+def _as_json(report: "ConfigReport", rows: "list[EffectiveSetting]") -> dict[str, Any]:
+    return {
+        "ok": not report.problems,
+        "problems": report.problems,
+        "warnings": report.warnings,
+        "config_dir": str(report.config_dir) if report.config_dir else None,
+        "price_book_version": report.price_book_version,
+        "attribution_version": report.attribution_version,
+        "topics": report.topics,
+        "settings": {row.variable: {"value": row.value, "origin": row.origin} for row in rows},
+    }
+
+
+def _print(report: "ConfigReport", rows: "list[EffectiveSetting]") -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console(highlight=False)
+    if rows:
+        table = Table(title="Settings in force", title_justify="left")
+        for column in ("variable", "value", "from"):
+            table.add_column(column, overflow="fold")
+        for row in rows:
+            table.add_row(
+                Text(row.variable), Text(row.value), Text(row.origin, "dim" if row.origin == "default" else "")
+            )
+        console.print(table)
+    console.print(f"config folder        {report.config_dir or '(none: built-in defaults only)'}", markup=False)
+    console.print(f"price book           {report.price_book_version or 'cannot be used'}", markup=False)
+    console.print(f"attribution rules    {report.attribution_version or 'cannot be used'}", markup=False)
+    console.print(f"topics               {', '.join(report.topics) or 'cannot be used'}", markup=False)
+    for warning in report.warnings:
+        console.print(Text.assemble(("warning: ", "yellow"), warning), soft_wrap=True)
+    for problem in report.problems:
+        console.print(Text.assemble(("error: ", "red"), problem), soft_wrap=True)
+    count = len(report.problems)
+    console.print(f"{count} problem{'s' if count != 1 else ''} found" if count else "no problems found", markup=False)

@@ -1,0 +1,107 @@
+"""`spendstream demo`: an hour of simulated traffic with an incident, through the real pipeline, and a report."""
+
+import argparse
+import shutil
+import signal
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from stream_jobs.embedded.options import add_instance_options, embedded_from
+
+EXAMPLE_CONFIG = Path(__file__).resolve().parent.parent / "simulate" / "example_config"
+INCIDENT = "runaway_user:start=35m:duration=15m"
+
+
+def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = subparsers.add_parser(
+        "demo",
+        help="see it work: simulated traffic through the whole pipeline, and a report",
+        description="Starts the pipeline on free ports, sends an hour of simulated traffic of a company with several "
+        "teams, customers and providers, in which one user runs away, and shows where the money went. Nothing is left "
+        "running; the data folder stays for you to look at.",
+    )
+    add_instance_options(parser, default_port=0, default_data_dir=Path("demo-data"))
+    parser.add_argument("--out", type=Path, default=Path("report.html"), help="the report (default: %(default)s)")
+    parser.add_argument("--rate", type=float, default=8.0, help="mean events per second (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=7, help="another seed, other traffic (default: %(default)s)")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    from rich.console import Console
+
+    from stream_jobs.embedded.instance import embedded_clickhouse
+    from stream_jobs.report import build, render_terminal, write_html
+    from stream_jobs.store.client import StoreClient
+
+    # `kill` must stop the children in order too, as Ctrl-C does.
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    console = Console()
+    _fresh_folder(args.data_dir)
+    embedded = embedded_from(args)
+    with Console(stderr=True).status("starting") as status:
+        instance = embedded.start(status.update)
+    try:
+        console.print(f"The pipeline runs: Kafka on {instance.kafka}, ClickHouse on {instance.clickhouse_http}.")
+        start = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) - timedelta(hours=1)
+        code = _send(args, start, instance.kafka)
+        if code:
+            return code
+        with StoreClient(embedded_clickhouse(instance, writable=False)) as store:
+            data = build(store.client, start, start + timedelta(hours=1))
+        render_terminal(data, console)
+        write_html(data, args.out)
+    finally:
+        embedded.stop()
+    console.print(f"\nThe report with plots: [bold]{args.out}[/]")
+    console.print(f"Look around:           spendstream up --data-dir {args.data_dir}")
+    console.print('and in another shell:  spendstream query "SELECT team, cost FROM cost_by_team"')
+    return 0
+
+
+def _fresh_folder(data_dir: Path) -> None:
+    """A demo starts from nothing. Only a folder that spendstream made is removed."""
+    from stream_jobs.embedded.datadir import DataDir
+    from stream_jobs.errors import ConfigError
+
+    if data_dir.exists():
+        if not (data_dir / "layout").is_file():
+            if any(data_dir.iterdir()):
+                raise ConfigError(f"{data_dir} is not empty and not ours; choose another folder with --data-dir")
+        else:
+            folder = DataDir(data_dir)
+            folder.open()  # refuses while another instance uses it
+            folder.close()
+            shutil.rmtree(data_dir)
+    shutil.copytree(EXAMPLE_CONFIG, data_dir / "config")
+
+
+def _send(args: argparse.Namespace, start: datetime, bootstrap: str) -> int:
+    from spendstream.kafka_client import USAGE_TOPIC
+    from stream_jobs.cli.simulate import sendable
+    from stream_jobs.replay.delivery import deliver
+    from stream_jobs.simulate import SimulationConfig, parse_incident
+
+    duration = timedelta(hours=1)
+    config = SimulationConfig(
+        start=start,
+        duration=duration,
+        rate=args.rate,
+        seed=args.seed,
+        incidents=(parse_incident(INCIDENT, start, start + duration),),
+    )
+    sys.stdout.write(f"Sending an hour of traffic ({start:%H:%M} to {start + duration:%H:%M} UTC).\n")
+    sys.stdout.flush()
+    target: dict[str, Any] = {"bootstrap": bootstrap, "data_dir": args.data_dir, "clickhouse_url": None}
+    options = argparse.Namespace(**target, wait=True, timeout=60.0, json=False, speed="max")
+    _, code = deliver(
+        sendable(config, USAGE_TOPIC),
+        options,
+        topic=USAGE_TOPIC,
+        source="spendstream-demo",
+        total=round(args.rate * duration.total_seconds()),
+        repeatable=False,
+    )
+    return code

@@ -1,0 +1,75 @@
+"""`spendstream migrate`: bring ClickHouse to this version's tables and views."""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+
+def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = subparsers.add_parser(
+        "migrate",
+        help="create or update the tables and views in ClickHouse",
+        description=(
+            "Applies the migrations that ClickHouse lacks, then makes all views anew, and sets how long rows are kept "
+            "(SPENDSTREAM_RETENTION_LEDGER_DAYS, _ROLLUP_DAYS, _QUARANTINE_DAYS). Safe to run again and by two at "
+            "once. 'spendstream up' does it by itself."
+        ),
+    )
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument("--dry-run", action="store_true", help="print the statements that would run; change nothing")
+    what.add_argument("--status", action="store_true", help="list what is applied and what is missing")
+    parser.add_argument("--url", help="ClickHouse's HTTP address (default: SPENDSTREAM_CLICKHOUSE_* or what runs here)")
+    parser.add_argument("--data-dir", type=Path, help="data folder of the running instance to update")
+    parser.add_argument("--json", action="store_true", help="one JSON object per migration")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    from stream_jobs.embedded.instance import find_clickhouse
+    from stream_jobs.store.client import connect
+    from stream_jobs.store.migrate import applied_migrations, migrate, pending
+    from stream_jobs.store.migrations import load_migrations
+    from stream_jobs.store.retention import apply_retention, load_retention_settings
+
+    retention = load_retention_settings()
+    settings = find_clickhouse(args.url, args.data_dir, writable=True)
+    migrations = load_migrations()
+    if args.dry_run or args.status:
+        applied = {row.number: row for row in applied_migrations(settings)}
+        missing = pending(migrations, list(applied.values()))
+        shown = missing if args.dry_run else migrations
+        for migration in shown:
+            row = applied.get(migration.number)
+            facts: dict[str, Any] = {
+                "migration": migration.label,
+                "applied_at": row.applied_at.isoformat() if row else None,
+            }
+            if args.dry_run:
+                facts["statements"] = list(migration.statements)
+            _print(facts, as_json=args.json)
+        if not args.json and not missing:
+            sys.stdout.write("nothing to apply\n")
+        return 0
+    done = migrate(
+        settings,
+        migrations,
+        lambda migration: _print({"migration": migration.label}, as_json=args.json, verb="applying"),
+    )
+    with connect(settings) as client:
+        apply_retention(client, retention)
+    if not args.json:
+        sys.stdout.write(f"{len(done)} migrations applied; {settings.database} at {settings.address} is up to date\n")
+    return 0
+
+
+def _print(facts: dict[str, Any], *, as_json: bool, verb: str = "") -> None:
+    if as_json:
+        sys.stdout.write(json.dumps(facts) + "\n")
+    elif "statements" in facts:
+        sys.stdout.write(f"-- {facts['migration']}\n" + "".join(f"{sql};\n\n" for sql in facts["statements"]))
+    elif verb:
+        sys.stdout.write(f"{verb} {facts['migration']}\n")
+    else:
+        sys.stdout.write(f"{facts['migration']:<32} {facts['applied_at'] or 'missing'}\n")

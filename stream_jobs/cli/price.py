@@ -1,0 +1,150 @@
+"""`spendstream price [FILE|-]`: usage events in, one per line; what each costs out, with the full receipt."""
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+if TYPE_CHECKING:
+    from stream_jobs.pricing.book import PriceBook
+
+
+def add_parser(subparsers: Any) -> None:
+    """Add `price`."""
+    parser = subparsers.add_parser(
+        "price",
+        help="price usage events without booking them",
+        description="Reads one usage event (JSON) per line and says what it costs: list, contracted, effective cost "
+        "and the receipt line by line. What is missing a price is unpriced, with the reason. event_id and "
+        "schema_version are filled in where they are missing.",
+        epilog='example: echo \'{"occurred_at":"2026-11-01T12:00:00Z","source":"shell","provider":"openai",'
+        '"model":"gpt-4o","usage":{"kind":"tokens","input_tokens":1000,"output_tokens":200}}\' | spendstream price -',
+    )
+    parser.add_argument("file", nargs="?", default="-", metavar="FILE", help="a JSONL file; - (default) reads stdin")
+    parser.add_argument("--json", action="store_true", help="print one JSON object per line for machines")
+    parser.add_argument(
+        "--config-dir",
+        type=Path,
+        help="folder with overlays/, rate_cards/ and corrections/ of your own (default: SPENDSTREAM_CONFIG_DIR; "
+        "without one the built-in prices)",
+    )
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Exit code 0 once everything was read, whatever was priced. Raises ConfigError for unusable price files."""
+    from stream_jobs.errors import ConfigError
+    from stream_jobs.pricing.book import PriceBook
+
+    with ExitStack() as stack:
+        if args.file == "-":
+            stream: BinaryIO = sys.stdin.buffer
+        else:
+            try:
+                stream = stack.enter_context(Path(args.file).open("rb"))
+            except OSError as error:
+                raise ConfigError(f"{args.file}: cannot be read: {error.strerror}") from None
+        book = PriceBook.load(config_dir(args))
+        show = _show_json if args.json else _show_receipt
+        for line in lines(stream):
+            show(answer(book, line))
+    return 0
+
+
+def config_dir(args: argparse.Namespace) -> Path | None:
+    """The folder of the operator's own price files, if there is one."""
+    if args.config_dir is not None:
+        return Path(args.config_dir)
+    return Path(os.environ["SPENDSTREAM_CONFIG_DIR"]) if os.environ.get("SPENDSTREAM_CONFIG_DIR") else None
+
+
+def lines(stream: BinaryIO) -> Iterator[bytes]:
+    """Lines that are not blank, each cut off after the size at which it is too large: memory stays bounded."""
+    from spendstream_schemas import MAX_MESSAGE_BYTES
+
+    limit = MAX_MESSAGE_BYTES + 2  # one byte too many, and the newline
+    while line := stream.readline(limit):
+        rest = line
+        while rest and not rest.endswith(b"\n"):
+            rest = stream.readline(limit)
+        if line.strip():
+            yield line.rstrip(b"\r\n")
+
+
+def answer(book: "PriceBook", line: bytes) -> dict[str, Any]:
+    """What one line costs, as the JSON values of a receipt."""
+    from spendstream_schemas import InvalidMessageError, parse_usage_event
+    from stream_jobs.pricing import receipt
+
+    try:
+        parsed = parse_usage_event(complete(line))
+    except InvalidMessageError as error:
+        return receipt.invalid(_event_id(line), error, book.version)
+    return receipt.priced(parsed.message.event_id, book.price(parsed.message, parsed.unknown_fields))
+
+
+def complete(line: bytes) -> bytes:
+    """The event with the fields that the SDK would have filled in. Its own bytes are kept: numbers stay exact."""
+    from spendstream_schemas import MAX_MESSAGE_BYTES, SCHEMA_VERSION, new_event_id
+
+    if len(line) > MAX_MESSAGE_BYTES or not line.lstrip().startswith(b"{"):
+        return line
+    try:
+        document = json.loads(line, parse_float=str)
+    except (ValueError, RecursionError):
+        return line
+    missing: dict[str, Any] = {}
+    if "event_id" not in document:
+        missing["event_id"] = new_event_id()
+    if "schema_version" not in document:
+        missing["schema_version"] = SCHEMA_VERSION
+    if not missing:
+        return line
+    body = line.lstrip()[1:]
+    comma = b"" if body.lstrip().startswith(b"}") else b","
+    return json.dumps(missing).encode()[:-1] + comma + body
+
+
+def _event_id(line: bytes) -> str | None:
+    try:
+        document = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    found = document.get("event_id") if isinstance(document, dict) else None
+    return found if isinstance(found, str) else None
+
+
+def _show_json(values: dict[str, Any]) -> None:
+    sys.stdout.write(json.dumps(values, ensure_ascii=False) + "\n")
+    sys.stdout.flush()
+
+
+def _show_receipt(values: dict[str, Any]) -> None:
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    console = Console()
+    title = f"{values['event_id'] or '(no event_id)'}  {values['price_model'] or ''}"
+    if values["status"] != "priced":
+        console.print(f"[bold]{escape(title)}[/]  [red]{values['status']}[/]: {values['reason']}")
+        console.print(f"  {escape(values['detail'] or '')}\n")
+        return
+    table = Table(title=escape(title), title_justify="left", show_footer=True)
+    table.add_column("SKU", "total", overflow="fold")
+    table.add_column("quantity", justify="right")
+    table.add_column("USD per unit", justify="right")
+    table.add_column("list USD", values["list_cost"], justify="right")
+    table.add_column("contracted USD", values["contracted_cost"], justify="right")
+    table.add_column("effective USD", values["effective_cost"], justify="right")
+    for line in values["lines"]:
+        costs = (line["list_cost"], line["cost"], line["effective_cost"])
+        table.add_row(escape(line["sku"]), f"{line['quantity']} {line['meter']}", line["unit_price"], *costs)
+    console.print(table)
+    if values["avoided_cost"] != "0":
+        console.print(f"  answered from the service's own cache: {values['avoided_cost']} USD avoided")
+    console.print(f"  price book {values['price_book_version']}\n")

@@ -1,0 +1,144 @@
+"""`spendstream prices check|show|import`: lint the price files, look a price up, import GPU catalogues."""
+
+import argparse
+import json
+import sys
+from datetime import UTC, date, datetime, time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from stream_jobs.cli.price import config_dir
+from stream_jobs.errors import ConfigError
+
+if TYPE_CHECKING:
+    from stream_jobs.pricing.lookup import Found
+
+_FORMATS = ("gpuhunt", "skypilot")
+
+
+def add_parser(subparsers: Any) -> None:
+    """Add `prices` and its subcommands."""
+    parser = subparsers.add_parser(
+        "prices",
+        help="check the price files, or look up what a model cost on a day",
+        description="Base prices come from genai-prices; above them stand corrections/, rate_cards/ and overlays/.",
+    )
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    check = actions.add_parser("check", help="report everything that is wrong with the price files")
+    check.set_defaults(run=run_check)
+    show = actions.add_parser("show", help="what a model costs at an instant, in every tier that has a price")
+    show.add_argument("model", metavar="MODEL", help="a model id as services report it, or an accelerator")
+    show.add_argument("--at", metavar="DATE", help="a date or an ISO timestamp (default: now)")
+    show.add_argument("--provider", metavar="P", help="only this provider (default: all that know the id)")
+    show.set_defaults(run=run_show)
+    for action in (check, show):
+        action.add_argument("--config-dir", type=Path, help="folder with price files (default: SPENDSTREAM_CONFIG_DIR)")
+        action.add_argument("--json", action="store_true", help="print JSON for machines")
+    load = actions.add_parser("import", help="turn a GPU price catalogue (CSV) into a rate card (YAML on stdout)")
+    load.add_argument("file", metavar="FILE", type=Path)
+    load.add_argument("--format", required=True, choices=_FORMATS, help="where the CSV comes from")
+    load.add_argument("--provider", required=True, metavar="P", help="whose prices they are (aws, gcp, lambda, ...)")
+    load.add_argument("--source", metavar="URL", help="where the catalogue was taken from (default: the file's name)")
+    load.add_argument("--checked", type=date.fromisoformat, help="the day of the prices (default: today)")
+    load.set_defaults(run=run_import)
+
+
+def run_check(args: argparse.Namespace) -> int:
+    """Exit code 0 when the files can be used, 1 when not. Warnings don't change the exit code."""
+    from stream_jobs.pricing.book import PriceBook
+    from stream_jobs.pricing.lint import warnings
+
+    folder = config_dir(args)
+    problems: tuple[str, ...] = ()
+    found: list[str] = []
+    description: dict[str, Any] = {}
+    try:
+        if folder is not None and not folder.is_dir():
+            raise ConfigError(f"{folder}: is not a folder")
+        book = PriceBook.load(folder)
+        description = book.describe()
+        found = warnings(folder, book, datetime.now(UTC).date())
+    except ConfigError as error:
+        problems = error.problems
+    if args.json:
+        values = {"ok": not problems, "problems": problems, "warnings": found, "price_book": description or None}
+        print(json.dumps(values))
+    else:
+        for problem in problems:
+            print(f"error: {problem}")
+        for warning in found:
+            print(f"warning: {warning}")
+        if not problems:
+            print(
+                f"price book {description['version']} is valid: {description['models']} models of "
+                f"{description['providers']} providers (genai-prices {description['genai_prices']}), "
+                f"{description['corrections']} corrections, {description['rate_cards']['accelerators']} accelerators, "
+                f"{description['rate_cards']['skus']} SKUs, {description['overlays']} overlays"
+            )
+    return 1 if problems else 0
+
+
+def run_show(args: argparse.Namespace) -> int:
+    """Exit code 0 when a price was found, 1 when not."""
+    from stream_jobs.pricing.book import PriceBook
+    from stream_jobs.pricing.lookup import look_up
+
+    book = PriceBook.load(config_dir(args))
+    at = instant(args.at)
+    found = look_up(book, args.model, at, args.provider)
+    if args.json:
+        models = [item.json() for item in found]
+        print(json.dumps({"at": at.isoformat(), "price_book_version": book.version, "models": models}))
+    else:
+        for item in found:
+            _print(item, at)
+        if not found:
+            print(f"no provider{' ' + args.provider if args.provider else ''} has a model {args.model!r}")
+    return 0 if any(item.rows for item in found) else 1
+
+
+def instant(text: str | None) -> datetime:
+    """An instant in UTC from a date or timestamp; without an offset it is UTC."""
+    if text is None:
+        return datetime.now(UTC)
+    try:
+        value = datetime.fromisoformat(text)
+    except ValueError:
+        raise ConfigError(f"--at {text}: write a date (2026-03-01) or a timestamp (2026-03-01T12:00:00Z)") from None
+    if len(text) <= len("2026-03-01"):
+        value = datetime.combine(value.date(), time(), UTC)
+    return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+def run_import(args: argparse.Namespace) -> int:
+    """Print the rate card. Raises ConfigError naming every line of the CSV that cannot be read."""
+    from stream_jobs.pricing.importers import rate_card, read_catalog
+
+    offers = read_catalog(args.file, args.format)
+    checked = args.checked or datetime.now(UTC).date()
+    sys.stdout.write(rate_card(offers, args.provider, args.source or args.file.name, checked))
+    return 0
+
+
+def _print(item: "Found", at: datetime) -> None:
+    """One row per condition, one column per price key: what a person compares."""
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    console = Console()
+    keys = list(dict.fromkeys(row.price_key for row in item.rows))
+    prices: dict[str, dict[str, str]] = {}
+    for row in item.rows:
+        prices.setdefault(row.conditions, {})[row.price_key] = row.usd
+    table = Table(title=f"{escape(item.name)} at {at:%Y-%m-%d %H:%M} UTC, list USD", title_justify="left")
+    table.add_column("conditions", overflow="fold")
+    for key in keys:
+        per = next(row.per for row in item.rows if row.price_key == key)
+        table.add_column(f"{key.rsplit('_', 1)[0].replace('_', ' ')} per {per}", justify="right")
+    for conditions, values in prices.items():
+        table.add_row(escape(conditions), *(values.get(key, "") for key in keys))
+    if item.rows:
+        console.print(table)
+    for text in item.unpriced:
+        console.print(f"  {escape(text)}")

@@ -1,0 +1,138 @@
+"""`spendstream query`: ask the ledger in SQL."""
+
+import argparse
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, Final
+
+MAX_TABLE_ROWS: Final = 1000
+_NUMBERS: Final = ("Decimal", "Int", "UInt", "Float")
+
+
+def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = subparsers.add_parser(
+        "query",
+        help="ask the ledger in SQL",
+        description=(
+            "Runs one SQL statement and prints the answer as a table. Tables: ledger, cost_1m, cost_1h, cost_1d, "
+            "quarantine, ...; views: cost_by_team, cost_by_model, unpriced_usage, ... Try: "
+            "spendstream query 'SELECT team, sum(effective_cost) FROM cost_1d GROUP BY team'"
+        ),
+    )
+    parser.add_argument("sql", nargs="?", help="the statement; - reads it from stdin")
+    parser.add_argument("--name", help="a named query instead; an unknown name lists them all")
+    parser.add_argument(
+        "--param", action="append", default=[], metavar="NAME=VALUE", help="value of a {NAME:Type} placeholder"
+    )
+    parser.add_argument("--json", action="store_true", help="one JSON object per row; decimals are strings")
+    parser.add_argument(
+        "--format", help="a ClickHouse output format, passed through as it is (CSVWithNames, Parquet, ...)"
+    )
+    parser.add_argument("--url", help="ClickHouse's HTTP address (default: SPENDSTREAM_CLICKHOUSE_* or what runs here)")
+    parser.add_argument("--data-dir", type=Path, help="data folder of the running instance to ask")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    from stream_jobs.embedded.instance import find_clickhouse
+    from stream_jobs.store.client import connect, store_errors
+
+    sql = _statement(args)
+    parameters = _parameters(args.param)
+    settings = find_clickhouse(args.url, args.data_dir)
+    if args.json or args.format:
+        options = {
+            "output_format_json_quote_decimals": 1,
+            "output_format_json_quote_64bit_integers": 0,
+            "output_format_json_quote_denormals": 1,
+        }
+        with connect(settings) as client, store_errors(settings.address):
+            stream = client.raw_stream(
+                sql, parameters, fmt=args.format or "JSONEachRow", settings=options if args.json else None
+            )
+            for piece in _pieces(stream):
+                sys.stdout.buffer.write(piece)
+        sys.stdout.buffer.flush()
+        return 0
+    with connect(settings) as client, store_errors(settings.address):
+        result = client.query(sql, parameters, settings={"max_block_size": MAX_TABLE_ROWS + 1})
+        types = [kind.name for kind in result.column_types]
+        with result.rows_stream as rows:
+            print_table(list(result.column_names), types, rows)
+    return 0
+
+
+def _statement(args: argparse.Namespace) -> str:
+    from stream_jobs.errors import ConfigError
+    from stream_jobs.store.queries import named_query
+    from stream_jobs.store.sql_text import SqlTextError, split_statements
+
+    if (args.sql is None) == (args.name is None):
+        raise ConfigError("give one SQL statement or --name NAME")
+    if args.json and args.format:
+        raise ConfigError("give --json or --format, not both")
+    if args.name is not None:
+        return named_query(args.name).sql
+    text = sys.stdin.read() if args.sql == "-" else args.sql
+    try:
+        statements = split_statements(text)
+    except SqlTextError as error:
+        raise ConfigError(f"the statement cannot be read: {error}") from None
+    if len(statements) != 1:
+        raise ConfigError("the statement is empty" if not statements else "give one statement at a time")
+    return statements[0]
+
+
+def _parameters(given: list[str]) -> dict[str, str]:
+    from stream_jobs.errors import ConfigError
+
+    parameters = {}
+    for text in given:
+        name, equals, value = text.partition("=")
+        if not equals or not name.isidentifier():
+            raise ConfigError(f"--param {text}: must look like name=value")
+        parameters[name] = value
+    return parameters
+
+
+def _pieces(stream: Any) -> Iterator[bytes]:
+    while piece := stream.read(1 << 20):
+        yield piece
+
+
+def print_table(names: list[str], types: list[str], rows: Iterable[Any]) -> None:
+    """A table on stdout, at most MAX_TABLE_ROWS rows of it. Numbers stand to the right, Decimals in full."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(header_style="bold")
+    for name, kind in zip(names, types, strict=True):
+        is_number = kind.removeprefix("Nullable(").startswith(_NUMBERS)
+        table.add_column(name, justify="right" if is_number else "left", overflow="fold")
+    truncated = False
+    for number, row in enumerate(rows):
+        if number == MAX_TABLE_ROWS:
+            truncated = True
+            break
+        table.add_row(*(_cell(value) for value in row))
+    # A file or a pipe has no width: nothing is folded in there.
+    console = Console() if sys.stdout.isatty() else Console(width=max(80, 40 * len(names)))
+    console.print(table)
+    if truncated:
+        sys.stderr.write(f"only the first {MAX_TABLE_ROWS} rows are shown; add LIMIT, or use --json for all\n")
+
+
+def _cell(value: Any) -> Any:
+    from decimal import Decimal
+
+    from rich.text import Text
+
+    if value is None:
+        return Text("NULL", style="dim")
+    if isinstance(value, Decimal):
+        text = f"{value:f}"
+        return Text(text.rstrip("0").rstrip(".") if "." in text else text)
+    if isinstance(value, bytes):
+        return Text(value.decode("utf-8", errors="backslashreplace"))
+    return Text(str(value))

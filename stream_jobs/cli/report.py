@@ -1,0 +1,72 @@
+"""`spendstream report`: where the money went, in the terminal and as a self-contained HTML page."""
+
+import argparse
+import json
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from stream_jobs.errors import ConfigError
+
+
+def add_parser(subparsers: Any) -> None:
+    """Add `report`."""
+    parser = subparsers.add_parser(
+        "report",
+        help="where the money went: a summary here, and report.html with plots",
+        description="Reads the ledger's rollups and writes one HTML file that needs no network. Without --from and "
+        "--to it covers everything, but at most the last 31 days of events.",
+    )
+    parser.add_argument(
+        "--from",
+        dest="start",
+        type=_instant,
+        metavar="TIME",
+        help="first instant: 2026-03-01, 2026-03-01T12:00 (UTC) or with an offset",
+    )
+    parser.add_argument("--to", dest="end", type=_instant, metavar="TIME", help="first instant after the period")
+    parser.add_argument("--out", type=Path, default=Path("report.html"), metavar="FILE", help="default: report.html")
+    parser.add_argument("--json", action="store_true", help="print the figures as JSON for machines; write no file")
+    parser.add_argument("--url", help="ClickHouse's HTTP URL (default: the instance that runs on this machine)")
+    parser.add_argument("--data-dir", type=Path, metavar="DIR", help="data folder of the instance to report on")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Exit code 0, also for an empty store."""
+    from rich.console import Console
+
+    from stream_jobs.embedded.instance import find_clickhouse
+    from stream_jobs.report import build, render_terminal, write_html
+    from stream_jobs.report.as_json import as_json
+    from stream_jobs.store.client import connect
+
+    settings = find_clickhouse(args.url, args.data_dir)
+    console = Console(stderr=True)
+    with connect(settings) as client:
+        if console.is_terminal:
+            with console.status("asking ClickHouse"):
+                data = build(client, args.start, args.end)
+        else:
+            data = build(client, args.start, args.end)
+    if args.json:
+        json.dump(as_json(data), sys.stdout)
+        print()
+        return 0
+    render_terminal(data, Console())
+    write_html(data, args.out)
+    Console().print(f"report written to {args.out}", markup=False, highlight=False, soft_wrap=True)
+    return 0
+
+
+def _instant(text: str) -> datetime:
+    """A date or time; UTC when it has no offset."""
+    try:
+        value = datetime.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no time; write 2026-03-01 or 2026-03-01T12:00Z") from None
+    try:
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+    except OverflowError:
+        raise ConfigError(f"{text} is out of range") from None

@@ -1,0 +1,154 @@
+"""`spendstream simulate`: traffic of a made-up company, with incidents on request, into Kafka or a file."""
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from stream_jobs.errors import ConfigError
+from stream_jobs.replay.delivery import Timed, add_target_arguments, deliver, progress_bars
+
+if TYPE_CHECKING:
+    from stream_jobs.simulate import SimulationConfig
+
+EPILOG = """\
+incidents (--incident, repeatable): KIND[:start=2h][:duration=30m][:factor=5][:team=support ...]
+  double          2 times the traffic for days          runaway_user    one user runs away
+  spike           10 times for an hour                  cache_collapse  the cache hit rate collapses
+  night           20 times at night                     tier_change     served at the priority tier and its price
+  ramp            a slow ramp up to the factor          drop            to zero
+start is an offset from the run's start or an instant; the scope (source, project, team, feature, cost_center,
+workload_type, provider, model, customer, environment, user_id) narrows it. What is not given has a default.
+
+The same options give the same events: --start and --seed decide.
+
+examples:
+  spendstream simulate --duration 1h --rate 50 --incident spike --wait
+  spendstream simulate --start 2026-06-01 --duration 30d --incident double --labels truth.jsonl --out -
+  spendstream simulate --start now --duration 1h --speed 1x
+"""
+_SHOW_EVERY = 5000
+
+
+def add_parser(subparsers: Any) -> None:
+    """Add `simulate`."""
+    parser = subparsers.add_parser(
+        "simulate",
+        help="make realistic multi-tenant traffic, with incidents on request",
+        description="Customers, teams and users of a made-up company that uses models of several providers, GPU jobs "
+        "and storage, by day and night. Goes to Kafka, or with --out to a file.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--start", metavar="TIMESTAMP", help="instant of the start, or now (default: now - duration)")
+    parser.add_argument("--duration", default="1h", help="for instance 15m, 1h, 30d (%(default)s)")
+    parser.add_argument(
+        "--rate", type=float, default=20.0, help="mean events per second, without incidents (%(default)s)"
+    )
+    parser.add_argument("--seed", type=int, default=1, help="another seed, other traffic (%(default)s)")
+    parser.add_argument("--run-id", default="", metavar="NAME", help="the same traffic again, counted anew")
+    parser.add_argument("--customers", type=int, default=12, help="how many tenants, at most 16 (%(default)s)")
+    parser.add_argument("--incident", action="append", default=[], metavar="KIND[:KEY=VALUE...]", help="see below")
+    parser.add_argument("--labels", type=Path, metavar="FILE", help="write the truth about the incidents as JSON lines")
+    parser.add_argument("--out", metavar="FILE|-", help="write JSON lines there, send nothing")
+    parser.add_argument("--speed", default="max", metavar="max|Nx", help="as fast as possible, or N times real time")
+    add_target_arguments(parser)
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Exit code 0 when all events are written or sent."""
+    from spendstream.kafka_client import USAGE_TOPIC
+    from stream_jobs.simulate import labels
+
+    config = config_of(args)
+    truth = labels(config)
+    if args.out and (args.wait or args.bootstrap or args.data_dir):
+        raise ConfigError("--out writes to a file; --wait, --bootstrap and --data-dir go with sending")
+    if args.labels:
+        _write_text(args.labels, "".join(json.dumps(label) + "\n" for label in truth))
+    if args.out:
+        return write(config, args.out, as_json=args.json)
+    if not args.json:
+        sys.stderr.write(
+            f"simulating {config.start.isoformat()} to {config.end.isoformat()}, seed {config.seed}\n"
+            + "".join(f"incident: {json.dumps(label)}\n" for label in truth)
+        )
+    total = round(config.rate * config.duration.total_seconds())
+    _, code = deliver(
+        sendable(config, USAGE_TOPIC),
+        args,
+        topic=USAGE_TOPIC,
+        source="spendstream-simulate",
+        total=total,
+        repeatable=args.start not in (None, "now"),
+    )
+    return code
+
+
+def config_of(args: argparse.Namespace, now: datetime | None = None) -> "SimulationConfig":
+    """The simulation that the options describe. Raises ConfigError."""
+    from stream_jobs.cli.replay import parse_start
+    from stream_jobs.simulate import SimulationConfig, parse_duration, parse_incident
+
+    duration = parse_duration(args.duration)
+    start = parse_start(args.start)
+    try:
+        if start is None:
+            start = (now or datetime.now(UTC)).replace(microsecond=0) - duration
+        end = start + duration
+    except OverflowError:
+        raise ConfigError("--start + --duration is out of range") from None
+    if duration <= timedelta(0):
+        raise ConfigError(f"--duration {args.duration}: must be above 0")
+    return SimulationConfig(
+        start=start,
+        duration=duration,
+        rate=args.rate,
+        seed=args.seed,
+        incidents=tuple(parse_incident(text, start, end) for text in args.incident),
+        customers=args.customers,
+        run_id=args.run_id,
+    )
+
+
+def sendable(config: "SimulationConfig", topic: str) -> Iterator[Timed]:
+    """The run's messages for Kafka, keyed by event id like the SDK's."""
+    from spendstream.sender import RawMessage
+    from stream_jobs.simulate import messages
+
+    for message in messages(config):
+        yield RawMessage(topic, message.event_id.encode(), message.value), message.occurred_at
+
+
+def write(config: "SimulationConfig", out: str, *, as_json: bool) -> int:
+    """All events as JSON lines. Raises ConfigError when the file cannot be written."""
+    from stream_jobs.simulate import messages
+
+    number = 0
+    total = round(config.rate * config.duration.total_seconds())
+    try:
+        with progress_bars() as progress, sys.stdout.buffer if out == "-" else Path(out).open("wb") as stream:
+            bar = progress.add_task("writing", total=total)
+            for number, message in enumerate(messages(config), 1):
+                stream.write(message.value + b"\n")
+                if number % _SHOW_EVERY == 0:
+                    progress.update(bar, completed=number)
+            progress.update(bar, total=number, completed=number)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise ConfigError(f"--out {out}: cannot be written: {error.strerror}") from None
+    if out != "-":
+        sys.stdout.write((json.dumps({"written": number}) if as_json else f"wrote {number:,} events to {out}") + "\n")
+    return 0
+
+
+def _write_text(path: Path, text: str) -> None:
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be written: {error.strerror}") from None

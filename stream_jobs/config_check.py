@@ -1,0 +1,87 @@
+"""Checks everything an operator can configure, and collects all problems instead of stopping at the first."""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from stream_jobs.attribution.document import FILE_NAME as ATTRIBUTION_FILE
+from stream_jobs.attribution.lint import warnings as attribution_warnings
+from stream_jobs.attribution.rules import AttributionRules, read_document
+from stream_jobs.errors import ConfigError
+from stream_jobs.pricing.book import PriceBook
+from stream_jobs.settings import GROUPS, Settings, load_group, unknown_variables
+from stream_jobs.topics import topic_specs
+
+PRICE_FOLDERS: Final = ("corrections", "overlays", "rate_cards")
+
+
+@dataclass(slots=True)
+class ConfigReport:
+    """What was found. The configuration can be used when `problems` is empty."""
+
+    problems: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    settings: Settings | None = None  # None when they are invalid
+    config_dir: Path | None = None
+    price_book_version: str | None = None
+    attribution_version: str | None = None
+    topics: list[str] = field(default_factory=list)
+
+
+def check_config(config_dir: Path | None = None) -> ConfigReport:
+    """Settings from the environment, and the rules and prices of `config_dir` (or of the settings' one)."""
+    report = ConfigReport()
+    _check_settings(report)
+    if config_dir is None and report.settings is not None:
+        config_dir = report.settings.pipeline.config_dir
+    report.config_dir = config_dir
+    if config_dir is not None and not config_dir.is_dir():
+        report.problems.append(f"{config_dir}: is not a folder")
+        config_dir = None
+    rules = _collect(report, lambda: AttributionRules.load(config_dir))
+    book = _collect(report, lambda: PriceBook.load(config_dir))
+    topics = _collect(report, lambda: topic_specs(embedded=False))
+    report.attribution_version = rules.version if rules else None
+    report.price_book_version = book.version if book else None
+    report.topics = [spec.name for spec in topics or ()]
+    if config_dir is not None:
+        report.warnings += _stray_files(config_dir)
+        if rules and (config_dir / ATTRIBUTION_FILE).exists():
+            document = read_document(config_dir / ATTRIBUTION_FILE)
+            report.warnings += [f"{config_dir / ATTRIBUTION_FILE}: {text}" for text in attribution_warnings(document)]
+    return report
+
+
+def _check_settings(report: ConfigReport) -> None:
+    groups = {name: _collect(report, lambda name=name: load_group(name)) for name in GROUPS}  # type: ignore[misc]
+    if all(groups.values()):
+        report.settings = Settings(**groups)
+    problems, warnings = unknown_variables(os.environ)
+    report.problems += problems
+    report.warnings += warnings
+
+
+def _collect(report: ConfigReport, load: Callable[[], Any]) -> Any:
+    try:
+        return load()
+    except ConfigError as error:
+        report.problems += error.problems
+        return None
+
+
+def _stray_files(config_dir: Path) -> list[str]:
+    """Files that look like configuration and are not read: a misspelt name would otherwise change nothing, silently."""
+    found = []
+    for path in sorted(config_dir.rglob("*")):
+        if not path.is_file() or path.suffix not in (".yaml", ".yml", ".json"):
+            continue
+        place = path.relative_to(config_dir)
+        in_price_folder = len(place.parts) == 2 and place.parts[0] in PRICE_FOLDERS and path.suffix != ".json"
+        if not in_price_folder and place != Path(ATTRIBUTION_FILE):
+            found.append(
+                f"{path}: nothing reads this file; read are {ATTRIBUTION_FILE} and YAML files in "
+                f"{', '.join(f'{name}/' for name in PRICE_FOLDERS)}"
+            )
+    return found

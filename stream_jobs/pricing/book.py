@@ -1,0 +1,208 @@
+"""The price book: everything that has a price, under one content hash as its version."""
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+from genai_prices.data_snapshot import get_snapshot
+from pydantic import BaseModel
+
+from spendstream_schemas import MeteredUsage, TokenUsage, UnpricedReason, UsageEvent
+from stream_jobs.errors import ConfigError
+from stream_jobs.pricing.base import base_hash, base_version
+from stream_jobs.pricing.catalog import Catalog
+from stream_jobs.pricing.corrections import CorrectionFile, Corrections
+from stream_jobs.pricing.engine import Engine
+from stream_jobs.pricing.overlays import OverlayFile, Overlays
+from stream_jobs.pricing.providers import PROVIDERS_FILE, Providers
+from stream_jobs.pricing.rate_cards import RateCardFile, RateCards
+from stream_jobs.pricing.rates import Missing
+from stream_jobs.pricing.resources import Resources
+from stream_jobs.pricing.result import PriceLine, Pricing
+from stream_jobs.pricing.tokens import PLAIN, UnpricedError, count, count_plain
+from stream_jobs.pricing.yaml_models import load_models, yaml_files
+
+DATA: Final = Path(__file__).parent / "data"
+RULES: Final = 1
+"""Raised when the engine itself would price the same event under the same data differently."""
+_UNKNOWN_FIELDS: Final = (
+    ("usage.", UnpricedReason.UNKNOWN_METER),
+    ("conditions.", UnpricedReason.UNKNOWN_CONDITION),
+    ("tool_calls.", UnpricedReason.NO_PRICE_FOR_TOOL),
+)
+_ONE_SIDED: Final = frozenset({"embeddings", "embedding", "rerank", "moderation", "transcription"})
+_new: Final = tuple.__new__
+M = TypeVar("M", bound=BaseModel)
+
+
+class PriceBook:
+    """Prices usage events. Immutable once loaded: `version` names all the prices and rules in it.
+
+    Within one book the same event always gets the same answer.
+    """
+
+    def __init__(self, catalog: Catalog, engine: Engine, resources: Resources, description: dict[str, Any]) -> None:
+        self.version: str = description["version"]
+        self.catalog = catalog
+        self.engine = engine
+        self.providers = engine.providers
+        self.resources = resources
+        self._description = description
+
+    @classmethod
+    def load(cls, config_dir: Path | None = None) -> "PriceBook":
+        """The built-in prices, and above them the `corrections/`, `rate_cards/` and `overlays/` of a config folder.
+
+        Raises ConfigError with every problem of every file.
+        """
+        folders = [DATA] if config_dir is None else [DATA, config_dir]
+        problems: list[str] = []
+        correction_files = _load(CorrectionFile, folders, "corrections", problems)
+        card_files = _load(RateCardFile, folders, "rate_cards", problems)
+        overlay_files = _load(OverlayFile, folders, "overlays", problems)
+        if problems:
+            raise ConfigError(problems)
+        sources = [str(path) for path in _files(folders) if DATA not in path.parents]
+        return cls.of(correction_files, card_files, overlay_files, _content_hash(folders), sources)
+
+    @classmethod
+    def of(
+        cls,
+        correction_files: Sequence[CorrectionFile] = (),
+        card_files: Sequence[RateCardFile] = (),
+        overlay_files: Sequence[OverlayFile] = (),
+        version: str = "unnamed",
+        sources: Sequence[str] = (),
+    ) -> "PriceBook":
+        """A book of the base data and exactly these files."""
+        snapshot = get_snapshot()
+        corrections = Corrections(correction_files)
+        providers = Providers.load({provider.id for provider in snapshot.providers} | corrections.providers)
+        overlays = Overlays(overlay_files)
+        cards = RateCards(card_files)
+        catalog = Catalog(snapshot.providers, corrections, providers)
+        description = {
+            "version": version,
+            "genai_prices": base_version(),
+            "providers": len(snapshot.providers),
+            "models": len(catalog.models()),
+            "corrections": corrections.entries,
+            "aliases": corrections.aliases,
+            "rate_cards": cards.counts(),
+            "overlays": len(overlays.overlays),
+            "sources": list(sources),
+        }
+        engine = Engine(catalog, corrections, providers, overlays)
+        return cls(catalog, engine, Resources(cards, overlays, providers), description)
+
+    def describe(self) -> dict[str, Any]:
+        """What the book is made of: JSON values, for the record of price book versions."""
+        return dict(self._description)
+
+    def knows_provider(self, provider: str) -> bool:
+        """True if something in the book has a SKU of that provider."""
+        return self.catalog.provider(provider) == provider or self.resources.sells(provider)
+
+    def price(self, event: UsageEvent, unknown_fields: Sequence[str] = ()) -> Pricing:
+        """The receipt of a valid event, or the reason why it has none. Never raises for a valid event.
+
+        `unknown_fields` are the paths that the contract did not know: what they might have cost is not guessed.
+        """
+        if unknown_fields and (refused := self._unknown(unknown_fields)) is not None:
+            return refused
+        fields = event.__dict__
+        usage = fields["usage"]
+        try:
+            if usage.__class__ is TokenUsage:
+                used = usage.__dict__
+                tokens = used["input_tokens"]
+                complete = tokens is not None and used["output_tokens"] is not None
+                if not complete and (early := self._without_usage(event, usage)) is not None:
+                    return early
+                rates = self.engine.rates(event, tokens or 0)
+                if rates.__class__ is Missing:
+                    return self._unpriced(event, rates)
+                where = rates.where  # type: ignore[union-attr]
+                given = usage.__pydantic_fields_set__
+                tools = fields["tool_calls"]
+                if tools is None and given <= PLAIN and not fields["cached_response"]:
+                    plain = count_plain(rates, used, given)  # type: ignore[arg-type]
+                    if plain is not None:
+                        lines, cost = plain
+                        return _new(Pricing, (self.version, where, None, "", tuple(lines), cost, cost, cost, 0))
+                lines = count(rates, used, given, tools)  # type: ignore[arg-type]
+            elif usage.__class__ is MeteredUsage:
+                where, lines = self.resources.metered(event, usage)
+            else:
+                where, lines = self.resources.compute(event, usage)
+        except UnpricedError as error:
+            return self._unpriced(event, error.missing)
+        return self._receipt(event, where, lines)
+
+    def _unknown(self, paths: Sequence[str]) -> Pricing | None:
+        for path in paths:
+            for prefix, reason in _UNKNOWN_FIELDS:
+                if path.startswith(prefix):
+                    return Pricing(self.version, reason=reason, detail=f"{path} is not known to this version")
+        return None
+
+    def _without_usage(self, event: UsageEvent, usage: TokenUsage) -> Pricing | None:
+        """Calls that ended before usage was reported.
+
+        Providers bill the usage that they report, and a request that failed reports none: it costs nothing. That is
+        no law (Azure OpenAI also bills calls that its content filter answered with a 400), so an error that does
+        report usage is priced by it. A call that was cut may well cost something, and nobody knows what.
+        """
+        reported = any(value is not None for name, value in usage.__dict__.items() if name != "kind")
+        tools = event.tool_calls is not None and any(n for _, n in event.tool_calls)
+        if not reported and not tools:
+            if event.status == "error" or event.cached_response:
+                return Pricing(self.version, list_cost=0, contracted_cost=0, effective_cost=0)
+            return Pricing(
+                self.version,
+                reason=UnpricedReason.USAGE_UNKNOWN,
+                detail=f"status {event.status}, but no usage reported",
+            )
+        cut = event.status == "cancelled" and usage.input_tokens is not None and usage.output_tokens is None
+        if cut and event.operation not in _ONE_SIDED:
+            return Pricing(
+                self.version, reason=UnpricedReason.USAGE_UNKNOWN, detail="cut before the output was reported"
+            )
+        return None
+
+    def _unpriced(self, event: UsageEvent, missing: Missing) -> Pricing:
+        if event.cached_response:  # it costs nothing whatever it would have cost; what was saved is unknown
+            return Pricing(self.version, list_cost=0, contracted_cost=0, effective_cost=0)
+        return Pricing(self.version, reason=missing.reason, detail=missing.detail)
+
+    def _receipt(self, event: UsageEvent, where: str, lines: list[PriceLine]) -> Pricing:
+        listed = contracted = effective = 0
+        for line in lines:
+            listed += line.list_cost
+            contracted += line.contracted_cost
+            effective += line.effective_cost
+        if event.cached_response:
+            return Pricing(self.version, where, None, "", (), 0, 0, 0, contracted)
+        return Pricing(self.version, where, None, "", tuple(lines), listed, contracted, effective)
+
+
+def _load(model: type[M], folders: Sequence[Path], name: str, problems: list[str]) -> list[M]:
+    try:
+        return load_models(model, [folder / name for folder in folders])
+    except ConfigError as error:
+        problems.extend(error.problems)
+        return []
+
+
+def _files(folders: Sequence[Path]) -> list[Path]:
+    kinds = ("corrections", "rate_cards", "overlays")
+    return [PROVIDERS_FILE, *(path for folder in folders for kind in kinds for path in yaml_files(folder / kind))]
+
+
+def _content_hash(folders: Sequence[Path]) -> str:
+    """Of everything that can move a price: base data, corrections, rate cards, overlays, provider rules, the engine."""
+    digest = hashlib.sha256(f"{RULES}:{base_hash()}".encode())
+    for path in _files(folders):
+        digest.update(b"\0" + path.parent.name.encode() + b"/" + path.name.encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()[:16]

@@ -1,0 +1,157 @@
+"""Which entry of the book an event is about: provider and model names into one identity, strictly."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from decimal import Decimal
+
+from genai_prices import types as genai
+
+from spendstream_schemas import UnpricedReason
+from stream_jobs.pricing.base import BaseModel, Window, convert
+from stream_jobs.pricing.corrections import Alias, Corrections, Entry
+from stream_jobs.pricing.match import ProviderIndex, dated_form_of
+from stream_jobs.pricing.providers import Providers
+from stream_jobs.pricing.rates import Missing
+
+_FINE_TUNE = "ft:"
+_FREE_KEYS = ("input_mtok", "output_mtok")
+
+
+@dataclass(frozen=True)
+class Identity:
+    """One model as one provider sells it, reached by one id."""
+
+    provider: str  # who sells it: its tiers, regions and corrections apply
+    model: str  # id in the book
+    own: str  # the id of the event, without meaningless prefixes
+    base: BaseModel | None  # None if only corrections know it
+    entries: tuple[Entry, ...]  # corrections that can speak for it, in order
+    fine_tuned: bool = False
+    inherited: bool = False  # the base prices are another provider's: its tiers and regions don't apply
+
+
+class Catalog:
+    """All models of the base data and of the corrections."""
+
+    def __init__(self, bases: Iterable[genai.Provider], corrections: Corrections, providers: Providers) -> None:
+        self._bases = {provider.id: provider for provider in bases}
+        self._index = {id_: ProviderIndex(id_, provider.models) for id_, provider in self._bases.items()}
+        self._converted: dict[tuple[str, str], BaseModel] = {}
+        self._corrections = corrections
+        self._providers = providers
+
+    def provider(self, name: str) -> str | None:
+        """The id of the provider that a name stands for, if the book sells anything of it."""
+        found = self._providers.find(name.lower())
+        return found if found in self._bases or found in self._corrections.providers else None
+
+    def identify(
+        self, provider: str, model: str | None, response_model: str | None, at: datetime
+    ) -> Identity | Missing:
+        """The served model wins; the asked one speaks only where it says more about the same model."""
+        if response_model is None:
+            return self._identify_ref(provider, model or "", at)
+        if model is not None and provider == "aws" and response_model.lower() in model.lower():
+            return self._identify_ref(provider, model, at)  # Bedrock's id also says the region, the served one doesn't
+        served = self._identify_ref(provider, response_model, at)
+        if isinstance(served, Missing) and model is not None and dated_form_of(model.lower(), response_model.lower()):
+            # The snapshot that the asked name stood for costs what the asked name costs.
+            asked = self._identify_ref(provider, model, at)
+            return served if isinstance(asked, Missing) else asked
+        return served
+
+    def alias_boundaries(self, provider: str, *refs: str | None) -> list[datetime]:
+        """Instants at which one of the ids starts or stops to mean something."""
+        found: list[datetime] = []
+        for ref in refs:
+            if ref is not None:
+                own = self._providers.without_prefix(provider, ref.lower())
+                for alias in self._corrections.aliases_for(provider, own):
+                    found += alias.boundaries()
+        return found
+
+    def _identify_ref(self, provider: str, ref: str, at: datetime) -> Identity | Missing:
+        own = self._providers.without_prefix(provider, ref.lower())
+        found = self._find(provider, own, at, provider)
+        if found is not None:
+            return found
+        for other in self._fallbacks(provider):
+            if (found := self._find(other, own, at, provider)) is not None:
+                return found
+        return Missing(UnpricedReason.UNKNOWN_MODEL, f"{provider} has no model {ref!r} in the price book")
+
+    def _fallbacks(self, provider: str) -> Iterable[str]:
+        base = self._bases.get(provider)
+        return (base.fallback_model_providers or ()) if base else ()
+
+    def _find(self, provider: str, own: str, at: datetime, seller: str) -> Identity | Missing | None:
+        """`own` among the models of `provider`, sold by `seller`; None if the provider does not know it."""
+        name, target = own, self._alias(provider, own, at)
+        if target is not None:
+            name = target
+        elif self._moves(provider, own):
+            moving = self._corrections.moving_for(provider, own)
+            if moving is None or moving.priced_as is None:
+                return Missing(UnpricedReason.MOVING_ALIAS, f"{own!r} moves: report the served model in response_model")
+            name = moving.priced_as.lower()
+        if (found := self._known(provider, name, own, seller)) is not None:
+            return found
+        if name.startswith(_FINE_TUNE):
+            asked = name[len(_FINE_TUNE) :].split(":", 1)[0]
+            head = self._known(provider, _FINE_TUNE + asked, own, seller)
+            plain = self._known(provider, self._alias(provider, asked, at) or asked, own, seller)
+            if plain is not None and any("fine_tuned" in entry.conditions for entry in plain.entries):
+                return replace(plain, fine_tuned=True)
+            if head is not None:
+                return head
+            return None if plain is None else replace(plain, fine_tuned=True)
+        return None
+
+    def _alias(self, provider: str, own: str, at: datetime) -> str | None:
+        aliases: list[Alias] = self._corrections.aliases_for(provider, own)
+        return next((alias.model.lower() for alias in reversed(aliases) if alias.holds(at)), None)
+
+    def _moves(self, provider: str, own: str) -> bool:
+        return own.endswith("-latest") or self._corrections.moving_for(provider, own) is not None
+
+    def _known(self, provider: str, name: str, own: str, seller: str) -> Identity | None:
+        index = self._index.get(provider)
+        model = index.find(name) if index is not None else None
+        if model is None and not self._corrections.lists(provider, name):
+            return None
+        base = self._convert(provider, model) if model is not None else None
+        book_id = base.id if base is not None else name
+        names = {name, book_id}
+        entries = self._corrections.entries_for(provider, own, names)
+        if seller != provider:
+            entries = tuple(entry for entry in entries if not entry.conditions)
+            entries += self._corrections.entries_for(seller, own, names)
+        return Identity(seller, book_id, own, base, entries, inherited=seller != provider)
+
+    def _convert(self, provider: str, model: genai.ModelInfo) -> BaseModel:
+        key = (provider, model.id)
+        if key not in self._converted:
+            base = convert(provider, model)
+            if not any(prices for _, prices in base.standard) and self._providers.is_free(provider, base.id):
+                base = replace(base, standard=((Window(), dict.fromkeys(_FREE_KEYS, Decimal(0))),))
+            self._converted[key] = base
+        return self._converted[key]
+
+    def providers(self) -> list[str]:
+        """Ids of everyone who sells models."""
+        return sorted(self._bases.keys() | self._corrections.providers)
+
+    def models(self) -> list[tuple[str, str]]:
+        """(provider, model id) of everything in the book."""
+        seen = {(id_, model.id.lower()) for id_, provider in self._bases.items() for model in provider.models}
+        for provider in self._corrections.providers:
+            seen |= {(provider, model) for model in self._corrections.models_of(provider) if model != "*"}
+        return sorted(seen)
+
+    def prices_key(self, provider: str, price_key: str) -> bool:
+        """True if any model of the provider has a price of that kind."""
+        base = self._bases.get(provider)
+        return base is not None and any(
+            price_key in prices for model in base.models for _, prices in self._convert(provider, model).standard
+        )

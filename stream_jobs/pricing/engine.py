@@ -1,0 +1,267 @@
+"""From one token event to the rates that hold for it: a dictionary look-up in the common case.
+
+What an event's names and conditions mean is worked out once per combination (`Resolved`) and kept in a bounded cache,
+because the names come from outside. Within a combination the rates are found by instant and by context length.
+"""
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from fractions import Fraction
+from operator import itemgetter
+from typing import Final
+
+from spendstream_schemas import UnpricedReason, UsageEvent
+from stream_jobs.pricing import schedule
+from stream_jobs.pricing.catalog import Catalog, Identity
+from stream_jobs.pricing.compiled import Compiled, Terms
+from stream_jobs.pricing.corrections import Corrections
+from stream_jobs.pricing.overlays import Overlays
+from stream_jobs.pricing.providers import STANDARD, Providers
+from stream_jobs.pricing.rates import Missing, PriceTable, thresholds
+
+MAX_CACHED: Final = 20_000
+"""Combinations of names and conditions that are kept; beyond it the cache starts anew (names may be hostile)."""
+MAX_SHARED: Final = 4_000
+"""Combinations of models and conditions whose rates are kept."""
+_names = itemgetter("provider", "model", "response_model", "service_tier", "region")
+_EVER: Final = datetime.min.replace(tzinfo=UTC)
+
+
+class Brackets:
+    """The rates of one table by context length; compiled when first needed."""
+
+    __slots__ = ("_compile", "_compiled", "_table", "starts")
+
+    def __init__(self, table: PriceTable, compile_for: Callable[[PriceTable, int], Compiled]) -> None:
+        self.starts = thresholds(table)
+        self._table = table
+        self._compile = compile_for
+        self._compiled: list[Compiled | None] = [None] * (len(self.starts) + 1)
+
+    def at(self, input_tokens: int) -> Compiled:
+        """A price changes above its boundary, not at it."""
+        i = bisect_left(self.starts, input_tokens)
+        compiled = self._compiled[i]
+        if compiled is None:
+            compiled = self._compiled[i] = self._compile(self._table, self.starts[i - 1] + 1 if i else 0)
+        return compiled
+
+
+class Resolved:
+    """The prices of one combination of names and conditions over all time."""
+
+    __slots__ = ("_answer", "_periods", "_seconds", "_starts")
+
+    def __init__(self, starts: list[datetime], seconds: list[int], answer: "Answer") -> None:
+        self._starts = starts  # instants at which prices may change
+        self._seconds = seconds  # seconds of the week at which they do
+        self._answer = answer
+        slots = len(seconds) + 1
+        self._periods: list[list[Compiled | Brackets | Missing | None]] = [
+            [None] * slots for _ in range(len(starts) + 1)
+        ]
+
+    def at(self, instant: datetime) -> "Compiled | Brackets | Missing":
+        """The answer at an instant; worked out when it is first asked for."""
+        answers = self._periods[bisect_right(self._starts, instant)]
+        i = 0
+        if self._seconds:
+            second = instant.weekday() * 86400 + instant.hour * 3600 + instant.minute * 60 + instant.second
+            i = bisect_right(self._seconds, second)
+        found = answers[i]
+        if found is None:
+            found = answers[i] = self._answer(instant)
+        return found
+
+
+Answer = Callable[[datetime], "Compiled | Brackets | Missing"]
+
+
+class Engine:
+    """Finds the rates for token events."""
+
+    def __init__(self, catalog: Catalog, corrections: Corrections, providers: Providers, overlays: Overlays) -> None:
+        self._catalog = catalog
+        self._corrections = corrections
+        self.providers = providers
+        self._overlays = overlays
+        self._scoped = overlays.scoped
+        self._split_ttl: dict[str, bool] = {}
+        self._resolved: dict[object, Resolved | Missing] = {}
+        self._shared: dict[object, Resolved] = {}
+
+    def rates(self, event: UsageEvent, input_tokens: int) -> Compiled | Missing:
+        """The rates for a token event of that context length, or why there are none."""
+        fields = event.__dict__
+        conditions = fields["conditions"]
+        key: object = _names(fields)
+        if conditions is not None or self._scoped:
+            key = (key, conditions and tuple(conditions.__dict__.values()), self._overlays.scope_key(event))
+        resolved = self._resolved.get(key)
+        if resolved is None:
+            resolved = self._resolve(event)
+            if len(self._resolved) >= MAX_CACHED:
+                self._resolved.clear()
+            self._resolved[key] = resolved
+        if resolved.__class__ is Missing:
+            return resolved
+        found = resolved.at(fields["occurred_at"])  # type: ignore[union-attr]
+        return found.at(input_tokens) if found.__class__ is Brackets else found  # type: ignore[return-value]
+
+    def cached(self) -> int:
+        """How many combinations of names are kept, or (if more) of prices."""
+        return max(len(self._resolved), len(self._shared))
+
+    def _resolve(self, event: UsageEvent) -> Resolved | Missing:
+        provider = self._catalog.provider(event.provider)
+        model, response_model = event.model, event.response_model
+        if event.provider.lower() in self.providers.gateways:
+            model, response_model = (None if ref is None else _behind_gateway(ref) for ref in (model, response_model))
+            named = (event.response_model or event.model or "").partition("/")[0]
+            if "/" not in (event.response_model or event.model or "") and event.model is not None:
+                named = event.model.partition("/")[0]
+            provider = self._catalog.provider(named)
+        if provider is None:
+            return Missing(UnpricedReason.UNKNOWN_PROVIDER, f"the price book knows no provider {event.provider!r}")
+        tier = self.providers.tier(provider, event.service_tier)
+        if tier is None:
+            tier = str(event.service_tier).lower()
+            if tier not in self._corrections.values_of(provider, "service_tier"):
+                return Missing(UnpricedReason.UNKNOWN_SERVICE_TIER, f"unknown service tier {event.service_tier!r}")
+        facts = self._facts(event, provider, tier)
+        scope = self._overlays.scope_of(event)
+
+        # Which id is meant may change with time (aliases that moved): these are all its meanings, from the first one on.
+        moves = sorted(set(self._catalog.alias_boundaries(provider, model, response_model)))
+        meanings = [self._catalog.identify(provider, model, response_model, at) for at in (_EVER, *moves)]
+        if len(meanings) == 1 and isinstance(meanings[0], Missing):
+            return meanings[0]
+        return self._share(meanings, moves, facts, scope)
+
+    def _share(
+        self,
+        meanings: Sequence[Identity | Missing],
+        moves: list[datetime],
+        facts: dict[str, str],
+        scope: Mapping[str, str],
+    ) -> Resolved:
+        """One `Resolved` for all names and facts that cannot lead to different prices.
+
+        What is kept is so bounded by what the book knows, not by what comes in.
+        """
+        identities = [meaning for meaning in meanings if isinstance(meaning, Identity)]
+        named = {name for identity in identities for entry in identity.entries for name in entry.conditions}
+        facts = {name: v for name, v in facts.items() if name not in schedule.OPTIONAL_CONDITIONS or name in named}
+        key = (
+            tuple(moves),
+            tuple(self._signature(meaning) for meaning in meanings),
+            frozenset(facts.items()),
+            frozenset(scope.items()),
+        )
+        shared = self._shared.get(key)
+        if shared is not None:
+            return shared
+
+        def answer(at: datetime) -> Compiled | Brackets | Missing:
+            meaning = meanings[bisect_right(moves, at)]
+            return meaning if isinstance(meaning, Missing) else self._answer(meaning, facts, scope, at)
+
+        starts = {*moves, *self._overlays.boundaries()}
+        seconds: set[int] = set()
+        for identity in identities:
+            starts.update(schedule.boundaries(identity))
+            seconds.update(schedule.seconds_of_week(identity))
+        if len(self._shared) >= MAX_SHARED:
+            self._shared.clear()
+        self._shared[key] = shared = Resolved(sorted(starts), sorted(seconds), answer)
+        return shared
+
+    def _signature(self, meaning: Identity | Missing) -> object:
+        """Equal for meanings that cost the same: the own id counts only where corrections or overlays look at it."""
+        if isinstance(meaning, Missing):
+            return meaning
+        own = meaning.own if self._overlays.by_model else meaning.own.startswith("ft:")
+        entries = tuple(id(entry) for entry in meaning.entries)
+        return meaning.provider, meaning.model, entries, meaning.fine_tuned, meaning.inherited, own
+
+    def _facts(self, event: UsageEvent, provider: str, tier: str) -> dict[str, str]:
+        """What is not the default of its kind. Region and operation are facts that need no price."""
+        facts: dict[str, str] = {}
+        if tier != STANDARD:
+            facts["service_tier"] = tier
+        for name, value in event.conditions or ():
+            if value is None or value is False:
+                continue
+            word = str(value).lower()
+            if not self.providers.is_neutral(provider, name, word):
+                facts[name] = word
+        for name in schedule.OPTIONAL_CONDITIONS:
+            if (value := getattr(event, name)) is not None:
+                facts[name] = value.lower()
+        return facts
+
+    def _answer(
+        self, identity: Identity, facts: Mapping[str, str], scope: Mapping[str, str], at: datetime
+    ) -> Compiled | Brackets | Missing:
+        conditions = dict(facts)
+        if identity.fine_tuned:
+            conditions["fine_tuned"] = "true"
+        elif identity.own.startswith("ft:"):
+            conditions.pop("fine_tuned", None)  # the id already says it, and is priced by itself
+        table = schedule.table_at(identity, conditions, at)
+        if isinstance(table, Missing):
+            return self._unknown_value(identity, conditions) or table
+        suffix = "".join(f";{name}={conditions[name]}" for name in sorted(conditions))
+
+        def sku_of(price_key: str, cliff: int) -> str:
+            context = f";input>{cliff}" if cliff else ""
+            return f"{identity.provider}/{identity.model}/{price_key}{suffix}{context}"
+
+        def terms_of(sku: str, price_key: str, listed: Fraction) -> Terms:
+            return self._overlays.terms(
+                provider=identity.provider, models=(identity.own, identity.model), sku=sku, price_key=price_key,
+                scope=scope, at=at, listed=listed,
+            )  # fmt: skip
+
+        def compile_for(table: PriceTable, input_tokens: int) -> Compiled:
+            return Compiled(
+                table,
+                input_tokens,
+                sku_of=sku_of,
+                terms_of=terms_of,
+                where=f"{identity.provider}/{identity.model}",
+                minimums=self.providers.minimums(identity.provider, identity.model),
+                as_text=self._as_text(identity),
+                split_ttl=self._sells_hours(identity.provider),
+                write_ttl=self.providers.plain_write_ttl(identity.provider),
+            )
+
+        return Brackets(table, compile_for) if thresholds(table) else compile_for(table, 0)
+
+    def _as_text(self, identity: Identity) -> frozenset[str]:
+        declared = {meter for entry in identity.entries for meter in entry.bills_as_text}
+        return self.providers.billed_as_text(identity.provider, identity.model) | declared
+
+    def _unknown_value(self, identity: Identity, conditions: Mapping[str, str]) -> Missing | None:
+        """A condition that nobody knows is told apart from one that merely has no price."""
+        for name, value in conditions.items():
+            if name in ("service_tier", "fine_tuned") or name in schedule.OPTIONAL_CONDITIONS:
+                continue
+            if self.providers.is_known(identity.provider, name, value):
+                continue
+            if {value, "*"} & self._corrections.values_of(identity.provider, name):
+                continue
+            return Missing(UnpricedReason.UNKNOWN_CONDITION, f"{identity.provider} knows no {name} = {value!r}")
+        return None
+
+    def _sells_hours(self, provider: str) -> bool:
+        """True if the provider sells cache writes by lifetime: then one lifetime's price is not another's."""
+        found = self._split_ttl.get(provider)
+        if found is None:
+            found = self._split_ttl[provider] = self._catalog.prices_key(provider, "cache_write_1h_mtok")
+        return found
+
+
+def _behind_gateway(ref: str) -> str:
+    return ref.partition("/")[2] or ref

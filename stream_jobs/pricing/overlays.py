@@ -1,0 +1,159 @@
+"""Overlays: our own terms above the list prices: contracts, percentages, multipliers, with their dates and scope."""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from decimal import Decimal
+from fnmatch import fnmatchcase
+from fractions import Fraction
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from spendstream_schemas import ATTRIBUTION_FIELDS, UsageEvent
+from stream_jobs.money import PICO_PER_USD
+from stream_jobs.pricing.compiled import Terms
+from stream_jobs.pricing.corrections import Amount, Dated, Strict
+from stream_jobs.pricing.units import PER
+
+RESOURCE_KEYS = {"gpu_hour": 3600, "vcpu_hour": 3600, "unit": 1}
+"""Price keys of rate cards -> units of the meter (seconds, or the SKU's own unit) that one price is for."""
+_PERCENT = Decimal(100)
+
+AttributionField = Literal[
+    "project", "environment", "cost_center", "workload_type", "team", "owner", "budget_code", "feature", "customer",
+    "user_id",
+]  # fmt: skip
+
+
+class Scope(Strict):
+    """What an overlay is for. Everything given must match; nothing given matches everything."""
+
+    provider: str | None = None
+    models: list[str] | None = None  # ids or patterns ("gpt-5*")
+    skus: list[str] | None = None  # SKU ids or patterns
+    attribution: dict[AttributionField, str] = Field(default_factory=dict)
+
+    @property
+    def specificity(self) -> int:
+        given = (self.provider, self.models, self.skus)
+        return sum(value is not None for value in given) + len(self.attribution)
+
+
+class Overlay(Dated):
+    """One agreed term. Contract prices are USD per unit of the price key; the others act on the list price."""
+
+    name: Annotated[str, Field(min_length=1, max_length=128)]
+    scope: Scope = Scope()
+    contract: dict[str, Amount] | None = None
+    discount_percent: Annotated[Decimal, Field(ge=0, le=100, allow_inf_nan=False)] | None = None
+    multiplier: Amount | None = None
+    effective_multiplier: Amount | None = None  # effective = contracted times this: commitments spread over usage
+    source: str = ""
+
+    @model_validator(mode="after")
+    def _says_one_thing(self) -> Self:
+        terms = [self.contract, self.discount_percent, self.multiplier]
+        given = sum(term is not None for term in terms)
+        if given > 1 or (given == 0 and self.effective_multiplier is None):
+            raise ValueError("needs exactly one of contract, discount_percent, multiplier (or an effective_multiplier)")
+        unknown = sorted(set(self.contract or ()) - PER.keys() - RESOURCE_KEYS.keys())
+        if unknown:
+            raise ValueError(f"unknown price keys: {', '.join(unknown)}")
+        return self
+
+    @property
+    def factor(self) -> Fraction | None:
+        if self.multiplier is not None:
+            return Fraction(self.multiplier)
+        if self.discount_percent is not None:
+            return Fraction(_PERCENT - self.discount_percent) / 100
+        return None
+
+
+class OverlayFile(Strict):
+    """One file of overlays/."""
+
+    overlays: list[Overlay]
+
+
+class Overlays:
+    """All overlays. For each SKU one contract price or else one factor applies: the most specific, then the later."""
+
+    def __init__(self, files: Iterable[OverlayFile] = ()) -> None:
+        self.overlays = [overlay for file in files for overlay in file.overlays]
+        self._fields = tuple(
+            name for name in ATTRIBUTION_FIELDS if any(name in o.scope.attribution for o in self.overlays)
+        )
+        self._values = {
+            name: {o.scope.attribution[name] for o in self.overlays if name in o.scope.attribution}
+            for name in self._fields
+        }
+        self.scoped = bool(self._fields)
+        self.by_model = any(o.scope.models is not None for o in self.overlays)
+
+    def scope_key(self, event: UsageEvent) -> tuple[str | None, ...]:
+        """The attribution values that overlays ask for: part of the cache key of a price."""
+        attribution = event.attribution.__dict__
+        return tuple([attribution[name] for name in self._fields])
+
+    def scope_of(self, event: UsageEvent) -> dict[str, str]:
+        """Of these, the ones that some overlay names."""
+        found = zip(self._fields, self.scope_key(event), strict=True)
+        return {name: value for name, value in found if value in self._values[name]}
+
+    def boundaries(self) -> list[datetime]:
+        return [instant for overlay in self.overlays for instant in overlay.boundaries()]
+
+    def terms(
+        self,
+        *,
+        provider: str,
+        models: tuple[str, ...],
+        sku: str,
+        price_key: str,
+        scope: Mapping[str, str],
+        at: datetime,
+        listed: Fraction,
+    ) -> Terms:
+        """List, contracted and effective pico-USD per unit of one SKU at an instant.
+
+        A contract price is for the SKU without conditions (no tier, region, context cliff) unless `skus` names others:
+        a price agreed for standard traffic says nothing about batch. It is final; factors act on list prices.
+        """
+        if not self.overlays:
+            return Terms(listed, listed, listed)
+        matching = [o for o in self.overlays if o.holds(at) and _covers(o.scope, provider, models, sku, scope)]
+        contracted = listed
+        contract = _best(
+            o for o in matching if o.contract and price_key in o.contract and (o.scope.skus or ";" not in sku)
+        )
+        factor = _best(o for o in matching if o.factor is not None)
+        if contract is not None and contract.contract is not None:
+            per = PER.get(price_key) or RESOURCE_KEYS[price_key]
+            contracted = Fraction(contract.contract[price_key]) * PICO_PER_USD / per
+        elif factor is not None and factor.factor is not None:
+            contracted = listed * factor.factor
+        effective = contracted
+        spread = _best(o for o in matching if o.effective_multiplier is not None)
+        if spread is not None and spread.effective_multiplier is not None:
+            effective = contracted * Fraction(spread.effective_multiplier)
+        return Terms(listed, contracted, effective)
+
+
+def _covers(scope: Scope, provider: str, models: tuple[str, ...], sku: str, attribution: Mapping[str, str]) -> bool:
+    if scope.provider is not None and scope.provider != provider:
+        return False
+    if scope.models is not None and not any(fnmatchcase(m, p.lower()) for p in scope.models for m in models):
+        return False
+    if scope.skus is not None and not any(fnmatchcase(sku, pattern) for pattern in scope.skus):
+        return False
+    return all(attribution.get(name) == value for name, value in scope.attribution.items())
+
+
+def _best(overlays: Iterable[Overlay]) -> Overlay | None:
+    """The most specific scope; among equals the one that is written last."""
+    best: Overlay | None = None
+    for overlay in overlays:
+        if best is None or overlay.scope.specificity >= best.scope.specificity:
+            best = overlay
+    return best

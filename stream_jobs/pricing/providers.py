@@ -1,0 +1,142 @@
+"""What is true of a whole provider: its names, its words for service tiers, which conditions never move a price."""
+
+from collections.abc import Iterator, Mapping
+from datetime import date
+from decimal import Decimal
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Annotated, Final
+
+from pydantic import Field
+
+from stream_jobs.pricing.corrections import Amount, ConditionName, Strict
+from stream_jobs.pricing.yaml_models import load_model
+
+PROVIDERS_FILE: Final = Path(__file__).parent / "data" / "providers.yaml"
+STANDARD: Final = "standard"
+_ANY: Final = "*"
+
+
+class FreeEnding(Strict):
+    """Ids that end so are free of charge, as the provider names them."""
+
+    provider: str
+    ending: Annotated[str, Field(min_length=2)]
+    source: str
+    checked: date
+
+
+class BillsAsText(Strict):
+    """Meters that a provider bills as text tokens where the model has no price of their own."""
+
+    provider: str
+    models: list[str]  # patterns of book ids
+    meters: list[str]
+    source: str
+    checked: date
+
+
+class Minimum(Strict):
+    """A call is billed as if it had used at least so much of a meter."""
+
+    provider: str
+    models: list[str]
+    meter: str
+    minimum: Amount
+    source: str
+    checked: date
+
+
+class ProvidersFile(Strict):
+    """The whole of data/providers.yaml."""
+
+    names: dict[str, list[str]]
+    gateways: list[str]
+    id_prefixes: dict[str, list[str]]
+    free_endings: list[FreeEnding]
+    service_tiers: dict[str, dict[str, list[str]]]
+    neutral: dict[str, dict[ConditionName, list[str]]]
+    known: dict[str, dict[ConditionName, list[str]]]
+    bills_as_text: list[BillsAsText]
+    minimums: list[Minimum]
+    cache_write_ttl: dict[str, str]
+
+
+class Providers:
+    """Look-ups in data/providers.yaml. All words are compared in lower case."""
+
+    def __init__(self, data: ProvidersFile, known_ids: Iterator[str] | set[str]) -> None:
+        self._data = data
+        self._ids = {id_: id_ for id_ in known_ids}
+        for provider, names in data.names.items():
+            self._ids.setdefault(provider, provider)
+            self._ids.update(dict.fromkeys(names, provider))
+        self.gateways = frozenset(data.gateways)
+
+    @classmethod
+    def load(cls, known_ids: set[str], path: Path = PROVIDERS_FILE) -> "Providers":
+        return cls(load_model(ProvidersFile, path), known_ids)
+
+    def find(self, name: str) -> str | None:
+        """The provider id of a name that clients use."""
+        return self._ids.get(name)
+
+    def is_empty_name(self, provider: str) -> bool:
+        return not self._data.names.get(provider)
+
+    def without_prefix(self, provider: str, ref: str) -> str:
+        for prefix in self._data.id_prefixes.get(provider, ()):
+            if ref.startswith(prefix):
+                return ref[len(prefix) :]
+        return ref
+
+    def tier(self, provider: str, word: str | None) -> str | None:
+        """The service tier a word means; None if it is no tier that the book knows."""
+        if word is None:
+            return STANDARD
+        word = word.lower()
+        for owner in (provider, _ANY):
+            for tier, words in self._data.service_tiers.get(owner, {}).items():
+                if word in words:
+                    return tier
+        return None
+
+    def is_neutral(self, provider: str, condition: str, value: str) -> bool:
+        return self._lists(self._data.neutral, provider, condition, value)
+
+    def is_known(self, provider: str, condition: str, value: str) -> bool:
+        return self._lists(self._data.known, provider, condition, value)
+
+    @staticmethod
+    def _lists(
+        table: Mapping[str, Mapping[ConditionName, list[str]]], provider: str, condition: str, value: str
+    ) -> bool:
+        return any(
+            value in values
+            for owner in (provider, _ANY)
+            for name, values in table.get(owner, {}).items()
+            if name == condition
+        )
+
+    def is_free(self, provider: str, model: str) -> bool:
+        return any(rule.provider == provider and model.endswith(rule.ending) for rule in self._data.free_endings)
+
+    def billed_as_text(self, provider: str, model: str) -> frozenset[str]:
+        """Meters of a model that are billed as text unless it has a price for them."""
+        return frozenset(
+            meter
+            for rule in self._data.bills_as_text
+            if rule.provider == provider and any(fnmatchcase(model, pattern) for pattern in rule.models)
+            for meter in rule.meters
+        )
+
+    def minimums(self, provider: str, model: str) -> dict[str, Decimal]:
+        return {
+            rule.meter: rule.minimum
+            for rule in self._data.minimums
+            if rule.provider == provider and model in rule.models
+        }
+
+    def plain_write_ttl(self, provider: str) -> str:
+        """The lifetime that a cache-write price without one is for."""
+        return self._data.cache_write_ttl.get(provider, "")

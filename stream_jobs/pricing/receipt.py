@@ -1,0 +1,65 @@
+"""A receipt as JSON values: what `spendstream price --json` prints, and what other tools build on."""
+
+from decimal import Decimal
+from typing import Any
+
+from spendstream_schemas import InvalidMessageError
+from stream_jobs.money import usd_text
+from stream_jobs.pricing.result import PriceLine, Pricing
+
+
+def priced(event_id: str, pricing: Pricing) -> dict[str, Any]:
+    """The answer for a valid event: `status` is "priced" or "unpriced". Money is USD in plain decimal notation."""
+    return {
+        "event_id": event_id,
+        "status": "priced" if pricing.priced else "unpriced",
+        "reason": None if pricing.reason is None else pricing.reason.value,
+        "detail": pricing.detail or None,
+        "list_cost": _usd(pricing.list_cost),
+        "contracted_cost": _usd(pricing.contracted_cost),
+        "effective_cost": _usd(pricing.effective_cost),
+        "avoided_cost": usd_text(pricing.avoided_cost),
+        "price_model": pricing.price_model or None,
+        "price_book_version": pricing.price_book_version,
+        "lines": [_line(line) for line in pricing.lines],
+    }
+
+
+def invalid(event_id: str | None, error: InvalidMessageError, version: str) -> dict[str, Any]:
+    """The answer for what is no usage event, with the reason that the pipeline would quarantine it with."""
+    return {
+        "event_id": event_id,
+        "status": "invalid",
+        "reason": error.reason.value,
+        "detail": f"{error.path}: {error.detail}" if error.path else error.detail,
+        "list_cost": None,
+        "contracted_cost": None,
+        "effective_cost": None,
+        "avoided_cost": None,
+        "price_model": None,
+        "price_book_version": version,
+        "lines": [],
+    }
+
+
+def plain(number: int | Decimal) -> str:
+    """Exact plain decimal notation without superfluous zeros."""
+    text = f"{number:f}" if isinstance(number, Decimal) else str(number)
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def _line(line: PriceLine) -> dict[str, Any]:
+    return {
+        "sku": line.sku,
+        "meter": line.meter,
+        "quantity": line.quantity if isinstance(line.quantity, int) else plain(line.quantity),
+        "list_unit_price": plain(line.list_unit_price),
+        "unit_price": plain(line.unit_price),
+        "list_cost": usd_text(line.list_cost),
+        "cost": usd_text(line.contracted_cost),
+        "effective_cost": usd_text(line.effective_cost),
+    }
+
+
+def _usd(pico: int | None) -> str | None:
+    return None if pico is None else usd_text(pico)

@@ -1,0 +1,181 @@
+"""Pricing what rate cards price: compute seconds and metered SKUs.
+
+List is the on-demand price. Spot is a market price: contracted and effective. Reserved and committed capacity is
+contracted at the on-demand terms and effective at the committed price, as FOCUS spreads commitments.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
+from decimal import Decimal
+from fractions import Fraction
+from typing import Final, TypeVar
+
+from spendstream_schemas import ComputeUsage, MeteredUsage, UnpricedReason, UsageEvent
+from stream_jobs.money import PICO_PER_USD
+from stream_jobs.pricing.compiled import Terms, make_rate
+from stream_jobs.pricing.overlays import Overlays
+from stream_jobs.pricing.providers import STANDARD, Providers
+from stream_jobs.pricing.rate_cards import Accelerator, Card, Hourly, RateCards, closest
+from stream_jobs.pricing.rates import Missing
+from stream_jobs.pricing.result import PriceLine
+from stream_jobs.pricing.tokens import UnpricedError
+
+_SECONDS: Final = 3600
+C = TypeVar("C", bound=Card)
+H = TypeVar("H", bound=Hourly)
+
+
+class Resources:
+    """Prices compute and metered usage from rate cards and overlays."""
+
+    def __init__(self, cards: RateCards, overlays: Overlays, providers: Providers) -> None:
+        self._cards = cards
+        self._overlays = overlays
+        self._providers = providers
+
+    def sells(self, provider: str) -> bool:
+        """True if there is a rate card of that provider id."""
+        return any(file.provider.lower() == provider for file in self._cards.files)
+
+    def look_up(
+        self, name: str, at: datetime, provider: str | None
+    ) -> Iterator[tuple[str, list[tuple[str, str, str, str, str]]]]:
+        """On-demand prices of an accelerator: (provider/name, rows of conditions, price key, USD, per, SKU)."""
+        wanted = None if provider is None else self._cards.provider(provider)
+        for seller in sorted({file.provider.lower() for file in self._cards.files}):
+            cards = [card for card in self._cards.accelerators(seller, name) if card.holds(at)]
+            if cards and wanted in (None, seller):
+                yield f"{seller}/{cards[0].names[0]}", [_row(seller, card) for card in cards]
+
+    def compute(self, event: UsageEvent, usage: ComputeUsage) -> tuple[str, list[PriceLine]]:
+        """(what was priced, receipt lines). Raises UnpricedError."""
+        provider = self._cards.provider(event.provider)
+        self._only_standard(event, provider)
+        lines: list[PriceLine] = []
+        card: Accelerator | None = None
+        where = f"{provider}/cpu"
+        if usage.gpu_seconds is not None:
+            assert usage.accelerator is not None
+            where = f"{provider}/{usage.accelerator}"
+            cards = self._cards.accelerators(provider, usage.accelerator)
+            if not cards:
+                raise _unpriced(UnpricedReason.UNKNOWN_ACCELERATOR, f"no rate card has {where}")
+            card = _fitting(cards, event, usage, where)
+            if usage.gpu_seconds:
+                lines.append(self._hours(event, usage, card, "gpu", f"{provider}/{card.names[0]}", usage.gpu_seconds))
+        if usage.cpu_seconds:
+            lines.append(self._cpu(event, usage, provider, card))
+        return where, lines
+
+    def _cpu(self, event: UsageEvent, usage: ComputeUsage, provider: str, accelerator: Accelerator | None) -> PriceLine:
+        assert usage.cpu_seconds is not None
+        if accelerator is not None and accelerator.cpu_included:
+            free = Fraction(0)
+            rate = make_rate(f"{provider}/vcpu_hour;included", Terms(free, free, free))
+            return rate.line("cpu_seconds", usage.cpu_seconds)
+        cards = self._cards.cpus(provider)
+        if not cards:
+            raise _unpriced(UnpricedReason.NO_PRICE_FOR_METER, f"no rate card has a vCPU price of {provider}")
+        card = _fitting(cards, event, usage, f"{provider}/cpu")
+        return self._hours(event, usage, card, "vcpu", provider, usage.cpu_seconds)
+
+    def _hours(
+        self, event: UsageEvent, usage: ComputeUsage, card: Hourly, what: str, name: str, seconds: Decimal
+    ) -> PriceLine:
+        option = usage.purchase_option
+        listed = Fraction(card.usd_per_hour)
+        purchased = listed
+        if option != "on_demand":
+            if option not in card.purchase_options:
+                raise _unpriced(UnpricedReason.NO_PRICE_FOR_CONDITION, f"{name} has no {option} price")
+            purchased = card.purchase_options[option].price(listed)
+        place = f"@{event.region.lower()}" if card.regions is not None and event.region else ""
+        sku = f"{name.lower()}{place}/{what}_hour"
+        terms = self._terms(event, name, sku, f"{what}_hour", _pico(listed) / _SECONDS)
+        if option != "on_demand":
+            sku = f"{sku};purchase={option}"
+            paid = _pico(purchased) / _SECONDS
+            terms = Terms(terms.listed, paid if option == "spot" else terms.contracted, paid)
+        return make_rate(sku, terms).line("gpu_seconds" if what == "gpu" else "cpu_seconds", seconds)
+
+    def metered(self, event: UsageEvent, usage: MeteredUsage) -> tuple[str, list[PriceLine]]:
+        """(what was priced, receipt lines). Raises UnpricedError."""
+        provider = self._cards.provider(event.provider)
+        self._only_standard(event, provider)
+        where = f"{provider}/{usage.sku.lower()}"
+        cards = self._cards.skus(provider, usage.sku)
+        if not cards:
+            raise _unpriced(UnpricedReason.UNKNOWN_SKU, f"no rate card has {where}")
+        if not (fitting := [card for card in cards if card.unit.lower() == usage.unit.lower()]):
+            units = ", ".join(sorted({card.unit for card in cards}))
+            raise _unpriced(UnpricedReason.UNIT_MISMATCH, f"{where} is priced per {units}, not per {usage.unit}")
+        region = (event.region or "").lower()
+        fitting = [card for card in fitting if card.regions is None or region in map(str.lower, card.regions)]
+        if not fitting:
+            raise _unpriced(UnpricedReason.NO_PRICE_FOR_CONDITION, f"{where} has no price in {event.region}")
+        holding = _holding(fitting, event.occurred_at, where)
+        card = max(reversed(holding), key=lambda card: card.regions is not None)
+        sku = f"{where}@{region}" if card.regions is not None else where
+        rate = make_rate(sku, self._terms(event, where, sku, "unit", _pico(Fraction(card.usd_per_unit))))
+        return where, [rate.line("quantity", usage.quantity)] if usage.quantity else []
+
+    def _terms(self, event: UsageEvent, name: str, sku: str, price_key: str, listed: Fraction) -> Terms:
+        """What a SKU costs us; `name` is "provider/model", `listed` is pico-USD per unit of the meter."""
+        provider, _, model = name.lower().partition("/")
+        return self._overlays.terms(
+            provider=provider,
+            models=(model,),
+            sku=sku,
+            price_key=price_key,
+            scope=self._overlays.scope_of(event),
+            at=event.occurred_at,
+            listed=listed,
+        )
+
+    def _only_standard(self, event: UsageEvent, provider: str) -> None:
+        """Rate cards know no tiers, conditions or tools: what they don't know is not ignored."""
+        if self._providers.tier(provider, event.service_tier) != STANDARD:
+            raise _unpriced(UnpricedReason.NO_PRICE_FOR_TIER, f"rate cards have no service tier {event.service_tier!r}")
+        for name, value in event.conditions or ():
+            if (
+                value is not None
+                and value is not False
+                and not self._providers.is_neutral(provider, name, str(value).lower())
+            ):
+                raise _unpriced(UnpricedReason.NO_PRICE_FOR_CONDITION, f"rate cards have no {name} = {value!r}")
+        for kind, calls in event.tool_calls or ():
+            if calls:
+                raise _unpriced(UnpricedReason.NO_PRICE_FOR_TOOL, f"rate cards have no {kind} calls")
+
+
+def _row(seller: str, card: Accelerator) -> tuple[str, str, str, str, str]:
+    places = ", ".join([*(card.regions or ()), *(card.instance_types or ())])
+    sku = f"{seller}/{card.names[0].lower()}/gpu_hour"
+    return places or "any region", "gpu_hour", f"{card.usd_per_hour:f}", "GPU hour", sku
+
+
+def _fitting(cards: Sequence[H], event: UsageEvent, usage: ComputeUsage, where: str) -> H:
+    placed = [card for card in cards if card.fit(event.region, usage.instance_type) is not None]
+    if not placed:
+        raise _unpriced(
+            UnpricedReason.NO_PRICE_FOR_CONDITION,
+            f"no rate for {where} in region {event.region!r}, instance type {usage.instance_type!r}",
+        )
+    card = closest(_holding(placed, event.occurred_at, where), event.region, usage.instance_type)
+    assert card is not None
+    return card
+
+
+def _holding(cards: Iterable[C], at: datetime, where: str) -> list[C]:
+    holding = [card for card in cards if card.holds(at)]
+    if not holding:
+        raise _unpriced(UnpricedReason.NO_PRICE_AT_TIME, f"no rate for {where} held at {at:%Y-%m-%d}")
+    return holding
+
+
+def _unpriced(reason: UnpricedReason, detail: str) -> UnpricedError:
+    return UnpricedError(Missing(reason, detail))
+
+
+def _pico(usd: Fraction) -> Fraction:
+    return usd * PICO_PER_USD

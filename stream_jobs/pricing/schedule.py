@@ -1,0 +1,150 @@
+"""Prices over time: what one identity costs under given conditions at an instant, and when that changes.
+
+The steps of `table_at` are the ones that data/corrections/README.md explains to authors.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Final
+
+from spendstream_schemas import UnpricedReason
+from stream_jobs.pricing.base import BaseVariant
+from stream_jobs.pricing.catalog import Identity
+from stream_jobs.pricing.corrections import Entry
+from stream_jobs.pricing.rates import Missing, Price, PriceTable, times
+from stream_jobs.pricing.units import REQUESTS_KEY, TOOL_KEYS
+
+OPTIONAL_CONDITIONS: Final = frozenset({"region", "operation"})
+"""Facts that every event has; they need no price of their own."""
+_TOOL_KEYS: Final = frozenset(TOOL_KEYS.values())
+CALL_KEYS: Final = _TOOL_KEYS | {REQUESTS_KEY}
+"""Calls cost the same in every tier and region unless an entry says otherwise."""
+
+
+def table_at(identity: Identity, conditions: Mapping[str, str], at: datetime) -> PriceTable | Missing:
+    """All prices of an identity at an instant under conditions (default values left out), or why there are none."""
+    table: dict[str, Price | Missing] = dict(identity.base.standard_at(at)) if identity.base is not None else {}
+    speaking = [e for e in identity.entries if e.speaks_at(at) and e.speaks_under(conditions)]
+    replaced = False
+    for entry in speaking:
+        if not entry.conditions:
+            replaced |= entry.replace
+            _apply_standard(table, entry)
+    if not table.keys() - _TOOL_KEYS:
+        return Missing(UnpricedReason.NO_PRICE_AT_TIME, f"{identity.provider}/{identity.model} has no price then")
+    if not conditions:
+        return table
+    spoken: dict[str, set[str]] = {name: set() for name in conditions}
+    multipliers = [e for e in speaking if e.conditions and e.multiplier is not None]
+    if identity.base is not None and not identity.inherited and not replaced:
+        _apply_variants(table, identity.base.variants, conditions, at, multipliers, spoken)
+    settled = _apply_prices(table, [e for e in speaking if e.conditions and e.prices is not None], spoken)
+    _apply_multipliers(table, [e for e in multipliers if not settled & e.conditions.keys()], spoken)
+    return _only_spoken(table, conditions, spoken)
+
+
+def _apply_standard(table: dict[str, Price | Missing], entry: Entry) -> None:
+    if entry.replace:
+        table.clear()
+    table.update(entry.table)
+    if entry.multiplier is not None:
+        _multiply(table, entry)
+
+
+def _apply_variants(
+    table: dict[str, Price | Missing],
+    variants: tuple[BaseVariant, ...],
+    conditions: Mapping[str, str],
+    at: datetime,
+    multipliers: list[Entry],
+    spoken: dict[str, set[str]],
+) -> None:
+    """The first variant that holds gives a key its price, unless a multiplier speaks for the same: it'd count twice."""
+    done: set[str] = set()
+    for variant in variants:
+        if not variant.window.holds(at) or any(conditions.get(k) != v for k, v in variant.when.items()):
+            continue
+        for key, price in variant.prices.items():
+            if key in done or any(e.multiplies(key) and e.conditions.keys() & variant.when.keys() for e in multipliers):
+                continue
+            done.add(key)
+            table[key] = price
+            for name in variant.when:
+                spoken[name].add(key)
+
+
+def _apply_prices(table: dict[str, Price | Missing], entries: list[Entry], spoken: dict[str, set[str]]) -> set[str]:
+    """Prices under conditions, in order; the conditions that a replacing entry settled are returned."""
+    settled: set[str] = set()
+    for entry in entries:
+        if entry.replace:
+            table.clear()
+            settled |= entry.conditions.keys()
+        table.update(entry.table)
+        for name in entry.conditions:
+            if name in spoken:
+                spoken[name] |= table.keys() if entry.replace else entry.table.keys()
+    return settled
+
+
+def _apply_multipliers(table: dict[str, Price | Missing], entries: list[Entry], spoken: dict[str, set[str]]) -> None:
+    for entry in entries:
+        _multiply(table, entry)
+        for name in entry.conditions:
+            if name in spoken:
+                spoken[name] |= {key for key in table if entry.multiplies(key)}
+
+
+def _multiply(table: dict[str, Price | Missing], entry: Entry) -> None:
+    factor = entry.multiplier
+    assert factor is not None
+    for key, price in table.items():
+        if entry.multiplies(key) and not isinstance(price, Missing):
+            table[key] = times(price, factor)
+
+
+def _only_spoken(
+    table: dict[str, Price | Missing], conditions: Mapping[str, str], spoken: Mapping[str, set[str]]
+) -> PriceTable | Missing:
+    """Nothing keeps its standard price under a condition that no price was given for."""
+    for name, value in conditions.items():
+        if name in OPTIONAL_CONDITIONS:
+            continue
+        missing = missing_for(name, value)
+        if not spoken[name]:
+            return missing
+        if spoken[name] <= CALL_KEYS:
+            continue  # it speaks about calls only: search context size
+        for key in table.keys() - spoken[name] - CALL_KEYS:
+            table[key] = missing
+    return table
+
+
+def missing_for(condition: str, value: str) -> Missing:
+    """No price under a condition, in the reason codes' terms."""
+    if condition == "service_tier":
+        return Missing(UnpricedReason.NO_PRICE_FOR_TIER, f"no price for service tier {value!r}")
+    return Missing(UnpricedReason.NO_PRICE_FOR_CONDITION, f"no price for {condition} = {value!r}")
+
+
+def boundaries(identity: Identity) -> list[datetime]:
+    """Every instant at which a price of the identity may change."""
+    found: set[datetime] = set()
+    if identity.base is not None:
+        windows = [w for w, _ in identity.base.standard] + [variant.window for variant in identity.base.variants]
+        found |= {window.start for window in windows if window.start is not None}
+    for entry in identity.entries:
+        found.update(entry.boundaries())
+    return sorted(found)
+
+
+def seconds_of_week(identity: Identity) -> list[int]:
+    """Seconds since Monday 00:00 UTC at which a price may change every week; empty if none does."""
+    found: set[int] = set()
+    if identity.base is not None:
+        windows = [w for w, _ in identity.base.standard] + [variant.window for variant in identity.base.variants]
+        daily = {second for window in windows if window.daily for second in window.daily}
+        found |= {day * 86400 + second for day in range(7) for second in daily}
+    for entry in identity.entries:
+        found |= entry.seconds_of_week()
+    return sorted(found)

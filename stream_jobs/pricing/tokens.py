@@ -1,0 +1,239 @@
+"""Counting tokens: which part of a request is billed at which rate, and what it comes to.
+
+Wholes include their parts (`input_tokens` includes cache reads and writes), so every part is taken out of its whole
+and each token is billed exactly once.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from spendstream_schemas import ToolCalls, UnpricedReason
+from stream_jobs.pricing.compiled import Compiled, Rate
+from stream_jobs.pricing.rates import Missing
+from stream_jobs.pricing.result import PriceLine
+from stream_jobs.pricing.split import UnclearSplit, split
+from stream_jobs.pricing.units import FLAT_METERS, TOOL_KEYS
+
+INPUT_PARTS: Final = (
+    "cache_read_tokens",
+    "cache_write_tokens",
+    "cache_write_5m_tokens",
+    "cache_write_30m_tokens",
+    "cache_write_1h_tokens",
+    "cache_write_12h_tokens",
+)
+OUTPUT_PARTS: Final = ("reasoning_tokens", "citation_tokens")
+_INPUT_PARTS: Final = frozenset(INPUT_PARTS)
+_OUTPUT_PARTS: Final = frozenset(OUTPUT_PARTS)
+_new: Final = tuple.__new__
+MODALITIES: Final = ("audio", "image", "video")
+_MODAL_METERS: Final = frozenset(f"{side}_{m}_tokens" for side in ("input", "output") for m in MODALITIES)
+PLAIN: Final = frozenset(
+    {"kind", "input_tokens", "output_tokens", *INPUT_PARTS, *OUTPUT_PARTS, "tool_use_input_tokens"}
+    | {"accepted_prediction_tokens", "rejected_prediction_tokens"}
+)
+"""Fields of a usage whose tokens are all text. Tool prompts and predictions are billed as what they are part of."""
+
+
+class UnpricedError(Exception):
+    """Ends the counting: something that occurred has no price."""
+
+    def __init__(self, missing: Missing) -> None:
+        super().__init__(missing.detail)
+        self.missing = missing
+
+
+def count_plain(compiled: Compiled, usage: Mapping[str, Any], given: set[str]) -> tuple[list[PriceLine], int] | None:
+    """Lines and total in pico-USD of the common case: text only, whole pico-USD per token, list = contracted =
+    effective. None if this is not the common case: `count` answers everything, this answers in a third of the time.
+    """
+    plain = compiled.plain
+    lines: list[PriceLine] = []
+    total = 0
+    whole = usage["input_tokens"]
+    if whole:
+        cached: list[PriceLine] = []
+        if not given.isdisjoint(_INPUT_PARTS):
+            for part in INPUT_PARTS:
+                if n := usage[part]:
+                    rate = plain[part]
+                    if rate is None:
+                        return None
+                    whole -= n
+                    sku, list_unit_price, unit_price, pico = rate
+                    cost = n * pico
+                    total += cost
+                    cached.append(_new(PriceLine, (sku, part, n, list_unit_price, unit_price, cost, cost, cost)))
+        if whole:
+            rate = plain["input_tokens"]
+            if rate is None:
+                return None
+            sku, list_unit_price, unit_price, pico = rate
+            cost = whole * pico
+            total += cost
+            lines.append(_new(PriceLine, (sku, "input_tokens", whole, list_unit_price, unit_price, cost, cost, cost)))
+        if cached:
+            lines += cached
+    n = usage["output_tokens"]
+    if n:
+        rate = plain["output_tokens"]
+        if rate is None:
+            return None
+        sku, list_unit_price, unit_price, pico = rate
+        cost = n * pico
+        total += cost
+        lines.append(_new(PriceLine, (sku, "output_tokens", n, list_unit_price, unit_price, cost, cost, cost)))
+    return lines, total
+
+
+def count(
+    compiled: Compiled,
+    usage: Mapping[str, Any],
+    given: set[str],
+    tool_calls: ToolCalls | None,
+) -> list[PriceLine]:
+    """The receipt's lines for a token usage (its fields by name, and the names that were given).
+
+    Raises UnpricedError for the first thing without a price. Lines stand in a fixed order; nothing used, no line.
+    """
+    lines: list[PriceLine] = []
+    if given <= PLAIN:
+        _count_text(compiled, usage, given, lines)
+    else:
+        _count_all(compiled, usage, given, lines)
+    if tool_calls is not None:
+        _count_tools(compiled, tool_calls, lines)
+    if compiled.request is not None:
+        lines.append(_rate(compiled.request).line("requests", 1))
+    return lines
+
+
+def _count_text(compiled: Compiled, usage: Mapping[str, Any], given: set[str], lines: list[PriceLine]) -> None:
+    text = compiled.text
+    whole = usage["input_tokens"]
+    if whole:
+        cached = [(part, n) for part in INPUT_PARTS if (n := usage[part])] if given & _INPUT_PARTS else ()
+        for _, n in cached:
+            whole -= n
+        if whole:
+            lines.append(_rate(text["input_tokens"]).line("input_tokens", whole))
+        for part, n in cached:
+            lines.append(_rate(text[part]).line(part, n))
+    whole = usage["output_tokens"]
+    if whole:
+        if given & _OUTPUT_PARTS and compiled.splits_output:
+            _count_output_text(compiled, usage, whole, lines)
+        else:
+            lines.append(_rate(text["output_tokens"]).line("output_tokens", whole))
+
+
+def _count_output_text(compiled: Compiled, usage: Mapping[str, Any], whole: int, lines: list[PriceLine]) -> None:
+    text = compiled.text
+    own: list[tuple[str, int]] = []
+    for part in OUTPUT_PARTS:
+        if (n := usage[part]) and text[part] is not text["output_tokens"]:
+            own.append((part, n))
+            whole -= n
+    if whole < 0:
+        raise UnpricedError(Missing(UnpricedReason.AMBIGUOUS_USAGE, "reasoning and citation tokens overlap"))
+    _add(text, "output_tokens", whole, lines)
+    for part, n in own:
+        _add(text, part, n, lines)
+
+
+def _add(rates: Mapping[str, Rate | Missing], part: str, n: int, lines: list[PriceLine]) -> None:
+    if n:
+        lines.append(_rate(rates[part]).line(part, n))
+
+
+def _rate(rate: Rate | Missing) -> Rate:
+    if isinstance(rate, Missing):
+        raise UnpricedError(rate)
+    return rate
+
+
+def _count_all(
+    compiled: Compiled,
+    usage: Mapping[str, Any],
+    given: set[str],
+    lines: list[PriceLine],
+) -> None:
+    if any(usage[meter] for meter in given & _MODAL_METERS):
+        for direction, parts in (("input", INPUT_PARTS), ("output", OUTPUT_PARTS)):
+            whole = usage[f"{direction}_tokens"]
+            if whole is not None:
+                _count_modal(compiled, usage, direction, parts, lines)
+    else:
+        _count_text(compiled, usage, given, lines)
+    for meter in FLAT_METERS:
+        if meter in given:
+            _count_flat(compiled, usage, meter, lines)
+
+
+def _count_modal(
+    compiled: Compiled, usage: Mapping[str, Any], direction: str, parts: tuple[str, ...], lines: list[PriceLine]
+) -> None:
+    """Tokens of several modalities: every (part, modality) pair is counted at its own rate."""
+    whole_name = f"{direction}_tokens"
+    rows = {part: n for part in parts if (n := usage[part])}
+    if direction == "output":
+        # Reasoning and citations that cost what the output costs are not told apart.
+        rows = {part: n for part, n in rows.items() if compiled.text[part] is not compiled.text[whole_name]}
+    columns = {m: n for m in MODALITIES if (n := usage[f"{direction}_{m}_tokens"])}
+    known: dict[tuple[str, str], int] = {}
+    if direction == "input" and "cache_read_tokens" in rows:
+        for m in columns:
+            if (n := usage[f"cache_read_{m}_tokens"]) is not None:
+                known[("cache_read_tokens", m)] = n
+    _refuse_unpriced(compiled, [[(part, m) for part in (whole_name, *rows)] for m in columns])
+    _refuse_unpriced(compiled, [[(part, m) for m in ("text", *columns)] for part in rows])
+    try:
+        cells = split(usage[whole_name], whole_name, rows, columns, known, compiled.cell)
+    except UnclearSplit as unclear:
+        raise UnpricedError(Missing(UnpricedReason.AMBIGUOUS_USAGE, f"{compiled.where}: {unclear}")) from None
+    for (part, modality), n in cells.items():
+        if n:
+            lines.append(_rate(compiled.cell(part, modality)).line(_meter(direction, part, modality), n))
+
+
+def _refuse_unpriced(compiled: Compiled, groups: list[list[tuple[str, str]]]) -> None:
+    """A kind of token that has no price whatever else it is needs no splitting to be refused."""
+    for group in groups:
+        rates = [compiled.cell(part, modality) for part, modality in group]
+        if all(isinstance(rate, Missing) for rate in rates):
+            _rate(rates[0])
+
+
+def _meter(direction: str, part: str, modality: str) -> str:
+    if modality == "text":
+        return part
+    if part == "cache_read_tokens":
+        return f"cache_read_{modality}_tokens"
+    return f"{direction}_{modality}_tokens" if part == f"{direction}_tokens" else part
+
+
+def _count_flat(
+    compiled: Compiled,
+    usage: Mapping[str, Any],
+    meter: str,
+    lines: list[PriceLine],
+) -> None:
+    quantity = usage[meter]
+    if not quantity:
+        return
+    if meter == "output_images" and isinstance(compiled.flats[meter], Missing) and usage["output_tokens"]:
+        return  # the images are what the output tokens are of; they are billed as tokens
+    if meter == "input_pages" and usage["input_annotated_pages"]:
+        quantity -= usage["input_annotated_pages"]
+        if quantity < 0:
+            raise UnpricedError(Missing(UnpricedReason.AMBIGUOUS_USAGE, "more annotated pages than pages"))
+        if not quantity:
+            return
+    if meter in compiled.minimums:
+        quantity = max(quantity, compiled.minimums[meter])
+    lines.append(_rate(compiled.flats[meter]).line(meter, quantity))
+
+
+def _count_tools(compiled: Compiled, tool_calls: ToolCalls, lines: list[PriceLine]) -> None:
+    calls = tool_calls.__dict__
+    lines.extend(_rate(compiled.tools[kind]).line(f"tool.{kind}", n) for kind in TOOL_KEYS if (n := calls[kind]))

@@ -1,0 +1,94 @@
+"""Sending quarantined records again, as they were. What was booked meanwhile is dropped by its event_id."""
+
+import getpass
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any, Final
+
+from confluent_kafka import KafkaError, Message, Producer
+
+from stream_jobs.blocks.side_tables import arrow_table
+from stream_jobs.errors import BrokerUnavailableError
+from stream_jobs.quarantine.records import Quarantined, raw_of
+from stream_jobs.store.client import StoreClient
+from stream_jobs.store.tables import insert
+
+BATCH: Final = 500
+FLUSH_TIMEOUT_S: Final = 30.0
+
+
+@dataclass(slots=True)
+class ReplayResult:
+    """`cut`: records whose bytes were too large to keep whole; they can only be sent by whoever has them."""
+
+    sent: int = 0
+    cut: int = 0
+
+
+def replay(store: StoreClient, kafka_config: dict[str, Any], records: Iterable[Quarantined], note: str) -> ReplayResult:
+    """Send each record to its topic under its key, and note where it went.
+
+    Raises BrokerUnavailableError when the broker does not take them; what was sent until then is noted.
+    """
+    result = ReplayResult()
+    producer = Producer({**kafka_config, "acks": "all", "enable.idempotence": True, "compression.type": "lz4"})
+    batch: list[Quarantined] = []
+    for record in records:
+        if not record.whole:
+            result.cut += 1
+            continue
+        batch.append(record)
+        if len(batch) == BATCH:
+            result.sent += _send(store, producer, batch, note)
+            batch = []
+    result.sent += _send(store, producer, batch, note)
+    return result
+
+
+def _send(store: StoreClient, producer: Producer, batch: list[Quarantined], note: str) -> int:
+    if not batch:
+        return 0
+    delivered: list[tuple[Quarantined, Message]] = []
+    failed: list[KafkaError] = []
+
+    def report(record: Quarantined, error: KafkaError | None, message: Message) -> None:
+        if error is None:
+            delivered.append((record, message))
+        else:
+            failed.append(error)
+
+    for record in batch:
+        key, raw = raw_of(store, record)
+        producer.produce(record.topic, value=raw, key=key or None, on_delivery=partial(report, record))
+        producer.poll(0)
+    unsent = producer.flush(FLUSH_TIMEOUT_S)
+    if delivered:
+        _note(store, delivered, note)
+    if failed or unsent:
+        reason = failed[0].str() if failed else f"no answer within {FLUSH_TIMEOUT_S:.0f} s"
+        raise BrokerUnavailableError(f"{len(failed) + unsent} of {len(batch)} records were not sent: {reason}")
+    return len(delivered)
+
+
+def _note(store: StoreClient, delivered: list[tuple[Quarantined, Message]], note: str) -> None:
+    now = datetime.now(UTC)
+    rows = [
+        {
+            "replayed_at": now,
+            "topic_id": record.topic_id,
+            "partition": record.partition,
+            "offset": record.offset,
+            "new_topic": message.topic(),
+            "new_partition": message.partition(),
+            "new_offset": -1 if message.offset() is None else message.offset(),
+            "operator": getpass.getuser(),
+            "note": note,
+        }
+        for record, message in delivered
+    ]
+    positions = "|".join(f"{row['topic_id']}/{row['partition']}/{row['offset']}" for row in rows)
+    token = f"replay:{now.isoformat()}:{hashlib.sha256(positions.encode()).hexdigest()}"
+    insert(store.client, "quarantine_replays", arrow_table("quarantine_replays", rows), token)

@@ -1,0 +1,1 @@
+"""One module per file format: a pure generator from a file to rows. Nothing is read whole."""

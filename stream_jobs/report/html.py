@@ -1,0 +1,111 @@
+"""Writes the report as one HTML file that needs nothing else: no network, no other file."""
+
+import base64
+import hashlib
+import os
+import tempfile
+from collections.abc import Callable
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, Final
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from stream_jobs.errors import ConfigError
+from stream_jobs.report import plots, text
+from stream_jobs.report.data import Breakdown, ReportData, Share
+
+_HERE: Final = Path(__file__).parent
+TITLES: Final = {
+    "model": "Models",
+    "team": "Teams",
+    "feature": "Features",
+    "project": "Projects",
+    "environment": "Environments",
+    "category": "Categories",
+    "provider": "Providers",
+    "customer": "Customers",
+    "user_id": "Users",
+}
+
+
+def html_text(data: ReportData) -> str:
+    """The page. Every text from events is escaped; the only script is ours, pinned by its hash."""
+    environment = Environment(
+        loader=FileSystemLoader(_HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters.update(_filters())
+    script = (_HERE / "report.js").read_text(encoding="utf-8")
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    return environment.get_template("report.html.j2").render(
+        data=data,
+        titles=TITLES,
+        script=Markup(script),  # noqa: S704 - our own file
+        style=Markup((_HERE / "report.css").read_text(encoding="utf-8")),  # noqa: S704 - our own file
+        script_hash=digest,
+        percent=text.percent,
+        plots=_plots(data),
+        legend=_legend,
+    )
+
+
+def write_html(data: ReportData, path: Path) -> None:
+    """Write the page; readers see the whole file or the old one. Raises ConfigError when it cannot be written."""
+    page = html_text(data)
+    try:
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".report-", suffix=".html")
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8") as file:
+                file.write(page)
+            Path(temporary).chmod(0o644)
+            Path(temporary).replace(path)
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be written: {error.strerror}; choose another with --out") from None
+
+
+def _filters() -> dict[str, Callable[..., Any]]:
+    def money(amount: Decimal) -> Markup:
+        return Markup('<span class="money" title="{} USD">{}</span>').format(text.exact(amount), text.money(amount))
+
+    return {
+        "money": money,
+        "exact": text.exact,
+        "count": text.count,
+        "others": text.others,
+        "instant": text.instant,
+        "duration": text.duration,
+        "who": lambda name, dimension: text.name_of(dimension, name),
+    }
+
+
+def _plots(data: ReportData) -> dict[str, Markup]:
+    """Plots by name; what is in them is drawn from numbers and times only."""
+    if data.empty:
+        return {}
+    drawn = {
+        name: plots.cost_over_time(series, data.buckets, data.bucket, data.unusual, f"by-{name}")
+        for name, series in data.series.items()
+    }
+    drawn["cache"] = plots.cache_over_time(data.cache, data.buckets, data.bucket, "cache")
+    return {name: Markup(svg) for name, svg in drawn.items()}  # noqa: S704 - matplotlib's, without foreign text
+
+
+def _legend(data: ReportData, dimension: str) -> list[tuple[str, str, Decimal]]:
+    """(colour, name, cost in the period) per area of the plot."""
+    series = data.series[dimension]
+    found = []
+    for index, name in enumerate(series.names):
+        others = series.has_others and index == len(series.names) - 1
+        shown = _others(data.breakdowns[dimension], index) if others else text.name_of(dimension, name)
+        found.append((plots.colour(index, series), shown, sum(series.values[index], Decimal(0))))
+    return found
+
+
+def _others(breakdown: Breakdown, shown: int) -> str:
+    shares: tuple[Share, ...] = breakdown.shares
+    named = sum(1 for share in shares if share.name or breakdown.dimension != "model")
+    return text.others(named - shown + breakdown.rest_groups)

@@ -1,0 +1,113 @@
+"""Inline SVG plots. All texts that come from events stay out of them: names are in HTML legends beside the plot.
+
+Plots have no background and draw their text in the colour of the page, so that they read on light and dark alike.
+"""
+
+import io
+import re
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any, Final
+
+import matplotlib as mpl
+from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, PercentFormatter
+
+from stream_jobs.report.data import CachePoint, Series, UnusualSpan
+from stream_jobs.report.text import money
+
+COLOURS: Final = ("#4e79a7", "#f28e2b", "#59a14f", "#e15759", "#76b7b2", "#edc948", "#b07aa1", "#9c755f")
+OTHERS_COLOUR: Final = "#a5a5ad"
+_INK: Final = "#010203"  # stands for currentColor until the SVG is written
+_STYLE: Final[Any] = {
+    "svg.fonttype": "none",
+    "font.family": "sans-serif",
+    "font.size": 9,
+    "text.color": _INK,
+    "axes.edgecolor": _INK,
+    "axes.labelcolor": _INK,
+    "xtick.color": _INK,
+    "ytick.color": _INK,
+    "timezone": "UTC",
+    "text.parse_math": False,
+}
+
+
+def colour(index: int, series: Series) -> str:
+    """The colour of the series' name at `index`."""
+    others = series.has_others and index == len(series.names) - 1
+    return OTHERS_COLOUR if others else COLOURS[index % len(COLOURS)]
+
+
+def cost_over_time(
+    series: Series, buckets: Sequence[datetime], bucket: timedelta, unusual: Sequence[UnusualSpan], label: str
+) -> str:
+    """A stacked area of effective cost per bucket; unusual spans are shaded. `label` must be unique on the page."""
+    figure, axes = _figure(3.1)
+    # Floats from here on: they become positions of pixels, never amounts.
+    rows = [[max(float(value), 0.0) for value in row] for row in series.values]
+    times = [*buckets, buckets[-1] + bucket]
+    if rows:
+        axes.stackplot(
+            times,
+            [[*row, row[-1]] for row in rows],
+            colors=[colour(index, series) for index in range(len(rows))],
+            step="post",
+            linewidth=0,
+        )
+    for span in unusual:
+        axes.axvspan(span.start, span.end, facecolor="#e15759", alpha=0.16, linewidth=0, zorder=0.5)
+    axes.set_xlim(times[0], times[-1])
+    axes.set_ylim(bottom=0)
+    axes.yaxis.set_major_formatter(
+        FuncFormatter(lambda value, _: money(Decimal(repr(float(value)))).removesuffix(".00"))
+    )
+    return _svg(figure, label)
+
+
+def cache_over_time(points: Sequence[CachePoint], buckets: Sequence[datetime], bucket: timedelta, label: str) -> str:
+    """Two lines: the share of input tokens read from provider caches, and of events that our own caches answered."""
+    figure, axes = _figure(2.6, width=5.4)
+    times = [*buckets, buckets[-1] + bucket]
+    nothing = float("nan")
+    tokens = [p.cache_read_tokens / p.input_tokens if p.input_tokens > 0 else nothing for p in points]
+    own = [p.cached_responses / p.events if p.events > 0 else nothing for p in points]
+    for values, line_colour in ((tokens, COLOURS[0]), (own, COLOURS[1])):
+        axes.step(times, [*values, values[-1]], where="post", color=line_colour, linewidth=1.6)
+    axes.set_xlim(times[0], times[-1])
+    top = max((value for value in (*tokens, *own) if value == value), default=0.0)  # noqa: PLR0124 - NaN differs
+    axes.set_ylim(0, min(1.0, max(0.05, top * 1.15)))
+    axes.yaxis.set_major_formatter(PercentFormatter(1.0, symbol=" %"))
+    return _svg(figure, label)
+
+
+def _figure(height: float, width: float = 11.0) -> tuple[Figure, Any]:
+    with mpl.rc_context(_STYLE):
+        figure = Figure(figsize=(width, height), layout="constrained")
+        axes = figure.add_subplot()
+    axes.spines[["top", "right", "left"]].set_visible(False)
+    axes.tick_params(length=0)
+    axes.grid(axis="y", color=_INK, alpha=0.12, linewidth=0.8)
+    axes.set_axisbelow(True)
+    locator = AutoDateLocator(minticks=3, maxticks=8)  # type: ignore[no-untyped-call]
+    axes.xaxis.set_major_locator(locator)
+    formatter = ConciseDateFormatter(locator, show_offset=False)  # type: ignore[no-untyped-call]
+    axes.xaxis.set_major_formatter(formatter)
+    return figure, axes
+
+
+def _svg(figure: Figure, label: str) -> str:
+    """The figure as an <svg> element: scalable, with ids of its own, its ink the colour of the page."""
+    buffer = io.StringIO()
+    with mpl.rc_context({**_STYLE, "svg.hashsalt": label}):
+        figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
+    text = buffer.getvalue()
+    text = text[text.index("<svg") :]
+    text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
+    text = re.sub(r'(<svg [^>]*?) width="[^"]*"', r"\1", text, count=1)
+    text = re.sub(r'(<svg [^>]*?) height="[^"]*"', r"\1", text, count=1)
+    text = re.sub(r'\bid="', f'id="{label}-', text)
+    text = re.sub(r'(url\(#|href="#)', rf"\g<1>{label}-", text)
+    return text.replace(_INK, "currentColor").strip()

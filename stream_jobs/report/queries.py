@@ -1,0 +1,187 @@
+"""Asks ClickHouse for everything a report shows. The SQL is in sql/queries/report_*.sql."""
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any, Final
+
+from clickhouse_connect.driver.client import Client
+
+from stream_jobs.errors import ConfigError
+from stream_jobs.report.data import (
+    ZERO,
+    Breakdown,
+    CachePoint,
+    EntryKind,
+    Quarantined,
+    ReportData,
+    Request,
+    Series,
+    Share,
+    Totals,
+    Unallocated,
+    Unpriced,
+)
+from stream_jobs.report.unusual import unusual_spans
+from stream_jobs.store.client import store_errors
+from stream_jobs.store.sql_files import SQL_ROOT, read_sql
+
+DIMENSIONS: Final = ("model", "team", "feature", "project", "environment", "category", "provider")
+PEOPLE: Final = ("customer", "user_id")
+SERIES: Final = ("model", "team")
+TOP_SERIES: Final = 8
+TOP_ROWS: Final = 15
+TOP_JOBS: Final = 6
+DEFAULT_PERIOD: Final = timedelta(days=31)
+_MINUTE: Final = timedelta(minutes=1)
+_BUCKETS: Final = tuple(timedelta(minutes=minutes) for minutes in (1, 5, 15, 60, 360, 1440, 10_080))
+_MAX_BUCKETS: Final = 180
+
+
+class _Store:
+    """Named queries with the period filled in."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self.period: dict[str, Any] = {}
+
+    def rows(self, name: str, **parameters: Any) -> list[tuple[Any, ...]]:
+        sql = read_sql(SQL_ROOT / "queries" / f"report_{name}.sql").rstrip().removesuffix(";")
+        with store_errors(str(self._client.uri)):
+            result = self._client.query(sql, parameters={**self.period, **parameters}, tz_mode="aware")
+        return [tuple(row) for row in result.result_rows]
+
+
+def build(client: Client, start: datetime | None = None, end: datetime | None = None) -> ReportData:
+    """The report of [start, end), widened to whole minutes.
+
+    Without `end`, up to the newest event; without `start`, from the oldest event but at most 31 days back. Raises
+    ConfigError when the period is empty, StoreUnavailableError when ClickHouse does not answer.
+    """
+    store = _Store(client)
+    first, last, entries = store.rows("bounds")[0]
+    now = datetime.now(UTC)
+    newest = last.astimezone(UTC) + _MINUTE if entries else _ceil_minute(now)
+    oldest = first.astimezone(UTC) if entries else newest - timedelta(hours=1)
+    end = _ceil_minute(end) if end else max(newest, _floor_minute(start) + _MINUTE if start else newest)
+    start = _floor_minute(start) if start else max(min(oldest, end - _MINUTE), end - DEFAULT_PERIOD)
+    if start >= end:
+        raise ConfigError(f"the period is empty: it starts at {start:%Y-%m-%d %H:%M} and ends at {end:%Y-%m-%d %H:%M}")
+    store.period = {"start": start, "end": end}
+    bucket = bucket_for(end - start)
+    buckets = _buckets(start, end, bucket)
+    breakdowns = {name: _breakdown(name, store.rows("by", dimension=name, rows=TOP_ROWS)) for name in DIMENSIONS}
+    breakdowns |= {name: _breakdown(name, store.rows("by_person", dimension=name, rows=TOP_ROWS)) for name in PEOPLE}
+    series = {name: _series(store, breakdowns[name], bucket, buckets) for name in SERIES}
+    kinds, price_books, attributions = _entries(store.rows("entries"))
+    return ReportData(
+        start=start,
+        end=end,
+        generated_at=now,
+        bucket=bucket,
+        buckets=buckets,
+        totals=Totals(*store.rows("totals")[0]),
+        breakdowns=breakdowns,
+        series=series,
+        cache=_cache(store, bucket, buckets),
+        unusual=unusual_spans(
+            _sums(series["model"], len(buckets)),
+            buckets,
+            bucket,
+            lambda dimension, span_start, span_end: store.rows(
+                "span", dimension=dimension, span_start=span_start, span_end=span_end
+            ),
+        ),
+        requests=tuple(Request(*_aware(row)) for row in store.rows("requests", rows=TOP_ROWS, model_calls=True)),
+        jobs=tuple(Request(*_aware(row)) for row in store.rows("requests", rows=TOP_JOBS, model_calls=False)),
+        unpriced=tuple(Unpriced(*row) for row in store.rows("unpriced", rows=TOP_ROWS)),
+        unallocated=tuple(Unallocated(*row) for row in store.rows("unallocated", rows=TOP_ROWS)),
+        quarantined=tuple(Quarantined(*_aware(row)) for row in store.rows("quarantine", rows=TOP_ROWS)),
+        entry_kinds=kinds,
+        price_book_versions=price_books,
+        attribution_versions=attributions,
+    )
+
+
+def bucket_for(period: timedelta) -> timedelta:
+    """The finest bucket that cuts the period into at most 180."""
+    return next((bucket for bucket in _BUCKETS if period <= bucket * _MAX_BUCKETS), _BUCKETS[-1])
+
+
+def _floor_minute(instant: datetime) -> datetime:
+    return instant.astimezone(UTC).replace(second=0, microsecond=0)
+
+
+def _ceil_minute(instant: datetime) -> datetime:
+    floor = _floor_minute(instant)
+    return floor if floor == instant else floor + _MINUTE
+
+
+def _buckets(start: datetime, end: datetime, bucket: timedelta) -> tuple[datetime, ...]:
+    """Starts of all buckets, empty ones included, cut as toStartOfInterval cuts a number of seconds: from 1970 on."""
+    epoch = datetime(1970, 1, 1, tzinfo=UTC)
+    first = epoch + (start - epoch) // bucket * bucket
+    return tuple(first + bucket * number for number in range(-(-(end - first) // bucket)))
+
+
+def _breakdown(dimension: str, rows: list[tuple[Any, ...]]) -> Breakdown:
+    shares = tuple(Share(*row[:6]) for row in rows)
+    total = Share("", *rows[0][6:11]) if rows else Share("", ZERO, ZERO, ZERO, 0, 0)
+    others = rows[0][11] - len(rows) if rows else 0
+    rest = None
+    if others:
+        rest = Share(
+            "",
+            total.effective_cost - sum((share.effective_cost for share in shares), ZERO),
+            total.contracted_cost - sum((share.contracted_cost for share in shares), ZERO),
+            total.list_cost - sum((share.list_cost for share in shares), ZERO),
+            total.events - sum(share.events for share in shares),
+            total.unpriced_events - sum(share.unpriced_events for share in shares),
+        )
+    return Breakdown(dimension, shares, rest, others, total)
+
+
+def _series(store: _Store, breakdown: Breakdown, bucket: timedelta, buckets: tuple[datetime, ...]) -> Series:
+    named_only = breakdown.dimension == "model"
+    shares = [share for share in breakdown.shares if share.name or not named_only]
+    top = [share.name for share in shares[:TOP_SERIES]]
+    has_others = len(shares) > TOP_SERIES
+    names = (*top, "") if has_others else tuple(top)
+    values = [[ZERO] * len(buckets) for _ in names]
+    rows = store.rows(
+        "series",
+        dimension=breakdown.dimension,
+        names=top,
+        named_only=named_only,
+        bucket_s=int(bucket.total_seconds()),
+    )
+    for at, number, cost in rows:
+        if not number and not has_others:
+            continue  # the first events of a new name, booked since the breakdown was asked: in the next report
+        row = number - 1 if number else len(names) - 1
+        values[row][(at.astimezone(UTC) - buckets[0]) // bucket] += cost
+    return Series(names, has_others, tuple(tuple(row) for row in values))
+
+
+def _sums(series: Series, buckets: int) -> list[Decimal]:
+    return [sum((row[bucket] for row in series.values), ZERO) for bucket in range(buckets)]
+
+
+def _cache(store: _Store, bucket: timedelta, buckets: tuple[datetime, ...]) -> tuple[CachePoint, ...]:
+    points = [CachePoint(0, 0, 0, 0)] * len(buckets)
+    for at, *counts in store.rows("cache", bucket_s=int(bucket.total_seconds())):
+        points[(at.astimezone(UTC) - buckets[0]) // bucket] = CachePoint(*counts)
+    return tuple(points)
+
+
+def _entries(rows: list[tuple[Any, ...]]) -> tuple[tuple[EntryKind, ...], tuple[str, ...], tuple[str, ...]]:
+    kinds: dict[str, EntryKind] = {}
+    for kind, _, _, count, cost in rows:
+        old = kinds.get(kind, EntryKind(kind, 0, ZERO))
+        kinds[kind] = EntryKind(kind, old.entries + count, old.effective_cost + Decimal(cost))
+    price_books = tuple(dict.fromkeys(row[1] for row in rows if row[1]))
+    attributions = tuple(dict.fromkeys(row[2] for row in rows if row[2]))
+    return tuple(kinds.values()), price_books, attributions
+
+
+def _aware(row: tuple[Any, ...]) -> tuple[Any, ...]:
+    return tuple(value.astimezone(UTC) if isinstance(value, datetime) else value for value in row)

@@ -1,0 +1,79 @@
+"""Numbers and times as people read them. Rounding happens here and nowhere else."""
+
+from datetime import datetime, timedelta
+from decimal import ROUND_HALF_EVEN, Decimal
+from typing import Final
+
+NOBODY: Final = {
+    "model": "(no model)",
+    "team": "(no team)",
+    "feature": "(no feature)",
+    "project": "(no project)",
+    "environment": "(no environment)",
+    "category": "(no category)",
+    "provider": "(no provider)",
+}
+_CENT: Final = Decimal("0.01")
+_DAY_S: Final = 86_400
+
+
+def exact(amount: Decimal) -> str:
+    """Plain notation with every digit and no superfluous zeros: '0.0025'."""
+    text = f"{amount:f}"
+    text = text.rstrip("0").rstrip(".") if "." in text else text
+    return "0" if text in ("", "-0") else text
+
+
+def money(amount: Decimal) -> str:
+    """'$1,234.57'; below a dollar three significant digits: '$0.00412'."""
+    sign, size = ("-" if amount < 0 else ""), abs(amount)
+    if size == 0:
+        return "$0"
+    if size >= 1:
+        return f"{sign}${size.quantize(_CENT, ROUND_HALF_EVEN):,}"
+    rounded = size.quantize(Decimal(1).scaleb(size.adjusted() - 2), ROUND_HALF_EVEN)
+    return f"{sign}${rounded.quantize(_CENT) if rounded >= 1 else rounded:f}"
+
+
+def count(number: int) -> str:
+    """'12,345'; from ten million on '12.3 M'."""
+    for size, unit in ((10**12, "T"), (10**9, "G"), (10**6, "M")):
+        if abs(number) >= 10 * size:
+            return f"{Decimal(number) / size:.1f} {unit}"
+    return f"{number:,}"
+
+
+def others(number: int) -> str:
+    """'1 other', '12 others'."""
+    return f"{count(number)} other{'s' if number != 1 else ''}"
+
+
+def percent(part: Decimal | int, whole: Decimal | int) -> str:
+    """'12.3 %'; an en dash when there is no whole."""
+    if not whole:
+        return "–"  # noqa: RUF001 - typography
+    share = Decimal(part) * 100 / Decimal(whole)
+    if 0 < share < Decimal("0.05"):
+        return "< 0.1 %"
+    return f"{share:.1f} %"
+
+
+def instant(at: datetime) -> str:
+    """'2026-03-01 12:00' (UTC, which the page says)."""
+    return f"{at:%Y-%m-%d %H:%M}"
+
+
+def duration(length: timedelta) -> str:
+    """'5 minutes', '1 hour', '2 days 3 hours'."""
+    seconds = int(length.total_seconds())
+    parts = []
+    for size, unit in ((_DAY_S, "day"), (3600, "hour"), (60, "minute")):
+        number, seconds = divmod(seconds, size)
+        if number:
+            parts.append(f"{number} {unit}{'s' if number != 1 else ''}")
+    return " ".join(parts[:2]) or "less than a minute"
+
+
+def name_of(dimension: str, name: str) -> str:
+    """The name, or what stands for nobody."""
+    return name or NOBODY.get(dimension, "(none)")

@@ -1,0 +1,146 @@
+"""Connections to ClickHouse over HTTP, and what their failures mean to us."""
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Final
+
+import clickhouse_connect
+from clickhouse_connect.driver.client import Client
+from clickhouse_connect.driver.exceptions import ClickHouseError, DatabaseError, OperationalError, StreamFailureError
+
+from stream_jobs.errors import ConfigError, SpendstreamError, StoreUnavailableError
+from stream_jobs.store.settings import ClickHouseSettings
+
+RETRY_CODES: Final = {
+    159: "TIMEOUT_EXCEEDED",
+    202: "TOO_MANY_SIMULTANEOUS_QUERIES",
+    209: "SOCKET_TIMEOUT",
+    210: "NETWORK_ERROR",
+    241: "MEMORY_LIMIT_EXCEEDED",
+    242: "TABLE_IS_READ_ONLY",
+    243: "NOT_ENOUGH_SPACE",
+    252: "TOO_MANY_PARTS",
+    319: "UNKNOWN_STATUS_OF_INSERT",
+    425: "SYSTEM_ERROR",
+    439: "CANNOT_SCHEDULE_TASK",
+    999: "KEEPER_EXCEPTION",
+}
+"""ClickHouse error codes that say nothing about the data: the same statement may work a moment later."""
+MAX_PARAMETER_BYTES: Final = 120_000
+"""A ClickHouse server refuses longer ones unless told otherwise (http_max_field_value_size, 131,072)."""
+_ACCESS_CODES: Final = frozenset({192, 193, 194, 497, 516})
+
+
+class StoreQueryError(SpendstreamError):
+    """ClickHouse refused a statement; trying again would not help. `code` is ClickHouse's error code."""
+
+    def __init__(self, message: str, code: int | None) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+@contextmanager
+def store_errors(address: str) -> Iterator[None]:
+    """Turn the client library's errors into ours.
+
+    Raises StoreUnavailableError (nothing wrong with the data: retry), ConfigError (user, password or grants) or
+    StoreQueryError (the statement itself).
+    """
+    try:
+        yield
+    except (OperationalError, StreamFailureError, ConnectionError, TimeoutError) as error:
+        raise StoreUnavailableError(f"ClickHouse at {address} does not answer: {_first_line(error)}") from error
+    except DatabaseError as error:
+        code = error.code
+        if code in RETRY_CODES:
+            raise StoreUnavailableError(f"ClickHouse at {address} is not able to right now: {error}") from error
+        if code in _ACCESS_CODES:
+            raise ConfigError(f"ClickHouse at {address} refuses access: {_first_line(error)}") from error
+        raise StoreQueryError(str(error), code) from error
+    except ClickHouseError as error:
+        raise StoreQueryError(f"ClickHouse at {address}: {error}", None) from error
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:500]
+
+
+def connect(settings: ClickHouseSettings, *, database: str | None = None) -> Client:
+    """A client whose default database is the settings' one (or `database`). Threads may share it.
+
+    Raises as `store_errors` does; StoreQueryError with code 81 when the database does not exist yet.
+    """
+    with store_errors(settings.address):
+        return clickhouse_connect.get_client(
+            host=settings.host,
+            port=settings.port,
+            secure=settings.secure,
+            username=settings.user,
+            password=settings.secret(),
+            database=database or settings.database,
+            connect_timeout=max(1, round(settings.connect_timeout_s)),
+            send_receive_timeout=max(1, round(settings.query_timeout_s)),
+            compress=not _is_loopback(settings.host),  # on one machine compression only costs time
+            autogenerate_session_id=False,  # a session would refuse two statements at once
+            client_name="spendstream",
+        )
+
+
+def _is_loopback(host: str) -> bool:
+    return host in ("localhost", "::1") or host.startswith("127.")
+
+
+def _parts(ids: Iterable[str]) -> Iterator[list[str]]:
+    """Lists that fit into one HTTP parameter."""
+    part: list[str] = []
+    size = 0
+    for text in ids:
+        length = len(repr(text.encode())) + 1
+        if part and size + length > MAX_PARAMETER_BYTES:
+            yield part
+            part, size = [], 0
+        part.append(text)
+        size += length
+    if part:
+        yield part
+
+
+class StoreClient:
+    """A connection that knows its address: `query` and `command` with our errors, and what others need to insert."""
+
+    def __init__(self, settings: ClickHouseSettings) -> None:
+        self.settings = settings
+        self.client = connect(settings)
+
+    def rows(self, sql: str, parameters: dict[str, object] | None = None) -> list[tuple[object, ...]]:
+        """The rows of a query; {name:Type} placeholders are filled from `parameters`."""
+        with store_errors(self.settings.address):
+            return [tuple(row) for row in self.client.query(sql, parameters=parameters).result_rows]
+
+    def rows_for_ids(
+        self, sql: str, ids: Iterable[str], parameters: dict[str, object] | None = None
+    ) -> list[tuple[object, ...]]:
+        """`rows` of a query with the parameter {ids:Array(String)}, asked in as many parts as ClickHouse's limits need.
+
+        The answer to the whole must be the answers to the parts, one after the other.
+        """
+        found: list[tuple[object, ...]] = []
+        for part in _parts(ids):
+            found += self.rows(sql, {**(parameters or {}), "ids": part})
+        return found
+
+    def command(self, sql: str) -> None:
+        with store_errors(self.settings.address):
+            self.client.command(sql)
+
+    def ping(self) -> bool:
+        return bool(self.client.ping())
+
+    def close(self) -> None:
+        self.client.close()
+
+    def __enter__(self) -> "StoreClient":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()

@@ -1,0 +1,158 @@
+"""The ClickHouse engine in this process. Blocking calls for worker threads; each statement gets a handle of its own.
+
+A handle costs about a millisecond and keeps its settings, its database and its temporary tables to itself, as a request
+to a ClickHouse server does.
+"""
+
+import os
+import re
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from stream_jobs.errors import ConfigError
+from stream_jobs.store.embedded.engine_config import DATABASE, write_engine_config
+from stream_jobs.store.embedded.errors import EngineError, engine_error, refusal
+from stream_jobs.store.embedded.statement import Statement
+
+_SETTING_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_READ_ONLY: Final = "2"  # statements that read, and SET
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One statement with everything around it. `parameters` are as in URLs: text escaped like TabSeparated."""
+
+    statement: Statement
+    query_id: str
+    output_format: str
+    database: str = DATABASE
+    read_only: bool = True
+    settings: Mapping[str, str] = field(default_factory=dict)
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    tag_seed: bytes = field(default_factory=lambda: os.urandom(16))  # marks an error in the middle of an answer
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The bytes in the output format, and how much was read and written to get them."""
+
+    body: bytes = b""
+    read_rows: int = 0
+    read_bytes: int = 0
+    written_rows: int = 0
+    written_bytes: int = 0
+
+
+class Engine:
+    """Owns the data folder. Use it from any thread; `close` when no call runs any more."""
+
+    def __init__(self, path: Path, config_folder: Path, *, timeout_s: float) -> None:
+        """Raises ConfigError when the folder cannot be opened."""
+        import chdb  # loads 400 MB and reads the time zone: only for the process that owns a store
+
+        connect: Any = chdb.connect
+        self._connect: Callable[[str], Any] = connect
+        config = write_engine_config(config_folder, timeout_s=timeout_s)
+        if any(mark in str(path) + str(config) for mark in "?&#%"):
+            raise ConfigError(f"{path}: the embedded store cannot use a path with any of ? & # %")
+        self._address = f"{path}?config-file={config}"
+        self._opening = threading.Lock()
+        try:
+            self._keeper = self._connect(self._address)  # as long as one handle is open, the engine is
+            self._keeper.query(f"CREATE DATABASE IF NOT EXISTS {DATABASE}")
+        except Exception as error:
+            raise ConfigError(f"{path}: the embedded store cannot be opened: {engine_error(error)}") from error
+
+    def run(self, call: Call) -> Answer:
+        """The whole answer at once. Raises EngineError."""
+        with self._handle(call) as handle:
+            result = handle.query(call.statement.sql, call.output_format, params=dict(call.parameters))
+            return Answer(
+                body=result.bytes(), read_rows=result.storage_rows_read(), read_bytes=result.storage_bytes_read()
+            )
+
+    def stream(self, call: Call) -> Iterator[bytes]:
+        """The answer in pieces that may simply be joined. Only for formats without a header or footer."""
+        with self._handle(call) as handle:
+            result = handle.send_query(call.statement.sql, call.output_format, params=dict(call.parameters))
+            try:
+                for piece in result:
+                    yield piece.bytes()
+            finally:
+                result.close()
+
+    def insert(self, call: Call) -> Answer:
+        """An insert that carries its rows. Raises EngineError."""
+        with self._handle(call) as handle:
+            if call.parameters:
+                raise refusal(48, "NOT_IMPLEMENTED", "Parameters are not supported in an INSERT with rows")
+            inserter = handle.send_insert(call.statement.sql, call.statement.data_format)
+            try:
+                if call.statement.data:
+                    inserter.append(call.statement.data)
+                result = inserter.finish()
+            except BaseException:
+                inserter.cancel()
+                raise
+            return Answer(written_rows=result.rows_written, written_bytes=result.bytes_written)
+
+    def probe(self) -> None:
+        """Whether the engine answers. Raises EngineError."""
+        try:
+            with self._opening:
+                self._keeper.query("SELECT 1")
+        except Exception as error:
+            raise engine_error(error) from error
+
+    def kill(self, query_id: str | None = None) -> None:
+        """Ask one running statement to stop, or all of them. Never raises: it may have ended by itself."""
+        which = "Settings['log_comment'] != ''" if query_id is None else f"Settings['log_comment'] = {_quote(query_id)}"
+        try:
+            with self._opening:
+                self._keeper.query(f"KILL QUERY WHERE {which} ASYNC")
+        except Exception:  # noqa: BLE001 - chDB raises whatever; a statement that can't be killed runs into its timeout
+            return
+
+    def close(self) -> None:
+        self._keeper.close()
+
+    @contextmanager
+    def _handle(self, call: Call) -> Iterator[Any]:
+        try:
+            with self._opening:
+                handle = self._connect(self._address)
+            try:
+                handle.query(f"USE {_identifier(call.database)}")
+                handle.query(_set_statement({"log_comment": call.query_id, **call.settings}))
+                if call.read_only:
+                    handle.query(f"SET readonly = {_READ_ONLY}")
+                yield handle
+            finally:
+                handle.close()
+        except EngineError:
+            raise
+        except GeneratorExit:
+            raise
+        except Exception as error:
+            raise engine_error(error) from error
+
+
+def _set_statement(settings: Mapping[str, str]) -> str:
+    for name in settings:
+        if not _SETTING_NAME.fullmatch(name):
+            raise refusal(115, "UNKNOWN_SETTING", f"Unknown setting {name!r}")
+    return "SET " + ", ".join(f"{name} = {_quote(value)}" for name, value in settings.items())
+
+
+def _quote(text: str) -> str:
+    escaped = text.replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{escaped}'"
+
+
+def _identifier(name: str) -> str:
+    escaped = name.replace("\\", "\\\\").replace("`", "\\`")
+    return f"`{escaped}`"

@@ -1,0 +1,127 @@
+"""The embedded store as a process: python -m stream_jobs.store.server --path DIR --port N [--credentials FILE].
+
+It owns DIR, answers ClickHouse's HTTP interface on loopback, and stops cleanly on SIGTERM and SIGINT (exit code 0), or
+when stdin is a pipe whose other end closes: a supervisor that dies takes its store along.
+What it can't start with is said in one line on stderr (exit code 2).
+"""
+
+import argparse
+import asyncio
+import logging
+import os
+import shutil
+import signal
+import socket
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from aiohttp import web
+
+from stream_jobs.embedded.orphan import stop_with_parent
+from stream_jobs.embedded.ports import LOOPBACK
+from stream_jobs.errors import ConfigError, SpendstreamError
+from stream_jobs.store.embedded.access import read_or_make_password
+from stream_jobs.store.embedded.engine import Engine
+from stream_jobs.store.embedded.http import StoreHttp
+from stream_jobs.store.embedded.lock import FolderLock
+
+MAX_URL_BYTES: Final = 1024 * 1024  # as in ClickHouse: parameters travel in the URL
+MIN_FREE_BYTES: Final = 256 * 1024 * 1024
+STATEMENT_TIMEOUT_S: Final = 300.0
+STOP_TIMEOUT_S: Final = 10.0
+
+log = logging.getLogger("spendstream.store")
+
+
+def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m stream_jobs.store.server", description=__doc__)
+    parser.add_argument("--path", type=Path, required=True, metavar="DIR", help="folder of the store; made if missing")
+    parser.add_argument("--port", type=int, required=True, metavar="N", help="port on loopback; 0 picks a free one")
+    parser.add_argument("--credentials", type=Path, metavar="FILE", help="password of the user spendstream")
+    parser.add_argument("--statement-timeout", type=float, default=STATEMENT_TIMEOUT_S, metavar="S")
+    return parser.parse_args(argv)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The exit code: 0 after a clean stop, 2 when it could not start."""
+    args = _arguments(argv)
+    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    os.environ["TZ"] = "UTC"  # the engine's default time zone; its DateTime columns say UTC anyway
+    time.tzset()
+    try:
+        folder = _prepare(args.path)
+        with FolderLock(folder / "lock"), _listen(args.port) as listener:
+            password = read_or_make_password(args.credentials or folder / "credentials")
+            engine = Engine(folder / "data", folder, timeout_s=args.statement_timeout)
+            try:
+                asyncio.run(_serve(engine, password, listener))
+            finally:
+                engine.close()
+    except SpendstreamError as error:
+        print(f"spendstream store: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def _prepare(path: Path) -> Path:
+    """The folder, made and checked. Raises ConfigError."""
+    try:
+        path.mkdir(parents=True, exist_ok=True, mode=0o700)
+        free = shutil.disk_usage(path).free
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror}; choose another --data-dir") from None
+    if not os.access(path, os.W_OK | os.X_OK):
+        raise ConfigError(f"{path}: Permission denied; choose a --data-dir this user may write to")
+    if free < MIN_FREE_BYTES:
+        raise ConfigError(
+            f"{path}: only {free // 1024**2} MiB are free, {MIN_FREE_BYTES // 1024**2} MiB are needed; "
+            "free some space or choose another --data-dir"
+        )
+    return path.resolve()
+
+
+def _listen(port: int) -> socket.socket:
+    """A listening socket on loopback. Raises ConfigError."""
+    listener = socket.socket()
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((LOOPBACK, port))
+        listener.listen(128)
+    except (OSError, OverflowError) as error:
+        listener.close()
+        why = getattr(error, "strerror", None) or str(error)
+        raise ConfigError(f"port {port}: {why}; choose another with --clickhouse-port (0 picks a free one)") from None
+    return listener
+
+
+async def _serve(engine: Engine, password: str, listener: socket.socket) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    runner = web.AppRunner(
+        StoreHttp(engine, password).app(),
+        access_log=None,
+        auto_decompress=False,  # request.py does it, with a bound
+        handler_cancellation=True,  # a client that goes away ends its query
+        shutdown_timeout=STOP_TIMEOUT_S,
+        max_line_size=MAX_URL_BYTES,
+        max_field_size=MAX_URL_BYTES,
+    )
+    stop_with_parent()
+    await runner.setup()
+    await web.SockSite(runner, listener).start()
+    port = listener.getsockname()[1]
+    print(f"listening on http://{LOOPBACK}:{port}", flush=True)
+    try:
+        await stop.wait()
+        log.info("stopping: running statements are ended, finished inserts stay")
+    finally:
+        await runner.cleanup()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,90 @@
+"""Where ClickHouse is and how to get in. The same settings for the embedded store and a cluster."""
+
+from pathlib import Path
+from typing import Annotated, Any, Self
+from urllib.parse import unquote, urlsplit
+
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from stream_jobs.errors import ConfigError
+
+ENV_PREFIX = "SPENDSTREAM_CLICKHOUSE_"
+_IDENTIFIER = r"^[A-Za-z_][A-Za-z0-9_]{0,127}$"
+
+
+class ClickHouseSettings(BaseSettings):
+    """Read from SPENDSTREAM_CLICKHOUSE_*; arguments win. `url` stands for host, port, secure, user and password."""
+
+    model_config = SettingsConfigDict(env_prefix=ENV_PREFIX, extra="ignore", frozen=True, hide_input_in_errors=True)
+
+    url: str | None = None
+    host: Annotated[str, Field(min_length=1)] = "127.0.0.1"
+    port: Annotated[int, Field(ge=1, le=65535)] = 8123
+    secure: bool = False
+    user: Annotated[str, Field(min_length=1)] = "default"
+    password: SecretStr = SecretStr("")
+    password_file: Path | None = None
+    database: Annotated[str, Field(pattern=_IDENTIFIER)] = "spendstream"
+    connect_timeout_s: Annotated[float, Field(gt=0)] = 5.0
+    query_timeout_s: Annotated[float, Field(gt=0)] = 300.0
+
+    @model_validator(mode="before")
+    @classmethod
+    def _url_fills_its_parts(cls, values: Any) -> Any:
+        url = values.get("url") if isinstance(values, dict) else None
+        if not url:
+            return values
+        try:
+            parts = urlsplit(url if "://" in url else f"http://{url}")
+            if parts.scheme not in ("http", "https") or not parts.hostname:
+                raise ValueError("not a URL like http://host:8123")
+            found = {"host": parts.hostname, "port": parts.port or (8443 if parts.scheme == "https" else 8123)}
+        except ValueError as error:
+            raise ValueError(f"url: {error}") from None
+        filled = dict(values) | found | {"secure": parts.scheme == "https"}
+        if parts.username:
+            filled["user"] = unquote(parts.username)
+        if parts.password:
+            filled["password"] = unquote(parts.password)
+        return filled
+
+    @field_validator("password_file")
+    @classmethod
+    def _password_file_is_readable(cls, path: Path | None) -> Path | None:
+        if path is not None:
+            try:
+                path.read_text(encoding="utf-8")
+            except OSError as error:
+                raise ValueError(f"{path} cannot be read: {error.strerror}") from None
+        return path
+
+    @model_validator(mode="after")
+    def _one_password(self) -> Self:
+        if self.password_file is not None and self.password.get_secret_value():
+            raise ValueError("give password or password_file, not both")
+        return self
+
+    def secret(self) -> str:
+        """The password, read anew from its file, so that a rotated secret works at the next connection."""
+        if self.password_file is not None:
+            return self.password_file.read_text(encoding="utf-8").strip()
+        return self.password.get_secret_value()
+
+    @property
+    def address(self) -> str:
+        """The base URL of the HTTP interface, without credentials."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{'https' if self.secure else 'http'}://{host}:{self.port}"
+
+
+def load_clickhouse_settings(**arguments: Any) -> ClickHouseSettings:
+    """The settings from environment and arguments. Raises ConfigError with every problem by its variable's name."""
+    try:
+        return ClickHouseSettings(**arguments)
+    except ValidationError as error:
+        problems = []
+        for item in error.errors(include_url=False, include_input=False, include_context=False):
+            name = ENV_PREFIX + str(item["loc"][0]).upper() if item["loc"] else ENV_PREFIX + "*"
+            problems.append(f"{name}: {item['msg'].removeprefix('Value error, ')}")
+        raise ConfigError(problems) from None

@@ -1,0 +1,192 @@
+"""What the application inserts: one Arrow schema per table, and the one way to insert.
+
+The SQL migrations are the truth about the tables; a test compares them with these declarations. A column that is left
+out here is filled by the table's DEFAULT.
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+import pyarrow as pa
+from clickhouse_connect.driver.client import Client
+
+from spendstream_schemas import ATTRIBUTION_FIELDS, DECIMAL_METERS, METERS, ToolCalls
+from stream_jobs.errors import CrashError
+from stream_jobs.store.client import store_errors
+
+TEXT: Final = pa.string()
+BYTES: Final = pa.binary()
+COUNT: Final = pa.int64()
+INSTANT: Final = pa.timestamp("us", tz="UTC")
+MONEY: Final = pa.decimal128(38, 12)
+UNIT_PRICE: Final = pa.decimal128(38, 18)
+TAGS: Final = pa.map_(TEXT, TEXT)
+TOOL_COLUMNS: Final = tuple(f"tool_{kind}" for kind in ToolCalls.model_fields)
+"""`tool_web_search`, ...: one per kind of ToolCalls."""
+
+_KAFKA: Final = {"topic_id": TEXT, "partition": pa.uint32(), "offset": pa.uint64()}
+_RANGE: Final = {
+    "topic": TEXT,
+    "topic_id": TEXT,
+    "partition": pa.uint32(),
+    "first_offset": pa.uint64(),
+    "last_offset": pa.uint64(),
+    "worker": TEXT,
+}
+_VERSION: Final = {"version": TEXT, "loaded_at": INSTANT, "description": TEXT, "content": TEXT}
+
+
+def _texts(*names: str) -> dict[str, pa.DataType]:
+    return dict.fromkeys(names, TEXT)
+
+
+_LEDGER: Final = {
+    "event_id": TEXT,
+    "revision": pa.uint32(),
+    "entry_kind": TEXT,  # charge, adjustment or retraction
+    "occurred_at": INSTANT,
+    "booked_at": INSTANT,
+    **_texts("source", "kind", "provider", "model", "response_model", "price_model", "operation", "service_tier"),
+    "region": TEXT,
+    "conditions": TAGS,
+    "category": TEXT,
+    **_texts(*ATTRIBUTION_FIELDS),
+    "labels": TAGS,
+    "unallocated": pa.list_(TEXT),
+    **{meter: MONEY if meter in DECIMAL_METERS else COUNT for meter in METERS},
+    **dict.fromkeys(TOOL_COLUMNS, COUNT),
+    "accelerator": TEXT,
+    "accelerator_count": pa.uint32(),
+    **_texts("instance_type", "purchase_option", "sku", "unit"),
+    "list_cost": MONEY,
+    "contracted_cost": MONEY,
+    "effective_cost": MONEY,
+    "avoided_cost": MONEY,
+    **_texts("unpriced_reason", "unpriced_detail", "price_book_version", "attribution_version"),
+    "line_sku": pa.list_(TEXT),
+    "line_meter": pa.list_(TEXT),
+    "line_quantity": pa.list_(MONEY),
+    "line_list_unit_price": pa.list_(UNIT_PRICE),
+    "line_unit_price": pa.list_(UNIT_PRICE),
+    "line_list_cost": pa.list_(MONEY),
+    "line_cost": pa.list_(MONEY),
+    "line_effective_cost": pa.list_(MONEY),
+    **_texts("response_id", "trace_id", "status"),
+    "latency_ms": pa.float64(),
+    "cached_response": pa.bool_(),
+    "complexity": pa.float64(),
+    "batchable": pa.bool_(),
+    **_texts("retry_of", "prompt_fingerprint"),
+    "unknown_fields": pa.list_(TEXT),
+    **_KAFKA,
+    "reason_text": TEXT,
+}
+
+TABLES: Final[Mapping[str, pa.Schema]] = {
+    name: pa.schema(list(columns.items()))
+    for name, columns in {
+        "ledger": _LEDGER,
+        "quarantine": {
+            "quarantined_at": INSTANT,
+            "topic": TEXT,
+            **_KAFKA,
+            "record_timestamp": pa.timestamp("ms", tz="UTC"),
+            "key": BYTES,
+            "raw": BYTES,
+            "raw_size": pa.uint64(),
+            **_texts("raw_sha256", "reason", "path", "detail", "source", "event_id"),
+        },
+        "quarantine_replays": {
+            "replayed_at": INSTANT,
+            **_KAFKA,
+            "new_topic": TEXT,
+            "new_partition": pa.int32(),
+            "new_offset": COUNT,
+            **_texts("operator", "note"),
+        },
+        "duplicates": {
+            "seen_at": INSTANT,
+            "event_id": TEXT,
+            "revision": pa.uint32(),
+            "source": TEXT,
+            "topic": TEXT,
+            **_KAFKA,
+            "first_booked_at": INSTANT,
+        },
+        "blocks": {**_RANGE, "fixed_at": INSTANT, **_texts("price_book_version", "attribution_version")},
+        "block_receipts": {
+            **_RANGE,
+            **dict.fromkeys(
+                ("received", "booked", "duplicates", "quarantined", "unpriced", "unknown_fields"), pa.uint64()
+            ),
+            "completed_at": INSTANT,
+        },
+        "price_book_versions": _VERSION,
+        "attribution_versions": _VERSION,
+        "outcomes": {
+            "event_id": TEXT,
+            "occurred_at": INSTANT,
+            "booked_at": INSTANT,
+            **_texts("source", "outcome"),
+            "quantity": MONEY,
+            "value_usd": MONEY,
+            **_texts("project", "environment", "team", "feature", "customer", "user_id", "trace_id"),
+            "labels": TAGS,
+            **_KAFKA,
+        },
+    }.items()
+}
+"""The Arrow schema of every table that the application inserts into. Columns that may be NULL are the Nullable ones."""
+
+LEDGER_SIGNS: Final = pa.schema([("events", pa.int8()), ("unpriced", pa.int8())])
+"""Two more ledger columns with a DEFAULT; an adjustment that prices an unpriced event gives unpriced = -1 itself."""
+
+
+def ledger_schema() -> pa.Schema:
+    """The columns of a ledger insert, in order."""
+    return TABLES["ledger"]
+
+
+def insert(client: Client, table: str, rows: pa.Table, token: str) -> None:
+    """Insert all rows or none; a repetition with the same token changes nothing, in the table and the views behind it.
+
+    `rows` has the columns of TABLES[table] in that order (texts may be dictionary-encoded; the ledger's LEDGER_SIGNS
+    may follow) and, for the partitioned tables, one booking time. The token must not be empty. Raises
+    StoreUnavailableError when it is unknown whether the rows arrived: repeat with the same token.
+    """
+    _check(table, rows, token)
+    if rows.num_rows == 0:
+        return
+    settings = {
+        "insert_deduplication_token": token,
+        "insert_deduplicate": 1,
+        "deduplicate_blocks_in_dependent_materialized_views": 1,
+        "async_insert": 0,  # the answer means: it is in the table
+        "optimize_on_insert": 0,  # the rollups' rows are summed by their views already: a quarter less work
+        # One insert makes one part per table, whatever its size: that is what makes it all or nothing.
+        "max_insert_block_size": 10_000_000,
+        "min_insert_block_size_rows": 10_000_000,
+        "min_insert_block_size_bytes": 2 * 1024**3,
+    }
+    with store_errors(str(client.uri)):
+        client.insert_arrow(table, rows.combine_chunks(), settings=settings)
+
+
+def _check(table: str, rows: pa.Table, token: str) -> None:
+    """A mistake in here is ours, and booking on would lose a column: stop."""
+    if not token:
+        raise CrashError(f"an insert into {table} without a deduplication token could be counted twice")
+    declared = TABLES.get(table)
+    if declared is None:
+        raise CrashError(f"{table} is not declared in stream_jobs/store/tables.py")
+    given = pa.schema([(field.name, _plain(field.type)) for field in rows.schema])
+    allowed = [declared]
+    if table == "ledger":
+        allowed.append(pa.unify_schemas([declared, LEDGER_SIGNS]))
+    if given not in allowed:
+        wrong = sorted({str(field) for field in given} ^ {str(field) for field in declared})
+        raise CrashError(f"the rows for {table} do not have its columns; these differ: {', '.join(wrong) or 'order'}")
+
+
+def _plain(kind: pa.DataType) -> pa.DataType:
+    return kind.value_type if pa.types.is_dictionary(kind) else kind

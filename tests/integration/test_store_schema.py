@@ -1,0 +1,272 @@
+"""Migrations, views, queries and retention on the embedded store."""
+
+import argparse
+import json
+import re
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from types import ModuleType
+
+import pyarrow as pa
+import pytest
+from clickhouse_connect.driver.client import Client
+
+from stream_jobs.cli import migrate as migrate_command
+from stream_jobs.cli import query as query_command
+from stream_jobs.errors import ConfigError
+from stream_jobs.store.client import StoreClient
+from stream_jobs.store.migrate import applied_migrations, migrate, pending
+from stream_jobs.store.migrations import Migration, load_migrations
+from stream_jobs.store.queries import named_queries
+from stream_jobs.store.retention import RetentionSettings, apply_retention
+from stream_jobs.store.tables import LEDGER_SIGNS, TABLES, insert
+from stream_jobs.store.views import load_views
+from tests.store_server import StoreProcess, ledger_rows
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StoreProcess]:
+    store = StoreProcess(tmp_path_factory.mktemp("store") / "store").wait_ready()
+    yield store
+    store.kill()
+
+
+@pytest.fixture
+def client(store: StoreProcess) -> Iterator[Client]:
+    """A client on freshly made, empty tables."""
+    with store.connect() as client:
+        names = client.query("SELECT name, engine FROM system.tables WHERE database = 'spendstream'").result_rows
+        for name, engine in sorted(names, key=lambda row: "View" not in row[1]):
+            client.command(f"DROP {'VIEW' if 'View' in engine else 'TABLE'} `{name}`")
+        migrate(store.settings)
+        yield client
+
+
+def command(module: ModuleType, *arguments: str) -> int:
+    """Run a subcommand as `spendstream` does."""
+    parser = argparse.ArgumentParser()
+    module.add_parser(parser.add_subparsers())
+    args = parser.parse_args([module.__name__.rpartition(".")[2], *arguments])
+    return int(args.run(args))
+
+
+def test_the_tables_are_what_the_code_declares(client: Client) -> None:
+    """No drift: each declared column is in the table with a fitting type, and what isn't declared has a DEFAULT."""
+    for table, schema in TABLES.items():
+        live = {row[0]: (row[1], row[2]) for row in client.query(f"DESCRIBE TABLE {table}").result_rows}
+        declared = {field.name: field.type for field in schema}
+        optional = {field.name: field.type for field in LEDGER_SIGNS} if table == "ledger" else {}
+        assert list(declared) == [name for name in live if name not in optional], table
+        for name, kind in (declared | optional).items():
+            assert _fits(kind, live[name][0]), f"{table}.{name}: {kind} and {live[name][0]}"
+        assert all(live[name][1] == "DEFAULT" for name in optional)
+
+
+def _fits(kind: pa.DataType, clickhouse: str) -> bool:
+    plain = re.sub(r"(Nullable|LowCardinality)\(((?:[^()]|\([^()]*\))*)\)", r"\2", clickhouse)
+    if pa.types.is_list(kind):
+        return plain.startswith("Array(") and _fits(kind.value_type, plain[6:-1])
+    expected = {
+        pa.string(): r"String|Enum8\(.*\)",
+        pa.binary(): "String",
+        pa.int64(): "Int64",
+        pa.int32(): "Int32",
+        pa.int8(): "Int8",
+        pa.uint32(): "UInt32",
+        pa.uint64(): "UInt64",
+        pa.float64(): "Float64",
+        pa.bool_(): "Bool",
+        pa.timestamp("us", tz="UTC"): r"DateTime64\(6, 'UTC'\)",
+        pa.timestamp("ms", tz="UTC"): r"DateTime64\(3, 'UTC'\)",
+        pa.decimal128(38, 12): r"Decimal\(38, 12\)",
+        pa.decimal128(38, 18): r"Decimal\(38, 18\)",
+        pa.map_(pa.string(), pa.string()): r"Map\(String, String\)",
+    }[kind]
+    return re.fullmatch(expected, plain) is not None
+
+
+def test_every_insertable_table_remembers_tokens(client: Client) -> None:
+    """A table or a view's target without a deduplication window would count a redo twice."""
+    rows = client.query(
+        "SELECT name, create_table_query FROM system.tables WHERE database = 'spendstream' AND engine LIKE '%MergeTree'"
+    ).result_rows
+    without = [name for name, sql in rows if "non_replicated_deduplication_window = " not in sql]
+    assert without == ["schema_migrations"]
+
+
+def test_running_again_changes_nothing(client: Client, store: StoreProcess) -> None:
+    """The second run applies nothing; what is recorded has number, name, checksum and time."""
+    assert migrate(store.settings) == []
+    applied = applied_migrations(store.settings)
+    assert [(row.number, row.name, row.checksum) for row in applied] == [
+        (migration.number, migration.name, migration.checksum) for migration in load_migrations()
+    ]
+    assert pending(load_migrations(), applied) == []
+
+
+def test_two_runs_at_once_are_harmless(client: Client, store: StoreProcess) -> None:
+    """Both end well, and each migration counts as applied once."""
+    client.command("DROP VIEW cost_1m_feed")
+    client.command("DROP TABLE cost_1m")
+    client.command("TRUNCATE TABLE schema_migrations")
+    with ThreadPoolExecutor(4) as pool:
+        for future in [pool.submit(migrate, store.settings) for _ in range(4)]:
+            future.result()
+    assert len(applied_migrations(store.settings)) == len(load_migrations())
+    insert(client, "ledger", ledger_rows(3), "once")
+    assert client.command("SELECT sum(events) FROM cost_1m") == 3
+
+
+def test_a_cut_migration_is_healed_by_running_again(client: Client, store: StoreProcess) -> None:
+    """A run that dies between two statements of a migration leaves nothing that stops the next one."""
+    first, *_ = load_migrations()
+    broken = [*load_migrations(), Migration(15, "two_steps", "x", ("CREATE TABLE IF NOT EXISTS made (a Int8) "
+              "ENGINE = MergeTree ORDER BY a", "ALTER TABLE nothing MODIFY COMMENT 'x'"))]  # fmt: skip
+    with pytest.raises(Exception, match="nothing"):
+        migrate(store.settings, broken)
+    fixed = [*broken[:-1], replace(broken[-1], statements=(broken[-1].statements[0],))]
+    assert [migration.number for migration in migrate(store.settings, fixed)] == [15]
+    assert first.number == 1
+
+
+def test_a_changed_or_unknown_migration_is_refused(client: Client, store: StoreProcess) -> None:
+    """History that differs from the files stops the run before anything is changed."""
+    first, *rest = load_migrations()
+    with pytest.raises(ConfigError, match=r"0001_ledger\.sql was changed after it was applied"):
+        migrate(store.settings, [replace(first, checksum="other"), *rest])
+    with pytest.raises(ConfigError, match="0014_outcome_ids, which this version does not know"):
+        migrate(store.settings, [first, *rest][:-1])
+
+
+def test_views_and_queries_run_and_add_up(client: Client) -> None:
+    """Every view and every named query works on real rows, and the views by dimension all sum to the ledger."""
+    now = datetime.now(UTC)
+    for number in range(3):
+        rows = ledger_rows(
+            40,
+            first=40 * number,
+            occurred_at=[now - timedelta(hours=n) for n in range(40)],
+            booked_at=now,
+            effective_cost=[Decimal(n + 1) / 1000 for n in range(40)],
+            team=["search", ""][number % 2],
+            unallocated=[["cost_center"]] * 40 if number else [[]] * 40,
+            user_id=[f"u{n % 7}" for n in range(40)],
+        )
+        insert(client, "ledger", rows, f"views-{number}")
+    costs = {"list_cost": [None], "contracted_cost": [None], "effective_cost": [None]}
+    rows = ledger_rows(1, first=900, booked_at=now, occurred_at=now, unpriced_reason="unknown_model", **costs)
+    insert(client, "ledger", rows, "views-unpriced")
+    total = client.command("SELECT sum(effective_cost) FROM ledger")
+    for name in load_views():
+        rows_of_view = client.query(f"SELECT * FROM {name}").result_rows
+        assert rows_of_view or name == "quarantine_open", name
+    for name in ("team", "project", "model", "feature", "customer", "user", "category"):
+        assert client.command(f"SELECT sum(effective_cost) FROM cost_by_{name}") == total, name
+    unpriced = client.query("SELECT unpriced_reason, unpriced_events FROM unpriced_usage").result_rows
+    assert unpriced == [("unknown_model", 1)]
+    for query in (query for query in named_queries().values() if not query.parameters):
+        assert client.query(query.sql).column_names or query.name in ("quarantine", "accounting"), query.name
+    assert client.query(named_queries()["top_requests"].sql).result_rows
+
+
+def test_quarantine_open_hides_what_was_replayed(client: Client) -> None:
+    """A replay is a row of its own; raw bytes come back as they were."""
+    now = datetime.now(UTC)
+    raw = bytes(range(256))
+    base = {"quarantined_at": now, "topic": "usage.events.v1", "topic_id": "t", "partition": 0, "record_timestamp": now,
+            "key": b"\xff", "raw": raw, "raw_size": 256, "raw_sha256": "x", "reason": "not_json"}  # fmt: skip
+    rows = [{**dict.fromkeys(TABLES["quarantine"].names, ""), **base, "offset": offset} for offset in (1, 2)]
+    insert(client, "quarantine", pa.Table.from_pylist(rows, TABLES["quarantine"]), "q")
+    replay = {"replayed_at": now, "topic_id": "t", "partition": 0, "offset": 1, "new_topic": "usage.events.v1",
+              "new_partition": 0, "new_offset": 9, "operator": "me", "note": ""}  # fmt: skip
+    insert(client, "quarantine_replays", pa.Table.from_pylist([replay], TABLES["quarantine_replays"]), "r")
+    assert client.query("SELECT offset FROM quarantine_open").result_rows == [(2,)]
+    assert client.query("SELECT hex(raw) FROM quarantine_open").result_rows == [(raw.hex().upper(),)]
+
+
+def test_retention_is_set_and_can_be_changed(client: Client) -> None:
+    """Every table that grows has a TTL; a second run with other numbers replaces it; fresh rows stay."""
+    insert(client, "ledger", ledger_rows(3, booked_at=datetime.now(UTC)), "keep")
+    for days in (400, 500):
+        expressions = apply_retention(client, RetentionSettings(ledger_days=days))
+        for table in expressions:
+            assert "TTL " in str(client.command(f"SHOW CREATE TABLE {table}")), table
+        assert f"toIntervalDay({days})" in str(client.command("SHOW CREATE TABLE ledger"))
+    insert(client, "ledger", ledger_rows(2, first=50, booked_at=datetime(2024, 1, 1, tzinfo=UTC)), "old")
+    client.command("OPTIMIZE TABLE ledger FINAL")
+    assert client.command("SELECT count() FROM ledger") == 3
+
+
+def test_ids_are_looked_up_in_parts(client: Client, store: StoreProcess) -> None:
+    """Thousands of long ids do not fit into one HTTP parameter; the answer is the same as to one question."""
+    ids = [f"{'x' * 100}-{number}" for number in range(3000)]
+    insert(client, "ledger", ledger_rows(3000, event_id=ids), "many")
+    asked = [*ids, *(f"unknown-{number}'\\" for number in range(2000))]
+    with StoreClient(store.settings) as asking:
+        sql = "SELECT event_id FROM booked_ids WHERE event_id IN {ids:Array(String)}"
+        assert sorted(str(row[0]) for row in asking.rows_for_ids(sql, asked)) == sorted(ids)
+
+
+def test_query_command(client: Client, store: StoreProcess, capfd: pytest.CaptureFixture[str]) -> None:
+    """Decimals are exact in the table and strings in JSON; more than 1,000 rows are cut with a word about it."""
+    insert(client, "ledger", ledger_rows(1, list_cost=Decimal("12345678901234.000000000001")), "one")
+
+    def run(*arguments: str) -> int:
+        return command(query_command, *arguments, "--url", store.url)
+
+    assert run("SELECT event_id, list_cost, input_tokens FROM ledger") == 0
+    assert "12345678901234.000000000001" in capfd.readouterr().out
+    assert run("--json", "SELECT event_id, list_cost, input_tokens FROM ledger") == 0
+    row = json.loads(capfd.readouterr().out)
+    assert row == {"event_id": "e0", "list_cost": "12345678901234.000000000001", "input_tokens": 1000}
+    assert run("SELECT number FROM numbers(1500)") == 0
+    shown = capfd.readouterr()
+    assert "only the first 1000 rows" in shown.err
+    assert "│    999 │" in shown.out
+    assert "1000" not in shown.out
+    assert run("--format", "CSVWithNames", "SELECT 1 AS a") == 0
+    assert capfd.readouterr().out == '"a"\n1\n'
+    assert run("SELECT {a:String} AS b", "--param", "a=it's") == 0
+    assert "it's" in capfd.readouterr().out
+    assert run("--name", "top_features") == 0
+    assert "effective_cost" in capfd.readouterr().out
+    with pytest.raises(ConfigError, match="top_features: The ten most expensive"):
+        run("--name", "nothing")
+
+
+def test_migrate_command(
+    client: Client, store: StoreProcess, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """--status and --dry-run change nothing; a run applies, sets the retention and says so."""
+    monkeypatch.setenv("SPENDSTREAM_CLICKHOUSE_PORT", str(store.port))
+    monkeypatch.setenv("SPENDSTREAM_CLICKHOUSE_USER", "spendstream")
+    monkeypatch.setenv("SPENDSTREAM_CLICKHOUSE_PASSWORD_FILE", str(store.folder / "credentials"))
+    client.command("DROP VIEW cost_1m_feed")
+    client.command("DROP TABLE cost_1m")
+    client.command("TRUNCATE TABLE schema_migrations")
+
+    def run(*arguments: str) -> int:
+        return command(migrate_command, *arguments)
+
+    assert run("--dry-run") == 0
+    assert "CREATE TABLE IF NOT EXISTS cost_1m" in capfd.readouterr().out
+    assert client.command("EXISTS TABLE cost_1m") == 0
+    assert run() == 0
+    assert "14 migrations applied" in capfd.readouterr().out
+    assert run("--status", "--json") == 0
+    rows = [json.loads(line) for line in capfd.readouterr().out.splitlines()]
+    assert len(rows) == 14
+    assert all(row["applied_at"] for row in rows)
+    assert "TTL" in str(client.command("SHOW CREATE TABLE cost_1m"))
+
+
+def test_the_files_are_found_from_any_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The working directory does not matter; a folder without migrations is an error, not a success."""
+    monkeypatch.chdir(tmp_path)
+    assert load_migrations()
+    with pytest.raises(ConfigError, match=r"no \.sql files found"):
+        load_migrations(tmp_path)

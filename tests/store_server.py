@@ -1,0 +1,135 @@
+"""The embedded store as a process of a test's own, and ledger rows to put into it."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+from urllib.error import URLError
+from urllib.request import urlopen
+
+import pyarrow as pa
+from clickhouse_connect.driver.client import Client
+
+from stream_jobs.embedded.ports import free_port
+from stream_jobs.store.client import connect
+from stream_jobs.store.migrate import migrate
+from stream_jobs.store.settings import ClickHouseSettings
+from stream_jobs.store.tables import ledger_schema
+
+START_TIMEOUT_S = 60.0
+BOOKED_AT = datetime(2026, 11, 20, 12, 0, 0, 123456, tzinfo=UTC)
+
+
+class StoreProcess:
+    """`python -m stream_jobs.store.server` on a free port."""
+
+    def __init__(self, folder: Path, *, port: int | None = None, options: Sequence[str] = ()) -> None:
+        self.folder = folder
+        self.port = port or free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.log = folder.parent / f"{folder.name}-{self.port}.log"
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                [
+                    *[sys.executable, "-m", "stream_jobs.store.server"],
+                    *["--path", str(folder), "--port", str(self.port), *options],
+                ],
+                stdout=log,
+                stderr=log,
+                stdin=subprocess.DEVNULL,
+            )
+
+    def wait_ready(self) -> "StoreProcess":
+        deadline = time.monotonic() + START_TIMEOUT_S
+        while True:
+            try:
+                with urlopen(f"{self.url}/readyz", timeout=5) as response:
+                    if response.status == 200:
+                        return self
+            except (URLError, ConnectionError, TimeoutError):
+                pass
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                self.kill()
+                raise AssertionError(f"the store did not start:\n{self.log.read_text()}")
+            time.sleep(0.02)
+
+    @property
+    def settings(self) -> ClickHouseSettings:
+        """As the user who may write."""
+        return ClickHouseSettings(port=self.port, user="spendstream", password_file=self.folder / "credentials")
+
+    @property
+    def read_settings(self) -> ClickHouseSettings:
+        return ClickHouseSettings(port=self.port)
+
+    def migrated(self) -> "StoreProcess":
+        migrate(self.settings)
+        return self
+
+    def connect(self) -> Client:
+        return connect(self.settings)
+
+    def stop(self) -> int:
+        """The exit code after SIGTERM."""
+        if self.process.poll() is None:
+            self.process.terminate()
+        return self.process.wait(30)
+
+    def kill(self) -> None:
+        if self.process.poll() is None:
+            os.kill(self.process.pid, signal.SIGKILL)
+        self.process.wait(30)
+
+
+def ledger_rows(count: int = 1, *, first: int = 0, **columns: Any) -> pa.Table:
+    """Ledger rows with ids e<first>, ...: priced charges, unless a column says otherwise (one value or one per row)."""
+    values: dict[str, Any] = {
+        "event_id": [f"e{number}" for number in range(first, first + count)],
+        "entry_kind": "charge",
+        "occurred_at": BOOKED_AT,
+        "booked_at": BOOKED_AT,
+        "source": "test",
+        "kind": "tokens",
+        "provider": "openai",
+        "model": "gpt-4o",
+        "project": "apollo",
+        "team": "search",
+        "input_tokens": 1000,
+        "output_tokens": 10,
+        "list_cost": Decimal("0.0026"),
+        "contracted_cost": Decimal("0.0026"),
+        "effective_cost": Decimal("0.0026"),
+        "topic_id": "topic",
+        "offset": list(range(first, first + count)),
+    } | columns
+    return pa.table(
+        [_column(field, values.get(field.name), count) for field in ledger_schema()],
+        schema=ledger_schema(),
+    )
+
+
+def _column(field: pa.Field, value: Any, count: int) -> pa.Array:
+    if value is None:
+        value = _absent(field)
+    per_row = isinstance(value, list)
+    if pa.types.is_list(field.type):  # one list for every row, or a list of lists
+        per_row = bool(value) and isinstance(value[0], list)
+    return pa.array(value if per_row else [value] * count, field.type)
+
+
+def _absent(field: pa.Field) -> Any:
+    """Texts and lists are empty, numbers NULL, where the table has no NULL they are zero."""
+    if pa.types.is_string(field.type):
+        return ""
+    if pa.types.is_list(field.type):
+        return []
+    if pa.types.is_map(field.type):
+        return {}
+    not_null: Mapping[str, Any] = {"revision": 0, "partition": 0, "avoided_cost": Decimal(0), "cached_response": False}
+    return not_null.get(field.name)

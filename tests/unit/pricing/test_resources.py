@@ -1,0 +1,144 @@
+"""What rate cards price: GPU and CPU seconds, and metered SKUs."""
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from spendstream_schemas import UnpricedReason
+from stream_jobs.pricing.book import PriceBook
+from stream_jobs.pricing.overlays import OverlayFile
+from stream_jobs.pricing.rate_cards import RateCardFile, accelerator_key
+from stream_jobs.pricing.result import Pricing
+from tests.unit.pricing.events import event
+
+USD = 10**12
+CARD: dict[str, Any] = {
+    "provider": "acme", "names": ["acme-cloud"], "source": "https://example.com", "checked": "2026-11-21",
+    "accelerators": [
+        {"names": ["H100", "H100-80GB"], "usd_per_hour": 10, "purchase_options": {
+            "spot": {"percent_off": 70}, "committed": {"usd_per_hour": 6}}},
+        {"names": ["H100"], "regions": ["eu-1"], "usd_per_hour": 12},
+        {"names": ["H100"], "regions": ["eu-1"], "instance_types": ["big.8"], "usd_per_hour": 11, "cpu_included": True},
+        {"names": ["V100"], "regions": ["eu-1"], "usd_per_hour": 3},
+        {"names": ["T4"], "valid_from": "2026-01-01", "valid_to": "2026-02-01", "usd_per_hour": 1},
+    ],
+    "cpus": [{"usd_per_hour": 1}],
+    "skus": [
+        {"sku": "storage", "unit": "GB-month", "usd_per_unit": 2},
+        {"sku": "storage", "unit": "GB-month", "usd_per_unit": 3, "regions": ["eu-1"]},
+    ],
+}  # fmt: skip
+
+
+def book(overlays: list[dict[str, Any]] | None = None) -> PriceBook:
+    files = [OverlayFile.model_validate({"overlays": overlays})] if overlays else []
+    return PriceBook.of(card_files=[RateCardFile.model_validate(CARD)], overlay_files=files)
+
+
+def compute(book_: PriceBook, accelerator: str | None = "H100", **fields: Any) -> Pricing:
+    """An hour of one GPU unless said otherwise."""
+    usage = {"kind": "compute", "accelerator": accelerator, "purchase_option": fields.pop("option", "on_demand")}
+    for name in ("gpu_seconds", "cpu_seconds", "instance_type"):
+        if name in fields:
+            usage[name] = fields.pop(name)
+    if accelerator is not None:
+        usage.setdefault("gpu_seconds", 3600)
+    return book_.price(event(usage, provider="acme-cloud", **fields))
+
+
+def test_an_hour_costs_the_hourly_price() -> None:
+    """Per device second, exactly."""
+    pricing = compute(book())
+    assert (pricing.list_cost, pricing.contracted_cost, pricing.effective_cost) == (10 * USD, 10 * USD, 10 * USD)
+    assert pricing.lines[0].sku == "acme/h100/gpu_hour"
+    assert pricing.lines[0].meter == "gpu_seconds"
+    assert compute(book(), gpu_seconds="0.000001").list_cost == 2_778  # 2777.7 pico-USD
+
+
+def test_spot_is_paid_at_spot_and_committed_is_spread() -> None:
+    """List is on demand; spot is what we pay; a commitment shows in effective cost only."""
+    spot, committed = (compute(book(), option=option) for option in ("spot", "committed"))
+    assert (spot.list_cost, spot.contracted_cost, spot.effective_cost) == (10 * USD, 3 * USD, 3 * USD)
+    assert (committed.list_cost, committed.contracted_cost, committed.effective_cost) == (10 * USD, 10 * USD, 6 * USD)
+    assert compute(book(), option="reserved").reason is UnpricedReason.NO_PRICE_FOR_CONDITION
+
+
+def test_the_closest_place_wins() -> None:
+    """Instance type before region before anywhere."""
+    assert compute(book(), region="us-9").list_cost == 10 * USD
+    assert compute(book(), region="EU-1").list_cost == 12 * USD
+    assert compute(book(), region="eu-1", instance_type="big.8").list_cost == 11 * USD
+    assert compute(book(), "V100", region="us-9").reason is UnpricedReason.NO_PRICE_FOR_CONDITION
+
+
+def test_vcpu_seconds_cost_extra_unless_the_instance_includes_them() -> None:
+    """An included vCPU is a line of its own that costs nothing: it is visible that it was counted."""
+    assert compute(book(), cpu_seconds=7200).list_cost == 12 * USD
+    included = compute(book(), region="eu-1", instance_type="big.8", cpu_seconds=7200)
+    assert included.list_cost == 11 * USD
+    assert [line.meter for line in included.lines] == ["gpu_seconds", "cpu_seconds"]
+    assert compute(book(), None, cpu_seconds=1800).list_cost == USD // 2
+
+
+@pytest.mark.parametrize(
+    ("accelerator", "fields", "expected"),
+    [
+        ("B200", {}, UnpricedReason.UNKNOWN_ACCELERATOR),
+        ("H100-PCIE", {}, UnpricedReason.UNKNOWN_ACCELERATOR),
+        ("T4", {}, UnpricedReason.NO_PRICE_AT_TIME),
+        ("H100", {"service_tier": "batch"}, UnpricedReason.NO_PRICE_FOR_TIER),
+        ("H100", {"conditions": {"speed": "fast"}}, UnpricedReason.NO_PRICE_FOR_CONDITION),
+        ("H100", {"tool_calls": {"web_search": 1}}, UnpricedReason.NO_PRICE_FOR_TOOL),
+    ],
+)
+def test_compute_without_a_rate_says_why(accelerator: str, fields: dict[str, Any], expected: UnpricedReason) -> None:
+    """Nothing is priced as a neighbour, and nothing that the card doesn't know is ignored."""
+    assert compute(book(), accelerator, **fields).reason is expected
+
+
+def test_spellings_of_a_device_are_one_device_and_sizes_are_not() -> None:
+    """An A100 of 40 GB costs half of one of 80."""
+    assert accelerator_key("NVIDIA A100 80GB") == accelerator_key("a100-80gb") == accelerator_key("A100_80GB")
+    assert accelerator_key("A100") != accelerator_key("A100-80GB")
+
+
+def test_a_sku_is_priced_per_its_unit() -> None:
+    """Units are compared, never converted."""
+
+    def metered(sku: str, unit: str, **fields: Any) -> Pricing:
+        return book().price(
+            event({"kind": "metered", "sku": sku, "quantity": "1.5", "unit": unit}, provider="acme", **fields)
+        )
+
+    assert metered("storage", "GB-month").list_cost == 3 * USD
+    assert metered("Storage", "gb-month", region="eu-1").list_cost == 45 * USD // 10
+    assert metered("storage", "GiB-month").reason is UnpricedReason.UNIT_MISMATCH
+    assert metered("egress", "GB").reason is UnpricedReason.UNKNOWN_SKU
+    assert metered("storage", "GB-month").lines[0].quantity == Decimal("1.5")
+
+
+def test_overlays_act_on_rate_cards_too() -> None:
+    """A contract per GPU hour, and a percentage for everything of the provider."""
+    prices = book([
+        {"name": "gpu", "contract": {"gpu_hour": 7}, "scope": {"provider": "acme", "models": ["h100"]}},
+        {"name": "all", "discount_percent": 50, "scope": {"provider": "acme"}},
+    ])  # fmt: skip
+    assert compute(prices).contracted_cost == 7 * USD
+    assert compute(prices, None, cpu_seconds=3600).contracted_cost == USD // 2
+    sku = {"kind": "metered", "sku": "storage", "quantity": 1, "unit": "GB-month"}
+    assert prices.price(event(sku, provider="acme")).contracted_cost == USD
+
+
+def test_a_later_card_overrides_an_earlier_one() -> None:
+    """The operator's own card stands above the built-in one."""
+    mine = {**CARD, "accelerators": [{"names": ["H100"], "usd_per_hour": 1}]}
+    files = [RateCardFile.model_validate(file) for file in (CARD, mine)]
+    assert compute(PriceBook.of(card_files=files)).list_cost == USD
+
+
+def test_the_built_in_cards_price_common_gpus() -> None:
+    """AWS H100 on demand and spot."""
+    usage = {"kind": "compute", "accelerator": "H100", "purchase_option": "spot", "gpu_seconds": 3600}
+    pricing = PriceBook.load().price(event(usage, provider="aws"))
+    assert (pricing.list_cost, pricing.contracted_cost) == (1236 * USD // 100, 3708 * USD // 1000)

@@ -1,0 +1,227 @@
+"""`tracking`: one event per call, however the call ends."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import pytest
+
+import spendstream
+from spendstream.stats import Counters
+from spendstream.tracking import TrackingMixin
+from spendstream_schemas import OutcomeEvent, TokenUsage, UsageEvent
+
+RESPONSE = {
+    "id": "chatcmpl-1",
+    "object": "chat.completion",
+    "model": "gpt-4o-2024-08-06",
+    "usage": {"prompt_tokens": 100, "completion_tokens": 20, "total_tokens": 120},
+}
+CHUNKS: list[dict[str, Any]] = [
+    {"id": "chatcmpl-2", "object": "chat.completion.chunk", "model": "gpt-4o-2024-08-06", "choices": [{"delta": {}}]},
+    {"id": "chatcmpl-2", "object": "chat.completion.chunk", "model": "gpt-4o-2024-08-06", "choices": [{"delta": {}}]},
+    {"id": "chatcmpl-2", "object": "chat.completion.chunk", "choices": [], "usage": RESPONSE["usage"]},
+]
+ASKED: dict[str, Any] = {"provider": "openai", "model": "gpt-4o"}
+
+
+class Recorder(TrackingMixin):
+    """The tracking side of a producer, with a list in place of the broker."""
+
+    source = "svc"
+
+    def __init__(self) -> None:
+        self._counters = Counters()
+        self.events: list[UsageEvent] = []
+
+    def emit(self, event: UsageEvent | OutcomeEvent) -> bool:
+        assert isinstance(event, UsageEvent)
+        self.events.append(event)
+        return True
+
+    @property
+    def only(self) -> UsageEvent:
+        (event,) = self.events
+        return event
+
+
+@pytest.fixture
+def recorder() -> Recorder:
+    return Recorder()
+
+
+def tokens(event: UsageEvent) -> tuple[int | None, int | None]:
+    assert isinstance(event.usage, TokenUsage)
+    return event.usage.input_tokens, event.usage.output_tokens
+
+
+def test_a_call_becomes_an_event(recorder: Recorder) -> None:
+    """Usage and served model from the response, attribution from context and call, latency from the clock."""
+    with (
+        spendstream.attribution(project="p", feature="outer"),
+        recorder.track(**ASKED, feature="inner", trace_id="t", labels={"a": "b"}) as call,
+    ):
+        assert call.record(RESPONSE) is RESPONSE
+    event = recorder.only
+    assert tokens(event) == (100, 20)
+    assert (event.model, event.response_model, event.response_id) == ("gpt-4o", "gpt-4o-2024-08-06", "chatcmpl-1")
+    assert (event.attribution.project, event.attribution.feature) == ("p", "inner")
+    assert (event.status, event.trace_id, event.event_id, event.source) == ("ok", "t", call.event_id, "svc")
+    assert event.latency_ms is not None
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (ValueError, "error"),
+        (TimeoutError, "error"),
+        (asyncio.CancelledError, "cancelled"),
+        (KeyboardInterrupt, "cancelled"),
+        (GeneratorExit, "cancelled"),
+    ],
+)
+def test_a_failed_call_is_emitted_and_its_error_passes(
+    recorder: Recorder, error: type[BaseException], status: str
+) -> None:
+    """The service sees its own exception; the event has no usage and says how it ended."""
+    with pytest.raises(error), recorder.track(**ASKED):
+        raise error
+    assert recorder.only.status == status
+    assert tokens(recorder.only) == (None, None)
+
+
+def test_a_stream_read_to_its_end(recorder: Recorder) -> None:
+    """The chunks pass unchanged; the event carries the usage of the last one."""
+    with recorder.track(**ASKED) as call:
+        assert list(call.wrap_stream(iter(CHUNKS))) == CHUNKS
+    assert (recorder.only.status, tokens(recorder.only)) == ("ok", (100, 20))
+
+
+def test_a_stream_that_is_left_early_is_cancelled(recorder: Recorder) -> None:
+    """What is known by then is emitted: the served model, no usage."""
+    with recorder.track(**ASKED) as call:
+        for _ in call.wrap_stream(iter(CHUNKS)):
+            break
+    assert (recorder.only.status, tokens(recorder.only)) == ("cancelled", (None, None))
+    assert recorder.only.response_model == "gpt-4o-2024-08-06"
+
+
+def test_a_stream_that_outlives_the_block_keeps_the_call_open(recorder: Recorder) -> None:
+    """Returned from the block and read later: one event, at the stream's end, with its usage."""
+
+    def ask() -> Iterator[Any]:
+        with recorder.track(**ASKED) as call:
+            stream: Iterator[Any] = call.wrap_stream(iter(CHUNKS))
+            return stream
+
+    stream = ask()
+    assert recorder.events == []
+    assert list(stream) == CHUNKS
+    assert (recorder.only.status, tokens(recorder.only)) == ("ok", (100, 20))
+
+
+def test_a_stream_that_is_forgotten_is_cancelled(recorder: Recorder) -> None:
+    """Never read at all: still one event."""
+    with recorder.track(**ASKED) as call:
+        stream = call.wrap_stream(iter(CHUNKS))
+    assert recorder.events == []
+    del stream
+    assert recorder.only.status == "cancelled"
+
+
+def test_a_stream_that_breaks_is_an_error(recorder: Recorder) -> None:
+    """The connection fails in the middle: the error passes, the event says so."""
+
+    def broken() -> Iterator[Any]:
+        yield CHUNKS[0]
+        raise ConnectionError
+
+    with pytest.raises(ConnectionError), recorder.track(**ASKED) as call:
+        list(call.wrap_stream(broken()))
+    assert recorder.only.status == "error"
+
+
+def test_decorated_functions(recorder: Recorder) -> None:
+    """Plain and generator functions: one event per call, return values untouched."""
+
+    @recorder.track(**ASKED)
+    def ask() -> dict[str, Any]:
+        """Asks."""
+        return RESPONSE
+
+    @recorder.track(**ASKED)
+    def stream() -> Iterator[Any]:
+        yield from CHUNKS
+
+    assert ask() is RESPONSE
+    assert ask.__doc__ == "Asks."
+    assert list(stream()) == CHUNKS
+    cut = stream()
+    next(cut)
+    cut.close()  # type: ignore[attr-defined]
+    assert [event.status for event in recorder.events] == ["ok", "ok", "cancelled"]
+    assert len({event.event_id for event in recorder.events}) == 3
+
+
+def test_decorated_coroutines(recorder: Recorder) -> None:
+    """Async functions and generators, concurrent and cancelled: one event per call."""
+
+    @recorder.track(**ASKED)
+    async def ask(wait: bool) -> dict[str, Any]:
+        if wait:
+            await asyncio.Event().wait()
+        return RESPONSE
+
+    @recorder.track(**ASKED)
+    async def stream() -> AsyncIterator[Any]:
+        for chunk in CHUNKS:
+            yield chunk
+
+    async def main() -> None:
+        assert list(await asyncio.gather(ask(False), ask(False))) == [RESPONSE, RESPONSE]
+        assert [chunk async for chunk in stream()] == list(CHUNKS)
+        task = asyncio.create_task(ask(True))
+        await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        cut = stream()
+        await anext(cut)
+        await cut.aclose()  # type: ignore[attr-defined]
+        async with recorder.track(**ASKED) as call:
+            call.record(RESPONSE)
+
+    asyncio.run(main())
+    assert [event.status for event in recorder.events] == ["ok", "ok", "ok", "cancelled", "cancelled", "ok"]
+    assert len({event.event_id for event in recorder.events}) == 6
+
+
+@pytest.mark.parametrize("response", [None, 5, object(), {"usage": {"prompt_tokens": -5}}, {"usage": "many"}])
+def test_a_response_that_cannot_be_read_is_counted(recorder: Recorder, response: Any) -> None:
+    """The call went well, so its event goes out, without usage: unpriced and seen, not lost."""
+    with recorder.track(**ASKED) as call:
+        assert call.record(response) is response
+    assert (recorder.only.status, tokens(recorder.only)) == ("ok", (None, None))
+    assert sum(recorder._counters.keyed()[2].values()) == 1
+
+
+def test_fields_that_break_the_contract_are_left_out(recorder: Recorder) -> None:
+    """A wrong extra field costs the extra fields, not the usage."""
+    with recorder.track(**ASKED, region="r" * 500) as call:
+        call.record(RESPONSE)
+        call.set(nonsense=1)
+    assert tokens(recorder.only) == (100, 20)
+    assert recorder.only.region is None
+
+
+def test_a_provider_without_an_adapter(recorder: Recorder) -> None:
+    """The usage can be stated; recording is counted as unreadable."""
+    with recorder.track(provider="inhouse", model="m") as call:
+        call.record_usage(TokenUsage(kind="tokens", input_tokens=7), region="eu")
+    assert (tokens(recorder.only), recorder.only.region) == ((7, None), "eu")
+
+
+def test_a_misspelt_keyword_is_a_programming_error(recorder: Recorder) -> None:
+    """Raised where it was written, before the call starts."""
+    with pytest.raises(TypeError, match="featur"):
+        recorder.track(**ASKED, featur="x")
