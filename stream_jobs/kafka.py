@@ -32,6 +32,7 @@ def librdkafka_config(kafka: KafkaSettings) -> dict[str, Any]:
     config: dict[str, Any] = {
         "log_level": 0,  # what fails is raised; librdkafka would also print it
         "bootstrap.servers": kafka.bootstrap_servers,
+        "client.id": kafka.client_id,
         "security.protocol": kafka.security_protocol,
         "sasl.mechanism": kafka.sasl_mechanism,
         "sasl.username": kafka.sasl_username,

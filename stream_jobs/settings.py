@@ -57,6 +57,9 @@ class KafkaSettings(BaseSettings):
     bootstrap_servers: Annotated[str, Field(description="Brokers to start from: host:port,host:port.")] = (
         "127.0.0.1:9092"
     )
+    client_id: Annotated[
+        str, Field(min_length=1, max_length=255, description="Name under which brokers know our connections.")
+    ] = "spendstream"
     security_protocol: Annotated[
         Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"],
         Field(description="PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL."),

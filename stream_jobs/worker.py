@@ -71,6 +71,7 @@ class JobsWorker:
             ClickHouseBlocks(self._store),
             broker_urls=broker_urls(kafka),
             faust_options={
+                "broker_client_id": kafka.client_id,
                 "broker_credentials": faust_credentials(kafka),
                 "broker_session_timeout": pipeline.session_timeout_s,
                 "broker_heartbeat_interval": pipeline.session_timeout_s / 3,

@@ -39,10 +39,14 @@ def tansu_binary(work_dir: Path) -> Path:
 
 
 class TansuBroker:
-    """One broker process on loopback. `start` returns when it answers; `stop` is safe to call twice."""
+    """One broker process on loopback. `start` returns when it answers; `stop` is safe to call twice.
 
-    def __init__(self, port: int, work_dir: Path) -> None:
+    `advertised_port` is the one that clients are told to use, where that is another one.
+    """
+
+    def __init__(self, port: int, work_dir: Path, advertised_port: int | None = None) -> None:
         self.port = port
+        self._advertised = f"tcp://{LOOPBACK}:{advertised_port or port}"
         self.address = f"{LOOPBACK}:{port}"
         self._work_dir = work_dir
         self._process: subprocess.Popen[bytes] | None = None
@@ -64,7 +68,7 @@ class TansuBroker:
                     "--listener-url",
                     url,
                     "--advertised-listener-url",
-                    url,
+                    self._advertised,
                     "--storage-engine",
                     "memory://tansu/",
                 ],

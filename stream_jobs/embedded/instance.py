@@ -150,10 +150,11 @@ def find_clickhouse(
     )
 
 
-def embedded_kafka(address: str) -> KafkaSettings:
+def embedded_kafka(address: str, client_id: str = "spendstream-tools") -> KafkaSettings:
     """The embedded broker speaks plain text on loopback, whatever the environment says about another one."""
     return KafkaSettings(
         bootstrap_servers=address,
+        client_id=client_id,
         security_protocol="PLAINTEXT",
         sasl_mechanism=None,
         sasl_username=None,

@@ -18,6 +18,7 @@ from stream_jobs.blocks.progress import booked_to
 from stream_jobs.embedded.broker import TansuBroker
 from stream_jobs.embedded.child import Child
 from stream_jobs.embedded.datadir import DataDir
+from stream_jobs.embedded.gate import Gate
 from stream_jobs.embedded.instance import WRITER, Instance, embedded_kafka, register, unregister
 from stream_jobs.embedded.ports import LOOPBACK, claim_port, free_port
 from stream_jobs.errors import SpendstreamError
@@ -36,6 +37,7 @@ START_TIMEOUT_S = 60.0
 DRAIN_TIMEOUT_S = 60.0
 RESTART_BACKOFF_S = 2.0
 SCRAPE_TIMEOUT_S = 2.0
+SETTLE_S = 0.2  # until the broker has worked off what was forwarded to it
 EMBEDDED_SESSION_TIMEOUT_S = 4
 
 
@@ -56,7 +58,9 @@ class Embedded:
         self._ports = ports
         self._config_dir = config_dir
         self._ready = False
+        self._client_id = f"spendstream-embedded-{secrets.token_hex(8)}"
         self._broker: TansuBroker | None = None
+        self._gate: Gate | None = None
         self._store: Child | None = None
         self._worker: Child | None = None
         self._worker_url = ""
@@ -85,16 +89,18 @@ class Embedded:
         progress("applying migrations")
         self._migrate()
         progress("starting the Kafka-compatible broker (Tansu)")
-        self._broker = TansuBroker(kafka_port, self._dir.broker)
-        self._broker.start()
-        self._kafka = embedded_kafka(self._broker.address)
-        ensure_topics(self._kafka, topic_specs(embedded=True))
+        self._broker = TansuBroker(free_port(), self._dir.broker, advertised_port=kafka_port)
+        self._gate = Gate(kafka_port, self._broker.port, self._client_id)
+        self._gate.start()
+        self._kafka = embedded_kafka(f"{LOOPBACK}:{kafka_port}", self._client_id)
+        self._start_broker()
         progress("starting the jobs: " + ", ".join(JOBS))
         self._worker = self._start_worker()
+        self._gate.release()
         self.instance = Instance(
             pid=os.getpid(),
             data_dir=str(self._dir.path),
-            kafka=self._broker.address,
+            kafka=self._kafka.bootstrap_servers,
             clickhouse_http=self._clickhouse_url,
             http=self._health.url,
             credentials=str(self._dir.credentials),
@@ -103,6 +109,12 @@ class Embedded:
         register(self.instance)
         self._ready = True
         return self.instance
+
+    def _start_broker(self) -> None:
+        assert self._broker is not None
+        self._broker.start()
+        # Before anybody else comes in: the broker would make a topic with its own defaults for the first who asks.
+        ensure_topics(self._kafka, topic_specs(embedded=True))
 
     def _write_credentials(self) -> None:
         if not self._dir.credentials.exists():
@@ -132,6 +144,7 @@ class Embedded:
         port = free_port()
         environment = {
             "SPENDSTREAM_KAFKA_BOOTSTRAP_SERVERS": self._kafka.bootstrap_servers,
+            "SPENDSTREAM_KAFKA_CLIENT_ID": self._client_id,
             "SPENDSTREAM_CLICKHOUSE_URL": self._clickhouse_url,
             "SPENDSTREAM_CLICKHOUSE_USER": WRITER,
             "SPENDSTREAM_CLICKHOUSE_PASSWORD_FILE": str(self._dir.credentials),
@@ -169,8 +182,8 @@ class Embedded:
             self._store.start()
         if self._broker is not None and not self._broker.running():
             log.error("the broker stopped; what it held and was not booked is gone unless its senders hold it")
-            self._broker.start()
-            ensure_topics(self._kafka, topic_specs(embedded=True))
+            self._hold()
+            self._start_broker()
             if self._worker is not None:
                 self._worker.stop()  # its group and offsets went with the broker
         if self._worker is not None and self._worker.exit_code() is not None:
@@ -178,6 +191,12 @@ class Embedded:
             self._worker.stop()
             time.sleep(RESTART_BACKOFF_S)
             self._worker.start()
+        if self._gate is not None:
+            self._gate.release()
+
+    def _hold(self) -> None:
+        if self._gate is not None:
+            self._gate.hold()
 
     def unbooked(self) -> int:
         """Records in the broker that are not in a finished block yet. Raises when broker or store do not answer."""
@@ -193,7 +212,9 @@ class Embedded:
         return missing
 
     def _drain(self) -> None:
-        """Wait until everything in the broker is booked: it forgets when it stops."""
+        """Hold the clients out and book everything the broker has taken: it forgets when it stops."""
+        self._hold()
+        time.sleep(SETTLE_S)
         deadline = time.monotonic() + DRAIN_TIMEOUT_S
         missing = None
         while time.monotonic() < deadline:
@@ -216,6 +237,8 @@ class Embedded:
         if self._worker is not None:
             self._worker.stop()
         self._log_ends = None  # before its broker goes, or librdkafka complains
+        if self._gate is not None:
+            self._gate.stop()
         if self._broker is not None:
             self._broker.stop()
         if self._store is not None:

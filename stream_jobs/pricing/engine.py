@@ -132,7 +132,7 @@ class Engine:
         facts = self._facts(event, provider, tier)
         scope = self._overlays.scope_of(event)
 
-        # Which id is meant may change with time (aliases that moved): these are all its meanings, from the first one on.
+        # Which id is meant may change with time (aliases that moved): these are its meanings, from the first one on.
         moves = sorted(set(self._catalog.alias_boundaries(provider, model, response_model)))
         meanings = [self._catalog.identify(provider, model, response_model, at) for at in (_EVER, *moves)]
         if len(meanings) == 1 and isinstance(meanings[0], Missing):

@@ -81,9 +81,6 @@ class Providers:
         """The provider id of a name that clients use."""
         return self._ids.get(name)
 
-    def is_empty_name(self, provider: str) -> bool:
-        return not self._data.names.get(provider)
-
     def without_prefix(self, provider: str, ref: str) -> str:
         for prefix in self._data.id_prefixes.get(provider, ()):
             if ref.startswith(prefix):

@@ -282,3 +282,11 @@ def test_hostile_names_don_t_grow_the_book(monkeypatch: pytest.MonkeyPatch) -> N
         assert not small.price(token_event(f"gpt-{n}-invented", PLAIN)).priced
         assert small.price(token_event("gpt-4o", PLAIN, region=f"r{n}")).priced
     assert small.engine.cached() <= 10
+
+
+def test_images_cost_what_text_costs_only_where_that_is_declared() -> None:
+    """Gemini's price list says so; nobody says so of GPT-4o."""
+    usage = {"input_tokens": 10, "output_tokens": 0, "input_image_tokens": 4}
+    gemini = book().price(token_event("gemini-2.5-flash", usage, provider="google"))
+    assert gemini.list_cost == 10 * 300_000
+    assert reason("gpt-4o", usage) is UnpricedReason.NO_PRICE_FOR_METER

@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, given, settings
 
 from spendstream_schemas import UsageEvent
 from stream_jobs.pricing.book import PriceBook
+from stream_jobs.pricing.catalog import Identity
 from tests.unit.pricing import oracle
 from tests.unit.pricing.differences import classify
 from tests.unit.pricing.events import token_event
@@ -33,6 +34,23 @@ def _theirs(one: UsageEvent) -> Decimal | None:
 def test_price_equals_genai_prices_or_differs_as_declared(one: UsageEvent) -> None:
     """Any model, usage, tier and instant: the same to the last digit, or a declared difference."""
     classify(one, base_book().price(one), _theirs(one))
+
+
+@cache
+def full_book() -> PriceBook:
+    return PriceBook.load()
+
+
+@given(one=events())
+@settings(max_examples=500, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_every_other_difference_is_a_correction_that_speaks(one: UsageEvent) -> None:
+    """The shipped book gives another cost than the base data only where an entry says so for that model and instant."""
+    full = full_book().price(one)
+    if full.list_cost == base_book().price(one).list_cost:
+        return
+    identity = full_book().catalog.identify(one.provider, one.model, None, one.occurred_at)
+    assert isinstance(identity, Identity)
+    assert any(entry.speaks_at(one.occurred_at) for entry in identity.entries) or identity.own.endswith("-latest")
 
 
 def test_plain_text_agrees_for_every_id_of_the_base_data() -> None:
