@@ -10,24 +10,27 @@ STAMP := $(VENV)/.installed
 .PHONY: help install demo test lint format bench wheel-check schemas clean
 
 help: ## show this list
+	@echo "spendstream: what every AI request costs, and who for. Start with: make demo"
+	@echo
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "spendstream needs Python 3.11 or newer; run: make PYTHON=/path/to/python3.11 install"; exit 1; }
-	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); echo "Python's venv module is missing. On Debian: apt-get install python3-venv"; exit 1; }
+	@$(PYTHON) -m venv $(VENV) 2>/dev/null || { rm -rf $(VENV); uv venv --quiet --python $(PYTHON) $(VENV) 2>/dev/null; } || { echo "Python's venv module is missing. On Debian: apt-get install python3-venv"; exit 1; }
 
 $(STAMP): $(BIN)/python pyproject.toml uv.lock
-	@command -v uv >/dev/null 2>&1 || test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	@command -v uv >/dev/null 2>&1 || test -x $(BIN)/uv || { echo "installing uv into $(VENV)"; $(BIN)/python -m pip install --quiet --disable-pip-version-check uv; }
+	@echo "installing into $(VENV) what uv.lock pins"
 	@# --inexact: keep the uv that was installed into the environment itself
 	@$(UV) sync --frozen --quiet --inexact --python $(BIN)/python
 	@touch $@
 
-install: $(STAMP) ## make .venv with everything, as pinned in uv.lock
+install: $(STAMP) ## make .venv with everything that uv.lock pins
 
-demo: $(STAMP) ## an hour of simulated AI traffic with an incident, through the whole pipeline, in under two minutes
+demo: $(STAMP) ## simulated AI traffic through the whole pipeline, and report.html (under two minutes)
 	@$(BIN)/spendstream demo
 
-test: $(STAMP) ## all tests, in parallel
+test: $(STAMP) ## all tests, in parallel (minutes)
 	@$(BIN)/pytest -n auto --dist loadgroup
 
 lint: $(STAMP) ## ruff, format check, mypy --strict
@@ -39,16 +42,16 @@ format: $(STAMP) ## format the code and fix what can be fixed
 	@$(BIN)/ruff check --fix-only --quiet .
 	@$(BIN)/ruff format .
 
-bench: $(STAMP) ## the benchmarks (minutes); results go to bench-results/
+bench: $(STAMP) ## the benchmarks (minutes); results also go to bench-results/
 	@$(BIN)/python -m tests.benchmarks
 
-schemas: $(STAMP) ## regenerate what is generated: JSON Schemas and the table of settings
+schemas: $(STAMP) ## regenerate what is generated: JSON Schemas, the table of settings
 	@$(BIN)/python -m spendstream_schemas.jsonschema schemas/json
 	@$(BIN)/python -m stream_jobs.attribution.jsonschema schemas/json
 	@$(BIN)/python -m stream_jobs.pricing.json_schemas schemas/json
 	@$(BIN)/python -m stream_jobs.settings_table infra/SETTINGS.md
 
-wheel-check: $(STAMP) ## build the wheel, install it alone, check that the SDK needs nothing of the pipeline
+wheel-check: $(STAMP) ## build the wheel, install it alone, check that it needs no pipeline (part of test)
 	@bash infra/wheel_check.sh
 
 clean: ## remove what the targets made

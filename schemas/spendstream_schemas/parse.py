@@ -36,6 +36,7 @@ _REASONS: Final[dict[str, InvalidReason]] = {
 MAX_UNKNOWN_FIELDS: Final = 32
 MAX_PATH_LENGTH: Final = 256
 """Names come from the message and may be as long as it: what is reported about it stays short."""
+_PRICE_RELEVANT: Final = ("usage.", "conditions.", "tool_calls.")
 _OWN_TYPES: Final = frozenset(reason.value for reason in InvalidReason)
 _TIMESTAMP_ERRORS: Final = ("datetime", "date_", "time_")
 # When several things are wrong, the one that explains the others is reported first.
@@ -103,11 +104,16 @@ def parse_outcome_event(raw: bytes | None) -> Parsed[OutcomeEvent]:
 
 
 def unknown_fields(error: ValidationError) -> tuple[str, ...] | None:
-    """Paths of the unknown fields (the first MAX_UNKNOWN_FIELDS) if they are all that is wrong, else None."""
+    """Paths of the unknown fields if they are all that is wrong, else None.
+
+    At most MAX_UNKNOWN_FIELDS, those first that could move the price: no number of harmless ones may hide them.
+    """
     errors = error.errors(include_url=False, include_context=False, include_input=False)
     if any(item["type"] != "extra_forbidden" for item in errors):
         return None
-    return tuple(_path(item["loc"]) for item in errors[:MAX_UNKNOWN_FIELDS])
+    paths = [_path(item["loc"]) for item in errors]
+    paths.sort(key=lambda path: not path.startswith(_PRICE_RELEVANT))
+    return tuple(paths[:MAX_UNKNOWN_FIELDS])
 
 
 def invalid_message(error: ValidationError) -> InvalidMessageError:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final, Protocol
 
-from spendstream_schemas import InvalidReason, UsageEvent
+from spendstream_schemas import ATTRIBUTION_FIELDS, InvalidReason, UsageEvent
 from stream_jobs.attribution.rules import Attributed
 from stream_jobs.blocks.model import Block, BlockCounts, BlockOutput, SourceRecord, Versions
 from stream_jobs.blocks.side_tables import RejectedRecord, duplicates_table, quarantine_table
@@ -33,6 +33,10 @@ class Pricer(Protocol):
     @property
     def version(self) -> str: ...
 
+    @property
+    def scoped(self) -> bool:
+        """Whether the attribution can move the price."""
+
     def price(self, event: UsageEvent, unknown_fields: tuple[str, ...] = ()) -> Pricing: ...
 
 
@@ -50,6 +54,12 @@ class LedgerReader(BookedEvents, Protocol):
 
     def entries(self, event_ids: Collection[str], block: Block) -> list[Mapping[str, Any]]:
         """All ledger rows of these events that other blocks booked, oldest first."""
+
+
+def with_attribution(event: UsageEvent, attributed: Attributed) -> UsageEvent:
+    """The event as if its sender had known what the rules know."""
+    tags = {name: getattr(attributed, name) or None for name in ATTRIBUTION_FIELDS}
+    return event.model_copy(update={"attribution": event.attribution.model_copy(update=tags)})
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +123,9 @@ class Metering:
 
     def _charge_row(self, decoded: DecodedEvent, block: Block) -> dict[str, Any]:
         attributed = self.rules.apply(decoded.event)
-        pricing = self.book.price(decoded.event, decoded.unknown_fields)
+        # Contracts for a team hold for what the rules gave to it, too.
+        event = with_attribution(decoded.event, attributed) if self.book.scoped else decoded.event
+        pricing = self.book.price(event, decoded.unknown_fields)
         return charge_row(Charge(decoded, attributed, pricing), block)
 
     def _retractions(self, events: Deduplicated, failed: set[int], block: Block) -> list[dict[str, Any]]:

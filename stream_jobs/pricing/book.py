@@ -100,6 +100,11 @@ class PriceBook:
         """What the book is made of: JSON values, for the record of price book versions."""
         return dict(self._description)
 
+    @property
+    def scoped(self) -> bool:
+        """Whether some term depends on the attribution: then price an event with its final one."""
+        return self.engine.scoped
+
     def knows_provider(self, provider: str) -> bool:
         """True if something in the book has a SKU of that provider."""
         return self.catalog.provider(provider) == provider or self.resources.sells(provider)

@@ -86,7 +86,7 @@ class Engine:
         self._corrections = corrections
         self.providers = providers
         self._overlays = overlays
-        self._scoped = overlays.scoped
+        self.scoped = overlays.scoped
         self._split_ttl: dict[str, bool] = {}
         self._resolved: dict[object, Resolved | Missing] = {}
         self._shared: dict[object, Resolved] = {}
@@ -96,7 +96,7 @@ class Engine:
         fields = event.__dict__
         conditions = fields["conditions"]
         key: object = _names(fields)
-        if conditions is not None or self._scoped:
+        if conditions is not None or self.scoped:
             key = (key, conditions and tuple(conditions.__dict__.values()), self._overlays.scope_key(event))
         resolved = self._resolved.get(key)
         if resolved is None:

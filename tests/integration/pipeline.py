@@ -55,8 +55,9 @@ def usage_event(event_id: str | None, **changes: Any) -> dict[str, Any]:
 class Pipeline:
     """`spendstream up` in a process of its own."""
 
-    def __init__(self, data_dir: Path) -> None:
+    def __init__(self, data_dir: Path, kafka_port: int = 0) -> None:
         self.data_dir = data_dir
+        self._kafka_port = kafka_port
         self._process: subprocess.Popen[str] | None = None
         self.environment: Mapping[str, str] = {
             name: value for name, value in os.environ.items() if not name.startswith("SPENDSTREAM_")
@@ -64,7 +65,7 @@ class Pipeline:
 
     def start(self) -> None:
         self._process = subprocess.Popen(
-            [*COMMAND, "up", "--data-dir", str(self.data_dir), *self.free_ports()],
+            [*COMMAND, "up", "--data-dir", str(self.data_dir), *self._ports()],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -74,9 +75,8 @@ class Pipeline:
         until(lambda: self.exited() or self.status().get("ready"), START_TIMEOUT_S, "spendstream up")
         assert self.exited() is False, self._process.communicate()[0]
 
-    @staticmethod
-    def free_ports() -> list[str]:
-        return ["--kafka-port", "0", "--clickhouse-port", "0", "--http-port", "0"]
+    def _ports(self) -> list[str]:
+        return ["--kafka-port", str(self._kafka_port), "--clickhouse-port", "0", "--http-port", "0"]
 
     def exited(self) -> bool:
         return self._process is None or self._process.poll() is not None

@@ -342,3 +342,20 @@ def test_outcomes_are_parsed_by_the_same_rules() -> None:
     assert parsed.message.value_usd == Decimal("-0.000000000001")
     assert parsed.message.occurred_at == datetime(2026, 11, 1, 11, tzinfo=UTC)
     assert parsed.unknown_fields == ("mood",)
+
+
+def test_harmless_unknown_fields_cannot_hide_one_that_moves_the_price() -> None:
+    """However many fields are unknown, those in usage, conditions and tool_calls are named first."""
+    document = {
+        "schema_version": 1,
+        "event_id": "hidden",
+        "occurred_at": "2026-11-01T12:00:00Z",
+        "source": "s",
+        "provider": "openai",
+        "model": "gpt-4o",
+        **{f"harmless_{number}": 1 for number in range(MAX_UNKNOWN_FIELDS + 8)},
+        "usage": {"kind": "tokens", "input_tokens": 1, "hologram_tokens": 5},
+    }
+    unknown = parse_usage_event(json.dumps(document).encode()).unknown_fields
+    assert unknown[0] == "usage.hologram_tokens"
+    assert len(unknown) == MAX_UNKNOWN_FIELDS
