@@ -14,7 +14,7 @@ import faust
 from faust.types import TP, StreamT
 
 from stream_jobs.blocks.booking import BlockStore
-from stream_jobs.blocks.model import Block, BlockOutput, SourcePartition, SourceRecord, Versions
+from stream_jobs.blocks.model import Block, BlockOutput, Bundle, SourcePartition, SourceRecord, Versions
 from stream_jobs.blocks.partition import BookerLimits, PartitionBooker
 from stream_jobs.blocks.transport import BundlingConsumer, BundlingTransport, Membership
 from stream_jobs.errors import CrashError
@@ -62,6 +62,7 @@ class BlockJobRunner:
         self._topic_start = topic_start
         self._limits = limits
         self._bookers: dict[TP, PartitionBooker] = {}
+        self._reading = 0  # bundles of other readings were fetched before the last seek
         self._tasks: set[asyncio.Task[None]] = set()
         self.joined = False  # has the group told us our partitions, even if there are none for us?
 
@@ -75,10 +76,13 @@ class BlockJobRunner:
         bookers, self._bookers = list(self._bookers.values()), {}
         await asyncio.gather(*(booker.close() for booker in bookers))
 
-    async def assigned(self, committed: Mapping[TP, int], membership: Membership) -> Mapping[TP, int]:
+    async def assigned(
+        self, committed: Mapping[TP, int | None], membership: Membership, reading: int
+    ) -> Mapping[TP, int]:
         """Start bookers at the committed offsets; returns where each partition must be read from."""
         starts: dict[TP, int] = {}
         self.joined = True
+        self._reading = reading
         if not committed:
             return starts
         # Asked outside of the consumer, whose connection may be waiting in a fetch.
@@ -86,6 +90,12 @@ class BlockJobRunner:
         for tp, committed_offset in committed.items():
             source = SourcePartition(tp.topic, topic.topic_id, tp.partition)
             start, redo = topic.earliest[tp.partition], None
+            if committed_offset is not None and committed_offset < start:
+                log.error(
+                    "%s: offsets %d to %d were deleted from the topic before they were booked; its retention is "
+                    "shorter than the outage was",
+                    *(source, committed_offset, start - 1),
+                )
             if committed_offset is not None and committed_offset > start:
                 start = committed_offset
                 redo = await self._store.last_block(source, start)
@@ -126,10 +136,12 @@ class BlockJobRunner:
             # Going on would leave a partition that nobody books. A fresh process starts from what is official.
             self._app.loop.create_task(self._app.crash(error))
 
-    async def dispatch(self, topic: str, partition: int, records: list[SourceRecord]) -> None:
+    async def dispatch(self, topic: str, partition: int, bundle: Bundle) -> None:
         booker = self._bookers.get(TP(topic, partition))
-        if booker is not None:  # None: read before a rebalance took the partition away
-            await booker.offer(records)
+        # What was fetched before the last seek is read again, or belongs to another worker now. Taking it would leave
+        # a hole in front of it that nobody books.
+        if booker is not None and bundle.reading == self._reading:
+            await booker.offer(bundle.records)
 
 
 def build_app(
@@ -166,7 +178,7 @@ def build_app(
     async def book(bundles: StreamT[Any]) -> None:
         async for event in bundles.events():
             message = event.message
-            if not isinstance(event.value, list):
+            if not isinstance(event.value, Bundle):
                 raise CrashError(f"{job.topic} was not bundled: the transport is not in place")
             await runner.dispatch(message.topic, message.partition, event.value)
 

@@ -1,6 +1,6 @@
 """The vocabulary of booking. Imports nothing of Faust, Kafka or ClickHouse's client."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -77,8 +77,11 @@ class BlockOutput:
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
-    """Contiguous records of one partition that one fetch returned."""
+    """The records of one partition that one fetch returned, in offset order.
 
-    topic: str
-    partition: int
-    records: Sequence[SourceRecord]
+    `reading` numbers the seeks of the consumer: bundles of one reading follow each other without a gap; one of an
+    earlier reading was fetched before a seek and must be dropped, for its records are read again.
+    """
+
+    reading: int
+    records: list[SourceRecord]

@@ -25,10 +25,12 @@ RETRY_BACKOFF_MAX_S = 5.0
 
 @dataclass(frozen=True, slots=True)
 class BookerLimits:
-    """Bounds of one partition's queue and blocks."""
+    """Bounds of one partition's queue and blocks. Whichever is reached first counts: records may be small or large."""
 
     max_block_rows: int = 5_000
     max_queued_records: int = 20_000
+    max_block_bytes: int = 16 * 1024 * 1024
+    max_queued_bytes: int = 64 * 1024 * 1024
 
 
 class PartitionBooker:
@@ -57,6 +59,7 @@ class PartitionBooker:
         self._on_booked = on_booked
         self._limits = limits
         self._queue: deque[SourceRecord] = deque()
+        self._queued_bytes = 0
         self._queued_to = self._next  # offset after the last queued record
         self._changed = asyncio.Condition()
         self._commit_lock = asyncio.Lock()
@@ -70,17 +73,20 @@ class PartitionBooker:
     async def offer(self, records: list[SourceRecord]) -> None:
         """Queue records; waits while the queue is full. What was queued before (a re-read) is skipped."""
         async with self._changed:
-            await self._changed.wait_for(
-                lambda: self._closed or len(self._queue) < self._limits.max_queued_records or self._needs_more()
-            )
+            await self._changed.wait_for(lambda: self._closed or not self._full() or self._needs_more())
             if self._closed:
                 return
             if records and records[0].offset < self._queued_to:
                 records = [record for record in records if record.offset >= self._queued_to]
             if records:
                 self._queue.extend(records)
+                self._queued_bytes += sum(map(_size, records))
                 self._queued_to = records[-1].offset + 1
                 self._changed.notify_all()
+
+    def _full(self) -> bool:
+        limits = self._limits
+        return len(self._queue) >= limits.max_queued_records or self._queued_bytes >= limits.max_queued_bytes
 
     def _needs_more(self) -> bool:
         """A block to redo must be complete before it can be booked, however large it is."""
@@ -97,7 +103,11 @@ class PartitionBooker:
                     await self._book_new(records)
         except LostPartitionError as lost:
             log.info("%s", lost)
+        finally:
+            # However it ends: nobody may go on waiting for room in the queue.
             self._closed = True
+            async with self._changed:
+                self._changed.notify_all()
 
     async def close(self) -> None:
         """Stop before the next commit. When this returns no commit of this booker is under way or will follow."""
@@ -111,10 +121,20 @@ class PartitionBooker:
         """The next block's records: all that is queued, up to the bound."""
         async with self._changed:
             await self._changed.wait_for(lambda: self._closed or bool(self._queue))
-            count = 0 if self._closed else min(len(self._queue), self._limits.max_block_rows)
-            taken = [self._queue.popleft() for _ in range(count)]
+            taken: list[SourceRecord] = []
+            size = 0
+            while self._queue and not self._closed and len(taken) < self._limits.max_block_rows:
+                size += _size(self._queue[0])
+                if taken and size > self._limits.max_block_bytes:
+                    break
+                taken.append(self._next_queued())
             self._changed.notify_all()
             return taken
+
+    def _next_queued(self) -> SourceRecord:
+        record = self._queue.popleft()
+        self._queued_bytes -= _size(record)
+        return record
 
     async def _redo_official(self, block: Block) -> None:
         async with self._changed:
@@ -123,7 +143,7 @@ class PartitionBooker:
                 return
             records = []
             while self._queue and self._queue[0].offset <= block.last_offset:
-                records.append(self._queue.popleft())
+                records.append(self._next_queued())
             self._redo = None
             self._next = block.last_offset + 1
             self._changed.notify_all()
@@ -158,3 +178,7 @@ class PartitionBooker:
                     backoff_s = min(2 * backoff_s, RETRY_BACKOFF_MAX_S)
                 else:
                     raise LostPartitionError(self.source.topic, self.source.partition, self._next)
+
+
+def _size(record: SourceRecord) -> int:
+    return len(record.value or b"") + len(record.key or b"")

@@ -18,10 +18,12 @@ from aiokafka.protocol.commit import OffsetCommitRequest
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
-from stream_jobs.blocks.model import SourceRecord
+from stream_jobs.blocks.model import Bundle, SourceRecord
 from stream_jobs.errors import BrokerUnavailableError, CrashError, LostPartitionError
 
 NO_TIMESTAMP = -1
+COORDINATOR_TIMEOUT_S = 10.0
+"""aiokafka looks for a group's coordinator for as long as the broker is away; a commit must not hold up a stop."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,12 +34,13 @@ class Membership:
     member_id: str
 
 
-Assigned = Callable[[Mapping[TP, int], Membership], Awaitable[Mapping[TP, int]]]
-"""Called with the committed offset of each event partition; returns where to start reading each."""
+Assigned = Callable[[Mapping[TP, int | None], Membership, int], Awaitable[Mapping[TP, int]]]
+"""Called with the committed offset of each event partition (None: nothing is committed) and the number of the reading
+that begins; returns where to start reading each."""
 
 
 class BundleRecord:
-    """Looks like one consumer record to Faust; its value is the list of SourceRecords."""
+    """Looks like one consumer record to Faust; its value is a Bundle."""
 
     __slots__ = (
         "checksum",
@@ -53,7 +56,7 @@ class BundleRecord:
         "value",
     )
 
-    def __init__(self, records: list[Any]) -> None:
+    def __init__(self, records: list[Any], reading: int) -> None:
         last = records[-1]
         self.topic = last.topic
         self.partition = last.partition
@@ -62,33 +65,54 @@ class BundleRecord:
         self.timestamp_type = last.timestamp_type
         self.headers = ()
         self.key = None
-        self.value = [
-            SourceRecord(
-                record.offset,
-                None if record.timestamp in (None, NO_TIMESTAMP) else record.timestamp,
-                record.key,
-                record.value,
-            )
-            for record in records
-        ]
+        self.value = Bundle(
+            reading,
+            [
+                SourceRecord(
+                    record.offset,
+                    None if record.timestamp in (None, NO_TIMESTAMP) else record.timestamp,
+                    record.key,
+                    record.value,
+                )
+                for record in records
+            ],
+        )
         self.checksum = None
         self.serialized_key_size = 0
         self.serialized_value_size = 0
+
+
+class BundlingThread(driver.AIOKafkaConsumerThread):
+    """Where aiokafka runs. Fetches and seeks are told apart here, in its own thread, where they cannot overlap."""
+
+    consumer: "BundlingConsumer"
+    reading = 0
+
+    async def _fetch_records(self, *args: Any, **kwargs: Any) -> Any:
+        fetched = await super()._fetch_records(*args, **kwargs)
+        event_topics = self.consumer.transport.event_topics
+        return {
+            tp: [BundleRecord(records, self.reading)] if tp.topic in event_topics else records
+            for tp, records in fetched.items()
+            if records
+        }
+
+    async def start_reading(self, starts: Mapping[TP, int], reading: int) -> None:
+        """Seek; what is fetched from now on belongs to this reading."""
+        consumer = self._ensure_consumer()
+        for tp in consumer.assignment() & starts.keys():  # what is missing went with the next rebalance
+            consumer.seek(tp, starts[tp])
+        self.reading = reading
 
 
 class BundlingConsumer(driver.Consumer):
     """The aiokafka consumer of Faust with bundles for event topics and generation-fenced commits."""
 
     transport: "BundlingTransport"
+    _thread: BundlingThread
 
-    async def _getmany(self, active_partitions: set[TP] | None, timeout: float) -> Any:
-        fetched = await super()._getmany(active_partitions, timeout)
-        event_topics = self.transport.event_topics
-        return {
-            tp: [BundleRecord(records)] if tp.topic in event_topics else records
-            for tp, records in fetched.items()
-            if records
-        }
+    def _new_consumer_thread(self) -> BundlingThread:
+        return BundlingThread(self, loop=self.loop, beacon=self.beacon)
 
     async def _commit(self, offsets: Mapping[TP, int]) -> bool:
         """Faust's periodic commit never touches event topics."""
@@ -97,20 +121,22 @@ class BundlingConsumer(driver.Consumer):
 
     async def seek_to_committed(self) -> Mapping[TP, int]:
         """Called after every assignment. Booking decides where reading starts: at the last block, to redo it."""
-        await self.transport.before_seek()
-        membership = await self._thread.call_thread(self._membership)
-        committed: dict[TP, int] = dict(await super().seek_to_committed())
-        events = {tp: offset for tp, offset in committed.items() if tp.topic in self.transport.event_topics}
-        starts = await self.transport.assigned(events, membership)
-        for tp, offset in starts.items():
-            if offset != events[tp]:
-                await self._seek(tp, offset)
-                committed[tp] = offset
-        return committed
+        # One at a time: Faust calls this from two tasks, its recovery and a fetch that a rebalance interrupted.
+        async with self.transport.seeking:
+            await self.transport.before_seek()
+            membership = await self._thread.call_thread(self._membership)
+            committed: dict[TP, int] = dict(await super().seek_to_committed())
+            events = {tp: offset for tp, offset in committed.items() if tp.topic in self.transport.event_topics}
+            self.transport.reading += 1
+            starts = await self.transport.assigned(events, membership, self.transport.reading)
+            await self._thread.call_thread(self._thread.start_reading, starts, self.transport.reading)
+            return {**committed, **starts}
 
     async def _membership(self) -> Membership:
+        # The generation is the one of the assignment, noted by Faust when it was made, not the coordinator's: that is
+        # already the next one while a rebalance is under way and the partitions are still the old ones.
         coordinator = self._thread._ensure_consumer()._coordinator
-        return Membership(coordinator.generation, coordinator.member_id)
+        return Membership(self.app.consumer_generation_id, coordinator.member_id)
 
     async def commit_fenced(self, tp: TP, offset: int, membership: Membership) -> None:
         """Commit `offset` as a member of exactly this generation.
@@ -132,7 +158,7 @@ class BundlingConsumer(driver.Consumer):
             [(tp.topic, [(tp.partition, offset, "")])],
         )
         try:
-            await coordinator.ensure_coordinator_known()
+            await asyncio.wait_for(coordinator.ensure_coordinator_known(), COORDINATOR_TIMEOUT_S)
             response = await coordinator._send_req(request)
         except (kafka_errors.KafkaError, TimeoutError, OSError) as error:
             raise BrokerUnavailableError(f"commit of {tp.topic}[{tp.partition}] {offset}: {error!r}") from error
@@ -168,11 +194,17 @@ class BundlingTransport(driver.Transport):
         self.event_topics = event_topics
         self.before_seek: Callable[[], Awaitable[None]] = _nothing_to_stop
         self.assigned: Assigned = _from_committed
+        self.seeking = asyncio.Lock()
+        self.reading = 0
 
 
 async def _nothing_to_stop() -> None:
     return None
 
 
-async def _from_committed(committed: Mapping[TP, int], membership: Membership) -> Mapping[TP, int]:  # noqa: ARG001
-    return committed
+async def _from_committed(
+    committed: Mapping[TP, int | None],
+    membership: Membership,  # noqa: ARG001
+    reading: int,  # noqa: ARG001
+) -> Mapping[TP, int]:
+    return {tp: offset for tp, offset in committed.items() if offset is not None}

@@ -11,7 +11,7 @@ from typing import Any
 from stream_jobs.embedded.options import add_instance_options, embedded_from
 
 EXAMPLE_CONFIG = Path(__file__).resolve().parent.parent / "simulate" / "example_config"
-INCIDENT = "runaway_user:start=35m:duration=15m"
+INCIDENT = "runaway_user:start=35m:duration=10m:factor=1000"
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -46,18 +46,22 @@ def run(args: argparse.Namespace) -> int:
     try:
         console.print(f"The pipeline runs: Kafka on {instance.kafka}, ClickHouse on {instance.clickhouse_http}.")
         start = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) - timedelta(hours=1)
-        code = _send(args, start, instance.kafka)
+        truth, code = _send(args, start, instance.kafka)
         if code:
             return code
         with StoreClient(embedded_clickhouse(instance, writable=False)) as store:
             data = build(store.client, start, start + timedelta(hours=1))
         render_terminal(data, console)
+        for label in truth:
+            console.print(f"\nWhat the simulation did: {_told(label)}")
         write_html(data, args.out)
     finally:
         embedded.stop()
     console.print(f"\nThe report with plots: [bold]{args.out}[/]")
     console.print(f"Look around:           spendstream up --data-dir {args.data_dir}")
-    console.print('and in another shell:  spendstream query "SELECT team, cost FROM cost_by_team"')
+    console.print(
+        'and in another shell:  spendstream query "SELECT * FROM cost_by_user ORDER BY effective_cost DESC LIMIT 5"'
+    )
     return 0
 
 
@@ -78,11 +82,12 @@ def _fresh_folder(data_dir: Path) -> None:
     shutil.copytree(EXAMPLE_CONFIG, data_dir / "config")
 
 
-def _send(args: argparse.Namespace, start: datetime, bootstrap: str) -> int:
+def _send(args: argparse.Namespace, start: datetime, bootstrap: str) -> tuple[list[dict[str, Any]], int]:
+    """Returns what really happened in the traffic, and the exit code."""
     from spendstream.kafka_client import USAGE_TOPIC
     from stream_jobs.cli.simulate import sendable
     from stream_jobs.replay.delivery import deliver
-    from stream_jobs.simulate import SimulationConfig, parse_incident
+    from stream_jobs.simulate import SimulationConfig, labels, parse_incident
 
     duration = timedelta(hours=1)
     config = SimulationConfig(
@@ -104,4 +109,10 @@ def _send(args: argparse.Namespace, start: datetime, bootstrap: str) -> int:
         total=round(args.rate * duration.total_seconds()),
         repeatable=False,
     )
-    return code
+    return labels(config), code
+
+
+def _told(label: dict[str, Any]) -> str:
+    who = ", ".join(label["scope"].values())
+    when = f"{datetime.fromisoformat(label['start']):%H:%M} to {datetime.fromisoformat(label['end']):%H:%M} UTC"
+    return f"{label['kind'].replace('_', ' ')} ({who}), {when}"

@@ -83,12 +83,14 @@ class Metering:
         rejected.extend(failed)
         retractions = self._retractions(sorted_events, {item.record.offset for item in failed}, block)
         tables = {}
+        # The ledger first: once it is in, no other block can book these events, so a redo that has to add the rest
+        # decides about every record as this run did.
+        if rows:
+            tables["ledger"] = ledger_table([*retractions, *rows])
         if rejected:
             tables["quarantine"] = quarantine_table(rejected, block)
         if sorted_events.duplicates:
             tables["duplicates"] = duplicates_table(sorted_events.duplicates, block)
-        if rows:
-            tables["ledger"] = ledger_table([*retractions, *rows])
         counts = BlockCounts(
             received=len(records),
             booked=len(rows),
@@ -108,15 +110,19 @@ class Metering:
         """
         rows: list[dict[str, Any]] = []
         failed: list[RejectedRecord] = []
+        booked: list[DecodedEvent] = []
         for decoded in events:
             try:
                 row = self._charge_row(decoded, block)
                 check_row(row)
             except Exception as error:
-                log.exception("cannot book %s of %s", decoded.event.event_id, decoded.event.source)
-                failed.append(RejectedRecord(decoded.record, InvalidReason.PROCESSING_FAILED, "", repr(error)[:500]))
+                failed.append(_failure(decoded, error))
             else:
                 rows.append(row)
+                booked.append(decoded)
+        if not _fits(rows):
+            rows, unfit = _split_unfit(rows, booked)
+            failed.extend(unfit)
         if len(failed) > max(MAX_FAILURES, len(events) * MAX_FAILED_SHARE):
             raise CrashError(f"booking failed for {len(failed)} of {len(events)} events: {failed[-1].detail}")
         return rows, failed
@@ -130,9 +136,11 @@ class Metering:
 
     def _retractions(self, events: Deduplicated, failed: set[int], block: Block) -> list[dict[str, Any]]:
         """A correction takes back what the earlier revisions booked, to the last digit, before it charges anew."""
-        revisions = {
-            decoded.event.event_id: decoded.event.revision
+        corrections = {
+            decoded.event.event_id: decoded
             for decoded in events.corrections
             if decoded.record.offset not in failed
         }
-        return retraction_rows(self.ledger.entries(revisions.keys(), block), revisions, block) if revisions else []
+        if not corrections:
+            return []
+        return retraction_rows(self.ledger.entries(corrections.keys(), block), corrections, block)

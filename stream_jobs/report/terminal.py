@@ -11,7 +11,7 @@ from stream_jobs.report.data import Breakdown, ReportData, Share
 
 _ROWS: Final = 6
 _BAR_CELLS: Final = 16
-_SHOWN: Final = {"team": "Team", "model": "Model", "feature": "Feature"}
+_SHOWN: Final = {"team": "Team", "model": "Model", "feature": "Feature", "user_id": "User"}
 
 
 def render_terminal(data: ReportData, console: Console) -> None:

@@ -151,12 +151,12 @@ WORKLOADS: Final = (
         untagged=("cost_center", "owner"),
     ),
     Workload(
-        "gpu-scheduler", "research", "ml", "fine-tuning", "cc-900", "sofia", 0.5, "flat", operation="job",
+        "gpu-scheduler", "research", "ml", "fine-tuning", "cc-900", "sofia", 0.02, "flat", operation="job",
         usage=Job("aws", "H100", 8, "p5.48xlarge", "on_demand", 10, 0.71),
         workload_type="fine_tuning", environments=(0.0, 0.0, 1.0), has_customers=False,
     ),
     Workload(
-        "gpu-scheduler", "search", "discovery", "reranker", "cc-310", "jonas", 0.9, "flat", operation="job",
+        "gpu-scheduler", "search", "discovery", "reranker", "cc-310", "jonas", 0.2, "flat", operation="job",
         usage=Job("aws", "A10G", 1, "g5.2xlarge", "spot", 10, 0.44), has_customers=False,
     ),
     Workload(
@@ -164,7 +164,7 @@ WORKLOADS: Final = (
         usage=Metered("aws", "s3-standard-storage", "GB-month", 650, 0.4), has_customers=False,
     ),
     Workload(
-        "egress-meter", "platform", "platform", "egress", "cc-120", "mei", 0.9, "consumer", operation="network",
+        "egress-meter", "platform", "platform", "egress", "cc-120", "mei", 0.2, "consumer", operation="network",
         usage=Metered("aws", "egress-internet", "GB", 1800, 0.8), has_customers=False,
     ),
 )  # fmt: skip
