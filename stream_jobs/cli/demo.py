@@ -11,6 +11,7 @@ from typing import Any
 from stream_jobs.embedded.options import add_instance_options, embedded_from
 
 EXAMPLE_CONFIG = Path(__file__).resolve().parent.parent / "simulate" / "example_config"
+DEMO_MARKER = "demo"
 INCIDENT = "runaway_user:start=35m:duration=10m:factor=1000"
 
 
@@ -66,20 +67,21 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _fresh_folder(data_dir: Path) -> None:
-    """A demo starts from nothing. Only a folder that spendstream made is removed."""
+    """A demo starts from nothing. Only a folder that an earlier demo made is removed: any other may hold a ledger."""
     from stream_jobs.embedded.datadir import DataDir
     from stream_jobs.errors import ConfigError
 
-    if data_dir.exists():
-        if not (data_dir / "layout").is_file():
-            if any(data_dir.iterdir()):
-                raise ConfigError(f"{data_dir} is not empty and not ours; choose another folder with --data-dir")
-        else:
-            folder = DataDir(data_dir)
-            folder.open()  # refuses while another instance uses it
-            folder.close()
-            shutil.rmtree(data_dir)
+    if data_dir.exists() and not data_dir.is_dir():
+        raise ConfigError(f"{data_dir} is not a folder; choose another with --data-dir")
+    if data_dir.exists() and any(data_dir.iterdir()):
+        if not (data_dir / DEMO_MARKER).is_file():
+            raise ConfigError(f"{data_dir} is not empty and no demo made it; choose another folder with --data-dir")
+        folder = DataDir(data_dir)
+        folder.open()  # refuses while another instance uses it
+        folder.close()
+        shutil.rmtree(data_dir)
     shutil.copytree(EXAMPLE_CONFIG, data_dir / "config")
+    (data_dir / DEMO_MARKER).write_text("made by 'spendstream demo', which removes this folder\n", encoding="utf-8")
 
 
 def _send(args: argparse.Namespace, start: datetime, bootstrap: str) -> tuple[list[dict[str, Any]], int]:

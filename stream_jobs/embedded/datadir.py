@@ -51,7 +51,7 @@ class DataDir:
         marker = self.path / "layout"
         if not marker.exists():
             marker.write_text(LAYOUT_VERSION + "\n", encoding="utf-8")
-        found = marker.read_text(encoding="utf-8").strip()
+        found = marker.read_text(encoding="utf-8", errors="replace").strip()
         if found != LAYOUT_VERSION:
             raise ConfigError(
                 f"{self.path} has layout {found!r}, this version writes {LAYOUT_VERSION!r}; use the version that made "

@@ -21,7 +21,7 @@ from stream_jobs.embedded.datadir import DataDir
 from stream_jobs.embedded.gate import Gate
 from stream_jobs.embedded.instance import WRITER, Instance, embedded_kafka, register, unregister
 from stream_jobs.embedded.ports import LOOPBACK, claim_port, free_port
-from stream_jobs.errors import SpendstreamError
+from stream_jobs.errors import ConfigError, SpendstreamError
 from stream_jobs.health import HealthServer, NotReady
 from stream_jobs.kafka import LogEnds, ensure_topics
 from stream_jobs.store.client import StoreClient
@@ -81,11 +81,13 @@ class Embedded:
         kafka_port = claim_port(self._ports.kafka, "--kafka-port")
         clickhouse_port = claim_port(self._ports.clickhouse, "--clickhouse-port")
         http_port = claim_port(self._ports.http, "--http-port")
+        if len({kafka_port, clickhouse_port, http_port}) < 3:
+            raise ConfigError("--kafka-port, --clickhouse-port and --http-port must be three different ports")
         self._health = HealthServer(http_port, self.not_ready, more_metrics=self._child_metrics)
         self._health.__enter__()
         progress("starting ClickHouse (chDB)")
         self._write_credentials()
-        self._store = self._start_store(clickhouse_port)
+        self._start_store(clickhouse_port)
         progress("applying migrations")
         self._migrate()
         progress("starting the Kafka-compatible broker (Tansu)")
@@ -95,7 +97,7 @@ class Embedded:
         self._kafka = embedded_kafka(f"{LOOPBACK}:{kafka_port}", self._client_id)
         self._start_broker()
         progress("starting the jobs: " + ", ".join(JOBS))
-        self._worker = self._start_worker()
+        self._start_worker()
         self._gate.release()
         self.instance = Instance(
             pid=os.getpid(),
@@ -122,13 +124,13 @@ class Embedded:
             with os.fdopen(handle, "w", encoding="utf-8") as file:
                 file.write(secrets.token_urlsafe(24) + "\n")
 
-    def _start_store(self, port: int) -> Child:
+    def _start_store(self, port: int) -> None:
         arguments = ["-m", "stream_jobs.store.server", "--path", str(self._dir.store), "--port", str(port)]
-        store = Child("store", [*arguments, "--credentials", str(self._dir.credentials)], self._dir.logs, {})
-        store.start()
+        # Known to `stop` from here on: nothing is left over when it does not become ready.
+        self._store = Child("store", [*arguments, "--credentials", str(self._dir.credentials)], self._dir.logs, {})
+        self._store.start()
         self._clickhouse_url = f"http://{LOOPBACK}:{port}"
-        store.wait_ready(lambda: answers(f"{self._clickhouse_url}/readyz"), START_TIMEOUT_S)
-        return store
+        self._store.wait_ready(lambda: answers(f"{self._clickhouse_url}/readyz"), START_TIMEOUT_S)
 
     def _migrate(self) -> None:
         migrate(self._writer())
@@ -140,7 +142,7 @@ class Embedded:
             url=self._clickhouse_url, user=WRITER, password_file=self._dir.credentials, password=""
         )
 
-    def _start_worker(self) -> Child:
+    def _start_worker(self) -> None:
         port = free_port()
         environment = {
             "SPENDSTREAM_KAFKA_BOOTSTRAP_SERVERS": self._kafka.bootstrap_servers,
@@ -155,11 +157,10 @@ class Embedded:
         arguments = ["-m", "spendstream", "worker", *JOBS, "--health-port", str(port)]
         if config_dir is not None:
             arguments += ["--config-dir", str(config_dir)]
-        worker = Child("worker", arguments, self._dir.logs, environment)
-        worker.start()
+        self._worker = Child("worker", arguments, self._dir.logs, environment)
+        self._worker.start()
         self._worker_url = f"http://{LOOPBACK}:{port}"
-        worker.wait_ready(lambda: answers(f"{self._worker_url}/readyz"), START_TIMEOUT_S)
-        return worker
+        self._worker.wait_ready(lambda: answers(f"{self._worker_url}/readyz"), START_TIMEOUT_S)
 
     def not_ready(self) -> NotReady:
         """For /readyz: why events cannot be booked right now."""
@@ -179,6 +180,7 @@ class Embedded:
         """Restart what died. Called every second or so while the instance runs."""
         if self._store is not None and self._store.exit_code() is not None:
             log.error("the store stopped (exit code %s), starting it again:\n%s", *_death(self._store))
+            self._store.stop()  # what is left of it: its pipe
             self._store.start()
         if self._broker is not None and not self._broker.running():
             log.error("the broker stopped; what it held and was not booked is gone unless its senders hold it")
@@ -186,6 +188,7 @@ class Embedded:
             self._start_broker()
             if self._worker is not None:
                 self._worker.stop()  # its group and offsets went with the broker
+                self._worker.start()
         if self._worker is not None and self._worker.exit_code() is not None:
             log.error("the worker stopped (exit code %s), starting it again:\n%s", *_death(self._worker))
             self._worker.stop()

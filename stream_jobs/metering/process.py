@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final, Protocol
 
+import pyarrow as pa
+
 from spendstream_schemas import ATTRIBUTION_FIELDS, InvalidReason, UsageEvent
 from stream_jobs.attribution.rules import Attributed
 from stream_jobs.blocks.model import Block, BlockCounts, BlockOutput, SourceRecord, Versions
@@ -23,8 +25,24 @@ from stream_jobs.pricing.result import Pricing
 
 log = logging.getLogger(__name__)
 
+UNFIT: Final = (pa.ArrowException, ValueError, TypeError, ArithmeticError)
+"""What pyarrow raises for values that a column cannot hold."""
 MAX_FAILURES: Final = 10
 MAX_FAILED_SHARE: Final = 0.01
+
+
+def _failure(decoded: DecodedEvent, error: Exception) -> RejectedRecord:
+    log.error("cannot book %s of %s", decoded.event.event_id, decoded.event.source, exc_info=error)
+    return RejectedRecord(decoded.record, InvalidReason.PROCESSING_FAILED, "", repr(error)[:500])
+
+
+def _misfit(row: dict[str, Any]) -> Exception | None:
+    """Why a row does not fit into the ledger's columns; None if it does."""
+    try:
+        ledger_table([row])
+    except UNFIT as error:
+        return error
+    return None
 
 
 class Pricer(Protocol):
@@ -79,14 +97,14 @@ class Metering:
         accepted, rejected = decode_all(records, block.fixed_at, self.future_tolerance)
         sorted_events = deduplicate(accepted, block, self.ledger)
         chargeable = [*sorted_events.new, *sorted_events.corrections]
-        rows, failed = self._charge_rows(chargeable, block)
+        rows, charges, failed = self._charge_rows(chargeable, block)
         rejected.extend(failed)
         retractions = self._retractions(sorted_events, {item.record.offset for item in failed}, block)
         tables = {}
         # The ledger first: once it is in, no other block can book these events, so a redo that has to add the rest
         # decides about every record as this run did.
         if rows:
-            tables["ledger"] = ledger_table([*retractions, *rows])
+            tables["ledger"] = pa.concat_tables([ledger_table(retractions), charges]) if retractions else charges
         if rejected:
             tables["quarantine"] = quarantine_table(rejected, block)
         if sorted_events.duplicates:
@@ -103,8 +121,9 @@ class Metering:
 
     def _charge_rows(
         self, events: list[DecodedEvent], block: Block
-    ) -> tuple[list[dict[str, Any]], list[RejectedRecord]]:
-        """Rows of the events, and those on which our own code failed: one defect must not hold up everything else.
+    ) -> tuple[list[dict[str, Any]], pa.Table, list[RejectedRecord]]:
+        """Rows of the events, the same as a table, and the events on which our own code failed: one defect must not
+        hold up everything else.
 
         Raises CrashError when it fails on so many that a bad deployment is likelier than a rare event.
         """
@@ -115,17 +134,22 @@ class Metering:
             try:
                 row = self._charge_row(decoded, block)
                 check_row(row)
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - logged and quarantined by _failure
                 failed.append(_failure(decoded, error))
             else:
                 rows.append(row)
                 booked.append(decoded)
-        if not _fits(rows):
-            rows, unfit = _split_unfit(rows, booked)
-            failed.extend(unfit)
+        try:
+            table = ledger_table(rows)
+        except UNFIT:
+            # A value that a column cannot hold. Found one by one, which is slow, but it should never happen.
+            misfits = [_misfit(row) for row in rows]
+            failed.extend(_failure(item, why) for item, why in zip(booked, misfits, strict=True) if why is not None)
+            rows = [row for row, misfit in zip(rows, misfits, strict=True) if misfit is None]
+            table = ledger_table(rows)
         if len(failed) > max(MAX_FAILURES, len(events) * MAX_FAILED_SHARE):
             raise CrashError(f"booking failed for {len(failed)} of {len(events)} events: {failed[-1].detail}")
-        return rows, failed
+        return rows, table, failed
 
     def _charge_row(self, decoded: DecodedEvent, block: Block) -> dict[str, Any]:
         attributed = self.rules.apply(decoded.event)
@@ -137,9 +161,7 @@ class Metering:
     def _retractions(self, events: Deduplicated, failed: set[int], block: Block) -> list[dict[str, Any]]:
         """A correction takes back what the earlier revisions booked, to the last digit, before it charges anew."""
         corrections = {
-            decoded.event.event_id: decoded
-            for decoded in events.corrections
-            if decoded.record.offset not in failed
+            decoded.event.event_id: decoded for decoded in events.corrections if decoded.record.offset not in failed
         }
         if not corrections:
             return []

@@ -80,14 +80,15 @@ class Outcomes:
             record, event = accepted.pop(event_id)
             duplicates.append(DuplicateRecord(record, event_id, 0, event.source, since))
         tables = {}
-        if rejected:
-            tables["quarantine"] = quarantine_table(rejected, block)
-        if duplicates:
-            tables["duplicates"] = duplicates_table(duplicates, block)
+        # What is accepted first, as in metering: a redo then decides about every record as this run did.
         if accepted:
             tables["outcomes"] = arrow_table(
                 "outcomes", [_row(record, event, block) for record, event in accepted.values()]
             )
+        if rejected:
+            tables["quarantine"] = quarantine_table(rejected, block)
+        if duplicates:
+            tables["duplicates"] = duplicates_table(duplicates, block)
         counts = BlockCounts(
             received=len(records),
             booked=len(accepted),

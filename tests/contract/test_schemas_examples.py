@@ -16,6 +16,7 @@ INVALID = sorted(path for path in EXAMPLES.glob("*/invalid/*") if path.is_file()
 NOT_GIVEN_BY_PARSE = {
     InvalidReason.OCCURRED_IN_FUTURE: "judged by the pipeline's clock, which the bytes alone do not hold",
     InvalidReason.UNKNOWN_FIELD: "consumers tolerate and count unknown fields; only the SDK refuses them",
+    InvalidReason.PROCESSING_FAILED: "says that the pipeline failed on a valid message",
 }
 UNKNOWN_FIELDS = {"consumer_unknown_fields": ("mood", "usage.thinking_budget", "attribution.squad")}
 

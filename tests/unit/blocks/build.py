@@ -1,0 +1,88 @@
+"""A block store in memory that records every step, and bookers that run on it."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from stream_jobs.blocks.model import Block, BlockCounts, BlockOutput, SourcePartition, SourceRecord, Versions
+from stream_jobs.blocks.partition import BookerLimits, PartitionBooker
+
+SOURCE = SourcePartition("usage.events.v1", "topic-id", 3)
+VERSIONS = Versions("book-1", "rules-1")
+
+
+def records(first: int, end: int, size: int = 1) -> list[SourceRecord]:
+    return [SourceRecord(offset, 1_700_000_000_000, None, b"x" * size) for offset in range(first, end)]
+
+
+@dataclass
+class World:
+    """What survives a worker: the store's rows and the committed offset; and the order in which they came to be."""
+
+    steps: list[tuple[str, int, int]] = field(default_factory=list)
+    rows: list[Block] = field(default_factory=list)
+    committed: int = 0
+    inserted: dict[tuple[int, int], list[int]] = field(default_factory=dict)  # range: offsets of its records
+    failures: dict[str, list[Exception]] = field(default_factory=dict)  # by step: raised before it takes effect
+    on_step: Callable[[str], None] = lambda _: None
+
+    def _step(self, name: str, first: int, last: int) -> None:
+        self.on_step(name)
+        if self.failures.get(name):
+            raise self.failures[name].pop(0)
+        self.steps.append((name, first, last))
+
+    async def process(self, block: Block, taken: list[SourceRecord]) -> BlockOutput:
+        await asyncio.sleep(0)
+        self._step("process", block.first_offset, block.last_offset)
+        self._taken = [record.offset for record in taken]
+        return BlockOutput(BlockCounts(received=len(taken), booked=len(taken)))
+
+    async def write_block_row(self, block: Block) -> None:
+        await asyncio.sleep(0)
+        self._step("row", block.first_offset, block.last_offset)
+        self.rows.append(block)
+
+    async def commit(self, offset: int) -> None:
+        await asyncio.sleep(0)
+        self._step("commit", offset, offset)
+        self.committed = offset
+
+    async def insert(self, block: Block, output: BlockOutput) -> None:
+        await asyncio.sleep(0)
+        self._step("insert", block.first_offset, block.last_offset)
+        self.inserted.setdefault((block.first_offset, block.last_offset), self._taken)
+
+    def last_block(self) -> Block | None:
+        return next((row for row in reversed(self.rows) if row.last_offset == self.committed - 1), None)
+
+    def booker(self, limits: BookerLimits | None = None, redo: Block | None = None) -> PartitionBooker:
+        self.booked: list[tuple[int, int, int]] = []
+        return PartitionBooker(
+            SOURCE,
+            self.committed,
+            redo,
+            process=self.process,
+            store=self,
+            commit=self.commit,
+            versions=lambda: VERSIONS,
+            on_booked=lambda block, output: self.booked.append(
+                (block.first_offset, block.last_offset, output.counts.received)
+            ),
+            limits=limits or BookerLimits(),
+        )
+
+    def names(self) -> list[str]:
+        return [name for name, *_ in self.steps]
+
+
+async def reach(condition: Callable[[], bool]) -> None:
+    """Let the event loop go on until it holds."""
+    async with asyncio.timeout(5):
+        while not condition():
+            await asyncio.sleep(0.001)
+
+
+async def end(booker: PartitionBooker, task: "asyncio.Task[None]") -> None:
+    await booker.close()
+    await asyncio.wait_for(task, 5)
