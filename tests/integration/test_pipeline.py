@@ -1,5 +1,6 @@
 """The whole pipeline as a user runs it: `spendstream up`, events in, ledger out."""
 
+import hashlib
 import json
 import os
 import signal
@@ -22,6 +23,7 @@ from tests.integration.pipeline import Pipeline, until, usage_event
 
 pytestmark = pytest.mark.xdist_group("pipeline")
 
+ROOT = Path(__file__).resolve().parents[2]
 ROLLUPS = ("cost_1m", "cost_1h", "cost_1d")
 
 
@@ -178,6 +180,35 @@ def test_what_cannot_be_accepted_ends_where_the_readme_says(pipeline: Pipeline) 
     assert pipeline.status()["ready"]
 
 
+def test_golden_messages_meet_the_fate_their_file_names(pipeline: Pipeline) -> None:
+    """Each valid example of the contract is booked, each invalid one is quarantined for the reason in its name."""
+    for topic, table in (("usage.events.v1", "ledger"), ("usage.outcomes.v1", "outcomes")):
+        folder = ROOT / "schemas" / "examples" / topic
+        valid = {path: path.read_bytes() for path in sorted(folder.glob("*.json"))}
+        invalid = {path: path.read_bytes() for path in sorted((folder / "invalid").iterdir())}
+        assert valid, topic
+        assert invalid, topic
+        in_topic = f"SELECT sum(received) FROM block_receipts WHERE topic = '{topic}'"
+        before = pipeline.value(in_topic)
+        messages = [(None, raw) for raw in (*valid.values(), *invalid.values())]
+        pipeline.send(messages, topic=topic)
+        expected = before + len(messages)
+        until(lambda q=in_topic, n=expected: pipeline.value(q) >= n, 60, topic)
+        with pipeline.store() as store:
+            for path, raw in valid.items():
+                booked = store.rows(
+                    f"SELECT count() FROM {table} WHERE event_id = {{id:String}}", {"id": json.loads(raw)["event_id"]}
+                )
+                assert booked != [(0,)], path.name
+            for path, raw in invalid.items():
+                reasons = store.rows(
+                    "SELECT DISTINCT reason FROM quarantine "
+                    "WHERE topic = {topic:String} AND raw_sha256 = {hash:String}",
+                    {"topic": topic, "hash": hashlib.sha256(raw).hexdigest()},
+                )
+                assert reasons == [(path.stem.split("-")[0],)], path.name
+
+
 def test_every_record_has_exactly_one_fate(pipeline: Pipeline) -> None:
     """received = booked + duplicates + quarantined, by the receipts and by the rows themselves."""
     received, booked, duplicates, quarantined = pipeline.rows(
@@ -232,13 +263,13 @@ def test_outcomes_are_booked_beside_the_costs(pipeline: Pipeline) -> None:
         "feature": "checkout",
     }
     raw = json.dumps(outcome).encode()
+    in_topic = "SELECT sum(received) FROM block_receipts WHERE topic = 'usage.outcomes.v1'"
+    before = pipeline.value(in_topic)
     pipeline.send([("order-1", raw), ("order-1", raw), (None, b"{}")], topic="usage.outcomes.v1")
-    until(
-        lambda: pipeline.value("SELECT sum(received) FROM block_receipts WHERE topic = 'usage.outcomes.v1'") == 3,
-        60,
-        "outcomes booked",
-    )
-    assert pipeline.rows("SELECT feature, value_usd FROM outcomes") == [("checkout", Decimal("12.345678901234"))]
+    until(lambda: pipeline.value(in_topic) == before + 3, 60, "outcomes booked")
+    assert pipeline.rows("SELECT feature, value_usd FROM outcomes WHERE event_id = 'order-1'") == [
+        ("checkout", Decimal("12.345678901234"))
+    ]
 
 
 def test_the_store_answers_clickhouse_clients_while_the_pipeline_runs(pipeline: Pipeline) -> None:

@@ -149,7 +149,7 @@ def test_close_before_the_commit_prevents_it() -> None:
     async def test() -> None:
         booker = world.booker()
         closing: list[asyncio.Task[None]] = []
-        world.on_step = lambda name: closing.append(asyncio.create_task(booker.close())) if name == "row" else None
+        world.on_step = lambda name: closing.append(asyncio.create_task(booker.close())) if name == "process" else None
         task = asyncio.create_task(booker.run())
         await booker.offer(records(0, 5))
         await asyncio.wait_for(task, 5)

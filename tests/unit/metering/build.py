@@ -1,0 +1,78 @@
+"""Records, events and a ledger in memory for the metering step."""
+
+import json
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from spendstream_schemas import UnpricedReason, UsageEvent
+from stream_jobs.attribution.rules import AttributionRules
+from stream_jobs.blocks.model import Block, SourcePartition, SourceRecord, Versions
+from stream_jobs.metering.dedupe import Booked
+from stream_jobs.metering.process import Metering
+from stream_jobs.pricing.result import PriceLine, Pricing
+
+NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
+TOLERANCE = timedelta(minutes=5)
+PRICE = 2_500_000  # pico-USD per token
+
+
+def block(first: int = 0, last: int = 99, fixed_at: datetime = NOW) -> Block:
+    return Block(SourcePartition("usage.events.v1", "id", 2), first, last, fixed_at, Versions("book", "rules"))
+
+
+def document(event_id: str = "e", *, tokens: int = 10, **changes: Any) -> dict[str, Any]:
+    return {
+        "schema_version": 1,
+        "event_id": event_id,
+        "occurred_at": "2026-11-20T11:00:00Z",
+        "source": "tests",
+        "provider": "openai",
+        "model": "gpt-4o",
+        "usage": {"kind": "tokens", "input_tokens": tokens},
+    } | changes
+
+
+def record(offset: int, event_id: str = "e", **changes: Any) -> SourceRecord:
+    return SourceRecord(offset, 1_700_000_000_000, b"k", json.dumps(document(event_id, **changes)).encode())
+
+
+@dataclass
+class FakeLedger:
+    """Knows what it is told. Keeps what it was asked."""
+
+    known: dict[str, Booked] = field(default_factory=dict)
+    rows: list[dict[str, Any]] = field(default_factory=list)
+
+    def booked(self, event_ids: Collection[str], block: Block) -> Mapping[str, Booked]:
+        return {event_id: self.known[event_id] for event_id in event_ids if event_id in self.known}
+
+    def entries(self, event_ids: Collection[str], block: Block) -> list[Mapping[str, Any]]:
+        return [row for row in self.rows if row["event_id"] in event_ids]
+
+
+@dataclass
+class TokenPricer:
+    """A fixed price per input token; events whose model is 'unknown' have none; 'broken' ones hit a defect."""
+
+    version: str = "book"
+    scoped: bool = False
+
+    def price(self, event: UsageEvent, unknown_fields: tuple[str, ...] = ()) -> Pricing:
+        if event.model == "unknown":
+            return Pricing(self.version, reason=UnpricedReason.UNKNOWN_MODEL, detail="no price")
+        if event.model == "broken":
+            raise ZeroDivisionError("a defect in pricing")
+        tokens = int(getattr(event.usage, "input_tokens", None) or 0)
+        cost = tokens * PRICE * (10**30 if event.model == "dear" else 1)
+        line_cost = 10**50 if event.model == "unfit" else cost
+        from decimal import Decimal
+
+        unit = Decimal(PRICE).scaleb(-12)
+        line = PriceLine("sku", "input_tokens", tokens, unit, unit, line_cost, line_cost, line_cost)
+        return Pricing(self.version, "openai/gpt-4o", None, "", (line,), cost, cost, cost)
+
+
+def metering(ledger: FakeLedger | None = None) -> Metering:
+    return Metering(TokenPricer(), AttributionRules.load(None), ledger or FakeLedger(), TOLERANCE)
