@@ -188,6 +188,13 @@ def test_the_python_examples_use_what_exists() -> None:
                 assert name in spendstream.__all__ or name == "adapters", f"{document}: spendstream.{name}"
 
 
+def test_every_benchmark_is_documented() -> None:
+    """The benchmarks' README has a row for each of them."""
+    folder = ROOT / "tests" / "benchmarks"
+    named = set(re.findall(r"^\| `([a-z_]+)` \|", (folder / "README.md").read_text(encoding="utf-8"), re.MULTILINE))
+    assert named == {path.stem.removeprefix("bench_") for path in folder.glob("bench_*.py")}
+
+
 def anchors(path: Path) -> set[str]:
     """The anchors of a document's headings, as GitHub makes them."""
     headings = re.findall(r"^#+ (.+)$", path.read_text(encoding="utf-8"), re.MULTILINE)
