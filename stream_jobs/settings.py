@@ -152,6 +152,10 @@ class PipelineSettings(BaseSettings):
             description="A worker that Kafka has not heard of for this long loses its partitions.",
         ),
     ] = 30.0
+    http_host: Annotated[
+        str,
+        Field(min_length=1, description="Address that /healthz, /readyz and /metrics listen on; 0.0.0.0 for probes."),
+    ] = "127.0.0.1"
     http_port: Annotated[
         int, Field(ge=0, le=65_535, description="Port of /healthz, /readyz and /metrics; 0 takes a free one.")
     ] = 0

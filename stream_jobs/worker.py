@@ -103,7 +103,7 @@ class JobsWorker:
 
     def run(self, health_port: int) -> int:
         """Blocks until SIGTERM or SIGINT. Returns the exit code: 0 stopped, 1 a job crashed."""
-        with HealthServer(health_port, self.not_ready) as health:
+        with HealthServer(health_port, self.not_ready, host=self._settings.pipeline.http_host) as health:
             log.info("health and metrics on %s", health.url)
             return asyncio.run(self._run())
 

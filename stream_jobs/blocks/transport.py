@@ -22,6 +22,7 @@ from stream_jobs.blocks.model import Bundle, SourceRecord
 from stream_jobs.errors import BrokerUnavailableError, CrashError, LostPartitionError
 
 NO_TIMESTAMP = -1
+FETCH_MAX_WAIT_MS = 100
 COORDINATOR_TIMEOUT_S = 10.0
 """aiokafka looks for a group's coordinator for as long as the broker is away; a commit must not hold up a stop."""
 
@@ -87,6 +88,13 @@ class BundlingThread(driver.AIOKafkaConsumerThread):
 
     consumer: "BundlingConsumer"
     reading = 0
+
+    def _create_worker_consumer(self, transport: Any) -> Any:
+        consumer = super()._create_worker_consumer(transport)
+        # Faust asks for 1.5 s. Kafka answers as soon as there is something; Tansu, when it was asked while there was
+        # nothing, only after the whole wait: that would be most of an event's way to the ledger.
+        consumer._fetch_max_wait_ms = FETCH_MAX_WAIT_MS
+        return consumer
 
     async def _fetch_records(self, *args: Any, **kwargs: Any) -> Any:
         fetched = await super()._fetch_records(*args, **kwargs)

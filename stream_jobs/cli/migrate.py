@@ -20,6 +20,9 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--dry-run", action="store_true", help="print the statements that would run; change nothing")
     what.add_argument("--status", action="store_true", help="list what is applied and what is missing")
+    parser.add_argument(
+        "--topics", action="store_true", help="also create the topics in Kafka (SPENDSTREAM_KAFKA_*) that are missing"
+    )
     parser.add_argument("--url", help="ClickHouse's HTTP address (default: SPENDSTREAM_CLICKHOUSE_* or what runs here)")
     parser.add_argument("--data-dir", type=Path, help="data folder of the running instance to update")
     parser.add_argument("--json", action="store_true", help="one JSON object per migration")
@@ -52,6 +55,8 @@ def run(args: argparse.Namespace) -> int:
         if not args.json and not missing:
             sys.stdout.write("nothing to apply\n")
         return 0
+    if args.topics:
+        _create_topics(as_json=args.json)
     done = migrate(
         settings,
         migrations,
@@ -64,12 +69,22 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
+def _create_topics(*, as_json: bool) -> None:
+    """As declared in schemas/topics/. Existing topics are left as they are."""
+    from stream_jobs.embedded.instance import find_kafka
+    from stream_jobs.kafka import ensure_topics
+    from stream_jobs.topics import topic_specs
+
+    for topic in ensure_topics(find_kafka(), topic_specs(embedded=False)):
+        _print({"topic": topic}, as_json=as_json, verb="created")
+
+
 def _print(facts: dict[str, Any], *, as_json: bool, verb: str = "") -> None:
     if as_json:
         sys.stdout.write(json.dumps(facts) + "\n")
     elif "statements" in facts:
         sys.stdout.write(f"-- {facts['migration']}\n" + "".join(f"{sql};\n\n" for sql in facts["statements"]))
     elif verb:
-        sys.stdout.write(f"{verb} {facts['migration']}\n")
+        sys.stdout.write(f"{verb} {next(iter(facts.values()))}\n")
     else:
         sys.stdout.write(f"{facts['migration']:<32} {facts['applied_at'] or 'missing'}\n")

@@ -89,7 +89,10 @@ def _list(store: "StoreClient", args: argparse.Namespace) -> int:
             fields = {name: getattr(record, name) for name in record.__slots__}
             sys.stdout.write(json.dumps({"name": record.name, **fields}, default=str) + "\n")
         return 0
-    table = Table("quarantined (UTC)", "record", "reason", "field", "detail", "source", "bytes")
+    table = Table("quarantined (UTC)")
+    table.add_column("record", no_wrap=True, overflow="fold", min_width=max((len(r.name) for r in records), default=6))
+    for column in ("reason", "field", "detail", "source", "bytes"):
+        table.add_column(column)
     for record in records:
         table.add_row(
             f"{record.quarantined_at:%Y-%m-%d %H:%M:%S}",
@@ -113,13 +116,13 @@ def _summary(store: "StoreClient", args: argparse.Namespace) -> int:
 
     from stream_jobs.quarantine.records import counts
 
-    rows = counts(store)
+    rows = counts(store, _selection(args, open_only=not args.all))
     if args.json:
         for topic, reason, number, first, last in rows:
             line = {"topic": topic, "reason": reason, "records": number, "first": first, "last": last}
             sys.stdout.write(json.dumps(line, default=str) + "\n")
         return 0
-    table = Table("topic", "reason", "open records", "first (UTC)", "last (UTC)")
+    table = Table("topic", "reason", "records", "first (UTC)", "last (UTC)")
     for topic, reason, number, first, last in rows:
         table.add_row(topic, reason, f"{number:,}", f"{first:%Y-%m-%d %H:%M:%S}", f"{last:%Y-%m-%d %H:%M:%S}")
     Console().print(table if rows else "no open records in quarantine")

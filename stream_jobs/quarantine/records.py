@@ -98,11 +98,13 @@ def raw_of(store: StoreClient, record: Quarantined) -> tuple[bytes, bytes]:
     return bytes.fromhex(key), bytes.fromhex(raw)
 
 
-def counts(store: StoreClient) -> list[tuple[str, str, int, datetime, datetime]]:
-    """Open records by topic and reason, with the first and last instant."""
+def counts(store: StoreClient, selection: Selection) -> list[tuple[str, str, int, datetime, datetime]]:
+    """Selected records by topic and reason, with the first and last instant."""
+    condition, parameters = _condition(selection)
     rows = store.rows(
         "SELECT topic, reason, count(), min(quarantined_at), max(quarantined_at) FROM quarantine "
-        f"WHERE NOT {_REPLAYED} GROUP BY topic, reason ORDER BY count() DESC"
+        f"WHERE {condition} GROUP BY topic, reason ORDER BY count() DESC",
+        parameters,
     )
     typed = cast(list[tuple[str, str, int, datetime, datetime]], rows)
     return [(topic, reason, number, aware(first), aware(last)) for topic, reason, number, first, last in typed]

@@ -4,6 +4,7 @@ import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 from spendstream_schemas import UnpricedReason, UsageEvent
@@ -65,10 +66,8 @@ class TokenPricer:
         if event.model == "broken":
             raise ZeroDivisionError("a defect in pricing")
         tokens = int(getattr(event.usage, "input_tokens", None) or 0)
-        cost = tokens * PRICE * (10**30 if event.model == "dear" else 1)
+        cost = tokens * PRICE * (10**33 if event.model == "dear" else 1)
         line_cost = 10**50 if event.model == "unfit" else cost
-        from decimal import Decimal
-
         unit = Decimal(PRICE).scaleb(-12)
         line = PriceLine("sku", "input_tokens", tokens, unit, unit, line_cost, line_cost, line_cost)
         return Pricing(self.version, "openai/gpt-4o", None, "", (line,), cost, cost, cost)

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stream_jobs.metering.decode import decode_all
@@ -22,6 +22,7 @@ def run(copies: list[tuple[str, int]], known: dict[str, int]) -> Deduplicated:
     return deduplicate(events, block(), FakeLedger({key: Booked(value, since) for key, value in known.items()}))
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(IDS, st.integers(0, 3)), max_size=20), st.dictionaries(IDS, st.integers(0, 3)))
 def test_every_event_has_one_fate_and_each_id_is_booked_at_most_once(
     copies: list[tuple[str, int]], known: dict[str, int]

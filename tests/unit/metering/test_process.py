@@ -4,7 +4,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spendstream_schemas import InvalidReason
@@ -25,6 +25,7 @@ def rows(output: BlockOutput, table: str) -> list[dict[str, Any]]:
     return list(output.tables[table].to_pylist()) if table in output.tables else []
 
 
+@settings(deadline=None)
 @given(st.lists(st.one_of(VALUES, EVENTS), max_size=30), st.dictionaries(st.sampled_from("abcdef"), st.integers(0, 2)))
 def test_received_is_booked_plus_duplicates_plus_quarantined(mixed: list[Any], known: dict[str, int]) -> None:
     """For any mix of garbage, events, copies and revisions; the rows agree with the counts, and each offset has one."""

@@ -1,0 +1,100 @@
+"""The shell around the bookers: who gets which bundle, and where reading starts."""
+
+import asyncio
+import logging
+from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from faust.types import TP
+
+from stream_jobs.blocks.job import BlockJob, BlockJobRunner
+from stream_jobs.blocks.model import Block, BlockCounts, BlockOutput, Bundle, SourcePartition, SourceRecord
+from stream_jobs.blocks.partition import BookerLimits
+from stream_jobs.blocks.transport import Membership
+from stream_jobs.kafka import TopicStart
+from tests.unit.blocks.build import VERSIONS, World, reach, records
+
+TOPIC = "usage.events.v1"
+PARTITION = TP(TOPIC, 3)
+MEMBER = Membership(4, "me")
+NOW = datetime(2026, 11, 1, tzinfo=UTC)
+
+
+class Blocks(World):
+    async def last_block(  # type: ignore[override]
+        self, source: SourcePartition, committed: int
+    ) -> Block | None:
+        return next((row for row in self.rows if row.last_offset == committed - 1), None)
+
+    async def insert(self, block: Block, output: BlockOutput) -> None:
+        self.inserted[(block.first_offset, block.last_offset)] = list(range(output.counts.received))
+
+
+def runner(world: Blocks, earliest: int = 0) -> BlockJobRunner:
+    def process(block: Block, taken: list[SourceRecord]) -> BlockOutput:
+        return BlockOutput(BlockCounts(received=len(taken)))
+
+    async def commit_fenced(tp: TP, offset: int, membership: Membership) -> None:
+        assert (tp, membership) == (PARTITION, MEMBER)
+        await world.commit(offset)
+
+    app: Any = SimpleNamespace(consumer=SimpleNamespace(commit_fenced=commit_fenced))
+    job = BlockJob("metering", TOPIC, process, lambda: VERSIONS, lambda *_: None)
+    return BlockJobRunner(app, job, world, lambda _: TopicStart("topic-id", {3: earliest}), BookerLimits())
+
+
+def test_a_bundle_fetched_before_the_last_seek_is_dropped() -> None:
+    """Taking it would skip what lies before it: those offsets would be part of a block that holds no records of
+    them. It is read again."""
+    world = Blocks()
+
+    async def test() -> None:
+        jobs = runner(world)
+        await jobs.assigned({PARTITION: None}, MEMBER, 1)
+        await jobs.stop_booking()
+        assert await jobs.assigned({PARTITION: None}, MEMBER, 2) == {PARTITION: 0}
+        await jobs.dispatch(TOPIC, 3, Bundle(1, records(50, 60)))
+        await jobs.dispatch(TOPIC, 3, Bundle(2, records(0, 50)))
+        await jobs.dispatch(TOPIC, 3, Bundle(2, records(50, 60)))
+        await jobs.dispatch(TOPIC, 7, Bundle(2, records(0, 9)))
+        await reach(lambda: world.committed == 60)
+        await reach(lambda: sum(map(len, world.inserted.values())) == 60)
+        assert jobs.positions == {3: 60}
+        await jobs.stop_booking()
+
+    asyncio.run(asyncio.wait_for(test(), 20))
+
+
+def test_reading_starts_at_the_block_to_redo() -> None:
+    """The last official block's beginning, or the committed offset where no row tells of one."""
+    world = Blocks(committed=9)
+    world.rows.append(Block(SourcePartition(TOPIC, "topic-id", 3), 5, 8, NOW, VERSIONS))
+
+    async def test() -> None:
+        jobs = runner(world)
+        assert await jobs.assigned({PARTITION: 9}, MEMBER, 1) == {PARTITION: 5}
+        await jobs.stop_booking()
+        assert await jobs.assigned({PARTITION: 20}, MEMBER, 2) == {PARTITION: 20}
+        await jobs.stop_booking()
+
+    asyncio.run(asyncio.wait_for(test(), 20))
+
+
+def test_records_that_were_deleted_before_they_were_booked_are_reported(caplog: pytest.LogCaptureFixture) -> None:
+    """Retention was shorter than an outage: which offsets are gone is said, not skipped in silence."""
+
+    async def test() -> None:
+        jobs = runner(Blocks(), earliest=30)
+        assert await jobs.assigned({PARTITION: 20}, MEMBER, 1) == {PARTITION: 30}
+        await jobs.stop_booking()
+        assert await jobs.assigned({PARTITION: None}, MEMBER, 2) == {PARTITION: 30}
+        await jobs.stop_booking()
+
+    with caplog.at_level(logging.ERROR):
+        asyncio.run(asyncio.wait_for(test(), 20))
+    assert [message for message in caplog.messages if "deleted" in message] == [
+        f"{TOPIC}[3]: offsets 20 to 29 were deleted from the topic before they were booked; its retention is shorter "
+        "than the outage was"
+    ]

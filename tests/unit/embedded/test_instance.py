@@ -1,0 +1,137 @@
+"""Finding what runs on this machine."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from stream_jobs.embedded.instance import (
+    Instance,
+    find_clickhouse,
+    find_instance,
+    find_kafka,
+    read_instance,
+    register,
+    registry_dir,
+    running_instances,
+    unregister,
+)
+from stream_jobs.errors import ConfigError
+
+
+@pytest.fixture(autouse=True)
+def own_registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A registry of this test's own, and no settings from outside."""
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    for name in list(os.environ):
+        if name.startswith("SPENDSTREAM_"):
+            monkeypatch.delenv(name)
+
+
+def instance(folder: Path, pid: int, kafka: str = "127.0.0.1:9092") -> Instance:
+    folder.mkdir(exist_ok=True)
+    (folder / "credentials").write_text("secret\n")
+    found = Instance(
+        pid, str(folder), kafka, "http://127.0.0.1:8123", "http://127.0.0.1:8321", str(folder / "credentials"), ""
+    )
+    register(found)
+    return found
+
+
+@pytest.fixture
+def other() -> Iterator[int]:
+    """The pid of another living process."""
+    process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    yield process.pid
+    process.communicate()
+
+
+def dead_pid() -> int:
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait()
+    return process.pid
+
+
+def test_the_only_one_that_runs_is_found_by_nothing(tmp_path: Path) -> None:
+    """No option is needed; after it has gone nothing is found."""
+    running = instance(tmp_path / "a", os.getpid())
+    assert find_instance() == find_instance(tmp_path / "a") == running
+    for _ in range(2):
+        unregister(running)
+    assert find_instance() is None
+    assert find_instance(tmp_path / "a") is None
+
+
+def test_what_a_dead_process_left_does_not_count(tmp_path: Path) -> None:
+    """After kill -9 the file stays; it is ignored, and its pointer is cleaned up."""
+    gone = instance(tmp_path / "a", dead_pid())
+    assert read_instance(tmp_path / "a") is None
+    assert list(running_instances()) == []
+    assert not (registry_dir() / str(gone.pid)).exists()
+
+
+def test_a_process_nobody_has_waited_for_is_dead(tmp_path: Path) -> None:
+    """A zombie answers to signal 0."""
+    child = subprocess.Popen([sys.executable, "-c", ""], stdout=subprocess.PIPE)
+    assert child.stdout is not None
+    child.stdout.read()
+    instance(tmp_path / "a", child.pid)
+    while read_instance(tmp_path / "a") is not None:
+        pass  # it is about to exit
+    child.wait()
+    child.stdout.close()
+
+
+def test_of_two_the_folder_must_be_named(tmp_path: Path, other: int) -> None:
+    """Guessing could show another team's money."""
+    first, second = instance(tmp_path / "a", os.getpid()), instance(tmp_path / "b", other, "127.0.0.1:9192")
+    with pytest.raises(ConfigError, match=r"say which one with --data-dir: .*a, .*b|.*b, .*a"):
+        find_instance()
+    assert find_instance(tmp_path / "b") == second
+    assert find_instance(bootstrap="127.0.0.1:9092") == first
+
+
+@pytest.mark.parametrize(
+    "address", ["127.0.0.1:9192", "localhost:9192", "[::1]:9192", " localhost:9192", "far:1,localhost:9192"]
+)
+def test_an_instance_is_found_by_its_kafka_address(tmp_path: Path, other: int, address: str) -> None:
+    """However loopback is written, and as one of several servers."""
+    instance(tmp_path / "a", os.getpid())
+    wanted = instance(tmp_path / "b", other, "127.0.0.1:9192")
+    assert find_instance(bootstrap=address) == wanted
+    assert find_instance(bootstrap=address.replace("9192", "9999")) is None
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"pid": 1}', "\x00"])
+def test_a_broken_instance_file_is_no_instance(tmp_path: Path, content: str) -> None:
+    """Half a file, or one of another version."""
+    instance(tmp_path / "a", os.getpid())
+    (tmp_path / "a" / "instance.json").write_text(content)
+    assert find_instance(tmp_path / "a") is None
+    assert find_instance() is None
+
+
+def test_where_nothing_runs_the_error_says_what_to_do(tmp_path: Path) -> None:
+    """For ClickHouse and for Kafka."""
+    with pytest.raises(ConfigError, match="spendstream up"):
+        find_clickhouse(data_dir=tmp_path)
+    with pytest.raises(ConfigError, match="--bootstrap"):
+        find_kafka()
+
+
+def test_the_store_is_read_as_anybody_and_written_as_the_writer(tmp_path: Path) -> None:
+    """Only `writable` opens it with the instance's credentials."""
+    instance(tmp_path / "a", os.getpid())
+    assert find_clickhouse(data_dir=tmp_path / "a").user == "default"
+    assert find_clickhouse(data_dir=tmp_path / "a", writable=True).secret() == "secret"
+
+
+def test_the_registry_of_somebody_else_is_not_used(tmp_path: Path) -> None:
+    """A link or file in its place could lead our pointers elsewhere."""
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / f"spendstream-{os.getuid()}").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(ConfigError, match="belongs to somebody else"):
+        registry_dir()

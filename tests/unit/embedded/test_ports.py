@@ -1,0 +1,52 @@
+"""Ports: free, taken, out of range, not permitted."""
+
+import os
+import socket
+from pathlib import Path
+
+import pytest
+
+from stream_jobs.embedded.ports import LOOPBACK, claim_port, free_port
+from stream_jobs.errors import ConfigError
+
+
+def test_a_free_port_is_given_back() -> None:
+    """The port asked for is the port that is used."""
+    port = free_port()
+    assert claim_port(port, "--kafka-port") == port
+
+
+def test_zero_picks_a_free_one() -> None:
+    """0 becomes a port that can be bound."""
+    port = claim_port(0, "--kafka-port")
+    with socket.socket() as probe:
+        probe.bind((LOOPBACK, port))
+
+
+@pytest.mark.parametrize("host", [LOOPBACK, "0.0.0.0"])
+def test_a_taken_port_names_the_option_to_change(host: str) -> None:
+    """Also when another program listens on all interfaces."""
+    with socket.socket() as other:
+        other.bind((host, 0))
+        other.listen()
+        port = other.getsockname()[1]
+        with pytest.raises(ConfigError, match=rf"port {port} is already in use.*--clickhouse-port"):
+            claim_port(port, "--clickhouse-port")
+
+
+@pytest.mark.parametrize("port", [65536, 70000, -1])
+def test_what_is_no_port_number_is_said_so(port: int) -> None:
+    """Outside of 0 to 65535."""
+    with pytest.raises(ConfigError, match=f"{port} is not a port number.*--http-port"):
+        claim_port(port, "--http-port")
+
+
+UNPRIVILEGED_FROM = int(Path("/proc/sys/net/ipv4/ip_unprivileged_port_start").read_text())
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may bind privileged ports")
+@pytest.mark.skipif(UNPRIVILEGED_FROM <= 1, reason="everybody may bind privileged ports here")
+def test_a_privileged_port_needs_permissions() -> None:
+    """Below 1024, unless the system allows it to everybody."""
+    with pytest.raises(ConfigError, match="port 1 needs more permissions"):
+        claim_port(1, "--http-port")

@@ -1,0 +1,62 @@
+"""/healthz, /readyz and /metrics."""
+
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+
+import pytest
+from prometheus_client import CollectorRegistry, Counter
+
+from stream_jobs.health import HealthServer, NotReady
+
+REASON: list[NotReady] = []
+
+
+@pytest.fixture
+def server() -> Iterator[HealthServer]:
+    registry = CollectorRegistry()
+    Counter("things", "Things", registry=registry).inc(3)
+    with HealthServer(0, lambda: REASON[-1], registry=registry, more_metrics=lambda: b"child_things 4\n") as server:
+        yield server
+
+
+def get(url: str) -> tuple[int, str, str]:
+    try:
+        with urllib.request.urlopen(url, timeout=5) as response:
+            return response.status, response.read().decode(), response.headers["Content-Type"]
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, error.read().decode(), error.headers["Content-Type"]
+
+
+def test_healthz_says_that_the_process_lives(server: HealthServer) -> None:
+    """Also while it is not ready: a restart would not help."""
+    REASON.append("no broker")
+    assert get(f"{server.url}/healthz")[:2] == (200, "ok\n")
+
+
+def test_readyz_says_why_not(server: HealthServer) -> None:
+    """503 with the reason, 200 once there is none; a query string changes nothing."""
+    REASON.append("not in the group")
+    assert get(f"{server.url}/readyz")[:2] == (503, "not in the group\n")
+    REASON.append(None)
+    assert get(f"{server.url}/readyz?verbose=1")[:2] == (200, "ready\n")
+
+
+def test_metrics_are_prometheus_text_with_those_of_the_children(server: HealthServer) -> None:
+    """The process's own counters and whatever it passes on."""
+    status, body, content_type = get(f"{server.url}/metrics")
+    assert status == 200
+    assert content_type.startswith("text/plain")
+    assert "things_total 3.0\n" in body
+    assert body.endswith("child_things 4\n")
+
+
+def test_everything_else_is_404_with_a_hint(server: HealthServer) -> None:
+    """Somebody typed the bare address."""
+    assert get(server.url)[:2] == (404, "try /healthz, /readyz or /metrics\n")
+
+
+def test_it_listens_on_loopback_only(server: HealthServer) -> None:
+    """Nothing is exposed unless told so."""
+    assert server.url.startswith("http://127.0.0.1:")
