@@ -1,10 +1,13 @@
 """`spendstream up`: broker, store and jobs on this machine, until Ctrl-C."""
 
 import argparse
+import logging
 import signal
 import threading
 
 from stream_jobs.embedded.options import add_instance_options
+
+log = logging.getLogger(__name__)
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -23,16 +26,19 @@ def run(args: argparse.Namespace) -> int:
     from rich.console import Console
 
     from stream_jobs.embedded.options import embedded_from
+    from stream_jobs.errors import SpendstreamError
     from stream_jobs.logs import log_to_stderr
 
     log_to_stderr()
     console = Console(stderr=True)
+    embedded = embedded_from(args)
+    # While it starts, SIGTERM is what Ctrl-C is: an interrupt, after which `start` leaves nothing behind.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with console.status("starting") as status:
+        instance = embedded.start(status.update)
     stopping = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopping.set())
-    embedded = embedded_from(args)
-    with console.status("starting") as status:
-        instance = embedded.start(status.update)
     try:
         console.print("[bold green]spendstream is up[/]")
         console.print(f"  Kafka            {instance.kafka}   topic usage.events.v1")
@@ -41,9 +47,16 @@ def run(args: argparse.Namespace) -> int:
         console.print(f"  data             {instance.data_dir}")
         console.print("Ctrl-C stops it.", style="dim")
         while not stopping.wait(1.0):
-            embedded.watch()
+            try:
+                embedded.watch()
+            except SpendstreamError as error:
+                log.error("cannot bring it back yet, trying again: %s", error)
     finally:
-        with console.status("booking what is under way, then stopping"):
-            embedded.stop()
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        with console.status("booking what is under way, then stopping (Ctrl-C again: stop now)"):
+            try:
+                embedded.stop()
+            except KeyboardInterrupt:
+                embedded.stop(drain=False)
         console.print("stopped")
     return 0
