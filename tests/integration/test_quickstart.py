@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.integration.pipeline import Pipeline, until
+from tests.integration.pipeline import Pipeline, until, usage_event
 
 pytestmark = pytest.mark.xdist_group("quickstart")
 
@@ -98,6 +98,8 @@ def test_the_example_of_a_service_publishes_its_call(pipeline: Pipeline, tmp_pat
 
 def test_the_examples_for_analysts_answer(pipeline: Pipeline, tmp_path: Path) -> None:
     """Every command and the Python example of the section for analysts work on a running instance."""
+    pipeline.send_events(usage_event("for-analysts"))
+    until(lambda: pipeline.rows("SELECT 1 FROM cost_1d LIMIT 1"), 30, "something to analyse")
     script = with_our_ports(block("### For an analyst", ""), pipeline)
     shell(script, pipeline, tmp_path)
     assert "spendstream" in (tmp_path / "november.html").read_text(encoding="utf-8")

@@ -1,6 +1,5 @@
 """The embedded store as a process: it starts with a clear word, stops cleanly, and loses nothing to kill -9."""
 
-import os
 import signal
 import socket
 import stat
@@ -8,7 +7,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -17,6 +16,7 @@ from stream_jobs.embedded.ports import free_port
 from stream_jobs.errors import StoreUnavailableError
 from stream_jobs.store.tables import insert
 from tests.store_server import StoreProcess, ledger_rows
+from tests.unprivileged import PREFIX
 
 
 @pytest.fixture
@@ -26,9 +26,9 @@ def store(tmp_path: Path) -> Iterator[StoreProcess]:
     store.kill()
 
 
-def run_server(*arguments: str) -> subprocess.CompletedProcess[str]:
+def run_server(*arguments: str, prefix: Sequence[str] = ()) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "stream_jobs.store.server", *arguments],
+        [*prefix, sys.executable, "-m", "stream_jobs.store.server", *arguments],
         capture_output=True,
         text=True,
         timeout=60,
@@ -135,12 +135,11 @@ def test_a_folder_that_cannot_be_used_is_named(tmp_path: Path) -> None:
         assert "Traceback" not in result.stderr
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
 def test_a_folder_without_permission_is_named(tmp_path: Path) -> None:
     """No permission to write is said before the engine starts."""
     folder = tmp_path / "store"
     folder.mkdir(mode=0o500)
-    result = run_server("--path", str(folder), "--port", "0")
+    result = run_server("--path", str(folder), "--port", "0", prefix=PREFIX)
     assert result.returncode == 2
     assert "Permission denied" in result.stderr
 

@@ -1,6 +1,7 @@
 """The data folder: made, checked, held by one process."""
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -12,6 +13,7 @@ import pytest
 
 from stream_jobs.embedded.datadir import MIN_FREE_BYTES, DataDir
 from stream_jobs.errors import ConfigError
+from tests import unprivileged
 
 HOLDER = """
 import sys, time
@@ -52,12 +54,14 @@ def test_a_second_instance_is_refused_with_the_firsts_pid_until_that_is_killed(t
     folder.close()
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
 def test_a_folder_that_may_not_be_written_says_what_to_do(tmp_path: Path) -> None:
     """No permission."""
     tmp_path.chmod(0o500)
-    with pytest.raises(ConfigError, match=r"no permission to write .*--data-dir"):
-        DataDir(tmp_path / "data").open()
+    done = unprivileged.python(
+        "from pathlib import Path; from stream_jobs.embedded.datadir import DataDir; "
+        f"DataDir(Path({str(tmp_path / 'data')!r})).open()"
+    )
+    assert re.search(r"ConfigError: no permission to write .*--data-dir", done.stderr)
 
 
 @pytest.mark.parametrize("inside", ["", "deeper"])
