@@ -99,6 +99,12 @@ class BlockJobRunner:
             if committed_offset is not None and committed_offset > start:
                 start = committed_offset
                 redo = await self._store.last_block(source, start)
+                if redo is None:
+                    log.warning(
+                        "%s: the store knows no block that ends before the committed offset %d, so the last one cannot "
+                        "be checked; was the store emptied or replaced?",
+                        *(source, start),
+                    )
             booker = self._new_booker(tp, source, start, redo, membership)
             self._bookers[tp] = booker
             starts[tp] = booker.next_offset

@@ -45,7 +45,9 @@ def run(args: argparse.Namespace) -> int:
     with Console(stderr=True).status("starting") as status:
         instance = embedded.start(status.update)
     try:
-        console.print(f"The pipeline runs: Kafka on {instance.kafka}, ClickHouse on {instance.clickhouse_http}.")
+        console.print(
+            f"The pipeline runs: Kafka on {instance.kafka}, ClickHouse on {instance.clickhouse_http}.", soft_wrap=True
+        )
         start = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) - timedelta(hours=1)
         truth, code = _send(args, start, instance.kafka)
         if code:
@@ -58,11 +60,11 @@ def run(args: argparse.Namespace) -> int:
         write_html(data, args.out)
     finally:
         embedded.stop()
-    console.print(f"\nThe report with plots: [bold]{args.out}[/]")
-    console.print(f"Look around:           spendstream up --data-dir {args.data_dir}")
-    console.print(
-        'and in another shell:  spendstream query "SELECT * FROM cost_by_user ORDER BY effective_cost DESC LIMIT 5"'
-    )
+    # Soft wrap: a command broken over two lines cannot be copied.
+    console.print(f"\nThe report with plots: [bold]{args.out}[/]", soft_wrap=True)
+    console.print(f"Look around:           spendstream up --data-dir {args.data_dir}", soft_wrap=True)
+    query = "SELECT user_id, effective_cost FROM cost_by_user ORDER BY 2 DESC LIMIT 5"
+    console.print(f'and in another shell:  spendstream query "{query}"', soft_wrap=True)
     return 0
 
 
