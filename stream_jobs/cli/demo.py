@@ -63,7 +63,7 @@ def run(args: argparse.Namespace) -> int:
     # Soft wrap: a command broken over two lines cannot be copied.
     console.print(f"\nThe report with plots: [bold]{args.out}[/]", soft_wrap=True)
     console.print(f"Look around:           spendstream up --data-dir {args.data_dir}", soft_wrap=True)
-    query = "SELECT user_id, effective_cost FROM cost_by_user ORDER BY 2 DESC LIMIT 5"
+    query = "SELECT user_id, sum(effective_cost) AS usd FROM cost_by_user GROUP BY user_id ORDER BY usd DESC LIMIT 5"
     console.print(f'and in another shell:  spendstream query "{query}"', soft_wrap=True)
     return 0
 
