@@ -1,5 +1,6 @@
 """All metrics of the jobs in one place, with what they mean."""
 
+import time
 from typing import Final
 
 from prometheus_client import Counter, Gauge, Histogram
@@ -27,7 +28,7 @@ class BlockMetrics:
     def __init__(self, job: str) -> None:
         self._job = job
 
-    def __call__(self, block: Block, output: BlockOutput, seconds: float) -> None:
+    def __call__(self, block: Block, output: BlockOutput) -> None:
         partition = str(block.source.partition)
         counts = output.counts
         for fate, number in (
@@ -40,4 +41,4 @@ class BlockMetrics:
         UNKNOWN_FIELDS.labels(self._job).inc(counts.unknown_fields)
         BLOCKS.labels(self._job, partition).inc()
         NEXT_OFFSET.labels(self._job, partition).set(block.last_offset + 1)
-        BLOCK_AGE.labels(self._job).observe(seconds)
+        BLOCK_AGE.labels(self._job).observe(max(0.0, time.time() - block.fixed_at.timestamp()))

@@ -6,7 +6,6 @@ import json
 import logging
 import signal
 import tempfile
-import time
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -16,12 +15,12 @@ import faust
 
 from stream_jobs.attribution.rules import AttributionRules
 from stream_jobs.blocks.job import BlockJob, BlockJobRunner, build_app
-from stream_jobs.blocks.model import Block, BlockOutput
 from stream_jobs.blocks.partition import BookerLimits
 from stream_jobs.blocks.side_tables import arrow_table
 from stream_jobs.blocks.store import ClickHouseBlocks
 from stream_jobs.errors import ConfigError
 from stream_jobs.health import HealthServer, NotReady
+from stream_jobs.jobs import JOBS, METERING, OUTCOMES
 from stream_jobs.kafka import broker_urls, faust_credentials, topic_start
 from stream_jobs.metering.ledger import ClickHouseLedger
 from stream_jobs.metering.process import Metering
@@ -35,7 +34,6 @@ from stream_jobs.topics import USAGE_EVENTS, USAGE_OUTCOMES
 
 log = logging.getLogger(__name__)
 
-JOBS = ("metering", "outcomes")
 CRASH_CHECK_INTERVAL_S = 0.5
 STOP_TIMEOUT_S = 8.0
 
@@ -52,15 +50,15 @@ class JobsWorker:
         self._scratch = tempfile.TemporaryDirectory(prefix="spendstream-worker-")
         tolerance = timedelta(seconds=settings.pipeline.future_tolerance_s)
         steps: dict[str, BlockJob] = {}
-        if "metering" in jobs:
+        if METERING in jobs:
             book = PriceBook.load(config_dir)
             rules = AttributionRules.load(config_dir)
             self._record_versions(book, rules)
             metering = Metering(book, rules, ClickHouseLedger(self._store), tolerance)
-            steps["metering"] = _job("metering", USAGE_EVENTS, metering)
-        if "outcomes" in jobs:
+            steps[METERING] = _job(METERING, USAGE_EVENTS, metering)
+        if OUTCOMES in jobs:
             outcomes = Outcomes(ClickHouseOutcomes(self._store), tolerance)
-            steps["outcomes"] = _job("outcomes", USAGE_OUTCOMES, outcomes)
+            steps[OUTCOMES] = _job(OUTCOMES, USAGE_OUTCOMES, outcomes)
         self._jobs = list(steps.values())
         self._runners: list[BlockJobRunner] = []
 
@@ -135,9 +133,4 @@ class JobsWorker:
 
 
 def _job(name: str, topic: str, step: Metering | Outcomes) -> BlockJob:
-    count = BlockMetrics(name)
-
-    def booked(block: Block, output: BlockOutput) -> None:
-        count(block, output, max(0.0, time.time() - block.fixed_at.timestamp()))
-
-    return BlockJob(name, topic, step.process, step.versions, booked)
+    return BlockJob(name, topic, step.process, step.versions, BlockMetrics(name))

@@ -9,6 +9,7 @@ from typing import Any, cast
 
 from stream_jobs.blocks.model import Block, BlockOutput, SourcePartition, Versions
 from stream_jobs.blocks.side_tables import arrow_table
+from stream_jobs.instants import as_utc
 from stream_jobs.store.client import StoreClient
 from stream_jobs.store.tables import insert
 
@@ -30,11 +31,6 @@ def own_range(block: Block) -> dict[str, object]:
         "own_first": block.first_offset,
         "own_last": block.last_offset,
     }
-
-
-def aware(instant: datetime) -> datetime:
-    """ClickHouse's client gives UTC instants without saying so."""
-    return instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)
 
 
 class ClickHouseBlocks:
@@ -82,7 +78,7 @@ class ClickHouseBlocks:
         if not rows:
             return None
         first_offset, fixed_at, price_book, attribution = cast(tuple[int, datetime, str, str], rows[0])
-        return Block(source, first_offset, committed - 1, aware(fixed_at), Versions(price_book, attribution))
+        return Block(source, first_offset, committed - 1, as_utc(fixed_at), Versions(price_book, attribution))
 
     async def _insert(self, table: str, rows: Sequence[dict[str, Any]], token: str) -> None:
         await asyncio.to_thread(insert, self._store.client, table, arrow_table(table, rows), token)

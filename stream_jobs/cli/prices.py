@@ -3,12 +3,13 @@
 import argparse
 import json
 import sys
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stream_jobs.cli.price import config_dir
 from stream_jobs.errors import ConfigError
+from stream_jobs.instants import parse_utc
 
 if TYPE_CHECKING:
     from stream_jobs.pricing.lookup import Found
@@ -102,12 +103,9 @@ def instant(text: str | None) -> datetime:
     if text is None:
         return datetime.now(UTC)
     try:
-        value = datetime.fromisoformat(text)
+        return parse_utc(text)
     except ValueError:
         raise ConfigError(f"--at {text}: write a date (2026-03-01) or a timestamp (2026-03-01T12:00:00Z)") from None
-    if len(text) <= len("2026-03-01"):
-        value = datetime.combine(value.date(), time(), UTC)
-    return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
 def run_import(args: argparse.Namespace) -> int:

@@ -3,9 +3,10 @@
 import argparse
 import json
 import sys
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from stream_jobs.instants import parse_utc
 
 if TYPE_CHECKING:
     from stream_jobs.quarantine.records import Selection
@@ -70,10 +71,9 @@ def _selection(args: argparse.Namespace, **more: Any) -> "Selection":
     since = None
     if args.since:
         try:
-            since = datetime.fromisoformat(args.since)
+            since = parse_utc(args.since)
         except ValueError:
             raise ConfigError(f"--since {args.since!r} is not a timestamp like 2026-01-31T08:00") from None
-        since = since.replace(tzinfo=UTC) if since.tzinfo is None else since
     return Selection(reason=args.reason, source=args.source, since=since, **more)
 
 

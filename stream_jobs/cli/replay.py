@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stream_jobs.errors import ConfigError
+from stream_jobs.instants import parse_utc
 from stream_jobs.replay.delivery import Timed, add_target_arguments, deliver
 
 if TYPE_CHECKING:
@@ -125,10 +126,9 @@ def parse_start(text: str | None) -> datetime | None:
     if text == "now":
         return datetime.now(UTC)
     try:
-        value = datetime.fromisoformat(text)
+        return parse_utc(text)
     except ValueError:
         raise ConfigError(f"--start {text}: expected an instant such as 2026-06-01T00:00Z, or now") from None
-    return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
 class BadRows:

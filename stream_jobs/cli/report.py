@@ -3,11 +3,11 @@
 import argparse
 import json
 import sys
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from stream_jobs.errors import ConfigError
+from stream_jobs.instants import parse_utc
 
 
 def add_parser(subparsers: Any) -> None:
@@ -63,10 +63,6 @@ def run(args: argparse.Namespace) -> int:
 def _instant(text: str) -> datetime:
     """A date or time; UTC when it has no offset."""
     try:
-        value = datetime.fromisoformat(text)
+        return parse_utc(text)
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r} is no time; write 2026-03-01 or 2026-03-01T12:00Z") from None
-    try:
-        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
-    except OverflowError:
-        raise ConfigError(f"{text} is out of range") from None

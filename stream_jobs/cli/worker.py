@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-JOBS = ("metering", "outcomes")
+from stream_jobs.jobs import JOBS
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

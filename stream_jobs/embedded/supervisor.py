@@ -19,12 +19,14 @@ from stream_jobs.embedded.broker import TansuBroker
 from stream_jobs.embedded.child import Child
 from stream_jobs.embedded.datadir import DataDir
 from stream_jobs.embedded.gate import Gate
-from stream_jobs.embedded.instance import WRITER, Instance, embedded_kafka, register, unregister
+from stream_jobs.embedded.instance import Instance, embedded_kafka, register, unregister
 from stream_jobs.embedded.ports import LOOPBACK, claim_port, free_port
 from stream_jobs.errors import ConfigError, SpendstreamError
 from stream_jobs.health import HealthServer, NotReady
+from stream_jobs.jobs import JOBS
 from stream_jobs.kafka import LogEnds, ensure_topics
 from stream_jobs.store.client import StoreClient
+from stream_jobs.store.embedded.access import WRITE_USER
 from stream_jobs.store.migrate import migrate
 from stream_jobs.store.retention import apply_retention, load_retention_settings
 from stream_jobs.store.settings import ClickHouseSettings, load_clickhouse_settings
@@ -32,7 +34,6 @@ from stream_jobs.topics import EVENT_TOPICS, topic_specs
 
 log = logging.getLogger(__name__)
 
-JOBS = ("metering", "outcomes")
 START_TIMEOUT_S = 60.0
 DRAIN_STALL_S = 60.0  # without progress; a large backlog may take longer
 RESTART_BACKOFF_S = 2.0
@@ -45,9 +46,9 @@ EMBEDDED_SESSION_TIMEOUT_S = 4
 class Ports:
     """Loopback ports; 0 picks a free one."""
 
-    kafka: int = 9092
-    clickhouse: int = 8123
-    http: int = 8321
+    kafka: int
+    clickhouse: int
+    http: int
 
 
 class Embedded:
@@ -139,7 +140,7 @@ class Embedded:
 
     def _writer(self) -> ClickHouseSettings:
         return load_clickhouse_settings(
-            url=self._clickhouse_url, user=WRITER, password_file=self._dir.credentials, password=""
+            url=self._clickhouse_url, user=WRITE_USER, password_file=self._dir.credentials, password=""
         )
 
     def _start_worker(self) -> None:
@@ -148,7 +149,7 @@ class Embedded:
             "SPENDSTREAM_KAFKA_BOOTSTRAP_SERVERS": self._kafka.bootstrap_servers,
             "SPENDSTREAM_KAFKA_CLIENT_ID": self._client_id,
             "SPENDSTREAM_CLICKHOUSE_URL": self._clickhouse_url,
-            "SPENDSTREAM_CLICKHOUSE_USER": WRITER,
+            "SPENDSTREAM_CLICKHOUSE_USER": WRITE_USER,
             "SPENDSTREAM_CLICKHOUSE_PASSWORD_FILE": str(self._dir.credentials),
             # The embedded broker lets a member join after half of this, and nobody else waits for the group.
             "SPENDSTREAM_SESSION_TIMEOUT_S": str(EMBEDDED_SESSION_TIMEOUT_S),

@@ -5,7 +5,8 @@ from datetime import datetime
 from typing import Any, cast
 
 from stream_jobs.blocks.model import Block
-from stream_jobs.blocks.store import OTHER_BLOCKS, aware, own_range
+from stream_jobs.blocks.store import OTHER_BLOCKS, own_range
+from stream_jobs.instants import as_utc
 from stream_jobs.metering.dedupe import Booked
 from stream_jobs.metering.rows import LEDGER_COLUMNS
 from stream_jobs.store.client import StoreClient
@@ -27,7 +28,7 @@ class ClickHouseLedger:
             own_range(block),
         )
         return {
-            event_id: Booked(revision, aware(since)) for event_id, revision, since in cast(list[tuple[Any, ...]], rows)
+            event_id: Booked(revision, as_utc(since)) for event_id, revision, since in cast(list[tuple[Any, ...]], rows)
         }
 
     def entries(self, event_ids: Collection[str], block: Block) -> list[Mapping[str, Any]]:
@@ -49,7 +50,7 @@ def _entry(row: tuple[object, ...]) -> dict[str, Any]:
     entry = dict(zip(LEDGER_COLUMNS.names, row, strict=True))
     for name, value in entry.items():
         if isinstance(value, datetime):
-            entry[name] = aware(value)
+            entry[name] = as_utc(value)
         elif isinstance(value, dict):
             entry[name] = list(value.items())
     return entry

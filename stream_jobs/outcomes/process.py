@@ -14,7 +14,8 @@ from stream_jobs.blocks.side_tables import (
     duplicates_table,
     quarantine_table,
 )
-from stream_jobs.blocks.store import OTHER_BLOCKS, aware, own_range
+from stream_jobs.blocks.store import OTHER_BLOCKS, own_range
+from stream_jobs.instants import as_utc
 from stream_jobs.store.client import StoreClient
 
 _TEXTS: Final = ("project", "environment", "team", "feature", "customer", "user_id", "trace_id")
@@ -41,7 +42,7 @@ class ClickHouseOutcomes:
             event_ids,
             own_range(block),
         )
-        return {event_id: aware(since) for event_id, since in cast(list[tuple[str, datetime]], rows)}
+        return {event_id: as_utc(since) for event_id, since in cast(list[tuple[str, datetime]], rows)}
 
 
 @dataclass(frozen=True, slots=True)

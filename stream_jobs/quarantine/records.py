@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, cast
 
-from stream_jobs.blocks.store import aware
 from stream_jobs.errors import ConfigError
+from stream_jobs.instants import as_utc
 from stream_jobs.store.client import StoreClient
 
 _SUMMARY: Final = (
@@ -107,7 +107,7 @@ def counts(store: StoreClient, selection: Selection) -> list[tuple[str, str, int
         parameters,
     )
     typed = cast(list[tuple[str, str, int, datetime, datetime]], rows)
-    return [(topic, reason, number, aware(first), aware(last)) for topic, reason, number, first, last in typed]
+    return [(topic, reason, number, as_utc(first), as_utc(last)) for topic, reason, number, first, last in typed]
 
 
 def _condition(selection: Selection) -> tuple[str, dict[str, object]]:
@@ -142,6 +142,6 @@ def _position(name: str) -> tuple[str, int, int]:
 
 def _record(row: tuple[object, ...]) -> Quarantined:
     values = list(row)
-    values[0] = aware(cast(datetime, values[0]))
+    values[0] = as_utc(cast(datetime, values[0]))
     values[-1] = bool(values[-1])
     return Quarantined(*values)  # type: ignore[arg-type]

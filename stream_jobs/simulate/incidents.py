@@ -8,10 +8,11 @@ runaway_user:customer=acme:user_id=acme-u17
 
 import re
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final, Literal, get_args
 
 from stream_jobs.errors import ConfigError
+from stream_jobs.instants import parse_utc
 from stream_jobs.simulate.catalog import CELLS, CUSTOMERS, ENVIRONMENTS, Cell
 
 Kind = Literal["double", "spike", "night", "ramp", "drop", "runaway_user", "cache_collapse", "tier_change"]
@@ -177,12 +178,11 @@ def _instant(text: str, run_start: datetime) -> datetime:
     if re.fullmatch(r"(\d+(\.\d+)?[smhdw])+", text):
         return run_start + parse_duration(text)
     try:
-        value = datetime.fromisoformat(text)
+        return parse_utc(text)
     except ValueError:
         raise ConfigError(
             f"{text!r} is neither an offset such as 2h nor an instant such as 2026-06-01T12:00Z"
         ) from None
-    return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
 def _place(kind: str, duration: timedelta, run_start: datetime, run_end: datetime) -> datetime:

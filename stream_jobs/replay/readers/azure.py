@@ -5,9 +5,10 @@ fractional digit (100 ns) is below the contract's microseconds and is cut off.
 """
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
+from stream_jobs.instants import parse_utc
 from stream_jobs.replay.rows import BadRow, Row, csv_rows, whole_number
 
 COLUMNS = ("TIMESTAMP", "ContextTokens", "GeneratedTokens")
@@ -36,7 +37,6 @@ def read_azure(path: Path) -> Iterator[Row | BadRow]:
 def azure_time(text: str) -> datetime:
     """'2023-11-16 18:15:46.6805900' as an instant in UTC."""
     try:
-        value = datetime.fromisoformat(text.strip())
+        return parse_utc(text.strip())
     except ValueError:
         raise ValueError(f"TIMESTAMP is not a time: {text[:40]!r}") from None
-    return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)

@@ -1,0 +1,7 @@
+"""The names of the jobs: what `spendstream worker` takes and `spendstream up` starts."""
+
+from typing import Final
+
+METERING: Final = "metering"
+OUTCOMES: Final = "outcomes"
+JOBS: Final = (METERING, OUTCOMES)
