@@ -20,7 +20,7 @@ from stream_jobs.errors import CrashError
 from stream_jobs.metering.decode import DecodedEvent, decode_all
 from stream_jobs.metering.dedupe import BookedEvents, Deduplicated, deduplicate
 from stream_jobs.metering.retraction import retraction_rows
-from stream_jobs.metering.rows import Charge, charge_row, check_row, ledger_table
+from stream_jobs.metering.rows import Charge, charge_row, ledger_table
 from stream_jobs.pricing.result import Pricing
 
 log = logging.getLogger(__name__)
@@ -133,7 +133,6 @@ class Metering:
         for decoded in events:
             try:
                 row = self._charge_row(decoded, block)
-                check_row(row)
             except Exception as error:  # noqa: BLE001 - logged and quarantined by _failure
                 failed.append(_failure(decoded, error))
             else:
@@ -156,7 +155,7 @@ class Metering:
         # Contracts for a team hold for what the rules gave to it, too.
         event = with_attribution(decoded.event, attributed) if self.book.scoped else decoded.event
         pricing = self.book.price(event, decoded.unknown_fields)
-        return charge_row(Charge(decoded, attributed, pricing), block)
+        return charge_row(Charge(decoded, attributed, self.rules.version, pricing), block)
 
     def _retractions(self, events: Deduplicated, failed: set[int], block: Block) -> list[dict[str, Any]]:
         """A correction takes back what the earlier revisions booked, to the last digit, before it charges anew."""

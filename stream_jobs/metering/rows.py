@@ -1,6 +1,6 @@
 """Ledger entries as columns: what was used, whose it is, what it costs, and the receipt."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final
@@ -20,7 +20,6 @@ _TOOLS: Final = tuple(zip(ToolCalls.model_fields, TOOL_COLUMNS, strict=True))
 CONDITION_KEYS: Final = tuple(Conditions.model_fields)
 NO_COST: Final = Decimal(0)
 UNIT_PRICE_PLACES: Final = 18
-MAX_MONEY: Final = Decimal(10) ** 26
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +28,7 @@ class Charge:
 
     decoded: DecodedEvent
     attributed: Attributed
+    rules_version: str  # of the rules that were applied: in a redo perhaps not those that the block was fixed with
     pricing: Pricing
 
 
@@ -62,7 +62,7 @@ def charge_row(charge: Charge, block: Block) -> dict[str, Any]:
         "unpriced_reason": pricing.reason.value if pricing.reason else "",
         "unpriced_detail": pricing.detail if pricing.reason else "",
         "price_book_version": pricing.price_book_version,
-        "attribution_version": block.versions.attribution,
+        "attribution_version": charge.rules_version,
         "line_sku": [line.sku for line in lines],
         "line_meter": [line.meter for line in lines],
         "line_quantity": [Decimal(line.quantity) for line in lines],
@@ -101,13 +101,6 @@ def charge_row(charge: Charge, block: Block) -> dict[str, Any]:
         row[name] = usage.get(name) or ""
     row["accelerator_count"] = usage.get("accelerator_count")
     return row
-
-
-def check_row(row: Mapping[str, Any]) -> None:
-    """Raises for values that the ledger's decimals cannot hold: one such row would fail the whole block."""
-    for cost in (row["list_cost"], row["contracted_cost"], row["effective_cost"], row["avoided_cost"]):
-        if cost is not None and not -MAX_MONEY < cost < MAX_MONEY:
-            raise OverflowError(f"{cost} does not fit into the ledger")
 
 
 def ledger_table(rows: Sequence[dict[str, Any]]) -> pa.Table:

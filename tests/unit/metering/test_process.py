@@ -1,5 +1,6 @@
 """The metering step: every record gets exactly one fate, whatever the records hold."""
 
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -8,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spendstream_schemas import InvalidReason
-from stream_jobs.blocks.model import BlockOutput, SourceRecord
+from stream_jobs.blocks.model import BlockOutput, SourceRecord, Versions
 from stream_jobs.errors import CrashError
 from stream_jobs.metering.dedupe import Booked
 from tests.unit.metering.build import NOW, FakeLedger, block, metering, record
@@ -97,3 +98,12 @@ def test_the_ledger_is_written_before_everything_else() -> None:
     """Once it is in, no other block can book these events: a redo that has to add the rest decides the same."""
     records = [record(0, "a"), record(1, "a"), SourceRecord(2, None, None, b"")]
     assert list(metering().process(block(), records).tables) == ["ledger", "quarantine", "duplicates"]
+
+
+def test_an_entry_names_the_versions_it_was_computed_with() -> None:
+    """A block that is redone after the rules or prices changed was fixed with others than it is computed with."""
+    fixed_before = replace(block(), versions=Versions("old prices", "old rules"))
+    step = metering()
+    (row,) = rows(step.process(fixed_before, [record(0)]), "ledger")
+    assert (row["price_book_version"], row["attribution_version"]) == (step.book.version, step.rules.version)
+    assert step.rules.version != "old rules"
