@@ -205,7 +205,14 @@ def load_settings() -> Settings:
     return Settings(**groups)
 
 
-def load_group(name: str) -> BaseSettings:
+def load_kafka_settings(**arguments: Any) -> KafkaSettings:
+    """Kafka's settings from environment and arguments; arguments win. Raises ConfigError like `load_group`."""
+    settings = load_group("kafka", **arguments)
+    assert isinstance(settings, KafkaSettings)
+    return settings
+
+
+def load_group(name: str, **arguments: Any) -> BaseSettings:
     """One group of `GROUPS`. Raises ConfigError with every problem, each by its variable's name."""
     if name == "clickhouse":
         return load_clickhouse_settings()
@@ -213,7 +220,7 @@ def load_group(name: str) -> BaseSettings:
         return load_retention_settings()
     prefix, model = GROUPS[name]
     try:
-        return model()
+        return model(**arguments)
     except ValidationError as error:
         problems = []
         for item in error.errors(include_url=False, include_input=False, include_context=False):

@@ -14,11 +14,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from stream_jobs.errors import ConfigError
-from stream_jobs.settings import KafkaSettings, load_settings
+from stream_jobs.settings import KafkaSettings, load_kafka_settings
+from stream_jobs.store.embedded.access import WRITE_USER
 from stream_jobs.store.settings import ClickHouseSettings, load_clickhouse_settings
 
 INSTANCE_FILE = "instance.json"
-WRITER = "spendstream"
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +123,9 @@ def embedded_clickhouse(instance: Instance, *, writable: bool) -> ClickHouseSett
     """The store of an embedded instance, as a reader or as the user that may write."""
     if not writable:
         return load_clickhouse_settings(url=instance.clickhouse_http)
-    return load_clickhouse_settings(url=instance.clickhouse_http, user=WRITER, password_file=Path(instance.credentials))
+    return load_clickhouse_settings(
+        url=instance.clickhouse_http, user=WRITE_USER, password_file=Path(instance.credentials)
+    )
 
 
 def find_clickhouse(
@@ -164,13 +166,18 @@ def embedded_kafka(address: str, client_id: str = "spendstream-tools") -> KafkaS
 
 
 def find_kafka(bootstrap: str | None = None, data_dir: Path | None = None) -> KafkaSettings:
-    """Where Kafka answers, found like ClickHouse: as given, from the environment, or of the instance that runs."""
-    configured = any(name.startswith("SPENDSTREAM_KAFKA_") for name in os.environ)
+    """Where Kafka answers: as given, of the data folder's instance, from the environment, of the only one that runs.
+
+    Raises ConfigError that says how to name one.
+    """
     if bootstrap is not None:
-        return KafkaSettings(bootstrap_servers=bootstrap)
-    if data_dir is None and configured:
-        return load_settings().kafka
+        return load_kafka_settings(bootstrap_servers=bootstrap)
+    if data_dir is None and os.environ.get("SPENDSTREAM_KAFKA_BOOTSTRAP_SERVERS"):
+        return load_kafka_settings()
     instance = find_instance(data_dir)
     if instance is None:
-        raise ConfigError("no spendstream runs here; say where Kafka is with --bootstrap")
+        where = f"on {data_dir}" if data_dir else "on this machine"
+        raise ConfigError(
+            f"no spendstream runs {where}; start one with 'spendstream up', or say where Kafka is with --bootstrap"
+        )
     return embedded_kafka(instance.kafka)

@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import os
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -110,13 +109,12 @@ def deliver(
     """
     if not 0 < args.timeout <= 86_400:
         raise ConfigError(f"--timeout {args.timeout:g}: expected seconds, above 0 and at most 86400")
+    from stream_jobs.embedded.instance import find_kafka
     from stream_jobs.kafka import librdkafka_config, topic_start
     from stream_jobs.replay.outbox import ProducerOutbox, RawOutbox
-    from stream_jobs.settings import KafkaSettings
 
     pace = Pace(parse_speed(getattr(args, "speed", "max")))
-    bootstrap = find_bootstrap(args.bootstrap, args.data_dir)
-    kafka = KafkaSettings(bootstrap_servers=bootstrap)
+    kafka = find_kafka(args.bootstrap, args.data_dir)
     incarnation = topic_start(
         kafka, topic
     ).topic_id  # also: fail now, not after a minute, when Kafka or the topic is not there
@@ -125,7 +123,7 @@ def deliver(
         outbox: Outbox = (
             RawOutbox(librdkafka_config(kafka), topic, args.timeout)
             if raw
-            else ProducerOutbox(bootstrap, topic, source, args.timeout, hint)
+            else ProducerOutbox(kafka.bootstrap_servers, topic, source, args.timeout, hint)
         )
         started = time.monotonic()
         sent: SentRanges | None = None
@@ -187,24 +185,6 @@ def interrupted(outbox: "Outbox", sent: "SentRanges | None", hint: str) -> str:
         f"interrupted: {outbox.delivered:,} events are in Kafka and will be booked, "
         f"{on_their_way:,} were on their way and may or may not arrive. {hint}"
     ).rstrip()
-
-
-def find_bootstrap(bootstrap: str | None, data_dir: Path | None) -> str:
-    """Kafka's address: as given, of the data folder's instance, from the environment, of the only running instance."""
-    from stream_jobs.embedded.instance import find_instance
-
-    if bootstrap:
-        return bootstrap
-    configured = os.environ.get("SPENDSTREAM_KAFKA_BOOTSTRAP_SERVERS")
-    if data_dir is None and configured:
-        return configured
-    instance = find_instance(data_dir)
-    if instance is None:
-        where = f"on {data_dir}" if data_dir else "on this machine"
-        raise ConfigError(
-            f"no spendstream runs {where}; start one with 'spendstream up', or say where Kafka is with --bootstrap"
-        )
-    return instance.kafka
 
 
 @contextmanager

@@ -43,6 +43,20 @@ class Outbox(Protocol):
     def delivered(self) -> int: ...
 
 
+def flush_all(
+    flush: Callable[[float], int], delivered: Callable[[], int], timeout_s: float, on_progress: Callable[[int], None]
+) -> bool:
+    """Flush until nothing is pending (True) or until nothing was delivered for `timeout_s` (False)."""
+    before, deadline = -1, time.monotonic() + timeout_s
+    while flush(_FLUSH_STEP_S):
+        if delivered() > before:
+            before, deadline = delivered(), time.monotonic() + timeout_s
+            on_progress(before)
+        elif time.monotonic() >= deadline:
+            return False
+    return True
+
+
 class ProducerOutbox:
     """Through `UsageProducer`, with nothing kept on disk: what is not delivered is told, and sent again by a rerun."""
 
@@ -74,13 +88,8 @@ class ProducerOutbox:
         self.accepted += 1
 
     def finish(self, timeout_s: float, on_progress: Callable[[int], None]) -> SentRanges:
-        before, deadline = -1, time.monotonic() + timeout_s
-        while self._producer.flush(_FLUSH_STEP_S):
-            if self.delivered > before:
-                before, deadline = self.delivered, time.monotonic() + timeout_s
-                on_progress(before)
-            elif time.monotonic() >= deadline:
-                raise BrokerUnavailableError(f"Kafka acknowledged nothing for {timeout_s:g} s; {self._state()}")
+        if not flush_all(self._producer.flush, lambda: self.delivered, timeout_s, on_progress):
+            raise BrokerUnavailableError(f"Kafka acknowledged nothing for {timeout_s:g} s; {self._state()}")
         on_progress(self.delivered)
         dropped = dict(self._producer.stats().dropped)
         if dropped or self.delivered < self.accepted:
@@ -137,13 +146,8 @@ class RawOutbox:
         self._raise_refusal()
 
     def finish(self, timeout_s: float, on_progress: Callable[[int], None]) -> SentRanges:
-        before, deadline = -1, time.monotonic() + timeout_s
-        while self._producer.flush(_FLUSH_STEP_S):
-            if self.delivered > before:
-                before, deadline = self.delivered, time.monotonic() + timeout_s
-                on_progress(before)
-            elif time.monotonic() >= deadline:
-                raise BrokerUnavailableError(f"Kafka acknowledged nothing for {timeout_s:g} s")
+        if not flush_all(self._producer.flush, lambda: self.delivered, timeout_s, on_progress):
+            raise BrokerUnavailableError(f"Kafka acknowledged nothing for {timeout_s:g} s")
         self._raise_refusal()
         on_progress(self.delivered)
         return self._log.sent(self._topic)

@@ -135,3 +135,19 @@ def test_the_registry_of_somebody_else_is_not_used(tmp_path: Path) -> None:
     (tmp_path / f"spendstream-{os.getuid()}").symlink_to(tmp_path / "elsewhere")
     with pytest.raises(ConfigError, match="belongs to somebody else"):
         registry_dir()
+
+
+def test_an_address_without_a_port_is_said_so() -> None:
+    """What --bootstrap holds is checked like the setting it stands for."""
+    with pytest.raises(ConfigError, match="'kafka-1' is not host:port"):
+        find_kafka("kafka-1")
+
+
+def test_kafka_is_found_in_the_environment_before_what_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A data folder beats the environment, the environment beats the only instance."""
+    running = instance(tmp_path / "a", os.getpid())
+    assert find_kafka().bootstrap_servers == running.kafka
+    monkeypatch.setenv("SPENDSTREAM_KAFKA_BOOTSTRAP_SERVERS", "kafka-1:9093")
+    assert find_kafka().bootstrap_servers == "kafka-1:9093"
+    assert find_kafka(data_dir=tmp_path / "a").bootstrap_servers == running.kafka
+    assert find_kafka("kafka-2:9092", tmp_path / "a").bootstrap_servers == "kafka-2:9092"
