@@ -6,7 +6,7 @@ from bisect import bisect_right
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from operator import attrgetter
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -24,6 +24,8 @@ MEMO_ENTRIES: Final = 20_000
 """Outcomes remembered per period. One takes about 500 bytes; when full, the memo starts anew."""
 
 _NO_LABELS: Final[dict[str, str]] = {}
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND: Final = timedelta(microseconds=1)
 _TAGS_OF: Final = attrgetter(*ATTRIBUTION_FIELDS)
 _INDEX: Final = {name: index for index, name in enumerate(ATTRIBUTION_FIELDS)}
 _EVENT_FACTS: Final = {
@@ -81,9 +83,11 @@ class _CategoryStep:
 
 
 @dataclass(frozen=True, slots=True)
-class _Outcome:
-    patch: tuple[tuple[int, str], ...]
-    unallocated: tuple[str, ...]
+class Outcome:
+    """What the rules decide for all events that agree in what the rules read."""
+
+    patch: tuple[tuple[int, str], ...]  # (index in ATTRIBUTION_FIELDS, the text that replaces the event's own)
+    unallocated: tuple[str, ...]  # the mandatory tags that are missing
     category: str
 
 
@@ -95,7 +99,7 @@ class _Period:
     def __init__(self, steps: tuple[Step, ...], category_steps: tuple[_CategoryStep, ...]) -> None:
         self.steps = steps
         self.category_steps = category_steps
-        self.memo: dict[Any, _Outcome] = {}
+        self.memo: dict[Any, Outcome] = {}
 
 
 class AttributionRules:
@@ -121,6 +125,8 @@ class AttributionRules:
         )
         # Between two neighbouring bounds the same rules are in force, so each stretch is prepared once.
         starts = [datetime.min.replace(tzinfo=bound.tzinfo) for bound in self._bounds[:1]] + self._bounds
+        self.bounds_us = [(bound - _EPOCH) // _MICROSECOND for bound in self._bounds]
+        """The instants at which rules begin or end, in microseconds since 1970, ascending."""
         self._periods = [
             _Period(
                 tuple(step for step in steps if step.valid_at(start)),
@@ -131,6 +137,8 @@ class AttributionRules:
         reads = set(MANDATORY_TAGS).union(_CATEGORY_READS)
         for step in (*steps, *(item.step for item in category_steps)):
             reads |= step.reads
+        self.reads = frozenset(reads)
+        """The selectors that an outcome depends on, beside the instant."""
         paths = [path for fact in _EVENT_FACTS if fact in reads for path in _EVENT_FACTS[fact]]
         self._inputs_of = attrgetter(*paths, *(f"attribution.{tag}" for tag in ATTRIBUTION_FIELDS if tag in reads))
         self._label_names = tuple(sorted(name[len(LABEL_PREFIX) :] for name in reads if name.startswith(LABEL_PREFIX)))
@@ -191,26 +199,30 @@ class AttributionRules:
 
     def apply(self, event: UsageEvent) -> Attributed:
         """Who the event's cost belongs to, by the rules that were in force when it occurred."""
+        outcome = self.decide(event)
         attribution = event.attribution
-        labels = attribution.labels or _NO_LABELS
+        row: list[Any] = [tag or "" for tag in _TAGS_OF(attribution)]
+        for index, value in outcome.patch:
+            row[index] = value
+        row += (attribution.labels or _NO_LABELS, outcome.unallocated, outcome.category)
+        return Attributed._make(row)
+
+    def decide(self, event: UsageEvent) -> Outcome:
+        """What `apply` applies: the same for all events that agree in `reads` and between two `bounds_us`."""
         period = self._periods[bisect_right(self._bounds, event.occurred_at)]
         usage = event.usage
         key = self._inputs_of(event)
         if usage.kind != "tokens":
             key = (*key, _USAGE_FACTS[usage.kind](usage))
         if self._label_names:
-            key = (*key, *map(labels.get, self._label_names))
+            key = (*key, *map((event.attribution.labels or _NO_LABELS).get, self._label_names))
         outcome = period.memo.get(key)
         if outcome is None:
             outcome = self._decide(period, values_of(event), None)
             if len(period.memo) >= MEMO_ENTRIES:
                 period.memo.clear()
             period.memo[key] = outcome
-        row: list[Any] = [tag or "" for tag in _TAGS_OF(attribution)]
-        for index, value in outcome.patch:
-            row[index] = value
-        row += (labels, outcome.unallocated, outcome.category)
-        return Attributed._make(row)
+        return outcome
 
     def explain(self, event: UsageEvent) -> tuple[Attributed, list[Change]]:
         """`apply`, and every change in the order it was made. The category comes last."""
@@ -219,7 +231,7 @@ class AttributionRules:
         return self.apply(event), changes
 
     @staticmethod
-    def _decide(period: _Period, values: Values, changes: list[Change] | None) -> _Outcome:
+    def _decide(period: _Period, values: Values, changes: list[Change] | None) -> Outcome:
         given = {tag: values.get(tag, "") for tag in ATTRIBUTION_FIELDS}
         for step in period.steps:
             for field, new in step.run(values) or ():
@@ -229,7 +241,7 @@ class AttributionRules:
         category, by = _category(period, values)
         if changes is not None:
             changes.append(Change(by, "category", "", category))
-        return _Outcome(
+        return Outcome(
             tuple((_INDEX[tag], values[tag]) for tag, old in given.items() if values.get(tag, "") != old),
             tuple(tag for tag in MANDATORY_TAGS if not values.get(tag)),
             category,

@@ -83,7 +83,8 @@ def compile_rule(rule: Rule, tables: Mapping[str, Mapping[str, str]], problems: 
     else:
         templates = rule.fill or rule.set or {}
         for target, template in templates.items():
-            reads |= _references(template, target, groups, problems) | ({target} if rule.fill else set())
+            # A target is read even where it is overwritten: whether that changes anything depends on what it was.
+            reads |= _references(template, target, groups, problems) | {target}
         action = _assign(templates, only_missing=bool(rule.fill))
         targets = tuple(templates)
     return Step(rule.name, rule.valid_from, rule.valid_to, tests, action, frozenset(reads), targets)

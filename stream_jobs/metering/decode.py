@@ -16,6 +16,18 @@ class DecodedEvent:
     event: UsageEvent
     unknown_fields: tuple[str, ...]
 
+    @property
+    def event_id(self) -> str:
+        return self.event.event_id
+
+    @property
+    def revision(self) -> int:
+        return self.event.revision
+
+    @property
+    def source(self) -> str:
+        return self.event.source
+
 
 def decode(record: SourceRecord, now: datetime, future_tolerance: timedelta) -> DecodedEvent | RejectedRecord:
     """Decode and validate one record. `now` is the block's instant, so that a redo decides the same."""

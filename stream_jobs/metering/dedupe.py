@@ -3,14 +3,13 @@
 What is booked is read from the ledger itself, so the knowledge survives restarts, rebalances and lost state.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import NamedTuple, Protocol
+from typing import Generic, NamedTuple, Protocol, TypeVar
 
-from stream_jobs.blocks.model import Block
+from stream_jobs.blocks.model import Block, SourceRecord
 from stream_jobs.blocks.side_tables import DuplicateRecord
-from stream_jobs.metering.decode import DecodedEvent
 
 
 class Booked(NamedTuple):
@@ -27,35 +26,53 @@ class BookedEvents(Protocol):
         """Only what other blocks booked: the entries of `block` itself do not make its events duplicates."""
 
 
+class Identified(Protocol):
+    """What makes an event the one it is."""
+
+    @property
+    def record(self) -> SourceRecord: ...
+    @property
+    def event_id(self) -> str: ...
+    @property
+    def revision(self) -> int: ...
+    @property
+    def source(self) -> str: ...
+
+
+E = TypeVar("E", bound=Identified)
+
+
 @dataclass(slots=True)
-class Deduplicated:
+class Deduplicated(Generic[E]):
     """The events of a block, sorted by what must be booked for them."""
 
-    new: list[DecodedEvent] = field(default_factory=list)
-    corrections: list[DecodedEvent] = field(default_factory=list)  # a higher revision than the one booked
+    new: list[E] = field(default_factory=list)
+    corrections: list[E] = field(default_factory=list)  # a higher revision than the one booked
     duplicates: list[DuplicateRecord] = field(default_factory=list)  # the same or a lower revision
 
 
-def deduplicate(events: list[DecodedEvent], block: Block, ledger: BookedEvents) -> Deduplicated:
-    """Keep of each event the highest revision, once. Of equal copies within a block the first is kept."""
-    result = Deduplicated()
-    best: dict[str, DecodedEvent] = {}
+def deduplicate(events: Iterable[E], booked: Mapping[str, Booked], block: Block) -> Deduplicated[E]:
+    """Keep of each event the highest revision, once. Of equal copies within a block the first is kept.
+
+    `events` in offset order; `booked` is what the ledger knows of them.
+    """
+    result = Deduplicated[E]()
+    best: dict[str, E] = {}
     for decoded in events:
-        event_id = decoded.event.event_id
+        event_id = decoded.event_id
         kept = best.get(event_id)
         if kept is None:
             best[event_id] = decoded
-        elif decoded.event.revision > kept.event.revision:
+        elif decoded.revision > kept.revision:
             result.duplicates.append(_duplicate(kept, block.fixed_at))
             best[event_id] = decoded
         else:
             result.duplicates.append(_duplicate(decoded, block.fixed_at))
-    booked = ledger.booked(best.keys(), block)
     for event_id, decoded in best.items():
         known = booked.get(event_id)
         if known is None:
             result.new.append(decoded)
-        elif decoded.event.revision > known.revision:
+        elif decoded.revision > known.revision:
             result.corrections.append(decoded)
         else:
             result.duplicates.append(_duplicate(decoded, known.since))
@@ -63,6 +80,5 @@ def deduplicate(events: list[DecodedEvent], block: Block, ledger: BookedEvents) 
     return result
 
 
-def _duplicate(decoded: DecodedEvent, booked_since: datetime) -> DuplicateRecord:
-    event = decoded.event
-    return DuplicateRecord(decoded.record, event.event_id, event.revision, event.source, booked_since)
+def _duplicate(event: Identified, booked_since: datetime) -> DuplicateRecord:
+    return DuplicateRecord(event.record, event.event_id, event.revision, event.source, booked_since)

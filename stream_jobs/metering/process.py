@@ -13,12 +13,14 @@ from typing import Any, Final, Protocol
 import pyarrow as pa
 
 from spendstream_schemas import ATTRIBUTION_FIELDS, InvalidReason, UsageEvent
-from stream_jobs.attribution.rules import Attributed
+from stream_jobs.attribution.rules import Attributed, AttributionRules
 from stream_jobs.blocks.model import Block, BlockCounts, BlockOutput, SourceRecord, Versions
 from stream_jobs.blocks.side_tables import RejectedRecord, duplicates_table, quarantine_table
 from stream_jobs.errors import CrashError
+from stream_jobs.metering.columnar.charge import Charged, ColumnarBook, charge, decode_bundle
+from stream_jobs.metering.columnar.events import TokenEvents
 from stream_jobs.metering.decode import DecodedEvent, decode_all
-from stream_jobs.metering.dedupe import BookedEvents, Deduplicated, deduplicate
+from stream_jobs.metering.dedupe import BookedEvents, Deduplicated, Identified, deduplicate
 from stream_jobs.metering.retraction import retraction_rows
 from stream_jobs.metering.rows import Charge, charge_row, ledger_table
 from stream_jobs.pricing.result import Pricing
@@ -58,15 +60,6 @@ class Pricer(Protocol):
     def price(self, event: UsageEvent, unknown_fields: tuple[str, ...] = ()) -> Pricing: ...
 
 
-class Attributor(Protocol):
-    """The attribution rules."""
-
-    @property
-    def version(self) -> str: ...
-
-    def apply(self, event: UsageEvent) -> Attributed: ...
-
-
 class LedgerReader(BookedEvents, Protocol):
     """What metering asks the ledger."""
 
@@ -85,7 +78,7 @@ class Metering:
     """The step with what it is computed with."""
 
     book: Pricer
-    rules: Attributor
+    rules: AttributionRules
     ledger: LedgerReader
     future_tolerance: timedelta
 
@@ -94,30 +87,79 @@ class Metering:
 
     def process(self, block: Block, records: list[SourceRecord]) -> BlockOutput:
         """Raises StoreUnavailableError when the ledger cannot be asked; nothing else for whatever the records hold."""
-        accepted, rejected = decode_all(records, block.fixed_at, self.future_tolerance)
-        sorted_events = deduplicate(accepted, block, self.ledger)
-        chargeable = [*sorted_events.new, *sorted_events.corrections]
-        rows, charges, failed = self._charge_rows(chargeable, block)
-        rejected.extend(failed)
-        retractions = self._retractions(sorted_events, {item.record.offset for item in failed}, block)
+        # Most events go together, column by column; the others take the one-event path. Both book the same.
+        together, rest = self._decode_together(block, records)
+        accepted, rejected = decode_all(rest, block.fixed_at, self.future_tolerance)
+        unknown_fields = sum(len(decoded.unknown_fields) for decoded in accepted)
+        together, accepted, found = self._deduplicate(together, accepted, block)
+        charged, rest = self._charge_together(together, block)
+        one_by_one, refused = decode_all(rest, block.fixed_at, self.future_tolerance)
+        rows, charges, failed = self._charge_rows([*accepted, *one_by_one], block)
+        rejected += [*refused, *failed]
+        retractions = self._retractions(found.corrections, {item.record.offset for item in rejected}, block)
         tables = {}
         # The ledger first: once it is in, no other block can book these events, so a redo that has to add the rest
         # decides about every record as this run did.
-        if rows:
-            tables["ledger"] = pa.concat_tables([ledger_table(retractions), charges]) if retractions else charges
+        booked = len(rows) + (len(charged.rows) if charged else 0)
+        if booked:
+            parts = [ledger_table(retractions) if retractions else None, charged and charged.table, rows and charges]
+            tables["ledger"] = joined([part for part in parts if part])
         if rejected:
+            rejected.sort(key=lambda item: item.record.offset)
             tables["quarantine"] = quarantine_table(rejected, block)
-        if sorted_events.duplicates:
-            tables["duplicates"] = duplicates_table(sorted_events.duplicates, block)
+        if found.duplicates:
+            tables["duplicates"] = duplicates_table(found.duplicates, block)
         counts = BlockCounts(
             received=len(records),
-            booked=len(rows),
-            duplicates=len(sorted_events.duplicates),
+            booked=booked,
+            duplicates=len(found.duplicates),
             quarantined=len(rejected),
-            unpriced=sum(row["unpriced"] for row in rows),
-            unknown_fields=sum(len(decoded.unknown_fields) for decoded in accepted),
+            unpriced=sum(row["unpriced"] for row in rows) + (charged.unpriced if charged else 0),
+            unknown_fields=unknown_fields,
         )
         return BlockOutput(counts, tables)
+
+    def _decode_together(
+        self, block: Block, records: list[SourceRecord]
+    ) -> tuple[TokenEvents | None, list[SourceRecord]]:
+        """The events of the common form, if any, and the records that are left."""
+        if not isinstance(self.book, ColumnarBook):
+            return None, records
+        try:
+            return decode_bundle(records, block.fixed_at, self.future_tolerance)
+        except UNFIT:
+            log.exception("cannot decode %s %d-%d together", block.source, block.first_offset, block.last_offset)
+            return None, records
+
+    def _deduplicate(
+        self, together: TokenEvents | None, accepted: list[DecodedEvent], block: Block
+    ) -> tuple[TokenEvents | None, list[DecodedEvent], Deduplicated[Identified]]:
+        """What must be booked of both, and what becomes of the rest."""
+        ids = together.event_ids if together else []
+        distinct = {*ids, *(decoded.event_id for decoded in accepted)}
+        booked = self.ledger.booked(distinct, block)
+        if not booked and len(distinct) == len(ids) + len(accepted):
+            return together, accepted, Deduplicated()
+        events: list[Identified] = [*accepted, *(together.identities() if together else ())]
+        found = deduplicate(sorted(events, key=lambda event: event.record.offset), booked, block)
+        offsets = {event.record.offset for event in (*found.new, *found.corrections)}
+        if together:
+            together = together.take(together.rows_of(offsets))
+        return together, [decoded for decoded in accepted if decoded.record.offset in offsets], found
+
+    def _charge_together(self, events: TokenEvents | None, block: Block) -> tuple[Charged | None, list[SourceRecord]]:
+        """The events that can be booked together, and the records of the others."""
+        if not events or not isinstance(self.book, ColumnarBook):
+            return None, []
+        try:
+            charged = charge(events, block, self.book, self.rules)
+        except Exception:
+            log.exception("cannot book %s %d-%d together", block.source, block.first_offset, block.last_offset)
+            return None, events.records
+        if charged is None:
+            return None, events.records
+        done = set(charged.rows.tolist())
+        return charged, [record for row, record in enumerate(events.records) if row not in done]
 
     def _charge_rows(
         self, events: list[DecodedEvent], block: Block
@@ -157,11 +199,15 @@ class Metering:
         pricing = self.book.price(event, decoded.unknown_fields)
         return charge_row(Charge(decoded, attributed, self.rules.version, pricing), block)
 
-    def _retractions(self, events: Deduplicated, failed: set[int], block: Block) -> list[dict[str, Any]]:
+    def _retractions(self, events: list[Identified], failed: set[int], block: Block) -> list[dict[str, Any]]:
         """A correction takes back what the earlier revisions booked, to the last digit, before it charges anew."""
-        corrections = {
-            decoded.event.event_id: decoded for decoded in events.corrections if decoded.record.offset not in failed
-        }
+        corrections = {event.event_id: event for event in events if event.record.offset not in failed}
         if not corrections:
             return []
         return retraction_rows(self.ledger.entries(corrections.keys(), block), corrections, block)
+
+
+def joined(tables: list[pa.Table]) -> pa.Table:
+    """All rows, in the encoding of the first table that has dictionaries."""
+    encoded = next((table for table in tables if any(map(pa.types.is_dictionary, table.schema.types))), tables[0])
+    return pa.concat_tables([table.cast(encoded.schema) for table in tables])

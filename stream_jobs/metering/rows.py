@@ -8,14 +8,15 @@ from typing import Any, Final
 import pyarrow as pa
 
 from spendstream_schemas import ATTRIBUTION_FIELDS, METERS, Conditions, ToolCalls, UsageEvent
+from stream_jobs.attribution.reported import reported_tags
 from stream_jobs.attribution.rules import Attributed
 from stream_jobs.blocks.model import Block
 from stream_jobs.metering.decode import DecodedEvent
 from stream_jobs.money import usd_from_pico
 from stream_jobs.pricing.result import Pricing
-from stream_jobs.store.tables import LEDGER_SIGNS, TOOL_COLUMNS, ledger_schema
+from stream_jobs.store.tables import LEDGER_SIGNS, REPORTED_TAGS, TOOL_COLUMNS, ledger_schema
 
-LEDGER_COLUMNS: Final = pa.unify_schemas([ledger_schema(), LEDGER_SIGNS])
+LEDGER_COLUMNS: Final = pa.unify_schemas([ledger_schema(), LEDGER_SIGNS, REPORTED_TAGS])
 _TOOLS: Final = tuple(zip(ToolCalls.model_fields, TOOL_COLUMNS, strict=True))
 CONDITION_KEYS: Final = tuple(Conditions.model_fields)
 NO_COST: Final = Decimal(0)
@@ -66,8 +67,8 @@ def charge_row(charge: Charge, block: Block) -> dict[str, Any]:
         "line_sku": [line.sku for line in lines],
         "line_meter": [line.meter for line in lines],
         "line_quantity": [Decimal(line.quantity) for line in lines],
-        "line_list_unit_price": [_unit_price(line.list_unit_price) for line in lines],
-        "line_unit_price": [_unit_price(line.unit_price) for line in lines],
+        "line_list_unit_price": [ledger_unit_price(line.list_unit_price) for line in lines],
+        "line_unit_price": [ledger_unit_price(line.unit_price) for line in lines],
         "line_list_cost": [usd_from_pico(line.list_cost) for line in lines],
         "line_cost": [usd_from_pico(line.contracted_cost) for line in lines],
         "line_effective_cost": [usd_from_pico(line.effective_cost) for line in lines],
@@ -87,6 +88,7 @@ def charge_row(charge: Charge, block: Block) -> dict[str, Any]:
         "reason_text": "",
         "events": 1,
         "unpriced": 0 if pricing.priced else 1,
+        "reported_tags": reported_tags(event, attributed),
     }
     for name in ATTRIBUTION_FIELDS:
         row[name] = getattr(attributed, name)
@@ -118,7 +120,7 @@ def _conditions(event: UsageEvent) -> list[tuple[str, str]]:
     ]
 
 
-def _unit_price(usd: Decimal) -> Decimal:
+def ledger_unit_price(usd: Decimal) -> Decimal:
     """Prices per hour, told per second, do not end. What is booked was computed from the exact price, not from this."""
     exponent = usd.as_tuple().exponent
     return usd if isinstance(exponent, int) and -exponent <= UNIT_PRICE_PLACES else round(usd, UNIT_PRICE_PLACES)

@@ -13,7 +13,7 @@ from stream_jobs.errors import ConfigError
 from stream_jobs.pricing.base import base_hash, base_version
 from stream_jobs.pricing.catalog import Catalog
 from stream_jobs.pricing.corrections import CorrectionFile, Corrections
-from stream_jobs.pricing.engine import Engine
+from stream_jobs.pricing.engine import Engine, Resolved
 from stream_jobs.pricing.overlays import OverlayFile, Overlays
 from stream_jobs.pricing.providers import PROVIDERS_FILE, Providers
 from stream_jobs.pricing.rate_cards import RateCardFile, RateCards
@@ -56,14 +56,18 @@ class PriceBook:
 
         Raises ConfigError with every problem of every file.
         """
-        folders = [DATA] if config_dir is None else [DATA, config_dir]
+        return cls.from_folders([DATA] if config_dir is None else [DATA, config_dir])
+
+    @classmethod
+    def from_folders(cls, folders: Sequence[Path]) -> "PriceBook":
+        """The files of these folders, the built-in ones first. Raises ConfigError like `load`."""
         problems: list[str] = []
         correction_files = _load(CorrectionFile, folders, "corrections", problems)
         card_files = _load(RateCardFile, folders, "rate_cards", problems)
         overlay_files = _load(OverlayFile, folders, "overlays", problems)
         if problems:
             raise ConfigError(problems)
-        sources = [str(path) for path in _files(folders) if DATA not in path.parents]
+        sources = [str(path) for path in price_files(folders) if DATA not in path.parents]
         return cls.of(correction_files, card_files, overlay_files, _content_hash(folders), sources)
 
     @classmethod
@@ -104,6 +108,15 @@ class PriceBook:
     def scoped(self) -> bool:
         """Whether some term depends on the attribution: then price an event with its final one."""
         return self.engine.scoped
+
+    @property
+    def scope_fields(self) -> tuple[str, ...]:
+        """The attribution fields that some term depends on."""
+        return self.engine.scope_fields
+
+    def resolve(self, event: UsageEvent) -> Resolved | Missing:
+        """The prices over time for token events that are named, conditioned and scoped as this one."""
+        return self.engine.resolved(event)
 
     def knows_provider(self, provider: str) -> bool:
         """True if something in the book has a SKU of that provider."""
@@ -200,7 +213,8 @@ def _load(model: type[M], folders: Sequence[Path], name: str, problems: list[str
         return []
 
 
-def _files(folders: Sequence[Path]) -> list[Path]:
+def price_files(folders: Sequence[Path]) -> list[Path]:
+    """Every file that a book of these folders is made of, in the order in which they are hashed."""
     kinds = ("corrections", "rate_cards", "overlays")
     return [PROVIDERS_FILE, *(path for folder in folders for kind in kinds for path in yaml_files(folder / kind))]
 
@@ -208,6 +222,6 @@ def _files(folders: Sequence[Path]) -> list[Path]:
 def _content_hash(folders: Sequence[Path]) -> str:
     """Of everything that can move a price: base data, corrections, rate cards, overlays, provider rules, the engine."""
     digest = hashlib.sha256(f"{RULES}:{base_hash()}".encode())
-    for path in _files(folders):
+    for path in price_files(folders):
         digest.update(b"\0" + path.parent.name.encode() + b"/" + path.name.encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()[:16]

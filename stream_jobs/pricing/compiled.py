@@ -141,8 +141,8 @@ class Compiled:
         plain = self.text["output_tokens"]
         self.splits_output = any(self.text[part] is not plain for part in _OUTPUT_PARTS)
         self.plain = {part: _plain(rate) for part, rate in self.text.items()}
-        if self.splits_output or REQUESTS_KEY in self._rates:
-            self.plain["input_tokens"] = self.plain["output_tokens"] = None
+        if self.splits_output:
+            self.plain["output_tokens"] = None
         self.flats: dict[str, Rate | Missing] = {m: self._first(keys, m) for m, keys in FLAT_METERS.items()}
         self.tools: dict[str, Rate | Missing] = {kind: self._tool(kind, key) for kind, key in TOOL_KEYS.items()}
         self.request: Rate | Missing | None = self._rates.get(REQUESTS_KEY)

@@ -24,7 +24,7 @@ MAX_CACHED: Final = 20_000
 """Combinations of names and conditions that are kept; beyond it the cache starts anew (names may be hostile)."""
 MAX_SHARED: Final = 4_000
 """Combinations of models and conditions whose rates are kept."""
-_names = itemgetter("provider", "model", "response_model", "service_tier", "region")
+_names = itemgetter("provider", "model", "response_model", "service_tier", "region", "operation")
 _EVER: Final = datetime.min.replace(tzinfo=UTC)
 
 
@@ -51,11 +51,11 @@ class Brackets:
 class Resolved:
     """The prices of one combination of names and conditions over all time."""
 
-    __slots__ = ("_answer", "_periods", "_seconds", "_starts")
+    __slots__ = ("_answer", "_periods", "seconds", "starts")
 
     def __init__(self, starts: list[datetime], seconds: list[int], answer: "Answer") -> None:
-        self._starts = starts  # instants at which prices may change
-        self._seconds = seconds  # seconds of the week at which they do
+        self.starts = starts  # instants at which prices may change
+        self.seconds = seconds  # seconds of the week (from Monday, in UTC) at which they do
         self._answer = answer
         slots = len(seconds) + 1
         self._periods: list[list[Compiled | Brackets | Missing | None]] = [
@@ -64,11 +64,11 @@ class Resolved:
 
     def at(self, instant: datetime) -> "Compiled | Brackets | Missing":
         """The answer at an instant; worked out when it is first asked for."""
-        answers = self._periods[bisect_right(self._starts, instant)]
+        answers = self._periods[bisect_right(self.starts, instant)]
         i = 0
-        if self._seconds:
+        if self.seconds:
             second = instant.weekday() * 86400 + instant.hour * 3600 + instant.minute * 60 + instant.second
-            i = bisect_right(self._seconds, second)
+            i = bisect_right(self.seconds, second)
         found = answers[i]
         if found is None:
             found = answers[i] = self._answer(instant)
@@ -87,12 +87,21 @@ class Engine:
         self.providers = providers
         self._overlays = overlays
         self.scoped = overlays.scoped
+        self.scope_fields = overlays.fields
         self._split_ttl: dict[str, bool] = {}
         self._resolved: dict[object, Resolved | Missing] = {}
         self._shared: dict[object, Resolved] = {}
 
     def rates(self, event: UsageEvent, input_tokens: int) -> Compiled | Missing:
         """The rates for a token event of that context length, or why there are none."""
+        resolved = self.resolved(event)
+        if resolved.__class__ is Missing:
+            return resolved
+        found = resolved.at(event.__dict__["occurred_at"])  # type: ignore[union-attr]
+        return found.at(input_tokens) if found.__class__ is Brackets else found  # type: ignore[return-value]
+
+    def resolved(self, event: UsageEvent) -> Resolved | Missing:
+        """The prices over time of everything named as this event is, or why there are none."""
         fields = event.__dict__
         conditions = fields["conditions"]
         key: object = _names(fields)
@@ -104,10 +113,7 @@ class Engine:
             if len(self._resolved) >= MAX_CACHED:
                 self._resolved.clear()
             self._resolved[key] = resolved
-        if resolved.__class__ is Missing:
-            return resolved
-        found = resolved.at(fields["occurred_at"])  # type: ignore[union-attr]
-        return found.at(input_tokens) if found.__class__ is Brackets else found  # type: ignore[return-value]
+        return resolved
 
     def cached(self) -> int:
         """How many combinations of names are kept, or (if more) of prices."""

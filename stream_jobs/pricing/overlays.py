@@ -81,24 +81,25 @@ class Overlays:
 
     def __init__(self, files: Iterable[OverlayFile] = ()) -> None:
         self.overlays = [overlay for file in files for overlay in file.overlays]
-        self._fields = tuple(
+        self.fields = tuple(
             name for name in ATTRIBUTION_FIELDS if any(name in o.scope.attribution for o in self.overlays)
         )
+        """The attribution fields that some overlay asks for."""
         self._values = {
             name: {o.scope.attribution[name] for o in self.overlays if name in o.scope.attribution}
-            for name in self._fields
+            for name in self.fields
         }
-        self.scoped = bool(self._fields)
+        self.scoped = bool(self.fields)
         self.by_model = any(o.scope.models is not None for o in self.overlays)
 
     def scope_key(self, event: UsageEvent) -> tuple[str | None, ...]:
         """The attribution values that overlays ask for: part of the cache key of a price."""
         attribution = event.attribution.__dict__
-        return tuple([attribution[name] for name in self._fields])
+        return tuple([attribution[name] for name in self.fields])
 
     def scope_of(self, event: UsageEvent) -> dict[str, str]:
         """Of these, the ones that some overlay names."""
-        found = zip(self._fields, self.scope_key(event), strict=True)
+        found = zip(self.fields, self.scope_key(event), strict=True)
         return {name: value for name, value in found if value in self._values[name]}
 
     def boundaries(self) -> list[datetime]:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spendstream_schemas import ATTRIBUTION_FIELDS, MANDATORY_TAGS
@@ -43,6 +43,12 @@ def test_fill_leaves_a_given_value_alone() -> None:
 def test_set_overwrites() -> None:
     """`set` wins over what the service says."""
     assert rules({"set": {"team": "search"}}).apply(event(attribution={"team": "x"})).team == "search"
+
+
+def test_set_overwrites_whatever_was_there_before() -> None:
+    """Also after an event that needed no change, because it named the value already."""
+    book = rules({"set": {"team": "search"}})
+    assert [book.apply(event(attribution={"team": team})).team for team in ("search", "x")] == ["search", "search"]
 
 
 def test_rename_replaces_the_values_in_the_map_and_no_others() -> None:
@@ -237,6 +243,7 @@ def _many_rules() -> AttributionRules:
 _SHARED = _many_rules()
 
 
+@settings(deadline=None)
 @given(st.lists(_events(), min_size=1, max_size=5))
 def test_what_was_remembered_never_changes_an_outcome(fields: list[dict[str, Any]]) -> None:
     """Rules that have seen thousands of events and fresh ones agree on every event."""

@@ -5,21 +5,21 @@ from datetime import timedelta
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stream_jobs.metering.decode import decode_all
+from stream_jobs.metering.decode import DecodedEvent, decode_all
 from stream_jobs.metering.dedupe import Booked, Deduplicated, deduplicate
-from tests.unit.metering.build import NOW, TOLERANCE, FakeLedger, block, record
+from tests.unit.metering.build import NOW, TOLERANCE, block, record
 
 IDS = st.sampled_from("abcd")
 
 
-def run(copies: list[tuple[str, int]], known: dict[str, int]) -> Deduplicated:
+def run(copies: list[tuple[str, int]], known: dict[str, int]) -> Deduplicated[DecodedEvent]:
     events, _ = decode_all(
         [record(offset, event_id, revision=revision) for offset, (event_id, revision) in enumerate(copies)],
         NOW,
         TOLERANCE,
     )
     since = NOW - timedelta(days=1)
-    return deduplicate(events, block(), FakeLedger({key: Booked(value, since) for key, value in known.items()}))
+    return deduplicate(events, {key: Booked(value, since) for key, value in known.items()}, block())
 
 
 @settings(deadline=None)

@@ -7,11 +7,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stream_jobs.metering.decode import DecodedEvent, decode
-from stream_jobs.metering.retraction import _SIGNED, _SIGNED_LISTS, retraction_rows
+from stream_jobs.metering.entries import SIGNED, SIGNED_LISTS
+from stream_jobs.metering.retraction import retraction_rows
 from tests.unit.metering.build import NOW, TOLERANCE, block, record
 
 MONEY = st.none() | st.decimals(-(10**6), 10**6, places=12)
-ZERO: dict[str, Any] = dict.fromkeys(_SIGNED) | {name: [] for name in _SIGNED_LISTS}
+ZERO: dict[str, Any] = dict.fromkeys(SIGNED) | {name: [] for name in SIGNED_LISTS}
 
 
 def entry(kind: str, **values: Any) -> dict[str, Any]:
@@ -60,8 +61,8 @@ def correction(revision: int) -> DecodedEvent:
 
 
 def total(entries: list[dict[str, Any]]) -> dict[str, Any]:
-    return {name: sum(row[name] or 0 for row in entries) for name in _SIGNED} | {
-        name: sum(sum(row[name]) for row in entries) for name in _SIGNED_LISTS
+    return {name: sum(row[name] or 0 for row in entries) for name in SIGNED} | {
+        name: sum(sum(row[name]) for row in entries) for name in SIGNED_LISTS
     }
 
 

@@ -122,6 +122,22 @@ def test_hours_weekdays_and_excepted_days_are_utc() -> None:
     assert found == {1: 2, 2: 1, 21.99: 1, 22: 2, 24: 2, 26: 1, 46: 2, 47.99: 2, 48: 1, 49: 1, 190: 2, 214: 1}
 
 
+def test_a_price_for_one_operation_is_not_kept_for_the_others() -> None:
+    """Operations and regions need no price of their own, and where they have one it holds for them alone."""
+    prices = book(
+        {"models": ["m"], "prices": {"input_mtok": 2}},
+        {"models": ["m"], "when": {"operation": "embeddings"}, "prices": {"input_mtok": 1}},
+    )
+    found = [usd(price(prices, operation=operation)) for operation in ("embeddings", "chat", None, "embeddings")]
+    assert found == [1, 2, 2, 1]
+
+
+def test_a_request_fee_is_due_without_tokens_too() -> None:
+    """A price per request counts the request, not what it read."""
+    prices = book({"models": ["m"], "prices": {"input_mtok": 2, "output_mtok": 2, "requests_kcount": 5000}})
+    assert usd(price(prices, usage={"input_tokens": 0, "output_tokens": 0})) == 5
+
+
 def test_aliases_move_with_their_dates_and_moving_ids_need_the_served_model() -> None:
     """An alias with dates means different models at different instants."""
     aliases = [

@@ -1,0 +1,75 @@
+"""The common case of a bundle as ledger rows, and what is left for the one-event path."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+import pyarrow as pa
+
+from stream_jobs.attribution.rules import AttributionRules
+from stream_jobs.blocks.model import Block, SourceRecord
+from stream_jobs.metering.columnar import structs
+from stream_jobs.metering.columnar.attribute import attribute
+from stream_jobs.metering.columnar.events import TokenEvents, read
+from stream_jobs.metering.columnar.instants import EPOCH
+from stream_jobs.metering.columnar.price import is_plain, price
+from stream_jobs.metering.columnar.rates import RateBook
+from stream_jobs.metering.columnar.table import charge_table
+from stream_jobs.metering.columnar.texts import Codes
+
+_MICROSECOND = timedelta(microseconds=1)
+
+
+@runtime_checkable
+class ColumnarBook(RateBook, Protocol):
+    """A price book that can be asked once for many events."""
+
+    @property
+    def version(self) -> str: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Charged:
+    """Ledger rows of the events at `rows`, and how many of them are unpriced."""
+
+    table: pa.Table
+    rows: Codes
+    unpriced: int
+
+
+def decode_bundle(
+    records: list[SourceRecord], now: datetime, future_tolerance: timedelta
+) -> tuple[TokenEvents | None, list[SourceRecord]]:
+    """The valid token events of the common form (None if there are none), and the records left for the models."""
+    decode = structs.decode
+    decoded, kept, rest = [], [], []
+    for record in records:
+        event = decode(record.value)
+        if event is None:
+            rest.append(record)
+        else:
+            decoded.append(event)
+            kept.append(record)
+    if not decoded:
+        return None, rest
+    events, good = read(decoded, kept)
+    good &= events.occurred_us <= (now + future_tolerance - EPOCH) // _MICROSECOND
+    if not good.all():
+        rest += [kept[row] for row in np.flatnonzero(~good)]
+        rest.sort(key=lambda record: record.offset)
+        events = events.take(np.flatnonzero(good))
+    return events if len(events) else None, rest
+
+
+def charge(events: TokenEvents, block: Block, book: ColumnarBook, rules: AttributionRules) -> Charged | None:
+    """Price and attribute. Rows that it leaves out (all, if None) are for the one-event path; which ones they are
+    depends on the event alone."""
+    rows = np.flatnonzero(is_plain(events))
+    if len(rows) == 0:
+        return None
+    events = events.take(rows)
+    attribution = attribute(events, rules)
+    prices, priced = price(events, attribution, book)
+    table = charge_table(events.take(priced), attribution.take(priced), prices, block, book.version, rules.version)
+    return Charged(table, rows[priced], int((~prices.known).sum()))

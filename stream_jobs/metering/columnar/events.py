@@ -1,0 +1,188 @@
+"""The token events of a bundle as columns."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, fields
+from operator import attrgetter
+from typing import Any, Final, NamedTuple
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+
+from spendstream_schemas import ATTRIBUTION_FIELDS
+from spendstream_schemas.types import EARLIEST_OCCURRED_AT
+from spendstream_schemas.usage import TOKEN_PARTS
+from stream_jobs.blocks.model import SourceRecord
+from stream_jobs.metering.columnar import structs
+from stream_jobs.metering.columnar.instants import US_PER_S, microseconds
+from stream_jobs.metering.columnar.texts import Codes, Mask, Texts, constant, encode
+
+REPEATED: Final = ("source", "provider", "model", "response_model", "operation", "service_tier", "region", "status")
+"""Texts with few distinct values."""
+SINGLE: Final = ("event_id", "response_id", "trace_id", "retry_of", "prompt_fingerprint")
+NUMBERS: Final = {
+    "revision": pa.uint32(),
+    "latency_ms": pa.float64(),
+    "cached_response": pa.bool_(),
+    "complexity": pa.float64(),
+    "batchable": pa.bool_(),
+}
+_COUNT: Final = pa.int64()
+_EARLIEST_US: Final = int(EARLIEST_OCCURRED_AT.timestamp()) * US_PER_S
+_tuple: Final = msgspec.structs.astuple
+_attribution_of: Final = attrgetter("attribution")
+
+
+@dataclass(slots=True)
+class Meter:
+    """One count per row. `counts` is 0 where the event did not say; `array` is null there."""
+
+    array: pa.Array
+    counts: Codes
+
+    def take(self, rows: Codes) -> "Meter":
+        return Meter(self.array.take(pa.array(rows)), self.counts[rows])
+
+
+@dataclass(slots=True)
+class TokenEvents:
+    """Parallel columns, one row per event. A meter that no event gives is absent."""
+
+    records: list[SourceRecord]
+    event_ids: list[str]
+    occurred_us: Codes
+    repeated: dict[str, Texts]
+    tags: dict[str, Texts]
+    single: dict[str, pa.Array]
+    numbers: dict[str, pa.Array]
+    meters: dict[str, Meter]
+    labels: list[dict[str, str] | None] | None  # None: no event has any
+    conditions: list[Any] | None
+    tool_calls: Mask | None
+
+    def __len__(self) -> int:
+        return len(self.records)
+
+    def take(self, rows: Codes) -> "TokenEvents":
+        """The rows with these numbers, in this order."""
+        if len(rows) == len(self) and bool((rows == np.arange(len(rows))).all()):
+            return self
+        return TokenEvents(*(_take(getattr(self, field.name), rows) for field in fields(self)))
+
+    def identities(self) -> list["Identity"]:
+        """One object per event, for where only some are looked at."""
+        source = self.repeated["source"]
+        return [
+            Identity(*row)
+            for row in zip(
+                self.records,
+                self.event_ids,
+                self.numbers["revision"].to_pylist(),
+                (source.values[code] for code in source.codes.tolist()),
+                strict=True,
+            )
+        ]
+
+    def rows_of(self, offsets: Collection[int]) -> Codes:
+        """The rows whose records have these offsets, ascending."""
+        return np.array([row for row, record in enumerate(self.records) if record.offset in offsets], np.int64)
+
+    def label(self, name: str) -> Texts:
+        """One label of every event."""
+        if self.labels is None:
+            return constant("", len(self))
+        return encode([labels.get(name) if labels else None for labels in self.labels])
+
+
+class Identity(NamedTuple):
+    """What makes an event the one it is."""
+
+    record: SourceRecord
+    event_id: str
+    revision: int
+    source: str
+
+
+def _take(column: Any, rows: Codes) -> Any:
+    if isinstance(column, list):
+        return [column[row] for row in rows]
+    if isinstance(column, dict):
+        return {name: _take(values, rows) for name, values in column.items()}
+    if isinstance(column, np.ndarray):
+        return column[rows]
+    if isinstance(column, pa.Array):
+        return column.take(pa.array(rows))
+    return None if column is None else column.take(rows)
+
+
+def read(decoded: Sequence[Any], records: list[SourceRecord]) -> tuple[TokenEvents, Mask]:
+    """Columns of structs (at least one), and which rows keep what the contract demands beyond single fields.
+
+    The other rows are for the contract's models.
+    """
+    event = dict(zip(structs.EVENT_FIELDS, zip(*map(_tuple, decoded), strict=True), strict=True))
+    occurred_us, good = microseconds(event["occurred_at"])
+    good &= occurred_us >= _EARLIEST_US
+    usage = dict(zip(structs.USAGE_FIELDS, zip(*map(_tuple, event["usage"]), strict=True), strict=True))
+    meters = {name: _meter(values) for name, values in usage.items() if name != "kind" and any_given(values)}
+    good &= _parts_fit(meters, len(decoded))
+    attributions = [given or structs.NO_ATTRIBUTION for given in event["attribution"]]
+    tags = dict(zip(structs.ATTRIBUTION_NAMES, zip(*map(_tuple, attributions), strict=True), strict=True))
+    events = TokenEvents(
+        records,
+        list(event["event_id"]),
+        occurred_us,
+        {name: encode(event[name]) for name in REPEATED},
+        {name: encode(tags[name]) for name in ATTRIBUTION_FIELDS},
+        {name: _text(event[name]) for name in SINGLE},
+        {name: pa.array(event[name], kind) for name, kind in NUMBERS.items()},
+        meters,
+        list(tags["labels"]) if any(tags["labels"]) else None,
+        list(event["conditions"]) if any_given(event["conditions"]) else None,
+        np.array([calls is not None for calls in event["tool_calls"]]) if any_given(event["tool_calls"]) else None,
+    )
+    return events, good & _named(events)
+
+
+def any_given(values: tuple[Any, ...]) -> bool:
+    return values.count(None) < len(values)
+
+
+def _named(events: TokenEvents) -> Mask:
+    """Token usage names the model that was asked for or the one that was served."""
+    model = events.repeated["model"].or_else(events.repeated["response_model"])
+    return np.array([text != "" for text in model.values])[model.codes]
+
+
+def _text(values: tuple[str | None, ...]) -> pa.Array:
+    if not any_given(values):
+        return constant("", len(values)).array().cast(pa.string())
+    return pa.array(values, pa.string()).fill_null("")
+
+
+def _meter(values: tuple[int | None, ...]) -> Meter:
+    array = pa.array(values, _COUNT)
+    return Meter(array, (array.fill_null(0) if array.null_count else array).to_numpy())
+
+
+def _parts_fit(meters: dict[str, Meter], rows: int) -> Mask:
+    """The contract's rule for parts and wholes; see spendstream_schemas.usage."""
+    good = np.ones(rows, bool)
+    for whole_name, part_names in TOKEN_PARTS:
+        parts = [meters[name] for name in part_names if name in meters]
+        if not parts:
+            continue
+        whole = meters.get(whole_name)
+        total = sum((part.counts for part in parts), np.zeros(rows, np.int64))
+        if whole is None or whole.array.null_count:
+            given = np.zeros(rows, bool)
+            for part in parts:
+                given |= _valid(part.array)
+            good &= ~given | (np.zeros(rows, bool) if whole is None else _valid(whole.array))
+        if whole is not None:
+            good &= total <= whole.counts
+    return good
+
+
+def _valid(array: pa.Array) -> Mask:
+    return array.is_valid().to_numpy(zero_copy_only=False)  # type: ignore[no-any-return]

@@ -1,0 +1,103 @@
+"""Which rates hold for which rows: the price book is asked once per distinct name, period and context length."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any, Final, NamedTuple, Protocol
+
+import numpy as np
+
+from spendstream_schemas import UsageEvent
+from stream_jobs.metering.columnar.attribute import Attribution, event_at
+from stream_jobs.metering.columnar.events import TokenEvents
+from stream_jobs.metering.columnar.instants import EPOCH, US_PER_S
+from stream_jobs.metering.columnar.texts import Codes, Profiles, profiles
+from stream_jobs.pricing.compiled import Compiled
+from stream_jobs.pricing.engine import Brackets, Resolved
+from stream_jobs.pricing.rates import Missing
+
+_NAMES: Final = ("provider", "model", "response_model", "service_tier", "region", "operation")
+
+_WEEK_S: Final = 7 * 86400
+_MONDAY_S: Final = 3 * 86400  # 1970 began on a Thursday
+
+
+class RateBook(Protocol):
+    """What pricing a bundle asks of the price book."""
+
+    @property
+    def scope_fields(self) -> tuple[str, ...]:
+        """The attribution fields that the price depends on."""
+
+    def resolve(self, event: UsageEvent) -> Resolved | Missing:
+        """The prices over time of everything named, conditioned and scoped as this event."""
+
+
+class Rates(NamedTuple):
+    """`answers[of_row[row]]` are the rates of a row, or why it has none."""
+
+    of_row: Codes
+    answers: list[Compiled | Missing]
+
+
+def find_rates(events: TokenEvents, attribution: Attribution, book: RateBook) -> Rates:
+    """The same answer for every row as `Engine.rates` gives for its event with its final attribution."""
+    groups = _named_alike(events, attribution, book)
+    input_tokens = events.meters["input_tokens"].counts
+    of_row = np.zeros(len(events), np.int64)
+    answers: list[Compiled | Missing] = []
+    order = np.argsort(groups.of_row, kind="stable")
+    for rows in np.split(order, np.searchsorted(groups.of_row[order], np.arange(1, len(groups.example)))):
+        resolved = book.resolve(_scoped(event_at(events, int(rows[0])), attribution, int(rows[0]), book.scope_fields))
+        if isinstance(resolved, Missing):
+            of_row[rows] = len(answers)
+            answers.append(resolved)
+            continue
+        for same_period in _by(_periods(resolved, events.occurred_us[rows]), rows):
+            found = resolved.at(EPOCH + timedelta(microseconds=int(events.occurred_us[same_period[0]])))
+            if not isinstance(found, Brackets):
+                of_row[same_period] = len(answers)
+                answers.append(found)
+                continue
+            lengths = np.searchsorted(np.array(found.starts, np.int64), input_tokens[same_period], "left")
+            for same_length in _by(lengths, same_period):
+                of_row[same_length] = len(answers)
+                answers.append(found.at(int(input_tokens[same_length[0]])))
+    return Rates(of_row, answers)
+
+
+def _named_alike(events: TokenEvents, attribution: Attribution, book: RateBook) -> Profiles:
+    columns = [events.repeated[name] for name in _NAMES] + [attribution.tags[name] for name in book.scope_fields]
+    keys = [(texts.codes, len(texts.values)) for texts in columns]
+    if events.conditions is not None:
+        keys.append(_numbered(events.conditions))
+    return profiles(keys, len(events))
+
+
+def _numbered(values: Sequence[Any]) -> tuple[Codes, int]:
+    numbers: dict[Any, int] = {}
+    codes = np.array([numbers.setdefault(value, len(numbers)) for value in values], np.int64)
+    return codes, len(numbers)
+
+
+def _scoped(event: UsageEvent, attribution: Attribution, row: int, fields: tuple[str, ...]) -> UsageEvent:
+    if not fields:
+        return event
+    final = {name: texts.values[texts.codes[row]] or None for name in fields if (texts := attribution.tags[name])}
+    return event.model_copy(update={"attribution": event.attribution.model_copy(update=final)})
+
+
+def _periods(resolved: Resolved, occurred_us: Codes) -> Codes:
+    """A number per instant: equal where `resolved.at` answers the same."""
+    starts = np.array([(start - EPOCH) // timedelta(microseconds=1) for start in resolved.starts], np.int64)
+    periods = np.searchsorted(starts, occurred_us, "right")
+    if resolved.seconds:
+        of_week = (occurred_us // US_PER_S + _MONDAY_S) % _WEEK_S
+        periods = periods * (len(resolved.seconds) + 1) + np.searchsorted(resolved.seconds, of_week, "right")
+    return periods
+
+
+def _by(keys: Codes, rows: Codes) -> list[Codes]:
+    """The rows, split by equal keys."""
+    if len(keys) == 1 or bool((keys == keys[0]).all()):
+        return [rows]
+    return [rows[keys == key] for key in np.unique(keys)]

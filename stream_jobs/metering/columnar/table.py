@@ -1,0 +1,107 @@
+"""Ledger rows of a bundle as Arrow columns, without a Python object per value."""
+
+from collections.abc import Callable
+from typing import Any, Final
+
+import numpy as np
+import pyarrow as pa
+
+from stream_jobs.blocks.model import Block
+from stream_jobs.metering.columnar import structs
+from stream_jobs.metering.columnar.attribute import Attribution
+from stream_jobs.metering.columnar.decimals import from_pico, from_units
+from stream_jobs.metering.columnar.events import SINGLE, TokenEvents
+from stream_jobs.metering.columnar.price import LINE_METERS, Lines, Prices
+from stream_jobs.metering.columnar.texts import Codes, constant, empty_maps
+from stream_jobs.metering.rows import LEDGER_COLUMNS, ledger_unit_price
+from stream_jobs.store.tables import MONEY, TAGS, TEXT, UNIT_PRICE
+
+_INSTANT: Final = pa.timestamp("us", tz="UTC")
+
+
+def charge_table(
+    events: TokenEvents, attribution: Attribution, prices: Prices, block: Block, book_version: str, rules_version: str
+) -> pa.Table:
+    """One `charge` per event, the same as `charge_row` makes of it. Texts that repeat are dictionary-encoded."""
+    rows = len(events)
+    model, served = events.repeated["model"], events.repeated["response_model"]
+    texts = {
+        "entry_kind": constant("charge", rows),
+        "kind": constant("tokens", rows),
+        **events.repeated,
+        "model": model.or_else(served),
+        **attribution.tags,
+        "category": attribution.category(),
+        "price_model": prices.price_model,
+        "unpriced_reason": prices.reason,
+        "unpriced_detail": prices.detail,
+        "price_book_version": constant(book_version, rows),
+        "attribution_version": constant(rules_version, rows),
+        "topic_id": constant(block.source.topic_id, rows),
+        **{name: constant("", rows) for name in ("accelerator", "instance_type", "purchase_option", "sku", "unit")},
+        "reason_text": constant("", rows),
+    }
+    cost = from_pico(prices.cost, MONEY, prices.known)
+    columns: dict[str, Any] = {
+        **{name: column.array() for name, column in texts.items()},
+        **{name: events.single[name] for name in SINGLE},
+        **events.numbers,
+        "occurred_at": pa.array(events.occurred_us).view(_INSTANT),
+        "booked_at": pa.repeat(pa.scalar(block.fixed_at, _INSTANT), rows),
+        "conditions": _maps(events.conditions, rows, _given),
+        "labels": _maps(events.labels, rows, lambda labels: list(labels.items())),
+        "unallocated": attribution.unallocated(),
+        "list_cost": cost,
+        "contracted_cost": cost,
+        "effective_cost": cost,
+        "avoided_cost": from_pico(prices.avoided, MONEY),
+        **_line_columns(prices.lines),
+        "unknown_fields": _lists(np.zeros(rows + 1, np.int64), pa.array([], TEXT)),
+        "partition": pa.repeat(pa.scalar(block.source.partition, pa.uint32()), rows),
+        "offset": pa.array([record.offset for record in events.records], pa.uint64()),
+        "events": pa.repeat(pa.scalar(1, pa.int8()), rows),
+        "unpriced": pa.array((~prices.known).astype(np.int8)),
+        "reported_tags": attribution.reported_tags(),
+        **{name: meter.array for name, meter in events.meters.items()},
+    }
+    for field in LEDGER_COLUMNS:
+        if field.name not in columns:
+            columns[field.name] = pa.nulls(rows, field.type)  # a meter or tool that no event of the bundle gives
+    return pa.table({field.name: columns[field.name] for field in LEDGER_COLUMNS})
+
+
+def _line_columns(lines: Lines) -> dict[str, pa.Array]:
+    sku, meter = pa.array(lines.sku), pa.array(lines.meter)
+    cost = from_pico(lines.cost, MONEY)
+    flat = {
+        "line_sku": pa.array(lines.skus, TEXT).take(sku),
+        "line_meter": pa.array(LINE_METERS, TEXT).take(meter),
+        "line_quantity": from_units(lines.quantity, MONEY),
+        "line_list_unit_price": _unit_prices(lines.list_unit_prices).take(sku),
+        "line_unit_price": _unit_prices(lines.unit_prices).take(sku),
+        "line_list_cost": cost,
+        "line_cost": cost,
+        "line_effective_cost": cost,
+    }
+    return {name: _lists(lines.starts, values) for name, values in flat.items()}
+
+
+def _unit_prices(usd: list[Any]) -> pa.Array:
+    return pa.array([ledger_unit_price(price) for price in usd], UNIT_PRICE)
+
+
+def _lists(starts: Codes, values: pa.Array) -> pa.Array:
+    return pa.ListArray.from_arrays(pa.array(starts.astype(np.int32)), values)
+
+
+def _maps(values: list[Any] | None, rows: int, items: Callable[[Any], list[tuple[str, str]]]) -> pa.Array:
+    if values is None:
+        return empty_maps(rows)
+    return pa.array([items(value) if value is not None else [] for value in values], TAGS)
+
+
+def _given(conditions: Any) -> list[tuple[str, str]]:
+    values = ((name, getattr(conditions, name)) for name in structs.CONDITION_NAMES)
+    return [
+        (name, str(value).lower() if isinstance(value, bool) else value) for name, value in values if value is not None
+    ]

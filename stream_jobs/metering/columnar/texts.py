@@ -1,0 +1,75 @@
+"""Columns of texts that repeat: each distinct text once, and a number per row."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+Codes = npt.NDArray[np.int64]
+Mask = npt.NDArray[np.bool_]
+MAX_KEY = 2**62
+
+
+class Texts(NamedTuple):
+    """One text per row: `values[codes[row]]`. A missing text is ''."""
+
+    codes: Codes
+    values: list[str]
+
+    def take(self, rows: Codes) -> "Texts":
+        return Texts(self.codes[rows], self.values)
+
+    def or_else(self, other: "Texts") -> "Texts":
+        """This text where there is one, else the other."""
+        if "" not in self.values:
+            return self
+        missing = self.codes == self.values.index("")
+        return Texts(np.where(missing, other.codes + len(self.values), self.codes), [*self.values, *other.values])
+
+    def array(self) -> pa.Array:
+        indices = pa.array(self.codes.astype(np.int32, copy=False))
+        return pa.DictionaryArray.from_arrays(indices, pa.array(self.values, pa.string()))
+
+
+def encode(values: Sequence[str | None]) -> Texts:
+    """None becomes ''."""
+    if values.count(None) == len(values):
+        return constant("", len(values))
+    encoded = pa.array(values, pa.string()).dictionary_encode("encode")
+    texts = [text or "" for text in encoded.dictionary.to_pylist()]
+    return Texts(encoded.indices.to_numpy().astype(np.int64), texts)
+
+
+def constant(text: str, rows: int) -> Texts:
+    return Texts(np.zeros(rows, np.int64), [text])
+
+
+class Profiles(NamedTuple):
+    """Rows that agree in some columns: the number of each row's profile, and of each profile one row."""
+
+    of_row: Codes
+    example: Codes
+
+
+def profiles(columns: Sequence[tuple[Codes, int]], rows: int) -> Profiles:
+    """Number the distinct combinations of columns, each given as codes and how many there can be."""
+    key = np.zeros(rows, np.int64)
+    size = 1
+    for codes, count in columns:
+        if count <= 1:
+            continue
+        if size * count > MAX_KEY:
+            distinct, key = np.unique(key, return_inverse=True)
+            size = len(distinct)
+        key = key * count + codes
+        size *= count
+    _, example, of_row = np.unique(key, return_index=True, return_inverse=True)
+    return Profiles(of_row, example)
+
+
+def empty_maps(rows: int) -> pa.Array:
+    """A column of maps without entries."""
+    nothing: Any = pa.array([], pa.string())
+    return pa.MapArray.from_arrays(pa.array(np.zeros(rows + 1, np.int32)), nothing, nothing)
