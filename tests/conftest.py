@@ -1,5 +1,6 @@
 """Fixtures that more than one suite needs. Every one of them uses a free port and a temporary folder."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -7,6 +8,23 @@ import pytest
 
 from stream_jobs.embedded.broker import TansuBroker
 from stream_jobs.embedded.ports import free_port
+from tests.brokers import ADDRESS_VARIABLE, REQUIRED_VARIABLE, RealKafka, RunningBroker, real_kafka
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """pytest-xdist 3.8 writes a test's group into `_nodeid`, which pytest 9.2 no longer reads: without this, marks of
+    xdist_group are silently ignored, and every worker starts brokers and pipelines that were meant to be shared."""
+    for item in items:
+        wanted = getattr(item, "_nodeid", item.nodeid)
+        if wanted != item.nodeid:
+            item._id = type(item.id).parse(wanted)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _settings_of_the_tests_are_not_the_applications() -> None:
+    for name in (ADDRESS_VARIABLE, REQUIRED_VARIABLE):
+        os.environ.pop(name, None)
 
 
 @pytest.fixture
@@ -16,3 +34,24 @@ def broker(tmp_path: Path) -> Iterator[TansuBroker]:
     broker.start()
     yield broker
     broker.stop()
+
+
+@pytest.fixture(scope="session")
+def shared_kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealKafka]:
+    """One Kafka for all tests that carry the xdist group "kafka", so that only one JVM runs."""
+    with real_kafka(tmp_path_factory.mktemp("kafka")) as kafka:
+        yield kafka
+
+
+@pytest.fixture
+def kafka(shared_kafka: RealKafka) -> Iterator[RealKafka]:
+    """A real Kafka without topics. Give its tests `pytest.mark.xdist_group("kafka")`."""
+    with shared_kafka.emptied() as kafka:
+        yield kafka
+
+
+@pytest.fixture(params=["tansu", pytest.param("kafka", marks=pytest.mark.xdist_group("kafka"))])
+def any_broker(request: pytest.FixtureRequest) -> RunningBroker:
+    """A test with it runs on Tansu and on a real Kafka. No topics at first; it may be stopped and started."""
+    broker: RunningBroker = request.getfixturevalue("broker" if request.param == "tansu" else "kafka")
+    return broker

@@ -200,6 +200,24 @@ def test_inserts_with_rows_in_the_body(store: StoreProcess, writer: Client, data
     ]
 
 
+def test_an_insert_that_fails_after_its_rows_were_read_is_an_error(store: StoreProcess, writer: Client) -> None:
+    """A constraint and a view fail when the rows are written: the client must hear of it, or it would lose them."""
+    writer.command("CREATE TABLE small (n Int64, CONSTRAINT is_small CHECK n < 10) ENGINE = MergeTree ORDER BY n")
+    writer.command("CREATE TABLE seen (n Int64) ENGINE = MergeTree ORDER BY n")
+    writer.command("CREATE MATERIALIZED VIEW picky TO seen AS SELECT n + throwIf(n = 5) AS n FROM small")
+    try:
+        status, _, body = ask(store, b"3\n30\n", query="INSERT INTO small FORMAT CSV", write=True)
+        assert (status, b"Code: 469" in body, b"is_small" in body) == (500, True, True)
+        status, _, body = ask(store, b"5\n", query="INSERT INTO small SETTINGS max_threads = 1 FORMAT CSV", write=True)
+        assert (status, b"Code: 395" in body) == (500, True)
+        assert ask(store, b"4\n", query="INSERT INTO small SETTINGS max_threads = 1 FORMAT CSV", write=True)[0] == 200
+        assert writer.command("SELECT groupArray(n) FROM seen") == "[4]"
+        assert writer.command("SELECT countIf(n = 30) FROM small") == 0
+    finally:
+        for statement in ("DROP VIEW picky", "DROP TABLE seen", "DROP TABLE small"):
+            writer.command(statement)
+
+
 def test_compressed_bodies_and_answers(store: StoreProcess, writer: Client) -> None:
     """gzip, lz4 and zstd in both directions; what is cut off or explodes is refused."""
     rows = b"".join(b"%d\tx\t0\n" % n for n in range(1000))

@@ -1,6 +1,5 @@
 """Two workers share a topic on a real broker and a real store: commits are fenced, a rebalance loses nothing."""
 
-import asyncio
 import json
 import os
 import subprocess
@@ -8,22 +7,16 @@ import sys
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any, cast
 
 import pytest
-from aiokafka import AIOKafkaConsumer
 from confluent_kafka import Producer
-from faust.types import TP
 
-from stream_jobs.blocks.transport import BundlingConsumer, Membership
-from stream_jobs.embedded.broker import TansuBroker
 from stream_jobs.embedded.instance import embedded_kafka
 from stream_jobs.embedded.ports import free_port
 from stream_jobs.embedded.supervisor import answers
-from stream_jobs.errors import LostPartitionError
-from stream_jobs.kafka import LogEnds, TopicSpec, ensure_topics, topic_start
+from stream_jobs.kafka import LogEnds, TopicSpec, ensure_topics
 from stream_jobs.store.client import StoreClient
+from tests.brokers import RunningBroker
 from tests.integration.pipeline import until, usage_event
 from tests.store_server import StoreProcess
 
@@ -33,15 +26,15 @@ EVENTS = 12_000
 
 
 @pytest.fixture
-def topic(broker: TansuBroker) -> TansuBroker:
-    ensure_topics(embedded_kafka(broker.address), [TopicSpec(TOPIC, PARTITIONS, 1, {})])
-    return broker
+def topic(any_broker: RunningBroker) -> RunningBroker:
+    ensure_topics(embedded_kafka(any_broker.address), [TopicSpec(TOPIC, PARTITIONS, 1, {})])
+    return any_broker
 
 
 class Workers:
     """`spendstream worker metering` processes on a broker and a store."""
 
-    def __init__(self, broker: TansuBroker, store: StoreProcess, logs: Path) -> None:
+    def __init__(self, broker: RunningBroker, store: StoreProcess, logs: Path) -> None:
         inherited = {key: value for key, value in os.environ.items() if not key.startswith("SPENDSTREAM_")}
         self._environment = inherited | {
             "SPENDSTREAM_KAFKA_BOOTSTRAP_SERVERS": broker.address,
@@ -83,13 +76,13 @@ def store(tmp_path: Path) -> Iterator[StoreProcess]:
 
 
 @pytest.fixture
-def workers(topic: TansuBroker, store: StoreProcess, tmp_path: Path) -> Iterator[Workers]:
+def workers(topic: RunningBroker, store: StoreProcess, tmp_path: Path) -> Iterator[Workers]:
     workers = Workers(topic, store, tmp_path)
     yield workers
     workers.stop()
 
 
-def send(broker: TansuBroker, first: int, end: int) -> None:
+def send(broker: RunningBroker, first: int, end: int) -> None:
     producer = Producer({"bootstrap.servers": broker.address, "log_level": 0, "linger.ms": 2})
     for number in range(first, end):
         event = usage_event(f"r{number}", attribution={"project": "rebalanced"})
@@ -100,7 +93,7 @@ def send(broker: TansuBroker, first: int, end: int) -> None:
 
 
 def test_a_rebalance_and_a_kill_while_events_flow_lose_and_double_nothing(
-    topic: TansuBroker, store: StoreProcess, workers: Workers
+    topic: RunningBroker, store: StoreProcess, workers: Workers
 ) -> None:
     """A second worker joins while the first books, one is killed with -9, a third joins: totals are exact, and the
     official blocks tile every partition."""
@@ -139,7 +132,7 @@ def test_a_rebalance_and_a_kill_while_events_flow_lose_and_double_nothing(
 
 
 def test_a_store_killed_while_events_flow_delays_but_does_not_harm(
-    topic: TansuBroker, store: StoreProcess, workers: Workers
+    topic: RunningBroker, store: StoreProcess, workers: Workers
 ) -> None:
     """The store dies by kill -9 while events flow and comes back: what was under way is booked once."""
     workers.start()
@@ -161,72 +154,3 @@ def test_a_store_killed_while_events_flow_delays_but_does_not_harm(
         assert workers.processes[0].poll() is None, "the worker sat it out"
     finally:
         again.kill()
-
-
-async def _members(broker: TansuBroker, number: int, consumers: list[AIOKafkaConsumer]) -> None:
-    """One more consumer joins; returns when the partitions are shared among `number` members."""
-    consumers.append(
-        AIOKafkaConsumer(
-            TOPIC,
-            bootstrap_servers=broker.address,
-            group_id="fenced",
-            enable_auto_commit=False,
-            session_timeout_ms=3000,
-            heartbeat_interval_ms=300,
-        )
-    )
-    await consumers[-1].start()
-    async with asyncio.timeout(30):
-        while (
-            sum(len(consumer.assignment()) for consumer in consumers) != PARTITIONS
-            or not all(consumer.assignment() for consumer in consumers)
-            or len({consumer._coordinator.generation for consumer in consumers}) != 1
-        ):
-            for consumer in consumers:
-                await consumer.getmany(timeout_ms=20)
-
-
-def test_the_broker_refuses_the_commit_of_a_member_of_an_older_generation(topic: TansuBroker) -> None:
-    """A worker that has lost its partitions raises LostPartitionError and changes nothing; a current one commits, and
-    may repeat it."""
-
-    async def test() -> None:
-        consumers: list[AIOKafkaConsumer] = []
-        try:
-            await _members(topic, 1, consumers)
-            stale = Membership(consumers[0]._coordinator.generation, consumers[0]._coordinator.member_id)
-            await _commit(consumers[0], 5, stale)
-            await _members(topic, 2, consumers)
-            tp = sorted(consumers[1].assignment())[0]
-            for outdated in (stale, Membership(stale.generation, "nobody"), Membership(stale.generation + 99, "x")):
-                with pytest.raises(LostPartitionError):
-                    await _commit(consumers[0], 7, outdated, tp.partition)
-            current = Membership(consumers[1]._coordinator.generation, consumers[1]._coordinator.member_id)
-            assert await consumers[1].committed(tp) != 7
-            for _ in range(2):
-                await _commit(consumers[1], 9, current, tp.partition)
-            assert await consumers[1].committed(tp) == 9
-        finally:
-            for consumer in consumers:
-                await consumer.stop()
-
-    asyncio.run(asyncio.wait_for(test(), 60))
-
-
-async def _commit(consumer: AIOKafkaConsumer, offset: int, membership: Membership, partition: int = 0) -> None:
-    """BundlingConsumer's commit on a plain consumer: of the Faust consumer it needs the thread's aiokafka one."""
-    host: Any = SimpleNamespace(_thread=SimpleNamespace(_ensure_consumer=lambda: consumer))
-    await BundlingConsumer._commit_in_thread(cast(BundlingConsumer, host), TP(TOPIC, partition), offset, membership)
-
-
-def test_where_a_topic_starts_and_ends(topic: TansuBroker) -> None:
-    """A new topic starts and ends at 0 in all partitions, under an id of its own; the end follows what is sent."""
-    kafka = embedded_kafka(topic.address)
-    start = topic_start(kafka, TOPIC)
-    assert start.earliest == dict.fromkeys(range(PARTITIONS), 0)
-    ends = LogEnds(kafka)
-    assert ends.of(TOPIC) == (start.topic_id, dict.fromkeys(range(PARTITIONS), 0))
-    send(topic, 0, 700)
-    assert sum(ends.of(TOPIC)[1].values()) == 700
-    assert ensure_topics(kafka, [TopicSpec(TOPIC, 9, 1, {}), TopicSpec("other", 1, 1, {})]) == ["other"]
-    assert len(topic_start(kafka, TOPIC).earliest) == PARTITIONS, "an existing topic is left as it is"
