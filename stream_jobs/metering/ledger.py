@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping
 from datetime import datetime
-from typing import Any, cast
+from typing import Any
 
 from stream_jobs.blocks.model import Block
 from stream_jobs.blocks.store import OTHER_BLOCKS, own_range
@@ -21,15 +21,14 @@ class ClickHouseLedger:
     def booked(self, event_ids: Collection[str], block: Block) -> Mapping[str, Booked]:
         if not event_ids:
             return {}
-        rows = self._store.rows_for_ids(
+        known = self._store.arrow_for_ids(
             "SELECT event_id, max(revision), min(booked_at) FROM booked_ids "
             f"WHERE event_id IN {{ids:Array(String)}} AND {OTHER_BLOCKS} GROUP BY event_id",
             event_ids,
             own_range(block),
         )
-        return {
-            event_id: Booked(revision, as_utc(since)) for event_id, revision, since in cast(list[tuple[Any, ...]], rows)
-        }
+        columns = (column.to_pylist() for column in known.columns)
+        return {event_id: Booked(revision, as_utc(since)) for event_id, revision, since in zip(*columns, strict=True)}
 
     def entries(self, event_ids: Collection[str], block: Block) -> list[Mapping[str, Any]]:
         if not event_ids:

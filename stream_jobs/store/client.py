@@ -1,10 +1,12 @@
 """Connections to ClickHouse over HTTP, and what their failures mean to us."""
 
+import json
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Final
 
 import clickhouse_connect
+import pyarrow as pa
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError, DatabaseError, OperationalError, StreamFailureError
 
@@ -26,8 +28,11 @@ RETRY_CODES: Final = {
     999: "KEEPER_EXCEPTION",
 }
 """ClickHouse error codes that say nothing about the data: the same statement may work a moment later."""
-MAX_PARAMETER_BYTES: Final = 120_000
-"""A ClickHouse server refuses longer ones unless told otherwise (http_max_field_value_size, 131,072)."""
+MAX_IDS_BYTES: Final = 2_000_000
+"""Text of the ids of one question."""
+_IDS: Final = "{ids:Array(String)}"
+_MAX_QUERY_BYTES: Final = 4 * MAX_IDS_BYTES  # an id may be named twice, with every character escaped
+_LONG_QUERY: Final = {"max_query_size": _MAX_QUERY_BYTES}
 _ACCESS_CODES: Final = frozenset({192, 193, 194, 497, 516})
 
 
@@ -91,18 +96,25 @@ def _is_loopback(host: str) -> bool:
 
 
 def _parts(ids: Iterable[str]) -> Iterator[list[str]]:
-    """Lists that fit into one HTTP parameter."""
+    """Lists of at most MAX_IDS_BYTES of text; one that is longer goes alone."""
     part: list[str] = []
     size = 0
     for text in ids:
-        length = len(repr(text.encode())) + 1
-        if part and size + length > MAX_PARAMETER_BYTES:
+        length = len(text) + 3
+        if part and size + length > MAX_IDS_BYTES:
             yield part
             part, size = [], 0
         part.append(text)
         size += length
     if part:
         yield part
+
+
+def _with_ids(sql: str, ids: list[str]) -> str:
+    """The query with its ids in it: as one JSON text, which both sides read ten times as fast as a parameter's array,
+    and which is not held to the 131,072 bytes that a server allows a parameter."""
+    text = json.dumps(ids, ensure_ascii=False, separators=(",", ":")).replace("\\", "\\\\").replace("'", "\\'")
+    return sql.replace(_IDS, f"(JSONExtract('{text}', 'Array(String)'))")
 
 
 class StoreClient:
@@ -120,14 +132,27 @@ class StoreClient:
     def rows_for_ids(
         self, sql: str, ids: Iterable[str], parameters: dict[str, object] | None = None
     ) -> list[tuple[object, ...]]:
-        """`rows` of a query with the parameter {ids:Array(String)}, asked in as many parts as ClickHouse's limits need.
+        """`rows` of a query that names {ids:Array(String)}, asked in as many parts as needed.
 
         The answer to the whole must be the answers to the parts, one after the other.
         """
         found: list[tuple[object, ...]] = []
         for part in _parts(ids):
-            found += self.rows(sql, {**(parameters or {}), "ids": part})
+            with store_errors(self.settings.address):
+                answer = self.client.query(_with_ids(sql, part), parameters=parameters, settings=_LONG_QUERY)
+                found += [tuple(row) for row in answer.result_rows]
         return found
+
+    def arrow_for_ids(self, sql: str, ids: Iterable[str], parameters: dict[str, object] | None = None) -> pa.Table:
+        """As `rows_for_ids`, as columns: an empty answer costs next to nothing. At least one id; no FORMAT in `sql`."""
+        tables = []
+        for part in _parts(ids):
+            with store_errors(self.settings.address):
+                body = self.client.raw_query(
+                    _with_ids(sql, part), parameters=parameters, settings=_LONG_QUERY, fmt="ArrowStream"
+                )
+            tables.append(pa.ipc.open_stream(body).read_all())
+        return pa.concat_tables(tables)
 
     def command(self, sql: str) -> None:
         with store_errors(self.settings.address):

@@ -1,13 +1,14 @@
 """How long rows are kept. A setting, not a migration: it differs between deployments and changes without a release."""
 
+from datetime import timedelta
 from typing import Annotated, Final
 
 from clickhouse_connect.driver.client import Client
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from stream_jobs.errors import ConfigError
-from stream_jobs.store.client import store_errors
+from stream_jobs.store.client import StoreClient, store_errors
 
 ENV_PREFIX: Final = "SPENDSTREAM_RETENTION_"
 
@@ -21,10 +22,26 @@ class RetentionSettings(BaseSettings):
         int,
         Field(ge=35, description="How long ledger entries are kept after booking: a year to compare with, and more."),
     ] = 400
+    id_days: Annotated[
+        int,
+        Field(
+            ge=35,
+            description="How long the ids of booked events are kept, by which copies are recognised: as long as the "
+            "ledger, plus the longest time after which a copy may still come, such as a replay from the quarantine.",
+        ),
+    ] = 500
     rollup_days: Annotated[
         int, Field(ge=35, description="How long the rollups per minute, hour and day are kept after the events.")
     ] = 5 * 366
     quarantine_days: Annotated[int, Field(ge=7, description="How long refused records are kept with their bytes.")] = 90
+
+    @field_validator("id_days")
+    @classmethod
+    def _ids_outlive_the_ledger(cls, days: int, info: ValidationInfo) -> int:
+        # Else a copy of an event that is still in the ledger would be booked again.
+        if days < (ledger_days := info.data.get("ledger_days", 0)):
+            raise ValueError(f"must not be less than ledger_days ({ledger_days})")
+        return days
 
 
 def load_retention_settings() -> RetentionSettings:
@@ -39,33 +56,65 @@ def load_retention_settings() -> RetentionSettings:
 
 LEDGER_TABLES: Final = {
     "ledger": "booked_at",  # by the time of booking: partitions are months of it, so whole parts fall away
-    "booked_ids": "booked_at",
     "outcomes": "booked_at",
-    "outcome_ids": "booked_at",
     "duplicates": "seen_at",
     "blocks": "fixed_at",
     "block_receipts": "completed_at",
 }
+IDS: Final = {"booked_ids": "booked_at", "response_ids": "booked_at", "outcome_ids": "booked_at"}
 ROLLUPS: Final = {"cost_1m": "minute", "cost_1h": "hour", "cost_1d": "day"}
 QUARANTINE: Final = {"quarantine": "quarantined_at", "quarantine_replays": "replayed_at"}
 
+KEPT_FOR_EVER: Final = frozenset(
+    {
+        "schema_migrations",
+        "price_book_versions",
+        "attribution_versions",
+        "adjustment_runs",
+        "adjustment_chunks",
+        "reconciliation_batches",
+        "reconciliation_findings",
+        "reconciliation_runs",
+    }
+)
+"""Small: what a version stands for, and what was corrected, when and by whom."""
+
 
 def apply_retention(client: Client, settings: RetentionSettings) -> dict[str, str]:
-    """Set the TTL of every table that has one; may be repeated. Returns the TTL expressions by table.
+    """Set the TTL of every table that has one, where it is another one; may be repeated. Returns the TTL expressions by
+    table, all of them.
 
-    Nothing is deleted at once: ClickHouse drops what is due in its next merges. Price book and rule versions stay.
+    Nothing is deleted at once: ClickHouse drops what is due in its next merges, also of rows that are there already.
+    Price book and rule versions, and the records of corrections, stay.
     """
     expressions = {
-        table: f"toDateTime({column}) + INTERVAL {days} DAY"
+        table: f"toDateTime({column}) + toIntervalDay({days})"
         for tables, days in (
             (LEDGER_TABLES, settings.ledger_days),
+            (IDS, settings.id_days),
             (ROLLUPS, settings.rollup_days),
             (QUARANTINE, settings.quarantine_days),
         )
         for table, column in tables.items()
     }
     with store_errors(str(client.uri)):
+        tables = client.query("SELECT name, create_table_query FROM system.tables WHERE database = currentDatabase()")
+        definitions = {str(name): str(definition) for name, definition in tables.result_rows}
         for table, expression in expressions.items():
-            # Without materialize_ttl_after_modify=0 every old part would be rewritten now.
-            client.command(f"ALTER TABLE {table} MODIFY TTL {expression}", settings={"materialize_ttl_after_modify": 0})
+            if f" TTL {expression}" in definitions.get(table, ""):
+                continue
+            # When a row is due is noted per part, when the part is written. Noting it anew for the parts that are there
+            # takes a moment; without this setting ClickHouse would rewrite all of them.
+            client.command(f"ALTER TABLE {table} MODIFY SETTING materialize_ttl_recalculate_only = 1")
+            client.command(f"ALTER TABLE {table} MODIFY TTL {expression}", settings={"materialize_ttl_after_modify": 1})
     return expressions
+
+
+def kept_for(store: StoreClient, table: str) -> timedelta | None:
+    """How long a table's rows are kept as it stands, whatever the settings say now. None: for ever."""
+    rows = store.rows(
+        "SELECT extract(create_table_query, 'TTL .*toIntervalDay\\\\((\\\\d+)\\\\)') FROM system.tables "
+        "WHERE database = currentDatabase() AND name = {table:String}",
+        {"table": table},
+    )
+    return timedelta(days=int(str(rows[0][0]))) if rows and rows[0][0] else None

@@ -29,6 +29,7 @@ from stream_jobs.store.embedded.http import StoreHttp
 from stream_jobs.store.embedded.lock import FolderLock
 
 MAX_URL_BYTES: Final = 1024 * 1024  # as in ClickHouse: parameters travel in the URL
+READ_BUFFER_BYTES: Final = 1048576
 MIN_FREE_BYTES: Final = 256 * 1024 * 1024
 STATEMENT_TIMEOUT_S: Final = 300.0
 STOP_TIMEOUT_S: Final = 10.0
@@ -108,6 +109,7 @@ async def _serve(engine: Engine, password: str, listener: socket.socket) -> None
         auto_decompress=False,  # request.py does it, with a bound
         handler_cancellation=True,  # a client that goes away ends its query
         shutdown_timeout=STOP_TIMEOUT_S,
+        read_bufsize=READ_BUFFER_BYTES,
         max_line_size=MAX_URL_BYTES,
         max_field_size=MAX_URL_BYTES,
     )

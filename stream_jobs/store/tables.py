@@ -5,6 +5,7 @@ out here is filled by the table's DEFAULT.
 """
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Final
 
 import pyarrow as pa
@@ -12,7 +13,8 @@ from clickhouse_connect.driver.client import Client
 
 from spendstream_schemas import ATTRIBUTION_FIELDS, DECIMAL_METERS, METERS, ToolCalls
 from stream_jobs.errors import CrashError
-from stream_jobs.store.client import store_errors
+from stream_jobs.store.client import StoreQueryError, store_errors
+from stream_jobs.store.deadline import CONSTRAINT_NAME, VIOLATED_CONSTRAINT, LateInsertError
 
 TEXT: Final = pa.string()
 BYTES: Final = pa.binary()
@@ -121,6 +123,62 @@ TABLES: Final[Mapping[str, pa.Schema]] = {
             ),
             "completed_at": INSTANT,
         },
+        "adjustment_runs": {
+            "turn": pa.uint64(),
+            **_texts("run", "state"),
+            "at": INSTANT,
+            **_texts("kind", "operator", "note"),
+            "since": INSTANT,
+            "until": INSTANT,
+            "filters": TAGS,
+            **_texts("price_book_version", "attribution_version", "chunks"),
+            **dict.fromkeys(("events", "adjusted", "entries"), pa.uint64()),
+            **dict.fromkeys(("list_cost", "contracted_cost", "effective_cost"), MONEY),
+            "details": TEXT,
+        },
+        "adjustment_chunks": {
+            "run": TEXT,
+            "chunk": pa.uint32(),
+            "state": TEXT,
+            "at": INSTANT,
+            "attempt": TEXT,
+            **dict.fromkeys(("events", "adjusted", "entry_count"), pa.uint64()),
+            "details": TEXT,
+            "entries": BYTES,
+        },
+        "reconciliation_runs": {
+            "turn": pa.uint64(),
+            "state": TEXT,
+            "at": INSTANT,
+            **_texts("owner", "worker", "trigger"),
+            "since": INSTANT,
+            **dict.fromkeys(("examined", "findings", "entries"), pa.uint64()),
+            **dict.fromkeys(("list_cost", "effective_cost"), MONEY),
+            "detail": TEXT,
+        },
+        "reconciliation_batches": {
+            "batch": TEXT,
+            "turn": pa.uint64(),
+            "state": TEXT,
+            "at": INSTANT,
+            "entries": pa.uint64(),
+            **dict.fromkeys(("ledger_rows", "finding_rows"), BYTES),
+        },
+        "reconciliation_findings": {
+            "event_id": TEXT,
+            "found_at": INSTANT,
+            "turn": pa.uint64(),
+            "cause": TEXT,
+            "revision": pa.uint32(),
+            **_texts("source", "provider", "response_id", "kept_event_id", "kept_source"),
+            "kept_booked_at": INSTANT,
+            **_KAFKA,
+            "copies": COUNT,
+            "copies_booked_at": INSTANT,
+            "events": COUNT,
+            "entries": pa.uint64(),
+            **dict.fromkeys(("list_cost", "contracted_cost", "effective_cost"), MONEY),
+        },
         "price_book_versions": _VERSION,
         "attribution_versions": _VERSION,
         "outcomes": {
@@ -140,6 +198,15 @@ TABLES: Final[Mapping[str, pa.Schema]] = {
 
 LEDGER_SIGNS: Final = pa.schema([("events", pa.int8()), ("unpriced", pa.int8())])
 """Two more ledger columns with a DEFAULT; an adjustment that prices an unpriced event gives unpriced = -1 itself."""
+REPORTED_TAGS: Final = pa.schema([("reported_tags", TAGS)])
+"""After LEDGER_SIGNS: the tags that the rules changed, as the sender gave them. Has a DEFAULT."""
+ADJUSTMENT_RUN: Final = pa.schema([("adjustment_run", TEXT)])
+"""After REPORTED_TAGS: RUN/CHUNK that posts an adjustment. Has a DEFAULT; a retraction does not copy it."""
+
+INSERT_BEFORE: Final = pa.schema([("insert_before", INSTANT)])
+"""After everything else: the server refuses the rows when this instant has passed. `insert` adds it."""
+DEADLINE_TABLES: Final = frozenset({"ledger", "quarantine", "duplicates", "outcomes", "block_receipts"})
+"""What a block writes after its commit. (The row in `blocks` is written before it, and promises nothing.)"""
 
 
 def ledger_schema() -> pa.Schema:
@@ -147,16 +214,21 @@ def ledger_schema() -> pa.Schema:
     return TABLES["ledger"]
 
 
-def insert(client: Client, table: str, rows: pa.Table, token: str) -> None:
+def insert(client: Client, table: str, rows: pa.Table, token: str, not_after: datetime | None = None) -> None:
     """Insert all rows or none; a repetition with the same token changes nothing, in the table and the views behind it.
 
-    `rows` has the columns of TABLES[table] in that order (texts may be dictionary-encoded; the ledger's LEDGER_SIGNS
-    may follow) and, for the partitioned tables, one booking time. The token must not be empty. Raises
-    StoreUnavailableError when it is unknown whether the rows arrived: repeat with the same token.
+    `rows` has the columns of TABLES[table] in that order (texts may be dictionary-encoded; the ledger's LEDGER_SIGNS,
+    REPORTED_TAGS and ADJUSTMENT_RUN may follow) and, for the partitioned tables, one booking time. The token must not
+    be empty. Raises StoreUnavailableError when it is unknown whether the rows arrived: repeat with the same token.
+
+    `not_after` (for tables of DEADLINE_TABLES): an instant by the server's clock, from ServerClock.deadline. Raises
+    LateInsertError when it has passed there.
     """
     _check(table, rows, token)
     if rows.num_rows == 0:
         return
+    if not_after is not None:
+        rows = _with_deadline(table, rows, not_after)
     settings = {
         "insert_deduplication_token": token,
         "insert_deduplicate": 1,
@@ -168,8 +240,23 @@ def insert(client: Client, table: str, rows: pa.Table, token: str) -> None:
         "min_insert_block_size_rows": 10_000_000,
         "min_insert_block_size_bytes": 2 * 1024**3,
     }
-    with store_errors(str(client.uri)):
-        client.insert_arrow(table, rows.combine_chunks(), settings=settings)
+    try:
+        with store_errors(str(client.uri)):
+            client.insert_arrow(table, rows.combine_chunks(), settings=settings)
+    except StoreQueryError as error:
+        if error.code == VIOLATED_CONSTRAINT and CONSTRAINT_NAME in str(error):
+            raise LateInsertError(
+                f"{table}: the store refused an insert that came after its deadline, {not_after}; nothing of it was "
+                "written. The worker, or its machine, stood still; the block is redone by whoever owns its partition"
+            ) from error
+        raise
+
+
+def _with_deadline(table: str, rows: pa.Table, not_after: datetime) -> pa.Table:
+    if table not in DEADLINE_TABLES:
+        raise CrashError(f"the server does not check deadlines of inserts into {table}")
+    (field,) = INSERT_BEFORE
+    return rows.append_column(field, pa.repeat(pa.scalar(not_after, field.type), rows.num_rows))
 
 
 def _check(table: str, rows: pa.Table, token: str) -> None:
@@ -182,7 +269,8 @@ def _check(table: str, rows: pa.Table, token: str) -> None:
     given = pa.schema([(field.name, _plain(field.type)) for field in rows.schema])
     allowed = [declared]
     if table == "ledger":
-        allowed.append(pa.unify_schemas([declared, LEDGER_SIGNS]))
+        more = (LEDGER_SIGNS, REPORTED_TAGS, ADJUSTMENT_RUN)
+        allowed += [pa.unify_schemas([declared, *more[: n + 1]]) for n in range(len(more))]
     if given not in allowed:
         wrong = sorted({str(field) for field in given} ^ {str(field) for field in declared})
         raise CrashError(f"the rows for {table} do not have its columns; these differ: {', '.join(wrong) or 'order'}")

@@ -85,6 +85,22 @@ def test_a_redo_heals_an_insert_that_was_cut_between_ledger_and_rollup(client: C
     assert [one(client, f"SELECT sum(events) FROM {table}") for table in ROLLUPS] == [(50,)] * 3
 
 
+def test_a_failure_while_a_rollup_is_written_is_reported_and_healed(client: Client) -> None:
+    """The insert dies inside the last view, after its rows were read: booking hears of it, and the redo settles it."""
+    rows = ledger_rows(30, team="dies")
+    client.command("ALTER TABLE cost_1d ADD CONSTRAINT IF NOT EXISTS broken CHECK team != 'dies'")
+    try:
+        with pytest.raises(StoreQueryError, match="broken"):
+            insert(client, "ledger", rows, "dying-block")
+    finally:
+        client.command("ALTER TABLE cost_1d DROP CONSTRAINT broken")
+    for _ in range(2):
+        insert(client, "ledger", rows, "dying-block")
+    assert one(client, "SELECT count(), uniqExact(event_id) FROM ledger") == (30, 30)
+    assert one(client, "SELECT count() FROM booked_ids") == (30,)
+    assert [one(client, f"SELECT sum(events) FROM {table}") for table in ROLLUPS] == [(30,)] * 3
+
+
 def test_a_block_of_late_events_is_one_part_of_the_ledger(client: Client) -> None:
     """Events of ten years ago and of today in one block make one part, so the insert is all or nothing."""
     rows = ledger_rows(80, occurred_at=[datetime(2020 + n % 7, 1 + n % 12, 3, tzinfo=UTC) for n in range(80)])

@@ -7,7 +7,7 @@ to a ClickHouse server does.
 import os
 import re
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -86,19 +86,21 @@ class Engine:
                 result.close()
 
     def insert(self, call: Call) -> Answer:
-        """An insert that carries its rows. Raises EngineError."""
-        with self._handle(call) as handle:
-            if call.parameters:
-                raise refusal(48, "NOT_IMPLEMENTED", "Parameters are not supported in an INSERT with rows")
-            inserter = handle.send_insert(call.statement.sql, call.statement.data_format)
-            try:
-                if call.statement.data:
-                    inserter.append(call.statement.data)
-                result = inserter.finish()
-            except BaseException:
-                inserter.cancel()
-                raise
-            return Answer(written_rows=result.rows_written, written_bytes=result.bytes_written)
+        """An insert that carries its rows. Raises EngineError.
+
+        The rows go through a file in memory, as `INSERT ... FROM INFILE` of clickhouse-client: the engine's streaming
+        insert is a quarter cheaper but reports success when writing fails after the rows were read (a full disk, a
+        constraint, a view), which would lose them.
+        """
+        if call.parameters:
+            raise refusal(48, "NOT_IMPLEMENTED", "Parameters are not supported in an INSERT with rows")
+        statement = call.statement
+        at = len(statement.sql) if statement.settings_at is None else statement.settings_at
+        with self._handle(call) as handle, _rows_file(statement.data) as path:
+            result = handle.query(
+                f"{statement.sql[:at]} FROM INFILE '{path}' {statement.sql[at:]} FORMAT {statement.data_format}", "Null"
+            )
+            return Answer(written_rows=result.rows_written(), written_bytes=result.bytes_written())
 
     def probe(self) -> None:
         """Whether the engine answers. Raises EngineError."""
@@ -139,6 +141,20 @@ class Engine:
             raise
         except Exception as error:
             raise engine_error(error) from error
+
+
+@contextmanager
+def _rows_file(pieces: Iterable[bytes]) -> Iterator[str]:
+    """The path of a file in memory that holds the pieces, without a name that others could find."""
+    handle = os.memfd_create("rows")
+    try:
+        for piece in pieces:
+            view = memoryview(piece)
+            while view:
+                view = view[os.write(handle, view) :]
+        yield f"/proc/self/fd/{handle}"
+    finally:
+        os.close(handle)
 
 
 def _set_statement(settings: Mapping[str, str]) -> str:

@@ -3,6 +3,9 @@
 chDB has no users to log in with, but it obeys the grants of the one it runs as. They cover one database and reading the
 system tables; no grant covers files, URLs, other servers, functions or users. So a statement that arrives over HTTP
 can't reach the machine, whoever sent it. Read-only users are held by `SET readonly = 2` on top (see engine.py).
+
+The caches, which may take half of the machine's memory by default, are small; merges are few and large; statistics of
+every column, which no question here gains from, are not kept.
 """
 
 import os
@@ -46,8 +49,29 @@ _USERS: Final = """<clickhouse>
 _SERVER: Final = """<clickhouse>
     <users_config>{users}</users_config>
     <user_directories><users_xml><path>{users}</path></users_xml></user_directories>
+    <mark_cache_size>67108864</mark_cache_size>
+    <index_mark_cache_size>33554432</index_mark_cache_size>
+    <primary_index_cache_size>67108864</primary_index_cache_size>
+    <query_condition_cache_size>16777216</query_condition_cache_size>
+    <compiled_expression_cache_size>33554432</compiled_expression_cache_size>
+    <merges_mutations_memory_usage_soft_limit>536870912</merges_mutations_memory_usage_soft_limit>
+    <merge_tree>
+        <auto_statistics_types></auto_statistics_types>
+        <compute_exact_num_defaults_for_sparse_columns>0</compute_exact_num_defaults_for_sparse_columns>
+        <merge_use_batch_sorting_queue>1</merge_use_batch_sorting_queue>
+        <min_parts_to_merge_at_once>{merged_parts}</min_parts_to_merge_at_once>
+        <min_age_to_force_merge_seconds>86400</min_age_to_force_merge_seconds>
+        <min_age_to_force_merge_on_partition_only>1</min_age_to_force_merge_on_partition_only>
+    </merge_tree>
 </clickhouse>
 """
+
+
+MERGED_PARTS: Final = 32
+"""How many parts of like size one merge takes at least. A merge of the ledger costs about as much as inserting its rows
+did; left alone the engine merges five small parts at a time, so each row four times within minutes. With 32 a row is
+merged once per factor of 32 in size; questions read some dozens of parts more. A partition that nothing was written to
+for a day (a month that is over) is merged into one."""
 
 
 def write_engine_config(folder: Path, *, timeout_s: float, memory_share: float = 0.4) -> Path:
@@ -62,7 +86,7 @@ def write_engine_config(folder: Path, *, timeout_s: float, memory_share: float =
         _USERS.format(memory_bytes=memory_bytes, timeout_s=max(1, round(timeout_s)), database=DATABASE),
         encoding="utf-8",
     )
-    config.write_text(_SERVER.format(users=_xml(str(users))), encoding="utf-8")
+    config.write_text(_SERVER.format(users=_xml(str(users)), merged_parts=MERGED_PARTS), encoding="utf-8")
     return config
 
 

@@ -2,7 +2,8 @@
 
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from typing import Final
 
 from aiohttp import web
@@ -11,8 +12,8 @@ from stream_jobs.store.embedded.access import User
 from stream_jobs.store.embedded.compression import decompress, too_large
 from stream_jobs.store.embedded.engine import Call
 from stream_jobs.store.embedded.engine_config import DATABASE
-from stream_jobs.store.embedded.errors import refusal
-from stream_jobs.store.embedded.statement import KNOWN_VERBS, STREAMED_VERBS, read_statement
+from stream_jobs.store.embedded.errors import EngineError, refusal
+from stream_jobs.store.embedded.statement import KNOWN_VERBS, STREAMED_VERBS, Statement, read_statement
 
 MAX_BODY_BYTES: Final = 512 * 1024 * 1024
 DEFAULT_FORMAT: Final = "TabSeparated"
@@ -63,16 +64,20 @@ class Asked:
     compress_answer: bool
 
 
-async def read_body(request: web.Request) -> bytes:
-    """The plain body. Raises EngineError when it is too large, cut off or wrongly compressed."""
+async def read_body(request: web.Request) -> tuple[bytes, ...]:
+    """The plain body in the pieces it came in: joining megabytes costs more than the engine needs to read them.
+
+    Raises EngineError when it is too large, cut off or wrongly compressed.
+    """
     pieces: list[bytes] = []
     size = 0
-    async for piece in request.content.iter_any():
+    async for piece, _ in request.content.iter_chunks():
         size += len(piece)
         if size > MAX_BODY_BYTES:
             raise too_large(MAX_BODY_BYTES)
         pieces.append(piece)
-    return decompress(b"".join(pieces), request.headers.get("Content-Encoding", ""), MAX_BODY_BYTES)
+    encoding = request.headers.get("Content-Encoding", "")
+    return (decompress(b"".join(pieces), encoding, MAX_BODY_BYTES),) if encoding else tuple(pieces)
 
 
 async def _form(request: web.Request) -> dict[str, str]:
@@ -88,18 +93,18 @@ async def _form(request: web.Request) -> dict[str, str]:
 async def read_request(request: web.Request, user: User) -> Asked:
     """Raises EngineError for what can't be read and for what this user may not do."""
     query: dict[str, str] = dict(request.query)
+    body: tuple[bytes, ...] = ()
     if request.content_type == "multipart/form-data":
         form = await _form(request)
-        body = form.pop("query", "").encode()
+        body = (form.pop("query", "").encode(),)
         query |= form
-    else:
-        body = await read_body(request) if request.body_exists else b""
+    elif request.body_exists:
+        body = await read_body(request)
     if "decompress" in query and query["decompress"] not in ("", "0"):
         raise refusal(48, "NOT_IMPLEMENTED", "decompress=1 (ClickHouse's own framing): use Content-Encoding")
     if "compress" in query and query["compress"] not in ("", "0"):
         raise refusal(48, "NOT_IMPLEMENTED", "compress=1 (ClickHouse's own framing): use enable_http_compression=1")
-    sql = query.get("query", "").encode()
-    statement = read_statement(sql + b"\n" + body if sql and body else sql or body)
+    statement = _statement(query.get("query", "").encode(), body)
     read_only = not user.may_write or request.method == "GET"
     if statement.verb not in KNOWN_VERBS:
         raise refusal(62, "SYNTAX_ERROR", f"Syntax error: failed at position 1 ({statement.verb})")
@@ -133,6 +138,17 @@ async def read_request(request: web.Request, user: User) -> Asked:
         is_insert=statement.verb == "INSERT",
         compress_answer=query.get("enable_http_compression", "0") in ("1", "true"),
     )
+
+
+def _statement(sql: bytes, body: tuple[bytes, ...]) -> Statement:
+    """The statement that begins in the URL, or in the body, and goes on in the body."""
+    if sql and body:
+        with suppress(EngineError):  # the body may complete it
+            statement = read_statement(sql)
+            if statement.data_format is not None and not statement.data:
+                return replace(statement, data=body)
+        body = (sql, b"\n", *body)
+    return read_statement(b"".join(body) if body else sql)
 
 
 def _settings(query: Mapping[str, str]) -> dict[str, str]:

@@ -31,7 +31,8 @@ class Statement:
     sql: str
     output_format: str | None = None  # of a FORMAT clause
     data_format: str | None = None
-    data: bytes = b""
+    data: tuple[bytes, ...] = ()  # pieces that follow each other
+    settings_at: int | None = None  # where the SETTINGS clause of an insert with rows begins in `sql`
 
     @property
     def reads_only(self) -> bool:
@@ -72,12 +73,24 @@ def _rows_begin(text: bytes, found: list[Token]) -> Statement | None:
     if _depth(found) != 0:
         return None
     _refuse_files(found)
+    settings_at = _settings_at(found)
     return Statement(
         verb="INSERT",
         sql=text[: clause.start].decode("utf-8", errors="replace"),
+        settings_at=None if settings_at is None else len(text[:settings_at].decode("utf-8", errors="replace")),
         data_format=data_format,
-        data=text[start:],
+        data=(text[start:],) if start < len(text) else (),
     )
+
+
+def _settings_at(found: list[Token]) -> int | None:
+    """Where SETTINGS name = ... begins, outside of parentheses; a table may be called settings, too."""
+    depth = 0
+    for token, name, sign in zip(found, found[1:], found[2:], strict=False):
+        depth += (token.text == "(") - (token.text == ")")
+        if depth == 0 and token.is_word("SETTINGS") and name.kind in ("word", "identifier") and sign.text == "=":
+            return token.start
+    return None
 
 
 def _depth(found: list[Token]) -> int:

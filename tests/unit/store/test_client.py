@@ -5,7 +5,7 @@ from clickhouse_connect.driver.exceptions import ClickHouseError, DatabaseError,
 
 from stream_jobs.embedded.ports import free_port
 from stream_jobs.errors import ConfigError, StoreUnavailableError
-from stream_jobs.store.client import MAX_PARAMETER_BYTES, StoreQueryError, _parts, connect, store_errors
+from stream_jobs.store.client import MAX_IDS_BYTES, StoreQueryError, _parts, connect, store_errors
 from stream_jobs.store.settings import ClickHouseSettings
 
 
@@ -41,10 +41,11 @@ def test_nobody_there_is_an_error_to_retry() -> None:
 
 def test_ids_are_cut_into_parts_that_fit() -> None:
     """Nothing lost, nothing doubled, order kept, each part below the bound; one huge id goes alone."""
-    ids = [f"{'é' * 50}{number}" for number in range(3000)]
+    ids = [f"{'é' * 50}{number}" for number in range(60_000)]
     parts = list(_parts(ids))
     assert [text for part in parts for text in part] == ids
-    assert all(len(repr(part).encode()) <= MAX_PARAMETER_BYTES * 1.1 for part in parts)
+    assert all(sum(map(len, part)) <= MAX_IDS_BYTES for part in parts)
     assert len(parts) > 1
     assert list(_parts([])) == []
-    assert list(_parts(["x" * 200_000, "y"])) == [["x" * 200_000], ["y"]]
+    huge = "x" * (MAX_IDS_BYTES + 1)
+    assert list(_parts([huge, "y"])) == [[huge], ["y"]]

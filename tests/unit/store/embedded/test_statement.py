@@ -25,7 +25,24 @@ from stream_jobs.store.embedded.statement import read_statement
 def test_the_rows_of_an_insert(sql: bytes, head: str, data_format: str, data: bytes) -> None:
     """What follows FORMAT or VALUES is data, whatever it looks like."""
     statement = read_statement(sql)
-    assert (statement.verb, statement.sql, statement.data_format, statement.data) == ("INSERT", head, data_format, data)
+    assert (statement.verb, statement.sql, statement.data_format) == ("INSERT", head, data_format)
+    assert b"".join(statement.data) == data
+
+
+@pytest.mark.parametrize(
+    ("sql", "settings"),
+    [
+        ("INSERT INTO t SETTINGS a = 1, b = '(' FORMAT CSV\n1", "SETTINGS a = 1, b = '(' "),
+        ("INSERT INTO t (é, settings) SETTINGS a=1 VALUES (1)", "SETTINGS a=1 "),
+        ("INSERT INTO settings (settings) FORMAT CSV\n1", None),
+        ("INSERT INTO db.settings VALUES (1)", None),
+    ],
+)
+def test_where_the_settings_of_an_insert_begin(sql: str, settings: str | None) -> None:
+    """The rows' file is named before the SETTINGS clause; a table or column of that name is none."""
+    statement = read_statement(sql.encode())
+    found = None if statement.settings_at is None else statement.sql[statement.settings_at :]
+    assert found == settings
 
 
 def test_an_insert_of_a_query_has_no_rows() -> None:
@@ -55,7 +72,7 @@ def test_verb_and_output_format(sql: str, verb: str, output_format: str | None) 
 def test_any_bytes_may_follow_an_insert(data: bytes) -> None:
     """Rows are never read as SQL, so they can't break or end the statement."""
     statement = read_statement(b"INSERT INTO t FORMAT RowBinary\n" + data)
-    assert statement.data == data
+    assert b"".join(statement.data) == data
 
 
 @given(st.binary(max_size=200))
