@@ -15,6 +15,12 @@ from stream_jobs.errors import BrokerUnavailableError, ConfigError
 from stream_jobs.settings import KafkaSettings
 
 ADMIN_TIMEOUT_S = 10.0
+RETRY_INTERVAL_S = 0.05
+_NO_LEADER = (
+    KafkaError.NOT_LEADER_FOR_PARTITION,
+    KafkaError.LEADER_NOT_AVAILABLE,
+    KafkaError.OFFSET_NOT_AVAILABLE,  # a new leader, which does not know yet what its followers have
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,9 +90,17 @@ def topic_start(kafka: KafkaSettings, topic: str) -> TopicStart:
 
 
 def _offsets(admin: AdminClient, topic: str, partitions: list[int], spec: OffsetSpec) -> dict[int, int]:
+    """Asks again while a partition has no leader: just after its topic was made, and after a broker has gone."""
     wanted = {TopicPartition(topic, partition): spec for partition in partitions}
-    found = admin.list_offsets(wanted, request_timeout=ADMIN_TIMEOUT_S)
-    return {source.partition: future.result().offset for source, future in found.items()}
+    deadline = time.monotonic() + ADMIN_TIMEOUT_S
+    while True:
+        try:
+            found = admin.list_offsets(wanted, request_timeout=ADMIN_TIMEOUT_S)
+            return {source.partition: future.result().offset for source, future in found.items()}
+        except KafkaException as error:
+            if error.args[0].code() not in _NO_LEADER or time.monotonic() > deadline:
+                raise
+        time.sleep(RETRY_INTERVAL_S)
 
 
 class LogEnds:
@@ -117,6 +131,7 @@ class LogEnds:
                 "group.id": "spendstream-tools",  # required, but it neither joins nor commits
                 "enable.auto.commit": False,
                 "enable.partition.eof": True,
+                "fetch.wait.max.ms": 10,  # Tansu would say that there is no more only after the default half second
             }
         )
         ends: dict[int, int] = {}
@@ -143,7 +158,8 @@ def _known(value: int | None) -> int:
 
 
 def ensure_topics(kafka: KafkaSettings, topics: list[TopicSpec]) -> list[str]:
-    """Create the topics that do not exist; returns their names. Existing ones are left as they are."""
+    """Create the topics that do not exist; returns their names when they can be used. Existing ones are left as they
+    are. Raises BrokerUnavailableError."""
     admin = AdminClient(librdkafka_config(kafka))
     new = [NewTopic(topic.name, topic.partitions, topic.replication, config=dict(topic.config)) for topic in topics]
     created = []
@@ -154,7 +170,29 @@ def ensure_topics(kafka: KafkaSettings, topics: list[TopicSpec]) -> list[str]:
         except KafkaException as error:
             if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
                 raise BrokerUnavailableError(f"cannot create topic {name}: {_reason(error)}") from error
+    if created:
+        _wait_for_leaders(admin, set(created))
     return created
+
+
+def _wait_for_leaders(admin: AdminClient, topics: set[str]) -> None:
+    """A broker says that a topic is made before all brokers know it and its partitions have leaders."""
+    deadline = time.monotonic() + ADMIN_TIMEOUT_S
+    while True:
+        try:
+            known = admin.list_topics(timeout=ADMIN_TIMEOUT_S).topics
+        except KafkaException as error:
+            raise BrokerUnavailableError(f"cannot list the topics: {_reason(error)}") from error
+        if all(
+            name in known
+            and known[name].partitions
+            and all(partition.leader >= 0 for partition in known[name].partitions.values())
+            for name in topics
+        ):
+            return
+        if time.monotonic() > deadline:
+            raise BrokerUnavailableError(f"no leader for every partition of {', '.join(sorted(topics))} in time")
+        time.sleep(RETRY_INTERVAL_S)
 
 
 def _ssl_context(kafka: KafkaSettings) -> ssl.SSLContext:

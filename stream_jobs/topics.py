@@ -23,13 +23,15 @@ def _declared() -> dict[str, dict[str, Any]]:
     return {path.stem: load_yaml(path) for path in files}
 
 
-def topic_specs(*, embedded: bool) -> list[TopicSpec]:
-    """All topics to create. Embedded: few partitions, one replica, and no settings the broker would ignore."""
+def topic_specs(*, embedded: bool, durable: bool = False) -> list[TopicSpec]:
+    """All topics to create. Embedded: few partitions, one replica, and, unless its broker is a `durable` one, none of
+    the settings, which it would ignore."""
     specs = []
     for name, declared in _declared().items():
+        config = {str(key): str(value) for key, value in declared.get("config", {}).items()}
         if embedded:
-            specs.append(TopicSpec(name, min(EMBEDDED_PARTITIONS, declared["partitions"]), 1, {}))
+            config = config | {"min.insync.replicas": "1"} if durable else {}
+            specs.append(TopicSpec(name, min(EMBEDDED_PARTITIONS, declared["partitions"]), 1, config))
         else:
-            config = {str(key): str(value) for key, value in declared.get("config", {}).items()}
             specs.append(TopicSpec(name, declared["partitions"], declared["replication"], config))
     return specs

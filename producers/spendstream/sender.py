@@ -118,12 +118,15 @@ class Sender:
         return sum(lane.unsettled for lane in tuple(self.lanes.values()))
 
     def calm(self) -> bool:
-        """Everything flows straight to the broker, and most of the memory is free."""
+        """Everything flows straight to the broker, and most of the memory is free.
+
+        A lane that has nothing to send proves nothing: after a new client it would stay `away` for ever.
+        """
         lanes = tuple(self.lanes.values())
         return (
             self.queue.qsize() < self.queue_max // 2
             and self._window.bytes < self._window.max_bytes // 2
-            and not any(lane.away or lane.crowded for lane in lanes)
+            and not any((lane.away and lane.unsettled) or lane.crowded for lane in lanes)
         )
 
     # --- the thread --------------------------------------------------------------------------------------------

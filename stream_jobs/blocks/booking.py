@@ -5,9 +5,11 @@ A block is official if and only if the broker accepted the commit of its end off
 
 import logging
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 from typing import Protocol, TypeVar
 
 from stream_jobs.blocks.model import Block, BlockOutput, SourceRecord
+from stream_jobs.store.deadline import LateInsertError
 
 log = logging.getLogger(__name__)
 
@@ -18,8 +20,14 @@ class BlockStore(Protocol):
     async def write_block_row(self, block: Block) -> None:
         """Record the intent: this range, with these versions."""
 
-    async def insert(self, block: Block, output: BlockOutput) -> None:
-        """Insert all rows with the block's token, then the receipt. Repeating it changes nothing."""
+    async def deadline(self) -> datetime:
+        """Until when an insert may arrive, by the store's own clock. Long before it forgets the block's token."""
+
+    async def insert(self, block: Block, output: BlockOutput, not_after: datetime) -> None:
+        """Insert all rows with the block's token, then the receipt. Repeating it changes nothing.
+
+        Raises LateInsertError when the store's clock is past `not_after`; a part of the rows may be in.
+        """
 
 
 Process = Callable[[Block, list[SourceRecord]], Awaitable[BlockOutput]]
@@ -42,19 +50,36 @@ async def book_block(
     await retry(lambda: store.write_block_row(block))
     # A crash here leaves a row of a block that never became official: its end offset was not committed, so nobody
     # will look for it; the records are read again, perhaps cut into other blocks.
-    await retry(lambda: commit(block.last_offset + 1))
-    # A crash here leaves an official block without entries: whoever is assigned the partition finds the row by the
-    # committed offset and redoes the block.
-    await retry(lambda: store.insert(block, output))
-    # A crash here, or within the insert, is redone too; the token drops what is already there.
+    await commit_and_insert(block, output, store, commit, retry)
     return output
 
 
 async def redo_block(
-    block: Block, records: list[SourceRecord], process: Process, store: BlockStore, retry: Retry
+    block: Block, records: list[SourceRecord], process: Process, store: BlockStore, commit: Commit, retry: Retry
 ) -> BlockOutput:
     """Insert an official block again, as fixed in its row. Harmless however much of it had been inserted."""
     output = await retry(lambda: process(block, records))
-    await retry(lambda: store.insert(block, output))
+    await commit_and_insert(block, output, store, commit, retry)
     log.info("redid block %s %d-%d", block.source, block.first_offset, block.last_offset)
     return output
+
+
+async def commit_and_insert(block: Block, output: BlockOutput, store: BlockStore, commit: Commit, retry: Retry) -> None:
+    """Make the block official, then insert it, while nobody else can own the partition and the token is remembered.
+
+    The deadline is taken before the commit. Whoever sleeps between the two is refused by the broker; whoever sleeps
+    after the commit, by the store.
+    """
+    while True:
+        not_after = await retry(store.deadline)
+        # Repeating a commit changes nothing, and proves anew that the partition is ours.
+        await retry(lambda: commit(block.last_offset + 1))
+        # A crash here leaves an official block without entries: whoever is assigned the partition finds the row by the
+        # committed offset and redoes the block.
+        try:
+            await retry(lambda: store.insert(block, output, not_after))  # noqa: B023 - awaited within the turn
+        except LateInsertError as late:
+            log.warning("block %s %d-%d: %s", block.source, block.first_offset, block.last_offset, late)
+        else:
+            # A crash here, or within the insert, is redone too; the token drops what is already there.
+            return

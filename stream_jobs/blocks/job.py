@@ -7,6 +7,7 @@ one waits for ClickHouse, another decodes.
 import asyncio
 import logging
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Protocol, cast
 
@@ -17,13 +18,16 @@ from stream_jobs.blocks.booking import BlockStore
 from stream_jobs.blocks.model import Block, BlockOutput, Bundle, SourcePartition, SourceRecord, Versions
 from stream_jobs.blocks.partition import BookerLimits, PartitionBooker
 from stream_jobs.blocks.transport import BundlingConsumer, BundlingTransport, Membership
-from stream_jobs.errors import CrashError
+from stream_jobs.errors import CrashError, LostPartitionError, RetryError
 from stream_jobs.kafka import TopicStart
 
 log = logging.getLogger(__name__)
 
 # Bundles waiting in Faust's stream, beside what the bookers queue. Small: it only hides the latency of a fetch.
 STREAM_BUFFER_BUNDLES = 8
+RETRY_BACKOFF_S = (0.1, 5.0)  # first and longest pause while store or broker do not say where to start
+CHECK_INTERVAL_S = 0.1
+PROCESSING_THREADS = 2
 
 
 class OfficialBlocks(BlockStore, Protocol):
@@ -31,6 +35,21 @@ class OfficialBlocks(BlockStore, Protocol):
 
     async def last_block(self, source: SourcePartition, committed: int) -> Block | None:
         """The official block that ends just before the committed offset, if its row is there."""
+
+    async def is_complete(self, block: Block) -> bool:
+        """Whether the block's receipt is there, and so everything that it inserted before."""
+
+    async def other_topic_id(self, source: SourcePartition, committed: int) -> str | None:
+        """The latest other incarnation of the topic of which a block ends just before the committed offset."""
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Where booking of a partition goes on, and the block before it that must be redone."""
+
+    source: SourcePartition
+    offset: int
+    redo: Block | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +80,9 @@ class BlockJobRunner:
         self._store = store
         self._topic_start = topic_start
         self._limits = limits
+        # Few threads: they share one interpreter, and each holds a block in memory. Two, so that one can ask ClickHouse
+        # what is booked while the other computes.
+        self._processing = ThreadPoolExecutor(PROCESSING_THREADS, thread_name_prefix=f"process-{job.name}")
         self._bookers: dict[TP, PartitionBooker] = {}
         self._reading = 0  # bundles of other readings were fetched before the last seek
         self._tasks: set[asyncio.Task[None]] = set()
@@ -76,49 +98,111 @@ class BlockJobRunner:
         bookers, self._bookers = list(self._bookers.values()), {}
         await asyncio.gather(*(booker.close() for booker in bookers))
 
+    async def rest(self) -> None:
+        """The group has no partition for us: ready to take over when another worker goes."""
+        await self.stop_booking()
+        self.joined = True
+
     async def assigned(
         self, committed: Mapping[TP, int | None], membership: Membership, reading: int
     ) -> Mapping[TP, int]:
-        """Start bookers at the committed offsets; returns where each partition must be read from."""
-        starts: dict[TP, int] = {}
-        self.joined = True
+        """Start bookers at the committed offsets; returns where each partition must be read from.
+
+        While store or broker do not answer it waits: nothing can be booked anyway. When the group moves on meanwhile,
+        it starts nothing; the next assignment does.
+        """
         self._reading = reading
-        if not committed:
-            return starts
-        # Asked outside of the consumer, whose connection may be waiting in a fetch.
-        topic = await asyncio.to_thread(self._topic_start, self._job.topic)
-        for tp, committed_offset in committed.items():
-            source = SourcePartition(tp.topic, topic.topic_id, tp.partition)
-            start, redo = topic.earliest[tp.partition], None
-            if committed_offset is not None and committed_offset < start:
-                log.error(
-                    "%s: offsets %d to %d were deleted from the topic before they were booked; its retention is "
-                    "shorter than the outage was",
-                    *(source, committed_offset, start - 1),
-                )
-            if committed_offset is not None and committed_offset > start:
-                start = committed_offset
-                redo = await self._store.last_block(source, start)
-                if redo is None:
-                    log.warning(
-                        "%s: the store knows no block that ends before the committed offset %d, so the last one cannot "
-                        "be checked; was the store emptied or replaced?",
-                        *(source, start),
-                    )
-            booker = self._new_booker(tp, source, start, redo, membership)
+        try:
+            plan = await self._until_known(committed, membership)
+        except LostPartitionError as lost:
+            log.info("%s", lost)
+            return {}
+        self.joined = True
+        starts: dict[TP, int] = {}
+        for tp, start in plan.items():
+            limits = self._limits.shared_by(len(plan))
+            booker = self._new_booker(tp, start.source, start.offset, start.redo, membership, limits)
             self._bookers[tp] = booker
             starts[tp] = booker.next_offset
-            task = asyncio.create_task(booker.run(), name=f"book {source}")
+            task = asyncio.create_task(booker.run(), name=f"book {start.source}")
             self._tasks.add(task)
             task.add_done_callback(self._on_done)
-        log.info("%s books %s", self._job.name, ", ".join(f"{tp.partition} from {at}" for tp, at in starts.items()))
+        if starts:
+            log.info("%s books %s", self._job.name, ", ".join(f"{tp.partition} from {at}" for tp, at in starts.items()))
         return starts
 
+    async def _until_known(self, committed: Mapping[TP, int | None], membership: Membership) -> dict[TP, Start]:
+        """Repeats `_plan` through outages. Raises LostPartitionError when this assignment is no longer ours."""
+        backoff_s, longest_s = RETRY_BACKOFF_S
+        while True:
+            try:
+                return await self._plan(committed)
+            except RetryError as error:
+                log.warning("%s cannot start its partitions: %s; trying again in %.1f s", self.name, error, backoff_s)
+            waited_s = 0.0
+            while waited_s < backoff_s:
+                await asyncio.sleep(CHECK_INTERVAL_S)
+                waited_s += CHECK_INTERVAL_S
+                if self._app.should_stop or self._app.consumer_generation_id != membership.generation:
+                    tp = next(iter(committed))
+                    raise LostPartitionError(tp.topic, tp.partition, committed[tp] or 0)
+            backoff_s = min(2 * backoff_s, longest_s)
+
+    async def _plan(self, committed: Mapping[TP, int | None]) -> dict[TP, Start]:
+        """Raises RetryError when store or broker do not answer."""
+        if not committed:
+            return {}
+        # Asked outside of the consumer, whose connection may be waiting in a fetch.
+        topic = await asyncio.to_thread(self._topic_start, self._job.topic)
+        return {
+            tp: await self._start(
+                SourcePartition(tp.topic, topic.topic_id, tp.partition), topic.earliest[tp.partition], offset
+            )
+            for tp, offset in committed.items()
+        }
+
+    async def _start(self, source: SourcePartition, earliest: int, committed: int | None) -> Start:
+        if committed is None or committed == earliest:
+            return Start(source, earliest, None)
+        redo = await self._store.last_block(source, committed) if committed > earliest else None
+        # Without a row the commit is perhaps not of this topic: a group's offsets may survive the topic they were
+        # made for, and offsets of one incarnation mean nothing in another.
+        other = await self._store.other_topic_id(source, committed) if redo is None else None
+        if other is not None:
+            log.warning(
+                "%s: the committed offset %d is of an earlier topic of this name (id %s), starting at %d",
+                *(source, committed, other, earliest),
+            )
+            return Start(source, earliest, None)
+        if committed < earliest:
+            log.error(
+                "%s: offsets %d to %d were deleted from the topic before they were booked; its retention is "
+                "shorter than the outage was",
+                *(source, committed, earliest - 1),
+            )
+            return Start(source, earliest, None)
+        if redo is None:
+            log.warning(
+                "%s: the store knows no block that ends before the committed offset %d, so the last one cannot "
+                "be checked; was the store emptied or replaced?",
+                *(source, committed),
+            )
+        elif await self._store.is_complete(redo):
+            redo = None  # a partition may have been idle for longer than the store remembers its last block's token
+        return Start(source, committed, redo)
+
     def _new_booker(
-        self, tp: TP, source: SourcePartition, start: int, redo: Block | None, membership: Membership
+        self,
+        tp: TP,
+        source: SourcePartition,
+        start: int,
+        redo: Block | None,
+        membership: Membership,
+        limits: BookerLimits,
     ) -> PartitionBooker:
         async def process(block: Block, records: list[SourceRecord]) -> BlockOutput:
-            return await asyncio.to_thread(self._job.process, block, records)
+            loop = asyncio.get_running_loop()
+            return await loop.run_in_executor(self._processing, self._job.process, block, records)
 
         async def commit(offset: int) -> None:
             await cast(BundlingConsumer, self._app.consumer).commit_fenced(tp, offset, membership)
@@ -132,7 +216,7 @@ class BlockJobRunner:
             commit=commit,
             versions=self._job.versions,
             on_booked=self._job.on_booked,
-            limits=self._limits,
+            limits=limits,
         )
 
     def _on_done(self, task: asyncio.Task[None]) -> None:
@@ -178,6 +262,14 @@ def build_app(
     runner = BlockJobRunner(app, job, store, topic_start, limits)
     transport.before_seek = runner.stop_booking
     transport.assigned = runner.assigned
+
+    async def rest_without_partitions(_: faust.App, assigned: set[TP], **__: Any) -> None:
+        # More workers than partitions: nothing will be sought, so nobody else tells the runner.
+        if not assigned:
+            await runner.rest()
+
+    cast(Any, app.on_partitions_assigned).connect(rest_without_partitions)
+
     topic = app.topic(job.topic, key_serializer="raw", value_serializer="raw", internal=False, allow_empty=True)
 
     @app.agent(topic, name=job.name)

@@ -3,13 +3,13 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import NamedTuple
 
 import pyarrow as pa
 
 
-@dataclass(frozen=True, slots=True)
-class SourceRecord:
-    """One record as the broker holds it."""
+class SourceRecord(NamedTuple):
+    """One record as the broker holds it. A named tuple, because one is made for every record."""
 
     offset: int
     timestamp_ms: int | None  # when the producer (or the broker) stamped it

@@ -6,14 +6,14 @@ and the store say is official. It owns no thread; `offer` queues bundles, `run` 
 
 import asyncio
 import logging
-from collections import deque
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TypeVar
 
 from stream_jobs.blocks.booking import BlockStore, Process, book_block, redo_block
 from stream_jobs.blocks.model import Block, BlockOutput, SourcePartition, SourceRecord, Versions
+from stream_jobs.blocks.queue import RecordQueue
 from stream_jobs.errors import LostPartitionError, RetryError
 
 T = TypeVar("T")
@@ -25,12 +25,22 @@ RETRY_BACKOFF_MAX_S = 5.0
 
 @dataclass(frozen=True, slots=True)
 class BookerLimits:
-    """Bounds of one partition's queue and blocks. Whichever is reached first counts: records may be small or large."""
+    """Bounds of a block and of the records that wait for one. Whichever is reached first counts: records may be small
+    or large. A record that is larger than a bound goes alone.
+    """
 
     max_block_rows: int = 5_000
-    max_queued_records: int = 20_000
+    max_queued_records: int = 60_000
     max_block_bytes: int = 16 * 1024 * 1024
     max_queued_bytes: int = 64 * 1024 * 1024
+
+    def shared_by(self, partitions: int) -> "BookerLimits":
+        """The part of the queue's bounds that one of so many partitions may fill."""
+        return replace(
+            self,
+            max_queued_records=max(1, self.max_queued_records // partitions),
+            max_queued_bytes=max(1, self.max_queued_bytes // partitions),
+        )
 
 
 class PartitionBooker:
@@ -58,9 +68,7 @@ class PartitionBooker:
         self._versions = versions
         self._on_booked = on_booked
         self._limits = limits
-        self._queue: deque[SourceRecord] = deque()
-        self._queued_bytes = 0
-        self._queued_to = self._next  # offset after the last queued record
+        self._queue = RecordQueue(self._next)
         self._changed = asyncio.Condition()
         self._commit_lock = asyncio.Lock()
         self._closed = False
@@ -76,21 +84,16 @@ class PartitionBooker:
             await self._changed.wait_for(lambda: self._closed or not self._full() or self._needs_more())
             if self._closed:
                 return
-            if records and records[0].offset < self._queued_to:
-                records = [record for record in records if record.offset >= self._queued_to]
-            if records:
-                self._queue.extend(records)
-                self._queued_bytes += sum(map(_size, records))
-                self._queued_to = records[-1].offset + 1
-                self._changed.notify_all()
+            self._queue.add(records)
+            self._changed.notify_all()
 
     def _full(self) -> bool:
         limits = self._limits
-        return len(self._queue) >= limits.max_queued_records or self._queued_bytes >= limits.max_queued_bytes
+        return self._queue.records >= limits.max_queued_records or self._queue.bytes >= limits.max_queued_bytes
 
     def _needs_more(self) -> bool:
         """A block to redo must be complete before it can be booked, however large it is."""
-        return self._redo is not None and self._queued_to <= self._redo.last_offset
+        return self._redo is not None and self._queue.end <= self._redo.last_offset
 
     async def run(self) -> None:
         """Book until closed or until the partition is lost. Raises CrashError when an invariant breaks."""
@@ -120,34 +123,23 @@ class PartitionBooker:
     async def _take(self) -> list[SourceRecord]:
         """The next block's records: all that is queued, up to the bound."""
         async with self._changed:
-            await self._changed.wait_for(lambda: self._closed or bool(self._queue))
-            taken: list[SourceRecord] = []
-            size = 0
-            while self._queue and not self._closed and len(taken) < self._limits.max_block_rows:
-                size += _size(self._queue[0])
-                if taken and size > self._limits.max_block_bytes:
-                    break
-                taken.append(self._next_queued())
+            await self._changed.wait_for(lambda: self._closed or self._queue.records > 0)
+            if self._closed:
+                return []
+            taken = self._queue.take(self._limits.max_block_rows, self._limits.max_block_bytes)
             self._changed.notify_all()
             return taken
-
-    def _next_queued(self) -> SourceRecord:
-        record = self._queue.popleft()
-        self._queued_bytes -= _size(record)
-        return record
 
     async def _redo_official(self, block: Block) -> None:
         async with self._changed:
             await self._changed.wait_for(lambda: self._closed or not self._needs_more())
             if self._closed:
                 return
-            records = []
-            while self._queue and self._queue[0].offset <= block.last_offset:
-                records.append(self._next_queued())
+            records = self._queue.take_to(block.last_offset)
             self._redo = None
             self._next = block.last_offset + 1
             self._changed.notify_all()
-        output = await redo_block(block, records, self._process, self._store, self._retry)
+        output = await redo_block(block, records, self._process, self._store, self._commit, self._retry)
         self._on_booked(block, output)
 
     async def _book_new(self, records: list[SourceRecord]) -> None:
@@ -178,7 +170,3 @@ class PartitionBooker:
                     backoff_s = min(2 * backoff_s, RETRY_BACKOFF_MAX_S)
                 else:
                     raise LostPartitionError(self.source.topic, self.source.partition, self._next)
-
-
-def _size(record: SourceRecord) -> int:
-    return len(record.value or b"") + len(record.key or b"")

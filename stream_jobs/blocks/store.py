@@ -2,15 +2,17 @@
 
 import asyncio
 import socket
-from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any, cast
+
+import pyarrow as pa
 
 from stream_jobs.blocks.model import Block, BlockOutput, SourcePartition, Versions
 from stream_jobs.blocks.side_tables import arrow_table
 from stream_jobs.instants import as_utc
 from stream_jobs.store.client import StoreClient
+from stream_jobs.store.deadline import ServerClock
 from stream_jobs.store.tables import insert
 
 WORKER_NAME = socket.gethostname()
@@ -38,6 +40,7 @@ class ClickHouseBlocks:
 
     def __init__(self, store: StoreClient, worker: str = WORKER_NAME) -> None:
         self._store = store
+        self._clock = ServerClock(store.client)
         self._worker = worker
 
     async def write_block_row(self, block: Block) -> None:
@@ -47,17 +50,40 @@ class ClickHouseBlocks:
             "price_book_version": block.versions.price_book,
             "attribution_version": block.versions.attribution,
         }
-        await self._insert("blocks", [row], block.token)
+        # The instant is part of the token: a worker that lost the partition may have left a row of the same range, and
+        # this one must not be taken for its repetition. The block is redone with the instant and versions of its own.
+        await self._insert("blocks", arrow_table("blocks", [row]), f"{block.token}@{block.fixed_at.isoformat()}")
 
-    async def insert(self, block: Block, output: BlockOutput) -> None:
+    async def deadline(self) -> datetime:
+        return await asyncio.to_thread(self._clock.deadline)
+
+    async def insert(self, block: Block, output: BlockOutput, not_after: datetime) -> None:
         for table, rows in output.tables.items():
-            await asyncio.to_thread(insert, self._store.client, table, rows, block.token)
+            await self._insert(table, rows, block.token, not_after)
         # Last, so that a receipt means: everything before it is in.
         receipt = {**self._range(block), **asdict(output.counts), "completed_at": datetime.now(UTC)}
-        await self._insert("block_receipts", [receipt], block.token)
+        await self._insert("block_receipts", arrow_table("block_receipts", [receipt]), block.token, not_after)
+
+    async def is_complete(self, block: Block) -> bool:
+        """Implements OfficialBlocks."""
+        rows = await asyncio.to_thread(
+            self._store.rows,
+            "SELECT 1 FROM block_receipts WHERE topic = {topic:String} AND topic_id = {topic_id:String} "
+            "AND partition = {partition:UInt32} AND first_offset = {first_offset:UInt64} "
+            "AND last_offset = {last_offset:UInt64} LIMIT 1",
+            {
+                "topic": block.source.topic,
+                "topic_id": block.source.topic_id,
+                "partition": block.source.partition,
+                "first_offset": block.first_offset,
+                "last_offset": block.last_offset,
+            },
+        )
+        return bool(rows)
 
     async def last_block(self, source: SourcePartition, committed: int) -> Block | None:
-        """Of several rows that end at the committed offset, the one that starts last is official.
+        """Of several rows that end at the committed offset, the one that starts last is official; of several with the
+        same range, the one that was fixed last.
 
         A worker fixes a block where the official blocks end at that time. One that lost the partition did so earlier
         than the one whose commit was accepted, so its range starts earlier.
@@ -80,8 +106,23 @@ class ClickHouseBlocks:
         first_offset, fixed_at, price_book, attribution = cast(tuple[int, datetime, str, str], rows[0])
         return Block(source, first_offset, committed - 1, as_utc(fixed_at), Versions(price_book, attribution))
 
-    async def _insert(self, table: str, rows: Sequence[dict[str, Any]], token: str) -> None:
-        await asyncio.to_thread(insert, self._store.client, table, arrow_table(table, rows), token)
+    async def other_topic_id(self, source: SourcePartition, committed: int) -> str | None:
+        """Implements OfficialBlocks. A scan of a small table, for a case that hardly ever comes up."""
+        rows = await asyncio.to_thread(
+            self._store.rows,
+            "SELECT topic_id FROM blocks WHERE topic = {topic:String} AND partition = {partition:UInt32} "
+            "AND last_offset = {last_offset:UInt64} AND topic_id != {topic_id:String} ORDER BY fixed_at DESC LIMIT 1",
+            {
+                "topic": source.topic,
+                "topic_id": source.topic_id,
+                "partition": source.partition,
+                "last_offset": committed - 1,
+            },
+        )
+        return str(rows[0][0]) if rows else None
+
+    async def _insert(self, table: str, rows: pa.Table, token: str, not_after: datetime | None = None) -> None:
+        await asyncio.to_thread(insert, self._store.client, table, rows, token, not_after)
 
     def _range(self, block: Block) -> dict[str, Any]:
         return {

@@ -33,6 +33,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 def run(args: argparse.Namespace) -> int:
     from rich.console import Console
 
+    from stream_jobs.embedded.background import watched
     from stream_jobs.embedded.instance import embedded_clickhouse
     from stream_jobs.report import build, render_terminal, write_html
     from stream_jobs.store.client import StoreClient
@@ -44,7 +45,7 @@ def run(args: argparse.Namespace) -> int:
     embedded = embedded_from(args)
     with Console(stderr=True).status("starting") as status:
         instance = embedded.start(status.update)
-    try:
+    with watched(embedded):
         console.print(
             f"The pipeline runs: Kafka on {instance.kafka}, ClickHouse on {instance.clickhouse_http}.", soft_wrap=True
         )
@@ -58,8 +59,6 @@ def run(args: argparse.Namespace) -> int:
         for label in truth:
             console.print(f"\nWhat the simulation did: {_told(label)}")
         write_html(data, args.out)
-    finally:
-        embedded.stop()
     # Soft wrap: a command broken over two lines cannot be copied.
     console.print(f"\nThe report with plots: [bold]{args.out}[/]", soft_wrap=True)
     console.print(f"Look around:           spendstream up --data-dir {args.data_dir}", soft_wrap=True)

@@ -5,6 +5,7 @@ import logging
 import signal
 import threading
 
+from stream_jobs.embedded.brokers import BROKERS, TANSU
 from stream_jobs.embedded.options import add_instance_options
 
 log = logging.getLogger(__name__)
@@ -15,10 +16,13 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "up",
         help="run the whole pipeline on this machine; Ctrl-C stops it",
         description="Runs a Kafka-compatible broker, ClickHouse (embedded) and all jobs. Everything listens on "
-        "loopback only. Ctrl-C books what is under way and stops; the ledger stays in the data folder, while the "
-        "broker's content lives in memory only.",
+        "loopback only. Ctrl-C stops it; the ledger stays in the data folder. Tansu lives in memory only: what it "
+        "holds is booked before it stops. Apache Kafka (needs Java) keeps its records in the data folder too.",
     )
     add_instance_options(parser)
+    parser.add_argument(
+        "--broker", choices=BROKERS, default=TANSU, help="kafka is durable and needs Java (default: %(default)s)"
+    )
     parser.set_defaults(run=run)
 
 
@@ -31,7 +35,7 @@ def run(args: argparse.Namespace) -> int:
 
     log_to_stderr()
     console = Console(stderr=True)
-    embedded = embedded_from(args)
+    embedded = embedded_from(args, broker=args.broker)
     # While it starts, SIGTERM is what Ctrl-C is: an interrupt, after which `start` leaves nothing behind.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with console.status("starting") as status:
@@ -53,7 +57,7 @@ def run(args: argparse.Namespace) -> int:
                 log.error("cannot bring it back yet, trying again: %s", error)
     finally:
         signal.signal(signal.SIGINT, signal.default_int_handler)
-        with console.status("booking what is under way, then stopping (Ctrl-C again: stop now)"):
+        with console.status("finishing what is under way, then stopping (Ctrl-C again: stop now)"):
             try:
                 embedded.stop()
             except KeyboardInterrupt:

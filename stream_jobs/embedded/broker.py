@@ -44,6 +44,9 @@ class TansuBroker:
     `advertised_port` is the one that clients are told to use, where that is another one.
     """
 
+    name = "Tansu"
+    durable = False
+
     def __init__(self, port: int, work_dir: Path, advertised_port: int | None = None) -> None:
         self.port = port
         self._advertised = f"tcp://{LOOPBACK}:{advertised_port or port}"

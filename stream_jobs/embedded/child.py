@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from stream_jobs.embedded.leftovers import forget, note
 from stream_jobs.errors import SpendstreamError
 
 STOP_TIMEOUT_S = 15.0
@@ -24,8 +25,17 @@ class Child:
     """A Python module run as a process. Its stdin is a pipe from us: when we die, even by kill -9, it reads the end
     of it and stops by itself."""
 
-    def __init__(self, name: str, arguments: Sequence[str], log_dir: Path, environment: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        name: str,
+        arguments: Sequence[str],
+        log_dir: Path,
+        environment: Mapping[str, str],
+        run_dir: Path | None = None,
+    ) -> None:
+        """In `run_dir` it is noted for as long as it runs, so that the next supervisor finds it if we are killed."""
         self.name = name
+        self._run_dir = run_dir
         self._arguments = list(arguments)
         self._log_path = log_dir / f"{name}.log"
         # What the operator's shell says about another broker or store is not for our children.
@@ -43,6 +53,8 @@ class Child:
                 env=self._environment,
                 start_new_session=True,  # Ctrl-C reaches the supervisor only, which stops its children in order
             )
+        if self._run_dir is not None:
+            note(self._run_dir, self.name, self._process.pid)
 
     def wait_ready(self, ready: Callable[[], bool], timeout_s: float) -> None:
         """Raises ChildError when it exits or is not ready in time."""
@@ -82,6 +94,8 @@ class Child:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
+        if self._run_dir is not None:
+            forget(self._run_dir, self.name)
         if process.stdin:
             with contextlib.suppress(OSError):
                 process.stdin.close()

@@ -13,13 +13,14 @@ LAYOUT_VERSION: Final = "1"
 
 
 class DataDir:
-    """`<path>/store` (ClickHouse), `/logs`, `/broker`, `/config` (yours), and a lock."""
+    """`<path>/store` (ClickHouse), `/logs`, `/broker`, `/run` (which children run), `/config` (yours), and a lock."""
 
     def __init__(self, path: Path) -> None:
         self.path = path.absolute()
         self.store = self.path / "store"
         self.logs = self.path / "logs"
         self.broker = self.path / "broker"
+        self.run = self.path / "run"
         self.config = self.path / "config"
         self.credentials = self.path / "credentials"
         self._lock: TextIO | None = None
@@ -27,10 +28,13 @@ class DataDir:
     def open(self) -> None:
         """Make what is missing and take the lock. Raises ConfigError that says what to do."""
         try:
-            for folder in (self.path, self.store, self.logs, self.broker):
+            for folder in (self.path, self.store, self.logs, self.broker, self.run):
                 folder.mkdir(parents=True, exist_ok=True)
-            self._check_layout()
             self._take_lock()
+            self._check_layout()
+        except ConfigError:
+            self.close()
+            raise
         except PermissionError as error:
             raise ConfigError(
                 f"no permission to write {error.filename}; choose another folder with --data-dir or change its owner"
@@ -50,7 +54,7 @@ class DataDir:
     def _check_layout(self) -> None:
         marker = self.path / "layout"
         if not marker.exists():
-            marker.write_text(LAYOUT_VERSION + "\n", encoding="utf-8")
+            write_whole(marker, LAYOUT_VERSION + "\n", 0o644)
         found = marker.read_text(encoding="utf-8", errors="replace").strip()
         if found != LAYOUT_VERSION:
             raise ConfigError(
@@ -79,3 +83,15 @@ class DataDir:
         if self._lock is not None:
             self._lock.close()
             self._lock = None
+
+
+def write_whole(path: Path, text: str, mode: int) -> None:
+    """A file with this content or none: who is killed while it writes must not leave half of it behind."""
+    temporary = path.with_name(f".{path.name}.new")
+    temporary.unlink(missing_ok=True)
+    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(handle)
+    temporary.replace(path)

@@ -1,8 +1,11 @@
 """The public Kafka port of the embedded mode: a gate in front of the broker that can hold clients out.
 
-The broker lives in memory. To stop it (or to make a topic anew) without losing what it acknowledged, nothing new may
-come in while the jobs book the rest. Holding closes the connections of all clients but our own, which are known by the
-client id in their first request; services see a broker that is away, and their SDK spools until it is back.
+The broker lives in memory. To stop it (or to put an empty one in its place) without losing what it acknowledged,
+nothing new may come in while the jobs book the rest. Holding closes the connections of all clients but our own, which
+are known by the client id in their first request; services see a broker that is away, and their SDK spools until it is
+back.
+
+While one broker takes over from another, strangers are led to the new one and our own jobs still to the old one.
 """
 
 import asyncio
@@ -22,14 +25,19 @@ _MAX_CLIENT_ID: Final = 1024
 
 
 class Gate:
-    """Forwards bytes between `port` and the broker's own port, in a thread of its own. Starts held."""
+    """Forwards bytes between `port` and a broker's own port, in a thread of its own. Starts held.
+
+    `own_client_id` is let through also while it holds.
+    """
 
     def __init__(self, port: int, broker_port: int, own_client_id: str) -> None:
         self.port = port
-        self._broker_port = broker_port
-        self._own_client_id = own_client_id.encode()
-        self._held = True
-        self._strangers: set[asyncio.StreamWriter] = set()
+        self.held = True
+        self._broker_port = broker_port  # of strangers
+        self._own_ports = {own_client_id.encode(): broker_port}
+        self._open: dict[asyncio.StreamWriter, bytes | None] = {}  # own client id; None: a stranger
+        self._taken_bytes = 0
+        self._limit_bytes: int | None = None
         self._connections: set[asyncio.Task[None]] = set()
         self._loop = asyncio.new_event_loop()
         self._server: asyncio.Server | None = None
@@ -46,7 +54,23 @@ class Gate:
         self._call(self._hold()).result()
 
     def release(self) -> None:
-        self._held = False
+        self.held = False
+
+    def lead_strangers(self, broker_port: int, limit_bytes: int | None = None) -> None:
+        """Cut everybody but ourselves off, as `hold` does; who comes again meets the broker on this port.
+
+        After `limit_bytes` from strangers the gate holds by itself, until they are led elsewhere.
+        """
+        self._call(self._lead_strangers(broker_port, limit_bytes)).result()
+
+    def lead_own(self, client_id: str, broker_port: int) -> None:
+        """The connections of this client id of ours are cut; the next ones meet the broker on this port."""
+        self._call(self._lead_own(client_id.encode(), broker_port)).result()
+
+    @property
+    def full(self) -> bool:
+        """Whether strangers have sent all that they may to the present broker."""
+        return self._limit_bytes is not None and self._taken_bytes >= self._limit_bytes
 
     def stop(self) -> None:
         """Close everything. Safe to call twice."""
@@ -63,9 +87,22 @@ class Gate:
         self._server = await asyncio.start_server(self._accept, LOOPBACK, self.port, limit=CHUNK_BYTES)
 
     async def _hold(self) -> None:
-        self._held = True
-        for writer in list(self._strangers):
-            writer.transport.abort()
+        self.held = True
+        self._cut(None)
+
+    async def _lead_strangers(self, broker_port: int, limit_bytes: int | None) -> None:
+        self._broker_port = broker_port
+        self._taken_bytes, self._limit_bytes = 0, limit_bytes
+        self._cut(None)
+
+    async def _lead_own(self, client_id: bytes, broker_port: int) -> None:
+        self._own_ports[client_id] = broker_port
+        self._cut(client_id)
+
+    def _cut(self, client_id: bytes | None) -> None:
+        for writer, owner in list(self._open.items()):
+            if owner == client_id:
+                writer.transport.abort()
 
     async def _close(self) -> None:
         if self._server is not None:
@@ -85,22 +122,24 @@ class Gate:
             pass  # a client or the broker went away; the other side is told by closing its connection
         finally:
             self._connections.discard(task)
-            self._strangers.discard(writer)
+            self._open.pop(writer, None)
             writer.transport.abort()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         first, client_id = await asyncio.wait_for(_first_bytes(reader), FIRST_REQUEST_TIMEOUT_S)
-        if client_id != self._own_client_id:
-            if self._held:
-                return
-            self._strangers.add(writer)
-        broker_reader, broker_writer = await asyncio.open_connection(LOOPBACK, self._broker_port, limit=CHUNK_BYTES)
+        own = client_id in self._own_ports
+        if not own and (self.held or self.full):
+            return
+        port = self._own_ports[client_id] if own else self._broker_port
+        # Noted before the connection is made: who is cut off while it is made must not end at the old broker.
+        self._open[writer] = client_id if own else None
+        broker_reader, broker_writer = await asyncio.open_connection(LOOPBACK, port, limit=CHUNK_BYTES)
         try:
+            if writer.is_closing():
+                return
             broker_writer.write(first)
-            pumps = [
-                asyncio.create_task(_pump(reader, broker_writer)),
-                asyncio.create_task(_pump(broker_reader, writer)),
-            ]
+            upward = self._pump(reader, broker_writer) if own else self._pump_counted(reader, broker_writer)
+            pumps = [asyncio.create_task(upward), asyncio.create_task(self._pump(broker_reader, writer))]
             try:
                 await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
             finally:
@@ -109,6 +148,20 @@ class Gate:
                 await asyncio.gather(*pumps, return_exceptions=True)
         finally:
             broker_writer.transport.abort()
+
+    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError):
+            while chunk := await reader.read(CHUNK_BYTES):
+                writer.write(chunk)
+                await writer.drain()  # back-pressure: no more than the socket takes is held here
+
+    async def _pump_counted(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Ends, and with it the connection, when the broker behind has taken all it may."""
+        with contextlib.suppress(OSError):
+            while not self.full and (chunk := await reader.read(CHUNK_BYTES)):
+                self._taken_bytes += len(chunk)
+                writer.write(chunk)
+                await writer.drain()
 
 
 async def _first_bytes(reader: asyncio.StreamReader) -> tuple[bytes, bytes]:
@@ -119,10 +172,3 @@ async def _first_bytes(reader: asyncio.StreamReader) -> tuple[bytes, bytes]:
         return header, b""
     client_id = await reader.readexactly(length)
     return header + client_id, client_id
-
-
-async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    with contextlib.suppress(OSError):
-        while chunk := await reader.read(CHUNK_BYTES):
-            writer.write(chunk)
-            await writer.drain()  # back-pressure: no more than the socket takes is held here

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from stream_jobs.embedded.leftovers import ProcessId
 from stream_jobs.errors import ConfigError
 from stream_jobs.settings import KafkaSettings, load_kafka_settings
 from stream_jobs.store.embedded.access import WRITE_USER
@@ -32,8 +33,11 @@ class Instance:
     http: str  # URL of /healthz, /readyz, /metrics
     credentials: str  # file with the store's writing user
     started_at: str  # ISO 8601, UTC
+    began: int = 0  # of the process, see ProcessId; 0: not known
 
     def alive(self) -> bool:
+        if self.began and (process := ProcessId.of(self.pid)) is not None:
+            return process.began == self.began  # else the number belongs to another process by now
         try:
             os.kill(self.pid, 0)
         except ProcessLookupError:

@@ -4,6 +4,8 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from stream_jobs.embedded.brokers import TANSU
+
 if TYPE_CHECKING:
     from stream_jobs.embedded.supervisor import Embedded
 
@@ -32,8 +34,9 @@ def add_instance_options(
     )
 
 
-def embedded_from(args: argparse.Namespace) -> "Embedded":
+def embedded_from(args: argparse.Namespace, broker: str = TANSU) -> "Embedded":
+    """An instance, not started; `broker` is one of BROKERS."""
     from stream_jobs.embedded.supervisor import Embedded, Ports
 
     ports = Ports(kafka=args.kafka_port, clickhouse=args.clickhouse_port, http=args.http_port)
-    return Embedded(args.data_dir, ports, args.config_dir)
+    return Embedded(args.data_dir, ports, args.config_dir, broker=broker)

@@ -15,16 +15,21 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from stream_jobs.blocks.progress import booked_to
-from stream_jobs.embedded.broker import TansuBroker
+from stream_jobs.embedded import leftovers
+from stream_jobs.embedded.brokers import TANSU, Broker, make_broker
 from stream_jobs.embedded.child import Child
-from stream_jobs.embedded.datadir import DataDir
+from stream_jobs.embedded.datadir import DataDir, write_whole
 from stream_jobs.embedded.gate import Gate
 from stream_jobs.embedded.instance import Instance, embedded_kafka, register, unregister
+from stream_jobs.embedded.log_files import rotate
 from stream_jobs.embedded.ports import LOOPBACK, claim_port, free_port
+from stream_jobs.embedded.settings import EmbeddedSettings
+from stream_jobs.embedded.turn import BrokerTurns
 from stream_jobs.errors import ConfigError, SpendstreamError
 from stream_jobs.health import HealthServer, NotReady
 from stream_jobs.jobs import JOBS
 from stream_jobs.kafka import LogEnds, ensure_topics
+from stream_jobs.settings import load_embedded_settings
 from stream_jobs.store.client import StoreClient
 from stream_jobs.store.embedded.access import WRITE_USER
 from stream_jobs.store.migrate import migrate
@@ -38,6 +43,9 @@ START_TIMEOUT_S = 60.0
 DRAIN_STALL_S = 60.0  # without progress; a large backlog may take longer
 RESTART_BACKOFF_S = 2.0
 SCRAPE_TIMEOUT_S = 2.0
+STALL_RESTART_S = (
+    120.0  # a worker that stands still while store and broker answer: a new one starts from what is booked
+)
 SETTLE_S = 0.2  # until the broker has worked off what was forwarded to it
 EMBEDDED_SESSION_TIMEOUT_S = 4
 
@@ -54,14 +62,18 @@ class Ports:
 class Embedded:
     """One embedded instance. `start` returns when events can be sent and queried; `stop` books what is under way."""
 
-    def __init__(self, data_dir: Path, ports: Ports, config_dir: Path | None = None) -> None:
+    def __init__(self, data_dir: Path, ports: Ports, config_dir: Path | None = None, *, broker: str = TANSU) -> None:
+        """`broker` is one of BROKERS."""
         self._dir = DataDir(data_dir)
         self._ports = ports
         self._config_dir = config_dir
+        self._settings = EmbeddedSettings.model_construct()
         self._ready = False
         self._client_id = f"spendstream-embedded-{secrets.token_hex(8)}"
-        self._broker: TansuBroker | None = None
+        self._broker_kind = broker
+        self._broker: Broker | None = None
         self._gate: Gate | None = None
+        self._turns: BrokerTurns | None = None
         self._store: Child | None = None
         self._worker: Child | None = None
         self._worker_url = ""
@@ -78,7 +90,10 @@ class Embedded:
             raise
 
     def _start(self, progress: Callable[[str], None]) -> Instance:
+        self._settings = load_embedded_settings()
         self._dir.open()
+        if found := leftovers.clear(self._dir.run):
+            log.warning("an earlier instance was killed; what it left running has stopped: %s", ", ".join(found))
         kafka_port = claim_port(self._ports.kafka, "--kafka-port")
         clickhouse_port = claim_port(self._ports.clickhouse, "--clickhouse-port")
         http_port = claim_port(self._ports.http, "--http-port")
@@ -91,11 +106,13 @@ class Embedded:
         self._start_store(clickhouse_port)
         progress("applying migrations")
         self._migrate()
-        progress("starting the Kafka-compatible broker (Tansu)")
-        self._broker = TansuBroker(free_port(), self._dir.broker, advertised_port=kafka_port)
+        self._broker = make_broker(self._broker_kind, self._dir.broker, free_port(), advertised_port=kafka_port)
+        progress(f"starting the broker ({self._broker.name})")
         self._gate = Gate(kafka_port, self._broker.port, self._client_id)
         self._gate.start()
         self._kafka = embedded_kafka(f"{LOOPBACK}:{kafka_port}", self._client_id)
+        if not self._broker.durable:
+            self._turns = BrokerTurns(self._gate, self._kafka, self._settings, self._dir.broker, self._open_store)
         self._start_broker()
         progress("starting the jobs: " + ", ".join(JOBS))
         self._start_worker()
@@ -108,6 +125,7 @@ class Embedded:
             http=self._health.url,
             credentials=str(self._dir.credentials),
             started_at=datetime.now(UTC).isoformat(timespec="seconds"),
+            began=process.began if (process := leftovers.ProcessId.of(os.getpid())) else 0,
         )
         register(self.instance)
         self._ready = True
@@ -116,19 +134,20 @@ class Embedded:
     def _start_broker(self) -> None:
         assert self._broker is not None
         self._broker.start()
+        if self._turns is not None:
+            self._turns.started(self._broker)
         # Before anybody else comes in: the broker would make a topic with its own defaults for the first who asks.
-        ensure_topics(self._kafka, topic_specs(embedded=True))
+        ensure_topics(self._kafka, topic_specs(embedded=True, durable=self._broker.durable))
 
     def _write_credentials(self) -> None:
         if not self._dir.credentials.exists():
-            handle = os.open(self._dir.credentials, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                file.write(secrets.token_urlsafe(24) + "\n")
+            write_whole(self._dir.credentials, secrets.token_urlsafe(24) + "\n", 0o600)
 
     def _start_store(self, port: int) -> None:
         arguments = ["-m", "stream_jobs.store.server", "--path", str(self._dir.store), "--port", str(port)]
         # Known to `stop` from here on: nothing is left over when it does not become ready.
-        self._store = Child("store", [*arguments, "--credentials", str(self._dir.credentials)], self._dir.logs, {})
+        arguments += ["--credentials", str(self._dir.credentials)]
+        self._store = Child("store", arguments, self._dir.logs, {}, self._dir.run)
         self._store.start()
         self._clickhouse_url = f"http://{LOOPBACK}:{port}"
         self._store.wait_ready(lambda: answers(f"{self._clickhouse_url}/readyz"), START_TIMEOUT_S)
@@ -137,6 +156,9 @@ class Embedded:
         migrate(self._writer())
         with StoreClient(self._writer()) as store:
             apply_retention(store.client, load_retention_settings())
+
+    def _open_store(self) -> StoreClient:
+        return StoreClient(self._writer())
 
     def _writer(self) -> ClickHouseSettings:
         return load_clickhouse_settings(
@@ -158,7 +180,7 @@ class Embedded:
         arguments = ["-m", "spendstream", "worker", *JOBS, "--health-port", str(port)]
         if config_dir is not None:
             arguments += ["--config-dir", str(config_dir)]
-        self._worker = Child("worker", arguments, self._dir.logs, environment)
+        self._worker = Child("worker", arguments, self._dir.logs, environment, self._dir.run)
         self._worker.start()
         self._worker_url = f"http://{LOOPBACK}:{port}"
         self._worker.wait_ready(lambda: answers(f"{self._worker_url}/readyz"), START_TIMEOUT_S)
@@ -169,8 +191,10 @@ class Embedded:
             return "starting or stopping"
         if self._broker is None or not self._broker.running():
             return "the broker is down"
-        if not answers(f"{self._clickhouse_url}/readyz"):
+        if not self._store_answers():
             return "the store does not answer"
+        if self._turns is not None and self._turns.trouble is not None:
+            return self._turns.trouble
         return None if answers(f"{self._worker_url}/readyz") else "the worker is not ready"
 
     def _child_metrics(self) -> bytes:
@@ -178,16 +202,19 @@ class Embedded:
         return b"".join(fetch(url) or b"" for url in urls)
 
     def watch(self) -> None:
-        """Restart what died. Called every second or so while the instance runs."""
+        """Restart what died, keep logs and broker under their bounds. Called every second or so while it runs."""
+        logs = (*self._dir.logs.glob("*.log"), self._dir.broker / "broker.log", self._dir.broker / "output.log")
+        rotate(logs, self._settings.log_max_bytes, self._settings.log_files)
         if self._store is not None and self._store.exit_code() is not None:
             log.error("the store stopped (exit code %s), starting it again:\n%s", *_death(self._store))
             self._store.stop()  # what is left of it: its pipe
             self._store.start()
-        if self._broker is not None and not self._broker.running():
-            log.error("the broker stopped; what it held and was not booked is gone unless its senders hold it")
+        turning = self._turns is not None and self._turns.pending
+        if self._broker is not None and not self._broker.running() and not turning:
+            log.error("the broker stopped, starting it again; %s", _what_is_left(self._broker))
             self._hold()
             self._start_broker()
-            if self._worker is not None:
+            if self._worker is not None and not self._broker.durable:
                 self._worker.stop()  # its group and offsets went with the broker
                 self._worker.start()
         if self._worker is not None and self._worker.exit_code() is not None:
@@ -195,8 +222,18 @@ class Embedded:
             self._worker.stop()
             time.sleep(RESTART_BACKOFF_S)
             self._worker.start()
-        if self._gate is not None:
+        if self._gate is not None and (self._turns is None or self._turns.trouble is None):
             self._gate.release()
+        if self._turns is not None and self._broker is not None:
+            self._broker = self._turns.check(self._broker)
+            if self._turns.stalled_s > STALL_RESTART_S and self._worker is not None and self._store_answers():
+                log.error("the worker books nothing of a full broker, starting it again:\n%s", self._worker.log_tail())
+                self._worker.stop()
+                self._worker.start()
+                self._turns.worker_restarted()
+
+    def _store_answers(self) -> bool:
+        return answers(f"{self._clickhouse_url}/readyz")
 
     def _hold(self) -> None:
         if self._gate is not None:
@@ -227,18 +264,25 @@ class Embedded:
             except SpendstreamError as error:
                 log.warning("cannot tell what is left to book: %s", error)
             else:
+                if left == 0 and self._turns is not None and self._turns.pending and self._broker is not None:
+                    self._broker = self._turns.finish(self._broker)
+                    missing, deadline = None, time.monotonic() + DRAIN_STALL_S
+                    continue
                 if left == 0:
                     return
                 if missing is None or left < missing:
                     missing, deadline = left, time.monotonic() + DRAIN_STALL_S
             if self._worker is None or self._worker.exit_code() is not None:
                 break
+            if self._broker is None or not self._broker.running():
+                break
             time.sleep(0.1)
         log.error("%s records were not booked and go with the broker", "some" if missing is None else missing)
 
     def stop(self, *, drain: bool = True) -> None:
-        """Book what is under way, then stop jobs, broker and store in this order. Safe to call twice."""
-        if drain and self._ready:
+        """Book what is under way (a durable broker keeps it for the next start), then stop jobs, broker and store in
+        this order. Safe to call twice."""
+        if drain and self._ready and self._broker is not None and not self._broker.durable:
             self._drain()
         self._ready = False
         if self._worker is not None:
@@ -246,6 +290,8 @@ class Embedded:
         self._log_ends = None  # before its broker goes, or librdkafka complains
         if self._gate is not None:
             self._gate.stop()
+        if self._turns is not None:
+            self._turns.stop(self._broker)
         if self._broker is not None:
             self._broker.stop()
         if self._store is not None:
@@ -256,6 +302,12 @@ class Embedded:
         if self.instance is not None:
             unregister(self.instance)
         self._dir.close()
+
+
+def _what_is_left(broker: Broker) -> str:
+    if broker.durable:
+        return "nothing is lost"
+    return "what it held and was not booked is gone unless its senders hold it"
 
 
 def _death(child: Child) -> tuple[int | None, str]:

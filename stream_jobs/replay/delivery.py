@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from stream_jobs.replay.fates import FateCounts, Fates
     from stream_jobs.replay.outbox import Outbox, Sendable
     from stream_jobs.replay.ranges import SentRanges
+    from stream_jobs.store.client import StoreClient
 
 EXIT_OK: Final = 0
 EXIT_BAD_ROWS: Final = 1
@@ -111,19 +112,22 @@ def deliver(
         raise ConfigError(f"--timeout {args.timeout:g}: expected seconds, above 0 and at most 86400")
     from stream_jobs.embedded.instance import find_kafka
     from stream_jobs.kafka import librdkafka_config, topic_start
-    from stream_jobs.replay.outbox import ProducerOutbox, RawOutbox
+    from stream_jobs.replay.fates import StoreFates
+    from stream_jobs.replay.outbox import UNKNOWN_TOPIC, ProducerOutbox, RawOutbox
 
     pace = Pace(parse_speed(getattr(args, "speed", "max")))
     kafka = find_kafka(args.bootstrap, args.data_dir)
-    incarnation = topic_start(
-        kafka, topic
-    ).topic_id  # also: fail now, not after a minute, when Kafka or the topic is not there
-    with fates_of(args, incarnation) as fates:
+
+    def topic_id() -> str:
+        return topic_start(kafka, topic).topic_id
+
+    topic_id()  # fail now, not after a minute, when Kafka or the topic is not there
+    with store_of(args) as store:
         hint = _AGAIN if repeatable else ""
         outbox: Outbox = (
-            RawOutbox(librdkafka_config(kafka), topic, args.timeout)
+            RawOutbox(librdkafka_config(kafka), topic, args.timeout, topic_id)
             if raw
-            else ProducerOutbox(kafka.bootstrap_servers, topic, source, args.timeout, hint)
+            else ProducerOutbox(kafka.bootstrap_servers, topic, source, args.timeout, topic_id, hint)
         )
         started = time.monotonic()
         sent: SentRanges | None = None
@@ -131,13 +135,13 @@ def deliver(
             with progress_bars() as progress:
                 sent = send_all(messages, outbox, pace, args.timeout, progress, total)
                 counts = None
-                if fates is not None:
-                    if topic_start(kafka, topic).topic_id != incarnation:
+                if store is not None:
+                    if UNKNOWN_TOPIC in outbox.topic_ids:
                         raise SpendstreamError(
                             f"topic {topic} was deleted and made again while we sent: all {sent.count} messages are "
                             "delivered, but what became of each can't be told by offset; see 'spendstream status'"
                         )
-                    counts = wait_with_bar(fates, sent, args.timeout, progress)
+                    counts = wait_with_bar(StoreFates(store, *outbox.topic_ids), sent, args.timeout, progress)
         except KeyboardInterrupt:
             sys.stderr.write(interrupted(outbox, sent, hint) + "\n")
             return None, EXIT_INTERRUPTED
@@ -188,18 +192,16 @@ def interrupted(outbox: "Outbox", sent: "SentRanges | None", hint: str) -> str:
 
 
 @contextmanager
-def fates_of(args: argparse.Namespace, incarnation: str) -> Iterator["Fates | None"]:
-    """The store to ask, opened before anything is sent; None without --wait."""
+def store_of(args: argparse.Namespace) -> Iterator["StoreClient | None"]:
+    """The store to ask for fates, opened before anything is sent; None without --wait."""
     if not args.wait:
         yield None
         return
     from stream_jobs.embedded.instance import find_clickhouse
-    from stream_jobs.replay.fates import StoreFates
     from stream_jobs.store.client import StoreClient
 
-    settings = find_clickhouse(args.clickhouse_url, args.data_dir, args.bootstrap)
-    with StoreClient(settings) as store:
-        yield StoreFates(store, incarnation)
+    with StoreClient(find_clickhouse(args.clickhouse_url, args.data_dir, args.bootstrap)) as store:
+        yield store
 
 
 @contextmanager

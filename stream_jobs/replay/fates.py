@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 from spendstream.kafka_client import OUTCOME_TOPIC, USAGE_TOPIC
-from stream_jobs.replay.ranges import Range, SentRanges
+from stream_jobs.replay.ranges import ERA, Range, SentRanges
 
 _RANGES_PER_QUERY: Final = 100
 _BOOKED: Final = {
@@ -53,19 +53,22 @@ class Rows(Protocol):
 
 
 class StoreFates:
-    """Fates from the ledger, the duplicates and the quarantine of one incarnation (`topic_id`) of a topic."""
+    """Fates from the ledger, the duplicates and the quarantine: `topic_ids` are those of each era, see ranges.ERA."""
 
-    def __init__(self, store: Rows, topic_id: str) -> None:
+    def __init__(self, store: Rows, *topic_ids: str) -> None:
         self._store = store
-        self._topic_id = topic_id
+        self._topic_ids = topic_ids
 
     def finished_to(self, topic: str) -> dict[int, int]:
-        rows = self._store.rows(
-            "SELECT partition, max(last_offset) + 1 FROM block_receipts "
-            "WHERE topic = {topic:String} AND topic_id = {topic_id:String} GROUP BY partition",
-            {"topic": topic, "topic_id": self._topic_id},
-        )
-        return {_number(partition): _number(offset) for partition, offset in rows}
+        ends: dict[int, int] = {}
+        for era, topic_id in enumerate(self._topic_ids):
+            rows = self._store.rows(
+                "SELECT partition, max(last_offset) + 1 FROM block_receipts "
+                "WHERE topic = {topic:String} AND topic_id = {topic_id:String} GROUP BY partition",
+                {"topic": topic, "topic_id": topic_id},
+            )
+            ends |= {era * ERA + _number(partition): _number(offset) for partition, offset in rows}
+        return ends
 
     def count(self, sent: SentRanges) -> FateCounts:
         total = FateCounts()
@@ -76,8 +79,8 @@ class StoreFates:
                 "AND arrayExists((a, b) -> offset BETWEEN a AND b, {firsts:Array(UInt64)}, {lasts:Array(UInt64)})"
             )
             parameters: dict[str, Any] = {
-                "topic_id": self._topic_id,
-                "partition": partition,
+                "topic_id": self._topic_ids[partition // ERA],
+                "partition": partition % ERA,
                 "low": ranges[0][0],
                 "high": ranges[-1][1],
                 "firsts": [first for first, _ in ranges],

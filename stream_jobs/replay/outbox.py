@@ -1,7 +1,8 @@
 """Sending in bulk: through the SDK's producer, waiting where a service would not."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any, Final, Protocol
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
@@ -13,10 +14,11 @@ from spendstream.producer import UsageProducer
 from spendstream.sender import RawMessage
 from spendstream_schemas import OutcomeEvent, UsageEvent
 from stream_jobs.errors import BrokerUnavailableError, ConfigError, SpendstreamError
-from stream_jobs.replay.ranges import OffsetLog, SentRanges
+from stream_jobs.replay.ranges import ERA, OffsetLog, SentRanges
 
 Sendable = UsageEvent | OutcomeEvent | RawMessage
 _FLUSH_STEP_S: Final = 0.2
+UNKNOWN_TOPIC: Final = ""
 _RAW_MAX_BYTES: Final = 128 * 1024 * 1024
 
 
@@ -35,6 +37,10 @@ class Outbox(Protocol):
 
     def close(self) -> None:
         """Give up what is not delivered. Safe to repeat."""
+
+    @property
+    def topic_ids(self) -> Sequence[str]:
+        """The topic's id in each era, see ranges.ERA; UNKNOWN_TOPIC where it changed faster than it could be asked."""
 
     @property
     def accepted(self) -> int: ...
@@ -60,8 +66,15 @@ def flush_all(
 class ProducerOutbox:
     """Through `UsageProducer`, with nothing kept on disk: what is not delivered is told, and sent again by a rerun."""
 
-    def __init__(self, bootstrap: str, topic: str, source: str, timeout_s: float, hint: str = "") -> None:
+    def __init__(
+        self, bootstrap: str, topic: str, source: str, timeout_s: float, topic_id: Callable[[], str], hint: str = ""
+    ) -> None:
+        """`topic_id` asks the broker for the topic's present id."""
         self._topic = topic
+        self._ask_topic_id = topic_id
+        self.topic_ids: list[str] = []
+        self._era = -1
+        self._restarts = -1
         self._hint = hint  # for people: what to do when not everything was delivered
         self._timeout_s = timeout_s
         self._log = OffsetLog()
@@ -73,7 +86,18 @@ class ProducerOutbox:
         self._producer = UsageProducer(config, on_delivered=self._delivered)
 
     def _delivered(self, delivery: Delivery) -> None:
-        self._log.add(delivery.partition, delivery.offset)
+        # The embedded broker is replaced by an empty one now and then; the SDK starts a new client when that happens.
+        if self._producer.client_restarts != self._restarts:
+            self._restarts = self._producer.client_restarts
+            self._era += 1
+        self._log.add(self._era * ERA + delivery.partition, delivery.offset)
+
+    def _name_eras(self) -> None:
+        """Ask for the topic's id soon after an era has begun: long before the next one can."""
+        while len(self.topic_ids) <= (era := self._era):
+            topic_id = self._ask_topic_id()
+            if era == self._era:
+                self.topic_ids += [UNKNOWN_TOPIC] * (era - len(self.topic_ids)) + [topic_id]
 
     @property
     def delivered(self) -> int:
@@ -86,11 +110,19 @@ class ProducerOutbox:
                 raise BrokerUnavailableError(f"Kafka took nothing for {self._timeout_s:g} s; {self._state()}")
             raise NotSentError(f"the producer refused a message ({', '.join(rejected)}); {self._state()}")
         self.accepted += 1
+        if len(self.topic_ids) <= self._era:
+            with suppress(BrokerUnavailableError):  # then the next time
+                self._name_eras()
 
     def finish(self, timeout_s: float, on_progress: Callable[[int], None]) -> SentRanges:
-        if not flush_all(self._producer.flush, lambda: self.delivered, timeout_s, on_progress):
+
+        def progress(delivered: int) -> None:
+            self._name_eras()
+            on_progress(delivered)
+
+        if not flush_all(self._producer.flush, lambda: self.delivered, timeout_s, progress):
             raise BrokerUnavailableError(f"Kafka acknowledged nothing for {timeout_s:g} s; {self._state()}")
-        on_progress(self.delivered)
+        progress(self.delivered)
         dropped = dict(self._producer.stats().dropped)
         if dropped or self.delivered < self.accepted:
             raise NotSentError(f"messages were lost on the way ({dropped}); {self._state()}")
@@ -106,8 +138,12 @@ class ProducerOutbox:
 class RawOutbox:
     """Past the SDK and its checks, for messages that are meant to be wrong: any bytes, any size the broker takes."""
 
-    def __init__(self, client_config: dict[str, Any], topic: str, timeout_s: float) -> None:
+    def __init__(
+        self, client_config: dict[str, Any], topic: str, timeout_s: float, topic_id: Callable[[], str]
+    ) -> None:
         self._topic = topic
+        self._ask_topic_id = topic_id
+        self.topic_ids = [topic_id()]
         self._timeout_s = timeout_s
         self._log = OffsetLog()
         self._refused: KafkaError | None = None
@@ -149,6 +185,8 @@ class RawOutbox:
         if not flush_all(self._producer.flush, lambda: self.delivered, timeout_s, on_progress):
             raise BrokerUnavailableError(f"Kafka acknowledged nothing for {timeout_s:g} s")
         self._raise_refusal()
+        if self._ask_topic_id() != self.topic_ids[0]:
+            self.topic_ids = [UNKNOWN_TOPIC]  # its offsets belong to the one or the other
         on_progress(self.delivered)
         return self._log.sent(self._topic)
 

@@ -3,8 +3,13 @@
 import threading
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Final
 
 Range = tuple[int, int]  # first and last offset, both inclusive
+
+ERA: Final = 1_000_000
+"""A topic that is made anew while we send begins at offset 0 again. What is sent to its n-th incarnation counts as
+partition n * ERA + partition."""
 
 
 @dataclass(frozen=True, slots=True)

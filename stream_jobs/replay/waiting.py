@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from stream_jobs.errors import RetryError, SpendstreamError
 from stream_jobs.replay.fates import FateCounts, Fates
-from stream_jobs.replay.ranges import SentRanges
+from stream_jobs.replay.ranges import ERA, SentRanges
 
 POLL_INTERVAL_S = 0.2
 
@@ -70,7 +70,7 @@ def _missing(
     for partition, ranges in sent.partitions.items():
         end, last = ends.get(partition, 0), ranges[-1][1]
         if end <= last:
-            behind.append(f"partition {partition}: finished before offset {end}, sent up to offset {last}")
+            behind.append(f"partition {partition % ERA}: finished before offset {end}, sent up to offset {last}")
     return (
         f"{head}{sent.count - done} of {sent.count} records are not finished yet ({sent.topic}, {'; '.join(behind)}). "
         "They are in Kafka and will be booked once the metering job runs: see 'spendstream status'."

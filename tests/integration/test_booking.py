@@ -57,6 +57,10 @@ def source() -> SourcePartition:
     return SourcePartition(TOPIC, f"topic-{next(_topics)}", 0)
 
 
+async def insert_block(blocks: ClickHouseBlocks, block: Block, output: BlockOutput) -> None:
+    await blocks.insert(block, output, await blocks.deadline())
+
+
 def metering(store: StoreClient) -> Metering:
     return Metering(TokenPricer(), AttributionRules.load(None), ClickHouseLedger(store), TOLERANCE)
 
@@ -92,11 +96,14 @@ class Log:
             async def write_block_row(self, block: Block) -> None:
                 await mortal(lambda: blocks.write_block_row(block))
 
-            async def insert(self, block: Block, output: BlockOutput) -> None:
+            async def deadline(self) -> datetime:
+                return await blocks.deadline()
+
+            async def insert(self, block: Block, output: BlockOutput, not_after: datetime) -> None:
                 # Table by table, so that death between two tables is among the cases.
                 for name, rows in output.tables.items():
                     await mortal(partial(asyncio.to_thread, insert, self_store.client, name, rows, block.token))
-                await mortal(lambda: blocks.insert(block, BlockOutput(output.counts)))
+                await mortal(lambda: blocks.insert(block, BlockOutput(output.counts), not_after))
 
         self_store = self.store
 
@@ -209,18 +216,18 @@ def test_a_redo_feeds_a_rollup_that_a_crash_left_out_of_a_correction(
 
     async def book(first: int, *items: SourceRecord) -> None:
         block = Block(source, first, first + len(items) - 1, datetime.now(UTC), step.versions())
-        await blocks.insert(block, step.process(block, list(items)))
+        await blocks.insert(block, step.process(block, list(items)), await blocks.deadline())
 
     correction = record(1, "a", tokens=7, revision=1)
     asyncio.run(book(0, record(0, "a", tokens=100)))
     block = Block(source, 1, 1, datetime.now(UTC), step.versions())
     store.command("DETACH TABLE cost_1h_feed")
     try:
-        asyncio.run(blocks.insert(block, step.process(block, [correction])))
+        asyncio.run(insert_block(blocks, block, step.process(block, [correction])))
     finally:
         store.command("ATTACH TABLE cost_1h_feed")
     assert store.rows("SELECT sum(input_tokens) FROM cost_1h") == [(100,)], "what the crash left behind"
-    asyncio.run(blocks.insert(block, step.process(block, [correction])))
+    asyncio.run(insert_block(blocks, block, step.process(block, [correction])))
     for table in ("ledger", *ROLLUPS):
         assert store.rows(f"SELECT sum(events), sum(input_tokens) FROM {table}") == [(1, 7)], table
 
@@ -232,7 +239,7 @@ def test_the_same_block_inserted_by_many_at_once_is_booked_once(store: StoreClie
     output = step.process(block, [record(offset, f"e{offset}") for offset in range(100)])
     blocks = ClickHouseBlocks(store)
     with ThreadPoolExecutor(6) as pool:
-        list(pool.map(lambda _: asyncio.run(blocks.insert(block, output)), range(6)))
+        list(pool.map(lambda _: asyncio.run(insert_block(blocks, block, output)), range(6)))
     for table in ("ledger", *ROLLUPS):
         assert store.rows(f"SELECT sum(events) FROM {table}") == [(100,)], table
     assert store.rows("SELECT count() FROM booked_ids") == [(100,)]
@@ -277,7 +284,7 @@ def test_any_timestamp_a_producer_sets_can_be_quarantined(
     """Producers choose the timestamps of their records; one outside of the store's range must not stop the block."""
     block, rows = quarantined(source, [b"x"], timestamp)
     output = BlockOutput(BlockCounts(received=1, quarantined=1), {"quarantine": rows})
-    asyncio.run(ClickHouseBlocks(store).insert(block, output))
+    asyncio.run(insert_block(ClickHouseBlocks(store), block, output))
     assert store.rows("SELECT hex(raw), hex(key) FROM quarantine") == [("78", "00FF")]
 
 

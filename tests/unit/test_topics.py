@@ -25,3 +25,12 @@ def test_cluster_topics_are_as_declared() -> None:
         assert spec.replication == 3
         assert all(isinstance(value, str) for value in spec.config.values())
         assert "cleanup.policy" in spec.config
+
+
+def test_a_durable_embedded_broker_keeps_the_declared_settings() -> None:
+    """Retention and sizes as in a cluster; one replica is all there is to wait for."""
+    cluster = {spec.name: spec.config for spec in topic_specs(embedded=False)}
+    for spec in topic_specs(embedded=True, durable=True):
+        assert spec.replication == 1
+        assert spec.partitions <= EMBEDDED_PARTITIONS
+        assert spec.config == {**cluster[spec.name], "min.insync.replicas": "1"}

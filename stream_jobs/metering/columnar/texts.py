@@ -29,8 +29,13 @@ class Texts(NamedTuple):
         return Texts(np.where(missing, other.codes + len(self.values), self.codes), [*self.values, *other.values])
 
     def array(self) -> pa.Array:
-        indices = pa.array(self.codes.astype(np.int32, copy=False))
-        return pa.DictionaryArray.from_arrays(indices, pa.array(self.values, pa.string()))
+        """Each distinct text once: `or_else` may have two of one, and ClickHouse refuses such a dictionary."""
+        distinct = {text: code for code, text in enumerate(dict.fromkeys(self.values))}
+        codes = self.codes
+        if len(distinct) < len(self.values):
+            codes = np.array([distinct[text] for text in self.values], np.int64)[codes]
+        indices = pa.array(codes.astype(np.int32, copy=False))
+        return pa.DictionaryArray.from_arrays(indices, pa.array(list(distinct), pa.string()))
 
 
 def encode(values: Sequence[str | None]) -> Texts:

@@ -3,9 +3,11 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 
 from stream_jobs.blocks.model import Block, BlockCounts, BlockOutput, SourcePartition, SourceRecord, Versions
 from stream_jobs.blocks.partition import BookerLimits, PartitionBooker
+from stream_jobs.store.deadline import LateInsertError
 
 SOURCE = SourcePartition("usage.events.v1", "topic-id", 3)
 VERSIONS = Versions("book-1", "rules-1")
@@ -25,6 +27,7 @@ class World:
     inserted: dict[tuple[int, int], list[int]] = field(default_factory=dict)  # range: offsets of its records
     failures: dict[str, list[Exception]] = field(default_factory=dict)  # by step: raised before it takes effect
     on_step: Callable[[str], None] = lambda _: None
+    now: datetime = datetime(2026, 11, 20, tzinfo=UTC)  # by the store's clock
 
     def _step(self, name: str, first: int, last: int) -> None:
         self.on_step(name)
@@ -48,8 +51,13 @@ class World:
         self._step("commit", offset, offset)
         self.committed = offset
 
-    async def insert(self, block: Block, output: BlockOutput) -> None:
+    async def deadline(self) -> datetime:
+        return self.now + timedelta(seconds=60)
+
+    async def insert(self, block: Block, output: BlockOutput, not_after: datetime) -> None:
         await asyncio.sleep(0)
+        if self.now > not_after:
+            raise LateInsertError("late")
         self._step("insert", block.first_offset, block.last_offset)
         self.inserted.setdefault((block.first_offset, block.last_offset), self._taken)
 

@@ -4,7 +4,7 @@ import asyncio
 import logging
 from datetime import UTC, datetime
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from faust.types import TP
@@ -13,6 +13,7 @@ from stream_jobs.blocks.job import BlockJob, BlockJobRunner
 from stream_jobs.blocks.model import Block, BlockCounts, BlockOutput, Bundle, SourcePartition, SourceRecord
 from stream_jobs.blocks.partition import BookerLimits
 from stream_jobs.blocks.transport import Membership
+from stream_jobs.errors import StoreUnavailableError
 from stream_jobs.kafka import TopicStart
 from tests.unit.blocks.build import VERSIONS, World, reach, records
 
@@ -23,12 +24,22 @@ NOW = datetime(2026, 11, 1, tzinfo=UTC)
 
 
 class Blocks(World):
+    complete = False
+
     async def last_block(  # type: ignore[override]
         self, source: SourcePartition, committed: int
     ) -> Block | None:
-        return next((row for row in self.rows if row.last_offset == committed - 1), None)
+        if self.failures.get("last_block"):
+            raise self.failures["last_block"].pop(0)
+        return next((row for row in self.rows if row.last_offset == committed - 1 and row.source == source), None)
 
-    async def insert(self, block: Block, output: BlockOutput) -> None:
+    async def other_topic_id(self, source: SourcePartition, committed: int) -> str | None:
+        return next((row.source.topic_id for row in self.rows if row.last_offset == committed - 1), None)
+
+    async def is_complete(self, block: Block) -> bool:
+        return self.complete
+
+    async def insert(self, block: Block, output: BlockOutput, not_after: datetime) -> None:
         self.inserted[(block.first_offset, block.last_offset)] = list(range(output.counts.received))
 
 
@@ -40,7 +51,11 @@ def runner(world: Blocks, earliest: int = 0) -> BlockJobRunner:
         assert (tp, membership) == (PARTITION, MEMBER)
         await world.commit(offset)
 
-    app: Any = SimpleNamespace(consumer=SimpleNamespace(commit_fenced=commit_fenced))
+    app: Any = SimpleNamespace(
+        consumer=SimpleNamespace(commit_fenced=commit_fenced),
+        consumer_generation_id=MEMBER.generation,
+        should_stop=False,
+    )
     job = BlockJob("metering", TOPIC, process, lambda: VERSIONS, lambda *_: None)
     return BlockJobRunner(app, job, world, lambda _: TopicStart("topic-id", {3: earliest}), BookerLimits())
 
@@ -78,6 +93,71 @@ def test_reading_starts_at_the_block_to_redo() -> None:
         await jobs.stop_booking()
         assert await jobs.assigned({PARTITION: 20}, MEMBER, 2) == {PARTITION: 20}
         await jobs.stop_booking()
+
+    asyncio.run(asyncio.wait_for(test(), 20))
+
+
+def test_a_last_block_with_a_receipt_is_not_redone() -> None:
+    """A partition that was idle may change hands long after the store forgot the token of its last block."""
+    world = Blocks(committed=10)
+    world.complete = True
+    world.rows.append(Block(SourcePartition(TOPIC, "topic-id", 3), 4, 9, NOW, VERSIONS))
+
+    async def test() -> None:
+        jobs = runner(world)
+        assert await jobs.assigned({PARTITION: 10}, MEMBER, 1) == {PARTITION: 10}
+        await jobs.stop_booking()
+
+    asyncio.run(test())
+
+
+def test_a_commit_of_an_earlier_topic_of_the_same_name_does_not_count() -> None:
+    """The topic was deleted and made again, and the group's offsets survived: reading starts at the beginning, or
+    records would be passed over. Where the store knows no other topic, the committed offset counts."""
+    world = Blocks(committed=9)
+    world.rows.append(Block(SourcePartition(TOPIC, "deleted", 3), 5, 8, NOW, VERSIONS))
+
+    async def test() -> None:
+        jobs = runner(world)
+        assert await jobs.assigned({PARTITION: 9}, MEMBER, 1) == {PARTITION: 0}
+        await jobs.stop_booking()
+        assert await jobs.assigned({PARTITION: 8}, MEMBER, 2) == {PARTITION: 8}
+        await jobs.stop_booking()
+        assert await runner(world, earliest=30).assigned({PARTITION: 9}, MEMBER, 1) == {PARTITION: 30}
+
+    asyncio.run(asyncio.wait_for(test(), 20))
+
+
+def test_an_assignment_waits_for_the_store() -> None:
+    """ClickHouse is away while the group rebalances: the worker asks again until it knows where to start, and is not
+    ready before."""
+    world = Blocks(committed=9, failures={"last_block": [StoreUnavailableError("away"), StoreUnavailableError("away")]})
+    world.rows.append(Block(SourcePartition(TOPIC, "topic-id", 3), 5, 8, NOW, VERSIONS))
+
+    async def test() -> None:
+        jobs = runner(world)
+        waiting = asyncio.create_task(cast(Any, jobs.assigned({PARTITION: 9}, MEMBER, 1)))
+        await reach(lambda: len(world.failures["last_block"]) == 1)
+        assert not jobs.joined
+        assert await waiting == {PARTITION: 5}
+        assert jobs.joined
+        await jobs.stop_booking()
+
+    asyncio.run(asyncio.wait_for(test(), 20))
+
+
+@pytest.mark.parametrize("change", [{"consumer_generation_id": MEMBER.generation + 1}, {"should_stop": True}])
+def test_an_assignment_that_is_over_is_given_up(change: dict[str, Any]) -> None:
+    """The group moves on, or the worker stops, while the store is away: nothing is booked under the old assignment."""
+    world = Blocks(committed=9, failures={"last_block": [StoreUnavailableError("away")] * 100})
+
+    async def test() -> None:
+        jobs = runner(world)
+        waiting = asyncio.create_task(cast(Any, jobs.assigned({PARTITION: 9}, MEMBER, 1)))
+        await reach(lambda: len(world.failures["last_block"]) < 100)
+        vars(jobs._app).update(change)
+        assert await waiting == {}
+        assert jobs.positions == {}
 
     asyncio.run(asyncio.wait_for(test(), 20))
 

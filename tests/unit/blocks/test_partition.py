@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given, settings
@@ -12,6 +12,7 @@ from stream_jobs.blocks import partition
 from stream_jobs.blocks.model import Block, Versions
 from stream_jobs.blocks.partition import BookerLimits
 from stream_jobs.errors import BrokerUnavailableError, CrashError, LostPartitionError, StoreUnavailableError
+from stream_jobs.store.deadline import LateInsertError
 from tests.unit.blocks.build import SOURCE, World, end, reach, records
 
 
@@ -110,6 +111,48 @@ def test_a_refused_commit_books_nothing_and_ends_the_booker() -> None:
     run(test)
     assert world.names() == ["process", "row"]
     assert world.committed == 0
+
+
+def test_an_insert_that_was_too_late_is_tried_again_only_by_who_still_owns_the_partition() -> None:
+    """The store refuses by its own clock; the broker says by the same commit again whether the block is still ours."""
+    world = World(now=datetime(2026, 11, 20, tzinfo=UTC))
+
+    def sleep_after_the_first_commit(step: str) -> None:
+        if step == "commit" and len(world.names()) == 2:
+            world.now += timedelta(hours=1)
+
+    world.on_step = sleep_after_the_first_commit
+
+    async def test() -> None:
+        booker = world.booker()
+        task = asyncio.create_task(booker.run())
+        await booker.offer(records(0, 5))
+        await reach(lambda: bool(world.booked))
+        await end(booker, task)
+
+    run(test)
+    assert world.names() == ["process", "row", "commit", "commit", "insert"]
+    assert world.inserted == {(0, 4): [0, 1, 2, 3, 4]}
+
+
+def test_a_zombie_that_wakes_after_the_deadline_inserts_nothing() -> None:
+    """It slept between its commit and its insert, and somebody else owns the partition now."""
+    world = World(failures={"insert": [LateInsertError("late")]})
+
+    def lose(step: str) -> None:
+        if step == "commit" and "commit" in world.names():
+            raise LostPartitionError("t", 0, 5)
+
+    world.on_step = lose
+
+    async def test() -> None:
+        booker = world.booker()
+        task = asyncio.create_task(booker.run())
+        await booker.offer(records(0, 5))
+        await asyncio.wait_for(task, 5)
+
+    run(test)
+    assert world.inserted == {}
 
 
 def test_a_lost_partition_does_not_hold_up_who_waits_for_room() -> None:
@@ -228,7 +271,7 @@ def test_redo_books_the_identical_range_and_then_goes_on() -> None:
 
     run(test)
     assert world.steps == [
-        *[("process", 0, 6), ("insert", 0, 6)],
+        *[("process", 0, 6), ("commit", 7, 7), ("insert", 0, 6)],
         *[("process", 7, 9), ("row", 7, 9), ("commit", 10, 10), ("insert", 7, 9)],
     ]
     assert world.inserted == {(0, 6): list(range(7)), (7, 9): [7, 8, 9]}

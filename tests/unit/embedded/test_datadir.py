@@ -11,7 +11,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from stream_jobs.embedded.datadir import MIN_FREE_BYTES, DataDir
+from stream_jobs.embedded.datadir import MIN_FREE_BYTES, DataDir, write_whole
 from stream_jobs.errors import ConfigError
 from tests import unprivileged
 
@@ -98,3 +98,21 @@ def test_a_folder_of_another_layout_is_left_alone(tmp_path: Path, marker: bytes)
     with pytest.raises(ConfigError, match="has layout"):
         DataDir(tmp_path).open()
     assert (tmp_path / "layout").read_bytes() == marker
+
+
+def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Killed in the middle, it leaves what was there before; what it left of its own is no obstacle the next time."""
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    path = tmp_path / "credentials"
+    monkeypatch.setattr(os, "fsync", killed)
+    with pytest.raises(KeyboardInterrupt):
+        write_whole(path, "secret", 0o600)
+    assert not path.exists()
+    monkeypatch.undo()
+    write_whole(path, "secret", 0o600)
+    assert path.read_text() == "secret"
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert list(tmp_path.iterdir()) == [path]

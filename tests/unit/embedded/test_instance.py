@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ from stream_jobs.embedded.instance import (
     running_instances,
     unregister,
 )
+from stream_jobs.embedded.leftovers import ProcessId
 from stream_jobs.errors import ConfigError
 
 
@@ -71,6 +73,18 @@ def test_what_a_dead_process_left_does_not_count(tmp_path: Path) -> None:
     assert read_instance(tmp_path / "a") is None
     assert list(running_instances()) == []
     assert not (registry_dir() / str(gone.pid)).exists()
+
+
+def test_a_process_that_got_the_number_of_a_dead_instance_is_not_one(tmp_path: Path, other: int) -> None:
+    """After a reboot process ids are given out again: the file names the beginning of its process too."""
+    process = ProcessId.of(other)
+    assert process is not None
+    found = instance(tmp_path / "a", other)
+    register(replace(found, began=process.began))
+    assert read_instance(tmp_path / "a") is not None
+    register(replace(found, began=process.began - 1))
+    assert read_instance(tmp_path / "a") is None
+    assert list(running_instances()) == []
 
 
 def test_a_process_nobody_has_waited_for_is_dead(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from stream_jobs.embedded.ports import LOOPBACK, claim_port, free_port
+from stream_jobs.embedded.ports import LOOPBACK, claim_port, free_port, lasting_port
 from stream_jobs.errors import ConfigError
 from tests import unprivileged
 
@@ -49,3 +49,13 @@ def test_a_privileged_port_needs_permissions() -> None:
     """Below 1024, unless the system allows it to everybody."""
     done = unprivileged.python("from stream_jobs.embedded.ports import claim_port; claim_port(1, '--http-port')")
     assert "ConfigError: port 1 needs more permissions" in done.stderr
+
+
+def test_a_lasting_port_is_not_one_that_outgoing_connections_get() -> None:
+    """A client that tries to reach a server which is down must never be given the server's port as its own."""
+    ephemeral = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    for _ in range(20):
+        port = lasting_port()
+        assert 1024 < port < ephemeral
+        with socket.socket() as probe:
+            probe.bind((LOOPBACK, port))

@@ -1,0 +1,152 @@
+"""The gate in front of the broker: who gets through, to which broker, and how much."""
+
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import closing, suppress
+
+import pytest
+
+from stream_jobs.embedded.gate import Gate
+from stream_jobs.embedded.ports import free_port
+from tests.integration.pipeline import until
+
+OWN = "ours"
+
+
+class Backend:
+    """Answers everything with its own name, and counts the bytes it gets."""
+
+    def __init__(self, name: bytes) -> None:
+        self._name = name
+        self._server = socket.create_server(("127.0.0.1", 0))
+        self.port = self._server.getsockname()[1]
+        self.received = 0
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                connection, _ = self._server.accept()
+            except OSError:
+                return
+            threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
+
+    def _serve(self, connection: socket.socket) -> None:
+        with connection:
+            try:
+                while data := connection.recv(65536):
+                    self.received += len(data)
+                    connection.sendall(self._name)
+            except OSError:
+                return
+
+    def close(self) -> None:
+        with suppress(OSError):  # closed already
+            self._server.shutdown(socket.SHUT_RDWR)
+        self._server.close()
+
+
+@pytest.fixture
+def backends() -> Iterator[tuple[Backend, Backend]]:
+    first, second = Backend(b"1"), Backend(b"2")
+    yield first, second
+    first.close()
+    second.close()
+
+
+@pytest.fixture
+def gate(backends: tuple[Backend, Backend]) -> Iterator[Gate]:
+    gate = Gate(free_port(), backends[0].port, OWN)
+    gate.start()
+    yield gate
+    gate.stop()
+    gate.stop()
+
+
+def connect(gate: Gate) -> socket.socket:
+    return socket.create_connection(("127.0.0.1", gate.port), timeout=10)
+
+
+def request(client_id: str) -> bytes:
+    """The beginning of a Kafka request, as far as the gate reads it."""
+    name = client_id.encode()
+    return (20).to_bytes(4, "big") + b"\0\x12\0\3\0\0\0\1" + len(name).to_bytes(2, "big") + name
+
+
+def ask(connection: socket.socket, data: bytes) -> bytes:
+    """Who answers; empty when the connection is closed."""
+    try:
+        connection.sendall(data)
+        return connection.recv(1)
+    except OSError:
+        return b""
+
+
+def test_a_held_gate_lets_only_ourselves_through(gate: Gate) -> None:
+    """It starts held; a release lets everybody in; holding again closes strangers' connections and no others."""
+    with closing(connect(gate)) as stranger, closing(connect(gate)) as own:
+        assert ask(own, request(OWN)) == b"1"
+        assert ask(stranger, request("service")) == b""
+        gate.release()
+        with closing(connect(gate)) as other, closing(connect(gate)) as nameless:
+            assert ask(other, request("service")) == b"1"
+            assert ask(nameless, (8).to_bytes(4, "big") + b"\0\x12\0\3\0\0\0\1\xff\xff") == b"1"
+            gate.hold()
+            assert ask(other, b"more") == b""
+            assert ask(nameless, b"more") == b""
+        assert ask(own, b"more") == b"1"
+
+
+def test_strangers_and_our_own_are_led_apart(gate: Gate, backends: tuple[Backend, Backend]) -> None:
+    """While one broker takes over, strangers meet the new one and the jobs still the old one; then the jobs follow.
+    A connection never changes its broker: it is cut."""
+    gate.release()
+    with closing(connect(gate)) as stranger, closing(connect(gate)) as own:
+        assert ask(stranger, request("service")) + ask(own, request(OWN)) == b"11"
+        gate.lead_own("admin-of-the-next", backends[1].port)
+        with closing(connect(gate)) as admin:
+            assert ask(admin, request("admin-of-the-next")) == b"2"
+        gate.lead_strangers(backends[1].port)
+        assert ask(stranger, b"more") == b""
+        assert ask(own, b"more") == b"1"
+        with closing(connect(gate)) as again:
+            assert ask(again, request("service")) == b"2"
+            gate.lead_own(OWN, backends[1].port)
+            assert ask(own, b"more") == b""
+            with closing(connect(gate)) as own_again:
+                assert ask(own_again, request(OWN)) == b"2"
+            assert ask(again, b"more") == b"2"
+
+
+def test_the_gate_closes_by_itself_when_a_broker_has_taken_its_bytes(
+    gate: Gate, backends: tuple[Backend, Backend]
+) -> None:
+    """Between two looks at a broker's memory it cannot be overrun: past the limit strangers are cut off, ourselves
+    not, until there is another broker."""
+    gate.release()
+    gate.lead_strangers(backends[0].port, limit_bytes=1_000_000)
+    with closing(connect(gate)) as stranger, closing(connect(gate)) as own:
+        assert ask(stranger, request("service")) + ask(own, request(OWN)) == b"11"
+        with pytest.raises(OSError, match=r"reset|pipe|closed"):
+            stranger.sendall(b"x" * 100_000_000)
+        assert gate.full
+        assert backends[0].received < 3_000_000  # the limit, and what was in the kernel's buffers
+        with closing(connect(gate)) as other:
+            assert ask(other, request("service")) == b""
+        assert ask(own, b"more") == b"1"
+        gate.lead_strangers(backends[1].port, limit_bytes=1_000_000)
+        assert not gate.full
+        with closing(connect(gate)) as other:
+            assert ask(other, request("service")) == b"2"
+
+
+def test_a_broker_that_is_away_closes_the_connection(gate: Gate, backends: tuple[Backend, Backend]) -> None:
+    """The client sees a broker that is away and tries again; the gate goes on."""
+    gate.release()
+    backends[0].close()
+    with closing(connect(gate)) as stranger:
+        until(lambda: ask(stranger, request("service")) == b"", 10, "closed")
+    gate.lead_strangers(backends[1].port)
+    with closing(connect(gate)) as stranger:
+        assert ask(stranger, request("service")) == b"2"
