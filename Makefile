@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 UV := $(shell command -v uv 2>/dev/null || echo $(BIN)/uv)
 STAMP := $(VENV)/.installed
 
-.PHONY: help install demo test lint format bench wheel-check schemas clean
+.PHONY: help install demo test lint format bench chaos soak wheel-check schemas clean
 
 help: ## show this list
 	@echo "spendstream: what every AI request costs, and who for. Start with: make demo"
@@ -43,7 +43,13 @@ format: $(STAMP) ## format the code and fix what can be fixed
 	@$(BIN)/ruff format .
 
 bench: $(STAMP) ## the benchmarks (minutes); results also go to bench-results/
-	@$(BIN)/python -m tests.benchmarks
+	@$(BIN)/python -m tests.benchmarks $(ARGS)
+
+chaos: $(STAMP) ## kill, stop, cut off and fill up everything at random instants; ARGS="--seed 7 --broker kafka --seeds 20"
+	@$(BIN)/python -m tests.chaos $(ARGS)
+
+soak: $(STAMP) ## an embedded instance under steady load: is its memory flat, its ledger exact? ARGS="--minutes 30 --rate 5000"
+	@$(BIN)/python -m tests.benchmarks.soak $(ARGS)
 
 schemas: $(STAMP) ## regenerate what is generated: JSON Schemas, the table of settings
 	@$(BIN)/python -m spendstream_schemas.jsonschema schemas/json

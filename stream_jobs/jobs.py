@@ -4,4 +4,5 @@ from typing import Final
 
 METERING: Final = "metering"
 OUTCOMES: Final = "outcomes"
-JOBS: Final = (METERING, OUTCOMES)
+RECONCILIATION: Final = "reconciliation"
+JOBS: Final = (METERING, OUTCOMES, RECONCILIATION)

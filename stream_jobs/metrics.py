@@ -20,6 +20,33 @@ BLOCK_AGE: Final = Histogram(
     ["job"],
     buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
 )
+BROKER_RECORDS: Final = Gauge("spendstream_embedded_broker_records", "Records in the embedded broker that fills")
+BROKER_BYTES: Final = Gauge("spendstream_embedded_broker_bytes", "Resident memory of the embedded broker that fills")
+BROKER_TURNS: Final = Counter("spendstream_embedded_broker_turns", "Full brokers replaced by an empty one")
+GATE_HELD: Final = Gauge(
+    "spendstream_embedded_producers_held", "1 while producers are held out because the broker's bound is reached"
+)
+CONSERVATION: Final = Gauge(
+    "spendstream_conservation_records",
+    "Records of the current hour and the one before, by what became of them; difference must be 0",
+    ["topic", "partition", "fate"],
+)
+CONSERVATION_NAMED: Final = Gauge(
+    "spendstream_conservation_named",
+    "Records that the accounts name: lost, doubled (alert on rows_missing, rows_extra, receipt_missing, gap, overlap, "
+    "unbalanced, expired_unread, skipped, log_lost, abandoned) or explained",
+    ["topic", "partition", "name"],
+)
+CONSERVATION_CHECKED: Final = Gauge(
+    "spendstream_conservation_checked_timestamp_seconds", "When conservation was last checked", ["against"]
+)
+RECONCILED: Final = Counter("spendstream_reconciled_events", "Events put right by reconciliation", ["cause"])
+RECONCILIATION_RUNS: Final = Counter(
+    "spendstream_reconciliation_runs", "Runs of the timer: done, skipped (another worker's turn) or failed", ["result"]
+)
+RECONCILIATION_SEEN: Final = Gauge(
+    "spendstream_reconciliation_timestamp_seconds", "When this process last reconciled the ledger"
+)
 
 
 class BlockMetrics:

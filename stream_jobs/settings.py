@@ -14,7 +14,11 @@ from typing import Annotated, Any, Final, Literal, Self
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from stream_jobs.embedded.settings import ENV_PREFIX as EMBEDDED_PREFIX
+from stream_jobs.embedded.settings import EmbeddedSettings
 from stream_jobs.errors import ConfigError
+from stream_jobs.reconciliation.settings import ENV_PREFIX as RECONCILIATION_PREFIX
+from stream_jobs.reconciliation.settings import ReconciliationSettings
 from stream_jobs.store.retention import ENV_PREFIX as RETENTION_PREFIX
 from stream_jobs.store.retention import RetentionSettings, load_retention_settings
 from stream_jobs.store.settings import ENV_PREFIX as CLICKHOUSE_PREFIX
@@ -137,8 +141,8 @@ class PipelineSettings(BaseSettings):
     ] = 5_000
     max_queued_records: Annotated[
         int,
-        Field(ge=1, le=10_000_000, description="Records of one partition that wait in memory before it is paused."),
-    ] = 20_000
+        Field(ge=1, le=10_000_000, description="Records that wait in a worker's memory before it stops reading."),
+    ] = 60_000
     future_tolerance_s: Annotated[
         float,
         Field(ge=0, le=86_400, allow_inf_nan=False, description="How far ahead of our clock an event may claim to be."),
@@ -180,6 +184,8 @@ class Settings:
     clickhouse: ClickHouseSettings
     pipeline: PipelineSettings
     retention: RetentionSettings
+    reconciliation: ReconciliationSettings
+    embedded: EmbeddedSettings
 
 
 GROUPS: Final[Mapping[str, tuple[str, type[BaseSettings]]]] = {
@@ -187,6 +193,8 @@ GROUPS: Final[Mapping[str, tuple[str, type[BaseSettings]]]] = {
     "kafka": (KAFKA_PREFIX, KafkaSettings),
     "clickhouse": (CLICKHOUSE_PREFIX, ClickHouseSettings),
     "retention": (RETENTION_PREFIX, RetentionSettings),
+    "reconciliation": (RECONCILIATION_PREFIX, ReconciliationSettings),
+    "embedded": (EMBEDDED_PREFIX, EmbeddedSettings),
 }
 
 
@@ -209,6 +217,20 @@ def load_kafka_settings(**arguments: Any) -> KafkaSettings:
     """Kafka's settings from environment and arguments; arguments win. Raises ConfigError like `load_group`."""
     settings = load_group("kafka", **arguments)
     assert isinstance(settings, KafkaSettings)
+    return settings
+
+
+def load_embedded_settings() -> EmbeddedSettings:
+    """From the environment. Raises ConfigError like `load_group`."""
+    settings = load_group("embedded")
+    assert isinstance(settings, EmbeddedSettings)
+    return settings
+
+
+def load_reconciliation_settings() -> ReconciliationSettings:
+    """From the environment. Raises ConfigError like `load_group`."""
+    settings = load_group("reconciliation")
+    assert isinstance(settings, ReconciliationSettings)
     return settings
 
 

@@ -2,12 +2,11 @@
 
 import asyncio
 import contextlib
-import json
 import logging
 import signal
 import tempfile
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
@@ -16,20 +15,22 @@ import faust
 from stream_jobs.attribution.rules import AttributionRules
 from stream_jobs.blocks.job import BlockJob, BlockJobRunner, build_app
 from stream_jobs.blocks.partition import BookerLimits
-from stream_jobs.blocks.side_tables import arrow_table
 from stream_jobs.blocks.store import ClickHouseBlocks
 from stream_jobs.errors import ConfigError
 from stream_jobs.health import HealthServer, NotReady
-from stream_jobs.jobs import JOBS, METERING, OUTCOMES
+from stream_jobs.jobs import JOBS, METERING, OUTCOMES, RECONCILIATION
 from stream_jobs.kafka import broker_urls, faust_credentials, topic_start
 from stream_jobs.metering.ledger import ClickHouseLedger
 from stream_jobs.metering.process import Metering
 from stream_jobs.metrics import BlockMetrics
 from stream_jobs.outcomes.process import ClickHouseOutcomes, Outcomes
 from stream_jobs.pricing.book import PriceBook
+from stream_jobs.reconciliation.timer import ReconciliationTimer
+from stream_jobs.repricing.run import Versions
+from stream_jobs.repricing.versions import record_versions
+from stream_jobs.repricing.watch import Watch
 from stream_jobs.settings import Settings
 from stream_jobs.store.client import StoreClient
-from stream_jobs.store.tables import insert
 from stream_jobs.topics import USAGE_EVENTS, USAGE_OUTCOMES
 
 log = logging.getLogger(__name__)
@@ -50,15 +51,22 @@ class JobsWorker:
         self._scratch = tempfile.TemporaryDirectory(prefix="spendstream-worker-")
         tolerance = timedelta(seconds=settings.pipeline.future_tolerance_s)
         steps: dict[str, BlockJob] = {}
+        self._watch: Watch | None = None
         if METERING in jobs:
             book = PriceBook.load(config_dir)
             rules = AttributionRules.load(config_dir)
-            self._record_versions(book, rules)
+            record_versions(self._store, book, rules, config_dir)
+            self._watch = Watch(lambda: StoreClient(settings.clickhouse), Versions(book, rules))
             metering = Metering(book, rules, ClickHouseLedger(self._store), tolerance)
             steps[METERING] = _job(METERING, USAGE_EVENTS, metering)
         if OUTCOMES in jobs:
             outcomes = Outcomes(ClickHouseOutcomes(self._store), tolerance)
             steps[OUTCOMES] = _job(OUTCOMES, USAGE_OUTCOMES, outcomes)
+        self._reconciliation: ReconciliationTimer | None = None
+        if RECONCILIATION in jobs:
+            self._reconciliation = ReconciliationTimer(
+                lambda: StoreClient(settings.clickhouse), settings.reconciliation, settings.kafka
+            )
         self._jobs = list(steps.values())
         self._runners: list[BlockJobRunner] = []
 
@@ -79,23 +87,9 @@ class JobsWorker:
             limits=BookerLimits(pipeline.max_block_rows, pipeline.max_queued_records),
         )
 
-    def _record_versions(self, book: PriceBook, rules: AttributionRules) -> None:
-        """What a ledger row's version stands for can be looked up for as long as the row exists."""
-        for table, version, description, content in (
-            ("price_book_versions", book.version, book.describe(), book.describe()),
-            ("attribution_versions", rules.version, rules.describe(), rules.content()),
-        ):
-            row = {
-                "version": version,
-                "loaded_at": datetime.now(UTC),
-                "description": json.dumps(description, sort_keys=True),
-                "content": content if isinstance(content, str) else json.dumps(content, sort_keys=True),
-            }
-            insert(self._store.client, table, arrow_table(table, [row]), f"version:{version}")
-
     def not_ready(self) -> NotReady:
         waiting = [runner.name for runner in self._runners if not runner.joined]
-        if waiting or not self._runners:
+        if waiting or (self._jobs and not self._runners):
             return f"not in the consumer group yet: {', '.join(waiting) or 'any job'}"
         return None
 
@@ -103,7 +97,14 @@ class JobsWorker:
         """Blocks until SIGTERM or SIGINT. Returns the exit code: 0 stopped, 1 a job crashed."""
         with HealthServer(health_port, self.not_ready, host=self._settings.pipeline.http_host) as health:
             log.info("health and metrics on %s", health.url)
-            return asyncio.run(self._run())
+            timers = [timer for timer in (self._watch, self._reconciliation) if timer]
+            for timer in timers:
+                timer.start()
+            try:
+                return asyncio.run(self._run())
+            finally:
+                for timer in timers:
+                    timer.stop()
 
     async def _run(self) -> int:
         # The apps run in our own loop, not under Faust's Worker: that one starts them one after the other, each

@@ -1,13 +1,13 @@
 -- The most expensive requests (calls of models) or other usage (GPU jobs, storage, ...), each as the sum of its entries. 
--- Candidates are the largest charges: what a correction took back since then drops out of the order, so more
--- candidates are taken than rows are shown.
+-- Candidates are the largest charges (or what a correction booked in their stead): what a correction took back since
+-- drops out of the order, so more candidates are taken than rows are shown.
 SELECT
     entry.event_id AS event_id,
     any(entry.occurred_at) AS occurred_at,
     any(entry.source) AS source,
-    any(entry.team) AS team,
-    any(entry.feature) AS feature,
-    any(entry.user_id) AS user_id,
+    argMaxIf(entry.team, entry.booked_at, entry.events > 0) AS team,
+    argMaxIf(entry.feature, entry.booked_at, entry.events > 0) AS feature,
+    argMaxIf(entry.user_id, entry.booked_at, entry.events > 0) AS user_id,
     any(entry.provider) AS provider,
     any(multiIf(entry.model != '', entry.model, entry.sku != '', entry.sku, entry.price_model)) AS model,
     sum(ifNull(entry.input_tokens, 0)) AS input_tokens,
@@ -22,7 +22,7 @@ WHERE
         FROM ledger AS candidate
         WHERE
             candidate.occurred_at >= {start:DateTime('UTC')} AND candidate.occurred_at < {end:DateTime('UTC')}
-            AND candidate.entry_kind = 'charge' AND candidate.effective_cost > 0
+            AND candidate.events > 0 AND candidate.effective_cost > 0
             AND (candidate.kind = 'tokens') = {model_calls:Bool}
         ORDER BY candidate.effective_cost DESC
         LIMIT 500

@@ -1,16 +1,17 @@
 -- What each event costs today: the sum of its entries, adjustments and retractions included. Ask for the most expensive
--- with ORDER BY effective_cost DESC LIMIT n and a time range; costs are NULL while no entry has a price.
+-- with ORDER BY effective_cost DESC LIMIT n and a time range; costs are NULL while no entry has a price. The tags are those
+-- of the last entry that counts the event: a re-attribution moves it.
 CREATE OR REPLACE VIEW request_cost AS
 SELECT
     event_id,
     min(ledger.occurred_at) AS occurred_at,
     any(ledger.provider) AS provider,
     any(if(ledger.model = '', ledger.response_model, ledger.model)) AS model,
-    any(ledger.project) AS project,
-    any(ledger.team) AS team,
-    any(ledger.feature) AS feature,
-    any(ledger.customer) AS customer,
-    any(ledger.user_id) AS user_id,
+    argMaxIf(ledger.project, ledger.booked_at, ledger.events > 0) AS project,
+    argMaxIf(ledger.team, ledger.booked_at, ledger.events > 0) AS team,
+    argMaxIf(ledger.feature, ledger.booked_at, ledger.events > 0) AS feature,
+    argMaxIf(ledger.customer, ledger.booked_at, ledger.events > 0) AS customer,
+    argMaxIf(ledger.user_id, ledger.booked_at, ledger.events > 0) AS user_id,
     sum(ledger.effective_cost) AS effective_cost,
     sum(ledger.list_cost) AS list_cost,
     sum(ledger.input_tokens) AS input_tokens,

@@ -44,9 +44,8 @@ class Rate:
             return _new(PriceLine, line)
         terms = self.terms
         listed = _cost(terms.listed, quantity)
-        same = terms.contracted is terms.listed and terms.effective is terms.listed
-        contracted = listed if same else _cost(terms.contracted, quantity)
-        effective = listed if same else _cost(terms.effective, quantity)
+        contracted = listed if terms.contracted is terms.listed else _cost(terms.contracted, quantity)
+        effective = contracted if terms.effective is terms.contracted else _cost(terms.effective, quantity)
         return PriceLine(
             self.sku, meter, quantity, self.list_unit_price, self.unit_price, listed, contracted, effective
         )

@@ -1,11 +1,9 @@
-"""How long `emit` takes in the service's thread: p50, p99 and p99.9 in microseconds, broker up and broker away.
-
-Run: .venv/bin/python tests/benchmarks/bench_emit.py
-"""
+"""How long `emit` takes in the service's thread: p50, p99 and p99.9 in microseconds, broker up and broker away."""
 
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,9 +11,10 @@ from spendstream import ProducerConfig, UsageProducer
 from spendstream_schemas import Attribution, TokenUsage, UsageEvent, new_event_id
 from stream_jobs.embedded.broker import TansuBroker
 from stream_jobs.embedded.ports import free_port
+from tests.benchmarks.harness.options import parse, parser
+from tests.benchmarks.harness.results import NOT_JUDGED, Bounds, Figure, Report
 
-FLOOR_US = 20.0
-EVENTS = 20_000
+FLOOR_US, GOAL_US = 20.0, 5.0
 RATE = 5_000  # events per second
 
 
@@ -48,9 +47,26 @@ def measure(producer: UsageProducer, events: list[UsageEvent]) -> list[float]:
     return sorted(times)
 
 
-def main() -> int:
-    """Prints one line per situation; 1 when a p50 misses the floor."""
-    worst = 0.0
+def main(arguments: list[str] | None = None) -> int:
+    """1 when a p50 misses the floor; durable emits, which wait for the disk, have none."""
+    args = parse(parser(__doc__, seconds=2, rounds=3), arguments, quick_seconds=0.2)
+    count = int(args.seconds * RATE)
+    report = Report("emit")
+    found: dict[tuple[str, str], list[float]] = {}
+    for _ in range(args.rounds):
+        for name, times in rounds(count):
+            for label, q in (("p50", 0.5), ("p99", 0.99), ("p99.9", 0.999)):
+                found.setdefault((name, label), []).append(times[int(len(times) * q)])
+    for (name, label), values in found.items():
+        judged = label == "p50" and "durable" not in name and not args.quick
+        bounds: Bounds = (FLOOR_US, GOAL_US) if judged else NOT_JUDGED
+        report.figures.append(Figure(f"emit, {name}: {label}", "us", values, *bounds, lower_is_better=True))
+    report.details = {"events_per_round": count, "events_per_s": RATE}
+    return report.finish()
+
+
+def rounds(count: int) -> Iterator[tuple[str, list[float]]]:
+    """The sorted times of each situation, in turn."""
     with tempfile.TemporaryDirectory() as folder:
         broker = TansuBroker(free_port(), Path(folder) / "broker")
         broker.start()
@@ -65,13 +81,9 @@ def main() -> int:
                 if name == "broker away":
                     broker.stop()
                 with UsageProducer(config) as producer:
-                    times = measure(producer, [_event() for _ in range(EVENTS)])
-                p50, p99, p999 = (times[int(len(times) * q)] for q in (0.5, 0.99, 0.999))
-                print(f"{name:20} p50 {p50:7.2f} us   p99 {p99:7.2f} us   p99.9 {p999:7.2f} us   ({EVENTS} events)")
-                worst = max(worst, p50 if not durable else 0.0)
+                    yield name, measure(producer, [_event() for _ in range(count)])
         finally:
             broker.stop()
-    return int(worst > FLOOR_US)
 
 
 if __name__ == "__main__":

@@ -55,8 +55,9 @@ def usage_event(event_id: str | None, **changes: Any) -> dict[str, Any]:
 class Pipeline:
     """`spendstream up` in a process of its own."""
 
-    def __init__(self, data_dir: Path, kafka_port: int = 0) -> None:
+    def __init__(self, data_dir: Path, kafka_port: int = 0, broker: str | None = None) -> None:
         self.data_dir = data_dir
+        self._broker = ["--broker", broker] if broker else []
         self._kafka_port = kafka_port
         self._process: subprocess.Popen[str] | None = None
         self.environment: Mapping[str, str] = {
@@ -65,7 +66,7 @@ class Pipeline:
 
     def start(self) -> None:
         self._process = subprocess.Popen(
-            [*COMMAND, "up", "--data-dir", str(self.data_dir), *self._ports()],
+            [*COMMAND, "up", "--data-dir", str(self.data_dir), *self._ports(), *self._broker],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

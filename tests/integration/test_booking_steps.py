@@ -90,6 +90,7 @@ class Steps:
                 assert worker.exit_code == -9, worker.text()
                 self.world.evict(worker)  # so that nobody waits for its session to end
                 self.world.workers.remove(worker)
+                self.world.gone.append(worker)
                 return worker
         return None
 
@@ -124,12 +125,12 @@ def test_a_worker_without_a_partition_is_ready_too(fresh: Steps) -> None:
 
 def test_a_worker_killed_between_any_two_steps_loses_and_doubles_nothing(fresh: Steps) -> None:
     """At each step in turn the owner dies for good; the one that stands by books the rest, and nothing twice."""
-    workers = [fresh.world.start_worker(), fresh.world.start_worker()]
-    wait_for(lambda: all(worker.ready for worker in workers), TIMEOUT_S, "two workers")
+    fresh.world.start_worker()
     for step in STEPS:
+        fresh.world.start_worker()
+        wait_for(lambda: all(worker.ready for worker in fresh.world.workers), TIMEOUT_S, "an owner and an heir")
         heirs = list(fresh.world.workers)
         dead = fresh.die_at(step)
-        fresh.world.start_worker()
         fresh.wait_booked()
         assert fresh.wrong() == [], step
         redone = sum(worker.count("redid block") for worker in heirs if worker is not dead)

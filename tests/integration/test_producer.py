@@ -10,7 +10,7 @@ import pytest
 from spendstream import OUTCOME_TOPIC, USAGE_TOPIC, Delivery, RawMessage, UsageProducer
 from spendstream_schemas import OutcomeEvent, parse_outcome_event, parse_usage_event
 from stream_jobs.embedded.broker import TansuBroker
-from tests.unit.producers.support import PARTITIONS, config, create_topics, event, read_topic, wait_for
+from tests.unit.producers.support import PARTITIONS, config, create_topics, event, ids_on, read_topic, wait_for
 
 LZ4 = 3
 
@@ -197,3 +197,22 @@ def test_restarts_under_traffic_lose_nothing(broker: TansuBroker, tmp_path: Path
         assert producer.flush(30) == 0
         assert producer.stats().dropped == {}
     assert delivered == set(emitted)
+
+
+def test_a_topic_with_nothing_to_send_holds_nobody_up_after_an_outage(broker: TansuBroker, tmp_path: Path) -> None:
+    """After a new client only a delivery proves that a topic takes messages. One that has none to deliver must not
+    keep `emit_wait` waiting for the other topic, which it once did for ever."""
+    create_topics(broker.address)
+    outcome = RawMessage(OUTCOME_TOPIC, b"o-1", b"{}")
+    with UsageProducer(config(broker.address, tmp_path)) as producer:
+        assert producer.emit_wait(outcome)
+        assert producer.emit_wait(event("before"))
+        assert producer.flush(20) == 0
+        restarts = producer.client_restarts
+        broker.stop()
+        wait_for(lambda: producer.client_restarts > restarts, "the producer has noticed")
+        broker.start()
+        create_topics(broker.address)
+        assert all(producer.emit_wait(event(f"after-{number}"), timeout_s=20) for number in range(100))
+        assert producer.flush(20) == 0
+    assert len(ids_on(broker.address)) == 100

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from stream_jobs.replay.fates import FateCounts, StoreFates
-from stream_jobs.replay.ranges import SentRanges
+from stream_jobs.replay.ranges import ERA, SentRanges
 from stream_jobs.replay.waiting import wait_for_fates
 from stream_jobs.store.client import StoreClient
 from tests.store_server import StoreProcess
@@ -76,6 +76,20 @@ def test_receipts_say_how_far_booking_is(reader: StoreClient) -> None:
     """Of this incarnation of the topic only."""
     assert StoreFates(reader, "new").finished_to(TOPIC) == {0: 1000}
     assert StoreFates(reader, "none").finished_to(TOPIC) == {}
+
+
+def test_what_was_sent_to_a_topic_that_was_made_anew_in_between_is_found(reader: StoreClient) -> None:
+    """The same offsets before and after: each is looked up under the id the topic had then."""
+    sent = SentRanges(TOPIC, {0: ((0, 999),), ERA: ((0, 999),), 2 * ERA + 1: ((0, 4),)})
+    fates = StoreFates(reader, "new", "old", "none")
+    assert fates.count(sent) == StoreFates(reader, "new").count(SentRanges(TOPIC, {0: ((0, 999),)})) + StoreFates(
+        reader, "old"
+    ).count(SentRanges(TOPIC, {0: ((0, 999),)}))
+    ends = fates.finished_to(TOPIC)
+    assert ends[0] == StoreFates(reader, "new").finished_to(TOPIC)[0]
+    assert {era: end for era, end in ends.items() if era >= ERA} == {
+        ERA + partition: end for partition, end in StoreFates(reader, "old").finished_to(TOPIC).items()
+    }
 
 
 def test_waiting_on_the_real_store(reader: StoreClient) -> None:

@@ -1,0 +1,127 @@
+"""`spendstream conservation`: what became of every record, per topic partition and hour."""
+
+import argparse
+import json
+import sys
+from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
+from itertools import groupby
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from stream_jobs.instants import parse_utc
+
+if TYPE_CHECKING:
+    from stream_jobs.conservation.accounts import Accounts
+    from stream_jobs.settings import KafkaSettings
+
+DEFAULT_SINCE: Final = timedelta(days=1)
+EXIT_DIFFERENCE: Final = 1
+_COLUMNS: Final = ("part", "hour", "received", "booked", "duplicate", "refused", "in flight", "diff")
+
+
+def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = subparsers.add_parser(
+        "conservation",
+        help="check that every record was booked, dropped as a duplicate or quarantined, per partition and hour",
+        description="Compares the receipts of finished blocks with the rows that are really there and with Kafka's "
+        "log: received = booked + duplicates + quarantined; a difference is 0 or has a name "
+        "(sql/views/conservation.sql explains them). Exit code 1 when something was lost, doubled or is not accounted "
+        "for. An hour is that in which a record's block was fixed; what still waits in Kafka is in the current one.",
+    )
+    parser.add_argument(
+        "--since",
+        metavar="TIMESTAMP",
+        help="from this hour on (ISO 8601; UTC unless it says otherwise; default: a day)",
+    )
+    parser.add_argument("--topic", help="only this topic")
+    parser.add_argument("--json", action="store_true", help="one JSON object")
+    parser.add_argument("--url", help="ClickHouse (default: the running instance's)")
+    parser.add_argument("--bootstrap", metavar="HOST:PORT", help="Kafka (default: the running instance's)")
+    parser.add_argument("--data-dir", type=Path, help="the instance's data folder (default: the one that runs)")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    from stream_jobs.conservation.check import check
+    from stream_jobs.embedded.instance import find_clickhouse
+    from stream_jobs.errors import ConfigError
+    from stream_jobs.store.client import StoreClient
+    from stream_jobs.topics import EVENT_TOPICS
+
+    since = datetime.now(UTC) - DEFAULT_SINCE
+    if args.since:
+        try:
+            since = parse_utc(args.since)
+        except ValueError:
+            raise ConfigError(f"--since {args.since!r} is not a timestamp like 2026-01-31T08:00") from None
+    if args.topic and args.topic not in EVENT_TOPICS:
+        raise ConfigError(f"--topic {args.topic!r} is not booked; there are {', '.join(EVENT_TOPICS)}")
+    with StoreClient(find_clickhouse(args.url, args.data_dir, args.bootstrap)) as store:
+        accounts = check(store, since, kafka=_kafka(args), topic=args.topic)
+    if args.json:
+        sys.stdout.write(json.dumps(_facts(accounts)) + "\n")
+    else:
+        _print(accounts)
+    return 0 if accounts.closes else EXIT_DIFFERENCE
+
+
+def _kafka(args: argparse.Namespace) -> "KafkaSettings | None":
+    """None when nothing says where Kafka is: the store's part of the check needs none."""
+    from stream_jobs.embedded.instance import find_kafka
+    from stream_jobs.errors import ConfigError
+
+    try:
+        return find_kafka(args.bootstrap, args.data_dir)
+    except ConfigError:
+        if args.bootstrap or args.data_dir:
+            raise
+        return None
+
+
+def _facts(accounts: "Accounts") -> dict[str, object]:
+    return {
+        "ok": accounts.closes,
+        "since": accounts.since.isoformat(),
+        "kafka_error": accounts.kafka_error,
+        "totals": accounts.totals(),
+        "hours": [
+            asdict(hour) | {"hour": hour.hour.isoformat(), "names": hour.names, "ok": hour.closes}
+            for hour in accounts.hours
+        ],
+    }
+
+
+def _print(accounts: "Accounts") -> None:
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    console = Console()
+    console.print(f"records since {accounts.since:%Y-%m-%d %H:%M} UTC")
+    remarks = []
+    for (topic, topic_id), hours in groupby(accounts.hours, lambda hour: (hour.topic, hour.topic_id)):
+        table = Table(title=escape(f"{topic or '?'} (id {topic_id})"), title_justify="left", box=None)
+        for column in _COLUMNS:
+            table.add_column(column, justify="left" if column == "hour" else "right", no_wrap=True)
+        for hour in hours:
+            figures = (hour.received, hour.booked, hour.duplicates, hour.quarantined, hour.in_flight, hour.difference)
+            table.add_row(str(hour.partition), f"{hour.hour:%m-%d %H}:00", *(f"{figure:,}" for figure in figures))
+            if named := ", ".join(f"{name} {number:,}" for name, number in hour.names.items() if name != "in_flight"):
+                colour = "dim" if hour.closes else "red"
+                place = escape(f"{topic or '?'}[{hour.partition}] {hour.hour:%m-%d %H}:00")
+                remarks.append(f"[{colour}]{place}: {named}[/{colour}]")
+        console.print(table)
+    for remark in remarks:
+        console.print(remark, soft_wrap=True)
+    totals = accounts.totals()
+    console.print(
+        f"{totals['received']:,} received = {totals['booked']:,} booked + {totals['duplicates']:,} duplicates + "
+        f"{totals['quarantined']:,} quarantined; {totals['in_flight']:,} in flight; difference {totals['difference']:,}"
+    )
+    if accounts.kafka_error is not None:
+        console.print(
+            f"[yellow]Kafka could not be asked[/yellow] ({accounts.kafka_error}): records that nobody has taken from "
+            "it yet are not in here"
+        )
+    console.print("[green]closes[/green]" if accounts.closes else "[red]does not close[/red]")

@@ -1,0 +1,131 @@
+"""`spendstream reconcile --dry-run|--apply`: find what was counted twice and take it back."""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from stream_jobs.instants import parse_utc
+
+if TYPE_CHECKING:
+    from stream_jobs.reconciliation.findings import Finding
+    from stream_jobs.reconciliation.job import Outcome
+
+SHOWN: Final = 20
+EXIT_FOUND: Final = 1
+
+
+def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = subparsers.add_parser(
+        "reconcile",
+        help="find what was counted twice in the ledger, and take it back with retractions",
+        description="Finds events that were booked more than once, revisions that another one supersedes, and calls "
+        "that two sources reported (same provider and response_id), and posts retractions until each counts once. "
+        "The job 'reconciliation' does the same every minute. Exit code 1 when --dry-run finds something.",
+    )
+    mode = parser.add_mutually_exclusive_group(required=True)
+    mode.add_argument("--dry-run", action="store_true", help="show what would be posted; post nothing")
+    mode.add_argument("--apply", action="store_true", help="post it")
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument(
+        "--since",
+        metavar="TIMESTAMP",
+        help="look at what was booked since then (ISO 8601; UTC unless it says otherwise; default: since the last run)",
+    )
+    what.add_argument("--full", action="store_true", help="look at the whole ledger")
+    parser.add_argument("--json", action="store_true", help="one JSON object")
+    parser.add_argument("--url", help="ClickHouse (default: the running instance's)")
+    parser.add_argument("--data-dir", type=Path, help="the instance's data folder (default: the one that runs)")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    from stream_jobs.embedded.instance import find_clickhouse
+    from stream_jobs.errors import ConfigError
+    from stream_jobs.reconciliation.job import Reconciler
+    from stream_jobs.settings import load_reconciliation_settings
+    from stream_jobs.store.client import StoreClient
+
+    settings = load_reconciliation_settings()
+    shown: list[Finding] = []
+
+    def keep(item: "Finding") -> None:
+        if len(shown) < SHOWN:
+            shown.append(item)
+
+    with StoreClient(find_clickhouse(args.url, args.data_dir, writable=True)) as store:
+        reconciler = Reconciler(store, settings)
+        since = None
+        if args.full:
+            since = reconciler.beginning()
+        elif args.since:
+            try:
+                since = parse_utc(args.since)
+            except ValueError:
+                raise ConfigError(f"--since {args.since!r} is not a timestamp like 2026-01-31T08:00") from None
+        outcome = reconciler.dry_run(since, keep) if args.dry_run else reconciler.apply("command", since, keep)
+    if args.json:
+        sys.stdout.write(json.dumps(_facts(args, outcome, shown)) + "\n")
+    else:
+        _print(args, outcome, shown)
+    return EXIT_FOUND if args.dry_run and outcome.tally.findings else 0
+
+
+def _facts(args: argparse.Namespace, outcome: "Outcome", shown: "list[Finding]") -> dict[str, Any]:
+    tally = outcome.tally
+    return {
+        "applied": args.apply,
+        "since": outcome.since.isoformat(),
+        "examined": tally.examined,
+        "findings": tally.findings,
+        "causes": outcome.causes,
+        "entries": tally.entries,
+        "list_cost": str(tally.list_cost),
+        "effective_cost": str(tally.effective_cost),
+        "finished": outcome.finished,
+        "first": [
+            {
+                "event_id": item.event.event_id,
+                "cause": item.cause,
+                "source": item.event.kept["source"],
+                "provider": item.event.kept["provider"],
+                "response_id": item.event.kept["response_id"],
+                "kept_event_id": item.counts.event_id,
+                "kept_source": item.counts.source,
+                "events": item.events,
+                "list_cost": str(item.cost("list_cost")),
+                "effective_cost": str(item.cost("effective_cost")),
+            }
+            for item in shown
+        ],
+    }
+
+
+def _print(args: argparse.Namespace, outcome: "Outcome", shown: "list[Finding]") -> None:
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    console = Console()
+    tally = outcome.tally
+    if outcome.finished:
+        console.print(f"finished {outcome.finished} batches that an earlier run had begun")
+    console.print(f"{tally.examined:,} entries booked since {outcome.since:%Y-%m-%d %H:%M:%S} UTC looked at")
+    if not tally.findings:
+        console.print("every event counts once")
+        return
+    table = Table(title="first of them" if tally.findings > len(shown) else None, title_justify="left")
+    for column in ("event", "source", "cause", "counts instead", "events", "effective cost"):
+        table.add_column(column, overflow="fold", justify="right" if column in ("events", "effective cost") else "left")
+    for item in shown:
+        counts = f"{item.counts.event_id} of {item.counts.source}" if item.cause == "response_id" else ""
+        table.add_row(
+            *(escape(item.event.event_id), escape(item.event.kept["source"]), item.cause, escape(counts)),
+            *(f"{item.events:+d}", f"{item.cost('effective_cost'):+f}"),
+        )
+    console.print(table)
+    causes = ", ".join(f"{number:,} {cause}" for cause, number in sorted(outcome.causes.items()))
+    verb = "posted" if args.apply else "would be posted"
+    console.print(f"{tally.findings:,} events: {causes}")
+    console.print(f"{tally.entries:,} entries {verb}: {tally.effective_cost:+f} USD effective cost")

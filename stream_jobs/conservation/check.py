@@ -1,0 +1,127 @@
+"""The check: the store first, then the log."""
+
+from datetime import UTC, datetime
+from typing import Any, Final, cast
+
+from stream_jobs.conservation.accounts import (
+    Accounts,
+    HourAccount,
+    PartitionProgress,
+    TopicLog,
+    with_log,
+)
+from stream_jobs.conservation.log import held, topic_log
+from stream_jobs.errors import BrokerUnavailableError
+from stream_jobs.instants import as_utc
+from stream_jobs.kafka import LogEnds
+from stream_jobs.settings import KafkaSettings
+from stream_jobs.store.client import StoreClient
+from stream_jobs.topics import EVENT_TOPICS
+
+COLUMNS: Final = (
+    *("topic", "topic_id", "partition", "hour", "received", "booked", "duplicates", "quarantined", "in_flight"),
+    *("difference", "rows_missing", "rows_extra", "receipt_missing", "gap", "overlap", "unbalanced", "ttl_dropped"),
+    *("taken_back", "superseded", "no_record", "before_first"),
+)
+MAX_BLOCKS_PROBED: Final = 20
+_HOLES: Final = """
+SELECT topic_id, partition, max(ended) AS finished_to,
+    groupArrayIf((expected, first_offset), expected > 0 AND first_offset > expected)
+FROM
+(
+    SELECT topic_id, partition, first_offset, last_offset + 1 AS ended,
+        max(last_offset + 1) OVER
+        (
+            PARTITION BY topic_id, partition ORDER BY first_offset, last_offset
+            ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
+        ) AS expected
+    FROM block_receipts
+)
+GROUP BY topic_id, partition
+"""
+_SHORT_BLOCKS: Final = """
+SELECT first_offset, last_offset
+FROM block_receipts
+WHERE topic_id = {topic_id:String} AND partition = {partition:UInt32}
+    AND last_offset - first_offset + 1 > received AND last_offset >= {start:UInt64}
+ORDER BY completed_at DESC
+LIMIT {most:UInt32}
+"""
+_ROWS_OF: Final = " UNION ALL ".join(
+    f"SELECT offset FROM {table} WHERE topic_id = {{topic_id:String}} AND partition = {{partition:UInt32}} "
+    "AND offset BETWEEN {first:UInt64} AND {last:UInt64}"
+    for table in ("ledger", "outcomes", "duplicates", "quarantine")
+)
+
+
+def check(
+    store: StoreClient,
+    since: datetime,
+    *,
+    kafka: KafkaSettings | None,
+    topic: str | None = None,
+    log_ends: LogEnds | None = None,
+) -> Accounts:
+    """The accounts of every hour since `since`. A broker that does not answer is told, not raised; raises
+    StoreUnavailableError. `log_ends` may be kept between calls."""
+    since = since.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
+    accounts = Accounts(since, _hours(store, since, topic))
+    progress = _progress(store)
+    if kafka is None:
+        accounts.kafka_error = "no Kafka address is known"
+        return accounts
+    logs: list[TopicLog] = []
+    try:
+        ends = log_ends or LogEnds(kafka)
+        for name in EVENT_TOPICS if topic is None else (topic,):
+            log = topic_log(kafka, ends, name)
+            logs.append(log)
+            _probe(store, kafka, log, accounts.hours, progress)
+    except BrokerUnavailableError as error:
+        accounts.kafka_error = str(error)
+    accounts.hours = with_log(accounts.hours, logs, progress, datetime.now(UTC))
+    return accounts
+
+
+def _hours(store: StoreClient, since: datetime, topic: str | None) -> list[HourAccount]:
+    rows = store.rows(
+        f"SELECT {', '.join(COLUMNS)} FROM conservation WHERE hour >= {{since:DateTime('UTC')}}"
+        + (" AND topic = {topic:String}" if topic else "")
+        + " ORDER BY topic, topic_id, partition, hour",
+        {"since": since, "topic": topic or ""},
+    )
+    return [_account(dict(zip(COLUMNS, row, strict=True))) for row in rows]
+
+
+def _account(values: dict[str, Any]) -> HourAccount:
+    numbers = {name: int(value) for name, value in values.items() if name not in ("topic", "topic_id", "hour")}
+    return HourAccount(topic=values["topic"], topic_id=values["topic_id"], hour=as_utc(values["hour"]), **numbers)
+
+
+def _progress(store: StoreClient) -> dict[tuple[str, int], PartitionProgress]:
+    rows = cast(list[tuple[Any, ...]], store.rows(_HOLES))
+    return {
+        (str(topic_id), int(partition)): PartitionProgress(int(end), tuple((int(a), int(b)) for a, b in holes))
+        for topic_id, partition, end, holes in rows
+    }
+
+
+def _probe(
+    store: StoreClient,
+    kafka: KafkaSettings,
+    log: TopicLog,
+    hours: list[HourAccount],
+    progress: dict[tuple[str, int], PartitionProgress],
+) -> None:
+    """Offsets without a record are named so only if Kafka holds none there either: some of the latest are looked up."""
+    for partition in {hour.partition for hour in hours if hour.topic_id == log.topic_id and hour.no_record}:
+        where: dict[str, object] = {"topic_id": log.topic_id, "partition": partition}
+        start = log.partitions[partition].start
+        blocks = store.rows(_SHORT_BLOCKS, {**where, "start": start, "most": MAX_BLOCKS_PROBED})
+        empty: set[int] = set()
+        for first, last in cast(list[tuple[int, int]], blocks):
+            rows = store.rows(_ROWS_OF, {**where, "first": first, "last": last})
+            empty |= set(range(max(first, start), last + 1)) - {int(str(row[0])) for row in rows}
+        skipped = held(kafka, log.topic, partition, empty)
+        known = progress[log.topic_id, partition]
+        progress[log.topic_id, partition] = PartitionProgress(known.finished_to, known.holes, len(skipped))

@@ -1,0 +1,104 @@
+"""What Kafka knows: where the partitions begin and end, what the jobs committed, whether an offset holds a record."""
+
+import time
+from collections.abc import Collection
+from typing import Final
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+
+from stream_jobs.conservation.accounts import PartitionLog, TopicLog
+from stream_jobs.errors import BrokerUnavailableError
+from stream_jobs.jobs import METERING, OUTCOMES
+from stream_jobs.kafka import ADMIN_TIMEOUT_S, LogEnds, librdkafka_config, topic_start
+from stream_jobs.settings import KafkaSettings
+from stream_jobs.topics import USAGE_EVENTS, USAGE_OUTCOMES
+
+JOB_OF: Final = {USAGE_EVENTS: METERING, USAGE_OUTCOMES: OUTCOMES}
+MAX_PROBES: Final = 200
+"""Offsets that are looked up one by one."""
+_BEHIND_THE_LAST: Final = (
+    KafkaError._PARTITION_EOF,
+    KafkaError.OFFSET_OUT_OF_RANGE,
+    KafkaError._AUTO_OFFSET_RESET,
+)
+
+
+def topic_log(kafka: KafkaSettings, ends: LogEnds, topic: str) -> TopicLog:
+    """Raises BrokerUnavailableError."""
+    # The start first: retention may move it on, and it must not be found behind the end.
+    start = topic_start(kafka, topic)
+    topic_id, last = ends.of(topic)
+    if topic_id != start.topic_id:
+        raise BrokerUnavailableError(f"{topic} was made anew just now")
+    committed = _committed(kafka, topic, last.keys())
+    return TopicLog(
+        topic,
+        topic_id,
+        {
+            partition: PartitionLog(start.earliest[partition], end, committed[partition])
+            for partition, end in last.items()
+        },
+    )
+
+
+def _committed(kafka: KafkaSettings, topic: str, partitions: Collection[int]) -> dict[int, int | None]:
+    consumer = _consumer(kafka, f"spendstream-{JOB_OF.get(topic, 'tools')}")
+    try:
+        found = consumer.committed([TopicPartition(topic, number) for number in partitions], timeout=ADMIN_TIMEOUT_S)
+        return {item.partition: item.offset if item.offset >= 0 else None for item in found}
+    except KafkaException as error:
+        raise BrokerUnavailableError(f"cannot read what was committed of {topic}: {error.args[0].str()}") from error
+    finally:
+        consumer.close()
+
+
+def held(kafka: KafkaSettings, topic: str, partition: int, offsets: Collection[int]) -> set[int]:
+    """Which of these offsets hold a record. Raises BrokerUnavailableError."""
+    consumer = _consumer(kafka, "spendstream-tools")
+    found: set[int] = set()
+    try:
+        at = -1
+        for offset in sorted(offsets)[:MAX_PROBES]:
+            if offset < at:  # a record behind it was the next: there is none here
+                continue
+            consumer.assign([TopicPartition(topic, partition, offset)])
+            following = _next_record(consumer, f"{topic}[{partition}] at {offset}")
+            if following is None:
+                break
+            at = following
+            if at == offset:
+                found.add(offset)
+        return found
+    except KafkaException as error:
+        raise BrokerUnavailableError(f"cannot read {topic}[{partition}]: {error.args[0].str()}") from error
+    finally:
+        consumer.close()
+
+
+def _next_record(consumer: Consumer, place: str) -> int | None:
+    """The offset of the first record from where the consumer stands; None at the end and behind it."""
+    deadline = time.monotonic() + ADMIN_TIMEOUT_S
+    while time.monotonic() < deadline:
+        message = consumer.poll(0.1)
+        if message is None:
+            continue
+        error = message.error()
+        if error is None:
+            return message.offset()
+        if error.code() in _BEHIND_THE_LAST:
+            return None
+        raise KafkaException(error)
+    raise BrokerUnavailableError(f"cannot read {place}: no answer")
+
+
+def _consumer(kafka: KafkaSettings, group: str) -> Consumer:
+    """A consumer that neither joins its group nor commits."""
+    return Consumer(
+        {
+            **librdkafka_config(kafka),
+            "group.id": group,
+            "enable.auto.commit": False,
+            "enable.partition.eof": True,
+            "auto.offset.reset": "error",
+        }
+    )

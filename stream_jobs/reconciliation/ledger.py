@@ -1,0 +1,221 @@
+"""What reconciliation asks the ledger: which events are suspects, and what is booked of them."""
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, cast
+
+from stream_jobs.instants import as_utc
+from stream_jobs.reconciliation.findings import ENTRY_COLUMNS
+from stream_jobs.reconciliation.reports import Call, Precedence
+from stream_jobs.store.client import StoreClient, store_errors
+
+PART_ROWS: Final = 500_000
+"""Entries looked at by one query: bounds the memory that its set of ids takes."""
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_SINCE: Final = "fromUnixTimestamp64Micro({since:Int64}, 'UTC')"
+_UNTIL: Final = "fromUnixTimestamp64Micro({until:Int64}, 'UTC')"
+_WINDOW: Final = (
+    f"(booked_at >= {_SINCE} AND booked_at < {_UNTIL} OR booked_at IN "
+    "(SELECT fromUnixTimestamp64Micro(arrayJoin({late:Array(Int64)}), 'UTC')))"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """What was booked in a stretch of time, and at the instants of blocks that were fixed earlier but inserted late."""
+
+    since: datetime
+    until: datetime
+    late: tuple[datetime, ...] = ()
+
+    def parameters(self) -> dict[str, object]:
+        return {
+            "since": microseconds(self.since),
+            "until": microseconds(self.until),
+            "late": [microseconds(instant) for instant in self.late],
+        }
+
+
+def microseconds(instant: datetime) -> int:
+    return (instant - _EPOCH) // timedelta(microseconds=1)
+
+
+class LedgerSearch:
+    """Read-only, except that `index_calls` fills response_ids. Raises StoreUnavailableError."""
+
+    def __init__(self, store: StoreClient, precedence: Precedence) -> None:
+        self._store = store
+        self._precedence = precedence
+
+    def now(self) -> datetime:
+        """By the store's clock, which all workers share."""
+        return _instant(self._store.rows("SELECT now64(6, 'UTC')")[0][0])
+
+    def first_booked(self) -> datetime | None:
+        rows = self._store.rows("SELECT min(booked_at) FROM ledger HAVING count() > 0")
+        return _instant(rows[0][0]) if rows else None
+
+    def late_blocks(self, since: datetime) -> tuple[datetime, ...]:
+        """The instants of blocks that were fixed before and finished after: inserts that had to wait for the store."""
+        rows = self._store.rows(
+            f"SELECT DISTINCT fixed_at FROM blocks WHERE fixed_at < {_SINCE} AND (topic_id, partition, last_offset) IN "
+            f"(SELECT topic_id, partition, last_offset FROM block_receipts WHERE completed_at >= {_SINCE})",
+            {"since": microseconds(since)},
+        )
+        return tuple(_instant(row[0]) for row in rows)
+
+    def count(self, window: Window) -> int:
+        """Entries in the window."""
+        return _number(self._store.rows(f"SELECT count() FROM ledger WHERE {_WINDOW}", window.parameters())[0][0])
+
+    def index_calls(self, window: Window) -> None:
+        """Bring response_ids up to date."""
+        sql = (
+            "INSERT INTO response_ids "
+            "SELECT response_id, provider, kind, event_id, revision, source, booked_at, topic_id, partition "
+            f"FROM ledger WHERE {_WINDOW} AND entry_kind = 'charge' AND response_id != '' AND NOT cached_response "
+            # A block is inserted whole, and no two of a partition are fixed at one instant: it is here or it is not.
+            "AND (booked_at, topic_id, partition) NOT IN "
+            f"(SELECT booked_at, topic_id, partition FROM response_ids WHERE {_WINDOW})"
+        )
+        with store_errors(self._store.settings.address):
+            self._store.client.command(sql, parameters=window.parameters())
+
+    def suspects(self, window: Window, entries: int) -> Iterator[set[str]]:
+        """Ids of events that may need a posting, in parts that one question can hold."""
+        parts = 1 + entries // PART_ROWS
+        for part in range(parts):
+            parameters = {**window.parameters(), "parts": parts, "part": part}
+            yield self._booked_several_times(parameters) | self._doubly_reported(parameters)
+        yield self._touched_again(window.parameters())
+
+    def _booked_several_times(self, parameters: Mapping[str, object]) -> set[str]:
+        rows = self._store.rows(
+            "SELECT event_id FROM booked_ids WHERE event_id IN (SELECT event_id FROM ledger "
+            f"WHERE {_WINDOW} AND entry_kind = 'charge' AND cityHash64(event_id) % {{parts:UInt32}} = {{part:UInt32}}) "
+            "GROUP BY event_id HAVING count() > 1",
+            dict(parameters),
+        )
+        return self._uneven({str(row[0]) for row in rows})
+
+    def _uneven(self, ids: Collection[str]) -> set[str]:
+        """Those whose entries do not come to one event of the highest revision and nothing else."""
+        rows = self._store.rows_for_ids(
+            """
+            SELECT event_id FROM
+            (
+                SELECT event_id, revision, sum(events) AS standing, sum(unpriced) AS open,
+                    sum(ifNull(list_cost, 0)) AS cost, sum(ifNull(effective_cost, 0)) AS effective,
+                    sum(ifNull(input_tokens, 0)) + sum(ifNull(output_tokens, 0)) AS tokens
+                FROM ledger
+                WHERE event_id IN {ids:Array(String)}
+                    AND occurred_at IN (SELECT occurred_at FROM booked_ids WHERE event_id IN {ids:Array(String)})
+                GROUP BY event_id, revision
+            )
+            GROUP BY event_id
+            HAVING argMax(standing, revision) != 1
+                OR countIf(standing != 0 OR open != 0 OR cost != 0 OR effective != 0 OR tokens != 0) > 1
+            """,
+            sorted(ids),
+        )
+        return {str(row[0]) for row in rows}
+
+    def _doubly_reported(self, parameters: Mapping[str, object]) -> set[str]:
+        """Events of calls that several sources report and that something in the window belongs to."""
+        several = self._store.rows(
+            """
+            SELECT DISTINCT response_id FROM
+            (
+                SELECT response_id
+                FROM response_ids
+                WHERE response_id IN
+                (
+                    SELECT response_id FROM ledger
+                    WHERE """
+            + _WINDOW
+            + """ AND response_id != '' AND cityHash64(response_id) % {parts:UInt32} = {part:UInt32}
+                )
+                AND provider NOT IN {excluded:Array(String)}
+                GROUP BY response_id, provider, kind
+                HAVING min(source) != max(source)
+            )
+            """,
+            {**parameters, "excluded": list(self._precedence.excluded_providers)},
+        )
+        found: set[str] = set()
+        crowded: list[str] = []
+        for call, ids in self._reporting([str(row[0]) for row in several]).items():
+            if len(ids) <= self._precedence.max_reports:
+                found |= ids
+            else:
+                crowded.append(call.response_id)
+        # No id of one call, as it turns out: what was taken back while it still looked like one is put back.
+        return found | self._found_before(crowded)
+
+    def _found_before(self, response_ids: Collection[str]) -> set[str]:
+        rows = self._store.rows_for_ids(
+            "SELECT DISTINCT event_id FROM reconciliation_findings WHERE response_id IN {ids:Array(String)}",
+            response_ids,
+        )
+        return {str(row[0]) for row in rows}
+
+    def _touched_again(self, parameters: Mapping[str, object]) -> set[str]:
+        """Events found before of which something was booked since, by whomever."""
+        rows = self._store.rows(
+            f"SELECT DISTINCT event_id FROM ledger WHERE {_WINDOW} "
+            "AND event_id IN (SELECT event_id FROM reconciliation_findings)",
+            dict(parameters),
+        )
+        return {str(row[0]) for row in rows}
+
+    def reporting(self, calls: Collection[Call]) -> dict[Call, set[str]]:
+        """Every event that ever named one of these calls. Of a call that too many name only some."""
+        found = self._reporting({call.response_id for call in calls})
+        return {call: found.get(call, set()) for call in calls}
+
+    def _reporting(self, response_ids: Collection[str]) -> dict[Call, set[str]]:
+        rows = self._store.rows_for_ids(
+            f"SELECT response_id, provider, kind, groupUniqArray({self._precedence.max_reports + 1})(event_id) "
+            "FROM response_ids WHERE response_id IN {ids:Array(String)} GROUP BY response_id, provider, kind",
+            sorted(response_ids),
+        )
+        return {Call(row[0], row[1], row[2]): set(row[3]) for row in cast(list[tuple[Any, ...]], rows)}
+
+    def entries(self, event_ids: Collection[str]) -> dict[str, list[Mapping[str, Any]]]:
+        """All entries by event, oldest first."""
+        names = ", ".join(ENTRY_COLUMNS.names)
+        rows = self._store.rows_for_ids(
+            f"SELECT {names} FROM ledger WHERE event_id IN {{ids:Array(String)}} AND occurred_at IN "
+            "(SELECT occurred_at FROM booked_ids WHERE event_id IN {ids:Array(String)}) "
+            "ORDER BY booked_at, topic_id, partition, offset, entry_kind",
+            sorted(event_ids),
+        )
+        found: dict[str, list[Mapping[str, Any]]] = {}
+        for row in rows:
+            entry = {name: _plain(value) for name, value in zip(ENTRY_COLUMNS.names, row, strict=True)}
+            found.setdefault(entry["event_id"], []).append(entry)
+        return found
+
+    def relied_on(self, event_ids: Collection[str]) -> dict[str, datetime]:
+        """By event found before, when the oldest charge was booked on which a finding relies."""
+        rows = self._store.rows_for_ids(
+            "SELECT event_id, min(kept_booked_at) FROM reconciliation_findings WHERE event_id IN {ids:Array(String)} "
+            "GROUP BY event_id",
+            sorted(event_ids),
+        )
+        return {str(event_id): _instant(at) for event_id, at in rows}
+
+
+def _plain(value: object) -> Any:
+    if isinstance(value, datetime):
+        return as_utc(value)
+    return list(value.items()) if isinstance(value, dict) else value
+
+
+def _instant(value: object) -> datetime:
+    return as_utc(cast(datetime, value))
+
+
+def _number(value: object) -> int:
+    return int(str(value))

@@ -1,0 +1,75 @@
+"""How reconciliation works: SPENDSTREAM_RECONCILIATION_*."""
+
+from typing import Annotated, Final, Self
+
+from pydantic import Field, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+ENV_PREFIX: Final = "SPENDSTREAM_RECONCILIATION_"
+
+
+class ReconciliationSettings(BaseSettings):
+    """Read from the environment; texts that are lists are separated by commas."""
+
+    model_config = SettingsConfigDict(env_prefix=ENV_PREFIX, env_ignore_empty=True, extra="ignore", frozen=True)
+
+    interval_s: Annotated[
+        float,
+        Field(ge=0, le=86_400, allow_inf_nan=False, description="How often the job looks; 0 switches the timer off."),
+    ] = 60.0
+    margin_s: Annotated[
+        float,
+        Field(
+            ge=1,
+            le=86_400,
+            allow_inf_nan=False,
+            description="How far back before the last pass it looks again: more than the clocks of workers differ by.",
+        ),
+    ] = 30.0
+    sources: Annotated[
+        str,
+        Field(
+            description="Whose report counts when several sources report one call (same provider and response_id): "
+            "names or patterns of sources, best first, such as *-gateway,checkout. Others come after them."
+        ),
+    ] = ""
+    window_s: Annotated[
+        float,
+        Field(
+            ge=1,
+            le=30 * 86_400,
+            allow_inf_nan=False,
+            description="Reports with one response_id that occurred further apart are not taken for the same call.",
+        ),
+    ] = 86_400.0
+    max_reports: Annotated[
+        int,
+        Field(
+            ge=2,
+            le=10_000,
+            description="A response_id that more events carry than this is no id of one call: all of them count.",
+        ),
+    ] = 100
+    unreliable_providers: Annotated[
+        str, Field(description="Providers whose response_id is not unique; their reports are never compared.")
+    ] = "ollama"
+
+    @model_validator(mode="after")
+    def _patterns_are_not_empty(self) -> Self:
+        if self.sources and not all(split_list(self.sources, keep_empty=True)):
+            raise ValueError("sources: holds an empty name; write it like *-gateway,checkout")
+        return self
+
+    @property
+    def source_patterns(self) -> tuple[str, ...]:
+        return split_list(self.sources)
+
+    @property
+    def excluded_providers(self) -> tuple[str, ...]:
+        return split_list(self.unreliable_providers)
+
+
+def split_list(text: str, *, keep_empty: bool = False) -> tuple[str, ...]:
+    """The parts between commas, without the spaces around them."""
+    parts = tuple(part.strip() for part in text.split(","))
+    return parts if keep_empty else tuple(filter(None, parts))

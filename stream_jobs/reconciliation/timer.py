@@ -1,0 +1,83 @@
+"""The job 'reconciliation': looks every minute, beside the other jobs of a worker or alone.
+
+Several workers may run it: whoever comes first takes the turn, the others skip it.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from stream_jobs.conservation.check import check
+from stream_jobs.conservation.metrics import report
+from stream_jobs.errors import SpendstreamError
+from stream_jobs.kafka import LogEnds
+from stream_jobs.metrics import RECONCILED, RECONCILIATION_RUNS, RECONCILIATION_SEEN
+from stream_jobs.reconciliation.job import Reconciler
+from stream_jobs.reconciliation.settings import ReconciliationSettings
+from stream_jobs.reconciliation.turns import BusyError
+from stream_jobs.settings import KafkaSettings
+from stream_jobs.store.client import StoreClient
+
+log = logging.getLogger(__name__)
+
+CHECKED: Final = timedelta(hours=1)
+"""The metrics of conservation are about the current hour and the one before."""
+STOP_TIMEOUT_S: Final = 5.0
+
+
+class ReconciliationTimer:
+    """`start` and `stop` it, or call `tick` oneself. A run that is cut by a stop is made good by the next one."""
+
+    def __init__(
+        self, store_of: Callable[[], StoreClient], settings: ReconciliationSettings, kafka: KafkaSettings | None
+    ) -> None:
+        self._store_of = store_of
+        self._settings = settings
+        self._kafka = kafka
+        self._log_ends: LogEnds | None = None
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="reconciliation", daemon=True)
+
+    def start(self) -> None:
+        if self._settings.interval_s:
+            self._thread.start()
+        else:
+            log.info("the timer of reconciliation is off (SPENDSTREAM_RECONCILIATION_INTERVAL_S=0)")
+
+    def stop(self) -> None:
+        self._stopping.set()
+        if self._thread.is_alive():
+            self._thread.join(STOP_TIMEOUT_S)
+
+    def _run(self) -> None:
+        while not self._stopping.wait(self._settings.interval_s):
+            try:
+                with self._store_of() as store:
+                    self.tick(store)
+            except SpendstreamError as error:
+                log.warning("cannot reconcile now, trying again in %g s: %s", self._settings.interval_s, error)
+                RECONCILIATION_RUNS.labels("failed").inc()
+            except Exception:  # booking goes on whatever is wrong in here
+                log.exception("cannot reconcile")
+                RECONCILIATION_RUNS.labels("failed").inc()
+
+    def tick(self, store: StoreClient) -> None:
+        """Reconcile once, then check that the accounts close. Raises StoreUnavailableError."""
+        try:
+            outcome = Reconciler(store, self._settings).apply("timer")
+        except BusyError:
+            RECONCILIATION_RUNS.labels("skipped").inc()
+        else:
+            RECONCILIATION_RUNS.labels("done").inc()
+            RECONCILIATION_SEEN.set(time.time())
+            for cause, number in outcome.causes.items():
+                RECONCILED.labels(cause).inc(number)
+            if outcome.tally.findings:
+                causes = ", ".join(f"{number} {cause}" for cause, number in sorted(outcome.causes.items()))
+                log.warning("counted twice and taken back: %s (%+f USD)", causes, outcome.tally.effective_cost)
+        if self._kafka is not None and self._log_ends is None:
+            self._log_ends = LogEnds(self._kafka)
+        report(check(store, datetime.now(UTC) - CHECKED, kafka=self._kafka, log_ends=self._log_ends))

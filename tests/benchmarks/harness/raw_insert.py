@@ -1,0 +1,56 @@
+"""Rows per second the engine takes in its own process: `python -m tests.benchmarks.harness.raw_insert DIR SECONDS`.
+
+DIR holds the store's folder and the blocks. A process of its own, for the engine keeps what it loads.
+"""
+
+import sys
+import time
+from pathlib import Path
+from typing import Any, cast
+
+import pyarrow as pa
+from clickhouse_connect.driver.client import Client
+
+from stream_jobs.store.embedded.engine import Call, Engine
+from stream_jobs.store.embedded.statement import read_statement
+from stream_jobs.store.tables import insert
+
+
+class EngineClient:
+    """Stands for the HTTP client in `insert`, so that the settings of an insert are the same ones."""
+
+    uri = "chdb"
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def insert_arrow(self, table: str, rows: pa.Table, *, settings: dict[str, Any]) -> None:
+        sink = pa.BufferOutputStream()
+        with pa.ipc.new_stream(sink, rows.schema) as writer:
+            writer.write_table(rows)
+        columns = ", ".join(f"`{name}`" for name in rows.schema.names)
+        head = f"INSERT INTO `{table}` ({columns}) FORMAT ArrowStream\n".encode()
+        statement = read_statement(head + sink.getvalue().to_pybytes())
+        texts = {name: str(value) for name, value in settings.items()}
+        query_id = str(settings["insert_deduplication_token"])
+        self._engine.insert(Call(statement, query_id, "Null", read_only=False, settings=texts))
+
+
+def main() -> int:
+    folder, seconds = Path(sys.argv[1]), float(sys.argv[2])
+    blocks = [pa.ipc.open_stream(path.read_bytes()).read_all() for path in (folder / "blocks").glob("*.arrow")]
+    engine = Engine(folder / "store" / "data", folder / "store", timeout_s=60)
+    client = cast(Client, EngineClient(engine))
+    insert(client, "ledger", blocks[0], "process-first")  # opens the tables
+    began, rows, number = time.perf_counter(), 0, 0
+    while time.perf_counter() - began < seconds or not rows:
+        block = blocks[number % len(blocks)]
+        insert(client, "ledger", block, f"process-{number}")
+        rows, number = rows + block.num_rows, number + 1
+    print(rows / (time.perf_counter() - began))
+    engine.close()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

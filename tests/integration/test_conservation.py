@@ -1,0 +1,279 @@
+"""Conservation on the real store: each way in which records can go missing or be doubled has a name."""
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from typing import Any
+
+import pytest
+
+from spendstream_schemas import InvalidReason
+from stream_jobs.blocks.model import Block, SourcePartition, SourceRecord, Versions
+from stream_jobs.blocks.side_tables import (
+    DuplicateRecord,
+    RejectedRecord,
+    arrow_table,
+    duplicates_table,
+    quarantine_table,
+)
+from stream_jobs.reconciliation.job import Reconciler
+from stream_jobs.reconciliation.settings import ReconciliationSettings
+from stream_jobs.store.client import StoreClient
+from stream_jobs.store.retention import RetentionSettings, apply_retention
+from stream_jobs.store.tables import insert
+from tests.store_server import StoreProcess, ledger_rows
+
+TOPIC = "usage.events.v1"
+NOW = datetime.now(UTC).replace(minute=10, second=0, microsecond=0)
+TABLES = (
+    *("ledger", "booked_ids", "blocks", "block_receipts", "duplicates", "quarantine", "outcomes", "response_ids"),
+    *("reconciliation_runs", "reconciliation_batches", "reconciliation_findings"),
+)
+NAMES = (
+    *("in_flight", "difference", "rows_missing", "rows_extra", "receipt_missing", "gap", "overlap", "unbalanced"),
+    *("ttl_dropped", "taken_back", "superseded", "no_record", "before_first"),
+)
+
+
+@pytest.fixture(scope="module")
+def process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StoreProcess]:
+    process = StoreProcess(tmp_path_factory.mktemp("store") / "store").wait_ready().migrated()
+    yield process
+    process.kill()
+
+
+@pytest.fixture
+def store(process: StoreProcess) -> Iterator[StoreClient]:
+    """A client on empty tables."""
+    with StoreClient(process.settings) as store:
+        for table in TABLES:
+            store.command(f"TRUNCATE TABLE {table}")
+        yield store
+
+
+_topics = count()
+_tokens = count()
+
+
+class Partition:
+    """Books blocks as the jobs do: of every ten records eight are booked, one is a duplicate, one is refused."""
+
+    def __init__(self, store: StoreClient) -> None:
+        self.store = store
+        self.source = SourcePartition(TOPIC, f"topic-{next(_topics)}", 3)
+
+    def insert(self, table: str, rows: Any) -> None:
+        insert(self.store.client, table, rows, f"conservation-{next(_tokens)}")
+
+    def block(self, first: int, last: int, at: datetime | None = None) -> Block:
+        fixed_at = NOW + timedelta(microseconds=first) if at is None else at
+        return Block(self.source, first, last, fixed_at, Versions())
+
+    def intend(self, block: Block) -> None:
+        row = self._range(block) | {"fixed_at": block.fixed_at, "price_book_version": "", "attribution_version": ""}
+        self.insert("blocks", arrow_table("blocks", [row]))
+
+    def rows(self, block: Block) -> None:
+        offsets = list(range(block.first_offset, block.last_offset + 1))
+        booked = [offset for offset in offsets if offset % 10 < 8]
+        charges = ledger_rows(
+            len(booked),
+            event_id=[f"{self.source.topic_id}-{offset}" for offset in booked],
+            offset=booked,
+            topic_id=self.source.topic_id,
+            partition=self.source.partition,
+            booked_at=block.fixed_at,
+        )
+        self.insert("ledger", charges)
+        twice = [DuplicateRecord(_record(at), "e", 0, "s", NOW) for at in offsets if at % 10 == 8]
+        self.insert("duplicates", duplicates_table(twice, block))
+        refused = [RejectedRecord(_record(at), InvalidReason.NOT_JSON, "", "") for at in offsets if at % 10 == 9]
+        self.insert("quarantine", quarantine_table(refused, block))
+
+    def receipt(self, block: Block, **changes: int) -> None:
+        number = block.last_offset - block.first_offset + 1
+        counts = {"received": number, "booked": number * 8 // 10, "duplicates": number // 10}
+        counts |= {"quarantined": number // 10, "unpriced": 0, "unknown_fields": 0}
+        row = self._range(block) | counts | changes | {"completed_at": block.fixed_at + timedelta(seconds=1)}
+        self.insert("block_receipts", arrow_table("block_receipts", [row]))
+
+    def book(self, first: int, last: int, at: datetime | None = None) -> Block:
+        block = self.block(first, last, at)
+        self.intend(block)
+        self.rows(block)
+        self.receipt(block)
+        return block
+
+    def _range(self, block: Block) -> dict[str, Any]:
+        return {
+            "topic": TOPIC,
+            "topic_id": self.source.topic_id,
+            "partition": self.source.partition,
+            "first_offset": block.first_offset,
+            "last_offset": block.last_offset,
+            "worker": "w",
+        }
+
+
+def _record(offset: int) -> SourceRecord:
+    return SourceRecord(offset, None, b"k", b"{")
+
+
+@pytest.fixture
+def partition(store: StoreClient) -> Partition:
+    return Partition(store)
+
+
+def accounts(store: StoreClient) -> dict[str, int]:
+    """The sums of the view, without the names that are 0."""
+    sums = ", ".join(f"sum({name})" for name in ("received", "booked", "duplicates", "quarantined", *NAMES))
+    row = store.rows(f"SELECT {sums} FROM conservation")[0]
+    names = ("received", "booked", "duplicates", "quarantined", *NAMES)
+    return {name: int(str(value)) for name, value in zip(names, row, strict=True) if value}
+
+
+WHOLE = {"received": 100, "booked": 80, "duplicates": 10, "quarantined": 10}
+
+
+def test_what_was_booked_closes(store: StoreClient, partition: Partition) -> None:
+    """Finished blocks: received is booked + duplicates + quarantined, by the rows themselves, and nothing is named."""
+    for first in range(0, 100, 20):
+        partition.book(first, first + 19)
+    assert accounts(store) == WHOLE
+    row = store.rows("SELECT topic, topic_id, partition, hour, blocks FROM conservation")
+    assert row == [(TOPIC, partition.source.topic_id, 3, NOW.replace(minute=0, tzinfo=None), 5)]
+
+
+def lose(table: str, where: str = "offset % 10 IN (1, 8, 9)") -> Callable[[Partition], None]:
+    return lambda partition: partition.store.command(f"DELETE FROM {table} WHERE {where}")
+
+
+def _swap(partition: Partition) -> None:
+    lose("ledger", "offset = 3")(partition)
+    row = ledger_rows(1, event_id=["x"], offset=[5], topic_id=partition.source.topic_id, partition=3)
+    booked_at = NOW + timedelta(microseconds=0)
+    partition.insert("ledger", row.set_column(4, "booked_at", [[booked_at]]).cast(row.schema))
+
+
+def _again(partition: Partition) -> None:
+    block = partition.block(0, 19)
+    rows = ledger_rows(1, event_id=["x"], offset=[5], topic_id=partition.source.topic_id, partition=3)
+    partition.insert("ledger", rows.set_column(4, "booked_at", [[block.fixed_at]]).cast(rows.schema))
+
+
+def _stray(partition: Partition) -> None:
+    partition.rows(partition.block(20, 39, NOW + timedelta(minutes=1)))
+
+
+def _superseded(partition: Partition) -> None:
+    partition.intend(partition.block(20, 29, NOW + timedelta(minutes=1)))
+
+
+def _in_flight(partition: Partition) -> None:
+    partition.intend(partition.block(100, 119))
+    partition.rows(partition.block(100, 119))
+
+
+def _nobodys(partition: Partition) -> None:
+    partition.rows(partition.block(100, 119))
+
+
+def _taken(partition: Partition) -> None:
+    partition.intend(partition.block(100, 129))
+
+
+def _overlap(partition: Partition) -> None:
+    partition.receipt(partition.block(90, 109))
+
+
+@pytest.mark.parametrize(
+    ("fault", "expected"),
+    [
+        (lose("ledger"), {"rows_missing": 10, "difference": 10, "booked": 70}),
+        (lose("duplicates"), {"rows_missing": 10, "difference": 10, "duplicates": 0}),
+        (lose("quarantine"), {"rows_missing": 10, "difference": 10, "quarantined": 0}),
+        (_again, {"rows_extra": 1, "difference": -1, "booked": 81}),
+        (_swap, {"rows_extra": 1, "rows_missing": 1}),
+        (_stray, {"rows_extra": 20}),
+        (_superseded, {"superseded": 1}),
+        (_in_flight, {"in_flight": 20}),
+        (_taken, {"in_flight": 30}),
+        (_nobodys, {"rows_extra": 20}),
+        (
+            lose("block_receipts", "first_offset = 40"),
+            {"gap": 20, "receipt_missing": 20, "received": 80, "booked": 64, "duplicates": 8, "quarantined": 8},
+        ),
+    ],
+)
+def test_every_fault_has_a_name(
+    store: StoreClient, partition: Partition, fault: Callable[[Partition], None], expected: dict[str, int]
+) -> None:
+    """Rows are deleted, doubled and exchanged, receipts lost: the view says what happened, and how much of it."""
+    for first in range(0, 100, 20):
+        partition.book(first, first + 19)
+    fault(partition)
+    assert accounts(store) == {name: number for name, number in (WHOLE | expected).items() if number}
+
+
+def test_a_hole_that_nobody_booked_is_a_gap(store: StoreClient, partition: Partition) -> None:
+    """Offsets between two finished blocks without a receipt and without rows."""
+    partition.book(0, 19)
+    partition.book(30, 39)
+    assert accounts(store)["gap"] == 10
+    assert "receipt_missing" not in accounts(store)
+
+
+def test_offsets_in_two_receipts_overlap(store: StoreClient, partition: Partition) -> None:
+    """Two blocks that both claim to have finished the same offsets."""
+    partition.book(0, 19)
+    partition.book(10, 29, NOW + timedelta(minutes=1))
+    assert accounts(store)["overlap"] == 10
+
+
+def test_offsets_without_records_are_told_apart(store: StoreClient, partition: Partition) -> None:
+    """A block that covers more offsets than it received records: transaction markers, or compaction."""
+    block = partition.block(0, 24)
+    partition.intend(block)
+    partition.rows(partition.block(0, 19, block.fixed_at))
+    partition.receipt(block, received=20, booked=16, duplicates=2, quarantined=2)
+    assert accounts(store) == {"received": 20, "booked": 16, "duplicates": 2, "quarantined": 2, "no_record": 5}
+
+
+def test_a_receipt_that_does_not_add_up_is_named(store: StoreClient, partition: Partition) -> None:
+    """More received than accounted for: the job itself lost a record."""
+    block = partition.block(0, 19)
+    partition.intend(block)
+    partition.rows(block)
+    partition.receipt(block, received=19)
+    assert accounts(store)["unbalanced"] == 1
+
+
+def test_a_partition_may_begin_late(store: StoreClient, partition: Partition) -> None:
+    """Offsets before the first block are told, and are no difference."""
+    partition.book(40, 59)
+    assert accounts(store)["before_first"] == 40
+    assert accounts(store).get("difference", 0) == 0
+
+
+def test_what_retention_removed_is_no_loss(store: StoreClient, partition: Partition) -> None:
+    """Quarantined records are kept for a shorter time than receipts: they are named, not missing."""
+    apply_retention(store.client, RetentionSettings(quarantine_days=30))
+    partition.book(0, 19, NOW - timedelta(days=40))
+    store.command("TRUNCATE TABLE quarantine")
+    found = accounts(store)
+    assert found["ttl_dropped"] == 2
+    assert "rows_missing" not in found
+
+
+def test_copies_that_were_taken_back_are_explained(store: StoreClient, partition: Partition) -> None:
+    """A block inserted twice is rows_extra until reconciliation has reversed it; then it is told, and closes."""
+    partition.book(0, 19)
+    charges = store.client.query_arrow("SELECT * EXCEPT (events, unpriced, reported_tags, adjustment_run) FROM ledger")
+    rows = ledger_rows(16).schema
+    partition.insert("ledger", charges.cast(rows))
+    assert accounts(store)["rows_extra"] == 16
+    Reconciler(store, ReconciliationSettings()).apply("test", NOW - timedelta(days=1))
+    found = accounts(store)
+    assert found["taken_back"] == 16
+    assert "rows_extra" not in found
+    assert found.get("difference", 0) == 0

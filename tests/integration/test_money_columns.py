@@ -1,0 +1,56 @@
+"""No column of money is a float in the live store, whether a table holds it or a view computes it."""
+
+import re
+from collections.abc import Iterator
+
+import pytest
+
+from stream_jobs.store.client import StoreClient
+from tests.store_server import StoreProcess
+
+MONEY = re.compile(r"cost|usd|price|spend|amount")
+NO_MONEY = re.compile(r"price_model|price_book|cost_center|unpriced|without_price|share|rate\b")
+"""Texts, counts and ratios whose names only sound like money."""
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StoreClient]:
+    process = StoreProcess(tmp_path_factory.mktemp("store") / "store").wait_ready().migrated()
+    try:
+        with StoreClient(process.settings) as store:
+            yield store
+    finally:
+        process.kill()
+
+
+def columns(store: StoreClient) -> list[tuple[str, str, str]]:
+    """Table or view, column, type: everything that the migrations and the view files made."""
+    rows = store.rows(
+        "SELECT table, name, type FROM system.columns WHERE database = currentDatabase() ORDER BY table, name"
+    )
+    return [(str(table), str(name), str(kind)) for table, name, kind in rows]
+
+
+def test_money_is_decimal_in_every_table_and_view(store: StoreClient) -> None:
+    """Columns named like money are Decimal, alone or in arrays; an average or a quotient in a view would show here."""
+    money = [
+        (table, name, kind) for table, name, kind in columns(store) if MONEY.search(name) and not NO_MONEY.search(name)
+    ]
+    assert len({table for table, _, _ in money}) > 10
+    assert len(money) > 50
+    wrong = [column for column in money if "Decimal" not in column[2] and "String" not in column[2]]
+    assert wrong == []
+
+
+def test_the_only_floats_are_measured_or_ratios(store: StoreClient) -> None:
+    """Every float column of the store is known by name; none of them is an amount of money."""
+    floats = {name for _, name, kind in columns(store) if "Float" in kind}
+    assert {"latency_ms", "complexity"} <= floats
+    strange = {name for name in floats - {"latency_ms", "complexity"} if not re.search(r"share|rate|ratio", name)}
+    assert strange == set()
+
+
+def test_the_engine_sums_money_without_a_float(store: StoreClient) -> None:
+    """A sum of Decimals stays one; an average does not, which is why views must not use it."""
+    kinds = store.rows("SELECT toTypeName(sum(list_cost)), toTypeName(avg(list_cost)) FROM ledger")
+    assert kinds == [("Nullable(Decimal(38, 12))", "Nullable(Float64)")]

@@ -1,0 +1,17 @@
+"""What the sender said, where the rules changed it."""
+
+from spendstream_schemas import UsageEvent
+from stream_jobs.attribution.reported import reported_tags
+from tests.unit.metering.build import document
+from tests.unit.repricing.build import rules
+
+
+def test_only_changed_tags_are_kept() -> None:
+    """A tag that was filled was said to be nothing, one that was renamed keeps its old name; others are left out."""
+    owners = rules(
+        {"name": "a", "fill": {"team": "search", "project": "never"}},
+        {"name": "b", "rename": {"customer": {"old": "new"}}},
+    )
+    event = UsageEvent.model_validate(document(attribution={"project": "p", "customer": "old", "owner": "mara"}))
+    assert reported_tags(event, owners.apply(event)) == [("team", ""), ("customer", "old")]
+    assert reported_tags(event, rules().apply(event)) == []
