@@ -138,7 +138,7 @@ class PipelineSettings(BaseSettings):
     ] = None
     max_block_rows: Annotated[
         int, Field(ge=1, le=1_000_000, description="Most events that one insert into the ledger carries.")
-    ] = 5_000
+    ] = 20_000
     max_queued_records: Annotated[
         int,
         Field(ge=1, le=10_000_000, description="Records that wait in a worker's memory before it stops reading."),

@@ -29,7 +29,7 @@ class BookerLimits:
     or large. A record that is larger than a bound goes alone.
     """
 
-    max_block_rows: int = 5_000
+    max_block_rows: int = 20_000
     max_queued_records: int = 60_000
     max_block_bytes: int = 16 * 1024 * 1024
     max_queued_bytes: int = 64 * 1024 * 1024

@@ -30,6 +30,8 @@ log = logging.getLogger(__name__)
 UNFIT: Final = (pa.ArrowException, ValueError, TypeError, ArithmeticError)
 """What pyarrow raises for values that a column cannot hold."""
 MAX_FAILURES: Final = 10
+ROWS_TOGETHER: Final = 5_000
+"""Events that are columns at once: more fall out of the processor's caches, fewer pay for their columns' overhead."""
 MAX_FAILED_SHARE: Final = 0.01
 
 
@@ -100,10 +102,10 @@ class Metering:
         tables = {}
         # The ledger first: once it is in, no other block can book these events, so a redo that has to add the rest
         # decides about every record as this run did.
-        booked = len(rows) + (len(charged.rows) if charged else 0)
+        booked = len(rows) + sum(len(part.rows) for part in charged)
         if booked:
-            parts = [ledger_table(retractions) if retractions else None, charged and charged.table, rows and charges]
-            tables["ledger"] = joined([part for part in parts if part])
+            parts = [ledger_table(retractions), *(part.table for part in charged), charges]
+            tables["ledger"] = joined([part for part in parts if part.num_rows])
         if rejected:
             rejected.sort(key=lambda item: item.record.offset)
             tables["quarantine"] = quarantine_table(rejected, block)
@@ -114,52 +116,67 @@ class Metering:
             booked=booked,
             duplicates=len(found.duplicates),
             quarantined=len(rejected),
-            unpriced=sum(row["unpriced"] for row in rows) + (charged.unpriced if charged else 0),
+            unpriced=sum(row["unpriced"] for row in rows) + sum(part.unpriced for part in charged),
             unknown_fields=unknown_fields,
         )
         return BlockOutput(counts, tables)
 
     def _decode_together(
         self, block: Block, records: list[SourceRecord]
-    ) -> tuple[TokenEvents | None, list[SourceRecord]]:
-        """The events of the common form, if any, and the records that are left."""
+    ) -> tuple[list[TokenEvents], list[SourceRecord]]:
+        """The events of the common form, and the records that are left."""
         if not isinstance(self.book, ColumnarBook):
-            return None, records
-        try:
-            return decode_bundle(records, block.fixed_at, self.future_tolerance)
-        except UNFIT:
-            log.exception("cannot decode %s %d-%d together", block.source, block.first_offset, block.last_offset)
-            return None, records
+            return [], records
+        decoded: list[TokenEvents] = []
+        rest: list[SourceRecord] = []
+        for first in range(0, len(records), ROWS_TOGETHER):
+            some = records[first : first + ROWS_TOGETHER]
+            try:
+                events, others = decode_bundle(some, block.fixed_at, self.future_tolerance)
+            except UNFIT:
+                log.exception("cannot decode %s from %d on together", block.source, some[0].offset)
+                events, others = None, some
+            decoded += [events] if events is not None else []
+            rest += others
+        return decoded, rest
 
     def _deduplicate(
-        self, together: TokenEvents | None, accepted: list[DecodedEvent], block: Block
-    ) -> tuple[TokenEvents | None, list[DecodedEvent], Deduplicated[Identified]]:
+        self, together: list[TokenEvents], accepted: list[DecodedEvent], block: Block
+    ) -> tuple[list[TokenEvents], list[DecodedEvent], Deduplicated[Identified]]:
         """What must be booked of both, and what becomes of the rest."""
-        ids = together.event_ids if together else []
-        distinct = {*ids, *(decoded.event_id for decoded in accepted)}
+        distinct = {decoded.event_id for decoded in accepted}
+        distinct.update(*(events.event_ids for events in together))
         booked = self.ledger.booked(distinct, block)
-        if not booked and len(distinct) == len(ids) + len(accepted):
+        if not booked and len(distinct) == len(accepted) + sum(map(len, together)):
             return together, accepted, Deduplicated()
-        events: list[Identified] = [*accepted, *(together.identities() if together else ())]
-        found = deduplicate(sorted(events, key=lambda event: event.record.offset), booked, block)
+        all_events: list[Identified] = [*accepted, *(one for events in together for one in events.identities())]
+        found = deduplicate(sorted(all_events, key=lambda event: event.record.offset), booked, block)
         offsets = {event.record.offset for event in (*found.new, *found.corrections)}
-        if together:
-            together = together.take(together.rows_of(offsets))
+        together = [events.take(events.rows_of(offsets)) for events in together]
         return together, [decoded for decoded in accepted if decoded.record.offset in offsets], found
 
-    def _charge_together(self, events: TokenEvents | None, block: Block) -> tuple[Charged | None, list[SourceRecord]]:
+    def _charge_together(self, together: list[TokenEvents], block: Block) -> tuple[list[Charged], list[SourceRecord]]:
         """The events that can be booked together, and the records of the others."""
-        if not events or not isinstance(self.book, ColumnarBook):
-            return None, []
+        charged: list[Charged] = []
+        rest: list[SourceRecord] = []
+        for events in together:
+            part = self._charge_events(events, block)
+            if part is None:
+                rest += events.records
+            else:
+                charged.append(part)
+                done = set(part.rows.tolist())
+                rest += [record for row, record in enumerate(events.records) if row not in done]
+        return charged, rest
+
+    def _charge_events(self, events: TokenEvents, block: Block) -> Charged | None:
+        if not len(events) or not isinstance(self.book, ColumnarBook):
+            return None
         try:
-            charged = charge(events, block, self.book, self.rules)
-        except Exception:
-            log.exception("cannot book %s %d-%d together", block.source, block.first_offset, block.last_offset)
-            return None, events.records
-        if charged is None:
-            return None, events.records
-        done = set(charged.rows.tolist())
-        return charged, [record for row, record in enumerate(events.records) if row not in done]
+            return charge(events, block, self.book, self.rules)
+        except Exception:  # logged; the one-event path finds the event that it comes from
+            log.exception("cannot book %s from %d on together", block.source, events.records[0].offset)
+            return None
 
     def _charge_rows(
         self, events: list[DecodedEvent], block: Block

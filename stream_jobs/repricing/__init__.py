@@ -1,0 +1,1 @@
+"""Corrections of what is booked, as entries: re-pricing and re-attribution of the ledger's history."""

@@ -1,0 +1,294 @@
+"""The record of runs: who corrects the ledger now, what a run is about to post, and what it has posted.
+
+Two inserts decide, both by their deduplication token, of which ClickHouse lets one in: who has the turn (so there is
+one open run at a time, whoever starts one), and what a chunk posts (so whoever resumes a run posts the same entries).
+"""
+
+import base64
+import getpass
+import json
+import os
+import socket
+import uuid
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from typing import Any, Final, Literal, cast
+
+import pyarrow as pa
+
+from stream_jobs.blocks.side_tables import arrow_table
+from stream_jobs.errors import ConfigError
+from stream_jobs.instants import as_utc
+from stream_jobs.money import usd_from_pico
+from stream_jobs.repricing.selection import Chunk, Selection, micros
+from stream_jobs.repricing.summary import Summary, total
+from stream_jobs.store.client import StoreClient
+from stream_jobs.store.tables import insert
+
+State = Literal["open", "done", "abandoned"]
+_RUN_COLUMNS: Final = (
+    "turn, run, at, kind, operator, note, since, until, filters, price_book_version, attribution_version, chunks"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A run as it was opened. `chunks` is its plan."""
+
+    turn: int
+    run: str
+    started_at: datetime
+    selection: Selection
+    operator: str
+    note: str
+    price_book_version: str
+    attribution_version: str
+    chunks: tuple[Chunk, ...]
+    unprice: bool = False
+    until_now: bool = False  # nobody said until when: two such selections are alike
+
+    def posted_as(self, chunk: Chunk) -> str:
+        """The `adjustment_run` of the entries of a chunk."""
+        return f"{self.run}/{chunk.number}"
+
+    def token(self, chunk: Chunk, what: str) -> str:
+        return f"adjustment:{self.run}:{chunk.number}:{what}"
+
+
+class RunIsOpenError(ConfigError):
+    """Another run is not finished; two at once would both post the same difference."""
+
+    def __init__(self, run: Run) -> None:
+        self.open_run = run
+        super().__init__(
+            f"{describe(run)} is not finished. If nobody works on it any more, resume it with --resume {run.run}, "
+            f"or end it where it is with --abandon {run.run}"
+        )
+
+
+def describe(run: Run) -> str:
+    return f"run {run.run} ({run.selection.kind}, by {run.operator} since {run.started_at:%Y-%m-%d %H:%M:%S} UTC)"
+
+
+def whoami() -> str:
+    """user@host, for the record."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):
+        user = str(os.getuid())
+    return f"{user}@{socket.gethostname()}"
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """What a chunk posts. `entries` is None when there is nothing to post."""
+
+    at: datetime
+    attempt: str
+    summary: Summary
+    entries: pa.Table | None
+
+
+class Journal:
+    """adjustment_runs and adjustment_chunks. Every call may raise StoreUnavailableError and may be repeated."""
+
+    def __init__(self, store: StoreClient) -> None:
+        self._store = store
+        self.attempt = uuid.uuid4().hex
+        """Names this process: is what stands in the journal ours?"""
+
+    def latest(self) -> tuple[Run, State] | None:
+        """The run that had the last turn."""
+        rows = self._store.rows(
+            f"SELECT {_RUN_COLUMNS} FROM adjustment_runs WHERE state = 'open' ORDER BY turn DESC, at LIMIT 1"
+        )
+        if not rows:
+            return None
+        run = _run(rows[0])
+        return run, self.state(run)
+
+    def find(self, name: str) -> Run:
+        """Raises ConfigError if there is no such run."""
+        rows = self._store.rows(
+            f"SELECT {_RUN_COLUMNS} FROM adjustment_runs WHERE state = 'open' AND run = {{run:String}} LIMIT 1",
+            {"run": name},
+        )
+        if not rows:
+            raise ConfigError(f"there is no run {name!r}; see SELECT * FROM adjustment_history")
+        return _run(rows[0])
+
+    def state(self, run: Run) -> State:
+        rows = self._store.rows(
+            "SELECT toString(state) FROM adjustment_runs WHERE run = {run:String} AND state != 'open' LIMIT 1",
+            {"run": run.run},
+        )
+        return cast(State, rows[0][0]) if rows else "open"
+
+    def last_seen(self, run: Run) -> datetime:
+        """When something was last done for a run."""
+        rows = self._store.rows(
+            "SELECT count(), max(at) FROM adjustment_chunks WHERE run = {run:String}", {"run": run.run}
+        )
+        count, at = cast(tuple[int, datetime], rows[0])
+        return as_utc(at) if count else run.started_at
+
+    def open(self, wanted: Run) -> Run:
+        """Take the next turn. Raises RunIsOpenError if another run has it."""
+        latest = self.latest()
+        if latest is not None and latest[1] == "open":
+            raise RunIsOpenError(latest[0])
+        turn = latest[0].turn + 1 if latest else 1
+        run = replace(wanted, turn=turn)
+        self._write(run, "open", run.started_at, f"adjustment-turn:{turn}", chunks=run.chunks)
+        # Of two that took the same turn, one row was let in.
+        holder = self.latest()
+        assert holder is not None
+        if holder[0].run != run.run:
+            raise RunIsOpenError(holder[0])
+        return run
+
+    def abandon(self, run: Run) -> Summary:
+        """End a run where it is: the chunks that were posted stay, each as a whole."""
+        summary = total(self.posted(run).values())
+        self.close(run, "abandoned", summary)
+        return summary
+
+    def close(self, run: Run, state: State, summary: Summary) -> None:
+        """End the run; the first to end it says how."""
+        self._write(run, state, datetime.now(UTC), f"adjustment-end:{run.run}", summary=summary)
+
+    def _write(
+        self,
+        run: Run,
+        state: State,
+        at: datetime,
+        token: str,
+        *,
+        chunks: tuple[Chunk, ...] = (),
+        summary: Summary | None = None,
+    ) -> None:
+        selection = run.selection
+        options = {name: "true" for name in ("unprice", "until_now") if getattr(run, name)}
+        listed, contracted, effective = summary.difference() if summary else (0, 0, 0)
+        row: dict[str, Any] = {
+            "turn": run.turn,
+            "run": run.run,
+            "state": state,
+            "at": at,
+            "kind": selection.kind,
+            "operator": run.operator,
+            "note": run.note,
+            "since": selection.since,
+            "until": selection.until,
+            "filters": list((selection.filters() | options).items()),
+            "price_book_version": run.price_book_version,
+            "attribution_version": run.attribution_version,
+            "chunks": json.dumps([list(asdict(chunk).values()) for chunk in chunks]) if chunks else "",
+            "events": summary.events if summary else 0,
+            "adjusted": summary.adjusted if summary else 0,
+            "entries": summary.entries if summary else 0,
+            "list_cost": usd_from_pico(listed),
+            "contracted_cost": usd_from_pico(contracted),
+            "effective_cost": usd_from_pico(effective),
+            "details": summary.to_json() if summary else "",
+        }
+        insert(self._store.client, "adjustment_runs", arrow_table("adjustment_runs", [row]), token)
+
+    def posted(self, run: Run) -> dict[int, Summary]:
+        """What came of the chunks that are finished."""
+        rows = self._store.rows(
+            "SELECT chunk, any(details) FROM adjustment_chunks WHERE run = {run:String} AND state = 'posted' "
+            "GROUP BY chunk",
+            {"run": run.run},
+        )
+        return {cast(int, chunk): Summary.from_json(cast(str, details)) for chunk, details in rows}
+
+    def planned(self, run: Run, chunk: Chunk) -> Planned | None:
+        """The plan that counts: the first."""
+        rows = self._store.rows(
+            "SELECT at, attempt, details, base64Encode(entries) FROM adjustment_chunks WHERE run = {run:String} "
+            "AND chunk = {chunk:UInt32} AND state = 'planned' ORDER BY at, attempt LIMIT 1",
+            {"run": run.run, "chunk": chunk.number},
+        )
+        if not rows:
+            return None
+        at, attempt, details, entries = cast(tuple[datetime, str, str, str], rows[0])
+        return Planned(as_utc(at), attempt, Summary.from_json(details), _table(entries))
+
+    def plan(self, run: Run, chunk: Chunk, plan: Planned) -> Planned:
+        """Write down what the chunk posts. Returns the plan that counts, which may be another's."""
+        self._write_chunk(run, chunk, "planned", plan)
+        rows = self._store.rows(
+            "SELECT attempt FROM adjustment_chunks WHERE run = {run:String} AND chunk = {chunk:UInt32} "
+            "AND state = 'planned' ORDER BY at, attempt LIMIT 1",
+            {"run": run.run, "chunk": chunk.number},
+        )
+        if rows and rows[0][0] == plan.attempt:
+            return plan
+        counts = self.planned(run, chunk)
+        if counts is None:
+            raise ConfigError(f"run {run.run} is over: its journal has been cleaned up")
+        return counts
+
+    def mark_posted(self, run: Run, chunk: Chunk, summary: Summary) -> None:
+        self._write_chunk(run, chunk, "posted", Planned(datetime.now(UTC), self.attempt, summary, None))
+
+    def _write_chunk(self, run: Run, chunk: Chunk, state: str, plan: Planned) -> None:
+        row = {
+            "run": run.run,
+            "chunk": chunk.number,
+            "state": state,
+            "at": plan.at,
+            "attempt": plan.attempt,
+            "events": plan.summary.events,
+            "adjusted": plan.summary.adjusted,
+            "entry_count": plan.summary.entries,
+            "details": plan.summary.to_json(),
+            "entries": _bytes(plan.entries),
+        }
+        insert(
+            self._store.client, "adjustment_chunks", arrow_table("adjustment_chunks", [row]), run.token(chunk, state)
+        )
+
+    def inserts_since(self, instant: datetime) -> int:
+        """About how many inserts the ledger has seen since: how many tokens it has been given to remember."""
+        since = "fromUnixTimestamp64Micro({at:Int64}, 'UTC')"
+        rows = self._store.rows(
+            f"SELECT (SELECT count() FROM block_receipts WHERE completed_at >= {since})"
+            f" + (SELECT count() FROM adjustment_chunks WHERE at >= {since})",
+            {"at": micros(instant)},
+        )
+        return int(cast(int, rows[0][0]))
+
+
+def _bytes(entries: pa.Table | None) -> bytes:
+    if entries is None:
+        return b""
+    sink = pa.BufferOutputStream()
+    options = pa.ipc.IpcWriteOptions(compression="zstd")
+    with pa.ipc.new_stream(sink, entries.schema, options=options) as writer:
+        writer.write_table(entries)
+    return bytes(sink.getvalue())
+
+
+def _table(entries: str) -> pa.Table | None:
+    return pa.ipc.open_stream(base64.b64decode(entries)).read_all() if entries else None
+
+
+def _run(row: tuple[object, ...]) -> Run:
+    turn, name, at, kind, operator, note, since, until, filters, book, rules, chunks = cast(tuple[Any, ...], row)
+    filters = cast(Mapping[str, str], filters)
+    return Run(
+        turn=turn,
+        run=name,
+        started_at=as_utc(at),
+        selection=Selection.from_record(kind, as_utc(since), as_utc(until), filters),
+        operator=operator,
+        note=note,
+        price_book_version=book,
+        attribution_version=rules,
+        chunks=tuple(Chunk(*values) for values in json.loads(chunks or "[]")),
+        unprice="unprice" in filters,
+        until_now="until_now" in filters,
+    )

@@ -1,0 +1,129 @@
+"""What corrects itself: usage without a price once its price is there, and corrections that a revision crossed.
+
+Runs in a thread of the metering worker. Every worker looks; the journal lets one post. It is the same engine as
+`spendstream reprice --unpriced`, with the prices the worker books with.
+"""
+
+import logging
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from stream_jobs.errors import SpendstreamError
+from stream_jobs.repricing.journal import RunIsOpenError, whoami
+from stream_jobs.repricing.run import Corrector, Versions
+from stream_jobs.repricing.selection import CROSSING, Selection
+from stream_jobs.repricing.versions import version_in_use
+from stream_jobs.store.client import StoreClient
+
+log = logging.getLogger(__name__)
+
+INTERVAL_S: Final = 60.0
+CHUNK_ROWS: Final = 10_000
+"""Small: the thread shares its interpreter with the booking of new events."""
+IDLE_AFTER: Final = timedelta(minutes=2)
+"""A run on which nothing was done for so long belongs to a worker that died."""
+AUTOMATIC: Final = "spendstream"
+_BEGINNING: Final = datetime(2020, 1, 1, tzinfo=UTC)
+
+
+class _StoppedError(Exception):
+    pass
+
+
+class Watch:
+    """Looks every minute. `start` and `stop` it, or call `tick` oneself."""
+
+    def __init__(self, store_of: Callable[[], StoreClient], versions: Versions, interval_s: float = INTERVAL_S) -> None:
+        self._store_of = store_of
+        self._versions = versions
+        self._interval_s = interval_s
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="corrections", daemon=True)
+        self._looked: datetime | None = None  # what was booked before was looked at with this price book
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self, timeout_s: float = 5.0) -> None:
+        """A run under way stops after the chunk at hand; whoever looks next goes on with it."""
+        self._stopping.set()
+        if self._thread.is_alive():
+            self._thread.join(timeout_s)
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                with self._store_of() as store:
+                    while True:
+                        self.tick(store)
+                        if self._stopping.wait(self._interval_s):
+                            return
+            except _StoppedError:
+                return
+            except SpendstreamError as error:
+                log.warning("cannot look for corrections: %s", error)
+            except Exception:  # booking goes on whatever is wrong in here
+                log.exception("cannot look for corrections")
+            self._stopping.wait(self._interval_s)
+
+    def tick(self, store: StoreClient) -> None:
+        """Look once, and post what there is to post. Raises StoreUnavailableError."""
+        if version_in_use(store, "price_book_versions") != self._versions.book.version:
+            return  # a newer worker has other prices: its answer counts
+        corrector = Corrector(store, self._versions, self._check_stopping)
+        if not self._turn_is_free(corrector):
+            return
+        try:
+            self._price(corrector)
+            if corrector.journal.latest() is not None:
+                now = datetime.now(UTC)
+                everything = Selection("reprice", _BEGINNING, now + timedelta(days=1))
+                corrector.settle(everything, now - 2 * CROSSING, operator=_operator())
+        except RunIsOpenError:
+            return  # somebody else was faster
+
+    def _turn_is_free(self, corrector: Corrector) -> bool:
+        journal = corrector.journal
+        latest = journal.latest()
+        if latest is None or latest[1] != "open":
+            return True
+        run = latest[0]
+        idle = datetime.now(UTC) - journal.last_seen(run) > IDLE_AFTER
+        if not run.operator.startswith(f"{AUTOMATIC}:"):
+            if idle:  # a person may have stopped it on purpose
+                log.warning("correction run %s of %s is open, but nobody works on it", run.run, run.operator)
+        elif idle:
+            if run.price_book_version == self._versions.book.version:
+                log.info("going on with correction run %s", run.run)
+                corrector.work(run)
+            else:
+                log.info("ending correction run %s: it was begun with other prices", run.run)
+                journal.abandon(run)
+            return True
+        return False
+
+    def _price(self, corrector: Corrector) -> None:
+        now = datetime.now(UTC)
+        selection = Selection(
+            "unpriced",
+            _BEGINNING,
+            now + timedelta(days=1),
+            booked_since=self._looked - CROSSING if self._looked else _BEGINNING,
+            not_priced_by=self._versions.book.version,
+        )
+        if corrector.look(selection, chunk_rows=CHUNK_ROWS).priced:
+            note = f"price book {self._versions.book.version} has a price"
+            run = corrector.open(selection, note=note, operator=_operator(), chunk_rows=CHUNK_ROWS)
+            summary = corrector.work(run)
+            log.info("run %s priced %d events that had no price", run.run, summary.priced)
+        self._looked = now
+
+    def _check_stopping(self, _done: int, _all: int) -> None:
+        if self._stopping.is_set():
+            raise _StoppedError
+
+
+def _operator() -> str:
+    return f"{AUTOMATIC}:{whoami()}"
