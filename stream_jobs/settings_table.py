@@ -28,7 +28,14 @@ _CLICKHOUSE: Final = {
     "connect_timeout_s": "How long to wait for a connection.",
     "query_timeout_s": "How long to wait for an answer.",
 }
-_HEADINGS: Final = {"pipeline": "Pipeline", "kafka": "Kafka", "clickhouse": "ClickHouse", "retention": "Retention", "reconciliation": "Reconciliation", "embedded": "Embedded mode"}
+_HEADINGS: Final = {
+    "pipeline": "Pipeline",
+    "kafka": "Kafka",
+    "clickhouse": "ClickHouse",
+    "retention": "Retention",
+    "reconciliation": "Reconciliation",
+    "embedded": "Embedded mode",
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,13 +22,15 @@ class ClickHouseLedger:
         if not event_ids:
             return {}
         known = self._store.arrow_for_ids(
-            "SELECT event_id, max(revision), min(booked_at) FROM booked_ids "
-            f"WHERE event_id IN {{ids:Array(String)}} AND {OTHER_BLOCKS} GROUP BY event_id",
+            f"SELECT event_id, groupArrayIf(revision, {OTHER_BLOCKS}), groupArrayIf(booked_at, {OTHER_BLOCKS}), "
+            f"maxIf(toInt64(revision), NOT {OTHER_BLOCKS}), countIf(NOT {OTHER_BLOCKS}) "
+            "FROM booked_ids WHERE event_id IN {ids:Array(String)} GROUP BY event_id",
             event_ids,
             own_range(block),
         )
         columns = (column.to_pylist() for column in known.columns)
-        return {event_id: Booked(revision, as_utc(since)) for event_id, revision, since in zip(*columns, strict=True)}
+        found = {event_id: _by_others(*rest) for event_id, *rest in zip(*columns, strict=True)}
+        return {event_id: booked for event_id, booked in found.items() if booked is not None}
 
     def entries(self, event_ids: Collection[str], block: Block) -> list[Mapping[str, Any]]:
         if not event_ids:
@@ -43,6 +45,20 @@ class ClickHouseLedger:
             own_range(block),
         )
         return [_entry(row) for row in rows]
+
+
+def _by_others(revisions: list[int], instants: list[datetime], own_revision: int, own_entries: int) -> Booked | None:
+    """What other blocks booked of an event before this one did.
+
+    A block that is redone may find what it booked itself. Of such an event others had booked lower revisions only: it
+    would not have booked it otherwise. Anything else they booked since.
+    """
+    others = list(zip(revisions, instants, strict=True))
+    if own_entries:
+        others = [(revision, since) for revision, since in others if revision < own_revision]
+    if not others:
+        return None
+    return Booked(max(revision for revision, _ in others), min(as_utc(since) for _, since in others))
 
 
 def _entry(row: tuple[object, ...]) -> dict[str, Any]:

@@ -37,8 +37,9 @@ class ClickHouseOutcomes:
         if not event_ids:
             return {}
         rows = self._store.rows_for_ids(
-            "SELECT event_id, min(booked_at) FROM outcome_ids "
-            f"WHERE event_id IN {{ids:Array(String)}} AND {OTHER_BLOCKS} GROUP BY event_id",
+            # What this block booked itself, before it was redone, others can only have booked since.
+            "SELECT event_id, min(booked_at) FROM outcome_ids WHERE event_id IN {ids:Array(String)} "
+            f"GROUP BY event_id HAVING countIf(NOT {OTHER_BLOCKS}) = 0",
             event_ids,
             own_range(block),
         )
