@@ -1,0 +1,149 @@
+"""A TCP proxy that misbehaves on demand: in front of ClickHouse and of the broker."""
+
+import asyncio
+import contextlib
+import threading
+from collections.abc import Coroutine
+from concurrent.futures import Future
+from enum import Enum
+from typing import Any, Final
+
+from stream_jobs.embedded.ports import LOOPBACK, lasting_port
+
+CHUNK_BYTES: Final = 64 * 1024
+
+
+class Mode(Enum):
+    """What the proxy does with every connection while the mode holds."""
+
+    PASS = "pass"
+    REFUSE = "refuse"  # connections are cut, new ones too
+    HANG = "hang"  # everything is accepted and nothing moves, in neither direction
+    SWALLOW_ANSWERS = "swallow answers"  # requests arrive and are worked off; instead of the answer the line is cut
+    CUT_REQUESTS = "cut requests"  # a part of a request arrives, then the line is cut
+
+
+class FaultProxy:
+    """Forwards `port` to `target_port`, both on loopback, in a thread of its own."""
+
+    def __init__(self, target_port: int, port: int | None = None) -> None:
+        self.port = port or lasting_port()
+        self.target_port = target_port
+        self.hits = 0  # how often a mode did harm to a connection
+        self._mode = Mode.PASS
+        self._moving = asyncio.Event()
+        self._writers: set[asyncio.StreamWriter] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._loop = asyncio.new_event_loop()
+        self._server: asyncio.Server | None = None
+        self._thread = threading.Thread(target=self._loop.run_forever, name="fault-proxy", daemon=True)
+
+    @property
+    def address(self) -> str:
+        return f"{LOOPBACK}:{self.port}"
+
+    def start(self) -> "FaultProxy":
+        self._thread.start()
+        self._call(self._listen()).result(10)
+        return self
+
+    def set(self, mode: Mode) -> None:
+        """From now on. What hung before goes on its way when the mode becomes PASS: late, but unharmed."""
+        self._call(self._set(mode)).result(10)
+
+    def cut(self) -> None:
+        """Close every connection, once."""
+        self._call(self._cut()).result(10)
+
+    def stop(self) -> None:
+        if self._thread.is_alive():
+            self._call(self._close()).result(10)
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            self._thread.join(10)
+            self._loop.close()
+
+    def _call(self, coroutine: Coroutine[Any, Any, None]) -> Future[None]:
+        return asyncio.run_coroutine_threadsafe(coroutine, self._loop)
+
+    async def _listen(self) -> None:
+        self._moving.set()
+        self._server = await asyncio.start_server(self._accept, LOOPBACK, self.port, limit=CHUNK_BYTES)
+
+    async def _set(self, mode: Mode) -> None:
+        self._mode = mode
+        if mode is Mode.HANG:
+            self._moving.clear()
+        else:
+            self._moving.set()
+        if mode is Mode.REFUSE:
+            await self._cut()
+
+    async def _cut(self) -> None:
+        for writer in list(self._writers):
+            self.hits += 1
+            writer.transport.abort()
+
+    async def _close(self) -> None:
+        if self._server is not None:
+            self._server.close()
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._tasks.add(task)
+        self._writers.add(writer)
+        try:
+            if self._mode is Mode.REFUSE:
+                self.hits += 1
+                return
+            await self._serve(reader, writer)
+        except (OSError, asyncio.CancelledError):
+            pass
+        finally:
+            self._tasks.discard(task)
+            self._writers.discard(writer)
+            writer.transport.abort()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        target_reader, target_writer = await asyncio.open_connection(LOOPBACK, self.target_port, limit=CHUNK_BYTES)
+        pumps = [
+            asyncio.create_task(self._requests(reader, target_writer)),
+            asyncio.create_task(self._answers(target_reader, writer)),
+        ]
+        try:
+            await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for pump in pumps:
+                pump.cancel()
+            await asyncio.gather(*pumps, return_exceptions=True)
+            target_writer.transport.abort()
+
+    async def _requests(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError):
+            while chunk := await reader.read(CHUNK_BYTES):
+                await self._wait()
+                if self._mode is Mode.CUT_REQUESTS:
+                    self.hits += 1
+                    writer.write(chunk[: len(chunk) // 2])
+                    await writer.drain()
+                    return
+                writer.write(chunk)
+                await writer.drain()
+
+    async def _answers(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError):
+            while chunk := await reader.read(CHUNK_BYTES):
+                await self._wait()
+                if self._mode is Mode.SWALLOW_ANSWERS:
+                    self.hits += 1
+                    return
+                writer.write(chunk)
+                await writer.drain()
+
+    async def _wait(self) -> None:
+        if not self._moving.is_set():
+            self.hits += 1
+            await self._moving.wait()
