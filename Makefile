@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 UV := $(shell command -v uv 2>/dev/null || echo $(BIN)/uv)
 STAMP := $(VENV)/.installed
 
-.PHONY: help install demo test lint format bench chaos soak wheel-check schemas clean
+.PHONY: help install demo test test-slow lint format bench chaos soak wheel-check schemas clean
 
 help: ## show this list
 	@echo "spendstream: what every AI request costs, and who for. Start with: make demo"
@@ -30,8 +30,11 @@ install: $(STAMP) ## make .venv with everything that uv.lock pins
 demo: $(STAMP) ## simulated AI traffic through the whole pipeline, and report.html (under two minutes)
 	@$(BIN)/spendstream demo
 
-test: $(STAMP) ## all tests, in parallel (minutes)
-	@$(BIN)/pytest -n auto --dist loadgroup
+test: $(STAMP) ## the tests, in parallel (a quarter of an hour on two cores)
+	@$(BIN)/pytest -n auto --dist loadgroup -m "not slow"
+
+test-slow: $(STAMP) ## the tests that take long because they wait for processes to die and come back (minutes)
+	@$(BIN)/pytest -n auto --dist loadgroup -m slow
 
 lint: $(STAMP) ## ruff, format check, mypy --strict
 	@$(BIN)/ruff check .

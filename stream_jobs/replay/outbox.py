@@ -18,6 +18,7 @@ from stream_jobs.replay.ranges import ERA, OffsetLog, SentRanges
 
 Sendable = UsageEvent | OutcomeEvent | RawMessage
 _FLUSH_STEP_S: Final = 0.2
+_TOPIC_ID_TRIES: Final = 3
 UNKNOWN_TOPIC: Final = ""
 _RAW_MAX_BYTES: Final = 128 * 1024 * 1024
 
@@ -40,7 +41,7 @@ class Outbox(Protocol):
 
     @property
     def topic_ids(self) -> Sequence[str]:
-        """The topic's id in each era, see ranges.ERA; UNKNOWN_TOPIC where it changed faster than it could be asked."""
+        """The topic's id in each era, see ranges.ERA; UNKNOWN_TOPIC where the broker did not say."""
 
     @property
     def accepted(self) -> int: ...
@@ -73,7 +74,6 @@ class ProducerOutbox:
         self._topic = topic
         self._ask_topic_id = topic_id
         self.topic_ids: list[str] = []
-        self._era = -1
         self._restarts = -1
         self._hint = hint  # for people: what to do when not everything was delivered
         self._timeout_s = timeout_s
@@ -89,15 +89,17 @@ class ProducerOutbox:
         # The embedded broker is replaced by an empty one now and then; the SDK starts a new client when that happens.
         if self._producer.client_restarts != self._restarts:
             self._restarts = self._producer.client_restarts
-            self._era += 1
-        self._log.add(self._era * ERA + delivery.partition, delivery.offset)
+            # Asked at once: a turn needs many more records than the few that were delivered since.
+            topic_id = self._present_topic_id()
+            if not self.topic_ids or topic_id != self.topic_ids[-1]:
+                self.topic_ids.append(topic_id)
+        self._log.add((len(self.topic_ids) - 1) * ERA + delivery.partition, delivery.offset)
 
-    def _name_eras(self) -> None:
-        """Ask for the topic's id soon after an era has begun: long before the next one can."""
-        while len(self.topic_ids) <= (era := self._era):
-            topic_id = self._ask_topic_id()
-            if era == self._era:
-                self.topic_ids += [UNKNOWN_TOPIC] * (era - len(self.topic_ids)) + [topic_id]
+    def _present_topic_id(self) -> str:
+        for _ in range(_TOPIC_ID_TRIES):
+            with suppress(BrokerUnavailableError):
+                return self._ask_topic_id()
+        return UNKNOWN_TOPIC
 
     @property
     def delivered(self) -> int:
@@ -110,19 +112,11 @@ class ProducerOutbox:
                 raise BrokerUnavailableError(f"Kafka took nothing for {self._timeout_s:g} s; {self._state()}")
             raise NotSentError(f"the producer refused a message ({', '.join(rejected)}); {self._state()}")
         self.accepted += 1
-        if len(self.topic_ids) <= self._era:
-            with suppress(BrokerUnavailableError):  # then the next time
-                self._name_eras()
 
     def finish(self, timeout_s: float, on_progress: Callable[[int], None]) -> SentRanges:
-
-        def progress(delivered: int) -> None:
-            self._name_eras()
-            on_progress(delivered)
-
-        if not flush_all(self._producer.flush, lambda: self.delivered, timeout_s, progress):
+        if not flush_all(self._producer.flush, lambda: self.delivered, timeout_s, on_progress):
             raise BrokerUnavailableError(f"Kafka acknowledged nothing for {timeout_s:g} s; {self._state()}")
-        progress(self.delivered)
+        on_progress(self.delivered)
         dropped = dict(self._producer.stats().dropped)
         if dropped or self.delivered < self.accepted:
             raise NotSentError(f"messages were lost on the way ({dropped}); {self._state()}")

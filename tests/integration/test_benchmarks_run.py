@@ -12,7 +12,7 @@ import pytest
 from tests.benchmarks.harness.results import RESULT_FILE
 
 ROOT = Path(__file__).resolve().parents[2]
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600), pytest.mark.xdist_group("benchmarks")]
+pytestmark = [pytest.mark.timeout(600), pytest.mark.xdist_group("benchmarks")]
 
 
 def quick(name: str, folder: Path, *options: str) -> dict[str, Any]:
@@ -57,6 +57,7 @@ def test_metering(tmp_path: Path) -> None:
     assert len(figures(result)) == 3
 
 
+@pytest.mark.slow
 def test_pipeline(tmp_path: Path) -> None:
     """Ours and the stock Faust agent book everything that was sent, to the pico-USD; the limits are measured."""
     result = quick("pipeline", tmp_path, "--no-quix")
@@ -67,6 +68,7 @@ def test_pipeline(tmp_path: Path) -> None:
         assert run["processes"]["worker"]["rss_max_mib"] > 50
 
 
+@pytest.mark.slow
 def test_latency(tmp_path: Path) -> None:
     """Every event that the SDK took is in cost_1m, and the probes among them have a latency."""
     result = quick("latency", tmp_path)
@@ -75,6 +77,7 @@ def test_latency(tmp_path: Path) -> None:
     assert result["details"]["runs"][0]["probes"] > 5
 
 
+@pytest.mark.slow
 def test_memory(tmp_path: Path) -> None:
     """A backlog is worked off completely while the worker's memory is sampled."""
     result = quick("memory", tmp_path)
@@ -87,6 +90,7 @@ def test_emit(tmp_path: Path) -> None:
     assert len(figures(quick("emit", tmp_path))) == 9
 
 
+@pytest.mark.slow
 def test_scale(tmp_path: Path) -> None:
     """One worker and two, alone and in the pipeline, and all of it is booked."""
     result = quick("scale", tmp_path)
@@ -94,6 +98,7 @@ def test_scale(tmp_path: Path) -> None:
     assert figures(result)["2 workers for 1, worker-bound"] > 0
 
 
+@pytest.mark.slow
 def test_profile(tmp_path: Path) -> None:
     """The CPU time of a running worker is found, by stage, and adds up to what the process used."""
     result = quick("profile", tmp_path)

@@ -268,8 +268,8 @@ def test_what_retention_removed_is_no_loss(store: StoreClient, partition: Partit
 def test_copies_that_were_taken_back_are_explained(store: StoreClient, partition: Partition) -> None:
     """A block inserted twice is rows_extra until reconciliation has reversed it; then it is told, and closes."""
     partition.book(0, 19)
-    charges = store.client.query_arrow("SELECT * EXCEPT (events, unpriced, reported_tags, adjustment_run) FROM ledger")
     rows = ledger_rows(16).schema
+    charges = store.client.query_arrow(f"SELECT {', '.join(rows.names)} FROM ledger")
     partition.insert("ledger", charges.cast(rows))
     assert accounts(store)["rows_extra"] == 16
     Reconciler(store, ReconciliationSettings()).apply("test", NOW - timedelta(days=1))

@@ -29,7 +29,14 @@ def metrics(pipeline: Pipeline) -> str:
         return str(answer.read().decode())
 
 
-def test_everything_that_came_in_is_accounted_for(pipeline: Pipeline) -> None:
+def test_conservation_and_reconciliation_in_a_running_pipeline(pipeline: Pipeline) -> None:
+    """One story, for each chapter counts what the ones before it left: see the three functions."""
+    everything_that_came_in_is_accounted_for(pipeline)
+    what_slipped_past_is_taken_back_by_the_timer(pipeline)
+    lost_rows_are_found(pipeline)
+
+
+def everything_that_came_in_is_accounted_for(pipeline: Pipeline) -> None:
     """Booked, dropped and quarantined records add up to what the broker holds, per partition, in both event topics."""
     events = [usage_event(f"e{number}") for number in range(300)]
     pipeline.send_events(*events, *events[:40])
@@ -44,7 +51,7 @@ def test_everything_that_came_in_is_accounted_for(pipeline: Pipeline) -> None:
     until(lambda: 'spendstream_conservation_records{fate="booked"' in metrics(pipeline), BOOK_TIMEOUT_S, "the metric")
 
 
-def test_what_slipped_past_is_taken_back_by_the_timer(pipeline: Pipeline) -> None:
+def what_slipped_past_is_taken_back_by_the_timer(pipeline: Pipeline) -> None:
     """A charge of a booked event under another offset, as a worker with lost dedupe state would book it: reversed
     within seconds, and counted in a metric."""
     pipeline.send_events(usage_event("slipped"))
@@ -69,7 +76,7 @@ def test_what_slipped_past_is_taken_back_by_the_timer(pipeline: Pipeline) -> Non
     assert (code, found["totals"]["rows_extra"]) == (1, 1)
 
 
-def test_lost_rows_are_found(pipeline: Pipeline) -> None:
+def lost_rows_are_found(pipeline: Pipeline) -> None:
     """Exit code 1, and the partition is named; without Kafka the check still works and says what it lacks."""
     pipeline.send_events(*(usage_event(f"lost{number}") for number in range(20)))
     until(lambda: pipeline.value("SELECT count() FROM ledger WHERE startsWith(event_id, 'lost')") == 20, 60, "booked")

@@ -80,6 +80,7 @@ def test_a_restart_right_after_kill_9_needs_no_hand(pipeline: FixedPorts, who: s
     assert_booked_once(pipeline, 1100)
 
 
+@pytest.mark.slow
 def test_a_child_that_stands_still_after_its_supervisor_was_killed_is_no_obstacle(pipeline: FixedPorts) -> None:
     """A store that does not answer (here it is stopped, as in a debugger) holds its folder and its port: the next start
     kills it."""

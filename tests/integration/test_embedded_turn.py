@@ -159,6 +159,7 @@ def test_producers_are_held_out_while_nothing_can_be_booked(embedded: Embedded, 
         assert_exact(store, send.sent)
 
 
+@pytest.mark.slow
 def test_a_worker_that_stands_still_for_long_is_replaced(
     embedded: Embedded, send: Sender, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -227,6 +228,7 @@ def test_what_dies_during_a_turn_is_replaced_and_the_turn_ends(embedded: Embedde
         assert_exact(store, send.sent)
 
 
+@pytest.mark.slow
 def test_a_stop_during_a_turn_books_both_brokers(tmp_path: Path) -> None:
     """Ctrl-C while a full broker is not booked yet and the next one holds records already: both are booked first."""
     send = Sender(tmp_path / "data")
@@ -334,6 +336,7 @@ def test_memory_stays_bounded_over_many_turns(tmp_path: Path) -> None:
     assert {"broker", "store", "worker", "supervisor"} <= set(report.memory_mib)
 
 
+@pytest.mark.slow
 def test_a_broker_that_a_background_watch_started_lives_until_the_end(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

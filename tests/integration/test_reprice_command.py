@@ -46,6 +46,7 @@ def write(folder: Path, name: str, text: str) -> None:
     path.write_text(text)
 
 
+@pytest.mark.slow
 def test_history_is_corrected_by_hand_and_by_itself(pipeline: Pipeline, tmp_path: Path) -> None:
     """Usage without a price is priced after a restart with its rate card, without a hand. A contract and rules for what
     is past are applied by command: looked at first, then posted, then nothing differs."""

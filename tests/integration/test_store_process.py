@@ -79,6 +79,7 @@ def test_what_was_answered_survives_kill_9(tmp_path: Path) -> None:
         again.kill()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_stops_it_cleanly(store: StoreProcess, number: int) -> None:
     """SIGTERM and SIGINT end it with code 0, even while a query runs; the same folder opens again."""

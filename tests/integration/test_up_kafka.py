@@ -48,6 +48,7 @@ def assert_booked(pipeline: Pipeline, number: int) -> None:
     assert pipeline.rows("SELECT uniqExact(topic_id) FROM block_receipts") == [(1,)]
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_what_was_acknowledged_is_booked_once_through_kills(pipeline: Pipeline) -> None:
     """kill -9 of the broker alone, then of everything, each right after the last acknowledgement: the next one goes on
