@@ -108,4 +108,6 @@ def _position(entry: Entry) -> tuple[Any, ...]:
 
 def _order(charge: Entry) -> tuple[Any, ...]:
     booked_at: datetime = charge["booked_at"]
-    return (booked_at, *_position(charge), charge["price_book_version"], repr(amounts(charge)))
+    # Charges of one position and instant differ in more only if somebody put them there.
+    alike = (repr(amounts(charge)), repr(account(charge)))
+    return (booked_at, *_position(charge), charge["price_book_version"], *alike)

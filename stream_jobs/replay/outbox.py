@@ -1,5 +1,6 @@
 """Sending in bulk: through the SDK's producer, waiting where a service would not."""
 
+import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -75,6 +76,7 @@ class ProducerOutbox:
         self._ask_topic_id = topic_id
         self.topic_ids: list[str] = []
         self._restarts = -1
+        self._naming = threading.Lock()
         self._hint = hint  # for people: what to do when not everything was delivered
         self._timeout_s = timeout_s
         self._log = OffsetLog()
@@ -87,12 +89,17 @@ class ProducerOutbox:
 
     def _delivered(self, delivery: Delivery) -> None:
         # The embedded broker is replaced by an empty one now and then; the SDK starts a new client when that happens.
-        if self._producer.client_restarts != self._restarts:
-            self._restarts = self._producer.client_restarts
+        if self._producer.client_restarts == self._restarts:
+            self._add(delivery)
+            return
+        self._restarts = self._producer.client_restarts
+        with self._naming:
+            self.topic_ids.append(UNKNOWN_TOPIC)
+            self._add(delivery)
             # Asked at once: a turn needs many more records than the few that were delivered since.
-            topic_id = self._present_topic_id()
-            if not self.topic_ids or topic_id != self.topic_ids[-1]:
-                self.topic_ids.append(topic_id)
+            self.topic_ids[-1] = self._present_topic_id()
+
+    def _add(self, delivery: Delivery) -> None:
         self._log.add((len(self.topic_ids) - 1) * ERA + delivery.partition, delivery.offset)
 
     def _present_topic_id(self) -> str:
@@ -117,6 +124,8 @@ class ProducerOutbox:
         if not flush_all(self._producer.flush, lambda: self.delivered, timeout_s, on_progress):
             raise BrokerUnavailableError(f"Kafka acknowledged nothing for {timeout_s:g} s; {self._state()}")
         on_progress(self.delivered)
+        with self._naming:
+            pass  # the last era has its name
         dropped = dict(self._producer.stats().dropped)
         if dropped or self.delivered < self.accepted:
             raise NotSentError(f"messages were lost on the way ({dropped}); {self._state()}")
