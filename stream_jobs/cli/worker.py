@@ -24,10 +24,12 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 def run(args: argparse.Namespace) -> int:
     from stream_jobs.embedded.orphan import stop_with_parent
     from stream_jobs.logs import log_to_stderr
+    from stream_jobs.memory import bound_allocators
     from stream_jobs.settings import load_settings
     from stream_jobs.worker import JobsWorker
 
     stop_with_parent()
+    bound_allocators()
     settings = load_settings()
     log_to_stderr(settings.pipeline.log_level)
     port = settings.pipeline.http_port if args.health_port is None else args.health_port
