@@ -1,7 +1,7 @@
 """Keeps what a long-running process has freed from staying with it.
 
-Each thread that allocates gets an arena of glibc's own, and Arrow's allocator keeps freed blocks for later: a worker whose
-blocks moved through several threads held a sixth more memory than with these bounds (`make bench`, pipeline).
+Each thread that allocates gets an arena of glibc's own, and Arrow's allocator keeps freed blocks for later: a worker
+whose blocks moved through several threads held a sixth more memory than with these bounds (`make bench`, pipeline).
 """
 
 import ctypes
