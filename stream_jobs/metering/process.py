@@ -104,7 +104,8 @@ class Metering:
         # decides about every record as this run did.
         booked = len(rows) + sum(len(part.rows) for part in charged)
         if booked:
-            parts = [ledger_table(retractions), *(part.table for part in charged), charges]
+            reversed_ = [ledger_table(retractions)] if retractions else []
+            parts = [*reversed_, *(part.table for part in charged), charges]
             tables["ledger"] = joined([part for part in parts if part.num_rows])
         if rejected:
             rejected.sort(key=lambda item: item.record.offset)

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import pyarrow as pa
 
-from spendstream_schemas import ATTRIBUTION_FIELDS, METERS, Conditions, ToolCalls, UsageEvent
+from spendstream_schemas import ATTRIBUTION_FIELDS, METERS, Conditions, ToolCalls
 from stream_jobs.attribution.reported import reported_tags
 from stream_jobs.attribution.rules import Attributed
 from stream_jobs.blocks.model import Block
@@ -52,7 +52,7 @@ def charge_row(charge: Charge, block: Block) -> dict[str, Any]:
         "operation": event.operation or "",
         "service_tier": event.service_tier or "",
         "region": event.region or "",
-        "conditions": _conditions(event),
+        "conditions": condition_items(event.conditions),
         "category": attributed.category,
         "labels": list(attributed.labels.items()),
         "unallocated": list(attributed.unallocated),
@@ -111,10 +111,11 @@ def ledger_table(rows: Sequence[dict[str, Any]]) -> pa.Table:
     return pa.table(columns, schema=LEDGER_COLUMNS)
 
 
-def _conditions(event: UsageEvent) -> list[tuple[str, str]]:
-    if event.conditions is None:
+def condition_items(conditions: Any) -> list[tuple[str, str]]:
+    """The conditions that were given, by name; from the contract's model or from anything with its fields."""
+    if conditions is None:
         return []
-    values = ((key, getattr(event.conditions, key)) for key in CONDITION_KEYS)
+    values = ((key, getattr(conditions, key)) for key in CONDITION_KEYS)
     return [
         (key, str(value).lower() if isinstance(value, bool) else value) for key, value in values if value is not None
     ]

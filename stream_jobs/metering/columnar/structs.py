@@ -95,7 +95,6 @@ NO_ATTRIBUTION: Final[Any] = _NESTED[Attribution]()
 USAGE_FIELDS: Final = token_usage.__struct_fields__
 EVENT_FIELDS: Final = usage_event.__struct_fields__
 ATTRIBUTION_NAMES: Final = _NESTED[Attribution].__struct_fields__
-CONDITION_NAMES: Final = _NESTED[Conditions].__struct_fields__
 
 _decode: Final[Callable[[bytes], Any]] = msgspec.json.Decoder(usage_event).decode
 

@@ -7,13 +7,12 @@ import numpy as np
 import pyarrow as pa
 
 from stream_jobs.blocks.model import Block
-from stream_jobs.metering.columnar import structs
 from stream_jobs.metering.columnar.attribute import Attribution
 from stream_jobs.metering.columnar.decimals import from_pico, from_units
 from stream_jobs.metering.columnar.events import SINGLE, TokenEvents
 from stream_jobs.metering.columnar.price import LINE_METERS, Lines, Prices
 from stream_jobs.metering.columnar.texts import Codes, constant, empty_maps
-from stream_jobs.metering.rows import LEDGER_COLUMNS, ledger_unit_price
+from stream_jobs.metering.rows import LEDGER_COLUMNS, condition_items, ledger_unit_price
 from stream_jobs.store.tables import MONEY, TAGS, TEXT, UNIT_PRICE
 
 _INSTANT: Final = pa.timestamp("us", tz="UTC")
@@ -48,7 +47,7 @@ def charge_table(
         **events.numbers,
         "occurred_at": pa.array(events.occurred_us).view(_INSTANT),
         "booked_at": pa.repeat(pa.scalar(block.fixed_at, _INSTANT), rows),
-        "conditions": _maps(events.conditions, rows, _given),
+        "conditions": _maps(events.conditions, rows, condition_items),
         "labels": _maps(events.labels, rows, lambda labels: list(labels.items())),
         "unallocated": attribution.unallocated(),
         "list_cost": cost,
@@ -98,10 +97,3 @@ def _maps(values: list[Any] | None, rows: int, items: Callable[[Any], list[tuple
     if values is None:
         return empty_maps(rows)
     return pa.array([items(value) if value is not None else [] for value in values], TAGS)
-
-
-def _given(conditions: Any) -> list[tuple[str, str]]:
-    values = ((name, getattr(conditions, name)) for name in structs.CONDITION_NAMES)
-    return [
-        (name, str(value).lower() if isinstance(value, bool) else value) for name, value in values if value is not None
-    ]
