@@ -34,13 +34,6 @@ ROLLUPS = ("cost_1m", "cost_1h", "cost_1d")
 _topics = count()
 
 
-@pytest.fixture(scope="module")
-def process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StoreProcess]:
-    process = StoreProcess(tmp_path_factory.mktemp("store") / "store").wait_ready().migrated()
-    yield process
-    process.kill()
-
-
 @pytest.fixture
 def store(process: StoreProcess) -> Iterator[StoreClient]:
     """A client on empty tables."""

@@ -35,13 +35,6 @@ NAMES = (
 )
 
 
-@pytest.fixture(scope="module")
-def process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StoreProcess]:
-    process = StoreProcess(tmp_path_factory.mktemp("store") / "store").wait_ready().migrated()
-    yield process
-    process.kill()
-
-
 @pytest.fixture
 def store(process: StoreProcess) -> Iterator[StoreClient]:
     """A client on empty tables."""

@@ -1,6 +1,5 @@
 """Conservation against a real Kafka: what waits, what was skipped, and what retention deleted too early."""
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -18,13 +17,6 @@ from tests.integration.test_conservation import Partition
 from tests.store_server import StoreProcess
 
 pytestmark = pytest.mark.xdist_group("kafka")
-
-
-@pytest.fixture(scope="module")
-def process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StoreProcess]:
-    process = StoreProcess(tmp_path_factory.mktemp("store") / "store").wait_ready().migrated()
-    yield process
-    process.kill()
 
 
 def test_the_log_is_part_of_the_account(process: StoreProcess, kafka: RealKafka) -> None:

@@ -23,13 +23,6 @@ SPREAD = 977  # rows of a block belong to so many customers: several rows per ro
 _names = count()
 
 
-@pytest.fixture(scope="module")
-def process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StoreProcess]:
-    process = StoreProcess(tmp_path_factory.mktemp("store") / "store").wait_ready().migrated()
-    yield process
-    process.kill()
-
-
 @pytest.fixture
 def store(process: StoreProcess) -> Iterator[StoreClient]:
     with StoreClient(process.settings) as store:

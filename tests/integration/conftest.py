@@ -1,0 +1,14 @@
+"""What several integration tests need: one real store per module."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.store_server import StoreProcess
+
+
+@pytest.fixture(scope="module")
+def process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StoreProcess]:
+    process = StoreProcess(tmp_path_factory.mktemp("store") / "store").wait_ready().migrated()
+    yield process
+    process.kill()
