@@ -28,6 +28,7 @@ STREAM_BUFFER_BUNDLES = 8
 RETRY_BACKOFF_S = (0.1, 5.0)  # first and longest pause while store or broker do not say where to start
 CHECK_INTERVAL_S = 0.1
 PROCESSING_THREADS = 2
+BLOCKS_IN_FLIGHT = 3  # per job, from decoding to the last insert: each is held in memory as records and as columns
 
 
 class OfficialBlocks(BlockStore, Protocol):
@@ -83,6 +84,7 @@ class BlockJobRunner:
         # Few threads: they share one interpreter, and each holds a block in memory. Two, so that one can ask ClickHouse
         # what is booked while the other computes.
         self._processing = ThreadPoolExecutor(PROCESSING_THREADS, thread_name_prefix=f"process-{job.name}")
+        self._slots = asyncio.Semaphore(BLOCKS_IN_FLIGHT)
         self._bookers: dict[TP, PartitionBooker] = {}
         self._reading = 0  # bundles of other readings were fetched before the last seek
         self._tasks: set[asyncio.Task[None]] = set()
@@ -217,6 +219,7 @@ class BlockJobRunner:
             versions=self._job.versions,
             on_booked=self._job.on_booked,
             limits=limits,
+            slots=self._slots,
         )
 
     def _on_done(self, task: asyncio.Task[None]) -> None:

@@ -58,6 +58,7 @@ class PartitionBooker:
         versions: Callable[[], Versions],
         on_booked: Callable[[Block, BlockOutput], None],
         limits: BookerLimits,
+        slots: asyncio.Semaphore,
     ) -> None:
         self.source = source
         self._next = redo.first_offset if redo else start_offset
@@ -68,6 +69,7 @@ class PartitionBooker:
         self._versions = versions
         self._on_booked = on_booked
         self._limits = limits
+        self._slots = slots
         self._queue = RecordQueue(self._next)
         self._changed = asyncio.Condition()
         self._commit_lock = asyncio.Lock()
@@ -101,9 +103,11 @@ class PartitionBooker:
             if self._redo is not None:
                 await self._redo_official(self._redo)
             while not self._closed:
-                records = await self._take()
-                if records:
-                    await self._book_new(records)
+                await self._wait_for_records()
+                async with self._slots:
+                    records = await self._take()
+                    if records:
+                        await self._book_new(records)
         except LostPartitionError as lost:
             log.info("%s", lost)
         finally:
@@ -120,10 +124,14 @@ class PartitionBooker:
         async with self._commit_lock:
             pass
 
-    async def _take(self) -> list[SourceRecord]:
-        """The next block's records: all that is queued, up to the bound."""
+    async def _wait_for_records(self) -> None:
         async with self._changed:
             await self._changed.wait_for(lambda: self._closed or self._queue.records > 0)
+
+    async def _take(self) -> list[SourceRecord]:
+        """The next block's records: all that is queued, up to the bound. Taken when it is this booker's turn, so that
+        what came in while it waited goes along."""
+        async with self._changed:
             if self._closed:
                 return []
             taken = self._queue.take(self._limits.max_block_rows, self._limits.max_block_bytes)
@@ -139,7 +147,8 @@ class PartitionBooker:
             self._redo = None
             self._next = block.last_offset + 1
             self._changed.notify_all()
-        output = await redo_block(block, records, self._process, self._store, self._commit, self._retry)
+        async with self._slots:
+            output = await redo_block(block, records, self._process, self._store, self._commit, self._retry)
         self._on_booked(block, output)
 
     async def _book_new(self, records: list[SourceRecord]) -> None:

@@ -1,7 +1,6 @@
 """What `reprice` and `reattribute` share: their flags, looking and posting, and how the difference is shown."""
 
 import argparse
-import gc
 import json
 import sys
 from collections.abc import Callable, Sequence
@@ -66,13 +65,12 @@ def run(
     """Look, post, resume or abandon. Raises ConfigError for flags that don't fit."""
     from stream_jobs.embedded.instance import find_clickhouse
     from stream_jobs.errors import ConfigError
+    from stream_jobs.memory import calm_collector
     from stream_jobs.repricing.journal import Journal
     from stream_jobs.repricing.selection import Selection
     from stream_jobs.store.client import StoreClient
 
-    # A chunk is millions of small objects without cycles: looking for cycles among them takes half of the time.
-    gc.freeze()
-    gc.set_threshold(1_000_000, 50, 1000)
+    calm_collector()
     if args.chunk_rows < 1:
         raise ConfigError(f"--chunk-rows {args.chunk_rows}: must be at least 1")
     given = None if args.resume or args.abandon else (_instant(args, "since"), _instant(args, "until"))

@@ -24,7 +24,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 def run(args: argparse.Namespace) -> int:
     from stream_jobs.embedded.orphan import stop_with_parent
     from stream_jobs.logs import log_to_stderr
-    from stream_jobs.memory import bound_allocators
+    from stream_jobs.memory import bound_allocators, calm_collector
     from stream_jobs.settings import load_settings
     from stream_jobs.worker import JobsWorker
 
@@ -33,4 +33,6 @@ def run(args: argparse.Namespace) -> int:
     settings = load_settings()
     log_to_stderr(settings.pipeline.log_level)
     port = settings.pipeline.http_port if args.health_port is None else args.health_port
-    return JobsWorker(args.jobs, settings, args.config_dir or settings.pipeline.config_dir).run(port)
+    worker = JobsWorker(args.jobs, settings, args.config_dir or settings.pipeline.config_dir)
+    calm_collector()
+    return worker.run(port)

@@ -228,4 +228,5 @@ class Metering:
 def joined(tables: list[pa.Table]) -> pa.Table:
     """All rows, in the encoding of the first table that has dictionaries."""
     encoded = next((table for table in tables if any(map(pa.types.is_dictionary, table.schema.types))), tables[0])
-    return pa.concat_tables([table.cast(encoded.schema) for table in tables])
+    schema = encoded.schema
+    return pa.concat_tables([table if table.schema == schema else table.cast(schema) for table in tables])

@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 
 from stream_jobs.attribution.rules import AttributionRules
 from stream_jobs.blocks.model import BlockOutput, SourceRecord
+from stream_jobs.memory import calm_collector
 from stream_jobs.metering.ledger import ClickHouseLedger
 from stream_jobs.metering.process import Metering
 from stream_jobs.pricing.book import PriceBook
@@ -110,6 +111,7 @@ def main(arguments: list[str] | None = None) -> int:
     if args.quick:
         args.block_rows = min(args.block_rows, 500)
     report = Report("metering")
+    calm_collector()  # as a worker does
     found: dict[str, list[float]] = {}
     for number in range(args.rounds):
         with tempfile.TemporaryDirectory(prefix="bench-") as folder, Rig(Path(folder) / "rig", partitions=1) as rig:

@@ -120,6 +120,7 @@ class Log:
             versions=step.versions,
             on_booked=lambda *_: done.append(1) if booker.next_offset == len(self.records) else None,
             limits=BookerLimits(max_block_rows=4),
+            slots=asyncio.Semaphore(1),
         )
         done: list[int] = []
         task = asyncio.create_task(booker.run())

@@ -15,7 +15,7 @@ from spendstream_schemas.usage import TOKEN_PARTS
 from stream_jobs.blocks.model import SourceRecord
 from stream_jobs.metering.columnar import structs
 from stream_jobs.metering.columnar.instants import US_PER_S, microseconds
-from stream_jobs.metering.columnar.texts import Codes, Mask, Texts, constant, encode
+from stream_jobs.metering.columnar.texts import Codes, Mask, Texts, any_given, constant, encode
 
 REPEATED: Final = ("source", "provider", "model", "response_model", "operation", "service_tier", "region", "status")
 """Texts with few distinct values."""
@@ -142,10 +142,6 @@ def read(decoded: Sequence[Any], records: list[SourceRecord]) -> tuple[TokenEven
         np.array([calls is not None for calls in event["tool_calls"]]) if any_given(event["tool_calls"]) else None,
     )
     return events, good & _named(events)
-
-
-def any_given(values: tuple[Any, ...]) -> bool:
-    return values.count(None) < len(values)
 
 
 def _named(events: TokenEvents) -> Mask:

@@ -38,9 +38,15 @@ class Texts(NamedTuple):
         return pa.DictionaryArray.from_arrays(indices, pa.array(list(distinct), pa.string()))
 
 
+def any_given(values: Sequence[Any]) -> bool:
+    """Whether at least one value is not None."""
+    # Counting compares: slow where values are texts, and needless where the first is one.
+    return len(values) > 0 and (values[0] is not None or values.count(None) < len(values))
+
+
 def encode(values: Sequence[str | None]) -> Texts:
     """None becomes ''."""
-    if values.count(None) == len(values):
+    if not any_given(values):
         return constant("", len(values))
     encoded = pa.array(values, pa.string()).dictionary_encode("encode")
     texts = [text or "" for text in encoded.dictionary.to_pylist()]

@@ -78,6 +78,7 @@ class World:
                 (block.first_offset, block.last_offset, output.counts.received)
             ),
             limits=limits or BookerLimits(),
+            slots=asyncio.Semaphore(1),
         )
 
     def names(self) -> list[str]:
