@@ -44,8 +44,12 @@ class Retry(Protocol):
 async def book_block(
     block: Block, records: list[SourceRecord], process: Process, store: BlockStore, commit: Commit, retry: Retry
 ) -> BlockOutput:
-    """Book one new block. Raises LostPartitionError if another worker owns the partition now."""
+    """Book one new block. Raises LostPartitionError if another worker owns the partition now.
+
+    Empties `records` once they are worked out: inserting takes longer, and nothing needs them any more.
+    """
     output = await retry(lambda: process(block, records))
+    records.clear()
     # A crash here loses nothing: no trace of the block exists, its records are read again.
     await retry(lambda: store.write_block_row(block))
     # A crash here leaves a row of a block that never became official: its end offset was not committed, so nobody
@@ -57,8 +61,12 @@ async def book_block(
 async def redo_block(
     block: Block, records: list[SourceRecord], process: Process, store: BlockStore, commit: Commit, retry: Retry
 ) -> BlockOutput:
-    """Insert an official block again, as fixed in its row. Harmless however much of it had been inserted."""
+    """Insert an official block again, as fixed in its row. Harmless however much of it had been inserted.
+
+    Empties `records`, as book_block does.
+    """
     output = await retry(lambda: process(block, records))
+    records.clear()
     await commit_and_insert(block, output, store, commit, retry)
     log.info("redid block %s %d-%d", block.source, block.first_offset, block.last_offset)
     return output

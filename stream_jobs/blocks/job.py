@@ -27,8 +27,7 @@ log = logging.getLogger(__name__)
 STREAM_BUFFER_BUNDLES = 8
 RETRY_BACKOFF_S = (0.1, 5.0)  # first and longest pause while store or broker do not say where to start
 CHECK_INTERVAL_S = 0.1
-PROCESSING_THREADS = 2
-BLOCKS_IN_FLIGHT = 3  # per job, from decoding to the last insert: each is held in memory as records and as columns
+BLOCKS_IN_FLIGHT = 2  # per job, from decoding to the last insert: one is worked out while another is inserted
 
 
 class OfficialBlocks(BlockStore, Protocol):
@@ -81,9 +80,8 @@ class BlockJobRunner:
         self._store = store
         self._topic_start = topic_start
         self._limits = limits
-        # Few threads: they share one interpreter, and each holds a block in memory. Two, so that one can ask ClickHouse
-        # what is booked while the other computes.
-        self._processing = ThreadPoolExecutor(PROCESSING_THREADS, thread_name_prefix=f"process-{job.name}")
+        # One thread: a second would share the interpreter with it and hold another half-made block in memory.
+        self._processing = ThreadPoolExecutor(1, thread_name_prefix=f"process-{job.name}")
         self._slots = asyncio.Semaphore(BLOCKS_IN_FLIGHT)
         self._bookers: dict[TP, PartitionBooker] = {}
         self._reading = 0  # bundles of other readings were fetched before the last seek

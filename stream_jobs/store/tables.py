@@ -242,7 +242,7 @@ def insert(client: Client, table: str, rows: pa.Table, token: str, not_after: da
     }
     try:
         with store_errors(str(client.uri)):
-            client.insert_arrow(table, rows.combine_chunks(), settings=settings)
+            client.insert_arrow(table, _given(rows).combine_chunks(), settings=settings)
     except StoreQueryError as error:
         if error.code == VIOLATED_CONSTRAINT and CONSTRAINT_NAME in str(error):
             raise LateInsertError(
@@ -257,6 +257,12 @@ def _with_deadline(table: str, rows: pa.Table, not_after: datetime) -> pa.Table:
         raise CrashError(f"the server does not check deadlines of inserts into {table}")
     (field,) = INSERT_BEFORE
     return rows.append_column(field, pa.repeat(pa.scalar(not_after, field.type), rows.num_rows))
+
+
+def _given(rows: pa.Table) -> pa.Table:
+    """The columns that say anything: where one is missing the server puts NULL. Most of the ledger's meters are empty in
+    most blocks, a third of the bytes."""
+    return rows.select([name for name in rows.column_names if rows[name].null_count < rows.num_rows])
 
 
 def _check(table: str, rows: pa.Table, token: str) -> None:
