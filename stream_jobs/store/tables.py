@@ -260,8 +260,8 @@ def _with_deadline(table: str, rows: pa.Table, not_after: datetime) -> pa.Table:
 
 
 def _given(rows: pa.Table) -> pa.Table:
-    """The columns that say anything: where one is missing the server puts NULL. Most of the ledger's meters are empty in
-    most blocks, a third of the bytes."""
+    """The columns that say anything: where one is missing the server puts NULL. Most of the ledger's meters are empty
+    in most blocks, a third of the bytes."""
     return rows.select([name for name in rows.column_names if rows[name].null_count < rows.num_rows])
 
 
