@@ -60,7 +60,7 @@ class Reconciler:
     def dry_run(self, since: datetime | None = None, on_finding: Found = lambda _: None) -> Outcome:
         """What `apply` would post now. Changes nothing but the index of response ids."""
         now = self._search.now()
-        outcome = Outcome(since or self._since(now))
+        outcome = Outcome(self._start(since, now))
         for found in self._look(outcome.since, now, outcome.tally):
             for item in found:
                 outcome.add(item)
@@ -70,7 +70,7 @@ class Reconciler:
     def apply(self, trigger: str, since: datetime | None = None, on_finding: Found = lambda _: None) -> Outcome:
         """Raises BusyError when another run is under way."""
         now = self._search.now()
-        turn = self._turns.open(trigger, since or self._since(now), now)
+        turn = self._turns.open(trigger, self._start(since, now), now)
         outcome = Outcome(turn.since)
         try:
             outcome.finished = finish_interrupted(self._store)
@@ -96,6 +96,10 @@ class Reconciler:
     def beginning(self) -> datetime:
         """When the first entry of the ledger was booked."""
         return self._search.first_booked() or self._search.now()
+
+    def _start(self, since: datetime | None, now: datetime) -> datetime:
+        """What was asked for, but not before there was anything: every slice of empty time costs a query."""
+        return self._since(now) if since is None else max(since, self.beginning())
 
     def _since(self, now: datetime) -> datetime:
         """Where the last run that ended well began, and a margin before it."""
