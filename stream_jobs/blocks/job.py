@@ -85,6 +85,8 @@ class BlockJobRunner:
         self._slots = asyncio.Semaphore(BLOCKS_IN_FLIGHT)
         self._bookers: dict[TP, PartitionBooker] = {}
         self._reading = 0  # bundles of other readings were fetched before the last seek
+        self._doubted: dict[TP, int] = {}  # where a hole began that was then read again
+        self._holey: set[TP] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self.joined = False  # has the group told us our partitions, even if there are none for us?
 
@@ -231,8 +233,29 @@ class BlockJobRunner:
         booker = self._bookers.get(TP(topic, partition))
         # What was fetched before the last seek is read again, or belongs to another worker now. Taking it would leave
         # a hole in front of it that nobody books.
-        if booker is not None and bundle.reading == self._reading:
-            await booker.offer(bundle.records)
+        if booker is None or bundle.reading != self._reading:
+            return
+        first, wanted = bundle.records[0].offset, booker.next_to_queue
+        if first > wanted and not self._is_hole(TP(topic, partition), wanted):
+            log.warning("%s: offset %d follows %d; reading again", booker.source, first, wanted - 1)
+            try:
+                await self._app.consumer.perform_seek()
+            except Exception as error:  # bookers have stopped; only a fresh process goes on
+                log.critical("%s cannot read again", booker.source, exc_info=error)
+                self._app.loop.create_task(self._app.crash(error))
+            return
+        await booker.offer(bundle.records)
+
+    def _is_hole(self, tp: TP, begin: int) -> bool:
+        """Whether to believe that no records have the offsets from `begin` on.
+
+        A topic that is written in transactions, or compacted, has such holes. Anything else would be a loss, so the
+        first hole of a partition is read again.
+        """
+        if self._doubted.get(tp) == begin:
+            self._holey.add(tp)
+        self._doubted[tp] = begin
+        return tp in self._holey
 
 
 def build_app(

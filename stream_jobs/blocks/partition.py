@@ -80,6 +80,11 @@ class PartitionBooker:
         """The first offset that is not part of an official block of this booker."""
         return self._next
 
+    @property
+    def next_to_queue(self) -> int:
+        """The offset that the next records should begin with."""
+        return self._queue.end
+
     async def offer(self, records: list[SourceRecord]) -> None:
         """Queue records; waits while the queue is full. What was queued before (a re-read) is skipped."""
         async with self._changed:

@@ -113,11 +113,30 @@ class BundlingThread(driver.AIOKafkaConsumerThread):
         self.reading = reading
 
 
+class ReadOffsets(dict[TP, int | None]):
+    """Faust's note of what it has handed out, without the event topics.
+
+    It passes over whatever ends before the last offset that it noted, and a fetch that overlaps with a seek makes it
+    note the old reading's offset after the seek: what is read again would be lost. The bookers know what they have.
+    """
+
+    def __init__(self, event_topics: frozenset[str]) -> None:
+        super().__init__()
+        self._event_topics = event_topics
+
+    def __getitem__(self, tp: TP) -> int | None:
+        return None if tp.topic in self._event_topics else self.get(tp)
+
+
 class BundlingConsumer(driver.Consumer):
     """The aiokafka consumer of Faust with bundles for event topics and generation-fenced commits."""
 
     transport: "BundlingTransport"
     _thread: BundlingThread
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._read_offset = ReadOffsets(self.transport.event_topics)
 
     def _new_consumer_thread(self) -> BundlingThread:
         return BundlingThread(self, loop=self.loop, beacon=self.beacon)

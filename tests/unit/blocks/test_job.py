@@ -12,7 +12,7 @@ from faust.types import TP
 from stream_jobs.blocks.job import BlockJob, BlockJobRunner
 from stream_jobs.blocks.model import Block, BlockCounts, BlockOutput, Bundle, SourcePartition, SourceRecord
 from stream_jobs.blocks.partition import BookerLimits
-from stream_jobs.blocks.transport import Membership
+from stream_jobs.blocks.transport import Membership, ReadOffsets
 from stream_jobs.errors import StoreUnavailableError
 from stream_jobs.kafka import TopicStart
 from tests.unit.blocks.build import VERSIONS, World, reach, records
@@ -51,13 +51,18 @@ def runner(world: Blocks, earliest: int = 0) -> BlockJobRunner:
         assert (tp, membership) == (PARTITION, MEMBER)
         await world.commit(offset)
 
+    async def perform_seek() -> None:
+        await jobs.stop_booking()
+        await jobs.assigned({PARTITION: world.committed or None}, MEMBER, jobs._reading + 1)
+
     app: Any = SimpleNamespace(
-        consumer=SimpleNamespace(commit_fenced=commit_fenced),
+        consumer=SimpleNamespace(commit_fenced=commit_fenced, perform_seek=perform_seek),
         consumer_generation_id=MEMBER.generation,
         should_stop=False,
     )
     job = BlockJob("metering", TOPIC, process, lambda: VERSIONS, lambda *_: None)
-    return BlockJobRunner(app, job, world, lambda _: TopicStart("topic-id", {3: earliest}), BookerLimits())
+    jobs = BlockJobRunner(app, job, world, lambda _: TopicStart("topic-id", {3: earliest}), BookerLimits())
+    return jobs
 
 
 def test_a_bundle_fetched_before_the_last_seek_is_dropped() -> None:
@@ -80,6 +85,49 @@ def test_a_bundle_fetched_before_the_last_seek_is_dropped() -> None:
         await jobs.stop_booking()
 
     asyncio.run(asyncio.wait_for(test(), 20))
+
+
+def test_a_hole_is_read_again_before_it_is_believed() -> None:
+    """Whatever passed over the first records: they are read again, and booked."""
+    world = Blocks()
+
+    async def test() -> None:
+        jobs = runner(world)
+        await jobs.assigned({PARTITION: None}, MEMBER, 1)
+        await jobs.dispatch(TOPIC, 3, Bundle(1, records(50, 60)))
+        assert (jobs._reading, jobs.positions) == (2, {3: 0})
+        await jobs.dispatch(TOPIC, 3, Bundle(2, records(0, 60)))
+        await reach(lambda: sum(map(len, world.inserted.values())) == 60)
+        await jobs.stop_booking()
+
+    asyncio.run(asyncio.wait_for(test(), 20))
+
+
+def test_a_hole_that_is_read_twice_is_one() -> None:
+    """Transaction markers take offsets: a topic that has them is read without doubting every one."""
+    world = Blocks()
+
+    async def test() -> None:
+        jobs = runner(world)
+        await jobs.assigned({PARTITION: None}, MEMBER, 1)
+        for reading in (1, 2):
+            await jobs.dispatch(TOPIC, 3, Bundle(reading, records(1, 10)))
+        await jobs.dispatch(TOPIC, 3, Bundle(2, records(11, 20)))
+        await reach(lambda: world.committed == 20)
+        await reach(lambda: sum(map(len, world.inserted.values())) == 18)
+        assert jobs._reading == 2
+        await jobs.stop_booking()
+
+    asyncio.run(asyncio.wait_for(test(), 20))
+
+
+def test_faust_does_not_pass_over_what_is_read_again() -> None:
+    """A fetch that overlapped with a seek made it note an offset of the reading before: everything below was lost."""
+    offsets = ReadOffsets(frozenset({TOPIC}))
+    other = TP("spendstream-metering-changelog", 0)
+    offsets.update({PARTITION: 0, other: 7})
+    offsets[PARTITION] = 280
+    assert (offsets[PARTITION], offsets[other], offsets[TP("new", 0)]) == (None, 7, None)
 
 
 def test_reading_starts_at_the_block_to_redo() -> None:
