@@ -12,7 +12,9 @@ from typing import Final
 import pyarrow as pa
 
 _M_ARENA_MAX: Final = -8  # <malloc.h>
+_M_MMAP_THRESHOLD: Final = -3
 ARENAS: Final = 2
+_MAPPED_BYTES: Final = 256 * 1024
 _YOUNG_OBJECTS: Final = 100_000
 
 
@@ -22,7 +24,10 @@ def bound_allocators() -> bool:
     if not sys.platform.startswith("linux"):
         return False
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    return mallopt is not None and mallopt(_M_ARENA_MAX, ARENAS) == 1
+    if mallopt is None:
+        return False
+    # Left alone, the threshold grows to 32 MiB, and the columns of a block leave holes in the heap.
+    return mallopt(_M_ARENA_MAX, ARENAS) == 1 and mallopt(_M_MMAP_THRESHOLD, _MAPPED_BYTES) == 1
 
 
 def calm_collector() -> None:

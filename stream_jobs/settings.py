@@ -142,7 +142,7 @@ class PipelineSettings(BaseSettings):
     max_queued_records: Annotated[
         int,
         Field(ge=1, le=10_000_000, description="Records that wait in a worker's memory before it stops reading."),
-    ] = 40_000
+    ] = 60_000
     future_tolerance_s: Annotated[
         float,
         Field(ge=0, le=86_400, allow_inf_nan=False, description="How far ahead of our clock an event may claim to be."),

@@ -23,8 +23,9 @@ from stream_jobs.kafka import TopicStart
 
 log = logging.getLogger(__name__)
 
-# Bundles waiting in Faust's stream, beside what the bookers queue. Small: it only hides the latency of a fetch.
-STREAM_BUFFER_BUNDLES = 8
+# Waiting in Faust's stream, beside what the bookers queue. Small: it only hides the latency of a fetch.
+STREAM_BUFFER_BUNDLES = 4
+MAX_POLL_RECORDS = 4_000  # of all bundles of one fetch
 RETRY_BACKOFF_S = (0.1, 5.0)  # first and longest pause while store or broker do not say where to start
 CHECK_INTERVAL_S = 0.1
 BLOCKS_IN_FLIGHT = 2  # per job, from decoding to the last insert: one is worked out while another is inserted
@@ -277,7 +278,7 @@ def build_app(
         stream_wait_empty=False,
         stream_buffer_maxsize=STREAM_BUFFER_BUNDLES,
         consumer_auto_offset_reset="earliest",
-        broker_max_poll_records=limits.max_block_rows,
+        broker_max_poll_records=min(MAX_POLL_RECORDS, limits.max_block_rows),
         autodiscover=False,
         **faust_options,
     )

@@ -30,7 +30,7 @@ class BookerLimits:
     """
 
     max_block_rows: int = 20_000
-    max_queued_records: int = 40_000
+    max_queued_records: int = 60_000
     max_block_bytes: int = 16 * 1024 * 1024
     max_queued_bytes: int = 64 * 1024 * 1024
 
