@@ -27,7 +27,7 @@ def bound_allocators() -> bool:
     if mallopt is None:
         return False
     # Left alone, the threshold grows to 32 MiB, and the columns of a block leave holes in the heap.
-    return mallopt(_M_ARENA_MAX, ARENAS) == 1 and mallopt(_M_MMAP_THRESHOLD, _MAPPED_BYTES) == 1
+    return all(mallopt(*option) == 1 for option in ((_M_ARENA_MAX, ARENAS), (_M_MMAP_THRESHOLD, _MAPPED_BYTES)))
 
 
 def calm_collector() -> None:
