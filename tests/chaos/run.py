@@ -12,7 +12,7 @@ from typing import Final
 
 from stream_jobs.blocks.progress import booked_to
 from stream_jobs.conservation.check import check
-from stream_jobs.errors import SpendstreamError
+from stream_jobs.errors import BrokerUnavailableError, SpendstreamError
 from stream_jobs.reconciliation.findings import Finding
 from stream_jobs.reconciliation.job import Reconciler
 from stream_jobs.settings import load_reconciliation_settings
@@ -159,7 +159,12 @@ def _drain(world: World) -> str:
     with StoreClient(world.store_settings) as store:
         while True:
             sent = world.sender.done and not world.service.alive
-            topic_id, ends = world.broker.log_ends()
+            try:
+                topic_id, ends = world.broker.log_ends()
+            except BrokerUnavailableError as error:  # it runs, but its partitions may not have a leader yet
+                assert time.monotonic() < deadline, error
+                time.sleep(TICK_S)
+                continue
             booked = booked_to(store, TOPIC, topic_id)
             if sent and all(booked.get(partition, 0) == end for partition, end in ends.items()):
                 break
