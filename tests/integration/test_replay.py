@@ -249,7 +249,7 @@ def test_ctrl_c_says_what_was_delivered(kafka: str, tmp_path: Path) -> None:
     try:
         wait_until(lambda: len(read(kafka)) >= 3, "nothing was sent")
         os.kill(process.pid, signal.SIGINT)
-        out, err = process.communicate(timeout=30)
+        out, err = process.communicate(timeout=90)
     finally:
         process.kill()
         process.wait()
