@@ -245,6 +245,7 @@ class BlockJobRunner:
                 log.critical("%s cannot read again", booker.source, exc_info=error)
                 self._app.loop.create_task(self._app.crash(error))
             return
+        self._doubted.pop(TP(topic, partition), None)  # settled: another hole at this place is doubted anew
         await booker.offer(bundle.records)
 
     def _is_hole(self, tp: TP, begin: int) -> bool:
