@@ -12,7 +12,10 @@ TOPICS_DIR: Final = Path(__file__).resolve().parent.parent / "schemas" / "topics
 USAGE_EVENTS: Final = "usage.events.v1"
 USAGE_OUTCOMES: Final = "usage.outcomes.v1"
 EVENT_TOPICS: Final = (USAGE_EVENTS, USAGE_OUTCOMES)
-EMBEDDED_PARTITIONS: Final = 4
+EMBEDDED_PARTITIONS: Final = 1
+"""One worker books them all, and a block costs the store the same however few rows it has: the same events in fewer,
+larger blocks are visible sooner (`make bench`, latency: p99 at 2,000 events/s 0.9 s with one partition, 1.3 s with two,
+2.2 s with four), at 0.9 times the highest rate of two."""
 
 
 @cache

@@ -206,7 +206,7 @@ def kill_when(process: subprocess.Popen[str], store: StoreClient, posted: int) -
         count = int(str(store.rows("SELECT count() FROM adjustment_chunks WHERE state = 'posted'")[0][0]))
         if count >= posted:
             break
-        time.sleep(0.01)
+        time.sleep(0.1)
     process.send_signal(signal.SIGKILL)
     said = process.communicate()
     assert process.returncode == -signal.SIGKILL, f"it ended before it was killed:\n{said}"

@@ -327,19 +327,20 @@ def test_two_runs_that_both_believe_it_is_their_turn_post_once(
 
 def test_a_run_that_slept_past_its_lease_posts_nothing(store: StoreClient, monkeypatch: pytest.MonkeyPatch) -> None:
     """Another turn was opened meanwhile: it notices before it writes."""
+    at = now()
     early, late = Turns(store), Turns(store)
-    turn = early.open("test", now(), now())
+    turn = early.open("test", at, at)
     with pytest.raises(BusyError):
-        late.open("test", now(), now() + timedelta(seconds=10))
-    early.check(turn, now() + timedelta(minutes=2))  # a sign of life
+        late.open("test", at, at + timedelta(seconds=10))
+    early.check(turn, at + timedelta(minutes=2))  # a sign of life
     with pytest.raises(BusyError):
-        late.open("test", now(), now() + turns.LEASE + timedelta(seconds=1))
-    following = late.open("test", now(), now() + 2 * turns.LEASE)
+        late.open("test", at, at + turns.LEASE + timedelta(seconds=1))
+    following = late.open("test", at, at + 2 * turns.LEASE)
     assert following.number == turn.number + 1
     with pytest.raises(LostTurnError):
-        early.check(turn, now())
-    late.close(following, now(), Tally())
-    assert late.last_seen() == now() + 2 * turns.LEASE
+        early.check(turn, at)
+    late.close(following, at, Tally())
+    assert late.last_seen() == at + 2 * turns.LEASE
 
 
 def test_a_batch_whose_token_may_be_forgotten_is_looked_for(

@@ -353,3 +353,43 @@ def _now() -> datetime:
 
 def _versions() -> Versions:
     return Versions("old", "old")
+
+
+def test_a_booker_rests_after_a_block_unless_a_whole_one_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What comes in while it rests goes into one block; a full block, and the end, wait for nothing."""
+    monkeypatch.setattr(partition, "REST_SHARE", 1e9)
+    monkeypatch.setattr(partition, "MAX_REST_S", 3600.0)
+    world = World()
+
+    async def test() -> None:
+        booker = world.booker(BookerLimits(max_block_rows=10))
+        task = asyncio.create_task(booker.run())
+        await booker.offer(records(0, 5))
+        await reach(lambda: len(world.booked) == 1)
+        for offset in range(5, 14):
+            await booker.offer(records(offset, offset + 1))
+        await asyncio.sleep(0.01)
+        assert len(world.booked) == 1  # nine records wait
+        await booker.offer(records(14, 15))
+        await reach(lambda: len(world.booked) == 2)
+        await booker.offer(records(15, 16))
+        await end(booker, task)
+
+    run(test)
+    assert world.booked == [(0, 4, 5), (5, 14, 10)]
+
+
+def test_the_rest_ends_by_itself() -> None:
+    """Records that are fewer than a block are booked after the rest."""
+    world = World()
+
+    async def test() -> None:
+        booker = world.booker()
+        task = asyncio.create_task(booker.run())
+        for offset in range(5):
+            await booker.offer(records(offset, offset + 1))
+            await reach(lambda offset=offset: world.committed == offset + 1)  # type: ignore[misc]
+        await reach(lambda: len(world.booked) == 5)
+        await end(booker, task)
+
+    run(test)
