@@ -20,6 +20,9 @@ class BlockStore(Protocol):
     async def write_block_row(self, block: Block) -> None:
         """Record the intent: this range, with these versions."""
 
+    async def instant(self) -> datetime:
+        """Now, by the store's own clock, which all workers share whatever their machines' clocks say."""
+
     async def deadline(self) -> datetime:
         """Until when an insert may arrive, by the store's own clock. Long before it forgets the block's token."""
 

@@ -214,6 +214,7 @@ class BlockJobRunner:
             source,
             start,
             redo,
+            generation=membership.generation,
             process=process,
             store=self._store,
             commit=commit,

@@ -44,8 +44,9 @@ class Block:
     source: SourcePartition
     first_offset: int
     last_offset: int
-    fixed_at: datetime  # the block's `booked_at`, and its clock for "is this event from the future?"
+    fixed_at: datetime  # the block's `booked_at`, and its clock for "is this event from the future?"; the store's clock
     versions: Versions
+    generation: int  # of the group, under which it was fixed: an owner that comes later has a higher one
 
     @property
     def token(self) -> str:

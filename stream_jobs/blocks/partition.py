@@ -9,7 +9,6 @@ import contextlib
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from typing import TypeVar
 
 from stream_jobs.blocks.booking import BlockStore, Process, book_block, redo_block
@@ -50,7 +49,8 @@ class BookerLimits:
 
 
 class PartitionBooker:
-    """See the module. `start_offset` is where booking goes on; `redo` is the official block before it, if any."""
+    """See the module. `start_offset` is where booking goes on; `redo` is the official block before it, if any;
+    `generation` is the group's, under which the partition was assigned."""
 
     def __init__(
         self,
@@ -58,6 +58,7 @@ class PartitionBooker:
         start_offset: int,
         redo: Block | None,
         *,
+        generation: int,
         process: Process,
         store: BlockStore,
         commit: Callable[[int], Awaitable[None]],
@@ -69,6 +70,7 @@ class PartitionBooker:
         self.source = source
         self._next = redo.first_offset if redo else start_offset
         self._redo = redo
+        self._generation = generation
         self._process = process
         self._store = store
         self._commit_offset = commit
@@ -181,7 +183,8 @@ class PartitionBooker:
 
     async def _book_new(self, records: list[SourceRecord]) -> None:
         # The block starts where the last one ended even if offsets are missing in between: blocks tile the log.
-        block = Block(self.source, self._next, records[-1].offset, datetime.now(UTC), self._versions())
+        fixed_at = await self._retry(self._store.instant)
+        block = Block(self.source, self._next, records[-1].offset, fixed_at, self._versions(), self._generation)
         clock = asyncio.get_running_loop().time
         began = clock()
         output = await book_block(block, records, self._process, self._store, self._commit, self._retry)

@@ -3,7 +3,7 @@
 import asyncio
 import socket
 from dataclasses import asdict
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, cast
 
 import pyarrow as pa
@@ -49,10 +49,14 @@ class ClickHouseBlocks:
             "fixed_at": block.fixed_at,
             "price_book_version": block.versions.price_book,
             "attribution_version": block.versions.attribution,
+            "generation": block.generation,
         }
         # The instant is part of the token: a worker that lost the partition may have left a row of the same range, and
         # this one must not be taken for its repetition. The block is redone with the instant and versions of its own.
         await self._insert("blocks", arrow_table("blocks", [row]), f"{block.token}@{block.fixed_at.isoformat()}")
+
+    async def instant(self) -> datetime:
+        return await asyncio.to_thread(self._clock.now)
 
     async def deadline(self) -> datetime:
         return await asyncio.to_thread(self._clock.deadline)
@@ -61,7 +65,7 @@ class ClickHouseBlocks:
         for table, rows in output.tables.items():
             await self._insert(table, rows, block.token, not_after)
         # Last, so that a receipt means: everything before it is in.
-        receipt = {**self._range(block), **asdict(output.counts), "completed_at": datetime.now(UTC)}
+        receipt = {**self._range(block), **asdict(output.counts), "completed_at": await self.instant()}
         await self._insert("block_receipts", arrow_table("block_receipts", [receipt]), block.token, not_after)
 
     async def is_complete(self, block: Block) -> bool:
@@ -83,17 +87,17 @@ class ClickHouseBlocks:
 
     async def last_block(self, source: SourcePartition, committed: int) -> Block | None:
         """Of several rows that end at the committed offset, the one that starts last is official; of several with the
-        same range, the one that was fixed last.
+        same range, the one of the highest generation, and of these the one that was fixed last.
 
         A worker fixes a block where the official blocks end at that time. One that lost the partition did so earlier
-        than the one whose commit was accepted, so its range starts earlier.
+        than the one whose commit was accepted, so its range starts earlier, or its generation is a lower one.
         """
         rows = await asyncio.to_thread(
             self._store.rows,
-            "SELECT first_offset, fixed_at, price_book_version, attribution_version FROM blocks "
+            "SELECT first_offset, fixed_at, price_book_version, attribution_version, generation FROM blocks "
             "WHERE topic_id = {topic_id:String} AND partition = {partition:UInt32} "
             "AND last_offset = {last_offset:UInt64} AND topic = {topic:String} "
-            "ORDER BY first_offset DESC, fixed_at DESC LIMIT 1",
+            "ORDER BY first_offset DESC, generation DESC, fixed_at DESC LIMIT 1",
             {
                 "topic": source.topic,
                 "topic_id": source.topic_id,
@@ -103,8 +107,9 @@ class ClickHouseBlocks:
         )
         if not rows:
             return None
-        first_offset, fixed_at, price_book, attribution = cast(tuple[int, datetime, str, str], rows[0])
-        return Block(source, first_offset, committed - 1, as_utc(fixed_at), Versions(price_book, attribution))
+        first_offset, fixed_at, price_book, attribution, generation = cast(tuple[int, datetime, str, str, int], rows[0])
+        versions = Versions(price_book, attribution)
+        return Block(source, first_offset, committed - 1, as_utc(fixed_at), versions, generation)
 
     async def other_topic_id(self, source: SourcePartition, committed: int) -> str | None:
         """Implements OfficialBlocks. A scan of a small table, for a case that hardly ever comes up."""

@@ -12,7 +12,7 @@ import socket
 import uuid
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Final, Literal, cast
 
 import pyarrow as pa
@@ -24,6 +24,7 @@ from stream_jobs.money import usd_from_pico
 from stream_jobs.repricing.selection import Chunk, Selection, micros
 from stream_jobs.repricing.summary import Summary, total
 from stream_jobs.store.client import StoreClient
+from stream_jobs.store.deadline import ServerClock
 from stream_jobs.store.tables import insert
 
 State = Literal["open", "done", "abandoned"]
@@ -95,8 +96,13 @@ class Journal:
 
     def __init__(self, store: StoreClient) -> None:
         self._store = store
+        self._clock = ServerClock(store.client)
         self.attempt = uuid.uuid4().hex
         """Names this process: is what stands in the journal ours?"""
+
+    def now(self) -> datetime:
+        """By the store's clock: runs on several machines, and what workers book meanwhile, are compared by it."""
+        return self._clock.now()
 
     def latest(self) -> tuple[Run, State] | None:
         """The run that had the last turn."""
@@ -156,7 +162,7 @@ class Journal:
 
     def close(self, run: Run, state: State, summary: Summary) -> None:
         """End the run; the first to end it says how."""
-        self._write(run, state, datetime.now(UTC), f"adjustment-end:{run.run}", summary=summary)
+        self._write(run, state, self.now(), f"adjustment-end:{run.run}", summary=summary)
 
     def _write(
         self,
@@ -232,7 +238,7 @@ class Journal:
         return counts
 
     def mark_posted(self, run: Run, chunk: Chunk, summary: Summary) -> None:
-        self._write_chunk(run, chunk, "posted", Planned(datetime.now(UTC), self.attempt, summary, None))
+        self._write_chunk(run, chunk, "posted", Planned(self.now(), self.attempt, summary, None))
 
     def _write_chunk(self, run: Run, chunk: Chunk, state: str, plan: Planned) -> None:
         row = {

@@ -11,7 +11,7 @@ import uuid
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 from typing import Final, TypeVar
 
@@ -87,7 +87,7 @@ class Corrector:
 
     def look(self, selection: Selection, *, unprice: bool = False, chunk_rows: int = CHUNK_ROWS) -> Summary:
         """The differences, without posting any: a dry run. Nothing is written."""
-        chunks = cut(self._store, selection, datetime.now(UTC), chunk_rows)
+        chunks = cut(self._store, selection, self.journal.now(), chunk_rows)
         summaries = []
         for number, chunk in enumerate(chunks):
             entries = Entries(self._retry(partial(read, self._store, selection, chunk, _LOOK)))
@@ -97,7 +97,7 @@ class Corrector:
 
     def _find(self, selection: Selection, chunk: Chunk, entries: Entries, *, unprice: bool) -> Found:
         decide = None if chunk.crossed_since is not None else self._versions.decide(selection, entries)
-        since = self._retry(lambda: kept_since(self._store, datetime.now(UTC)))
+        since = self._retry(lambda: kept_since(self._store, self.journal.now()))
         return find_corrections(entries, decide, unprice=unprice, kept_since=since)
 
     def open(
@@ -105,7 +105,7 @@ class Corrector:
         operator: str | None = None, chunk_rows: int = CHUNK_ROWS, chunks: Sequence[Chunk] | None = None,
     ) -> Run:  # fmt: skip
         """Open a run, or take up an unfinished one that asks for the same. Raises RunIsOpenError for another one."""
-        now = datetime.now(UTC)
+        now = self.journal.now()
         wanted = Run(
             turn=0,
             run=f"{now:%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:8]}",
@@ -190,7 +190,7 @@ class Corrector:
         table = self._retry(lambda: read(self._store, run.selection, chunk))
         entries = Entries(table)
         found = self._find(run.selection, chunk, entries, unprice=run.unprice)
-        now = datetime.now(UTC)
+        now = self._retry(self.journal.now)
         rows = None
         if not found.postings and (earlier := self._retry(lambda: self.journal.planned(run, chunk))) is not None:
             return earlier  # another process of this run was faster

@@ -1,7 +1,6 @@
 """Which prices and rules are in use, and recording them so that a version can be loaded again."""
 
 import json
-from datetime import UTC, datetime
 from pathlib import Path
 
 from stream_jobs.attribution.rules import AttributionRules
@@ -10,6 +9,7 @@ from stream_jobs.errors import ConfigError
 from stream_jobs.pricing.book import PriceBook
 from stream_jobs.pricing.contents import book_of, content_of
 from stream_jobs.store.client import StoreClient
+from stream_jobs.store.deadline import ServerClock
 from stream_jobs.store.tables import insert
 
 
@@ -18,7 +18,7 @@ def record_versions(store: StoreClient, book: PriceBook, rules: AttributionRules
 
     Each start of a worker is a row of its own: the last one says what is in use (see `version_in_use`).
     """
-    now = datetime.now(UTC)
+    now = ServerClock(store.client).now()
     for table, version, description, content in (
         ("price_book_versions", book.version, book.describe(), content_of(config_dir)),
         ("attribution_versions", rules.version, rules.describe(), rules.content()),

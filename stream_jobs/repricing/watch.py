@@ -78,7 +78,7 @@ class Watch:
         try:
             self._price(corrector)
             if corrector.journal.latest() is not None:
-                now = datetime.now(UTC)
+                now = corrector.journal.now()
                 everything = Selection("reprice", _BEGINNING, now + timedelta(days=1))
                 corrector.settle(everything, now - 2 * CROSSING, operator=_operator())
         except RunIsOpenError:
@@ -90,7 +90,7 @@ class Watch:
         if latest is None or latest[1] != "open":
             return True
         run = latest[0]
-        idle = datetime.now(UTC) - journal.last_seen(run) > IDLE_AFTER
+        idle = journal.now() - journal.last_seen(run) > IDLE_AFTER
         if not run.operator.startswith(f"{AUTOMATIC}:"):
             if idle:  # a person may have stopped it on purpose
                 log.warning("correction run %s of %s is open, but nobody works on it", run.run, run.operator)
@@ -105,7 +105,7 @@ class Watch:
         return False
 
     def _price(self, corrector: Corrector) -> None:
-        now = datetime.now(UTC)
+        now = corrector.journal.now()
         selection = Selection(
             "unpriced",
             _BEGINNING,

@@ -48,6 +48,10 @@ class ServerClock:
         self._lock = Lock()
         self._learned: tuple[float, datetime] | None = None
 
+    def now(self) -> datetime:
+        """The server's clock, or a moment before it; see `deadline`."""
+        return self.deadline(0)
+
     def deadline(self, seconds: float = INSERT_DEADLINE_S) -> datetime:
         """The instant in so many seconds, by the server's clock. Blocks for one small query every LEARN_EVERY_S.
 

@@ -115,7 +115,12 @@ TABLES: Final[Mapping[str, pa.Schema]] = {
             **_KAFKA,
             "first_booked_at": INSTANT,
         },
-        "blocks": {**_RANGE, "fixed_at": INSTANT, **_texts("price_book_version", "attribution_version")},
+        "blocks": {
+            **_RANGE,
+            "fixed_at": INSTANT,
+            **_texts("price_book_version", "attribution_version"),
+            "generation": pa.int32(),
+        },
         "block_receipts": {
             **_RANGE,
             **dict.fromkeys(

@@ -31,6 +31,7 @@ from spendstream.lane import Delivery
 from spendstream_schemas import Attribution, OutcomeEvent, TokenUsage, UsageEvent, new_event_id
 from stream_jobs.embedded.instance import Instance, embedded_clickhouse, read_instance
 from stream_jobs.embedded.measure import memory_bytes
+from stream_jobs.embedded.orphan import die_with_parent
 from stream_jobs.store.client import StoreClient
 
 MIB: Final = 1024 * 1024
@@ -219,7 +220,13 @@ def start(folder: Path, environment: dict[str, str]) -> tuple["subprocess.Popen[
     command += ["--kafka-port", "0", "--clickhouse-port", "0", "--http-port", "0"]
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("SPENDSTREAM_")}
     with (folder / "up.log").open("wb") as log:
-        process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, env={**inherited, **environment})
+        process = subprocess.Popen(
+            command,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            env={**inherited, **environment},
+            preexec_fn=die_with_parent(),  # noqa: PLW1509 - one system call, prepared before the fork
+        )
     deadline = time.monotonic() + START_TIMEOUT_S
     while (instance := read_instance(folder / "data")) is None:
         if process.poll() is not None or time.monotonic() > deadline:

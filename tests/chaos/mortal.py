@@ -8,6 +8,9 @@ file and kill (or stop) itself there, for real. The steps of a booking, in order
 
 and, of a redo, redo:processed; of a rebalance, join_prepare and joined. The production code knows nothing of this.
 
+SPENDSTREAM_CHAOS_CLOCK_S sets this process' wall clock, as far as the application reads it, that many seconds ahead
+(or back), as on a machine whose clock nobody corrects.
+
 SPENDSTREAM_CHAOS_SABOTAGE breaks a promise on purpose, so that tests can show that they would notice: "tokens" gives
 every insert a token of its own, "redo" leaves out the redoing of blocks.
 """
@@ -17,10 +20,12 @@ import faulthandler
 import os
 import signal
 import sys
+import time
 import uuid
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from datetime import datetime, timedelta, tzinfo
 from pathlib import Path
 from typing import Any, Final
 
@@ -33,6 +38,7 @@ from stream_jobs.blocks.model import BlockCounts, BlockOutput
 
 FOLDER_VARIABLE: Final = "SPENDSTREAM_CHAOS_STEPS"
 SABOTAGE_VARIABLE: Final = "SPENDSTREAM_CHAOS_SABOTAGE"
+CLOCK_VARIABLE: Final = "SPENDSTREAM_CHAOS_CLOCK_S"
 KILL: Final = "kill"
 STOP: Final = "stop"
 _folder = Path()
@@ -134,6 +140,22 @@ def patch(folder: Path, sabotage: str) -> None:
     GroupCoordinator._on_join_complete = _mortal_complete(GroupCoordinator._on_join_complete)
 
 
+def set_clock(ahead_s: float) -> None:
+    """From now on every module of the application that has imported `datetime` reads this clock, `time.time` too."""
+    ahead = timedelta(seconds=ahead_s)
+    real_time = time.time
+
+    class Clock(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> datetime:  # type: ignore[override]
+            return datetime.now(tz) + ahead
+
+    for name, module in list(sys.modules.items()):
+        if name.startswith("stream_jobs.") and getattr(module, "datetime", None) is datetime:
+            module.datetime = Clock  # type: ignore[attr-defined]
+    time.time = lambda: real_time() + ahead_s
+
+
 def _dump(*_: object) -> None:
     """SIGUSR1: what every thread and every task is doing, into the log."""
     faulthandler.dump_traceback()
@@ -146,4 +168,5 @@ if __name__ == "__main__":
     signal.signal(signal.SIGUSR1, _dump)
     # Popped: the worker refuses variables that look like a mistyped setting.
     patch(Path(os.environ.pop(FOLDER_VARIABLE)), os.environ.pop(SABOTAGE_VARIABLE, ""))
+    set_clock(float(os.environ.pop(CLOCK_VARIABLE, "0")))
     sys.exit(main())

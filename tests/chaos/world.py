@@ -13,7 +13,7 @@ from stream_jobs.embedded.ports import LOOPBACK, lasting_port
 from stream_jobs.store.migrate import migrate
 from stream_jobs.store.settings import ClickHouseSettings
 from tests.chaos.brokers import ChaosBroker
-from tests.chaos.mortal import SABOTAGE_VARIABLE
+from tests.chaos.mortal import CLOCK_VARIABLE, SABOTAGE_VARIABLE
 from tests.chaos.processes import Store, Worker, wait_for
 from tests.chaos.proxy import FaultProxy
 from tests.chaos.senders import Sender, Service
@@ -25,6 +25,8 @@ STORE_TIMEOUT_S: Final = 3
 MIN_WORKERS: Final = 1
 MAX_WORKERS: Final = 4
 REPLACE_AFTER_S: Final = (0.1, 1.0)
+CLOCK_OFF_MAX_S: Final = 3600.0
+"""How far the clock of a worker's machine is off: more than what an event may be ahead."""
 _LEAVE_GROUP: Final = 13  # api key of the Kafka protocol
 
 
@@ -51,6 +53,7 @@ class World:
         self._stores = 0
         self._replace_at: list[float] = []
         self._started = time.monotonic()
+        self._clocks = random.Random(rng.random())  # its own, for how many workers there are depends on the machine
         self._block_rows = rng.choice((60, 250, 1000))
         self._store_port = lasting_port()
         self.store_proxy = FaultProxy(self._store_port).start()
@@ -140,6 +143,7 @@ class World:
             self.steps,
             {
                 SABOTAGE_VARIABLE: sabotage,
+                CLOCK_VARIABLE: f"{self._clocks.uniform(-CLOCK_OFF_MAX_S, CLOCK_OFF_MAX_S):.3f}",
                 "SPENDSTREAM_KAFKA_BOOTSTRAP_SERVERS": self.broker.address,
                 "SPENDSTREAM_CLICKHOUSE_URL": f"http://{self.store_proxy.address}",
                 "SPENDSTREAM_CLICKHOUSE_USER": "spendstream",

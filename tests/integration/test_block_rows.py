@@ -29,8 +29,8 @@ def store(tmp_path: Path) -> Iterator[StoreClient]:
 def test_a_block_that_a_refused_worker_fixed_before_keeps_its_own_instant_and_versions(store: StoreClient) -> None:
     """The row of a worker whose commit was refused does not stand in for the same range fixed again: a redo computes
     with the instant and the versions that the official block was booked with."""
-    refused = Block(SOURCE, 4, 253, FIXED_AT, Versions("book-1", "rules-1"))
-    official = Block(SOURCE, 4, 253, FIXED_AT + timedelta(seconds=4), Versions("book-2", "rules-2"))
+    refused = Block(SOURCE, 4, 253, FIXED_AT, Versions("book-1", "rules-1"), 1)
+    official = Block(SOURCE, 4, 253, FIXED_AT + timedelta(seconds=4), Versions("book-2", "rules-2"), 1)
     blocks = ClickHouseBlocks(store)
 
     async def book() -> Block | None:

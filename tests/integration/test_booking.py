@@ -89,6 +89,9 @@ class Log:
             async def write_block_row(self, block: Block) -> None:
                 await mortal(lambda: blocks.write_block_row(block))
 
+            async def instant(self) -> datetime:
+                return await blocks.instant()
+
             async def deadline(self) -> datetime:
                 return await blocks.deadline()
 
@@ -114,6 +117,7 @@ class Log:
             self.source,
             self.committed,
             redo,
+            generation=1,
             process=process,
             store=Blocks(),
             commit=commit,
@@ -209,12 +213,12 @@ def test_a_redo_feeds_a_rollup_that_a_crash_left_out_of_a_correction(
     step, blocks = metering(store), ClickHouseBlocks(store)
 
     async def book(first: int, *items: SourceRecord) -> None:
-        block = Block(source, first, first + len(items) - 1, datetime.now(UTC), step.versions())
+        block = Block(source, first, first + len(items) - 1, datetime.now(UTC), step.versions(), 1)
         await blocks.insert(block, step.process(block, list(items)), await blocks.deadline())
 
     correction = record(1, "a", tokens=7, revision=1)
     asyncio.run(book(0, record(0, "a", tokens=100)))
-    block = Block(source, 1, 1, datetime.now(UTC), step.versions())
+    block = Block(source, 1, 1, datetime.now(UTC), step.versions(), 1)
     store.command("DETACH TABLE cost_1h_feed")
     try:
         asyncio.run(insert_block(blocks, block, step.process(block, [correction])))
@@ -229,7 +233,7 @@ def test_a_redo_feeds_a_rollup_that_a_crash_left_out_of_a_correction(
 def test_the_same_block_inserted_by_many_at_once_is_booked_once(store: StoreClient, source: SourcePartition) -> None:
     """A booker whose insert is under way and its successor's redo meet: the token decides in every table."""
     step = metering(store)
-    block = Block(source, 0, 99, datetime.now(UTC), step.versions())
+    block = Block(source, 0, 99, datetime.now(UTC), step.versions(), 1)
     output = step.process(block, [record(offset, f"e{offset}") for offset in range(100)])
     blocks = ClickHouseBlocks(store)
     with ThreadPoolExecutor(6) as pool:
@@ -242,15 +246,17 @@ def test_the_same_block_inserted_by_many_at_once_is_booked_once(store: StoreClie
 
 def test_the_official_block_is_told_from_a_zombies(store: StoreClient, source: SourcePartition) -> None:
     """Rows that end at the same offset: the one that starts last is official, for a worker that lost the partition
-    fixed its block where the official ones ended earlier. Other partitions and incarnations do not count."""
+    fixed its block where the official ones ended earlier; of equal ranges the one of the later generation, whatever the
+    clocks said. Other partitions and incarnations do not count."""
     blocks = ClickHouseBlocks(store)
     now = datetime(2026, 11, 20, 12, 0, 0, 123456, tzinfo=UTC)
-    official = Block(source, 60, 99, now, Versions("b", "r"))
+    official = Block(source, 60, 99, now, Versions("b", "r"), 2)
     others = [
-        Block(source, 10, 99, now + timedelta(seconds=1), Versions("z", "z")),
-        Block(source, 60, 98, now, Versions("z", "z")),
-        Block(replace(source, partition=1), 70, 99, now, Versions("z", "z")),
-        Block(replace(source, topic_id="older"), 80, 99, now, Versions("z", "z")),
+        Block(source, 60, 99, now + timedelta(minutes=1), Versions("z", "z"), 1),
+        Block(source, 10, 99, now + timedelta(seconds=1), Versions("z", "z"), 1),
+        Block(source, 60, 98, now, Versions("z", "z"), 1),
+        Block(replace(source, partition=1), 70, 99, now, Versions("z", "z"), 1),
+        Block(replace(source, topic_id="older"), 80, 99, now, Versions("z", "z"), 1),
     ]
 
     async def test() -> None:
@@ -263,7 +269,7 @@ def test_the_official_block_is_told_from_a_zombies(store: StoreClient, source: S
 
 
 def quarantined(source: SourcePartition, values: list[bytes | None], timestamp: int | None = None) -> tuple[Block, Any]:
-    block = Block(source, 0, len(values) - 1, datetime.now(UTC), Versions())
+    block = Block(source, 0, len(values) - 1, datetime.now(UTC), Versions(), 1)
     rejected = [
         RejectedRecord(SourceRecord(offset, timestamp, b"\x00\xff", value), InvalidReason.NOT_JSON, "", "detail")
         for offset, value in enumerate(values)

@@ -60,10 +60,13 @@ class Partition:
 
     def block(self, first: int, last: int, at: datetime | None = None) -> Block:
         fixed_at = NOW + timedelta(microseconds=first) if at is None else at
-        return Block(self.source, first, last, fixed_at, Versions())
+        return Block(self.source, first, last, fixed_at, Versions(), 1)
 
     def intend(self, block: Block) -> None:
-        row = self._range(block) | {"fixed_at": block.fixed_at, "price_book_version": "", "attribution_version": ""}
+        row = self._range(block) | {
+            **{"fixed_at": block.fixed_at, "generation": block.generation},
+            **{"price_book_version": "", "attribution_version": ""},
+        }
         self.insert("blocks", arrow_table("blocks", [row]))
 
     def rows(self, block: Block) -> None:

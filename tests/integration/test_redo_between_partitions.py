@@ -42,7 +42,7 @@ def test_a_redo_does_not_call_its_own_charge_a_duplicate_of_a_later_one(store: S
 
     def block(partition: int) -> Block:
         source = SourcePartition("usage.events.v1", "topic", partition)
-        return Block(source, 0, 2, datetime.now(UTC), metering.versions())
+        return Block(source, 0, 2, datetime.now(UTC), metering.versions(), 1)
 
     mine, other = block(0), block(1)
     records = [record(0, "stray", tokens=5), record(1, "own", tokens=7), record(2, "stray", tokens=5)]
@@ -61,9 +61,9 @@ def test_a_redo_of_a_correction_still_takes_back_what_others_booked(store: Store
     metering = Metering(TokenPricer(), AttributionRules.load(None), ClickHouseLedger(store), timedelta(minutes=5))
     blocks = ClickHouseBlocks(store)
     source = SourcePartition("usage.events.v1", "topic", 0)
-    earlier = Block(source, 0, 0, datetime.now(UTC), metering.versions())
+    earlier = Block(source, 0, 0, datetime.now(UTC), metering.versions(), 1)
     insert(blocks, earlier, metering.process(earlier, [record(0, "a", tokens=100)]))
-    block = Block(source, 1, 2, datetime.now(UTC), metering.versions())
+    block = Block(source, 1, 2, datetime.now(UTC), metering.versions(), 1)
     records = [record(1, "a", tokens=7, revision=1), record(2, "a", tokens=9)]
     first = metering.process(block, records)
     insert(blocks, block, first)

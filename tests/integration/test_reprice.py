@@ -64,7 +64,9 @@ class Pipeline:
     def compute(self, *events: tuple[str, dict[str, Any]]) -> tuple[Block, BlockOutput]:
         """What a block of these events would insert."""
         records = [record(self.offset + n, event_id, **changes) for n, (event_id, changes) in enumerate(events)]
-        block = Block(self.source, self.offset, self.offset + len(records) - 1, datetime.now(UTC), self.step.versions())
+        block = Block(
+            self.source, self.offset, self.offset + len(records) - 1, datetime.now(UTC), self.step.versions(), 1
+        )
         self.offset += len(records)
         return block, self.step.process(block, records)
 

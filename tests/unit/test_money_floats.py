@@ -219,7 +219,7 @@ def test_no_booked_column_of_money_is_a_float() -> None:
     values = list(generate(11, 1_500).events)
     records = [SourceRecord(offset, 0, b"k", value) for offset, value in enumerate(values)]
     metering = Metering(PriceBook.load(None), AttributionRules.load(None), _NothingBooked(), timedelta(minutes=5))
-    block = Block(SourcePartition("t", "id", 0), 0, len(records) - 1, datetime.now(UTC), metering.versions())
+    block = Block(SourcePartition("t", "id", 0), 0, len(records) - 1, datetime.now(UTC), metering.versions(), 1)
     table = metering.process(block, records).tables["ledger"]
     assert table.num_rows > 1_000
     assert {field.name for field in table.schema if _floating(field.type)} == FLOAT_COLUMNS

@@ -35,7 +35,7 @@ def records(maker: MessageMaker, count: int = BLOCK_ROWS) -> list[SourceRecord]:
 
 def block_of(metering: Metering, batch: list[SourceRecord]) -> Block:
     source = SourcePartition("usage.events.v1", "bench", 0)
-    return Block(source, batch[0].offset, batch[-1].offset, datetime.now(UTC), metering.versions())
+    return Block(source, batch[0].offset, batch[-1].offset, datetime.now(UTC), metering.versions(), 1)
 
 
 def ledger_blocks(count: int, config_dir: Path | None) -> Iterator[pa.Table]:

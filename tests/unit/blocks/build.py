@@ -11,6 +11,7 @@ from stream_jobs.store.deadline import LateInsertError
 
 SOURCE = SourcePartition("usage.events.v1", "topic-id", 3)
 VERSIONS = Versions("book-1", "rules-1")
+GENERATION = 7
 
 
 def records(first: int, end: int, size: int = 1) -> list[SourceRecord]:
@@ -51,6 +52,9 @@ class World:
         self._step("commit", offset, offset)
         self.committed = offset
 
+    async def instant(self) -> datetime:
+        return self.now
+
     async def deadline(self) -> datetime:
         return self.now + timedelta(seconds=60)
 
@@ -70,6 +74,7 @@ class World:
             SOURCE,
             self.committed,
             redo,
+            generation=GENERATION,
             process=self.process,
             store=self,
             commit=self.commit,

@@ -134,7 +134,7 @@ def test_faust_does_not_pass_over_what_is_read_again() -> None:
 def test_reading_starts_at_the_block_to_redo() -> None:
     """The last official block's beginning, or the committed offset where no row tells of one."""
     world = Blocks(committed=9)
-    world.rows.append(Block(SourcePartition(TOPIC, "topic-id", 3), 5, 8, NOW, VERSIONS))
+    world.rows.append(Block(SourcePartition(TOPIC, "topic-id", 3), 5, 8, NOW, VERSIONS, 1))
 
     async def test() -> None:
         jobs = runner(world)
@@ -150,7 +150,7 @@ def test_a_last_block_with_a_receipt_is_not_redone() -> None:
     """A partition that was idle may change hands long after the store forgot the token of its last block."""
     world = Blocks(committed=10)
     world.complete = True
-    world.rows.append(Block(SourcePartition(TOPIC, "topic-id", 3), 4, 9, NOW, VERSIONS))
+    world.rows.append(Block(SourcePartition(TOPIC, "topic-id", 3), 4, 9, NOW, VERSIONS, 1))
 
     async def test() -> None:
         jobs = runner(world)
@@ -164,7 +164,7 @@ def test_a_commit_of_an_earlier_topic_of_the_same_name_does_not_count() -> None:
     """The topic was deleted and made again, and the group's offsets survived: reading starts at the beginning, or
     records would be passed over. Where the store knows no other topic, the committed offset counts."""
     world = Blocks(committed=9)
-    world.rows.append(Block(SourcePartition(TOPIC, "deleted", 3), 5, 8, NOW, VERSIONS))
+    world.rows.append(Block(SourcePartition(TOPIC, "deleted", 3), 5, 8, NOW, VERSIONS, 1))
 
     async def test() -> None:
         jobs = runner(world)
@@ -181,7 +181,7 @@ def test_an_assignment_waits_for_the_store() -> None:
     """ClickHouse is away while the group rebalances: the worker asks again until it knows where to start, and is not
     ready before."""
     world = Blocks(committed=9, failures={"last_block": [StoreUnavailableError("away"), StoreUnavailableError("away")]})
-    world.rows.append(Block(SourcePartition(TOPIC, "topic-id", 3), 5, 8, NOW, VERSIONS))
+    world.rows.append(Block(SourcePartition(TOPIC, "topic-id", 3), 5, 8, NOW, VERSIONS, 1))
 
     async def test() -> None:
         jobs = runner(world)

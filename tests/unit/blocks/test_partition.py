@@ -280,7 +280,7 @@ def test_redo_books_the_identical_range_and_then_goes_on() -> None:
 def test_a_block_to_redo_may_be_larger_than_the_queue() -> None:
     """It was cut under other limits; it must be complete before it is booked, so the queue grows for it."""
     world = World(committed=100)
-    fixed = Block(SOURCE, 0, 99, _now(), _versions())
+    fixed = Block(SOURCE, 0, 99, _now(), _versions(), 1)
 
     async def test() -> None:
         booker = world.booker(BookerLimits(max_block_rows=5, max_queued_records=10, max_queued_bytes=10), fixed)
@@ -297,7 +297,7 @@ def test_a_block_to_redo_may_be_larger_than_the_queue() -> None:
 def test_closing_while_a_redo_waits_for_its_records_inserts_nothing() -> None:
     """Half a block would be booked under the token of the whole one."""
     world = World(committed=100)
-    fixed = Block(SOURCE, 0, 99, _now(), _versions())
+    fixed = Block(SOURCE, 0, 99, _now(), _versions(), 1)
 
     async def test() -> None:
         booker = world.booker(redo=fixed)

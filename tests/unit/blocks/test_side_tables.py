@@ -21,7 +21,7 @@ from stream_jobs.blocks.side_tables import (
 from tests.unit.blocks.build import SOURCE
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
-BLOCK = Block(SOURCE, 0, 9, NOW, Versions())
+BLOCK = Block(SOURCE, 0, 9, NOW, Versions(), 1)
 
 
 def row(raw: bytes | None, key: bytes | None = None) -> dict[str, object]:

@@ -20,7 +20,7 @@ PRICE = 2_500_000  # pico-USD per token
 
 
 def block(first: int = 0, last: int = 99, fixed_at: datetime = NOW) -> Block:
-    return Block(SourcePartition("usage.events.v1", "id", 2), first, last, fixed_at, Versions("book", "rules"))
+    return Block(SourcePartition("usage.events.v1", "id", 2), first, last, fixed_at, Versions("book", "rules"), 1)
 
 
 def document(event_id: str = "e", *, tokens: int = 10, **changes: Any) -> dict[str, Any]:

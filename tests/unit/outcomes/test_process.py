@@ -14,7 +14,7 @@ from stream_jobs.blocks.model import Block, SourcePartition, SourceRecord, Versi
 from stream_jobs.outcomes.process import Outcomes
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
-BLOCK = Block(SourcePartition("usage.outcomes.v1", "id", 1), 0, 99, NOW, Versions())
+BLOCK = Block(SourcePartition("usage.outcomes.v1", "id", 1), 0, 99, NOW, Versions(), 1)
 EARLIER = NOW - timedelta(days=1)
 IDS = st.sampled_from("abcd")
 

@@ -69,7 +69,7 @@ class MemoryLedger:
 
     def compute(self, prices: PriceBook, owners: AttributionRules, value: bytes) -> list[dict[str, Any]]:
         """What metering would insert for one message, without inserting it."""
-        block = Block(SourcePartition("usage.events.v1", "id", 0), self.offset, self.offset, NOW, Versions("", ""))
+        block = Block(SourcePartition("usage.events.v1", "id", 0), self.offset, self.offset, NOW, Versions("", ""), 1)
         step = Metering(prices, owners, self, TOLERANCE)
         output = step.process(block, [SourceRecord(self.offset, 0, b"k", value)])
         self.offset += 1
