@@ -1,6 +1,5 @@
 """All metrics of the jobs in one place, with what they mean."""
 
-import time
 from typing import Final
 
 from prometheus_client import Counter, Gauge, Histogram
@@ -14,9 +13,9 @@ UNPRICED: Final = Counter("spendstream_unpriced_events", "Events booked without 
 UNKNOWN_FIELDS: Final = Counter("spendstream_unknown_fields", "Fields of events that this version ignores", ["job"])
 BLOCKS: Final = Counter("spendstream_blocks", "Blocks booked (a redone block counts again)", ["job", "partition"])
 NEXT_OFFSET: Final = Gauge("spendstream_next_offset", "First offset not booked yet", ["job", "partition"])
-BLOCK_AGE: Final = Histogram(
+BLOCK_SECONDS: Final = Histogram(
     "spendstream_block_seconds",
-    "From fixing a block to its receipt",
+    "From fixing a block (or beginning to redo it) to its receipt",
     ["job"],
     buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
 )
@@ -40,6 +39,9 @@ CONSERVATION_NAMED: Final = Gauge(
 CONSERVATION_CHECKED: Final = Gauge(
     "spendstream_conservation_checked_timestamp_seconds", "When conservation was last checked", ["against"]
 )
+PRICED_LATER: Final = Counter(
+    "spendstream_priced_later_events", "Events booked without a price that this worker has priced since"
+)
 RECONCILED: Final = Counter("spendstream_reconciled_events", "Events put right by reconciliation", ["cause"])
 RECONCILIATION_RUNS: Final = Counter(
     "spendstream_reconciliation_runs", "Runs of the timer: done, skipped (another worker's turn) or failed", ["result"]
@@ -55,7 +57,7 @@ class BlockMetrics:
     def __init__(self, job: str) -> None:
         self._job = job
 
-    def __call__(self, block: Block, output: BlockOutput) -> None:
+    def __call__(self, block: Block, output: BlockOutput, took_s: float) -> None:
         partition = str(block.source.partition)
         counts = output.counts
         for fate, number in (
@@ -68,4 +70,4 @@ class BlockMetrics:
         UNKNOWN_FIELDS.labels(self._job).inc(counts.unknown_fields)
         BLOCKS.labels(self._job, partition).inc()
         NEXT_OFFSET.labels(self._job, partition).set(block.last_offset + 1)
-        BLOCK_AGE.labels(self._job).observe(max(0.0, time.time() - block.fixed_at.timestamp()))
+        BLOCK_SECONDS.labels(self._job).observe(took_s)

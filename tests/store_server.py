@@ -42,7 +42,7 @@ class StoreProcess:
                 ],
                 stdout=log,
                 stderr=log,
-                stdin=subprocess.DEVNULL,
+                stdin=subprocess.PIPE,  # the server stops when it closes: with us, however we end
             )
 
     def wait_ready(self) -> "StoreProcess":
@@ -79,12 +79,18 @@ class StoreProcess:
         """The exit code after SIGTERM."""
         if self.process.poll() is None:
             self.process.terminate()
-        return self.process.wait(30)
+        return self._wait()
 
     def kill(self) -> None:
         if self.process.poll() is None:
             os.kill(self.process.pid, signal.SIGKILL)
-        self.process.wait(30)
+        self._wait()
+
+    def _wait(self) -> int:
+        code = self.process.wait(30)
+        assert self.process.stdin is not None
+        self.process.stdin.close()
+        return code
 
 
 def ledger_rows(count: int = 1, *, first: int = 0, **columns: Any) -> pa.Table:

@@ -47,12 +47,8 @@ class Retry(Protocol):
 async def book_block(
     block: Block, records: list[SourceRecord], process: Process, store: BlockStore, commit: Commit, retry: Retry
 ) -> BlockOutput:
-    """Book one new block. Raises LostPartitionError if another worker owns the partition now.
-
-    Empties `records` once they are worked out: inserting takes longer, and nothing needs them any more.
-    """
-    output = await retry(lambda: process(block, records))
-    records.clear()
+    """Book one new block, and empty `records`. Raises LostPartitionError if another worker owns the partition now."""
+    output = await _work_out(block, records, process, retry)
     # A crash here loses nothing: no trace of the block exists, its records are read again.
     await retry(lambda: store.write_block_row(block))
     # A crash here leaves a row of a block that never became official: its end offset was not committed, so nobody
@@ -64,14 +60,16 @@ async def book_block(
 async def redo_block(
     block: Block, records: list[SourceRecord], process: Process, store: BlockStore, commit: Commit, retry: Retry
 ) -> BlockOutput:
-    """Insert an official block again, as fixed in its row. Harmless however much of it had been inserted.
-
-    Empties `records`, as book_block does.
-    """
-    output = await retry(lambda: process(block, records))
-    records.clear()
+    """Insert an official block again, as fixed in its row. Harmless however much of it had been inserted."""
+    output = await _work_out(block, records, process, retry)
     await commit_and_insert(block, output, store, commit, retry)
     log.info("redid block %s %d-%d", block.source, block.first_offset, block.last_offset)
+    return output
+
+
+async def _work_out(block: Block, records: list[SourceRecord], process: Process, retry: Retry) -> BlockOutput:
+    output = await retry(lambda: process(block, records))
+    records.clear()  # inserting takes longer than this did, and nothing needs them any more
     return output
 
 

@@ -16,7 +16,7 @@ from faust.types import TP, StreamT
 
 from stream_jobs.blocks.booking import BlockStore
 from stream_jobs.blocks.model import Block, BlockOutput, Bundle, SourcePartition, SourceRecord, Versions
-from stream_jobs.blocks.partition import BookerLimits, PartitionBooker
+from stream_jobs.blocks.partition import BookerLimits, OnBooked, PartitionBooker
 from stream_jobs.blocks.transport import BundlingConsumer, BundlingTransport, Membership
 from stream_jobs.errors import CrashError, LostPartitionError, RetryError
 from stream_jobs.kafka import TopicStart
@@ -61,7 +61,7 @@ class BlockJob:
     topic: str
     process: Callable[[Block, list[SourceRecord]], BlockOutput]
     versions: Callable[[], Versions]
-    on_booked: Callable[[Block, BlockOutput], None]
+    on_booked: OnBooked
 
 
 class BlockJobRunner:
@@ -238,7 +238,7 @@ class BlockJobRunner:
         if booker is None or bundle.reading != self._reading:
             return
         first, wanted = bundle.records[0].offset, booker.next_to_queue
-        if first > wanted and not self._is_hole(TP(topic, partition), wanted):
+        if first > wanted and not self._believe_hole(TP(topic, partition), wanted):
             log.warning("%s: offset %d follows %d; reading again", booker.source, first, wanted - 1)
             try:
                 await self._app.consumer.perform_seek()
@@ -249,8 +249,8 @@ class BlockJobRunner:
         self._doubted.pop(TP(topic, partition), None)  # settled: another hole at this place is doubted anew
         await booker.offer(bundle.records)
 
-    def _is_hole(self, tp: TP, begin: int) -> bool:
-        """Whether to believe that no records have the offsets from `begin` on.
+    def _believe_hole(self, tp: TP, begin: int) -> bool:
+        """Whether to believe that no records have the offsets from `begin` on; remembers that it was asked.
 
         A topic that is written in transactions, or compacted, has such holes. Anything else would be a loss, so the
         first hole of a partition is read again.

@@ -17,6 +17,8 @@ from stream_jobs.blocks.queue import RecordQueue
 from stream_jobs.errors import LostPartitionError, RetryError
 
 T = TypeVar("T")
+OnBooked = Callable[[Block, BlockOutput, float], None]
+"""Told of every block that is booked, and how many seconds that took."""
 log = logging.getLogger(__name__)
 
 RETRY_BACKOFF_MIN_S = 0.1
@@ -63,7 +65,7 @@ class PartitionBooker:
         store: BlockStore,
         commit: Callable[[int], Awaitable[None]],
         versions: Callable[[], Versions],
-        on_booked: Callable[[Block, BlockOutput], None],
+        on_booked: OnBooked,
         limits: BookerLimits,
         slots: asyncio.Semaphore,
     ) -> None:
@@ -178,8 +180,9 @@ class PartitionBooker:
             self._next = block.last_offset + 1
             self._changed.notify_all()
         async with self._slots:
+            began = asyncio.get_running_loop().time()
             output = await redo_block(block, records, self._process, self._store, self._commit, self._retry)
-        self._on_booked(block, output)
+        self._on_booked(block, output, asyncio.get_running_loop().time() - began)
 
     async def _book_new(self, records: list[SourceRecord]) -> None:
         # The block starts where the last one ended even if offsets are missing in between: blocks tile the log.
@@ -188,8 +191,9 @@ class PartitionBooker:
         clock = asyncio.get_running_loop().time
         began = clock()
         output = await book_block(block, records, self._process, self._store, self._commit, self._retry)
-        self._rest_until = clock() + min(MAX_REST_S, REST_SHARE * (clock() - began))
-        self._on_booked(block, output)
+        took_s = clock() - began
+        self._rest_until = clock() + min(MAX_REST_S, REST_SHARE * took_s)
+        self._on_booked(block, output, took_s)
 
     async def _commit(self, offset: int) -> None:
         async with self._commit_lock:

@@ -38,7 +38,7 @@ def run(args: argparse.Namespace) -> int:
 def _describe(instance: Any) -> dict[str, Any]:
     from stream_jobs.blocks.progress import totals
     from stream_jobs.embedded.instance import embedded_clickhouse
-    from stream_jobs.embedded.supervisor import answers
+    from stream_jobs.embedded.probe import answers
     from stream_jobs.errors import SpendstreamError
     from stream_jobs.store.client import StoreClient
 

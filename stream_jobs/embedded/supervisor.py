@@ -8,7 +8,6 @@ import logging
 import os
 import secrets
 import time
-import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -23,6 +22,7 @@ from stream_jobs.embedded.gate import Gate
 from stream_jobs.embedded.instance import Instance, embedded_kafka, register, unregister
 from stream_jobs.embedded.log_files import rotate
 from stream_jobs.embedded.ports import LOOPBACK, claim_port, free_port
+from stream_jobs.embedded.probe import answers, fetch
 from stream_jobs.embedded.settings import EmbeddedSettings
 from stream_jobs.embedded.turn import BrokerTurns
 from stream_jobs.errors import ConfigError, SpendstreamError
@@ -42,7 +42,6 @@ log = logging.getLogger(__name__)
 START_TIMEOUT_S = 60.0
 DRAIN_STALL_S = 60.0  # without progress; a large backlog may take longer
 RESTART_BACKOFF_S = 2.0
-SCRAPE_TIMEOUT_S = 2.0
 STALL_RESTART_S = (
     120.0  # a worker that stands still while store and broker answer: a new one starts from what is booked
 )
@@ -312,16 +311,3 @@ def _what_is_left(broker: Broker) -> str:
 
 def _death(child: Child) -> tuple[int | None, str]:
     return child.exit_code(), child.log_tail()
-
-
-def fetch(url: str) -> bytes | None:
-    """The body of a 200 answer, else None."""
-    try:
-        with urllib.request.urlopen(url, timeout=SCRAPE_TIMEOUT_S) as response:  # noqa: S310 - our own http URLs
-            return bytes(response.read())
-    except (OSError, ValueError):
-        return None
-
-
-def answers(url: str) -> bool:
-    return fetch(url) is not None

@@ -7,7 +7,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Final
 
 from stream_jobs.conservation.check import check
@@ -20,6 +20,7 @@ from stream_jobs.reconciliation.settings import ReconciliationSettings
 from stream_jobs.reconciliation.turns import BusyError
 from stream_jobs.settings import KafkaSettings
 from stream_jobs.store.client import StoreClient
+from stream_jobs.store.deadline import ServerClock
 
 log = logging.getLogger(__name__)
 
@@ -80,4 +81,5 @@ class ReconciliationTimer:
                 log.warning("counted twice and taken back: %s (%+f USD)", causes, outcome.tally.effective_cost)
         if self._kafka is not None and self._log_ends is None:
             self._log_ends = LogEnds(self._kafka)
-        report(check(store, datetime.now(UTC) - CHECKED, kafka=self._kafka, log_ends=self._log_ends))
+        since = ServerClock(store.client).now() - CHECKED
+        report(check(store, since, kafka=self._kafka, log_ends=self._log_ends))

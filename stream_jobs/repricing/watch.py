@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from stream_jobs.errors import SpendstreamError
+from stream_jobs.metrics import PRICED_LATER
 from stream_jobs.repricing.journal import RunIsOpenError, whoami
 from stream_jobs.repricing.run import Corrector, Versions
 from stream_jobs.repricing.selection import CROSSING, Selection
@@ -117,6 +118,7 @@ class Watch:
             note = f"price book {self._versions.book.version} has a price"
             run = corrector.open(selection, note=note, operator=_operator(), chunk_rows=CHUNK_ROWS)
             summary = corrector.work(run)
+            PRICED_LATER.inc(summary.priced)
             log.info("run %s priced %d events that had no price", run.run, summary.priced)
         self._looked = now
 

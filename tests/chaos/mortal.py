@@ -140,12 +140,19 @@ def patch(folder: Path, sabotage: str) -> None:
     GroupCoordinator._on_join_complete = _mortal_complete(GroupCoordinator._on_join_complete)
 
 
+class _Datetime(type):
+    def __instancecheck__(cls, value: object) -> bool:
+        return isinstance(value, datetime)
+
+
 def set_clock(ahead_s: float) -> None:
     """From now on every module of the application that has imported `datetime` reads this clock, `time.time` too."""
+    import stream_jobs.worker  # noqa: F401 - with it comes everything that a worker may import later
+
     ahead = timedelta(seconds=ahead_s)
     real_time = time.time
 
-    class Clock(datetime):
+    class Clock(datetime, metaclass=_Datetime):
         @classmethod
         def now(cls, tz: tzinfo | None = None) -> datetime:  # type: ignore[override]
             return datetime.now(tz) + ahead

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from stream_jobs.embedded.orphan import die_with_parent
 from stream_jobs.embedded.ports import free_port
-from stream_jobs.embedded.supervisor import answers
+from stream_jobs.embedded.probe import answers
 from tests.chaos.mortal import FOLDER_VARIABLE
 
 START_TIMEOUT_S: Final = 60.0

@@ -13,7 +13,7 @@ from confluent_kafka import Producer
 
 from stream_jobs.embedded.instance import embedded_kafka
 from stream_jobs.embedded.ports import free_port
-from stream_jobs.embedded.supervisor import answers
+from stream_jobs.embedded.probe import answers
 from stream_jobs.kafka import LogEnds, TopicSpec, ensure_topics
 from stream_jobs.store.client import StoreClient
 from tests.brokers import RunningBroker

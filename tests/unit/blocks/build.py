@@ -79,7 +79,7 @@ class World:
             store=self,
             commit=self.commit,
             versions=lambda: VERSIONS,
-            on_booked=lambda block, output: self.booked.append(
+            on_booked=lambda block, output, _: self.booked.append(
                 (block.first_offset, block.last_offset, output.counts.received)
             ),
             limits=limits or BookerLimits(),
