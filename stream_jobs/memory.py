@@ -32,7 +32,8 @@ def bound_allocators() -> bool:
 
 def calm_collector() -> None:
     """To be called once everything is loaded. Rows are many small objects without cycles: looking for cycles among
-    them at Python's usual pace takes a fourth of a worker's time."""
+    them at Python's usual pace takes a fourth of a worker's time. Again after something large was replaced."""
+    gc.unfreeze()
     gc.collect()
     gc.freeze()
     gc.set_threshold(_YOUNG_OBJECTS, 20, 100)

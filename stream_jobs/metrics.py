@@ -39,6 +39,10 @@ CONSERVATION_NAMED: Final = Gauge(
 CONSERVATION_CHECKED: Final = Gauge(
     "spendstream_conservation_checked_timestamp_seconds", "When conservation was last checked", ["against"]
 )
+CONFIG_RELOADS: Final = Counter("spendstream_config_reloads", "Changed prices and rules taken up while running")
+CONFIG_REFUSED: Final = Gauge(
+    "spendstream_config_refused", "1 while the config folder holds changes that cannot be used: see the log"
+)
 PRICED_LATER: Final = Counter(
     "spendstream_priced_later_events", "Events booked without a price that this worker has priced since"
 )

@@ -14,12 +14,16 @@ import faust
 
 from stream_jobs.attribution.rules import AttributionRules
 from stream_jobs.blocks.job import BlockJob, BlockJobRunner, build_app
+from stream_jobs.blocks.model import Block, BlockOutput, SourceRecord
+from stream_jobs.blocks.model import Versions as BlockVersions
 from stream_jobs.blocks.partition import BookerLimits
 from stream_jobs.blocks.store import ClickHouseBlocks
+from stream_jobs.config_reload import ConfigReload
 from stream_jobs.errors import ConfigError
 from stream_jobs.health import HealthServer, NotReady
 from stream_jobs.jobs import JOBS, METERING, OUTCOMES, RECONCILIATION
 from stream_jobs.kafka import broker_urls, faust_credentials, topic_start
+from stream_jobs.memory import calm_collector
 from stream_jobs.metering.ledger import ClickHouseLedger
 from stream_jobs.metering.process import Metering
 from stream_jobs.metrics import BlockMetrics
@@ -49,26 +53,45 @@ class JobsWorker:
         self._settings = settings
         self._store = StoreClient(settings.clickhouse)
         self._scratch = tempfile.TemporaryDirectory(prefix="spendstream-worker-")
-        tolerance = timedelta(seconds=settings.pipeline.future_tolerance_s)
-        steps: dict[str, BlockJob] = {}
-        self._watch: Watch | None = None
+        self._config_dir = config_dir
+        self._jobs: list[BlockJob] = []
+        self._timers: list[Watch | ConfigReload | ReconciliationTimer] = []
         if METERING in jobs:
-            book = PriceBook.load(config_dir)
-            rules = AttributionRules.load(config_dir)
-            record_versions(self._store, book, rules, config_dir)
-            self._watch = Watch(lambda: StoreClient(settings.clickhouse), Versions(book, rules))
-            metering = Metering(book, rules, ClickHouseLedger(self._store), tolerance)
-            steps[METERING] = _job(METERING, USAGE_EVENTS, metering)
+            # What is loaded later belongs to files that changed after this.
+            reload = ConfigReload(config_dir, self._use) if config_dir is not None else None
+            book, rules = PriceBook.load(config_dir), AttributionRules.load(config_dir)
+            self._watch = Watch(self._new_client, Versions(book, rules))
+            self._use(book, rules)
+            self._timers += [self._watch, *([reload] if reload else [])]
+            self._jobs.append(BlockJob(METERING, USAGE_EVENTS, self._meter, self._versions, BlockMetrics(METERING)))
         if OUTCOMES in jobs:
-            outcomes = Outcomes(ClickHouseOutcomes(self._store), tolerance)
-            steps[OUTCOMES] = _job(OUTCOMES, USAGE_OUTCOMES, outcomes)
-        self._reconciliation: ReconciliationTimer | None = None
-        if RECONCILIATION in jobs:
-            self._reconciliation = ReconciliationTimer(
-                lambda: StoreClient(settings.clickhouse), settings.reconciliation, settings.kafka
+            outcomes = Outcomes(ClickHouseOutcomes(self._store), self._tolerance)
+            self._jobs.append(
+                BlockJob(OUTCOMES, USAGE_OUTCOMES, outcomes.process, outcomes.versions, BlockMetrics(OUTCOMES))
             )
-        self._jobs = list(steps.values())
+        if RECONCILIATION in jobs:
+            self._timers.append(ReconciliationTimer(self._new_client, settings.reconciliation, settings.kafka))
         self._runners: list[BlockJobRunner] = []
+
+    def _new_client(self) -> StoreClient:
+        return StoreClient(self._settings.clickhouse)
+
+    @property
+    def _tolerance(self) -> timedelta:
+        return timedelta(seconds=self._settings.pipeline.future_tolerance_s)
+
+    def _use(self, book: PriceBook, rules: AttributionRules) -> None:
+        """Meter with these from the next block on. Raises StoreUnavailableError."""
+        record_versions(self._store, book, rules, self._config_dir)
+        self._metering = Metering(book, rules, ClickHouseLedger(self._store), self._tolerance)
+        self._watch.use(Versions(book, rules))
+        calm_collector()
+
+    def _meter(self, block: Block, records: list[SourceRecord]) -> BlockOutput:
+        return self._metering.process(block, records)
+
+    def _versions(self) -> BlockVersions:
+        return self._metering.versions()
 
     def _build(self, job: BlockJob) -> tuple[faust.App, BlockJobRunner]:
         kafka, pipeline = self._settings.kafka, self._settings.pipeline
@@ -97,13 +120,12 @@ class JobsWorker:
         """Blocks until SIGTERM or SIGINT. Returns the exit code: 0 stopped, 1 a job crashed."""
         with HealthServer(health_port, self.not_ready, host=self._settings.pipeline.http_host) as health:
             log.info("health and metrics on %s", health.url)
-            timers = [timer for timer in (self._watch, self._reconciliation) if timer]
-            for timer in timers:
+            for timer in self._timers:
                 timer.start()
             try:
                 return asyncio.run(self._run())
             finally:
-                for timer in timers:
+                for timer in self._timers:
                     timer.stop()
 
     async def _run(self) -> int:
@@ -131,7 +153,3 @@ class JobsWorker:
             await asyncio.gather(*(runner.stop_booking() for runner in self._runners))
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(asyncio.gather(*(app.stop() for app in apps)), STOP_TIMEOUT_S)
-
-
-def _job(name: str, topic: str, step: Metering | Outcomes) -> BlockJob:
-    return BlockJob(name, topic, step.process, step.versions, BlockMetrics(name))

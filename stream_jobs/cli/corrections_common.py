@@ -150,7 +150,7 @@ def refuse_another_version(store: "StoreClient", table: str, loaded: str) -> Non
     if used is not None and used != loaded:
         raise ConfigError(
             f"the workers use version {used} ({table}), but this command loaded {loaded}. Give the --config-dir that "
-            "is to be used; if the files were changed, restart the workers too, or they book by the old ones"
+            "is to be used; if its files were changed just now, the workers take them up within seconds"
         )
 
 

@@ -28,7 +28,7 @@ class DataDir:
     def open(self) -> None:
         """Make what is missing and take the lock. Raises ConfigError that says what to do."""
         try:
-            for folder in (self.path, self.store, self.logs, self.broker, self.run):
+            for folder in (self.path, self.store, self.logs, self.broker, self.run, self.config):
                 folder.mkdir(parents=True, exist_ok=True)
             self._take_lock()
             self._check_layout()

@@ -175,10 +175,8 @@ class Embedded:
             # The embedded broker lets a member join after half of this, and nobody else waits for the group.
             "SPENDSTREAM_SESSION_TIMEOUT_S": str(EMBEDDED_SESSION_TIMEOUT_S),
         }
-        config_dir = self._config_dir or (self._dir.config if self._dir.config.is_dir() else None)
         arguments = ["-m", "spendstream", "worker", *JOBS, "--health-port", str(port)]
-        if config_dir is not None:
-            arguments += ["--config-dir", str(config_dir)]
+        arguments += ["--config-dir", str(self._config_dir or self._dir.config)]
         self._worker = Child("worker", arguments, self._dir.logs, environment, self._dir.run)
         self._worker.start()
         self._worker_url = f"http://{LOOPBACK}:{port}"

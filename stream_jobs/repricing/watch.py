@@ -38,18 +38,25 @@ class Watch:
 
     def __init__(self, store_of: Callable[[], StoreClient], versions: Versions, interval_s: float = INTERVAL_S) -> None:
         self._store_of = store_of
-        self._versions = versions
+        self._versions = self._wanted = versions
         self._interval_s = interval_s
         self._stopping = threading.Event()
+        self._wake = threading.Event()
         self._thread = threading.Thread(target=self._run, name="corrections", daemon=True)
         self._looked: datetime | None = None  # what was booked before was looked at with this price book
 
     def start(self) -> None:
         self._thread.start()
 
+    def use(self, versions: Versions) -> None:
+        """From the next look on, which is now."""
+        self._wanted = versions
+        self._wake.set()
+
     def stop(self, timeout_s: float = 5.0) -> None:
         """A run under way stops after the chunk at hand; whoever looks next goes on with it."""
         self._stopping.set()
+        self._wake.set()
         if self._thread.is_alive():
             self._thread.join(timeout_s)
 
@@ -59,7 +66,7 @@ class Watch:
                 with self._store_of() as store:
                     while True:
                         self.tick(store)
-                        if self._stopping.wait(self._interval_s):
+                        if self._pause():
                             return
             except _StoppedError:
                 return
@@ -67,10 +74,18 @@ class Watch:
                 log.warning("cannot look for corrections: %s", error)
             except Exception:  # booking goes on whatever is wrong in here
                 log.exception("cannot look for corrections")
-            self._stopping.wait(self._interval_s)
+            self._pause()
+
+    def _pause(self) -> bool:
+        """Until the next look; whether there is none."""
+        self._wake.wait(self._interval_s)
+        self._wake.clear()
+        return self._stopping.is_set()
 
     def tick(self, store: StoreClient) -> None:
         """Look once, and post what there is to post. Raises StoreUnavailableError."""
+        if self._versions is not self._wanted:
+            self._versions, self._looked = self._wanted, None
         if version_in_use(store, "price_book_versions") != self._versions.book.version:
             return  # a newer worker has other prices: its answer counts
         corrector = Corrector(store, self._versions, self._check_stopping)
