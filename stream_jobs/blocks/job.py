@@ -40,6 +40,9 @@ class OfficialBlocks(BlockStore, Protocol):
     async def is_complete(self, block: Block) -> bool:
         """Whether the block's receipt is there, and so everything that it inserted before."""
 
+    async def booked_to(self, source: SourcePartition) -> int:
+        """The offset after the last finished block of the partition; 0 if there is none."""
+
     async def other_topic_id(self, source: SourcePartition, committed: int) -> str | None:
         """The latest other incarnation of the topic of which a block ends just before the committed offset."""
 
@@ -165,7 +168,9 @@ class BlockJobRunner:
         }
 
     async def _start(self, source: SourcePartition, earliest: int, committed: int | None) -> Start:
-        if committed is None or committed == earliest:
+        if committed is None:
+            return await self._start_without_commit(source, earliest)
+        if committed == earliest:
             return Start(source, earliest, None)
         redo = await self._store.last_block(source, committed) if committed > earliest else None
         # Without a row the commit is perhaps not of this topic: a group's offsets may survive the topic they were
@@ -193,6 +198,17 @@ class BlockJobRunner:
         elif await self._store.is_complete(redo):
             redo = None  # a partition may have been idle for longer than the store remembers its last block's token
         return Start(source, committed, redo)
+
+    async def _start_without_commit(self, source: SourcePartition, earliest: int) -> Start:
+        """A partition that is new, or whose group was idle for so long that Kafka has dropped its offsets."""
+        booked_to = await self._store.booked_to(source)
+        if booked_to <= earliest:
+            return Start(source, earliest, None)
+        log.warning(
+            "%s: the group has no committed offset, but the store has booked up to %d; going on from there",
+            *(source, booked_to),
+        )
+        return Start(source, booked_to, None)
 
     def _new_booker(
         self,

@@ -3,12 +3,13 @@
 import asyncio
 import socket
 from dataclasses import asdict
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
 import pyarrow as pa
 
 from stream_jobs.blocks.model import Block, BlockOutput, SourcePartition, Versions
+from stream_jobs.blocks.progress import booked_to
 from stream_jobs.blocks.side_tables import arrow_table
 from stream_jobs.instants import as_utc
 from stream_jobs.store.client import StoreClient
@@ -16,22 +17,23 @@ from stream_jobs.store.deadline import ServerClock
 from stream_jobs.store.tables import insert
 
 WORKER_NAME = socket.gethostname()
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 OTHER_BLOCKS = (
     "NOT (topic_id = {own_topic_id:String} AND partition = {own_partition:UInt32} "
-    "AND offset BETWEEN {own_first:UInt64} AND {own_last:UInt64})"
+    "AND booked_at = fromUnixTimestamp64Micro({own_fixed_at:Int64}, 'UTC'))"
 )
-"""SQL condition with the parameters of `own_range`: what a block itself booked makes nothing a duplicate, for the block
-may be booked a second time."""
+"""SQL condition with the parameters of `own_block`: what a block itself booked makes nothing a duplicate, for the block
+may be booked a second time. Its instant tells it from others: a group whose offsets were lost begins again, with blocks
+that are cut differently, and what the earlier ones booked is booked."""
 
 
-def own_range(block: Block) -> dict[str, object]:
+def own_block(block: Block) -> dict[str, object]:
     """The parameters of OTHER_BLOCKS."""
     return {
         "own_topic_id": block.source.topic_id,
         "own_partition": block.source.partition,
-        "own_first": block.first_offset,
-        "own_last": block.last_offset,
+        "own_fixed_at": (block.fixed_at - EPOCH) // timedelta(microseconds=1),
     }
 
 
@@ -67,6 +69,11 @@ class ClickHouseBlocks:
         # Last, so that a receipt means: everything before it is in.
         receipt = {**self._range(block), **asdict(output.counts), "completed_at": await self.instant()}
         await self._insert("block_receipts", arrow_table("block_receipts", [receipt]), block.token, not_after)
+
+    async def booked_to(self, source: SourcePartition) -> int:
+        """Implements OfficialBlocks."""
+        ends = await asyncio.to_thread(booked_to, self._store, source.topic, source.topic_id)
+        return ends.get(source.partition, 0)
 
     async def is_complete(self, block: Block) -> bool:
         """Implements OfficialBlocks."""

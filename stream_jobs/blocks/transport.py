@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from aiokafka import errors as kafka_errors
-from aiokafka.protocol.commit import OffsetCommitRequest
+from aiokafka.protocol.commit import OffsetCommitRequest, OffsetFetchRequest
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
@@ -23,6 +23,7 @@ from stream_jobs.errors import BrokerUnavailableError, CrashError, LostPartition
 
 NO_TIMESTAMP = -1
 FETCH_MAX_WAIT_MS = 100
+COORDINATOR_BACKOFF_S = 0.1
 COORDINATOR_TIMEOUT_S = 10.0
 """aiokafka looks for a group's coordinator for as long as the broker is away; a commit must not hold up a stop."""
 
@@ -105,12 +106,53 @@ class BundlingThread(driver.AIOKafkaConsumerThread):
             if records
         }
 
+    async def committed(self) -> dict[TP, int | None]:
+        """The committed offset of each assigned partition; None: nothing is committed.
+
+        aiokafka's own look-up passes over the error of the whole answer, and so takes a coordinator that is still
+        loading its log for a group that never committed anything.
+        """
+        consumer = self._ensure_consumer()
+        coordinator = consumer._coordinator
+        topics: dict[str, list[int]] = {}
+        for tp in consumer.assignment():
+            topics.setdefault(tp.topic, []).append(tp.partition)
+        if not topics:
+            return {}
+        while True:
+            await coordinator.ensure_coordinator_known()
+            try:
+                return committed_offsets(
+                    await coordinator._send_req(OffsetFetchRequest(coordinator.group_id, list(topics.items())))
+                )
+            except kafka_errors.KafkaError as error:
+                if not error.retriable:
+                    raise
+                if isinstance(error, kafka_errors.NotCoordinatorForGroupError):
+                    coordinator.coordinator_dead()
+            await asyncio.sleep(COORDINATOR_BACKOFF_S)
+
     async def start_reading(self, starts: Mapping[TP, int], reading: int) -> None:
         """Seek; what is fetched from now on belongs to this reading."""
         consumer = self._ensure_consumer()
         for tp in consumer.assignment() & starts.keys():  # what is missing went with the next rebalance
             consumer.seek(tp, starts[tp])
         self.reading = reading
+
+
+def committed_offsets(answer: Any) -> dict[TP, int | None]:
+    """What an OffsetFetch response says. Raises the KafkaError that it reports, of the whole (from version 2 on) or of
+    a partition."""
+    codes = [getattr(answer, "error_code", 0)]
+    codes += [error_code for _, partitions in answer.topics for *_, error_code in partitions]
+    for code in codes:
+        if (error := kafka_errors.for_code(code)) is not kafka_errors.NoError:
+            raise error()
+    return {
+        TP(topic, partition): offset if offset >= 0 else None
+        for topic, partitions in answer.topics
+        for partition, offset, *_ in partitions
+    }
 
 
 class ReadOffsets(dict[TP, int | None]):
@@ -152,10 +194,11 @@ class BundlingConsumer(driver.Consumer):
         async with self.transport.seeking:
             await self.transport.before_seek()
             membership = await self._thread.call_thread(self._membership)
-            committed: dict[TP, int] = dict(await super().seek_to_committed())
+            committed = await self._thread.call_thread(self._thread.committed)
+            starts = {tp: offset for tp, offset in committed.items() if offset is not None}
             events = {tp: offset for tp, offset in committed.items() if tp.topic in self.transport.event_topics}
             self.transport.reading += 1
-            starts = await self.transport.assigned(events, membership, self.transport.reading)
+            starts |= await self.transport.assigned(events, membership, self.transport.reading)
             await self._thread.call_thread(self._thread.start_reading, starts, self.transport.reading)
             return {**committed, **starts}
 

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from stream_jobs.blocks.model import Block
-from stream_jobs.blocks.store import OTHER_BLOCKS, own_range
+from stream_jobs.blocks.store import OTHER_BLOCKS, own_block
 from stream_jobs.instants import as_utc
 from stream_jobs.metering.dedupe import Booked
 from stream_jobs.metering.rows import LEDGER_COLUMNS
@@ -26,7 +26,7 @@ class ClickHouseLedger:
             f"maxIf(toInt64(revision), NOT {OTHER_BLOCKS}), countIf(NOT {OTHER_BLOCKS}) "
             "FROM booked_ids WHERE event_id IN {ids:Array(String)} GROUP BY event_id",
             event_ids,
-            own_range(block),
+            own_block(block),
         )
         columns = (column.to_pylist() for column in known.columns)
         found = {event_id: _by_others(*rest) for event_id, *rest in zip(*columns, strict=True)}
@@ -42,7 +42,7 @@ class ClickHouseLedger:
             "(SELECT occurred_at FROM booked_ids WHERE event_id IN {ids:Array(String)}) "
             f"AND {OTHER_BLOCKS} ORDER BY booked_at, offset, entry_kind",
             event_ids,
-            own_range(block),
+            own_block(block),
         )
         return [_entry(row) for row in rows]
 

@@ -20,6 +20,8 @@ def retraction_rows(
     """
     open_entries: dict[tuple[str, int], list[Mapping[str, Any]]] = {}
     for entry in entries:
+        if entry["revision"] >= corrections[entry["event_id"]].revision:
+            continue  # an adjustment of what this very block charged, before it was redone
         others = open_entries.setdefault((entry["event_id"], entry["revision"]), [])
         match = next((index for index, other in enumerate(others) if cancel(entry, other)), None)
         if match is None:

@@ -14,7 +14,7 @@ from stream_jobs.blocks.side_tables import (
     duplicates_table,
     quarantine_table,
 )
-from stream_jobs.blocks.store import OTHER_BLOCKS, own_range
+from stream_jobs.blocks.store import OTHER_BLOCKS, own_block
 from stream_jobs.instants import as_utc
 from stream_jobs.store.client import StoreClient
 
@@ -41,7 +41,7 @@ class ClickHouseOutcomes:
             "SELECT event_id, min(booked_at) FROM outcome_ids WHERE event_id IN {ids:Array(String)} "
             f"GROUP BY event_id HAVING countIf(NOT {OTHER_BLOCKS}) = 0",
             event_ids,
-            own_range(block),
+            own_block(block),
         )
         return {event_id: as_utc(since) for event_id, since in cast(list[tuple[str, datetime]], rows)}
 

@@ -47,10 +47,15 @@ class ServerClock:
         self._monotonic = monotonic
         self._lock = Lock()
         self._learned: tuple[float, datetime] | None = None
+        self._latest: datetime | None = None
 
     def now(self) -> datetime:
-        """The server's clock, or a moment before it; see `deadline`."""
-        return self.deadline(0)
+        """The server's clock, or a moment before it; see `deadline`. Never goes back, as long as the server's does not
+        by more than an answer takes."""
+        now = self.deadline(0)
+        with self._lock:
+            self._latest = now if self._latest is None else max(now, self._latest)
+            return self._latest
 
     def deadline(self, seconds: float = INSERT_DEADLINE_S) -> datetime:
         """The instant in so many seconds, by the server's clock. Blocks for one small query every LEARN_EVERY_S.

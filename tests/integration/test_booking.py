@@ -230,6 +230,35 @@ def test_a_redo_feeds_a_rollup_that_a_crash_left_out_of_a_correction(
         assert store.rows(f"SELECT sum(events), sum(input_tokens) FROM {table}") == [(1, 7)], table
 
 
+def test_what_earlier_blocks_booked_is_not_booked_again_by_blocks_that_are_cut_differently(
+    store: StoreClient, source: SourcePartition
+) -> None:
+    """A group's offsets are lost or set back: the topic is read from its beginning, in other blocks. Copies and
+    corrections among the records come to what they came to the first time."""
+    step, blocks = metering(store), ClickHouseBlocks(store)
+    items = [
+        *(record(offset, f"e{offset}", tokens=10) for offset in range(4)),
+        record(4, "e1", tokens=10),
+        record(5, "e2", tokens=30, revision=1),
+    ]
+
+    async def book(first: int, last: int) -> BlockOutput:
+        block = Block(source, first, last, await blocks.instant(), step.versions(), 1)
+        output = step.process(block, items[first : last + 1])
+        await insert_block(blocks, block, output)
+        return output
+
+    asyncio.run(book(0, 2))
+    asyncio.run(book(3, 5))
+    totals = [store.rows(f"SELECT sum(events), sum(input_tokens) FROM {table}") for table in ("ledger", *ROLLUPS)]
+    assert totals == [[(4, 60)]] * 4
+    for first, last in ((0, 5), (0, 1), (2, 5)):
+        assert asyncio.run(book(first, last)).counts.booked == 0
+    assert [
+        store.rows(f"SELECT sum(events), sum(input_tokens) FROM {table}") for table in ("ledger", *ROLLUPS)
+    ] == totals
+
+
 def test_the_same_block_inserted_by_many_at_once_is_booked_once(store: StoreClient, source: SourcePartition) -> None:
     """A booker whose insert is under way and its successor's redo meet: the token decides in every table."""
     step = metering(store)

@@ -25,6 +25,10 @@ NOW = datetime(2026, 11, 1, tzinfo=UTC)
 
 class Blocks(World):
     complete = False
+    finished_to = 0
+
+    async def booked_to(self, source: SourcePartition) -> int:
+        return self.finished_to
 
     async def last_block(  # type: ignore[override]
         self, source: SourcePartition, committed: int
@@ -142,6 +146,19 @@ def test_reading_starts_at_the_block_to_redo() -> None:
         await jobs.stop_booking()
         assert await jobs.assigned({PARTITION: 20}, MEMBER, 2) == {PARTITION: 20}
         await jobs.stop_booking()
+
+    asyncio.run(asyncio.wait_for(test(), 20))
+
+
+def test_a_group_without_offsets_goes_on_where_the_store_has_booked_to() -> None:
+    """Kafka drops the offsets of a group that was idle for a week; reading all that is left of the topic again would
+    take long, and find nothing that is not booked. Where the log begins later than that, it starts at the beginning."""
+    world = Blocks()
+    world.finished_to = 40
+
+    async def test() -> None:
+        assert await runner(world).assigned({PARTITION: None}, MEMBER, 1) == {PARTITION: 40}
+        assert await runner(world, earliest=50).assigned({PARTITION: None}, MEMBER, 1) == {PARTITION: 50}
 
     asyncio.run(asyncio.wait_for(test(), 20))
 

@@ -95,6 +95,16 @@ def test_of_two_copies_one_that_was_taken_back_leaves_the_other() -> None:
     assert [row["list_cost"] for row in rows] == [Decimal(-5)]
 
 
+def test_what_was_posted_to_the_correction_itself_stays() -> None:
+    """A block is redone after its charge had been re-priced: the first run could not take that back, nor may this."""
+    entries = [
+        entry("charge", list_cost=Decimal(5)),
+        entry("adjustment", revision=1, list_cost=Decimal(-2)),
+    ]
+    rows = retraction_rows(entries, {"e": correction(1)}, block(77, 77))
+    assert [(row["revision"], row["list_cost"]) for row in rows] == [(0, Decimal(-5))]
+
+
 def test_the_row_belongs_to_the_block_that_writes_it() -> None:
     """Position and time are the correction's: a redo of the block finds the row among its own and leaves it out."""
     row = retraction_rows([entry("charge", list_cost=Decimal(5))], {"e": correction(3)}, block(70, 79))[0]
