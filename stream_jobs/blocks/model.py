@@ -47,6 +47,7 @@ class Block:
     fixed_at: datetime  # the block's `booked_at`, and its clock for "is this event from the future?"; the store's clock
     versions: Versions
     generation: int  # of the group, under which it was fixed: an owner that comes later has a higher one
+    redone: bool = field(default=False, compare=False)  # by a later owner: a part of what it books may be there
 
     @property
     def token(self) -> str:

@@ -19,8 +19,8 @@ from stream_jobs.store.tables import insert
 WORKER_NAME = socket.gethostname()
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
-OTHER_BLOCKS = (
-    "NOT (topic_id = {own_topic_id:String} AND partition = {own_partition:UInt32} "
+OWN_BLOCK = (
+    "(topic_id = {own_topic_id:String} AND partition = {own_partition:UInt32} "
     "AND booked_at = fromUnixTimestamp64Micro({own_fixed_at:Int64}, 'UTC'))"
 )
 """SQL condition with the parameters of `own_block`: what a block itself booked makes nothing a duplicate, for the block
@@ -29,7 +29,7 @@ that are cut differently, and what the earlier ones booked is booked."""
 
 
 def own_block(block: Block) -> dict[str, object]:
-    """The parameters of OTHER_BLOCKS."""
+    """The parameters of OWN_BLOCK."""
     return {
         "own_topic_id": block.source.topic_id,
         "own_partition": block.source.partition,
@@ -116,7 +116,7 @@ class ClickHouseBlocks:
             return None
         first_offset, fixed_at, price_book, attribution, generation = cast(tuple[int, datetime, str, str, int], rows[0])
         versions = Versions(price_book, attribution)
-        return Block(source, first_offset, committed - 1, as_utc(fixed_at), versions, generation)
+        return Block(source, first_offset, committed - 1, as_utc(fixed_at), versions, generation, redone=True)
 
     async def other_topic_id(self, source: SourcePartition, committed: int) -> str | None:
         """Implements OfficialBlocks. A scan of a small table, for a case that hardly ever comes up."""

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from stream_jobs.blocks.model import Block
-from stream_jobs.blocks.store import OTHER_BLOCKS, own_block
+from stream_jobs.blocks.store import OWN_BLOCK, own_block
 from stream_jobs.instants import as_utc
 from stream_jobs.metering.dedupe import Booked
 from stream_jobs.metering.rows import LEDGER_COLUMNS
@@ -22,15 +22,27 @@ class ClickHouseLedger:
         if not event_ids:
             return {}
         known = self._store.arrow_for_ids(
-            f"SELECT event_id, groupArrayIf(revision, {OTHER_BLOCKS}), groupArrayIf(booked_at, {OTHER_BLOCKS}), "
-            f"maxIf(toInt64(revision), NOT {OTHER_BLOCKS}), countIf(NOT {OTHER_BLOCKS}) "
-            "FROM booked_ids WHERE event_id IN {ids:Array(String)} GROUP BY event_id",
+            "SELECT event_id, groupArray(revision), groupArray(booked_at) FROM booked_ids "
+            f"WHERE event_id IN {{ids:Array(String)}} AND NOT {OWN_BLOCK} GROUP BY event_id",
             event_ids,
             own_block(block),
         )
+        own = self._own_revisions(block) if block.redone and known.num_rows else {}
         columns = (column.to_pylist() for column in known.columns)
-        found = {event_id: _by_others(*rest) for event_id, *rest in zip(*columns, strict=True)}
+        found = {
+            event_id: _by_others(revisions, instants, own.get(event_id))
+            for event_id, revisions, instants in zip(*columns, strict=True)
+        }
         return {event_id: booked for event_id, booked in found.items() if booked is not None}
+
+    def _own_revisions(self, block: Block) -> dict[str, int]:
+        """What the block charged before it was redone. From the ledger itself: booked_ids hangs on it, and may lack
+        what the store had no time to hand on when it died."""
+        rows = self._store.rows(
+            f"SELECT event_id, max(revision) FROM ledger WHERE {OWN_BLOCK} AND entry_kind = 'charge' GROUP BY event_id",
+            own_block(block),
+        )
+        return {str(event_id): int(str(revision)) for event_id, revision in rows}
 
     def entries(self, event_ids: Collection[str], block: Block) -> list[Mapping[str, Any]]:
         if not event_ids:
@@ -40,21 +52,21 @@ class ClickHouseLedger:
         rows = self._store.rows_for_ids(
             f"SELECT {names} FROM ledger WHERE event_id IN {{ids:Array(String)}} AND occurred_at IN "
             "(SELECT occurred_at FROM booked_ids WHERE event_id IN {ids:Array(String)}) "
-            f"AND {OTHER_BLOCKS} ORDER BY booked_at, offset, entry_kind",
+            f"AND NOT {OWN_BLOCK} ORDER BY booked_at, offset, entry_kind",
             event_ids,
             own_block(block),
         )
         return [_entry(row) for row in rows]
 
 
-def _by_others(revisions: list[int], instants: list[datetime], own_revision: int, own_entries: int) -> Booked | None:
+def _by_others(revisions: list[int], instants: list[datetime], own_revision: int | None) -> Booked | None:
     """What other blocks booked of an event before this one did.
 
-    A block that is redone may find what it booked itself. Of such an event others had booked lower revisions only: it
-    would not have booked it otherwise. Anything else they booked since.
+    A block that is redone may have charged it itself (`own_revision`). Then others had booked lower revisions only: it
+    would not have charged it otherwise. Anything else they booked since.
     """
     others = list(zip(revisions, instants, strict=True))
-    if own_entries:
+    if own_revision is not None:
         others = [(revision, since) for revision, since in others if revision < own_revision]
     if not others:
         return None

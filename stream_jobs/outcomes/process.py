@@ -14,7 +14,7 @@ from stream_jobs.blocks.side_tables import (
     duplicates_table,
     quarantine_table,
 )
-from stream_jobs.blocks.store import OTHER_BLOCKS, own_block
+from stream_jobs.blocks.store import OWN_BLOCK, own_block
 from stream_jobs.instants import as_utc
 from stream_jobs.store.client import StoreClient
 
@@ -37,13 +37,20 @@ class ClickHouseOutcomes:
         if not event_ids:
             return {}
         rows = self._store.rows_for_ids(
-            # What this block booked itself, before it was redone, others can only have booked since.
-            "SELECT event_id, min(booked_at) FROM outcome_ids WHERE event_id IN {ids:Array(String)} "
-            f"GROUP BY event_id HAVING countIf(NOT {OTHER_BLOCKS}) = 0",
+            "SELECT event_id, min(booked_at) FROM outcome_ids "
+            f"WHERE event_id IN {{ids:Array(String)}} AND NOT {OWN_BLOCK} GROUP BY event_id",
             event_ids,
             own_block(block),
         )
-        return {event_id: as_utc(since) for event_id, since in cast(list[tuple[str, datetime]], rows)}
+        own = self._own(block) if block.redone and rows else set()
+        known = cast(list[tuple[str, datetime]], rows)
+        return {event_id: as_utc(since) for event_id, since in known if event_id not in own}
+
+    def _own(self, block: Block) -> set[str]:
+        """What the block booked before it was redone: others can only have booked it since. From the table itself:
+        outcome_ids hangs on it, and may lack what the store had no time to hand on when it died."""
+        rows = self._store.rows(f"SELECT event_id FROM outcomes WHERE {OWN_BLOCK}", own_block(block))
+        return {str(event_id) for (event_id,) in rows}
 
 
 @dataclass(frozen=True, slots=True)
