@@ -24,6 +24,7 @@ from stream_jobs.health import HealthServer, NotReady
 from stream_jobs.jobs import JOBS, METERING, OUTCOMES, RECONCILIATION
 from stream_jobs.kafka import broker_urls, faust_credentials, topic_start
 from stream_jobs.memory import calm_collector
+from stream_jobs.metering.as_fixed import as_fixed
 from stream_jobs.metering.ledger import ClickHouseLedger
 from stream_jobs.metering.process import Metering
 from stream_jobs.metrics import BlockMetrics
@@ -88,7 +89,10 @@ class JobsWorker:
         calm_collector()
 
     def _meter(self, block: Block, records: list[SourceRecord]) -> BlockOutput:
-        return self._metering.process(block, records)
+        metering = self._metering
+        if block.redone:
+            metering = as_fixed(metering, block.versions, self._store)
+        return metering.process(block, records)
 
     def _versions(self) -> BlockVersions:
         return self._metering.versions()
@@ -150,6 +154,9 @@ class JobsWorker:
             return 0
         finally:
             starting.cancel()
+            await asyncio.wait([starting], timeout=STOP_TIMEOUT_S)
+            if starting.done() and not starting.cancelled():
+                starting.exception()  # told already, or no more than that it was cancelled
             await asyncio.gather(*(runner.stop_booking() for runner in self._runners))
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(asyncio.gather(*(app.stop() for app in apps)), STOP_TIMEOUT_S)

@@ -268,6 +268,18 @@ def values_of(event: UsageEvent) -> Values:
     return {name: value for name, value in found.items() if value}
 
 
+def rules_of(version: str, content: str) -> AttributionRules:
+    """The rules of that version, from their `content`. Raises ConfigError if this release cannot make them any more."""
+    try:
+        document = AttributionDocument.model_validate(json.loads(content)["document"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise ConfigError(f"what was recorded for attribution rules {version} cannot be read: {error}") from error
+    rules = AttributionRules.from_document(document, f"attribution rules {version}")
+    if rules.version != version:
+        raise ConfigError(f"the content recorded for attribution rules {version} makes version {rules.version}")
+    return rules
+
+
 def read_document(path: Path) -> AttributionDocument:
     """The checked document. Raises ConfigError with every problem, each with the path to what is wrong."""
     data = load_yaml(path)

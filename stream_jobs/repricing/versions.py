@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from stream_jobs.attribution.rules import AttributionRules
+from stream_jobs.attribution.rules import AttributionRules, rules_of
 from stream_jobs.blocks.side_tables import arrow_table
 from stream_jobs.errors import ConfigError
 from stream_jobs.pricing.book import PriceBook
@@ -41,10 +41,19 @@ def version_in_use(store: StoreClient, table: str) -> str | None:
 
 def recorded_book(store: StoreClient, version: str) -> PriceBook:
     """A price book that was in use once. Raises ConfigError if it was not, or cannot be made any more."""
+    return book_of(version, _content(store, "price_book_versions", version))
+
+
+def recorded_rules(store: StoreClient, version: str) -> AttributionRules:
+    """Attribution rules that were in use once. Raises ConfigError if they were not, or cannot be made any more."""
+    return rules_of(version, _content(store, "attribution_versions", version))
+
+
+def _content(store: StoreClient, table: str, version: str) -> str:
     rows = store.rows(
-        "SELECT content FROM price_book_versions WHERE version = {version:String} ORDER BY loaded_at DESC LIMIT 1",
+        f"SELECT content FROM {table} WHERE version = {{version:String}} ORDER BY loaded_at DESC LIMIT 1",
         {"version": version},
     )
     if not rows:
-        raise ConfigError(f"no worker ever used a price book {version!r}; see SELECT version FROM price_book_versions")
-    return book_of(version, str(rows[0][0]))
+        raise ConfigError(f"no worker ever used version {version!r}; see SELECT version FROM {table}")
+    return str(rows[0][0])
