@@ -41,19 +41,19 @@ def version_in_use(store: StoreClient, table: str) -> str | None:
 
 def recorded_book(store: StoreClient, version: str) -> PriceBook:
     """A price book that was in use once. Raises ConfigError if it was not, or cannot be made any more."""
-    return book_of(version, _content(store, "price_book_versions", version))
+    return book_of(version, _content(store, "price_book_versions", version, "a price book"))
 
 
 def recorded_rules(store: StoreClient, version: str) -> AttributionRules:
     """Attribution rules that were in use once. Raises ConfigError if they were not, or cannot be made any more."""
-    return rules_of(version, _content(store, "attribution_versions", version))
+    return rules_of(version, _content(store, "attribution_versions", version, "attribution rules"))
 
 
-def _content(store: StoreClient, table: str, version: str) -> str:
+def _content(store: StoreClient, table: str, version: str, what: str) -> str:
     rows = store.rows(
         f"SELECT content FROM {table} WHERE version = {{version:String}} ORDER BY loaded_at DESC LIMIT 1",
         {"version": version},
     )
     if not rows:
-        raise ConfigError(f"no worker ever used version {version!r}; see SELECT version FROM {table}")
+        raise ConfigError(f"no worker ever used {what} {version!r}; see SELECT version FROM {table}")
     return str(rows[0][0])

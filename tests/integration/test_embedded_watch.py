@@ -36,12 +36,12 @@ def watch_until(embedded: Embedded, condition: Callable[[], object], what: str) 
     """As `spendstream up` does, until it holds."""
     deadline = time.monotonic() + 60
     while True:
-        embedded.watch()
         try:
+            embedded.watch()
             if condition():
                 return
         except SpendstreamError:
-            pass  # the store is on its way back
+            pass  # store or broker are on their way back
         assert time.monotonic() < deadline, what
         time.sleep(0.1)
 
@@ -77,11 +77,12 @@ def test_a_part_that_dies_is_replaced_and_the_pipeline_books_again(embedded: Emb
     child = embedded._broker if part == "broker" else embedded._worker
     assert child is not None
     assert child.pid is not None
-    os.kill(child.pid, signal.SIGKILL)
+    killed = child.pid
+    os.kill(killed, signal.SIGKILL)
     while child.running() if part == "broker" else child.exit_code() is None:  # type: ignore[union-attr]
         time.sleep(0.01)
     assert embedded.not_ready() is not None, "the gap must be seen"
-    embedded.watch()
+    watch_until(embedded, lambda: child.pid not in (None, killed), "started again")
     Pipeline(folder).send_events(usage_event(f"after-{part}"))
     watch_until(
         embedded, lambda: value(embedded, "SELECT sum(received) FROM block_receipts") == before + 1, "booked again"
