@@ -1,6 +1,10 @@
 """Instants in UTC, from clients that leave it out and from what people write."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND: Final = timedelta(microseconds=1)
 
 
 def as_utc(instant: datetime) -> datetime:
@@ -11,6 +15,16 @@ def as_utc(instant: datetime) -> datetime:
         return instant.astimezone(UTC)
     except OverflowError:
         raise ValueError(f"{instant} is out of range in UTC") from None
+
+
+def unix_micros(instant: datetime) -> int:
+    """Microseconds since 1970."""
+    return (instant - EPOCH) // _MICROSECOND
+
+
+def from_unix_micros(micros: int) -> datetime:
+    """Raises OverflowError beyond the calendar."""
+    return EPOCH + micros * _MICROSECOND
 
 
 def parse_utc(text: str) -> datetime:

@@ -2,9 +2,9 @@
 
 import ssl
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicCollection, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec
@@ -14,12 +14,15 @@ from faust.types.auth import CredentialsT
 from stream_jobs.errors import BrokerUnavailableError, ConfigError
 from stream_jobs.settings import KafkaSettings
 
+Answer = TypeVar("Answer")
 ADMIN_TIMEOUT_S = 10.0
 RETRY_INTERVAL_S = 0.05
+SPREADING_S = 2.0  # within this time a new topic is known to every broker of a cluster
 _NO_LEADER = (
     KafkaError.NOT_LEADER_FOR_PARTITION,
     KafkaError.LEADER_NOT_AVAILABLE,
     KafkaError.OFFSET_NOT_AVAILABLE,  # a new leader, which does not know yet what its followers have
+    KafkaError.UNKNOWN_LEADER_EPOCH,  # the leader itself has not heard of its election yet
 )
 
 
@@ -82,25 +85,48 @@ def topic_start(kafka: KafkaSettings, topic: str) -> TopicStart:
     """Raises BrokerUnavailableError when the broker does not answer or the topic does not exist (yet)."""
     admin = AdminClient(librdkafka_config(kafka))
     try:
-        described = admin.describe_topics(TopicCollection([topic]), request_timeout=ADMIN_TIMEOUT_S)[topic].result()
-        partitions = [partition.id for partition in described.partitions]
-        return TopicStart(str(described.topic_id), _offsets(admin, topic, partitions, OffsetSpec.earliest()))
+        topic_id, partitions = _described(admin, topic)
+        return TopicStart(topic_id, _offsets(admin, topic, partitions, OffsetSpec.earliest()))
     except KafkaException as error:
         raise BrokerUnavailableError(f"cannot describe topic {topic}: {_reason(error)}") from error
 
 
+def _described(admin: AdminClient, topic: str) -> tuple[str, list[int]]:
+    """The topic's id and partitions."""
+
+    def ask() -> tuple[str, list[int]]:
+        description = admin.describe_topics(TopicCollection([topic]), request_timeout=ADMIN_TIMEOUT_S)[topic].result()
+        return str(description.topic_id), [partition.id for partition in description.partitions]
+
+    return _asked(ask)
+
+
 def _offsets(admin: AdminClient, topic: str, partitions: list[int], spec: OffsetSpec) -> dict[int, int]:
-    """Asks again while a partition has no leader: just after its topic was made, and after a broker has gone."""
     wanted = {TopicPartition(topic, partition): spec for partition in partitions}
-    deadline = time.monotonic() + ADMIN_TIMEOUT_S
+
+    def ask() -> dict[int, int]:
+        found = admin.list_offsets(wanted, request_timeout=ADMIN_TIMEOUT_S)
+        return {source.partition: future.result().offset for source, future in found.items()}
+
+    return _asked(ask)
+
+
+def _asked(ask: Callable[[], Answer]) -> Answer:
+    """Asks again what fails only for the moment: just after a topic was made, and after a broker has gone."""
+    began = time.monotonic()
     while True:
         try:
-            found = admin.list_offsets(wanted, request_timeout=ADMIN_TIMEOUT_S)
-            return {source.partition: future.result().offset for source, future in found.items()}
+            return ask()
         except KafkaException as error:
-            if error.args[0].code() not in _NO_LEADER or time.monotonic() > deadline:
+            if time.monotonic() - began > _patience_s(error.args[0].code()):
                 raise
         time.sleep(RETRY_INTERVAL_S)
+
+
+def _patience_s(code: int) -> float:
+    if code in _NO_LEADER:
+        return ADMIN_TIMEOUT_S
+    return SPREADING_S if code == KafkaError.UNKNOWN_TOPIC_OR_PART else 0.0
 
 
 class LogEnds:
@@ -116,11 +142,8 @@ class LogEnds:
     def of(self, topic: str) -> tuple[str, dict[int, int]]:
         """The topic's id, and the offset after the last record by partition. Raises BrokerUnavailableError."""
         try:
-            described = self._admin.describe_topics(TopicCollection([topic]), request_timeout=ADMIN_TIMEOUT_S)
-            description = described[topic].result()
-            partitions = [partition.id for partition in description.partitions]
-            latest = _offsets(self._admin, topic, partitions, OffsetSpec.latest())
-            return str(description.topic_id), self._read_to_end(topic, latest)
+            topic_id, partitions = _described(self._admin, topic)
+            return topic_id, self._read_to_end(topic, _offsets(self._admin, topic, partitions, OffsetSpec.latest()))
         except KafkaException as error:
             raise BrokerUnavailableError(f"cannot read the end of {topic}: {_reason(error)}") from error
 

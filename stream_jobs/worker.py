@@ -59,10 +59,10 @@ class JobsWorker:
         self._timers: list[Watch | ConfigReload | ReconciliationTimer] = []
         if METERING in jobs:
             # What is loaded later belongs to files that changed after this.
-            reload = ConfigReload(config_dir, self._use) if config_dir is not None else None
+            reload = ConfigReload(config_dir, self._take_up) if config_dir is not None else None
             book, rules = PriceBook.load(config_dir), AttributionRules.load(config_dir)
+            self._metering = self._recorded(book, rules)
             self._watch = Watch(self._new_client, Versions(book, rules))
-            self._use(book, rules)
             self._timers += [self._watch, *([reload] if reload else [])]
             self._jobs.append(BlockJob(METERING, USAGE_EVENTS, self._meter, self._versions, BlockMetrics(METERING)))
         if OUTCOMES in jobs:
@@ -81,10 +81,14 @@ class JobsWorker:
     def _tolerance(self) -> timedelta:
         return timedelta(seconds=self._settings.pipeline.future_tolerance_s)
 
-    def _use(self, book: PriceBook, rules: AttributionRules) -> None:
-        """Meter with these from the next block on. Raises StoreUnavailableError."""
+    def _recorded(self, book: PriceBook, rules: AttributionRules) -> Metering:
+        """Metering with these, once it is known what their versions stand for. Raises StoreUnavailableError."""
         record_versions(self._store, book, rules, self._config_dir)
-        self._metering = Metering(book, rules, ClickHouseLedger(self._store), self._tolerance)
+        return Metering(book, rules, ClickHouseLedger(self._store), self._tolerance)
+
+    def _take_up(self, book: PriceBook, rules: AttributionRules) -> None:
+        """Meter with these from the next block on. Raises StoreUnavailableError."""
+        self._metering = self._recorded(book, rules)
         self._watch.use(Versions(book, rules))
         calm_collector()
 
@@ -142,6 +146,7 @@ class JobsWorker:
         apps = [app for app, _ in built]
         self._runners = [runner for _, runner in built]
         starting = asyncio.gather(*(app.start() for app in apps))
+        starting.add_done_callback(_retrieve)
         try:
             while not stopping.is_set():
                 if crashed := [app for app in apps if app.crashed]:
@@ -154,9 +159,12 @@ class JobsWorker:
             return 0
         finally:
             starting.cancel()
-            await asyncio.wait([starting], timeout=STOP_TIMEOUT_S)
-            if starting.done() and not starting.cancelled():
-                starting.exception()  # told already, or no more than that it was cancelled
             await asyncio.gather(*(runner.stop_booking() for runner in self._runners))
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(asyncio.gather(*(app.stop() for app in apps)), STOP_TIMEOUT_S)
+
+
+def _retrieve(starting: "asyncio.Future[list[None]]") -> None:
+    """What failed is told by the loop, or no more than the stop: asyncio need not complain that nobody asked."""
+    if not starting.cancelled():
+        starting.exception()

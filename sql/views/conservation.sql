@@ -41,7 +41,8 @@ WITH
     ),
     fixed AS
     (
-        -- Of rows with the same range the one of the highest generation is official: see last_block in stream_jobs/blocks/store.py.
+        -- Of rows with the same range the one of the highest generation is official: see last_block in
+        -- stream_jobs/blocks/store.py.
         SELECT
             topic, topic_id, partition, first_offset, last_offset,
             argMax(fixed_at, (generation, fixed_at)) AS fixed_last

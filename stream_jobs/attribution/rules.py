@@ -6,7 +6,7 @@ from bisect import bisect_right
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from operator import attrgetter
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -18,14 +18,13 @@ from stream_jobs.attribution.category import default_category, rule_values
 from stream_jobs.attribution.document import FACTS, FILE_NAME, LABEL_PREFIX, AttributionDocument
 from stream_jobs.attribution.steps import Step, Values, compile_conditions, compile_rule
 from stream_jobs.errors import ConfigError
+from stream_jobs.instants import unix_micros
 from stream_jobs.yaml_files import load_yaml
 
 MEMO_ENTRIES: Final = 20_000
 """Outcomes remembered per period. One takes about 500 bytes; when full, the memo starts anew."""
 
 _NO_LABELS: Final[dict[str, str]] = {}
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND: Final = timedelta(microseconds=1)
 _TAGS_OF: Final = attrgetter(*ATTRIBUTION_FIELDS)
 _INDEX: Final = {name: index for index, name in enumerate(ATTRIBUTION_FIELDS)}
 _EVENT_FACTS: Final = {
@@ -125,7 +124,7 @@ class AttributionRules:
         )
         # Between two neighbouring bounds the same rules are in force, so each stretch is prepared once.
         starts = [datetime.min.replace(tzinfo=bound.tzinfo) for bound in self._bounds[:1]] + self._bounds
-        self.bounds_us = [(bound - _EPOCH) // _MICROSECOND for bound in self._bounds]
+        self.bounds_us = [unix_micros(bound) for bound in self._bounds]
         """The instants at which rules begin or end, in microseconds since 1970, ascending."""
         self._periods = [
             _Period(

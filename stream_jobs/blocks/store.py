@@ -3,7 +3,7 @@
 import asyncio
 import socket
 from dataclasses import asdict
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any, cast
 
 import pyarrow as pa
@@ -11,13 +11,12 @@ import pyarrow as pa
 from stream_jobs.blocks.model import Block, BlockOutput, SourcePartition, Versions
 from stream_jobs.blocks.progress import booked_to
 from stream_jobs.blocks.side_tables import arrow_table
-from stream_jobs.instants import as_utc
+from stream_jobs.instants import as_utc, unix_micros
 from stream_jobs.store.client import StoreClient
 from stream_jobs.store.deadline import ServerClock
 from stream_jobs.store.tables import insert
 
 WORKER_NAME = socket.gethostname()
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 OWN_BLOCK = (
     "(topic_id = {own_topic_id:String} AND partition = {own_partition:UInt32} "
@@ -33,7 +32,7 @@ def own_block(block: Block) -> dict[str, object]:
     return {
         "own_topic_id": block.source.topic_id,
         "own_partition": block.source.partition,
-        "own_fixed_at": (block.fixed_at - EPOCH) // timedelta(microseconds=1),
+        "own_fixed_at": unix_micros(block.fixed_at),
     }
 
 

@@ -22,6 +22,7 @@ from stream_jobs.blocks.model import Bundle, SourceRecord
 from stream_jobs.errors import BrokerUnavailableError, CrashError, LostPartitionError
 
 NO_TIMESTAMP = -1
+_COORDINATOR_GONE = (kafka_errors.GroupCoordinatorNotAvailableError, kafka_errors.NotCoordinatorForGroupError)
 FETCH_MAX_WAIT_MS = 100
 COORDINATOR_BACKOFF_S = 0.1
 COORDINATOR_TIMEOUT_S = 10.0
@@ -128,7 +129,7 @@ class BundlingThread(driver.AIOKafkaConsumerThread):
             except kafka_errors.KafkaError as error:
                 if not error.retriable:
                     raise
-                if isinstance(error, kafka_errors.NotCoordinatorForGroupError):
+                if isinstance(error, _COORDINATOR_GONE):
                     coordinator.coordinator_dead()
             await asyncio.sleep(COORDINATOR_BACKOFF_S)
 
@@ -243,7 +244,7 @@ class BundlingConsumer(driver.Consumer):
         ):
             # Rejoining is the coordinator's own business: its heartbeat learns the same.
             raise LostPartitionError(tp.topic, tp.partition, offset)
-        if error_type in (kafka_errors.GroupCoordinatorNotAvailableError, kafka_errors.NotCoordinatorForGroupError):
+        if error_type in _COORDINATOR_GONE:
             coordinator.coordinator_dead()
         if error_type.retriable:
             raise BrokerUnavailableError(f"commit of {tp.topic}[{tp.partition}] {offset}: {error_type.__name__}")

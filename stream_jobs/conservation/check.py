@@ -16,7 +16,6 @@ from stream_jobs.instants import as_utc
 from stream_jobs.kafka import LogEnds
 from stream_jobs.settings import KafkaSettings
 from stream_jobs.store.client import StoreClient
-from stream_jobs.store.deadline import ServerClock
 from stream_jobs.topics import EVENT_TOPICS
 
 COLUMNS: Final = (
@@ -80,7 +79,7 @@ def check(
             _probe(store, kafka, log, accounts.hours, progress)
     except BrokerUnavailableError as error:
         accounts.kafka_error = str(error)
-    accounts.hours = with_log(accounts.hours, logs, progress, ServerClock(store.client).now())
+    accounts.hours = with_log(accounts.hours, logs, progress, store.now())
     return accounts
 
 

@@ -59,7 +59,7 @@ class Reconciler:
 
     def dry_run(self, since: datetime | None = None, on_finding: Found = lambda _: None) -> Outcome:
         """What `apply` would post now. Changes nothing but the index of response ids."""
-        now = self._search.now()
+        now = self._store.now()
         outcome = Outcome(self._start(since, now))
         for found in self._look(outcome.since, now, outcome.tally):
             for item in found:
@@ -69,14 +69,12 @@ class Reconciler:
 
     def apply(self, trigger: str, since: datetime | None = None, on_finding: Found = lambda _: None) -> Outcome:
         """Raises BusyError when another run is under way."""
-        now = self._search.now()
+        now = self._store.now()
         turn = self._turns.open(trigger, self._start(since, now), now)
         outcome = Outcome(turn.since)
         try:
             outcome.finished = finish_interrupted(self._store)
-            for found in self._look(
-                turn.since, now, outcome.tally, lambda: self._turns.check(turn, self._search.now())
-            ):
+            for found in self._look(turn.since, now, outcome.tally, lambda: self._turns.check(turn, self._store.now())):
                 self._post(turn, found)
                 for item in found:
                     outcome.add(item)
@@ -84,18 +82,18 @@ class Reconciler:
         except Exception as error:
             self._close_failed(turn, outcome, error)
             raise
-        self._turns.close(turn, self._search.now(), outcome.tally)
+        self._turns.close(turn, self._store.now(), outcome.tally)
         return outcome
 
     def _close_failed(self, turn: Turn, outcome: Outcome, error: Exception) -> None:
         try:
-            self._turns.close(turn, self._search.now(), outcome.tally, repr(error)[:500])
+            self._turns.close(turn, self._store.now(), outcome.tally, repr(error)[:500])
         except Exception as failure:  # noqa: BLE001 - the first error is the one to report; the lease runs out by itself
             log.warning("cannot record that reconciliation %d failed: %s", turn.number, failure)
 
     def beginning(self) -> datetime:
         """When the first entry of the ledger was booked."""
-        return self._search.first_booked() or self._search.now()
+        return self._search.first_booked() or self._store.now()
 
     def _start(self, since: datetime | None, now: datetime) -> datetime:
         """What was asked for, but not before there was anything: every slice of empty time costs a query."""
@@ -167,7 +165,7 @@ class Reconciler:
         return {event_id: event for event_id, event in events.items() if self._precedence.call_of(event) not in crowded}
 
     def _post(self, turn: Turn, found: list[Finding]) -> None:
-        at = self._search.now()
+        at = self._store.now()
         self._turns.check(turn, at)
         planned = batch(found, turn.number, at)
         plan(self._store, turn, planned, at)

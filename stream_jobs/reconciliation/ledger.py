@@ -2,17 +2,16 @@
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any, Final, cast
 
-from stream_jobs.instants import as_utc
+from stream_jobs.instants import as_utc, unix_micros
 from stream_jobs.reconciliation.findings import ENTRY_COLUMNS
 from stream_jobs.reconciliation.reports import Call, Precedence
 from stream_jobs.store.client import StoreClient, store_errors
 
 PART_ROWS: Final = 500_000
 """Entries looked at by one query: bounds the memory that its set of ids takes."""
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _SINCE: Final = "fromUnixTimestamp64Micro({since:Int64}, 'UTC')"
 _UNTIL: Final = "fromUnixTimestamp64Micro({until:Int64}, 'UTC')"
 _WINDOW: Final = (
@@ -31,14 +30,10 @@ class Window:
 
     def parameters(self) -> dict[str, object]:
         return {
-            "since": microseconds(self.since),
-            "until": microseconds(self.until),
-            "late": [microseconds(instant) for instant in self.late],
+            "since": unix_micros(self.since),
+            "until": unix_micros(self.until),
+            "late": [unix_micros(instant) for instant in self.late],
         }
-
-
-def microseconds(instant: datetime) -> int:
-    return (instant - _EPOCH) // timedelta(microseconds=1)
 
 
 class LedgerSearch:
@@ -47,10 +42,6 @@ class LedgerSearch:
     def __init__(self, store: StoreClient, precedence: Precedence) -> None:
         self._store = store
         self._precedence = precedence
-
-    def now(self) -> datetime:
-        """By the store's clock, which all workers share."""
-        return _instant(self._store.rows("SELECT now64(6, 'UTC')")[0][0])
 
     def first_booked(self) -> datetime | None:
         rows = self._store.rows("SELECT min(booked_at) FROM ledger HAVING count() > 0")
@@ -61,7 +52,7 @@ class LedgerSearch:
         rows = self._store.rows(
             f"SELECT DISTINCT fixed_at FROM blocks WHERE fixed_at < {_SINCE} AND (topic_id, partition, last_offset) IN "
             f"(SELECT topic_id, partition, last_offset FROM block_receipts WHERE completed_at >= {_SINCE})",
-            {"since": microseconds(since)},
+            {"since": unix_micros(since)},
         )
         return tuple(_instant(row[0]) for row in rows)
 

@@ -20,7 +20,6 @@ from stream_jobs.reconciliation.settings import ReconciliationSettings
 from stream_jobs.reconciliation.turns import BusyError
 from stream_jobs.settings import KafkaSettings
 from stream_jobs.store.client import StoreClient
-from stream_jobs.store.deadline import ServerClock
 
 log = logging.getLogger(__name__)
 
@@ -81,5 +80,5 @@ class ReconciliationTimer:
                 log.warning("counted twice and taken back: %s (%+f USD)", causes, outcome.tally.effective_cost)
         if self._kafka is not None and self._log_ends is None:
             self._log_ends = LogEnds(self._kafka)
-        since = ServerClock(store.client).now() - CHECKED
+        since = store.now() - CHECKED
         report(check(store, since, kafka=self._kafka, log_ends=self._log_ends))

@@ -16,7 +16,7 @@ without an offset are in `timezone` (default UTC). Without `usage.kind` the usag
 
 import difflib
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Self
@@ -36,6 +36,7 @@ from spendstream_schemas import (
     UsageEvent,
 )
 from stream_jobs.errors import ConfigError
+from stream_jobs.instants import from_unix_micros
 from stream_jobs.yaml_files import load_yaml
 
 _NESTED: dict[str, tuple[type[BaseModel], ...]] = {
@@ -218,7 +219,6 @@ def _truth(path: str, cell: Any) -> bool:
 
 
 _UNIX_US = {"unix_s": 1_000_000, "unix_ms": 1_000, "unix_us": 1}
-_EPOCH = datetime(1970, 1, 1, tzinfo=ZoneInfo("UTC"))
 
 
 def _time(cell: Any, rule: FieldRule) -> datetime:
@@ -227,7 +227,7 @@ def _time(cell: Any, rule: FieldRule) -> datetime:
     try:
         if form in _UNIX_US:
             number = _number("occurred_at", cell if not isinstance(cell, str) else text, None)
-            return _EPOCH + timedelta(microseconds=int(number * _UNIX_US[form]))
+            return from_unix_micros(int(number * _UNIX_US[form]))
         value = datetime.fromisoformat(text) if form == "iso" else datetime.strptime(text, form)  # noqa: DTZ007
     except (ValueError, OverflowError):
         raise ValueError(f"occurred_at: is not a time ({form}): {text[:40]!r}") from None

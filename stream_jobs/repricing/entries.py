@@ -1,7 +1,6 @@
 """Ledger entries as columns, decoded when they are needed, and the entries of one event together."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Any, Final, NamedTuple
 
@@ -9,13 +8,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from spendstream_schemas import ATTRIBUTION_FIELDS
+from stream_jobs.instants import from_unix_micros
 from stream_jobs.repricing.exact import units_of
 from stream_jobs.store.tables import ADJUSTMENT_RUN, LEDGER_SIGNS, REPORTED_TAGS, ledger_schema
 
 COLUMNS: Final = pa.unify_schemas([ledger_schema(), LEDGER_SIGNS, REPORTED_TAGS, ADJUSTMENT_RUN])
 """All columns of the ledger, in order."""
 LINE_COLUMNS: Final = tuple(name for name in COLUMNS.names if name.startswith("line_"))
-EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 PLACE: Final = (*ATTRIBUTION_FIELDS, "category", "unallocated", "price_model", "unpriced_reason")
 """The columns that say under which heading an entry is added up, as far as a correction can change them."""
 
@@ -119,7 +118,7 @@ def _values(array: pa.Array) -> list[Any]:
     if pa.types.is_decimal(kind):
         return units_of(array)
     if pa.types.is_timestamp(kind):
-        return [EPOCH + timedelta(microseconds=us) for us in array.cast(pa.int64()).to_pylist()]
+        return [from_unix_micros(us) for us in array.cast(pa.int64()).to_pylist()]
     if pa.types.is_list(kind) or pa.types.is_map(kind):
         if len(array.flatten() if pa.types.is_list(kind) else array.keys) == 0:
             return [()] * len(array)

@@ -19,9 +19,9 @@ import pyarrow as pa
 
 from stream_jobs.blocks.side_tables import arrow_table
 from stream_jobs.errors import ConfigError
-from stream_jobs.instants import as_utc
+from stream_jobs.instants import as_utc, unix_micros
 from stream_jobs.money import usd_from_pico
-from stream_jobs.repricing.selection import Chunk, Selection, micros
+from stream_jobs.repricing.selection import Chunk, Selection
 from stream_jobs.repricing.summary import Summary, total
 from stream_jobs.store.client import StoreClient
 from stream_jobs.store.deadline import ServerClock
@@ -96,13 +96,13 @@ class Journal:
 
     def __init__(self, store: StoreClient) -> None:
         self._store = store
-        self._clock = ServerClock(store.client)
+        self.clock = ServerClock(store.client)
         self.attempt = uuid.uuid4().hex
         """Names this process: is what stands in the journal ours?"""
 
     def now(self) -> datetime:
         """By the store's clock: runs on several machines, and what workers book meanwhile, are compared by it."""
-        return self._clock.now()
+        return self.clock.now()
 
     def latest(self) -> tuple[Run, State] | None:
         """The run that had the last turn."""
@@ -263,7 +263,7 @@ class Journal:
         rows = self._store.rows(
             f"SELECT (SELECT count() FROM block_receipts WHERE completed_at >= {since})"
             f" + (SELECT count() FROM adjustment_chunks WHERE at >= {since})",
-            {"at": micros(instant)},
+            {"at": unix_micros(instant)},
         )
         return int(cast(int, rows[0][0]))
 

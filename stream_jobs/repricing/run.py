@@ -26,7 +26,7 @@ from stream_jobs.repricing.rebuild import PRICING_COLUMNS
 from stream_jobs.repricing.selection import CHUNK_ROWS, Chunk, Selection, crossed, cut, holds, kept_since, read
 from stream_jobs.repricing.summary import Summary, total
 from stream_jobs.store.client import StoreClient
-from stream_jobs.store.deadline import LateInsertError, ServerClock
+from stream_jobs.store.deadline import LateInsertError
 from stream_jobs.store.tables import insert
 
 log = logging.getLogger(__name__)
@@ -82,7 +82,6 @@ class Corrector:
         self._store = store
         self._versions = versions
         self._progress = progress
-        self._clock = ServerClock(store.client)
         self.journal = Journal(store)
 
     def look(self, selection: Selection, *, unprice: bool = False, chunk_rows: int = CHUNK_ROWS) -> Summary:
@@ -226,7 +225,7 @@ class Corrector:
         def once() -> None:
             # Taken before the look: a process that sleeps between the two is refused by the server's own clock, and
             # looks again. So nothing is inserted whose token could have been forgotten since.
-            not_after = self._clock.deadline(INSERT_DEADLINE_S)
+            not_after = self.journal.clock.deadline(INSERT_DEADLINE_S)
             if self.journal.state(run) != "open":
                 raise ConfigError(f"run {run.run} was ended by somebody else")
             if self.journal.inserts_since(plan.at) > REMEMBERED_INSERTS and holds(

@@ -9,7 +9,8 @@ from typing import Any, Final, Literal, cast
 
 import pyarrow as pa
 
-from stream_jobs.repricing.entries import COLUMNS, EPOCH, as_ledger
+from stream_jobs.instants import EPOCH, unix_micros
+from stream_jobs.repricing.entries import COLUMNS, as_ledger
 from stream_jobs.store.client import StoreClient, store_errors
 
 Kind = Literal["reprice", "reattribute", "unpriced"]
@@ -17,7 +18,6 @@ KINDS: Final[tuple[Kind, ...]] = ("reprice", "reattribute", "unpriced")
 CHUNK_ROWS: Final = 50_000
 CROSSING: Final = timedelta(days=1)
 """How long before a run a revision may have been computed that is booked after the run has looked."""
-_MICROSECOND: Final = timedelta(microseconds=1)
 _RETENTION: Final = re.compile(r"TTL .*booked_at.*toIntervalDay\((\d+)\)")
 _BETWEEN: Final = (
     "occurred_at >= fromUnixTimestamp64Micro({low:Int64}, 'UTC') "
@@ -40,11 +40,6 @@ _CROSSED: Final = (  # the hours first: the ledger is ordered by them
     f"toStartOfHour(occurred_at) IN (SELECT toStartOfHour(occurred_at) {_TAKEN_BACK}) "
     f"AND event_id IN (SELECT event_id {_TAKEN_BACK})"
 )
-
-
-def micros(instant: datetime) -> int:
-    """Microseconds since 1970."""
-    return (instant - EPOCH) // _MICROSECOND
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +126,7 @@ def _filtered(selection: Selection) -> _Where:
 
 def _without_price(selection: Selection) -> dict[str, Any]:
     """The parameters of _WITHOUT_PRICE."""
-    return {"booked_since": micros(selection.booked_since), "not_priced_by": selection.not_priced_by}
+    return {"booked_since": unix_micros(selection.booked_since), "not_priced_by": selection.not_priced_by}
 
 
 def _where(selection: Selection, chunk: Chunk) -> _Where:
@@ -154,7 +149,7 @@ def _where(selection: Selection, chunk: Chunk) -> _Where:
 
 def cut(store: StoreClient, selection: Selection, now: datetime, chunk_rows: int = CHUNK_ROWS) -> list[Chunk]:
     """Chunks of about `chunk_rows` entries; the last looks at what crossed the run. Empty if there is nothing."""
-    low, high = micros(selection.since), micros(selection.until)
+    low, high = unix_micros(selection.since), unix_micros(selection.until)
     filtered = _filtered(selection)
     conditions = [_BETWEEN, *([filtered.sql] if filtered.sql else [])]
     if selection.kind == "unpriced":
@@ -180,13 +175,13 @@ def cut(store: StoreClient, selection: Selection, now: datetime, chunk_rows: int
     if pending:
         chunks.append(Chunk(len(chunks), first, high))
     if chunks:
-        chunks.append(Chunk(len(chunks), low, high, crossed_since=micros(now - CROSSING)))
+        chunks.append(Chunk(len(chunks), low, high, crossed_since=unix_micros(now - CROSSING)))
     return chunks
 
 
 def crossed(selection: Selection, since: datetime) -> Chunk:
     """Everything in the selection that a revision took back since then."""
-    return Chunk(0, micros(selection.since), micros(selection.until), crossed_since=micros(since))
+    return Chunk(0, unix_micros(selection.since), unix_micros(selection.until), crossed_since=unix_micros(since))
 
 
 def kept_since(store: StoreClient, now: datetime) -> datetime:

@@ -9,7 +9,6 @@ from stream_jobs.errors import ConfigError
 from stream_jobs.pricing.book import PriceBook
 from stream_jobs.pricing.contents import book_of, content_of
 from stream_jobs.store.client import StoreClient
-from stream_jobs.store.deadline import ServerClock
 from stream_jobs.store.tables import insert
 
 
@@ -18,7 +17,7 @@ def record_versions(store: StoreClient, book: PriceBook, rules: AttributionRules
 
     Each start of a worker is a row of its own: the last one says what is in use (see `version_in_use`).
     """
-    now = ServerClock(store.client).now()
+    now = store.now()
     for table, version, description, content in (
         ("price_book_versions", book.version, book.describe(), content_of(config_dir)),
         ("attribution_versions", rules.version, rules.describe(), rules.content()),

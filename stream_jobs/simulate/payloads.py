@@ -3,20 +3,20 @@
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from functools import cache
 from typing import Any, Final
 
 import numpy as np
 
 from spendstream_schemas import MANDATORY_TAGS, SCHEMA_VERSION, UsageEvent
+from stream_jobs.instants import from_unix_micros
 from stream_jobs.simulate.catalog import CELLS, CUSTOMERS, ENVIRONMENTS, TIER_CHANGE_TO, Job, Metered
 from stream_jobs.simulate.config import SimulationConfig
 from stream_jobs.simulate.draws import CANCELLED_UNKNOWN, ERROR, NO_TAG, OK, Columns
 from stream_jobs.simulate.traffic import Traffic
 
 _STATUS: Final = ("ok", "error", "cancelled", "cancelled")
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _encode: Final = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
 
 
@@ -47,9 +47,7 @@ def messages(config: SimulationConfig) -> Iterator[SimulatedMessage]:
     for number, columns in enumerate(Traffic(config).slices()):
         times = columns.time_us.tolist()
         for time_us, payload in zip(times, _slice(columns, f"sim-{digest}-{number}-"), strict=True):
-            yield SimulatedMessage(
-                payload["event_id"], _EPOCH + timedelta(microseconds=time_us), _encode(payload).encode()
-            )
+            yield SimulatedMessage(payload["event_id"], from_unix_micros(time_us), _encode(payload).encode())
 
 
 def labels(config: SimulationConfig) -> list[dict[str, Any]]:

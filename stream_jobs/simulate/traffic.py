@@ -6,11 +6,12 @@ the traffic outside of an incident is the same, event by event, as in a run with
 
 from collections.abc import Iterator
 from dataclasses import fields
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 import numpy as np
 
+from stream_jobs.instants import from_unix_micros, unix_micros
 from stream_jobs.simulate.catalog import CELLS, ENVIRONMENTS
 from stream_jobs.simulate.config import SimulationConfig
 from stream_jobs.simulate.draws import Columns, Fixed, Flags, Floats, Ints, Population, customer_index
@@ -21,14 +22,7 @@ _EVENTS_PER_SLICE: Final = 4000
 _SLICE_BOUNDS_S: Final = (1, 900)
 _NOISE_BUCKET_S: Final = 900
 _NOISE_SIGMA: Final = 0.08
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_US: Final = timedelta(microseconds=1)
 _BASE, _NOISE, _INCIDENT = 0, 1, 2  # the kinds of random streams
-
-
-def micros(at: datetime) -> int:
-    """Microseconds since 1970."""
-    return (at - _EPOCH) // _US
 
 
 class Traffic:
@@ -37,7 +31,7 @@ class Traffic:
     def __init__(self, config: SimulationConfig) -> None:
         self._config = config
         self._population = Population(config.customers, config.users_per_customer, config.missing_tag_share)
-        self._start, self._end = micros(config.start), micros(config.end)
+        self._start, self._end = unix_micros(config.start), unix_micros(config.end)
         low, high = _SLICE_BOUNDS_S
         self._slice_us = int(min(max(_EVENTS_PER_SLICE / config.rate, low), high)) * 1_000_000
         self._scale = self._population.share * config.rate / self._mean_factor()
@@ -79,7 +73,7 @@ class Traffic:
         return float(np.mean([(self._season(at) * share).sum() * self._growth(at) for at in instants]))
 
     def _rates(self, at_us: int) -> Floats:
-        at = _EPOCH + at_us * _US
+        at = from_unix_micros(at_us)
         bucket = (at_us - self._start) // (_NOISE_BUCKET_S * 1_000_000)
         noise = self._random(_NOISE, bucket).standard_normal(len(CELLS))
         # The mean of a log-normal is exp(sigma^2 / 2) above its median.
@@ -98,7 +92,7 @@ class Traffic:
         self, number: int, index: int, incident: Incident, start: int, end: int, rates: Floats
     ) -> Columns | None:
         """What a growing incident adds: (factor - 1) times the traffic in its scope."""
-        low, high = max(start, micros(incident.start)), min(end, micros(incident.end))
+        low, high = max(start, unix_micros(incident.start)), min(end, unix_micros(incident.end))
         if low >= high or incident.factor <= 1 or not incident.changes_volume:
             return None
         fixed = _fixed(incident)
@@ -149,7 +143,7 @@ def _fixed(incident: Incident) -> Fixed:
 def _inside(incident: Incident, columns: Columns) -> Flags:
     covered = np.array([incident.covers(cell) for cell in CELLS])
     inside = covered[columns.cell]
-    inside &= (columns.time_us >= micros(incident.start)) & (columns.time_us < micros(incident.end))
+    inside &= (columns.time_us >= unix_micros(incident.start)) & (columns.time_us < unix_micros(incident.end))
     fixed = _fixed(incident)
     for wanted, column in (
         (fixed.customer, columns.customer),
@@ -162,7 +156,7 @@ def _inside(incident: Incident, columns: Columns) -> Flags:
 
 
 def _progress(incident: Incident, time_us: Ints) -> Floats:
-    start, end = micros(incident.start), micros(incident.end)
+    start, end = unix_micros(incident.start), unix_micros(incident.end)
     return np.asarray((time_us - start) / (end - start))
 
 

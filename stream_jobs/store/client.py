@@ -3,7 +3,8 @@
 import json
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import Final
+from datetime import datetime
+from typing import Final, cast
 
 import clickhouse_connect
 import pyarrow as pa
@@ -11,6 +12,7 @@ from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError, DatabaseError, OperationalError, StreamFailureError
 
 from stream_jobs.errors import ConfigError, SpendstreamError, StoreUnavailableError
+from stream_jobs.instants import as_utc
 from stream_jobs.store.settings import ClickHouseSettings
 
 RETRY_CODES: Final = {
@@ -155,6 +157,10 @@ class StoreClient:
                 )
             tables.append(pa.ipc.open_stream(body).read_all())
         return pa.concat_tables(tables)
+
+    def now(self) -> datetime:
+        """By the server's clock, which everybody who uses this store shares."""
+        return as_utc(cast(datetime, self.rows("SELECT now64(6, 'UTC')")[0][0]))
 
     def command(self, sql: str) -> None:
         with store_errors(self.settings.address):

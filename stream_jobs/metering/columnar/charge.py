@@ -9,16 +9,14 @@ import pyarrow as pa
 
 from stream_jobs.attribution.rules import AttributionRules
 from stream_jobs.blocks.model import Block, SourceRecord
+from stream_jobs.instants import unix_micros
 from stream_jobs.metering.columnar import structs
 from stream_jobs.metering.columnar.attribute import attribute
 from stream_jobs.metering.columnar.events import TokenEvents, read
-from stream_jobs.metering.columnar.instants import EPOCH
 from stream_jobs.metering.columnar.price import is_plain, price
 from stream_jobs.metering.columnar.rates import RateBook
 from stream_jobs.metering.columnar.table import charge_table
 from stream_jobs.metering.columnar.texts import Codes
-
-_MICROSECOND = timedelta(microseconds=1)
 
 
 @runtime_checkable
@@ -54,7 +52,7 @@ def decode_bundle(
     if not decoded:
         return None, rest
     events, good = read(decoded, kept)
-    good &= events.occurred_us <= (now + future_tolerance - EPOCH) // _MICROSECOND
+    good &= events.occurred_us <= unix_micros(now + future_tolerance)
     if not good.all():
         rest += [kept[row] for row in np.flatnonzero(~good)]
         rest.sort(key=lambda record: record.offset)

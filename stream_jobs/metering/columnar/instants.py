@@ -1,7 +1,6 @@
 """Timestamps of the common form as numbers, many at once."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import Final
 
 import numpy as np
@@ -15,7 +14,6 @@ _MARKS: Final = np.flatnonzero(ord("0") != SHAPE)
 _LENGTH: Final = len(SHAPE)
 _SECOND_LENGTH: Final = len("0000-00-00T00:00:00Z")
 US_PER_S: Final = 1_000_000
-EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def _padded(text: str) -> str:

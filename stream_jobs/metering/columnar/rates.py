@@ -1,15 +1,15 @@
 """Which rates hold for which rows: the price book is asked once per distinct name, period and context length."""
 
 from collections.abc import Sequence
-from datetime import timedelta
 from typing import Any, Final, NamedTuple, Protocol
 
 import numpy as np
 
 from spendstream_schemas import UsageEvent
+from stream_jobs.instants import from_unix_micros, unix_micros
 from stream_jobs.metering.columnar.attribute import Attribution, event_at
 from stream_jobs.metering.columnar.events import TokenEvents
-from stream_jobs.metering.columnar.instants import EPOCH, US_PER_S
+from stream_jobs.metering.columnar.instants import US_PER_S
 from stream_jobs.metering.columnar.texts import Codes, Profiles, profiles
 from stream_jobs.pricing.compiled import Compiled
 from stream_jobs.pricing.engine import Brackets, Resolved
@@ -53,7 +53,7 @@ def find_rates(events: TokenEvents, attribution: Attribution, book: RateBook) ->
             answers.append(resolved)
             continue
         for same_period in _by(_periods(resolved, events.occurred_us[rows]), rows):
-            found = resolved.at(EPOCH + timedelta(microseconds=int(events.occurred_us[same_period[0]])))
+            found = resolved.at(from_unix_micros(int(events.occurred_us[same_period[0]])))
             if not isinstance(found, Brackets):
                 of_row[same_period] = len(answers)
                 answers.append(found)
@@ -88,7 +88,7 @@ def _scoped(event: UsageEvent, attribution: Attribution, row: int, fields: tuple
 
 def _periods(resolved: Resolved, occurred_us: Codes) -> Codes:
     """A number per instant: equal where `resolved.at` answers the same."""
-    starts = np.array([(start - EPOCH) // timedelta(microseconds=1) for start in resolved.starts], np.int64)
+    starts = np.array([unix_micros(start) for start in resolved.starts], np.int64)
     periods = np.searchsorted(starts, occurred_us, "right")
     if resolved.seconds:
         of_week = (occurred_us // US_PER_S + _MONDAY_S) % _WEEK_S
