@@ -1,4 +1,4 @@
-"""Instants in UTC, from clients that leave it out and from what people write."""
+"""Instants in UTC: from clients that leave it out, from what people write, and as numbers."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Final

@@ -14,16 +14,17 @@ from faust.types.auth import CredentialsT
 from stream_jobs.errors import BrokerUnavailableError, ConfigError
 from stream_jobs.settings import KafkaSettings
 
-Answer = TypeVar("Answer")
+_Answer = TypeVar("_Answer")
 ADMIN_TIMEOUT_S = 10.0
 RETRY_INTERVAL_S = 0.05
-SPREADING_S = 2.0  # within this time a new topic is known to every broker of a cluster
-_NO_LEADER = (
-    KafkaError.NOT_LEADER_FOR_PARTITION,
-    KafkaError.LEADER_NOT_AVAILABLE,
-    KafkaError.OFFSET_NOT_AVAILABLE,  # a new leader, which does not know yet what its followers have
-    KafkaError.UNKNOWN_LEADER_EPOCH,  # the leader itself has not heard of its election yet
-)
+_PATIENCE_S = {
+    KafkaError.NOT_LEADER_FOR_PARTITION: ADMIN_TIMEOUT_S,
+    KafkaError.LEADER_NOT_AVAILABLE: ADMIN_TIMEOUT_S,
+    KafkaError.OFFSET_NOT_AVAILABLE: ADMIN_TIMEOUT_S,  # a new leader does not know yet what its followers have
+    KafkaError.UNKNOWN_LEADER_EPOCH: ADMIN_TIMEOUT_S,  # the leader itself has not heard of its election yet
+    KafkaError.UNKNOWN_TOPIC_OR_PART: 2.0,  # not every broker of a cluster has heard of a new topic yet
+}
+"""How long to ask again after answers that hold only just after a topic was made, or after a broker has gone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,22 +112,17 @@ def _offsets(admin: AdminClient, topic: str, partitions: list[int], spec: Offset
     return _asked(ask)
 
 
-def _asked(ask: Callable[[], Answer]) -> Answer:
-    """Asks again what fails only for the moment: just after a topic was made, and after a broker has gone."""
+def _asked(ask: Callable[[], _Answer]) -> _Answer:
+    """Asks again what fails only for the moment."""
     began = time.monotonic()
     while True:
         try:
             return ask()
         except KafkaException as error:
-            if time.monotonic() - began > _patience_s(error.args[0].code()):
+            patience_s = _PATIENCE_S.get(error.args[0].code())
+            if patience_s is None or time.monotonic() - began > patience_s:
                 raise
         time.sleep(RETRY_INTERVAL_S)
-
-
-def _patience_s(code: int) -> float:
-    if code in _NO_LEADER:
-        return ADMIN_TIMEOUT_S
-    return SPREADING_S if code == KafkaError.UNKNOWN_TOPIC_OR_PART else 0.0
 
 
 class LogEnds:

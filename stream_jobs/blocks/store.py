@@ -41,7 +41,7 @@ class ClickHouseBlocks:
 
     def __init__(self, store: StoreClient, worker: str = WORKER_NAME) -> None:
         self._store = store
-        self._clock = ServerClock(store.client)
+        self._clock = ServerClock(store)
         self._worker = worker
 
     async def write_block_row(self, block: Block) -> None:

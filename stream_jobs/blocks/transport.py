@@ -22,11 +22,11 @@ from stream_jobs.blocks.model import Bundle, SourceRecord
 from stream_jobs.errors import BrokerUnavailableError, CrashError, LostPartitionError
 
 NO_TIMESTAMP = -1
-_COORDINATOR_GONE = (kafka_errors.GroupCoordinatorNotAvailableError, kafka_errors.NotCoordinatorForGroupError)
 FETCH_MAX_WAIT_MS = 100
 COORDINATOR_BACKOFF_S = 0.1
 COORDINATOR_TIMEOUT_S = 10.0
 """aiokafka looks for a group's coordinator for as long as the broker is away; a commit must not hold up a stop."""
+_COORDINATOR_GONE = (kafka_errors.GroupCoordinatorNotAvailableError, kafka_errors.NotCoordinatorForGroupError)
 
 
 @dataclass(frozen=True, slots=True)

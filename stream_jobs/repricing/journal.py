@@ -96,7 +96,7 @@ class Journal:
 
     def __init__(self, store: StoreClient) -> None:
         self._store = store
-        self.clock = ServerClock(store.client)
+        self.clock = ServerClock(store)
         self.attempt = uuid.uuid4().hex
         """Names this process: is what stands in the journal ours?"""
 

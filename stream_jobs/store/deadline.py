@@ -14,13 +14,10 @@ import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from threading import Lock
-from typing import Final, cast
-
-from clickhouse_connect.driver.client import Client
+from typing import Final
 
 from stream_jobs.errors import SpendstreamError
-from stream_jobs.instants import as_utc
-from stream_jobs.store.client import store_errors
+from stream_jobs.store.client import StoreClient
 
 INSERT_DEADLINE_S: Final = 60.0
 LEARN_EVERY_S: Final = 10.0
@@ -42,8 +39,8 @@ class ServerClock:
     server's clock, for the way of the answer is left out, and so is time in which this machine was suspended.
     """
 
-    def __init__(self, client: Client, monotonic: Callable[[], float] = time.monotonic) -> None:
-        self._client = client
+    def __init__(self, store: StoreClient, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._store = store
         self._monotonic = monotonic
         self._lock = Lock()
         self._learned: tuple[float, datetime] | None = None
@@ -66,8 +63,7 @@ class ServerClock:
         """
         with self._lock:
             if self._learned is None or self._monotonic() - self._learned[0] > LEARN_EVERY_S:
-                with store_errors(str(self._client.uri)):
-                    rows = self._client.query("SELECT now64(6, 'UTC')").result_rows
-                self._learned = self._monotonic(), as_utc(cast(datetime, rows[0][0]))
+                now = self._store.now()
+                self._learned = self._monotonic(), now
             at, said = self._learned
             return said + timedelta(seconds=self._monotonic() - at + seconds)

@@ -14,6 +14,7 @@ import pytest
 from clickhouse_connect.driver.client import Client
 
 from stream_jobs.errors import CrashError
+from stream_jobs.store.client import StoreClient
 from stream_jobs.store.deadline import LateInsertError, ServerClock
 from stream_jobs.store.tables import DEADLINE_TABLES, TABLES, insert
 from tests.store_server import BOOKED_AT, StoreProcess, ledger_rows
@@ -36,6 +37,12 @@ def client(store: StoreProcess) -> Iterator[Client]:
         yield client
 
 
+@pytest.fixture
+def asked(store: StoreProcess) -> Iterator[StoreClient]:
+    with StoreClient(store.settings) as asked:
+        yield asked
+
+
 def booked(client: Client) -> list[int]:
     """Rows of the ledger and of what hangs on it."""
     counts = ("count() FROM ledger", "count() FROM booked_ids", *(f"sum(events) FROM {name}" for name in ROLLUPS))
@@ -53,9 +60,9 @@ def row_of(table: str) -> pa.Table:
     return pa.table(values, schema=TABLES[table])
 
 
-def test_in_time_it_is_booked_and_after_its_deadline_nothing_is(client: Client) -> None:
+def test_in_time_it_is_booked_and_after_its_deadline_nothing_is(client: Client, asked: StoreClient) -> None:
     """The refusal has a class of its own, and leaves neither rows nor a remembered token behind."""
-    clock = ServerClock(client)
+    clock = ServerClock(asked)
     insert(client, "ledger", ledger_rows(10), "in-time", clock.deadline())
     with pytest.raises(LateInsertError, match="after its deadline"):
         insert(client, "ledger", ledger_rows(10, first=10), "late", clock.deadline(-5))
@@ -66,9 +73,9 @@ def test_in_time_it_is_booked_and_after_its_deadline_nothing_is(client: Client) 
 
 
 @pytest.mark.parametrize("table", sorted(DEADLINE_TABLES - {"ledger"}))
-def test_everything_a_block_writes_is_checked(client: Client, table: str) -> None:
+def test_everything_a_block_writes_is_checked(client: Client, asked: StoreClient, table: str) -> None:
     """Receipts, quarantine and duplicates would be doubled by a sleeper just like the ledger."""
-    clock = ServerClock(client)
+    clock = ServerClock(asked)
     with pytest.raises(LateInsertError, match=table):
         insert(client, table, row_of(table), "late", clock.deadline(-5))
     insert(client, table, row_of(table), "in-time", clock.deadline())
@@ -91,6 +98,7 @@ SLEEPER = """
 import sys
 from datetime import datetime
 from stream_jobs.store.client import connect
+from stream_jobs.store.client import StoreClient
 from stream_jobs.store.deadline import LateInsertError
 from stream_jobs.store.settings import ClickHouseSettings
 from stream_jobs.store.tables import insert
@@ -111,9 +119,11 @@ with connect(settings) as client:
 """
 
 
-def test_a_worker_that_was_stopped_over_its_deadline_is_refused(client: Client, store: StoreProcess) -> None:
+def test_a_worker_that_was_stopped_over_its_deadline_is_refused(
+    client: Client, asked: StoreClient, store: StoreProcess
+) -> None:
     """SIGSTOP after the deadline was taken, SIGCONT after it has passed: refused, though its token is unknown."""
-    deadline = ServerClock(client).deadline(1.0)
+    deadline = ServerClock(asked).deadline(1.0)
     password = str(store.folder / "credentials")
     command = [sys.executable, "-c", SLEEPER, str(store.port), password, deadline.isoformat()]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as sleeper:
@@ -140,10 +150,10 @@ class Ticker:
         return self.now
 
 
-def test_the_deadline_follows_the_servers_clock_without_asking_each_time(client: Client) -> None:
+def test_the_deadline_follows_the_servers_clock_without_asking_each_time(client: Client, asked: StoreClient) -> None:
     """Between two questions our own unset clock counts on; the estimate is never later than the server's clock."""
     ticker = Ticker()
-    clock = ServerClock(client, ticker)
+    clock = ServerClock(asked, ticker)
     first = clock.deadline(0)
     server = client.query("SELECT now64(6, 'UTC')").result_rows[0][0].replace(tzinfo=UTC)
     assert timedelta(0) <= server - first < timedelta(seconds=30)
