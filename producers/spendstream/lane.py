@@ -99,8 +99,10 @@ class Lane:
         self._on_delivered = on_delivered
         self._durable = durable
         self.pending_bytes = 0
+        self.in_memory = 0
+        """Messages that exist nowhere but in memory. Counted from when they are accepted until they are settled, not
+        where they are just now: other threads read it while messages are on their way from one place to the next."""
         self._in_flight: dict[Record, None] = {}  # in the order they were handed over
-        self._memory_in_flight = 0  # of those, the ones that no spool holds
         self._failed: list[Record] = []
         self._number = 0
         self._spool_retry_at = 0.0
@@ -116,11 +118,6 @@ class Lane:
     @property
     def spool_records(self) -> int:
         return sum(spool.records for spool in self.spools)
-
-    @property
-    def in_memory(self) -> int:
-        """Messages that exist nowhere but in memory."""
-        return len(self.pending) + self._memory_in_flight + sum(r.spool is None for r in tuple(self._failed))
 
     @property
     def in_flight(self) -> int:
@@ -141,6 +138,7 @@ class Lane:
     def add(self, key: bytes, value: bytes) -> None:
         """Accept one serialised message."""
         record = Record(self, key, value)
+        self.in_memory += 1
         self.pending.append(record)
         self.pending_bytes += record.size
 
@@ -166,11 +164,10 @@ class Lane:
         if now < self._spool_retry_at and not everything:
             return
         while self.pending and (everything or self._belongs_in_spool()):
-            batch = [self.pending[i] for i in range(min(_SPILL_BATCH, len(self.pending)))]
             try:
-                self.own.append([(record.key, record.value) for record in batch])
+                self._spill_oldest(self.own, _SPILL_BATCH)
             except SpoolFullError:
-                if len(self.pending) > 1 and self._spill_one():
+                if len(self.pending) > 1 and self._spill_one(self.own):
                     continue
                 self._cannot_spool("spool_full", "it is at its bound", now)
                 return
@@ -178,22 +175,23 @@ class Lane:
                 kind = "disk_full" if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) else "spool_unwritable"
                 self._cannot_spool(kind, str(error), now)
                 return
-            for _ in batch:
-                self._pop_pending()
-            self._counters.spooled += len(batch)
         self.stuck = None
 
-    def _spill_one(self) -> bool:
+    def _spill_one(self, own: Spool) -> bool:
         """Near the bound: one at a time, so that the bound is used."""
-        assert self.own is not None
-        record = self.pending[0]
         try:
-            self.own.append([(record.key, record.value)])
+            self._spill_oldest(own, 1)
         except (SpoolFullError, OSError):
             return False
-        self._pop_pending()
-        self._counters.spooled += 1
         return True
+
+    def _spill_oldest(self, own: Spool, most: int) -> None:
+        batch = [self.pending[i] for i in range(min(most, len(self.pending)))]
+        own.append([(record.key, record.value) for record in batch])
+        for _ in batch:
+            self._pop_pending()
+        self.in_memory -= len(batch)
+        self._counters.spooled += len(batch)
 
     def _pop_pending(self) -> Record:
         record = self.pending.popleft()
@@ -245,7 +243,6 @@ class Lane:
         record.number = self._number
         record.sent_at = now
         self._in_flight[record] = None
-        self._memory_in_flight += record.spool is None
         self._window.events += 1
         self._window.bytes += record.size
         return True
@@ -280,9 +277,9 @@ class Lane:
         self._counters.delivered += 1
         if record.spool is not None:
             self._counters.replayed += 1
-            self._settle(record)
         if self._on_delivered is not None:
             self._tell(record, message)
+        self._settle(record)  # last: who waits until nothing is unsettled has been told of everything
 
     def _tell(self, record: Record, message: Message) -> None:
         assert self._on_delivered is not None
@@ -294,12 +291,13 @@ class Lane:
 
     def _forget(self, record: Record) -> None:
         del self._in_flight[record]
-        self._memory_in_flight -= record.spool is None
         self._window.events -= 1
         self._window.bytes -= record.size
 
     def _settle(self, record: Record) -> None:
-        if record.spool is not None and record.position is not None:
+        if record.spool is None:
+            self.in_memory -= 1
+        elif record.position is not None:
             try:
                 record.spool.ack(record.position)
             except OSError as problem:

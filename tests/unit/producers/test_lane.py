@@ -2,8 +2,10 @@
 broker makes every topic it is asked for, so it cannot refuse one.
 """
 
+from collections import deque
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -72,6 +74,39 @@ def test_a_refused_topic_pauses_and_everything_goes_out_in_order(lane: Lane, cou
         record(None, NO_MESSAGE)
     assert (lane.unsettled, lane.away, counters.delivered, counters.replayed) == (0, False, 4, 4)
     assert counters.keyed()[2] == {"topic_refused": 1}
+
+
+def test_who_counts_what_is_unsettled_misses_nothing_on_its_way() -> None:
+    """`flush` looks at any instant: also while messages go to the client, are told of, fail and come back."""
+    told: list[int] = []
+    moving = Lane("topic", None, Window(100, 1 << 20), Counters(), lambda _: told.append(moving.unsettled), False)
+    seen: list[int] = []
+
+    class Watched(Handed):
+        def produce(self, topic: str, *, value: bytes, key: bytes, on_delivery: Any) -> None:
+            seen.append(moving.unsettled)
+            super().produce(topic, value=value, key=key, on_delivery=on_delivery)
+
+    class Returning(deque[Record]):
+        def appendleft(self, record: Record) -> None:
+            seen.append(moving.unsettled)
+            super().appendleft(record)
+
+    moving.pending = Returning()
+    add(moving, 0, 1, 2)
+    failing, lost, taking = Watched(), Watched(), Watched()
+    moving.pump(failing.client, 1.0)
+    for record in failing.records:
+        record(KafkaError(KafkaError.UNKNOWN_TOPIC_OR_PART), NO_MESSAGE)
+    moving.pump(lost.client, clock(moving)())
+    moving.client_gone()
+    moving.pump(taking.client, clock(moving)())
+    assert seen == [3] * (3 * 3 + 2 * 3)  # handed over three times, taken back twice
+    arrived = cast("Message", SimpleNamespace(partition=lambda: 0, offset=lambda: 0))
+    for record in taking.records:
+        record(None, arrived)
+    assert told == [3, 2, 1]
+    assert moving.unsettled == 0
 
 
 def test_a_message_the_broker_will_never_take_is_dropped_and_counted(lane: Lane, counters: Counters) -> None:
