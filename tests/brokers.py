@@ -19,7 +19,7 @@ from stream_jobs.embedded.kafka.broker import SHORT_LIVED, KafkaBroker
 from stream_jobs.embedded.kafka.cluster import single_broker
 from stream_jobs.embedded.kafka.jars import jar_folder
 from stream_jobs.embedded.kafka.java import find_java
-from stream_jobs.embedded.ports import lasting_port
+from stream_jobs.embedded.ports import free_port
 from stream_jobs.errors import ConfigError
 from stream_jobs.kafka import librdkafka_config
 
@@ -157,7 +157,7 @@ def _in_docker() -> Iterator[str]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of the library's own making
         from testcontainers.core.container import DockerContainer
-    port = lasting_port()
+    port = free_port()
     environment = {
         "KAFKA_NODE_ID": "1",
         "KAFKA_PROCESS_ROLES": "broker,controller",

@@ -1,37 +1,47 @@
 """Choosing and checking loopback ports."""
 
+import atexit
 import errno
 import secrets
 import socket
+from collections import deque
 
 from stream_jobs.errors import ConfigError
 
 LOOPBACK = "127.0.0.1"
 # Below the range that systems take ports of outgoing connections from (Linux: 32768 and up, see ip_local_port_range).
-LASTING_PORTS = range(15_000, 32_000)
+CHOSEN_PORTS = range(15_000, 32_000)
+# The sockets that hold the ports chosen last. A server with SO_REUSEADDR, as all of ours, can listen beside one of them
+# (none listens itself), while free_port(), here or in another process, sees that the port is taken.
+_held: deque[socket.socket] = deque()
+HELD_PORTS = 64
 
 
 def free_port() -> int:
-    """A TCP port on loopback that is free at this moment."""
-    with socket.socket() as probe:
-        probe.bind((LOOPBACK, 0))
-        return int(probe.getsockname()[1])
+    """A TCP port on loopback that is free, that no other call is given, and that no outgoing connection will take.
 
-
-def lasting_port() -> int:
-    """A TCP port on loopback that is free now and that no outgoing connection will take while its server is down.
-
-    Clients that try to reach a server which is away would else, sooner or later, be given its port as their own.
+    It stays reserved until HELD_PORTS later calls. (A client that tries to reach a server which is away can be given
+    the server's port as its own, if outgoing connections can have it.)
     """
     for _ in range(1000):
-        port = secrets.choice(LASTING_PORTS)
-        with socket.socket() as probe:
-            try:
-                probe.bind((LOOPBACK, port))
-            except OSError:
-                continue
-            return port
-    raise ConfigError(f"no free port between {LASTING_PORTS[0]} and {LASTING_PORTS[-1]}")
+        held = socket.socket()
+        try:
+            held.bind((LOOPBACK, port := secrets.choice(CHOSEN_PORTS)))
+        except OSError:
+            held.close()
+            continue
+        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # only now: the bind was to fail beside another
+        _held.append(held)
+        while len(_held) > HELD_PORTS:
+            _held.popleft().close()
+        return port
+    raise ConfigError(f"no free port between {CHOSEN_PORTS[0]} and {CHOSEN_PORTS[-1]}")
+
+
+@atexit.register
+def _release_ports() -> None:
+    while _held:
+        _held.pop().close()
 
 
 def claim_port(port: int, option: str) -> int:

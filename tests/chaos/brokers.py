@@ -12,7 +12,7 @@ from stream_jobs.embedded.broker import TansuBroker
 from stream_jobs.embedded.instance import embedded_kafka
 from stream_jobs.embedded.kafka.broker import SHORT_LIVED, KafkaBroker
 from stream_jobs.embedded.kafka.cluster import single_broker
-from stream_jobs.embedded.ports import lasting_port
+from stream_jobs.embedded.ports import free_port
 from stream_jobs.kafka import LogEnds, TopicSpec, ensure_topics
 from stream_jobs.settings import KafkaSettings
 from tests.chaos.proxy import FaultProxy
@@ -43,7 +43,7 @@ class ChaosBroker:
         self.kind = kind
         self.partitions = partitions
         self.durable = kind == "kafka"
-        self.proxy = FaultProxy(lasting_port()).start()
+        self.proxy = FaultProxy(free_port()).start()
         self._process: Process
         if self.durable:
             self._process = single_broker(

@@ -8,7 +8,7 @@ from concurrent.futures import Future
 from enum import Enum
 from typing import Any, Final
 
-from stream_jobs.embedded.ports import LOOPBACK, lasting_port
+from stream_jobs.embedded.ports import LOOPBACK, free_port
 
 CHUNK_BYTES: Final = 64 * 1024
 
@@ -27,7 +27,7 @@ class FaultProxy:
     """Forwards `port` to `target_port`, both on loopback, in a thread of its own."""
 
     def __init__(self, target_port: int, port: int | None = None) -> None:
-        self.port = port or lasting_port()
+        self.port = port or free_port()
         self.target_port = target_port
         self.hits = 0  # how often a mode did harm to a connection
         self._mode = Mode.PASS

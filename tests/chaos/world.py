@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from stream_jobs.embedded.ports import LOOPBACK, lasting_port
+from stream_jobs.embedded.ports import LOOPBACK, free_port
 from stream_jobs.store.migrate import migrate
 from stream_jobs.store.settings import ClickHouseSettings
 from tests.chaos.brokers import ChaosBroker
@@ -55,7 +55,7 @@ class World:
         self._started = time.monotonic()
         self._clocks = random.Random(rng.random())  # its own, for how many workers there are depends on the machine
         self._block_rows = rng.choice((60, 250, 1000))
-        self._store_port = lasting_port()
+        self._store_port = free_port()
         self.store_proxy = FaultProxy(self._store_port).start()
         self.broker = ChaosBroker(broker, folder, partitions)
         self.store: Store | None = None

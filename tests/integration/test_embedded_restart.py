@@ -11,7 +11,7 @@ from spendstream import ProducerConfig, UsageProducer
 from spendstream_schemas import UsageEvent
 from stream_jobs.embedded.instance import INSTANCE_FILE
 from stream_jobs.embedded.leftovers import ProcessId
-from stream_jobs.embedded.ports import lasting_port
+from stream_jobs.embedded.ports import free_port
 from tests.benchmarks.soak import process_tree
 from tests.integration.pipeline import Pipeline, until, usage_event
 
@@ -23,7 +23,7 @@ class FixedPorts(Pipeline):
 
     def __init__(self, data_dir: Path) -> None:
         super().__init__(data_dir)
-        self.ports = {option: lasting_port() for option in ("--kafka-port", "--clickhouse-port", "--http-port")}
+        self.ports = {option: free_port() for option in ("--kafka-port", "--clickhouse-port", "--http-port")}
 
     def _ports(self) -> list[str]:
         return [text for option, port in self.ports.items() for text in (option, str(port))]

@@ -103,6 +103,7 @@ def test_a_start_that_fails_says_why_and_leaves_nothing(tmp_path: Path) -> None:
     node = new_node(1)
     broker = KafkaBroker(node, tmp_path, cluster_id=cluster_id(tmp_path), heap_mb=TEST_HEAP_MB, jvm_options=SHORT_LIVED)
     with socket.socket() as other:
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # free_port still reserves it
         other.bind((LOOPBACK, node.client_port))  # of another port it may answer a moment before it fails
         other.listen()
         with pytest.raises(BrokerUnavailableError, match=r"(?s)exited with code 1.*Address already in use"):

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from stream_jobs.embedded.kafka.jars import INFRA
-from stream_jobs.embedded.ports import LOOPBACK, lasting_port
+from stream_jobs.embedded.ports import LOOPBACK, free_port
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +19,7 @@ class Node:
 
 def new_node(node_id: int, client_port: int | None = None) -> Node:
     """A node on free ports that stay its own while it is down."""
-    return Node(node_id, client_port or lasting_port(), lasting_port(), lasting_port())
+    return Node(node_id, client_port or free_port(), free_port(), free_port())
 
 
 def server_properties(

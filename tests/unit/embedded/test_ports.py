@@ -1,26 +1,58 @@
 """Ports: free, taken, out of range, not permitted."""
 
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from stream_jobs.embedded.ports import LOOPBACK, claim_port, free_port, lasting_port
+from stream_jobs.embedded import ports
+from stream_jobs.embedded.ports import LOOPBACK, claim_port, free_port
 from stream_jobs.errors import ConfigError
 from tests import unprivileged
+
+
+def can_be_listened_on(port: int) -> bool:
+    """As our servers do."""
+    with socket.socket() as server:
+        server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        server.bind((LOOPBACK, port))
+        server.listen()
+        return True
 
 
 def test_a_free_port_is_given_back() -> None:
     """The port asked for is the port that is used."""
     port = free_port()
     assert claim_port(port, "--kafka-port") == port
+    assert can_be_listened_on(port)
 
 
 def test_zero_picks_a_free_one() -> None:
     """0 becomes a port that can be bound."""
-    port = claim_port(0, "--kafka-port")
-    with socket.socket() as probe:
-        probe.bind((LOOPBACK, port))
+    assert can_be_listened_on(claim_port(0, "--kafka-port"))
+
+
+def test_nobody_else_is_given_the_same_port(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither here nor in another process, before the server listens and after."""
+    monkeypatch.setattr(ports, "CHOSEN_PORTS", range(31_900, 31_960))
+    mine = [free_port() for _ in range(20)]
+    assert len(set(mine)) == 20
+    ask = "from stream_jobs.embedded import ports; ports.CHOSEN_PORTS = range(31_900, 31_960); "
+    ask += "print(*(ports.free_port() for _ in range(20)))"
+    theirs = subprocess.run([sys.executable, "-c", ask], capture_output=True, text=True, check=True).stdout.split()
+    assert not set(mine) & {int(port) for port in theirs}
+
+
+def test_a_port_is_reserved_for_a_while_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sockets are not piled up; where all are reserved, the error says which range was tried."""
+    monkeypatch.setattr(ports, "HELD_PORTS", 2)
+    monkeypatch.setattr(ports, "CHOSEN_PORTS", range(31_970, 31_973))
+    assert len({free_port() for _ in range(30)}) == 3
+    monkeypatch.setattr(ports, "HELD_PORTS", 9)
+    with pytest.raises(ConfigError, match="no free port between 31970 and 31972"):
+        [free_port() for _ in range(4)]
 
 
 @pytest.mark.parametrize("host", [LOOPBACK, "0.0.0.0"])
@@ -51,11 +83,7 @@ def test_a_privileged_port_needs_permissions() -> None:
     assert "ConfigError: port 1 needs more permissions" in done.stderr
 
 
-def test_a_lasting_port_is_not_one_that_outgoing_connections_get() -> None:
+def test_a_free_port_is_not_one_that_outgoing_connections_get() -> None:
     """A client that tries to reach a server which is down must never be given the server's port as its own."""
     ephemeral = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
-    for _ in range(20):
-        port = lasting_port()
-        assert 1024 < port < ephemeral
-        with socket.socket() as probe:
-            probe.bind((LOOPBACK, port))
+    assert all(1024 < free_port() < ephemeral for _ in range(20))
