@@ -1,7 +1,7 @@
 """Choosing and checking loopback ports."""
 
-import atexit
 import errno
+import os
 import secrets
 import socket
 from collections import deque
@@ -11,9 +11,9 @@ from stream_jobs.errors import ConfigError
 LOOPBACK = "127.0.0.1"
 # Below the range that systems take ports of outgoing connections from (Linux: 32768 and up, see ip_local_port_range).
 CHOSEN_PORTS = range(15_000, 32_000)
-# The sockets that hold the ports chosen last. A server with SO_REUSEADDR, as all of ours, can listen beside one of them
+# Sockets that hold the ports chosen last. A server with SO_REUSEADDR, as all of ours, can listen beside one of them
 # (none listens itself), while free_port(), here or in another process, sees that the port is taken.
-_held: deque[socket.socket] = deque()
+_held: deque[int] = deque()
 HELD_PORTS = 64
 
 
@@ -24,24 +24,18 @@ def free_port() -> int:
     the server's port as its own, if outgoing connections can have it.)
     """
     for _ in range(1000):
-        held = socket.socket()
-        try:
-            held.bind((LOOPBACK, port := secrets.choice(CHOSEN_PORTS)))
-        except OSError:
-            held.close()
-            continue
-        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # only now: the bind was to fail beside another
-        _held.append(held)
+        port = secrets.choice(CHOSEN_PORTS)
+        with socket.socket() as probe:
+            try:
+                probe.bind((LOOPBACK, port))
+            except OSError:
+                continue
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # only now: the bind was to fail beside another
+            _held.append(probe.detach())
         while len(_held) > HELD_PORTS:
-            _held.popleft().close()
+            os.close(_held.popleft())
         return port
     raise ConfigError(f"no free port between {CHOSEN_PORTS[0]} and {CHOSEN_PORTS[-1]}")
-
-
-@atexit.register
-def _release_ports() -> None:
-    while _held:
-        _held.pop().close()
 
 
 def claim_port(port: int, option: str) -> int:

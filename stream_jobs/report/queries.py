@@ -7,6 +7,7 @@ from typing import Any, Final
 from clickhouse_connect.driver.client import Client
 
 from stream_jobs.errors import ConfigError
+from stream_jobs.instants import EPOCH
 from stream_jobs.report.data import (
     ZERO,
     Breakdown,
@@ -118,8 +119,7 @@ def _ceil_minute(instant: datetime) -> datetime:
 
 def _buckets(start: datetime, end: datetime, bucket: timedelta) -> tuple[datetime, ...]:
     """Starts of all buckets, empty ones included, cut as toStartOfInterval cuts a number of seconds: from 1970 on."""
-    epoch = datetime(1970, 1, 1, tzinfo=UTC)
-    first = epoch + (start - epoch) // bucket * bucket
+    first = EPOCH + (start - EPOCH) // bucket * bucket
     return tuple(first + bucket * number for number in range(-(-(end - first) // bucket)))
 
 

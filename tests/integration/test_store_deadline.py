@@ -98,7 +98,6 @@ SLEEPER = """
 import sys
 from datetime import datetime
 from stream_jobs.store.client import connect
-from stream_jobs.store.client import StoreClient
 from stream_jobs.store.deadline import LateInsertError
 from stream_jobs.store.settings import ClickHouseSettings
 from stream_jobs.store.tables import insert
