@@ -1,0 +1,97 @@
+"""The records of `budget.state.v1`: what every service knows about every budget, a second after it happened.
+
+The topic is compacted by key: `policy/ID` says what a budget demands, `state/ID/VALUES` how far it is used up, and
+`heartbeat` that somebody keeps count. A record without a value takes back what its key said.
+"""
+
+from decimal import Decimal
+from typing import Annotated, Final, Literal
+
+from pydantic import AwareDatetime, Field, StringConstraints, TypeAdapter
+
+from spendstream_schemas.scope import Scope, ScopeField
+from spendstream_schemas.types import Message, Text128
+
+BudgetId = Annotated[str, StringConstraints(strict=True, pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
+Usd = Annotated[Decimal, Field(max_digits=38, decimal_places=12, allow_inf_nan=False)]
+Percent = Annotated[Decimal, Field(ge=0, le=100_000, max_digits=9, decimal_places=3, allow_inf_nan=False)]
+Action = Literal["full", "reduced", "cached_only", "essential_only", "refuse"]
+ACTIONS: Final[tuple[Action, ...]] = ("full", "reduced", "cached_only", "essential_only", "refuse")
+"""From the mildest to the strictest."""
+FailMode = Literal["open", "closed"]
+"""What a service does that cannot know a budget's state: go on (open) or refuse (closed)."""
+
+
+class PolicyStep(Message):
+    """What services do from a share of the amount on."""
+
+    at_percent: Percent
+    action: Action
+    max_input_tokens: Annotated[int, Field(ge=1)] | None = None  # of a `reduced` request
+    max_output_tokens: Annotated[int, Field(ge=1)] | None = None
+
+
+class BudgetPolicy(Message):
+    """What a budget covers and demands. Key: `policy/ID`."""
+
+    type: Literal["policy"] = "policy"
+    schema_version: Literal[1] = 1
+    budget_id: BudgetId
+    scope: Scope
+    per: tuple[ScopeField, ...] = ()  # each combination of values of these has a budget of its own
+    steps: tuple[PolicyStep, ...] = ()  # by rising at_percent
+    fail: FailMode = "open"
+    owner: Text128 | None = None
+    parent: BudgetId | None = None
+    amount_usd: Usd  # of a value whose state nobody has sent yet: it has spent nothing
+
+
+class BudgetState(Message):
+    """Where one budget, of one combination of values, stands. Key: `state/ID/VALUES`, see `state_key`."""
+
+    type: Literal["state"] = "state"
+    schema_version: Literal[1] = 1
+    budget_id: BudgetId
+    values: tuple[Annotated[str, Field(max_length=128)], ...] = ()  # in the order of the policy's `per`
+    period_start: AwareDatetime
+    period_end: AwareDatetime | None  # none: a rolling window, which ends now
+    amount_usd: Usd  # with what was carried over
+    spent_usd: Usd
+    held_usd: Usd  # for usage without a price, at the stated upper bound; not part of spent_usd
+    as_of: AwareDatetime  # the ledger up to here is in the figures
+    thresholds: tuple[Percent, ...] = ()  # those that are crossed
+    burn_usd_per_hour: Usd | None = None
+    forecast_usd: Usd | None = None  # at the period's end, if it goes on like this
+    exhausted_at: AwareDatetime | None = None  # when the amount is used up, if it goes on like this
+
+
+class Heartbeat(Message):
+    """Somebody keeps count. Key: `heartbeat`."""
+
+    type: Literal["heartbeat"] = "heartbeat"
+    schema_version: Literal[1] = 1
+    at: AwareDatetime
+    job: Text128  # changes when another process takes over
+
+
+BudgetRecord = Annotated[BudgetPolicy | BudgetState | Heartbeat, Field(discriminator="type")]
+BUDGET_RECORD: Final[TypeAdapter[BudgetPolicy | BudgetState | Heartbeat]] = TypeAdapter(BudgetRecord)
+HEARTBEAT_KEY: Final = "heartbeat"
+
+
+def policy_key(budget_id: str) -> str:
+    return f"policy/{budget_id}"
+
+
+def state_key(budget_id: str, values: tuple[str, ...]) -> str:
+    """Length prefixes keep values apart that hold the separator."""
+    return f"state/{budget_id}/{'/'.join(f'{len(value)}:{value}' for value in values)}"
+
+
+def record_key(record: BudgetPolicy | BudgetState | Heartbeat) -> str:
+    """The key under which a record replaces the one before it."""
+    if isinstance(record, BudgetPolicy):
+        return policy_key(record.budget_id)
+    if isinstance(record, BudgetState):
+        return state_key(record.budget_id, record.values)
+    return HEARTBEAT_KEY

@@ -1,0 +1,67 @@
+"""Scopes: filters over what an entry of the ledger says about itself. Budgets, silences and routes are given one."""
+
+import re
+from collections.abc import Mapping
+from fnmatch import translate
+from functools import lru_cache
+from typing import Annotated, Any, Final, Self
+
+from pydantic import Field, StringConstraints, model_validator
+
+from spendstream_schemas.attribution import ATTRIBUTION_FIELDS
+from spendstream_schemas.types import Flag, Message, Text128
+
+SCOPE_FIELDS: Final = (*ATTRIBUTION_FIELDS, "provider", "model", "category")
+"""What a scope can look at. An entry that lacks one has the empty string there."""
+
+
+class Condition(Message):
+    """One condition on one value; exactly one of the four is given, and all compare the whole value.
+
+    In the short form a text, or a list of texts, stands for `any_of`.
+    """
+
+    any_of: Annotated[tuple[Text128, ...], Field(min_length=1, max_length=1000)] | None = None
+    none_of: Annotated[tuple[Text128, ...], Field(min_length=1, max_length=1000)] | None = None
+    glob: Annotated[str, StringConstraints(strict=True, min_length=1, max_length=256)] | None = None
+    """Shell pattern: * any text, ? one character, [abc] one of these."""
+    missing: Flag | None = None  # true: only when there is no value; false: only when there is one
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short_forms(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            return {"any_of": (value,)}
+        return {"any_of": value} if isinstance(value, (list, tuple)) else value
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Self:
+        given = [name for name in type(self).model_fields if getattr(self, name) is not None]
+        if len(given) != 1:
+            raise ValueError("give exactly one of: a value, a list of values, any_of, none_of, glob, missing")
+        return self
+
+    def holds(self, value: str) -> bool:
+        """Whether it holds for this value; a missing one is the empty string."""
+        if self.any_of is not None:
+            return value in self.any_of
+        if self.none_of is not None:
+            return value not in self.none_of
+        if self.glob is not None:
+            return bool(value) and _pattern(self.glob).match(value) is not None
+        return (not value) == self.missing
+
+
+@lru_cache(maxsize=1024)
+def _pattern(glob: str) -> re.Pattern[str]:
+    return re.compile(translate(glob))
+
+
+ScopeField = Annotated[str, StringConstraints(pattern=f"^({'|'.join(SCOPE_FIELDS)})$")]
+Scope = Annotated[dict[ScopeField, Condition], Field(max_length=len(SCOPE_FIELDS))]
+"""Every condition must hold; the empty scope holds for everything."""
+
+
+def in_scope(scope: Mapping[str, Condition], facts: Mapping[str, str]) -> bool:
+    """Whether an entry with these facts (by SCOPE_FIELDS; absent is empty) belongs to the scope."""
+    return all(condition.holds(facts.get(field, "")) for field, condition in scope.items())

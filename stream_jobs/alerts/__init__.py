@@ -1,0 +1,1 @@
+"""Alerts: one lifecycle for everything that is found, and notifications that arrive."""

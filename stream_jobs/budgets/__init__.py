@@ -1,0 +1,1 @@
+"""Budgets: what may be spent, what is spent, and who is told."""
