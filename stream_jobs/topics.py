@@ -12,6 +12,11 @@ TOPICS_DIR: Final = Path(__file__).resolve().parent.parent / "schemas" / "topics
 USAGE_EVENTS: Final = "usage.events.v1"
 USAGE_OUTCOMES: Final = "usage.outcomes.v1"
 EVENT_TOPICS: Final = (USAGE_EVENTS, USAGE_OUTCOMES)
+"""What services send. The topics below are between our own jobs and can be made anew from the store."""
+COST_DELTAS: Final = "cost.deltas.v1"
+BUDGET_STATE: Final = "budget.state.v1"
+BUDGET_CONTROL: Final = "budget.control.v1"
+ALERTS: Final = "alerts.v1"
 EMBEDDED_PARTITIONS: Final = 1
 """One worker books them all, and a block costs the store the same however few rows it has: the same events in fewer,
 larger blocks are visible sooner (`make bench`, latency: p99 at 2,000 events/s 0.9 s with one partition, 1.3 s with two,

@@ -1,0 +1,128 @@
+"""One delta: what one block added to the ledger, summed; and the message it travels in.
+
+A message is an Arrow IPC stream (zstd) whose schema carries the origin as JSON under `spendstream.delta`. A large delta
+travels in several parts. The ledger is the truth: a delta says no more than its rows of one block do, and whoever reads
+deltas can take any of them twice, because their origin and instant tell which of them the ledger's sums hold already.
+"""
+
+import json
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime
+from typing import Final
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from spendstream_schemas.scope import SCOPE_FIELDS
+from stream_jobs.blocks.model import Block
+from stream_jobs.instants import parse_utc
+from stream_jobs.store.tables import COUNT, INSTANT, MONEY, TEXT
+
+COSTS: Final = ("list_cost", "contracted_cost", "effective_cost")
+SCHEMA: Final = pa.schema(
+    [
+        ("minute", INSTANT),  # of occurred_at
+        *((name, TEXT) for name in SCOPE_FIELDS),
+        *((name, MONEY) for name in COSTS),  # USD; of what has a price
+        ("events", COUNT),  # charges less retractions
+        ("unpriced", COUNT),  # events that the costs do not cover
+    ]
+)
+KEYS: Final = ("minute", *SCOPE_FIELDS)
+SUMS: Final = (*COSTS, "events", "unpriced")
+VERSION: Final = 1
+MAX_PART_ROWS: Final = 4_000
+"""A quarter of a megabyte or so: brokers refuse messages above one."""
+_METADATA: Final = b"spendstream.delta"
+_NOTHING_IS_ZERO: Final = pc.ScalarAggregateOptions(min_count=0)
+
+
+class InvalidDeltaError(ValueError):
+    """A message that is no delta, or one of a version that this code cannot read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """A partition of one incarnation of the topic of usage events. Its blocks are booked one after the other, each at
+    a later instant than the one before."""
+
+    topic_id: str
+    partition: int
+
+
+@dataclass(frozen=True, slots=True)
+class Delta:
+    """`rows` has SCHEMA, one row per minute and scope."""
+
+    origin: Origin
+    booked_at: datetime  # the block's, in UTC: the `booked_at` of its rows in the ledger
+    rows: pa.Table
+    part: int = 0
+    parts: int = 1
+
+
+def delta_of(block: Block, ledger: pa.Table) -> Delta:
+    """The sums of the rows that a block inserts into the ledger."""
+    columns = {"minute": pc.floor_temporal(ledger["occurred_at"], unit="minute")}
+    # As the rollups say it: the model that was asked for, and the served one where the event names no other.
+    model, served = _plain(ledger["model"]), _plain(ledger["response_model"])
+    columns["model"] = pc.if_else(pc.equal(model, ""), served, model)
+    columns |= {name: _plain(ledger[name]) for name in SCOPE_FIELDS if name != "model"}
+    columns |= {name: ledger[name] for name in SUMS}
+    rows = grouped(pa.table(columns), list(KEYS))
+    return Delta(Origin(block.source.topic_id, block.source.partition), block.fixed_at, rows.cast(SCHEMA))
+
+
+def grouped(table: pa.Table, keys: list[str]) -> pa.Table:
+    """The table's SUMS by `keys`, exact to the last digit; columns as in SCHEMA, as far as they are asked for."""
+    summed = table.group_by(keys, use_threads=False).aggregate([(name, "sum", _NOTHING_IS_ZERO) for name in SUMS])
+    by_name = {**{name: summed[name] for name in keys}, **{name: summed[f"{name}_sum"] for name in SUMS}}
+    return pa.table({name: by_name[name] for name in SCHEMA.names if name in by_name})
+
+
+def _plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    return column.cast(TEXT)
+
+
+def split(delta: Delta, max_rows: int = MAX_PART_ROWS) -> list[Delta]:
+    """The parts that a delta travels in; at least one."""
+    parts = max(1, -(-delta.rows.num_rows // max_rows))
+    return [
+        replace(delta, rows=delta.rows.slice(part * max_rows, max_rows), part=part, parts=parts)
+        for part in range(parts)
+    ]
+
+
+def encode(delta: Delta) -> bytes:
+    """One message."""
+    about = {
+        "version": VERSION,
+        **asdict(delta.origin),
+        "booked_at": delta.booked_at.isoformat(),
+        "part": delta.part,
+        "parts": delta.parts,
+    }
+    schema = SCHEMA.with_metadata({_METADATA: json.dumps(about).encode()})
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, schema, options=pa.ipc.IpcWriteOptions(compression="zstd")) as writer:
+        writer.write_table(delta.rows)
+    return bytes(sink.getvalue().to_pybytes())
+
+
+def decode(message: bytes) -> Delta:
+    """Raises InvalidDeltaError."""
+    try:
+        with pa.ipc.open_stream(message) as reader:
+            rows = reader.read_all()
+        about = json.loads((rows.schema.metadata or {})[_METADATA])
+        if about["version"] != VERSION:
+            raise InvalidDeltaError(f"version {about['version']!r}: this code reads version {VERSION}")
+        origin = Origin(str(about["topic_id"]), int(about["partition"]))
+        part, parts = int(about["part"]), int(about["parts"])
+        if not 0 <= part < parts:
+            raise InvalidDeltaError(f"part {part} of {parts}")
+        return Delta(origin, parse_utc(about["booked_at"]), rows.select(SCHEMA.names).cast(SCHEMA), part, parts)
+    except InvalidDeltaError:
+        raise
+    except (pa.ArrowException, OSError, KeyError, ValueError, TypeError) as error:
+        raise InvalidDeltaError(f"not a delta: {error!r}"[:500]) from None
