@@ -57,6 +57,8 @@ soak: $(STAMP) ## an embedded instance under steady load: is its memory flat, it
 schemas: $(STAMP) ## regenerate what is generated: JSON Schemas, the table of settings
 	@$(BIN)/python -m spendstream_schemas.jsonschema schemas/json
 	@$(BIN)/python -m stream_jobs.attribution.jsonschema schemas/json
+	@$(BIN)/python -m stream_jobs.alerts.jsonschema schemas/json
+	@$(BIN)/python -m stream_jobs.budgets.jsonschema schemas/json
 	@$(BIN)/python -m stream_jobs.pricing.json_schemas schemas/json
 	@$(BIN)/python -m stream_jobs.settings_table infra/SETTINGS.md
 

@@ -3,18 +3,23 @@
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
 from stream_jobs.attribution.document import FILE_NAME as ATTRIBUTION_FILE
 from stream_jobs.attribution.lint import warnings as attribution_warnings
 from stream_jobs.attribution.rules import AttributionRules, read_document
+from stream_jobs.budgets.document import FILE_NAME as BUDGETS_FILE
+from stream_jobs.budgets.lint import warnings as budget_warnings
+from stream_jobs.budgets.resolve import load_budgets
 from stream_jobs.errors import ConfigError
 from stream_jobs.pricing.book import PriceBook
 from stream_jobs.settings import GROUPS, Settings, load_group, unknown_variables
 from stream_jobs.topics import topic_specs
 
 PRICE_FOLDERS: Final = ("corrections", "overlays", "rate_cards")
+FILES: Final = (ATTRIBUTION_FILE, BUDGETS_FILE, "alerts.yaml")
 
 
 @dataclass(slots=True)
@@ -27,6 +32,8 @@ class ConfigReport:
     config_dir: Path | None = None
     price_book_version: str | None = None
     attribution_version: str | None = None
+    budgets_version: str | None = None
+    budgets: int = 0
     topics: list[str] = field(default_factory=list)
 
 
@@ -41,9 +48,13 @@ def check_config(config_dir: Path | None = None) -> ConfigReport:
         report.problems.append(f"{config_dir}: is not a folder")
         config_dir = None
     rules = _collect(report, lambda: AttributionRules.load(config_dir))
+    now = datetime.now(UTC)
+    budgets = _collect(report, lambda: load_budgets(config_dir, now=now))
     book = _collect(report, lambda: PriceBook.load(config_dir))
     topics = _collect(report, lambda: topic_specs(embedded=False))
     report.attribution_version = rules.version if rules else None
+    if budgets is not None:
+        report.budgets_version, report.budgets = budgets.version, len(budgets)
     report.price_book_version = book.version if book else None
     report.topics = [spec.name for spec in topics or ()]
     if config_dir is not None:
@@ -51,6 +62,8 @@ def check_config(config_dir: Path | None = None) -> ConfigReport:
         if rules and (config_dir / ATTRIBUTION_FILE).exists():
             document = read_document(config_dir / ATTRIBUTION_FILE)
             report.warnings += [f"{config_dir / ATTRIBUTION_FILE}: {text}" for text in attribution_warnings(document)]
+        if budgets is not None:
+            report.warnings += [f"{config_dir / BUDGETS_FILE}: {text}" for text in budget_warnings(budgets, now)]
     return report
 
 
@@ -79,9 +92,9 @@ def _stray_files(config_dir: Path) -> list[str]:
             continue
         place = path.relative_to(config_dir)
         in_price_folder = len(place.parts) == 2 and place.parts[0] in PRICE_FOLDERS and path.suffix != ".json"
-        if not in_price_folder and place != Path(ATTRIBUTION_FILE):
+        if not in_price_folder and place.as_posix() not in FILES:
             found.append(
-                f"{path}: nothing reads this file; read are {ATTRIBUTION_FILE} and YAML files in "
+                f"{path}: nothing reads this file; read are {', '.join(FILES)} and YAML files in "
                 f"{', '.join(f'{name}/' for name in PRICE_FOLDERS)}"
             )
     return found

@@ -1,5 +1,6 @@
 """Reading the YAML that people edit (prices, overlays, rules) without ever making a float of a price."""
 
+from collections.abc import Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,24 @@ def _exact_number(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> Decimal:
 
 
 _ExactLoader.add_constructor("tag:yaml.org,2002:float", _exact_number)
+
+
+def place_and_problem(data: Any, location: Sequence[str | int], message: str, label: str = "name") -> str:
+    """'rules[3] "cost centers": lookup: give ...' from one pydantic error about `data`.
+
+    Items of lists are called by what they hold under `label`, if anything.
+    """
+    where, node = "", data
+    for part in location:
+        where += f"[{part}]" if isinstance(part, int) else f"{'.' if where else ''}{part}"
+        try:
+            node = node[part]
+        except (KeyError, IndexError, TypeError):
+            node = None
+        if isinstance(part, int) and isinstance(node, dict) and isinstance(node.get(label), str):
+            where += f" {node[label][:80]!r}"
+    message = message.removeprefix("Value error, ")
+    return f"{where}: {message}" if where else message
 
 
 def load_yaml(path: Path) -> Any:

@@ -2,11 +2,10 @@
 
 import re
 from collections.abc import Mapping
-from fnmatch import translate
 from functools import lru_cache
 from typing import Annotated, Any, Final, Self
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import Field, StringConstraints, field_validator, model_validator
 
 from spendstream_schemas.attribution import ATTRIBUTION_FIELDS
 from spendstream_schemas.types import Flag, Message, Text128
@@ -34,6 +33,16 @@ class Condition(Message):
             return {"any_of": (value,)}
         return {"any_of": value} if isinstance(value, (list, tuple)) else value
 
+    @field_validator("glob")
+    @classmethod
+    def _pattern_is_valid(cls, value: str | None) -> str | None:
+        if value is not None:
+            try:
+                _pattern(value)
+            except re.error as error:
+                raise ValueError(f"{value!r} is not a shell pattern: {error}") from None
+        return value
+
     @model_validator(mode="after")
     def _one_kind(self) -> Self:
         given = [name for name in type(self).model_fields if getattr(self, name) is not None]
@@ -54,7 +63,28 @@ class Condition(Message):
 
 @lru_cache(maxsize=1024)
 def _pattern(glob: str) -> re.Pattern[str]:
-    return re.compile(translate(glob))
+    return re.compile(glob_regex(glob) + r"\Z")
+
+
+_CLASS: Final = re.compile(r"\[(!?)(\]?[^\]]*)\]")
+
+
+def glob_regex(glob: str) -> str:
+    """The regular expression of a shell pattern, from the start of a text on, in the words that Python and RE2 share.
+
+    A bracket that is not closed stands for itself.
+    """
+    parts = []
+    at = 0
+    while at < len(glob):
+        if glob[at] == "[" and (found := _CLASS.match(glob, at)):
+            inside = re.sub(r"([\\\[\]^&~|])", r"\\\1", found[2])
+            parts.append(f"[{'^' if found[1] else ''}{inside}]")
+            at = found.end()
+            continue
+        parts.append({"*": ".*", "?": "."}.get(glob[at]) or re.escape(glob[at]))
+        at += 1
+    return f"^(?s:{''.join(parts)})"
 
 
 ScopeField = Annotated[str, StringConstraints(pattern=f"^({'|'.join(SCOPE_FIELDS)})$")]

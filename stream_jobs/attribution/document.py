@@ -36,7 +36,7 @@ LABEL_PREFIX: Final = "label."
 Category = Literal["inference", "infrastructure", "development"]
 
 
-def _text_hint(value: Any) -> Any:
+def text_hint(value: Any) -> Any:
     """YAML reads an unquoted 0471 as the number 313 and `no` as false: say so instead of guessing back."""
     if value is not None and not isinstance(value, (str, dict, list)):
         raise ValueError(f"YAML read this as {type(value).__name__} {value!r}; put quotes around it to make it text")
@@ -74,10 +74,10 @@ def _target(name: str) -> str:
     raise ValueError(f"{name!r} cannot be set; rules set {', '.join(ATTRIBUTION_FIELDS)}")
 
 
-Text = Annotated[Text128, BeforeValidator(_text_hint)]
-Pattern = Annotated[str, Field(strict=True, min_length=1, max_length=MAX_PATTERN_CHARS), BeforeValidator(_text_hint)]
-Selector = Annotated[str, BeforeValidator(_text_hint), AfterValidator(_selector)]
-Target = Annotated[str, BeforeValidator(_text_hint), AfterValidator(_target)]
+Text = Annotated[Text128, BeforeValidator(text_hint)]
+Pattern = Annotated[str, Field(strict=True, min_length=1, max_length=MAX_PATTERN_CHARS), BeforeValidator(text_hint)]
+Selector = Annotated[str, BeforeValidator(text_hint), AfterValidator(_selector)]
+Target = Annotated[str, BeforeValidator(text_hint), AfterValidator(_target)]
 Instant = Annotated[
     datetime,
     BeforeValidator(_instant, json_schema_input_type=str),

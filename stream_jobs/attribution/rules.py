@@ -19,7 +19,7 @@ from stream_jobs.attribution.document import FACTS, FILE_NAME, LABEL_PREFIX, Att
 from stream_jobs.attribution.steps import Step, Values, compile_conditions, compile_rule
 from stream_jobs.errors import ConfigError
 from stream_jobs.instants import unix_micros
-from stream_jobs.yaml_files import load_yaml
+from stream_jobs.yaml_files import load_yaml, place_and_problem
 
 MEMO_ENTRIES: Final = 20_000
 """Outcomes remembered per period. One takes about 500 bytes; when full, the memo starts anew."""
@@ -285,19 +285,6 @@ def read_document(path: Path) -> AttributionDocument:
     try:
         return AttributionDocument.model_validate({} if data is None else data)
     except ValidationError as error:
-        raise ConfigError([f"{path}: {_problem(data, item)}" for item in error.errors()]) from None
-
-
-def _problem(data: Any, item: Any) -> str:
-    """'rules[3] "cost centers": lookup: give ...' from one pydantic error."""
-    where, node = "", data
-    for part in item["loc"]:
-        where += f"[{part}]" if isinstance(part, int) else f"{'.' if where else ''}{part}"
-        try:
-            node = node[part]
-        except (KeyError, IndexError, TypeError):
-            node = None
-        if isinstance(part, int) and isinstance(node, dict) and isinstance(node.get("name"), str):
-            where += f" {node['name'][:80]!r}"
-    message = str(item["msg"]).removeprefix("Value error, ")
-    return f"{where}: {message}" if where else message
+        raise ConfigError(
+            [f"{path}: {place_and_problem(data, item['loc'], item['msg'])}" for item in error.errors()]
+        ) from None

@@ -21,6 +21,7 @@ COMMANDS = (
     "price",
     "prices",
     "attribution",
+    "budgets",
     "quarantine",
     "reprice",
     "reattribute",

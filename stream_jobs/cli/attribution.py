@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from stream_jobs.cli.config_dir import config_dir_of
 from stream_jobs.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def run_check(args: argparse.Namespace) -> int:
     from stream_jobs.attribution.lint import warnings
     from stream_jobs.attribution.rules import read_document
 
-    config_dir = _config_dir(args)
+    config_dir = config_dir_of(args)
     path = config_dir / FILE_NAME if config_dir else None
     problems: tuple[str, ...] = ()
     found: list[str] = []
@@ -82,7 +83,7 @@ def run_explain(args: argparse.Namespace) -> int:
         event = parse_usage_event(raw).message
     except InvalidMessageError as error:
         raise ConfigError(f"{args.event}: is no valid usage event: {error}") from None
-    rules = AttributionRules.load(_config_dir(args))
+    rules = AttributionRules.load(config_dir_of(args))
     attributed, changes = rules.explain(event)
     if args.json:
         steps = [{"rule": step.rule, "field": step.field, "old": step.old, "new": step.new} for step in changes]
@@ -110,16 +111,3 @@ def _print_tables(event: "UsageEvent", attributed: "Attributed", changes: "list[
         table.add_row(field, escape(getattr(event.attribution, field) or ""), shown, history)
     table.add_row("category", "", attributed.category, escape(changes[-1].rule))
     Console().print(table)
-
-
-def _config_dir(args: argparse.Namespace) -> Path | None:
-    from stream_jobs.settings import PipelineSettings, load_group
-
-    config_dir: Path | None = args.config_dir
-    if config_dir is None:
-        settings = load_group("pipeline")
-        assert isinstance(settings, PipelineSettings)
-        config_dir = settings.config_dir
-    if config_dir is not None and not config_dir.is_dir():
-        raise ConfigError(f"{config_dir}: is not a folder")
-    return config_dir

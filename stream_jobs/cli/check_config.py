@@ -1,4 +1,4 @@
-"""`spendstream check-config`: everything that is wrong with settings, rules, prices and topic files, at once."""
+"""`spendstream check-config`: what is wrong with settings, rules, budgets, prices and topic files, all at once."""
 
 import argparse
 import json
@@ -14,12 +14,14 @@ def add_parser(subparsers: Any) -> None:
     """Add `check-config`."""
     parser = subparsers.add_parser(
         "check-config",
-        help="report everything that is wrong with settings, rules and prices",
+        help="report everything that is wrong with settings, rules, budgets and prices",
         description="Checks the SPENDSTREAM_* variables and the files of the config folder, and shows what is in "
         "force. Exit code 0: all is well; 1: something must be changed. Nothing is connected to.",
     )
     parser.add_argument(
-        "--config-dir", type=Path, help="folder with attribution.yaml, overlays/, rate_cards/ and corrections/"
+        "--config-dir",
+        type=Path,
+        help="folder with attribution.yaml, budgets.yaml, overlays/, rate_cards/ and corrections/",
     )
     parser.add_argument("--json", action="store_true", help="print JSON for machines")
     parser.set_defaults(run=run)
@@ -47,6 +49,8 @@ def _as_json(report: "ConfigReport", rows: "list[EffectiveSetting]") -> dict[str
         "config_dir": str(report.config_dir) if report.config_dir else None,
         "price_book_version": report.price_book_version,
         "attribution_version": report.attribution_version,
+        "budgets_version": report.budgets_version,
+        "budgets": report.budgets,
         "topics": report.topics,
         "settings": {row.variable: {"value": row.value, "origin": row.origin} for row in rows},
     }
@@ -70,6 +74,8 @@ def _print(report: "ConfigReport", rows: "list[EffectiveSetting]") -> None:
     console.print(f"config folder        {report.config_dir or '(none: built-in defaults only)'}", markup=False)
     console.print(f"price book           {report.price_book_version or 'cannot be used'}", markup=False)
     console.print(f"attribution rules    {report.attribution_version or 'cannot be used'}", markup=False)
+    budgets = f"{report.budgets} (version {report.budgets_version})" if report.budgets_version else "cannot be used"
+    console.print(f"budgets              {budgets}", markup=False)
     console.print(f"topics               {', '.join(report.topics) or 'cannot be used'}", markup=False)
     for warning in report.warnings:
         console.print(Text.assemble(("warning: ", "yellow"), warning), soft_wrap=True)

@@ -5,8 +5,8 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from stream_jobs.readable import exact
 from stream_jobs.report.data import ReportData
-from stream_jobs.report.text import exact
 
 
 def as_json(data: ReportData) -> dict[str, Any]:

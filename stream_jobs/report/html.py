@@ -12,8 +12,9 @@ from typing import Any, Final
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from stream_jobs import readable as text
 from stream_jobs.errors import ConfigError
-from stream_jobs.report import plots, text
+from stream_jobs.report import plots
 from stream_jobs.report.data import Breakdown, ReportData, Share
 
 _HERE: Final = Path(__file__).parent

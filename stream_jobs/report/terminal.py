@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from stream_jobs.report import text
+from stream_jobs import readable as text
 from stream_jobs.report.data import Breakdown, ReportData, Share
 
 _ROWS: Final = 6

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stream_jobs.report.text import count, duration, exact, money, others, percent
+from stream_jobs.readable import count, duration, exact, money, others, percent
 
 AMOUNTS = st.decimals(min_value=-(10**12), max_value=10**12, places=12, allow_nan=False)
 

@@ -1,0 +1,35 @@
+-- Where every budget stands now: the latest period of each combination of values that has one. Money in USD; the
+-- share is a fraction of the amount, NULL when there is none.
+CREATE OR REPLACE VIEW budget_status AS
+SELECT
+    budget_periods.budget_id AS budget_id,
+    budget_periods.name AS name,
+    budget_periods.owner AS owner,
+    budget_periods.parent AS parent,
+    budget_periods.per AS per,
+    budget_periods.vals AS vals,
+    budget_periods.period_key AS period_key,
+    budget_periods.period_start AS period_start,
+    budget_periods.period_end AS period_end,
+    budget_periods.amount AS amount,
+    budget_periods.spent AS spent,
+    budget_periods.held AS held,
+    budget_periods.amount - budget_periods.spent - budget_periods.held AS remaining,
+    if(amount > 0, toFloat64(spent + held) / toFloat64(amount), NULL) AS used_share,
+    budget_periods.unpriced_events AS unpriced_events,
+    budget_periods.burn_per_hour AS burn_per_hour,
+    budget_periods.forecast AS forecast,
+    budget_periods.exhausted_at AS exhausted_at,
+    budget_periods.thresholds AS thresholds,
+    budget_periods.updated_at AS updated_at
+FROM budget_periods FINAL
+WHERE
+    budget_periods.period_end > now64(6, 'UTC')
+    AND budget_periods.budget_id IN (
+        SELECT budget_definitions.budget_id
+        FROM budget_definitions
+        GROUP BY budget_definitions.budget_id
+        HAVING NOT argMax(budget_definitions.removed, budget_definitions.at)
+    )
+ORDER BY budget_id, vals, period_start DESC
+LIMIT 1 BY budget_id, vals;

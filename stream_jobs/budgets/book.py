@@ -1,0 +1,270 @@
+"""All budgets that are watched: what the deltas of blocks add to them, and what that changes.
+
+The sums follow the ledger exactly: a delta is counted if its block is later than the last one of its partition that is
+counted already, so it may come any number of times; whatever is not in memory is read from the ledger, in sums of just
+the blocks that are counted here. Knows neither Kafka nor Faust nor the store's client. Used by one thread.
+"""
+
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Final, NamedTuple
+
+import pyarrow as pa
+
+from stream_jobs.budgets.calendar import Period
+from stream_jobs.budgets.document import Budget
+from stream_jobs.budgets.facts import Facts, Values
+from stream_jobs.budgets.ledger import LedgerSums, Vector
+from stream_jobs.budgets.resolve import Budgets
+from stream_jobs.budgets.standing import Standing, ThresholdKey, crossed_now
+from stream_jobs.budgets.tracked import Tracked
+from stream_jobs.deltas.delta import Delta, Origin
+
+log = logging.getLogger(__name__)
+
+KEEP_PERIODS: Final = timedelta(days=2)
+"""How long after its end a period stays in memory."""
+WINDOW_KEY: Final = "window"
+
+
+class Place(NamedTuple):
+    """What thresholds are crossed of, and alerts are about."""
+
+    budget_id: str
+    period_key: str  # of a rolling window always WINDOW_KEY: it has no periods, and crosses again after it fell
+    values: Values
+
+
+@dataclass(slots=True)
+class Told:
+    """What is known to have been crossed of a place."""
+
+    period: Period
+    crossed: dict[ThresholdKey, datetime] = field(default_factory=dict)  # since when
+    foretold: set[ThresholdKey] = field(default_factory=set)  # forecasts are told once per period
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A place that stands differently than before."""
+
+    budget: Budget
+    place: Place
+    standing: Standing
+    up: tuple[ThresholdKey, ...]  # crossed now, and were not before
+    down: tuple[ThresholdKey, ...]  # were crossed, and are no longer
+    crossed: Mapping[ThresholdKey, datetime]
+    at: datetime  # when it was evaluated
+    late: bool  # by entries for a period that was over, or by corrections
+
+
+class BudgetBook:
+    """See the module."""
+
+    def __init__(
+        self, budgets: Budgets, sums: LedgerSums, told: Mapping[Place, Told], vector: Vector, now: datetime
+    ) -> None:
+        """Loads what is needed from the ledger. `told` is what the store knows to have been crossed; `vector` the
+        blocks to begin with. Raises StoreUnavailableError."""
+        self.vector: dict[Origin, datetime] = dict(vector)
+        self.told: dict[Place, Told] = dict(told)
+        self.budgets = budgets
+        self._sums = sums
+        self._seen_corrections = sums.corrections()
+        self._parts: dict[tuple[Origin, datetime], dict[int, Delta]] = {}
+        self._missing: dict[str, set[int]] = {}  # cells to load, by budget
+        self._dirty: dict[tuple[str, Period, Values], bool] = {}  # and whether it came late
+        self._tracked: dict[str, Tracked] = {}
+        for budget in budgets:
+            self._begin(budget, now)
+
+    def _begin(self, budget: Budget, now: datetime) -> None:
+        tracked = Tracked(budget, self.budgets)
+        tracked.load(self._sums, self.vector, now)
+        self._tracked[budget.id] = tracked
+        self._all_dirty(tracked, now)
+
+    def _all_dirty(self, tracked: Tracked, now: datetime) -> None:
+        for cell in tracked.counters.cells:
+            period = tracked.period_of(cell)
+            if period is not None and (tracked.budget.carry_over is None or period.end > now - KEEP_PERIODS):
+                for values in tracked.counters.values_in(period):
+                    self._soil(tracked, period, values, late=False)
+        if tracked.current is not None and not tracked.budget.per:
+            self._soil(tracked, tracked.current, (), late=False)
+
+    @property
+    def tracked(self) -> Iterable[Tracked]:
+        return self._tracked.values()
+
+    def tracked_by(self, budget_id: str) -> Tracked | None:
+        return self._tracked.get(budget_id)
+
+    # -- what comes in
+
+    def use(self, budgets: Budgets, now: datetime) -> None:
+        """Watch these from now on; what has not changed goes on. Raises StoreUnavailableError, and then goes on as
+        before."""
+        before, before_tracked = self.budgets, self._tracked
+        try:
+            self.budgets, self._tracked = budgets, {}
+            for budget in budgets:
+                tracked = before_tracked.get(budget.id)
+                if tracked is not None and tracked.uses(budgets):
+                    self._tracked[budget.id] = tracked
+                else:
+                    self._begin(budget, now)
+        except BaseException:
+            self.budgets, self._tracked = before, before_tracked
+            raise
+
+    def apply(self, deltas: Sequence[Delta], now: datetime) -> int:
+        """Count what is new of these. Returns how many blocks that were. Raises StoreUnavailableError; what was asked
+        for is then asked for again, for the deltas are counted already."""
+        tables: list[pa.Table] = []
+        for delta in deltas:
+            if not self._is_new(delta):
+                continue
+            for part in self._complete(delta):
+                tables.append(part.rows)
+                self.vector[part.origin] = part.booked_at
+        if tables:
+            facts = Facts(pa.concat_tables(tables))
+            for tracked in self._tracked.values():
+                touched = tracked.add(facts)
+                for cell, values in touched.changed:
+                    self._touch(tracked, cell, values, now, late=False)
+                if touched.missing:
+                    self._missing.setdefault(tracked.budget.id, set()).update(touched.missing)
+        self._load_missing(now)
+        return len(tables)
+
+    def _is_new(self, delta: Delta) -> bool:
+        known = self.vector.get(delta.origin)
+        return known is None or delta.booked_at > known
+
+    def _complete(self, delta: Delta) -> list[Delta]:
+        """All parts of the delta once they are together."""
+        key = (delta.origin, delta.booked_at)
+        parts = self._parts.setdefault(key, {})
+        parts[delta.part] = delta
+        if len(parts) < delta.parts:
+            return []
+        for other in [other for other in self._parts if other[0] == delta.origin and other[1] <= delta.booked_at]:
+            del self._parts[other]
+        return [parts[part] for part in sorted(parts)]
+
+    def _load_missing(self, now: datetime) -> None:
+        for budget_id in list(self._missing):
+            tracked = self._tracked.get(budget_id)
+            if tracked is not None:
+                for cell in tracked.load_missing(self._missing[budget_id], self._sums, self.vector, now):
+                    period = tracked.period_of(cell)
+                    for values in tracked.counters.values_in(period) if period is not None else ():
+                        self._touch(tracked, cell, values, now, late=False)
+            del self._missing[budget_id]
+
+    def correct(self, now: datetime) -> bool:
+        """Take up what corrections have posted. Returns whether there was anything. Raises StoreUnavailableError."""
+        seen = self._sums.corrections()
+        if seen == self._seen_corrections:
+            return False
+        for tracked in self._tracked.values():
+            for cell, values in tracked.correct(self._sums, self.vector):
+                self._touch(tracked, cell, values, now, late=True)
+        self._seen_corrections = seen
+        return True
+
+    def advance(self, now: datetime) -> None:
+        """Move on to `now`: periods begin and end. Raises StoreUnavailableError; may be repeated."""
+        for tracked in self._tracked.values():
+            began, changed = tracked.advance(self._sums, self.vector, now)
+            if not began or tracked.current is None:
+                continue
+            if not tracked.budget.per:
+                changed = changed | {()}
+            for values in changed:
+                self._soil(tracked, tracked.current, values, late=False)
+            tracked.forget_old(now - KEEP_PERIODS)
+        for place in [place for place, told in self.told.items() if told.period.end < now - KEEP_PERIODS]:
+            if place.period_key != WINDOW_KEY:
+                del self.told[place]
+
+    def look_ahead(self) -> None:
+        """Evaluate anew what moves with time alone: the forecasts."""
+        for tracked in self._tracked.values():
+            if tracked.current is not None and not tracked.budget.per:
+                self._soil(tracked, tracked.current, (), late=False)
+
+    def reload(self, budget_id: str, now: datetime) -> None:
+        """Read a budget anew from the ledger. Raises StoreUnavailableError, and then goes on as before."""
+        if (budget := self.budgets.get(budget_id)) is not None:
+            self._begin(budget, now)
+
+    def _touch(self, tracked: Tracked, cell: int, values: Values, now: datetime, *, late: bool) -> None:
+        period = tracked.period_of(cell)
+        if period is None:
+            return
+        self._soil(tracked, period, values, late=late or period.end <= now)
+        if tracked.budget.carry_over is not None and tracked.current is not None and period != tracked.current:
+            self._soil(tracked, tracked.current, values, late=True)  # what is carried into it has changed
+
+    def _soil(self, tracked: Tracked, period: Period, values: Values, *, late: bool) -> None:
+        key = (tracked.budget.id, period, values)
+        self._dirty[key] = late or self._dirty.get(key, False)
+
+    # -- what comes out
+
+    def evaluate(self, now: datetime) -> list[Change]:
+        """Everything that stands differently since the last call."""
+        dirty, self._dirty = self._dirty, {}
+        found: dict[tuple[str, Period, Values], Change] = {}
+        for (budget_id, period, values), late in dirty.items():
+            tracked = self._tracked.get(budget_id)
+            if tracked is None or not tracked.counts_in(period):
+                continue
+            if tracked.counters.rolling and tracked.current is not None:
+                period = tracked.current  # noqa: PLW2901 - the window has moved on since
+            found[budget_id, period, values] = self._change(tracked, period, values, now, late=late)
+        return list(found.values())
+
+    def _change(self, tracked: Tracked, period: Period, values: Values, now: datetime, *, late: bool) -> Change:
+        budget = tracked.budget
+        standing = tracked.standing(period, values, now)
+        place = self.place(tracked, period, values)
+        told = self.told.get(place) or Told(period)
+        told.period = period
+        actual = [threshold.at_percent for threshold in budget.thresholds.actual]
+        forecast = [threshold.at_percent for threshold in budget.thresholds.forecast]
+        crossed = crossed_now(standing, actual, forecast, told.crossed)
+        if not tracked.counters.rolling:
+            crossed -= told.foretold - told.crossed.keys()
+        up = tuple(sorted(crossed - told.crossed.keys()))
+        down = tuple(sorted(told.crossed.keys() - crossed))
+        for key in down:
+            del told.crossed[key]
+            if late:
+                told.foretold.discard(key)  # a correction brought it below: it may be told again
+        for key in up:
+            told.crossed[key] = now
+            if key.kind == "forecast":
+                told.foretold.add(key)
+        if told.crossed or told.foretold or down:
+            self.told[place] = told
+        return Change(budget, place, standing, up, down, dict(told.crossed), now, late)
+
+    def place(self, tracked: Tracked, period: Period, values: Values) -> Place:
+        key = WINDOW_KEY if tracked.counters.rolling else tracked.counters.calendar.period_key(period)
+        return Place(tracked.budget.id, key, values)
+
+    def now_standing(self, place: Place, now: datetime) -> Standing | None:
+        """Of a place whose period is in memory."""
+        tracked, told = self._tracked.get(place.budget_id), self.told.get(place)
+        if tracked is None or told is None:
+            return None
+        period = tracked.current if tracked.counters.rolling else told.period
+        if period is None or not all(map(tracked.counters.is_loaded, tracked.counters.cells_of(period))):
+            return None
+        return tracked.standing(period, place.values, now)

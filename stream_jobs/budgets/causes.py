@@ -1,0 +1,112 @@
+"""Why a budget was crossed, probably: who spends much more than a moment ago, or, when nothing was spent just now, who
+spent most in the period. Asked from ClickHouse when an alert is written."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any, Final, cast
+
+from stream_jobs.budgets.document import Budget
+from stream_jobs.budgets.facts import Values
+from stream_jobs.budgets.ledger import column, scope_condition
+from stream_jobs.budgets.standing import Standing
+from stream_jobs.instants import unix_micros
+from stream_jobs.readable import money, percent
+from stream_jobs.store.client import StoreClient
+
+DIMENSIONS: Final = ("user_id", "customer", "feature", "model", "project", "team")
+LATELY: Final = timedelta(minutes=15)
+MAX_CAUSES: Final = 4
+MIN_SHARE: Final = Decimal("0.2")
+_QUESTION: Final = """
+SELECT dim, val, lately, earlier, whole, spenders
+FROM (
+    SELECT
+        pair.1 AS dim,
+        pair.2 AS val,
+        sumIf(cost, is_late) AS lately,
+        sumIf(cost, NOT is_late) AS earlier,
+        sum(lately) OVER (PARTITION BY dim) AS whole,
+        countIf(lately > 0) OVER (PARTITION BY dim) AS spenders
+    FROM (
+        SELECT
+            {cost} AS cost,
+            occurred_at >= fromUnixTimestamp64Micro({{since:Int64}}, 'UTC') AS is_late,
+            arrayJoin([{pairs}]) AS pair
+        FROM ledger
+        WHERE
+            occurred_at >= fromUnixTimestamp64Micro({{before:Int64}}, 'UTC')
+            AND occurred_at < fromUnixTimestamp64Micro({{until:Int64}}, 'UTC'){where}
+    )
+    GROUP BY dim, val
+)
+WHERE val != ''
+ORDER BY lately DESC, val
+LIMIT 1 BY dim
+SETTINGS max_execution_time = 5"""
+
+
+@dataclass(frozen=True, slots=True)
+class Contribution:
+    """The largest of one dimension. USD."""
+
+    dimension: str
+    value: str
+    spent: Decimal
+    before: Decimal  # in as much time before
+    whole: Decimal  # of everybody
+    distinct: int  # how many share the whole
+
+
+def causes(store: StoreClient, budget: Budget, values: Values, standing: Standing, now: datetime) -> tuple[str, ...]:
+    """Sentences, the most telling first; none when nothing stands out. Raises StoreUnavailableError."""
+    lately = _contributions(store, budget, values, now - LATELY, min(now, standing.period.end))
+    if lately and lately[0].whole > 0:
+        return _told(lately, f"the last {LATELY // timedelta(minutes=1)} minutes", compared=True)
+    return _told(_contributions(store, budget, values, standing.period.start, standing.period.end), "the period")
+
+
+def _contributions(
+    store: StoreClient, budget: Budget, values: Values, since: datetime, until: datetime
+) -> list[Contribution]:
+    """One per dimension. What was spent before `since` is that of as much time before it."""
+    fixed = {*budget.per, *(name for name, condition in budget.scope.items() if condition.any_of is not None)}
+    dimensions = [name for name in DIMENSIONS if name not in fixed]
+    if until <= since or not dimensions:
+        return []
+    where, parameters = _place(budget, values)
+    pairs = ", ".join(f"('{name}', toString({column(name)}))" for name in dimensions)
+    rows = store.rows(
+        _QUESTION.format(cost=f"ifNull({budget.cost}_cost, 0)", pairs=pairs, where=where),
+        {
+            "since": unix_micros(since),
+            "before": unix_micros(since - (until - since)),
+            "until": unix_micros(until),
+            **parameters,
+        },
+    )
+    return [
+        Contribution(str(dim), str(value), *cast(tuple[Decimal, Decimal, Decimal, int], tuple(numbers)))
+        for dim, value, *numbers in rows
+    ]
+
+
+def _place(budget: Budget, values: Values) -> tuple[str, dict[str, Any]]:
+    """The condition of the budget and these values."""
+    where, parameters = scope_condition(budget.scope, budget.per)
+    for index, (name, value) in enumerate(zip(budget.per, values, strict=True)):
+        where += f" AND {column(name)} = {{value_{index}:String}}"
+        parameters[f"value_{index}"] = value
+    return where, parameters
+
+
+def _told(found: list[Contribution], when: str, *, compared: bool = False) -> tuple[str, ...]:
+    telling = [item for item in found if item.distinct > 1 and item.whole > 0 and item.spent >= MIN_SHARE * item.whole]
+    telling.sort(key=lambda item: item.before - item.spent if compared else -item.spent)
+    return tuple(_sentence(item, when, compared=compared) for item in telling[:MAX_CAUSES])
+
+
+def _sentence(item: Contribution, when: str, *, compared: bool) -> str:
+    share = percent(item.spent, item.whole)
+    text = f"{item.dimension} {item.value}: {money(item.spent)} in {when}, {share} of all"
+    return f"{text}; {money(item.before)} in as much time before" if compared else text

@@ -1,0 +1,79 @@
+"""What must be right between budgets: names that exist, no circle of parents, children within their parents."""
+
+from collections import Counter
+
+from spendstream_schemas.scope import Condition
+from stream_jobs.budgets.document import USD, Budget, BudgetsDocument, ListedPeriod
+
+
+def problems_between(document: BudgetsDocument) -> list[str]:
+    """Everything that is wrong, one sentence each; empty when the budgets can be used."""
+    by_id = {budget.id: budget for budget in document.budgets}
+    found = [
+        f"budget {budget_id!r}: {count} budgets have this id"
+        for budget_id, count in Counter(budget.id for budget in document.budgets).items()
+        if count > 1
+    ]
+    for budget in document.budgets:
+        texts = [*_unknown_names(budget, document), *_parent_problems(budget, by_id)]
+        found += [f"budget {budget.id!r}: {text}" for text in texts]
+    return found
+
+
+def _unknown_names(budget: Budget, document: BudgetsDocument) -> list[str]:
+    found = []
+    if budget.currency != USD and budget.currency not in document.currencies:
+        found.append(f"currency: there is no rate of {budget.currency} in currencies")
+    if isinstance(budget.period, ListedPeriod) and budget.period.calendar not in document.calendars:
+        known = ", ".join(document.calendars) or "none"
+        found.append(f"period: there is no calendar {budget.period.calendar!r}; known: {known}")
+    return found
+
+
+def _parent_problems(budget: Budget, by_id: dict[str, Budget]) -> list[str]:
+    if budget.parent is None:
+        return []
+    if budget.parent not in by_id:
+        return [f"parent: there is no budget {budget.parent!r}"]
+    path = [budget.id]
+    above: str | None = budget.parent
+    while above in by_id and above not in path:
+        path.append(above)
+        above = by_id[above].parent
+    if above == budget.id:
+        return [f"parent: goes round in a circle: {' in '.join((*path, budget.id))}"]
+    return _wider_than_parent(budget, by_id[budget.parent])
+
+
+def _wider_than_parent(budget: Budget, parent: Budget) -> list[str]:
+    found = []
+    for field, outer in parent.scope.items():
+        inner = budget.scope.get(field)
+        if inner is None:
+            found.append(f"scope: has no condition on {field}, but its parent {parent.id!r} has")
+        elif narrows(inner, outer) is False:
+            found.append(f"scope: {field} holds for values that it does not hold for in its parent {parent.id!r}")
+    return found
+
+
+def narrows(inner: Condition, outer: Condition) -> bool | None:
+    """Whether every value that `inner` holds for is one that `outer` holds for; None when it cannot be told."""
+    if inner.any_of is not None:
+        return all(outer.holds(value) for value in inner.any_of)
+    if inner.missing:
+        return outer.holds("")
+    if inner.none_of is not None:  # holds for the missing value and for nearly all others
+        return outer.none_of is not None and set(outer.none_of) <= set(inner.none_of)
+    return _values_narrow(inner.glob, inner, outer)
+
+
+def _values_narrow(glob: str | None, inner: Condition, outer: Condition) -> bool | None:
+    """The same for an inner glob, or (None) for any value at all: neither holds for a missing value."""
+    if outer.missing is not None:
+        return not outer.missing
+    if outer.none_of is not None:
+        return not any(inner.holds(value) for value in outer.none_of)
+    if outer.glob is not None:
+        return True if outer.glob in (glob, "*") else None
+    # The outer is a list. A pattern of a few texts can lie within one; nothing with a * does.
+    return False if glob is None or "*" in glob.partition("[")[0] else None

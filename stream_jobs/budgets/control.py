@@ -1,0 +1,205 @@
+"""Budgets that people change while the pipeline runs: the records of `budget.control.v1`, and what became of them.
+
+The job takes a change up, writes it into budget_definitions, and from there it counts, also after a restart and on a
+broker that forgets. A command knows by its change_id that it was taken up, or why not.
+"""
+
+import json
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final, cast
+
+from pydantic import AwareDatetime, Field, ValidationError
+
+from spendstream_schemas.budget_feed import BudgetId
+from spendstream_schemas.types import Message, Text128
+from stream_jobs.blocks.side_tables import arrow_table
+from stream_jobs.budgets.document import Budget
+from stream_jobs.budgets.resolve import Budgets, budget_from_json, budget_to_json, load_budgets, merge, merge_fitting
+from stream_jobs.errors import ConfigError
+from stream_jobs.store.client import StoreClient
+from stream_jobs.store.tables import insert
+
+log = logging.getLogger(__name__)
+
+FILE: Final = "file"
+CONTROL: Final = "control"
+REFUSED: Final = "refused: "
+"""What the note of a change begins with that was not taken up."""
+
+
+class BudgetChange(Message):
+    """One record: a budget is set, or removed. Key: its id."""
+
+    schema_version: int = Field(1, ge=1, le=1)
+    change_id: Text128
+    budget_id: BudgetId
+    at: AwareDatetime
+    by: Text128
+    note: str = Field("", max_length=1000)
+    budget: dict[str, Any] | None = None  # as in budgets.yaml; none: removed
+    reset: bool = False  # what was set or removed no longer counts: the file does
+
+
+def change_to_json(change: BudgetChange) -> bytes:
+    return change.model_dump_json().encode()
+
+
+def change_from_json(raw: bytes) -> BudgetChange:
+    """Raises ConfigError."""
+    try:
+        # Numbers stay the text they are: a float would lose digits of an amount.
+        return BudgetChange.model_validate(json.loads(raw, parse_float=str))
+    except ValidationError as error:
+        raise ConfigError(f"not a change of a budget: {error.errors(include_url=False)[0]['msg']}") from None
+    except (ValueError, RecursionError) as error:
+        raise ConfigError(f"not a change of a budget: {error}") from None
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """A row of budget_definitions."""
+
+    budget_id: str
+    at: datetime
+    change_id: str
+    origin: str
+    removed: bool
+    changed_by: str
+    note: str
+    definition: str
+
+
+class Definitions:
+    """The file's budgets under those that people set. Used by one thread; raises StoreUnavailableError."""
+
+    def __init__(self, store: StoreClient, config_dir: Path | None) -> None:
+        self._store = store
+        self._config_dir = config_dir
+        self._overrides: dict[str, Budget | None] = {}
+        self._known: set[str] = set()  # change ids
+        self._file = load_budgets(config_dir)
+        self.budgets = self._file
+
+    def load(self, now: datetime) -> Budgets:
+        """What counts now: the file, and the latest that was set of each budget."""
+        latest = self._latest()
+        self._overrides = {}
+        for item in latest:
+            self._known.add(item.change_id)
+            if item.origin == CONTROL:
+                try:
+                    self._overrides[item.budget_id] = None if item.removed else budget_from_json(item.definition)
+                except ConfigError as error:
+                    log.error(
+                        "budget %s, as it was set at %s, cannot be used any more: %s", item.budget_id, item.at, error
+                    )
+        self._put_together(now)
+        self._record_file(latest, now)
+        return self.budgets
+
+    def reload_file(self, now: datetime) -> bool:
+        """Take up the file as it is now. Returns whether that changed anything. Raises ConfigError, and then goes on
+        with what it had."""
+        fresh = load_budgets(self._config_dir)
+        if fresh.version == self._file.version:
+            return False
+        self._file = fresh
+        self._put_together(now)
+        self._record_file(self._latest(), now)
+        return True
+
+    def take_up(self, changes: Iterable[BudgetChange], now: datetime) -> bool:
+        """Changes in the order in which they came; those that do not fit are refused, by a row that says why. Returns
+        whether any counts now."""
+        rows: list[Definition] = []
+        taken = False
+        for change in changes:
+            if change.change_id in self._known:
+                continue
+            budget, why = self._try(change, now)
+            taken = taken or not why
+            rows.append(
+                Definition(
+                    change.budget_id,
+                    now,
+                    change.change_id,
+                    FILE if change.reset else CONTROL,
+                    budget is None,
+                    change.by,
+                    REFUSED + why if why else change.note,
+                    "" if budget is None else budget_to_json(budget),
+                )
+            )
+            self._known.add(change.change_id)
+        self._write(rows)
+        return taken
+
+    def _try(self, change: BudgetChange, now: datetime) -> tuple[Budget | None, str]:
+        """The budget that counts now under this id, and why the change is refused if it is."""
+        budget_id = change.budget_id
+        try:
+            if change.reset:
+                return self._reset(budget_id, now)
+            budget = None if change.budget is None else budget_from_json(json.dumps(change.budget))
+            if budget is not None and budget.id != budget_id:
+                return None, f"the budget is {budget.id}, the record's key {budget_id}"
+            if budget is None and budget_id not in self.budgets:
+                return None, "there is no such budget"
+            self.budgets = merge(self.budgets, {budget_id: budget}, now=now)
+        except ConfigError as error:
+            return None, "; ".join(error.problems)
+        self._overrides[budget_id] = budget
+        return budget, ""
+
+    def _reset(self, budget_id: str, now: datetime) -> tuple[Budget | None, str]:
+        if budget_id not in self._overrides:
+            return None, "nothing was set or removed while running"
+        overrides = {one: budget for one, budget in self._overrides.items() if one != budget_id}
+        self.budgets = merge(self._file, overrides, now=now)
+        self._overrides = overrides
+        return self._file.get(budget_id), ""
+
+    def _put_together(self, now: datetime) -> None:
+        self.budgets, problems = merge_fitting(self._file, self._overrides, now=now)
+        for problem in problems:
+            log.error("a budget that was set while running does not fit the file any more and is left out: %s", problem)
+
+    def _latest(self) -> list[Definition]:
+        """The last row of each budget that was not refused."""
+        rows = self._store.rows(
+            "SELECT budget_id, at, change_id, toString(origin), removed, changed_by, note, definition "
+            "FROM budget_definitions WHERE NOT startsWith(note, {refused:String}) "
+            "ORDER BY budget_id, at DESC LIMIT 1 BY budget_id",
+            {"refused": REFUSED},
+        )
+        return [Definition(*cast(tuple[Any, ...], row)) for row in rows]
+
+    def _record_file(self, latest: list[Definition], now: datetime) -> None:
+        """Rows for what the file has changed since: a budget that is new, different or gone."""
+        before = {item.budget_id: item for item in latest}
+        rows = []
+        for budget in self._file:
+            text = budget_to_json(budget)
+            known = before.get(budget.id)
+            if budget.id not in self._overrides and (known is None or known.removed or known.definition != text):
+                rows.append(Definition(budget.id, now, self._file.version, FILE, False, FILE, "", text))
+        rows += [
+            Definition(item.budget_id, now, self._file.version, FILE, True, FILE, "", "")
+            for item in latest
+            if item.origin == FILE and not item.removed and item.budget_id not in self._file
+        ]
+        self._write(rows)
+
+    def _write(self, rows: list[Definition]) -> None:
+        if rows:
+            table = arrow_table("budget_definitions", [_row(row) for row in rows])
+            token = "\0".join(f"{row.budget_id}/{row.change_id}/{row.at.isoformat()}" for row in rows)
+            insert(self._store.client, "budget_definitions", table, token)
+
+
+def _row(item: Definition) -> dict[str, Any]:
+    return {name: getattr(item, name) for name in Definition.__dataclass_fields__}

@@ -1,0 +1,289 @@
+"""The form of `budgets.yaml`: what an operator may write. What concerns several budgets at once is in checks.py.
+
+Amounts are Decimals from the text in the file to the pico-USD they become; a float is refused.
+"""
+
+from decimal import Decimal
+from itertools import pairwise
+from typing import Annotated, Any, Final, Literal, Self
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    model_validator,
+)
+
+from spendstream_schemas.alert_feed import Sentence, Severity
+from spendstream_schemas.budget_feed import ACTIONS, BudgetId, FailMode, PolicyStep
+from spendstream_schemas.scope import Scope, ScopeField
+from spendstream_schemas.types import Text64
+from stream_jobs.attribution.document import Text, text_hint
+from stream_jobs.budgets.fields import (
+    Amount,
+    CalendarName,
+    CurrencyCode,
+    Day,
+    Duration,
+    PositivePercent,
+    YearStarts,
+    Zone,
+    check_rising,
+    rising_dates,
+)
+
+FILE_NAME: Final = "budgets.yaml"
+SCHEMA_FILE_NAME: Final = "budgets.schema.json"
+MAX_BUDGETS: Final = 10_000
+USD: Final = "USD"
+NAMED_PERIODS: Final = ("hour", "day", "week", "month", "quarter", "year")
+
+
+Cost = Literal["effective", "contracted", "list"]
+Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Rate(_Part):
+    """What one unit of a currency is worth, from a date on."""
+
+    usd: Amount = Field(description="One unit of the currency in USD, such as 1.08 for EUR.")
+    valid_from: Day = Field(description="First date of the rate; it counts for periods that begin on it or later.")
+
+
+class RollingPeriod(_Part):
+    """The last so many hours or days up to now, always."""
+
+    rolling: Duration = Field(description="Whole hours (24h) or days of 24 hours (7d), at most 366d.")
+
+
+class ListedPeriod(_Part):
+    """Periods of one of the `calendars`."""
+
+    calendar: CalendarName = Field(description="The name of one of the `calendars`.")
+
+
+PERIOD_TAGS: Final = ("(named)", "(rolling)", "(calendar)")
+"""Parts of pydantic's places that are not in the file."""
+
+
+def _kind_of_period(value: Any) -> str | None:
+    if isinstance(value, str):
+        return PERIOD_TAGS[0]
+    for tag, name, model in ((PERIOD_TAGS[1], "rolling", RollingPeriod), (PERIOD_TAGS[2], "calendar", ListedPeriod)):
+        if isinstance(value, model) or (isinstance(value, dict) and name in value):
+            return tag
+    return None
+
+
+BudgetPeriod = Annotated[
+    Annotated[Literal["hour", "day", "week", "month", "quarter", "year"], Tag(PERIOD_TAGS[0])]
+    | Annotated[RollingPeriod, Tag(PERIOD_TAGS[1])]
+    | Annotated[ListedPeriod, Tag(PERIOD_TAGS[2])],
+    Discriminator(
+        _kind_of_period,
+        custom_error_type="period",
+        custom_error_message=f"must be one of {', '.join(NAMED_PERIODS)}, {{rolling: 24h}} or {{calendar: NAME}}",
+    ),
+]
+
+
+class Threshold(_Part):
+    """A share of the amount at which people are told. A number alone is short for {at_percent: number}."""
+
+    at_percent: PositivePercent = Field(description="Percent of the period's amount.")
+    severity: Severity | None = Field(
+        default=None,
+        description="Default: warning below 100 percent and for forecasts, critical from 150 on, else error.",
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short_form(cls, value: Any) -> Any:
+        return value if isinstance(value, (dict, Threshold)) else {"at_percent": value}
+
+    def severity_of(self, *, forecast: bool) -> Severity:
+        """The severity given, or else the default."""
+        if self.severity is not None:
+            return self.severity
+        if forecast or self.at_percent < 100:
+            return "warning"
+        return "error" if self.at_percent < 150 else "critical"
+
+
+def _threshold_short_form(schema: dict[str, Any]) -> None:
+    full = {key: schema.pop(key) for key in list(schema) if key != "description"}
+    schema["anyOf"] = [full["properties"]["at_percent"], full]
+
+
+Threshold.model_config["json_schema_extra"] = _threshold_short_form
+
+
+def _rising_thresholds(thresholds: tuple[Threshold, ...]) -> tuple[Threshold, ...]:
+    check_rising([item.at_percent for item in thresholds])
+    return thresholds
+
+
+ThresholdList = Annotated[tuple[Threshold, ...], Field(max_length=20), AfterValidator(_rising_thresholds)]
+
+
+class Thresholds(_Part):
+    """When people are told; an empty list switches it off."""
+
+    actual: ThresholdList = Field(
+        default=(Threshold(at_percent=Decimal(80)), Threshold(at_percent=Decimal(100))),
+        description="Of what is spent and held. Default: [80, 100].",
+    )
+    forecast: ThresholdList = Field(
+        default=(Threshold(at_percent=Decimal(100)),),
+        description="Of what will be spent by the period's end if it goes on like this. Default: [100].",
+    )
+
+
+class Policy(_Part):
+    """What services do by themselves as the amount is used up."""
+
+    steps: Annotated[tuple[PolicyStep, ...], Field(max_length=len(ACTIONS))] = Field(
+        default=(), description=f"By rising at_percent, each stricter than the one before it: {', '.join(ACTIONS)}."
+    )
+    fail: FailMode = Field(
+        default="open",
+        description="What a service does that cannot know the budget's state: go on (open) or refuse (closed).",
+    )
+
+    @model_validator(mode="after")
+    def _ladder(self) -> Self:
+        check_rising([step.at_percent for step in self.steps])
+        for one, two in pairwise(self.steps):
+            if ACTIONS.index(one.action) >= ACTIONS.index(two.action):
+                raise ValueError(f"steps must get stricter: {two.action} comes after {one.action}")
+        for step in self.steps:
+            if step.action != "reduced" and (step.max_input_tokens or step.max_output_tokens):
+                raise ValueError(f"max_input_tokens and max_output_tokens belong to reduced, not to {step.action}")
+        return self
+
+
+class CarryOver(_Part):
+    """What a period leaves to the next one."""
+
+    unused: bool = Field(default=False, description="What was not spent is added to the next period's amount.")
+    overspend: bool = Field(
+        default=False, description="What was spent too much is taken from the next period's amount."
+    )
+    max: Amount | None = Field(
+        default=None, description="At most so much is carried, either way, in the budget's currency."
+    )
+    since: Day = Field(description="Periods before the one that holds this date leave nothing.")
+
+    @model_validator(mode="after")
+    def _something(self) -> Self:
+        if not self.unused and not self.overspend:
+            raise ValueError("carries nothing: set unused, overspend or both to true")
+        return self
+
+
+class Budget(_Part):
+    """An amount that what is in scope may cost per period."""
+
+    id: BudgetId = Field(description="Never changes and is never used again: alerts and states are kept under it.")
+    name: Text = Field(description="What people read in alerts.")
+    description: Annotated[str, Field(max_length=1000)] | None = None
+    scope: Scope = Field(default_factory=dict, description="All conditions must hold; none: everything counts.")
+    per: Annotated[tuple[ScopeField, ...], Field(max_length=4)] = Field(
+        default=(),
+        description="Each combination of values of these fields has a budget of its own, of the same amount.",
+    )
+    amount: Amount = Field(description="Per period, in the budget's currency.")
+    amounts: dict[Annotated[str, Field(max_length=128), BeforeValidator(text_hint)], Amount] = Field(
+        default_factory=dict, description="Other amounts for some values of the only field in `per`."
+    )
+    currency: CurrencyCode = Field(default=USD, description="USD, or one of the `currencies`.")
+    cost: Cost = Field(default="effective", description="Which cost counts.")
+    period: BudgetPeriod = Field(
+        description="hour, day, week, month, quarter, year, {rolling: 24h} or {calendar: NAME}."
+    )
+    timezone: Zone | None = Field(default=None, description="Where its periods begin, if not in the file's time zone.")
+    year_starts: YearStarts = Field(
+        default="01-01", description="Month, or month and day, on which years begin for quarters and years: 04-06."
+    )
+    thresholds: Thresholds = Field(default=Thresholds(), description="A list alone is short for {actual: list}.")
+    parent: BudgetId | None = Field(default=None, description="The budget that this one is a part of.")
+    carry_over: CarryOver | None = None
+    valid_from: Day | None = Field(default=None, description="First local date on which it counts.")
+    valid_to: Day | None = Field(default=None, description="First local date on which it no longer counts.")
+    owner: Text | None = Field(default=None, description="Who answers for it.")
+    channels: Annotated[tuple[Text64, ...], Field(max_length=16)] = Field(
+        default=(), description="Receivers of its alerts, beside those that the routes in alerts.yaml find."
+    )
+    policy: Policy = Policy()
+    unpriced_upper_bound_usd: Amount | None = Field(default=None, description="Replaces the file's.")
+    link: Annotated[str, Field(max_length=1000, pattern=r"^https?://")] | None = Field(
+        default=None, description="Runbook or dashboard, shown in its alerts."
+    )
+    what_to_do: Sentence | None = Field(default=None, description="Shown in its alerts.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short_forms(cls, value: Any) -> Any:
+        if isinstance(value, dict) and isinstance(value.get("thresholds"), (list, tuple)):
+            return value | {"thresholds": {"actual": value["thresholds"]}}
+        return value
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        fiscal = self.period in ("quarter", "year")
+        if self.year_starts != "01-01" and not fiscal:
+            raise ValueError("year_starts belongs to the periods quarter and year")
+        if self.carry_over is not None and isinstance(self.period, RollingPeriod):
+            raise ValueError("carry_over: a rolling period never ends, so it leaves nothing")
+        if self.amounts and len(self.per) != 1:
+            raise ValueError("amounts needs exactly one field in per")
+        if len(set(self.per)) < len(self.per):
+            raise ValueError("per: names a field twice")
+        if self.valid_from and self.valid_to and self.valid_from >= self.valid_to:
+            raise ValueError(f"valid_from {self.valid_from} is not before valid_to {self.valid_to}")
+        return self
+
+
+def _rising_rates(rates: tuple[Rate, ...]) -> tuple[Rate, ...]:
+    rising_dates(tuple(rate.valid_from for rate in rates))
+    return rates
+
+
+Rates = Annotated[tuple[Rate, ...], Field(min_length=1), AfterValidator(_rising_rates)]
+Dates = Annotated[tuple[Day, ...], Field(min_length=2), AfterValidator(rising_dates)]
+
+
+class BudgetsDocument(_Part):
+    """Budgets: what may be spent, on what, until when. See stream_jobs/budgets/README.md."""
+
+    timezone: Zone = Field(
+        default="UTC", description="IANA name of the zone in which periods begin, such as Europe/Berlin."
+    )
+    week_starts_on: Weekday = "monday"
+    currencies: dict[CurrencyCode, Rates] = Field(
+        default_factory=dict, description="Other currencies than USD, with rates by rising valid_from."
+    )
+    calendars: dict[CalendarName, Dates] = Field(
+        default_factory=dict,
+        description="Rising local dates that begin periods (4-4-5 and the like); the last one only ends a period.",
+    )
+    unpriced_upper_bound_usd: Amount = Field(
+        default=Decimal(1), description="What an event without a price is held at, until its price is known."
+    )
+    budgets: Annotated[tuple[Budget, ...], Field(max_length=MAX_BUDGETS)] = ()
+
+    model_config = ConfigDict(title="spendstream budgets")
+
+    @model_validator(mode="after")
+    def _dollars(self) -> Self:
+        if USD in self.currencies:
+            raise ValueError("currencies: USD is what the others are given in")
+        return self

@@ -1,0 +1,93 @@
+"""Sends where budgets stand to `budget.state.v1`, for the guards in the services.
+
+What changed is sent at once, and only the latest of each key: between two sendings a state may change a hundred times.
+"""
+
+import secrets
+from collections.abc import Iterable
+from datetime import datetime
+
+from spendstream_schemas.budget_feed import HEARTBEAT_KEY, BudgetState, Heartbeat, policy_key, state_key
+from stream_jobs.budgets.book import Change
+from stream_jobs.budgets.document import Budget
+from stream_jobs.budgets.facts import Values
+from stream_jobs.budgets.resolve import Budgets
+from stream_jobs.budgets.standing import Standing, ThresholdKey
+from stream_jobs.money import usd_from_pico
+from stream_jobs.record_sender import RecordSender
+from stream_jobs.topics import BUDGET_STATE
+
+
+class BudgetFeed:
+    """Used by one thread."""
+
+    def __init__(self, sender: RecordSender) -> None:
+        self._sender = sender
+        self._job = secrets.token_hex(8)
+        self._waiting: dict[str, bytes | None] = {}
+        self._sent: dict[str, set[Values]] = {}  # by budget, the values that have a state
+        self._policies: dict[str, bytes] = {}
+
+    def policies(self, budgets: Budgets, now: datetime) -> None:
+        """These and no others. Those that are as they were are not sent again."""
+        for budget in budgets:
+            record = budgets.policy_record(budget, now).model_dump_json(exclude_none=True).encode()
+            if self._policies.get(budget.id) != record and budgets.in_force(budget, now):
+                self._policies[budget.id] = record
+                self._waiting[policy_key(budget.id)] = record
+        for budget_id in [one for one in self._policies if self._gone(budgets, one, now)]:
+            del self._policies[budget_id]
+            self._waiting[policy_key(budget_id)] = None
+            for values in self._sent.pop(budget_id, ()):
+                self._waiting[state_key(budget_id, values)] = None
+
+    @staticmethod
+    def _gone(budgets: Budgets, budget_id: str, now: datetime) -> bool:
+        budget = budgets.get(budget_id)
+        return budget is None or not budgets.in_force(budget, now)
+
+    def states(self, changes: Iterable[Change], now: datetime) -> None:
+        """Those of the current periods; a guard knows by itself when one is over."""
+        for change in changes:
+            if change.standing.rolling or change.standing.period.start <= now < change.standing.period.end:
+                self._state(change.budget, change.place.values, change.standing, change.crossed, now)
+
+    def _state(
+        self, budget: Budget, values: Values, standing: Standing, crossed: Iterable[ThresholdKey], now: datetime
+    ) -> None:
+        record = BudgetState(
+            budget_id=budget.id,
+            values=values,
+            period_start=standing.period.start,
+            period_end=None if standing.rolling else standing.period.end,
+            amount_usd=usd_from_pico(standing.amount),
+            spent_usd=usd_from_pico(standing.spent),
+            held_usd=usd_from_pico(standing.held),
+            as_of=now,
+            thresholds=tuple(sorted(key.percent for key in crossed if key.kind == "actual")),
+            burn_usd_per_hour=None if standing.burn is None else usd_from_pico(standing.burn),
+            forecast_usd=None if standing.forecast is None else usd_from_pico(standing.forecast),
+            exhausted_at=standing.exhausted_at,
+        )
+        self._waiting[state_key(budget.id, values)] = record.model_dump_json(exclude_none=True).encode()
+        self._sent.setdefault(budget.id, set()).add(values)
+
+    def forget(self, budget: Budget, values: Iterable[Values]) -> None:
+        """Another period began, and these have spent nothing in it: what their states say is no longer needed."""
+        known = self._sent.get(budget.id, set())
+        for one in values:
+            if one in known:
+                known.discard(one)
+                self._waiting[state_key(budget.id, one)] = None
+
+    def beat(self, now: datetime) -> None:
+        """Somebody keeps count."""
+        self._waiting[HEARTBEAT_KEY] = Heartbeat(at=now, job=self._job).model_dump_json().encode()
+
+    def flush(self) -> int:
+        """Send what waits. Raises BrokerUnavailableError, and then keeps it."""
+        if not self._waiting:
+            return 0
+        sent = self._sender.send(BUDGET_STATE, [(key.encode(), value) for key, value in self._waiting.items()])
+        self._waiting.clear()
+        return sent

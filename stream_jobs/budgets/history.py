@@ -1,0 +1,137 @@
+"""What the budgets job keeps in ClickHouse: definitions, crossings, and where every budget stands."""
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any, Final, cast
+
+import pyarrow as pa
+
+from stream_jobs.blocks.side_tables import arrow_table
+from stream_jobs.budgets.book import KEEP_PERIODS, Change, Place, Told
+from stream_jobs.budgets.calendar import Period
+from stream_jobs.budgets.standing import Standing, ThresholdKey
+from stream_jobs.instants import as_utc, unix_micros
+from stream_jobs.money import usd_from_pico
+from stream_jobs.store.client import StoreClient
+from stream_jobs.store.tables import insert
+
+MONTHS_AT_ONCE: Final = 12
+"""An insert goes into one partition per month; ClickHouse refuses more than a hundred."""
+
+
+class BudgetHistory:
+    """Raises StoreUnavailableError when ClickHouse does not answer."""
+
+    def __init__(self, store: StoreClient) -> None:
+        self._store = store
+
+    def told(self, now: datetime) -> dict[Place, Told]:
+        """The thresholds that are crossed, of periods that are not long over, and the forecasts that were told."""
+        rows = self._store.rows(
+            "SELECT budget_id, period_key, vals, max(period_start), max(period_end), toString(kind), threshold, "
+            "argMax(direction, (at, direction = 'down')) = 'up', argMax(at, (at, direction = 'down')), "
+            "argMax(late, at) FROM budget_crossings "
+            "WHERE period_end > fromUnixTimestamp64Micro({since:Int64}, 'UTC') "
+            "GROUP BY budget_id, period_key, vals, kind, threshold",
+            {"since": unix_micros(now - KEEP_PERIODS)},
+        )
+        found: dict[Place, Told] = {}
+        for budget_id, key, vals, start, end, kind, threshold, up, at, late in cast(list[tuple[Any, ...]], rows):
+            told = found.setdefault(Place(budget_id, key, tuple(vals)), Told(Period(as_utc(start), as_utc(end))))
+            which = ThresholdKey(kind, Decimal(threshold).normalize())
+            if up:
+                told.crossed[which] = as_utc(at)
+            if kind == "forecast" and (up or not late):
+                told.foretold.add(which)
+        return found
+
+    def record_crossings(self, changes: Sequence[Change]) -> None:
+        """One row per threshold and direction. May be repeated with the same arguments."""
+        rows = [
+            _crossing(change, key, direction)
+            for change in changes
+            for direction, keys in (("up", change.up), ("down", change.down))
+            for key in keys
+        ]
+        self._insert("budget_crossings", rows)
+
+    def record_standings(self, changes: Iterable[Change]) -> None:
+        """The latest of each budget, values and period. May be repeated with the same arguments."""
+        self._insert("budget_periods", [_standing(change) for change in changes])
+
+    def _insert(self, table: str, rows: list[dict[str, Any]]) -> None:
+        by_month: dict[tuple[int, int], list[dict[str, Any]]] = {}
+        for row in rows:
+            by_month.setdefault((row["period_start"].year, row["period_start"].month), []).append(row)
+        months = sorted(by_month)
+        for first in range(0, len(months), MONTHS_AT_ONCE):
+            part = [row for month in months[first : first + MONTHS_AT_ONCE] for row in by_month[month]]
+            made = arrow_table(table, part)
+            insert(self._store.client, table, made, _token(made))
+
+
+def _token(rows: pa.Table) -> str:
+    """Of the content: the same rows again change nothing."""
+    digest = hashlib.sha256()
+    for batch in rows.to_batches():
+        digest.update(batch.serialize())
+    return digest.hexdigest()
+
+
+def _period(change_period: Period, *, rolling: bool) -> tuple[datetime, datetime]:
+    """Of a rolling window: the hour in which it ends."""
+    if not rolling:
+        return change_period.start, change_period.end
+    end = change_period.end - timedelta(microseconds=1)
+    start = end.replace(minute=0, second=0, microsecond=0)
+    return start, start + timedelta(hours=1)
+
+
+def _money(standing: Standing) -> dict[str, Any]:
+    return {
+        "amount": usd_from_pico(standing.amount),
+        "spent": usd_from_pico(standing.spent),
+        "held": usd_from_pico(standing.held),
+        "unpriced_events": standing.unpriced,
+        "forecast": None if standing.forecast is None else usd_from_pico(standing.forecast),
+    }
+
+
+def _crossing(change: Change, key: ThresholdKey, direction: str) -> dict[str, Any]:
+    start, end = _period(change.standing.period, rolling=change.standing.rolling)
+    return {
+        "budget_id": change.place.budget_id,
+        "vals": list(change.place.values),
+        "period_key": change.place.period_key,
+        "period_start": start,
+        "period_end": end,
+        "kind": key.kind,
+        "threshold": key.percent,
+        "direction": direction,
+        "at": change.at,
+        **_money(change.standing),
+        "late": change.late,
+    }
+
+
+def _standing(change: Change) -> dict[str, Any]:
+    budget, place, standing = change.budget, change.place, change.standing
+    start, end = _period(standing.period, rolling=standing.rolling)
+    return {
+        "budget_id": budget.id,
+        "period_start": start,
+        "vals": list(place.values),
+        "period_key": place.period_key,
+        "period_end": end,
+        "updated_at": change.at,
+        "name": budget.name,
+        "owner": budget.owner or "",
+        "parent": budget.parent or "",
+        "per": list(budget.per),
+        **_money(standing),
+        "burn_per_hour": None if standing.burn is None else usd_from_pico(standing.burn),
+        "exhausted_at": standing.exhausted_at,
+        "thresholds": sorted(key.percent for key in change.crossed if key.kind == "actual"),
+    }

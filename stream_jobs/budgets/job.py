@@ -1,0 +1,237 @@
+"""The job 'budgets': reads the deltas of blocks, and says where every budget stands.
+
+A turn takes what has come, and then: what changed ▸ crossings into ClickHouse ▸ signals to `alerts.v1` ▸ states to
+`budget.state.v1`. A crash at any point is made good by beginning anew: the sums come from the ledger, what was crossed
+from budget_crossings, and every signal that holds is sent again, which changes nothing for those who have it.
+"""
+
+import logging
+import time
+from concurrent.futures import Future, ThreadPoolExecutor
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+
+from stream_jobs.blocks.model import SourceRecord
+from stream_jobs.budgets.book import BudgetBook, Change, Place
+from stream_jobs.budgets.check import Difference, differences, snapshot
+from stream_jobs.budgets.control import Definitions
+from stream_jobs.budgets.control_reader import ControlReader
+from stream_jobs.budgets.feed import BudgetFeed
+from stream_jobs.budgets.history import BudgetHistory
+from stream_jobs.budgets.ledger import LedgerSums
+from stream_jobs.budgets.speaker import Speaker
+from stream_jobs.deltas.delta import Delta, InvalidDeltaError, decode
+from stream_jobs.errors import ConfigError, RetryError
+from stream_jobs.metrics import (
+    BUDGET_BAD_DELTAS,
+    BUDGET_CHECKED,
+    BUDGET_CHECKS,
+    BUDGET_CROSSINGS,
+    BUDGET_DELTAS,
+    BUDGET_DIFFERENCE,
+    BUDGETS_WATCHED,
+)
+from stream_jobs.record_sender import RecordSender
+from stream_jobs.settings import KafkaSettings
+from stream_jobs.store.client import StoreClient
+from stream_jobs.store.deadline import ServerClock
+
+log = logging.getLogger(__name__)
+
+HEARTBEAT_S: Final = 1.0
+CORRECTIONS_S: Final = 1.0
+CONTROL_S: Final = 0.5
+FILE_S: Final = 5.0
+LOOK_AHEAD_S: Final = 15.0
+HISTORY_S: Final = 5.0
+CHECK_S: Final = 2.0  # one budget
+
+
+class Due:
+    """Whether it is time again for what is done every so many seconds."""
+
+    def __init__(self, every_s: float) -> None:
+        self._every_s = every_s
+        self._at = 0.0
+
+    def __call__(self) -> bool:
+        now = time.monotonic()
+        if now < self._at:
+            return False
+        self._at = now + self._every_s
+        return True
+
+
+class BudgetsJob:
+    """A FeedHandler; see the module."""
+
+    def __init__(self, store: StoreClient, kafka: KafkaSettings, config_dir: Path | None) -> None:
+        """Raises ConfigError for a budgets.yaml that cannot be used."""
+        self._store = store
+        self._kafka = kafka
+        self._definitions = Definitions(store, config_dir)
+        self._running: Running | None = None
+
+    def begin(self) -> None:
+        """Implements FeedHandler."""
+        self.end()
+        self._running = Running(self._store, self._kafka, self._definitions)
+
+    def turn(self, records: list[SourceRecord]) -> None:
+        """Implements FeedHandler."""
+        assert self._running is not None
+        self._running.turn(records)
+
+    def end(self) -> None:
+        """Implements FeedHandler."""
+        running, self._running = self._running, None
+        if running is not None:
+            running.close()
+
+
+class Running:
+    """From one assignment to the next."""
+
+    def __init__(self, store: StoreClient, kafka: KafkaSettings, definitions: Definitions) -> None:
+        self._definitions = definitions
+        self._history = BudgetHistory(store)
+        self._sums = LedgerSums(store)
+        self._clock = ServerClock(store)
+        now = self._clock.now()
+        budgets = definitions.load(now)
+        self._book = BudgetBook(budgets, self._sums, self._history.told(now), self._sums.vector(), now)
+        # From here on there is something to close.
+        self._sender = RecordSender(kafka, linger_ms=1)
+        self._control = ControlReader(kafka)
+        self._feed = BudgetFeed(self._sender)
+        self._speaker = Speaker(store, self._sender, self._book)
+        self._checker = Checker(self._sums)
+        self._to_record: list[Change] = []
+        self._to_say: list[Change] = []
+        self._standings: dict[tuple[Place, datetime], Change] = {}
+        self._beat, self._correct, self._read = Due(HEARTBEAT_S), Due(CORRECTIONS_S), Due(CONTROL_S)
+        self._look_at_file, self._look_ahead, self._keep = Due(FILE_S), Due(LOOK_AHEAD_S), Due(HISTORY_S)
+        self._feed.policies(budgets, now)
+        BUDGETS_WATCHED.set(len(budgets))
+
+    def turn(self, records: list[SourceRecord]) -> None:
+        """See FeedHandler. Whatever it raises, the next call goes on where it stopped."""
+        now = self._clock.now()
+        BUDGET_DELTAS.inc(self._book.apply(_deltas(records), now))
+        if self._correct():
+            self._book.correct(now)
+        self._book.advance(now)
+        self._take_up_changes(now)
+        if self._look_ahead():
+            self._book.look_ahead()
+        self._check(now)
+        self._to_record += self._book.evaluate(now)
+        self._deliver(now)
+
+    def _deliver(self, now: datetime) -> None:
+        crossings = [change for change in self._to_record if change.up or change.down]
+        if crossings:
+            self._history.record_crossings(crossings)
+            # A crash here: nobody was told, but whoever begins anew finds them crossed and sends every signal.
+            for change in crossings:
+                for direction, keys in (("up", change.up), ("down", change.down)):
+                    for key in keys:
+                        BUDGET_CROSSINGS.labels(key.kind, direction).inc()
+        changes, self._to_record = self._to_record, []
+        for change in changes:
+            self._standings[change.place, change.standing.period.start] = change
+        self._feed.states(changes, now)
+        self._to_say += changes
+        self._speaker.say(self._to_say, now)
+        self._to_say = []
+        if self._beat():
+            self._feed.beat(now)
+        self._feed.flush()
+        if self._keep() and self._standings:
+            self._history.record_standings(self._standings.values())
+            self._standings.clear()
+
+    def _take_up_changes(self, now: datetime) -> None:
+        """Budgets that were set, removed or edited."""
+        changed = False
+        if self._read() and (changes := self._control.read()):
+            changed = self._definitions.take_up(changes, now)
+        if self._look_at_file():
+            try:
+                changed = self._definitions.reload_file(now) or changed
+            except ConfigError as error:
+                log.error("budgets.yaml cannot be used, going on with what was loaded: %s", error)
+        budgets = self._definitions.budgets
+        if budgets is not self._book.budgets:
+            self._book.use(budgets, now)
+            BUDGETS_WATCHED.set(len(budgets))
+        self._feed.policies(budgets, now)
+        if changed:
+            log.info("watching %d budgets, version %s", len(budgets), budgets.version)
+
+    def _check(self, now: datetime) -> None:
+        for budget_id, found in self._checker.look(self._book):
+            for difference in found[:10]:
+                log.error("budget %s does not hold what the ledger has, and is read anew: %s", budget_id, difference)
+            if found:
+                self._book.reload(budget_id, now)
+
+    def close(self) -> None:
+        """Stop. What was not sent is sent by whoever begins next."""
+        self._checker.close()
+        self._control.close()
+        self._sender.close()
+
+
+class Checker:
+    """Compares one budget after the other with the ledger, in a thread of its own."""
+
+    def __init__(self, sums: LedgerSums) -> None:
+        self._sums = sums
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="budgets-check")
+        self._due = Due(CHECK_S)
+        self._under_way: tuple[str, Future[list[Difference]]] | None = None
+        self._last: str = ""
+        self._different: dict[str, int] = {}
+
+    def look(self, book: BudgetBook) -> list[tuple[str, list[Difference]]]:
+        """The result that has come in, if one has; and begin with the next budget when it is time."""
+        done = []
+        if self._under_way is not None and self._under_way[1].done():
+            budget_id, future = self._under_way
+            self._under_way = None
+            try:
+                found = future.result()
+            except RetryError as error:
+                log.warning("cannot compare budget %s with the ledger: %s", budget_id, error)
+            else:
+                done.append((budget_id, found))
+                self._different[budget_id] = len(found)
+                BUDGET_CHECKS.labels("different" if found else "equal").inc()
+                BUDGET_CHECKED.set_to_current_time()
+                BUDGET_DIFFERENCE.set(sum(self._different.values()))
+        if self._under_way is None and self._due():
+            ids = [tracked.budget.id for tracked in book.tracked]
+            later = [budget_id for budget_id in sorted(ids) if budget_id > self._last]
+            self._last = (later or sorted(ids) or [""])[0]
+            tracked = book.tracked_by(self._last)
+            if tracked is not None:
+                taken = snapshot(tracked, book.vector)
+                self._under_way = self._last, self._thread.submit(differences, taken, self._sums)
+        return done
+
+    def close(self) -> None:
+        self._thread.shutdown(wait=True)
+
+
+def _deltas(records: list[SourceRecord]) -> list[Delta]:
+    found = []
+    for record in records:
+        try:
+            found.append(decode(record.value or b""))
+        except InvalidDeltaError as error:
+            # What it should have said is in the ledger: the check finds that it is missing.
+            log.error("offset %d of the deltas is skipped: %s", record.offset, error)
+            BUDGET_BAD_DELTAS.inc()
+    return found

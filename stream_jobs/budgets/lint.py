@@ -1,0 +1,127 @@
+"""What is allowed in budgets.yaml but probably not meant. What cannot work is found when the budgets are resolved."""
+
+import json
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Final
+
+from stream_jobs.budgets.document import Budget
+from stream_jobs.budgets.resolve import Budgets
+from stream_jobs.money import usd_text
+
+CALENDAR_NOTICE: Final = timedelta(days=90)
+RATE_AGE: Final = timedelta(days=400)
+
+
+def warnings(budgets: Budgets, now: datetime) -> list[str]:
+    """One sentence per finding: the file's, then each budget's in order; empty when there is nothing to say."""
+    found = [*_calendars(budgets, now), *_rates(budgets, now)]
+    seen: dict[str, Budget] = {}
+    for budget in budgets:
+        texts = [*_alone(budget), *_validity(budgets, budget, now), *_within_parent(budgets, budget)]
+        texts += [*_children(budgets, budget, now), *_twice(budgets, budget, seen)]
+        found += [f"budget {budget.id!r}: {text}" for text in texts]
+    return found
+
+
+def _calendars(budgets: Budgets, now: datetime) -> Iterator[str]:
+    used = {getattr(budget.period, "calendar", None) for budget in budgets}
+    for name, dates in budgets.document.calendars.items():
+        if name not in used:
+            yield f"calendars: {name!r} is not used by any budget"
+        elif dates[-1] <= (now + CALENDAR_NOTICE).date():
+            yield f"calendars: {name!r} ends on {dates[-1]}: without more dates its budgets stop then"
+
+
+def _rates(budgets: Budgets, now: datetime) -> Iterator[str]:
+    used = {budget.currency for budget in budgets}
+    for code, rates in budgets.document.currencies.items():
+        if code not in used:
+            yield f"currencies: {code} is not used by any budget"
+        elif rates[-1].valid_from < (now - RATE_AGE).date():
+            yield f"currencies: the last rate of {code} is of {rates[-1].valid_from}"
+
+
+def _alone(budget: Budget) -> Iterator[str]:
+    """What can be said without the others."""
+    actual, forecast = budget.thresholds.actual, budget.thresholds.forecast
+    if not actual and not forecast and not budget.policy.steps:
+        yield "has neither thresholds nor policy steps: nobody is told and nothing is done"
+    elif actual and actual[0].at_percent > 100 and not forecast:
+        yield "its first threshold is above 100 %: nobody is told before the amount is gone"
+    if not budget.owner and not budget.channels:
+        yield "has neither an owner nor channels: only the routes in alerts.yaml decide who is told"
+    if budget.policy.fail == "closed" and not budget.policy.steps:
+        yield "policy: fail is closed, but there are no steps: services only refuse when they know nothing"
+    for field in budget.per:
+        condition = budget.scope.get(field)
+        if condition is not None and (condition.missing or len(condition.any_of or ()) == 1):
+            yield f"per: {field} has only one value in scope"
+    for value in budget.amounts:
+        condition = budget.scope.get(budget.per[0])
+        if condition is not None and not condition.holds(value):
+            yield f"amounts: {value!r} is out of scope"
+
+
+def _validity(budgets: Budgets, budget: Budget, now: datetime) -> Iterator[str]:
+    if budget.valid_to is not None and budget.valid_to <= now.astimezone(budgets.zone_of(budget)).date():
+        yield f"ended on {budget.valid_to}"
+
+
+def _within_parent(budgets: Budgets, budget: Budget) -> Iterator[str]:
+    parent = budgets.get(budget.parent) if budget.parent else None
+    if parent is None:
+        return
+    if _rhythm(budgets, budget) != _rhythm(budgets, parent):
+        yield f"its periods are not those of its parent {parent.id!r}, so their amounts cannot be compared"
+    if budget.cost != parent.cost:
+        yield f"counts {budget.cost} cost, but its parent {parent.id!r} {parent.cost} cost"
+    for field in parent.per:
+        condition = budget.scope.get(field)
+        pinned = condition is not None and (condition.missing or len(condition.any_of or ()) == 1)
+        if field not in budget.per and not pinned:
+            yield f"lies in several budgets of its parent {parent.id!r}, which has one per {field}"
+
+
+def _children(budgets: Budgets, parent: Budget, now: datetime) -> Iterator[str]:
+    """Whether the parent's amount is less than its children's, where they can be compared."""
+    rhythm = _rhythm(budgets, parent)
+    children = [
+        child
+        for child in budgets.children(parent.id)
+        if _rhythm(budgets, child) == rhythm and child.cost == parent.cost and budgets.in_force(child, now)
+    ]
+    period = budgets.calendar_of(parent).period_at(now)
+    if period is None or parent.per:
+        return
+    amount = budgets.amount_pico(parent, period.start)
+    alone = [child for child in children if not child.per]
+    together = sum(budgets.amount_pico(child, period.start) for child in alone)
+    if together > amount:
+        names = ", ".join(child.id for child in alone)
+        yield f"has {usd_text(amount)} USD, less than the {usd_text(together)} USD of its children together ({names})"
+    for child in children:
+        if child.per and budgets.amount_pico(child, period.start) > amount:
+            yield f"has less than {child.id!r} has for each {'/'.join(child.per)}"
+
+
+def _twice(budgets: Budgets, budget: Budget, seen: dict[str, Budget]) -> Iterator[str]:
+    """Another budget before it that watches the same, at the same time."""
+    scope = {field: condition.model_dump(exclude_none=True) for field, condition in budget.scope.items()}
+    key = json.dumps([scope, budget.per, budget.cost, _rhythm(budgets, budget)], sort_keys=True, default=sorted)
+    other = seen.setdefault(key, budget)
+    if other is not budget and _overlap(budget, other):
+        yield f"watches the same as budget {other.id!r}: thresholds of one budget can be many"
+
+
+def _overlap(one: Budget, two: Budget) -> bool:
+    return not (
+        (one.valid_to and two.valid_from and one.valid_to <= two.valid_from)
+        or (two.valid_to and one.valid_from and two.valid_to <= one.valid_from)
+    )
+
+
+def _rhythm(budgets: Budgets, budget: Budget) -> tuple[str, ...]:
+    """The same for budgets whose periods are the same."""
+    period = budget.period if isinstance(budget.period, str) else budget.period.model_dump_json()
+    return (period, budgets.zone_of(budget).key, budget.year_starts)

@@ -1,0 +1,240 @@
+"""Budgets that can be used: from the file, from what was set while running, and what each is worth in which period."""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, date, datetime
+from decimal import Context, Decimal
+from pathlib import Path
+from typing import Any, Final, get_args
+from zoneinfo import ZoneInfo
+
+from pydantic import ValidationError
+
+from spendstream_schemas.budget_feed import BudgetPolicy
+from stream_jobs.budgets import calendar
+from stream_jobs.budgets.calendar import Calendar
+from stream_jobs.budgets.checks import problems_between
+from stream_jobs.budgets.document import (
+    FILE_NAME,
+    PERIOD_TAGS,
+    USD,
+    Budget,
+    BudgetsDocument,
+    ListedPeriod,
+    RollingPeriod,
+    Weekday,
+)
+from stream_jobs.budgets.fields import window_length
+from stream_jobs.errors import ConfigError
+from stream_jobs.money import pico_from_usd, usd_from_pico
+from stream_jobs.yaml_files import load_yaml, place_and_problem
+
+_EXACT: Final = Context(prec=60)  # two factors of up to 27 digits
+_PLAIN: Final[dict[str, Callable[[ZoneInfo], Calendar]]] = {
+    "hour": calendar.hours,
+    "day": calendar.days,
+    "month": calendar.months,
+}
+
+
+class Budgets:
+    """All budgets with what they share, checked against each other. Immutable; iterates in the order of the file."""
+
+    def __init__(self, document: BudgetsDocument, *, now: datetime | None = None) -> None:
+        """Raises ConfigError with everything that doesn't fit together. `now` decides which rates are needed."""
+        now = now or datetime.now(UTC)
+        self.document = document
+        self._by_id = {budget.id: budget for budget in document.budgets}
+        self._children: dict[str, list[Budget]] = {}
+        for budget in document.budgets:
+            if budget.parent is not None:
+                self._children.setdefault(budget.parent, []).append(budget)
+        problems = problems_between(document)
+        if not problems:
+            self._calendars = {budget.id: self._calendar(budget) for budget in document.budgets}
+            problems = [text for budget in document.budgets for text in self._missing_rates(budget, now)]
+        if problems:
+            raise ConfigError(problems)
+        content = json.dumps(document.model_dump(mode="json", exclude_none=True), sort_keys=True)
+        self.version = hashlib.sha256(content.encode()).hexdigest()[:12]
+        """Hash of the content: comments, layout and short forms don't change it."""
+
+    def __iter__(self) -> Iterator[Budget]:
+        return iter(self.document.budgets)
+
+    def __len__(self) -> int:
+        return len(self.document.budgets)
+
+    def __contains__(self, budget_id: object) -> bool:
+        return budget_id in self._by_id
+
+    def get(self, budget_id: str) -> Budget | None:
+        return self._by_id.get(budget_id)
+
+    def children(self, budget_id: str) -> tuple[Budget, ...]:
+        """The budgets whose parent it is, in order."""
+        return tuple(self._children.get(budget_id, ()))
+
+    def zone_of(self, budget: Budget) -> ZoneInfo:
+        return calendar.time_zone(budget.timezone or self.document.timezone)
+
+    def calendar_of(self, budget: Budget) -> Calendar:
+        """Its periods. One of these budgets is meant; the same object every time."""
+        return self._calendars[budget.id]
+
+    def in_force(self, budget: Budget, at: datetime) -> bool:
+        """Whether it counts at that instant, by its valid_from and valid_to."""
+        local = at.astimezone(self.zone_of(budget)).date()
+        return (budget.valid_from is None or budget.valid_from <= local) and (
+            budget.valid_to is None or local < budget.valid_to
+        )
+
+    def amount_pico(self, budget: Budget, period_start: datetime, values: tuple[str, ...] = ()) -> int:
+        """The amount, in pico-USD, of the period that starts then, for these values of the fields in `per`."""
+        amount = budget.amounts.get(values[0], budget.amount) if len(values) == 1 else budget.amount
+        return self.pico(budget, amount, period_start)
+
+    def pico(self, budget: Budget, amount: Decimal, period_start: datetime) -> int:
+        """An amount in the budget's currency as pico-USD, at the rate of the date on which the period starts.
+
+        Periods before the first rate have the first rate.
+        """
+        if budget.currency == USD:
+            return pico_from_usd(amount)
+        day = period_start.astimezone(self.zone_of(budget)).date()
+        rates = self.document.currencies[budget.currency]
+        rate = next((rate for rate in reversed(rates) if rate.valid_from <= day), rates[0])
+        return pico_from_usd(_EXACT.multiply(amount, rate.usd))
+
+    def unpriced_upper_bound_pico(self, budget: Budget) -> int:
+        """What one event without a price is held at."""
+        bound = budget.unpriced_upper_bound_usd
+        return pico_from_usd(self.document.unpriced_upper_bound_usd if bound is None else bound)
+
+    def policy_record(self, budget: Budget, at: datetime) -> BudgetPolicy:
+        """What services are told about it, with the amount of the period that holds the instant."""
+        period = self.calendar_of(budget).period_at(at)
+        return BudgetPolicy(
+            budget_id=budget.id,
+            scope=budget.scope,
+            per=budget.per,
+            steps=budget.policy.steps,
+            fail=budget.policy.fail,
+            owner=budget.owner,
+            parent=budget.parent,
+            amount_usd=usd_from_pico(self.amount_pico(budget, at if period is None else period.start)),
+        )
+
+    def _calendar(self, budget: Budget) -> Calendar:
+        zone = self.zone_of(budget)
+        if isinstance(budget.period, RollingPeriod):
+            return calendar.Window(window_length(budget.period.rolling))
+        if isinstance(budget.period, ListedPeriod):
+            return calendar.listed(zone, budget.period.calendar, self.document.calendars[budget.period.calendar])
+        if budget.period in _PLAIN:
+            return _PLAIN[budget.period](zone)
+        if budget.period == "week":
+            return calendar.weeks(zone, get_args(Weekday).index(self.document.week_starts_on))
+        month, day = (int(part) for part in budget.year_starts.split("-"))
+        return (calendar.quarters if budget.period == "quarter" else calendar.years)(zone, month, day)
+
+    def _missing_rates(self, budget: Budget, now: datetime) -> list[str]:
+        """The rate at the start of its first period from now on has to be known."""
+        if budget.currency == USD:
+            return []
+        zone = self.zone_of(budget)
+        first = budget.valid_from or date.min
+        at = max(now, calendar.first_instant(zone, first)) if first > date.min else now
+        period = self.calendar_of(budget).period_at(at)
+        needed = (at if period is None else period.start).astimezone(zone).date()
+        oldest = self.document.currencies[budget.currency][0].valid_from
+        if oldest <= needed:
+            return []
+        return [
+            f"budget {budget.id!r}: its period starts on {needed}, but the first rate of {budget.currency} is valid "
+            f"from {oldest}: add the rate of {needed} or earlier"
+        ]
+
+
+def load_budgets(config_dir: Path | None, *, now: datetime | None = None) -> Budgets:
+    """Those of `<config_dir>/budgets.yaml`; none without the file. Raises ConfigError with everything that is wrong."""
+    path = config_dir / FILE_NAME if config_dir else None
+    if path is None or not path.exists():
+        return Budgets(BudgetsDocument(), now=now)
+    data = load_yaml(path)
+    try:
+        return Budgets(BudgetsDocument.model_validate({} if data is None else data), now=now)
+    except ValidationError as error:
+        raise ConfigError([f"{path}: {text}" for text in _problems(data, error)]) from None
+    except ConfigError as error:
+        raise ConfigError([f"{path}: {text}" for text in error.problems]) from None
+
+
+def budget_from_json(text: str | bytes) -> Budget:
+    """One budget, as in the file, in JSON. Raises ConfigError. What concerns others is checked when it is merged."""
+    try:
+        data = json.loads(text, parse_float=Decimal, parse_constant=_no_constant, object_pairs_hook=_unique)
+    except (ValueError, ArithmeticError, RecursionError) as error:
+        raise ConfigError(f"budget: is not valid JSON: {error}") from None
+    try:
+        return Budget.model_validate(data)
+    except ValidationError as error:
+        name = f"budget {data['id']!r}" if isinstance(data, dict) and isinstance(data.get("id"), str) else "budget"
+        raise ConfigError([f"{name}: {text}" for text in _problems(data, error)]) from None
+
+
+def budget_to_json(budget: Budget) -> str:
+    """What `budget_from_json` reads back as the same budget."""
+    return budget.model_dump_json(exclude_none=True)
+
+
+def merge(base: Budgets, overrides: Mapping[str, Budget | None], *, now: datetime | None = None) -> Budgets:
+    """`base` with what was set (a budget, under its id) and removed (None) while running.
+
+    A budget keeps its place; new ones follow by id. Raises ConfigError when the result doesn't fit together.
+    """
+    kept = [overrides.get(budget.id, budget) for budget in base]
+    added = [overrides[budget_id] for budget_id in sorted(overrides) if budget_id not in base]
+    budgets = tuple(budget for budget in (*kept, *added) if budget is not None)
+    return Budgets(base.document.model_copy(update={"budgets": budgets}), now=now)
+
+
+def merge_fitting(
+    base: Budgets, overrides: Mapping[str, Budget | None], *, now: datetime | None = None
+) -> tuple[Budgets, list[str]]:
+    """The same for a job that has to go on: overrides that don't fit are left out, and the problems are returned."""
+    try:
+        return merge(base, overrides, now=now), []
+    except ConfigError:
+        pass
+    merged, taken, waiting = base, dict[str, Budget | None](), dict(sorted(overrides.items()))
+    while True:  # again as long as one is taken: a child can come before its parent
+        refused: dict[str, tuple[str, ...]] = {}
+        for budget_id, budget in waiting.items():
+            try:
+                merged = merge(base, {**taken, budget_id: budget}, now=now)
+                taken[budget_id] = budget
+            except ConfigError as error:
+                refused[budget_id] = error.problems
+        if len(refused) == len(waiting):
+            return merged, [problem for problems in refused.values() for problem in problems]
+        waiting = {budget_id: waiting[budget_id] for budget_id in refused}
+
+
+def _problems(data: Any, error: ValidationError) -> list[str]:
+    return [
+        place_and_problem(data, [part for part in item["loc"] if part not in PERIOD_TAGS], item["msg"], label="id")
+        for item in error.errors(include_url=False)
+    ]
+
+
+def _no_constant(name: str) -> Decimal:
+    raise ValueError(f"{name} is no number")
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("a key is given twice")
+    return found

@@ -1,0 +1,199 @@
+"""What is said of a budget that has crossed a threshold, so that a person understands it at three in the morning.
+
+One alert per budget, values and period; it gets graver with every threshold, and is taken back when a correction brings
+the budget below all of them, or when the period is over. What is foretold is an alert of its own.
+"""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Final, Literal
+from zoneinfo import ZoneInfo
+
+from spendstream_schemas.alert_feed import SEVERITIES, AlertSignal, Fact, Severity
+from spendstream_schemas.budget_feed import state_key
+from stream_jobs.budgets.book import Place
+from stream_jobs.budgets.document import Budget, RollingPeriod
+from stream_jobs.budgets.standing import Standing, ThresholdKey
+from stream_jobs.money import usd_from_pico
+from stream_jobs.readable import count, duration, money
+
+Kind = Literal["budget", "forecast"]
+LATE_ALERT_LASTS: Final = timedelta(hours=1)
+"""An alert about a period that was over when it crossed is open for so long."""
+MAX_ID: Final = 255
+MAX_SUMMARY: Final = 300
+_KINDS: Final[Mapping[Kind, str]] = {"budget": "actual", "forecast": "forecast"}
+
+
+def alert_id(kind: Kind, place: Place) -> str:
+    """Stable, and at most MAX_ID characters: long values are replaced by their hash."""
+    values = state_key(place.budget_id, place.values).removeprefix("state/")
+    text = f"{kind}/{values}/{place.period_key}"
+    if len(text) <= MAX_ID:
+        return text
+    digest = hashlib.sha256("\0".join(place.values).encode()).hexdigest()[:32]
+    return f"{kind}/{place.budget_id}/#{digest}/{place.period_key}"
+
+
+def group_id(kind: Kind, place: Place) -> str:
+    """All values of a budget and period are told together."""
+    return f"{kind}/{place.budget_id}/{place.period_key}"
+
+
+def is_over(standing: Standing, crossed: Mapping[ThresholdKey, datetime], now: datetime) -> bool:
+    """Whether the period, and with it the alert, is over: at its end, or some time after a crossing that came late."""
+    if standing.rolling or now < standing.period.end:
+        return False
+    return all(at < standing.period.end or now >= at + LATE_ALERT_LASTS for at in crossed.values())
+
+
+def budget_signal(
+    kind: Kind,
+    budget: Budget,
+    place: Place,
+    standing: Standing,
+    crossed: Mapping[ThresholdKey, datetime],
+    now: datetime,
+    *,
+    zone: ZoneInfo,
+    currency_amount: str = "",
+    causes: Sequence[str] = (),
+    correction: bool = False,
+    parents: Sequence[Fact] = (),
+) -> AlertSignal:
+    """Firing while one of the kind's thresholds is crossed and the period is not over, else resolved."""
+    mine = {key: at for key, at in crossed.items() if key.kind == _KINDS[kind]}
+    over = bool(mine) and is_over(standing, mine, now)
+    firing = bool(mine) and not over
+    highest = max((key.percent for key in mine), default=Decimal(0))
+    who = _who(budget, place)
+    return AlertSignal(
+        alert_id=alert_id(kind, place),
+        kind=kind,
+        name="BudgetThreshold" if kind == "budget" else "BudgetForecast",
+        status="firing" if firing else "resolved",
+        severity=_severity(kind, budget, mine),
+        level=int(highest),
+        observed_at=now,
+        starts_at=min(mine.values(), default=now),
+        group=group_id(kind, place),
+        labels=_labels(budget, place),
+        owner=budget.owner,
+        channels=budget.channels,
+        summary=_summary(kind, who, standing, highest)[:MAX_SUMMARY],
+        facts=(*_facts(budget, place, standing, zone, currency_amount), *parents)[:24],
+        causes=tuple(cause[:1000] for cause in causes[:8]),
+        action=budget.what_to_do or _what_to_do(kind, budget),
+        link=budget.link,
+        money_usd=usd_from_pico(_at_stake(kind, standing)),
+        value=usd_from_pico(standing.used if kind == "budget" else standing.forecast or standing.used),
+        correction=correction,
+        resolution=None if firing else _resolution(kind, standing, over=over),
+    )
+
+
+def removed_signal(kind: Kind, place: Place, now: datetime) -> AlertSignal:
+    """The budget is no longer there."""
+    return AlertSignal(
+        alert_id=alert_id(kind, place),
+        kind=kind,
+        name="BudgetThreshold" if kind == "budget" else "BudgetForecast",
+        status="resolved",
+        severity="info",
+        observed_at=now,
+        starts_at=now,
+        group=group_id(kind, place),
+        labels={"budget": place.budget_id},
+        summary=f"Budget {place.budget_id} was removed or changed",
+        resolution="the budget was removed, or watches something else now",
+    )
+
+
+def _who(budget: Budget, place: Place) -> str:
+    values = ", ".join(f"{name} {value}" for name, value in zip(budget.per, place.values, strict=True))
+    return f"{budget.name} ({values})" if values else budget.name
+
+
+def _severity(kind: Kind, budget: Budget, crossed: Mapping[ThresholdKey, datetime]) -> Severity:
+    thresholds = budget.thresholds.actual if kind == "budget" else budget.thresholds.forecast
+    percents = {key.percent for key in crossed}
+    found = [item.severity_of(forecast=kind == "forecast") for item in thresholds if item.at_percent in percents]
+    return max(found, key=SEVERITIES.index, default="info")
+
+
+def _labels(budget: Budget, place: Place) -> dict[str, str]:
+    """What routes and silences look at: the scope's single values, and the values that it is per."""
+    fixed = {
+        name: condition.any_of[0]
+        for name, condition in budget.scope.items()
+        if condition.any_of is not None and len(condition.any_of) == 1
+    }
+    period = budget.period if isinstance(budget.period, str) else "window"
+    own = {"budget": budget.id, "period": period if isinstance(budget.period, (str, RollingPeriod)) else "calendar"}
+    return {**fixed, **dict(zip(budget.per, place.values, strict=True)), **own}
+
+
+def _summary(kind: Kind, who: str, standing: Standing, percent: Decimal) -> str:
+    of = f"{_usd(standing.used)} of {_usd(standing.amount)}"
+    share = f" ({standing.percent:f} %)" if standing.percent is not None else ""
+    if kind == "budget":
+        if standing.used > standing.amount:
+            return f"{who} is over budget: {of}{share}"
+        return f"{who} has used {of}{share}"
+    if standing.forecast is None or not standing.reaches(percent, standing.forecast):
+        return f"{who} will probably keep to its budget: {of}{share}"
+    return f"{who} will probably use {_usd(standing.forecast)} of {_usd(standing.amount)}; {_usd(standing.used)} so far"
+
+
+def _usd(pico: int) -> str:
+    return money(usd_from_pico(pico))
+
+
+def _facts(budget: Budget, place: Place, standing: Standing, zone: ZoneInfo, currency_amount: str) -> list[Fact]:
+    facts = [Fact(name="Budget", text=f"{budget.name} ({budget.id})")]
+    facts += [Fact(name=name, text=value) for name, value in zip(budget.per, place.values, strict=True)]
+    facts.append(Fact(name="Spent", text=_usd(standing.spent)))
+    if standing.unpriced:
+        held = f"{_usd(standing.held)} for {count(standing.unpriced)} events without a price, at the upper bound"
+        facts.append(Fact(name="Held", text=held))
+    amount = f"{_usd(standing.amount)} {currency_amount}".strip()
+    facts.append(Fact(name="Amount", text=amount))
+    start, end = standing.period.start.astimezone(zone), standing.period.end.astimezone(zone)
+    if standing.rolling:
+        facts.append(Fact(name="Window", text=f"the last {duration(standing.period.end - standing.period.start)}"))
+    else:
+        facts.append(Fact(name="Period", text=f"{start:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M} ({zone.key})"))
+    if standing.burn is not None:
+        facts.append(Fact(name="Burn rate", text=f"{_usd(standing.burn)} per hour"))
+    if standing.exhausted_at is not None:
+        facts.append(Fact(name="Used up", text=f"{standing.exhausted_at.astimezone(zone):%Y-%m-%d %H:%M} at this rate"))
+    if standing.forecast is not None:
+        facts.append(Fact(name="Forecast", text=f"{_usd(standing.forecast)} at the end of the period"))
+    return facts
+
+
+def _what_to_do(kind: Kind, budget: Budget) -> str:
+    by = "forecast" if kind == "forecast" else "spend"
+    return (
+        f"See who causes the {by}: spendstream budgets show {budget.id}. Then slow it down, or raise the amount: "
+        f"spendstream budgets set. spendstream alerts ack tells others that you are on it."
+    )
+
+
+def _at_stake(kind: Kind, standing: Standing) -> int:
+    """What is, or will be, spent too much; before that, what is left to lose nothing is said: 0."""
+    expected = standing.used if kind == "budget" else standing.forecast or standing.used
+    return max(0, expected - standing.amount)
+
+
+def _resolution(kind: Kind, standing: Standing, *, over: bool) -> str:
+    of = f"{_usd(standing.used)} of {_usd(standing.amount)}"
+    if over:
+        return f"the period is over: {of} were used"
+    if kind == "forecast":
+        if standing.reaches(Decimal(100)):
+            return f"the amount itself is used up: {of}"
+        return f"it will probably keep to its budget: {of} so far"
+    return f"it is below its thresholds again: {of}"

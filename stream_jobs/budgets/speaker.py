@@ -1,0 +1,169 @@
+"""Decides which changes of budgets people should hear of, and sends the signals."""
+
+import logging
+import time
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Final
+
+from spendstream_schemas.alert_feed import AlertSignal, Fact
+from stream_jobs.budgets.book import BudgetBook, Change, Place
+from stream_jobs.budgets.causes import causes
+from stream_jobs.budgets.document import USD, Budget
+from stream_jobs.budgets.signals import Kind, budget_signal, is_over, removed_signal
+from stream_jobs.budgets.standing import ThresholdKey
+from stream_jobs.errors import SpendstreamError
+from stream_jobs.money import usd_from_pico
+from stream_jobs.readable import exact, money
+from stream_jobs.record_sender import RecordSender
+from stream_jobs.store.client import StoreClient
+from stream_jobs.topics import ALERTS
+
+log = logging.getLogger(__name__)
+
+MAX_CAUSES: Final = 3
+"""Alerts of one turn whose causes are looked for: a storm has one cause, and nobody reads ten thousand."""
+REMIND_S: Final = 30.0  # facts that went on growing are sent so often
+MAX_REMINDERS: Final = 1_000
+RESOLVE_S: Final = 1.0
+MATERIAL: Final = 100
+"""A correction of an alert is told when it moved the spend by a hundredth of the amount or more."""
+KIND_OF: Final[dict[str, Kind]] = {"actual": "budget", "forecast": "forecast"}
+
+
+class Speaker:
+    """Used by one thread. Everything that it has to say may be said again."""
+
+    def __init__(self, store: StoreClient, sender: RecordSender, book: BudgetBook) -> None:
+        self._store = store
+        self._sender = sender
+        self._book = book
+        self._said: dict[tuple[Kind, Place], tuple[int, tuple[str, ...]]] = {}  # what was used, and why
+        self._over: set[tuple[Kind, Place]] = set()
+        self._grown: dict[tuple[Kind, Place], Change] = {}
+        self._remind_at = self._resolve_at = 0.0
+
+    def say(self, changes: Sequence[Change], now: datetime) -> None:
+        """Raises BrokerUnavailableError; nothing is lost when it is called again with the same."""
+        looked_for = self._worst(changes)
+        signals: list[AlertSignal] = []
+        said: dict[tuple[Kind, Place], tuple[int, tuple[str, ...]]] = {}
+        for change in changes:
+            for kind in self._kinds(change):
+                key = (kind, change.place)
+                known = self._said.get(key)
+                crossing = any(KIND_OF[threshold.kind] == kind for threshold in (*change.up, *change.down))
+                corrected = known is not None and change.late and self._is_material(change, known[0])
+                if known is not None and not crossing and not corrected:
+                    self._grown[key] = change
+                    continue
+                why = self._why(change, now) if change in looked_for else known[1] if known else ()
+                signals.append(self._signal(kind, change, now, why, correction=change.late and known is not None))
+                said[key] = change.standing.used, why
+        signals += self._reminders(now)
+        endings = self._endings(now)
+        self._send([*signals, *endings.values()])
+        for key in endings:
+            self._over.add(key)
+            self._grown.pop(key, None)
+            if key[1].budget_id not in self._book.budgets:
+                self._book.told.pop(key[1], None)
+        for key, what in said.items():
+            self._said[key] = what
+            self._grown.pop(key, None)
+            self._over.discard(key)
+
+    def _send(self, signals: Iterable[AlertSignal]) -> None:
+        records = [(signal.alert_id.encode(), signal.model_dump_json().encode()) for signal in signals]
+        if records:
+            self._sender.send(ALERTS, records)
+
+    @staticmethod
+    def _kinds(change: Change) -> set[Kind]:
+        """The alerts that the change is about: those that hold, and those that held until now."""
+        return {KIND_OF[key.kind] for key in (*change.crossed, *change.down)}
+
+    @staticmethod
+    def _is_material(change: Change, said: int) -> bool:
+        return abs(change.standing.used - said) * MATERIAL >= max(1, abs(change.standing.amount))
+
+    @staticmethod
+    def _worst(changes: Sequence[Change]) -> list[Change]:
+        """Those whose causes are looked for: newly crossed, the dearest first."""
+        risen = [change for change in changes if change.up]
+        risen.sort(key=lambda change: change.standing.amount - change.standing.used)
+        return risen[:MAX_CAUSES]
+
+    def _why(self, change: Change, now: datetime) -> tuple[str, ...]:
+        try:
+            return causes(self._store, change.budget, change.place.values, change.standing, now)
+        except SpendstreamError as error:  # an alert without its cause is better than none
+            log.warning("cannot look for the cause of %s: %s", change.place, error)
+            return ()
+
+    def _signal(
+        self, kind: Kind, change: Change, now: datetime, why: tuple[str, ...], *, correction: bool
+    ) -> AlertSignal:
+        budget = change.budget
+        return budget_signal(
+            kind,
+            budget,
+            change.place,
+            change.standing,
+            change.crossed,
+            now,
+            zone=self._book.budgets.zone_of(budget),
+            currency_amount="" if budget.currency == USD else f"({exact(budget.amount)} {budget.currency})",
+            causes=why,
+            correction=correction,
+            parents=self._parents(budget, now),
+        )
+
+    def _parents(self, budget: Budget, now: datetime) -> list[Fact]:
+        """Where the budgets above it stand."""
+        found = []
+        above = self._book.tracked_by(budget.parent) if budget.parent else None
+        while above is not None and above.current is not None and len(found) < 5:
+            if not above.budget.per:
+                standing = above.standing(above.current, (), now)
+                of = f"{money(usd_from_pico(standing.used))} of {money(usd_from_pico(standing.amount))}"
+                found.append(Fact(name=f"Part of {above.budget.id}"[:64], text=of))
+            above = self._book.tracked_by(above.budget.parent) if above.budget.parent else None
+        return found
+
+    def _reminders(self, now: datetime) -> list[AlertSignal]:
+        """Alerts that hold, with the facts as they are by now."""
+        if time.monotonic() < self._remind_at:
+            return []
+        self._remind_at = time.monotonic() + REMIND_S
+        keys = list(self._grown)[:MAX_REMINDERS]
+        return [self._signal(key[0], self._grown.pop(key), now, self._said[key][1], correction=False) for key in keys]
+
+    def _endings(self, now: datetime) -> dict[tuple[Kind, Place], AlertSignal]:
+        """Alerts whose period is over, and those whose budget is gone."""
+        found: dict[tuple[Kind, Place], AlertSignal] = {}
+        if time.monotonic() < self._resolve_at:
+            return found
+        for place, told in self._book.told.items():
+            gone = place.budget_id not in self._book.budgets
+            if not gone and (told.period.end > now or not told.crossed):
+                continue
+            for kind in {KIND_OF[key.kind] for key in told.crossed}:
+                if (kind, place) in self._over:
+                    continue
+                ending = removed_signal(kind, place, now) if gone else self._ending(kind, place, told.crossed, now)
+                if ending is not None:
+                    found[kind, place] = ending
+        if not found:
+            self._resolve_at = time.monotonic() + RESOLVE_S
+        return found
+
+    def _ending(
+        self, kind: Kind, place: Place, crossed: dict[ThresholdKey, datetime], now: datetime
+    ) -> AlertSignal | None:
+        standing = self._book.now_standing(place, now)
+        budget = self._book.budgets.get(place.budget_id)
+        if standing is None or budget is None or not is_over(standing, crossed, now):
+            return None
+        change = Change(budget, place, standing, (), (), crossed, now, late=False)
+        return self._signal(kind, change, now, self._said.get((kind, place), (0, ()))[1], correction=False)

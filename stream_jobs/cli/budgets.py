@@ -1,0 +1,65 @@
+"""`spendstream budgets check`: lint the budgets file."""
+
+import argparse
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from stream_jobs.cli.config_dir import config_dir_of
+from stream_jobs.errors import ConfigError
+
+_EXIT_PROBLEMS = 1
+
+
+def add_parser(subparsers: Any) -> None:
+    """Add `budgets` and its actions."""
+    parser = subparsers.add_parser(
+        "budgets",
+        help="check the budgets",
+        description="Budgets in <config-dir>/budgets.yaml say what may be spent, on what, until when.",
+    )
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    check = actions.add_parser("check", help="report everything that is wrong with the file, and what looks unintended")
+    check.set_defaults(run=run_check)
+    for action in (check,):
+        action.add_argument(
+            "--config-dir",
+            type=Path,
+            help="folder with budgets.yaml (default: SPENDSTREAM_CONFIG_DIR; without one there are no budgets)",
+        )
+        action.add_argument("--json", action="store_true", help="print JSON for machines")
+
+
+def run_check(args: argparse.Namespace) -> int:
+    """Exit code 0 when the budgets can be used, 1 when not. Warnings don't change the exit code."""
+    from stream_jobs.budgets.document import FILE_NAME
+    from stream_jobs.budgets.lint import warnings
+    from stream_jobs.budgets.resolve import load_budgets
+
+    config_dir = config_dir_of(args)
+    path = config_dir / FILE_NAME if config_dir else None
+    problems: tuple[str, ...] = ()
+    found: list[str] = []
+    budgets = None
+    now = datetime.now(UTC)
+    try:
+        if path is None or not path.exists():
+            problems = (f"{path or FILE_NAME}: does not exist; see stream_jobs/budgets/example_budgets.yaml",)
+        else:
+            budgets = load_budgets(config_dir, now=now)
+            found = warnings(budgets, now)
+    except ConfigError as error:
+        problems = error.problems
+    version, count = (budgets.version, len(budgets)) if budgets is not None else (None, 0)
+    if args.json:
+        answer = {"ok": not problems, "version": version, "budgets": count}
+        print(json.dumps({**answer, "problems": problems, "warnings": found}))
+    else:
+        for problem in problems:
+            print(f"error: {problem}")
+        for warning in found:
+            print(f"warning: {path}: {warning}")
+        if not problems:
+            print(f"{path}: {count} budget{'s are' if count != 1 else ' is'} valid, version {version}")
+    return _EXIT_PROBLEMS if problems else 0

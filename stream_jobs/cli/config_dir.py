@@ -1,0 +1,20 @@
+"""The folder with the configuration, for commands that read it."""
+
+import argparse
+from pathlib import Path
+
+from stream_jobs.errors import ConfigError
+
+
+def config_dir_of(args: argparse.Namespace) -> Path | None:
+    """`--config-dir`, or else the settings' one. Raises ConfigError when it is no folder."""
+    from stream_jobs.settings import PipelineSettings, load_group
+
+    config_dir: Path | None = args.config_dir
+    if config_dir is None:
+        settings = load_group("pipeline")
+        assert isinstance(settings, PipelineSettings)
+        config_dir = settings.config_dir
+    if config_dir is not None and not config_dir.is_dir():
+        raise ConfigError(f"{config_dir}: is not a folder")
+    return config_dir

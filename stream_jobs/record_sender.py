@@ -1,0 +1,88 @@
+"""Sends records and waits until the broker has them: for the feeds between our own jobs."""
+
+import threading
+import time
+from collections.abc import Iterable
+from typing import Final
+
+from confluent_kafka import KafkaError, KafkaException, Message, Producer
+
+from stream_jobs.errors import BrokerUnavailableError
+from stream_jobs.kafka import librdkafka_config
+from stream_jobs.settings import KafkaSettings
+
+DELIVERY_TIMEOUT_S: Final = 10.0
+_POLL_S: Final = 0.1
+_CLOSE_TIMEOUT_S: Final = 1.0
+_MARGIN_S: Final = 1.0
+"""librdkafka looks for messages that have timed out once a second."""
+MAX_MESSAGE_BYTES: Final = 8 * 1024 * 1024  # ours; a topic's own bound is smaller
+Record = tuple[bytes, bytes | None]
+"""Key and value; no value takes back what the key said."""
+
+
+class RecordSender:
+    """Threads may share it. What was not delivered in time is given up, and never arrives behind something newer of
+    the same sender: whoever sends says again what holds then."""
+
+    def __init__(self, kafka: KafkaSettings, *, linger_ms: int = 0, timeout_s: float = DELIVERY_TIMEOUT_S) -> None:
+        self._timeout_s = timeout_s
+        self._lock = threading.Lock()  # who polls is told of everybody's deliveries
+        self._producer = Producer(
+            {
+                **librdkafka_config(kafka),
+                "acks": "all",
+                "enable.idempotence": True,
+                "linger.ms": linger_ms,
+                "message.timeout.ms": int(timeout_s * 1000),
+                "message.max.bytes": MAX_MESSAGE_BYTES,
+            }
+        )
+
+    def send(self, topic: str, records: Iterable[Record]) -> int:
+        """Returns how many there were, when the broker has all of them.
+
+        Raises BrokerUnavailableError when it does not have them in time; some may have arrived. May be repeated.
+        """
+        failed: list[KafkaError] = []
+        sent = settled = 0
+
+        def on_delivery(error: KafkaError | None, _: Message) -> None:
+            nonlocal settled
+            settled += 1
+            if error is not None:
+                failed.append(error)
+
+        with self._lock:
+            try:
+                for key, value in records:
+                    self._produce(topic, key, value, on_delivery)
+                    sent += 1
+                deadline = time.monotonic() + self._timeout_s + _MARGIN_S
+                while settled < sent and time.monotonic() < deadline:
+                    self._producer.poll(_POLL_S)
+            except (KafkaException, BufferError) as error:
+                raise BrokerUnavailableError(f"records cannot be sent to {topic}: {error}") from error
+        if failed or settled < sent:
+            reason = failed[0].str() if failed else f"no answer within {self._timeout_s:g} s"
+            missing = len(failed) + sent - settled
+            raise BrokerUnavailableError(f"{missing} of {sent} records did not reach {topic}: {reason}")
+        return sent
+
+    def _produce(self, topic: str, key: bytes, value: bytes | None, on_delivery: object) -> None:
+        deadline = time.monotonic() + self._timeout_s
+        while True:
+            try:
+                self._producer.produce(topic, value, key, on_delivery=on_delivery)  # type: ignore[arg-type]
+            except BufferError:  # the client's own queue is full
+                if time.monotonic() > deadline:
+                    raise
+                self._producer.poll(_POLL_S)
+            else:
+                self._producer.poll(0)
+                return
+
+    def close(self) -> None:
+        """What is under way is given up."""
+        self._producer.purge()
+        self._producer.flush(_CLOSE_TIMEOUT_S)

@@ -1,0 +1,136 @@
+"""A ledger for the budgets job, written as its booking jobs write it, and what its sums should be by plain addition."""
+
+import random
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pyarrow as pa
+
+from stream_jobs.blocks.model import Block, SourcePartition, Versions
+from stream_jobs.budgets.document import BudgetsDocument
+from stream_jobs.budgets.resolve import Budgets
+from stream_jobs.deltas.delta import Delta, delta_of
+from stream_jobs.store.client import StoreClient
+from stream_jobs.store.tables import ADJUSTMENT_RUN, LEDGER_SIGNS, REPORTED_TAGS, insert
+from tests.store_server import ledger_rows
+
+TEAMS = ("search", "ads", "")
+USERS = ("u1", "u2", "u3", "")
+MODELS = ("gpt-4o", "claude-sonnet-4", "")
+
+
+def budgets(*items: dict[str, Any], **document: Any) -> Budgets:
+    return Budgets(BudgetsDocument.model_validate({"budgets": items, **document}))
+
+
+@dataclass
+class World:
+    """Blocks of two partitions, and corrections beside them."""
+
+    store: StoreClient
+    topic: str
+    now: datetime
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    _offsets: int = 0
+    _instant: datetime | None = None
+
+    def _next_instant(self) -> datetime:
+        self._instant = max(self.now, (self._instant or self.now) + timedelta(microseconds=1))
+        return self._instant
+
+    def block(self, partition: int, entries: list[dict[str, Any]]) -> Delta:
+        """Book a block; its delta, which the caller may send, repeat or lose."""
+        at = self._next_instant()
+        table = self._table(entries, at, partition)
+        insert(self.store.client, "ledger", table.select(table.column_names[:-2]), f"{self.topic}/{at.isoformat()}")
+        source = SourcePartition("usage.events.v1", self.topic, partition)
+        block = Block(source, self._offsets, self._offsets + 1, at, Versions(), 1)
+        self._offsets += 2
+        return delta_of(block, table)
+
+    def correct(self, run: str, entries: list[dict[str, Any]]) -> None:
+        """Post adjustments as a correction run does, and note that it posted them."""
+        at = self._next_instant()
+        table = self._table(entries, at, 0, run=run)
+        insert(self.store.client, "ledger", table, f"{self.topic}/{run}")
+        chunk = {
+            "run": [run],
+            "chunk": [0],
+            "state": ["posted"],
+            "at": [at],
+            "attempt": [""],
+            "events": [1],
+            "adjusted": [1],
+            "entry_count": [len(entries)],
+            "details": [""],
+            "entries": [b""],
+        }
+        from stream_jobs.store.tables import TABLES
+
+        schema = TABLES["adjustment_chunks"]
+        rows = pa.table([pa.array(chunk[item.name], item.type) for item in schema], schema=schema)
+        insert(self.store.client, "adjustment_chunks", rows, f"{self.topic}/{run}")
+
+    def _table(self, entries: list[dict[str, Any]], at: datetime, partition: int, run: str = "") -> pa.Table:
+        self.rows += entries
+        names = ("occurred_at", "team", "user_id", "model", "effective_cost", "entry_kind", "unpriced_reason")
+        columns: dict[str, Any] = {name: [entry.get(name, "") for entry in entries] for name in names}
+        costs = columns["effective_cost"]
+        table = ledger_rows(
+            len(entries),
+            **columns,
+            list_cost=costs,
+            contracted_cost=costs,
+            booked_at=at,
+            topic_id=self.topic,
+            partition=partition,
+        )
+        signs = [pa.array([entry[name] for entry in entries], pa.int8()) for name in ("events", "unpriced")]
+        for item, values in zip(LEDGER_SIGNS, signs, strict=True):
+            table = table.append_column(item, values)
+        table = table.append_column(REPORTED_TAGS.field(0), pa.array([[]] * len(entries), REPORTED_TAGS.field(0).type))
+        return table.append_column(ADJUSTMENT_RUN.field(0), pa.array([run] * len(entries)))
+
+    def total(self, start: datetime, end: datetime, **facts: str) -> tuple[Decimal, int]:
+        """Spend and unpriced events of a period, by plain addition of all that was booked."""
+        found = [
+            row
+            for row in self.rows
+            if start <= row["occurred_at"] < end and all(row.get(name, "") == value for name, value in facts.items())
+        ]
+        spent = sum((row["effective_cost"] or Decimal(0) for row in found), Decimal(0))
+        return spent, sum(row["unpriced"] for row in found)
+
+
+def entry(rng: random.Random, at: datetime, **given: Any) -> dict[str, Any]:
+    """A charge, priced or not."""
+    cost = None if rng.random() < 0.1 else Decimal(rng.randrange(1, 10**14)).scaleb(-12)
+    return {
+        "occurred_at": at,
+        "team": rng.choice(TEAMS),
+        "user_id": rng.choice(USERS),
+        "model": rng.choice(MODELS),
+        "entry_kind": "charge",
+        "effective_cost": cost,
+        "unpriced_reason": "" if cost is not None else "unknown_model",
+        "events": 1,
+        "unpriced": 0 if cost is not None else 1,
+        **given,
+    }
+
+
+def taken_back(row: dict[str, Any]) -> dict[str, Any]:
+    """Its retraction."""
+    cost = row["effective_cost"]
+    return row | {
+        "entry_kind": "retraction",
+        "effective_cost": None if cost is None else -cost,
+        "events": -row["events"],
+        "unpriced": -row["unpriced"],
+    }
+
+
+def moment(text: str) -> datetime:
+    return datetime.fromisoformat(text).replace(tzinfo=UTC)

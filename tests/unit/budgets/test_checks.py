@@ -1,0 +1,114 @@
+"""What must be right between budgets."""
+
+from itertools import product
+from typing import Any
+
+import pytest
+
+from spendstream_schemas.scope import Condition
+from stream_jobs.budgets.checks import narrows
+from stream_jobs.errors import ConfigError
+from tests.unit.budgets.build import budget, budgets
+
+VALUES = ("", "a", "b", "ab", "abc", "c", "zzz", "*")
+CONDITIONS: tuple[Any, ...] = (
+    "a",
+    ["a", "b"],
+    ["a", "b", "ab", "abc", "c", "zzz", "*"],
+    {"none_of": ["a"]},
+    {"none_of": ["a", "b"]},
+    {"none_of": ["c"]},
+    {"glob": "*"},
+    {"glob": "a*"},
+    {"glob": "ab*"},
+    {"glob": "[ab]"},
+    {"glob": "a"},
+    {"glob": "[*]"},
+    {"missing": True},
+    {"missing": False},
+)
+
+
+def condition(value: Any) -> Condition:
+    return Condition.model_validate(value)
+
+
+@pytest.mark.parametrize(
+    ("given", "problem"),
+    [
+        ([budget("a"), budget("a")], "budget 'a': 2 budgets have this id"),
+        ([budget("a", parent="b")], "budget 'a': parent: there is no budget 'b'"),
+        ([budget("a", parent="a")], "budget 'a': parent: goes round in a circle: a in a"),
+        (
+            [budget("a", parent="b"), budget("b", parent="c"), budget("c", parent="a")],
+            "budget 'b': parent: goes round in a circle: b in c in a in b",
+        ),
+        ([budget("a", currency="EUR")], "budget 'a': currency: there is no rate of EUR in currencies"),
+        ([budget("a", period={"calendar": "x"})], "budget 'a': period: there is no calendar 'x'; known: none"),
+        (
+            [budget("p", scope={"team": "a"}), budget("c", parent="p")],
+            "budget 'c': scope: has no condition on team, but its parent 'p' has",
+        ),
+        (
+            [budget("p", scope={"team": ["a", "b"]}), budget("c", parent="p", scope={"team": ["a", "c"]})],
+            "budget 'c': scope: team holds for values that it does not hold for in its parent 'p'",
+        ),
+    ],
+)
+def test_what_does_not_fit_together_is_refused(given: list[Any], problem: str) -> None:
+    """With the budget's id and what is wrong."""
+    with pytest.raises(ConfigError) as caught:
+        budgets(*given)
+    assert problem in caught.value.problems
+
+
+def test_all_problems_come_at_once() -> None:
+    """A circle does not hide an unknown currency; a budget beside a circle is not blamed for it."""
+    with pytest.raises(ConfigError) as caught:
+        budgets(budget("a", parent="b"), budget("b", parent="a"), budget("c", parent="a"), budget("d", currency="XXX"))
+    assert [problem.split(":")[0] for problem in caught.value.problems] == ["budget 'a'", "budget 'b'", "budget 'd'"]
+
+
+def test_a_child_may_narrow_further_and_look_at_more() -> None:
+    """A subset of the values, and conditions on fields that its parent does not look at."""
+    parent = budget("p", scope={"team": ["a", "b"], "model": {"glob": "gpt-*"}})
+    child = budget("c", parent="p", scope={"team": "a", "model": {"glob": "gpt-4*"}, "feature": {"missing": False}})
+    assert [item.id for item in budgets(parent, child).children("p")] == ["c"]
+
+
+@pytest.mark.parametrize(("inner", "outer"), list(product(CONDITIONS, CONDITIONS)))
+def test_narrowing_agrees_with_the_values_themselves(inner: Any, outer: Any) -> None:
+    """Where it says yes no value contradicts; where one contradicts it never says yes."""
+    one, two = condition(inner), condition(outer)
+    contradicted = any(one.holds(value) and not two.holds(value) for value in VALUES)
+    assert not (narrows(one, two) and contradicted)
+    if contradicted:
+        assert narrows(one, two) is False or "glob" in (*inner, *outer)
+
+
+@pytest.mark.parametrize(
+    ("inner", "outer", "expected"),
+    [
+        (["a", "b"], {"glob": "?"}, True),
+        ("a", {"none_of": ["b"]}, True),
+        ({"none_of": ["a", "b"]}, {"none_of": ["a"]}, True),
+        ({"none_of": ["a"]}, {"none_of": ["a", "b"]}, False),
+        ({"none_of": ["a"]}, {"missing": False}, False),
+        ({"glob": "a*"}, {"missing": False}, True),
+        ({"glob": "a*"}, {"missing": True}, False),
+        ({"glob": "a*"}, {"none_of": ["abc"]}, False),
+        ({"glob": "a*"}, {"none_of": ["b"]}, True),
+        ({"glob": "a*"}, ["a", "ab"], False),
+        ({"glob": "[ab]"}, ["a", "b"], None),
+        ({"glob": "ab*"}, {"glob": "a*"}, None),
+        ({"glob": "ab*"}, {"glob": "ab*"}, True),
+        ({"missing": False}, {"glob": "*"}, True),
+        ({"missing": False}, {"glob": "a*"}, None),
+        ({"missing": False}, "a", False),
+        ({"missing": True}, {"none_of": ["a"]}, True),
+        ({"missing": True}, {"missing": True}, True),
+    ],
+)
+def test_narrowing(inner: Any, outer: Any, expected: bool | None) -> None:
+    """Yes, no, or cannot be told."""
+    assert narrows(condition(inner), condition(outer)) is expected
