@@ -15,10 +15,11 @@ from dataclasses import dataclass
 from typing import Any, Final, Protocol, cast
 
 import faust
-from faust.types import TP, StreamT
+from faust.types import TP
 
+from stream_jobs.blocks.app import new_app, run_with
 from stream_jobs.blocks.model import Bundle, SourceRecord
-from stream_jobs.blocks.transport import BundlingConsumer, BundlingTransport, Membership
+from stream_jobs.blocks.transport import BundlingConsumer, Membership
 from stream_jobs.errors import BrokerUnavailableError, CrashError, LostPartitionError, RetryError
 from stream_jobs.kafka import TopicStart
 
@@ -26,7 +27,6 @@ log = logging.getLogger(__name__)
 
 TURN_S: Final = 0.2  # at the latest, when no records come
 QUEUED_BUNDLES: Final = 64
-MAX_POLL_RECORDS: Final = 4_000
 COMMIT_EVERY_S: Final = 1.0
 RETRY_BACKOFF_S: Final = (0.1, 5.0)  # first and longest pause while store or broker do not answer
 
@@ -119,7 +119,7 @@ class FeedRunner:
             log.critical("%s stopped", self.name, exc_info=error)
             self._app.loop.create_task(self._app.crash(error))
 
-    async def dispatch(self, bundle: Bundle) -> None:
+    async def dispatch(self, topic: str, partition: int, bundle: Bundle) -> None:  # noqa: ARG002 - there is one
         if self._task is not None and bundle.reading == self._reading:
             await self._bundles.put(bundle)
 
@@ -182,37 +182,8 @@ def build_feed_app(
     faust_options: Mapping[str, Any],
     topic_start: Callable[[str], TopicStart],
 ) -> tuple[faust.App, FeedRunner]:
-    """The Faust app of a feed's reader: consumer group `spendstream-<name>`, nothing kept in tables."""
-    app = faust.App(
-        f"spendstream-{job.name}",
-        broker=broker_urls,
-        store="memory://",
-        web_enabled=False,
-        topic_disable_leader=True,
-        stream_wait_empty=False,
-        consumer_auto_offset_reset="earliest",
-        broker_max_poll_records=MAX_POLL_RECORDS,
-        autodiscover=False,
-        **faust_options,
-    )
-    transport = BundlingTransport(app, frozenset({job.topic}))
-    app.transport = transport
+    """The Faust app of a feed's reader, and what runs its handler."""
+    app = new_app(job.name, job.topic, broker_urls=broker_urls, faust_options=faust_options)
     runner = FeedRunner(app, job, topic_start)
-    transport.before_seek = runner.stop_booking
-    transport.assigned = runner.assigned
-
-    async def rest_without_partitions(_: faust.App, assigned: set[TP], **__: Any) -> None:
-        if not assigned:
-            await runner.rest()
-
-    cast(Any, app.on_partitions_assigned).connect(rest_without_partitions)
-    topic = app.topic(job.topic, key_serializer="raw", value_serializer="raw", internal=False, allow_empty=True)
-
-    @app.agent(topic, name=job.name)
-    async def read(bundles: StreamT[Any]) -> None:
-        async for event in bundles.events():
-            if not isinstance(event.value, Bundle):
-                raise CrashError(f"{job.topic} was not bundled: the transport is not in place")
-            await runner.dispatch(event.value)
-
+    run_with(app, job.topic, runner)
     return app, runner

@@ -7,6 +7,11 @@ EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 
 
+def utc_now() -> datetime:
+    """By this machine's clock."""
+    return datetime.now(UTC)
+
+
 def as_utc(instant: datetime) -> datetime:
     """In UTC; without an offset it is UTC already. Raises ValueError at the ends of the calendar."""
     if instant.tzinfo is None:

@@ -5,4 +5,7 @@ from typing import Final
 METERING: Final = "metering"
 OUTCOMES: Final = "outcomes"
 RECONCILIATION: Final = "reconciliation"
-JOBS: Final = (METERING, OUTCOMES, RECONCILIATION)
+BUDGETS: Final = "budgets"
+ALERTS: Final = "alerts"
+DATA_QUALITY: Final = "data_quality"
+JOBS: Final = (METERING, OUTCOMES, RECONCILIATION, BUDGETS, ALERTS, DATA_QUALITY)

@@ -39,9 +39,9 @@ CONSERVATION_NAMED: Final = Gauge(
 CONSERVATION_CHECKED: Final = Gauge(
     "spendstream_conservation_checked_timestamp_seconds", "When conservation was last checked", ["against"]
 )
-CONFIG_RELOADS: Final = Counter("spendstream_config_reloads", "Changed prices and rules taken up while running")
+CONFIG_RELOADS: Final = Counter("spendstream_config_reloads", "Changed files taken up while running", ["files"])
 CONFIG_REFUSED: Final = Gauge(
-    "spendstream_config_refused", "1 while the config folder holds changes that cannot be used: see the log"
+    "spendstream_config_refused", "1 while the config folder holds changes that cannot be used: see the log", ["files"]
 )
 PRICED_LATER: Final = Counter(
     "spendstream_priced_later_events", "Events booked without a price that this worker has priced since"
@@ -53,6 +53,51 @@ RECONCILIATION_RUNS: Final = Counter(
 RECONCILIATION_SEEN: Final = Gauge(
     "spendstream_reconciliation_timestamp_seconds", "When this process last reconciled the ledger"
 )
+DATA_QUALITY_FINDINGS: Final = Gauge(
+    "spendstream_data_quality_findings", "Conditions that hold now, by check; each of them is an alert", ["check"]
+)
+DATA_QUALITY_CHECKED: Final = Gauge(
+    "spendstream_data_quality_checked_timestamp_seconds", "When each check last had a whole answer", ["check"]
+)
+ALERTS_OPEN: Final = Gauge(
+    "spendstream_alerts_open", "Alerts that are not over, acknowledged and silenced ones too", ["kind", "severity"]
+)
+ALERT_CHANGES: Final = Counter("spendstream_alert_changes", "Rows of the history of alerts", ["change"])
+ALERT_RECORDS_MALFORMED: Final = Counter(
+    "spendstream_alert_records_malformed", "Records of alerts.v1 that cannot be read: skipped, see the log"
+)
+NOTIFICATIONS: Final = Counter(
+    "spendstream_notifications",
+    "Attempts to tell a receiver: sent, failed (tried again), refused (of no use until the configuration changes)",
+    ["receiver", "result"],
+)
+NOTIFICATIONS_PENDING: Final = Gauge(
+    "spendstream_notifications_pending", "Groups of alerts that a receiver is to hear of", ["receiver"]
+)
+NOTIFICATION_DELAY: Final = Histogram(
+    "spendstream_notification_delay_seconds",
+    "From the record of an alert in Kafka until the receiver took the news of it",
+    ["receiver"],
+    buckets=(0.25, 0.5, 1, 2, 3, 5, 10, 30, 60, 300, 1800, 7200),
+)
+RECEIVER_UNUSABLE: Final = Gauge(
+    "spendstream_receiver_unusable", "1 while a receiver cannot be used as it is configured: see the log", ["receiver"]
+)
+BUDGET_DELTAS: Final = Counter("spendstream_budget_blocks", "Blocks that the budgets job has counted")
+BUDGET_DIFFERENCE: Final = Gauge(
+    "spendstream_budget_difference", "Sums that were not the ledger's at the last check of each budget; must be 0"
+)
+BUDGET_CHECKS: Final = Counter(
+    "spendstream_budget_checks", "Comparisons of a budget with the ledger: equal, or different", ["result"]
+)
+BUDGET_CHECKED: Final = Gauge(
+    "spendstream_budget_checked_timestamp_seconds", "When a budget was last compared with the ledger"
+)
+BUDGET_CROSSINGS: Final = Counter(
+    "spendstream_budget_crossings", "Thresholds crossed, and taken back", ["kind", "direction"]
+)
+BUDGETS_WATCHED: Final = Gauge("spendstream_budgets", "Budgets that are watched")
+BUDGET_BAD_DELTAS: Final = Counter("spendstream_budget_bad_deltas", "Messages that are no delta; the ledger is read")
 
 
 class BlockMetrics:

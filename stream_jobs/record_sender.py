@@ -3,7 +3,7 @@
 import threading
 import time
 from collections.abc import Iterable
-from typing import Final
+from typing import Any, Final
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
@@ -28,22 +28,30 @@ class RecordSender:
     def __init__(self, kafka: KafkaSettings, *, linger_ms: int = 0, timeout_s: float = DELIVERY_TIMEOUT_S) -> None:
         self._timeout_s = timeout_s
         self._lock = threading.Lock()  # who polls is told of everybody's deliveries
-        self._producer = Producer(
-            {
-                **librdkafka_config(kafka),
-                "acks": "all",
-                "enable.idempotence": True,
-                "linger.ms": linger_ms,
-                "message.timeout.ms": int(timeout_s * 1000),
-                "message.max.bytes": MAX_MESSAGE_BYTES,
-            }
-        )
+        self._settings = {
+            **librdkafka_config(kafka),
+            "acks": "all",
+            "enable.idempotence": True,
+            "linger.ms": linger_ms,
+            "message.timeout.ms": int(timeout_s * 1000),
+            "message.max.bytes": MAX_MESSAGE_BYTES,
+        }
+        self._producer: Producer | None = None
 
     def send(self, topic: str, records: Iterable[Record]) -> int:
         """Returns how many there were, when the broker has all of them.
 
         Raises BrokerUnavailableError when it does not have them in time; some may have arrived. May be repeated.
         """
+        with self._lock:
+            try:
+                return self._send(topic, records)
+            except BaseException:
+                # A broker that came back without its memory makes an idempotent producer useless for good.
+                self._drop()
+                raise
+
+    def _send(self, topic: str, records: Iterable[Record]) -> int:
         failed: list[KafkaError] = []
         sent = settled = 0
 
@@ -53,36 +61,42 @@ class RecordSender:
             if error is not None:
                 failed.append(error)
 
-        with self._lock:
-            try:
-                for key, value in records:
-                    self._produce(topic, key, value, on_delivery)
-                    sent += 1
-                deadline = time.monotonic() + self._timeout_s + _MARGIN_S
-                while settled < sent and time.monotonic() < deadline:
-                    self._producer.poll(_POLL_S)
-            except (KafkaException, BufferError) as error:
-                raise BrokerUnavailableError(f"records cannot be sent to {topic}: {error}") from error
+        producer = self._producer = self._producer or Producer(self._settings)
+        try:
+            for key, value in records:
+                self._produce(producer, topic, key, value, on_delivery)
+                sent += 1
+            deadline = time.monotonic() + self._timeout_s + _MARGIN_S
+            while settled < sent and not failed and time.monotonic() < deadline:
+                producer.poll(_POLL_S)
+        except (KafkaException, BufferError) as error:
+            raise BrokerUnavailableError(f"records cannot be sent to {topic}: {error}") from error
         if failed or settled < sent:
             reason = failed[0].str() if failed else f"no answer within {self._timeout_s:g} s"
             missing = len(failed) + sent - settled
             raise BrokerUnavailableError(f"{missing} of {sent} records did not reach {topic}: {reason}")
         return sent
 
-    def _produce(self, topic: str, key: bytes, value: bytes | None, on_delivery: object) -> None:
+    def _produce(self, producer: Producer, topic: str, key: bytes, value: bytes | None, on_delivery: Any) -> None:
         deadline = time.monotonic() + self._timeout_s
         while True:
             try:
-                self._producer.produce(topic, value, key, on_delivery=on_delivery)  # type: ignore[arg-type]
+                producer.produce(topic, value, key, on_delivery=on_delivery)
             except BufferError:  # the client's own queue is full
                 if time.monotonic() > deadline:
                     raise
-                self._producer.poll(_POLL_S)
+                producer.poll(_POLL_S)
             else:
-                self._producer.poll(0)
+                producer.poll(0)
                 return
+
+    def _drop(self) -> None:
+        producer, self._producer = self._producer, None
+        if producer is not None:
+            producer.purge()
+            producer.flush(_CLOSE_TIMEOUT_S)
 
     def close(self) -> None:
         """What is under way is given up."""
-        self._producer.purge()
-        self._producer.flush(_CLOSE_TIMEOUT_S)
+        with self._lock:
+            self._drop()

@@ -14,6 +14,8 @@ from typing import Annotated, Any, Final, Literal, Self
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from stream_jobs.data_quality.settings import ENV_PREFIX as DATA_QUALITY_PREFIX
+from stream_jobs.data_quality.settings import DataQualitySettings
 from stream_jobs.embedded.settings import ENV_PREFIX as EMBEDDED_PREFIX
 from stream_jobs.embedded.settings import EmbeddedSettings
 from stream_jobs.errors import ConfigError
@@ -185,6 +187,7 @@ class Settings:
     pipeline: PipelineSettings
     retention: RetentionSettings
     reconciliation: ReconciliationSettings
+    data_quality: DataQualitySettings
     embedded: EmbeddedSettings
 
 
@@ -194,6 +197,7 @@ GROUPS: Final[Mapping[str, tuple[str, type[BaseSettings]]]] = {
     "clickhouse": (CLICKHOUSE_PREFIX, ClickHouseSettings),
     "retention": (RETENTION_PREFIX, RetentionSettings),
     "reconciliation": (RECONCILIATION_PREFIX, ReconciliationSettings),
+    "data_quality": (DATA_QUALITY_PREFIX, DataQualitySettings),
     "embedded": (EMBEDDED_PREFIX, EmbeddedSettings),
 }
 

@@ -7,6 +7,7 @@ import types
 import typing
 from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
 
@@ -34,6 +35,7 @@ _HEADINGS: Final = {
     "clickhouse": "ClickHouse",
     "retention": "Retention",
     "reconciliation": "Reconciliation",
+    "data_quality": "Data quality",
     "embedded": "Embedded mode",
 }
 
@@ -110,8 +112,9 @@ def _type_name(annotation: Any) -> str:
         return "choice"
     if origin in (typing.Union, types.UnionType):
         return " or ".join(_type_name(part) for part in typing.get_args(annotation) if part is not types.NoneType)
-    names = {str: "text", int: "integer", float: "number", bool: "true/false", Path: "path", SecretStr: "secret"}
-    return names[annotation]
+    if annotation in (float, Decimal):
+        return "number"
+    return {str: "text", int: "integer", bool: "true/false", Path: "path", SecretStr: "secret"}[annotation]
 
 
 if __name__ == "__main__":

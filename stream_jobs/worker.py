@@ -5,23 +5,33 @@ import contextlib
 import logging
 import signal
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import faust
 
+from stream_jobs.alert_signals import SignalPublisher
+from stream_jobs.alerts.document import load_document
+from stream_jobs.alerts.handler import AlertsHandler
+from stream_jobs.alerts.job import build_alerts_app
 from stream_jobs.attribution.rules import AttributionRules
-from stream_jobs.blocks.job import BlockJob, BlockJobRunner, build_app
+from stream_jobs.blocks.app import Runner
+from stream_jobs.blocks.job import BlockJob, build_app
 from stream_jobs.blocks.model import Block, BlockOutput, SourceRecord
 from stream_jobs.blocks.model import Versions as BlockVersions
 from stream_jobs.blocks.partition import BookerLimits
 from stream_jobs.blocks.store import ClickHouseBlocks
-from stream_jobs.config_reload import ConfigReload
+from stream_jobs.budgets.job import BudgetsJob
+from stream_jobs.config_reload import alert_rules, prices_and_rules
+from stream_jobs.data_quality.job import DataQuality
+from stream_jobs.deltas.publisher import DeltaPublisher
 from stream_jobs.errors import ConfigError
+from stream_jobs.feed_app import FeedJob, build_feed_app
 from stream_jobs.health import HealthServer, NotReady
-from stream_jobs.jobs import JOBS, METERING, OUTCOMES, RECONCILIATION
+from stream_jobs.jobs import ALERTS, BUDGETS, DATA_QUALITY, JOBS, METERING, OUTCOMES, RECONCILIATION
 from stream_jobs.kafka import broker_urls, faust_credentials, topic_start
 from stream_jobs.memory import calm_collector
 from stream_jobs.metering.as_fixed import as_fixed
@@ -36,12 +46,14 @@ from stream_jobs.repricing.versions import record_versions
 from stream_jobs.repricing.watch import Watch
 from stream_jobs.settings import Settings
 from stream_jobs.store.client import StoreClient
-from stream_jobs.topics import USAGE_EVENTS, USAGE_OUTCOMES
+from stream_jobs.timer import Startable
+from stream_jobs.topics import COST_DELTAS, USAGE_EVENTS, USAGE_OUTCOMES
 
 log = logging.getLogger(__name__)
 
 CRASH_CHECK_INTERVAL_S = 0.5
 STOP_TIMEOUT_S = 8.0
+BuiltApp = tuple[faust.App, Runner]
 
 
 class JobsWorker:
@@ -55,24 +67,62 @@ class JobsWorker:
         self._store = StoreClient(settings.clickhouse)
         self._scratch = tempfile.TemporaryDirectory(prefix="spendstream-worker-")
         self._config_dir = config_dir
-        self._jobs: list[BlockJob] = []
-        self._timers: list[Watch | ConfigReload | ReconciliationTimer] = []
+        self._apps: list[Callable[[], BuiltApp]] = []  # made in the event loop they run in
+        self._timers: list[Startable] = []
+        self._close: list[Callable[[], None]] = []
+        self._prices: PriceBook | None = None
         if METERING in jobs:
-            # What is loaded later belongs to files that changed after this.
-            reload = ConfigReload(config_dir, self._take_up) if config_dir is not None else None
-            book, rules = PriceBook.load(config_dir), AttributionRules.load(config_dir)
-            self._metering = self._recorded(book, rules)
-            self._watch = Watch(self._new_client, Versions(book, rules))
-            self._timers += [self._watch, *([reload] if reload else [])]
-            self._jobs.append(BlockJob(METERING, USAGE_EVENTS, self._meter, self._versions, BlockMetrics(METERING)))
+            self._add_metering()
         if OUTCOMES in jobs:
             outcomes = Outcomes(ClickHouseOutcomes(self._store), self._tolerance)
-            self._jobs.append(
-                BlockJob(OUTCOMES, USAGE_OUTCOMES, outcomes.process, outcomes.versions, BlockMetrics(OUTCOMES))
-            )
+            job = BlockJob(OUTCOMES, USAGE_OUTCOMES, outcomes.process, outcomes.versions, BlockMetrics(OUTCOMES))
+            self._apps.append(partial(self._build, job, ClickHouseBlocks(self._store)))
         if RECONCILIATION in jobs:
             self._timers.append(ReconciliationTimer(self._new_client, settings.reconciliation, settings.kafka))
-        self._runners: list[BlockJobRunner] = []
+        if BUDGETS in jobs:
+            self._add_budgets()
+        if ALERTS in jobs:
+            self._add_alerts()
+        if DATA_QUALITY in jobs:
+            self._add_data_quality()
+        self._runners: list[Runner] = []
+
+    def _add_metering(self) -> None:
+        # What is loaded later belongs to files that changed after this.
+        reload = prices_and_rules(self._config_dir, self._take_up) if self._config_dir is not None else None
+        book, rules = PriceBook.load(self._config_dir), AttributionRules.load(self._config_dir)
+        self._prices, self._metering = book, self._recorded(book, rules)
+        self._watch = Watch(self._new_client, Versions(book, rules))
+        self._timers += [self._watch, *([reload] if reload else [])]
+        deltas = DeltaPublisher(self._settings.kafka)
+        self._close.append(deltas.close)
+        job = BlockJob(METERING, USAGE_EVENTS, self._meter, self._versions, BlockMetrics(METERING))
+        self._apps.append(partial(self._build, job, ClickHouseBlocks(self._store, announce=deltas.announce)))
+
+    def _add_budgets(self) -> None:
+        kafka = self._settings.kafka
+        job = FeedJob(BUDGETS, COST_DELTAS, BudgetsJob(self._new_client(), kafka, self._config_dir))
+        self._apps.append(lambda: build_feed_app(job, topic_start=partial(topic_start, kafka), **self._faust()))
+
+    def _add_alerts(self) -> None:
+        kafka, config_dir = self._settings.kafka, self._config_dir
+        handler = AlertsHandler(self._new_client, load_document(config_dir))
+        if config_dir is not None:
+            self._timers.append(alert_rules(config_dir, handler.use))
+        self._apps.append(lambda: build_alerts_app(handler, topic_start=partial(topic_start, kafka), **self._faust()))
+
+    def _add_data_quality(self) -> None:
+        signals = SignalPublisher(self._settings.kafka)
+        self._close.append(signals.close)
+        if self._prices is None:  # no metering in this process, which takes up what changes
+            self._prices = PriceBook.load(self._config_dir)
+        self._timers.append(
+            DataQuality(
+                *(self._new_client, self._settings.data_quality, self._settings.kafka),
+                signals.publish,
+                self._prices_in_use,
+            )
+        )
 
     def _new_client(self) -> StoreClient:
         return StoreClient(self._settings.clickhouse)
@@ -88,9 +138,13 @@ class JobsWorker:
 
     def _take_up(self, book: PriceBook, rules: AttributionRules) -> None:
         """Meter with these from the next block on. Raises StoreUnavailableError."""
-        self._metering = self._recorded(book, rules)
+        self._prices, self._metering = book, self._recorded(book, rules)
         self._watch.use(Versions(book, rules))
         calm_collector()
+
+    def _prices_in_use(self) -> PriceBook:
+        assert self._prices is not None
+        return self._prices
 
     def _meter(self, block: Block, records: list[SourceRecord]) -> BlockOutput:
         metering = self._metering
@@ -101,26 +155,33 @@ class JobsWorker:
     def _versions(self) -> BlockVersions:
         return self._metering.versions()
 
-    def _build(self, job: BlockJob) -> tuple[faust.App, BlockJobRunner]:
+    def _build(self, job: BlockJob, store: ClickHouseBlocks) -> BuiltApp:
         kafka, pipeline = self._settings.kafka, self._settings.pipeline
         return build_app(
             job,
-            ClickHouseBlocks(self._store),
-            broker_urls=broker_urls(kafka),
-            faust_options={
+            store,
+            topic_start=partial(topic_start, kafka),
+            limits=BookerLimits(pipeline.max_block_rows, pipeline.max_queued_records),
+            **self._faust(),
+        )
+
+    def _faust(self) -> dict[str, Any]:
+        """What all apps are made with."""
+        kafka, pipeline = self._settings.kafka, self._settings.pipeline
+        return {
+            "broker_urls": broker_urls(kafka),
+            "faust_options": {
                 "broker_client_id": kafka.client_id,
                 "broker_credentials": faust_credentials(kafka),
                 "broker_session_timeout": pipeline.session_timeout_s,
                 "broker_heartbeat_interval": pipeline.session_timeout_s / 3,
                 "datadir": self._scratch.name,  # Faust wants a folder; without tables nothing is kept in it
             },
-            topic_start=partial(topic_start, kafka),
-            limits=BookerLimits(pipeline.max_block_rows, pipeline.max_queued_records),
-        )
+        }
 
     def not_ready(self) -> NotReady:
         waiting = [runner.name for runner in self._runners if not runner.joined]
-        if waiting or (self._jobs and not self._runners):
+        if waiting or (self._apps and not self._runners):
             return f"not in the consumer group yet: {', '.join(waiting) or 'any job'}"
         return None
 
@@ -135,6 +196,8 @@ class JobsWorker:
             finally:
                 for timer in self._timers:
                     timer.stop()
+                for close in self._close:
+                    close()
 
     async def _run(self) -> int:
         # The apps run in our own loop, not under Faust's Worker: that one starts them one after the other, each
@@ -142,7 +205,7 @@ class JobsWorker:
         stopping = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, stopping.set)
-        built = [self._build(job) for job in self._jobs]
+        built = [build() for build in self._apps]
         apps = [app for app, _ in built]
         self._runners = [runner for _, runner in built]
         starting = asyncio.gather(*(app.start() for app in apps))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from spendstream.config import ProducerConfig
 from spendstream.context import attribution, current_attribution
-from spendstream.errors import ProducerConfigError
+from spendstream.errors import CostLimitReachedError, GuardConfigError, ProducerConfigError
 from spendstream.kafka_client import OUTCOME_TOPIC, USAGE_TOPIC
 from spendstream.lane import Delivery
 from spendstream.producer import UsageProducer
@@ -32,10 +32,12 @@ if TYPE_CHECKING:
         usage_event,
         usage_events,
     )
+    from spendstream.guard import Choice, Decision, Guard, GuardConfig, ModelOption, PriceSource, TaskNeeds
 
 _ADAPTERS: Final = frozenset(
     {"PROVIDERS", "AdapterError", "ExtractedUsage", "StreamAccumulator", "extract", "usage_event", "usage_events"}
 )
+_GUARD: Final = frozenset({"Choice", "Decision", "Guard", "GuardConfig", "ModelOption", "PriceSource", "TaskNeeds"})
 
 __all__ = [
     "OUTCOME_TOPIC",
@@ -43,14 +45,23 @@ __all__ = [
     "USAGE_TOPIC",
     "AdapterError",
     "Attribution",
+    "Choice",
+    "CostLimitReachedError",
+    "Decision",
     "Delivery",
     "ExtractedUsage",
+    "Guard",
+    "GuardConfig",
+    "GuardConfigError",
+    "ModelOption",
     "OutcomeEvent",
+    "PriceSource",
     "ProducerConfig",
     "ProducerConfigError",
     "ProducerStats",
     "RawMessage",
     "StreamAccumulator",
+    "TaskNeeds",
     "TrackedCall",
     "Tracker",
     "UsageEvent",
@@ -67,9 +78,13 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """The adapters are loaded when first used: most events are made without them."""
+    """The adapters and the guard are loaded when first used: most events are made without them."""
     if name in _ADAPTERS:
         from spendstream import adapters
 
         return getattr(adapters, name)
+    if name in _GUARD:
+        from spendstream import guard
+
+        return getattr(guard, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,13 +1,16 @@
-"""Settings of the producer: from code, or from environment variables with all problems reported at once."""
+"""Settings of the SDK: from code, or from environment variables with all problems reported at once.
+
+`KafkaConfig` is what everything that speaks to Kafka needs; `ProducerConfig` and the guard's settings build on it.
+"""
 
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, Self
+from typing import Annotated, Any, ClassVar, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 
-from spendstream.errors import ProducerConfigError
+from spendstream.errors import ProducerConfigError, SettingsError
 from spendstream_schemas import MAX_MESSAGE_BYTES
 
 _MIB: Final = 1024 * 1024
@@ -35,18 +38,15 @@ def default_spool_dir() -> Path:
     return base / "spendstream" / "spool"
 
 
-class ProducerConfig(BaseModel):
-    """How one service publishes. Immutable; secrets never show in a repr or an error.
-
-    Memory: `memory_max_events` and `memory_max_bytes` bound what is accepted and not yet acknowledged or spooled.
-    The bytes count serialised messages; events that wait for serialisation (at most half of `memory_max_events`)
-    are bounded by number only.
-    """
+class KafkaConfig(BaseModel):
+    """Where Kafka is, and how to get in. Immutable; secrets never show in a repr or an error."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+    error_type: ClassVar[type[SettingsError]] = SettingsError
+    section: ClassVar[str] = ""  # goes before the names of the variables that are neither Kafka's nor `source`
 
     bootstrap_servers: Annotated[str, Field(min_length=1)]  # "host:port,host:port"
-    source: Annotated[str, Field(min_length=1, max_length=128)]  # this service's name, on every tracked call
+    source: Annotated[str, Field(min_length=1, max_length=128)]  # this service's name
 
     security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
     sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER", "GSSAPI"] | None = None
@@ -57,18 +57,15 @@ class ProducerConfig(BaseModel):
     ssl_key_location: Path | None = None
     ssl_key_password: SecretStr | None = None
 
-    memory_max_events: Annotated[int, Field(ge=100, le=10_000_000)] = 20_000
-    memory_max_bytes: Annotated[int, Field(ge=4 * MAX_MESSAGE_BYTES)] = 32 * _MIB
-    spool_dir: Path | None = Field(default_factory=default_spool_dir)  # None: nothing is kept on disk
-    spool_max_bytes: Annotated[int, Field(ge=64 * 1024)] = 256 * _MIB  # per topic and process
-    spool_segment_bytes: Annotated[int, Field(ge=4 * 1024)] = 4 * _MIB
-    durable: bool = False  # write every event to the spool before emit() returns: survives kill -9
-    delivery_timeout_s: Seconds = 15.0  # an unacknowledged message is taken back after this long
-    close_timeout_s: Seconds = 5.0  # how long close() tries to deliver before it spools the rest
-    linger_ms: Annotated[float, Field(ge=0, le=1000)] = 5.0
-
     @model_validator(mode="after")
     def _combinations_make_sense(self) -> Self:
+        problems = self._problems()
+        if problems:
+            raise ValueError("; ".join(problems))
+        return self
+
+    def _problems(self) -> list[str]:
+        """What is wrong with values that are each right by themselves."""
         problems = []
         if self.security_protocol.startswith("SASL"):
             if self.sasl_mechanism is None:
@@ -83,13 +80,7 @@ class ProducerConfig(BaseModel):
             path: Path | None = getattr(self, name)
             if path is not None and not path.exists():
                 problems.append(f"{name}: {path} does not exist")
-        if self.durable and self.spool_dir is None:
-            problems.append("durable needs spool_dir")
-        if self.spool_segment_bytes > self.spool_max_bytes:
-            problems.append("spool_segment_bytes is larger than spool_max_bytes")
-        if problems:
-            raise ValueError("; ".join(problems))
-        return self
+        return problems
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None, **overrides: Any) -> Self:
@@ -98,13 +89,13 @@ class ProducerConfig(BaseModel):
         Each variable is the field's name in capitals: SPENDSTREAM_KAFKA_BOOTSTRAP_SERVERS, SPENDSTREAM_SOURCE,
         SPENDSTREAM_SPOOL_DIR (empty: no spool), ... Secrets may be given as a file:
         SPENDSTREAM_KAFKA_SASL_PASSWORD_FILE.
-        Raises ProducerConfigError that lists everything wrong by the variable's name.
+        Raises ProducerConfigError (or the class's own `error_type`) that lists everything wrong by the variable's name.
         """
         environ = os.environ if environ is None else environ
         problems: list[str] = []
         values: dict[str, Any] = {}
         for field in cls.model_fields:
-            text = environ.get(variable(field))
+            text = environ.get(variable(field, cls.section))
             if field in _SECRET_FIELDS:
                 text = _secret(environ, field, text, problems)
             if text is None or field in overrides:
@@ -118,15 +109,48 @@ class ProducerConfig(BaseModel):
         try:
             config = cls.model_validate(values)
         except ValidationError as error:
-            problems += [_problem(item, overrides) for item in error.errors(include_url=False, include_input=False)]
+            problems += [
+                _problem(item, overrides, cls.section) for item in error.errors(include_url=False, include_input=False)
+            ]
         if problems or config is None:
-            raise ProducerConfigError(problems)
+            raise cls.error_type(problems)
         return config
 
 
-def variable(field: str) -> str:
+class ProducerConfig(KafkaConfig):
+    """How one service publishes. `source` is on every tracked call.
+
+    Memory: `memory_max_events` and `memory_max_bytes` bound what is accepted and not yet acknowledged or spooled.
+    The bytes count serialised messages; events that wait for serialisation (at most half of `memory_max_events`)
+    are bounded by number only.
+    """
+
+    error_type = ProducerConfigError
+
+    memory_max_events: Annotated[int, Field(ge=100, le=10_000_000)] = 20_000
+    memory_max_bytes: Annotated[int, Field(ge=4 * MAX_MESSAGE_BYTES)] = 32 * _MIB
+    spool_dir: Path | None = Field(default_factory=default_spool_dir)  # None: nothing is kept on disk
+    spool_max_bytes: Annotated[int, Field(ge=64 * 1024)] = 256 * _MIB  # per topic and process
+    spool_segment_bytes: Annotated[int, Field(ge=4 * 1024)] = 4 * _MIB
+    durable: bool = False  # write every event to the spool before emit() returns: survives kill -9
+    delivery_timeout_s: Seconds = 15.0  # an unacknowledged message is taken back after this long
+    close_timeout_s: Seconds = 5.0  # how long close() tries to deliver before it spools the rest
+    linger_ms: Annotated[float, Field(ge=0, le=1000)] = 5.0
+
+    def _problems(self) -> list[str]:
+        problems = super()._problems()
+        if self.durable and self.spool_dir is None:
+            problems.append("durable needs spool_dir")
+        if self.spool_segment_bytes > self.spool_max_bytes:
+            problems.append("spool_segment_bytes is larger than spool_max_bytes")
+        return problems
+
+
+def variable(field: str, section: str = "") -> str:
     """The environment variable of a field: 'source' -> 'SPENDSTREAM_SOURCE'."""
-    return f"{_PREFIX}{'KAFKA_' if field in _KAFKA_FIELDS else ''}{field.upper()}"
+    if field in _KAFKA_FIELDS:
+        section = "KAFKA_"
+    return f"{_PREFIX}{'' if field == 'source' else section}{field.upper()}"
 
 
 def _secret(environ: Mapping[str, str], field: str, text: str | None, problems: list[str]) -> str | None:
@@ -144,9 +168,9 @@ def _secret(environ: Mapping[str, str], field: str, text: str | None, problems: 
         return None
 
 
-def _problem(item: Any, overrides: Mapping[str, Any]) -> str:
+def _problem(item: Any, overrides: Mapping[str, Any], section: str) -> str:
     if not item["loc"]:
         return str(item["msg"]).removeprefix("Value error, ")
     field = str(item["loc"][0])
-    name = field if field in overrides else variable(field)
+    name = field if field in overrides else variable(field, section)
     return f"{name}: is not set" if item["type"] == "missing" else f"{name}: {item['msg']}"

@@ -1,12 +1,13 @@
 """The Kafka client underneath: its settings, and what its errors mean for us."""
 
+import ctypes
 import threading
 from enum import Enum, auto
 from typing import Any, Final
 
 from confluent_kafka import KafkaError, Producer
 
-from spendstream.config import ProducerConfig
+from spendstream.config import KafkaConfig, ProducerConfig
 
 USAGE_TOPIC: Final = "usage.events.v1"
 OUTCOME_TOPIC: Final = "usage.outcomes.v1"
@@ -69,12 +70,14 @@ def discard(holder: list[Producer]) -> None:
     thread.join(_DISCARD_WAIT_S)
 
 
+def keep_forever(client: Any) -> None:
+    """Destroying librdkafka's handle in a forked child waits for threads that are not there."""
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(client))
+
+
 def client_settings(config: ProducerConfig, *, queue_events: int) -> dict[str, Any]:
     """librdkafka's settings. `queue_events`: how many messages we ever hand it at a time."""
-    settings: dict[str, Any] = {
-        "bootstrap.servers": config.bootstrap_servers,
-        "client.id": config.source,
-        "security.protocol": config.security_protocol,
+    return connection_settings(config) | {
         "acks": "all",
         "enable.idempotence": True,
         "compression.type": "lz4",
@@ -90,6 +93,15 @@ def client_settings(config: ProducerConfig, *, queue_events: int) -> dict[str, A
         "reconnect.backoff.ms": 250,
         "reconnect.backoff.max.ms": 1000,
         "topic.metadata.propagation.max.ms": 5000,
+    }
+
+
+def connection_settings(config: KafkaConfig) -> dict[str, Any]:
+    """librdkafka's settings of any client of ours: where to connect, and as whom."""
+    settings: dict[str, Any] = {
+        "bootstrap.servers": config.bootstrap_servers,
+        "client.id": config.source,
+        "security.protocol": config.security_protocol,
         "log_level": 0,  # what it has to say comes through error_cb, into our rate-limited log
     }
     secrets = {

@@ -16,17 +16,16 @@ may lose what the operating system had not written to disk yet.
 
 import atexit
 import contextlib
-import ctypes
 import os
 import threading
 import time
 from collections.abc import Callable
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Final, Self
 
 from spendstream.config import ProducerConfig
 from spendstream.errors import SpoolFullError
-from spendstream.kafka_client import OUTCOME_TOPIC, USAGE_TOPIC
+from spendstream.kafka_client import OUTCOME_TOPIC, USAGE_TOPIC, keep_forever
 from spendstream.lane import Delivery
 from spendstream.sender import RawMessage, Sender, serialise
 from spendstream.stats import Counters, ProducerStats
@@ -247,7 +246,7 @@ class UsageProducer(TrackingMixin):
         if sender is not None:
             client = sender.abandon()
             if client is not None:
-                _keep_forever(client)
+                keep_forever(client)
         closed = self._closed
         self._begin()
         self._closed = closed
@@ -260,11 +259,6 @@ _MAIN_PID: Final = os.getpid()
 
 def _in_forked_child() -> bool:
     return os.getpid() != _MAIN_PID
-
-
-def _keep_forever(client: Any) -> None:
-    """Destroying librdkafka's handle in a forked child waits for threads that are not there."""
-    ctypes.pythonapi.Py_IncRef(ctypes.py_object(client))
 
 
 def _raw_problem(topic: object, key: object, value: object) -> str | None:

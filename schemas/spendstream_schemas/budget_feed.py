@@ -54,7 +54,7 @@ class BudgetState(Message):
     budget_id: BudgetId
     values: tuple[Annotated[str, Field(max_length=128)], ...] = ()  # in the order of the policy's `per`
     period_start: AwareDatetime
-    period_end: AwareDatetime | None  # none: a rolling window, which ends now
+    period_end: AwareDatetime | None = None  # none: a rolling window, which ends now
     amount_usd: Usd  # with what was carried over
     spent_usd: Usd
     held_usd: Usd  # for usage without a price, at the stated upper bound; not part of spent_usd

@@ -12,20 +12,18 @@ from dataclasses import dataclass
 from typing import Any, Protocol, cast
 
 import faust
-from faust.types import TP, StreamT
+from faust.types import TP
 
+from stream_jobs.blocks.app import new_app, run_with
 from stream_jobs.blocks.booking import BlockStore
 from stream_jobs.blocks.model import Block, BlockOutput, Bundle, SourcePartition, SourceRecord, Versions
 from stream_jobs.blocks.partition import BookerLimits, OnBooked, PartitionBooker
-from stream_jobs.blocks.transport import BundlingConsumer, BundlingTransport, Membership
-from stream_jobs.errors import CrashError, LostPartitionError, RetryError
+from stream_jobs.blocks.transport import BundlingConsumer, Membership
+from stream_jobs.errors import LostPartitionError, RetryError
 from stream_jobs.kafka import TopicStart
 
 log = logging.getLogger(__name__)
 
-# Waiting in Faust's stream, beside what the bookers queue. Small: it only hides the latency of a fetch.
-STREAM_BUFFER_BUNDLES = 4
-MAX_POLL_RECORDS = 4_000  # of all bundles of one fetch
 RETRY_BACKOFF_S = (0.1, 5.0)  # first and longest pause while store or broker do not say where to start
 CHECK_INTERVAL_S = 0.1
 BLOCKS_IN_FLIGHT = 2  # per job, from decoding to the last insert: one is worked out while another is inserted
@@ -286,41 +284,14 @@ def build_app(
     topic_start: Callable[[str], TopicStart],
     limits: BookerLimits,
 ) -> tuple[faust.App, BlockJobRunner]:
-    """The Faust app of a block job: consumer group `spendstream-<name>`, nothing kept in tables."""
-    app = faust.App(
-        f"spendstream-{job.name}",
-        broker=broker_urls,
-        store="memory://",
-        web_enabled=False,
-        topic_disable_leader=True,
-        stream_wait_empty=False,
-        stream_buffer_maxsize=STREAM_BUFFER_BUNDLES,
-        consumer_auto_offset_reset="earliest",
-        broker_max_poll_records=min(MAX_POLL_RECORDS, limits.max_block_rows),
-        autodiscover=False,
-        **faust_options,
+    """The Faust app of a block job, and what books its partitions."""
+    app = new_app(
+        job.name,
+        job.topic,
+        broker_urls=broker_urls,
+        faust_options=faust_options,
+        max_poll_records=limits.max_block_rows,
     )
-    transport = BundlingTransport(app, frozenset({job.topic}))
-    app.transport = transport
     runner = BlockJobRunner(app, job, store, topic_start, limits)
-    transport.before_seek = runner.stop_booking
-    transport.assigned = runner.assigned
-
-    async def rest_without_partitions(_: faust.App, assigned: set[TP], **__: Any) -> None:
-        # More workers than partitions: nothing will be sought, so nobody else tells the runner.
-        if not assigned:
-            await runner.rest()
-
-    cast(Any, app.on_partitions_assigned).connect(rest_without_partitions)
-
-    topic = app.topic(job.topic, key_serializer="raw", value_serializer="raw", internal=False, allow_empty=True)
-
-    @app.agent(topic, name=job.name)
-    async def book(bundles: StreamT[Any]) -> None:
-        async for event in bundles.events():
-            message = event.message
-            if not isinstance(event.value, Bundle):
-                raise CrashError(f"{job.topic} was not bundled: the transport is not in place")
-            await runner.dispatch(message.topic, message.partition, event.value)
-
+    run_with(app, job.topic, runner)
     return app, runner

@@ -15,6 +15,7 @@ from stream_jobs.readable import money, percent
 from stream_jobs.store.client import StoreClient
 
 DIMENSIONS: Final = ("user_id", "customer", "feature", "model", "project", "team")
+WHAT: Final = ("feature", "model")  # what it is spent on, rather than by whom
 LATELY: Final = timedelta(minutes=15)
 MAX_CAUSES: Final = 4
 MIN_SHARE: Final = Decimal("0.2")
@@ -101,12 +102,15 @@ def _place(budget: Budget, values: Values) -> tuple[str, dict[str, Any]]:
 
 
 def _told(found: list[Contribution], when: str, *, compared: bool = False) -> tuple[str, ...]:
-    telling = [item for item in found if item.distinct > 1 and item.whole > 0 and item.spent >= MIN_SHARE * item.whole]
+    telling = [item for item in found if item.whole > 0 and item.spent >= MIN_SHARE * item.whole]
     telling.sort(key=lambda item: item.before - item.spent if compared else -item.spent)
-    return tuple(_sentence(item, when, compared=compared) for item in telling[:MAX_CAUSES])
+    # What everybody shares says little about who it is, but what was bought says something all the same.
+    shared = [item for item in telling if item.distinct == 1 and item.dimension in WHAT]
+    telling = [item for item in telling if item.distinct > 1]
+    return tuple(_sentence(item, when, compared=compared) for item in (*telling, *shared)[:MAX_CAUSES])
 
 
 def _sentence(item: Contribution, when: str, *, compared: bool) -> str:
-    share = percent(item.spent, item.whole)
-    text = f"{item.dimension} {item.value}: {money(item.spent)} in {when}, {share} of all"
+    share = "all of it" if item.distinct == 1 else f"{percent(item.spent, item.whole)} of all"
+    text = f"{item.dimension} {item.value}: {money(item.spent)} in {when}, {share}"
     return f"{text}; {money(item.before)} in as much time before" if compared else text

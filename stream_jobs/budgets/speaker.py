@@ -89,10 +89,12 @@ class Speaker:
 
     @staticmethod
     def _worst(changes: Sequence[Change]) -> list[Change]:
-        """Those whose causes are looked for: newly crossed, the dearest first."""
+        """Those whose causes are looked for: of what was newly crossed the dearest, each budget's before any other."""
         risen = [change for change in changes if change.up]
         risen.sort(key=lambda change: change.standing.amount - change.standing.used)
-        return risen[:MAX_CAUSES]
+        first = {change.budget.id: change for change in reversed(risen)}
+        others = [change for change in risen if first[change.budget.id] is not change]
+        return [*sorted(first.values(), key=risen.index), *others][:MAX_CAUSES]
 
     def _why(self, change: Change, now: datetime) -> tuple[str, ...]:
         try:
@@ -121,7 +123,7 @@ class Speaker:
 
     def _parents(self, budget: Budget, now: datetime) -> list[Fact]:
         """Where the budgets above it stand."""
-        found = []
+        found: list[Fact] = []
         above = self._book.tracked_by(budget.parent) if budget.parent else None
         while above is not None and above.current is not None and len(found) < 5:
             if not above.budget.per:

@@ -1,4 +1,4 @@
-"""`spendstream budgets check`: lint the budgets file."""
+"""`spendstream budgets check|list|show|set|remove|reset`: the file, where budgets stand, and changes while it runs."""
 
 import argparse
 import json
@@ -16,8 +16,9 @@ def add_parser(subparsers: Any) -> None:
     """Add `budgets` and its actions."""
     parser = subparsers.add_parser(
         "budgets",
-        help="check the budgets",
-        description="Budgets in <config-dir>/budgets.yaml say what may be spent, on what, until when.",
+        help="what may be spent: check, list, show, change",
+        description="Budgets in <config-dir>/budgets.yaml say what may be spent, on what, until when. They can be "
+        "changed while the pipeline runs: 'set' and 'remove' count above the file until 'reset'.",
     )
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
     check = actions.add_parser("check", help="report everything that is wrong with the file, and what looks unintended")
@@ -29,6 +30,42 @@ def add_parser(subparsers: Any) -> None:
             help="folder with budgets.yaml (default: SPENDSTREAM_CONFIG_DIR; without one there are no budgets)",
         )
         action.add_argument("--json", action="store_true", help="print JSON for machines")
+    _add_live(actions)
+
+
+def _add_live(actions: Any) -> None:
+    from stream_jobs.cli import budgets_live as live
+
+    listing = actions.add_parser("list", help="all budgets and where they stand")
+    show = actions.add_parser("show", help="one budget: where it stands, what was crossed, who spends")
+    show.add_argument("budget", metavar="ID")
+    setting = actions.add_parser(
+        "set",
+        help="make or change a budget while the pipeline runs",
+        description="Give a file with one budget (as in budgets.yaml; - reads standard input), or the id of a budget "
+        "with what is to change.",
+    )
+    setting.add_argument("what", metavar="FILE|ID")
+    setting.add_argument("--amount", help="the new amount, in the budget's currency")
+    remove = actions.add_parser("remove", help="remove a budget, also one of the file")
+    remove.add_argument("budget", metavar="ID")
+    reset = actions.add_parser("reset", help="let the file count again for a budget that was set or removed")
+    reset.add_argument("budget", metavar="ID")
+    for action, run in (
+        (listing, live.run_list),
+        (show, live.run_show),
+        (setting, live.run_set),
+        (remove, live.run_remove),
+        (reset, live.run_reset),
+    ):
+        action.add_argument("--json", action="store_true", help="print JSON for machines")
+        action.add_argument("--url", help="ClickHouse (default: the running instance's)")
+        action.add_argument("--data-dir", type=Path, help="the instance's data folder (default: the one that runs)")
+        action.set_defaults(run=run)
+    for action in (setting, remove, reset):
+        action.add_argument("--bootstrap", metavar="HOST:PORT", help="Kafka (default: the running instance's)")
+        action.add_argument("--note", default="", help="kept with the change: why")
+        action.add_argument("--timeout", type=float, default=15.0, help="seconds to wait until it counts")
 
 
 def run_check(args: argparse.Namespace) -> int:

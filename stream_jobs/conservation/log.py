@@ -2,9 +2,10 @@
 
 import time
 from collections.abc import Collection
+from datetime import UTC, datetime
 from typing import Final
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import TIMESTAMP_NOT_AVAILABLE, Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from stream_jobs.conservation.accounts import PartitionLog, TopicLog
 from stream_jobs.errors import BrokerUnavailableError
@@ -65,7 +66,7 @@ def held(kafka: KafkaSettings, topic: str, partition: int, offsets: Collection[i
             following = _next_record(consumer, f"{topic}[{partition}] at {offset}")
             if following is None:
                 break
-            at = following
+            at = _offset(following)
             if at == offset:
                 found.add(offset)
         return found
@@ -75,8 +76,26 @@ def held(kafka: KafkaSettings, topic: str, partition: int, offsets: Collection[i
         consumer.close()
 
 
-def _next_record(consumer: Consumer, place: str) -> int | None:
-    """The offset of the first record from where the consumer stands; None at the end and behind it."""
+def first_record(kafka: KafkaSettings, topic: str, partition: int, offset: int) -> tuple[int, datetime | None] | None:
+    """(offset, when it was made, if it says so) of the first record from an offset on; None if there is none. Raises
+    BrokerUnavailableError."""
+    consumer = _consumer(kafka, "spendstream-tools")
+    try:
+        consumer.assign([TopicPartition(topic, partition, offset)])
+        found = _next_record(consumer, f"{topic}[{partition}] at {offset}")
+        if found is None:
+            return None
+        kind, millis = found.timestamp()
+        made_at = None if kind == TIMESTAMP_NOT_AVAILABLE else datetime.fromtimestamp(millis / 1000, UTC)
+        return _offset(found), made_at
+    except KafkaException as error:
+        raise BrokerUnavailableError(f"cannot read {topic}[{partition}]: {error.args[0].str()}") from error
+    finally:
+        consumer.close()
+
+
+def _next_record(consumer: Consumer, place: str) -> Message | None:
+    """The first record from where the consumer stands; None at the end and behind it."""
     deadline = time.monotonic() + ADMIN_TIMEOUT_S
     while time.monotonic() < deadline:
         message = consumer.poll(0.1)
@@ -84,11 +103,17 @@ def _next_record(consumer: Consumer, place: str) -> int | None:
             continue
         error = message.error()
         if error is None:
-            return message.offset()
+            return message
         if error.code() in _BEHIND_THE_LAST:
             return None
         raise KafkaException(error)
     raise BrokerUnavailableError(f"cannot read {place}: no answer")
+
+
+def _offset(message: Message) -> int:
+    offset = message.offset()
+    assert offset is not None  # a message of the broker has one
+    return offset
 
 
 def _consumer(kafka: KafkaSettings, group: str) -> Consumer:

@@ -61,6 +61,10 @@ class Catalog:
             return served if isinstance(asked, Missing) else asked
         return served
 
+    def aliases(self, provider: str, ref: str) -> list[Alias]:
+        """What an id (lower case, without meaningless prefixes) was declared to stand for, whenever that holds."""
+        return self._corrections.aliases_for(provider, ref)
+
     def alias_boundaries(self, provider: str, *refs: str | None) -> list[datetime]:
         """Instants at which one of the ids starts or stops to mean something."""
         found: list[datetime] = []

@@ -4,7 +4,6 @@ Several workers may run it: whoever comes first takes the turn, the others skip 
 """
 
 import logging
-import threading
 import time
 from collections.abc import Callable
 from datetime import timedelta
@@ -12,7 +11,6 @@ from typing import Final
 
 from stream_jobs.conservation.check import check
 from stream_jobs.conservation.metrics import report
-from stream_jobs.errors import SpendstreamError
 from stream_jobs.kafka import LogEnds
 from stream_jobs.metrics import RECONCILED, RECONCILIATION_RUNS, RECONCILIATION_SEEN
 from stream_jobs.reconciliation.job import Reconciler
@@ -20,12 +18,12 @@ from stream_jobs.reconciliation.settings import ReconciliationSettings
 from stream_jobs.reconciliation.turns import BusyError
 from stream_jobs.settings import KafkaSettings
 from stream_jobs.store.client import StoreClient
+from stream_jobs.timer import Timer
 
 log = logging.getLogger(__name__)
 
 CHECKED: Final = timedelta(hours=1)
 """The metrics of conservation are about the current hour and the one before."""
-STOP_TIMEOUT_S: Final = 5.0
 
 
 class ReconciliationTimer:
@@ -38,31 +36,21 @@ class ReconciliationTimer:
         self._settings = settings
         self._kafka = kafka
         self._log_ends: LogEnds | None = None
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="reconciliation", daemon=True)
+        self._timer = Timer("reconciliation", settings.interval_s, self._counted_tick, doing="reconcile")
 
     def start(self) -> None:
-        if self._settings.interval_s:
-            self._thread.start()
-        else:
-            log.info("the timer of reconciliation is off (SPENDSTREAM_RECONCILIATION_INTERVAL_S=0)")
+        self._timer.start()
 
     def stop(self) -> None:
-        self._stopping.set()
-        if self._thread.is_alive():
-            self._thread.join(STOP_TIMEOUT_S)
+        self._timer.stop()
 
-    def _run(self) -> None:
-        while not self._stopping.wait(self._settings.interval_s):
-            try:
-                with self._store_of() as store:
-                    self.tick(store)
-            except SpendstreamError as error:
-                log.warning("cannot reconcile now, trying again in %g s: %s", self._settings.interval_s, error)
-                RECONCILIATION_RUNS.labels("failed").inc()
-            except Exception:  # booking goes on whatever is wrong in here
-                log.exception("cannot reconcile")
-                RECONCILIATION_RUNS.labels("failed").inc()
+    def _counted_tick(self) -> None:
+        try:
+            with self._store_of() as store:
+                self.tick(store)
+        except Exception:
+            RECONCILIATION_RUNS.labels("failed").inc()
+            raise
 
     def tick(self, store: StoreClient) -> None:
         """Reconcile once, then check that the accounts close. Raises StoreUnavailableError."""

@@ -4,19 +4,19 @@ Runs in a thread of the metering worker. Every worker looks; the journal lets on
 `spendstream reprice --unpriced`, with the prices the worker books with.
 """
 
+import contextlib
 import logging
-import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from stream_jobs.errors import SpendstreamError
 from stream_jobs.metrics import PRICED_LATER
 from stream_jobs.repricing.journal import RunIsOpenError, whoami
 from stream_jobs.repricing.run import Corrector, Versions
 from stream_jobs.repricing.selection import CROSSING, Selection
 from stream_jobs.repricing.versions import version_in_use
 from stream_jobs.store.client import StoreClient
+from stream_jobs.timer import STOP_TIMEOUT_S, Timer
 
 log = logging.getLogger(__name__)
 
@@ -39,48 +39,34 @@ class Watch:
     def __init__(self, store_of: Callable[[], StoreClient], versions: Versions, interval_s: float = INTERVAL_S) -> None:
         self._store_of = store_of
         self._versions = self._wanted = versions
-        self._interval_s = interval_s
-        self._stopping = threading.Event()
-        self._wake = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="corrections", daemon=True)
+        self._store: StoreClient | None = None  # of the thread, kept from look to look
+        self._timer = Timer(
+            "corrections", interval_s, self._look, doing="look for corrections", at_once=True, release=self._release
+        )
         self._looked: datetime | None = None  # what was booked before was looked at with this price book
 
     def start(self) -> None:
-        self._thread.start()
+        self._timer.start()
 
     def use(self, versions: Versions) -> None:
         """From the next look on, which is now."""
         self._wanted = versions
-        self._wake.set()
+        self._timer.wake()
 
-    def stop(self, timeout_s: float = 5.0) -> None:
+    def stop(self, timeout_s: float = STOP_TIMEOUT_S) -> None:
         """A run under way stops after the chunk at hand; whoever looks next goes on with it."""
-        self._stopping.set()
-        self._wake.set()
-        if self._thread.is_alive():
-            self._thread.join(timeout_s)
+        self._timer.stop(timeout_s)
 
-    def _run(self) -> None:
-        while not self._stopping.is_set():
-            try:
-                with self._store_of() as store:
-                    while True:
-                        self.tick(store)
-                        if self._pause():
-                            return
-            except _StoppedError:
-                return
-            except SpendstreamError as error:
-                log.warning("cannot look for corrections: %s", error)
-            except Exception:  # booking goes on whatever is wrong in here
-                log.exception("cannot look for corrections")
-            self._pause()
+    def _look(self) -> None:
+        if self._store is None:
+            self._store = self._store_of()
+        with contextlib.suppress(_StoppedError):
+            self.tick(self._store)
 
-    def _pause(self) -> bool:
-        """Until the next look; whether there is none."""
-        self._wake.wait(self._interval_s)
-        self._wake.clear()
-        return self._stopping.is_set()
+    def _release(self) -> None:
+        if self._store is not None:
+            store, self._store = self._store, None
+            store.close()
 
     def tick(self, store: StoreClient) -> None:
         """Look once, and post what there is to post. Raises StoreUnavailableError."""
@@ -138,7 +124,7 @@ class Watch:
         self._looked = now
 
     def _check_stopping(self, _done: int, _all: int) -> None:
-        if self._stopping.is_set():
+        if self._timer.stopping:
             raise _StoppedError
 
 

@@ -34,6 +34,9 @@ class RetentionSettings(BaseSettings):
         int, Field(ge=35, description="How long the rollups per minute, hour and day are kept after the events.")
     ] = 5 * 366
     quarantine_days: Annotated[int, Field(ge=7, description="How long refused records are kept with their bytes.")] = 90
+    alert_days: Annotated[
+        int, Field(ge=35, description="How long the history of alerts is kept, and what was told of them to whom.")
+    ] = 400
 
     @field_validator("id_days")
     @classmethod
@@ -64,6 +67,7 @@ LEDGER_TABLES: Final = {
 IDS: Final = {"booked_ids": "booked_at", "response_ids": "booked_at", "outcome_ids": "booked_at"}
 ROLLUPS: Final = {"cost_1m": "minute", "cost_1h": "hour", "cost_1d": "day"}
 QUARANTINE: Final = {"quarantine": "quarantined_at", "quarantine_replays": "replayed_at"}
+ALERTS: Final = {"alert_events": "at", "alert_deliveries": "at", "alert_silences": "at"}
 
 KEPT_FOR_EVER: Final = frozenset(
     {
@@ -94,6 +98,7 @@ def apply_retention(client: Client, settings: RetentionSettings) -> dict[str, st
             (IDS, settings.id_days),
             (ROLLUPS, settings.rollup_days),
             (QUARANTINE, settings.quarantine_days),
+            (ALERTS, settings.alert_days),
         )
         for table, column in tables.items()
     }

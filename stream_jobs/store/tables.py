@@ -22,6 +22,7 @@ COUNT: Final = pa.int64()
 INSTANT: Final = pa.timestamp("us", tz="UTC")
 MONEY: Final = pa.decimal128(38, 12)
 UNIT_PRICE: Final = pa.decimal128(38, 18)
+PERCENT: Final = pa.decimal128(9, 3)
 TAGS: Final = pa.map_(TEXT, TEXT)
 TOOL_COLUMNS: Final = tuple(f"tool_{kind}" for kind in ToolCalls.model_fields)
 """`tool_web_search`, ...: one per kind of ToolCalls."""
@@ -186,6 +187,84 @@ TABLES: Final[Mapping[str, pa.Schema]] = {
         },
         "price_book_versions": _VERSION,
         "attribution_versions": _VERSION,
+        "budget_definitions": {
+            "budget_id": TEXT,
+            "at": INSTANT,
+            **_texts("change_id", "origin"),
+            "removed": pa.bool_(),
+            **_texts("changed_by", "note", "definition"),
+        },
+        "budget_crossings": {
+            "budget_id": TEXT,
+            "vals": pa.list_(TEXT),
+            "period_key": TEXT,
+            "period_start": INSTANT,
+            "period_end": INSTANT,
+            "kind": TEXT,
+            "threshold": PERCENT,
+            "direction": TEXT,
+            "at": INSTANT,
+            **dict.fromkeys(("amount", "spent", "held"), MONEY),
+            "unpriced_events": COUNT,
+            "forecast": MONEY,
+            "late": pa.bool_(),
+        },
+        "budget_periods": {
+            "budget_id": TEXT,
+            "period_start": INSTANT,
+            "vals": pa.list_(TEXT),
+            "period_key": TEXT,
+            "period_end": INSTANT,
+            "updated_at": INSTANT,
+            **_texts("name", "owner", "parent"),
+            "per": pa.list_(TEXT),
+            **dict.fromkeys(("amount", "spent", "held"), MONEY),
+            "unpriced_events": COUNT,
+            "burn_per_hour": MONEY,
+            "forecast": MONEY,
+            "exhausted_at": INSTANT,
+            "thresholds": pa.list_(PERCENT),
+        },
+        "alert_events": {
+            "alert_id": TEXT,
+            "position": pa.uint64(),
+            "episode": pa.uint32(),
+            "change": TEXT,
+            "at": INSTANT,
+            **_texts("status", "kind", "name", "severity"),
+            "level": pa.uint32(),
+            **_texts("alert_group", "summary", "owner"),
+            "labels": TAGS,
+            "money_usd": MONEY,
+            **dict.fromkeys(("starts_at", "observed_at"), INSTANT),
+            **_texts("by", "note", "request_id", "silence_id"),
+            "receivers": pa.list_(TEXT),
+            "document": TEXT,
+        },
+        "alert_deliveries": {
+            **_texts("receiver", "group_id"),
+            "revision": pa.uint32(),
+            "at": INSTANT,
+            **_texts("key", "state", "action"),
+            "attempt": pa.uint32(),
+            **_texts("answer", "alert_group", "severity", "change"),
+            **dict.fromkeys(("open_alerts", "resolved_alerts"), pa.uint64()),
+            "money_usd": MONEY,
+            **dict.fromkeys(("first_told", "position"), pa.uint64()),
+            **{
+                f"{what}{column}": pa.list_(kind)
+                for what in ("told", "over")
+                for column, kind in (("", TEXT), ("_episode", pa.uint32()))
+            },
+            "notification": TEXT,
+        },
+        "alert_silences": {
+            "silence_id": TEXT,
+            **dict.fromkeys(("at", "starts_at", "ends_at"), INSTANT),
+            "scope": TEXT,
+            "kinds": pa.list_(TEXT),
+            **_texts("alert_id", "by", "note", "document"),
+        },
         "outcomes": {
             "event_id": TEXT,
             "occurred_at": INSTANT,

@@ -1,10 +1,12 @@
 """What conservation asks a broker: Tansu and Apache Kafka alike."""
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 
 from stream_jobs.conservation.accounts import PartitionLog
-from stream_jobs.conservation.log import held, topic_log
+from stream_jobs.conservation.log import first_record, held, topic_log
 from stream_jobs.errors import BrokerUnavailableError
 from stream_jobs.kafka import LogEnds, topic_start
 from stream_jobs.topics import USAGE_EVENTS
@@ -36,6 +38,20 @@ def test_which_offsets_hold_a_record(any_broker: RunningBroker) -> None:
     produce(any_broker, USAGE_EVENTS, [b"x"] * 10, partition=1)
     assert held(settings(any_broker), USAGE_EVENTS, 1, {0, 4, 9, 10, 11}) == {0, 4, 9}
     assert held(settings(any_broker), USAGE_EVENTS, 1, set()) == set()
+
+
+def test_the_first_record_from_an_offset_on(any_broker: RunningBroker) -> None:
+    """With the instant at which it was made; none at the end."""
+    make(any_broker, USAGE_EVENTS)
+    before = datetime.now(UTC) - timedelta(seconds=1)
+    produce(any_broker, USAGE_EVENTS, [b"x"] * 10, partition=1)
+    found = first_record(settings(any_broker), USAGE_EVENTS, 1, 4)
+    assert found is not None
+    assert found[0] == 4
+    assert found[1] is not None
+    assert before < found[1] < datetime.now(UTC) + timedelta(seconds=1)
+    assert first_record(settings(any_broker), USAGE_EVENTS, 1, 10) is None
+    assert first_record(settings(any_broker), USAGE_EVENTS, 0, 0) is None
 
 
 @pytest.mark.xdist_group("kafka")

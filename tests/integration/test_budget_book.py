@@ -1,7 +1,7 @@
 """What budgets count is what the real ledger holds, whatever comes in whatever order, and through restarts."""
 
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -78,7 +78,7 @@ def assert_equal_to_the_ledger(book: BudgetBook, world: World, now: datetime) ->
 def plain_total(
     world: World, budget: str, start: datetime, end: datetime, facts: dict[str, str]
 ) -> tuple[Decimal, int]:
-    kept = {
+    kept: Callable[[dict[str, Any]], bool] = {
         "all": lambda row: True,
         "search": lambda row: row["team"] == "search",
         "each-user": lambda row: True,

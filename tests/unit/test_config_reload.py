@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from stream_jobs.attribution.rules import AttributionRules
-from stream_jobs.config_reload import ConfigReload
+from stream_jobs.config_reload import PricesAndRules, prices_and_rules
+from stream_jobs.files_reload import FilesReload
 from stream_jobs.errors import StoreUnavailableError
 from stream_jobs.pricing.book import PriceBook
 
@@ -45,19 +46,21 @@ def taken() -> Taken:
 
 
 @pytest.fixture
-def reload(tmp_path: Path, taken: Taken) -> ConfigReload:
+def reload(tmp_path: Path, taken: Taken) -> FilesReload[PricesAndRules]:
     (tmp_path / "attribution.yaml").write_text(RULES.format(team="checkout"))
-    return ConfigReload(tmp_path, taken)
+    return prices_and_rules(tmp_path, taken)
 
 
-def test_what_was_there_at_the_start_is_not_taken_up_again(reload: ConfigReload, taken: Taken) -> None:
+def test_what_was_there_at_the_start_is_not_taken_up_again(reload: FilesReload[PricesAndRules], taken: Taken) -> None:
     """The worker has loaded it itself."""
     for _ in range(3):
         reload.look()
     assert len(taken) == 0
 
 
-def test_a_changed_file_is_taken_up_when_it_has_settled(tmp_path: Path, reload: ConfigReload, taken: Taken) -> None:
+def test_a_changed_file_is_taken_up_when_it_has_settled(
+    tmp_path: Path, reload: FilesReload[PricesAndRules], taken: Taken
+) -> None:
     """Not while it is being written: at the first look that finds it as the look before did. And once."""
     (tmp_path / "attribution.yaml").write_text(RULES.format(team="c"))
     reload.look()
@@ -69,7 +72,7 @@ def test_a_changed_file_is_taken_up_when_it_has_settled(tmp_path: Path, reload: 
     assert [rules.version for rules in taken.rules] == [AttributionRules.load(tmp_path).version]
 
 
-def test_new_and_removed_files_are_changes(tmp_path: Path, reload: ConfigReload, taken: Taken) -> None:
+def test_new_and_removed_files_are_changes(tmp_path: Path, reload: FilesReload[PricesAndRules], taken: Taken) -> None:
     """Folders that were not there at the start count too."""
     before = PriceBook.load(tmp_path).version
     (tmp_path / "rate_cards").mkdir()
@@ -85,7 +88,7 @@ def test_new_and_removed_files_are_changes(tmp_path: Path, reload: ConfigReload,
 
 
 def test_files_that_cannot_be_used_change_nothing(
-    tmp_path: Path, reload: ConfigReload, taken: Taken, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, reload: FilesReload[PricesAndRules], taken: Taken, caplog: pytest.LogCaptureFixture
 ) -> None:
     """What is wrong is logged once; when it is right again, it is taken up, and so is what was there before."""
     path = tmp_path / "attribution.yaml"
@@ -108,7 +111,9 @@ def test_files_that_cannot_be_used_change_nothing(
     assert taken.rules[1].version == AttributionRules.load(tmp_path).version
 
 
-def test_it_is_told_again_when_it_could_not_be_taken_up(tmp_path: Path, reload: ConfigReload, taken: Taken) -> None:
+def test_it_is_told_again_when_it_could_not_be_taken_up(
+    tmp_path: Path, reload: FilesReload[PricesAndRules], taken: Taken
+) -> None:
     """ClickHouse is away, so the versions cannot be recorded: nothing may be booked with them yet."""
     taken.failures = [StoreUnavailableError("away")]
     (tmp_path / "attribution.yaml").write_text(RULES.format(team="payment"))

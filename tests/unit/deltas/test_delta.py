@@ -93,7 +93,7 @@ def test_the_parts_together_hold_what_the_ledger_holds(rows: list[dict[str, obje
     )
     assert sums == wanted
     total = sum((r["effective_cost"] for part in parts for r in part.rows.to_pylist()), Decimal(0))
-    assert total == sum((r["effective_cost"] or Decimal(0) for r in rows), Decimal(0))  # type: ignore[misc]
+    assert total == sum((Decimal(str(r["effective_cost"] or 0)) for r in rows), Decimal(0))
 
 
 @pytest.mark.parametrize("message", [b"", b"{}", b"\xff" * 100])

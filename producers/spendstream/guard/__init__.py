@@ -1,0 +1,22 @@
+"""The guard: "may I still spend?", answered from local memory. See README.md."""
+
+from spendstream.guard.choose import Choice, ModelOption, PriceSource, TaskNeeds
+from spendstream.guard.config import BUDGET_TOPIC, GuardConfig
+from spendstream.guard.decision import Decision
+from spendstream.guard.guard import Guard
+from spendstream.guard.intake import GuardStats
+from spendstream.guard.limit import LimitedAsyncStream, LimitedStream
+
+__all__ = [
+    "BUDGET_TOPIC",
+    "Choice",
+    "Decision",
+    "Guard",
+    "GuardConfig",
+    "GuardStats",
+    "LimitedAsyncStream",
+    "LimitedStream",
+    "ModelOption",
+    "PriceSource",
+    "TaskNeeds",
+]

@@ -1,0 +1,195 @@
+"""What the guard answers. Made in microseconds: what people read is put together only when they ask for it."""
+
+from collections.abc import Callable
+from datetime import datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING, Final
+
+from spendstream.guard.money import UsdAmount, pico_of, share_text, usd_of, usd_text
+from spendstream.guard.pending import Reservation
+from spendstream.guard.policy import (
+    CACHED_ONLY,
+    ESSENTIAL_ONLY,
+    FULL,
+    REDUCED,
+    REFUSE,
+    Policy,
+    Step,
+    ValuesKey,
+    from_micros,
+    key_values,
+)
+from spendstream_schemas.budget_feed import ACTIONS, Action
+
+if TYPE_CHECKING:
+    from spendstream.guard.evaluate import Verdict
+
+Settle = Callable[[Reservation | None, "Verdict", int], Reservation | None]
+"""Counts another amount in place of a reservation."""
+
+_EFFECTS: Final = {
+    REDUCED: "smaller requests only",
+    CACHED_ONLY: "only cached answers and essential requests",
+    ESSENTIAL_ONLY: "only essential requests",
+    REFUSE: "no requests",
+}
+
+
+class Decision:
+    """Whether, and how, a request may go on. Its figures are those of the moment it was made.
+
+    `action`: one of budget_feed.ACTIONS, the strictest that applies. `allowed`: whether a fresh call may be made:
+    always at full and reduced, never at refuse, and only for an essential request at cached_only and essential_only
+    (what is open to essential requests at a stricter action is open to them at a milder one).
+    `cached_answers_allowed`: whether an answer from the service's own cache may be given. `stale`: nobody has said for
+    a while that the figures are kept up; what is known was used nevertheless, unless a policy demands otherwise.
+    """
+
+    __slots__ = (
+        "_estimate",
+        "_reservation",
+        "_settle",
+        "_verdict",
+        "allowed",
+        "essential",
+        "rank",
+        "stale",
+    )
+
+    def __init__(
+        self,
+        verdict: "Verdict",
+        estimate: int,
+        essential: bool,
+        reservation: Reservation | None,
+        settle: Settle | None,
+    ) -> None:
+        self._verdict = verdict
+        self._estimate = estimate
+        self._reservation = reservation
+        self._settle = settle
+        self.essential = essential
+        self.stale = verdict.stale
+        self.rank = verdict.rank
+        self.allowed = verdict.rank <= (ESSENTIAL_ONLY if essential else REDUCED)
+
+    @property
+    def action(self) -> Action:
+        return ACTIONS[self.rank]
+
+    @property
+    def cached_answers_allowed(self) -> bool:
+        return self.allowed or self.rank <= CACHED_ONLY
+
+    @property
+    def max_input_tokens(self) -> int | None:
+        """The least that a reduced step demands, also where a stricter one applies and this request passes it."""
+        return self._verdict.max_input_tokens
+
+    @property
+    def max_output_tokens(self) -> int | None:
+        """As `max_input_tokens`."""
+        return self._verdict.max_output_tokens
+
+    @property
+    def budget_id(self) -> str | None:
+        """The budget that decided; at full service the one with the least left. None when no budget covers it."""
+        policy = self._verdict.policy
+        return None if policy is None else policy.budget_id
+
+    @property
+    def values(self) -> tuple[str, ...]:
+        """Of a budget per value: which ones this is about, in the order of the policy's `per`."""
+        return key_values(self._verdict.key)
+
+    @property
+    def amount_usd(self) -> Decimal | None:
+        """Of the budget that decided."""
+        return None if self._verdict.policy is None else usd_of(self._verdict.amount)
+
+    @property
+    def used_usd(self) -> Decimal | None:
+        """Spent, held, and allowed here a moment ago; without this request. Of the budget that decided."""
+        return None if self._verdict.policy is None else usd_of(self._verdict.used)
+
+    @property
+    def estimate_usd(self) -> Decimal:
+        """What this request was said to cost; 0 when nothing was said."""
+        return usd_of(self._estimate)
+
+    @property
+    def reserved(self) -> int:
+        """How many pico-USD were counted for this request when it was allowed."""
+        return 0 if self._reservation is None else self._estimate
+
+    @property
+    def remaining_usd(self) -> Decimal | None:
+        """The least that any budget of this request has left, without this request; not below 0. None: no budget."""
+        remaining = self._verdict.least_remaining
+        return None if remaining is None else usd_of(max(0, remaining))
+
+    @property
+    def period_end(self) -> datetime | None:
+        """When the deciding budget begins anew; None for a rolling window, and where nothing is known yet."""
+        end = self._verdict.period_end
+        return None if end is None else from_micros(end)
+
+    @property
+    def reason(self) -> str:
+        """One sentence for people."""
+        return _sentence(self._verdict, self._estimate, self.essential and self.allowed)
+
+    def settle(self, actual_usd: UsdAmount) -> None:
+        """The request is over and cost this: counts in place of the estimate until the ledger has it.
+
+        Worth while where estimates are rough or requests take long. Does nothing the second time, and nothing for a
+        request that was not allowed.
+        """
+        actual = pico_of(actual_usd, "actual_usd")
+        settle, self._settle = self._settle, None
+        if settle is not None and self.allowed:
+            self._reservation = settle(self._reservation, self._verdict, actual)
+
+    def cancel(self) -> None:
+        """The request was not made: its estimate counts no more. Does nothing after `settle`."""
+        self.settle(0)
+
+    def __repr__(self) -> str:
+        return f"<Decision {self.action}, allowed={self.allowed}: {self.reason}>"
+
+
+def _sentence(verdict: "Verdict", estimate: int, exempt: bool) -> str:
+    policy = verdict.policy
+    stale = " (figures may be old: nobody has said lately that they are kept up)" if verdict.stale else ""
+    if verdict.unknown is not None and policy is None:
+        return f"{verdict.unknown}{'' if verdict.rank == FULL else '; this service then refuses'}"
+    if policy is None:
+        return f"no budget covers this request{stale}"
+    name = _name(policy, verdict.key)
+    if verdict.unknown is not None:
+        return f"refuse: {name} cannot be known: {verdict.unknown}; its policy then refuses"
+    figures = f"{name} has used {usd_text(verdict.used)} of {usd_text(verdict.amount)} USD"
+    if verdict.amount > 0:
+        figures += f" ({share_text(verdict.used, verdict.amount)})"
+    if estimate:
+        figures += f", this request may cost {usd_text(estimate)} USD"
+    until = "" if verdict.period_end is None else f", until {from_micros(verdict.period_end):%Y-%m-%d %H:%M} UTC"
+    if verdict.rank == FULL:
+        return f"full: {figures}{until}{stale}"
+    effect = (
+        "this request is essential and passes" if exempt and verdict.rank >= CACHED_ONLY else _EFFECTS[verdict.rank]
+    )
+    return f"{ACTIONS[verdict.rank]}: {figures}; {_from(verdict.step)}{effect}{until}{stale}"
+
+
+def _name(policy: Policy, key: ValuesKey) -> str:
+    values = ", ".join(f"{field}={value}" for field, value in zip(policy.per, key_values(key), strict=False))
+    who = "; ".join(part for part in (values, f"owner {policy.owner}" if policy.owner else "") if part)
+    return f"budget {policy.budget_id}{f' ({who})' if who else ''}"
+
+
+def _from(step: Step | None) -> str:
+    if step is None:
+        return "nothing may be spent: "
+    tenths = step.at_milli // 100
+    return f"from {tenths // 10}{f'.{tenths % 10}' if tenths % 10 else ''}% on "

@@ -1,0 +1,111 @@
+"""How a request stands against the budgets it falls under. Integers and look-ups only: this is the hot path."""
+
+from typing import NamedTuple
+
+from spendstream.guard.index import Index, Tests
+from spendstream.guard.pending import Place
+from spendstream.guard.policy import FULL, MILLI_PERCENT, REFUSE, Facts, Policy, Step, ValuesKey, least
+
+
+class Verdict(NamedTuple):
+    """The strictest that any budget says, and the budget that says it."""
+
+    rank: int
+    stale: bool
+    unknown: str | None  # why nothing could be known, where that decided
+    policy: Policy | None
+    key: ValuesKey
+    amount: int
+    used: int
+    period_end: int | None
+    step: Step | None  # that applies; none at full service, and where the amount is zero or unknown
+    max_input_tokens: int | None
+    max_output_tokens: int | None
+    least_remaining: int | None
+    places: list[Place]  # the pendings of all budgets it falls under
+
+
+def nothing_known(rank: int, why: str) -> Verdict:
+    """The answer without any budget."""
+    return Verdict(rank, True, why, None, (), 0, 0, None, None, None, None, None, [])
+
+
+# One function, since each call would cost as much as what it does: noqa for its branches.
+def evaluate(index: Index, facts: Facts, estimate: int, now: int, unknown: str | None) -> Verdict:  # noqa: PLR0912
+    """`now` in microseconds since 1970; `unknown` says why what is known may be old, if it may.
+
+    Of equally strict budgets the one with the least left is named, and of those the first by its id.
+    """
+    best: Policy | None = None
+    best_rank, best_key, best_amount, best_used, best_end = FULL, (), 0, 0, None
+    best_left, best_step = 0, None
+    least_left: int | None = None
+    inputs, outputs = None, None
+    places: list[Place] = []
+    for policy, tests, values_of, states, pendings, policy_amount, first_reached in index.candidates(facts):
+        if tests and not _hold(tests, facts):
+            continue
+        if values_of is None:
+            key: ValuesKey = ()
+        else:
+            key = values_of(facts)
+            # The budgets job counts what has a value for each of `per`; so does this.
+            if not key or (type(key) is tuple and not all(key)):
+                continue
+        amount, used, end = policy_amount, 0, None
+        state = states.get(key)
+        if state is not None:
+            amount, used, end, _, _ = state
+            if end is not None and now >= end:
+                # Rolled over. What is carried into the new period, the job will say.
+                amount, used, end = policy_amount, 0, None
+        pending = pendings.get(key)
+        if pending is not None:
+            used += pending.total
+        places.append((pendings, key))
+        rank, step, total = FULL, None, used + estimate
+        if amount == 0 or (unknown is not None and policy.fail_closed):
+            rank = REFUSE
+        elif amount != policy_amount or (first_reached is not None and total >= first_reached):
+            reached = total * MILLI_PERCENT
+            for candidate in policy.steps:
+                # What was carried over can make an amount negative: then everything is used up.
+                if amount < 0 or reached >= candidate.at_milli * amount:
+                    step = candidate
+                    rank = candidate.rank
+                    inputs = least(inputs, candidate.max_input_tokens)
+                    outputs = least(outputs, candidate.max_output_tokens)
+                    break
+        left = amount - used
+        if least_left is None or left < least_left:
+            least_left = left
+        if (
+            best is None
+            or rank > best_rank
+            or (rank == best_rank and (left < best_left or (left == best_left and policy.budget_id < best.budget_id)))
+        ):
+            best, best_rank, best_key, best_amount, best_used, best_end = policy, rank, key, amount, used, end
+            best_left, best_step = left, step
+    closed = unknown is not None and best is not None and best.fail_closed
+    return Verdict(
+        best_rank,
+        unknown is not None,
+        unknown if closed else None,
+        best,
+        best_key,
+        best_amount,
+        best_used,
+        best_end,
+        best_step,
+        inputs,
+        outputs,
+        least_left,
+        places,
+    )
+
+
+def _hold(tests: Tests, facts: Facts) -> bool:
+    for field, test in tests:  # noqa: SIM110 - all() of a generator takes twice as long
+        if not test(facts[field] or ""):
+            return False
+    return True

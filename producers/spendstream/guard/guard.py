@@ -1,0 +1,297 @@
+"""`Guard`: may this request still be made? Answered from local memory, in microseconds."""
+
+import atexit
+import contextlib
+import os
+import threading
+import time
+import weakref
+from collections.abc import Callable, Sequence
+from types import TracebackType
+from typing import Any, Final, Self
+
+from spendstream.context import current_attribution
+from spendstream.guard.book import Book
+from spendstream.guard.choose import Choice, ModelOption, PriceSource, TaskNeeds, choose
+from spendstream.guard.config import GuardConfig
+from spendstream.guard.decision import Decision
+from spendstream.guard.evaluate import Verdict, evaluate, nothing_known
+from spendstream.guard.feed import Feed
+from spendstream.guard.intake import GuardStats, Intake
+from spendstream.guard.limit import limited
+from spendstream.guard.money import UsdAmount, pico_of
+from spendstream.guard.pending import PendingBook, Reservation
+from spendstream.guard.policy import ESSENTIAL_ONLY, FULL, REDUCED, REFUSE, Facts
+from spendstream.guard.records import Record, TakenBack
+from spendstream.stats import Counters
+from spendstream_schemas import Attribution
+
+_NS: Final = 1_000_000_000
+_ATTEMPTS: Final = 3
+
+
+class Guard:
+    """Knows the budgets of `budget.state.v1` and answers for them. Thread-safe; one per process is enough.
+
+    `connect=False`: no thread and no broker; records come through `apply`, and it counts as loaded from the start.
+    `wall_ns` and `monotonic_ns` are the clocks, in nanoseconds. Safe to make before a fork: the child reads anew when
+    it first decides.
+    """
+
+    def __init__(
+        self,
+        config: GuardConfig,
+        *,
+        connect: bool = True,
+        wall_ns: Callable[[], int] = time.time_ns,
+        monotonic_ns: Callable[[], int] = time.monotonic_ns,
+    ) -> None:
+        self._config = config
+        self._connect = connect
+        self._wall_ns = wall_ns
+        self._monotonic_ns = monotonic_ns
+        self._stale_after_ns = int(config.stale_after_s * _NS)
+        self._counters = Counters()
+        self._pending = self._new_pending()
+        self._book = Book(self._pending, self._stale_after_ns)
+        self._intake = Intake(self._book, wall_ns, monotonic_ns)
+        self._start_lock = threading.Lock()
+        self._feed: Feed | None = None
+        self._closed = False
+        if connect:
+            self._start()
+        else:
+            self._book.load_ended()
+        _GUARDS.add(self)
+
+    def _new_pending(self) -> PendingBook:
+        return PendingBook(int(self._config.pending_margin_s * 1_000_000), int(self._config.pending_limit_s * _NS))
+
+    def _start(self) -> None:
+        with self._start_lock:
+            if self._feed is None and not self._closed:
+                self._feed = Feed(self._config, self._intake, self._counters)
+                weakref.finalize(self, self._feed.end)  # its owner forgot to close it
+                self._feed.start()
+
+    # -- deciding
+
+    def decide(
+        self,
+        attribution: Attribution | None = None,
+        estimate_usd: UsdAmount | None = None,
+        *,
+        provider: str | None = None,
+        model: str | None = None,
+        category: str | None = "inference",
+        essential: bool = False,
+    ) -> Decision:
+        """May a request of this attribution (default: `current_attribution()`) be made, and how?
+
+        `estimate_usd`: what it may cost, as Decimal, int or str; counted here until the ledger can have it, if the
+        request is allowed. Without one, the request is measured by what was spent before it. `provider`, `model` and
+        `category` are what budgets may be scoped to; what is not given matches only budgets that do not ask for it.
+        Raises TypeError or ValueError for an estimate that is no amount of money, and nothing else.
+        """
+        estimate = 0 if estimate_usd is None else pico_of(estimate_usd)
+        facts = self._facts(attribution, provider, model, category)
+        return self._decide(facts, estimate, essential, reserve=True)
+
+    def _facts(
+        self, attribution: Attribution | None, provider: str | None, model: str | None, category: str | None
+    ) -> Facts:
+        if attribution is None:
+            attribution = current_attribution()
+        return {**attribution.__dict__, "provider": provider, "model": model, "category": category}
+
+    def _decide(self, facts: Facts, estimate: int, essential: bool, *, reserve: bool) -> Decision:
+        try:
+            verdict, reservation = self._verdict(facts, estimate, essential, reserve)
+        except Exception as error:  # noqa: BLE001 - a bug of ours must not stop the service
+            self._counters.error("guard_internal", repr(error))
+            rank = REFUSE if self._config.fail == "closed" else FULL
+            verdict, reservation = nothing_known(rank, f"the guard failed: {error!r}"), None
+        return Decision(verdict, estimate, essential, reservation, self._settle if reserve else None)
+
+    def _verdict(
+        self, facts: Facts, estimate: int, essential: bool, reserve: bool
+    ) -> tuple[Verdict, Reservation | None]:
+        if self._feed is None and self._connect:
+            self._start()  # the first decision in a forked child
+        book, pending = self._book, self._pending
+        now_ns, now_us = self._monotonic_ns(), self._wall_ns() // 1000
+        if now_ns >= pending.next_expiry_ns:
+            pending.expire(now_ns)
+        unknown = None
+        if now_ns - book.beat_ns > self._stale_after_ns or not book.loaded:
+            unknown = self._why_unknown(now_ns)
+            if self._config.fail == "closed" and not (book.loaded and book.policies):
+                return nothing_known(REFUSE, unknown), None
+            if not book.policies:
+                return nothing_known(FULL, unknown), None
+        passes = ESSENTIAL_ONLY if essential else REDUCED
+        for _ in range(_ATTEMPTS):
+            # First look, then take the lock to count it; if somebody else counted something meanwhile, look again.
+            version = pending.version
+            verdict = evaluate(book.index, facts, estimate, now_us, unknown)
+            if not reserve or not estimate or verdict.rank > passes or not verdict.places:
+                return verdict, None
+            reservation = pending.reserve(verdict.places, estimate, now_us + book.ahead_us, now_ns, version)
+            if reservation is not None:
+                return verdict, reservation
+        with pending.lock:
+            verdict = evaluate(book.index, facts, estimate, now_us, unknown)
+            if verdict.rank > passes:
+                return verdict, None
+            return verdict, pending.reserve(verdict.places, estimate, now_us + book.ahead_us, now_ns, None)
+
+    def _why_unknown(self, now_ns: int) -> str:
+        if not self._book.loaded:
+            return "the budgets have not been read yet"
+        if not self._book.heard:
+            return "nobody has said that budgets are kept"
+        return f"nobody has said for {(now_ns - self._book.beat_ns) // _NS} s that budgets are kept up"
+
+    def _settle(self, reservation: Reservation | None, verdict: Verdict, actual: int) -> Reservation | None:
+        pending = self._pending
+        if reservation is not None:
+            pending.take_back(reservation)
+        if not actual:
+            return None
+        at = self._wall_ns() // 1000 + self._book.ahead_us
+        return pending.reserve(verdict.places, actual, at, self._monotonic_ns(), None)
+
+    # -- streams and models
+
+    def limit_stream(
+        self,
+        stream: Any,
+        *,
+        max_cost_usd: UsdAmount | None = None,
+        cost_of: Callable[[Any], UsdAmount] | None = None,
+        usd_per_token: UsdAmount | None = None,
+        tokens_of: Callable[[Any], int] | None = None,
+        spent_usd: UsdAmount = 0,
+        decision: Decision | None = None,
+        attribution: Attribution | None = None,
+        provider: str | None = None,
+        model: str | None = None,
+        category: str | None = "inference",
+        raise_on_limit: bool = False,
+    ) -> Any:
+        """The same stream, stopped when it gets too dear: a LimitedStream, or LimitedAsyncStream for an async one.
+
+        Each chunk costs `cost_of(chunk)`, or `tokens_of(chunk)` times `usd_per_token`; `spent_usd` is what the request
+        costs before the first one (its input). The stream stops before the chunk with which the cost would be more than
+        `max_cost_usd`, and when a budget of the request (as in `decide`) comes to refuse. Then the underlying stream is
+        closed, and iteration ends, or raises CostLimitReachedError with `raise_on_limit`; `stopped_reason` says why.
+        `decision`: the one this request was allowed by, so that its estimate is not counted twice.
+        """
+        facts = self._facts(attribution, provider, model, category)
+
+        def look(cost: int) -> Decision:
+            own = 0 if decision is None else decision.reserved
+            return self._decide(facts, max(0, cost - own), True, reserve=False)
+
+        return limited(
+            stream, look, max_cost_usd, cost_of, usd_per_token, tokens_of, spent_usd, raise_on_limit=raise_on_limit
+        )
+
+    def cheapest_capable(
+        self,
+        options: Sequence[ModelOption],
+        needs: TaskNeeds,
+        *,
+        prices: PriceSource | None = None,
+        attribution: Attribution | None = None,
+        category: str | None = "inference",
+        essential: bool = False,
+    ) -> Choice:
+        """The cheapest of `options` that can do what `needs` says and that the budgets allow, with its decision.
+
+        See `spendstream.guard.choose`. The estimate of the choice is counted as in `decide`.
+        """
+        if attribution is None:
+            attribution = current_attribution()
+
+        def decide(option: ModelOption, estimate: int) -> Decision:
+            facts = self._facts(attribution, option.provider, option.model, category)
+            return self._decide(facts, estimate, essential, reserve=True)
+
+        return choose(options, needs, prices, decide, self._counters)
+
+    # -- being fed
+
+    def apply(self, *records: Record | TakenBack) -> None:
+        """Take records in as if they had come over the topic. For tests, and for services with a feed of their own."""
+        self._intake.take(records)
+
+    @property
+    def ready(self) -> bool:
+        """The topic was read, and somebody keeps the budgets up."""
+        return self._book.loaded and self._monotonic_ns() - self._book.beat_ns <= self._stale_after_ns
+
+    def wait_ready(self, timeout_s: float = 10.0) -> bool:
+        """Wait for `ready`, which needs the topic and a heartbeat on it. False when it took longer."""
+        self._intake.heard.wait(timeout_s)
+        return self.ready
+
+    def stats(self) -> GuardStats:
+        feed = self._feed
+        return GuardStats(
+            policies=self._book.policies,
+            states=self._book.states(),
+            loaded=self._book.loaded,
+            stale=not self.ready,
+            connected=feed is not None and feed.connected,
+            reads=0 if feed is None else feed.reads,
+            errors=dict(self._counters.keyed()[2]),
+        )
+
+    def close(self) -> None:
+        """Stop reading. Decisions go on from what is known, which grows stale. Safe to repeat."""
+        with self._start_lock:
+            self._closed = True
+            feed = self._feed
+        if feed is not None:
+            feed.stop()
+        _GUARDS.discard(self)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _after_fork_in_child(self) -> None:
+        """The feeding thread is the parent's, and so is what its requests have pending."""
+        if self._feed is not None:
+            self._feed.abandon()
+        self._feed = None
+        self._start_lock = threading.Lock()
+        self._counters = Counters()
+        self._pending = self._new_pending()
+        self._book.after_fork(self._pending)
+        self._intake = Intake(self._book, self._wall_ns, self._monotonic_ns)
+
+
+_GUARDS: "Final[weakref.WeakSet[Guard]]" = weakref.WeakSet()
+
+
+@atexit.register
+def _close_all() -> None:
+    for guard in list(_GUARDS):
+        with contextlib.suppress(Exception):
+            guard.close()
+
+
+def _after_fork() -> None:
+    for guard in list(_GUARDS):
+        with contextlib.suppress(Exception):
+            guard._after_fork_in_child()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

@@ -1,0 +1,63 @@
+"""Money at the guard's edges: people give and get USD, inside it counts integers of pico-USD (1e-12 USD)."""
+
+from decimal import ROUND_CEILING, ROUND_HALF_EVEN, Context, Decimal
+from typing import Final
+
+PICO_PER_USD: Final = 10**12
+_PLACES: Final = 12
+_EXACT: Final = Context(prec=60, rounding=ROUND_HALF_EVEN)
+_UP: Final = Context(prec=60, rounding=ROUND_CEILING)
+_CENT: Final = Decimal("0.01")
+
+UsdAmount = Decimal | int | str
+"""What callers may give as USD."""
+
+
+def pico_of(usd: UsdAmount, name: str = "estimate_usd") -> int:
+    """An amount that is not negative, in pico-USD; what is finer than that is rounded up.
+
+    Raises TypeError for a float, which cannot hold most amounts of money, and ValueError for what is no amount.
+    """
+    if type(usd) is not Decimal:
+        usd = _decimal(usd, name)
+    if not usd.is_finite() or usd < 0:
+        raise ValueError(f"{name} must be a finite amount that is not negative, not {usd}")
+    return int(_UP.to_integral_value(_UP.scaleb(usd, _PLACES)))
+
+
+def _decimal(usd: object, name: str) -> Decimal:
+    if isinstance(usd, Decimal):
+        return usd
+    if isinstance(usd, bool) or not isinstance(usd, int | str):
+        raise TypeError(
+            f"{name} must be a Decimal, an int or a str of USD, for instance Decimal('0.05'), not {type(usd).__name__}"
+        )
+    try:
+        return Decimal(usd)
+    except ArithmeticError:
+        raise ValueError(f"{name} must be an amount of USD such as '0.05', not {usd!r}") from None
+
+
+def pico_of_record(usd: Decimal) -> int:
+    """An amount of a record: it has at most 12 decimal places, so this is exact."""
+    return int(_EXACT.scaleb(usd, _PLACES))
+
+
+def usd_of(pico: int) -> Decimal:
+    """Exact, with 12 decimal places."""
+    return _EXACT.scaleb(Decimal(pico), -_PLACES)
+
+
+def usd_text(pico: int) -> str:
+    """For people: cents, or all digits of what is smaller than a cent."""
+    usd = usd_of(pico)
+    if pico and abs(usd) < _CENT:
+        return f"{usd:f}".rstrip("0")
+    return f"{usd.quantize(_CENT, context=_EXACT):f}"
+
+
+def share_text(part: int, whole: int) -> str:
+    """`part` of `whole` in percent with one decimal place: '99.5%'; rounded towards less."""
+    tenths = part * 1000 // whole
+    sign = "-" if tenths < 0 else ""
+    return f"{sign}{abs(tenths) // 10}.{abs(tenths) % 10}%"

@@ -1,0 +1,154 @@
+"""Policies and states of budgets as the guard keeps them: integers and look-ups, made once when a record arrives."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from operator import itemgetter
+from typing import Any, Final, NamedTuple
+
+from spendstream.guard.money import pico_of_record
+from spendstream.guard.pending import Pending
+from spendstream_schemas.budget_feed import ACTIONS, BudgetPolicy, BudgetState, PolicyStep
+from spendstream_schemas.scope import Condition
+
+Facts = Mapping[str, Any]
+"""What is known of a request, by SCOPE_FIELDS; what it lacks is None."""
+ValuesKey = Any
+"""The values of a policy's `per`: nothing for none, the value itself for one, a tuple for more. Saves a tuple each."""
+
+RANKS: Final = {action: rank for rank, action in enumerate(ACTIONS)}
+FULL, REDUCED, CACHED_ONLY, ESSENTIAL_ONLY, REFUSE = range(len(ACTIONS))
+MILLI_PERCENT: Final = 100_000
+"""All of it, in thousandths of a percent: the unit of `at_percent`, which has three decimal places."""
+_BOUNDLESS: Final = 10**60  # more than the record's 38 digits can hold
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND: Final = timedelta(microseconds=1)
+
+
+class Step(NamedTuple):
+    """What applies from a share of the amount on, earlier steps included."""
+
+    at_milli: int  # thousandths of a percent
+    rank: int  # the strictest action up to here
+    max_input_tokens: int | None  # the least of all reduced steps up to here
+    max_output_tokens: int | None
+
+
+class State(NamedTuple):
+    """Where one budget, of one combination of values, stands. Amounts in pico-USD, instants in microseconds.
+
+    A tuple of integers, which Python's garbage collector stops looking at: there may be a hundred thousand.
+    """
+
+    amount: int
+    used: int  # spent and held
+    period_end: int | None  # none: a rolling window
+    as_of: int
+    generation: int
+
+
+@dataclass(slots=True, eq=False)
+class Policy:
+    """What a budget covers and demands, with where it stands."""
+
+    budget_id: str
+    any_of: tuple[tuple[str, tuple[str, ...]], ...]  # conditions that an index can look up
+    others: tuple[tuple[str, Callable[[str], bool]], ...]  # conditions that are tried
+    per: tuple[str, ...]
+    values_of: Callable[[Facts], ValuesKey] | None  # None: not per anything
+    amount: int
+    steps: tuple[Step, ...]  # the last one, which is the strictest, first
+    first_reached: int | None  # the use of `amount` below which no step applies; None: none ever does
+    fail_closed: bool
+    owner: str | None
+    generation: int
+    states: dict[ValuesKey, State]
+    pending: dict[ValuesKey, Pending]
+
+
+def compile_policy(
+    record: BudgetPolicy, states: dict[ValuesKey, State], pending: dict[ValuesKey, Pending], generation: int
+) -> Policy:
+    """`states` and `pending` are shared: they outlive a change of the policy."""
+    any_of = {field: condition.any_of for field, condition in record.scope.items() if condition.any_of is not None}
+    amount, steps = pico_of_record(record.amount_usd), _cumulative(record.steps)
+    return Policy(
+        budget_id=record.budget_id,
+        any_of=tuple(any_of.items()),
+        others=tuple((field, _test(item)) for field, item in record.scope.items() if field not in any_of),
+        per=record.per,
+        values_of=itemgetter(*record.per) if record.per else None,
+        amount=amount,
+        steps=steps,
+        first_reached=_first_reached(steps, amount),
+        fail_closed=record.fail == "closed",
+        owner=record.owner,
+        generation=generation,
+        states=states,
+        pending=pending,
+    )
+
+
+def _first_reached(steps: tuple[Step, ...], amount: int) -> int | None:
+    if not steps:
+        return None
+    return -(-steps[-1].at_milli * amount // MILLI_PERCENT) if amount > 0 else -_BOUNDLESS
+
+
+def _test(condition: Condition) -> Callable[[str], bool]:
+    """`Condition.holds`, without looking first which kind of condition it is."""
+    if condition.none_of is not None:
+        refused = frozenset(condition.none_of)
+        return lambda value: value not in refused
+    if condition.missing is not None:
+        missing = condition.missing
+        return lambda value: (not value) == missing
+    return condition.holds
+
+
+def _cumulative(steps: tuple[PolicyStep, ...]) -> tuple[Step, ...]:
+    """A step takes nothing back that an earlier one demands, whatever the order they were written in."""
+    made: list[Step] = []
+    rank, inputs, outputs = FULL, None, None
+    for step in sorted(steps, key=lambda step: step.at_percent):
+        rank = max(rank, RANKS[step.action])
+        if step.action == "reduced":
+            inputs, outputs = least(inputs, step.max_input_tokens), least(outputs, step.max_output_tokens)
+        made.append(Step(int(step.at_percent * 1000), rank, inputs, outputs))
+    return tuple(reversed(made))
+
+
+def least(first: int | None, second: int | None) -> int | None:
+    """The lesser of two limits, either of which may not be there."""
+    if first is None:
+        return second
+    return first if second is None else min(first, second)
+
+
+def compile_state(record: BudgetState, generation: int) -> State:
+    return State(
+        amount=pico_of_record(record.amount_usd),
+        used=pico_of_record(record.spent_usd) + pico_of_record(record.held_usd),
+        period_end=None if record.period_end is None else micros(record.period_end),
+        as_of=micros(record.as_of),
+        generation=generation,
+    )
+
+
+def values_key(values: tuple[str, ...]) -> ValuesKey:
+    """As `Policy.values_of` gives it."""
+    return values[0] if len(values) == 1 else values
+
+
+def key_values(key: ValuesKey) -> tuple[str, ...]:
+    """The values themselves."""
+    return (key,) if isinstance(key, str) else tuple(key)
+
+
+def micros(at: datetime) -> int:
+    """Microseconds since 1970."""
+    return (at - _EPOCH) // _MICROSECOND
+
+
+def from_micros(at: int) -> datetime:
+    return _EPOCH + timedelta(microseconds=at)

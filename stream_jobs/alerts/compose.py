@@ -1,0 +1,157 @@
+"""Makes the notification that brings a receiver from what it was told to what is true."""
+
+import hashlib
+import heapq
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Final
+
+from spendstream_schemas.alert_feed import SEVERITIES
+from stream_jobs.alerts.grouping import Episode, Lane
+from stream_jobs.alerts.model import RANK, Alert
+from stream_jobs.alerts.notification import MAX_LISTED, AlertView, Notification, NotificationAction
+
+MAX_GROUP_ID: Final = 255
+_ZERO: Final = Decimal(0)
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A notification, and what the receiver knows once it took it."""
+
+    receiver: str
+    group: str
+    notification: Notification
+    told: tuple[Episode, ...]  # for the first time
+    over: tuple[Episode, ...]  # as over
+    position: int  # all changes up to here
+    rank: int  # the gravest it knows of then
+    since: datetime | None = None  # when the oldest news in it was recorded
+
+
+def compose(
+    lane: Lane, alerts: Mapping[str, Alert], labels: Mapping[str, str], position: int, revision: int
+) -> Planned | None:
+    """What to tell now, as that revision. `alerts` are the active ones, `labels` those that the group's alerts share,
+    `position` the number of the last change in them. None: all that is open is silenced."""
+    open_alerts = [alerts[alert_id] for alert_id in (*lane.told, *lane.fresh) if not alerts[alert_id].silenced_by]
+    if not open_alerts and lane.told:
+        return None
+    gone = [*lane.over.values(), *lane.missed.values()]
+    fresh, missed = tuple(lane.fresh.items()), tuple(lane.missed)
+    action = _action(lane, open_alerts)
+    # One that nobody knows of cannot be over for anybody: it is told as it was, and then as over.
+    over = tuple(lane.over) if action == "trigger" and not open_alerts else (*lane.over, *missed)
+    about = open_alerts or gone
+    listed = heapq.nlargest(MAX_LISTED, open_alerts, key=_weight)
+    listed += heapq.nlargest(MAX_LISTED - len(listed), gone, key=_weight)
+    views = tuple(view(alert) for alert in listed)
+    rank = max(RANK[alert.severity] for alert in about)
+    if not open_alerts:
+        rank = max(rank, lane.told_rank)  # the gravest of what was
+    group_id = lane.group_id or _group_id(lane.group, about)
+    links = {item.link for item in views}
+    notification = Notification(
+        key=_key(lane.receiver, group_id, revision),
+        group_id=group_id,
+        revision=revision,
+        action=action,
+        severity=SEVERITIES[rank],
+        change=_change(lane, action, open_alerts, rank),
+        alerts=views,
+        open_alerts=len(open_alerts),
+        resolved_alerts=lane.over_before + len(gone),
+        money_usd=sum((alert.money_usd for alert in about), _ZERO),
+        started_at=min(alert.starts_at for alert in (*open_alerts, *gone)),
+        updated_at=max(alert.updated_at for alert in (*open_alerts, *gone)),
+        labels=dict(labels),
+        link=links.pop() if len(links) == 1 else None,
+    )
+    return Planned(lane.receiver, lane.group, notification, (*fresh, *missed), over, position, rank, lane.pending_since)
+
+
+def _action(lane: Lane, open_alerts: list[Alert]) -> NotificationAction:
+    if not lane.begun:
+        return "trigger"
+    if not open_alerts:
+        return "resolve"
+    if not lane.fresh and all(alert.status == "acknowledged" for alert in open_alerts) and not lane.acked:
+        return "acknowledge"
+    return "update"
+
+
+def _change(lane: Lane, action: NotificationAction, open_alerts: list[Alert], rank: int) -> str:
+    """What is new, in a few words."""
+    if action == "trigger" and not open_alerts:
+        ends = [alert.resolved_at for alert in lane.missed.values() if alert.resolved_at is not None]
+        begin = min(alert.opened_at for alert in lane.missed.values())
+        return f"opened and over before it could be told: {_clock(begin)} to {_clock(max(ends, default=begin))} UTC"
+    if action == "acknowledge":
+        people = sorted({alert.acknowledged_by for alert in open_alerts if alert.acknowledged_by})
+        return f"looked after by {', '.join(people[:3])}{' and others' if len(people) > 3 else ''}"
+    parts = []
+    if lane.begun and open_alerts and rank > lane.told_rank:
+        parts.append(f"now {SEVERITIES[rank]}")
+    elif lane.urgent:
+        parts.append("got worse")
+    if lane.fresh:
+        parts.append(f"{len(lane.fresh):,} new" if lane.begun or len(lane.fresh) > 1 else "new")
+    if number := len(lane.over) + len(lane.missed):
+        parts.append("all over" if not open_alerts else f"{number:,} over")
+    if lane.corrected:
+        parts.append("figures corrected")
+    elif lane.noted and not lane.urgent:
+        parts.append("figures changed")
+    return ", ".join(parts) or "still open"
+
+
+def _clock(instant: datetime) -> str:
+    return f"{instant:%Y-%m-%d %H:%M:%S}"
+
+
+def _weight(alert: Alert) -> tuple[int, Decimal, str]:
+    return (RANK[alert.severity], alert.money_usd, alert.alert_id)
+
+
+def _group_id(group: str, alerts: Iterable[Alert]) -> str:
+    """Another one each time the group begins anew; the group's name is in it where it fits."""
+    first = min(alerts, key=lambda alert: (alert.opened_at, alert.alert_id))
+    run = _digest(group, first.alert_id, str(first.episode), first.opened_at.isoformat())[:12]
+    return f"{group[: MAX_GROUP_ID - 13]}-{run}"
+
+
+def _key(receiver: str, group_id: str, revision: int) -> str:
+    return _digest(receiver, group_id, str(revision))
+
+
+def _digest(*parts: str) -> str:
+    """Length prefixes keep distinct parts distinct."""
+    text = "".join(f"{len(part)}:{part}" for part in parts)
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+
+
+def view(alert: Alert) -> AlertView:
+    signal = alert.unpacked()
+    return AlertView(
+        alert_id=alert.alert_id,
+        kind=alert.kind,
+        name=signal.name,
+        status=alert.status,
+        severity=alert.severity,
+        summary=signal.summary,
+        starts_at=alert.starts_at,
+        updated_at=alert.updated_at,
+        money_usd=alert.money_usd,
+        level=alert.level,
+        labels=signal.labels,
+        facts=signal.facts,
+        causes=signal.causes,
+        action=signal.action,
+        link=signal.link,
+        owner=signal.owner,
+        acknowledged_by=alert.acknowledged_by,
+        resolved_at=alert.resolved_at,
+        resolution=signal.resolution,
+    )

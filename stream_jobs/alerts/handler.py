@@ -1,0 +1,229 @@
+"""The alerts job's work: takes records in, keeps time, and has the receivers told. A FeedHandler.
+
+Two sides that share nothing but messages: the book of alerts belongs to the feed's thread, outbox and receivers belong
+to the event loop.
+
+The order of writes of a turn: look up what is not held ▸ fold ▸ insert the changes ▸ hand them to the outbox; the feed
+commits the offset after that. A crash before the insert: the records are read again. A crash after it: they are read
+again and change nothing, for the alerts are loaded as they were recorded.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Coroutine, Iterable, Sequence
+from datetime import datetime
+from typing import Any, Final, TypeVar
+
+import pyarrow as pa
+from pydantic import ValidationError
+
+from spendstream_schemas.alert_feed import ALERT_KINDS, ALERT_RECORD, SEVERITIES, AlertSignal
+from spendstream_schemas.types import MAX_MESSAGE_BYTES
+from stream_jobs.alerts.book import AlertBook, Folded, Parsed
+from stream_jobs.alerts.delivery import Delivery, MakeSender
+from stream_jobs.alerts.document import AlertsDocument
+from stream_jobs.alerts.journal import Journal
+from stream_jobs.alerts.model import Alert, Change
+from stream_jobs.alerts.outbox import Outbox
+from stream_jobs.alerts.routing import Policy
+from stream_jobs.alerts.rows import event_rows, silence_rows
+from stream_jobs.alerts.senders import make_sender as real_sender
+from stream_jobs.alerts.store import AlertStore, Loaded, new_token
+from stream_jobs.blocks.model import SourceRecord
+from stream_jobs.errors import CrashError
+from stream_jobs.instants import utc_now
+from stream_jobs.metrics import ALERT_CHANGES, ALERT_RECORDS_MALFORMED, ALERTS_OPEN, NOTIFICATIONS_PENDING
+from stream_jobs.store.client import StoreClient
+
+log = logging.getLogger(__name__)
+
+TICK_S: Final = 1.0
+FOLD_AT_ONCE: Final = 4_000
+ON_LOOP_TIMEOUT_S: Final = 30.0
+_Answer = TypeVar("_Answer")
+
+
+def parse(record: SourceRecord) -> Parsed | None:
+    """None when it cannot be read; that is logged and counted. Fields of a later version are ignored."""
+    try:
+        if record.value is None or len(record.value) > MAX_MESSAGE_BYTES:
+            raise ValueError("is empty" if record.value is None else f"is longer than {MAX_MESSAGE_BYTES} bytes")
+        found = ALERT_RECORD.validate_json(record.value, extra="ignore")
+    except ValueError as error:  # pydantic's among them
+        first = error.errors(include_url=False, include_input=False)[0] if isinstance(error, ValidationError) else None
+        reason = f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}" if first else str(error)
+        log.error("alerts.v1 offset %d cannot be read and is skipped: %s", record.offset, reason)
+        ALERT_RECORDS_MALFORMED.inc()
+        return None
+    if isinstance(found, AlertSignal):
+        return Parsed(found, found.model_dump_json(exclude_defaults=True).encode())
+    return Parsed(found)
+
+
+class AlertsHandler:
+    """`open_store` is called for every begin; the client is closed at the end."""
+
+    def __init__(
+        self,
+        open_store: Callable[[], StoreClient],
+        document: AlertsDocument,
+        make_sender: MakeSender = real_sender,
+    ) -> None:
+        self._open_store = open_store
+        self._document = document
+        self._wanted = document
+        self._make_sender = make_sender
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._on_crash: Callable[[BaseException], None] = _only_logged
+        self._store: AlertStore | None = None
+        self._journal: Journal | None = None
+        self._book = AlertBook(Policy(document))
+        self._outbox = Outbox(document)
+        self._delivery: Delivery | None = None
+        self._unrecorded: list[tuple[str, pa.Table, str]] = []  # table, rows, token
+        self._unapplied: list[Change] = []
+        self._ticked_s = 0.0
+
+    def bind(self, loop: asyncio.AbstractEventLoop, on_crash: Callable[[BaseException], None]) -> None:
+        """The loop that senders run in, and whom to tell when something in it is broken."""
+        self._loop, self._on_crash = loop, on_crash
+
+    def use(self, document: AlertsDocument) -> None:
+        """Other rules, from the next tick on. May be called from any thread."""
+        self._wanted = document
+
+    # ── the feed's thread ─────────────────────────────────────────────────────────────────────────────────────────
+
+    def begin(self) -> None:
+        self.end()
+        document = self._document = self._wanted
+        self._store = AlertStore(self._open_store())
+        now = utc_now()
+        loaded = self._store.load(now)
+        self._book = AlertBook(Policy(document), loaded.alerts, loaded.silences, loaded.position, loaded.refused)
+        # The rules of now: what they change is recorded before anybody is told.
+        self._keep(self._book.use(Policy(document), now), now)
+        self._record(hand_over=False)
+        self._on_loop(self._begin_telling(loaded, _active(self._book), self._book.position, now))
+        self._ticked_s = 0.0
+        log.info("%d alerts are open, %d receivers are told", len(loaded.alerts), len(document.receivers))
+
+    def turn(self, records: list[SourceRecord]) -> None:
+        self._record()  # what the last turn could not; after it, its records change nothing any more
+        parsed = [item for record in records if (item := parse(record)) is not None]
+        for begin in range(0, len(parsed), FOLD_AT_ONCE):
+            self._take(parsed[begin : begin + FOLD_AT_ONCE])
+        if time.monotonic() - self._ticked_s >= TICK_S:
+            self._tick()
+
+    def end(self) -> None:
+        if self._delivery is not None:
+            self._on_loop(self._end_telling())
+        if self._store is not None:
+            self._store.close()
+        self._store = self._journal = None
+        self._unrecorded, self._unapplied = [], []
+
+    def _take(self, parsed: Sequence[Parsed]) -> None:
+        if unknown := self._book.unknown(parsed):
+            self._book.admit(self._opened_store().look_up(unknown))
+        now = utc_now()
+        self._keep(self._book.fold(parsed, now), now)
+        self._record()
+
+    def _tick(self) -> None:
+        now = utc_now()
+        if self._wanted is not self._document:
+            document = self._document = self._wanted
+            self._keep(self._book.use(Policy(document), now), now)
+            self._record()
+            self._on_loop(self._take_up(document, _active(self._book), now))
+            log.info("alerts go by the changed rules: %d receivers", len(document.receivers))
+        self._keep(self._book.tick(now), now)
+        self._record()
+        _count_open(self._book.alerts.values())
+        self._ticked_s = time.monotonic()
+
+    def _keep(self, folded: Folded, now: datetime) -> None:
+        """The book has it; the store is to have it too."""
+        if folded.silences:
+            self._unrecorded.append(("alert_silences", silence_rows(folded.silences, now), new_token()))
+        # A crash between the two inserts: the silences hold, and the next owner records what they silence.
+        if folded.changes:
+            self._unrecorded.append(("alert_events", event_rows(folded.changes), new_token()))
+            self._unapplied += folded.changes
+
+    def _record(self, *, hand_over: bool = True) -> None:
+        """Raises StoreUnavailableError; what is left is recorded by the next call, with the same tokens."""
+        while self._unrecorded:
+            self._opened_store().insert(*self._unrecorded[0])
+            del self._unrecorded[0]
+        changes, self._unapplied = self._unapplied, []
+        for change in changes:
+            ALERT_CHANGES.labels(change.kind).inc()
+        if changes and hand_over:
+            self._bound().call_soon_threadsafe(self._apply, changes)
+
+    def _opened_store(self) -> AlertStore:
+        if self._store is None:
+            raise CrashError("the alerts job was given records before it began")
+        return self._store
+
+    def _bound(self) -> asyncio.AbstractEventLoop:
+        if self._loop is None:
+            raise CrashError("the alerts job has no event loop")
+        return self._loop
+
+    def _on_loop(self, work: Coroutine[Any, Any, _Answer]) -> _Answer:
+        return asyncio.run_coroutine_threadsafe(work, self._bound()).result(ON_LOOP_TIMEOUT_S)
+
+    # ── the event loop ────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def _begin_telling(self, loaded: Loaded, alerts: list[Alert], position: int, now: datetime) -> None:
+        self._outbox = Outbox(self._document)
+        self._outbox.restore(alerts, loaded.known, loaded.owed, position, now)
+        assert self._store is not None
+        self._journal = Journal(self._store)
+        self._delivery = Delivery(self._outbox, self._journal, self._make_sender, self._on_crash)
+        await self._delivery.use(self._document.receivers)
+
+    def _apply(self, changes: list[Change]) -> None:
+        self._outbox.apply(changes)
+        self._wake()
+
+    async def _take_up(self, document: AlertsDocument, alerts: list[Alert], now: datetime) -> None:
+        self._outbox.use(document)
+        self._outbox.reassess(alerts, now)
+        if self._delivery is not None:
+            await self._delivery.use(document.receivers)
+
+    def _wake(self) -> None:
+        if self._delivery is not None:
+            self._delivery.wake()
+        for receiver in self._outbox.receivers:
+            NOTIFICATIONS_PENDING.labels(receiver).set(self._outbox.pending(receiver))
+
+    async def _end_telling(self) -> None:
+        delivery, self._delivery = self._delivery, None
+        if delivery is not None:
+            await delivery.stop()
+        if self._journal is not None:
+            self._journal.close()
+
+
+def _active(book: AlertBook) -> list[Alert]:
+    return [alert for alert in book.alerts.values() if alert.active]
+
+
+def _count_open(alerts: Iterable[Alert]) -> None:
+    counts = {(kind, severity): 0 for kind in ALERT_KINDS for severity in SEVERITIES}
+    for alert in alerts:
+        if alert.active:
+            counts[alert.kind, alert.severity] += 1
+    for (kind, severity), number in counts.items():
+        ALERTS_OPEN.labels(kind, severity).set(number)
+
+
+def _only_logged(error: BaseException) -> None:
+    log.critical("the alerts job is broken", exc_info=error)

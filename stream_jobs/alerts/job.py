@@ -1,0 +1,33 @@
+"""The alerts job as a Faust app. One partition, so that one worker groups the alerts and keeps the receivers' limits;
+the others stand by."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import faust
+
+from stream_jobs.alerts.handler import AlertsHandler
+from stream_jobs.feed_app import FeedJob, FeedRunner, build_feed_app
+from stream_jobs.kafka import TopicStart
+from stream_jobs.topics import ALERTS
+
+NAME = "alerts"
+
+
+def build_alerts_app(
+    handler: AlertsHandler,
+    *,
+    broker_urls: list[str],
+    faust_options: Mapping[str, Any],
+    topic_start: Callable[[str], TopicStart],
+) -> tuple[faust.App, FeedRunner]:
+    """The app and its runner: consumer group `spendstream-alerts`. Records are conditions: at least once will do."""
+    job = FeedJob(NAME, ALERTS, handler)
+    app, runner = build_feed_app(job, broker_urls=broker_urls, faust_options=faust_options, topic_start=topic_start)
+
+    def crash(error: BaseException) -> None:
+        # Going on would leave a receiver that nobody tells. A fresh process starts from what is recorded.
+        app.loop.create_task(app.crash(error))
+
+    handler.bind(app.loop, crash)
+    return app, runner

@@ -1,0 +1,45 @@
+"""Records what receivers were told, from the event loop. Waits while the store is away: nothing is told that is not on
+record."""
+
+import asyncio
+import logging
+from typing import Final
+
+from stream_jobs.alerts.compose import Planned
+from stream_jobs.alerts.rows import DeliveryState, delivery_row
+from stream_jobs.alerts.store import AlertStore, new_token
+from stream_jobs.errors import LostPartitionError, RetryError
+from stream_jobs.instants import utc_now
+from stream_jobs.topics import ALERTS
+
+log = logging.getLogger(__name__)
+
+RETRY_S: Final = (0.1, 5.0)
+
+
+class Journal:
+    def __init__(self, store: AlertStore) -> None:
+        self._store = store
+        self._closed = asyncio.Event()
+
+    def close(self) -> None:
+        """Whoever waits for the store waits no longer."""
+        self._closed.set()
+
+    async def record(self, planned: Planned, state: DeliveryState, attempt: int, answer: str = "") -> None:
+        """Returns when it is in the store. Raises LostPartitionError when the journal is closed first."""
+        rows = await asyncio.to_thread(delivery_row, planned, state, utc_now(), attempt, answer)
+        token = new_token()
+        pause_s, longest_s = RETRY_S
+        while not self._closed.is_set():
+            try:
+                await asyncio.to_thread(self._store.insert, "alert_deliveries", rows, token)
+            except RetryError as error:
+                log.warning("notifications wait for the store, trying again in %.1f s: %s", pause_s, error)
+            else:
+                return
+            try:
+                await asyncio.wait_for(self._closed.wait(), pause_s)
+            except TimeoutError:
+                pause_s = min(2 * pause_s, longest_s)
+        raise LostPartitionError(ALERTS, 0, 0)

@@ -1,0 +1,97 @@
+"""Rows of the alert tables: what is recorded of changes, silences and deliveries."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final, Literal
+
+import pyarrow as pa
+from pydantic import TypeAdapter
+
+from spendstream_schemas.alert_feed import Silence
+from stream_jobs.alerts.compose import Planned
+from stream_jobs.alerts.model import Change, packed
+from stream_jobs.alerts.notification import Notification
+from stream_jobs.blocks.side_tables import arrow_table
+from stream_jobs.store.tables import TABLES
+
+DeliveryState = Literal["sending", "sent", "skipped", "failed"]
+NOTIFICATION: Final[TypeAdapter[Notification]] = TypeAdapter(Notification)
+MAX_ANSWER: Final = 1000
+
+
+def event_rows(changes: Sequence[Change]) -> pa.Table:
+    """One row per change, in columns: a storm makes 100,000 of them."""
+    schema = TABLES["alert_events"]
+    rows = [_event(change) for change in changes]
+    columns = zip(*rows, strict=True) if rows else [()] * len(schema)
+    return pa.table([pa.array(column, kind) for column, kind in zip(columns, schema.types, strict=True)], schema=schema)
+
+
+def _event(change: Change) -> tuple[object, ...]:
+    """In the order of the table's columns."""
+    alert = change.alert
+    if alert is None:
+        return (
+            *(change.alert_id, change.position, 0, change.kind, change.at, "", "", "", "", 0, "", "", "", (), 0),
+            *(change.at, change.at, change.by, change.note, change.request_id, "", (), ""),
+        )
+    signal = change.signal or alert.unpacked()
+    return (
+        *(change.alert_id, change.position, alert.episode, change.kind, change.at),
+        *(alert.status, alert.kind, signal.name, alert.severity, alert.level, alert.group),
+        *(signal.summary, signal.owner or "", tuple(signal.labels.items()), alert.money_usd),
+        *(alert.starts_at, alert.observed_at, change.by, change.note or signal.resolution or "", change.request_id),
+        *(alert.silenced_by or "", alert.told_to, packed(alert)),
+    )
+
+
+def silence_rows(silences: Sequence[Silence], at: datetime) -> pa.Table:
+    return arrow_table(
+        "alert_silences",
+        [
+            {
+                "silence_id": silence.silence_id,
+                "at": at,
+                "starts_at": silence.starts_at,
+                "ends_at": silence.ends_at,
+                "scope": silence.model_dump_json(include={"scope"}, exclude_none=True)[len('{"scope":') : -1],
+                "kinds": silence.kinds,
+                "alert_id": silence.alert_id or "",
+                "by": silence.by,
+                "note": silence.note,
+                "document": silence.model_dump_json(exclude_none=True),
+            }
+            for silence in silences
+        ],
+    )
+
+
+def delivery_row(planned: Planned, state: DeliveryState, at: datetime, attempt: int, answer: str = "") -> pa.Table:
+    note = planned.notification
+    told = planned.told if state != "failed" else ()
+    over = planned.over if state != "failed" else ()
+    row = {
+        "receiver": planned.receiver,
+        "group_id": note.group_id,
+        "revision": note.revision,
+        "at": at,
+        "key": note.key,
+        "state": state,
+        "action": note.action,
+        "attempt": attempt,
+        "answer": answer[:MAX_ANSWER],
+        "alert_group": planned.group,
+        "severity": note.severity,
+        "change": note.change,
+        "open_alerts": note.open_alerts,
+        "resolved_alerts": note.resolved_alerts,
+        "money_usd": note.money_usd,
+        "first_told": len(planned.told),
+        "position": planned.position,
+        "told": [alert_id for alert_id, _ in told],
+        "told_episode": [episode for _, episode in told],
+        "over": [alert_id for alert_id, _ in over],
+        "over_episode": [episode for _, episode in over],
+        "notification": NOTIFICATION.dump_json(note).decode() if state == "sending" else "",
+    }
+    return arrow_table("alert_deliveries", [row])

@@ -1,0 +1,291 @@
+"""The actions of `spendstream budgets` that need a running pipeline."""
+
+import argparse
+import json
+import sys
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+from stream_jobs.errors import ConfigError
+
+if TYPE_CHECKING:
+    from stream_jobs.budgets.status import BudgetStanding, DefinedBudget
+    from stream_jobs.store.client import StoreClient
+
+POLL_S = 0.1
+SEND_AGAIN_S = 3.0  # the embedded broker may be replaced by an empty one under us
+SHOWN_VALUES = 10
+
+
+def _store(args: argparse.Namespace) -> "StoreClient":
+    from stream_jobs.embedded.instance import find_clickhouse
+    from stream_jobs.store.client import StoreClient
+
+    return StoreClient(find_clickhouse(args.url, args.data_dir))
+
+
+def run_list(args: argparse.Namespace) -> int:
+    """One line per budget, children below their parents; of a budget per value, the one that has used most."""
+    from stream_jobs.budgets.status import defined_budgets, standings
+
+    with _store(args) as store:
+        budgets, found = defined_budgets(store), standings(store)
+    first: dict[str, Any] = {}
+    numbers: dict[str, int] = {}
+    for standing in found:
+        first.setdefault(standing.budget_id, standing)
+        numbers[standing.budget_id] = numbers.get(standing.budget_id, 0) + 1
+    if args.json:
+        for budget in budgets:
+            line = _budget_json(budget) | {"values": numbers.get(budget.budget_id, 0)}
+            line["standing"] = _standing_json(first[budget.budget_id]) if budget.budget_id in first else None
+            print(json.dumps(line, default=str))
+        return 0
+    if not budgets:
+        print("there are no budgets; see stream_jobs/budgets/example_budgets.yaml and 'spendstream budgets set'")
+        return 0
+    _print_list(budgets, first, numbers)
+    return 0
+
+
+def _print_list(budgets: "list[DefinedBudget]", first: dict[str, Any], numbers: dict[str, int]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table("budget", "period", "of")
+    for column in ("used", "amount", "share", "forecast"):
+        table.add_column(column, justify="right")
+    table.add_column("used up (UTC)")
+    for budget, depth in _tree(budgets):
+        standing = first.get(budget.budget_id)
+        number = numbers.get(budget.budget_id, 0)
+        values = ", ".join(standing.vals) if standing else ""
+        more = f" and {number - 1:,} more" if number > 1 else ""
+        table.add_row(
+            Text(f"{'  ' * depth}{budget.budget_id}" + (" (set)" if budget.origin == "control" else "")),
+            budget.period,
+            Text(values + more or ("each " + ", ".join(budget.document["per"]) if budget.document.get("per") else "")),
+            *_figures(budget, standing),
+        )
+    Console().print(table)
+
+
+def _figures(budget: "DefinedBudget", standing: "BudgetStanding | None") -> tuple[Any, ...]:
+    from rich.text import Text
+
+    from stream_jobs.readable import money, percent
+
+    if standing is None:
+        return "", f"{budget.document['amount']} {budget.document.get('currency', 'USD')}", "", "", ""
+    over = standing.used >= standing.amount
+    share = Text(
+        percent(standing.used, standing.amount), "bold red" if over else "yellow" if standing.thresholds else ""
+    )
+    until = f"{standing.exhausted_at:%Y-%m-%d %H:%M}" if standing.exhausted_at else "already" if over else ""
+    forecast = "" if standing.forecast is None else money(standing.forecast)
+    return money(standing.used), money(standing.amount), share, forecast, until
+
+
+def _tree(budgets: "list[DefinedBudget]") -> "list[tuple[DefinedBudget, int]]":
+    """Each with its depth below the topmost; children follow their parent."""
+    ids = {budget.budget_id for budget in budgets}
+    found: list[tuple[DefinedBudget, int]] = []
+
+    def visit(parent: str, depth: int) -> None:
+        for budget in budgets:
+            if (budget.parent if budget.parent in ids else "") == parent:
+                found.append((budget, depth))
+                visit(budget.budget_id, depth + 1)
+
+    visit("", 0)
+    return found
+
+
+def _budget_json(budget: "DefinedBudget") -> dict[str, Any]:
+    return {
+        "id": budget.budget_id,
+        "origin": budget.origin,
+        "changed_by": budget.changed_by,
+        "at": budget.at.isoformat(),
+        "note": budget.note,
+        "budget": budget.document,
+    }
+
+
+def _standing_json(standing: "BudgetStanding") -> dict[str, Any]:
+    return {name: getattr(standing, name) for name in type(standing).__slots__ if name != "budget_id"}
+
+
+def run_show(args: argparse.Namespace) -> int:
+    """Everything about one budget. Exit code 1 when there is none of that id."""
+    from stream_jobs.budgets.calendar import Period
+    from stream_jobs.budgets.causes import causes
+    from stream_jobs.budgets.resolve import budget_from_json
+    from stream_jobs.budgets.standing import Standing
+    from stream_jobs.budgets.status import crossings, past_periods, standings
+    from stream_jobs.money import pico_from_usd
+
+    with _store(args) as store:
+        budget = _defined(store, args.budget)
+        found = standings(store, args.budget)
+        now = store.now()
+        crossed = crossings(store, now - timedelta(days=800), now + timedelta(days=1), args.budget, limit=20)
+        past = past_periods(store, args.budget)
+        why: tuple[str, ...] = ()
+        if found:
+            top = found[0]
+            numbers = (
+                pico_from_usd(top.amount),
+                pico_from_usd(top.spent),
+                top.unpriced_events,
+                pico_from_usd(top.held),
+            )
+            standing = Standing(Period(top.period_start, top.period_end), False, *numbers)
+            parsed = budget_from_json(json.dumps(budget.document, default=str))
+            why = causes(store, parsed, top.vals, standing, now)
+    if args.json:
+        answer = _budget_json(budget) | {"standings": [_standing_json(item) for item in found]}
+        print(json.dumps({**answer, "crossings": crossed, "causes": why}, default=str))
+        return 0
+    _print_budget(budget, found, crossed, past, why)
+    return 0
+
+
+def _print_budget(
+    budget: "DefinedBudget", found: "list[BudgetStanding]", crossed: list[dict[str, Any]], past: list[Any], why: Any
+) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    from stream_jobs.readable import count, money, percent
+
+    console = Console(highlight=False)
+    by = "the file" if budget.origin == "file" else f"{budget.changed_by} at {budget.at:%Y-%m-%d %H:%M} UTC"
+    console.print(f"{budget.name} ({budget.budget_id}), set by {by}", markup=False)
+    for name, value in budget.document.items():
+        if name not in ("id", "name"):
+            console.print(f"  {name:<12} {_plain(value)}", markup=False, soft_wrap=True)
+    table = Table("of", "period", title="Where it stands", title_justify="left")
+    for column in ("spent", "held", "amount", "share", "burn per hour", "forecast"):
+        table.add_column(column, justify="right")
+    table.add_column("used up (UTC)")
+    for item in found[:SHOWN_VALUES]:
+        _, amount, share, forecast, until = _figures(budget, item)
+        burn = "" if item.burn_per_hour is None else money(item.burn_per_hour)
+        held = f"{money(item.held)} ({count(item.unpriced_events)} events)" if item.unpriced_events else ""
+        values = ", ".join(item.vals) or "all"
+        table.add_row(values, item.period_key, money(item.spent), held, amount, share, burn, forecast, until)
+    console.print(table if found else "nothing was spent yet")
+    if len(found) > SHOWN_VALUES:
+        console.print(f"and {len(found) - SHOWN_VALUES:,} more; all with --json", style="dim")
+    if why:
+        console.print("Who spends" + (f" ({', '.join(found[0].vals)})" if found[0].vals else "") + ":")
+        for sentence in why:
+            console.print(f"  {sentence}", markup=False)
+    if crossed:
+        table = Table("at (UTC)", "of", "period", "threshold", "", title="Crossed", title_justify="left")
+        for row in crossed:
+            what = f"{row['threshold'].normalize():f} % {'forecast' if row['kind'] == 'forecast' else ''}".strip()
+            direction = "crossed" if row["direction"] == "up" else "below again"
+            late = " (by late or corrected entries)" if row["late"] else ""
+            values = ", ".join(row["vals"]) or "all"
+            table.add_row(f"{row['at']:%Y-%m-%d %H:%M:%S}", values, row["period_key"], what, direction + late)
+        console.print(table)
+    if len(past) > len(found):
+        table = Table("period", "of", "used", "amount", "share", title="Latest periods", title_justify="left")
+        for key, values, used, amount in past:
+            table.add_row(key, values or "all", money(used), money(amount), percent(used, amount))
+        console.print(table)
+
+
+def _plain(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, default=str, ensure_ascii=False)
+
+
+def _defined(store: "StoreClient", budget_id: str) -> "DefinedBudget":
+    from stream_jobs.budgets.status import defined_budgets
+
+    budgets = {budget.budget_id: budget for budget in defined_budgets(store)}
+    if budget_id not in budgets:
+        raise ConfigError(f"there is no budget {budget_id!r}; there are {', '.join(budgets) or 'none'}")
+    return budgets[budget_id]
+
+
+def run_set(args: argparse.Namespace) -> int:
+    """Exit code 0 when it counts; raises ConfigError when it is refused."""
+    from stream_jobs.budgets.resolve import budget_from_json, budget_to_json
+    from stream_jobs.yaml_files import load_yaml
+
+    with _store(args) as store:
+        if args.amount is not None:
+            document = _defined(store, args.what).document | {"amount": args.amount}
+        elif args.what == "-":
+            document = json.loads(sys.stdin.read(), parse_float=str)
+        else:
+            path = Path(args.what)
+            if not path.is_file():
+                raise ConfigError(
+                    f"{args.what} is no file; give a file with one budget, or an id with what is to change: "
+                    f"spendstream budgets set {args.what} --amount 500"
+                )
+            document = load_yaml(path)
+        budget = budget_from_json(json.dumps(document, default=str))
+        return _send(store, args, budget.id, budget=json.loads(budget_to_json(budget)))
+
+
+def run_remove(args: argparse.Namespace) -> int:
+    """Exit code 0 when it no longer counts."""
+    with _store(args) as store:
+        return _send(store, args, args.budget)
+
+
+def run_reset(args: argparse.Namespace) -> int:
+    """Exit code 0 when the file counts again."""
+    with _store(args) as store:
+        return _send(store, args, args.budget, reset=True)
+
+
+def _send(store: "StoreClient", args: argparse.Namespace, budget_id: str, **what: Any) -> int:
+    """Send the change and wait until the budgets job has taken it up."""
+    from pydantic import ValidationError
+
+    from stream_jobs.budgets.control import BudgetChange, change_to_json
+    from stream_jobs.budgets.status import change_outcome
+    from stream_jobs.embedded.instance import find_kafka
+    from stream_jobs.record_sender import RecordSender
+    from stream_jobs.repricing.journal import whoami
+    from stream_jobs.topics import BUDGET_CONTROL
+
+    try:
+        change = BudgetChange(
+            change_id=uuid4().hex, budget_id=budget_id, at=datetime.now(UTC), by=whoami(), note=args.note, **what
+        )
+    except ValidationError as error:
+        raise ConfigError(f"{budget_id}: {error.errors(include_url=False)[0]['msg']}") from None
+    sender = RecordSender(find_kafka(args.bootstrap, args.data_dir))
+    deadline = time.monotonic() + args.timeout
+    send_at, outcome = 0.0, None
+    try:
+        while outcome is None:
+            if time.monotonic() >= send_at:
+                sender.send(BUDGET_CONTROL, [(budget_id.encode(), change_to_json(change))])
+                send_at = time.monotonic() + SEND_AGAIN_S
+            outcome = change_outcome(store, change.change_id)
+            if outcome is None:
+                if time.monotonic() > deadline:
+                    raise ConfigError(
+                        f"the change was sent, but nobody has taken it up within {args.timeout:g} s: does the job "
+                        "'budgets' run? It will be taken up when it does"
+                    )
+                time.sleep(POLL_S)
+    finally:
+        sender.close()
+    if outcome:
+        raise ConfigError(f"the change of {budget_id} was refused: {outcome}")
+    done = "the file counts again for" if what.get("reset") else "removed" if not what else "set"
+    print(json.dumps({"change_id": change.change_id, "budget": budget_id}) if args.json else f"{done} {budget_id}")
+    return 0

@@ -1,0 +1,255 @@
+"""What becomes of an alert, whatever comes in whatever order."""
+
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from spendstream_schemas.alert_feed import AlertAck, AlertSignal, Silence
+from stream_jobs.alerts.book import AlertBook
+from stream_jobs.alerts.document import AlertsDocument
+from stream_jobs.alerts.model import Change, packed, unpacked
+from stream_jobs.alerts.routing import Policy
+from tests.unit.alerts.build import NOW, ack, at, book, document, over, parsed, signal, silence
+
+Record = AlertSignal | AlertAck | Silence
+
+
+def feed(alerts: AlertBook, *records: Record, seconds: float = 0) -> list[Change]:
+    return alerts.fold([parsed(record) for record in records], at(seconds)).changes
+
+
+def kinds(changes: list[Change]) -> list[str]:
+    return [change.kind for change in changes]
+
+
+def test_the_same_signal_again_does_nothing() -> None:
+    """Nor does one that only was observed later: the condition is the same."""
+    alerts = book()
+    assert kinds(feed(alerts, signal(), signal(), signal(seconds=5))) == ["opened"]
+    assert alerts.alerts["a"].observed_at == at(5)
+    assert feed(alerts, signal(seconds=4, level=3)) == [], "older than what is known"
+
+
+def test_a_life() -> None:
+    """Opened, amended, escalated, acknowledged, open again because it got worse, over, and a second episode."""
+    alerts = book()
+    changes = feed(
+        alerts,
+        *(signal(value=Decimal(80)), signal(seconds=1, value=Decimal(81)), signal(seconds=2, level=1), ack()),
+        *(signal(seconds=3, level=1, severity="error"), over(seconds=4), signal(seconds=5), over(seconds=6)),
+    )
+    assert kinds(changes) == [
+        *("opened", "amended", "escalated", "acknowledged", "escalated", "resolved", "reopened", "resolved"),
+    ]
+    assert [change.alert.status for change in changes if change.alert] == [
+        *("open", "open", "open", "acknowledged", "open", "resolved", "open", "resolved"),
+    ]
+    assert [change.alert.episode for change in changes if change.alert] == [1, 1, 1, 1, 1, 1, 2, 2]
+    assert [change.position for change in changes] == list(range(1, 9))
+
+
+def test_people_hear_of_an_amended_figure_when_it_moved_enough_or_was_wrong() -> None:
+    """20 %: the bound counts, and smaller steps add up."""
+    alerts = book()
+    feed(alerts, signal(value=Decimal(100)))
+    noted = []
+    for step, (value, correction) in enumerate(
+        [(110, False), (119, False), (120, False), (130, False), (131, True)], 1
+    ):
+        (change,) = feed(alerts, signal(seconds=step, value=Decimal(value), correction=correction))
+        assert change.alert is not None
+        noted.append(change.alert.noted_position == change.position)
+    assert noted == [False, False, True, False, True]
+
+
+def test_an_acknowledgement_of_what_is_not_open_is_refused_on_record() -> None:
+    """Unknown and over; the same request twice counts once, also after the alert got worse."""
+    alerts = book()
+    assert kinds(feed(alerts, ack("nothing", "r0"), ack("nothing", "r0"))) == ["ack_refused"]
+    assert kinds(feed(alerts, signal(), ack(), ack())) == ["opened", "acknowledged"]
+    assert kinds(feed(alerts, signal(seconds=1, level=2), ack())) == ["escalated"]
+    assert alerts.alerts["a"].status == "open"
+    assert kinds(feed(alerts, over(seconds=2), ack(request_id="r2"))) == ["resolved", "ack_refused"]
+
+
+def test_money_at_stake_makes_an_alert_grave() -> None:
+    """From the bound on; and when it reaches it later, that is an escalation."""
+    alerts = book(escalation={"money": [{"at_least_usd": 1000, "severity": "critical"}]})
+    changes = feed(alerts, signal(money_usd=Decimal("999.99")), signal(seconds=1, money_usd=Decimal(1000)))
+    found = [(change.kind, change.alert.severity) for change in changes if change.alert]
+    assert found == [("opened", "warning"), ("escalated", "critical")]
+
+
+def test_others_are_called_in_when_nobody_reacts() -> None:
+    """After the time, once; not when somebody looks after it; and anew when it then gets worse."""
+    rules = document(
+        "slack",
+        "pager",
+        default=["slack"],
+        escalation={"unacknowledged": [{"after": "15m", "at_least": "warning", "to": ["pager"]}]},
+    )
+    alerts = AlertBook(Policy(rules))
+    feed(alerts, signal(), signal("mild", severity="info"))
+    assert alerts.tick(at(899)).changes == []
+    (change,) = alerts.tick(at(900)).changes
+    assert change.alert is not None
+    assert (change.kind, change.alert_id, change.alert.receivers) == ("escalated", "a", ("slack", "pager"))
+    assert alerts.tick(at(2000)).changes == []
+    feed(alerts, signal("b"), ack("b"), seconds=2000)
+    assert alerts.tick(at(4000)).changes == []
+    feed(alerts, signal("b", 1, level=1), seconds=4000)
+    assert alerts.tick(at(4899)).changes == []
+    assert len(alerts.tick(at(4900)).changes) == 1
+
+
+def test_a_silence_hides_what_it_holds_for_and_only_while_it_lasts() -> None:
+    """By labels, kind and alert; what is open when it begins and what opens meanwhile."""
+    alerts = book()
+    feed(alerts, signal(labels={"team": "search"}), signal("b", labels={"team": "ads"}))
+    quiet = silence(scope={"team": "search"}, begin_s=10, end_s=20)
+    assert feed(alerts, quiet) == [], "it has not begun"
+    assert [(c.kind, c.alert_id) for c in alerts.tick(at(10)).changes] == [("silenced", "a")]
+    (opened,) = feed(alerts, signal("c", 11, labels={"team": "search"}), seconds=11)
+    assert opened.alert is not None
+    assert opened.alert.told_to == ()
+    feed(alerts, over("c", 12, labels={"team": "search"}), seconds=12)
+    assert [(c.kind, c.alert_id) for c in alerts.tick(at(20)).changes] == [("unsilenced", "a")]
+    assert alerts.tick(at(21)).changes == []
+
+
+def test_lifting_a_silence_is_final() -> None:
+    """The record that made it may come again afterwards."""
+    alerts = book()
+    feed(alerts, signal(), silence())
+    assert alerts.alerts["a"].silenced_by == "s1"
+    assert kinds(feed(alerts, silence(end_s=5), seconds=5)) == ["unsilenced"]
+    folded = alerts.fold([parsed(silence())], at(6))
+    assert (folded.changes, folded.silences) == ([], [])
+
+
+def test_a_storm_goes_to_the_overflow_of_its_kind() -> None:
+    """New groups above the limit share one; those that are there keep their alerts, and another kind has its own."""
+    alerts = book(grouping={"max_new_groups_per_minute": 3})
+    feed(alerts, *(signal(f"a{n}", group=f"g{n}") for n in range(10)), signal("b", group="g1"))
+    feed(alerts, signal("x", group="x", kind="anomaly"))
+    groups = {alert_id: alert.group for alert_id, alert in alerts.alerts.items()}
+    assert [groups[f"a{n}"] for n in range(4)] == ["g0", "g1", "g2", "spendstream-overflow:budget"]
+    assert (groups["b"], groups["x"]) == ("g1", "x")
+    feed(alerts, signal("later", group="later"), seconds=61)
+    assert alerts.alerts["later"].group == "later"
+
+
+def test_what_was_over_long_ago_is_looked_up(monkeypatch: Any) -> None:
+    """The book holds only so many that are over; it says which it needs, and goes on with their next episode."""
+    monkeypatch.setattr("stream_jobs.alerts.book.KEPT_RESOLVED", 2)
+    alerts = book()
+    last = {}
+    for number in range(5):
+        for change in feed(alerts, signal(f"a{number}"), over(f"a{number}", 1)):
+            last[change.alert_id] = change.alert
+    assert sorted(alerts.alerts) == ["a3", "a4"]
+    again = [parsed(signal("a0", 9))]
+    assert alerts.unknown(again) == {"a0"}
+    found = last["a0"]
+    assert found is not None
+    alerts.admit([found])
+    (change,) = alerts.fold(again, at(9)).changes
+    assert change.alert is not None
+    assert (change.kind, change.alert.episode) == ("reopened", 2)
+
+
+def test_changed_rules_reach_the_alerts_that_are_there() -> None:
+    """Other receivers at once; a graver severity is an escalation that is recorded."""
+    alerts = book()
+    feed(alerts, signal(money_usd=Decimal(50)), ack())
+    rules = document("pager", escalation={"money": [{"at_least_usd": 10, "severity": "critical"}]})
+    (change,) = alerts.use(Policy(rules), at(5)).changes
+    assert change.alert is not None
+    assert (change.kind, change.alert.status, change.alert.receivers) == ("escalated", "open", ("pager",))
+    assert alerts.use(Policy(rules), at(6)).changes == []
+
+
+TIMES = st.integers(0, 6)
+SIGNALS = st.builds(
+    lambda alert_id, second, firing, level, value: signal(
+        alert_id, second, status="firing" if firing else "resolved", level=level, value=Decimal(value)
+    ),
+    st.sampled_from("ab"),
+    *(TIMES, st.booleans(), st.integers(0, 2), st.integers(0, 3)),
+)
+
+
+@given(st.lists(SIGNALS, max_size=12).flatmap(lambda items: st.tuples(st.just(items), st.permutations(items * 2))))
+def test_the_facts_do_not_depend_on_order_or_repetition(pair: tuple[list[AlertSignal], list[AlertSignal]]) -> None:
+    """The latest signal decides; of several of the same instant the graver one."""
+    once, shuffled = book(), book()
+    feed(once, *pair[0])
+    feed(shuffled, *pair[1])
+
+    def facts(alerts: AlertBook) -> dict[str, Any]:
+        return {
+            alert_id: (alert.active, alert.observed_at, alert.unpacked().model_copy(update={"observed_at": NOW}))
+            for alert_id, alert in alerts.alerts.items()
+        }
+
+    assert facts(once) == facts(shuffled)
+
+
+NEW_FACTS = st.builds(
+    # That the same facts were observed later is not recorded, so a restart may forget it.
+    lambda alert_id, second, firing, level: signal(
+        alert_id, second, status="firing" if firing else "resolved", level=level, value=Decimal(second)
+    ),
+    st.sampled_from("ab"),
+    *(TIMES, st.booleans(), st.integers(0, 2)),
+)
+RECORDS = st.one_of(
+    NEW_FACTS,
+    st.builds(ack, st.sampled_from("ab"), st.sampled_from(["r1", "r2", "r3"])),
+    st.builds(lambda name, begin, lasts: silence(name, begin, begin + lasts), st.sampled_from("st"), TIMES, TIMES),
+)
+RULES: AlertsDocument = document(
+    "slack",
+    "pager",
+    default=["slack"],
+    escalation={"unacknowledged": [{"after": "3s", "at_least": "info", "to": ["pager"]}]},
+)
+
+
+@settings(max_examples=300)
+@given(st.lists(st.tuples(st.booleans(), st.lists(RECORDS, max_size=4)), max_size=8))
+def test_a_restart_changes_nothing(bundles: list[tuple[bool, list[Record]]]) -> None:
+    """Rebuilt from its rows after any bundle, and given that bundle again, the book and the history are what they would
+    have been."""
+    kept, restarted = AlertBook(Policy(RULES)), AlertBook(Policy(RULES))
+    straight: list[Change] = []
+    rows: list[Change] = []
+    silences: list[Silence] = []
+    for number, (dies, records) in enumerate(bundles):
+        items = [parsed(record) for record in records]
+        for alerts, history in ((kept, straight), (restarted, rows)):
+            folded = alerts.fold(items, at(number))
+            history += folded.changes + alerts.tick(at(number)).changes
+            silences += folded.silences if alerts is restarted else []
+        if dies:
+            last = {row.alert_id: row.alert for row in rows if row.alert is not None and row.kind != "ack_refused"}
+            alive = [unpacked(packed(alert)) for alert in last.values()]
+            refused = [row.request_id for row in rows if row.kind == "ack_refused"]
+            restarted = AlertBook(Policy(RULES), alive, silences, restarted.position, refused)
+            assert not restarted.fold(items, at(number))
+    assert kept.alerts == restarted.alerts
+    assert straight == rows
+
+
+def test_an_alert_survives_its_document() -> None:
+    """Exact money, instants and the signal itself."""
+    alerts = book()
+    feed(alerts, signal(money_usd=Decimal("12345678901234567890.000000000001"), labels={"team": "ü"}))
+    alert = alerts.alerts["a"]
+    again = unpacked(packed(alert))
+    assert again == alert
+    assert again.money_usd == alert.unpacked().money_usd
+    assert alert.opened_at + timedelta(0) == NOW

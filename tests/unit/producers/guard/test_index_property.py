@@ -1,0 +1,128 @@
+"""The index finds what a plain loop over all budgets finds, and the integers say what fractions say."""
+
+from datetime import timedelta
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from spendstream.guard import index as index_module
+from spendstream_schemas import Attribution
+from spendstream_schemas.budget_feed import ACTIONS, BudgetPolicy, BudgetState, PolicyStep
+from spendstream_schemas.scope import in_scope
+from tests.unit.producers.guard.support import NOW, START, Clocks, new_guard
+
+FIELDS = ("team", "feature", "user_id", "model", "category")
+WORDS = st.sampled_from(["a", "b", "c", "ab"])
+CONDITIONS: st.SearchStrategy[Any] = st.one_of(
+    WORDS,
+    st.lists(WORDS, min_size=1, max_size=4),
+    st.fixed_dictionaries({"none_of": st.lists(WORDS, min_size=1, max_size=2)}),
+    st.sampled_from([{"glob": "a*"}, {"glob": "?"}, {"missing": True}, {"missing": False}]),
+)
+USD = st.decimals("-2", "12", places=12)
+STEPS = st.lists(
+    st.builds(
+        PolicyStep,
+        at_percent=st.decimals(0, 150, places=3),
+        action=st.sampled_from(ACTIONS),
+        max_output_tokens=st.none() | st.integers(1, 9),
+    ),
+    max_size=3,
+)
+
+
+@st.composite
+def state_of(draw: st.DrawFn, policy: BudgetPolicy, values: tuple[str, ...]) -> BudgetState:
+    return BudgetState(
+        budget_id=policy.budget_id,
+        values=values,
+        period_start=START,
+        period_end=draw(st.sampled_from([None, NOW, NOW + timedelta(days=1)])),
+        amount_usd=draw(st.just(policy.amount_usd) | USD),
+        spent_usd=draw(USD),
+        held_usd=draw(st.sampled_from([Decimal(0), Decimal(1)])),
+        as_of=NOW,
+    )
+
+
+@st.composite
+def budgets(draw: st.DrawFn) -> tuple[list[BudgetPolicy], list[BudgetState]]:
+    policies, states = [], []
+    for number in range(draw(st.integers(0, 8))):
+        per = draw(st.lists(st.sampled_from(FIELDS), unique=True, max_size=2))
+        record = BudgetPolicy(
+            budget_id=f"b{number}",
+            scope=draw(st.dictionaries(st.sampled_from(FIELDS), CONDITIONS, max_size=3)),
+            per=tuple(per),
+            steps=tuple(sorted(draw(STEPS), key=lambda step: step.at_percent)),
+            amount_usd=draw(st.decimals("0", "10", places=2)),
+        )
+        policies.append(record)
+        for values in draw(st.lists(st.tuples(*[WORDS] * len(per)), unique=True, max_size=4)):
+            states.append(draw(state_of(record, values)))  # noqa: PERF401 - draw() in a comprehension reads worse
+    return policies, states
+
+
+def plain(
+    policies: list[BudgetPolicy], states: list[BudgetState], facts: dict[str, str], estimate: Decimal
+) -> tuple[Any, ...]:
+    """The decision by the contract's own words: every budget is looked at, in fractions."""
+    known = {(state.budget_id, state.values): state for state in states}
+    found: list[tuple[int, Fraction, str, tuple[str, ...]]] = []
+    limits: list[int] = []
+    for policy in policies:
+        values = tuple(facts.get(field, "") for field in policy.per)
+        if not in_scope(policy.scope, facts) or "" in values:
+            continue
+        state = known.get((policy.budget_id, values))
+        if state is None or (state.period_end is not None and state.period_end <= NOW):
+            amount, used = Fraction(policy.amount_usd), Fraction(0)
+        else:
+            amount, used = Fraction(state.amount_usd), Fraction(state.spent_usd) + Fraction(state.held_usd)
+        total = used + Fraction(estimate)
+        reached = [step for step in policy.steps if amount < 0 or total >= Fraction(step.at_percent) / 100 * amount]
+        rank = max((ACTIONS.index(step.action) for step in reached), default=0)
+        if amount == 0:
+            rank = ACTIONS.index("refuse")
+        else:
+            limits += [
+                step.max_output_tokens for step in reached if step.action == "reduced" and step.max_output_tokens
+            ]
+        found.append((-rank, amount - used, policy.budget_id, values))
+    if not found:
+        return ("full", None, (), None, None)
+    rank, _, budget_id, values = min(found)
+    least = max(Fraction(0), min(left for _, left, _, _ in found))
+    return (ACTIONS[-rank], budget_id, values, least, min(limits, default=None))
+
+
+@settings(max_examples=400, deadline=None)
+@given(
+    budgets(),
+    st.dictionaries(st.sampled_from(FIELDS), WORDS),
+    st.decimals(0, 10, places=12),
+    st.sampled_from([1, 2, 4096]),
+)
+def test_the_index_decides_like_a_plain_loop(
+    known: tuple[list[BudgetPolicy], list[BudgetState]], facts: dict[str, str], estimate: Decimal, entries: int
+) -> None:
+    """Same action, budget, values, remaining amount and limits, however little the index may hold."""
+    policies, states = known
+    before, index_module._MAX_ENTRIES = index_module._MAX_ENTRIES, entries  # type: ignore[misc]
+    try:
+        guard = new_guard(Clocks(), *states, *policies)
+    finally:
+        index_module._MAX_ENTRIES = before  # type: ignore[misc]
+    decision = guard.decide(
+        Attribution(team=facts.get("team"), feature=facts.get("feature"), user_id=facts.get("user_id")),
+        estimate,
+        model=facts.get("model"),
+        category=facts.get("category"),
+    )
+    remaining = None if decision.remaining_usd is None else Fraction(decision.remaining_usd)
+    got = (decision.action, decision.budget_id, decision.values, remaining, decision.max_output_tokens)
+    assert got == plain(policies, states, facts, estimate)
+    assert decision.reason
