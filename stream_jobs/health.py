@@ -7,7 +7,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Self
 
-from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from stream_jobs.embedded.ports import LOOPBACK
 
@@ -19,7 +19,7 @@ class HealthServer:
     """Answers from a thread of its own, so that a busy event loop does not look dead.
 
     /healthz: 200 while the process lives. /readyz: 200 when `not_ready()` is None, else 503 and the reason.
-    /metrics: Prometheus text format.
+    /metrics: Prometheus text format; what `metrics` returns, by default those of this process.
     """
 
     def __init__(
@@ -28,10 +28,9 @@ class HealthServer:
         not_ready: Callable[[], NotReady],
         *,
         host: str = LOOPBACK,
-        registry: CollectorRegistry = REGISTRY,
-        more_metrics: Callable[[], bytes] = lambda: b"",
+        metrics: Callable[[], bytes] = generate_latest,
     ) -> None:
-        handler = _handler(not_ready, registry, more_metrics)
+        handler = _handler(not_ready, metrics)
         self._server = ThreadingHTTPServer((host, port), handler)
         self._server.daemon_threads = True
         self.port: int = self._server.server_address[1]
@@ -49,9 +48,7 @@ class HealthServer:
         self._server.server_close()
 
 
-def _handler(
-    not_ready: Callable[[], NotReady], registry: CollectorRegistry, more_metrics: Callable[[], bytes]
-) -> type[BaseHTTPRequestHandler]:
+def _handler(not_ready: Callable[[], NotReady], metrics: Callable[[], bytes]) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             path = self.path.partition("?")[0]
@@ -62,8 +59,7 @@ def _handler(
                 status = http.HTTPStatus.OK if reason is None else http.HTTPStatus.SERVICE_UNAVAILABLE
                 self._answer(status, f"{reason or 'ready'}\n".encode())
             elif path == "/metrics":
-                body = generate_latest(registry) + more_metrics()
-                self._answer(http.HTTPStatus.OK, body, CONTENT_TYPE_LATEST)
+                self._answer(http.HTTPStatus.OK, metrics(), CONTENT_TYPE_LATEST)
             else:
                 self._answer(http.HTTPStatus.NOT_FOUND, b"try /healthz, /readyz or /metrics\n")
 

@@ -83,6 +83,9 @@ NOTIFICATION_DELAY: Final = Histogram(
 RECEIVER_UNUSABLE: Final = Gauge(
     "spendstream_receiver_unusable", "1 while a receiver cannot be used as it is configured: see the log", ["receiver"]
 )
+DELTAS_LOST: Final = Counter(
+    "spendstream_deltas_lost", "Deltas of blocks that could not be sent; whoever reads them reads the ledger instead"
+)
 BUDGET_DELTAS: Final = Counter("spendstream_budget_blocks", "Blocks that the budgets job has counted")
 BUDGET_DIFFERENCE: Final = Gauge(
     "spendstream_budget_difference", "Sums that were not the ledger's at the last check of each budget; must be 0"

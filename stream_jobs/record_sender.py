@@ -35,6 +35,7 @@ class RecordSender:
             "linger.ms": linger_ms,
             "message.timeout.ms": int(timeout_s * 1000),
             "message.max.bytes": MAX_MESSAGE_BYTES,
+            "topic.metadata.propagation.max.ms": 3000,  # a topic that is not known for longer is missing
         }
         self._producer: Producer | None = None
 

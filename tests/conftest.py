@@ -8,7 +8,9 @@ import pytest
 
 from stream_jobs.embedded.broker import TansuBroker
 from stream_jobs.embedded.ports import free_port
+from tests import prometheus
 from tests.brokers import ADDRESS_VARIABLE, REQUIRED_VARIABLE, RealKafka, RunningBroker, real_kafka
+from tests.receivers import alertmanager
 
 
 @pytest.hookimpl(trylast=True)
@@ -23,7 +25,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(autouse=True, scope="session")
 def _settings_of_the_tests_are_not_the_applications() -> None:
-    for name in (ADDRESS_VARIABLE, REQUIRED_VARIABLE):
+    for name in (
+        ADDRESS_VARIABLE,
+        REQUIRED_VARIABLE,
+        prometheus.REQUIRED_VARIABLE,
+        alertmanager.REQUIRED_VARIABLE,
+    ):
         os.environ.pop(name, None)
 
 

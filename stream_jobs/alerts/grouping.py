@@ -61,7 +61,8 @@ class Lane:
 
     @property
     def pending(self) -> bool:
-        return bool(self.fresh or self.missed or self.over or self.noted or self.urgent or self.may_be_acked)
+        """Something is to be told. (That somebody looks after all of it is, or is not, only seen when it is due.)"""
+        return bool(self.fresh or self.missed or self.over or self.noted or self.urgent)
 
     def hold(self, alert: Alert, change: Change | None, now: datetime) -> None:
         """The receiver is to know that this alert is open. `change`: what has just happened to it."""
@@ -94,17 +95,18 @@ class Lane:
 
     def end(self, alert: Alert, owed: bool, now: datetime) -> None:
         """The alert is over. `owed`: the receiver was to know of it."""
-        episode = (alert.alert_id, alert.episode)
         if self.told.get(alert.alert_id) == alert.episode:
             del self.told[alert.alert_id]
-            self.over[episode] = alert
+            self.over[alert.alert_id, alert.episode] = alert
+            self._touch(alert, now)
         elif self.fresh.get(alert.alert_id) == alert.episode:
             del self.fresh[alert.alert_id]
-            if not owed and not self.in_flight:
-                return
-            self.missed[episode] = alert
-        else:
-            return
+            if owed or self.in_flight:
+                self.miss(alert, now)
+
+    def miss(self, alert: Alert, now: datetime) -> None:
+        """The alert was over before the receiver, which was to know of it, was told."""
+        self.missed[alert.alert_id, alert.episode] = alert
         self._touch(alert, now)
 
     def _touch(self, alert: Alert, now: datetime) -> None:

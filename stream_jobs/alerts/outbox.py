@@ -148,7 +148,7 @@ class Outbox:
     def _plan(self, lane: Lane, pace: Pace) -> Planned | None:
         """The notification, under a new revision unless it says what was said already: that may have arrived."""
         labels = self._labels.get(lane.group, {})
-        refreshed = pace.refresh is not None and not lane.pending
+        refreshed = pace.refresh is not None and not (lane.pending or (lane.may_be_acked and self._all_acked(lane)))
         revision = lane.revision if refreshed else lane.revision + 1
         planned = compose(lane, self._alerts, labels, self.position, revision)
         last = self._last.get((lane.receiver, lane.group))
@@ -185,7 +185,7 @@ class Outbox:
             # What has changed while it was on its way is not in it.
             if alert.position > planned.position:
                 lane.hold(alert, None, now)
-        if lane.pending:
+        if lane.pending or lane.may_be_acked:
             lane.pending_since = now
         self._last.pop((planned.receiver, planned.group), None)
         self._tidy(lane)
@@ -250,9 +250,7 @@ class Outbox:
                 self._share(alert, alert.unpacked())
         for receiver, alert in owed:
             lane = self._lane(receiver, alert.group)
-            if lane.told.get(alert.alert_id) != alert.episode and (alert.alert_id, alert.episode) not in lane.over:
-                lane.fresh[alert.alert_id] = alert.episode
-                lane.end(alert, True, now)
+            lane.miss(alert, now)
         for lane in [lane for lanes in self._lanes.values() for lane in lanes.values()]:
             self._drop_if_empty(lane)
 

@@ -19,7 +19,7 @@ from stream_jobs.store.tables import insert
 
 WORKER_NAME = socket.gethostname()
 Announce = Callable[[Block, BlockOutput], Awaitable[None]]
-"""Tells others what a block added. May raise RetryError: then everything is inserted, and announced, again."""
+"""Tells others what a block added; of a block that is redone, again."""
 
 OWN_BLOCK = (
     "(topic_id = {own_topic_id:String} AND partition = {own_partition:UInt32} "

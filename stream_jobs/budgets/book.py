@@ -21,6 +21,7 @@ from stream_jobs.budgets.resolve import Budgets
 from stream_jobs.budgets.standing import Standing, ThresholdKey, crossed_now
 from stream_jobs.budgets.tracked import Tracked
 from stream_jobs.deltas.delta import Delta, Origin
+from stream_jobs.instants import EPOCH
 
 log = logging.getLogger(__name__)
 
@@ -73,6 +74,8 @@ class BudgetBook:
         self.budgets = budgets
         self._sums = sums
         self._seen_corrections = sums.corrections()
+        self._next_offset: dict[Origin, int] = {}
+        self._gap = False  # a delta was lost on the way
         self._parts: dict[tuple[Origin, datetime], dict[int, Delta]] = {}
         self._missing: dict[str, set[int]] = {}  # cells to load, by budget
         self._dirty: dict[tuple[str, Period, Values], bool] = {}  # and whether it came late
@@ -124,12 +127,13 @@ class BudgetBook:
         """Count what is new of these. Returns how many blocks that were. Raises StoreUnavailableError; what was asked
         for is then asked for again, for the deltas are counted already."""
         tables: list[pa.Table] = []
+        blocks = 0
         for delta in deltas:
-            if not self._is_new(delta):
-                continue
-            for part in self._complete(delta):
-                tables.append(part.rows)
-                self.vector[part.origin] = part.booked_at
+            parts = self._complete(delta) if self._is_new(delta) else []
+            if parts:
+                tables += [part.rows for part in parts]
+                self._count(delta)
+                blocks += 1
         if tables:
             facts = Facts(pa.concat_tables(tables))
             for tracked in self._tracked.values():
@@ -139,7 +143,31 @@ class BudgetBook:
                 if touched.missing:
                     self._missing.setdefault(tracked.budget.id, set()).update(touched.missing)
         self._load_missing(now)
-        return len(tables)
+        if self._gap:
+            self.resync(now)
+        return blocks
+
+    def _count(self, delta: Delta) -> None:
+        """From here on the delta's block is part of every sum."""
+        expected = self._next_offset.get(delta.origin, delta.first_offset)
+        if delta.first_offset > expected:
+            log.warning("the deltas of %s from %d on are missing: reading the ledger", delta.origin, expected)
+            self._gap = True
+        self._next_offset[delta.origin] = delta.last_offset + 1
+        self.vector[delta.origin] = delta.booked_at
+
+    def is_behind(self, seen: Vector) -> bool:
+        """Whether there are blocks in `seen` that are not counted yet."""
+        return any(at > self.vector.get(origin, EPOCH) for origin, at in seen.items())
+
+    def resync(self, now: datetime) -> None:
+        """Read everything anew from the ledger. Raises StoreUnavailableError, and then may be repeated."""
+        latest = self._sums.vector()
+        for origin, booked_at in latest.items():
+            self.vector[origin] = max(booked_at, self.vector.get(origin, booked_at))
+        for budget in self.budgets:
+            self._begin(budget, now)
+        self._gap = False
 
     def _is_new(self, delta: Delta) -> bool:
         known = self.vector.get(delta.origin)

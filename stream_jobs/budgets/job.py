@@ -8,7 +8,7 @@ from budget_crossings, and every signal that holds is sent again, which changes 
 import logging
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
 
@@ -19,7 +19,7 @@ from stream_jobs.budgets.control import Definitions
 from stream_jobs.budgets.control_reader import ControlReader
 from stream_jobs.budgets.feed import BudgetFeed
 from stream_jobs.budgets.history import BudgetHistory
-from stream_jobs.budgets.ledger import LedgerSums
+from stream_jobs.budgets.ledger import LedgerSums, Vector
 from stream_jobs.budgets.speaker import Speaker
 from stream_jobs.deltas.delta import Delta, InvalidDeltaError, decode
 from stream_jobs.errors import ConfigError, RetryError
@@ -46,6 +46,8 @@ FILE_S: Final = 5.0
 LOOK_AHEAD_S: Final = 15.0
 HISTORY_S: Final = 5.0
 CHECK_S: Final = 2.0  # one budget
+BEHIND_S: Final = 10.0
+BEHIND_SINCE: Final = timedelta(hours=1)
 
 
 class Due:
@@ -111,6 +113,8 @@ class Running:
         self._to_say: list[Change] = []
         self._standings: dict[tuple[Place, datetime], Change] = {}
         self._beat, self._correct, self._read = Due(HEARTBEAT_S), Due(CORRECTIONS_S), Due(CONTROL_S)
+        self._look_behind = Due(BEHIND_S)
+        self._seen: Vector = {}
         self._look_at_file, self._look_ahead, self._keep = Due(FILE_S), Due(LOOK_AHEAD_S), Due(HISTORY_S)
         self._feed.policies(budgets, now)
         BUDGETS_WATCHED.set(len(budgets))
@@ -171,6 +175,12 @@ class Running:
             log.info("watching %d budgets, version %s", len(budgets), budgets.version)
 
     def _check(self, now: datetime) -> None:
+        if self._look_behind():
+            # A delta that was lost leaves a gap before the next one; the last one of all leaves nothing.
+            if self._book.is_behind(self._seen):
+                log.warning("blocks that were booked %g s ago were not heard of: reading the ledger", BEHIND_S)
+                self._book.resync(now)
+            self._seen = self._sums.vector(now - BEHIND_SINCE)
         for budget_id, found in self._checker.look(self._book):
             for difference in found[:10]:
                 log.error("budget %s does not hold what the ledger has, and is read anew: %s", budget_id, difference)

@@ -33,12 +33,12 @@ class LedgerSums:
         self._store = store
         self._settled = store.now() - SETTLED
 
-    def vector(self) -> dict[Origin, datetime]:
-        """The last block of each partition that is in the ledger now."""
+    def vector(self, since: datetime | None = None) -> dict[Origin, datetime]:
+        """The last block of each partition that is in the ledger now; only of those that have booked `since`."""
         rows = self._store.rows(
             "SELECT topic_id, partition, max(booked_at) FROM ledger WHERE adjustment_run = '' "
-            "AND booked_at > fromUnixTimestamp64Micro({settled:Int64}, 'UTC') GROUP BY topic_id, partition",
-            {"settled": unix_micros(self._settled)},
+            "AND booked_at > fromUnixTimestamp64Micro({since:Int64}, 'UTC') GROUP BY topic_id, partition",
+            {"since": unix_micros(since or self._settled)},
         )
         return {Origin(str(topic), int(str(part))): as_utc(cast(datetime, at)) for topic, part, at in rows}
 

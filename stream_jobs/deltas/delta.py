@@ -33,6 +33,13 @@ SUMS: Final = (*COSTS, "events", "unpriced")
 VERSION: Final = 1
 MAX_PART_ROWS: Final = 4_000
 """A quarter of a megabyte or so: brokers refuse messages above one."""
+_NO_ROWS: Final = pa.schema(
+    [
+        ("occurred_at", INSTANT),
+        *((name, TEXT) for name in (*SCOPE_FIELDS, "response_model")),
+        *list(SCHEMA)[-len(SUMS) :],
+    ]
+).empty_table()
 _METADATA: Final = b"spendstream.delta"
 _NOTHING_IS_ZERO: Final = pc.ScalarAggregateOptions(min_count=0)
 
@@ -56,13 +63,17 @@ class Delta:
 
     origin: Origin
     booked_at: datetime  # the block's, in UTC: the `booked_at` of its rows in the ledger
+    first_offset: int  # of the block: blocks follow each other without a gap, so a gap is a delta that was lost
+    last_offset: int
     rows: pa.Table
     part: int = 0
     parts: int = 1
 
 
-def delta_of(block: Block, ledger: pa.Table) -> Delta:
-    """The sums of the rows that a block inserts into the ledger."""
+def delta_of(block: Block, ledger: pa.Table | None) -> Delta:
+    """The sums of the rows that a block inserts into the ledger, if it inserts any."""
+    if ledger is None:
+        ledger = _NO_ROWS
     columns = {"minute": pc.floor_temporal(ledger["occurred_at"], unit="minute")}
     # As the rollups say it: the model that was asked for, and the served one where the event names no other.
     model, served = _plain(ledger["model"]), _plain(ledger["response_model"])
@@ -70,7 +81,8 @@ def delta_of(block: Block, ledger: pa.Table) -> Delta:
     columns |= {name: _plain(ledger[name]) for name in SCOPE_FIELDS if name != "model"}
     columns |= {name: ledger[name] for name in SUMS}
     rows = grouped(pa.table(columns), list(KEYS))
-    return Delta(Origin(block.source.topic_id, block.source.partition), block.fixed_at, rows.cast(SCHEMA))
+    origin = Origin(block.source.topic_id, block.source.partition)
+    return Delta(origin, block.fixed_at, block.first_offset, block.last_offset, rows.cast(SCHEMA))
 
 
 def grouped(table: pa.Table, keys: list[str]) -> pa.Table:
@@ -99,6 +111,8 @@ def encode(delta: Delta) -> bytes:
         "version": VERSION,
         **asdict(delta.origin),
         "booked_at": delta.booked_at.isoformat(),
+        "first_offset": delta.first_offset,
+        "last_offset": delta.last_offset,
         "part": delta.part,
         "parts": delta.parts,
     }
@@ -121,7 +135,9 @@ def decode(message: bytes) -> Delta:
         part, parts = int(about["part"]), int(about["parts"])
         if not 0 <= part < parts:
             raise InvalidDeltaError(f"part {part} of {parts}")
-        return Delta(origin, parse_utc(about["booked_at"]), rows.select(SCHEMA.names).cast(SCHEMA), part, parts)
+        offsets = int(about["first_offset"]), int(about["last_offset"])
+        columns = rows.select(SCHEMA.names).cast(SCHEMA)
+        return Delta(origin, parse_utc(about["booked_at"]), *offsets, columns, part, parts)
     except InvalidDeltaError:
         raise
     except (pa.ArrowException, OSError, KeyError, ValueError, TypeError) as error:

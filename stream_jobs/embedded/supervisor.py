@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from prometheus_client import generate_latest
+
 from stream_jobs.blocks.progress import booked_to
 from stream_jobs.embedded import leftovers
 from stream_jobs.embedded.brokers import TANSU, Broker, make_broker
@@ -29,6 +31,7 @@ from stream_jobs.errors import ConfigError, SpendstreamError
 from stream_jobs.health import HealthServer, NotReady
 from stream_jobs.jobs import JOBS
 from stream_jobs.kafka import LogEnds, ensure_topics
+from stream_jobs.metrics_text import merged
 from stream_jobs.settings import load_embedded_settings
 from stream_jobs.store.client import StoreClient
 from stream_jobs.store.embedded.access import WRITE_USER
@@ -98,7 +101,7 @@ class Embedded:
         http_port = claim_port(self._ports.http, "--http-port")
         if len({kafka_port, clickhouse_port, http_port}) < 3:
             raise ConfigError("--kafka-port, --clickhouse-port and --http-port must be three different ports")
-        self._health = HealthServer(http_port, self.not_ready, more_metrics=self._child_metrics)
+        self._health = HealthServer(http_port, self.not_ready, metrics=self._metrics)
         self._health.__enter__()
         progress("starting ClickHouse (chDB)")
         self._write_credentials()
@@ -194,9 +197,13 @@ class Embedded:
             return self._turns.trouble
         return None if answers(f"{self._worker_url}/readyz") else "the worker is not ready"
 
-    def _child_metrics(self) -> bytes:
-        urls = (f"{self._worker_url}/metrics", f"{self._clickhouse_url}/metrics") if self._ready else ()
-        return b"".join(fetch(url) or b"" for url in urls)
+    def _metrics(self) -> bytes:
+        """Of this process and, once they are up, its children."""
+        texts = {"supervisor": generate_latest()}
+        if self._ready:
+            urls = {"worker": self._worker_url, "store": self._clickhouse_url}
+            texts |= {name: text for name, url in urls.items() if (text := fetch(f"{url}/metrics"))}
+        return merged(texts)
 
     def watch(self) -> None:
         """Restart what died, keep logs and broker under their bounds. Called every second or so while it runs."""

@@ -1,8 +1,8 @@
 """How long `Guard.decide` takes: p50 and p99 in microseconds, with 100 budgets and 100,000 states of users.
 
-Of the budgets thirty match no request; the rest are per team, project, model and so on, four of them per value. Eight or
-nine cover each request. "Counted": with an estimate that is counted in each of them until a state includes it. "While
-states come in": a thread applies states all the time, as the feed does.
+Of the budgets thirty match no request; the rest are per team, project, model and so on, four of them per value. Eight
+or nine cover each request. "Counted": with an estimate that is counted in each of them until a state includes it.
+"While states come in": a thread applies states all the time, as the feed does.
 """
 
 import random

@@ -40,7 +40,18 @@ class NothingVisibleError(Exception):
 class Emitter:
     """Emits in a thread of its own, as a service does. `sent` says when the SDK was called for each probe."""
 
-    def __init__(self, producer: UsageProducer, rate: int, seconds: float) -> None:
+    def __init__(
+        self,
+        producer: UsageProducer,
+        rate: int,
+        seconds: float,
+        *,
+        probes_per_s: int = PROBES_PER_S,
+        made_of: UsageEvent | None = None,
+    ) -> None:
+        """Every probe is one of the traffic's events, or `made_of`."""
+        self._probes_per_s = probes_per_s
+        self._made_of = made_of
         self._producer = producer
         self._rate = rate
         self._seconds = seconds
@@ -68,7 +79,7 @@ class Emitter:
             self.error = error
 
     def _emit_all(self) -> None:
-        every = max(1, self._rate // PROBES_PER_S)
+        every = max(1, self._rate // self._probes_per_s)
         began = time.perf_counter()
         for number, event in enumerate(_events(self._rate)):
             due = began + number / self._rate
@@ -79,14 +90,21 @@ class Emitter:
             else:
                 self.late_s = max(self.late_s, -wait)
             if number % every == 0:
-                project = f"{PROBE}{number // every}"
-                event = event.model_copy(  # noqa: PLW2901 - the same event of another project
-                    update={"attribution": event.attribution.model_copy(update={"project": project})}
-                )
+                event = self._probe(event, project := f"{PROBE}{number // every}")  # noqa: PLW2901
                 self.sent[project] = time.perf_counter()
             if not self._producer.emit(event):
                 raise RuntimeError(f"an event was refused: {dict(self._producer.stats().rejected)}")
             self.emitted = number + 1
+
+    def _probe(self, event: UsageEvent, project: str) -> UsageEvent:
+        """The event of a project of its own."""
+        model = self._made_of or event
+        changed = {
+            "event_id": event.event_id,
+            "occurred_at": event.occurred_at,
+            "attribution": model.attribution.model_copy(update={"project": project}),
+        }
+        return model.model_copy(update=changed)
 
 
 def _events(rate: int) -> Iterator[UsageEvent]:

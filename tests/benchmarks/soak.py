@@ -184,7 +184,7 @@ class Memory:
 
 def metric(instance: Instance, name: str) -> float:
     with urllib.request.urlopen(f"{instance.http}/metrics", timeout=10) as response:
-        found = re.search(rf"^{name} (\S+)$", response.read().decode(), re.MULTILINE)
+        found = re.search(rf'^{name}{{process="supervisor"}} (\S+)$', response.read().decode(), re.MULTILINE)
     return float(found.group(1)) if found else 0.0
 
 

@@ -57,6 +57,13 @@ def test_metering(tmp_path: Path) -> None:
     assert len(figures(result)) == 3
 
 
+def test_guard(tmp_path: Path) -> None:
+    """Every state is known, and the budgets that cover a request are those of the contract's words."""
+    result = quick("guard", tmp_path)
+    assert checked(result) == 2
+    assert len(figures(result)) == 7
+
+
 @pytest.mark.slow
 def test_pipeline(tmp_path: Path) -> None:
     """Ours and the stock Faust agent book everything that was sent, to the pico-USD; the limits are measured."""

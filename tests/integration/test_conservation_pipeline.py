@@ -70,7 +70,7 @@ def what_slipped_past_is_taken_back_by_the_timer(pipeline: Pipeline) -> None:
         "SELECT sum(events), count(), sum(list_cost) = any(abs(list_cost)) FROM ledger WHERE event_id = 'slipped'"
     ) == [(1, 3, True)]
     assert pipeline.value("SELECT sum(events) FROM cost_1d") == pipeline.value("SELECT sum(events) FROM ledger")
-    assert 'spendstream_reconciled_events_total{cause="booked_twice"} 1.0' in metrics(pipeline)
+    assert 'spendstream_reconciled_events_total{cause="booked_twice",process="worker"} 1.0' in metrics(pipeline)
     # The row that somebody put into the ledger past the jobs is still one that no receipt claims.
     code, found = conservation(pipeline)
     assert (code, found["totals"]["rows_extra"]) == (1, 1)

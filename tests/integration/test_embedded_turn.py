@@ -146,13 +146,13 @@ def test_producers_are_held_out_while_nothing_can_be_booked(embedded: Embedded, 
         reason = embedded.not_ready()
         assert reason is not None
         assert "producers are held out" in reason
-        assert b"spendstream_embedded_producers_held 1.0" in metrics(embedded)
+        assert b'spendstream_embedded_producers_held{process="supervisor"} 1.0' in metrics(embedded)
         assert delivery_error(embedded, timeout_s=1.5) == KafkaError._MSG_TIMED_OUT
     finally:
         os.kill(embedded._worker.pid, signal.SIGCONT)
     watch_until(embedded, lambda: turns(embedded) > before, "the first one is booked")
     watch_until(embedded, lambda: embedded.not_ready() is None, "ready again")
-    assert b"spendstream_embedded_producers_held 0.0" in metrics(embedded)
+    assert b'spendstream_embedded_producers_held{process="supervisor"} 0.0' in metrics(embedded)
     send(10)
     watch_until(embedded, lambda: booked(embedded) == send.sent, "everything booked")
     with embedded._open_store() as store:

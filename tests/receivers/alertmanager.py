@@ -18,6 +18,8 @@ from stream_jobs.embedded.ports import LOOPBACK, free_port
 
 BINARY_NAMES = ("prometheus-alertmanager", "alertmanager")
 REQUIRED_VARIABLE = "SPENDSTREAM_TEST_ALERTMANAGER_REQUIRED"
+# Read once: `conftest.py` takes it out of the environment, in which the application would find it strange.
+REQUIRED = bool(os.environ.get(REQUIRED_VARIABLE))
 START_TIMEOUT_S = 60.0
 
 
@@ -26,7 +28,7 @@ def alertmanager_binary() -> str:
     found = next((path for name in BINARY_NAMES if (path := shutil.which(name))), None)
     if found is None:
         message = f"Alertmanager is not installed (apt-get install {BINARY_NAMES[0]})"
-        if os.environ.get(REQUIRED_VARIABLE) == "1":
+        if REQUIRED:
             pytest.fail(message)
         pytest.skip(message)
     return found

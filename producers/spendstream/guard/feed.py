@@ -73,7 +73,8 @@ class Feed(threading.Thread):
                 if topic is not None:
                     self._read(admin, topic)
             except Exception as error:  # noqa: BLE001 - the service must not notice; the figures grow stale, and say so
-                self._counters.error("guard_feed", _text(error))
+                if not self._stopping.is_set():
+                    self._counters.error("guard_feed", _text(error))
             self.connected = False
             self._stopping.wait(self._config.retry_interval_s)
         self._clients.clear()
@@ -161,13 +162,21 @@ class Feed(threading.Thread):
     def _described(self, answer: "Future[Any]") -> Topic | None:
         """None when the topic does not exist (yet). Raises KafkaException when nobody answers."""
         try:
-            found = answer.result(2 * _ASK_TIMEOUT_S)
+            found = self._answer(answer)
         except KafkaException as error:
             if error.args[0].code() not in _GONE:
                 raise
             self._counters.error("no_budget_topic", f"{self._config.topic} does not exist (yet)")
             return None
         return str(found.topic_id), len(found.partitions)
+
+    def _answer(self, future: "Future[Any]") -> Any:
+        """Waits for it, unless the thread is to end meanwhile; that is a TimeoutError."""
+        deadline_s = time.monotonic() + 2 * _ASK_TIMEOUT_S
+        while not future.done() and time.monotonic() < deadline_s and not self._stopping.is_set():
+            with contextlib.suppress(TimeoutError):
+                return future.result(_POLL_S)
+        return future.result(0)
 
     def _reader_settings(self, admin: AdminClient) -> dict[str, Any]:
         settings = connection_settings(self._config) | {
@@ -181,7 +190,7 @@ class Feed(threading.Thread):
             "reconnect.backoff.max.ms": 1000,
             "error_cb": self._on_error,
         }
-        if _cluster_id(admin) == _TANSU:
+        if self._cluster_id(admin) == _TANSU:
             settings |= {
                 # Tansu's answer to a fetch from a topic that was deleted meanwhile names a new leader for a topic
                 # without a name; librdkafka (2.16) looks for the null pointer in its cache, and the whole process
@@ -191,6 +200,12 @@ class Feed(threading.Thread):
                 "fetch.wait.max.ms": 50,  # Tansu lets new records wait for the end of it
             }
         return settings
+
+    def _cluster_id(self, admin: AdminClient) -> str | None:
+        # Not everybody may ask, and then it is a Kafka that has access rules.
+        with contextlib.suppress(KafkaException, TimeoutError):
+            return str(self._answer(admin.describe_cluster(request_timeout=_ASK_TIMEOUT_S)).cluster_id)
+        return None
 
     def _on_error(self, error: KafkaError) -> None:
         if error.code() == KafkaError._ALL_BROKERS_DOWN:
@@ -235,13 +250,6 @@ class _Unread:
             return False
         self._ended = True
         return True
-
-
-def _cluster_id(admin: AdminClient) -> str | None:
-    # Not everybody may ask, and then it is a Kafka that has access rules.
-    with contextlib.suppress(KafkaException, TimeoutError):
-        return str(admin.describe_cluster(request_timeout=_ASK_TIMEOUT_S).result(2 * _ASK_TIMEOUT_S).cluster_id)
-    return None
 
 
 def _beyond_end(consumer: Consumer, partitions: list[TopicPartition]) -> TopicPartition | None:

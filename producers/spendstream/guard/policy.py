@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from operator import itemgetter
 from typing import Any, Final, NamedTuple
 
@@ -21,6 +22,7 @@ FULL, REDUCED, CACHED_ONLY, ESSENTIAL_ONLY, REFUSE = range(len(ACTIONS))
 MILLI_PERCENT: Final = 100_000
 """All of it, in thousandths of a percent: the unit of `at_percent`, which has three decimal places."""
 _BOUNDLESS: Final = 10**60  # more than the record's 38 digits can hold
+_REMEMBERED: Final = 1024
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 
@@ -103,7 +105,7 @@ def _test(condition: Condition) -> Callable[[str], bool]:
     if condition.missing is not None:
         missing = condition.missing
         return lambda value: (not value) == missing
-    return condition.holds
+    return lru_cache(_REMEMBERED)(condition.holds)  # a pattern, over the same few models again and again
 
 
 def _cumulative(steps: tuple[PolicyStep, ...]) -> tuple[Step, ...]:

@@ -20,7 +20,7 @@ from stream_jobs.settings import load_kafka_settings
 from stream_jobs.store.client import StoreClient
 from stream_jobs.store.migrate import migrate
 from stream_jobs.store.settings import ClickHouseSettings
-from stream_jobs.topics import USAGE_EVENTS
+from stream_jobs.topics import COST_DELTAS, USAGE_EVENTS
 from tests.benchmarks.harness.machine import ROOT
 
 STALL_S: Final = 60.0  # a pipeline that books nothing for so long is broken
@@ -136,7 +136,7 @@ class Rig:
         self._store = StoreClient(self.settings)
         self._broker = start_broker(self._kind, self.folder / "broker")
         kafka = load_kafka_settings(bootstrap_servers=self._broker.address)
-        ensure_topics(kafka, [TopicSpec(self.topic, self.partitions, 1, {})])
+        ensure_topics(kafka, [TopicSpec(self.topic, self.partitions, 1, {}), TopicSpec(COST_DELTAS, 1, 1, {})])
 
     def __exit__(self, *_: object) -> None:
         for load in self.loads:
