@@ -11,7 +11,7 @@ from typing import Annotated, Final, Literal
 from pydantic import AwareDatetime, Field, TypeAdapter
 
 from spendstream_schemas.scope import Scope
-from spendstream_schemas.types import Message, Text64, Text128
+from spendstream_schemas.types import PLAIN, Message, Text64, Text128
 
 AlertKind = Literal["budget", "forecast", "anomaly", "data_quality"]
 ALERT_KINDS: Final[tuple[AlertKind, ...]] = ("budget", "forecast", "anomaly", "data_quality")
@@ -20,7 +20,7 @@ SEVERITIES: Final[tuple[Severity, ...]] = ("info", "warning", "error", "critical
 """From the mildest to the gravest; PagerDuty's words."""
 AlertId = Annotated[str, Field(strict=True, min_length=1, max_length=255)]
 Sentence = Annotated[str, Field(strict=True, min_length=1, max_length=1000)]
-Amount = Annotated[Decimal, Field(max_digits=38, decimal_places=12, allow_inf_nan=False)]
+Amount = Annotated[Decimal, Field(max_digits=38, decimal_places=12, allow_inf_nan=False), PLAIN]
 
 
 class Fact(Message):

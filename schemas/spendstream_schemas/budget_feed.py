@@ -10,11 +10,11 @@ from typing import Annotated, Final, Literal
 from pydantic import AwareDatetime, Field, StringConstraints, TypeAdapter
 
 from spendstream_schemas.scope import Scope, ScopeField
-from spendstream_schemas.types import Message, Text128
+from spendstream_schemas.types import PLAIN, Message, Text128
 
 BudgetId = Annotated[str, StringConstraints(strict=True, pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
-Usd = Annotated[Decimal, Field(max_digits=38, decimal_places=12, allow_inf_nan=False)]
-Percent = Annotated[Decimal, Field(ge=0, le=100_000, max_digits=9, decimal_places=3, allow_inf_nan=False)]
+Usd = Annotated[Decimal, Field(max_digits=38, decimal_places=12, allow_inf_nan=False), PLAIN]
+Percent = Annotated[Decimal, Field(ge=0, le=100_000, max_digits=9, decimal_places=3, allow_inf_nan=False), PLAIN]
 Action = Literal["full", "reduced", "cached_only", "essential_only", "refuse"]
 ACTIONS: Final[tuple[Action, ...]] = ("full", "reduced", "cached_only", "essential_only", "refuse")
 """From the mildest to the strictest."""

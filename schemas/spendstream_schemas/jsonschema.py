@@ -13,6 +13,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from pydantic import TypeAdapter
+
+from spendstream_schemas.alert_feed import ALERT_RECORD
+from spendstream_schemas.budget_feed import BUDGET_RECORD
 from spendstream_schemas.event import UsageEvent
 from spendstream_schemas.outcome import OutcomeEvent
 from spendstream_schemas.types import Message
@@ -20,6 +24,9 @@ from spendstream_schemas.types import Message
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 MESSAGES: Final[Mapping[str, type[Message]]] = {"usage.events.v1": UsageEvent, "usage.outcomes.v1": OutcomeEvent}
 """Topic and model of its messages. The name joins the schema, the topic file and the examples."""
+
+FEEDS: Final[Mapping[str, TypeAdapter[Any]]] = {"budget.state.v1": BUDGET_RECORD, "alerts.v1": ALERT_RECORD}
+"""Topics that the jobs write, with records of several types, told apart by `type`."""
 
 
 def file_name(topic: str) -> str:
@@ -29,7 +36,10 @@ def file_name(topic: str) -> str:
 
 def generate(topic: str) -> dict[str, Any]:
     """The schema of the topic's messages."""
-    schema = MESSAGES[topic].model_json_schema(mode="validation")
+    if topic in FEEDS:
+        schema = FEEDS[topic].json_schema(mode="validation")
+    else:
+        schema = MESSAGES[topic].model_json_schema(mode="validation")
     return {"$schema": DIALECT, "$id": f"urn:spendstream:{topic}"} | schema
 
 
@@ -41,7 +51,7 @@ def render(schema: Mapping[str, Any]) -> str:
 def drifted(folder: Path) -> list[str]:
     """Files in `folder` that are missing or differ from what the models give now."""
     found = []
-    for topic in MESSAGES:
+    for topic in (*MESSAGES, *FEEDS):
         path = folder / file_name(topic)
         if not path.is_file() or path.read_text(encoding="utf-8") != render(generate(topic)):
             found.append(path.name)
@@ -51,7 +61,7 @@ def drifted(folder: Path) -> list[str]:
 def write(folder: Path) -> None:
     """Write all schemas into `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
-    for topic in MESSAGES:
+    for topic in (*MESSAGES, *FEEDS):
         (folder / file_name(topic)).write_text(render(generate(topic)), encoding="utf-8")
 
 

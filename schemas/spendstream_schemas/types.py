@@ -7,7 +7,16 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Annotated, Any, Final
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    WithJsonSchema,
+)
 from pydantic_core import PydanticCustomError
 
 from spendstream_schemas.reasons import InvalidReason
@@ -76,6 +85,8 @@ Quantity = Annotated[
     decimal_schema(minimum=0),
 ]
 """A non-negative amount with at most 12 decimal places, as a JSON number or (for exactness) a string."""
+PLAIN: Final = PlainSerializer(lambda value: f"{value:f}", return_type=str, when_used="json")
+"""Amounts in JSON: every digit, and no exponent, which a Decimal of zero would have."""
 Timestamp = Annotated[AwareDatetime, BeforeValidator(_timestamp_is_text), AfterValidator(_utc)]
 """An instant: given with any UTC offset, kept in UTC with microseconds."""
 Labels = Annotated[dict[Text64, Annotated[str, Field(strict=True, max_length=256), _PRINTABLE]], Field(max_length=32)]

@@ -123,7 +123,10 @@ def run(report: Report, rate: int, seconds: float, warm_up_s: float) -> tuple[li
         instance = embedded.start(lambda _: None)
         try:
             config = ProducerConfig(bootstrap_servers=instance.kafka, source="bench", spool_dir=Path(folder) / "spool")
-            with Guard(GuardConfig(bootstrap_servers=instance.kafka, source="bench")) as guard, UsageProducer(config) as producer:
+            with (
+                Guard(GuardConfig(bootstrap_servers=instance.kafka, source="bench")) as guard,
+                UsageProducer(config) as producer,
+            ):
                 guard.wait_ready(GIVE_UP_S)
                 emitter = Emitter(producer, rate, warm_up_s + seconds, probes_per_s=PROBES_PER_S, made_of=probe_event())
                 sampler = Sampler({}).start()

@@ -7,7 +7,7 @@ import pytest
 
 from spendstream_schemas import MAX_MESSAGE_BYTES, SCHEMA_VERSION
 from spendstream_schemas.compat import check_against_released
-from spendstream_schemas.jsonschema import MESSAGES, drifted, file_name
+from spendstream_schemas.jsonschema import FEEDS, MESSAGES, drifted, file_name
 from stream_jobs.yaml_files import load_yaml
 
 SCHEMAS = Path(__file__).resolve().parents[2] / "schemas"
@@ -43,7 +43,7 @@ def test_one_name_joins_everything(topic: str) -> None:
 
 def test_nothing_is_left_without_a_model() -> None:
     """Every folder of examples belongs to a message."""
-    assert {path.name for path in (SCHEMAS / "examples").iterdir() if path.is_dir()} <= set(MESSAGES)
+    assert {path.name for path in (SCHEMAS / "examples").iterdir() if path.is_dir()} == {*MESSAGES, *FEEDS}
 
 
 @pytest.mark.parametrize("topic", MESSAGES)

@@ -11,8 +11,8 @@ from spendstream_schemas.jsonschema import MESSAGES, generate
 from spendstream_schemas.types import Message
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "schemas" / "examples"
-VALID = sorted(EXAMPLES.glob("*/*.json"))
-INVALID = sorted(path for path in EXAMPLES.glob("*/invalid/*") if path.is_file())
+VALID = sorted(path for path in EXAMPLES.glob("*/*.json") if path.parent.name in MESSAGES)
+INVALID = sorted(path for topic in MESSAGES for path in (EXAMPLES / topic / "invalid").iterdir() if path.is_file())
 NOT_GIVEN_BY_PARSE = {
     InvalidReason.OCCURRED_IN_FUTURE: "judged by the pipeline's clock, which the bytes alone do not hold",
     InvalidReason.UNKNOWN_FIELD: "consumers tolerate and count unknown fields; only the SDK refuses them",
