@@ -17,6 +17,7 @@ from stream_jobs.settings import KafkaSettings
 _Answer = TypeVar("_Answer")
 ADMIN_TIMEOUT_S = 10.0
 RETRY_INTERVAL_S = 0.05
+TANSU_CLUSTER = "tansu_cluster"
 _PATIENCE_S = {
     KafkaError.NOT_LEADER_FOR_PARTITION: ADMIN_TIMEOUT_S,
     KafkaError.LEADER_NOT_AVAILABLE: ADMIN_TIMEOUT_S,
@@ -52,6 +53,29 @@ def librdkafka_config(kafka: KafkaSettings) -> dict[str, Any]:
         "ssl.key.location": _text(kafka.ssl_key_location),
     }
     return {key: value for key, value in config.items() if value is not None}
+
+
+def lasting_consumer_config(kafka: KafkaSettings) -> dict[str, Any]:
+    """Of a confluent_kafka consumer that neither joins a group nor commits, and goes on for as long as we run.
+
+    Raises BrokerUnavailableError.
+    """
+    config = librdkafka_config(kafka) | {
+        "group.id": "spendstream-tools",  # required, but not used
+        "enable.auto.commit": False,
+        "auto.offset.reset": "earliest",  # a topic that was made anew begins again
+        "fetch.wait.max.ms": 100,
+    }
+    admin = AdminClient(librdkafka_config(kafka))  # has to live until it has answered
+    try:
+        cluster = admin.describe_cluster(request_timeout=ADMIN_TIMEOUT_S).result()
+    except KafkaException as error:
+        raise BrokerUnavailableError(f"cannot describe the cluster: {_reason(error)}") from error
+    if cluster.cluster_id == TANSU_CLUSTER:
+        # Tansu's answer to a fetch from a topic that is gone names a new leader for a topic without a name; librdkafka
+        # (2.16) looks for the null pointer in its cache, and the whole process dies. An empty cache is not searched.
+        config |= {"metadata.max.age.ms": 1, "topic.metadata.refresh.interval.ms": -1}
+    return config
 
 
 def faust_credentials(kafka: KafkaSettings) -> CredentialsT | None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from stream_jobs.embedded.leftovers import forget, note
 from stream_jobs.errors import SpendstreamError
 
+START_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 15.0
 TAIL_BYTES = 2_000
 ADDRESSES = ("SPENDSTREAM_KAFKA_", "SPENDSTREAM_CLICKHOUSE_")

@@ -18,7 +18,7 @@ from prometheus_client import generate_latest
 from stream_jobs.blocks.progress import booked_to
 from stream_jobs.embedded import leftovers
 from stream_jobs.embedded.brokers import TANSU, Broker, make_broker
-from stream_jobs.embedded.child import Child
+from stream_jobs.embedded.child import START_TIMEOUT_S, Child
 from stream_jobs.embedded.datadir import DataDir, write_whole
 from stream_jobs.embedded.gate import Gate
 from stream_jobs.embedded.instance import Instance, embedded_kafka, register, unregister
@@ -27,6 +27,7 @@ from stream_jobs.embedded.ports import LOOPBACK, claim_port, free_port
 from stream_jobs.embedded.probe import answers, fetch
 from stream_jobs.embedded.settings import EmbeddedSettings
 from stream_jobs.embedded.turn import BrokerTurns
+from stream_jobs.embedded.workers import WORKER, WorkerChild, start_workers
 from stream_jobs.errors import ConfigError, SpendstreamError
 from stream_jobs.health import HealthServer, NotReady
 from stream_jobs.jobs import JOBS
@@ -42,7 +43,6 @@ from stream_jobs.topics import EVENT_TOPICS, topic_specs
 
 log = logging.getLogger(__name__)
 
-START_TIMEOUT_S = 60.0
 DRAIN_STALL_S = 60.0  # without progress; a large backlog may take longer
 RESTART_BACKOFF_S = 2.0
 STALL_RESTART_S = (
@@ -77,8 +77,7 @@ class Embedded:
         self._gate: Gate | None = None
         self._turns: BrokerTurns | None = None
         self._store: Child | None = None
-        self._worker: Child | None = None
-        self._worker_url = ""
+        self._workers: dict[str, WorkerChild] = {}
         self._log_ends: LogEnds | None = None
         self._health: HealthServer | None = None
         self.instance: Instance | None = None
@@ -117,7 +116,7 @@ class Embedded:
             self._turns = BrokerTurns(self._gate, self._kafka, self._settings, self._dir.broker, self._open_store)
         self._start_broker()
         progress("starting the jobs: " + ", ".join(JOBS))
-        self._start_worker()
+        self._start_workers()
         self._gate.release()
         self.instance = Instance(
             pid=os.getpid(),
@@ -167,8 +166,7 @@ class Embedded:
             url=self._clickhouse_url, user=WRITE_USER, password_file=self._dir.credentials, password=""
         )
 
-    def _start_worker(self) -> None:
-        port = free_port()
+    def _start_workers(self) -> None:
         environment = {
             "SPENDSTREAM_KAFKA_BOOTSTRAP_SERVERS": self._kafka.bootstrap_servers,
             "SPENDSTREAM_KAFKA_CLIENT_ID": self._client_id,
@@ -178,12 +176,8 @@ class Embedded:
             # The embedded broker lets a member join after half of this, and nobody else waits for the group.
             "SPENDSTREAM_SESSION_TIMEOUT_S": str(EMBEDDED_SESSION_TIMEOUT_S),
         }
-        arguments = ["-m", "spendstream", "worker", *JOBS, "--health-port", str(port)]
-        arguments += ["--config-dir", str(self._config_dir or self._dir.config)]
-        self._worker = Child("worker", arguments, self._dir.logs, environment, self._dir.run)
-        self._worker.start()
-        self._worker_url = f"http://{LOOPBACK}:{port}"
-        self._worker.wait_ready(lambda: answers(f"{self._worker_url}/readyz"), START_TIMEOUT_S)
+        config_dir = self._config_dir or self._dir.config
+        start_workers(config_dir, self._dir.logs, environment, self._dir.run, self._workers)
 
     def not_ready(self) -> NotReady:
         """For /readyz: why events cannot be booked right now."""
@@ -195,13 +189,13 @@ class Embedded:
             return "the store does not answer"
         if self._turns is not None and self._turns.trouble is not None:
             return self._turns.trouble
-        return None if answers(f"{self._worker_url}/readyz") else "the worker is not ready"
+        return next((f"the {name} is not ready" for name, child in self._workers.items() if not child.ready()), None)
 
     def _metrics(self) -> bytes:
         """Of this process and, once they are up, its children."""
         texts = {"supervisor": generate_latest()}
         if self._ready:
-            urls = {"worker": self._worker_url, "store": self._clickhouse_url}
+            urls = {name: child.url for name, child in self._workers.items()} | {"store": self._clickhouse_url}
             texts |= {name: text for name, url in urls.items() if (text := fetch(f"{url}/metrics"))}
         return merged(texts)
 
@@ -218,22 +212,22 @@ class Embedded:
             log.error("the broker stopped, starting it again; %s", _what_is_left(self._broker))
             self._hold()
             self._start_broker()
-            if self._worker is not None and not self._broker.durable:
-                self._worker.stop()  # its group and offsets went with the broker
-                self._worker.start()
-        if self._worker is not None and self._worker.exit_code() is not None:
-            log.error("the worker stopped (exit code %s), starting it again:\n%s", *_death(self._worker))
-            self._worker.stop()
-            time.sleep(RESTART_BACKOFF_S)
-            self._worker.start()
+            if not self._broker.durable:
+                for child in self._workers.values():
+                    child.restart()  # its group and offsets went with the broker
+        for name, child in self._workers.items():
+            if child.exit_code() is not None:
+                log.error("the %s stopped (exit code %s), starting it again:\n%s", name, *_death(child))
+                time.sleep(RESTART_BACKOFF_S)
+                child.restart()
         if self._gate is not None and (self._turns is None or self._turns.trouble is None):
             self._gate.release()
         if self._turns is not None and self._broker is not None:
             self._broker = self._turns.check(self._broker)
-            if self._turns.stalled_s > STALL_RESTART_S and self._worker is not None and self._store_answers():
-                log.error("the worker books nothing of a full broker, starting it again:\n%s", self._worker.log_tail())
-                self._worker.stop()
-                self._worker.start()
+            worker = self._workers.get(WORKER)
+            if self._turns.stalled_s > STALL_RESTART_S and worker is not None and self._store_answers():
+                log.error("the worker books nothing of a full broker, starting it again:\n%s", worker.log_tail())
+                worker.restart()
                 self._turns.worker_restarted()
 
     def _store_answers(self) -> bool:
@@ -276,7 +270,7 @@ class Embedded:
                     return
                 if missing is None or left < missing:
                     missing, deadline = left, time.monotonic() + DRAIN_STALL_S
-            if self._worker is None or self._worker.exit_code() is not None:
+            if WORKER not in self._workers or self._workers[WORKER].exit_code() is not None:
                 break
             if self._broker is None or not self._broker.running():
                 break
@@ -289,8 +283,8 @@ class Embedded:
         if drain and self._ready and self._broker is not None and not self._broker.durable:
             self._drain()
         self._ready = False
-        if self._worker is not None:
-            self._worker.stop()
+        for child in self._workers.values():
+            child.stop()
         self._log_ends = None  # before its broker goes, or librdkafka complains
         if self._gate is not None:
             self._gate.stop()

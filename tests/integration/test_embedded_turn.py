@@ -133,11 +133,10 @@ def test_an_empty_broker_takes_over_from_a_full_one(embedded: Embedded, send: Se
 def test_producers_are_held_out_while_nothing_can_be_booked(embedded: Embedded, send: Sender) -> None:
     """The worker stands still: the second broker fills too, then producers are refused, and /readyz, the metrics and
     the log say why. When the worker goes on, everything is booked and producers come in again."""
-    assert embedded._worker is not None
     assert embedded._turns is not None
-    assert embedded._worker.pid is not None
+    assert embedded._workers["worker"].pid is not None
     before = turns(embedded)
-    os.kill(embedded._worker.pid, signal.SIGSTOP)
+    os.kill(embedded._workers["worker"].pid, signal.SIGSTOP)
     try:
         send(BOUND + 150)
         watch_until(embedded, lambda: embedded._turns and embedded._turns.pending, "an empty broker took over")
@@ -149,7 +148,7 @@ def test_producers_are_held_out_while_nothing_can_be_booked(embedded: Embedded, 
         assert b'spendstream_embedded_producers_held{process="supervisor"} 1.0' in metrics(embedded)
         assert delivery_error(embedded, timeout_s=1.5) == KafkaError._MSG_TIMED_OUT
     finally:
-        os.kill(embedded._worker.pid, signal.SIGCONT)
+        os.kill(embedded._workers["worker"].pid, signal.SIGCONT)
     watch_until(embedded, lambda: turns(embedded) > before, "the first one is booked")
     watch_until(embedded, lambda: embedded.not_ready() is None, "ready again")
     assert b'spendstream_embedded_producers_held{process="supervisor"} 0.0' in metrics(embedded)
@@ -165,12 +164,11 @@ def test_a_worker_that_stands_still_for_long_is_replaced(
 ) -> None:
     """It does not exit, and store and broker answer: a turn must not wait for it for ever."""
     monkeypatch.setattr(supervisor, "STALL_RESTART_S", 3.0)
-    assert embedded._worker is not None
-    assert embedded._worker.pid is not None
-    killed, before = embedded._worker.pid, turns(embedded)
+    assert embedded._workers["worker"].pid is not None
+    killed, before = embedded._workers["worker"].pid, turns(embedded)
     os.kill(killed, signal.SIGSTOP)
     send(BOUND + 150)
-    watch_until(embedded, lambda: embedded._worker and embedded._worker.pid != killed, "replaced")
+    watch_until(embedded, lambda: embedded._workers["worker"].pid != killed, "replaced")
     monkeypatch.undo()
     watch_until(embedded, lambda: turns(embedded) > before and booked(embedded) == send.sent, "booked")
     with embedded._open_store() as store:
@@ -203,24 +201,23 @@ def delivery_error(embedded: Embedded, timeout_s: float) -> int | None:
 @pytest.mark.parametrize("part", ["store", "worker", "next broker"])
 def test_what_dies_during_a_turn_is_replaced_and_the_turn_ends(embedded: Embedded, send: Sender, part: str) -> None:
     """kill -9 of the store, the worker, or the broker that has just taken over and holds nothing yet."""
-    assert embedded._worker is not None
-    assert embedded._worker.pid is not None
+    assert embedded._workers["worker"].pid is not None
     assert embedded._store is not None
     assert embedded._turns is not None
     before = turns(embedded)
-    os.kill(embedded._worker.pid, signal.SIGSTOP)  # so that the turn does not end before the kill
+    os.kill(embedded._workers["worker"].pid, signal.SIGSTOP)  # so that the turn does not end before the kill
     send(BOUND + 150)
     watch_until(embedded, lambda: embedded._turns and embedded._turns.pending, "an empty broker took over")
     assert embedded._turns._next is not None
     next_pid = embedded._turns._next.pid
-    victim = {"store": embedded._store.pid, "worker": embedded._worker.pid, "next broker": next_pid}[part]
+    victim = {"store": embedded._store.pid, "worker": embedded._workers["worker"].pid, "next broker": next_pid}[part]
     assert victim is not None
     process = ProcessId.of(victim)
     assert process is not None
     os.kill(victim, signal.SIGKILL)
     until(lambda: not process.runs(), 10, "killed")
     if part != "worker":
-        os.kill(embedded._worker.pid, signal.SIGCONT)
+        os.kill(embedded._workers["worker"].pid, signal.SIGCONT)
     watch_until(embedded, lambda: turns(embedded) > before, "turned")
     send(50)
     watch_until(embedded, lambda: booked(embedded) == send.sent, "booked")
@@ -233,13 +230,12 @@ def test_a_stop_during_a_turn_books_both_brokers(tmp_path: Path) -> None:
     """Ctrl-C while a full broker is not booked yet and the next one holds records already: both are booked first."""
     send = Sender(tmp_path / "data")
     with running(tmp_path / "data") as embedded:
-        assert embedded._worker is not None
-        assert embedded._worker.pid is not None
-        os.kill(embedded._worker.pid, signal.SIGSTOP)
+        assert embedded._workers["worker"].pid is not None
+        os.kill(embedded._workers["worker"].pid, signal.SIGSTOP)
         send(BOUND + 150)
         watch_until(embedded, lambda: embedded._turns and embedded._turns.pending, "an empty broker took over")
         send(30)
-        os.kill(embedded._worker.pid, signal.SIGCONT)
+        os.kill(embedded._workers["worker"].pid, signal.SIGCONT)
     with running(tmp_path / "data") as again, again._open_store() as store:
         assert_exact(store, send.sent)
 

@@ -74,7 +74,7 @@ def test_the_store_is_replaced_while_events_flow(embedded: Embedded, folder: Pat
 def test_a_part_that_dies_is_replaced_and_the_pipeline_books_again(embedded: Embedded, folder: Path, part: str) -> None:
     """kill -9 of the broker (its group and offsets go with it, so the worker starts anew) or of the worker."""
     before = value(embedded, "SELECT sum(received) FROM block_receipts")
-    child = embedded._broker if part == "broker" else embedded._worker
+    child = embedded._broker if part == "broker" else embedded._workers["worker"]
     assert child is not None
     assert child.pid is not None
     killed = child.pid

@@ -8,8 +8,8 @@ import pytest
 
 from stream_jobs.attribution.rules import AttributionRules
 from stream_jobs.config_reload import PricesAndRules, prices_and_rules
-from stream_jobs.files_reload import FilesReload
 from stream_jobs.errors import StoreUnavailableError
+from stream_jobs.files_reload import FilesReload
 from stream_jobs.pricing.book import PriceBook
 
 RULES = "rules:\n  - name: everything is checkout's\n    fill: {{team: {team}}}\n"

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import IO, Any, Final, Protocol
 
 from stream_jobs.embedded.broker import TansuBroker
-from stream_jobs.embedded.child import Child
+from stream_jobs.embedded.child import START_TIMEOUT_S, Child
 from stream_jobs.embedded.ports import free_port
 from stream_jobs.embedded.probe import answers
-from stream_jobs.embedded.supervisor import EMBEDDED_SESSION_TIMEOUT_S, START_TIMEOUT_S
+from stream_jobs.embedded.supervisor import EMBEDDED_SESSION_TIMEOUT_S
 from stream_jobs.kafka import TopicSpec, ensure_topics
 from stream_jobs.settings import load_kafka_settings
 from stream_jobs.store.client import StoreClient

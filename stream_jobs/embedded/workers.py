@@ -1,0 +1,47 @@
+"""The jobs' processes: one that books, and one that watches what is booked. Neither stops when the other does."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from stream_jobs.embedded.child import START_TIMEOUT_S, Child
+from stream_jobs.embedded.ports import LOOPBACK, free_port
+from stream_jobs.embedded.probe import answers
+from stream_jobs.jobs import BOOKING, WATCHING
+
+WORKER, WATCHER = "worker", "watcher"
+
+
+class WorkerChild(Child):
+    """A child that runs jobs and says at `url` whether it does."""
+
+    def __init__(
+        self,
+        name: str,
+        jobs: Sequence[str],
+        config_dir: Path,
+        log_dir: Path,
+        environment: Mapping[str, str],
+        run_dir: Path,
+    ) -> None:
+        port = free_port()
+        arguments = ["-m", "spendstream", "worker", *jobs, "--health-port", str(port), "--config-dir", str(config_dir)]
+        super().__init__(name, arguments, log_dir, environment, run_dir)
+        self.url = f"http://{LOOPBACK}:{port}"
+
+    def ready(self) -> bool:
+        return answers(f"{self.url}/readyz")
+
+    def restart(self) -> None:
+        self.stop()  # also what is left of one that died: its pipe
+        self.start()
+
+
+def start_workers(
+    config_dir: Path, log_dir: Path, environment: Mapping[str, str], run_dir: Path, started: dict[str, WorkerChild]
+) -> None:
+    """Both, ready; each is in `started` from the moment it runs. Raises ChildError when one does not start."""
+    for name, jobs in ((WORKER, BOOKING), (WATCHER, WATCHING)):
+        started[name] = WorkerChild(name, jobs, config_dir, log_dir, environment, run_dir)
+        started[name].start()
+    for child in started.values():
+        child.wait_ready(child.ready, START_TIMEOUT_S)
