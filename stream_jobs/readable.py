@@ -63,6 +63,11 @@ def instant(at: datetime) -> str:
     return f"{at:%Y-%m-%d %H:%M}"
 
 
+def clock(at: datetime) -> str:
+    """'2026-03-01 12:00:07' (UTC, which the page says)."""
+    return f"{at:%Y-%m-%d %H:%M:%S}"
+
+
 def duration(length: timedelta) -> str:
     """'5 minutes', '1 hour', '2 days 3 hours'."""
     seconds = int(length.total_seconds())
@@ -72,6 +77,12 @@ def duration(length: timedelta) -> str:
         if number:
             parts.append(f"{number} {unit}{'s' if number != 1 else ''}")
     return " ".join(parts[:2]) or "less than a minute"
+
+
+def took(length: timedelta) -> str:
+    """'0.6 s'; from a minute on as `duration`."""
+    seconds = length.total_seconds()
+    return f"{seconds:.1f} s" if seconds < 60 else duration(length)
 
 
 def name_of(dimension: str, name: str) -> str:

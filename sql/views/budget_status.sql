@@ -1,5 +1,7 @@
--- Where every budget stands now: the latest period of each combination of values that has one. Money in USD; the
+-- Where every budget stands now: the current period of each combination of values that has one. Money in USD; the
 -- share is a fraction of the amount, NULL when there is none.
+--
+-- Rows from before a budget's latest definition are left out: it may have had other periods, or other fields in `per`.
 CREATE OR REPLACE VIEW budget_status AS
 SELECT
     budget_periods.budget_id AS budget_id,
@@ -23,13 +25,18 @@ SELECT
     budget_periods.thresholds AS thresholds,
     budget_periods.updated_at AS updated_at
 FROM budget_periods FINAL
+INNER JOIN (
+    SELECT
+        budget_definitions.budget_id AS budget_id,
+        max(budget_definitions.at) AS defined_at
+    FROM budget_definitions
+    WHERE NOT startsWith(budget_definitions.note, 'refused: ')
+    GROUP BY budget_definitions.budget_id
+    HAVING NOT argMax(budget_definitions.removed, budget_definitions.at)
+) AS definitions ON budget_periods.budget_id = definitions.budget_id
 WHERE
-    budget_periods.period_end > now64(6, 'UTC')
-    AND budget_periods.budget_id IN (
-        SELECT budget_definitions.budget_id
-        FROM budget_definitions
-        GROUP BY budget_definitions.budget_id
-        HAVING NOT argMax(budget_definitions.removed, budget_definitions.at)
-    )
+    budget_periods.period_start <= now64(6, 'UTC')
+    AND budget_periods.period_end > now64(6, 'UTC')
+    AND budget_periods.updated_at >= definitions.defined_at
 ORDER BY budget_id, vals, period_start DESC
 LIMIT 1 BY budget_id, vals;

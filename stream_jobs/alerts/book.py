@@ -22,6 +22,7 @@ from stream_jobs.alerts.routing import Policy
 KEPT_RESOLVED: Final = 5_000
 KEPT_REFUSED: Final = 5_000
 OVERFLOW: Final = "spendstream-overflow:"
+_MICROSECOND: Final = timedelta(microseconds=1)
 MINUTE: Final = timedelta(minutes=1)
 
 
@@ -123,6 +124,11 @@ class AlertBook:
 
     def _signal(self, signal: AlertSignal, raw: bytes, at: datetime, folded: Folded) -> None:
         alert = self.alerts.get(signal.alert_id)
+        if alert is not None and lifecycle.corrects_what_is_over(alert, signal):
+            # What people were told last is not so. They hear of it in an episode of its own, which is over at once.
+            again = signal.model_copy(update={"status": "firing", "observed_at": signal.observed_at - _MICROSECOND})
+            self._signal(again, again.model_dump_json(exclude_defaults=True).encode(), at, folded)
+            alert = self.alerts.get(signal.alert_id)
         group = alert.group if alert is not None and alert.active else self._group(signal, at)
         silence = self._silence_of(signal, at) if self._silences else None
         after, change = lifecycle.signalled(alert, signal, raw, group, silence, self._moment(at))

@@ -85,6 +85,8 @@ def _action(lane: Lane, open_alerts: list[Alert]) -> NotificationAction:
 def _change(lane: Lane, action: NotificationAction, open_alerts: list[Alert], rank: int) -> str:
     """What is new, in a few words."""
     if action == "trigger" and not open_alerts:
+        if lane.corrected:
+            return "corrected after it was over"
         ends = [alert.resolved_at for alert in lane.missed.values() if alert.resolved_at is not None]
         begin = min(alert.opened_at for alert in lane.missed.values())
         return f"opened and over before it could be told: {_clock(begin)} to {_clock(max(ends, default=begin))} UTC"

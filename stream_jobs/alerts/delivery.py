@@ -20,7 +20,7 @@ from stream_jobs.alerts.outbox import Outbox
 from stream_jobs.alerts.receivers import Receiver
 from stream_jobs.errors import ConfigError, LostPartitionError
 from stream_jobs.instants import utc_now
-from stream_jobs.metrics import NOTIFICATION_DELAY, NOTIFICATIONS, RECEIVER_UNUSABLE
+from stream_jobs.metrics import NOTIFICATION_DELAY, NOTIFICATIONS, NOTIFICATIONS_PENDING, RECEIVER_UNUSABLE
 
 log = logging.getLogger(__name__)
 
@@ -76,6 +76,10 @@ class Delivery:
             for future in late:
                 future.cancel()
             await asyncio.gather(*running, return_exceptions=True)
+        for name in names:
+            for gauge in (NOTIFICATIONS_PENDING, RECEIVER_UNUSABLE):
+                gauge.labels(name)  # so that there is one to remove
+                gauge.remove(name)
 
     def _done(self, running: "asyncio.Task[None]") -> None:
         error = None if running.cancelled() else running.exception()

@@ -13,7 +13,7 @@ from spendstream_schemas.scope import Scope
 from spendstream_schemas.types import Flag, Text64, Text128
 from stream_jobs.alerts.receivers import Receiver
 from stream_jobs.errors import ConfigError
-from stream_jobs.yaml_files import load_yaml
+from stream_jobs.yaml_files import load_yaml, place_and_problem
 
 FILE_NAME: Final = "alerts.yaml"
 SCHEMA_FILE_NAME: Final = "alerts.schema.json"
@@ -149,7 +149,7 @@ class AlertsDocument(_Part):
             if name not in names
         ]
         if problems:
-            raise ValueError("; ".join(problems))
+            raise ValueError("\n".join(problems))
         return self
 
 
@@ -163,12 +163,12 @@ def read_document(path: Path) -> AlertsDocument:
     try:
         return AlertsDocument.model_validate({} if data is None else data)
     except ValidationError as error:
-        problems: list[str] = []
-        for item in error.errors(include_url=False, include_context=False, include_input=False):
-            where = ".".join(str(part) for part in item["loc"])
-            message = str(item["msg"]).removeprefix("Value error, ")
+        problems = [
+            f"{path}: {problem}"
+            for item in error.errors(include_url=False, include_context=False, include_input=False)
             # Ours names several at once; each is a problem of its own.
-            problems += [f"{path}: {where}: {part}" if where else f"{path}: {part}" for part in message.split("; ")]
+            for problem in place_and_problem(data, item["loc"], item["msg"]).splitlines()
+        ]
         raise ConfigError(problems) from None
 
 

@@ -69,6 +69,7 @@ class Lane:
         if self.told.get(alert.alert_id) != alert.episode:
             if self.fresh.get(alert.alert_id) != alert.episode:
                 self.fresh[alert.alert_id] = alert.episode
+                self.corrected = self.corrected or _corrects(change)
                 self._touch(alert, now)
             self.rank = max(self.rank, RANK[alert.severity])
             self.urgent = self.urgent or (self.begun and RANK[alert.severity] > self.told_rank)
@@ -80,8 +81,7 @@ class Lane:
             self.may_be_acked = True
         else:
             self.noted = True
-            signal = change.signal if change is not None else None
-            self.corrected = self.corrected or (signal is not None and signal.correction)
+            self.corrected = self.corrected or _corrects(change)
             # Without the change at hand, after a restart: it is graver if it is graver than everything that was told.
             graver = RANK[alert.severity] > self.told_rank if change is None else change.kind == "escalated"
             self.urgent = self.urgent or graver
@@ -133,3 +133,7 @@ class Lane:
             return None
         intervals = [pace.refresh, None if all_acked else pace.repeat]
         return min((self.last_told + interval for interval in intervals if interval), default=None)
+
+
+def _corrects(change: Change | None) -> bool:
+    return change is not None and change.signal is not None and change.signal.correction

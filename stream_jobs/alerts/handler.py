@@ -122,6 +122,7 @@ class AlertsHandler:
             self._on_loop(self._end_telling())
         if self._store is not None:
             self._store.close()
+            _count_open(())  # another worker's, or nobody's
         self._store = self._journal = None
         self._unrecorded, self._unapplied = [], []
 
@@ -143,6 +144,7 @@ class AlertsHandler:
         self._keep(self._book.tick(now), now)
         self._record()
         _count_open(self._book.alerts.values())
+        self._bound().call_soon_threadsafe(self._count_pending)
         self._ticked_s = time.monotonic()
 
     def _keep(self, folded: Folded, now: datetime) -> None:
@@ -190,19 +192,19 @@ class AlertsHandler:
 
     def _apply(self, changes: list[Change]) -> None:
         self._outbox.apply(changes)
-        self._wake()
+        if self._delivery is not None:
+            self._delivery.wake()
+
+    def _count_pending(self) -> None:
+        if self._delivery is not None:
+            for receiver in self._outbox.receivers:
+                NOTIFICATIONS_PENDING.labels(receiver).set(self._outbox.pending(receiver))
 
     async def _take_up(self, document: AlertsDocument, alerts: list[Alert], now: datetime) -> None:
         self._outbox.use(document)
         self._outbox.reassess(alerts, now)
         if self._delivery is not None:
             await self._delivery.use(document.receivers)
-
-    def _wake(self) -> None:
-        if self._delivery is not None:
-            self._delivery.wake()
-        for receiver in self._outbox.receivers:
-            NOTIFICATIONS_PENDING.labels(receiver).set(self._outbox.pending(receiver))
 
     async def _end_telling(self) -> None:
         delivery, self._delivery = self._delivery, None

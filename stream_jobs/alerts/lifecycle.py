@@ -40,12 +40,24 @@ def signalled(
             return alert, None
         if _same_facts(alert, signal):
             # Nothing to record. Should a restart forget it: what is known then is the same.
-            return msgspec.structs.replace(alert, observed_at=signal.observed_at), None
+            return msgspec.structs.replace(alert, observed_at=signal.observed_at, signal=msgspec.Raw(raw)), None
     if signal.status == "resolved":
         return _resolved(alert, signal, raw, group, silence, moment)
     if alert is None or not alert.active:
         return _opened(alert, signal, raw, group, silence, moment)
     return _amended(alert, signal, raw, silence, moment)
+
+
+def corrects_what_is_over(alert: Alert, signal: AlertSignal) -> bool:
+    """Whether the signal says that an alert that is over, and was told, was not as it was told."""
+    return (
+        signal.correction
+        and signal.status == "resolved"
+        and not alert.active
+        and alert.episode > 0
+        and signal.observed_at > alert.observed_at
+        and not _same_facts(alert, signal)
+    )
 
 
 def acknowledged(alert: Alert | None, ack: AlertAck, moment: Moment) -> Change | None:

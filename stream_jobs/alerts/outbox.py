@@ -251,7 +251,10 @@ class Outbox:
         for receiver, alert in owed:
             lane = self._lane(receiver, alert.group)
             lane.miss(alert, now)
+        held = {(alert.alert_id, alert.episode) for alert in self._alerts.values()}
         for lane in [lane for lanes in self._lanes.values() for lane in lanes.values()]:
+            # The history of some may be gone: older than what is kept.
+            lane.told = {name: number for name, number in lane.told.items() if (name, number) in held}
             self._drop_if_empty(lane)
 
     def _restore_lane(self, item: Known, now: datetime) -> None:

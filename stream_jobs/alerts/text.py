@@ -82,7 +82,7 @@ def headline(notification: Notification, limit: int = MAX_HEADLINE) -> str:
     state = {"acknowledge": "ACKNOWLEDGED", "resolve": "RESOLVED"}.get(
         notification.action, notification.severity.upper()
     )
-    if notification.action == "update":
+    if notification.action == "update" or is_correction(notification):
         change = shorten(clean(notification.change), MAX_CHANGE)
         corrected = is_correction(notification)
         word = "CORRECTED" if corrected else state
@@ -101,7 +101,7 @@ def headline(notification: Notification, limit: int = MAX_HEADLINE) -> str:
 
 def is_correction(notification: Notification) -> bool:
     """Whether people are told because something that they were told before was not right."""
-    return notification.action == "update" and "correct" in notification.change.casefold()
+    return notification.action in ("trigger", "update") and "correct" in notification.change.casefold()
 
 
 def render(parts: Iterable[Part], style: Style) -> list[str]:

@@ -22,6 +22,7 @@ COMMANDS = (
     "prices",
     "attribution",
     "budgets",
+    "alerts",
     "quarantine",
     "reprice",
     "reattribute",

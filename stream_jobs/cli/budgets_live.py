@@ -12,12 +12,15 @@ from uuid import uuid4
 from stream_jobs.errors import ConfigError
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from stream_jobs.budgets.status import BudgetStanding, DefinedBudget
     from stream_jobs.store.client import StoreClient
 
 POLL_S = 0.1
 SEND_AGAIN_S = 3.0  # the embedded broker may be replaced by an empty one under us
 SHOWN_VALUES = 10
+WIDTH = 160
 
 
 def _store(args: argparse.Namespace) -> "StoreClient":
@@ -52,11 +55,13 @@ def run_list(args: argparse.Namespace) -> int:
 
 
 def _print_list(budgets: "list[DefinedBudget]", first: dict[str, Any], numbers: dict[str, int]) -> None:
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    table = Table("budget", "period", "of")
+    table = Table()
+    table.add_column("budget", no_wrap=True)
+    for column in ("period", "of"):
+        table.add_column(column)
     for column in ("used", "amount", "share", "forecast"):
         table.add_column(column, justify="right")
     table.add_column("used up (UTC)")
@@ -71,7 +76,14 @@ def _print_list(budgets: "list[DefinedBudget]", first: dict[str, Any], numbers: 
             Text(values + more or ("each " + ", ".join(budget.document["per"]) if budget.document.get("per") else "")),
             *_figures(budget, standing),
         )
-    Console().print(table)
+    _console().print(table)
+
+
+def _console() -> "Console":
+    """Nobody cuts a table to 80 columns on its way into a file or a pipe."""
+    from rich.console import Console
+
+    return Console(highlight=False) if sys.stdout.isatty() else Console(highlight=False, width=WIDTH)
 
 
 def _figures(budget: "DefinedBudget", standing: "BudgetStanding | None") -> tuple[Any, ...]:
@@ -122,12 +134,7 @@ def _standing_json(standing: "BudgetStanding") -> dict[str, Any]:
 
 def run_show(args: argparse.Namespace) -> int:
     """Everything about one budget. Exit code 1 when there is none of that id."""
-    from stream_jobs.budgets.calendar import Period
-    from stream_jobs.budgets.causes import causes
-    from stream_jobs.budgets.resolve import budget_from_json
-    from stream_jobs.budgets.standing import Standing
     from stream_jobs.budgets.status import crossings, past_periods, standings
-    from stream_jobs.money import pico_from_usd
 
     with _store(args) as store:
         budget = _defined(store, args.budget)
@@ -135,18 +142,7 @@ def run_show(args: argparse.Namespace) -> int:
         now = store.now()
         crossed = crossings(store, now - timedelta(days=800), now + timedelta(days=1), args.budget, limit=20)
         past = past_periods(store, args.budget)
-        why: tuple[str, ...] = ()
-        if found:
-            top = found[0]
-            numbers = (
-                pico_from_usd(top.amount),
-                pico_from_usd(top.spent),
-                top.unpriced_events,
-                pico_from_usd(top.held),
-            )
-            standing = Standing(Period(top.period_start, top.period_end), False, *numbers)
-            parsed = budget_from_json(json.dumps(budget.document, default=str))
-            why = causes(store, parsed, top.vals, standing, now)
+        why = _causes(store, budget, found[0], now) if found else ()
     if args.json:
         answer = _budget_json(budget) | {"standings": [_standing_json(item) for item in found]}
         print(json.dumps({**answer, "crossings": crossed, "causes": why}, default=str))
@@ -155,19 +151,40 @@ def run_show(args: argparse.Namespace) -> int:
     return 0
 
 
+def _causes(store: "StoreClient", budget: "DefinedBudget", top: "BudgetStanding", now: datetime) -> tuple[str, ...]:
+    """Who spends, of these values; nothing when ClickHouse does not say in time."""
+    from stream_jobs.budgets.calendar import Period
+    from stream_jobs.budgets.causes import causes
+    from stream_jobs.budgets.document import RollingPeriod
+    from stream_jobs.budgets.fields import window_length
+    from stream_jobs.budgets.resolve import budget_from_json
+    from stream_jobs.budgets.standing import Standing
+    from stream_jobs.errors import RetryError
+    from stream_jobs.money import pico_from_usd
+
+    parsed = budget_from_json(json.dumps(budget.document, default=str))
+    rolling = isinstance(parsed.period, RollingPeriod)
+    start = now - window_length(parsed.period.rolling) if isinstance(parsed.period, RollingPeriod) else top.period_start
+    numbers = (pico_from_usd(top.amount), pico_from_usd(top.spent), top.unpriced_events, pico_from_usd(top.held))
+    standing = Standing(Period(start, max(now, start) if rolling else top.period_end), rolling, *numbers)
+    try:
+        return causes(store, parsed, top.vals, standing, now)
+    except RetryError:
+        return ()
+
+
 def _print_budget(
     budget: "DefinedBudget", found: "list[BudgetStanding]", crossed: list[dict[str, Any]], past: list[Any], why: Any
 ) -> None:
-    from rich.console import Console
     from rich.table import Table
 
     from stream_jobs.readable import count, money, percent
 
-    console = Console(highlight=False)
+    console = _console()
     by = "the file" if budget.origin == "file" else f"{budget.changed_by} at {budget.at:%Y-%m-%d %H:%M} UTC"
     console.print(f"{budget.name} ({budget.budget_id}), set by {by}", markup=False)
     for name, value in budget.document.items():
-        if name not in ("id", "name"):
+        if name not in ("id", "name") and value not in ({}, []):
             console.print(f"  {name:<12} {_plain(value)}", markup=False, soft_wrap=True)
     table = Table("of", "period", title="Where it stands", title_justify="left")
     for column in ("spent", "held", "amount", "share", "burn per hour", "forecast"):
@@ -218,13 +235,13 @@ def _defined(store: "StoreClient", budget_id: str) -> "DefinedBudget":
 def run_set(args: argparse.Namespace) -> int:
     """Exit code 0 when it counts; raises ConfigError when it is refused."""
     from stream_jobs.budgets.resolve import budget_from_json, budget_to_json
-    from stream_jobs.yaml_files import load_yaml
+    from stream_jobs.yaml_files import load_yaml, parse_yaml
 
     with _store(args) as store:
         if args.amount is not None:
             document = _defined(store, args.what).document | {"amount": args.amount}
         elif args.what == "-":
-            document = json.loads(sys.stdin.read(), parse_float=str)
+            document = parse_yaml(sys.stdin.read(), "standard input")
         else:
             path = Path(args.what)
             if not path.is_file():

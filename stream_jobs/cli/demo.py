@@ -1,4 +1,4 @@
-"""`spendstream demo`: an hour of simulated traffic with an incident, through the real pipeline, and a report."""
+"""`spendstream demo`: an hour of simulated traffic with an incident, through the real pipeline: alerts and a report."""
 
 import argparse
 import shutil
@@ -6,11 +6,21 @@ import signal
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from stream_jobs.embedded.options import add_instance_options, embedded_from
 
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from stream_jobs.cli.demo_alerts import SentTimes
+    from stream_jobs.cli.demo_receiver import DemoReceiver
+    from stream_jobs.embedded.instance import Instance
+    from stream_jobs.simulate import SimulationConfig
+
 EXAMPLE_CONFIG = Path(__file__).resolve().parent.parent / "simulate" / "example_config"
+BUDGETS_FILE = "budgets.yaml"
+ALERTS_FILE = "alerts.yaml"
 DEMO_MARKER = "demo"
 INCIDENT = "runaway_user:start=35m:duration=10m:factor=1000"
 
@@ -18,10 +28,10 @@ INCIDENT = "runaway_user:start=35m:duration=10m:factor=1000"
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     parser = subparsers.add_parser(
         "demo",
-        help="see it work: simulated traffic through the whole pipeline, and a report",
+        help="see it work: simulated traffic through the whole pipeline, budget alerts, and a report",
         description="Starts the pipeline on free ports, sends an hour of simulated traffic of a company with several "
-        "teams, customers and providers, in which one user runs away, and shows where the money went. Nothing is left "
-        "running; the data folder stays for you to look at.",
+        "teams, customers and providers, in which one user runs away and budgets are crossed, shows the alerts as they "
+        "arrive, and where the money went. Nothing is left running; the data folder stays for you to look at.",
     )
     add_instance_options(parser, default_port=0, default_data_dir=Path("demo-data"))
     parser.add_argument("--out", type=Path, default=Path("report.html"), help="the report (default: %(default)s)")
@@ -33,38 +43,77 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 def run(args: argparse.Namespace) -> int:
     from rich.console import Console
 
+    from stream_jobs.cli import demo_receiver
     from stream_jobs.embedded.background import watched
-    from stream_jobs.embedded.instance import embedded_clickhouse
-    from stream_jobs.report import build, render_terminal, write_html
-    from stream_jobs.store.client import StoreClient
 
     # `kill` must stop the children in order too, as Ctrl-C does.
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     console = Console()
     _fresh_folder(args.data_dir)
+    traffic = _traffic(args)
     embedded = embedded_from(args)
-    with Console(stderr=True).status("starting") as status:
-        instance = embedded.start(status.update)
-    with watched(embedded):
-        console.print(
-            f"The pipeline runs: Kafka on {instance.kafka}, ClickHouse on {instance.clickhouse_http}.", soft_wrap=True
-        )
-        start = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) - timedelta(hours=1)
-        truth, code = _send(args, start, instance.kafka)
-        if code:
-            return code
-        with StoreClient(embedded_clickhouse(instance, writable=False)) as store:
-            data = build(store.client, start, start + timedelta(hours=1))
-        render_terminal(data, console)
-        for label in truth:
-            console.print(f"\nWhat the simulation did: {_told(label)}")
-        write_html(data, args.out)
+    with demo_receiver.DemoReceiver() as receiver:
+        with Console(stderr=True).status("looking at what an ordinary hour costs") as status:
+            _write_config(args.data_dir / "config", traffic, receiver.url)
+            status.update("starting")
+            instance = embedded.start(status.update)
+        with watched(embedded):
+            console.print(
+                f"The pipeline runs: Kafka on {instance.kafka}, ClickHouse on {instance.clickhouse_http}.",
+                soft_wrap=True,
+            )
+            if code := _send_and_show(args, traffic, instance, receiver, console):
+                return code
+    demo_receiver.without_receiver(args.data_dir / "config" / ALERTS_FILE)
     # Soft wrap: a command broken over two lines cannot be copied.
     console.print(f"\nThe report with plots: [bold]{args.out}[/]", soft_wrap=True)
     console.print(f"Look around:           spendstream up --data-dir {args.data_dir}", soft_wrap=True)
     query = "SELECT user_id, sum(effective_cost) AS usd FROM cost_by_user GROUP BY user_id ORDER BY usd DESC LIMIT 5"
     console.print(f'and in another shell:  spendstream query "{query}"', soft_wrap=True)
+    console.print("                       spendstream budgets show products.agents", soft_wrap=True)
     return 0
+
+
+def _send_and_show(
+    args: argparse.Namespace,
+    traffic: "SimulationConfig",
+    instance: "Instance",
+    receiver: "DemoReceiver",
+    console: "Console",
+) -> int:
+    """Send, show the alerts as they come in, then the report. Returns the exit code."""
+    from stream_jobs.cli import demo_alerts
+    from stream_jobs.embedded.instance import embedded_clickhouse
+    from stream_jobs.report import build, render_terminal, write_html
+    from stream_jobs.simulate import labels
+    from stream_jobs.store.client import StoreClient
+
+    clickhouse, sent = embedded_clickhouse(instance, writable=False), demo_alerts.SentTimes()
+    with StoreClient(clickhouse) as store, StoreClient(clickhouse) as printers:
+        own_budgets = args.config_dir is None  # else somebody's own are watched, and tell whom they say
+        if own_budgets:
+            budgets = demo_alerts.read_budgets(args.data_dir / "config")
+            receiver.show_with(demo_alerts.AlertPrinter(console, printers, sent, budgets))
+        if code := _send(args, traffic, instance.kafka, sent):
+            return code
+        if own_budgets and not demo_alerts.wait_until_told(store, receiver, budgets):
+            console.print("Not all alerts have arrived yet; spendstream alerts list has them.", style="yellow")
+        receiver.stop_showing()
+        data = build(store.client, traffic.start, traffic.end, seen_until=datetime.now(UTC))
+    render_terminal(data, console)
+    for label in labels(traffic):
+        console.print(f"\nWhat the simulation did: {_told(label)}")
+    write_html(data, args.out)
+    return 0
+
+
+def _write_config(folder: Path, traffic: "SimulationConfig", url: str) -> None:
+    """Amounts that fit the traffic, and where the alerts go."""
+    from stream_jobs.cli.demo_budgets import ordinary_hour, write_amounts
+    from stream_jobs.cli.demo_receiver import write_url
+
+    write_amounts(folder / BUDGETS_FILE, ordinary_hour(traffic, folder))
+    write_url(folder / ALERTS_FILE, url)
 
 
 def _fresh_folder(data_dir: Path) -> None:
@@ -85,34 +134,40 @@ def _fresh_folder(data_dir: Path) -> None:
     (data_dir / DEMO_MARKER).write_text("made by 'spendstream demo', which removes this folder\n", encoding="utf-8")
 
 
-def _send(args: argparse.Namespace, start: datetime, bootstrap: str) -> tuple[list[dict[str, Any]], int]:
-    """Returns what really happened in the traffic, and the exit code."""
-    from spendstream.kafka_client import USAGE_TOPIC
-    from stream_jobs.cli.simulate import sendable
-    from stream_jobs.replay.delivery import deliver
-    from stream_jobs.simulate import SimulationConfig, labels, parse_incident
+def _traffic(args: argparse.Namespace) -> "SimulationConfig":
+    """The last whole hour, with the incident in it."""
+    from stream_jobs.simulate import SimulationConfig, parse_incident
 
     duration = timedelta(hours=1)
-    config = SimulationConfig(
+    start = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) - duration
+    return SimulationConfig(
         start=start,
         duration=duration,
         rate=args.rate,
         seed=args.seed,
         incidents=(parse_incident(INCIDENT, start, start + duration),),
     )
-    sys.stdout.write(f"Sending an hour of traffic ({start:%H:%M} to {start + duration:%H:%M} UTC).\n")
+
+
+def _send(args: argparse.Namespace, traffic: "SimulationConfig", bootstrap: str, sent: "SentTimes") -> int:
+    """Returns the exit code."""
+    from spendstream.kafka_client import USAGE_TOPIC
+    from stream_jobs.cli.simulate import sendable
+    from stream_jobs.replay.delivery import deliver
+
+    sys.stdout.write(f"Sending an hour of traffic ({traffic.start:%H:%M} to {traffic.end:%H:%M} UTC).\n")
     sys.stdout.flush()
     target: dict[str, Any] = {"bootstrap": bootstrap, "data_dir": args.data_dir, "clickhouse_url": None}
     options = argparse.Namespace(**target, wait=True, timeout=60.0, json=False, speed="max")
     _, code = deliver(
-        sendable(config, USAGE_TOPIC),
+        sent.noting(sendable(traffic, USAGE_TOPIC)),
         options,
         topic=USAGE_TOPIC,
         source="spendstream-demo",
-        total=round(args.rate * duration.total_seconds()),
+        total=round(args.rate * traffic.duration.total_seconds()),
         repeatable=False,
     )
-    return labels(config), code
+    return code
 
 
 def _told(label: dict[str, Any]) -> str:

@@ -151,6 +151,96 @@ class EntryKind:
 
 
 @dataclass(frozen=True, slots=True)
+class Crossed:
+    """A threshold that is crossed."""
+
+    percent: Decimal  # of the amount
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetStanding:
+    """Where a budget stood, for one combination of its values (none for a budget that is not per value)."""
+
+    values: tuple[str, ...]
+    period_start: datetime  # of a rolling window: of the hour in which it ended
+    period_end: datetime
+    amount: Decimal
+    used: Decimal  # spent and held
+    held: Decimal  # for usage without a price, at the stated upper bound
+    unpriced_events: int
+    over: bool  # more is used than the amount
+    crossed: tuple[Crossed, ...]  # rising
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetReport:
+    """One budget with its standings, those that have used most of their amount first, and how many there are in all."""
+
+    budget_id: str
+    name: str
+    owner: str
+    parent: str
+    depth: int  # below the topmost of the budgets shown
+    per: tuple[str, ...]
+    window: timedelta | None  # of a rolling one
+    standings: tuple[BudgetStanding, ...]
+    all_values: int
+    crossed_values: int  # how many of them have crossed a threshold
+    over_values: int
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A receiver that heard of an alert, and when it first did."""
+
+    receiver: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class AlertLine:
+    """An alert that was opened in the period, as it stands now."""
+
+    alert_id: str
+    opened_at: datetime
+    kind: str
+    severity: str
+    summary: str
+    owner: str
+    money: Decimal  # at stake
+    status: str  # open, acknowledged, silenced or resolved
+    acknowledged_by: str
+    resolved_at: datetime | None
+    resolution: str
+    told: tuple[Told, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ReceiverLine:
+    """What became of the notifications to one receiver."""
+
+    receiver: str
+    sent: int
+    failed: int  # attempts; they are tried again
+    problem: str  # of the last failed attempt
+    last_sent: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """Budgets and alerts, as far as they were known at `until`."""
+
+    until: datetime
+    budgets: tuple[BudgetReport, ...] = ()  # children below their parents
+    defined: int = 0  # how many budgets there are now, whether or not they stand anywhere
+    alerts: tuple[AlertLine, ...] = ()  # the gravest first
+    all_alerts: int = 0
+    receivers: tuple[ReceiverLine, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class ReportData:
     """Everything a report shows about [start, end)."""
 
@@ -169,6 +259,7 @@ class ReportData:
     unpriced: tuple[Unpriced, ...]
     unallocated: tuple[Unallocated, ...]
     quarantined: tuple[Quarantined, ...]
+    watched: Watched
     entry_kinds: tuple[EntryKind, ...]
     price_book_versions: tuple[str, ...]  # most used first
     attribution_versions: tuple[str, ...]

@@ -12,10 +12,12 @@ from typing import Any, Final
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from spendstream_schemas.alert_feed import SEVERITIES
 from stream_jobs import readable as text
 from stream_jobs.errors import ConfigError
 from stream_jobs.report import plots
 from stream_jobs.report.data import Breakdown, ReportData, Share
+from stream_jobs.report.terminal import budget_period
 
 _HERE: Final = Path(__file__).parent
 TITLES: Final = {
@@ -29,6 +31,7 @@ TITLES: Final = {
     "customer": "Customers",
     "user_id": "Users",
 }
+_SEVERITY_CLASSES: Final = {"critical": "bad", "error": "bad", "warning": "warn"}
 
 
 def html_text(data: ReportData) -> str:
@@ -46,6 +49,7 @@ def html_text(data: ReportData) -> str:
         style=Markup((_HERE / "report.css").read_text(encoding="utf-8")),  # noqa: S704 - our own file
         script_hash=digest,
         percent=text.percent,
+        budget_period=budget_period,
         plots=_plots(data),
         legend=_legend,
     )
@@ -78,7 +82,11 @@ def _filters() -> dict[str, Callable[..., Any]]:
         "count": text.count,
         "others": text.others,
         "instant": text.instant,
+        "clock": text.clock,
+        "rank": SEVERITIES.index,
+        "rank_name": lambda severity: _SEVERITY_CLASSES.get(severity, ""),
         "duration": text.duration,
+        "took": text.took,
         "who": lambda name, dimension: text.name_of(dimension, name),
     }
 

@@ -23,6 +23,7 @@ from stream_jobs.report.data import (
     Unpriced,
 )
 from stream_jobs.report.unusual import unusual_spans
+from stream_jobs.report.watched import watched
 from stream_jobs.store.client import store_errors
 from stream_jobs.store.sql_files import SQL_ROOT, read_sql
 
@@ -52,15 +53,19 @@ class _Store:
         return [tuple(row) for row in result.result_rows]
 
 
-def build(client: Client, start: datetime | None = None, end: datetime | None = None) -> ReportData:
+def build(
+    client: Client, start: datetime | None = None, end: datetime | None = None, *, seen_until: datetime | None = None
+) -> ReportData:
     """The report of [start, end), widened to whole minutes.
 
-    Without `end`, up to the newest event; without `start`, from the oldest event but at most 31 days back. Raises
+    Without `end`, up to the newest event; without `start`, from the oldest event but at most 31 days back. Budgets and
+    alerts go by when they were seen: up to `seen_until`, by default the end that was given, else now. Raises
     ConfigError when the period is empty, StoreUnavailableError when ClickHouse does not answer.
     """
     store = _Store(client)
     first, last, entries = store.rows("bounds")[0]
     now = datetime.now(UTC)
+    seen_until = seen_until or (_ceil_minute(end) if end else now)
     newest = last.astimezone(UTC) + _MINUTE if entries else _ceil_minute(now)
     oldest = first.astimezone(UTC) if entries else newest - timedelta(hours=1)
     end = _ceil_minute(end) if end else max(newest, _floor_minute(start) + _MINUTE if start else newest)
@@ -97,6 +102,7 @@ def build(client: Client, start: datetime | None = None, end: datetime | None = 
         unpriced=tuple(Unpriced(*row) for row in store.rows("unpriced", rows=TOP_ROWS)),
         unallocated=tuple(Unallocated(*row) for row in store.rows("unallocated", rows=TOP_ROWS)),
         quarantined=tuple(Quarantined(*_aware(row)) for row in store.rows("quarantine", rows=TOP_ROWS)),
+        watched=watched(store.rows, seen_until),
         entry_kinds=kinds,
         price_book_versions=price_books,
         attribution_versions=attributions,

@@ -7,10 +7,21 @@ from rich.table import Table
 from rich.text import Text
 
 from stream_jobs import readable as text
-from stream_jobs.report.data import Breakdown, ReportData, Share
+from stream_jobs.report.data import (
+    AlertLine,
+    Breakdown,
+    BudgetReport,
+    BudgetStanding,
+    Crossed,
+    ReportData,
+    Share,
+    Watched,
+)
 
 _ROWS: Final = 6
 _BAR_CELLS: Final = 16
+_ALERTS: Final = 10
+_SEVERITY_STYLES: Final = {"critical": "bold red", "error": "red", "warning": "yellow"}
 _SHOWN: Final = {"team": "Team", "model": "Model", "feature": "Feature", "user_id": "User"}
 
 
@@ -53,10 +64,89 @@ def render_terminal(data: ReportData, console: Console) -> None:
                     "yellow",
                 )
             )
+    _budgets(data.watched, console)
+    _alerts(data.watched, console)
     if data.quarantined:
         number = sum(item.messages for item in data.quarantined)
         reasons = ", ".join(dict.fromkeys(item.reason for item in data.quarantined))
         console.print(Text(f"  quarantined: {text.count(number)} messages ({reasons})", "yellow"))
+
+
+def budget_period(budget: BudgetReport, standing: BudgetStanding) -> str:
+    """'the last 1 day' or '2026-03-01 00:00 to 2026-04-01 00:00'."""
+    if budget.window is not None:
+        return f"the last {text.duration(budget.window)}".replace("the last 1 ", "the last ")
+    return f"{text.instant(standing.period_start)} to {text.instant(standing.period_end)}"
+
+
+def _budgets(watched: Watched, console: Console) -> None:
+    console.print()
+    if not watched.budgets:
+        if watched.defined:
+            console.print(f"Budgets: none of the {text.count(watched.defined)} stands anywhere in this period.")
+        else:
+            console.print(
+                "Budgets: there are none. To make one, write budgets.yaml into the config folder (see "
+                "stream_jobs/budgets/example_budgets.yaml) or use spendstream budgets set FILE."
+            )
+        return
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim", pad_edge=True)
+    table.add_column("", width=1)
+    table.add_column("Budget", overflow="ellipsis", no_wrap=True, min_width=24, max_width=40)
+    for column in ("used", "amount", "share"):
+        table.add_column(column, justify="right", no_wrap=True)
+    table.add_column("crossed (UTC)")
+    for budget in watched.budgets:
+        if budget.per:
+            told = f"{text.count(budget.crossed_values)} of {text.count(budget.all_values)} crossed"
+            table.add_row("", Text("  " * budget.depth + budget.name), "", "", "", Text(told))
+        for standing in budget.standings:
+            table.add_row("", *_standing(budget, standing))
+    console.print(table)
+
+
+def _standing(budget: BudgetReport, standing: BudgetStanding) -> list[Text]:
+    name = "  " + ", ".join(standing.values) if budget.per else budget.name
+    style = "bold red" if standing.over else "yellow" if standing.crossed else ""
+    return [
+        Text("  " * budget.depth + name),
+        Text(text.money(standing.used), style),
+        Text(text.money(standing.amount)),
+        Text(text.percent(standing.used, standing.amount), style),
+        Text(_crossed(standing.crossed), style),
+    ]
+
+
+def _crossed(crossed: tuple[Crossed, ...]) -> str:
+    return ", ".join(f"{text.exact(item.percent)} % {item.at:%m-%d %H:%M:%S}" for item in crossed)
+
+
+def _alerts(watched: Watched, console: Console) -> None:
+    console.print()
+    if not watched.alerts:
+        console.print("Alerts: none was opened in this period.")
+    else:
+        console.print(Text(f"   Alerts opened in this period: {text.count(watched.all_alerts)}", "dim"))
+        for alert in watched.alerts[:_ALERTS]:
+            console.print(_alert(alert))
+        if watched.all_alerts > _ALERTS:
+            console.print(f"   and {text.others(watched.all_alerts - _ALERTS)}: spendstream alerts list")
+    for line in watched.receivers:
+        failed = f", {text.count(line.failed)} attempts failed: {line.problem}" if line.failed else ""
+        told = f"   receiver {line.receiver}: {text.count(line.sent)} notifications sent{failed}"
+        console.print(Text(told, "yellow" if failed else ""))
+
+
+def _alert(alert: AlertLine) -> Text:
+    """What and how grave, and a second line of when, how much and who."""
+    state = alert.status + (f" by {alert.acknowledged_by}" if alert.acknowledged_by else "")
+    state += f" at {alert.resolved_at:%H:%M:%S}" if alert.resolved_at else ""
+    told = ", ".join(f"{item.receiver} after {text.took(item.at - alert.opened_at)}" for item in alert.told)
+    opened, money = text.clock(alert.opened_at), text.money(alert.money)
+    return Text.assemble(
+        (f"   {alert.severity}: {alert.summary}\n", _SEVERITY_STYLES.get(alert.severity, "")),
+        f"     opened {opened}, {money} at stake, {state}; told: {told or 'nobody'}",
+    )
 
 
 def _summary(data: ReportData) -> Table:

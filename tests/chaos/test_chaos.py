@@ -1,6 +1,5 @@
 """A short chaos run on each broker. Longer ones: `make chaos`."""
 
-import os
 from pathlib import Path
 
 import pytest
@@ -8,7 +7,7 @@ import pytest
 from stream_jobs.embedded.kafka.jars import jar_folder
 from stream_jobs.embedded.kafka.java import find_java
 from stream_jobs.errors import ConfigError
-from tests.brokers import REQUIRED_VARIABLE
+from tests.brokers import REQUIRED
 from tests.chaos.run import Options, run
 
 SEEDS = {"tansu": 7, "kafka": 8}
@@ -35,6 +34,6 @@ def _need_kafka() -> None:
         find_java()
         jar_folder()
     except ConfigError as error:
-        if os.environ.get(REQUIRED_VARIABLE):
+        if REQUIRED:
             pytest.fail(str(error))
         pytest.skip(f"no Kafka that could be killed here: {error}")

@@ -105,7 +105,11 @@ class AlertsJob:
     async def _main(self) -> None:
         loop = asyncio.get_running_loop()
         stopping = asyncio.Event()
-        self._stopping = lambda: loop.call_soon_threadsafe(stopping.set)  # type: ignore[func-returns-value]
+
+        def stop() -> None:
+            loop.call_soon_threadsafe(stopping.set)
+
+        self._stopping = stop
         with tempfile.TemporaryDirectory() as scratch:
             app, runner = build_alerts_app(
                 self.handler,

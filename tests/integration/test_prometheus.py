@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from stream_jobs.embedded.workers import WATCHER, WORKER
 from tests.integration.pipeline import Pipeline, until, usage_event
 from tests.prometheus import Prometheus, binary, promtool
 
@@ -16,6 +17,7 @@ pytestmark = pytest.mark.xdist_group("prometheus")
 
 RULES = Path(__file__).resolve().parents[2] / "infra" / "prometheus" / "spendstream.rules.yml"
 RULES_TEST = RULES.with_name("spendstream.rules.test.yml")
+WORKERS = (WORKER, WATCHER)
 SCRAPE_TIMEOUT_S = 60.0
 
 
@@ -48,20 +50,18 @@ def text(url: str) -> bytes:
         return bytes(response.read())
 
 
-def worker_url(pipeline: Pipeline) -> str:
-    """Where the worker listens, as its log says."""
-    log = (pipeline.data_dir / "logs" / "worker.log").read_text()
-    return re.findall(r"health and metrics on (http://\S+)", log)[-1]
+def worker_url(pipeline: Pipeline, name: str) -> str:
+    """Where a worker listens, as its log says."""
+    log = (pipeline.data_dir / "logs" / f"{name}.log").read_text()
+    return str(re.findall(r"health and metrics on (http://\S+)", log)[-1])
 
 
 def test_prometheus_has_our_series(prometheus: Prometheus) -> None:
     """Scraped every second: what was booked, by every process of the instance, and what they watch."""
     booked = 'sum(spendstream_records_total{fate="booked", process="worker"})'
     until(lambda: prometheus.query(f"{booked} == 1"), SCRAPE_TIMEOUT_S, "the event's record")
-    assert {labels["process"] for labels, _ in prometheus.query("process_resident_memory_bytes > 0")} == {
-        "supervisor",
-        "worker",
-    }
+    with_memory = {labels["process"] for labels, _ in prometheus.query("process_resident_memory_bytes > 0")}
+    assert with_memory == {"supervisor", *WORKERS}
     assert prometheus.query("sum(spendstream_store_statements_total) > 0")
     assert prometheus.query("max(spendstream_budgets)")[0][1] == 1
     assert prometheus.query("histogram_quantile(0.5, sum by (le) (spendstream_block_seconds_bucket)) > 0")
@@ -83,9 +83,9 @@ def test_nothing_of_a_scrape_is_dropped(prometheus: Prometheus, pipeline: Pipeli
 
 
 def test_promtool_finds_nothing_wrong(pipeline: Pipeline) -> None:
-    """Names, help, types and families of the supervisor (with its children's), a worker and the store."""
+    """Names, help, types and families of the supervisor (with its children's), of each worker and of the store."""
     status = pipeline.status()
-    for url in (status["http"], worker_url(pipeline), status["clickhouse_http"]):
+    for url in (status["http"], *(worker_url(pipeline, name) for name in WORKERS), status["clickhouse_http"]):
         exposed = text(url)
         assert b"# TYPE spendstream_" in exposed
         assert promtool("check", "metrics", stdin=exposed) == (0, "")

@@ -106,18 +106,39 @@ def test_the_examples_for_analysts_answer(pipeline: Pipeline, tmp_path: Path) ->
     assert "usd" in python(block("### For an analyst", "python"), pipeline, tmp_path)
 
 
-def test_the_demo_ends_with_a_summary_and_a_report(tmp_path: Path) -> None:
-    """`spendstream demo` books all it sends, writes the report, and leaves nothing running and its folder usable."""
+def test_the_demo_shows_alerts_a_summary_and_a_report(tmp_path: Path) -> None:
+    """`spendstream demo` books all it sends, shows each alert with its amount and cause as it arrives, writes the
+    report, and leaves nothing running and its folder usable."""
     demo = Pipeline(tmp_path / "demo-data")
-    demo.environment = environment(tmp_path)
+    demo.environment = environment(tmp_path) | {"COLUMNS": "160"}
     report = tmp_path / "report.html"
-    options = ("--data-dir", str(demo.data_dir), "--out", str(report), "--rate", "0.5")
-    first = demo.run("demo", *options, check=True).stdout
-    sent, booked = re.search(r"sent ([\d,]+) events", first), re.search(r"booked ([\d,]+) .*quarantined 0", first)
-    assert sent, first
-    assert booked, first
-    assert int(sent[1].replace(",", "")) > 1_000
+    options = ("--data-dir", str(demo.data_dir), "--out", str(report), "--rate", "2")
+    printed = demo.run("demo", *options, check=True).stdout
+    sent, booked = re.search(r"sent ([\d,]+) events", printed), re.search(r"booked ([\d,]+) .*quarantined 0", printed)
+    assert sent, printed
+    assert booked, printed
+    assert int(sent[1].replace(",", "")) > 4_000
     assert booked[1] == sent[1]
-    assert "AI spend" in first
-    assert report.stat().st_size > 10_000
+    _shows_the_alerts(printed)
+    assert "AI spend" in printed
+    page = report.read_text(encoding="utf-8")
+    assert "Each user per day (user_id acme-u17) is over budget" in page
     assert demo.status() == {"ready": False}
+    assert "receivers: []" in (demo.data_dir / "config" / "alerts.yaml").read_text(encoding="utf-8")
+
+
+def _shows_the_alerts(printed: str) -> None:
+    """As they came in: the user that ran away and its team, with amount, cause and what to do. Then in the report."""
+    arrived, _, summary = printed.partition("AI spend")
+    told = {match[1]: match[0] for match in re.finditer(r"▲ .*?: (.*?) is over budget(?:.|\n)*?\n *\n", arrived)}
+    for who in ("Each user per day (user_id acme-u17)", "Team agents"):
+        assert re.search(r"is over budget: \$[\d,.]+ of \$[\d,.]+ \([\d,.]+ %\)", told[who]), printed
+        assert re.search(r"why .*\$[\d,.]+ in the period", told[who]), printed
+        assert "what to do" in told[who], printed
+        seconds = re.search(r"here after +([\d.]+) s", told[who])
+        assert seconds, printed
+        assert 0 < float(seconds[1]) < 60
+    assert "user_id acme-u17" in told["Team agents"], "the cause of the team's alert"
+    assert re.search(r"acme-u17 +\$[\d,.]+ +\$[\d,.]+ +[\d,.]+ % +100 % ", summary), printed
+    assert re.search(r"error: Team agents is over budget.*\n.*told: demo-terminal after", summary), printed
+    assert re.search(r"receiver demo-terminal: \d+ notifications sent$", summary, re.MULTILINE), printed

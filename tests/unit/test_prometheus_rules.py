@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
 import yaml
 from prometheus_client import REGISTRY
@@ -33,6 +34,6 @@ def test_every_rule_says_how_grave_it_is_and_what_to_do() -> None:
         assert {"summary", "what_to_do"} == rule["annotations"].keys(), rule["alert"]
 
 
-def _rules() -> list[dict[str, object]]:
+def _rules() -> list[dict[str, Any]]:
     groups = yaml.safe_load(RULES.read_text(encoding="utf-8"))["groups"]
     return [rule for group in groups for rule in group["rules"]]

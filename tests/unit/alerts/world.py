@@ -131,7 +131,7 @@ class World:
         finished = {(row["receiver"], row["group_id"]) for row in done if row["action"] == "resolve"}
         ids = {alert.alert_id: alert.episode for alert in active}
         known = [
-            run.known({episode: states[episode] for episode in run.told if ids.get(episode[0]) != episode[1]})
+            run.known({e: states[e] for e in run.told if ids.get(e[0]) != e[1] and e in states})
             for key, run in runs.items()
             if key not in finished
         ]

@@ -6,23 +6,62 @@ from decimal import Decimal
 
 from stream_jobs.report.data import (
     ZERO,
+    AlertLine,
     Breakdown,
+    BudgetReport,
+    BudgetStanding,
     CachePoint,
+    Crossed,
     EntryKind,
     Quarantined,
+    ReceiverLine,
     ReportData,
     Request,
     Series,
     Share,
+    Told,
     Totals,
     Unallocated,
     Unpriced,
+    Watched,
 )
 from stream_jobs.report.queries import DIMENSIONS, PEOPLE
 
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
 COST = Decimal("1234.500000000007")
+
+
+def watched(name: str = "search") -> Watched:
+    """A budget over its amount, one per user with seven users, and an alert that two receivers know."""
+    crossed = (Crossed(Decimal("80.000"), START), Crossed(Decimal("100.000"), START + MINUTE))
+    over = BudgetStanding((), START, START + 60 * MINUTE, Decimal(1000), COST, ZERO, 0, True, crossed, START)
+    users = tuple(
+        BudgetStanding((f"{name}-{number}",), START, START, Decimal(10), Decimal(number), ZERO, 0, False, (), START)
+        for number in (3, 2, 1)
+    )
+    alert = AlertLine(
+        *("budget/all//2026-03", START + MINUTE, "budget", "error", f"{name} is over budget", name, Decimal("234.5")),
+        *(
+            "acknowledged",
+            name,
+            None,
+            "",
+            (Told(name, START + MINUTE + MINUTE / 100), Told("pager", START + 3 * MINUTE)),
+        ),
+    )
+    resolved = replace(alert, severity="warning", status="resolved", acknowledged_by="", resolved_at=START, told=())
+    return Watched(
+        until=START + 3 * MINUTE,
+        budgets=(
+            BudgetReport("all", name, name, "", 0, (), None, (over,), 1, 1, 1),
+            BudgetReport("user-day", name, "", "all", 1, ("user_id",), 1440 * MINUTE, users, 7, 0, 0),
+        ),
+        defined=2,
+        alerts=(alert, resolved),
+        all_alerts=45,
+        receivers=(ReceiverLine(name, 3, 0, "", START), ReceiverLine("pager", 0, 2, f"503 {name}", None)),
+    )
 
 
 def report(name: str = "search") -> ReportData:
@@ -49,6 +88,7 @@ def report(name: str = "search") -> ReportData:
         unpriced=(Unpriced(name, name, 1, name, name),),
         unallocated=(Unallocated(name, name, 1, COST),),
         quarantined=(Quarantined(name, name, 1, START),),
+        watched=watched(name),
         entry_kinds=(EntryKind("charge", 3, COST),),
         price_book_versions=("abc123", "older"),
         attribution_versions=("def456",),
@@ -68,5 +108,6 @@ def empty() -> ReportData:
         unpriced=(),
         unallocated=(),
         quarantined=(),
+        watched=Watched(START),
         entry_kinds=(),
     )

@@ -3,12 +3,14 @@
 import base64
 import hashlib
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 
 from stream_jobs.errors import ConfigError
+from stream_jobs.report.data import Watched
 from stream_jobs.report.html import html_text, write_html
 from tests.unit.report.build import empty, report
 
@@ -97,6 +99,38 @@ def test_an_empty_store_gives_a_page_that_helps() -> None:
     assert "Nothing is booked" in page
     assert "spendstream demo" in page
     assert "<svg" not in page
+
+
+def test_budgets_say_how_much_is_used_and_when_what_was_crossed() -> None:
+    """The amount, the share, each threshold with its instant; of a budget per user the top, and how many there are."""
+    page = html_text(report())
+    for part in (
+        *('title="1234.500000000007 USD">$1,234.50<', ">$1,000.00<", "123.5 %"),
+        *("80 % at 2026-03-01 12:00<", "100 % at 2026-03-01 12:01<"),
+        *("2026-03-01 12:00 to 2026-03-01 13:00", "the last day"),
+        *("7 user_id values: 0 crossed a threshold, 0 are over", "search-3", "4 others"),
+    ):
+        assert part in page
+
+
+def test_alerts_say_what_when_how_much_and_who_was_told() -> None:
+    """With who looks after it, what became of it, and what each receiver took or refused."""
+    page = html_text(report())
+    for part in (
+        *("2026-03-01 12:01:00", "search is over budget", ">$234.50<", "acknowledged by search"),
+        *("search after 0.6 s", "pager after 2 minutes", "resolved 2026-03-01 12:00:00", "nobody"),
+        *("The gravest 2 of 45", "503 search"),
+    ):
+        assert part in page
+
+
+def test_without_budgets_the_page_says_how_to_make_one() -> None:
+    """Also when nothing is booked; and budgets that stood nowhere in the period are not mistaken for none."""
+    page = html_text(empty())
+    assert "There are no budgets. To make one, write <code>budgets.yaml</code>" in page
+    assert "No alert was opened in this period" in page
+    assert "There are no budgets" in html_text(replace(report(), watched=Watched(report().end)))
+    assert "None of the 3 budgets" in html_text(replace(report(), watched=Watched(report().end, defined=3)))
 
 
 def test_a_file_that_cannot_be_written_says_what_to_do(tmp_path: Path) -> None:

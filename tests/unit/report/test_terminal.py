@@ -2,10 +2,12 @@
 
 import io
 import json
+from dataclasses import replace
 
 from rich.console import Console
 
 from stream_jobs.report.as_json import as_json
+from stream_jobs.report.data import Watched
 from stream_jobs.report.terminal import render_terminal
 from tests.unit.report.build import empty, report
 
@@ -33,9 +35,35 @@ def test_an_empty_store_says_what_to_run() -> None:
     assert "spendstream demo" in _text(empty())
 
 
+def test_budgets_and_alerts_are_in_the_summary() -> None:
+    """What is used of what, what was crossed when; what was told to whom, and who looks after it."""
+    text = _text(report(), width=160)
+    for part in (
+        *("$1,000.00", "123.5 %", "80 % 03-01 12:00:00, 100 % 03-01 12:01:00", "0 of 7 crossed", "search-3"),
+        *("Alerts opened in this period: 45", "error: search is over budget", "$234.50 at stake"),
+        *("acknowledged by search; told: search after 0.6 s, pager after 2 minutes", "told: nobody"),
+        *("receiver pager: 0 notifications sent, 2 attempts failed: 503 search",),
+    ):
+        assert part in text
+
+
+def test_without_budgets_it_says_how_to_make_one() -> None:
+    """One line."""
+    text = _text(empty(), width=200)
+    assert "Budgets: there are none. To make one, write budgets.yaml" in text
+    assert "Alerts: none was opened" in text
+    assert "none of the 3" in _text(replace(empty(), watched=Watched(empty().end, defined=3)))
+
+
 def test_json_keeps_every_digit() -> None:
     """Amounts are strings, instants ISO 8601 with Z."""
     found = json.loads(json.dumps(as_json(report())))
     assert found["totals"]["effective_cost"] == "1234.500000000007"
     assert found["start"] == "2026-03-01T12:00:00Z"
     assert found["bucket"] == 60
+    (budget, users) = found["watched"]["budgets"]
+    assert budget["standings"][0]["used"] == "1234.500000000007"
+    assert budget["standings"][0]["crossed"][1] == {"percent": "100", "at": "2026-03-01T12:01:00Z"}
+    assert (users["window"], users["all_values"]) == (86_400, 7)
+    assert found["watched"]["alerts"][0]["money"] == "234.5"
+    assert found["watched"]["receivers"][1]["failed"] == 2

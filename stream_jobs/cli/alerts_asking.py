@@ -1,0 +1,131 @@
+"""What people ask of the alerts job: `spendstream alerts ack` and `silence`."""
+
+import argparse
+import getpass
+import json
+import sys
+import uuid
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+
+from spendstream_schemas.alert_feed import AlertAck, Silence
+from stream_jobs.alerts.document import parse_duration
+from stream_jobs.alerts.history import answer_to, ids_like, silence_document, silence_is_recorded
+from stream_jobs.alerts.requests import ask
+from stream_jobs.cli.alerts import EXIT_PROBLEMS, print_json
+from stream_jobs.embedded.instance import find_kafka
+from stream_jobs.errors import ConfigError
+from stream_jobs.instants import parse_utc, utc_now
+from stream_jobs.record_sender import RecordSender
+from stream_jobs.store.client import StoreClient
+
+_Record = TypeVar("_Record", AlertAck, Silence)
+_Answer = TypeVar("_Answer")
+
+
+def the_one(store: StoreClient, text: str) -> str:
+    """The id that was meant. Raises ConfigError."""
+    found = ids_like(store, text)
+    if not found:
+        raise ConfigError(f"no alert {text!r}; see 'spendstream alerts list --all'")
+    if len(found) > 1:
+        raise ConfigError(f"{text!r} is a part of several ids; give one of: {', '.join(found)}")
+    return found[0]
+
+
+def acknowledge(store: StoreClient, args: argparse.Namespace) -> int:
+    """Exit code 0 once it is recorded, 1 when it is refused."""
+    request_id = str(uuid.uuid4())
+    alert_id = the_one(store, args.id)
+    record = _made(AlertAck, request_id=request_id, alert_id=alert_id, by=_who(args), note=args.note, at=utc_now())
+    change, note = _asked(args, record, lambda: answer_to(store, request_id))
+    if args.json:
+        print_json([{"alert_id": alert_id, "change": change, "note": note}])
+    elif change == "acknowledged":
+        print(f"{alert_id} is looked after by {record.by}")
+    else:
+        sys.stderr.write(f"spendstream alerts: {alert_id} cannot be acknowledged: {note}\n")
+    return 0 if change == "acknowledged" else EXIT_PROBLEMS
+
+
+def silence(store: StoreClient, args: argparse.Namespace) -> int:
+    """Make one or lift one; exit code 0 once that is recorded."""
+    record = _lifted(store, args) if args.lift else _new_silence(store, args)
+    _asked(args, record, lambda: silence_is_recorded(store, record.silence_id, record.ends_at))
+    if args.json:
+        print_json([json.loads(record.model_dump_json(exclude_none=True))])
+    elif args.lift:
+        print(f"silence {record.silence_id} has ended")
+    else:
+        print(f"silence {record.silence_id} holds until {record.ends_at:%Y-%m-%d %H:%M:%S} UTC")
+    return 0
+
+
+def _new_silence(store: StoreClient, args: argparse.Namespace) -> Silence:
+    now = utc_now()
+    if (args.lasts is None) == (args.until is None):
+        raise ConfigError("say how long: --for 2h or --until 2026-01-31T08:00")
+    if not (args.scope or args.kind or args.alert):
+        raise ConfigError("say of what: --scope NAME=VALUE, --kind NAME or --alert ID; 'project=*' is any project")
+    try:
+        ends_at = now + parse_duration(args.lasts) if args.lasts else parse_utc(args.until)
+    except (ValueError, OverflowError) as error:
+        raise ConfigError(f"{'--for' if args.lasts else '--until'}: {error}") from None
+    if ends_at <= now:
+        raise ConfigError(f"--until {args.until} is over")
+    return _made(
+        Silence,
+        silence_id=uuid.uuid4().hex[:12],
+        scope=dict(_condition(text) for text in args.scope),
+        kinds=tuple(dict.fromkeys(args.kind)),
+        alert_id=the_one(store, args.alert) if args.alert else None,
+        starts_at=now,
+        ends_at=ends_at,
+        by=_who(args),
+        note=args.note,
+    )
+
+
+def _condition(text: str) -> tuple[str, Any]:
+    name, equals, value = text.partition("=")
+    if not equals or not name:
+        raise ConfigError(f"--scope {text}: must look like team=search")
+    return name, {"glob": value} if set(value) & set("*?[") else {"any_of": (value,)}
+
+
+def _lifted(store: StoreClient, args: argparse.Namespace) -> Silence:
+    document = silence_document(store, args.lift)
+    if document is None:
+        raise ConfigError(f"no silence {args.lift!r}; see 'spendstream alerts silences'")
+    known = Silence.model_validate_json(document)
+    if known.ends_at <= utc_now():
+        raise ConfigError(f"silence {args.lift} has ended already, at {known.ends_at:%Y-%m-%d %H:%M:%S} UTC")
+    changes = {"ends_at": utc_now(), "by": _who(args)}
+    return known.model_copy(update=changes | ({"note": args.note} if args.note else {}))
+
+
+def _made(model: type[_Record], **values: Any) -> _Record:
+    """A record. Raises ConfigError with what is wrong with what was given."""
+    try:
+        return model(**values)
+    except ValidationError as error:
+        raise ConfigError(
+            [
+                f"{'.'.join(str(part) for part in item['loc'])}: {item['msg'].removeprefix('Value error, ')}"
+                for item in error.errors(include_url=False, include_context=False, include_input=False)
+            ]
+        ) from None
+
+
+def _asked(args: argparse.Namespace, record: AlertAck | Silence, answer: Callable[[], _Answer | None]) -> _Answer:
+    sender = RecordSender(find_kafka(args.bootstrap, args.data_dir))
+    try:
+        return ask(sender, record, answer)
+    finally:
+        sender.close()
+
+
+def _who(args: argparse.Namespace) -> str:
+    return str(args.by or getpass.getuser())

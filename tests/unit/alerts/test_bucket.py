@@ -1,0 +1,32 @@
+"""How often a receiver is told, and how long it is left alone."""
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from stream_jobs.alerts.bucket import LONGEST_BACKOFF_S, Backoff, TokenBucket
+
+
+@settings(deadline=None)
+@given(st.integers(1, 600), st.lists(st.sampled_from([0.0, 0.1, 1.0, 7.0, 100.0]), max_size=80))
+def test_never_more_than_the_limit_in_any_minute(per_minute: int, pauses: list[float]) -> None:
+    """However the attempts are spread; and one is always allowed again."""
+    bucket, now_s, taken = TokenBucket(per_minute, 0.0), 0.0, list[float]()
+    for pause_s in pauses:
+        now_s += pause_s
+        now_s += bucket.wait_s(now_s) + 1e-6
+        assert bucket.wait_s(now_s) <= 1e-6
+        bucket.take(now_s)
+        taken.append(now_s)
+    assert all(sum(begin <= at < begin + 60 for at in taken) <= per_minute for begin in taken)
+
+
+def test_the_pause_grows_to_five_minutes_and_begins_anew_after_a_success() -> None:
+    """With jitter of up to a half; what the receiver asks for is kept, up to an hour."""
+    backoff = Backoff(seed=1)
+    pauses = [backoff.failed() for _ in range(15)]
+    assert all(0.5 * 2**n <= pause <= 2**n for n, pause in enumerate(pauses[:8]))
+    assert all(LONGEST_BACKOFF_S / 2 <= pause <= LONGEST_BACKOFF_S for pause in pauses[9:])
+    assert backoff.failed(retry_after_s=700) == 700
+    assert backoff.failed(retry_after_s=1e9) == 3600
+    backoff.succeeded()
+    assert backoff.failed() <= 1
