@@ -7,19 +7,21 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
+from stream_jobs.alerts.check import check_file as check_alerts_file
+from stream_jobs.alerts.document import FILE_NAME as ALERTS_FILE
 from stream_jobs.attribution.document import FILE_NAME as ATTRIBUTION_FILE
 from stream_jobs.attribution.lint import warnings as attribution_warnings
 from stream_jobs.attribution.rules import AttributionRules, read_document
 from stream_jobs.budgets.document import FILE_NAME as BUDGETS_FILE
 from stream_jobs.budgets.lint import warnings as budget_warnings
-from stream_jobs.budgets.resolve import load_budgets
+from stream_jobs.budgets.resolve import Budgets, load_budgets
 from stream_jobs.errors import ConfigError
 from stream_jobs.pricing.book import PriceBook
 from stream_jobs.settings import GROUPS, Settings, load_group, unknown_variables
 from stream_jobs.topics import topic_specs
 
 PRICE_FOLDERS: Final = ("corrections", "overlays", "rate_cards")
-FILES: Final = (ATTRIBUTION_FILE, BUDGETS_FILE, "alerts.yaml")
+FILES: Final = (ATTRIBUTION_FILE, BUDGETS_FILE, ALERTS_FILE)
 
 
 @dataclass(slots=True)
@@ -34,6 +36,7 @@ class ConfigReport:
     attribution_version: str | None = None
     budgets_version: str | None = None
     budgets: int = 0
+    receivers: list[str] = field(default_factory=list)  # of alerts
     topics: list[str] = field(default_factory=list)
 
 
@@ -64,7 +67,25 @@ def check_config(config_dir: Path | None = None) -> ConfigReport:
             report.warnings += [f"{config_dir / ATTRIBUTION_FILE}: {text}" for text in attribution_warnings(document)]
         if budgets is not None:
             report.warnings += [f"{config_dir / BUDGETS_FILE}: {text}" for text in budget_warnings(budgets, now)]
+        _check_alerts(report, config_dir, budgets)
     return report
+
+
+def _check_alerts(report: ConfigReport, config_dir: Path, budgets: Budgets | None) -> None:
+    """Who is told, and whether the receivers exist that budgets name."""
+    alerts = check_alerts_file(config_dir)
+    report.problems += alerts.problems
+    if alerts.document is None and not budgets:
+        return  # nothing is watched, so nobody needs to be told
+    report.warnings += alerts.warnings
+    if alerts.document is not None:
+        report.receivers = [receiver.name for receiver in alerts.document.receivers]
+    report.problems += [
+        f"{config_dir / BUDGETS_FILE}: budget {budget.id!r}: channels: there is no receiver {name!r} in {ALERTS_FILE}"
+        for budget in budgets or ()
+        for name in budget.channels
+        if not alerts.problems and name not in report.receivers
+    ]
 
 
 def _check_settings(report: ConfigReport) -> None:

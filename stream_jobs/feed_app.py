@@ -75,8 +75,7 @@ class FeedRunner:
             waiting.get_nowait()  # so that nobody goes on waiting for room in it
         if task is not None:
             task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+            await asyncio.wait([task])  # what it failed with is said by `_on_done`
             await self._in_thread(self._job.handler.end)
 
     async def rest(self) -> None:
@@ -96,9 +95,11 @@ class FeedRunner:
             raise CrashError(f"{self._job.topic} has {len(committed)} partitions; its one reader needs exactly one")
         ((tp, offset),) = committed.items()
         start = await self._start(offset, membership)
+        if start is None:
+            return {}
         self._task = asyncio.create_task(self._run(tp, membership), name=self.name)
         self._task.add_done_callback(self._on_done)
-        return {} if start is None else {tp: start}
+        return {tp: start}
 
     async def _start(self, committed: int | None, membership: Membership) -> int | None:
         """None when the group has moved on before the broker answered."""
@@ -120,7 +121,7 @@ class FeedRunner:
             self._app.loop.create_task(self._app.crash(error))
 
     async def dispatch(self, topic: str, partition: int, bundle: Bundle) -> None:  # noqa: ARG002 - there is one
-        if self._task is not None and bundle.reading == self._reading:
+        if self._task is not None and not self._task.done() and bundle.reading == self._reading:
             await self._bundles.put(bundle)
 
     async def _run(self, tp: TP, membership: Membership) -> None:
@@ -147,7 +148,9 @@ class FeedRunner:
         """All that have come; waits for some, but no longer than TURN_S."""
         records: list[SourceRecord] = []
         with contextlib.suppress(TimeoutError):
-            records += (await asyncio.wait_for(self._bundles.get(), TURN_S)).records
+            # Not wait_for: Python 3.11's swallows a cancellation that comes at the same time as a bundle.
+            async with asyncio.timeout(TURN_S):
+                records += (await self._bundles.get()).records
         while not self._bundles.empty():
             records += self._bundles.get_nowait().records
         return records

@@ -121,6 +121,7 @@ class JobsWorker:
                 *(self._new_client, self._settings.data_quality, self._settings.kafka),
                 signals.publish,
                 self._prices_in_use,
+                self._open_alerts,
             )
         )
 
@@ -141,6 +142,10 @@ class JobsWorker:
         self._prices, self._metering = book, self._recorded(book, rules)
         self._watch.use(Versions(book, rules))
         calm_collector()
+
+    def _open_alerts(self) -> set[str]:
+        """What was told before a restart and is not over."""
+        return {str(alert_id) for (alert_id,) in self._store.rows("SELECT alert_id FROM alerts_open")}
 
     def _prices_in_use(self) -> PriceBook:
         assert self._prices is not None

@@ -65,7 +65,12 @@ def load_yaml(path: Path) -> Any:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path}: is not UTF-8 (byte {error.start})") from None
+    return parse_yaml(text, str(path))
+
+
+def parse_yaml(text: str, name: str) -> Any:
+    """The parsed document. Raises ConfigError with the name and the line when it is not valid."""
     try:
         return yaml.load(text, Loader=_ExactLoader)  # noqa: S506 - a subclass of SafeLoader
     except yaml.YAMLError as error:
-        raise ConfigError(f"{path}: is not valid YAML: {error}") from None
+        raise ConfigError(f"{name}: is not valid YAML: {error}") from None

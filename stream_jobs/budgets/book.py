@@ -19,14 +19,14 @@ from stream_jobs.budgets.facts import Facts, Values
 from stream_jobs.budgets.ledger import LedgerSums, Vector
 from stream_jobs.budgets.resolve import Budgets
 from stream_jobs.budgets.standing import Standing, ThresholdKey, crossed_now
-from stream_jobs.budgets.tracked import Tracked
+from stream_jobs.budgets.tracked import KEEP_PERIODS, Tracked
 from stream_jobs.deltas.delta import Delta, Origin
 from stream_jobs.instants import EPOCH
 
 log = logging.getLogger(__name__)
 
-KEEP_PERIODS: Final = timedelta(days=2)
-"""How long after its end a period stays in memory."""
+KEEP_TOLD: Final = timedelta(days=35)
+"""How long after its end it is known what a period has crossed. Later than that it crosses nothing any more."""
 WINDOW_KEY: Final = "window"
 
 
@@ -79,6 +79,7 @@ class BudgetBook:
         self._parts: dict[tuple[Origin, datetime], dict[int, Delta]] = {}
         self._missing: dict[str, set[int]] = {}  # cells to load, by budget
         self._dirty: dict[tuple[str, Period, Values], bool] = {}  # and whether it came late
+        self._to_forget: set[str] = set()  # budgets with periods that may be over for long
         self._tracked: dict[str, Tracked] = {}
         for budget in budgets:
             self._begin(budget, now)
@@ -90,13 +91,19 @@ class BudgetBook:
         self._all_dirty(tracked, now)
 
     def _all_dirty(self, tracked: Tracked, now: datetime) -> None:
-        for cell in tracked.counters.cells:
-            period = tracked.period_of(cell)
-            if period is not None and (tracked.budget.carry_over is None or period.end > now - KEEP_PERIODS):
+        periods = {tracked.period_of(cell) for cell in tracked.counters.cells}
+        for period in periods:
+            if period is not None and period.end > now - KEEP_PERIODS:
                 for values in tracked.counters.values_in(period):
                     self._soil(tracked, period, values, late=False)
         if tracked.current is not None and not tracked.budget.per:
             self._soil(tracked, tracked.current, (), late=False)
+        # What was crossed may hold nothing any more: left out by a scope that changed, gone from a window.
+        for place, told in self.told.items():
+            if place.budget_id == tracked.budget.id and self.is_watched(place, now):
+                period = tracked.current if tracked.counters.rolling else told.period
+                if period is not None and period in periods:
+                    self._soil(tracked, period, place.values, late=False)
 
     @property
     def tracked(self) -> Iterable[Tracked]:
@@ -162,6 +169,7 @@ class BudgetBook:
 
     def resync(self, now: datetime) -> None:
         """Read everything anew from the ledger. Raises StoreUnavailableError, and then may be repeated."""
+        self._gap = True  # until all of it is read: what is in the vector is not counted any more
         latest = self._sums.vector()
         for origin, booked_at in latest.items():
             self.vector[origin] = max(booked_at, self.vector.get(origin, booked_at))
@@ -209,14 +217,16 @@ class BudgetBook:
         """Move on to `now`: periods begin and end. Raises StoreUnavailableError; may be repeated."""
         for tracked in self._tracked.values():
             began, changed = tracked.advance(self._sums, self.vector, now)
+            if tracked.comes_into_force(now):
+                self._all_dirty(tracked, now)
             if not began or tracked.current is None:
                 continue
             if not tracked.budget.per:
                 changed = changed | {()}
             for values in changed:
                 self._soil(tracked, tracked.current, values, late=False)
-            tracked.forget_old(now - KEEP_PERIODS)
-        for place in [place for place, told in self.told.items() if told.period.end < now - KEEP_PERIODS]:
+            self._to_forget.add(tracked.budget.id)
+        for place in [place for place, told in self.told.items() if told.period.end < now - KEEP_TOLD]:
             if place.period_key != WINDOW_KEY:
                 del self.told[place]
 
@@ -248,24 +258,35 @@ class BudgetBook:
     def evaluate(self, now: datetime) -> list[Change]:
         """Everything that stands differently since the last call."""
         dirty, self._dirty = self._dirty, {}
-        found: dict[tuple[str, Period, Values], Change] = {}
+        latest: dict[tuple[str, Period, Values], bool] = {}
         for (budget_id, period, values), late in dirty.items():
             tracked = self._tracked.get(budget_id)
-            if tracked is None or not tracked.counts_in(period):
+            if tracked is None:
                 continue
             if tracked.counters.rolling and tracked.current is not None:
                 period = tracked.current  # noqa: PLW2901 - the window has moved on since
-            found[budget_id, period, values] = self._change(tracked, period, values, now, late=late)
-        return list(found.values())
+            if tracked.counts_in(period, now) and tracked.holds(period):
+                latest[budget_id, period, values] = late or latest.get((budget_id, period, values), False)
+        found = [
+            self._change(self._tracked[budget_id], period, values, now, late=late)
+            for (budget_id, period, values), late in latest.items()
+        ]
+        for budget_id in self._to_forget & self._tracked.keys():
+            self._tracked[budget_id].forget_old(now)
+        self._to_forget.clear()
+        return found
 
     def _change(self, tracked: Tracked, period: Period, values: Values, now: datetime, *, late: bool) -> Change:
         budget = tracked.budget
         standing = tracked.standing(period, values, now)
         place = self.place(tracked, period, values)
-        told = self.told.get(place) or Told(period)
-        told.period = period
         actual = [threshold.at_percent for threshold in budget.thresholds.actual]
         forecast = [threshold.at_percent for threshold in budget.thresholds.forecast]
+        if period.end < now - KEEP_TOLD:
+            crossed = crossed_now(standing, actual, forecast, {})
+            return Change(budget, place, standing, (), (), dict.fromkeys(crossed, now), now, late)
+        told = self.told.get(place) or Told(period)
+        told.period = period
         crossed = crossed_now(standing, actual, forecast, told.crossed)
         if not tracked.counters.rolling:
             crossed -= told.foretold - told.crossed.keys()
@@ -279,20 +300,35 @@ class BudgetBook:
             told.crossed[key] = now
             if key.kind == "forecast":
                 told.foretold.add(key)
-        if told.crossed or told.foretold or down:
+        if told.crossed or told.foretold:
             self.told[place] = told
+        else:
+            self.told.pop(place, None)
         return Change(budget, place, standing, up, down, dict(told.crossed), now, late)
 
     def place(self, tracked: Tracked, period: Period, values: Values) -> Place:
         key = WINDOW_KEY if tracked.counters.rolling else tracked.counters.calendar.period_key(period)
         return Place(tracked.budget.id, key, values)
 
-    def now_standing(self, place: Place, now: datetime) -> Standing | None:
-        """Of a place whose period is in memory."""
+    def is_watched(self, place: Place, now: datetime) -> bool:
+        """Whether there is a budget that looks at this place: one of these periods and with these fields in `per`,
+        which is in force now, or was when the period ended."""
         tracked, told = self._tracked.get(place.budget_id), self.told.get(place)
-        if tracked is None or told is None:
+        if tracked is None or told is None or len(place.values) != len(tracked.budget.per):
+            return False
+        if tracked.counters.rolling:
+            return place.period_key == WINDOW_KEY and tracked.counts_in(tracked.current or told.period, now)
+        period = tracked.counters.calendar.period_at(told.period.start)
+        if period != told.period or self.place(tracked, period, place.values) != place:
+            return False
+        return tracked.counts_in(period, now)
+
+    def now_standing(self, place: Place, now: datetime) -> Standing | None:
+        """Of a place that is watched, if its period is in memory."""
+        tracked, told = self._tracked.get(place.budget_id), self.told.get(place)
+        if tracked is None or told is None or not self.is_watched(place, now):
             return None
         period = tracked.current if tracked.counters.rolling else told.period
-        if period is None or not all(map(tracked.counters.is_loaded, tracked.counters.cells_of(period))):
+        if period is None or not tracked.holds(period):
             return None
         return tracked.standing(period, place.values, now)

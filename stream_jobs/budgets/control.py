@@ -4,11 +4,13 @@ The job takes a change up, writes it into budget_definitions, and from there it 
 broker that forgets. A command knows by its change_id that it was taken up, or why not.
 """
 
+import contextlib
+import hashlib
 import json
 import logging
 from collections.abc import Iterable
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final, cast
 
@@ -17,7 +19,7 @@ from pydantic import AwareDatetime, Field, ValidationError
 from spendstream_schemas.budget_feed import BudgetId
 from spendstream_schemas.types import Message, Text128
 from stream_jobs.blocks.side_tables import arrow_table
-from stream_jobs.budgets.document import Budget
+from stream_jobs.budgets.document import FILE_NAME, Budget
 from stream_jobs.budgets.resolve import Budgets, budget_from_json, budget_to_json, load_budgets, merge, merge_fitting
 from stream_jobs.errors import ConfigError
 from stream_jobs.store.client import StoreClient
@@ -29,6 +31,9 @@ FILE: Final = "file"
 CONTROL: Final = "control"
 REFUSED: Final = "refused: "
 """What the note of a change begins with that was not taken up."""
+ROWS_AT_ONCE: Final = 1_000
+_MICROSECOND: Final = timedelta(microseconds=1)
+_CHANGE_IDS: Final = "SELECT DISTINCT change_id FROM budget_definitions"
 
 
 class BudgetChange(Message):
@@ -81,15 +86,24 @@ class Definitions:
         self._config_dir = config_dir
         self._overrides: dict[str, Budget | None] = {}
         self._known: set[str] = set()  # change ids
+        self._unwritten: list[Definition] = []
+        self._last_at: datetime | None = None
+        self._stamp = self._file_stamp()
         self._file = load_budgets(config_dir)
         self.budgets = self._file
 
     def load(self, now: datetime) -> Budgets:
         """What counts now: the file, and the latest that was set of each budget."""
+        stamp = self._file_stamp()
+        if stamp != self._stamp:  # another process may have taken it up already
+            with contextlib.suppress(ConfigError):  # `reload_file` says it
+                self._file, self._stamp = load_budgets(self._config_dir), stamp
         latest = self._latest()
+        # All of them: the topic is read from its beginning, and what was superseded or refused stays so.
+        self._known = {str(change_id) for (change_id,) in self._store.rows(_CHANGE_IDS)}
+        self._unwritten = []
         self._overrides = {}
         for item in latest:
-            self._known.add(item.change_id)
             if item.origin == CONTROL:
                 try:
                     self._overrides[item.budget_id] = None if item.removed else budget_from_json(item.definition)
@@ -104,17 +118,39 @@ class Definitions:
     def reload_file(self, now: datetime) -> bool:
         """Take up the file as it is now. Returns whether that changed anything. Raises ConfigError, and then goes on
         with what it had."""
-        fresh = load_budgets(self._config_dir)
-        if fresh.version == self._file.version:
+        stamp = self._file_stamp()
+        if stamp == self._stamp:
             return False
-        self._file = fresh
+        try:
+            fresh = load_budgets(self._config_dir)
+        except ConfigError:
+            self._stamp = stamp
+            raise
+        if fresh.version == self._file.version:
+            self._stamp = stamp
+            return False
+        latest = self._latest()
+        self._stamp, self._file = stamp, fresh
         self._put_together(now)
-        self._record_file(self._latest(), now)
+        self._record_file(latest, now)
         return True
+
+    def _file_stamp(self) -> tuple[int, int, int] | None:
+        try:
+            found = (self._config_dir / FILE_NAME).stat() if self._config_dir else None
+        except OSError:
+            return None
+        return None if found is None else (found.st_mtime_ns, found.st_size, found.st_ino)
+
+    def known_ids(self) -> set[str]:
+        """Every budget that there is or ever was."""
+        return {
+            str(budget_id) for (budget_id,) in self._store.rows("SELECT DISTINCT budget_id FROM budget_definitions")
+        }
 
     def take_up(self, changes: Iterable[BudgetChange], now: datetime) -> bool:
         """Changes in the order in which they came; those that do not fit are refused, by a row that says why. Returns
-        whether any counts now."""
+        whether any counts now. What could not be written is written by the next call."""
         rows: list[Definition] = []
         taken = False
         for change in changes:
@@ -130,7 +166,7 @@ class Definitions:
                     FILE if change.reset else CONTROL,
                     budget is None,
                     change.by,
-                    REFUSED + why if why else change.note,
+                    REFUSED + why if why else f" {change.note}" if change.note.startswith(REFUSED) else change.note,
                     "" if budget is None else budget_to_json(budget),
                 )
             )
@@ -195,10 +231,19 @@ class Definitions:
         self._write(rows)
 
     def _write(self, rows: list[Definition]) -> None:
-        if rows:
-            table = arrow_table("budget_definitions", [_row(row) for row in rows])
-            token = "\0".join(f"{row.budget_id}/{row.change_id}/{row.at.isoformat()}" for row in rows)
-            insert(self._store.client, "budget_definitions", table, token)
+        """Each later than the one before: the latest of a budget counts."""
+        for number, row in enumerate(rows, 1 - len(rows)):
+            at = row.at + number * _MICROSECOND
+            if self._last_at is not None:
+                at = max(at, self._last_at + _MICROSECOND)
+            self._last_at = at
+            self._unwritten.append(replace(row, at=at))
+        while self._unwritten:
+            part = self._unwritten[:ROWS_AT_ONCE]
+            table = arrow_table("budget_definitions", [_row(row) for row in part])
+            token = "\0".join(f"{row.budget_id}/{row.change_id}/{row.at.isoformat()}" for row in part)
+            insert(self._store.client, "budget_definitions", table, hashlib.sha256(token.encode()).hexdigest())
+            del self._unwritten[: len(part)]
 
 
 def _row(item: Definition) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, TopicPar
 
 from stream_jobs.budgets.control import BudgetChange, change_from_json
 from stream_jobs.errors import ConfigError
-from stream_jobs.kafka import librdkafka_config
+from stream_jobs.kafka import lasting_consumer_config
 from stream_jobs.settings import KafkaSettings
 from stream_jobs.topics import BUDGET_CONTROL
 
@@ -17,26 +17,32 @@ MAX_AT_ONCE: Final = 500
 
 
 class ControlReader:
-    """Never waits, and never fails for what the topic holds or while the broker is away. Neither joins nor commits: a
-    change that was taken up before is known by its id."""
+    """`read` never waits, and never fails for what the topic holds or while the broker is away. A change that was taken
+    up before is known by its id."""
 
     def __init__(self, kafka: KafkaSettings) -> None:
-        self._consumer = Consumer(
-            {
-                **librdkafka_config(kafka),
-                "group.id": "spendstream-tools",  # required, but it neither joins nor commits
-                "enable.auto.commit": False,
-                "auto.offset.reset": "earliest",  # the topic was made anew
-                "fetch.wait.max.ms": 100,
-            }
-        )
+        """Raises BrokerUnavailableError."""
+        self._consumer = Consumer(lasting_consumer_config(kafka))
+        self._begin()
+
+    def _begin(self) -> None:
         self._consumer.assign([TopicPartition(BUDGET_CONTROL, 0, OFFSET_BEGINNING)])
+
+    def _is_beyond_the_end(self) -> bool:
+        """Tansu forgets when it stops, and answers a fetch from beyond the new topic's end with nothing, for ever. (Of
+        a new topic that is longer than that the beginning is missed: commands send their change until it is taken up.)
+        """
+        (place,) = self._consumer.position([TopicPartition(BUDGET_CONTROL, 0)])
+        found = self._consumer.get_watermark_offsets(place, cached=True)
+        return found is not None and 0 <= found[1] < place.offset
 
     def read(self) -> list[BudgetChange]:
         """What has come since the last call."""
         changes = []
         try:
             messages = self._consumer.consume(MAX_AT_ONCE, 0)
+            if not messages and self._is_beyond_the_end():
+                self._begin()
         except KafkaException as error:
             log.warning("cannot read changes of budgets: %s", error)
             return []

@@ -89,11 +89,11 @@ class Counters:
         self._add_up_window()
 
     def forget(self, before: datetime) -> set[Values]:
-        """Drop the cells that begin earlier: they are loaded again when something late comes for them, and no longer
+        """Drop the cells that end by then: they are loaded again when something late comes for them, and no longer
         part of a rolling window. Returns the values that had something in them."""
         bound = unix_micros(before)
         gone: set[Values] = set()
-        for cell in [cell for cell in self._blocks if cell < bound]:
+        for cell in [cell for cell in self._blocks if cell < bound and self.end_of(cell) <= bound]:
             for part in (self._blocks, self._corrections):
                 for values, sums in part.pop(cell).items():
                     self._in_window(values, Sums(-sums.spent, -sums.unpriced))
@@ -140,17 +140,17 @@ class Counters:
         return Touched(changed, missing)
 
     def _starts(self, minutes: Ints) -> Ints:
-        """The start of each minute's cell; -1 outside of the calendar."""
+        """The start of each minute's cell; -1 outside of the calendar, and before 1970."""
         distinct, of_row = np.unique(minutes, return_inverse=True)
-        bounds = self.calendar.boundaries(
-            from_unix_micros(int(distinct[0])), from_unix_micros(int(distinct[-1])) + timedelta(minutes=1)
-        )
-        if not bounds:
-            return np.full(len(minutes), -1, np.int64)
-        edges = np.array([unix_micros(bound) for bound in bounds], np.int64)
-        index = np.searchsorted(edges, distinct, side="right") - 1
-        outside = (index < 0) | (index >= len(edges) - 1)
-        starts = np.where(outside, -1, edges[np.clip(index, 0, len(edges) - 1)])
+        starts = np.full(len(distinct), -1, np.int64)
+        at = int(np.searchsorted(distinct, 0))
+        while at < len(distinct):  # only cells that hold something: an event may be as old as its sender's clock says
+            cell = self.cell_of(from_unix_micros(int(distinct[at])))
+            end = at + 1
+            if cell is not None:
+                end = int(np.searchsorted(distinct, unix_micros(cell.end)))
+                starts[at:end] = unix_micros(cell.start)
+            at = end
         found: Ints = starts[of_row]
         return found
 
@@ -187,11 +187,15 @@ class Counters:
         cell = unix_micros(period.start)
         return {*self._blocks.get(cell, ()), *self._corrections.get(cell, ())}
 
-    def spent_since(self, since: datetime, values: Values) -> int:
+    def total_since(self, since: datetime, values: Values) -> Sums:
         """What the loaded cells that begin then or later hold."""
         bound = unix_micros(since)
-        parts = (self._blocks, self._corrections)
-        return sum(cells[cell].get(values, NOTHING).spent for cells in parts for cell in cells if cell >= bound)
+        total = NOTHING
+        for part in (self._blocks, self._corrections):
+            for cell, by_values in part.items():
+                if cell >= bound and values in by_values:
+                    total = total.plus(by_values[values])
+        return total
 
     def copy_of_blocks(self) -> dict[int, dict[Values, Sums]]:
         """For a comparison with the ledger while this goes on counting."""

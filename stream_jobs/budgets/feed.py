@@ -25,7 +25,7 @@ class BudgetFeed:
         self._sender = sender
         self._job = secrets.token_hex(8)
         self._waiting: dict[str, bytes | None] = {}
-        self._sent: dict[str, set[Values]] = {}  # by budget, the values that have a state
+        self._sent: dict[str, dict[Values, datetime | None]] = {}  # by budget: states, and when their period ends
         self._policies: dict[str, bytes] = {}
 
     def policies(self, budgets: Budgets, now: datetime) -> None:
@@ -40,6 +40,12 @@ class BudgetFeed:
             self._waiting[policy_key(budget_id)] = None
             for values in self._sent.pop(budget_id, ()):
                 self._waiting[state_key(budget_id, values)] = None
+
+    def withdraw(self, budget_ids: Iterable[str]) -> None:
+        """Budgets that there once were: another process may have sent their policies, and nobody took them back."""
+        for budget_id in budget_ids:
+            if budget_id not in self._policies:
+                self._waiting[policy_key(budget_id)] = None
 
     @staticmethod
     def _gone(budgets: Budgets, budget_id: str, now: datetime) -> bool:
@@ -70,15 +76,14 @@ class BudgetFeed:
             exhausted_at=standing.exhausted_at,
         )
         self._waiting[state_key(budget.id, values)] = record.model_dump_json(exclude_none=True).encode()
-        self._sent.setdefault(budget.id, set()).add(values)
+        self._sent.setdefault(budget.id, {})[values] = record.period_end
 
-    def forget(self, budget: Budget, values: Iterable[Values]) -> None:
-        """Another period began, and these have spent nothing in it: what their states say is no longer needed."""
-        known = self._sent.get(budget.id, set())
-        for one in values:
-            if one in known:
-                known.discard(one)
-                self._waiting[state_key(budget.id, one)] = None
+    def forget_over(self, now: datetime) -> None:
+        """Take back the states of periods that are over: who spends nothing in the next one needs none."""
+        for budget_id, known in self._sent.items():
+            for values in [values for values, end in known.items() if end is not None and end <= now]:
+                del known[values]
+                self._waiting[state_key(budget_id, values)] = None
 
     def beat(self, now: datetime) -> None:
         """Somebody keeps count."""

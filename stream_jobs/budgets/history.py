@@ -9,7 +9,7 @@ from typing import Any, Final, cast
 import pyarrow as pa
 
 from stream_jobs.blocks.side_tables import arrow_table
-from stream_jobs.budgets.book import KEEP_PERIODS, Change, Place, Told
+from stream_jobs.budgets.book import KEEP_TOLD, WINDOW_KEY, Change, Place, Told
 from stream_jobs.budgets.calendar import Period
 from stream_jobs.budgets.standing import Standing, ThresholdKey
 from stream_jobs.instants import as_utc, unix_micros
@@ -28,24 +28,26 @@ class BudgetHistory:
         self._store = store
 
     def told(self, now: datetime) -> dict[Place, Told]:
-        """The thresholds that are crossed, of periods that are not long over, and the forecasts that were told."""
+        """The thresholds that are crossed, of periods that are not long over, and the forecasts that were told.
+
+        A window is never over, however long ago it crossed."""
         rows = self._store.rows(
             "SELECT budget_id, period_key, vals, max(period_start), max(period_end), toString(kind), threshold, "
             "argMax(direction, (at, direction = 'down')) = 'up', argMax(at, (at, direction = 'down')), "
             "argMax(late, at) FROM budget_crossings "
-            "WHERE period_end > fromUnixTimestamp64Micro({since:Int64}, 'UTC') "
+            "WHERE period_end > fromUnixTimestamp64Micro({since:Int64}, 'UTC') OR period_key = {window:String} "
             "GROUP BY budget_id, period_key, vals, kind, threshold",
-            {"since": unix_micros(now - KEEP_PERIODS)},
+            {"since": unix_micros(now - KEEP_TOLD), "window": WINDOW_KEY},
         )
         found: dict[Place, Told] = {}
         for budget_id, key, vals, start, end, kind, threshold, up, at, late in cast(list[tuple[Any, ...]], rows):
             told = found.setdefault(Place(budget_id, key, tuple(vals)), Told(Period(as_utc(start), as_utc(end))))
-            which = ThresholdKey(kind, Decimal(threshold).normalize())
+            which = ThresholdKey(kind, Decimal(threshold))
             if up:
                 told.crossed[which] = as_utc(at)
             if kind == "forecast" and (up or not late):
                 told.foretold.add(which)
-        return found
+        return {place: told for place, told in found.items() if told.crossed or told.foretold}
 
     def record_crossings(self, changes: Sequence[Change]) -> None:
         """One row per threshold and direction. May be repeated with the same arguments."""

@@ -1,7 +1,7 @@
 """The job 'budgets': reads the deltas of blocks, and says where every budget stands.
 
-A turn takes what has come, and then: what changed ▸ crossings into ClickHouse ▸ signals to `alerts.v1` ▸ states to
-`budget.state.v1`. A crash at any point is made good by beginning anew: the sums come from the ledger, what was crossed
+A turn takes what has come, and then: what changed ▸ crossings into ClickHouse ▸ states to `budget.state.v1` ▸ signals
+to `alerts.v1`. A crash at any point is made good by beginning anew: the sums come from the ledger, what was crossed
 from budget_crossings, and every signal that holds is sent again, which changes nothing for those who have it.
 """
 
@@ -31,6 +31,7 @@ from stream_jobs.metrics import (
     BUDGET_DELTAS,
     BUDGET_DIFFERENCE,
     BUDGETS_WATCHED,
+    CONFIG_REFUSED,
 )
 from stream_jobs.record_sender import RecordSender
 from stream_jobs.settings import KafkaSettings
@@ -44,6 +45,7 @@ CORRECTIONS_S: Final = 1.0
 CONTROL_S: Final = 0.5
 FILE_S: Final = 5.0
 LOOK_AHEAD_S: Final = 15.0
+POLICIES_S: Final = 5.0
 HISTORY_S: Final = 5.0
 CHECK_S: Final = 2.0  # one budget
 BEHIND_S: Final = 10.0
@@ -63,6 +65,10 @@ class Due:
             return False
         self._at = now + self._every_s
         return True
+
+    def soon(self) -> None:
+        """It is time the next time that somebody asks."""
+        self._at = 0.0
 
 
 class BudgetsJob:
@@ -103,20 +109,25 @@ class Running:
         now = self._clock.now()
         budgets = definitions.load(now)
         self._book = BudgetBook(budgets, self._sums, self._history.told(now), self._sums.vector(), now)
+        withdrawn = definitions.known_ids()
+        self._control = ControlReader(kafka)
         # From here on there is something to close.
         self._sender = RecordSender(kafka, linger_ms=1)
-        self._control = ControlReader(kafka)
         self._feed = BudgetFeed(self._sender)
         self._speaker = Speaker(store, self._sender, self._book)
         self._checker = Checker(self._sums)
         self._to_record: list[Change] = []
+        self._recording: list[Change] = []  # of these some may be recorded: they are recorded again, as they are
         self._to_say: list[Change] = []
         self._standings: dict[tuple[Place, datetime], Change] = {}
         self._beat, self._correct, self._read = Due(HEARTBEAT_S), Due(CORRECTIONS_S), Due(CONTROL_S)
         self._look_behind = Due(BEHIND_S)
         self._seen: Vector = {}
+        self._refused = ""  # what is wrong with budgets.yaml
         self._look_at_file, self._look_ahead, self._keep = Due(FILE_S), Due(LOOK_AHEAD_S), Due(HISTORY_S)
+        self._policies = Due(POLICIES_S)
         self._feed.policies(budgets, now)
+        self._feed.withdraw(withdrawn)
         BUDGETS_WATCHED.set(len(budgets))
 
     def turn(self, records: list[SourceRecord]) -> None:
@@ -134,7 +145,9 @@ class Running:
         self._deliver(now)
 
     def _deliver(self, now: datetime) -> None:
-        crossings = [change for change in self._to_record if change.up or change.down]
+        if not self._recording:
+            self._recording, self._to_record = self._to_record, []
+        crossings = [change for change in self._recording if change.up or change.down]
         if crossings:
             self._history.record_crossings(crossings)
             # A crash here: nobody was told, but whoever begins anew finds them crossed and sends every signal.
@@ -142,16 +155,17 @@ class Running:
                 for direction, keys in (("up", change.up), ("down", change.down)):
                     for key in keys:
                         BUDGET_CROSSINGS.labels(key.kind, direction).inc()
-        changes, self._to_record = self._to_record, []
+        changes, self._recording = self._recording, []
         for change in changes:
             self._standings[change.place, change.standing.period.start] = change
-        self._feed.states(changes, now)
         self._to_say += changes
+        self._feed.states(changes, now)
+        if self._beat():
+            self._feed.forget_over(now)
+            self._feed.beat(now)
+        self._feed.flush()  # before the signals: looking for causes takes time, and the services wait for nobody
         self._speaker.say(self._to_say, now)
         self._to_say = []
-        if self._beat():
-            self._feed.beat(now)
-        self._feed.flush()
         if self._keep() and self._standings:
             self._history.record_standings(self._standings.values())
             self._standings.clear()
@@ -159,18 +173,26 @@ class Running:
     def _take_up_changes(self, now: datetime) -> None:
         """Budgets that were set, removed or edited."""
         changed = False
-        if self._read() and (changes := self._control.read()):
-            changed = self._definitions.take_up(changes, now)
+        if self._read():
+            changed = self._definitions.take_up(self._control.read(), now)
         if self._look_at_file():
             try:
                 changed = self._definitions.reload_file(now) or changed
+                self._refused = ""
             except ConfigError as error:
-                log.error("budgets.yaml cannot be used, going on with what was loaded: %s", error)
+                if str(error) != self._refused:
+                    log.error("budgets.yaml cannot be used, going on with what was loaded: %s", error)
+                self._refused = str(error)
+            CONFIG_REFUSED.labels("budgets").set(bool(self._refused))
         budgets = self._definitions.budgets
         if budgets is not self._book.budgets:
             self._book.use(budgets, now)
             BUDGETS_WATCHED.set(len(budgets))
-        self._feed.policies(budgets, now)
+            changed = True
+        if changed:
+            self._keep.soon()  # who changed it looks where it stands now
+        if changed or self._policies():
+            self._feed.policies(budgets, now)
         if changed:
             log.info("watching %d budgets, version %s", len(budgets), budgets.version)
 
@@ -218,6 +240,7 @@ class Checker:
             else:
                 done.append((budget_id, found))
                 self._different[budget_id] = len(found)
+                self._different = {one: count for one, count in self._different.items() if one in book.budgets}
                 BUDGET_CHECKS.labels("different" if found else "equal").inc()
                 BUDGET_CHECKED.set_to_current_time()
                 BUDGET_DIFFERENCE.set(sum(self._different.values()))

@@ -21,6 +21,8 @@ from stream_jobs.store.client import StoreClient
 
 SETTLED: Final = timedelta(days=35)
 """No partition's owner sleeps so long and then goes on: what was booked earlier belongs to every sum."""
+MAX_CELLS: Final = 5_000
+"""Of one question: a server allows a parameter 131,072 bytes."""
 _MICROS: Final = 1_000_000
 Vector = Mapping[Origin, datetime]
 """Of each partition, the booking time of the last block that is counted."""
@@ -56,7 +58,8 @@ class LedgerSums:
     def corrections(self) -> tuple[object, ...]:
         """Something that changes whenever a correction was posted."""
         return self._store.rows(
-            "SELECT (SELECT count() FROM adjustment_chunks), (SELECT count() FROM reconciliation_batches)"
+            "SELECT (SELECT (count(), max(at)) FROM adjustment_chunks), "
+            "(SELECT (count(), max(at)) FROM reconciliation_batches)"  # retention takes some while others come
         )[0]
 
     def _ask(self, budget: Budget, bounds: Sequence[int], vector: Vector) -> list[tuple[object, ...]]:
@@ -90,10 +93,10 @@ def _put(cells: Cells, cell: int, values: Values, spent: object, unpriced: objec
 
 
 def _runs(cells: Sequence[tuple[int, int]]) -> list[list[int]]:
-    """Cells that touch, together: their starts and the last one's end."""
+    """Cells that touch, together, MAX_CELLS at most: their starts and the last one's end."""
     runs: list[list[int]] = []
     for start, end in sorted(cells):
-        if runs and runs[-1][-1] == start:
+        if runs and runs[-1][-1] == start and len(runs[-1]) <= MAX_CELLS:
             runs[-1].append(end)
         else:
             runs.append([start, end])

@@ -15,7 +15,7 @@ from spendstream_schemas.alert_feed import SEVERITIES, AlertSignal, Fact, Severi
 from spendstream_schemas.budget_feed import state_key
 from stream_jobs.budgets.book import Place
 from stream_jobs.budgets.document import Budget, RollingPeriod
-from stream_jobs.budgets.standing import Standing, ThresholdKey
+from stream_jobs.budgets.standing import PERCENT_PLACES, Standing, ThresholdKey
 from stream_jobs.money import usd_from_pico
 from stream_jobs.readable import count, duration, money
 
@@ -33,7 +33,7 @@ def alert_id(kind: Kind, place: Place) -> str:
     text = f"{kind}/{values}/{place.period_key}"
     if len(text) <= MAX_ID:
         return text
-    digest = hashlib.sha256("\0".join(place.values).encode()).hexdigest()[:32]
+    digest = hashlib.sha256(values.encode()).hexdigest()[:32]
     return f"{kind}/{place.budget_id}/#{digest}/{place.period_key}"
 
 
@@ -42,11 +42,10 @@ def group_id(kind: Kind, place: Place) -> str:
     return f"{kind}/{place.budget_id}/{place.period_key}"
 
 
-def is_over(standing: Standing, crossed: Mapping[ThresholdKey, datetime], now: datetime) -> bool:
-    """Whether the period, and with it the alert, is over: at its end, or some time after a crossing that came late."""
-    if standing.rolling or now < standing.period.end:
-        return False
-    return all(at < standing.period.end or now >= at + LATE_ALERT_LASTS for at in crossed.values())
+def is_over(end: datetime, crossed: Mapping[ThresholdKey, datetime], now: datetime) -> bool:
+    """Whether the period that ends then, and with it the alert, is over: at its end, or some time after a crossing that
+    came late."""
+    return now >= end and all(at < end or now >= at + LATE_ALERT_LASTS for at in crossed.values())
 
 
 def budget_signal(
@@ -65,7 +64,7 @@ def budget_signal(
 ) -> AlertSignal:
     """Firing while one of the kind's thresholds is crossed and the period is not over, else resolved."""
     mine = {key: at for key, at in crossed.items() if key.kind == _KINDS[kind]}
-    over = bool(mine) and is_over(standing, mine, now)
+    over = bool(mine) and not standing.rolling and is_over(standing.period.end, mine, now)
     firing = bool(mine) and not over
     highest = max((key.percent for key in mine), default=Decimal(0))
     who = _who(budget, place)
@@ -75,7 +74,7 @@ def budget_signal(
         name="BudgetThreshold" if kind == "budget" else "BudgetForecast",
         status="firing" if firing else "resolved",
         severity=_severity(kind, budget, mine),
-        level=int(highest),
+        level=int(highest * PERCENT_PLACES),
         observed_at=now,
         starts_at=min(mine.values(), default=now),
         group=group_id(kind, place),
@@ -95,7 +94,21 @@ def budget_signal(
 
 
 def removed_signal(kind: Kind, place: Place, now: datetime) -> AlertSignal:
-    """The budget is no longer there."""
+    """The budget is no longer there, not in force, or looks at something else."""
+    return _without_figures(
+        *(kind, place, now, f"Budget {place.budget_id} was removed or changed"),
+        "the budget was removed, is no longer in force, or watches something else now",
+    )
+
+
+def ended_signal(kind: Kind, place: Place, now: datetime) -> AlertSignal:
+    """The period is over, and so long ago that its figures are no longer in memory."""
+    return _without_figures(
+        kind, place, now, f"The period {place.period_key} of budget {place.budget_id} is over", "the period is over"
+    )
+
+
+def _without_figures(kind: Kind, place: Place, now: datetime, summary: str, resolution: str) -> AlertSignal:
     return AlertSignal(
         alert_id=alert_id(kind, place),
         kind=kind,
@@ -106,8 +119,8 @@ def removed_signal(kind: Kind, place: Place, now: datetime) -> AlertSignal:
         starts_at=now,
         group=group_id(kind, place),
         labels={"budget": place.budget_id},
-        summary=f"Budget {place.budget_id} was removed or changed",
-        resolution="the budget was removed, or watches something else now",
+        summary=summary,
+        resolution=resolution,
     )
 
 

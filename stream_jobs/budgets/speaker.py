@@ -2,15 +2,15 @@
 
 import logging
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from datetime import datetime
 from typing import Final
 
 from spendstream_schemas.alert_feed import AlertSignal, Fact
-from stream_jobs.budgets.book import BudgetBook, Change, Place
+from stream_jobs.budgets.book import WINDOW_KEY, BudgetBook, Change, Place
 from stream_jobs.budgets.causes import causes
 from stream_jobs.budgets.document import USD, Budget
-from stream_jobs.budgets.signals import Kind, budget_signal, is_over, removed_signal
+from stream_jobs.budgets.signals import Kind, budget_signal, ended_signal, is_over, removed_signal
 from stream_jobs.budgets.standing import ThresholdKey
 from stream_jobs.errors import SpendstreamError
 from stream_jobs.money import usd_from_pico
@@ -46,37 +46,51 @@ class Speaker:
     def say(self, changes: Sequence[Change], now: datetime) -> None:
         """Raises BrokerUnavailableError; nothing is lost when it is called again with the same."""
         looked_for = self._worst(changes)
-        signals: list[AlertSignal] = []
+        signals: dict[str, AlertSignal] = {}  # one of each alert: of two at one instant the graver would count
         said: dict[tuple[Kind, Place], tuple[int, tuple[str, ...]]] = {}
         for change in changes:
+            if not change.up and not change.down and change.place not in self._book.told:
+                continue  # of a period that was over long ago, or of one that was taken back since
             for kind in self._kinds(change):
                 key = (kind, change.place)
-                known = self._said.get(key)
+                known = said.get(key) or self._said.get(key)
                 crossing = any(KIND_OF[threshold.kind] == kind for threshold in (*change.up, *change.down))
                 corrected = known is not None and change.late and self._is_material(change, known[0])
-                if known is not None and not crossing and not corrected:
+                if known is not None and not crossing and not corrected and key not in said:
                     self._grown[key] = change
                     continue
                 why = self._why(change, now) if change in looked_for else known[1] if known else ()
-                signals.append(self._signal(kind, change, now, why, correction=change.late and known is not None))
+                signal = self._signal(kind, change, now, why, correction=change.late and key in self._said)
+                signals[signal.alert_id] = signal
                 said[key] = change.standing.used, why
-        signals += self._reminders(now)
-        endings = self._endings(now)
-        self._send([*signals, *endings.values()])
-        for key in endings:
-            self._over.add(key)
-            self._grown.pop(key, None)
-            if key[1].budget_id not in self._book.budgets:
-                self._book.told.pop(key[1], None)
+        reminders, endings = self._reminders(now, said), self._endings(now)
+        for signal in (*reminders.values(), *endings.values()):
+            signals[signal.alert_id] = signal
+        self._send(signals.values())
+        if time.monotonic() >= self._remind_at:
+            self._remind_at = time.monotonic() + REMIND_S
         for key, what in said.items():
             self._said[key] = what
-            self._grown.pop(key, None)
             self._over.discard(key)
+        for key in (*said, *reminders, *endings):
+            self._grown.pop(key, None)
+        self._over |= endings.keys()
+        if endings:
+            self._forget({place for _, place in endings}, now)
 
     def _send(self, signals: Iterable[AlertSignal]) -> None:
         records = [(signal.alert_id.encode(), signal.model_dump_json().encode()) for signal in signals]
         if records:
             self._sender.send(ALERTS, records)
+
+    def _forget(self, ended: Iterable[Place], now: datetime) -> None:
+        """What was said of places that nobody watches any more, or that nothing is known of."""
+        told = self._book.told
+        for place in ended:
+            if not self._book.is_watched(place, now):
+                told.pop(place, None)
+        self._said = {key: what for key, what in self._said.items() if key[1] in told}
+        self._over = {key for key in self._over if key[1] in told}
 
     @staticmethod
     def _kinds(change: Change) -> set[Kind]:
@@ -133,22 +147,26 @@ class Speaker:
             above = self._book.tracked_by(above.budget.parent) if above.budget.parent else None
         return found
 
-    def _reminders(self, now: datetime) -> list[AlertSignal]:
-        """Alerts that hold, with the facts as they are by now."""
+    def _reminders(self, now: datetime, said: Container[tuple[Kind, Place]]) -> dict[tuple[Kind, Place], AlertSignal]:
+        """Alerts that hold, with the facts as they are by now; without those that were just said."""
         if time.monotonic() < self._remind_at:
-            return []
-        self._remind_at = time.monotonic() + REMIND_S
-        keys = list(self._grown)[:MAX_REMINDERS]
-        return [self._signal(key[0], self._grown.pop(key), now, self._said[key][1], correction=False) for key in keys]
+            return {}
+        keys = [key for key in self._grown if key not in said and self._book.is_watched(key[1], now)][:MAX_REMINDERS]
+        return {
+            key: self._signal(key[0], self._grown[key], now, self._said.get(key, (0, ()))[1], correction=False)
+            for key in keys
+        }
 
     def _endings(self, now: datetime) -> dict[tuple[Kind, Place], AlertSignal]:
-        """Alerts whose period is over, and those whose budget is gone."""
+        """Alerts whose period is over, and those of places that no budget looks at any more."""
         found: dict[tuple[Kind, Place], AlertSignal] = {}
         if time.monotonic() < self._resolve_at:
             return found
         for place, told in self._book.told.items():
-            gone = place.budget_id not in self._book.budgets
-            if not gone and (told.period.end > now or not told.crossed):
+            if not told.crossed:
+                continue
+            gone = not self._book.is_watched(place, now)
+            if not gone and (told.period.end > now or place.period_key == WINDOW_KEY):
                 continue
             for kind in {KIND_OF[key.kind] for key in told.crossed}:
                 if (kind, place) in self._over:
@@ -163,9 +181,12 @@ class Speaker:
     def _ending(
         self, kind: Kind, place: Place, crossed: dict[ThresholdKey, datetime], now: datetime
     ) -> AlertSignal | None:
+        mine = {key: at for key, at in crossed.items() if KIND_OF[key.kind] == kind}
+        if not is_over(self._book.told[place].period.end, mine, now):
+            return None
         standing = self._book.now_standing(place, now)
         budget = self._book.budgets.get(place.budget_id)
-        if standing is None or budget is None or not is_over(standing, crossed, now):
-            return None
+        if standing is None or budget is None:
+            return ended_signal(kind, place, now)
         change = Change(budget, place, standing, (), (), crossed, now, late=False)
         return self._signal(kind, change, now, self._said.get((kind, place), (0, ()))[1], correction=False)

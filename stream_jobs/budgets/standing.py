@@ -17,6 +17,8 @@ FORECAST_HYSTERESIS: Final = Decimal("0.95")
 time."""
 FORECAST_FROM_SHARE: Final = 10
 """A tenth of a period must have passed before its end is forecast from it."""
+NEVER_HOURS: Final = 24 * 366 * 10
+"""What lasts longer than that is never used up."""
 _MICROSECOND: Final = timedelta(microseconds=1)
 
 
@@ -62,19 +64,19 @@ def projected(standing: Standing, burn: int | None, now: datetime) -> tuple[int 
 
     No forecast for a rolling window, which has no end, for a period that is over, or before enough of it has passed.
     """
+    period = standing.period
+    if burn is None or not period.start <= now < period.end:
+        return None, None
     exhausted_at = None
     left = standing.amount - standing.used
-    if burn is not None and burn > 0 and left > 0:
-        hours_left = left // burn
-        if hours_left < 24 * 366 * 10:  # later than that is never
-            exhausted_at = now + (left * (HOUR // _MICROSECOND) // burn) * _MICROSECOND
-    period = standing.period
-    if standing.rolling or burn is None or not period.start <= now < period.end:
-        return None, exhausted_at
-    if (now - period.start) * FORECAST_FROM_SHARE < period.end - period.start:
+    if burn > 0 and left > 0 and left // burn < NEVER_HOURS:
+        exhausted_at = now + (left * (HOUR // _MICROSECOND) // burn) * _MICROSECOND
+    if standing.rolling:
         return None, exhausted_at
     if exhausted_at is not None and exhausted_at >= period.end:
         exhausted_at = None  # the next period begins before that
+    if (now - period.start) * FORECAST_FROM_SHARE < period.end - period.start:
+        return None, exhausted_at
     return standing.used + burn * ((period.end - now) // _MICROSECOND) // (HOUR // _MICROSECOND), exhausted_at
 
 

@@ -131,7 +131,7 @@ def crossings(
         f"AND at < {{until:DateTime64(6, 'UTC')}}{which} ORDER BY at DESC, threshold DESC LIMIT {limit}",
         {"since": since, "until": until, "budget": budget_id or ""},
     )
-    return [dict(zip(names, row, strict=True)) for row in rows]
+    return [{**dict(zip(names, row, strict=True)), "at": as_utc(cast(datetime, row[0]))} for row in rows]
 
 
 def change_outcome(store: StoreClient, change_id: str) -> str | None:

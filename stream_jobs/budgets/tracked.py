@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from stream_jobs.budgets.calendar import Period, Window
+from stream_jobs.budgets.calendar import Period, Window, first_instant
 from stream_jobs.budgets.counters import Counters, Touched
 from stream_jobs.budgets.document import Budget
 from stream_jobs.budgets.facts import Facts, Values
@@ -13,7 +13,10 @@ from stream_jobs.budgets.resolve import Budgets
 from stream_jobs.budgets.standing import Standing, mean_burn, projected
 from stream_jobs.instants import from_unix_micros, unix_micros
 
+KEEP_PERIODS: Final = timedelta(days=2)
+"""How long after its end a period stays in memory."""
 _HOURS: Final = timedelta(hours=1)
+_MICROSECOND: Final = timedelta(microseconds=1)
 BURN_SPANS: Final = (  # of a period of at most so long, the time that "lately" means
     (timedelta(hours=2), timedelta(minutes=10)),
     (timedelta(hours=36), timedelta(hours=1)),
@@ -37,6 +40,7 @@ class Tracked:
         self.counters = Counters(budget, budgets.calendar_of(budget))
         self._budgets = budgets
         self.current: Period | None = None  # by the last `load` or `advance`; a rolling window's moves
+        self.in_force = False  # by the last `load` or `advance`
         # Of a budget per value the mean of the period so far is all there is: the minutes of a hundred thousand users
         # are too many to keep.
         self._recent: Counters | None = None
@@ -57,27 +61,30 @@ class Tracked:
     def load(self, sums: LedgerSums, vector: Vector, now: datetime) -> None:
         """Everything that is needed at `now`, from the ledger. Raises StoreUnavailableError."""
         self.current = self.counters.calendar.period_at(now)
-        self._load_cells(self.counters, self._wanted(now), sums, vector)
+        self.in_force = self._budgets.in_force(self.budget, now)
+        self._load_cells(self.counters, self._wanted(self.current, now), sums, vector)
         if self.current is not None and not self.budget.per:
             self._span = burn_span(self.current.end - self.current.start)
             window = Window(max(_HOURS, self._span))
             self._recent = Counters(self.budget, window)
             self._load_cells(self._recent, self._recent.cells_of(window.period_at(now)), sums, vector)
 
-    def _wanted(self, now: datetime) -> list[int]:
-        """The cells of the current period and the one before it; back to where carrying over began."""
-        calendar, current = self.counters.calendar, self.current
+    def _wanted(self, current: Period | None, now: datetime) -> list[int]:
+        """The cells of the current period, and of the one before it until that is long over; back to where carrying
+        over began."""
+        calendar = self.counters.calendar
         if current is None:
             return []
         if self.counters.rolling:
             return self.counters.cells_of(current)
-        first = calendar.previous(current) or current
+        before = calendar.previous(current)
+        first = current.start if before is None or before.end <= now - KEEP_PERIODS else before.start
         if self.budget.carry_over is not None:
-            zone = self._budgets.zone_of(self.budget)
-            since = datetime(*self.budget.carry_over.since.timetuple()[:3], tzinfo=zone)
-            first = min(first, calendar.period_at(min(since, now)) or first)
-            self._carried_from = unix_micros(max(first, calendar.period_at(since) or first).start)
-        return [unix_micros(bound) for bound in calendar.boundaries(first.start, current.end)[:-1]]
+            since = first_instant(self._budgets.zone_of(self.budget), self.budget.carry_over.since)
+            holds_it = calendar.period_at(since)
+            self._carried_from = unix_micros(since if holds_it is None else holds_it.start)
+            first = min(first, since)
+        return [unix_micros(bound) for bound in calendar.boundaries(first, current.end)[:-1]]
 
     def load_missing(self, cells: set[int], sums: LedgerSums, vector: Vector, now: datetime) -> set[int]:
         """Load cells that something late came for; of a rolling window, only what is still in it. Returns which."""
@@ -101,31 +108,37 @@ class Tracked:
         if self._recent is not None and (recent := self._recent.calendar.period_at(now)) != self._recent_window:
             assert recent is not None
             self._recent.forget(recent.start)
-            for cell in self._recent.cells_of(recent):
-                if not self._recent.is_loaded(cell):
-                    self._load_new(self._recent, cell, sums, vector)
+            self._load_new(self._recent, self._recent.cells_of(recent), sums, vector)
             self._recent_window = recent
         current = self.counters.calendar.period_at(now)
         if current == self.current:
             return False, changed
         if current is not None:
-            for cell in self.counters.cells_of(current):
-                if not self.counters.is_loaded(cell):
-                    self._load_new(self.counters, cell, sums, vector)
+            self._load_new(self.counters, self._wanted(current, now), sums, vector)
             if self.counters.rolling:
                 changed = self.counters.forget(current.start)
+                if self.current is None or current.end.hour != self.current.end.hour:
+                    changed = changed | self.counters.values_in(current)  # history keeps a row per hour
+            elif self.budget.carry_over is not None and self.budget.per:
+                cells = map(from_unix_micros, self.counters.cells)
+                changed = {values for cell in cells for values in self.counters.values_in(Period(cell, cell))}
         self.current = current
         self._carried.clear()
         return True, changed
 
-    def _load_new(self, counters: Counters, cell: int, sums: LedgerSums, vector: Vector) -> None:
-        """A cell that has just begun. Events from the future may be in it already."""
-        counters.load([cell], sums.sums(self.budget, [(cell, counters.end_of(cell))], vector))
+    def comes_into_force(self, now: datetime) -> bool:
+        """Whether it does so with this call, by its valid_from."""
+        before, self.in_force = self.in_force, self._budgets.in_force(self.budget, now)
+        return self.in_force and not before
 
-    def forget_old(self, before: datetime) -> None:
+    def _load_new(self, counters: Counters, cells: list[int], sums: LedgerSums, vector: Vector) -> None:
+        """Cells that have begun by now. Events from the future may be in them already."""
+        self._load_cells(counters, [cell for cell in cells if not counters.is_loaded(cell)], sums, vector)
+
+    def forget_old(self, now: datetime) -> None:
         """Drop periods that are long over, unless what they left is still carried."""
         if not self.counters.rolling and self.budget.carry_over is None:
-            self.counters.forget(before)
+            self.counters.forget(now - KEEP_PERIODS)
 
     # -- counting
 
@@ -133,20 +146,21 @@ class Tracked:
         if self._recent is not None:
             self._recent.add(facts)  # what is not loaded there is not recent
         touched = self.counters.add(facts)
-        if touched.changed:
+        if self.current is None or any(cell < unix_micros(self.current.start) for cell, _ in touched.changed):
             self._carried.clear()
         return touched
 
     def correct(self, sums: LedgerSums, vector: Vector) -> set[tuple[int, Values]]:
         """Read anew what corrections have added. Returns what is different. Raises StoreUnavailableError."""
-        changed: set[tuple[int, Values]] = set()
-        for counters in (self.counters, self._recent):
-            if counters is not None and (cells := counters.cells):
-                loaded = sums.sums(self.budget, [(cell, counters.end_of(cell)) for cell in cells], vector)
-                found = counters.correct(loaded.corrections)
-                changed |= found if counters is self.counters else set()
+        asked = [
+            (one, sums.sums(self.budget, [(cell, one.end_of(cell)) for cell in one.cells], vector).corrections)
+            for one in (self.counters, self._recent)
+            if one is not None
+        ]
+        # Nothing fails from here on: what is different is found once.
+        changed = [one.correct(corrections) for one, corrections in asked]
         self._carried.clear()
-        return changed
+        return changed[0]
 
     # -- where it stands
 
@@ -154,15 +168,18 @@ class Tracked:
         """The period that a cell counts for: its own, or the window as it is now."""
         return self.current if self.counters.rolling else self.counters.cell_of(from_unix_micros(cell))
 
-    def counts_in(self, period: Period) -> bool:
-        """Whether the budget is in force at some instant of the period."""
-        last = period.end - timedelta(microseconds=1)
-        return self._budgets.in_force(self.budget, period.start) or self._budgets.in_force(self.budget, last)
+    def counts_in(self, period: Period, now: datetime) -> bool:
+        """Whether the budget is in force now, or was when the period ended."""
+        return self._budgets.in_force(self.budget, min(now, period.end - _MICROSECOND))
+
+    def holds(self, period: Period) -> bool:
+        """Whether all of the period is in memory."""
+        return all(map(self.counters.is_loaded, self.counters.cells_of(period)))
 
     def standing(self, period: Period, values: Values, now: datetime) -> Standing:
         """Of a period whose cells are loaded."""
         spent, unpriced = self.counters.total(period, values)
-        held = max(0, unpriced) * self._budgets.unpriced_upper_bound_pico(self.budget)
+        held = self._held(unpriced)
         rolling = self.counters.rolling
         amount = self._amount(period, values)
         standing = Standing(period, rolling, amount, spent, unpriced, held)
@@ -175,10 +192,16 @@ class Tracked:
     def _burn(self, standing: Standing, values: Values, now: datetime) -> int | None:
         if self._recent is None:
             return mean_burn(standing, now)
-        passed = now - standing.period.start
-        span = self._span if standing.rolling else min(self._span, max(passed, timedelta(minutes=1)))
-        spent = self._recent.spent_since(now - span, values)
-        return max(0, spent) * (_HOURS // timedelta(microseconds=1)) // (span // timedelta(microseconds=1))
+        window = self._recent.calendar
+        assert isinstance(window, Window)
+        since = now - self._span if standing.rolling else max(now - self._span, standing.period.start)
+        since = max(window.period_at(now).start, window.step_start(since + window.step - _MICROSECOND))  # whole steps
+        spent, unpriced = self._recent.total_since(since, values)
+        span = max(now - since, timedelta(minutes=1))
+        return max(0, spent + self._held(unpriced)) * (_HOURS // _MICROSECOND) // (span // _MICROSECOND)
+
+    def _held(self, unpriced: int) -> int:
+        return max(0, unpriced) * self._budgets.unpriced_upper_bound_pico(self.budget)
 
     def _amount(self, period: Period, values: Values) -> int:
         amount = self._budgets.amount_pico(self.budget, period.start, values)
@@ -200,7 +223,7 @@ class Tracked:
             earlier = self.counters.cell_of(from_unix_micros(cell))
             assert earlier is not None
             spent, unpriced = self.counters.total(earlier, values)
-            used = spent + max(0, unpriced) * self._budgets.unpriced_upper_bound_pico(self.budget)
+            used = spent + self._held(unpriced)
             left = self._budgets.amount_pico(self.budget, earlier.start, values) + carried - used
             carried = max(0, left) if carry.unused else 0
             carried += min(0, left) if carry.overspend else 0

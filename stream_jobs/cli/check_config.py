@@ -21,7 +21,7 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument(
         "--config-dir",
         type=Path,
-        help="folder with attribution.yaml, budgets.yaml, overlays/, rate_cards/ and corrections/",
+        help="folder with attribution.yaml, budgets.yaml, alerts.yaml, overlays/, rate_cards/ and corrections/",
     )
     parser.add_argument("--json", action="store_true", help="print JSON for machines")
     parser.set_defaults(run=run)
@@ -51,6 +51,7 @@ def _as_json(report: "ConfigReport", rows: "list[EffectiveSetting]") -> dict[str
         "attribution_version": report.attribution_version,
         "budgets_version": report.budgets_version,
         "budgets": report.budgets,
+        "receivers": report.receivers,
         "topics": report.topics,
         "settings": {row.variable: {"value": row.value, "origin": row.origin} for row in rows},
     }
@@ -76,6 +77,7 @@ def _print(report: "ConfigReport", rows: "list[EffectiveSetting]") -> None:
     console.print(f"attribution rules    {report.attribution_version or 'cannot be used'}", markup=False)
     budgets = f"{report.budgets} (version {report.budgets_version})" if report.budgets_version else "cannot be used"
     console.print(f"budgets              {budgets}", markup=False)
+    console.print(f"receivers of alerts  {', '.join(report.receivers) or '(none)'}", markup=False)
     console.print(f"topics               {', '.join(report.topics) or 'cannot be used'}", markup=False)
     for warning in report.warnings:
         console.print(Text.assemble(("warning: ", "yellow"), warning), soft_wrap=True)

@@ -59,7 +59,7 @@ def test_a_restart_right_after_kill_9_needs_no_hand(pipeline: FixedPorts, who: s
     went on publishing delivers what it kept."""
     send_and_wait(pipeline, "before", 500)
     running = pipeline.running()
-    assert len(running) == 4, "supervisor, store, broker, worker"
+    assert len(running) == 5, "supervisor, store, broker, worker, watcher"
     config = ProducerConfig(
         bootstrap_servers=f"127.0.0.1:{pipeline.ports['--kafka-port']}",
         source="svc",

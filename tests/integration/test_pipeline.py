@@ -357,7 +357,7 @@ def test_a_killed_worker_is_replaced_and_nothing_is_lost_or_doubled(pipeline: Pi
     events = [usage_event(f"k{n}", attribution={"project": "killed"}) for n in range(6_000)]
     pipeline.send_events(*events[:3_000])
     worker = next(
-        pid for pid in children(pipeline.pid) if b"worker" in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+        pid for pid in children(pipeline.pid) if b"metering" in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
     )
     os.kill(worker, signal.SIGKILL)
     pipeline.send_events(*events[3_000:])
@@ -376,7 +376,7 @@ def test_ctrl_c_books_what_is_under_way_and_leaves_nothing_running(tmp_path: Pat
     pipeline = Pipeline(tmp_path / "data")
     pipeline.start()
     processes = children(pipeline.pid)
-    assert len(processes) == 3, "broker, store and worker"
+    assert len(processes) == 4, "broker, store, worker and watcher"
     pipeline.send_events(*(usage_event(f"c{n}") for n in range(2_000)))
     pipeline.stop()
     until(lambda: not any(alive(pid) for pid in processes), 10, "children gone")

@@ -1,0 +1,286 @@
+"""What the budgets job keeps in the real ClickHouse: crossings that it knows again, standings, and causes."""
+
+import random
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from stream_jobs.budgets.book import KEEP_TOLD, WINDOW_KEY, BudgetBook, Change, Place, Told
+from stream_jobs.budgets.calendar import Period
+from stream_jobs.budgets.causes import causes
+from stream_jobs.budgets.control import Definitions
+from stream_jobs.budgets.history import BudgetHistory
+from stream_jobs.budgets.ledger import MAX_CELLS, LedgerSums
+from stream_jobs.budgets.standing import Standing, ThresholdKey
+from stream_jobs.budgets.status import crossings, past_periods, standings
+from stream_jobs.instants import unix_micros
+from stream_jobs.money import PICO_PER_USD
+from stream_jobs.store.client import StoreClient
+from tests.integration.budget_world import World, budgets, entry
+from tests.store_server import StoreProcess
+
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+TABLES = ("ledger", "adjustment_chunks", "budget_definitions", "budget_crossings", "budget_periods")
+
+
+@pytest.fixture
+def store(process: StoreProcess) -> Iterator[StoreClient]:
+    with StoreClient(process.settings) as store:
+        for table in TABLES:
+            store.command(f"TRUNCATE TABLE {table}")
+        yield store
+
+
+@pytest.fixture
+def world(store: StoreClient) -> World:
+    return World(store, uuid4().hex, store.now())
+
+
+def key(kind: Any, percent: str) -> ThresholdKey:
+    return ThresholdKey(kind, Decimal(percent))
+
+
+ONE = budgets({"id": "one", "name": "One", "amount": 10, "period": "day", "per": ["team", "model"]})
+VALUES = ("a/b'\"\\", "ß")
+
+
+def change(at: datetime, *, up: Any = (), down: Any = (), late: bool = False, **more: Any) -> Change:
+    """Of the day that holds the instant `day` (default: `at`)."""
+    start = more.get("day", at).replace(hour=0, minute=0, second=0, microsecond=0)
+    rolling = more.get("rolling", False)
+    period = Period(at - HOUR, at) if rolling else Period(start, start + DAY)
+    spent = 123456789012345678901234
+    standing = Standing(period, rolling, 10 * PICO_PER_USD, spent, 3, 3 * PICO_PER_USD, 5, 7, start + HOUR)
+    place = Place("one", WINDOW_KEY if rolling else f"{start:%Y-%m-%d}", more.get("values", VALUES))
+    (budget,) = ONE
+    return Change(budget, place, standing, tuple(up), tuple(down), dict.fromkeys(more.get("crossed", up), at), at, late)
+
+
+# -- crossings
+
+
+def test_what_was_crossed_is_known_again(store: StoreClient) -> None:
+    """Each threshold with its last direction, of values with any characters; what fell since is not crossed, a forecast
+    that was told stays told unless a correction took it back."""
+    history, now = BudgetHistory(store), store.now()
+    a80, a99, f100, f120 = key("actual", "80"), key("actual", "99.5"), key("forecast", "100"), key("forecast", "120")
+    history.record_crossings([change(now, up=[a80, a99, f100, f120])])
+    history.record_crossings([change(now + HOUR / 60, down=[a99, f100]), change(now + HOUR / 60, up=[a80], values=())])
+    history.record_crossings([change(now + HOUR / 30, down=[f120], late=True)])
+    found = history.told(now)
+    day = change(now).standing.period
+    assert found == {
+        change(now).place: Told(day, {a80: now}, {f100}),
+        Place("one", change(now).place.period_key, ()): Told(day, {a80: now + HOUR / 60}),
+    }
+
+
+def test_periods_that_are_long_over_are_forgotten_and_windows_never(store: StoreClient) -> None:
+    """A window that crossed weeks ago may still be above."""
+    history, now = BudgetHistory(store), store.now()
+    a80 = key("actual", "80")
+    old = now - KEEP_TOLD - 2 * DAY
+    history.record_crossings([change(old, up=[a80]), change(old, up=[a80], rolling=True), change(now - DAY, up=[a80])])
+    assert {(place.period_key, *told.crossed) for place, told in history.told(now).items()} == {
+        (WINDOW_KEY, a80),
+        (f"{now - DAY:%Y-%m-%d}", a80),
+    }
+
+
+def test_recording_twice_changes_nothing(store: StoreClient) -> None:
+    """An answer got lost; also where the rows are of a hundred and more months."""
+    history, now = BudgetHistory(store), store.now()
+    changes = [change(now - 31 * DAY * months, up=[key("actual", "80")]) for months in range(20)]
+    for _ in range(2):
+        history.record_crossings(changes)
+        history.record_standings(changes)
+    assert store.rows("SELECT count(), countIf(direction = 'up') FROM budget_crossings") == [(20, 20)]
+    assert store.rows("SELECT count() FROM budget_periods") == [(20,)]
+    history.record_crossings([])
+
+
+def test_a_restarted_book_tells_nothing_again(world: World) -> None:
+    """Periods, values and windows, through the real tables; what is new is told."""
+    which = budgets(
+        {"id": "month", "name": "Month", "amount": 10, "period": "month", "thresholds": [50, "99.5"]},
+        {"id": "team", "name": "Team", "amount": 5, "period": "hour", "per": ["team"], "thresholds": [100]},
+        {"id": "window", "name": "Window", "amount": 5, "period": {"rolling": "24h"}, "thresholds": [100]},
+    )
+    history, sums, now = BudgetHistory(world.store), LedgerSums(world.store), world.now
+    row = entry(random.Random(1), now, team="search", effective_cost=Decimal(9), unpriced=0)
+    world.block(0, [row | {"unpriced_reason": ""}])
+
+    def actual(changes: list[Change]) -> set[tuple[str, Decimal]]:
+        return {(change.budget.id, key.percent) for change in changes for key in change.crossed if key.kind == "actual"}
+
+    def book() -> list[Change]:
+        changes = BudgetBook(which, sums, history.told(now), sums.vector(), now).evaluate(now)
+        history.record_crossings([change for change in changes if change.up or change.down])
+        return changes
+
+    first = actual(book())
+    assert first == {("month", Decimal(50)), ("team", Decimal(100)), ("window", Decimal(100))}
+    again = book()
+    assert [change.up for change in again] == [()] * len(again)
+    assert {
+        (change.budget.id, key.percent) for change in again for key in change.crossed if key.kind == "actual"
+    } == first
+    world.block(0, [row | {"unpriced_reason": "", "effective_cost": Decimal(1)}])
+    assert [key.percent for change in book() for key in change.up if key.kind == "actual"] == [Decimal("99.5")]
+
+
+# -- what people read
+
+
+def test_standings_and_crossings_are_read_as_they_were_written(store: StoreClient) -> None:
+    """To the last digit; the newest first."""
+    history, now = BudgetHistory(store), store.now()
+    define(store, ONE)
+    a80 = key("actual", "80")
+    history.record_standings([change(now, crossed=[a80]), change(now - DAY)])
+    history.record_standings([change(now + HOUR / 3600, crossed=[a80])])
+    (found,) = standings(store, "one")
+    assert (found.vals, found.spent, found.held) == (VALUES, Decimal("123456789012.345678901234"), Decimal(3))
+    assert (found.unpriced_events, found.burn_per_hour) == (3, Decimal("0.000000000005"))
+    assert (found.thresholds, found.updated_at) == ((Decimal(80),), now + HOUR / 3600)
+    assert [row[0] for row in past_periods(store, "one")] == [f"{now:%Y-%m-%d}", f"{now - DAY:%Y-%m-%d}"]
+    history.record_crossings([change(now, up=[a80]), change(now + HOUR / 60, down=[a80], late=True)])
+    read = crossings(store, now - DAY, now + DAY, "one")
+    assert [(row["direction"], row["late"], row["at"]) for row in read] == [
+        ("down", True, now + HOUR / 60),
+        ("up", False, now),
+    ]
+    assert crossings(store, now - DAY, now + DAY, "other") == []
+
+
+def define(
+    store: StoreClient, which: Any, *, removed: bool = False, note: str = "", at: str = "now64(6, 'UTC')"
+) -> None:
+    for one in which:
+        store.command(
+            f"INSERT INTO budget_definitions VALUES ('{one.id}', {at}, '{uuid4().hex}', 'control', {removed}, 'me', "
+            f"'{note}', '')"
+        )
+
+
+def test_only_what_counts_now_has_a_status(store: StoreClient) -> None:
+    """The current period under the latest definition: not the next one, not what it said before it was changed. A
+    change that was refused changes nothing."""
+    history, now = BudgetHistory(store), store.now()
+    define(store, ONE)
+    now = store.now()
+    history.record_standings([change(now), change(now, day=now + DAY), change(now, day=now - DAY)])
+    assert [item.period_key for item in standings(store)] == [f"{now:%Y-%m-%d}"]
+    define(store, ONE, removed=True, note="refused: there is no such budget")
+    assert len(standings(store)) == 1
+    define(store, ONE)
+    assert standings(store) == []
+    history.record_standings([change(store.now())])
+    assert len(standings(store)) == 1
+    define(store, ONE, removed=True)
+    assert standings(store) == []
+
+
+# -- the ledger's sums
+
+
+def test_more_cells_than_one_question_can_name(world: World) -> None:
+    """An hour's budget that has carried over for years: asked for in parts, and each hour is in one of them."""
+    now = world.now.replace(minute=0, second=0, microsecond=0)
+    rng = random.Random(1)
+    hours = (1, MAX_CELLS - 1, MAX_CELLS, MAX_CELLS + 1, 3 * MAX_CELLS)
+    world.block(0, [entry(rng, now - n * HOUR, effective_cost=Decimal(n), unpriced=0) for n in hours])
+    (budget,) = budgets({"id": "h", "name": "H", "amount": 1, "period": "hour"})
+    cells = [(unix_micros(now - n * HOUR), unix_micros(now - (n - 1) * HOUR)) for n in range(3 * MAX_CELLS + 10)]
+    sums = LedgerSums(world.store)
+    found = sums.sums(budget, cells, sums.vector()).blocks
+    assert {start: by_values[()].spent for start, by_values in found.items()} == {
+        unix_micros(now - n * HOUR): n * PICO_PER_USD for n in hours
+    }
+
+
+def test_a_posted_correction_is_noticed(world: World) -> None:
+    """Also when retention took as many rows as came."""
+    sums = LedgerSums(world.store)
+    before = sums.corrections()
+    assert sums.corrections() == before
+    row = entry(random.Random(1), world.now, effective_cost=Decimal(1), unpriced=0)
+    world.correct("run-1", [row])
+    after = sums.corrections()
+    assert after != before
+    world.store.command("TRUNCATE TABLE adjustment_chunks")
+    world.correct("run-2", [row])
+    assert sums.corrections() != after
+
+
+# -- causes
+
+
+def spend(rng: Any, at: datetime, amount: int, **facts: str) -> dict[str, Any]:
+    names = {"team": "", "user_id": "", "model": "", **facts}
+    return entry(rng, at, effective_cost=Decimal(amount), unpriced=0, unpriced_reason="", **names)
+
+
+def why(world: World, which: Any, values: tuple[str, ...] = (), now: datetime | None = None) -> tuple[str, ...]:
+    (budget,) = which
+    now = now or world.now
+    period = which.calendar_of(budget).period_at(world.now)
+    assert period is not None
+    return causes(world.store, budget, values, Standing(period, False, 10, 20, 0, 0), now)
+
+
+MONTHLY = budgets({"id": "m", "name": "M", "amount": 10, "period": "year", "scope": {"team": "search"}})
+
+
+def test_the_cause_is_who_spends_much_more_than_a_moment_ago(world: World) -> None:
+    """The rise counts, not the habit; what everybody shares says little; others' spending says nothing."""
+    rng, now = random.Random(1), world.now
+    lately, earlier = now - timedelta(minutes=5), now - timedelta(minutes=20)
+    world.block(
+        0,
+        [
+            spend(rng, lately, 60, team="search", user_id="bob", model="gpt-4o"),
+            spend(rng, lately, 40, team="search", user_id="ann", model="gpt-4o"),
+            spend(rng, earlier, 39, team="search", user_id="ann", model="gpt-4o"),
+            spend(rng, lately, 999, team="ads", user_id="eve", model="gpt-4o"),
+        ],
+    )
+    assert why(world, MONTHLY) == (
+        "user_id bob: $60.00 in the last 15 minutes, 60.0 % of all; $0 in as much time before",
+        "model gpt-4o: $100.00 in the last 15 minutes, all of it; $39.00 in as much time before",
+    )
+
+
+def test_when_nothing_was_spent_just_now_the_period_is_looked_at(world: World) -> None:
+    """A late event, or a forecast after a quiet hour."""
+    rng, now = random.Random(1), world.now
+    world.block(0, [spend(rng, now - 2 * HOUR, 30, team="search", user_id=f"u{n}") for n in range(2)])
+    world.block(0, [spend(rng, now - 2 * HOUR, 90, team="search", user_id="bob")])
+    year_began = (now - 2 * HOUR).year == now.year
+    assert why(world, MONTHLY) == (("user_id bob: $90.00 in the period, 60.0 % of all",) if year_began else ())
+    assert why(world, budgets({"id": "n", "name": "N", "amount": 1, "period": "year", "scope": {"team": "x"}})) == ()
+
+
+def test_causes_are_of_the_values_that_crossed(world: World) -> None:
+    """And never name what the alert is about already."""
+    rng, now = random.Random(1), world.now
+    world.block(
+        0,
+        [
+            spend(rng, now - timedelta(seconds=1), amount, team="search", user_id=user, model=model)
+            for user, model, amount in (("bob", "a", 50), ("bob", "b", 10), ("ann", "c", 90))
+        ],
+    )
+    which = budgets({"id": "u", "name": "U", "amount": 1, "period": "year", "per": ["user_id", "team"]})
+    found = why(world, which, ("bob", "search"))
+    assert found == ("model a: $50.00 in the last 15 minutes, 83.3 % of all; $0 in as much time before",)
+
+
+def test_definitions_are_needed_by_nobody_else(store: StoreClient) -> None:
+    """Without a folder there is no file, and no row is written."""
+    assert len(Definitions(store, None).load(store.now())) == 0
+    assert store.rows("SELECT count() FROM budget_definitions") == [(0,)]

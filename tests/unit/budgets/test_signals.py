@@ -1,0 +1,262 @@
+"""What is said of a budget: who it is about, how grave it is, and until when."""
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from spendstream_schemas.alert_feed import AlertSignal
+from stream_jobs.budgets.book import WINDOW_KEY, Place
+from stream_jobs.budgets.calendar import Period
+from stream_jobs.budgets.signals import (
+    LATE_ALERT_LASTS,
+    MAX_ID,
+    Kind,
+    alert_id,
+    budget_signal,
+    ended_signal,
+    group_id,
+    removed_signal,
+)
+from stream_jobs.budgets.standing import Standing, ThresholdKey
+from tests.unit.budgets.build import budget
+from tests.unit.budgets.memory_ledger import usd
+
+START, END = datetime(2026, 11, 1, tzinfo=UTC), datetime(2026, 12, 1, tzinfo=UTC)
+NOW = datetime(2026, 11, 26, 12, tzinfo=UTC)
+MONTH = Period(START, END)
+PLACE = Place("one", "2026-11", ())
+ZONE = ZoneInfo("Europe/Berlin")
+
+
+def crossed(*percents: str, at: datetime = NOW, kind: Any = "actual") -> dict[ThresholdKey, datetime]:
+    return {ThresholdKey(kind, Decimal(percent)): at for percent in percents}
+
+
+def signal(
+    spent: int,
+    keys: dict[ThresholdKey, datetime],
+    *,
+    kind: Kind = "budget",
+    place: Place = PLACE,
+    now: datetime = NOW,
+    amount: int = 100,
+    held: int = 0,
+    unpriced: int = 0,
+    rolling: bool = False,
+    forecast: int | None = None,
+    **more: Any,
+) -> AlertSignal:
+    foretold = None if forecast is None else usd(forecast)
+    standing = Standing(MONTH, rolling, usd(amount), usd(spent), unpriced, usd(held), None, foretold)
+    given = {"amount": max(1, amount), "thresholds": {"actual": [50, 80, 100, 150], "forecast": [100, 120]}, **more}
+    return budget_signal(kind, budget(**given), place, standing, keys, now, zone=ZONE)
+
+
+# -- identity
+
+VALUES = st.lists(st.text(st.characters(exclude_categories=["Cs"]), max_size=128), max_size=4).map(tuple)
+
+
+@given(VALUES, VALUES)
+def test_ids_are_the_same_for_the_same_values_only(one: tuple[str, ...], two: tuple[str, ...]) -> None:
+    """Whatever characters they hold; and never longer than the contract allows."""
+    places = Place("b", "2026-11", one), Place("b", "2026-11", two)
+    ids = [alert_id("budget", place) for place in places]
+    assert (ids[0] == ids[1]) == (one == two)
+    assert all(len(text) <= MAX_ID for text in ids)
+
+
+@pytest.mark.parametrize(
+    ("one", "two"),
+    [
+        (("a/1:b",), ("a", "b")),
+        (("x" * 127 + "\0", "y" * 128), ("x" * 127, "\0" + "y" * 128)),
+        (("x" * 128, "y" * 128, "1"), ("x" * 128, "y" * 128, "2")),
+        ((), ("",)),
+    ],
+)
+def test_values_that_look_alike_are_apart(one: tuple[str, ...], two: tuple[str, ...]) -> None:
+    """Also long ones, of which only a hash is left, and those that hold what separates them."""
+    assert alert_id("budget", Place("b", "k", one)) != alert_id("budget", Place("b", "k", two))
+
+
+def test_the_longest_names_fit() -> None:
+    """Budget, values, calendar: each as long as it may be."""
+    place = Place("b" * 64, "c" * 64 + "/2026-11-02", ("v" * 128,) * 4)
+    found = signal(
+        90, crossed("80"), place=place, id="b" * 64, name="n" * 128, per=["team", "model", "user_id", "feature"]
+    )
+    assert len(found.alert_id) <= MAX_ID
+    assert len(found.group) <= MAX_ID
+    assert len(found.summary) == 300
+
+
+def test_a_forecast_and_another_period_are_alerts_of_their_own() -> None:
+    """All values of one budget and period are told together."""
+    places = [Place("b", "2026-11", ("a",)), Place("b", "2026-11", ("b",)), Place("b", "2026-12", ("a",))]
+    assert len({alert_id(kind, place) for kind in ("budget", "forecast") for place in places}) == 6
+    assert len({group_id(kind, place) for kind in ("budget", "forecast") for place in places}) == 4
+
+
+# -- how grave
+
+
+@pytest.mark.parametrize(
+    ("percents", "severity", "level"),
+    [
+        (["50"], "warning", 50_000),
+        (["50", "80", "100"], "error", 100_000),
+        (["50", "80", "100", "150"], "critical", 150_000),
+    ],
+)
+def test_it_gets_graver_with_every_threshold(percents: list[str], severity: str, level: int) -> None:
+    """By the highest that is crossed."""
+    found = signal(160, crossed(*percents))
+    assert (found.status, found.severity, found.level) == ("firing", severity, level)
+
+
+def test_thresholds_less_than_a_percent_apart_are_of_different_levels() -> None:
+    """Or people would not be told of the second."""
+    levels = [signal(100, crossed(*percents)).level for percents in (["99"], ["99", "99.5"], ["99", "99.501"])]
+    assert levels == sorted(set(levels))
+
+
+def test_the_severity_of_the_file_counts() -> None:
+    """Thresholds as they come from the store, with all their decimal places, are the same ones."""
+    thresholds = [{"at_percent": 80, "severity": "info"}, {"at_percent": 100, "severity": "critical"}]
+    assert signal(90, crossed("80.000"), thresholds=thresholds).severity == "info"
+    assert signal(100, crossed("80.000", "100.000"), thresholds=thresholds).severity == "critical"
+
+
+# -- what it says
+
+
+def test_the_texts_say_who_how_much_and_until_when() -> None:
+    """Money as people read it, times in the budget's zone."""
+    found = signal(
+        70,
+        crossed("80", at=NOW - timedelta(hours=1)),
+        held=20,
+        unpriced=40,
+        place=Place("one", "2026-11", ("search", "gpt-4o")),
+        per=["team", "model"],
+        scope={"environment": "production", "provider": ["a", "b"]},
+        name="Search",
+        link="https://wiki/budget",
+        channels=["ops"],
+    )
+    assert found.summary == "Search (team search, model gpt-4o) has used $90.00 of $100.00 (90.0 %)"
+    assert [(fact.name, fact.text) for fact in found.facts] == [
+        ("Budget", "Search (one)"),
+        ("team", "search"),
+        ("model", "gpt-4o"),
+        ("Spent", "$70.00"),
+        ("Held", "$20.00 for 40 events without a price, at the upper bound"),
+        ("Amount", "$100.00"),
+        ("Period", "2026-11-01 01:00 to 2026-12-01 01:00 (Europe/Berlin)"),
+    ]
+    assert found.labels == {
+        "environment": "production",
+        "team": "search",
+        "model": "gpt-4o",
+        "budget": "one",
+        "period": "month",
+    }
+    assert found.starts_at == NOW - timedelta(hours=1)
+    assert (found.owner, found.channels, found.link) == ("somebody", ("ops",), "https://wiki/budget")
+    assert "spendstream budgets show one" in (found.action or "")
+    assert signal(90, crossed("80"), what_to_do="Call Ada").action == "Call Ada"
+    assert found.money_usd == 0
+    assert found.value == 90
+
+
+def test_over_budget_is_said_and_is_what_is_at_stake() -> None:
+    """The money that is spent too much; of an amount of nothing there is no share."""
+    found = signal(130, crossed("100"))
+    assert found.summary == "Budget one is over budget: $130.00 of $100.00 (130.0 %)"
+    assert found.money_usd == 30
+    nothing = signal(5, crossed("100"), amount=-20)
+    assert nothing.summary == "Budget one is over budget: $5.00 of -$20.00"
+    assert nothing.money_usd == 25
+
+
+def test_a_forecast_says_what_will_be_used() -> None:
+    """The value is the forecast, the money what it goes over."""
+    found = signal(60, crossed("100", kind="forecast"), kind="forecast", forecast=140)
+    assert found.summary == "Budget one will probably use $140.00 of $100.00; $60.00 so far"
+    assert (found.name, found.severity) == ("BudgetForecast", "warning")
+    assert found.value == 140
+    assert found.money_usd == 40
+
+
+@pytest.mark.parametrize(("period", "said"), [({"rolling": "24h"}, "window"), ({"calendar": "c"}, "calendar")])
+def test_the_period_can_be_routed_by(period: dict[str, str], said: str) -> None:
+    """Its kind is a label."""
+    assert signal(90, crossed("80"), period=period).labels["period"] == said
+
+
+# -- until when
+
+
+def test_below_all_thresholds_again_it_is_resolved() -> None:
+    """A correction, or a higher amount."""
+    found = signal(40, {})
+    assert (found.status, found.severity, found.level) == ("resolved", "info", 0)
+    assert found.resolution == "it is below its thresholds again: $40.00 of $100.00"
+
+
+@pytest.mark.parametrize(
+    ("spent", "forecast", "resolution"),
+    [
+        (100, 200, "the amount itself is used up: $100.00 of $100.00"),
+        (40, 90, "it will probably keep to its budget: $40.00 of $100.00 so far"),
+    ],
+)
+def test_a_forecast_ends_when_it_is_no_longer_one(spent: int, forecast: int, resolution: str) -> None:
+    """The budget's own alert goes on beside it."""
+    found = signal(spent, crossed("50"), kind="forecast", forecast=forecast)
+    assert (found.status, found.resolution) == ("resolved", resolution)
+
+
+def test_it_is_over_when_the_period_is() -> None:
+    """To the very instant."""
+    last = END - timedelta(microseconds=1)
+    assert signal(90, crossed("80"), now=last).status == "firing"
+    found = signal(90, crossed("80"), now=END)
+    assert (found.status, found.resolution) == ("resolved", "the period is over: $90.00 of $100.00 were used")
+    assert found.severity == "warning"
+
+
+def test_what_crossed_after_the_end_is_open_for_an_hour() -> None:
+    """Somebody should see it."""
+    late = END + timedelta(days=1)
+    keys = crossed("80") | crossed("100", at=late)
+    assert signal(120, keys, now=late).status == "firing"
+    assert signal(120, keys, now=late + LATE_ALERT_LASTS - timedelta(microseconds=1)).status == "firing"
+    assert signal(120, keys, now=late + LATE_ALERT_LASTS).status == "resolved"
+
+
+def test_a_window_is_never_over() -> None:
+    """Its period moves; only what leaves it resolves it."""
+    place = Place("one", WINDOW_KEY, ())
+    found = signal(90, crossed("80"), now=END + timedelta(days=9), rolling=True, place=place, period={"rolling": "24h"})
+    assert found.status == "firing"
+    assert ("Window", "the last 30 days") in [(fact.name, fact.text) for fact in found.facts]
+
+
+def test_what_ends_without_figures_still_ends() -> None:
+    """Nobody knows the budget any more, or the period is long over: the same alert, resolved, and why."""
+    for kind in ("budget", "forecast"):
+        place = Place("one", "2026-11", ("x" * 128, "y" * 128))
+        for found in (removed_signal(kind, place, NOW), ended_signal(kind, place, NOW)):
+            assert (found.alert_id, found.group, found.status) == (
+                alert_id(kind, place),
+                group_id(kind, place),
+                "resolved",
+            )
+            assert found.resolution

@@ -1,0 +1,116 @@
+"""Which thresholds a figure crosses, and what is foretold."""
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stream_jobs.budgets.calendar import Period
+from stream_jobs.budgets.standing import Standing, ThresholdKey, crossed_now, mean_burn, projected
+
+START = datetime(2026, 11, 1, tzinfo=UTC)
+PERIOD = Period(START, START + timedelta(hours=100))
+HUNDRED = Decimal(100)
+FORECAST = ThresholdKey("forecast", HUNDRED)
+
+
+def standing(amount: int, spent: int, held: int = 0, *, rolling: bool = False, forecast: int | None = None) -> Standing:
+    return Standing(PERIOD, rolling, amount, spent, 1 if held else 0, held, forecast=forecast)
+
+
+def at(hours: int) -> datetime:
+    return START + timedelta(hours=hours)
+
+
+@pytest.mark.parametrize("percent", ["0.001", "33.333", "80", "99.5", "100", "250"])
+def test_a_threshold_is_crossed_by_the_very_pico_dollar(percent: str) -> None:
+    """On both sides of the border, fractions of percents included; what is held counts as used."""
+    share = Decimal(percent)
+    amount = 100_000 * 7
+    border = int(amount * share / 100)
+    assert standing(amount, border).reaches(share)
+    assert not standing(amount, border - 1).reaches(share)
+    assert standing(amount, border - 1, held=1).reaches(share)
+
+
+@given(st.integers(1, 10**40), st.integers(-(10**40), 10**40), st.integers(1, 100_000_000))
+def test_thresholds_compare_as_fractions_do(amount: int, used: int, thousandths: int) -> None:
+    """No rounding decides, whatever the amounts."""
+    percent = Decimal(thousandths).scaleb(-3)
+    assert standing(amount, used).reaches(percent) == (used > 0 and used * 100_000 >= amount * thousandths)
+
+
+@pytest.mark.parametrize("amount", [0, -5])
+def test_an_amount_that_was_used_up_before_is_crossed_by_anything_spent_and_by_nothing_else(amount: int) -> None:
+    """Carry-over can leave nothing or less; a period in which nothing was spent crosses nothing."""
+    thresholds = [Decimal(80), HUNDRED]
+    assert crossed_now(standing(amount, 1), thresholds, [], {}) == {ThresholdKey("actual", one) for one in thresholds}
+    assert crossed_now(standing(amount, 0), thresholds, [], {}) == set()
+    assert crossed_now(standing(amount, -1), thresholds, [], {}) == set()
+    assert standing(amount, 1).percent is None
+
+
+def test_a_forecast_that_moves_around_its_threshold_is_crossed_once() -> None:
+    """It has to fall by a twentieth before it counts as below."""
+    before = {FORECAST: START}
+    for forecast, known, holds in ((99, {}, False), (100, {}, True), (96, before, True), (95, before, True)):
+        assert (FORECAST in crossed_now(standing(100, 50, forecast=forecast), [], [HUNDRED], known)) == holds
+    assert crossed_now(standing(1000, 50, forecast=949), [], [HUNDRED], before) == set()
+
+
+def test_the_forecast_is_silent_once_the_amount_is_used_up() -> None:
+    """There is nothing left to foretell."""
+    assert crossed_now(standing(100, 100, forecast=300), [], [HUNDRED], {FORECAST: START}) == set()
+
+
+def test_the_forecast_is_what_is_used_and_what_the_rest_of_the_period_adds() -> None:
+    """Half of the period is over, and it goes on at 3 an hour."""
+    forecast, exhausted_at = projected(standing(300, 100, held=50), 3, at(50))
+    assert (forecast, exhausted_at) == (300, None), "exactly used up when the next period begins"
+    forecast, exhausted_at = projected(standing(299, 100, held=50), 3, at(50))
+    assert forecast == 300
+    assert exhausted_at == at(50) + timedelta(hours=149) / 3
+
+
+@pytest.mark.parametrize("hours", [1, 50])
+def test_what_lasts_until_the_next_period_is_not_used_up(hours: int) -> None:
+    """Also while it is too early to forecast: nobody is told of a day after the period's end."""
+    assert projected(standing(10_000, 1), 1, at(hours))[1] is None
+
+
+def test_it_is_not_foretold_from_the_first_tenth_of_a_period() -> None:
+    """One expensive hour after midnight on the first says little; when it would be used up is said all the same."""
+    assert projected(standing(20, 5), 5, at(9)) == (None, at(12))
+    assert projected(standing(20, 5), 5, at(10))[0] == 5 + 5 * 90
+
+
+@pytest.mark.parametrize("burn", [None, 0, -3])
+def test_without_spending_nothing_is_used_up(burn: int | None) -> None:
+    """Also where retractions outweigh the charges."""
+    assert projected(standing(100, 10), burn, at(50))[1] is None
+
+
+def test_a_window_has_no_end_to_forecast() -> None:
+    """But it can be used up."""
+    assert projected(standing(100, 10, rolling=True), 45, at(50)) == (None, at(52))
+
+
+@pytest.mark.parametrize("hours", [-1, 100, 200])
+def test_outside_of_the_period_nothing_is_foretold(hours: int) -> None:
+    """It has not begun, or is over."""
+    assert projected(standing(100, 10), 5, at(hours)) == (None, None)
+
+
+def test_what_takes_longer_than_anybody_lives_is_never_used_up() -> None:
+    """And does not leave the calendar."""
+    assert projected(standing(10**30, 1, rolling=True), 1, at(50)) == (None, None)
+
+
+def test_the_mean_burn_covers_what_has_passed_of_the_period() -> None:
+    """To the nearest pico-dollar; none before anything has passed."""
+    assert mean_burn(standing(1, 10), at(4)) == 2  # 2.5, half to even
+    assert mean_burn(standing(1, 14), at(4)) == 4
+    assert mean_burn(standing(1, 1000, held=500), at(500)) == 15
+    assert mean_burn(standing(1, 10), START) is None
