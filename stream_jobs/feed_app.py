@@ -41,7 +41,7 @@ class FeedHandler(Protocol):
         """Handle these records, in order, and whatever is due. After a RetryError it is called with the same again."""
 
     def end(self) -> None:
-        """The feed is another's now, or nobody's: do nothing more."""
+        """The feed is another's now, or nobody's: do nothing more. May be called twice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +143,7 @@ class FeedRunner:
                     commit_at = time.monotonic() + COMMIT_EVERY_S
         except LostPartitionError as lost:
             log.info("%s", lost)
+            await self._in_thread(handler.end)  # whoever has it now speaks for it
 
     async def _next_records(self) -> list[SourceRecord]:
         """All that have come; waits for some, but no longer than TURN_S."""

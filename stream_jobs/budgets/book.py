@@ -290,6 +290,8 @@ class BudgetBook:
         crossed = crossed_now(standing, actual, forecast, told.crossed)
         if not tracked.counters.rolling:
             crossed -= told.foretold - told.crossed.keys()
+            if now >= period.end:  # nothing is foretold any more: what was ends with the period
+                crossed |= {key for key in told.crossed if key.kind == "forecast"}
         up = tuple(sorted(crossed - told.crossed.keys()))
         down = tuple(sorted(told.crossed.keys() - crossed))
         for key in down:

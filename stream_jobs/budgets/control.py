@@ -89,6 +89,7 @@ class Definitions:
         self._unwritten: list[Definition] = []
         self._last_at: datetime | None = None
         self._stamp = self._file_stamp()
+        self._problems: tuple[str, ...] = ()  # of the file as it is now
         self._file = load_budgets(config_dir)
         self.budgets = self._file
 
@@ -97,7 +98,7 @@ class Definitions:
         stamp = self._file_stamp()
         if stamp != self._stamp:  # another process may have taken it up already
             with contextlib.suppress(ConfigError):  # `reload_file` says it
-                self._file, self._stamp = load_budgets(self._config_dir), stamp
+                self._file, self._stamp, self._problems = load_budgets(self._config_dir), stamp, ()
         latest = self._latest()
         # All of them: the topic is read from its beginning, and what was superseded or refused stays so.
         self._known = {str(change_id) for (change_id,) in self._store.rows(_CHANGE_IDS)}
@@ -120,12 +121,15 @@ class Definitions:
         with what it had."""
         stamp = self._file_stamp()
         if stamp == self._stamp:
+            if self._problems:
+                raise ConfigError(self._problems)
             return False
         try:
             fresh = load_budgets(self._config_dir)
-        except ConfigError:
-            self._stamp = stamp
+        except ConfigError as error:
+            self._stamp, self._problems = stamp, error.problems
             raise
+        self._problems = ()
         if fresh.version == self._file.version:
             self._stamp = stamp
             return False

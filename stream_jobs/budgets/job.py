@@ -57,7 +57,7 @@ class Due:
 
     def __init__(self, every_s: float) -> None:
         self._every_s = every_s
-        self._at = 0.0
+        self._at = time.monotonic()
 
     def __call__(self) -> bool:
         now = time.monotonic()
@@ -68,7 +68,7 @@ class Due:
 
     def soon(self) -> None:
         """It is time the next time that somebody asks."""
-        self._at = 0.0
+        self._at = time.monotonic()
 
 
 class BudgetsJob:

@@ -41,7 +41,7 @@ class Speaker:
         self._said: dict[tuple[Kind, Place], tuple[int, tuple[str, ...]]] = {}  # what was used, and why
         self._over: set[tuple[Kind, Place]] = set()
         self._grown: dict[tuple[Kind, Place], Change] = {}
-        self._remind_at = self._resolve_at = 0.0
+        self._remind_at = self._resolve_at = time.monotonic()
 
     def say(self, changes: Sequence[Change], now: datetime) -> None:
         """Raises BrokerUnavailableError; nothing is lost when it is called again with the same."""

@@ -29,7 +29,7 @@ class DeltaPublisher:
 
     def __init__(self, kafka: KafkaSettings) -> None:
         self._sender = RecordSender(kafka)
-        self._paused_until = 0.0
+        self._paused_until = time.monotonic()
 
     async def announce(self, block: Block, output: BlockOutput) -> None:
         """Returns when the broker has the delta, or will not have it."""

@@ -72,9 +72,8 @@ def office(process: StoreProcess, tmp_path: Path) -> Iterator[Office]:
 def change(budget_id: str = "low", note: str = "", *, reset: bool = False, **budget: Any) -> BudgetChange:
     document = {"id": budget_id, "name": "Set", "period": "day", **budget} if budget else None
     at = datetime(2026, 11, 26, tzinfo=UTC)
-    return BudgetChange(
-        change_id=uuid4().hex, budget_id=budget_id, at=at, by="ada", note=note, budget=document, reset=reset
-    )
+    who = {"change_id": uuid4().hex, "budget_id": budget_id, "at": at, "by": "ada"}
+    return BudgetChange.model_validate({**who, "note": note, "budget": document, "reset": reset})
 
 
 LOW = Decimal("12.345678901234")
@@ -186,12 +185,12 @@ def test_a_note_cannot_pass_for_a_refusal(office: Office) -> None:
     assert office.amounts()["low"] == 5
 
 
-def test_a_file_that_is_broken_later_is_reported_once_and_not_used(office: Office) -> None:
-    """What counted goes on counting; mended, it is taken up."""
+def test_a_file_that_is_broken_later_is_not_used(office: Office) -> None:
+    """What counted goes on counting, and the problem is said as long as there is one; mended, it is taken up."""
     office.write("budgets: [{id: low}]")
-    with pytest.raises(ConfigError, match="low"):
-        office.definitions.reload_file(office.now)
-    assert not office.definitions.reload_file(office.now)
+    for _ in range(2):
+        with pytest.raises(ConfigError, match="low"):
+            office.definitions.reload_file(office.now)
     assert office.amounts() == {"top": 1000, "low": LOW}
     office.write("budgets: [{id: low, name: Low, amount: 3, period: day}]")
     assert office.definitions.reload_file(office.now)

@@ -76,7 +76,11 @@ class Job:
 
     async def _main(self) -> None:
         loop, stopping = asyncio.get_running_loop(), asyncio.Event()
-        self._stopping = lambda: loop.call_soon_threadsafe(stopping.set) and None
+
+        def stop() -> None:
+            loop.call_soon_threadsafe(stopping.set)
+
+        self._stopping = stop
         with tempfile.TemporaryDirectory() as scratch:
             app, runner = build_feed_app(
                 FeedJob("test", COST_DELTAS, self._handler),
@@ -117,13 +121,12 @@ def test_every_record_is_handled_at_least_once_through_restarts(any_broker: Runn
 
     try:
         send(300)
-        for number in (1, 500):
-            with Job(any_broker, handler):
-                send(number)
-                until(lambda: set(handler.values) == set(values), TIMEOUT_S, "all is handled")
-            assert handler.ended == handler.begun
-            before = len(handler.offsets)
-            send(200)
+        with Job(any_broker, handler):
+            send(500)
+            until(lambda: set(handler.values) == set(values), TIMEOUT_S, "all is handled")
+        assert handler.ended == handler.begun
+        before = len(handler.offsets)
+        send(200)
         with Job(any_broker, handler):
             until(lambda: set(handler.values) == set(values), TIMEOUT_S, "the rest is handled")
     finally:

@@ -74,10 +74,12 @@ def code(text: str) -> set[str]:
 
 
 def command_rows() -> dict[str, str]:
-    """The row of each command in the README's table, by the command's name."""
-    rows = re.findall(r"^\| `spendstream ([a-z-]+).*$", section("Commands"), re.MULTILINE)
-    lines = [line for line in section("Commands").splitlines() if line.startswith("| `spendstream ")]
-    return dict(zip(rows, lines, strict=True))
+    """The rows of each command in the README's table, by the command's name: its actions may have one each."""
+    rows: dict[str, str] = {}
+    for line in section("Commands").splitlines():
+        if found := re.match(r"\| `spendstream ([a-z-]+)", line):
+            rows[found[1]] = rows.get(found[1], "") + line
+    return rows
 
 
 def test_every_command_and_flag_is_documented_and_exists(parser: argparse.ArgumentParser) -> None:

@@ -288,7 +288,7 @@ def test_a_lost_feed_is_left_alone() -> None:
 
     world = run(test)
     assert world.crashed == []
-    assert world.handler.names() == ["begin", "turn", "end"]
+    assert world.handler.names() == ["begin", "turn", "end", "end"]  # at once, and when the worker stops
 
 
 def test_an_error_that_no_repetition_helps_stops_the_worker(caplog: pytest.LogCaptureFixture) -> None:

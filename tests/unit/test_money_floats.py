@@ -23,11 +23,15 @@ from tests.chaos.traffic import generate
 
 ROOT = Path(__file__).resolve().parents[2]
 APPLICATION = ROOT / "stream_jobs"
-MONEY_PATH = ("money.py", "pricing", "metering", "repricing", "reconciliation", "data_quality", "store/tables.py")
+MONEY_PATH = (
+    *("money.py", "pricing", "metering", "repricing", "reconciliation", "data_quality", "deltas", "budgets"),
+    "store/tables.py",
+)
 FLOAT_COLUMNS = {"latency_ms", "complexity"}
 """The only columns that are measured rather than counted. Neither is ever multiplied by a price."""
 
 ALLOWED: Mapping[tuple[str, str], str] = {
+    ("budgets/fields.py", "float"): "refuses floats in amounts",
     ("data_quality/finding.py", "Decimal(part) * 100 / Decimal(whole)"): "Decimal / Decimal, a share for people",
     ("metering/columnar/events.py", "pa.float64"): "latency_ms and complexity, which are no money",
     ("metering/columnar/price.py", "np.float64"): "estimates whether a product could leave 64 bits; far from the limit",

@@ -64,7 +64,10 @@ def test_check_without_a_file_says_where_an_example_is(tmp_path: Path, capsys: p
 
 def test_check_config_covers_budgets(config_dir: Path) -> None:
     """Their number, what is wrong, what is odd; the file is no stray one, nor is that of the alerts."""
-    (config_dir / "alerts.yaml").write_text("")
+    receivers = [
+        f"{{name: {name}, type: webhook, url: 'https://a.example'}}" for name in ("slack-product", "mail-controlling")
+    ]
+    (config_dir / "alerts.yaml").write_text(f"receivers: [{', '.join(receivers)}]")
     (config_dir / "budget.yaml").write_text("")
     report = check_config(config_dir)
     assert (report.budgets, report.problems) == (7, [])
