@@ -1,5 +1,5 @@
-"""Why a budget was crossed, probably: who spends much more than a moment ago, or, when nothing was spent just now, who
-spent most in the period. Asked from ClickHouse when an alert is written."""
+"""Why a budget was crossed, probably: who spends much more than a moment ago, or, when no more is spent than a moment
+ago, who spent most in the period. Asked from ClickHouse when an alert is written."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -20,7 +20,7 @@ LATELY: Final = timedelta(minutes=15)
 MAX_CAUSES: Final = 4
 MIN_SHARE: Final = Decimal("0.2")
 _QUESTION: Final = """
-SELECT dim, val, lately, earlier, whole, spenders
+SELECT dim, val, lately, earlier, whole, whole_before, spenders
 FROM (
     SELECT
         pair.1 AS dim,
@@ -28,6 +28,7 @@ FROM (
         sumIf(cost, is_late) AS lately,
         sumIf(cost, NOT is_late) AS earlier,
         sum(lately) OVER (PARTITION BY dim) AS whole,
+        sum(earlier) OVER (PARTITION BY dim) AS whole_before,
         countIf(lately > 0) OVER (PARTITION BY dim) AS spenders
     FROM (
         SELECT
@@ -56,13 +57,14 @@ class Contribution:
     spent: Decimal
     before: Decimal  # in as much time before
     whole: Decimal  # of everybody
+    whole_before: Decimal
     distinct: int  # how many share the whole
 
 
 def causes(store: StoreClient, budget: Budget, values: Values, standing: Standing, now: datetime) -> tuple[str, ...]:
     """Sentences, the most telling first; none when nothing stands out. Raises StoreUnavailableError."""
     lately = _contributions(store, budget, values, now - LATELY, min(now, standing.period.end))
-    if lately and lately[0].whole > 0:
+    if lately and lately[0].whole > lately[0].whole_before:
         return _told(lately, f"the last {LATELY // timedelta(minutes=1)} minutes", compared=True)
     return _told(_contributions(store, budget, values, standing.period.start, standing.period.end), "the period")
 
@@ -87,7 +89,7 @@ def _contributions(
         },
     )
     return [
-        Contribution(str(dim), str(value), *cast(tuple[Decimal, Decimal, Decimal, int], tuple(numbers)))
+        Contribution(str(dim), str(value), *cast(tuple[Decimal, Decimal, Decimal, Decimal, int], tuple(numbers)))
         for dim, value, *numbers in rows
     ]
 

@@ -67,6 +67,10 @@ LEDGER_TABLES: Final = {
 IDS: Final = {"booked_ids": "booked_at", "response_ids": "booked_at", "outcome_ids": "booked_at"}
 ROLLUPS: Final = {"cost_1m": "minute", "cost_1h": "hour", "cost_1d": "day"}
 QUARANTINE: Final = {"quarantine": "quarantined_at", "quarantine_replays": "replayed_at"}
+BUDGETS: Final = {
+    "budget_crossings": "at",
+    "budget_periods": "period_end",
+}  # as long as the rollups, whose sums they are
 ALERTS: Final = {"alert_events": "at", "alert_deliveries": "at", "alert_silences": "at"}
 
 KEPT_FOR_EVER: Final = frozenset(
@@ -79,9 +83,10 @@ KEPT_FOR_EVER: Final = frozenset(
         "reconciliation_batches",
         "reconciliation_findings",
         "reconciliation_runs",
+        "budget_definitions",
     }
 )
-"""Small: what a version stands for, and what was corrected, when and by whom."""
+"""Small: what a version or a budget stands for, and what was corrected, when and by whom."""
 
 
 def apply_retention(client: Client, settings: RetentionSettings) -> dict[str, str]:
@@ -97,6 +102,7 @@ def apply_retention(client: Client, settings: RetentionSettings) -> dict[str, st
             (LEDGER_TABLES, settings.ledger_days),
             (IDS, settings.id_days),
             (ROLLUPS, settings.rollup_days),
+            (BUDGETS, settings.rollup_days),
             (QUARANTINE, settings.quarantine_days),
             (ALERTS, settings.alert_days),
         )

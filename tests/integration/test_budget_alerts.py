@@ -7,6 +7,7 @@ import signal
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 from uuid import uuid4
 
@@ -16,6 +17,8 @@ from spendstream import Attribution, Guard, GuardConfig
 from stream_jobs.embedded.instance import read_instance
 from tests.integration.pipeline import Pipeline, until, usage_event
 from tests.receivers.cloudevents import SECRET, CloudEventsEndpoint
+
+pytestmark = pytest.mark.xdist_group("budget-alerts")  # one pipeline for all of them
 
 WAIT_S = 30.0
 PER_MILLION = 2.5  # USD, gpt-4o input
@@ -177,21 +180,25 @@ def test_a_correction_takes_the_alert_back_and_a_new_crossing_is_told_anew(
     assert rows == [("up", 100.0, True), ("down", 100.0, True), ("up", 100.0, True)]
 
 
+def spent(pipeline: Pipeline) -> Decimal:
+    rows = pipeline.rows("SELECT spent FROM budget_status WHERE budget_id = 'search'")
+    return Decimal(rows[0][0]) if rows else Decimal(0)
+
+
 def test_a_worker_that_was_killed_tells_nobody_twice_and_goes_on(
     pipeline: Pipeline, webhook: CloudEventsEndpoint
 ) -> None:
     """kill -9: the next one counts from the ledger, and every alert that holds is known to be told."""
-    before = [item["data"]["key"] for item in webhook.events]
+    pipeline.send_events(event("search", 4.8))  # 12 USD, by itself more than the budget
+    until(lambda: spent(pipeline) >= 12, WAIT_S, "the budget to be counted")
+    told(webhook, "budget/search/", "trigger")
+    before, at_first = [item["data"]["key"] for item in webhook.events], spent(pipeline)
     pid = int((pipeline.data_dir / "run" / "watcher").read_text().split()[0])
     os.kill(pid, signal.SIGKILL)
     until(lambda: not pipeline.status().get("ready"), WAIT_S, "the death to be noticed")
     until(lambda: pipeline.status().get("ready"), 60, "another worker")
-    pipeline.send_events(event("search", 1.2, user="runaway"))
-    until(
-        lambda: pipeline.rows("SELECT spent FROM budget_status WHERE budget_id = 'search'")[0][0] == 14.5,
-        WAIT_S,
-        "the budget to be counted on",
-    )
+    pipeline.send_events(event("search", 0.4, user="runaway"))
+    until(lambda: spent(pipeline) == at_first + 1, WAIT_S, "the budget to be counted on")
     time.sleep(2)  # what would be told twice would be told by now
     new = [item["data"] for item in webhook.events if item["data"]["key"] not in before]
     assert [one["action"] for one in new if one["group_id"].startswith(("budget/hours", "budget/each-user"))] == []

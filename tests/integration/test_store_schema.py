@@ -59,8 +59,8 @@ def client(store: StoreProcess) -> Iterator[Client]:
 EMPTY_WHEN_ALL_IS_WELL = {"quarantine", "accounting", "rollup_difference"}
 OF_CORRECTIONS = ("quarantine_open", "adjustment_history", "duplicates_by_source", "response_duplicates")
 """Views that are empty while nothing was refused, sent twice or corrected."""
-OF_ALERTS = ("alerts_open", "alert_history", "alert_delivery_status")
-"""Views that are empty while nothing was found."""
+OF_ALERTS = ("alerts_open", "alert_history", "alert_delivery_status", "budget_status", "budget_history")
+"""Views that are empty while there are no budgets and nothing was found."""
 
 
 def command(module: ModuleType, *arguments: str) -> int:
@@ -103,6 +103,7 @@ def _fits(kind: pa.DataType, clickhouse: str) -> bool:
         pa.timestamp("ms", tz="UTC"): r"DateTime64\(3, 'UTC'\)",
         pa.decimal128(38, 12): r"Decimal\(38, 12\)",
         pa.decimal128(38, 18): r"Decimal\(38, 18\)",
+        pa.decimal128(9, 3): r"Decimal\(9, 3\)",
         pa.map_(pa.string(), pa.string()): r"Map\(String, String\)",
     }[kind]
     return re.fullmatch(expected, plain) is not None
