@@ -74,6 +74,7 @@ class BudgetBook:
         self.budgets = budgets
         self._sums = sums
         self._seen_corrections = sums.corrections()
+        self._horizon = sums.latest(now)  # no entry that is counted is later: see Tracked.advance
         self._next_offset: dict[Origin, int] = {}
         self._gap = False  # a delta was lost on the way
         self._parts: dict[tuple[Origin, datetime], dict[int, Delta]] = {}
@@ -143,6 +144,7 @@ class BudgetBook:
                 blocks += 1
         if tables:
             facts = Facts(pa.concat_tables(tables))
+            self._horizon = max(self._horizon, int(facts.minutes.max(initial=0)))
             for tracked in self._tracked.values():
                 touched = tracked.add(facts)
                 for cell, values in touched.changed:
@@ -171,6 +173,7 @@ class BudgetBook:
         """Read everything anew from the ledger. Raises StoreUnavailableError, and then may be repeated."""
         self._gap = True  # until all of it is read: what is in the vector is not counted any more
         latest = self._sums.vector()
+        self._horizon = max(self._horizon, self._sums.latest(now))
         for origin, booked_at in latest.items():
             self.vector[origin] = max(booked_at, self.vector.get(origin, booked_at))
         for budget in self.budgets:
@@ -216,7 +219,7 @@ class BudgetBook:
     def advance(self, now: datetime) -> None:
         """Move on to `now`: periods begin and end. Raises StoreUnavailableError; may be repeated."""
         for tracked in self._tracked.values():
-            began, changed = tracked.advance(self._sums, self.vector, now)
+            began, changed = tracked.advance(self._sums, self.vector, now, self._horizon)
             if tracked.comes_into_force(now):
                 self._all_dirty(tracked, now)
             if not began or tracked.current is None:

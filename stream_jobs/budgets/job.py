@@ -133,10 +133,10 @@ class Running:
     def turn(self, records: list[SourceRecord]) -> None:
         """See FeedHandler. Whatever it raises, the next call goes on where it stopped."""
         now = self._clock.now()
+        self._book.advance(now)  # first: what comes next is of the period that has just begun, perhaps
         BUDGET_DELTAS.inc(self._book.apply(_deltas(records), now))
         if self._correct():
             self._book.correct(now)
-        self._book.advance(now)
         self._take_up_changes(now)
         if self._look_ahead():
             self._book.look_ahead()

@@ -55,6 +55,15 @@ class LedgerSums:
                 _put(loaded.corrections, cell, key, corrected, unpriced_corrected)
         return loaded
 
+    def latest(self, now: datetime) -> int:
+        """The minute of the latest entry, or now if none is from the future; in microseconds since 1970."""
+        rows = self._store.rows(
+            "SELECT toUnixTimestamp(max(occurred_at)) FROM ledger "
+            "WHERE occurred_at > fromUnixTimestamp64Micro({now:Int64}, 'UTC')",
+            {"now": unix_micros(now)},
+        )
+        return max(unix_micros(now), int(str(rows[0][0])) * _MICROS)
+
     def corrections(self) -> tuple[object, ...]:
         """Something that changes whenever a correction was posted."""
         return self._store.rows(

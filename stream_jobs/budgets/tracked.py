@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from stream_jobs.budgets.calendar import Period, Window, first_instant
-from stream_jobs.budgets.counters import Counters, Touched
+from stream_jobs.budgets.counters import Counters, Loaded, Touched
 from stream_jobs.budgets.document import Budget
 from stream_jobs.budgets.facts import Facts, Values
 from stream_jobs.budgets.ledger import LedgerSums, Vector
@@ -102,19 +102,25 @@ class Tracked:
             counters.load(cells, loaded)
         self._carried.clear()
 
-    def advance(self, sums: LedgerSums, vector: Vector, now: datetime) -> tuple[bool, set[Values]]:
-        """Move on to `now`. Returns whether another period began, and the values that time itself has changed."""
+    def advance(
+        self, sums: LedgerSums, vector: Vector, now: datetime, horizon: int | None = None
+    ) -> tuple[bool, set[Values]]:
+        """Move on to `now`. Returns whether another period began, and the values that time itself has changed.
+
+        No entry that is counted so far is later than the minute `horizon` (in microseconds since 1970): what begins
+        after it is empty, and the ledger need not be asked. None: that is not known.
+        """
         changed: set[Values] = set()
         if self._recent is not None and (recent := self._recent.calendar.period_at(now)) != self._recent_window:
             assert recent is not None
             self._recent.forget(recent.start)
-            self._load_new(self._recent, self._recent.cells_of(recent), sums, vector)
+            self._load_new(self._recent, self._recent.cells_of(recent), sums, vector, horizon)
             self._recent_window = recent
         current = self.counters.calendar.period_at(now)
         if current == self.current:
             return False, changed
         if current is not None:
-            self._load_new(self.counters, self._wanted(current, now), sums, vector)
+            self._load_new(self.counters, self._wanted(current, now), sums, vector, horizon)
             if self.counters.rolling:
                 changed = self.counters.forget(current.start)
                 if self.current is None or current.end.hour != self.current.end.hour:
@@ -131,9 +137,14 @@ class Tracked:
         before, self.in_force = self.in_force, self._budgets.in_force(self.budget, now)
         return self.in_force and not before
 
-    def _load_new(self, counters: Counters, cells: list[int], sums: LedgerSums, vector: Vector) -> None:
-        """Cells that have begun by now. Events from the future may be in them already."""
-        self._load_cells(counters, [cell for cell in cells if not counters.is_loaded(cell)], sums, vector)
+    def _load_new(
+        self, counters: Counters, cells: list[int], sums: LedgerSums, vector: Vector, horizon: int | None
+    ) -> None:
+        """Cells that have begun by now."""
+        new = [cell for cell in cells if not counters.is_loaded(cell)]
+        asked = new if horizon is None else [cell for cell in new if cell <= horizon]
+        self._load_cells(counters, asked, sums, vector)
+        counters.load(new[len(asked) :], Loaded())  # they rise
 
     def forget_old(self, now: datetime) -> None:
         """Drop periods that are long over, unless what they left is still carried."""

@@ -14,7 +14,7 @@ from stream_jobs.budgets.facts import Cells, Sums, Values
 from stream_jobs.budgets.ledger import LedgerSums, Vector
 from stream_jobs.deltas.delta import COSTS, SCHEMA, Delta, Origin
 from stream_jobs.errors import StoreUnavailableError
-from stream_jobs.instants import from_unix_micros
+from stream_jobs.instants import from_unix_micros, unix_micros
 from stream_jobs.money import PICO_PER_USD, usd_from_pico
 
 NEVER = datetime(1970, 1, 1, tzinfo=UTC)
@@ -102,6 +102,10 @@ class MemoryLedger(LedgerSums):
             if entry.origin is not None and entry.booked_at is not None and entry.booked_at > (since or NEVER):
                 found[entry.origin] = max(entry.booked_at, found.get(entry.origin, entry.booked_at))
         return found
+
+    def latest(self, now: datetime) -> int:
+        self._answer()
+        return max(unix_micros(now), *(unix_micros(entry.at) for entry in self.entries), 0)
 
     def corrections(self) -> tuple[object, ...]:
         self._answer()

@@ -113,7 +113,7 @@ def test_each_threshold_is_said_when_it_is_crossed_and_nothing_in_between(office
 
 def test_several_changes_of_one_turn_are_one_signal_with_its_causes(office: Office) -> None:
     """What was crossed first found the cause; what came after it must not hide it."""
-    office.causes.answer = [("user_id", "bob", Decimal(9), Decimal(1), Decimal(10), 2)]
+    office.causes.answer = [("user_id", "bob", Decimal(9), Decimal(1), Decimal(10), Decimal(2), 2)]
     office.sender.down = True
     with pytest.raises(BrokerUnavailableError):
         office.spend(60)
@@ -240,7 +240,7 @@ def test_causes_are_looked_for_where_it_hurts_most(clock: Clock) -> None:
         budget("all", period="day", amount=50, thresholds=actual(100)),
     )
     office = Office(clock, which)
-    office.causes.answer = [("model", "m", Decimal(9), Decimal(1), Decimal(10), 2)]
+    office.causes.answer = [("model", "m", Decimal(9), Decimal(1), Decimal(10), Decimal(2), 2)]
     entries = [Entry(NOON, usd(10 + n), facts={"user_id": f"u{n}"}) for n in range(9)]
     office.book.apply([office.ledger.book(NOON, *entries)], NOON)
     signals = office.turn()
