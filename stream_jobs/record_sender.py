@@ -31,7 +31,10 @@ class RecordSender:
         self._settings = {
             **librdkafka_config(kafka),
             "acks": "all",
-            "enable.idempotence": True,
+            # A repetition is harmless to whoever reads these topics, and a producer that numbers its messages is of no
+            # use any more to a broker that came back without its memory. One request at a time keeps the order.
+            "enable.idempotence": False,
+            "max.in.flight.requests.per.connection": 1,
             "linger.ms": linger_ms,
             "message.timeout.ms": int(timeout_s * 1000),
             "message.max.bytes": MAX_MESSAGE_BYTES,
@@ -48,8 +51,7 @@ class RecordSender:
             try:
                 return self._send(topic, records)
             except BaseException:
-                # A broker that came back without its memory makes an idempotent producer useless for good.
-                self._drop()
+                self._drop()  # what waits in it must not arrive behind what is said next
                 raise
 
     def _send(self, topic: str, records: Iterable[Record]) -> int:

@@ -3,12 +3,15 @@ pipeline as `spendstream up` runs it."""
 
 import json
 import os
+import re
 import signal
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
+from urllib.request import urlopen
 from uuid import uuid4
 
 import pytest
@@ -64,11 +67,8 @@ def webhook() -> Iterator[CloudEventsEndpoint]:
         yield endpoint
 
 
-@pytest.fixture(scope="module")
-def pipeline(tmp_path_factory: pytest.TempPathFactory, webhook: CloudEventsEndpoint) -> Iterator[Pipeline]:
-    data_dir = tmp_path_factory.mktemp("budgets")
-    config = data_dir / "config"
-    config.mkdir()
+def write_config(config: Path, webhook: CloudEventsEndpoint) -> None:
+    config.mkdir(parents=True)
     (config / "budgets.yaml").write_text(json.dumps(BUDGETS))
     (config / "secret").write_text(SECRET)
     receiver = {
@@ -80,6 +80,12 @@ def pipeline(tmp_path_factory: pytest.TempPathFactory, webhook: CloudEventsEndpo
     }
     alerts = {"receivers": [receiver], "default": ["hook"], "grouping": {"group_interval_s": 0}}
     (config / "alerts.yaml").write_text(json.dumps(alerts))
+
+
+@pytest.fixture(scope="module")
+def pipeline(tmp_path_factory: pytest.TempPathFactory, webhook: CloudEventsEndpoint) -> Iterator[Pipeline]:
+    data_dir = tmp_path_factory.mktemp("budgets")
+    write_config(data_dir / "config", webhook)
     pipeline = Pipeline(data_dir)
     pipeline.start()
     yield pipeline
@@ -203,3 +209,46 @@ def test_a_worker_that_was_killed_tells_nobody_twice_and_goes_on(
     new = [item["data"] for item in webhook.events if item["data"]["key"] not in before]
     assert [one["action"] for one in new if one["group_id"].startswith(("budget/hours", "budget/each-user"))] == []
     assert [one["action"] for one in new if one["group_id"].startswith("budget/search")] in ([], ["update"])
+
+
+@pytest.mark.slow
+def test_budgets_alerts_and_guards_go_on_through_turns_of_the_broker(
+    tmp_path: Path, webhook: CloudEventsEndpoint
+) -> None:
+    """A full broker is replaced by an empty one that knows none of our topics' records: counting goes on from the
+    ledger, the guard learns everything anew, and nobody is told twice."""
+    pipeline = Pipeline(tmp_path / "data")
+    write_config(pipeline.data_dir / "config", webhook)
+    pipeline.environment = {**pipeline.environment, "SPENDSTREAM_EMBEDDED_BROKER_MAX_RECORDS": "1000"}
+    pipeline.start()
+    try:
+        instance = read_instance(pipeline.data_dir)
+        assert instance is not None
+        known = len(webhook.events)
+        with Guard(GuardConfig(bootstrap_servers=instance.kafka, source="tests")) as guard:
+            assert guard.wait_ready(WAIT_S)
+            search, rich = Attribution(team="search"), Attribution(team="people", user_id="rich")
+            pipeline.send_events(event("people", 3, user="rich"))
+            until(lambda: guard.decide(rich).action == "cached_only", WAIT_S, "the first crossing")
+            sent = 1
+            for turn in (1, 2):
+                while turns_of(instance.http) < turn:
+                    pipeline.send_events(*(event("nobody", 0.001) for _ in range(300)))
+                    sent += 300
+                    pipeline.wait_received(sent)
+                    assert sent < 20_000, "the broker does not turn"
+            assert guard.decide(search).action == "full"
+            pipeline.send_events(event("search", 4.4))
+            until(lambda: not guard.decide(search).allowed, WAIT_S, "the second crossing, after two turns")
+            assert guard.decide(rich).action == "cached_only"
+        told(webhook, "budget/search/", "trigger", 1)
+        groups = [item["data"]["group_id"] for item in webhook.events[known:] if item["data"]["action"] == "trigger"]
+        assert len(groups) == len(set(groups))
+    finally:
+        pipeline.stop()
+
+
+def turns_of(http: str) -> int:
+    with urlopen(f"{http}/metrics", timeout=10) as answer:
+        found = re.search(r"^spendstream_embedded_broker_turns_total\S* (\S+)", answer.read().decode(), re.MULTILINE)
+    return int(float(found[1])) if found else 0
