@@ -14,7 +14,6 @@ emitted until that was noticed: at once if connections break, `delivery_timeout_
 may lose what the operating system had not written to disk yet.
 """
 
-import atexit
 import contextlib
 import os
 import threading
@@ -27,6 +26,7 @@ from spendstream.config import ProducerConfig
 from spendstream.errors import SpoolFullError
 from spendstream.kafka_client import OUTCOME_TOPIC, USAGE_TOPIC, keep_forever
 from spendstream.lane import Delivery
+from spendstream.lifetime import look_after
 from spendstream.sender import RawMessage, Sender, serialise
 from spendstream.stats import Counters, ProducerStats
 from spendstream.stock import valid_topic
@@ -269,18 +269,4 @@ def _raw_problem(topic: object, key: object, value: object) -> str | None:
     return "too_large" if len(value) > MAX_MESSAGE_BYTES or len(key) > _MAX_RAW_KEY_BYTES else None
 
 
-@atexit.register
-def _close_all() -> None:
-    for producer in list(_PRODUCERS):
-        with contextlib.suppress(Exception):
-            producer.close()
-
-
-def _after_fork() -> None:
-    for producer in list(_PRODUCERS):
-        with contextlib.suppress(Exception):
-            producer._after_fork_in_child()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)
+look_after(_PRODUCERS)

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Annotated, Any, Final, Self
 
-from pydantic import Field, StringConstraints, field_validator, model_validator
+from pydantic import ConfigDict, Field, StringConstraints, field_validator, model_validator
 
 from spendstream_schemas.attribution import ATTRIBUTION_FIELDS
 from spendstream_schemas.types import Flag, Message, Text128
@@ -14,11 +14,20 @@ SCOPE_FIELDS: Final = (*ATTRIBUTION_FIELDS, "provider", "model", "category")
 """What a scope can look at. An entry that lacks one has the empty string there."""
 
 
+def _short_forms_too(schema: dict[str, Any]) -> None:
+    text = {"type": "string", "minLength": 1, "maxLength": 128}
+    full = {key: schema.pop(key) for key in list(schema) if key != "description"}
+    full["minProperties"] = full["maxProperties"] = 1
+    schema["anyOf"] = [text, {"type": "array", "items": text, "minItems": 1}, full]
+
+
 class Condition(Message):
     """One condition on one value; exactly one of the four is given, and all compare the whole value.
 
     In the short form a text, or a list of texts, stands for `any_of`.
     """
+
+    model_config = ConfigDict(json_schema_extra=_short_forms_too)  # the rest is Message's
 
     any_of: Annotated[tuple[Text128, ...], Field(min_length=1, max_length=1000)] | None = None
     none_of: Annotated[tuple[Text128, ...], Field(min_length=1, max_length=1000)] | None = None

@@ -1,8 +1,5 @@
 """`Guard`: may this request still be made? Answered from local memory, in microseconds."""
 
-import atexit
-import contextlib
-import os
 import threading
 import time
 import weakref
@@ -23,6 +20,7 @@ from spendstream.guard.money import UsdAmount, pico_of
 from spendstream.guard.pending import PendingBook, Reservation
 from spendstream.guard.policy import ESSENTIAL_ONLY, FULL, REDUCED, REFUSE, Facts
 from spendstream.guard.records import Record, TakenBack
+from spendstream.lifetime import look_after
 from spendstream.stats import Counters
 from spendstream_schemas import Attribution
 
@@ -278,20 +276,4 @@ class Guard:
 
 
 _GUARDS: "Final[weakref.WeakSet[Guard]]" = weakref.WeakSet()
-
-
-@atexit.register
-def _close_all() -> None:
-    for guard in list(_GUARDS):
-        with contextlib.suppress(Exception):
-            guard.close()
-
-
-def _after_fork() -> None:
-    for guard in list(_GUARDS):
-        with contextlib.suppress(Exception):
-            guard._after_fork_in_child()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)
+look_after(_GUARDS)
