@@ -65,6 +65,13 @@ def test_guard(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(("name", "checks"), [("alert", 1), ("storm", 3)])
+def test_what_people_are_told(tmp_path: Path, name: str, checks: int) -> None:
+    """Every probe is told and refused elsewhere; of a storm every crossing is an alert, and each is told once."""
+    assert checked(quick(name, tmp_path)) == checks
+
+
+@pytest.mark.slow
 def test_pipeline(tmp_path: Path) -> None:
     """Ours and the stock Faust agent book everything that was sent, to the pico-USD; the limits are measured."""
     result = quick("pipeline", tmp_path, "--no-quix")
