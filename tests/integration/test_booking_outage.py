@@ -25,6 +25,7 @@ def store(tmp_path: Path) -> Iterator[StoreProcess]:
     store.kill()
 
 
+@pytest.mark.slow
 def test_a_worker_that_gets_partitions_while_the_store_is_away_waits_for_it(
     broker: TansuBroker, store: StoreProcess, tmp_path: Path
 ) -> None:

@@ -25,6 +25,13 @@ PARTITIONS = 4
 EVENTS = 12_000
 
 
+on_both = pytest.mark.parametrize(
+    "any_broker",
+    ["tansu", pytest.param("kafka", marks=[pytest.mark.slow, pytest.mark.xdist_group("kafka")])],
+    indirect=True,
+)
+
+
 @pytest.fixture
 def topic(any_broker: RunningBroker) -> RunningBroker:
     ensure_topics(embedded_kafka(any_broker.address), [TopicSpec(TOPIC, PARTITIONS, 1, {})])
@@ -92,6 +99,7 @@ def send(broker: RunningBroker, first: int, end: int) -> None:
     assert producer.flush(60) == 0
 
 
+@on_both
 def test_a_rebalance_and_a_kill_while_events_flow_lose_and_double_nothing(
     topic: RunningBroker, store: StoreProcess, workers: Workers
 ) -> None:
@@ -131,6 +139,7 @@ def test_a_rebalance_and_a_kill_while_events_flow_lose_and_double_nothing(
             assert position == end
 
 
+@on_both
 def test_a_store_killed_while_events_flow_delays_but_does_not_harm(
     topic: RunningBroker, store: StoreProcess, workers: Workers
 ) -> None:

@@ -191,6 +191,7 @@ def spent(pipeline: Pipeline) -> Decimal:
     return Decimal(rows[0][0]) if rows else Decimal(0)
 
 
+@pytest.mark.slow
 def test_a_worker_that_was_killed_tells_nobody_twice_and_goes_on(
     pipeline: Pipeline, webhook: CloudEventsEndpoint
 ) -> None:

@@ -29,6 +29,7 @@ def metrics(pipeline: Pipeline) -> str:
         return str(answer.read().decode())
 
 
+@pytest.mark.slow
 def test_conservation_and_reconciliation_in_a_running_pipeline(pipeline: Pipeline) -> None:
     """One story, for each chapter counts what the ones before it left: see the three functions."""
     everything_that_came_in_is_accounted_for(pipeline)

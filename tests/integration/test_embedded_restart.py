@@ -53,7 +53,7 @@ def assert_booked_once(pipeline: Pipeline, events: int) -> None:
         assert pipeline.value(f"SELECT sum(events) FROM {rollup}") == events
 
 
-@pytest.mark.parametrize("who", ["supervisor", "everybody"])
+@pytest.mark.parametrize("who", [pytest.param("supervisor", marks=pytest.mark.slow), "everybody"])
 def test_a_restart_right_after_kill_9_needs_no_hand(pipeline: FixedPorts, who: str) -> None:
     """Lock, ports, instance file and children are no obstacle, at once; what was booked is there, and a service that
     went on publishing delivers what it kept."""
@@ -94,6 +94,7 @@ def test_a_child_that_stands_still_after_its_supervisor_was_killed_is_no_obstacl
     assert_booked_once(pipeline, 1000)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("child", ["store", "worker"])
 def test_a_child_that_is_killed_is_replaced(pipeline: FixedPorts, child: str) -> None:
     """kill -9 of one child while events flow: the supervisor starts it again, and each event is booked once."""
@@ -107,6 +108,7 @@ def test_a_child_that_is_killed_is_replaced(pipeline: FixedPorts, child: str) ->
     assert int((pipeline.data_dir / "run" / child).read_text().split()[0]) != pid
 
 
+@pytest.mark.slow
 def test_logs_are_bounded_while_it_runs(tmp_path: Path) -> None:
     """A log of a child that has reached its bound is begun anew, and one older file is kept."""
     pipeline = Pipeline(tmp_path / "data")

@@ -320,6 +320,7 @@ def test_a_producer_with_an_old_id_is_not_mistaken_for_another(tmp_path: Path) -
         second.stop()
 
 
+@pytest.mark.slow
 def test_memory_stays_bounded_over_many_turns(tmp_path: Path) -> None:
     """`spendstream up` as users start it, a service that publishes through the SDK, a turn every few seconds: ledger,
     rollups and outcomes equal the oracle in events and money, by team."""

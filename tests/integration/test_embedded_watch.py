@@ -51,6 +51,7 @@ def value(embedded: Embedded, sql: str) -> int:
         return int(str(store.rows(sql)[0][0]))
 
 
+@pytest.mark.slow
 def test_the_store_is_replaced_while_events_flow(embedded: Embedded, folder: Path) -> None:
     """kill -9 of the store: it comes back on its folder, and each event is in the ledger and the rollups once."""
     sender = Pipeline(folder)

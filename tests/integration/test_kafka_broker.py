@@ -159,6 +159,7 @@ def cluster(tmp_path: Path) -> Iterator[KafkaCluster]:
         yield cluster
 
 
+@pytest.mark.slow
 def test_a_cluster_of_three_goes_on_without_one_and_takes_it_back(cluster: KafkaCluster) -> None:
     """With all replicas acknowledged as in production: one broker is killed with -9, writes go on and nothing is
     missing; it comes back and another one goes; still nothing is missing."""

@@ -387,6 +387,7 @@ def test_ctrl_c_books_what_is_under_way_and_leaves_nothing_running(tmp_path: Pat
         pipeline.stop()
 
 
+@pytest.mark.slow
 def test_a_killed_instance_leaves_no_process_and_starts_again(tmp_path: Path) -> None:
     """kill -9 of `up`: its children stop by themselves and the folder it left can be used again without a hand."""
     pipeline = Pipeline(tmp_path / "data")

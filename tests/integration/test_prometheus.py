@@ -56,6 +56,7 @@ def worker_url(pipeline: Pipeline, name: str) -> str:
     return str(re.findall(r"health and metrics on (http://\S+)", log)[-1])
 
 
+@pytest.mark.slow
 def test_prometheus_has_our_series(prometheus: Prometheus) -> None:
     """Scraped every second: what was booked, by every process of the instance, and what they watch."""
     booked = 'sum(spendstream_records_total{fate="booked", process="worker"})'
@@ -67,6 +68,7 @@ def test_prometheus_has_our_series(prometheus: Prometheus) -> None:
     assert prometheus.query("histogram_quantile(0.5, sum by (le) (spendstream_block_seconds_bucket)) > 0")
 
 
+@pytest.mark.slow
 def test_nothing_of_a_scrape_is_dropped(prometheus: Prometheus, pipeline: Pipeline) -> None:
     """Every sample of the text is a series: no series twice, nothing out of bounds, no complaint in Prometheus' log."""
     exposed = sum(
@@ -82,6 +84,7 @@ def test_nothing_of_a_scrape_is_dropped(prometheus: Prometheus, pipeline: Pipeli
     assert not re.search(r"level=(warn|error)", prometheus.log()), prometheus.log()
 
 
+@pytest.mark.slow
 def test_promtool_finds_nothing_wrong(pipeline: Pipeline) -> None:
     """Names, help, types and families of the supervisor (with its children's), of each worker and of the store."""
     status = pipeline.status()
@@ -91,6 +94,7 @@ def test_promtool_finds_nothing_wrong(pipeline: Pipeline) -> None:
         assert promtool("check", "metrics", stdin=exposed) == (0, "")
 
 
+@pytest.mark.slow
 def test_the_rules_work(prometheus: Prometheus) -> None:
     """A running instance that is well: every rule can be computed, and none rings."""
 

@@ -106,6 +106,7 @@ def test_the_examples_for_analysts_answer(pipeline: Pipeline, tmp_path: Path) ->
     assert "usd" in python(block("### For an analyst", "python"), pipeline, tmp_path)
 
 
+@pytest.mark.slow
 def test_the_demo_shows_alerts_a_summary_and_a_report(tmp_path: Path) -> None:
     """`spendstream demo` books all it sends, shows each alert with its amount and cause as it arrives, writes the
     report, and leaves nothing running and its folder usable."""

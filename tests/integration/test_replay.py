@@ -234,6 +234,7 @@ def wait_until(condition: Callable[[], bool], what: str, timeout_s: float = 30.0
         time.sleep(0.05)
 
 
+@pytest.mark.slow
 def test_ctrl_c_says_what_was_delivered(kafka: str, tmp_path: Path) -> None:
     """At real time the trace takes half an hour; interrupted, the command tells how far it came and how to go on."""
     path = azure_file(tmp_path / "trace.csv", 2000)

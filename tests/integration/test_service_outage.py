@@ -4,11 +4,14 @@ import json
 import threading
 from pathlib import Path
 
+import pytest
+
 from stream_jobs.embedded.ports import free_port
 from tests.integration.pipeline import Pipeline, until
 from tests.integration.test_producer_service import Service
 
 
+@pytest.mark.slow
 def test_every_event_arrives_once_through_stops_of_broker_and_service(tmp_path: Path) -> None:
     """Broker stopped under a producing service, service killed -9 and started again, broker started again:
     each event that emit() accepted is in the ledger exactly once."""
