@@ -101,7 +101,9 @@ class JobsWorker:
 
     def _add_budgets(self) -> None:
         kafka = self._settings.kafka
-        job = FeedJob(BUDGETS, COST_DELTAS, BudgetsJob(self._new_client(), kafka, self._config_dir))
+        store = self._new_client()
+        self._close.append(store.close)
+        job = FeedJob(BUDGETS, COST_DELTAS, BudgetsJob(store, kafka, self._config_dir))
         self._apps.append(lambda: build_feed_app(job, topic_start=partial(topic_start, kafka), **self._faust()))
 
     def _add_alerts(self) -> None:

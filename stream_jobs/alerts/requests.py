@@ -1,21 +1,16 @@
-"""What people ask of the alerts job: sent to Kafka, and waited for until the history shows it.
+"""What people ask of the alerts job, see stream_jobs/asking.py."""
 
-A record may be lost when the embedded broker takes its turn, so it is sent again while there is no answer: whoever asks
-twice with the same id asks once.
-"""
-
-import time
 from collections.abc import Callable
 from typing import Final, TypeVar
 
 from spendstream_schemas.alert_feed import AlertAck, Silence, alert_record_key
+from stream_jobs import asking
 from stream_jobs.errors import BrokerUnavailableError
 from stream_jobs.record_sender import RecordSender
 from stream_jobs.topics import ALERTS
 
 SEND_EVERY_S: Final = 5.0
 GIVE_UP_S: Final = 30.0
-LOOK_EVERY_S: Final = 0.1
 _Answer = TypeVar("_Answer")
 
 
@@ -37,15 +32,12 @@ def ask(
     still be done later.
     """
     message = (alert_record_key(record).encode(), record.model_dump_json(exclude_none=True).encode())
-    began_s = time.monotonic()
-    while time.monotonic() - began_s < give_up_s:
-        sender.send(ALERTS, [message])
-        sent_s = time.monotonic()
-        while time.monotonic() - sent_s < send_every_s:
-            if found := answer():
-                return found
-            time.sleep(LOOK_EVERY_S)
-    raise NoAnswerError(
-        f"the alerts job has not taken it up within {give_up_s:.0f} s; is it running ('spendstream status')? "
-        "The request is in Kafka, and is done when the job reads it"
+    found = asking.ask(
+        sender, ALERTS, message, lambda: answer() or None, send_every_s=send_every_s, give_up_s=give_up_s
     )
+    if found is None:
+        raise NoAnswerError(
+            f"the alerts job has not taken it up within {give_up_s:.0f} s; is it running ('spendstream status')? "
+            "The request is in Kafka, and is done when the job reads it"
+        )
+    return found

@@ -3,7 +3,6 @@
 import argparse
 import json
 import sys
-import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +16,6 @@ if TYPE_CHECKING:
     from stream_jobs.budgets.status import BudgetStanding, DefinedBudget
     from stream_jobs.store.client import StoreClient
 
-POLL_S = 0.1
 SEND_AGAIN_S = 3.0  # the embedded broker may be replaced by an empty one under us
 SHOWN_VALUES = 10
 WIDTH = 160
@@ -270,6 +268,7 @@ def _send(store: "StoreClient", args: argparse.Namespace, budget_id: str, **what
     """Send the change and wait until the budgets job has taken it up."""
     from pydantic import ValidationError
 
+    from stream_jobs.asking import ask
     from stream_jobs.budgets.control import BudgetChange, change_to_json
     from stream_jobs.budgets.status import change_outcome
     from stream_jobs.embedded.instance import find_kafka
@@ -284,23 +283,22 @@ def _send(store: "StoreClient", args: argparse.Namespace, budget_id: str, **what
     except ValidationError as error:
         raise ConfigError(f"{budget_id}: {error.errors(include_url=False)[0]['msg']}") from None
     sender = RecordSender(find_kafka(args.bootstrap, args.data_dir))
-    deadline = time.monotonic() + args.timeout
-    send_at, outcome = 0.0, None
     try:
-        while outcome is None:
-            if time.monotonic() >= send_at:
-                sender.send(BUDGET_CONTROL, [(budget_id.encode(), change_to_json(change))])
-                send_at = time.monotonic() + SEND_AGAIN_S
-            outcome = change_outcome(store, change.change_id)
-            if outcome is None:
-                if time.monotonic() > deadline:
-                    raise ConfigError(
-                        f"the change was sent, but nobody has taken it up within {args.timeout:g} s: does the job "
-                        "'budgets' run? It will be taken up when it does"
-                    )
-                time.sleep(POLL_S)
+        outcome = ask(
+            sender,
+            BUDGET_CONTROL,
+            (budget_id.encode(), change_to_json(change)),
+            lambda: change_outcome(store, change.change_id),
+            send_every_s=SEND_AGAIN_S,
+            give_up_s=args.timeout,
+        )
     finally:
         sender.close()
+    if outcome is None:
+        raise ConfigError(
+            f"the change was sent, but nobody has taken it up within {args.timeout:g} s: does the job 'budgets' run? "
+            "It will be taken up when it does"
+        )
     if outcome:
         raise ConfigError(f"the change of {budget_id} was refused: {outcome}")
     done = "the file counts again for" if what.get("reset") else "removed" if not what else "set"

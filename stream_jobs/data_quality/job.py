@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable, Iterable
 from datetime import datetime
 from functools import partial
-from typing import Final
 
 from spendstream_schemas.alert_feed import AlertSignal
 from stream_jobs.conservation.accounts import Accounts
@@ -30,11 +29,6 @@ from stream_jobs.store.client import StoreClient
 from stream_jobs.timer import Timer
 
 log = logging.getLogger(__name__)
-
-CHECKS: Final = (
-    *(quarantine.CHECK, unpriced.CHECK, unallocated.CHECK),
-    *(price_source.CHECK, lag_check.CHECK, conservation_check.CHECK),
-)
 
 
 class DataQuality:
