@@ -24,15 +24,24 @@ from stream_jobs.embedded.orphan import stop_with_parent
 from stream_jobs.embedded.ports import LOOPBACK
 from stream_jobs.errors import ConfigError, SpendstreamError
 from stream_jobs.store.embedded.access import read_or_make_password
+from stream_jobs.store.embedded.confinement import Confinement, confine
 from stream_jobs.store.embedded.engine import Engine
+from stream_jobs.store.embedded.engine_config import CONFIG_FILES, write_engine_config
 from stream_jobs.store.embedded.http import StoreHttp
 from stream_jobs.store.embedded.lock import FolderLock
+from stream_jobs.store.embedded.setting_rules import Limits
 
 MAX_URL_BYTES: Final = 1024 * 1024  # as in ClickHouse: parameters travel in the URL
 READ_BUFFER_BYTES: Final = 1048576
 MIN_FREE_BYTES: Final = 256 * 1024 * 1024
 STATEMENT_TIMEOUT_S: Final = 300.0
 STOP_TIMEOUT_S: Final = 10.0
+LINGERING_S: Final = (
+    0.5  # how long the rest of a refused body is read and thrown away, so that its sender sees the answer
+)
+READ_TIMEOUT_S: Final = 120.0
+READ_MEMORY_SHARE: Final = 0.25
+READ_RESULT_BYTES: Final = 128 * 1024 * 1024
 
 log = logging.getLogger("spendstream.store")
 
@@ -56,9 +65,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         folder = _prepare(args.path)
         with FolderLock(folder / "lock"), _listen(args.port) as listener:
             password = read_or_make_password(args.credentials or folder / "credentials")
-            engine = Engine(folder / "data", folder, timeout_s=args.statement_timeout)
+            config = write_engine_config(folder, timeout_s=args.statement_timeout)
+            confinement = _confine(folder)
+            engine = Engine(folder / "data", config)
+            limits = _read_limits(args.statement_timeout)
             try:
-                asyncio.run(_serve(engine, password, listener))
+                http = StoreHttp(engine, password, limits, readers=_readers(), confinement=confinement)
+                asyncio.run(_serve(http, listener))
             finally:
                 engine.close()
     except SpendstreamError as error:
@@ -98,17 +111,45 @@ def _listen(port: int) -> socket.socket:
     return listener
 
 
-async def _serve(engine: Engine, password: str, listener: socket.socket) -> None:
+def _confine(folder: Path) -> Confinement:
+    """Bind this process to its data, before the engine starts its threads. The password's file is not among it."""
+    data, scratch = folder / "data", folder / "scratch"
+    for path in (data, scratch):
+        path.mkdir(exist_ok=True, mode=0o700)
+    os.environ["TMPDIR"] = str(scratch)  # the engine makes a folder there as soon as it is loaded
+    confinement = confine([data, scratch], [folder / name for name in CONFIG_FILES])
+    log.log(logging.INFO if confinement.complete else logging.WARNING, "%s", confinement)
+    return confinement
+
+
+def _readers() -> int:
+    """How many statements of the read user run at once."""
+    return max(4, os.cpu_count() or 1)
+
+
+def _read_limits(timeout_s: float) -> Limits:
+    """All readers together may take a quarter of the machine's memory."""
+    memory_bytes = int(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") * READ_MEMORY_SHARE) // _readers()
+    return Limits(
+        memory_bytes=memory_bytes,
+        time_s=min(timeout_s, READ_TIMEOUT_S),
+        result_bytes=READ_RESULT_BYTES,
+        threads=os.cpu_count() or 1,
+    )
+
+
+async def _serve(http: StoreHttp, listener: socket.socket) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     runner = web.AppRunner(
-        StoreHttp(engine, password).app(),
+        http.app(),
         access_log=None,
         auto_decompress=False,  # request.py does it, with a bound
         handler_cancellation=True,  # a client that goes away ends its query
         shutdown_timeout=STOP_TIMEOUT_S,
+        lingering_time=LINGERING_S,
         read_bufsize=READ_BUFFER_BYTES,
         max_line_size=MAX_URL_BYTES,
         max_field_size=MAX_URL_BYTES,

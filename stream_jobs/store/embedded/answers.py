@@ -5,8 +5,9 @@ from typing import Final
 
 from aiohttp import web
 
-from stream_jobs.store.embedded.engine import Answer, Call
+from stream_jobs.store.embedded.engine import Answer
 from stream_jobs.store.embedded.errors import EngineError
+from stream_jobs.store.embedded.reading import Call
 
 _CONTENT_TYPES: Final = {
     "TabSeparated": "text/tab-separated-values; charset=UTF-8",

@@ -5,7 +5,8 @@ from typing import Any, Final
 
 import lz4.frame
 
-from stream_jobs.store.embedded.errors import EngineError, refusal
+from stream_jobs.store.embedded.bodies import too_large
+from stream_jobs.store.embedded.errors import refusal
 
 try:
     from compression import zstd  # type: ignore[import-not-found, unused-ignore] # Python 3.14
@@ -39,11 +40,6 @@ def decompress(body: bytes, encoding: str, max_bytes: int) -> bytes:
     if not complete:
         raise refusal(354, "CANNOT_DECOMPRESS", f"The {encoding} body is cut off")
     return plain
-
-
-def too_large(max_bytes: int) -> EngineError:
-    """The refusal of a body above the bound."""
-    return refusal(307, "TOO_MANY_BYTES", f"The request is larger than {max_bytes} bytes; send it in parts")
 
 
 def choose_encoding(accepted: str) -> str | None:

@@ -5,35 +5,26 @@ to a ClickHouse server does.
 """
 
 import os
+import queue
 import re
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from stream_jobs.errors import ConfigError
-from stream_jobs.store.embedded.engine_config import DATABASE, write_engine_config
+from stream_jobs.store.embedded.canonical import quoted_name
+from stream_jobs.store.embedded.engine_config import DATABASE
 from stream_jobs.store.embedded.errors import EngineError, engine_error, refusal
-from stream_jobs.store.embedded.statement import Statement
+from stream_jobs.store.embedded.reading import Asked, Call, Reader
+from stream_jobs.store.embedded.vocabulary import read_vocabulary
 
 _SETTING_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _READ_ONLY: Final = "2"  # statements that read, and SET
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """One statement with everything around it. `parameters` are as in URLs: text escaped like TabSeparated."""
-
-    statement: Statement
-    query_id: str
-    output_format: str
-    database: str = DATABASE
-    read_only: bool = True
-    settings: Mapping[str, str] = field(default_factory=dict)
-    parameters: Mapping[str, str] = field(default_factory=dict)
-    tag_seed: bytes = field(default_factory=lambda: os.urandom(16))  # marks an error in the middle of an answer
+_IDLE_HANDLES: Final = 4
+_LONGEST_TEXT_BYTES: Final = 64 * 1024 * 1024  # of a statement that is only read, not run
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +41,12 @@ class Answer:
 class Engine:
     """Owns the data folder. Use it from any thread; `close` when no call runs any more."""
 
-    def __init__(self, path: Path, config_folder: Path, *, timeout_s: float) -> None:
-        """Raises ConfigError when the folder cannot be opened."""
+    def __init__(self, path: Path, config: Path) -> None:
+        """`config` is what `write_engine_config` wrote. Raises ConfigError when the folder cannot be opened."""
         import chdb  # loads 400 MB and reads the time zone: only for the process that owns a store
 
         connect: Any = chdb.connect
         self._connect: Callable[[str], Any] = connect
-        config = write_engine_config(config_folder, timeout_s=timeout_s)
         if any(mark in str(path) + str(config) for mark in "?&#%"):
             raise ConfigError(f"{path}: the embedded store cannot use a path with any of ? & # %")
         self._address = f"{path}?config-file={config}"
@@ -64,13 +54,21 @@ class Engine:
         try:
             self._keeper = self._connect(self._address)  # as long as one handle is open, the engine is
             self._keeper.query(f"CREATE DATABASE IF NOT EXISTS {DATABASE}")
+            self._readers: queue.SimpleQueue[Any] = queue.SimpleQueue()
+            self._reader = Reader(self._ask, read_vocabulary(self._ask))
         except Exception as error:
             raise ConfigError(f"{path}: the embedded store cannot be opened: {engine_error(error)}") from error
 
+    def read(self, asked: Asked) -> Call:
+        """The statement as it will run, if this user may run it. Raises EngineError."""
+        return self._reader.read(asked)
+
     def run(self, call: Call) -> Answer:
         """The whole answer at once. Raises EngineError."""
+        if call.verb == "SET":  # it would hold for this statement's handle, which ends with it
+            return Answer()
         with self._handle(call) as handle:
-            result = handle.query(call.statement.sql, call.output_format, params=dict(call.parameters))
+            result = handle.query(call.sql, call.output_format, params=dict(call.parameters))
             return Answer(
                 body=result.bytes(), read_rows=result.storage_rows_read(), read_bytes=result.storage_bytes_read()
             )
@@ -78,7 +76,7 @@ class Engine:
     def stream(self, call: Call) -> Iterator[bytes]:
         """The answer in pieces that may simply be joined. Only for formats without a header or footer."""
         with self._handle(call) as handle:
-            result = handle.send_query(call.statement.sql, call.output_format, params=dict(call.parameters))
+            result = handle.send_query(call.sql, call.output_format, params=dict(call.parameters))
             try:
                 for piece in result:
                     yield piece.bytes()
@@ -92,14 +90,8 @@ class Engine:
         insert is a quarter cheaper but reports success when writing fails after the rows were read (a full disk, a
         constraint, a view), which would lose them.
         """
-        if call.parameters:
-            raise refusal(48, "NOT_IMPLEMENTED", "Parameters are not supported in an INSERT with rows")
-        statement = call.statement
-        at = len(statement.sql) if statement.settings_at is None else statement.settings_at
-        with self._handle(call) as handle, _rows_file(statement.data) as path:
-            result = handle.query(
-                f"{statement.sql[:at]} FROM INFILE '{path}' {statement.sql[at:]} FORMAT {statement.data_format}", "Null"
-            )
+        with self._handle(call) as handle, _rows_file(call.data) as path:
+            result = handle.query(f"{call.sql[: call.rows_at]}FROM INFILE '{path}' {call.sql[call.rows_at :]}", "Null")
             return Answer(written_rows=result.rows_written(), written_bytes=result.bytes_written())
 
     def probe(self) -> None:
@@ -110,9 +102,9 @@ class Engine:
         except Exception as error:
             raise engine_error(error) from error
 
-    def kill(self, query_id: str | None = None) -> None:
+    def kill(self, mark: str | None = None) -> None:
         """Ask one running statement to stop, or all of them. Never raises: it may have ended by itself."""
-        which = "Settings['log_comment'] != ''" if query_id is None else f"Settings['log_comment'] = {_quote(query_id)}"
+        which = "Settings['log_comment'] != ''" if mark is None else f"Settings['log_comment'] = {_quote(mark)}"
         try:
             with self._opening:
                 self._keeper.query(f"KILL QUERY WHERE {which} ASYNC")
@@ -120,7 +112,31 @@ class Engine:
             return
 
     def close(self) -> None:
+        with suppress(queue.Empty):
+            while True:
+                self._readers.get_nowait().close()
         self._keeper.close()
+
+    def _ask(self, sql: str, output_format: str, parameters: Mapping[str, str] | None = None) -> bytes:
+        """A question of our own about a text, with a handle that is kept for the next one. Raises EngineError."""
+        handle = None
+        try:
+            try:
+                handle = self._readers.get_nowait()
+            except queue.Empty:
+                with self._opening:
+                    handle = self._connect(self._address)
+                handle.query(f"SET max_query_size = {_LONGEST_TEXT_BYTES}, readonly = {_READ_ONLY}")
+            answer: bytes = handle.query(sql, output_format, params=dict(parameters or {})).bytes()
+        except Exception as error:
+            if handle is not None:
+                handle.close()
+            raise engine_error(error) from error
+        if self._readers.qsize() < _IDLE_HANDLES:
+            self._readers.put(handle)
+        else:
+            handle.close()
+        return answer
 
     @contextmanager
     def _handle(self, call: Call) -> Iterator[Any]:
@@ -128,9 +144,9 @@ class Engine:
             with self._opening:
                 handle = self._connect(self._address)
             try:
-                handle.query(f"USE {_identifier(call.database)}")
-                handle.query(_set_statement({"log_comment": call.query_id, **call.settings}))
-                if call.read_only:
+                handle.query(f"USE {quoted_name(call.rights.database)}")
+                handle.query(_set_statement({**call.settings, "log_comment": call.mark}))
+                if call.rights.read_only:
                     handle.query(f"SET readonly = {_READ_ONLY}")
                 yield handle
             finally:
@@ -167,8 +183,3 @@ def _set_statement(settings: Mapping[str, str]) -> str:
 def _quote(text: str) -> str:
     escaped = text.replace("\\", "\\\\").replace("'", "\\'")
     return f"'{escaped}'"
-
-
-def _identifier(name: str) -> str:
-    escaped = name.replace("\\", "\\\\").replace("`", "\\`")
-    return f"`{escaped}`"

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final
 
 DATABASE: Final = "spendstream"
+CONFIG_FILES: Final = ("engine-config.xml", "engine-users.xml")
 
 _USERS: Final = """<clickhouse>
     <profiles>
@@ -82,8 +83,7 @@ def write_engine_config(folder: Path, *, timeout_s: float, memory_share: float =
     One statement may use `memory_share` of the machine's memory, and run for `timeout_s`.
     """
     memory_bytes = int(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") * memory_share)
-    users = folder / "engine-users.xml"
-    config = folder / "engine-config.xml"
+    config, users = (folder / name for name in CONFIG_FILES)
     users.write_text(
         _USERS.format(memory_bytes=memory_bytes, timeout_s=max(1, round(timeout_s)), database=DATABASE),
         encoding="utf-8",

@@ -10,17 +10,27 @@ from prometheus_client import generate_latest
 
 from stream_jobs.store.embedded.access import authenticate, is_local_request
 from stream_jobs.store.embedded.answers import answer_headers, error_response, exception_trailer
+from stream_jobs.store.embedded.bodies import BodyBudget
 from stream_jobs.store.embedded.compression import ResponseCompressor, choose_encoding
+from stream_jobs.store.embedded.confinement import Confinement
 from stream_jobs.store.embedded.engine import Answer, Engine
 from stream_jobs.store.embedded.errors import EngineError, engine_error
 from stream_jobs.store.embedded.lanes import Lane
 from stream_jobs.store.embedded.metrics import StoreMetrics
-from stream_jobs.store.embedded.request import MAX_BODY_BYTES, Asked, read_request
+from stream_jobs.store.embedded.reading import Asked, Call
+from stream_jobs.store.embedded.request import read_request
+from stream_jobs.store.embedded.setting_rules import Limits
 
 MAX_QUERIES: Final = 8
 MAX_INSERTS: Final = 8
 MAX_WAITING: Final = 64
+MAX_BODY_BYTES: Final = 512 * 1024 * 1024
+MAX_BODIES_BYTES: Final = 1024 * 1024 * 1024
+MAX_READ_BODY_BYTES: Final = 4 * 1024 * 1024  # a statement of 256 KiB, and parameters sent as a form
+MAX_READ_BODIES_BYTES: Final = 32 * 1024 * 1024
 SEND_TIMEOUT_S: Final = 60.0  # a reader that takes nothing for so long is gone
+BODY_TIMEOUT_S: Final = 300.0
+READ_BODY_TIMEOUT_S: Final = 30.0
 
 R = TypeVar("R")
 
@@ -28,15 +38,26 @@ R = TypeVar("R")
 class StoreHttp:
     """The handlers of one server."""
 
-    def __init__(self, engine: Engine, password: str) -> None:
+    def __init__(
+        self, engine: Engine, password: str, limits: Limits, *, readers: int, confinement: Confinement
+    ) -> None:
+        """`limits` hold for each statement of the read user, of which `readers` run at once."""
         self._engine = engine
         self._password = password
+        self._limits = limits
+        # What people ask has threads and room of its own: neither inserts nor the questions of jobs wait behind it.
+        self._readers = Lane("readers", readers, MAX_WAITING)
         self._queries = Lane("queries", MAX_QUERIES, MAX_WAITING)
         self._inserts = Lane("inserts", MAX_INSERTS, MAX_WAITING)
+        self._lanes = (self._readers, self._queries, self._inserts)
+        self._bodies = BodyBudget(MAX_BODIES_BYTES, MAX_BODY_BYTES)
+        self._read_bodies = BodyBudget(MAX_READ_BODIES_BYTES, MAX_READ_BODY_BYTES)
         self._metrics = StoreMetrics()
+        self._metrics.confined.labels("files").set(confinement.files)
+        self._metrics.confined.labels("network").set(confinement.network)
 
     def app(self) -> web.Application:
-        app = web.Application(middlewares=[_only_this_machine], client_max_size=MAX_BODY_BYTES)
+        app = web.Application(middlewares=[_only_this_machine])
         for path in ("/ping", "/replicas_status", "/healthz"):
             app.router.add_get(path, _ok)
         app.router.add_get("/readyz", self._ready)
@@ -48,7 +69,7 @@ class StoreHttp:
 
     async def _close(self, _: web.Application) -> None:
         self._engine.kill()
-        for lane in (self._queries, self._inserts):
+        for lane in self._lanes:
             await asyncio.to_thread(lane.close)
 
     async def _ready(self, _: web.Request) -> web.Response:
@@ -59,7 +80,7 @@ class StoreHttp:
         return web.Response(text="Ok.\n")
 
     async def _expose(self, _: web.Request) -> web.Response:
-        for lane in (self._queries, self._inserts):
+        for lane in self._lanes:
             self._metrics.inside.labels(lane.name).set(lane.inside)
         return web.Response(body=generate_latest(self._metrics.registry), content_type="text/plain")
 
@@ -70,10 +91,14 @@ class StoreHttp:
         began = time.monotonic()
         try:
             user = authenticate(request.headers, request.query, self._password)
-            asked = await read_request(request, user)
-            kind = "insert" if asked.is_insert else "query" if asked.call.statement.reads_only else "other"
-            began = time.monotonic()
-            response = await self._answer(request, asked)
+            bodies, timeout_s = (
+                (self._bodies, BODY_TIMEOUT_S) if user.may_write else (self._read_bodies, READ_BODY_TIMEOUT_S)
+            )
+            async with bodies.room(request.content_length) as room:
+                asked = await read_request(request, user, room, self._limits, timeout_s=timeout_s)
+                kind = "insert" if asked.is_insert else "query" if asked.rights.read_only else "other"
+                began = time.monotonic()
+                response = await self._answer(request, asked)
         except EngineError as error:
             self._metrics.statements.labels(kind, str(error.code)).inc()
             return error_response(error)
@@ -82,13 +107,20 @@ class StoreHttp:
         return response
 
     async def _answer(self, request: web.Request, asked: Asked) -> web.StreamResponse:
-        async with self._inserts if asked.is_insert else self._queries as lane:
-            if asked.streamed:
-                return await self._stream(request, asked, lane)
-            run = self._engine.insert if asked.call.statement.data_format else self._engine.run
-            return await self._whole(request, asked, await self._in_thread(lane, asked, lambda: run(asked.call)))
+        async with self._lane_of(asked) as lane:
+            call = await lane.call(lambda: self._engine.read(asked))
+            compress = asked.compress_answer
+            if call.streamed:
+                return await self._stream(request, call, lane, compress)
+            run = self._engine.insert if call.data_format else self._engine.run
+            return await self._whole(request, call, await self._in_thread(lane, call, lambda: run(call)), compress)
 
-    async def _in_thread(self, lane: Lane, asked: Asked, function: Callable[[], R]) -> R:
+    def _lane_of(self, asked: Asked) -> Lane:
+        if not asked.rights.may_write:
+            return self._readers
+        return self._inserts if asked.is_insert else self._queries
+
+    async def _in_thread(self, lane: Lane, call: Call, function: Callable[[], R]) -> R:
         """Run a blocking step. A client that goes away ends its query; an insert is finished all the same.
 
         Either way this returns only when the thread is free again: the lane counts it as long as it works.
@@ -97,47 +129,47 @@ class StoreHttp:
         try:
             return await asyncio.shield(step)
         except asyncio.CancelledError:
-            if not asked.is_insert:
-                self._engine.kill(asked.call.query_id)
+            if call.verb != "INSERT":
+                self._engine.kill(call.mark)
             await asyncio.wait([step])
             step.exception()  # nobody is left to read it
             raise
 
-    async def _whole(self, request: web.Request, asked: Asked, answer: Answer) -> web.StreamResponse:
+    async def _whole(self, request: web.Request, call: Call, answer: Answer, compress: bool) -> web.StreamResponse:
         self._metrics.written_rows.inc(answer.written_rows)
         self._metrics.read_rows.inc(answer.read_rows)
         self._metrics.sent_bytes.inc(len(answer.body))
-        headers = answer_headers(asked.call, answer)
+        headers = answer_headers(call, answer)
         body = answer.body
-        if encoding := _encoding(request, asked):
+        if encoding := _encoding(request, compress):
             compressor = ResponseCompressor(encoding)
             headers["Content-Encoding"] = encoding
             body = compressor.add(body) + compressor.finish()
         return web.Response(body=body, headers=headers)
 
-    async def _stream(self, request: web.Request, asked: Asked, lane: Lane) -> web.StreamResponse:
-        pieces = self._engine.stream(asked.call)
+    async def _stream(self, request: web.Request, call: Call, lane: Lane, compress: bool) -> web.StreamResponse:
+        pieces = self._engine.stream(call)
         try:
             first = await self._in_thread(
-                lane, asked, lambda: next(pieces, b"")
+                lane, call, lambda: next(pieces, b"")
             )  # an error up to here has a status of its own
-            response = web.StreamResponse(headers=answer_headers(asked.call, None))
-            encoding = _encoding(request, asked)
+            response = web.StreamResponse(headers=answer_headers(call, None))
+            encoding = _encoding(request, compress)
             compressor = ResponseCompressor(encoding) if encoding else None
             if encoding:
                 response.headers["Content-Encoding"] = encoding
             await response.prepare(request)
-            failure = await self._send(response, compressor, first, pieces, lane, asked)
+            failure = await self._send(response, compressor, first, pieces, lane, call)
             if failure is not None:
                 if request.transport is not None:
                     # Without the last chunk the client knows that the answer is incomplete, trailer or not.
                     request.transport.close()
                 self._metrics.statements.labels("query", str(failure.code)).inc()
                 return response
-            await response.write_eof()
-            return response
         finally:
             await asyncio.shield(lane.call(lambda: _finish(pieces)))
+        await response.write_eof()
+        return response
 
     async def _send(
         self,
@@ -146,7 +178,7 @@ class StoreHttp:
         piece: bytes,
         pieces: Iterator[bytes],
         lane: Lane,
-        asked: Asked,
+        call: Call,
     ) -> EngineError | None:
         """Send all pieces. An error half-way is written as ClickHouse does, and returned."""
         failure: EngineError | None = None
@@ -154,10 +186,10 @@ class StoreHttp:
             self._metrics.sent_bytes.inc(len(piece))
             await _write(response, compressor.add(piece) if compressor else piece)
             try:
-                piece = await self._in_thread(lane, asked, lambda: next(pieces, b""))
+                piece = await self._in_thread(lane, call, lambda: next(pieces, b""))
             except EngineError as error:
                 failure = error
-                trailer = exception_trailer(asked.call, error)
+                trailer = exception_trailer(call, error)
                 await _write(response, compressor.add(trailer) if compressor else trailer)
                 break
         if compressor:
@@ -176,8 +208,8 @@ def _finish(pieces: Iterator[bytes]) -> None:
         close()
 
 
-def _encoding(request: web.Request, asked: Asked) -> str | None:
-    return choose_encoding(request.headers.get("Accept-Encoding", "")) if asked.compress_answer else None
+def _encoding(request: web.Request, compress: bool) -> str | None:
+    return choose_encoding(request.headers.get("Accept-Encoding", "")) if compress else None
 
 
 async def _ok(_: web.Request) -> web.Response:

@@ -36,7 +36,14 @@ class StoreMetrics:
         )
         self.inside = Gauge(
             "spendstream_store_statements_inside",
-            "Statements that run or wait, by lane (queries, inserts).",
+            "Statements that run or wait, by lane (readers, queries, inserts).",
             ["lane"],
+            registry=self.registry,
+        )
+        self.confined = Gauge(
+            "spendstream_store_confined",
+            "1 where the operating system keeps the store's process from other files (Landlock) and from the network "
+            "(seccomp).",
+            ["from"],
             registry=self.registry,
         )

@@ -1,26 +1,22 @@
 """From an HTTP request to a statement with its settings, as ClickHouse's HTTP interface reads it."""
 
+import asyncio
 import uuid
 from collections.abc import Mapping
-from contextlib import suppress
-from dataclasses import dataclass, replace
 from typing import Final
 
-from aiohttp import web
+from aiohttp import BodyPartReader, web
 
 from stream_jobs.store.embedded.access import User
-from stream_jobs.store.embedded.compression import decompress, too_large
-from stream_jobs.store.embedded.engine import Call
+from stream_jobs.store.embedded.bodies import Room
+from stream_jobs.store.embedded.compression import decompress
 from stream_jobs.store.embedded.engine_config import DATABASE
-from stream_jobs.store.embedded.errors import EngineError, refusal
-from stream_jobs.store.embedded.statement import KNOWN_VERBS, STREAMED_VERBS, Statement, read_statement
+from stream_jobs.store.embedded.errors import refusal
+from stream_jobs.store.embedded.judge import Rights
+from stream_jobs.store.embedded.reading import Asked
+from stream_jobs.store.embedded.setting_rules import Limits
 
-MAX_BODY_BYTES: Final = 512 * 1024 * 1024
-DEFAULT_FORMAT: Final = "TabSeparated"
-STREAMED_FORMATS: Final = frozenset(
-    {"Native", "TabSeparated", "TSV", "TabSeparatedRaw", "TSVRaw", "CSV", "RowBinary", "JSONEachRow"}
-)
-"""Formats whose pieces can simply be joined. All others have a header or footer and are made in one go."""
+MAX_READ_STATEMENT_BYTES: Final = 256 * 1024  # of the read user; a server's default
 # What the HTTP interface takes for itself, or what has no meaning in here: never a setting of the engine.
 _NOT_SETTINGS: Final = frozenset(
     {
@@ -51,104 +47,87 @@ _NOT_SETTINGS: Final = frozenset(
         "wait_for_async_insert",
     }
 )
-_MAX_MATERIALIZED_BYTES: Final = 1024**3
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """A request that was read completely."""
-
-    call: Call
-    streamed: bool
-    is_insert: bool
-    compress_answer: bool
-
-
-async def read_body(request: web.Request) -> tuple[bytes, ...]:
-    """The plain body in the pieces it came in: joining megabytes costs more than the engine needs to read them.
-
-    Raises EngineError when it is too large, cut off or wrongly compressed.
-    """
-    pieces: list[bytes] = []
-    size = 0
-    async for piece, _ in request.content.iter_chunks():
-        size += len(piece)
-        if size > MAX_BODY_BYTES:
-            raise too_large(MAX_BODY_BYTES)
-        pieces.append(piece)
-    encoding = request.headers.get("Content-Encoding", "")
-    return (decompress(b"".join(pieces), encoding, MAX_BODY_BYTES),) if encoding else tuple(pieces)
-
-
-async def _form(request: web.Request) -> dict[str, str]:
-    """Query and parameters sent as a form, which clickhouse-connect does on request."""
-    fields: dict[str, str] = {}
-    for name, value in (await request.post()).items():
-        if not isinstance(value, str):
-            raise refusal(48, "NOT_IMPLEMENTED", "External tables are not supported by the embedded store")
-        fields[name] = value
-    return fields
-
-
-async def read_request(request: web.Request, user: User) -> Asked:
-    """Raises EngineError for what can't be read and for what this user may not do."""
+async def read_request(request: web.Request, user: User, room: Room, limits: Limits, *, timeout_s: float) -> Asked:
+    """Raises EngineError for what can't be read, for what is too large, and for a body that takes too long."""
     query: dict[str, str] = dict(request.query)
     body: tuple[bytes, ...] = ()
-    if request.content_type == "multipart/form-data":
-        form = await _form(request)
-        body = (form.pop("query", "").encode(),)
-        query |= form
-    elif request.body_exists:
-        body = await read_body(request)
-    if "decompress" in query and query["decompress"] not in ("", "0"):
-        raise refusal(48, "NOT_IMPLEMENTED", "decompress=1 (ClickHouse's own framing): use Content-Encoding")
-    if "compress" in query and query["compress"] not in ("", "0"):
-        raise refusal(48, "NOT_IMPLEMENTED", "compress=1 (ClickHouse's own framing): use enable_http_compression=1")
-    statement = _statement(query.get("query", "").encode(), body)
-    read_only = not user.may_write or request.method == "GET"
-    if statement.verb not in KNOWN_VERBS:
-        raise refusal(62, "SYNTAX_ERROR", f"Syntax error: failed at position 1 ({statement.verb})")
-    if read_only and not statement.reads_only:
-        why = "a GET request" if user.may_write else f"the user {user.name!r}"
+    try:
+        async with asyncio.timeout(timeout_s):
+            if request.content_type == "multipart/form-data":
+                form = await _form(request, room)
+                body = (form.pop("query", "").encode(),)
+                query |= form
+            elif request.body_exists:
+                body = await _body(request, room)
+    except TimeoutError:
+        raise refusal(209, "SOCKET_TIMEOUT", f"The request was not complete after {timeout_s:.0f} s") from None
+    for name, instead in (("decompress", "Content-Encoding"), ("compress", "enable_http_compression=1")):
+        if query.get(name, "0") not in ("", "0"):
+            raise refusal(48, "NOT_IMPLEMENTED", f"{name}=1 (ClickHouse's own framing): use {instead}")
+    text = query.get("query", "").encode(errors="surrogateescape")
+    if not text and len(body) == 1:
+        text, body = body[0], ()
+    elif not text:
+        text, body = b"".join(body), ()
+    if not user.may_write and len(text) + sum(map(len, body)) > MAX_READ_STATEMENT_BYTES:
         raise refusal(
-            164, "READONLY", f"{user.name}: Cannot execute {statement.verb} in readonly mode ({why} may read)"
+            62,
+            "SYNTAX_ERROR",
+            f"Max query size exceeded: a statement of the user '{user.name}' may have {MAX_READ_STATEMENT_BYTES} "
+            "bytes; long lists go into a parameter",
         )
-    settings = _settings(query)
-    output_format = (
-        statement.output_format
-        or request.headers.get("X-ClickHouse-Format")
-        or query.get("default_format")
-        or DEFAULT_FORMAT
-    )
-    streamed = statement.verb in STREAMED_VERBS and output_format in STREAMED_FORMATS
-    if not streamed and statement.reads_only:
-        settings.setdefault("max_result_bytes", str(_MAX_MATERIALIZED_BYTES))
-    call = Call(
-        statement=statement,
-        query_id=query.get("query_id") or request.headers.get("X-ClickHouse-Query-Id") or str(uuid.uuid4()),
-        output_format=output_format,
-        database=query.get("database") or request.headers.get("X-ClickHouse-Database") or DATABASE,
-        read_only=read_only,
-        settings=settings,
-        parameters={name.removeprefix("param_"): value for name, value in query.items() if name.startswith("param_")},
-    )
     return Asked(
-        call=call,
-        streamed=streamed,
-        is_insert=statement.verb == "INSERT",
+        text=text,
+        rows=body,
+        rights=Rights(
+            may_write=user.may_write,
+            read_only=not user.may_write or request.method == "GET",
+            limits=limits,
+            database=query.get("database") or request.headers.get("X-ClickHouse-Database") or DATABASE,
+        ),
+        query_id=query.get("query_id") or request.headers.get("X-ClickHouse-Query-Id") or str(uuid.uuid4()),
+        output_format=request.headers.get("X-ClickHouse-Format") or query.get("default_format") or None,
+        settings=_settings(query),
+        parameters={name.removeprefix("param_"): value for name, value in query.items() if name.startswith("param_")},
         compress_answer=query.get("enable_http_compression", "0") in ("1", "true"),
     )
 
 
-def _statement(sql: bytes, body: tuple[bytes, ...]) -> Statement:
-    """The statement that begins in the URL, or in the body, and goes on in the body."""
-    if sql and body:
-        with suppress(EngineError):  # the body may complete it
-            statement = read_statement(sql)
-            if statement.data_format is not None and not statement.data:
-                return replace(statement, data=body)
-        body = (sql, b"\n", *body)
-    return read_statement(b"".join(body) if body else sql)
+async def _body(request: web.Request, room: Room) -> tuple[bytes, ...]:
+    """The plain body in the pieces it came in: joining megabytes costs more than the engine needs to read them."""
+    pieces: list[bytes] = []
+    size = 0
+    async for piece, _ in request.content.iter_chunks():
+        size += len(piece)
+        room.need(size)
+        pieces.append(piece)
+    encoding = request.headers.get("Content-Encoding", "")
+    if not encoding:
+        return tuple(pieces)
+    plain = await asyncio.to_thread(lambda: decompress(b"".join(pieces), encoding, room.largest))
+    room.need(len(plain))
+    return (plain,)
+
+
+async def _form(request: web.Request, room: Room) -> dict[str, str]:
+    """Query and parameters sent as a form, which clickhouse-connect does on request."""
+    fields: dict[str, str] = {}
+    size = 0
+    try:
+        async for part in await request.multipart():
+            if not isinstance(part, BodyPartReader) or part.filename is not None:
+                raise refusal(48, "NOT_IMPLEMENTED", "External tables are not supported by the embedded store")
+            value = bytearray()
+            while chunk := await part.read_chunk():
+                size += len(chunk)
+                room.need(size)
+                value += chunk
+            fields[part.name or ""] = value.decode("utf-8", errors="replace")
+    except ValueError as error:  # aiohttp's, for a form that is not one
+        raise refusal(62, "SYNTAX_ERROR", f"The form cannot be read: {error}") from None
+    return fields
 
 
 def _settings(query: Mapping[str, str]) -> dict[str, str]:

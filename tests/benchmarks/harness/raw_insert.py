@@ -11,8 +11,11 @@ from typing import Any, cast
 import pyarrow as pa
 from clickhouse_connect.driver.client import Client
 
-from stream_jobs.store.embedded.engine import Call, Engine
-from stream_jobs.store.embedded.statement import read_statement
+from stream_jobs.store.embedded.engine import Engine
+from stream_jobs.store.embedded.engine_config import DATABASE, write_engine_config
+from stream_jobs.store.embedded.judge import Rights
+from stream_jobs.store.embedded.reading import Asked
+from stream_jobs.store.embedded.setting_rules import Limits
 from stream_jobs.store.tables import insert
 
 
@@ -30,16 +33,18 @@ class EngineClient:
             writer.write_table(rows)
         columns = ", ".join(f"`{name}`" for name in rows.schema.names)
         head = f"INSERT INTO `{table}` ({columns}) FORMAT ArrowStream\n".encode()
-        statement = read_statement(head + sink.getvalue().to_pybytes())
         texts = {name: str(value) for name, value in settings.items()}
         query_id = str(settings["insert_deduplication_token"])
-        self._engine.insert(Call(statement, query_id, "Null", read_only=False, settings=texts))
+        limits = Limits(memory_bytes=2**30, time_s=60, result_bytes=2**20, threads=1)
+        rights = Rights(may_write=True, read_only=False, limits=limits, database=DATABASE)
+        rows = (sink.getvalue().to_pybytes(),)
+        self._engine.insert(self._engine.read(Asked(head, rights, query_id, settings=texts, rows=rows)))
 
 
 def main() -> int:
     folder, seconds = Path(sys.argv[1]), float(sys.argv[2])
     blocks = [pa.ipc.open_stream(path.read_bytes()).read_all() for path in (folder / "blocks").glob("*.arrow")]
-    engine = Engine(folder / "store" / "data", folder / "store", timeout_s=60)
+    engine = Engine(folder / "store" / "data", write_engine_config(folder / "store", timeout_s=60))
     client = cast(Client, EngineClient(engine))
     insert(client, "ledger", blocks[0], "process-first")  # opens the tables
     began, rows, number = time.perf_counter(), 0, 0

@@ -1,0 +1,300 @@
+"""What a statement may do, decided on the engine's own reading of it (see canonical.py).
+
+By allow-list: kinds of statement, functions, table functions, engines, formats, settings, tables of `system`. What
+stands in no list is refused, with the name that was the reason.
+"""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Final
+
+from stream_jobs.store.embedded.canonical import Token, quoted_name, unescape
+from stream_jobs.store.embedded.errors import EngineError, refusal
+from stream_jobs.store.embedded.setting_rules import Limits, check_setting
+from stream_jobs.store.embedded.vocabulary import ENGINES, INPUT_FORMATS, OUTPUT_FORMATS, Vocabulary
+
+_READS: Final = frozenset({"SELECT", "WITH", "FROM", "SHOW", "DESCRIBE", "EXPLAIN", "EXISTS", "SET", "USE"})
+_SHOWS: Final = frozenset(
+    [
+        "TABLES",
+        "DATABASES",
+        "CREATE",
+        "COLUMNS",
+        "FULL",
+        "EXTENDED",
+        "INDEXES",
+        "FUNCTIONS",
+        "SETTINGS",
+        "SETTING",
+        "ENGINES",
+        "TEMPORARY",
+        "DICTIONARIES",
+        "CHANGED",
+    ]
+)
+_SHOWS_CREATE: Final = frozenset({"TABLE", "VIEW", "DATABASE", "TEMPORARY", "DICTIONARY"})
+_WRITES: Final[Mapping[str, frozenset[str]]] = {  # the second words; empty: any
+    "INSERT": frozenset({"INTO"}),
+    "CREATE": frozenset({"TABLE", "VIEW", "MATERIALIZED", "DATABASE", "OR", "TEMPORARY"}),
+    "ALTER": frozenset({"TABLE"}),
+    "DROP": frozenset({"TABLE", "VIEW", "TEMPORARY"}),
+    "TRUNCATE": frozenset({"TABLE"}),
+    "RENAME": frozenset({"TABLE"}),
+    "EXCHANGE": frozenset({"TABLES"}),
+    "OPTIMIZE": frozenset({"TABLE"}),
+    "CHECK": frozenset({"TABLE"}),
+    "DELETE": frozenset({"FROM"}),
+    "UPDATE": frozenset(),
+    "KILL": frozenset({"QUERY", "MUTATION"}),
+}
+_WORD: Final = re.compile(r"[A-Za-z_]+")
+_STRUCTURE: Final = re.compile(r"'[A-Za-z0-9_ ,()]*'")
+_EXPRESSION_FOLLOWS: Final = frozenset(
+    {"default", "alias", "materialized", "ephemeral", "codec", "ttl", "check", "assume"}
+)
+_SYSTEM_DATABASES: Final = frozenset({"system"})
+STREAMED: Final = frozenset({"SELECT", "WITH", "FROM"})
+
+
+@dataclass(frozen=True, slots=True)
+class Rights:
+    """Who asks, and in which database names without one are looked up."""
+
+    may_write: bool
+    read_only: bool  # also of a user who may write: a GET request
+    limits: Limits
+    database: str
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """A statement that may run. `verb` is its first word; `output_format` that of a FORMAT clause."""
+
+    verb: str
+    output_format: str | None = None
+    asks_about: frozenset[str] = frozenset()  # ambiguous names: the syntax tree has to say what they are
+
+    @property
+    def reads_only(self) -> bool:
+        return self.verb in _READS
+
+
+def judge(found: Sequence[Token], rights: Rights, vocabulary: Vocabulary) -> Verdict:
+    """The verdict on the tokens of a canonical line. Raises EngineError (62, 164, 344, 452, 73) for a refusal."""
+    verb = _check_kind(found, rights)
+    ambiguous = _check_names(found, rights, vocabulary)
+    _check_settings(found, rights, vocabulary)
+    _check_files(found)
+    return Verdict(verb, _output_format(found, verb), ambiguous)
+
+
+def _check_kind(found: Sequence[Token], rights: Rights) -> str:
+    words = [*[token.value for token in found if token.value != "("][:3], "", "", ""]
+    verb, second, third = words[0].upper(), words[1].upper(), words[2].upper()
+    if not found or found[0].kind not in ("word", "sign"):
+        raise refusal(62, "SYNTAX_ERROR", "Empty query")
+    if verb in _READS:
+        if verb == "SHOW" and (second not in _SHOWS or (second == "CREATE" and third not in _SHOWS_CREATE)):
+            raise _may_not(rights, f"SHOW {second}")
+        return verb
+    allowed = _WRITES.get(verb)
+    if allowed is None or not rights.may_write or rights.read_only or (allowed and second not in allowed):
+        raise _may_not(rights, verb)
+    return verb
+
+
+def _may_not(rights: Rights, what: str) -> EngineError:
+    if rights.may_write and rights.read_only:
+        who = "in readonly mode (a GET request may read)"
+    elif rights.may_write:
+        who = "in the embedded store"
+    else:
+        who = "in readonly mode (the user 'default' may read)"
+    return refusal(164, "READONLY", f"Cannot execute {what} {who}")
+
+
+def _check_names(found: Sequence[Token], rights: Rights, vocabulary: Vocabulary) -> frozenset[str]:
+    ambiguous = set()
+    inside_parameter = False
+    in_system = rights.database.lower() in _SYSTEM_DATABASES
+    for at, token in enumerate(found):
+        if token.kind == "sign":
+            inside_parameter = token.value == "{" or (inside_parameter and token.value != "}")
+            continue
+        if token.kind not in ("word", "name") or inside_parameter:
+            continue
+        following = found[at + 1].value if at + 1 < len(found) and found[at + 1].kind == "sign" else ""
+        is_engine = at > 1 and found[at - 1].value == "=" and found[at - 2].value == "ENGINE"
+        is_call = following == "(" and not is_engine and (token.tight or _looks_like_a_call(token, rights))
+        lower = token.value.lower()
+        if lower in vocabulary.refused or (is_call and lower in vocabulary.refused_calls):
+            raise refusal(
+                344,
+                "SUPPORT_IS_DISABLED",
+                f"The name {token.value[:64]!r} is not allowed in the embedded store: as a function it would "
+                "reach beyond the data, or it is not known not to",
+            )
+        if is_call and not vocabulary.may_call(token.value):
+            raise refusal(46, "UNKNOWN_FUNCTION", f"Function with name `{token.value[:64]}` does not exist")
+        if is_call and lower in vocabulary.ambiguous:
+            ambiguous.add(lower)
+        if token.value == "ENGINE" and following == "=":
+            _check_engine(found[at + 2] if at + 2 < len(found) else token)
+        if is_call and lower == "values":
+            _check_structure(found[at + 2] if at + 2 < len(found) else token)
+        if not rights.may_write and not is_call:
+            _check_table(found, at, lower, following, in_system, vocabulary)
+    return frozenset(ambiguous)
+
+
+def _check_engine(engine: Token) -> None:
+    """In a definition; elsewhere a column may have that name, and be compared with a text."""
+    if engine.kind in ("word", "name") and engine.value.lower() not in ENGINES:
+        raise refusal(344, "SUPPORT_IS_DISABLED", f"ENGINE = {engine.value[:64]} is not allowed in the embedded store")
+
+
+def _check_structure(first: Token) -> None:
+    """values('a UInt8, b String', ...): a text in the first place is the structure, and may hold nothing but types."""
+    words = {word.lower() for word in _WORD.findall(first.value)}
+    if first.kind == "text" and (not _STRUCTURE.fullmatch(first.value) or words & _EXPRESSION_FOLLOWS):
+        raise refusal(344, "SUPPORT_IS_DISABLED", "The structure in values(...) may hold names and types only")
+
+
+def _looks_like_a_call(token: Token, rights: Rights) -> bool:
+    """Behind a space a parenthesis belongs to a word of the language, all in capitals; in a definition, to a table."""
+    return not rights.may_write and not (token.kind == "word" and token.value.isupper())
+
+
+def _check_table(
+    found: Sequence[Token], at: int, lower: str, following: str, in_system: bool, vocabulary: Vocabulary
+) -> None:
+    refused = None
+    if lower in _SYSTEM_DATABASES and following == ".":
+        table = found[at + 2].value if at + 2 < len(found) else ""
+        if table.lower() in vocabulary.refused_tables:
+            refused = table
+    if in_system and lower in vocabulary.refused_tables:
+        refused = found[at].value
+    if refused is not None:
+        raise refusal(
+            497,
+            "ACCESS_DENIED",
+            f"default: Not enough privileges: the table system.{refused[:64]} is not for the read user",
+        )
+
+
+def _check_settings(found: Sequence[Token], rights: Rights, vocabulary: Vocabulary) -> None:
+    if found[0].value == "SHOW":  # SHOW SETTINGS LIKE ...
+        return
+    if [token.value.upper() for token in found] == ["SET", "ROLE", "NONE"]:  # what some clients begin with
+        return
+    for at, token in enumerate(found):
+        starts = token.kind == "word" and (token.value == "SETTINGS" or (at == 0 and token.value == "SET"))
+        if not starts or at + 1 >= len(found) or found[at + 1].kind not in ("word", "name"):
+            continue
+        position = at + 1
+        while True:
+            name, position = _setting_name(found, position)
+            value, position = _setting_value(found, position)
+            check_setting(name, value, vocabulary.settings, may_write=rights.may_write, limits=rights.limits)
+            if position >= len(found) or found[position].value != ",":
+                break
+            position += 1
+
+
+def _setting_name(found: Sequence[Token], position: int) -> tuple[str, int]:
+    """The name before `=`. Raises EngineError (452) when none is there: what cannot be read is not let through."""
+    parts = []
+    while position < len(found) and (found[position].kind in ("word", "name") or found[position].value == "."):
+        parts.append(found[position].value)
+        position += 1
+    if not parts or position >= len(found) or found[position].value != "=":
+        raise refusal(452, "SETTING_CONSTRAINT_VIOLATION", "SETTINGS must be a list of name = value")
+    return "".join(parts), position + 1
+
+
+def _setting_value(found: Sequence[Token], position: int) -> tuple[str, int]:
+    """A literal: a number, a text, or a word (true, DEFAULT). Raises EngineError for what is none."""
+    sign = ""
+    if position < len(found) and found[position].value == "-":
+        sign, position = "-", position + 1
+    if position < len(found) and found[position].kind in ("number", "text", "word"):
+        token = found[position]
+        text = unescape(token.value[1:-1]) if token.kind == "text" else token.value
+        if not (token.kind == "word" and position + 1 < len(found) and found[position + 1].value == "("):
+            return sign + text, position + 1
+    raise refusal(452, "SETTING_CONSTRAINT_VIOLATION", "The value of a setting must be a number or a text")
+
+
+def _check_files(found: Sequence[Token]) -> None:
+    words = [token for token in found if token.kind == "word"]
+    for token, following in pairwise(words):
+        if (token.value, following.value) == ("INTO", "OUTFILE"):
+            raise refusal(344, "SUPPORT_IS_DISABLED", "INTO OUTFILE is not allowed: the answer comes over HTTP")
+        if (token.value, following.value) == ("FROM", "INFILE"):
+            raise refusal(344, "SUPPORT_IS_DISABLED", "FROM INFILE is not allowed: send the rows over HTTP")
+        if (token.value, following.value) in (("PARALLEL", "WITH"), ("EXECUTE", "AS")):
+            raise refusal(344, "SUPPORT_IS_DISABLED", f"{token.value} {following.value} is not allowed")
+
+
+def _output_format(found: Sequence[Token], verb: str) -> str | None:
+    """The format of a FORMAT clause, which stands outside of parentheses."""
+    name = None
+    for at, token in outside(found):
+        if token.value == "FORMAT" and at + 1 < len(found) and found[at + 1].kind in ("word", "name"):
+            name = found[at + 1].value
+            if verb != "INSERT":
+                check_output_format(name)
+    return name
+
+
+def outside(found: Sequence[Token]) -> Iterator[tuple[int, Token]]:
+    """The words that stand outside of all parentheses, with their places."""
+    depth = 0
+    for at, token in enumerate(found):
+        if token.kind == "sign":
+            depth += (token.value in "([{") - (token.value in ")]}")
+        elif depth == 0 and token.kind == "word":
+            yield at, token
+
+
+def check_output_format(name: str) -> None:
+    """Raises EngineError (73) for a format that the engine lacks or that would read a file."""
+    if name not in OUTPUT_FORMATS:
+        raise refusal(73, "UNKNOWN_FORMAT", f"Unknown or refused output format {name[:64]}")
+
+
+def check_input_format(name: str) -> None:
+    """Raises EngineError (73) for a format that the engine lacks or that would read a file."""
+    if name not in INPUT_FORMATS:
+        raise refusal(73, "UNKNOWN_FORMAT", f"Unknown or refused input format {name[:64]}")
+
+
+def with_names_filled(line: str, found: Sequence[Token], parameters: Mapping[str, str]) -> str | None:
+    """The line with {name:Identifier} replaced by the parameter's name, or None when there is none.
+
+    What a statement names must be known before it is judged; parameters of other types are values.
+    """
+    pieces = []
+    position = 0
+    for at, token in enumerate(found[:-4]):
+        name, colon, kind, end = found[at + 1 : at + 5]
+        if token.value == "{" and token.kind == "sign" and colon.value == ":" and kind.value == "Identifier":
+            if end.value != "}" or name.value not in parameters:
+                raise refusal(456, "UNKNOWN_QUERY_PARAMETER", f"Substitution `{name.value[:64]}` is not set")
+            pieces += [line[position : token.start], quoted_name(unescape(parameters[name.value]))]
+            position = end.end
+    return None if not pieces else "".join([*pieces, line[position:]])
+
+
+def names_table_function(tree: str, names: frozenset[str]) -> bool:
+    """Whether the syntax tree (EXPLAIN AST) has one of these names where a table stands."""
+    lines = tree.splitlines()
+    for line, following in pairwise(lines):
+        if line.strip().startswith("TableExpression"):
+            word, _, rest = following.strip().partition(" ")
+            if word == "Function" and rest.split(" ", 1)[0].lower() in names:
+                return True
+    return False
