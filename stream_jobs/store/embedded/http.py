@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import replace
 from typing import Final, TypeVar
 
 from aiohttp import web
@@ -10,12 +11,15 @@ from prometheus_client import generate_latest
 
 from stream_jobs.store.embedded.access import authenticate, is_local_request
 from stream_jobs.store.embedded.answers import answer_headers, error_response, exception_trailer
+from stream_jobs.store.embedded.block_compression import BlockCompressor
 from stream_jobs.store.embedded.compression import ResponseCompressor, choose_encoding
 from stream_jobs.store.embedded.engine import Answer, Engine
 from stream_jobs.store.embedded.errors import EngineError, engine_error
 from stream_jobs.store.embedded.lanes import Lane
 from stream_jobs.store.embedded.metrics import StoreMetrics
+from stream_jobs.store.embedded.native_hello import FACTS, hello_answer
 from stream_jobs.store.embedded.request import MAX_BODY_BYTES, Asked, read_request
+from stream_jobs.store.embedded.statement import read_statement
 
 MAX_QUERIES: Final = 8
 MAX_INSERTS: Final = 8
@@ -83,10 +87,17 @@ class StoreHttp:
 
     async def _answer(self, request: web.Request, asked: Asked) -> web.StreamResponse:
         async with self._inserts if asked.is_insert else self._queries as lane:
+            if asked.hello_revision is not None:
+                return await self._hello(request, asked, asked.hello_revision, lane)
             if asked.streamed:
                 return await self._stream(request, asked, lane)
             run = self._engine.insert if asked.call.statement.data_format else self._engine.run
             return await self._whole(request, asked, await self._in_thread(lane, asked, lambda: run(asked.call)))
+
+    async def _hello(self, request: web.Request, asked: Asked, revision: int, lane: Lane) -> web.StreamResponse:
+        facts = replace(asked.call, statement=read_statement(FACTS.encode()), output_format="TabSeparated")
+        answer = await self._in_thread(lane, asked, lambda: self._engine.run(facts))
+        return await self._whole(request, asked, replace(answer, body=hello_answer(answer.body, revision)))
 
     async def _in_thread(self, lane: Lane, asked: Asked, function: Callable[[], R]) -> R:
         """Run a blocking step. A client that goes away ends its query; an insert is finished all the same.
@@ -109,10 +120,10 @@ class StoreHttp:
         self._metrics.sent_bytes.inc(len(answer.body))
         headers = answer_headers(asked.call, answer)
         body = answer.body
-        if encoding := _encoding(request, asked):
-            compressor = ResponseCompressor(encoding)
-            headers["Content-Encoding"] = encoding
-            body = compressor.add(body) + compressor.finish()
+        compressor, encoding = _compressor(request, asked)
+        if compressor:
+            body = await asyncio.to_thread(compressor.add, body) + compressor.finish()
+        headers |= encoding
         return web.Response(body=body, headers=headers)
 
     async def _stream(self, request: web.Request, asked: Asked, lane: Lane) -> web.StreamResponse:
@@ -122,10 +133,8 @@ class StoreHttp:
                 lane, asked, lambda: next(pieces, b"")
             )  # an error up to here has a status of its own
             response = web.StreamResponse(headers=answer_headers(asked.call, None))
-            encoding = _encoding(request, asked)
-            compressor = ResponseCompressor(encoding) if encoding else None
-            if encoding:
-                response.headers["Content-Encoding"] = encoding
+            compressor, encoding = _compressor(request, asked)
+            response.headers.update(encoding)
             await response.prepare(request)
             failure = await self._send(response, compressor, first, pieces, lane, asked)
             if failure is not None:
@@ -142,7 +151,7 @@ class StoreHttp:
     async def _send(
         self,
         response: web.StreamResponse,
-        compressor: ResponseCompressor | None,
+        compressor: ResponseCompressor | BlockCompressor | None,
         piece: bytes,
         pieces: Iterator[bytes],
         lane: Lane,
@@ -176,8 +185,14 @@ def _finish(pieces: Iterator[bytes]) -> None:
         close()
 
 
-def _encoding(request: web.Request, asked: Asked) -> str | None:
-    return choose_encoding(request.headers.get("Accept-Encoding", "")) if asked.compress_answer else None
+def _compressor(
+    request: web.Request, asked: Asked
+) -> tuple[ResponseCompressor | BlockCompressor | None, dict[str, str]]:
+    """How the answer is compressed, if at all, and what its headers say of that."""
+    if asked.frame_answer:
+        return BlockCompressor(), {}
+    encoding = choose_encoding(request.headers.get("Accept-Encoding", "")) if asked.compress_answer else None
+    return (ResponseCompressor(encoding), {"Content-Encoding": encoding}) if encoding else (None, {})
 
 
 async def _ok(_: web.Request) -> web.Response:

@@ -13,6 +13,7 @@ from stream_jobs.store.embedded.compression import decompress, too_large
 from stream_jobs.store.embedded.engine import Call
 from stream_jobs.store.embedded.engine_config import DATABASE
 from stream_jobs.store.embedded.errors import EngineError, refusal
+from stream_jobs.store.embedded.native_hello import HELLO
 from stream_jobs.store.embedded.statement import KNOWN_VERBS, STREAMED_VERBS, Statement, read_statement
 
 MAX_BODY_BYTES: Final = 512 * 1024 * 1024
@@ -52,6 +53,7 @@ _NOT_SETTINGS: Final = frozenset(
     }
 )
 _MAX_MATERIALIZED_BYTES: Final = 1024**3
+_MAX_REVISION_DIGITS: Final = 9
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,8 @@ class Asked:
     streamed: bool
     is_insert: bool
     compress_answer: bool
+    frame_answer: bool = False  # compress=1: ClickHouse's own framing
+    hello_revision: int | None = None  # clickhouse-go's first question, in the Native format of this revision
 
 
 async def read_body(request: web.Request) -> tuple[bytes, ...]:
@@ -102,8 +106,6 @@ async def read_request(request: web.Request, user: User) -> Asked:
         body = await read_body(request)
     if "decompress" in query and query["decompress"] not in ("", "0"):
         raise refusal(48, "NOT_IMPLEMENTED", "decompress=1 (ClickHouse's own framing): use Content-Encoding")
-    if "compress" in query and query["compress"] not in ("", "0"):
-        raise refusal(48, "NOT_IMPLEMENTED", "compress=1 (ClickHouse's own framing): use enable_http_compression=1")
     statement = _statement(query.get("query", "").encode(), body)
     read_only = not user.may_write or request.method == "GET"
     if statement.verb not in KNOWN_VERBS:
@@ -137,7 +139,16 @@ async def read_request(request: web.Request, user: User) -> Asked:
         streamed=streamed,
         is_insert=statement.verb == "INSERT",
         compress_answer=query.get("enable_http_compression", "0") in ("1", "true"),
+        frame_answer=query.get("compress", "0") not in ("", "0"),
+        hello_revision=_hello_revision(call, query),
     )
+
+
+def _hello_revision(call: Call, query: Mapping[str, str]) -> int | None:
+    revision = query.get("client_protocol_version", "")
+    if call.output_format != "Native" or not revision.isdecimal() or len(revision) > _MAX_REVISION_DIGITS:
+        return None
+    return int(revision) if call.statement.sql.strip() == HELLO else None
 
 
 def _statement(sql: bytes, body: tuple[bytes, ...]) -> Statement:
