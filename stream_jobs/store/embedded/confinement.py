@@ -10,7 +10,7 @@ Two parts, both of Linux, both bound for good and inherited by every thread that
   looking into other processes.
 
 What was open before (the listening socket, the lock, the log) stays. Where the kernel lacks a part the store runs
-without it, and says so (`Confinement.missing`). Sources: Documentation/userspace-api/landlock.rst and seccomp_filter.rst.
+without it, and says so (`Confinement.missing`). Sources: the kernel's landlock.rst, seccomp_filter.rst.
 """
 
 import ctypes

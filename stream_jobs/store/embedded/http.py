@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import replace
 from typing import Final, TypeVar
 
 from aiohttp import web
@@ -10,6 +11,7 @@ from prometheus_client import generate_latest
 
 from stream_jobs.store.embedded.access import authenticate, is_local_request
 from stream_jobs.store.embedded.answers import answer_headers, error_response, exception_trailer
+from stream_jobs.store.embedded.block_compression import BlockCompressor
 from stream_jobs.store.embedded.bodies import BodyBudget
 from stream_jobs.store.embedded.compression import ResponseCompressor, choose_encoding
 from stream_jobs.store.embedded.confinement import Confinement
@@ -17,6 +19,7 @@ from stream_jobs.store.embedded.engine import Answer, Engine
 from stream_jobs.store.embedded.errors import EngineError, engine_error
 from stream_jobs.store.embedded.lanes import Lane
 from stream_jobs.store.embedded.metrics import StoreMetrics
+from stream_jobs.store.embedded.native_hello import FACTS, hello_answer
 from stream_jobs.store.embedded.reading import Asked, Call
 from stream_jobs.store.embedded.request import read_request
 from stream_jobs.store.embedded.setting_rules import Limits
@@ -108,12 +111,20 @@ class StoreHttp:
 
     async def _answer(self, request: web.Request, asked: Asked) -> web.StreamResponse:
         async with self._lane_of(asked) as lane:
+            if asked.is_hello and asked.client_revision is not None:
+                return await self._hello(request, asked, asked.client_revision, lane)
             call = await lane.call(lambda: self._engine.read(asked))
-            compress = asked.compress_answer
             if call.streamed:
-                return await self._stream(request, call, lane, compress)
+                return await self._stream(request, asked, call, lane)
             run = self._engine.insert if call.data_format else self._engine.run
-            return await self._whole(request, call, await self._in_thread(lane, call, lambda: run(call)), compress)
+            return await self._whole(request, asked, call, await self._in_thread(lane, call, lambda: run(call)))
+
+    async def _hello(self, request: web.Request, asked: Asked, revision: int, lane: Lane) -> web.StreamResponse:
+        facts = replace(asked, text=FACTS, output_format="TabSeparated", settings={})
+        call = await lane.call(lambda: self._engine.read(facts))
+        answer = await self._in_thread(lane, call, lambda: self._engine.run(call))
+        framed = replace(answer, body=hello_answer(answer.body, revision))
+        return await self._whole(request, asked, replace(call, output_format="Native"), framed)
 
     def _lane_of(self, asked: Asked) -> Lane:
         if not asked.rights.may_write:
@@ -135,29 +146,27 @@ class StoreHttp:
             step.exception()  # nobody is left to read it
             raise
 
-    async def _whole(self, request: web.Request, call: Call, answer: Answer, compress: bool) -> web.StreamResponse:
+    async def _whole(self, request: web.Request, asked: Asked, call: Call, answer: Answer) -> web.StreamResponse:
         self._metrics.written_rows.inc(answer.written_rows)
         self._metrics.read_rows.inc(answer.read_rows)
         self._metrics.sent_bytes.inc(len(answer.body))
         headers = answer_headers(call, answer)
         body = answer.body
-        if encoding := _encoding(request, compress):
-            compressor = ResponseCompressor(encoding)
-            headers["Content-Encoding"] = encoding
-            body = compressor.add(body) + compressor.finish()
+        compressor, encoding = _compressor(request, asked)
+        if compressor:
+            body = await asyncio.to_thread(compressor.add, body) + compressor.finish()
+        headers |= encoding
         return web.Response(body=body, headers=headers)
 
-    async def _stream(self, request: web.Request, call: Call, lane: Lane, compress: bool) -> web.StreamResponse:
+    async def _stream(self, request: web.Request, asked: Asked, call: Call, lane: Lane) -> web.StreamResponse:
         pieces = self._engine.stream(call)
         try:
             first = await self._in_thread(
                 lane, call, lambda: next(pieces, b"")
             )  # an error up to here has a status of its own
             response = web.StreamResponse(headers=answer_headers(call, None))
-            encoding = _encoding(request, compress)
-            compressor = ResponseCompressor(encoding) if encoding else None
-            if encoding:
-                response.headers["Content-Encoding"] = encoding
+            compressor, encoding = _compressor(request, asked)
+            response.headers.update(encoding)
             await response.prepare(request)
             failure = await self._send(response, compressor, first, pieces, lane, call)
             if failure is not None:
@@ -174,7 +183,7 @@ class StoreHttp:
     async def _send(
         self,
         response: web.StreamResponse,
-        compressor: ResponseCompressor | None,
+        compressor: ResponseCompressor | BlockCompressor | None,
         piece: bytes,
         pieces: Iterator[bytes],
         lane: Lane,
@@ -208,8 +217,14 @@ def _finish(pieces: Iterator[bytes]) -> None:
         close()
 
 
-def _encoding(request: web.Request, compress: bool) -> str | None:
-    return choose_encoding(request.headers.get("Accept-Encoding", "")) if compress else None
+def _compressor(
+    request: web.Request, asked: Asked
+) -> tuple[ResponseCompressor | BlockCompressor | None, dict[str, str]]:
+    """How the answer is compressed, if at all, and what its headers say of that."""
+    if asked.frame_answer:
+        return BlockCompressor(), {}
+    encoding = choose_encoding(request.headers.get("Accept-Encoding", "")) if asked.compress_answer else None
+    return (ResponseCompressor(encoding), {"Content-Encoding": encoding}) if encoding else (None, {})
 
 
 async def _ok(_: web.Request) -> web.Response:

@@ -24,6 +24,7 @@ from stream_jobs.store.embedded.judge import (
     outside,
     with_names_filled,
 )
+from stream_jobs.store.embedded.native_hello import HELLO
 from stream_jobs.store.embedded.setting_rules import check_setting, within_limits
 from stream_jobs.store.embedded.statement import Insert, looks_like_insert, read_insert
 from stream_jobs.store.embedded.vocabulary import Vocabulary
@@ -56,10 +57,17 @@ class Asked:
     parameters: Mapping[str, str] = field(default_factory=dict)
     rows: tuple[bytes, ...] = ()
     compress_answer: bool = False
+    frame_answer: bool = False  # compress=1: ClickHouse's own framing
+    client_revision: int | None = None  # of the native protocol that the client speaks
 
     @property
     def is_insert(self) -> bool:
         return looks_like_insert(self.text)
+
+    @property
+    def is_hello(self) -> bool:
+        """Whether it is clickhouse-go's first question, whose answer has a format of its own."""
+        return self.client_revision is not None and self.output_format == "Native" and self.text.strip() == HELLO
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from stream_jobs.store.embedded.judge import Rights
 from stream_jobs.store.embedded.reading import Asked
 from stream_jobs.store.embedded.setting_rules import Limits
 
+_MAX_REVISION_DIGITS: Final = 9
 MAX_READ_STATEMENT_BYTES: Final = 256 * 1024  # of the read user; a server's default
 # What the HTTP interface takes for itself, or what has no meaning in here: never a setting of the engine.
 _NOT_SETTINGS: Final = frozenset(
@@ -63,9 +64,8 @@ async def read_request(request: web.Request, user: User, room: Room, limits: Lim
                 body = await _body(request, room)
     except TimeoutError:
         raise refusal(209, "SOCKET_TIMEOUT", f"The request was not complete after {timeout_s:.0f} s") from None
-    for name, instead in (("decompress", "Content-Encoding"), ("compress", "enable_http_compression=1")):
-        if query.get(name, "0") not in ("", "0"):
-            raise refusal(48, "NOT_IMPLEMENTED", f"{name}=1 (ClickHouse's own framing): use {instead}")
+    if query.get("decompress", "0") not in ("", "0"):
+        raise refusal(48, "NOT_IMPLEMENTED", "decompress=1 (ClickHouse's own framing): use Content-Encoding")
     text = query.get("query", "").encode(errors="surrogateescape")
     if not text and len(body) == 1:
         text, body = body[0], ()
@@ -92,6 +92,8 @@ async def read_request(request: web.Request, user: User, room: Room, limits: Lim
         settings=_settings(query),
         parameters={name.removeprefix("param_"): value for name, value in query.items() if name.startswith("param_")},
         compress_answer=query.get("enable_http_compression", "0") in ("1", "true"),
+        frame_answer=query.get("compress", "0") not in ("", "0"),
+        client_revision=_client_revision(query.get("client_protocol_version", "")),
     )
 
 
@@ -128,6 +130,10 @@ async def _form(request: web.Request, room: Room) -> dict[str, str]:
     except ValueError as error:  # aiohttp's, for a form that is not one
         raise refusal(62, "SYNTAX_ERROR", f"The form cannot be read: {error}") from None
     return fields
+
+
+def _client_revision(text: str) -> int | None:
+    return int(text) if text.isdecimal() and len(text) <= _MAX_REVISION_DIGITS else None
 
 
 def _settings(query: Mapping[str, str]) -> dict[str, str]:

@@ -22,9 +22,9 @@ TABLE_FUNCTIONS: Final = frozenset(
     {"numbers", "numbers_mt", "zeros", "zeros_mt", "primes", "generateseries", "generate_series"}
     | {"sqlstandardvalues", "values", "view"}
 )
-"""Table functions that compute. Not `format`, `generateRandom`, `null`, `input`: their structure is a text that may hold
-expressions (`'a UInt8, b String ALIAS file(...)'`), which the engine evaluates and nobody has read; that of `values` is
-read (judge.py)."""
+"""Table functions that compute. Not `format`, `generateRandom`, `null`, `input`: their structure is a text that may
+hold expressions (`'a UInt8, b String ALIAS file(...)'`), which the engine evaluates and nobody has read; that of
+`values` is read (judge.py)."""
 ENGINES: Final = frozenset({"memory", "null", "view", "materializedview", "buffer"}) | {
     f"{copies}{kind}mergetree"
     for copies in ("", "replicated", "shared")
