@@ -57,7 +57,7 @@ def run(args: argparse.Namespace) -> int:
             raise ConfigError(f"--since {args.since!r} is not a timestamp like 2026-01-31T08:00") from None
     if args.topic and args.topic not in EVENT_TOPICS:
         raise ConfigError(f"--topic {args.topic!r} is not booked; there are {', '.join(EVENT_TOPICS)}")
-    with StoreClient(find_clickhouse(args.url, args.data_dir, args.bootstrap)) as store:
+    with StoreClient(find_clickhouse(args.url, args.data_dir, args.bootstrap, writable=True)) as store:
         accounts = check(store, since, kafka=_kafka(args), topic=args.topic)
     if args.json:
         sys.stdout.write(json.dumps(_facts(accounts)) + "\n")

@@ -78,7 +78,7 @@ def run(
         raise ConfigError(
             f"--until is not after --since: {given[1]:%Y-%m-%dT%H:%M:%S} and {given[0]:%Y-%m-%dT%H:%M:%S}"
         )
-    with StoreClient(find_clickhouse(args.url, args.data_dir, writable=not args.dry_run)) as store:
+    with StoreClient(find_clickhouse(args.url, args.data_dir, writable=True)) as store:
         if args.abandon:
             journal = Journal(store)
             return show(args, "abandoned", journal.abandon(journal.find(args.abandon)), args.abandon)

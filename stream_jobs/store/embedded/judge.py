@@ -156,9 +156,13 @@ def _check_engine(engine: Token) -> None:
 
 
 def _check_structure(first: Token) -> None:
-    """values('a UInt8, b String', ...): a text in the first place is the structure, and may hold nothing but types."""
+    """values('a UInt8, b String', ...): a text in the first place is the structure, and may hold nothing but types.
+
+    What stands there otherwise must be a row or a number: a parameter would become a text that nobody has read.
+    """
     words = {word.lower() for word in _WORD.findall(first.value)}
-    if first.kind == "text" and (not _STRUCTURE.fullmatch(first.value) or words & _EXPRESSION_FOLLOWS):
+    is_plain = _STRUCTURE.fullmatch(first.value) is not None and not words & _EXPRESSION_FOLLOWS
+    if not (is_plain if first.kind == "text" else first.kind == "number" or first.value == "("):
         raise refusal(344, "SUPPORT_IS_DISABLED", "The structure in values(...) may hold names and types only")
 
 

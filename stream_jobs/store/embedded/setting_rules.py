@@ -1,8 +1,8 @@
 """Which settings a statement may bring along, in its URL and in SETTINGS, and between which bounds.
 
 The read user has an allow-list: limits it may make narrower, never wider or none at all (0 lifts a limit in
-ClickHouse, so 0 is out of bounds), and settings that shape the answer. The write user may set what the engine knows,
-except for what names a file, a schema, a server or another disk.
+ClickHouse, so 0 is out of bounds), and settings that shape the answer. The write user may set limits as it likes, and
+what belongs to inserts, mutations and tables.
 """
 
 import re
@@ -49,6 +49,7 @@ def _short(value: str) -> bool:
     return len(value) <= 64
 
 
+_MAX_TEXT: Final = 512
 _FLAG: Final = _among("0", "1", "true", "false")
 _OVERFLOW: Final = _among("throw", "break", "any")
 _ROWS: Final = _number(1, 10**18)
@@ -62,31 +63,45 @@ _ANSWER_FORMATS: Final = re.compile(
     r"output_format_(json|csv|tsv|pretty|arrow|parquet|orc|avro|native|binary|values|xml|markdown|bson|msgpack|"
     r"sql_insert|decimal|date|enable_streaming|write_statistics)[a-z0-9_]*"
 )
-_REACHES_OUT: Final = re.compile(
-    r"schema(?!_inference)|template|regexp|registry|url|disk|storage|path|file(?!_size)|script|s3|hdfs|azure|iceberg|"
-    r"^log_comment$|^readonly$|remote|cluster|named_collection|dictionary|allow_experimental_eval|introspection|user|"
-    r"profile|workload"
+_OF_WRITING: Final = re.compile(
+    r"(max|min)_[a-z0-9_]+|insert_(deduplicat|null|quorum|allow)[a-z_]*|deduplicate_[a-z_]+|optimize_[a-z_]+|"
+    r"(async_insert|wait_for_async_insert|mutations_sync|alter_sync|lightweight_deletes_sync|parallel_view_processing|"
+    r"materialize_ttl_after_modify|materialized_views_[a-z_]+|throw_on_max_partitions_per_insert_block|"
+    r"input_format_(csv|tsv|json|native|parquet|arrow|orc|null|skip|defaults|with|import|parallel|binary|bson)[a-z0-9_]*)"
 )
+"""Settings of inserts, mutations and limits. None holds an expression, as `additional_result_filter` does, names a file,
+or chooses another language for statements, as `dialect` does."""
+_OF_A_TABLE: Final = re.compile(
+    r"index_granularity|[a-z_]*deduplication_window[a-z_]*|ttl_only_drop_parts|merge_with_[a-z_]*ttl_timeout|"
+    r"(max|min)_[a-z0-9_]+|parts_to_[a-z_]+|enable_[a-z_]+|allow_nullable_key|ratio_of_[a-z_]+|number_of_free_[a-z_]+"
+)
+_PATHS: Final = re.compile(r"path|schema(?!_inference)|disk|url|file(?!_size)")
 
 
 def check_setting(name: str, value: str, known: Container[str], *, may_write: bool, limits: Limits) -> None:
-    """Raises EngineError (452, 164) for a setting that this user may not set, or not to this value, and 115 for one
+    """Raises EngineError (452, 164) for a setting that this user may not set, or not to this value; 115 for one
     that is not among those the engine knows."""
-    if name not in known and not may_write:  # of a table there are others
-        raise refusal(115, "UNKNOWN_SETTING", f"Unknown setting '{name[:64]}'")
     if name == "readonly" and value not in ("1", "2"):
         raise refusal(164, "READONLY", "Cannot modify 'readonly' setting in readonly mode")
-    if may_write:
-        if _REACHES_OUT.search(name):
-            raise _refused(f"Setting {name[:64]} is not allowed in the embedded store")
+    if may_write and _may_set_to_write(name, value):
         return
-    rule = _bounds(limits).get(name) or _SHAPES.get(name)
+    if name not in known:
+        raise refusal(115, "UNKNOWN_SETTING", f"Unknown setting '{name[:64]}'")
+    rule = (None if may_write else _bounds(limits).get(name)) or _SHAPES.get(name)
     if rule is None and _ANSWER_FORMATS.fullmatch(name) and "path" not in name and "schema" not in name:
         rule = _short
     if rule is None:
-        raise _refused(f"Setting {name[:64]} is not one that the read user may set")
+        raise _refused(f"Setting {name[:64]} is not one that may be set in the embedded store")
     if not rule(value):
-        raise _refused(f"Setting {name} = {value[:64]!r} is out of the read user's bounds")
+        raise _refused(f"Setting {name} = {value[:64]!r} is out of bounds")
+
+
+def _may_set_to_write(name: str, value: str) -> bool:
+    if _PATHS.search(name):
+        return False
+    if name == "max_threads" or _OF_WRITING.fullmatch(name):
+        return len(value) <= _MAX_TEXT
+    return _OF_A_TABLE.fullmatch(name) is not None and _ANY_NUMBER(value)
 
 
 def within_limits(name: str, value: str, limits: Limits) -> str:
