@@ -8,6 +8,7 @@ reading. What this reader does not expect in such a line it refuses: it never gu
 import base64
 import re
 from collections.abc import Callable, Iterator
+from itertools import islice
 from typing import Final, Literal, NamedTuple
 
 from stream_jobs.store.embedded.errors import EngineError, refusal
@@ -27,6 +28,7 @@ _TOKEN = re.compile(
     """,
     re.DOTALL | re.VERBOSE,
 )
+MAX_TOKENS: Final = 120_000  # the engine runs no statement of more than 50,000 elements
 _QUERY: Final = "SELECT formatQuerySingleLine(base64Decode('{}')) AS text"
 _SCOPE: Final = ": In scope SELECT formatQuerySingleLine("
 
@@ -61,8 +63,12 @@ def _without_scope(message: str) -> str:
 
 
 def read_tokens(line: str) -> list[Token]:
-    """The tokens of a canonical line. Raises EngineError (62) for anything that such a line does not hold."""
-    return list(_tokens(line))
+    """The tokens of a canonical line. Raises EngineError (62) for anything that such a line does not hold, and 168 for
+    one of too many parts."""
+    found = list(islice(_tokens(line), MAX_TOKENS + 1))
+    if len(found) > MAX_TOKENS:
+        raise refusal(168, "TOO_BIG_AST", "The statement has too many parts; long lists go into a parameter")
+    return found
 
 
 def _tokens(line: str) -> Iterator[Token]:

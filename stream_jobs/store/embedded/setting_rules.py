@@ -69,8 +69,8 @@ _OF_WRITING: Final = re.compile(
     r"materialize_ttl_after_modify|materialized_views_[a-z_]+|throw_on_max_partitions_per_insert_block|"
     r"input_format_(csv|tsv|json|native|parquet|arrow|orc|null|skip|defaults|with|import|parallel|binary|bson)[a-z0-9_]*)"
 )
-"""Settings of inserts, mutations and limits. None holds an expression, as `additional_result_filter` does, names a file,
-or chooses another language for statements, as `dialect` does."""
+"""Settings of inserts, mutations and limits. None holds an expression, as `additional_result_filter` does, names a
+file, or chooses another language for statements, as `dialect` does."""
 _OF_A_TABLE: Final = re.compile(
     r"index_granularity|[a-z_]*deduplication_window[a-z_]*|ttl_only_drop_parts|merge_with_[a-z_]*ttl_timeout|"
     r"(max|min)_[a-z0-9_]+|parts_to_[a-z_]+|enable_[a-z_]+|allow_nullable_key|ratio_of_[a-z_]+|number_of_free_[a-z_]+"

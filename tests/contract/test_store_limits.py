@@ -1,0 +1,232 @@
+"""What one sender may take of the embedded store: readers have room, threads and limits of their own."""
+
+import contextlib
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from http.client import HTTPConnection
+from urllib.parse import urlencode
+
+import pytest
+
+from tests.store_server import StoreProcess
+
+SLOW = "SELECT sum(sleepEachRow(0.5)) FROM numbers(1000) SETTINGS max_block_size = 1, max_threads = 1"
+MIB = 1024 * 1024
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StoreProcess]:
+    store = StoreProcess(tmp_path_factory.mktemp("store") / "store").wait_ready()
+    with store.connect() as client:
+        client.command("CREATE TABLE t (n UInt64) ENGINE = MergeTree ORDER BY n")
+    yield store
+    store.kill()
+
+
+def ask(store: StoreProcess, sql: str, *, write: bool = False, timeout: float = 60, **url: str) -> tuple[int, bytes]:
+    auth = {"X-ClickHouse-User": "spendstream", "X-ClickHouse-Key": store.settings.secret()} if write else {}
+    connection = HTTPConnection("127.0.0.1", store.port, timeout=timeout)
+    try:
+        connection.request("POST", f"/?{urlencode(url)}", sql.encode(), auth)
+        response = connection.getresponse()
+        return response.status, response.read()
+    finally:
+        connection.close()
+
+
+def started(store: StoreProcess, head: str) -> socket.socket:
+    """A request whose head is sent, and whose body is not."""
+    connection = socket.create_connection(("127.0.0.1", store.port), timeout=30)
+    connection.sendall(f"POST / HTTP/1.1\r\nHost: 127.0.0.1\r\n{head}\r\n\r\n".encode())
+    return connection
+
+
+def status_of(connection: socket.socket) -> str:
+    answer = b""
+    while b"\r\n" not in answer and (piece := connection.recv(4096)):
+        answer += piece
+    return answer.split(b"\r\n")[0].decode()
+
+
+def running(store: StoreProcess) -> int:
+    sql = "SELECT count() FROM system.processes WHERE query LIKE '%sleepEachRow%' AND query NOT LIKE '%processes%'"
+    return int(ask(store, sql, write=True)[1])
+
+
+def until(condition: object, timeout_s: float = 30) -> None:
+    began = time.monotonic()
+    assert callable(condition)
+    while not condition():
+        assert time.monotonic() - began < timeout_s
+        time.sleep(0.05)
+
+
+def test_a_large_body_is_refused_before_it_is_read(store: StoreProcess) -> None:
+    """Half a gigabyte announced by a reader is answered at once; nobody waits for its bytes."""
+    with started(store, f"Content-Length: {512 * MIB}") as connection:
+        assert "413" in status_of(connection)
+
+
+def test_a_body_without_a_length_is_cut_at_the_bound(store: StoreProcess) -> None:
+    """A reader that sends chunks without end gets its answer after the few MiB it may send."""
+    chunk = b"100000\r\n" + b"x" * MIB + b"\r\n"
+    with started(store, "Transfer-Encoding: chunked") as connection:
+        began = time.monotonic()
+        with contextlib.suppress(ConnectionError):
+            while time.monotonic() - began < 30:
+                connection.sendall(chunk)
+        assert time.monotonic() - began < 30, "it was read and read"
+
+
+def test_a_long_statement_of_a_reader_is_refused(store: StoreProcess) -> None:
+    """What a reader may send is read in a moment; long lists go into parameters."""
+    status, body = ask(store, "SELECT " + "1," * 200_000 + "1")
+    assert status == 400
+    assert b"Max query size exceeded" in body
+    values = "[" + ",".join(["1"] * 15_000) + "]"
+    assert ask(store, "SELECT length({list:Array(UInt8)})", param_list=values) == (200, b"15000\n")
+
+
+def test_the_longest_statements_do_not_hold_up_the_loop(store: StoreProcess) -> None:
+    """Eight readers with as many small tokens as they may send: the store still answers others in between."""
+    texts = ["SELECT " + "1," * 120_000 + "1", "SELECT [" + "(1)," * 60_000 + "1]", "SELECT " + "a." * 120_000 + "a"]
+    with ThreadPoolExecutor(8) as pool:
+        futures = [pool.submit(ask, store, texts[number % 3]) for number in range(8)]
+        slowest = 0.0
+        while not all(future.done() for future in futures):
+            began = time.monotonic()
+            assert ask(store, "SELECT 1", write=True) == (200, b"1\n")
+            slowest = max(slowest, time.monotonic() - began)
+        assert all(future.result()[0] in (200, 400, 500) for future in futures)
+    assert slowest < 10
+
+
+def test_jobs_do_not_wait_behind_readers(store: StoreProcess) -> None:
+    """Every place that readers have is taken, and every one in their queue: jobs ask and insert all the same."""
+    with ThreadPoolExecutor(100) as pool:
+        futures = [pool.submit(ask, store, SLOW, max_execution_time="8") for _ in range(100)]
+        until(lambda: any(future.done() for future in futures))
+        refused = next(future for future in futures if future.done()).result()
+        assert refused[0] == 503
+        assert running(store) > 0
+        before = int(ask(store, "SELECT count() FROM t", write=True)[1])
+        for _ in range(10):
+            assert ask(store, "INSERT INTO t SELECT 1", write=True)[0] == 200
+        assert ask(store, "SELECT count() FROM t", write=True) == (200, f"{before + 10}\n".encode())
+        assert running(store) > 0, "the readers had ended: nothing was shown"
+        assert ask(store, "KILL QUERY WHERE query LIKE '%sleepEachRow%' ASYNC", write=True)[0] == 200
+        while not all(future.done() for future in futures):
+            ask(store, "KILL QUERY WHERE query LIKE '%sleepEachRow%' ASYNC", write=True)
+
+
+def test_a_query_id_is_nobodys_handle(store: StoreProcess) -> None:
+    """Whoever goes away takes its own statement along, not another's that carries the same query_id."""
+    with ThreadPoolExecutor(1) as pool:
+        kept = pool.submit(ask, store, SLOW.replace("1000", "6"), query_id="shared")
+        until(lambda: running(store) == 1)
+        body = SLOW.encode()
+        leaving = socket.create_connection(("127.0.0.1", store.port))
+        leaving.sendall(
+            b"POST /?query_id=shared HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)
+        )
+        until(lambda: running(store) == 2)
+        leaving.close()
+        until(lambda: running(store) == 1)
+        assert kept.result()[0] == 200
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT groupArray(number) FROM numbers(10000000000)",
+        "SELECT repeat('x', 1000000) FROM numbers(100000) FORMAT JSON",
+        f"SELECT number AS {'a' * 100_000} FROM numbers(1000000) FORMAT JSON",
+        "SELECT number, count() FROM numbers(3000000000) GROUP BY number FORMAT Null",
+        "SELECT * FROM numbers(1000000000) AS a JOIN numbers(1000000000) AS b USING (number) FORMAT Null",
+    ],
+)
+def test_a_statement_that_eats_memory_ends_by_itself(store: StoreProcess, sql: str) -> None:
+    """It meets the read user's limits; the store lives on, and so does its memory."""
+    status, body = ask(store, sql, max_execution_time="8", timeout=100)
+    assert status in (408, 413, 500)
+    assert b"Code: 241" in body or b"Code: 396" in body or b"Code: 159" in body, body[-300:]
+    assert ask(store, "SELECT 1") == (200, b"1\n")
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("max_memory_usage", ("0", "99999999999999", "-1")),
+        ("max_execution_time", ("0", "999999", "1e9")),
+        ("log_comment", ("''",)),
+        ("max_query_size", ("0", "99999999")),
+        ("readonly", ("0",)),
+    ],
+)
+def test_limits_cannot_be_lifted_by_a_statement(store: StoreProcess, name: str, values: tuple[str, ...]) -> None:
+    """SETTINGS that widen a limit, or lift it with 0, are refused wherever they stand."""
+    for value in values:
+        for sql in (f"SELECT 1 SETTINGS {name} = {value}", f"SELECT * FROM (SELECT 1 SETTINGS {name} = {value})"):
+            status, body = ask(store, sql)
+            assert status >= 400, (sql, body)
+            assert b"Code: 452" in body or b"Code: 164" in body, body
+
+
+def test_limits_in_the_url_are_narrowed(store: StoreProcess) -> None:
+    """Clients send 0 (no limit) and long times of themselves: they get the longest that a reader may have."""
+    for value in ("0", "3600"):
+        status, body = ask(store, "SELECT getSetting('max_execution_time')", max_execution_time=value)
+        assert (status, body) == (200, b"120\n")
+    assert ask(store, "SELECT getSetting('max_execution_time')", max_execution_time="5") == (200, b"5\n")
+    assert int(ask(store, "SELECT getSetting('max_memory_usage')", max_memory_usage="0")[1]) > 0
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT * FROM system.processes",
+        "SELECT count() FROM `system`.`processes`",
+        "SELECT 1 IN (SELECT query FROM system.query_cache)",
+        "SHOW PROCESSLIST",
+        "SELECT * FROM system.user_processes",
+        "SELECT * FROM {db:Identifier}.{table:Identifier}",
+        "SHOW CREATE TABLE system.processes",
+    ],
+)
+def test_a_reader_does_not_see_what_others_ask(store: StoreProcess, sql: str) -> None:
+    """Neither statements nor settings nor ids of others."""
+    status, body = ask(store, sql, param_db="system", param_table="processes")
+    assert status == 403, body
+    assert ask(store, "SELECT count() FROM processes", database="system")[0] == 403
+
+
+def test_slow_bodies_hold_no_thread(store: StoreProcess) -> None:
+    """Requests whose bodies never come wait outside of the lanes: others are answered meanwhile."""
+    waiting = [started(store, "Content-Length: 1000") for _ in range(200)]
+    try:
+        assert ask(store, "SELECT 1") == (200, b"1\n")
+        assert ask(store, "SELECT 1", write=True) == (200, b"1\n")
+    finally:
+        for connection in waiting:
+            connection.close()
+
+
+def test_many_threads_ask_at_once(store: StoreProcess) -> None:
+    """The reading of statements is shared by threads, and each gets the answer to its own question."""
+    wrong: list[object] = []
+
+    def answered(number: int) -> bool:
+        return ask(store, f"SELECT {number} AS n", write=number % 2 == 0) == (200, f"{number}\n".encode())
+
+    def many(first: int) -> None:
+        wrong.extend(number for number in range(first, first + 40) if not answered(number))
+
+    threads = [threading.Thread(target=many, args=(first * 1000,)) for first in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert wrong == []

@@ -1,0 +1,143 @@
+"""The verdict on canonical lines, without an engine."""
+
+import pytest
+
+from stream_jobs.store.embedded.canonical import read_tokens
+from stream_jobs.store.embedded.errors import EngineError
+from stream_jobs.store.embedded.judge import Rights, judge, names_table_function, with_names_filled
+from stream_jobs.store.embedded.setting_rules import Limits
+from stream_jobs.store.embedded.vocabulary import Vocabulary
+
+LIMITS = Limits(memory_bytes=10**9, time_s=60, result_bytes=10**6, threads=2)
+VOCABULARY = Vocabulary(
+    callable=frozenset({"sum", "arraymap", "format", "decimal", "numbers", "values", "countif", "replace"}),
+    aggregates=frozenset({"sum", "quantile"}),
+    refused=frozenset({"file", "hascolumnintable"}),
+    refused_calls=frozenset({"url", "s3"}),
+    ambiguous=frozenset({"format"}),
+    refused_tables=frozenset({"processes"}),
+    settings=frozenset({"max_threads", "max_memory_usage", "limit", "additional_result_filter", "dialect", "readonly"}),
+)
+
+
+def rights(*, write: bool = False, database: str = "spendstream") -> Rights:
+    return Rights(may_write=write, read_only=not write, limits=LIMITS, database=database)
+
+
+def code_of(line: str, *, write: bool = False, database: str = "spendstream") -> int:
+    """0 for a statement that may run, else the code of its refusal."""
+    try:
+        judge(read_tokens(line), rights(write=write, database=database), VOCABULARY)
+    except EngineError as error:
+        return error.code
+    return 0
+
+
+@pytest.mark.parametrize(
+    ("line", "code"),
+    [
+        ("SELECT sum(a) FROM t", 0),
+        ("SELECT sumIf(a, b), quantileOrNullState(0.5)(a) FROM t", 0),
+        ("SELECT file FROM t", 344),
+        ("SELECT FILE('x')", 344),
+        ("SELECT arrayMap(file, [1])", 344),
+        ("SELECT * APPLY file FROM t", 344),
+        ("SELECT `file`('x')", 344),
+        ("SELECT url FROM t", 0),
+        ("SELECT * FROM url('x')", 344),
+        ("SELECT nothing(1)", 46),
+        ("SELECT f (1)", 46),
+        ("SELECT a IN (1, 2), (1, 2) FROM t JOIN u USING (k)", 0),
+        ("SELECT * FROM values((1, 2))", 0),
+        ("SELECT * FROM values('a UInt8', 1)", 0),
+        ("SELECT * FROM values('a UInt8, b String ALIAS file(1)', 1)", 344),
+        ("SELECT * FROM values({s:String}, 1)", 344),
+        ("SELECT {x:Array(String)}, {f:SomethingCalled(1)}", 0),
+        ("SELECT 1 INTO OUTFILE '/x'", 344),
+        ("SELECT 1 FORMAT JSON", 0),
+        ("SELECT 1 FORMAT Template", 73),
+        ("SELECT 1 SETTINGS max_threads = 1", 0),
+        ("SELECT 1 SETTINGS max_memory_usage = 0", 452),
+        ("SELECT 1 SETTINGS max_threads = 1, max_memory_usage = 0", 452),
+        ("SELECT 1 SETTINGS limit = 1, additional_result_filter = 'x'", 452),
+        ("SELECT 1 SETTINGS no_such = 1", 115),
+        ("SELECT 1 SETTINGS max_threads = {x:UInt8}", 452),
+        ("SELECT * FROM (SELECT 1 SETTINGS max_memory_usage = 0)", 452),
+        ("SET readonly = 0", 164),
+        ("SET readonly = 1", 0),
+        ("SET ROLE NONE", 0),
+        ("SET ROLE admin", 452),
+        ("SHOW TABLES FROM x", 0),
+        ("SHOW PROCESSLIST", 164),
+        ("SHOW CREATE TABLE t", 0),
+        ("SHOW CREATE USER default", 164),
+        ("DROP TABLE t", 164),
+        ("INSERT INTO t SELECT 1", 164),
+        ("SELECT * FROM system.processes", 497),
+        ("SELECT * FROM system.tables", 0),
+        ("SELECT processes FROM t", 0),
+        ("EXECUTE AS x SELECT 1", 164),
+        ("BACKUP TABLE t TO Disk('x', 'y')", 164),
+        ("SELECT 1 PARALLEL WITH SELECT 2", 344),
+    ],
+)
+def test_what_the_read_user_may_do(line: str, code: int) -> None:
+    assert code_of(line) == code
+
+
+@pytest.mark.parametrize(
+    ("line", "code"),
+    [
+        ("INSERT INTO t SELECT 1", 0),
+        ("INSERT INTO FUNCTION url('x') SELECT 1", 344),
+        ("CREATE TABLE t (`a` Decimal(38, 12)) ENGINE = MergeTree ORDER BY a SETTINGS index_granularity = 1", 0),
+        ("CREATE TABLE t (`a` Int8) ENGINE = File(CSV)", 344),
+        ("CREATE TABLE t (`a` Int8) ENGINE = URL", 344),
+        ("CREATE TABLE t (`a` Int8) ENGINE = MergeTree ORDER BY a SETTINGS disk = disk(type = local)", 46),
+        ("CREATE TABLE t (`a` String DEFAULT file('x')) ENGINE = Memory", 344),
+        ("CREATE FUNCTION f AS a -> a", 164),
+        ("CREATE USER x", 164),
+        ("CREATE DICTIONARY d (a Int8) PRIMARY KEY a", 164),
+        ("SELECT 1 SETTINGS max_memory_usage = 0", 0),
+        ("SELECT 1 SETTINGS dialect = 'prql'", 452),
+        ("SELECT 1 SETTINGS additional_result_filter = 'x'", 452),
+        ("SYSTEM SHUTDOWN", 164),
+        ("SELECT * FROM system.processes WHERE engine = 'x'", 0),
+    ],
+)
+def test_what_the_write_user_may_do(line: str, code: int) -> None:
+    assert code_of(line, write=True) == code
+
+
+def test_names_without_a_database_are_those_of_the_request() -> None:
+    """With `database=system` in the URL a bare name is a table of it."""
+    assert code_of("SELECT * FROM processes", database="system") == 497
+    assert code_of("SELECT * FROM tables", database="system") == 0
+
+
+def test_a_get_request_of_the_write_user_reads() -> None:
+    reading = Rights(may_write=True, read_only=True, limits=LIMITS, database="spendstream")
+    with pytest.raises(EngineError, match="GET"):
+        judge(read_tokens("DROP TABLE t"), reading, VOCABULARY)
+
+
+def test_a_name_that_is_a_table_function_too_is_asked_about() -> None:
+    """`format` computes a text, and as a table function evaluates expressions: the syntax tree tells which it is."""
+    verdict = judge(read_tokens("SELECT format('{}', a) FROM t"), rights(), VOCABULARY)
+    assert verdict.asks_about == {"format"}
+    assert names_table_function(
+        "x\n     TableExpression (children 1)\n      Function format (alias b)", frozenset({"format"})
+    )
+    assert not names_table_function(
+        "TableExpression (children 1)\n Function numbers\nFunction format", frozenset({"format"})
+    )
+
+
+def test_identifiers_are_filled_in_before_the_verdict() -> None:
+    """{name:Identifier} becomes the name it stands for, whatever that holds; values stay parameters."""
+    line = "SELECT {f:Identifier}, {v:String} FROM {t:Identifier}"
+    filled = with_names_filled(line, read_tokens(line), {"f": "fi\\x6ce`", "t": "a.b"})
+    assert filled == "SELECT `file\\``, {v:String} FROM `a.b`"
+    assert with_names_filled("SELECT {v:String}", read_tokens("SELECT {v:String}"), {}) is None
+    with pytest.raises(EngineError, match="not set"):
+        with_names_filled(line, read_tokens(line), {})
