@@ -27,9 +27,16 @@ BOOKED_AT = datetime(2026, 11, 20, 12, 0, 0, 123456, tzinfo=UTC)
 
 
 class StoreProcess:
-    """`python -m stream_jobs.store.server` on a free port."""
+    """`python -m stream_jobs.store.server` on a free port; `program` is what else runs that server."""
 
-    def __init__(self, folder: Path, *, port: int | None = None, options: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        port: int | None = None,
+        options: Sequence[str] = (),
+        program: Sequence[str] = ("-m", "stream_jobs.store.server"),
+    ) -> None:
         self.folder = folder
         self.port = port or free_port()
         self.url = f"http://127.0.0.1:{self.port}"
@@ -37,7 +44,7 @@ class StoreProcess:
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 [
-                    *[sys.executable, "-m", "stream_jobs.store.server"],
+                    *[sys.executable, *program],
                     *["--path", str(folder), "--port", str(self.port), *options],
                 ],
                 stdout=log,
