@@ -4,17 +4,16 @@ import asyncio
 import base64
 import contextlib
 import itertools
+import json
 import os
 import shutil
 import signal
 import subprocess
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
-import aiohttp
 import pytest
 
 REQUIRED_VARIABLE: Final = "SPENDSTREAM_TEST_BROWSER_REQUIRED"
@@ -22,6 +21,7 @@ REQUIRED_VARIABLE: Final = "SPENDSTREAM_TEST_BROWSER_REQUIRED"
 REQUIRED: Final = bool(os.environ.get(REQUIRED_VARIABLE))
 BINARY_NAMES: Final = ("chromium", "chromium-browser", "google-chrome")
 TIMEOUT_S: Final = 60.0
+MAX_ANSWER_BYTES: Final = 64 * 1024 * 1024
 OPTIONS: Final = (
     "--headless",
     "--no-sandbox",  # tests may run as root
@@ -38,7 +38,7 @@ OPTIONS: Final = (
     "--disable-renderer-backgrounding",
     # What is under test is our servers, not how well this version of the browser protects them.
     "--disable-features=LocalNetworkAccessChecks,BlockInsecurePrivateNetworkRequests",
-    "--remote-debugging-port=0",
+    "--remote-debugging-pipe",
 )
 
 
@@ -61,8 +61,7 @@ class Chromium:
         self._log = folder / "chromium.log"
         self._names = names
         self._process: subprocess.Popen[bytes] | None = None
-        self._session: aiohttp.ClientSession | None = None
-        self._socket: aiohttp.ClientWebSocketResponse | None = None
+        self._commands: asyncio.WriteTransport | None = None
         self._reader: asyncio.Task[None] | None = None
         self._numbers = itertools.count(1)
         self._waiting: dict[int, asyncio.Future[Any]] = {}
@@ -70,65 +69,54 @@ class Chromium:
 
     async def __aenter__(self) -> Self:
         rules = ", ".join(f"MAP {name} 127.0.0.1" for name in self._names)
-        with self._log.open("ab") as log:
-            self._process = subprocess.Popen(
-                [binary(), *OPTIONS, f"--user-data-dir={self._profile}", f"--host-resolver-rules={rules}"],
-                stdout=log,
-                stderr=log,
-                start_new_session=True,  # its many processes end together
-            )
+        command = [binary(), *OPTIONS, f"--user-data-dir={self._profile}", f"--host-resolver-rules={rules}"]
+        # It reads commands from 3 and answers on 4, and ends when we do, however that is: then 3 is closed.
+        commands_out, commands_in = os.pipe()
+        answers_out, answers_in = os.pipe()
+        redirect = f'exec "$@" 3<&{commands_out} 4>&{answers_in} {commands_out}<&- {answers_in}>&-'
         try:
-            address = await self._devtools()
-            self._session = aiohttp.ClientSession()
-            self._socket = await self._session.ws_connect(address, max_msg_size=0)
-            self._reader = asyncio.create_task(self._read(self._socket))
-        except BaseException:
-            await self.stop()
-            raise
+            with self._log.open("ab") as log:
+                self._process = subprocess.Popen(
+                    ["/bin/bash", "-c", redirect, "chromium", *command],
+                    stdout=log,
+                    stderr=log,
+                    pass_fds=(commands_out, answers_in),
+                    start_new_session=True,  # its many processes end together
+                )
+        finally:
+            os.close(commands_out)
+            os.close(answers_in)
+        loop = asyncio.get_running_loop()
+        answers = asyncio.StreamReader(limit=MAX_ANSWER_BYTES)
+        await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(answers), os.fdopen(answers_out, "rb", 0))
+        self._commands, _ = await loop.connect_write_pipe(asyncio.BaseProtocol, os.fdopen(commands_in, "wb", 0))
+        self._reader = asyncio.create_task(self._read(answers))
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self.stop()
-
-    async def stop(self) -> None:
+        if self._commands is not None:
+            self._commands.close()
         if self._process is not None:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self._process.pid, signal.SIGKILL)
             await asyncio.to_thread(self._process.wait, TIMEOUT_S)
         if self._reader is not None:
-            self._reader.cancel()
             await asyncio.gather(self._reader, return_exceptions=True)
-        if self._socket is not None:
-            await self._socket.close()
-        if self._session is not None:
-            await self._session.close()
-
-    async def _devtools(self) -> str:
-        port_file = self._profile / "DevToolsActivePort"
-        deadline = time.monotonic() + TIMEOUT_S
-        while True:
-            lines = port_file.read_text().split() if port_file.exists() else []
-            if len(lines) == 2:
-                return f"ws://127.0.0.1:{lines[0]}{lines[1]}"
-            assert self._process is not None
-            if self._process.poll() is not None or time.monotonic() > deadline:
-                raise AssertionError(f"Chromium did not start:\n{self._log.read_text()}")
-            await asyncio.sleep(0.02)
 
     async def send(self, method: str, session: str | None = None, **parameters: Any) -> Any:
         """The result of one command. Raises AssertionError with the browser's own words."""
         number = next(self._numbers)
         self._waiting[number] = asyncio.get_running_loop().create_future()
         message = {"id": number, "method": method, "params": parameters} | ({"sessionId": session} if session else {})
-        assert self._socket is not None
-        await self._socket.send_json(message)
+        assert self._commands is not None
+        self._commands.write(json.dumps(message).encode() + b"\0")
         return await asyncio.wait_for(self._waiting[number], TIMEOUT_S)
 
-    async def _read(self, socket: aiohttp.ClientWebSocketResponse) -> None:
-        async for message in socket:
-            answer = message.json()
+    async def _read(self, answers: asyncio.StreamReader) -> None:
+        while message := (await _until_nul(answers)):
+            answer = json.loads(message)
             if "id" not in answer:
                 if (tab := self._tabs.get(answer.get("sessionId", ""))) is not None:
                     tab.told(answer["method"], answer["params"])
@@ -151,6 +139,14 @@ class Chromium:
         tab = self._tabs[session] = Tab(self, session)
         await tab.send("Page.enable")
         return tab
+
+
+async def _until_nul(answers: asyncio.StreamReader) -> bytes:
+    """The next message; empty at the end."""
+    try:
+        return (await answers.readuntil(b"\0"))[:-1]
+    except asyncio.IncompleteReadError:
+        return b""
 
 
 class Tab:

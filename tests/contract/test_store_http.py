@@ -372,9 +372,9 @@ def test_a_person_who_types_the_address_reads_and_writes_nothing(store: StorePro
     status, answered, body = ask(store, headers=typed, query="SELECT 42")
     assert (status, body) == (200, b"42\n")
     assert answered.items() >= ANSWER_HEADERS.items()
-    assert ask(store, headers=typed, query="SELECT 43", **user)[2] == b"43\n"
+    assert ask(store, headers=typed, query_args=user | {"query": "SELECT 43"})[2] == b"43\n"
     for statement in ("INSERT INTO numbers VALUES (1, '', 1)", "TRUNCATE TABLE numbers", "DROP TABLE numbers"):
-        assert ask(store, headers=typed, query=statement, **user)[0] >= 400
+        assert ask(store, headers=typed, query_args=user | {"query": statement})[0] >= 400
     assert ask(store, b"SELECT 42", headers=typed)[0] == 403  # nobody types a POST
     assert writer.query("SELECT count() FROM numbers").result_rows == [(0,)]
 
