@@ -138,6 +138,8 @@ class Chromium:
         session = (await self.send("Target.attachToTarget", targetId=target, flatten=True))["sessionId"]
         tab = self._tabs[session] = Tab(self, session)
         await tab.send("Page.enable")
+        # A window that another one covers would put off what it plays.
+        await tab.send("Emulation.setFocusEmulationEnabled", enabled=True)
         return tab
 
 

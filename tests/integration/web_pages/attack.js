@@ -2,7 +2,7 @@
 // returns what the page could see of the answer. Names that begin with "post" send the body.
 "use strict";
 
-let patienceMs = 8000; // for what may never say anything
+let patienceMs = 25000; // for what may never say anything
 
 const pause = (ms) => new Promise((done) => setTimeout(done, ms));
 const within = (promise) => Promise.race([promise, pause(patienceMs).then(() => ["nothing"])]);
@@ -61,23 +61,20 @@ async function submitted(method, url, body, options = {}) {
   return [...(await within(seen)), ...lookInto(frame)];
 }
 
+// Whether a window that was opened has arrived, as far as this page may know.
+function arrived(other) {
+  try {
+    return other.location.href !== "about:blank" && other.document.readyState === "complete";
+  } catch {
+    return false; // it has gone where this page may not look: our hold on it ends, or nothing more comes
+  }
+}
+
 async function opened(open) {
   const other = open();
   if (!other) return ["no window"];
-  const left = (async () => {
-    for (;;) {
-      try {
-        if (other.closed || other.location.href === "never") break;
-      } catch {
-        break; // it has gone where this page may not look
-      }
-      await pause(20);
-    }
-    return [];
-  })();
-  const seen = await within(left);
-  await until(() => other.closed, 1000);
-  seen.push(`closed: ${other.closed}`);
+  await until(() => other.closed || arrived(other), patienceMs);
+  const seen = [`closed: ${other.closed}`];
   try {
     seen.push(`frames: ${other.length}`, `text: ${other.document.body.innerText}`);
   } catch (error) {
