@@ -2,13 +2,15 @@
 
 import http
 import threading
-from collections.abc import Callable
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Callable, Iterable
+from http.server import ThreadingHTTPServer
 from types import TracebackType
 from typing import Self
 
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
+from stream_jobs.browsers import names_for
+from stream_jobs.browsers.handler import GuardedHandler
 from stream_jobs.embedded.ports import LOOPBACK
 
 NotReady = str | None
@@ -20,6 +22,8 @@ class HealthServer:
 
     /healthz: 200 while the process lives. /readyz: 200 when `not_ready()` is None, else 503 and the reason.
     /metrics: Prometheus text format; what `metrics` returns, by default those of this process.
+    Web pages get nothing, and requests must ask for the server by a name of its own (see browsers/): on loopback
+    localhost, elsewhere its address, names that public DNS does not hold, and `allowed_hosts`.
     """
 
     def __init__(
@@ -28,12 +32,15 @@ class HealthServer:
         not_ready: Callable[[], NotReady],
         *,
         host: str = LOOPBACK,
+        allowed_hosts: Iterable[str] = (),
         metrics: Callable[[], bytes] = generate_latest,
     ) -> None:
         handler = _handler(not_ready, metrics)
         self._server = ThreadingHTTPServer((host, port), handler)
         self._server.daemon_threads = True
-        self.port: int = self._server.server_address[1]
+        address, port = self._server.server_address[:2]
+        handler.names = names_for(str(address), allowed_hosts)
+        self.port: int = port
         self.url = f"http://{host}:{self.port}"
         self._thread = threading.Thread(target=self._server.serve_forever, name="health", daemon=True)
 
@@ -48,31 +55,19 @@ class HealthServer:
         self._server.server_close()
 
 
-def _handler(not_ready: Callable[[], NotReady], metrics: Callable[[], bytes]) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
+def _handler(not_ready: Callable[[], NotReady], metrics: Callable[[], bytes]) -> type[GuardedHandler]:
+    class Handler(GuardedHandler):
+        def do_GET(self) -> None:  # noqa: N802 - http.server looks for this name
             path = self.path.partition("?")[0]
             if path == "/healthz":
-                self._answer(http.HTTPStatus.OK, b"ok\n")
+                self.answer(http.HTTPStatus.OK, b"ok\n")
             elif path == "/readyz":
                 reason = not_ready()
                 status = http.HTTPStatus.OK if reason is None else http.HTTPStatus.SERVICE_UNAVAILABLE
-                self._answer(status, f"{reason or 'ready'}\n".encode())
+                self.answer(status, f"{reason or 'ready'}\n".encode())
             elif path == "/metrics":
-                self._answer(http.HTTPStatus.OK, metrics(), CONTENT_TYPE_LATEST)
+                self.answer(http.HTTPStatus.OK, metrics(), CONTENT_TYPE_LATEST)
             else:
-                self._answer(http.HTTPStatus.NOT_FOUND, b"try /healthz, /readyz or /metrics\n")
-
-        def _answer(
-            self, status: http.HTTPStatus, body: bytes, content_type: str = "text/plain; charset=utf-8"
-        ) -> None:
-            self.send_response(status)
-            self.send_header("Content-Type", content_type)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class names it so
-            """Probes every few seconds are not news."""
+                self.answer(http.HTTPStatus.NOT_FOUND, b"try /healthz, /readyz or /metrics\n")
 
     return Handler

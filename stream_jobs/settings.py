@@ -14,6 +14,7 @@ from typing import Annotated, Any, Final, Literal, Self
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from stream_jobs.browsers.names import parse_patterns
 from stream_jobs.data_quality.settings import ENV_PREFIX as DATA_QUALITY_PREFIX
 from stream_jobs.data_quality.settings import DataQualitySettings
 from stream_jobs.embedded.settings import ENV_PREFIX as EMBEDDED_PREFIX
@@ -162,12 +163,30 @@ class PipelineSettings(BaseSettings):
         str,
         Field(min_length=1, description="Address that /healthz, /readyz and /metrics listen on; 0.0.0.0 for probes."),
     ] = "127.0.0.1"
+    http_allowed_hosts: Annotated[
+        str,
+        Field(
+            description="Names by which /healthz, /readyz and /metrics may be asked for, beside the address, names "
+            "without a dot and those that public DNS does not hold: metrics.example.com,*.prod.example.com; * for any."
+        ),
+    ] = ""
     http_port: Annotated[
         int, Field(ge=0, le=65_535, description="Port of /healthz, /readyz and /metrics; 0 takes a free one.")
     ] = 0
     log_level: Annotated[
         Literal["DEBUG", "INFO", "WARNING", "ERROR"], Field(description="DEBUG, INFO, WARNING or ERROR.")
     ] = "INFO"
+
+    @field_validator("http_allowed_hosts")
+    @classmethod
+    def _hosts_are_names(cls, value: str) -> str:
+        parse_patterns(value)
+        return value
+
+    @property
+    def allowed_hosts(self) -> tuple[str, ...]:
+        """`http_allowed_hosts`, one by one."""
+        return parse_patterns(self.http_allowed_hosts)
 
     @model_validator(mode="after")
     def _find_config_dir(self) -> Self:

@@ -194,7 +194,10 @@ class JobsWorker:
 
     def run(self, health_port: int) -> int:
         """Blocks until SIGTERM or SIGINT. Returns the exit code: 0 stopped, 1 a job crashed."""
-        with HealthServer(health_port, self.not_ready, host=self._settings.pipeline.http_host) as health:
+        pipeline = self._settings.pipeline
+        with HealthServer(
+            health_port, self.not_ready, host=pipeline.http_host, allowed_hosts=pipeline.allowed_hosts
+        ) as health:
             log.info("health and metrics on %s", health.url)
             for timer in self._timers:
                 timer.start()

@@ -27,7 +27,7 @@ BOOKED_AT = datetime(2026, 11, 20, 12, 0, 0, 123456, tzinfo=UTC)
 
 
 class StoreProcess:
-    """`python -m stream_jobs.store.server` on a free port."""
+    """`python -m stream_jobs.store.server` on a free port; `program` is what else runs that server."""
 
     def __init__(
         self,

@@ -6,11 +6,12 @@ import re
 import threading
 import time
 from collections.abc import Callable
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, NamedTuple, Self
 
+from stream_jobs.browsers.handler import GuardedHandler
 from stream_jobs.embedded.ports import LOOPBACK
 
 MAX_BODY_BYTES: Final = 1_000_000
@@ -89,16 +90,16 @@ def without_receiver(path: Path) -> None:
     )
 
 
-def _handler(arrived: "queue.Queue[Arrived | None]") -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
+def _handler(arrived: "queue.Queue[Arrived | None]") -> type[GuardedHandler]:
+    class Handler(GuardedHandler):
         protocol_version = "HTTP/1.1"
-        timeout = 30
 
-        def do_POST(self) -> None:
+        def do_POST(self) -> None:  # noqa: N802 - http.server looks for this name
             at = time.time()
-            length = int(self.headers.get("Content-Length") or 0)
             try:
+                length = int(self.headers.get("Content-Length") or 0)
                 if not 0 < length <= MAX_BODY_BYTES:
+                    self.close_connection = True  # what follows is no request
                     raise ValueError
                 data = json.loads(self.rfile.read(length))["data"]
                 if not data["alerts"]:
@@ -107,11 +108,6 @@ def _handler(arrived: "queue.Queue[Arrived | None]") -> type[BaseHTTPRequestHand
                 status = 204
             except (ValueError, KeyError, TypeError):
                 status = 400
-            self.send_response(status)
-            self.send_header("Content-Length", "0")
-            self.end_headers()
-
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class names it so
-            """What it got is shown, not logged."""
+            self.answer(status)
 
     return Handler

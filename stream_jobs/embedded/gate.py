@@ -22,6 +22,7 @@ CHUNK_BYTES: Final = 256 * 1024
 FIRST_REQUEST_TIMEOUT_S: Final = 30.0
 _HEADER: Final = struct.Struct(">ihhih")  # size, api key, api version, correlation id, length of the client id
 _MAX_CLIENT_ID: Final = 1024
+MAX_FIRST_REQUEST_BYTES: Final = 100 * 1024 * 1024  # as Kafka's socket.request.max.bytes
 
 
 class Gate:
@@ -127,6 +128,8 @@ class Gate:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         first, client_id = await asyncio.wait_for(_first_bytes(reader), FIRST_REQUEST_TIMEOUT_S)
+        if first is None:
+            return
         own = client_id in self._own_ports
         if not own and (self.held or self.full):
             return
@@ -164,10 +167,16 @@ class Gate:
                 await writer.drain()
 
 
-async def _first_bytes(reader: asyncio.StreamReader) -> tuple[bytes, bytes]:
-    """The beginning of a connection's first request, and the client id in it (empty when it has none)."""
+async def _first_bytes(reader: asyncio.StreamReader) -> tuple[bytes | None, bytes]:
+    """The beginning of a connection's first request, and the client id in it (empty when it has none).
+
+    None for what no Kafka client begins with. A web page can send any port what begins with POST or GET; as a size,
+    that is more than a gigabyte, and the broker would wait for it.
+    """
     header = await reader.readexactly(_HEADER.size)
-    length = _HEADER.unpack(header)[-1]
+    size, *_, length = _HEADER.unpack(header)
+    if not 0 < size <= MAX_FIRST_REQUEST_BYTES:
+        return None, b""
     if not 0 <= length <= _MAX_CLIENT_ID:
         return header, b""
     client_id = await reader.readexactly(length)

@@ -23,6 +23,7 @@ from backports import zstd
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import StreamFailureError
 
+from stream_jobs.browsers import ANSWER_HEADERS
 from tests.store_server import StoreProcess
 
 
@@ -337,20 +338,61 @@ def test_wrong_passwords_and_unknown_users_are_refused(store: StoreProcess) -> N
     "headers",
     [
         {"Host": "evil.example"},
-        {"Origin": "http://evil.example"},
-        {"Origin": "null"},
         {"Host": "127.0.0.1.evil.example"},
+        {"Host": "0.0.0.0:8123"},
+        {"Origin": "http://evil.example"},
+        {"Origin": "http://localhost:3000"},  # another program's page on this machine is no friend either
+        {"Origin": "null"},
+        {"Referer": "http://evil.example/"},
+        {"Sec-Fetch-Site": "cross-site"},  # <script>, <img>: no Origin
+        {"Sec-Fetch-Site": "same-site", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"},
+        {"Sec-Fetch-Site": "none", "Sec-Fetch-Mode": "no-cors", "Sec-Fetch-Dest": "image"},
+        {"User-Agent": "Mozilla/5.0 (X11; Linux x86_64; rv:60.0) Gecko/20100101 Firefox/60.0"},
     ],
 )
-def test_browsers_from_elsewhere_are_refused(store: StoreProcess, headers: dict[str, str]) -> None:
-    """A web page that resolves its own name to loopback still gets nothing."""
-    status, _, body = ask(store, b"SELECT 42", headers=headers)
-    assert status == 403
-    assert b"42" not in body
-    assert (
-        ask(store, b"SELECT 42", headers={"Host": f"localhost:{store.port}", "Origin": "http://localhost:3000"})[0]
-        == 200
-    )
+def test_browsers_from_elsewhere_are_refused(store: StoreProcess, writer: Client, headers: dict[str, str]) -> None:
+    """Whatever page asks, on every path, as either user: it reads nothing, writes nothing, and isn't even counted."""
+    before = _ask_path(store, "/metrics", {})[2]
+    for path in ("/ping", "/replicas_status", "/healthz", "/readyz", "/metrics", "/nothing"):
+        status, answered, body = _ask_path(store, path, headers)
+        assert (status, body.count(b"\n")) == (403, 1)
+        assert answered.items() >= ANSWER_HEADERS.items()
+    for write in (False, True):
+        assert ask(store, b"SELECT 42", write=write, headers=headers)[0] == 403
+        assert ask(store, query="SELECT 42", write=write, headers=headers)[0] == 403
+        assert ask(store, b"INSERT INTO numbers VALUES (1, '', 1)", write=write, headers=headers)[0] == 403
+        assert ask(store, b"", method="OPTIONS", write=write, headers=headers)[0] == 403
+    assert _ask_path(store, "/metrics", {})[2] == before
+    assert writer.query("SELECT count() FROM numbers").result_rows == [(0,)]
+
+
+def test_a_person_who_types_the_address_reads_and_writes_nothing(store: StoreProcess, writer: Client) -> None:
+    """A browser's own navigation is answered; user and password may stand in the address, and still GET only reads."""
+    typed = {
+        "Sec-Fetch-Site": "none",
+        "Sec-Fetch-Mode": "navigate",
+        "Sec-Fetch-Dest": "document",
+        "User-Agent": "Mozilla/5.0 (X11; Linux x86_64) Chrome/156.0.0.0",
+        "Host": f"localhost:{store.port}",
+    }
+    user = {"user": "spendstream", "password": store.settings.secret()}
+    status, answered, body = ask(store, headers=typed, query="SELECT 42")
+    assert (status, body) == (200, b"42\n")
+    assert answered.items() >= ANSWER_HEADERS.items()
+    assert ask(store, headers=typed, query_args=user | {"query": "SELECT 43"})[2] == b"43\n"
+    for statement in ("INSERT INTO numbers VALUES (1, '', 1)", "TRUNCATE TABLE numbers", "DROP TABLE numbers"):
+        assert ask(store, headers=typed, query_args=user | {"query": statement})[0] >= 400
+    assert ask(store, b"SELECT 42", headers=typed)[0] == 403  # nobody types a POST
+    assert writer.query("SELECT count() FROM numbers").result_rows == [(0,)]
+
+
+def _ask_path(store: StoreProcess, path: str, headers: dict[str, str]) -> tuple[int, dict[str, str], bytes]:
+    try:
+        with urlopen(Request(f"{store.url}{path}", headers=headers), timeout=60) as response:
+            return response.status, dict(response.headers), response.read()
+    except HTTPError as error:
+        with error:
+            return error.code, dict(error.headers), error.read()
 
 
 def test_inserts_are_quick_while_slow_queries_run(store: StoreProcess, writer: Client) -> None:

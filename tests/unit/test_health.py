@@ -20,7 +20,7 @@ def server() -> Iterator[HealthServer]:
         yield server
 
 
-def get(url: str) -> tuple[int, str, str]:
+def get(url: str | urllib.request.Request) -> tuple[int, str, str]:
     try:
         with urllib.request.urlopen(url, timeout=5) as response:
             return response.status, response.read().decode(), response.headers["Content-Type"]
@@ -54,6 +54,43 @@ def test_metrics_are_prometheus_text(server: HealthServer) -> None:
 def test_everything_else_is_404_with_a_hint(server: HealthServer) -> None:
     """Somebody typed the bare address."""
     assert get(server.url)[:2] == (404, "try /healthz, /readyz or /metrics\n")
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/metrics", "/"])
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Host": "evil.example"},
+        {"Host": "127.0.0.1.nip.io"},
+        {"Origin": "http://localhost:3000"},
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "same-site"},
+    ],
+)
+def test_web_pages_get_nothing(server: HealthServer, path: str, headers: dict[str, str]) -> None:
+    """A page whose name turns into our address (DNS rebinding), and one that embeds ours."""
+    REASON.append(None)
+    with pytest.raises(urllib.error.HTTPError) as caught:
+        urllib.request.urlopen(urllib.request.Request(f"{server.url}{path}", headers=headers), timeout=5)
+    with caught.value as refused:
+        assert (refused.code, refused.headers["X-Content-Type-Options"]) == (403, "nosniff")
+        assert b"things" not in refused.read()
+
+
+def test_outside_of_loopback_prometheus_asks_by_address_and_by_the_names_that_a_setting_admits() -> None:
+    """Names of services without a dot need no setting; a name that anybody could register does."""
+    with HealthServer(0, lambda: None, host="0.0.0.0", allowed_hosts=["*.prod.example.com"]) as server:
+        for host, status in (
+            (f"127.0.0.1:{server.port}", 200),
+            ("10.0.0.5:8321", 200),
+            ("worker-1:8321", 200),
+            ("worker-1.prod.example.com:8321", 200),
+            ("worker-1.example.com:8321", 403),
+        ):
+            request = urllib.request.Request(f"http://127.0.0.1:{server.port}/metrics", headers={"Host": host})
+            found, body, _ = get(request)
+            assert found == status, host
+            assert ("SPENDSTREAM_HTTP_ALLOWED_HOSTS" in body) == (status == 403)
 
 
 def test_it_listens_on_loopback_only(server: HealthServer) -> None:

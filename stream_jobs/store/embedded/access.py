@@ -1,21 +1,18 @@
 """Who may ask what: two users, and only programs on this machine.
 
 `default` has no password and may read. `spendstream` may write; its password is made once and lies beside the data,
-readable by the owner alone. Browsers are kept out by their Host and Origin headers: a page from elsewhere could
-otherwise reach a port on loopback (DNS rebinding).
+readable by the owner alone. Web pages are kept out before that (`stream_jobs/browsers/`).
 """
 
 import base64
 import binascii
 import hmac
-import ipaddress
 import os
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
-from urllib.parse import urlsplit
 
 from stream_jobs.errors import ConfigError
 from stream_jobs.store.embedded.errors import refusal
@@ -78,27 +75,3 @@ def _credentials(headers: Mapping[str, str], query: Mapping[str, str]) -> tuple[
             raise refusal(516, "AUTHENTICATION_FAILED", "The Authorization header cannot be read") from None
         return name or READ_USER, given
     return query.get("user", READ_USER), query.get("password", "")
-
-
-def is_local_request(headers: Mapping[str, str]) -> bool:
-    """Whether Host (and Origin, which browsers add) name this machine."""
-    if not _is_loopback_name(_host_of(f"//{headers.get('Host', '')}")):
-        return False
-    origin = headers.get("Origin")
-    return origin is None or _is_loopback_name(_host_of(origin))
-
-
-def _host_of(url: str) -> str:
-    try:
-        return urlsplit(url).hostname or ""
-    except ValueError:
-        return ""
-
-
-def _is_loopback_name(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

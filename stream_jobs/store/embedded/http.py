@@ -9,7 +9,8 @@ from typing import Final, TypeVar
 from aiohttp import web
 from prometheus_client import generate_latest
 
-from stream_jobs.store.embedded.access import authenticate, is_local_request
+from stream_jobs.browsers.middleware import guard
+from stream_jobs.store.embedded.access import authenticate
 from stream_jobs.store.embedded.answers import answer_headers, error_response, exception_trailer
 from stream_jobs.store.embedded.block_compression import BlockCompressor
 from stream_jobs.store.embedded.bodies import BodyBudget
@@ -60,7 +61,8 @@ class StoreHttp:
         self._metrics.confined.labels("network").set(confinement.network)
 
     def app(self) -> web.Application:
-        app = web.Application(middlewares=[_only_this_machine])
+        app = web.Application(middlewares=[_stay_up])
+        guard(app)
         for path in ("/ping", "/replicas_status", "/healthz"):
             app.router.add_get(path, _ok)
         app.router.add_get("/readyz", self._ready)
@@ -232,11 +234,9 @@ async def _ok(_: web.Request) -> web.Response:
 
 
 @web.middleware
-async def _only_this_machine(
+async def _stay_up(
     request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
 ) -> web.StreamResponse:
-    if not is_local_request(request.headers):
-        return web.Response(status=403, text="Only programs on this machine may use the embedded store.\n")
     try:
         return await handler(request)
     except web.HTTPException:

@@ -55,6 +55,26 @@ def test_what_is_no_notification_is_refused(body: bytes) -> None:
     assert shown == []
 
 
+def test_a_web_page_cannot_show_alerts() -> None:
+    """A form of any page could otherwise post one; what claims a senseless length is refused, too."""
+    shown: list[Any] = []
+    with DemoReceiver() as receiver:
+        receiver.show_with(shown.append)
+        for header, status in (
+            (("Origin", "http://evil.example"), 403),
+            (("Sec-Fetch-Site", "cross-site"), 403),
+            (("Host", "evil.example"), 403),
+            (("Content-Length", "x"), 400),
+            (("Content-Length", "-1"), 400),
+        ):
+            request = urllib.request.Request(receiver.url, data=event("a", 80), headers=dict([header]), method="POST")
+            with pytest.raises(urllib.error.HTTPError) as caught:
+                urllib.request.urlopen(request, timeout=10)
+            with caught.value as refused:
+                assert refused.code == status
+    assert shown == []
+
+
 def test_the_demos_file_names_the_receiver_and_then_no_longer(tmp_path: Path) -> None:
     """Both are files that can be used."""
     path = Path(shutil.copy(EXAMPLE_CONFIG / ALERTS_FILE, tmp_path))

@@ -150,3 +150,16 @@ def test_a_broker_that_is_away_closes_the_connection(gate: Gate, backends: tuple
     gate.lead_strangers(backends[1].port)
     with closing(connect(gate)) as stranger:
         assert ask(stranger, request("service")) == b"2"
+
+
+@pytest.mark.parametrize("first", [b"GET / HTTP/1.1\r\n\r\n", b"POST /x HTTP/1.1\r\n\r\n", b"\xff" * 14, b"\x00" * 14])
+def test_what_is_no_kafka_request_does_not_reach_the_broker(
+    gate: Gate, backends: tuple[Backend, Backend], first: bytes
+) -> None:
+    """A web page can make a browser send HTTP to any port; the broker would take it for a request of a gigabyte."""
+    gate.release()
+    with closing(connect(gate)) as page:
+        page.sendall(first)
+        with suppress(ConnectionResetError):  # closed just the same
+            assert page.recv(1) == b""
+    assert backends[0].received == 0

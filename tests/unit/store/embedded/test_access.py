@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from stream_jobs.errors import ConfigError
-from stream_jobs.store.embedded.access import authenticate, is_local_request, read_or_make_password
+from stream_jobs.store.embedded.access import authenticate, read_or_make_password
 from stream_jobs.store.embedded.errors import EngineError
 
 PASSWORD = "a-long-enough-password"
@@ -48,26 +48,6 @@ def test_everything_else_is_refused(headers: dict[str, str]) -> None:
         authenticate(headers, {}, PASSWORD)
     assert caught.value.code == 516
     assert PASSWORD not in str(caught.value)
-
-
-@pytest.mark.parametrize(
-    ("headers", "local"),
-    [
-        ({"Host": "127.0.0.1:8123"}, True),
-        ({"Host": "localhost"}, True),
-        ({"Host": "[::1]:8123"}, True),
-        ({"Host": "127.0.0.1:1", "Origin": "http://localhost:3000"}, True),
-        ({}, False),
-        ({"Host": "evil.example"}, False),
-        ({"Host": "localhost.evil.example"}, False),
-        ({"Host": "127.0.0.1", "Origin": "https://evil.example"}, False),
-        ({"Host": "127.0.0.1", "Origin": "null"}, False),
-        ({"Host": "["}, False),
-    ],
-)
-def test_only_this_machine(headers: dict[str, str], local: bool) -> None:
-    """Host and Origin must both be loopback."""
-    assert is_local_request(headers) is local
 
 
 def test_the_password_is_made_once(tmp_path: Path) -> None:
