@@ -1,4 +1,4 @@
-"""ClickHouse's own framing of compressed answers, which `compress=1` asks for: the JDBC driver does, unless told not to.
+"""ClickHouse's own framing of compressed answers, which `compress=1` asks for, as the JDBC driver does.
 
 Each frame: CityHash128 of what follows (16 bytes), the method (one byte), the size of the frame from the method on and
 the size of the plain data (4 bytes each, little-endian), the compressed data.
