@@ -8,7 +8,7 @@ import pytest
 
 from stream_jobs.embedded.broker import TansuBroker
 from stream_jobs.embedded.ports import free_port
-from tests import chromium, prometheus
+from tests import chromium, client_programs, prometheus
 from tests.brokers import ADDRESS_VARIABLE, REQUIRED_VARIABLE, RealKafka, RunningBroker, real_kafka
 from tests.receivers import alertmanager
 
@@ -31,6 +31,7 @@ def _settings_of_the_tests_are_not_the_applications() -> None:
         prometheus.REQUIRED_VARIABLE,
         chromium.REQUIRED_VARIABLE,
         alertmanager.REQUIRED_VARIABLE,
+        client_programs.REQUIRED_VARIABLE,
     ):
         os.environ.pop(name, None)
 

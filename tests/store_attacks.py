@@ -169,6 +169,9 @@ def attacks(guard: Guard) -> list[Attack]:
         f"SELECT 1 FROM t SETTINGS additional_table_filters = {{'t' : 'length(file(''{secret}'')) > 0'}}",
         f"SELECT 1 SETTINGS parallel_replicas_custom_key = 'length(file(''{secret}''))'",
         f"SELECT 1 SETTINGS implicit_table_at_top_level = '{secret}'",
+        f"SELECT a FROM t SETTINGS additional_table_filters = {{'t' : 'length(`fil\\\\x65`(''{secret}'')) > 0 -- '}}",
+        "SELECT a FROM t SETTINGS additional_table_filters = {'t' : '1', 't' : 'file(a) = a'}",
+        "SELECT a FROM t SETTINGS additional_table_filters = '{''t'' : ''file(a) = a''}'",
         f"SELECT 1 SETTINGS additional_result_filter = 'length(file(''{secret}'')) > 0'",
     ]  # fmt: skip
     template = str(guard.outside / "template.txt")

@@ -54,6 +54,7 @@ _STRUCTURE: Final = re.compile(r"'[A-Za-z0-9_ ,()]*'")
 _EXPRESSION_FOLLOWS: Final = frozenset(
     {"default", "alias", "materialized", "ephemeral", "codec", "ttl", "check", "assume"}
 )
+_CONDITIONS: Final = "additional_table_filters"
 _SYSTEM_DATABASES: Final = frozenset({"system"})
 STREAMED: Final = frozenset({"SELECT", "WITH", "FROM"})
 
@@ -75,6 +76,7 @@ class Verdict:
     verb: str
     output_format: str | None = None
     asks_about: frozenset[str] = frozenset()  # ambiguous names: the syntax tree has to say what they are
+    conditions: tuple[str, ...] = ()  # SQL inside of texts, to be read and judged as the statement is
 
     @property
     def reads_only(self) -> bool:
@@ -85,9 +87,9 @@ def judge(found: Sequence[Token], rights: Rights, vocabulary: Vocabulary) -> Ver
     """The verdict on the tokens of a canonical line. Raises EngineError (62, 164, 344, 452, 73) for a refusal."""
     verb = _check_kind(found, rights)
     ambiguous = _check_names(found, rights, vocabulary)
-    _check_settings(found, rights, vocabulary)
+    conditions = _check_settings(found, rights, vocabulary)
     _check_files(found)
-    return Verdict(verb, _output_format(found, verb), ambiguous)
+    return Verdict(verb, _output_format(found, verb), ambiguous, tuple(conditions))
 
 
 def _check_kind(found: Sequence[Token], rights: Rights) -> str:
@@ -189,11 +191,13 @@ def _check_table(
         )
 
 
-def _check_settings(found: Sequence[Token], rights: Rights, vocabulary: Vocabulary) -> None:
+def _check_settings(found: Sequence[Token], rights: Rights, vocabulary: Vocabulary) -> list[str]:
+    """The conditions that a setting adds to the statement. Raises EngineError (452, 115, 164)."""
+    conditions: list[str] = []
     if found[0].value == "SHOW":  # SHOW SETTINGS LIKE ...
-        return
+        return conditions
     if [token.value.upper() for token in found] == ["SET", "ROLE", "NONE"]:  # what some clients begin with
-        return
+        return conditions
     for at, token in enumerate(found):
         starts = token.kind == "word" and (token.value == "SETTINGS" or (at == 0 and token.value == "SET"))
         if not starts or at + 1 >= len(found) or found[at + 1].kind not in ("word", "name"):
@@ -201,11 +205,33 @@ def _check_settings(found: Sequence[Token], rights: Rights, vocabulary: Vocabula
         position = at + 1
         while True:
             name, position = _setting_name(found, position)
-            value, position = _setting_value(found, position)
-            check_setting(name, value, vocabulary.settings, may_write=rights.may_write, limits=rights.limits)
+            if name == _CONDITIONS:
+                added, position = _condition_texts(found, position)
+                conditions += added
+            else:
+                value, position = _setting_value(found, position)
+                check_setting(name, value, vocabulary.settings, may_write=rights.may_write, limits=rights.limits)
             if position >= len(found) or found[position].value != ",":
                 break
             position += 1
+    return conditions
+
+
+def _condition_texts(found: Sequence[Token], position: int) -> tuple[list[str], int]:
+    """The conditions in {'table':'condition', ...}, and where the map ends. Grafana's ad-hoc filters come that way."""
+    texts: list[str] = []
+    kinds = [token.kind if token.kind == "text" else token.value for token in found[position:]]
+    at = 1
+    if kinds[:2] == ["{", "}"]:
+        return texts, position + 2
+    while kinds[:1] == ["{"] and kinds[at : at + 3] == ["text", ":", "text"]:
+        texts.append(unescape(found[position + at + 2].value[1:-1]))
+        at += 4
+        if kinds[at - 1 : at] == ["}"]:
+            return texts, position + at
+        if kinds[at - 1 : at] != [","]:
+            break
+    raise refusal(452, "SETTING_CONSTRAINT_VIOLATION", f"{_CONDITIONS} must be {{'table': 'condition', ...}}")
 
 
 def _setting_name(found: Sequence[Token], position: int) -> tuple[str, int]:

@@ -189,18 +189,25 @@ class Reader:
         filled = with_names_filled(sql, found, asked.parameters)
         if filled is not None:
             sql, found = self._canonical(filled)
-        verdict = judge(found, asked.rights, self._vocabulary)
-        if verdict.asks_about:
-            tree = self._ask(f"EXPLAIN AST {sql}", "TabSeparatedRaw", asked.parameters).decode("utf-8", "replace")
-            if names_table_function(tree, verdict.asks_about):
-                raise refusal(344, "SUPPORT_IS_DISABLED", f"Table function {min(verdict.asks_about)} is not allowed")
+        verdict = self._verdict(sql, found, asked)
         judged = (sql, found, verdict)
-        if short and filled is None and not verdict.asks_about:
+        if short and filled is None and not verdict.asks_about and not verdict.conditions:
             with self._lock:
                 self._known[key] = judged
                 while len(self._known) > _REMEMBERED:
                     self._known.popitem(last=False)
         return judged
+
+    def _verdict(self, sql: str, found: tuple[Token, ...], asked: Asked) -> Verdict:
+        verdict = judge(found, asked.rights, self._vocabulary)
+        if verdict.asks_about:
+            tree = self._ask(f"EXPLAIN AST {sql}", "TabSeparatedRaw", asked.parameters).decode("utf-8", "replace")
+            if names_table_function(tree, verdict.asks_about):
+                raise refusal(344, "SUPPORT_IS_DISABLED", f"Table function {min(verdict.asks_about)} is not allowed")
+        for condition in verdict.conditions:
+            inner, words = self._canonical(f"SELECT (\n{condition}\n)")  # a comment in it ends with its line
+            self._verdict(inner, words, asked)
+        return verdict
 
     def _canonical(self, text: str) -> tuple[str, tuple[Token, ...]]:
         line = canonical_text(self._ask, text)

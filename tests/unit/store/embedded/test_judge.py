@@ -141,3 +141,26 @@ def test_identifiers_are_filled_in_before_the_verdict() -> None:
     assert with_names_filled("SELECT {v:String}", read_tokens("SELECT {v:String}"), {}) is None
     with pytest.raises(EngineError, match="not set"):
         with_names_filled(line, read_tokens(line), {})
+
+
+@pytest.mark.parametrize(
+    ("setting", "conditions"),
+    [
+        ("{'t':'a = \\'x\\'', 'u':'1'}, max_threads = 1", ("a = 'x'", "1")),
+        ("{}", ()),
+        ("{'t':'1'}", ("1",)),
+        ("'{}'", None),
+        ("{'t':1}", None),
+        ("{'t':'1' 'u':'2'}", None),
+        ("{'t':'1'", None),
+        ("{x:String}", None),
+    ],
+)
+def test_conditions_that_a_setting_adds_are_read_too(setting: str, conditions: tuple[str, ...] | None) -> None:
+    """Grafana's ad-hoc filters are SQL within texts: each is handed on to be judged, or the map is refused."""
+    line = f"SELECT 1 FROM t SETTINGS additional_table_filters = {setting}"
+    if conditions is None:
+        with pytest.raises(EngineError, match="additional_table_filters"):
+            judge(read_tokens(line), rights(), VOCABULARY)
+    else:
+        assert judge(read_tokens(line), rights(), VOCABULARY).conditions == conditions
