@@ -6,6 +6,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
+from stream_jobs.output.lines import complain, data, json_data
+
 MAX_TABLE_ROWS: Final = 1000
 _NUMBERS: Final = ("Decimal", "Int", "UInt", "Float")
 
@@ -51,9 +53,9 @@ def run(args: argparse.Namespace) -> int:
             stream = client.raw_stream(
                 sql, parameters, fmt=args.format or "JSONEachRow", settings=options if args.json else None
             )
-            for piece in _pieces(stream):
-                sys.stdout.buffer.write(piece)
-        sys.stdout.buffer.flush()
+            with json_data() if args.json else data() as out:
+                for piece in _pieces(stream):
+                    out.write(piece)
         return 0
     with connect(settings) as client, store_errors(settings.address):
         result = client.query(sql, parameters, settings={"max_block_size": MAX_TABLE_ROWS + 1})
@@ -103,8 +105,7 @@ def _pieces(stream: Any) -> Iterator[bytes]:
 
 def print_table(names: list[str], types: list[str], rows: Iterable[Any]) -> None:
     """A table on stdout, at most MAX_TABLE_ROWS rows of it. Numbers stand to the right, Decimals in full."""
-    from rich.console import Console
-    from rich.table import Table
+    from stream_jobs.output.console import Console, Table
 
     table = Table(header_style="bold")
     for name, kind in zip(names, types, strict=True):
@@ -117,10 +118,9 @@ def print_table(names: list[str], types: list[str], rows: Iterable[Any]) -> None
             break
         table.add_row(*(_cell(value) for value in row))
     # A file or a pipe has no width: nothing is folded in there.
-    console = Console() if sys.stdout.isatty() else Console(width=max(80, 40 * len(names)))
-    console.print(table)
+    Console(width=max(80, 40 * len(names))).print(table)
     if truncated:
-        sys.stderr.write(f"only the first {MAX_TABLE_ROWS} rows are shown; add LIMIT, or use --json for all\n")
+        complain(f"only the first {MAX_TABLE_ROWS} rows are shown; add LIMIT, or use --json for all")
 
 
 def _cell(value: Any) -> Any:

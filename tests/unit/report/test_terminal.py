@@ -4,8 +4,7 @@ import io
 import json
 from dataclasses import replace
 
-from rich.console import Console
-
+from stream_jobs.output.console import Console
 from stream_jobs.report.as_json import as_json
 from stream_jobs.report.data import Watched
 from stream_jobs.report.terminal import render_terminal
