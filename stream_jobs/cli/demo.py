@@ -132,8 +132,11 @@ def _fresh_folder(data_dir: Path) -> None:
         folder.open()  # refuses while another instance uses it
         folder.close()
         shutil.rmtree(data_dir)
-    shutil.copytree(EXAMPLE_CONFIG, data_dir / "config")
-    (data_dir / DEMO_MARKER).write_text("made by 'spendstream demo', which removes this folder\n", encoding="utf-8")
+    try:
+        shutil.copytree(EXAMPLE_CONFIG, data_dir / "config")
+        (data_dir / DEMO_MARKER).write_text("made by 'spendstream demo', which removes this folder\n", encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"{data_dir} cannot be used: {error.strerror}; choose another with --data-dir") from None
 
 
 def _traffic(args: argparse.Namespace) -> "SimulationConfig":

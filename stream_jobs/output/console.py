@@ -101,8 +101,8 @@ class Status:
         self._spinner.update(text=Text(escaped(what)))
 
     def __enter__(self) -> "Status":
-        self._stack.enter_context(self._live)
         self._stack.enter_context(_lines_above(self._console))
+        self._stack.enter_context(self._live)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -115,13 +115,11 @@ def progress_bars() -> Iterator[Progress]:
     console = Console(stderr=True)
     columns = (TextColumn("{task.description:>8}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     # Not redirected: see Status.
-    with (
-        Progress(
-            *columns, console=console, disable=not console.is_terminal, redirect_stdout=False, redirect_stderr=False
-        ) as progress,
-        _lines_above(console),
-    ):
-        yield progress
+    bars = Progress(
+        *columns, console=console, disable=not console.is_terminal, redirect_stdout=False, redirect_stderr=False
+    )
+    with _lines_above(console), bars:
+        yield bars
 
 
 @contextmanager

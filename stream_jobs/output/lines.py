@@ -29,7 +29,7 @@ def say_text(text: str) -> None:
 
 def complain(message: str) -> None:
     """A message on stderr. Further lines are indented: what they quote cannot pass for a message of ours."""
-    first, *rest = message.splitlines() or [""]
+    first, *rest = message.split("\n")
     _write(sys.stderr, "".join(f"{escaped(line)}\n" for line in (first, *(f"  {line}" for line in rest))))
 
 
