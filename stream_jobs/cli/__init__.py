@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from stream_jobs.errors import SpendstreamError
 from stream_jobs.output.lines import complain, flush, nobody_reads
 from stream_jobs.output.streams import guarded
+from stream_jobs.private import private_umask
 
 # In the order a newcomer meets them; `--help` lists them so.
 COMMANDS = (
@@ -36,7 +37,7 @@ COMMANDS = (
 
 def run_command(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> int:
     """Parse and run. Errors raised on purpose become one message on stderr and exit code 2."""
-    with guarded():
+    with guarded(), private_umask():
         return _run(parser, arguments)
 
 

@@ -122,18 +122,25 @@ def _fresh_folder(data_dir: Path) -> None:
     """A demo starts from nothing. Only a folder that an earlier demo made is removed: any other may hold a ledger."""
     from stream_jobs.embedded.datadir import DataDir
     from stream_jobs.errors import ConfigError
+    from stream_jobs.private import private_folder
 
     if data_dir.exists() and not data_dir.is_dir():
         raise ConfigError(f"{data_dir} is not a folder; choose another with --data-dir")
-    if data_dir.exists() and any(data_dir.iterdir()):
-        if not (data_dir / DEMO_MARKER).is_file():
-            raise ConfigError(f"{data_dir} is not empty and no demo made it; choose another folder with --data-dir")
-        folder = DataDir(data_dir)
-        folder.open()  # refuses while another instance uses it
-        folder.close()
-        shutil.rmtree(data_dir)
     try:
-        shutil.copytree(EXAMPLE_CONFIG, data_dir / "config")
+        used = data_dir.exists() and any(data_dir.iterdir())
+        if used and not (data_dir / DEMO_MARKER).is_file():
+            raise ConfigError(f"{data_dir} is not empty and no demo made it; choose another folder with --data-dir")
+        private_folder(data_dir)  # refuses another user's, also one that says that a demo made it
+        if used:
+            folder = DataDir(data_dir)
+            folder.open()  # refuses while another instance uses it
+            folder.close()
+            shutil.rmtree(data_dir)
+            private_folder(data_dir)
+        # Not the modes of the checkout: they let others read.
+        shutil.copytree(EXAMPLE_CONFIG, data_dir / "config", copy_function=shutil.copyfile)
+        for folder_made in (data_dir / "config", *(data_dir / "config").rglob("*/")):
+            folder_made.chmod(0o700 if folder_made.is_dir() else 0o600)
         (data_dir / DEMO_MARKER).write_text("made by 'spendstream demo', which removes this folder\n", encoding="utf-8")
     except OSError as error:
         raise ConfigError(f"{data_dir} cannot be used: {error.strerror}; choose another with --data-dir") from None

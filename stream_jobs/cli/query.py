@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from stream_jobs.output.lines import complain, data, json_data
+from stream_jobs.output.spreadsheet import SpreadsheetSafe
 
 MAX_TABLE_ROWS: Final = 1000
 _NUMBERS: Final = ("Decimal", "Int", "UInt", "Float")
@@ -31,6 +32,11 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser.add_argument(
         "--format", help="a ClickHouse output format, passed through as it is (CSVWithNames, Parquet, ...)"
     )
+    parser.add_argument(
+        "--spreadsheet-safe",
+        action="store_true",
+        help="with --format CSV or TSV (and the like): put a quote before cells that a spreadsheet takes for formulas",
+    )
     parser.add_argument("--url", help="ClickHouse's HTTP address (default: SPENDSTREAM_CLICKHOUSE_* or what runs here)")
     parser.add_argument("--data-dir", type=Path, help="data folder of the running instance to ask")
     parser.set_defaults(run=run)
@@ -54,8 +60,11 @@ def run(args: argparse.Namespace) -> int:
                 sql, parameters, fmt=args.format or "JSONEachRow", settings=options if args.json else None
             )
             with json_data() if args.json else data() as out:
+                safe = SpreadsheetSafe(out, args.format, sql) if args.spreadsheet_safe else None
                 for piece in _pieces(stream):
-                    out.write(piece)
+                    (safe or out).write(piece)
+                if safe is not None:
+                    safe.finish()
         return 0
     with connect(settings) as client, store_errors(settings.address):
         result = client.query(sql, parameters, settings={"max_block_size": MAX_TABLE_ROWS + 1})
@@ -74,6 +83,8 @@ def _statement(args: argparse.Namespace) -> str:
         raise ConfigError("give one SQL statement or --name NAME")
     if args.json and args.format:
         raise ConfigError("give --json or --format, not both")
+    if args.spreadsheet_safe and not args.format:
+        raise ConfigError("--spreadsheet-safe goes with --format CSVWithNames or TSVWithNames")
     if args.name is not None:
         return named_query(args.name).sql
     text = sys.stdin.read() if args.sql == "-" else args.sql

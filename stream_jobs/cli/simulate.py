@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from stream_jobs.errors import ConfigError
 from stream_jobs.output.lines import complain, data, say, say_json
+from stream_jobs.private import open_private
 from stream_jobs.replay.delivery import Timed, add_target_arguments, deliver
 
 if TYPE_CHECKING:
@@ -131,7 +132,7 @@ def write(config: "SimulationConfig", out: str, *, as_json: bool) -> int:
     number = 0
     total = round(config.rate * config.duration.total_seconds())
     try:
-        with progress_bars() as progress, data() if out == "-" else Path(out).open("wb") as stream:
+        with progress_bars() as progress, data() if out == "-" else open_private(Path(out)) as stream:
             bar = progress.add_task("writing", total=total)
             for number, message in enumerate(messages(config), 1):
                 stream.write(message.value + b"\n")
@@ -152,6 +153,7 @@ def write(config: "SimulationConfig", out: str, *, as_json: bool) -> int:
 
 def _write_text(path: Path, text: str) -> None:
     try:
-        path.write_text(text, encoding="utf-8")
+        with open_private(path) as file:
+            file.write(text.encode())
     except OSError as error:
         raise ConfigError(f"{path}: cannot be written: {error.strerror}") from None

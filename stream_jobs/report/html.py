@@ -56,14 +56,14 @@ def html_text(data: ReportData) -> str:
 
 
 def write_html(data: ReportData, path: Path) -> None:
-    """Write the page; readers see the whole file or the old one. Raises ConfigError when it cannot be written."""
+    """Write the page, for its owner alone; readers see the whole file or the old one. Raises ConfigError when it can't
+    be written."""
     page = html_text(data)
     try:
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".report-", suffix=".html")
         try:
             with os.fdopen(handle, "w", encoding="utf-8") as file:
                 file.write(page)
-            Path(temporary).chmod(0o644)
             Path(temporary).replace(path)
         except BaseException:
             Path(temporary).unlink(missing_ok=True)
