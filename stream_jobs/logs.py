@@ -13,7 +13,7 @@ class LineFormatter(logging.Formatter):
     """A record is one line, whatever is in it: nobody who can have a text logged can write a line of their own, or tell
     the terminal something. The lines of a traceback are indented."""
 
-    converter = time.gmtime
+    converter = time.gmtime  # type: ignore[assignment] # as the documentation of logging has it
 
     def __init__(self) -> None:
         super().__init__(FORMAT, datefmt="%Y-%m-%dT%H:%M:%S")

@@ -68,6 +68,13 @@ class Table(rich.table.Table):
     def __init__(self, *headers: Any, title: Any = None, **options: Any) -> None:
         super().__init__(*headers, title=None if title is None else _one_line(title), **options)
 
+    @classmethod
+    def grid(cls, **options: Any) -> "Table":  # type: ignore[override]
+        """Without lines and heads."""
+        made = super().grid(**options)
+        assert isinstance(made, cls)
+        return made
+
     def add_column(self, header: RenderableType = "", footer: RenderableType = "", **options: Any) -> None:
         super().add_column(_one_line(header), _one_line(footer), **options)
 

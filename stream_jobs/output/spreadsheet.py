@@ -1,4 +1,4 @@
-"""CSV and TSV that a spreadsheet shows instead of obeying: a cell that it would take for a formula gets a quote in front.
+"""CSV and TSV that a spreadsheet shows and does not obey: a cell that it takes for a formula gets a quote in front.
 
 OWASP's rule: cells that begin with = + - @, a tab or a carriage return, also after blanks, and their full-width forms.
 Spreadsheets whose separator is another one (a semicolon in much of Europe) cut cells where we do not, so the rule holds

@@ -6,7 +6,7 @@ from pathlib import Path
 from spendstream import ProducerConfig, UsageProducer
 from spendstream_schemas import UsageEvent
 from tests.integration.pipeline import Pipeline, until, usage_event
-from tests.unit.test_private import wide
+from tests.unit.test_private import mode, wide
 
 
 def test_nobody_else_can_read_what_is_kept(tmp_path: Path) -> None:
@@ -21,14 +21,14 @@ def test_nobody_else_can_read_what_is_kept(tmp_path: Path) -> None:
             pipeline.start()
             pipeline.send_events(usage_event("e"))
             until(lambda: pipeline.rows("SELECT 1 FROM ledger"), 60, "booked")
-            assert wide(tmp_path / "data") == []
+            assert mode(tmp_path / "data" / "instance.json") == 0o600
             pipeline.stop()
         finally:
             pipeline.kill()
-        config = ProducerConfig(
-            bootstrap_servers="127.0.0.1:1", source="s", spool_dir=tmp_path / "a" / "spool", durable=True
+        spool = tmp_path / "a" / "spool"
+        producer = UsageProducer(
+            ProducerConfig(bootstrap_servers="127.0.0.1:1", source="s", spool_dir=spool, durable=True)
         )
-        producer = UsageProducer(config)
         assert producer.emit(UsageEvent.model_validate(usage_event("s")))
         producer.close(0)
     finally:

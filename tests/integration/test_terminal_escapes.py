@@ -100,7 +100,7 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 def fill(process: StoreProcess) -> None:
     budget = {"id": "b", "name": "[bold]b", "owner": "[/]", "amount": "1", "period": "day", "per": ["user_id"]}
-    texts = {
+    texts: dict[str, Any] = {
         "summary": HOSTILE,
         "owner": "[bold]o",
         "action": HOSTILE,
@@ -108,10 +108,23 @@ def fill(process: StoreProcess) -> None:
         "labels": {"team": HOSTILE},
     }
     signal = build.signal("a", **texts)
+    now = build.NOW
     alert = Alert(
-        **{"alert_id": "a", "kind": "budget", "group": HOSTILE, "episode": 1, "status": "open", "severity": "error"},
-        **dict.fromkeys(("observed_at", "starts_at", "opened_at", "open_since", "updated_at"), build.NOW),
-        **{"level": 1, "money_usd": Decimal(1), "acknowledged_by": HOSTILE, "receivers": (HOSTILE,)},
+        alert_id="a",
+        kind="budget",
+        group=HOSTILE,
+        episode=1,
+        status="open",
+        severity="error",
+        level=1,
+        observed_at=now,
+        starts_at=now,
+        opened_at=now,
+        open_since=now,
+        updated_at=now,
+        money_usd=Decimal(1),
+        acknowledged_by=HOSTILE,
+        receivers=(HOSTILE,),
         signal=msgspec.Raw(signal.model_dump_json(exclude_defaults=True).encode()),
     )
     own: dict[str, dict[str, Any]] = {
