@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from stream_jobs.output.lines import complain, data, json_data
-from stream_jobs.output.spreadsheet import SpreadsheetSafe
+from stream_jobs.output.spreadsheet import SpreadsheetSafe, refuse_others
 
 MAX_TABLE_ROWS: Final = 1000
 _NUMBERS: Final = ("Decimal", "Int", "UInt", "Float")
@@ -48,6 +48,8 @@ def run(args: argparse.Namespace) -> int:
 
     sql = _statement(args)
     parameters = _parameters(args.param)
+    if args.spreadsheet_safe:
+        refuse_others(args.format, sql)
     settings = find_clickhouse(args.url, args.data_dir)
     if args.json or args.format:
         options = {
@@ -60,7 +62,7 @@ def run(args: argparse.Namespace) -> int:
                 sql, parameters, fmt=args.format or "JSONEachRow", settings=options if args.json else None
             )
             with json_data() if args.json else data() as out:
-                safe = SpreadsheetSafe(out, args.format, sql) if args.spreadsheet_safe else None
+                safe = SpreadsheetSafe(out, args.format) if args.spreadsheet_safe else None
                 for piece in _pieces(stream):
                     (safe or out).write(piece)
                 if safe is not None:
@@ -83,8 +85,6 @@ def _statement(args: argparse.Namespace) -> str:
         raise ConfigError("give one SQL statement or --name NAME")
     if args.json and args.format:
         raise ConfigError("give --json or --format, not both")
-    if args.spreadsheet_safe and not args.format:
-        raise ConfigError("--spreadsheet-safe goes with --format CSVWithNames or TSVWithNames")
     if args.name is not None:
         return named_query(args.name).sql
     text = sys.stdin.read() if args.sql == "-" else args.sql

@@ -42,18 +42,21 @@ def neutral(text: str) -> str:
     return f"'{text}" if _FORMULA.match(text) else text
 
 
+def refuse_others(data_format: str | None, statement: str) -> None:
+    """Raises ConfigError when it is another format, or another dialect of it: cells could not be told apart."""
+    if data_format not in _CELLS:
+        raise ConfigError(f"--spreadsheet-safe goes with --format {', '.join(sorted(_CELLS))}")
+    if _DIALECT.search(statement):
+        raise ConfigError("--spreadsheet-safe knows ClickHouse's own CSV and TSV: leave out settings of the format")
+
+
 class SpreadsheetSafe:
     """Passes on CSV or TSV, as ClickHouse writes it, with its cells neutral."""
 
-    def __init__(self, to: Data, data_format: str, statement: str) -> None:
-        """Raises ConfigError when it is another format, or another dialect of it."""
-        cell = _CELLS.get(data_format)
-        if cell is None:
-            raise ConfigError(f"--spreadsheet-safe goes with --format {', '.join(sorted(_CELLS))}")
-        if _DIALECT.search(statement):
-            raise ConfigError("--spreadsheet-safe knows ClickHouse's own CSV and TSV: leave out settings of the format")
+    def __init__(self, to: Data, data_format: str) -> None:
+        """Of a format and a statement that `refuse_others` has let through."""
         self._to = to
-        self._cell = cell
+        self._cell = _CELLS[data_format]
         self._decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
         self._rest = ""
 

@@ -282,5 +282,19 @@ def test_raw_bytes_go_raw_into_a_pipe(hostile: StoreProcess) -> None:
     assert MARK.encode() not in rows.stdout
 
 
+def test_an_export_is_safe_for_spreadsheets(hostile: StoreProcess) -> None:
+    """On request; numbers stay numbers, and NULL stays NULL."""
+    statement = "SELECT '=1+1' AS `@a`, -1.5 AS b, toDecimal64('-0.25', 2) AS c, NULL AS d, ['-1'] AS e, 'plain' AS f"
+    command = [sys.executable, "-m", "spendstream", "query", statement, "--url", hostile.url, "--spreadsheet-safe"]
+    shown = subprocess.run(
+        [*command, "--format", "CSVWithNames"], capture_output=True, check=True, timeout=60, text=True
+    )
+    assert shown.stdout == """"'@a","b","c","d","e","f"\n"'=1+1",-1.5,-0.25,\\N,"['-1']","plain"\n"""
+    for options in ([], ["--format", "Parquet"]):
+        refused = subprocess.run([*command, *options], capture_output=True, check=False, timeout=60, text=True)
+        assert refused.returncode == 2
+        assert "--spreadsheet-safe goes with --format" in refused.stderr
+
+
 def _sql(text: str, quote: str = "'") -> str:
     return quote + text.replace("\\", "\\\\").replace(quote, f"\\{quote}") + quote

@@ -9,7 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from stream_jobs.errors import ConfigError
-from stream_jobs.output.spreadsheet import SpreadsheetSafe, neutral
+from stream_jobs.output.spreadsheet import SpreadsheetSafe, neutral, refuse_others
 
 SIGNS = "=+-@\t\r\n\uff1d\uff0b\uff0d\uff20"
 PLAIN = st.characters(codec="utf-8", exclude_characters="\x00")
@@ -41,7 +41,7 @@ class Taken:
 
 def passed(raw: bytes, data_format: str, size: int) -> bytes:
     taken = Taken()
-    safe = SpreadsheetSafe(taken, data_format, "SELECT 1")
+    safe = SpreadsheetSafe(taken, data_format)
     for start in range(0, len(raw), size):
         safe.write(raw[start : start + size])
     safe.finish()
@@ -113,6 +113,6 @@ def test_tsv_too(size: int) -> None:
 def test_other_formats_and_dialects_are_refused() -> None:
     """Where we could not tell cells apart."""
     with pytest.raises(ConfigError, match="goes with --format CSV"):
-        SpreadsheetSafe(Taken(), "Parquet", "SELECT 1")
+        refuse_others("Parquet", "SELECT 1")
     with pytest.raises(ConfigError, match="settings of the format"):
-        SpreadsheetSafe(Taken(), "CSV", "SELECT 1 SETTINGS format_csv_delimiter = ';'")
+        refuse_others("CSV", "SELECT 1 SETTINGS format_csv_delimiter = ';'")
