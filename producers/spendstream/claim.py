@@ -14,6 +14,8 @@ import uuid
 from pathlib import Path
 from typing import Final, Self
 
+from spendstream.private import make_private, open_private
+
 _LOCK: Final = "lock"
 _UNBORN: Final = ".new-"
 
@@ -28,11 +30,11 @@ class SpoolClaim:
     @classmethod
     def make(cls, root: Path) -> Self:
         """A fresh claim below `root`. Raises OSError when the folder cannot be used."""
-        root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private(root)
         # Sorts by age. It is locked under a name nobody adopts, then renamed: never visible without its owner.
         name = f"{time.time_ns():020d}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
         unborn = root / f"{_UNBORN}{name}"
-        unborn.mkdir(mode=0o700)
+        make_private(unborn)
         lock_fd = _try_lock(unborn / _LOCK)
         if lock_fd is None:
             raise OSError(f"{unborn}: cannot be locked")
@@ -91,7 +93,7 @@ def _try_lock(path: Path, *, create: bool = True) -> int | None:
     import fcntl
 
     try:
-        lock_fd = os.open(path, os.O_RDWR | os.O_CLOEXEC | (os.O_CREAT if create else 0), 0o600)
+        lock_fd = open_private(path, os.O_RDWR | (os.O_CREAT if create else 0))
     except FileNotFoundError:
         return None
     try:

@@ -19,6 +19,7 @@ from typing import Final, NamedTuple
 
 from spendstream.errors import SpoolFullError
 from spendstream.framing import HEADER, MAX_PAYLOAD_BYTES, ChecksumError, TornError, decode, encode
+from spendstream.private import make_private, open_private
 
 _CURSOR: Final = struct.Struct("<QQI")  # segment, offset, crc32 of both
 _CHUNK_BYTES: Final = 4 * (MAX_PAYLOAD_BYTES + HEADER.size)
@@ -58,7 +59,7 @@ class Spool:
         self._damage: set[Position] = set()
         self._done: set[Position] = set()  # acknowledged, but not everything before them is
         self.corrupt_records = 0  # damaged or torn places met while reading
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private(folder)
         found = sorted(int(path.stem) for path in folder.glob("*.seg") if path.stem.isdecimal())
         self._sizes: dict[int, int] = {number: self._path(number).stat().st_size for number in found}
         self._next_number = found[-1] + 1 if found else 1
@@ -128,7 +129,7 @@ class Spool:
             if self._cursor == self._saved_cursor:
                 return
             body = _CURSOR.pack(*self._cursor, 0)[:16]
-            fd = os.open(self._folder / "cursor", os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            fd = open_private(self._folder / "cursor", os.O_WRONLY | os.O_CREAT)
             try:
                 # In place: works on a full disk; a torn write fails the checksum and reads as "from the start".
                 os.pwrite(fd, body + zlib.crc32(body).to_bytes(4, "little"), 0)
@@ -168,7 +169,7 @@ class Spool:
             return number
         # Never append to a file another process wrote: its tail may be torn.
         number = self._next_number
-        writer = os.open(self._path(number), os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        writer = open_private(self._path(number), os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND)
         if self._writer is not None:
             os.close(self._writer)
         self._writer = writer

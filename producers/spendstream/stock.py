@@ -10,6 +10,7 @@ from typing import Final
 from spendstream.claim import SpoolClaim, adopt_orphans
 from spendstream.config import ProducerConfig
 from spendstream.lane import Lane
+from spendstream.private import check_owner
 from spendstream.spool import Spool
 from spendstream.stats import Counters
 
@@ -68,6 +69,7 @@ class SpoolStock:
                 self._warn_of_other_clusters(root)
             if not root.is_dir():
                 return []
+            check_owner(root)  # what another user has put there is not ours to send
             for claim in adopt_orphans(root):
                 spools = [(topic, self._open(claim.folder / topic)) for topic in claim.topics() if valid_topic(topic)]
                 self._adopted.append((claim, [spool for _, spool in spools]))

@@ -14,16 +14,17 @@ from typing import Final
 
 from spendstream_schemas.scope import SCOPE_FIELDS
 from stream_jobs.alerts.notification import AlertView, Notification
+from stream_jobs.output.escape import is_hidden
 
 MAX_HEADLINE: Final = 150
 MAX_CHANGE: Final = 50
 _CENT: Final = Decimal("0.01")
 _WIDE: Final = Context(prec=60, rounding=ROUND_HALF_EVEN)  # sums of many amounts of 38 digits
 _WHOLE_DOLLARS_FROM: Final = 10_000
-# Control characters, line and paragraph separators; and what turns the reading direction, which can hide a text's end.
+# Control characters, line and paragraph separators.
 _BREAKS: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
-_HIDDEN: Final = re.compile("[\u202a-\u202e\u2066-\u2069\ufeff]")
 _SURROGATES: Final = re.compile("[\ud800-\udfff]")
+_CALLS: Final = re.compile(r"(?<!\w)@(?=\w)|<(?=[!@#:/\w])|\](?=\()")
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,8 +194,18 @@ def instant_text(instant: datetime, zone: tzinfo = UTC) -> str:
 
 
 def clean(text: str | None) -> str:
-    """One line without control characters, without marks that turn the reading direction, encodable as UTF-8."""
-    return _SURROGATES.sub("\ufffd", _HIDDEN.sub("", _BREAKS.sub(" ", text or ""))).strip()
+    """One line without control characters, without what turns the reading direction or does not show, encodable as
+    UTF-8."""
+    line = _SURROGATES.sub("\ufffd", _BREAKS.sub(" ", text or ""))
+    if not line.isascii():
+        line = "".join(character for character in line if not is_hidden(character))
+    return line.strip()
+
+
+def inert(text: str) -> str:
+    """For services whose rules we do not know: nobody is called by @everyone, <!channel> or <@U1>, a link has no other
+    text than its address."""
+    return _CALLS.sub("\\g<0>\u2060", text)
 
 
 def size_of(text: str) -> int:

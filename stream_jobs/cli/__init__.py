@@ -2,11 +2,12 @@
 
 import argparse
 import importlib
-import os
-import sys
 from collections.abc import Sequence
 
 from stream_jobs.errors import SpendstreamError
+from stream_jobs.output.lines import complain, flush, nobody_reads
+from stream_jobs.output.streams import guarded
+from stream_jobs.private import private_umask
 
 # In the order a newcomer meets them; `--help` lists them so.
 COMMANDS = (
@@ -36,20 +37,24 @@ COMMANDS = (
 
 def run_command(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> int:
     """Parse and run. Errors raised on purpose become one message on stderr and exit code 2."""
+    with guarded(), private_umask():
+        return _run(parser, arguments)
+
+
+def _run(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> int:
     subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", dest="command", required=True)
     for name in COMMANDS:
         importlib.import_module(f"stream_jobs.cli.{name}").add_parser(subparsers)
     args = parser.parse_args(arguments)
     try:
         code = int(args.run(args))
-        sys.stdout.flush()
+        flush()
     except SpendstreamError as error:
-        sys.stderr.write(f"spendstream {args.command}: {error}\n")
+        complain(f"spendstream {args.command}: {error}")
         return 2
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
-        # The reader (head, less) has seen enough. Keep the interpreter from complaining about it at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        nobody_reads()  # head or less has seen enough
         return 0
     return code

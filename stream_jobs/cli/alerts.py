@@ -2,14 +2,14 @@
 
 import argparse
 import json
-import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from spendstream_schemas.alert_feed import ALERT_KINDS, SEVERITIES
 from stream_jobs.cli.config_dir import config_dir_of
 from stream_jobs.errors import ConfigError
 from stream_jobs.instants import utc_now
+from stream_jobs.output.lines import say, say_json
 
 if TYPE_CHECKING:
     from stream_jobs.alerts.document import AlertsDocument
@@ -79,14 +79,14 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _list(store: "StoreClient", args: argparse.Namespace) -> int:
-    from rich.console import Console
-
     from stream_jobs.alerts.history import Filter, find
     from stream_jobs.alerts.terminal import alerts_table
+    from stream_jobs.output.console import Console
 
     alerts = find(store, Filter(args.kind, args.severity, args.group, args.all, args.limit))
     if args.json:
-        print_json(alerts)
+        for alert in alerts:
+            say_json(alert)
         return 0
     console = Console()
     console.print(alerts_table(alerts) if alerts else "no open alerts" if not args.all else "no alerts")
@@ -106,21 +106,21 @@ def _show(store: "StoreClient", args: argparse.Namespace) -> int:
     assert document is not None
     events, told = events_of(store, alert_id), deliveries_of(store, alert_id)
     if args.json:
-        print_json([{"alert": json.loads(document), "history": events, "notifications": told}])
+        say_json({"alert": json.loads(document), "history": events, "notifications": told})
         return 0
     print_alert(unpacked(document), events, told)
     return 0
 
 
 def _silences(store: "StoreClient", args: argparse.Namespace) -> int:
-    from rich.console import Console
-
     from stream_jobs.alerts.history import silences
     from stream_jobs.alerts.terminal import silences_table
+    from stream_jobs.output.console import Console
 
     found = silences(store, utc_now(), ended=args.all)
     if args.json:
-        print_json(found)
+        for silence in found:
+            say_json(silence)
     else:
         Console().print(silences_table(found) if found else "no silences")
     return 0
@@ -143,10 +143,11 @@ def _test(args: argparse.Namespace) -> int:
     wanted = list(document.receivers) if args.all else [by_name[name] for name in args.receivers]
     results = asyncio.run(try_receivers(wanted))
     if args.json:
-        print_json([{"receiver": name, "ok": ok, "answer": answer} for name, ok, answer in results])
+        for name, ok, answer in results:
+            say_json({"receiver": name, "ok": ok, "answer": answer})
     else:
         for name, ok, answer in results:
-            print(f"{name}: {'took it' if ok else 'FAILED'}: {answer}")
+            say(f"{name}: {'took it' if ok else 'FAILED'}: {answer}")
     return 0 if all(ok for _, ok, _ in results) else EXIT_PROBLEMS
 
 
@@ -156,18 +157,13 @@ def _check(args: argparse.Namespace) -> int:
 
     report = check_file(config_dir_of(args))
     if args.json:
-        print(json.dumps({"ok": not report.problems, "problems": report.problems, "warnings": report.warnings}))
+        say_json({"ok": not report.problems, "problems": report.problems, "warnings": report.warnings})
     else:
         for problem in report.problems:
-            print(f"error: {problem}")
+            say(f"error: {problem}")
         for warning in report.warnings:
-            print(f"warning: {warning}")
+            say(f"warning: {warning}")
         if not report.problems and report.document is not None:
             document = report.document
-            print(f"{report.path}: {len(document.receivers)} receivers and {len(document.routes)} routes are valid")
+            say(f"{report.path}: {len(document.receivers)} receivers and {len(document.routes)} routes are valid")
     return EXIT_PROBLEMS if report.problems else 0
-
-
-def print_json(rows: list[dict[str, Any]]) -> None:
-    for row in rows:
-        sys.stdout.write(json.dumps(row, default=str) + "\n")

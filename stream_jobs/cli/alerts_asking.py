@@ -3,7 +3,6 @@
 import argparse
 import getpass
 import json
-import sys
 import uuid
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -14,10 +13,11 @@ from spendstream_schemas.alert_feed import AlertAck, Silence
 from stream_jobs.alerts.document import parse_duration
 from stream_jobs.alerts.history import answer_to, ids_like, silence_document, silence_is_recorded
 from stream_jobs.alerts.requests import ask
-from stream_jobs.cli.alerts import EXIT_PROBLEMS, print_json
+from stream_jobs.cli.alerts import EXIT_PROBLEMS
 from stream_jobs.embedded.instance import find_kafka
 from stream_jobs.errors import ConfigError
 from stream_jobs.instants import parse_utc, utc_now
+from stream_jobs.output.lines import complain, say, say_json
 from stream_jobs.record_sender import RecordSender
 from stream_jobs.store.client import StoreClient
 
@@ -42,11 +42,11 @@ def acknowledge(store: StoreClient, args: argparse.Namespace) -> int:
     record = _made(AlertAck, request_id=request_id, alert_id=alert_id, by=_who(args), note=args.note, at=utc_now())
     change, note = _asked(args, record, lambda: answer_to(store, request_id))
     if args.json:
-        print_json([{"alert_id": alert_id, "change": change, "note": note}])
+        say_json({"alert_id": alert_id, "change": change, "note": note})
     elif change == "acknowledged":
-        print(f"{alert_id} is looked after by {record.by}")
+        say(f"{alert_id} is looked after by {record.by}")
     else:
-        sys.stderr.write(f"spendstream alerts: {alert_id} cannot be acknowledged: {note}\n")
+        complain(f"spendstream alerts: {alert_id} cannot be acknowledged: {note}")
     return 0 if change == "acknowledged" else EXIT_PROBLEMS
 
 
@@ -55,11 +55,11 @@ def silence(store: StoreClient, args: argparse.Namespace) -> int:
     record = _lifted(store, args) if args.lift else _new_silence(store, args)
     _asked(args, record, lambda: silence_is_recorded(store, record.silence_id, record.ends_at))
     if args.json:
-        print_json([json.loads(record.model_dump_json(exclude_none=True))])
+        say_json(json.loads(record.model_dump_json(exclude_none=True)))
     elif args.lift:
-        print(f"silence {record.silence_id} has ended")
+        say(f"silence {record.silence_id} has ended")
     else:
-        print(f"silence {record.silence_id} holds until {record.ends_at:%Y-%m-%d %H:%M:%S} UTC")
+        say(f"silence {record.silence_id} holds until {record.ends_at:%Y-%m-%d %H:%M:%S} UTC")
     return 0
 
 

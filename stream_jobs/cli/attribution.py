@@ -1,13 +1,13 @@
 """`spendstream attribution check|explain`: lint the attribution rules, and show what they do to one event."""
 
 import argparse
-import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stream_jobs.cli.config_dir import config_dir_of
 from stream_jobs.errors import ConfigError
+from stream_jobs.output.lines import say, say_json
 
 if TYPE_CHECKING:
     from spendstream_schemas import UsageEvent
@@ -59,14 +59,14 @@ def run_check(args: argparse.Namespace) -> int:
     except ConfigError as error:
         problems = error.problems
     if args.json:
-        print(json.dumps({"ok": not problems, "version": version, "problems": problems, "warnings": found}))
+        say_json({"ok": not problems, "version": version, "problems": problems, "warnings": found})
     else:
         for problem in problems:
-            print(f"error: {problem}")
+            say(f"error: {problem}")
         for warning in found:
-            print(f"warning: {path}: {warning}")
+            say(f"warning: {path}: {warning}")
         if not problems:
-            print(f"{path}: {rules} rules and {categories} category rules are valid, version {version}")
+            say(f"{path}: {rules} rules and {categories} category rules are valid, version {version}")
     return _EXIT_PROBLEMS if problems else 0
 
 
@@ -87,27 +87,26 @@ def run_explain(args: argparse.Namespace) -> int:
     attributed, changes = rules.explain(event)
     if args.json:
         steps = [{"rule": step.rule, "field": step.field, "old": step.old, "new": step.new} for step in changes]
-        print(json.dumps({"version": rules.version, "attribution": attributed._asdict(), "changes": steps}))
+        say_json({"version": rules.version, "attribution": attributed._asdict(), "changes": steps})
     else:
         _print_tables(event, attributed, changes, rules.version)
     return 0
 
 
 def _print_tables(event: "UsageEvent", attributed: "Attributed", changes: "list[Change]", version: str) -> None:
-    from rich.console import Console
-    from rich.markup import escape
-    from rich.table import Table
+    from rich.text import Text
 
     from spendstream_schemas import ATTRIBUTION_FIELDS, MANDATORY_TAGS
+    from stream_jobs.output.console import Console, Table
 
-    table = Table(title=f"Attribution of {escape(event.event_id)} by rules {version}", title_justify="left")
+    table = Table(title=f"Attribution of {event.event_id} by rules {version}", title_justify="left")
     for column in ("field", "the event says", "booked as", "set by"):
         table.add_column(column, overflow="fold")
     for field in ATTRIBUTION_FIELDS:
         steps = [step for step in changes if step.field == field]
         value = getattr(attributed, field)
-        shown = escape(value) if value else ("[red]unallocated[/red]" if field in MANDATORY_TAGS else "")
-        history = " → ".join(f"{escape(step.rule)} ({escape(step.new)})" for step in steps)
-        table.add_row(field, escape(getattr(event.attribution, field) or ""), shown, history)
-    table.add_row("category", "", attributed.category, escape(changes[-1].rule))
+        shown = value or (Text("unallocated", "red") if field in MANDATORY_TAGS else "")
+        history = " → ".join(f"{step.rule} ({step.new})" for step in steps)
+        table.add_row(field, getattr(event.attribution, field) or "", shown, history)
+    table.add_row("category", "", attributed.category, changes[-1].rule)
     Console().print(table)

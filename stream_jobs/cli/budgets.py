@@ -1,13 +1,13 @@
 """`spendstream budgets check|list|show|set|remove|reset`: the file, where budgets stand, and changes while it runs."""
 
 import argparse
-import json
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from stream_jobs.cli.config_dir import config_dir_of
 from stream_jobs.errors import ConfigError
+from stream_jobs.output.lines import say, say_json
 
 _EXIT_PROBLEMS = 1
 
@@ -91,12 +91,12 @@ def run_check(args: argparse.Namespace) -> int:
     version, count = (budgets.version, len(budgets)) if budgets is not None else (None, 0)
     if args.json:
         answer = {"ok": not problems, "version": version, "budgets": count}
-        print(json.dumps({**answer, "problems": problems, "warnings": found}))
+        say_json({**answer, "problems": problems, "warnings": found})
     else:
         for problem in problems:
-            print(f"error: {problem}")
+            say(f"error: {problem}")
         for warning in found:
-            print(f"warning: {path}: {warning}")
+            say(f"warning: {path}: {warning}")
         if not problems:
-            print(f"{path}: {count} budget{'s are' if count != 1 else ' is'} valid, version {version}")
+            say(f"{path}: {count} budget{'s are' if count != 1 else ' is'} valid, version {version}")
     return _EXIT_PROBLEMS if problems else 0

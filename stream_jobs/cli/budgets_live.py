@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from stream_jobs.errors import ConfigError
+from stream_jobs.output.lines import say, say_json
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from stream_jobs.budgets.status import BudgetStanding, DefinedBudget
+    from stream_jobs.output.console import Console
     from stream_jobs.store.client import StoreClient
 
 SEND_AGAIN_S = 3.0  # the embedded broker may be replaced by an empty one under us
@@ -43,18 +43,19 @@ def run_list(args: argparse.Namespace) -> int:
         for budget in budgets:
             line = _budget_json(budget) | {"values": numbers.get(budget.budget_id, 0)}
             line["standing"] = _standing_json(first[budget.budget_id]) if budget.budget_id in first else None
-            print(json.dumps(line, default=str))
+            say_json(line)
         return 0
     if not budgets:
-        print("there are no budgets; see stream_jobs/budgets/example_budgets.yaml and 'spendstream budgets set'")
+        say("there are no budgets; see stream_jobs/budgets/example_budgets.yaml and 'spendstream budgets set'")
         return 0
     _print_list(budgets, first, numbers)
     return 0
 
 
 def _print_list(budgets: "list[DefinedBudget]", first: dict[str, Any], numbers: dict[str, int]) -> None:
-    from rich.table import Table
     from rich.text import Text
+
+    from stream_jobs.output.console import Table
 
     table = Table()
     table.add_column("budget", no_wrap=True)
@@ -79,9 +80,9 @@ def _print_list(budgets: "list[DefinedBudget]", first: dict[str, Any], numbers: 
 
 def _console() -> "Console":
     """Nobody cuts a table to 80 columns on its way into a file or a pipe."""
-    from rich.console import Console
+    from stream_jobs.output.console import Console
 
-    return Console(highlight=False) if sys.stdout.isatty() else Console(highlight=False, width=WIDTH)
+    return Console(highlight=False, width=WIDTH)
 
 
 def _figures(budget: "DefinedBudget", standing: "BudgetStanding | None") -> tuple[Any, ...]:
@@ -143,7 +144,7 @@ def run_show(args: argparse.Namespace) -> int:
         why = _causes(store, budget, found[0], now) if found else ()
     if args.json:
         answer = _budget_json(budget) | {"standings": [_standing_json(item) for item in found]}
-        print(json.dumps({**answer, "crossings": crossed, "causes": why}, default=str))
+        say_json({**answer, "crossings": crossed, "causes": why})
         return 0
     _print_budget(budget, found, crossed, past, why)
     return 0
@@ -174,16 +175,15 @@ def _causes(store: "StoreClient", budget: "DefinedBudget", top: "BudgetStanding"
 def _print_budget(
     budget: "DefinedBudget", found: "list[BudgetStanding]", crossed: list[dict[str, Any]], past: list[Any], why: Any
 ) -> None:
-    from rich.table import Table
-
+    from stream_jobs.output.console import Table
     from stream_jobs.readable import count, money, percent
 
     console = _console()
     by = "the file" if budget.origin == "file" else f"{budget.changed_by} at {budget.at:%Y-%m-%d %H:%M} UTC"
-    console.print(f"{budget.name} ({budget.budget_id}), set by {by}", markup=False)
+    console.print(f"{budget.name} ({budget.budget_id}), set by {by}")
     for name, value in budget.document.items():
         if name not in ("id", "name") and value not in ({}, []):
-            console.print(f"  {name:<12} {_plain(value)}", markup=False, soft_wrap=True)
+            console.print(f"  {name:<12} {_plain(value)}", soft_wrap=True)
     table = Table("of", "period", title="Where it stands", title_justify="left")
     for column in ("spent", "held", "amount", "share", "burn per hour", "forecast"):
         table.add_column(column, justify="right")
@@ -200,7 +200,7 @@ def _print_budget(
     if why:
         console.print("Who spends" + (f" ({', '.join(found[0].vals)})" if found[0].vals else "") + ":")
         for sentence in why:
-            console.print(f"  {sentence}", markup=False)
+            console.print(f"  {sentence}")
     if crossed:
         table = Table("at (UTC)", "of", "period", "threshold", "", title="Crossed", title_justify="left")
         for row in crossed:
@@ -302,5 +302,8 @@ def _send(store: "StoreClient", args: argparse.Namespace, budget_id: str, **what
     if outcome:
         raise ConfigError(f"the change of {budget_id} was refused: {outcome}")
     done = "the file counts again for" if what.get("reset") else "removed" if not what else "set"
-    print(json.dumps({"change_id": change.change_id, "budget": budget_id}) if args.json else f"{done} {budget_id}")
+    if args.json:
+        say_json({"change_id": change.change_id, "budget": budget_id})
+    else:
+        say(f"{done} {budget_id}")
     return 0

@@ -1,9 +1,10 @@
 """`spendstream check-config`: what is wrong with settings, rules, budgets, prices and topic files, all at once."""
 
 import argparse
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from stream_jobs.output.lines import say_json
 
 if TYPE_CHECKING:
     from stream_jobs.config_check import ConfigReport
@@ -35,7 +36,7 @@ def run(args: argparse.Namespace) -> int:
     report = check_config(args.config_dir)
     rows = effective(report.settings) if report.settings else []
     if args.json:
-        print(json.dumps(_as_json(report, rows)))
+        say_json(_as_json(report, rows))
     else:
         _print(report, rows)
     return 1 if report.problems else 0
@@ -58,9 +59,9 @@ def _as_json(report: "ConfigReport", rows: "list[EffectiveSetting]") -> dict[str
 
 
 def _print(report: "ConfigReport", rows: "list[EffectiveSetting]") -> None:
-    from rich.console import Console
-    from rich.table import Table
     from rich.text import Text
+
+    from stream_jobs.output.console import Console, Table
 
     console = Console(highlight=False)
     if rows:
@@ -72,16 +73,16 @@ def _print(report: "ConfigReport", rows: "list[EffectiveSetting]") -> None:
                 Text(row.variable), Text(row.value), Text(row.origin, "dim" if row.origin == "default" else "")
             )
         console.print(table)
-    console.print(f"config folder        {report.config_dir or '(none: built-in defaults only)'}", markup=False)
-    console.print(f"price book           {report.price_book_version or 'cannot be used'}", markup=False)
-    console.print(f"attribution rules    {report.attribution_version or 'cannot be used'}", markup=False)
+    console.print(f"config folder        {report.config_dir or '(none: built-in defaults only)'}")
+    console.print(f"price book           {report.price_book_version or 'cannot be used'}")
+    console.print(f"attribution rules    {report.attribution_version or 'cannot be used'}")
     budgets = f"{report.budgets} (version {report.budgets_version})" if report.budgets_version else "cannot be used"
-    console.print(f"budgets              {budgets}", markup=False)
-    console.print(f"receivers of alerts  {', '.join(report.receivers) or '(none)'}", markup=False)
-    console.print(f"topics               {', '.join(report.topics) or 'cannot be used'}", markup=False)
+    console.print(f"budgets              {budgets}")
+    console.print(f"receivers of alerts  {', '.join(report.receivers) or '(none)'}")
+    console.print(f"topics               {', '.join(report.topics) or 'cannot be used'}")
     for warning in report.warnings:
         console.print(Text.assemble(("warning: ", "yellow"), warning), soft_wrap=True)
     for problem in report.problems:
         console.print(Text.assemble(("error: ", "red"), problem), soft_wrap=True)
     count = len(report.problems)
-    console.print(f"{count} problem{'s' if count != 1 else ''} found" if count else "no problems found", markup=False)
+    console.print(f"{count} problem{'s' if count != 1 else ''} found" if count else "no problems found")

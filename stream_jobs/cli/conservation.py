@@ -1,8 +1,6 @@
 """`spendstream conservation`: what became of every record, per topic partition and hour."""
 
 import argparse
-import json
-import sys
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from itertools import groupby
@@ -10,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from stream_jobs.instants import parse_utc
+from stream_jobs.output.lines import say_json
 
 if TYPE_CHECKING:
     from stream_jobs.conservation.accounts import Accounts
@@ -60,7 +59,7 @@ def run(args: argparse.Namespace) -> int:
     with StoreClient(find_clickhouse(args.url, args.data_dir, args.bootstrap, writable=True)) as store:
         accounts = check(store, since, kafka=_kafka(args), topic=args.topic)
     if args.json:
-        sys.stdout.write(json.dumps(_facts(accounts)) + "\n")
+        say_json(_facts(accounts))
     else:
         _print(accounts)
     return 0 if accounts.closes else EXIT_DIFFERENCE
@@ -93,15 +92,15 @@ def _facts(accounts: "Accounts") -> dict[str, object]:
 
 
 def _print(accounts: "Accounts") -> None:
-    from rich.console import Console
-    from rich.markup import escape
-    from rich.table import Table
+    from rich.text import Text
+
+    from stream_jobs.output.console import Console, Table
 
     console = Console()
     console.print(f"records since {accounts.since:%Y-%m-%d %H:%M} UTC")
     remarks = []
     for (topic, topic_id), hours in groupby(accounts.hours, lambda hour: (hour.topic, hour.topic_id)):
-        table = Table(title=escape(f"{topic or '?'} (id {topic_id})"), title_justify="left", box=None)
+        table = Table(title=f"{topic or '?'} (id {topic_id})", title_justify="left", box=None)
         for column in _COLUMNS:
             table.add_column(column, justify="left" if column == "hour" else "right", no_wrap=True)
         for hour in hours:
@@ -109,8 +108,8 @@ def _print(accounts: "Accounts") -> None:
             table.add_row(str(hour.partition), f"{hour.hour:%m-%d %H}:00", *(f"{figure:,}" for figure in figures))
             if named := ", ".join(f"{name} {number:,}" for name, number in hour.names.items() if name != "in_flight"):
                 colour = "dim" if hour.closes else "red"
-                place = escape(f"{topic or '?'}[{hour.partition}] {hour.hour:%m-%d %H}:00")
-                remarks.append(f"[{colour}]{place}: {named}[/{colour}]")
+                place = f"{topic or '?'}[{hour.partition}] {hour.hour:%m-%d %H}:00"
+                remarks.append(Text(f"{place}: {named}", colour))
         console.print(table)
     for remark in remarks:
         console.print(remark, soft_wrap=True)
@@ -121,7 +120,9 @@ def _print(accounts: "Accounts") -> None:
     )
     if accounts.kafka_error is not None:
         console.print(
-            f"[yellow]Kafka could not be asked[/yellow] ({accounts.kafka_error}): records that nobody has taken from "
-            "it yet are not in here"
+            Text.assemble(
+                ("Kafka could not be asked", "yellow"),
+                f" ({accounts.kafka_error}): records that nobody has taken from it yet are not in here",
+            )
         )
-    console.print("[green]closes[/green]" if accounts.closes else "[red]does not close[/red]")
+    console.print(Text("closes", "green") if accounts.closes else Text("does not close", "red"))

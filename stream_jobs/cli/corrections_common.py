@@ -1,12 +1,12 @@
 """What `reprice` and `reattribute` share: their flags, looking and posting, and how the difference is shown."""
 
 import argparse
-import json
-import sys
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
+
+from stream_jobs.output.lines import complain, redraw_on_stderr, say_json, stderr_is_terminal
 
 if TYPE_CHECKING:
     from stream_jobs.repricing.journal import Run
@@ -99,9 +99,8 @@ def _work(args: argparse.Namespace, corrector: "Corrector", run: "Run") -> int:
     try:
         return show(args, "posted", corrector.work(run), run.run)
     except KeyboardInterrupt:
-        sys.stderr.write(
-            f"\ninterrupted; go on with --resume {run.run}, or end it where it is with --abandon {run.run}\n"
-        )
+        complain("")
+        complain(f"interrupted; go on with --resume {run.run}, or end it where it is with --abandon {run.run}")
         raise
 
 
@@ -156,12 +155,11 @@ def refuse_another_version(store: "StoreClient", table: str, loaded: str) -> Non
 
 def progress(args: argparse.Namespace) -> "Progress":
     """A line on stderr if that is a terminal."""
-    shown = sys.stderr.isatty() and not args.json
+    shown = stderr_is_terminal() and not args.json
 
     def report(done: int, of: int) -> None:
         if shown:
-            sys.stderr.write(f"\r{done} of {of} chunks" + ("\n" if done == of else ""))
-            sys.stderr.flush()
+            redraw_on_stderr(f"{done} of {of} chunks", last=done == of)
 
     return report
 
@@ -170,7 +168,7 @@ def show(args: argparse.Namespace, outcome: str, summary: "Summary", run: str | 
     """Print what was found or posted. Returns the exit code."""
     left = sum(getattr(summary, name) for name in _LEFT)
     if args.json:
-        sys.stdout.write(json.dumps(_document(outcome, summary, run)) + "\n")
+        say_json(_document(outcome, summary, run))
     else:
         _print(outcome, summary, run)
     return EXIT_LEFT if left else 0
@@ -190,13 +188,10 @@ def _document(outcome: str, summary: "Summary", run: str | None) -> dict[str, An
 
 
 def _print(outcome: str, summary: "Summary", run: str | None) -> None:
-    from rich.console import Console
-    from rich.markup import escape
-    from rich.table import Table
-
     from stream_jobs.money import usd_text
+    from stream_jobs.output.console import Console, Table
 
-    console = Console() if sys.stdout.isatty() else Console(width=140)
+    console = Console(width=140)
     table = Table(title="Difference in USD", title_justify="left", header_style="bold")
     for name in ("provider", "model", "team"):
         table.add_column(name, overflow="fold")
@@ -204,7 +199,7 @@ def _print(outcome: str, summary: "Summary", run: str | None) -> None:
         table.add_column(name, justify="right")
     rows = summary.rows()
     for heading, sums in rows[:MAX_ROWS]:
-        table.add_row(*map(escape, heading), f"{sums[0]:,}", *(usd_text(amount) for amount in sums[1:]))
+        table.add_row(*heading, f"{sums[0]:,}", *(usd_text(amount) for amount in sums[1:]))
     if len(rows) > MAX_ROWS:
         table.add_row(f"... {len(rows) - MAX_ROWS} more: --json", "", "", "", "", "", "")
     table.add_section()

@@ -3,19 +3,18 @@
 import argparse
 import shutil
 import signal
-import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stream_jobs.embedded.options import add_instance_options, embedded_from
+from stream_jobs.output.lines import say
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from stream_jobs.cli.demo_alerts import SentTimes
     from stream_jobs.cli.demo_receiver import DemoReceiver
     from stream_jobs.embedded.instance import Instance
+    from stream_jobs.output.console import Console
     from stream_jobs.simulate import SimulationConfig
 
 EXAMPLE_CONFIG = Path(__file__).resolve().parent.parent / "simulate" / "example_config"
@@ -41,10 +40,11 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def run(args: argparse.Namespace) -> int:
-    from rich.console import Console
+    from rich.text import Text
 
     from stream_jobs.cli import demo_receiver
     from stream_jobs.embedded.background import watched
+    from stream_jobs.output.console import Console
 
     # `kill` must stop the children in order too, as Ctrl-C does.
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
@@ -53,7 +53,7 @@ def run(args: argparse.Namespace) -> int:
     traffic = _traffic(args)
     embedded = embedded_from(args)
     with demo_receiver.DemoReceiver() as receiver:
-        with Console(stderr=True).status("looking at what an ordinary hour costs") as status:
+        with Console(stderr=True).working("looking at what an ordinary hour costs") as status:
             _write_config(args.data_dir / "config", traffic, receiver.url)
             status.update("starting")
             instance = embedded.start(status.update)
@@ -66,7 +66,8 @@ def run(args: argparse.Namespace) -> int:
                 return code
     demo_receiver.without_receiver(args.data_dir / "config" / ALERTS_FILE)
     # Soft wrap: a command broken over two lines cannot be copied.
-    console.print(f"\nThe report with plots: [bold]{args.out}[/]", soft_wrap=True)
+    console.print()
+    console.print(Text.assemble("The report with plots: ", (str(args.out), "bold")), soft_wrap=True)
     console.print(f"Look around:           spendstream up --data-dir {args.data_dir}", soft_wrap=True)
     query = "SELECT user_id, sum(effective_cost) AS usd FROM cost_by_user GROUP BY user_id ORDER BY usd DESC LIMIT 5"
     console.print(f'and in another shell:  spendstream query "{query}"', soft_wrap=True)
@@ -102,7 +103,8 @@ def _send_and_show(
         data = build(store.client, traffic.start, traffic.end, seen_until=datetime.now(UTC))
     render_terminal(data, console)
     for label in labels(traffic):
-        console.print(f"\nWhat the simulation did: {_told(label)}")
+        console.print()
+        console.print(f"What the simulation did: {_told(label)}")
     write_html(data, args.out)
     return 0
 
@@ -120,18 +122,28 @@ def _fresh_folder(data_dir: Path) -> None:
     """A demo starts from nothing. Only a folder that an earlier demo made is removed: any other may hold a ledger."""
     from stream_jobs.embedded.datadir import DataDir
     from stream_jobs.errors import ConfigError
+    from stream_jobs.private import private_folder
 
     if data_dir.exists() and not data_dir.is_dir():
         raise ConfigError(f"{data_dir} is not a folder; choose another with --data-dir")
-    if data_dir.exists() and any(data_dir.iterdir()):
-        if not (data_dir / DEMO_MARKER).is_file():
+    try:
+        used = data_dir.exists() and any(data_dir.iterdir())
+        if used and not (data_dir / DEMO_MARKER).is_file():
             raise ConfigError(f"{data_dir} is not empty and no demo made it; choose another folder with --data-dir")
-        folder = DataDir(data_dir)
-        folder.open()  # refuses while another instance uses it
-        folder.close()
-        shutil.rmtree(data_dir)
-    shutil.copytree(EXAMPLE_CONFIG, data_dir / "config")
-    (data_dir / DEMO_MARKER).write_text("made by 'spendstream demo', which removes this folder\n", encoding="utf-8")
+        private_folder(data_dir)  # refuses another user's, also one that says that a demo made it
+        if used:
+            folder = DataDir(data_dir)
+            folder.open()  # refuses while another instance uses it
+            folder.close()
+            shutil.rmtree(data_dir)
+            private_folder(data_dir)
+        # Not the modes of the checkout: they let others read.
+        shutil.copytree(EXAMPLE_CONFIG, data_dir / "config", copy_function=shutil.copyfile)
+        for folder_made in (data_dir / "config", *(data_dir / "config").rglob("*/")):
+            folder_made.chmod(0o700 if folder_made.is_dir() else 0o600)
+        (data_dir / DEMO_MARKER).write_text("made by 'spendstream demo', which removes this folder\n", encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"{data_dir} cannot be used: {error.strerror}; choose another with --data-dir") from None
 
 
 def _traffic(args: argparse.Namespace) -> "SimulationConfig":
@@ -155,8 +167,7 @@ def _send(args: argparse.Namespace, traffic: "SimulationConfig", bootstrap: str,
     from stream_jobs.cli.simulate import sendable
     from stream_jobs.replay.delivery import deliver
 
-    sys.stdout.write(f"Sending an hour of traffic ({traffic.start:%H:%M} to {traffic.end:%H:%M} UTC).\n")
-    sys.stdout.flush()
+    say(f"Sending an hour of traffic ({traffic.start:%H:%M} to {traffic.end:%H:%M} UTC).")
     target: dict[str, Any] = {"bootstrap": bootstrap, "data_dir": args.data_dir, "clickhouse_url": None}
     options = argparse.Namespace(**target, wait=True, timeout=60.0, json=False, speed="max")
     _, code = deliver(

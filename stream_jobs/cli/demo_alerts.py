@@ -6,13 +6,12 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from rich.console import Console, Group
 from rich.padding import Padding
-from rich.table import Table
 from rich.text import Text
 
 from stream_jobs.cli.demo_receiver import Arrived, DemoReceiver
 from stream_jobs.errors import StoreUnavailableError
+from stream_jobs.output.console import Console, Lines, Table
 
 if TYPE_CHECKING:
     from stream_jobs.budgets.document import BudgetsDocument
@@ -60,13 +59,14 @@ class AlertPrinter:
         lines.add_column(style="dim", no_wrap=True)
         lines.add_column(overflow="fold")
         if first["causes"]:
-            lines.add_row("why", Text("\n".join(first["causes"])))
+            lines.add_row("why", Lines(first["causes"]))
         if data["action"] == "trigger" and first["action"]:
             lines.add_row("what to do", Text(first["action"]))
         if (took_s := self._took_s(first, arrived.at)) is not None:
             lines.add_row("here after", Text(f"{took_s:.1f} s, from the sending of the event that crossed the line"))
         headline = Text(f"▲ {data['headline']}", _COLOURS.get(data["severity"], "bold"))
-        self._console.print(Group(headline, Padding(lines, (0, 0, 1, 2))))
+        self._console.print(headline)
+        self._console.print(Padding(lines, (0, 0, 1, 2)))
 
     def _took_s(self, alert: dict[str, Any], at: float) -> float | None:
         """From the sending of the event that crossed the alert's highest threshold until it arrived; None: unknown."""

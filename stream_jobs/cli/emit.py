@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from stream_jobs.errors import ConfigError
+from stream_jobs.output.lines import complain
 from stream_jobs.replay.delivery import Timed, add_target_arguments, deliver
 
 if TYPE_CHECKING:
@@ -76,7 +77,6 @@ class Lines:
     def events(self) -> Iterator[Timed]:
         """The valid events, one line in memory at a time."""
         from spendstream_schemas import MAX_MESSAGE_BYTES, InvalidMessageError, InvalidReason
-        from stream_jobs.cli.replay import printable
 
         number = 0
         while line := self._stream.readline(MAX_MESSAGE_BYTES + 1):
@@ -92,7 +92,7 @@ class Lines:
                 yield completed(line, outcomes=self._args.outcomes, source=self._args.source, now=self._args.now), None
             except InvalidMessageError as error:
                 self.invalid += 1
-                sys.stderr.write(f"line {number}: {printable(str(error))}\n")
+                complain(f"line {number}: {error}")
 
     def raw(self, topic: str) -> Iterator[Timed]:
         """Every line as it is, without its newline, and without a key."""

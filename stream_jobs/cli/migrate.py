@@ -1,10 +1,10 @@
 """`spendstream migrate`: bring ClickHouse to this version's tables and views."""
 
 import argparse
-import json
-import sys
 from pathlib import Path
 from typing import Any
+
+from stream_jobs.output.lines import say, say_json, say_text
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -53,7 +53,7 @@ def run(args: argparse.Namespace) -> int:
                 facts["statements"] = list(migration.statements)
             _print(facts, as_json=args.json)
         if not args.json and not missing:
-            sys.stdout.write("nothing to apply\n")
+            say("nothing to apply")
         return 0
     if args.topics:
         _create_topics(as_json=args.json)
@@ -65,7 +65,7 @@ def run(args: argparse.Namespace) -> int:
     with connect(settings) as client:
         apply_retention(client, retention)
     if not args.json:
-        sys.stdout.write(f"{len(done)} migrations applied; {settings.database} at {settings.address} is up to date\n")
+        say(f"{len(done)} migrations applied; {settings.database} at {settings.address} is up to date")
     return 0
 
 
@@ -81,10 +81,10 @@ def _create_topics(*, as_json: bool) -> None:
 
 def _print(facts: dict[str, Any], *, as_json: bool, verb: str = "") -> None:
     if as_json:
-        sys.stdout.write(json.dumps(facts) + "\n")
+        say_json(facts)
     elif "statements" in facts:
-        sys.stdout.write(f"-- {facts['migration']}\n" + "".join(f"{sql};\n\n" for sql in facts["statements"]))
+        say_text(f"-- {facts['migration']}\n" + "".join(f"{sql};\n\n" for sql in facts["statements"]))
     elif verb:
-        sys.stdout.write(f"{verb} {next(iter(facts.values()))}\n")
+        say(f"{verb} {next(iter(facts.values()))}")
     else:
-        sys.stdout.write(f"{facts['migration']:<32} {facts['applied_at'] or 'missing'}\n")
+        say(f"{facts['migration']:<32} {facts['applied_at'] or 'missing'}")

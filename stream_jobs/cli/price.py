@@ -9,6 +9,8 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+from stream_jobs.output.lines import say_json
+
 if TYPE_CHECKING:
     from stream_jobs.pricing.book import PriceBook
 
@@ -119,22 +121,22 @@ def _event_id(line: bytes) -> str | None:
 
 
 def _show_json(values: dict[str, Any]) -> None:
-    sys.stdout.write(json.dumps(values, ensure_ascii=False) + "\n")
-    sys.stdout.flush()
+    say_json(values)
 
 
 def _show_receipt(values: dict[str, Any]) -> None:
-    from rich.console import Console
-    from rich.markup import escape
-    from rich.table import Table
+    from rich.text import Text
+
+    from stream_jobs.output.console import Console, Table
 
     console = Console()
     title = f"{values['event_id'] or '(no event_id)'}  {values['price_model'] or ''}"
     if values["status"] != "priced":
-        console.print(f"[bold]{escape(title)}[/]  [red]{values['status']}[/]: {values['reason']}")
-        console.print(f"  {escape(values['detail'] or '')}\n")
+        console.print(Text.assemble((title, "bold"), "  ", (values["status"], "red"), f": {values['reason']}"))
+        console.print(f"  {values['detail'] or ''}")
+        console.print()
         return
-    table = Table(title=escape(title), title_justify="left", show_footer=True)
+    table = Table(title=title, title_justify="left", show_footer=True)
     table.add_column("SKU", "total", overflow="fold")
     table.add_column("quantity", justify="right")
     table.add_column("USD per unit", justify="right")
@@ -143,8 +145,9 @@ def _show_receipt(values: dict[str, Any]) -> None:
     table.add_column("effective USD", values["effective_cost"], justify="right")
     for line in values["lines"]:
         costs = (line["list_cost"], line["cost"], line["effective_cost"])
-        table.add_row(escape(line["sku"]), f"{line['quantity']} {line['meter']}", line["unit_price"], *costs)
+        table.add_row(line["sku"], f"{line['quantity']} {line['meter']}", line["unit_price"], *costs)
     console.print(table)
     if values["avoided_cost"] != "0":
         console.print(f"  answered from the service's own cache: {values['avoided_cost']} USD avoided")
-    console.print(f"  price book {values['price_book_version']}\n")
+    console.print(f"  price book {values['price_book_version']}")
+    console.print()

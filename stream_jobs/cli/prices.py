@@ -1,8 +1,6 @@
 """`spendstream prices check|show|import`: lint the price files, look a price up, import GPU catalogues."""
 
 import argparse
-import json
-import sys
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from stream_jobs.cli.price import config_dir
 from stream_jobs.errors import ConfigError
 from stream_jobs.instants import parse_utc
+from stream_jobs.output.lines import say, say_json, say_text
 
 if TYPE_CHECKING:
     from stream_jobs.pricing.lookup import Found
@@ -63,14 +62,14 @@ def run_check(args: argparse.Namespace) -> int:
         problems = error.problems
     if args.json:
         values = {"ok": not problems, "problems": problems, "warnings": found, "price_book": description or None}
-        print(json.dumps(values))
+        say_json(values)
     else:
         for problem in problems:
-            print(f"error: {problem}")
+            say(f"error: {problem}")
         for warning in found:
-            print(f"warning: {warning}")
+            say(f"warning: {warning}")
         if not problems:
-            print(
+            say(
                 f"price book {description['version']} is valid: {description['models']} models of "
                 f"{description['providers']} providers (genai-prices {description['genai_prices']}), "
                 f"{description['corrections']} corrections, {description['rate_cards']['accelerators']} accelerators, "
@@ -89,12 +88,12 @@ def run_show(args: argparse.Namespace) -> int:
     found = look_up(book, args.model, at, args.provider)
     if args.json:
         models = [item.json() for item in found]
-        print(json.dumps({"at": at.isoformat(), "price_book_version": book.version, "models": models}))
+        say_json({"at": at.isoformat(), "price_book_version": book.version, "models": models})
     else:
         for item in found:
             _print(item, at)
         if not found:
-            print(f"no provider{' ' + args.provider if args.provider else ''} has a model {args.model!r}")
+            say(f"no provider{' ' + args.provider if args.provider else ''} has a model {args.model!r}")
     return 0 if any(item.rows for item in found) else 1
 
 
@@ -114,29 +113,27 @@ def run_import(args: argparse.Namespace) -> int:
 
     offers = read_catalog(args.file, args.format)
     checked = args.checked or datetime.now(UTC).date()
-    sys.stdout.write(rate_card(offers, args.provider, args.source or args.file.name, checked))
+    say_text(rate_card(offers, args.provider, args.source or args.file.name, checked))
     return 0
 
 
 def _print(item: "Found", at: datetime) -> None:
     """One row per condition, one column per price key: what a person compares."""
-    from rich.console import Console
-    from rich.markup import escape
-    from rich.table import Table
+    from stream_jobs.output.console import Console, Table
 
     console = Console()
     keys = list(dict.fromkeys(row.price_key for row in item.rows))
     prices: dict[str, dict[str, str]] = {}
     for row in item.rows:
         prices.setdefault(row.conditions, {})[row.price_key] = row.usd
-    table = Table(title=f"{escape(item.name)} at {at:%Y-%m-%d %H:%M} UTC, list USD", title_justify="left")
+    table = Table(title=f"{item.name} at {at:%Y-%m-%d %H:%M} UTC, list USD", title_justify="left")
     table.add_column("conditions", overflow="fold")
     for key in keys:
         per = next(row.per for row in item.rows if row.price_key == key)
         table.add_column(f"{key.rsplit('_', 1)[0].replace('_', ' ')} per {per}", justify="right")
     for conditions, values in prices.items():
-        table.add_row(escape(conditions), *(values.get(key, "") for key in keys))
+        table.add_row(conditions, *(values.get(key, "") for key in keys))
     if item.rows:
         console.print(table)
     for text in item.unpriced:
-        console.print(f"  {escape(text)}")
+        console.print(f"  {text}")

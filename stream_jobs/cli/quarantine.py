@@ -1,12 +1,11 @@
 """`spendstream quarantine list|show|replay`: what could not be accepted, and sending it again."""
 
 import argparse
-import json
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stream_jobs.instants import parse_utc
+from stream_jobs.output.lines import data, say, say_json
 
 if TYPE_CHECKING:
     from stream_jobs.quarantine.records import Selection
@@ -78,16 +77,14 @@ def _selection(args: argparse.Namespace, **more: Any) -> "Selection":
 
 
 def _list(store: "StoreClient", args: argparse.Namespace) -> int:
-    from rich.console import Console
-    from rich.table import Table
-
+    from stream_jobs.output.console import Console, Table
     from stream_jobs.quarantine.records import find
 
     records = list(find(store, _selection(args, open_only=not args.all), args.limit))
     if args.json:
         for record in records:
             fields = {name: getattr(record, name) for name in record.__slots__}
-            sys.stdout.write(json.dumps({"name": record.name, **fields}, default=str) + "\n")
+            say_json({"name": record.name, **fields})
         return 0
     table = Table("quarantined (UTC)")
     table.add_column("record", no_wrap=True, overflow="fold", min_width=max((len(r.name) for r in records), default=6))
@@ -111,16 +108,14 @@ def _list(store: "StoreClient", args: argparse.Namespace) -> int:
 
 
 def _summary(store: "StoreClient", args: argparse.Namespace) -> int:
-    from rich.console import Console
-    from rich.table import Table
-
+    from stream_jobs.output.console import Console, Table
     from stream_jobs.quarantine.records import counts
 
     rows = counts(store, _selection(args, open_only=not args.all))
     if args.json:
         for topic, reason, number, first, last in rows:
             line = {"topic": topic, "reason": reason, "records": number, "first": first, "last": last}
-            sys.stdout.write(json.dumps(line, default=str) + "\n")
+            say_json(line)
         return 0
     table = Table("topic", "reason", "records", "first (UTC)", "last (UTC)")
     for topic, reason, number, first, last in rows:
@@ -139,17 +134,18 @@ def _show(store: "StoreClient", args: argparse.Namespace) -> int:
     record = found[0]
     key, raw = raw_of(store, record)
     if args.raw:
-        sys.stdout.buffer.write(raw)
+        with data() as out:
+            out.write(raw)
         return 0
     fields = {name: getattr(record, name) for name in record.__slots__}
     fields |= {"key": key.decode("utf-8", "backslashreplace"), "raw": raw.decode("utf-8", "backslashreplace")}
     if args.json:
-        sys.stdout.write(json.dumps({"name": record.name, **fields}, default=str) + "\n")
+        say_json({"name": record.name, **fields})
         return 0
     for name, value in fields.items():
         text = str(value)
         more = f" ... ({len(text):,} characters; all with --raw)" if len(text) > PREVIEW_BYTES else ""
-        sys.stdout.write(f"{name:>15}  {text[:PREVIEW_BYTES]}{more}\n")
+        say(f"{name:>15}  {text[:PREVIEW_BYTES]}{more}")
     return 0
 
 
@@ -166,9 +162,9 @@ def _replay(store: "StoreClient", args: argparse.Namespace) -> int:
     kafka = find_kafka(args.bootstrap, args.data_dir)
     result = replay(store, librdkafka_config(kafka), selected, args.note)
     if args.json:
-        sys.stdout.write(json.dumps({"sent": result.sent, "cut": result.cut}) + "\n")
+        say_json({"sent": result.sent, "cut": result.cut})
     else:
-        sys.stdout.write(f"sent {result.sent} again\n")
+        say(f"sent {result.sent} again")
         if result.cut:
-            sys.stdout.write(f"{result.cut} were too large to be kept whole; their sender must send them\n")
+            say(f"{result.cut} were too large to be kept whole; their sender must send them")
     return 0 if not result.cut else 1

@@ -6,6 +6,9 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
+from stream_jobs.output.lines import complain, data, json_data
+from stream_jobs.output.spreadsheet import SpreadsheetSafe, refuse_others
+
 MAX_TABLE_ROWS: Final = 1000
 _NUMBERS: Final = ("Decimal", "Int", "UInt", "Float")
 
@@ -29,6 +32,11 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser.add_argument(
         "--format", help="a ClickHouse output format, passed through as it is (CSVWithNames, Parquet, ...)"
     )
+    parser.add_argument(
+        "--spreadsheet-safe",
+        action="store_true",
+        help="with --format CSV or TSV (and the like): put a quote before cells that a spreadsheet takes for formulas",
+    )
     parser.add_argument("--url", help="ClickHouse's HTTP address (default: SPENDSTREAM_CLICKHOUSE_* or what runs here)")
     parser.add_argument("--data-dir", type=Path, help="data folder of the running instance to ask")
     parser.set_defaults(run=run)
@@ -40,6 +48,8 @@ def run(args: argparse.Namespace) -> int:
 
     sql = _statement(args)
     parameters = _parameters(args.param)
+    if args.spreadsheet_safe:
+        refuse_others(args.format, sql)
     settings = find_clickhouse(args.url, args.data_dir)
     if args.json or args.format:
         options = {
@@ -51,9 +61,12 @@ def run(args: argparse.Namespace) -> int:
             stream = client.raw_stream(
                 sql, parameters, fmt=args.format or "JSONEachRow", settings=options if args.json else None
             )
-            for piece in _pieces(stream):
-                sys.stdout.buffer.write(piece)
-        sys.stdout.buffer.flush()
+            with json_data() if args.json else data() as out:
+                safe = SpreadsheetSafe(out, args.format) if args.spreadsheet_safe else None
+                for piece in _pieces(stream):
+                    (safe or out).write(piece)
+                if safe is not None:
+                    safe.finish()
         return 0
     with connect(settings) as client, store_errors(settings.address):
         result = client.query(sql, parameters, settings={"max_block_size": MAX_TABLE_ROWS + 1})
@@ -103,8 +116,7 @@ def _pieces(stream: Any) -> Iterator[bytes]:
 
 def print_table(names: list[str], types: list[str], rows: Iterable[Any]) -> None:
     """A table on stdout, at most MAX_TABLE_ROWS rows of it. Numbers stand to the right, Decimals in full."""
-    from rich.console import Console
-    from rich.table import Table
+    from stream_jobs.output.console import Console, Table
 
     table = Table(header_style="bold")
     for name, kind in zip(names, types, strict=True):
@@ -117,10 +129,9 @@ def print_table(names: list[str], types: list[str], rows: Iterable[Any]) -> None
             break
         table.add_row(*(_cell(value) for value in row))
     # A file or a pipe has no width: nothing is folded in there.
-    console = Console() if sys.stdout.isatty() else Console(width=max(80, 40 * len(names)))
-    console.print(table)
+    Console(width=max(80, 40 * len(names))).print(table)
     if truncated:
-        sys.stderr.write(f"only the first {MAX_TABLE_ROWS} rows are shown; add LIMIT, or use --json for all\n")
+        complain(f"only the first {MAX_TABLE_ROWS} rows are shown; add LIMIT, or use --json for all")
 
 
 def _cell(value: Any) -> Any:

@@ -1,12 +1,11 @@
 """`spendstream reconcile --dry-run|--apply`: find what was counted twice and take it back."""
 
 import argparse
-import json
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from stream_jobs.instants import parse_utc
+from stream_jobs.output.lines import say_json
 
 if TYPE_CHECKING:
     from stream_jobs.reconciliation.findings import Finding
@@ -66,7 +65,7 @@ def run(args: argparse.Namespace) -> int:
                 raise ConfigError(f"--since {args.since!r} is not a timestamp like 2026-01-31T08:00") from None
         outcome = reconciler.dry_run(since, keep) if args.dry_run else reconciler.apply("command", since, keep)
     if args.json:
-        sys.stdout.write(json.dumps(_facts(args, outcome, shown)) + "\n")
+        say_json(_facts(args, outcome, shown))
     else:
         _print(args, outcome, shown)
     return EXIT_FOUND if args.dry_run and outcome.tally.findings else 0
@@ -103,9 +102,7 @@ def _facts(args: argparse.Namespace, outcome: "Outcome", shown: "list[Finding]")
 
 
 def _print(args: argparse.Namespace, outcome: "Outcome", shown: "list[Finding]") -> None:
-    from rich.console import Console
-    from rich.markup import escape
-    from rich.table import Table
+    from stream_jobs.output.console import Console, Table
 
     console = Console()
     tally = outcome.tally
@@ -121,7 +118,7 @@ def _print(args: argparse.Namespace, outcome: "Outcome", shown: "list[Finding]")
     for item in shown:
         counts = f"{item.counts.event_id} of {item.counts.source}" if item.cause == "response_id" else ""
         table.add_row(
-            *(escape(item.event.event_id), escape(item.event.kept["source"]), item.cause, escape(counts)),
+            *(item.event.event_id, item.event.kept["source"], item.cause, counts),
             *(f"{item.events:+d}", f"{item.cost('effective_cost'):+f}"),
         )
     console.print(table)

@@ -1,7 +1,6 @@
 """`spendstream replay FILE`: send a trace or a log of real requests through the pipeline."""
 
 import argparse
-import sys
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from stream_jobs.errors import ConfigError
 from stream_jobs.instants import parse_utc
+from stream_jobs.output.lines import complain
 from stream_jobs.replay.delivery import Timed, add_target_arguments, deliver
 
 if TYPE_CHECKING:
@@ -82,9 +82,9 @@ def run(args: argparse.Namespace) -> int:
     messages: Iterator[Timed] = ((event, event.occurred_at) for event in events)
     _, code = deliver(messages, args, topic=USAGE_TOPIC, source=args.source, total=args.limit, bad_rows=bad.count_now)
     if bad.stopped_at is not None:
-        sys.stderr.write(
+        complain(
             f"stopped at line {bad.stopped_at}: more than {args.max_errors} rows cannot be read (--max-errors); "
-            "is --format right?\n"
+            "is --format right?"
         )
     return code
 
@@ -155,12 +155,7 @@ class BadRows:
                 yield item
                 continue
             self.count += 1
-            sys.stderr.write(f"{printable(str(item))}\n")
+            complain(str(item))
             if self.count > self._limit:
                 self.stopped_at = item.line
                 return
-
-
-def printable(text: str) -> str:
-    """Without control characters and lone surrogates, which a hostile file may hold."""
-    return "".join(char if char.isprintable() else "\ufffd" for char in text)

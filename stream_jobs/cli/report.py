@@ -1,13 +1,12 @@
 """`spendstream report`: where the money went, in the terminal and as a self-contained HTML page."""
 
 import argparse
-import json
-import sys
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from stream_jobs.instants import parse_utc
+from stream_jobs.output.lines import say, say_json
 
 
 def add_parser(subparsers: Any) -> None:
@@ -35,9 +34,8 @@ def add_parser(subparsers: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Exit code 0, also for an empty store."""
-    from rich.console import Console
-
     from stream_jobs.embedded.instance import find_clickhouse
+    from stream_jobs.output.console import Console
     from stream_jobs.report import build, render_terminal, write_html
     from stream_jobs.report.as_json import as_json
     from stream_jobs.store.client import connect
@@ -46,17 +44,16 @@ def run(args: argparse.Namespace) -> int:
     console = Console(stderr=True)
     with connect(settings) as client:
         if console.is_terminal:
-            with console.status("asking ClickHouse"):
+            with console.working("asking ClickHouse"):
                 data = build(client, args.start, args.end)
         else:
             data = build(client, args.start, args.end)
     if args.json:
-        json.dump(as_json(data), sys.stdout)
-        print()
+        say_json(as_json(data))
         return 0
     render_terminal(data, Console())
     write_html(data, args.out)
-    Console().print(f"report written to {args.out}", markup=False, highlight=False, soft_wrap=True)
+    say(f"report written to {args.out}")
     return 0
 
 

@@ -2,14 +2,15 @@
 
 import argparse
 import json
-import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stream_jobs.errors import ConfigError
-from stream_jobs.replay.delivery import Timed, add_target_arguments, deliver, progress_bars
+from stream_jobs.output.lines import complain, data, say, say_json
+from stream_jobs.private import open_private
+from stream_jobs.replay.delivery import Timed, add_target_arguments, deliver
 
 if TYPE_CHECKING:
     from stream_jobs.simulate import SimulationConfig
@@ -73,10 +74,9 @@ def run(args: argparse.Namespace) -> int:
     if args.out:
         return write(config, args.out, as_json=args.json)
     if not args.json:
-        sys.stderr.write(
-            f"simulating {config.start.isoformat()} to {config.end.isoformat()}, seed {config.seed}\n"
-            + "".join(f"incident: {json.dumps(label)}\n" for label in truth)
-        )
+        complain(f"simulating {config.start.isoformat()} to {config.end.isoformat()}, seed {config.seed}")
+        for label in truth:
+            complain(f"incident: {json.dumps(label)}")
     total = round(config.rate * config.duration.total_seconds())
     _, code = deliver(
         sendable(config, USAGE_TOPIC),
@@ -126,12 +126,13 @@ def sendable(config: "SimulationConfig", topic: str) -> Iterator[Timed]:
 
 def write(config: "SimulationConfig", out: str, *, as_json: bool) -> int:
     """All events as JSON lines. Raises ConfigError when the file cannot be written."""
+    from stream_jobs.output.console import progress_bars
     from stream_jobs.simulate import messages
 
     number = 0
     total = round(config.rate * config.duration.total_seconds())
     try:
-        with progress_bars() as progress, sys.stdout.buffer if out == "-" else Path(out).open("wb") as stream:
+        with progress_bars() as progress, data() if out == "-" else open_private(Path(out)) as stream:
             bar = progress.add_task("writing", total=total)
             for number, message in enumerate(messages(config), 1):
                 stream.write(message.value + b"\n")
@@ -143,12 +144,16 @@ def write(config: "SimulationConfig", out: str, *, as_json: bool) -> int:
     except OSError as error:
         raise ConfigError(f"--out {out}: cannot be written: {error.strerror}") from None
     if out != "-":
-        sys.stdout.write((json.dumps({"written": number}) if as_json else f"wrote {number:,} events to {out}") + "\n")
+        if as_json:
+            say_json({"written": number})
+        else:
+            say(f"wrote {number:,} events to {out}")
     return 0
 
 
 def _write_text(path: Path, text: str) -> None:
     try:
-        path.write_text(text, encoding="utf-8")
+        with open_private(path) as file:
+            file.write(text.encode())
     except OSError as error:
         raise ConfigError(f"{path}: cannot be written: {error.strerror}") from None

@@ -1,10 +1,10 @@
 """`spendstream status`: is an instance running, where does it answer, and how far has it come?"""
 
 import argparse
-import json
-import sys
 from pathlib import Path
 from typing import Any
+
+from stream_jobs.output.lines import say, say_json
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -26,10 +26,10 @@ def run(args: argparse.Namespace) -> int:
     if instance is not None:
         found = _describe(instance)
     if args.json:
-        sys.stdout.write(json.dumps(found) + "\n")
+        say_json(found)
     elif instance is None:
         where = f"on {args.data_dir}" if args.data_dir else "for this user on this machine"
-        sys.stdout.write(f"no spendstream runs {where}; start one with 'spendstream up'\n")
+        say(f"no spendstream runs {where}; start one with 'spendstream up'")
     else:
         _print(found)
     return 0 if found["ready"] else 1
@@ -60,8 +60,7 @@ def _describe(instance: Any) -> dict[str, Any]:
 
 
 def _print(found: dict[str, Any]) -> None:
-    from rich.console import Console
-    from rich.table import Table
+    from stream_jobs.output.console import Console, Table
 
     table = Table(show_header=False, box=None)
     for key, value in found.items():

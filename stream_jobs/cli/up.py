@@ -27,24 +27,25 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def run(args: argparse.Namespace) -> int:
-    from rich.console import Console
+    from rich.text import Text
 
     from stream_jobs.embedded.options import embedded_from
     from stream_jobs.errors import SpendstreamError
     from stream_jobs.logs import log_to_stderr
+    from stream_jobs.output.console import Console
 
     log_to_stderr()
     console = Console(stderr=True)
     embedded = embedded_from(args, broker=args.broker)
     # While it starts, SIGTERM is what Ctrl-C is: an interrupt, after which `start` leaves nothing behind.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    with console.status("starting") as status:
+    with console.working("starting") as status:
         instance = embedded.start(status.update)
     stopping = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopping.set())
     try:
-        console.print("[bold green]spendstream is up[/]")
+        console.print(Text("spendstream is up", "bold green"))
         console.print(f"  Kafka            {instance.kafka}   topic usage.events.v1")
         console.print(f"  ClickHouse HTTP  {instance.clickhouse_http}   (read-only user: default)")
         console.print(f"  health, metrics  {instance.http}/healthz /readyz /metrics")
@@ -57,7 +58,7 @@ def run(args: argparse.Namespace) -> int:
                 log.error("cannot bring it back yet, trying again: %s", error)
     finally:
         signal.signal(signal.SIGINT, signal.default_int_handler)
-        with console.status("finishing what is under way, then stopping (Ctrl-C again: stop now)"):
+        with console.working("finishing what is under way, then stopping (Ctrl-C again: stop now)"):
             try:
                 embedded.stop()
             except KeyboardInterrupt:

@@ -34,7 +34,7 @@ def tansu_binary(work_dir: Path) -> Path:
             return path
         copy = work_dir / "tansu"
         shutil.copy2(path, copy)
-        copy.chmod(0o755)
+        copy.chmod(0o700)
         return copy
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final, TextIO
 
 from stream_jobs.errors import ConfigError
+from stream_jobs.private import close_file, private_folder
 
 MIN_FREE_BYTES: Final = 200 * 1024 * 1024
 LAYOUT_VERSION: Final = "1"
@@ -28,8 +29,11 @@ class DataDir:
     def open(self) -> None:
         """Make what is missing and take the lock. Raises ConfigError that says what to do."""
         try:
-            for folder in (self.path, self.store, self.logs, self.broker, self.run, self.config):
-                folder.mkdir(parents=True, exist_ok=True)
+            private_folder(self.path, inside=False)  # what else somebody keeps in it is theirs to judge
+            for folder in (self.store, self.logs, self.broker, self.run, self.config):
+                private_folder(folder)
+            for name in ("layout", "lock", "credentials", "instance.json"):
+                close_file(self.path / name)
             self._take_lock()
             self._check_layout()
         except ConfigError:
@@ -54,7 +58,7 @@ class DataDir:
     def _check_layout(self) -> None:
         marker = self.path / "layout"
         if not marker.exists():
-            write_whole(marker, LAYOUT_VERSION + "\n", 0o644)
+            write_whole(marker, LAYOUT_VERSION + "\n", 0o600)
         found = marker.read_text(encoding="utf-8", errors="replace").strip()
         if found != LAYOUT_VERSION:
             raise ConfigError(
@@ -64,7 +68,8 @@ class DataDir:
 
     def _take_lock(self) -> None:
         # The lock goes with the process, however it dies; what it left (a pid, an instance file) is stale and ignored.
-        lock = (self.path / "lock").open("a+", encoding="utf-8")
+        handle = os.open(self.path / "lock", os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        lock = os.fdopen(handle, "a+", encoding="utf-8")
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

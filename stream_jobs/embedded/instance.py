@@ -63,6 +63,8 @@ def registry_dir() -> Path:
     status = path.lstat()
     if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid():
         raise ConfigError(f"{path} belongs to somebody else; set XDG_RUNTIME_DIR to a folder of your own")
+    if stat.S_IMODE(status.st_mode) & 0o077:
+        path.chmod(0o700)
     return path
 
 

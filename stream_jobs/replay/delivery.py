@@ -1,8 +1,6 @@
 """The way that replay, emit and simulate share: send, wait for the fates if asked to, and say what happened."""
 
 import argparse
-import json
-import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -12,11 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from stream_jobs.errors import ConfigError, SpendstreamError
+from stream_jobs.output.lines import complain, say_json, say_text
 from stream_jobs.replay.pace import Pace, parse_speed
 
 if TYPE_CHECKING:
-    from rich.progress import Progress
-
+    from stream_jobs.output.console import Progress
     from stream_jobs.replay.fates import FateCounts, Fates
     from stream_jobs.replay.outbox import Outbox, Sendable
     from stream_jobs.replay.ranges import SentRanges
@@ -112,6 +110,7 @@ def deliver(
         raise ConfigError(f"--timeout {args.timeout:g}: expected seconds, above 0 and at most 86400")
     from stream_jobs.embedded.instance import find_kafka
     from stream_jobs.kafka import librdkafka_config, topic_start
+    from stream_jobs.output.console import progress_bars
     from stream_jobs.replay.fates import StoreFates
     from stream_jobs.replay.outbox import UNKNOWN_TOPIC, ProducerOutbox, RawOutbox
 
@@ -143,12 +142,15 @@ def deliver(
                         )
                     counts = wait_with_bar(StoreFates(store, *outbox.topic_ids), sent, args.timeout, progress)
         except KeyboardInterrupt:
-            sys.stderr.write(interrupted(outbox, sent, hint) + "\n")
+            complain(interrupted(outbox, sent, hint))
             return None, EXIT_INTERRUPTED
         finally:
             outbox.close()
     summary = Summary(outbox.delivered, bad_rows(), time.monotonic() - started, counts)
-    sys.stdout.write((json.dumps(summary.as_json()) if args.json else summary.as_text()) + "\n")
+    if args.json:
+        say_json(summary.as_json())
+    else:
+        say_text(summary.as_text() + "\n")
     return summary, EXIT_BAD_ROWS if summary.bad_rows else EXIT_OK
 
 
@@ -202,15 +204,3 @@ def store_of(args: argparse.Namespace) -> Iterator["StoreClient | None"]:
 
     with StoreClient(find_clickhouse(args.clickhouse_url, args.data_dir, args.bootstrap)) as store:
         yield store
-
-
-@contextmanager
-def progress_bars() -> Iterator["Progress"]:
-    """Bars on stderr, and only for people: nothing is drawn when stderr is not a terminal."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-    console = Console(stderr=True)
-    columns = (TextColumn("{task.description:>8}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
-        yield progress

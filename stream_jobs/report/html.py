@@ -15,6 +15,7 @@ from markupsafe import Markup
 from spendstream_schemas.alert_feed import SEVERITIES
 from stream_jobs import readable as text
 from stream_jobs.errors import ConfigError
+from stream_jobs.output.escape import escaped
 from stream_jobs.report import plots
 from stream_jobs.report.data import Breakdown, ReportData, Share
 from stream_jobs.report.terminal import budget_period
@@ -37,7 +38,12 @@ _SEVERITY_CLASSES: Final = {"critical": "bad", "error": "bad", "warning": "warn"
 def html_text(data: ReportData) -> str:
     """The page. Every text from events is escaped; the only script is ours, pinned by its hash."""
     environment = Environment(
-        loader=FileSystemLoader(_HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=FileSystemLoader(_HERE),
+        autoescape=True,
+        finalize=_visible,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
     environment.filters.update(_filters())
     script = (_HERE / "report.js").read_text(encoding="utf-8")
@@ -56,20 +62,25 @@ def html_text(data: ReportData) -> str:
 
 
 def write_html(data: ReportData, path: Path) -> None:
-    """Write the page; readers see the whole file or the old one. Raises ConfigError when it cannot be written."""
+    """Write the page, for its owner alone; readers see the whole file or the old one. Raises ConfigError when it can't
+    be written."""
     page = html_text(data)
     try:
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".report-", suffix=".html")
         try:
             with os.fdopen(handle, "w", encoding="utf-8") as file:
                 file.write(page)
-            Path(temporary).chmod(0o644)
             Path(temporary).replace(path)
         except BaseException:
             Path(temporary).unlink(missing_ok=True)
             raise
     except OSError as error:
         raise ConfigError(f"{path}: cannot be written: {error.strerror}; choose another with --out") from None
+
+
+def _visible(value: Any) -> Any:
+    """A name cannot turn the reading direction of the page, or look like another."""
+    return escaped(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def _filters() -> dict[str, Callable[..., Any]]:

@@ -2,11 +2,11 @@
 
 from typing import Final
 
-from rich.console import Console
-from rich.table import Table
+from rich.console import Group
 from rich.text import Text
 
 from stream_jobs import readable as text
+from stream_jobs.output.console import Console, Lines, Table
 from stream_jobs.report.data import (
     AlertLine,
     Breakdown,
@@ -137,15 +137,17 @@ def _alerts(watched: Watched, console: Console) -> None:
         console.print(Text(told, "yellow" if failed else ""))
 
 
-def _alert(alert: AlertLine) -> Text:
+def _alert(alert: AlertLine) -> Group:
     """What and how grave, and a second line of when, how much and who."""
     state = alert.status + (f" by {alert.acknowledged_by}" if alert.acknowledged_by else "")
     state += f" at {alert.resolved_at:%H:%M:%S}" if alert.resolved_at else ""
     told = ", ".join(f"{item.receiver} after {text.took(item.at - alert.opened_at)}" for item in alert.told)
     opened, money = text.clock(alert.opened_at), text.money(alert.money)
-    return Text.assemble(
-        (f"   {alert.severity}: {alert.summary}\n", _SEVERITY_STYLES.get(alert.severity, "")),
-        f"     opened {opened}, {money} at stake, {state}; told: {told or 'nobody'}",
+    return Lines(
+        (
+            Text(f"   {alert.severity}: {alert.summary}", _SEVERITY_STYLES.get(alert.severity, "")),
+            f"     opened {opened}, {money} at stake, {state}; told: {told or 'nobody'}",
+        )
     )
 
 

@@ -23,6 +23,8 @@ from aiohttp import web
 from stream_jobs.embedded.orphan import stop_with_parent
 from stream_jobs.embedded.ports import LOOPBACK
 from stream_jobs.errors import ConfigError, SpendstreamError
+from stream_jobs.logs import log_to_stderr
+from stream_jobs.private import UMASK, private_folder
 from stream_jobs.store.embedded.access import read_or_make_password
 from stream_jobs.store.embedded.confinement import Confinement, confine
 from stream_jobs.store.embedded.engine import Engine
@@ -58,7 +60,8 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
 def main(argv: Sequence[str] | None = None) -> int:
     """The exit code: 0 after a clean stop, 2 when it could not start."""
     args = _arguments(argv)
-    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    log_to_stderr()
+    os.umask(UMASK)  # the store is its owner's alone
     os.environ["TZ"] = "UTC"  # the engine's default time zone; its DateTime columns say UTC anyway
     time.tzset()
     try:
@@ -83,7 +86,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _prepare(path: Path) -> Path:
     """The folder, made and checked. Raises ConfigError."""
     try:
-        path.mkdir(parents=True, exist_ok=True, mode=0o700)
+        private_folder(path)
         free = shutil.disk_usage(path).free
     except OSError as error:
         raise ConfigError(f"{path}: {error.strerror}; choose another --data-dir") from None

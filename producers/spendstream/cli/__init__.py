@@ -9,6 +9,7 @@ import importlib.util
 import sys
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
+from typing import NoReturn
 
 EPILOG = """\
 start here:
@@ -39,7 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def new_parser() -> argparse.ArgumentParser:
     """The command's top-level parser, before any subcommand joins."""
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="spendstream",
         description="Makes the cost of every AI request visible within a second, exactly once, attributed to who "
         "caused it.",
@@ -48,6 +49,14 @@ def new_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"spendstream {_version()}")
     return parser
+
+
+class _Parser(argparse.ArgumentParser):
+    """Its subcommands' parsers are of its kind."""
+
+    def error(self, message: str) -> NoReturn:
+        """One line, whatever the argument that it quotes; other characters are escaped where they go out."""
+        super().error(message.replace("\n", "\\n"))
 
 
 def _version() -> str:

@@ -13,7 +13,7 @@ from pydantic import SecretStr
 
 from stream_jobs.alerts.notification import DeliveryError, Notification
 from stream_jobs.alerts.receivers import AppriseReceiver
-from stream_jobs.alerts.text import PLAIN, compose, render
+from stream_jobs.alerts.text import PLAIN, compose, inert, render
 from stream_jobs.errors import ConfigError
 
 _REMEMBERED: Final = 1000
@@ -67,11 +67,11 @@ class AppriseSender:
 
     def _notify(self, number: int, service: Any, notification: Notification, taken: set[int]) -> None:
         story = compose(notification, self._zone)
-        body = "\n".join([*render(story.parts, PLAIN), *([story.link] if story.link else [])])
+        body = "\n".join([*map(inert, render(story.parts, PLAIN)), *([story.link] if story.link else [])])
         kind = "success" if notification.action == "resolve" else _TYPES[notification.severity]
         with quiet():
             try:
-                if service.notify(title=story.headline, body=body, notify_type=kind, body_format="text"):
+                if service.notify(title=inert(story.headline), body=body, notify_type=kind, body_format="text"):
                     taken.add(number)
             except Exception:  # noqa: BLE001, S110 - plugins of strangers; what they raise may quote a URL
                 pass

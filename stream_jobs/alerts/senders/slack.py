@@ -52,12 +52,13 @@ def message(notification: Notification, zone: tzinfo) -> dict[str, Any]:
     ]
     for part in story.parts:
         text = fit_lines(render([part], SLACK), MAX_SECTION)
-        blocks.append({"type": "section", "text": {"type": "mrkdwn", "text": text}})
+        # Verbatim: what looks like a link or a name is none.
+        blocks.append({"type": "section", "text": {"type": "mrkdwn", "text": text, "verbatim": True}})
     if story.link and len(_link(story.link)) <= MAX_URL:
         blocks.append({"type": "section", "text": {"type": "mrkdwn", "text": f"<{_link(story.link)}|Details>"}})
     # A later message about the same alerts is found by it.
     group = f"Group {shorten(clean(notification.group_id), MAX_LINE, slack_escape)}, state {notification.revision}"
-    blocks.append({"type": "context", "elements": [{"type": "mrkdwn", "text": group}]})
+    blocks.append({"type": "context", "elements": [{"type": "mrkdwn", "text": group, "verbatim": True}]})
     return {"text": shorten(headline, MAX_LINE, slack_escape), "blocks": blocks[:MAX_BLOCKS]}
 
 

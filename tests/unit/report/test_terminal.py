@@ -4,11 +4,12 @@ import io
 import json
 from dataclasses import replace
 
-from rich.console import Console
-
+from stream_jobs.output.console import Console
 from stream_jobs.report.as_json import as_json
 from stream_jobs.report.data import Watched
+from stream_jobs.report.html import html_text
 from stream_jobs.report.terminal import render_terminal
+from tests.unit.output.hostile import HOSTILE, foreign
 from tests.unit.report.build import empty, report
 
 
@@ -28,6 +29,14 @@ def test_the_summary_shows_totals_and_what_is_wrong() -> None:
 def test_names_are_not_read_as_markup() -> None:
     """[red] in a team's name is text."""
     assert "[red]x[/red]" in _text(report("[red]x[/red]"))
+
+
+def test_no_name_commands_the_terminal_or_deceives_on_the_page() -> None:
+    """Escape sequences, forged lines and marks that turn the reading direction are shown."""
+    for shown in (_text(report(HOSTILE), width=400), html_text(report(HOSTILE))):
+        assert foreign(shown) == []
+        assert r"\x1b]52;c;" in shown
+        assert "fake: all is well" not in [line.strip() for line in shown.splitlines()]
 
 
 def test_an_empty_store_says_what_to_run() -> None:

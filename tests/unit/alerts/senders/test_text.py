@@ -18,6 +18,7 @@ from stream_jobs.alerts.text import (
     compose,
     fit_lines,
     headline,
+    inert,
     instant_text,
     plain,
     scope_text,
@@ -191,3 +192,20 @@ def test_a_notification_without_alerts_still_says_what_it_is_about() -> None:
     """It should not happen; it must not fail."""
     assert headline(replace(TRIGGER, alerts=())) == "ERROR: search-monthly#1"
     assert "Since:" in plain(compose(replace(TRIGGER, alerts=(), labels={})))
+
+
+def test_what_does_not_show_is_left_out() -> None:
+    """Zero-width characters, tags, fillers: two names that differ must not look the same in a message."""
+    assert clean("a\u200bb\u061c\u3164\U000e0041\u00adc\u200e") == "abc"
+    assert clean("Zoë 漢字 ▲") == "Zoë 漢字 ▲"
+
+
+@pytest.mark.parametrize(
+    "call", ["@everyone", "x @here", "<!channel>", "<@U1>", "<#C1>", "<http://evil.test|ok>", "[ok](http://e)"]
+)
+def test_nobody_is_called_by_a_name(call: str) -> None:
+    """Whatever the service behind makes of it, the text that calls is broken up; it still reads the same."""
+    broken = inert(call)
+    assert call not in broken
+    assert broken.replace("\u2060", "") == call
+    assert inert("ann@example.test, 5 < 6") == "ann@example.test, 5 < 6"
