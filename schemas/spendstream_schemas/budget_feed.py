@@ -43,7 +43,9 @@ class BudgetPolicy(Message):
     schema_version: Literal[1] = 1
     budget_id: BudgetId
     scope: Scope
-    per: Annotated[tuple[ScopeField, ...], Field(max_length=len(SCOPE_FIELDS))] = ()  # each combination of values of these has a budget of its own
+    per: Annotated[
+        tuple[ScopeField, ...], Field(max_length=len(SCOPE_FIELDS))
+    ] = ()  # each combination of values of these has a budget of its own
     steps: Annotated[tuple[PolicyStep, ...], Field(max_length=MAX_STEPS)] = ()  # by rising at_percent
     fail: FailMode = "open"
     owner: Text128 | None = None
@@ -57,7 +59,9 @@ class BudgetState(Message):
     type: Literal["state"] = "state"
     schema_version: Literal[1] = 1
     budget_id: BudgetId
-    values: Annotated[tuple[Annotated[str, Field(max_length=128)], ...], Field(max_length=len(SCOPE_FIELDS))] = ()  # in the order of the policy's `per`
+    values: Annotated[
+        tuple[Annotated[str, Field(max_length=128)], ...], Field(max_length=len(SCOPE_FIELDS))
+    ] = ()  # in the order of the policy's `per`
     period_start: Instant
     period_end: Instant | None = None  # none: a rolling window, which ends now
     amount_usd: Usd  # with what was carried over

@@ -8,6 +8,7 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, TopicPar
 from stream_jobs.budgets.control import BudgetChange, change_from_json
 from stream_jobs.errors import ConfigError
 from stream_jobs.kafka import lasting_consumer_config
+from stream_jobs.refused import pass_over
 from stream_jobs.settings import KafkaSettings
 from stream_jobs.topics import BUDGET_CONTROL
 
@@ -52,8 +53,10 @@ class ControlReader:
                 continue
             try:
                 changes.append(change_from_json(value))
-            except ConfigError as error:
-                log.error("%s offset %s is skipped: %s", BUDGET_CONTROL, message.offset(), error)
+            except Exception as error:  # noqa: BLE001 - said and counted; nothing in the topic may stop the job
+                known = isinstance(error, ConfigError)
+                why = error if known else repr(error)
+                pass_over(BUDGET_CONTROL, message.partition(), message.offset(), value, why, failed=not known)
         return changes
 
     def close(self) -> None:

@@ -139,7 +139,7 @@ class Feed(threading.Thread):
             if error is None:
                 try:
                     record = decode(message.key(), message.value())
-                except ValueError as problem:  # pydantic's, and that of bytes which are no text, are ValueErrors too
+                except Exception as problem:  # noqa: BLE001 - nothing in the topic may keep the rest of it from us
                     place = f"partition {message.partition()}, offset {message.offset()}"
                     self._counters.error("malformed_budget_record", f"{place}: {problem}")
                     continue
@@ -150,7 +150,20 @@ class Feed(threading.Thread):
             elif error.code() != KafkaError._PARTITION_EOF:
                 self._counters.error("guard_feed", error.str())
         # Also without records: what is due by the clock is done then.
-        self._intake.take(records)
+        try:
+            self._intake.take(records)
+        except Exception:
+            if not records:
+                raise
+            self._take_singly(records)
+
+    def _take_singly(self, records: list[Record | TakenBack]) -> None:
+        """Taking one twice changes nothing; the one that cannot be taken must not make us read the topic for ever."""
+        for record in records:
+            try:
+                self._intake.take([record])
+            except Exception as problem:  # noqa: BLE001 - counted, and told
+                self._counters.error("malformed_budget_record", f"{type(record).__name__} is passed over: {problem!r}")
 
     # -- asking about the topic
 
