@@ -27,6 +27,7 @@ from spendstream.guard.intake import Intake
 from spendstream.guard.records import Record, TakenBack, decode
 from spendstream.kafka_client import connection_settings, keep_forever
 from spendstream.stats import Counters
+from spendstream.unreadable import UnreadableBatches
 
 _POLL_S: Final = 0.1
 _BATCH: Final = 500  # records that are parsed before anything else gets a turn
@@ -111,6 +112,7 @@ class Feed(threading.Thread):
         name = self._config.topic
         partitions = [TopicPartition(name, number, OFFSET_BEGINNING) for number in range(topic[1])]
         unread = _Unread(consumer, partitions)
+        unreadable = UnreadableBatches(consumer, name, topic[1], self._on_unreadable)
         self._intake.load_begins()
         self.reads += 1
         consumer.assign(partitions)
@@ -118,10 +120,14 @@ class Feed(threading.Thread):
         while self._lost is None and not self._stopping.is_set():
             first = consumer.poll(_POLL_S)
             if first is not None:
-                self._take([first, *consumer.consume(_BATCH, 0)], unread)
+                messages = [first, *consumer.consume(_BATCH, 0)]
+                for message in messages:
+                    unreadable.pass_by(message)
+                self._take(messages, unread)
                 if unread.just_ended():
                     self._intake.load_ended()
                 self.connected = True
+            unreadable.look()
             if question is not None and question.done():
                 if self._described(question) != topic:
                     self._lost = "it is another topic, or gone"
@@ -130,6 +136,11 @@ class Feed(threading.Thread):
                 check_at_s, question = time.monotonic() + self._config.check_interval_s, None
             elif question is None and time.monotonic() >= check_at_s:
                 question = self._ask(admin)
+
+    def _on_unreadable(self, partition: int, low: int, high: int) -> None:
+        self._counters.error(
+            "unreadable_budget_batch", f"partition {partition}: offsets up to {low} are passed over, on from {high}"
+        )
 
     def _take(self, messages: list[Message], unread: "_Unread") -> None:
         records: list[Record | TakenBack] = []
