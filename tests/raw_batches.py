@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from aiokafka.client import AIOKafkaClient
 from aiokafka.protocol.produce import ProduceRequest
+from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from aiokafka.record.util import calc_crc32c
 from aiokafka.structs import TopicPartition
-from aiokafka.record.default_records import DefaultRecordBatchBuilder
 
 GZIP, SNAPPY, LZ4, ZSTD = 1, 2, 3, 4
 _HEADER_BYTES = 61
