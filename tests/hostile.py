@@ -30,7 +30,7 @@ EXTREMES: Final = (
         '"Infinity"',
         '"-inf"',
         '"1_0"',
-        '"١"',
+        '"\u0661"',
         '" 1"',
         '"100000000000000000000"',
     ),
@@ -138,3 +138,15 @@ def messages(draw: st.DrawFn, documents: list[dict[str, Any]], fields: tuple[str
         at = draw(st.integers(0, len(raw)))
         raw = raw[:at] + draw(st.sampled_from(_JUNK)) + raw[draw(st.integers(at, min(len(raw), at + 3))) :]
     return raw
+
+
+def sweep(documents: list[dict[str, Any]], fields: tuple[str, ...] = ()) -> Iterator[bytes]:
+    """Every extreme value at every place of every document, and for every field that it lacks: one at a time."""
+    mark = "@@"
+    for document in documents:
+        paths = [path for path in _places(document) if path]
+        paths += [(name,) for name in fields if name not in document]
+        for path in paths:
+            text = json.dumps(_put(copy.deepcopy(document), path, mark))
+            for extreme in EXTREMES:
+                yield text.replace(json.dumps(mark), extreme).encode()

@@ -14,7 +14,7 @@ from stream_jobs.blocks.side_tables import arrow_table
 from stream_jobs.metering.process import Metering
 from stream_jobs.outcomes.process import Outcomes
 from stream_jobs.store.tables import TABLES
-from tests.hostile import EXTREMES, examples, messages
+from tests.hostile import EXTREMES, examples, messages, sweep
 from tests.unit.metering.build import TOLERANCE, FakeLedger, block, document
 from tests.unit.metering.test_columnar import BOOKS, RULES, both, rows
 from tests.unit.outcomes.test_process import Known
@@ -23,7 +23,7 @@ GOOD = json.dumps(document("good")).encode()
 EVENTS = messages(examples("usage.events.v1"), tuple(UsageEvent.model_fields))
 OUTCOMES = messages(examples("usage.outcomes.v1"), tuple(OutcomeEvent.model_fields))
 STAMPS = st.sampled_from([None, -1, 0, -(2**63), 2**63 - 1, 1_760_000_000_000])
-relaxed = settings(deadline=None, max_examples=150, suppress_health_check=list(HealthCheck))
+relaxed = settings(deadline=None, max_examples=40, suppress_health_check=list(HealthCheck))
 
 
 def of(raw: list[tuple[bytes, int | None]], good: bytes) -> list[SourceRecord]:
@@ -63,6 +63,25 @@ def test_every_outcome_is_booked_or_quarantined(raw: list[tuple[bytes, int | Non
     output = Outcomes(Known(()), timedelta(minutes=5)).process(block(), records)
     check(output, len(records))
     assert "good" in output.tables["outcomes"].column("event_id").to_pylist()
+
+
+def test_no_extreme_value_in_an_outcome_is_too_much_for_a_column() -> None:
+    """At every place, in blocks of a hundred."""
+    raw = list(sweep(examples("usage.outcomes.v1"), tuple(OutcomeEvent.model_fields)))
+    raw = [value.replace(b'"event_id": "', b'"event_id": "%d-' % number) for number, value in enumerate(raw)]
+    for first in range(0, len(raw), 100):
+        records = of([(value, None) for value in raw[first : first + 100]], GOOD)
+        check(Outcomes(Known(()), timedelta(minutes=5)).process(block(), records), len(records))
+
+
+def test_no_extreme_value_in_an_event_is_too_much_for_a_column() -> None:
+    """At every place of some kinds of events, in blocks of a hundred; each under an id of its own."""
+    chosen = [one for one in examples("usage.events.v1") if one["usage"]["kind"] != "tokens"][:3]
+    raw = list(sweep(chosen, ("latency_ms", "complexity", "revision", "tool_calls")))
+    raw = [value.replace(b'"event_id": "', b'"event_id": "%d-' % number) for number, value in enumerate(raw)]
+    for first in range(0, len(raw), 100):
+        records = of([(value, None) for value in raw[first : first + 100]], GOOD)
+        check(Metering(BOOKS["scoped"], RULES, FakeLedger(), TOLERANCE).process(block(), records), len(records))
 
 
 @pytest.mark.parametrize("quantity", [text for text in EXTREMES if text[0] in '"-0123456789'])
