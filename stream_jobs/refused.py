@@ -23,7 +23,7 @@ def pass_over(
     cause: Cause = "failed" if failed else "refused"
     REFUSED_MESSAGES.labels(topic, cause).inc()
     shown = ascii((raw or b"")[:MAX_SHOWN_BYTES])
-    why = str(reason)[:MAX_REASON].encode("ascii", "backslashreplace").decode().replace("\n", "\\n")
+    why = str(reason)[:MAX_REASON].encode("unicode_escape").decode()  # it may quote what was sent
     log.error(
         "%s[%s] offset %s is passed over (%s): %s; %d bytes: %s",
         topic,

@@ -120,7 +120,7 @@ def messages(draw: st.DrawFn, documents: list[dict[str, Any]], fields: tuple[str
     for number in range(draw(st.integers(0, 3))):
         mark = f"@@{number}@@"
         marks[json.dumps(mark)] = draw(st.sampled_from(EXTREMES))
-        if fields and draw(st.booleans()):
+        if fields and draw(st.integers(0, 1)) == 0:
             document[draw(st.sampled_from(fields))] = mark
         else:
             places = [path for path in _places(document) if path] or [()]

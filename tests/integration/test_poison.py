@@ -17,7 +17,7 @@ from tests.integration.pipeline import Pipeline, until, usage_event
 from tests.raw_batches import LZ4, SNAPPY, ZSTD, batch, send_raw, with_payload
 from tests.unit.budgets.memory_ledger import MemoryLedger
 
-pytestmark = pytest.mark.xdist_group("poisoned")
+pytestmark = pytest.mark.slow
 HEARD_S = 60.0
 PLAIN = batch([b"one", b"two"])
 BATCHES = (

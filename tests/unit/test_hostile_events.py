@@ -1,14 +1,23 @@
 """usage.events.v1 and usage.outcomes.v1: no message, of any bytes, costs another its booking, or stops the job."""
 
 import json
+from collections.abc import Sequence
 from datetime import timedelta
 from itertools import chain
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from spendstream_schemas import InvalidMessageError, InvalidReason, OutcomeEvent, UsageEvent, parse, parse_usage_event
+from spendstream_schemas import (
+    InvalidMessageError,
+    InvalidReason,
+    OutcomeEvent,
+    UsageEvent,
+    parse_outcome_event,
+    parse_usage_event,
+)
 from stream_jobs.blocks.model import BlockOutput, SourceRecord
 from stream_jobs.blocks.side_tables import arrow_table
 from stream_jobs.metering.process import Metering
@@ -26,7 +35,7 @@ STAMPS = st.sampled_from([None, -1, 0, -(2**63), 2**63 - 1, 1_760_000_000_000])
 relaxed = settings(deadline=None, max_examples=40, suppress_health_check=list(HealthCheck))
 
 
-def of(raw: list[tuple[bytes, int | None]], good: bytes) -> list[SourceRecord]:
+def of(raw: Sequence[tuple[bytes, int | None]], good: bytes) -> list[SourceRecord]:
     """With one good message behind them."""
     return [SourceRecord(offset, stamp, None, value) for offset, (value, stamp) in enumerate([*raw, (good, None)])]
 
@@ -92,12 +101,12 @@ def test_what_the_contract_takes_a_column_holds(quantity: str) -> None:
     outcome = json.dumps(examples("usage.outcomes.v1")[0] | {"value_usd": "@", "quantity": "@"}).replace(
         '"@"', quantity
     )
-    for model, value in ((UsageEvent, raw), (OutcomeEvent, outcome.encode())):
+    for read, value in ((parse_usage_event, raw), (parse_outcome_event, outcome.encode())):
         try:
-            message = parse(model, value).message  # type: ignore[type-var]
+            message: Any = read(value).message
         except InvalidMessageError:
             continue
-        amount = message.usage.quantity if isinstance(message, UsageEvent) else message.quantity  # type: ignore[union-attr]
+        amount = message.usage.quantity if isinstance(message, UsageEvent) else message.quantity
         arrow_table("outcomes", [dict.fromkeys(TABLES["outcomes"].names) | {"quantity": amount}])
         exponent = amount.as_tuple().exponent
         assert isinstance(exponent, int)

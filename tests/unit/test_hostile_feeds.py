@@ -5,6 +5,7 @@ import struct
 from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any, cast
+from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 import pytest
@@ -43,7 +44,7 @@ from tests.unit.budgets.memory_sender import Causes, MemorySender
 from tests.unit.producers.guard.support import Clocks, new_guard, policy, state, who
 
 NOW = ALERT_NOW
-UTC_ZONE = alertmanager.ZoneInfo("UTC")
+UTC_ZONE = ZoneInfo("UTC")
 relaxed = settings(deadline=None, max_examples=40, suppress_health_check=list(HealthCheck))
 
 # ── alerts.v1 ─────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -65,7 +66,7 @@ def told(outbox: Outbox, receiver: str) -> int:
         json.dumps([slack.message(note, UTC_ZONE), alertmanager.firing(note, {}, later, UTC_ZONE)])
         grafana.annotation_text(note, UTC_ZONE)
         for what in ("sending", "sent"):
-            delivery_row(planned, what, later, 1)  # type: ignore[arg-type]
+            delivery_row(planned, what, later, 1)
         outbox.delivered(planned, later)
     raise AssertionError("it has something to say for ever")
 
