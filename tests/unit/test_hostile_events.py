@@ -106,7 +106,7 @@ def test_what_the_contract_takes_a_column_holds(quantity: str) -> None:
             message: Any = read(value).message
         except InvalidMessageError:
             continue
-        amount = message.usage.quantity if isinstance(message, UsageEvent) else message.quantity
+        amount = getattr(message, "usage", message).quantity
         arrow_table("outcomes", [dict.fromkeys(TABLES["outcomes"].names) | {"quantity": amount}])
         exponent = amount.as_tuple().exponent
         assert isinstance(exponent, int)
