@@ -12,6 +12,7 @@ What cannot be accepted is no error but data: it is quarantined with an InvalidR
 """
 
 from collections.abc import Sequence
+from typing import Final
 
 
 class SpendstreamError(Exception):
@@ -50,3 +51,9 @@ class LostPartitionError(SpendstreamError):
 
 class CrashError(SpendstreamError):
     """An invariant does not hold. Going on could book something wrong."""
+
+
+NOT_OF_A_RECORD: Final = (RetryError, LostPartitionError, CrashError, ConfigError)
+"""What says nothing about the records at hand. Anything else may come of one of them: whoever handles records looks for
+it, so that the others are not held up. (A statement that the store refuses may hold what a record brought.)
+"""

@@ -20,8 +20,9 @@ from faust.types import TP
 from stream_jobs.blocks.app import new_app, run_with
 from stream_jobs.blocks.model import Bundle, SourceRecord
 from stream_jobs.blocks.transport import BundlingConsumer, Membership
-from stream_jobs.errors import BrokerUnavailableError, CrashError, LostPartitionError, RetryError
+from stream_jobs.errors import NOT_OF_A_RECORD, BrokerUnavailableError, CrashError, LostPartitionError, RetryError
 from stream_jobs.kafka import TopicStart
+from stream_jobs.refused import pass_over
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +33,12 @@ RETRY_BACKOFF_S: Final = (0.1, 5.0)  # first and longest pause while store or br
 
 
 class FeedHandler(Protocol):
-    """The work. Every call comes from the same thread, and may raise RetryError: it is then called again."""
+    """The work. Every call comes from the same thread, and may raise RetryError: it is then called again.
+
+    A record that is none of the feed's is refused by the handler itself (see refused.py). Where a turn raises anything
+    else than NOT_OF_A_RECORD all the same, the handler begins anew, and the record that it comes from is found and
+    passed over: see `FeedRunner._handle`.
+    """
 
     def begin(self) -> None:
         """The feed is ours from now on: forget everything, and begin with what the store knows."""
@@ -134,7 +140,7 @@ class FeedRunner:
         try:
             while True:
                 records = await self._next_records()
-                await self._repeat(lambda: handler.turn(records))  # noqa: B023 - awaited within the turn
+                await self._handle(tp, records)
                 handled = records[-1].offset + 1 if records else handled
                 if handled > committed and time.monotonic() >= commit_at:
                     with contextlib.suppress(BrokerUnavailableError):  # the next commit says it too
@@ -144,6 +150,32 @@ class FeedRunner:
         except LostPartitionError as lost:
             log.info("%s", lost)
             await self._in_thread(handler.end)  # whoever has it now speaks for it
+
+    async def _handle(self, tp: TP, records: list[SourceRecord]) -> None:
+        """One turn. What these topics carry may come again, so where a record makes it fail, the handler begins anew
+        with what the store knows, and takes the records by halves, until the one that it cannot cope with is alone.
+
+        Raises what the turn raises when that comes of no record.
+        """
+        handler = self._job.handler
+        try:
+            await self._repeat(lambda: handler.turn(records))
+            return
+        except NOT_OF_A_RECORD:
+            raise
+        except Exception as error:
+            if not records:
+                raise
+            log.exception("%s cannot handle offsets %d to %d", self.name, records[0].offset, records[-1].offset)
+            why = error
+        await self._repeat(handler.begin)
+        if len(records) > 1:
+            middle = len(records) // 2
+            await self._handle(tp, records[:middle])
+            await self._handle(tp, records[middle:])
+            return
+        await self._repeat(lambda: handler.turn([]))  # it fails without the record, too? Then it is not the record
+        pass_over(tp.topic, tp.partition, records[0].offset, records[0].value, repr(why), failed=True)
 
     async def _next_records(self) -> list[SourceRecord]:
         """All that have come; waits for some, but no longer than TURN_S."""

@@ -63,6 +63,17 @@ ALERTS_OPEN: Final = Gauge(
     "spendstream_alerts_open", "Alerts that are not over, acknowledged and silenced ones too", ["kind", "severity"]
 )
 ALERT_CHANGES: Final = Counter("spendstream_alert_changes", "Rows of the history of alerts", ["change"])
+REFUSED_MESSAGES: Final = Counter(
+    "spendstream_refused_messages",
+    "Messages of feeds that were passed over: refused (not what the feed carries) or failed (our own code could not "
+    "cope with it, a defect); the log says which and why. (What booking refuses is in quarantine)",
+    ["topic", "cause"],
+)
+UNREADABLE_BATCHES: Final = Counter(
+    "spendstream_unreadable_batches",
+    "Batches of records that cannot be unpacked, or only to more than is allowed; a notice stands for each record",
+    ["topic"],
+)
 ALERT_RECORDS_MALFORMED: Final = Counter(
     "spendstream_alert_records_malformed", "Records of alerts.v1 that cannot be read: skipped, see the log"
 )

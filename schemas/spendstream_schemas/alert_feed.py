@@ -8,10 +8,10 @@ told twice.
 from decimal import Decimal
 from typing import Annotated, Final, Literal
 
-from pydantic import AwareDatetime, Field, TypeAdapter
+from pydantic import Field, TypeAdapter
 
 from spendstream_schemas.scope import Scope
-from spendstream_schemas.types import PLAIN, Message, Text64, Text128
+from spendstream_schemas.types import Instant, Message, Text64, Text128, Usd
 
 AlertKind = Literal["budget", "forecast", "anomaly", "data_quality"]
 ALERT_KINDS: Final[tuple[AlertKind, ...]] = ("budget", "forecast", "anomaly", "data_quality")
@@ -20,7 +20,7 @@ SEVERITIES: Final[tuple[Severity, ...]] = ("info", "warning", "error", "critical
 """From the mildest to the gravest; PagerDuty's words."""
 AlertId = Annotated[str, Field(strict=True, min_length=1, max_length=255)]
 Sentence = Annotated[str, Field(strict=True, min_length=1, max_length=1000)]
-Amount = Annotated[Decimal, Field(max_digits=38, decimal_places=12, allow_inf_nan=False), PLAIN]
+MAX_LEVEL: Final = 2**31 - 1
 
 
 class Fact(Message):
@@ -40,9 +40,9 @@ class AlertSignal(Message):
     name: Text64  # of the rule, in CamelCase: BudgetThreshold, BudgetForecast, UnpricedUsage, ...
     status: Literal["firing", "resolved"]
     severity: Severity
-    level: Annotated[int, Field(ge=0)] = 0  # rises when it gets worse, and then people are told again
-    observed_at: AwareDatetime  # a signal that is older than what is known changes nothing
-    starts_at: AwareDatetime  # since when the condition holds
+    level: Annotated[int, Field(ge=0, le=MAX_LEVEL)] = 0  # rises when it gets worse, and then people are told again
+    observed_at: Instant  # a signal that is older than what is known changes nothing
+    starts_at: Instant  # since when the condition holds
     group: AlertId  # alerts of one group are told together
     labels: Annotated[dict[Text64, Annotated[str, Field(max_length=256)]], Field(max_length=32)] = Field(
         default_factory=dict
@@ -54,8 +54,8 @@ class AlertSignal(Message):
     causes: Annotated[tuple[Sentence, ...], Field(max_length=8)] = ()  # why, probably: what contributes most
     action: Sentence | None = None  # what to do
     link: Annotated[str, Field(max_length=1000, pattern=r"^https?://")] | None = None
-    money_usd: Amount = Decimal(0)  # at stake: what is or will be spent too much
-    value: Amount | None = None  # the figure that the condition is about, such as the spend
+    money_usd: Usd = Decimal(0)  # at stake: what is or will be spent too much
+    value: Usd | None = None  # the figure that the condition is about, such as the spend
     correction: bool = False  # facts that people were told have changed afterwards: tell them
     resolution: Sentence | None = None  # why it no longer holds
 
@@ -69,7 +69,7 @@ class AlertAck(Message):
     alert_id: AlertId
     by: Text128
     note: Annotated[str, Field(max_length=1000)] = ""
-    at: AwareDatetime
+    at: Instant
 
 
 class Silence(Message):
@@ -79,10 +79,10 @@ class Silence(Message):
     schema_version: Literal[1] = 1
     silence_id: Text128
     scope: Scope = Field(default_factory=dict)  # over the alerts' labels
-    kinds: tuple[AlertKind, ...] = ()  # none: all of them
+    kinds: Annotated[tuple[AlertKind, ...], Field(max_length=len(ALERT_KINDS))] = ()  # none: all of them
     alert_id: AlertId | None = None  # only this one
-    starts_at: AwareDatetime
-    ends_at: AwareDatetime  # at once: the silence is lifted
+    starts_at: Instant
+    ends_at: Instant  # at once: the silence is lifted
     by: Text128
     note: Annotated[str, Field(max_length=1000)] = ""
 

@@ -7,14 +7,19 @@ The topic is compacted by key: `policy/ID` says what a budget demands, `state/ID
 from decimal import Decimal
 from typing import Annotated, Final, Literal
 
-from pydantic import AwareDatetime, Field, StringConstraints, TypeAdapter
+from pydantic import AfterValidator, Field, StringConstraints, TypeAdapter
 
-from spendstream_schemas.scope import Scope, ScopeField
-from spendstream_schemas.types import PLAIN, Message, Text128
+from spendstream_schemas.scope import SCOPE_FIELDS, Scope, ScopeField
+from spendstream_schemas.types import MAX_COUNT, PLAIN, Instant, Message, Text128, Usd, canonical
 
 BudgetId = Annotated[str, StringConstraints(strict=True, pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
-Usd = Annotated[Decimal, Field(max_digits=38, decimal_places=12, allow_inf_nan=False), PLAIN]
-Percent = Annotated[Decimal, Field(ge=0, le=100_000, max_digits=9, decimal_places=3, allow_inf_nan=False), PLAIN]
+Percent = Annotated[
+    Decimal,
+    Field(ge=0, le=100_000, max_digits=9, decimal_places=3, allow_inf_nan=False),
+    AfterValidator(canonical),
+    PLAIN,
+]
+MAX_STEPS: Final = 100
 Action = Literal["full", "reduced", "cached_only", "essential_only", "refuse"]
 ACTIONS: Final[tuple[Action, ...]] = ("full", "reduced", "cached_only", "essential_only", "refuse")
 """From the mildest to the strictest."""
@@ -27,8 +32,8 @@ class PolicyStep(Message):
 
     at_percent: Percent
     action: Action
-    max_input_tokens: Annotated[int, Field(ge=1)] | None = None  # of a `reduced` request
-    max_output_tokens: Annotated[int, Field(ge=1)] | None = None
+    max_input_tokens: Annotated[int, Field(ge=1, le=MAX_COUNT)] | None = None  # of a `reduced` request
+    max_output_tokens: Annotated[int, Field(ge=1, le=MAX_COUNT)] | None = None
 
 
 class BudgetPolicy(Message):
@@ -38,8 +43,10 @@ class BudgetPolicy(Message):
     schema_version: Literal[1] = 1
     budget_id: BudgetId
     scope: Scope
-    per: tuple[ScopeField, ...] = ()  # each combination of values of these has a budget of its own
-    steps: tuple[PolicyStep, ...] = ()  # by rising at_percent
+    per: Annotated[
+        tuple[ScopeField, ...], Field(max_length=len(SCOPE_FIELDS))
+    ] = ()  # each combination of values of these has a budget of its own
+    steps: Annotated[tuple[PolicyStep, ...], Field(max_length=MAX_STEPS)] = ()  # by rising at_percent
     fail: FailMode = "open"
     owner: Text128 | None = None
     parent: BudgetId | None = None
@@ -52,17 +59,19 @@ class BudgetState(Message):
     type: Literal["state"] = "state"
     schema_version: Literal[1] = 1
     budget_id: BudgetId
-    values: tuple[Annotated[str, Field(max_length=128)], ...] = ()  # in the order of the policy's `per`
-    period_start: AwareDatetime
-    period_end: AwareDatetime | None = None  # none: a rolling window, which ends now
+    values: Annotated[
+        tuple[Annotated[str, Field(max_length=128)], ...], Field(max_length=len(SCOPE_FIELDS))
+    ] = ()  # in the order of the policy's `per`
+    period_start: Instant
+    period_end: Instant | None = None  # none: a rolling window, which ends now
     amount_usd: Usd  # with what was carried over
     spent_usd: Usd
     held_usd: Usd  # for usage without a price, at the stated upper bound; not part of spent_usd
-    as_of: AwareDatetime  # the ledger up to here is in the figures
-    thresholds: tuple[Percent, ...] = ()  # those that are crossed
+    as_of: Instant  # the ledger up to here is in the figures
+    thresholds: Annotated[tuple[Percent, ...], Field(max_length=MAX_STEPS)] = ()  # those that are crossed
     burn_usd_per_hour: Usd | None = None
     forecast_usd: Usd | None = None  # at the period's end, if it goes on like this
-    exhausted_at: AwareDatetime | None = None  # when the amount is used up, if it goes on like this
+    exhausted_at: Instant | None = None  # when the amount is used up, if it goes on like this
 
 
 class Heartbeat(Message):
@@ -70,7 +79,7 @@ class Heartbeat(Message):
 
     type: Literal["heartbeat"] = "heartbeat"
     schema_version: Literal[1] = 1
-    at: AwareDatetime
+    at: Instant
     job: Text128  # changes when another process takes over
 
 

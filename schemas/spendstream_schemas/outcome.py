@@ -3,7 +3,7 @@
 from decimal import Decimal
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from spendstream_schemas.types import (
     Labels,
@@ -12,6 +12,7 @@ from spendstream_schemas.types import (
     Text64,
     Text128,
     Timestamp,
+    canonical,
     decimal_schema,
     number_is_plain,
 )
@@ -31,6 +32,7 @@ class OutcomeEvent(Message):
             Decimal,
             Field(ge=-(10**15), le=10**15, max_digits=27, decimal_places=12, allow_inf_nan=False),
             BeforeValidator(number_is_plain),
+            AfterValidator(canonical),
             decimal_schema(minimum=-(10**15)),
         ]
         | None

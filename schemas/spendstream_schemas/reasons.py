@@ -19,7 +19,7 @@ class InvalidReason(StrEnum):
     WRONG_TYPE = "wrong_type"  # a string for a number, a fraction for a count, ...
     TOO_LONG = "too_long"  # a string, a map or a list above its bound
     EMPTY_VALUE = "empty_value"  # a required string that is empty, or holds control characters
-    OUT_OF_RANGE = "out_of_range"  # a number above its bound
+    OUT_OF_RANGE = "out_of_range"  # a number above its bound, or what it comes to is more than a column holds
     NEGATIVE_QUANTITY = "negative_quantity"
     NOT_ALLOWED = "not_allowed"  # outside a closed set
     UNKNOWN_USAGE_KIND = "unknown_usage_kind"

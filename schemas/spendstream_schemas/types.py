@@ -4,7 +4,7 @@ import os
 import re
 import time
 from datetime import UTC, datetime
-from decimal import Decimal
+from decimal import Context, Decimal
 from typing import Annotated, Any, Final
 
 from pydantic import (
@@ -25,9 +25,17 @@ MAX_MESSAGE_BYTES: Final = 64 * 1024
 MAX_COUNT: Final = 10**12
 """Bound of one counted meter of one event (tokens, calls). Above it the producer is broken, not busy."""
 MAX_QUANTITY: Final = Decimal(10) ** 15
+MAX_USD: Final = 10**20
+"""Of one amount of money in a feed, either way. A hundred thousand of them still fit together into the store's
+Decimal(38, 12)."""
+DECIMAL_PLACES: Final = 12
+_RESOLUTION: Final = Decimal(1).scaleb(-DECIMAL_PLACES)
+_EXACT: Final = Context(prec=60)
 _NUMBER: Final = r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,4})?"
 _PLAIN_NUMBER: Final = re.compile(_NUMBER + r"|[+-]?(?i:nan|inf(?:inity)?)").fullmatch
 EARLIEST_OCCURRED_AT: Final = datetime(2020, 1, 1, tzinfo=UTC)
+INSTANTS: Final = (datetime(1970, 1, 1, tzinfo=UTC), datetime(2200, 12, 31, tzinfo=UTC))
+"""What an instant of a feed lies between: within what the store's columns hold, with room to compute in."""
 
 
 def refuse(reason: InvalidReason, message: str) -> PydanticCustomError:
@@ -58,6 +66,31 @@ def _timestamp_is_text(value: Any) -> Any:
     return value
 
 
+def _instant(value: datetime) -> datetime:
+    try:
+        value = value.astimezone(UTC)
+    except OverflowError:
+        value = datetime.min.replace(tzinfo=UTC)
+    first, last = INSTANTS
+    if not first <= value <= last:
+        raise refuse(InvalidReason.BAD_TIMESTAMP, f"must lie between {first:%Y-%m-%d} and {last:%Y-%m-%d} in UTC")
+    return value
+
+
+def canonical(value: Decimal) -> Decimal:
+    """The same amount in the form that a column holds: at most DECIMAL_PLACES places, no exponent, no negative zero.
+
+    A zero may come with any exponent ("0e27", "0e-9999"): written out it would be wider than every column.
+    """
+    exponent = value.as_tuple().exponent
+    assert isinstance(exponent, int)  # neither NaN nor infinite: refused before
+    if not value:
+        return Decimal(0).scaleb(max(-DECIMAL_PLACES, min(0, exponent)))
+    if exponent > 0:
+        return value.quantize(Decimal(1), context=_EXACT)
+    return value if exponent >= -DECIMAL_PLACES else value.quantize(_RESOLUTION, context=_EXACT)
+
+
 def number_is_plain(value: Any) -> Any:
     """Decimal('1_0'), Decimal(' 1 ') and Decimal in other scripts' digits are Python's idea of a number, not JSON's."""
     if isinstance(value, str) and not _PLAIN_NUMBER(value):
@@ -65,12 +98,14 @@ def number_is_plain(value: Any) -> Any:
     return value
 
 
-def decimal_schema(minimum: int) -> WithJsonSchema:
+def decimal_schema(minimum: int, maximum: int = int(MAX_QUANTITY)) -> WithJsonSchema:
     """How JSON Schema says it: a JSON number, or a string that holds one."""
-    bounds = {"minimum": minimum, "maximum": int(MAX_QUANTITY)}
+    bounds = {"minimum": minimum, "maximum": maximum}
     return WithJsonSchema({"anyOf": [{"type": "number"} | bounds, {"type": "string", "pattern": f"^{_NUMBER}$"}]})
 
 
+PLAIN: Final = PlainSerializer(lambda value: f"{value:f}", return_type=str, when_used="json")
+"""Amounts in JSON: every digit, and no exponent, which a Decimal of zero would have."""
 _PRINTABLE = AfterValidator(_no_control_characters)
 
 Text64 = Annotated[str, Field(strict=True, min_length=1, max_length=64), _PRINTABLE]
@@ -82,13 +117,23 @@ Quantity = Annotated[
     Decimal,
     Field(ge=0, le=MAX_QUANTITY, max_digits=27, decimal_places=12, allow_inf_nan=False),
     BeforeValidator(number_is_plain),
+    AfterValidator(canonical),
     decimal_schema(minimum=0),
 ]
 """A non-negative amount with at most 12 decimal places, as a JSON number or (for exactness) a string."""
-PLAIN: Final = PlainSerializer(lambda value: f"{value:f}", return_type=str, when_used="json")
-"""Amounts in JSON: every digit, and no exponent, which a Decimal of zero would have."""
+Usd = Annotated[
+    Decimal,
+    Field(ge=-MAX_USD, le=MAX_USD, max_digits=33, decimal_places=DECIMAL_PLACES, allow_inf_nan=False),
+    BeforeValidator(number_is_plain),
+    AfterValidator(canonical),
+    decimal_schema(minimum=-MAX_USD, maximum=MAX_USD),
+    PLAIN,
+]
+"""An amount of money in a feed between our own jobs and the services, to the last digit."""
 Timestamp = Annotated[AwareDatetime, BeforeValidator(_timestamp_is_text), AfterValidator(_utc)]
 """An instant: given with any UTC offset, kept in UTC with microseconds."""
+Instant = Annotated[AwareDatetime, BeforeValidator(_timestamp_is_text), AfterValidator(_instant)]
+"""The same in the feeds, where an instant need not be of an event."""
 Labels = Annotated[dict[Text64, Annotated[str, Field(strict=True, max_length=256), _PRINTABLE]], Field(max_length=32)]
 
 

@@ -25,6 +25,8 @@ from stream_jobs.metrics import NOTIFICATION_DELAY, NOTIFICATIONS, NOTIFICATIONS
 log = logging.getLogger(__name__)
 
 UNUSABLE_AGAIN_S: Final = 30.0
+BROKEN_ATTEMPTS: Final = 3
+"""How often a notification is tried that a sender fails on in a way that nobody thought of."""
 GRACE_S: Final = 3.0
 MAX_SLEEP_S: Final = 30.0
 
@@ -177,7 +179,9 @@ class ReceiverTask:
             return
         except Exception as error:
             log.exception("the sender of %s is broken", self.receiver.name)
-            await self._failed(planned, DeliveryError(f"{type(error).__name__} in its sender, see the log"))
+            # What it cannot say at all must not keep it from saying anything else: not again until something changes.
+            reason = f"{type(error).__name__} in its sender, see the log"
+            await self._failed(planned, DeliveryError(reason, retry=self._attempt < BROKEN_ATTEMPTS))
             return
         self._backoff.succeeded()
         await self._journal.record(planned, "sent", self._attempt, answer)

@@ -12,7 +12,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Coroutine, Iterable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final, TypeVar
 
 import pyarrow as pa
@@ -34,26 +34,33 @@ from stream_jobs.blocks.model import SourceRecord
 from stream_jobs.errors import CrashError
 from stream_jobs.instants import utc_now
 from stream_jobs.metrics import ALERT_CHANGES, ALERT_RECORDS_MALFORMED, ALERTS_OPEN, NOTIFICATIONS_PENDING
+from stream_jobs.refused import pass_over
 from stream_jobs.store.client import StoreClient
+from stream_jobs.topics import ALERTS
 
 log = logging.getLogger(__name__)
 
 TICK_S: Final = 1.0
 FOLD_AT_ONCE: Final = 4_000
+AHEAD: Final = timedelta(minutes=10)
+"""How far another machine's clock may be ahead of ours."""
 ON_LOOP_TIMEOUT_S: Final = 30.0
 _Answer = TypeVar("_Answer")
 
 
-def parse(record: SourceRecord) -> Parsed | None:
+def parse(record: SourceRecord, now: datetime) -> Parsed | None:
     """None when it cannot be read; that is logged and counted. Fields of a later version are ignored."""
     try:
         if record.value is None or len(record.value) > MAX_MESSAGE_BYTES:
             raise ValueError("is empty" if record.value is None else f"is longer than {MAX_MESSAGE_BYTES} bytes")
         found = ALERT_RECORD.validate_json(record.value, extra="ignore")
+        if isinstance(found, AlertSignal) and found.observed_at > now + AHEAD:
+            # Taken for true it would make every signal until then an old one, which changes nothing.
+            raise ValueError(f"observed_at: {found.observed_at} is ahead of our clock")
     except ValueError as error:  # pydantic's among them
         first = error.errors(include_url=False, include_input=False)[0] if isinstance(error, ValidationError) else None
         reason = f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}" if first else str(error)
-        log.error("alerts.v1 offset %d cannot be read and is skipped: %s", record.offset, reason)
+        pass_over(ALERTS, 0, record.offset, record.value, reason)
         ALERT_RECORDS_MALFORMED.inc()
         return None
     if isinstance(found, AlertSignal):
@@ -111,7 +118,8 @@ class AlertsHandler:
 
     def turn(self, records: list[SourceRecord]) -> None:
         self._record()  # what the last turn could not; after it, its records change nothing any more
-        parsed = [item for record in records if (item := parse(record)) is not None]
+        now = utc_now()
+        parsed = [item for record in records if (item := parse(record, now)) is not None]
         for begin in range(0, len(parsed), FOLD_AT_ONCE):
             self._take(parsed[begin : begin + FOLD_AT_ONCE])
         if time.monotonic() - self._ticked_s >= TICK_S:

@@ -6,6 +6,7 @@ from typing import Any, Protocol, cast
 import faust
 from faust.types import TP, StreamT
 
+from stream_jobs.blocks.batches import read_safely
 from stream_jobs.blocks.model import Bundle
 from stream_jobs.blocks.transport import BundlingTransport, Membership
 from stream_jobs.errors import CrashError
@@ -45,6 +46,7 @@ def new_app(
     max_poll_records: int = MAX_POLL_RECORDS,
 ) -> faust.App:
     """Consumer group `spendstream-<name>`, nothing kept in tables."""
+    read_safely()
     app = faust.App(
         f"spendstream-{name}",
         broker=broker_urls,

@@ -16,6 +16,7 @@ from faust.types import TP
 
 from stream_jobs.blocks.app import new_app, run_with
 from stream_jobs.blocks.booking import BlockStore
+from stream_jobs.blocks.isolate import isolated
 from stream_jobs.blocks.model import Block, BlockOutput, Bundle, SourcePartition, SourceRecord, Versions
 from stream_jobs.blocks.partition import BookerLimits, OnBooked, PartitionBooker
 from stream_jobs.blocks.transport import BundlingConsumer, Membership
@@ -79,6 +80,7 @@ class BlockJobRunner:
         self._app = app
         self.name = job.name
         self._job = job
+        self._work_out = isolated(job.process)
         self._store = store
         self._topic_start = topic_start
         self._limits = limits
@@ -219,7 +221,7 @@ class BlockJobRunner:
     ) -> PartitionBooker:
         async def process(block: Block, records: list[SourceRecord]) -> BlockOutput:
             loop = asyncio.get_running_loop()
-            return await loop.run_in_executor(self._processing, self._job.process, block, records)
+            return await loop.run_in_executor(self._processing, self._work_out, block, records)
 
         async def commit(offset: int) -> None:
             await cast(BundlingConsumer, self._app.consumer).commit_fenced(tp, offset, membership)

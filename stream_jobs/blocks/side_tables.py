@@ -10,6 +10,8 @@ from typing import Any, Final
 import pyarrow as pa
 
 from spendstream_schemas import InvalidReason
+from spendstream_schemas.types import INSTANTS
+from stream_jobs.blocks.fitting import as_table
 from stream_jobs.blocks.model import Block, SourceRecord
 from stream_jobs.store.tables import TABLES
 
@@ -18,6 +20,8 @@ MAX_RAW_BYTES: Final = 1024 * 1024
 it cannot be accepted however often it is replayed."""
 MAX_PEEK_BYTES: Final = 256 * 1024
 """Larger rejected records are not parsed to find their event_id and source: they may be built to be expensive."""
+
+_LAST_MS: Final = int(INSTANTS[1].timestamp()) * 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +73,7 @@ def quarantine_table(rejected: Sequence[RejectedRecord], block: Block) -> pa.Tab
             {
                 "quarantined_at": block.fixed_at,
                 **_position(item.record, block),
-                "record_timestamp": item.record.timestamp_ms,
+                "record_timestamp": _plausible(item.record.timestamp_ms),
                 "key": item.record.key or b"",
                 "raw": raw[:MAX_RAW_BYTES],
                 "raw_size": len(raw),
@@ -82,6 +86,11 @@ def quarantine_table(rejected: Sequence[RejectedRecord], block: Block) -> pa.Tab
             }
         )
     return arrow_table("quarantine", rows)
+
+
+def _plausible(timestamp_ms: int | None) -> int | None:
+    """What the producer stamped, which may be any 64 bits: NULL where no calendar has it."""
+    return timestamp_ms if timestamp_ms is not None and 0 <= timestamp_ms <= _LAST_MS else None
 
 
 def _peek(raw: bytes) -> dict[str, str]:
@@ -111,7 +120,4 @@ def _position(record: SourceRecord, block: Block) -> dict[str, Any]:
 
 def arrow_table(name: str, rows: Sequence[dict[str, Any]]) -> pa.Table:
     """Rows with all declared columns of a table, in its order. A missing column is a KeyError."""
-    schema = TABLES[name]
-    return pa.table(
-        [pa.array([row[column.name] for row in rows], type=column.type) for column in schema], schema=schema
-    )
+    return as_table(TABLES[name], rows)

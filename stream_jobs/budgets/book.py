@@ -28,6 +28,9 @@ log = logging.getLogger(__name__)
 KEEP_TOLD: Final = timedelta(days=35)
 """How long after its end it is known what a period has crossed. Later than that it crosses nothing any more."""
 WINDOW_KEY: Final = "window"
+MAX_STRANGERS: Final = 500
+MAX_WAITING_ROWS: Final = 200_000
+"""Of deltas whose other parts have not come yet."""
 
 
 class Place(NamedTuple):
@@ -77,6 +80,7 @@ class BudgetBook:
         self._horizon = sums.latest(now)  # no entry that is counted is later: see Tracked.advance
         self._next_offset: dict[Origin, int] = {}
         self._gap = False  # a delta was lost on the way
+        self._strangers: set[Origin] = set()  # that deltas told of, and the ledger has not yet
         self._parts: dict[tuple[Origin, datetime], dict[int, Delta]] = {}
         self._missing: dict[str, set[int]] = {}  # cells to load, by budget
         self._dirty: dict[tuple[str, Period, Values], bool] = {}  # and whether it came late
@@ -180,15 +184,31 @@ class BudgetBook:
             self._begin(budget, now)
         self._gap = False
 
+    def confirm(self, seen: Vector) -> None:
+        """These origins have booked something in the ledger."""
+        self._strangers -= seen.keys()
+
     def _is_new(self, delta: Delta) -> bool:
         known = self.vector.get(delta.origin)
-        return known is None or delta.booked_at > known
+        if known is not None:
+            return delta.booked_at > known
+        # Every question to the ledger names all origins: who can write deltas must not make it as long as they like.
+        # One that is real is in the ledger, and taken up from there.
+        if len(self._strangers) >= MAX_STRANGERS:
+            return False
+        self._strangers.add(delta.origin)
+        return True
 
     def _complete(self, delta: Delta) -> list[Delta]:
         """All parts of the delta once they are together."""
         key = (delta.origin, delta.booked_at)
         parts = self._parts.setdefault(key, {})
         parts[delta.part] = delta
+        while (
+            len(self._parts) > 1
+            and sum(one.rows.num_rows for some in self._parts.values() for one in some.values()) > MAX_WAITING_ROWS
+        ):
+            del self._parts[next(one for one in self._parts if one != key)]  # `is_behind` finds what that was
         if len(parts) < delta.parts:
             return []
         for other in [other for other in self._parts if other[0] == delta.origin and other[1] <= delta.booked_at]:

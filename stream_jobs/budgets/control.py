@@ -12,16 +12,17 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Annotated, Any, Final, cast
 
-from pydantic import AwareDatetime, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from spendstream_schemas.budget_feed import BudgetId
-from spendstream_schemas.types import Message, Text128
+from spendstream_schemas.types import MAX_MESSAGE_BYTES, Instant, Message, Text128
+from stream_jobs.blocks.fitting import printable
 from stream_jobs.blocks.side_tables import arrow_table
 from stream_jobs.budgets.document import FILE_NAME, Budget
 from stream_jobs.budgets.resolve import Budgets, budget_from_json, budget_to_json, load_budgets, merge, merge_fitting
-from stream_jobs.errors import ConfigError
+from stream_jobs.errors import ConfigError, SpendstreamError
 from stream_jobs.store.client import StoreClient
 from stream_jobs.store.tables import insert
 
@@ -42,9 +43,9 @@ class BudgetChange(Message):
     schema_version: int = Field(1, ge=1, le=1)
     change_id: Text128
     budget_id: BudgetId
-    at: AwareDatetime
+    at: Instant
     by: Text128
-    note: str = Field("", max_length=1000)
+    note: Annotated[str, Field(max_length=1000)] = ""
     budget: dict[str, Any] | None = None  # as in budgets.yaml; none: removed
     reset: bool = False  # what was set or removed no longer counts: the file does
 
@@ -55,7 +56,10 @@ def change_to_json(change: BudgetChange) -> bytes:
 
 def change_from_json(raw: bytes) -> BudgetChange:
     """Raises ConfigError."""
+    if len(raw) > MAX_MESSAGE_BYTES:
+        raise ConfigError(f"not a change of a budget: {len(raw)} bytes, at most {MAX_MESSAGE_BYTES} are allowed")
     try:
+        raw.decode().encode()  # json.loads takes other encodings too
         # Numbers stay the text they are: a float would lose digits of an amount.
         return BudgetChange.model_validate(json.loads(raw, parse_float=str))
     except ValidationError as error:
@@ -160,7 +164,7 @@ class Definitions:
         for change in changes:
             if change.change_id in self._known:
                 continue
-            budget, why = self._try(change, now)
+            budget, why = self._tried(change, now)
             taken = taken or not why
             rows.append(
                 Definition(
@@ -177,6 +181,18 @@ class Definitions:
             self._known.add(change.change_id)
         self._write(rows)
         return taken
+
+    def _tried(self, change: BudgetChange, now: datetime) -> tuple[Budget | None, str]:
+        before = self.budgets, dict(self._overrides)
+        try:
+            budget, why = self._try(change, now)
+        except (SpendstreamError, MemoryError):
+            raise
+        except Exception as error:
+            log.exception("the change %s of budget %s cannot be taken up", change.change_id, change.budget_id)
+            self.budgets, self._overrides = before
+            budget, why = None, f"our own code fails on it, see the log: {error!r}"
+        return budget, printable(why)
 
     def _try(self, change: BudgetChange, now: datetime) -> tuple[Budget | None, str]:
         """The budget that counts now under this id, and why the change is refused if it is."""

@@ -5,9 +5,12 @@ from typing import Final
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, TopicPartition
 
+from spendstream.unreadable import UnreadableBatches
 from stream_jobs.budgets.control import BudgetChange, change_from_json
 from stream_jobs.errors import ConfigError
 from stream_jobs.kafka import lasting_consumer_config
+from stream_jobs.metrics import UNREADABLE_BATCHES
+from stream_jobs.refused import pass_over
 from stream_jobs.settings import KafkaSettings
 from stream_jobs.topics import BUDGET_CONTROL
 
@@ -27,6 +30,7 @@ class ControlReader:
 
     def _begin(self) -> None:
         self._consumer.assign([TopicPartition(BUDGET_CONTROL, 0, OFFSET_BEGINNING)])
+        self._unreadable = UnreadableBatches(self._consumer, BUDGET_CONTROL, 1, _on_unreadable)
 
     def _is_beyond_the_end(self) -> bool:
         """Tansu forgets when it stops, and answers a fetch from beyond the new topic's end with nothing, for ever. (Of
@@ -41,6 +45,9 @@ class ControlReader:
         changes = []
         try:
             messages = self._consumer.consume(MAX_AT_ONCE, 0)
+            for message in messages:
+                self._unreadable.pass_by(message)
+            self._unreadable.look()
             if not messages and self._is_beyond_the_end():
                 self._begin()
         except KafkaException as error:
@@ -52,9 +59,16 @@ class ControlReader:
                 continue
             try:
                 changes.append(change_from_json(value))
-            except ConfigError as error:
-                log.error("%s offset %s is skipped: %s", BUDGET_CONTROL, message.offset(), error)
+            except Exception as error:  # noqa: BLE001 - said and counted; nothing in the topic may stop the job
+                known = isinstance(error, ConfigError)
+                why = error if known else repr(error)
+                pass_over(BUDGET_CONTROL, message.partition(), message.offset(), value, why, failed=not known)
         return changes
 
     def close(self) -> None:
         self._consumer.close()
+
+
+def _on_unreadable(partition: int, low: int, high: int) -> None:
+    UNREADABLE_BATCHES.labels(BUDGET_CONTROL).inc()
+    log.error("%s[%d] offsets up to %d cannot be read: on from %d", BUDGET_CONTROL, partition, low, high)

@@ -13,7 +13,7 @@ from stream_jobs.budgets.document import Budget
 from stream_jobs.budgets.facts import Values
 from stream_jobs.budgets.resolve import Budgets
 from stream_jobs.budgets.standing import Standing, ThresholdKey
-from stream_jobs.money import usd_from_pico
+from stream_jobs.money import usd_of_feed
 from stream_jobs.record_sender import RecordSender
 from stream_jobs.topics import BUDGET_STATE
 
@@ -66,13 +66,13 @@ class BudgetFeed:
             values=values,
             period_start=standing.period.start,
             period_end=None if standing.rolling else standing.period.end,
-            amount_usd=usd_from_pico(standing.amount),
-            spent_usd=usd_from_pico(standing.spent),
-            held_usd=usd_from_pico(standing.held),
+            amount_usd=usd_of_feed(standing.amount),
+            spent_usd=usd_of_feed(standing.spent),
+            held_usd=usd_of_feed(standing.held),
             as_of=now,
             thresholds=tuple(sorted(key.percent for key in crossed if key.kind == "actual")),
-            burn_usd_per_hour=None if standing.burn is None else usd_from_pico(standing.burn),
-            forecast_usd=None if standing.forecast is None else usd_from_pico(standing.forecast),
+            burn_usd_per_hour=None if standing.burn is None else usd_of_feed(standing.burn),
+            forecast_usd=None if standing.forecast is None else usd_of_feed(standing.forecast),
             exhausted_at=standing.exhausted_at,
         )
         self._waiting[state_key(budget.id, values)] = record.model_dump_json(exclude_none=True).encode()

@@ -13,7 +13,7 @@ from stream_jobs.budgets.book import KEEP_TOLD, WINDOW_KEY, Change, Place, Told
 from stream_jobs.budgets.calendar import Period
 from stream_jobs.budgets.standing import Standing, ThresholdKey
 from stream_jobs.instants import as_utc, unix_micros
-from stream_jobs.money import usd_from_pico
+from stream_jobs.money import usd_of_feed
 from stream_jobs.store.client import StoreClient
 from stream_jobs.store.tables import insert
 
@@ -93,11 +93,11 @@ def _period(change_period: Period, *, rolling: bool) -> tuple[datetime, datetime
 
 def _money(standing: Standing) -> dict[str, Any]:
     return {
-        "amount": usd_from_pico(standing.amount),
-        "spent": usd_from_pico(standing.spent),
-        "held": usd_from_pico(standing.held),
+        "amount": usd_of_feed(standing.amount),
+        "spent": usd_of_feed(standing.spent),
+        "held": usd_of_feed(standing.held),
         "unpriced_events": standing.unpriced,
-        "forecast": None if standing.forecast is None else usd_from_pico(standing.forecast),
+        "forecast": None if standing.forecast is None else usd_of_feed(standing.forecast),
     }
 
 
@@ -133,7 +133,7 @@ def _standing(change: Change) -> dict[str, Any]:
         "parent": budget.parent or "",
         "per": list(budget.per),
         **_money(standing),
-        "burn_per_hour": None if standing.burn is None else usd_from_pico(standing.burn),
+        "burn_per_hour": None if standing.burn is None else usd_of_feed(standing.burn),
         "exhausted_at": standing.exhausted_at,
         "thresholds": sorted(key.percent for key in change.crossed if key.kind == "actual"),
     }

@@ -34,9 +34,11 @@ from stream_jobs.metrics import (
     CONFIG_REFUSED,
 )
 from stream_jobs.record_sender import RecordSender
+from stream_jobs.refused import pass_over
 from stream_jobs.settings import KafkaSettings
 from stream_jobs.store.client import StoreClient
 from stream_jobs.store.deadline import ServerClock
+from stream_jobs.topics import COST_DELTAS
 
 log = logging.getLogger(__name__)
 
@@ -50,6 +52,7 @@ HISTORY_S: Final = 5.0
 CHECK_S: Final = 2.0  # one budget
 BEHIND_S: Final = 10.0
 BEHIND_SINCE: Final = timedelta(hours=1)
+AHEAD: Final = timedelta(minutes=1)
 
 
 class Due:
@@ -134,7 +137,7 @@ class Running:
         """See FeedHandler. Whatever it raises, the next call goes on where it stopped."""
         now = self._clock.now()
         self._book.advance(now)  # first: what comes next is of the period that has just begun, perhaps
-        BUDGET_DELTAS.inc(self._book.apply(_deltas(records), now))
+        BUDGET_DELTAS.inc(self._book.apply(_deltas(records, now), now))
         if self._correct():
             self._book.correct(now)
         self._take_up_changes(now)
@@ -203,6 +206,7 @@ class Running:
                 log.warning("blocks that were booked %g s ago were not heard of: reading the ledger", BEHIND_S)
                 self._book.resync(now)
             self._seen = self._sums.vector(now - BEHIND_SINCE)
+            self._book.confirm(self._seen)
         for budget_id, found in self._checker.look(self._book):
             for difference in found[:10]:
                 log.error("budget %s does not hold what the ledger has, and is read anew: %s", budget_id, difference)
@@ -258,13 +262,19 @@ class Checker:
         self._thread.shutdown(wait=True)
 
 
-def _deltas(records: list[SourceRecord]) -> list[Delta]:
+def _deltas(records: list[SourceRecord], now: datetime) -> list[Delta]:
+    """`now`: by the store's clock, which is what blocks are booked by."""
     found = []
     for record in records:
         try:
-            found.append(decode(record.value or b""))
+            delta = decode(record.value or b"")
+            if delta.booked_at > now + AHEAD:
+                # Taken for true it would make every block that is really booked until then an old one.
+                raise InvalidDeltaError(f"booked at {delta.booked_at}, which is ahead of the store's clock")
         except InvalidDeltaError as error:
             # What it should have said is in the ledger: the check finds that it is missing.
-            log.error("offset %d of the deltas is skipped: %s", record.offset, error)
+            pass_over(COST_DELTAS, 0, record.offset, record.value, error)
             BUDGET_BAD_DELTAS.inc()
+        else:
+            found.append(delta)
     return found

@@ -27,7 +27,7 @@ from stream_jobs.budgets.document import (
 )
 from stream_jobs.budgets.fields import window_length
 from stream_jobs.errors import ConfigError
-from stream_jobs.money import pico_from_usd, usd_from_pico
+from stream_jobs.money import pico_from_usd, usd_of_feed
 from stream_jobs.yaml_files import load_yaml, place_and_problem
 
 _EXACT: Final = Context(prec=60)  # two factors of up to 27 digits
@@ -123,7 +123,7 @@ class Budgets:
             fail=budget.policy.fail,
             owner=budget.owner,
             parent=budget.parent,
-            amount_usd=usd_from_pico(self.amount_pico(budget, at if period is None else period.start)),
+            amount_usd=usd_of_feed(self.amount_pico(budget, at if period is None else period.start)),
         )
 
     def _calendar(self, budget: Budget) -> Calendar:

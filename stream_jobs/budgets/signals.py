@@ -16,7 +16,7 @@ from spendstream_schemas.budget_feed import state_key
 from stream_jobs.budgets.book import Place
 from stream_jobs.budgets.document import Budget, RollingPeriod
 from stream_jobs.budgets.standing import PERCENT_PLACES, Standing, ThresholdKey
-from stream_jobs.money import usd_from_pico
+from stream_jobs.money import usd_of_feed
 from stream_jobs.readable import count, duration, money
 
 Kind = Literal["budget", "forecast"]
@@ -86,8 +86,8 @@ def budget_signal(
         causes=tuple(cause[:1000] for cause in causes[:8]),
         action=budget.what_to_do or _what_to_do(kind, budget),
         link=budget.link,
-        money_usd=usd_from_pico(_at_stake(kind, standing)),
-        value=usd_from_pico(standing.used if kind == "budget" else standing.forecast or standing.used),
+        money_usd=usd_of_feed(_at_stake(kind, standing)),
+        value=usd_of_feed(standing.used if kind == "budget" else standing.forecast or standing.used),
         correction=correction,
         resolution=None if firing else _resolution(kind, standing, over=over),
     )
@@ -161,7 +161,7 @@ def _summary(kind: Kind, who: str, standing: Standing, percent: Decimal) -> str:
 
 
 def _usd(pico: int) -> str:
-    return money(usd_from_pico(pico))
+    return money(usd_of_feed(pico))
 
 
 def _facts(budget: Budget, place: Place, standing: Standing, zone: ZoneInfo, currency_amount: str) -> list[Fact]:

@@ -13,7 +13,7 @@ from stream_jobs.budgets.document import USD, Budget
 from stream_jobs.budgets.signals import Kind, budget_signal, ended_signal, is_over, removed_signal
 from stream_jobs.budgets.standing import ThresholdKey
 from stream_jobs.errors import SpendstreamError
-from stream_jobs.money import usd_from_pico
+from stream_jobs.money import usd_of_feed
 from stream_jobs.readable import exact, money
 from stream_jobs.record_sender import RecordSender
 from stream_jobs.store.client import StoreClient
@@ -142,7 +142,7 @@ class Speaker:
         while above is not None and above.current is not None and len(found) < 5:
             if not above.budget.per:
                 standing = above.standing(above.current, (), now)
-                of = f"{money(usd_from_pico(standing.used))} of {money(usd_from_pico(standing.amount))}"
+                of = f"{money(usd_of_feed(standing.used))} of {money(usd_of_feed(standing.amount))}"
                 found.append(Fact(name=f"Part of {above.budget.id}"[:64], text=of))
             above = self._book.tracked_by(above.budget.parent) if above.budget.parent else None
         return found

@@ -8,14 +8,17 @@ deltas can take any of them twice, because their origin and instant tell which o
 import json
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
-from typing import Final
+from typing import Annotated, Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
+from pydantic import Field
 
 from spendstream_schemas.scope import SCOPE_FIELDS
+from spendstream_schemas.types import INSTANTS, MAX_COUNT, Instant, Message, Text128
 from stream_jobs.blocks.model import Block
-from stream_jobs.instants import parse_utc
+from stream_jobs.deltas.envelope import unpacked_bytes
+from stream_jobs.instants import unix_micros
 from stream_jobs.store.tables import COUNT, INSTANT, MONEY, TEXT
 
 COSTS: Final = ("list_cost", "contracted_cost", "effective_cost")
@@ -33,6 +36,12 @@ SUMS: Final = (*COSTS, "events", "unpriced")
 VERSION: Final = 1
 MAX_PART_ROWS: Final = 4_000
 """A quarter of a megabyte or so: brokers refuse messages above one."""
+MAX_MESSAGE_BYTES: Final = 4 * 1024 * 1024
+MAX_UNPACKED_BYTES: Final = 64 * 1024 * 1024
+MAX_ROWS: Final = 100_000
+MAX_PARTS: Final = 10_000
+MAX_TEXT_CHARS: Final = 128
+_Offset = Annotated[int, Field(strict=True, ge=0, lt=2**63)]
 _NO_ROWS: Final = pa.schema(
     [
         ("occurred_at", INSTANT),
@@ -123,22 +132,75 @@ def encode(delta: Delta) -> bytes:
     return bytes(sink.getvalue().to_pybytes())
 
 
+class _About(Message):
+    """What the metadata says of a delta."""
+
+    version: int
+    topic_id: Text128
+    partition: Annotated[int, Field(strict=True, ge=0, lt=2**31)]
+    booked_at: Instant
+    first_offset: _Offset
+    last_offset: _Offset
+    part: Annotated[int, Field(strict=True, ge=0)]
+    parts: Annotated[int, Field(strict=True, ge=1, le=MAX_PARTS)]
+
+
 def decode(message: bytes) -> Delta:
-    """Raises InvalidDeltaError."""
+    """Raises InvalidDeltaError, whatever the bytes are; nothing that they say is taken before it is measured."""
     try:
-        with pa.ipc.open_stream(message) as reader:
-            rows = reader.read_all()
-        about = json.loads((rows.schema.metadata or {})[_METADATA])
-        if about["version"] != VERSION:
-            raise InvalidDeltaError(f"version {about['version']!r}: this code reads version {VERSION}")
-        origin = Origin(str(about["topic_id"]), int(about["partition"]))
-        part, parts = int(about["part"]), int(about["parts"])
-        if not 0 <= part < parts:
-            raise InvalidDeltaError(f"part {part} of {parts}")
-        offsets = int(about["first_offset"]), int(about["last_offset"])
-        columns = rows.select(SCHEMA.names).cast(SCHEMA)
-        return Delta(origin, parse_utc(about["booked_at"]), *offsets, columns, part, parts)
+        return _decoded(message)
     except InvalidDeltaError:
         raise
-    except (pa.ArrowException, OSError, KeyError, ValueError, TypeError) as error:
+    except (pa.ArrowException, OSError, KeyError, ValueError, TypeError, ArithmeticError) as error:
         raise InvalidDeltaError(f"not a delta: {error!r}"[:500]) from None
+
+
+def _decoded(message: bytes) -> Delta:
+    if len(message) > MAX_MESSAGE_BYTES:
+        raise InvalidDeltaError(f"{len(message)} bytes, at most {MAX_MESSAGE_BYTES} are a delta")
+    size = unpacked_bytes(message)
+    if size > MAX_UNPACKED_BYTES:
+        raise InvalidDeltaError(f"unpacks to {size} bytes, at most {MAX_UNPACKED_BYTES} are a delta")
+    with pa.ipc.open_stream(message) as reader:
+        about = _About.model_validate_json((reader.schema.metadata or {})[_METADATA], extra="ignore")
+        if about.version != VERSION:
+            raise InvalidDeltaError(f"version {about.version}: this code reads version {VERSION}")
+        if not reader.schema.equals(SCHEMA):
+            raise InvalidDeltaError(f"has other columns than version {VERSION}: {reader.schema.to_string()[:200]}")
+        rows = reader.read_all()
+    if about.part >= about.parts or about.last_offset < about.first_offset:
+        raise InvalidDeltaError(f"part {about.part} of {about.parts}, offsets {about.first_offset}-{about.last_offset}")
+    rows.validate(full=True)
+    _check_values(rows)
+    return Delta(
+        Origin(about.topic_id, about.partition),
+        about.booked_at,
+        about.first_offset,
+        about.last_offset,
+        rows,
+        about.part,
+        about.parts,
+    )
+
+
+def _check_values(rows: pa.Table) -> None:
+    """What the ledger's own rows keep to, so that whoever adds them up can rely on it. Raises InvalidDeltaError."""
+    if rows.num_rows > MAX_ROWS:
+        raise InvalidDeltaError(f"{rows.num_rows} rows, at most {MAX_ROWS} are a delta")
+    for name in rows.column_names:
+        if rows[name].null_count:
+            raise InvalidDeltaError(f"{name} has no value in some rows")
+    bounds = {
+        "minute": tuple(map(unix_micros, INSTANTS)),
+        **dict.fromkeys(("events", "unpriced"), (-MAX_COUNT, MAX_COUNT)),
+    }
+    for name, (least, most) in bounds.items():
+        found = pc.min_max(rows[name].cast(pa.int64()))
+        if rows.num_rows and not (least <= found["min"].as_py() and found["max"].as_py() <= most):
+            raise InvalidDeltaError(f"{name} is beyond its bounds in some rows")
+    for name in SCOPE_FIELDS:
+        longest = pc.max(pc.utf8_length(rows[name])).as_py() or 0
+        if longest > MAX_TEXT_CHARS:
+            raise InvalidDeltaError(
+                f"{name} has {longest} characters in some row, at most {MAX_TEXT_CHARS} are allowed"
+            )

@@ -1,11 +1,16 @@
 """Records in; valid events or reasons for quarantine out."""
 
+import logging
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from spendstream_schemas import InvalidMessageError, InvalidReason, UsageEvent, parse_usage_event
+from stream_jobs.blocks.fitting import printable
+from stream_jobs.blocks.isolate import failure
 from stream_jobs.blocks.model import SourceRecord
 from stream_jobs.blocks.side_tables import RejectedRecord
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +39,11 @@ def decode(record: SourceRecord, now: datetime, future_tolerance: timedelta) -> 
     try:
         parsed = parse_usage_event(record.value)
     except InvalidMessageError as error:
-        return RejectedRecord(record, error.reason, error.path, error.detail)
+        return RejectedRecord(record, error.reason, error.path, printable(error.detail))
+    except Exception as error:
+        # Of the sender's bytes alone, so it says nothing about a deployment, and does not count as a failure of ours.
+        log.exception("offset %d cannot be decoded", record.offset)
+        return failure(record, error)
     event = parsed.message
     if event.occurred_at > now + future_tolerance:
         ahead = event.occurred_at - now

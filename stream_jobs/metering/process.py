@@ -14,6 +14,8 @@ import pyarrow as pa
 
 from spendstream_schemas import ATTRIBUTION_FIELDS, InvalidReason, UsageEvent
 from stream_jobs.attribution.rules import Attributed, AttributionRules
+from stream_jobs.blocks.fitting import Misfit, fitted
+from stream_jobs.blocks.isolate import failure, too_many
 from stream_jobs.blocks.model import Block, BlockCounts, BlockOutput, SourceRecord, Versions
 from stream_jobs.blocks.side_tables import RejectedRecord, duplicates_table, quarantine_table
 from stream_jobs.errors import CrashError
@@ -22,31 +24,24 @@ from stream_jobs.metering.columnar.events import TokenEvents
 from stream_jobs.metering.decode import DecodedEvent, decode_all
 from stream_jobs.metering.dedupe import BookedEvents, Deduplicated, Identified, deduplicate
 from stream_jobs.metering.retraction import retraction_rows
-from stream_jobs.metering.rows import Charge, charge_row, ledger_table
+from stream_jobs.metering.rows import LEDGER_COLUMNS, Charge, charge_row, ledger_table
 from stream_jobs.pricing.result import Pricing
 
 log = logging.getLogger(__name__)
 
-UNFIT: Final = (pa.ArrowException, ValueError, TypeError, ArithmeticError)
-"""What pyarrow raises for values that a column cannot hold."""
-MAX_FAILURES: Final = 10
 ROWS_TOGETHER: Final = 5_000
 """Events that are columns at once: more fall out of the processor's caches, fewer pay for their columns' overhead."""
-MAX_FAILED_SHARE: Final = 0.01
 
 
 def _failure(decoded: DecodedEvent, error: Exception) -> RejectedRecord:
     log.error("cannot book %s of %s", decoded.event.event_id, decoded.event.source, exc_info=error)
-    return RejectedRecord(decoded.record, InvalidReason.PROCESSING_FAILED, "", repr(error)[:500])
+    return failure(decoded.record, error)
 
 
-def _misfit(row: dict[str, Any]) -> Exception | None:
-    """Why a row does not fit into the ledger's columns; None if it does."""
-    try:
-        ledger_table([row])
-    except UNFIT as error:
-        return error
-    return None
+def _misfit(decoded: DecodedEvent, misfit: Misfit) -> RejectedRecord:
+    """Not a failure of ours: the event, or what it comes to, is too large for the ledger."""
+    log.error("cannot book %s of %s: %s", decoded.event.event_id, decoded.event.source, misfit)
+    return RejectedRecord(decoded.record, InvalidReason.OUT_OF_RANGE, misfit.column, misfit.detail)
 
 
 class Pricer(Protocol):
@@ -134,7 +129,7 @@ class Metering:
             some = records[first : first + ROWS_TOGETHER]
             try:
                 events, others = decode_bundle(some, block.fixed_at, self.future_tolerance)
-            except UNFIT:
+            except Exception:  # logged; the one-event path finds the record that it comes from
                 log.exception("cannot decode %s from %d on together", block.source, some[0].offset)
                 events, others = None, some
             decoded += [events] if events is not None else []
@@ -182,10 +177,10 @@ class Metering:
     def _charge_rows(
         self, events: list[DecodedEvent], block: Block
     ) -> tuple[list[dict[str, Any]], pa.Table, list[RejectedRecord]]:
-        """Rows of the events, the same as a table, and the events on which our own code failed: one defect must not
-        hold up everything else.
+        """Rows of the events, the same as a table, and the events that cannot be booked: because our own code fails on
+        them, or because a column cannot hold what they come to.
 
-        Raises CrashError when it fails on so many that a bad deployment is likelier than a rare event.
+        Raises CrashError when our code fails on so many that a bad deployment is likelier than a rare event.
         """
         rows: list[dict[str, Any]] = []
         failed: list[RejectedRecord] = []
@@ -198,17 +193,11 @@ class Metering:
             else:
                 rows.append(row)
                 booked.append(decoded)
-        try:
-            table = ledger_table(rows)
-        except UNFIT:
-            # A value that a column cannot hold. Found one by one, which is slow, but it should never happen.
-            misfits = [_misfit(row) for row in rows]
-            failed.extend(_failure(item, why) for item, why in zip(booked, misfits, strict=True) if why is not None)
-            rows = [row for row, misfit in zip(rows, misfits, strict=True) if misfit is None]
-            table = ledger_table(rows)
-        if len(failed) > max(MAX_FAILURES, len(events) * MAX_FAILED_SHARE):
+        if too_many(len(failed), len(events)):
             raise CrashError(f"booking failed for {len(failed)} of {len(events)} events: {failed[-1].detail}")
-        return rows, table, failed
+        table, misfits = fitted(LEDGER_COLUMNS, rows)
+        rows = [row for index, row in enumerate(rows) if index not in misfits]
+        return rows, table, [*failed, *(_misfit(booked[index], misfit) for index, misfit in misfits.items())]
 
     def _charge_row(self, decoded: DecodedEvent, block: Block) -> dict[str, Any]:
         attributed = self.rules.apply(decoded.event)

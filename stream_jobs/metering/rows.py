@@ -10,6 +10,7 @@ import pyarrow as pa
 from spendstream_schemas import ATTRIBUTION_FIELDS, METERS, Conditions, ToolCalls
 from stream_jobs.attribution.reported import reported_tags
 from stream_jobs.attribution.rules import Attributed
+from stream_jobs.blocks.fitting import as_table
 from stream_jobs.blocks.model import Block
 from stream_jobs.metering.decode import DecodedEvent
 from stream_jobs.money import usd_from_pico
@@ -107,8 +108,7 @@ def charge_row(charge: Charge, block: Block) -> dict[str, Any]:
 
 def ledger_table(rows: Sequence[dict[str, Any]]) -> pa.Table:
     """Rows with all columns of the ledger's declaration, in its order. A missing column is a KeyError."""
-    columns = [pa.array([row[column.name] for row in rows], type=column.type) for column in LEDGER_COLUMNS]
-    return pa.table(columns, schema=LEDGER_COLUMNS)
+    return as_table(LEDGER_COLUMNS, rows)
 
 
 def condition_items(conditions: Any) -> list[tuple[str, str]]:

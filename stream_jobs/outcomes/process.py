@@ -1,23 +1,27 @@
 """The outcomes step as a plain function: a block's records in, the rows to book out. First copy of an id wins."""
 
+import logging
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, Protocol, cast
 
 from spendstream_schemas import InvalidMessageError, InvalidReason, OutcomeEvent, parse_outcome_event
+from stream_jobs.blocks.fitting import fitted, printable
+from stream_jobs.blocks.isolate import failure
 from stream_jobs.blocks.model import Block, BlockCounts, BlockOutput, SourceRecord, Versions
 from stream_jobs.blocks.side_tables import (
     DuplicateRecord,
     RejectedRecord,
-    arrow_table,
     duplicates_table,
     quarantine_table,
 )
 from stream_jobs.blocks.store import OWN_BLOCK, own_block
 from stream_jobs.instants import as_utc
 from stream_jobs.store.client import StoreClient
+from stream_jobs.store.tables import TABLES
 
+log = logging.getLogger(__name__)
 _TEXTS: Final = ("project", "environment", "team", "feature", "customer", "user_id", "trace_id")
 
 
@@ -73,7 +77,11 @@ class Outcomes:
             try:
                 parsed = parse_outcome_event(record.value)
             except InvalidMessageError as error:
-                rejected.append(RejectedRecord(record, error.reason, error.path, error.detail))
+                rejected.append(RejectedRecord(record, error.reason, error.path, printable(error.detail)))
+                continue
+            except Exception as error:
+                log.exception("offset %d cannot be decoded", record.offset)
+                rejected.append(failure(record, error))
                 continue
             event = parsed.message
             unknown_fields += len(parsed.unknown_fields)
@@ -90,17 +98,20 @@ class Outcomes:
             duplicates.append(DuplicateRecord(record, event_id, 0, event.source, since))
         tables = {}
         # What is accepted first, as in metering: a redo then decides about every record as this run did.
-        if accepted:
-            tables["outcomes"] = arrow_table(
-                "outcomes", [_row(record, event, block) for record, event in accepted.values()]
-            )
+        left = list(accepted.values())
+        table, misfits = fitted(TABLES["outcomes"], [_row(record, event, block) for record, event in left])
+        for index, why in misfits.items():
+            rejected.append(RejectedRecord(left[index][0], InvalidReason.OUT_OF_RANGE, why.column, why.detail))
+        if table.num_rows:
+            tables["outcomes"] = table
         if rejected:
+            rejected.sort(key=lambda item: item.record.offset)
             tables["quarantine"] = quarantine_table(rejected, block)
         if duplicates:
             tables["duplicates"] = duplicates_table(duplicates, block)
         counts = BlockCounts(
             received=len(records),
-            booked=len(accepted),
+            booked=table.num_rows,
             duplicates=len(duplicates),
             quarantined=len(rejected),
             unknown_fields=unknown_fields,

@@ -16,6 +16,7 @@ from stream_jobs.blocks.transport import Membership
 from stream_jobs.errors import BrokerUnavailableError, CrashError, LostPartitionError, StoreUnavailableError
 from stream_jobs.feed_app import QUEUED_BUNDLES, FeedJob, FeedRunner
 from stream_jobs.kafka import TopicStart
+from stream_jobs.metrics import REFUSED_MESSAGES
 from tests.unit.blocks.build import reach, records
 
 TOPIC = "cost.deltas.v1"
@@ -304,6 +305,61 @@ def test_an_error_that_no_repetition_helps_stops_the_worker(caplog: pytest.LogCa
     assert [str(error) for error in world.crashed] == ["broken"]
     assert world.handler.names() == ["begin", "turn", "end"]
     assert "budgets stopped" in caplog.text
+
+
+class Picky(Handler):
+    """Adds up offsets, and cannot cope with some of them; what it has taken up to then it forgets when it begins."""
+
+    def __init__(self, poison: set[int]) -> None:
+        super().__init__()
+        self.poison = poison
+        self.kept: set[int] = set()
+
+    def turn(self, records: list[SourceRecord]) -> None:
+        for record in records:
+            self.kept.add(record.offset)
+            if record.offset in self.poison:
+                self.kept.add(-1)  # half done
+                raise ZeroDivisionError("a defect")
+
+    def begin(self) -> None:
+        super().begin()
+        self.kept = {offset for offset in self.kept if offset >= 0} - self.poison  # what the store knows
+
+
+def test_a_record_that_the_job_fails_on_is_passed_over(caplog: pytest.LogCaptureFixture) -> None:
+    """It is found among the others, which are handled; it is counted, the log says where it lies, and what it left half
+    done is forgotten."""
+    handler = Picky({1, 6})
+
+    async def test(world: World) -> None:
+        world.runner = FeedRunner(cast(Any, world.app), FeedJob("budgets", TOPIC, handler), world.topic_start)
+        await world.begin()
+        await world.give(0, 8)
+        await reach(lambda: world.commits[-1:] == [8])
+
+    before = REFUSED_MESSAGES.labels(TOPIC, "failed")._value.get()
+    world = run(test)
+    assert not world.crashed
+    assert handler.kept == {0, 2, 3, 4, 5, 7}
+    assert REFUSED_MESSAGES.labels(TOPIC, "failed")._value.get() == before + 2
+    for offset in (1, 6):
+        assert f"{TOPIC}[0] offset {offset} is passed over (failed)" in caplog.text
+
+
+def test_a_job_that_fails_without_a_record_stops_the_worker() -> None:
+    """No record is to blame, so passing over them would lose them all."""
+
+    async def test(world: World) -> None:
+        world.handler.failures = {"begin": [], "turn": [ZeroDivisionError("a"), ZeroDivisionError("b")]}
+        await world.begin()
+        await world.give(0, 1)
+        await reach(lambda: world.handler.names().count("begin") == 2)
+        world.handler.failures["begin"] = [ZeroDivisionError("c")]
+        await world.give(1, 2)
+        await reach(lambda: bool(world.crashed))
+
+    assert [str(error) for error in run(test).crashed] == ["c"]
 
 
 def test_reading_starts_where_it_was_committed_or_where_the_topic_begins() -> None:

@@ -27,6 +27,7 @@ from spendstream.guard.intake import Intake
 from spendstream.guard.records import Record, TakenBack, decode
 from spendstream.kafka_client import connection_settings, keep_forever
 from spendstream.stats import Counters
+from spendstream.unreadable import UnreadableBatches
 
 _POLL_S: Final = 0.1
 _BATCH: Final = 500  # records that are parsed before anything else gets a turn
@@ -111,6 +112,7 @@ class Feed(threading.Thread):
         name = self._config.topic
         partitions = [TopicPartition(name, number, OFFSET_BEGINNING) for number in range(topic[1])]
         unread = _Unread(consumer, partitions)
+        unreadable = UnreadableBatches(consumer, name, topic[1], self._on_unreadable)
         self._intake.load_begins()
         self.reads += 1
         consumer.assign(partitions)
@@ -118,10 +120,14 @@ class Feed(threading.Thread):
         while self._lost is None and not self._stopping.is_set():
             first = consumer.poll(_POLL_S)
             if first is not None:
-                self._take([first, *consumer.consume(_BATCH, 0)], unread)
+                messages = [first, *consumer.consume(_BATCH, 0)]
+                for message in messages:
+                    unreadable.pass_by(message)
+                self._take(messages, unread)
                 if unread.just_ended():
                     self._intake.load_ended()
                 self.connected = True
+            unreadable.look()
             if question is not None and question.done():
                 if self._described(question) != topic:
                     self._lost = "it is another topic, or gone"
@@ -131,6 +137,11 @@ class Feed(threading.Thread):
             elif question is None and time.monotonic() >= check_at_s:
                 question = self._ask(admin)
 
+    def _on_unreadable(self, partition: int, low: int, high: int) -> None:
+        self._counters.error(
+            "unreadable_budget_batch", f"partition {partition}: offsets up to {low} are passed over, on from {high}"
+        )
+
     def _take(self, messages: list[Message], unread: "_Unread") -> None:
         records: list[Record | TakenBack] = []
         for message in messages:
@@ -139,7 +150,7 @@ class Feed(threading.Thread):
             if error is None:
                 try:
                     record = decode(message.key(), message.value())
-                except ValueError as problem:  # pydantic's, and that of bytes which are no text, are ValueErrors too
+                except Exception as problem:  # noqa: BLE001 - nothing in the topic may keep the rest of it from us
                     place = f"partition {message.partition()}, offset {message.offset()}"
                     self._counters.error("malformed_budget_record", f"{place}: {problem}")
                     continue
@@ -150,7 +161,20 @@ class Feed(threading.Thread):
             elif error.code() != KafkaError._PARTITION_EOF:
                 self._counters.error("guard_feed", error.str())
         # Also without records: what is due by the clock is done then.
-        self._intake.take(records)
+        try:
+            self._intake.take(records)
+        except Exception:
+            if not records:
+                raise
+            self._take_singly(records)
+
+    def _take_singly(self, records: list[Record | TakenBack]) -> None:
+        """Taking one twice changes nothing; the one that cannot be taken must not make us read the topic for ever."""
+        for record in records:
+            try:
+                self._intake.take([record])
+            except Exception as problem:  # noqa: BLE001 - counted, and told
+                self._counters.error("malformed_budget_record", f"{type(record).__name__} is passed over: {problem!r}")
 
     # -- asking about the topic
 

@@ -50,14 +50,23 @@ def test_received_is_booked_plus_duplicates_plus_quarantined(mixed: list[Any], k
     assert sorted(fates) == list(range(len(records)))
 
 
-@pytest.mark.parametrize("model", ["broken", "dear", "unfit"])
-def test_one_event_our_code_fails_on_is_quarantined_and_the_rest_is_booked(model: str) -> None:
+@pytest.mark.parametrize(
+    ("model", "reason", "path"),
+    [
+        ("broken", InvalidReason.PROCESSING_FAILED, ""),
+        ("dear", InvalidReason.OUT_OF_RANGE, "list_cost"),
+        ("unfit", InvalidReason.OUT_OF_RANGE, "line_list_cost"),
+    ],
+)
+def test_one_event_that_cannot_be_booked_is_quarantined_and_the_rest_is_booked(
+    model: str, reason: InvalidReason, path: str
+) -> None:
     """A defect in pricing, a cost beyond the ledger, or a receipt line no column can hold: one event, not the block."""
     records = [record(0, "a"), record(1, "b", model=model), record(2, "c")]
     output = metering().process(block(), records)
     assert [row["event_id"] for row in rows(output, "ledger")] == ["a", "c"]
     refused = rows(output, "quarantine")
-    assert [(row["offset"], row["reason"]) for row in refused] == [(1, InvalidReason.PROCESSING_FAILED.value)]
+    assert [(row["offset"], row["reason"], row["path"]) for row in refused] == [(1, reason.value, path)]
     assert refused[0]["raw"] == records[1].value
     assert (output.counts.booked, output.counts.quarantined) == (2, 1)
 
@@ -68,6 +77,13 @@ def test_failing_on_many_stops_before_anything_is_booked() -> None:
     assert metering().process(block(), few).counts.quarantined == 10
     with pytest.raises(CrashError, match="11 of 11"):
         metering().process(block(), [*few, record(10, "e10", model="broken")])
+
+
+def test_what_no_column_can_hold_never_stops_the_worker() -> None:
+    """However many: it says something about the events, and nothing about the deployment."""
+    dear = [record(offset, f"e{offset}", model="dear") for offset in range(99)]
+    output = metering().process(block(), [*dear, record(99, "e99")])
+    assert (output.counts.booked, output.counts.quarantined) == (1, 99)
 
 
 def test_a_correction_that_fails_takes_nothing_back() -> None:
