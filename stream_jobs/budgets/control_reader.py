@@ -3,11 +3,13 @@
 import logging
 from typing import Final
 
-from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, TopicPartition
 
 from stream_jobs.budgets.control import BudgetChange, change_from_json
 from stream_jobs.errors import ConfigError
 from stream_jobs.kafka import lasting_consumer_config
+from stream_jobs.kafka_refusals import reason
+from stream_jobs.logs import warn_once
 from stream_jobs.settings import KafkaSettings
 from stream_jobs.topics import BUDGET_CONTROL
 
@@ -22,6 +24,7 @@ class ControlReader:
 
     def __init__(self, kafka: KafkaSettings) -> None:
         """Raises BrokerUnavailableError."""
+        self._kafka = kafka
         self._consumer = Consumer(lasting_consumer_config(kafka))
         self._begin()
 
@@ -48,12 +51,17 @@ class ControlReader:
             return []
         for message in messages:
             value = message.value()
-            if message.error() is not None or value is None:
+            if (error := message.error()) is not None:
+                if error.code() == KafkaError.TOPIC_AUTHORIZATION_FAILED:
+                    said = reason(error, self._kafka, operation="Read", name=BUDGET_CONTROL)
+                    warn_once(f"changes of budgets are not taken up: {said}")
+                continue
+            if value is None:
                 continue
             try:
                 changes.append(change_from_json(value))
-            except ConfigError as error:
-                log.error("%s offset %s is skipped: %s", BUDGET_CONTROL, message.offset(), error)
+            except ConfigError as problem:
+                log.error("%s offset %s is skipped: %s", BUDGET_CONTROL, message.offset(), problem)
         return changes
 
     def close(self) -> None:

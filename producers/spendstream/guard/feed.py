@@ -25,7 +25,7 @@ from confluent_kafka.admin import AdminClient
 from spendstream.guard.config import GuardConfig
 from spendstream.guard.intake import Intake
 from spendstream.guard.records import Record, TakenBack, decode
-from spendstream.kafka_client import connection_settings, keep_forever
+from spendstream.kafka_client import connection_settings, in_words, keep_forever, user_of, warn_of_password
 from spendstream.stats import Counters
 
 _POLL_S: Final = 0.1
@@ -63,6 +63,7 @@ class Feed(threading.Thread):
         self.reads = 0  # how often the topic was read from its start
 
     def run(self) -> None:
+        warn_of_password(self._config, self._counters)
         admin: AdminClient | None = None
         while not self._stopping.is_set():
             try:
@@ -74,7 +75,7 @@ class Feed(threading.Thread):
                     self._read(admin, topic)
             except Exception as error:  # noqa: BLE001 - the service must not notice; the figures grow stale, and say so
                 if not self._stopping.is_set():
-                    self._counters.error("guard_feed", _text(error))
+                    self._counters.error("guard_feed", self._text(error))
             self.connected = False
             self._stopping.wait(self._config.retry_interval_s)
         self._clients.clear()
@@ -148,7 +149,7 @@ class Feed(threading.Thread):
             elif error.code() in _GONE:
                 self._lost = error.str()
             elif error.code() != KafkaError._PARTITION_EOF:
-                self._counters.error("guard_feed", error.str())
+                self._counters.error("guard_feed", self._text(KafkaException(error)))
         # Also without records: what is due by the clock is done then.
         self._intake.take(records)
 
@@ -213,6 +214,14 @@ class Feed(threading.Thread):
         elif error.code() != KafkaError._TRANSPORT:  # which comes with every attempt to reconnect
             self._counters.error("guard_broker", error.str())
 
+    def _text(self, error: Exception) -> str:
+        first = error.args[0] if error.args else error
+        if not isinstance(first, KafkaError):
+            return repr(error)
+        if first.code() == KafkaError.TOPIC_AUTHORIZATION_FAILED:
+            return in_words(first, "Read", self._config.topic, user_of(self._config))
+        return str(first.str())
+
 
 class _Unread:
     """Which partitions have not been read to where they ended when reading began.
@@ -259,8 +268,3 @@ def _beyond_end(consumer: Consumer, partitions: list[TopicPartition]) -> TopicPa
         if 0 <= end < place.offset:
             return place
     return None
-
-
-def _text(error: Exception) -> str:
-    first = error.args[0] if error.args else error
-    return str(first.str()) if isinstance(first, KafkaError) else repr(error)
