@@ -87,8 +87,11 @@ def missing(kafka: KafkaSettings, operation: str, kind: str, name: str) -> str:
     if not roles:
         return f"{who} lacks the right to {operation} {kind} {name}, which no role has (infra/kafka/acls.yaml)"
     have = f"the role {roles[0]} has" if len(roles) == 1 else f"the roles {', '.join(roles)} have"
-    grant = f"{roles[0].upper()}_USERS={who} sh infra/kafka/acls.sh" if who.startswith("User:") else "its acls.sh"
-    return f"{who} lacks the right to {operation} {kind} {name}, which {have} (infra/kafka/acls.yaml). {grant} grants it"
+    users = f"{roles[0].upper()}_USERS={who} " if who.startswith("User:") else ""
+    return (
+        f"{who} lacks the right to {operation} {kind} {name}, which {have} (infra/kafka/acls.yaml). "
+        f"{users}sh infra/kafka/acls.sh grants it"
+    )
 
 
 def user(kafka: KafkaSettings) -> str:
