@@ -13,7 +13,7 @@ from faust.types.auth import CredentialsT
 from pydantic import SecretStr
 
 from stream_jobs.errors import BrokerUnavailableError, ConfigError
-from stream_jobs.kafka_refusals import listener, reason
+from stream_jobs.kafka_refusals import TOOLS_GROUP, listener, reason
 from stream_jobs.logs import warn_once
 from stream_jobs.settings import KafkaSettings
 
@@ -21,8 +21,6 @@ _Answer = TypeVar("_Answer")
 ADMIN_TIMEOUT_S = 10.0
 RETRY_INTERVAL_S = 0.05
 TANSU_CLUSTER = "tansu_cluster"
-TOOLS_GROUP = "spendstream-tools"
-"""Named by consumers that are in no group: librdkafka demands a name, and asks for its coordinator."""
 _PATIENCE_S = {
     KafkaError.NOT_LEADER_FOR_PARTITION: ADMIN_TIMEOUT_S,
     KafkaError.LEADER_NOT_AVAILABLE: ADMIN_TIMEOUT_S,

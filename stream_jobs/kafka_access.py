@@ -12,8 +12,8 @@ from confluent_kafka.admin import AclOperation, AdminClient
 
 from stream_jobs.errors import BrokerUnavailableError, ConfigError
 from stream_jobs.jobs import ALERTS, BUDGETS, DATA_QUALITY, METERING, OUTCOMES, RECONCILIATION
-from stream_jobs.kafka import ADMIN_TIMEOUT_S, TOOLS_GROUP, librdkafka_config
-from stream_jobs.kafka_refusals import connection_refused, missing, reason
+from stream_jobs.kafka import ADMIN_TIMEOUT_S, librdkafka_config
+from stream_jobs.kafka_refusals import TOOLS_GROUP, connection_refused, missing, reason
 from stream_jobs.settings import KafkaSettings
 from stream_jobs.topics import ALERTS as ALERTS_TOPIC
 from stream_jobs.topics import BUDGET_CONTROL, BUDGET_STATE, COST_DELTAS, USAGE_EVENTS, USAGE_OUTCOMES

@@ -12,6 +12,8 @@ from confluent_kafka import KafkaError, KafkaException
 from stream_jobs.kafka_acls import load_acls
 from stream_jobs.settings import KafkaSettings
 
+TOOLS_GROUP: Final = "spendstream-tools"
+"""Named by consumers that are in no group: librdkafka demands a name, and asks for its coordinator."""
 _REFUSED: Final = {
     KafkaError.TOPIC_AUTHORIZATION_FAILED: "topic",
     KafkaError.GROUP_AUTHORIZATION_FAILED: "group",
@@ -73,6 +75,8 @@ def reason(
             return str(error)
         error = error.args[0]
     text = str(error.str())
+    if error.code() == KafkaError.GROUP_AUTHORIZATION_FAILED and kind == "topic":
+        operation, kind, name = "Describe", "group", TOOLS_GROUP  # whoever reads a topic without a group names this one
     if _REFUSED.get(error.code()) == kind:
         return f"{text}. {missing(kafka, operation, kind, name)}"
     if error.code() in _NO_ANSWER and (why := connection_refused(kafka)) is not None:

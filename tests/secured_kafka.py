@@ -19,6 +19,15 @@ PAGE: Final = ROOT / "infra" / "SECURED.md"
 HOST: Final = "localhost"
 TOOLS: Final = {"kafka-configs.sh": "kafka.admin.ConfigCommand", "kafka-acls.sh": "org.apache.kafka.tools.AclCommand"}
 TIMEOUT_S: Final = 120.0
+OTHER_USER, OTHER_PASSWORD = "spendstream-booking", "other"
+_JAAS: Final = "org.apache.kafka.common.security"
+OTHER: Final = {
+    "listener.name.other.sasl.enabled.mechanisms": "PLAIN,SCRAM-SHA-256",
+    "listener.name.other.scram-sha-256.sasl.jaas.config": f"{_JAAS}.scram.ScramLoginModule required;",
+    "listener.name.other.plain.sasl.jaas.config": f"{_JAAS}.plain.PlainLoginModule required "
+    f'user_{OTHER_USER}="{OTHER_PASSWORD}";',
+}
+"""A listener that is not the page's: for the other ways to log in that our settings offer."""
 
 
 def commands() -> dict[str, str]:
@@ -36,8 +45,10 @@ class SecuredKafka:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.port, self.certificate_port = free_port(), free_port()
+        self.other_port = free_port()
         self.address = f"{HOST}:{self.port}"
         self.certificate_address = f"{HOST}:{self.certificate_port}"
+        self.other_address = f"{HOST}:{self.other_port}"
         self._commands = commands()
         self.broker: KafkaBroker | None = None
 
@@ -88,7 +99,7 @@ class SecuredKafka:
         node = new_node(1, self.port)
         listeners = (
             f"CLIENT://{LOOPBACK}:{self.port},CERTIFICATE://{LOOPBACK}:{self.certificate_port},"
-            f"REPLICATION://{LOOPBACK}:{node.replication_port}"
+            f"OTHER://{LOOPBACK}:{self.other_port},REPLICATION://{LOOPBACK}:{node.replication_port}"
         )
         secured = dict(
             line.split("=", 1)
@@ -100,6 +111,7 @@ class SecuredKafka:
             "advertised.listeners": listeners.replace(LOOPBACK, HOST),
             "controller.quorum.voters": f"1@{HOST}:{node.controller_port}",
         }
+        secured["listener.security.protocol.map"] += ",OTHER:SASL_SSL"
         work = self.folder / "broker"
         work.mkdir()
         (work / "tls").symlink_to(self.folder / "tls")
@@ -109,8 +121,11 @@ class SecuredKafka:
             cluster_id="c2VjdXJlZC1ieS1hLXRlcw",
             heap_mb=256,
             jvm_options=SHORT_LIVED,
-            overrides=secured | addresses,
-            format_options=["--add-scram", f"SCRAM-SHA-512=[name=admin,password={self.secret('admin')}]"],
+            overrides=secured | addresses | OTHER,
+            format_options=[
+                *("--add-scram", f"SCRAM-SHA-512=[name=admin,password={self.secret('admin')}]"),
+                *("--add-scram", f"SCRAM-SHA-256=[name={OTHER_USER},password={OTHER_PASSWORD}]"),
+            ],
             client_config=self.login("admin"),
         )
         return self.broker

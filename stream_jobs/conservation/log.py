@@ -10,8 +10,8 @@ from confluent_kafka import TIMESTAMP_NOT_AVAILABLE, Consumer, KafkaError, Kafka
 from stream_jobs.conservation.accounts import PartitionLog, TopicLog
 from stream_jobs.errors import BrokerUnavailableError
 from stream_jobs.jobs import METERING, OUTCOMES
-from stream_jobs.kafka import ADMIN_TIMEOUT_S, TOOLS_GROUP, LogEnds, librdkafka_config, topic_start
-from stream_jobs.kafka_refusals import reason
+from stream_jobs.kafka import ADMIN_TIMEOUT_S, LogEnds, librdkafka_config, topic_start
+from stream_jobs.kafka_refusals import TOOLS_GROUP, reason
 from stream_jobs.settings import KafkaSettings
 from stream_jobs.topics import USAGE_EVENTS, USAGE_OUTCOMES
 

@@ -10,9 +10,9 @@ from spendstream.guard.config import BUDGET_TOPIC
 from spendstream.kafka_client import OUTCOME_TOPIC, USAGE_TOPIC
 from stream_jobs.errors import ConfigError
 from stream_jobs.jobs import BOOKING, DATA_QUALITY, JOBS, RECONCILIATION, WATCHING
-from stream_jobs.kafka import TOOLS_GROUP
 from stream_jobs.kafka_access import NEEDS
 from stream_jobs.kafka_acls import ACLS_FILE, load_acls, script, with_table
+from stream_jobs.kafka_refusals import TOOLS_GROUP
 from stream_jobs.topics import TOPICS_DIR, topic_specs
 
 ROOT = Path(__file__).resolve().parents[2]
