@@ -1,6 +1,5 @@
 """One description of the broker for both clients: librdkafka (admin, tools) and Faust's aiokafka."""
 
-import ssl
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -12,8 +11,9 @@ from faust import SASLCredentials, SSLCredentials
 from faust.types.auth import CredentialsT
 from pydantic import SecretStr
 
-from stream_jobs.errors import BrokerUnavailableError, ConfigError
+from stream_jobs.errors import BrokerUnavailableError
 from stream_jobs.kafka_refusals import TOOLS_GROUP, listener, reason
+from stream_jobs.kafka_tls import ssl_context
 from stream_jobs.logs import warn_once
 from stream_jobs.settings import KafkaSettings
 
@@ -47,7 +47,7 @@ def librdkafka_config(kafka: KafkaSettings) -> dict[str, Any]:
     A password that would leave this machine without TLS is warned of.
     """
     if "SSL" in kafka.security_protocol:
-        _ssl_context(kafka)  # librdkafka would say less, and some of it only when it connects
+        ssl_context(kafka)  # librdkafka would say less, and some of it only when it connects
     warn_once(kafka.password_in_the_clear)
     config: dict[str, Any] = {
         "log_level": 0,  # what fails is raised; librdkafka would also print it
@@ -93,7 +93,7 @@ def lasting_consumer_config(kafka: KafkaSettings) -> dict[str, Any]:
 def faust_credentials(kafka: KafkaSettings) -> CredentialsT | None:
     """The same for Faust. None for a plain connection."""
     protocol = kafka.security_protocol.upper()
-    context = _ssl_context(kafka) if "SSL" in protocol else None
+    context = ssl_context(kafka) if "SSL" in protocol else None
     if "SASL" in protocol:
         return SASLCredentials(
             mechanism=kafka.sasl_mechanism,
@@ -252,31 +252,6 @@ def _wait_for_leaders(admin: AdminClient, topics: set[str]) -> None:
         if time.monotonic() > deadline:
             raise BrokerUnavailableError(f"no leader for every partition of {', '.join(sorted(topics))} in time")
         time.sleep(RETRY_INTERVAL_S)
-
-
-def _ssl_context(kafka: KafkaSettings) -> ssl.SSLContext:
-    try:
-        context = ssl.create_default_context(cafile=_text(kafka.ssl_ca_location))
-        if kafka.ssl_certificate_location:
-            # Without a passphrase OpenSSL would ask for one in the terminal, and a worker would wait for it for ever.
-            passphrase = _secret(kafka.ssl_key_password) or ""
-            context.load_cert_chain(kafka.ssl_certificate_location, kafka.ssl_key_location, lambda: passphrase)
-    except (OSError, ValueError) as error:  # ssl.SSLError is an OSError; a passphrase may be too long
-        raise ConfigError(f"the TLS files of Kafka cannot be used: {_tls_reason(error, kafka)}") from None
-    return context
-
-
-def _tls_reason(error: OSError | ValueError, kafka: KafkaSettings) -> str:
-    """In words; OpenSSL's own are none for people."""
-    key, certificate = kafka.ssl_key_location, kafka.ssl_certificate_location
-    said = str(error)
-    if "KEY_VALUES_MISMATCH" in said:
-        return f"the key {key} does not belong to the certificate {certificate}"
-    if key is not None and "ENCRYPTED" in key.read_text(encoding="utf-8", errors="replace"):
-        need = "is wrong for" if kafka.ssl_key_password else "is not set, and there is a passphrase on"
-        return f"SPENDSTREAM_KAFKA_SSL_KEY_PASSWORD {need} the key {key} ({said})"
-    files = ", ".join(str(path) for path in (kafka.ssl_ca_location, certificate, key) if path is not None)
-    return f"{said} (files: {files or 'those of the system'})"
 
 
 def _secret(value: SecretStr | None) -> str | None:

@@ -212,7 +212,9 @@ def test_everybody_does_their_work_and_the_broker_refuses_nothing(world: World, 
         ok("replay", str(tmp_path / "trace.jsonl"), "--format", "mooncake", *origin, "--wait")
         accounts = until(lambda: closing(command), TIMEOUT_S, "the accounts close")
         assert accounts["kafka_error"] is None
-        assert accounts["totals"]["received"] == 7  # e1 to e3, the outcome, what was refused and sent again, the replayed
+        assert (
+            accounts["totals"]["received"] == 7
+        )  # e1 to e3, the outcome, what was refused and sent again, the replayed
         ok("migrate", "--topics")
     assert world.denied()[before:] == []
 

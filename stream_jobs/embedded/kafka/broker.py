@@ -78,7 +78,11 @@ class KafkaBroker:
             node, nodes or [node], advertised_port=advertised_port, overrides=overrides
         )
         self._format_options = format_options
-        self._client_config = {"log_level": 0, "bootstrap.servers": self.address, **(client_config or {})}
+        self._client_config: dict[str, str | int | float | bool] = {
+            "log_level": 0,
+            "bootstrap.servers": self.address,
+            **(client_config or {}),
+        }
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
