@@ -69,12 +69,10 @@ class ClickHouseSettings(BaseSettings):
     def _ca_file_holds_certificates(cls, path: Path | None) -> Path | None:
         if path is not None:
             try:
-                authorities = ssl.create_default_context(cafile=str(path)).get_ca_certs()
-            except OSError as error:  # ssl.SSLError is one, and has no strerror of its own
-                why = error.strerror if not isinstance(error, ssl.SSLError) else "it is no PEM file of certificates"
+                ssl.create_default_context(cafile=str(path))
+            except OSError as error:  # ssl.SSLError is one, and what it says is not for people
+                why = "it is no PEM file of certificates" if isinstance(error, ssl.SSLError) else error.strerror
                 raise ValueError(f"{path} cannot be used: {why}") from None
-            if not authorities:
-                raise ValueError(f"{path} cannot be used: no certificate in it is an authority's")
         return path
 
     @model_validator(mode="after")
