@@ -51,17 +51,17 @@ class ControlReader:
             return []
         for message in messages:
             value = message.value()
-            if (error := message.error()) is not None:
-                if error.code() == KafkaError.TOPIC_AUTHORIZATION_FAILED:
-                    said = reason(error, self._kafka, operation="Read", name=BUDGET_CONTROL)
+            if (failed := message.error()) is not None:
+                if failed.code() == KafkaError.TOPIC_AUTHORIZATION_FAILED:
+                    said = reason(failed, self._kafka, operation="Read", name=BUDGET_CONTROL)
                     warn_once(f"changes of budgets are not taken up: {said}")
                 continue
             if value is None:
                 continue
             try:
                 changes.append(change_from_json(value))
-            except ConfigError as problem:
-                log.error("%s offset %s is skipped: %s", BUDGET_CONTROL, message.offset(), problem)
+            except ConfigError as error:
+                log.error("%s offset %s is skipped: %s", BUDGET_CONTROL, message.offset(), error)
         return changes
 
     def close(self) -> None:

@@ -65,8 +65,8 @@ class World:
 
     def environment(self, name: str) -> dict[str, str]:
         """Of a program that may write to the store, as the Kafka user `name`."""
-        ours = {name: value for name, value in os.environ.items() if not name.startswith("SPENDSTREAM_")}
-        return ours | self.clickhouse | self.kafka.environment(name)
+        ours = {key: value for key, value in os.environ.items() if not key.startswith("SPENDSTREAM_")}
+        return {**ours, **self.clickhouse, **self.kafka.environment(name)}
 
     @contextlib.contextmanager
     def being(self, name: str) -> Iterator[KafkaSettings]:

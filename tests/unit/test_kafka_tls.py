@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from confluent_kafka import KafkaException, Producer
 from confluent_kafka.admin import AdminClient
+from faust import SSLCredentials
 from pydantic import SecretStr, ValidationError
 
 from spendstream import ProducerConfig
@@ -160,6 +161,6 @@ def test_a_broker_by_another_name_or_of_another_authority_is_refused(
 async def handshake(kafka: KafkaSettings, port: int) -> None:
     """As aiokafka opens a connection, with the context that Faust hands it."""
     credentials = faust_credentials(kafka)
-    assert credentials is not None
+    assert isinstance(credentials, SSLCredentials)
     _, writer = await asyncio.open_connection("localhost", port, ssl=credentials.context)
     writer.close()
