@@ -41,7 +41,7 @@ from tests.store_server import StoreProcess
 from tests.tls import Authority, tls_in_front_of
 from tests.unit.producers.guard.support import who
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(400), pytest.mark.xdist_group("secured")]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600), pytest.mark.xdist_group("secured")]
 ACLS = load_acls()
 TIMEOUT_S = 60.0
 REFUSED = (
