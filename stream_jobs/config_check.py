@@ -16,6 +16,7 @@ from stream_jobs.budgets.document import FILE_NAME as BUDGETS_FILE
 from stream_jobs.budgets.lint import warnings as budget_warnings
 from stream_jobs.budgets.resolve import Budgets, load_budgets
 from stream_jobs.errors import ConfigError
+from stream_jobs.kafka import faust_credentials
 from stream_jobs.pricing.book import PriceBook
 from stream_jobs.settings import GROUPS, Settings, load_group, unknown_variables
 from stream_jobs.topics import topic_specs
@@ -92,6 +93,9 @@ def _check_settings(report: ConfigReport) -> None:
     groups = {name: _collect(report, lambda name=name: load_group(name)) for name in GROUPS}  # type: ignore[misc]
     if all(groups.values()):
         report.settings = Settings(**groups)
+        _collect(report, lambda: faust_credentials(groups["kafka"]))  # reads the files of TLS
+        in_the_clear = [groups[name].password_in_the_clear for name in ("kafka", "clickhouse")]
+        report.warnings += [text for text in in_the_clear if text is not None]
     problems, warnings = unknown_variables(os.environ)
     report.problems += problems
     report.warnings += warnings

@@ -1,6 +1,5 @@
 """One description of the broker for both clients: librdkafka (admin, tools) and Faust's aiokafka."""
 
-import ssl
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -10,8 +9,12 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, TopicCollectio
 from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec
 from faust import SASLCredentials, SSLCredentials
 from faust.types.auth import CredentialsT
+from pydantic import SecretStr
 
-from stream_jobs.errors import BrokerUnavailableError, ConfigError
+from stream_jobs.errors import BrokerUnavailableError
+from stream_jobs.kafka_refusals import TOOLS_GROUP, listener, reason
+from stream_jobs.kafka_tls import ssl_context
+from stream_jobs.logs import warn_once
 from stream_jobs.settings import KafkaSettings
 
 _Answer = TypeVar("_Answer")
@@ -39,18 +42,26 @@ class TopicSpec:
 
 
 def librdkafka_config(kafka: KafkaSettings) -> dict[str, Any]:
-    """Connection options of confluent_kafka clients."""
+    """Connection options of confluent_kafka clients. Raises ConfigError when the TLS files cannot be used.
+
+    A password that would leave this machine without TLS is warned of.
+    """
+    if "SSL" in kafka.security_protocol:
+        ssl_context(kafka)  # librdkafka would say less, and some of it only when it connects
+    warn_once(kafka.password_in_the_clear)
     config: dict[str, Any] = {
         "log_level": 0,  # what fails is raised; librdkafka would also print it
+        "error_cb": listener(kafka),
         "bootstrap.servers": kafka.bootstrap_servers,
         "client.id": kafka.client_id,
         "security.protocol": kafka.security_protocol,
         "sasl.mechanism": kafka.sasl_mechanism,
         "sasl.username": kafka.sasl_username,
-        "sasl.password": kafka.sasl_password.get_secret_value() if kafka.sasl_password else None,
+        "sasl.password": _secret(kafka.sasl_password),
         "ssl.ca.location": _text(kafka.ssl_ca_location),
         "ssl.certificate.location": _text(kafka.ssl_certificate_location),
         "ssl.key.location": _text(kafka.ssl_key_location),
+        "ssl.key.password": _secret(kafka.ssl_key_password),
     }
     return {key: value for key, value in config.items() if value is not None}
 
@@ -61,7 +72,7 @@ def lasting_consumer_config(kafka: KafkaSettings) -> dict[str, Any]:
     Raises BrokerUnavailableError.
     """
     config = librdkafka_config(kafka) | {
-        "group.id": "spendstream-tools",  # required, but not used
+        "group.id": TOOLS_GROUP,
         "enable.auto.commit": False,
         "auto.offset.reset": "earliest",  # a topic that was made anew begins again
         "fetch.wait.max.ms": 100,
@@ -70,7 +81,8 @@ def lasting_consumer_config(kafka: KafkaSettings) -> dict[str, Any]:
     try:
         cluster = admin.describe_cluster(request_timeout=ADMIN_TIMEOUT_S).result()
     except KafkaException as error:
-        raise BrokerUnavailableError(f"cannot describe the cluster: {_reason(error)}") from error
+        said = reason(error, kafka, operation="Describe", kind="cluster", name="", client=admin)
+        raise BrokerUnavailableError(f"cannot describe the cluster: {said}") from error
     if cluster.cluster_id == TANSU_CLUSTER:
         # Tansu's answer to a fetch from a topic that is gone names a new leader for a topic without a name; librdkafka
         # (2.16) looks for the null pointer in its cache, and the whole process dies. An empty cache is not searched.
@@ -81,12 +93,12 @@ def lasting_consumer_config(kafka: KafkaSettings) -> dict[str, Any]:
 def faust_credentials(kafka: KafkaSettings) -> CredentialsT | None:
     """The same for Faust. None for a plain connection."""
     protocol = kafka.security_protocol.upper()
-    context = _ssl_context(kafka) if "SSL" in protocol else None
+    context = ssl_context(kafka) if "SSL" in protocol else None
     if "SASL" in protocol:
         return SASLCredentials(
             mechanism=kafka.sasl_mechanism,
             username=kafka.sasl_username,
-            password=kafka.sasl_password.get_secret_value() if kafka.sasl_password else None,
+            password=_secret(kafka.sasl_password),
             ssl_context=context,
         )
     return SSLCredentials(context) if context is not None else None
@@ -113,7 +125,8 @@ def topic_start(kafka: KafkaSettings, topic: str) -> TopicStart:
         topic_id, partitions = _described(admin, topic)
         return TopicStart(topic_id, _offsets(admin, topic, partitions, OffsetSpec.earliest()))
     except KafkaException as error:
-        raise BrokerUnavailableError(f"cannot describe topic {topic}: {_reason(error)}") from error
+        said = reason(error, kafka, operation="Describe", name=topic, client=admin)
+        raise BrokerUnavailableError(f"cannot describe topic {topic}: {said}") from error
 
 
 def _described(admin: AdminClient, topic: str) -> tuple[str, list[int]]:
@@ -156,6 +169,7 @@ class LogEnds:
     """
 
     def __init__(self, kafka: KafkaSettings) -> None:
+        self._kafka = kafka
         self._config = librdkafka_config(kafka)
         self._admin = AdminClient(self._config)
 
@@ -165,13 +179,14 @@ class LogEnds:
             topic_id, partitions = _described(self._admin, topic)
             return topic_id, self._read_to_end(topic, _offsets(self._admin, topic, partitions, OffsetSpec.latest()))
         except KafkaException as error:
-            raise BrokerUnavailableError(f"cannot read the end of {topic}: {_reason(error)}") from error
+            said = reason(error, self._kafka, operation="Read", name=topic, client=self._admin)
+            raise BrokerUnavailableError(f"cannot read the end of {topic}: {said}") from error
 
     def _read_to_end(self, topic: str, starts: Mapping[int, int]) -> dict[int, int]:
         consumer = Consumer(
             {
                 **self._config,
-                "group.id": "spendstream-tools",  # required, but it neither joins nor commits
+                "group.id": TOOLS_GROUP,
                 "enable.auto.commit": False,
                 "enable.partition.eof": True,
                 "fetch.wait.max.ms": 10,  # Tansu would say that there is no more only after the default half second
@@ -212,7 +227,8 @@ def ensure_topics(kafka: KafkaSettings, topics: list[TopicSpec]) -> list[str]:
             created.append(name)
         except KafkaException as error:
             if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
-                raise BrokerUnavailableError(f"cannot create topic {name}: {_reason(error)}") from error
+                said = reason(error, kafka, operation="Create", name=name, client=admin)
+                raise BrokerUnavailableError(f"cannot create topic {name}: {said}") from error
     if created:
         _wait_for_leaders(admin, set(created))
     return created
@@ -225,7 +241,7 @@ def _wait_for_leaders(admin: AdminClient, topics: set[str]) -> None:
         try:
             known = admin.list_topics(timeout=ADMIN_TIMEOUT_S).topics
         except KafkaException as error:
-            raise BrokerUnavailableError(f"cannot list the topics: {_reason(error)}") from error
+            raise BrokerUnavailableError(f"cannot list the topics: {error.args[0].str()}") from error
         if all(
             name in known
             and known[name].partitions
@@ -238,18 +254,8 @@ def _wait_for_leaders(admin: AdminClient, topics: set[str]) -> None:
         time.sleep(RETRY_INTERVAL_S)
 
 
-def _ssl_context(kafka: KafkaSettings) -> ssl.SSLContext:
-    try:
-        context = ssl.create_default_context(cafile=_text(kafka.ssl_ca_location))
-        if kafka.ssl_certificate_location:
-            context.load_cert_chain(kafka.ssl_certificate_location, kafka.ssl_key_location)
-    except (OSError, ssl.SSLError) as error:
-        raise ConfigError(f"the TLS files of Kafka cannot be used: {error}") from None
-    return context
-
-
-def _reason(error: KafkaException) -> str:
-    return str(error.args[0].str()) if error.args and isinstance(error.args[0], KafkaError) else str(error)
+def _secret(value: SecretStr | None) -> str | None:
+    return None if value is None else value.get_secret_value()
 
 
 def _text(value: object | None) -> str | None:

@@ -2,11 +2,16 @@
 
 import logging
 import sys
+import threading
 import time
 
 from stream_jobs.output.escape import escaped
 
+log = logging.getLogger(__name__)
+
 FORMAT = "%(asctime)sZ %(levelname)s %(name)s: %(message)s"
+_lock = threading.Lock()
+_given: set[str] = set()
 
 
 class LineFormatter(logging.Formatter):
@@ -45,3 +50,12 @@ def log_to_stderr(level: int | str = logging.INFO) -> None:
     root.setLevel(level)
     for chatty in ("faust", "mode", "aiokafka"):
         logging.getLogger(chatty).setLevel(max(logging.WARNING, root.level))
+
+
+def warn_once(text: str | None) -> None:
+    """Log a warning, if there is one, unless this process has given the same one already."""
+    with _lock:
+        if text is None or text in _given:
+            return
+        _given.add(text)
+    log.warning("%s", text)

@@ -9,6 +9,7 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from stream_jobs.errors import BrokerUnavailableError
 from stream_jobs.kafka import librdkafka_config
+from stream_jobs.kafka_refusals import reason
 from stream_jobs.settings import KafkaSettings
 
 DELIVERY_TIMEOUT_S: Final = 10.0
@@ -26,6 +27,7 @@ class RecordSender:
     the same sender: whoever sends says again what holds then."""
 
     def __init__(self, kafka: KafkaSettings, *, linger_ms: int = 0, timeout_s: float = DELIVERY_TIMEOUT_S) -> None:
+        self._kafka = kafka
         self._timeout_s = timeout_s
         self._lock = threading.Lock()  # who polls is told of everybody's deliveries
         self._settings = {
@@ -75,9 +77,11 @@ class RecordSender:
         except (KafkaException, BufferError) as error:
             raise BrokerUnavailableError(f"records cannot be sent to {topic}: {error}") from error
         if failed or settled < sent:
-            reason = failed[0].str() if failed else f"no answer within {self._timeout_s:g} s"
+            said = f"no answer within {self._timeout_s:g} s"
+            if failed:
+                said = reason(failed[0], self._kafka, operation="Write", name=topic)
             missing = len(failed) + sent - settled
-            raise BrokerUnavailableError(f"{missing} of {sent} records did not reach {topic}: {reason}")
+            raise BrokerUnavailableError(f"{missing} of {sent} records did not reach {topic}: {said}")
         return sent
 
     def _produce(self, producer: Producer, topic: str, key: bytes, value: bytes | None, on_delivery: Any) -> None:

@@ -14,6 +14,7 @@ from typing import Annotated, Any, Final, Literal, Self
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from spendstream_schemas.hosts import password_in_the_clear
 from stream_jobs.browsers.names import parse_patterns
 from stream_jobs.data_quality.settings import ENV_PREFIX as DATA_QUALITY_PREFIX
 from stream_jobs.data_quality.settings import DataQualitySettings
@@ -33,8 +34,6 @@ SDK_VARIABLES: Final = frozenset(
     PREFIX + name
     for name in (
         "SOURCE",
-        "KAFKA_SSL_KEY_PASSWORD",
-        "KAFKA_SSL_KEY_PASSWORD_FILE",
         "MEMORY_MAX_EVENTS",
         "MEMORY_MAX_BYTES",
         "SPOOL_DIR",
@@ -81,6 +80,8 @@ class KafkaSettings(BaseSettings):
     ssl_ca_location: Annotated[Path | None, Field(description="PEM file of the authorities to trust.")] = None
     ssl_certificate_location: Annotated[Path | None, Field(description="PEM file of our own certificate.")] = None
     ssl_key_location: Annotated[Path | None, Field(description="PEM file of its private key.")] = None
+    ssl_key_password: Annotated[SecretStr | None, Field(description="Passphrase of the private key.")] = None
+    ssl_key_password_file: Annotated[Path | None, Field(description="File that holds the passphrase instead.")] = None
 
     @field_validator("bootstrap_servers")
     @classmethod
@@ -91,7 +92,10 @@ class KafkaSettings(BaseSettings):
                 raise ValueError(f"{server.strip()!r} is not host:port")
         return value
 
-    @field_validator("ssl_ca_location", "ssl_certificate_location", "ssl_key_location", "sasl_password_file")
+    @field_validator(
+        *("ssl_ca_location", "ssl_certificate_location", "ssl_key_location"),
+        *("sasl_password_file", "ssl_key_password_file"),
+    )
     @classmethod
     def _file_is_readable(cls, path: Path | None) -> Path | None:
         if path is not None:
@@ -104,12 +108,14 @@ class KafkaSettings(BaseSettings):
     @model_validator(mode="after")
     def _combinations_make_sense(self) -> Self:
         problems = []
-        if self.sasl_password_file is not None:
-            if self.sasl_password is not None:
-                problems.append("sasl_password and sasl_password_file are both set; keep one")
-            # The model is frozen for its users; this is still its construction.
-            secret = self.sasl_password_file.read_text(encoding="utf-8", errors="replace").rstrip("\r\n")
-            object.__setattr__(self, "sasl_password", SecretStr(secret))
+        for name in ("sasl_password", "ssl_key_password"):
+            file: Path | None = getattr(self, f"{name}_file")
+            if file is not None:
+                if getattr(self, name) is not None:
+                    problems.append(f"{name} and {name}_file are both set; keep one")
+                # The model is frozen for its users; this is still its construction.
+                secret = file.read_text(encoding="utf-8", errors="replace").rstrip("\r\n")
+                object.__setattr__(self, name, SecretStr(secret))
         if self.security_protocol.startswith("SASL"):
             if self.sasl_mechanism is None:
                 problems.append(f"security_protocol {self.security_protocol} needs sasl_mechanism")
@@ -119,9 +125,18 @@ class KafkaSettings(BaseSettings):
             problems.append("SASL settings are given, but security_protocol is not SASL_SSL or SASL_PLAINTEXT")
         if (self.ssl_certificate_location is None) != (self.ssl_key_location is None):
             problems.append("ssl_certificate_location and ssl_key_location belong together")
+        if self.ssl_key_password is not None and self.ssl_key_location is None:
+            problems.append("ssl_key_password is set, but there is no ssl_key_location")
         if problems:
             raise ValueError("; ".join(problems))
         return self
+
+    @property
+    def password_in_the_clear(self) -> str | None:
+        """A sentence when our login goes to another machine without TLS."""
+        return password_in_the_clear(
+            self.bootstrap_servers, self.security_protocol, self.sasl_username, self.sasl_mechanism
+        )
 
 
 class PipelineSettings(BaseSettings):

@@ -25,6 +25,7 @@ _CLICKHOUSE: Final = {
     "user": "User to log in as.",
     "password": "Password of the user.",
     "password_file": "File that holds the password instead; read anew for every connection.",
+    "ca_file": "PEM file of the authorities to trust for https, in place of the system's.",
     "database": "Database that holds the tables.",
     "connect_timeout_s": "How long to wait for a connection.",
     "query_timeout_s": "How long to wait for an answer.",

@@ -1,6 +1,7 @@
 """The Kafka client underneath: its settings, and what its errors mean for us."""
 
 import ctypes
+import logging
 import threading
 from enum import Enum, auto
 from typing import Any, Final
@@ -8,6 +9,8 @@ from typing import Any, Final
 from confluent_kafka import KafkaError, Producer
 
 from spendstream.config import KafkaConfig, ProducerConfig
+from spendstream.stats import Counters
+from spendstream_schemas.hosts import password_in_the_clear
 
 USAGE_TOPIC: Final = "usage.events.v1"
 OUTCOME_TOPIC: Final = "usage.outcomes.v1"
@@ -73,6 +76,27 @@ def discard(holder: list[Producer]) -> None:
 def keep_forever(client: Any) -> None:
     """Destroying librdkafka's handle in a forked child waits for threads that are not there."""
     ctypes.pythonapi.Py_IncRef(ctypes.py_object(client))
+
+
+def warn_of_password(config: KafkaConfig, counters: Counters) -> None:
+    """Log it when the login goes to another machine without TLS."""
+    text = password_in_the_clear(
+        config.bootstrap_servers, config.security_protocol, config.sasl_username, config.sasl_mechanism
+    )
+    if text is not None:
+        counters.log(logging.WARNING, "password", text)
+
+
+def in_words(error: KafkaError, operation: str, topic: str, user: str) -> str:
+    """An error; of a refusal, which right is missing for whom."""
+    if error.code() != KafkaError.TOPIC_AUTHORIZATION_FAILED:
+        return str(error)
+    return f"{error.str()}: {user} lacks the Kafka ACL that allows {operation} on topic {topic}"
+
+
+def user_of(config: KafkaConfig) -> str:
+    """As whom Kafka knows us, for people."""
+    return f"User:{config.sasl_username}" if config.sasl_username else "the user of this connection"
 
 
 def client_settings(config: ProducerConfig, *, queue_events: int) -> dict[str, Any]:

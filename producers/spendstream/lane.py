@@ -17,7 +17,7 @@ from typing import Final, NamedTuple
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from spendstream.errors import SpoolFullError
-from spendstream.kafka_client import Failure, classify
+from spendstream.kafka_client import Failure, classify, in_words
 from spendstream.spool import Position, Spool
 from spendstream.stats import Counters
 
@@ -83,8 +83,10 @@ class Lane:
         counters: Counters,
         on_delivered: Callable[[Delivery], None] | None,
         durable: bool,
+        user: str = "the user of this connection",
     ) -> None:
         self.topic = topic
+        self._user = user
         self.own = own
         self.adopted: list[Spool] = []  # of processes that are gone, oldest first
         self.pending: deque[Record] = deque()
@@ -314,7 +316,7 @@ class Lane:
         elif kind is Failure.TIMEOUT:
             self.timed_out_since = record.sent_at
         else:
-            self.topic_refused(str(error))
+            self.topic_refused(in_words(error, "Write", self.topic, self._user))
 
     def topic_refused(self, detail: str) -> None:
         """The topic, not the connection, is the trouble: pause, then offer a few messages again."""

@@ -17,7 +17,14 @@ from typing import Final, NamedTuple
 from confluent_kafka import KafkaError, KafkaException, Producer
 
 from spendstream.config import ProducerConfig
-from spendstream.kafka_client import OUTCOME_TOPIC, USAGE_TOPIC, client_settings, discard
+from spendstream.kafka_client import (
+    OUTCOME_TOPIC,
+    USAGE_TOPIC,
+    client_settings,
+    discard,
+    user_of,
+    warn_of_password,
+)
 from spendstream.lane import Delivery, Lane, Window
 from spendstream.stats import Counters
 from spendstream.stock import SpoolStock
@@ -90,6 +97,7 @@ class Sender:
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
+        warn_of_password(self._config, self._counters)
         self._thread = threading.Thread(target=self._run, name="spendstream-producer", daemon=True)
         self._thread.start()
 
@@ -109,7 +117,10 @@ class Sender:
                 lane = self.lanes.get(topic)
                 if lane is None:
                     own = self.stock.own(topic)
-                    lane = Lane(topic, own, self._window, self._counters, self._on_delivered, self._config.durable)
+                    lane = Lane(
+                        *(topic, own, self._window, self._counters, self._on_delivered, self._config.durable),
+                        user=user_of(self._config),
+                    )
                     self.lanes[topic] = lane
         return lane
 

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
@@ -10,6 +11,7 @@ from uuid import uuid4
 from stream_jobs.alerts.document import FILE_NAME, AlertsDocument, read_document
 from stream_jobs.alerts.lint import missing_file, warnings
 from stream_jobs.alerts.notification import AlertView, DeliveryError, Notification
+from stream_jobs.alerts.plain_secrets import secrets_in_the_clear
 from stream_jobs.alerts.receivers import Receiver, resolve_all
 from stream_jobs.alerts.senders import make_sender
 from stream_jobs.errors import ConfigError
@@ -43,6 +45,10 @@ def check_file(config_dir: Path | None, environ: Mapping[str, str] = os.environ)
         resolve_all(report.document.receivers, environ)
     except ConfigError as error:
         report.warnings += [f"{report.path}: {problem}" for problem in error.problems]
+    for receiver in report.document.receivers:
+        with suppress(ConfigError):  # what is missing is told above
+            if text := secrets_in_the_clear(receiver, receiver.resolve(environ)):
+                report.warnings.append(f"{report.path}: {text}")
     return report
 
 

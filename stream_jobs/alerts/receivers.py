@@ -7,6 +7,7 @@ from typing import Annotated, Any, ClassVar, Final, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
+from spendstream_schemas.hosts import is_loopback
 from spendstream_schemas.types import Text64, Text128, Text256
 from stream_jobs.alerts.receiver_base import BaseReceiver, HttpReceiver, SecretNeeds, Url
 from stream_jobs.alerts.secret_source import EnvName
@@ -145,11 +146,7 @@ class EmailReceiver(BaseReceiver):
     def _combinations(self) -> Self:
         if (self.username is not None) != bool(self.secret_sources()):
             raise ValueError("username and password_env or password_file belong together")
-        if (
-            self.username is not None
-            and self.security == "plain"
-            and self.host not in ("localhost", "127.0.0.1", "::1")
-        ):
+        if self.username is not None and self.security == "plain" and not is_loopback(self.host):
             raise ValueError("security: plain would send the password in the clear; use starttls or tls")
         return self
 

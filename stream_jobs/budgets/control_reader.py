@@ -3,12 +3,14 @@
 import logging
 from typing import Final
 
-from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, TopicPartition
 
 from spendstream.unreadable import UnreadableBatches
 from stream_jobs.budgets.control import BudgetChange, change_from_json
 from stream_jobs.errors import ConfigError
 from stream_jobs.kafka import lasting_consumer_config
+from stream_jobs.kafka_refusals import reason
+from stream_jobs.logs import warn_once
 from stream_jobs.metrics import UNREADABLE_BATCHES
 from stream_jobs.refused import pass_over
 from stream_jobs.settings import KafkaSettings
@@ -25,6 +27,7 @@ class ControlReader:
 
     def __init__(self, kafka: KafkaSettings) -> None:
         """Raises BrokerUnavailableError."""
+        self._kafka = kafka
         self._consumer = Consumer(lasting_consumer_config(kafka))
         self._begin()
 
@@ -55,7 +58,12 @@ class ControlReader:
             return []
         for message in messages:
             value = message.value()
-            if message.error() is not None or value is None:
+            if (failed := message.error()) is not None:
+                if failed.code() == KafkaError.TOPIC_AUTHORIZATION_FAILED:
+                    said = reason(failed, self._kafka, operation="Read", name=BUDGET_CONTROL)
+                    warn_once(f"changes of budgets are not taken up: {said}")
+                continue
+            if value is None:
                 continue
             try:
                 changes.append(change_from_json(value))

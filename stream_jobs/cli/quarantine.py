@@ -152,7 +152,6 @@ def _show(store: "StoreClient", args: argparse.Namespace) -> int:
 def _replay(store: "StoreClient", args: argparse.Namespace) -> int:
     from stream_jobs.embedded.instance import find_kafka
     from stream_jobs.errors import ConfigError
-    from stream_jobs.kafka import librdkafka_config
     from stream_jobs.quarantine.records import find
     from stream_jobs.quarantine.replay import replay
 
@@ -160,7 +159,7 @@ def _replay(store: "StoreClient", args: argparse.Namespace) -> int:
         raise ConfigError("say which: records by name, --reason, --source, --since, or --everything")
     selected = list(find(store, _selection(args, names=args.names)))
     kafka = find_kafka(args.bootstrap, args.data_dir)
-    result = replay(store, librdkafka_config(kafka), selected, args.note)
+    result = replay(store, kafka, selected, args.note)
     if args.json:
         say_json({"sent": result.sent, "cut": result.cut})
     else:

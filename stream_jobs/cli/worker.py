@@ -23,6 +23,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 def run(args: argparse.Namespace) -> int:
     from stream_jobs.embedded.orphan import stop_with_parent
+    from stream_jobs.kafka_access import check_access_at_start
     from stream_jobs.logs import log_to_stderr
     from stream_jobs.memory import bound_allocators, calm_collector
     from stream_jobs.settings import load_settings
@@ -32,6 +33,7 @@ def run(args: argparse.Namespace) -> int:
     bound_allocators()
     settings = load_settings()
     log_to_stderr(settings.pipeline.log_level)
+    check_access_at_start(settings.kafka, args.jobs)
     port = settings.pipeline.http_port if args.health_port is None else args.health_port
     worker = JobsWorker(args.jobs, settings, args.config_dir or settings.pipeline.config_dir)
     calm_collector()

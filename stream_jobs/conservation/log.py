@@ -11,6 +11,7 @@ from stream_jobs.conservation.accounts import PartitionLog, TopicLog
 from stream_jobs.errors import BrokerUnavailableError
 from stream_jobs.jobs import METERING, OUTCOMES
 from stream_jobs.kafka import ADMIN_TIMEOUT_S, LogEnds, librdkafka_config, topic_start
+from stream_jobs.kafka_refusals import TOOLS_GROUP, reason
 from stream_jobs.settings import KafkaSettings
 from stream_jobs.topics import USAGE_EVENTS, USAGE_OUTCOMES
 
@@ -43,19 +44,21 @@ def topic_log(kafka: KafkaSettings, ends: LogEnds, topic: str) -> TopicLog:
 
 
 def _committed(kafka: KafkaSettings, topic: str, partitions: Collection[int]) -> dict[int, int | None]:
-    consumer = _consumer(kafka, f"spendstream-{JOB_OF.get(topic, 'tools')}")
+    group = f"spendstream-{JOB_OF[topic]}" if topic in JOB_OF else TOOLS_GROUP
+    consumer = _consumer(kafka, group)
     try:
         found = consumer.committed([TopicPartition(topic, number) for number in partitions], timeout=ADMIN_TIMEOUT_S)
         return {item.partition: item.offset if item.offset >= 0 else None for item in found}
     except KafkaException as error:
-        raise BrokerUnavailableError(f"cannot read what was committed of {topic}: {error.args[0].str()}") from error
+        said = reason(error, kafka, operation="Describe", kind="group", name=group)
+        raise BrokerUnavailableError(f"cannot read what was committed of {topic}: {said}") from error
     finally:
         consumer.close()
 
 
 def held(kafka: KafkaSettings, topic: str, partition: int, offsets: Collection[int]) -> set[int]:
     """Which of these offsets hold a record. Raises BrokerUnavailableError."""
-    consumer = _consumer(kafka, "spendstream-tools")
+    consumer = _consumer(kafka, TOOLS_GROUP)
     found: set[int] = set()
     try:
         at = -1
@@ -71,7 +74,8 @@ def held(kafka: KafkaSettings, topic: str, partition: int, offsets: Collection[i
                 found.add(offset)
         return found
     except KafkaException as error:
-        raise BrokerUnavailableError(f"cannot read {topic}[{partition}]: {error.args[0].str()}") from error
+        said = reason(error, kafka, operation="Read", name=topic)
+        raise BrokerUnavailableError(f"cannot read {topic}[{partition}]: {said}") from error
     finally:
         consumer.close()
 
@@ -79,7 +83,7 @@ def held(kafka: KafkaSettings, topic: str, partition: int, offsets: Collection[i
 def first_record(kafka: KafkaSettings, topic: str, partition: int, offset: int) -> tuple[int, datetime | None] | None:
     """(offset, when it was made, if it says so) of the first record from an offset on; None if there is none. Raises
     BrokerUnavailableError."""
-    consumer = _consumer(kafka, "spendstream-tools")
+    consumer = _consumer(kafka, TOOLS_GROUP)
     try:
         consumer.assign([TopicPartition(topic, partition, offset)])
         found = _next_record(consumer, f"{topic}[{partition}] at {offset}")
@@ -89,7 +93,8 @@ def first_record(kafka: KafkaSettings, topic: str, partition: int, offset: int) 
         made_at = None if kind == TIMESTAMP_NOT_AVAILABLE else datetime.fromtimestamp(millis / 1000, UTC)
         return _offset(found), made_at
     except KafkaException as error:
-        raise BrokerUnavailableError(f"cannot read {topic}[{partition}]: {error.args[0].str()}") from error
+        said = reason(error, kafka, operation="Read", name=topic)
+        raise BrokerUnavailableError(f"cannot read {topic}[{partition}]: {said}") from error
     finally:
         consumer.close()
 

@@ -168,6 +168,11 @@ def embedded_kafka(address: str, client_id: str = "spendstream-tools") -> KafkaS
         sasl_username=None,
         sasl_password=None,
         sasl_password_file=None,
+        ssl_ca_location=None,
+        ssl_certificate_location=None,
+        ssl_key_location=None,
+        ssl_key_password=None,
+        ssl_key_password_file=None,
     )
 
 

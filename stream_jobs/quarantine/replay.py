@@ -6,13 +6,16 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any, Final
+from typing import Final
 
 from confluent_kafka import KafkaError, Message, Producer
 
 from stream_jobs.blocks.side_tables import arrow_table
 from stream_jobs.errors import BrokerUnavailableError
+from stream_jobs.kafka import librdkafka_config
+from stream_jobs.kafka_refusals import reason
 from stream_jobs.quarantine.records import Quarantined, raw_of
+from stream_jobs.settings import KafkaSettings
 from stream_jobs.store.client import StoreClient
 from stream_jobs.store.tables import insert
 
@@ -28,13 +31,14 @@ class ReplayResult:
     cut: int = 0
 
 
-def replay(store: StoreClient, kafka_config: dict[str, Any], records: Iterable[Quarantined], note: str) -> ReplayResult:
+def replay(store: StoreClient, kafka: KafkaSettings, records: Iterable[Quarantined], note: str) -> ReplayResult:
     """Send each record to its topic under its key, and note where it went.
 
     Raises BrokerUnavailableError when the broker does not take them; what was sent until then is noted.
     """
     result = ReplayResult()
-    producer = Producer({**kafka_config, "acks": "all", "enable.idempotence": True, "compression.type": "lz4"})
+    options = {"acks": "all", "enable.idempotence": True, "compression.type": "lz4"}
+    producer = Producer({**librdkafka_config(kafka), **options})
     batch: list[Quarantined] = []
     for record in records:
         if not record.whole:
@@ -42,23 +46,23 @@ def replay(store: StoreClient, kafka_config: dict[str, Any], records: Iterable[Q
             continue
         batch.append(record)
         if len(batch) == BATCH:
-            result.sent += _send(store, producer, batch, note)
+            result.sent += _send(store, kafka, producer, batch, note)
             batch = []
-    result.sent += _send(store, producer, batch, note)
+    result.sent += _send(store, kafka, producer, batch, note)
     return result
 
 
-def _send(store: StoreClient, producer: Producer, batch: list[Quarantined], note: str) -> int:
+def _send(store: StoreClient, kafka: KafkaSettings, producer: Producer, batch: list[Quarantined], note: str) -> int:
     if not batch:
         return 0
     delivered: list[tuple[Quarantined, Message]] = []
-    failed: list[KafkaError] = []
+    failed: list[tuple[str, KafkaError]] = []  # with the topic
 
     def report(record: Quarantined, error: KafkaError | None, message: Message) -> None:
         if error is None:
             delivered.append((record, message))
         else:
-            failed.append(error)
+            failed.append((record.topic, error))
 
     for record in batch:
         key, raw = raw_of(store, record)
@@ -68,8 +72,11 @@ def _send(store: StoreClient, producer: Producer, batch: list[Quarantined], note
     if delivered:
         _note(store, delivered, note)
     if failed or unsent:
-        reason = failed[0].str() if failed else f"no answer within {FLUSH_TIMEOUT_S:.0f} s"
-        raise BrokerUnavailableError(f"{len(failed) + unsent} of {len(batch)} records were not sent: {reason}")
+        said = f"no answer within {FLUSH_TIMEOUT_S:.0f} s"
+        if failed:
+            topic, error = failed[0]
+            said = reason(error, kafka, operation="Write", name=topic)
+        raise BrokerUnavailableError(f"{len(failed) + unsent} of {len(batch)} records were not sent: {said}")
     return len(delivered)
 
 

@@ -109,7 +109,7 @@ def deliver(
     if not 0 < args.timeout <= 86_400:
         raise ConfigError(f"--timeout {args.timeout:g}: expected seconds, above 0 and at most 86400")
     from stream_jobs.embedded.instance import find_kafka
-    from stream_jobs.kafka import librdkafka_config, topic_start
+    from stream_jobs.kafka import topic_start
     from stream_jobs.output.console import progress_bars
     from stream_jobs.replay.fates import StoreFates
     from stream_jobs.replay.outbox import UNKNOWN_TOPIC, ProducerOutbox, RawOutbox
@@ -124,7 +124,7 @@ def deliver(
     with store_of(args) as store:
         hint = _AGAIN if repeatable else ""
         outbox: Outbox = (
-            RawOutbox(librdkafka_config(kafka), topic, args.timeout, topic_id)
+            RawOutbox(kafka, topic, args.timeout, topic_id)
             if raw
             else ProducerOutbox(kafka.bootstrap_servers, topic, source, args.timeout, topic_id, hint)
         )

@@ -4,7 +4,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
@@ -15,7 +15,10 @@ from spendstream.producer import UsageProducer
 from spendstream.sender import RawMessage
 from spendstream_schemas import OutcomeEvent, UsageEvent
 from stream_jobs.errors import BrokerUnavailableError, ConfigError, SpendstreamError
+from stream_jobs.kafka import librdkafka_config
+from stream_jobs.kafka_refusals import reason
 from stream_jobs.replay.ranges import ERA, OffsetLog, SentRanges
+from stream_jobs.settings import KafkaSettings
 
 Sendable = UsageEvent | OutcomeEvent | RawMessage
 _FLUSH_STEP_S: Final = 0.2
@@ -141,9 +144,8 @@ class ProducerOutbox:
 class RawOutbox:
     """Past the SDK and its checks, for messages that are meant to be wrong: any bytes, any size the broker takes."""
 
-    def __init__(
-        self, client_config: dict[str, Any], topic: str, timeout_s: float, topic_id: Callable[[], str]
-    ) -> None:
+    def __init__(self, kafka: KafkaSettings, topic: str, timeout_s: float, topic_id: Callable[[], str]) -> None:
+        self._kafka = kafka
         self._topic = topic
         self._ask_topic_id = topic_id
         self.topic_ids = [topic_id()]
@@ -153,7 +155,7 @@ class RawOutbox:
         self.accepted = 0
         self._producer = Producer(
             {
-                **client_config,
+                **librdkafka_config(kafka),
                 "acks": "all",
                 "enable.idempotence": True,
                 "message.max.bytes": _RAW_MAX_BYTES,
@@ -201,9 +203,8 @@ class RawOutbox:
 
     def _raise_refusal(self) -> None:
         if self._refused is not None:
-            raise NotSentError(
-                f"the broker refused a message ({self._refused.str()}); {self.delivered} of {self.accepted} arrived"
-            )
+            said = reason(self._refused, self._kafka, operation="Write", name=self._topic)
+            raise NotSentError(f"the broker refused a message ({said}); {self.delivered} of {self.accepted} arrived")
 
     def close(self) -> None:
         self._producer.purge()

@@ -1,6 +1,7 @@
 """Connections to ClickHouse over HTTP, and what their failures mean to us."""
 
 import json
+import ssl
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -11,8 +12,10 @@ import pyarrow as pa
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError, DatabaseError, OperationalError, StreamFailureError
 
+from spendstream_schemas.hosts import is_loopback
 from stream_jobs.errors import ConfigError, SpendstreamError, StoreUnavailableError
 from stream_jobs.instants import as_utc
+from stream_jobs.logs import warn_once
 from stream_jobs.store.settings import ClickHouseSettings
 
 RETRY_CODES: Final = {
@@ -37,6 +40,7 @@ _ID_OVERHEAD_BYTES: Final = 9  # its end, and where it ends
 _IDS: Final = "{ids:Array(String)}"
 _MAX_QUERY_BYTES: Final = 8 * MAX_IDS_BYTES  # an id may be named twice, with every character escaped
 _LONG_QUERY: Final = {"max_query_size": _MAX_QUERY_BYTES}
+_NOT_TLS: Final = frozenset({"WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "HTTP_REQUEST"})
 _ACCESS_CODES: Final = frozenset({192, 193, 194, 497, 516})
 
 
@@ -52,12 +56,14 @@ class StoreQueryError(SpendstreamError):
 def store_errors(address: str) -> Iterator[None]:
     """Turn the client library's errors into ours.
 
-    Raises StoreUnavailableError (nothing wrong with the data: retry), ConfigError (user, password or grants) or
+    Raises StoreUnavailableError (nothing wrong with the data: retry), ConfigError (user, password, grants or TLS) or
     StoreQueryError (the statement itself).
     """
     try:
         yield
     except (OperationalError, StreamFailureError, ConnectionError, TimeoutError) as error:
+        if (why := _tls_refused(error)) is not None:
+            raise ConfigError(f"ClickHouse at {address} cannot be trusted: {why}") from error
         raise StoreUnavailableError(f"ClickHouse at {address} does not answer: {_first_line(error)}") from error
     except DatabaseError as error:
         code = error.code
@@ -70,6 +76,26 @@ def store_errors(address: str) -> Iterator[None]:
         raise StoreQueryError(f"ClickHouse at {address}: {error}", None) from error
 
 
+def _tls_refused(error: BaseException) -> str | None:
+    """What is wrong with the server's TLS, if that is what an error comes from: asking again would not help."""
+    seen: set[int] = set()
+    at: BaseException | None = error
+    while at is not None and id(at) not in seen:
+        seen.add(id(at))
+        if isinstance(at, ssl.SSLCertVerificationError):
+            return (
+                f"{at.verify_message or at.reason}. SPENDSTREAM_CLICKHOUSE_CA_FILE names the authorities to trust, and "
+                "the host must be a name in the server's certificate"
+            )
+        if isinstance(at, ssl.SSLError) and at.reason in _NOT_TLS:
+            return "it does not speak TLS on this port; use http://, or the port of https"
+        nested = next((part for part in at.args if isinstance(part, BaseException)), None)
+        at = at.__cause__ or nested or getattr(at, "reason", None) or at.__context__
+        if not isinstance(at, BaseException):
+            return None
+    return None
+
+
 def _first_line(error: Exception) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0][:500]
 
@@ -79,6 +105,7 @@ def connect(settings: ClickHouseSettings, *, database: str | None = None) -> Cli
 
     Raises as `store_errors` does; StoreQueryError with code 81 when the database does not exist yet.
     """
+    warn_once(settings.password_in_the_clear)
     with store_errors(settings.address):
         return clickhouse_connect.get_client(
             host=settings.host,
@@ -89,14 +116,11 @@ def connect(settings: ClickHouseSettings, *, database: str | None = None) -> Cli
             database=database or settings.database,
             connect_timeout=max(1, round(settings.connect_timeout_s)),
             send_receive_timeout=max(1, round(settings.query_timeout_s)),
-            compress=not _is_loopback(settings.host),  # on one machine compression only costs time
+            ca_cert=str(settings.ca_file) if settings.secure and settings.ca_file else None,
+            compress=not is_loopback(settings.host),  # on one machine compression only costs time
             autogenerate_session_id=False,  # a session would refuse two statements at once
             client_name="spendstream",
         )
-
-
-def _is_loopback(host: str) -> bool:
-    return host in ("localhost", "::1") or host.startswith("127.")
 
 
 def _parts(ids: Iterable[str]) -> Iterator[list[str]]:

@@ -1,5 +1,6 @@
 """Where ClickHouse is and how to get in. The same settings for the embedded store and a cluster."""
 
+import ssl
 from pathlib import Path
 from typing import Annotated, Any, Self
 from urllib.parse import unquote, urlsplit
@@ -7,6 +8,7 @@ from urllib.parse import unquote, urlsplit
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from spendstream_schemas.hosts import is_loopback
 from stream_jobs.errors import ConfigError
 
 ENV_PREFIX = "SPENDSTREAM_CLICKHOUSE_"
@@ -16,7 +18,9 @@ _IDENTIFIER = r"^[A-Za-z_][A-Za-z0-9_]{0,127}$"
 class ClickHouseSettings(BaseSettings):
     """Read from SPENDSTREAM_CLICKHOUSE_*; arguments win. `url` stands for host, port, secure, user and password."""
 
-    model_config = SettingsConfigDict(env_prefix=ENV_PREFIX, extra="ignore", frozen=True, hide_input_in_errors=True)
+    model_config = SettingsConfigDict(
+        env_prefix=ENV_PREFIX, env_ignore_empty=True, extra="ignore", frozen=True, hide_input_in_errors=True
+    )
 
     url: str | None = None
     host: Annotated[str, Field(min_length=1)] = "127.0.0.1"
@@ -25,6 +29,7 @@ class ClickHouseSettings(BaseSettings):
     user: Annotated[str, Field(min_length=1)] = "default"
     password: SecretStr = SecretStr("")
     password_file: Path | None = None
+    ca_file: Path | None = None
     database: Annotated[str, Field(pattern=_IDENTIFIER)] = "spendstream"
     connect_timeout_s: Annotated[float, Field(gt=0)] = 5.0
     query_timeout_s: Annotated[float, Field(gt=0)] = 300.0
@@ -59,6 +64,17 @@ class ClickHouseSettings(BaseSettings):
                 raise ValueError(f"{path} cannot be read: {error.strerror}") from None
         return path
 
+    @field_validator("ca_file")
+    @classmethod
+    def _ca_file_holds_certificates(cls, path: Path | None) -> Path | None:
+        if path is not None:
+            try:
+                ssl.create_default_context(cafile=str(path))
+            except OSError as error:  # ssl.SSLError is one, and what it says is not for people
+                why = "it is no PEM file of certificates" if isinstance(error, ssl.SSLError) else error.strerror
+                raise ValueError(f"{path} cannot be used: {why}") from None
+        return path
+
     @model_validator(mode="after")
     def _one_password(self) -> Self:
         if self.password_file is not None and self.password.get_secret_value():
@@ -70,6 +86,17 @@ class ClickHouseSettings(BaseSettings):
         if self.password_file is not None:
             return self.password_file.read_text(encoding="utf-8").strip()
         return self.password.get_secret_value()
+
+    @property
+    def password_in_the_clear(self) -> str | None:
+        """A sentence when our password goes to another machine without TLS."""
+        has_password = self.password_file is not None or bool(self.password.get_secret_value())
+        if self.secure or not has_password or is_loopback(self.host):
+            return None
+        return (
+            f"the password of ClickHouse's user {self.user!r} goes to {self.host} without TLS and is readable on the "
+            "way there; use https:// (SPENDSTREAM_CLICKHOUSE_URL, SPENDSTREAM_CLICKHOUSE_CA_FILE)"
+        )
 
     @property
     def address(self) -> str:

@@ -18,6 +18,7 @@ from stream_jobs.blocks.model import Block, BlockCounts, BlockOutput, SourcePart
 from stream_jobs.blocks.partition import BookerLimits, PartitionBooker
 from stream_jobs.blocks.side_tables import RejectedRecord, quarantine_table
 from stream_jobs.blocks.store import ClickHouseBlocks
+from stream_jobs.embedded.instance import embedded_kafka
 from stream_jobs.errors import CrashError
 from stream_jobs.metering.ledger import ClickHouseLedger
 from stream_jobs.metering.process import Metering
@@ -344,6 +345,6 @@ def test_a_record_that_was_cut_is_not_replayed(store: StoreClient, source: Sourc
     kept = {item.offset: (item.whole, item.kept, item.raw_size) for item in find(store, Selection())}
     assert kept == {0: (True, 2**20, 2**20), 1: (False, 2**20, 2**20 + 1)}
     cut = [item for item in find(store, Selection()) if not item.whole]
-    result = replay(store, {"bootstrap.servers": "127.0.0.1:1"}, cut, "")
+    result = replay(store, embedded_kafka("127.0.0.1:1"), cut, "")
     assert (result.sent, result.cut) == (0, 1)
     assert store.rows("SELECT count() FROM quarantine_replays") == [(0,)]

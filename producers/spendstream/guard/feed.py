@@ -25,7 +25,7 @@ from confluent_kafka.admin import AdminClient
 from spendstream.guard.config import GuardConfig
 from spendstream.guard.intake import Intake
 from spendstream.guard.records import Record, TakenBack, decode
-from spendstream.kafka_client import connection_settings, keep_forever
+from spendstream.kafka_client import connection_settings, in_words, keep_forever, user_of, warn_of_password
 from spendstream.stats import Counters
 from spendstream.unreadable import UnreadableBatches
 
@@ -64,6 +64,7 @@ class Feed(threading.Thread):
         self.reads = 0  # how often the topic was read from its start
 
     def run(self) -> None:
+        warn_of_password(self._config, self._counters)
         admin: AdminClient | None = None
         while not self._stopping.is_set():
             try:
@@ -75,7 +76,7 @@ class Feed(threading.Thread):
                     self._read(admin, topic)
             except Exception as error:  # noqa: BLE001 - the service must not notice; the figures grow stale, and say so
                 if not self._stopping.is_set():
-                    self._counters.error("guard_feed", _text(error))
+                    self._counters.error("guard_feed", self._text(error))
             self.connected = False
             self._stopping.wait(self._config.retry_interval_s)
         self._clients.clear()
@@ -159,7 +160,7 @@ class Feed(threading.Thread):
             elif error.code() in _GONE:
                 self._lost = error.str()
             elif error.code() != KafkaError._PARTITION_EOF:
-                self._counters.error("guard_feed", error.str())
+                self._counters.error("guard_feed", self._text(KafkaException(error)))
         # Also without records: what is due by the clock is done then.
         try:
             self._intake.take(records)
@@ -237,6 +238,14 @@ class Feed(threading.Thread):
         elif error.code() != KafkaError._TRANSPORT:  # which comes with every attempt to reconnect
             self._counters.error("guard_broker", error.str())
 
+    def _text(self, error: Exception) -> str:
+        first = error.args[0] if error.args else error
+        if not isinstance(first, KafkaError):
+            return repr(error)
+        if first.code() == KafkaError.TOPIC_AUTHORIZATION_FAILED:
+            return in_words(first, "Read", self._config.topic, user_of(self._config))
+        return str(first.str())
+
 
 class _Unread:
     """Which partitions have not been read to where they ended when reading began.
@@ -283,8 +292,3 @@ def _beyond_end(consumer: Consumer, partitions: list[TopicPartition]) -> TopicPa
         if 0 <= end < place.offset:
             return place
     return None
-
-
-def _text(error: Exception) -> str:
-    first = error.args[0] if error.args else error
-    return str(first.str()) if isinstance(first, KafkaError) else repr(error)

@@ -77,6 +77,20 @@ class AppriseSender:
                 pass
 
 
+def instantiate(url: str) -> Any:
+    """apprise's object for one URL; None where it understands none, or is missing."""
+    try:
+        apprise = _package("")
+    except ConfigError:
+        return None
+    with quiet(), warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        try:
+            return apprise.Apprise.instantiate(url)
+        except Exception:  # noqa: BLE001 - plugins of strangers; what they raise may quote the URL
+            return None
+
+
 def _package(receiver: str) -> Any:
     try:
         with quiet():

@@ -7,6 +7,7 @@ from typing import Any, Final
 from pydantic import SecretStr
 
 from stream_jobs.alerts.notification import Sender
+from stream_jobs.alerts.plain_secrets import secrets_in_the_clear
 from stream_jobs.alerts.receiver_base import BaseReceiver
 from stream_jobs.alerts.receivers import (
     AlertmanagerReceiver,
@@ -24,6 +25,7 @@ from stream_jobs.alerts.senders.mail import EmailSender
 from stream_jobs.alerts.senders.pagerduty import PagerDutySender
 from stream_jobs.alerts.senders.slack import SlackSender
 from stream_jobs.alerts.senders.webhook import WebhookSender
+from stream_jobs.logs import warn_once
 
 
 def _apprise(receiver: AppriseReceiver, secrets: Mapping[str, SecretStr]) -> Sender:
@@ -46,7 +48,9 @@ _MAKERS: Final[Mapping[type[BaseReceiver], Callable[[Any, Mapping[str, SecretStr
 def make_sender(receiver: Receiver, environ: Mapping[str, str] = os.environ) -> Sender:
     """A sender that opens its connections when it first sends. Raises ConfigError when a secret or package is missing,
     or a certificate file can't be used."""
-    return _MAKERS[type(receiver)](receiver, receiver.resolve(environ))
+    secrets = receiver.resolve(environ)
+    warn_once(secrets_in_the_clear(receiver, secrets))
+    return _MAKERS[type(receiver)](receiver, secrets)
 
 
 def resend_every_s(receiver: Receiver) -> int | None:

@@ -63,8 +63,11 @@ class KafkaBroker:
         heap_mb: int = DEFAULT_HEAP_MB,
         jvm_options: Sequence[str] = (),
         overrides: Mapping[str, str] | None = None,
+        format_options: Sequence[str] = (),
+        client_config: Mapping[str, str] | None = None,
     ) -> None:
-        """`nodes` are all brokers of the cluster, by default this one alone; `overrides` win over server.properties."""
+        """`nodes` are all brokers of the cluster, by default this one alone; `overrides` win over server.properties.
+        `client_config`: how a client gets in, where that takes more than an address."""
         self.node = node
         self.port = node.client_port
         self.address = f"{LOOPBACK}:{self.port}"
@@ -74,6 +77,12 @@ class KafkaBroker:
         self._properties = server_properties(
             node, nodes or [node], advertised_port=advertised_port, overrides=overrides
         )
+        self._format_options = format_options
+        self._client_config: dict[str, str | int | float | bool] = {
+            "log_level": 0,
+            "bootstrap.servers": self.address,
+            **(client_config or {}),
+        }
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -114,6 +123,7 @@ class KafkaBroker:
         properties = self._work_dir / "format.properties"
         properties.write_text(self._properties + "log.dirs=data.new\n", encoding="utf-8")
         arguments = ["kafka.tools.StorageTool", "format", "--cluster-id", self._cluster_id, "--config", properties.name]
+        arguments += self._format_options
         try:
             done = subprocess.run(
                 [*java, *arguments],
@@ -152,7 +162,7 @@ class KafkaBroker:
         """Whether a Kafka client gets metadata from it in which it takes part itself."""
         if not self.running():
             return False  # another program may have its port by now
-        admin = AdminClient({"bootstrap.servers": self.address, "log_level": 0})
+        admin = AdminClient(self._client_config)
         try:
             return self.node.node_id in admin.list_topics(timeout=timeout_s).brokers
         except KafkaException:

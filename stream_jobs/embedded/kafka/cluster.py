@@ -40,6 +40,8 @@ def single_broker(
     heap_mb: int = DEFAULT_HEAP_MB,
     jvm_options: Sequence[str] = (),
     overrides: Mapping[str, str] | None = None,
+    format_options: Sequence[str] = (),
+    client_config: Mapping[str, str] | None = None,
 ) -> KafkaBroker:
     """A cluster of one on free ports (`port`: that of clients), its data in the folder."""
     return KafkaBroker(
@@ -50,6 +52,8 @@ def single_broker(
         heap_mb=heap_mb,
         jvm_options=jvm_options,
         overrides=overrides,
+        format_options=format_options,
+        client_config=client_config,
     )
 
 

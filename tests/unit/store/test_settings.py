@@ -6,6 +6,7 @@ import pytest
 
 from stream_jobs.errors import ConfigError
 from stream_jobs.store.settings import ENV_PREFIX, load_clickhouse_settings
+from tests.tls import Authority
 
 
 @pytest.fixture(autouse=True)
@@ -62,3 +63,26 @@ def test_two_passwords_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="not both") as caught:
         load_clickhouse_settings(password="hidden-one", password_file=tmp_path / "secret")
     assert "hidden-one" not in str(caught.value)
+
+
+def test_a_ca_file_must_hold_certificates(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Found when the settings are read, with the variable's name; an empty variable counts as not set, and http has no
+    use for the file."""
+    (tmp_path / "empty").touch()
+    (tmp_path / "noise").write_bytes(bytes(range(256)))
+    (tmp_path / "key").write_text("-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n")
+    for name, told in {
+        "missing": "No such file",
+        ".": "Is a directory",
+        "empty": "no PEM file",
+        "noise": "no PEM file",
+        "key": "no PEM file",
+    }.items():
+        monkeypatch.setenv("SPENDSTREAM_CLICKHOUSE_CA_FILE", str(tmp_path / name))
+        with pytest.raises(ConfigError, match=rf"SPENDSTREAM_CLICKHOUSE_CA_FILE: .* cannot be used: .*{told}"):
+            load_clickhouse_settings()
+    monkeypatch.setenv("SPENDSTREAM_CLICKHOUSE_CA_FILE", "")
+    assert load_clickhouse_settings().ca_file is None
+    authority = Authority(tmp_path / "authority")
+    monkeypatch.setenv("SPENDSTREAM_CLICKHOUSE_CA_FILE", str(authority.file))
+    assert load_clickhouse_settings(url="http://localhost:1").ca_file == authority.file

@@ -1,0 +1,100 @@
+"""Authorities and certificates for tests, and a proxy that puts TLS in front of a plain server. Needs `openssl`."""
+
+import asyncio
+import contextlib
+import ssl
+import subprocess
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from stream_jobs.embedded.ports import LOOPBACK
+
+
+def openssl(*arguments: str | Path) -> None:
+    """Fails with what it said."""
+    done = subprocess.run(["openssl", *map(str, arguments)], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    file: Path
+    key: Path
+
+
+class Authority:
+    """Signs certificates; `file` is what its clients trust."""
+
+    def __init__(self, folder: Path, name: str = "authority") -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.file, self._key, self._folder = folder / f"{name}.pem", folder / f"{name}.key", folder
+        openssl(
+            *("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"),
+            *("-subj", f"/CN={name}", "-keyout", self._key, "-out", self.file),
+            *("-addext", "keyUsage=critical,keyCertSign,cRLSign"),
+        )
+
+    def certificate(self, name: str, *alternatives: str, days: int = 2) -> Certificate:
+        """For alternatives such as DNS:localhost or IP:127.0.0.1."""
+        key, request, file = (self._folder / f"{name}.{kind}" for kind in ("key", "csr", "crt"))
+        openssl(
+            *("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", f"/CN={name}"),
+            *("-keyout", key, "-out", request),
+        )
+        extensions = self._folder / f"{name}.ext"
+        extensions.write_text(
+            f"subjectAltName={','.join(alternatives)}\nsubjectKeyIdentifier=hash\nauthorityKeyIdentifier=keyid\n"
+        )
+        openssl(
+            *("x509", "-req", "-in", request, "-CA", self.file, "-CAkey", self._key, "-CAcreateserial"),
+            *("-days", str(days), "-extfile", extensions, "-out", file),
+        )
+        return Certificate(file, key)
+
+
+def encrypted(key: Path, passphrase: str, target: Path) -> Path:
+    """The key with a passphrase."""
+    openssl("pkcs8", "-topk8", "-v2", "aes-256-cbc", "-in", key, "-passout", f"pass:{passphrase}", "-out", target)
+    return target
+
+
+@contextlib.contextmanager
+def tls_in_front_of(port: int, certificate: Certificate) -> Iterator[int]:
+    """The port of a proxy that speaks TLS and hands on what it gets to `port` on loopback."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate.file, certificate.key)
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, daemon=True)
+    thread.start()
+
+    async def copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError):
+            while data := await reader.read(65536):
+                writer.write(data)
+                await writer.drain()
+        writer.close()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        upstream_reader, upstream_writer = await asyncio.open_connection(LOOPBACK, port)
+        await asyncio.gather(copy(reader, upstream_writer), copy(upstream_reader, writer))
+
+    async def start() -> asyncio.Server:
+        return await asyncio.start_server(serve, LOOPBACK, 0, ssl=context)
+
+    async def stop(server: asyncio.Server) -> None:
+        server.close()
+        others = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+        for task in others:
+            task.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
+
+    server = asyncio.run_coroutine_threadsafe(start(), loop).result(10)
+    try:
+        yield server.sockets[0].getsockname()[1]
+    finally:
+        asyncio.run_coroutine_threadsafe(stop(server), loop).result(10)
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(10)
+        loop.close()
