@@ -6,6 +6,7 @@ from typing import Any, Protocol, cast
 import faust
 from faust.types import TP, StreamT
 
+from stream_jobs.blocks.held_up import HeldUp
 from stream_jobs.blocks.model import Bundle
 from stream_jobs.blocks.transport import BundlingTransport, Membership
 from stream_jobs.errors import CrashError
@@ -20,6 +21,9 @@ class Runner(Protocol):
 
     name: str
     joined: bool  # has the group told us our partitions, even if there are none for us?
+
+    def held_up(self) -> HeldUp:
+        """How long the work has been standing still, from any thread."""
 
     async def stop_booking(self) -> None:
         """No commit is under way or will follow when this returns."""
