@@ -10,6 +10,7 @@ from typing import Self
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from stream_jobs.embedded.ports import LOOPBACK
+from stream_jobs.errors import ConfigError
 
 NotReady = str | None
 """Why a process cannot do its work yet; None when it can."""
@@ -20,6 +21,7 @@ class HealthServer:
 
     /healthz: 200 while the process lives. /readyz: 200 when `not_ready()` is None, else 503 and the reason.
     /metrics: Prometheus text format; what `metrics` returns, by default those of this process.
+    Raises ConfigError when it cannot listen there.
     """
 
     def __init__(
@@ -31,7 +33,13 @@ class HealthServer:
         metrics: Callable[[], bytes] = generate_latest,
     ) -> None:
         handler = _handler(not_ready, metrics)
-        self._server = ThreadingHTTPServer((host, port), handler)
+        try:
+            self._server = ThreadingHTTPServer((host, port), handler)
+        except (OSError, OverflowError, TypeError, UnicodeError) as error:
+            raise ConfigError(
+                f"cannot listen on {host}, port {port}, for /healthz, /readyz and /metrics: {error}; set "
+                "SPENDSTREAM_HTTP_HOST and SPENDSTREAM_HTTP_PORT"
+            ) from None
         self._server.daemon_threads = True
         self.port: int = self._server.server_address[1]
         self.url = f"http://{host}:{self.port}"
