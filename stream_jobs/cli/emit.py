@@ -78,7 +78,7 @@ class Lines:
     def events(self) -> Iterator[Timed]:
         """The valid events, one line in memory at a time."""
         from spendstream_schemas import MAX_MESSAGE_BYTES, InvalidMessageError, InvalidReason
-        from stream_jobs.cli.replay import printable
+        from stream_jobs.files import printable
 
         number = 0
         while line := self._stream.readline(MAX_MESSAGE_BYTES + 1):

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stream_jobs.errors import ConfigError
+from stream_jobs.files import printable
 from stream_jobs.instants import parse_utc
 from stream_jobs.replay.delivery import Timed, add_target_arguments, deliver
 
@@ -159,8 +160,3 @@ class BadRows:
             if self.count > self._limit:
                 self.stopped_at = item.line
                 return
-
-
-def printable(text: str) -> str:
-    """Without control characters and lone surrogates, which a hostile file may hold."""
-    return "".join(char if char.isprintable() else "\ufffd" for char in text)
