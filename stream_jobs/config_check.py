@@ -10,16 +10,20 @@ from typing import Any, Final
 from stream_jobs.alerts.check import check_file as check_alerts_file
 from stream_jobs.alerts.document import FILE_NAME as ALERTS_FILE
 from stream_jobs.attribution.document import FILE_NAME as ATTRIBUTION_FILE
+from stream_jobs.attribution.document import AttributionDocument
 from stream_jobs.attribution.lint import warnings as attribution_warnings
-from stream_jobs.attribution.rules import AttributionRules, read_document
+from stream_jobs.attribution.rules import AttributionRules, read_rules
 from stream_jobs.budgets.document import FILE_NAME as BUDGETS_FILE
 from stream_jobs.budgets.lint import warnings as budget_warnings
 from stream_jobs.budgets.resolve import Budgets, load_budgets
+from stream_jobs.documents import PlacedProblem, blaming
 from stream_jobs.errors import ConfigError
+from stream_jobs.files import is_file, is_folder, is_there, printable
 from stream_jobs.kafka import faust_credentials
 from stream_jobs.pricing.book import PriceBook
 from stream_jobs.settings import GROUPS, Settings, load_group, unknown_variables
 from stream_jobs.topics import topic_specs
+from stream_jobs.yaml_files import read_yaml
 
 PRICE_FOLDERS: Final = ("corrections", "overlays", "rate_cards")
 FILES: Final = (ATTRIBUTION_FILE, BUDGETS_FILE, ALERTS_FILE)
@@ -48,10 +52,11 @@ def check_config(config_dir: Path | None = None) -> ConfigReport:
     if config_dir is None and report.settings is not None:
         config_dir = report.settings.pipeline.config_dir
     report.config_dir = config_dir
-    if config_dir is not None and not config_dir.is_dir():
-        report.problems.append(f"{config_dir}: is not a folder")
+    if config_dir is not None and not is_folder(config_dir):
+        report.problems.append(f"{printable(str(config_dir))}: is not a folder")
         config_dir = None
-    rules = _collect(report, lambda: AttributionRules.load(config_dir))
+    rules_path = config_dir / ATTRIBUTION_FILE if config_dir is not None else None
+    document, rules = _collect(report, lambda: _attribution(rules_path)) or (None, None)
     now = datetime.now(UTC)
     budgets = _collect(report, lambda: load_budgets(config_dir, now=now))
     book = _collect(report, lambda: PriceBook.load(config_dir))
@@ -63,30 +68,47 @@ def check_config(config_dir: Path | None = None) -> ConfigReport:
     report.topics = [spec.name for spec in topics or ()]
     if config_dir is not None:
         report.warnings += _stray_files(config_dir)
-        if rules and (config_dir / ATTRIBUTION_FILE).exists():
-            document = read_document(config_dir / ATTRIBUTION_FILE)
-            report.warnings += [f"{config_dir / ATTRIBUTION_FILE}: {text}" for text in attribution_warnings(document)]
+        if document is not None:
+            report.warnings += [f"{rules_path}: {text}" for text in attribution_warnings(document)]
         if budgets is not None:
             report.warnings += [f"{config_dir / BUDGETS_FILE}: {text}" for text in budget_warnings(budgets, now)]
         _check_alerts(report, config_dir, budgets)
     return report
 
 
+def _attribution(path: Path | None) -> tuple[AttributionDocument | None, AttributionRules]:
+    if path is None or not is_there(path):
+        return None, AttributionRules.load(None)
+    return read_rules(path)
+
+
 def _check_alerts(report: ConfigReport, config_dir: Path, budgets: Budgets | None) -> None:
     """Who is told, and whether the receivers exist that budgets name."""
-    alerts = check_alerts_file(config_dir)
+    alerts = _collect(report, lambda: check_alerts_file(config_dir))
+    if alerts is None:
+        return
     report.problems += alerts.problems
     if alerts.document is None and not budgets:
         return  # nothing is watched, so nobody needs to be told
     report.warnings += alerts.warnings
     if alerts.document is not None:
         report.receivers = [receiver.name for receiver in alerts.document.receivers]
-    report.problems += [
-        f"{config_dir / BUDGETS_FILE}: budget {budget.id!r}: channels: there is no receiver {name!r} in {ALERTS_FILE}"
-        for budget in budgets or ()
+    unknown: list[str] = [
+        PlacedProblem(
+            f"budget {budget.id!r}: channels: there is no receiver {name!r} in {ALERTS_FILE}",
+            ("budgets", number, "channels"),
+        )
+        for number, budget in enumerate(budgets or ())
         for name in budget.channels
         if not alerts.problems and name not in report.receivers
     ]
+    if unknown:
+        _collect(report, lambda: _blame(config_dir / BUDGETS_FILE, unknown))
+
+
+def _blame(path: Path, problems: list[str]) -> None:
+    with blaming(read_yaml(path)):
+        raise ConfigError(problems)
 
 
 def _check_settings(report: ConfigReport) -> None:
@@ -113,13 +135,13 @@ def _stray_files(config_dir: Path) -> list[str]:
     """Files that look like configuration and are not read: a misspelt name would otherwise change nothing, silently."""
     found = []
     for path in sorted(config_dir.rglob("*")):
-        if not path.is_file() or path.suffix not in (".yaml", ".yml", ".json"):
+        if not is_file(path) or path.suffix not in (".yaml", ".yml", ".json"):
             continue
         place = path.relative_to(config_dir)
         in_price_folder = len(place.parts) == 2 and place.parts[0] in PRICE_FOLDERS and path.suffix != ".json"
         if not in_price_folder and place.as_posix() not in FILES:
             found.append(
-                f"{path}: nothing reads this file; read are {', '.join(FILES)} and YAML files in "
+                f"{printable(str(path))}: nothing reads this file; read are {', '.join(FILES)} and YAML files in "
                 f"{', '.join(f'{name}/' for name in PRICE_FOLDERS)}"
             )
     return found

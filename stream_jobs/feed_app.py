@@ -18,6 +18,7 @@ import faust
 from faust.types import TP
 
 from stream_jobs.blocks.app import new_app, run_with
+from stream_jobs.blocks.held_up import HeldUp, Progress
 from stream_jobs.blocks.model import Bundle, SourceRecord
 from stream_jobs.blocks.transport import BundlingConsumer, Membership
 from stream_jobs.errors import NOT_OF_A_RECORD, BrokerUnavailableError, CrashError, LostPartitionError, RetryError
@@ -70,8 +71,13 @@ class FeedRunner:
         self._bundles: asyncio.Queue[Bundle] = asyncio.Queue(QUEUED_BUNDLES)
         self._reading = 0
         self._task: asyncio.Task[None] | None = None
+        self._progress = Progress()
         self.name = job.name
         self.joined = False  # has the group told us our partitions, even if there are none for us?
+
+    def held_up(self) -> HeldUp:
+        """Implements Runner. A turn comes every TURN_S, whether there is something to do or not."""
+        return HeldUp(self._progress.working_s, "its turn does not end")
 
     async def stop_booking(self) -> None:
         """No turn is under way or will follow when this returns."""
@@ -190,15 +196,16 @@ class FeedRunner:
 
     async def _repeat(self, step: Callable[[], None]) -> None:
         backoff_s, longest_s = RETRY_BACKOFF_S
-        while True:
-            try:
-                await self._in_thread(step)
-            except RetryError as error:
-                log.warning("%s: %s; trying again in %.1f s", self.name, error, backoff_s)
-                await asyncio.sleep(backoff_s)
-                backoff_s = min(2 * backoff_s, longest_s)
-            else:
-                return
+        with self._progress.at_work():
+            while True:
+                try:
+                    await self._in_thread(step)
+                except RetryError as error:
+                    log.warning("%s: %s; trying again in %.1f s", self.name, error, backoff_s)
+                    await asyncio.sleep(backoff_s)
+                    backoff_s = min(2 * backoff_s, longest_s)
+                else:
+                    return
 
     async def _in_thread(self, step: Callable[[], None]) -> None:
         # Shielded: a step that has begun is waited for, so that no two are ever under way.

@@ -12,6 +12,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from stream_jobs.browsers import names_for
 from stream_jobs.browsers.handler import GuardedHandler
 from stream_jobs.embedded.ports import LOOPBACK
+from stream_jobs.errors import ConfigError
 
 NotReady = str | None
 """Why a process cannot do its work yet; None when it can."""
@@ -24,6 +25,7 @@ class HealthServer:
     /metrics: Prometheus text format; what `metrics` returns, by default those of this process.
     Web pages get nothing, and requests must ask for the server by a name of its own (see browsers/): on loopback
     localhost, elsewhere its address, names that public DNS does not hold, and `allowed_hosts`.
+    Raises ConfigError when it cannot listen there.
     """
 
     def __init__(
@@ -36,7 +38,13 @@ class HealthServer:
         metrics: Callable[[], bytes] = generate_latest,
     ) -> None:
         handler = _handler(not_ready, metrics)
-        self._server = ThreadingHTTPServer((host, port), handler)
+        try:
+            self._server = ThreadingHTTPServer((host, port), handler)
+        except (OSError, OverflowError, TypeError, UnicodeError) as error:
+            raise ConfigError(
+                f"cannot listen on {host}, port {port}, for /healthz, /readyz and /metrics: {error}; set "
+                "SPENDSTREAM_HTTP_HOST and SPENDSTREAM_HTTP_PORT"
+            ) from None
         self._server.daemon_threads = True
         address, port = self._server.server_address[:2]
         handler.names = names_for(str(address), allowed_hosts)

@@ -19,6 +19,11 @@ BLOCK_SECONDS: Final = Histogram(
     ["job"],
     buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
 )
+HELD_UP: Final = Gauge(
+    "spendstream_held_up_seconds",
+    "How long a job has been standing still although there is something to do; 0 while it moves or is idle",
+    ["job"],
+)
 BROKER_RECORDS: Final = Gauge("spendstream_embedded_broker_records", "Records in the embedded broker that fills")
 BROKER_BYTES: Final = Gauge("spendstream_embedded_broker_bytes", "Resident memory of the embedded broker that fills")
 BROKER_TURNS: Final = Counter("spendstream_embedded_broker_turns", "Full brokers replaced by an empty one")

@@ -21,12 +21,13 @@ from stream_jobs.data_quality.settings import DataQualitySettings
 from stream_jobs.embedded.settings import ENV_PREFIX as EMBEDDED_PREFIX
 from stream_jobs.embedded.settings import EmbeddedSettings
 from stream_jobs.errors import ConfigError
+from stream_jobs.files import checked_content, is_folder
 from stream_jobs.reconciliation.settings import ENV_PREFIX as RECONCILIATION_PREFIX
 from stream_jobs.reconciliation.settings import ReconciliationSettings
 from stream_jobs.store.retention import ENV_PREFIX as RETENTION_PREFIX
 from stream_jobs.store.retention import RetentionSettings, load_retention_settings
 from stream_jobs.store.settings import ENV_PREFIX as CLICKHOUSE_PREFIX
-from stream_jobs.store.settings import ClickHouseSettings, load_clickhouse_settings
+from stream_jobs.store.settings import HOST, ClickHouseSettings, load_clickhouse_settings
 
 PREFIX: Final = "SPENDSTREAM_"
 KAFKA_PREFIX: Final = "SPENDSTREAM_KAFKA_"
@@ -88,7 +89,13 @@ class KafkaSettings(BaseSettings):
     def _servers_have_ports(cls, value: str) -> str:
         for server in value.split(","):
             host, _, port = server.strip().rpartition(":")
-            if not host or not port.isascii() or not port.isdigit() or not 1 <= int(port) <= 65_535:
+            if (
+                HOST.fullmatch(host) is None
+                or not port.isascii()
+                or not port.isdigit()
+                or len(port) > 5
+                or not 1 <= int(port) <= 65_535
+            ):
                 raise ValueError(f"{server.strip()!r} is not host:port")
         return value
 
@@ -99,10 +106,7 @@ class KafkaSettings(BaseSettings):
     @classmethod
     def _file_is_readable(cls, path: Path | None) -> Path | None:
         if path is not None:
-            try:
-                path.read_bytes()
-            except OSError as error:
-                raise ValueError(f"{path} cannot be read: {error.strerror}") from None
+            checked_content(path)
         return path
 
     @model_validator(mode="after")
@@ -114,7 +118,7 @@ class KafkaSettings(BaseSettings):
                 if getattr(self, name) is not None:
                     problems.append(f"{name} and {name}_file are both set; keep one")
                 # The model is frozen for its users; this is still its construction.
-                secret = file.read_text(encoding="utf-8", errors="replace").rstrip("\r\n")
+                secret = checked_content(file).decode(errors="replace").rstrip("\r\n")
                 object.__setattr__(self, name, SecretStr(secret))
         if self.security_protocol.startswith("SASL"):
             if self.sasl_mechanism is None:
@@ -174,6 +178,15 @@ class PipelineSettings(BaseSettings):
             description="A worker that Kafka has not heard of for this long loses its partitions.",
         ),
     ] = 30.0
+    held_up_after_s: Annotated[
+        float,
+        Field(
+            ge=1,
+            le=3_600,
+            allow_inf_nan=False,
+            description="Seconds without a booked block, while records wait, after which /readyz says no.",
+        ),
+    ] = 10.0
     http_host: Annotated[
         str,
         Field(min_length=1, description="Address that /healthz, /readyz and /metrics listen on; 0.0.0.0 for probes."),
@@ -205,9 +218,9 @@ class PipelineSettings(BaseSettings):
 
     @model_validator(mode="after")
     def _find_config_dir(self) -> Self:
-        if self.config_dir is None and (self.data_dir / "config").is_dir():
+        if self.config_dir is None and is_folder(self.data_dir / "config"):
             object.__setattr__(self, "config_dir", self.data_dir / "config")
-        elif self.config_dir is not None and not self.config_dir.is_dir():
+        elif self.config_dir is not None and not is_folder(self.config_dir):
             raise ValueError(f"config_dir: {self.config_dir} is not a folder")
         return self
 
@@ -274,19 +287,32 @@ def load_reconciliation_settings() -> ReconciliationSettings:
 
 def load_group(name: str, **arguments: Any) -> BaseSettings:
     """One group of `GROUPS`. Raises ConfigError with every problem, each by its variable's name."""
-    if name == "clickhouse":
-        return load_clickhouse_settings()
-    if name == "retention":
-        return load_retention_settings()
     prefix, model = GROUPS[name]
     try:
+        if name == "clickhouse":
+            return load_clickhouse_settings()
+        if name == "retention":
+            return load_retention_settings()
         return model(**arguments)
+    except UnicodeEncodeError:  # before anything is validated
+        raise ConfigError(_not_text(prefix, model)) from None
     except ValidationError as error:
         problems = []
         for item in error.errors(include_url=False, include_input=False, include_context=False):
             variable = prefix + (str(item["loc"][0]).upper() if item["loc"] else "*")
             problems.append(f"{variable}: {item['msg'].removeprefix('Value error, ')}")
         raise ConfigError(problems) from None
+
+
+def _not_text(prefix: str, model: type[BaseSettings]) -> list[str]:
+    """Which variables of a group hold bytes that are not UTF-8."""
+    names = {prefix + field.upper() for field in model.model_fields}
+    found = [name for name, text in sorted(os.environ.items()) if name.upper() in names and not _is_text(text)]
+    return [f"{name}: is not UTF-8" for name in found] or [f"{prefix}*: a value is not UTF-8"]
+
+
+def _is_text(text: str) -> bool:
+    return not any("\ud800" <= char <= "\udfff" for char in text)
 
 
 def known_variables() -> frozenset[str]:

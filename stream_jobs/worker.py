@@ -5,6 +5,7 @@ import contextlib
 import logging
 import signal
 import tempfile
+import time
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 from functools import partial
@@ -37,7 +38,7 @@ from stream_jobs.memory import calm_collector
 from stream_jobs.metering.as_fixed import as_fixed
 from stream_jobs.metering.ledger import ClickHouseLedger
 from stream_jobs.metering.process import Metering
-from stream_jobs.metrics import BlockMetrics
+from stream_jobs.metrics import HELD_UP, BlockMetrics
 from stream_jobs.outcomes.process import ClickHouseOutcomes, Outcomes
 from stream_jobs.pricing.book import PriceBook
 from stream_jobs.reconciliation.timer import ReconciliationTimer
@@ -86,6 +87,7 @@ class JobsWorker:
         if DATA_QUALITY in jobs:
             self._add_data_quality()
         self._runners: list[Runner] = []
+        self._beat_s = time.monotonic()  # when the event loop last came round
 
     def _add_metering(self) -> None:
         # What is loaded later belongs to files that changed after this.
@@ -187,10 +189,22 @@ class JobsWorker:
         }
 
     def not_ready(self) -> NotReady:
+        """Why events are not booked (or not watched) right now. Asked from the health server's threads: no question
+        to store or broker, which may be what does not answer."""
         waiting = [runner.name for runner in self._runners if not runner.joined]
         if waiting or (self._apps and not self._runners):
             return f"not in the consumer group yet: {', '.join(waiting) or 'any job'}"
-        return None
+        limit_s = self._settings.pipeline.held_up_after_s
+        if (still_s := time.monotonic() - self._beat_s) > limit_s:
+            return f"the process has been standing still for {still_s:.0f} s"
+        return next(
+            (
+                f"{runner.name} has been standing still for {held_up.seconds:.0f} s: {held_up.what}"
+                for runner in self._runners
+                if (held_up := runner.held_up()).seconds > limit_s
+            ),
+            None,
+        )
 
     def run(self, health_port: int) -> int:
         """Blocks until SIGTERM or SIGINT. Returns the exit code: 0 stopped, 1 a job crashed."""
@@ -218,10 +232,13 @@ class JobsWorker:
         built = [build() for build in self._apps]
         apps = [app for app, _ in built]
         self._runners = [runner for _, runner in built]
+        for runner in self._runners:
+            HELD_UP.labels(runner.name).set_function(lambda runner=runner: runner.held_up().seconds)  # type: ignore[misc]
         starting = asyncio.gather(*(app.start() for app in apps))
         starting.add_done_callback(_retrieve)
         try:
             while not stopping.is_set():
+                self._beat_s = time.monotonic()
                 if crashed := [app for app in apps if app.crashed]:
                     log.critical("%s crashed: %r", crashed[0].conf.id, crashed[0].crash_reason)
                     return 1

@@ -6,14 +6,15 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Final, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
 
 from spendstream_schemas.alert_feed import AlertKind, Severity
 from spendstream_schemas.scope import Scope
 from spendstream_schemas.types import Flag, Text64, Text128
 from stream_jobs.alerts.receivers import Receiver
-from stream_jobs.errors import ConfigError
-from stream_jobs.yaml_files import load_yaml, place_and_problem
+from stream_jobs.documents import checked
+from stream_jobs.files import is_there
+from stream_jobs.yaml_files import read_yaml
 
 FILE_NAME: Final = "alerts.yaml"
 SCHEMA_FILE_NAME: Final = "alerts.schema.json"
@@ -46,7 +47,7 @@ Duration = Annotated[
     WithJsonSchema({"type": "string", "pattern": f"^{_DURATION}$", "minLength": 2}),
 ]
 Names = Annotated[tuple[Text64, ...], Field(min_length=1, max_length=16)]
-Percent = Annotated[Decimal, Field(ge=0, le=1000, allow_inf_nan=False)]
+Percent = Annotated[Decimal, Field(ge=0, le=1000, max_digits=30, allow_inf_nan=False)]
 Usd = Annotated[Decimal, Field(gt=0, max_digits=38, decimal_places=12, allow_inf_nan=False)]
 
 
@@ -158,22 +159,12 @@ NOBODY: Final = AlertsDocument()
 
 
 def read_document(path: Path) -> AlertsDocument:
-    """The checked document. Raises ConfigError with every problem, each with the path to what is wrong."""
-    data = load_yaml(path)
-    try:
-        return AlertsDocument.model_validate({} if data is None else data)
-    except ValidationError as error:
-        problems = [
-            f"{path}: {problem}"
-            for item in error.errors(include_url=False, include_context=False, include_input=False)
-            # Ours names several at once; each is a problem of its own.
-            for problem in place_and_problem(data, item["loc"], item["msg"]).splitlines()
-        ]
-        raise ConfigError(problems) from None
+    """The checked document. Raises ConfigError with every problem, each with file and line."""
+    return checked(read_yaml(path), AlertsDocument)
 
 
 def load_document(config_dir: Path | None) -> AlertsDocument:
     """Of the config folder's alerts.yaml; NOBODY without one. Raises ConfigError."""
-    if config_dir is None or not (config_dir / FILE_NAME).exists():
+    if config_dir is None or not is_there(config_dir / FILE_NAME):
         return NOBODY
     return read_document(config_dir / FILE_NAME)

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from stream_jobs.alerts.document import FILE_NAME, AlertsDocument, Route
 from stream_jobs.alerts.model import RANK
+from stream_jobs.files import is_there
 
 
 def warnings(document: AlertsDocument) -> list[str]:
@@ -13,7 +14,7 @@ def warnings(document: AlertsDocument) -> list[str]:
 
 def missing_file(config_dir: Path | None) -> str | None:
     """A sentence when there is no alerts.yaml, so that nobody is told of anything."""
-    if config_dir is not None and (config_dir / FILE_NAME).exists():
+    if config_dir is not None and is_there(config_dir / FILE_NAME):
         return None
     where = config_dir / FILE_NAME if config_dir is not None else FILE_NAME
     return f"{where}: does not exist, so alerts are kept and listed, but nobody is told"

@@ -13,6 +13,7 @@ from typing import Annotated, Final
 from pydantic import AfterValidator, Field, SecretStr
 
 from stream_jobs.errors import ConfigError
+from stream_jobs.files import read_file
 
 MAX_SECRET_BYTES: Final = 64 * 1024
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}").fullmatch
@@ -61,14 +62,9 @@ class SecretSource:
 
     def _read(self, file: Path) -> str:
         try:
-            with file.open("rb") as stream:
-                content = stream.read(MAX_SECRET_BYTES + 1)
-        except OSError as error:
-            raise ConfigError(f"{self.name}: the file {file} cannot be read: {error.strerror}") from None
-        if len(content) > MAX_SECRET_BYTES:
-            raise ConfigError(
-                f"{self.name}: the file {file} is larger than {MAX_SECRET_BYTES} bytes; is it the right one?"
-            )
+            content = read_file(file, MAX_SECRET_BYTES)
+        except ConfigError as error:
+            raise ConfigError(f"{self.name}: the file {error}") from None
         try:
             return content.decode()
         except UnicodeDecodeError:

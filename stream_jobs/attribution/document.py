@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from spendstream_schemas import ATTRIBUTION_FIELDS
 from spendstream_schemas.types import Text128
+from stream_jobs.instants import as_utc
 
 FILE_NAME: Final = "attribution.yaml"
 SCHEMA_FILE_NAME: Final = "attribution-rules.schema.json"
@@ -55,7 +56,7 @@ def _instant(value: Any) -> Any:
             if value.time() != time():
                 raise ValueError(f"{value} has no UTC offset: write {value.isoformat()}Z if UTC is meant")
             return value.replace(tzinfo=UTC)
-        return value.astimezone(UTC)
+        return as_utc(value)
     if isinstance(value, date):
         return datetime.combine(value, time(), UTC)
     raise ValueError("is not a date (2026-04-01) or a time (2026-04-01T00:00:00Z)")

@@ -11,15 +11,15 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from pydantic import ValidationError
-
 from spendstream_schemas import ATTRIBUTION_FIELDS, MANDATORY_TAGS, UsageEvent
 from stream_jobs.attribution.category import default_category, rule_values
 from stream_jobs.attribution.document import FACTS, FILE_NAME, LABEL_PREFIX, AttributionDocument
 from stream_jobs.attribution.steps import Step, Values, compile_conditions, compile_rule
+from stream_jobs.documents import PlacedProblem, blaming, checked
 from stream_jobs.errors import ConfigError
+from stream_jobs.files import is_there
 from stream_jobs.instants import unix_micros
-from stream_jobs.yaml_files import load_yaml, place_and_problem
+from stream_jobs.yaml_files import read_yaml
 
 MEMO_ENTRIES: Final = 20_000
 """Outcomes remembered per period. One takes about 500 bytes; when full, the memo starts anew."""
@@ -149,26 +149,26 @@ class AttributionRules:
         Raises ConfigError with every problem of the file.
         """
         path = config_dir / FILE_NAME if config_dir else None
-        if path is None or not path.exists():
+        if path is None or not is_there(path):
             return cls.from_document(AttributionDocument())
-        return cls.from_document(read_document(path), str(path))
+        return read_rules(path)[1]
 
     @classmethod
-    def from_document(cls, document: AttributionDocument, where: str = FILE_NAME) -> "AttributionRules":
-        """Raises ConfigError with every problem; `where` names the file in the messages."""
+    def from_document(cls, document: AttributionDocument) -> "AttributionRules":
+        """Raises ConfigError with every problem, each with its place in the document."""
         problems: list[str] = []
         steps, category_steps = [], []
         for kind, rules in (("rules", document.rules), ("categories", document.categories)):
             names = [rule.name for rule in rules]
             problems += [
-                f"{where}: {kind}: the name {name!r} is used {times} times"
+                PlacedProblem(f"{kind}: the name {name!r} is used {times} times", (kind, names.index(name)))
                 for name, times in Counter(names).items()
                 if times > 1
             ]
         for index, rule in enumerate(document.rules):
             found: list[str] = []
             steps.append(compile_rule(rule, document.tables, found))
-            problems += [f"{where}: rules[{index}] {rule.name!r}: {problem}" for problem in found]
+            problems += [PlacedProblem(f"rules[{index}] {rule.name!r}: {text}", ("rules", index)) for text in found]
         for index, item in enumerate(document.categories):
             found = []
             tests, _ = compile_conditions(item, found)
@@ -176,7 +176,9 @@ class AttributionRules:
                 item.name, item.valid_from, item.valid_to, tests, lambda _values, _groups: [], frozenset(item.when), ()
             )
             category_steps.append(_CategoryStep(step, item.category))
-            problems += [f"{where}: categories[{index}] {item.name!r}: {problem}" for problem in found]
+            problems += [
+                PlacedProblem(f"categories[{index}] {item.name!r}: {text}", ("categories", index)) for text in found
+            ]
         if problems:
             raise ConfigError(problems)
         return cls(document, tuple(steps), tuple(category_steps))
@@ -273,18 +275,20 @@ def rules_of(version: str, content: str) -> AttributionRules:
         document = AttributionDocument.model_validate(json.loads(content)["document"])
     except (ValueError, KeyError, TypeError) as error:
         raise ConfigError(f"what was recorded for attribution rules {version} cannot be read: {error}") from error
-    rules = AttributionRules.from_document(document, f"attribution rules {version}")
+    rules = AttributionRules.from_document(document)
     if rules.version != version:
         raise ConfigError(f"the content recorded for attribution rules {version} makes version {rules.version}")
     return rules
 
 
 def read_document(path: Path) -> AttributionDocument:
-    """The checked document. Raises ConfigError with every problem, each with the path to what is wrong."""
-    data = load_yaml(path)
-    try:
-        return AttributionDocument.model_validate({} if data is None else data)
-    except ValidationError as error:
-        raise ConfigError(
-            [f"{path}: {place_and_problem(data, item['loc'], item['msg'])}" for item in error.errors()]
-        ) from None
+    """The checked document. Raises ConfigError with every problem, each with file and line."""
+    return checked(read_yaml(path), AttributionDocument)
+
+
+def read_rules(path: Path) -> tuple[AttributionDocument, AttributionRules]:
+    """The file as it is written, and compiled. Raises ConfigError like `read_document`."""
+    source = read_yaml(path)
+    document = checked(source, AttributionDocument)
+    with blaming(source):
+        return document, AttributionRules.from_document(document)

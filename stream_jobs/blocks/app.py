@@ -7,6 +7,7 @@ import faust
 from faust.types import TP, StreamT
 
 from stream_jobs.blocks.batches import read_safely
+from stream_jobs.blocks.held_up import HeldUp
 from stream_jobs.blocks.model import Bundle
 from stream_jobs.blocks.transport import BundlingTransport, Membership
 from stream_jobs.errors import CrashError
@@ -21,6 +22,9 @@ class Runner(Protocol):
 
     name: str
     joined: bool  # has the group told us our partitions, even if there are none for us?
+
+    def held_up(self) -> HeldUp:
+        """How long the work has been standing still, from any thread."""
 
     async def stop_booking(self) -> None:
         """No commit is under way or will follow when this returns."""

@@ -6,6 +6,7 @@ one waits for ClickHouse, another decodes.
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from faust.types import TP
 
 from stream_jobs.blocks.app import new_app, run_with
 from stream_jobs.blocks.booking import BlockStore
+from stream_jobs.blocks.held_up import HeldUp, Progress
 from stream_jobs.blocks.isolate import isolated
 from stream_jobs.blocks.model import Block, BlockOutput, Bundle, SourcePartition, SourceRecord, Versions
 from stream_jobs.blocks.partition import BookerLimits, OnBooked, PartitionBooker
@@ -92,12 +94,20 @@ class BlockJobRunner:
         self._doubted: dict[TP, int] = {}  # where a hole began that was then read again
         self._holey: set[TP] = set()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._starting = Progress()
+        self._booked_s = 0.0  # when a block was booked last, by a clock that nobody sets
         self.joined = False  # has the group told us our partitions, even if there are none for us?
 
     @property
     def positions(self) -> dict[int, int]:
         """Next offset to book, by partition."""
         return {tp.partition: booker.next_offset for tp, booker in self._bookers.items()}
+
+    def held_up(self) -> HeldUp:
+        """Implements Runner."""
+        found = [HeldUp(self._starting.working_s, "store and broker do not say where to start")]
+        found += [booker.held_up(self._booked_s) for booker in list(self._bookers.values())]
+        return max(found)
 
     async def stop_booking(self) -> None:
         """No commit is under way or will follow when this returns. Inserts under way are harmless: see booking."""
@@ -119,7 +129,8 @@ class BlockJobRunner:
         """
         self._reading = reading
         try:
-            plan = await self._until_known(committed, membership)
+            with self._starting.at_work():
+                plan = await self._until_known(committed, membership)
         except LostPartitionError as lost:
             log.info("%s", lost)
             return {}
@@ -235,10 +246,14 @@ class BlockJobRunner:
             store=self._store,
             commit=commit,
             versions=self._job.versions,
-            on_booked=self._job.on_booked,
+            on_booked=self._on_booked,
             limits=limits,
             slots=self._slots,
         )
+
+    def _on_booked(self, block: Block, output: BlockOutput, took_s: float) -> None:
+        self._booked_s = time.monotonic()
+        self._job.on_booked(block, output, took_s)
 
     def _on_done(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from stream_jobs.blocks.booking import BlockStore, Process, book_block, redo_block
+from stream_jobs.blocks.held_up import HeldUp, Progress
 from stream_jobs.blocks.model import Block, BlockOutput, SourcePartition, SourceRecord, Versions
 from stream_jobs.blocks.queue import RecordQueue
 from stream_jobs.errors import LostPartitionError, RetryError
@@ -85,6 +86,7 @@ class PartitionBooker:
         self._commit_lock = asyncio.Lock()
         self._rest_until = 0.0  # by the event loop's clock
         self._closed = False
+        self._progress = Progress()
 
     @property
     def next_offset(self) -> int:
@@ -96,6 +98,16 @@ class PartitionBooker:
         """The offset that the next records should begin with."""
         return self._queue.end
 
+    def held_up(self, job_moved_s: float) -> HeldUp:
+        """From any thread. A partition that only waits for its turn stands still no longer than its whole job does,
+        which booked something last at `job_moved_s` (time.monotonic)."""
+        working_s, waiting_s = self._progress.working_s, self._progress.waiting_s(job_moved_s)
+        if self._closed:
+            return HeldUp(0)  # another worker's
+        if working_s >= waiting_s:
+            return HeldUp(working_s, f"the block of partition {self.source.partition} from offset {self._next} on")
+        return HeldUp(waiting_s, f"{self._queue.records} records of partition {self.source.partition} wait")
+
     async def offer(self, records: list[SourceRecord]) -> None:
         """Queue records; waits while the queue is full. What was queued before (a re-read) is skipped."""
         async with self._changed:
@@ -103,6 +115,8 @@ class PartitionBooker:
             if self._closed:
                 return
             self._queue.add(records)
+            if self._queue.records:
+                self._progress.waits()
             self._changed.notify_all()
 
     def _full(self) -> bool:
@@ -117,14 +131,20 @@ class PartitionBooker:
         """Book until closed or until the partition is lost. Raises CrashError when an invariant breaks."""
         try:
             if self._redo is not None:
-                await self._redo_official(self._redo)
+                with self._progress.at_work():
+                    await self._redo_official(self._redo)
+                if self._queue.records:
+                    self._progress.waits()
             while not self._closed:
                 await self._wait_for_records()
                 await self._rest()
                 async with self._slots:
-                    records = await self._take()
-                    if records:
-                        await self._book_new(records)
+                    with self._progress.at_work():
+                        records = await self._take()
+                        if records:
+                            await self._book_new(records)
+                if self._queue.records:
+                    self._progress.waits()
         except LostPartitionError as lost:
             log.info("%s", lost)
         finally:

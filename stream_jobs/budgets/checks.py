@@ -4,19 +4,21 @@ from collections import Counter
 
 from spendstream_schemas.scope import Condition
 from stream_jobs.budgets.document import USD, Budget, BudgetsDocument, ListedPeriod
+from stream_jobs.documents import PlacedProblem
 
 
 def problems_between(document: BudgetsDocument) -> list[str]:
-    """Everything that is wrong, one sentence each; empty when the budgets can be used."""
+    """Everything that is wrong, one sentence each, with its place; empty when the budgets can be used."""
     by_id = {budget.id: budget for budget in document.budgets}
-    found = [
-        f"budget {budget_id!r}: {count} budgets have this id"
-        for budget_id, count in Counter(budget.id for budget in document.budgets).items()
+    ids = [budget.id for budget in document.budgets]
+    found: list[str] = [
+        PlacedProblem(f"budget {budget_id!r}: {count} budgets have this id", ("budgets", ids.index(budget_id)))
+        for budget_id, count in Counter(ids).items()
         if count > 1
     ]
-    for budget in document.budgets:
+    for number, budget in enumerate(document.budgets):
         texts = [*_unknown_names(budget, document), *_parent_problems(budget, by_id)]
-        found += [f"budget {budget.id!r}: {text}" for text in texts]
+        found += [PlacedProblem(f"budget {budget.id!r}: {text}", ("budgets", number)) for text in texts]
     return found
 
 

@@ -143,12 +143,12 @@ class Definitions:
         self._record_file(latest, now)
         return True
 
-    def _file_stamp(self) -> tuple[int, int, int] | None:
+    def _file_stamp(self) -> tuple[int, ...] | None:
         try:
             found = (self._config_dir / FILE_NAME).stat() if self._config_dir else None
         except OSError:
             return None
-        return None if found is None else (found.st_mtime_ns, found.st_size, found.st_ino)
+        return None if found is None else (found.st_mtime_ns, found.st_ctime_ns, found.st_size, found.st_ino)
 
     def known_ids(self) -> set[str]:
         """Every budget that there is or ever was."""

@@ -26,9 +26,11 @@ from stream_jobs.budgets.document import (
     Weekday,
 )
 from stream_jobs.budgets.fields import window_length
+from stream_jobs.documents import PlacedProblem, blaming, checked
 from stream_jobs.errors import ConfigError
+from stream_jobs.files import is_there
 from stream_jobs.money import pico_from_usd, usd_of_feed
-from stream_jobs.yaml_files import load_yaml, place_and_problem
+from stream_jobs.yaml_files import place_and_problem, read_yaml
 
 _EXACT: Final = Context(prec=60)  # two factors of up to 27 digits
 _PLAIN: Final[dict[str, Callable[[ZoneInfo], Calendar]]] = {
@@ -53,7 +55,11 @@ class Budgets:
         problems = problems_between(document)
         if not problems:
             self._calendars = {budget.id: self._calendar(budget) for budget in document.budgets}
-            problems = [text for budget in document.budgets for text in self._missing_rates(budget, now)]
+            problems = [
+                PlacedProblem(text, ("budgets", number))
+                for number, budget in enumerate(document.budgets)
+                for text in self._missing_rates(budget, now)
+            ]
         if problems:
             raise ConfigError(problems)
         content = json.dumps(document.model_dump(mode="json", exclude_none=True), sort_keys=True)
@@ -160,15 +166,12 @@ class Budgets:
 def load_budgets(config_dir: Path | None, *, now: datetime | None = None) -> Budgets:
     """Those of `<config_dir>/budgets.yaml`; none without the file. Raises ConfigError with everything that is wrong."""
     path = config_dir / FILE_NAME if config_dir else None
-    if path is None or not path.exists():
+    if path is None or not is_there(path):
         return Budgets(BudgetsDocument(), now=now)
-    data = load_yaml(path)
-    try:
-        return Budgets(BudgetsDocument.model_validate({} if data is None else data), now=now)
-    except ValidationError as error:
-        raise ConfigError([f"{path}: {text}" for text in _problems(data, error)]) from None
-    except ConfigError as error:
-        raise ConfigError([f"{path}: {text}" for text in error.problems]) from None
+    source = read_yaml(path)
+    document = checked(source, BudgetsDocument, label="id", hidden=PERIOD_TAGS)
+    with blaming(source):
+        return Budgets(document, now=now)
 
 
 def budget_from_json(text: str | bytes) -> Budget:

@@ -39,10 +39,10 @@ def add_parser(subparsers: Any) -> None:
 
 def run_check(args: argparse.Namespace) -> int:
     """Exit code 0 when the rules can be used, 1 when not. Warnings don't change the exit code."""
-    from stream_jobs.attribution import AttributionRules
     from stream_jobs.attribution.document import FILE_NAME
     from stream_jobs.attribution.lint import warnings
-    from stream_jobs.attribution.rules import read_document
+    from stream_jobs.attribution.rules import read_rules
+    from stream_jobs.files import is_there
 
     config_dir = config_dir_of(args)
     path = config_dir / FILE_NAME if config_dir else None
@@ -50,11 +50,11 @@ def run_check(args: argparse.Namespace) -> int:
     found: list[str] = []
     version, rules, categories = None, 0, 0
     try:
-        if path is None or not path.exists():
+        if path is None or not is_there(path):
             problems = (f"{path or FILE_NAME}: does not exist; see stream_jobs/attribution/example_attribution.yaml",)
         else:
-            document = read_document(path)
-            version = AttributionRules.from_document(document, str(path)).version
+            document, compiled = read_rules(path)
+            version = compiled.version
             found, rules, categories = warnings(document), len(document.rules), len(document.categories)
     except ConfigError as error:
         problems = error.problems
@@ -72,13 +72,12 @@ def run_check(args: argparse.Namespace) -> int:
 
 def run_explain(args: argparse.Namespace) -> int:
     """Exit code 0; raises ConfigError when the event or the rules are invalid."""
-    from spendstream_schemas import InvalidMessageError, parse_usage_event
+    from spendstream_schemas import MAX_MESSAGE_BYTES, InvalidMessageError, parse_usage_event
     from stream_jobs.attribution import AttributionRules
+    from stream_jobs.files import read_file
 
-    try:
-        raw = sys.stdin.buffer.read() if args.event == "-" else Path(args.event).read_bytes()
-    except OSError as error:
-        raise ConfigError(f"{args.event}: cannot be read: {error.strerror}") from None
+    limit = MAX_MESSAGE_BYTES + 1  # one byte too many is refused by the contract
+    raw = sys.stdin.buffer.read(limit) if args.event == "-" else read_file(Path(args.event), limit)
     try:
         event = parse_usage_event(raw).message
     except InvalidMessageError as error:

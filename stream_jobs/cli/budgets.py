@@ -73,6 +73,7 @@ def run_check(args: argparse.Namespace) -> int:
     from stream_jobs.budgets.document import FILE_NAME
     from stream_jobs.budgets.lint import warnings
     from stream_jobs.budgets.resolve import load_budgets
+    from stream_jobs.files import is_there
 
     config_dir = config_dir_of(args)
     path = config_dir / FILE_NAME if config_dir else None
@@ -81,7 +82,7 @@ def run_check(args: argparse.Namespace) -> int:
     budgets = None
     now = datetime.now(UTC)
     try:
-        if path is None or not path.exists():
+        if path is None or not is_there(path):
             problems = (f"{path or FILE_NAME}: does not exist; see stream_jobs/budgets/example_budgets.yaml",)
         else:
             budgets = load_budgets(config_dir, now=now)

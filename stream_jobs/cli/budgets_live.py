@@ -232,23 +232,28 @@ def _defined(store: "StoreClient", budget_id: str) -> "DefinedBudget":
 
 def run_set(args: argparse.Namespace) -> int:
     """Exit code 0 when it counts; raises ConfigError when it is refused."""
+    from stream_jobs.budgets.document import PERIOD_TAGS, Budget
     from stream_jobs.budgets.resolve import budget_from_json, budget_to_json
-    from stream_jobs.yaml_files import load_yaml, parse_yaml
+    from stream_jobs.documents import checked
+    from stream_jobs.files import is_file
+    from stream_jobs.yaml_files import MAX_BYTES, parse_yaml_bytes, read_yaml
 
     with _store(args) as store:
         if args.amount is not None:
             document = _defined(store, args.what).document | {"amount": args.amount}
+            budget = budget_from_json(json.dumps(document, default=str))
         elif args.what == "-":
-            document = parse_yaml(sys.stdin.read(), "standard input")
+            source = parse_yaml_bytes(sys.stdin.buffer.read(MAX_BYTES + 1), "standard input")
+            budget = checked(source, Budget, label="id", hidden=PERIOD_TAGS)
         else:
             path = Path(args.what)
-            if not path.is_file():
+            if not is_file(path):
                 raise ConfigError(
                     f"{args.what} is no file; give a file with one budget, or an id with what is to change: "
                     f"spendstream budgets set {args.what} --amount 500"
                 )
-            document = load_yaml(path)
-        budget = budget_from_json(json.dumps(document, default=str))
+            source = read_yaml(path)
+            budget = checked(source, Budget, label="id", hidden=PERIOD_TAGS)
         return _send(store, args, budget.id, budget=json.loads(budget_to_json(budget)))
 
 

@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from stream_jobs.errors import ConfigError
+from stream_jobs.files import is_folder, printable
 
 
 def config_dir_of(args: argparse.Namespace) -> Path | None:
@@ -15,6 +16,6 @@ def config_dir_of(args: argparse.Namespace) -> Path | None:
         settings = load_group("pipeline")
         assert isinstance(settings, PipelineSettings)
         config_dir = settings.config_dir
-    if config_dir is not None and not config_dir.is_dir():
-        raise ConfigError(f"{config_dir}: is not a folder")
+    if config_dir is not None and not is_folder(config_dir):
+        raise ConfigError(f"{printable(str(config_dir))}: is not a folder")
     return config_dir

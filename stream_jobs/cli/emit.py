@@ -5,7 +5,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 from stream_jobs.errors import ConfigError
 from stream_jobs.output.lines import complain
@@ -14,6 +14,8 @@ from stream_jobs.replay.delivery import Timed, add_target_arguments, deliver
 if TYPE_CHECKING:
     from spendstream_schemas import OutcomeEvent, UsageEvent
 
+MAX_RAW_BYTES: Final = 16 * 1024 * 1024
+"""Of a line that is sent as it is: more than any topic takes."""
 EPILOG = """\
 Each line is one event by the contract. As in the SDK, event_id and schema_version are filled in when they are missing.
 A line that breaks the contract is told with its reason, the others are sent, and the exit code is 1.
@@ -98,7 +100,15 @@ class Lines:
         """Every line as it is, without its newline, and without a key."""
         from spendstream.sender import RawMessage
 
-        for line in self._stream:
+        number = 0
+        while line := self._stream.readline(MAX_RAW_BYTES + 1):
+            number += 1
+            if len(line) > MAX_RAW_BYTES:
+                self.invalid += 1
+                complain(f"line {number}: more than {MAX_RAW_BYTES} bytes")
+                while line and not line.endswith(b"\n"):
+                    line = self._stream.readline(MAX_RAW_BYTES)
+                continue
             yield RawMessage(topic, b"", line.removesuffix(b"\n").removesuffix(b"\r")), None
 
 
@@ -124,7 +134,7 @@ def completed(
 
     try:
         payload = json.loads(line, parse_float=Decimal, parse_constant=_refuse_constant)
-    except (ValueError, RecursionError) as error:
+    except (ValueError, ArithmeticError, RecursionError) as error:
         raise InvalidMessageError(InvalidReason.NOT_JSON, str(error)) from None
     if not isinstance(payload, dict):
         raise InvalidMessageError(InvalidReason.NOT_AN_OBJECT, "expected a JSON object")

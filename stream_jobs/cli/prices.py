@@ -45,6 +45,7 @@ def add_parser(subparsers: Any) -> None:
 
 def run_check(args: argparse.Namespace) -> int:
     """Exit code 0 when the files can be used, 1 when not. Warnings don't change the exit code."""
+    from stream_jobs.files import is_folder
     from stream_jobs.pricing.book import PriceBook
     from stream_jobs.pricing.lint import warnings
 
@@ -53,7 +54,7 @@ def run_check(args: argparse.Namespace) -> int:
     found: list[str] = []
     description: dict[str, Any] = {}
     try:
-        if folder is not None and not folder.is_dir():
+        if folder is not None and not is_folder(folder):
             raise ConfigError(f"{folder}: is not a folder")
         book = PriceBook.load(folder)
         description = book.describe()

@@ -38,12 +38,15 @@ def run(args: argparse.Namespace) -> int:
 def _describe(instance: Any) -> dict[str, Any]:
     from stream_jobs.blocks.progress import totals
     from stream_jobs.embedded.instance import embedded_clickhouse
-    from stream_jobs.embedded.probe import answers
+    from stream_jobs.embedded.probe import trouble
     from stream_jobs.errors import SpendstreamError
+    from stream_jobs.files import printable
     from stream_jobs.store.client import StoreClient
 
+    reason = trouble(f"{instance.http}/readyz")
     found = {
-        "ready": answers(f"{instance.http}/readyz"),
+        "ready": reason is None,
+        **({} if reason is None else {"not_ready": printable(reason)}),
         "kafka": instance.kafka,
         "clickhouse_http": instance.clickhouse_http,
         "http": instance.http,

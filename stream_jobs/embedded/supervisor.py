@@ -189,7 +189,14 @@ class Embedded:
             return "the store does not answer"
         if self._turns is not None and self._turns.trouble is not None:
             return self._turns.trouble
-        return next((f"the {name} is not ready" for name, child in self._workers.items() if not child.ready()), None)
+        return next(
+            (
+                f"the {name} is not ready: {trouble}"
+                for name, child in self._workers.items()
+                if (trouble := child.trouble()) is not None
+            ),
+            None,
+        )
 
     def _metrics(self) -> bytes:
         """Of this process and, once they are up, its children."""

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from stream_jobs.embedded.child import START_TIMEOUT_S, Child
 from stream_jobs.embedded.ports import LOOPBACK, free_port
-from stream_jobs.embedded.probe import answers
+from stream_jobs.embedded.probe import answers, trouble
 from stream_jobs.jobs import BOOKING, WATCHING
 
 WORKER, WATCHER = "worker", "watcher"
@@ -30,6 +30,10 @@ class WorkerChild(Child):
 
     def ready(self) -> bool:
         return answers(f"{self.url}/readyz")
+
+    def trouble(self) -> str | None:
+        """Why it is not ready; None when it is."""
+        return trouble(f"{self.url}/readyz")
 
     def restart(self) -> None:
         self.stop()  # also what is left of one that died: its pipe

@@ -10,6 +10,7 @@ from pydantic import BaseModel
 
 from spendstream_schemas import MeteredUsage, TokenUsage, UnpricedReason, UsageEvent
 from stream_jobs.errors import ConfigError
+from stream_jobs.files import read_file
 from stream_jobs.pricing.base import base_hash, base_version
 from stream_jobs.pricing.catalog import Catalog
 from stream_jobs.pricing.corrections import CorrectionFile, Corrections
@@ -22,6 +23,7 @@ from stream_jobs.pricing.resources import Resources
 from stream_jobs.pricing.result import PriceLine, Pricing
 from stream_jobs.pricing.tokens import PLAIN, UnpricedError, count, count_plain
 from stream_jobs.pricing.yaml_models import load_models, yaml_files
+from stream_jobs.yaml_files import MAX_BYTES
 
 DATA: Final = Path(__file__).parent / "data"
 RULES: Final = 1
@@ -223,5 +225,7 @@ def _content_hash(folders: Sequence[Path]) -> str:
     """Of everything that can move a price: base data, corrections, rate cards, overlays, provider rules, the engine."""
     digest = hashlib.sha256(f"{RULES}:{base_hash()}".encode())
     for path in price_files(folders):
-        digest.update(b"\0" + path.parent.name.encode() + b"/" + path.name.encode() + b"\0" + path.read_bytes())
+        digest.update(
+            b"\0" + path.parent.name.encode() + b"/" + path.name.encode() + b"\0" + read_file(path, MAX_BYTES)
+        )
     return digest.hexdigest()[:16]

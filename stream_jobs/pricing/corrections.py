@@ -10,9 +10,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
 
 from spendstream_schemas import UnpricedReason
+from stream_jobs.instants import as_utc
 from stream_jobs.pricing.rates import Missing, Price, Tiered
 from stream_jobs.pricing.units import PER, TOKEN_KEYS
 from stream_jobs.pricing.yaml_models import load_models
@@ -35,13 +36,22 @@ def _exact(value: Any) -> Any:
 def _utc(value: Any) -> Any:
     """A date is midnight UTC; a timestamp must say its offset. Quoted in YAML, both arrive as text."""
     if isinstance(value, str):
-        value = date.fromisoformat(value) if len(value) == len("2026-01-01") else datetime.fromisoformat(value)
+        try:
+            value = date.fromisoformat(value) if len(value) == len("2026-01-01") else datetime.fromisoformat(value)
+        except ValueError:
+            raise ValueError(f"{value[:40]!r} is not a date (2026-04-01) or a time (2026-04-01T00:00:00Z)") from None
     if isinstance(value, datetime):
         if value.tzinfo is None:
             raise ValueError("needs a UTC offset (or write a date: midnight UTC)")
-        return value.astimezone(UTC)
+        return as_utc(value)
     if isinstance(value, date):
         return datetime.combine(value, time(), UTC)
+    raise ValueError("is not a date (2026-04-01) or a time (2026-04-01T00:00:00Z)")
+
+
+def _day(value: date) -> date:
+    if value == date.max:
+        raise ValueError(f"{value} has no day after it")
     return value
 
 
@@ -50,6 +60,7 @@ def _word(value: Any) -> Any:
 
 
 Amount = Annotated[Decimal, BeforeValidator(_exact), Field(ge=0, max_digits=30, allow_inf_nan=False)]
+Percent = Annotated[Decimal, Field(ge=0, le=100, max_digits=30, allow_inf_nan=False), BeforeValidator(_exact)]
 Instant = Annotated[datetime, BeforeValidator(_utc)]
 Word = Annotated[
     str, BeforeValidator(_word), Field(min_length=1), WithJsonSchema({"type": ["string", "boolean", "integer"]})
@@ -67,7 +78,7 @@ class Strict(BaseModel):
 class Tier(Strict):
     """Above `start` input tokens the whole request costs `price`."""
 
-    start: Annotated[int, Field(ge=0)]
+    start: Annotated[int, Field(ge=0, le=10**12)]
     price: Amount
 
 
@@ -123,7 +134,7 @@ class Entry(Sourced):
     when: dict[ConditionName, Word | list[Word]] = Field(default_factory=dict)
     time_of_day: Hours | None = None
     weekdays: list[Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]] | None = None
-    except_dates: list[date] = Field(default_factory=list)
+    except_dates: list[Annotated[date, AfterValidator(_day)]] = Field(default_factory=list)
     prices: dict[str, Amount | TieredAmount | None] | None = None
     replace: bool = False
     multiplier: Amount | None = None

@@ -1,16 +1,21 @@
 """GPU price catalogues of others into rate cards: gpuhunt's CSV (dstack) and SkyPilot's catalog CSV."""
 
 import csv
+import io
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from pathlib import Path
-from typing import Final, TextIO
+from typing import Final
 
 import yaml
 
+from stream_jobs.documents import MAX_PROBLEMS
 from stream_jobs.errors import ConfigError
+from stream_jobs.files import read_file
+
+MAX_CATALOG_BYTES: Final = 256 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,12 +34,10 @@ def read_catalog(path: Path, catalog_format: str) -> list[Offer]:
     """All GPU offers of a catalogue. Raises ConfigError naming every line that cannot be read."""
     columns, offers_of = _FORMATS[catalog_format]
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            return _read(file, path, columns, offers_of)
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
+        text = read_file(path, MAX_CATALOG_BYTES).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path}: is not UTF-8 (byte {error.start})") from None
+    return _read(text, path, columns, offers_of)
 
 
 def rate_card(offers: list[Offer], provider: str, source: str, checked: date) -> str:
@@ -69,10 +72,13 @@ def rate_card(offers: list[Offer], provider: str, source: str, checked: date) ->
 
 
 def _read(
-    file: TextIO, path: Path, columns: tuple[str, ...], offers_of: Callable[[Mapping[str, str]], Iterator[Offer]]
+    text: str, path: Path, columns: tuple[str, ...], offers_of: Callable[[Mapping[str, str]], Iterator[Offer]]
 ) -> list[Offer]:
-    reader = csv.DictReader(file)
-    missing = sorted(set(columns) - set(reader.fieldnames or ()))
+    reader = csv.DictReader(io.StringIO(text, newline=""), restval="")
+    try:
+        missing = sorted(set(columns) - set(reader.fieldnames or ()))
+    except csv.Error as error:
+        raise ConfigError(f"{path}:1: no CSV header: {error}") from None
     if missing:
         raise ConfigError(f"{path}: has no column {', '.join(missing)}; is it in another format?")
     offers: list[Offer] = []
@@ -81,10 +87,12 @@ def _read(
         for row in reader:
             try:
                 offers.extend(offers_of(row))
-            except (InvalidOperation, ValueError) as error:
+            except (ArithmeticError, ValueError) as error:
                 problems.append(f"{path}:{reader.line_num}: {error}")
     except csv.Error as error:
         problems.append(f"{path}:{reader.line_num}: {error}")
+    if len(problems) > MAX_PROBLEMS:
+        problems[MAX_PROBLEMS:] = [f"{path}: {len(problems) - MAX_PROBLEMS} more lines cannot be read"]
     if problems:
         raise ConfigError(problems)
     return offers
@@ -115,17 +123,19 @@ def _skypilot(row: Mapping[str, str]) -> Iterator[Offer]:
 def _number(row: Mapping[str, str], column: str) -> Decimal:
     try:
         value = Decimal(row[column] or "0")
-    except InvalidOperation:
-        raise ValueError(f"{column}: {row[column]!r} is not a number") from None
+    except ArithmeticError:
+        value = Decimal("NaN")
     if not value.is_finite():
-        raise ValueError(f"{column}: {row[column]!r} is not a number")
+        raise ValueError(f"{column}: {row[column][:40]!r} is not a number")
+    if value and not -12 <= value.adjusted() <= 12:
+        raise ValueError(f"{column}: {row[column][:40]!r} is out of range")
     return value
 
 
 def _positive(row: Mapping[str, str], column: str) -> Decimal:
     value = _number(row, column)
     if value <= 0:
-        raise ValueError(f"{column}: {row[column]!r} is not above zero")
+        raise ValueError(f"{column}: {row[column][:40]!r} is not above zero")
     return value
 
 

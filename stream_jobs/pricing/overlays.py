@@ -1,18 +1,19 @@
 """Overlays: our own terms above the list prices: contracts, percentages, multipliers, with their dates and scope."""
 
+import re
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
-from fnmatch import fnmatchcase
+from fnmatch import fnmatchcase, translate
 from fractions import Fraction
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from spendstream_schemas import ATTRIBUTION_FIELDS, UsageEvent
 from stream_jobs.money import PICO_PER_USD
 from stream_jobs.pricing.compiled import Terms
-from stream_jobs.pricing.corrections import Amount, Dated, Strict
+from stream_jobs.pricing.corrections import Amount, Dated, Percent, Strict
 from stream_jobs.pricing.units import PER
 
 RESOURCE_KEYS = {"gpu_hour": 3600, "vcpu_hour": 3600, "unit": 1}
@@ -25,12 +26,23 @@ AttributionField = Literal[
 ]  # fmt: skip
 
 
+def _pattern(text: str) -> str:
+    try:
+        re.compile(translate(text))
+    except re.error as error:
+        raise ValueError(f"{text[:80]!r} is not a pattern: {error}") from None
+    return text
+
+
+Pattern = Annotated[str, Field(max_length=256), AfterValidator(_pattern)]
+
+
 class Scope(Strict):
     """What an overlay is for. Everything given must match; nothing given matches everything."""
 
     provider: str | None = None
-    models: list[str] | None = None  # ids or patterns ("gpt-5*")
-    skus: list[str] | None = None  # SKU ids or patterns
+    models: list[Pattern] | None = None  # ids or patterns ("gpt-5*")
+    skus: list[Pattern] | None = None  # SKU ids or patterns
     attribution: dict[AttributionField, str] = Field(default_factory=dict)
 
     @property
@@ -45,7 +57,7 @@ class Overlay(Dated):
     name: Annotated[str, Field(min_length=1, max_length=128)]
     scope: Scope = Scope()
     contract: dict[str, Amount] | None = None
-    discount_percent: Annotated[Decimal, Field(ge=0, le=100, allow_inf_nan=False)] | None = None
+    discount_percent: Percent | None = None
     multiplier: Amount | None = None
     effective_multiplier: Amount | None = None  # effective = contracted times this: commitments spread over usage
     source: str = ""

@@ -3,13 +3,12 @@
 import re
 from collections.abc import Iterable, Sequence
 from datetime import date
-from decimal import Decimal
 from fractions import Fraction
 from typing import Annotated, Literal, Self, TypeVar
 
 from pydantic import Field, model_validator
 
-from stream_jobs.pricing.corrections import Amount, Dated, Strict
+from stream_jobs.pricing.corrections import Amount, Dated, Percent, Strict
 
 Name = Annotated[str, Field(min_length=1, max_length=128)]
 PurchaseOption = Literal["reserved", "spot", "committed"]
@@ -19,7 +18,7 @@ class Purchase(Strict):
     """The price of another way to buy: absolute, or so many percent off the on-demand price."""
 
     usd_per_hour: Amount | None = None
-    percent_off: Annotated[Decimal, Field(ge=0, le=100, allow_inf_nan=False)] | None = None
+    percent_off: Percent | None = None
 
     @model_validator(mode="after")
     def _one_of_them(self) -> Self:

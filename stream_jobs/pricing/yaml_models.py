@@ -4,10 +4,12 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
+from stream_jobs.documents import checked
 from stream_jobs.errors import ConfigError
-from stream_jobs.yaml_files import load_yaml
+from stream_jobs.files import is_there, printable
+from stream_jobs.yaml_files import read_yaml
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -32,20 +34,16 @@ def load_models(model: type[M], folders: Iterable[Path]) -> list[M]:
 
 def load_model(model: type[M], path: Path) -> M:
     """One file as one model. Raises ConfigError with all that is wrong in it."""
-    document = load_yaml(path)
-    try:
-        return model.model_validate(document)
-    except ValidationError as error:
-        raise ConfigError(
-            [
-                f"{path}: {'.'.join(str(part) for part in item['loc']) or 'the file'}: {item['msg']}"
-                for item in error.errors(include_url=False, include_context=False, include_input=False)
-            ]
-        ) from None
+    return checked(read_yaml(path), model)
 
 
 def yaml_files(folder: Path) -> list[Path]:
-    """The YAML files of a folder by name."""
-    if not folder.is_dir():
+    """The YAML files of a folder by name; links that lead nowhere and the like are among them, and refused when they
+    are read: a price that is silently not there would be worse. Raises ConfigError when it cannot be listed."""
+    if not is_there(folder):
         return []
-    return sorted(path for path in folder.iterdir() if path.suffix in (".yaml", ".yml") and path.is_file())
+    try:
+        # Emacs marks a file under edit with a link that leads nowhere.
+        return sorted(path for path in folder.iterdir() if path.suffix in (".yaml", ".yml") and path.name[:2] != ".#")
+    except OSError as error:
+        raise ConfigError(f"{printable(str(folder))}: cannot be listed: {error.strerror}") from None

@@ -23,11 +23,11 @@ from itertools import accumulate
 from pathlib import Path
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from spendstream_schemas import ATTRIBUTION_FIELDS
-from stream_jobs.errors import ConfigError
-from stream_jobs.yaml_files import load_yaml
+from stream_jobs.documents import checked
+from stream_jobs.yaml_files import read_yaml
 
 _Value = Annotated[str, Field(min_length=1, max_length=128)]
 
@@ -121,9 +121,4 @@ def _weighted(rule: Rule) -> tuple[Sequence[str], Sequence[int]]:
 
 def load_rules(path: Path) -> Assigner:
     """Raises ConfigError with every problem of the file."""
-    try:
-        return Assigner(RuleFile.model_validate(load_yaml(path)))
-    except ValidationError as error:
-        raise ConfigError(
-            [f"{path}: {'.'.join(map(str, item['loc'])) or 'file'}: {item['msg']}" for item in error.errors()]
-        ) from None
+    return Assigner(checked(read_yaml(path), RuleFile, label="field"))

@@ -15,6 +15,7 @@ without an offset are in `timezone` (default UTC). Without `usage.kind` the usag
 """
 
 import difflib
+import re
 from collections.abc import Iterable
 from datetime import datetime
 from decimal import Decimal
@@ -22,7 +23,7 @@ from pathlib import Path
 from typing import Annotated, Any, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from spendstream_schemas import (
     DECIMAL_METERS,
@@ -35,9 +36,11 @@ from spendstream_schemas import (
     ToolCalls,
     UsageEvent,
 )
+from stream_jobs.documents import checked
 from stream_jobs.errors import ConfigError
 from stream_jobs.instants import from_unix_micros
-from stream_jobs.yaml_files import load_yaml
+from stream_jobs.replay.rows import shown
+from stream_jobs.yaml_files import Document, read_yaml
 
 _NESTED: dict[str, tuple[type[BaseModel], ...]] = {
     "usage": (TokenUsage, ComputeUsage, MeteredUsage),
@@ -60,6 +63,8 @@ DECIMAL_PATHS: frozenset[str] = frozenset({f"usage.{name}" for name in DECIMAL_M
 NUMBER_PATHS: frozenset[str] = WHOLE_PATHS | DECIMAL_PATHS | {"latency_ms", "complexity"}
 BOOL_PATHS: frozenset[str] = frozenset({"cached_response", "batchable", "conditions.fine_tuned"})
 
+_UNIX_US = {"unix_s": 1_000_000, "unix_ms": 1_000, "unix_us": 1}
+
 Scalar = str | int | bool | Decimal
 
 
@@ -72,7 +77,7 @@ class FieldRule(BaseModel):
     value: Scalar | None = None  # the same for every row
     default: Scalar | None = None  # where the cell is empty
     map: dict[str, Scalar] | None = None  # cell text -> value; other texts stay as they are
-    multiply: Annotated[Decimal, Field(gt=0)] | None = None
+    multiply: Annotated[Decimal, Field(gt=0, max_digits=30, allow_inf_nan=False)] | None = None
     time: str | None = None
     timezone: str = "UTC"
 
@@ -88,6 +93,19 @@ class FieldRule(BaseModel):
             ZoneInfo(value)
         except (ZoneInfoNotFoundError, ValueError, OSError):
             raise ValueError(f"{value!r} is not a time zone such as Europe/Berlin") from None
+        return value
+
+    @field_validator("time")
+    @classmethod
+    def _form_is_one(cls, value: str | None) -> str | None:
+        if value is not None and value not in ("iso", *_UNIX_US):
+            try:
+                datetime.strptime("", value)  # noqa: DTZ007 - tells a form that is none from one that does not match
+            except (ValueError, re.error) as error:
+                if not str(error).startswith("time data"):
+                    raise ValueError(
+                        f"{value!r} is neither iso, {', '.join(_UNIX_US)} nor a strptime format: {error}"
+                    ) from None
         return value
 
     @model_validator(mode="after")
@@ -144,25 +162,19 @@ def _nearest(path: str) -> str:
 
 def load_mapping(path: Path | None, pairs: Iterable[str] = ()) -> Mapping:
     """The mapping of a YAML file, with FIELD=COLUMN pairs on top. Raises ConfigError with every problem."""
-    where = str(path) if path else "--map"
-    document: Any = load_yaml(path) if path else {"fields": {}}
-    if not isinstance(document, dict) or not isinstance(document.get("fields"), dict):
-        raise ConfigError(f"{where}: expected a document with `fields:`, a field of the event on each line below it")
-    fields = dict(document["fields"])
+    document = read_yaml(path) if path else Document("--map", {"fields": {}})
+    data = document.data
+    if not isinstance(data, dict) or not isinstance(data.get("fields"), dict):
+        raise ConfigError(
+            f"{document.at(['fields'])}: expected a document with `fields:`, a field of the event on each line below it"
+        )
+    fields = dict(data["fields"])
     for pair in pairs:
         name, equals, column = pair.partition("=")
         if not equals or not name or not column:
             raise ConfigError(f"--map {pair}: expected FIELD=COLUMN, for instance usage.input_tokens=prompt_tokens")
         fields[name] = column
-    try:
-        return Mapping.model_validate({**document, "fields": fields})
-    except ValidationError as error:
-        raise ConfigError(
-            [
-                f"{where}: {'.'.join(map(str, item['loc'])) or 'mapping'}: {item['msg'].removeprefix('Value error, ')}"
-                for item in error.errors()
-            ]
-        ) from None
+    return checked(document, Mapping, data={**data, "fields": fields})
 
 
 def convert(path: str, rule: FieldRule, cell: Any) -> Any:
@@ -170,6 +182,8 @@ def convert(path: str, rule: FieldRule, cell: Any) -> Any:
 
     `cell` is text (CSV) or a JSON value with numbers as int or Decimal. Raises ValueError that says what is wrong.
     """
+    if isinstance(cell, (dict, list)):
+        raise ValueError(f"{path}: is {shown(cell)}, expected one value")
     if rule.value is not None:
         cell = rule.value
     elif rule.map is not None and str(cell) in rule.map:
@@ -186,8 +200,6 @@ def convert(path: str, rule: FieldRule, cell: Any) -> Any:
         return _number(path, cell, rule.multiply)
     if path in BOOL_PATHS:
         return _truth(path, cell)
-    if isinstance(cell, (dict, list)):
-        raise ValueError(f"{path}: is a JSON {'object' if isinstance(cell, dict) else 'array'}, expected one value")
     return cell if isinstance(cell, str) else str(cell)
 
 
@@ -216,9 +228,6 @@ def _truth(path: str, cell: Any) -> bool:
     if text in ("false", "0", "no", "f", "n"):
         return False
     raise ValueError(f"{path}: is neither true nor false: {str(cell)[:40]!r}")
-
-
-_UNIX_US = {"unix_s": 1_000_000, "unix_ms": 1_000, "unix_us": 1}
 
 
 def _time(cell: Any, rule: FieldRule) -> datetime:

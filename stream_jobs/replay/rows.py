@@ -1,13 +1,17 @@
 """Lines of a file, what a reader makes of them, and what it says about the ones it cannot read."""
 
 import csv
+import json
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 from stream_jobs.errors import ConfigError
+from stream_jobs.files import open_file
 
 MAX_LINE_BYTES: Final = 1024 * 1024
 RELATIVE_ZERO: Final = datetime(2026, 6, 1, tzinfo=UTC)
@@ -73,11 +77,8 @@ class Lines:
 
 
 def open_log(path: Path) -> BinaryIO:
-    """Raises ConfigError when the file cannot be opened."""
-    try:
-        return path.open("rb")
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
+    """Raises ConfigError when it is no file: it is read twice, once for the ids of its events."""
+    return open_file(path)
 
 
 def text_lines(path: Path) -> Iterator[tuple[int, str] | BadRow]:
@@ -133,13 +134,36 @@ def csv_rows(
 
 def check_columns(path: Path, header: Sequence[str], required: Sequence[str]) -> None:
     """Raises ConfigError that names the missing columns and those that are there."""
-    missing = [name for name in required if name not in header]
+    times = Counter(header)
+    missing = [name for name in required if name not in times]
     if missing:
         found = ", ".join(header)[:300]
         raise ConfigError(f"{path}: has no column {', '.join(missing)}; its header is: {found}")
-    twice = sorted({name for name in header if header.count(name) > 1})
+    twice = sorted(name for name, count in times.items() if count > 1)
     if twice:
-        raise ConfigError(f"{path}: the header names {', '.join(twice)} twice")
+        raise ConfigError(f"{path}: the header names {', '.join(twice)[:300]} twice")
+
+
+def json_record(text: str) -> dict[str, Any]:
+    """The object of one line, with exact numbers. Raises ValueError that says what it is instead."""
+    try:
+        record = json.loads(text, parse_float=Decimal, parse_constant=_refuse)
+    except (ValueError, ArithmeticError, RecursionError):
+        raise ValueError("is not JSON") from None
+    if not isinstance(record, dict):
+        raise ValueError("is not a JSON object")
+    return record
+
+
+def _refuse(constant: str) -> Any:
+    raise ValueError(constant)
+
+
+def shown(value: object) -> str:
+    """A value as messages quote it. Lists and objects are named only: they may be nested to the end of the stack."""
+    if isinstance(value, (dict, list)):
+        return "a JSON object" if isinstance(value, dict) else "a JSON array"
+    return repr(str(value) if isinstance(value, Decimal) else value)[:40]
 
 
 def whole_number(text: str, name: str) -> int:

@@ -11,6 +11,9 @@ from stream_jobs.errors import ConfigError
 from stream_jobs.store.client import StoreClient, store_errors
 
 ENV_PREFIX: Final = "SPENDSTREAM_RETENTION_"
+MAX_DAYS: Final = 20_000
+"""ClickHouse counts the seconds of a TTL up to 2106 and begins at 1970 again: what should be kept for longer would be
+deleted at once."""
 
 
 class RetentionSettings(BaseSettings):
@@ -20,22 +23,35 @@ class RetentionSettings(BaseSettings):
 
     ledger_days: Annotated[
         int,
-        Field(ge=35, description="How long ledger entries are kept after booking: a year to compare with, and more."),
+        Field(
+            ge=35,
+            le=MAX_DAYS,
+            description="How long ledger entries are kept after booking: a year to compare with, and more.",
+        ),
     ] = 400
     id_days: Annotated[
         int,
         Field(
             ge=35,
+            le=MAX_DAYS,
             description="How long the ids of booked events are kept, by which copies are recognised: as long as the "
             "ledger, plus the longest time after which a copy may still come, such as a replay from the quarantine.",
         ),
     ] = 500
     rollup_days: Annotated[
-        int, Field(ge=35, description="How long the rollups per minute, hour and day are kept after the events.")
+        int,
+        Field(
+            ge=35, le=MAX_DAYS, description="How long the rollups per minute, hour and day are kept after the events."
+        ),
     ] = 5 * 366
-    quarantine_days: Annotated[int, Field(ge=7, description="How long refused records are kept with their bytes.")] = 90
+    quarantine_days: Annotated[
+        int, Field(ge=7, le=MAX_DAYS, description="How long refused records are kept with their bytes.")
+    ] = 90
     alert_days: Annotated[
-        int, Field(ge=35, description="How long the history of alerts is kept, and what was told of them to whom.")
+        int,
+        Field(
+            ge=35, le=MAX_DAYS, description="How long the history of alerts is kept, and what was told of them to whom."
+        ),
     ] = 400
 
     @field_validator("id_days")

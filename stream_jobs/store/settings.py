@@ -1,5 +1,6 @@
 """Where ClickHouse is and how to get in. The same settings for the embedded store and a cluster."""
 
+import re
 import ssl
 from pathlib import Path
 from typing import Annotated, Any, Self
@@ -10,8 +11,11 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from spendstream_schemas.hosts import is_loopback
 from stream_jobs.errors import ConfigError
+from stream_jobs.files import checked_content, read_file
 
 ENV_PREFIX = "SPENDSTREAM_CLICKHOUSE_"
+HOST = re.compile(r"[A-Za-z0-9._:%\[\]-]{1,253}")
+"""Names and addresses as DNS and sockets take them; what else stands there would fail at the first connection."""
 _IDENTIFIER = r"^[A-Za-z_][A-Za-z0-9_]{0,127}$"
 
 
@@ -23,7 +27,7 @@ class ClickHouseSettings(BaseSettings):
     )
 
     url: str | None = None
-    host: Annotated[str, Field(min_length=1)] = "127.0.0.1"
+    host: Annotated[str, Field(pattern=f"^{HOST.pattern}$")] = "127.0.0.1"
     port: Annotated[int, Field(ge=1, le=65535)] = 8123
     secure: bool = False
     user: Annotated[str, Field(min_length=1)] = "default"
@@ -31,8 +35,8 @@ class ClickHouseSettings(BaseSettings):
     password_file: Path | None = None
     ca_file: Path | None = None
     database: Annotated[str, Field(pattern=_IDENTIFIER)] = "spendstream"
-    connect_timeout_s: Annotated[float, Field(gt=0)] = 5.0
-    query_timeout_s: Annotated[float, Field(gt=0)] = 300.0
+    connect_timeout_s: Annotated[float, Field(gt=0, le=3_600, allow_inf_nan=False)] = 5.0
+    query_timeout_s: Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)] = 300.0
 
     @model_validator(mode="before")
     @classmethod
@@ -58,10 +62,7 @@ class ClickHouseSettings(BaseSettings):
     @classmethod
     def _password_file_is_readable(cls, path: Path | None) -> Path | None:
         if path is not None:
-            try:
-                path.read_text(encoding="utf-8")
-            except OSError as error:
-                raise ValueError(f"{path} cannot be read: {error.strerror}") from None
+            checked_content(path).decode()
         return path
 
     @field_validator("ca_file")
@@ -82,9 +83,10 @@ class ClickHouseSettings(BaseSettings):
         return self
 
     def secret(self) -> str:
-        """The password, read anew from its file, so that a rotated secret works at the next connection."""
+        """The password, read anew from its file, so that a rotated secret works at the next connection. Raises
+        ConfigError when it cannot be read any more."""
         if self.password_file is not None:
-            return self.password_file.read_text(encoding="utf-8").strip()
+            return read_file(self.password_file).decode(errors="replace").strip()
         return self.password.get_secret_value()
 
     @property

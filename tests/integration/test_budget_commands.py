@@ -54,7 +54,7 @@ def event(number: int, user: str, **more: Any) -> dict[str, Any]:
 def run(pipeline: Pipeline, action: str, *arguments: str, stdin: str = "") -> tuple[int, str, str]:
     """Exit code, standard output and error. In this process: a hundred interpreters would take minutes to start."""
     out, err, before = io.StringIO(), io.StringIO(), sys.stdin
-    sys.stdin = io.StringIO(stdin)
+    sys.stdin = io.TextIOWrapper(io.BytesIO(stdin.encode()))
     try:
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
             code = main(["budgets", action, *arguments, "--data-dir", str(pipeline.data_dir)])
@@ -181,8 +181,8 @@ def test_other_fields_in_per_leave_no_old_rows(pipeline: Pipeline) -> None:
         (("set", "nobody", "--amount", "5"), "", "there is no budget 'nobody'"),
         (("set", "nobody"), "", "nobody is no file; give a file with one budget"),
         (("set", "company", "--amount", "much"), "", "budget 'company': amount"),
-        (("set", "-"), "{", "standard input: is not valid YAML"),
-        (("set", "-"), "[1]", "budget"),
+        (("set", "-"), "{", "standard input:1: is not valid YAML"),
+        (("set", "-"), "[1]", "standard input:1: Input should be"),
         (("set", "-"), "{id: x, name: X, amount: 1, period: day, parent: nobody}", "the change of x was refused"),
         (("remove", "company"), "", "the change of company was refused"),
         (("remove", "nobody"), "", "the change of nobody was refused: there is no such budget"),

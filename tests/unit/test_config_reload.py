@@ -10,6 +10,7 @@ from stream_jobs.attribution.rules import AttributionRules
 from stream_jobs.config_reload import PricesAndRules, prices_and_rules
 from stream_jobs.errors import StoreUnavailableError
 from stream_jobs.files_reload import FilesReload
+from stream_jobs.metrics import CONFIG_REFUSED
 from stream_jobs.pricing.book import PriceBook
 
 RULES = "rules:\n  - name: everything is checkout's\n    fill: {{team: {team}}}\n"
@@ -122,3 +123,60 @@ def test_it_is_told_again_when_it_could_not_be_taken_up(
     assert len(taken) == 0
     reload.look()
     assert len(taken) == 1
+
+
+@pytest.mark.parametrize(
+    "error", [ValueError("day is out of range"), KeyError("a"), RecursionError(), OSError(5, "I/O")]
+)
+def test_whatever_loading_raises_is_a_refusal(
+    tmp_path: Path, error: Exception, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Also what nobody thought of: the metric is 1 and the log says what it was, once, until the file is mended."""
+    path, what = tmp_path / "file.yaml", f"files of {type(error).__name__}"
+    path.write_text("1")
+    taken: list[str] = []
+
+    def load() -> str:
+        if path.read_text() == "wrong":
+            raise error
+        return path.read_text()
+
+    reload = FilesReload(what, lambda: (path,), load, taken.append)
+    path.write_text("wrong")
+    for _ in range(4):
+        reload.look()
+    assert CONFIG_REFUSED.labels(what)._value.get() == 1
+    assert [type(error).__name__ in record.getMessage() for record in caplog.records] == [True]
+    assert taken == []
+    path.write_text("right")
+    for _ in range(2):
+        reload.look()
+    assert CONFIG_REFUSED.labels(what)._value.get() == 0
+    assert taken == ["right"]
+
+
+def test_files_that_cannot_even_be_listed_are_refused(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """A folder that is replaced by a file, say: what was loaded stays, and the metric says that something is wrong."""
+    (tmp_path / "overlays").mkdir()
+    reload = prices_and_rules(tmp_path, Taken())
+    (tmp_path / "overlays").rmdir()
+    (tmp_path / "overlays").write_text("")
+    for _ in range(3):
+        reload.look()
+    assert CONFIG_REFUSED.labels("prices and rules")._value.get() == 1
+    (record,) = caplog.records
+    assert f"{tmp_path / 'overlays'}: cannot be listed: Not a directory" in record.getMessage()
+    (tmp_path / "overlays").unlink()
+    reload.look()
+    assert CONFIG_REFUSED.labels("prices and rules")._value.get() == 0
+
+
+def test_a_file_that_may_be_read_again_is_taken_up(tmp_path: Path) -> None:
+    """chmod changes neither its content nor its time of writing."""
+    path, loaded = tmp_path / "file.yaml", list[int]()
+    path.write_text("1")
+    reload = FilesReload("modes", lambda: (path,), lambda: path.stat().st_mode & 0o777, loaded.append)
+    path.chmod(0o600)
+    for _ in range(2):
+        reload.look()
+    assert loaded == [0o600]

@@ -36,7 +36,6 @@ ALLOWED: Mapping[tuple[str, str], str] = {
     ("metering/columnar/events.py", "pa.float64"): "latency_ms and complexity, which are no money",
     ("metering/columnar/price.py", "np.float64"): "estimates whether a product could leave 64 bits; far from the limit",
     ("metering/columnar/structs.py", "float"): "names the type of latency_ms and complexity",
-    ("metering/process.py", "0.01"): "a share of failed events, at which the job stops",
     ("pricing/compiled.py", "_UNIT_PRICE.divide"): "a Context of decimal divides two Decimals",
     ("pricing/corrections.py", "float"): "refuses floats in price files",
     ("pricing/importers.py", "offer.usd_per_hour / offer.count"): "Decimal / int",

@@ -44,10 +44,9 @@ def test_whole_numbers_and_texts_stay_what_they_are(tmp_path: Path) -> None:
 )
 def test_what_is_wrong_is_said_with_file_and_line(tmp_path: Path, text: str, message: str) -> None:
     """Every refusal is a ConfigError that names the file and the line."""
-    with pytest.raises(ConfigError, match=r"file\.yaml.*") as caught:
+    with pytest.raises(ConfigError, match=r"file\.yaml:[12]: ") as caught:
         _load(tmp_path, text)
     assert message in str(caught.value)
-    assert "line" in str(caught.value)
 
 
 def test_a_file_that_cannot_be_read_is_a_config_error(tmp_path: Path) -> None:
@@ -56,7 +55,7 @@ def test_a_file_that_cannot_be_read_is_a_config_error(tmp_path: Path) -> None:
     binary.write_bytes(b"a: \xff")
     for path, message in (
         (tmp_path / "missing.yaml", "No such file"),
-        (tmp_path, "Is a directory"),
+        (tmp_path, "is a folder"),
         (binary, "not UTF-8"),
     ):
         with pytest.raises(ConfigError, match=message):

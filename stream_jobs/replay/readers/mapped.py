@@ -1,14 +1,12 @@
 """Any CSV or JSONL log, by a mapping from its columns to the fields of a usage event."""
 
-import json
 from collections.abc import Callable, Iterator
-from decimal import Decimal
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from stream_jobs.replay.mapping import LABELS, Mapping, convert
-from stream_jobs.replay.rows import BadRow, Row, csv_rows, text_lines
+from stream_jobs.replay.rows import BadRow, Row, csv_rows, json_record, text_lines
 
 
 def read_csv(path: Path, mapping: Mapping) -> Iterator[Row | BadRow]:
@@ -25,12 +23,9 @@ def read_jsonl(path: Path, mapping: Mapping) -> Iterator[Row | BadRow]:
             continue
         line, text = item
         try:
-            record = json.loads(text, parse_float=Decimal, parse_constant=_refuse)
-        except (ValueError, RecursionError):
-            yield BadRow(line, "is not JSON")
-            continue
-        if not isinstance(record, dict):
-            yield BadRow(line, "is not a JSON object")
+            record = json_record(text)
+        except ValueError as error:
+            yield BadRow(line, str(error))
             continue
         yield _row(line, mapping, partial(at_path, record))
 
@@ -63,7 +58,3 @@ def _row(line: int, mapping: Mapping, cell: Callable[[str], Any]) -> Row | BadRo
         parent, _, name = path.rpartition(".")
         (payload.setdefault(parent, {}) if parent else payload)[name] = value
     return Row(line, payload)
-
-
-def _refuse(constant: str) -> Any:
-    raise ValueError(constant)

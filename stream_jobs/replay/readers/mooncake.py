@@ -5,16 +5,18 @@ tokens, so the leading ids that an earlier request had too are what a prefix cac
 of a prompt may be partial: what is read is never more than the prompt.
 """
 
-import json
 from collections.abc import Iterator
 from datetime import datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
 
-from stream_jobs.replay.rows import RELATIVE_ZERO, BadRow, Row, instant, text_lines
+from stream_jobs.replay.rows import RELATIVE_ZERO, BadRow, Row, instant, json_record, shown, text_lines
 
 BLOCK_TOKENS: Final = 512
 _US_PER_MS: Final = 1000
+_MAX_MS: Final = 10**15  # more than the calendar has
+_MAX_TOKENS: Final = 10**15
 
 
 def read_mooncake(path: Path, *, zero: datetime = RELATIVE_ZERO, cache_writes: bool = False) -> Iterator[Row | BadRow]:
@@ -46,18 +48,15 @@ def read_mooncake(path: Path, *, zero: datetime = RELATIVE_ZERO, cache_writes: b
 
 
 def _request(text: str) -> tuple[int, int, int, list[int]]:
-    try:
-        record = json.loads(text)
-    except (ValueError, RecursionError):
-        raise ValueError("is not JSON") from None
-    if not isinstance(record, dict):
-        raise ValueError("is not a JSON object")
+    record = json_record(text)
     blocks = record.get("hash_ids", [])
     if not isinstance(blocks, list) or not all(type(block) is int for block in blocks):
         raise ValueError("hash_ids is not a list of whole numbers")
     timestamp = record.get("timestamp")
-    if isinstance(timestamp, bool) or not isinstance(timestamp, (int, float)) or not 0 <= timestamp < float("inf"):
+    if isinstance(timestamp, bool) or not isinstance(timestamp, (int, Decimal)) or timestamp < 0:
         raise ValueError(f"timestamp is not a number of milliseconds: {_short(timestamp)}")
+    if timestamp > _MAX_MS:
+        raise ValueError(f"timestamp is out of range: {shown(timestamp)}")
     return (
         round(timestamp * _US_PER_MS),
         _count(record, "input_length"),
@@ -68,10 +67,10 @@ def _request(text: str) -> tuple[int, int, int, list[int]]:
 
 def _count(record: dict[str, Any], name: str) -> int:
     value = record.get(name)
-    if type(value) is not int or value < 0:
+    if type(value) is not int or not 0 <= value <= _MAX_TOKENS:
         raise ValueError(f"{name} is not a whole number of tokens: {_short(value)}")
     return value
 
 
 def _short(value: object) -> str:
-    return "it is missing" if value is None else repr(value)[:40]
+    return "it is missing" if value is None else shown(value)

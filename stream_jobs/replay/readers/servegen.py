@@ -13,11 +13,12 @@ from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
-from decimal import ROUND_HALF_EVEN, Decimal, InvalidOperation
+from decimal import ROUND_HALF_EVEN, Decimal
 from pathlib import Path
 from typing import Final
 
 from stream_jobs.errors import ConfigError
+from stream_jobs.files import is_there
 from stream_jobs.replay.rows import RELATIVE_ZERO, BadRow, Row, csv_rows, instant, whole_number
 
 COLUMNS = ("category", "client", "hour", "requests")
@@ -27,6 +28,7 @@ _HOUR_US: Final = 3_600_000_000
 _WINDOW_S: Final = 6 * 3600
 _MAX_HOUR: Final = 24 * 366 * 100
 _MAX_REQUESTS: Final = Decimal(10**9)
+_MAX_MEAN_TOKENS: Final = Decimal(10**12)
 
 Means = tuple[Decimal | None, Decimal | None, Decimal | None]  # tokens per request: input, output, reasoning
 _UNKNOWN: Final[Means] = (None, None, None)
@@ -65,6 +67,7 @@ def read_servegen(path: Path, *, zero: datetime = RELATIVE_ZERO) -> Iterator[Row
         line, record = item
         try:
             hour, count = _hour_and_count(record)
+            instant(zero, (hour + 1) * _HOUR_US, "hour")  # so that all of its requests are on the calendar
         except ValueError as error:
             yield BadRow(line, str(error))
             continue
@@ -115,7 +118,7 @@ def _requests(line: int, client: tuple[str, str], hour: int, count: int, means: 
 def load_means(path: Path) -> MeanTokens:
     """The means of the sibling file, or none if there is no such file. Raises ConfigError if it is broken."""
     means = MeanTokens()
-    if not path.exists():
+    if not is_there(path):
         return means
     for item in csv_rows(path, MEANS_COLUMNS):
         if isinstance(item, BadRow):
@@ -124,6 +127,8 @@ def load_means(path: Path) -> MeanTokens:
         try:
             start_s = whole_number(record["start_s"], "start_s")
             values = [_decimal(record[name], name) for name in MEANS_COLUMNS[3:]]
+            if any(value is not None and value > _MAX_MEAN_TOKENS for value in values):
+                raise ValueError(f"a mean is above {_MAX_MEAN_TOKENS} tokens")
         except ValueError as error:
             raise ConfigError(f"{path}: line {line}: {error}") from None
         if values[0] is not None or values[1] is not None:
@@ -137,7 +142,7 @@ def _decimal(text: str, name: str) -> Decimal | None:
         return None
     try:
         value = Decimal(text.strip())
-    except InvalidOperation:
+    except ArithmeticError:
         value = Decimal("NaN")
     if not value.is_finite() or value < 0:
         raise ValueError(f"{name} is not a number from 0: {text[:40]!r}")

@@ -80,4 +80,4 @@ def test_check_config_covers_budgets(config_dir: Path) -> None:
     (config_dir / "budgets.yaml").write_text("budgets: 7")
     report = check_config(config_dir)
     assert report.budgets_version is None
-    assert any("budgets.yaml: budgets: " in problem for problem in report.problems)
+    assert any("budgets.yaml:1: budgets: " in problem for problem in report.problems)

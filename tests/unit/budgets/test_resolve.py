@@ -51,7 +51,7 @@ def test_without_a_file_there_are_no_budgets(tmp_path: Path) -> None:
 def test_problems_name_the_file(tmp_path: Path) -> None:
     """Those between budgets too."""
     (tmp_path / "budgets.yaml").write_text("budgets: [{id: a, name: a, amount: 1, period: day, parent: b}]")
-    with pytest.raises(ConfigError, match=r"budgets\.yaml: budget 'a': parent: there is no budget 'b'"):
+    with pytest.raises(ConfigError, match=r"budgets\.yaml:1: budget 'a': parent: there is no budget 'b'"):
         load_budgets(tmp_path)
 
 

@@ -186,10 +186,10 @@ def test_every_problem_of_every_file_is_reported_at_once(tmp_path: Path) -> None
     with pytest.raises(ConfigError) as caught:
         load_corrections([tmp_path])
     text = "\n".join(caught.value.problems)
-    assert "a.yaml: entries.0: Value error, unknown price keys: input" in text
-    assert "b.yaml: entries.0.models" in text
-    assert "b.yaml: entries.0.multiplier" in text
-    assert "c.yaml: is not valid YAML" in text
+    assert "a.yaml:2: entries[0]: unknown price keys: input" in text
+    assert "b.yaml:2: entries[0].models" in text
+    assert "b.yaml:2: entries[0].multiplier" in text
+    assert "c.yaml:1: is not valid YAML" in text
 
 
 def test_prices_are_read_exactly_and_floats_refused(tmp_path: Path) -> None:

@@ -92,7 +92,7 @@ def test_times_in_a_zone_of_their_own_form(tmp_path: Path) -> None:
         ({"at": "2026-01-01", "n": "Infinity"}, "usage.input_tokens: is not a number: 'Infinity' (column n)"),
         ({"at": "2026-01-01", "n": "1e999999"}, "usage.input_tokens: is out of range: '1e999999' (column n)"),
         ({"at": "2026-01-01", "n": True}, "usage.input_tokens: is not a number: 'True' (column n)"),
-        ({"at": "2026-01-01", "n": [1]}, "usage.input_tokens: is not a number: '[1]' (column n)"),
+        ({"at": "2026-01-01", "n": [1]}, "usage.input_tokens: is a JSON array, expected one value (column n)"),
         ({"at": "2026-01-01", "n": 1, "t": {"a": 1}}, "attribution.team: is a JSON object, expected one value"),
     ],
 )  # fmt: skip
