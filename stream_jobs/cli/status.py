@@ -38,7 +38,7 @@ def run(args: argparse.Namespace) -> int:
 def _describe(instance: Any) -> dict[str, Any]:
     from stream_jobs.blocks.progress import totals
     from stream_jobs.embedded.instance import embedded_clickhouse
-    from stream_jobs.embedded.probe import trouble
+    from stream_jobs.embedded.probe import confined, trouble
     from stream_jobs.errors import SpendstreamError
     from stream_jobs.files import printable
     from stream_jobs.store.client import StoreClient
@@ -53,9 +53,11 @@ def _describe(instance: Any) -> dict[str, Any]:
         "data_dir": instance.data_dir,
         "pid": instance.pid,
         "started_at": instance.started_at,
+        "store_confined": confined(instance.clickhouse_http),
     }
     try:
-        with StoreClient(embedded_clickhouse(instance, writable=False)) as store:
+        # As the jobs ask: whoever occupies the readers' places does not keep the owner from seeing how it stands.
+        with StoreClient(embedded_clickhouse(instance, writable=True)) as store:
             found["records"] = totals(store)
     except SpendstreamError as error:
         found["error"] = str(error)

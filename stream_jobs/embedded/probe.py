@@ -7,6 +7,7 @@ from typing import Final
 
 SCRAPE_TIMEOUT_S: Final = 2.0
 MAX_REASON_BYTES: Final = 1000
+WALLS: Final = ("files", "network")
 
 
 def fetch(url: str) -> bytes | None:
@@ -29,6 +30,17 @@ def trouble(url: str) -> str | None:
         return str(error)
     except (OSError, ValueError) as error:
         return f"does not answer ({type(error).__name__})"
+
+
+def confined(store_url: str) -> bool | None:
+    """Whether the operating system keeps the store's process to its data folder and off the network; None when the
+    store does not answer."""
+    text = fetch(f"{store_url}/metrics")
+    return (
+        None
+        if text is None
+        else all(f'spendstream_store_confined{{from="{part}"}} 1.0\n'.encode() in text for part in WALLS)
+    )
 
 
 def answers(url: str) -> bool:
