@@ -34,6 +34,7 @@ _HEADINGS: Final = {
     "kafka": "Kafka",
     "clickhouse": "ClickHouse",
     "retention": "Retention",
+    "origin": "Origin: corrections and signatures",
     "reconciliation": "Reconciliation",
     "data_quality": "Data quality",
     "embedded": "Embedded mode",

@@ -44,10 +44,10 @@ def run(args: argparse.Namespace) -> int:
     from stream_jobs.embedded.instance import find_clickhouse
     from stream_jobs.errors import ConfigError
     from stream_jobs.reconciliation.job import Reconciler
-    from stream_jobs.settings import load_reconciliation_settings
+    from stream_jobs.settings import load_origin_settings, load_reconciliation_settings
     from stream_jobs.store.client import StoreClient
 
-    settings = load_reconciliation_settings()
+    settings, senders = load_reconciliation_settings(), load_origin_settings().origin().rules
     shown: list[Finding] = []
 
     def keep(item: "Finding") -> None:
@@ -55,7 +55,7 @@ def run(args: argparse.Namespace) -> int:
             shown.append(item)
 
     with StoreClient(find_clickhouse(args.url, args.data_dir, writable=True)) as store:
-        reconciler = Reconciler(store, settings)
+        reconciler = Reconciler(store, settings, senders)
         since = None
         if args.full:
             since = reconciler.beginning()

@@ -1,9 +1,9 @@
 """The outcomes step as a plain function: a block's records in, the rows to book out. First copy of an id wins."""
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, Final, Protocol, cast
+from typing import Any, Final, NamedTuple, Protocol, cast
 
 from spendstream_schemas import InvalidMessageError, InvalidReason, OutcomeEvent, parse_outcome_event
 from stream_jobs.blocks.model import Block, BlockCounts, BlockOutput, SourceRecord, Versions
@@ -16,15 +16,25 @@ from stream_jobs.blocks.side_tables import (
 )
 from stream_jobs.blocks.store import OWN_BLOCK, own_block
 from stream_jobs.instants import as_utc
+from stream_jobs.origin.judge import Origin, refusals
 from stream_jobs.store.client import StoreClient
 
 _TEXTS: Final = ("project", "environment", "team", "feature", "customer", "user_id", "trace_id")
 
 
 class BookedOutcomes(Protocol):
-    """Which outcomes are booked, and since when; entries of the asking block do not count."""
+    """Which outcomes are booked, since when and by whom; entries of the asking block do not count."""
 
     def booked(self, event_ids: Collection[str], block: Block) -> dict[str, datetime]: ...
+
+    def sources(self, event_ids: Collection[str], block: Block) -> dict[str, str]: ...
+
+
+class _First(NamedTuple):
+    """The outcome that has an id in this block, before it is known whether another block has it."""
+
+    record: SourceRecord
+    event: OutcomeEvent
 
 
 class ClickHouseOutcomes:
@@ -46,6 +56,17 @@ class ClickHouseOutcomes:
         known = cast(list[tuple[str, datetime]], rows)
         return {event_id: as_utc(since) for event_id, since in known if event_id not in own}
 
+    def sources(self, event_ids: Collection[str], block: Block) -> dict[str, str]:
+        if not event_ids:
+            return {}
+        rows = self._store.rows_for_ids(
+            "SELECT event_id, argMin(source, (booked_at, topic_id, partition, offset)) FROM outcomes "
+            f"WHERE event_id IN {{ids:Array(String)}} AND NOT {OWN_BLOCK} GROUP BY event_id",
+            event_ids,
+            own_block(block),
+        )
+        return {str(event_id): str(source) for event_id, source in rows}
+
     def _own(self, block: Block) -> set[str]:
         """What the block booked before it was redone: others can only have booked it since. From the table itself:
         outcome_ids hangs on it, and may lack what the store had no time to hand on when it died."""
@@ -59,13 +80,16 @@ class Outcomes:
 
     known: BookedOutcomes
     future_tolerance: timedelta
+    origin: Origin = field(default_factory=Origin)
 
     def versions(self) -> Versions:
-        return Versions()
+        return Versions(sender_rules=self.origin.rules.text)
 
     def process(self, block: Block, records: list[SourceRecord]) -> BlockOutput:
         """Raises StoreUnavailableError when the store cannot be asked; nothing else for whatever the records hold."""
-        accepted: dict[str, tuple[SourceRecord, OutcomeEvent]] = {}
+        judge = self.origin.judge(block)
+        accepted: dict[str, _First] = {}
+        copies: list[tuple[_First, str, datetime]] = []  # with the source that has the id, and since when
         duplicates: list[DuplicateRecord] = []
         rejected: list[RejectedRecord] = []
         unknown_fields = 0
@@ -80,14 +104,24 @@ class Outcomes:
             if event.occurred_at > block.fixed_at + self.future_tolerance:
                 detail = f"{event.occurred_at.isoformat()} is ahead of the pipeline's clock"
                 rejected.append(RejectedRecord(record, InvalidReason.OCCURRED_IN_FUTURE, "occurred_at", detail))
-            elif event.event_id in accepted:
-                duplicates.append(DuplicateRecord(record, event.event_id, 0, event.source, block.fixed_at))
+            elif judge.looks_at_records and (refusal := judge.refusal(record, event.source)) is not None:
+                rejected.append(refusal)
+            elif (first := accepted.get(event.event_id)) is not None:
+                copies.append((_First(record, event), first.event.source, block.fixed_at))
             else:
-                accepted[event.event_id] = (record, event)
+                accepted[event.event_id] = _First(record, event)
         known = self.known.booked(accepted.keys(), block)
+        # Whose the booked one is matters only to those whose outcomes must not get lost behind another's.
+        protected = [event_id for event_id in known if judge.is_protected(accepted[event_id].event.source)]
+        sources = self.known.sources(protected, block) if protected else {}
         for event_id, since in known.items():
-            record, event = accepted.pop(event_id)
-            duplicates.append(DuplicateRecord(record, event_id, 0, event.source, since))
+            copy = accepted.pop(event_id)
+            copies.append((copy, sources.get(event_id, copy.event.source), since))
+        for (record, event), owner, since in copies:
+            if event.source != owner and judge.settled is None and judge.is_protected(event.source):
+                rejected.append(judge.taken(record, event.source, owner))
+            else:
+                duplicates.append(DuplicateRecord(record, event.event_id, 0, event.source, since))
         tables = {}
         # What is accepted first, as in metering: a redo then decides about every record as this run did.
         if accepted:
@@ -95,6 +129,7 @@ class Outcomes:
                 "outcomes", [_row(record, event, block) for record, event in accepted.values()]
             )
         if rejected:
+            rejected.sort(key=lambda item: item.record.offset)
             tables["quarantine"] = quarantine_table(rejected, block)
         if duplicates:
             tables["duplicates"] = duplicates_table(duplicates, block)
@@ -105,7 +140,7 @@ class Outcomes:
             quarantined=len(rejected),
             unknown_fields=unknown_fields,
         )
-        return BlockOutput(counts, tables)
+        return BlockOutput(counts, tables, refusals(rejected, block))
 
 
 def _row(record: SourceRecord, event: OutcomeEvent, block: Block) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from confluent_kafka import KafkaError, Message, Producer
 
+from spendstream_schemas.signature import SIGNATURE_HEADER
 from stream_jobs.blocks.side_tables import arrow_table
 from stream_jobs.errors import BrokerUnavailableError
 from stream_jobs.quarantine.records import Quarantined, raw_of
@@ -61,8 +62,10 @@ def _send(store: StoreClient, producer: Producer, batch: list[Quarantined], note
             failed.append(error)
 
     for record in batch:
-        key, raw = raw_of(store, record)
-        producer.produce(record.topic, value=raw, key=key or None, on_delivery=partial(report, record))
+        key, raw, signature = raw_of(store, record)
+        # Its own signature: it is for these bytes, this topic and this key, and ours would say that we reported it.
+        headers = [(SIGNATURE_HEADER, signature)] if signature else []
+        producer.produce(record.topic, raw, key or None, headers=headers, on_delivery=partial(report, record))
         producer.poll(0)
     unsent = producer.flush(FLUSH_TIMEOUT_S)
     if delivered:

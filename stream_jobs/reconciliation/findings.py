@@ -22,6 +22,7 @@ BOOKED_TWICE: Final = "booked_twice"
 SUPERSEDED: Final = "superseded_revision"
 RESPONSE_ID: Final = "response_id"
 REINSTATED: Final = "reinstated"
+FOREIGN: Final = "foreign_revision"
 _COSTS: Final = ("list_cost", "contracted_cost", "effective_cost")
 _POSITION: Final = ("topic_id", "partition", "offset")
 
@@ -56,8 +57,11 @@ def finding(event: Standing, double_of: Report | None) -> Finding | None:
     for row in postings:
         row["reason_text"] = _reason(row, event, double_of)
     newest = [row for row in postings if row["revision"] == event.revision]
+    foreign = any(_is_foreign(row, event) for row in postings)
     if double_of is not None and newest:
         cause = RESPONSE_ID
+    elif foreign:
+        cause = FOREIGN
     elif any(row["events"] < 0 for row in newest):
         cause = BOOKED_TWICE
     else:
@@ -65,7 +69,15 @@ def finding(event: Standing, double_of: Report | None) -> Finding | None:
     return Finding(event, double_of or report_of(event), cause, tuple(postings))
 
 
+def _is_foreign(row: Entry, event: Standing) -> bool:
+    """Whether it takes back what another source booked under the event's id, of a revision that would have counted."""
+    kept = event.kept
+    return row["events"] < 0 and row["source"] != kept["source"] and row["revision"] >= event.revision
+
+
 def _reason(row: dict[str, Any], event: Standing, double_of: Report | None) -> str:
+    if _is_foreign(row, event):
+        return f"not the sender's: {row['source']} may not correct an event of {event.kept['source']}"
     if row["revision"] < event.revision:
         return f"superseded: revision {event.revision} counts"
     if double_of is not None:

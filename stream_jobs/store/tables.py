@@ -96,6 +96,7 @@ TABLES: Final[Mapping[str, pa.Schema]] = {
             "record_timestamp": pa.timestamp("ms", tz="UTC"),
             "key": BYTES,
             "raw": BYTES,
+            "signature": BYTES,
             "raw_size": pa.uint64(),
             **_texts("raw_sha256", "reason", "path", "detail", "source", "event_id"),
         },
@@ -121,6 +122,7 @@ TABLES: Final[Mapping[str, pa.Schema]] = {
             "fixed_at": INSTANT,
             **_texts("price_book_version", "attribution_version"),
             "generation": pa.int32(),
+            **_texts("sender_rules", "refusals"),
         },
         "block_receipts": {
             **_RANGE,
