@@ -19,6 +19,7 @@ from confluent_kafka import KafkaError, KafkaException, Producer
 from spendstream.config import ProducerConfig
 from spendstream.kafka_client import OUTCOME_TOPIC, USAGE_TOPIC, client_settings, discard
 from spendstream.lane import Delivery, Lane, Window
+from spendstream.signing import Signer
 from spendstream.stats import Counters
 from spendstream.stock import SpoolStock
 from spendstream_schemas import MAX_MESSAGE_BYTES, OutcomeEvent, UsageEvent
@@ -71,6 +72,7 @@ class Sender:
         self.lanes: dict[str, Lane] = {}
         self.client_proven = False
         self.stock = SpoolStock(config, counters)
+        self.signer = Signer.of(config)
         self._config = config
         self._counters = counters
         self._on_delivered = on_delivered
@@ -109,7 +111,10 @@ class Sender:
                 lane = self.lanes.get(topic)
                 if lane is None:
                     own = self.stock.own(topic)
-                    lane = Lane(topic, own, self._window, self._counters, self._on_delivered, self._config.durable)
+                    lane = Lane(
+                        *(topic, own, self._window, self._counters, self._on_delivered, self._config.durable),
+                        self.signer,
+                    )
                     self.lanes[topic] = lane
         return lane
 
@@ -205,7 +210,7 @@ class Sender:
         if len(value) > MAX_MESSAGE_BYTES:
             self._counters.drop("too_large", detail=f"{len(value)} bytes, at most {MAX_MESSAGE_BYTES}")
             return 0
-        self.lane(topic).add(key, value)
+        self.lane(topic).add(key, value, self.signer.sign(topic, key, value))
         return len(value)
 
     def _block_topics(self) -> None:

@@ -109,8 +109,8 @@ class ClickHouseBlocks:
         """
         rows = await asyncio.to_thread(
             self._store.rows,
-            "SELECT first_offset, fixed_at, price_book_version, attribution_version, generation, sender_rules, refusals "
-            "FROM blocks "
+            "SELECT first_offset, fixed_at, price_book_version, attribution_version, generation, sender_rules, "
+            "refusals FROM blocks "
             "WHERE topic_id = {topic_id:String} AND partition = {partition:UInt32} "
             "AND last_offset = {last_offset:UInt64} AND topic = {topic:String} "
             "ORDER BY first_offset DESC, generation DESC, fixed_at DESC LIMIT 1",

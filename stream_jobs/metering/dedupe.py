@@ -92,7 +92,8 @@ def deduplicate(
             owner, revision, since = kept.source, kept.revision, block.fixed_at
         elif known is not None:
             held = standing.get(event_id)
-            owner, revision, since = (held.source if held else "", held.revision if held else known.revision, known.since)
+            owner, revision = (held.source, held.revision) if held else ("", known.revision)
+            since = known.since
         else:
             fresh.add(event_id)
             best[event_id] = event

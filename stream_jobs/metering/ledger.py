@@ -49,8 +49,8 @@ class ClickHouseLedger:
         if not event_ids:
             return {}
         rows = self._store.rows_for_ids(
-            "SELECT event_id, booked_at, topic_id, partition, offset, revision, source, entry_kind = 'charge' FROM ledger "
-            "WHERE event_id IN {ids:Array(String)} AND occurred_at IN "
+            "SELECT event_id, booked_at, topic_id, partition, offset, revision, source, entry_kind = 'charge' "
+            "FROM ledger WHERE event_id IN {ids:Array(String)} AND occurred_at IN "
             "(SELECT occurred_at FROM booked_ids WHERE event_id IN {ids:Array(String)}) "
             f"AND NOT {OWN_BLOCK} AND (entry_kind = 'charge' OR adjustment_run = '')",
             event_ids,
@@ -58,10 +58,10 @@ class ClickHouseLedger:
         )
         own = self._own_revisions(block) if block.redone and rows else {}
         found: dict[str, list[Held]] = {}
-        for event_id, booked_at, *place, revision, source, is_charge in cast(list[tuple[Any, ...]], rows):
+        for event_id, booked_at, *facts, is_charge in cast(list[tuple[Any, ...]], rows):
+            held = Held(as_utc(booked_at), *facts, bool(is_charge))
             # See _by_others: what others booked of this or a later revision, they booked since.
-            if event_id not in own or revision < own[event_id]:
-                held = Held(as_utc(booked_at), *place, revision, source, bool(is_charge))
+            if event_id not in own or held.revision < own[event_id]:
                 found.setdefault(str(event_id), []).append(held)
         return found
 

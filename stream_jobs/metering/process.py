@@ -1,7 +1,7 @@
 """The metering step as a plain function: a block's records in, the rows to book out.
 
-decode ▸ validate ▸ signature ▸ dedupe ▸ price ▸ attribute. It knows neither Faust nor Kafka; of the store it asks only what is
-booked already.
+decode ▸ validate ▸ signature ▸ dedupe ▸ price ▸ attribute. It knows neither Faust nor Kafka; of the store it asks only
+what is booked already.
 """
 
 import logging

@@ -89,7 +89,7 @@ class Origin:
         try:
             rules, settled = SenderRules.parse(block.versions.sender_rules), decode(block.refusals, block.first_offset)
         except ConfigError as error:
-            log.error("a block is redone with the sender rules in force now, not with those it was fixed with: %s", error)
+            log.error("a block is redone with today's sender rules, not with those it was fixed with: %s", error)
             return Judge(block.source.topic, self.rules, self.keys)
         return Judge(block.source.topic, rules, self.keys, settled)
 

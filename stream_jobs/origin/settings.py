@@ -26,7 +26,7 @@ class OriginSettings(BaseSettings):
         Field(
             max_length=4096,
             description="Which sources may correct the entries of others, beside their own: corrector=corrected, names "
-            "or patterns of sources, such as billing-backfill=checkout,audit=*. `*=*` lets everybody correct everybody.",
+            "or patterns of sources, such as billing-backfill=checkout,audit=*. With *=* everybody corrects everybody.",
         ),
     ] = ""
     signed_sources: Annotated[
@@ -90,7 +90,8 @@ class OriginSettings(BaseSettings):
         try:
             return KeyRing.parse(self.keys.get_secret_value())
         except ValueError as error:
-            raise ValueError(f"{'keys' if self.keys_file is None else f'keys_file {self.keys_file}'}: {error}") from None
+            where = "keys" if self.keys_file is None else f"keys_file {self.keys_file}"
+            raise ValueError(f"{where}: {error}") from None
 
     def origin(self) -> Origin:
         """What the jobs judge by."""

@@ -1,9 +1,8 @@
 """Whose revision of an event stands. Plain functions.
 
-The first charge of an event makes it its source's. A higher revision takes its place when it comes from the same source,
-or from one that may correct that source's entries; whatever else was booked does not stand. Normally metering refuses
-such a revision; here it counts what slipped past it (two partitions at one moment) and what was booked before there were
-rules.
+The first charge of an event makes it its source's. A higher revision takes its place when it comes from the same
+source, or from one that may correct that source's entries; whatever else was booked does not stand. Normally metering
+refuses it before; here it matters for what slipped past (two partitions at one moment).
 """
 
 from collections.abc import Iterable

@@ -16,7 +16,7 @@ from stream_jobs.blocks.side_tables import (
 )
 from stream_jobs.blocks.store import OWN_BLOCK, own_block
 from stream_jobs.instants import as_utc
-from stream_jobs.origin.judge import Origin, refusals
+from stream_jobs.origin.judge import Judge, Origin, refusals
 from stream_jobs.store.client import StoreClient
 
 _TEXTS: Final = ("project", "environment", "team", "feature", "customer", "user_id", "trace_id")
@@ -30,8 +30,8 @@ class BookedOutcomes(Protocol):
     def sources(self, event_ids: Collection[str], block: Block) -> dict[str, str]: ...
 
 
-class _First(NamedTuple):
-    """The outcome that has an id in this block, before it is known whether another block has it."""
+class _Decoded(NamedTuple):
+    """A valid outcome that may say where it is from."""
 
     record: SourceRecord
     event: OutcomeEvent
@@ -88,36 +88,21 @@ class Outcomes:
     def process(self, block: Block, records: list[SourceRecord]) -> BlockOutput:
         """Raises StoreUnavailableError when the store cannot be asked; nothing else for whatever the records hold."""
         judge = self.origin.judge(block)
-        accepted: dict[str, _First] = {}
-        copies: list[tuple[_First, str, datetime]] = []  # with the source that has the id, and since when
-        duplicates: list[DuplicateRecord] = []
-        rejected: list[RejectedRecord] = []
-        unknown_fields = 0
-        for record in records:
-            try:
-                parsed = parse_outcome_event(record.value)
-            except InvalidMessageError as error:
-                rejected.append(RejectedRecord(record, error.reason, error.path, error.detail))
-                continue
-            event = parsed.message
-            unknown_fields += len(parsed.unknown_fields)
-            if event.occurred_at > block.fixed_at + self.future_tolerance:
-                detail = f"{event.occurred_at.isoformat()} is ahead of the pipeline's clock"
-                rejected.append(RejectedRecord(record, InvalidReason.OCCURRED_IN_FUTURE, "occurred_at", detail))
-            elif judge.looks_at_records and (refusal := judge.refusal(record, event.source)) is not None:
-                rejected.append(refusal)
-            elif (first := accepted.get(event.event_id)) is not None:
-                copies.append((_First(record, event), first.event.source, block.fixed_at))
-            else:
-                accepted[event.event_id] = _First(record, event)
-        known = self.known.booked(accepted.keys(), block)
+        events, rejected, unknown_fields = self._decode(block, records, judge)
+        known = self.known.booked({decoded.event.event_id for decoded in events}, block)
         # Whose the booked one is matters only to those whose outcomes must not get lost behind another's.
-        protected = [event_id for event_id in known if judge.is_protected(accepted[event_id].event.source)]
-        sources = self.known.sources(protected, block) if protected else {}
-        for event_id, since in known.items():
-            copy = accepted.pop(event_id)
-            copies.append((copy, sources.get(event_id, copy.event.source), since))
-        for (record, event), owner, since in copies:
+        protected = [one.event.event_id for one in events if judge.is_protected(one.event.source)]
+        owners = self.known.sources([event_id for event_id in protected if event_id in known], block)
+        accepted: dict[str, _Decoded] = {}
+        duplicates: list[DuplicateRecord] = []
+        for decoded in events:
+            record, event = decoded
+            if (since := known.get(event.event_id)) is not None:
+                owner = owners.get(event.event_id, event.source)
+            elif (first := accepted.setdefault(event.event_id, decoded)) is decoded:
+                continue
+            else:
+                owner, since = first.event.source, block.fixed_at
             if event.source != owner and judge.settled is None and judge.is_protected(event.source):
                 rejected.append(judge.taken(record, event.source, owner))
             else:
@@ -141,6 +126,30 @@ class Outcomes:
             unknown_fields=unknown_fields,
         )
         return BlockOutput(counts, tables, refusals(rejected, block))
+
+    def _decode(
+        self, block: Block, records: list[SourceRecord], judge: Judge
+    ) -> tuple[list[_Decoded], list[RejectedRecord], int]:
+        """Valid events, what is refused, and how many fields were unknown."""
+        accepted: list[_Decoded] = []
+        rejected: list[RejectedRecord] = []
+        unknown_fields = 0
+        for record in records:
+            try:
+                parsed = parse_outcome_event(record.value)
+            except InvalidMessageError as error:
+                rejected.append(RejectedRecord(record, error.reason, error.path, error.detail))
+                continue
+            event = parsed.message
+            unknown_fields += len(parsed.unknown_fields)
+            if event.occurred_at > block.fixed_at + self.future_tolerance:
+                detail = f"{event.occurred_at.isoformat()} is ahead of the pipeline's clock"
+                rejected.append(RejectedRecord(record, InvalidReason.OCCURRED_IN_FUTURE, "occurred_at", detail))
+            elif judge.looks_at_records and (refusal := judge.refusal(record, event.source)) is not None:
+                rejected.append(refusal)
+            else:
+                accepted.append(_Decoded(record, event))
+        return accepted, rejected, unknown_fields
 
 
 def _row(record: SourceRecord, event: OutcomeEvent, block: Block) -> dict[str, Any]:

@@ -64,7 +64,7 @@ def _send(store: StoreClient, producer: Producer, batch: list[Quarantined], note
     for record in batch:
         key, raw, signature = raw_of(store, record)
         # Its own signature: it is for these bytes, this topic and this key, and ours would say that we reported it.
-        headers = [(SIGNATURE_HEADER, signature)] if signature else []
+        headers: list[tuple[str, str | bytes | None]] = [(SIGNATURE_HEADER, signature)] if signature else []
         producer.produce(record.topic, raw, key or None, headers=headers, on_delivery=partial(report, record))
         producer.poll(0)
     unsent = producer.flush(FLUSH_TIMEOUT_S)

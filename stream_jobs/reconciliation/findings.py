@@ -70,9 +70,9 @@ def finding(event: Standing, double_of: Report | None) -> Finding | None:
 
 
 def _is_foreign(row: Entry, event: Standing) -> bool:
-    """Whether it takes back what another source booked under the event's id, of a revision that would have counted."""
+    """Whether it takes back a revision that another source booked under the event's id, and that would have counted."""
     kept = event.kept
-    return row["events"] < 0 and row["source"] != kept["source"] and row["revision"] >= event.revision
+    return bool(row["events"] < 0 and row["source"] != kept["source"] and row["revision"] > event.revision)
 
 
 def _reason(row: dict[str, Any], event: Standing, double_of: Report | None) -> str:

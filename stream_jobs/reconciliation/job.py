@@ -162,8 +162,9 @@ class Reconciler:
         return found
 
     def _standings(self, ids: set[str]) -> dict[str, Standing]:
-        found = ((event_id, standing(entries, self._senders)) for event_id, entries in self._search.entries(ids).items())
-        return {event_id: event for event_id, event in found if event is not None}
+        booked = self._search.entries(ids)
+        found = {event_id: standing(entries, self._senders) for event_id, entries in booked.items()}
+        return {event_id: event for event_id, event in found.items() if event is not None}
 
     def _not_crowded(self, events: dict[str, Standing], crowded: set[Call]) -> dict[str, Standing]:
         return {event_id: event for event_id, event in events.items() if self._precedence.call_of(event) not in crowded}

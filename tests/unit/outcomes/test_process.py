@@ -20,11 +20,15 @@ IDS = st.sampled_from("abcd")
 
 
 class Known:
-    def __init__(self, ids: Collection[str]) -> None:
+    def __init__(self, ids: Collection[str], source: str = "shop") -> None:
         self._ids = ids
+        self.source = source
 
     def booked(self, event_ids: Collection[str], block: Block) -> dict[str, datetime]:
         return {event_id: EARLIER for event_id in event_ids if event_id in self._ids}
+
+    def sources(self, event_ids: Collection[str], block: Block) -> dict[str, str]:
+        return dict.fromkeys(event_ids, self.source)
 
 
 def record(offset: int, event_id: str, **changes: Any) -> SourceRecord:
