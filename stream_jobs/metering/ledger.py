@@ -59,7 +59,7 @@ class ClickHouseLedger:
         own = self._own_revisions(block) if block.redone and rows else {}
         found: dict[str, list[Held]] = {}
         for event_id, booked_at, *facts, is_charge in cast(list[tuple[Any, ...]], rows):
-            held = Held(as_utc(booked_at), *facts, bool(is_charge))
+            held = Held._make((as_utc(booked_at), *facts, bool(is_charge)))
             # See _by_others: what others booked of this or a later revision, they booked since.
             if event_id not in own or held.revision < own[event_id]:
                 found.setdefault(str(event_id), []).append(held)

@@ -68,6 +68,46 @@ class FakeLedger:
 
 
 @dataclass
+class RowsLedger:
+    """A ledger of rows as metering books them, which tells a block's own from others by its instant."""
+
+    rows: list[dict[str, Any]] = field(default_factory=list)
+
+    def booked(self, event_ids: Collection[str], block: Block) -> Mapping[str, Booked]:
+        own = {row["event_id"]: row["revision"] for row in self.rows if is_own(row, block) and is_charge(row)}
+        found: dict[str, list[dict[str, Any]]] = {}
+        for row in self._others(event_ids, block):
+            if is_charge(row) and row["revision"] < own.get(row["event_id"], 2**32):
+                found.setdefault(row["event_id"], []).append(row)
+        return {
+            event_id: Booked(
+                max(row["revision"] for row in rows), min(row["booked_at"] for row in rows), several=len(rows) > 1
+            )
+            for event_id, rows in found.items()
+        }
+
+    def held(self, event_ids: Collection[str], block: Block) -> Mapping[str, list[Held]]:
+        own = {row["event_id"]: row["revision"] for row in self.rows if is_own(row, block) and is_charge(row)}
+        return held_of(
+            row for row in self._others(event_ids, block) if row["revision"] < own.get(row["event_id"], 2**32)
+        )
+
+    def entries(self, event_ids: Collection[str], block: Block) -> list[Mapping[str, Any]]:
+        return list(self._others(event_ids, block))
+
+    def _others(self, event_ids: Collection[str], block: Block) -> list[dict[str, Any]]:
+        return [row for row in self.rows if row["event_id"] in event_ids and not is_own(row, block)]
+
+
+def is_own(row: Mapping[str, Any], block: Block) -> bool:
+    return (row["partition"], row["booked_at"]) == (block.source.partition, block.fixed_at)
+
+
+def is_charge(row: Mapping[str, Any]) -> bool:
+    return bool(row["entry_kind"] == "charge")
+
+
+@dataclass
 class TokenPricer:
     """A fixed price per input token; events whose model is 'unknown' have none; 'broken' ones hit a defect."""
 
