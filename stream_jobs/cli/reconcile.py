@@ -88,7 +88,7 @@ def _facts(args: argparse.Namespace, outcome: "Outcome", shown: "list[Finding]")
             {
                 "event_id": item.event.event_id,
                 "cause": item.cause,
-                "source": item.event.kept["source"],
+                "source": item.source,
                 "provider": item.event.kept["provider"],
                 "response_id": item.event.kept["response_id"],
                 "kept_event_id": item.counts.event_id,
@@ -119,9 +119,10 @@ def _print(args: argparse.Namespace, outcome: "Outcome", shown: "list[Finding]")
     for column in ("event", "source", "cause", "counts instead", "events", "effective cost"):
         table.add_column(column, overflow="fold", justify="right" if column in ("events", "effective cost") else "left")
     for item in shown:
-        counts = f"{item.counts.event_id} of {item.counts.source}" if item.cause == "response_id" else ""
+        instead = item.cause in ("response_id", "foreign_revision")
+        counts = f"{item.counts.event_id} of {item.counts.source}" if instead else ""
         table.add_row(
-            *(escape(item.event.event_id), escape(item.event.kept["source"]), item.cause, escape(counts)),
+            *(escape(item.event.event_id), escape(item.source), item.cause, escape(counts)),
             *(f"{item.events:+d}", f"{item.cost('effective_cost'):+f}"),
         )
     console.print(table)

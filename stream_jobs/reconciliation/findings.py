@@ -41,6 +41,12 @@ class Finding:
         return sum(row["events"] for row in self.postings)
 
     @property
+    def source(self) -> str:
+        """Who sent what is put right: the event's own source, or the one whose revision it was not."""
+        foreign = (row["source"] for row in self.postings if _is_foreign(row, self.event))
+        return str(next(foreign, self.event.kept["source"]) if self.cause == FOREIGN else self.event.kept["source"])
+
+    @property
     def copies(self) -> list[dict[str, Any]]:
         """Postings for charges from the same offset as the one that counts, with the time when those were booked."""
         return [row for row in self.postings if self.cause == BOOKED_TWICE and _same_offset(row, self.event.kept)]
@@ -134,7 +140,7 @@ def _report_row(item: Finding, turn: int, at: datetime) -> dict[str, Any]:
         "turn": turn,
         "cause": item.cause,
         "revision": item.event.revision,
-        "source": kept["source"],
+        "source": item.source,
         "provider": kept["provider"],
         "response_id": kept["response_id"],
         "kept_event_id": item.counts.event_id,

@@ -30,7 +30,8 @@ def test_a_foreign_revision_that_slipped_past_is_taken_back() -> None:
     mine, foreign = booked(1, "checkout", 0), booked(2, "stranger", 9, cost=Decimal(-0))
     ledger = [foreign, mine]
     (found,) = reconcile(ledger)
-    assert (found.cause, found.event.kept["source"], found.copies) == ("foreign_revision", "checkout", [])
+    assert (found.cause, found.source, found.counts.source) == ("foreign_revision", "stranger", "checkout")
+    assert found.copies == []
     (posted,) = found.postings
     assert posted["reason_text"] == "not the sender's: stranger may not correct an event of checkout"
     assert posted["entry_kind"] == "retraction"
