@@ -96,9 +96,9 @@ TABLES: Final[Mapping[str, pa.Schema]] = {
             "record_timestamp": pa.timestamp("ms", tz="UTC"),
             "key": BYTES,
             "raw": BYTES,
-            "signature": BYTES,
             "raw_size": pa.uint64(),
             **_texts("raw_sha256", "reason", "path", "detail", "source", "event_id"),
+            "signature": BYTES,
         },
         "quarantine_replays": {
             "replayed_at": INSTANT,
