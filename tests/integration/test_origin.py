@@ -178,6 +178,7 @@ def usage(event_id: str, **changes: object) -> UsageEvent:
     return UsageEvent.model_validate(usage_event(event_id, source="vault", **changes))
 
 
+@pytest.mark.slow
 @pytest.mark.xdist_group("pipeline")
 def test_signed_events_arrive_and_unsigned_ones_do_not(pipeline: Pipeline) -> None:
     """Through the SDK and its spool (the broker is not there when they are sent), two keys at a time; what nobody

@@ -2,6 +2,7 @@
 
 import json
 from collections import defaultdict
+from collections.abc import Collection
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -18,6 +19,7 @@ from stream_jobs.metering.process import Metering
 from stream_jobs.origin.judge import Origin
 from stream_jobs.origin.keys import KeyRing
 from stream_jobs.origin.rules import SenderRules
+from stream_jobs.origin.standing import Held
 from stream_jobs.pricing.book import PriceBook
 from tests.unit.metering.build import NOW, TOLERANCE, RowsLedger, TokenPricer, document
 
@@ -304,8 +306,12 @@ def test_without_rules_no_source_is_looked_up() -> None:
     plain = Origin()
     book(ledger, [record(offset, f"e{offset}") for offset in range(5)], step(ledger, plain))
     asked: list[int] = []
-    held = ledger.held
-    ledger.held = lambda event_ids, block: (asked.append(len(event_ids)), held(event_ids, block))[1]  # type: ignore[method-assign]
+
+    def held(event_ids: Collection[str], block: Block) -> dict[str, list[Held]]:
+        asked.append(len(event_ids))
+        return {}
+
+    ledger.held = held  # type: ignore[method-assign]
     records = [record(9 + offset, f"e{offset}", source="stranger") for offset in range(5)]
     assert book(ledger, records, step(ledger, plain)).counts.duplicates == 5
     assert asked == [0]

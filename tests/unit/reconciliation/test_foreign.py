@@ -16,7 +16,7 @@ from tests.unit.reconciliation.build import NOW, adjusted, charge, correction, m
 
 def booked(number: int, source: str, revision: int, **columns: Any) -> dict[str, Any]:
     """A charge that its partition booked as if it were the only one."""
-    place = {"booked_at": NOW + timedelta(seconds=number), "partition": number, "offset": number}
+    place: dict[str, Any] = {"booked_at": NOW + timedelta(seconds=number), "partition": number, "offset": number}
     return charge(source=source, revision=revision, **place, **columns)
 
 
