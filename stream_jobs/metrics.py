@@ -1,5 +1,6 @@
 """All metrics of the jobs in one place, with what they mean."""
 
+from collections import Counter as Counts
 from typing import Final
 
 from prometheus_client import Counter, Gauge, Histogram
@@ -9,6 +10,7 @@ from stream_jobs.blocks.model import Block, BlockOutput
 RECORDS: Final = Counter(
     "spendstream_records", "Records taken from Kafka, by what became of them", ["job", "partition", "fate"]
 )
+REFUSED: Final = Counter("spendstream_quarantined_records", "Records put into quarantine, by reason", ["job", "reason"])
 UNPRICED: Final = Counter("spendstream_unpriced_events", "Events booked without a price", ["job"])
 UNKNOWN_FIELDS: Final = Counter("spendstream_unknown_fields", "Fields of events that this version ignores", ["job"])
 BLOCKS: Final = Counter("spendstream_blocks", "Blocks booked (a redone block counts again)", ["job", "partition"])
@@ -134,6 +136,9 @@ class BlockMetrics:
             ("quarantined", counts.quarantined),
         ):
             RECORDS.labels(self._job, partition, fate).inc(number)
+        if (refused := output.tables.get("quarantine")) is not None:
+            for reason, number in Counts(refused.column("reason").to_pylist()).items():
+                REFUSED.labels(self._job, reason).inc(number)
         UNPRICED.labels(self._job).inc(counts.unpriced)
         UNKNOWN_FIELDS.labels(self._job).inc(counts.unknown_fields)
         BLOCKS.labels(self._job, partition).inc()

@@ -22,6 +22,8 @@ from stream_jobs.embedded.settings import ENV_PREFIX as EMBEDDED_PREFIX
 from stream_jobs.embedded.settings import EmbeddedSettings
 from stream_jobs.errors import ConfigError
 from stream_jobs.files import checked_content, is_folder
+from stream_jobs.origin.settings import ENV_PREFIX as ORIGIN_PREFIX
+from stream_jobs.origin.settings import OriginSettings
 from stream_jobs.reconciliation.settings import ENV_PREFIX as RECONCILIATION_PREFIX
 from stream_jobs.reconciliation.settings import ReconciliationSettings
 from stream_jobs.store.retention import ENV_PREFIX as RETENTION_PREFIX
@@ -44,6 +46,9 @@ SDK_VARIABLES: Final = frozenset(
         "DELIVERY_TIMEOUT_S",
         "CLOSE_TIMEOUT_S",
         "LINGER_MS",
+        "SIGNING_KEY",
+        "SIGNING_KEY_FILE",
+        "SIGNING_KEY_ID",
     )
 )
 """Variables that only the producer in the services reads; they are no typos here."""
@@ -233,6 +238,7 @@ class Settings:
     clickhouse: ClickHouseSettings
     pipeline: PipelineSettings
     retention: RetentionSettings
+    origin: OriginSettings
     reconciliation: ReconciliationSettings
     data_quality: DataQualitySettings
     embedded: EmbeddedSettings
@@ -243,6 +249,7 @@ GROUPS: Final[Mapping[str, tuple[str, type[BaseSettings]]]] = {
     "kafka": (KAFKA_PREFIX, KafkaSettings),
     "clickhouse": (CLICKHOUSE_PREFIX, ClickHouseSettings),
     "retention": (RETENTION_PREFIX, RetentionSettings),
+    "origin": (ORIGIN_PREFIX, OriginSettings),
     "reconciliation": (RECONCILIATION_PREFIX, ReconciliationSettings),
     "data_quality": (DATA_QUALITY_PREFIX, DataQualitySettings),
     "embedded": (EMBEDDED_PREFIX, EmbeddedSettings),
@@ -282,6 +289,13 @@ def load_reconciliation_settings() -> ReconciliationSettings:
     """From the environment. Raises ConfigError like `load_group`."""
     settings = load_group("reconciliation")
     assert isinstance(settings, ReconciliationSettings)
+    return settings
+
+
+def load_origin_settings() -> OriginSettings:
+    """From the environment. Raises ConfigError like `load_group`."""
+    settings = load_group("origin")
+    assert isinstance(settings, OriginSettings)
     return settings
 
 

@@ -35,6 +35,7 @@ _HEADINGS: Final = {
     "kafka": "Kafka",
     "clickhouse": "ClickHouse",
     "retention": "Retention",
+    "origin": "Origin: corrections and signatures",
     "reconciliation": "Reconciliation",
     "data_quality": "Data quality",
     "embedded": "Embedded mode",

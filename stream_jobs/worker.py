@@ -72,14 +72,17 @@ class JobsWorker:
         self._timers: list[Startable] = []
         self._close: list[Callable[[], None]] = []
         self._prices: PriceBook | None = None
+        self._origin = settings.origin.origin()
         if METERING in jobs:
             self._add_metering()
         if OUTCOMES in jobs:
-            outcomes = Outcomes(ClickHouseOutcomes(self._store), self._tolerance)
+            outcomes = Outcomes(ClickHouseOutcomes(self._store), self._tolerance, self._origin)
             job = BlockJob(OUTCOMES, USAGE_OUTCOMES, outcomes.process, outcomes.versions, BlockMetrics(OUTCOMES))
             self._apps.append(partial(self._build, job, ClickHouseBlocks(self._store)))
         if RECONCILIATION in jobs:
-            self._timers.append(ReconciliationTimer(self._new_client, settings.reconciliation, settings.kafka))
+            self._timers.append(
+                ReconciliationTimer(self._new_client, settings.reconciliation, settings.kafka, self._origin.rules)
+            )
         if BUDGETS in jobs:
             self._add_budgets()
         if ALERTS in jobs:
@@ -139,7 +142,7 @@ class JobsWorker:
     def _recorded(self, book: PriceBook, rules: AttributionRules) -> Metering:
         """Metering with these, once it is known what their versions stand for. Raises StoreUnavailableError."""
         record_versions(self._store, book, rules, self._config_dir)
-        return Metering(book, rules, ClickHouseLedger(self._store), self._tolerance)
+        return Metering(book, rules, ClickHouseLedger(self._store), self._tolerance, self._origin)
 
     def _take_up(self, book: PriceBook, rules: AttributionRules) -> None:
         """Meter with these from the next block on. Raises StoreUnavailableError."""

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, m
 
 from spendstream.errors import ProducerConfigError, SettingsError
 from spendstream_schemas import MAX_MESSAGE_BYTES
+from spendstream_schemas.signature import KEY_ID, MIN_SECRET_BYTES
 
 _MIB: Final = 1024 * 1024
 _PREFIX: Final = "SPENDSTREAM_"
@@ -136,14 +137,38 @@ class ProducerConfig(KafkaConfig):
     delivery_timeout_s: Seconds = 15.0  # an unacknowledged message is taken back after this long
     close_timeout_s: Seconds = 5.0  # how long close() tries to deliver before it spools the rest
     linger_ms: Annotated[float, Field(ge=0, le=1000)] = 5.0
+    signing_key: SecretStr | None = None  # signs every record; with `signing_key_id`, or the pipeline cannot tell which
+    signing_key_file: Path | None = None  # holds the key instead
+    signing_key_id: Annotated[str, Field(pattern=f"^{KEY_ID}$")] | None = None
 
     def _problems(self) -> list[str]:
         problems = super()._problems()
+        problems += self._read_signing_key()
+        key = self.signing_key.get_secret_value() if self.signing_key is not None else ""
+        if self.signing_key is not None and len(key.encode("utf-8", "replace")) < MIN_SECRET_BYTES:
+            problems.append(f"signing_key has fewer than {MIN_SECRET_BYTES} bytes")
+        if (self.signing_key is None) != (self.signing_key_id is None):
+            problems.append("signing_key and signing_key_id belong together")
         if self.durable and self.spool_dir is None:
             problems.append("durable needs spool_dir")
         if self.spool_segment_bytes > self.spool_max_bytes:
             problems.append("spool_segment_bytes is larger than spool_max_bytes")
         return problems
+
+    def _read_signing_key(self) -> list[str]:
+        path = self.signing_key_file
+        if path is None:
+            return []
+        if self.signing_key is not None:
+            return ["signing_key and signing_key_file are both set; keep one"]
+        try:
+            secret = path.read_text(encoding="utf-8").rstrip("\r\n")
+        except (OSError, UnicodeDecodeError) as error:
+            return [f"signing_key_file: {path} cannot be read: {getattr(error, 'strerror', None) or 'it is no text'}"]
+        # The model is frozen for its users; this is still its construction.
+        object.__setattr__(self, "signing_key", SecretStr(secret))
+        object.__setattr__(self, "signing_key_file", None)
+        return []
 
 
 def variable(field: str, section: str = "") -> str:

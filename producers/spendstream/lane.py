@@ -18,7 +18,8 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from spendstream.errors import SpoolFullError
 from spendstream.kafka_client import Failure, classify, in_words
-from spendstream.spool import Position, Spool
+from spendstream.signing import UNSIGNED, Signer, headers
+from spendstream.spool import Position, Spool, SpooledRecord
 from spendstream.stats import Counters
 
 _PROBE_EVENTS: Final = 64  # how many are offered to a broker that has not proved itself
@@ -40,12 +41,20 @@ class Delivery(NamedTuple):
 class Record:
     """A serialised message on its way. Calling it is librdkafka's delivery report."""
 
-    __slots__ = ("key", "lane", "number", "position", "sent_at", "spool", "value")
+    __slots__ = ("key", "lane", "number", "position", "sent_at", "signature", "spool", "value")
 
-    def __init__(self, lane: "Lane", key: bytes, value: bytes, origin: tuple[Spool, Position] | None = None) -> None:
+    def __init__(
+        self,
+        lane: "Lane",
+        key: bytes,
+        value: bytes,
+        signature: bytes = UNSIGNED,
+        origin: tuple[Spool, Position] | None = None,
+    ) -> None:
         self.lane = lane
         self.key = key
         self.value = value
+        self.signature = signature
         self.spool: Spool | None = origin[0] if origin else None
         self.position: Position | None = origin[1] if origin else None
         self.number = 0
@@ -53,7 +62,7 @@ class Record:
 
     @property
     def size(self) -> int:
-        return len(self.key) + len(self.value)
+        return len(self.key) + len(self.value) + len(self.signature)
 
     def __call__(self, error: KafkaError | None, message: Message) -> None:
         self.lane.report(self, error, message)
@@ -84,9 +93,11 @@ class Lane:
         on_delivered: Callable[[Delivery], None] | None,
         durable: bool,
         user: str = "the user of this connection",
+        signer: Signer | None = None,
     ) -> None:
         self.topic = topic
         self._user = user
+        self._signer = signer
         self.own = own
         self.adopted: list[Spool] = []  # of processes that are gone, oldest first
         self.pending: deque[Record] = deque()
@@ -137,9 +148,9 @@ class Lane:
 
     # --- moving on ---------------------------------------------------------------------------------------------
 
-    def add(self, key: bytes, value: bytes) -> None:
+    def add(self, key: bytes, value: bytes, signature: bytes = UNSIGNED) -> None:
         """Accept one serialised message."""
-        record = Record(self, key, value)
+        record = Record(self, key, value, signature)
         self.in_memory += 1
         self.pending.append(record)
         self.pending_bytes += record.size
@@ -189,7 +200,7 @@ class Lane:
 
     def _spill_oldest(self, own: Spool, most: int) -> None:
         batch = [self.pending[i] for i in range(min(most, len(self.pending)))]
-        own.append([(record.key, record.value) for record in batch])
+        own.append([(record.key, record.value, record.signature) for record in batch])
         for _ in batch:
             self._pop_pending()
         self.in_memory -= len(batch)
@@ -223,15 +234,25 @@ class Lane:
         for spool in self.spools:
             found = spool.read(wanted)
             if found:
-                return [Record(self, key, value, (spool, position)) for key, value, position in found]
+                return [self._from_spool(spool, one) for one in found]
             if not spool.exhausted:
                 return []
         return [self._pop_pending() for _ in range(min(wanted, len(self.pending)))]
 
+    def _from_spool(self, spool: Spool, found: SpooledRecord) -> Record:
+        key, value, signature, position = found
+        if not signature and self._signer is not None:
+            signature = self._signer.sign_left_over(self.topic, key, value)
+        return Record(self, key, value, signature, (spool, position))
+
     def _hand_over(self, client: Producer, record: Record, now: float) -> bool:
         """False when the record (and what follows it) must wait."""
         try:
-            client.produce(self.topic, value=record.value, key=record.key, on_delivery=record)
+            if record.signature:
+                signed = headers(record.signature)
+                client.produce(self.topic, value=record.value, key=record.key, on_delivery=record, headers=signed)
+            else:
+                client.produce(self.topic, value=record.value, key=record.key, on_delivery=record)
         except BufferError:
             return False
         except KafkaException as exception:

@@ -146,7 +146,7 @@ class UsageProducer(TrackingMixin):
         try:
             if spool is None:
                 raise OSError("there is no spool")
-            spool.append([(message.key, message.value)])
+            spool.append([(message.key, message.value, sender.signer.sign(*message))])
         except SpoolFullError:
             return self._reject("spool_full")
         except OSError as error:

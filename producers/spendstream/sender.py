@@ -26,6 +26,7 @@ from spendstream.kafka_client import (
     warn_of_password,
 )
 from spendstream.lane import Delivery, Lane, Window
+from spendstream.signing import Signer
 from spendstream.stats import Counters
 from spendstream.stock import SpoolStock
 from spendstream_schemas import MAX_MESSAGE_BYTES, OutcomeEvent, UsageEvent
@@ -78,6 +79,7 @@ class Sender:
         self.lanes: dict[str, Lane] = {}
         self.client_proven = False
         self.stock = SpoolStock(config, counters)
+        self.signer = Signer.of(config)
         self._config = config
         self._counters = counters
         self._on_delivered = on_delivered
@@ -120,6 +122,7 @@ class Sender:
                     lane = Lane(
                         *(topic, own, self._window, self._counters, self._on_delivered, self._config.durable),
                         user=user_of(self._config),
+                        signer=self.signer,
                     )
                     self.lanes[topic] = lane
         return lane
@@ -216,7 +219,7 @@ class Sender:
         if len(value) > MAX_MESSAGE_BYTES:
             self._counters.drop("too_large", detail=f"{len(value)} bytes, at most {MAX_MESSAGE_BYTES}")
             return 0
-        self.lane(topic).add(key, value)
+        self.lane(topic).add(key, value, self.signer.sign(topic, key, value))
         return len(value)
 
     def _block_topics(self) -> None:

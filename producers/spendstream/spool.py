@@ -37,6 +37,7 @@ class Position(NamedTuple):
 class SpooledRecord(NamedTuple):
     key: bytes
     value: bytes
+    signature: bytes  # empty: it is not signed
     position: Position
 
 
@@ -69,9 +70,10 @@ class Spool:
         self.bytes = sum(self._sizes.values())
         self.records = sum(self._count(number) for number in self._sizes)  # not yet acknowledged
 
-    def append(self, messages: Sequence[tuple[bytes, bytes]]) -> None:
-        """Add (key, value) messages at the end. Raises SpoolFullError or OSError; then nothing was added."""
-        data = b"".join([encode(key, value) for key, value in messages])
+    def append(self, messages: Sequence[tuple[bytes, bytes] | tuple[bytes, bytes, bytes]]) -> None:
+        """Add (key, value) or (key, value, signature) messages at the end. Raises SpoolFullError or OSError; then
+        nothing was added."""
+        data = b"".join([encode(*message) for message in messages])
         with self._lock:
             if self._closed:
                 raise OSError("the spool is closed")
@@ -205,7 +207,7 @@ class Spool:
         offset = 0
         while len(records) < max_records and offset < len(data):
             try:
-                key, value, offset = decode(data, offset)
+                key, value, signature, offset = decode(data, offset)
             except ChecksumError as error:
                 self._damaged(Position(number, start + offset))
                 offset = error.next_offset
@@ -216,7 +218,7 @@ class Spool:
                     self._damaged(Position(number, start + offset))
                     offset = size - start
                 break  # otherwise the chunk ends inside a record: read on from there
-            records.append(SpooledRecord(key, value, Position(number, start + offset)))
+            records.append(SpooledRecord(key, value, signature, Position(number, start + offset)))
         self._read_at = Position(number, start + offset)
 
     def _damaged(self, position: Position) -> None:

@@ -31,6 +31,10 @@ class InvalidReason(StrEnum):
     BAD_TIMESTAMP = "bad_timestamp"  # not a timestamp
     OCCURRED_TOO_EARLY = "occurred_too_early"  # before EARLIEST_OCCURRED_AT
     OCCURRED_IN_FUTURE = "occurred_in_future"  # further ahead of the pipeline's clock than it tolerates
+    SIGNATURE_MISSING = "signature_missing"  # the source must sign, and the record has no signature
+    SIGNATURE_INVALID = "signature_invalid"  # no key of the source made the signature for these bytes, topic and key
+    FOREIGN_REVISION = "foreign_revision"  # a higher revision of an event that another source reported
+    EVENT_ID_TAKEN = "event_id_taken"  # a signed event whose id another source has used
     PROCESSING_FAILED = "processing_failed"  # valid, but the pipeline itself failed on it: a defect, to be replayed
 
 

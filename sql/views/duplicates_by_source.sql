@@ -3,6 +3,7 @@
 --   booked_twice          copies that slipped past and were taken back
 --   response_id           calls that another source reported too: taken back
 --   superseded_revision   revisions that were booked after a higher one: taken back
+--   foreign_revision      revisions of another source's event that were booked beside it: taken back
 --   reinstated            taken back before, and counted after all: negative
 -- events is how many do not count, effective_cost what they would have added; what was never booked has no cost.
 CREATE OR REPLACE VIEW duplicates_by_source AS

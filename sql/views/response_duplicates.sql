@@ -17,7 +17,7 @@ FROM
 (
     SELECT *, max(reconciliation_findings.revision) OVER (PARTITION BY event_id) AS latest
     FROM reconciliation_findings
-    WHERE cause != 'superseded_revision'
+    WHERE cause NOT IN ('superseded_revision', 'foreign_revision')
 ) AS finding
 GROUP BY event_id
 HAVING argMax(finding.cause, finding.found_at) = 'response_id';

@@ -5,6 +5,7 @@ A block is official if and only if the broker accepted the commit of its end off
 
 import logging
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import datetime
 from typing import Protocol, TypeVar
 
@@ -50,7 +51,9 @@ async def book_block(
     """Book one new block, and empty `records`. Raises LostPartitionError if another worker owns the partition now."""
     output = await _work_out(block, records, process, retry)
     # A crash here loses nothing: no trace of the block exists, its records are read again.
-    await retry(lambda: store.write_block_row(block))
+    # What cannot be decided again (keys are replaced) goes into the row: the redo decides as this run did.
+    fixed = replace(block, refusals=output.refusals)
+    await retry(lambda: store.write_block_row(fixed))
     # A crash here leaves a row of a block that never became official: its end offset was not committed, so nobody
     # will look for it; the records are read again, perhaps cut into other blocks.
     await commit_and_insert(block, output, store, commit, retry)

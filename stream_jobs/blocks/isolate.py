@@ -88,4 +88,4 @@ def _with_failures(
         received=output.counts.received + len(records),
         quarantined=output.counts.quarantined + len(records),
     )
-    return BlockOutput(counts, {**output.tables, "quarantine": both})
+    return BlockOutput(counts, {**output.tables, "quarantine": both}, output.refusals)

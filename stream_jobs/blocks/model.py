@@ -15,6 +15,7 @@ class SourceRecord(NamedTuple):
     timestamp_ms: int | None  # when the producer (or the broker) stamped it
     key: bytes | None
     value: bytes | None
+    signature: bytes | None = None  # header `spendstream-signature`; nobody has looked at it
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,7 @@ class Versions:
 
     price_book: str = ""
     attribution: str = ""
+    sender_rules: str = ""  # their whole text; empty: from before there were any
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,7 @@ class Block:
     versions: Versions
     generation: int  # of the group, under which it was fixed: an owner that comes later has a higher one
     redone: bool = field(default=False, compare=False)  # by a later owner: a part of what it books may be there
+    refusals: str = field(default="", compare=False)  # records refused for their sender, once that is decided
 
     @property
     def token(self) -> str:
@@ -75,6 +78,7 @@ class BlockOutput:
 
     counts: BlockCounts
     tables: Mapping[str, pa.Table] = field(default_factory=dict)
+    refusals: str = ""  # what the block's row keeps, because a redo could not find it out again
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,6 +76,7 @@ def quarantine_table(rejected: Sequence[RejectedRecord], block: Block) -> pa.Tab
                 "record_timestamp": _plausible(item.record.timestamp_ms),
                 "key": item.record.key or b"",
                 "raw": raw[:MAX_RAW_BYTES],
+                "signature": item.record.signature or b"",
                 "raw_size": len(raw),
                 "raw_sha256": hashlib.sha256(raw).hexdigest(),
                 "reason": item.reason.value,

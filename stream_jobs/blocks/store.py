@@ -3,7 +3,7 @@
 import asyncio
 import socket
 from collections.abc import Awaitable, Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import datetime
 from typing import Any, cast
 
@@ -55,6 +55,8 @@ class ClickHouseBlocks:
             "price_book_version": block.versions.price_book,
             "attribution_version": block.versions.attribution,
             "generation": block.generation,
+            "sender_rules": block.versions.sender_rules,
+            "refusals": block.refusals,
         }
         # The instant is part of the token: a worker that lost the partition may have left a row of the same range, and
         # this one must not be taken for its repetition. The block is redone with the instant and versions of its own.
@@ -107,7 +109,8 @@ class ClickHouseBlocks:
         """
         rows = await asyncio.to_thread(
             self._store.rows,
-            "SELECT first_offset, fixed_at, price_book_version, attribution_version, generation FROM blocks "
+            "SELECT first_offset, fixed_at, price_book_version, attribution_version, generation, sender_rules, "
+            "refusals FROM blocks "
             "WHERE topic_id = {topic_id:String} AND partition = {partition:UInt32} "
             "AND last_offset = {last_offset:UInt64} AND topic = {topic:String} "
             "ORDER BY first_offset DESC, generation DESC, fixed_at DESC LIMIT 1",
@@ -120,9 +123,12 @@ class ClickHouseBlocks:
         )
         if not rows:
             return None
-        first_offset, fixed_at, price_book, attribution, generation = cast(tuple[int, datetime, str, str, int], rows[0])
-        versions = Versions(price_book, attribution)
-        return Block(source, first_offset, committed - 1, as_utc(fixed_at), versions, generation, redone=True)
+        first_offset, fixed_at, price_book, attribution, generation, sender_rules, refusals = cast(
+            tuple[int, datetime, str, str, int, str, str], rows[0]
+        )
+        versions = Versions(price_book, attribution, sender_rules)
+        fixed = Block(source, first_offset, committed - 1, as_utc(fixed_at), versions, generation)
+        return replace(fixed, redone=True, refusals=refusals)
 
     async def other_topic_id(self, source: SourcePartition, committed: int) -> str | None:
         """Implements OfficialBlocks. A scan of a small table, for a case that hardly ever comes up."""

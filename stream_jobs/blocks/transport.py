@@ -9,7 +9,7 @@ broker itself refuses a worker that has lost the partition.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +18,7 @@ from aiokafka.protocol.commit import OffsetCommitRequest, OffsetFetchRequest
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
+from spendstream_schemas.signature import MAX_SIGNATURE_BYTES, SIGNATURE_HEADER
 from stream_jobs.blocks.model import Bundle, SourceRecord
 from stream_jobs.errors import BrokerUnavailableError, CrashError, LostPartitionError
 
@@ -76,6 +77,7 @@ class BundleRecord:
                     None if record.timestamp in (None, NO_TIMESTAMP) else record.timestamp,
                     record.key,
                     record.value,
+                    _signature(record.headers) if record.headers else None,
                 )
                 for record in records
             ],
@@ -83,6 +85,15 @@ class BundleRecord:
         self.checksum = None
         self.serialized_key_size = 0
         self.serialized_value_size = 0
+
+
+def _signature(headers: Sequence[tuple[str, bytes | None]]) -> bytes | None:
+    """The value of the last header of that name, as Kafka's clients read headers. Of a longer one than a signature can
+    be the beginning, which is none."""
+    for name, value in reversed(headers):
+        if name == SIGNATURE_HEADER:
+            return bytes(value[: MAX_SIGNATURE_BYTES + 1]) if value is not None else b""
+    return None
 
 
 class BundlingThread(driver.AIOKafkaConsumerThread):

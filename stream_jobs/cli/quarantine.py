@@ -132,13 +132,14 @@ def _show(store: "StoreClient", args: argparse.Namespace) -> int:
     if not found:
         raise ConfigError(f"no record {args.name} in quarantine; see 'spendstream quarantine list --all'")
     record = found[0]
-    key, raw = raw_of(store, record)
+    key, raw, signature = raw_of(store, record)
     if args.raw:
         with data() as out:
             out.write(raw)
         return 0
     fields = {name: getattr(record, name) for name in record.__slots__}
-    fields |= {"key": key.decode("utf-8", "backslashreplace"), "raw": raw.decode("utf-8", "backslashreplace")}
+    parts = {"key": key, "signature": signature, "raw": raw}
+    fields |= {name: part.decode("utf-8", "backslashreplace") for name, part in parts.items()}
     if args.json:
         say_json({"name": record.name, **fields})
         return 0

@@ -43,10 +43,10 @@ def run(args: argparse.Namespace) -> int:
     from stream_jobs.embedded.instance import find_clickhouse
     from stream_jobs.errors import ConfigError
     from stream_jobs.reconciliation.job import Reconciler
-    from stream_jobs.settings import load_reconciliation_settings
+    from stream_jobs.settings import load_origin_settings, load_reconciliation_settings
     from stream_jobs.store.client import StoreClient
 
-    settings = load_reconciliation_settings()
+    settings, senders = load_reconciliation_settings(), load_origin_settings().origin().rules
     shown: list[Finding] = []
 
     def keep(item: "Finding") -> None:
@@ -54,7 +54,7 @@ def run(args: argparse.Namespace) -> int:
             shown.append(item)
 
     with StoreClient(find_clickhouse(args.url, args.data_dir, writable=True)) as store:
-        reconciler = Reconciler(store, settings)
+        reconciler = Reconciler(store, settings, senders)
         since = None
         if args.full:
             since = reconciler.beginning()
@@ -87,7 +87,7 @@ def _facts(args: argparse.Namespace, outcome: "Outcome", shown: "list[Finding]")
             {
                 "event_id": item.event.event_id,
                 "cause": item.cause,
-                "source": item.event.kept["source"],
+                "source": item.source,
                 "provider": item.event.kept["provider"],
                 "response_id": item.event.kept["response_id"],
                 "kept_event_id": item.counts.event_id,
@@ -116,9 +116,10 @@ def _print(args: argparse.Namespace, outcome: "Outcome", shown: "list[Finding]")
     for column in ("event", "source", "cause", "counts instead", "events", "effective cost"):
         table.add_column(column, overflow="fold", justify="right" if column in ("events", "effective cost") else "left")
     for item in shown:
-        counts = f"{item.counts.event_id} of {item.counts.source}" if item.cause == "response_id" else ""
+        instead = item.cause in ("response_id", "foreign_revision")
+        counts = f"{item.counts.event_id} of {item.counts.source}" if instead else ""
         table.add_row(
-            *(item.event.event_id, item.event.kept["source"], item.cause, counts),
+            *(item.event.event_id, item.source, item.cause, counts),
             *(f"{item.events:+d}", f"{item.cost('effective_cost'):+f}"),
         )
     console.print(table)

@@ -17,6 +17,8 @@ STOP_TIMEOUT_S = 15.0
 TAIL_BYTES = 2_000
 PLAIN = ("PATH", "HOME", "LANG", "LC_", "TZ", "LD_", "PYTHON", "VIRTUAL_ENV", "OPENBLAS_", "MALLOC_")
 ADDRESSES = ("SPENDSTREAM_KAFKA_", "SPENDSTREAM_CLICKHOUSE_")
+SECRETS = ("SPENDSTREAM_ORIGIN_KEYS", "SPENDSTREAM_SIGNING_KEY")
+"""Beginnings of variables that only some children need, which are given them: the store runs what strangers ask it."""
 
 
 class ChildError(SpendstreamError):
@@ -46,7 +48,7 @@ class Child:
         self._arguments = list(arguments)
         self._log_path = log_dir / f"{name}.log"
         # What the operator's shell says about another broker or store is not for our children.
-        inherited = {name: value for name, value in os.environ.items() if not name.startswith(ADDRESSES)}
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith(ADDRESSES + SECRETS)}
         if plain:
             inherited = {name: value for name, value in inherited.items() if name.startswith(PLAIN)}
         self._environment = {**inherited, **environment}

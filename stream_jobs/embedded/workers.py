@@ -1,5 +1,6 @@
 """The jobs' processes: one that books, and one that watches what is booked. Neither stops when the other does."""
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -7,6 +8,7 @@ from stream_jobs.embedded.child import START_TIMEOUT_S, Child
 from stream_jobs.embedded.ports import LOOPBACK, free_port
 from stream_jobs.embedded.probe import answers, trouble
 from stream_jobs.jobs import BOOKING, WATCHING
+from stream_jobs.origin.settings import ENV_PREFIX as ORIGIN_PREFIX
 
 WORKER, WATCHER = "worker", "watcher"
 
@@ -25,7 +27,8 @@ class WorkerChild(Child):
     ) -> None:
         port = free_port()
         arguments = ["-m", "spendstream", "worker", *jobs, "--health-port", str(port), "--config-dir", str(config_dir)]
-        super().__init__(name, arguments, log_dir, environment, run_dir)
+        keys = {variable: text for variable, text in os.environ.items() if variable.startswith(f"{ORIGIN_PREFIX}KEYS")}
+        super().__init__(name, arguments, log_dir, {**keys, **environment}, run_dir)
         self.url = f"http://{LOOPBACK}:{port}"
 
     def ready(self) -> bool:

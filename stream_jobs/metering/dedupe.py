@@ -1,15 +1,20 @@
-"""Dropping what was booked before, by `event_id` alone, and recognising corrections by `revision`.
+"""Dropping what was booked before, by `event_id` alone, and recognising corrections by `revision` and source.
 
 What is booked is read from the ledger itself, so the knowledge survives restarts, rebalances and lost state.
+
+A higher revision counts from the source of the entry that it corrects, and from sources that may correct it. Whatever
+else has the id of an event that is known is a copy: dropped, and on record with its source.
 """
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Generic, NamedTuple, Protocol, TypeVar
+from typing import Final, Generic, NamedTuple, Protocol, TypeVar
 
 from stream_jobs.blocks.model import Block, SourceRecord
-from stream_jobs.blocks.side_tables import DuplicateRecord
+from stream_jobs.blocks.side_tables import DuplicateRecord, RejectedRecord
+from stream_jobs.origin.judge import Judge
+from stream_jobs.origin.standing import Held
 
 
 class Booked(NamedTuple):
@@ -17,6 +22,7 @@ class Booked(NamedTuple):
 
     revision: int  # the highest
     since: datetime  # when the first was booked
+    several: bool = False  # it was charged more than once: of a correction, or of a copy that slipped past
 
 
 class BookedEvents(Protocol):
@@ -40,6 +46,7 @@ class Identified(Protocol):
 
 
 E = TypeVar("E", bound=Identified)
+_NOTHING: Final[Mapping[str, Held]] = {}
 
 
 @dataclass(slots=True)
@@ -47,35 +54,67 @@ class Deduplicated(Generic[E]):
     """The events of a block, sorted by what must be booked for them."""
 
     new: list[E] = field(default_factory=list)
-    corrections: list[E] = field(default_factory=list)  # a higher revision than the one booked
+    corrections: list[E] = field(default_factory=list)  # a higher revision than the one that stands
     duplicates: list[DuplicateRecord] = field(default_factory=list)  # the same or a lower revision
+    refused: list[RejectedRecord] = field(default_factory=list)  # for their sender
 
 
-def deduplicate(events: Iterable[E], booked: Mapping[str, Booked], block: Block) -> Deduplicated[E]:
-    """Keep of each event the highest revision, once. Of equal copies within a block the first is kept.
+def in_question(events: Iterable[Identified], booked: Mapping[str, Booked], judge: Judge) -> set[str]:
+    """Events of which it matters whose they are. Of all others the revision alone decides, whoever sent it."""
+    return {
+        event.event_id
+        for event in events
+        if (known := booked.get(event.event_id)) is not None
+        and (event.revision > known.revision or known.several or judge.is_protected(event.source))
+    }
 
-    `events` in offset order; `booked` is what the ledger knows of them.
+
+def deduplicate(
+    events: Iterable[E],
+    booked: Mapping[str, Booked],
+    block: Block,
+    judge: Judge,
+    standing: Mapping[str, Held] = _NOTHING,
+) -> Deduplicated[E]:
+    """Keep of each event the highest revision that counts, once. Of equal copies within a block the first is kept.
+
+    `events` in offset order, and each is judged as if it came alone: how a topic is cut into blocks does not matter.
+    `booked` is what the ledger knows of them, `standing` the charge that counts of those that are `in_question`, where
+    the ledger still has it; nothing that is gone can be corrected, so what comes then is a new event's charge.
     """
     result = Deduplicated[E]()
     best: dict[str, E] = {}
-    for decoded in events:
-        event_id = decoded.event_id
-        kept = best.get(event_id)
-        if kept is None:
-            best[event_id] = decoded
-        elif decoded.revision > kept.revision:
-            result.duplicates.append(_duplicate(kept, block.fixed_at))
-            best[event_id] = decoded
+    fresh: set[str] = set()  # events that are to be charged and correct nothing
+    for event in events:
+        event_id = event.event_id
+        kept, known = best.get(event_id), booked.get(event_id)
+        if kept is not None:
+            owner, revision, since = kept.source, kept.revision, block.fixed_at
+        elif known is not None:
+            held = standing.get(event_id)
+            owner, revision = (held.source, held.revision) if held else ("", known.revision)
+            since = known.since
         else:
-            result.duplicates.append(_duplicate(decoded, block.fixed_at))
-    for event_id, decoded in best.items():
-        known = booked.get(event_id)
-        if known is None:
-            result.new.append(decoded)
-        elif decoded.revision > known.revision:
-            result.corrections.append(decoded)
+            fresh.add(event_id)
+            best[event_id] = event
+            continue
+        allowed = not owner or judge.may_correct(event.source, owner)
+        if event.revision <= revision:
+            if allowed or judge.settled is not None or not judge.is_protected(event.source):
+                result.duplicates.append(_duplicate(event, since))
+            else:
+                result.refused.append(judge.taken(event.record, event.source, owner))
+        elif not allowed and judge.settled is None:
+            result.refused.append(judge.foreign_revision(event.record, event.revision, event.source, owner))
         else:
-            result.duplicates.append(_duplicate(decoded, known.since))
+            if not allowed:
+                # The block did not refuse it, so nobody else's event was there yet: it was charged as a new one.
+                fresh.add(event_id)
+            if kept is not None:
+                result.duplicates.append(_duplicate(kept, since))
+            best[event_id] = event
+    for event_id, event in best.items():
+        (result.new if event_id in fresh else result.corrections).append(event)
     result.duplicates.sort(key=lambda duplicate: duplicate.record.offset)
     return result
 

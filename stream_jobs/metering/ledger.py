@@ -2,13 +2,14 @@
 
 from collections.abc import Collection, Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 from stream_jobs.blocks.model import Block
 from stream_jobs.blocks.store import OWN_BLOCK, own_block
 from stream_jobs.instants import as_utc
 from stream_jobs.metering.dedupe import Booked
 from stream_jobs.metering.rows import LEDGER_COLUMNS
+from stream_jobs.origin.standing import Held
 from stream_jobs.store.client import StoreClient
 
 
@@ -44,6 +45,26 @@ class ClickHouseLedger:
         )
         return {str(event_id): int(str(revision)) for event_id, revision in rows}
 
+    def held(self, event_ids: Collection[str], block: Block) -> Mapping[str, list[Held]]:
+        if not event_ids:
+            return {}
+        rows = self._store.rows_for_ids(
+            "SELECT event_id, booked_at, topic_id, partition, offset, revision, source, entry_kind = 'charge' "
+            "FROM ledger WHERE event_id IN {ids:Array(String)} AND occurred_at IN "
+            "(SELECT occurred_at FROM booked_ids WHERE event_id IN {ids:Array(String)}) "
+            f"AND NOT {OWN_BLOCK} AND (entry_kind = 'charge' OR adjustment_run = '')",
+            event_ids,
+            own_block(block),
+        )
+        own = self._own_revisions(block) if block.redone and rows else {}
+        found: dict[str, list[Held]] = {}
+        for event_id, booked_at, *facts, is_charge in cast(list[tuple[Any, ...]], rows):
+            held = Held._make((as_utc(booked_at), *facts, bool(is_charge)))
+            # See _by_others: what others booked of this or a later revision, they booked since.
+            if event_id not in own or held.revision < own[event_id]:
+                found.setdefault(str(event_id), []).append(held)
+        return found
+
     def entries(self, event_ids: Collection[str], block: Block) -> list[Mapping[str, Any]]:
         if not event_ids:
             return []
@@ -70,7 +91,8 @@ def _by_others(revisions: list[int], instants: list[datetime], own_revision: int
         others = [(revision, since) for revision, since in others if revision < own_revision]
     if not others:
         return None
-    return Booked(max(revision for revision, _ in others), min(as_utc(since) for _, since in others))
+    since = min(as_utc(instant) for _, instant in others)
+    return Booked(max(revision for revision, _ in others), since, several=len(others) > 1)
 
 
 def _entry(row: tuple[object, ...]) -> dict[str, Any]:

@@ -1,15 +1,16 @@
 """The metering step as a plain function: a block's records in, the rows to book out.
 
-decode ▸ validate ▸ dedupe ▸ price ▸ attribute. It knows neither Faust nor Kafka; of the store it asks only what is
-booked already.
+decode ▸ validate ▸ signature ▸ dedupe ▸ price ▸ attribute. It knows neither Faust nor Kafka; of the store it asks only
+what is booked already.
 """
 
 import logging
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Final, Protocol
 
+import numpy as np
 import pyarrow as pa
 
 from spendstream_schemas import ATTRIBUTION_FIELDS, InvalidReason, UsageEvent
@@ -22,9 +23,11 @@ from stream_jobs.errors import CrashError
 from stream_jobs.metering.columnar.charge import Charged, ColumnarBook, charge, decode_bundle
 from stream_jobs.metering.columnar.events import TokenEvents
 from stream_jobs.metering.decode import DecodedEvent, decode_all
-from stream_jobs.metering.dedupe import BookedEvents, Deduplicated, Identified, deduplicate
+from stream_jobs.metering.dedupe import BookedEvents, Deduplicated, Identified, deduplicate, in_question
 from stream_jobs.metering.retraction import retraction_rows
 from stream_jobs.metering.rows import LEDGER_COLUMNS, Charge, charge_row, ledger_table
+from stream_jobs.origin.judge import Judge, Origin, refusals
+from stream_jobs.origin.standing import Held, standing_charge
 from stream_jobs.pricing.result import Pricing
 
 log = logging.getLogger(__name__)
@@ -44,6 +47,21 @@ def _misfit(decoded: DecodedEvent, misfit: Misfit) -> RejectedRecord:
     return RejectedRecord(decoded.record, InvalidReason.OUT_OF_RANGE, misfit.column, misfit.detail)
 
 
+def _signed_together(together: list[TokenEvents], judge: Judge) -> tuple[list[TokenEvents], list[RejectedRecord]]:
+    """The events that may say where they are from, and the others as refused."""
+    if not judge.looks_at_records:
+        return together, []
+    kept: list[TokenEvents] = []
+    refused: list[RejectedRecord] = []
+    for events in together:
+        texts = events.repeated["source"]
+        sources = (texts.values[code] for code in texts.codes.tolist())
+        found = [judge.refusal(record, source) for record, source in zip(events.records, sources, strict=True)]
+        refused += [refusal for refusal in found if refusal is not None]
+        kept.append(events.take(np.array([row for row, refusal in enumerate(found) if refusal is None], np.int64)))
+    return kept, refused
+
+
 class Pricer(Protocol):
     """The price book: every valid event gets a receipt or a reason."""
 
@@ -59,6 +77,9 @@ class Pricer(Protocol):
 
 class LedgerReader(BookedEvents, Protocol):
     """What metering asks the ledger."""
+
+    def held(self, event_ids: Collection[str], block: Block) -> Mapping[str, list[Held]]:
+        """Of these events what other blocks charged, and took back, before this one."""
 
     def entries(self, event_ids: Collection[str], block: Block) -> list[Mapping[str, Any]]:
         """All ledger rows of these events that other blocks booked, oldest first."""
@@ -78,21 +99,25 @@ class Metering:
     rules: AttributionRules
     ledger: LedgerReader
     future_tolerance: timedelta
+    origin: Origin = field(default_factory=Origin)
 
     def versions(self) -> Versions:
-        return Versions(price_book=self.book.version, attribution=self.rules.version)
+        return Versions(self.book.version, self.rules.version, self.origin.rules.text)
 
     def process(self, block: Block, records: list[SourceRecord]) -> BlockOutput:
         """Raises StoreUnavailableError when the ledger cannot be asked; nothing else for whatever the records hold."""
         # Most events go together, column by column; the others take the one-event path. Both book the same.
+        judge = self.origin.judge(block)
         together, rest = self._decode_together(block, records)
-        accepted, rejected = decode_all(rest, block.fixed_at, self.future_tolerance)
+        together, unsigned = _signed_together(together, judge)
+        accepted, rejected = self._decode_rest(rest, block, judge)
+        rejected += unsigned
         unknown_fields = sum(len(decoded.unknown_fields) for decoded in accepted)
-        together, accepted, found = self._deduplicate(together, accepted, block)
+        together, accepted, found = self._deduplicate(together, accepted, block, judge)
         charged, rest = self._charge_together(together, block)
-        one_by_one, refused = decode_all(rest, block.fixed_at, self.future_tolerance)
+        one_by_one, refused = self._decode_rest(rest, block, judge)
         rows, charges, failed = self._charge_rows([*accepted, *one_by_one], block)
-        rejected += [*refused, *failed]
+        rejected += [*refused, *failed, *found.refused]
         retractions = self._retractions(found.corrections, {item.record.offset for item in rejected}, block)
         tables = {}
         # The ledger first: once it is in, no other block can book these events, so a redo that has to add the rest
@@ -115,7 +140,18 @@ class Metering:
             unpriced=sum(row["unpriced"] for row in rows) + sum(part.unpriced for part in charged),
             unknown_fields=unknown_fields,
         )
-        return BlockOutput(counts, tables)
+        return BlockOutput(counts, tables, refusals(rejected, block))
+
+    def _decode_rest(
+        self, records: list[SourceRecord], block: Block, judge: Judge
+    ) -> tuple[list[DecodedEvent], list[RejectedRecord]]:
+        """One by one: valid events that may say where they are from, and what is refused of the others."""
+        accepted, rejected = decode_all(records, block.fixed_at, self.future_tolerance)
+        if not judge.looks_at_records:
+            return accepted, rejected
+        judged = [(decoded, judge.refusal(decoded.record, decoded.source)) for decoded in accepted]
+        rejected += [refusal for _, refusal in judged if refusal is not None]
+        return [decoded for decoded, refusal in judged if refusal is None], rejected
 
     def _decode_together(
         self, block: Block, records: list[SourceRecord]
@@ -137,7 +173,7 @@ class Metering:
         return decoded, rest
 
     def _deduplicate(
-        self, together: list[TokenEvents], accepted: list[DecodedEvent], block: Block
+        self, together: list[TokenEvents], accepted: list[DecodedEvent], block: Block, judge: Judge
     ) -> tuple[list[TokenEvents], list[DecodedEvent], Deduplicated[Identified]]:
         """What must be booked of both, and what becomes of the rest."""
         distinct = {decoded.event_id for decoded in accepted}
@@ -146,7 +182,11 @@ class Metering:
         if not booked and len(distinct) == len(accepted) + sum(map(len, together)):
             return together, accepted, Deduplicated()
         all_events: list[Identified] = [*accepted, *(one for events in together for one in events.identities())]
-        found = deduplicate(sorted(all_events, key=lambda event: event.record.offset), booked, block)
+        all_events.sort(key=lambda event: event.record.offset)
+        held = self.ledger.held(in_question(all_events, booked, judge), block)
+        charges = {event_id: standing_charge(entries, judge.rules) for event_id, entries in held.items()}
+        standing = {event_id: charge for event_id, charge in charges.items() if charge is not None}
+        found = deduplicate(all_events, booked, block, judge, standing)
         offsets = {event.record.offset for event in (*found.new, *found.corrections)}
         together = [events.take(events.rows_of(offsets)) for events in together]
         return together, [decoded for decoded in accepted if decoded.record.offset in offsets], found

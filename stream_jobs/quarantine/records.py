@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final, cast
+from typing import Final, NamedTuple, cast
 
 from stream_jobs.errors import ConfigError
 from stream_jobs.instants import as_utc
@@ -82,10 +82,18 @@ def find(store: StoreClient, selection: Selection, limit: int | None = None) -> 
             return
 
 
-def raw_of(store: StoreClient, record: Quarantined) -> tuple[bytes, bytes]:
-    """Key and value of one record; of an oversized value only the beginning was kept."""
+class Raw(NamedTuple):
+    """A record's own bytes. Without a signature it is empty."""
+
+    key: bytes
+    value: bytes
+    signature: bytes
+
+
+def raw_of(store: StoreClient, record: Quarantined) -> Raw:
+    """The bytes of one record; of an oversized value only the beginning was kept."""
     rows = store.rows(
-        "SELECT hex(key), hex(raw) FROM quarantine WHERE quarantined_at = {at:DateTime64(6, 'UTC')} "
+        "SELECT hex(key), hex(raw), hex(signature) FROM quarantine WHERE quarantined_at = {at:DateTime64(6, 'UTC')} "
         "AND topic_id = {topic_id:String} AND partition = {partition:UInt32} AND offset = {offset:UInt64}",
         {
             "at": record.quarantined_at,
@@ -94,8 +102,7 @@ def raw_of(store: StoreClient, record: Quarantined) -> tuple[bytes, bytes]:
             "offset": record.offset,
         },
     )
-    key, raw = cast(tuple[str, str], rows[0])
-    return bytes.fromhex(key), bytes.fromhex(raw)
+    return Raw(*(bytes.fromhex(text) for text in cast(tuple[str, str, str], rows[0])))
 
 
 def counts(store: StoreClient, selection: Selection) -> list[tuple[str, str, int, datetime, datetime]]:

@@ -10,6 +10,7 @@ from typing import Final
 
 from confluent_kafka import KafkaError, Message, Producer
 
+from spendstream_schemas.signature import SIGNATURE_HEADER
 from stream_jobs.blocks.side_tables import arrow_table
 from stream_jobs.errors import BrokerUnavailableError
 from stream_jobs.kafka import librdkafka_config
@@ -65,8 +66,10 @@ def _send(store: StoreClient, kafka: KafkaSettings, producer: Producer, batch: l
             failed.append((record.topic, error))
 
     for record in batch:
-        key, raw = raw_of(store, record)
-        producer.produce(record.topic, value=raw, key=key or None, on_delivery=partial(report, record))
+        key, raw, signature = raw_of(store, record)
+        # Its own signature: it is for these bytes, this topic and this key, and ours would say that we reported it.
+        headers: list[tuple[str, str | bytes | None]] = [(SIGNATURE_HEADER, signature)] if signature else []
+        producer.produce(record.topic, raw, key or None, headers=headers, on_delivery=partial(report, record))
         producer.poll(0)
     unsent = producer.flush(FLUSH_TIMEOUT_S)
     if delivered:

@@ -22,6 +22,7 @@ BOOKED_TWICE: Final = "booked_twice"
 SUPERSEDED: Final = "superseded_revision"
 RESPONSE_ID: Final = "response_id"
 REINSTATED: Final = "reinstated"
+FOREIGN: Final = "foreign_revision"
 _COSTS: Final = ("list_cost", "contracted_cost", "effective_cost")
 _POSITION: Final = ("topic_id", "partition", "offset")
 
@@ -40,6 +41,12 @@ class Finding:
         return sum(row["events"] for row in self.postings)
 
     @property
+    def source(self) -> str:
+        """Who sent what is put right: the event's own source, or the one whose revision it was not."""
+        foreign = (row["source"] for row in self.postings if _is_foreign(row, self.event))
+        return str(next(foreign, self.event.kept["source"]) if self.cause == FOREIGN else self.event.kept["source"])
+
+    @property
     def copies(self) -> list[dict[str, Any]]:
         """Postings for charges from the same offset as the one that counts, with the time when those were booked."""
         return [row for row in self.postings if self.cause == BOOKED_TWICE and _same_offset(row, self.event.kept)]
@@ -56,8 +63,11 @@ def finding(event: Standing, double_of: Report | None) -> Finding | None:
     for row in postings:
         row["reason_text"] = _reason(row, event, double_of)
     newest = [row for row in postings if row["revision"] == event.revision]
+    foreign = any(_is_foreign(row, event) for row in postings)
     if double_of is not None and newest:
         cause = RESPONSE_ID
+    elif foreign:
+        cause = FOREIGN
     elif any(row["events"] < 0 for row in newest):
         cause = BOOKED_TWICE
     else:
@@ -65,7 +75,15 @@ def finding(event: Standing, double_of: Report | None) -> Finding | None:
     return Finding(event, double_of or report_of(event), cause, tuple(postings))
 
 
+def _is_foreign(row: Entry, event: Standing) -> bool:
+    """Whether it takes back a revision that another source booked under the event's id, and that would have counted."""
+    kept = event.kept
+    return bool(row["events"] < 0 and row["source"] != kept["source"] and row["revision"] > event.revision)
+
+
 def _reason(row: dict[str, Any], event: Standing, double_of: Report | None) -> str:
+    if _is_foreign(row, event):
+        return f"not the sender's: {row['source']} may not correct an event of {event.kept['source']}"
     if row["revision"] < event.revision:
         return f"superseded: revision {event.revision} counts"
     if double_of is not None:
@@ -122,7 +140,7 @@ def _report_row(item: Finding, turn: int, at: datetime) -> dict[str, Any]:
         "turn": turn,
         "cause": item.cause,
         "revision": item.event.revision,
-        "source": kept["source"],
+        "source": item.source,
         "provider": kept["provider"],
         "response_id": kept["response_id"],
         "kept_event_id": item.counts.event_id,

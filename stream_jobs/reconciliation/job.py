@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from itertools import islice
 from typing import Final
 
+from stream_jobs.origin.rules import SenderRules
 from stream_jobs.reconciliation.findings import Finding, batch, finding
 from stream_jobs.reconciliation.ledger import LedgerSearch, Window
 from stream_jobs.reconciliation.posting import finish_interrupted, plan, post
@@ -50,8 +51,11 @@ class Outcome:
 class Reconciler:
     """Raises StoreUnavailableError; everything it does may be repeated."""
 
-    def __init__(self, store: StoreClient, settings: ReconciliationSettings) -> None:
+    def __init__(
+        self, store: StoreClient, settings: ReconciliationSettings, senders: SenderRules | None = None
+    ) -> None:
         self._store = store
+        self._senders = senders or SenderRules()
         self._settings = settings
         self._precedence = Precedence.of(settings)
         self._search = LedgerSearch(store, self._precedence)
@@ -158,8 +162,9 @@ class Reconciler:
         return found
 
     def _standings(self, ids: set[str]) -> dict[str, Standing]:
-        found = ((event_id, standing(entries)) for event_id, entries in self._search.entries(ids).items())
-        return {event_id: event for event_id, event in found if event is not None}
+        booked = self._search.entries(ids)
+        found = {event_id: standing(entries, self._senders) for event_id, entries in booked.items()}
+        return {event_id: event for event_id, event in found.items() if event is not None}
 
     def _not_crowded(self, events: dict[str, Standing], crowded: set[Call]) -> dict[str, Standing]:
         return {event_id: event for event_id, event in events.items() if self._precedence.call_of(event) not in crowded}

@@ -12,11 +12,14 @@ from datetime import datetime
 from typing import Any, Final
 
 from stream_jobs.metering.entries import account, amounts, opposite
+from stream_jobs.origin.rules import SenderRules
+from stream_jobs.origin.standing import Held, standing_charge
 
 RUN_PREFIX: Final = "reconciliation-"
 """`ledger.adjustment_run` of what reconciliation posted: the prefix and the run's turn."""
 
 Entry = Mapping[str, Any]
+_SAME_SOURCE: Final = SenderRules()
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +40,10 @@ class Standing:
         return not sum(int(entry["unpriced"]) for entry in self.should)
 
 
-def standing(entries: Sequence[Entry]) -> Standing | None:
+def standing(entries: Sequence[Entry], senders: SenderRules = _SAME_SOURCE) -> Standing | None:
     """What should stand of one event's entries: the first charge of the highest revision with its own adjustments.
 
+    A revision counts only from whoever may correct the event, see `origin.standing`. Of other sources nothing stands.
     The first is the one that was adjusted later, if one was; else the one booked first, of those at one instant the
     one with the lowest topic id, partition and offset. Revisions of which no charge is in the ledger (any more:
     retention) are left as they are. None if there is no charge at all.
@@ -49,11 +53,16 @@ def standing(entries: Sequence[Entry]) -> Standing | None:
     if not charged:
         return None
     judged = tuple(entry for entry in entries if entry["revision"] in charged)
-    newest = [entry for entry in booked if entry["revision"] == max(charged)]
+    counts = standing_charge(map(_held, booked), senders)
+    assert counts is not None
+    newest = [entry for entry in booked if entry["revision"] == counts.revision]
     charges = [entry for entry in newest if entry["entry_kind"] == "charge"]
     others = [entry for entry in newest if entry["entry_kind"] != "charge"]
     adjusted = {_position(entry) for entry in others}
-    kept = min(charges, key=lambda charge: (_position(charge) not in adjusted, _order(charge)))
+    kept = min(
+        (charge for charge in charges if charge["source"] == counts.source),
+        key=lambda charge: (_position(charge) not in adjusted, _order(charge)),
+    )
     positions = {_position(charge) for charge in charges} - {_position(kept)}
     should = (kept, *(entry for entry in others if _position(entry) not in positions))
     return Standing(str(kept["event_id"]), kept, should, judged)
@@ -100,6 +109,11 @@ def _signed(entry: Entry) -> tuple[Any, int]:
     flat += [number for value in values if isinstance(value, tuple) for number in value]
     sign = 1 if next(number for number in flat if number) > 0 else -1
     return (entry["revision"], account(entry), values if sign > 0 else negated), sign
+
+
+def _held(entry: Entry) -> Held:
+    place = (entry["booked_at"], entry["topic_id"], entry["partition"], entry["offset"])
+    return Held(*place, int(entry["revision"]), str(entry["source"]), entry["entry_kind"] == "charge")
 
 
 def _position(entry: Entry) -> tuple[Any, ...]:

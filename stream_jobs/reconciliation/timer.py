@@ -13,6 +13,7 @@ from stream_jobs.conservation.check import check
 from stream_jobs.conservation.metrics import report
 from stream_jobs.kafka import LogEnds
 from stream_jobs.metrics import RECONCILED, RECONCILIATION_RUNS, RECONCILIATION_SEEN
+from stream_jobs.origin.rules import SenderRules
 from stream_jobs.reconciliation.job import Reconciler
 from stream_jobs.reconciliation.settings import ReconciliationSettings
 from stream_jobs.reconciliation.turns import BusyError
@@ -30,9 +31,14 @@ class ReconciliationTimer:
     """`start` and `stop` it, or call `tick` oneself. A run that is cut by a stop is made good by the next one."""
 
     def __init__(
-        self, store_of: Callable[[], StoreClient], settings: ReconciliationSettings, kafka: KafkaSettings | None
+        self,
+        store_of: Callable[[], StoreClient],
+        settings: ReconciliationSettings,
+        kafka: KafkaSettings | None,
+        senders: SenderRules,
     ) -> None:
         self._store_of = store_of
+        self._senders = senders
         self._settings = settings
         self._kafka = kafka
         self._log_ends: LogEnds | None = None
@@ -55,7 +61,7 @@ class ReconciliationTimer:
     def tick(self, store: StoreClient) -> None:
         """Reconcile once, then check that the accounts close. Raises StoreUnavailableError."""
         try:
-            outcome = Reconciler(store, self._settings).apply("timer")
+            outcome = Reconciler(store, self._settings, self._senders).apply("timer")
         except BusyError:
             RECONCILIATION_RUNS.labels("skipped").inc()
         else:

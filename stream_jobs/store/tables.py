@@ -98,6 +98,7 @@ TABLES: Final[Mapping[str, pa.Schema]] = {
             "raw": BYTES,
             "raw_size": pa.uint64(),
             **_texts("raw_sha256", "reason", "path", "detail", "source", "event_id"),
+            "signature": BYTES,
         },
         "quarantine_replays": {
             "replayed_at": INSTANT,
@@ -121,6 +122,7 @@ TABLES: Final[Mapping[str, pa.Schema]] = {
             "fixed_at": INSTANT,
             **_texts("price_book_version", "attribution_version"),
             "generation": pa.int32(),
+            **_texts("sender_rules", "refusals"),
         },
         "block_receipts": {
             **_RANGE,

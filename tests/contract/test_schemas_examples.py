@@ -16,6 +16,10 @@ INVALID = sorted(path for topic in MESSAGES for path in (EXAMPLES / topic / "inv
 NOT_GIVEN_BY_PARSE = {
     InvalidReason.OCCURRED_IN_FUTURE: "judged by the pipeline's clock, which the bytes alone do not hold",
     InvalidReason.UNKNOWN_FIELD: "consumers tolerate and count unknown fields; only the SDK refuses them",
+    InvalidReason.SIGNATURE_MISSING: "judged by the record's header and the operator's setting",
+    InvalidReason.SIGNATURE_INVALID: "judged by the record's header and the source's keys",
+    InvalidReason.FOREIGN_REVISION: "judged by what is booked already",
+    InvalidReason.EVENT_ID_TAKEN: "judged by what is booked already",
     InvalidReason.PROCESSING_FAILED: "says that the pipeline failed on a valid message",
 }
 UNKNOWN_FIELDS = {"consumer_unknown_fields": ("mood", "usage.thinking_budget", "attribution.squad")}

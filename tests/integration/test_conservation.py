@@ -64,7 +64,7 @@ class Partition:
 
     def intend(self, block: Block) -> None:
         row = self._range(block) | {
-            **{"fixed_at": block.fixed_at, "generation": block.generation},
+            **{"fixed_at": block.fixed_at, "generation": block.generation, "sender_rules": "", "refusals": ""},
             **{"price_book_version": "", "attribution_version": ""},
         }
         self.insert("blocks", arrow_table("blocks", [row]))

@@ -204,6 +204,7 @@ def test_a_block_that_waited_for_the_store_is_seen(store: StoreClient) -> None:
     at = {"topic": "t", "topic_id": "topic", "partition": 1, "first_offset": 0, "last_offset": 9, "worker": "w"}
     fixed_at = value(store, "SELECT max(booked_at) FROM ledger")
     block = at | {"fixed_at": fixed_at, "price_book_version": "", "attribution_version": "", "generation": 1}
+    block |= {"sender_rules": "", "refusals": ""}
     counts = dict.fromkeys(("received", "booked", "duplicates", "quarantined", "unpriced", "unknown_fields"), 1)
     for table, row in (("blocks", block), ("block_receipts", at | counts | {"completed_at": now()})):
         insert(store.client, table, arrow_table(table, [row]), f"late {next(_tokens)}")

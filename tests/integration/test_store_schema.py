@@ -57,7 +57,13 @@ def client(store: StoreProcess) -> Iterator[Client]:
 
 
 EMPTY_WHEN_ALL_IS_WELL = {"quarantine", "accounting", "rollup_difference"}
-OF_CORRECTIONS = ("quarantine_open", "adjustment_history", "duplicates_by_source", "response_duplicates")
+OF_CORRECTIONS = (
+    "quarantine_open",
+    "adjustment_history",
+    "duplicates_by_source",
+    "duplicates_from_others",
+    "response_duplicates",
+)
 """Views that are empty while nothing was refused, sent twice or corrected."""
 OF_ALERTS = ("alerts_open", "alert_history", "alert_delivery_status", "budget_status", "budget_history")
 """Views that are empty while there are no budgets and nothing was found."""

@@ -214,6 +214,9 @@ class _NothingBooked:
     def booked(self, *_: object) -> Mapping[str, Any]:
         return {}
 
+    def held(self, *_: object) -> Mapping[str, list[Any]]:
+        return {}
+
     def entries(self, *_: object) -> list[Mapping[str, Any]]:
         return []
 

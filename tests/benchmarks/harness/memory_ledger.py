@@ -6,12 +6,16 @@ from typing import Any
 
 from stream_jobs.blocks.model import Block
 from stream_jobs.metering.dedupe import Booked
+from stream_jobs.origin.standing import Held
 
 
 class EmptyLedger:
     """Knows no event: every one is new."""
 
     def booked(self, event_ids: Collection[str], block: Block) -> Mapping[str, Booked]:
+        return {}
+
+    def held(self, event_ids: Collection[str], block: Block) -> Mapping[str, list[Held]]:
         return {}
 
     def entries(self, event_ids: Collection[str], block: Block) -> list[Mapping[str, Any]]:

@@ -1,5 +1,6 @@
 """The shell around a booking step: a record that it cannot cope with costs no other record its booking."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pyarrow as pa
@@ -61,3 +62,12 @@ def test_what_comes_of_no_record_is_passed_on() -> None:
         isolated(lambda block, some: step(block, records(b"ugly")) if len(some) > 1 else step(block, []))(
             BLOCK, records(b"good", b"good")
         )
+
+
+def test_what_the_block_keeps_for_its_redo_stays() -> None:
+    """Which records were refused is written into the block's row also when another record was left out."""
+
+    def refusing(block: Block, records: list[SourceRecord]) -> BlockOutput:
+        return replace(step(block, records), refusals="kept")
+
+    assert isolated(refusing)(BLOCK, records(b"good", b"ugly")).refusals == "kept"

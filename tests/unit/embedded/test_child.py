@@ -102,3 +102,23 @@ def test_addresses_in_the_operators_shell_do_not_reach_a_child(tmp_path: Path, m
         time.sleep(0.01)
     child.stop()
     assert child.log_tail() == "['SPENDSTREAM_KAFKA_BOOTSTRAP_SERVERS'] 1"
+
+
+def test_keys_reach_only_the_children_that_are_given_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The store answers whoever asks: what does not need a key does not have it in its environment."""
+    for name in ("SPENDSTREAM_ORIGIN_KEYS", "SPENDSTREAM_ORIGIN_KEYS_FILE", "SPENDSTREAM_SIGNING_KEY", "OTHER"):
+        monkeypatch.setenv(name, "value")
+    code = "import os; print(sorted(n for n in os.environ if n.startswith(('SPENDSTREAM_', 'OTHER'))), flush=True);"
+    for given, expected in (
+        ({}, "['OTHER']"),
+        ({"SPENDSTREAM_ORIGIN_KEYS": "v"}, "['OTHER', 'SPENDSTREAM_ORIGIN_KEYS']"),
+    ):
+        log_dir = tmp_path / str(len(given))
+        log_dir.mkdir()
+        child = Child("child", ["-c", code + OBEDIENT + SLEEP], log_dir, given)
+        child.start()
+        try:
+            child.wait_ready(lambda child=child: child.log_tail().endswith("up"), 30)  # type: ignore[misc]
+            assert expected in child.log_tail()
+        finally:
+            child.stop()

@@ -1,7 +1,7 @@
 """Records, events and a ledger in memory for the metering step."""
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -12,6 +12,7 @@ from stream_jobs.attribution.rules import AttributionRules
 from stream_jobs.blocks.model import Block, SourcePartition, SourceRecord, Versions
 from stream_jobs.metering.dedupe import Booked
 from stream_jobs.metering.process import Metering
+from stream_jobs.origin.standing import Held
 from stream_jobs.pricing.result import PriceLine, Pricing
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -39,6 +40,16 @@ def record(offset: int, event_id: str = "e", **changes: Any) -> SourceRecord:
     return SourceRecord(offset, 1_700_000_000_000, b"k", json.dumps(document(event_id, **changes)).encode())
 
 
+def held_of(rows: Iterable[Mapping[str, Any]]) -> dict[str, list[Held]]:
+    """What metering asks of ledger rows, by event."""
+    found: dict[str, list[Held]] = {}
+    for row in rows:
+        place = (row["booked_at"], row["topic_id"], row["partition"], row["offset"])
+        held = Held(*place, row["revision"], row["source"], row["entry_kind"] == "charge")
+        found.setdefault(row["event_id"], []).append(held)
+    return found
+
+
 @dataclass
 class FakeLedger:
     """Knows what it is told. Keeps what it was asked."""
@@ -49,8 +60,51 @@ class FakeLedger:
     def booked(self, event_ids: Collection[str], block: Block) -> Mapping[str, Booked]:
         return {event_id: self.known[event_id] for event_id in event_ids if event_id in self.known}
 
+    def held(self, event_ids: Collection[str], block: Block) -> Mapping[str, list[Held]]:
+        return held_of(row for row in self.rows if row["event_id"] in event_ids)
+
     def entries(self, event_ids: Collection[str], block: Block) -> list[Mapping[str, Any]]:
         return [row for row in self.rows if row["event_id"] in event_ids]
+
+
+@dataclass
+class RowsLedger:
+    """A ledger of rows as metering books them, which tells a block's own from others by its instant."""
+
+    rows: list[dict[str, Any]] = field(default_factory=list)
+
+    def booked(self, event_ids: Collection[str], block: Block) -> Mapping[str, Booked]:
+        own = {row["event_id"]: row["revision"] for row in self.rows if is_own(row, block) and is_charge(row)}
+        found: dict[str, list[dict[str, Any]]] = {}
+        for row in self._others(event_ids, block):
+            if is_charge(row) and row["revision"] < own.get(row["event_id"], 2**32):
+                found.setdefault(row["event_id"], []).append(row)
+        return {
+            event_id: Booked(
+                max(row["revision"] for row in rows), min(row["booked_at"] for row in rows), several=len(rows) > 1
+            )
+            for event_id, rows in found.items()
+        }
+
+    def held(self, event_ids: Collection[str], block: Block) -> Mapping[str, list[Held]]:
+        own = {row["event_id"]: row["revision"] for row in self.rows if is_own(row, block) and is_charge(row)}
+        return held_of(
+            row for row in self._others(event_ids, block) if row["revision"] < own.get(row["event_id"], 2**32)
+        )
+
+    def entries(self, event_ids: Collection[str], block: Block) -> list[Mapping[str, Any]]:
+        return list(self._others(event_ids, block))
+
+    def _others(self, event_ids: Collection[str], block: Block) -> list[dict[str, Any]]:
+        return [row for row in self.rows if row["event_id"] in event_ids and not is_own(row, block)]
+
+
+def is_own(row: Mapping[str, Any], block: Block) -> bool:
+    return (row["partition"], row["booked_at"]) == (block.source.partition, block.fixed_at)
+
+
+def is_charge(row: Mapping[str, Any]) -> bool:
+    return bool(row["entry_kind"] == "charge")
 
 
 @dataclass

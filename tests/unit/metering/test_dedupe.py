@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from stream_jobs.metering.decode import DecodedEvent, decode_all
 from stream_jobs.metering.dedupe import Booked, Deduplicated, deduplicate
+from stream_jobs.origin.judge import Origin
 from tests.unit.metering.build import NOW, TOLERANCE, block, record
 
 IDS = st.sampled_from("abcd")
@@ -19,7 +20,8 @@ def run(copies: list[tuple[str, int]], known: dict[str, int]) -> Deduplicated[De
         TOLERANCE,
     )
     since = NOW - timedelta(days=1)
-    return deduplicate(events, {key: Booked(value, since) for key, value in known.items()}, block())
+    booked = {key: Booked(value, since) for key, value in known.items()}
+    return deduplicate(events, booked, block(), Origin().judge(block()))
 
 
 @settings(deadline=None)

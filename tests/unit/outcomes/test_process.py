@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Collection
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from itertools import chain
@@ -10,7 +11,11 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stream_jobs.blocks.model import Block, SourcePartition, SourceRecord, Versions
+from spendstream_schemas.signature import sign
+from stream_jobs.blocks.model import Block, BlockOutput, SourcePartition, SourceRecord, Versions
+from stream_jobs.origin.judge import Origin
+from stream_jobs.origin.keys import KeyRing
+from stream_jobs.origin.rules import SenderRules
 from stream_jobs.outcomes.process import Outcomes
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -20,11 +25,15 @@ IDS = st.sampled_from("abcd")
 
 
 class Known:
-    def __init__(self, ids: Collection[str]) -> None:
+    def __init__(self, ids: Collection[str], source: str = "shop") -> None:
         self._ids = ids
+        self.source = source
 
     def booked(self, event_ids: Collection[str], block: Block) -> dict[str, datetime]:
         return {event_id: EARLIER for event_id in event_ids if event_id in self._ids}
+
+    def sources(self, event_ids: Collection[str], block: Block) -> dict[str, str]:
+        return dict.fromkeys(event_ids, self.source)
 
 
 def record(offset: int, event_id: str, **changes: Any) -> SourceRecord:
@@ -66,3 +75,56 @@ def test_value_is_exact_and_the_future_is_refused() -> None:
     )
     assert output.tables["outcomes"].column("value_usd").to_pylist() == [Decimal("12.345678901234")]
     assert output.tables["quarantine"].column("reason").to_pylist() == ["occurred_in_future"]
+
+
+SECRET = b"shop-secret-of-at-least-thirty-two-bytes"
+ORIGIN = Origin(SenderRules.of("", "shop"), KeyRing({"shop": {"k": SECRET}}))
+
+
+def signed(record: SourceRecord) -> SourceRecord:
+    return record._replace(signature=sign(SECRET, "k", "usage.outcomes.v1", record.key, record.value or b""))
+
+
+def fates(output: BlockOutput) -> dict[int, str]:
+    found = {row["offset"]: name for name, table in output.tables.items() for row in table.to_pylist()}
+    refused = output.tables["quarantine"].to_pylist() if "quarantine" in output.tables else []
+    return found | {row["offset"]: row["reason"] for row in refused}
+
+
+def test_an_outcome_of_a_source_that_must_sign_counts_only_signed() -> None:
+    """An unsigned one hides nothing, an id that another source has used swallows nothing, a retry stays a duplicate."""
+    records = [
+        record(0, "a"),
+        signed(record(1, "a")),
+        signed(record(2, "a")),
+        record(3, "b", source="stranger"),
+        signed(record(4, "b")),
+        signed(record(5, "known")),
+        record(6, "known", source="stranger"),
+        signed(record(7, "c"))._replace(key=b"another"),
+    ]
+    expected = {
+        0: "signature_missing",
+        1: "outcomes",
+        2: "duplicates",
+        3: "outcomes",
+        4: "event_id_taken",
+        5: "duplicates",
+        6: "duplicates",
+        7: "signature_invalid",
+    }
+    output = Outcomes(Known({"known"}), timedelta(minutes=5), ORIGIN).process(BLOCK, records)
+    assert fates(output) == expected
+    elsewhere = Outcomes(Known({"known"}, "stranger"), timedelta(minutes=5), ORIGIN).process(BLOCK, records)
+    assert fates(elsewhere) == expected | {5: "event_id_taken"}
+
+
+def test_a_redo_refuses_what_was_refused_whatever_the_keys_are_now() -> None:
+    """And nothing else."""
+    records = [record(0, "a"), signed(record(1, "b")), record(2, "c", source="other"), signed(record(3, "c"))]
+    first = Outcomes(Known(()), timedelta(minutes=5), ORIGIN)
+    block = replace(BLOCK, versions=first.versions())
+    output = first.process(block, records)
+    later = Outcomes(Known(()), timedelta(minutes=5), Origin(SenderRules.of("", "other"), KeyRing()))
+    redone = later.process(replace(block, redone=True, refusals=output.refusals), records)
+    assert (fates(redone), redone.counts) == (fates(output), output.counts)

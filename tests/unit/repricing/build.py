@@ -14,12 +14,14 @@ from stream_jobs.attribution.rules import AttributionRules
 from stream_jobs.blocks.model import Block, SourcePartition, SourceRecord, Versions
 from stream_jobs.metering.dedupe import Booked
 from stream_jobs.metering.process import Metering
+from stream_jobs.origin.standing import Held
 from stream_jobs.pricing.book import PriceBook
 from stream_jobs.pricing.overlays import OverlayFile
 from stream_jobs.repricing.build import Stamp, adjustments
 from stream_jobs.repricing.corrections import COSTS, Found, find_corrections, reattributed, repriced
 from stream_jobs.repricing.entries import COLUMNS, PLACE, Entries
 from stream_jobs.store.tables import TOOL_COLUMNS
+from tests.unit.metering.build import held_of
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 TOLERANCE = timedelta(minutes=5)
@@ -56,6 +58,9 @@ class MemoryLedger:
                 known = found.get(row["event_id"])
                 found[row["event_id"]] = Booked(max(row["revision"], known.revision if known else 0), row["booked_at"])
         return found
+
+    def held(self, event_ids: Collection[str], block: Block) -> Mapping[str, list[Held]]:
+        return held_of(row for row in self._others(event_ids, block) if row["adjustment_run"] == "")
 
     def entries(self, event_ids: Collection[str], block: Block) -> list[Mapping[str, Any]]:
         return list(self._others(event_ids, block))
