@@ -38,11 +38,13 @@ READ_BUFFER_BYTES: Final = 1048576
 MIN_FREE_BYTES: Final = 256 * 1024 * 1024
 STATEMENT_TIMEOUT_S: Final = 300.0
 STOP_TIMEOUT_S: Final = 10.0
-LINGERING_S: Final = (
-    0.5  # how long the rest of a refused body is read and thrown away, so that its sender sees the answer
-)
+LINGERING_S: Final = 0.1
+"""How long the rest of a refused body is read and thrown away, so that its sender sees the answer."""
 READ_TIMEOUT_S: Final = 120.0
-READ_MEMORY_SHARE: Final = 0.25
+MIN_READERS: Final = 3
+READ_NICE: Final = 19
+CAP_SYS_NICE: Final = 23  # linux/capability.h
+READ_MEMORY_SHARE: Final = 0.15
 READ_RESULT_BYTES: Final = 128 * 1024 * 1024
 
 log = logging.getLogger("spendstream.store")
@@ -127,17 +129,32 @@ def _confine(folder: Path) -> Confinement:
 
 def _readers() -> int:
     """How many statements of the read user run at once."""
-    return max(4, os.cpu_count() or 1)
+    return max(MIN_READERS, os.cpu_count() or 1)
+
+
+def _may_renice() -> bool:
+    """Whether a thread's priority can be taken back after it was lowered (CAP_SYS_NICE): the engine leaves it alone
+    otherwise."""
+    try:
+        status = Path("/proc/self/status").read_text(encoding="ascii")
+    except OSError:
+        return False
+    effective = next((line.split()[1] for line in status.splitlines() if line.startswith("CapEff:")), "0")
+    return bool(int(effective, 16) >> CAP_SYS_NICE & 1)
 
 
 def _read_limits(timeout_s: float) -> Limits:
-    """All readers together may take a quarter of the machine's memory."""
+    """All readers together may take a part of the machine's memory. Their threads give way to those of jobs where
+    the process may say so; elsewhere each has half of the cores."""
+    cores = os.cpu_count() or 1
+    nice = READ_NICE if _may_renice() else 0
     memory_bytes = int(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") * READ_MEMORY_SHARE) // _readers()
     return Limits(
         memory_bytes=memory_bytes,
         time_s=min(timeout_s, READ_TIMEOUT_S),
         result_bytes=READ_RESULT_BYTES,
-        threads=os.cpu_count() or 1,
+        threads=cores if nice else max(1, cores // 2),
+        nice=nice,
     )
 
 

@@ -16,13 +16,14 @@ from stream_jobs.embedded.instance import embedded_clickhouse
 from stream_jobs.embedded.supervisor import Embedded, Ports
 from stream_jobs.store.client import StoreClient
 from tests.benchmarks.bench_latency import RATE, WARM_UP_S, Emitter, quantile, watch
+from tests.benchmarks.harness.attackers import KINDS
 from tests.benchmarks.harness.options import parse, parser
 from tests.benchmarks.harness.results import NOT_JUDGED, Bounds, Figure, Report
 
 FLOOR_S, GOAL_S = 3.0, 1.5  # p99 while attacked
 
 
-def run(report: Report, rate: int, seconds: float, warm_up_s: float) -> list[float]:
+def run(report: Report, rate: int, seconds: float, warm_up_s: float, kinds: list[str]) -> list[float]:
     """The sorted latencies of the probes."""
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         embedded = Embedded(Path(folder) / "data", Ports(0, 0, 0))
@@ -41,6 +42,7 @@ def run(report: Report, rate: int, seconds: float, warm_up_s: float) -> list[flo
                         "tests.benchmarks.harness.attackers",
                         instance.kafka,
                         instance.clickhouse_http,
+                        *kinds,
                     ],
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
@@ -82,10 +84,12 @@ def _ended(folder: Path) -> list[str]:
 
 def main(arguments: list[str] | None = None) -> int:
     """1 when p99 misses the floor, or something is lost."""
-    args = parse(parser(__doc__, seconds=30, rounds=1), arguments)
+    made = parser(__doc__, seconds=30, rounds=1)
+    made.add_argument("--kinds", nargs="*", default=KINDS, choices=KINDS, help="of attacks (default: all)")
+    args = parse(made, arguments)
     report = Report("attack")
     rate = 200 if args.quick else RATE
-    rounds = [run(report, rate, args.seconds, 0.2 if args.quick else WARM_UP_S) for _ in range(args.rounds)]
+    rounds = [run(report, rate, args.seconds, 0.2 if args.quick else WARM_UP_S, args.kinds) for _ in range(args.rounds)]
     for q, name in ((0.5, "p50"), (0.99, "p99"), (1.0, "longest")):
         bounds: Bounds = (FLOOR_S, GOAL_S) if q == 0.99 and not args.quick else NOT_JUDGED
         title = f"attacked, SDK call to visible in cost_1m, {rate:,} events/s: {name}"

@@ -146,7 +146,7 @@ def test_no_made_up_statement_gets_past_the_judge(unconfined: StoreProcess, guar
 @pytest.mark.timeout(600)
 def test_no_made_up_statement_gets_past_the_judge_for_minutes(unconfined: StoreProcess, guard: Guard) -> None:
     """The same for longer."""
-    _fuzz_the_judge(unconfined, guard, 150, time.time_ns() % 10**9)
+    _fuzz_the_judge(unconfined, guard, 100, time.time_ns() % 10**9)
 
 
 class Unjudged:

@@ -1,4 +1,4 @@
-"""Attacks on a running instance, until stdin closes: `python -m tests.benchmarks.harness.attackers KAFKA URL`.
+"""Attacks on an instance until stdin closes: `python -m tests.benchmarks.harness.attackers KAFKA URL [KIND...]`.
 
 A process of its own, so that what it does costs the measured ones nothing but what the instance makes of it. Without a
 password: eight readers with slow statements, readers that eat memory, bodies of half a gigabyte and bodies without end,
@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from http.client import HTTPConnection, HTTPException
 from urllib.parse import urlsplit
 
@@ -22,6 +22,7 @@ from confluent_kafka import Producer
 from stream_jobs.topics import topic_specs
 
 SLOW_READERS = 8
+KINDS = ("slow", "hungry", "escape", "large body", "endless body", "poison")
 POISON_PER_S = 50  # on each topic
 SLOW = (
     "SELECT sum(sleepEachRow(0.5)) FROM numbers(1000) SETTINGS max_block_size = 1",
@@ -48,9 +49,10 @@ MIB = 1024 * 1024
 class Attackers:
     """Threads that each repeat one thing until `stop`."""
 
-    def __init__(self, kafka: str, url: str) -> None:
+    def __init__(self, kafka: str, url: str, kinds: Collection[str]) -> None:
         self._address = (urlsplit(url).hostname or "", urlsplit(url).port or 0)
         self._kafka = kafka
+        self._kinds = kinds
         self._stop = threading.Event()
         self.answers: dict[str, Counter[str]] = {}
         self._threads: list[threading.Thread] = []
@@ -72,6 +74,8 @@ class Attackers:
             thread.join(200)
 
     def _repeat(self, name: str, action: Callable[[], str]) -> None:
+        if name not in self._kinds:
+            return
         counts = self.answers.setdefault(name, Counter())
 
         def loop() -> None:
@@ -148,7 +152,7 @@ def _poison() -> bytes:
 
 
 def main() -> int:
-    attackers = Attackers(sys.argv[1], sys.argv[2])
+    attackers = Attackers(sys.argv[1], sys.argv[2], sys.argv[3:] or KINDS)
     attackers.start()
     print("attacking", flush=True)
     sys.stdin.read()
