@@ -44,6 +44,7 @@ LINGERING_S: Final = (
 READ_TIMEOUT_S: Final = 120.0
 READ_MEMORY_SHARE: Final = 0.25
 READ_RESULT_BYTES: Final = 128 * 1024 * 1024
+READ_DISK_BYTES: Final = 1024 * 1024 * 1024
 
 log = logging.getLogger("spendstream.store")
 
@@ -138,6 +139,7 @@ def _read_limits(timeout_s: float) -> Limits:
         time_s=min(timeout_s, READ_TIMEOUT_S),
         result_bytes=READ_RESULT_BYTES,
         threads=os.cpu_count() or 1,
+        disk_bytes=READ_DISK_BYTES,
     )
 
 

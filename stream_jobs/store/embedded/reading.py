@@ -202,7 +202,7 @@ class Reader:
         verdict = judge(found, asked.rights, self._vocabulary)
         if verdict.asks_about:
             tree = self._ask(f"EXPLAIN AST {sql}", "TabSeparatedRaw", asked.parameters).decode("utf-8", "replace")
-            if names_table_function(tree, verdict.asks_about):
+            if names_table_function(tree, found, verdict.asks_about):
                 raise refusal(344, "SUPPORT_IS_DISABLED", f"Table function {min(verdict.asks_about)} is not allowed")
         for condition in verdict.conditions:
             inner, words = self._canonical(f"SELECT (\n{condition}\n)")  # a comment in it ends with its line
