@@ -68,9 +68,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         folder = _prepare(args.path)
         with FolderLock(folder / "lock"), _listen(args.port) as listener:
-            password = read_or_make_password(args.credentials or folder / "credentials")
+            credentials = args.credentials or folder / "credentials"
+            password = read_or_make_password(credentials)
             config = write_engine_config(folder, timeout_s=args.statement_timeout)
             confinement = _confine(folder)
+            _check_out_of_reach(credentials, confinement)
             engine = Engine(folder / "data", config)
             limits = _read_limits(args.statement_timeout)
             try:
@@ -124,6 +126,20 @@ def _confine(folder: Path) -> Confinement:
     confinement = confine([data, scratch], [folder / name for name in CONFIG_FILES])
     log.log(logging.INFO if confinement.complete else logging.WARNING, "%s", confinement)
     return confinement
+
+
+def _check_out_of_reach(credentials: Path, confinement: Confinement) -> None:
+    """Whoever talks the engine into reading a file must not find the password. Raises ConfigError when it lies in a
+    folder that this process keeps: the data, Python's own, a library's."""
+    try:
+        os.close(os.open(credentials, os.O_RDONLY))
+    except OSError:
+        return
+    if confinement.files:
+        raise ConfigError(
+            f"{credentials}: the engine could read the password there, as that folder holds its data or a program; "
+            "choose another --data-dir (or --credentials)"
+        )
 
 
 def _readers() -> int:

@@ -290,6 +290,21 @@ def test_a_statement_that_doubles_with_each_level_is_refused(store: StoreProcess
     assert time.monotonic() - began < 10
 
 
+@pytest.mark.parametrize(
+    "call",
+    [
+        "formatQuery(concat('SELECT x', repeat(' BETWEEN 1 AND 2', 40)))",
+        "parseQueryToJSON(concat('SELECT x', repeat(' BETWEEN 1 AND 2', 40)))",
+        "arrayLevenshteinDistance(range(10000000), range(10000000))",
+        "seriesDecomposeSTL(range(2000000)::Array(Float64), 1000)",
+    ],
+)
+def test_a_call_that_no_limit_ends_is_refused(store: StoreProcess, call: str) -> None:
+    """Within one call the engine looks at neither time nor memory, and cannot be asked to stop."""
+    status, body = ask(store, f"SELECT {call}", max_execution_time="1", timeout=20)
+    assert (status, b"is not allowed" in body) == (500, True), body
+
+
 def test_many_ranges_side_by_side_are_no_such_statement(store: StoreProcess) -> None:
     """What people write with BETWEEN grows by a little."""
     ranges = " OR ".join(f"number BETWEEN {n} AND {n}" for n in range(300))
