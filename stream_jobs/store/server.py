@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Final
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from stream_jobs.embedded.orphan import stop_with_parent
 from stream_jobs.embedded.ports import LOOPBACK
@@ -62,6 +63,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """The exit code: 0 after a clean stop, 2 when it could not start."""
     args = _arguments(argv)
     log_to_stderr()
+    logging.getLogger("aiohttp.server").addFilter(_not_a_bad_request)
     os.umask(UMASK)  # the store is its owner's alone
     os.environ["TZ"] = "UTC"  # the engine's default time zone; its DateTime columns say UTC anyway
     time.tzset()
@@ -84,6 +86,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"spendstream store: {error}", file=sys.stderr)
         return 2
     return 0
+
+
+def _not_a_bad_request(record: logging.LogRecord) -> bool:
+    """Bytes that are no HTTP get their 400; a traceback for each would let whoever sends them fill the disk."""
+    return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
 
 
 def _prepare(path: Path) -> Path:

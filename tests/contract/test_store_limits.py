@@ -266,7 +266,7 @@ def test_a_form_of_many_parts_does_not_hold_up_the_loop(store: StoreProcess) -> 
 def test_a_reader_cannot_fill_the_disk(store: StoreProcess) -> None:
     """What does not fit into memory goes to disk while it is grouped, up to a bound."""
     setting = "max_temporary_data_on_disk_size_for_query"
-    assert ask(store, "SELECT 1", **{setting: "0"})[0] == 500
+    assert ask(store, "SELECT 1", max_temporary_data_on_disk_size_for_query="0")[0] == 500
     sql = f"SELECT rand64() AS r, any(randomString(1000)) FROM numbers(1000000000) GROUP BY r SETTINGS {setting} = 0"
     assert b"may be set" in ask(store, sql)[1]
     assert ask(store, f"SELECT getSetting('{setting}')") == (200, b"1073741824\n")
@@ -303,6 +303,16 @@ def test_a_call_that_no_limit_ends_is_refused(store: StoreProcess, call: str) ->
     """Within one call the engine looks at neither time nor memory, and cannot be asked to stop."""
     status, body = ask(store, f"SELECT {call}", max_execution_time="1", timeout=20)
     assert (status, b"is not allowed" in body) == (500, True), body
+
+
+def test_what_is_no_http_does_not_fill_the_log(store: StoreProcess) -> None:
+    """It is answered with 400, and no traceback is kept of it."""
+    before = store.log.stat().st_size
+    for head in ("Content-Length: -3", "Content-Length: 3\r\nTransfer-Encoding: chunked", "A\0: b", "nonsense") * 5:
+        with started(store, head) as connection:
+            assert " 400 " in status_of(connection)
+    assert ask(store, "SELECT 1") == (200, b"1\n")
+    assert store.log.stat().st_size == before
 
 
 def test_many_ranges_side_by_side_are_no_such_statement(store: StoreProcess) -> None:
