@@ -9,6 +9,7 @@ import argparse
 import asyncio
 import logging
 import os
+import resource
 import shutil
 import signal
 import socket
@@ -19,6 +20,7 @@ from pathlib import Path
 from typing import Final
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from stream_jobs.embedded.orphan import stop_with_parent
 from stream_jobs.embedded.ports import LOOPBACK
@@ -46,6 +48,7 @@ READ_NICE: Final = 19
 CAP_SYS_NICE: Final = 23  # linux/capability.h
 READ_MEMORY_SHARE: Final = 0.15
 READ_RESULT_BYTES: Final = 128 * 1024 * 1024
+READ_DISK_BYTES: Final = 1024 * 1024 * 1024
 
 log = logging.getLogger("spendstream.store")
 
@@ -63,15 +66,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     """The exit code: 0 after a clean stop, 2 when it could not start."""
     args = _arguments(argv)
     log_to_stderr()
+    logging.getLogger("aiohttp.server").addFilter(_not_a_bad_request)
     os.umask(UMASK)  # the store is its owner's alone
+    _take_all_descriptors()
     os.environ["TZ"] = "UTC"  # the engine's default time zone; its DateTime columns say UTC anyway
     time.tzset()
     try:
         folder = _prepare(args.path)
         with FolderLock(folder / "lock"), _listen(args.port) as listener:
-            password = read_or_make_password(args.credentials or folder / "credentials")
+            credentials = args.credentials or folder / "credentials"
+            password = read_or_make_password(credentials)
             config = write_engine_config(folder, timeout_s=args.statement_timeout)
             confinement = _confine(folder)
+            _check_out_of_reach(credentials, confinement)
             engine = Engine(folder / "data", config)
             limits = _read_limits(args.statement_timeout)
             try:
@@ -83,6 +90,18 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"spendstream store: {error}", file=sys.stderr)
         return 2
     return 0
+
+
+def _not_a_bad_request(record: logging.LogRecord) -> bool:
+    """Bytes that are no HTTP get their 400; a traceback for each would let whoever sends them fill the disk."""
+    return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
+
+
+def _take_all_descriptors() -> None:
+    """As many open files as the system lets us have: idle connections must not take those that the engine needs."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def _prepare(path: Path) -> Path:
@@ -127,6 +146,20 @@ def _confine(folder: Path) -> Confinement:
     return confinement
 
 
+def _check_out_of_reach(credentials: Path, confinement: Confinement) -> None:
+    """Whoever talks the engine into reading a file must not find the password. Raises ConfigError when it lies in a
+    folder that this process keeps: the data, Python's own, a library's."""
+    try:
+        os.close(os.open(credentials, os.O_RDONLY))
+    except OSError:
+        return
+    if confinement.files:
+        raise ConfigError(
+            f"{credentials}: the engine could read the password there, as that folder holds its data or a program; "
+            "choose another --data-dir (or --credentials)"
+        )
+
+
 def _readers() -> int:
     """How many statements of the read user run at once."""
     return max(MIN_READERS, os.cpu_count() or 1)
@@ -155,6 +188,7 @@ def _read_limits(timeout_s: float) -> Limits:
         result_bytes=READ_RESULT_BYTES,
         threads=cores if nice else max(1, cores // 2),
         nice=nice,
+        disk_bytes=READ_DISK_BYTES,
     )
 
 

@@ -1,13 +1,16 @@
 """What one sender may take of the embedded store: readers have room, threads and limits of their own."""
 
 import contextlib
+import os
 import socket
 import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from http.client import HTTPConnection
+from pathlib import Path
 from urllib.parse import urlencode
+from urllib.request import urlopen
 
 import pytest
 
@@ -212,6 +215,112 @@ def test_slow_bodies_hold_no_thread(store: StoreProcess) -> None:
     finally:
         for connection in waiting:
             connection.close()
+
+
+def test_an_answer_that_nobody_takes_keeps_its_place(store: StoreProcess) -> None:
+    """Readers that ask for a hundred megabytes and take nothing hold as much memory as there are places, not more."""
+    sql = b"SELECT repeat('x', 1000000) FROM numbers(100) FORMAT JSON"
+    places = max(4, os.cpu_count() or 1)
+    before = resident_mib(store)
+    waiting = []
+    try:
+        for _ in range(3 * places):
+            connection = started(store, f"Content-Length: {len(sql)}")
+            waiting.append(connection)
+            connection.sendall(sql)
+        until(lambda: gauge(store, "readers") >= 3 * places)
+        largest = 0
+        for _ in range(20):
+            largest = max(largest, resident_mib(store) - before)
+            assert gauge(store, "readers") == 3 * places, "one went on without being taken"
+            assert ask(store, "SELECT 1", write=True) == (200, b"1\n")
+        assert largest < places * 500
+    finally:
+        for connection in waiting:
+            connection.close()
+    until(lambda: gauge(store, "readers") == 0)
+
+
+def resident_mib(store: StoreProcess) -> int:
+    return int(Path(f"/proc/{store.process.pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") // MIB
+
+
+def gauge(store: StoreProcess, lane: str) -> float:
+    with urlopen(f"{store.url}/metrics") as response:
+        return float(response.read().decode().split(f'{{lane="{lane}"}} ')[1].split("\n")[0])
+
+
+def test_a_form_of_many_parts_does_not_hold_up_the_loop(store: StoreProcess) -> None:
+    """Parts cost more than their bytes; a form has few of them, and their names count as its bytes do."""
+    for names, status in (([b"p%d" % n for n in range(60_000)], b" 400 "), ([b"p" * 8000] * 900, b" 413 ")):
+        parts = b"".join(b'--b\r\nContent-Disposition: form-data; name="%s"\r\n\r\n\r\n' % name for name in names)
+        head = "Content-Type: multipart/form-data; boundary=b\r\nTransfer-Encoding: chunked"
+        with started(store, head) as connection:
+            connection.sendall(b"%x\r\n%s\r\n0\r\n\r\n" % (len(parts), parts))
+            began = time.monotonic()
+            assert ask(store, "SELECT 1", write=True) == (200, b"1\n")
+            assert time.monotonic() - began < 2
+            assert status in connection.recv(4096)
+
+
+def test_a_reader_cannot_fill_the_disk(store: StoreProcess) -> None:
+    """What does not fit into memory goes to disk while it is grouped, up to a bound."""
+    setting = "max_temporary_data_on_disk_size_for_query"
+    assert ask(store, "SELECT 1", max_temporary_data_on_disk_size_for_query="0")[0] == 500
+    sql = f"SELECT rand64() AS r, any(randomString(1000)) FROM numbers(1000000000) GROUP BY r SETTINGS {setting} = 0"
+    assert b"may be set" in ask(store, sql)[1]
+    assert ask(store, f"SELECT getSetting('{setting}')") == (200, b"1073741824\n")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "(" * 40 + "x" + " BETWEEN 1 AND 2)" * 40,
+        "x" + " BETWEEN 1 AND 2" * 40,
+        "x" + " between 1 + and + 1 AND 2" * 40,
+        "x" + " BETWEEN CASE WHEN 1 AND 2 THEN 3 END + 1 AND 4" * 40,
+        "(" * 40 + "x + `)`" + " /* ) */ BETWEEN ')' AND 2)" * 40,
+    ],
+)
+def test_a_statement_that_doubles_with_each_level_is_refused(store: StoreProcess, text: str) -> None:
+    """Six hundred bytes would be written down as terabytes."""
+    began = time.monotonic()
+    status, body = ask(store, f"SELECT {text}")
+    assert (status, b"TOO_BIG_AST" in body) == (500, True), body
+    assert time.monotonic() - began < 10
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        "formatQuery(concat('SELECT x', repeat(' BETWEEN 1 AND 2', 40)))",
+        "parseQueryToJSON(concat('SELECT x', repeat(' BETWEEN 1 AND 2', 40)))",
+        "arrayLevenshteinDistance(range(10000000), range(10000000))",
+        "seriesDecomposeSTL(range(2000000)::Array(Float64), 1000)",
+    ],
+)
+def test_a_call_that_no_limit_ends_is_refused(store: StoreProcess, call: str) -> None:
+    """Within one call the engine looks at neither time nor memory, and cannot be asked to stop."""
+    status, body = ask(store, f"SELECT {call}", max_execution_time="1", timeout=20)
+    assert (status, b"is not allowed" in body) == (500, True), body
+
+
+def test_what_is_no_http_does_not_fill_the_log(store: StoreProcess) -> None:
+    """It is answered with 400, and no traceback is kept of it."""
+    before = store.log.stat().st_size
+    for head in ("Content-Length: -3", "Content-Length: 3\r\nTransfer-Encoding: chunked", "A\0: b", "nonsense") * 5:
+        with started(store, head) as connection:
+            assert " 400 " in status_of(connection)
+    assert ask(store, "SELECT 1") == (200, b"1\n")
+    assert store.log.stat().st_size == before
+
+
+def test_many_ranges_side_by_side_are_no_such_statement(store: StoreProcess) -> None:
+    """What people write with BETWEEN grows by a little."""
+    ranges = " OR ".join(f"number BETWEEN {n} AND {n}" for n in range(300))
+    cases = " ".join(f"WHEN number BETWEEN {n} AND {n} THEN '{n}'" for n in range(300))
+    assert ask(store, f"SELECT count() FROM numbers(1000) WHERE {ranges}") == (200, b"300\n")
+    assert ask(store, f"SELECT uniq(CASE {cases} ELSE '' END) FROM numbers(1000)") == (200, b"301\n")
 
 
 def test_many_threads_ask_at_once(store: StoreProcess) -> None:

@@ -223,6 +223,22 @@ def test_no_made_up_statement_gets_past_the_system(guard: Guard, tmp_path: Path)
     assert _against_the_system(guard, tmp_path, made_up(guard, random.Random(seed)), 20) > 20, f"seed {seed}"
 
 
+def test_a_password_that_the_engine_could_read_is_refused(tmp_path: Path) -> None:
+    """In its data folder, say: the store says so and does not start."""
+    data = tmp_path / "store" / "data"
+    data.mkdir(parents=True, mode=0o700)
+    data.parent.chmod(0o700)
+    store = StoreProcess(tmp_path / "store", options=["--credentials", str(data / "credentials")])
+    try:
+        if store.process.wait(60) != 2:
+            pytest.fail(store.log.read_text())
+        assert "the engine could read the password there" in store.log.read_text()
+    except subprocess.TimeoutExpired:
+        assert "no Landlock" in store.log.read_text(), "it started with its password within reach"
+    finally:
+        store.kill()
+
+
 def test_every_function_of_the_engine_is_known_and_decided(unconfined: StoreProcess) -> None:
     """A new engine brings new functions: they are refused until somebody has read what they do."""
     with unconfined.connect() as client:

@@ -12,6 +12,7 @@ from itertools import islice
 from typing import Final, Literal, NamedTuple
 
 from stream_jobs.store.embedded.errors import EngineError, refusal
+from stream_jobs.store.embedded.growth import Lexeme, bound, grown_bytes, is_short
 
 Kind = Literal["word", "name", "text", "number", "sign"]
 
@@ -30,6 +31,10 @@ _TOKEN = re.compile(
 )
 MAX_TOKENS: Final = 120_000  # the engine runs no statement of more than 50,000 elements
 _QUERY: Final = "SELECT formatQuerySingleLine(base64Decode('{}')) AS text"
+_LEXEMES: Final = (
+    "SELECT token.type, token.begin, token.end FROM (SELECT arrayJoin(tokenizeQuery(base64Decode('{}'))) AS token) "
+    "WHERE token.type NOT IN ('Whitespace', 'Comment')"
+)
 _SCOPE: Final = ": In scope SELECT formatQuerySingleLine("
 
 
@@ -46,13 +51,23 @@ class Token(NamedTuple):
 def canonical_text(ask: Callable[[str, str], bytes], sql: str) -> str:
     """`sql` in one line, as the engine reads it; `ask(statement, format)` puts a question to the engine.
 
-    Raises EngineError (62, 306, ...) for what it cannot parse, for several statements and for none.
+    Raises EngineError (62, 306, ...) for what it cannot parse, for several statements and for none; 168 for what grows
+    too large.
     """
-    encoded = base64.b64encode(sql.encode("utf-8", errors="replace")).decode()  # no quote could end this text early
+    plain = sql.encode("utf-8", errors="replace")
+    encoded = base64.b64encode(plain).decode()  # no quote could end this text early
     try:
+        if not is_short(plain) and grown_bytes(plain, _lexemes(ask, encoded)) > bound(plain):
+            raise refusal(168, "TOO_BIG_AST", "The statement is too long without BETWEEN: write >= and <= instead")
         return ask(_QUERY.format(encoded), "RawBLOB").decode("utf-8", errors="replace")
     except EngineError as error:
         raise EngineError(error.code, _without_scope(str(error))) from None
+
+
+def _lexemes(ask: Callable[[str, str], bytes], encoded: str) -> Iterator[Lexeme]:
+    for line in ask(_LEXEMES.format(encoded), "TabSeparatedRaw").decode().splitlines():
+        kind, start, end = line.split("\t")
+        yield Lexeme(kind, int(start), int(end))
 
 
 def _without_scope(message: str) -> str:

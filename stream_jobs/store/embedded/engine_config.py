@@ -55,6 +55,7 @@ _SERVER: Final = """<clickhouse>
     <mark_cache_size>67108864</mark_cache_size>
     <index_mark_cache_size>33554432</index_mark_cache_size>
     <primary_index_cache_size>67108864</primary_index_cache_size>
+    <query_cache><max_size_in_bytes>67108864</max_size_in_bytes></query_cache>
     <query_condition_cache_size>16777216</query_condition_cache_size>
     <compiled_expression_cache_size>33554432</compiled_expression_cache_size>
     <merges_mutations_memory_usage_soft_limit>536870912</merges_mutations_memory_usage_soft_limit>

@@ -32,8 +32,10 @@ MAX_BODY_BYTES: Final = 512 * 1024 * 1024
 MAX_BODIES_BYTES: Final = 1024 * 1024 * 1024
 MAX_READ_BODY_BYTES: Final = 4 * 1024 * 1024  # a statement of 256 KiB, and parameters sent as a form
 MAX_READ_BODIES_BYTES: Final = 32 * 1024 * 1024
+SENT_AT_ONCE_BYTES: Final = 256 * 1024
 SEND_TIMEOUT_S: Final = 60.0  # a reader that takes nothing for so long is gone
 BODY_TIMEOUT_S: Final = 300.0
+ANSWER_TIMEOUT_S: Final = 900.0  # of a reader that takes a little now and then
 READ_BODY_TIMEOUT_S: Final = 30.0
 
 R = TypeVar("R")
@@ -115,7 +117,7 @@ class StoreHttp:
         async with self._lane_of(asked) as lane:
             if asked.is_hello and asked.client_revision is not None:
                 return await self._hello(request, asked, asked.client_revision, lane)
-            call = await lane.call(lambda: self._engine.read(asked))
+            call = await self._in_thread(lane, None, lambda: self._engine.read(asked))
             if call.streamed:
                 return await self._stream(request, asked, call, lane)
             run = self._engine.insert if call.data_format else self._engine.run
@@ -123,7 +125,7 @@ class StoreHttp:
 
     async def _hello(self, request: web.Request, asked: Asked, revision: int, lane: Lane) -> web.StreamResponse:
         facts = replace(asked, text=FACTS, output_format="TabSeparated", settings={})
-        call = await lane.call(lambda: self._engine.read(facts))
+        call = await self._in_thread(lane, None, lambda: self._engine.read(facts))
         answer = await self._in_thread(lane, call, lambda: self._engine.run(call))
         framed = replace(answer, body=hello_answer(answer.body, revision))
         return await self._whole(request, asked, replace(call, output_format="Native"), framed)
@@ -133,8 +135,9 @@ class StoreHttp:
             return self._readers
         return self._inserts if asked.is_insert else self._queries
 
-    async def _in_thread(self, lane: Lane, call: Call, function: Callable[[], R]) -> R:
-        """Run a blocking step. A client that goes away ends its query; an insert is finished all the same.
+    async def _in_thread(self, lane: Lane, call: Call | None, function: Callable[[], R]) -> R:
+        """Run a blocking step. A client that goes away ends its query; an insert is finished all the same, and so is
+        the reading of a statement (no call yet).
 
         Either way this returns only when the thread is free again: the lane counts it as long as it works.
         """
@@ -142,7 +145,7 @@ class StoreHttp:
         try:
             return await asyncio.shield(step)
         except asyncio.CancelledError:
-            if call.verb != "INSERT":
+            if call is not None and call.verb != "INSERT":
                 self._engine.kill(call.mark)
             await asyncio.wait([step])
             step.exception()  # nobody is left to read it
@@ -158,7 +161,15 @@ class StoreHttp:
         if compressor:
             body = await asyncio.to_thread(compressor.add, body) + compressor.finish()
         headers |= encoding
-        return web.Response(body=body, headers=headers)
+        if len(body) <= SENT_AT_ONCE_BYTES:
+            return web.Response(body=body, headers=headers)
+        # Sent from here, in the lane: an answer that nobody takes must not stay in memory when its place is free again.
+        response = web.StreamResponse(headers=headers)
+        response.content_length = len(body)
+        await response.prepare(request)
+        await _write(request, response, body)
+        await response.write_eof()
+        return response
 
     async def _stream(self, request: web.Request, asked: Asked, call: Call, lane: Lane) -> web.StreamResponse:
         pieces = self._engine.stream(call)
@@ -170,7 +181,7 @@ class StoreHttp:
             compressor, encoding = _compressor(request, asked)
             response.headers.update(encoding)
             await response.prepare(request)
-            failure = await self._send(response, compressor, first, pieces, lane, call)
+            failure = await self._send(request, response, compressor, first, pieces, lane, call)
             if failure is not None:
                 if request.transport is not None:
                     # Without the last chunk the client knows that the answer is incomplete, trailer or not.
@@ -184,6 +195,7 @@ class StoreHttp:
 
     async def _send(
         self,
+        request: web.Request,
         response: web.StreamResponse,
         compressor: ResponseCompressor | BlockCompressor | None,
         piece: bytes,
@@ -193,24 +205,42 @@ class StoreHttp:
     ) -> EngineError | None:
         """Send all pieces. An error half-way is written as ClickHouse does, and returned."""
         failure: EngineError | None = None
+        ends = None if call.rights.may_write else time.monotonic() + ANSWER_TIMEOUT_S
         while piece:
+            if ends is not None and time.monotonic() > ends and request.transport is not None:
+                self._engine.kill(call.mark)
+                request.transport.abort()
+                raise ConnectionResetError("the client takes too long over its answer")
             self._metrics.sent_bytes.inc(len(piece))
-            await _write(response, compressor.add(piece) if compressor else piece)
+            await _write(request, response, await _packed(lane, compressor, piece))
             try:
                 piece = await self._in_thread(lane, call, lambda: next(pieces, b""))
             except EngineError as error:
                 failure = error
                 trailer = exception_trailer(call, error)
-                await _write(response, compressor.add(trailer) if compressor else trailer)
+                await _write(request, response, await _packed(lane, compressor, trailer))
                 break
         if compressor:
-            await _write(response, compressor.finish())
+            await _write(request, response, compressor.finish())
         return failure
 
 
-async def _write(response: web.StreamResponse, data: bytes) -> None:
-    if data:
-        await asyncio.wait_for(response.write(data), SEND_TIMEOUT_S)
+async def _packed(lane: Lane, compressor: ResponseCompressor | BlockCompressor | None, piece: bytes) -> bytes:
+    """Compressed, if at all; a large piece (one may have hundreds of MB) not on the event loop."""
+    if compressor is None:
+        return piece
+    return compressor.add(piece) if len(piece) <= SENT_AT_ONCE_BYTES else await lane.call(lambda: compressor.add(piece))
+
+
+async def _write(request: web.Request, response: web.StreamResponse, data: bytes) -> None:
+    """Send a piece. Raises ConnectionResetError, and ends the connection, when nobody takes it."""
+    try:
+        for at in range(0, len(data), SENT_AT_ONCE_BYTES):  # others have their turn in between
+            await asyncio.wait_for(response.write(data[at : at + SENT_AT_ONCE_BYTES]), SEND_TIMEOUT_S)
+    except TimeoutError:
+        if request.transport is not None:
+            request.transport.abort()  # what waits to be sent is dropped with it
+        raise ConnectionResetError("the client takes nothing of its answer") from None
 
 
 def _finish(pieces: Iterator[bytes]) -> None:

@@ -7,7 +7,7 @@ stands in no list is refused, with the name that was the reason.
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from typing import Final
 
 from stream_jobs.store.embedded.canonical import Token, quoted_name, unescape
@@ -49,8 +49,11 @@ _WRITES: Final[Mapping[str, frozenset[str]]] = {  # the second words; empty: any
     "UPDATE": frozenset(),
     "KILL": frozenset({"QUERY", "MUTATION"}),
 }
+_LOWER_OUTPUT_FORMATS: Final = {name.lower(): name for name in OUTPUT_FORMATS}
+_MAX_CONDITIONS: Final = 100
 _WORD: Final = re.compile(r"[A-Za-z_]+")
-_STRUCTURE: Final = re.compile(r"'[A-Za-z0-9_ ,()]*'")
+_STRUCTURE: Final = re.compile(r"'(?:[A-Za-z0-9_ ,()=-]|\\'(?:[A-Za-z0-9_ +-]+(?:/[A-Za-z0-9_+-]+)*)?\\')*'")
+"""Texts in it are time zones and the values of an Enum; no path begins like that."""
 _EXPRESSION_FOLLOWS: Final = frozenset(
     {"default", "alias", "materialized", "ephemeral", "codec", "ttl", "check", "assume"}
 )
@@ -129,9 +132,11 @@ def _check_names(found: Sequence[Token], rights: Rights, vocabulary: Vocabulary)
             continue
         following = found[at + 1].value if at + 1 < len(found) and found[at + 1].kind == "sign" else ""
         is_engine = at > 1 and found[at - 1].value == "=" and found[at - 2].value == "ENGINE"
-        is_call = following == "(" and not is_engine and (token.tight or _looks_like_a_call(token, rights))
+        is_name = is_engine or (not rights.may_write and _is_alias(found, at))
+        is_followed = following == "(" and (token.tight or _looks_like_a_call(token, rights))
+        is_call = is_followed and not is_name
         lower = token.value.lower()
-        if lower in vocabulary.refused or (is_call and lower in vocabulary.refused_calls):
+        if lower in vocabulary.refused or (is_followed and lower in vocabulary.refused_calls):
             raise refusal(
                 344,
                 "SUPPORT_IS_DISABLED",
@@ -145,7 +150,7 @@ def _check_names(found: Sequence[Token], rights: Rights, vocabulary: Vocabulary)
         if token.value == "ENGINE" and following == "=":
             _check_engine(found[at + 2] if at + 2 < len(found) else token)
         if is_call and lower == "values":
-            _check_structure(found[at + 2] if at + 2 < len(found) else token)
+            _check_structure(found, at + 2)
         if not rights.may_write and not is_call:
             _check_table(found, at, lower, following, in_system, vocabulary)
     return frozenset(ambiguous)
@@ -157,20 +162,49 @@ def _check_engine(engine: Token) -> None:
         raise refusal(344, "SUPPORT_IS_DISABLED", f"ENGINE = {engine.value[:64]} is not allowed in the embedded store")
 
 
-def _check_structure(first: Token) -> None:
+def _check_structure(found: Sequence[Token], at: int) -> None:
     """values('a UInt8, b String', ...): a text in the first place is the structure, and may hold nothing but types.
 
-    What stands there otherwise must be a row or a number: a parameter would become a text that nobody has read.
+    What stands there otherwise must be a row (a tuple of several) or a number, and nothing may follow it: any other
+    expression, a parameter or a text in parentheses too, may become a text that nobody has read.
     """
-    words = {word.lower() for word in _WORD.findall(first.value)}
-    is_plain = _STRUCTURE.fullmatch(first.value) is not None and not words & _EXPRESSION_FOLLOWS
-    if not (is_plain if first.kind == "text" else first.kind == "number" or first.value == "("):
+    first = found[at : at + 1]
+    end = at + 1
+    if first and first[0].kind == "text":
+        words = {word.lower() for word in _WORD.findall(first[0].value)}
+        is_plain = _STRUCTURE.fullmatch(first[0].value) is not None and not words & _EXPRESSION_FOLLOWS
+    elif first and first[0].value == "(":
+        end = _after_parenthesis(found, at)
+        inside = found[at + 1 : end - 1]
+        depths = accumulate((token.value in "([{") - (token.value in ")]}") for token in inside if token.kind == "sign")
+        signs = [token.value for token in inside if token.kind == "sign"]
+        is_plain = any(sign == "," and depth == 0 for sign, depth in zip(signs, depths, strict=True))
+    else:
+        is_plain = bool(first) and first[0].kind == "number"
+    ends = [token.value for token in found[end : end + 1] if token.kind == "sign"]
+    if not is_plain or ends not in ([","], [")"]):
         raise refusal(344, "SUPPORT_IS_DISABLED", "The structure in values(...) may hold names and types only")
+
+
+def _after_parenthesis(found: Sequence[Token], at: int) -> int:
+    """The place behind the parenthesis that closes the one at `at`."""
+    depth = 0
+    for position in range(at, len(found)):
+        if found[position].kind == "sign":
+            depth += (found[position].value in "([{") - (found[position].value in ")]}")
+            if depth == 0:
+                return position + 1
+    return len(found)
 
 
 def _looks_like_a_call(token: Token, rights: Rights) -> bool:
     """Behind a space a parenthesis belongs to a word of the language, all in capitals; in a definition, to a table."""
     return not rights.may_write and not (token.kind == "word" and token.value.isupper())
+
+
+def _is_alias(found: Sequence[Token], at: int) -> bool:
+    """AS name (a, b): a table's name and those of its columns; of CREATE ... AS it would be a table function."""
+    return at > 0 and found[at - 1].value == "AS" and found[at - 1].kind == "word"
 
 
 def _check_table(
@@ -194,13 +228,13 @@ def _check_table(
 def _check_settings(found: Sequence[Token], rights: Rights, vocabulary: Vocabulary) -> list[str]:
     """The conditions that a setting adds to the statement. Raises EngineError (452, 115, 164)."""
     conditions: list[str] = []
-    if found[0].value == "SHOW":  # SHOW SETTINGS LIKE ...
-        return conditions
+    shown = found[1:3] if [token.value for token in found[:3]] == ["SHOW", "CHANGED", "SETTINGS"] else found[1:2]
     if [token.value.upper() for token in found] == ["SET", "ROLE", "NONE"]:  # what some clients begin with
         return conditions
     for at, token in enumerate(found):
         starts = token.kind == "word" and (token.value == "SETTINGS" or (at == 0 and token.value == "SET"))
-        if not starts or at + 1 >= len(found) or found[at + 1].kind not in ("word", "name"):
+        is_shown = found[0].value == "SHOW" and token in shown  # SHOW SETTINGS LIKE ..., SHOW CHANGED SETTINGS ...
+        if not starts or is_shown or at + 1 >= len(found) or found[at + 1].kind not in ("word", "name"):
             continue
         position = at + 1
         while True:
@@ -226,6 +260,8 @@ def _condition_texts(found: Sequence[Token], position: int) -> tuple[list[str], 
         return texts, position + 2
     while kinds[:1] == ["{"] and kinds[at : at + 3] == ["text", ":", "text"]:
         texts.append(unescape(found[position + at + 2].value[1:-1]))
+        if len(texts) > _MAX_CONDITIONS:
+            break
         at += 4
         if kinds[at - 1 : at] == ["}"]:
             return texts, position + at
@@ -276,7 +312,7 @@ def _output_format(found: Sequence[Token], verb: str) -> str | None:
         if token.value == "FORMAT" and at + 1 < len(found) and found[at + 1].kind in ("word", "name"):
             name = found[at + 1].value
             if verb != "INSERT":
-                check_output_format(name)
+                name = check_output_format(name)
     return name
 
 
@@ -290,10 +326,12 @@ def outside(found: Sequence[Token]) -> Iterator[tuple[int, Token]]:
             yield at, token
 
 
-def check_output_format(name: str) -> None:
-    """Raises EngineError (73) for a format that the engine lacks or that would read a file."""
-    if name not in OUTPUT_FORMATS:
+def check_output_format(name: str) -> str:
+    """The format's name as the engine writes it. Raises EngineError (73) for one that it lacks or that would read a
+    file."""
+    if name.lower() not in _LOWER_OUTPUT_FORMATS:
         raise refusal(73, "UNKNOWN_FORMAT", f"Unknown or refused output format {name[:64]}")
+    return _LOWER_OUTPUT_FORMATS[name.lower()]
 
 
 def check_input_format(name: str) -> None:
@@ -319,12 +357,25 @@ def with_names_filled(line: str, found: Sequence[Token], parameters: Mapping[str
     return None if not pieces else "".join([*pieces, line[position:]])
 
 
-def names_table_function(tree: str, names: frozenset[str]) -> bool:
-    """Whether the syntax tree (EXPLAIN AST) has one of these names where a table stands."""
-    lines = tree.splitlines()
-    for line, following in pairwise(lines):
-        if line.strip().startswith("TableExpression"):
-            word, _, rest = following.strip().partition(" ")
-            if word == "Function" and rest.split(" ", 1)[0].lower() in names:
+def names_table_function(tree: str, found: Sequence[Token], names: frozenset[str]) -> bool:
+    """Whether one of these names may stand where a table does, by the syntax tree (EXPLAIN AST) of the statement.
+
+    The tree leaves out parts of some statements (the condition of SHOW TABLES WHERE), so it has to show as many calls
+    as the text has: one that it does not show could be anything. It writes names as they are, and one with a line break
+    could look like a call.
+    """
+    if any(token.kind == "name" and not token.value.isprintable() for token in found):
+        return True
+    called = 0
+    above = ""
+    for line in map(str.strip, tree.splitlines()):
+        word, _, rest = line.partition(" ")
+        if word == "Function" and rest.split(" ", 1)[0].lower() in names:
+            if above.startswith("TableExpression"):
                 return True
-    return False
+            called += 1
+        above = line
+    return called != sum(
+        token.kind in ("word", "name") and token.value.lower() in names and following.value == "("
+        for token, following in pairwise(found)
+    )

@@ -120,8 +120,7 @@ class Reader:
         sql, found, verdict = self._judged(text.decode("utf-8", errors="replace"), asked)
         if verdict.verb == "INSERT" and _expects_rows(found):
             raise refusal(62, "SYNTAX_ERROR", "Syntax error: an INSERT without rows")
-        output_format = verdict.output_format or asked.output_format or DEFAULT_FORMAT
-        check_output_format(output_format)
+        output_format = check_output_format(verdict.output_format or asked.output_format or DEFAULT_FORMAT)
         settings = self._settings(asked, output_format, verdict)
         return Call(
             sql=sql,
@@ -202,7 +201,7 @@ class Reader:
         verdict = judge(found, asked.rights, self._vocabulary)
         if verdict.asks_about:
             tree = self._ask(f"EXPLAIN AST {sql}", "TabSeparatedRaw", asked.parameters).decode("utf-8", "replace")
-            if names_table_function(tree, verdict.asks_about):
+            if names_table_function(tree, found, verdict.asks_about):
                 raise refusal(344, "SUPPORT_IS_DISABLED", f"Table function {min(verdict.asks_about)} is not allowed")
         for condition in verdict.conditions:
             inner, words = self._canonical(f"SELECT (\n{condition}\n)")  # a comment in it ends with its line

@@ -24,6 +24,7 @@ class Limits:
     time_s: float
     result_bytes: int  # of an answer that is made in one go; those that are streamed take no memory
     threads: int
+    disk_bytes: int  # what does not fit into memory while it is sorted or grouped
     nice: int = 0  # of its threads: what jobs ask and insert comes first. Only where the process may take it back
 
     def defaults(self) -> dict[str, str]:
@@ -32,6 +33,7 @@ class Limits:
             "max_memory_usage": str(self.memory_bytes),
             "max_execution_time": str(max(1, round(self.time_s))),
             "max_threads": str(self.threads),
+            "max_temporary_data_on_disk_size_for_query": str(self.disk_bytes),  # else grouping could fill the disk
             **({"os_threads_nice_value_query": str(self.nice)} if self.nice else {}),
         }
 

@@ -35,7 +35,7 @@ class EngineClient:
         head = f"INSERT INTO `{table}` ({columns}) FORMAT ArrowStream\n".encode()
         texts = {name: str(value) for name, value in settings.items()}
         query_id = str(settings["insert_deduplication_token"])
-        limits = Limits(memory_bytes=2**30, time_s=60, result_bytes=2**20, threads=1)
+        limits = Limits(memory_bytes=2**30, time_s=60, result_bytes=2**20, threads=1, disk_bytes=2**30)
         rights = Rights(may_write=True, read_only=False, limits=limits, database=DATABASE)
         rows = (sink.getvalue().to_pybytes(),)
         self._engine.insert(self._engine.read(Asked(head, rights, query_id, settings=texts, rows=rows)))

@@ -8,7 +8,7 @@ from stream_jobs.store.embedded.judge import Rights, judge, names_table_function
 from stream_jobs.store.embedded.setting_rules import Limits
 from stream_jobs.store.embedded.vocabulary import Vocabulary
 
-LIMITS = Limits(memory_bytes=10**9, time_s=60, result_bytes=10**6, threads=2)
+LIMITS = Limits(memory_bytes=10**9, time_s=60, result_bytes=10**6, threads=2, disk_bytes=10**6)
 VOCABULARY = Vocabulary(
     callable=frozenset({"sum", "arraymap", "format", "decimal", "numbers", "values", "countif", "replace"}),
     aggregates=frozenset({"sum", "quantile"}),
@@ -123,14 +123,57 @@ def test_a_get_request_of_the_write_user_reads() -> None:
 
 def test_a_name_that_is_a_table_function_too_is_asked_about() -> None:
     """`format` computes a text, and as a table function evaluates expressions: the syntax tree tells which it is."""
-    verdict = judge(read_tokens("SELECT format('{}', a) FROM t"), rights(), VOCABULARY)
-    assert verdict.asks_about == {"format"}
-    assert names_table_function(
-        "x\n     TableExpression (children 1)\n      Function format (alias b)", frozenset({"format"})
+    found = read_tokens("SELECT format('{}', a) FROM t")
+    names = frozenset({"format"})
+    assert judge(found, rights(), VOCABULARY).asks_about == names
+    assert names_table_function("x\n     TableExpression (children 1)\n      Function format (alias b)", found, names)
+    assert not names_table_function("x\n    ExpressionList (children 1)\n     Function format", found, names)
+
+
+def test_a_tree_that_shows_less_than_the_text_proves_nothing() -> None:
+    """The tree of SHOW TABLES WHERE lacks the condition, and a name with a line break may look like a call."""
+    names = frozenset({"format"})
+    hidden = read_tokens("SHOW TABLES WHERE (SELECT * FROM format(Values, 'a String', '(1)'))")
+    assert names_table_function("ShowTables (children 1)", hidden, names)
+    forged = read_tokens(
+        r"SHOW TABLES FROM `x\nFunction format` WHERE (SELECT * FROM format(Values, 'a String', '(1)'))"
     )
-    assert not names_table_function(
-        "TableExpression (children 1)\n Function numbers\nFunction format", frozenset({"format"})
-    )
+    assert names_table_function("ShowTables\n Identifier x\nFunction format", forged, names)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    ["('a String DEFAULT f()'), 1", "(('a String')), 1", "({s:String}), 1", "('a', 1).1, 1", "'a String' = '', 1", "("],
+)
+def test_what_could_become_a_structure_is_refused(arguments: str) -> None:
+    """Only a plain text, a number or a row of several values may come first, each by itself."""
+    with pytest.raises(EngineError, match="structure"):
+        judge(read_tokens(f"SELECT * FROM values({arguments})"), rights(), VOCABULARY)
+
+
+@pytest.mark.parametrize(
+    "arguments", ["'a String', 'x'", "(1, 'x'), (2, 'y')", "((1, 2), 3), ((4, 5), 6)", "1, 2", "1"]
+)
+def test_rows_and_plain_structures_are_answered(arguments: str) -> None:
+    """What people write."""
+    assert judge(read_tokens(f"SELECT * FROM values({arguments})"), rights(), VOCABULARY).verb == "SELECT"
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SHOW TABLES SETTINGS additional_result_filter = '0'",
+        "SHOW SETTINGS LIKE 'a' SETTINGS max_memory_usage = 0",
+        "SHOW CHANGED SETTINGS LIKE 'a' SETTINGS max_memory_usage = 0",
+        "SHOW CREATE TABLE t SETTINGS log_comment = ''",
+    ],
+)
+def test_settings_of_show_are_judged(sql: str) -> None:
+    """SHOW takes settings as any statement does."""
+    with pytest.raises(EngineError, match=r"setting|Setting"):
+        judge(read_tokens(sql), rights(), VOCABULARY)
+    for plain in ("SHOW SETTINGS LIKE 'a'", "SHOW CHANGED SETTINGS LIKE 'a'", "SHOW CHANGED SETTINGS ILIKE 'a'"):
+        assert judge(read_tokens(plain), rights(), VOCABULARY).verb == "SHOW"
 
 
 def test_identifiers_are_filled_in_before_the_verdict() -> None:
@@ -164,3 +207,19 @@ def test_conditions_that_a_setting_adds_are_read_too(setting: str, conditions: t
             judge(read_tokens(line), rights(), VOCABULARY)
     else:
         assert judge(read_tokens(line), rights(), VOCABULARY).conditions == conditions
+
+
+@pytest.mark.parametrize(
+    ("line", "code"),
+    [
+        ("SELECT a FROM (SELECT 1) AS v (a)", 0),
+        ("SELECT a FROM (SELECT 1) AS v(a)", 0),
+        ("EXPLAIN CREATE TABLE x AS url('http://x')", 344),
+        ("EXPLAIN CREATE TABLE x AS file('x')", 344),
+        ("SELECT 1 FORMAT json", 0),
+        ("SELECT 1 FORMAT template", 73),
+    ],
+)
+def test_aliases_with_columns_and_formats_in_any_case(line: str, code: int) -> None:
+    """The name behind AS is nobody's function, unless it is one that must not be called."""
+    assert code_of(line) == code

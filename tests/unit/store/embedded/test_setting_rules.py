@@ -5,7 +5,7 @@ import pytest
 from stream_jobs.store.embedded.errors import EngineError
 from stream_jobs.store.embedded.setting_rules import Limits, check_setting, within_limits
 
-LIMITS = Limits(memory_bytes=1000, time_s=60, result_bytes=100, threads=2)
+LIMITS = Limits(memory_bytes=1000, time_s=60, result_bytes=100, threads=2, disk_bytes=1000)
 
 
 class Everything:
