@@ -38,6 +38,13 @@ def sealed(made: bytearray) -> bytes:
     return bytes(made)
 
 
+def changed(plain: bytes, at: int, form: str, value: int) -> bytes:
+    """The batch with another number in its header, and a checksum that is right."""
+    made = bytearray(plain)
+    struct.pack_into(form, made, at, value)
+    return sealed(made)
+
+
 def records_of(plain: bytes) -> bytes:
     return plain[_HEADER_BYTES:]
 

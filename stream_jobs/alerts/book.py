@@ -13,11 +13,11 @@ from typing import Final
 import msgspec
 
 from spendstream_schemas.alert_feed import AlertAck, AlertKind, AlertSignal, Silence
-from spendstream_schemas.scope import in_scope
 from stream_jobs.alerts import lifecycle
 from stream_jobs.alerts.lifecycle import Moment
 from stream_jobs.alerts.model import Alert, Change
 from stream_jobs.alerts.routing import Policy
+from stream_jobs.alerts.silences import Silences
 
 KEPT_RESOLVED: Final = 5_000
 KEPT_REFUSED: Final = 5_000
@@ -40,6 +40,7 @@ class Folded:
 
     changes: list[Change] = field(default_factory=list)
     silences: list[Silence] = field(default_factory=list)
+    too_many: list[Silence] = field(default_factory=list)  # not taken up: there are as many as there may be
 
     def __bool__(self) -> bool:
         return bool(self.changes or self.silences)
@@ -60,15 +61,12 @@ class AlertBook:
         self.policy = policy
         self.position = position
         self.alerts: dict[str, Alert] = {}
-        self._silences: dict[str, Silence] = {}
+        self._silences = Silences(silences)
+        self._look_again = True
         self._groups: dict[str, int] = {}  # active alerts by group
         self._resolved: deque[str] = deque()
         self._begun: dict[AlertKind, deque[datetime]] = {}  # when new groups began, within a minute
-        self._look_at: datetime | None = None  # when a silence begins or ends next
-        self._look_again = True
         self._refused = dict.fromkeys(refused)
-        for silence in silences:
-            self._hold(silence)
         for alert in alerts:
             self._put(alert)
 
@@ -83,18 +81,24 @@ class AlertBook:
             self._put(alert)
 
     def fold(self, records: Sequence[Parsed], at: datetime) -> Folded:
-        """Take records in, in their order. `at` is when that happens, and what silences are compared with."""
+        """Take records in, in their order, except that a silence holds for all of them. `at` is when that happens, and
+        what silences are compared with."""
         folded = Folded()
+        # Silences first: they are looked through once, however the records alternate.
         for item in records:
-            record = item.record
-            if isinstance(record, AlertSignal):
-                self._signal(record, item.raw, at, folded)
-            elif isinstance(record, AlertAck):
-                self._acknowledge(record, at, folded)
-            elif self._hold(record):
-                folded.silences.append(record)
-                self._look_again = True
-        if self._look_again:
+            if isinstance(item.record, Silence):
+                held = self._silences.hold(item.record, at)
+                if held == "news":
+                    folded.silences.append(item.record)
+                elif held == "too_many":
+                    folded.too_many.append(item.record)
+        look_again = self._look_again or self._silences.due(at)
+        for item in records:
+            if isinstance(item.record, AlertSignal):
+                self._signal(item.record, item.raw, at, folded)
+            elif isinstance(item.record, AlertAck):
+                self._acknowledge(item.record, at, folded)
+        if look_again:
             self._apply_silences(at, folded)
         self._forget()
         return folded
@@ -102,7 +106,7 @@ class AlertBook:
     def tick(self, at: datetime) -> Folded:
         """What the time brings: silences begin and end, and others are called in where nobody reacts."""
         folded = Folded()
-        if self._look_again or (self._look_at is not None and at >= self._look_at):
+        if self._look_again or self._silences.due(at):
             self._apply_silences(at, folded)
         if self.policy.document.escalation.unacknowledged:
             for alert in list(self.alerts.values()):
@@ -130,7 +134,7 @@ class AlertBook:
             self._signal(again, again.model_dump_json(exclude_defaults=True).encode(), at, folded)
             alert = self.alerts.get(signal.alert_id)
         group = alert.group if alert is not None and alert.active else self._group(signal, at)
-        silence = self._silence_of(signal, at) if self._silences else None
+        silence = self._silences.of(signal, at) if self._silences else None
         after, change = lifecycle.signalled(alert, signal, raw, group, silence, self._moment(at))
         if change is not None:
             self._record(change, folded)
@@ -197,35 +201,13 @@ class AlertBook:
             if alert is not None and not alert.active:
                 del self.alerts[alert_id]
 
-    def _hold(self, silence: Silence) -> bool:
-        """Whether it is news. Of two with the same id the one that ends first holds: lifting one is final."""
-        known = self._silences.get(silence.silence_id)
-        if known is not None and known.ends_at <= silence.ends_at:
-            return False
-        self._silences[silence.silence_id] = silence
-        return True
-
-    def _silence_of(self, signal: AlertSignal, at: datetime) -> str | None:
-        """Of the silences that hold for it, the one that ends last."""
-        found = [
-            silence
-            for silence in self._silences.values()
-            if silence.starts_at <= at < silence.ends_at
-            and (not silence.kinds or signal.kind in silence.kinds)
-            and silence.alert_id in (None, signal.alert_id)
-            and in_scope(silence.scope, signal.labels)
-        ]
-        return max(found, key=lambda silence: (silence.ends_at, silence.silence_id)).silence_id if found else None
-
     def _apply_silences(self, at: datetime, folded: Folded) -> None:
         for alert in list(self.alerts.values()):
             if not alert.active or not (self._silences or alert.silenced_by):
                 continue
-            silence = self._silence_of(alert.unpacked(), at) if self._silences else None
+            silence = self._silences.of(alert.unpacked(), at) if self._silences else None
             if (silence is None) != (alert.silenced_by is None):
                 self._record(lifecycle.silenced(alert, silence, self._moment(at)), folded)
             elif silence != alert.silenced_by:
                 self.alerts[alert.alert_id] = msgspec.structs.replace(alert, silenced_by=silence)
-        edges = [edge for silence in self._silences.values() for edge in (silence.starts_at, silence.ends_at)]
-        self._look_at = min((edge for edge in edges if edge > at), default=None)
         self._look_again = False

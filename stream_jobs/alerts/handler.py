@@ -29,6 +29,7 @@ from stream_jobs.alerts.outbox import Outbox
 from stream_jobs.alerts.routing import Policy
 from stream_jobs.alerts.rows import event_rows, silence_rows
 from stream_jobs.alerts.senders import make_sender as real_sender
+from stream_jobs.alerts.silences import TOO_MANY_SILENCES
 from stream_jobs.alerts.store import AlertStore, Loaded, new_token
 from stream_jobs.blocks.model import SourceRecord
 from stream_jobs.errors import CrashError
@@ -138,7 +139,10 @@ class AlertsHandler:
         if unknown := self._book.unknown(parsed):
             self._book.admit(self._opened_store().look_up(unknown))
         now = utc_now()
-        self._keep(self._book.fold(parsed, now), now)
+        folded = self._book.fold(parsed, now)
+        for silence in folded.too_many:
+            pass_over(ALERTS, 0, None, silence.model_dump_json(exclude_defaults=True).encode(), TOO_MANY_SILENCES)
+        self._keep(folded, now)
         self._record()
 
     def _tick(self) -> None:

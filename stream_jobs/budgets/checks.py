@@ -1,10 +1,14 @@
 """What must be right between budgets: names that exist, no circle of parents, children within their parents."""
 
 from collections import Counter
+from collections.abc import Mapping
+from typing import Final
 
 from spendstream_schemas.scope import Condition
 from stream_jobs.budgets.document import USD, Budget, BudgetsDocument, ListedPeriod
 from stream_jobs.documents import PlacedProblem
+
+MAX_NAMED: Final = 8
 
 
 def problems_between(document: BudgetsDocument) -> list[str]:
@@ -16,8 +20,9 @@ def problems_between(document: BudgetsDocument) -> list[str]:
         for budget_id, count in Counter(ids).items()
         if count > 1
     ]
+    circles = _circles(by_id)
     for number, budget in enumerate(document.budgets):
-        texts = [*_unknown_names(budget, document), *_parent_problems(budget, by_id)]
+        texts = [*_unknown_names(budget, document), *_parent_problems(budget, by_id, circles)]
         found += [PlacedProblem(f"budget {budget.id!r}: {text}", ("budgets", number)) for text in texts]
     return found
 
@@ -32,18 +37,38 @@ def _unknown_names(budget: Budget, document: BudgetsDocument) -> list[str]:
     return found
 
 
-def _parent_problems(budget: Budget, by_id: dict[str, Budget]) -> list[str]:
+def _circles(by_id: Mapping[str, Budget]) -> dict[str, list[str]]:
+    """Each budget that is above itself, with its circle. Every budget is passed once, however long the chains are."""
+    found: dict[str, list[str]] = {}
+    passed: set[str] = set()
+    for start in by_id:
+        path: dict[str, None] = {}
+        above: str | None = start
+        while above is not None and above in by_id and above not in passed:
+            passed.add(above)
+            path[above] = None
+            above = by_id[above].parent
+        if above is not None and above in path:
+            ids = list(path)
+            circle = ids[ids.index(above) :]
+            found.update(dict.fromkeys(circle, circle))
+    return found
+
+
+def _round(budget_id: str, circle: list[str]) -> str:
+    """From the budget to itself; of a large circle the beginning."""
+    at = circle.index(budget_id)
+    following = [circle[(at + number) % len(circle)] for number in range(min(len(circle), MAX_NAMED))]
+    return " in ".join([*following, *(["..."] if len(circle) > MAX_NAMED else []), budget_id])
+
+
+def _parent_problems(budget: Budget, by_id: Mapping[str, Budget], circles: Mapping[str, list[str]]) -> list[str]:
     if budget.parent is None:
         return []
     if budget.parent not in by_id:
         return [f"parent: there is no budget {budget.parent!r}"]
-    path = [budget.id]
-    above: str | None = budget.parent
-    while above in by_id and above not in path:
-        path.append(above)
-        above = by_id[above].parent
-    if above == budget.id:
-        return [f"parent: goes round in a circle: {' in '.join((*path, budget.id))}"]
+    if budget.id in circles:
+        return [f"parent: goes round in a circle: {_round(budget.id, circles[budget.id])}"]
     return _wider_than_parent(budget, by_id[budget.parent])
 
 

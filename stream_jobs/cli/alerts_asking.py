@@ -11,8 +11,9 @@ from pydantic import ValidationError
 
 from spendstream_schemas.alert_feed import AlertAck, Silence
 from stream_jobs.alerts.document import parse_duration
-from stream_jobs.alerts.history import answer_to, ids_like, silence_document, silence_is_recorded
+from stream_jobs.alerts.history import answer_to, ids_like, silence_document, silence_is_recorded, silences
 from stream_jobs.alerts.requests import ask
+from stream_jobs.alerts.silences import MAX_SILENCES, TOO_MANY_SILENCES
 from stream_jobs.cli.alerts import EXIT_PROBLEMS
 from stream_jobs.embedded.instance import find_kafka
 from stream_jobs.errors import ConfigError
@@ -75,6 +76,8 @@ def _new_silence(store: StoreClient, args: argparse.Namespace) -> Silence:
         raise ConfigError(f"{'--for' if args.lasts else '--until'}: {error}") from None
     if ends_at <= now:
         raise ConfigError(f"--until {args.until} is over")
+    if len(silences(store, now)) >= MAX_SILENCES:
+        raise ConfigError(TOO_MANY_SILENCES)
     return _made(
         Silence,
         silence_id=uuid.uuid4().hex[:12],

@@ -5,6 +5,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from spendstream_schemas.types import INSTANTS
 from stream_jobs.instants import parse_utc
 from stream_jobs.output.lines import say, say_json
 
@@ -60,6 +61,10 @@ def run(args: argparse.Namespace) -> int:
 def _instant(text: str) -> datetime:
     """A date or time; UTC when it has no offset."""
     try:
-        return parse_utc(text)
+        instant = parse_utc(text)
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r} is no time; write 2026-03-01 or 2026-03-01T12:00Z") from None
+    first, last = INSTANTS
+    if not first <= instant <= last:
+        raise argparse.ArgumentTypeError(f"{text!r} is not between {first:%Y-%m-%d} and {last:%Y-%m-%d}")
+    return instant

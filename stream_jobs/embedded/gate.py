@@ -6,33 +6,42 @@ are known by the client id in their first request; services see a broker that is
 back.
 
 While one broker takes over from another, strangers are led to the new one and our own jobs still to the old one.
+
+Requests go through one by one, and what a broker that believes everything must not be given does not go through.
 """
 
 import asyncio
 import contextlib
+import logging
 import struct
 import threading
 from collections.abc import Coroutine
 from concurrent.futures import Future
 from typing import Any, Final
 
+from stream_jobs.embedded import produced
 from stream_jobs.embedded.ports import LOOPBACK
+
+log = logging.getLogger(__name__)
 
 CHUNK_BYTES: Final = 256 * 1024
 FIRST_REQUEST_TIMEOUT_S: Final = 30.0
 _HEADER: Final = struct.Struct(">ihhih")  # size, api key, api version, correlation id, length of the client id
 _MAX_CLIENT_ID: Final = 1024
-MAX_FIRST_REQUEST_BYTES: Final = 100 * 1024 * 1024  # as Kafka's socket.request.max.bytes
+MAX_REQUEST_BYTES: Final = 100 * 1024 * 1024  # as Kafka's socket.request.max.bytes
+_SIZE_BYTES: Final = 4
+_SIZE_AND_API: Final = struct.Struct(">ih")
 
 
 class Gate:
     """Forwards bytes between `port` and a broker's own port, in a thread of its own. Starts held.
 
-    `own_client_id` is let through also while it holds.
+    `own_client_id` is let through also while it holds. `checking`: see produced.py.
     """
 
-    def __init__(self, port: int, broker_port: int, own_client_id: str) -> None:
+    def __init__(self, port: int, broker_port: int, own_client_id: str, *, checking: bool = True) -> None:
         self.port = port
+        self._checking = checking
         self.held = True
         self._broker_port = broker_port  # of strangers
         self._own_ports = {own_client_id.encode(): broker_port}
@@ -140,8 +149,7 @@ class Gate:
         try:
             if writer.is_closing():
                 return
-            broker_writer.write(first)
-            upward = self._pump(reader, broker_writer) if own else self._pump_counted(reader, broker_writer)
+            upward = self._forward(first, reader, broker_writer, counted=not own)
             pumps = [asyncio.create_task(upward), asyncio.create_task(self._pump(broker_reader, writer))]
             try:
                 await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
@@ -158,13 +166,44 @@ class Gate:
                 writer.write(chunk)
                 await writer.drain()  # back-pressure: no more than the socket takes is held here
 
-    async def _pump_counted(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Ends, and with it the connection, when the broker behind has taken all it may."""
-        with contextlib.suppress(OSError):
-            while not self.full and (chunk := await reader.read(CHUNK_BYTES)):
-                self._taken_bytes += len(chunk)
-                writer.write(chunk)
-                await writer.drain()
+    async def _forward(
+        self, head: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, counted: bool
+    ) -> None:
+        """Request by request; `head` is the beginning of the first. Ends, and with it the connection, when the broker
+        behind has taken all it may (`counted`), or at a request that it must not be given."""
+        with contextlib.suppress(OSError, asyncio.IncompleteReadError):
+            while not (counted and self.full):
+                size, api = _SIZE_AND_API.unpack_from(head)
+                missing = _SIZE_BYTES + size - len(head)
+                if not 0 < size <= MAX_REQUEST_BYTES or missing < 0:
+                    return
+                if self._checking and api == produced.PRODUCE:
+                    if size > produced.MAX_REQUEST_BYTES:
+                        log.error("closed a connection: a produce request of %d bytes", size)
+                        return
+                    head += await reader.readexactly(missing)
+                    missing = 0
+                    try:
+                        produced.check(head[_SIZE_BYTES:])
+                    except produced.UnacceptableError as error:
+                        log.error("closed a connection: no broker takes its produce request: %s", error)
+                        return
+                await self._send(head, writer, counted=counted)
+                while missing and not (counted and self.full):
+                    chunk = await reader.read(min(missing, CHUNK_BYTES))
+                    if not chunk:
+                        return
+                    missing -= len(chunk)
+                    await self._send(chunk, writer, counted=counted)
+                if missing:
+                    return
+                head = await reader.readexactly(_SIZE_AND_API.size)
+
+    async def _send(self, data: bytes, writer: asyncio.StreamWriter, *, counted: bool) -> None:
+        if counted:
+            self._taken_bytes += len(data)
+        writer.write(data)
+        await writer.drain()  # back-pressure: no more than the socket takes is held here
 
 
 async def _first_bytes(reader: asyncio.StreamReader) -> tuple[bytes | None, bytes]:
@@ -175,7 +214,7 @@ async def _first_bytes(reader: asyncio.StreamReader) -> tuple[bytes | None, byte
     """
     header = await reader.readexactly(_HEADER.size)
     size, *_, length = _HEADER.unpack(header)
-    if not 0 < size <= MAX_FIRST_REQUEST_BYTES:
+    if not 0 < size <= MAX_REQUEST_BYTES:
         return None, b""
     if not 0 <= length <= _MAX_CLIENT_ID:
         return header, b""

@@ -109,7 +109,7 @@ class Embedded:
         self._migrate()
         self._broker = make_broker(self._broker_kind, self._dir.broker, free_port(), advertised_port=kafka_port)
         progress(f"starting the broker ({self._broker.name})")
-        self._gate = Gate(kafka_port, self._broker.port, self._client_id)
+        self._gate = Gate(kafka_port, self._broker.port, self._client_id, checking=not self._broker.durable)
         self._gate.start()
         self._kafka = embedded_kafka(f"{LOOPBACK}:{kafka_port}", self._client_id)
         if not self._broker.durable:

@@ -1,6 +1,7 @@
 """The price book: everything that has a price, under one content hash as its version."""
 
 import hashlib
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -225,7 +226,6 @@ def _content_hash(folders: Sequence[Path]) -> str:
     """Of everything that can move a price: base data, corrections, rate cards, overlays, provider rules, the engine."""
     digest = hashlib.sha256(f"{RULES}:{base_hash()}".encode())
     for path in price_files(folders):
-        digest.update(
-            b"\0" + path.parent.name.encode() + b"/" + path.name.encode() + b"\0" + read_file(path, MAX_BYTES)
-        )
+        name = os.fsencode(f"{path.parent.name}/{path.name}")  # any bytes may be in a file's name
+        digest.update(b"\0" + name + b"\0" + read_file(path, MAX_BYTES))
     return digest.hexdigest()[:16]

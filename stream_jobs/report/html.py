@@ -16,6 +16,7 @@ from spendstream_schemas.alert_feed import SEVERITIES
 from stream_jobs import readable as text
 from stream_jobs.errors import ConfigError
 from stream_jobs.output.escape import escaped
+from stream_jobs.private import open_private
 from stream_jobs.report import plots
 from stream_jobs.report.data import Breakdown, ReportData, Share
 from stream_jobs.report.terminal import budget_period
@@ -66,6 +67,11 @@ def write_html(data: ReportData, path: Path) -> None:
     be written."""
     page = html_text(data)
     try:
+        if path.is_symlink() or (path.exists() and not path.is_file()):
+            # Written to as it is: a file in the place of /dev/null or /dev/stdout would break the machine.
+            with open_private(path) as stream:
+                stream.write(page.encode())
+            return
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".report-", suffix=".html")
         try:
             with os.fdopen(handle, "w", encoding="utf-8") as file:

@@ -98,6 +98,16 @@ def test_what_is_no_file_is_an_error_and_not_overlooked(tmp_path: Path, name: st
     assert [problem for problem in found if problem.startswith(f"{path}: cannot be read: ")] == found != []
 
 
+def test_a_file_may_be_called_anything(tmp_path: Path) -> None:
+    """Also what is no text in any encoding; what is wrong in it is said all the same."""
+    for kind, text in (("overlays", "overlays: []"), ("rate_cards", "5")):
+        (tmp_path / kind).mkdir()
+        (tmp_path / kind / os.fsdecode(b"\xff\x1b]52;c;x\x07\n.yaml")).write_text(text)
+    (problem,) = check_config(tmp_path).problems
+    assert problem.isprintable()
+    assert "rate_cards" in problem
+
+
 @pytest.mark.parametrize(
     ("name", "text", "message"),
     [

@@ -1,5 +1,6 @@
 """What must be right between budgets."""
 
+import time
 from itertools import product
 from typing import Any
 
@@ -60,6 +61,23 @@ def test_what_does_not_fit_together_is_refused(given: list[Any], problem: str) -
     with pytest.raises(ConfigError) as caught:
         budgets(*given)
     assert problem in caught.value.problems
+
+
+def test_long_chains_and_circles_are_told_apart_at_once() -> None:
+    """Each budget is passed once: thousands in a row, which the time of a turn must suffice for, and not minutes. Of a
+    large circle the beginning is named."""
+    count = 5_000
+    chain = [budget(f"b{n}", parent=f"b{n + 1}") for n in range(count)]
+    began = time.process_time()
+    assert len(budgets(*chain, budget(f"b{count}"))) == count + 1
+    with pytest.raises(ConfigError) as caught:
+        budgets(*chain, budget(f"b{count}", parent="b1"))
+    assert time.process_time() - began < 20  # before: minutes
+    problems = caught.value.problems
+    assert len(problems) == count  # b0 lies below the circle, and not in it
+    assert problems[0] == "budget 'b1': parent: goes round in a circle: " + " in ".join(
+        [*(f"b{n}" for n in range(1, 9)), "...", "b1"]
+    )
 
 
 def test_all_problems_come_at_once() -> None:

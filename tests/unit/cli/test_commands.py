@@ -48,6 +48,37 @@ def test_an_error_raised_on_purpose_is_one_line_and_exit_code_2(
     assert shown.err.count("\n") == 1
 
 
+def test_times_beyond_what_the_store_holds_are_usage_errors() -> None:
+    """And not an overflow in the middle of a report."""
+    for time in ("0001-01-01", "9999-12-31"):
+        for option in ("--from", "--to"):
+            with pytest.raises(SystemExit) as stopped:
+                main(["report", option, time])
+            assert stopped.value.code == 2
+
+
+@pytest.mark.parametrize("arguments", [["query", "SELECT '\udcff'"], ["alerts", "ack", "\udcff"], ["price", "\udcff"]])
+def test_an_argument_that_is_not_utf_8_is_named(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """As a terminal in another encoding sends it."""
+    assert main(arguments) == 2
+    shown = capsys.readouterr().err
+    assert shown.startswith(f"spendstream {arguments[0]}: ")
+    assert shown.count("\n") == 1
+
+
+def test_a_full_disk_is_one_line_and_exit_code_2() -> None:
+    """Of whoever keeps the output in a file: no traceback, and no success either."""
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "spendstream", "check-config", "--json"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert (done.returncode, done.stderr) == (2, "spendstream check-config: cannot write: No space left on device\n")
+
+
 @pytest.mark.parametrize(
     ("error", "code"), [(StoreUnavailableError("away"), 2), (KeyboardInterrupt(), 130), (BrokenPipeError(), 0)]
 )

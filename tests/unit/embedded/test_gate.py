@@ -1,6 +1,7 @@
 """The gate in front of the broker: who gets through, to which broker, and how much."""
 
 import socket
+import struct
 import threading
 from collections.abc import Iterator
 from contextlib import closing, suppress
@@ -10,6 +11,7 @@ import pytest
 from stream_jobs.embedded.gate import Gate
 from stream_jobs.embedded.ports import free_port
 from tests.integration.pipeline import until
+from tests.raw_batches import batch, changed
 
 OWN = "ours"
 
@@ -69,9 +71,19 @@ def connect(gate: Gate) -> socket.socket:
 
 
 def request(client_id: str) -> bytes:
-    """The beginning of a Kafka request, as far as the gate reads it."""
+    """A Kafka request, as far as the gate reads it."""
     name = client_id.encode()
-    return (20).to_bytes(4, "big") + b"\0\x12\0\3\0\0\0\1" + len(name).to_bytes(2, "big") + name
+    return (10 + len(name)).to_bytes(4, "big") + b"\0\x12\0\3\0\0\0\1" + len(name).to_bytes(2, "big") + name
+
+
+MORE = request("whoever")
+
+
+def produce(payload: bytes, version: int = 3) -> bytes:
+    """A produce request to one partition."""
+    body = b"\0\0" + struct.pack(">hi", version, 1) + b"\0\1c" + b"\xff\xff" + b"\0\1" + b"\0\0\0\1"
+    body += struct.pack(">ih1sii", 1, 1, b"t", 1, 0) + struct.pack(">i", len(payload)) + payload
+    return struct.pack(">i", len(body)) + body
 
 
 def ask(connection: socket.socket, data: bytes) -> bytes:
@@ -91,11 +103,11 @@ def test_a_held_gate_lets_only_ourselves_through(gate: Gate) -> None:
         gate.release()
         with closing(connect(gate)) as other, closing(connect(gate)) as nameless:
             assert ask(other, request("service")) == b"1"
-            assert ask(nameless, (8).to_bytes(4, "big") + b"\0\x12\0\3\0\0\0\1\xff\xff") == b"1"
+            assert ask(nameless, (10).to_bytes(4, "big") + b"\0\x12\0\3\0\0\0\1\xff\xff") == b"1"
             gate.hold()
-            assert ask(other, b"more") == b""
-            assert ask(nameless, b"more") == b""
-        assert ask(own, b"more") == b"1"
+            assert ask(other, MORE) == b""
+            assert ask(nameless, MORE) == b""
+        assert ask(own, MORE) == b"1"
 
 
 def test_strangers_and_our_own_are_led_apart(gate: Gate, backends: tuple[Backend, Backend]) -> None:
@@ -108,15 +120,15 @@ def test_strangers_and_our_own_are_led_apart(gate: Gate, backends: tuple[Backend
         with closing(connect(gate)) as admin:
             assert ask(admin, request("admin-of-the-next")) == b"2"
         gate.lead_strangers(backends[1].port)
-        assert ask(stranger, b"more") == b""
-        assert ask(own, b"more") == b"1"
+        assert ask(stranger, MORE) == b""
+        assert ask(own, MORE) == b"1"
         with closing(connect(gate)) as again:
             assert ask(again, request("service")) == b"2"
             gate.lead_own(OWN, backends[1].port)
-            assert ask(own, b"more") == b""
+            assert ask(own, MORE) == b""
             with closing(connect(gate)) as own_again:
                 assert ask(own_again, request(OWN)) == b"2"
-            assert ask(again, b"more") == b"2"
+            assert ask(again, MORE) == b"2"
 
 
 def test_the_gate_closes_by_itself_when_a_broker_has_taken_its_bytes(
@@ -129,12 +141,12 @@ def test_the_gate_closes_by_itself_when_a_broker_has_taken_its_bytes(
     with closing(connect(gate)) as stranger, closing(connect(gate)) as own:
         assert ask(stranger, request("service")) + ask(own, request(OWN)) == b"11"
         with pytest.raises(OSError, match=r"reset|pipe|closed"):
-            stranger.sendall(b"x" * 100_000_000)
+            stranger.sendall(struct.pack(">ih", 100_000_000, 1) + b"x" * 100_000_000)
         assert gate.full
         assert backends[0].received < 3_000_000  # the limit, and what was in the kernel's buffers
         with closing(connect(gate)) as other:
             assert ask(other, request("service")) == b""
-        assert ask(own, b"more") == b"1"
+        assert ask(own, MORE) == b"1"
         gate.lead_strangers(backends[1].port, limit_bytes=1_000_000)
         assert not gate.full
         with closing(connect(gate)) as other:
@@ -163,3 +175,25 @@ def test_what_is_no_kafka_request_does_not_reach_the_broker(
         with suppress(ConnectionResetError):  # closed just the same
             assert page.recv(1) == b""
     assert backends[0].received == 0
+
+
+def test_what_a_broker_would_choke_on_does_not_reach_it(gate: Gate, backends: tuple[Backend, Backend]) -> None:
+    """Also as a later request of a connection, and from whoever calls itself one of ours; what is well goes through,
+    in whatever pieces it comes."""
+    plain = batch([b"1", b"2"])
+    bad = produce(changed(plain, 23, ">i", -100))
+    gate.release()
+    for name in (OWN, "service"):
+        with closing(connect(gate)) as client:
+            assert ask(client, request(name)) == b"1"
+            for piece in (produce(plain)[:5], produce(plain)[5:40], produce(plain)[40:] + produce(plain)):
+                client.sendall(piece)
+            assert client.recv(1)
+            before = until(lambda: backends[0].received, 10, "received")
+            with suppress(OSError):
+                client.sendall(bad)
+                while client.recv(65536):
+                    pass
+            assert backends[0].received - before < len(bad) + 2 * len(produce(plain))
+    with closing(connect(gate)) as client:
+        assert ask(client, bad) == b""

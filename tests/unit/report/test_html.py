@@ -1,8 +1,11 @@
 """The report as a page."""
 
 import base64
+import fcntl
 import hashlib
+import os
 import re
+import stat
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
@@ -141,3 +144,18 @@ def test_a_file_that_cannot_be_written_says_what_to_do(tmp_path: Path) -> None:
         write_html(report(), tmp_path)
     write_html(report(), tmp_path / "report.html")
     assert [path.name for path in tmp_path.iterdir()] == ["report.html"]
+
+
+def test_a_device_is_written_to_and_not_replaced(tmp_path: Path) -> None:
+    """`--out /dev/null` by root once left a file where the device had been. A pipe stands for it here."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    fcntl.fcntl(reader, fcntl.F_SETPIPE_SZ, 1_048_576)
+    try:
+        write_html(report(), pipe)
+        assert stat.S_ISFIFO(pipe.stat().st_mode)
+        assert os.read(reader, 15) == b"<!doctype html>"
+    finally:
+        os.close(reader)
+    assert list(tmp_path.iterdir()) == [pipe]
