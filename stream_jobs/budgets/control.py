@@ -8,7 +8,9 @@ import contextlib
 import hashlib
 import json
 import logging
-from collections.abc import Iterable
+import time
+from collections import deque
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -33,6 +35,9 @@ CONTROL: Final = "control"
 REFUSED: Final = "refused: "
 """What the note of a change begins with that was not taken up."""
 ROWS_AT_ONCE: Final = 1_000
+SLICE_S: Final = 0.2
+MAX_SET: Final = 2_000
+"""How many budgets may be set or removed while the pipeline runs; of the file there may be more."""
 _MICROSECOND: Final = timedelta(microseconds=1)
 _CHANGE_IDS: Final = "SELECT DISTINCT change_id FROM budget_definitions"
 
@@ -90,6 +95,7 @@ class Definitions:
         self._config_dir = config_dir
         self._overrides: dict[str, Budget | None] = {}
         self._known: set[str] = set()  # change ids
+        self._waiting: deque[list[BudgetChange]] = deque()
         self._unwritten: list[Definition] = []
         self._last_at: datetime | None = None
         self._stamp = self._file_stamp()
@@ -107,6 +113,7 @@ class Definitions:
         # All of them: the topic is read from its beginning, and what was superseded or refused stays so.
         self._known = {str(change_id) for (change_id,) in self._store.rows(_CHANGE_IDS)}
         self._unwritten = []
+        self._waiting.clear()  # the topic is read again
         self._overrides = {}
         for item in latest:
             if item.origin == CONTROL:
@@ -156,31 +163,66 @@ class Definitions:
             str(budget_id) for (budget_id,) in self._store.rows("SELECT DISTINCT budget_id FROM budget_definitions")
         }
 
+    @property
+    def waiting(self) -> bool:
+        """Whether changes wait for the next call of `take_up`."""
+        return bool(self._waiting)
+
     def take_up(self, changes: Iterable[BudgetChange], now: datetime) -> bool:
         """Changes in the order in which they came; those that do not fit are refused, by a row that says why. Returns
-        whether any counts now. What could not be written is written by the next call."""
+        whether any counts now. What could not be written is written by the next call.
+
+        Checking budgets against each other takes the longer the more there are, so changes are tried together, and by
+        halves where one does not fit; after SLICE_S the rest waits for the next call, for the job has more to do.
+        """
+        if group := list(changes):
+            self._waiting.append(group)
         rows: list[Definition] = []
         taken = False
-        for change in changes:
-            if change.change_id in self._known:
+        ends = time.monotonic() + SLICE_S
+        while self._waiting and (time.monotonic() < ends or not rows):
+            group = _distinct(self._waiting.popleft(), self._known)
+            together = self._together(group, now) if len(group) > 1 else None
+            if together is not None:
+                found = [(budget, "") for budget in together]
+            elif len(group) > 1:
+                middle = len(group) // 2
+                self._waiting.extendleft((group[middle:], group[:middle]))
                 continue
-            budget, why = self._tried(change, now)
-            taken = taken or not why
-            rows.append(
-                Definition(
-                    change.budget_id,
-                    now,
-                    change.change_id,
-                    FILE if change.reset else CONTROL,
-                    budget is None,
-                    change.by,
-                    REFUSED + why if why else f" {change.note}" if change.note.startswith(REFUSED) else change.note,
-                    "" if budget is None else budget_to_json(budget),
-                )
-            )
-            self._known.add(change.change_id)
+            else:
+                found = [self._tried(change, now) for change in group]
+            for change, (budget, why) in zip(group, found, strict=True):
+                taken = taken or not why
+                rows.append(_definition(change, budget, why, now))
+                self._known.add(change.change_id)
         self._write(rows)
         return taken
+
+    def _together(self, changes: list[BudgetChange], now: datetime) -> list[Budget | None] | None:
+        """The budgets that count now, if all changes fit as they are; None, and nothing changed, if one may not."""
+        fresh: dict[str, Budget | None] = {}
+        found: list[Budget | None] = []
+        try:
+            for change in changes:
+                budget = None if change.budget is None else budget_from_json(json.dumps(change.budget))
+                known = fresh.get(change.budget_id, self.budgets.get(change.budget_id)) is not None
+                if change.reset or (not known if budget is None else budget.id != change.budget_id):
+                    return None
+                fresh[change.budget_id] = budget
+                found.append(budget)
+            if len(self._overrides.keys() | fresh.keys()) > MAX_SET:
+                return None
+            budgets = merge(self.budgets, fresh, now=now)
+        except ConfigError:
+            return None
+        except (SpendstreamError, MemoryError):
+            raise
+        except Exception:
+            log.exception("%d changes of budgets cannot be taken up together", len(changes))
+            return None
+        self.budgets = budgets
+        self._overrides |= fresh
+        return found
 
     def _tried(self, change: BudgetChange, now: datetime) -> tuple[Budget | None, str]:
         before = self.budgets, dict(self._overrides)
@@ -205,6 +247,8 @@ class Definitions:
                 return None, f"the budget is {budget.id}, the record's key {budget_id}"
             if budget is None and budget_id not in self.budgets:
                 return None, "there is no such budget"
+            if budget_id not in self._overrides and len(self._overrides) >= MAX_SET:
+                return None, f"{MAX_SET} budgets are set or removed while running already: put them into {FILE_NAME}"
             self.budgets = merge(self.budgets, {budget_id: budget}, now=now)
         except ConfigError as error:
             return None, "; ".join(error.problems)
@@ -264,6 +308,26 @@ class Definitions:
             token = "\0".join(f"{row.budget_id}/{row.change_id}/{row.at.isoformat()}" for row in part)
             insert(self._store.client, "budget_definitions", table, hashlib.sha256(token.encode()).hexdigest())
             del self._unwritten[: len(part)]
+
+
+def _distinct(changes: list[BudgetChange], known: Collection[str]) -> list[BudgetChange]:
+    """The first of each change_id, but for those that were decided already."""
+    return list({change.change_id: change for change in reversed(changes) if change.change_id not in known}.values())[
+        ::-1
+    ]
+
+
+def _definition(change: BudgetChange, budget: Budget | None, why: str, now: datetime) -> Definition:
+    return Definition(
+        change.budget_id,
+        now,
+        change.change_id,
+        FILE if change.reset else CONTROL,
+        budget is None,
+        change.by,
+        REFUSED + why if why else f" {change.note}" if change.note.startswith(REFUSED) else change.note,
+        "" if budget is None else budget_to_json(budget),
+    )
 
 
 def _row(item: Definition) -> dict[str, Any]:

@@ -176,7 +176,9 @@ class Running:
     def _take_up_changes(self, now: datetime) -> None:
         """Budgets that were set, removed or edited."""
         changed = False
-        if self._read():
+        if self._definitions.waiting:
+            changed = self._definitions.take_up((), now)
+        elif self._read():
             changed = self._definitions.take_up(self._control.read(), now)
         if self._look_at_file():
             try:

@@ -5,6 +5,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, date, datetime
 from decimal import Context, Decimal
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final, get_args
 from zoneinfo import ZoneInfo
@@ -62,9 +63,12 @@ class Budgets:
             ]
         if problems:
             raise ConfigError(problems)
-        content = json.dumps(document.model_dump(mode="json", exclude_none=True), sort_keys=True)
-        self.version = hashlib.sha256(content.encode()).hexdigest()[:12]
+
+    @cached_property
+    def version(self) -> str:
         """Hash of the content: comments, layout and short forms don't change it."""
+        content = json.dumps(self.document.model_dump(mode="json", exclude_none=True), sort_keys=True)
+        return hashlib.sha256(content.encode()).hexdigest()[:12]
 
     def __iter__(self) -> Iterator[Budget]:
         return iter(self.document.budgets)
