@@ -5,15 +5,16 @@ stands in no list is refused, with the name that was the reason.
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
 from typing import Final
 
-from stream_jobs.store.embedded.canonical import Token, quoted_name, unescape
+from stream_jobs.store.embedded.canonical import Token
+from stream_jobs.store.embedded.clauses import check_settings, output_format_of
 from stream_jobs.store.embedded.errors import EngineError, refusal
-from stream_jobs.store.embedded.setting_rules import Limits, check_setting
-from stream_jobs.store.embedded.vocabulary import ENGINES, INPUT_FORMATS, OUTPUT_FORMATS, Vocabulary
+from stream_jobs.store.embedded.rights import Rights
+from stream_jobs.store.embedded.vocabulary import ENGINES, Vocabulary
 
 _READS: Final = frozenset({"SELECT", "WITH", "FROM", "SHOW", "DESCRIBE", "EXPLAIN", "EXISTS", "SET", "USE"})
 _SHOWS: Final = frozenset(
@@ -49,27 +50,14 @@ _WRITES: Final[Mapping[str, frozenset[str]]] = {  # the second words; empty: any
     "UPDATE": frozenset(),
     "KILL": frozenset({"QUERY", "MUTATION"}),
 }
-_LOWER_OUTPUT_FORMATS: Final = {name.lower(): name for name in OUTPUT_FORMATS}
-_MAX_CONDITIONS: Final = 100
 _WORD: Final = re.compile(r"[A-Za-z_]+")
 _STRUCTURE: Final = re.compile(r"'(?:[A-Za-z0-9_ ,()=-]|\\'(?:[A-Za-z0-9_ +-]+(?:/[A-Za-z0-9_+-]+)*)?\\')*'")
 """Texts in it are time zones and the values of an Enum; no path begins like that."""
 _EXPRESSION_FOLLOWS: Final = frozenset(
     {"default", "alias", "materialized", "ephemeral", "codec", "ttl", "check", "assume"}
 )
-_CONDITIONS: Final = "additional_table_filters"
 _SYSTEM_DATABASES: Final = frozenset({"system"})
 STREAMED: Final = frozenset({"SELECT", "WITH", "FROM"})
-
-
-@dataclass(frozen=True, slots=True)
-class Rights:
-    """Who asks, and in which database names without one are looked up."""
-
-    may_write: bool
-    read_only: bool  # also of a user who may write: a GET request
-    limits: Limits
-    database: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,9 +78,9 @@ def judge(found: Sequence[Token], rights: Rights, vocabulary: Vocabulary) -> Ver
     """The verdict on the tokens of a canonical line. Raises EngineError (62, 164, 344, 452, 73) for a refusal."""
     verb = _check_kind(found, rights)
     ambiguous = _check_names(found, rights, vocabulary)
-    conditions = _check_settings(found, rights, vocabulary)
+    conditions = check_settings(found, rights, vocabulary)
     _check_files(found)
-    return Verdict(verb, _output_format(found, verb), ambiguous, tuple(conditions))
+    return Verdict(verb, output_format_of(found, verb), ambiguous, tuple(conditions))
 
 
 def _check_kind(found: Sequence[Token], rights: Rights) -> str:
@@ -225,75 +213,6 @@ def _check_table(
         )
 
 
-def _check_settings(found: Sequence[Token], rights: Rights, vocabulary: Vocabulary) -> list[str]:
-    """The conditions that a setting adds to the statement. Raises EngineError (452, 115, 164)."""
-    conditions: list[str] = []
-    shown = found[1:3] if [token.value for token in found[:3]] == ["SHOW", "CHANGED", "SETTINGS"] else found[1:2]
-    if [token.value.upper() for token in found] == ["SET", "ROLE", "NONE"]:  # what some clients begin with
-        return conditions
-    for at, token in enumerate(found):
-        starts = token.kind == "word" and (token.value == "SETTINGS" or (at == 0 and token.value == "SET"))
-        is_shown = found[0].value == "SHOW" and token in shown  # SHOW SETTINGS LIKE ..., SHOW CHANGED SETTINGS ...
-        if not starts or is_shown or at + 1 >= len(found) or found[at + 1].kind not in ("word", "name"):
-            continue
-        position = at + 1
-        while True:
-            name, position = _setting_name(found, position)
-            if name == _CONDITIONS:
-                added, position = _condition_texts(found, position)
-                conditions += added
-            else:
-                value, position = _setting_value(found, position)
-                check_setting(name, value, vocabulary.settings, may_write=rights.may_write, limits=rights.limits)
-            if position >= len(found) or found[position].value != ",":
-                break
-            position += 1
-    return conditions
-
-
-def _condition_texts(found: Sequence[Token], position: int) -> tuple[list[str], int]:
-    """The conditions in {'table':'condition', ...}, and where the map ends. Grafana's ad-hoc filters come that way."""
-    texts: list[str] = []
-    kinds = [token.kind if token.kind == "text" else token.value for token in found[position:]]
-    at = 1
-    if kinds[:2] == ["{", "}"]:
-        return texts, position + 2
-    while kinds[:1] == ["{"] and kinds[at : at + 3] == ["text", ":", "text"]:
-        texts.append(unescape(found[position + at + 2].value[1:-1]))
-        if len(texts) > _MAX_CONDITIONS:
-            break
-        at += 4
-        if kinds[at - 1 : at] == ["}"]:
-            return texts, position + at
-        if kinds[at - 1 : at] != [","]:
-            break
-    raise refusal(452, "SETTING_CONSTRAINT_VIOLATION", f"{_CONDITIONS} must be {{'table': 'condition', ...}}")
-
-
-def _setting_name(found: Sequence[Token], position: int) -> tuple[str, int]:
-    """The name before `=`. Raises EngineError (452) when none is there: what cannot be read is not let through."""
-    parts = []
-    while position < len(found) and (found[position].kind in ("word", "name") or found[position].value == "."):
-        parts.append(found[position].value)
-        position += 1
-    if not parts or position >= len(found) or found[position].value != "=":
-        raise refusal(452, "SETTING_CONSTRAINT_VIOLATION", "SETTINGS must be a list of name = value")
-    return "".join(parts), position + 1
-
-
-def _setting_value(found: Sequence[Token], position: int) -> tuple[str, int]:
-    """A literal: a number, a text, or a word (true, DEFAULT). Raises EngineError for what is none."""
-    sign = ""
-    if position < len(found) and found[position].value == "-":
-        sign, position = "-", position + 1
-    if position < len(found) and found[position].kind in ("number", "text", "word"):
-        token = found[position]
-        text = unescape(token.value[1:-1]) if token.kind == "text" else token.value
-        if not (token.kind == "word" and position + 1 < len(found) and found[position + 1].value == "("):
-            return sign + text, position + 1
-    raise refusal(452, "SETTING_CONSTRAINT_VIOLATION", "The value of a setting must be a number or a text")
-
-
 def _check_files(found: Sequence[Token]) -> None:
     words = [token for token in found if token.kind == "word"]
     for token, following in pairwise(words):
@@ -303,79 +222,3 @@ def _check_files(found: Sequence[Token]) -> None:
             raise refusal(344, "SUPPORT_IS_DISABLED", "FROM INFILE is not allowed: send the rows over HTTP")
         if (token.value, following.value) in (("PARALLEL", "WITH"), ("EXECUTE", "AS")):
             raise refusal(344, "SUPPORT_IS_DISABLED", f"{token.value} {following.value} is not allowed")
-
-
-def _output_format(found: Sequence[Token], verb: str) -> str | None:
-    """The format of a FORMAT clause, which stands outside of parentheses."""
-    name = None
-    for at, token in outside(found):
-        if token.value == "FORMAT" and at + 1 < len(found) and found[at + 1].kind in ("word", "name"):
-            name = found[at + 1].value
-            if verb != "INSERT":
-                name = check_output_format(name)
-    return name
-
-
-def outside(found: Sequence[Token]) -> Iterator[tuple[int, Token]]:
-    """The words that stand outside of all parentheses, with their places."""
-    depth = 0
-    for at, token in enumerate(found):
-        if token.kind == "sign":
-            depth += (token.value in "([{") - (token.value in ")]}")
-        elif depth == 0 and token.kind == "word":
-            yield at, token
-
-
-def check_output_format(name: str) -> str:
-    """The format's name as the engine writes it. Raises EngineError (73) for one that it lacks or that would read a
-    file."""
-    if name.lower() not in _LOWER_OUTPUT_FORMATS:
-        raise refusal(73, "UNKNOWN_FORMAT", f"Unknown or refused output format {name[:64]}")
-    return _LOWER_OUTPUT_FORMATS[name.lower()]
-
-
-def check_input_format(name: str) -> None:
-    """Raises EngineError (73) for a format that the engine lacks or that would read a file."""
-    if name not in INPUT_FORMATS:
-        raise refusal(73, "UNKNOWN_FORMAT", f"Unknown or refused input format {name[:64]}")
-
-
-def with_names_filled(line: str, found: Sequence[Token], parameters: Mapping[str, str]) -> str | None:
-    """The line with {name:Identifier} replaced by the parameter's name, or None when there is none.
-
-    What a statement names must be known before it is judged; parameters of other types are values.
-    """
-    pieces = []
-    position = 0
-    for at, token in enumerate(found[:-4]):
-        name, colon, kind, end = found[at + 1 : at + 5]
-        if token.value == "{" and token.kind == "sign" and colon.value == ":" and kind.value == "Identifier":
-            if end.value != "}" or name.value not in parameters:
-                raise refusal(456, "UNKNOWN_QUERY_PARAMETER", f"Substitution `{name.value[:64]}` is not set")
-            pieces += [line[position : token.start], quoted_name(unescape(parameters[name.value]))]
-            position = end.end
-    return None if not pieces else "".join([*pieces, line[position:]])
-
-
-def names_table_function(tree: str, found: Sequence[Token], names: frozenset[str]) -> bool:
-    """Whether one of these names may stand where a table does, by the syntax tree (EXPLAIN AST) of the statement.
-
-    The tree leaves out parts of some statements (the condition of SHOW TABLES WHERE), so it has to show as many calls
-    as the text has: one that it does not show could be anything. It writes names as they are, and one with a line break
-    could look like a call.
-    """
-    if any(token.kind == "name" and not token.value.isprintable() for token in found):
-        return True
-    called = 0
-    above = ""
-    for line in map(str.strip, tree.splitlines()):
-        word, _, rest = line.partition(" ")
-        if word == "Function" and rest.split(" ", 1)[0].lower() in names:
-            if above.startswith("TableExpression"):
-                return True
-            called += 1
-        above = line
-    return called != sum(
-        token.kind in ("word", "name") and token.value.lower() in names and following.value == "("
-        for token, following in pairwise(found)
-    )

@@ -12,19 +12,12 @@ from dataclasses import dataclass, field, replace
 from typing import Final, Protocol
 
 from stream_jobs.store.embedded.canonical import Token, canonical_text, read_tokens
+from stream_jobs.store.embedded.clauses import check_input_format, check_output_format, outside
 from stream_jobs.store.embedded.errors import EngineError, refusal
-from stream_jobs.store.embedded.judge import (
-    STREAMED,
-    Rights,
-    Verdict,
-    check_input_format,
-    check_output_format,
-    judge,
-    names_table_function,
-    outside,
-    with_names_filled,
-)
+from stream_jobs.store.embedded.judge import STREAMED, Verdict, judge
+from stream_jobs.store.embedded.names import names_table_function, with_names_filled
 from stream_jobs.store.embedded.native_hello import HELLO
+from stream_jobs.store.embedded.rights import Rights
 from stream_jobs.store.embedded.setting_rules import check_setting, within_limits
 from stream_jobs.store.embedded.statement import Insert, looks_like_insert, read_insert
 from stream_jobs.store.embedded.vocabulary import Vocabulary

@@ -12,8 +12,8 @@ from stream_jobs.store.embedded.bodies import Room
 from stream_jobs.store.embedded.compression import decompress
 from stream_jobs.store.embedded.engine_config import DATABASE
 from stream_jobs.store.embedded.errors import refusal
-from stream_jobs.store.embedded.judge import Rights
 from stream_jobs.store.embedded.reading import Asked
+from stream_jobs.store.embedded.rights import Rights
 from stream_jobs.store.embedded.setting_rules import Limits
 
 _MAX_REVISION_DIGITS: Final = 9

@@ -13,8 +13,8 @@ from clickhouse_connect.driver.client import Client
 
 from stream_jobs.store.embedded.engine import Engine
 from stream_jobs.store.embedded.engine_config import DATABASE, write_engine_config
-from stream_jobs.store.embedded.judge import Rights
 from stream_jobs.store.embedded.reading import Asked
+from stream_jobs.store.embedded.rights import Rights
 from stream_jobs.store.embedded.setting_rules import Limits
 from stream_jobs.store.tables import insert
 

@@ -4,7 +4,9 @@ import pytest
 
 from stream_jobs.store.embedded.canonical import read_tokens
 from stream_jobs.store.embedded.errors import EngineError
-from stream_jobs.store.embedded.judge import Rights, judge, names_table_function, with_names_filled
+from stream_jobs.store.embedded.judge import judge
+from stream_jobs.store.embedded.names import names_table_function, with_names_filled
+from stream_jobs.store.embedded.rights import Rights
 from stream_jobs.store.embedded.setting_rules import Limits
 from stream_jobs.store.embedded.vocabulary import Vocabulary
 
