@@ -5,6 +5,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 import urllib.error
 import urllib.parse
 import urllib.request
