@@ -29,6 +29,7 @@ STREAMED_FORMATS: Final = frozenset(
 """Formats whose pieces can simply be joined. All others have a header or footer and are made in one go."""
 _MAX_MATERIALIZED_BYTES: Final = 1024**3
 _REMEMBERED: Final = 512
+_COMPUTED_BYTES: Final = 65_536
 _REMEMBERED_BYTES: Final = 8192
 
 
@@ -156,8 +157,8 @@ class Reader:
         if verdict.verb != "INSERT" or not _expects_rows(found) or verdict.output_format != insert.data_format:
             raise refusal(62, "SYNTAX_ERROR", "Syntax error: the rows of an INSERT do not follow a FORMAT or VALUES")
         settings = dict(asked.settings)
-        if insert.data_format == "Values":  # rows are data: an expression in them would not have been judged
-            settings["input_format_values_interpret_expressions"] = "0"
+        if insert.data_format == "Values":
+            settings["input_format_values_interpret_expressions"] = "1" if self._may_compute(insert, asked) else "0"
         return Call(
             sql=sql,
             verb="INSERT",
@@ -168,6 +169,18 @@ class Reader:
             data=insert.data,
             rows_at=_rows_at(found),
         )
+
+    def _may_compute(self, insert: Insert, asked: Asked) -> bool:
+        """Whether the rows may hold expressions (`now()`), which the engine evaluates: it must have read them as such,
+        and they must have been judged. What it cannot read so is data, and stays data."""
+        if sum(map(len, insert.data)) > _COMPUTED_BYTES:
+            return False
+        try:
+            _, found = self._canonical("SELECT " + b"".join(insert.data).decode("utf-8", errors="replace"))
+            verdict = judge(found, asked.rights, self._vocabulary)
+        except EngineError:
+            return False
+        return not verdict.asks_about and not any(token.value == "{" for token in found)
 
     def _judged(self, text: str, asked: Asked) -> tuple[str, tuple[Token, ...], Verdict]:
         key = (text, asked.rights)
