@@ -15,7 +15,7 @@ import contextlib
 import logging
 import struct
 import threading
-from collections.abc import Coroutine
+from collections.abc import AsyncIterator, Coroutine
 from concurrent.futures import Future
 from typing import Any, Final
 
@@ -29,6 +29,8 @@ FIRST_REQUEST_TIMEOUT_S: Final = 30.0
 _HEADER: Final = struct.Struct(">ihhih")  # size, api key, api version, correlation id, length of the client id
 _MAX_CLIENT_ID: Final = 1024
 MAX_REQUEST_BYTES: Final = 100 * 1024 * 1024  # as Kafka's socket.request.max.bytes
+MAX_HELD_BYTES: Final = 256 * 1024 * 1024  # of requests that are looked at as a whole
+PRODUCE_TIMEOUT_S: Final = 30.0
 _SIZE_BYTES: Final = 4
 _SIZE_AND_API: Final = struct.Struct(">ih")
 
@@ -42,6 +44,8 @@ class Gate:
     def __init__(self, port: int, broker_port: int, own_client_id: str, *, checking: bool = True) -> None:
         self.port = port
         self._checking = checking
+        self._room = asyncio.Condition()
+        self._held_bytes = 0
         self.held = True
         self._broker_port = broker_port  # of strangers
         self._own_ports = {own_client_id.encode(): broker_port}
@@ -178,26 +182,46 @@ class Gate:
                 if not 0 < size <= MAX_REQUEST_BYTES or missing < 0:
                     return
                 if self._checking and api == produced.PRODUCE:
-                    if size > produced.MAX_REQUEST_BYTES:
-                        log.error("closed a connection: a produce request of %d bytes", size)
-                        return
-                    head += await reader.readexactly(missing)
-                    missing = 0
                     try:
-                        produced.check(head[_SIZE_BYTES:])
+                        async with self._held(size):
+                            async with asyncio.timeout(PRODUCE_TIMEOUT_S):
+                                head += await reader.readexactly(missing)
+                            produced.check(head[_SIZE_BYTES:])
+                            await self._send(head, writer, counted=counted)
                     except produced.UnacceptableError as error:
                         log.error("closed a connection: no broker takes its produce request: %s", error)
                         return
-                await self._send(head, writer, counted=counted)
-                while missing and not (counted and self.full):
-                    chunk = await reader.read(min(missing, CHUNK_BYTES))
-                    if not chunk:
+                    except TimeoutError:
+                        log.error("closed a connection: its produce request of %d bytes did not arrive", size)
                         return
-                    missing -= len(chunk)
-                    await self._send(chunk, writer, counted=counted)
-                if missing:
-                    return
+                    head = await reader.readexactly(_SIZE_AND_API.size)
+                    continue
+                data = head  # goes together with what follows: most requests are one write
+                while data or missing:
+                    if missing:
+                        if counted and self.full:
+                            return
+                        chunk = await reader.read(min(missing, CHUNK_BYTES))
+                        if not chunk:
+                            return
+                        missing -= len(chunk)
+                        data += chunk
+                    await self._send(data, writer, counted=counted)
+                    data = b""
                 head = await reader.readexactly(_SIZE_AND_API.size)
+
+    @contextlib.asynccontextmanager
+    async def _held(self, size: int) -> AsyncIterator[None]:
+        """Room for a request that is looked at as a whole; whoever sends at the same time waits for it."""
+        async with self._room:
+            await self._room.wait_for(lambda: self._held_bytes + size <= MAX_HELD_BYTES)
+            self._held_bytes += size
+        try:
+            yield
+        finally:
+            async with self._room:
+                self._held_bytes -= size
+                self._room.notify_all()
 
     async def _send(self, data: bytes, writer: asyncio.StreamWriter, *, counted: bool) -> None:
         if counted:

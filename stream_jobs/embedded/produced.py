@@ -10,8 +10,6 @@ import struct
 from typing import Final
 
 PRODUCE: Final = 0
-MAX_REQUEST_BYTES: Final = 32 * 1024 * 1024
-"""Clients send a megabyte or so at a time; Kafka takes no batch above that unless it is told to."""
 _FIRST_VERSION, _FIRST_FLEXIBLE, _FIRST_WITH_IDS, _LAST_VERSION = 3, 9, 13, 13
 _REQUEST: Final = struct.Struct(">hhi")  # api key, version, correlation id
 _TOPIC_ID_BYTES: Final = 16

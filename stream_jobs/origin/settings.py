@@ -6,12 +6,20 @@ from typing import Annotated, Final, Self
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from stream_jobs.files import checked_content
 from stream_jobs.origin.judge import Origin
 from stream_jobs.origin.keys import KeyRing
 from stream_jobs.origin.rules import SenderRules, matches, split_list
 
 ENV_PREFIX: Final = "SPENDSTREAM_ORIGIN_"
 _PATTERN: Final = frozenset("*?[")
+
+
+def _text_of(path: Path) -> str:
+    try:
+        return checked_content(path).decode()
+    except UnicodeDecodeError:
+        raise ValueError(f"{path} cannot be read: it is no text in UTF-8") from None
 
 
 class OriginSettings(BaseSettings):
@@ -49,11 +57,7 @@ class OriginSettings(BaseSettings):
     @classmethod
     def _file_is_readable(cls, path: Path | None) -> Path | None:
         if path is not None:
-            try:
-                path.read_text(encoding="utf-8")
-            except (OSError, UnicodeDecodeError) as error:
-                reason = getattr(error, "strerror", None) or "it is no text in UTF-8"
-                raise ValueError(f"{path} cannot be read: {reason}") from None
+            _text_of(path)
         return path
 
     @field_validator("correctors")
@@ -74,7 +78,7 @@ class OriginSettings(BaseSettings):
             if self.keys is not None:
                 raise ValueError("keys and keys_file are both set; keep one")
             # The model is frozen for its users; this is still its construction.
-            object.__setattr__(self, "keys", SecretStr(self.keys_file.read_text(encoding="utf-8")))
+            object.__setattr__(self, "keys", SecretStr(_text_of(self.keys_file)))
         ring = self._ring()
         signed = split_list(self.signed_sources)
         if signed and not ring.sources:

@@ -16,6 +16,7 @@ from stream_jobs.files import checked_content, read_file
 ENV_PREFIX = "SPENDSTREAM_CLICKHOUSE_"
 HOST = re.compile(r"[A-Za-z0-9._:%\[\]-]{1,253}")
 """Names and addresses as DNS and sockets take them; what else stands there would fail at the first connection."""
+MAX_CA_BYTES = 4 * 1024 * 1024  # the authorities of a whole system have half a megabyte
 _IDENTIFIER = r"^[A-Za-z_][A-Za-z0-9_]{0,127}$"
 
 
@@ -69,11 +70,11 @@ class ClickHouseSettings(BaseSettings):
     @classmethod
     def _ca_file_holds_certificates(cls, path: Path | None) -> Path | None:
         if path is not None:
+            content = checked_content(path, MAX_CA_BYTES)
             try:
-                ssl.create_default_context(cafile=str(path))
-            except OSError as error:  # ssl.SSLError is one, and what it says is not for people
-                why = "it is no PEM file of certificates" if isinstance(error, ssl.SSLError) else error.strerror
-                raise ValueError(f"{path} cannot be used: {why}") from None
+                ssl.create_default_context(cadata=content.decode("ascii"))
+            except (ssl.SSLError, ValueError):  # what they say is not for people
+                raise ValueError(f"{path} cannot be used: it is no PEM file of certificates") from None
         return path
 
     @model_validator(mode="after")

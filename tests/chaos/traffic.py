@@ -99,7 +99,9 @@ def _corrections(rng: random.Random, now: datetime, event: dict[str, Any]) -> li
     found = []
     if rng.random() < 0.04:
         revisions = sorted(rng.sample(range(1, 9), rng.choice((1, 1, 2))))
-        found += [_event(rng, now, event["event_id"]) | {"revision": revision} for revision in revisions]
+        # From the event's own source: what others send under its id is no correction.
+        own = {"source": event["source"]}
+        found += [_event(rng, now, event["event_id"]) | own | {"revision": revision} for revision in revisions]
     elif rng.random() < 0.02:
         found.append(_event(rng, now, event["event_id"]))
     return found

@@ -150,7 +150,7 @@ def fill(process: StoreProcess) -> None:
 def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A config folder, events and a trace in which every text is hostile."""
     folder = tmp_path_factory.mktemp("files")
-    text = json.dumps(HOSTILE)
+    text = '"' + "".join(f"\\U{ord(letter):08x}" for letter in HOSTILE) + '"'  # YAML knows no surrogate pairs
     (folder / "attribution.yaml").write_text(f"rules:\n  - {{name: {text}, set: {{team: {text}}}}}\n")
     (folder / "budgets.yaml").write_text(f"budgets:\n  - {{id: {text}, name: {text}, amount: 1, period: day}}\n")
     (folder / "alerts.yaml").write_text(f"receivers:\n  - {{name: {text}, type: slack, url_file: {text}}}\n")
@@ -224,7 +224,6 @@ def test_no_command_lets_data_command_the_terminal(hostile: StoreProcess, files:
         ["query", "x", PEOPLE],
         ["budgets", "show", PEOPLE, *url],
         ["emit", PEOPLE, *away],
-        ["replay", PEOPLE, "--format", "jsonl", "--provider", "p", "--model", "m", *away],
         ["simulate", "--incident", PEOPLE, *away],
         ["alerts", "show", PEOPLE, *url],
         ["quarantine", "show", PEOPLE, *url],
@@ -237,6 +236,7 @@ def test_no_command_lets_data_command_the_terminal(hostile: StoreProcess, files:
             ["budgets", "show", "b", "--json", *url],
             ["query", "SELECT * FROM ledger", *url],
         ),
+        ["replay", PEOPLE, "--format", "jsonl", "--provider", "p", "--model", "m", *away],
         ["prices", "check", *config],
         ["prices", "check", "--json", *config],
         *(["price", str(files / "good.jsonl")], ["attribution", "explain", str(files / "good.jsonl")]),

@@ -47,6 +47,8 @@ _WRITES: Final[Mapping[str, frozenset[str]]] = {  # the second words; empty: any
     "OPTIMIZE": frozenset({"TABLE"}),
     "CHECK": frozenset({"TABLE"}),
     "DELETE": frozenset({"FROM"}),
+    "DETACH": frozenset({"TABLE", "VIEW"}),
+    "ATTACH": frozenset({"TABLE"}),  # one that was there: nothing but its name follows
     "UPDATE": frozenset(),
     "KILL": frozenset({"QUERY", "MUTATION"}),
 }
@@ -95,6 +97,8 @@ def _check_kind(found: Sequence[Token], rights: Rights) -> str:
     allowed = _WRITES.get(verb)
     if allowed is None or not rights.may_write or rights.read_only or (allowed and second not in allowed):
         raise _may_not(rights, verb)
+    if verb == "ATTACH" and (len(found) > 5 or any(token.value == "FROM" or token.kind == "text" for token in found)):
+        raise _may_not(rights, "ATTACH with more than a name")
     return verb
 
 
