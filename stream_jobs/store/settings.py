@@ -72,7 +72,8 @@ class ClickHouseSettings(BaseSettings):
         if path is not None:
             content = checked_content(path, MAX_CA_BYTES)
             try:
-                ssl.create_default_context(cadata=content.decode("ascii"))
+                # Nothing at all would mean the system's own authorities.
+                ssl.create_default_context(cadata=content.decode("ascii") or "nothing")
             except (ssl.SSLError, ValueError):  # what they say is not for people
                 raise ValueError(f"{path} cannot be used: it is no PEM file of certificates") from None
         return path

@@ -46,6 +46,7 @@ def on_terminal(arguments: Sequence[str], **more: str) -> str:
     parent, child = pty.openpty()
     fcntl.ioctl(child, termios.TIOCSWINSZ, struct.pack("HHHH", 50, 300, 0, 0))
     environment = {name: value for name, value in os.environ.items() if not name.startswith("SPENDSTREAM_")}
+    environment = {name: value for name, value in environment.items() if name not in ("COLUMNS", "LINES")}
     environment |= {"TERM": "xterm-256color", "PYTHONUTF8": "1"} | more
     process = subprocess.Popen(arguments, stdin=subprocess.DEVNULL, stdout=child, stderr=child, env=environment)
     os.close(child)
