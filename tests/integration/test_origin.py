@@ -217,7 +217,7 @@ def test_signed_events_arrive_and_unsigned_ones_do_not(pipeline: Pipeline) -> No
         (USAGE_TOPIC, "unsigned", "signature_missing", 0),
         (OUTCOME_TOPIC, "o1", "signature_missing", 0),
     ]
-    assert pipeline.run("conservation").returncode == 0
+    assert pipeline.run("conservation", "--data-dir", str(pipeline.data_dir)).returncode == 0
 
     pipeline.stop()
     tolerant = {"SPENDSTREAM_FUTURE_TOLERANCE_S": "86400"}
