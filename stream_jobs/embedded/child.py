@@ -15,10 +15,9 @@ from stream_jobs.errors import SpendstreamError
 START_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 15.0
 TAIL_BYTES = 2_000
-PLAIN = ("PATH", "HOME", "LANG", "LC_", "TZ", "LD_", "PYTHON", "VIRTUAL_ENV", "OPENBLAS_", "MALLOC_")
 ADDRESSES = ("SPENDSTREAM_KAFKA_", "SPENDSTREAM_CLICKHOUSE_")
 SECRETS = ("SPENDSTREAM_ORIGIN_KEYS", "SPENDSTREAM_SIGNING_KEY")
-"""Beginnings of variables that only some children need, which are given them: the store runs what strangers ask it."""
+"""Beginnings of variables that only some children need, which are given them."""
 
 
 class ChildError(SpendstreamError):
@@ -36,21 +35,14 @@ class Child:
         log_dir: Path,
         environment: Mapping[str, str],
         run_dir: Path | None = None,
-        *,
-        plain: bool = False,
     ) -> None:
-        """In `run_dir` it is noted for as long as it runs, so that the next supervisor finds it if we are killed.
-
-        With `plain` it inherits nothing of our environment but what any program needs to run: no secrets.
-        """
+        """In `run_dir` it is noted for as long as it runs, so that the next supervisor finds it if we are killed."""
         self.name = name
         self._run_dir = run_dir
         self._arguments = list(arguments)
         self._log_path = log_dir / f"{name}.log"
         # What the operator's shell says about another broker or store is not for our children.
         inherited = {name: value for name, value in os.environ.items() if not name.startswith(ADDRESSES + SECRETS)}
-        if plain:
-            inherited = {name: value for name, value in inherited.items() if name.startswith(PLAIN)}
         self._environment = {**inherited, **environment}
         self._process: subprocess.Popen[bytes] | None = None
 

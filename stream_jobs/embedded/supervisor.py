@@ -148,7 +148,7 @@ class Embedded:
         arguments = ["-m", "stream_jobs.store.server", "--path", str(self._dir.store), "--port", str(port)]
         # Known to `stop` from here on: nothing is left over when it does not become ready.
         arguments += ["--credentials", str(self._dir.credentials)]
-        self._store = Child("store", arguments, self._dir.logs, {}, self._dir.run, plain=True)
+        self._store = Child("store", arguments, self._dir.logs, {}, self._dir.run)
         self._store.start()
         self._clickhouse_url = f"http://{LOOPBACK}:{port}"
         self._store.wait_ready(lambda: answers(f"{self._clickhouse_url}/readyz"), START_TIMEOUT_S)

@@ -28,7 +28,7 @@ from stream_jobs.errors import ConfigError, SpendstreamError
 from stream_jobs.logs import log_to_stderr
 from stream_jobs.private import UMASK, private_folder
 from stream_jobs.store.embedded.access import read_or_make_password
-from stream_jobs.store.embedded.confinement import Confinement, confine
+from stream_jobs.store.embedded.confinement import Confinement, confine, leave_secrets
 from stream_jobs.store.embedded.engine import Engine
 from stream_jobs.store.embedded.engine_config import CONFIG_FILES, write_engine_config
 from stream_jobs.store.embedded.http import StoreHttp
@@ -221,4 +221,5 @@ async def _serve(http: StoreHttp, listener: socket.socket) -> None:
 
 
 if __name__ == "__main__":
+    leave_secrets()
     sys.exit(main())

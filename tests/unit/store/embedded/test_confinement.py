@@ -1,6 +1,7 @@
 """The wall around the store's process, in processes of the tests' own."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -33,6 +34,7 @@ def all_of_it():
         "move out": tried(lambda: (own / "new").rename(own.parent / "moved")),
         "link in": tried(lambda: os.link(other, own / "linked")),
         "link out and read": tried(lambda: ((own / "sym").symlink_to(other), (own / "sym").read_text())),
+        "thread's account": tried(lambda: Path("/proc/thread-self/schedstat").read_text()),
         "environment": tried(Path("/proc/self/environ").read_bytes),
         "another process": tried(Path(f"/proc/{os.getppid()}/environ").read_bytes),
         "memory": tried(Path("/proc/self/mem").read_bytes),
@@ -49,6 +51,12 @@ thread = threading.Thread(target=all_of_it)  # as the engine's: started afterwar
 thread.start()
 thread.join()
 print(json.dumps([confinement.files, confinement.network, list(confinement.missing), results]))
+"""
+_LEAVE = """
+from pathlib import Path
+from stream_jobs.store.embedded.confinement import leave_secrets
+leave_secrets()
+print(Path("/proc/thread-self/environ").read_text().replace("\\0", "\\n"))
 """
 _WITH_THREADS = """
 import threading
@@ -85,6 +93,13 @@ def test_with_threads_there_is_no_wall_and_no_start(tmp_path: Path) -> None:
     )
     assert done.returncode != 0
     assert "before it starts threads" in done.stderr
+
+
+def test_a_store_that_was_started_with_secrets_starts_anew_without_them() -> None:
+    """The kernel shows what a process was started with, and the engine may read it of its threads."""
+    environment = {"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8", "DATABASE_PASSWORD": "hunter2", "path": "x"}
+    done = subprocess.run([sys.executable, "-c", _LEAVE], capture_output=True, text=True, check=True, env=environment)
+    assert {line.partition("=")[0] for line in done.stdout.split()} == {"PATH", "LC_ALL"}
 
 
 def test_what_is_missing_is_said() -> None:
