@@ -5,7 +5,7 @@ from typing import Final
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, TopicPartition
 
-from spendstream.unreadable import UnreadableBatches
+from spendstream_schemas.unreadable import UnreadableBatches
 from stream_jobs.budgets.control import BudgetChange, change_from_json
 from stream_jobs.errors import ConfigError
 from stream_jobs.kafka import lasting_consumer_config

@@ -27,7 +27,7 @@ from spendstream.guard.intake import Intake
 from spendstream.guard.records import Record, TakenBack, decode
 from spendstream.kafka_client import connection_settings, in_words, keep_forever, user_of, warn_of_password
 from spendstream.stats import Counters
-from spendstream.unreadable import UnreadableBatches
+from spendstream_schemas.unreadable import UnreadableBatches
 
 _POLL_S: Final = 0.1
 _BATCH: Final = 500  # records that are parsed before anything else gets a turn
