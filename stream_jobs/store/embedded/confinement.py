@@ -7,9 +7,9 @@ Two parts, both of Linux, both bound for good and inherited by every thread that
   engine looks at; reading and writing in the data folder alone; nothing may be executed. Refused are, too, TCP
   connections and ports (since 6.7), signals to other processes and the abstract sockets of others (since 6.12).
   Among those files are auxv (without it every look at a clock is a system call: the engine finds its vDSO there) and
-  the accounts of the process's own threads (the engine opens a thread's schedstat whenever that takes up work): where it
-  may not, an insert costs a fifth more. Beside the latter lies the environment that the process was started with, which
-  therefore must hold no secrets (`leave_secrets`).
+  the accounts of the process's own threads (the engine opens a thread's schedstat whenever that takes up work): where
+  it may not, an insert costs a fifth more. Beside the latter lies the environment that the process was started with,
+  which therefore must hold no secrets (`leave_secrets`).
 - seccomp: no new socket of any family, so that not even a name is looked up; no io_uring, which would go around it; no
   looking into other processes.
 
@@ -102,7 +102,7 @@ def leave_secrets() -> None:
     """
     plain = {name: value for name, value in os.environ.items() if name.startswith(_PLAIN)}
     if len(plain) < len(os.environ):
-        os.execve(sys.executable, sys.orig_argv, plain)
+        os.execve(sys.executable, sys.orig_argv, plain)  # noqa: S606 - this very program
 
 
 def confine(writable: Sequence[Path], readable: Sequence[Path] = ()) -> Confinement:
