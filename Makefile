@@ -61,7 +61,7 @@ schemas: $(STAMP) ## regenerate what is generated: JSON Schemas, the table of se
 	@$(BIN)/python -m stream_jobs.budgets.jsonschema schemas/json
 	@$(BIN)/python -m stream_jobs.pricing.json_schemas schemas/json
 	@$(BIN)/python -m stream_jobs.settings_table infra/SETTINGS.md
-	@$(BIN)/python -m stream_jobs.kafka_acls infra
+	@$(BIN)/python -m stream_jobs.runtime.kafka_acls infra
 
 wheel-check: $(STAMP) ## build the wheel, install it alone, check that it needs no pipeline (part of test)
 	@bash infra/wheel_check.sh

@@ -13,17 +13,17 @@ from stream_jobs.attribution.document import FILE_NAME as ATTRIBUTION_FILE
 from stream_jobs.attribution.document import AttributionDocument
 from stream_jobs.attribution.lint import warnings as attribution_warnings
 from stream_jobs.attribution.rules import AttributionRules, read_rules
+from stream_jobs.base.documents import PlacedProblem, blaming
+from stream_jobs.base.errors import ConfigError
+from stream_jobs.base.files import is_file, is_folder, is_there, printable
+from stream_jobs.base.yaml_files import read_yaml
 from stream_jobs.budgets.document import FILE_NAME as BUDGETS_FILE
 from stream_jobs.budgets.lint import warnings as budget_warnings
 from stream_jobs.budgets.resolve import Budgets, load_budgets
-from stream_jobs.documents import PlacedProblem, blaming
-from stream_jobs.errors import ConfigError
-from stream_jobs.files import is_file, is_folder, is_there, printable
-from stream_jobs.kafka import faust_credentials
 from stream_jobs.pricing.book import PriceBook
+from stream_jobs.runtime.kafka import faust_credentials
+from stream_jobs.runtime.topics import topic_specs
 from stream_jobs.settings import GROUPS, Settings, load_group, unknown_variables
-from stream_jobs.topics import topic_specs
-from stream_jobs.yaml_files import read_yaml
 
 PRICE_FOLDERS: Final = ("corrections", "overlays", "rate_cards")
 FILES: Final = (ATTRIBUTION_FILE, BUDGETS_FILE, ALERTS_FILE)

@@ -7,8 +7,8 @@ from stream_jobs.alerts.document import FILE_NAME as ALERTS_FILE
 from stream_jobs.alerts.document import AlertsDocument, load_document
 from stream_jobs.attribution.document import FILE_NAME as ATTRIBUTION_FILE
 from stream_jobs.attribution.rules import AttributionRules
-from stream_jobs.files_reload import FilesReload
 from stream_jobs.pricing.book import PriceBook, price_files
+from stream_jobs.runtime.files_reload import FilesReload
 
 PricesAndRules = tuple[PriceBook, AttributionRules]
 

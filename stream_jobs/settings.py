@@ -15,17 +15,17 @@ from pydantic import Field, SecretStr, ValidationError, field_validator, model_v
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from spendstream_schemas.hosts import password_in_the_clear
-from stream_jobs.browsers.names import parse_patterns
+from stream_jobs.base.errors import ConfigError
+from stream_jobs.base.files import checked_content, is_folder
 from stream_jobs.data_quality.settings import ENV_PREFIX as DATA_QUALITY_PREFIX
 from stream_jobs.data_quality.settings import DataQualitySettings
 from stream_jobs.embedded.settings import ENV_PREFIX as EMBEDDED_PREFIX
 from stream_jobs.embedded.settings import EmbeddedSettings
-from stream_jobs.errors import ConfigError
-from stream_jobs.files import checked_content, is_folder
 from stream_jobs.origin.settings import ENV_PREFIX as ORIGIN_PREFIX
 from stream_jobs.origin.settings import OriginSettings
 from stream_jobs.reconciliation.settings import ENV_PREFIX as RECONCILIATION_PREFIX
 from stream_jobs.reconciliation.settings import ReconciliationSettings
+from stream_jobs.runtime.browsers.names import parse_patterns
 from stream_jobs.store.retention import ENV_PREFIX as RETENTION_PREFIX
 from stream_jobs.store.retention import RetentionSettings, load_retention_settings
 from stream_jobs.store.settings import ENV_PREFIX as CLICKHOUSE_PREFIX

@@ -14,41 +14,41 @@ from typing import Any
 
 import faust
 
-from stream_jobs.alert_signals import SignalPublisher
 from stream_jobs.alerts.document import load_document
 from stream_jobs.alerts.handler import AlertsHandler
 from stream_jobs.alerts.job import build_alerts_app
 from stream_jobs.attribution.rules import AttributionRules
-from stream_jobs.blocks.app import Runner
+from stream_jobs.base.errors import ConfigError
 from stream_jobs.blocks.job import BlockJob, build_app
-from stream_jobs.blocks.model import Block, BlockOutput, SourceRecord
-from stream_jobs.blocks.model import Versions as BlockVersions
 from stream_jobs.blocks.partition import BookerLimits
 from stream_jobs.blocks.store import ClickHouseBlocks
 from stream_jobs.budgets.job import BudgetsJob
 from stream_jobs.config_reload import alert_rules, prices_and_rules
 from stream_jobs.data_quality.job import DataQuality
-from stream_jobs.deltas.publisher import DeltaPublisher
-from stream_jobs.errors import ConfigError
-from stream_jobs.feed_app import FeedJob, build_feed_app
-from stream_jobs.health import HealthServer, NotReady
-from stream_jobs.jobs import ALERTS, BUDGETS, DATA_QUALITY, JOBS, METERING, OUTCOMES, RECONCILIATION
-from stream_jobs.kafka import broker_urls, faust_credentials, topic_start
-from stream_jobs.memory import calm_collector
+from stream_jobs.ledger.booked import ClickHouseLedger
+from stream_jobs.ledger.versions import record_versions
 from stream_jobs.metering.as_fixed import as_fixed
-from stream_jobs.metering.ledger import ClickHouseLedger
 from stream_jobs.metering.process import Metering
-from stream_jobs.metrics import HELD_UP, BlockMetrics
 from stream_jobs.outcomes.process import ClickHouseOutcomes, Outcomes
 from stream_jobs.pricing.book import PriceBook
 from stream_jobs.reconciliation.timer import ReconciliationTimer
 from stream_jobs.repricing.run import Versions
-from stream_jobs.repricing.versions import record_versions
 from stream_jobs.repricing.watch import Watch
+from stream_jobs.runtime.alert_signals import SignalPublisher
+from stream_jobs.runtime.health import HealthServer, NotReady
+from stream_jobs.runtime.jobs import ALERTS, BUDGETS, DATA_QUALITY, JOBS, METERING, OUTCOMES, RECONCILIATION
+from stream_jobs.runtime.kafka import broker_urls, faust_credentials, topic_start
+from stream_jobs.runtime.memory import calm_collector
+from stream_jobs.runtime.metrics import HELD_UP, BlockMetrics
+from stream_jobs.runtime.timer import Startable
+from stream_jobs.runtime.topics import COST_DELTAS, USAGE_EVENTS, USAGE_OUTCOMES
+from stream_jobs.series.publisher import DeltaPublisher
 from stream_jobs.settings import Settings
 from stream_jobs.store.client import StoreClient
-from stream_jobs.timer import Startable
-from stream_jobs.topics import COST_DELTAS, USAGE_EVENTS, USAGE_OUTCOMES
+from stream_jobs.streams.app import Runner
+from stream_jobs.streams.feed_app import FeedJob, build_feed_app
+from stream_jobs.streams.model import Block, BlockOutput, SourceRecord
+from stream_jobs.streams.model import Versions as BlockVersions
 
 log = logging.getLogger(__name__)
 

@@ -14,14 +14,14 @@ import pytest
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient
 
+from stream_jobs.base.errors import ConfigError
 from stream_jobs.embedded.instance import embedded_kafka
 from stream_jobs.embedded.kafka.broker import SHORT_LIVED, KafkaBroker
 from stream_jobs.embedded.kafka.cluster import single_broker
 from stream_jobs.embedded.kafka.jars import jar_folder
 from stream_jobs.embedded.kafka.java import find_java
-from stream_jobs.embedded.ports import free_port
-from stream_jobs.errors import ConfigError
-from stream_jobs.kafka import librdkafka_config
+from stream_jobs.runtime.kafka import librdkafka_config
+from stream_jobs.runtime.ports import free_port
 
 ADDRESS_VARIABLE: Final = "SPENDSTREAM_TEST_KAFKA"
 REQUIRED_VARIABLE: Final = "SPENDSTREAM_TEST_KAFKA_REQUIRED"

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from stream_jobs.embedded.broker import TansuBroker
-from stream_jobs.embedded.ports import free_port
+from stream_jobs.runtime.ports import free_port
 from tests import chromium, client_programs, prometheus
 from tests.brokers import ADDRESS_VARIABLE, REQUIRED_VARIABLE, RealKafka, RunningBroker, real_kafka
 from tests.receivers import alertmanager

@@ -15,7 +15,7 @@ from urllib.request import urlopen
 
 import pytest
 
-from stream_jobs.embedded.ports import LOOPBACK, free_port
+from stream_jobs.runtime.ports import LOOPBACK, free_port
 
 REQUIRED_VARIABLE: Final = "SPENDSTREAM_TEST_PROMETHEUS_REQUIRED"
 # Read once: `conftest.py` takes it out of the environment, in which the application would find it strange.

@@ -12,7 +12,7 @@ from stream_jobs.embedded.kafka.broker import SHORT_LIVED, KafkaBroker
 from stream_jobs.embedded.kafka.jars import INFRA, jar_folder
 from stream_jobs.embedded.kafka.java import find_java
 from stream_jobs.embedded.kafka.properties import new_node
-from stream_jobs.embedded.ports import LOOPBACK, free_port
+from stream_jobs.runtime.ports import LOOPBACK, free_port
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 PAGE: Final = ROOT / "infra" / "SECURED.md"

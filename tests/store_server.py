@@ -16,7 +16,7 @@ from urllib.request import urlopen
 import pyarrow as pa
 from clickhouse_connect.driver.client import Client
 
-from stream_jobs.embedded.ports import free_port
+from stream_jobs.runtime.ports import free_port
 from stream_jobs.store.client import connect
 from stream_jobs.store.migrate import migrate
 from stream_jobs.store.settings import ClickHouseSettings

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from stream_jobs.embedded.ports import LOOPBACK
+from stream_jobs.runtime.ports import LOOPBACK
 
 
 def openssl(*arguments: str | Path) -> None:

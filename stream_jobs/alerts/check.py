@@ -14,8 +14,8 @@ from stream_jobs.alerts.notification import AlertView, DeliveryError, Notificati
 from stream_jobs.alerts.plain_secrets import secrets_in_the_clear
 from stream_jobs.alerts.receivers import Receiver, resolve_all
 from stream_jobs.alerts.senders import make_sender
-from stream_jobs.errors import ConfigError
-from stream_jobs.instants import utc_now
+from stream_jobs.base.errors import ConfigError
+from stream_jobs.base.instants import utc_now
 
 
 @dataclass(slots=True)

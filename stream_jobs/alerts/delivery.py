@@ -18,9 +18,9 @@ from stream_jobs.alerts.journal import Journal
 from stream_jobs.alerts.notification import DeliveryError, Sender
 from stream_jobs.alerts.outbox import Outbox
 from stream_jobs.alerts.receivers import Receiver
-from stream_jobs.errors import ConfigError, LostPartitionError
-from stream_jobs.instants import utc_now
-from stream_jobs.metrics import NOTIFICATION_DELAY, NOTIFICATIONS, NOTIFICATIONS_PENDING, RECEIVER_UNUSABLE
+from stream_jobs.base.errors import ConfigError, LostPartitionError
+from stream_jobs.base.instants import utc_now
+from stream_jobs.runtime.metrics import NOTIFICATION_DELAY, NOTIFICATIONS, NOTIFICATIONS_PENDING, RECEIVER_UNUSABLE
 
 log = logging.getLogger(__name__)
 

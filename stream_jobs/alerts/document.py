@@ -12,9 +12,9 @@ from spendstream_schemas.alert_feed import AlertKind, Severity
 from spendstream_schemas.scope import Scope
 from spendstream_schemas.types import Flag, Text64, Text128
 from stream_jobs.alerts.receivers import Receiver
-from stream_jobs.documents import checked
-from stream_jobs.files import is_there
-from stream_jobs.yaml_files import read_yaml
+from stream_jobs.base.documents import checked
+from stream_jobs.base.files import is_there
+from stream_jobs.base.yaml_files import read_yaml
 
 FILE_NAME: Final = "alerts.yaml"
 SCHEMA_FILE_NAME: Final = "alerts.schema.json"

@@ -31,13 +31,13 @@ from stream_jobs.alerts.rows import event_rows, silence_rows
 from stream_jobs.alerts.senders import make_sender as real_sender
 from stream_jobs.alerts.silences import TOO_MANY_SILENCES
 from stream_jobs.alerts.store import AlertStore, Loaded, new_token
-from stream_jobs.blocks.model import SourceRecord
-from stream_jobs.errors import CrashError
-from stream_jobs.instants import utc_now
-from stream_jobs.metrics import ALERT_CHANGES, ALERT_RECORDS_MALFORMED, ALERTS_OPEN, NOTIFICATIONS_PENDING
-from stream_jobs.refused import pass_over
+from stream_jobs.base.errors import CrashError
+from stream_jobs.base.instants import utc_now
+from stream_jobs.runtime.metrics import ALERT_CHANGES, ALERT_RECORDS_MALFORMED, ALERTS_OPEN, NOTIFICATIONS_PENDING
+from stream_jobs.runtime.refused import pass_over
+from stream_jobs.runtime.topics import ALERTS
 from stream_jobs.store.client import StoreClient
-from stream_jobs.topics import ALERTS
+from stream_jobs.streams.model import SourceRecord
 
 log = logging.getLogger(__name__)
 

@@ -7,9 +7,9 @@ from typing import Any
 import faust
 
 from stream_jobs.alerts.handler import AlertsHandler
-from stream_jobs.feed_app import FeedJob, FeedRunner, build_feed_app
-from stream_jobs.kafka import TopicStart
-from stream_jobs.topics import ALERTS
+from stream_jobs.runtime.kafka import TopicStart
+from stream_jobs.runtime.topics import ALERTS
+from stream_jobs.streams.feed_app import FeedJob, FeedRunner, build_feed_app
 
 NAME = "alerts"
 

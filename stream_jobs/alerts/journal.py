@@ -8,9 +8,9 @@ from typing import Final
 from stream_jobs.alerts.compose import Planned
 from stream_jobs.alerts.rows import DeliveryState, delivery_row
 from stream_jobs.alerts.store import AlertStore, new_token
-from stream_jobs.errors import LostPartitionError, RetryError
-from stream_jobs.instants import utc_now
-from stream_jobs.topics import ALERTS
+from stream_jobs.base.errors import LostPartitionError, RetryError
+from stream_jobs.base.instants import utc_now
+from stream_jobs.runtime.topics import ALERTS
 
 log = logging.getLogger(__name__)
 

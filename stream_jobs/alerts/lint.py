@@ -4,7 +4,7 @@ from pathlib import Path
 
 from stream_jobs.alerts.document import FILE_NAME, AlertsDocument, Route
 from stream_jobs.alerts.model import RANK
-from stream_jobs.files import is_there
+from stream_jobs.base.files import is_there
 
 
 def warnings(document: AlertsDocument) -> list[str]:

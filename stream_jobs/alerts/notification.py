@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Literal, Protocol
 
 from spendstream_schemas.alert_feed import AlertKind, Fact, Severity
-from stream_jobs.errors import SpendstreamError
+from stream_jobs.base.errors import SpendstreamError
 
 NotificationAction = Literal["trigger", "update", "acknowledge", "resolve"]
 """`trigger`: the group is new to the receiver; `update`: it got worse, grew or was corrected; `acknowledge`: somebody

@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, mo
 
 from spendstream_schemas.types import Flag, Text64
 from stream_jobs.alerts.secret_source import SecretSource
-from stream_jobs.errors import ConfigError
+from stream_jobs.base.errors import ConfigError
 
 
 def checked_url(value: str) -> str:

@@ -11,7 +11,7 @@ from spendstream_schemas.hosts import is_loopback
 from spendstream_schemas.types import Text64, Text128, Text256
 from stream_jobs.alerts.receiver_base import BaseReceiver, HttpReceiver, SecretNeeds, Url
 from stream_jobs.alerts.secret_source import EnvName
-from stream_jobs.errors import ConfigError
+from stream_jobs.base.errors import ConfigError
 
 PAGERDUTY_URL: Final = "https://events.pagerduty.com/v2/enqueue"
 OWN_ALERTMANAGER_LABELS: Final = ("alertname", "group", "source", "severity", "kind")

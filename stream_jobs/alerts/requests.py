@@ -1,13 +1,13 @@
-"""What people ask of the alerts job, see stream_jobs/asking.py."""
+"""What people ask of the alerts job, see stream_jobs/runtime/asking.py."""
 
 from collections.abc import Callable
 from typing import Final, TypeVar
 
 from spendstream_schemas.alert_feed import AlertAck, Silence, alert_record_key
-from stream_jobs import asking
-from stream_jobs.errors import BrokerUnavailableError
-from stream_jobs.record_sender import RecordSender
-from stream_jobs.topics import ALERTS
+from stream_jobs.base.errors import BrokerUnavailableError
+from stream_jobs.runtime import asking
+from stream_jobs.runtime.record_sender import RecordSender
+from stream_jobs.runtime.topics import ALERTS
 
 SEND_EVERY_S: Final = 5.0
 GIVE_UP_S: Final = 30.0

@@ -12,8 +12,8 @@ from typing import Annotated, Final
 
 from pydantic import AfterValidator, Field, SecretStr
 
-from stream_jobs.errors import ConfigError
-from stream_jobs.files import read_file
+from stream_jobs.base.errors import ConfigError
+from stream_jobs.base.files import read_file
 
 MAX_SECRET_BYTES: Final = 64 * 1024
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}").fullmatch

@@ -7,8 +7,8 @@ from typing import Any, Final
 from rich.text import Text
 
 from stream_jobs.alerts.model import Alert
+from stream_jobs.base.readable import money
 from stream_jobs.output.console import Console, Table
-from stream_jobs.readable import money
 
 _STYLES: Final = {"critical": "bold red", "error": "red", "warning": "yellow", "info": "cyan"}
 

@@ -10,7 +10,7 @@ from stream_jobs.alerts.grouping import NO_RANK, Episode
 from stream_jobs.alerts.model import RANK, Alert
 from stream_jobs.alerts.outbox import Known
 from stream_jobs.alerts.rows import NOTIFICATION
-from stream_jobs.instants import as_utc
+from stream_jobs.base.instants import as_utc
 
 COLUMNS: Final = (
     *("receiver", "group_id", "revision", "at", "state", "action", "alert_group", "severity", "position"),

@@ -11,7 +11,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from spendstream_schemas import ATTRIBUTION_FIELDS
 from spendstream_schemas.types import Text128
-from stream_jobs.instants import as_utc
+from stream_jobs.base.instants import as_utc
 
 FILE_NAME: Final = "attribution.yaml"
 SCHEMA_FILE_NAME: Final = "attribution-rules.schema.json"

@@ -9,8 +9,8 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Protocol, TypeVar
 
-from stream_jobs.blocks.model import Block, BlockOutput, SourceRecord
 from stream_jobs.store.deadline import LateInsertError
+from stream_jobs.streams.model import Block, BlockOutput, SourceRecord
 
 log = logging.getLogger(__name__)
 

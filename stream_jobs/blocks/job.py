@@ -15,15 +15,15 @@ from typing import Any, Protocol, cast
 import faust
 from faust.types import TP
 
-from stream_jobs.blocks.app import new_app, run_with
+from stream_jobs.base.errors import LostPartitionError, RetryError
 from stream_jobs.blocks.booking import BlockStore
-from stream_jobs.blocks.held_up import HeldUp, Progress
 from stream_jobs.blocks.isolate import isolated
-from stream_jobs.blocks.model import Block, BlockOutput, Bundle, SourcePartition, SourceRecord, Versions
 from stream_jobs.blocks.partition import BookerLimits, OnBooked, PartitionBooker
-from stream_jobs.blocks.transport import BundlingConsumer, Membership
-from stream_jobs.errors import LostPartitionError, RetryError
-from stream_jobs.kafka import TopicStart
+from stream_jobs.runtime.kafka import TopicStart
+from stream_jobs.streams.app import new_app, run_with
+from stream_jobs.streams.held_up import HeldUp, Progress
+from stream_jobs.streams.model import Block, BlockOutput, Bundle, SourcePartition, SourceRecord, Versions
+from stream_jobs.streams.transport import BundlingConsumer, Membership
 
 log = logging.getLogger(__name__)
 

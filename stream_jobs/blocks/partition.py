@@ -11,11 +11,11 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
+from stream_jobs.base.errors import LostPartitionError, RetryError
 from stream_jobs.blocks.booking import BlockStore, Process, book_block, redo_block
-from stream_jobs.blocks.held_up import HeldUp, Progress
-from stream_jobs.blocks.model import Block, BlockOutput, SourcePartition, SourceRecord, Versions
 from stream_jobs.blocks.queue import RecordQueue
-from stream_jobs.errors import LostPartitionError, RetryError
+from stream_jobs.streams.held_up import HeldUp, Progress
+from stream_jobs.streams.model import Block, BlockOutput, SourcePartition, SourceRecord, Versions
 
 T = TypeVar("T")
 OnBooked = Callable[[Block, BlockOutput, float], None]

@@ -3,7 +3,7 @@
 from collections import deque
 from itertools import accumulate
 
-from stream_jobs.blocks.model import SourceRecord
+from stream_jobs.streams.model import SourceRecord
 
 
 class RecordQueue:

@@ -11,9 +11,9 @@ import pyarrow as pa
 
 from spendstream_schemas import InvalidReason
 from spendstream_schemas.types import INSTANTS
-from stream_jobs.blocks.fitting import as_table
-from stream_jobs.blocks.model import Block, SourceRecord
+from stream_jobs.store.fitting import as_table
 from stream_jobs.store.tables import TABLES
+from stream_jobs.streams.model import Block, SourceRecord
 
 MAX_RAW_BYTES: Final = 1024 * 1024
 """Of a larger record the beginning is kept, with the size and hash of the whole: it is above the contract's 64 KiB, so

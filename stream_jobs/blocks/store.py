@@ -9,13 +9,13 @@ from typing import Any, cast
 
 import pyarrow as pa
 
-from stream_jobs.blocks.model import Block, BlockOutput, SourcePartition, Versions
+from stream_jobs.base.instants import as_utc, unix_micros
 from stream_jobs.blocks.progress import booked_to
 from stream_jobs.blocks.side_tables import arrow_table
-from stream_jobs.instants import as_utc, unix_micros
 from stream_jobs.store.client import StoreClient
 from stream_jobs.store.deadline import ServerClock
 from stream_jobs.store.tables import insert
+from stream_jobs.streams.model import Block, BlockOutput, SourcePartition, Versions
 
 WORKER_NAME = socket.gethostname()
 Announce = Callable[[Block, BlockOutput], Awaitable[None]]

@@ -13,15 +13,15 @@ from typing import Final, NamedTuple
 
 import pyarrow as pa
 
-from stream_jobs.budgets.calendar import Period
+from stream_jobs.base.instants import EPOCH
 from stream_jobs.budgets.document import Budget
-from stream_jobs.budgets.facts import Facts, Values
-from stream_jobs.budgets.ledger import LedgerSums, Vector
 from stream_jobs.budgets.resolve import Budgets
 from stream_jobs.budgets.standing import Standing, ThresholdKey, crossed_now
 from stream_jobs.budgets.tracked import KEEP_PERIODS, Tracked
-from stream_jobs.deltas.delta import Delta, Origin
-from stream_jobs.instants import EPOCH
+from stream_jobs.series.calendar import Period
+from stream_jobs.series.delta import Delta, Origin
+from stream_jobs.series.facts import Facts, Values
+from stream_jobs.series.sums import LedgerSums, Vector
 
 log = logging.getLogger(__name__)
 

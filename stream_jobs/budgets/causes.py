@@ -6,12 +6,12 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final, cast
 
+from stream_jobs.base.instants import unix_micros
+from stream_jobs.base.readable import money, percent
 from stream_jobs.budgets.document import Budget
-from stream_jobs.budgets.facts import Values
-from stream_jobs.budgets.ledger import column, scope_condition
 from stream_jobs.budgets.standing import Standing
-from stream_jobs.instants import unix_micros
-from stream_jobs.readable import money, percent
+from stream_jobs.series.facts import Values
+from stream_jobs.series.sums import column, scope_condition
 from stream_jobs.store.client import StoreClient
 
 DIMENSIONS: Final = ("user_id", "customer", "feature", "model", "project", "team")

@@ -6,9 +6,9 @@ ledger is asked for the sums of exactly those blocks, while counting goes on.
 
 from dataclasses import dataclass
 
-from stream_jobs.budgets.facts import Sums, Values
-from stream_jobs.budgets.ledger import LedgerSums, Vector
 from stream_jobs.budgets.tracked import Tracked
+from stream_jobs.series.facts import Sums, Values
+from stream_jobs.series.sums import LedgerSums, Vector
 
 NOTHING = Sums()
 

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from typing import Final
 
 from spendstream_schemas.scope import Condition
+from stream_jobs.base.documents import PlacedProblem
 from stream_jobs.budgets.document import USD, Budget, BudgetsDocument, ListedPeriod
-from stream_jobs.documents import PlacedProblem
 
 MAX_NAMED: Final = 8
 

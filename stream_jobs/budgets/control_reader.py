@@ -6,15 +6,15 @@ from typing import Final
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, TopicPartition
 
 from spendstream_schemas.unreadable import UnreadableBatches
+from stream_jobs.base.errors import ConfigError
 from stream_jobs.budgets.control import BudgetChange, change_from_json
-from stream_jobs.errors import ConfigError
-from stream_jobs.kafka import lasting_consumer_config
-from stream_jobs.kafka_refusals import reason
-from stream_jobs.logs import warn_once
-from stream_jobs.metrics import UNREADABLE_BATCHES
-from stream_jobs.refused import pass_over
+from stream_jobs.runtime.kafka import lasting_consumer_config
+from stream_jobs.runtime.kafka_refusals import reason
+from stream_jobs.runtime.logs import warn_once
+from stream_jobs.runtime.metrics import UNREADABLE_BATCHES
+from stream_jobs.runtime.refused import pass_over
+from stream_jobs.runtime.topics import BUDGET_CONTROL
 from stream_jobs.settings import KafkaSettings
-from stream_jobs.topics import BUDGET_CONTROL
 
 log = logging.getLogger(__name__)
 

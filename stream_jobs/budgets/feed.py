@@ -8,14 +8,14 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from spendstream_schemas.budget_feed import HEARTBEAT_KEY, BudgetState, Heartbeat, policy_key, state_key
+from stream_jobs.base.money import usd_of_feed
 from stream_jobs.budgets.book import Change
 from stream_jobs.budgets.document import Budget
-from stream_jobs.budgets.facts import Values
 from stream_jobs.budgets.resolve import Budgets
 from stream_jobs.budgets.standing import Standing, ThresholdKey
-from stream_jobs.money import usd_of_feed
-from stream_jobs.record_sender import RecordSender
-from stream_jobs.topics import BUDGET_STATE
+from stream_jobs.runtime.record_sender import RecordSender
+from stream_jobs.runtime.topics import BUDGET_STATE
+from stream_jobs.series.facts import Values
 
 
 class BudgetFeed:

@@ -12,7 +12,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
 from spendstream_schemas.budget_feed import Percent
 from spendstream_schemas.types import decimal_schema, number_is_plain
 from stream_jobs.attribution.document import Text
-from stream_jobs.budgets.calendar import time_zone
+from stream_jobs.series.calendar import time_zone
 
 YEARS: Final = range(2000, 2200)
 MAX_WINDOW: Final = timedelta(days=366)

@@ -12,18 +12,15 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
 
-from stream_jobs.blocks.model import SourceRecord
+from stream_jobs.base.errors import ConfigError, RetryError
 from stream_jobs.budgets.book import BudgetBook, Change, Place
 from stream_jobs.budgets.check import Difference, differences, snapshot
 from stream_jobs.budgets.control import Definitions
 from stream_jobs.budgets.control_reader import ControlReader
 from stream_jobs.budgets.feed import BudgetFeed
 from stream_jobs.budgets.history import BudgetHistory
-from stream_jobs.budgets.ledger import LedgerSums, Vector
 from stream_jobs.budgets.speaker import Speaker
-from stream_jobs.deltas.delta import Delta, InvalidDeltaError, decode
-from stream_jobs.errors import ConfigError, RetryError
-from stream_jobs.metrics import (
+from stream_jobs.runtime.metrics import (
     BUDGET_BAD_DELTAS,
     BUDGET_CHECKED,
     BUDGET_CHECKS,
@@ -33,12 +30,15 @@ from stream_jobs.metrics import (
     BUDGETS_WATCHED,
     CONFIG_REFUSED,
 )
-from stream_jobs.record_sender import RecordSender
-from stream_jobs.refused import pass_over
+from stream_jobs.runtime.record_sender import RecordSender
+from stream_jobs.runtime.refused import pass_over
+from stream_jobs.runtime.topics import COST_DELTAS
+from stream_jobs.series.delta import Delta, InvalidDeltaError, decode
+from stream_jobs.series.sums import LedgerSums, Vector
 from stream_jobs.settings import KafkaSettings
 from stream_jobs.store.client import StoreClient
 from stream_jobs.store.deadline import ServerClock
-from stream_jobs.topics import COST_DELTAS
+from stream_jobs.streams.model import SourceRecord
 
 log = logging.getLogger(__name__)
 

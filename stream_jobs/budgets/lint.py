@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Final
 
+from stream_jobs.base.money import usd_text
 from stream_jobs.budgets.document import Budget
 from stream_jobs.budgets.resolve import Budgets
-from stream_jobs.money import usd_text
 
 CALENDAR_NOTICE: Final = timedelta(days=90)
 RATE_AGE: Final = timedelta(days=400)

@@ -13,8 +13,11 @@ from zoneinfo import ZoneInfo
 from pydantic import ValidationError
 
 from spendstream_schemas.budget_feed import BudgetPolicy
-from stream_jobs.budgets import calendar
-from stream_jobs.budgets.calendar import Calendar
+from stream_jobs.base.documents import PlacedProblem, blaming, checked
+from stream_jobs.base.errors import ConfigError
+from stream_jobs.base.files import is_there
+from stream_jobs.base.money import pico_from_usd, usd_of_feed
+from stream_jobs.base.yaml_files import place_and_problem, read_yaml
 from stream_jobs.budgets.checks import problems_between
 from stream_jobs.budgets.document import (
     FILE_NAME,
@@ -27,11 +30,8 @@ from stream_jobs.budgets.document import (
     Weekday,
 )
 from stream_jobs.budgets.fields import window_length
-from stream_jobs.documents import PlacedProblem, blaming, checked
-from stream_jobs.errors import ConfigError
-from stream_jobs.files import is_there
-from stream_jobs.money import pico_from_usd, usd_of_feed
-from stream_jobs.yaml_files import place_and_problem, read_yaml
+from stream_jobs.series import calendar
+from stream_jobs.series.calendar import Calendar
 
 _EXACT: Final = Context(prec=60)  # two factors of up to 27 digits
 _PLAIN: Final[dict[str, Callable[[ZoneInfo], Calendar]]] = {

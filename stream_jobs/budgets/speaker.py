@@ -7,17 +7,17 @@ from datetime import datetime
 from typing import Final
 
 from spendstream_schemas.alert_feed import AlertSignal, Fact
+from stream_jobs.base.errors import SpendstreamError
+from stream_jobs.base.money import usd_of_feed
+from stream_jobs.base.readable import exact, money
 from stream_jobs.budgets.book import WINDOW_KEY, BudgetBook, Change, Place
 from stream_jobs.budgets.causes import causes
 from stream_jobs.budgets.document import USD, Budget
 from stream_jobs.budgets.signals import Kind, budget_signal, ended_signal, is_over, removed_signal
 from stream_jobs.budgets.standing import ThresholdKey
-from stream_jobs.errors import SpendstreamError
-from stream_jobs.money import usd_of_feed
-from stream_jobs.readable import exact, money
-from stream_jobs.record_sender import RecordSender
+from stream_jobs.runtime.record_sender import RecordSender
+from stream_jobs.runtime.topics import ALERTS
 from stream_jobs.store.client import StoreClient
-from stream_jobs.topics import ALERTS
 
 log = logging.getLogger(__name__)
 

@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Final, Literal, NamedTuple
 
-from stream_jobs.budgets.calendar import Period
-from stream_jobs.money import divide_half_even
+from stream_jobs.base.money import divide_half_even
+from stream_jobs.series.calendar import Period
 
 HOUR: Final = timedelta(hours=1)
 PERCENT_PLACES: Final = 1_000

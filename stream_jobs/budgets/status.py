@@ -6,8 +6,8 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final, cast
 
+from stream_jobs.base.instants import as_utc
 from stream_jobs.budgets.control import REFUSED
-from stream_jobs.instants import as_utc
 from stream_jobs.store.client import StoreClient
 
 MAX_STANDINGS: Final = 10_000

@@ -4,14 +4,14 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from stream_jobs.budgets.calendar import Period, Window, first_instant
-from stream_jobs.budgets.counters import Counters, Loaded, Touched
+from stream_jobs.base.instants import from_unix_micros, unix_micros
 from stream_jobs.budgets.document import Budget
-from stream_jobs.budgets.facts import Facts, Values
-from stream_jobs.budgets.ledger import LedgerSums, Vector
 from stream_jobs.budgets.resolve import Budgets
 from stream_jobs.budgets.standing import Standing, mean_burn, projected
-from stream_jobs.instants import from_unix_micros, unix_micros
+from stream_jobs.series.calendar import Period, Window, first_instant
+from stream_jobs.series.counters import Counters, Loaded, Touched
+from stream_jobs.series.facts import Facts, Values
+from stream_jobs.series.sums import LedgerSums, Vector
 
 KEEP_PERIODS: Final = timedelta(days=2)
 """How long after its end a period stays in memory."""

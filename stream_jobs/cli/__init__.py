@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Final
 
-from stream_jobs.errors import ConfigError, SpendstreamError
+from stream_jobs.base.errors import ConfigError, SpendstreamError
+from stream_jobs.base.private import private_umask
 from stream_jobs.output.lines import complain, flush, nobody_reads
 from stream_jobs.output.streams import guarded
-from stream_jobs.private import private_umask
 
 # In the order a newcomer meets them; `--help` lists them so.
 COMMANDS = (

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from spendstream_schemas.alert_feed import ALERT_KINDS, SEVERITIES
+from stream_jobs.base.errors import ConfigError
+from stream_jobs.base.instants import utc_now
 from stream_jobs.cli.config_dir import config_dir_of
-from stream_jobs.errors import ConfigError
-from stream_jobs.instants import utc_now
 from stream_jobs.output.lines import say, say_json
 
 if TYPE_CHECKING:

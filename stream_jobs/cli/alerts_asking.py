@@ -14,12 +14,12 @@ from stream_jobs.alerts.document import parse_duration
 from stream_jobs.alerts.history import answer_to, ids_like, silence_document, silence_is_recorded, silences
 from stream_jobs.alerts.requests import ask
 from stream_jobs.alerts.silences import MAX_SILENCES, TOO_MANY_SILENCES
+from stream_jobs.base.errors import ConfigError
+from stream_jobs.base.instants import parse_utc, utc_now
 from stream_jobs.cli.alerts import EXIT_PROBLEMS
 from stream_jobs.embedded.instance import find_kafka
-from stream_jobs.errors import ConfigError
-from stream_jobs.instants import parse_utc, utc_now
 from stream_jobs.output.lines import complain, say, say_json
-from stream_jobs.record_sender import RecordSender
+from stream_jobs.runtime.record_sender import RecordSender
 from stream_jobs.store.client import StoreClient
 
 _Record = TypeVar("_Record", AlertAck, Silence)

@@ -5,8 +5,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from stream_jobs.base.errors import ConfigError
 from stream_jobs.cli.config_dir import config_dir_of
-from stream_jobs.errors import ConfigError
 from stream_jobs.output.lines import say, say_json
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def run_check(args: argparse.Namespace) -> int:
     from stream_jobs.attribution.document import FILE_NAME
     from stream_jobs.attribution.lint import warnings
     from stream_jobs.attribution.rules import read_rules
-    from stream_jobs.files import is_there
+    from stream_jobs.base.files import is_there
 
     config_dir = config_dir_of(args)
     path = config_dir / FILE_NAME if config_dir else None
@@ -74,7 +74,7 @@ def run_explain(args: argparse.Namespace) -> int:
     """Exit code 0; raises ConfigError when the event or the rules are invalid."""
     from spendstream_schemas import MAX_MESSAGE_BYTES, InvalidMessageError, parse_usage_event
     from stream_jobs.attribution import AttributionRules
-    from stream_jobs.files import read_file
+    from stream_jobs.base.files import read_file
 
     limit = MAX_MESSAGE_BYTES + 1  # one byte too many is refused by the contract
     raw = sys.stdin.buffer.read(limit) if args.event == "-" else read_file(Path(args.event), limit)

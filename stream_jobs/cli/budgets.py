@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from stream_jobs.base.errors import ConfigError
 from stream_jobs.cli.config_dir import config_dir_of
-from stream_jobs.errors import ConfigError
 from stream_jobs.output.lines import say, say_json
 
 _EXIT_PROBLEMS = 1
@@ -70,10 +70,10 @@ def _add_live(actions: Any) -> None:
 
 def run_check(args: argparse.Namespace) -> int:
     """Exit code 0 when the budgets can be used, 1 when not. Warnings don't change the exit code."""
+    from stream_jobs.base.files import is_there
     from stream_jobs.budgets.document import FILE_NAME
     from stream_jobs.budgets.lint import warnings
     from stream_jobs.budgets.resolve import load_budgets
-    from stream_jobs.files import is_there
 
     config_dir = config_dir_of(args)
     path = config_dir / FILE_NAME if config_dir else None

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from stream_jobs.errors import ConfigError
+from stream_jobs.base.errors import ConfigError
 from stream_jobs.output.lines import say, say_json
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ def _console() -> "Console":
 def _figures(budget: "DefinedBudget", standing: "BudgetStanding | None") -> tuple[Any, ...]:
     from rich.text import Text
 
-    from stream_jobs.readable import money, percent
+    from stream_jobs.base.readable import money, percent
 
     if standing is None:
         return "", f"{budget.document['amount']} {budget.document.get('currency', 'USD')}", "", "", ""
@@ -152,14 +152,14 @@ def run_show(args: argparse.Namespace) -> int:
 
 def _causes(store: "StoreClient", budget: "DefinedBudget", top: "BudgetStanding", now: datetime) -> tuple[str, ...]:
     """Who spends, of these values; nothing when ClickHouse does not say in time."""
-    from stream_jobs.budgets.calendar import Period
+    from stream_jobs.base.errors import RetryError
+    from stream_jobs.base.money import pico_from_usd
     from stream_jobs.budgets.causes import causes
     from stream_jobs.budgets.document import RollingPeriod
     from stream_jobs.budgets.fields import window_length
     from stream_jobs.budgets.resolve import budget_from_json
     from stream_jobs.budgets.standing import Standing
-    from stream_jobs.errors import RetryError
-    from stream_jobs.money import pico_from_usd
+    from stream_jobs.series.calendar import Period
 
     parsed = budget_from_json(json.dumps(budget.document, default=str))
     rolling = isinstance(parsed.period, RollingPeriod)
@@ -175,8 +175,8 @@ def _causes(store: "StoreClient", budget: "DefinedBudget", top: "BudgetStanding"
 def _print_budget(
     budget: "DefinedBudget", found: "list[BudgetStanding]", crossed: list[dict[str, Any]], past: list[Any], why: Any
 ) -> None:
+    from stream_jobs.base.readable import count, money, percent
     from stream_jobs.output.console import Table
-    from stream_jobs.readable import count, money, percent
 
     console = _console()
     by = "the file" if budget.origin == "file" else f"{budget.changed_by} at {budget.at:%Y-%m-%d %H:%M} UTC"
@@ -232,11 +232,11 @@ def _defined(store: "StoreClient", budget_id: str) -> "DefinedBudget":
 
 def run_set(args: argparse.Namespace) -> int:
     """Exit code 0 when it counts; raises ConfigError when it is refused."""
+    from stream_jobs.base.documents import checked
+    from stream_jobs.base.files import is_file
+    from stream_jobs.base.yaml_files import MAX_BYTES, parse_yaml_bytes, read_yaml
     from stream_jobs.budgets.document import PERIOD_TAGS, Budget
     from stream_jobs.budgets.resolve import budget_from_json, budget_to_json
-    from stream_jobs.documents import checked
-    from stream_jobs.files import is_file
-    from stream_jobs.yaml_files import MAX_BYTES, parse_yaml_bytes, read_yaml
 
     with _store(args) as store:
         if args.amount is not None:
@@ -273,13 +273,13 @@ def _send(store: "StoreClient", args: argparse.Namespace, budget_id: str, **what
     """Send the change and wait until the budgets job has taken it up."""
     from pydantic import ValidationError
 
-    from stream_jobs.asking import ask
     from stream_jobs.budgets.control import BudgetChange, change_to_json
     from stream_jobs.budgets.status import change_outcome
     from stream_jobs.embedded.instance import find_kafka
-    from stream_jobs.record_sender import RecordSender
     from stream_jobs.repricing.journal import whoami
-    from stream_jobs.topics import BUDGET_CONTROL
+    from stream_jobs.runtime.asking import ask
+    from stream_jobs.runtime.record_sender import RecordSender
+    from stream_jobs.runtime.topics import BUDGET_CONTROL
 
     try:
         change = BudgetChange(

@@ -3,8 +3,8 @@
 import argparse
 from pathlib import Path
 
-from stream_jobs.errors import ConfigError
-from stream_jobs.files import is_folder, printable
+from stream_jobs.base.errors import ConfigError
+from stream_jobs.base.files import is_folder, printable
 
 
 def config_dir_of(args: argparse.Namespace) -> Path | None:

@@ -7,7 +7,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from stream_jobs.instants import parse_utc
+from stream_jobs.base.instants import parse_utc
 from stream_jobs.output.lines import say_json
 
 if TYPE_CHECKING:
@@ -42,11 +42,11 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def run(args: argparse.Namespace) -> int:
+    from stream_jobs.base.errors import ConfigError
     from stream_jobs.conservation.check import check
     from stream_jobs.embedded.instance import find_clickhouse
-    from stream_jobs.errors import ConfigError
+    from stream_jobs.runtime.topics import EVENT_TOPICS
     from stream_jobs.store.client import StoreClient
-    from stream_jobs.topics import EVENT_TOPICS
 
     since = datetime.now(UTC) - DEFAULT_SINCE
     if args.since:
@@ -67,8 +67,8 @@ def run(args: argparse.Namespace) -> int:
 
 def _kafka(args: argparse.Namespace) -> "KafkaSettings | None":
     """None when nothing says where Kafka is: the store's part of the check needs none."""
+    from stream_jobs.base.errors import ConfigError
     from stream_jobs.embedded.instance import find_kafka
-    from stream_jobs.errors import ConfigError
 
     try:
         return find_kafka(args.bootstrap, args.data_dir)

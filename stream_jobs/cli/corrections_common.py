@@ -63,11 +63,11 @@ def run(
     unprice: bool = False,
 ) -> int:
     """Look, post, resume or abandon. Raises ConfigError for flags that don't fit."""
+    from stream_jobs.base.errors import ConfigError
     from stream_jobs.embedded.instance import find_clickhouse
-    from stream_jobs.errors import ConfigError
-    from stream_jobs.memory import calm_collector
     from stream_jobs.repricing.journal import Journal
     from stream_jobs.repricing.selection import Selection
+    from stream_jobs.runtime.memory import calm_collector
     from stream_jobs.store.client import StoreClient
 
     calm_collector()
@@ -105,8 +105,8 @@ def _work(args: argparse.Namespace, corrector: "Corrector", run: "Run") -> int:
 
 
 def _instant(args: argparse.Namespace, name: str) -> datetime:
-    from stream_jobs.errors import ConfigError
-    from stream_jobs.instants import parse_utc
+    from stream_jobs.base.errors import ConfigError
+    from stream_jobs.base.instants import parse_utc
 
     text = getattr(args, name)
     if text is None:
@@ -121,9 +121,9 @@ def _instant(args: argparse.Namespace, name: str) -> datetime:
 
 def config_dir(args: argparse.Namespace) -> Path | None:
     """As given, of the settings, or config/ of the running instance's data folder, which is what its worker reads."""
+    from stream_jobs.base.errors import ConfigError
     from stream_jobs.embedded.datadir import DataDir
     from stream_jobs.embedded.instance import find_instance
-    from stream_jobs.errors import ConfigError
     from stream_jobs.settings import PipelineSettings, load_group
 
     found: Path | None = args.config_dir
@@ -142,8 +142,8 @@ def config_dir(args: argparse.Namespace) -> Path | None:
 
 def refuse_another_version(store: "StoreClient", table: str, loaded: str) -> None:
     """History must not be corrected with files that the workers do not use, unless somebody says so."""
-    from stream_jobs.errors import ConfigError
-    from stream_jobs.repricing.versions import version_in_use
+    from stream_jobs.base.errors import ConfigError
+    from stream_jobs.ledger.versions import version_in_use
 
     used = version_in_use(store, table)
     if used is not None and used != loaded:
@@ -175,7 +175,7 @@ def show(args: argparse.Namespace, outcome: str, summary: "Summary", run: str | 
 
 
 def _document(outcome: str, summary: "Summary", run: str | None) -> dict[str, Any]:
-    from stream_jobs.money import usd_text
+    from stream_jobs.base.money import usd_text
     from stream_jobs.repricing.summary import COUNTS
 
     def costs(sums: Sequence[int]) -> dict[str, str]:
@@ -188,7 +188,7 @@ def _document(outcome: str, summary: "Summary", run: str | None) -> dict[str, An
 
 
 def _print(outcome: str, summary: "Summary", run: str | None) -> None:
-    from stream_jobs.money import usd_text
+    from stream_jobs.base.money import usd_text
     from stream_jobs.output.console import Console, Table
 
     console = Console(width=140)

@@ -7,17 +7,18 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from stream_jobs.base.checkout import ROOT
 from stream_jobs.embedded.options import add_instance_options, embedded_from
 from stream_jobs.output.lines import say
 
 if TYPE_CHECKING:
+    from spendstream_traffic.simulate import SimulationConfig
     from stream_jobs.cli.demo_alerts import SentTimes
     from stream_jobs.cli.demo_receiver import DemoReceiver
     from stream_jobs.embedded.instance import Instance
     from stream_jobs.output.console import Console
-    from stream_jobs.simulate import SimulationConfig
 
-EXAMPLE_CONFIG = Path(__file__).resolve().parent.parent / "simulate" / "example_config"
+EXAMPLE_CONFIG = ROOT / "producers" / "spendstream_traffic" / "simulate" / "example_config"
 BUDGETS_FILE = "budgets.yaml"
 ALERTS_FILE = "alerts.yaml"
 DEMO_MARKER = "demo"
@@ -83,10 +84,10 @@ def _send_and_show(
     console: "Console",
 ) -> int:
     """Send, show the alerts as they come in, then the report. Returns the exit code."""
+    from spendstream_traffic.simulate import labels
     from stream_jobs.cli import demo_alerts
     from stream_jobs.embedded.instance import embedded_clickhouse
     from stream_jobs.report import build, render_terminal, write_html
-    from stream_jobs.simulate import labels
     from stream_jobs.store.client import StoreClient
 
     clickhouse, sent = embedded_clickhouse(instance, writable=False), demo_alerts.SentTimes()
@@ -120,9 +121,9 @@ def _write_config(folder: Path, traffic: "SimulationConfig", url: str) -> None:
 
 def _fresh_folder(data_dir: Path) -> None:
     """A demo starts from nothing. Only a folder that an earlier demo made is removed: any other may hold a ledger."""
+    from stream_jobs.base.errors import ConfigError
+    from stream_jobs.base.private import private_folder
     from stream_jobs.embedded.datadir import DataDir
-    from stream_jobs.errors import ConfigError
-    from stream_jobs.private import private_folder
 
     if data_dir.exists() and not data_dir.is_dir():
         raise ConfigError(f"{data_dir} is not a folder; choose another with --data-dir")
@@ -148,7 +149,7 @@ def _fresh_folder(data_dir: Path) -> None:
 
 def _traffic(args: argparse.Namespace) -> "SimulationConfig":
     """The last whole hour, with the incident in it."""
-    from stream_jobs.simulate import SimulationConfig, parse_incident
+    from spendstream_traffic.simulate import SimulationConfig, parse_incident
 
     duration = timedelta(hours=1)
     start = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) - duration
@@ -164,8 +165,8 @@ def _traffic(args: argparse.Namespace) -> "SimulationConfig":
 def _send(args: argparse.Namespace, traffic: "SimulationConfig", bootstrap: str, sent: "SentTimes") -> int:
     """Returns the exit code."""
     from spendstream.kafka_client import USAGE_TOPIC
+    from spendstream_traffic.replay.delivery import deliver
     from stream_jobs.cli.simulate import sendable
-    from stream_jobs.replay.delivery import deliver
 
     say(f"Sending an hour of traffic ({traffic.start:%H:%M} to {traffic.end:%H:%M} UTC).")
     target: dict[str, Any] = {"bootstrap": bootstrap, "data_dir": args.data_dir, "clickhouse_url": None}

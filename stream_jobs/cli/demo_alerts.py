@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from rich.padding import Padding
 from rich.text import Text
 
+from stream_jobs.base.errors import StoreUnavailableError
 from stream_jobs.cli.demo_receiver import Arrived, DemoReceiver
-from stream_jobs.errors import StoreUnavailableError
 from stream_jobs.output.console import Console, Lines, Table
 
 if TYPE_CHECKING:
+    from spendstream_traffic.replay.delivery import Timed
     from stream_jobs.budgets.document import BudgetsDocument
-    from stream_jobs.replay.delivery import Timed
     from stream_jobs.store.client import StoreClient
 
 WAIT_S: Final = 30.0
@@ -125,7 +125,7 @@ def wait_until_told(store: "StoreClient", receiver: DemoReceiver, budgets: "Budg
 
 
 def read_budgets(config_dir: Path) -> "BudgetsDocument":
+    from stream_jobs.base.yaml_files import load_yaml
     from stream_jobs.budgets.document import FILE_NAME, BudgetsDocument
-    from stream_jobs.yaml_files import load_yaml
 
     return BudgetsDocument.model_validate(load_yaml(config_dir / FILE_NAME))

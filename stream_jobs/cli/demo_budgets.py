@@ -12,12 +12,12 @@ from decimal import ROUND_CEILING, Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from stream_jobs.money import usd_from_pico
+from stream_jobs.base.money import usd_from_pico
 
 if TYPE_CHECKING:
     from spendstream_schemas.scope import Scope
+    from spendstream_traffic.simulate import SimulationConfig
     from stream_jobs.budgets.document import Budget
-    from stream_jobs.simulate import SimulationConfig
 
 _AMOUNT: Final = r"(- id: {id}\n(?:(?!  - id:).*\n)*?    amount: )(\S+)(  # headroom )(\S+)"
 _SMALLEST: Final = Decimal("0.01")
@@ -34,8 +34,8 @@ class Spend:
 
 def ordinary_hour(config: "SimulationConfig", config_dir: Path) -> list[Spend]:
     """What the traffic costs without its incidents, by team and user."""
+    from spendstream_traffic.simulate import generate
     from stream_jobs.pricing.book import PriceBook
-    from stream_jobs.simulate import generate
 
     book = PriceBook.load(config_dir)
     costs: dict[tuple[str, str], int] = defaultdict(int)
@@ -53,8 +53,8 @@ def ordinary_hour(config: "SimulationConfig", config_dir: Path) -> list[Spend]:
 
 def write_amounts(path: Path, hour: Iterable[Spend]) -> None:
     """Replace every amount in the file by what its budget's scope cost, times its headroom."""
+    from stream_jobs.base.yaml_files import load_yaml
     from stream_jobs.budgets.document import BudgetsDocument
-    from stream_jobs.yaml_files import load_yaml
 
     spends = list(hour)
     document = BudgetsDocument.model_validate(load_yaml(path))

@@ -11,8 +11,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, NamedTuple, Self
 
-from stream_jobs.browsers.handler import GuardedHandler
-from stream_jobs.embedded.ports import LOOPBACK
+from stream_jobs.runtime.browsers.handler import GuardedHandler
+from stream_jobs.runtime.ports import LOOPBACK
 
 MAX_BODY_BYTES: Final = 1_000_000
 

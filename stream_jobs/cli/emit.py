@@ -7,9 +7,9 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
-from stream_jobs.errors import ConfigError
+from spendstream_traffic.replay.delivery import Timed, add_target_arguments, deliver
+from stream_jobs.base.errors import ConfigError
 from stream_jobs.output.lines import complain
-from stream_jobs.replay.delivery import Timed, add_target_arguments, deliver
 
 if TYPE_CHECKING:
     from spendstream_schemas import OutcomeEvent, UsageEvent

@@ -72,8 +72,8 @@ def run(args: argparse.Namespace) -> int:
 def _create_topics(*, as_json: bool) -> None:
     """As declared in schemas/topics/. Existing topics are left as they are."""
     from stream_jobs.embedded.instance import find_kafka
-    from stream_jobs.kafka import ensure_topics
-    from stream_jobs.topics import topic_specs
+    from stream_jobs.runtime.kafka import ensure_topics
+    from stream_jobs.runtime.topics import topic_specs
 
     for topic in ensure_topics(find_kafka(), topic_specs(embedded=False)):
         _print({"topic": topic}, as_json=as_json, verb="created")

@@ -39,7 +39,7 @@ def add_parser(subparsers: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Exit code 0 once everything was read, whatever was priced. Raises ConfigError for unusable price files."""
-    from stream_jobs.errors import ConfigError
+    from stream_jobs.base.errors import ConfigError
     from stream_jobs.pricing.book import PriceBook
 
     with ExitStack() as stack:

@@ -5,9 +5,9 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from stream_jobs.base.errors import ConfigError
+from stream_jobs.base.instants import parse_utc
 from stream_jobs.cli.price import config_dir
-from stream_jobs.errors import ConfigError
-from stream_jobs.instants import parse_utc
 from stream_jobs.output.lines import say, say_json, say_text
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def add_parser(subparsers: Any) -> None:
 
 def run_check(args: argparse.Namespace) -> int:
     """Exit code 0 when the files can be used, 1 when not. Warnings don't change the exit code."""
-    from stream_jobs.files import is_folder
+    from stream_jobs.base.files import is_folder
     from stream_jobs.pricing.book import PriceBook
     from stream_jobs.pricing.lint import warnings
 

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stream_jobs.instants import parse_utc
+from stream_jobs.base.instants import parse_utc
 from stream_jobs.output.lines import data, say, say_json
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _selection(args: argparse.Namespace, **more: Any) -> "Selection":
-    from stream_jobs.errors import ConfigError
+    from stream_jobs.base.errors import ConfigError
     from stream_jobs.quarantine.records import Selection
 
     since = None
@@ -125,7 +125,7 @@ def _summary(store: "StoreClient", args: argparse.Namespace) -> int:
 
 
 def _show(store: "StoreClient", args: argparse.Namespace) -> int:
-    from stream_jobs.errors import ConfigError
+    from stream_jobs.base.errors import ConfigError
     from stream_jobs.quarantine.records import Selection, find, raw_of
 
     found = list(find(store, Selection(names=[args.name], open_only=False), 1))
@@ -151,8 +151,8 @@ def _show(store: "StoreClient", args: argparse.Namespace) -> int:
 
 
 def _replay(store: "StoreClient", args: argparse.Namespace) -> int:
+    from stream_jobs.base.errors import ConfigError
     from stream_jobs.embedded.instance import find_kafka
-    from stream_jobs.errors import ConfigError
     from stream_jobs.quarantine.records import find
     from stream_jobs.quarantine.replay import replay
 

@@ -77,7 +77,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _statement(args: argparse.Namespace) -> str:
-    from stream_jobs.errors import ConfigError
+    from stream_jobs.base.errors import ConfigError
     from stream_jobs.store.queries import named_query
     from stream_jobs.store.sql_text import SqlTextError, split_statements
 
@@ -98,7 +98,7 @@ def _statement(args: argparse.Namespace) -> str:
 
 
 def _parameters(given: list[str]) -> dict[str, str]:
-    from stream_jobs.errors import ConfigError
+    from stream_jobs.base.errors import ConfigError
 
     parameters = {}
     for text in given:

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from stream_jobs.instants import parse_utc
+from stream_jobs.base.instants import parse_utc
 from stream_jobs.output.lines import say_json
 
 if TYPE_CHECKING:
@@ -40,8 +40,8 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def run(args: argparse.Namespace) -> int:
+    from stream_jobs.base.errors import ConfigError
     from stream_jobs.embedded.instance import find_clickhouse
-    from stream_jobs.errors import ConfigError
     from stream_jobs.reconciliation.job import Reconciler
     from stream_jobs.settings import load_origin_settings, load_reconciliation_settings
     from stream_jobs.store.client import StoreClient

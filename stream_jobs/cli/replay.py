@@ -6,14 +6,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stream_jobs.errors import ConfigError
-from stream_jobs.instants import parse_utc
+from spendstream_traffic.replay.delivery import Timed, add_target_arguments, deliver
+from stream_jobs.base.errors import ConfigError
+from stream_jobs.base.instants import parse_utc
 from stream_jobs.output.lines import complain
-from stream_jobs.replay.delivery import Timed, add_target_arguments, deliver
 
 if TYPE_CHECKING:
     from spendstream_schemas import UsageEvent
-    from stream_jobs.replay.rows import BadRow
+    from spendstream_traffic.replay.rows import BadRow
 
 FORMATS = ("azure", "mooncake", "servegen", "csv", "jsonl")
 DEFAULT_MAX_ERRORS = 100
@@ -91,11 +91,11 @@ def run(args: argparse.Namespace) -> int:
 
 def read(args: argparse.Namespace) -> "Iterator[UsageEvent | BadRow]":
     """The file's events as the options describe them. Raises ConfigError when the options don't fit together."""
-    from stream_jobs.replay.assign import load_rules
-    from stream_jobs.replay.events import RunFacts, attribution_constants, to_events
-    from stream_jobs.replay.formats import MAPPED_FORMATS, RELATIVE_FORMATS, ReadOptions, rows_of
-    from stream_jobs.replay.identity import event_ids
-    from stream_jobs.replay.mapping import load_mapping
+    from spendstream_traffic.replay.assign import load_rules
+    from spendstream_traffic.replay.events import RunFacts, attribution_constants, to_events
+    from spendstream_traffic.replay.formats import MAPPED_FORMATS, RELATIVE_FORMATS, ReadOptions, rows_of
+    from spendstream_traffic.replay.identity import event_ids
+    from spendstream_traffic.replay.mapping import load_mapping
 
     start = parse_start(args.start)
     mapping = load_mapping(args.mapping, args.map) if args.mapping or args.map else None
@@ -144,7 +144,7 @@ class BadRows:
 
     def filtered(self, items: "Iterable[UsageEvent | BadRow]", limit: int | None) -> "Iterator[UsageEvent]":
         """The events among `items`, at most `limit` (None: all)."""
-        from stream_jobs.replay.rows import BadRow
+        from spendstream_traffic.replay.rows import BadRow
 
         left = limit
         for item in items:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from spendstream_schemas.types import INSTANTS
-from stream_jobs.instants import parse_utc
+from stream_jobs.base.instants import parse_utc
 from stream_jobs.output.lines import say, say_json
 
 

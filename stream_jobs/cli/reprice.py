@@ -37,7 +37,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 def run(args: argparse.Namespace) -> int:
     """Exit code 0 done; 1 done, but some events were left as they are; raises ConfigError."""
-    from stream_jobs.errors import ConfigError
+    from stream_jobs.base.errors import ConfigError
 
     if args.unpriced and args.unprice:
         raise ConfigError("--unpriced looks only at events without a price; --unprice takes prices away")
@@ -49,9 +49,9 @@ def run(args: argparse.Namespace) -> int:
 
 def _corrector(store: "StoreClient", args: argparse.Namespace) -> "Corrector":
     from stream_jobs.attribution.rules import AttributionRules
+    from stream_jobs.ledger.versions import recorded_book
     from stream_jobs.pricing.book import PriceBook
     from stream_jobs.repricing.run import Corrector, Versions
-    from stream_jobs.repricing.versions import recorded_book
 
     config_dir = common.config_dir(args)
     book = recorded_book(store, args.book) if args.book else PriceBook.load(config_dir)

@@ -7,13 +7,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stream_jobs.errors import ConfigError
+from spendstream_traffic.replay.delivery import Timed, add_target_arguments, deliver
+from stream_jobs.base.errors import ConfigError
+from stream_jobs.base.private import open_private
 from stream_jobs.output.lines import complain, data, say, say_json
-from stream_jobs.private import open_private
-from stream_jobs.replay.delivery import Timed, add_target_arguments, deliver
 
 if TYPE_CHECKING:
-    from stream_jobs.simulate import SimulationConfig
+    from spendstream_traffic.simulate import SimulationConfig
 
 EPILOG = """\
 incidents (--incident, repeatable): KIND[:start=2h][:duration=30m][:factor=5][:team=support ...]
@@ -63,7 +63,7 @@ def add_parser(subparsers: Any) -> None:
 def run(args: argparse.Namespace) -> int:
     """Exit code 0 when all events are written or sent."""
     from spendstream.kafka_client import USAGE_TOPIC
-    from stream_jobs.simulate import labels
+    from spendstream_traffic.simulate import labels
 
     config = config_of(args)
     truth = labels(config)
@@ -91,8 +91,8 @@ def run(args: argparse.Namespace) -> int:
 
 def config_of(args: argparse.Namespace, now: datetime | None = None) -> "SimulationConfig":
     """The simulation that the options describe. Raises ConfigError."""
+    from spendstream_traffic.simulate import SimulationConfig, parse_duration, parse_incident
     from stream_jobs.cli.replay import parse_start
-    from stream_jobs.simulate import SimulationConfig, parse_duration, parse_incident
 
     duration = parse_duration(args.duration)
     start = parse_start(args.start)
@@ -118,7 +118,7 @@ def config_of(args: argparse.Namespace, now: datetime | None = None) -> "Simulat
 def sendable(config: "SimulationConfig", topic: str) -> Iterator[Timed]:
     """The run's messages for Kafka, keyed by event id like the SDK's."""
     from spendstream.sender import RawMessage
-    from stream_jobs.simulate import messages
+    from spendstream_traffic.simulate import messages
 
     for message in messages(config):
         yield RawMessage(topic, message.event_id.encode(), message.value), message.occurred_at
@@ -126,8 +126,8 @@ def sendable(config: "SimulationConfig", topic: str) -> Iterator[Timed]:
 
 def write(config: "SimulationConfig", out: str, *, as_json: bool) -> int:
     """All events as JSON lines. Raises ConfigError when the file cannot be written."""
+    from spendstream_traffic.simulate import messages
     from stream_jobs.output.console import progress_bars
-    from stream_jobs.simulate import messages
 
     number = 0
     total = round(config.rate * config.duration.total_seconds())

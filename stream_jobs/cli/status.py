@@ -36,11 +36,11 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _describe(instance: Any) -> dict[str, Any]:
+    from stream_jobs.base.errors import SpendstreamError
+    from stream_jobs.base.files import printable
     from stream_jobs.blocks.progress import totals
     from stream_jobs.embedded.instance import embedded_clickhouse
     from stream_jobs.embedded.probe import confined, trouble
-    from stream_jobs.errors import SpendstreamError
-    from stream_jobs.files import printable
     from stream_jobs.store.client import StoreClient
 
     reason = trouble(f"{instance.http}/readyz")

@@ -29,10 +29,10 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 def run(args: argparse.Namespace) -> int:
     from rich.text import Text
 
+    from stream_jobs.base.errors import SpendstreamError
     from stream_jobs.embedded.options import embedded_from
-    from stream_jobs.errors import SpendstreamError
-    from stream_jobs.logs import log_to_stderr
     from stream_jobs.output.console import Console
+    from stream_jobs.runtime.logs import log_to_stderr
 
     log_to_stderr()
     console = Console(stderr=True)

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from stream_jobs.jobs import JOBS
+from stream_jobs.runtime.jobs import JOBS
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -22,10 +22,10 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def run(args: argparse.Namespace) -> int:
-    from stream_jobs.embedded.orphan import stop_with_parent
     from stream_jobs.kafka_access import check_access_at_start
-    from stream_jobs.logs import log_to_stderr
-    from stream_jobs.memory import bound_allocators, calm_collector
+    from stream_jobs.runtime.logs import log_to_stderr
+    from stream_jobs.runtime.memory import bound_allocators, calm_collector
+    from stream_jobs.runtime.orphan import stop_with_parent
     from stream_jobs.settings import load_settings
     from stream_jobs.worker import JobsWorker
 

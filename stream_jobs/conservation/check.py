@@ -3,6 +3,8 @@
 from datetime import UTC, datetime
 from typing import Any, Final, cast
 
+from stream_jobs.base.errors import BrokerUnavailableError
+from stream_jobs.base.instants import as_utc
 from stream_jobs.conservation.accounts import (
     Accounts,
     HourAccount,
@@ -11,12 +13,10 @@ from stream_jobs.conservation.accounts import (
     with_log,
 )
 from stream_jobs.conservation.log import held, topic_log
-from stream_jobs.errors import BrokerUnavailableError
-from stream_jobs.instants import as_utc
-from stream_jobs.kafka import LogEnds
+from stream_jobs.runtime.kafka import LogEnds
+from stream_jobs.runtime.topics import EVENT_TOPICS
 from stream_jobs.settings import KafkaSettings
 from stream_jobs.store.client import StoreClient
-from stream_jobs.topics import EVENT_TOPICS
 
 COLUMNS: Final = (
     *("topic", "topic_id", "partition", "hour", "received", "booked", "duplicates", "quarantined", "in_flight"),

@@ -7,13 +7,13 @@ from typing import Final
 
 from confluent_kafka import TIMESTAMP_NOT_AVAILABLE, Consumer, KafkaError, KafkaException, Message, TopicPartition
 
+from stream_jobs.base.errors import BrokerUnavailableError
 from stream_jobs.conservation.accounts import PartitionLog, TopicLog
-from stream_jobs.errors import BrokerUnavailableError
-from stream_jobs.jobs import METERING, OUTCOMES
-from stream_jobs.kafka import ADMIN_TIMEOUT_S, LogEnds, librdkafka_config, topic_start
-from stream_jobs.kafka_refusals import TOOLS_GROUP, reason
+from stream_jobs.runtime.jobs import METERING, OUTCOMES
+from stream_jobs.runtime.kafka import ADMIN_TIMEOUT_S, LogEnds, librdkafka_config, topic_start
+from stream_jobs.runtime.kafka_refusals import TOOLS_GROUP, reason
+from stream_jobs.runtime.topics import USAGE_EVENTS, USAGE_OUTCOMES
 from stream_jobs.settings import KafkaSettings
-from stream_jobs.topics import USAGE_EVENTS, USAGE_OUTCOMES
 
 JOB_OF: Final = {USAGE_EVENTS: METERING, USAGE_OUTCOMES: OUTCOMES}
 MAX_PROBES: Final = 200

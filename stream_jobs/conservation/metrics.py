@@ -5,7 +5,7 @@ import time
 from typing import Final
 
 from stream_jobs.conservation.accounts import DIFFERENCES, EXPLAINED, Accounts
-from stream_jobs.metrics import CONSERVATION, CONSERVATION_CHECKED, CONSERVATION_NAMED
+from stream_jobs.runtime.metrics import CONSERVATION, CONSERVATION_CHECKED, CONSERVATION_NAMED
 
 log = logging.getLogger(__name__)
 

@@ -8,10 +8,10 @@ from decimal import Decimal
 from typing import Final
 from urllib.parse import unquote
 
+from stream_jobs.base.instants import parse_utc
 from stream_jobs.conservation.accounts import DIFFERENCES, Accounts, HourAccount
 from stream_jobs.data_quality.finding import Finding, Result, at, command, group_of, result
 from stream_jobs.data_quality.settings import DataQualitySettings
-from stream_jobs.instants import parse_utc
 
 CHECK: Final = "conservation"
 LOOKED_BACK: Final = timedelta(hours=1)

@@ -10,6 +10,7 @@ from datetime import datetime
 from functools import partial
 
 from spendstream_schemas.alert_feed import AlertSignal
+from stream_jobs.base.errors import SpendstreamError
 from stream_jobs.conservation.accounts import Accounts
 from stream_jobs.conservation.check import check as check_conservation
 from stream_jobs.data_quality import conservation as conservation_check
@@ -20,13 +21,12 @@ from stream_jobs.data_quality.finding import PREFIX, Result
 from stream_jobs.data_quality.lag import LagCheck
 from stream_jobs.data_quality.open_conditions import next_signals
 from stream_jobs.data_quality.settings import DataQualitySettings
-from stream_jobs.errors import SpendstreamError
-from stream_jobs.kafka import LogEnds
-from stream_jobs.metrics import DATA_QUALITY_CHECKED, DATA_QUALITY_FINDINGS
 from stream_jobs.pricing.book import PriceBook
+from stream_jobs.runtime.kafka import LogEnds
+from stream_jobs.runtime.metrics import DATA_QUALITY_CHECKED, DATA_QUALITY_FINDINGS
+from stream_jobs.runtime.timer import Timer
 from stream_jobs.settings import KafkaSettings
 from stream_jobs.store.client import StoreClient
-from stream_jobs.timer import Timer
 
 log = logging.getLogger(__name__)
 

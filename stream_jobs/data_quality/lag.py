@@ -7,12 +7,12 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Final
 
+from stream_jobs.base.errors import BrokerUnavailableError
 from stream_jobs.blocks.progress import booked_to
 from stream_jobs.conservation.log import JOB_OF, first_record, topic_log
 from stream_jobs.data_quality.finding import Finding, Result, at, command, decades, result, span
 from stream_jobs.data_quality.settings import DataQualitySettings
-from stream_jobs.errors import BrokerUnavailableError
-from stream_jobs.kafka import LogEnds
+from stream_jobs.runtime.kafka import LogEnds
 from stream_jobs.settings import KafkaSettings
 from stream_jobs.store.client import StoreClient
 

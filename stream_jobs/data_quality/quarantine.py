@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, cast
 
+from stream_jobs.base.instants import as_utc
 from stream_jobs.data_quality.finding import MAX_FINDINGS, Finding, Result, at, command, fit, percent, result, span
 from stream_jobs.data_quality.settings import DataQualitySettings
-from stream_jobs.instants import as_utc
 from stream_jobs.store.client import StoreClient
 
 CHECK: Final = "quarantine"

@@ -7,9 +7,9 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final, cast
 
+from stream_jobs.base.instants import as_utc
 from stream_jobs.data_quality.finding import Finding, Result, at, command, decades, fit, result, usd
 from stream_jobs.data_quality.settings import DataQualitySettings
-from stream_jobs.instants import as_utc
 from stream_jobs.store.client import StoreClient
 
 CHECK: Final = "unpriced"

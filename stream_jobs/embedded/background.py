@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
+from stream_jobs.base.errors import SpendstreamError
 from stream_jobs.embedded.supervisor import Embedded
-from stream_jobs.errors import SpendstreamError
 
 log = logging.getLogger(__name__)
 

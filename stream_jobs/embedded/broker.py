@@ -13,9 +13,9 @@ from pathlib import Path
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
-from stream_jobs.embedded.orphan import die_with_parent
-from stream_jobs.embedded.ports import LOOPBACK
-from stream_jobs.errors import BrokerUnavailableError, ConfigError
+from stream_jobs.base.errors import BrokerUnavailableError, ConfigError
+from stream_jobs.runtime.orphan import die_with_parent
+from stream_jobs.runtime.ports import LOOPBACK
 
 START_TIMEOUT_S = 20.0
 STOP_TIMEOUT_S = 0.5  # it waits for its clients to leave, and has nothing to lose

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Final, Protocol
 
-from stream_jobs.errors import ConfigError
+from stream_jobs.base.errors import ConfigError
 
 TANSU: Final = "tansu"
 KAFKA: Final = "kafka"

@@ -9,8 +9,8 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from stream_jobs.base.errors import SpendstreamError
 from stream_jobs.embedded.leftovers import forget, note
-from stream_jobs.errors import SpendstreamError
 
 START_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 15.0

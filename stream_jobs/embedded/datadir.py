@@ -6,8 +6,8 @@ import shutil
 from pathlib import Path
 from typing import Final, TextIO
 
-from stream_jobs.errors import ConfigError
-from stream_jobs.private import close_file, private_folder
+from stream_jobs.base.errors import ConfigError
+from stream_jobs.base.private import close_file, private_folder
 
 MIN_FREE_BYTES: Final = 200 * 1024 * 1024
 LAYOUT_VERSION: Final = "1"

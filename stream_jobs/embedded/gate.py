@@ -20,7 +20,7 @@ from concurrent.futures import Future
 from typing import Any, Final
 
 from stream_jobs.embedded import produced
-from stream_jobs.embedded.ports import LOOPBACK
+from stream_jobs.runtime.ports import LOOPBACK
 
 log = logging.getLogger(__name__)
 

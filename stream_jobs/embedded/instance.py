@@ -13,8 +13,8 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from stream_jobs.base.errors import ConfigError
 from stream_jobs.embedded.leftovers import ProcessId
-from stream_jobs.errors import ConfigError
 from stream_jobs.settings import KafkaSettings, load_kafka_settings
 from stream_jobs.store.embedded.access import WRITE_USER
 from stream_jobs.store.settings import ClickHouseSettings, load_clickhouse_settings

@@ -7,8 +7,8 @@ from pathlib import Path
 from confluent_kafka import KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
-from stream_jobs.errors import BrokerUnavailableError
-from stream_jobs.topics import EVENT_TOPICS, topic_specs
+from stream_jobs.base.errors import BrokerUnavailableError
+from stream_jobs.runtime.topics import EVENT_TOPICS, topic_specs
 
 TIMEOUT_S = 5.0
 

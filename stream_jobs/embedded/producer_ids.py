@@ -13,8 +13,8 @@ from pathlib import Path
 from socket import create_connection
 from typing import Final
 
-from stream_jobs.embedded.ports import LOOPBACK
-from stream_jobs.errors import BrokerUnavailableError
+from stream_jobs.base.errors import BrokerUnavailableError
+from stream_jobs.runtime.ports import LOOPBACK
 
 CYCLE: Final = 1_000
 """Then it starts at 1 again: the first 1,000 ids take the broker 0.2 s, the first 10,000 already 20 s. One broker gives

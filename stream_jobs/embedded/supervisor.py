@@ -15,6 +15,7 @@ from pathlib import Path
 
 from prometheus_client import generate_latest
 
+from stream_jobs.base.errors import ConfigError, SpendstreamError
 from stream_jobs.blocks.progress import booked_to
 from stream_jobs.embedded import leftovers
 from stream_jobs.embedded.brokers import TANSU, Broker, make_broker
@@ -23,23 +24,22 @@ from stream_jobs.embedded.datadir import DataDir, write_whole
 from stream_jobs.embedded.gate import Gate
 from stream_jobs.embedded.instance import Instance, embedded_kafka, register, unregister
 from stream_jobs.embedded.log_files import rotate
-from stream_jobs.embedded.ports import LOOPBACK, claim_port, free_port
 from stream_jobs.embedded.probe import answers, fetch
 from stream_jobs.embedded.settings import EmbeddedSettings
 from stream_jobs.embedded.turn import BrokerTurns
 from stream_jobs.embedded.workers import WORKER, WorkerChild, start_workers
-from stream_jobs.errors import ConfigError, SpendstreamError
-from stream_jobs.health import HealthServer, NotReady
-from stream_jobs.jobs import JOBS
-from stream_jobs.kafka import LogEnds, ensure_topics
-from stream_jobs.metrics_text import merged
+from stream_jobs.runtime.health import HealthServer, NotReady
+from stream_jobs.runtime.jobs import JOBS
+from stream_jobs.runtime.kafka import LogEnds, ensure_topics
+from stream_jobs.runtime.metrics_text import merged
+from stream_jobs.runtime.ports import LOOPBACK, claim_port, free_port
+from stream_jobs.runtime.topics import EVENT_TOPICS, topic_specs
 from stream_jobs.settings import load_embedded_settings
 from stream_jobs.store.client import StoreClient
 from stream_jobs.store.embedded.access import WRITE_USER
 from stream_jobs.store.migrate import migrate
 from stream_jobs.store.retention import apply_retention, load_retention_settings
 from stream_jobs.store.settings import ClickHouseSettings, load_clickhouse_settings
-from stream_jobs.topics import EVENT_TOPICS, topic_specs
 
 log = logging.getLogger(__name__)
 

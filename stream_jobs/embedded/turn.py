@@ -19,20 +19,20 @@ from typing import Final
 
 from confluent_kafka.admin import AdminClient
 
+from stream_jobs.base.errors import BrokerUnavailableError, RetryError
 from stream_jobs.blocks.progress import booked_to
 from stream_jobs.embedded.broker import TansuBroker
 from stream_jobs.embedded.brokers import Broker
 from stream_jobs.embedded.gate import Gate
 from stream_jobs.embedded.measure import BrokerSize, broker_size
-from stream_jobs.embedded.ports import free_port
 from stream_jobs.embedded.producer_ids import ProducerIds
 from stream_jobs.embedded.settings import MIB, EmbeddedSettings
-from stream_jobs.errors import BrokerUnavailableError, RetryError
-from stream_jobs.kafka import LogEnds, ensure_topics, librdkafka_config
-from stream_jobs.metrics import BROKER_BYTES, BROKER_RECORDS, BROKER_TURNS, GATE_HELD
+from stream_jobs.runtime.kafka import LogEnds, ensure_topics, librdkafka_config
+from stream_jobs.runtime.metrics import BROKER_BYTES, BROKER_RECORDS, BROKER_TURNS, GATE_HELD
+from stream_jobs.runtime.ports import free_port
+from stream_jobs.runtime.topics import EVENT_TOPICS, topic_specs
 from stream_jobs.settings import KafkaSettings
 from stream_jobs.store.client import StoreClient
-from stream_jobs.topics import EVENT_TOPICS, topic_specs
 
 log = logging.getLogger(__name__)
 

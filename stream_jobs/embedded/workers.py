@@ -5,10 +5,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from stream_jobs.embedded.child import START_TIMEOUT_S, Child
-from stream_jobs.embedded.ports import LOOPBACK, free_port
 from stream_jobs.embedded.probe import answers, trouble
-from stream_jobs.jobs import BOOKING, WATCHING
 from stream_jobs.origin.settings import ENV_PREFIX as ORIGIN_PREFIX
+from stream_jobs.runtime.jobs import BOOKING, WATCHING
+from stream_jobs.runtime.ports import LOOPBACK, free_port
 
 WORKER, WATCHER = "worker", "watcher"
 

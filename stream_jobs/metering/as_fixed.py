@@ -5,11 +5,11 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TypeVar
 
-from stream_jobs.blocks.model import Versions
-from stream_jobs.errors import ConfigError
+from stream_jobs.base.errors import ConfigError
+from stream_jobs.ledger.versions import recorded_book, recorded_rules
 from stream_jobs.metering.process import Metering
-from stream_jobs.repricing.versions import recorded_book, recorded_rules
 from stream_jobs.store.client import StoreClient
+from stream_jobs.streams.model import Versions
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")

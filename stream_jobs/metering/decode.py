@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from spendstream_schemas import InvalidMessageError, InvalidReason, UsageEvent, parse_usage_event
-from stream_jobs.blocks.fitting import printable
 from stream_jobs.blocks.isolate import failure
-from stream_jobs.blocks.model import SourceRecord
 from stream_jobs.blocks.side_tables import RejectedRecord
+from stream_jobs.store.fitting import printable
+from stream_jobs.streams.model import SourceRecord
 
 log = logging.getLogger(__name__)
 

@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, Generic, NamedTuple, Protocol, TypeVar
 
-from stream_jobs.blocks.model import Block, SourceRecord
 from stream_jobs.blocks.side_tables import DuplicateRecord, RejectedRecord
 from stream_jobs.origin.judge import Judge
 from stream_jobs.origin.standing import Held
+from stream_jobs.streams.model import Block, SourceRecord
 
 
 class Booked(NamedTuple):

@@ -15,11 +15,9 @@ import pyarrow as pa
 
 from spendstream_schemas import ATTRIBUTION_FIELDS, InvalidReason, UsageEvent
 from stream_jobs.attribution.rules import Attributed, AttributionRules
-from stream_jobs.blocks.fitting import Misfit, fitted
+from stream_jobs.base.errors import CrashError
 from stream_jobs.blocks.isolate import failure, too_many
-from stream_jobs.blocks.model import Block, BlockCounts, BlockOutput, SourceRecord, Versions
 from stream_jobs.blocks.side_tables import RejectedRecord, duplicates_table, quarantine_table
-from stream_jobs.errors import CrashError
 from stream_jobs.metering.columnar.charge import Charged, ColumnarBook, charge, decode_bundle
 from stream_jobs.metering.columnar.events import TokenEvents
 from stream_jobs.metering.decode import DecodedEvent, decode_all
@@ -29,6 +27,8 @@ from stream_jobs.metering.rows import LEDGER_COLUMNS, Charge, charge_row, ledger
 from stream_jobs.origin.judge import Judge, Origin, refusals
 from stream_jobs.origin.standing import Held, standing_charge
 from stream_jobs.pricing.result import Pricing
+from stream_jobs.store.fitting import Misfit, fitted
+from stream_jobs.streams.model import Block, BlockCounts, BlockOutput, SourceRecord, Versions
 
 log = logging.getLogger(__name__)
 

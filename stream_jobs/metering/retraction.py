@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from stream_jobs.blocks.model import Block
+from stream_jobs.ledger.amounts import cancel, opposite
 from stream_jobs.metering.dedupe import Identified
-from stream_jobs.metering.entries import cancel, opposite
+from stream_jobs.streams.model import Block
 
 _OPPOSITE: Final = {"charge": "retraction", "adjustment": "adjustment", "retraction": "adjustment"}
 

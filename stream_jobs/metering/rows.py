@@ -10,12 +10,12 @@ import pyarrow as pa
 from spendstream_schemas import ATTRIBUTION_FIELDS, METERS, Conditions, ToolCalls
 from stream_jobs.attribution.reported import reported_tags
 from stream_jobs.attribution.rules import Attributed
-from stream_jobs.blocks.fitting import as_table
-from stream_jobs.blocks.model import Block
+from stream_jobs.base.money import usd_from_pico
 from stream_jobs.metering.decode import DecodedEvent
-from stream_jobs.money import usd_from_pico
 from stream_jobs.pricing.result import Pricing
+from stream_jobs.store.fitting import as_table
 from stream_jobs.store.tables import LEDGER_SIGNS, REPORTED_TAGS, TOOL_COLUMNS, ledger_schema
+from stream_jobs.streams.model import Block
 
 LEDGER_COLUMNS: Final = pa.unify_schemas([ledger_schema(), LEDGER_SIGNS, REPORTED_TAGS])
 _TOOLS: Final = tuple(zip(ToolCalls.model_fields, TOOL_COLUMNS, strict=True))

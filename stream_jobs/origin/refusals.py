@@ -12,7 +12,7 @@ from itertools import pairwise
 from typing import Final
 
 from spendstream_schemas import InvalidReason
-from stream_jobs.errors import ConfigError
+from stream_jobs.base.errors import ConfigError
 
 SENDER_REASONS: Final = (
     InvalidReason.SIGNATURE_MISSING,

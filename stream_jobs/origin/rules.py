@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Final, Self
 
-from stream_jobs.errors import ConfigError
+from stream_jobs.base.errors import ConfigError
 
 _KNOWN_SOURCES: Final = 10_000
 """Names come from messages and may be endless: what is remembered of them is bounded."""

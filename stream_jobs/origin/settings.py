@@ -6,7 +6,7 @@ from typing import Annotated, Final, Self
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from stream_jobs.files import checked_content
+from stream_jobs.base.files import checked_content
 from stream_jobs.origin.judge import Origin
 from stream_jobs.origin.keys import KeyRing
 from stream_jobs.origin.rules import SenderRules, matches, split_list

@@ -7,9 +7,8 @@ from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple, Protocol, cast
 
 from spendstream_schemas import InvalidMessageError, InvalidReason, OutcomeEvent, parse_outcome_event
-from stream_jobs.blocks.fitting import fitted, printable
+from stream_jobs.base.instants import as_utc
 from stream_jobs.blocks.isolate import failure
-from stream_jobs.blocks.model import Block, BlockCounts, BlockOutput, SourceRecord, Versions
 from stream_jobs.blocks.side_tables import (
     DuplicateRecord,
     RejectedRecord,
@@ -17,10 +16,11 @@ from stream_jobs.blocks.side_tables import (
     quarantine_table,
 )
 from stream_jobs.blocks.store import OWN_BLOCK, own_block
-from stream_jobs.instants import as_utc
 from stream_jobs.origin.judge import Judge, Origin, refusals
 from stream_jobs.store.client import StoreClient
+from stream_jobs.store.fitting import fitted, printable
 from stream_jobs.store.tables import TABLES
+from stream_jobs.streams.model import Block, BlockCounts, BlockOutput, SourceRecord, Versions
 
 log = logging.getLogger(__name__)
 _TEXTS: Final = ("project", "environment", "team", "feature", "customer", "user_id", "trace_id")

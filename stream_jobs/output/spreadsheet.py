@@ -10,7 +10,7 @@ import codecs
 import re
 from typing import Final
 
-from stream_jobs.errors import ConfigError
+from stream_jobs.base.errors import ConfigError
 from stream_jobs.output.lines import Data
 
 _SIGNS: Final = "=+@\uff1d\uff0b\uff0d\uff20\u2212-"

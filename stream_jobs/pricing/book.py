@@ -10,8 +10,9 @@ from genai_prices.data_snapshot import get_snapshot
 from pydantic import BaseModel
 
 from spendstream_schemas import MeteredUsage, TokenUsage, UnpricedReason, UsageEvent
-from stream_jobs.errors import ConfigError
-from stream_jobs.files import read_file
+from stream_jobs.base.errors import ConfigError
+from stream_jobs.base.files import read_file
+from stream_jobs.base.yaml_files import MAX_BYTES
 from stream_jobs.pricing.base import base_hash, base_version
 from stream_jobs.pricing.catalog import Catalog
 from stream_jobs.pricing.corrections import CorrectionFile, Corrections
@@ -24,7 +25,6 @@ from stream_jobs.pricing.resources import Resources
 from stream_jobs.pricing.result import PriceLine, Pricing
 from stream_jobs.pricing.tokens import PLAIN, UnpricedError, count, count_plain
 from stream_jobs.pricing.yaml_models import load_models, yaml_files
-from stream_jobs.yaml_files import MAX_BYTES
 
 DATA: Final = Path(__file__).parent / "data"
 RULES: Final = 1

@@ -7,7 +7,7 @@ from fractions import Fraction
 from typing import Final
 
 from spendstream_schemas import UnpricedReason
-from stream_jobs.money import PICO_PER_USD, divide_half_even
+from stream_jobs.base.money import PICO_PER_USD, divide_half_even
 from stream_jobs.pricing.rates import Missing, PriceTable, Tiered, pico_per_unit
 from stream_jobs.pricing.result import PriceLine
 from stream_jobs.pricing.units import FLAT_METERS, PER, REQUESTS_KEY, TOOL_KEYS

@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
-from stream_jobs.errors import ConfigError
+from stream_jobs.base.errors import ConfigError
 from stream_jobs.pricing.base import base_hash, base_version
 from stream_jobs.pricing.book import DATA, RULES, PriceBook, price_files
 from stream_jobs.pricing.providers import PROVIDERS_FILE

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
 
 from spendstream_schemas import UnpricedReason
-from stream_jobs.instants import as_utc
+from stream_jobs.base.instants import as_utc
 from stream_jobs.pricing.rates import Missing, Price, Tiered
 from stream_jobs.pricing.units import PER, TOKEN_KEYS
 from stream_jobs.pricing.yaml_models import load_models

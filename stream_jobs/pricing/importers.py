@@ -11,9 +11,9 @@ from typing import Final
 
 import yaml
 
-from stream_jobs.documents import MAX_PROBLEMS
-from stream_jobs.errors import ConfigError
-from stream_jobs.files import read_file
+from stream_jobs.base.documents import MAX_PROBLEMS
+from stream_jobs.base.errors import ConfigError
+from stream_jobs.base.files import read_file
 
 MAX_CATALOG_BYTES: Final = 256 * 1024 * 1024
 

@@ -2,17 +2,17 @@
 
 import json
 import sys
-from pathlib import Path
 from typing import Any, Final
 
 from pydantic import BaseModel
 
+from stream_jobs.base.checkout import ROOT
 from stream_jobs.pricing.corrections import CorrectionFile
 from stream_jobs.pricing.overlays import OverlayFile
 from stream_jobs.pricing.providers import ProvidersFile
 from stream_jobs.pricing.rate_cards import RateCardFile
 
-FOLDER: Final = Path(__file__).parents[2] / "schemas" / "json"
+FOLDER: Final = ROOT / "schemas" / "json"
 SCHEMAS: Final[dict[str, type[BaseModel]]] = {
     "price-corrections": CorrectionFile,
     "price-overlays": OverlayFile,

@@ -11,7 +11,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from spendstream_schemas import ATTRIBUTION_FIELDS, UsageEvent
-from stream_jobs.money import PICO_PER_USD
+from stream_jobs.base.money import PICO_PER_USD
 from stream_jobs.pricing.compiled import Terms
 from stream_jobs.pricing.corrections import Amount, Dated, Percent, Strict
 from stream_jobs.pricing.units import PER

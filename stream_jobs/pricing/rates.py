@@ -6,7 +6,7 @@ from decimal import Decimal
 from fractions import Fraction
 
 from spendstream_schemas import UnpricedReason
-from stream_jobs.money import PICO_PER_USD
+from stream_jobs.base.money import PICO_PER_USD
 from stream_jobs.pricing.units import PER
 
 

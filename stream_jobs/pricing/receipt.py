@@ -4,7 +4,7 @@ from decimal import Decimal
 from typing import Any
 
 from spendstream_schemas import InvalidMessageError
-from stream_jobs.money import usd_text
+from stream_jobs.base.money import usd_text
 from stream_jobs.pricing.result import PriceLine, Pricing
 
 

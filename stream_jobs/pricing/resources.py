@@ -11,7 +11,7 @@ from fractions import Fraction
 from typing import Final, TypeVar
 
 from spendstream_schemas import ComputeUsage, MeteredUsage, UnpricedReason, UsageEvent
-from stream_jobs.money import PICO_PER_USD
+from stream_jobs.base.money import PICO_PER_USD
 from stream_jobs.pricing.compiled import Terms, make_rate
 from stream_jobs.pricing.overlays import Overlays
 from stream_jobs.pricing.providers import STANDARD, Providers

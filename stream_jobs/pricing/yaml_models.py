@@ -6,10 +6,10 @@ from typing import TypeVar
 
 from pydantic import BaseModel
 
-from stream_jobs.documents import checked
-from stream_jobs.errors import ConfigError
-from stream_jobs.files import is_there, printable
-from stream_jobs.yaml_files import read_yaml
+from stream_jobs.base.documents import checked
+from stream_jobs.base.errors import ConfigError
+from stream_jobs.base.files import is_there, printable
+from stream_jobs.base.yaml_files import read_yaml
 
 M = TypeVar("M", bound=BaseModel)
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, NamedTuple, cast
 
-from stream_jobs.errors import ConfigError
-from stream_jobs.instants import as_utc
+from stream_jobs.base.errors import ConfigError
+from stream_jobs.base.instants import as_utc
 from stream_jobs.store.client import StoreClient
 
 _SUMMARY: Final = (

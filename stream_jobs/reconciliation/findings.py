@@ -10,7 +10,7 @@ from typing import Any, Final
 import pyarrow as pa
 
 from stream_jobs.blocks.side_tables import arrow_table
-from stream_jobs.metering.entries import amounts
+from stream_jobs.ledger.amounts import amounts
 from stream_jobs.reconciliation.reports import Report, report_of
 from stream_jobs.reconciliation.standing import RUN_PREFIX, Entry, Standing, missing
 from stream_jobs.store.tables import ADJUSTMENT_RUN, LEDGER_SIGNS, REPORTED_TAGS, ledger_schema

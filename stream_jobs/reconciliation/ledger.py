@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, cast
 
-from stream_jobs.instants import as_utc, unix_micros
+from stream_jobs.base.instants import as_utc, unix_micros
 from stream_jobs.reconciliation.findings import ENTRY_COLUMNS
 from stream_jobs.reconciliation.reports import Call, Precedence
 from stream_jobs.store.client import StoreClient, store_errors

@@ -14,9 +14,9 @@ from typing import Any, Final, cast
 
 import pyarrow as pa
 
+from stream_jobs.base.errors import CrashError
+from stream_jobs.base.instants import as_utc
 from stream_jobs.blocks.side_tables import arrow_table
-from stream_jobs.errors import CrashError
-from stream_jobs.instants import as_utc
 from stream_jobs.reconciliation.findings import ENTRY_COLUMNS, Batch
 from stream_jobs.reconciliation.turns import Turn
 from stream_jobs.store.client import StoreClient

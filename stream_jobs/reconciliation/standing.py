@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from stream_jobs.metering.entries import account, amounts, opposite
+from stream_jobs.ledger.amounts import account, amounts, opposite
 from stream_jobs.origin.rules import SenderRules
 from stream_jobs.origin.standing import Held, standing_charge
 

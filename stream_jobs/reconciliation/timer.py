@@ -11,15 +11,15 @@ from typing import Final
 
 from stream_jobs.conservation.check import check
 from stream_jobs.conservation.metrics import report
-from stream_jobs.kafka import LogEnds
-from stream_jobs.metrics import RECONCILED, RECONCILIATION_RUNS, RECONCILIATION_SEEN
 from stream_jobs.origin.rules import SenderRules
 from stream_jobs.reconciliation.job import Reconciler
 from stream_jobs.reconciliation.settings import ReconciliationSettings
 from stream_jobs.reconciliation.turns import BusyError
+from stream_jobs.runtime.kafka import LogEnds
+from stream_jobs.runtime.metrics import RECONCILED, RECONCILIATION_RUNS, RECONCILIATION_SEEN
+from stream_jobs.runtime.timer import Timer
 from stream_jobs.settings import KafkaSettings
 from stream_jobs.store.client import StoreClient
-from stream_jobs.timer import Timer
 
 log = logging.getLogger(__name__)
 

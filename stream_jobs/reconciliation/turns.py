@@ -13,9 +13,9 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final, cast
 
+from stream_jobs.base.errors import SpendstreamError
+from stream_jobs.base.instants import as_utc
 from stream_jobs.blocks.side_tables import arrow_table
-from stream_jobs.errors import SpendstreamError
-from stream_jobs.instants import as_utc
 from stream_jobs.store.client import StoreClient
 from stream_jobs.store.tables import insert
 

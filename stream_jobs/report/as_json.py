@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from stream_jobs.readable import exact
+from stream_jobs.base.readable import exact
 from stream_jobs.report.data import ReportData
 
 

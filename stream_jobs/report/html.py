@@ -13,10 +13,10 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from spendstream_schemas.alert_feed import SEVERITIES
-from stream_jobs import readable as text
-from stream_jobs.errors import ConfigError
+from stream_jobs.base import readable as text
+from stream_jobs.base.errors import ConfigError
+from stream_jobs.base.private import open_private
 from stream_jobs.output.escape import escaped
-from stream_jobs.private import open_private
 from stream_jobs.report import plots
 from stream_jobs.report.data import Breakdown, ReportData, Share
 from stream_jobs.report.terminal import budget_period

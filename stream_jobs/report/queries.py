@@ -6,8 +6,8 @@ from typing import Any, Final
 
 from clickhouse_connect.driver.client import Client
 
-from stream_jobs.errors import ConfigError
-from stream_jobs.instants import EPOCH
+from stream_jobs.base.errors import ConfigError
+from stream_jobs.base.instants import EPOCH
 from stream_jobs.report.data import (
     ZERO,
     Breakdown,

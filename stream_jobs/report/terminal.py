@@ -5,7 +5,7 @@ from typing import Final
 from rich.console import Group
 from rich.text import Text
 
-from stream_jobs import readable as text
+from stream_jobs.base import readable as text
 from stream_jobs.output.console import Console, Lines, Table
 from stream_jobs.report.data import (
     AlertLine,

@@ -6,9 +6,9 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final
 
+from stream_jobs.base.instants import as_utc
 from stream_jobs.budgets.book import WINDOW_KEY
 from stream_jobs.budgets.control import REFUSED
-from stream_jobs.instants import as_utc
 from stream_jobs.report.data import AlertLine, BudgetReport, BudgetStanding, Crossed, ReceiverLine, Told, Watched
 
 Rows = Callable[..., list[tuple[Any, ...]]]

@@ -13,10 +13,10 @@ from typing import Any, Final
 import pyarrow as pa
 
 from spendstream_schemas import ATTRIBUTION_FIELDS, DECIMAL_METERS, METERS
+from stream_jobs.ledger.entries import COLUMNS, LINE_COLUMNS, Entries
+from stream_jobs.ledger.exact import decimals_of, units
 from stream_jobs.pricing.result import PriceLine
 from stream_jobs.repricing.corrections import COSTS, Posting
-from stream_jobs.repricing.entries import COLUMNS, LINE_COLUMNS, Entries
-from stream_jobs.repricing.exact import decimals_of, units
 from stream_jobs.store.tables import TOOL_COLUMNS
 
 PICO: Final = 12

@@ -19,11 +19,11 @@ from typing import Any, Final, NamedTuple
 from spendstream_schemas import ATTRIBUTION_FIELDS
 from stream_jobs.attribution.reported import reported_tags
 from stream_jobs.attribution.rules import Attributed, AttributionRules
-from stream_jobs.instants import EPOCH
+from stream_jobs.base.instants import EPOCH
+from stream_jobs.ledger.entries import PLACE, Entries
+from stream_jobs.ledger.rebuild import priced_events, reported_events
 from stream_jobs.pricing.book import PriceBook
 from stream_jobs.pricing.result import Pricing
-from stream_jobs.repricing.entries import PLACE, Entries
-from stream_jobs.repricing.rebuild import priced_events, reported_events
 
 COSTS: Final = ("list_cost", "contracted_cost", "effective_cost")
 _PRICE_MODEL: Final = PLACE.index("price_model")

@@ -17,10 +17,10 @@ from typing import Any, Final, Literal, cast
 
 import pyarrow as pa
 
+from stream_jobs.base.errors import ConfigError
+from stream_jobs.base.instants import as_utc, unix_micros
+from stream_jobs.base.money import usd_from_pico
 from stream_jobs.blocks.side_tables import arrow_table
-from stream_jobs.errors import ConfigError
-from stream_jobs.instants import as_utc, unix_micros
-from stream_jobs.money import usd_from_pico
 from stream_jobs.repricing.selection import Chunk, Selection
 from stream_jobs.repricing.summary import Summary, total
 from stream_jobs.store.client import StoreClient

@@ -9,8 +9,8 @@ from typing import Any, Final, Literal, cast
 
 import pyarrow as pa
 
-from stream_jobs.instants import EPOCH, unix_micros
-from stream_jobs.repricing.entries import COLUMNS, as_ledger
+from stream_jobs.base.instants import EPOCH, unix_micros
+from stream_jobs.ledger.entries import COLUMNS, as_ledger
 from stream_jobs.store.client import StoreClient, store_errors
 
 Kind = Literal["reprice", "reattribute", "unpriced"]

@@ -5,8 +5,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
+from stream_jobs.ledger.entries import Entries
 from stream_jobs.repricing.corrections import Found
-from stream_jobs.repricing.entries import Entries
 
 COUNTS: Final = (
     "events",

@@ -10,13 +10,13 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from stream_jobs.metrics import PRICED_LATER
+from stream_jobs.ledger.versions import version_in_use
 from stream_jobs.repricing.journal import RunIsOpenError, whoami
 from stream_jobs.repricing.run import Corrector, Versions
 from stream_jobs.repricing.selection import CROSSING, Selection
-from stream_jobs.repricing.versions import version_in_use
+from stream_jobs.runtime.metrics import PRICED_LATER
+from stream_jobs.runtime.timer import STOP_TIMEOUT_S, Timer
 from stream_jobs.store.client import StoreClient
-from stream_jobs.timer import STOP_TIMEOUT_S, Timer
 
 log = logging.getLogger(__name__)
 

@@ -13,9 +13,9 @@ from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError, DatabaseError, OperationalError, StreamFailureError
 
 from spendstream_schemas.hosts import is_loopback
-from stream_jobs.errors import ConfigError, SpendstreamError, StoreUnavailableError
-from stream_jobs.instants import as_utc
-from stream_jobs.logs import warn_once
+from stream_jobs.base.errors import ConfigError, SpendstreamError, StoreUnavailableError
+from stream_jobs.base.instants import as_utc
+from stream_jobs.runtime.logs import warn_once
 from stream_jobs.store.settings import ClickHouseSettings
 
 RETRY_CODES: Final = {

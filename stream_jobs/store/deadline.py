@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 from threading import Lock
 from typing import Final
 
-from stream_jobs.errors import SpendstreamError
+from stream_jobs.base.errors import SpendstreamError
 from stream_jobs.store.client import StoreClient
 
 INSERT_DEADLINE_S: Final = 60.0

@@ -7,7 +7,7 @@ from typing import Final
 
 from clickhouse_connect.driver.client import Client
 
-from stream_jobs.errors import ConfigError
+from stream_jobs.base.errors import ConfigError
 from stream_jobs.store.client import StoreQueryError, connect, store_errors
 from stream_jobs.store.migrations import Migration, load_migrations
 from stream_jobs.store.settings import ClickHouseSettings

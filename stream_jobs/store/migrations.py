@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from stream_jobs.errors import ConfigError
+from stream_jobs.base.errors import ConfigError
 from stream_jobs.store.sql_files import SQL_ROOT, read_sql, sql_files
 from stream_jobs.store.sql_text import SqlTextError, split_statements, tokens
 

@@ -7,7 +7,7 @@ from clickhouse_connect.driver.client import Client
 from pydantic import Field, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from stream_jobs.errors import ConfigError
+from stream_jobs.base.errors import ConfigError
 from stream_jobs.store.client import StoreClient, store_errors
 
 ENV_PREFIX: Final = "SPENDSTREAM_RETENTION_"

@@ -22,11 +22,11 @@ from typing import Final
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
-from stream_jobs.embedded.orphan import stop_with_parent
-from stream_jobs.embedded.ports import LOOPBACK
-from stream_jobs.errors import ConfigError, SpendstreamError
-from stream_jobs.logs import log_to_stderr
-from stream_jobs.private import UMASK, private_folder
+from stream_jobs.base.errors import ConfigError, SpendstreamError
+from stream_jobs.base.private import UMASK, private_folder
+from stream_jobs.runtime.logs import log_to_stderr
+from stream_jobs.runtime.orphan import stop_with_parent
+from stream_jobs.runtime.ports import LOOPBACK
 from stream_jobs.store.embedded.access import read_or_make_password
 from stream_jobs.store.embedded.confinement import Confinement, confine, leave_secrets
 from stream_jobs.store.embedded.engine import Engine

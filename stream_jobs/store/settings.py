@@ -10,8 +10,8 @@ from pydantic import Field, SecretStr, ValidationError, field_validator, model_v
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from spendstream_schemas.hosts import is_loopback
-from stream_jobs.errors import ConfigError
-from stream_jobs.files import checked_content, read_file
+from stream_jobs.base.errors import ConfigError
+from stream_jobs.base.files import checked_content, read_file
 
 ENV_PREFIX = "SPENDSTREAM_CLICKHOUSE_"
 HOST = re.compile(r"[A-Za-z0-9._:%\[\]-]{1,253}")

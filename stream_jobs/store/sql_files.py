@@ -3,9 +3,10 @@
 from pathlib import Path
 from typing import Final
 
-from stream_jobs.errors import ConfigError
+from stream_jobs.base.checkout import ROOT
+from stream_jobs.base.errors import ConfigError
 
-SQL_ROOT: Final = Path(__file__).resolve().parents[2] / "sql"
+SQL_ROOT: Final = ROOT / "sql"
 
 
 def sql_files(folder: Path) -> list[Path]:

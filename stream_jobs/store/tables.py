@@ -12,7 +12,7 @@ import pyarrow as pa
 from clickhouse_connect.driver.client import Client
 
 from spendstream_schemas import ATTRIBUTION_FIELDS, DECIMAL_METERS, METERS, ToolCalls
-from stream_jobs.errors import CrashError
+from stream_jobs.base.errors import CrashError
 from stream_jobs.store.client import StoreQueryError, store_errors
 from stream_jobs.store.deadline import CONSTRAINT_NAME, VIOLATED_CONSTRAINT, LateInsertError
 

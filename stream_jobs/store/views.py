@@ -5,7 +5,7 @@ from typing import Final
 
 from clickhouse_connect.driver.client import Client
 
-from stream_jobs.errors import ConfigError
+from stream_jobs.base.errors import ConfigError
 from stream_jobs.store.sql_files import SQL_ROOT, read_sql, sql_files
 from stream_jobs.store.sql_text import split_statements, tokens
 

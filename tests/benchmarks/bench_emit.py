@@ -10,7 +10,7 @@ from pathlib import Path
 from spendstream import ProducerConfig, UsageProducer
 from spendstream_schemas import Attribution, TokenUsage, UsageEvent, new_event_id
 from stream_jobs.embedded.broker import TansuBroker
-from stream_jobs.embedded.ports import free_port
+from stream_jobs.runtime.ports import free_port
 from tests.benchmarks.harness.options import parse, parser
 from tests.benchmarks.harness.results import NOT_JUDGED, Bounds, Figure, Report
 

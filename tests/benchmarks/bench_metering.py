@@ -17,12 +17,12 @@ from typing import Final
 import pyarrow.compute as pc
 
 from stream_jobs.attribution.rules import AttributionRules
-from stream_jobs.blocks.model import BlockOutput, SourceRecord
-from stream_jobs.memory import calm_collector
-from stream_jobs.metering.ledger import ClickHouseLedger
+from stream_jobs.ledger.booked import ClickHouseLedger
 from stream_jobs.metering.process import Metering
 from stream_jobs.pricing.book import PriceBook
+from stream_jobs.runtime.memory import calm_collector
 from stream_jobs.store.tables import insert
+from stream_jobs.streams.model import BlockOutput, SourceRecord
 from tests.benchmarks.harness.limits import block_of, records
 from tests.benchmarks.harness.memory_ledger import MemoryLedger
 from tests.benchmarks.harness.messages import MessageMaker, expected

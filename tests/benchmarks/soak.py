@@ -31,7 +31,7 @@ from spendstream.lane import Delivery
 from spendstream_schemas import Attribution, OutcomeEvent, TokenUsage, UsageEvent, new_event_id
 from stream_jobs.embedded.instance import Instance, embedded_clickhouse, read_instance
 from stream_jobs.embedded.measure import memory_bytes
-from stream_jobs.embedded.orphan import die_with_parent
+from stream_jobs.runtime.orphan import die_with_parent
 from stream_jobs.store.client import StoreClient
 
 MIB: Final = 1024 * 1024

@@ -34,7 +34,7 @@ from aiokafka.consumer.group_coordinator import GroupCoordinator
 from spendstream.cli import main
 from stream_jobs.blocks import partition as partition_module
 from stream_jobs.blocks import store as store_module
-from stream_jobs.blocks.model import BlockCounts, BlockOutput
+from stream_jobs.streams.model import BlockCounts, BlockOutput
 
 FOLDER_VARIABLE: Final = "SPENDSTREAM_CHAOS_STEPS"
 SABOTAGE_VARIABLE: Final = "SPENDSTREAM_CHAOS_SABOTAGE"

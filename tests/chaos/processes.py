@@ -11,9 +11,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
-from stream_jobs.embedded.orphan import die_with_parent
-from stream_jobs.embedded.ports import free_port
 from stream_jobs.embedded.probe import answers
+from stream_jobs.runtime.orphan import die_with_parent
+from stream_jobs.runtime.ports import free_port
 from tests.chaos.mortal import FOLDER_VARIABLE
 
 START_TIMEOUT_S: Final = 60.0

@@ -8,7 +8,7 @@ from concurrent.futures import Future
 from enum import Enum
 from typing import Any, Final
 
-from stream_jobs.embedded.ports import LOOPBACK, free_port
+from stream_jobs.runtime.ports import LOOPBACK, free_port
 
 CHUNK_BYTES: Final = 64 * 1024
 

@@ -10,9 +10,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
+from stream_jobs.base.errors import BrokerUnavailableError, SpendstreamError
 from stream_jobs.blocks.progress import booked_to
 from stream_jobs.conservation.check import check
-from stream_jobs.errors import BrokerUnavailableError, SpendstreamError
 from stream_jobs.reconciliation.findings import Finding
 from stream_jobs.reconciliation.job import Reconciler
 from stream_jobs.settings import load_reconciliation_settings

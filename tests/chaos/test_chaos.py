@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from stream_jobs.base.errors import ConfigError
 from stream_jobs.embedded.kafka.jars import jar_folder
 from stream_jobs.embedded.kafka.java import find_java
-from stream_jobs.errors import ConfigError
 from tests.brokers import REQUIRED
 from tests.chaos.run import Options, run
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from stream_jobs.embedded.ports import LOOPBACK, free_port
+from stream_jobs.runtime.ports import LOOPBACK, free_port
 from stream_jobs.store.migrate import migrate
 from stream_jobs.store.settings import ClickHouseSettings
 from tests.chaos.brokers import ChaosBroker

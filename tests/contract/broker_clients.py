@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 
 from stream_jobs.embedded.instance import embedded_kafka
-from stream_jobs.kafka import TopicSpec, ensure_topics
+from stream_jobs.runtime.kafka import TopicSpec, ensure_topics
 from stream_jobs.settings import KafkaSettings
 from tests.brokers import RunningBroker
 

@@ -12,8 +12,8 @@ from aiokafka import AIOKafkaConsumer
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from faust.types import TP
 
-from stream_jobs.blocks.transport import BundlingConsumer, Membership
-from stream_jobs.errors import LostPartitionError
+from stream_jobs.base.errors import LostPartitionError
+from stream_jobs.streams.transport import BundlingConsumer, Membership
 from tests.brokers import RunningBroker
 from tests.contract.broker_clients import PARTITIONS, TIMEOUT_S, make, produce
 

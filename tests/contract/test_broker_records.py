@@ -3,7 +3,7 @@
 import pytest
 from confluent_kafka import Producer
 
-from stream_jobs.kafka import LogEnds, topic_start
+from stream_jobs.runtime.kafka import LogEnds, topic_start
 from tests.brokers import RunningBroker
 from tests.contract.broker_clients import TIMEOUT_S, make, produce, read, settings
 

@@ -6,9 +6,9 @@ import pytest
 from confluent_kafka import KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, ConfigResource, ResourceType
 
-from stream_jobs.errors import BrokerUnavailableError
-from stream_jobs.kafka import LogEnds, TopicSpec, ensure_topics, topic_start
-from stream_jobs.topics import USAGE_EVENTS, topic_specs
+from stream_jobs.base.errors import BrokerUnavailableError
+from stream_jobs.runtime.kafka import LogEnds, TopicSpec, ensure_topics, topic_start
+from stream_jobs.runtime.topics import USAGE_EVENTS, topic_specs
 from tests.brokers import RealKafka, RunningBroker
 from tests.contract.broker_clients import PARTITIONS, TIMEOUT_S, make, produce, read, settings
 

@@ -5,11 +5,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 
+from stream_jobs.base.errors import BrokerUnavailableError
 from stream_jobs.conservation.accounts import PartitionLog
 from stream_jobs.conservation.log import first_record, held, topic_log
-from stream_jobs.errors import BrokerUnavailableError
-from stream_jobs.kafka import LogEnds, topic_start
-from stream_jobs.topics import USAGE_EVENTS
+from stream_jobs.runtime.kafka import LogEnds, topic_start
+from stream_jobs.runtime.topics import USAGE_EVENTS
 from tests.brokers import RealKafka, RunningBroker
 from tests.contract.broker_clients import TIMEOUT_S, make, produce, settings
 

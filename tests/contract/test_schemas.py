@@ -8,7 +8,7 @@ import pytest
 from spendstream_schemas import MAX_MESSAGE_BYTES, SCHEMA_VERSION
 from spendstream_schemas.compat import check_against_released
 from spendstream_schemas.jsonschema import FEEDS, MESSAGES, drifted, file_name
-from stream_jobs.yaml_files import load_yaml
+from stream_jobs.base.yaml_files import load_yaml
 
 SCHEMAS = Path(__file__).resolve().parents[2] / "schemas"
 CLEANUP_POLICIES = {"delete", "compact"}

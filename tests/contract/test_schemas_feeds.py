@@ -10,8 +10,8 @@ from pydantic import ValidationError
 from spendstream_schemas.alert_feed import AlertAck, AlertSignal, Silence, alert_record_key
 from spendstream_schemas.budget_feed import BudgetPolicy, BudgetState, Heartbeat, record_key
 from spendstream_schemas.jsonschema import FEEDS, file_name, generate
-from stream_jobs.topics import TOPICS_DIR
-from stream_jobs.yaml_files import load_yaml
+from stream_jobs.base.yaml_files import load_yaml
+from stream_jobs.runtime.topics import TOPICS_DIR
 
 SCHEMAS = Path(__file__).resolve().parents[2] / "schemas"
 EXAMPLES = SCHEMAS / "examples"

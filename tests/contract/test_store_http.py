@@ -23,7 +23,7 @@ from backports import zstd
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import StreamFailureError
 
-from stream_jobs.browsers import ANSWER_HEADERS
+from stream_jobs.runtime.browsers import ANSWER_HEADERS
 from tests.store_server import StoreProcess
 
 

@@ -17,10 +17,10 @@ from stream_jobs.alerts.document import AlertsDocument
 from stream_jobs.alerts.handler import AlertsHandler
 from stream_jobs.alerts.job import build_alerts_app
 from stream_jobs.embedded.instance import embedded_kafka
-from stream_jobs.feed_app import FeedRunner
-from stream_jobs.kafka import broker_urls, topic_start
+from stream_jobs.runtime.kafka import broker_urls, topic_start
+from stream_jobs.runtime.topics import ALERTS
 from stream_jobs.store.client import StoreClient
-from stream_jobs.topics import ALERTS
+from stream_jobs.streams.feed_app import FeedRunner
 from tests.store_server import StoreProcess
 
 STOP_TIMEOUT_S = 20.0

@@ -8,12 +8,12 @@ from typing import Any
 
 import pyarrow as pa
 
-from stream_jobs.blocks.model import Block, SourcePartition, Versions
 from stream_jobs.budgets.document import BudgetsDocument
 from stream_jobs.budgets.resolve import Budgets
-from stream_jobs.deltas.delta import Delta, delta_of
+from stream_jobs.series.delta import Delta, delta_of
 from stream_jobs.store.client import StoreClient
 from stream_jobs.store.tables import ADJUSTMENT_RUN, LEDGER_SIGNS, REPORTED_TAGS, insert
+from stream_jobs.streams.model import Block, SourcePartition, Versions
 from tests.store_server import ledger_rows
 
 TEAMS = ("search", "ads", "")

@@ -17,8 +17,8 @@ from pydantic import TypeAdapter
 from stream_jobs.alerts.notification import DeliveryError, Notification, Sender
 from stream_jobs.alerts.receivers import Receiver
 from stream_jobs.alerts.senders import make_sender
-from stream_jobs.embedded.ports import LOOPBACK, free_port
-from stream_jobs.errors import ConfigError
+from stream_jobs.base.errors import ConfigError
+from stream_jobs.runtime.ports import LOOPBACK, free_port
 from tests.receivers import http_server
 from tests.receivers.cloudevents import SECRET, CloudEventsEndpoint
 from tests.receivers.examples import ACKNOWLEDGE, LIFE, RESOLVE, TRIGGER, UPDATE, big_group, hostile

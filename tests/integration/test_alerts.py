@@ -13,8 +13,8 @@ from spendstream_schemas.alert_feed import AlertSignal
 from stream_jobs.alerts.document import AlertsDocument
 from stream_jobs.embedded.broker import TansuBroker
 from stream_jobs.embedded.instance import embedded_kafka
-from stream_jobs.kafka import TopicSpec, ensure_topics
-from stream_jobs.topics import ALERTS
+from stream_jobs.runtime.kafka import TopicSpec, ensure_topics
+from stream_jobs.runtime.topics import ALERTS
 from tests.integration.alerting import AlertsJob, Webhook, rows_of, send
 from tests.integration.pipeline import until
 from tests.store_server import StoreProcess

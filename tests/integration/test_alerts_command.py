@@ -14,9 +14,9 @@ from spendstream_schemas.alert_feed import Fact
 from stream_jobs.alerts.requests import NoAnswerError, ask
 from stream_jobs.embedded.broker import TansuBroker
 from stream_jobs.embedded.instance import embedded_kafka
-from stream_jobs.kafka import TopicSpec, ensure_topics
-from stream_jobs.record_sender import RecordSender
-from stream_jobs.topics import ALERTS
+from stream_jobs.runtime.kafka import TopicSpec, ensure_topics
+from stream_jobs.runtime.record_sender import RecordSender
+from stream_jobs.runtime.topics import ALERTS
 from tests.integration.alerting import AlertsJob, Webhook, send
 from tests.integration.pipeline import until
 from tests.store_server import StoreProcess

@@ -16,9 +16,9 @@ from stream_jobs.alerts.document import AlertsDocument
 from stream_jobs.alerts.handler import AlertsHandler
 from stream_jobs.alerts.notification import DeliveryError, Notification
 from stream_jobs.alerts.store import AlertStore
-from stream_jobs.blocks.model import SourceRecord
-from stream_jobs.errors import StoreUnavailableError
+from stream_jobs.base.errors import StoreUnavailableError
 from stream_jobs.store.client import StoreClient
+from stream_jobs.streams.model import SourceRecord
 from tests.integration.pipeline import until
 from tests.store_server import StoreProcess
 from tests.unit.alerts import build

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from stream_jobs.blocks.model import Block, SourcePartition, Versions
 from stream_jobs.blocks.store import ClickHouseBlocks
 from stream_jobs.store.client import StoreClient
+from stream_jobs.streams.model import Block, SourcePartition, Versions
 from tests.store_server import StoreProcess
 
 SOURCE = SourcePartition("usage.events.v1", "topic", 3)

@@ -9,7 +9,7 @@ import pytest
 
 from stream_jobs.embedded.broker import TansuBroker
 from stream_jobs.embedded.instance import embedded_kafka
-from stream_jobs.kafka import TopicSpec, ensure_topics
+from stream_jobs.runtime.kafka import TopicSpec, ensure_topics
 from stream_jobs.store.client import StoreClient
 from tests.integration.pipeline import until
 from tests.integration.test_booking_rebalance import PARTITIONS, TOPIC, Workers, send

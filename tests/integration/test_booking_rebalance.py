@@ -12,9 +12,9 @@ import pytest
 from confluent_kafka import Producer
 
 from stream_jobs.embedded.instance import embedded_kafka
-from stream_jobs.embedded.ports import free_port
 from stream_jobs.embedded.probe import answers
-from stream_jobs.kafka import LogEnds, TopicSpec, ensure_topics
+from stream_jobs.runtime.kafka import LogEnds, TopicSpec, ensure_topics
+from stream_jobs.runtime.ports import free_port
 from stream_jobs.store.client import StoreClient
 from tests.brokers import RunningBroker
 from tests.integration.pipeline import until, usage_event

@@ -9,12 +9,12 @@ from uuid import uuid4
 
 import pytest
 
+from stream_jobs.base.money import usd_from_pico
 from stream_jobs.budgets.book import BudgetBook
 from stream_jobs.budgets.check import differences, snapshot
-from stream_jobs.budgets.ledger import LedgerSums
 from stream_jobs.budgets.resolve import Budgets
-from stream_jobs.deltas.delta import Delta, split
-from stream_jobs.money import usd_from_pico
+from stream_jobs.series.delta import Delta, split
+from stream_jobs.series.sums import LedgerSums
 from stream_jobs.store.client import StoreClient
 from tests.integration.budget_world import World, budgets, entry, taken_back
 from tests.store_server import StoreProcess

@@ -10,16 +10,16 @@ from uuid import uuid4
 
 import pytest
 
+from stream_jobs.base.errors import ConfigError, StoreUnavailableError
 from stream_jobs.budgets.control import BudgetChange, Definitions, change_from_json, change_to_json
 from stream_jobs.budgets.control_reader import ControlReader
 from stream_jobs.budgets.status import change_outcome, defined_budgets
 from stream_jobs.embedded.broker import TansuBroker
 from stream_jobs.embedded.instance import embedded_kafka
-from stream_jobs.errors import ConfigError, StoreUnavailableError
-from stream_jobs.kafka import TopicSpec, ensure_topics
-from stream_jobs.record_sender import RecordSender
+from stream_jobs.runtime.kafka import TopicSpec, ensure_topics
+from stream_jobs.runtime.record_sender import RecordSender
+from stream_jobs.runtime.topics import BUDGET_CONTROL
 from stream_jobs.store.client import StoreClient
-from stream_jobs.topics import BUDGET_CONTROL
 from tests.integration.pipeline import until
 from tests.store_server import StoreProcess
 

@@ -9,16 +9,16 @@ from uuid import uuid4
 
 import pytest
 
+from stream_jobs.base.instants import unix_micros
+from stream_jobs.base.money import PICO_PER_USD
 from stream_jobs.budgets.book import KEEP_TOLD, WINDOW_KEY, BudgetBook, Change, Place, Told
-from stream_jobs.budgets.calendar import Period
 from stream_jobs.budgets.causes import causes
 from stream_jobs.budgets.control import Definitions
 from stream_jobs.budgets.history import BudgetHistory
-from stream_jobs.budgets.ledger import MAX_CELLS, LedgerSums
 from stream_jobs.budgets.standing import Standing, ThresholdKey
 from stream_jobs.budgets.status import crossings, past_periods, standings
-from stream_jobs.instants import unix_micros
-from stream_jobs.money import PICO_PER_USD
+from stream_jobs.series.calendar import Period
+from stream_jobs.series.sums import MAX_CELLS, LedgerSums
 from stream_jobs.store.client import StoreClient
 from tests.integration.budget_world import World, budgets, entry
 from tests.store_server import StoreProcess

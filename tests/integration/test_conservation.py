@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from spendstream_schemas import InvalidReason
-from stream_jobs.blocks.model import Block, SourcePartition, SourceRecord, Versions
 from stream_jobs.blocks.side_tables import (
     DuplicateRecord,
     RejectedRecord,
@@ -21,6 +20,7 @@ from stream_jobs.reconciliation.settings import ReconciliationSettings
 from stream_jobs.store.client import StoreClient
 from stream_jobs.store.retention import RetentionSettings, apply_retention
 from stream_jobs.store.tables import insert
+from stream_jobs.streams.model import Block, SourcePartition, SourceRecord, Versions
 from tests.store_server import StoreProcess, ledger_rows
 
 TOPIC = "usage.events.v1"

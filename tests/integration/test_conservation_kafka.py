@@ -6,11 +6,11 @@ import pytest
 from confluent_kafka import TopicPartition
 from confluent_kafka.admin import AdminClient
 
-from stream_jobs.blocks.model import SourcePartition
 from stream_jobs.conservation.check import check
-from stream_jobs.kafka import topic_start
+from stream_jobs.runtime.kafka import topic_start
+from stream_jobs.runtime.topics import USAGE_EVENTS, USAGE_OUTCOMES
 from stream_jobs.store.client import StoreClient
-from stream_jobs.topics import USAGE_EVENTS, USAGE_OUTCOMES
+from stream_jobs.streams.model import SourcePartition
 from tests.brokers import RealKafka
 from tests.contract.broker_clients import TIMEOUT_S, make, produce, settings
 from tests.integration.test_conservation import Partition

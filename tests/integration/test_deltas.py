@@ -9,19 +9,19 @@ from decimal import Decimal
 import pytest
 
 from stream_jobs.attribution.rules import AttributionRules
-from stream_jobs.blocks.model import Block, BlockOutput, SourcePartition, SourceRecord
+from stream_jobs.base.errors import CrashError
 from stream_jobs.blocks.store import ClickHouseBlocks
-from stream_jobs.deltas.delta import COSTS, Delta, decode
-from stream_jobs.deltas.publisher import DeltaPublisher
 from stream_jobs.embedded.broker import TansuBroker
 from stream_jobs.embedded.instance import embedded_kafka
-from stream_jobs.errors import CrashError
-from stream_jobs.kafka import TopicSpec, ensure_topics
-from stream_jobs.metering.ledger import ClickHouseLedger
+from stream_jobs.ledger.booked import ClickHouseLedger
 from stream_jobs.metering.process import Metering
-from stream_jobs.record_sender import RecordSender
+from stream_jobs.runtime.kafka import TopicSpec, ensure_topics
+from stream_jobs.runtime.record_sender import RecordSender
+from stream_jobs.runtime.topics import COST_DELTAS
+from stream_jobs.series.delta import COSTS, Delta, decode
+from stream_jobs.series.publisher import DeltaPublisher
 from stream_jobs.store.client import StoreClient
-from stream_jobs.topics import COST_DELTAS
+from stream_jobs.streams.model import Block, BlockOutput, SourcePartition, SourceRecord
 from tests.contract.broker_clients import read
 from tests.store_server import StoreProcess
 from tests.unit.metering.build import TokenPricer, record

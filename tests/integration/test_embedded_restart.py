@@ -11,7 +11,7 @@ from spendstream import ProducerConfig, UsageProducer
 from spendstream_schemas import UsageEvent
 from stream_jobs.embedded.instance import INSTANCE_FILE
 from stream_jobs.embedded.leftovers import ProcessId
-from stream_jobs.embedded.ports import free_port
+from stream_jobs.runtime.ports import free_port
 from tests.benchmarks.soak import process_tree
 from tests.integration.pipeline import Pipeline, until, usage_event
 

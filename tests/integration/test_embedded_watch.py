@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from stream_jobs.base.errors import ConfigError, SpendstreamError
 from stream_jobs.embedded import supervisor
-from stream_jobs.embedded.ports import free_port
 from stream_jobs.embedded.supervisor import Embedded, Ports
-from stream_jobs.errors import ConfigError, SpendstreamError
+from stream_jobs.runtime.ports import free_port
 from stream_jobs.store.client import StoreClient
 from tests.integration.pipeline import Pipeline, usage_event
 

@@ -7,13 +7,13 @@ import threading
 from collections.abc import Callable
 from functools import partial
 
-from stream_jobs.blocks.model import SourceRecord
+from stream_jobs.base.errors import StoreUnavailableError
 from stream_jobs.embedded.instance import embedded_kafka
-from stream_jobs.errors import StoreUnavailableError
-from stream_jobs.feed_app import FeedJob, build_feed_app
-from stream_jobs.kafka import TopicSpec, broker_urls, ensure_topics, topic_start
-from stream_jobs.record_sender import RecordSender
-from stream_jobs.topics import COST_DELTAS
+from stream_jobs.runtime.kafka import TopicSpec, broker_urls, ensure_topics, topic_start
+from stream_jobs.runtime.record_sender import RecordSender
+from stream_jobs.runtime.topics import COST_DELTAS
+from stream_jobs.streams.feed_app import FeedJob, build_feed_app
+from stream_jobs.streams.model import SourceRecord
 from tests.brokers import RunningBroker
 from tests.integration.pipeline import until
 

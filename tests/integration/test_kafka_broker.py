@@ -13,14 +13,14 @@ import pytest
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient
 
+from stream_jobs.base.errors import BrokerUnavailableError, ConfigError
 from stream_jobs.embedded.brokers import KAFKA, TANSU, make_broker
 from stream_jobs.embedded.instance import embedded_kafka
 from stream_jobs.embedded.kafka.broker import SHORT_LIVED, KafkaBroker
 from stream_jobs.embedded.kafka.cluster import KafkaCluster, cluster_id, single_broker
 from stream_jobs.embedded.kafka.properties import new_node
-from stream_jobs.embedded.ports import LOOPBACK, free_port
-from stream_jobs.errors import BrokerUnavailableError, ConfigError
-from stream_jobs.kafka import LogEnds, TopicSpec, ensure_topics, topic_start
+from stream_jobs.runtime.kafka import LogEnds, TopicSpec, ensure_topics, topic_start
+from stream_jobs.runtime.ports import LOOPBACK, free_port
 from tests.brokers import TEST_HEAP_MB, need_own_kafka
 from tests.integration.pipeline import until
 

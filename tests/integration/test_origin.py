@@ -15,10 +15,8 @@ from spendstream_schemas import OutcomeEvent, UsageEvent
 from spendstream_schemas.signature import SIGNATURE_HEADER
 from stream_jobs.attribution.rules import AttributionRules
 from stream_jobs.blocks.booking import redo_block
-from stream_jobs.blocks.model import Block, BlockOutput, SourcePartition, SourceRecord
 from stream_jobs.blocks.store import ClickHouseBlocks
-from stream_jobs.embedded.ports import free_port
-from stream_jobs.metering.ledger import ClickHouseLedger
+from stream_jobs.ledger.booked import ClickHouseLedger
 from stream_jobs.metering.process import Metering
 from stream_jobs.origin.judge import Origin
 from stream_jobs.origin.keys import KeyRing
@@ -26,7 +24,9 @@ from stream_jobs.origin.rules import SenderRules
 from stream_jobs.pricing.book import PriceBook
 from stream_jobs.reconciliation.job import Reconciler
 from stream_jobs.reconciliation.settings import ReconciliationSettings
+from stream_jobs.runtime.ports import free_port
 from stream_jobs.store.client import StoreClient
+from stream_jobs.streams.model import Block, BlockOutput, SourcePartition, SourceRecord
 from tests.integration.pipeline import Pipeline, until, usage_event
 from tests.store_server import StoreProcess
 from tests.unit.metering.test_senders import KEYS, OTHER, RULES, SECRET, fates, record

@@ -10,12 +10,12 @@ from aiokafka import codec
 
 import spendstream
 from spendstream_schemas.alert_feed import AlertSignal
-from stream_jobs.deltas.delta import encode
 from stream_jobs.embedded.instance import read_instance
+from stream_jobs.series.delta import encode
 from tests.hostile import examples, sweep
 from tests.integration.pipeline import Pipeline, until, usage_event
 from tests.raw_batches import LZ4, SNAPPY, ZSTD, batch, send_raw, with_payload
-from tests.unit.budgets.memory_ledger import MemoryLedger
+from tests.unit.series.memory_ledger import MemoryLedger
 
 pytestmark = pytest.mark.slow
 HEARD_S = 60.0

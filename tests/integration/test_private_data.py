@@ -6,7 +6,7 @@ from pathlib import Path
 from spendstream import ProducerConfig, UsageProducer
 from spendstream_schemas import UsageEvent
 from tests.integration.pipeline import Pipeline, until, usage_event
-from tests.unit.test_private import mode, wide
+from tests.unit.base.test_private import mode, wide
 
 
 def test_nobody_else_can_read_what_is_kept(tmp_path: Path) -> None:

@@ -13,9 +13,9 @@ import pytest
 
 from stream_jobs.embedded.broker import TansuBroker
 from stream_jobs.embedded.instance import embedded_kafka
-from stream_jobs.embedded.ports import free_port
 from stream_jobs.embedded.probe import fetch, trouble
-from stream_jobs.kafka import TopicSpec, ensure_topics
+from stream_jobs.runtime.kafka import TopicSpec, ensure_topics
+from stream_jobs.runtime.ports import free_port
 from stream_jobs.store.client import StoreClient
 from tests.chaos.proxy import FaultProxy, Mode
 from tests.integration.pipeline import until

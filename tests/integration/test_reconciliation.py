@@ -11,9 +11,9 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
+from stream_jobs.base.errors import CrashError, SpendstreamError
 from stream_jobs.blocks.side_tables import arrow_table
 from stream_jobs.cli import reconcile as command
-from stream_jobs.errors import CrashError, SpendstreamError
 from stream_jobs.reconciliation import posting, turns
 from stream_jobs.reconciliation.job import Outcome, Reconciler
 from stream_jobs.reconciliation.settings import ReconciliationSettings

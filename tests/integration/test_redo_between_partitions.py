@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from stream_jobs.attribution.rules import AttributionRules
-from stream_jobs.blocks.model import Block, BlockOutput, SourcePartition
 from stream_jobs.blocks.store import ClickHouseBlocks
-from stream_jobs.metering.ledger import ClickHouseLedger
+from stream_jobs.ledger.booked import ClickHouseLedger
 from stream_jobs.metering.process import Metering
 from stream_jobs.store.client import StoreClient
+from stream_jobs.streams.model import Block, BlockOutput, SourcePartition
 from tests.store_server import StoreProcess
 from tests.unit.metering.build import TokenPricer, record
 

@@ -5,10 +5,10 @@ from datetime import timedelta
 
 import pytest
 
-from stream_jobs.blocks.model import Block, SourcePartition, Versions
 from stream_jobs.outcomes.process import ClickHouseOutcomes, Outcomes
 from stream_jobs.store.client import StoreClient
 from stream_jobs.store.tables import insert
+from stream_jobs.streams.model import Block, SourcePartition, Versions
 from tests.store_server import StoreProcess
 from tests.unit.outcomes.test_process import NOW, record
 

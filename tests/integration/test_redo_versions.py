@@ -11,15 +11,15 @@ from pathlib import Path
 import pytest
 
 from stream_jobs.attribution.rules import AttributionRules
-from stream_jobs.blocks.model import Block, SourcePartition
 from stream_jobs.blocks.store import ClickHouseBlocks
+from stream_jobs.ledger.booked import ClickHouseLedger
+from stream_jobs.ledger.versions import record_versions
 from stream_jobs.metering.as_fixed import as_fixed
-from stream_jobs.metering.ledger import ClickHouseLedger
 from stream_jobs.metering.process import Metering
 from stream_jobs.pricing.book import PriceBook
-from stream_jobs.repricing.versions import record_versions
 from stream_jobs.store.client import StoreClient
 from stream_jobs.store.tables import insert
+from stream_jobs.streams.model import Block, SourcePartition
 from tests.store_server import StoreProcess
 from tests.unit.metering.build import record
 

@@ -16,10 +16,10 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
 from spendstream_schemas import OutcomeEvent, UsageEvent, parse_outcome_event, parse_usage_event
+from stream_jobs.base.errors import BrokerUnavailableError, ConfigError
 from stream_jobs.cli import emit, replay, simulate
 from stream_jobs.embedded.broker import TansuBroker
-from stream_jobs.embedded.ports import free_port
-from stream_jobs.errors import BrokerUnavailableError, ConfigError
+from stream_jobs.runtime.ports import free_port
 
 USAGE, OUTCOMES = "usage.events.v1", "usage.outcomes.v1"
 PARTITIONS = 3

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from stream_jobs.replay.fates import FateCounts, StoreFates
-from stream_jobs.replay.ranges import ERA, SentRanges
-from stream_jobs.replay.waiting import wait_for_fates
+from spendstream_traffic.replay.fates import FateCounts, StoreFates
+from spendstream_traffic.replay.ranges import ERA, SentRanges
+from spendstream_traffic.replay.waiting import wait_for_fates
 from stream_jobs.store.client import StoreClient
 from tests.store_server import StoreProcess
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from clickhouse_connect.driver.client import Client
 
+from stream_jobs.base.errors import ConfigError, StoreUnavailableError
 from stream_jobs.cli import report as command
-from stream_jobs.errors import ConfigError, StoreUnavailableError
 from stream_jobs.report import build
 from stream_jobs.report.data import ZERO
 from stream_jobs.store.tables import insert

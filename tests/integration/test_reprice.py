@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 
 from stream_jobs.attribution.rules import AttributionRules
-from stream_jobs.blocks.model import Block, BlockOutput, SourcePartition
+from stream_jobs.base.errors import ConfigError, StoreUnavailableError
 from stream_jobs.blocks.store import ClickHouseBlocks
-from stream_jobs.errors import ConfigError, StoreUnavailableError
-from stream_jobs.metering.ledger import ClickHouseLedger
+from stream_jobs.ledger.booked import ClickHouseLedger
+from stream_jobs.ledger.versions import record_versions, recorded_book
 from stream_jobs.metering.process import Metering
 from stream_jobs.pricing.book import PriceBook
 from stream_jobs.repricing import run as run_module
@@ -24,11 +24,11 @@ from stream_jobs.repricing import watch as watch_module
 from stream_jobs.repricing.journal import Journal, RunIsOpenError
 from stream_jobs.repricing.run import Corrector, Versions
 from stream_jobs.repricing.selection import Selection, kept_since
-from stream_jobs.repricing.versions import record_versions, recorded_book
 from stream_jobs.repricing.watch import Watch
 from stream_jobs.store.client import StoreClient
 from stream_jobs.store.retention import RetentionSettings, apply_retention
 from stream_jobs.store.tables import insert as insert_rows
+from stream_jobs.streams.model import Block, BlockOutput, SourcePartition
 from tests.benchmarks import bench_reprice as bench
 from tests.store_server import StoreProcess
 from tests.unit.metering.build import record

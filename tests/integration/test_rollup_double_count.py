@@ -13,7 +13,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from stream_jobs.errors import StoreUnavailableError
+from stream_jobs.base.errors import StoreUnavailableError
 from stream_jobs.store.client import StoreClient, StoreQueryError
 from stream_jobs.store.tables import insert
 from tests.store_server import StoreProcess, ledger_rows

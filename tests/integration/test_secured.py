@@ -24,16 +24,16 @@ from spendstream import Guard, GuardConfig, ProducerConfig, UsageProducer
 from spendstream.cli import main
 from spendstream_schemas import OutcomeEvent, UsageEvent
 from stream_jobs import kafka_access
-from stream_jobs.embedded.ports import free_port
+from stream_jobs.base.errors import BrokerUnavailableError, ConfigError
 from stream_jobs.embedded.probe import answers
-from stream_jobs.errors import BrokerUnavailableError, ConfigError
-from stream_jobs.jobs import BOOKING, WATCHING
-from stream_jobs.kafka import ensure_topics, faust_credentials, librdkafka_config, topic_start
 from stream_jobs.kafka_access import check_access
-from stream_jobs.kafka_acls import load_acls
+from stream_jobs.runtime.jobs import BOOKING, WATCHING
+from stream_jobs.runtime.kafka import ensure_topics, faust_credentials, librdkafka_config, topic_start
+from stream_jobs.runtime.kafka_acls import load_acls
+from stream_jobs.runtime.ports import free_port
+from stream_jobs.runtime.topics import topic_specs
 from stream_jobs.settings import KafkaSettings, load_kafka_settings
 from stream_jobs.store.client import StoreClient
-from stream_jobs.topics import topic_specs
 from tests.brokers import need_own_kafka
 from tests.integration.pipeline import COMMAND, until, usage_event
 from tests.secured_kafka import OTHER_PASSWORD, ROOT, SecuredKafka, secured_kafka

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from stream_jobs.embedded.ports import free_port
+from stream_jobs.runtime.ports import free_port
 from tests.integration.pipeline import Pipeline, until
 from tests.integration.test_producer_service import Service
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from clickhouse_connect.driver.client import Client
 
-from stream_jobs.errors import StoreUnavailableError
+from stream_jobs.base.errors import StoreUnavailableError
 from stream_jobs.store.client import StoreQueryError, store_errors
 from stream_jobs.store.tables import insert
 from tests.store_server import StoreProcess, ledger_rows

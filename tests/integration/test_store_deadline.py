@@ -13,7 +13,7 @@ import pyarrow as pa
 import pytest
 from clickhouse_connect.driver.client import Client
 
-from stream_jobs.errors import CrashError
+from stream_jobs.base.errors import CrashError
 from stream_jobs.store.client import StoreClient
 from stream_jobs.store.deadline import LateInsertError, ServerClock
 from stream_jobs.store.tables import DEADLINE_TABLES, TABLES, insert

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from stream_jobs.embedded.ports import free_port
-from stream_jobs.errors import StoreUnavailableError
+from stream_jobs.base.errors import StoreUnavailableError
+from stream_jobs.runtime.ports import free_port
 from stream_jobs.store.tables import insert
 from tests.store_server import StoreProcess, ledger_rows
 from tests.unprivileged import PREFIX

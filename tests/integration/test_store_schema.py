@@ -16,9 +16,9 @@ import pyarrow as pa
 import pytest
 from clickhouse_connect.driver.client import Client
 
+from stream_jobs.base.errors import ConfigError
 from stream_jobs.cli import migrate as migrate_command
 from stream_jobs.cli import query as query_command
-from stream_jobs.errors import ConfigError
 from stream_jobs.store.client import StoreClient
 from stream_jobs.store.migrate import applied_migrations, migrate, pending
 from stream_jobs.store.migrations import Migration, load_migrations

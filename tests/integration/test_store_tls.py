@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from stream_jobs.errors import ConfigError, StoreUnavailableError
+from stream_jobs.base.errors import ConfigError, StoreUnavailableError
 from stream_jobs.store.client import StoreClient
 from stream_jobs.store.settings import ClickHouseSettings
 from tests.integration.pipeline import COMMAND

@@ -12,9 +12,9 @@ from urllib.request import urlopen
 
 import pytest
 
-from stream_jobs.browsers import LOOPBACK_ONLY, refusal
-from stream_jobs.browsers.rule import FROM_A_PAGE
-from stream_jobs.health import HealthServer
+from stream_jobs.runtime.browsers import LOOPBACK_ONLY, refusal
+from stream_jobs.runtime.browsers.rule import FROM_A_PAGE
+from stream_jobs.runtime.health import HealthServer
 from tests.chromium import Chromium, Tab, binary
 from tests.integration.web_pages.attacker import PAGE, Attacker
 from tests.store_server import StoreProcess

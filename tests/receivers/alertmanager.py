@@ -14,7 +14,7 @@ from urllib.request import urlopen
 
 import pytest
 
-from stream_jobs.embedded.ports import LOOPBACK, free_port
+from stream_jobs.runtime.ports import LOOPBACK, free_port
 
 BINARY_NAMES = ("prometheus-alertmanager", "alertmanager")
 REQUIRED_VARIABLE = "SPENDSTREAM_TEST_ALERTMANAGER_REQUIRED"

@@ -9,7 +9,7 @@ from typing import Self
 
 from aiohttp import web
 
-from stream_jobs.embedded.ports import LOOPBACK, free_port
+from stream_jobs.runtime.ports import LOOPBACK, free_port
 
 Failure = Callable[[web.Request], Awaitable[web.StreamResponse]]
 _WAIT_S = 30.0

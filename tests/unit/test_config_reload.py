@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from stream_jobs.attribution.rules import AttributionRules
+from stream_jobs.base.errors import StoreUnavailableError
 from stream_jobs.config_reload import PricesAndRules, prices_and_rules
-from stream_jobs.errors import StoreUnavailableError
-from stream_jobs.files_reload import FilesReload
-from stream_jobs.metrics import CONFIG_REFUSED
 from stream_jobs.pricing.book import PriceBook
+from stream_jobs.runtime.files_reload import FilesReload
+from stream_jobs.runtime.metrics import CONFIG_REFUSED
 
 RULES = "rules:\n  - name: everything is checkout's\n    fill: {{team: {team}}}\n"
 CARD = """\

@@ -22,7 +22,7 @@ from stream_jobs.alerts.outbox import Outbox
 from stream_jobs.alerts.routing import Policy
 from stream_jobs.alerts.rows import delivery_row, event_rows, silence_rows
 from stream_jobs.alerts.senders import alertmanager, grafana, mail, pagerduty, slack, webhook
-from stream_jobs.blocks.model import SourceRecord
+from stream_jobs.base.errors import ConfigError
 from stream_jobs.blocks.side_tables import arrow_table
 from stream_jobs.budgets import control
 from stream_jobs.budgets.book import BudgetBook
@@ -32,16 +32,16 @@ from stream_jobs.budgets.history import _crossing, _standing
 from stream_jobs.budgets.job import _deltas
 from stream_jobs.budgets.resolve import Budgets
 from stream_jobs.budgets.speaker import Speaker
-from stream_jobs.deltas.delta import SCHEMA, InvalidDeltaError, decode, encode
-from stream_jobs.errors import ConfigError
+from stream_jobs.series.delta import SCHEMA, InvalidDeltaError, decode, encode
 from stream_jobs.store.client import StoreClient
+from stream_jobs.streams.model import SourceRecord
 from tests.hostile import examples, messages, sweep
 from tests.unit.alerts.build import NOW as ALERT_NOW
 from tests.unit.alerts.build import document, signal
 from tests.unit.budgets.build import budget, budgets
-from tests.unit.budgets.memory_ledger import Entry, MemoryLedger
 from tests.unit.budgets.memory_sender import Causes, MemorySender
 from tests.unit.producers.guard.support import Clocks, new_guard, policy, state, who
+from tests.unit.series.memory_ledger import Entry, MemoryLedger
 
 NOW = ALERT_NOW
 UTC_ZONE = ZoneInfo("UTC")

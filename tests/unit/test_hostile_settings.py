@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from stream_jobs.errors import ConfigError
-from stream_jobs.health import HealthServer
+from stream_jobs.base.errors import ConfigError
+from stream_jobs.runtime.health import HealthServer
 from stream_jobs.settings import GROUPS, load_group, load_settings
 
 VARIABLES = [prefix + field.upper() for prefix, model in GROUPS.values() for field in model.model_fields]

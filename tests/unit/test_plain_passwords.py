@@ -8,8 +8,8 @@ from pydantic import SecretStr
 
 from spendstream import Guard, GuardConfig, ProducerConfig, UsageProducer
 from stream_jobs.config_check import check_config
-from stream_jobs.embedded.ports import free_port
-from stream_jobs.kafka import librdkafka_config
+from stream_jobs.runtime.kafka import librdkafka_config
+from stream_jobs.runtime.ports import free_port
 from stream_jobs.settings import KafkaSettings
 from stream_jobs.store.client import connect
 from stream_jobs.store.settings import ClickHouseSettings, load_clickhouse_settings

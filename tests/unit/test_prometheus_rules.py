@@ -7,7 +7,7 @@ from typing import Any
 import yaml
 from prometheus_client import REGISTRY
 
-import stream_jobs.metrics
+import stream_jobs.runtime.metrics
 
 RULES = Path(__file__).resolve().parents[2] / "infra" / "prometheus" / "spendstream.rules.yml"
 SEVERITIES = ("info", "warning", "error", "critical")
@@ -15,7 +15,7 @@ SEVERITIES = ("info", "warning", "error", "critical")
 
 def test_every_rule_watches_metrics_that_exist() -> None:
     """A metric that was renamed would never ring again."""
-    assert stream_jobs.metrics.RECORDS is not None  # registered by the import
+    assert stream_jobs.runtime.metrics.RECORDS is not None  # registered by the import
     known = {name for family in REGISTRY.collect() for name in _names(family.name, family.type)}
     for rule in _rules():
         for name in re.findall(r"\bspendstream_\w+", rule["expr"]):

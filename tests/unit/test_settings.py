@@ -7,7 +7,7 @@ import pytest
 from pydantic import SecretStr
 
 from spendstream.config import _SECRET_FIELDS, ProducerConfig, variable
-from stream_jobs.errors import ConfigError
+from stream_jobs.base.errors import ConfigError
 from stream_jobs.settings import PREFIX, SDK_VARIABLES, KafkaSettings, known_variables, load_settings, unknown_variables
 from stream_jobs.settings_table import MASK, effective, markdown, shown
 

@@ -14,7 +14,7 @@ from pydantic import SecretStr
 from stream_jobs.alerts.notification import DeliveryError, Notification
 from stream_jobs.alerts.receivers import AppriseReceiver
 from stream_jobs.alerts.text import PLAIN, compose, inert, render
-from stream_jobs.errors import ConfigError
+from stream_jobs.base.errors import ConfigError
 
 _REMEMBERED: Final = 1000
 _TALKATIVE: Final = ("apprise", "urllib3.connectionpool", "requests", "requests_oauthlib", "oauthlib")

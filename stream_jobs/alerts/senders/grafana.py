@@ -19,7 +19,7 @@ from stream_jobs.alerts.notification import DeliveryError, Notification
 from stream_jobs.alerts.receivers import GrafanaReceiver
 from stream_jobs.alerts.senders.http import HttpClient
 from stream_jobs.alerts.text import Style, clean, compose, fit_lines, render, shorten
-from stream_jobs.instants import unix_micros
+from stream_jobs.base.instants import unix_micros
 
 MAX_TEXT: Final = 4000
 MAX_LINE: Final = 500

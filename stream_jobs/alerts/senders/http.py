@@ -17,7 +17,7 @@ from stream_jobs.alerts.notification import DeliveryError
 from stream_jobs.alerts.receiver_base import HttpReceiver
 from stream_jobs.alerts.senders.redact import Redactor
 from stream_jobs.alerts.text import clean, shorten
-from stream_jobs.errors import ConfigError
+from stream_jobs.base.errors import ConfigError
 
 MAX_ANSWER_BYTES: Final = 4096
 MAX_RETRY_AFTER_S: Final = 86_400.0

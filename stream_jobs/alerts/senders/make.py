@@ -25,7 +25,7 @@ from stream_jobs.alerts.senders.mail import EmailSender
 from stream_jobs.alerts.senders.pagerduty import PagerDutySender
 from stream_jobs.alerts.senders.slack import SlackSender
 from stream_jobs.alerts.senders.webhook import WebhookSender
-from stream_jobs.logs import warn_once
+from stream_jobs.runtime.logs import warn_once
 
 
 def _apprise(receiver: AppriseReceiver, secrets: Mapping[str, SecretStr]) -> Sender:

@@ -16,12 +16,12 @@ from typing import Final
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
+from stream_jobs.base.errors import BrokerUnavailableError
 from stream_jobs.embedded.kafka.jars import INFRA, jar_folder
 from stream_jobs.embedded.kafka.java import find_java
 from stream_jobs.embedded.kafka.properties import Node, server_properties
-from stream_jobs.embedded.orphan import die_with_parent
-from stream_jobs.embedded.ports import LOOPBACK
-from stream_jobs.errors import BrokerUnavailableError
+from stream_jobs.runtime.orphan import die_with_parent
+from stream_jobs.runtime.ports import LOOPBACK
 
 START_TIMEOUT_S: Final = 90.0
 STOP_TIMEOUT_S: Final = 20.0

@@ -13,10 +13,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
+from stream_jobs.base.checkout import ROOT
+from stream_jobs.base.errors import ConfigError
 from stream_jobs.embedded.kafka.java import find_maven
-from stream_jobs.errors import ConfigError
 
-INFRA: Final = Path(__file__).resolve().parents[3] / "infra" / "kafka"
+INFRA: Final = ROOT / "infra" / "kafka"
 FETCH_TIMEOUT_S: Final = 600.0
 
 

@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
-from stream_jobs.errors import ConfigError
+from stream_jobs.base.errors import ConfigError
 
 MIN_JAVA: Final = 17  # what Kafka 4 brokers need
 ANSWER_TIMEOUT_S: Final = 30.0

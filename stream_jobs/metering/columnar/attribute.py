@@ -10,8 +10,8 @@ from spendstream_schemas import ATTRIBUTION_FIELDS, UsageEvent, parse_usage_even
 from stream_jobs.attribution.reported import reported_tags
 from stream_jobs.attribution.rules import AttributionRules, Outcome
 from stream_jobs.metering.columnar.events import TokenEvents
-from stream_jobs.metering.columnar.texts import Codes, Profiles, Texts, profiles
 from stream_jobs.store.tables import TAGS
+from stream_jobs.store.texts import Codes, Profiles, Texts, profiles
 
 _FACTS: Final = frozenset({"source", "provider", "operation", "service_tier", "region"})
 _UNALLOCATED: Final = pa.list_(pa.string())

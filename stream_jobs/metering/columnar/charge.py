@@ -8,15 +8,15 @@ import numpy as np
 import pyarrow as pa
 
 from stream_jobs.attribution.rules import AttributionRules
-from stream_jobs.blocks.model import Block, SourceRecord
-from stream_jobs.instants import unix_micros
+from stream_jobs.base.instants import unix_micros
 from stream_jobs.metering.columnar import structs
 from stream_jobs.metering.columnar.attribute import attribute
 from stream_jobs.metering.columnar.events import TokenEvents, read
 from stream_jobs.metering.columnar.price import is_plain, price
 from stream_jobs.metering.columnar.rates import RateBook
 from stream_jobs.metering.columnar.table import charge_table
-from stream_jobs.metering.columnar.texts import Codes
+from stream_jobs.store.texts import Codes
+from stream_jobs.streams.model import Block, SourceRecord
 
 
 @runtime_checkable

@@ -5,7 +5,7 @@ from typing import Final
 import numpy as np
 import pyarrow as pa
 
-from stream_jobs.metering.columnar.texts import Codes, Mask
+from stream_jobs.store.texts import Codes, Mask
 
 _WHOLE: Final = pa.decimal128(38, 0)
 

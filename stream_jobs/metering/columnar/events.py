@@ -12,10 +12,10 @@ import pyarrow as pa
 from spendstream_schemas import ATTRIBUTION_FIELDS
 from spendstream_schemas.types import EARLIEST_OCCURRED_AT
 from spendstream_schemas.usage import TOKEN_PARTS
-from stream_jobs.blocks.model import SourceRecord
 from stream_jobs.metering.columnar import structs
 from stream_jobs.metering.columnar.instants import US_PER_S, microseconds
-from stream_jobs.metering.columnar.texts import Codes, Mask, Texts, any_given, constant, encode
+from stream_jobs.store.texts import Codes, Mask, Texts, any_given, constant, encode
+from stream_jobs.streams.model import SourceRecord
 
 REPEATED: Final = ("source", "provider", "model", "response_model", "operation", "service_tier", "region", "status")
 """Texts with few distinct values."""

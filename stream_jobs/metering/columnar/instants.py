@@ -6,7 +6,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from stream_jobs.metering.columnar.texts import Codes, Mask
+from stream_jobs.store.texts import Codes, Mask
 
 SHAPE: Final = np.frombuffer(b"0000-00-00T00:00:00.000000Z", np.uint8)
 _DIGITS: Final = np.flatnonzero(ord("0") == SHAPE)

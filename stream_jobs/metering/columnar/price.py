@@ -14,10 +14,10 @@ import numpy.typing as npt
 from stream_jobs.metering.columnar.attribute import Attribution
 from stream_jobs.metering.columnar.events import TokenEvents
 from stream_jobs.metering.columnar.rates import RateBook, Rates, find_rates
-from stream_jobs.metering.columnar.texts import Codes, Mask, Texts
 from stream_jobs.pricing.compiled import Compiled
 from stream_jobs.pricing.rates import Missing
 from stream_jobs.pricing.tokens import INPUT_PARTS, PLAIN
+from stream_jobs.store.texts import Codes, Mask, Texts
 
 LINE_METERS: Final = ("input_tokens", *INPUT_PARTS, "output_tokens")
 """The meters of a receipt's lines, in their order on it."""

@@ -6,14 +6,14 @@ from typing import Any, Final, NamedTuple, Protocol
 import numpy as np
 
 from spendstream_schemas import UsageEvent
-from stream_jobs.instants import from_unix_micros, unix_micros
+from stream_jobs.base.instants import from_unix_micros, unix_micros
 from stream_jobs.metering.columnar.attribute import Attribution, event_at
 from stream_jobs.metering.columnar.events import TokenEvents
 from stream_jobs.metering.columnar.instants import US_PER_S
-from stream_jobs.metering.columnar.texts import Codes, Profiles, profiles
 from stream_jobs.pricing.compiled import Compiled
 from stream_jobs.pricing.engine import Brackets, Resolved
 from stream_jobs.pricing.rates import Missing
+from stream_jobs.store.texts import Codes, Profiles, profiles
 
 _NAMES: Final = ("provider", "model", "response_model", "service_tier", "region", "operation")
 

@@ -6,14 +6,14 @@ from typing import Any, Final
 import numpy as np
 import pyarrow as pa
 
-from stream_jobs.blocks.model import Block
 from stream_jobs.metering.columnar.attribute import Attribution
 from stream_jobs.metering.columnar.decimals import from_pico, from_units
 from stream_jobs.metering.columnar.events import SINGLE, TokenEvents
 from stream_jobs.metering.columnar.price import LINE_METERS, Lines, Prices
-from stream_jobs.metering.columnar.texts import Codes, constant, empty_maps
 from stream_jobs.metering.rows import LEDGER_COLUMNS, condition_items, ledger_unit_price
 from stream_jobs.store.tables import MONEY, TAGS, TEXT, UNIT_PRICE
+from stream_jobs.store.texts import Codes, constant, empty_maps
+from stream_jobs.streams.model import Block
 
 _INSTANT: Final = pa.timestamp("us", tz="UTC")
 

@@ -1,7 +1,7 @@
 """Who may ask what: two users, and only programs on this machine.
 
 `default` has no password and may read. `spendstream` may write; its password is made once and lies beside the data,
-readable by the owner alone. Web pages are kept out before that (`stream_jobs/browsers/`).
+readable by the owner alone. Web pages are kept out before that (`stream_jobs/runtime/browsers/`).
 """
 
 import base64
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from stream_jobs.errors import ConfigError
+from stream_jobs.base.errors import ConfigError
 from stream_jobs.store.embedded.errors import refusal
 
 READ_USER: Final = "default"

@@ -30,7 +30,7 @@ from pathlib import Path
 from typing import Final
 
 import stream_jobs
-from stream_jobs.errors import SpendstreamError
+from stream_jobs.base.errors import SpendstreamError
 
 # include/uapi/linux/landlock.h
 _CREATE_RULESET: Final = 444

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from stream_jobs.errors import ConfigError
+from stream_jobs.base.errors import ConfigError
 from stream_jobs.store.embedded.canonical import quoted_name
 from stream_jobs.store.embedded.engine_config import DATABASE
 from stream_jobs.store.embedded.errors import EngineError, engine_error, refusal

@@ -9,7 +9,7 @@ from typing import Final, TypeVar
 from aiohttp import web
 from prometheus_client import generate_latest
 
-from stream_jobs.browsers.middleware import guard
+from stream_jobs.runtime.browsers.middleware import guard
 from stream_jobs.store.embedded.access import authenticate
 from stream_jobs.store.embedded.answers import answer_headers, error_response, exception_trailer
 from stream_jobs.store.embedded.block_compression import BlockCompressor

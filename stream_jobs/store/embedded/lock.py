@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 from typing import Self
 
-from stream_jobs.errors import ConfigError
+from stream_jobs.base.errors import ConfigError
 
 
 class FolderLock:

@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 
 from confluent_kafka import Producer
 
-from stream_jobs.topics import topic_specs
+from stream_jobs.runtime.topics import topic_specs
 
 SLOW_READERS = 8
 KINDS = ("slow", "hungry", "escape", "large body", "endless body", "poison")

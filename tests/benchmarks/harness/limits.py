@@ -12,10 +12,10 @@ import pyarrow as pa
 from confluent_kafka import Consumer, TopicPartition
 
 from stream_jobs.attribution.rules import AttributionRules
-from stream_jobs.blocks.model import Block, SourcePartition, SourceRecord
 from stream_jobs.metering.process import Metering
 from stream_jobs.pricing.book import PriceBook
 from stream_jobs.store.tables import insert
+from stream_jobs.streams.model import Block, SourcePartition, SourceRecord
 from tests.benchmarks.harness.machine import ROOT
 from tests.benchmarks.harness.memory_ledger import EmptyLedger
 from tests.benchmarks.harness.messages import MessageMaker

@@ -4,9 +4,9 @@ from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from stream_jobs.blocks.model import Block
 from stream_jobs.metering.dedupe import Booked
 from stream_jobs.origin.standing import Held
+from stream_jobs.streams.model import Block
 
 
 class EmptyLedger:

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Final
 
 from spendstream_schemas import parse_usage_event
-from stream_jobs.simulate.config import SimulationConfig
-from stream_jobs.simulate.payloads import messages
+from spendstream_traffic.simulate.config import SimulationConfig
+from spendstream_traffic.simulate.payloads import messages
 
 TEMPLATES: Final = 4_000
 SEED: Final = 20_261

@@ -12,15 +12,15 @@ from typing import IO, Any, Final, Protocol
 
 from stream_jobs.embedded.broker import TansuBroker
 from stream_jobs.embedded.child import START_TIMEOUT_S, Child
-from stream_jobs.embedded.ports import free_port
 from stream_jobs.embedded.probe import answers
 from stream_jobs.embedded.supervisor import EMBEDDED_SESSION_TIMEOUT_S
-from stream_jobs.kafka import TopicSpec, ensure_topics
+from stream_jobs.runtime.kafka import TopicSpec, ensure_topics
+from stream_jobs.runtime.ports import free_port
+from stream_jobs.runtime.topics import COST_DELTAS, USAGE_EVENTS
 from stream_jobs.settings import load_kafka_settings
 from stream_jobs.store.client import StoreClient
 from stream_jobs.store.migrate import migrate
 from stream_jobs.store.settings import ClickHouseSettings
-from stream_jobs.topics import COST_DELTAS, USAGE_EVENTS
 from tests.benchmarks.harness.machine import ROOT
 
 STALL_S: Final = 60.0  # a pipeline that books nothing for so long is broken

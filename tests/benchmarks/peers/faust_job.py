@@ -13,9 +13,9 @@ from typing import Any
 import faust
 from faust.types import StreamT
 
-from stream_jobs.kafka import broker_urls
+from stream_jobs.runtime.kafka import broker_urls
+from stream_jobs.runtime.topics import USAGE_EVENTS
 from stream_jobs.settings import load_settings
-from stream_jobs.topics import USAGE_EVENTS
 from tests.benchmarks.peers.job import BATCH_ROWS, BATCH_WAIT_S, StockJob
 
 

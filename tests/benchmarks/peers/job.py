@@ -16,14 +16,14 @@ import pyarrow as pa
 
 from spendstream_schemas import ATTRIBUTION_FIELDS, METERS, ToolCalls, UsageEvent
 from stream_jobs.attribution.rules import AttributionRules
-from stream_jobs.money import usd_from_pico
+from stream_jobs.base.money import usd_from_pico
 from stream_jobs.pricing.book import PriceBook
 from stream_jobs.pricing.result import Pricing
 from stream_jobs.store.client import StoreClient
 from stream_jobs.store.settings import load_clickhouse_settings
 from stream_jobs.store.tables import ledger_schema
 
-TOPIC: Final = "usage.events.v1"  # stream_jobs.topics needs Faust, which not every peer has
+TOPIC: Final = "usage.events.v1"  # stream_jobs.runtime.topics needs Faust, which not every peer has
 BATCH_ROWS: Final = 5_000
 BATCH_WAIT_S: Final = 0.5
 SCHEMA: Final = ledger_schema()

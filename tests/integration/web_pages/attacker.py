@@ -7,7 +7,7 @@ from typing import Self
 
 from aiohttp import web
 
-from stream_jobs.embedded.ports import LOOPBACK, free_port
+from stream_jobs.runtime.ports import LOOPBACK, free_port
 
 # Inside of a page, the texts in it must not end the script.
 ATTACK = (Path(__file__).parent / "attack.js").read_text(encoding="utf-8").replace("</script>", "<\\/script>")

@@ -15,8 +15,8 @@ from stream_jobs.alerts.notification import DeliveryError, Notification
 from stream_jobs.alerts.outbox import Outbox
 from stream_jobs.alerts.receivers import Receiver
 from stream_jobs.alerts.routing import Policy
-from stream_jobs.errors import ConfigError, StoreUnavailableError
-from stream_jobs.instants import utc_now
+from stream_jobs.base.errors import ConfigError, StoreUnavailableError
+from stream_jobs.base.instants import utc_now
 from tests.unit.alerts.build import document, over, parsed, signal
 
 

@@ -16,7 +16,7 @@ from stream_jobs.alerts.document import NOBODY, SCHEMA_FILE_NAME, load_document,
 from stream_jobs.alerts.jsonschema import schema_text
 from stream_jobs.alerts.lint import warnings
 from stream_jobs.alerts.routing import Policy
-from stream_jobs.errors import ConfigError
+from stream_jobs.base.errors import ConfigError
 from tests.unit.alerts.build import document, signal
 
 ROOT = Path(__file__).parents[3]

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from stream_jobs.base.errors import ConfigError
 from stream_jobs.cli import attribution as command
-from stream_jobs.errors import ConfigError
 
 EXAMPLE = Path(__file__).parents[3] / "stream_jobs" / "attribution" / "example_attribution.yaml"
 EVENT = {

@@ -11,7 +11,7 @@ import yaml
 from stream_jobs.attribution.document import SCHEMA_FILE_NAME
 from stream_jobs.attribution.jsonschema import schema_text
 from stream_jobs.attribution.rules import AttributionRules, read_document
-from stream_jobs.errors import ConfigError
+from stream_jobs.base.errors import ConfigError
 
 ROOT = Path(__file__).parents[3]
 EXAMPLE = ROOT / "stream_jobs" / "attribution" / "example_attribution.yaml"

@@ -13,7 +13,7 @@ from spendstream_schemas import ATTRIBUTION_FIELDS, MANDATORY_TAGS
 from stream_jobs.attribution import AttributionRules
 from stream_jobs.attribution import rules as rules_module
 from stream_jobs.attribution.document import AttributionDocument
-from stream_jobs.errors import ConfigError
+from stream_jobs.base.errors import ConfigError
 from tests.unit.attribution.build import event, rules
 
 ALL_TAGS = {tag: f"my-{tag}" for tag in ATTRIBUTION_FIELDS}

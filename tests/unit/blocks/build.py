@@ -5,9 +5,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from stream_jobs.blocks.model import Block, BlockCounts, BlockOutput, SourcePartition, SourceRecord, Versions
 from stream_jobs.blocks.partition import BookerLimits, PartitionBooker
 from stream_jobs.store.deadline import LateInsertError
+from stream_jobs.streams.model import Block, BlockCounts, BlockOutput, SourcePartition, SourceRecord, Versions
 
 SOURCE = SourcePartition("usage.events.v1", "topic-id", 3)
 VERSIONS = Versions("book-1", "rules-1")

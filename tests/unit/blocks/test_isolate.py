@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spendstream_schemas import InvalidReason
+from stream_jobs.base.errors import CrashError, StoreUnavailableError
 from stream_jobs.blocks.isolate import isolated
-from stream_jobs.blocks.model import Block, BlockCounts, BlockOutput, SourcePartition, SourceRecord, Versions
 from stream_jobs.blocks.side_tables import RejectedRecord, quarantine_table
-from stream_jobs.errors import CrashError, StoreUnavailableError
+from stream_jobs.streams.model import Block, BlockCounts, BlockOutput, SourcePartition, SourceRecord, Versions
 
 BLOCK = Block(SourcePartition("t", "id", 0), 0, 999, datetime(2026, 11, 20, tzinfo=UTC), Versions(), 1)
 

@@ -9,12 +9,12 @@ from typing import Any, cast
 import pytest
 from faust.types import TP
 
+from stream_jobs.base.errors import StoreUnavailableError
 from stream_jobs.blocks.job import BlockJob, BlockJobRunner
-from stream_jobs.blocks.model import Block, BlockCounts, BlockOutput, Bundle, SourcePartition, SourceRecord
 from stream_jobs.blocks.partition import BookerLimits
-from stream_jobs.blocks.transport import Membership, ReadOffsets
-from stream_jobs.errors import StoreUnavailableError
-from stream_jobs.kafka import TopicStart
+from stream_jobs.runtime.kafka import TopicStart
+from stream_jobs.streams.model import Block, BlockCounts, BlockOutput, Bundle, SourcePartition, SourceRecord
+from stream_jobs.streams.transport import Membership, ReadOffsets
 from tests.unit.blocks.build import VERSIONS, World, reach, records
 
 TOPIC = "usage.events.v1"

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from stream_jobs.base.errors import BrokerUnavailableError, CrashError, LostPartitionError, StoreUnavailableError
 from stream_jobs.blocks import partition
-from stream_jobs.blocks.model import Block, Versions
 from stream_jobs.blocks.partition import BookerLimits
-from stream_jobs.errors import BrokerUnavailableError, CrashError, LostPartitionError, StoreUnavailableError
 from stream_jobs.store.deadline import LateInsertError
+from stream_jobs.streams.model import Block, Versions
 from tests.unit.blocks.build import SOURCE, World, end, reach, records
 
 

@@ -3,8 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stream_jobs.blocks.model import SourceRecord
 from stream_jobs.blocks.queue import RecordQueue
+from stream_jobs.streams.model import SourceRecord
 
 
 def records(first: int, sizes: list[int]) -> list[SourceRecord]:

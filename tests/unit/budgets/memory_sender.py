@@ -4,8 +4,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from spendstream_schemas.alert_feed import ALERT_RECORD, AlertSignal
-from stream_jobs.errors import BrokerUnavailableError, StoreUnavailableError
-from stream_jobs.record_sender import Record, RecordSender
+from stream_jobs.base.errors import BrokerUnavailableError, StoreUnavailableError
+from stream_jobs.runtime.record_sender import Record, RecordSender
 from stream_jobs.store.client import StoreClient
 
 

@@ -11,15 +11,15 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from stream_jobs.base.errors import StoreUnavailableError
 from stream_jobs.budgets.book import KEEP_TOLD, WINDOW_KEY, BudgetBook, Change, Place, Told
 from stream_jobs.budgets.check import differences, snapshot
-from stream_jobs.budgets.facts import Sums
 from stream_jobs.budgets.resolve import Budgets
 from stream_jobs.budgets.standing import ThresholdKey
-from stream_jobs.deltas.delta import Delta, split
-from stream_jobs.errors import StoreUnavailableError
+from stream_jobs.series.delta import Delta, split
+from stream_jobs.series.facts import Sums
 from tests.unit.budgets.build import budget, budgets
-from tests.unit.budgets.memory_ledger import ORIGINS, Entry, MemoryLedger, usd
+from tests.unit.series.memory_ledger import ORIGINS, Entry, MemoryLedger, usd
 
 NOON = datetime(2026, 11, 26, 12, tzinfo=UTC)
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)

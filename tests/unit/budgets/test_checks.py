@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from spendstream_schemas.scope import Condition
+from stream_jobs.base.errors import ConfigError
 from stream_jobs.budgets.checks import narrows
-from stream_jobs.errors import ConfigError
 from tests.unit.budgets.build import budget, budgets
 
 VALUES = ("", "a", "b", "ab", "abc", "c", "zzz", "*")

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from stream_jobs.base.errors import ConfigError
 from stream_jobs.cli import budgets as command
 from stream_jobs.config_check import check_config
-from stream_jobs.errors import ConfigError
 from tests.unit.budgets.test_document import EXAMPLE
 
 

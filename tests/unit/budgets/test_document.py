@@ -11,11 +11,11 @@ import jsonschema
 import pytest
 import yaml
 
+from stream_jobs.base.errors import ConfigError
 from stream_jobs.budgets.document import PERIOD_TAGS, SCHEMA_FILE_NAME, Budget, RollingPeriod, Threshold
 from stream_jobs.budgets.fields import window_length
 from stream_jobs.budgets.jsonschema import schema_text
 from stream_jobs.budgets.resolve import load_budgets
-from stream_jobs.errors import ConfigError
 
 ROOT = Path(__file__).parents[3]
 EXAMPLE = ROOT / "stream_jobs" / "budgets" / "example_budgets.yaml"

@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 
 from spendstream_schemas.budget_feed import BUDGET_RECORD, BudgetPolicy, BudgetState, Heartbeat
+from stream_jobs.base.errors import BrokerUnavailableError
 from stream_jobs.budgets.book import BudgetBook
 from stream_jobs.budgets.feed import BudgetFeed
-from stream_jobs.errors import BrokerUnavailableError
 from tests.unit.budgets.build import budget, budgets
-from tests.unit.budgets.memory_ledger import Entry, MemoryLedger, usd
 from tests.unit.budgets.memory_sender import MemorySender
+from tests.unit.series.memory_ledger import Entry, MemoryLedger, usd
 
 NOON = datetime(2026, 11, 26, 12, tzinfo=UTC)
 DAY = timedelta(days=1)

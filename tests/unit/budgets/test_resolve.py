@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spendstream_schemas.budget_feed import PolicyStep
-from stream_jobs.budgets.calendar import Window
+from stream_jobs.base.errors import ConfigError
+from stream_jobs.base.money import usd_text
 from stream_jobs.budgets.document import Budget
 from stream_jobs.budgets.resolve import (
     Budgets,
@@ -20,8 +21,7 @@ from stream_jobs.budgets.resolve import (
     merge,
     merge_fitting,
 )
-from stream_jobs.errors import ConfigError
-from stream_jobs.money import usd_text
+from stream_jobs.series.calendar import Window
 from tests.unit.budgets.build import NOW, budget, budgets
 from tests.unit.budgets.test_document import EXAMPLE
 

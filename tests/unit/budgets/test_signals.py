@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from spendstream_schemas.alert_feed import AlertSignal
 from stream_jobs.budgets.book import WINDOW_KEY, Place
-from stream_jobs.budgets.calendar import Period
 from stream_jobs.budgets.signals import (
     LATE_ALERT_LASTS,
     MAX_ID,
@@ -23,8 +22,9 @@ from stream_jobs.budgets.signals import (
     removed_signal,
 )
 from stream_jobs.budgets.standing import Standing, ThresholdKey
+from stream_jobs.series.calendar import Period
 from tests.unit.budgets.build import budget
-from tests.unit.budgets.memory_ledger import usd
+from tests.unit.series.memory_ledger import usd
 
 START, END = datetime(2026, 11, 1, tzinfo=UTC), datetime(2026, 12, 1, tzinfo=UTC)
 NOW = datetime(2026, 11, 26, 12, tzinfo=UTC)

@@ -8,15 +8,15 @@ from typing import Any
 import pytest
 
 from spendstream_schemas.alert_feed import AlertSignal
+from stream_jobs.base.errors import BrokerUnavailableError
 from stream_jobs.budgets import speaker as speaker_module
 from stream_jobs.budgets.book import BudgetBook, Change, Told
 from stream_jobs.budgets.resolve import Budgets
 from stream_jobs.budgets.signals import LATE_ALERT_LASTS
 from stream_jobs.budgets.speaker import Speaker
-from stream_jobs.errors import BrokerUnavailableError
 from tests.unit.budgets.build import budget, budgets
-from tests.unit.budgets.memory_ledger import Entry, MemoryLedger, usd
 from tests.unit.budgets.memory_sender import Causes, MemorySender
+from tests.unit.series.memory_ledger import Entry, MemoryLedger, usd
 
 NOON = datetime(2026, 11, 26, 12, tzinfo=UTC)
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)

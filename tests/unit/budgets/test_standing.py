@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stream_jobs.budgets.calendar import Period
 from stream_jobs.budgets.standing import Standing, ThresholdKey, crossed_now, mean_burn, projected
+from stream_jobs.series.calendar import Period
 
 START = datetime(2026, 11, 1, tzinfo=UTC)
 PERIOD = Period(START, START + timedelta(hours=100))

@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stream_jobs.budgets.calendar import Period
-from stream_jobs.budgets.facts import Facts
+from stream_jobs.base.errors import StoreUnavailableError
 from stream_jobs.budgets.tracked import Tracked, burn_span
-from stream_jobs.errors import StoreUnavailableError
+from stream_jobs.series.calendar import Period
+from stream_jobs.series.facts import Facts
 from tests.unit.budgets.build import budget, budgets
-from tests.unit.budgets.memory_ledger import Entry, MemoryLedger, rows_of, usd
+from tests.unit.series.memory_ledger import Entry, MemoryLedger, rows_of, usd
 
 NOON = datetime(2026, 11, 26, 12, tzinfo=UTC)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from stream_jobs.embedded.ports import LOOPBACK
+from stream_jobs.runtime.ports import LOOPBACK
 from tests.chaos.oracle import MEASURES, PICO, ROLLUPS, Oracle
 from tests.chaos.proxy import FaultProxy, Mode
 from tests.chaos.traffic import Traffic, generate

@@ -13,9 +13,9 @@ import pytest
 import spendstream
 import spendstream_schemas
 from spendstream.cli import main
+from stream_jobs.base.errors import ConfigError, StoreUnavailableError
 from stream_jobs.cli import COMMANDS
 from stream_jobs.cli.demo import DEMO_MARKER, _fresh_folder
-from stream_jobs.errors import ConfigError, StoreUnavailableError
 
 
 @pytest.mark.parametrize("command", COMMANDS)

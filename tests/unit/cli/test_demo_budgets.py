@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from spendstream_traffic.simulate import SimulationConfig, generate, parse_incident
 from stream_jobs.alerts.document import read_document
 from stream_jobs.budgets.checks import problems_between
 from stream_jobs.budgets.document import BudgetsDocument
@@ -16,7 +17,6 @@ from stream_jobs.cli.demo import ALERTS_FILE, BUDGETS_FILE, EXAMPLE_CONFIG, INCI
 from stream_jobs.cli.demo_alerts import DEPARTMENT, read_budgets
 from stream_jobs.cli.demo_budgets import Spend, ordinary_hour, write_amounts
 from stream_jobs.pricing.book import PriceBook
-from stream_jobs.simulate import SimulationConfig, generate, parse_incident
 
 DURATION = timedelta(hours=1)
 

@@ -14,10 +14,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from spendstream_schemas import InvalidMessageError
+from stream_jobs.base.errors import ConfigError
 from stream_jobs.cli import run_command
 from stream_jobs.cli.emit import completed
 from stream_jobs.cli.price import answer
-from stream_jobs.errors import ConfigError
 from stream_jobs.pricing.book import PriceBook
 from stream_jobs.pricing.importers import FORMATS, rate_card, read_catalog
 from tests.fuzz import examples

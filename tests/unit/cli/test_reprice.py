@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from stream_jobs.base.errors import ConfigError
 from stream_jobs.cli import corrections_common, reattribute, reprice
-from stream_jobs.errors import ConfigError
 from stream_jobs.repricing.summary import Heading, Summary
 
 

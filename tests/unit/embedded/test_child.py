@@ -10,7 +10,7 @@ import pytest
 
 from stream_jobs.embedded.child import Child, ChildError
 
-OBEDIENT = "from stream_jobs.embedded.orphan import stop_with_parent; stop_with_parent(); print('up', flush=True);"
+OBEDIENT = "from stream_jobs.runtime.orphan import stop_with_parent; stop_with_parent(); print('up', flush=True);"
 SLEEP = "import time; time.sleep(60)"
 STUBBORN = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True);" + SLEEP
 PARENT = """

@@ -11,8 +11,8 @@ from types import SimpleNamespace
 
 import pytest
 
+from stream_jobs.base.errors import ConfigError
 from stream_jobs.embedded.datadir import MIN_FREE_BYTES, DataDir, write_whole
-from stream_jobs.errors import ConfigError
 from tests import unprivileged
 
 HOLDER = """

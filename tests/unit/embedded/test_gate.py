@@ -9,7 +9,7 @@ from contextlib import closing, suppress
 import pytest
 
 from stream_jobs.embedded.gate import Gate
-from stream_jobs.embedded.ports import free_port
+from stream_jobs.runtime.ports import free_port
 from tests.integration.pipeline import until
 from tests.raw_batches import batch, changed
 

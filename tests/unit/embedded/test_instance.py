@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from stream_jobs.base.errors import ConfigError
 from stream_jobs.embedded.instance import (
     Instance,
     find_clickhouse,
@@ -21,7 +22,6 @@ from stream_jobs.embedded.instance import (
     unregister,
 )
 from stream_jobs.embedded.leftovers import ProcessId
-from stream_jobs.errors import ConfigError
 
 
 @pytest.fixture(autouse=True)

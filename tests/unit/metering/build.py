@@ -9,11 +9,11 @@ from typing import Any
 
 from spendstream_schemas import UnpricedReason, UsageEvent
 from stream_jobs.attribution.rules import AttributionRules
-from stream_jobs.blocks.model import Block, SourcePartition, SourceRecord, Versions
 from stream_jobs.metering.dedupe import Booked
 from stream_jobs.metering.process import Metering
 from stream_jobs.origin.standing import Held
 from stream_jobs.pricing.result import PriceLine, Pricing
+from stream_jobs.streams.model import Block, SourcePartition, SourceRecord, Versions
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 TOLERANCE = timedelta(minutes=5)

@@ -13,13 +13,13 @@ from hypothesis import strategies as st
 from spendstream_schemas import UsageEvent
 from stream_jobs.attribution.document import AttributionDocument
 from stream_jobs.attribution.rules import AttributionRules
-from stream_jobs.blocks.model import BlockOutput, SourceRecord
 from stream_jobs.metering.columnar.charge import charge, decode_bundle
 from stream_jobs.metering.dedupe import Booked
 from stream_jobs.metering.process import Metering, Pricer
 from stream_jobs.pricing.book import PriceBook
 from stream_jobs.pricing.overlays import OverlayFile
 from stream_jobs.pricing.result import Pricing
+from stream_jobs.streams.model import BlockOutput, SourceRecord
 from tests.unit.metering.build import NOW, TOLERANCE, FakeLedger, block, document
 from tests.unit.pricing import strategies
 

@@ -6,8 +6,8 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from stream_jobs.ledger.amounts import SIGNED, SIGNED_LISTS
 from stream_jobs.metering.decode import DecodedEvent, decode
-from stream_jobs.metering.entries import SIGNED, SIGNED_LISTS
 from stream_jobs.metering.retraction import retraction_rows
 from tests.unit.metering.build import NOW, TOLERANCE, block, record
 

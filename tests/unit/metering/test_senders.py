@@ -14,13 +14,13 @@ from hypothesis import strategies as st
 from spendstream_schemas import InvalidReason
 from spendstream_schemas.signature import sign
 from stream_jobs.attribution.rules import AttributionRules
-from stream_jobs.blocks.model import Block, BlockOutput, SourcePartition, SourceRecord
 from stream_jobs.metering.process import Metering
 from stream_jobs.origin.judge import Origin
 from stream_jobs.origin.keys import KeyRing
 from stream_jobs.origin.rules import SenderRules
 from stream_jobs.origin.standing import Held
 from stream_jobs.pricing.book import PriceBook
+from stream_jobs.streams.model import Block, BlockOutput, SourcePartition, SourceRecord
 from tests.unit.metering.build import NOW, TOLERANCE, RowsLedger, TokenPricer, document
 
 TOPIC = "usage.events.v1"

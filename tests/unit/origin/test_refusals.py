@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spendstream_schemas import InvalidReason
-from stream_jobs.errors import ConfigError
+from stream_jobs.base.errors import ConfigError
 from stream_jobs.origin.refusals import SENDER_REASONS, decode, encode
 
 

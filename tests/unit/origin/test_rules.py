@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stream_jobs.errors import ConfigError
+from stream_jobs.base.errors import ConfigError
 from stream_jobs.origin.rules import SenderRules
 
 NAMES = st.text(min_size=1, max_size=6)

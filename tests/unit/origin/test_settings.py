@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from spendstream_schemas.signature import sign
-from stream_jobs.errors import ConfigError
+from stream_jobs.base.errors import ConfigError
 from stream_jobs.settings import PREFIX, load_origin_settings, load_settings
 from stream_jobs.settings_table import MASK, effective
 

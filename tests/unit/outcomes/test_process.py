@@ -12,11 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spendstream_schemas.signature import sign
-from stream_jobs.blocks.model import Block, BlockOutput, SourcePartition, SourceRecord, Versions
 from stream_jobs.origin.judge import Origin
 from stream_jobs.origin.keys import KeyRing
 from stream_jobs.origin.rules import SenderRules
 from stream_jobs.outcomes.process import Outcomes
+from stream_jobs.streams.model import Block, BlockOutput, SourcePartition, SourceRecord, Versions
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 BLOCK = Block(SourcePartition("usage.outcomes.v1", "id", 1), 0, 99, NOW, Versions(), 1)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from stream_jobs.errors import ConfigError
+from stream_jobs.base.errors import ConfigError
 from stream_jobs.output.spreadsheet import SpreadsheetSafe, neutral, refuse_others
 
 SIGNS = "=+-@\t\r\n\uff1d\uff0b\uff0d\uff20"

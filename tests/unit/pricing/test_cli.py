@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from spendstream_schemas import MAX_MESSAGE_BYTES
+from stream_jobs.base.errors import ConfigError
 from stream_jobs.cli import price, prices
-from stream_jobs.errors import ConfigError
 
 LINE = {
     "occurred_at": "2026-11-01T12:00:00Z", "source": "shell", "provider": "openai", "model": "gpt-4o",

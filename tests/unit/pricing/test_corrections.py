@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from spendstream_schemas import UnpricedReason
-from stream_jobs.errors import ConfigError
+from stream_jobs.base.errors import ConfigError
 from stream_jobs.pricing.book import PriceBook
 from stream_jobs.pricing.corrections import CorrectionFile, load_corrections
 from stream_jobs.pricing.result import Pricing

@@ -14,7 +14,7 @@ import pytest
 from spendstream import USAGE_TOPIC, UsageProducer
 from spendstream.sender import serialise
 from spendstream_schemas import ATTRIBUTION_FIELDS, MAX_MESSAGE_BYTES, TokenUsage, UsageEvent, parse_usage_event
-from stream_jobs.embedded.ports import free_port
+from stream_jobs.runtime.ports import free_port
 from tests.unit.producers.support import config, event, wait_for
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from stream_jobs.errors import ConfigError
+from stream_jobs.base.errors import ConfigError
 from stream_jobs.quarantine.records import Selection, _condition
 
 

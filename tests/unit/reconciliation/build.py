@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from stream_jobs.metering.entries import SIGNED, SIGNED_LISTS, account, opposite
+from stream_jobs.ledger.amounts import SIGNED, SIGNED_LISTS, account, opposite
 from stream_jobs.reconciliation.findings import ENTRY_COLUMNS, Finding, batch, finding
 from stream_jobs.reconciliation.reports import Precedence, doubles_by_call
 from stream_jobs.reconciliation.standing import Entry, standing

@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stream_jobs.metering.entries import account, amounts
+from stream_jobs.ledger.amounts import account, amounts
 from stream_jobs.origin.rules import SenderRules
 from stream_jobs.reconciliation.standing import standing
 from tests.unit.reconciliation.build import NOW, adjusted, charge, correction, moved, reconcile, sums

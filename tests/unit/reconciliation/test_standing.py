@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stream_jobs.metering.entries import opposite
+from stream_jobs.ledger.amounts import opposite
 from stream_jobs.reconciliation.standing import standing
 from tests.unit.reconciliation.build import NOW, adjusted, charge, correction, look, moved, reconcile, sums
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from stream_jobs.errors import ConfigError
+from stream_jobs.base.errors import ConfigError
 from stream_jobs.report.data import Watched
 from stream_jobs.report.html import html_text, write_html
 from tests.unit.report.build import empty, report

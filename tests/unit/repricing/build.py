@@ -11,7 +11,7 @@ import pyarrow as pa
 from spendstream_schemas import METERS
 from stream_jobs.attribution.document import AttributionDocument
 from stream_jobs.attribution.rules import AttributionRules
-from stream_jobs.blocks.model import Block, SourcePartition, SourceRecord, Versions
+from stream_jobs.ledger.entries import COLUMNS, PLACE, Entries
 from stream_jobs.metering.dedupe import Booked
 from stream_jobs.metering.process import Metering
 from stream_jobs.origin.standing import Held
@@ -19,8 +19,8 @@ from stream_jobs.pricing.book import PriceBook
 from stream_jobs.pricing.overlays import OverlayFile
 from stream_jobs.repricing.build import Stamp, adjustments
 from stream_jobs.repricing.corrections import COSTS, Found, find_corrections, reattributed, repriced
-from stream_jobs.repricing.entries import COLUMNS, PLACE, Entries
 from stream_jobs.store.tables import TOOL_COLUMNS
+from stream_jobs.streams.model import Block, SourcePartition, SourceRecord, Versions
 from tests.unit.metering.build import held_of
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)

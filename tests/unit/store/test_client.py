@@ -3,8 +3,8 @@
 import pytest
 from clickhouse_connect.driver.exceptions import ClickHouseError, DatabaseError, OperationalError, StreamFailureError
 
-from stream_jobs.embedded.ports import free_port
-from stream_jobs.errors import ConfigError, StoreUnavailableError
+from stream_jobs.base.errors import ConfigError, StoreUnavailableError
+from stream_jobs.runtime.ports import free_port
 from stream_jobs.store.client import MAX_IDS_BYTES, StoreQueryError, _parts, connect, store_errors
 from stream_jobs.store.settings import ClickHouseSettings
 

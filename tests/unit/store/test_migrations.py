@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from stream_jobs.errors import ConfigError
+from stream_jobs.base.errors import ConfigError
 from stream_jobs.store.migrate import Applied, pending
 from stream_jobs.store.migrations import Migration, load_migrations
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from stream_jobs.errors import ConfigError
+from stream_jobs.base.errors import ConfigError
 from stream_jobs.store.settings import ENV_PREFIX, load_clickhouse_settings
 from tests.tls import Authority
 

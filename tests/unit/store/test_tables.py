@@ -6,7 +6,7 @@ import pyarrow as pa
 import pytest
 
 from spendstream_schemas import ATTRIBUTION_FIELDS, DECIMAL_METERS, METERS, OutcomeEvent, ToolCalls
-from stream_jobs.errors import CrashError
+from stream_jobs.base.errors import CrashError
 from stream_jobs.store.tables import LEDGER_SIGNS, TABLES, insert, ledger_schema
 from tests.store_server import ledger_rows
 

@@ -10,7 +10,7 @@ from pydantic import TypeAdapter, ValidationError
 from stream_jobs.alerts.receivers import PAGERDUTY_URL, PagerDutyReceiver, Receiver, WebhookReceiver, resolve_all
 from stream_jobs.alerts.secret_source import MAX_SECRET_BYTES
 from stream_jobs.alerts.senders import make_sender, resend_every_s
-from stream_jobs.errors import ConfigError
+from stream_jobs.base.errors import ConfigError
 
 RECEIVER: TypeAdapter[Any] = TypeAdapter(Receiver)
 MINIMAL: dict[str, dict[str, Any]] = {

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from stream_jobs.base.errors import ConfigError
 from stream_jobs.embedded.kafka.jars import INFRA, cache_root, differences, jar_folder, listed_jars
-from stream_jobs.errors import ConfigError
 from tests.brokers import need_own_kafka
 
 JARS = {"a.jar": b"alpha", "b.jar": b"beta"}

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from stream_jobs.base.errors import ConfigError
 from stream_jobs.embedded.kafka.java import find_java, find_maven
-from stream_jobs.errors import ConfigError
 
 
 def program(folder: Path, name: str, script: str) -> Path:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from stream_jobs.errors import ConfigError
+from stream_jobs.base.errors import ConfigError
 from stream_jobs.store.embedded.access import authenticate, read_or_make_password
 from stream_jobs.store.embedded.errors import EngineError
 

@@ -1,6 +1,0 @@
-"""Web pages from elsewhere reach nothing on our HTTP ports."""
-
-from stream_jobs.browsers.names import LOOPBACK_ONLY, Names, names_for
-from stream_jobs.browsers.rule import ANSWER_HEADERS, Refusal, refusal
-
-__all__ = ["ANSWER_HEADERS", "LOOPBACK_ONLY", "Names", "Refusal", "names_for", "refusal"]

@@ -1,0 +1,1 @@
+"""The entries of the ledger: read, compared, computed with."""

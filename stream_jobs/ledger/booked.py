@@ -1,0 +1,105 @@
+"""What metering asks the ledger: which events are booked, and with which entries."""
+
+from collections.abc import Collection, Mapping
+from datetime import datetime
+from typing import Any, cast
+
+from stream_jobs.base.instants import as_utc
+from stream_jobs.blocks.store import OWN_BLOCK, own_block
+from stream_jobs.metering.dedupe import Booked
+from stream_jobs.metering.rows import LEDGER_COLUMNS
+from stream_jobs.origin.standing import Held
+from stream_jobs.store.client import StoreClient
+from stream_jobs.streams.model import Block
+
+
+class ClickHouseLedger:
+    """Implements LedgerReader. Raises StoreUnavailableError when ClickHouse does not answer."""
+
+    def __init__(self, store: StoreClient) -> None:
+        self._store = store
+
+    def booked(self, event_ids: Collection[str], block: Block) -> Mapping[str, Booked]:
+        if not event_ids:
+            return {}
+        known = self._store.arrow_for_ids(
+            "SELECT event_id, groupArray(revision), groupArray(booked_at) FROM booked_ids "
+            f"WHERE event_id IN {{ids:Array(String)}} AND NOT {OWN_BLOCK} GROUP BY event_id",
+            event_ids,
+            own_block(block),
+        )
+        own = self._own_revisions(block) if block.redone and known.num_rows else {}
+        columns = (column.to_pylist() for column in known.columns)
+        found = {
+            event_id: _by_others(revisions, instants, own.get(event_id))
+            for event_id, revisions, instants in zip(*columns, strict=True)
+        }
+        return {event_id: booked for event_id, booked in found.items() if booked is not None}
+
+    def _own_revisions(self, block: Block) -> dict[str, int]:
+        """What the block charged before it was redone. From the ledger itself: booked_ids hangs on it, and may lack
+        what the store had no time to hand on when it died."""
+        rows = self._store.rows(
+            f"SELECT event_id, max(revision) FROM ledger WHERE {OWN_BLOCK} AND entry_kind = 'charge' GROUP BY event_id",
+            own_block(block),
+        )
+        return {str(event_id): int(str(revision)) for event_id, revision in rows}
+
+    def held(self, event_ids: Collection[str], block: Block) -> Mapping[str, list[Held]]:
+        if not event_ids:
+            return {}
+        rows = self._store.rows_for_ids(
+            "SELECT event_id, booked_at, topic_id, partition, offset, revision, source, entry_kind = 'charge' "
+            "FROM ledger WHERE event_id IN {ids:Array(String)} AND occurred_at IN "
+            "(SELECT occurred_at FROM booked_ids WHERE event_id IN {ids:Array(String)}) "
+            f"AND NOT {OWN_BLOCK} AND (entry_kind = 'charge' OR adjustment_run = '')",
+            event_ids,
+            own_block(block),
+        )
+        own = self._own_revisions(block) if block.redone and rows else {}
+        found: dict[str, list[Held]] = {}
+        for event_id, booked_at, *facts, is_charge in cast(list[tuple[Any, ...]], rows):
+            held = Held._make((as_utc(booked_at), *facts, bool(is_charge)))
+            # See _by_others: what others booked of this or a later revision, they booked since.
+            if event_id not in own or held.revision < own[event_id]:
+                found.setdefault(str(event_id), []).append(held)
+        return found
+
+    def entries(self, event_ids: Collection[str], block: Block) -> list[Mapping[str, Any]]:
+        if not event_ids:
+            return []
+        names = ", ".join(LEDGER_COLUMNS.names)
+        # booked_ids knows when the events occurred, which is what the ledger is ordered by.
+        rows = self._store.rows_for_ids(
+            f"SELECT {names} FROM ledger WHERE event_id IN {{ids:Array(String)}} AND occurred_at IN "
+            "(SELECT occurred_at FROM booked_ids WHERE event_id IN {ids:Array(String)}) "
+            f"AND NOT {OWN_BLOCK} ORDER BY booked_at, offset, entry_kind",
+            event_ids,
+            own_block(block),
+        )
+        return [_entry(row) for row in rows]
+
+
+def _by_others(revisions: list[int], instants: list[datetime], own_revision: int | None) -> Booked | None:
+    """What other blocks booked of an event before this one did.
+
+    A block that is redone may have charged it itself (`own_revision`). Then others had booked lower revisions only: it
+    would not have charged it otherwise. Anything else they booked since.
+    """
+    others = list(zip(revisions, instants, strict=True))
+    if own_revision is not None:
+        others = [(revision, since) for revision, since in others if revision < own_revision]
+    if not others:
+        return None
+    since = min(as_utc(instant) for _, instant in others)
+    return Booked(max(revision for revision, _ in others), since, several=len(others) > 1)
+
+
+def _entry(row: tuple[object, ...]) -> dict[str, Any]:
+    entry = dict(zip(LEDGER_COLUMNS.names, row, strict=True))
+    for name, value in entry.items():
+        if isinstance(value, datetime):
+            entry[name] = as_utc(value)
+        elif isinstance(value, dict):
+            entry[name] = list(value.items())
+    return entry

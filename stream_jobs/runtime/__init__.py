@@ -1,0 +1,1 @@
+"""Kafka and its topics, timers, health, metrics, logs: what a process of ours runs with."""

@@ -1,0 +1,39 @@
+"""What people ask of a running job: sent to Kafka, and waited for until the store shows what became of it.
+
+A record may be lost when the embedded broker takes its turn, so it is sent again while there is no answer: whoever asks
+twice with the same id asks once.
+"""
+
+import time
+from collections.abc import Callable
+from typing import Final, TypeVar
+
+from stream_jobs.runtime.record_sender import Record, RecordSender
+
+LOOK_EVERY_S: Final = 0.1
+_Answer = TypeVar("_Answer")
+
+
+def ask(
+    sender: RecordSender,
+    topic: str,
+    record: Record,
+    answer: Callable[[], _Answer | None],
+    *,
+    send_every_s: float,
+    give_up_s: float,
+) -> _Answer | None:
+    """The first answer that is not None; None when nothing came of it in time, which may still be done later.
+
+    Raises BrokerUnavailableError when the record cannot be sent.
+    """
+    began_s = send_at_s = time.monotonic()
+    while True:
+        if time.monotonic() >= send_at_s:
+            sender.send(topic, [record])
+            send_at_s = time.monotonic() + send_every_s
+        if (found := answer()) is not None:
+            return found
+        if time.monotonic() - began_s >= give_up_s:
+            return None
+        time.sleep(LOOK_EVERY_S)

@@ -1,0 +1,81 @@
+"""/healthz, /readyz and /metrics of one process, on loopback unless told otherwise."""
+
+import http
+import threading
+from collections.abc import Callable, Iterable
+from http.server import ThreadingHTTPServer
+from types import TracebackType
+from typing import Self
+
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from stream_jobs.base.errors import ConfigError
+from stream_jobs.runtime.browsers import names_for
+from stream_jobs.runtime.browsers.handler import GuardedHandler
+from stream_jobs.runtime.ports import LOOPBACK
+
+NotReady = str | None
+"""Why a process cannot do its work yet; None when it can."""
+
+
+class HealthServer:
+    """Answers from a thread of its own, so that a busy event loop does not look dead.
+
+    /healthz: 200 while the process lives. /readyz: 200 when `not_ready()` is None, else 503 and the reason.
+    /metrics: Prometheus text format; what `metrics` returns, by default those of this process.
+    Web pages get nothing, and requests must ask for the server by a name of its own (see browsers/): on loopback
+    localhost, elsewhere its address, names that public DNS does not hold, and `allowed_hosts`.
+    Raises ConfigError when it cannot listen there.
+    """
+
+    def __init__(
+        self,
+        port: int,
+        not_ready: Callable[[], NotReady],
+        *,
+        host: str = LOOPBACK,
+        allowed_hosts: Iterable[str] = (),
+        metrics: Callable[[], bytes] = generate_latest,
+    ) -> None:
+        handler = _handler(not_ready, metrics)
+        try:
+            self._server = ThreadingHTTPServer((host, port), handler)
+        except (OSError, OverflowError, TypeError, UnicodeError) as error:
+            raise ConfigError(
+                f"cannot listen on {host}, port {port}, for /healthz, /readyz and /metrics: {error}; set "
+                "SPENDSTREAM_HTTP_HOST and SPENDSTREAM_HTTP_PORT"
+            ) from None
+        self._server.daemon_threads = True
+        address, port = self._server.server_address[:2]
+        handler.names = names_for(str(address), allowed_hosts)
+        self.port: int = port
+        self.url = f"http://{host}:{self.port}"
+        self._thread = threading.Thread(target=self._server.serve_forever, name="health", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+
+def _handler(not_ready: Callable[[], NotReady], metrics: Callable[[], bytes]) -> type[GuardedHandler]:
+    class Handler(GuardedHandler):
+        def do_GET(self) -> None:  # noqa: N802 - http.server looks for this name
+            path = self.path.partition("?")[0]
+            if path == "/healthz":
+                self.answer(http.HTTPStatus.OK, b"ok\n")
+            elif path == "/readyz":
+                reason = not_ready()
+                status = http.HTTPStatus.OK if reason is None else http.HTTPStatus.SERVICE_UNAVAILABLE
+                self.answer(status, f"{reason or 'ready'}\n".encode())
+            elif path == "/metrics":
+                self.answer(http.HTTPStatus.OK, metrics(), CONTENT_TYPE_LATEST)
+            else:
+                self.answer(http.HTTPStatus.NOT_FOUND, b"try /healthz, /readyz or /metrics\n")
+
+    return Handler

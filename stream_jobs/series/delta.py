@@ -1,0 +1,206 @@
+"""One delta: what one block added to the ledger, summed; and the message it travels in.
+
+A message is an Arrow IPC stream (zstd) whose schema carries the origin as JSON under `spendstream.delta`. A large delta
+travels in several parts. The ledger is the truth: a delta says no more than its rows of one block do, and whoever reads
+deltas can take any of them twice, because their origin and instant tell which of them the ledger's sums hold already.
+"""
+
+import json
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime
+from typing import Annotated, Final
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from pydantic import Field
+
+from spendstream_schemas.scope import SCOPE_FIELDS
+from spendstream_schemas.types import INSTANTS, MAX_COUNT, Instant, Message, Text128
+from stream_jobs.base.instants import unix_micros
+from stream_jobs.series.envelope import unpacked_bytes
+from stream_jobs.store.tables import COUNT, INSTANT, MONEY, TEXT
+from stream_jobs.streams.model import Block
+
+COSTS: Final = ("list_cost", "contracted_cost", "effective_cost")
+SCHEMA: Final = pa.schema(
+    [
+        ("minute", INSTANT),  # of occurred_at
+        *((name, TEXT) for name in SCOPE_FIELDS),
+        *((name, MONEY) for name in COSTS),  # USD; of what has a price
+        ("events", COUNT),  # charges less retractions
+        ("unpriced", COUNT),  # events that the costs do not cover
+    ]
+)
+KEYS: Final = ("minute", *SCOPE_FIELDS)
+SUMS: Final = (*COSTS, "events", "unpriced")
+VERSION: Final = 1
+MAX_PART_ROWS: Final = 4_000
+"""A quarter of a megabyte or so: brokers refuse messages above one."""
+MAX_MESSAGE_BYTES: Final = 4 * 1024 * 1024
+MAX_UNPACKED_BYTES: Final = 64 * 1024 * 1024
+MAX_ROWS: Final = 100_000
+MAX_PARTS: Final = 10_000
+MAX_TEXT_CHARS: Final = 128
+_Offset = Annotated[int, Field(strict=True, ge=0, lt=2**63)]
+_NO_ROWS: Final = pa.schema(
+    [
+        ("occurred_at", INSTANT),
+        *((name, TEXT) for name in (*SCOPE_FIELDS, "response_model")),
+        *list(SCHEMA)[-len(SUMS) :],
+    ]
+).empty_table()
+_METADATA: Final = b"spendstream.delta"
+_NOTHING_IS_ZERO: Final = pc.ScalarAggregateOptions(min_count=0)
+
+
+class InvalidDeltaError(ValueError):
+    """A message that is no delta, or one of a version that this code cannot read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """A partition of one incarnation of the topic of usage events. Its blocks are booked one after the other, each at
+    a later instant than the one before."""
+
+    topic_id: str
+    partition: int
+
+
+@dataclass(frozen=True, slots=True)
+class Delta:
+    """`rows` has SCHEMA, one row per minute and scope."""
+
+    origin: Origin
+    booked_at: datetime  # the block's, in UTC: the `booked_at` of its rows in the ledger
+    first_offset: int  # of the block: blocks follow each other without a gap, so a gap is a delta that was lost
+    last_offset: int
+    rows: pa.Table
+    part: int = 0
+    parts: int = 1
+
+
+def delta_of(block: Block, ledger: pa.Table | None) -> Delta:
+    """The sums of the rows that a block inserts into the ledger, if it inserts any."""
+    if ledger is None:
+        ledger = _NO_ROWS
+    columns = {"minute": pc.floor_temporal(ledger["occurred_at"], unit="minute")}
+    # As the rollups say it: the model that was asked for, and the served one where the event names no other.
+    model, served = _plain(ledger["model"]), _plain(ledger["response_model"])
+    columns["model"] = pc.if_else(pc.equal(model, ""), served, model)
+    columns |= {name: _plain(ledger[name]) for name in SCOPE_FIELDS if name != "model"}
+    columns |= {name: ledger[name] for name in SUMS}
+    rows = grouped(pa.table(columns), list(KEYS))
+    origin = Origin(block.source.topic_id, block.source.partition)
+    return Delta(origin, block.fixed_at, block.first_offset, block.last_offset, rows.cast(SCHEMA))
+
+
+def grouped(table: pa.Table, keys: list[str]) -> pa.Table:
+    """The table's SUMS by `keys`, exact to the last digit; columns as in SCHEMA, as far as they are asked for."""
+    summed = table.group_by(keys, use_threads=False).aggregate([(name, "sum", _NOTHING_IS_ZERO) for name in SUMS])
+    by_name = {**{name: summed[name] for name in keys}, **{name: summed[f"{name}_sum"] for name in SUMS}}
+    return pa.table({name: by_name[name] for name in SCHEMA.names if name in by_name})
+
+
+def _plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    return column.cast(TEXT)
+
+
+def split(delta: Delta, max_rows: int = MAX_PART_ROWS) -> list[Delta]:
+    """The parts that a delta travels in; at least one."""
+    parts = max(1, -(-delta.rows.num_rows // max_rows))
+    return [
+        replace(delta, rows=delta.rows.slice(part * max_rows, max_rows), part=part, parts=parts)
+        for part in range(parts)
+    ]
+
+
+def encode(delta: Delta) -> bytes:
+    """One message."""
+    about = {
+        "version": VERSION,
+        **asdict(delta.origin),
+        "booked_at": delta.booked_at.isoformat(),
+        "first_offset": delta.first_offset,
+        "last_offset": delta.last_offset,
+        "part": delta.part,
+        "parts": delta.parts,
+    }
+    schema = SCHEMA.with_metadata({_METADATA: json.dumps(about).encode()})
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, schema, options=pa.ipc.IpcWriteOptions(compression="zstd")) as writer:
+        writer.write_table(delta.rows)
+    return bytes(sink.getvalue().to_pybytes())
+
+
+class _About(Message):
+    """What the metadata says of a delta."""
+
+    version: int
+    topic_id: Text128
+    partition: Annotated[int, Field(strict=True, ge=0, lt=2**31)]
+    booked_at: Instant
+    first_offset: _Offset
+    last_offset: _Offset
+    part: Annotated[int, Field(strict=True, ge=0)]
+    parts: Annotated[int, Field(strict=True, ge=1, le=MAX_PARTS)]
+
+
+def decode(message: bytes) -> Delta:
+    """Raises InvalidDeltaError, whatever the bytes are; nothing that they say is taken before it is measured."""
+    try:
+        return _decoded(message)
+    except InvalidDeltaError:
+        raise
+    except (pa.ArrowException, OSError, KeyError, ValueError, TypeError, ArithmeticError) as error:
+        raise InvalidDeltaError(f"not a delta: {error!r}"[:500]) from None
+
+
+def _decoded(message: bytes) -> Delta:
+    if len(message) > MAX_MESSAGE_BYTES:
+        raise InvalidDeltaError(f"{len(message)} bytes, at most {MAX_MESSAGE_BYTES} are a delta")
+    size = unpacked_bytes(message)
+    if size > MAX_UNPACKED_BYTES:
+        raise InvalidDeltaError(f"unpacks to {size} bytes, at most {MAX_UNPACKED_BYTES} are a delta")
+    with pa.ipc.open_stream(message) as reader:
+        about = _About.model_validate_json((reader.schema.metadata or {})[_METADATA], extra="ignore")
+        if about.version != VERSION:
+            raise InvalidDeltaError(f"version {about.version}: this code reads version {VERSION}")
+        if not reader.schema.equals(SCHEMA):
+            raise InvalidDeltaError(f"has other columns than version {VERSION}: {reader.schema.to_string()[:200]}")
+        rows = reader.read_all()
+    if about.part >= about.parts or about.last_offset < about.first_offset:
+        raise InvalidDeltaError(f"part {about.part} of {about.parts}, offsets {about.first_offset}-{about.last_offset}")
+    rows.validate(full=True)
+    _check_values(rows)
+    return Delta(
+        Origin(about.topic_id, about.partition),
+        about.booked_at,
+        about.first_offset,
+        about.last_offset,
+        rows,
+        about.part,
+        about.parts,
+    )
+
+
+def _check_values(rows: pa.Table) -> None:
+    """What the ledger's own rows keep to, so that whoever adds them up can rely on it. Raises InvalidDeltaError."""
+    if rows.num_rows > MAX_ROWS:
+        raise InvalidDeltaError(f"{rows.num_rows} rows, at most {MAX_ROWS} are a delta")
+    for name in rows.column_names:
+        if rows[name].null_count:
+            raise InvalidDeltaError(f"{name} has no value in some rows")
+    bounds = {
+        "minute": tuple(map(unix_micros, INSTANTS)),
+        **dict.fromkeys(("events", "unpriced"), (-MAX_COUNT, MAX_COUNT)),
+    }
+    for name, (least, most) in bounds.items():
+        found = pc.min_max(rows[name].cast(pa.int64()))
+        if rows.num_rows and not (least <= found["min"].as_py() and found["max"].as_py() <= most):
+            raise InvalidDeltaError(f"{name} is beyond its bounds in some rows")
+    for name in SCOPE_FIELDS:
+        longest = pc.max(pc.utf8_length(rows[name])).as_py() or 0
+        if longest > MAX_TEXT_CHARS:
+            raise InvalidDeltaError(
+                f"{name} has {longest} characters in some row, at most {MAX_TEXT_CHARS} are allowed"
+            )

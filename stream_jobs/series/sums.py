@@ -1,0 +1,150 @@
+"""What the budgets job asks the ledger, in sums of exactly the rows that it knows of.
+
+Each partition of usage events is booked block after block, each at a later instant than the one before, and a block's
+rows come into the ledger all at once. So one instant per partition (the vector) says which blocks a sum holds, and the
+same question gives the same answer however much is booked meanwhile.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any, Final, cast
+
+from spendstream_schemas.scope import Condition, glob_regex
+from stream_jobs.base.instants import as_utc, unix_micros
+from stream_jobs.base.money import pico_from_usd
+from stream_jobs.budgets.document import Budget
+from stream_jobs.series.counters import Loaded
+from stream_jobs.series.delta import Origin
+from stream_jobs.series.facts import Cells, Sums, Values
+from stream_jobs.store.client import StoreClient
+
+SETTLED: Final = timedelta(days=35)
+"""No partition's owner sleeps so long and then goes on: what was booked earlier belongs to every sum."""
+MAX_CELLS: Final = 5_000
+"""Of one question: a server allows a parameter 131,072 bytes."""
+_MICROS: Final = 1_000_000
+Vector = Mapping[Origin, datetime]
+"""Of each partition, the booking time of the last block that is counted."""
+
+
+class LedgerSums:
+    """Raises StoreUnavailableError when ClickHouse does not answer."""
+
+    def __init__(self, store: StoreClient) -> None:
+        self._store = store
+        self._settled = store.now() - SETTLED
+
+    def vector(self, since: datetime | None = None) -> dict[Origin, datetime]:
+        """The last block of each partition that is in the ledger now; only of those that have booked `since`."""
+        rows = self._store.rows(
+            "SELECT topic_id, partition, max(booked_at) FROM ledger WHERE adjustment_run = '' "
+            "AND booked_at > fromUnixTimestamp64Micro({since:Int64}, 'UTC') GROUP BY topic_id, partition",
+            {"since": unix_micros(since or self._settled)},
+        )
+        return {Origin(str(topic), int(str(part))): as_utc(cast(datetime, at)) for topic, part, at in rows}
+
+    def sums(self, budget: Budget, cells: Sequence[tuple[int, int]], vector: Vector) -> Loaded:
+        """Of these cells (start and end, in microseconds since 1970; rising, without overlap), by values."""
+        loaded = Loaded()
+        for run in _runs(cells):
+            rows = self._ask(budget, run, vector)
+            for start, values, blocks, unpriced, corrected, unpriced_corrected in rows:
+                cell, key = int(str(start)) * _MICROS, tuple(cast(list[str], values))
+                _put(loaded.blocks, cell, key, blocks, unpriced)
+                _put(loaded.corrections, cell, key, corrected, unpriced_corrected)
+        return loaded
+
+    def latest(self, now: datetime) -> int:
+        """The minute of the latest entry, or now if none is from the future; in microseconds since 1970."""
+        rows = self._store.rows(
+            "SELECT toUnixTimestamp(max(occurred_at)) FROM ledger "
+            "WHERE occurred_at > fromUnixTimestamp64Micro({now:Int64}, 'UTC')",
+            {"now": unix_micros(now)},
+        )
+        return max(unix_micros(now), int(str(rows[0][0])) * _MICROS)
+
+    def corrections(self) -> tuple[object, ...]:
+        """Something that changes whenever a correction was posted."""
+        return self._store.rows(
+            "SELECT (SELECT (count(), max(at)) FROM adjustment_chunks), "
+            "(SELECT (count(), max(at)) FROM reconciliation_batches)"  # retention takes some while others come
+        )[0]
+
+    def _ask(self, budget: Budget, bounds: Sequence[int], vector: Vector) -> list[tuple[object, ...]]:
+        """`bounds` are the starts of cells that follow each other, and the end of the last one."""
+        where, parameters = scope_condition(budget.scope, budget.per)
+        fields = ", ".join(column(name) for name in budget.per)
+        counted, known = _counted(vector, self._settled)
+        cost = f"ifNull({budget.cost}_cost, 0)"
+        return self._store.rows(
+            "SELECT roundDown(toUnixTimestamp(occurred_at), {starts:Array(UInt32)}) AS cell, "
+            f"CAST([{fields}], 'Array(String)') AS vals, "
+            f"sumIf({cost}, adjustment_run = ''), sumIf(unpriced, adjustment_run = ''), "
+            f"sumIf({cost}, adjustment_run != ''), sumIf(unpriced, adjustment_run != '') "
+            "FROM ledger WHERE occurred_at >= fromUnixTimestamp64Micro({first:Int64}, 'UTC') "
+            "AND occurred_at < fromUnixTimestamp64Micro({end:Int64}, 'UTC') "
+            f"AND (adjustment_run != '' OR {counted}){where} GROUP BY cell, vals",
+            {
+                "starts": [bound // _MICROS for bound in bounds[:-1]],
+                "first": bounds[0],
+                "end": bounds[-1],
+                **known,
+                **parameters,
+            },
+        )
+
+
+def _put(cells: Cells, cell: int, values: Values, spent: object, unpriced: object) -> None:
+    sums = Sums(pico_from_usd(cast(Decimal, spent)), int(str(unpriced)))
+    if sums != Sums():
+        cells.setdefault(cell, {})[values] = sums
+
+
+def _runs(cells: Sequence[tuple[int, int]]) -> list[list[int]]:
+    """Cells that touch, together, MAX_CELLS at most: their starts and the last one's end."""
+    runs: list[list[int]] = []
+    for start, end in sorted(cells):
+        if runs and runs[-1][-1] == start and len(runs[-1]) <= MAX_CELLS:
+            runs[-1].append(end)
+        else:
+            runs.append([start, end])
+    return runs
+
+
+def _counted(vector: Vector, settled: datetime) -> tuple[str, dict[str, Any]]:
+    """The condition that a block of the vector booked the row."""
+    origins = [f"{origin.partition}/{origin.topic_id}" for origin in vector]
+    if not origins:
+        return "booked_at <= fromUnixTimestamp64Micro({settled:Int64}, 'UTC')", {"settled": unix_micros(settled)}
+    condition = (
+        "toUnixTimestamp64Micro(booked_at) <= transform(concat(toString(partition), '/', topic_id), "
+        "{origins:Array(String)}, {instants:Array(Int64)}, {settled:Int64})"
+    )
+    instants = [unix_micros(instant) for instant in vector.values()]
+    return condition, {"origins": origins, "instants": instants, "settled": unix_micros(settled)}
+
+
+def column(field: str) -> str:
+    """The ledger's expression for a field of a scope."""
+    return "if(model = '', response_model, model)" if field == "model" else field
+
+
+def scope_condition(scope: Mapping[str, Condition], per: Sequence[str] = ()) -> tuple[str, dict[str, Any]]:
+    """' AND ...' with its parameters: the rows of the scope that have a value for each of `per`."""
+    parts = [f"{column(name)} != ''" for name in per]
+    parameters = dict[str, Any]()
+    for name, condition in scope.items():
+        parameter = f"scope_{name}"
+        if condition.any_of is not None:
+            parts.append(f"{column(name)} IN {{{parameter}:Array(String)}}")
+            parameters[parameter] = list(condition.any_of)
+        elif condition.none_of is not None:
+            parts.append(f"{column(name)} NOT IN {{{parameter}:Array(String)}}")
+            parameters[parameter] = list(condition.none_of)
+        elif condition.glob is not None:
+            parts.append(f"{column(name)} != '' AND match({column(name)}, {{{parameter}:String}})")
+            parameters[parameter] = f"{glob_regex(condition.glob)}$"
+        else:
+            parts.append(f"{column(name)} {'=' if condition.missing else '!='} ''")
+    return "".join(f" AND {part}" for part in parts), parameters

@@ -1,0 +1,1 @@
+"""Faust: reading topics, and the words of records and blocks."""

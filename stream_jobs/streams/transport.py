@@ -1,0 +1,292 @@
+"""A Faust transport that hands an agent one bundle per fetch and partition instead of single records.
+
+Stock Faust spends event-loop work on every record. Here the records of a fetch travel as one message whose offset is
+that of its last record. This applies to event topics only: on a changelog it would break table recovery.
+
+Faust's own offset bookkeeping is bypassed for these topics too. Faust commits what was acknowledged in its own time;
+here the commit is a step of booking, sent with the group generation the partition was assigned under, so that the
+broker itself refuses a worker that has lost the partition.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from aiokafka import errors as kafka_errors
+from aiokafka.protocol.commit import OffsetCommitRequest, OffsetFetchRequest
+from faust.transport.drivers import aiokafka as driver
+from faust.types import TP
+
+from spendstream_schemas.signature import MAX_SIGNATURE_BYTES, SIGNATURE_HEADER
+from stream_jobs.base.errors import BrokerUnavailableError, CrashError, LostPartitionError
+from stream_jobs.streams.model import Bundle, SourceRecord
+
+NO_TIMESTAMP = -1
+FETCH_MAX_WAIT_MS = 100
+COORDINATOR_BACKOFF_S = 0.1
+COORDINATOR_TIMEOUT_S = 10.0
+"""aiokafka looks for a group's coordinator for as long as the broker is away; a commit must not hold up a stop."""
+_COORDINATOR_GONE = (kafka_errors.GroupCoordinatorNotAvailableError, kafka_errors.NotCoordinatorForGroupError)
+
+
+@dataclass(frozen=True, slots=True)
+class Membership:
+    """The group generation under which partitions were assigned. A commit is valid only with exactly this one."""
+
+    generation: int
+    member_id: str
+
+
+Assigned = Callable[[Mapping[TP, int | None], Membership, int], Awaitable[Mapping[TP, int]]]
+"""Called with the committed offset of each event partition (None: nothing is committed) and the number of the reading
+that begins; returns where to start reading each."""
+
+
+class BundleRecord:
+    """Looks like one consumer record to Faust; its value is a Bundle."""
+
+    __slots__ = (
+        "checksum",
+        "headers",
+        "key",
+        "offset",
+        "partition",
+        "serialized_key_size",
+        "serialized_value_size",
+        "timestamp",
+        "timestamp_type",
+        "topic",
+        "value",
+    )
+
+    def __init__(self, records: list[Any], reading: int) -> None:
+        last = records[-1]
+        self.topic = last.topic
+        self.partition = last.partition
+        self.offset = last.offset
+        self.timestamp = last.timestamp
+        self.timestamp_type = last.timestamp_type
+        self.headers = ()
+        self.key = None
+        self.value = Bundle(
+            reading,
+            [
+                SourceRecord(
+                    record.offset,
+                    None if record.timestamp in (None, NO_TIMESTAMP) else record.timestamp,
+                    record.key,
+                    record.value,
+                    _signature(record.headers) if record.headers else None,
+                )
+                for record in records
+            ],
+        )
+        self.checksum = None
+        self.serialized_key_size = 0
+        self.serialized_value_size = 0
+
+
+def _signature(headers: Sequence[tuple[str, bytes | None]]) -> bytes | None:
+    """The value of the last header of that name, as Kafka's clients read headers. Of a longer one than a signature can
+    be the beginning, which is none."""
+    for name, value in reversed(headers):
+        if name == SIGNATURE_HEADER:
+            return bytes(value[: MAX_SIGNATURE_BYTES + 1]) if value is not None else b""
+    return None
+
+
+class BundlingThread(driver.AIOKafkaConsumerThread):
+    """Where aiokafka runs. Fetches and seeks are told apart here, in its own thread, where they cannot overlap."""
+
+    consumer: "BundlingConsumer"
+    reading = 0
+
+    def _create_worker_consumer(self, transport: Any) -> Any:
+        consumer = super()._create_worker_consumer(transport)
+        # Faust asks for 1.5 s. Kafka answers as soon as there is something; Tansu, when it was asked while there was
+        # nothing, only after the whole wait: that would be most of an event's way to the ledger.
+        consumer._fetch_max_wait_ms = FETCH_MAX_WAIT_MS
+        return consumer
+
+    async def _fetch_records(self, *args: Any, **kwargs: Any) -> Any:
+        fetched = await super()._fetch_records(*args, **kwargs)
+        event_topics = self.consumer.transport.event_topics
+        return {
+            tp: [BundleRecord(records, self.reading)] if tp.topic in event_topics else records
+            for tp, records in fetched.items()
+            if records
+        }
+
+    async def committed(self) -> dict[TP, int | None]:
+        """The committed offset of each assigned partition; None: nothing is committed.
+
+        aiokafka's own look-up passes over the error of the whole answer, and so takes a coordinator that is still
+        loading its log for a group that never committed anything.
+        """
+        consumer = self._ensure_consumer()
+        coordinator = consumer._coordinator
+        topics: dict[str, list[int]] = {}
+        for tp in consumer.assignment():
+            topics.setdefault(tp.topic, []).append(tp.partition)
+        if not topics:
+            return {}
+        while True:
+            await coordinator.ensure_coordinator_known()
+            try:
+                return committed_offsets(
+                    await coordinator._send_req(OffsetFetchRequest(coordinator.group_id, list(topics.items())))
+                )
+            except kafka_errors.KafkaError as error:
+                if not error.retriable:
+                    raise
+                if isinstance(error, _COORDINATOR_GONE):
+                    coordinator.coordinator_dead()
+            await asyncio.sleep(COORDINATOR_BACKOFF_S)
+
+    async def start_reading(self, starts: Mapping[TP, int], reading: int) -> None:
+        """Seek; what is fetched from now on belongs to this reading."""
+        consumer = self._ensure_consumer()
+        for tp in consumer.assignment() & starts.keys():  # what is missing went with the next rebalance
+            consumer.seek(tp, starts[tp])
+        self.reading = reading
+
+
+def committed_offsets(answer: Any) -> dict[TP, int | None]:
+    """What an OffsetFetch response says. Raises the KafkaError that it reports, of the whole (from version 2 on) or of
+    a partition."""
+    codes = [getattr(answer, "error_code", 0)]
+    codes += [error_code for _, partitions in answer.topics for *_, error_code in partitions]
+    for code in codes:
+        if (error := kafka_errors.for_code(code)) is not kafka_errors.NoError:
+            raise error()
+    return {
+        TP(topic, partition): offset if offset >= 0 else None
+        for topic, partitions in answer.topics
+        for partition, offset, *_ in partitions
+    }
+
+
+class ReadOffsets(dict[TP, int | None]):
+    """Faust's note of what it has handed out, without the event topics.
+
+    It passes over whatever ends before the last offset that it noted, and a fetch that overlaps with a seek makes it
+    note the old reading's offset after the seek: what is read again would be lost. The bookers know what they have.
+    """
+
+    def __init__(self, event_topics: frozenset[str]) -> None:
+        super().__init__()
+        self._event_topics = event_topics
+
+    def __getitem__(self, tp: TP) -> int | None:
+        return None if tp.topic in self._event_topics else self.get(tp)
+
+
+class BundlingConsumer(driver.Consumer):
+    """The aiokafka consumer of Faust with bundles for event topics and generation-fenced commits."""
+
+    transport: "BundlingTransport"
+    _thread: BundlingThread
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._read_offset = ReadOffsets(self.transport.event_topics)
+
+    def _new_consumer_thread(self) -> BundlingThread:
+        return BundlingThread(self, loop=self.loop, beacon=self.beacon)
+
+    async def _commit(self, offsets: Mapping[TP, int]) -> bool:
+        """Faust's periodic commit never touches event topics."""
+        others = {tp: offset for tp, offset in offsets.items() if tp.topic not in self.transport.event_topics}
+        return bool(await super()._commit(others)) if others else True
+
+    async def seek_to_committed(self) -> Mapping[TP, int]:
+        """Called after every assignment. Booking decides where reading starts: at the last block, to redo it."""
+        # One at a time: Faust calls this from two tasks, its recovery and a fetch that a rebalance interrupted.
+        async with self.transport.seeking:
+            await self.transport.before_seek()
+            membership = await self._thread.call_thread(self._membership)
+            committed = await self._thread.call_thread(self._thread.committed)
+            starts = {tp: offset for tp, offset in committed.items() if offset is not None}
+            events = {tp: offset for tp, offset in committed.items() if tp.topic in self.transport.event_topics}
+            self.transport.reading += 1
+            starts |= await self.transport.assigned(events, membership, self.transport.reading)
+            await self._thread.call_thread(self._thread.start_reading, starts, self.transport.reading)
+            return {**committed, **starts}
+
+    async def _membership(self) -> Membership:
+        # The generation is the one of the assignment, noted by Faust when it was made, not the coordinator's: that is
+        # already the next one while a rebalance is under way and the partitions are still the old ones.
+        coordinator = self._thread._ensure_consumer()._coordinator
+        return Membership(self.app.consumer_generation_id, coordinator.member_id)
+
+    async def commit_fenced(self, tp: TP, offset: int, membership: Membership) -> None:
+        """Commit `offset` as a member of exactly this generation.
+
+        Raises LostPartitionError when the group has moved on, BrokerUnavailableError when there was no answer (the
+        commit may or may not have happened; repeating it is harmless), CrashError for everything else.
+        """
+        # Not through Faust's method queue, where it could wait behind a fetch that waits for data.
+        commit = self._commit_in_thread(tp, offset, membership)
+        await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(commit, self._thread.thread_loop))
+
+    async def _commit_in_thread(self, tp: TP, offset: int, membership: Membership) -> None:
+        coordinator = self._thread._ensure_consumer()._coordinator
+        request = OffsetCommitRequest(
+            coordinator.group_id,
+            membership.generation,
+            membership.member_id,
+            OffsetCommitRequest.DEFAULT_RETENTION_TIME,
+            [(tp.topic, [(tp.partition, offset, "")])],
+        )
+        try:
+            await asyncio.wait_for(coordinator.ensure_coordinator_known(), COORDINATOR_TIMEOUT_S)
+            response = await coordinator._send_req(request)
+        except (kafka_errors.KafkaError, TimeoutError, OSError) as error:
+            raise BrokerUnavailableError(f"commit of {tp.topic}[{tp.partition}] {offset}: {error!r}") from error
+        ((_, ((_, error_code),)),) = response.topics
+        error_type = kafka_errors.for_code(error_code)
+        if error_type is kafka_errors.NoError:
+            return
+        if error_type in (
+            kafka_errors.UnknownMemberIdError,
+            kafka_errors.IllegalGenerationError,
+            kafka_errors.RebalanceInProgressError,
+        ):
+            # Rejoining is the coordinator's own business: its heartbeat learns the same.
+            raise LostPartitionError(tp.topic, tp.partition, offset)
+        if error_type in _COORDINATOR_GONE:
+            coordinator.coordinator_dead()
+        if error_type.retriable:
+            raise BrokerUnavailableError(f"commit of {tp.topic}[{tp.partition}] {offset}: {error_type.__name__}")
+        raise CrashError(f"the broker refuses the commit of {tp.topic}[{tp.partition}] {offset}: {error_type.__name__}")
+
+
+class BundlingTransport(driver.Transport):
+    """Faust's aiokafka transport with a BundlingConsumer.
+
+    `before_seek` is awaited before offsets are read (whoever books must have stopped by then); `assigned` is told
+    the committed offsets and decides where each event partition is read from.
+    """
+
+    Consumer = BundlingConsumer
+
+    def __init__(self, app: Any, event_topics: frozenset[str]) -> None:
+        super().__init__(app.conf.broker_consumer, app)
+        self.event_topics = event_topics
+        self.before_seek: Callable[[], Awaitable[None]] = _nothing_to_stop
+        self.assigned: Assigned = _from_committed
+        self.seeking = asyncio.Lock()
+        self.reading = 0
+
+
+async def _nothing_to_stop() -> None:
+    return None
+
+
+async def _from_committed(
+    committed: Mapping[TP, int | None],
+    membership: Membership,  # noqa: ARG001
+    reading: int,  # noqa: ARG001
+) -> Mapping[TP, int]:
+    return {tp: offset for tp, offset in committed.items() if offset is not None}
