@@ -36,9 +36,10 @@ test: $(STAMP) ## the tests, in parallel (a quarter of an hour on two cores)
 test-slow: $(STAMP) ## the tests that take long because they wait for processes to die and come back (minutes)
 	@$(BIN)/pytest -n auto --dist loadgroup -m slow
 
-lint: $(STAMP) ## ruff, format check, mypy --strict
+lint: $(STAMP) ## ruff, format check, import-linter (the layers), mypy --strict
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
+	@$(BIN)/lint-imports --no-cache
 	@$(BIN)/mypy
 
 format: $(STAMP) ## format the code and fix what can be fixed

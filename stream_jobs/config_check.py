@@ -14,6 +14,7 @@ from stream_jobs.attribution.document import AttributionDocument
 from stream_jobs.attribution.lint import warnings as attribution_warnings
 from stream_jobs.attribution.rules import AttributionRules, read_rules
 from stream_jobs.base.documents import PlacedProblem, blaming
+from stream_jobs.base.environment import from_environment
 from stream_jobs.base.errors import ConfigError
 from stream_jobs.base.files import is_file, is_folder, is_there, printable
 from stream_jobs.base.yaml_files import read_yaml
@@ -23,7 +24,7 @@ from stream_jobs.budgets.resolve import Budgets, load_budgets
 from stream_jobs.pricing.book import PriceBook
 from stream_jobs.runtime.kafka import faust_credentials
 from stream_jobs.runtime.topics import topic_specs
-from stream_jobs.settings import GROUPS, Settings, load_group, unknown_variables
+from stream_jobs.settings import GROUPS, Settings, unknown_variables
 
 PRICE_FOLDERS: Final = ("corrections", "overlays", "rate_cards")
 FILES: Final = (ATTRIBUTION_FILE, BUDGETS_FILE, ALERTS_FILE)
@@ -112,7 +113,7 @@ def _blame(path: Path, problems: list[str]) -> None:
 
 
 def _check_settings(report: ConfigReport) -> None:
-    groups = {name: _collect(report, lambda name=name: load_group(name)) for name in GROUPS}  # type: ignore[misc]
+    groups = {name: _collect(report, lambda name=name: from_environment(GROUPS[name])) for name in GROUPS}  # type: ignore[misc]
     if all(groups.values()):
         report.settings = Settings(**groups)
         _collect(report, lambda: faust_credentials(groups["kafka"]))  # reads the files of TLS

@@ -14,6 +14,7 @@ from typing import Any, Final
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
+from stream_jobs.base.environment import prefix_of
 from stream_jobs.settings import GROUPS, Settings
 
 MASK: Final = "********"
@@ -55,10 +56,10 @@ def effective(settings: Settings, environ: Mapping[str, str] | None = None) -> l
     """All settings in the order of the groups; nothing in the result is secret."""
     given = {name.upper(): text for name, text in (os.environ if environ is None else environ).items() if text}
     rows = []
-    for group, (prefix, model) in GROUPS.items():
+    for group, model in GROUPS.items():
         values = getattr(settings, group)
         for field in model.model_fields:
-            variable = prefix + field.upper()
+            variable = prefix_of(model) + field.upper()
             if variable in given:
                 origin = "environment"
             elif f"{variable}_FILE" in given:
@@ -97,8 +98,9 @@ def markdown() -> str:
         "force. An empty variable counts as not set. Names that end in `_s` are seconds. The producer in the services",
         "has its own settings, described with the SDK.",
     ]
-    for group, (prefix, model) in GROUPS.items():
+    for group, model in GROUPS.items():
         lines += ["", f"## {_HEADINGS[group]}", "", "| Variable | Type | Default | What it is |", "|---|---|---|---|"]
+        prefix = prefix_of(model)
         for name, field in model.model_fields.items():
             default = "" if field.default is None else shown(field.default)
             lines.append(

@@ -20,6 +20,7 @@ from stream_jobs.alerts.job import build_alerts_app
 from stream_jobs.attribution.rules import AttributionRules
 from stream_jobs.base.errors import ConfigError
 from stream_jobs.blocks.job import BlockJob, build_app
+from stream_jobs.blocks.metrics import BlockMetrics
 from stream_jobs.blocks.partition import BookerLimits
 from stream_jobs.blocks.store import ClickHouseBlocks
 from stream_jobs.budgets.job import BudgetsJob
@@ -39,7 +40,7 @@ from stream_jobs.runtime.health import HealthServer, NotReady
 from stream_jobs.runtime.jobs import ALERTS, BUDGETS, DATA_QUALITY, JOBS, METERING, OUTCOMES, RECONCILIATION
 from stream_jobs.runtime.kafka import broker_urls, faust_credentials, topic_start
 from stream_jobs.runtime.memory import calm_collector
-from stream_jobs.runtime.metrics import HELD_UP, BlockMetrics
+from stream_jobs.runtime.metrics import HELD_UP
 from stream_jobs.runtime.timer import Startable
 from stream_jobs.runtime.topics import COST_DELTAS, USAGE_EVENTS, USAGE_OUTCOMES
 from stream_jobs.series.publisher import DeltaPublisher

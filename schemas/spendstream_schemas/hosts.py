@@ -1,8 +1,11 @@
 """Which hosts are this machine, and passwords that travel to others without TLS. For the SDK and the application."""
 
 import ipaddress
+import re
 from typing import Final
 
+HOST: Final = re.compile(r"[A-Za-z0-9._:%\[\]-]{1,253}")
+"""Names and addresses as DNS and sockets take them; what else stands there would fail at the first connection."""
 _WITHOUT_TLS: Final = frozenset({"PLAINTEXT", "SASL_PLAINTEXT"})
 
 

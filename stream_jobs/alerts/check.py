@@ -11,9 +11,9 @@ from uuid import uuid4
 from stream_jobs.alerts.document import FILE_NAME, AlertsDocument, read_document
 from stream_jobs.alerts.lint import missing_file, warnings
 from stream_jobs.alerts.notification import AlertView, DeliveryError, Notification
-from stream_jobs.alerts.plain_secrets import secrets_in_the_clear
 from stream_jobs.alerts.receivers import Receiver, resolve_all
 from stream_jobs.alerts.senders import make_sender
+from stream_jobs.alerts.senders.plain_secrets import secrets_in_the_clear
 from stream_jobs.base.errors import ConfigError
 from stream_jobs.base.instants import utc_now
 

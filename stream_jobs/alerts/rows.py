@@ -11,8 +11,7 @@ from spendstream_schemas.alert_feed import Silence
 from stream_jobs.alerts.compose import Planned
 from stream_jobs.alerts.model import Change, packed
 from stream_jobs.alerts.notification import Notification
-from stream_jobs.blocks.side_tables import arrow_table
-from stream_jobs.store.tables import TABLES
+from stream_jobs.store.tables import TABLES, arrow_table
 
 DeliveryState = Literal["sending", "sent", "skipped", "failed"]
 NOTIFICATION: Final[TypeAdapter[Notification]] = TypeAdapter(Notification)

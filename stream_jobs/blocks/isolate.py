@@ -14,9 +14,9 @@ import pyarrow as pa
 
 from spendstream_schemas import InvalidReason
 from stream_jobs.base.errors import NOT_OF_A_RECORD, CrashError
-from stream_jobs.blocks.side_tables import RejectedRecord, quarantine_table
+from stream_jobs.blocks.side_tables import quarantine_table
 from stream_jobs.store.fitting import printable
-from stream_jobs.streams.model import Block, BlockOutput, SourceRecord
+from stream_jobs.streams.model import Block, BlockOutput, RejectedRecord, SourceRecord
 
 log = logging.getLogger(__name__)
 

@@ -3,17 +3,13 @@
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, Final
 
 import pyarrow as pa
 
-from spendstream_schemas import InvalidReason
 from spendstream_schemas.types import INSTANTS
-from stream_jobs.store.fitting import as_table
-from stream_jobs.store.tables import TABLES
-from stream_jobs.streams.model import Block, SourceRecord
+from stream_jobs.store.tables import arrow_table
+from stream_jobs.streams.model import Block, DuplicateRecord, RejectedRecord, SourceRecord
 
 MAX_RAW_BYTES: Final = 1024 * 1024
 """Of a larger record the beginning is kept, with the size and hash of the whole: it is above the contract's 64 KiB, so
@@ -22,27 +18,6 @@ MAX_PEEK_BYTES: Final = 256 * 1024
 """Larger rejected records are not parsed to find their event_id and source: they may be built to be expensive."""
 
 _LAST_MS: Final = int(INSTANTS[1].timestamp()) * 1000
-
-
-@dataclass(frozen=True, slots=True)
-class RejectedRecord:
-    """A record that cannot be accepted, and why."""
-
-    record: SourceRecord
-    reason: InvalidReason
-    path: str
-    detail: str
-
-
-@dataclass(frozen=True, slots=True)
-class DuplicateRecord:
-    """A copy that is dropped, and since when the one that counts is booked."""
-
-    record: SourceRecord
-    event_id: str
-    revision: int
-    source: str
-    booked_since: datetime
 
 
 def duplicates_table(duplicates: Sequence[DuplicateRecord], block: Block) -> pa.Table:
@@ -117,8 +92,3 @@ def _position(record: SourceRecord, block: Block) -> dict[str, Any]:
         "partition": block.source.partition,
         "offset": record.offset,
     }
-
-
-def arrow_table(name: str, rows: Sequence[dict[str, Any]]) -> pa.Table:
-    """Rows with all declared columns of a table, in its order. A missing column is a KeyError."""
-    return as_table(TABLES[name], rows)

@@ -21,12 +21,11 @@ from pydantic import Field, ValidationError
 from spendstream_schemas.budget_feed import BudgetId
 from spendstream_schemas.types import MAX_MESSAGE_BYTES, Instant, Message, Text128
 from stream_jobs.base.errors import ConfigError, SpendstreamError
-from stream_jobs.blocks.side_tables import arrow_table
 from stream_jobs.budgets.document import FILE_NAME, Budget
 from stream_jobs.budgets.resolve import Budgets, budget_from_json, budget_to_json, load_budgets, merge, merge_fitting
 from stream_jobs.store.client import StoreClient
 from stream_jobs.store.fitting import printable
-from stream_jobs.store.tables import insert
+from stream_jobs.store.tables import arrow_table, insert
 
 log = logging.getLogger(__name__)
 

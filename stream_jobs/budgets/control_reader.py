@@ -10,11 +10,11 @@ from stream_jobs.base.errors import ConfigError
 from stream_jobs.budgets.control import BudgetChange, change_from_json
 from stream_jobs.runtime.kafka import lasting_consumer_config
 from stream_jobs.runtime.kafka_refusals import reason
+from stream_jobs.runtime.kafka_settings import KafkaSettings
 from stream_jobs.runtime.logs import warn_once
 from stream_jobs.runtime.metrics import UNREADABLE_BATCHES
 from stream_jobs.runtime.refused import pass_over
 from stream_jobs.runtime.topics import BUDGET_CONTROL
-from stream_jobs.settings import KafkaSettings
 
 log = logging.getLogger(__name__)
 

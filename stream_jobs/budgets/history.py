@@ -10,12 +10,11 @@ import pyarrow as pa
 
 from stream_jobs.base.instants import as_utc, unix_micros
 from stream_jobs.base.money import usd_of_feed
-from stream_jobs.blocks.side_tables import arrow_table
 from stream_jobs.budgets.book import KEEP_TOLD, WINDOW_KEY, Change, Place, Told
 from stream_jobs.budgets.standing import Standing, ThresholdKey
 from stream_jobs.series.calendar import Period
 from stream_jobs.store.client import StoreClient
-from stream_jobs.store.tables import insert
+from stream_jobs.store.tables import arrow_table, insert
 
 MONTHS_AT_ONCE: Final = 12
 """An insert goes into one partition per month; ClickHouse refuses more than a hundred."""

@@ -20,6 +20,7 @@ from stream_jobs.budgets.control_reader import ControlReader
 from stream_jobs.budgets.feed import BudgetFeed
 from stream_jobs.budgets.history import BudgetHistory
 from stream_jobs.budgets.speaker import Speaker
+from stream_jobs.runtime.kafka_settings import KafkaSettings
 from stream_jobs.runtime.metrics import (
     BUDGET_BAD_DELTAS,
     BUDGET_CHECKED,
@@ -35,7 +36,6 @@ from stream_jobs.runtime.refused import pass_over
 from stream_jobs.runtime.topics import COST_DELTAS
 from stream_jobs.series.delta import Delta, InvalidDeltaError, decode
 from stream_jobs.series.sums import LedgerSums, Vector
-from stream_jobs.settings import KafkaSettings
 from stream_jobs.store.client import StoreClient
 from stream_jobs.store.deadline import ServerClock
 from stream_jobs.streams.model import SourceRecord

@@ -9,6 +9,7 @@ from spendstream_schemas.alert_feed import ALERT_KINDS, SEVERITIES
 from stream_jobs.base.errors import ConfigError
 from stream_jobs.base.instants import utc_now
 from stream_jobs.cli.config_dir import config_dir_of
+from stream_jobs.cli.exit_codes import FOUND
 from stream_jobs.output.lines import say, say_json
 
 if TYPE_CHECKING:
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from stream_jobs.store.client import StoreClient
 
 DEFAULT_LIMIT = 50
-EXIT_PROBLEMS = 1
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -148,7 +148,7 @@ def _test(args: argparse.Namespace) -> int:
     else:
         for name, ok, answer in results:
             say(f"{name}: {'took it' if ok else 'FAILED'}: {answer}")
-    return 0 if all(ok for _, ok, _ in results) else EXIT_PROBLEMS
+    return 0 if all(ok for _, ok, _ in results) else FOUND
 
 
 def _check(args: argparse.Namespace) -> int:
@@ -166,4 +166,4 @@ def _check(args: argparse.Namespace) -> int:
         if not report.problems and report.document is not None:
             document = report.document
             say(f"{report.path}: {len(document.receivers)} receivers and {len(document.routes)} routes are valid")
-    return EXIT_PROBLEMS if report.problems else 0
+    return FOUND if report.problems else 0

@@ -16,7 +16,7 @@ from stream_jobs.alerts.requests import ask
 from stream_jobs.alerts.silences import MAX_SILENCES, TOO_MANY_SILENCES
 from stream_jobs.base.errors import ConfigError
 from stream_jobs.base.instants import parse_utc, utc_now
-from stream_jobs.cli.alerts import EXIT_PROBLEMS
+from stream_jobs.cli.exit_codes import FOUND
 from stream_jobs.embedded.instance import find_kafka
 from stream_jobs.output.lines import complain, say, say_json
 from stream_jobs.runtime.record_sender import RecordSender
@@ -48,7 +48,7 @@ def acknowledge(store: StoreClient, args: argparse.Namespace) -> int:
         say(f"{alert_id} is looked after by {record.by}")
     else:
         complain(f"spendstream alerts: {alert_id} cannot be acknowledged: {note}")
-    return 0 if change == "acknowledged" else EXIT_PROBLEMS
+    return 0 if change == "acknowledged" else FOUND
 
 
 def silence(store: StoreClient, args: argparse.Namespace) -> int:

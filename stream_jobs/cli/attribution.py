@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from stream_jobs.base.errors import ConfigError
 from stream_jobs.cli.config_dir import config_dir_of
+from stream_jobs.cli.exit_codes import FOUND
 from stream_jobs.output.lines import say, say_json
 
 if TYPE_CHECKING:
     from spendstream_schemas import UsageEvent
     from stream_jobs.attribution import Attributed, Change
-
-_EXIT_PROBLEMS = 1
 
 
 def add_parser(subparsers: Any) -> None:
@@ -67,7 +66,7 @@ def run_check(args: argparse.Namespace) -> int:
             say(f"warning: {path}: {warning}")
         if not problems:
             say(f"{path}: {rules} rules and {categories} category rules are valid, version {version}")
-    return _EXIT_PROBLEMS if problems else 0
+    return FOUND if problems else 0
 
 
 def run_explain(args: argparse.Namespace) -> int:

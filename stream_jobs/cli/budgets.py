@@ -7,9 +7,8 @@ from typing import Any
 
 from stream_jobs.base.errors import ConfigError
 from stream_jobs.cli.config_dir import config_dir_of
+from stream_jobs.cli.exit_codes import FOUND
 from stream_jobs.output.lines import say, say_json
-
-_EXIT_PROBLEMS = 1
 
 
 def add_parser(subparsers: Any) -> None:
@@ -100,4 +99,4 @@ def run_check(args: argparse.Namespace) -> int:
             say(f"warning: {path}: {warning}")
         if not problems:
             say(f"{path}: {count} budget{'s are' if count != 1 else ' is'} valid, version {version}")
-    return _EXIT_PROBLEMS if problems else 0
+    return FOUND if problems else 0

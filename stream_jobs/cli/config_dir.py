@@ -9,11 +9,12 @@ from stream_jobs.base.files import is_folder, printable
 
 def config_dir_of(args: argparse.Namespace) -> Path | None:
     """`--config-dir`, or else the settings' one. Raises ConfigError when it is no folder."""
-    from stream_jobs.settings import PipelineSettings, load_group
+    from stream_jobs.base.environment import from_environment
+    from stream_jobs.settings import PipelineSettings
 
     config_dir: Path | None = args.config_dir
     if config_dir is None:
-        settings = load_group("pipeline")
+        settings = from_environment(PipelineSettings)
         assert isinstance(settings, PipelineSettings)
         config_dir = settings.config_dir
     if config_dir is not None and not is_folder(config_dir):

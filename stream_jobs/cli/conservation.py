@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from stream_jobs.base.instants import parse_utc
+from stream_jobs.cli.exit_codes import FOUND
 from stream_jobs.output.lines import say_json
 
 if TYPE_CHECKING:
     from stream_jobs.conservation.accounts import Accounts
-    from stream_jobs.settings import KafkaSettings
+    from stream_jobs.runtime.kafka_settings import KafkaSettings
 
 DEFAULT_SINCE: Final = timedelta(days=1)
-EXIT_DIFFERENCE: Final = 1
 _COLUMNS: Final = ("part", "hour", "received", "booked", "duplicate", "refused", "in flight", "diff")
 
 
@@ -62,7 +62,7 @@ def run(args: argparse.Namespace) -> int:
         say_json(_facts(accounts))
     else:
         _print(accounts)
-    return 0 if accounts.closes else EXIT_DIFFERENCE
+    return 0 if accounts.closes else FOUND
 
 
 def _kafka(args: argparse.Namespace) -> "KafkaSettings | None":

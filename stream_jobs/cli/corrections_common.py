@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from stream_jobs.cli.exit_codes import FOUND
 from stream_jobs.output.lines import complain, redraw_on_stderr, say_json, stderr_is_terminal
 
 if TYPE_CHECKING:
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 BEGINNING: Final = "2020-01-01"
 """Nothing is accepted from before."""
 MAX_ROWS: Final = 40
-EXIT_LEFT: Final = 1
 _LEFT: Final = {
     "kept_price": "events have a price that the loaded price files do not have: left as they are (see --unprice)",
     "expired": "events were booked so long ago that some of their entries may be gone by retention: left as they are",
@@ -121,14 +121,15 @@ def _instant(args: argparse.Namespace, name: str) -> datetime:
 
 def config_dir(args: argparse.Namespace) -> Path | None:
     """As given, of the settings, or config/ of the running instance's data folder, which is what its worker reads."""
+    from stream_jobs.base.environment import from_environment
     from stream_jobs.base.errors import ConfigError
     from stream_jobs.embedded.datadir import DataDir
     from stream_jobs.embedded.instance import find_instance
-    from stream_jobs.settings import PipelineSettings, load_group
+    from stream_jobs.settings import PipelineSettings
 
     found: Path | None = args.config_dir
     if found is None:
-        settings = load_group("pipeline")
+        settings = from_environment(PipelineSettings)
         assert isinstance(settings, PipelineSettings)
         found = settings.config_dir
     if found is None and args.url is None:
@@ -171,7 +172,7 @@ def show(args: argparse.Namespace, outcome: str, summary: "Summary", run: str | 
         say_json(_document(outcome, summary, run))
     else:
         _print(outcome, summary, run)
-    return EXIT_LEFT if left else 0
+    return FOUND if left else 0
 
 
 def _document(outcome: str, summary: "Summary", run: str | None) -> dict[str, Any]:

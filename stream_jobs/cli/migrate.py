@@ -30,13 +30,14 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def run(args: argparse.Namespace) -> int:
+    from stream_jobs.base.environment import from_environment
     from stream_jobs.embedded.instance import find_clickhouse
     from stream_jobs.store.client import connect
     from stream_jobs.store.migrate import applied_migrations, migrate, pending
     from stream_jobs.store.migrations import load_migrations
-    from stream_jobs.store.retention import apply_retention, load_retention_settings
+    from stream_jobs.store.retention import RetentionSettings, apply_retention
 
-    retention = load_retention_settings()
+    retention = from_environment(RetentionSettings)
     settings = find_clickhouse(args.url, args.data_dir, writable=True)
     migrations = load_migrations()
     if args.dry_run or args.status:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from stream_jobs.base.instants import parse_utc
+from stream_jobs.cli.exit_codes import FOUND
 from stream_jobs.output.lines import say_json
 
 if TYPE_CHECKING:
@@ -12,7 +13,6 @@ if TYPE_CHECKING:
     from stream_jobs.reconciliation.job import Outcome
 
 SHOWN: Final = 20
-EXIT_FOUND: Final = 1
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -40,13 +40,15 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def run(args: argparse.Namespace) -> int:
+    from stream_jobs.base.environment import from_environment
     from stream_jobs.base.errors import ConfigError
     from stream_jobs.embedded.instance import find_clickhouse
+    from stream_jobs.origin.settings import OriginSettings
     from stream_jobs.reconciliation.job import Reconciler
-    from stream_jobs.settings import load_origin_settings, load_reconciliation_settings
+    from stream_jobs.reconciliation.settings import ReconciliationSettings
     from stream_jobs.store.client import StoreClient
 
-    settings, senders = load_reconciliation_settings(), load_origin_settings().origin().rules
+    settings, senders = from_environment(ReconciliationSettings), from_environment(OriginSettings).origin().rules
     shown: list[Finding] = []
 
     def keep(item: "Finding") -> None:
@@ -68,7 +70,7 @@ def run(args: argparse.Namespace) -> int:
         say_json(_facts(args, outcome, shown))
     else:
         _print(args, outcome, shown)
-    return EXIT_FOUND if args.dry_run and outcome.tally.findings else 0
+    return FOUND if args.dry_run and outcome.tally.findings else 0
 
 
 def _facts(args: argparse.Namespace, outcome: "Outcome", shown: "list[Finding]") -> dict[str, Any]:

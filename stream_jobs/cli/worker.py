@@ -22,7 +22,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def run(args: argparse.Namespace) -> int:
-    from stream_jobs.kafka_access import check_access_at_start
+    from stream_jobs.runtime.kafka_access import check_access_at_start
     from stream_jobs.runtime.logs import log_to_stderr
     from stream_jobs.runtime.memory import bound_allocators, calm_collector
     from stream_jobs.runtime.orphan import stop_with_parent

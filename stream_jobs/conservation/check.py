@@ -14,8 +14,8 @@ from stream_jobs.conservation.accounts import (
 )
 from stream_jobs.conservation.log import held, topic_log
 from stream_jobs.runtime.kafka import LogEnds
+from stream_jobs.runtime.kafka_settings import KafkaSettings
 from stream_jobs.runtime.topics import EVENT_TOPICS
-from stream_jobs.settings import KafkaSettings
 from stream_jobs.store.client import StoreClient
 
 COLUMNS: Final = (

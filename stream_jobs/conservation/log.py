@@ -12,8 +12,8 @@ from stream_jobs.conservation.accounts import PartitionLog, TopicLog
 from stream_jobs.runtime.jobs import METERING, OUTCOMES
 from stream_jobs.runtime.kafka import ADMIN_TIMEOUT_S, LogEnds, librdkafka_config, topic_start
 from stream_jobs.runtime.kafka_refusals import TOOLS_GROUP, reason
+from stream_jobs.runtime.kafka_settings import KafkaSettings
 from stream_jobs.runtime.topics import USAGE_EVENTS, USAGE_OUTCOMES
-from stream_jobs.settings import KafkaSettings
 
 JOB_OF: Final = {USAGE_EVENTS: METERING, USAGE_OUTCOMES: OUTCOMES}
 MAX_PROBES: Final = 200

@@ -1,4 +1,4 @@
-"""What a check finds, and the signals it becomes. Plain functions; may import nothing of the checks."""
+"""What a check finds, and the signals it becomes. Plain functions."""
 
 import hashlib
 import shlex

@@ -23,9 +23,9 @@ from stream_jobs.data_quality.open_conditions import next_signals
 from stream_jobs.data_quality.settings import DataQualitySettings
 from stream_jobs.pricing.book import PriceBook
 from stream_jobs.runtime.kafka import LogEnds
+from stream_jobs.runtime.kafka_settings import KafkaSettings
 from stream_jobs.runtime.metrics import DATA_QUALITY_CHECKED, DATA_QUALITY_FINDINGS
 from stream_jobs.runtime.timer import Timer
-from stream_jobs.settings import KafkaSettings
 from stream_jobs.store.client import StoreClient
 
 log = logging.getLogger(__name__)

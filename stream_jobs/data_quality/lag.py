@@ -13,7 +13,7 @@ from stream_jobs.conservation.log import JOB_OF, first_record, topic_log
 from stream_jobs.data_quality.finding import Finding, Result, at, command, decades, result, span
 from stream_jobs.data_quality.settings import DataQualitySettings
 from stream_jobs.runtime.kafka import LogEnds
-from stream_jobs.settings import KafkaSettings
+from stream_jobs.runtime.kafka_settings import KafkaSettings
 from stream_jobs.store.client import StoreClient
 
 log = logging.getLogger(__name__)

@@ -1,12 +1,13 @@
 """When the data is no longer good enough: SPENDSTREAM_DATA_QUALITY_*."""
 
 from decimal import Decimal
-from typing import Annotated, Final
+from typing import Annotated
 
 from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings
 
-ENV_PREFIX: Final = "SPENDSTREAM_DATA_QUALITY_"
+from stream_jobs.base.environment import variables
+
 _Percent = Annotated[Decimal, Field(ge=0, le=100, allow_inf_nan=False)]
 _Usd = Annotated[Decimal, Field(ge=0, le=10**9, decimal_places=12, allow_inf_nan=False)]
 
@@ -14,7 +15,7 @@ _Usd = Annotated[Decimal, Field(ge=0, le=10**9, decimal_places=12, allow_inf_nan
 class DataQualitySettings(BaseSettings):
     """Read from the environment. A condition holds only if all of its thresholds are passed."""
 
-    model_config = SettingsConfigDict(env_prefix=ENV_PREFIX, env_ignore_empty=True, extra="ignore", frozen=True)
+    model_config = variables("SPENDSTREAM_DATA_QUALITY_")
 
     interval_s: Annotated[
         float,

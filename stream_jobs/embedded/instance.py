@@ -13,11 +13,12 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from stream_jobs.base.environment import from_environment
 from stream_jobs.base.errors import ConfigError
 from stream_jobs.embedded.leftovers import ProcessId
-from stream_jobs.settings import KafkaSettings, load_kafka_settings
+from stream_jobs.runtime.kafka_settings import KafkaSettings
 from stream_jobs.store.embedded.access import WRITE_USER
-from stream_jobs.store.settings import ClickHouseSettings, load_clickhouse_settings
+from stream_jobs.store.settings import ClickHouseSettings
 
 INSTANCE_FILE = "instance.json"
 
@@ -128,9 +129,9 @@ def _normal_address(address: str) -> str:
 def embedded_clickhouse(instance: Instance, *, writable: bool) -> ClickHouseSettings:
     """The store of an embedded instance, as a reader or as the user that may write."""
     if not writable:
-        return load_clickhouse_settings(url=instance.clickhouse_http)
-    return load_clickhouse_settings(
-        url=instance.clickhouse_http, user=WRITE_USER, password_file=Path(instance.credentials)
+        return from_environment(ClickHouseSettings, url=instance.clickhouse_http)
+    return from_environment(
+        ClickHouseSettings, url=instance.clickhouse_http, user=WRITE_USER, password_file=Path(instance.credentials)
     )
 
 
@@ -142,15 +143,15 @@ def find_clickhouse(
     With `writable` an embedded instance is opened as its writing user. Raises ConfigError that says how to name one.
     """
     if url is not None:
-        return load_clickhouse_settings(url=url)
+        return from_environment(ClickHouseSettings, url=url)
     configured = any(name.startswith("SPENDSTREAM_CLICKHOUSE_") for name in os.environ)
     if data_dir is None and bootstrap is None and configured:
-        return load_clickhouse_settings()
+        return from_environment(ClickHouseSettings)
     instance = find_instance(data_dir, bootstrap)
     if instance is not None:
         return embedded_clickhouse(instance, writable=writable)
     if configured:
-        return load_clickhouse_settings()
+        return from_environment(ClickHouseSettings)
     where = f"on {data_dir}" if data_dir else f"with Kafka at {bootstrap}" if bootstrap else "on this machine"
     raise ConfigError(
         f"no spendstream runs {where}; start one with 'spendstream up', or say where ClickHouse is with --url or "
@@ -182,9 +183,9 @@ def find_kafka(bootstrap: str | None = None, data_dir: Path | None = None) -> Ka
     Raises ConfigError that says how to name one.
     """
     if bootstrap is not None:
-        return load_kafka_settings(bootstrap_servers=bootstrap)
+        return from_environment(KafkaSettings, bootstrap_servers=bootstrap)
     if data_dir is None and os.environ.get("SPENDSTREAM_KAFKA_BOOTSTRAP_SERVERS"):
-        return load_kafka_settings()
+        return from_environment(KafkaSettings)
     instance = find_instance(data_dir)
     if instance is None:
         where = f"on {data_dir}" if data_dir else "on this machine"

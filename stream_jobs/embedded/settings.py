@@ -3,18 +3,17 @@
 from typing import Annotated, Final
 
 from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings
 
-ENV_PREFIX: Final = "SPENDSTREAM_EMBEDDED_"
+from stream_jobs.base.environment import variables
+
 MIB: Final = 1024 * 1024
 
 
 class EmbeddedSettings(BaseSettings):
     """Read from SPENDSTREAM_EMBEDDED_*."""
 
-    model_config = SettingsConfigDict(
-        env_prefix=ENV_PREFIX, env_ignore_empty=True, extra="ignore", frozen=True, hide_input_in_errors=True
-    )
+    model_config = variables("SPENDSTREAM_EMBEDDED_")
 
     broker_max_records: Annotated[
         int,

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from prometheus_client import generate_latest
 
+from stream_jobs.base.environment import from_environment
 from stream_jobs.base.errors import ConfigError, SpendstreamError
 from stream_jobs.blocks.progress import booked_to
 from stream_jobs.embedded import leftovers
@@ -34,12 +35,11 @@ from stream_jobs.runtime.kafka import LogEnds, ensure_topics
 from stream_jobs.runtime.metrics_text import merged
 from stream_jobs.runtime.ports import LOOPBACK, claim_port, free_port
 from stream_jobs.runtime.topics import EVENT_TOPICS, topic_specs
-from stream_jobs.settings import load_embedded_settings
 from stream_jobs.store.client import StoreClient
 from stream_jobs.store.embedded.access import WRITE_USER
 from stream_jobs.store.migrate import migrate
-from stream_jobs.store.retention import apply_retention, load_retention_settings
-from stream_jobs.store.settings import ClickHouseSettings, load_clickhouse_settings
+from stream_jobs.store.retention import RetentionSettings, apply_retention
+from stream_jobs.store.settings import ClickHouseSettings
 
 log = logging.getLogger(__name__)
 
@@ -91,7 +91,7 @@ class Embedded:
             raise
 
     def _start(self, progress: Callable[[str], None]) -> Instance:
-        self._settings = load_embedded_settings()
+        self._settings = from_environment(EmbeddedSettings)
         self._dir.open()
         if found := leftovers.clear(self._dir.run):
             log.warning("an earlier instance was killed; what it left running has stopped: %s", ", ".join(found))
@@ -156,14 +156,18 @@ class Embedded:
     def _migrate(self) -> None:
         migrate(self._writer())
         with StoreClient(self._writer()) as store:
-            apply_retention(store.client, load_retention_settings())
+            apply_retention(store.client, from_environment(RetentionSettings))
 
     def _open_store(self) -> StoreClient:
         return StoreClient(self._writer())
 
     def _writer(self) -> ClickHouseSettings:
-        return load_clickhouse_settings(
-            url=self._clickhouse_url, user=WRITE_USER, password_file=self._dir.credentials, password=""
+        return from_environment(
+            ClickHouseSettings,
+            url=self._clickhouse_url,
+            user=WRITE_USER,
+            password_file=self._dir.credentials,
+            password="",
         )
 
     def _start_workers(self) -> None:

@@ -28,10 +28,10 @@ from stream_jobs.embedded.measure import BrokerSize, broker_size
 from stream_jobs.embedded.producer_ids import ProducerIds
 from stream_jobs.embedded.settings import MIB, EmbeddedSettings
 from stream_jobs.runtime.kafka import LogEnds, ensure_topics, librdkafka_config
+from stream_jobs.runtime.kafka_settings import KafkaSettings
 from stream_jobs.runtime.metrics import BROKER_BYTES, BROKER_RECORDS, BROKER_TURNS, GATE_HELD
 from stream_jobs.runtime.ports import free_port
 from stream_jobs.runtime.topics import EVENT_TOPICS, topic_specs
-from stream_jobs.settings import KafkaSettings
 from stream_jobs.store.client import StoreClient
 
 log = logging.getLogger(__name__)

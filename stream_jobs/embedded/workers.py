@@ -4,9 +4,10 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from stream_jobs.base.environment import prefix_of
 from stream_jobs.embedded.child import START_TIMEOUT_S, Child
 from stream_jobs.embedded.probe import answers, trouble
-from stream_jobs.origin.settings import ENV_PREFIX as ORIGIN_PREFIX
+from stream_jobs.origin.settings import OriginSettings
 from stream_jobs.runtime.jobs import BOOKING, WATCHING
 from stream_jobs.runtime.ports import LOOPBACK, free_port
 
@@ -27,7 +28,8 @@ class WorkerChild(Child):
     ) -> None:
         port = free_port()
         arguments = ["-m", "spendstream", "worker", *jobs, "--health-port", str(port), "--config-dir", str(config_dir)]
-        keys = {variable: text for variable, text in os.environ.items() if variable.startswith(f"{ORIGIN_PREFIX}KEYS")}
+        secret = f"{prefix_of(OriginSettings)}KEYS"
+        keys = {variable: text for variable, text in os.environ.items() if variable.startswith(secret)}
         super().__init__(name, arguments, log_dir, {**keys, **environment}, run_dir)
         self.url = f"http://{LOOPBACK}:{port}"
 

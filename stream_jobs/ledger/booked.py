@@ -5,9 +5,9 @@ from datetime import datetime
 from typing import Any, cast
 
 from stream_jobs.base.instants import as_utc
-from stream_jobs.blocks.store import OWN_BLOCK, own_block
-from stream_jobs.metering.dedupe import Booked
-from stream_jobs.metering.rows import LEDGER_COLUMNS
+from stream_jobs.ledger.columns import LEDGER_COLUMNS
+from stream_jobs.ledger.known import Booked
+from stream_jobs.ledger.own_block import OWN_BLOCK, own_block
 from stream_jobs.origin.standing import Held
 from stream_jobs.store.client import StoreClient
 from stream_jobs.streams.model import Block

@@ -5,11 +5,10 @@ from pathlib import Path
 
 from stream_jobs.attribution.rules import AttributionRules, rules_of
 from stream_jobs.base.errors import ConfigError
-from stream_jobs.blocks.side_tables import arrow_table
 from stream_jobs.pricing.book import PriceBook
 from stream_jobs.pricing.contents import book_of, content_of
 from stream_jobs.store.client import StoreClient
-from stream_jobs.store.tables import insert
+from stream_jobs.store.tables import arrow_table, insert
 
 
 def record_versions(store: StoreClient, book: PriceBook, rules: AttributionRules, config_dir: Path | None) -> None:

@@ -6,9 +6,8 @@ from datetime import datetime, timedelta
 
 from spendstream_schemas import InvalidMessageError, InvalidReason, UsageEvent, parse_usage_event
 from stream_jobs.blocks.isolate import failure
-from stream_jobs.blocks.side_tables import RejectedRecord
 from stream_jobs.store.fitting import printable
-from stream_jobs.streams.model import SourceRecord
+from stream_jobs.streams.model import RejectedRecord, SourceRecord
 
 log = logging.getLogger(__name__)
 

@@ -9,20 +9,12 @@ else has the id of an event that is known is a copy: dropped, and on record with
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final, Generic, NamedTuple, Protocol, TypeVar
+from typing import Final, Generic, Protocol, TypeVar
 
-from stream_jobs.blocks.side_tables import DuplicateRecord, RejectedRecord
+from stream_jobs.ledger.known import Booked
 from stream_jobs.origin.judge import Judge
 from stream_jobs.origin.standing import Held
-from stream_jobs.streams.model import Block, SourceRecord
-
-
-class Booked(NamedTuple):
-    """What the ledger knows of an event."""
-
-    revision: int  # the highest
-    since: datetime  # when the first was booked
-    several: bool = False  # it was charged more than once: of a correction, or of a copy that slipped past
+from stream_jobs.streams.model import Block, DuplicateRecord, RejectedRecord, SourceRecord
 
 
 class BookedEvents(Protocol):

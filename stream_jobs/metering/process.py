@@ -17,18 +17,19 @@ from spendstream_schemas import ATTRIBUTION_FIELDS, InvalidReason, UsageEvent
 from stream_jobs.attribution.rules import Attributed, AttributionRules
 from stream_jobs.base.errors import CrashError
 from stream_jobs.blocks.isolate import failure, too_many
-from stream_jobs.blocks.side_tables import RejectedRecord, duplicates_table, quarantine_table
+from stream_jobs.blocks.side_tables import duplicates_table, quarantine_table
+from stream_jobs.ledger.columns import LEDGER_COLUMNS
 from stream_jobs.metering.columnar.charge import Charged, ColumnarBook, charge, decode_bundle
 from stream_jobs.metering.columnar.events import TokenEvents
 from stream_jobs.metering.decode import DecodedEvent, decode_all
 from stream_jobs.metering.dedupe import BookedEvents, Deduplicated, Identified, deduplicate, in_question
 from stream_jobs.metering.retraction import retraction_rows
-from stream_jobs.metering.rows import LEDGER_COLUMNS, Charge, charge_row, ledger_table
+from stream_jobs.metering.rows import Charge, charge_row, ledger_table
 from stream_jobs.origin.judge import Judge, Origin, refusals
 from stream_jobs.origin.standing import Held, standing_charge
 from stream_jobs.pricing.result import Pricing
 from stream_jobs.store.fitting import Misfit, fitted
-from stream_jobs.streams.model import Block, BlockCounts, BlockOutput, SourceRecord, Versions
+from stream_jobs.streams.model import Block, BlockCounts, BlockOutput, RejectedRecord, SourceRecord, Versions
 
 log = logging.getLogger(__name__)
 

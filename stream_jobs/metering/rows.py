@@ -11,13 +11,13 @@ from spendstream_schemas import ATTRIBUTION_FIELDS, METERS, Conditions, ToolCall
 from stream_jobs.attribution.reported import reported_tags
 from stream_jobs.attribution.rules import Attributed
 from stream_jobs.base.money import usd_from_pico
+from stream_jobs.ledger.columns import LEDGER_COLUMNS
 from stream_jobs.metering.decode import DecodedEvent
 from stream_jobs.pricing.result import Pricing
 from stream_jobs.store.fitting import as_table
-from stream_jobs.store.tables import LEDGER_SIGNS, REPORTED_TAGS, TOOL_COLUMNS, ledger_schema
+from stream_jobs.store.tables import TOOL_COLUMNS
 from stream_jobs.streams.model import Block
 
-LEDGER_COLUMNS: Final = pa.unify_schemas([ledger_schema(), LEDGER_SIGNS, REPORTED_TAGS])
 _TOOLS: Final = tuple(zip(ToolCalls.model_fields, TOOL_COLUMNS, strict=True))
 CONDITION_KEYS: Final = tuple(Conditions.model_fields)
 NO_COST: Final = Decimal(0)

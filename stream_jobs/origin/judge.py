@@ -8,11 +8,10 @@ from typing import Final
 from spendstream_schemas import InvalidReason
 from spendstream_schemas.signature import SIGNATURE_HEADER, key_id_of
 from stream_jobs.base.errors import ConfigError
-from stream_jobs.blocks.side_tables import RejectedRecord
 from stream_jobs.origin.keys import KeyRing
 from stream_jobs.origin.refusals import decode, encode
 from stream_jobs.origin.rules import SenderRules
-from stream_jobs.streams.model import Block, SourceRecord
+from stream_jobs.streams.model import Block, RejectedRecord, SourceRecord
 
 log = logging.getLogger(__name__)
 

@@ -4,14 +4,14 @@ from pathlib import Path
 from typing import Annotated, Final, Self
 
 from pydantic import Field, SecretStr, field_validator, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings
 
+from stream_jobs.base.environment import variables
 from stream_jobs.base.files import checked_content
 from stream_jobs.origin.judge import Origin
 from stream_jobs.origin.keys import KeyRing
 from stream_jobs.origin.rules import SenderRules, matches, split_list
 
-ENV_PREFIX: Final = "SPENDSTREAM_ORIGIN_"
 _PATTERN: Final = frozenset("*?[")
 
 
@@ -25,9 +25,7 @@ def _text_of(path: Path) -> str:
 class OriginSettings(BaseSettings):
     """Who an event is from, and what that allows."""
 
-    model_config = SettingsConfigDict(
-        env_prefix=ENV_PREFIX, env_ignore_empty=True, extra="ignore", frozen=True, hide_input_in_errors=True
-    )
+    model_config = variables("SPENDSTREAM_ORIGIN_")
 
     correctors: Annotated[
         str,

@@ -9,18 +9,21 @@ from typing import Any, Final, NamedTuple, Protocol, cast
 from spendstream_schemas import InvalidMessageError, InvalidReason, OutcomeEvent, parse_outcome_event
 from stream_jobs.base.instants import as_utc
 from stream_jobs.blocks.isolate import failure
-from stream_jobs.blocks.side_tables import (
-    DuplicateRecord,
-    RejectedRecord,
-    duplicates_table,
-    quarantine_table,
-)
-from stream_jobs.blocks.store import OWN_BLOCK, own_block
+from stream_jobs.blocks.side_tables import duplicates_table, quarantine_table
+from stream_jobs.ledger.own_block import OWN_BLOCK, own_block
 from stream_jobs.origin.judge import Judge, Origin, refusals
 from stream_jobs.store.client import StoreClient
 from stream_jobs.store.fitting import fitted, printable
 from stream_jobs.store.tables import TABLES
-from stream_jobs.streams.model import Block, BlockCounts, BlockOutput, SourceRecord, Versions
+from stream_jobs.streams.model import (
+    Block,
+    BlockCounts,
+    BlockOutput,
+    DuplicateRecord,
+    RejectedRecord,
+    SourceRecord,
+    Versions,
+)
 
 log = logging.getLogger(__name__)
 _TEXTS: Final = ("project", "environment", "team", "feature", "customer", "user_id", "trace_id")

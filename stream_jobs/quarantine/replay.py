@@ -12,13 +12,12 @@ from confluent_kafka import KafkaError, Message, Producer
 
 from spendstream_schemas.signature import SIGNATURE_HEADER
 from stream_jobs.base.errors import BrokerUnavailableError
-from stream_jobs.blocks.side_tables import arrow_table
 from stream_jobs.quarantine.records import Quarantined, raw_of
 from stream_jobs.runtime.kafka import librdkafka_config
 from stream_jobs.runtime.kafka_refusals import reason
-from stream_jobs.settings import KafkaSettings
+from stream_jobs.runtime.kafka_settings import KafkaSettings
 from stream_jobs.store.client import StoreClient
-from stream_jobs.store.tables import insert
+from stream_jobs.store.tables import arrow_table, insert
 
 BATCH: Final = 500
 FLUSH_TIMEOUT_S: Final = 30.0

@@ -9,11 +9,10 @@ from typing import Any, Final
 
 import pyarrow as pa
 
-from stream_jobs.blocks.side_tables import arrow_table
 from stream_jobs.ledger.amounts import amounts
 from stream_jobs.reconciliation.reports import Report, report_of
 from stream_jobs.reconciliation.standing import RUN_PREFIX, Entry, Standing, missing
-from stream_jobs.store.tables import ADJUSTMENT_RUN, LEDGER_SIGNS, REPORTED_TAGS, ledger_schema
+from stream_jobs.store.tables import ADJUSTMENT_RUN, LEDGER_SIGNS, REPORTED_TAGS, arrow_table, ledger_schema
 
 ENTRY_COLUMNS: Final = pa.unify_schemas([ledger_schema(), LEDGER_SIGNS, REPORTED_TAGS, ADJUSTMENT_RUN])
 """Every column of the ledger: reconciliation repeats entries, it invents none."""

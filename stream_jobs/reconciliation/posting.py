@@ -16,11 +16,10 @@ import pyarrow as pa
 
 from stream_jobs.base.errors import CrashError
 from stream_jobs.base.instants import as_utc
-from stream_jobs.blocks.side_tables import arrow_table
 from stream_jobs.reconciliation.findings import ENTRY_COLUMNS, Batch
 from stream_jobs.reconciliation.turns import Turn
 from stream_jobs.store.client import StoreClient
-from stream_jobs.store.tables import TABLES, insert
+from stream_jobs.store.tables import TABLES, arrow_table, insert
 
 log = logging.getLogger(__name__)
 

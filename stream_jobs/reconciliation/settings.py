@@ -1,17 +1,17 @@
 """How reconciliation works: SPENDSTREAM_RECONCILIATION_*."""
 
-from typing import Annotated, Final, Self
+from typing import Annotated, Self
 
 from pydantic import Field, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings
 
-ENV_PREFIX: Final = "SPENDSTREAM_RECONCILIATION_"
+from stream_jobs.base.environment import variables
 
 
 class ReconciliationSettings(BaseSettings):
     """Read from the environment; texts that are lists are separated by commas."""
 
-    model_config = SettingsConfigDict(env_prefix=ENV_PREFIX, env_ignore_empty=True, extra="ignore", frozen=True)
+    model_config = variables("SPENDSTREAM_RECONCILIATION_")
 
     interval_s: Annotated[
         float,

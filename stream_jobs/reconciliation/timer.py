@@ -16,9 +16,9 @@ from stream_jobs.reconciliation.job import Reconciler
 from stream_jobs.reconciliation.settings import ReconciliationSettings
 from stream_jobs.reconciliation.turns import BusyError
 from stream_jobs.runtime.kafka import LogEnds
+from stream_jobs.runtime.kafka_settings import KafkaSettings
 from stream_jobs.runtime.metrics import RECONCILED, RECONCILIATION_RUNS, RECONCILIATION_SEEN
 from stream_jobs.runtime.timer import Timer
-from stream_jobs.settings import KafkaSettings
 from stream_jobs.store.client import StoreClient
 
 log = logging.getLogger(__name__)

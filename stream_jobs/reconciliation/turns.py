@@ -15,9 +15,8 @@ from typing import Any, Final, cast
 
 from stream_jobs.base.errors import SpendstreamError
 from stream_jobs.base.instants import as_utc
-from stream_jobs.blocks.side_tables import arrow_table
 from stream_jobs.store.client import StoreClient
-from stream_jobs.store.tables import insert
+from stream_jobs.store.tables import arrow_table, insert
 
 LEASE: Final = timedelta(minutes=5)
 """A run that has not been heard of for so long is dead, or must behave as if it were."""

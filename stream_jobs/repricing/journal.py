@@ -20,12 +20,11 @@ import pyarrow as pa
 from stream_jobs.base.errors import ConfigError
 from stream_jobs.base.instants import as_utc, unix_micros
 from stream_jobs.base.money import usd_from_pico
-from stream_jobs.blocks.side_tables import arrow_table
 from stream_jobs.repricing.selection import Chunk, Selection
 from stream_jobs.repricing.summary import Summary, total
 from stream_jobs.store.client import StoreClient
 from stream_jobs.store.deadline import ServerClock
-from stream_jobs.store.tables import insert
+from stream_jobs.store.tables import arrow_table, insert
 
 State = Literal["open", "done", "abandoned"]
 _RUN_COLUMNS: Final = (

@@ -3,9 +3,9 @@
 from collections.abc import Iterable
 
 from spendstream_schemas.alert_feed import AlertSignal, alert_record_key
+from stream_jobs.runtime.kafka_settings import KafkaSettings
 from stream_jobs.runtime.record_sender import DELIVERY_TIMEOUT_S, RecordSender
 from stream_jobs.runtime.topics import ALERTS
-from stream_jobs.settings import KafkaSettings
 
 
 class SignalPublisher:

@@ -13,9 +13,9 @@ from pydantic import SecretStr
 
 from stream_jobs.base.errors import BrokerUnavailableError
 from stream_jobs.runtime.kafka_refusals import TOOLS_GROUP, listener, reason
+from stream_jobs.runtime.kafka_settings import KafkaSettings
 from stream_jobs.runtime.kafka_tls import ssl_context
 from stream_jobs.runtime.logs import warn_once
-from stream_jobs.settings import KafkaSettings
 
 _Answer = TypeVar("_Answer")
 ADMIN_TIMEOUT_S = 10.0

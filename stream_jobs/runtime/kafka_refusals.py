@@ -10,7 +10,7 @@ from typing import Any, Final
 from confluent_kafka import KafkaError, KafkaException
 
 from stream_jobs.runtime.kafka_acls import load_acls
-from stream_jobs.settings import KafkaSettings
+from stream_jobs.runtime.kafka_settings import KafkaSettings
 
 TOOLS_GROUP: Final = "spendstream-tools"
 """Named by consumers that are in no group: librdkafka demands a name, and asks for its coordinator."""

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from stream_jobs.base.errors import ConfigError
-from stream_jobs.settings import KafkaSettings
+from stream_jobs.runtime.kafka_settings import KafkaSettings
 
 
 def ssl_context(kafka: KafkaSettings) -> ssl.SSLContext:

@@ -1,11 +1,8 @@
 """All metrics of the jobs in one place, with what they mean."""
 
-from collections import Counter as Counts
 from typing import Final
 
 from prometheus_client import Counter, Gauge, Histogram
-
-from stream_jobs.streams.model import Block, BlockOutput
 
 RECORDS: Final = Counter(
     "spendstream_records", "Records taken from Kafka, by what became of them", ["job", "partition", "fate"]
@@ -119,28 +116,3 @@ BUDGET_CROSSINGS: Final = Counter(
 )
 BUDGETS_WATCHED: Final = Gauge("spendstream_budgets", "Budgets that are watched")
 BUDGET_BAD_DELTAS: Final = Counter("spendstream_budget_bad_deltas", "Messages that are no delta; the ledger is read")
-
-
-class BlockMetrics:
-    """Counts what a job books."""
-
-    def __init__(self, job: str) -> None:
-        self._job = job
-
-    def __call__(self, block: Block, output: BlockOutput, took_s: float) -> None:
-        partition = str(block.source.partition)
-        counts = output.counts
-        for fate, number in (
-            ("booked", counts.booked),
-            ("duplicate", counts.duplicates),
-            ("quarantined", counts.quarantined),
-        ):
-            RECORDS.labels(self._job, partition, fate).inc(number)
-        if (refused := output.tables.get("quarantine")) is not None:
-            for reason, number in Counts(refused.column("reason").to_pylist()).items():
-                REFUSED.labels(self._job, reason).inc(number)
-        UNPRICED.labels(self._job).inc(counts.unpriced)
-        UNKNOWN_FIELDS.labels(self._job).inc(counts.unknown_fields)
-        BLOCKS.labels(self._job, partition).inc()
-        NEXT_OFFSET.labels(self._job, partition).set(block.last_offset + 1)
-        BLOCK_SECONDS.labels(self._job).observe(took_s)

@@ -10,7 +10,7 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 from stream_jobs.base.errors import BrokerUnavailableError
 from stream_jobs.runtime.kafka import librdkafka_config
 from stream_jobs.runtime.kafka_refusals import reason
-from stream_jobs.settings import KafkaSettings
+from stream_jobs.runtime.kafka_settings import KafkaSettings
 
 DELIVERY_TIMEOUT_S: Final = 10.0
 _POLL_S: Final = 0.1

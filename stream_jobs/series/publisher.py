@@ -11,11 +11,11 @@ import time
 from typing import Final
 
 from stream_jobs.base.errors import BrokerUnavailableError
+from stream_jobs.runtime.kafka_settings import KafkaSettings
 from stream_jobs.runtime.metrics import DELTAS_LOST
 from stream_jobs.runtime.record_sender import RecordSender
 from stream_jobs.runtime.topics import COST_DELTAS
 from stream_jobs.series.delta import delta_of, encode, split
-from stream_jobs.settings import KafkaSettings
 from stream_jobs.streams.model import Block, BlockOutput
 
 log = logging.getLogger(__name__)

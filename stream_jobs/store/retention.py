@@ -4,13 +4,12 @@ from datetime import timedelta
 from typing import Annotated, Final
 
 from clickhouse_connect.driver.client import Client
-from pydantic import Field, ValidationError, ValidationInfo, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field, ValidationInfo, field_validator
+from pydantic_settings import BaseSettings
 
-from stream_jobs.base.errors import ConfigError
+from stream_jobs.base.environment import variables
 from stream_jobs.store.client import StoreClient, store_errors
 
-ENV_PREFIX: Final = "SPENDSTREAM_RETENTION_"
 MAX_DAYS: Final = 20_000
 """ClickHouse counts the seconds of a TTL up to 2106 and begins at 1970 again: what should be kept for longer would be
 deleted at once."""
@@ -19,7 +18,7 @@ deleted at once."""
 class RetentionSettings(BaseSettings):
     """Days; read from SPENDSTREAM_RETENTION_*."""
 
-    model_config = SettingsConfigDict(env_prefix=ENV_PREFIX, frozen=True)
+    model_config = variables("SPENDSTREAM_RETENTION_")
 
     ledger_days: Annotated[
         int,
@@ -61,16 +60,6 @@ class RetentionSettings(BaseSettings):
         if days < (ledger_days := info.data.get("ledger_days", 0)):
             raise ValueError(f"must not be less than ledger_days ({ledger_days})")
         return days
-
-
-def load_retention_settings() -> RetentionSettings:
-    """From the environment. Raises ConfigError with every problem by its variable's name."""
-    try:
-        return RetentionSettings()
-    except ValidationError as error:
-        raise ConfigError(
-            [f"{ENV_PREFIX}{str(item['loc'][0]).upper()}: {item['msg']}" for item in error.errors()]
-        ) from None
 
 
 LEDGER_TABLES: Final = {

@@ -1,21 +1,17 @@
 """Where ClickHouse is and how to get in. The same settings for the embedded store and a cluster."""
 
-import re
 import ssl
 from pathlib import Path
 from typing import Annotated, Any, Self
 from urllib.parse import unquote, urlsplit
 
-from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic_settings import BaseSettings
 
-from spendstream_schemas.hosts import is_loopback
-from stream_jobs.base.errors import ConfigError
+from spendstream_schemas.hosts import HOST, is_loopback
+from stream_jobs.base.environment import variables
 from stream_jobs.base.files import checked_content, read_file
 
-ENV_PREFIX = "SPENDSTREAM_CLICKHOUSE_"
-HOST = re.compile(r"[A-Za-z0-9._:%\[\]-]{1,253}")
-"""Names and addresses as DNS and sockets take them; what else stands there would fail at the first connection."""
 MAX_CA_BYTES = 4 * 1024 * 1024  # the authorities of a whole system have half a megabyte
 _IDENTIFIER = r"^[A-Za-z_][A-Za-z0-9_]{0,127}$"
 
@@ -23,9 +19,7 @@ _IDENTIFIER = r"^[A-Za-z_][A-Za-z0-9_]{0,127}$"
 class ClickHouseSettings(BaseSettings):
     """Read from SPENDSTREAM_CLICKHOUSE_*; arguments win. `url` stands for host, port, secure, user and password."""
 
-    model_config = SettingsConfigDict(
-        env_prefix=ENV_PREFIX, env_ignore_empty=True, extra="ignore", frozen=True, hide_input_in_errors=True
-    )
+    model_config = variables("SPENDSTREAM_CLICKHOUSE_")
 
     url: str | None = None
     host: Annotated[str, Field(pattern=f"^{HOST.pattern}$")] = "127.0.0.1"
@@ -107,15 +101,3 @@ class ClickHouseSettings(BaseSettings):
         """The base URL of the HTTP interface, without credentials."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{'https' if self.secure else 'http'}://{host}:{self.port}"
-
-
-def load_clickhouse_settings(**arguments: Any) -> ClickHouseSettings:
-    """The settings from environment and arguments. Raises ConfigError with every problem by its variable's name."""
-    try:
-        return ClickHouseSettings(**arguments)
-    except ValidationError as error:
-        problems = []
-        for item in error.errors(include_url=False, include_input=False, include_context=False):
-            name = ENV_PREFIX + str(item["loc"][0]).upper() if item["loc"] else ENV_PREFIX + "*"
-            problems.append(f"{name}: {item['msg'].removeprefix('Value error, ')}")
-        raise ConfigError(problems) from None

@@ -4,9 +4,9 @@ The SQL migrations are the truth about the tables; a test compares them with the
 out here is filled by the table's DEFAULT.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 import pyarrow as pa
 from clickhouse_connect.driver.client import Client
@@ -15,6 +15,7 @@ from spendstream_schemas import ATTRIBUTION_FIELDS, DECIMAL_METERS, METERS, Tool
 from stream_jobs.base.errors import CrashError
 from stream_jobs.store.client import StoreQueryError, store_errors
 from stream_jobs.store.deadline import CONSTRAINT_NAME, VIOLATED_CONSTRAINT, LateInsertError
+from stream_jobs.store.fitting import as_table
 
 TEXT: Final = pa.string()
 BYTES: Final = pa.binary()
@@ -298,6 +299,11 @@ DEADLINE_TABLES: Final = frozenset({"ledger", "quarantine", "duplicates", "outco
 def ledger_schema() -> pa.Schema:
     """The columns of a ledger insert, in order."""
     return TABLES["ledger"]
+
+
+def arrow_table(name: str, rows: Sequence[dict[str, Any]]) -> pa.Table:
+    """Rows with all declared columns of a table, in its order. A missing column is a KeyError."""
+    return as_table(TABLES[name], rows)
 
 
 def insert(client: Client, table: str, rows: pa.Table, token: str, not_after: datetime | None = None) -> None:

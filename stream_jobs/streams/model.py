@@ -7,6 +7,8 @@ from typing import NamedTuple
 
 import pyarrow as pa
 
+from spendstream_schemas import InvalidReason
+
 
 class SourceRecord(NamedTuple):
     """One record as the broker holds it. A named tuple, because one is made for every record."""
@@ -91,3 +93,24 @@ class Bundle:
 
     reading: int
     records: list[SourceRecord]
+
+
+@dataclass(frozen=True, slots=True)
+class RejectedRecord:
+    """A record that cannot be accepted, and why."""
+
+    record: SourceRecord
+    reason: InvalidReason
+    path: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class DuplicateRecord:
+    """A copy that is dropped, and since when the one that counts is booked."""
+
+    record: SourceRecord
+    event_id: str
+    revision: int
+    source: str
+    booked_since: datetime

@@ -13,9 +13,9 @@ from stream_jobs.embedded.instance import embedded_kafka
 from stream_jobs.embedded.kafka.broker import SHORT_LIVED, KafkaBroker
 from stream_jobs.embedded.kafka.cluster import single_broker
 from stream_jobs.runtime.kafka import LogEnds, TopicSpec, ensure_topics
+from stream_jobs.runtime.kafka_settings import KafkaSettings
 from stream_jobs.runtime.ports import free_port
 from stream_jobs.runtime.topics import COST_DELTAS
-from stream_jobs.settings import KafkaSettings
 from tests.chaos.proxy import FaultProxy
 
 TOPIC: Final = "usage.events.v1"

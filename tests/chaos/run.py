@@ -10,12 +10,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
+from stream_jobs.base.environment import from_environment
 from stream_jobs.base.errors import BrokerUnavailableError, SpendstreamError
 from stream_jobs.blocks.progress import booked_to
 from stream_jobs.conservation.check import check
 from stream_jobs.reconciliation.findings import Finding
 from stream_jobs.reconciliation.job import Reconciler
-from stream_jobs.settings import load_reconciliation_settings
+from stream_jobs.reconciliation.settings import ReconciliationSettings
 from stream_jobs.store.client import StoreClient
 from tests.chaos.brokers import TOPIC
 from tests.chaos.faults import plan
@@ -112,7 +113,7 @@ def _run(options: Options, world: World, report: Report) -> None:
     with StoreClient(world.store_settings) as store:
         # Copies in different partitions may have been booked side by side: the reconciliation job takes them back.
         found: list[Finding] = []
-        reconciler = Reconciler(store, load_reconciliation_settings())
+        reconciler = Reconciler(store, from_environment(ReconciliationSettings))
         reconciler.apply("chaos", reconciler.beginning(), found.append)
         doubled = sorted({item.event.event_id for item in found} - expected.strays)
         if doubled:

@@ -16,7 +16,7 @@ from spendstream_schemas import InvalidReason
 from stream_jobs.attribution.rules import AttributionRules
 from stream_jobs.base.errors import CrashError
 from stream_jobs.blocks.partition import BookerLimits, PartitionBooker
-from stream_jobs.blocks.side_tables import RejectedRecord, quarantine_table
+from stream_jobs.blocks.side_tables import quarantine_table
 from stream_jobs.blocks.store import ClickHouseBlocks
 from stream_jobs.embedded.instance import embedded_kafka
 from stream_jobs.ledger.booked import ClickHouseLedger
@@ -25,7 +25,15 @@ from stream_jobs.quarantine.records import Selection, find
 from stream_jobs.quarantine.replay import replay
 from stream_jobs.store.client import StoreClient
 from stream_jobs.store.tables import insert
-from stream_jobs.streams.model import Block, BlockCounts, BlockOutput, SourcePartition, SourceRecord, Versions
+from stream_jobs.streams.model import (
+    Block,
+    BlockCounts,
+    BlockOutput,
+    RejectedRecord,
+    SourcePartition,
+    SourceRecord,
+    Versions,
+)
 from tests.store_server import StoreProcess
 from tests.unit.metering.build import TokenPricer, record
 

@@ -14,8 +14,7 @@ from typing import Any, Final
 import pyarrow as pa
 import pytest
 
-from stream_jobs.blocks.side_tables import arrow_table
-from stream_jobs.store.tables import TABLES, insert
+from stream_jobs.store.tables import TABLES, arrow_table, insert
 from tests.clickhouse_access import ACCESS_DENIED, ADMINISTRATOR, FOLDER, Access, ask, read_access, users_file
 from tests.store_server import BOOKED_AT, StoreProcess, ledger_rows
 

@@ -8,19 +8,13 @@ from typing import Any
 import pytest
 
 from spendstream_schemas import InvalidReason
-from stream_jobs.blocks.side_tables import (
-    DuplicateRecord,
-    RejectedRecord,
-    arrow_table,
-    duplicates_table,
-    quarantine_table,
-)
+from stream_jobs.blocks.side_tables import duplicates_table, quarantine_table
 from stream_jobs.reconciliation.job import Reconciler
 from stream_jobs.reconciliation.settings import ReconciliationSettings
 from stream_jobs.store.client import StoreClient
 from stream_jobs.store.retention import RetentionSettings, apply_retention
-from stream_jobs.store.tables import insert
-from stream_jobs.streams.model import Block, SourcePartition, SourceRecord, Versions
+from stream_jobs.store.tables import arrow_table, insert
+from stream_jobs.streams.model import Block, DuplicateRecord, RejectedRecord, SourcePartition, SourceRecord, Versions
 from tests.store_server import StoreProcess, ledger_rows
 
 TOPIC = "usage.events.v1"

@@ -13,15 +13,15 @@ import pytest
 from spendstream_schemas import InvalidReason
 from spendstream_schemas.alert_feed import AlertSignal
 from stream_jobs.base.errors import BrokerUnavailableError
-from stream_jobs.blocks.side_tables import RejectedRecord, arrow_table, quarantine_table
+from stream_jobs.blocks.side_tables import quarantine_table
 from stream_jobs.data_quality import price_source, quarantine, unallocated, unpriced
 from stream_jobs.data_quality.job import DataQuality
 from stream_jobs.data_quality.settings import DataQualitySettings
 from stream_jobs.pricing.book import PriceBook
 from stream_jobs.pricing.corrections import CorrectionFile
 from stream_jobs.store.client import StoreClient
-from stream_jobs.store.tables import LEDGER_SIGNS, insert
-from stream_jobs.streams.model import Block, SourcePartition, SourceRecord, Versions
+from stream_jobs.store.tables import LEDGER_SIGNS, arrow_table, insert
+from stream_jobs.streams.model import Block, RejectedRecord, SourcePartition, SourceRecord, Versions
 from tests.store_server import StoreProcess, ledger_rows
 
 TABLES = (

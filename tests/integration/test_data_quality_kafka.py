@@ -7,18 +7,17 @@ import pytest
 
 from spendstream_schemas.alert_feed import ALERT_RECORD, AlertSignal
 from stream_jobs.base.errors import BrokerUnavailableError
-from stream_jobs.blocks.side_tables import arrow_table
 from stream_jobs.data_quality.finding import Finding, Result, firing
 from stream_jobs.data_quality.lag import LagCheck
 from stream_jobs.data_quality.settings import DataQualitySettings
 from stream_jobs.embedded.broker import TansuBroker
 from stream_jobs.runtime.alert_signals import SignalPublisher
 from stream_jobs.runtime.kafka import topic_start
+from stream_jobs.runtime.kafka_settings import KafkaSettings
 from stream_jobs.runtime.ports import free_port
 from stream_jobs.runtime.topics import ALERTS, USAGE_EVENTS, USAGE_OUTCOMES
-from stream_jobs.settings import KafkaSettings
 from stream_jobs.store.client import StoreClient
-from stream_jobs.store.tables import insert
+from stream_jobs.store.tables import arrow_table, insert
 from tests.contract.broker_clients import make, produce, read, settings
 from tests.store_server import StoreProcess
 

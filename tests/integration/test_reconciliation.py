@@ -12,7 +12,6 @@ import pyarrow as pa
 import pytest
 
 from stream_jobs.base.errors import CrashError, SpendstreamError
-from stream_jobs.blocks.side_tables import arrow_table
 from stream_jobs.cli import reconcile as command
 from stream_jobs.reconciliation import posting, turns
 from stream_jobs.reconciliation.job import Outcome, Reconciler
@@ -20,7 +19,7 @@ from stream_jobs.reconciliation.settings import ReconciliationSettings
 from stream_jobs.reconciliation.turns import BusyError, LostTurnError, Tally, Turns
 from stream_jobs.store.client import StoreClient
 from stream_jobs.store.retention import RetentionSettings, apply_retention
-from stream_jobs.store.tables import insert
+from stream_jobs.store.tables import arrow_table, insert
 from tests.store_server import StoreProcess, ledger_rows
 
 ROLLUPS = ("cost_1m", "cost_1h", "cost_1d")

@@ -8,12 +8,11 @@ from typing import Any
 
 import pytest
 
-from stream_jobs.blocks.side_tables import arrow_table
 from stream_jobs.budgets.book import WINDOW_KEY
 from stream_jobs.report import build
 from stream_jobs.report.as_json import as_json
 from stream_jobs.report.data import Watched
-from stream_jobs.store.tables import TABLES, insert
+from stream_jobs.store.tables import TABLES, arrow_table, insert
 from tests.store_server import StoreProcess
 
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)

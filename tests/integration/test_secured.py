@@ -23,16 +23,17 @@ from faust.transport.drivers.aiokafka import credentials_to_aiokafka_auth
 from spendstream import Guard, GuardConfig, ProducerConfig, UsageProducer
 from spendstream.cli import main
 from spendstream_schemas import OutcomeEvent, UsageEvent
-from stream_jobs import kafka_access
+from stream_jobs.base.environment import from_environment
 from stream_jobs.base.errors import BrokerUnavailableError, ConfigError
 from stream_jobs.embedded.probe import answers
-from stream_jobs.kafka_access import check_access
+from stream_jobs.runtime import kafka_access
 from stream_jobs.runtime.jobs import BOOKING, WATCHING
 from stream_jobs.runtime.kafka import ensure_topics, faust_credentials, librdkafka_config, topic_start
+from stream_jobs.runtime.kafka_access import check_access
 from stream_jobs.runtime.kafka_acls import load_acls
+from stream_jobs.runtime.kafka_settings import KafkaSettings
 from stream_jobs.runtime.ports import free_port
 from stream_jobs.runtime.topics import topic_specs
-from stream_jobs.settings import KafkaSettings, load_kafka_settings
 from stream_jobs.store.client import StoreClient
 from tests.brokers import need_own_kafka
 from tests.integration.pipeline import COMMAND, until, usage_event
@@ -75,7 +76,7 @@ class World:
         os.environ.clear()
         os.environ.update(self.environment(name))
         try:
-            yield load_kafka_settings()
+            yield from_environment(KafkaSettings)
         finally:
             os.environ.clear()
             os.environ.update(before)
@@ -391,7 +392,7 @@ def test_logins_and_certificates_that_do_not_fit_are_told(
     ]
     for changes, told in cases:
         with world.being("booking"):
-            wrong = load_kafka_settings(**changes)
+            wrong = from_environment(KafkaSettings, **changes)
             with pytest.raises((ConfigError, BrokerUnavailableError), match=told):
                 check_access(wrong, BOOKING)
 
@@ -418,7 +419,7 @@ def test_both_clients_can_log_in(world: World, mechanism: str) -> None:
     with world.being("booking-certificate" if mechanism == "certificate" else "booking") as kafka:
         if mechanism in ("PLAIN", "SCRAM-SHA-256"):
             other = {"sasl_mechanism": mechanism, "sasl_password": OTHER_PASSWORD, "sasl_password_file": None}
-            kafka = load_kafka_settings(bootstrap_servers=world.kafka.other_address, **other)  # noqa: PLW2901
+            kafka = from_environment(KafkaSettings, bootstrap_servers=world.kafka.other_address, **other)  # noqa: PLW2901
     mine = {right.name for right in ACLS.of("booking") if right.kind == "topic"}
     assert topic_start(kafka, "usage.events.v1").topic_id
     assert set(AdminClient(librdkafka_config(kafka)).list_topics(timeout=TIMEOUT_S).topics) == mine

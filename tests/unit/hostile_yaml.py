@@ -2,19 +2,19 @@
 
 # ruff: noqa: E501 - lists of values read best as they are
 
-from pathlib import Path
 from typing import Final
 
 from hypothesis import strategies as st
 
-import stream_jobs
+from stream_jobs.base.checkout import ROOT
 
-_CODE: Final = Path(stream_jobs.__file__).parent
+_CODE: Final = ROOT / "stream_jobs"
+EXAMPLE_CONFIG: Final = ROOT / "producers" / "spendstream_traffic" / "simulate" / "example_config"
 EXAMPLES: Final = {
     "attribution.yaml": _CODE / "attribution" / "example_attribution.yaml",
     "budgets.yaml": _CODE / "budgets" / "example_budgets.yaml",
     "alerts.yaml": _CODE / "alerts" / "example_alerts.yaml",
-    "overlays/contracts.yaml": _CODE / "simulate" / "example_config" / "overlays" / "contracts.yaml",
+    "overlays/contracts.yaml": EXAMPLE_CONFIG / "overlays" / "contracts.yaml",
     "rate_cards/aws.yaml": _CODE / "pricing" / "data" / "rate_cards" / "aws.yaml",
     "corrections/deepseek.yaml": _CODE / "pricing" / "data" / "corrections" / "deepseek.yaml",
 }

@@ -18,10 +18,9 @@ from spendstream_schemas import (
     parse_outcome_event,
     parse_usage_event,
 )
-from stream_jobs.blocks.side_tables import arrow_table
 from stream_jobs.metering.process import Metering
 from stream_jobs.outcomes.process import Outcomes
-from stream_jobs.store.tables import TABLES
+from stream_jobs.store.tables import TABLES, arrow_table
 from stream_jobs.streams.model import BlockOutput, SourceRecord
 from tests.hostile import EXTREMES, examples, messages, sweep
 from tests.unit.metering.build import TOLERANCE, FakeLedger, block, document

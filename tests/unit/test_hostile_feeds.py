@@ -23,7 +23,6 @@ from stream_jobs.alerts.routing import Policy
 from stream_jobs.alerts.rows import delivery_row, event_rows, silence_rows
 from stream_jobs.alerts.senders import alertmanager, grafana, mail, pagerduty, slack, webhook
 from stream_jobs.base.errors import ConfigError
-from stream_jobs.blocks.side_tables import arrow_table
 from stream_jobs.budgets import control
 from stream_jobs.budgets.book import BudgetBook
 from stream_jobs.budgets.control import Definitions, change_from_json
@@ -34,6 +33,7 @@ from stream_jobs.budgets.resolve import Budgets
 from stream_jobs.budgets.speaker import Speaker
 from stream_jobs.series.delta import SCHEMA, InvalidDeltaError, decode, encode
 from stream_jobs.store.client import StoreClient
+from stream_jobs.store.tables import arrow_table
 from stream_jobs.streams.model import SourceRecord
 from tests.hostile import examples, messages, sweep
 from tests.unit.alerts.build import NOW as ALERT_NOW

@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from stream_jobs.base.environment import from_environment, prefix_of
 from stream_jobs.base.errors import ConfigError
 from stream_jobs.runtime.health import HealthServer
-from stream_jobs.settings import GROUPS, load_group, load_settings
+from stream_jobs.settings import GROUPS, load_settings
 
-VARIABLES = [prefix + field.upper() for prefix, model in GROUPS.values() for field in model.model_fields]
+VARIABLES = [prefix_of(model) + field.upper() for model in GROUPS.values() for field in model.model_fields]
 VALUES = (
     *("1e999", "-1e999", "nan", "inf", "-1", "0", "9" * 5000, "1e-9999", "0x10", "٣", " ", "x" * 5000, "a/b" * 2000),
     *("\udcff", "\x1b]52;c;x\x07", "\n", "/dev/zero", "/", "/nowhere", "FIFO", "NOT_UTF8", "[]", "{}", "null", "true"),
@@ -34,18 +35,16 @@ def _clean(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 @pytest.mark.parametrize("variable", VARIABLES)
 def test_any_value_is_used_or_refused_by_its_name(variable: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """One at a time: a file that never ends, a number without end, bytes that are no text."""
-    name = max(
-        (name for name, (prefix, _) in GROUPS.items() if variable.startswith(prefix)), key=lambda n: GROUPS[n][0]
-    )
+    group = max((group for group in GROUPS.values() if variable.startswith(prefix_of(group))), key=prefix_of)
     began = time.process_time()
     for value in VALUES:
         monkeypatch.setenv(variable, value)
         problems: tuple[str, ...] = ()
         try:
-            load_group(name)
+            from_environment(group)
         except ConfigError as error:
             problems = error.problems
-        assert all(problem.startswith(GROUPS[name][0]) for problem in problems), problems
+        assert all(problem.startswith(prefix_of(group)) for problem in problems), problems
     assert time.process_time() - began < 5
 
 

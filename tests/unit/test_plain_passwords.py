@@ -7,12 +7,13 @@ import pytest
 from pydantic import SecretStr
 
 from spendstream import Guard, GuardConfig, ProducerConfig, UsageProducer
+from stream_jobs.base.environment import from_environment
 from stream_jobs.config_check import check_config
 from stream_jobs.runtime.kafka import librdkafka_config
+from stream_jobs.runtime.kafka_settings import KafkaSettings
 from stream_jobs.runtime.ports import free_port
-from stream_jobs.settings import KafkaSettings
 from stream_jobs.store.client import connect
-from stream_jobs.store.settings import ClickHouseSettings, load_clickhouse_settings
+from stream_jobs.store.settings import ClickHouseSettings
 from tests.unit.producers.support import wait_for
 
 
@@ -39,7 +40,7 @@ def kafka(servers: str) -> KafkaSettings:
 )
 def test_of_clickhouse(url: str, told: bool) -> None:
     """Whose password goes with every request."""
-    text = load_clickhouse_settings(url=url).password_in_the_clear
+    text = from_environment(ClickHouseSettings, url=url).password_in_the_clear
     assert (text is not None) == told
     assert "hunter2" not in (text or "")
 

@@ -7,8 +7,10 @@ import pytest
 from pydantic import SecretStr
 
 from spendstream.config import _SECRET_FIELDS, ProducerConfig, variable
+from stream_jobs.base.environment import PREFIX
 from stream_jobs.base.errors import ConfigError
-from stream_jobs.settings import PREFIX, SDK_VARIABLES, KafkaSettings, known_variables, load_settings, unknown_variables
+from stream_jobs.runtime.kafka_settings import KafkaSettings
+from stream_jobs.settings import SDK_VARIABLES, known_variables, load_settings, unknown_variables
 from stream_jobs.settings_table import MASK, effective, markdown, shown
 
 ROOT = Path(__file__).parents[2]

@@ -5,6 +5,7 @@ says how to get them.
 """
 
 import argparse
+import importlib
 import importlib.util
 import sys
 from collections.abc import Sequence
@@ -33,9 +34,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     if importlib.util.find_spec("stream_jobs") is None:
         return _without_application(arguments)
-    from stream_jobs.cli import run_command
-
-    return run_command(new_parser(), arguments)
+    application = importlib.import_module("stream_jobs.cli")  # by its name: the SDK imports nothing of it
+    return int(application.run_command(new_parser(), arguments))
 
 
 def new_parser() -> argparse.ArgumentParser:

@@ -18,7 +18,7 @@ from spendstream_traffic.replay.ranges import ERA, OffsetLog, SentRanges
 from stream_jobs.base.errors import BrokerUnavailableError, ConfigError, SpendstreamError
 from stream_jobs.runtime.kafka import librdkafka_config
 from stream_jobs.runtime.kafka_refusals import reason
-from stream_jobs.settings import KafkaSettings
+from stream_jobs.runtime.kafka_settings import KafkaSettings
 
 Sendable = UsageEvent | OutcomeEvent | RawMessage
 _FLUSH_STEP_S: Final = 0.2

@@ -7,7 +7,6 @@ from typing import Any, Final
 from pydantic import SecretStr
 
 from stream_jobs.alerts.notification import Sender
-from stream_jobs.alerts.plain_secrets import secrets_in_the_clear
 from stream_jobs.alerts.receiver_base import BaseReceiver
 from stream_jobs.alerts.receivers import (
     AlertmanagerReceiver,
@@ -23,6 +22,7 @@ from stream_jobs.alerts.senders.alertmanager import AlertmanagerSender
 from stream_jobs.alerts.senders.grafana import GrafanaSender
 from stream_jobs.alerts.senders.mail import EmailSender
 from stream_jobs.alerts.senders.pagerduty import PagerDutySender
+from stream_jobs.alerts.senders.plain_secrets import secrets_in_the_clear
 from stream_jobs.alerts.senders.slack import SlackSender
 from stream_jobs.alerts.senders.webhook import WebhookSender
 from stream_jobs.runtime.logs import warn_once

@@ -6,11 +6,12 @@ from typing import Any, Final
 import numpy as np
 import pyarrow as pa
 
+from stream_jobs.ledger.columns import LEDGER_COLUMNS
 from stream_jobs.metering.columnar.attribute import Attribution
 from stream_jobs.metering.columnar.decimals import from_pico, from_units
 from stream_jobs.metering.columnar.events import SINGLE, TokenEvents
 from stream_jobs.metering.columnar.price import LINE_METERS, Lines, Prices
-from stream_jobs.metering.rows import LEDGER_COLUMNS, condition_items, ledger_unit_price
+from stream_jobs.metering.rows import condition_items, ledger_unit_price
 from stream_jobs.store.tables import MONEY, TAGS, TEXT, UNIT_PRICE
 from stream_jobs.store.texts import Codes, constant, empty_maps
 from stream_jobs.streams.model import Block

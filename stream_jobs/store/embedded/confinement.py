@@ -29,7 +29,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-import stream_jobs
+from stream_jobs.base.checkout import ROOT
 from stream_jobs.base.errors import SpendstreamError
 
 # include/uapi/linux/landlock.h
@@ -136,7 +136,7 @@ def _program_folders() -> list[Path]:
     """Where Python loads modules from when it first needs them: its own folders and ours, not the working folder."""
     paths = sysconfig.get_paths()
     names = {paths[key] for key in ("stdlib", "platstdlib", "purelib", "platlib")}
-    return [*map(Path, (*sorted(names), *_LIBRARIES, *_KERNEL_FILES)), Path(stream_jobs.__file__).parent]
+    return [*map(Path, (*sorted(names), *_LIBRARIES, *_KERNEL_FILES)), ROOT / "stream_jobs"]
 
 
 def _restrict(libc: ctypes.CDLL, version: int, writable: Iterable[Path], readable: Iterable[Path]) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from stream_jobs.metering.dedupe import Booked
+from stream_jobs.ledger.known import Booked
 from stream_jobs.origin.standing import Held
 from stream_jobs.streams.model import Block
 

@@ -10,14 +10,15 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any, Final, Protocol
 
+from stream_jobs.base.environment import from_environment
 from stream_jobs.embedded.broker import TansuBroker
 from stream_jobs.embedded.child import START_TIMEOUT_S, Child
 from stream_jobs.embedded.probe import answers
 from stream_jobs.embedded.supervisor import EMBEDDED_SESSION_TIMEOUT_S
 from stream_jobs.runtime.kafka import TopicSpec, ensure_topics
+from stream_jobs.runtime.kafka_settings import KafkaSettings
 from stream_jobs.runtime.ports import free_port
 from stream_jobs.runtime.topics import COST_DELTAS, USAGE_EVENTS
-from stream_jobs.settings import load_kafka_settings
 from stream_jobs.store.client import StoreClient
 from stream_jobs.store.migrate import migrate
 from stream_jobs.store.settings import ClickHouseSettings
@@ -135,7 +136,7 @@ class Rig:
         migrate(self.settings)
         self._store = StoreClient(self.settings)
         self._broker = start_broker(self._kind, self.folder / "broker")
-        kafka = load_kafka_settings(bootstrap_servers=self._broker.address)
+        kafka = from_environment(KafkaSettings, bootstrap_servers=self._broker.address)
         ensure_topics(kafka, [TopicSpec(self.topic, self.partitions, 1, {}), TopicSpec(COST_DELTAS, 1, 1, {})])
 
     def __exit__(self, *_: object) -> None:

@@ -31,7 +31,7 @@ STEPS: Final = (
     Rule("decode and validate", "/metering/columnar/structs"),
     Rule("decode and validate", "/spendstream_schemas/"),
     Rule("dedupe", "/metering/dedupe"),
-    Rule("dedupe", "/metering/ledger"),
+    Rule("dedupe", "/ledger/booked"),
     Rule("attribute", "/metering/columnar/attribute"),
     Rule("attribute", "/stream_jobs/attribution/"),
     Rule("price", "/metering/columnar/price"),
@@ -43,18 +43,18 @@ STEPS: Final = (
     Rule("columns", "/blocks/side_tables"),
     Rule("insert", "/blocks/store"),
     Rule("insert", "/store/tables"),
-    Rule("commit", "/blocks/transport", "commit"),
+    Rule("commit", "/streams/transport", "commit"),
 )
 """The job's own steps. The outermost of them counts: what a step calls is part of it."""
 STEP_NAMES: Final = frozenset(rule.stage for rule in STEPS)
 PLUMBING: Final = (
     Rule("fetch", "/aiokafka/"),
-    Rule("fetch", "/blocks/transport"),
+    Rule("fetch", "/streams/transport"),
     Rule("queue and blocks", "/stream_jobs/blocks/"),
     Rule("metering, around its steps", "/stream_jobs/metering/"),
     Rule("Faust", "/faust/"),
     Rule("Faust", "/mode/"),
-    Rule("health and metrics", "/stream_jobs/health"),
+    Rule("health and metrics", "/stream_jobs/runtime/health"),
 )
 """Everything around the steps. The innermost counts: event loops are at the bottom of every stack."""
 EVENT_LOOP: Final = "event loop and threads"

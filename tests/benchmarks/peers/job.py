@@ -16,11 +16,12 @@ import pyarrow as pa
 
 from spendstream_schemas import ATTRIBUTION_FIELDS, METERS, ToolCalls, UsageEvent
 from stream_jobs.attribution.rules import AttributionRules
+from stream_jobs.base.environment import from_environment
 from stream_jobs.base.money import usd_from_pico
 from stream_jobs.pricing.book import PriceBook
 from stream_jobs.pricing.result import Pricing
 from stream_jobs.store.client import StoreClient
-from stream_jobs.store.settings import load_clickhouse_settings
+from stream_jobs.store.settings import ClickHouseSettings
 from stream_jobs.store.tables import ledger_schema
 
 TOPIC: Final = "usage.events.v1"  # stream_jobs.runtime.topics needs Faust, which not every peer has
@@ -38,7 +39,7 @@ class StockJob:
     def __init__(self, config_dir: Path) -> None:
         self._book = PriceBook.load(config_dir)
         self._rules = AttributionRules.load(config_dir)
-        self._store = StoreClient(load_clickhouse_settings())
+        self._store = StoreClient(from_environment(ClickHouseSettings))
 
     def row(self, value: bytes) -> dict[str, Any]:
         """Validate, attribute and price one message. Raises pydantic's ValidationError."""

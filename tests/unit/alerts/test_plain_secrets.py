@@ -8,9 +8,9 @@ import pytest
 from pydantic import SecretStr, TypeAdapter
 
 from stream_jobs.alerts.check import check_file
-from stream_jobs.alerts.plain_secrets import secrets_in_the_clear
 from stream_jobs.alerts.receivers import Receiver
 from stream_jobs.alerts.senders import make_sender
+from stream_jobs.alerts.senders.plain_secrets import secrets_in_the_clear
 
 RECEIVER: TypeAdapter[Any] = TypeAdapter(Receiver)
 

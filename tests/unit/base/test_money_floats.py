@@ -21,10 +21,20 @@ from stream_jobs.store.tables import TABLES
 from stream_jobs.streams.model import Block, SourcePartition, SourceRecord
 from tests.chaos.traffic import generate
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 APPLICATION = ROOT / "stream_jobs"
 MONEY_PATH = (
-    *("money.py", "pricing", "metering", "repricing", "reconciliation", "data_quality", "deltas", "budgets"),
+    *(
+        "base/money.py",
+        "pricing",
+        "metering",
+        "repricing",
+        "reconciliation",
+        "data_quality",
+        "series",
+        "ledger",
+        "budgets",
+    ),
     "store/tables.py",
 )
 FLOAT_COLUMNS = {"latency_ms", "complexity"}

@@ -11,8 +11,16 @@ from hypothesis import strategies as st
 from spendstream_schemas import InvalidReason
 from stream_jobs.base.errors import CrashError, StoreUnavailableError
 from stream_jobs.blocks.isolate import isolated
-from stream_jobs.blocks.side_tables import RejectedRecord, quarantine_table
-from stream_jobs.streams.model import Block, BlockCounts, BlockOutput, SourcePartition, SourceRecord, Versions
+from stream_jobs.blocks.side_tables import quarantine_table
+from stream_jobs.streams.model import (
+    Block,
+    BlockCounts,
+    BlockOutput,
+    RejectedRecord,
+    SourcePartition,
+    SourceRecord,
+    Versions,
+)
 
 BLOCK = Block(SourcePartition("t", "id", 0), 0, 999, datetime(2026, 11, 20, tzinfo=UTC), Versions(), 1)
 

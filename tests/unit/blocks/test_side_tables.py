@@ -8,16 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spendstream_schemas import InvalidReason
-from stream_jobs.blocks.side_tables import (
-    MAX_PEEK_BYTES,
-    MAX_RAW_BYTES,
-    DuplicateRecord,
-    RejectedRecord,
-    arrow_table,
-    duplicates_table,
-    quarantine_table,
-)
-from stream_jobs.streams.model import Block, SourceRecord, Versions
+from stream_jobs.blocks.side_tables import MAX_PEEK_BYTES, MAX_RAW_BYTES, duplicates_table, quarantine_table
+from stream_jobs.store.tables import arrow_table
+from stream_jobs.streams.model import Block, DuplicateRecord, RejectedRecord, SourceRecord, Versions
 from tests.unit.blocks.build import SOURCE
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)

@@ -9,7 +9,7 @@ from typing import Any
 
 from spendstream_schemas import UnpricedReason, UsageEvent
 from stream_jobs.attribution.rules import AttributionRules
-from stream_jobs.metering.dedupe import Booked
+from stream_jobs.ledger.known import Booked
 from stream_jobs.metering.process import Metering
 from stream_jobs.origin.standing import Held
 from stream_jobs.pricing.result import PriceLine, Pricing

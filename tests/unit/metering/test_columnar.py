@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from spendstream_schemas import UsageEvent
 from stream_jobs.attribution.document import AttributionDocument
 from stream_jobs.attribution.rules import AttributionRules
+from stream_jobs.ledger.known import Booked
 from stream_jobs.metering.columnar.charge import charge, decode_bundle
-from stream_jobs.metering.dedupe import Booked
 from stream_jobs.metering.process import Metering, Pricer
 from stream_jobs.pricing.book import PriceBook
 from stream_jobs.pricing.overlays import OverlayFile

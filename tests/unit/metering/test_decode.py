@@ -5,9 +5,8 @@ from datetime import datetime, timedelta
 import pytest
 
 from spendstream_schemas import InvalidReason
-from stream_jobs.blocks.side_tables import RejectedRecord
 from stream_jobs.metering.decode import DecodedEvent, decode, decode_all
-from stream_jobs.streams.model import SourceRecord
+from stream_jobs.streams.model import RejectedRecord, SourceRecord
 from tests.unit.metering.build import NOW, TOLERANCE, record
 
 

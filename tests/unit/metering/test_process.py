@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from spendstream_schemas import InvalidReason
 from stream_jobs.base.errors import CrashError
-from stream_jobs.metering.dedupe import Booked
+from stream_jobs.ledger.known import Booked
 from stream_jobs.streams.model import BlockOutput, SourceRecord, Versions
 from tests.unit.metering.build import NOW, FakeLedger, block, metering, record
 

@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 
 from spendstream_schemas.signature import sign
+from stream_jobs.base.environment import PREFIX, from_environment
 from stream_jobs.base.errors import ConfigError
-from stream_jobs.settings import PREFIX, load_origin_settings, load_settings
+from stream_jobs.origin.settings import OriginSettings
+from stream_jobs.settings import load_settings
 from stream_jobs.settings_table import MASK, effective
 
 SECRET, OTHER = "first-secret-of-thirty-two-bytes", "other-secret-of-thirty-two-bytes"
@@ -34,7 +36,7 @@ def test_keys_come_from_the_environment_or_a_file(monkeypatch: pytest.MonkeyPatc
     for variables in ({"KEYS": KEYS}, {"KEYS_FILE": tmp_path / "keys"}):
         with monkeypatch.context() as only:
             _set(only, SIGNED_SOURCES="checkout,team-*", **variables)
-            origin = load_origin_settings().origin()
+            origin = from_environment(OriginSettings).origin()
         assert origin.rules.must_sign("checkout")
         assert origin.rules.must_sign("team-a")
         for source, key_id, secret, believed in (

@@ -12,7 +12,7 @@ from spendstream_schemas import METERS
 from stream_jobs.attribution.document import AttributionDocument
 from stream_jobs.attribution.rules import AttributionRules
 from stream_jobs.ledger.entries import COLUMNS, PLACE, Entries
-from stream_jobs.metering.dedupe import Booked
+from stream_jobs.ledger.known import Booked
 from stream_jobs.metering.process import Metering
 from stream_jobs.origin.standing import Held
 from stream_jobs.pricing.book import PriceBook

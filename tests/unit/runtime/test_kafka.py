@@ -8,8 +8,8 @@ from pydantic import SecretStr
 
 from stream_jobs.base.errors import BrokerUnavailableError, ConfigError
 from stream_jobs.runtime.kafka import broker_urls, faust_credentials, librdkafka_config, topic_start
+from stream_jobs.runtime.kafka_settings import KafkaSettings
 from stream_jobs.runtime.ports import free_port
-from stream_jobs.settings import KafkaSettings
 
 PLAIN = KafkaSettings(bootstrap_servers="a:1, b:2")
 SASL = KafkaSettings(

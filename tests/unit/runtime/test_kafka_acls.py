@@ -9,13 +9,13 @@ import pytest
 from spendstream.guard.config import BUDGET_TOPIC
 from spendstream.kafka_client import OUTCOME_TOPIC, USAGE_TOPIC
 from stream_jobs.base.errors import ConfigError
-from stream_jobs.kafka_access import NEEDS
 from stream_jobs.runtime.jobs import BOOKING, DATA_QUALITY, JOBS, RECONCILIATION, WATCHING
+from stream_jobs.runtime.kafka_access import NEEDS
 from stream_jobs.runtime.kafka_acls import ACLS_FILE, load_acls, script, with_table
 from stream_jobs.runtime.kafka_refusals import TOOLS_GROUP
 from stream_jobs.runtime.topics import TOPICS_DIR, topic_specs
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 ACLS = load_acls()
 TOPICS = {spec.name for spec in topic_specs(embedded=False)}
 

@@ -8,7 +8,7 @@ from pydantic import SecretStr
 
 from stream_jobs.runtime import kafka_refusals
 from stream_jobs.runtime.kafka_refusals import connection_refused, listener, reason
-from stream_jobs.settings import KafkaSettings
+from stream_jobs.runtime.kafka_settings import KafkaSettings
 
 
 @pytest.fixture

@@ -12,14 +12,14 @@ from pydantic import SecretStr, ValidationError
 
 from spendstream import ProducerConfig
 from spendstream.kafka_client import connection_settings
-from stream_jobs import kafka_access
 from stream_jobs.base.errors import ConfigError
 from stream_jobs.config_check import check_config
-from stream_jobs.kafka_access import check_access
+from stream_jobs.runtime import kafka_access
 from stream_jobs.runtime.jobs import METERING
 from stream_jobs.runtime.kafka import faust_credentials, librdkafka_config
+from stream_jobs.runtime.kafka_access import check_access
+from stream_jobs.runtime.kafka_settings import KafkaSettings
 from stream_jobs.runtime.ports import free_port
-from stream_jobs.settings import KafkaSettings
 from tests.tls import Authority, Certificate, encrypted, tls_in_front_of
 
 PASSPHRASE = "correct horse: ключ"

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spendstream_schemas.scope import SCOPE_FIELDS
-from stream_jobs.metering.rows import LEDGER_COLUMNS
+from stream_jobs.ledger.columns import LEDGER_COLUMNS
 from stream_jobs.series.delta import COSTS, SCHEMA, InvalidDeltaError, decode, delta_of, encode, split
 from stream_jobs.streams.model import Block
 from tests.unit.blocks.build import SOURCE, VERSIONS

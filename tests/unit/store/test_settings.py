@@ -4,9 +4,12 @@ from pathlib import Path
 
 import pytest
 
+from stream_jobs.base.environment import from_environment, prefix_of
 from stream_jobs.base.errors import ConfigError
-from stream_jobs.store.settings import ENV_PREFIX, load_clickhouse_settings
+from stream_jobs.store.settings import ClickHouseSettings
 from tests.tls import Authority
+
+ENV_PREFIX = prefix_of(ClickHouseSettings)
 
 
 @pytest.fixture(autouse=True)
@@ -21,20 +24,20 @@ def _no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_url_fills_its_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     """Scheme, host, port, user and password, escaped characters included."""
     monkeypatch.setenv(f"{ENV_PREFIX}URL", "https://me:p%40ss@db.example:9443")
-    settings = load_clickhouse_settings()
+    settings = from_environment(ClickHouseSettings)
     assert (settings.host, settings.port, settings.secure, settings.user) == ("db.example", 9443, True, "me")
     assert settings.secret() == "p@ss"
     assert settings.address == "https://db.example:9443"
     assert "p@ss" not in repr(settings)
-    assert load_clickhouse_settings(url="http://[::1]").address == "http://[::1]:8123"
-    assert load_clickhouse_settings(url="localhost:81").port == 81
+    assert from_environment(ClickHouseSettings, url="http://[::1]").address == "http://[::1]:8123"
+    assert from_environment(ClickHouseSettings, url="localhost:81").port == 81
 
 
 def test_the_password_comes_from_a_file_each_time(tmp_path: Path) -> None:
     """A rotated secret works at the next connection."""
     path = tmp_path / "secret"
     path.write_text("one\n")
-    settings = load_clickhouse_settings(password_file=path)
+    settings = from_environment(ClickHouseSettings, password_file=path)
     assert settings.secret() == "one"
     path.write_text("two\n")
     assert settings.secret() == "two"
@@ -54,14 +57,14 @@ def test_the_password_comes_from_a_file_each_time(tmp_path: Path) -> None:
 def test_problems_name_the_variable(arguments: dict[str, object], message: str) -> None:
     """What is wrong, and where to change it; never the secret itself."""
     with pytest.raises(ConfigError, match=message):
-        load_clickhouse_settings(**arguments)
+        from_environment(ClickHouseSettings, **arguments)
 
 
 def test_two_passwords_are_refused(tmp_path: Path) -> None:
     """Which one would count?"""
     (tmp_path / "secret").write_text("one")
     with pytest.raises(ConfigError, match="not both") as caught:
-        load_clickhouse_settings(password="hidden-one", password_file=tmp_path / "secret")
+        from_environment(ClickHouseSettings, password="hidden-one", password_file=tmp_path / "secret")
     assert "hidden-one" not in str(caught.value)
 
 
@@ -80,9 +83,9 @@ def test_a_ca_file_must_hold_certificates(tmp_path: Path, monkeypatch: pytest.Mo
     }.items():
         monkeypatch.setenv("SPENDSTREAM_CLICKHOUSE_CA_FILE", str(tmp_path / name))
         with pytest.raises(ConfigError, match=rf"SPENDSTREAM_CLICKHOUSE_CA_FILE: .* cannot be (used|read): .*{told}"):
-            load_clickhouse_settings()
+            from_environment(ClickHouseSettings)
     monkeypatch.setenv("SPENDSTREAM_CLICKHOUSE_CA_FILE", "")
-    assert load_clickhouse_settings().ca_file is None
+    assert from_environment(ClickHouseSettings).ca_file is None
     authority = Authority(tmp_path / "authority")
     monkeypatch.setenv("SPENDSTREAM_CLICKHOUSE_CA_FILE", str(authority.file))
-    assert load_clickhouse_settings(url="http://localhost:1").ca_file == authority.file
+    assert from_environment(ClickHouseSettings, url="http://localhost:1").ca_file == authority.file

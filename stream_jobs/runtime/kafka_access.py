@@ -14,9 +14,9 @@ from stream_jobs.base.errors import BrokerUnavailableError, ConfigError
 from stream_jobs.runtime.jobs import ALERTS, BUDGETS, DATA_QUALITY, METERING, OUTCOMES, RECONCILIATION
 from stream_jobs.runtime.kafka import ADMIN_TIMEOUT_S, librdkafka_config
 from stream_jobs.runtime.kafka_refusals import TOOLS_GROUP, connection_refused, missing, reason
+from stream_jobs.runtime.kafka_settings import KafkaSettings
 from stream_jobs.runtime.topics import ALERTS as ALERTS_TOPIC
 from stream_jobs.runtime.topics import BUDGET_CONTROL, BUDGET_STATE, COST_DELTAS, USAGE_EVENTS, USAGE_OUTCOMES
-from stream_jobs.settings import KafkaSettings
 
 log = logging.getLogger(__name__)
 
