@@ -44,12 +44,12 @@ def differences(taken: Snapshot, sums: LedgerSums) -> list[Difference]:
     """Everything that is not as the ledger has it; empty when all is well. Raises StoreUnavailableError."""
     if not taken.cells:
         return []
-    booked = sums.sums(taken.tracked.budget, taken.cells, taken.vector).blocks
+    booked = sums.sums(taken.tracked.counters.spec, taken.cells, taken.vector).blocks
     found = []
     for cell, _ in taken.cells:
         counted_here, booked_here = taken.counted.get(cell, {}), booked.get(cell, {})
         for values in counted_here.keys() | booked_here.keys():
             counted, there = counted_here.get(values, NOTHING), booked_here.get(values, NOTHING)
             if counted != there:
-                found.append(Difference(cell, values, counted.spent - there.spent, counted.unpriced - there.unpriced))
+                found.append(Difference(cell, values, counted.amount - there.amount, counted.unpriced - there.unpriced))
     return found

@@ -37,7 +37,7 @@ class Tracked:
 
     def __init__(self, budget: Budget, budgets: Budgets) -> None:
         self.budget = budget
-        self.counters = Counters(budget, budgets.calendar_of(budget))
+        self.counters = Counters(budgets.series_of(budget))
         self._budgets = budgets
         self.current: Period | None = None  # by the last `load` or `advance`; a rolling window's moves
         self.in_force = False  # by the last `load` or `advance`
@@ -66,7 +66,7 @@ class Tracked:
         if self.current is not None and not self.budget.per:
             self._span = burn_span(self.current.end - self.current.start)
             window = Window(max(_HOURS, self._span))
-            self._recent = Counters(self.budget, window)
+            self._recent = Counters(replace(self.counters.spec, calendar=window))
             self._load_cells(self._recent, self._recent.cells_of(window.period_at(now)), sums, vector)
 
     def _wanted(self, current: Period | None, now: datetime) -> list[int]:
@@ -98,7 +98,7 @@ class Tracked:
 
     def _load_cells(self, counters: Counters, cells: list[int], sums: LedgerSums, vector: Vector) -> None:
         if cells:
-            loaded = sums.sums(self.budget, [(cell, counters.end_of(cell)) for cell in cells], vector)
+            loaded = sums.sums(counters.spec, [(cell, counters.end_of(cell)) for cell in cells], vector)
             counters.load(cells, loaded)
         self._carried.clear()
 
@@ -164,7 +164,7 @@ class Tracked:
     def correct(self, sums: LedgerSums, vector: Vector) -> set[tuple[int, Values]]:
         """Read anew what corrections have added. Returns what is different. Raises StoreUnavailableError."""
         asked = [
-            (one, sums.sums(self.budget, [(cell, one.end_of(cell)) for cell in one.cells], vector).corrections)
+            (one, sums.sums(one.spec, [(cell, one.end_of(cell)) for cell in one.cells], vector).corrections)
             for one in (self.counters, self._recent)
             if one is not None
         ]

@@ -228,7 +228,7 @@ class Everything(RuleBasedStateMachine):
             period = tracked.current
             assert period is not None
             for values in tracked.counters.values_in(period):
-                wanted = self.ledger.total(tracked.budget, period.start, period.end, values)
+                wanted = self.ledger.total(tracked.counters.spec, period.start, period.end, values)
                 assert tracked.counters.total(period, values) == wanted, (tracked.budget.id, values)
         self.book = book(self.ledger, self.book.budgets, self.now, self.recorded.told())
         changes = turn(self.book, self.now)
