@@ -13,7 +13,7 @@ from typing import Any, Final, cast
 from spendstream_schemas.scope import Condition, glob_regex
 from stream_jobs.base.instants import as_utc, unix_micros
 from stream_jobs.base.money import pico_from_usd
-from stream_jobs.series.counters import Loaded
+from stream_jobs.series.counters import Counters, Loaded
 from stream_jobs.series.delta import Origin
 from stream_jobs.series.facts import Cells, Sums, Values
 from stream_jobs.series.spec import SeriesSpec
@@ -54,6 +54,25 @@ class LedgerSums:
                 _put(loaded.blocks, cell, key, blocks, unpriced)
                 _put(loaded.corrections, cell, key, corrected, unpriced_corrected)
         return loaded
+
+    def load(self, counters: Counters, cells: Sequence[int], vector: Vector) -> None:
+        """These cells (rising) of the counters follow the ledger from here on."""
+        if cells:
+            counters.load(cells, self.sums(counters.spec, [(cell, counters.end_of(cell)) for cell in cells], vector))
+
+    def load_new(self, counters: Counters, cells: Sequence[int], vector: Vector, horizon: int | None) -> None:
+        """The same for those that are not loaded yet. No entry that is counted is later than the minute `horizon` (in
+        microseconds since 1970): what begins after it is empty, and the ledger need not be asked. None: that is not
+        known."""
+        new = [cell for cell in cells if not counters.is_loaded(cell)]
+        asked = new if horizon is None else [cell for cell in new if cell <= horizon]
+        self.load(counters, asked, vector)
+        counters.load(new[len(asked) :], Loaded())  # they rise
+
+    def corrected(self, counters: Counters, vector: Vector) -> Cells:
+        """What corrections have added by now to the cells that are loaded, for Counters.correct."""
+        cells = [(cell, counters.end_of(cell)) for cell in counters.cells]
+        return self.sums(counters.spec, cells, vector).corrections
 
     def latest(self, now: datetime) -> int:
         """The minute of the latest entry, or now if none is from the future; in microseconds since 1970."""
