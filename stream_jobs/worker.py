@@ -102,8 +102,9 @@ class JobsWorker:
         self._timers += [self._watch, *([reload] if reload else [])]
         deltas = DeltaPublisher(self._settings.kafka)
         self._close.append(deltas.close)
-        job = BlockJob(METERING, USAGE_EVENTS, self._meter, self._versions, BlockMetrics(METERING))
-        self._apps.append(partial(self._build, job, ClickHouseBlocks(self._store, announce=deltas.announce)))
+        metrics = BlockMetrics(METERING)
+        job = BlockJob(METERING, USAGE_EVENTS, self._meter, self._versions, metrics, deltas.announce)
+        self._apps.append(partial(self._build, job, ClickHouseBlocks(self._store)))
 
     def _add_budgets(self) -> None:
         kafka = self._settings.kafka
