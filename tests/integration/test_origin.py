@@ -22,7 +22,7 @@ from stream_jobs.origin.judge import Origin
 from stream_jobs.origin.keys import KeyRing
 from stream_jobs.origin.rules import SenderRules
 from stream_jobs.pricing.book import PriceBook
-from stream_jobs.reconciliation.job import Reconciler
+from stream_jobs.reconciliation.run import Reconciler
 from stream_jobs.reconciliation.settings import ReconciliationSettings
 from stream_jobs.runtime.ports import free_port
 from stream_jobs.store.client import StoreClient
