@@ -9,6 +9,7 @@ import logging
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -19,6 +20,8 @@ from stream_jobs.budgets.control_reader import ControlReader
 from stream_jobs.budgets.feed import BudgetFeed
 from stream_jobs.budgets.history import BudgetHistory
 from stream_jobs.budgets.speaker import Speaker
+from stream_jobs.job_context import Job, JobContext
+from stream_jobs.runtime.jobs import BUDGETS
 from stream_jobs.runtime.kafka_settings import KafkaSettings
 from stream_jobs.runtime.metrics import (
     BUDGET_BAD_DELTAS,
@@ -36,6 +39,7 @@ from stream_jobs.series.follower import deltas_of
 from stream_jobs.series.sums import LedgerSums, Vector
 from stream_jobs.store.client import StoreClient
 from stream_jobs.store.deadline import ServerClock
+from stream_jobs.streams.feed_app import FeedJob, build_feed_app
 from stream_jobs.streams.model import SourceRecord
 
 log = logging.getLogger(__name__)
@@ -50,6 +54,13 @@ HISTORY_S: Final = 5.0
 CHECK_S: Final = 2.0  # one budget
 BEHIND_S: Final = 10.0
 BEHIND_SINCE: Final = timedelta(hours=1)
+
+
+def build(context: JobContext) -> Job:
+    """Raises ConfigError."""
+    store = context.new_client()
+    job = FeedJob(BUDGETS, COST_DELTAS, BudgetsJob(store, context.kafka, context.config_dir))
+    return Job(partial(build_feed_app, job, **context.faust), close=[store.close])
 
 
 class Due:

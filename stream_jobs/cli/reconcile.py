@@ -10,7 +10,7 @@ from stream_jobs.output.lines import say_json
 
 if TYPE_CHECKING:
     from stream_jobs.reconciliation.findings import Finding
-    from stream_jobs.reconciliation.job import Outcome
+    from stream_jobs.reconciliation.run import Outcome
 
 SHOWN: Final = 20
 
@@ -44,7 +44,7 @@ def run(args: argparse.Namespace) -> int:
     from stream_jobs.base.errors import ConfigError
     from stream_jobs.embedded.instance import find_clickhouse
     from stream_jobs.origin.settings import OriginSettings
-    from stream_jobs.reconciliation.job import Reconciler
+    from stream_jobs.reconciliation.run import Reconciler
     from stream_jobs.reconciliation.settings import ReconciliationSettings
     from stream_jobs.store.client import StoreClient
 
