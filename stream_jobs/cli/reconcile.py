@@ -77,13 +77,13 @@ def _facts(args: argparse.Namespace, outcome: "Outcome", shown: "list[Finding]")
     tally = outcome.tally
     return {
         "applied": args.apply,
-        "since": outcome.since.isoformat(),
+        "since": outcome.since,
         "examined": tally.examined,
         "findings": tally.findings,
         "causes": outcome.causes,
         "entries": tally.entries,
-        "list_cost": str(tally.list_cost),
-        "effective_cost": str(tally.effective_cost),
+        "list_cost": tally.list_cost,
+        "effective_cost": tally.effective_cost,
         "finished": outcome.finished,
         "first": [
             {
@@ -95,8 +95,8 @@ def _facts(args: argparse.Namespace, outcome: "Outcome", shown: "list[Finding]")
                 "kept_event_id": item.counts.event_id,
                 "kept_source": item.counts.source,
                 "events": item.events,
-                "list_cost": str(item.cost("list_cost")),
-                "effective_cost": str(item.cost("effective_cost")),
+                "list_cost": item.cost("list_cost"),
+                "effective_cost": item.cost("effective_cost"),
             }
             for item in shown
         ],
