@@ -34,6 +34,7 @@ from stream_jobs.runtime.metrics import (
     CONFIG_REFUSED,
 )
 from stream_jobs.runtime.record_sender import RecordSender
+from stream_jobs.runtime.topics import COST_DELTAS
 from stream_jobs.series.check import Difference, differences, snapshot
 from stream_jobs.series.follower import deltas_of
 from stream_jobs.series.sums import LedgerSums, Vector
