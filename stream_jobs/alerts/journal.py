@@ -2,19 +2,15 @@
 record."""
 
 import asyncio
-import logging
-from typing import Final
+import contextlib
 
 from stream_jobs.alerts.compose import Planned
 from stream_jobs.alerts.rows import DeliveryState, delivery_row
 from stream_jobs.alerts.store import AlertStore, new_token
 from stream_jobs.base.errors import LostPartitionError, RetryError
 from stream_jobs.base.instants import utc_now
+from stream_jobs.runtime.retry import OUTAGE, retry
 from stream_jobs.runtime.topics import ALERTS
-
-log = logging.getLogger(__name__)
-
-RETRY_S: Final = (0.1, 5.0)
 
 
 class Journal:
@@ -30,16 +26,14 @@ class Journal:
         """Returns when it is in the store. Raises LostPartitionError when the journal is closed first."""
         rows = await asyncio.to_thread(delivery_row, planned, state, utc_now(), attempt, answer)
         token = new_token()
-        pause_s, longest_s = RETRY_S
-        while not self._closed.is_set():
-            try:
-                await asyncio.to_thread(self._store.insert, "alert_deliveries", rows, token)
-            except RetryError as error:
-                log.warning("notifications wait for the store, trying again in %.1f s: %s", pause_s, error)
-            else:
-                return
-            try:
-                await asyncio.wait_for(self._closed.wait(), pause_s)
-            except TimeoutError:
-                pause_s = min(2 * pause_s, longest_s)
-        raise LostPartitionError(ALERTS, 0, 0)
+
+        async def insert() -> None:
+            if self._closed.is_set():
+                raise LostPartitionError(ALERTS, 0, 0)
+            await asyncio.to_thread(self._store.insert, "alert_deliveries", rows, token)
+
+        await retry(insert, "notifications wait for the store", RetryError, OUTAGE, self._pause)
+
+    async def _pause(self, pause_s: float) -> None:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._closed.wait(), pause_s)

@@ -20,6 +20,7 @@ from stream_jobs.blocks.booking import Announce, BlockStore
 from stream_jobs.blocks.isolate import isolated
 from stream_jobs.blocks.partition import BookerLimits, OnBooked, PartitionBooker
 from stream_jobs.runtime.kafka import TopicStart
+from stream_jobs.runtime.retry import OUTAGE, retry
 from stream_jobs.streams.app import new_app, run_with
 from stream_jobs.streams.held_up import HeldUp, Progress
 from stream_jobs.streams.model import Block, BlockOutput, Bundle, SourcePartition, SourceRecord, Versions
@@ -27,7 +28,6 @@ from stream_jobs.streams.transport import BundlingConsumer, Membership
 
 log = logging.getLogger(__name__)
 
-RETRY_BACKOFF_S = (0.1, 5.0)  # first and longest pause while store or broker do not say where to start
 CHECK_INTERVAL_S = 0.1
 BLOCKS_IN_FLIGHT = 2  # per job, from decoding to the last insert: one is worked out while another is inserted
 
@@ -152,20 +152,18 @@ class BlockJobRunner:
 
     async def _until_known(self, committed: Mapping[TP, int | None], membership: Membership) -> dict[TP, Start]:
         """Repeats `_plan` through outages. Raises LostPartitionError when this assignment is no longer ours."""
-        backoff_s, longest_s = RETRY_BACKOFF_S
-        while True:
-            try:
-                return await self._plan(committed)
-            except RetryError as error:
-                log.warning("%s cannot start its partitions: %s; trying again in %.1f s", self.name, error, backoff_s)
+
+        async def pause(pause_s: float) -> None:
             waited_s = 0.0
-            while waited_s < backoff_s:
+            while waited_s < pause_s:
                 await asyncio.sleep(CHECK_INTERVAL_S)
                 waited_s += CHECK_INTERVAL_S
                 if self._app.should_stop or self._app.consumer_generation_id != membership.generation:
                     tp = next(iter(committed))
                     raise LostPartitionError(tp.topic, tp.partition, committed[tp] or 0)
-            backoff_s = min(2 * backoff_s, longest_s)
+
+        what = f"{self.name} cannot start its partitions"
+        return await retry(lambda: self._plan(committed), what, RetryError, OUTAGE, pause)
 
     async def _plan(self, committed: Mapping[TP, int | None]) -> dict[TP, Start]:
         """Raises RetryError when store or broker do not answer."""

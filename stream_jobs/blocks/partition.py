@@ -14,6 +14,7 @@ from typing import TypeVar
 from stream_jobs.base.errors import LostPartitionError, RetryError
 from stream_jobs.blocks.booking import Announce, BlockStore, Commit, Process, Steps, book_block, redo_block
 from stream_jobs.blocks.queue import RecordQueue
+from stream_jobs.runtime.retry import OUTAGE, retry
 from stream_jobs.streams.held_up import HeldUp, Progress
 from stream_jobs.streams.model import Block, BlockOutput, SourcePartition, SourceRecord, Versions
 
@@ -22,8 +23,6 @@ OnBooked = Callable[[Block, BlockOutput, float], None]
 """Told of every block that is booked, and how many seconds that took."""
 log = logging.getLogger(__name__)
 
-RETRY_BACKOFF_MIN_S = 0.1
-RETRY_BACKOFF_MAX_S = 5.0
 REST_SHARE = 0.5
 """How long a booker rests after a block, for each second that the block took. A block costs the store the same tenth of
 a second of CPU whether it has five rows or five hundred, so without a rest a trickle of events keeps both busy all the
@@ -225,16 +224,10 @@ class PartitionBooker:
 
     async def _retry(self, step: Callable[[], Awaitable[T]]) -> T:
         """Repeat a step through outages. Gives up when closed: whoever gets the partition next takes over."""
-        backoff_s = RETRY_BACKOFF_MIN_S
-        while True:
-            try:
-                return await step()
-            except RetryError as error:
-                log.warning("%s: %s; trying again in %.1f s", self.source, error, backoff_s)
-            async with self._changed:
-                try:
-                    await asyncio.wait_for(self._changed.wait_for(lambda: self._closed), backoff_s)
-                except TimeoutError:
-                    backoff_s = min(2 * backoff_s, RETRY_BACKOFF_MAX_S)
-                else:
-                    raise LostPartitionError(self.source.topic, self.source.partition, self._next)
+        return await retry(step, str(self.source), RetryError, OUTAGE, self._pause)
+
+    async def _pause(self, pause_s: float) -> None:
+        async with self._changed:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._changed.wait_for(lambda: self._closed), pause_s)
+                raise LostPartitionError(self.source.topic, self.source.partition, self._next)

@@ -7,7 +7,6 @@ import importlib.resources
 import os
 import shutil
 import subprocess
-import time
 from pathlib import Path
 
 from confluent_kafka import KafkaException
@@ -16,6 +15,7 @@ from confluent_kafka.admin import AdminClient
 from stream_jobs.base.errors import BrokerUnavailableError, ConfigError
 from stream_jobs.runtime.orphan import die_with_parent
 from stream_jobs.runtime.ports import LOOPBACK
+from stream_jobs.runtime.retry import wait_until
 
 START_TIMEOUT_S = 20.0
 STOP_TIMEOUT_S = 0.5  # it waits for its clients to leave, and has nothing to lose
@@ -81,12 +81,11 @@ class TansuBroker:
                 start_new_session=True,  # Ctrl-C in the terminal reaches only the supervisor, which stops us last
                 preexec_fn=die_with_parent(),  # noqa: PLW1509 - one system call, prepared before the fork
             )
-        deadline = time.monotonic() + START_TIMEOUT_S
-        while not self.answers():
-            if self._process.poll() is not None or time.monotonic() > deadline:
-                self.stop()
-                tail = log_path.read_text(errors="replace")[-500:]
-                raise BrokerUnavailableError(f"the embedded broker did not start on {self.address}:\n{tail}")
+        in_time = wait_until(lambda: self.answers() or not self.running(), START_TIMEOUT_S, every_s=0.0)
+        if not in_time or not self.running():
+            self.stop()
+            tail = log_path.read_text(errors="replace")[-500:]
+            raise BrokerUnavailableError(f"the embedded broker did not start on {self.address}:\n{tail}")
 
     def running(self) -> bool:
         return self._process is not None and self._process.poll() is None

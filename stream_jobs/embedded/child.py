@@ -5,12 +5,12 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from stream_jobs.base.errors import SpendstreamError
 from stream_jobs.embedded.leftovers import forget, note
+from stream_jobs.runtime.retry import wait_until
 
 START_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 15.0
@@ -61,14 +61,10 @@ class Child:
 
     def wait_ready(self, ready: Callable[[], bool], timeout_s: float) -> None:
         """Raises ChildError when it exits or is not ready in time."""
-        deadline = time.monotonic() + timeout_s
-        while not ready():
-            code = self.exit_code()
-            if code is not None:
-                raise ChildError(f"{self.name} exited with code {code}:\n{self.log_tail()}")
-            if time.monotonic() > deadline:
-                raise ChildError(f"{self.name} was not ready after {timeout_s:.0f} s:\n{self.log_tail()}")
-            time.sleep(0.05)
+        if not wait_until(lambda: ready() or self.exit_code() is not None, timeout_s):
+            raise ChildError(f"{self.name} was not ready after {timeout_s:.0f} s:\n{self.log_tail()}")
+        if (code := self.exit_code()) is not None:
+            raise ChildError(f"{self.name} exited with code {code}:\n{self.log_tail()}")
 
     def exit_code(self) -> int | None:
         """None while it runs."""

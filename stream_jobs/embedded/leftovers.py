@@ -8,10 +8,11 @@ import contextlib
 import logging
 import os
 import signal
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+
+from stream_jobs.runtime.retry import wait_until
 
 log = logging.getLogger(__name__)
 
@@ -66,17 +67,13 @@ def clear(folder: Path, grace_s: float = GRACE_S) -> list[str]:
     for process in found.values():
         with contextlib.suppress(ProcessLookupError):
             os.kill(process.pid, signal.SIGTERM)
-    deadline = time.monotonic() + grace_s
-    while any(process.runs() for process in found.values()) and time.monotonic() < deadline:
-        time.sleep(_POLL_S)
+    wait_until(lambda: not any(process.runs() for process in found.values()), grace_s, _POLL_S)
     for name, process in found.items():
         if process.runs():
             log.warning("the %s of an earlier instance (process %d) does not stop: killing it", name, process.pid)
             with contextlib.suppress(ProcessLookupError):
                 os.kill(process.pid, signal.SIGKILL)
-    deadline = time.monotonic() + _KILL_TIMEOUT_S
-    while any(process.runs() for process in found.values()) and time.monotonic() < deadline:
-        time.sleep(_POLL_S)
+    wait_until(lambda: not any(process.runs() for process in found.values()), _KILL_TIMEOUT_S, _POLL_S)
     for path in folder.iterdir():
         path.unlink(missing_ok=True)
     return sorted(found)

@@ -6,7 +6,6 @@ The order of writes is the promise:
 """
 
 import logging
-import time
 import uuid
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -26,6 +25,7 @@ from stream_jobs.repricing.corrections import COSTS, Decide, Found, find_correct
 from stream_jobs.repricing.journal import Journal, Planned, Run, RunIsOpenError
 from stream_jobs.repricing.selection import CHUNK_ROWS, Chunk, Selection, crossed, cut, holds, kept_since, read
 from stream_jobs.repricing.summary import Summary, total
+from stream_jobs.runtime.retry import Backoff, retry_blocking
 from stream_jobs.store.client import StoreClient
 from stream_jobs.store.deadline import LateInsertError
 from stream_jobs.store.tables import insert
@@ -246,15 +246,8 @@ class Corrector:
 
     def _retry(self, step: Callable[[], T]) -> T:
         """Through an outage of ClickHouse. Raises StoreUnavailableError after OUTAGE_S."""
-        deadline = time.monotonic() + OUTAGE_S
-        while True:
-            try:
-                return step()
-            except StoreUnavailableError as error:
-                if time.monotonic() > deadline:
-                    raise
-                log.warning("%s; trying again", error)
-                time.sleep(RETRY_S)
+        what, pauses = "corrections wait for the store", Backoff(RETRY_S, RETRY_S)
+        return retry_blocking(step, what, StoreUnavailableError, pauses, lambda _: OUTAGE_S)
 
 
 def _alike(one: Run, other: Run) -> bool:

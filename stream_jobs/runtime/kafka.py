@@ -16,6 +16,7 @@ from stream_jobs.runtime.kafka_refusals import TOOLS_GROUP, listener, reason
 from stream_jobs.runtime.kafka_settings import KafkaSettings
 from stream_jobs.runtime.kafka_tls import ssl_context
 from stream_jobs.runtime.logs import warn_once
+from stream_jobs.runtime.retry import Backoff, retry_blocking, wait_until
 
 _Answer = TypeVar("_Answer")
 ADMIN_TIMEOUT_S = 10.0
@@ -151,15 +152,8 @@ def _offsets(admin: AdminClient, topic: str, partitions: list[int], spec: Offset
 
 def _asked(ask: Callable[[], _Answer]) -> _Answer:
     """Asks again what fails only for the moment."""
-    began = time.monotonic()
-    while True:
-        try:
-            return ask()
-        except KafkaException as error:
-            patience_s = _PATIENCE_S.get(error.args[0].code())
-            if patience_s is None or time.monotonic() - began > patience_s:
-                raise
-        time.sleep(RETRY_INTERVAL_S)
+    pauses = Backoff(RETRY_INTERVAL_S, RETRY_INTERVAL_S)
+    return retry_blocking(ask, None, KafkaException, pauses, lambda error: _PATIENCE_S.get(error.args[0].code(), -1.0))
 
 
 class LogEnds:
@@ -236,22 +230,21 @@ def ensure_topics(kafka: KafkaSettings, topics: list[TopicSpec]) -> list[str]:
 
 def _wait_for_leaders(admin: AdminClient, topics: set[str]) -> None:
     """A broker says that a topic is made before all brokers know it and its partitions have leaders."""
-    deadline = time.monotonic() + ADMIN_TIMEOUT_S
-    while True:
+
+    def led() -> bool:
         try:
             known = admin.list_topics(timeout=ADMIN_TIMEOUT_S).topics
         except KafkaException as error:
             raise BrokerUnavailableError(f"cannot list the topics: {error.args[0].str()}") from error
-        if all(
+        return all(
             name in known
             and known[name].partitions
             and all(partition.leader >= 0 for partition in known[name].partitions.values())
             for name in topics
-        ):
-            return
-        if time.monotonic() > deadline:
-            raise BrokerUnavailableError(f"no leader for every partition of {', '.join(sorted(topics))} in time")
-        time.sleep(RETRY_INTERVAL_S)
+        )
+
+    if not wait_until(led, ADMIN_TIMEOUT_S, RETRY_INTERVAL_S):
+        raise BrokerUnavailableError(f"no leader for every partition of {', '.join(sorted(topics))} in time")
 
 
 def _secret(value: SecretStr | None) -> str | None:

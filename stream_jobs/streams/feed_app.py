@@ -20,6 +20,7 @@ from faust.types import TP
 from stream_jobs.base.errors import NOT_OF_A_RECORD, BrokerUnavailableError, CrashError, LostPartitionError, RetryError
 from stream_jobs.runtime.kafka import TopicStart
 from stream_jobs.runtime.refused import pass_over
+from stream_jobs.runtime.retry import OUTAGE, retry
 from stream_jobs.streams.app import new_app, run_with
 from stream_jobs.streams.held_up import HeldUp, Progress
 from stream_jobs.streams.model import Bundle, SourceRecord
@@ -30,7 +31,6 @@ log = logging.getLogger(__name__)
 TURN_S: Final = 0.2  # at the latest, when no records come
 QUEUED_BUNDLES: Final = 64
 COMMIT_EVERY_S: Final = 1.0
-RETRY_BACKOFF_S: Final = (0.1, 5.0)  # first and longest pause while store or broker do not answer
 
 
 class FeedHandler(Protocol):
@@ -115,17 +115,14 @@ class FeedRunner:
 
     async def _start(self, committed: int | None, membership: Membership) -> int | None:
         """None when the group has moved on before the broker answered."""
-        backoff_s, longest_s = RETRY_BACKOFF_S
-        while not self._app.should_stop and self._app.consumer_generation_id == membership.generation:
-            try:
-                topic = await asyncio.to_thread(self._topic_start, self._job.topic)
-            except BrokerUnavailableError as error:
-                log.warning("%s cannot start: %s; trying again in %.1f s", self.name, error, backoff_s)
-                await asyncio.sleep(backoff_s)
-                backoff_s = min(2 * backoff_s, longest_s)
-            else:
-                return max(committed or 0, topic.earliest[0])
-        return None
+
+        async def ask() -> int | None:
+            if self._app.should_stop or self._app.consumer_generation_id != membership.generation:
+                return None
+            topic = await asyncio.to_thread(self._topic_start, self._job.topic)
+            return max(committed or 0, topic.earliest[0])
+
+        return await retry(ask, f"{self.name} cannot start", BrokerUnavailableError, OUTAGE)
 
     def _on_done(self, task: asyncio.Task[None]) -> None:
         if not task.cancelled() and (error := task.exception()) is not None:
@@ -195,17 +192,8 @@ class FeedRunner:
         return records
 
     async def _repeat(self, step: Callable[[], None]) -> None:
-        backoff_s, longest_s = RETRY_BACKOFF_S
         with self._progress.at_work():
-            while True:
-                try:
-                    await self._in_thread(step)
-                except RetryError as error:
-                    log.warning("%s: %s; trying again in %.1f s", self.name, error, backoff_s)
-                    await asyncio.sleep(backoff_s)
-                    backoff_s = min(2 * backoff_s, longest_s)
-                else:
-                    return
+            await retry(lambda: self._in_thread(step), self.name, RetryError, OUTAGE)
 
     async def _in_thread(self, step: Callable[[], None]) -> None:
         # Shielded: a step that has begun is waited for, so that no two are ever under way.

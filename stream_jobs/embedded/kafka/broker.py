@@ -8,7 +8,6 @@ import os
 import shutil
 import signal
 import subprocess
-import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
@@ -22,6 +21,7 @@ from stream_jobs.embedded.kafka.java import find_java
 from stream_jobs.embedded.kafka.properties import Node, server_properties
 from stream_jobs.runtime.orphan import die_with_parent
 from stream_jobs.runtime.ports import LOOPBACK
+from stream_jobs.runtime.retry import wait_until
 
 START_TIMEOUT_S: Final = 90.0
 STOP_TIMEOUT_S: Final = 20.0
@@ -144,15 +144,13 @@ class KafkaBroker:
 
     def wait_ready(self, timeout_s: float = START_TIMEOUT_S) -> None:
         """Until it serves clients. Raises BrokerUnavailableError, with the end of its log, and stops it."""
-        deadline = time.monotonic() + timeout_s
-        while not self.answers():
+        in_time = wait_until(lambda: self.answers() or not self.running(), timeout_s)
+        if not in_time or not self.running():
             code = self._process.poll() if self._process else None
-            if not self.running() or time.monotonic() > deadline:
-                tail = self.log_tail()
-                self.kill()
-                what = f"was not ready after {timeout_s:.0f} s" if code is None else f"exited with code {code}"
-                raise BrokerUnavailableError(f"Kafka on {self.address} {what}:\n{tail}")
-            time.sleep(0.05)
+            tail = self.log_tail()
+            self.kill()
+            what = f"was not ready after {timeout_s:.0f} s" if code is None else f"exited with code {code}"
+            raise BrokerUnavailableError(f"Kafka on {self.address} {what}:\n{tail}")
 
     def running(self) -> bool:
         """Whether its process lives, also when it is suspended."""

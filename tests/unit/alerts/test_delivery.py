@@ -17,6 +17,7 @@ from stream_jobs.alerts.receivers import Receiver
 from stream_jobs.alerts.routing import Policy
 from stream_jobs.base.errors import ConfigError, StoreUnavailableError
 from stream_jobs.base.instants import utc_now
+from stream_jobs.runtime.retry import Backoff
 from tests.unit.alerts.build import document, over, parsed, signal
 
 
@@ -104,7 +105,7 @@ async def reach(condition: Callable[[], Any]) -> None:
 @pytest.fixture(autouse=True)
 def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("stream_jobs.alerts.bucket.FIRST_BACKOFF_S", 0.01)
-    monkeypatch.setattr("stream_jobs.alerts.journal.RETRY_S", (0.01, 0.02))
+    monkeypatch.setattr("stream_jobs.alerts.journal.OUTAGE", Backoff(0.01, 0.02))
     monkeypatch.setattr("stream_jobs.alerts.delivery.UNUSABLE_AGAIN_S", 0.02)
 
 

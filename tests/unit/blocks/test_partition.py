@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from stream_jobs.base.errors import BrokerUnavailableError, CrashError, LostPartitionError, StoreUnavailableError
 from stream_jobs.blocks import partition
 from stream_jobs.blocks.partition import BookerLimits
+from stream_jobs.runtime.retry import Backoff
 from stream_jobs.store.deadline import LateInsertError
 from stream_jobs.streams.model import Block, Versions
 from tests.unit.blocks.build import SOURCE, Announcing, World, end, reach, records
@@ -18,7 +19,7 @@ from tests.unit.blocks.build import SOURCE, Announcing, World, end, reach, recor
 
 @pytest.fixture(autouse=True)
 def quick_retries(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(partition, "RETRY_BACKOFF_MIN_S", 0.001)
+    monkeypatch.setattr(partition, "OUTAGE", Backoff(0.001, 5.0))
 
 
 def run(test: Callable[[], Coroutine[None, None, None]]) -> None:

@@ -13,6 +13,7 @@ from faust.types import TP
 from stream_jobs.base.errors import BrokerUnavailableError, CrashError, LostPartitionError, StoreUnavailableError
 from stream_jobs.runtime.kafka import TopicStart
 from stream_jobs.runtime.metrics import REFUSED_MESSAGES
+from stream_jobs.runtime.retry import Backoff
 from stream_jobs.streams import feed_app
 from stream_jobs.streams.feed_app import QUEUED_BUNDLES, FeedJob, FeedRunner
 from stream_jobs.streams.model import Bundle, SourceRecord
@@ -105,7 +106,7 @@ class World:
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pauses as short as can be."""
-    for name, value in (("TURN_S", 0.005), ("COMMIT_EVERY_S", 0.0), ("RETRY_BACKOFF_S", (0.001, 0.002))):
+    for name, value in (("TURN_S", 0.005), ("COMMIT_EVERY_S", 0.0), ("OUTAGE", Backoff(0.001, 0.002))):
         monkeypatch.setattr(feed_app, name, value)
 
 
@@ -237,7 +238,7 @@ def test_a_stop_that_comes_together_with_a_bundle_stops() -> None:
 
 def test_a_stop_cuts_the_pauses_between_attempts_short(monkeypatch: pytest.MonkeyPatch) -> None:
     """ClickHouse is away for hours: the worker stops all the same."""
-    monkeypatch.setattr(feed_app, "RETRY_BACKOFF_S", (3600.0, 3600.0))
+    monkeypatch.setattr(feed_app, "OUTAGE", Backoff(3600.0, 3600.0))
 
     async def test(world: World) -> None:
         world.handler.failures = {"begin": [StoreUnavailableError("away")]}
