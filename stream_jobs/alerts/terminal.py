@@ -8,7 +8,8 @@ from rich.text import Text
 
 from stream_jobs.alerts.model import Alert
 from stream_jobs.base.readable import money
-from stream_jobs.output.console import Console, Table
+from stream_jobs.output.console import Console
+from stream_jobs.output.tables import Table
 
 _STYLES: Final = {"critical": "bold red", "error": "red", "warning": "yellow", "info": "cyan"}
 
@@ -16,7 +17,7 @@ _STYLES: Final = {"critical": "bold red", "error": "red", "warning": "yellow", "
 def alerts_table(alerts: Sequence[dict[str, Any]]) -> Table:
     table = Table(header_style="bold")
     for column in ("severity", "state", "kind", "since (UTC)", "at stake", "what", "id"):
-        table.add_column(column, overflow="fold", justify="right" if column == "at stake" else "left")
+        table.add_column(column, justify="right" if column == "at stake" else "left")
     for alert in alerts:
         state = alert["state"] + (f" by {alert['acknowledged_by']}" if alert["state"] == "acknowledged" else "")
         table.add_row(
@@ -66,13 +67,13 @@ def print_alert(alert: Alert, events: Sequence[dict[str, Any]], told: Sequence[d
         if text:
             body.add_row(Text(name, style="dim"), Text(text))
     console.print(body)
-    history = Table("when (UTC)", "what", "severity", "by", "note", title="History", title_justify="left")
+    history = Table("when (UTC)", "what", "severity", "by", "note", title="History")
     for event in events:
         note = event["note"] or event["silence_id"]
         history.add_row(_second(event["at"]), event["change"], event["severity"], Text(event["by"]), Text(note))
     console.print(history)
     if told:
-        table = Table("when (UTC)", "receiver", "told", "new", "answer", title="Notifications", title_justify="left")
+        table = Table("when (UTC)", "receiver", "told", "new", "answer", title="Notifications")
         for row in told:
             state = row["action"] if row["state"] == "sent" else f"{row['action']} ({row['state']})"
             table.add_row(_second(row["at"]), row["receiver"], state, Text(row["change"]), Text(row["answer"]))

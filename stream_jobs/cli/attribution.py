@@ -95,11 +95,12 @@ def _print_tables(event: "UsageEvent", attributed: "Attributed", changes: "list[
     from rich.text import Text
 
     from spendstream_schemas import ATTRIBUTION_FIELDS, MANDATORY_TAGS
-    from stream_jobs.output.console import Console, Table
+    from stream_jobs.output.console import Console
+    from stream_jobs.output.tables import Table
 
-    table = Table(title=f"Attribution of {event.event_id} by rules {version}", title_justify="left")
+    table = Table(title=f"Attribution of {event.event_id} by rules {version}")
     for column in ("field", "the event says", "booked as", "set by"):
-        table.add_column(column, overflow="fold")
+        table.add_column(column)
     for field in ATTRIBUTION_FIELDS:
         steps = [step for step in changes if step.field == field]
         value = getattr(attributed, field)

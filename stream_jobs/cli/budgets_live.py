@@ -14,12 +14,10 @@ from stream_jobs.output.lines import say, say_json
 
 if TYPE_CHECKING:
     from stream_jobs.budgets.status import BudgetStanding, DefinedBudget
-    from stream_jobs.output.console import Console
     from stream_jobs.store.client import StoreClient
 
 SEND_AGAIN_S = 3.0  # the embedded broker may be replaced by an empty one under us
 SHOWN_VALUES = 10
-WIDTH = 160
 
 
 def _store(args: argparse.Namespace) -> "StoreClient":
@@ -56,7 +54,8 @@ def run_list(args: argparse.Namespace) -> int:
 def _print_list(budgets: "list[DefinedBudget]", first: dict[str, Any], numbers: dict[str, int]) -> None:
     from rich.text import Text
 
-    from stream_jobs.output.console import Table
+    from stream_jobs.output.console import Console
+    from stream_jobs.output.tables import Table
 
     table = Table()
     table.add_column("budget", no_wrap=True)
@@ -76,14 +75,7 @@ def _print_list(budgets: "list[DefinedBudget]", first: dict[str, Any], numbers: 
             Text(values + more or ("each " + ", ".join(budget.document["per"]) if budget.document.get("per") else "")),
             *_figures(budget, standing),
         )
-    _console().print(table)
-
-
-def _console() -> "Console":
-    """Nobody cuts a table to 80 columns on its way into a file or a pipe."""
-    from stream_jobs.output.console import Console
-
-    return Console(highlight=False, width=WIDTH)
+    Console(highlight=False).print(table)
 
 
 def _figures(budget: "DefinedBudget", standing: "BudgetStanding | None") -> tuple[Any, ...]:
@@ -177,15 +169,16 @@ def _print_budget(
     budget: "DefinedBudget", found: "list[BudgetStanding]", crossed: list[dict[str, Any]], past: list[Any], why: Any
 ) -> None:
     from stream_jobs.base.readable import count, money, percent
-    from stream_jobs.output.console import Table
+    from stream_jobs.output.console import Console
+    from stream_jobs.output.tables import Table
 
-    console = _console()
+    console = Console(highlight=False)
     by = "the file" if budget.origin == "file" else f"{budget.changed_by} at {budget.at:%Y-%m-%d %H:%M} UTC"
     console.print(f"{budget.name} ({budget.budget_id}), set by {by}")
     for name, value in budget.document.items():
         if name not in ("id", "name") and value not in ({}, []):
             console.print(f"  {name:<12} {_plain(value)}", soft_wrap=True)
-    table = Table("of", "period", title="Where it stands", title_justify="left")
+    table = Table("of", "period", title="Where it stands")
     for column in ("spent", "held", "amount", "share", "burn per hour", "forecast"):
         table.add_column(column, justify="right")
     table.add_column("used up (UTC)")
@@ -203,7 +196,7 @@ def _print_budget(
         for sentence in why:
             console.print(f"  {sentence}")
     if crossed:
-        table = Table("at (UTC)", "of", "period", "threshold", "", title="Crossed", title_justify="left")
+        table = Table("at (UTC)", "of", "period", "threshold", "direction", title="Crossed")
         for row in crossed:
             what = f"{row['threshold'].normalize():f} % {'forecast' if row['kind'] == 'forecast' else ''}".strip()
             direction = "crossed" if row["direction"] == "up" else "below again"
@@ -212,7 +205,7 @@ def _print_budget(
             table.add_row(f"{row['at']:%Y-%m-%d %H:%M:%S}", values, row["period_key"], what, direction + late)
         console.print(table)
     if len(past) > len(found):
-        table = Table("period", "of", "used", "amount", "share", title="Latest periods", title_justify="left")
+        table = Table("period", "of", "used", "amount", "share", title="Latest periods")
         for key, values, used, amount in past:
             table.add_row(key, values or "all", money(used), money(amount), percent(used, amount))
         console.print(table)

@@ -61,13 +61,14 @@ def _as_json(report: "ConfigReport", rows: "list[EffectiveSetting]") -> dict[str
 def _print(report: "ConfigReport", rows: "list[EffectiveSetting]") -> None:
     from rich.text import Text
 
-    from stream_jobs.output.console import Console, Table
+    from stream_jobs.output.console import Console
+    from stream_jobs.output.tables import Table
 
     console = Console(highlight=False)
     if rows:
-        table = Table(title="Settings in force", title_justify="left")
+        table = Table(title="Settings in force")
         for column in ("variable", "value", "from"):
-            table.add_column(column, overflow="fold")
+            table.add_column(column)
         for row in rows:
             table.add_row(
                 Text(row.variable), Text(row.value), Text(row.origin, "dim" if row.origin == "default" else "")

@@ -91,13 +91,14 @@ def _facts(accounts: "Accounts") -> dict[str, object]:
 def _print(accounts: "Accounts") -> None:
     from rich.text import Text
 
-    from stream_jobs.output.console import Console, Table
+    from stream_jobs.output.console import Console
+    from stream_jobs.output.tables import Table
 
     console = Console()
     console.print(f"records since {accounts.since:%Y-%m-%d %H:%M} UTC")
     remarks = []
     for (topic, topic_id), hours in groupby(accounts.hours, lambda hour: (hour.topic, hour.topic_id)):
-        table = Table(title=f"{topic or '?'} (id {topic_id})", title_justify="left", box=None)
+        table = Table(title=f"{topic or '?'} (id {topic_id})", box=None)
         for column in _COLUMNS:
             table.add_column(column, justify="left" if column == "hour" else "right", no_wrap=True)
         for hour in hours:

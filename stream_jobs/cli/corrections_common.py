@@ -190,12 +190,13 @@ def _document(outcome: str, summary: "Summary", run: str | None) -> dict[str, An
 
 def _print(outcome: str, summary: "Summary", run: str | None) -> None:
     from stream_jobs.base.money import usd_text
-    from stream_jobs.output.console import Console, Table
+    from stream_jobs.output.console import Console
+    from stream_jobs.output.tables import Table
 
-    console = Console(width=140)
-    table = Table(title="Difference in USD", title_justify="left", header_style="bold")
+    console = Console()
+    table = Table(title="Difference in USD", header_style="bold")
     for name in ("provider", "model", "team"):
-        table.add_column(name, overflow="fold")
+        table.add_column(name)
     for name in ("events", "list", "contracted", "effective"):
         table.add_column(name, justify="right")
     rows = summary.rows()

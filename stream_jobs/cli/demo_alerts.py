@@ -6,12 +6,12 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from rich.padding import Padding
 from rich.text import Text
 
 from stream_jobs.base.errors import StoreUnavailableError
 from stream_jobs.cli.demo_receiver import Arrived, DemoReceiver
-from stream_jobs.output.console import Console, Lines, Table
+from stream_jobs.output.console import Console
+from stream_jobs.output.tables import Lines, Table
 
 if TYPE_CHECKING:
     from spendstream_traffic.replay.delivery import Timed
@@ -66,7 +66,8 @@ class AlertPrinter:
             lines.add_row("here after", Text(f"{took_s:.1f} s, from the sending of the event that crossed the line"))
         headline = Text(f"▲ {data['headline']}", _COLOURS.get(data["severity"], "bold"))
         self._console.print(headline)
-        self._console.print(Padding(lines, (0, 0, 1, 2)))
+        self._console.print(lines)
+        self._console.print()
 
     def _took_s(self, alert: dict[str, Any], at: float) -> float | None:
         """From the sending of the event that crossed the alert's highest threshold until it arrived; None: unknown."""

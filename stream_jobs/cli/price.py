@@ -128,7 +128,8 @@ def _show_json(values: dict[str, Any]) -> None:
 def _show_receipt(values: dict[str, Any]) -> None:
     from rich.text import Text
 
-    from stream_jobs.output.console import Console, Table
+    from stream_jobs.output.console import Console
+    from stream_jobs.output.tables import Table
 
     console = Console()
     title = f"{values['event_id'] or '(no event_id)'}  {values['price_model'] or ''}"
@@ -137,8 +138,8 @@ def _show_receipt(values: dict[str, Any]) -> None:
         console.print(f"  {values['detail'] or ''}")
         console.print()
         return
-    table = Table(title=title, title_justify="left", show_footer=True)
-    table.add_column("SKU", "total", overflow="fold")
+    table = Table(title=title, show_footer=True)
+    table.add_column("SKU", "total")
     table.add_column("quantity", justify="right")
     table.add_column("USD per unit", justify="right")
     table.add_column("list USD", values["list_cost"], justify="right")

@@ -120,15 +120,16 @@ def run_import(args: argparse.Namespace) -> int:
 
 def _print(item: "Found", at: datetime) -> None:
     """One row per condition, one column per price key: what a person compares."""
-    from stream_jobs.output.console import Console, Table
+    from stream_jobs.output.console import Console
+    from stream_jobs.output.tables import Table
 
     console = Console()
     keys = list(dict.fromkeys(row.price_key for row in item.rows))
     prices: dict[str, dict[str, str]] = {}
     for row in item.rows:
         prices.setdefault(row.conditions, {})[row.price_key] = row.usd
-    table = Table(title=f"{item.name} at {at:%Y-%m-%d %H:%M} UTC, list USD", title_justify="left")
-    table.add_column("conditions", overflow="fold")
+    table = Table(title=f"{item.name} at {at:%Y-%m-%d %H:%M} UTC, list USD")
+    table.add_column("conditions")
     for key in keys:
         per = next(row.per for row in item.rows if row.price_key == key)
         table.add_column(f"{key.rsplit('_', 1)[0].replace('_', ' ')} per {per}", justify="right")

@@ -77,7 +77,8 @@ def _selection(args: argparse.Namespace, **more: Any) -> "Selection":
 
 
 def _list(store: "StoreClient", args: argparse.Namespace) -> int:
-    from stream_jobs.output.console import Console, Table
+    from stream_jobs.output.console import Console
+    from stream_jobs.output.tables import Table
     from stream_jobs.quarantine.records import find
 
     records = list(find(store, _selection(args, open_only=not args.all), args.limit))
@@ -86,14 +87,12 @@ def _list(store: "StoreClient", args: argparse.Namespace) -> int:
             fields = {name: getattr(record, name) for name in record.__slots__}
             say_json({"name": record.name, **fields})
         return 0
-    table = Table("quarantined (UTC)")
-    table.add_column("record", no_wrap=True, overflow="fold", min_width=max((len(r.name) for r in records), default=6))
-    for column in ("reason", "field", "detail", "source", "bytes"):
-        table.add_column(column)
+    table = Table("quarantined (UTC)", "record", "state", "reason", "field", "detail", "source", "bytes")
     for record in records:
         table.add_row(
             f"{record.quarantined_at:%Y-%m-%d %H:%M:%S}",
-            record.name + (" (replayed)" if record.replayed else ""),
+            record.name,
+            "replayed" if record.replayed else "open",
             record.reason,
             record.path,
             record.detail[:80],
@@ -108,7 +107,8 @@ def _list(store: "StoreClient", args: argparse.Namespace) -> int:
 
 
 def _summary(store: "StoreClient", args: argparse.Namespace) -> int:
-    from stream_jobs.output.console import Console, Table
+    from stream_jobs.output.console import Console
+    from stream_jobs.output.tables import Table
     from stream_jobs.quarantine.records import counts
 
     rows = counts(store, _selection(args, open_only=not args.all))

@@ -116,20 +116,20 @@ def _pieces(stream: Any) -> Iterator[bytes]:
 
 def print_table(names: list[str], types: list[str], rows: Iterable[Any]) -> None:
     """A table on stdout, at most MAX_TABLE_ROWS rows of it. Numbers stand to the right, Decimals in full."""
-    from stream_jobs.output.console import Console, Table
+    from stream_jobs.output.console import Console
+    from stream_jobs.output.tables import Table
 
     table = Table(header_style="bold")
     for name, kind in zip(names, types, strict=True):
         is_number = kind.removeprefix("Nullable(").startswith(_NUMBERS)
-        table.add_column(name, justify="right" if is_number else "left", overflow="fold")
+        table.add_column(name, justify="right" if is_number else "left")
     truncated = False
     for number, row in enumerate(rows):
         if number == MAX_TABLE_ROWS:
             truncated = True
             break
         table.add_row(*(_cell(value) for value in row))
-    # A file or a pipe has no width: nothing is folded in there.
-    Console(width=max(80, 40 * len(names))).print(table)
+    Console().print(table)
     if truncated:
         complain(f"only the first {MAX_TABLE_ROWS} rows are shown; add LIMIT, or use --json for all")
 

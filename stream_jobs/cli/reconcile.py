@@ -104,7 +104,8 @@ def _facts(args: argparse.Namespace, outcome: "Outcome", shown: "list[Finding]")
 
 
 def _print(args: argparse.Namespace, outcome: "Outcome", shown: "list[Finding]") -> None:
-    from stream_jobs.output.console import Console, Table
+    from stream_jobs.output.console import Console
+    from stream_jobs.output.tables import Table
 
     console = Console()
     tally = outcome.tally
@@ -114,9 +115,9 @@ def _print(args: argparse.Namespace, outcome: "Outcome", shown: "list[Finding]")
     if not tally.findings:
         console.print("every event counts once")
         return
-    table = Table(title="first of them" if tally.findings > len(shown) else None, title_justify="left")
+    table = Table(title="first of them" if tally.findings > len(shown) else None)
     for column in ("event", "source", "cause", "counts instead", "events", "effective cost"):
-        table.add_column(column, overflow="fold", justify="right" if column in ("events", "effective cost") else "left")
+        table.add_column(column, justify="right" if column in ("events", "effective cost") else "left")
     for item in shown:
         instead = item.cause in ("response_id", "foreign_revision")
         counts = f"{item.counts.event_id} of {item.counts.source}" if instead else ""

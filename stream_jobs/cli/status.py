@@ -65,7 +65,8 @@ def _describe(instance: Any) -> dict[str, Any]:
 
 
 def _print(found: dict[str, Any]) -> None:
-    from stream_jobs.output.console import Console, Table
+    from stream_jobs.output.console import Console
+    from stream_jobs.output.tables import Table
 
     table = Table(show_header=False, box=None)
     for key, value in found.items():

@@ -1,4 +1,4 @@
-"""rich's console, tables and bars, for texts from outside: no markup, no emoji codes, no links, nothing hidden.
+"""rich's console and bars, for texts from outside: no markup, no emoji codes, no links, nothing hidden.
 
 Only this module makes them. Our own styling is said with `Text(text, style)`; a text that looks like markup is a text.
 """
@@ -9,29 +9,25 @@ from contextlib import ExitStack, contextmanager
 from typing import IO, Any
 
 import rich.console
-import rich.table
-from rich.console import Group, RenderableType
+from rich.console import RenderableType
 from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.segment import Segment
 from rich.spinner import Spinner
-from rich.text import Span, Text
+from rich.text import Text
 
 from stream_jobs.output.escape import escaped
 from stream_jobs.output.streams import KEPT, GuardedStream, behind
+from stream_jobs.output.texts import clean, one_line
 
-__all__ = ["Console", "Lines", "Progress", "Status", "Table", "progress_bars"]
+__all__ = ["Console", "Progress", "Status", "progress_bars"]
 
 
 class Console(rich.console.Console):
-    """On stdout, on stderr, or into a `file`. A `width` is for where there is no terminal, which has its own."""
+    """On stdout, on stderr, or into a `file`. A terminal has a width; elsewhere a line is as long as it is."""
 
-    def __init__(
-        self, *, stderr: bool = False, highlight: bool = True, width: int | None = None, file: IO[str] | None = None
-    ) -> None:
+    def __init__(self, *, stderr: bool = False, highlight: bool = True, file: IO[str] | None = None) -> None:
         super().__init__(stderr=stderr, markup=False, emoji=False, highlight=highlight, file=file)
-        if width is not None and not self.is_terminal:
-            self.width = width
 
     @property
     def file(self) -> IO[str]:
@@ -44,7 +40,8 @@ class Console(rich.console.Console):
 
     def print(self, *objects: Any, **options: Any) -> None:
         """A text is one line, whatever is in it; several are `Lines`."""
-        super().print(*(_one_line(item) for item in objects), **options)
+        options = {"crop": False, "soft_wrap": not self.file.isatty()} | options
+        super().print(*(one_line(item) for item in objects), **options)
 
     def render_str(self, text: str, **options: Any) -> Text:
         return super().render_str(escaped(text, KEPT), **options | {"markup": False, "emoji": False})
@@ -53,38 +50,13 @@ class Console(rich.console.Console):
         self, renderable: RenderableType, options: rich.console.ConsoleOptions | None = None
     ) -> Iterable[Segment]:
         """Everything that is printed comes through here, the insides of tables too."""
-        clean = _clean(renderable, KEPT) if isinstance(renderable, Text) else renderable
-        for segment in super().render(clean, options):
+        harmless = clean(renderable, KEPT) if isinstance(renderable, Text) else renderable
+        for segment in super().render(harmless, options):
             yield segment if segment.control else _plain_segment(segment)
 
     def working(self, what: str) -> "Status":
         """As a context manager: a moving mark with what is being done, and nothing where nobody looks."""
         return Status(self, what)
-
-
-class Table(rich.table.Table):
-    """A table whose cells, heads and title are one line each, whatever is in them. `Lines` are several."""
-
-    def __init__(self, *headers: Any, title: Any = None, **options: Any) -> None:
-        super().__init__(*headers, title=None if title is None else _one_line(title), **options)
-
-    @classmethod
-    def grid(cls, **options: Any) -> "Table":  # type: ignore[override]
-        """Without lines and heads."""
-        made = super().grid(**options)
-        assert isinstance(made, cls)
-        return made
-
-    def add_column(self, header: RenderableType = "", footer: RenderableType = "", **options: Any) -> None:
-        super().add_column(_one_line(header), _one_line(footer), **options)
-
-    def add_row(self, *cells: RenderableType | None, **options: Any) -> None:
-        super().add_row(*(_one_line(cell) for cell in cells), **options)
-
-
-def Lines(texts: Iterable[str | Text]) -> Group:  # noqa: N802 - used as rich's own renderables are
-    """Several lines, each of them one, whatever is in it."""
-    return Group(*(_one_line(Text(item) if isinstance(item, str) else item) for item in texts))
 
 
 class Status:
@@ -137,26 +109,6 @@ def _lines_above(console: Console) -> Iterator[None]:
         return
     with sys.stderr.lines_go_to(lambda line: console.print(Text(line), soft_wrap=True)):
         yield
-
-
-def _one_line(item: Any) -> Any:
-    if isinstance(item, str):
-        return escaped(item)
-    return _clean(item, "") if isinstance(item, Text) else item
-
-
-def _clean(text: Text, keep: str) -> Text:
-    """The same text and styles, escaped."""
-    if escaped(text.plain, keep) == text.plain:
-        return text
-    pieces = [escaped(character, keep) for character in text.plain]
-    starts = [0]
-    for piece in pieces:
-        starts.append(starts[-1] + len(piece))
-    clean = text.blank_copy("".join(pieces))
-    last = len(pieces)
-    clean.spans = [Span(starts[min(s.start, last)], starts[min(s.end, last)], s.style) for s in text.spans]
-    return clean
 
 
 def _plain_segment(segment: Segment) -> Segment:

@@ -6,7 +6,8 @@ from rich.console import Group
 from rich.text import Text
 
 from stream_jobs.base import readable as text
-from stream_jobs.output.console import Console, Lines, Table
+from stream_jobs.output.console import Console
+from stream_jobs.output.tables import Lines, Table
 from stream_jobs.report.data import (
     AlertLine,
     Breakdown,

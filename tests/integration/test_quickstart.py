@@ -134,12 +134,12 @@ def _shows_the_alerts(printed: str) -> None:
     told = {match[1]: match[0] for match in re.finditer(r"▲ .*?: (.*?) is over budget(?:.|\n)*?\n *\n", arrived)}
     for who in ("Each user per day (user_id acme-u17)", "Team agents"):
         assert re.search(r"is over budget: \$[\d,.]+ of \$[\d,.]+ \([\d,.]+ %\)", told[who]), printed
-        assert re.search(r"why .*\$[\d,.]+ in the period", told[who]), printed
+        assert re.search(r"why\s.*\$[\d,.]+ in the period", told[who]), printed
         assert "what to do" in told[who], printed
-        seconds = re.search(r"here after +([\d.]+) s", told[who])
+        seconds = re.search(r"here after\s+([\d.]+) s", told[who])
         assert seconds, printed
         assert 0 < float(seconds[1]) < 60
     assert "user_id acme-u17" in told["Team agents"], "the cause of the team's alert"
-    assert re.search(r"acme-u17 +\$[\d,.]+ +\$[\d,.]+ +[\d,.]+ % +100 % ", summary), printed
+    assert re.search(r"acme-u17\s+\$[\d,.]+\s+\$[\d,.]+\s+[\d,.]+ %\s+100 % ", summary), printed
     assert re.search(r"error: Team agents is over budget.*\n.*told: demo-terminal after", summary), printed
     assert re.search(r"receiver demo-terminal: \d+ notifications sent$", summary, re.MULTILINE), printed

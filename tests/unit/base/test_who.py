@@ -7,17 +7,19 @@ import sys
 import pytest
 
 from stream_jobs.base.who import user
-
-NAMELESS = 54321
-"""A uid without an entry in passwd, as a container is given one."""
+from tests.unprivileged import NAMELESS, nameless
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root becomes another user")
 def test_a_user_without_a_name_is_a_number() -> None:
     """Also without the variables that getpass asks first."""
-    script = f"import os\nfrom stream_jobs.base.who import user\nos.setuid({NAMELESS})\nprint(user())"
+    script = "from stream_jobs.base.who import user\nprint(user())"
     done = subprocess.run(
-        [sys.executable, "-c", script], env={"PATH": os.environ["PATH"]}, capture_output=True, text=True, check=False
+        [*nameless(), sys.executable, "-c", script],
+        env={"PATH": os.environ["PATH"]},
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert (done.stdout, done.stderr) == (f"{NAMELESS}\n", "")
 

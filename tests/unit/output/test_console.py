@@ -10,8 +10,9 @@ from rich.panel import Panel
 from rich.style import Style
 from rich.text import Text
 
-from stream_jobs.output.console import Console, Lines, Status, Table, progress_bars
+from stream_jobs.output.console import Console, Status, progress_bars
 from stream_jobs.output.streams import guarded
+from stream_jobs.output.tables import Lines, Table
 from tests.unit.output.hostile import HOSTILE, OURS, foreign
 
 

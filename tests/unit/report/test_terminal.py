@@ -13,9 +13,9 @@ from tests.unit.output.hostile import HOSTILE, foreign
 from tests.unit.report.build import empty, report
 
 
-def _text(data: object, width: int = 120) -> str:
+def _text(data: object) -> str:
     out = io.StringIO()
-    render_terminal(data, Console(file=out, width=width))  # type: ignore[arg-type]
+    render_terminal(data, Console(file=out))  # type: ignore[arg-type]
     return out.getvalue()
 
 
@@ -33,7 +33,7 @@ def test_names_are_not_read_as_markup() -> None:
 
 def test_no_name_commands_the_terminal_or_deceives_on_the_page() -> None:
     """Escape sequences, forged lines and marks that turn the reading direction are shown."""
-    for shown in (_text(report(HOSTILE), width=400), html_text(report(HOSTILE))):
+    for shown in (_text(report(HOSTILE)), html_text(report(HOSTILE))):
         assert foreign(shown) == []
         assert r"\x1b]52;c;" in shown
         assert "fake: all is well" not in [line.strip() for line in shown.splitlines()]
@@ -46,7 +46,7 @@ def test_an_empty_store_says_what_to_run() -> None:
 
 def test_budgets_and_alerts_are_in_the_summary() -> None:
     """What is used of what, what was crossed when; what was told to whom, and who looks after it."""
-    text = _text(report(), width=160)
+    text = _text(report())
     for part in (
         *("$1,000.00", "123.5 %", "80 % 03-01 12:00:00, 100 % 03-01 12:01:00", "0 of 7 crossed", "search-3"),
         *("Alerts opened in this period: 45", "error: search is over budget", "$234.50 at stake"),
@@ -58,7 +58,7 @@ def test_budgets_and_alerts_are_in_the_summary() -> None:
 
 def test_without_budgets_it_says_how_to_make_one() -> None:
     """One line."""
-    text = _text(empty(), width=200)
+    text = _text(empty())
     assert "Budgets: there are none. To make one, write budgets.yaml" in text
     assert "Alerts: none was opened" in text
     assert "none of the 3" in _text(replace(empty(), watched=Watched(empty().end, defined=3)))
