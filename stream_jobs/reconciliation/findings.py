@@ -10,12 +10,11 @@ from typing import Any, Final
 import pyarrow as pa
 
 from stream_jobs.ledger.amounts import amounts
+from stream_jobs.ledger.entries import COLUMNS
 from stream_jobs.reconciliation.reports import Report, report_of
 from stream_jobs.reconciliation.standing import RUN_PREFIX, Entry, Standing, missing
-from stream_jobs.store.tables import ADJUSTMENT_RUN, LEDGER_SIGNS, REPORTED_TAGS, arrow_table, ledger_schema
-
-ENTRY_COLUMNS: Final = pa.unify_schemas([ledger_schema(), LEDGER_SIGNS, REPORTED_TAGS, ADJUSTMENT_RUN])
-"""Every column of the ledger: reconciliation repeats entries, it invents none."""
+from stream_jobs.store.fitting import as_table
+from stream_jobs.store.tables import arrow_table
 
 BOOKED_TWICE: Final = "booked_twice"
 SUPERSEDED: Final = "superseded_revision"
@@ -99,22 +98,21 @@ def _same_offset(row: Entry, other: Entry) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """One insert of postings. `token` is the same for the same findings in the same state of the ledger."""
+    """One insert of postings; a `Plan` of `ledger.posting`. `token` is the same for the same findings in the same state
+    of the ledger. `entries` have every column: reconciliation repeats entries, it invents none."""
 
     token: str
-    ledger: pa.Table
+    turn: int
+    at: datetime
+    entries: pa.Table
     findings: pa.Table
 
 
 def batch(found: Sequence[Finding], turn: int, at: datetime) -> Batch:
     """The rows of these findings, all booked at one instant."""
     rows = [row | {"booked_at": at, "adjustment_run": f"{RUN_PREFIX}{turn}"} for item in found for row in item.postings]
-    ledger = pa.table(
-        [pa.array([row[column.name] for row in rows], type=column.type) for column in ENTRY_COLUMNS],
-        schema=ENTRY_COLUMNS,
-    )
     report = arrow_table("reconciliation_findings", [_report_row(item, turn, at) for item in found])
-    return Batch(_token(found), ledger, report)
+    return Batch(_token(found), turn, at, as_table(COLUMNS, rows), report)
 
 
 def _token(found: Iterable[Finding]) -> str:

@@ -7,15 +7,17 @@ from datetime import datetime, timedelta
 from itertools import islice
 from typing import Final
 
+from stream_jobs.ledger.posting import Poster
 from stream_jobs.origin.rules import SenderRules
 from stream_jobs.reconciliation.findings import Finding, batch, finding
+from stream_jobs.reconciliation.journal import Journal
 from stream_jobs.reconciliation.ledger import LedgerSearch, Window
-from stream_jobs.reconciliation.posting import finish_interrupted, plan, post
 from stream_jobs.reconciliation.reports import Call, Precedence, doubles_by_call
 from stream_jobs.reconciliation.settings import ReconciliationSettings
 from stream_jobs.reconciliation.standing import Standing, standing
 from stream_jobs.reconciliation.turns import Tally, Turn, Turns
 from stream_jobs.store.client import StoreClient
+from stream_jobs.store.deadline import ServerClock
 from stream_jobs.store.retention import kept_for
 
 log = logging.getLogger(__name__)
@@ -60,6 +62,7 @@ class Reconciler:
         self._precedence = Precedence.of(settings)
         self._search = LedgerSearch(store, self._precedence)
         self._turns = Turns(store)
+        self._poster = Poster(store, ServerClock(store))
 
     def dry_run(self, since: datetime | None = None, on_finding: Found = lambda _: None) -> Outcome:
         """What `apply` would post now. Changes nothing but the index of response ids."""
@@ -77,9 +80,13 @@ class Reconciler:
         turn = self._turns.open(trigger, self._start(since, now), now)
         outcome = Outcome(turn.since)
         try:
-            outcome.finished = finish_interrupted(self._store)
+            journal = Journal(self._store, self._turns, turn)
+            for interrupted in journal.interrupted():
+                log.info("finishing what reconciliation %d had begun", interrupted.turn)
+                self._poster.finish(interrupted, journal)
+                outcome.finished += 1
             for found in self._look(turn.since, now, outcome.tally, lambda: self._turns.check(turn, self._store.now())):
-                self._post(turn, found)
+                self._poster.post(batch(found, turn.number, self._store.now()), journal)
                 for item in found:
                     outcome.add(item)
                     on_finding(item)
@@ -168,11 +175,3 @@ class Reconciler:
 
     def _not_crowded(self, events: dict[str, Standing], crowded: set[Call]) -> dict[str, Standing]:
         return {event_id: event for event_id, event in events.items() if self._precedence.call_of(event) not in crowded}
-
-    def _post(self, turn: Turn, found: list[Finding]) -> None:
-        at = self._store.now()
-        self._turns.check(turn, at)
-        planned = batch(found, turn.number, at)
-        plan(self._store, turn, planned, at)
-        # A crash here: the next run posts the batch.
-        post(self._store, turn.number, planned, at)

@@ -15,6 +15,7 @@ from typing import Any, Final, cast
 
 from stream_jobs.base.errors import SpendstreamError
 from stream_jobs.base.instants import as_utc
+from stream_jobs.ledger.turns import take_turn
 from stream_jobs.store.client import StoreClient
 from stream_jobs.store.tables import arrow_table, insert
 
@@ -73,12 +74,8 @@ class Turns:
         if state == "open" and now - at < LEASE:
             raise BusyError(f"another reconciliation is under way (seen at {at:%H:%M:%S} UTC); try again in a moment")
         turn = Turn(number + 1, self._owner, trigger, since)
-        self._insert(turn, "open", now, Tally(), "", sign="open")
-        rows = self._store.rows(
-            "SELECT owner FROM reconciliation_runs WHERE turn = {turn:UInt64} AND state = 'open'",
-            {"turn": turn.number},
-        )
-        if [str(row[0]) for row in rows] != [self._owner]:
+        row = _row(turn, "open", now, Tally())
+        if not take_turn(self._store, "reconciliation_runs", row, _token(turn, "open"), "owner"):
             raise BusyError("another reconciliation began at the same moment; try again in a moment")
         return turn
 
@@ -88,10 +85,10 @@ class Turns:
         if number != turn.number:
             raise LostTurnError(f"reconciliation {turn.number} was overtaken by {number}; it posts nothing more")
         if now - at >= SIGN_OF_LIFE:
-            self._insert(turn, "open", now, Tally(), "", sign=now.isoformat())
+            self._insert(turn, _row(turn, "open", now, Tally()), now.isoformat())
 
     def close(self, turn: Turn, now: datetime, tally: Tally, failure: str = "") -> None:
-        self._insert(turn, "failed" if failure else "done", now, tally, failure, sign="end")
+        self._insert(turn, _row(turn, "failed" if failure else "done", now, tally, failure), "end")
 
     def _last(self) -> tuple[int, str, datetime]:
         rows = self._store.rows(
@@ -103,25 +100,28 @@ class Turns:
         number, state, at = cast(tuple[Any, ...], rows[0])
         return int(number), str(state), as_utc(at)
 
-    def _insert(self, turn: Turn, state: str, at: datetime, tally: Tally, detail: str, *, sign: str) -> None:
-        row = {
-            "turn": turn.number,
-            "state": state,
-            "at": at,
-            "owner": turn.owner,
-            "worker": socket.gethostname(),
-            "trigger": turn.trigger,
-            "since": turn.since,
-            "examined": tally.examined,
-            "findings": tally.findings,
-            "entries": tally.entries,
-            "list_cost": tally.list_cost,
-            "effective_cost": tally.effective_cost,
-            "detail": detail,
-        }
-        insert(
-            self._store.client,
-            "reconciliation_runs",
-            arrow_table("reconciliation_runs", [row]),
-            f"reconciliation turn {turn.number} {sign}",
-        )
+    def _insert(self, turn: Turn, row: dict[str, Any], sign: str) -> None:
+        rows = arrow_table("reconciliation_runs", [row])
+        insert(self._store.client, "reconciliation_runs", rows, _token(turn, sign))
+
+
+def _token(turn: Turn, sign: str) -> str:
+    return f"reconciliation turn {turn.number} {sign}"
+
+
+def _row(turn: Turn, state: str, at: datetime, tally: Tally, detail: str = "") -> dict[str, Any]:
+    return {
+        "turn": turn.number,
+        "state": state,
+        "at": at,
+        "owner": turn.owner,
+        "worker": socket.gethostname(),
+        "trigger": turn.trigger,
+        "since": turn.since,
+        "examined": tally.examined,
+        "findings": tally.findings,
+        "entries": tally.entries,
+        "list_cost": tally.list_cost,
+        "effective_cost": tally.effective_cost,
+        "detail": detail,
+    }

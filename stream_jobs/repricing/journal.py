@@ -4,7 +4,6 @@ Two inserts decide, both by their deduplication token, of which ClickHouse lets 
 one open run at a time, whoever starts one), and what a chunk posts (so whoever resumes a run posts the same entries).
 """
 
-import base64
 import json
 import uuid
 from collections.abc import Mapping
@@ -15,10 +14,14 @@ from typing import Any, Final, Literal, cast
 import pyarrow as pa
 
 from stream_jobs.base.errors import ConfigError
-from stream_jobs.base.instants import as_utc, unix_micros
+from stream_jobs.base.instants import as_utc
 from stream_jobs.base.money import usd_from_pico
+from stream_jobs.ledger.entries import COLUMNS
+from stream_jobs.ledger.packed import unpacked
+from stream_jobs.ledger.turns import take_turn
 from stream_jobs.repricing.selection import Chunk, Selection
 from stream_jobs.repricing.summary import Summary, total
+from stream_jobs.store.arrow_stream import encoded
 from stream_jobs.store.client import StoreClient
 from stream_jobs.store.deadline import ServerClock
 from stream_jobs.store.tables import arrow_table, insert
@@ -72,14 +75,21 @@ def describe(run: Run) -> str:
 class Planned:
     """What a chunk posts. `entries` is None when there is nothing to post."""
 
+    run: Run
+    chunk: Chunk
     at: datetime
     attempt: str
     summary: Summary
     entries: pa.Table | None
 
+    @property
+    def token(self) -> str:
+        return self.run.token(self.chunk, "entries")
+
 
 class Journal:
-    """adjustment_runs and adjustment_chunks. Every call may raise StoreUnavailableError and may be repeated."""
+    """adjustment_runs and adjustment_chunks; a `Journal` of `ledger.posting`. Every call may raise
+    StoreUnavailableError and may be repeated."""
 
     def __init__(self, store: StoreClient) -> None:
         self._store = store
@@ -133,11 +143,10 @@ class Journal:
             raise RunIsOpenError(latest[0])
         turn = latest[0].turn + 1 if latest else 1
         run = replace(wanted, turn=turn)
-        self._write(run, "open", run.started_at, f"adjustment-turn:{turn}", chunks=run.chunks)
-        # Of two that took the same turn, one row was let in.
-        holder = self.latest()
-        assert holder is not None
-        if holder[0].run != run.run:
+        row = self._row(run, "open", run.started_at, chunks=run.chunks)
+        if not take_turn(self._store, "adjustment_runs", row, f"adjustment-turn:{turn}", "run"):
+            holder = self.latest()
+            assert holder is not None
             raise RunIsOpenError(holder[0])
         return run
 
@@ -149,22 +158,18 @@ class Journal:
 
     def close(self, run: Run, state: State, summary: Summary) -> None:
         """End the run; the first to end it says how."""
-        self._write(run, state, self.now(), f"adjustment-end:{run.run}", summary=summary)
+        row = self._row(run, state, self.now(), summary=summary)
+        insert(
+            self._store.client, "adjustment_runs", arrow_table("adjustment_runs", [row]), f"adjustment-end:{run.run}"
+        )
 
-    def _write(
-        self,
-        run: Run,
-        state: State,
-        at: datetime,
-        token: str,
-        *,
-        chunks: tuple[Chunk, ...] = (),
-        summary: Summary | None = None,
-    ) -> None:
+    def _row(
+        self, run: Run, state: State, at: datetime, *, chunks: tuple[Chunk, ...] = (), summary: Summary | None = None
+    ) -> dict[str, Any]:
         selection = run.selection
         options = {name: "true" for name in ("unprice", "until_now") if getattr(run, name)}
         listed, contracted, effective = summary.difference() if summary else (0, 0, 0)
-        row: dict[str, Any] = {
+        return {
             "turn": run.turn,
             "run": run.run,
             "state": state,
@@ -186,7 +191,6 @@ class Journal:
             "effective_cost": usd_from_pico(effective),
             "details": summary.to_json() if summary else "",
         }
-        insert(self._store.client, "adjustment_runs", arrow_table("adjustment_runs", [row]), token)
 
     def posted(self, run: Run) -> dict[int, Summary]:
         """What came of the chunks that are finished."""
@@ -207,30 +211,38 @@ class Journal:
         if not rows:
             return None
         at, attempt, details, entries = cast(tuple[datetime, str, str, str], rows[0])
-        return Planned(as_utc(at), attempt, Summary.from_json(details), _table(entries))
+        posted = unpacked(entries, COLUMNS) if entries else None
+        return Planned(run, chunk, as_utc(at), attempt, Summary.from_json(details), posted)
 
-    def plan(self, run: Run, chunk: Chunk, plan: Planned) -> Planned:
-        """Write down what the chunk posts. Returns the plan that counts, which may be another's."""
-        self._write_chunk(run, chunk, "planned", plan)
+    def plan(self, plan: Planned) -> Planned:
+        """Write down what the chunk posts, unless it is what another process wrote. Returns the plan that counts."""
+        if plan.attempt != self.attempt:
+            return plan
+        self._write_chunk("planned", plan)
         rows = self._store.rows(
             "SELECT attempt FROM adjustment_chunks WHERE run = {run:String} AND chunk = {chunk:UInt32} "
             "AND state = 'planned' ORDER BY at, attempt LIMIT 1",
-            {"run": run.run, "chunk": chunk.number},
+            {"run": plan.run.run, "chunk": plan.chunk.number},
         )
         if rows and rows[0][0] == plan.attempt:
             return plan
-        counts = self.planned(run, chunk)
+        counts = self.planned(plan.run, plan.chunk)
         if counts is None:
-            raise ConfigError(f"run {run.run} is over: its journal has been cleaned up")
+            raise ConfigError(f"run {plan.run.run} is over: its journal has been cleaned up")
         return counts
 
-    def mark_posted(self, run: Run, chunk: Chunk, summary: Summary) -> None:
-        self._write_chunk(run, chunk, "posted", Planned(self.now(), self.attempt, summary, None))
+    def check_turn(self, plan: Planned) -> None:
+        """Raises ConfigError when the run is over."""
+        if self.state(plan.run) != "open":
+            raise ConfigError(f"run {plan.run.run} was ended by somebody else")
 
-    def _write_chunk(self, run: Run, chunk: Chunk, state: str, plan: Planned) -> None:
+    def mark_posted(self, plan: Planned) -> None:
+        self._write_chunk("posted", replace(plan, at=self.now(), attempt=self.attempt, entries=None))
+
+    def _write_chunk(self, state: str, plan: Planned) -> None:
         row = {
-            "run": run.run,
-            "chunk": chunk.number,
+            "run": plan.run.run,
+            "chunk": plan.chunk.number,
             "state": state,
             "at": plan.at,
             "attempt": plan.attempt,
@@ -238,35 +250,10 @@ class Journal:
             "adjusted": plan.summary.adjusted,
             "entry_count": plan.summary.entries,
             "details": plan.summary.to_json(),
-            "entries": _bytes(plan.entries),
+            "entries": encoded(plan.entries) if plan.entries is not None else b"",
         }
-        insert(
-            self._store.client, "adjustment_chunks", arrow_table("adjustment_chunks", [row]), run.token(chunk, state)
-        )
-
-    def inserts_since(self, instant: datetime) -> int:
-        """About how many inserts the ledger has seen since: how many tokens it has been given to remember."""
-        since = "fromUnixTimestamp64Micro({at:Int64}, 'UTC')"
-        rows = self._store.rows(
-            f"SELECT (SELECT count() FROM block_receipts WHERE completed_at >= {since})"
-            f" + (SELECT count() FROM adjustment_chunks WHERE at >= {since})",
-            {"at": unix_micros(instant)},
-        )
-        return int(cast(int, rows[0][0]))
-
-
-def _bytes(entries: pa.Table | None) -> bytes:
-    if entries is None:
-        return b""
-    sink = pa.BufferOutputStream()
-    options = pa.ipc.IpcWriteOptions(compression="zstd")
-    with pa.ipc.new_stream(sink, entries.schema, options=options) as writer:
-        writer.write_table(entries)
-    return bytes(sink.getvalue())
-
-
-def _table(entries: str) -> pa.Table | None:
-    return pa.ipc.open_stream(base64.b64decode(entries)).read_all() if entries else None
+        token = plan.run.token(plan.chunk, state)
+        insert(self._store.client, "adjustment_chunks", arrow_table("adjustment_chunks", [row]), token)
 
 
 def _run(row: tuple[object, ...]) -> Run:

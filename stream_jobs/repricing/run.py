@@ -1,8 +1,6 @@
 """Working through history: look first, then post, chunk by chunk, so that each difference is posted exactly once.
 
-The order of writes is the promise:
-
-    plan (which entries) ▸ row in adjustment_chunks ▸ insert into the ledger, with a token ▸ row "posted"
+The order of writes is that of `ledger.posting`.
 """
 
 import logging
@@ -18,6 +16,7 @@ from stream_jobs.attribution.rules import AttributionRules
 from stream_jobs.base.errors import ConfigError, StoreUnavailableError
 from stream_jobs.base.who import user_at_host
 from stream_jobs.ledger.entries import COLUMNS, LINE_COLUMNS, PLACE, Entries
+from stream_jobs.ledger.posting import Poster
 from stream_jobs.ledger.rebuild import PRICING_COLUMNS
 from stream_jobs.pricing.book import PriceBook
 from stream_jobs.repricing.build import Stamp, adjustments
@@ -27,15 +26,9 @@ from stream_jobs.repricing.selection import CHUNK_ROWS, Chunk, Selection, crosse
 from stream_jobs.repricing.summary import Summary, total
 from stream_jobs.runtime.retry import Backoff, retry_blocking
 from stream_jobs.store.client import StoreClient
-from stream_jobs.store.deadline import LateInsertError
-from stream_jobs.store.tables import insert
 
 log = logging.getLogger(__name__)
 
-REMEMBERED_INSERTS: Final = 40_000
-"""The ledger remembers the tokens of its last 50,000 inserts; with fewer than this since, a token is surely known."""
-INSERT_DEADLINE_S: Final = 120.0
-"""How long after the last look an insert may arrive; 10,000 others in that time would be 83 per second."""
 OUTAGE_S: Final = 300.0
 """How long a run waits for ClickHouse before it gives up; it can be resumed."""
 RETRY_S: Final = 1.0
@@ -84,6 +77,7 @@ class Corrector:
         self._versions = versions
         self._progress = progress
         self.journal = Journal(store)
+        self._poster = Poster(store, self.journal.clock, self._retry)
 
     def look(self, selection: Selection, *, unprice: bool = False, chunk_rows: int = CHUNK_ROWS) -> Summary:
         """The differences, without posting any: a dry run. Nothing is written."""
@@ -149,12 +143,12 @@ class Corrector:
                         posting.result()
                         self._progress(len(done), len(run.chunks))
                     # While ClickHouse inserts one chunk, the next one is computed.
-                    posting = pool.submit(self._post, run, chunk, plan, done)
+                    posting = pool.submit(self._post, plan, done)
                 if posting is not None:
                     posting.result()
             if last is not None and last.number not in done:
                 # A revision that was computed before these adjustments, and booked since, has not taken them back.
-                self._post(run, last, self._plan(run, last), done)
+                self._post(self._plan(run, last), done)
             self._progress(len(run.chunks), len(run.chunks))
             self.journal.close(run, "done", total(done.values()))
         return total(done.values())
@@ -180,13 +174,13 @@ class Corrector:
                 f"--config-dir it was opened with, or end it where it is with --abandon {run.run} and start anew"
             )
 
-    def _plan(self, run: Run, chunk: Chunk) -> Planned | None:
-        """What a chunk posts: as an earlier attempt planned it, or computed now. None if it is posted already."""
+    def _plan(self, run: Run, chunk: Chunk) -> Planned:
+        """What a chunk posts: as an earlier attempt planned it, or computed now. Nothing if it is posted already."""
         earlier = self._retry(lambda: self.journal.planned(run, chunk))
         if earlier is not None:
             return earlier
         if self._retry(lambda: holds(self._store, chunk, run.posted_as(chunk))):
-            return None
+            return Planned(run, chunk, self._retry(self.journal.now), self.journal.attempt, Summary(), None)
         table = self._retry(lambda: read(self._store, run.selection, chunk))
         entries = Entries(table)
         found = self._find(run.selection, chunk, entries, unprice=run.unprice)
@@ -197,52 +191,10 @@ class Corrector:
         if found.postings:
             reason = f"{run.selection.kind} {run.run}" + (f": {run.note}" if run.note else "")
             rows = adjustments(entries, found.postings, Stamp(run.posted_as(chunk), now, reason))
-        return Planned(now, self.journal.attempt, Summary.of(entries, found), rows)
+        return Planned(run, chunk, now, self.journal.attempt, Summary.of(entries, found), rows)
 
-    def _post(self, run: Run, chunk: Chunk, plan: Planned | None, done: dict[int, Summary]) -> None:
-        """A crash anywhere in here is healed by doing it again: see the comments."""
-        if plan is None:
-            self._retry(lambda: self.journal.mark_posted(run, chunk, Summary()))
-            done[chunk.number] = Summary()
-            return
-        if plan.entries is not None:
-            # A crash before this leaves no trace; the chunk is computed anew. Whoever writes the plan first decides
-            # what is posted, and nobody posts anything else.
-            if plan.attempt == self.journal.attempt:
-                plan = self._retry(partial(self.journal.plan, run, chunk, plan))
-            # A crash here leaves a plan that is posted later, entry for entry.
-            self._insert(run, chunk, plan)
-            # A crash here, or within the insert, posts again: the token drops what is there, in the ledger and in
-            # each rollup.
-        summary = plan.summary
-        self._retry(lambda: self.journal.mark_posted(run, chunk, summary))
-        done[chunk.number] = summary
-
-    def _insert(self, run: Run, chunk: Chunk, plan: Planned) -> None:
-        rows = plan.entries
-        assert rows is not None
-        token = run.token(chunk, "entries")
-
-        def once() -> None:
-            # Taken before the look: a process that sleeps between the two is refused by the server's own clock, and
-            # looks again. So nothing is inserted whose token could have been forgotten since.
-            not_after = self.journal.clock.deadline(INSERT_DEADLINE_S)
-            if self.journal.state(run) != "open":
-                raise ConfigError(f"run {run.run} was ended by somebody else")
-            if self.journal.inserts_since(plan.at) > REMEMBERED_INSERTS and holds(
-                self._store, chunk, run.posted_as(chunk)
-            ):
-                log.warning(
-                    "run %s: chunk %d was posted long ago and is not repeated; if ClickHouse was killed while it was "
-                    "posted, check the rollups: spendstream query --name rollup_difference", run.run, chunk.number,
-                )  # fmt: skip
-                return
-            try:
-                insert(self._store.client, "ledger", rows, token, not_after)
-            except LateInsertError as error:
-                raise StoreUnavailableError(str(error)) from error
-
-        self._retry(once)
+    def _post(self, plan: Planned, done: dict[int, Summary]) -> None:
+        done[plan.chunk.number] = self._poster.post(plan, self.journal).summary
 
     def _retry(self, step: Callable[[], T]) -> T:
         """Through an outage of ClickHouse. Raises StoreUnavailableError after OUTAGE_S."""

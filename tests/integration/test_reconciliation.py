@@ -13,7 +13,9 @@ import pytest
 
 from stream_jobs.base.errors import CrashError, SpendstreamError
 from stream_jobs.cli import reconcile as command
-from stream_jobs.reconciliation import posting, turns
+from stream_jobs.ledger import posting
+from stream_jobs.ledger import turns as ledger_turns
+from stream_jobs.reconciliation import journal, turns
 from stream_jobs.reconciliation.run import Outcome, Reconciler
 from stream_jobs.reconciliation.settings import ReconciliationSettings
 from stream_jobs.reconciliation.turns import BusyError, LostTurnError, Tally, Turns
@@ -228,6 +230,10 @@ def test_entries_that_retention_may_have_thinned_out_are_left_alone(store: Store
     assert Reconciler(store, SETTINGS).dry_run(old).causes == {"reinstated": 1}
 
 
+WRITERS: tuple[Any, ...] = (ledger_turns, turns, journal, posting)
+"""Every module that inserts."""
+
+
 class KilledError(CrashError):
     """Stands for kill -9."""
 
@@ -236,10 +242,10 @@ def _faulty(killed_at: int) -> Callable[..., None]:
     """The insert of a process that dies before its n-th one."""
     calls = iter(range(1000))
 
-    def mortal(client: Any, table: str, rows: pa.Table, token: str) -> None:
+    def mortal(client: Any, table: str, rows: pa.Table, token: str, *deadline: datetime) -> None:
         if next(calls) >= killed_at:
             raise KilledError(table)
-        insert(client, table, rows, token)
+        insert(client, table, rows, token, *deadline)
 
     return mortal
 
@@ -254,8 +260,8 @@ def test_a_kill_between_any_two_steps_loses_and_doubles_nothing(
     book(store, ["b", "c"], partition=1)
     with monkeypatch.context() as patch:
         mortal = _faulty(killed_at)
-        patch.setattr(posting, "insert", mortal)
-        patch.setattr(turns, "insert", mortal)
+        for module in WRITERS:
+            patch.setattr(module, "insert", mortal)
         with pytest.raises(KilledError):
             apply(store)
     monkeypatch.setattr(turns, "LEASE", timedelta(0))
@@ -350,17 +356,17 @@ def test_a_batch_whose_token_may_be_forgotten_is_looked_for(
     book(store, ["a", "b"])
     book(store, ["b"], partition=1)
     with monkeypatch.context() as patch:
-        patch.setattr(posting, "insert", _faulty(2))  # after the plan and the ledger
+        patch.setattr(journal.Journal, "mark_posted", lambda *_: _faulty(0)(None, "the report", None, ""))
         with pytest.raises(KilledError):
             apply(store)
-    real = insert
-    monkeypatch.setattr(posting, "SAFE_INSERTS", -1)
+    monkeypatch.setattr(posting, "REMEMBERED_INSERTS", -1)
     monkeypatch.setattr(
-        posting, "insert", lambda client, table, rows, token: real(client, table, rows, f"{token} forgotten")
+        posting, "insert", lambda client, table, rows, token, at: insert(client, table, rows, f"{token} forgotten", at)
     )
     outcome = apply(store)
     assert (outcome.finished, outcome.causes) == (1, {})
     assert total(store, "ledger")[0] == 2
+    assert value(store, "SELECT count() FROM reconciliation_findings") == 1
 
 
 def run_command(*arguments: str) -> int:

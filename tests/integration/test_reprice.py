@@ -15,6 +15,7 @@ import pytest
 from stream_jobs.attribution.rules import AttributionRules
 from stream_jobs.base.errors import ConfigError, StoreUnavailableError
 from stream_jobs.blocks.store import ClickHouseBlocks
+from stream_jobs.ledger import posting
 from stream_jobs.ledger.booked import ClickHouseLedger
 from stream_jobs.ledger.versions import record_versions, recorded_book
 from stream_jobs.metering.process import Metering
@@ -161,7 +162,7 @@ def test_a_crash_between_any_two_steps_posts_once(
 ) -> None:
     """Whichever write a run dies at, before or after it took effect: who resumes it posts the rest, exactly."""
     Pipeline(store).book(*some(40))
-    where: Any = run_module if step == "insert" else Journal
+    where: Any = posting if step == "insert" else Journal
     real = getattr(where, step)
     calls = count()
 
@@ -221,7 +222,7 @@ def test_rows_booked_between_plan_and_resumption_change_nothing_that_was_planned
     first = corrector(store)
     opened = first.open(selection())
     with monkeypatch.context() as patch:
-        patch.setattr(run_module, "insert", lambda *_: (_ for _ in ()).throw(DiesError()))
+        patch.setattr(posting, "insert", lambda *_: (_ for _ in ()).throw(DiesError()))
         with pytest.raises(DiesError):
             first.work(opened)
     more = some(30)[20:]
@@ -245,13 +246,13 @@ def test_a_process_that_slept_before_its_insert_is_refused(
     def late(client: Any, table: str, rows: Any, token: str, not_after: datetime) -> None:
         if next(seen) == 0:
             with StoreClient(process.settings) as own, monkeypatch.context() as other:
-                other.setattr(run_module, "insert", insert_rows)
+                other.setattr(posting, "insert", insert_rows)
                 corrector(own).work(opened)
-            not_after -= timedelta(seconds=run_module.INSERT_DEADLINE_S + 1)
+            not_after -= timedelta(seconds=posting.INSERT_DEADLINE_S + 1)
             token += " forgotten"
         insert_rows(client, table, rows, token, not_after)
 
-    monkeypatch.setattr(run_module, "insert", late)
+    monkeypatch.setattr(posting, "insert", late)
     monkeypatch.setattr(run_module, "RETRY_S", 0.01)
     with pytest.raises(ConfigError, match="was ended by somebody else"):
         sleeper.work(opened)
@@ -318,7 +319,7 @@ def test_a_run_waits_for_a_store_that_was_killed(tmp_path: Path, monkeypatch: py
                     process = StoreProcess(tmp_path / "store", port=process.port).wait_ready()
                     raise StoreUnavailableError("the answer was lost")
 
-            monkeypatch.setattr(run_module, "insert", insert)
+            monkeypatch.setattr(posting, "insert", insert)
             mine = corrector(store)
             assert mine.work(mine.open(selection(), chunk_rows=6)).adjusted == 48
             assert_as_fresh(store, some(60), DISCOUNT)
@@ -450,7 +451,7 @@ def test_the_watch_goes_on_with_a_run_whose_worker_died(store: StoreClient, monk
     prices = with_price()
     record_versions(store, prices, NO_RULES, None)
     with monkeypatch.context() as patch:
-        patch.setattr(run_module, "insert", lambda *_: (_ for _ in ()).throw(DiesError()))
+        patch.setattr(posting, "insert", lambda *_: (_ for _ in ()).throw(DiesError()))
         with pytest.raises(DiesError):
             Watch(lambda: store, Versions(prices, NO_RULES)).tick(store)
     watch = Watch(lambda: store, Versions(prices, NO_RULES))

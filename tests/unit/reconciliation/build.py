@@ -6,16 +6,16 @@ from decimal import Decimal
 from typing import Any
 
 from stream_jobs.ledger.amounts import SIGNED, SIGNED_LISTS, account, opposite
-from stream_jobs.reconciliation.findings import ENTRY_COLUMNS, Finding, batch, finding
+from stream_jobs.ledger.entries import COLUMNS
+from stream_jobs.reconciliation.findings import Finding, batch, finding
 from stream_jobs.reconciliation.reports import Precedence, doubles_by_call
 from stream_jobs.reconciliation.standing import Entry, standing
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 _EMPTY: Mapping[str, Any] = {
-    name: [] if str(ENTRY_COLUMNS.field(name).type).startswith(("list", "map")) else None
-    for name in ENTRY_COLUMNS.names
+    name: [] if str(COLUMNS.field(name).type).startswith(("list", "map")) else None for name in COLUMNS.names
 }
-_TEXTS = {name: "" for name in ENTRY_COLUMNS.names if str(ENTRY_COLUMNS.field(name).type) == "string"}
+_TEXTS = {name: "" for name in COLUMNS.names if str(COLUMNS.field(name).type) == "string"}
 
 
 def charge(event_id: str = "e", **columns: Any) -> dict[str, Any]:
@@ -101,7 +101,7 @@ def reconcile(ledger: list[dict[str, Any]], precedence: Precedence | None = None
     """One pass over everything; posts what it finds and returns it."""
     found = look(ledger, precedence)
     if found:
-        posted = batch(found, turn, NOW + timedelta(days=turn)).ledger.to_pylist()
+        posted = batch(found, turn, NOW + timedelta(days=turn)).entries.to_pylist()
         ledger.extend(posted)
     return found
 

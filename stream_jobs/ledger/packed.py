@@ -1,0 +1,32 @@
+"""The rows of a plan in its journal: what is about to be inserted, byte for byte."""
+
+import base64
+from collections.abc import Mapping
+from typing import Any, Final
+
+import pyarrow as pa
+
+from stream_jobs.store.arrow_stream import decoded
+
+_EMPTY: Final[Mapping[str, Any]] = {"revision": 0, "partition": 0, "avoided_cost": 0, "events": 0, "unpriced": 0}
+
+
+def unpacked(encoded: str, schema: pa.Schema) -> pa.Table:
+    """The rows of a stream in base64, in today's columns: a version that was installed in the meantime may have more
+    of them."""
+    table = decoded(base64.b64decode(encoded))
+    return pa.table(
+        [
+            table.column(field.name) if field.name in table.column_names else _absent(field, table.num_rows)
+            for field in schema
+        ],
+        schema=schema,
+    )
+
+
+def _absent(field: pa.Field, rows: int) -> pa.Array:
+    if pa.types.is_string(field.type):
+        return pa.array([""] * rows, field.type)
+    if pa.types.is_list(field.type) or pa.types.is_map(field.type):
+        return pa.array([[]] * rows, field.type)
+    return pa.array([_EMPTY.get(field.name)] * rows, field.type)
