@@ -17,7 +17,6 @@ CONDITIONS: Final = tuple(Conditions.model_fields)
 NAMED: Final = ("provider", "model", "response_model", "service_tier", "region", "operation", "source", "status")
 """The texts among the facts, in their order."""
 _tags_of: Final = attrgetter(*ATTRIBUTION_FIELDS)
-_KIND: Final = frozenset({"kind"})
 
 
 class Facts(NamedTuple):
@@ -46,11 +45,12 @@ class Facts(NamedTuple):
 
 def facts_of(event: UsageEvent) -> Facts:
     """The facts of a valid event."""
-    usage, tools, attribution = event.usage, event.tool_calls, event.attribution
+    tools, attribution = event.tool_calls, event.attribution
+    usage = given(event.usage, event.usage.model_fields_set)
     return Facts(
         event.occurred_at,
-        usage.kind,
-        given(usage, usage.model_fields_set - _KIND),
+        usage.pop("kind"),
+        usage,
         event.provider,
         event.model,
         event.response_model,

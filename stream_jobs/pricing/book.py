@@ -36,7 +36,6 @@ _UNKNOWN_FIELDS: Final = (
     ("tool_calls.", UnpricedReason.NO_PRICE_FOR_TOOL),
 )
 _ONE_SIDED: Final = frozenset({"embeddings", "embedding", "rerank", "moderation", "transcription"})
-_WHOLES: Final = frozenset({"input_tokens", "output_tokens"})
 _new: Final = tuple.__new__
 M = TypeVar("M", bound=BaseModel)
 
@@ -137,9 +136,11 @@ class PriceBook:
         kind, usage = facts.kind, facts.usage
         try:
             if kind == "tokens":
-                if not usage.keys() >= _WHOLES and (early := self._without_usage(facts)) is not None:
+                tokens = usage.get("input_tokens")
+                complete = tokens is not None and "output_tokens" in usage
+                if not complete and (early := self._without_usage(facts)) is not None:
                     return early
-                rates = self.engine.rates(facts, usage.get("input_tokens", 0))
+                rates = self.engine.rates(facts, tokens or 0)
                 if rates.__class__ is Missing:
                     return self._unpriced(facts, rates)
                 where = rates.where  # type: ignore[union-attr]
