@@ -1,14 +1,14 @@
 """What the sender of an event said, where the rules changed it: kept so that other rules can be applied to history."""
 
-from spendstream_schemas import ATTRIBUTION_FIELDS, UsageEvent
+from spendstream_schemas import ATTRIBUTION_FIELDS
 from stream_jobs.attribution.rules import Attributed
+from stream_jobs.base.facts import Facts
 
 
-def reported_tags(event: UsageEvent, attributed: Attributed) -> list[tuple[str, str]]:
+def reported_tags(facts: Facts, attributed: Attributed) -> list[tuple[str, str]]:
     """(field, what the event says, '' for nothing) of every tag that the rules changed; empty for most events."""
-    given = event.attribution.__dict__
     return [
-        (field, given[field] or "")
-        for field, booked in zip(ATTRIBUTION_FIELDS, attributed, strict=False)
-        if booked != (given[field] or "")
+        (field, given)
+        for field, given, booked in zip(ATTRIBUTION_FIELDS, facts.tags, attributed, strict=False)
+        if booked != given
     ]

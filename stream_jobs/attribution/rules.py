@@ -7,16 +7,17 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from operator import attrgetter
+from operator import attrgetter, itemgetter
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from spendstream_schemas import ATTRIBUTION_FIELDS, MANDATORY_TAGS, UsageEvent
+from spendstream_schemas import ATTRIBUTION_FIELDS, MANDATORY_TAGS
 from stream_jobs.attribution.category import default_category, rule_values
 from stream_jobs.attribution.document import FACTS, FILE_NAME, LABEL_PREFIX, AttributionDocument
 from stream_jobs.attribution.steps import Step, Values, compile_conditions, compile_rule
 from stream_jobs.base.documents import PlacedProblem, blaming, checked
 from stream_jobs.base.errors import ConfigError
+from stream_jobs.base.facts import Facts
 from stream_jobs.base.files import is_there
 from stream_jobs.base.instants import unix_micros
 from stream_jobs.base.yaml_files import read_yaml
@@ -24,8 +25,6 @@ from stream_jobs.base.yaml_files import read_yaml
 MEMO_ENTRIES: Final = 20_000
 """Outcomes remembered per period. One takes about 500 bytes; when full, the memo starts anew."""
 
-_NO_LABELS: Final[dict[str, str]] = {}
-_TAGS_OF: Final = attrgetter(*ATTRIBUTION_FIELDS)
 _INDEX: Final = {name: index for index, name in enumerate(ATTRIBUTION_FIELDS)}
 _EVENT_FACTS: Final = {
     "source": ("source",),
@@ -34,13 +33,9 @@ _EVENT_FACTS: Final = {
     "operation": ("operation",),
     "service_tier": ("service_tier",),
     "region": ("region",),
-    "kind": ("usage.kind",),
+    "kind": ("kind",),
 }
-_USAGE_FACTS: Final = {
-    "compute": attrgetter("accelerator", "instance_type", "purchase_option"),
-    "metered": attrgetter("sku", "unit"),
-}
-_ABOUT_USAGE: Final = frozenset(("kind", "sku", "unit", "accelerator", "instance_type", "purchase_option"))
+_USAGE_FACTS: Final = ("accelerator", "instance_type", "purchase_option", "sku", "unit")
 _CATEGORY_READS: Final = ("kind", "operation", "environment", "workload_type")
 
 
@@ -60,7 +55,7 @@ class Attributed(NamedTuple):
     feature: str
     customer: str
     user_id: str
-    labels: dict[str, str]  # as the event gave them; not to be changed
+    labels: Mapping[str, str]  # as the event gave them; not to be changed
     unallocated: tuple[str, ...]  # the mandatory tags that are missing
     category: str  # inference, infrastructure or development
 
@@ -139,7 +134,8 @@ class AttributionRules:
         self.reads = frozenset(reads)
         """The selectors that an outcome depends on, beside the instant."""
         paths = [path for fact in _EVENT_FACTS if fact in reads for path in _EVENT_FACTS[fact]]
-        self._inputs_of = attrgetter(*paths, *(f"attribution.{tag}" for tag in ATTRIBUTION_FIELDS if tag in reads))
+        self._inputs_of = attrgetter(*paths)
+        self._tags_of = itemgetter(*(_INDEX[tag] for tag in ATTRIBUTION_FIELDS if tag in reads))
         self._label_names = tuple(sorted(name[len(LABEL_PREFIX) :] for name in reads if name.startswith(LABEL_PREFIX)))
 
     @classmethod
@@ -198,38 +194,35 @@ class AttributionRules:
         document = self._document.model_dump(mode="json", exclude_none=True)
         return json.dumps({"built_in_categories": rule_values(), "document": document}, ensure_ascii=False)
 
-    def apply(self, event: UsageEvent) -> Attributed:
+    def apply(self, facts: Facts) -> Attributed:
         """Who the event's cost belongs to, by the rules that were in force when it occurred."""
-        outcome = self.decide(event)
-        attribution = event.attribution
-        row: list[Any] = [tag or "" for tag in _TAGS_OF(attribution)]
+        outcome = self.decide(facts)
+        row: list[Any] = [*facts.tags, facts.labels, outcome.unallocated, outcome.category]
         for index, value in outcome.patch:
             row[index] = value
-        row += (attribution.labels or _NO_LABELS, outcome.unallocated, outcome.category)
         return Attributed._make(row)
 
-    def decide(self, event: UsageEvent) -> Outcome:
+    def decide(self, facts: Facts) -> Outcome:
         """What `apply` applies: the same for all events that agree in `reads` and between two `bounds_us`."""
-        period = self._periods[bisect_right(self._bounds, event.occurred_at)]
-        usage = event.usage
-        key = self._inputs_of(event)
-        if usage.kind != "tokens":
-            key = (*key, _USAGE_FACTS[usage.kind](usage))
+        period = self._periods[bisect_right(self._bounds, facts.occurred_at)]
+        key = (self._inputs_of(facts), self._tags_of(facts.tags))
+        if facts.kind != "tokens":
+            key = (*key, *map(facts.usage.get, _USAGE_FACTS))
         if self._label_names:
-            key = (*key, *map((event.attribution.labels or _NO_LABELS).get, self._label_names))
+            key = (*key, *map(facts.labels.get, self._label_names))
         outcome = period.memo.get(key)
         if outcome is None:
-            outcome = self._decide(period, values_of(event), None)
+            outcome = self._decide(period, values_of(facts), None)
             if len(period.memo) >= MEMO_ENTRIES:
                 period.memo.clear()
             period.memo[key] = outcome
         return outcome
 
-    def explain(self, event: UsageEvent) -> tuple[Attributed, list[Change]]:
+    def explain(self, facts: Facts) -> tuple[Attributed, list[Change]]:
         """`apply`, and every change in the order it was made. The category comes last."""
         changes: list[Change] = []
-        self._decide(self._periods[bisect_right(self._bounds, event.occurred_at)], values_of(event), changes)
-        return self.apply(event), changes
+        self._decide(self._periods[bisect_right(self._bounds, facts.occurred_at)], values_of(facts), changes)
+        return self.apply(facts), changes
 
     @staticmethod
     def _decide(period: _Period, values: Values, changes: list[Change] | None) -> Outcome:
@@ -253,18 +246,16 @@ def _category(period: _Period, values: Mapping[str, str]) -> tuple[str, str]:
     for item in period.category_steps:
         if item.step.run(dict(values)) is not None:
             return item.category, item.step.name
-    facts = ("kind", "environment", "workload_type", "operation", "accelerator", "unit")
-    return default_category(*(values.get(fact, "") for fact in facts)), "(built-in rule)"
+    names = ("kind", "environment", "workload_type", "operation", "accelerator", "unit")
+    return default_category(*(values.get(name, "") for name in names)), "(built-in rule)"
 
 
-def values_of(event: UsageEvent) -> Values:
+def values_of(facts: Facts) -> Values:
     """Everything a rule can look at, by selector; what the event does not say is left out."""
-    found: dict[str, Any] = {
-        name: getattr(event.usage if name in _ABOUT_USAGE else event, name, None) for name in FACTS
-    }
-    found["model"] = event.response_model or event.model
-    found.update(zip(ATTRIBUTION_FIELDS, _TAGS_OF(event.attribution), strict=True))
-    for name, value in (event.attribution.labels or _NO_LABELS).items():
+    found: dict[str, Any] = {name: getattr(facts, name, None) or facts.usage.get(name) for name in FACTS}
+    found["model"] = facts.response_model or facts.model
+    found.update(zip(ATTRIBUTION_FIELDS, facts.tags, strict=True))
+    for name, value in facts.labels.items():
         found[LABEL_PREFIX + name] = value
     return {name: value for name, value in found.items() if value}
 

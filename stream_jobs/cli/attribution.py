@@ -73,6 +73,7 @@ def run_explain(args: argparse.Namespace) -> int:
     """Exit code 0; raises ConfigError when the event or the rules are invalid."""
     from spendstream_schemas import MAX_MESSAGE_BYTES, InvalidMessageError, parse_usage_event
     from stream_jobs.attribution import AttributionRules
+    from stream_jobs.base.facts import facts_of
     from stream_jobs.base.files import read_file
 
     limit = MAX_MESSAGE_BYTES + 1  # one byte too many is refused by the contract
@@ -82,7 +83,7 @@ def run_explain(args: argparse.Namespace) -> int:
     except InvalidMessageError as error:
         raise ConfigError(f"{args.event}: is no valid usage event: {error}") from None
     rules = AttributionRules.load(config_dir_of(args))
-    attributed, changes = rules.explain(event)
+    attributed, changes = rules.explain(facts_of(event))
     if args.json:
         steps = [{"rule": step.rule, "field": step.field, "old": step.old, "new": step.new} for step in changes]
         say_json({"version": rules.version, "attribution": attributed._asdict(), "changes": steps})

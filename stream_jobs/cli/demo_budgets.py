@@ -35,6 +35,7 @@ class Spend:
 def ordinary_hour(config: "SimulationConfig", config_dir: Path) -> list[Spend]:
     """What the traffic costs without its incidents, by team and user."""
     from spendstream_traffic.simulate import generate
+    from stream_jobs.base.facts import facts_of
     from stream_jobs.pricing.book import PriceBook
 
     book = PriceBook.load(config_dir)
@@ -42,7 +43,7 @@ def ordinary_hour(config: "SimulationConfig", config_dir: Path) -> list[Spend]:
     unpriced: dict[tuple[str, str], int] = defaultdict(int)
     for event in generate(replace(config, incidents=())):
         who = event.attribution.team or "", event.attribution.user_id or ""
-        cost = book.price(event).effective_cost
+        cost = book.price(facts_of(event)).effective_cost
         costs[who] += cost or 0
         unpriced[who] += cost is None
     return [

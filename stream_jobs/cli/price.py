@@ -81,13 +81,14 @@ def lines(stream: BinaryIO) -> Iterator[bytes]:
 def answer(book: "PriceBook", line: bytes) -> dict[str, Any]:
     """What one line costs, as the JSON values of a receipt."""
     from spendstream_schemas import InvalidMessageError, parse_usage_event
+    from stream_jobs.base.facts import facts_of
     from stream_jobs.pricing import receipt
 
     try:
         parsed = parse_usage_event(complete(line))
     except InvalidMessageError as error:
         return receipt.invalid(_event_id(line), error, book.version)
-    return receipt.priced(parsed.message.event_id, book.price(parsed.message, parsed.unknown_fields))
+    return receipt.priced(parsed.message.event_id, book.price(facts_of(parsed.message), parsed.unknown_fields))
 
 
 def complete(line: bytes) -> bytes:

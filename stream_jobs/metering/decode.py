@@ -1,15 +1,23 @@
 """Records in; valid events or reasons for quarantine out."""
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any, Final
 
 from spendstream_schemas import InvalidMessageError, InvalidReason, UsageEvent, parse_usage_event
+from stream_jobs.base.facts import Facts, facts_of
 from stream_jobs.blocks.isolate import failure
 from stream_jobs.store.fitting import printable
 from stream_jobs.streams.model import RejectedRecord, SourceRecord
 
 log = logging.getLogger(__name__)
+
+DETAILS: Final = (
+    "response_id", "trace_id", "latency_ms", "complexity", "batchable", "retry_of", "prompt_fingerprint"
+)  # fmt: skip
+"""What the ledger keeps of an event beside its facts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,20 +25,21 @@ class DecodedEvent:
     """A valid event with its source record. `unknown_fields` were tolerated and are counted."""
 
     record: SourceRecord
-    event: UsageEvent
-    unknown_fields: tuple[str, ...]
+    event_id: str
+    revision: int
+    facts: Facts
+    details: Mapping[str, Any]  # by DETAILS; None or '' where nothing was given
+    unknown_fields: tuple[str, ...] = ()
 
-    @property
-    def event_id(self) -> str:
-        return self.event.event_id
-
-    @property
-    def revision(self) -> int:
-        return self.event.revision
+    @classmethod
+    def of(cls, record: SourceRecord, event: UsageEvent, unknown_fields: tuple[str, ...]) -> "DecodedEvent":
+        """What the contract's model says."""
+        details = {name: getattr(event, name) for name in DETAILS}
+        return cls(record, event.event_id, event.revision, facts_of(event), details, unknown_fields)
 
     @property
     def source(self) -> str:
-        return self.event.source
+        return self.facts.source
 
 
 def decode(record: SourceRecord, now: datetime, future_tolerance: timedelta) -> DecodedEvent | RejectedRecord:
@@ -52,7 +61,7 @@ def decode(record: SourceRecord, now: datetime, future_tolerance: timedelta) -> 
             "occurred_at",
             f"{event.occurred_at.isoformat()} is {ahead} ahead of the pipeline's clock",
         )
-    return DecodedEvent(record, event, parsed.unknown_fields)
+    return DecodedEvent.of(record, event, parsed.unknown_fields)
 
 
 def decode_all(

@@ -8,14 +8,16 @@ import logging
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from operator import attrgetter
 from typing import Any, Final, Protocol
 
 import numpy as np
 import pyarrow as pa
 
-from spendstream_schemas import ATTRIBUTION_FIELDS, InvalidReason, UsageEvent
+from spendstream_schemas import ATTRIBUTION_FIELDS, InvalidReason
 from stream_jobs.attribution.rules import Attributed, AttributionRules
 from stream_jobs.base.errors import CrashError
+from stream_jobs.base.facts import Facts
 from stream_jobs.blocks.isolate import failure, too_many
 from stream_jobs.blocks.side_tables import duplicates_table, quarantine_table
 from stream_jobs.ledger.columns import LEDGER_COLUMNS
@@ -36,15 +38,17 @@ log = logging.getLogger(__name__)
 ROWS_TOGETHER: Final = 5_000
 """Events that are columns at once: more fall out of the processor's caches, fewer pay for their columns' overhead."""
 
+_tags_of: Final = attrgetter(*ATTRIBUTION_FIELDS)
+
 
 def _failure(decoded: DecodedEvent, error: Exception) -> RejectedRecord:
-    log.error("cannot book %s of %s", decoded.event.event_id, decoded.event.source, exc_info=error)
+    log.error("cannot book %s of %s", decoded.event_id, decoded.source, exc_info=error)
     return failure(decoded.record, error)
 
 
 def _misfit(decoded: DecodedEvent, misfit: Misfit) -> RejectedRecord:
     """Not a failure of ours: the event, or what it comes to, is too large for the ledger."""
-    log.error("cannot book %s of %s: %s", decoded.event.event_id, decoded.event.source, misfit)
+    log.error("cannot book %s of %s: %s", decoded.event_id, decoded.source, misfit)
     return RejectedRecord(decoded.record, InvalidReason.OUT_OF_RANGE, misfit.column, misfit.detail)
 
 
@@ -73,7 +77,7 @@ class Pricer(Protocol):
     def scoped(self) -> bool:
         """Whether the attribution can move the price."""
 
-    def price(self, event: UsageEvent, unknown_fields: tuple[str, ...] = ()) -> Pricing: ...
+    def price(self, facts: Facts, unknown_fields: tuple[str, ...] = ()) -> Pricing: ...
 
 
 class LedgerReader(BookedEvents, Protocol):
@@ -86,10 +90,9 @@ class LedgerReader(BookedEvents, Protocol):
         """All ledger rows of these events that other blocks booked, oldest first."""
 
 
-def with_attribution(event: UsageEvent, attributed: Attributed) -> UsageEvent:
+def with_attribution(facts: Facts, attributed: Attributed) -> Facts:
     """The event as if its sender had known what the rules know."""
-    tags = {name: getattr(attributed, name) or None for name in ATTRIBUTION_FIELDS}
-    return event.model_copy(update={"attribution": event.attribution.model_copy(update=tags)})
+    return facts._replace(tags=_tags_of(attributed))
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,15 +118,14 @@ class Metering:
         rejected += unsigned
         unknown_fields = sum(len(decoded.unknown_fields) for decoded in accepted)
         together, accepted, found = self._deduplicate(together, accepted, block, judge)
-        charged, rest = self._charge_together(together, block)
-        one_by_one, refused = self._decode_rest(rest, block, judge)
-        rows, charges, failed = self._charge_rows([*accepted, *one_by_one], block)
-        rejected += [*refused, *failed, *found.refused]
+        charged, left = self._charge_together(together, block)
+        rows, charges, failed = self._charge_rows([*accepted, *left], block)
+        rejected += [*failed, *found.refused]
         retractions = self._retractions(found.corrections, {item.record.offset for item in rejected}, block)
         tables = {}
         # The ledger first: once it is in, no other block can book these events, so a redo that has to add the rest
         # decides about every record as this run did.
-        booked = len(rows) + sum(len(part.rows) for part in charged)
+        booked = len(rows) + sum(part.table.num_rows for part in charged)
         if booked:
             reversed_ = [ledger_table(retractions)] if retractions else []
             parts = [*reversed_, *(part.table for part in charged), charges]
@@ -192,28 +194,23 @@ class Metering:
         together = [events.take(events.rows_of(offsets)) for events in together]
         return together, [decoded for decoded in accepted if decoded.record.offset in offsets], found
 
-    def _charge_together(self, together: list[TokenEvents], block: Block) -> tuple[list[Charged], list[SourceRecord]]:
-        """The events that can be booked together, and the records of the others."""
+    def _charge_together(self, together: list[TokenEvents], block: Block) -> tuple[list[Charged], list[DecodedEvent]]:
+        """The events that can be booked together, and the others."""
         charged: list[Charged] = []
-        rest: list[SourceRecord] = []
-        for events in together:
-            part = self._charge_events(events, block)
-            if part is None:
-                rest += events.records
-            else:
-                charged.append(part)
-                done = set(part.rows.tolist())
-                rest += [record for row, record in enumerate(events.records) if row not in done]
+        rest: list[DecodedEvent] = []
+        for events in filter(len, together):
+            part, left = self._charge_events(events, block)
+            charged += [part] if part is not None else []
+            rest += left
         return charged, rest
 
-    def _charge_events(self, events: TokenEvents, block: Block) -> Charged | None:
-        if not len(events) or not isinstance(self.book, ColumnarBook):
-            return None
+    def _charge_events(self, events: TokenEvents, block: Block) -> tuple[Charged | None, list[DecodedEvent]]:
+        assert isinstance(self.book, ColumnarBook)
         try:
             return charge(events, block, self.book, self.rules)
         except Exception:  # logged; the one-event path finds the event that it comes from
             log.exception("cannot book %s from %d on together", block.source, events.records[0].offset)
-            return None
+            return None, events.one_by_one()
 
     def _charge_rows(
         self, events: list[DecodedEvent], block: Block
@@ -241,10 +238,10 @@ class Metering:
         return rows, table, [*failed, *(_misfit(booked[index], misfit) for index, misfit in misfits.items())]
 
     def _charge_row(self, decoded: DecodedEvent, block: Block) -> dict[str, Any]:
-        attributed = self.rules.apply(decoded.event)
+        attributed = self.rules.apply(decoded.facts)
         # Contracts for a team hold for what the rules gave to it, too.
-        event = with_attribution(decoded.event, attributed) if self.book.scoped else decoded.event
-        pricing = self.book.price(event, decoded.unknown_fields)
+        facts = with_attribution(decoded.facts, attributed) if self.book.scoped else decoded.facts
+        pricing = self.book.price(facts, decoded.unknown_fields)
         return charge_row(Charge(decoded, attributed, self.rules.version, pricing), block)
 
     def _retractions(self, events: list[Identified], failed: set[int], block: Block) -> list[dict[str, Any]]:

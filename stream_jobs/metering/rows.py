@@ -1,15 +1,16 @@
 """Ledger entries as columns: what was used, whose it is, what it costs, and the receipt."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final
 
 import pyarrow as pa
 
-from spendstream_schemas import ATTRIBUTION_FIELDS, METERS, Conditions, ToolCalls
+from spendstream_schemas import ATTRIBUTION_FIELDS, METERS, ToolCalls
 from stream_jobs.attribution.reported import reported_tags
 from stream_jobs.attribution.rules import Attributed
+from stream_jobs.base.facts import Condition
 from stream_jobs.base.money import usd_from_pico
 from stream_jobs.ledger.columns import LEDGER_COLUMNS
 from stream_jobs.metering.decode import DecodedEvent
@@ -19,7 +20,6 @@ from stream_jobs.store.tables import TOOL_COLUMNS
 from stream_jobs.streams.model import Block
 
 _TOOLS: Final = tuple(zip(ToolCalls.model_fields, TOOL_COLUMNS, strict=True))
-CONDITION_KEYS: Final = tuple(Conditions.model_fields)
 NO_COST: Final = Decimal(0)
 UNIT_PRICE_PLACES: Final = 18
 
@@ -36,24 +36,25 @@ class Charge:
 
 def charge_row(charge: Charge, block: Block) -> dict[str, Any]:
     """One ledger row of kind `charge`; keys are column names. Absent meters stay absent."""
-    event, attributed, pricing = charge.decoded.event, charge.attributed, charge.pricing
+    decoded, attributed, pricing = charge.decoded, charge.attributed, charge.pricing
+    facts, details = decoded.facts, decoded.details
     lines = pricing.lines
     row: dict[str, Any] = {
-        "event_id": event.event_id,
-        "revision": event.revision,
+        "event_id": decoded.event_id,
+        "revision": decoded.revision,
         "entry_kind": "charge",
-        "occurred_at": event.occurred_at,
+        "occurred_at": facts.occurred_at,
         "booked_at": block.fixed_at,
-        "source": event.source,
-        "kind": event.usage.kind,
-        "provider": event.provider,
-        "model": event.model or event.response_model or "",
-        "response_model": event.response_model or "",
+        "source": facts.source,
+        "kind": facts.kind,
+        "provider": facts.provider,
+        "model": facts.model or facts.response_model or "",
+        "response_model": facts.response_model or "",
         "price_model": pricing.price_model,
-        "operation": event.operation or "",
-        "service_tier": event.service_tier or "",
-        "region": event.region or "",
-        "conditions": condition_items(event.conditions),
+        "operation": facts.operation or "",
+        "service_tier": facts.service_tier or "",
+        "region": facts.region or "",
+        "conditions": condition_items(facts.conditions),
         "category": attributed.category,
         "labels": list(attributed.labels.items()),
         "unallocated": list(attributed.unallocated),
@@ -73,33 +74,31 @@ def charge_row(charge: Charge, block: Block) -> dict[str, Any]:
         "line_list_cost": [usd_from_pico(line.list_cost) for line in lines],
         "line_cost": [usd_from_pico(line.contracted_cost) for line in lines],
         "line_effective_cost": [usd_from_pico(line.effective_cost) for line in lines],
-        "response_id": event.response_id or "",
-        "trace_id": event.trace_id or "",
-        "status": event.status,
-        "latency_ms": event.latency_ms,
-        "cached_response": event.cached_response,
-        "complexity": event.complexity,
-        "batchable": event.batchable,
-        "retry_of": event.retry_of or "",
-        "prompt_fingerprint": event.prompt_fingerprint or "",
-        "unknown_fields": list(charge.decoded.unknown_fields),
+        "response_id": details["response_id"] or "",
+        "trace_id": details["trace_id"] or "",
+        "status": facts.status,
+        "latency_ms": details["latency_ms"],
+        "cached_response": facts.cached_response,
+        "complexity": details["complexity"],
+        "batchable": details["batchable"],
+        "retry_of": details["retry_of"] or "",
+        "prompt_fingerprint": details["prompt_fingerprint"] or "",
+        "unknown_fields": list(decoded.unknown_fields),
         "topic_id": block.source.topic_id,
         "partition": block.source.partition,
-        "offset": charge.decoded.record.offset,
+        "offset": decoded.record.offset,
         "reason_text": "",
         "events": 1,
         "unpriced": 0 if pricing.priced else 1,
-        "reported_tags": reported_tags(event, attributed),
+        "reported_tags": reported_tags(facts, attributed),
     }
     for name in ATTRIBUTION_FIELDS:
         row[name] = getattr(attributed, name)
-    # The models' own dictionaries: asking a model for a field it does not have is slow, and each lacks most of them.
-    usage = event.usage.__dict__
+    usage = facts.usage
     for name in METERS:
         row[name] = usage.get(name)
-    tools = event.tool_calls.__dict__ if event.tool_calls is not None else {}
     for kind, column in _TOOLS:
-        row[column] = tools.get(kind)
+        row[column] = facts.tool_calls.get(kind)
     for name in ("accelerator", "instance_type", "purchase_option", "sku", "unit"):
         row[name] = usage.get(name) or ""
     row["accelerator_count"] = usage.get("accelerator_count")
@@ -111,14 +110,9 @@ def ledger_table(rows: Sequence[dict[str, Any]]) -> pa.Table:
     return as_table(LEDGER_COLUMNS, rows)
 
 
-def condition_items(conditions: Any) -> list[tuple[str, str]]:
-    """The conditions that were given, by name; from the contract's model or from anything with its fields."""
-    if conditions is None:
-        return []
-    values = ((key, getattr(conditions, key)) for key in CONDITION_KEYS)
-    return [
-        (key, str(value).lower() if isinstance(value, bool) else value) for key, value in values if value is not None
-    ]
+def condition_items(conditions: Iterable[Condition]) -> list[tuple[str, str]]:
+    """Conditions as they are booked."""
+    return [(key, str(value).lower() if isinstance(value, bool) else value) for key, value in conditions]
 
 
 def ledger_unit_price(usd: Decimal) -> Decimal:

@@ -9,8 +9,9 @@ from typing import Any, Final, TypeVar
 from genai_prices.data_snapshot import get_snapshot
 from pydantic import BaseModel
 
-from spendstream_schemas import MeteredUsage, TokenUsage, UnpricedReason, UsageEvent
+from spendstream_schemas import UnpricedReason
 from stream_jobs.base.errors import ConfigError
+from stream_jobs.base.facts import Facts
 from stream_jobs.base.files import read_file
 from stream_jobs.base.yaml_files import MAX_BYTES
 from stream_jobs.pricing.base import base_hash, base_version
@@ -117,49 +118,45 @@ class PriceBook:
         """The attribution fields that some term depends on."""
         return self.engine.scope_fields
 
-    def resolve(self, event: UsageEvent) -> Resolved | Missing:
+    def resolve(self, facts: Facts) -> Resolved | Missing:
         """The prices over time for token events that are named, conditioned and scoped as this one."""
-        return self.engine.resolved(event)
+        return self.engine.resolved(facts)
 
     def knows_provider(self, provider: str) -> bool:
         """True if something in the book has a SKU of that provider."""
         return self.catalog.provider(provider) == provider or self.resources.sells(provider)
 
-    def price(self, event: UsageEvent, unknown_fields: Sequence[str] = ()) -> Pricing:
+    def price(self, facts: Facts, unknown_fields: Sequence[str] = ()) -> Pricing:
         """The receipt of a valid event, or the reason why it has none. Never raises for a valid event.
 
         `unknown_fields` are the paths that the contract did not know: what they might have cost is not guessed.
         """
         if unknown_fields and (refused := self._unknown(unknown_fields)) is not None:
             return refused
-        fields = event.__dict__
-        usage = fields["usage"]
+        kind, usage = facts.kind, facts.usage
         try:
-            if usage.__class__ is TokenUsage:
-                used = usage.__dict__
-                tokens = used["input_tokens"]
-                complete = tokens is not None and used["output_tokens"] is not None
-                if not complete and (early := self._without_usage(event, usage)) is not None:
+            if kind == "tokens":
+                tokens = usage.get("input_tokens")
+                complete = tokens is not None and "output_tokens" in usage
+                if not complete and (early := self._without_usage(facts)) is not None:
                     return early
-                rates = self.engine.rates(event, tokens or 0)
+                rates = self.engine.rates(facts, tokens or 0)
                 if rates.__class__ is Missing:
-                    return self._unpriced(event, rates)
+                    return self._unpriced(facts, rates)
                 where = rates.where  # type: ignore[union-attr]
-                given = usage.__pydantic_fields_set__
-                tools = fields["tool_calls"]
-                if tools is None and given <= PLAIN and not fields["cached_response"]:
-                    plain = count_plain(rates, used, given)  # type: ignore[arg-type]
+                if not facts.tool_calls and PLAIN.issuperset(usage) and not facts.cached_response:
+                    plain = count_plain(rates, usage)  # type: ignore[arg-type]
                     if plain is not None:
                         lines, cost = plain
                         return _new(Pricing, (self.version, where, None, "", tuple(lines), cost, cost, cost, 0))
-                lines = count(rates, used, given, tools)  # type: ignore[arg-type]
-            elif usage.__class__ is MeteredUsage:
-                where, lines = self.resources.metered(event, usage)
+                lines = count(rates, usage, facts.tool_calls)  # type: ignore[arg-type]
+            elif kind == "metered":
+                where, lines = self.resources.metered(facts)
             else:
-                where, lines = self.resources.compute(event, usage)
+                where, lines = self.resources.compute(facts)
         except UnpricedError as error:
-            return self._unpriced(event, error.missing)
-        return self._receipt(event, where, lines)
+            return self._unpriced(facts, error.missing)
+        return self._receipt(facts, where, lines)
 
     def _unknown(self, paths: Sequence[str]) -> Pricing | None:
         for path in paths:
@@ -168,42 +165,41 @@ class PriceBook:
                     return Pricing(self.version, reason=reason, detail=f"{path} is not known to this version")
         return None
 
-    def _without_usage(self, event: UsageEvent, usage: TokenUsage) -> Pricing | None:
+    def _without_usage(self, facts: Facts) -> Pricing | None:
         """Calls that ended before usage was reported.
 
         Providers bill the usage that they report, and a request that failed reports none: it costs nothing. That is
         no law (Azure OpenAI also bills calls that its content filter answered with a 400), so an error that does
         report usage is priced by it. A call that was cut may well cost something, and nobody knows what.
         """
-        reported = any(value is not None for name, value in usage.__dict__.items() if name != "kind")
-        tools = event.tool_calls is not None and any(n for _, n in event.tool_calls)
-        if not reported and not tools:
-            if event.status == "error" or event.cached_response:
+        usage = facts.usage
+        if not usage and not any(facts.tool_calls.values()):
+            if facts.status == "error" or facts.cached_response:
                 return Pricing(self.version, list_cost=0, contracted_cost=0, effective_cost=0)
             return Pricing(
                 self.version,
                 reason=UnpricedReason.USAGE_UNKNOWN,
-                detail=f"status {event.status}, but no usage reported",
+                detail=f"status {facts.status}, but no usage reported",
             )
-        cut = event.status == "cancelled" and usage.input_tokens is not None and usage.output_tokens is None
-        if cut and event.operation not in _ONE_SIDED:
+        cut = facts.status == "cancelled" and "input_tokens" in usage and "output_tokens" not in usage
+        if cut and facts.operation not in _ONE_SIDED:
             return Pricing(
                 self.version, reason=UnpricedReason.USAGE_UNKNOWN, detail="cut before the output was reported"
             )
         return None
 
-    def _unpriced(self, event: UsageEvent, missing: Missing) -> Pricing:
-        if event.cached_response:  # it costs nothing whatever it would have cost; what was saved is unknown
+    def _unpriced(self, facts: Facts, missing: Missing) -> Pricing:
+        if facts.cached_response:  # it costs nothing whatever it would have cost; what was saved is unknown
             return Pricing(self.version, list_cost=0, contracted_cost=0, effective_cost=0)
         return Pricing(self.version, reason=missing.reason, detail=missing.detail)
 
-    def _receipt(self, event: UsageEvent, where: str, lines: list[PriceLine]) -> Pricing:
+    def _receipt(self, facts: Facts, where: str, lines: list[PriceLine]) -> Pricing:
         listed = contracted = effective = 0
         for line in lines:
             listed += line.list_cost
             contracted += line.contracted_cost
             effective += line.effective_cost
-        if event.cached_response:
+        if facts.cached_response:
             return Pricing(self.version, where, None, "", (), 0, 0, 0, contracted)
         return Pricing(self.version, where, None, "", tuple(lines), listed, contracted, effective)
 

@@ -8,10 +8,11 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from fractions import Fraction
-from operator import itemgetter
+from operator import attrgetter
 from typing import Final
 
-from spendstream_schemas import UnpricedReason, UsageEvent
+from spendstream_schemas import UnpricedReason
+from stream_jobs.base.facts import Facts
 from stream_jobs.pricing import schedule
 from stream_jobs.pricing.catalog import Catalog, Identity
 from stream_jobs.pricing.compiled import Compiled, Terms
@@ -24,7 +25,7 @@ MAX_CACHED: Final = 20_000
 """Combinations of names and conditions that are kept; beyond it the cache starts anew (names may be hostile)."""
 MAX_SHARED: Final = 4_000
 """Combinations of models and conditions whose rates are kept."""
-_names = itemgetter("provider", "model", "response_model", "service_tier", "region", "operation")
+_names = attrgetter("provider", "model", "response_model", "service_tier", "region", "operation")
 _EVER: Final = datetime.min.replace(tzinfo=UTC)
 
 
@@ -92,24 +93,22 @@ class Engine:
         self._resolved: dict[object, Resolved | Missing] = {}
         self._shared: dict[object, Resolved] = {}
 
-    def rates(self, event: UsageEvent, input_tokens: int) -> Compiled | Missing:
+    def rates(self, facts: Facts, input_tokens: int) -> Compiled | Missing:
         """The rates for a token event of that context length, or why there are none."""
-        resolved = self.resolved(event)
+        resolved = self.resolved(facts)
         if resolved.__class__ is Missing:
             return resolved
-        found = resolved.at(event.__dict__["occurred_at"])  # type: ignore[union-attr]
+        found = resolved.at(facts.occurred_at)  # type: ignore[union-attr]
         return found.at(input_tokens) if found.__class__ is Brackets else found  # type: ignore[return-value]
 
-    def resolved(self, event: UsageEvent) -> Resolved | Missing:
+    def resolved(self, facts: Facts) -> Resolved | Missing:
         """The prices over time of everything named as this event is, or why there are none."""
-        fields = event.__dict__
-        conditions = fields["conditions"]
-        key: object = _names(fields)
-        if conditions is not None or self.scoped:
-            key = (key, conditions and tuple(conditions.__dict__.values()), self._overlays.scope_key(event))
+        key: object = _names(facts)
+        if facts.conditions or self.scoped:
+            key = (key, facts.conditions, self._overlays.scope_key(facts))
         resolved = self._resolved.get(key)
         if resolved is None:
-            resolved = self._resolve(event)
+            resolved = self._resolve(facts)
             if len(self._resolved) >= MAX_CACHED:
                 self._resolved.clear()
             self._resolved[key] = resolved
@@ -119,50 +118,50 @@ class Engine:
         """How many combinations of names are kept, or (if more) of prices."""
         return max(len(self._resolved), len(self._shared))
 
-    def _resolve(self, event: UsageEvent) -> Resolved | Missing:
-        provider = self._catalog.provider(event.provider)
-        model, response_model = event.model, event.response_model
-        if event.provider.lower() in self.providers.gateways:
+    def _resolve(self, facts: Facts) -> Resolved | Missing:
+        provider = self._catalog.provider(facts.provider)
+        model, response_model = facts.model, facts.response_model
+        if facts.provider.lower() in self.providers.gateways:
             model, response_model = (None if ref is None else _behind_gateway(ref) for ref in (model, response_model))
-            named = (event.response_model or event.model or "").partition("/")[0]
-            if "/" not in (event.response_model or event.model or "") and event.model is not None:
-                named = event.model.partition("/")[0]
+            named = (facts.response_model or facts.model or "").partition("/")[0]
+            if "/" not in (facts.response_model or facts.model or "") and facts.model is not None:
+                named = facts.model.partition("/")[0]
             provider = self._catalog.provider(named)
         if provider is None:
-            return Missing(UnpricedReason.UNKNOWN_PROVIDER, f"the price book knows no provider {event.provider!r}")
-        tier = self.providers.tier(provider, event.service_tier)
+            return Missing(UnpricedReason.UNKNOWN_PROVIDER, f"the price book knows no provider {facts.provider!r}")
+        tier = self.providers.tier(provider, facts.service_tier)
         if tier is None:
-            tier = str(event.service_tier).lower()
+            tier = str(facts.service_tier).lower()
             if tier not in self._corrections.values_of(provider, "service_tier"):
-                return Missing(UnpricedReason.UNKNOWN_SERVICE_TIER, f"unknown service tier {event.service_tier!r}")
-        facts = self._facts(event, provider, tier)
-        scope = self._overlays.scope_of(event)
+                return Missing(UnpricedReason.UNKNOWN_SERVICE_TIER, f"unknown service tier {facts.service_tier!r}")
+        moving = self._moving(facts, provider, tier)
+        scope = self._overlays.scope_of(facts)
 
         # Which id is meant may change with time (aliases that moved): these are its meanings, from the first one on.
         moves = sorted(set(self._catalog.alias_boundaries(provider, model, response_model)))
         meanings = [self._catalog.identify(provider, model, response_model, at) for at in (_EVER, *moves)]
         if len(meanings) == 1 and isinstance(meanings[0], Missing):
             return meanings[0]
-        return self._share(meanings, moves, facts, scope)
+        return self._share(meanings, moves, moving, scope)
 
     def _share(
         self,
         meanings: Sequence[Identity | Missing],
         moves: list[datetime],
-        facts: dict[str, str],
+        moving: dict[str, str],
         scope: Mapping[str, str],
     ) -> Resolved:
-        """One `Resolved` for all names and facts that cannot lead to different prices.
+        """One `Resolved` for all names and conditions that cannot lead to different prices.
 
         What is kept is so bounded by what the book knows, not by what comes in.
         """
         identities = [meaning for meaning in meanings if isinstance(meaning, Identity)]
         named = {name for identity in identities for entry in identity.entries for name in entry.conditions}
-        facts = {name: v for name, v in facts.items() if name not in schedule.OPTIONAL_CONDITIONS or name in named}
+        moving = {name: v for name, v in moving.items() if name not in schedule.OPTIONAL_CONDITIONS or name in named}
         key = (
             tuple(moves),
             tuple(self._signature(meaning) for meaning in meanings),
-            frozenset(facts.items()),
+            frozenset(moving.items()),
             frozenset(scope.items()),
         )
         shared = self._shared.get(key)
@@ -171,7 +170,7 @@ class Engine:
 
         def answer(at: datetime) -> Compiled | Brackets | Missing:
             meaning = meanings[bisect_right(moves, at)]
-            return meaning if isinstance(meaning, Missing) else self._answer(meaning, facts, scope, at)
+            return meaning if isinstance(meaning, Missing) else self._answer(meaning, moving, scope, at)
 
         starts = {*moves, *self._overlays.boundaries()}
         seconds: set[int] = set()
@@ -191,26 +190,26 @@ class Engine:
         entries = tuple(id(entry) for entry in meaning.entries)
         return meaning.provider, meaning.model, entries, meaning.fine_tuned, meaning.inherited, own
 
-    def _facts(self, event: UsageEvent, provider: str, tier: str) -> dict[str, str]:
-        """What is not the default of its kind. Region and operation are facts that need no price."""
-        facts: dict[str, str] = {}
+    def _moving(self, facts: Facts, provider: str, tier: str) -> dict[str, str]:
+        """What can move the price: all that is not the default of its kind. Region and operation need no price."""
+        moving: dict[str, str] = {}
         if tier != STANDARD:
-            facts["service_tier"] = tier
-        for name, value in event.conditions or ():
-            if value is None or value is False:
+            moving["service_tier"] = tier
+        for name, value in facts.conditions:
+            if value is False:
                 continue
             word = str(value).lower()
             if not self.providers.is_neutral(provider, name, word):
-                facts[name] = word
+                moving[name] = word
         for name in schedule.OPTIONAL_CONDITIONS:
-            if (value := getattr(event, name)) is not None:
-                facts[name] = value.lower()
-        return facts
+            if (value := getattr(facts, name)) is not None:
+                moving[name] = value.lower()
+        return moving
 
     def _answer(
-        self, identity: Identity, facts: Mapping[str, str], scope: Mapping[str, str], at: datetime
+        self, identity: Identity, moving: Mapping[str, str], scope: Mapping[str, str], at: datetime
     ) -> Compiled | Brackets | Missing:
-        conditions = dict(facts)
+        conditions = dict(moving)
         if identity.fine_tuned:
             conditions["fine_tuned"] = "true"
         elif identity.own.startswith("ft:"):

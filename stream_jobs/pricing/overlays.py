@@ -10,7 +10,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from spendstream_schemas import ATTRIBUTION_FIELDS, UsageEvent
+from spendstream_schemas import ATTRIBUTION_FIELDS
+from stream_jobs.base.facts import Facts
 from stream_jobs.base.money import PICO_PER_USD
 from stream_jobs.pricing.compiled import Terms
 from stream_jobs.pricing.corrections import Amount, Dated, Percent, Strict
@@ -97,6 +98,7 @@ class Overlays:
             name for name in ATTRIBUTION_FIELDS if any(name in o.scope.attribution for o in self.overlays)
         )
         """The attribution fields that some overlay asks for."""
+        self._indexes = tuple(ATTRIBUTION_FIELDS.index(name) for name in self.fields)
         self._values = {
             name: {o.scope.attribution[name] for o in self.overlays if name in o.scope.attribution}
             for name in self.fields
@@ -104,15 +106,15 @@ class Overlays:
         self.scoped = bool(self.fields)
         self.by_model = any(o.scope.models is not None for o in self.overlays)
 
-    def scope_key(self, event: UsageEvent) -> tuple[str | None, ...]:
+    def scope_key(self, facts: Facts) -> tuple[str, ...]:
         """The attribution values that overlays ask for: part of the cache key of a price."""
-        attribution = event.attribution.__dict__
-        return tuple([attribution[name] for name in self.fields])
+        tags = facts.tags
+        return tuple([tags[index] for index in self._indexes])
 
-    def scope_of(self, event: UsageEvent) -> dict[str, str]:
+    def scope_of(self, facts: Facts) -> dict[str, str]:
         """Of these, the ones that some overlay names."""
-        found = zip(self.fields, self.scope_key(event), strict=True)
-        return {name: value for name, value in found if value in self._values[name]}
+        found = zip(self.fields, self.scope_key(facts), strict=True)
+        return {name: value for name, value in found if value and value in self._values[name]}
 
     def boundaries(self) -> list[datetime]:
         return [instant for overlay in self.overlays for instant in overlay.boundaries()]

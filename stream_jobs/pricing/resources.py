@@ -10,7 +10,8 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Final, TypeVar
 
-from spendstream_schemas import ComputeUsage, MeteredUsage, UnpricedReason, UsageEvent
+from spendstream_schemas import UnpricedReason
+from stream_jobs.base.facts import Facts
 from stream_jobs.base.money import PICO_PER_USD
 from stream_jobs.pricing.compiled import Terms, make_rate
 from stream_jobs.pricing.overlays import Overlays
@@ -47,79 +48,79 @@ class Resources:
             if cards and wanted in (None, seller):
                 yield f"{seller}/{cards[0].names[0]}", [_row(seller, card) for card in cards]
 
-    def compute(self, event: UsageEvent, usage: ComputeUsage) -> tuple[str, list[PriceLine]]:
+    def compute(self, facts: Facts) -> tuple[str, list[PriceLine]]:
         """(what was priced, receipt lines). Raises UnpricedError."""
-        provider = self._cards.provider(event.provider)
-        self._only_standard(event, provider)
+        provider = self._cards.provider(facts.provider)
+        self._only_standard(facts, provider)
         lines: list[PriceLine] = []
         card: Accelerator | None = None
         where = f"{provider}/cpu"
-        if usage.gpu_seconds is not None:
-            assert usage.accelerator is not None
-            where = f"{provider}/{usage.accelerator}"
-            cards = self._cards.accelerators(provider, usage.accelerator)
+        usage = facts.usage
+        gpu_seconds, cpu_seconds = usage.get("gpu_seconds"), usage.get("cpu_seconds")
+        if gpu_seconds is not None:
+            where = f"{provider}/{usage['accelerator']}"
+            cards = self._cards.accelerators(provider, usage["accelerator"])
             if not cards:
                 raise _unpriced(UnpricedReason.UNKNOWN_ACCELERATOR, f"no rate card has {where}")
-            card = _fitting(cards, event, usage, where)
-            if usage.gpu_seconds:
-                lines.append(self._hours(event, usage, card, "gpu", f"{provider}/{card.names[0]}", usage.gpu_seconds))
-        if usage.cpu_seconds:
-            lines.append(self._cpu(event, usage, provider, card))
+            card = _fitting(cards, facts, where)
+            if gpu_seconds:
+                lines.append(self._hours(facts, card, "gpu", f"{provider}/{card.names[0]}", gpu_seconds))
+        if cpu_seconds:
+            lines.append(self._cpu(facts, provider, card))
         return where, lines
 
-    def _cpu(self, event: UsageEvent, usage: ComputeUsage, provider: str, accelerator: Accelerator | None) -> PriceLine:
-        assert usage.cpu_seconds is not None
+    def _cpu(self, facts: Facts, provider: str, accelerator: Accelerator | None) -> PriceLine:
+        seconds = facts.usage["cpu_seconds"]
         if accelerator is not None and accelerator.cpu_included:
             free = Fraction(0)
             rate = make_rate(f"{provider}/vcpu_hour;included", Terms(free, free, free))
-            return rate.line("cpu_seconds", usage.cpu_seconds)
+            return rate.line("cpu_seconds", seconds)
         cards = self._cards.cpus(provider)
         if not cards:
             raise _unpriced(UnpricedReason.NO_PRICE_FOR_METER, f"no rate card has a vCPU price of {provider}")
-        card = _fitting(cards, event, usage, f"{provider}/cpu")
-        return self._hours(event, usage, card, "vcpu", provider, usage.cpu_seconds)
+        card = _fitting(cards, facts, f"{provider}/cpu")
+        return self._hours(facts, card, "vcpu", provider, seconds)
 
-    def _hours(
-        self, event: UsageEvent, usage: ComputeUsage, card: Hourly, what: str, name: str, seconds: Decimal
-    ) -> PriceLine:
-        option = usage.purchase_option
+    def _hours(self, facts: Facts, card: Hourly, what: str, name: str, seconds: Decimal) -> PriceLine:
+        option = facts.usage["purchase_option"]
         listed = Fraction(card.usd_per_hour)
         purchased = listed
         if option != "on_demand":
             if option not in card.purchase_options:
                 raise _unpriced(UnpricedReason.NO_PRICE_FOR_CONDITION, f"{name} has no {option} price")
             purchased = card.purchase_options[option].price(listed)
-        place = f"@{event.region.lower()}" if card.regions is not None and event.region else ""
+        place = f"@{facts.region.lower()}" if card.regions is not None and facts.region else ""
         sku = f"{name.lower()}{place}/{what}_hour"
-        terms = self._terms(event, name, sku, f"{what}_hour", _pico(listed) / _SECONDS)
+        terms = self._terms(facts, name, sku, f"{what}_hour", _pico(listed) / _SECONDS)
         if option != "on_demand":
             sku = f"{sku};purchase={option}"
             paid = _pico(purchased) / _SECONDS
             terms = Terms(terms.listed, paid if option == "spot" else terms.contracted, paid)
         return make_rate(sku, terms).line("gpu_seconds" if what == "gpu" else "cpu_seconds", seconds)
 
-    def metered(self, event: UsageEvent, usage: MeteredUsage) -> tuple[str, list[PriceLine]]:
+    def metered(self, facts: Facts) -> tuple[str, list[PriceLine]]:
         """(what was priced, receipt lines). Raises UnpricedError."""
-        provider = self._cards.provider(event.provider)
-        self._only_standard(event, provider)
-        where = f"{provider}/{usage.sku.lower()}"
-        cards = self._cards.skus(provider, usage.sku)
+        provider = self._cards.provider(facts.provider)
+        self._only_standard(facts, provider)
+        named, unit, quantity = (facts.usage[name] for name in ("sku", "unit", "quantity"))
+        where = f"{provider}/{named.lower()}"
+        cards = self._cards.skus(provider, named)
         if not cards:
             raise _unpriced(UnpricedReason.UNKNOWN_SKU, f"no rate card has {where}")
-        if not (fitting := [card for card in cards if card.unit.lower() == usage.unit.lower()]):
+        if not (fitting := [card for card in cards if card.unit.lower() == unit.lower()]):
             units = ", ".join(sorted({card.unit for card in cards}))
-            raise _unpriced(UnpricedReason.UNIT_MISMATCH, f"{where} is priced per {units}, not per {usage.unit}")
-        region = (event.region or "").lower()
+            raise _unpriced(UnpricedReason.UNIT_MISMATCH, f"{where} is priced per {units}, not per {unit}")
+        region = (facts.region or "").lower()
         fitting = [card for card in fitting if card.regions is None or region in map(str.lower, card.regions)]
         if not fitting:
-            raise _unpriced(UnpricedReason.NO_PRICE_FOR_CONDITION, f"{where} has no price in {event.region}")
-        holding = _holding(fitting, event.occurred_at, where)
+            raise _unpriced(UnpricedReason.NO_PRICE_FOR_CONDITION, f"{where} has no price in {facts.region}")
+        holding = _holding(fitting, facts.occurred_at, where)
         card = max(reversed(holding), key=lambda card: card.regions is not None)
         sku = f"{where}@{region}" if card.regions is not None else where
-        rate = make_rate(sku, self._terms(event, where, sku, "unit", _pico(Fraction(card.usd_per_unit))))
-        return where, [rate.line("quantity", usage.quantity)] if usage.quantity else []
+        rate = make_rate(sku, self._terms(facts, where, sku, "unit", _pico(Fraction(card.usd_per_unit))))
+        return where, [rate.line("quantity", quantity)] if quantity else []
 
-    def _terms(self, event: UsageEvent, name: str, sku: str, price_key: str, listed: Fraction) -> Terms:
+    def _terms(self, facts: Facts, name: str, sku: str, price_key: str, listed: Fraction) -> Terms:
         """What a SKU costs us; `name` is "provider/model", `listed` is pico-USD per unit of the meter."""
         provider, _, model = name.lower().partition("/")
         return self._overlays.terms(
@@ -127,23 +128,19 @@ class Resources:
             models=(model,),
             sku=sku,
             price_key=price_key,
-            scope=self._overlays.scope_of(event),
-            at=event.occurred_at,
+            scope=self._overlays.scope_of(facts),
+            at=facts.occurred_at,
             listed=listed,
         )
 
-    def _only_standard(self, event: UsageEvent, provider: str) -> None:
+    def _only_standard(self, facts: Facts, provider: str) -> None:
         """Rate cards know no tiers, conditions or tools: what they don't know is not ignored."""
-        if self._providers.tier(provider, event.service_tier) != STANDARD:
-            raise _unpriced(UnpricedReason.NO_PRICE_FOR_TIER, f"rate cards have no service tier {event.service_tier!r}")
-        for name, value in event.conditions or ():
-            if (
-                value is not None
-                and value is not False
-                and not self._providers.is_neutral(provider, name, str(value).lower())
-            ):
+        if self._providers.tier(provider, facts.service_tier) != STANDARD:
+            raise _unpriced(UnpricedReason.NO_PRICE_FOR_TIER, f"rate cards have no service tier {facts.service_tier!r}")
+        for name, value in facts.conditions:
+            if value is not False and not self._providers.is_neutral(provider, name, str(value).lower()):
                 raise _unpriced(UnpricedReason.NO_PRICE_FOR_CONDITION, f"rate cards have no {name} = {value!r}")
-        for kind, calls in event.tool_calls or ():
+        for kind, calls in facts.tool_calls.items():
             if calls:
                 raise _unpriced(UnpricedReason.NO_PRICE_FOR_TOOL, f"rate cards have no {kind} calls")
 
@@ -154,14 +151,15 @@ def _row(seller: str, card: Accelerator) -> tuple[str, str, str, str, str]:
     return places or "any region", "gpu_hour", f"{card.usd_per_hour:f}", "GPU hour", sku
 
 
-def _fitting(cards: Sequence[H], event: UsageEvent, usage: ComputeUsage, where: str) -> H:
-    placed = [card for card in cards if card.fit(event.region, usage.instance_type) is not None]
+def _fitting(cards: Sequence[H], facts: Facts, where: str) -> H:
+    instance_type = facts.usage.get("instance_type")
+    placed = [card for card in cards if card.fit(facts.region, instance_type) is not None]
     if not placed:
         raise _unpriced(
             UnpricedReason.NO_PRICE_FOR_CONDITION,
-            f"no rate for {where} in region {event.region!r}, instance type {usage.instance_type!r}",
+            f"no rate for {where} in region {facts.region!r}, instance type {instance_type!r}",
         )
-    card = closest(_holding(placed, event.occurred_at, where), event.region, usage.instance_type)
+    card = closest(_holding(placed, facts.occurred_at, where), facts.region, instance_type)
     assert card is not None
     return card
 

@@ -7,7 +7,7 @@ and each token is billed exactly once.
 from collections.abc import Mapping
 from typing import Any, Final
 
-from spendstream_schemas import ToolCalls, UnpricedReason
+from spendstream_schemas import UnpricedReason
 from stream_jobs.pricing.compiled import Compiled, Rate
 from stream_jobs.pricing.rates import Missing
 from stream_jobs.pricing.result import PriceLine
@@ -29,10 +29,10 @@ _new: Final = tuple.__new__
 MODALITIES: Final = ("audio", "image", "video")
 _MODAL_METERS: Final = frozenset(f"{side}_{m}_tokens" for side in ("input", "output") for m in MODALITIES)
 PLAIN: Final = frozenset(
-    {"kind", "input_tokens", "output_tokens", *INPUT_PARTS, *OUTPUT_PARTS, "tool_use_input_tokens"}
+    {"input_tokens", "output_tokens", *INPUT_PARTS, *OUTPUT_PARTS, "tool_use_input_tokens"}
     | {"accepted_prediction_tokens", "rejected_prediction_tokens"}
 )
-"""Fields of a usage whose tokens are all text. Tool prompts and predictions are billed as what they are part of."""
+"""Meters of a usage whose tokens are all text. Tool prompts and predictions are billed as what they are part of."""
 
 
 class UnpricedError(Exception):
@@ -43,7 +43,7 @@ class UnpricedError(Exception):
         self.missing = missing
 
 
-def count_plain(compiled: Compiled, usage: Mapping[str, Any], given: set[str]) -> tuple[list[PriceLine], int] | None:
+def count_plain(compiled: Compiled, usage: Mapping[str, Any]) -> tuple[list[PriceLine], int] | None:
     """Lines and total in pico-USD of the common case: text only, whole pico-USD per token, list = contracted =
     effective. None if this is not the common case: `count` answers everything, this answers in a third of the time.
     """
@@ -52,12 +52,12 @@ def count_plain(compiled: Compiled, usage: Mapping[str, Any], given: set[str]) -
     plain = compiled.plain
     lines: list[PriceLine] = []
     total = 0
-    whole = usage["input_tokens"]
+    whole = usage.get("input_tokens")
     if whole:
         cached: list[PriceLine] = []
-        if not given.isdisjoint(_INPUT_PARTS):
+        if not _INPUT_PARTS.isdisjoint(usage):
             for part in INPUT_PARTS:
-                if n := usage[part]:
+                if n := usage.get(part):
                     rate = plain[part]
                     if rate is None:
                         return None
@@ -76,7 +76,7 @@ def count_plain(compiled: Compiled, usage: Mapping[str, Any], given: set[str]) -
             lines.append(_new(PriceLine, (sku, "input_tokens", whole, list_unit_price, unit_price, cost, cost, cost)))
         if cached:
             lines += cached
-    n = usage["output_tokens"]
+    n = usage.get("output_tokens")
     if n:
         rate = plain["output_tokens"]
         if rate is None:
@@ -91,39 +91,38 @@ def count_plain(compiled: Compiled, usage: Mapping[str, Any], given: set[str]) -
 def count(
     compiled: Compiled,
     usage: Mapping[str, Any],
-    given: set[str],
-    tool_calls: ToolCalls | None,
+    tool_calls: Mapping[str, int],
 ) -> list[PriceLine]:
-    """The receipt's lines for a token usage (its fields by name, and the names that were given).
+    """The receipt's lines for a token usage (what it gives of its meters) and calls of tools.
 
     Raises UnpricedError for the first thing without a price. Lines stand in a fixed order; nothing used, no line.
     """
     lines: list[PriceLine] = []
-    if given <= PLAIN:
-        _count_text(compiled, usage, given, lines)
+    if PLAIN.issuperset(usage):
+        _count_text(compiled, usage, lines)
     else:
-        _count_all(compiled, usage, given, lines)
-    if tool_calls is not None:
-        _count_tools(compiled, tool_calls, lines)
+        _count_all(compiled, usage, lines)
+    _count_tools(compiled, tool_calls, lines)
     if compiled.request is not None:
         lines.append(_rate(compiled.request).line("requests", 1))
     return lines
 
 
-def _count_text(compiled: Compiled, usage: Mapping[str, Any], given: set[str], lines: list[PriceLine]) -> None:
+def _count_text(compiled: Compiled, usage: Mapping[str, Any], lines: list[PriceLine]) -> None:
     text = compiled.text
-    whole = usage["input_tokens"]
+    whole = usage.get("input_tokens")
     if whole:
-        cached = [(part, n) for part in INPUT_PARTS if (n := usage[part])] if given & _INPUT_PARTS else ()
+        any_part = not _INPUT_PARTS.isdisjoint(usage)
+        cached = [(part, n) for part in INPUT_PARTS if (n := usage.get(part))] if any_part else ()
         for _, n in cached:
             whole -= n
         if whole:
             lines.append(_rate(text["input_tokens"]).line("input_tokens", whole))
         for part, n in cached:
             lines.append(_rate(text[part]).line(part, n))
-    whole = usage["output_tokens"]
+    whole = usage.get("output_tokens")
     if whole:
-        if given & _OUTPUT_PARTS and compiled.splits_output:
+        if not _OUTPUT_PARTS.isdisjoint(usage) and compiled.splits_output:
             _count_output_text(compiled, usage, whole, lines)
         else:
             lines.append(_rate(text["output_tokens"]).line("output_tokens", whole))
@@ -133,7 +132,7 @@ def _count_output_text(compiled: Compiled, usage: Mapping[str, Any], whole: int,
     text = compiled.text
     own: list[tuple[str, int]] = []
     for part in OUTPUT_PARTS:
-        if (n := usage[part]) and text[part] is not text["output_tokens"]:
+        if (n := usage.get(part)) and text[part] is not text["output_tokens"]:
             own.append((part, n))
             whole -= n
     if whole < 0:
@@ -157,18 +156,16 @@ def _rate(rate: Rate | Missing) -> Rate:
 def _count_all(
     compiled: Compiled,
     usage: Mapping[str, Any],
-    given: set[str],
     lines: list[PriceLine],
 ) -> None:
-    if any(usage[meter] for meter in given & _MODAL_METERS):
+    if any(map(usage.get, _MODAL_METERS)):
         for direction, parts in (("input", INPUT_PARTS), ("output", OUTPUT_PARTS)):
-            whole = usage[f"{direction}_tokens"]
-            if whole is not None:
+            if f"{direction}_tokens" in usage:
                 _count_modal(compiled, usage, direction, parts, lines)
     else:
-        _count_text(compiled, usage, given, lines)
+        _count_text(compiled, usage, lines)
     for meter in FLAT_METERS:
-        if meter in given:
+        if meter in usage:
             _count_flat(compiled, usage, meter, lines)
 
 
@@ -177,15 +174,15 @@ def _count_modal(
 ) -> None:
     """Tokens of several modalities: every (part, modality) pair is counted at its own rate."""
     whole_name = f"{direction}_tokens"
-    rows = {part: n for part in parts if (n := usage[part])}
+    rows = {part: n for part in parts if (n := usage.get(part))}
     if direction == "output":
         # Reasoning and citations that cost what the output costs are not told apart.
         rows = {part: n for part, n in rows.items() if compiled.text[part] is not compiled.text[whole_name]}
-    columns = {m: n for m in MODALITIES if (n := usage[f"{direction}_{m}_tokens"])}
+    columns = {m: n for m in MODALITIES if (n := usage.get(f"{direction}_{m}_tokens"))}
     known: dict[tuple[str, str], int] = {}
     if direction == "input" and "cache_read_tokens" in rows:
         for m in columns:
-            if (n := usage[f"cache_read_{m}_tokens"]) is not None:
+            if (n := usage.get(f"cache_read_{m}_tokens")) is not None:
                 known[("cache_read_tokens", m)] = n
     _refuse_unpriced(compiled, [[(part, m) for part in (whole_name, *rows)] for m in columns])
     _refuse_unpriced(compiled, [[(part, m) for m in ("text", *columns)] for part in rows])
@@ -223,10 +220,10 @@ def _count_flat(
     quantity = usage[meter]
     if not quantity:
         return
-    if meter == "output_images" and isinstance(compiled.flats[meter], Missing) and usage["output_tokens"]:
+    if meter == "output_images" and isinstance(compiled.flats[meter], Missing) and usage.get("output_tokens"):
         return  # the images are what the output tokens are of; they are billed as tokens
-    if meter == "input_pages" and usage["input_annotated_pages"]:
-        quantity -= usage["input_annotated_pages"]
+    if meter == "input_pages" and (annotated := usage.get("input_annotated_pages")):
+        quantity -= annotated
         if quantity < 0:
             raise UnpricedError(Missing(UnpricedReason.AMBIGUOUS_USAGE, "more annotated pages than pages"))
         if not quantity:
@@ -236,6 +233,5 @@ def _count_flat(
     lines.append(_rate(compiled.flats[meter]).line(meter, quantity))
 
 
-def _count_tools(compiled: Compiled, tool_calls: ToolCalls, lines: list[PriceLine]) -> None:
-    calls = tool_calls.__dict__
-    lines.extend(_rate(compiled.tools[kind]).line(f"tool.{kind}", n) for kind in TOOL_KEYS if (n := calls[kind]))
+def _count_tools(compiled: Compiled, calls: Mapping[str, int], lines: list[PriceLine]) -> None:
+    lines.extend(_rate(compiled.tools[kind]).line(f"tool.{kind}", n) for kind in TOOL_KEYS if (n := calls.get(kind)))

@@ -21,7 +21,7 @@ from stream_jobs.attribution.reported import reported_tags
 from stream_jobs.attribution.rules import Attributed, AttributionRules
 from stream_jobs.base.instants import EPOCH
 from stream_jobs.ledger.entries import PLACE, Entries
-from stream_jobs.ledger.rebuild import priced_events, reported_events
+from stream_jobs.ledger.rebuild import priced_facts, reported_facts
 from stream_jobs.pricing.book import PriceBook
 from stream_jobs.pricing.result import Pricing
 
@@ -97,23 +97,22 @@ Decide = Callable[[int], Target]
 
 def repriced(entries: Entries, book: PriceBook) -> Decide:
     """What events cost by `book`, at their own instant."""
-    event_of = priced_events(entries, scoped=book.scoped)
+    facts_of = priced_facts(entries, scoped=book.scoped)
 
     def decide(row: int) -> Target:
-        event, unknown = event_of(row)
-        return Target(pricing=book.price(event, unknown))
+        return Target(pricing=book.price(*facts_of(row)))
 
     return decide
 
 
 def reattributed(entries: Entries, rules: AttributionRules) -> Decide:
     """Whose events are by `rules`, from what their senders said."""
-    event_of = reported_events(entries)
+    facts_of = reported_facts(entries)
 
     def decide(row: int) -> Target:
-        event = event_of(row)
-        attributed = rules.apply(event)
-        return Target(owner=Owner(attributed, tuple(reported_tags(event, attributed)), rules.version))
+        facts = facts_of(row)
+        attributed = rules.apply(facts)
+        return Target(owner=Owner(attributed, tuple(reported_tags(facts, attributed)), rules.version))
 
     return decide
 

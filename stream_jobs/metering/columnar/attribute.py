@@ -6,7 +6,7 @@ from typing import Final
 import numpy as np
 import pyarrow as pa
 
-from spendstream_schemas import ATTRIBUTION_FIELDS, UsageEvent, parse_usage_event
+from spendstream_schemas import ATTRIBUTION_FIELDS
 from stream_jobs.attribution.reported import reported_tags
 from stream_jobs.attribution.rules import AttributionRules, Outcome
 from stream_jobs.metering.columnar.events import TokenEvents
@@ -46,7 +46,7 @@ class Attribution:
 def attribute(events: TokenEvents, rules: AttributionRules) -> Attribution:
     """The same as `rules.apply` of every single event."""
     groups = profiles(_read_by(rules, events), len(events))
-    examples = [event_at(events, int(row)) for row in groups.example]
+    examples = events.take(groups.example).facts()
     outcomes = [rules.decide(example) for example in examples]
     # A rule reads what it changes, so the events of a profile have said the same.
     reported = [reported_tags(example, rules.apply(example)) for example in examples]
@@ -58,11 +58,6 @@ def attribute(events: TokenEvents, rules: AttributionRules) -> Attribution:
             texts = _patched(texts, patched, groups.of_row)
         tags[name] = texts
     return Attribution(tags, groups, outcomes, reported)
-
-
-def event_at(events: TokenEvents, row: int) -> UsageEvent:
-    """The event of a row as the contract's model."""
-    return parse_usage_event(events.records[row].value).message
 
 
 def _read_by(rules: AttributionRules, events: TokenEvents) -> list[tuple[Codes, int]]:

@@ -15,7 +15,7 @@ from stream_jobs.metering.columnar.events import TokenEvents, read
 from stream_jobs.metering.columnar.price import is_plain, price
 from stream_jobs.metering.columnar.rates import RateBook
 from stream_jobs.metering.columnar.table import charge_table
-from stream_jobs.store.texts import Codes
+from stream_jobs.metering.decode import DecodedEvent
 from stream_jobs.streams.model import Block, SourceRecord
 
 
@@ -29,10 +29,9 @@ class ColumnarBook(RateBook, Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Charged:
-    """Ledger rows of the events at `rows`, and how many of them are unpriced."""
+    """Ledger rows of events, and how many of them are unpriced."""
 
     table: pa.Table
-    rows: Codes
     unpriced: int
 
 
@@ -60,14 +59,16 @@ def decode_bundle(
     return events if len(events) else None, rest
 
 
-def charge(events: TokenEvents, block: Block, book: ColumnarBook, rules: AttributionRules) -> Charged | None:
-    """Price and attribute. Rows that it leaves out (all, if None) are for the one-event path; which ones they are
-    depends on the event alone."""
+def charge(
+    events: TokenEvents, block: Block, book: ColumnarBook, rules: AttributionRules
+) -> tuple[Charged | None, list[DecodedEvent]]:
+    """Price and attribute. What is left goes the one-event path; which ones they are depends on the event alone."""
     rows = np.flatnonzero(is_plain(events))
     if len(rows) == 0:
-        return None
-    events = events.take(rows)
-    attribution = attribute(events, rules)
-    prices, priced = price(events, attribution, book)
-    table = charge_table(events.take(priced), attribution.take(priced), prices, block, book.version, rules.version)
-    return Charged(table, rows[priced], int((~prices.known).sum()))
+        return None, events.one_by_one()
+    plain = events.take(rows)
+    attribution = attribute(plain, rules)
+    prices, priced = price(plain, attribution, book)
+    table = charge_table(plain.take(priced), attribution.take(priced), prices, block, book.version, rules.version)
+    left = np.setdiff1d(np.arange(len(events)), rows[priced], assume_unique=True)
+    return Charged(table, int((~prices.known).sum())), events.take(left).one_by_one() if len(left) else []

@@ -12,8 +12,11 @@ import pyarrow as pa
 from spendstream_schemas import ATTRIBUTION_FIELDS
 from spendstream_schemas.types import EARLIEST_OCCURRED_AT
 from spendstream_schemas.usage import TOKEN_PARTS
+from stream_jobs.base.facts import NAMED, NOTHING, Condition, Facts, given, given_conditions
+from stream_jobs.base.instants import from_unix_micros
 from stream_jobs.metering.columnar import structs
 from stream_jobs.metering.columnar.instants import US_PER_S, microseconds
+from stream_jobs.metering.decode import DETAILS, DecodedEvent
 from stream_jobs.store.texts import Codes, Mask, Texts, any_given, constant, encode
 from stream_jobs.streams.model import SourceRecord
 
@@ -57,8 +60,8 @@ class TokenEvents:
     numbers: dict[str, pa.Array]
     meters: dict[str, Meter]
     labels: list[dict[str, str] | None] | None  # None: no event has any
-    conditions: list[Any] | None
-    tool_calls: Mask | None
+    conditions: list[tuple[Condition, ...]] | None
+    tool_calls: list[dict[str, int] | None] | None
 
     def __len__(self) -> int:
         return len(self.records)
@@ -71,17 +74,39 @@ class TokenEvents:
 
     def identities(self) -> list["Identity"]:
         """One object per event, for where only some are looked at."""
-        source = self.repeated["source"]
-        return [
-            Identity(*row)
-            for row in zip(
-                self.records,
-                self.event_ids,
-                self.numbers["revision"].to_pylist(),
-                (source.values[code] for code in source.codes.tolist()),
-                strict=True,
+        revisions, sources = self.numbers["revision"].to_pylist(), self.repeated["source"].listed()
+        return list(map(Identity, self.records, self.event_ids, revisions, sources))
+
+    def facts(self) -> list[Facts]:
+        """The same as `facts_of` every single event."""
+        rows = len(self)
+        named = {name: [text or None for text in texts.listed()] for name, texts in self.repeated.items()}
+        usage: list[dict[str, int]] = [{} for _ in range(rows)]
+        for name, meter in self.meters.items():
+            for used, count in zip(usage, meter.array.to_pylist(), strict=True):
+                if count is not None:
+                    used[name] = count
+        return list(
+            map(
+                Facts,
+                map(from_unix_micros, self.occurred_us.tolist()),
+                ["tokens"] * rows,
+                usage,
+                *(named[name] for name in NAMED),
+                self.numbers["cached_response"].to_pylist(),
+                self.conditions or [()] * rows,
+                [calls or NOTHING for calls in self.tool_calls or [None] * rows],
+                zip(*(self.tags[name].listed() for name in ATTRIBUTION_FIELDS), strict=True),
+                [labels or NOTHING for labels in self.labels or [None] * rows],
             )
-        ]
+        )
+
+    def one_by_one(self) -> list[DecodedEvent]:
+        """What `decode` makes of the records, without reading them again."""
+        said = [{**self.single, **self.numbers}[name].to_pylist() for name in DETAILS]
+        details = [dict(zip(DETAILS, row, strict=True)) for row in zip(*said, strict=True)]
+        revisions = self.numbers["revision"].to_pylist()
+        return list(map(DecodedEvent, self.records, self.event_ids, revisions, self.facts(), details))
 
     def rows_of(self, offsets: Collection[int]) -> Codes:
         """The rows whose records have these offsets, ascending."""
@@ -101,6 +126,10 @@ class Identity(NamedTuple):
     event_id: str
     revision: int
     source: str
+
+
+def _calls(tool_calls: Any) -> dict[str, int] | None:
+    return None if tool_calls is None else given(tool_calls, tool_calls.__struct_fields__)
 
 
 def _take(column: Any, rows: Codes) -> Any:
@@ -138,8 +167,8 @@ def read(decoded: Sequence[Any], records: list[SourceRecord]) -> tuple[TokenEven
         {name: pa.array(event[name], kind) for name, kind in NUMBERS.items()},
         meters,
         list(tags["labels"]) if any(tags["labels"]) else None,
-        list(event["conditions"]) if any_given(event["conditions"]) else None,
-        np.array([calls is not None for calls in event["tool_calls"]]) if any_given(event["tool_calls"]) else None,
+        list(map(given_conditions, event["conditions"])) if any_given(event["conditions"]) else None,
+        list(map(_calls, event["tool_calls"])) if any_given(event["tool_calls"]) else None,
     )
     return events, good & _named(events)
 

@@ -5,9 +5,10 @@ from typing import Any, Final, NamedTuple, Protocol
 
 import numpy as np
 
-from spendstream_schemas import UsageEvent
+from spendstream_schemas import ATTRIBUTION_FIELDS
+from stream_jobs.base.facts import Facts
 from stream_jobs.base.instants import from_unix_micros, unix_micros
-from stream_jobs.metering.columnar.attribute import Attribution, event_at
+from stream_jobs.metering.columnar.attribute import Attribution
 from stream_jobs.metering.columnar.events import TokenEvents
 from stream_jobs.metering.columnar.instants import US_PER_S
 from stream_jobs.pricing.compiled import Compiled
@@ -28,7 +29,7 @@ class RateBook(Protocol):
     def scope_fields(self) -> tuple[str, ...]:
         """The attribution fields that the price depends on."""
 
-    def resolve(self, event: UsageEvent) -> Resolved | Missing:
+    def resolve(self, facts: Facts) -> Resolved | Missing:
         """The prices over time of everything named, conditioned and scoped as this event."""
 
 
@@ -46,8 +47,10 @@ def find_rates(events: TokenEvents, attribution: Attribution, book: RateBook) ->
     of_row = np.zeros(len(events), np.int64)
     answers: list[Compiled | Missing] = []
     order = np.argsort(groups.of_row, kind="stable")
-    for rows in np.split(order, np.searchsorted(groups.of_row[order], np.arange(1, len(groups.example)))):
-        resolved = book.resolve(_scoped(event_at(events, int(rows[0])), attribution, int(rows[0]), book.scope_fields))
+    examples = _scoped(events.take(groups.example).facts(), attribution.take(groups.example), book.scope_fields)
+    together = np.split(order, np.searchsorted(groups.of_row[order], np.arange(1, len(groups.example))))
+    for rows, example in zip(together, examples, strict=True):
+        resolved = book.resolve(example)
         if isinstance(resolved, Missing):
             of_row[rows] = len(answers)
             answers.append(resolved)
@@ -79,11 +82,12 @@ def _numbered(values: Sequence[Any]) -> tuple[Codes, int]:
     return codes, len(numbers)
 
 
-def _scoped(event: UsageEvent, attribution: Attribution, row: int, fields: tuple[str, ...]) -> UsageEvent:
+def _scoped(facts: list[Facts], attribution: Attribution, fields: tuple[str, ...]) -> list[Facts]:
+    """With their final attribution, where the price depends on it."""
     if not fields:
-        return event
-    final = {name: texts.values[texts.codes[row]] or None for name in fields if (texts := attribution.tags[name])}
-    return event.model_copy(update={"attribution": event.attribution.model_copy(update=final)})
+        return facts
+    tags = zip(*(attribution.tags[name].listed() for name in ATTRIBUTION_FIELDS), strict=True)
+    return [one._replace(tags=final) for one, final in zip(facts, tags, strict=True)]
 
 
 def _periods(resolved: Resolved, occurred_us: Codes) -> Codes:

@@ -112,13 +112,14 @@ def _costs(config_dir: Path | None) -> list[tuple[int, int, int]]:
     """By template: list and effective cost in pico-USD, and 1 if it has no price."""
     # Imported here: the load generator has no use for it, and its start counts.
     from stream_jobs.attribution.rules import AttributionRules
+    from stream_jobs.base.facts import facts_of
     from stream_jobs.metering.process import with_attribution
     from stream_jobs.pricing.book import PriceBook
 
     book, rules = PriceBook.load(config_dir), AttributionRules.load(config_dir)
     found = []
     for value in MessageMaker().make(len(templates())).values:
-        event = parse_usage_event(value).message
-        pricing = book.price(with_attribution(event, rules.apply(event)))
+        facts = facts_of(parse_usage_event(value).message)
+        pricing = book.price(with_attribution(facts, rules.apply(facts)))
         found.append((pricing.list_cost or 0, pricing.effective_cost or 0, int(not pricing.priced)))
     return found

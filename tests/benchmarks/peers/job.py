@@ -17,6 +17,7 @@ import pyarrow as pa
 from spendstream_schemas import ATTRIBUTION_FIELDS, METERS, ToolCalls, UsageEvent
 from stream_jobs.attribution.rules import AttributionRules
 from stream_jobs.base.environment import from_environment
+from stream_jobs.base.facts import facts_of
 from stream_jobs.base.money import usd_from_pico
 from stream_jobs.pricing.book import PriceBook
 from stream_jobs.pricing.result import Pricing
@@ -44,8 +45,9 @@ class StockJob:
     def row(self, value: bytes) -> dict[str, Any]:
         """Validate, attribute and price one message. Raises pydantic's ValidationError."""
         event = UsageEvent.model_validate_json(value)
-        attributed = self._rules.apply(event)
-        pricing = self._book.price(event)
+        facts = facts_of(event)
+        attributed = self._rules.apply(facts)
+        pricing = self._book.price(facts)
         usage = event.usage.__dict__
         tools = event.tool_calls.__dict__ if event.tool_calls is not None else {}
         conditions = event.conditions.model_dump(exclude_none=True) if event.conditions is not None else {}

@@ -3,13 +3,14 @@
 import json
 from typing import Any
 
-from spendstream_schemas import UsageEvent, parse_usage_event
+from spendstream_schemas import parse_usage_event
 from stream_jobs.attribution import AttributionRules
 from stream_jobs.attribution.document import AttributionDocument
+from stream_jobs.base.facts import Facts, facts_of
 
 
-def event(**fields: Any) -> UsageEvent:
-    """A valid usage event; `fields` replace what is given here."""
+def event(**fields: Any) -> Facts:
+    """The facts of a valid usage event; `fields` replace what is given here."""
     message = {
         "schema_version": 1,
         "event_id": "e-1",
@@ -20,7 +21,7 @@ def event(**fields: Any) -> UsageEvent:
         "usage": {"kind": "tokens", "input_tokens": 3},
         **fields,
     }
-    return parse_usage_event(json.dumps(message).encode()).message
+    return facts_of(parse_usage_event(json.dumps(message).encode()).message)
 
 
 def rules(*items: dict[str, Any], **document: Any) -> AttributionRules:

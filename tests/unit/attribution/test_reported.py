@@ -2,6 +2,7 @@
 
 from spendstream_schemas import UsageEvent
 from stream_jobs.attribution.reported import reported_tags
+from stream_jobs.base.facts import facts_of
 from tests.unit.metering.build import document
 from tests.unit.repricing.build import rules
 
@@ -13,5 +14,6 @@ def test_only_changed_tags_are_kept() -> None:
         {"name": "b", "rename": {"customer": {"old": "new"}}},
     )
     event = UsageEvent.model_validate(document(attribution={"project": "p", "customer": "old", "owner": "mara"}))
-    assert reported_tags(event, owners.apply(event)) == [("team", ""), ("customer", "old")]
-    assert reported_tags(event, rules().apply(event)) == []
+    facts = facts_of(event)
+    assert reported_tags(facts, owners.apply(facts)) == [("team", ""), ("customer", "old")]
+    assert reported_tags(facts, rules().apply(facts)) == []

@@ -14,6 +14,7 @@ import pytest
 
 from spendstream_schemas import parse_usage_event
 from stream_jobs.attribution.rules import AttributionRules
+from stream_jobs.base.facts import facts_of
 from stream_jobs.base.money import pico_from_usd, usd_from_pico
 from stream_jobs.metering.process import Metering
 from stream_jobs.pricing.book import PriceBook
@@ -210,7 +211,7 @@ def test_no_receipt_holds_a_float() -> None:
     values = [*generate(7, 2_000).events, *(path.read_bytes() for path in examples)]
     for value in values:
         parsed = parse_usage_event(value)
-        pricing = book.price(parsed.message, parsed.unknown_fields)
+        pricing = book.price(facts_of(parsed.message), parsed.unknown_fields)
         assert not [leaf for leaf in leaves(tuple(pricing)) if isinstance(leaf, float)], pricing
         if pricing.priced:
             priced += 1

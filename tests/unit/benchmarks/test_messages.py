@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spendstream_schemas import UsageEvent, parse_usage_event
+from stream_jobs.base.facts import facts_of
 from stream_jobs.pricing.book import PriceBook
 from tests.benchmarks.harness.messages import MessageMaker, expected, templates, used
 
@@ -61,4 +62,4 @@ def test_no_template_costs_more_at_another_hour() -> None:
 
 
 def _cost(book: PriceBook, event: UsageEvent, at: datetime) -> int | None:
-    return book.price(event.model_copy(update={"occurred_at": at})).list_cost
+    return book.price(facts_of(event.model_copy(update={"occurred_at": at}))).list_cost

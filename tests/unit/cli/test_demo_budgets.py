@@ -11,6 +11,7 @@ import pytest
 
 from spendstream_traffic.simulate import SimulationConfig, generate, parse_incident
 from stream_jobs.alerts.document import read_document
+from stream_jobs.base.facts import facts_of
 from stream_jobs.budgets.checks import problems_between
 from stream_jobs.budgets.document import BudgetsDocument
 from stream_jobs.cli.demo import ALERTS_FILE, BUDGETS_FILE, EXAMPLE_CONFIG, INCIDENT
@@ -84,7 +85,7 @@ def _costs(traffic: SimulationConfig, config_dir: Path) -> dict[tuple[str, str],
     book = PriceBook.load(config_dir)
     found: dict[tuple[str, str], Decimal] = defaultdict(Decimal)
     for event in generate(traffic):
-        cost = Decimal(book.price(event).effective_cost or 0).scaleb(-12)
+        cost = Decimal(book.price(facts_of(event)).effective_cost or 0).scaleb(-12)
         found["team", event.attribution.team or ""] += cost
         if event.attribution.user_id:
             found["user", event.attribution.user_id] += cost

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from spendstream_schemas import ATTRIBUTION_FIELDS, UsageEvent
 from stream_jobs.attribution.rules import AttributionRules
-from stream_jobs.ledger.rebuild import priced_events, reported_events
+from stream_jobs.base.facts import facts_of
+from stream_jobs.ledger.rebuild import priced_facts, reported_facts
 from stream_jobs.metering.decode import DecodedEvent
 from stream_jobs.metering.process import with_attribution
 from stream_jobs.metering.rows import Charge, charge_row
@@ -80,9 +81,9 @@ unknown = st.sampled_from([(), (), ("usage.new_tokens",), ("new_field",), ("cond
 
 def booked(event: UsageEvent, paths: tuple[str, ...], prices: PriceBook, owners: AttributionRules) -> dict[str, Any]:
     """The ledger row that metering makes of the event."""
-    attributed = owners.apply(event)
-    decoded = DecodedEvent(SourceRecord(1, 0, b"", b""), event, paths)
-    pricing = prices.price(with_attribution(event, attributed), paths)
+    decoded = DecodedEvent.of(SourceRecord(1, 0, b"", b""), event, paths)
+    attributed = owners.apply(decoded.facts)
+    pricing = prices.price(with_attribution(decoded.facts, attributed), paths)
     return charge_row(Charge(decoded, attributed, owners.version, pricing), block())
 
 
@@ -94,9 +95,10 @@ def test_a_rebuilt_event_has_the_same_price(
 ) -> None:
     """Receipt, costs, or the reason without a price: equal to the last digit, for many rows of one table."""
     entries = as_entries([booked(event, paths, prices, RULES) for event, paths in given_events])
-    rebuilt = priced_events(entries, scoped=prices.scoped)
+    rebuilt = priced_facts(entries, scoped=prices.scoped)
     for row, (event, paths) in enumerate(given_events):
-        expected = prices.price(with_attribution(event, RULES.apply(event)), paths)
+        facts = facts_of(event)
+        expected = prices.price(with_attribution(facts, RULES.apply(facts)), paths)
         assert prices.price(*rebuilt(row)) == expected
 
 
@@ -110,7 +112,7 @@ def test_a_rebuilt_event_says_what_its_sender_said(given_events: list[UsageEvent
         {"name": "by customer", "when": {"customer": "acme-old"}, "set": {"owner": "old"}},
     )
     entries = as_entries([booked(event, (), BUILT_IN, RULES) for event in given_events])
-    rebuilt = reported_events(entries)
+    rebuilt = reported_facts(entries)
     for row, event in enumerate(given_events):
-        assert later.apply(rebuilt(row)) == later.apply(event)
-        assert RULES.apply(rebuilt(row)) == RULES.apply(event)
+        assert later.apply(rebuilt(row)) == later.apply(facts_of(event))
+        assert RULES.apply(rebuilt(row)) == RULES.apply(facts_of(event))

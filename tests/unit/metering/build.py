@@ -7,8 +7,9 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from spendstream_schemas import UnpricedReason, UsageEvent
+from spendstream_schemas import UnpricedReason
 from stream_jobs.attribution.rules import AttributionRules
+from stream_jobs.base.facts import Facts
 from stream_jobs.ledger.known import Booked
 from stream_jobs.metering.process import Metering
 from stream_jobs.origin.standing import Held
@@ -114,14 +115,14 @@ class TokenPricer:
     version: str = "book"
     scoped: bool = False
 
-    def price(self, event: UsageEvent, unknown_fields: tuple[str, ...] = ()) -> Pricing:
-        if event.model == "unknown":
+    def price(self, facts: Facts, unknown_fields: tuple[str, ...] = ()) -> Pricing:
+        if facts.model == "unknown":
             return Pricing(self.version, reason=UnpricedReason.UNKNOWN_MODEL, detail="no price")
-        if event.model == "broken":
+        if facts.model == "broken":
             raise ZeroDivisionError("a defect in pricing")
-        tokens = int(getattr(event.usage, "input_tokens", None) or 0)
-        cost = tokens * PRICE * (10**33 if event.model == "dear" else 1)
-        line_cost = 10**50 if event.model == "unfit" else cost
+        tokens = int(facts.usage.get("input_tokens") or 0)
+        cost = tokens * PRICE * (10**33 if facts.model == "dear" else 1)
+        line_cost = 10**50 if facts.model == "unfit" else cost
         unit = Decimal(PRICE).scaleb(-12)
         line = PriceLine("sku", "input_tokens", tokens, unit, unit, line_cost, line_cost, line_cost)
         return Pricing(self.version, "openai/gpt-4o", None, "", (line,), cost, cost, cost)

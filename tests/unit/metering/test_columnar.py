@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from spendstream_schemas import UsageEvent
 from stream_jobs.attribution.document import AttributionDocument
 from stream_jobs.attribution.rules import AttributionRules
+from stream_jobs.base.facts import Facts
 from stream_jobs.ledger.known import Booked
 from stream_jobs.metering.columnar.charge import charge, decode_bundle
 from stream_jobs.metering.process import Metering, Pricer
@@ -68,8 +69,8 @@ class OneByOne:
     def scoped(self) -> bool:
         return self.book.scoped
 
-    def price(self, event: UsageEvent, unknown_fields: tuple[str, ...] = ()) -> Pricing:
-        return self.book.price(event, unknown_fields)
+    def price(self, facts: Facts, unknown_fields: tuple[str, ...] = ()) -> Pricing:
+        return self.book.price(facts, unknown_fields)
 
 
 def both(records: list[SourceRecord], book: PriceBook, known: dict[str, int]) -> tuple[BlockOutput, BlockOutput]:
@@ -222,9 +223,10 @@ def test_the_common_event_takes_the_fast_path() -> None:
     events, rest = decode_bundle(records, NOW, TOLERANCE)
     assert events is not None
     assert rest == []
-    charged = charge(events, block(), BOOKS["plain"], RULES)
+    charged, left = charge(events, block(), BOOKS["plain"], RULES)
     assert charged is not None
-    assert charged.rows.tolist() == list(range(len(kinds)))
+    assert left == []
+    assert charged.table["offset"].to_pylist() == list(range(len(kinds)))
 
 
 def test_a_cost_beyond_64_bits_is_left_to_exact_arithmetic() -> None:

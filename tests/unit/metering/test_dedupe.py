@@ -42,9 +42,9 @@ def test_every_event_has_one_fate_and_each_id_is_booked_at_most_once(
         highest = max(revision for key, revision in copies if key == event_id)
         if event_id not in known or highest > known[event_id]:
             expected[event_id] = copies.index((event_id, highest))
-    assert {item.event.event_id: item.record.offset for item in booked} == expected
+    assert {item.event_id: item.record.offset for item in booked} == expected
     assert len(booked) == len(expected)
-    assert {item.event.event_id for item in found.corrections} == expected.keys() & known.keys()
+    assert {item.event_id for item in found.corrections} == expected.keys() & known.keys()
 
 
 def test_a_duplicate_says_since_when_the_other_is_booked() -> None:

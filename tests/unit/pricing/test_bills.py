@@ -14,6 +14,7 @@ import yaml
 from genai_prices.data_snapshot import get_snapshot
 
 from spendstream_schemas import UnpricedReason, UsageEvent
+from stream_jobs.base.facts import facts_of
 from stream_jobs.base.money import PICO_PER_USD
 from stream_jobs.pricing.book import DATA, PriceBook
 from stream_jobs.pricing.corrections import CorrectionFile, Entry, load_corrections
@@ -70,7 +71,7 @@ def by_hand(bill: Mapping[str, Any]) -> Decimal:
 @pytest.mark.parametrize("bill", bills())
 def test_book_prices_a_call_as_the_providers_page_does(bill: dict[str, Any]) -> None:
     """The list cost of a dated call is, to the last pico-USD, what the provider's page adds up to."""
-    pricing = book().price(event_of(bill))
+    pricing = book().price(facts_of(event_of(bill)))
     assert bill["source"].startswith("https://")
     if "unpriced" in bill:
         assert pricing.reason in {UnpricedReason(reason) for reason in bill["unpriced"].split(" or ")}, pricing

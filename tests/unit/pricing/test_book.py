@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from spendstream_schemas import UnpricedReason, UsageEvent
 from stream_jobs.base.errors import ConfigError
+from stream_jobs.base.facts import facts_of
 from stream_jobs.pricing.book import PriceBook
 from tests.unit.pricing.events import event, token_event
 from tests.unit.pricing.strategies import events
@@ -25,7 +26,7 @@ def book() -> PriceBook:
 
 
 def reason(model: str | None, usage: dict[str, Any] | None = None, **fields: Any) -> UnpricedReason | None:
-    pricing = book().price(token_event(model, PLAIN if usage is None else usage, **fields))
+    pricing = book().price(facts_of(token_event(model, PLAIN if usage is None else usage, **fields)))
     assert pricing.priced == (pricing.reason is None)
     costs = {pricing.list_cost, pricing.contracted_cost, pricing.effective_cost}
     assert (costs == {None}) == (not pricing.priced), "without a price there are no costs, not zero ones"
@@ -34,7 +35,7 @@ def reason(model: str | None, usage: dict[str, Any] | None = None, **fields: Any
 
 def test_a_receipt_adds_up_to_the_last_digit() -> None:
     """gpt-4o: 600 fresh at $2.50, 400 cached at $1.25, 100 out at $10 per million."""
-    pricing = book().price(token_event("gpt-4o", {**PLAIN, "cache_read_tokens": 400}))
+    pricing = book().price(facts_of(token_event("gpt-4o", {**PLAIN, "cache_read_tokens": 400})))
     assert [(line.meter, line.quantity, line.list_cost) for line in pricing.lines] == [
         ("input_tokens", 600, 1_500_000_000),
         ("cache_read_tokens", 400, 500_000_000),
@@ -69,19 +70,19 @@ def test_what_has_no_price_says_why(model: str, fields: dict[str, Any], expected
 @pytest.mark.parametrize("word", [None, "default", "auto", "standard", "on_demand", "DEFAULT"])
 def test_the_words_for_the_standard_tier_mean_the_same(word: str | None) -> None:
     """What OpenAI, Anthropic, Groq and gateways call it."""
-    assert book().price(token_event("gpt-4o", PLAIN, service_tier=word)).list_cost == 3_500_000_000
+    assert book().price(facts_of(token_event("gpt-4o", PLAIN, service_tier=word))).list_cost == 3_500_000_000
 
 
 def test_the_served_model_wins_over_the_asked_one() -> None:
     """Also when both are known and cost something else."""
     event = token_event("gpt-4o", PLAIN, response_model="gpt-4o-mini-2024-07-18")
-    assert book().price(event).price_model == "openai/gpt-4o-mini"
+    assert book().price(facts_of(event)).price_model == "openai/gpt-4o-mini"
 
 
 def test_an_unknown_snapshot_of_the_asked_model_costs_what_was_asked_for() -> None:
     """A provider bills the name that was asked for, whatever snapshot stands behind it that day."""
     event = token_event("gpt-4o", PLAIN, response_model="gpt-4o-2026-10-01")
-    assert book().price(event).price_model == "openai/gpt-4o"
+    assert book().price(facts_of(event)).price_model == "openai/gpt-4o"
     assert reason("gpt-4o-mini", response_model="gpt-4o-2026-10-01") is UnpricedReason.UNKNOWN_MODEL
 
 
@@ -89,18 +90,17 @@ def test_an_unknown_snapshot_of_the_asked_model_costs_what_was_asked_for() -> No
 def test_names_that_clients_use_mean_one_provider(name: str) -> None:
     """OpenTelemetry's names, the SDKs' names, the ids of the book."""
     event = token_event("us.amazon.nova-lite-v1:0", PLAIN, provider=name)
-    assert book().price(event).price_model == "aws/amazon.nova-lite-v1:0"
+    assert book().price(facts_of(event)).price_model == "aws/amazon.nova-lite-v1:0"
 
 
 def test_bedrock_prices_the_id_that_says_the_region() -> None:
     """The served id is bare; the asked one says global (list price) or us. (10 % more)."""
-    costs = [
-        book().price(
-            token_event(f"{scope}.anthropic.claude-sonnet-4-5-20250929-v1:0", PLAIN, provider="aws",
-                        response_model="claude-sonnet-4-5-20250929")
-        ).list_cost
+    served = "claude-sonnet-4-5-20250929"
+    events = (
+        token_event(f"{scope}.anthropic.{served}-v1:0", PLAIN, provider="aws", response_model=served)
         for scope in ("global", "us")
-    ]  # fmt: skip
+    )
+    costs = [book().price(facts_of(event)).list_cost for event in events]
     assert costs[0] is not None
     assert costs == [costs[0], costs[0] * 11 // 10]
 
@@ -108,7 +108,7 @@ def test_bedrock_prices_the_id_that_says_the_region() -> None:
 def test_gateways_name_the_provider_in_the_model() -> None:
     """litellm's "anthropic/claude-..." is Anthropic's price; other providers' ids are never taken apart."""
     event = token_event("anthropic/claude-sonnet-4-5", PLAIN, provider="litellm")
-    assert book().price(event).price_model == "anthropic/claude-sonnet-4-5"
+    assert book().price(facts_of(event)).price_model == "anthropic/claude-sonnet-4-5"
     assert reason("anthropic/claude-sonnet-4-5", provider="anthropic") is UnpricedReason.UNKNOWN_MODEL
 
 
@@ -117,11 +117,11 @@ def test_cached_audio_is_ambiguous_unless_it_follows() -> None:
     gemini: dict[str, Any] = {"provider": "google"}
     mixed = {"input_tokens": 100, "output_tokens": 1, "input_audio_tokens": 40, "cache_read_tokens": 30}
     assert reason("gemini-2.5-flash", mixed, **gemini) is UnpricedReason.AMBIGUOUS_USAGE
-    told = book().price(token_event("gemini-2.5-flash", {**mixed, "cache_read_audio_tokens": 10}, **gemini))
+    told = book().price(facts_of(token_event("gemini-2.5-flash", {**mixed, "cache_read_audio_tokens": 10}, **gemini)))
     expected = 40 * 300_000 + 20 * 30_000 + 30 * 1_000_000 + 10 * 100_000 + 2_500_000
     assert told.list_cost == expected
     all_audio = {"input_tokens": 40, "output_tokens": 0, "input_audio_tokens": 40, "cache_read_tokens": 30}
-    follows = book().price(token_event("gemini-2.5-flash", all_audio, **gemini))
+    follows = book().price(facts_of(token_event("gemini-2.5-flash", all_audio, **gemini)))
     assert follows.list_cost == 10 * 1_000_000 + 30 * 100_000
     assert [line.meter for line in follows.lines] == ["input_audio_tokens", "cache_read_audio_tokens"]
 
@@ -131,7 +131,7 @@ def test_hour_long_cache_writes_cost_their_own_price() -> None:
 
     def cost(**parts: int) -> int | None:
         usage = {"input_tokens": 10, "output_tokens": 0, **parts}
-        return book().price(token_event("claude-sonnet-4-5", usage, provider="anthropic")).list_cost
+        return book().price(facts_of(token_event("claude-sonnet-4-5", usage, provider="anthropic"))).list_cost
 
     assert cost(cache_write_5m_tokens=10) == cost(cache_write_tokens=10) == 37_500_000
     assert cost(cache_write_1h_tokens=10) == 60_000_000
@@ -141,26 +141,28 @@ def test_hour_long_cache_writes_cost_their_own_price() -> None:
 def test_short_audio_is_billed_at_the_minimum() -> None:
     """Groq bills at least ten seconds of audio."""
     for seconds, billed in (("0", 0), ("3.5", 10), ("10", 10), ("11.25", Decimal("11.25"))):
-        pricing = book().price(token_event("whisper-large-v3", {"input_audio_seconds": seconds}, provider="groq"))
+        pricing = book().price(
+            facts_of(token_event("whisper-large-v3", {"input_audio_seconds": seconds}, provider="groq"))
+        )
         assert sum(line.quantity for line in pricing.lines) == billed
 
 
 def test_a_failed_call_without_usage_costs_nothing_and_a_cut_one_is_unknown() -> None:
     """Providers bill no failed requests; what a cut call cost is not known."""
-    failed = book().price(token_event("no-such-model", {}, status="error"))
+    failed = book().price(facts_of(token_event("no-such-model", {}, status="error")))
     assert (failed.priced, failed.list_cost, failed.lines) == (True, 0, ())
     assert reason("gpt-4o", {}, status="cancelled") is UnpricedReason.USAGE_UNKNOWN
     assert reason("gpt-4o", {}) is UnpricedReason.USAGE_UNKNOWN
     assert reason("gpt-4o", {"input_tokens": 5}, status="cancelled") is UnpricedReason.USAGE_UNKNOWN
     assert reason("gpt-4o", {"input_tokens": 5}) is None
-    assert book().price(token_event("gpt-4o", PLAIN, status="error")).list_cost == 3_500_000_000
+    assert book().price(facts_of(token_event("gpt-4o", PLAIN, status="error"))).list_cost == 3_500_000_000
 
 
 def test_a_cached_response_costs_nothing_and_saves_what_it_would_have_cost() -> None:
     """Also if nobody knows what it would have cost."""
-    saved = book().price(token_event("gpt-4o", PLAIN, cached_response=True))
+    saved = book().price(facts_of(token_event("gpt-4o", PLAIN, cached_response=True)))
     assert (saved.list_cost, saved.avoided_cost, saved.lines) == (0, 3_500_000_000, ())
-    unknown = book().price(token_event("gpt-4o-foo", PLAIN, cached_response=True))
+    unknown = book().price(facts_of(token_event("gpt-4o-foo", PLAIN, cached_response=True)))
     assert (unknown.list_cost, unknown.avoided_cost, unknown.priced) == (0, 0, True)
 
 
@@ -175,13 +177,13 @@ def test_a_cached_response_costs_nothing_and_saves_what_it_would_have_cost() -> 
 )
 def test_unknown_fields_that_may_cost_make_the_event_unpriced(path: str, expected: UnpricedReason | None) -> None:
     """Others don't."""
-    assert book().price(token_event("gpt-4o", PLAIN), (path,)).reason is expected
+    assert book().price(facts_of(token_event("gpt-4o", PLAIN)), (path,)).reason is expected
 
 
 def test_prices_belong_to_the_instant() -> None:
     """o3 was cut to a fifth on 2025-06-10."""
     before, after = (
-        book().price(token_event("o3", PLAIN, at=at)).list_cost
+        book().price(facts_of(token_event("o3", PLAIN, at=at))).list_cost
         for at in (datetime(2025, 6, 9, 23, 59, 59, tzinfo=UTC), datetime(2025, 6, 10, tzinfo=UTC))
     )
     assert before is not None
@@ -193,8 +195,8 @@ def test_prices_belong_to_the_instant() -> None:
 @settings(max_examples=300, deadline=None)
 def test_price_is_exact_integers_and_never_raises(one: UsageEvent) -> None:
     """No float anywhere in a receipt; the costs are the sums of their lines; the same event, the same answer."""
-    pricing = book().price(one)
-    assert pricing == book().price(one)
+    pricing = book().price(facts_of(one))
+    assert pricing == book().price(facts_of(one))
     for line in pricing.lines:
         assert {type(line.list_cost), type(line.contracted_cost), type(line.effective_cost)} == {int}
         assert type(line.quantity) in (int, Decimal)
@@ -207,7 +209,7 @@ def test_price_is_exact_integers_and_never_raises(one: UsageEvent) -> None:
 
 def test_the_largest_counts_are_priced_exactly() -> None:
     """A million million tokens at $2.50 per million are $2.5 million: no precision is lost."""
-    pricing = book().price(token_event("gpt-4o", {"input_tokens": 10**12, "output_tokens": 0}))
+    pricing = book().price(facts_of(token_event("gpt-4o", {"input_tokens": 10**12, "output_tokens": 0})))
     assert pricing.list_cost == 2_500_000 * 10**12
 
 
@@ -238,7 +240,7 @@ def test_load_reports_the_problems_of_all_kinds_of_files(tmp_path: Path) -> None
 def test_what_is_kept_depends_on_what_the_book_knows() -> None:
     """A thousand regions that no price asks for share one set of rates."""
     small = PriceBook.of()
-    rates = {id(small.engine.rates(token_event("gpt-4o", PLAIN, region=f"r{n}"), 1)) for n in range(50)}
+    rates = {id(small.engine.rates(facts_of(token_event("gpt-4o", PLAIN, region=f"r{n}")), 1)) for n in range(50)}
     assert len(rates) == 1
 
 
@@ -270,7 +272,7 @@ def test_no_valid_event_makes_it_raise(usage: dict[str, Any], cached: bool, **wo
         service_tier=words["tier"], region=words["region"], conditions={"speed": words["speed"]},
         status=words["status"], cached_response=cached,
     )  # fmt: skip
-    pricing = book().price(one)
+    pricing = book().price(facts_of(one))
     assert (pricing.list_cost is None) == (pricing.reason is not None)
 
 
@@ -279,14 +281,14 @@ def test_hostile_names_don_t_grow_the_book(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr("stream_jobs.pricing.engine.MAX_CACHED", 10)
     small = PriceBook.of()
     for n in range(100):
-        assert not small.price(token_event(f"gpt-{n}-invented", PLAIN)).priced
-        assert small.price(token_event("gpt-4o", PLAIN, region=f"r{n}")).priced
+        assert not small.price(facts_of(token_event(f"gpt-{n}-invented", PLAIN))).priced
+        assert small.price(facts_of(token_event("gpt-4o", PLAIN, region=f"r{n}"))).priced
     assert small.engine.cached() <= 10
 
 
 def test_images_cost_what_text_costs_only_where_that_is_declared() -> None:
     """Gemini's price list says so; nobody says so of GPT-4o."""
     usage = {"input_tokens": 10, "output_tokens": 0, "input_image_tokens": 4}
-    gemini = book().price(token_event("gemini-2.5-flash", usage, provider="google"))
+    gemini = book().price(facts_of(token_event("gemini-2.5-flash", usage, provider="google")))
     assert gemini.list_cost == 10 * 300_000
     assert reason("gpt-4o", usage) is UnpricedReason.NO_PRICE_FOR_METER

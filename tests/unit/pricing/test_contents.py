@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from stream_jobs.base.errors import ConfigError
+from stream_jobs.base.facts import facts_of
 from stream_jobs.pricing.book import PriceBook
 from stream_jobs.pricing.contents import book_of, content_of
 from tests.unit.pricing.events import token_event
@@ -28,7 +29,7 @@ def test_a_book_comes_back_from_its_content(folder: Path) -> None:
         again = book_of(book.version, content_of(config_dir))
         assert again.version == book.version
         event = token_event("gpt-4o", {"input_tokens": 1_000_001})
-        assert again.price(event) == book.price(event)
+        assert again.price(facts_of(event)) == book.price(facts_of(event))
 
 
 @pytest.mark.parametrize(

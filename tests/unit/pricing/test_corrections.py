@@ -8,6 +8,7 @@ import pytest
 
 from spendstream_schemas import UnpricedReason
 from stream_jobs.base.errors import ConfigError
+from stream_jobs.base.facts import facts_of
 from stream_jobs.pricing.book import PriceBook
 from stream_jobs.pricing.corrections import CorrectionFile, load_corrections
 from stream_jobs.pricing.result import Pricing
@@ -28,7 +29,7 @@ def book(*entries: dict[str, Any], provider: str = "acme", **rest: Any) -> Price
 def price(book_: PriceBook, model: str = "m", *, provider: str = "acme", **fields: Any) -> Pricing:
     """A million tokens in and none out: the input price in pico-USD is `list_cost`."""
     usage = fields.pop("usage", {"input_tokens": MTOK, "output_tokens": 0})
-    return book_.price(token_event(model, usage, provider=provider, **fields))
+    return book_.price(facts_of(token_event(model, usage, provider=provider, **fields)))
 
 
 def usd(pricing: Pricing) -> float | None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from stream_jobs.base.errors import ConfigError
+from stream_jobs.base.facts import facts_of
 from stream_jobs.pricing.book import PriceBook
 from stream_jobs.pricing.importers import rate_card, read_catalog
 from stream_jobs.pricing.rate_cards import RateCardFile
@@ -42,7 +43,7 @@ def test_a_catalogue_becomes_a_rate_card_that_prices(tmp_path: Path, name: str, 
         "kind": "compute", "accelerator": accelerator, "instance_type": "p5.48xlarge", "purchase_option": "spot",
         "gpu_seconds": 3600,
     }  # fmt: skip
-    pricing = PriceBook.of(card_files=[card]).price(event(usage, provider="aws", region="us-east-1"))
+    pricing = PriceBook.of(card_files=[card]).price(facts_of(event(usage, provider="aws", region="us-east-1")))
     assert (pricing.list_cost, pricing.contracted_cost) == (12_290_000_000_000, 3_072_500_000_000)
 
 

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from spendstream_schemas import UsageEvent
+from stream_jobs.base.facts import facts_of
 from stream_jobs.pricing.book import PriceBook
 from stream_jobs.pricing.catalog import Identity
 from tests.unit.pricing import oracle
@@ -33,7 +34,7 @@ def _theirs(one: UsageEvent) -> Decimal | None:
 @settings(max_examples=1500, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_price_equals_genai_prices_or_differs_as_declared(one: UsageEvent) -> None:
     """Any model, usage, tier and instant: the same to the last digit, or a declared difference."""
-    classify(one, base_book().price(one), _theirs(one))
+    classify(one, base_book().price(facts_of(one)), _theirs(one))
 
 
 @cache
@@ -45,8 +46,8 @@ def full_book() -> PriceBook:
 @settings(max_examples=500, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_every_other_difference_is_a_correction_that_speaks(one: UsageEvent) -> None:
     """The shipped book gives another cost than the base data only where an entry says so for that model and instant."""
-    full = full_book().price(one)
-    if full.list_cost == base_book().price(one).list_cost:
+    full = full_book().price(facts_of(one))
+    if full.list_cost == base_book().price(facts_of(one)).list_cost:
         return
     identity = full_book().catalog.identify(one.provider, one.model, None, one.occurred_at)
     assert isinstance(identity, Identity)
@@ -59,7 +60,7 @@ def test_plain_text_agrees_for_every_id_of_the_base_data() -> None:
     for provider, model in IDS:
         usage = {"input_tokens": 300_001, "cache_read_tokens": 1_234, "output_tokens": 777}
         one = token_event(model, usage, provider=provider)
-        found[classify(one, base_book().price(one), _theirs(one))] += 1
+        found[classify(one, base_book().price(facts_of(one)), _theirs(one))] += 1
     assert found.keys() <= {None, "no-meter-price", "no-price-at-all", "moving-name", "fractional-pico"}
     assert found[None] > 0.85 * len(IDS)
 
@@ -71,4 +72,4 @@ def test_plain_text_agrees_for_every_id_of_the_base_data() -> None:
 def test_context_cliffs_fall_on_the_same_token(provider: str, model: str, tokens: int) -> None:
     """A request of exactly the boundary costs the lower price, one token more re-prices all of it."""
     one = token_event(model, {"input_tokens": tokens, "output_tokens": 10}, provider=provider)
-    assert classify(one, base_book().price(one), oracle.total(one)) is None
+    assert classify(one, base_book().price(facts_of(one)), oracle.total(one)) is None

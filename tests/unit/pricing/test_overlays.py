@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from stream_jobs.base.facts import facts_of
 from stream_jobs.pricing.book import PriceBook
 from stream_jobs.pricing.overlays import OverlayFile
 from stream_jobs.pricing.result import Pricing
@@ -21,7 +22,7 @@ def book(*overlays: dict[str, Any]) -> PriceBook:
 
 def price(book_: PriceBook, model: str = "gpt-4o", at: datetime = NOW, **fields: Any) -> Pricing:
     """A million tokens in: gpt-4o lists at $2.50."""
-    return book_.price(token_event(model, {"input_tokens": MTOK, "output_tokens": 0}, at=at, **fields))
+    return book_.price(facts_of(token_event(model, {"input_tokens": MTOK, "output_tokens": 0}, at=at, **fields)))
 
 
 def test_list_stays_contracted_follows_the_overlay() -> None:
@@ -93,7 +94,7 @@ def test_an_effective_multiplier_spreads_a_commitment() -> None:
 def test_fractions_of_a_pico_usd_are_rounded_half_to_even_once_per_line() -> None:
     """A third of 250 pico-USD per token, times 3 tokens, is 250 again."""
     prices = book({"name": "a", "discount_percent": "33.3333333333"})
-    pricing = prices.price(token_event("gpt-4o", {"input_tokens": 3, "output_tokens": 0}))
+    pricing = prices.price(facts_of(token_event("gpt-4o", {"input_tokens": 3, "output_tokens": 0})))
     assert pricing.contracted_cost == 5_000_000
 
 

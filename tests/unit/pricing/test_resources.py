@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from spendstream_schemas import UnpricedReason
+from stream_jobs.base.facts import facts_of
 from stream_jobs.pricing.book import PriceBook
 from stream_jobs.pricing.overlays import OverlayFile
 from stream_jobs.pricing.rate_cards import RateCardFile, accelerator_key
@@ -44,7 +45,7 @@ def compute(book_: PriceBook, accelerator: str | None = "H100", **fields: Any) -
             usage[name] = fields.pop(name)
     if accelerator is not None:
         usage.setdefault("gpu_seconds", 3600)
-    return book_.price(event(usage, provider="acme-cloud", **fields))
+    return book_.price(facts_of(event(usage, provider="acme-cloud", **fields)))
 
 
 def test_an_hour_costs_the_hourly_price() -> None:
@@ -108,7 +109,7 @@ def test_a_sku_is_priced_per_its_unit() -> None:
 
     def metered(sku: str, unit: str, **fields: Any) -> Pricing:
         return book().price(
-            event({"kind": "metered", "sku": sku, "quantity": "1.5", "unit": unit}, provider="acme", **fields)
+            facts_of(event({"kind": "metered", "sku": sku, "quantity": "1.5", "unit": unit}, provider="acme", **fields))
         )
 
     assert metered("storage", "GB-month").list_cost == 3 * USD
@@ -127,7 +128,7 @@ def test_overlays_act_on_rate_cards_too() -> None:
     assert compute(prices).contracted_cost == 7 * USD
     assert compute(prices, None, cpu_seconds=3600).contracted_cost == USD // 2
     sku = {"kind": "metered", "sku": "storage", "quantity": 1, "unit": "GB-month"}
-    assert prices.price(event(sku, provider="acme")).contracted_cost == USD
+    assert prices.price(facts_of(event(sku, provider="acme"))).contracted_cost == USD
 
 
 def test_a_later_card_overrides_an_earlier_one() -> None:
@@ -140,5 +141,5 @@ def test_a_later_card_overrides_an_earlier_one() -> None:
 def test_the_built_in_cards_price_common_gpus() -> None:
     """AWS H100 on demand and spot."""
     usage = {"kind": "compute", "accelerator": "H100", "purchase_option": "spot", "gpu_seconds": 3600}
-    pricing = PriceBook.load().price(event(usage, provider="aws"))
+    pricing = PriceBook.load().price(facts_of(event(usage, provider="aws")))
     assert (pricing.list_cost, pricing.contracted_cost) == (1236 * USD // 100, 3708 * USD // 1000)

@@ -8,6 +8,7 @@ import pytest
 from spendstream_schemas import MANDATORY_TAGS, UnpricedReason
 from spendstream_traffic.simulate import SimulationConfig, generate, parse_incident
 from spendstream_traffic.simulate.catalog import CELLS, TIER_CHANGE_TO, WORKLOADS
+from stream_jobs.base.facts import facts_of
 from stream_jobs.pricing.book import PriceBook
 
 
@@ -39,7 +40,7 @@ def test_everything_simulated_has_a_price() -> None:
     for event in generate(SimulationConfig(start, timedelta(hours=1), rate=4.0, incidents=incidents)):
         events += 1
         seen.add((event.source, event.attribution.feature, event.model, event.service_tier))
-        pricing = book.price(event)
+        pricing = book.price(facts_of(event))
         if pricing.reason is not None:
             reasons[(pricing.reason.value, event.provider, event.model or "", pricing.detail)] += 1
     unknown = sum(count for key, count in reasons.items() if key[0] == UnpricedReason.USAGE_UNKNOWN)
