@@ -52,10 +52,11 @@ class Table(rich.table.Table):
 
     def _plain(self) -> Iterable[Segment]:
         with_heads, columns = self._telling()
-        lines = [[column.header for column in columns]] if with_heads else []
+        lines: list[list[RenderableType]] = [[column.header for column in columns]] if with_heads else []
         lines += [list(row) for row in zip(*(column.cells for column in columns), strict=True)]
         lines += [[column.footer for column in columns]] if self.show_footer else []
-        for line in ([self.title] if self.title else [], *lines):
+        title: list[list[RenderableType]] = [[self.title]] if self.title else []
+        for line in title + lines:
             if line:
                 yield Segment("\t".join(_words(cell) for cell in line))
                 yield Segment.line()
