@@ -15,13 +15,14 @@ from spendstream.config import ProducerConfig, variable
 from spendstream.guard import GuardConfig
 from stream_jobs.alerts.document import FILE_NAME as ALERTS_FILE
 from stream_jobs.attribution.document import FILE_NAME as ATTRIBUTION_FILE
+from stream_jobs.base.environment import PREFIX
 from stream_jobs.budgets.document import FILE_NAME as BUDGETS_FILE
 from stream_jobs.config_check import PRICE_FOLDERS
 from stream_jobs.runtime.jobs import JOBS
 from stream_jobs.runtime.kafka_access import NEEDS
 from stream_jobs.runtime.kafka_acls import load_acls
 from stream_jobs.runtime.topics import topic_specs
-from stream_jobs.settings import PREFIX, known_variables
+from stream_jobs.settings import PipelineSettings, known_variables
 from stream_jobs.store.embedded.metrics import StoreMetrics
 from tests.unit.pages import ARCHITECTURE, COMMANDS, PAGES, ROOT, code, name_of, section, text_of
 
@@ -113,7 +114,7 @@ def variables() -> set[str]:
     """What the application, the SDK, or the tests read."""
     texts = [path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("*.py")]
     ours = {name for text in texts for name in re.findall(r"\bSPENDSTREAM_TEST_[A-Z_]+\b", text)}
-    found = known_variables() | sdk_variables() | ours
+    found = {*known_variables(), *sdk_variables(), *ours}
     return found | {f"{name}_FILE" for name in found if name.endswith("PASSWORD")}
 
 
@@ -142,6 +143,8 @@ def test_the_config_folder_is_what_is_read_from_it() -> None:
     table = section(ROOT / "infra" / "OPERATING.md", "Settings, and the config folder")
     named = {name for _, rows in tables(table) for row in rows for name in code(row)}
     assert named == {ATTRIBUTION_FILE, BUDGETS_FILE, ALERTS_FILE, *(f"{folder}/*.yaml" for folder in PRICE_FOLDERS)}
+    said = PipelineSettings.model_fields["config_dir"].description or ""
+    assert [name for name in named if name.removesuffix("*.yaml") not in said] == []
 
 
 def test_topics_that_pages_name_exist() -> None:
@@ -161,6 +164,16 @@ def test_the_workers_that_pages_start_are_allowed_to_work() -> None:
         assert any(all(role in acls.roles_that_may(*need) for need in needs) for role in ("booking", "watching")), jobs
     (row,) = [line for line in section(COMMANDS, "Commands").splitlines() if line.startswith("| `spendstream worker")]
     assert code(row.rpartition("|")[0].rpartition("|")[2]) == set(JOBS)
+
+
+def test_rights_in_kafka_that_pages_name_are_granted() -> None:
+    """Each in the form: `Read` on `topic`, or on the group `name`."""
+    right = re.compile(r"`(Create|Describe|Read|Write)` on\s(the\sgroup\s)?`([\w.-]+)`")
+    named = {match for page in NOW for match in right.findall(text_of(page))}
+    assert len(named) >= 2
+    acls = load_acls()
+    for operation, group, name in named:
+        assert acls.roles_that_may(operation, "group" if group else "topic", name), (operation, name)
 
 
 def test_roles_in_clickhouse_are_those_of_the_files() -> None:
