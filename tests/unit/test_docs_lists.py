@@ -86,13 +86,16 @@ def tables(text: str) -> Iterator[tuple[str, list[str]]]:
 
 @pages
 def test_modules_that_a_page_lists_exist(page: Path) -> None:
-    """What stands in a column of modules, with or without `.py`, is a module or a folder beside or below the page."""
+    """What stands in a column of modules, with or without `.py`, is a module or a folder beside or below the page; and
+    the page names all modules of its folder."""
     listed = {
         name for head, rows in tables(text_of(page)) if head in ("module", "modules") for name in code("".join(rows))
     }
     there = {path.relative_to(page.parent).as_posix() for path in page.parent.rglob("*")} if listed else set()
     there |= {path.rpartition("/")[2] for path in there}
     assert {name for name in listed if not {name.rstrip("/"), f"{name}.py"} & there} == set()
+    modules = {path.stem for path in page.parent.glob("*.py") if not path.stem.startswith("__")} if listed else set()
+    assert {name for name in modules if not re.search(rf"\b{name}\b", text_of(page))} == set(), "not listed"
 
 
 def test_migrations_that_pages_name_exist() -> None:
