@@ -142,6 +142,10 @@ class Settings:
     data_quality: DataQualitySettings
     embedded: EmbeddedSettings
 
+    def groups(self) -> list[BaseSettings]:
+        """One by one."""
+        return [getattr(self, name) for name in GROUPS]
+
 
 GROUPS: Final[Mapping[str, type[BaseSettings]]] = {
     "pipeline": PipelineSettings,

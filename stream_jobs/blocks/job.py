@@ -16,7 +16,7 @@ import faust
 from faust.types import TP
 
 from stream_jobs.base.errors import LostPartitionError, RetryError
-from stream_jobs.blocks.booking import BlockStore
+from stream_jobs.blocks.booking import Announce, BlockStore
 from stream_jobs.blocks.isolate import isolated
 from stream_jobs.blocks.partition import BookerLimits, OnBooked, PartitionBooker
 from stream_jobs.runtime.kafka import TopicStart
@@ -59,13 +59,15 @@ class Start:
 
 @dataclass(frozen=True, slots=True)
 class BlockJob:
-    """What makes one job different from another. `process` is a plain function and runs in a thread."""
+    """What makes one job different from another. `process` is a plain function and runs in a thread; `announce`, a
+    step of booking, tells others of each block."""
 
     name: str
     topic: str
     process: Callable[[Block, list[SourceRecord]], BlockOutput]
     versions: Callable[[], Versions]
     on_booked: OnBooked
+    announce: Announce | None = None
 
 
 class BlockJobRunner:
@@ -245,6 +247,7 @@ class BlockJobRunner:
             process=process,
             store=self._store,
             commit=commit,
+            announce=self._job.announce,
             versions=self._job.versions,
             on_booked=self._on_booked,
             limits=limits,

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from stream_jobs.base.errors import LostPartitionError, RetryError
-from stream_jobs.blocks.booking import BlockStore, Process, book_block, redo_block
+from stream_jobs.blocks.booking import Announce, BlockStore, Commit, Process, Steps, book_block, redo_block
 from stream_jobs.blocks.queue import RecordQueue
 from stream_jobs.streams.held_up import HeldUp, Progress
 from stream_jobs.streams.model import Block, BlockOutput, SourcePartition, SourceRecord, Versions
@@ -64,7 +64,8 @@ class PartitionBooker:
         generation: int,
         process: Process,
         store: BlockStore,
-        commit: Callable[[int], Awaitable[None]],
+        commit: Commit,
+        announce: Announce | None,
         versions: Callable[[], Versions],
         on_booked: OnBooked,
         limits: BookerLimits,
@@ -74,9 +75,9 @@ class PartitionBooker:
         self._next = redo.first_offset if redo else start_offset
         self._redo = redo
         self._generation = generation
-        self._process = process
         self._store = store
         self._commit_offset = commit
+        self._steps = Steps(process, store, self._commit, announce, self._retry)
         self._versions = versions
         self._on_booked = on_booked
         self._limits = limits
@@ -201,7 +202,7 @@ class PartitionBooker:
             self._changed.notify_all()
         async with self._slots:
             began = asyncio.get_running_loop().time()
-            output = await redo_block(block, records, self._process, self._store, self._commit, self._retry)
+            output = await redo_block(block, records, self._steps)
         self._on_booked(block, output, asyncio.get_running_loop().time() - began)
 
     async def _book_new(self, records: list[SourceRecord]) -> None:
@@ -210,7 +211,7 @@ class PartitionBooker:
         block = Block(self.source, self._next, records[-1].offset, fixed_at, self._versions(), self._generation)
         clock = asyncio.get_running_loop().time
         began = clock()
-        output = await book_block(block, records, self._process, self._store, self._commit, self._retry)
+        output = await book_block(block, records, self._steps)
         took_s = clock() - began
         self._rest_until = clock() + min(MAX_REST_S, REST_SHARE * took_s)
         self._on_booked(block, output, took_s)

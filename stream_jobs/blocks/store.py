@@ -2,7 +2,6 @@
 
 import asyncio
 import socket
-from collections.abc import Awaitable, Callable
 from dataclasses import asdict, replace
 from datetime import datetime
 from typing import Any, cast
@@ -17,18 +16,15 @@ from stream_jobs.store.tables import arrow_table, insert
 from stream_jobs.streams.model import Block, BlockOutput, SourcePartition, Versions
 
 WORKER_NAME = socket.gethostname()
-Announce = Callable[[Block, BlockOutput], Awaitable[None]]
-"""Tells others what a block added; of a block that is redone, again."""
 
 
 class ClickHouseBlocks:
     """Implements OfficialBlocks. Blocking calls run in threads, so that other partitions go on."""
 
-    def __init__(self, store: StoreClient, worker: str = WORKER_NAME, announce: Announce | None = None) -> None:
+    def __init__(self, store: StoreClient, worker: str = WORKER_NAME) -> None:
         self._store = store
         self._clock = ServerClock(store)
         self._worker = worker
-        self._announce = announce
 
     async def write_block_row(self, block: Block) -> None:
         row = {
@@ -53,10 +49,8 @@ class ClickHouseBlocks:
     async def insert(self, block: Block, output: BlockOutput, not_after: datetime) -> None:
         for table, rows in output.tables.items():
             await self._insert(table, rows, block.token, not_after)
-        # What is announced is in the tables, and without a receipt the block is redone and announced again.
-        if self._announce is not None:
-            await self._announce(block, output)
-        # Last, so that a receipt means: everything before it is in.
+
+    async def write_receipt(self, block: Block, output: BlockOutput, not_after: datetime) -> None:
         receipt = {**self._range(block), **asdict(output.counts), "completed_at": await self.instant()}
         await self._insert("block_receipts", arrow_table("block_receipts", [receipt]), block.token, not_after)
 

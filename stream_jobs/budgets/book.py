@@ -1,36 +1,28 @@
 """All budgets that are watched: what the deltas of blocks add to them, and what that changes.
 
-The sums follow the ledger exactly: a delta is counted if its block is later than the last one of its partition that is
-counted already, so it may come any number of times; whatever is not in memory is read from the ledger, in sums of just
-the blocks that are counted here. Knows neither Kafka nor Faust nor the store's client. Used by one thread.
+The sums follow the ledger exactly: the follower says which deltas are new, and whatever is not in memory is read from
+the ledger, in sums of just the blocks that are counted here. Knows neither Kafka nor Faust nor the store's client. Used
+by one thread.
 """
 
-import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
-import pyarrow as pa
-
-from stream_jobs.base.instants import EPOCH
 from stream_jobs.budgets.document import Budget
 from stream_jobs.budgets.resolve import Budgets
 from stream_jobs.budgets.standing import Standing, ThresholdKey, crossed_now
 from stream_jobs.budgets.tracked import KEEP_PERIODS, Tracked
 from stream_jobs.series.calendar import Period
-from stream_jobs.series.delta import Delta, Origin
-from stream_jobs.series.facts import Facts, Values
+from stream_jobs.series.delta import Delta
+from stream_jobs.series.facts import Values
+from stream_jobs.series.follower import Follower
 from stream_jobs.series.sums import LedgerSums, Vector
-
-log = logging.getLogger(__name__)
 
 KEEP_TOLD: Final = timedelta(days=35)
 """How long after its end it is known what a period has crossed. Later than that it crosses nothing any more."""
 WINDOW_KEY: Final = "window"
-MAX_STRANGERS: Final = 500
-MAX_WAITING_ROWS: Final = 200_000
-"""Of deltas whose other parts have not come yet."""
 
 
 class Place(NamedTuple):
@@ -72,16 +64,11 @@ class BudgetBook:
     ) -> None:
         """Loads what is needed from the ledger. `told` is what the store knows to have been crossed; `vector` the
         blocks to begin with. Raises StoreUnavailableError."""
-        self.vector: dict[Origin, datetime] = dict(vector)
+        self.follower = Follower(sums, vector, now)
         self.told: dict[Place, Told] = dict(told)
         self.budgets = budgets
         self._sums = sums
         self._seen_corrections = sums.corrections()
-        self._horizon = sums.latest(now)  # no entry that is counted is later: see Tracked.advance
-        self._next_offset: dict[Origin, int] = {}
-        self._gap = False  # a delta was lost on the way
-        self._strangers: set[Origin] = set()  # that deltas told of, and the ledger has not yet
-        self._parts: dict[tuple[Origin, datetime], dict[int, Delta]] = {}
         self._missing: dict[str, set[int]] = {}  # cells to load, by budget
         self._dirty: dict[tuple[str, Period, Values], bool] = {}  # and whether it came late
         self._to_forget: set[str] = set()  # budgets with periods that may be over for long
@@ -91,7 +78,7 @@ class BudgetBook:
 
     def _begin(self, budget: Budget, now: datetime) -> None:
         tracked = Tracked(budget, self.budgets)
-        tracked.load(self._sums, self.vector, now)
+        tracked.load(self._sums, self.follower.vector, now)
         self._tracked[budget.id] = tracked
         self._all_dirty(tracked, now)
 
@@ -138,17 +125,8 @@ class BudgetBook:
     def apply(self, deltas: Sequence[Delta], now: datetime) -> int:
         """Count what is new of these. Returns how many blocks that were. Raises StoreUnavailableError; what was asked
         for is then asked for again, for the deltas are counted already."""
-        tables: list[pa.Table] = []
-        blocks = 0
-        for delta in deltas:
-            parts = self._complete(delta) if self._is_new(delta) else []
-            if parts:
-                tables += [part.rows for part in parts]
-                self._count(delta)
-                blocks += 1
-        if tables:
-            facts = Facts(pa.concat_tables(tables))
-            self._horizon = max(self._horizon, int(facts.minutes.max(initial=0)))
+        blocks, facts = self.follower.take(deltas)
+        if facts is not None:
             for tracked in self._tracked.values():
                 touched = tracked.add(facts)
                 for cell, values in touched.changed:
@@ -156,70 +134,21 @@ class BudgetBook:
                 if touched.missing:
                     self._missing.setdefault(tracked.budget.id, set()).update(touched.missing)
         self._load_missing(now)
-        if self._gap:
+        if self.follower.gap:
             self.resync(now)
         return blocks
 
-    def _count(self, delta: Delta) -> None:
-        """From here on the delta's block is part of every sum."""
-        expected = self._next_offset.get(delta.origin, delta.first_offset)
-        if delta.first_offset > expected:
-            log.warning("the deltas of %s from %d on are missing: reading the ledger", delta.origin, expected)
-            self._gap = True
-        self._next_offset[delta.origin] = delta.last_offset + 1
-        self.vector[delta.origin] = delta.booked_at
-
-    def is_behind(self, seen: Vector) -> bool:
-        """Whether there are blocks in `seen` that are not counted yet."""
-        return any(at > self.vector.get(origin, EPOCH) for origin, at in seen.items())
-
     def resync(self, now: datetime) -> None:
         """Read everything anew from the ledger. Raises StoreUnavailableError, and then may be repeated."""
-        self._gap = True  # until all of it is read: what is in the vector is not counted any more
-        latest = self._sums.vector()
-        self._horizon = max(self._horizon, self._sums.latest(now))
-        for origin, booked_at in latest.items():
-            self.vector[origin] = max(booked_at, self.vector.get(origin, booked_at))
-        for budget in self.budgets:
-            self._begin(budget, now)
-        self._gap = False
-
-    def confirm(self, seen: Vector) -> None:
-        """These origins have booked something in the ledger."""
-        self._strangers -= seen.keys()
-
-    def _is_new(self, delta: Delta) -> bool:
-        known = self.vector.get(delta.origin)
-        if known is not None:
-            return delta.booked_at > known
-        # Every question to the ledger names all origins: who can write deltas must not make it as long as they like.
-        # One that is real is in the ledger, and taken up from there.
-        if len(self._strangers) >= MAX_STRANGERS:
-            return False
-        self._strangers.add(delta.origin)
-        return True
-
-    def _complete(self, delta: Delta) -> list[Delta]:
-        """All parts of the delta once they are together."""
-        key = (delta.origin, delta.booked_at)
-        parts = self._parts.setdefault(key, {})
-        parts[delta.part] = delta
-        while (
-            len(self._parts) > 1
-            and sum(one.rows.num_rows for some in self._parts.values() for one in some.values()) > MAX_WAITING_ROWS
-        ):
-            del self._parts[next(one for one in self._parts if one != key)]  # `is_behind` finds what that was
-        if len(parts) < delta.parts:
-            return []
-        for other in [other for other in self._parts if other[0] == delta.origin and other[1] <= delta.booked_at]:
-            del self._parts[other]
-        return [parts[part] for part in sorted(parts)]
+        with self.follower.resync(now):
+            for budget in self.budgets:
+                self._begin(budget, now)
 
     def _load_missing(self, now: datetime) -> None:
         for budget_id in list(self._missing):
             tracked = self._tracked.get(budget_id)
             if tracked is not None:
-                for cell in tracked.load_missing(self._missing[budget_id], self._sums, self.vector, now):
+                for cell in tracked.load_missing(self._missing[budget_id], self._sums, self.follower.vector, now):
                     period = tracked.period_of(cell)
                     for values in tracked.counters.values_in(period) if period is not None else ():
                         self._touch(tracked, cell, values, now, late=False)
@@ -231,7 +160,7 @@ class BudgetBook:
         if seen == self._seen_corrections:
             return False
         for tracked in self._tracked.values():
-            for cell, values in tracked.correct(self._sums, self.vector):
+            for cell, values in tracked.correct(self._sums, self.follower.vector):
                 self._touch(tracked, cell, values, now, late=True)
         self._seen_corrections = seen
         return True
@@ -239,7 +168,7 @@ class BudgetBook:
     def advance(self, now: datetime) -> None:
         """Move on to `now`: periods begin and end. Raises StoreUnavailableError; may be repeated."""
         for tracked in self._tracked.values():
-            began, changed = tracked.advance(self._sums, self.vector, now, self._horizon)
+            began, changed = tracked.advance(self._sums, self.follower.vector, now, self.follower.horizon)
             if tracked.comes_into_force(now):
                 self._all_dirty(tracked, now)
             if not began or tracked.current is None:

@@ -9,17 +9,19 @@ import logging
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 from stream_jobs.base.errors import ConfigError, RetryError
 from stream_jobs.budgets.book import BudgetBook, Change, Place
-from stream_jobs.budgets.check import Difference, differences, snapshot
 from stream_jobs.budgets.control import Definitions
 from stream_jobs.budgets.control_reader import ControlReader
 from stream_jobs.budgets.feed import BudgetFeed
 from stream_jobs.budgets.history import BudgetHistory
 from stream_jobs.budgets.speaker import Speaker
+from stream_jobs.job_context import Job, JobContext
+from stream_jobs.runtime.jobs import BUDGETS
 from stream_jobs.runtime.kafka_settings import KafkaSettings
 from stream_jobs.runtime.metrics import (
     BUDGET_BAD_DELTAS,
@@ -32,12 +34,13 @@ from stream_jobs.runtime.metrics import (
     CONFIG_REFUSED,
 )
 from stream_jobs.runtime.record_sender import RecordSender
-from stream_jobs.runtime.refused import pass_over
 from stream_jobs.runtime.topics import COST_DELTAS
-from stream_jobs.series.delta import Delta, InvalidDeltaError, decode
+from stream_jobs.series.check import Difference, differences, snapshot
+from stream_jobs.series.follower import deltas_of
 from stream_jobs.series.sums import LedgerSums, Vector
 from stream_jobs.store.client import StoreClient
 from stream_jobs.store.deadline import ServerClock
+from stream_jobs.streams.feed_app import FeedJob, build_feed_app
 from stream_jobs.streams.model import SourceRecord
 
 log = logging.getLogger(__name__)
@@ -52,7 +55,13 @@ HISTORY_S: Final = 5.0
 CHECK_S: Final = 2.0  # one budget
 BEHIND_S: Final = 10.0
 BEHIND_SINCE: Final = timedelta(hours=1)
-AHEAD: Final = timedelta(minutes=1)
+
+
+def build(context: JobContext) -> Job:
+    """Raises ConfigError."""
+    store = context.new_client()
+    job = FeedJob(BUDGETS, COST_DELTAS, BudgetsJob(store, context.kafka, context.config_dir))
+    return Job(partial(build_feed_app, job, **context.faust), close=[store.close])
 
 
 class Due:
@@ -137,7 +146,9 @@ class Running:
         """See FeedHandler. Whatever it raises, the next call goes on where it stopped."""
         now = self._clock.now()
         self._book.advance(now)  # first: what comes next is of the period that has just begun, perhaps
-        BUDGET_DELTAS.inc(self._book.apply(_deltas(records, now), now))
+        deltas, refused = deltas_of(records, now)
+        BUDGET_BAD_DELTAS.inc(refused)
+        BUDGET_DELTAS.inc(self._book.apply(deltas, now))
         if self._correct():
             self._book.correct(now)
         self._take_up_changes(now)
@@ -204,11 +215,11 @@ class Running:
     def _check(self, now: datetime) -> None:
         if self._look_behind():
             # A delta that was lost leaves a gap before the next one; the last one of all leaves nothing.
-            if self._book.is_behind(self._seen):
+            if self._book.follower.is_behind(self._seen):
                 log.warning("blocks that were booked %g s ago were not heard of: reading the ledger", BEHIND_S)
                 self._book.resync(now)
             self._seen = self._sums.vector(now - BEHIND_SINCE)
-            self._book.confirm(self._seen)
+            self._book.follower.confirm(self._seen)
         for budget_id, found in self._checker.look(self._book):
             for difference in found[:10]:
                 log.error("budget %s does not hold what the ledger has, and is read anew: %s", budget_id, difference)
@@ -256,27 +267,9 @@ class Checker:
             self._last = (later or sorted(ids) or [""])[0]
             tracked = book.tracked_by(self._last)
             if tracked is not None:
-                taken = snapshot(tracked, book.vector)
+                taken = snapshot(tracked.counters, book.follower.vector)
                 self._under_way = self._last, self._thread.submit(differences, taken, self._sums)
         return done
 
     def close(self) -> None:
         self._thread.shutdown(wait=True)
-
-
-def _deltas(records: list[SourceRecord], now: datetime) -> list[Delta]:
-    """`now`: by the store's clock, which is what blocks are booked by."""
-    found = []
-    for record in records:
-        try:
-            delta = decode(record.value or b"")
-            if delta.booked_at > now + AHEAD:
-                # Taken for true it would make every block that is really booked until then an old one.
-                raise InvalidDeltaError(f"booked at {delta.booked_at}, which is ahead of the store's clock")
-        except InvalidDeltaError as error:
-            # What it should have said is in the ledger: the check finds that it is missing.
-            pass_over(COST_DELTAS, 0, record.offset, record.value, error)
-            BUDGET_BAD_DELTAS.inc()
-        else:
-            found.append(delta)
-    return found

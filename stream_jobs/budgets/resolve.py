@@ -25,6 +25,7 @@ from stream_jobs.budgets.document import (
     USD,
     Budget,
     BudgetsDocument,
+    Cost,
     ListedPeriod,
     RollingPeriod,
     Weekday,
@@ -32,12 +33,18 @@ from stream_jobs.budgets.document import (
 from stream_jobs.budgets.fields import window_length
 from stream_jobs.series import calendar
 from stream_jobs.series.calendar import Calendar
+from stream_jobs.series.spec import Measure, SeriesSpec
 
 _EXACT: Final = Context(prec=60)  # two factors of up to 27 digits
 _PLAIN: Final[dict[str, Callable[[ZoneInfo], Calendar]]] = {
     "hour": calendar.hours,
     "day": calendar.days,
     "month": calendar.months,
+}
+_MEASURES: Final[dict[Cost, Measure]] = {
+    "list": "list_cost",
+    "contracted": "contracted_cost",
+    "effective": "effective_cost",
 }
 
 
@@ -92,6 +99,10 @@ class Budgets:
     def calendar_of(self, budget: Budget) -> Calendar:
         """Its periods. One of these budgets is meant; the same object every time."""
         return self._calendars[budget.id]
+
+    def series_of(self, budget: Budget) -> SeriesSpec:
+        """What is added up of it."""
+        return SeriesSpec(budget.scope, budget.per, _MEASURES[budget.cost], self.calendar_of(budget))
 
     def in_force(self, budget: Budget, at: datetime) -> bool:
         """Whether it counts at that instant, by its valid_from and valid_to."""

@@ -9,7 +9,7 @@ from stream_jobs.budgets.document import Budget
 from stream_jobs.budgets.resolve import Budgets
 from stream_jobs.budgets.standing import Standing, mean_burn, projected
 from stream_jobs.series.calendar import Period, Window, first_instant
-from stream_jobs.series.counters import Counters, Loaded, Touched
+from stream_jobs.series.counters import Counters, Touched
 from stream_jobs.series.facts import Facts, Values
 from stream_jobs.series.sums import LedgerSums, Vector
 
@@ -37,7 +37,7 @@ class Tracked:
 
     def __init__(self, budget: Budget, budgets: Budgets) -> None:
         self.budget = budget
-        self.counters = Counters(budget, budgets.calendar_of(budget))
+        self.counters = Counters(budgets.series_of(budget))
         self._budgets = budgets
         self.current: Period | None = None  # by the last `load` or `advance`; a rolling window's moves
         self.in_force = False  # by the last `load` or `advance`
@@ -62,12 +62,13 @@ class Tracked:
         """Everything that is needed at `now`, from the ledger. Raises StoreUnavailableError."""
         self.current = self.counters.calendar.period_at(now)
         self.in_force = self._budgets.in_force(self.budget, now)
-        self._load_cells(self.counters, self._wanted(self.current, now), sums, vector)
+        sums.load(self.counters, self._wanted(self.current, now), vector)
         if self.current is not None and not self.budget.per:
             self._span = burn_span(self.current.end - self.current.start)
             window = Window(max(_HOURS, self._span))
-            self._recent = Counters(self.budget, window)
-            self._load_cells(self._recent, self._recent.cells_of(window.period_at(now)), sums, vector)
+            self._recent = Counters(replace(self.counters.spec, calendar=window))
+            sums.load(self._recent, self._recent.cells_of(window.period_at(now)), vector)
+        self._carried.clear()
 
     def _wanted(self, current: Period | None, now: datetime) -> list[int]:
         """The cells of the current period, and of the one before it until that is long over; back to where carrying
@@ -93,34 +94,26 @@ class Tracked:
             assert window is not None
             cells = {cell for cell in cells if window.start <= from_unix_micros(cell) < window.end}
         wanted = sorted(cell for cell in cells if not self.counters.is_loaded(cell))
-        self._load_cells(self.counters, wanted, sums, vector)
-        return set(wanted)
-
-    def _load_cells(self, counters: Counters, cells: list[int], sums: LedgerSums, vector: Vector) -> None:
-        if cells:
-            loaded = sums.sums(self.budget, [(cell, counters.end_of(cell)) for cell in cells], vector)
-            counters.load(cells, loaded)
+        sums.load(self.counters, wanted, vector)
         self._carried.clear()
+        return set(wanted)
 
     def advance(
         self, sums: LedgerSums, vector: Vector, now: datetime, horizon: int | None = None
     ) -> tuple[bool, set[Values]]:
         """Move on to `now`. Returns whether another period began, and the values that time itself has changed.
-
-        No entry that is counted so far is later than the minute `horizon` (in microseconds since 1970): what begins
-        after it is empty, and the ledger need not be asked. None: that is not known.
-        """
+        `horizon` as in LedgerSums.load_new."""
         changed: set[Values] = set()
         if self._recent is not None and (recent := self._recent.calendar.period_at(now)) != self._recent_window:
             assert recent is not None
             self._recent.forget(recent.start)
-            self._load_new(self._recent, self._recent.cells_of(recent), sums, vector, horizon)
+            sums.load_new(self._recent, self._recent.cells_of(recent), vector, horizon)
             self._recent_window = recent
         current = self.counters.calendar.period_at(now)
         if current == self.current:
             return False, changed
         if current is not None:
-            self._load_new(self.counters, self._wanted(current, now), sums, vector, horizon)
+            sums.load_new(self.counters, self._wanted(current, now), vector, horizon)
             if self.counters.rolling:
                 changed = self.counters.forget(current.start)
                 if self.current is None or current.end.hour != self.current.end.hour:
@@ -136,15 +129,6 @@ class Tracked:
         """Whether it does so with this call, by its valid_from."""
         before, self.in_force = self.in_force, self._budgets.in_force(self.budget, now)
         return self.in_force and not before
-
-    def _load_new(
-        self, counters: Counters, cells: list[int], sums: LedgerSums, vector: Vector, horizon: int | None
-    ) -> None:
-        """Cells that have begun by now."""
-        new = [cell for cell in cells if not counters.is_loaded(cell)]
-        asked = new if horizon is None else [cell for cell in new if cell <= horizon]
-        self._load_cells(counters, asked, sums, vector)
-        counters.load(new[len(asked) :], Loaded())  # they rise
 
     def forget_old(self, now: datetime) -> None:
         """Drop periods that are long over, unless what they left is still carried."""
@@ -163,11 +147,7 @@ class Tracked:
 
     def correct(self, sums: LedgerSums, vector: Vector) -> set[tuple[int, Values]]:
         """Read anew what corrections have added. Returns what is different. Raises StoreUnavailableError."""
-        asked = [
-            (one, sums.sums(self.budget, [(cell, one.end_of(cell)) for cell in one.cells], vector).corrections)
-            for one in (self.counters, self._recent)
-            if one is not None
-        ]
+        asked = [(one, sums.corrected(one, vector)) for one in (self.counters, self._recent) if one is not None]
         # Nothing fails from here on: what is different is found once.
         changed = [one.correct(corrections) for one, corrections in asked]
         self._carried.clear()

@@ -1,7 +1,6 @@
 """`spendstream alerts list|show|ack|silence|silences|test|check`: what is open, and what people do about it."""
 
 import argparse
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -96,6 +95,8 @@ def _list(store: "StoreClient", args: argparse.Namespace) -> int:
 
 
 def _show(store: "StoreClient", args: argparse.Namespace) -> int:
+    from msgspec.structs import asdict
+
     from stream_jobs.alerts.history import deliveries_of, document_of, events_of
     from stream_jobs.alerts.model import unpacked
     from stream_jobs.alerts.terminal import print_alert
@@ -104,11 +105,13 @@ def _show(store: "StoreClient", args: argparse.Namespace) -> int:
     alert_id = the_one(store, args.id)
     document = document_of(store, alert_id)
     assert document is not None
+    alert = unpacked(document)
     events, told = events_of(store, alert_id), deliveries_of(store, alert_id)
     if args.json:
-        say_json({"alert": json.loads(document), "history": events, "notifications": told})
+        found = asdict(alert) | {"signal": alert.unpacked().model_dump(exclude_defaults=True)}
+        say_json({"alert": found, "history": events, "notifications": told})
         return 0
-    print_alert(unpacked(document), events, told)
+    print_alert(alert, events, told)
     return 0
 
 

@@ -1,8 +1,6 @@
 """What people ask of the alerts job: `spendstream alerts ack` and `silence`."""
 
 import argparse
-import getpass
-import json
 import uuid
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -16,6 +14,7 @@ from stream_jobs.alerts.requests import ask
 from stream_jobs.alerts.silences import MAX_SILENCES, TOO_MANY_SILENCES
 from stream_jobs.base.errors import ConfigError
 from stream_jobs.base.instants import parse_utc, utc_now
+from stream_jobs.base.who import user
 from stream_jobs.cli.exit_codes import FOUND
 from stream_jobs.embedded.instance import find_kafka
 from stream_jobs.output.lines import complain, say, say_json
@@ -56,7 +55,7 @@ def silence(store: StoreClient, args: argparse.Namespace) -> int:
     record = _lifted(store, args) if args.lift else _new_silence(store, args)
     _asked(args, record, lambda: silence_is_recorded(store, record.silence_id, record.ends_at))
     if args.json:
-        say_json(json.loads(record.model_dump_json(exclude_none=True)))
+        say_json(record.model_dump(exclude_none=True))
     elif args.lift:
         say(f"silence {record.silence_id} has ended")
     else:
@@ -131,4 +130,4 @@ def _asked(args: argparse.Namespace, record: AlertAck | Silence, answer: Callabl
 
 
 def _who(args: argparse.Namespace) -> str:
-    return str(args.by or getpass.getuser())
+    return str(args.by or user())

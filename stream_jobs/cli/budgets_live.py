@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from stream_jobs.base.errors import ConfigError
+from stream_jobs.base.json_values import json_text
 from stream_jobs.output.lines import say, say_json
 
 if TYPE_CHECKING:
@@ -121,7 +122,7 @@ def _budget_json(budget: "DefinedBudget") -> dict[str, Any]:
         "id": budget.budget_id,
         "origin": budget.origin,
         "changed_by": budget.changed_by,
-        "at": budget.at.isoformat(),
+        "at": budget.at,
         "note": budget.note,
         "budget": budget.document,
     }
@@ -161,7 +162,7 @@ def _causes(store: "StoreClient", budget: "DefinedBudget", top: "BudgetStanding"
     from stream_jobs.budgets.standing import Standing
     from stream_jobs.series.calendar import Period
 
-    parsed = budget_from_json(json.dumps(budget.document, default=str))
+    parsed = budget_from_json(json_text(budget.document))
     rolling = isinstance(parsed.period, RollingPeriod)
     start = now - window_length(parsed.period.rolling) if isinstance(parsed.period, RollingPeriod) else top.period_start
     numbers = (pico_from_usd(top.amount), pico_from_usd(top.spent), top.unpriced_events, pico_from_usd(top.held))
@@ -218,7 +219,7 @@ def _print_budget(
 
 
 def _plain(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value, default=str, ensure_ascii=False)
+    return value if isinstance(value, str) else json_text(value)
 
 
 def _defined(store: "StoreClient", budget_id: str) -> "DefinedBudget":
@@ -241,7 +242,7 @@ def run_set(args: argparse.Namespace) -> int:
     with _store(args) as store:
         if args.amount is not None:
             document = _defined(store, args.what).document | {"amount": args.amount}
-            budget = budget_from_json(json.dumps(document, default=str))
+            budget = budget_from_json(json_text(document))
         elif args.what == "-":
             source = parse_yaml_bytes(sys.stdin.buffer.read(MAX_BYTES + 1), "standard input")
             budget = checked(source, Budget, label="id", hidden=PERIOD_TAGS)
@@ -273,17 +274,17 @@ def _send(store: "StoreClient", args: argparse.Namespace, budget_id: str, **what
     """Send the change and wait until the budgets job has taken it up."""
     from pydantic import ValidationError
 
+    from stream_jobs.base.who import user_at_host
     from stream_jobs.budgets.control import BudgetChange, change_to_json
     from stream_jobs.budgets.status import change_outcome
     from stream_jobs.embedded.instance import find_kafka
-    from stream_jobs.repricing.journal import whoami
     from stream_jobs.runtime.asking import ask
     from stream_jobs.runtime.record_sender import RecordSender
     from stream_jobs.runtime.topics import BUDGET_CONTROL
 
     try:
         change = BudgetChange(
-            change_id=uuid4().hex, budget_id=budget_id, at=datetime.now(UTC), by=whoami(), note=args.note, **what
+            change_id=uuid4().hex, budget_id=budget_id, at=datetime.now(UTC), by=user_at_host(), note=args.note, **what
         )
     except ValidationError as error:
         raise ConfigError(f"{budget_id}: {error.errors(include_url=False)[0]['msg']}") from None

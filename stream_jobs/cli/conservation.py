@@ -81,13 +81,10 @@ def _kafka(args: argparse.Namespace) -> "KafkaSettings | None":
 def _facts(accounts: "Accounts") -> dict[str, object]:
     return {
         "ok": accounts.closes,
-        "since": accounts.since.isoformat(),
+        "since": accounts.since,
         "kafka_error": accounts.kafka_error,
         "totals": accounts.totals(),
-        "hours": [
-            asdict(hour) | {"hour": hour.hour.isoformat(), "names": hour.names, "ok": hour.closes}
-            for hour in accounts.hours
-        ],
+        "hours": [asdict(hour) | {"names": hour.names, "ok": hour.closes} for hour in accounts.hours],
     }
 
 

@@ -48,7 +48,7 @@ def run(args: argparse.Namespace) -> int:
             row = applied.get(migration.number)
             facts: dict[str, Any] = {
                 "migration": migration.label,
-                "applied_at": row.applied_at.isoformat() if row else None,
+                "applied_at": row.applied_at if row else None,
             }
             if args.dry_run:
                 facts["statements"] = list(migration.statements)

@@ -9,6 +9,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+from stream_jobs.base.json_values import json_text
 from stream_jobs.output.lines import say_json
 
 if TYPE_CHECKING:
@@ -108,7 +109,7 @@ def complete(line: bytes) -> bytes:
         return line
     body = line.lstrip()[1:]
     comma = b"" if body.lstrip().startswith(b"}") else b","
-    return json.dumps(missing).encode()[:-1] + comma + body
+    return json_text(missing).encode()[:-1] + comma + body
 
 
 def _event_id(line: bytes) -> str | None:

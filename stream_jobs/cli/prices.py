@@ -89,7 +89,7 @@ def run_show(args: argparse.Namespace) -> int:
     found = look_up(book, args.model, at, args.provider)
     if args.json:
         models = [item.json() for item in found]
-        say_json({"at": at.isoformat(), "price_book_version": book.version, "models": models})
+        say_json({"at": at, "price_book_version": book.version, "models": models})
     else:
         for item in found:
             _print(item, at)

@@ -10,7 +10,7 @@ from stream_jobs.output.lines import say_json
 
 if TYPE_CHECKING:
     from stream_jobs.reconciliation.findings import Finding
-    from stream_jobs.reconciliation.job import Outcome
+    from stream_jobs.reconciliation.run import Outcome
 
 SHOWN: Final = 20
 
@@ -44,7 +44,7 @@ def run(args: argparse.Namespace) -> int:
     from stream_jobs.base.errors import ConfigError
     from stream_jobs.embedded.instance import find_clickhouse
     from stream_jobs.origin.settings import OriginSettings
-    from stream_jobs.reconciliation.job import Reconciler
+    from stream_jobs.reconciliation.run import Reconciler
     from stream_jobs.reconciliation.settings import ReconciliationSettings
     from stream_jobs.store.client import StoreClient
 
@@ -77,13 +77,13 @@ def _facts(args: argparse.Namespace, outcome: "Outcome", shown: "list[Finding]")
     tally = outcome.tally
     return {
         "applied": args.apply,
-        "since": outcome.since.isoformat(),
+        "since": outcome.since,
         "examined": tally.examined,
         "findings": tally.findings,
         "causes": outcome.causes,
         "entries": tally.entries,
-        "list_cost": str(tally.list_cost),
-        "effective_cost": str(tally.effective_cost),
+        "list_cost": tally.list_cost,
+        "effective_cost": tally.effective_cost,
         "finished": outcome.finished,
         "first": [
             {
@@ -95,8 +95,8 @@ def _facts(args: argparse.Namespace, outcome: "Outcome", shown: "list[Finding]")
                 "kept_event_id": item.counts.event_id,
                 "kept_source": item.counts.source,
                 "events": item.events,
-                "list_cost": str(item.cost("list_cost")),
-                "effective_cost": str(item.cost("effective_cost")),
+                "list_cost": item.cost("list_cost"),
+                "effective_cost": item.cost("effective_cost"),
             }
             for item in shown
         ],

@@ -38,7 +38,6 @@ def run(args: argparse.Namespace) -> int:
     from stream_jobs.embedded.instance import find_clickhouse
     from stream_jobs.output.console import Console
     from stream_jobs.report import build, render_terminal, write_html
-    from stream_jobs.report.as_json import as_json
     from stream_jobs.store.client import connect
 
     settings = find_clickhouse(args.url, args.data_dir)
@@ -50,7 +49,7 @@ def run(args: argparse.Namespace) -> int:
         else:
             data = build(client, args.start, args.end)
     if args.json:
-        say_json(as_json(data))
+        say_json(data)
         return 0
     render_terminal(data, Console())
     write_html(data, args.out)

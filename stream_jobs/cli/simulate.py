@@ -1,7 +1,6 @@
 """`spendstream simulate`: traffic of a made-up company, with incidents on request, into Kafka or a file."""
 
 import argparse
-import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from spendstream_traffic.replay.delivery import Timed, add_target_arguments, deliver
 from stream_jobs.base.errors import ConfigError
+from stream_jobs.base.json_values import json_text
 from stream_jobs.base.private import open_private
 from stream_jobs.output.lines import complain, data, say, say_json
 
@@ -70,13 +70,13 @@ def run(args: argparse.Namespace) -> int:
     if args.out and (args.wait or args.bootstrap or args.data_dir):
         raise ConfigError("--out writes to a file; --wait, --bootstrap and --data-dir go with sending")
     if args.labels:
-        _write_text(args.labels, "".join(json.dumps(label) + "\n" for label in truth))
+        _write_text(args.labels, "".join(json_text(label) + "\n" for label in truth))
     if args.out:
         return write(config, args.out, as_json=args.json)
     if not args.json:
         complain(f"simulating {config.start.isoformat()} to {config.end.isoformat()}, seed {config.seed}")
         for label in truth:
-            complain(f"incident: {json.dumps(label)}")
+            complain(f"incident: {json_text(label)}")
     total = round(config.rate * config.duration.total_seconds())
     _, code = deliver(
         sendable(config, USAGE_TOPIC),

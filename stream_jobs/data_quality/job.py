@@ -21,7 +21,9 @@ from stream_jobs.data_quality.finding import PREFIX, Result
 from stream_jobs.data_quality.lag import LagCheck
 from stream_jobs.data_quality.open_conditions import next_signals
 from stream_jobs.data_quality.settings import DataQualitySettings
+from stream_jobs.job_context import Job, JobContext
 from stream_jobs.pricing.book import PriceBook
+from stream_jobs.runtime.alert_signals import SignalPublisher
 from stream_jobs.runtime.kafka import LogEnds
 from stream_jobs.runtime.kafka_settings import KafkaSettings
 from stream_jobs.runtime.metrics import DATA_QUALITY_CHECKED, DATA_QUALITY_FINDINGS
@@ -29,6 +31,26 @@ from stream_jobs.runtime.timer import Timer
 from stream_jobs.store.client import StoreClient
 
 log = logging.getLogger(__name__)
+
+
+def build(context: JobContext) -> Job:
+    """Raises ConfigError."""
+    signals = SignalPublisher(context.kafka)
+    context.in_use.book()  # what is wrong with it is said at the start
+
+    def open_alerts() -> set[str]:
+        """What was told before a restart and is not over."""
+        return {str(alert_id) for (alert_id,) in context.store.rows("SELECT alert_id FROM alerts_open")}
+
+    checks = DataQuality(
+        context.new_client,
+        context.settings(DataQualitySettings),
+        context.kafka,
+        signals.publish,
+        context.in_use.book,
+        open_alerts,
+    )
+    return Job(timers=[checks], close=[signals.close])
 
 
 class DataQuality:

@@ -3,15 +3,21 @@
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Final
 
 from stream_jobs.base.environment import prefix_of
 from stream_jobs.embedded.child import START_TIMEOUT_S, Child
 from stream_jobs.embedded.probe import answers, trouble
 from stream_jobs.origin.settings import OriginSettings
-from stream_jobs.runtime.jobs import BOOKING, WATCHING
+from stream_jobs.runtime.jobs import ALERTS, BUDGETS, DATA_QUALITY, METERING, OUTCOMES, RECONCILIATION
 from stream_jobs.runtime.ports import LOOPBACK, free_port
 
 WORKER, WATCHER = "worker", "watcher"
+PROCESSES: Final[Mapping[str, tuple[str, ...]]] = {
+    WORKER: (METERING, OUTCOMES, RECONCILIATION),
+    WATCHER: (BUDGETS, ALERTS, DATA_QUALITY),  # may stand still without holding up what is booked
+}
+"""Which jobs run in one process."""
 
 
 class WorkerChild(Child):
@@ -48,8 +54,8 @@ class WorkerChild(Child):
 def start_workers(
     config_dir: Path, log_dir: Path, environment: Mapping[str, str], run_dir: Path, started: dict[str, WorkerChild]
 ) -> None:
-    """Both, ready; each is in `started` from the moment it runs. Raises ChildError when one does not start."""
-    for name, jobs in ((WORKER, BOOKING), (WATCHER, WATCHING)):
+    """All, ready; each is in `started` from the moment it runs. Raises ChildError when one does not start."""
+    for name, jobs in PROCESSES.items():
         started[name] = WorkerChild(name, jobs, config_dir, log_dir, environment, run_dir)
         started[name].start()
     for child in started.values():

@@ -1,13 +1,13 @@
 """Plain lines, JSON and data on stdout, and what goes wrong on stderr."""
 
 import codecs
-import json
 import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import IO, Any, Final, Protocol
 
+from stream_jobs.base.json_values import json_text
 from stream_jobs.output.escape import escaped, json_escaped
 from stream_jobs.output.streams import KEPT, behind
 
@@ -34,8 +34,8 @@ def complain(message: str) -> None:
 
 
 def say_json(value: Any) -> None:
-    """One JSON document on a line of stdout. What JSON does not know (instants, Decimals) is said as text."""
-    _write(sys.stdout, json_escaped(json.dumps(value, default=str)) + "\n")
+    """One JSON document on a line of stdout. Its form is base/json_values's."""
+    _write(sys.stdout, json_escaped(json_text(value)) + "\n")
     flush()
 
 

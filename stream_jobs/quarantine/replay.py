@@ -1,6 +1,5 @@
 """Sending quarantined records again, as they were. What was booked meanwhile is dropped by its event_id."""
 
-import getpass
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from confluent_kafka import KafkaError, Message, Producer
 
 from spendstream_schemas.signature import SIGNATURE_HEADER
 from stream_jobs.base.errors import BrokerUnavailableError
+from stream_jobs.base.who import user
 from stream_jobs.quarantine.records import Quarantined, raw_of
 from stream_jobs.runtime.kafka import librdkafka_config
 from stream_jobs.runtime.kafka_refusals import reason
@@ -93,7 +93,7 @@ def _note(store: StoreClient, delivered: list[tuple[Quarantined, Message]], note
             "new_topic": message.topic(),
             "new_partition": message.partition(),
             "new_offset": -1 if message.offset() is None else message.offset(),
-            "operator": getpass.getuser(),
+            "operator": user(),
             "note": note,
         }
         for record, message in delivered

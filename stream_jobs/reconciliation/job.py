@@ -1,178 +1,84 @@
-"""A reconciliation run: finish what an earlier one had begun, look, post."""
+"""The job 'reconciliation': looks every minute, beside the other jobs of a worker or alone.
+
+Several workers may run it: whoever comes first takes the turn, the others skip it.
+"""
 
 import logging
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from itertools import islice
+import time
+from collections.abc import Callable
+from datetime import timedelta
 from typing import Final
 
+from stream_jobs.conservation.check import check
+from stream_jobs.conservation.metrics import report
+from stream_jobs.job_context import Job, JobContext
 from stream_jobs.origin.rules import SenderRules
-from stream_jobs.reconciliation.findings import Finding, batch, finding
-from stream_jobs.reconciliation.ledger import LedgerSearch, Window
-from stream_jobs.reconciliation.posting import finish_interrupted, plan, post
-from stream_jobs.reconciliation.reports import Call, Precedence, doubles_by_call
+from stream_jobs.reconciliation.run import Reconciler
 from stream_jobs.reconciliation.settings import ReconciliationSettings
-from stream_jobs.reconciliation.standing import Standing, standing
-from stream_jobs.reconciliation.turns import Tally, Turn, Turns
+from stream_jobs.reconciliation.turns import BusyError
+from stream_jobs.runtime.kafka import LogEnds
+from stream_jobs.runtime.kafka_settings import KafkaSettings
+from stream_jobs.runtime.metrics import RECONCILED, RECONCILIATION_RUNS, RECONCILIATION_SEEN
+from stream_jobs.runtime.timer import Timer
 from stream_jobs.store.client import StoreClient
-from stream_jobs.store.retention import kept_for
 
 log = logging.getLogger(__name__)
 
-EVENTS_AT_ONCE: Final = 500
-"""Events that are judged together: bounds memory, and how much one insert posts."""
-SLICE: Final = timedelta(days=1)
-FUTURE: Final = timedelta(days=1)
-"""Blocks of workers whose clocks run ahead are looked at too."""
-BEGINNING: Final = timedelta(days=30)
-"""How far back a run looks that has no predecessor."""
-
-Found = Callable[[Finding], None]
+CHECKED: Final = timedelta(hours=1)
+"""The metrics of conservation are about the current hour and the one before."""
 
 
-@dataclass(slots=True)
-class Outcome:
-    """What a run came to, and how often each cause was found."""
-
-    since: datetime
-    tally: Tally = field(default_factory=Tally)
-    causes: dict[str, int] = field(default_factory=dict)
-    finished: int = 0  # batches that an earlier run had begun
-
-    def add(self, item: Finding) -> None:
-        self.tally.findings += 1
-        self.tally.entries += len(item.postings)
-        self.tally.list_cost += item.cost("list_cost")
-        self.tally.effective_cost += item.cost("effective_cost")
-        self.causes[item.cause] = self.causes.get(item.cause, 0) + 1
+def build(context: JobContext) -> Job:
+    settings = context.settings(ReconciliationSettings)
+    return Job(timers=[ReconciliationTimer(context.new_client, settings, context.kafka, context.origin.rules)])
 
 
-class Reconciler:
-    """Raises StoreUnavailableError; everything it does may be repeated."""
+class ReconciliationTimer:
+    """`start` and `stop` it, or call `tick` oneself. A run that is cut by a stop is made good by the next one."""
 
     def __init__(
-        self, store: StoreClient, settings: ReconciliationSettings, senders: SenderRules | None = None
+        self,
+        store_of: Callable[[], StoreClient],
+        settings: ReconciliationSettings,
+        kafka: KafkaSettings | None,
+        senders: SenderRules,
     ) -> None:
-        self._store = store
-        self._senders = senders or SenderRules()
+        self._store_of = store_of
+        self._senders = senders
         self._settings = settings
-        self._precedence = Precedence.of(settings)
-        self._search = LedgerSearch(store, self._precedence)
-        self._turns = Turns(store)
+        self._kafka = kafka
+        self._log_ends: LogEnds | None = None
+        self._timer = Timer("reconciliation", settings.interval_s, self._counted_tick, doing="reconcile")
 
-    def dry_run(self, since: datetime | None = None, on_finding: Found = lambda _: None) -> Outcome:
-        """What `apply` would post now. Changes nothing but the index of response ids."""
-        now = self._store.now()
-        outcome = Outcome(self._start(since, now))
-        for found in self._look(outcome.since, now, outcome.tally):
-            for item in found:
-                outcome.add(item)
-                on_finding(item)
-        return outcome
+    def start(self) -> None:
+        self._timer.start()
 
-    def apply(self, trigger: str, since: datetime | None = None, on_finding: Found = lambda _: None) -> Outcome:
-        """Raises BusyError when another run is under way."""
-        now = self._store.now()
-        turn = self._turns.open(trigger, self._start(since, now), now)
-        outcome = Outcome(turn.since)
+    def stop(self) -> None:
+        self._timer.stop()
+
+    def _counted_tick(self) -> None:
         try:
-            outcome.finished = finish_interrupted(self._store)
-            for found in self._look(turn.since, now, outcome.tally, lambda: self._turns.check(turn, self._store.now())):
-                self._post(turn, found)
-                for item in found:
-                    outcome.add(item)
-                    on_finding(item)
-        except Exception as error:
-            self._close_failed(turn, outcome, error)
+            with self._store_of() as store:
+                self.tick(store)
+        except Exception:
+            RECONCILIATION_RUNS.labels("failed").inc()
             raise
-        self._turns.close(turn, self._store.now(), outcome.tally)
-        return outcome
 
-    def _close_failed(self, turn: Turn, outcome: Outcome, error: Exception) -> None:
+    def tick(self, store: StoreClient) -> None:
+        """Reconcile once, then check that the accounts close. Raises StoreUnavailableError."""
         try:
-            self._turns.close(turn, self._store.now(), outcome.tally, repr(error)[:500])
-        except Exception as failure:  # noqa: BLE001 - the first error is the one to report; the lease runs out by itself
-            log.warning("cannot record that reconciliation %d failed: %s", turn.number, failure)
-
-    def beginning(self) -> datetime:
-        """When the first entry of the ledger was booked."""
-        return self._search.first_booked() or self._store.now()
-
-    def _start(self, since: datetime | None, now: datetime) -> datetime:
-        """What was asked for, but not before there was anything: every slice of empty time costs a query."""
-        return self._since(now) if since is None else max(since, self.beginning())
-
-    def _since(self, now: datetime) -> datetime:
-        """Where the last run that ended well began, and a margin before it."""
-        last = self._turns.last_seen()
-        return now - BEGINNING if last is None else last - timedelta(seconds=self._settings.margin_s)
-
-    def _look(
-        self, since: datetime, now: datetime, tally: Tally, on_step: Callable[[], None] = lambda: None
-    ) -> Iterator[list[Finding]]:
-        """Findings, as many at a time as one insert may post. `on_step` is called before each step that takes long."""
-        late = self._search.late_blocks(since)
-        horizon = self._horizon(now)
-        while since < now + FUTURE:
-            until = since + SLICE if since + SLICE < now else now + FUTURE
-            window = Window(since, until, late)
-            on_step()
-            entries = self._search.count(window)
-            tally.examined += entries
-            if entries:
-                self._search.index_calls(window)
-                for suspects in self._search.suspects(window, entries):
-                    on_step()
-                    yield from self._judged(suspects, horizon)
-            since, late = until, ()
-
-    def _horizon(self, now: datetime) -> datetime | None:
-        """Charges booked before may have been dropped by retention."""
-        kept = kept_for(self._store, "ledger")
-        return None if kept is None else now - kept + SLICE
-
-    def _judged(self, suspects: set[str], horizon: datetime | None) -> Iterator[list[Finding]]:
-        ids = iter(sorted(suspects))
-        while part := list(islice(ids, EVENTS_AT_ONCE)):
-            if found := self._judge(part, horizon):
-                yield found
-
-    def _judge(self, ids: list[str], horizon: datetime | None) -> list[Finding]:
-        events = self._standings(set(ids))
-        calls = {call for event in events.values() if (call := self._precedence.call_of(event)) is not None}
-        reporting = self._search.reporting(calls)
-        others = {
-            event_id
-            for reports in reporting.values()
-            if len(reports) <= self._precedence.max_reports
-            for event_id in reports
-        }
-        known = events | self._standings(others - events.keys())
-        crowded = {call for call, reports in reporting.items() if len(reports) > self._precedence.max_reports}
-        doubles = doubles_by_call(self._not_crowded(known, crowded), self._precedence)
-        relied_on = self._search.relied_on(events.keys())
-        found = []
-        for event_id, event in events.items():
-            if horizon is not None and relied_on.get(event_id, horizon) < horizon:
-                continue  # the charge that counts may have left the ledger with its month; the rollups still hold it
-            item = finding(event, doubles.get(event_id))
-            if item is not None:
-                found.append(item)
-        return found
-
-    def _standings(self, ids: set[str]) -> dict[str, Standing]:
-        booked = self._search.entries(ids)
-        found = {event_id: standing(entries, self._senders) for event_id, entries in booked.items()}
-        return {event_id: event for event_id, event in found.items() if event is not None}
-
-    def _not_crowded(self, events: dict[str, Standing], crowded: set[Call]) -> dict[str, Standing]:
-        return {event_id: event for event_id, event in events.items() if self._precedence.call_of(event) not in crowded}
-
-    def _post(self, turn: Turn, found: list[Finding]) -> None:
-        at = self._store.now()
-        self._turns.check(turn, at)
-        planned = batch(found, turn.number, at)
-        plan(self._store, turn, planned, at)
-        # A crash here: the next run posts the batch.
-        post(self._store, turn.number, planned, at)
+            outcome = Reconciler(store, self._settings, self._senders).apply("timer")
+        except BusyError:
+            RECONCILIATION_RUNS.labels("skipped").inc()
+        else:
+            RECONCILIATION_RUNS.labels("done").inc()
+            RECONCILIATION_SEEN.set(time.time())
+            for cause, number in outcome.causes.items():
+                RECONCILED.labels(cause).inc(number)
+            if outcome.tally.findings:
+                causes = ", ".join(f"{number} {cause}" for cause, number in sorted(outcome.causes.items()))
+                log.warning("counted twice and taken back: %s (%+f USD)", causes, outcome.tally.effective_cost)
+        if self._kafka is not None and self._log_ends is None:
+            self._log_ends = LogEnds(self._kafka)
+        since = store.now() - CHECKED
+        report(check(store, since, kafka=self._kafka, log_ends=self._log_ends))

@@ -5,10 +5,7 @@ one open run at a time, whoever starts one), and what a chunk posts (so whoever 
 """
 
 import base64
-import getpass
 import json
-import os
-import socket
 import uuid
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
@@ -69,15 +66,6 @@ class RunIsOpenError(ConfigError):
 
 def describe(run: Run) -> str:
     return f"run {run.run} ({run.selection.kind}, by {run.operator} since {run.started_at:%Y-%m-%d %H:%M:%S} UTC)"
-
-
-def whoami() -> str:
-    """user@host, for the record."""
-    try:
-        user = getpass.getuser()
-    except (KeyError, OSError):
-        user = str(os.getuid())
-    return f"{user}@{socket.gethostname()}"
 
 
 @dataclass(frozen=True, slots=True)

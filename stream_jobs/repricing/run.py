@@ -17,12 +17,13 @@ from typing import Final, TypeVar
 
 from stream_jobs.attribution.rules import AttributionRules
 from stream_jobs.base.errors import ConfigError, StoreUnavailableError
+from stream_jobs.base.who import user_at_host
 from stream_jobs.ledger.entries import COLUMNS, LINE_COLUMNS, PLACE, Entries
 from stream_jobs.ledger.rebuild import PRICING_COLUMNS
 from stream_jobs.pricing.book import PriceBook
 from stream_jobs.repricing.build import Stamp, adjustments
 from stream_jobs.repricing.corrections import COSTS, Decide, Found, find_corrections, reattributed, repriced
-from stream_jobs.repricing.journal import Journal, Planned, Run, RunIsOpenError, whoami
+from stream_jobs.repricing.journal import Journal, Planned, Run, RunIsOpenError
 from stream_jobs.repricing.selection import CHUNK_ROWS, Chunk, Selection, crossed, cut, holds, kept_since, read
 from stream_jobs.repricing.summary import Summary, total
 from stream_jobs.store.client import StoreClient
@@ -110,7 +111,7 @@ class Corrector:
             run=f"{now:%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:8]}",
             started_at=now,
             selection=selection,
-            operator=operator or whoami(),
+            operator=operator or user_at_host(),
             note=note,
             price_book_version=self._versions.book.version,
             attribution_version=self._versions.rules.version,

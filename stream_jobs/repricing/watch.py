@@ -10,8 +10,9 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
+from stream_jobs.base.who import user_at_host
 from stream_jobs.ledger.versions import version_in_use
-from stream_jobs.repricing.journal import RunIsOpenError, whoami
+from stream_jobs.repricing.journal import RunIsOpenError
 from stream_jobs.repricing.run import Corrector, Versions
 from stream_jobs.repricing.selection import CROSSING, Selection
 from stream_jobs.runtime.metrics import PRICED_LATER
@@ -129,4 +130,4 @@ class Watch:
 
 
 def _operator() -> str:
-    return f"{AUTOMATIC}:{whoami()}"
+    return f"{AUTOMATIC}:{user_at_host()}"

@@ -8,7 +8,4 @@ RECONCILIATION: Final = "reconciliation"
 BUDGETS: Final = "budgets"
 ALERTS: Final = "alerts"
 DATA_QUALITY: Final = "data_quality"
-BOOKING: Final = (METERING, OUTCOMES, RECONCILIATION)
-WATCHING: Final = (BUDGETS, ALERTS, DATA_QUALITY)
-"""What looks at the ledger and tells people. It may stand still without holding up what is booked."""
-JOBS: Final = (*BOOKING, *WATCHING)
+JOBS: Final = (METERING, OUTCOMES, RECONCILIATION, BUDGETS, ALERTS, DATA_QUALITY)

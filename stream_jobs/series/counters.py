@@ -1,4 +1,4 @@
-"""What one budget has spent, by period and values. The ledger is the truth; this is its sum, kept up to date.
+"""What a series adds up to, by period and values. The ledger is the truth; this is its sum, kept up to date.
 
 A cell is a period, or one step of a rolling window. Cells are loaded from the ledger when they are first needed, and
 then follow it: what blocks add comes with their deltas, and what corrections (re-pricing, re-attribution,
@@ -14,9 +14,9 @@ from typing import Final
 import numpy as np
 
 from stream_jobs.base.instants import from_unix_micros, unix_micros
-from stream_jobs.budgets.document import Budget
-from stream_jobs.series.calendar import Calendar, Period, Window
+from stream_jobs.series.calendar import Period, Window
 from stream_jobs.series.facts import Cells, Facts, Ints, Sums, Values
+from stream_jobs.series.spec import SeriesSpec
 
 NOTHING: Final = Sums()
 
@@ -40,9 +40,9 @@ class Touched:
 class Counters:
     """See the module. Used by one thread."""
 
-    def __init__(self, budget: Budget, calendar: Calendar) -> None:
-        self.budget = budget
-        self.calendar = calendar
+    def __init__(self, spec: SeriesSpec) -> None:
+        self.spec = spec
+        self.calendar = spec.calendar
         self._blocks: Cells = {}
         self._corrections: Cells = {}
         self._window: dict[Values, Sums] = {}  # of a rolling window: the totals of all loaded cells
@@ -96,7 +96,7 @@ class Counters:
         for cell in [cell for cell in self._blocks if cell < bound and self.end_of(cell) <= bound]:
             for part in (self._blocks, self._corrections):
                 for values, sums in part.pop(cell).items():
-                    self._in_window(values, Sums(-sums.spent, -sums.unpriced))
+                    self._in_window(values, Sums(-sums.amount, -sums.unpriced))
                     gone.add(values)
         return gone
 
@@ -120,13 +120,13 @@ class Counters:
 
     def add(self, facts: Facts) -> Touched:
         """What blocks have added. Rows of cells that are not loaded change nothing: those must be loaded afterwards."""
-        budget = self.budget
-        rows = facts.matching(budget.scope, budget.per)
+        spec = self.spec
+        rows = facts.matching(spec.scope, spec.per)
         if not len(rows):
             return Touched(set(), set())
         starts = self._starts(facts.minutes[rows])
         inside = starts >= 0
-        added = facts.sums(rows[inside], starts[inside], budget.per, f"{budget.cost}_cost") if inside.any() else {}
+        added = facts.sums(rows[inside], starts[inside], spec.per, spec.measure) if inside.any() else {}
         changed, missing = set(), set()
         for cell, by_values in added.items():
             held = self._blocks.get(cell)

@@ -1,4 +1,4 @@
-"""The rows of deltas as numbers, so that a hundred budgets can look at them in some milliseconds.
+"""The rows of deltas as numbers, so that a hundred series can look at them in some milliseconds.
 
 Each distinct text once, and a code per row; amounts as integers of pico-USD, summed in four limbs of 32 bits each,
 which no sum of a batch can overflow.
@@ -24,21 +24,21 @@ _LIMB_BITS: Final = 32
 class Sums(NamedTuple):
     """What is added up."""
 
-    spent: int = 0  # pico-USD, of what has a price
+    amount: int = 0  # of the measure: pico-USD, of what has a price
     unpriced: int = 0  # events without one
 
     def plus(self, other: "Sums") -> "Sums":
-        return Sums(self.spent + other.spent, self.unpriced + other.unpriced)
+        return Sums(self.amount + other.amount, self.unpriced + other.unpriced)
 
 
 Values = tuple[str, ...]
-"""One combination of the values that a budget is `per`."""
+"""One combination of values of the fields that a series is `per`."""
 Cells = dict[int, dict[Values, Sums]]
 """By the start of a period (or of a window's step), in microseconds since 1970."""
 
 
 class Facts:
-    """Some rows of deltas (deltas.delta.SCHEMA)."""
+    """Some rows of deltas (series.delta.SCHEMA)."""
 
     def __init__(self, rows: pa.Table) -> None:
         rows = rows.combine_chunks()
@@ -63,20 +63,20 @@ class Facts:
             mask &= np.array([text != "" for text in self._texts[name]], np.bool_)[self._codes[name]]
         return np.flatnonzero(mask)
 
-    def sums(self, rows: Ints, starts: Ints, per: Sequence[str], cost: str) -> Cells:
+    def sums(self, rows: Ints, starts: Ints, per: Sequence[str], measure: str) -> Cells:
         """The sums of these rows; `starts` is the start of each one's cell."""
         distinct, cell = np.unique(starts, return_inverse=True)
         columns = [(cell, len(distinct)), *((self._codes[name][rows], len(self._texts[name])) for name in per)]
         groups = profiles(columns, len(rows))
         order = np.argsort(groups.of_row, kind="stable")
         firsts = np.searchsorted(groups.of_row[order], np.arange(len(groups.example)))
-        limbs = np.add.reduceat(self._limbs[cost][rows][order], firsts, axis=0).tolist()
+        limbs = np.add.reduceat(self._limbs[measure][rows][order], firsts, axis=0).tolist()
         unpriced = np.add.reduceat(self._unpriced[rows][order], firsts).tolist()
         found: Cells = {}
         for index, example in enumerate(groups.example.tolist()):
             values = tuple(self._texts[name][self._codes[name][rows[example]]] for name in per)
-            spent = sum(limb << _LIMB_BITS * place for place, limb in enumerate(limbs[index]))
-            found.setdefault(int(starts[example]), {})[values] = Sums(spent, unpriced[index])
+            amount = sum(limb << _LIMB_BITS * place for place, limb in enumerate(limbs[index]))
+            found.setdefault(int(starts[example]), {})[values] = Sums(amount, unpriced[index])
         return found
 
 

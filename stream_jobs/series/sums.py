@@ -1,4 +1,4 @@
-"""What the budgets job asks the ledger, in sums of exactly the rows that it knows of.
+"""What a reader of deltas asks the ledger, in sums of exactly the rows that it knows of.
 
 Each partition of usage events is booked block after block, each at a later instant than the one before, and a block's
 rows come into the ledger all at once. So one instant per partition (the vector) says which blocks a sum holds, and the
@@ -13,10 +13,10 @@ from typing import Any, Final, cast
 from spendstream_schemas.scope import Condition, glob_regex
 from stream_jobs.base.instants import as_utc, unix_micros
 from stream_jobs.base.money import pico_from_usd
-from stream_jobs.budgets.document import Budget
-from stream_jobs.series.counters import Loaded
+from stream_jobs.series.counters import Counters, Loaded
 from stream_jobs.series.delta import Origin
 from stream_jobs.series.facts import Cells, Sums, Values
+from stream_jobs.series.spec import SeriesSpec
 from stream_jobs.store.client import StoreClient
 
 SETTLED: Final = timedelta(days=35)
@@ -44,16 +44,35 @@ class LedgerSums:
         )
         return {Origin(str(topic), int(str(part))): as_utc(cast(datetime, at)) for topic, part, at in rows}
 
-    def sums(self, budget: Budget, cells: Sequence[tuple[int, int]], vector: Vector) -> Loaded:
+    def sums(self, spec: SeriesSpec, cells: Sequence[tuple[int, int]], vector: Vector) -> Loaded:
         """Of these cells (start and end, in microseconds since 1970; rising, without overlap), by values."""
         loaded = Loaded()
         for run in _runs(cells):
-            rows = self._ask(budget, run, vector)
+            rows = self._ask(spec, run, vector)
             for start, values, blocks, unpriced, corrected, unpriced_corrected in rows:
                 cell, key = int(str(start)) * _MICROS, tuple(cast(list[str], values))
                 _put(loaded.blocks, cell, key, blocks, unpriced)
                 _put(loaded.corrections, cell, key, corrected, unpriced_corrected)
         return loaded
+
+    def load(self, counters: Counters, cells: Sequence[int], vector: Vector) -> None:
+        """These cells (rising) of the counters follow the ledger from here on."""
+        if cells:
+            counters.load(cells, self.sums(counters.spec, [(cell, counters.end_of(cell)) for cell in cells], vector))
+
+    def load_new(self, counters: Counters, cells: Sequence[int], vector: Vector, horizon: int | None) -> None:
+        """The same for those that are not loaded yet. No entry that is counted is later than the minute `horizon` (in
+        microseconds since 1970): what begins after it is empty, and the ledger need not be asked. None: that is not
+        known."""
+        new = [cell for cell in cells if not counters.is_loaded(cell)]
+        asked = new if horizon is None else [cell for cell in new if cell <= horizon]
+        self.load(counters, asked, vector)
+        counters.load(new[len(asked) :], Loaded())  # they rise
+
+    def corrected(self, counters: Counters, vector: Vector) -> Cells:
+        """What corrections have added by now to the cells that are loaded, for Counters.correct."""
+        cells = [(cell, counters.end_of(cell)) for cell in counters.cells]
+        return self.sums(counters.spec, cells, vector).corrections
 
     def latest(self, now: datetime) -> int:
         """The minute of the latest entry, or now if none is from the future; in microseconds since 1970."""
@@ -71,12 +90,12 @@ class LedgerSums:
             "(SELECT (count(), max(at)) FROM reconciliation_batches)"  # retention takes some while others come
         )[0]
 
-    def _ask(self, budget: Budget, bounds: Sequence[int], vector: Vector) -> list[tuple[object, ...]]:
+    def _ask(self, spec: SeriesSpec, bounds: Sequence[int], vector: Vector) -> list[tuple[object, ...]]:
         """`bounds` are the starts of cells that follow each other, and the end of the last one."""
-        where, parameters = scope_condition(budget.scope, budget.per)
-        fields = ", ".join(column(name) for name in budget.per)
+        where, parameters = scope_condition(spec.scope, spec.per)
+        fields = ", ".join(column(name) for name in spec.per)
         counted, known = _counted(vector, self._settled)
-        cost = f"ifNull({budget.cost}_cost, 0)"
+        cost = f"ifNull({spec.measure}, 0)"
         return self._store.rows(
             "SELECT roundDown(toUnixTimestamp(occurred_at), {starts:Array(UInt32)}) AS cell, "
             f"CAST([{fields}], 'Array(String)') AS vals, "
@@ -95,8 +114,8 @@ class LedgerSums:
         )
 
 
-def _put(cells: Cells, cell: int, values: Values, spent: object, unpriced: object) -> None:
-    sums = Sums(pico_from_usd(cast(Decimal, spent)), int(str(unpriced)))
+def _put(cells: Cells, cell: int, values: Values, amount: object, unpriced: object) -> None:
+    sums = Sums(pico_from_usd(cast(Decimal, amount)), int(str(unpriced)))
     if sums != Sums():
         cells.setdefault(cell, {})[values] = sums
 

@@ -4,7 +4,7 @@ A file named like a step in the folder SPENDSTREAM_CHAOS_STEPS makes the first p
 file and kill (or stop) itself there, for real. The steps of a booking, in order:
 
     processed ▸ inserting:blocks ▸ inserted:blocks ▸ committed ▸ inserting:TABLE ▸ inserted:TABLE (for each table)
-    ▸ inserting:block_receipts ▸ inserted:block_receipts
+    ▸ announced ▸ inserting:block_receipts ▸ inserted:block_receipts
 
 and, of a redo, redo:processed; of a rebalance, join_prepare and joined. The production code knows nothing of this.
 
@@ -25,6 +25,7 @@ import uuid
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime, timedelta, tzinfo
 from pathlib import Path
 from typing import Any, Final
@@ -34,6 +35,7 @@ from aiokafka.consumer.group_coordinator import GroupCoordinator
 from spendstream.cli import main
 from stream_jobs.blocks import partition as partition_module
 from stream_jobs.blocks import store as store_module
+from stream_jobs.blocks.booking import Steps
 from stream_jobs.streams.model import BlockCounts, BlockOutput
 
 FOLDER_VARIABLE: Final = "SPENDSTREAM_CHAOS_STEPS"
@@ -70,12 +72,18 @@ def _mortal_insert(insert: Callable[..., None]) -> Callable[..., None]:
 
 
 def _mortal_book(book: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
-    async def booking(block: Any, records: Any, process: Any, store: Any, commit: Any, retry: Any) -> Any:
+    async def booking(block: Any, records: Any, steps: Steps) -> Any:
         async def committing(offset: int) -> None:
-            await commit(offset)
+            await steps.commit(offset)
             step("committed")
 
-        return await book(block, records, _mortal_process(process, "processed"), store, committing, retry)
+        async def announcing(block: Any, output: Any) -> None:
+            if steps.announce is not None:
+                await steps.announce(block, output)
+            step("announced")
+
+        mortal = _mortal_process(steps.process, "processed")
+        return await book(block, records, replace(steps, process=mortal, commit=committing, announce=announcing))
 
     return booking
 
@@ -92,8 +100,8 @@ async def _no_redo(*_: Any) -> BlockOutput:
 
 
 def _mortal_redo(redo: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
-    async def redoing(block: Any, records: Any, process: Any, *rest: Any) -> Any:
-        return await redo(block, records, _mortal_process(process, "redo:processed"), *rest)
+    async def redoing(block: Any, records: Any, steps: Steps) -> Any:
+        return await redo(block, records, replace(steps, process=_mortal_process(steps.process, "redo:processed")))
 
     return redoing
 

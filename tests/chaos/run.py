@@ -15,7 +15,7 @@ from stream_jobs.base.errors import BrokerUnavailableError, SpendstreamError
 from stream_jobs.blocks.progress import booked_to
 from stream_jobs.conservation.check import check
 from stream_jobs.reconciliation.findings import Finding
-from stream_jobs.reconciliation.job import Reconciler
+from stream_jobs.reconciliation.run import Reconciler
 from stream_jobs.reconciliation.settings import ReconciliationSettings
 from stream_jobs.store.client import StoreClient
 from tests.chaos.brokers import TOPIC

@@ -34,6 +34,7 @@ from stream_jobs.streams.model import (
     SourceRecord,
     Versions,
 )
+from tests.integration.block_writes import insert_block
 from tests.store_server import StoreProcess
 from tests.unit.metering.build import TokenPricer, record
 
@@ -57,10 +58,6 @@ def store(process: StoreProcess) -> Iterator[StoreClient]:
 def source() -> SourcePartition:
     """A partition of a topic that no other test has booked: the store remembers tokens."""
     return SourcePartition(TOPIC, f"topic-{next(_topics)}", 0)
-
-
-async def insert_block(blocks: ClickHouseBlocks, block: Block, output: BlockOutput) -> None:
-    await blocks.insert(block, output, await blocks.deadline())
 
 
 def metering(store: StoreClient) -> Metering:
@@ -108,7 +105,9 @@ class Log:
                 # Table by table, so that death between two tables is among the cases.
                 for name, rows in output.tables.items():
                     await mortal(partial(asyncio.to_thread, insert, self_store.client, name, rows, block.token))
-                await mortal(lambda: blocks.insert(block, BlockOutput(output.counts), not_after))
+
+            async def write_receipt(self, block: Block, output: BlockOutput, not_after: datetime) -> None:
+                await mortal(lambda: blocks.write_receipt(block, output, not_after))
 
         self_store = self.store
 
@@ -130,6 +129,7 @@ class Log:
             process=process,
             store=Blocks(),
             commit=commit,
+            announce=None,
             versions=step.versions,
             on_booked=lambda *_: done.append(1) if booker.next_offset == len(self.records) else None,
             limits=BookerLimits(max_block_rows=4),
@@ -223,7 +223,7 @@ def test_a_redo_feeds_a_rollup_that_a_crash_left_out_of_a_correction(
 
     async def book(first: int, *items: SourceRecord) -> None:
         block = Block(source, first, first + len(items) - 1, datetime.now(UTC), step.versions(), 1)
-        await blocks.insert(block, step.process(block, list(items)), await blocks.deadline())
+        await insert_block(blocks, block, step.process(block, list(items)))
 
     correction = record(1, "a", tokens=7, revision=1)
     asyncio.run(book(0, record(0, "a", tokens=100)))

@@ -32,6 +32,7 @@ STEPS = (
     "inserted:ledger",
     "inserted:quarantine",
     "inserted:duplicates",
+    "announced",
     "inserted:block_receipts",
 )
 TO_REDO = STEPS[STEPS.index("committed") : -1]
@@ -123,7 +124,7 @@ def test_a_worker_without_a_partition_is_ready_too(fresh: Steps) -> None:
     wait_for(lambda: all(worker.ready for worker in workers), TIMEOUT_S, "two workers on one partition")
 
 
-@pytest.mark.timeout(600)  # a session must end, and two workers start, seven times over
+@pytest.mark.timeout(600)  # a session must end, and two workers start, eight times over
 def test_a_worker_killed_between_any_two_steps_loses_and_doubles_nothing(fresh: Steps) -> None:
     """At each step in turn the owner dies for good; the one that stands by books the rest, and nothing twice."""
     fresh.world.start_worker()

@@ -11,8 +11,8 @@ import pytest
 
 from stream_jobs.base.money import usd_from_pico
 from stream_jobs.budgets.book import BudgetBook
-from stream_jobs.budgets.check import differences, snapshot
 from stream_jobs.budgets.resolve import Budgets
+from stream_jobs.series.check import differences, snapshot
 from stream_jobs.series.delta import Delta, split
 from stream_jobs.series.sums import LedgerSums
 from stream_jobs.store.client import StoreClient
@@ -72,7 +72,7 @@ def assert_equal_to_the_ledger(book: BudgetBook, world: World, now: datetime) ->
             standing = tracked.standing(period, values, now)
             wanted = plain_total(world, budget.id, period.start, period.end, dict(zip(budget.per, values, strict=True)))
             assert (usd_from_pico(standing.spent), standing.unpriced) == wanted, (budget.id, values)
-        assert differences(snapshot(tracked, book.vector), LedgerSums(world.store)) == []
+        assert differences(snapshot(tracked.counters, book.follower.vector), LedgerSums(world.store)) == []
 
 
 def plain_total(
@@ -117,7 +117,7 @@ def test_counters_equal_the_ledger_through_everything(world: World, seed: int) -
             world.correct(f"run-{seed}-{step}", [entry(rng, at, **fixed, unpriced_reason="")])
         elif kind < 0.82:
             for one in book.tracked:  # what it counted wrong would be forgotten now
-                assert differences(snapshot(one, book.vector), checking) == [], (step, one.budget.id)
+                assert differences(snapshot(one.counters, book.follower.vector), checking) == [], (step, one.budget.id)
             book = new_book(world, now)  # a restart: what waits is still read again
         elif kind < 0.9:
             now += timedelta(seconds=rng.choice([1, 61, 3_700]))
@@ -133,7 +133,7 @@ def test_counters_equal_the_ledger_through_everything(world: World, seed: int) -
         book.evaluate(now)
         # One budget a step, by turns: a difference stays until the ledger is read anew.
         tracked = list(book.tracked)[step % len(BUDGETS)]
-        assert differences(snapshot(tracked, book.vector), checking) == [], (step, tracked.budget.id)
+        assert differences(snapshot(tracked.counters, book.follower.vector), checking) == [], (step, tracked.budget.id)
     book.apply([*waiting[0], *waiting[1]], now)
     book.correct(now)
     book.advance(now)
@@ -151,9 +151,9 @@ def test_the_check_finds_what_is_missing(world: World) -> None:
     book.apply([world.block(0, [entry(rng, now, team="search", effective_cost=Decimal(2), unpriced=0)])], now)
     tracked = book.tracked_by("search")
     assert tracked is not None
-    ((found,),) = [differences(snapshot(tracked, book.vector), LedgerSums(world.store))]
-    assert (found.spent, found.unpriced) == (-1_500_000_000_000, 0)
+    ((found,),) = [differences(snapshot(tracked.counters, book.follower.vector), LedgerSums(world.store))]
+    assert (found.amount, found.unpriced) == (-1_500_000_000_000, 0)
     book.reload("search", now)
     tracked = book.tracked_by("search")
     assert tracked is not None
-    assert differences(snapshot(tracked, book.vector), LedgerSums(world.store)) == []
+    assert differences(snapshot(tracked.counters, book.follower.vector), LedgerSums(world.store)) == []

@@ -194,11 +194,12 @@ def test_more_cells_than_one_question_can_name(world: World) -> None:
     rng = random.Random(1)
     hours = (1, MAX_CELLS - 1, MAX_CELLS, MAX_CELLS + 1, 3 * MAX_CELLS)
     world.block(0, [entry(rng, now - n * HOUR, effective_cost=Decimal(n), unpriced=0) for n in hours])
-    (budget,) = budgets({"id": "h", "name": "H", "amount": 1, "period": "hour"})
+    hourly = budgets({"id": "h", "name": "H", "amount": 1, "period": "hour"})
+    (budget,) = hourly
     cells = [(unix_micros(now - n * HOUR), unix_micros(now - (n - 1) * HOUR)) for n in range(3 * MAX_CELLS + 10)]
     sums = LedgerSums(world.store)
-    found = sums.sums(budget, cells, sums.vector()).blocks
-    assert {start: by_values[()].spent for start, by_values in found.items()} == {
+    found = sums.sums(hourly.series_of(budget), cells, sums.vector()).blocks
+    assert {start: by_values[()].amount for start, by_values in found.items()} == {
         unix_micros(now - n * HOUR): n * PICO_PER_USD for n in hours
     }
 

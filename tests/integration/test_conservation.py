@@ -9,7 +9,7 @@ import pytest
 
 from spendstream_schemas import InvalidReason
 from stream_jobs.blocks.side_tables import duplicates_table, quarantine_table
-from stream_jobs.reconciliation.job import Reconciler
+from stream_jobs.reconciliation.run import Reconciler
 from stream_jobs.reconciliation.settings import ReconciliationSettings
 from stream_jobs.store.client import StoreClient
 from stream_jobs.store.retention import RetentionSettings, apply_retention

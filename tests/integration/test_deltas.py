@@ -10,6 +10,7 @@ import pytest
 
 from stream_jobs.attribution.rules import AttributionRules
 from stream_jobs.base.errors import CrashError
+from stream_jobs.blocks.booking import Steps, book_block, redo_block
 from stream_jobs.blocks.store import ClickHouseBlocks
 from stream_jobs.embedded.broker import TansuBroker
 from stream_jobs.embedded.instance import embedded_kafka
@@ -50,7 +51,7 @@ class Worker:
         self.metering = Metering(
             TokenPricer(), AttributionRules.load(None), ClickHouseLedger(store), timedelta(minutes=5)
         )
-        self.blocks = ClickHouseBlocks(store, announce=self.announce)
+        self.blocks = ClickHouseBlocks(store)
 
     async def announce(self, block: Block, output: BlockOutput) -> None:
         found = self.store.rows(
@@ -70,12 +71,15 @@ class Worker:
         at = datetime.now(UTC)
         block = redo or Block(source, first, first + len(records) - 1, at, self.metering.versions(), 1)
 
-        async def insert() -> None:
-            output = self.metering.process(block, list(records))
-            await self.blocks.insert(block, output, await self.blocks.deadline())
+        async def process(block: Block, taken: list[SourceRecord]) -> BlockOutput:
+            return self.metering.process(block, taken)
 
+        async def commit(_: int) -> None:
+            pass
+
+        steps = Steps(process, self.blocks, commit, self.announce, lambda step: step())
         try:
-            asyncio.run(insert())
+            asyncio.run((redo_block if redo else book_block)(block, list(records), steps))
         except KilledError:
             assert self.dies is not None
         return replace(block, redone=True)

@@ -14,7 +14,7 @@ from spendstream import OUTCOME_TOPIC, USAGE_TOPIC, ProducerConfig, UsageProduce
 from spendstream_schemas import OutcomeEvent, UsageEvent
 from spendstream_schemas.signature import SIGNATURE_HEADER
 from stream_jobs.attribution.rules import AttributionRules
-from stream_jobs.blocks.booking import redo_block
+from stream_jobs.blocks.booking import Steps, redo_block
 from stream_jobs.blocks.store import ClickHouseBlocks
 from stream_jobs.ledger.booked import ClickHouseLedger
 from stream_jobs.metering.process import Metering
@@ -22,11 +22,12 @@ from stream_jobs.origin.judge import Origin
 from stream_jobs.origin.keys import KeyRing
 from stream_jobs.origin.rules import SenderRules
 from stream_jobs.pricing.book import PriceBook
-from stream_jobs.reconciliation.job import Reconciler
+from stream_jobs.reconciliation.run import Reconciler
 from stream_jobs.reconciliation.settings import ReconciliationSettings
 from stream_jobs.runtime.ports import free_port
 from stream_jobs.store.client import StoreClient
 from stream_jobs.streams.model import Block, BlockOutput, SourcePartition, SourceRecord
+from tests.integration.block_writes import insert_block
 from tests.integration.pipeline import Pipeline, until, usage_event
 from tests.store_server import StoreProcess
 from tests.unit.metering.test_senders import KEYS, OTHER, RULES, SECRET, fates, record
@@ -51,7 +52,7 @@ def insert(store: StoreClient, block: Block, output: BlockOutput) -> None:
 
     async def in_time() -> None:
         await blocks.write_block_row(replace(block, refusals=output.refusals))
-        await blocks.insert(block, output, await blocks.deadline())
+        await insert_block(blocks, block, output)
 
     asyncio.run(in_time())
 
@@ -108,7 +109,7 @@ def test_a_block_is_redone_as_it_was_after_settings_and_keys_have_changed(store:
         official = await blocks.last_block(source, 9)
         assert official is not None
         assert (official.refusals, official.versions) == (output.refusals, block.versions)
-        return await redo_block(official, list(records), process, blocks, commit, lambda step: step())
+        return await redo_block(official, list(records), Steps(process, blocks, commit, None, lambda step: step()))
 
     redone = asyncio.run(redo())
     assert (redone.counts, fates(redone)) == (output.counts, fates(output))

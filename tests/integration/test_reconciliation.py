@@ -14,7 +14,7 @@ import pytest
 from stream_jobs.base.errors import CrashError, SpendstreamError
 from stream_jobs.cli import reconcile as command
 from stream_jobs.reconciliation import posting, turns
-from stream_jobs.reconciliation.job import Outcome, Reconciler
+from stream_jobs.reconciliation.run import Outcome, Reconciler
 from stream_jobs.reconciliation.settings import ReconciliationSettings
 from stream_jobs.reconciliation.turns import BusyError, LostTurnError, Tally, Turns
 from stream_jobs.store.client import StoreClient

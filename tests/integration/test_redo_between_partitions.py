@@ -14,6 +14,7 @@ from stream_jobs.ledger.booked import ClickHouseLedger
 from stream_jobs.metering.process import Metering
 from stream_jobs.store.client import StoreClient
 from stream_jobs.streams.model import Block, BlockOutput, SourcePartition
+from tests.integration.block_writes import insert_block
 from tests.store_server import StoreProcess
 from tests.unit.metering.build import TokenPricer, record
 
@@ -29,10 +30,7 @@ def store(tmp_path: Path) -> Iterator[StoreClient]:
 
 
 def insert(blocks: ClickHouseBlocks, block: Block, output: BlockOutput) -> None:
-    async def in_time() -> None:
-        await blocks.insert(block, output, await blocks.deadline())
-
-    asyncio.run(in_time())
+    asyncio.run(insert_block(blocks, block, output))
 
 
 @pytest.mark.parametrize("ids_too", [True, False], ids=["with its ids", "without its ids"])

@@ -20,6 +20,7 @@ from stream_jobs.pricing.book import PriceBook
 from stream_jobs.store.client import StoreClient
 from stream_jobs.store.tables import insert
 from stream_jobs.streams.model import Block, SourcePartition
+from tests.integration.block_writes import insert_block
 from tests.store_server import StoreProcess
 from tests.unit.metering.build import record
 
@@ -63,11 +64,7 @@ def test_a_redo_after_a_change_of_prices_and_rules_completes_what_the_first_run_
 
     blocks, again = ClickHouseBlocks(store), replace(block, redone=True)
     output = as_fixed(now, block.versions, store).process(again, records)
-
-    async def complete() -> None:
-        await blocks.insert(again, output, await blocks.deadline())
-
-    asyncio.run(complete())
+    asyncio.run(insert_block(blocks, again, output))
     (events, cost, team), *_ = store.rows(f"{SUMS}ledger")
     assert (events, team) == (2, "")
     assert cost == 2 * Decimal("2.5")

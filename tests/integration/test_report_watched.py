@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from stream_jobs.base.json_values import json_values
 from stream_jobs.budgets.book import WINDOW_KEY
 from stream_jobs.report import build
-from stream_jobs.report.as_json import as_json
 from stream_jobs.report.data import Watched
 from stream_jobs.store.tables import TABLES, arrow_table, insert
 from tests.store_server import StoreProcess
@@ -214,4 +214,4 @@ def test_what_is_known_later_can_be_asked_for_an_earlier_time(store: StoreProces
     with store.connect() as client:
         data = build(client, START, START + HOUR, seen_until=START + 4 * HOUR)
     assert {alert.alert_id for alert in data.watched.alerts} == {"a", "b", "after"}
-    assert as_json(data)["watched"]["until"] == "2026-03-01T16:00:00Z"
+    assert json_values(data)["watched"]["until"] == "2026-03-01T16:00:00Z"

@@ -30,6 +30,7 @@ from stream_jobs.store.retention import RetentionSettings, apply_retention
 from stream_jobs.store.tables import insert as insert_rows
 from stream_jobs.streams.model import Block, BlockOutput, SourcePartition
 from tests.benchmarks import bench_reprice as bench
+from tests.integration.block_writes import insert_block
 from tests.store_server import StoreProcess
 from tests.unit.metering.build import record
 from tests.unit.repricing.build import book, rules
@@ -71,12 +72,7 @@ class Pipeline:
         return block, self.step.process(block, records)
 
     def insert(self, block: Block, output: BlockOutput) -> None:
-        blocks = ClickHouseBlocks(self.store)
-
-        async def insert() -> None:
-            await blocks.insert(block, output, await blocks.deadline())
-
-        asyncio.run(insert())
+        asyncio.run(insert_block(ClickHouseBlocks(self.store), block, output))
 
     def book(self, *events: tuple[str, dict[str, Any]]) -> None:
         self.insert(*self.compute(*events))

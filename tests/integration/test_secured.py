@@ -26,8 +26,8 @@ from spendstream_schemas import OutcomeEvent, UsageEvent
 from stream_jobs.base.environment import from_environment
 from stream_jobs.base.errors import BrokerUnavailableError, ConfigError
 from stream_jobs.embedded.probe import answers
+from stream_jobs.embedded.workers import PROCESSES, WATCHER, WORKER
 from stream_jobs.runtime import kafka_access
-from stream_jobs.runtime.jobs import BOOKING, WATCHING
 from stream_jobs.runtime.kafka import ensure_topics, faust_credentials, librdkafka_config, topic_start
 from stream_jobs.runtime.kafka_access import check_access
 from stream_jobs.runtime.kafka_acls import load_acls
@@ -173,8 +173,8 @@ def test_everybody_does_their_work_and_the_broker_refuses_nothing(world: World, 
         return str(out)
 
     with (
-        worker(world, "booking-certificate", BOOKING, tmp_path),
-        worker(world, "watching", WATCHING, tmp_path),
+        worker(world, "booking-certificate", PROCESSES[WORKER], tmp_path),
+        worker(world, "watching", PROCESSES[WATCHER], tmp_path),
     ):
         (tmp_path / "budget.yaml").write_text(BUDGET)
         ok("budgets", "set", str(tmp_path / "budget.yaml"))
@@ -394,7 +394,7 @@ def test_logins_and_certificates_that_do_not_fit_are_told(
         with world.being("booking"):
             wrong = from_environment(KafkaSettings, **changes)
             with pytest.raises((ConfigError, BrokerUnavailableError), match=told):
-                check_access(wrong, BOOKING)
+                check_access(wrong, PROCESSES[WORKER])
 
 
 def seen_by_aiokafka(kafka: KafkaSettings) -> set[str]:

@@ -28,10 +28,10 @@ from stream_jobs.budgets.book import BudgetBook
 from stream_jobs.budgets.control import Definitions, change_from_json
 from stream_jobs.budgets.feed import BudgetFeed
 from stream_jobs.budgets.history import _crossing, _standing
-from stream_jobs.budgets.job import _deltas
 from stream_jobs.budgets.resolve import Budgets
 from stream_jobs.budgets.speaker import Speaker
 from stream_jobs.series.delta import SCHEMA, InvalidDeltaError, decode, encode
+from stream_jobs.series.follower import deltas_of
 from stream_jobs.store.client import StoreClient
 from stream_jobs.store.tables import arrow_table
 from stream_jobs.streams.model import SourceRecord
@@ -183,7 +183,7 @@ def watch(counted: Budgets, raw: list[bytes]) -> BudgetBook:
     feed.policies(counted, NOW)
     spent = ledger.book(NOW, Entry(NOW, 10**15, facts={"team": "a", "user_id": "u" * 128, "model": "m" * 128}))
     records = [SourceRecord(offset, None, None, value) for offset, value in enumerate([*raw, encode(spent)])]
-    book.apply(_deltas(records, NOW), NOW)
+    book.apply(deltas_of(records, NOW)[0], NOW)
     for now in (NOW, NOW + timedelta(seconds=5), NOW + timedelta(days=40)):
         book.advance(now)
         changes = book.evaluate(now)
@@ -283,7 +283,7 @@ def deltas(draw: st.DrawFn) -> bytes:
 def test_what_is_spent_is_counted_whatever_deltas_came_before(raw: list[bytes]) -> None:
     """Every message is a delta whose figures can be added up, or refused; the block behind them is counted."""
     book = watch(WATCHED, raw)
-    assert any(origin.topic_id == "topic" for origin in book.vector)
+    assert any(origin.topic_id == "topic" for origin in book.follower.vector)
 
 
 def test_a_delta_says_how_much_it_unpacks_to_before_it_is_unpacked() -> None:
@@ -311,7 +311,7 @@ def test_a_delta_of_the_future_is_refused() -> None:
     """It would make every block that is booked until then an old one."""
     ledger = MemoryLedger(NOW + timedelta(days=1))
     later = encode(ledger.book(NOW + timedelta(days=1), Entry(NOW, 5)))
-    assert _deltas([SourceRecord(0, None, None, later)], NOW) == []
+    assert deltas_of([SourceRecord(0, None, None, later)], NOW) == ([], 1)
 
 
 # ── budget.state.v1 ───────────────────────────────────────────────────────────────────────────────────────────────────

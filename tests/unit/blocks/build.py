@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
+from stream_jobs.blocks.booking import Announce
 from stream_jobs.blocks.partition import BookerLimits, PartitionBooker
 from stream_jobs.store.deadline import LateInsertError
 from stream_jobs.streams.model import Block, BlockCounts, BlockOutput, SourcePartition, SourceRecord, Versions
@@ -65,10 +66,15 @@ class World:
         self._step("insert", block.first_offset, block.last_offset)
         self.inserted.setdefault((block.first_offset, block.last_offset), self._taken)
 
+    async def write_receipt(self, block: Block, output: BlockOutput, not_after: datetime) -> None:
+        """Not among the steps: see Announcing."""
+
     def last_block(self) -> Block | None:
         return next((row for row in reversed(self.rows) if row.last_offset == self.committed - 1), None)
 
-    def booker(self, limits: BookerLimits | None = None, redo: Block | None = None) -> PartitionBooker:
+    def booker(
+        self, limits: BookerLimits | None = None, redo: Block | None = None, announce: Announce | None = None
+    ) -> PartitionBooker:
         self.booked: list[tuple[int, int, int]] = []
         return PartitionBooker(
             SOURCE,
@@ -78,6 +84,7 @@ class World:
             process=self.process,
             store=self,
             commit=self.commit,
+            announce=announce,
             versions=lambda: VERSIONS,
             on_booked=lambda block, output, _: self.booked.append(
                 (block.first_offset, block.last_offset, output.counts.received)
@@ -88,6 +95,16 @@ class World:
 
     def names(self) -> list[str]:
         return [name for name, *_ in self.steps]
+
+
+class Announcing(World):
+    """Counts the announcement and the receipt among the steps."""
+
+    async def announce(self, block: Block, output: BlockOutput) -> None:
+        self._step("announce", block.first_offset, block.last_offset)
+
+    async def write_receipt(self, block: Block, output: BlockOutput, not_after: datetime) -> None:
+        self._step("receipt", block.first_offset, block.last_offset)
 
 
 async def reach(condition: Callable[[], bool]) -> None:

@@ -13,7 +13,7 @@ from stream_jobs.blocks import partition
 from stream_jobs.blocks.partition import BookerLimits
 from stream_jobs.store.deadline import LateInsertError
 from stream_jobs.streams.model import Block, Versions
-from tests.unit.blocks.build import SOURCE, World, end, reach, records
+from tests.unit.blocks.build import SOURCE, Announcing, World, end, reach, records
 
 
 @pytest.fixture(autouse=True)
@@ -275,6 +275,28 @@ def test_redo_books_the_identical_range_and_then_goes_on() -> None:
         *[("process", 7, 9), ("row", 7, 9), ("commit", 10, 10), ("insert", 7, 9)],
     ]
     assert world.inserted == {(0, 6): list(range(7)), (7, 9): [7, 8, 9]}
+
+
+def test_a_block_is_announced_between_its_rows_and_its_receipt_and_again_when_it_is_redone() -> None:
+    """What is told is in the tables; a worker that dies before the receipt leaves a block that its heir tells again.
+    A receipt that the store did not take at once is no reason to tell twice."""
+    world = Announcing(failures={"receipt": [CrashError("kill -9"), StoreUnavailableError("away")]})
+
+    async def test() -> None:
+        booker = world.booker(announce=world.announce)
+        await booker.offer(records(0, 7))
+        with pytest.raises(CrashError):
+            await booker.run()
+        assert world.names() == ["process", "row", "commit", "insert", "announce"]
+        world.steps.clear()
+        booker = world.booker(redo=world.last_block(), announce=world.announce)
+        task = asyncio.create_task(booker.run())
+        await booker.offer(records(0, 7))
+        await reach(lambda: bool(world.booked))
+        await end(booker, task)
+
+    run(test)
+    assert world.names() == ["process", "commit", "insert", "announce", "receipt"]
 
 
 def test_a_block_to_redo_may_be_larger_than_the_queue() -> None:

@@ -13,9 +13,9 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from stream_jobs.base.errors import StoreUnavailableError
 from stream_jobs.budgets.book import KEEP_TOLD, WINDOW_KEY, BudgetBook, Change, Place, Told
-from stream_jobs.budgets.check import differences, snapshot
 from stream_jobs.budgets.resolve import Budgets
 from stream_jobs.budgets.standing import ThresholdKey
+from stream_jobs.series.check import differences, snapshot
 from stream_jobs.series.delta import Delta, split
 from stream_jobs.series.facts import Sums
 from tests.unit.budgets.build import budget, budgets
@@ -155,7 +155,7 @@ class Everything(RuleBasedStateMachine):
     @rule(partition=st.integers(0, 1))
     def lose(self, partition: int) -> None:
         """A delta, or a part of one, never arrives. If it is the first after a start, only the check tells."""
-        if self.waiting[partition] and ORIGINS[partition] in self.book._next_offset:
+        if self.waiting[partition] and ORIGINS[partition] in self.book.follower._next_offset:
             del self.waiting[partition][0]
 
     @rule(minutes=st.sampled_from([1, 1, 7, 60, 60 * 24]))
@@ -203,7 +203,7 @@ class Everything(RuleBasedStateMachine):
     def equal_to_the_ledger(self) -> None:
         """What it has read, to the last digit, of every cell in memory."""
         for tracked in self.book.tracked:
-            assert differences(snapshot(tracked, self.book.vector), self.ledger) == []
+            assert differences(snapshot(tracked.counters, self.book.follower.vector), self.ledger) == []
 
     def _each_is_told_once(self) -> None:
         """Per period, unless something was taken back in between; in a window, unless it left the window."""
@@ -221,14 +221,14 @@ class Everything(RuleBasedStateMachine):
             return
         self.book.look_ahead()
         self._turn(*self.waiting[0], *self.waiting[1])
-        if self.book.is_behind(self.ledger.vector()):
+        if self.book.follower.is_behind(self.ledger.vector()):
             self.book.resync(self.now)
             self._turn()
         for tracked in self.book.tracked:
             period = tracked.current
             assert period is not None
             for values in tracked.counters.values_in(period):
-                wanted = self.ledger.total(tracked.budget, period.start, period.end, values)
+                wanted = self.ledger.total(tracked.counters.spec, period.start, period.end, values)
                 assert tracked.counters.total(period, values) == wanted, (tracked.budget.id, values)
         self.book = book(self.ledger, self.book.budgets, self.now, self.recorded.told())
         changes = turn(self.book, self.now)
@@ -314,19 +314,6 @@ def test_a_window_that_emptied_while_nobody_looked_is_taken_back() -> None:
     one = book(MemoryLedger(NOON), budgets(budget(period={"rolling": "1h"}, per=["team"])), NOON + 3 * DAY, told)
     assert crossings(turn(one, NOON + 3 * DAY)) == [("one", "down actual 80")]
     assert one.told == {}
-
-
-def test_parts_of_a_delta_count_once_all_are_there() -> None:
-    """In any order, and however often one of them comes."""
-    ledger = MemoryLedger(NOON)
-    one = book(ledger, budgets(budget(amount=1000)))
-    delta = ledger.book(NOON, *[Entry(NOON, usd(n), facts={"team": f"t{n}"}) for n in (1, 2, 3)])
-    first, second, third = split(delta, 1)
-    assert [one.apply([part], NOON) for part in (second, second, first)] == [0, 0, 0]
-    assert one.apply([third], NOON) == 1
-    assert one.apply([first, second, third], NOON) == 0
-    (change,) = one.evaluate(NOON)
-    assert change.standing.spent == usd(6)
 
 
 def test_a_change_that_leaves_a_budget_alone_leaves_its_counters_alone() -> None:
@@ -456,12 +443,12 @@ def test_the_last_delta_of_all_leaves_no_gap_and_is_missed_all_the_same() -> Non
     ledger = MemoryLedger(NOON)
     one = book(ledger, budgets(budget("a"), budget("b", period="day")))
     ledger.book(NOON, Entry(NOON, usd(2)))
-    assert one.is_behind(ledger.vector(NOON - HOUR))
+    assert one.follower.is_behind(ledger.vector(NOON - HOUR))
     ledger.down_after = 3
     with pytest.raises(StoreUnavailableError):
         one.resync(NOON)
     found = turn(one, NOON)
-    assert not one.is_behind(ledger.vector(NOON - HOUR))
+    assert not one.follower.is_behind(ledger.vector(NOON - HOUR))
     assert {change.budget.id: change.standing.spent for change in found} == {"a": usd(2), "b": usd(2)}
 
 
@@ -474,8 +461,8 @@ def test_a_reload_reads_what_the_ledger_has() -> None:
     assert one.apply([lost], NOON) == 0, "it looks as if it was counted"
     tracked = one.tracked_by("one")
     assert tracked is not None
-    (difference,) = differences(snapshot(tracked, one.vector), ledger)
-    assert (difference.spent, difference.unpriced) == (-usd(1), 0)
+    (difference,) = differences(snapshot(tracked.counters, one.follower.vector), ledger)
+    assert (difference.amount, difference.unpriced) == (-usd(1), 0)
     one.reload("one", NOON)
     one.reload("unknown", NOON)
     (change,) = one.evaluate(NOON)

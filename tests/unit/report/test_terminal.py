@@ -4,8 +4,8 @@ import io
 import json
 from dataclasses import replace
 
+from stream_jobs.base.json_values import json_values
 from stream_jobs.output.console import Console
-from stream_jobs.report.as_json import as_json
 from stream_jobs.report.data import Watched
 from stream_jobs.report.html import html_text
 from stream_jobs.report.terminal import render_terminal
@@ -66,7 +66,7 @@ def test_without_budgets_it_says_how_to_make_one() -> None:
 
 def test_json_keeps_every_digit() -> None:
     """Amounts are strings, instants ISO 8601 with Z."""
-    found = json.loads(json.dumps(as_json(report())))
+    found = json.loads(json.dumps(json_values(report())))
     assert found["totals"]["effective_cost"] == "1234.500000000007"
     assert found["start"] == "2026-03-01T12:00:00Z"
     assert found["bucket"] == 60

@@ -1,4 +1,4 @@
-"""A ledger in memory: what the budgets job asks ClickHouse, answered by plain addition."""
+"""A ledger in memory: what a reader of deltas asks ClickHouse, answered by plain addition."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,10 +11,10 @@ from spendstream_schemas.scope import in_scope
 from stream_jobs.base.errors import StoreUnavailableError
 from stream_jobs.base.instants import from_unix_micros, unix_micros
 from stream_jobs.base.money import PICO_PER_USD, usd_from_pico
-from stream_jobs.budgets.document import Budget
 from stream_jobs.series.counters import Loaded
 from stream_jobs.series.delta import COSTS, SCHEMA, Delta, Origin
 from stream_jobs.series.facts import Cells, Sums, Values
+from stream_jobs.series.spec import SeriesSpec
 from stream_jobs.series.sums import LedgerSums, Vector
 
 NEVER = datetime(1970, 1, 1, tzinfo=UTC)
@@ -111,7 +111,7 @@ class MemoryLedger(LedgerSums):
         self._answer()
         return (self.runs,)
 
-    def sums(self, budget: Budget, cells: Sequence[tuple[int, int]], vector: Vector) -> Loaded:
+    def sums(self, spec: SeriesSpec, cells: Sequence[tuple[int, int]], vector: Vector) -> Loaded:
         self._answer()
         loaded = Loaded()
         for start, end in cells:
@@ -119,31 +119,31 @@ class MemoryLedger(LedgerSums):
                 if not from_unix_micros(start) <= entry.at < from_unix_micros(end):
                     continue
                 if entry.origin is None:
-                    self._put(loaded.corrections, start, budget, entry)
+                    self._put(loaded.corrections, start, spec, entry)
                 elif entry.booked_at is not None and entry.booked_at <= vector.get(entry.origin, NEVER):
-                    self._put(loaded.blocks, start, budget, entry)
+                    self._put(loaded.blocks, start, spec, entry)
         return loaded
 
     @staticmethod
-    def _put(cells: Cells, cell: int, budget: Budget, entry: Entry) -> None:
-        values = values_of(budget, entry)
+    def _put(cells: Cells, cell: int, spec: SeriesSpec, entry: Entry) -> None:
+        values = values_of(spec, entry)
         if values is not None:
             sums = cells.setdefault(cell, {})
             sums[values] = sums.get(values, Sums()).plus(Sums(entry.pico, entry.unpriced))
 
-    def total(self, budget: Budget, start: datetime, end: datetime, values: Values) -> Sums:
+    def total(self, spec: SeriesSpec, start: datetime, end: datetime, values: Values) -> Sums:
         """Of everything that is booked."""
         total = Sums()
         for entry in self.entries:
-            if start <= entry.at < end and values_of(budget, entry) == values:
+            if start <= entry.at < end and values_of(spec, entry) == values:
                 total = total.plus(Sums(entry.pico, entry.unpriced))
         return total
 
 
-def values_of(budget: Budget, entry: Entry) -> Values | None:
-    """The values that the entry counts for; None when it is not the budget's."""
-    values = tuple(entry.facts.get(name, "") for name in budget.per)
-    return values if in_scope(budget.scope, entry.facts) and "" not in values else None
+def values_of(spec: SeriesSpec, entry: Entry) -> Values | None:
+    """The values that the entry counts for; None when it is of no series."""
+    values = tuple(entry.facts.get(name, "") for name in spec.per)
+    return values if in_scope(spec.scope, entry.facts) and "" not in values else None
 
 
 def usd(amount: str | int) -> int:

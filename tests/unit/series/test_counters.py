@@ -1,4 +1,4 @@
-"""What one budget has spent: cells of periods and of windows, loaded, counted on, corrected and forgotten."""
+"""What a series adds up to: cells of periods and of windows, loaded, counted on, corrected and forgotten."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -18,7 +18,7 @@ HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
 def counters(**more: Any) -> Counters:
     one = budget(**more)
-    return Counters(one, budgets(one).calendar_of(one))
+    return Counters(budgets(one).series_of(one))
 
 
 def facts(*entries: tuple[datetime, int]) -> Facts:
@@ -67,7 +67,7 @@ def test_an_event_of_decades_ago_costs_no_more_than_one_of_today(when: dict[str,
 def test_outside_of_a_list_of_dates_nothing_counts() -> None:
     """A calendar that begins later and ends earlier than what comes."""
     one = budget(period={"calendar": "c"})
-    some = Counters(one, budgets(one, calendars={"c": ["2026-11-10", "2026-11-20", "2026-12-01"]}).calendar_of(one))
+    some = Counters(budgets(one, calendars={"c": ["2026-11-10", "2026-11-20", "2026-12-01"]}).series_of(one))
     touched = some.add(facts((NOON - 30 * DAY, 1), (NOON, 2), (NOON + 30 * DAY, 4), (NOON - 10 * DAY, 8)))
     assert touched.missing == {unix_micros(datetime(2026, 11, day, tzinfo=UTC)) for day in (10, 20)}
 

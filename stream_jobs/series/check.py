@@ -1,13 +1,14 @@
-"""The continuous check: what a budget has counted against the ledger, to the last digit. The difference must be 0.
+"""The continuous check: what counters hold against the ledger, to the last digit. The difference must be 0.
 
-One budget after the other, in the background: the counters are copied together with the blocks that they hold, and the
-ledger is asked for the sums of exactly those blocks, while counting goes on.
+The counters are copied together with the blocks that they hold, and the ledger is asked for the sums of exactly those
+blocks, in the background while counting goes on.
 """
 
 from dataclasses import dataclass
 
-from stream_jobs.budgets.tracked import Tracked
+from stream_jobs.series.counters import Counters
 from stream_jobs.series.facts import Sums, Values
+from stream_jobs.series.spec import SeriesSpec
 from stream_jobs.series.sums import LedgerSums, Vector
 
 NOTHING = Sums()
@@ -15,9 +16,9 @@ NOTHING = Sums()
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """What one budget counted, and of which blocks."""
+    """What was counted, and of which blocks."""
 
-    tracked: Tracked
+    spec: SeriesSpec
     cells: tuple[tuple[int, int], ...]  # start and end, in microseconds since 1970
     counted: dict[int, dict[Values, Sums]]
     vector: Vector
@@ -29,27 +30,26 @@ class Difference:
 
     cell: int
     values: Values
-    spent: int  # pico-USD
+    amount: int  # of the measure
     unpriced: int
 
 
-def snapshot(tracked: Tracked, vector: Vector) -> Snapshot:
+def snapshot(counters: Counters, vector: Vector) -> Snapshot:
     """To be taken by the thread that counts."""
-    counters = tracked.counters
     cells = tuple((cell, counters.end_of(cell)) for cell in counters.cells)
-    return Snapshot(tracked, cells, counters.copy_of_blocks(), dict(vector))
+    return Snapshot(counters.spec, cells, counters.copy_of_blocks(), dict(vector))
 
 
 def differences(taken: Snapshot, sums: LedgerSums) -> list[Difference]:
     """Everything that is not as the ledger has it; empty when all is well. Raises StoreUnavailableError."""
     if not taken.cells:
         return []
-    booked = sums.sums(taken.tracked.budget, taken.cells, taken.vector).blocks
+    booked = sums.sums(taken.spec, taken.cells, taken.vector).blocks
     found = []
     for cell, _ in taken.cells:
         counted_here, booked_here = taken.counted.get(cell, {}), booked.get(cell, {})
         for values in counted_here.keys() | booked_here.keys():
             counted, there = counted_here.get(values, NOTHING), booked_here.get(values, NOTHING)
             if counted != there:
-                found.append(Difference(cell, values, counted.spent - there.spent, counted.unpriced - there.unpriced))
+                found.append(Difference(cell, values, counted.amount - there.amount, counted.unpriced - there.unpriced))
     return found

@@ -8,7 +8,7 @@ import pytest
 
 from stream_jobs.attribution.rules import AttributionRules
 from stream_jobs.base.errors import StoreUnavailableError
-from stream_jobs.config_reload import PricesAndRules, prices_and_rules
+from stream_jobs.metering.job import PricesAndRules, prices_and_rules
 from stream_jobs.pricing.book import PriceBook
 from stream_jobs.runtime.files_reload import FilesReload
 from stream_jobs.runtime.metrics import CONFIG_REFUSED
