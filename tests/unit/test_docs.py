@@ -14,16 +14,22 @@ import stream_jobs.cli
 from spendstream.cli import new_parser
 from spendstream_schemas import InvalidReason, UnpricedReason, UsageEvent, parse_usage_event
 from stream_jobs.config_check import check_config
-from stream_jobs.store.tables import TABLES
-
-ROOT = Path(__file__).resolve().parents[2]
-README = (ROOT / "README.md").read_text(encoding="utf-8")
-DOCUMENTS = sorted(
-    path
-    for pattern in ("*.md", "[a-z]*/**/*.md")
-    for path in ROOT.glob(pattern)
-    if not any(part.startswith((".", "demo-data", "dist", "build")) for part in path.relative_to(ROOT).parts)
+from stream_jobs.store.tables import TABLES as STORE_TABLES
+from tests.unit.pages import (
+    BAD_INPUT,
+    COMMANDS,
+    EVENTS,
+    PAGES,
+    PRICES,
+    ROOT,
+    TABLES,
+    blocks,
+    code,
+    name_of,
+    section,
+    text_of,
 )
+
 ROLLUPS = {"0003_cost_1m": "cost_1m", "0004_cost_1h": "cost_1h", "0005_cost_1d": "cost_1d"}
 
 
@@ -54,29 +60,10 @@ def flags_of(parser: argparse.ArgumentParser) -> set[str]:
     return found.union(*(flags_of(child) for child in subparsers_of(parser).values())) - {"--help"}
 
 
-def section(title: str) -> str:
-    """The text under a heading of the second or third level, up to the next one."""
-    found = re.search(rf"^###? {re.escape(title)}\n(.*?)(?=^###? |\Z)", README, re.DOTALL | re.MULTILINE)
-    assert found, f"the README has no section {title!r}"
-    return found[1]
-
-
-def blocks(text: str, language: str) -> list[str]:
-    """The contents of fenced code blocks in a language ('' for none)."""
-    return [
-        body for name, body in re.findall(r"^```(\w*)\n(.*?)^```", text, re.DOTALL | re.MULTILINE) if name == language
-    ]
-
-
-def code(text: str) -> set[str]:
-    """Everything in backticks, each word of it."""
-    return {word for span in re.findall(r"`([^`\n]+)`", text) for word in span.split()}
-
-
 def command_rows() -> dict[str, str]:
-    """The rows of each command in the README's table, by the command's name: its actions may have one each."""
+    """The rows of each command in the table of commands, by the command's name: its actions may have one each."""
     rows: dict[str, str] = {}
-    for line in section("Commands").splitlines():
+    for line in section(COMMANDS, "Commands").splitlines():
         if found := re.match(r"\| `spendstream ([a-z-]+)", line):
             rows[found[1]] = rows.get(found[1], "") + line
     return rows
@@ -96,8 +83,8 @@ def test_every_command_and_flag_is_documented_and_exists(parser: argparse.Argume
 
 def shell_commands() -> Iterator[list[str]]:
     """Each call of `spendstream` in the documents' shell examples, as arguments."""
-    for document in DOCUMENTS:
-        text = document.read_text(encoding="utf-8")
+    for page in PAGES:
+        text = text_of(page)
         for block in blocks(text, "") + blocks(text, "sh"):
             for line in block.replace("\\\n", " ").splitlines():
                 if line.startswith("spendstream "):
@@ -119,8 +106,7 @@ def test_the_commands_shown_can_be_called(parser: argparse.ArgumentParser) -> No
 
 def test_the_bad_input_table_names_every_reason() -> None:
     """Every way to refuse a record has a row of its own, and no row names a reason that does not exist."""
-    table = section("Where every kind of bad input ends")
-    last_cells = [line.rsplit("|", 2)[1] for line in table.splitlines() if line.startswith("| ")]
+    last_cells = [line.rsplit("|", 2)[1] for line in text_of(BAD_INPUT).splitlines() if line.startswith("| ")]
     named = code(" ".join(last_cells).replace(",", " ")) - {"reason"}
     invalid, unpriced = {reason.value for reason in InvalidReason}, {reason.value for reason in UnpricedReason}
     assert invalid <= named
@@ -128,8 +114,8 @@ def test_the_bad_input_table_names_every_reason() -> None:
 
 
 def test_every_unpriced_reason_is_explained() -> None:
-    """The section on prices lists each reason for which usage can be unpriced."""
-    assert {reason.value for reason in UnpricedReason} <= code(section("Prices"))
+    """The page on prices lists each reason for which usage can be unpriced."""
+    assert {reason.value for reason in UnpricedReason} <= code(section(PRICES, "What is unpriced rather than guessed"))
 
 
 def columns_of_migration(name: str) -> set[str]:
@@ -142,26 +128,26 @@ def columns_of_migration(name: str) -> set[str]:
 
 
 def test_every_column_is_documented_and_exists() -> None:
-    """The README lists exactly the columns of the ledger, the rollups and the quarantine."""
-    parts = re.split(r"^\*\*", section("Tables and columns"), flags=re.MULTILINE)
+    """The page of tables lists exactly the columns of the ledger, the rollups and the quarantine."""
+    parts = re.split(r"^\*\*", section(TABLES, "Tables and columns"), flags=re.MULTILINE)
     ledger, rollups, quarantine = (part for part in parts if part.startswith(("`ledger", "`cost_1m", "`quarantine")))
     assert code("".join(line for line in ledger.splitlines() if line.startswith("| "))) == columns_of_migration(
         "0001_ledger"
     ) - {"INDEX"}
-    assert set(TABLES["ledger"].names) <= code(ledger)
+    assert set(STORE_TABLES["ledger"].names) <= code(ledger)
     columns = set[str]().union(*(columns_of_migration(name) for name in ROLLUPS))
     assert code(rollups) - set(ROLLUPS.values()) == columns
-    assert set(TABLES["quarantine"].names) <= code(quarantine)
+    assert set(STORE_TABLES["quarantine"].names) <= code(quarantine)
 
 
 def test_every_view_is_documented() -> None:
     """Each analyst view stands in the table for analysts."""
-    assert {path.stem for path in (ROOT / "sql" / "views").glob("*.sql")} <= code(section("For an analyst"))
+    assert {path.stem for path in (ROOT / "sql" / "views").glob("*.sql")} <= code(section(TABLES, "Views"))
 
 
 def test_the_example_event_is_valid() -> None:
-    """The README's event is accepted by producers and consumers, without an unknown field."""
-    (text,) = blocks(section("The event"), "json")
+    """The page's event is accepted by producers and consumers, without an unknown field."""
+    (text,) = blocks(section(EVENTS, "The event"), "json")
     parsed = parse_usage_event(text.encode())
     assert parsed.unknown_fields == ()
     assert UsageEvent.model_validate_json(text) == parsed.message
@@ -169,67 +155,47 @@ def test_the_example_event_is_valid() -> None:
     assert json.loads(text).keys() == complete, "it is said to be complete"
 
 
-def test_the_yaml_examples_are_a_valid_config_folder(tmp_path: Path) -> None:
-    """Written to the files that their first lines name, the examples pass `spendstream check-config`."""
-    examples = blocks(README, "yaml")
-    assert len(examples) >= 2
-    for example in examples:
-        path = tmp_path / example.splitlines()[0].removeprefix("# ")
+def test_the_yaml_examples_are_a_valid_config_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Written to the files that their first lines name, the pages' examples pass `spendstream check-config`."""
+    named: dict[str, str] = {}
+    for example in (example for page in PAGES for example in blocks(text_of(page), "yaml")):
+        if found := re.match(r"# ([a-z_0-9/]+\.yaml)\b", example):
+            assert found[1] not in named, "two examples of one file"
+            named[found[1]] = example
+    assert named.keys() >= {"attribution.yaml", "budgets.yaml", "alerts.yaml", "overlays/2026.yaml"}
+    for name, example in named.items():
+        path = tmp_path / name
         path.parent.mkdir(exist_ok=True)
-        path.write_text(example, encoding="utf-8")
+        path.write_text(example.replace("/run/secrets/", f"{tmp_path}/secret-"), encoding="utf-8")
+    (tmp_path / "secret-slack").write_text("https://hooks.slack.com/services/T0/B0/x")
+    monkeypatch.setenv("PAGERDUTY_KEY", "0" * 32)
     report = check_config(tmp_path)
     assert (report.problems, report.warnings) == ([], [])
 
 
 def test_the_python_examples_use_what_exists() -> None:
     """The examples compile, and what they take from `spendstream` is public."""
-    for document in DOCUMENTS:
-        for example in blocks(document.read_text(encoding="utf-8"), "python"):
-            compile(example, str(document), "exec")
+    for page in PAGES:
+        for example in blocks(text_of(page), "python"):
+            compile(example, str(page), "exec")
             for name in re.findall(r"\bspendstream\.([A-Za-z_]+)", example):
-                assert name in spendstream.__all__ or name == "adapters", f"{document}: spendstream.{name}"
-
-
-def test_every_benchmark_is_documented() -> None:
-    """The benchmarks' README has a row for each of them."""
-    folder = ROOT / "tests" / "benchmarks"
-    named = set(re.findall(r"^\| `([a-z_]+)` \|", (folder / "README.md").read_text(encoding="utf-8"), re.MULTILINE))
-    assert named == {path.stem.removeprefix("bench_") for path in folder.glob("bench_*.py")}
+                assert name in spendstream.__all__ or name == "adapters", f"{page}: spendstream.{name}"
 
 
 def anchors(path: Path) -> set[str]:
     """The anchors of a document's headings, as GitHub makes them."""
-    headings = re.findall(r"^#+ (.+)$", path.read_text(encoding="utf-8"), re.MULTILINE)
+    headings = re.findall(r"^#+ (.+)$", text_of(path), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).strip().replace(" ", "-") for heading in headings}
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
-def test_links_resolve(document: Path) -> None:
-    """Every relative link of a document leads to a file of the checkout, and to a heading where it names one."""
-    for target in re.findall(r"\]\(([^)\s]+)\)", document.read_text(encoding="utf-8")):
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_links_resolve(page: Path) -> None:
+    """Every relative link of a page leads to a file of the checkout, and to a heading where it names one."""
+    for target in re.findall(r"\]\(([^)\s]+)\)", text_of(page)):
         if target.startswith(("http://", "https://")):
             continue
         file, _, anchor = target.partition("#")
-        path = (document.parent / file).resolve() if file else document
+        path = (page.parent / file).resolve() if file else page
         assert path.exists(), target
         assert path.is_relative_to(ROOT), target
         assert not anchor or anchor in anchors(path), target
-
-
-def test_every_folder_says_what_it_is() -> None:
-    """Each part of the application and each top-level folder has a README of about one screen."""
-    folders = [path for path in ROOT.iterdir() if path.is_dir() and not path.name.startswith(".")]
-    known = [path for path in folders if path.name in ("dashboards", "infra", "producers", "schemas", "sql", "tests")]
-    packages = [path.parent for path in (ROOT / "stream_jobs").glob("*/__init__.py")]
-    for folder in (*known, ROOT / "stream_jobs", *packages):
-        lines = (folder / "README.md").read_text(encoding="utf-8").splitlines()
-        assert 5 <= len(lines) <= 130, folder
-
-
-def test_make_help_lists_the_targets_the_readme_names() -> None:
-    """A target that the documents tell people to run has a line in `make help`."""
-    described = set(re.findall(r"^([a-z-]+):.*## ", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
-    assert {"help", "install", "demo", "test", "lint", "bench", "clean"} <= described
-    for document in DOCUMENTS:
-        named = re.findall(r"`make ([a-z-]+)", document.read_text(encoding="utf-8"))
-        assert set(named) <= described, document
