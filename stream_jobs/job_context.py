@@ -14,7 +14,7 @@ from stream_jobs.blocks.partition import BookerLimits
 from stream_jobs.origin.judge import Origin
 from stream_jobs.pricing.book import PriceBook
 from stream_jobs.runtime.kafka_settings import KafkaSettings
-from stream_jobs.runtime.timer import Startable
+from stream_jobs.runtime.timer import Timer
 from stream_jobs.store.client import StoreClient
 from stream_jobs.streams.app import Runner
 
@@ -28,7 +28,7 @@ class Job:
     at the end stops them and calls `close`."""
 
     app: Callable[[], BuiltApp] | None = None
-    timers: Sequence[Startable] = ()
+    timers: Sequence[Timer] = ()
     close: Sequence[Callable[[], None]] = ()
 
 

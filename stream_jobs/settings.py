@@ -22,6 +22,7 @@ from stream_jobs.origin.settings import OriginSettings
 from stream_jobs.reconciliation.settings import ReconciliationSettings
 from stream_jobs.runtime.browsers.names import parse_patterns
 from stream_jobs.runtime.kafka_settings import KafkaSettings
+from stream_jobs.runtime.ports import LOOPBACK
 from stream_jobs.store.retention import RetentionSettings
 from stream_jobs.store.settings import ClickHouseSettings
 
@@ -94,7 +95,7 @@ class PipelineSettings(BaseSettings):
     http_host: Annotated[
         str,
         Field(min_length=1, description="Address that /healthz, /readyz and /metrics listen on; 0.0.0.0 for probes."),
-    ] = "127.0.0.1"
+    ] = LOOPBACK
     http_allowed_hosts: Annotated[
         str,
         Field(

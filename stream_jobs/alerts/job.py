@@ -24,7 +24,7 @@ def build(context: JobContext) -> Job:
     handler = AlertsHandler(context.new_client, load_document(config_dir))
     return Job(
         partial(build_alerts_app, handler, **context.faust),
-        timers=[alert_rules(config_dir, handler.use)] if config_dir is not None else [],
+        timers=[alert_rules(config_dir, handler.use).timer] if config_dir is not None else [],
     )
 
 

@@ -50,11 +50,11 @@ def build(context: JobContext) -> Job:
         context.in_use.book,
         open_alerts,
     )
-    return Job(timers=[checks], close=[signals.close])
+    return Job(timers=[checks.timer], close=[signals.close])
 
 
 class DataQuality:
-    """`start` and `stop` it, or call `tick` oneself.
+    """Looks whenever its `timer` ticks; or call `tick` oneself.
 
     `book` gives the prices in use now, `publish` sends signals or raises BrokerUnavailableError, and `open_alert_ids`
     the alerts that are open from before a restart, asked once (those of others are ignored). Without `kafka` nothing is
@@ -80,13 +80,7 @@ class DataQuality:
         self._log_ends: LogEnds | None = None
         self._lag = LagCheck(kafka, settings) if kafka is not None else None
         self._conservation = ConservationCheck(settings, with_kafka=kafka is not None)
-        self._timer = Timer("data-quality", settings.interval_s, self._look, doing="check the quality of the data")
-
-    def start(self) -> None:
-        self._timer.start()
-
-    def stop(self) -> None:
-        self._timer.stop()
+        self.timer = Timer("data-quality", settings.interval_s, self._look, doing="check the quality of the data")
 
     def _look(self) -> None:
         with self._store_of() as store:

@@ -17,6 +17,7 @@ from stream_jobs.base.environment import from_environment
 from stream_jobs.base.errors import ConfigError
 from stream_jobs.embedded.leftovers import ProcessId
 from stream_jobs.runtime.kafka_settings import KafkaSettings
+from stream_jobs.runtime.ports import LOOPBACK
 from stream_jobs.store.embedded.access import WRITE_USER
 from stream_jobs.store.settings import ClickHouseSettings
 
@@ -123,7 +124,7 @@ def find_instance(data_dir: Path | None = None, bootstrap: str | None = None) ->
 
 def _normal_address(address: str) -> str:
     host, _, port = address.strip().rpartition(":")
-    return f"{'127.0.0.1' if host in ('localhost', '[::1]', '0.0.0.0') else host}:{port}"  # noqa: S104 - compared only
+    return f"{LOOPBACK if host in ('localhost', '[::1]', '0.0.0.0') else host}:{port}"  # noqa: S104 - compared only
 
 
 def embedded_clickhouse(instance: Instance, *, writable: bool) -> ClickHouseSettings:

@@ -32,7 +32,7 @@ def build(context: JobContext) -> Job:
     job = BlockJob(METERING, USAGE_EVENTS, metering.process, metering.versions, BlockMetrics(METERING), deltas.announce)
     return Job(
         partial(build_app, job, ClickHouseBlocks(context.store), limits=context.limits, **context.faust),
-        timers=[metering.reload] if metering.reload is not None else [],
+        timers=[metering.reload.timer] if metering.reload is not None else [],
         close=[deltas.close],
     )
 

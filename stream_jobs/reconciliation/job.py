@@ -30,11 +30,12 @@ CHECKED: Final = timedelta(hours=1)
 
 def build(context: JobContext) -> Job:
     settings = context.settings(ReconciliationSettings)
-    return Job(timers=[ReconciliationTimer(context.new_client, settings, context.kafka, context.origin.rules)])
+    return Job(timers=[Reconciliation(context.new_client, settings, context.kafka, context.origin.rules).timer])
 
 
-class ReconciliationTimer:
-    """`start` and `stop` it, or call `tick` oneself. A run that is cut by a stop is made good by the next one."""
+class Reconciliation:
+    """A run whenever its `timer` ticks; or call `tick` oneself. A run that is cut by a stop is made good by the
+    next one."""
 
     def __init__(
         self,
@@ -48,13 +49,7 @@ class ReconciliationTimer:
         self._settings = settings
         self._kafka = kafka
         self._log_ends: LogEnds | None = None
-        self._timer = Timer("reconciliation", settings.interval_s, self._counted_tick, doing="reconcile")
-
-    def start(self) -> None:
-        self._timer.start()
-
-    def stop(self) -> None:
-        self._timer.stop()
+        self.timer = Timer("reconciliation", settings.interval_s, self._counted_tick, doing="reconcile")
 
     def _counted_tick(self) -> None:
         try:

@@ -15,4 +15,4 @@ def build(context: JobContext) -> Job:
         watch.use(Versions(book, rules))
 
     in_use.follow(follow)
-    return Job(timers=[watch])
+    return Job(timers=[watch.timer])

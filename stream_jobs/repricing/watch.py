@@ -16,7 +16,7 @@ from stream_jobs.repricing.journal import RunIsOpenError
 from stream_jobs.repricing.run import Corrector, Versions
 from stream_jobs.repricing.selection import CROSSING, Selection
 from stream_jobs.runtime.metrics import PRICED_LATER
-from stream_jobs.runtime.timer import STOP_TIMEOUT_S, Timer
+from stream_jobs.runtime.timer import Timer
 from stream_jobs.store.client import StoreClient
 
 log = logging.getLogger(__name__)
@@ -35,28 +35,22 @@ class _StoppedError(Exception):
 
 
 class Watch:
-    """Looks every minute. `start` and `stop` it, or call `tick` oneself."""
+    """Looks whenever its `timer` ticks; or call `tick` oneself. A run under way stops with the timer, after the chunk
+    at hand; whoever looks next goes on with it."""
 
     def __init__(self, store_of: Callable[[], StoreClient], versions: Versions, interval_s: float = INTERVAL_S) -> None:
         self._store_of = store_of
         self._versions = self._wanted = versions
         self._store: StoreClient | None = None  # of the thread, kept from look to look
-        self._timer = Timer(
+        self.timer = Timer(
             "corrections", interval_s, self._look, doing="look for corrections", at_once=True, release=self._release
         )
         self._looked: datetime | None = None  # what was booked before was looked at with this price book
 
-    def start(self) -> None:
-        self._timer.start()
-
     def use(self, versions: Versions) -> None:
         """From the next look on, which is now."""
         self._wanted = versions
-        self._timer.wake()
-
-    def stop(self, timeout_s: float = STOP_TIMEOUT_S) -> None:
-        """A run under way stops after the chunk at hand; whoever looks next goes on with it."""
-        self._timer.stop(timeout_s)
+        self.timer.wake()
 
     def _look(self) -> None:
         if self._store is None:
@@ -125,7 +119,7 @@ class Watch:
         self._looked = now
 
     def _check_stopping(self, _done: int, _all: int) -> None:
-        if self._timer.stopping:
+        if self.timer.stopping:
             raise _StoppedError
 
 

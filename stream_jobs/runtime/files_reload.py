@@ -14,7 +14,7 @@ from typing import Final, Generic, TypeVar
 
 from stream_jobs.base.errors import ConfigError, SpendstreamError
 from stream_jobs.runtime.metrics import CONFIG_REFUSED, CONFIG_RELOADS
-from stream_jobs.runtime.timer import STOP_TIMEOUT_S, Timer
+from stream_jobs.runtime.timer import Timer
 
 log = logging.getLogger(__name__)
 
@@ -26,7 +26,7 @@ _Files = tuple[tuple[str, int, int, int], ...]
 
 
 class FilesReload(Generic[T]):
-    """`start` and `stop` it, or call `look` oneself. What the files hold now counts as loaded.
+    """Looks whenever its `timer` ticks; or call `look` oneself. What the files hold now counts as loaded.
 
     `load` may raise ConfigError, and so may `files` (a folder that cannot be listed). `take` is told of what is to be
     used from now on, and may raise SpendstreamError: it is told again.
@@ -48,13 +48,7 @@ class FilesReload(Generic[T]):
         self._refused: _Files | None = None
         self._again_s = 0.0  # when to try the refused ones again, by a clock that nobody sets
         self._said = ""
-        self._timer = Timer(f"reload-{what}", interval_s, self.look, doing=f"look for changed {what}")
-
-    def start(self) -> None:
-        self._timer.start()
-
-    def stop(self, timeout_s: float = STOP_TIMEOUT_S) -> None:
-        self._timer.stop(timeout_s)
+        self.timer = Timer(f"reload-{what}", interval_s, self.look, doing=f"look for changed {what}")
 
     def look(self) -> None:
         """Look once; take up what has changed since it was loaded and not since the last look."""

@@ -9,6 +9,7 @@ from pydantic_settings import BaseSettings
 from spendstream_schemas.hosts import HOST, password_in_the_clear
 from stream_jobs.base.environment import variables
 from stream_jobs.base.files import checked_content
+from stream_jobs.runtime.ports import LOOPBACK
 
 
 class KafkaSettings(BaseSettings):
@@ -17,7 +18,7 @@ class KafkaSettings(BaseSettings):
     model_config = variables("SPENDSTREAM_KAFKA_")
 
     bootstrap_servers: Annotated[str, Field(description="Brokers to start from: host:port,host:port.")] = (
-        "127.0.0.1:9092"
+        f"{LOOPBACK}:9092"
     )
     client_id: Annotated[
         str, Field(min_length=1, max_length=255, description="Name under which brokers know our connections.")

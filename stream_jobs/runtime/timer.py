@@ -3,21 +3,13 @@
 import logging
 import threading
 from collections.abc import Callable
-from typing import Final, Protocol
+from typing import Final
 
 from stream_jobs.base.errors import SpendstreamError
 
 log = logging.getLogger(__name__)
 
 STOP_TIMEOUT_S: Final = 5.0
-
-
-class Startable(Protocol):
-    """What a worker starts before its jobs and stops after them."""
-
-    def start(self) -> None: ...
-
-    def stop(self) -> None: ...
 
 
 class Timer:

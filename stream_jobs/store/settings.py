@@ -11,6 +11,7 @@ from pydantic_settings import BaseSettings
 from spendstream_schemas.hosts import HOST, is_loopback
 from stream_jobs.base.environment import variables
 from stream_jobs.base.files import checked_content, read_file
+from stream_jobs.runtime.ports import LOOPBACK
 
 MAX_CA_BYTES = 4 * 1024 * 1024  # the authorities of a whole system have half a megabyte
 _IDENTIFIER = r"^[A-Za-z_][A-Za-z0-9_]{0,127}$"
@@ -22,7 +23,7 @@ class ClickHouseSettings(BaseSettings):
     model_config = variables("SPENDSTREAM_CLICKHOUSE_")
 
     url: str | None = None
-    host: Annotated[str, Field(pattern=f"^{HOST.pattern}$")] = "127.0.0.1"
+    host: Annotated[str, Field(pattern=f"^{HOST.pattern}$")] = LOOPBACK
     port: Annotated[int, Field(ge=1, le=65535)] = 8123
     secure: bool = False
     user: Annotated[str, Field(min_length=1)] = "default"

@@ -288,9 +288,9 @@ def test_the_job_runs_as_a_thread(process: StoreProcess, store: StoreClient) -> 
     quality = DataQuality(
         lambda: StoreClient(process.settings), DataQualitySettings(interval_s=0.01), None, told, lambda: BOOK
     )
-    quality.start()
+    quality.timer.start()
     try:
         assert told.arrived.wait(30)
     finally:
-        quality.stop()
+        quality.timer.stop()
     assert told.new() == {"data_quality/unpriced/openai/gpt-99": "firing"}

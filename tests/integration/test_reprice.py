@@ -533,11 +533,11 @@ def test_the_watch_runs_and_stops_with_its_worker(process: StoreProcess, store: 
             done.set()
 
     watch = Watch(lambda: Told(process.settings), Versions(prices, NO_RULES), interval_s=0.01)
-    watch.start()
+    watch.timer.start()
     try:
         while store.rows("SELECT sum(unpriced) FROM ledger") != [(0,)]:
             assert not done.wait(0.02), "the thread ended"
     finally:
-        watch.stop(30)
+        watch.timer.stop(30)
     assert done.wait(30)
     assert_as_fresh(store, UNPRICED, prices)
