@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import os
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -10,6 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from stream_jobs.base.json_values import json_text
+from stream_jobs.cli.config_dir import config_dir_of
+from stream_jobs.cli.flags import add_config_dir, add_json
 from stream_jobs.output.lines import say_json
 
 if TYPE_CHECKING:
@@ -28,13 +29,8 @@ def add_parser(subparsers: Any) -> None:
         '"model":"gpt-4o","usage":{"kind":"tokens","input_tokens":1000,"output_tokens":200}}\' | spendstream price -',
     )
     parser.add_argument("file", nargs="?", default="-", metavar="FILE", help="a JSONL file; - (default) reads stdin")
-    parser.add_argument("--json", action="store_true", help="print one JSON object per line for machines")
-    parser.add_argument(
-        "--config-dir",
-        type=Path,
-        help="folder with overlays/, rate_cards/ and corrections/ of your own (default: SPENDSTREAM_CONFIG_DIR; "
-        "without one the built-in prices)",
-    )
+    add_json(parser, "one JSON object per line")
+    add_config_dir(parser, "overlays/, rate_cards/ and corrections/ of your own")
     parser.set_defaults(run=run)
 
 
@@ -51,18 +47,11 @@ def run(args: argparse.Namespace) -> int:
                 stream = stack.enter_context(Path(args.file).open("rb"))
             except OSError as error:
                 raise ConfigError(f"{args.file}: cannot be read: {error.strerror}") from None
-        book = PriceBook.load(config_dir(args))
+        book = PriceBook.load(config_dir_of(args))
         show = _show_json if args.json else _show_receipt
         for line in lines(stream):
             show(answer(book, line))
     return 0
-
-
-def config_dir(args: argparse.Namespace) -> Path | None:
-    """The folder of the operator's own price files, if there is one."""
-    if args.config_dir is not None:
-        return Path(args.config_dir)
-    return Path(os.environ["SPENDSTREAM_CONFIG_DIR"]) if os.environ.get("SPENDSTREAM_CONFIG_DIR") else None
 
 
 def lines(stream: BinaryIO) -> Iterator[bytes]:
