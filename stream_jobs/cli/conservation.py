@@ -7,6 +7,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
 from stream_jobs.base.instants import utc_now
+from stream_jobs.base.readable import instant
 from stream_jobs.cli.exit_codes import FOUND
 from stream_jobs.cli.flags import add_json, add_kafka, add_store, instant_of
 from stream_jobs.output.lines import say_json
@@ -89,7 +90,7 @@ def _print(accounts: "Accounts") -> None:
     from stream_jobs.output.tables import Table
 
     console = Console()
-    console.print(f"records since {accounts.since:%Y-%m-%d %H:%M} UTC")
+    console.print(f"records since {instant(accounts.since)} UTC")
     remarks = []
     for (topic, topic_id), hours in groupby(accounts.hours, lambda hour: (hour.topic, hour.topic_id)):
         table = Table(title=f"{topic or '?'} (id {topic_id})", box=None)

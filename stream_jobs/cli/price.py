@@ -5,6 +5,7 @@ import json
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -117,6 +118,7 @@ def _show_json(values: dict[str, Any]) -> None:
 def _show_receipt(values: dict[str, Any]) -> None:
     from rich.text import Text
 
+    from stream_jobs.base.readable import money
     from stream_jobs.output.console import Console
     from stream_jobs.output.tables import Table
 
@@ -139,6 +141,6 @@ def _show_receipt(values: dict[str, Any]) -> None:
         table.add_row(line["sku"], f"{line['quantity']} {line['meter']}", line["unit_price"], *costs)
     console.print(table)
     if values["avoided_cost"] != "0":
-        console.print(f"  answered from the service's own cache: {values['avoided_cost']} USD avoided")
+        console.print(f"  answered from the service's own cache: {money(Decimal(values['avoided_cost']))} avoided")
     console.print(f"  price book {values['price_book_version']}")
     console.print()

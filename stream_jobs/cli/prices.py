@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stream_jobs.base.errors import ConfigError
-from stream_jobs.base.instants import parse_utc
+from stream_jobs.base.instants import utc_now
+from stream_jobs.base.readable import instant
 from stream_jobs.cli.config_dir import config_dir_of
-from stream_jobs.cli.flags import add_config_dir, add_json
+from stream_jobs.cli.flags import add_config_dir, add_json, instant_of
 from stream_jobs.output.lines import say, say_json, say_text
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ def run_show(args: argparse.Namespace) -> int:
     from stream_jobs.pricing.lookup import look_up
 
     book = PriceBook.load(config_dir_of(args))
-    at = instant(args.at)
+    at = instant_of(args, "at") or utc_now()
     found = look_up(book, args.model, at, args.provider)
     if args.json:
         models = [item.json() for item in found]
@@ -94,16 +95,6 @@ def run_show(args: argparse.Namespace) -> int:
         if not found:
             say(f"no provider{' ' + args.provider if args.provider else ''} has a model {args.model!r}")
     return 0 if any(item.rows for item in found) else 1
-
-
-def instant(text: str | None) -> datetime:
-    """An instant in UTC from a date or timestamp; without an offset it is UTC."""
-    if text is None:
-        return datetime.now(UTC)
-    try:
-        return parse_utc(text)
-    except ValueError:
-        raise ConfigError(f"--at {text}: write a date (2026-03-01) or a timestamp (2026-03-01T12:00:00Z)") from None
 
 
 def run_import(args: argparse.Namespace) -> int:
@@ -126,7 +117,7 @@ def _print(item: "Found", at: datetime) -> None:
     prices: dict[str, dict[str, str]] = {}
     for row in item.rows:
         prices.setdefault(row.conditions, {})[row.price_key] = row.usd
-    table = Table(title=f"{item.name} at {at:%Y-%m-%d %H:%M} UTC, list USD")
+    table = Table(title=f"{item.name} at {instant(at)} UTC, list USD")
     table.add_column("conditions")
     for key in keys:
         per = next(row.per for row in item.rows if row.price_key == key)

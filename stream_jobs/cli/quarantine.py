@@ -3,6 +3,7 @@
 import argparse
 from typing import TYPE_CHECKING, Any
 
+from stream_jobs.base.readable import clock
 from stream_jobs.cli.flags import add_json, add_kafka, add_store, instant_of
 from stream_jobs.output.lines import data, say, say_json
 
@@ -81,7 +82,7 @@ def _list(store: "StoreClient", args: argparse.Namespace) -> int:
     table = Table("quarantined (UTC)", "record", "state", "reason", "field", "detail", "source", "bytes")
     for record in records:
         table.add_row(
-            f"{record.quarantined_at:%Y-%m-%d %H:%M:%S}",
+            clock(record.quarantined_at),
             record.name,
             "replayed" if record.replayed else "open",
             record.reason,
@@ -110,7 +111,7 @@ def _summary(store: "StoreClient", args: argparse.Namespace) -> int:
         return 0
     table = Table("topic", "reason", "records", "first (UTC)", "last (UTC)")
     for topic, reason, number, first, last in rows:
-        table.add_row(topic, reason, f"{number:,}", f"{first:%Y-%m-%d %H:%M:%S}", f"{last:%Y-%m-%d %H:%M:%S}")
+        table.add_row(topic, reason, f"{number:,}", clock(first), clock(last))
     Console().print(table if rows else "no open records in quarantine")
     return 0
 

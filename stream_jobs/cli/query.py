@@ -139,11 +139,12 @@ def _cell(value: Any) -> Any:
 
     from rich.text import Text
 
+    from stream_jobs.base.readable import exact
+
     if value is None:
         return Text("NULL", style="dim")
     if isinstance(value, Decimal):
-        text = f"{value:f}"
-        return Text(text.rstrip("0").rstrip(".") if "." in text else text)
+        return Text(exact(value))
     if isinstance(value, bytes):
         return Text(value.decode("utf-8", errors="backslashreplace"))
     return Text(str(value))

@@ -94,6 +94,7 @@ def _facts(args: argparse.Namespace, outcome: "Outcome", shown: "list[Finding]")
 
 
 def _print(args: argparse.Namespace, outcome: "Outcome", shown: "list[Finding]") -> None:
+    from stream_jobs.base.readable import clock, money
     from stream_jobs.output.console import Console
     from stream_jobs.output.tables import Table
 
@@ -101,7 +102,7 @@ def _print(args: argparse.Namespace, outcome: "Outcome", shown: "list[Finding]")
     tally = outcome.tally
     if outcome.finished:
         console.print(f"finished {outcome.finished} batches that an earlier run had begun")
-    console.print(f"{tally.examined:,} entries booked since {outcome.since:%Y-%m-%d %H:%M:%S} UTC looked at")
+    console.print(f"{tally.examined:,} entries booked since {clock(outcome.since)} UTC looked at")
     if not tally.findings:
         console.print("every event counts once")
         return
@@ -113,10 +114,10 @@ def _print(args: argparse.Namespace, outcome: "Outcome", shown: "list[Finding]")
         counts = f"{item.counts.event_id} of {item.counts.source}" if instead else ""
         table.add_row(
             *(item.event.event_id, item.source, item.cause, counts),
-            *(f"{item.events:+d}", f"{item.cost('effective_cost'):+f}"),
+            *(f"{item.events:+d}", money(item.cost("effective_cost"))),
         )
     console.print(table)
     causes = ", ".join(f"{number:,} {cause}" for cause, number in sorted(outcome.causes.items()))
     verb = "posted" if args.apply else "would be posted"
     console.print(f"{tally.findings:,} events: {causes}")
-    console.print(f"{tally.entries:,} entries {verb}: {tally.effective_cost:+f} USD effective cost")
+    console.print(f"{tally.entries:,} entries {verb}: {money(tally.effective_cost)} effective cost")
