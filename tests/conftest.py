@@ -24,7 +24,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(autouse=True, scope="session")
-def _settings_of_the_tests_are_not_the_applications() -> None:
+def _settings_of_the_tests_are_not_the_applications(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Nor are instances that run on this machine found, unless a test started them."""
+    os.environ["XDG_RUNTIME_DIR"] = str(tmp_path_factory.mktemp("runtime"))
     for name in (
         ADDRESS_VARIABLE,
         REQUIRED_VARIABLE,

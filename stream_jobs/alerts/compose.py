@@ -12,6 +12,7 @@ from spendstream_schemas.alert_feed import SEVERITIES
 from stream_jobs.alerts.grouping import Episode, Lane
 from stream_jobs.alerts.model import RANK, Alert
 from stream_jobs.alerts.notification import MAX_LISTED, AlertView, Notification, NotificationAction
+from stream_jobs.base.readable import clock
 
 MAX_GROUP_ID: Final = 255
 _ZERO: Final = Decimal(0)
@@ -89,7 +90,7 @@ def _change(lane: Lane, action: NotificationAction, open_alerts: list[Alert], ra
             return "corrected after it was over"
         ends = [alert.resolved_at for alert in lane.missed.values() if alert.resolved_at is not None]
         begin = min(alert.opened_at for alert in lane.missed.values())
-        return f"opened and over before it could be told: {_clock(begin)} to {_clock(max(ends, default=begin))} UTC"
+        return f"opened and over before it could be told: {clock(begin)} to {clock(max(ends, default=begin))} UTC"
     if action == "acknowledge":
         people = sorted({alert.acknowledged_by for alert in open_alerts if alert.acknowledged_by})
         return f"looked after by {', '.join(people[:3])}{' and others' if len(people) > 3 else ''}"
@@ -107,10 +108,6 @@ def _change(lane: Lane, action: NotificationAction, open_alerts: list[Alert], ra
     elif lane.noted and not lane.urgent:
         parts.append("figures changed")
     return ", ".join(parts) or "still open"
-
-
-def _clock(instant: datetime) -> str:
-    return f"{instant:%Y-%m-%d %H:%M:%S}"
 
 
 def _weight(alert: Alert) -> tuple[int, Decimal, str]:

@@ -5,6 +5,7 @@ from pathlib import Path
 from stream_jobs.alerts.document import FILE_NAME, AlertsDocument, Route
 from stream_jobs.alerts.model import RANK
 from stream_jobs.base.files import is_there
+from stream_jobs.base.readable import money
 
 
 def warnings(document: AlertsDocument) -> list[str]:
@@ -47,7 +48,8 @@ def _untold(document: AlertsDocument) -> list[str]:
 
 def _money_order(document: AlertsDocument) -> list[str]:
     return [
-        f"escalation.money[{number}]: changes nothing, {other.at_least_usd} USD makes an alert {other.severity} already"
+        f"escalation.money[{number}]: changes nothing, {money(other.at_least_usd)} makes an alert {other.severity} "
+        "already"
         for number, rule in enumerate(document.escalation.money)
         for other in document.escalation.money
         if other is not rule

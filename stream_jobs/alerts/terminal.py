@@ -1,13 +1,12 @@
 """Alerts and silences on a terminal."""
 
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Any, Final
 
 from rich.text import Text
 
 from stream_jobs.alerts.model import Alert
-from stream_jobs.base.readable import money
+from stream_jobs.base.readable import clock, instant, money
 from stream_jobs.output.console import Console
 from stream_jobs.output.tables import Table
 
@@ -24,7 +23,7 @@ def alerts_table(alerts: Sequence[dict[str, Any]]) -> Table:
             Text(alert["severity"], style=_STYLES.get(alert["severity"], "")),
             Text(state),
             alert["kind"],
-            _minute(alert["starts_at"]),
+            instant(alert["starts_at"]),
             money(alert["money_usd"]) if alert["money_usd"] else "",
             Text(alert["summary"]),
             Text(alert["alert_id"], style="dim"),
@@ -37,8 +36,8 @@ def silences_table(silences: Sequence[dict[str, Any]]) -> Table:
     for silence in silences:
         table.add_row(
             silence["silence_id"],
-            _minute(silence["starts_at"]),
-            _minute(silence["ends_at"]),
+            instant(silence["starts_at"]),
+            instant(silence["ends_at"]),
             Text(silence["scope"] if silence["scope"] != "{}" else ""),
             ", ".join(silence["kinds"]),
             *(Text(silence[name]) for name in ("alert_id", "by", "note")),
@@ -55,7 +54,7 @@ def print_alert(alert: Alert, events: Sequence[dict[str, Any]], told: Sequence[d
         ("id", alert.alert_id),
         ("state", state + (f", silenced by {alert.silenced_by}" * bool(alert.silenced_by))),
     ]
-    facts += [("since", f"{_minute(alert.starts_at)} UTC"), ("group", alert.group), ("owner", signal.owner or "")]
+    facts += [("since", f"{instant(alert.starts_at)} UTC"), ("group", alert.group), ("owner", signal.owner or "")]
     facts += [("at stake", money(alert.money_usd) if alert.money_usd else "")]
     facts += [(fact.name, fact.text) for fact in signal.facts]
     facts += [("why", cause) for cause in signal.causes]
@@ -70,19 +69,11 @@ def print_alert(alert: Alert, events: Sequence[dict[str, Any]], told: Sequence[d
     history = Table("when (UTC)", "what", "severity", "by", "note", title="History")
     for event in events:
         note = event["note"] or event["silence_id"]
-        history.add_row(_second(event["at"]), event["change"], event["severity"], Text(event["by"]), Text(note))
+        history.add_row(clock(event["at"]), event["change"], event["severity"], Text(event["by"]), Text(note))
     console.print(history)
     if told:
         table = Table("when (UTC)", "receiver", "told", "new", "answer", title="Notifications")
         for row in told:
             state = row["action"] if row["state"] == "sent" else f"{row['action']} ({row['state']})"
-            table.add_row(_second(row["at"]), row["receiver"], state, Text(row["change"]), Text(row["answer"]))
+            table.add_row(clock(row["at"]), row["receiver"], state, Text(row["change"]), Text(row["answer"]))
         console.print(table)
-
-
-def _minute(instant: datetime) -> str:
-    return f"{instant:%Y-%m-%d %H:%M}"
-
-
-def _second(instant: datetime) -> str:
-    return f"{instant:%Y-%m-%d %H:%M:%S}"

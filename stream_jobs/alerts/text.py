@@ -9,18 +9,15 @@ import shlex
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
-from decimal import ROUND_HALF_EVEN, Context, Decimal
 from typing import Final
 
 from spendstream_schemas.scope import SCOPE_FIELDS
 from stream_jobs.alerts.notification import AlertView, Notification
+from stream_jobs.base import readable
 from stream_jobs.output.escape import is_hidden
 
 MAX_HEADLINE: Final = 150
 MAX_CHANGE: Final = 50
-_CENT: Final = Decimal("0.01")
-_WIDE: Final = Context(prec=60, rounding=ROUND_HALF_EVEN)  # sums of many amounts of 38 digits
-_WHOLE_DOLLARS_FROM: Final = 10_000
 # Control characters, line and paragraph separators.
 _BREAKS: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 _SURROGATES: Final = re.compile("[\ud800-\udfff]")
@@ -92,7 +89,7 @@ def headline(notification: Notification, limit: int = MAX_HEADLINE) -> str:
     total = notification.open_alerts + notification.resolved_alerts
     what = clean(notification.alerts[0].summary) if notification.alerts else clean(notification.group_id)
     if total > 1:
-        money = f", {usd(notification.money_usd)} at stake" if notification.money_usd > 0 else ""
+        money = f", {readable.money(notification.money_usd)} at stake" if notification.money_usd > 0 else ""
         if notification.action == "resolve":
             what = f"{_alerts(total)}{money and money.replace('at stake', 'was at stake')}: {what}"
         else:
@@ -137,7 +134,7 @@ def _rows(notification: Notification, total: int, zone: tzinfo) -> Iterable[tupl
     if where:
         yield "Where", where
     if notification.money_usd > 0:
-        yield ("Was at stake" if resolved else "At stake"), usd(notification.money_usd)
+        yield ("Was at stake" if resolved else "At stake"), readable.money(notification.money_usd)
     if total == 1 and alerts:
         yield from ((clean(fact.name), clean(fact.text)) for fact in alerts[0].facts)
     yield "Since", instant_text(notification.started_at, zone)
@@ -155,7 +152,7 @@ def _line(alert: AlertView, zone: tzinfo) -> str:
     state = "RESOLVED" if alert.status == "resolved" else alert.severity.upper()
     notes = [f"since {instant_text(alert.starts_at, zone)}"]
     if alert.money_usd > 0:
-        notes.insert(0, f"{usd(alert.money_usd)} at stake")
+        notes.insert(0, f"{readable.money(alert.money_usd)} at stake")
     if alert.acknowledged_by:
         notes.append(f"acknowledged by {clean(alert.acknowledged_by)}")
     return f"{state} {clean(alert.summary)} ({', '.join(notes)})"
@@ -175,22 +172,10 @@ def scope_text(labels: dict[str, str]) -> str:
     return ", ".join(f"{clean(name).replace('_', ' ')} = {clean(labels[name]) or '(none)'}" for name in names)
 
 
-def usd(amount: Decimal) -> str:
-    """For people: '$12,346', below ten thousand '$1,234.57', below $0.01 'less than a cent'."""
-    sign, size = ("-" if amount < 0 else ""), abs(amount)
-    if size == 0:
-        return "$0"
-    if size < _CENT:
-        return "less than a cent"
-    rounded = _WIDE.quantize(size, _CENT)
-    if rounded >= _WHOLE_DOLLARS_FROM:
-        rounded = _WIDE.quantize(size, Decimal(1))
-    return f"{sign}${rounded:,}"
-
-
 def instant_text(instant: datetime, zone: tzinfo = UTC) -> str:
     """'2026-11-26 14:37 UTC', or in another zone '2026-11-26 15:37 CET'."""
-    return f"{instant.astimezone(zone):%Y-%m-%d %H:%M %Z}"
+    local = instant.astimezone(zone)
+    return f"{readable.instant(local)} {local:%Z}"
 
 
 def clean(text: str | None) -> str:

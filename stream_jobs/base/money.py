@@ -4,6 +4,7 @@ from decimal import ROUND_HALF_EVEN, Context, Decimal
 from typing import Final
 
 from spendstream_schemas.types import MAX_USD
+from stream_jobs.base.readable import exact
 
 PICO_PER_USD: Final = 10**12
 PICO_PLACES: Final = 12
@@ -29,8 +30,7 @@ def usd_of_feed(pico: int) -> Decimal:
 
 def usd_text(pico: int) -> str:
     """Exact plain decimal notation without superfluous zeros: 2500000000 -> '0.0025'."""
-    text = f"{usd_from_pico(pico):f}"
-    return text.rstrip("0").rstrip(".") if "." in text else text
+    return exact(usd_from_pico(pico))
 
 
 def divide_half_even(numerator: int, denominator: int) -> int:

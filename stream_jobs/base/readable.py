@@ -1,7 +1,7 @@
 """Numbers and times as people read them. Rounding happens here and nowhere else."""
 
 from datetime import datetime, timedelta
-from decimal import ROUND_HALF_EVEN, Decimal
+from decimal import ROUND_HALF_EVEN, Context, Decimal
 from typing import Final
 
 NOBODY: Final = {
@@ -14,6 +14,7 @@ NOBODY: Final = {
     "provider": "(no provider)",
 }
 _CENT: Final = Decimal("0.01")
+_WIDE: Final = Context(prec=60, rounding=ROUND_HALF_EVEN)  # sums of many amounts of 38 digits
 _DAY_S: Final = 86_400
 
 
@@ -24,15 +25,13 @@ def exact(amount: Decimal) -> str:
     return "0" if text in ("", "-0") else text
 
 
-def money(amount: Decimal) -> str:
-    """'$1,234.57'; below a dollar three significant digits: '$0.00412'."""
-    sign, size = ("-" if amount < 0 else ""), abs(amount)
-    if size == 0:
-        return "$0"
-    if size >= 1:
-        return f"{sign}${size.quantize(_CENT, ROUND_HALF_EVEN):,}"
-    rounded = size.quantize(Decimal(1).scaleb(size.adjusted() - 2), ROUND_HALF_EVEN)
-    return f"{sign}${rounded.quantize(_CENT) if rounded >= 1 else rounded:f}"
+def money(amount: Decimal, currency: str = "USD") -> str:
+    """'$1,234.57'; below a dollar three significant digits: '$0.00412'. Of another currency '1,234.57 EUR'."""
+    sign, size = ("-" if amount < 0 else ""), amount.copy_abs()
+    places = _CENT if size >= 1 or not size else Decimal(1).scaleb(size.adjusted() - 2)
+    rounded = _WIDE.quantize(size, places)
+    digits = f"{_WIDE.quantize(rounded, _CENT) if rounded >= 1 else rounded:,f}" if size else "0"
+    return f"{sign}${digits}" if currency == "USD" else f"{sign}{digits} {currency}"
 
 
 def count(number: int) -> str:

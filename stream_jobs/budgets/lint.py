@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Final
 
-from stream_jobs.base.money import usd_text
+from stream_jobs.base.money import usd_from_pico
+from stream_jobs.base.readable import money
 from stream_jobs.budgets.document import Budget
 from stream_jobs.budgets.resolve import Budgets
 
@@ -99,7 +100,8 @@ def _children(budgets: Budgets, parent: Budget, now: datetime) -> Iterator[str]:
     together = sum(budgets.amount_pico(child, period.start) for child in alone)
     if together > amount:
         names = ", ".join(child.id for child in alone)
-        yield f"has {usd_text(amount)} USD, less than the {usd_text(together)} USD of its children together ({names})"
+        whole, parts = money(usd_from_pico(amount)), money(usd_from_pico(together))
+        yield f"has {whole}, less than the {parts} of its children together ({names})"
     for child in children:
         if child.per and budgets.amount_pico(child, period.start) > amount:
             yield f"has less than {child.id!r} has for each {'/'.join(child.per)}"

@@ -9,7 +9,7 @@ from typing import Final
 from spendstream_schemas.alert_feed import AlertSignal, Fact
 from stream_jobs.base.errors import SpendstreamError
 from stream_jobs.base.money import usd_of_feed
-from stream_jobs.base.readable import exact, money
+from stream_jobs.base.readable import money
 from stream_jobs.budgets.book import WINDOW_KEY, BudgetBook, Change, Place
 from stream_jobs.budgets.causes import causes
 from stream_jobs.budgets.document import USD, Budget
@@ -129,7 +129,7 @@ class Speaker:
             change.crossed,
             now,
             zone=self._book.budgets.zone_of(budget),
-            currency_amount="" if budget.currency == USD else f"({exact(budget.amount)} {budget.currency})",
+            currency_amount="" if budget.currency == USD else f"({money(budget.amount, budget.currency)})",
             causes=why,
             correction=correction,
             parents=self._parents(budget, now),

@@ -1,7 +1,6 @@
 """`spendstream alerts list|show|ack|silence|silences|test|check`: what is open, and what people do about it."""
 
 import argparse
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from spendstream_schemas.alert_feed import ALERT_KINDS, SEVERITIES
@@ -9,6 +8,7 @@ from stream_jobs.base.errors import ConfigError
 from stream_jobs.base.instants import utc_now
 from stream_jobs.cli.config_dir import config_dir_of
 from stream_jobs.cli.exit_codes import FOUND
+from stream_jobs.cli.flags import add_config_dir, add_json, add_kafka, add_store
 from stream_jobs.output.lines import say, say_json
 
 if TYPE_CHECKING:
@@ -46,20 +46,19 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     for action in (ack, silence):
         action.add_argument("--note", default="", help="why, or what is done about it")
         action.add_argument("--by", help="who says so (default: you)")
-        action.add_argument("--bootstrap", metavar="HOST:PORT", help="Kafka (default: the running instance's)")
+        add_kafka(action)
     silences = actions.add_parser("silences", help="silences that hold now or later (with --all, past ones too)")
     silences.add_argument("--all", action="store_true", help="also those that have ended")
     for action in (listing, show, ack, silence, silences):
-        action.add_argument("--json", action="store_true", help="one JSON object per line")
-        action.add_argument("--url", help="ClickHouse (default: the running instance's)")
-        action.add_argument("--data-dir", type=Path, help="the instance's data folder (default: the one that runs)")
+        add_json(action, "one JSON object per line")
+        add_store(action)
     test = actions.add_parser("test", help="send a test notification, and print what the receiver answers")
     test.add_argument("receivers", nargs="*", metavar="RECEIVER")
     test.add_argument("--all", action="store_true", help="all receivers of alerts.yaml")
     check = actions.add_parser("check", help="report everything that is wrong with alerts.yaml, and what looks odd")
     for action in (test, check):
-        action.add_argument("--config-dir", type=Path, help="folder with alerts.yaml (default: SPENDSTREAM_CONFIG_DIR)")
-        action.add_argument("--json", action="store_true", help="print JSON for machines")
+        add_config_dir(action, "alerts.yaml")
+        add_json(action)
     parser.set_defaults(run=run)
 
 

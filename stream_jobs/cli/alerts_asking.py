@@ -14,6 +14,7 @@ from stream_jobs.alerts.requests import ask
 from stream_jobs.alerts.silences import MAX_SILENCES, TOO_MANY_SILENCES
 from stream_jobs.base.errors import ConfigError
 from stream_jobs.base.instants import parse_utc, utc_now
+from stream_jobs.base.readable import clock
 from stream_jobs.base.who import user
 from stream_jobs.cli.exit_codes import FOUND
 from stream_jobs.embedded.instance import find_kafka
@@ -59,7 +60,7 @@ def silence(store: StoreClient, args: argparse.Namespace) -> int:
     elif args.lift:
         say(f"silence {record.silence_id} has ended")
     else:
-        say(f"silence {record.silence_id} holds until {record.ends_at:%Y-%m-%d %H:%M:%S} UTC")
+        say(f"silence {record.silence_id} holds until {clock(record.ends_at)} UTC")
     return 0
 
 
@@ -103,7 +104,7 @@ def _lifted(store: StoreClient, args: argparse.Namespace) -> Silence:
         raise ConfigError(f"no silence {args.lift!r}; see 'spendstream alerts silences'")
     known = Silence.model_validate_json(document)
     if known.ends_at <= utc_now():
-        raise ConfigError(f"silence {args.lift} has ended already, at {known.ends_at:%Y-%m-%d %H:%M:%S} UTC")
+        raise ConfigError(f"silence {args.lift} has ended already, at {clock(known.ends_at)} UTC")
     changes = {"ends_at": utc_now(), "by": _who(args)}
     return known.model_copy(update=changes | ({"note": args.note} if args.note else {}))
 

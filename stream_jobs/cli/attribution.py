@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from stream_jobs.base.errors import ConfigError
 from stream_jobs.cli.config_dir import config_dir_of
 from stream_jobs.cli.exit_codes import FOUND
+from stream_jobs.cli.flags import add_config_dir, add_json
 from stream_jobs.output.lines import say, say_json
 
 if TYPE_CHECKING:
@@ -27,12 +28,8 @@ def add_parser(subparsers: Any) -> None:
     explain = actions.add_parser("explain", help="show which rule sets what for one usage event")
     explain.add_argument("event", metavar="FILE", help="a file with one usage event as JSON; - reads standard input")
     for action, run_action in ((check, run_check), (explain, run_explain)):
-        action.add_argument(
-            "--config-dir",
-            type=Path,
-            help="folder with attribution.yaml (default: SPENDSTREAM_CONFIG_DIR; without one there are no rules)",
-        )
-        action.add_argument("--json", action="store_true", help="print JSON for machines")
+        add_config_dir(action, "attribution.yaml")
+        add_json(action)
         action.set_defaults(run=run_action)
 
 

@@ -2,12 +2,12 @@
 
 import argparse
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 from stream_jobs.base.errors import ConfigError
 from stream_jobs.cli.config_dir import config_dir_of
 from stream_jobs.cli.exit_codes import FOUND
+from stream_jobs.cli.flags import add_config_dir, add_json, add_kafka, add_store
 from stream_jobs.output.lines import say, say_json
 
 
@@ -22,13 +22,8 @@ def add_parser(subparsers: Any) -> None:
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
     check = actions.add_parser("check", help="report everything that is wrong with the file, and what looks unintended")
     check.set_defaults(run=run_check)
-    for action in (check,):
-        action.add_argument(
-            "--config-dir",
-            type=Path,
-            help="folder with budgets.yaml (default: SPENDSTREAM_CONFIG_DIR; without one there are no budgets)",
-        )
-        action.add_argument("--json", action="store_true", help="print JSON for machines")
+    add_config_dir(check, "budgets.yaml")
+    add_json(check)
     _add_live(actions)
 
 
@@ -57,12 +52,11 @@ def _add_live(actions: Any) -> None:
         (remove, live.run_remove),
         (reset, live.run_reset),
     ):
-        action.add_argument("--json", action="store_true", help="print JSON for machines")
-        action.add_argument("--url", help="ClickHouse (default: the running instance's)")
-        action.add_argument("--data-dir", type=Path, help="the instance's data folder (default: the one that runs)")
+        add_json(action)
+        add_store(action)
         action.set_defaults(run=run)
     for action in (setting, remove, reset):
-        action.add_argument("--bootstrap", metavar="HOST:PORT", help="Kafka (default: the running instance's)")
+        add_kafka(action)
         action.add_argument("--note", default="", help="kept with the change: why")
         action.add_argument("--timeout", type=float, default=15.0, help="seconds to wait until it counts")
 

@@ -4,12 +4,14 @@ import argparse
 import json
 import sys
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from stream_jobs.base.errors import ConfigError
 from stream_jobs.base.json_values import json_text
+from stream_jobs.base.readable import clock, instant
 from stream_jobs.output.lines import say, say_json
 
 if TYPE_CHECKING:
@@ -84,12 +86,13 @@ def _figures(budget: "DefinedBudget", standing: "BudgetStanding | None") -> tupl
     from stream_jobs.base.readable import money, percent
 
     if standing is None:
-        return "", f"{budget.document['amount']} {budget.document.get('currency', 'USD')}", "", "", ""
+        amount, currency = Decimal(str(budget.document["amount"])), budget.document.get("currency", "USD")
+        return "", money(amount, currency), "", "", ""
     over = standing.used >= standing.amount
     share = Text(
         percent(standing.used, standing.amount), "bold red" if over else "yellow" if standing.thresholds else ""
     )
-    until = f"{standing.exhausted_at:%Y-%m-%d %H:%M}" if standing.exhausted_at else "already" if over else ""
+    until = instant(standing.exhausted_at) if standing.exhausted_at else "already" if over else ""
     forecast = "" if standing.forecast is None else money(standing.forecast)
     return money(standing.used), money(standing.amount), share, forecast, until
 
@@ -173,7 +176,7 @@ def _print_budget(
     from stream_jobs.output.tables import Table
 
     console = Console(highlight=False)
-    by = "the file" if budget.origin == "file" else f"{budget.changed_by} at {budget.at:%Y-%m-%d %H:%M} UTC"
+    by = "the file" if budget.origin == "file" else f"{budget.changed_by} at {instant(budget.at)} UTC"
     console.print(f"{budget.name} ({budget.budget_id}), set by {by}")
     for name, value in budget.document.items():
         if name not in ("id", "name") and value not in ({}, []):
@@ -202,7 +205,7 @@ def _print_budget(
             direction = "crossed" if row["direction"] == "up" else "below again"
             late = " (by late or corrected entries)" if row["late"] else ""
             values = ", ".join(row["vals"]) or "all"
-            table.add_row(f"{row['at']:%Y-%m-%d %H:%M:%S}", values, row["period_key"], what, direction + late)
+            table.add_row(clock(row["at"]), values, row["period_key"], what, direction + late)
         console.print(table)
     if len(past) > len(found):
         table = Table("period", "of", "used", "amount", "share", title="Latest periods")

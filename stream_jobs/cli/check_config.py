@@ -1,9 +1,9 @@
 """`spendstream check-config`: what is wrong with settings, rules, budgets, prices and topic files, all at once."""
 
 import argparse
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from stream_jobs.cli.flags import add_config_dir, add_json
 from stream_jobs.output.lines import say_json
 
 if TYPE_CHECKING:
@@ -19,21 +19,23 @@ def add_parser(subparsers: Any) -> None:
         description="Checks the SPENDSTREAM_* variables and the files of the config folder, and shows what is in "
         "force. Exit code 0: all is well; 1: something must be changed. Nothing is connected to.",
     )
-    parser.add_argument(
-        "--config-dir",
-        type=Path,
-        help="folder with attribution.yaml, budgets.yaml, alerts.yaml, overlays/, rate_cards/ and corrections/",
-    )
-    parser.add_argument("--json", action="store_true", help="print JSON for machines")
+    add_config_dir(parser, "attribution.yaml, budgets.yaml, alerts.yaml, overlays/, rate_cards/ and corrections/")
+    add_json(parser)
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
     """Exit code 0 without problems, else 1."""
+    from stream_jobs.base.errors import ConfigError
+    from stream_jobs.cli.config_dir import find_config_dir
     from stream_jobs.config_check import check_config
     from stream_jobs.settings_table import effective
 
-    report = check_config(args.config_dir)
+    try:
+        config_dir = find_config_dir(args)
+    except ConfigError:  # about the settings, which are reported with all the rest
+        config_dir = None
+    report = check_config(config_dir)
     rows = effective(report.settings) if report.settings else []
     if args.json:
         say_json(_as_json(report, rows))
@@ -47,7 +49,7 @@ def _as_json(report: "ConfigReport", rows: "list[EffectiveSetting]") -> dict[str
         "ok": not report.problems,
         "problems": report.problems,
         "warnings": report.warnings,
-        "config_dir": str(report.config_dir) if report.config_dir else None,
+        "config_dir": report.config_dir,
         "price_book_version": report.price_book_version,
         "attribution_version": report.attribution_version,
         "budgets_version": report.budgets_version,

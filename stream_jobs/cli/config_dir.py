@@ -8,15 +8,27 @@ from stream_jobs.base.files import is_folder, printable
 
 
 def config_dir_of(args: argparse.Namespace) -> Path | None:
-    """`--config-dir`, or else the settings' one. Raises ConfigError when it is no folder."""
+    """Whose files a command reads: `--config-dir`; with `--data-dir`, of that instance; as the environment says; of
+    the instance that runs; of the settings' data folder. Raises ConfigError when it is no folder."""
+    found = find_config_dir(args)
+    if found is not None and not is_folder(found):
+        raise ConfigError(f"{printable(str(found))}: is not a folder")
+    return found
+
+
+def find_config_dir(args: argparse.Namespace) -> Path | None:
+    """The same, whatever lies there. Raises ConfigError when the settings are wrong, or nothing says whose of several
+    instances."""
     from stream_jobs.base.environment import from_environment
+    from stream_jobs.embedded.instance import find_instance
     from stream_jobs.settings import PipelineSettings
 
-    config_dir: Path | None = args.config_dir
-    if config_dir is None:
-        settings = from_environment(PipelineSettings)
-        assert isinstance(settings, PipelineSettings)
-        config_dir = settings.config_dir
-    if config_dir is not None and not is_folder(config_dir):
-        raise ConfigError(f"{printable(str(config_dir))}: is not a folder")
-    return config_dir
+    if args.config_dir is not None:
+        return Path(args.config_dir)
+    settings = from_environment(PipelineSettings)
+    data_dir: Path | None = getattr(args, "data_dir", None)
+    said = settings.model_fields_set & {"config_dir", "data_dir"} or getattr(args, "url", None) is not None
+    if data_dir is None and said:
+        return settings.config_dir
+    instance = find_instance(data_dir)
+    return Path(instance.config_dir) if instance is not None else settings.config_dir

@@ -2,13 +2,14 @@
 
 import argparse
 from dataclasses import asdict
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from itertools import groupby
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from stream_jobs.base.instants import parse_utc
+from stream_jobs.base.instants import utc_now
+from stream_jobs.base.readable import instant
 from stream_jobs.cli.exit_codes import FOUND
+from stream_jobs.cli.flags import add_json, add_kafka, add_store, instant_of
 from stream_jobs.output.lines import say_json
 
 if TYPE_CHECKING:
@@ -34,10 +35,9 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         help="from this hour on (ISO 8601; UTC unless it says otherwise; default: a day)",
     )
     parser.add_argument("--topic", help="only this topic")
-    parser.add_argument("--json", action="store_true", help="one JSON object")
-    parser.add_argument("--url", help="ClickHouse (default: the running instance's)")
-    parser.add_argument("--bootstrap", metavar="HOST:PORT", help="Kafka (default: the running instance's)")
-    parser.add_argument("--data-dir", type=Path, help="the instance's data folder (default: the one that runs)")
+    add_json(parser)
+    add_store(parser)
+    add_kafka(parser)
     parser.set_defaults(run=run)
 
 
@@ -48,12 +48,7 @@ def run(args: argparse.Namespace) -> int:
     from stream_jobs.runtime.topics import EVENT_TOPICS
     from stream_jobs.store.client import StoreClient
 
-    since = datetime.now(UTC) - DEFAULT_SINCE
-    if args.since:
-        try:
-            since = parse_utc(args.since)
-        except ValueError:
-            raise ConfigError(f"--since {args.since!r} is not a timestamp like 2026-01-31T08:00") from None
+    since = instant_of(args, "since") or utc_now() - DEFAULT_SINCE
     if args.topic and args.topic not in EVENT_TOPICS:
         raise ConfigError(f"--topic {args.topic!r} is not booked; there are {', '.join(EVENT_TOPICS)}")
     with StoreClient(find_clickhouse(args.url, args.data_dir, args.bootstrap, writable=True)) as store:
@@ -95,7 +90,7 @@ def _print(accounts: "Accounts") -> None:
     from stream_jobs.output.tables import Table
 
     console = Console()
-    console.print(f"records since {accounts.since:%Y-%m-%d %H:%M} UTC")
+    console.print(f"records since {instant(accounts.since)} UTC")
     remarks = []
     for (topic, topic_id), hours in groupby(accounts.hours, lambda hour: (hour.topic, hour.topic_id)):
         table = Table(title=f"{topic or '?'} (id {topic_id})", box=None)

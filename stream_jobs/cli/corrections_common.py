@@ -3,10 +3,10 @@
 import argparse
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from stream_jobs.cli.exit_codes import FOUND
+from stream_jobs.cli.flags import add_config_dir, add_json, add_store, instant_of
 from stream_jobs.output.lines import complain, redraw_on_stderr, say_json, stderr_is_terminal
 
 if TYPE_CHECKING:
@@ -38,9 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--until", metavar="TIME", help="only what occurred before then (default: now)")
     parser.add_argument("--note", default="", help="why; kept with the run and with every entry")
-    parser.add_argument(
-        "--config-dir", type=Path, help="folder with the files to use (default: the running instance's)"
-    )
+    add_config_dir(parser, "the files to use")
     parser.add_argument(
         "--chunk-rows",
         type=int,
@@ -48,9 +46,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="entries that are computed and posted at once (default: %(default)s); more take more memory",
     )
-    parser.add_argument("--json", action="store_true", help="one JSON object for machines")
-    parser.add_argument("--url", help="ClickHouse (default: the running instance's)")
-    parser.add_argument("--data-dir", type=Path, help="the instance's data folder (default: the one that runs)")
+    add_json(parser)
+    add_store(parser)
 
 
 def run(
@@ -73,11 +70,7 @@ def run(
     calm_collector()
     if args.chunk_rows < 1:
         raise ConfigError(f"--chunk-rows {args.chunk_rows}: must be at least 1")
-    given = None if args.resume or args.abandon else (_instant(args, "since"), _instant(args, "until"))
-    if given is not None and given[1] <= given[0]:
-        raise ConfigError(
-            f"--until is not after --since: {given[1]:%Y-%m-%dT%H:%M:%S} and {given[0]:%Y-%m-%dT%H:%M:%S}"
-        )
+    given = None if args.resume or args.abandon else _period(args)
     with StoreClient(find_clickhouse(args.url, args.data_dir, writable=True)) as store:
         if args.abandon:
             journal = Journal(store)
@@ -104,41 +97,15 @@ def _work(args: argparse.Namespace, corrector: "Corrector", run: "Run") -> int:
         raise
 
 
-def _instant(args: argparse.Namespace, name: str) -> datetime:
+def _period(args: argparse.Namespace) -> tuple[datetime, datetime]:
     from stream_jobs.base.errors import ConfigError
-    from stream_jobs.base.instants import parse_utc
 
-    text = getattr(args, name)
-    if text is None:
-        if name == "since":
-            raise ConfigError(f"say from when on: --since {datetime.now(UTC):%Y-%m}-01")
-        return datetime.now(UTC)
-    try:
-        return parse_utc(text)
-    except ValueError:
-        raise ConfigError(f"--{name} {text!r} is not a timestamp like 2026-01-31T08:00") from None
-
-
-def config_dir(args: argparse.Namespace) -> Path | None:
-    """As given, of the settings, or config/ of the running instance's data folder, which is what its worker reads."""
-    from stream_jobs.base.environment import from_environment
-    from stream_jobs.base.errors import ConfigError
-    from stream_jobs.embedded.datadir import DataDir
-    from stream_jobs.embedded.instance import find_instance
-    from stream_jobs.settings import PipelineSettings
-
-    found: Path | None = args.config_dir
-    if found is None:
-        settings = from_environment(PipelineSettings)
-        assert isinstance(settings, PipelineSettings)
-        found = settings.config_dir
-    if found is None and args.url is None:
-        instance = find_instance(args.data_dir)
-        own = DataDir(Path(instance.data_dir)).config if instance is not None else None
-        found = own if own is not None and own.is_dir() else None
-    if found is not None and not found.is_dir():
-        raise ConfigError(f"{found}: is not a folder")
-    return found
+    since, until = instant_of(args, "since"), instant_of(args, "until") or datetime.now(UTC)
+    if since is None:
+        raise ConfigError(f"say from when on: --since {datetime.now(UTC):%Y-%m}-01")
+    if until <= since:
+        raise ConfigError(f"--until is not after --since: {until:%Y-%m-%dT%H:%M:%S} and {since:%Y-%m-%dT%H:%M:%S}")
+    return since, until
 
 
 def refuse_another_version(store: "StoreClient", table: str, loaded: str) -> None:

@@ -1,9 +1,9 @@
 """`spendstream migrate`: bring ClickHouse to this version's tables and views."""
 
 import argparse
-from pathlib import Path
 from typing import Any
 
+from stream_jobs.cli.flags import add_json, add_store
 from stream_jobs.output.lines import say, say_json, say_text
 
 
@@ -23,9 +23,8 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser.add_argument(
         "--topics", action="store_true", help="also create the topics in Kafka (SPENDSTREAM_KAFKA_*) that are missing"
     )
-    parser.add_argument("--url", help="ClickHouse's HTTP address (default: SPENDSTREAM_CLICKHOUSE_* or what runs here)")
-    parser.add_argument("--data-dir", type=Path, help="data folder of the running instance to update")
-    parser.add_argument("--json", action="store_true", help="one JSON object per migration")
+    add_store(parser)
+    add_json(parser, "one JSON object per migration")
     parser.set_defaults(run=run)
 
 

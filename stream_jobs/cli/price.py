@@ -2,14 +2,16 @@
 
 import argparse
 import json
-import os
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from stream_jobs.base.json_values import json_text
+from stream_jobs.cli.config_dir import config_dir_of
+from stream_jobs.cli.flags import add_config_dir, add_json
 from stream_jobs.output.lines import say_json
 
 if TYPE_CHECKING:
@@ -28,13 +30,8 @@ def add_parser(subparsers: Any) -> None:
         '"model":"gpt-4o","usage":{"kind":"tokens","input_tokens":1000,"output_tokens":200}}\' | spendstream price -',
     )
     parser.add_argument("file", nargs="?", default="-", metavar="FILE", help="a JSONL file; - (default) reads stdin")
-    parser.add_argument("--json", action="store_true", help="print one JSON object per line for machines")
-    parser.add_argument(
-        "--config-dir",
-        type=Path,
-        help="folder with overlays/, rate_cards/ and corrections/ of your own (default: SPENDSTREAM_CONFIG_DIR; "
-        "without one the built-in prices)",
-    )
+    add_json(parser, "one JSON object per line")
+    add_config_dir(parser, "overlays/, rate_cards/ and corrections/ of your own")
     parser.set_defaults(run=run)
 
 
@@ -51,18 +48,11 @@ def run(args: argparse.Namespace) -> int:
                 stream = stack.enter_context(Path(args.file).open("rb"))
             except OSError as error:
                 raise ConfigError(f"{args.file}: cannot be read: {error.strerror}") from None
-        book = PriceBook.load(config_dir(args))
+        book = PriceBook.load(config_dir_of(args))
         show = _show_json if args.json else _show_receipt
         for line in lines(stream):
             show(answer(book, line))
     return 0
-
-
-def config_dir(args: argparse.Namespace) -> Path | None:
-    """The folder of the operator's own price files, if there is one."""
-    if args.config_dir is not None:
-        return Path(args.config_dir)
-    return Path(os.environ["SPENDSTREAM_CONFIG_DIR"]) if os.environ.get("SPENDSTREAM_CONFIG_DIR") else None
 
 
 def lines(stream: BinaryIO) -> Iterator[bytes]:
@@ -129,6 +119,7 @@ def _show_json(values: dict[str, Any]) -> None:
 def _show_receipt(values: dict[str, Any]) -> None:
     from rich.text import Text
 
+    from stream_jobs.base.readable import money
     from stream_jobs.output.console import Console
     from stream_jobs.output.tables import Table
 
@@ -151,6 +142,6 @@ def _show_receipt(values: dict[str, Any]) -> None:
         table.add_row(line["sku"], f"{line['quantity']} {line['meter']}", line["unit_price"], *costs)
     console.print(table)
     if values["avoided_cost"] != "0":
-        console.print(f"  answered from the service's own cache: {values['avoided_cost']} USD avoided")
+        console.print(f"  answered from the service's own cache: {money(Decimal(values['avoided_cost']))} avoided")
     console.print(f"  price book {values['price_book_version']}")
     console.print()

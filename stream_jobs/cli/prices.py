@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stream_jobs.base.errors import ConfigError
-from stream_jobs.base.instants import parse_utc
-from stream_jobs.cli.price import config_dir
+from stream_jobs.base.instants import utc_now
+from stream_jobs.base.readable import instant
+from stream_jobs.cli.config_dir import config_dir_of
+from stream_jobs.cli.flags import add_config_dir, add_json, instant_of
 from stream_jobs.output.lines import say, say_json, say_text
 
 if TYPE_CHECKING:
@@ -32,8 +34,8 @@ def add_parser(subparsers: Any) -> None:
     show.add_argument("--provider", metavar="P", help="only this provider (default: all that know the id)")
     show.set_defaults(run=run_show)
     for action in (check, show):
-        action.add_argument("--config-dir", type=Path, help="folder with price files (default: SPENDSTREAM_CONFIG_DIR)")
-        action.add_argument("--json", action="store_true", help="print JSON for machines")
+        add_config_dir(action, "price files")
+        add_json(action)
     load = actions.add_parser("import", help="turn a GPU price catalogue (CSV) into a rate card (YAML on stdout)")
     load.add_argument("file", metavar="FILE", type=Path)
     load.add_argument("--format", required=True, choices=_FORMATS, help="where the CSV comes from")
@@ -45,17 +47,14 @@ def add_parser(subparsers: Any) -> None:
 
 def run_check(args: argparse.Namespace) -> int:
     """Exit code 0 when the files can be used, 1 when not. Warnings don't change the exit code."""
-    from stream_jobs.base.files import is_folder
     from stream_jobs.pricing.book import PriceBook
     from stream_jobs.pricing.lint import warnings
 
-    folder = config_dir(args)
     problems: tuple[str, ...] = ()
     found: list[str] = []
     description: dict[str, Any] = {}
     try:
-        if folder is not None and not is_folder(folder):
-            raise ConfigError(f"{folder}: is not a folder")
+        folder = config_dir_of(args)
         book = PriceBook.load(folder)
         description = book.describe()
         found = warnings(folder, book, datetime.now(UTC).date())
@@ -84,8 +83,8 @@ def run_show(args: argparse.Namespace) -> int:
     from stream_jobs.pricing.book import PriceBook
     from stream_jobs.pricing.lookup import look_up
 
-    book = PriceBook.load(config_dir(args))
-    at = instant(args.at)
+    book = PriceBook.load(config_dir_of(args))
+    at = instant_of(args, "at") or utc_now()
     found = look_up(book, args.model, at, args.provider)
     if args.json:
         models = [item.json() for item in found]
@@ -96,16 +95,6 @@ def run_show(args: argparse.Namespace) -> int:
         if not found:
             say(f"no provider{' ' + args.provider if args.provider else ''} has a model {args.model!r}")
     return 0 if any(item.rows for item in found) else 1
-
-
-def instant(text: str | None) -> datetime:
-    """An instant in UTC from a date or timestamp; without an offset it is UTC."""
-    if text is None:
-        return datetime.now(UTC)
-    try:
-        return parse_utc(text)
-    except ValueError:
-        raise ConfigError(f"--at {text}: write a date (2026-03-01) or a timestamp (2026-03-01T12:00:00Z)") from None
 
 
 def run_import(args: argparse.Namespace) -> int:
@@ -128,7 +117,7 @@ def _print(item: "Found", at: datetime) -> None:
     prices: dict[str, dict[str, str]] = {}
     for row in item.rows:
         prices.setdefault(row.conditions, {})[row.price_key] = row.usd
-    table = Table(title=f"{item.name} at {at:%Y-%m-%d %H:%M} UTC, list USD")
+    table = Table(title=f"{item.name} at {instant(at)} UTC, list USD")
     table.add_column("conditions")
     for key in keys:
         per = next(row.per for row in item.rows if row.price_key == key)

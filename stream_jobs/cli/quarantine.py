@@ -1,10 +1,10 @@
 """`spendstream quarantine list|show|replay`: what could not be accepted, and sending it again."""
 
 import argparse
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stream_jobs.base.instants import parse_utc
+from stream_jobs.base.readable import clock
+from stream_jobs.cli.flags import add_json, add_kafka, add_store, instant_of
 from stream_jobs.output.lines import data, say, say_json
 
 if TYPE_CHECKING:
@@ -35,11 +35,10 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     _add_selection(replay, with_names=True)
     replay.add_argument("--everything", action="store_true", help="all open records (else select some)")
     replay.add_argument("--note", default="", help="kept with the replay: why now")
-    replay.add_argument("--bootstrap", metavar="HOST:PORT", help="Kafka (default: the running instance's)")
+    add_kafka(replay)
     for action in (listing, show, replay):
-        action.add_argument("--json", action="store_true", help="one JSON object per line")
-        action.add_argument("--url", help="ClickHouse (default: the running instance's)")
-        action.add_argument("--data-dir", type=Path, help="the instance's data folder (default: the one that runs)")
+        add_json(action, "one JSON object per line")
+        add_store(action)
     parser.set_defaults(run=run)
 
 
@@ -64,16 +63,9 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _selection(args: argparse.Namespace, **more: Any) -> "Selection":
-    from stream_jobs.base.errors import ConfigError
     from stream_jobs.quarantine.records import Selection
 
-    since = None
-    if args.since:
-        try:
-            since = parse_utc(args.since)
-        except ValueError:
-            raise ConfigError(f"--since {args.since!r} is not a timestamp like 2026-01-31T08:00") from None
-    return Selection(reason=args.reason, source=args.source, since=since, **more)
+    return Selection(reason=args.reason, source=args.source, since=instant_of(args, "since"), **more)
 
 
 def _list(store: "StoreClient", args: argparse.Namespace) -> int:
@@ -90,7 +82,7 @@ def _list(store: "StoreClient", args: argparse.Namespace) -> int:
     table = Table("quarantined (UTC)", "record", "state", "reason", "field", "detail", "source", "bytes")
     for record in records:
         table.add_row(
-            f"{record.quarantined_at:%Y-%m-%d %H:%M:%S}",
+            clock(record.quarantined_at),
             record.name,
             "replayed" if record.replayed else "open",
             record.reason,
@@ -119,7 +111,7 @@ def _summary(store: "StoreClient", args: argparse.Namespace) -> int:
         return 0
     table = Table("topic", "reason", "records", "first (UTC)", "last (UTC)")
     for topic, reason, number, first, last in rows:
-        table.add_row(topic, reason, f"{number:,}", f"{first:%Y-%m-%d %H:%M:%S}", f"{last:%Y-%m-%d %H:%M:%S}")
+        table.add_row(topic, reason, f"{number:,}", clock(first), clock(last))
     Console().print(table if rows else "no open records in quarantine")
     return 0
 

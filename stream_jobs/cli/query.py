@@ -3,9 +3,9 @@
 import argparse
 import sys
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 from typing import Any, Final
 
+from stream_jobs.cli.flags import add_json, add_store
 from stream_jobs.output.lines import complain, data, json_data
 from stream_jobs.output.spreadsheet import SpreadsheetSafe, refuse_others
 
@@ -28,7 +28,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser.add_argument(
         "--param", action="append", default=[], metavar="NAME=VALUE", help="value of a {NAME:Type} placeholder"
     )
-    parser.add_argument("--json", action="store_true", help="one JSON object per row; decimals are strings")
+    add_json(parser, "one JSON object per row")
     parser.add_argument(
         "--format", help="a ClickHouse output format, passed through as it is (CSVWithNames, Parquet, ...)"
     )
@@ -37,8 +37,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         action="store_true",
         help="with --format CSV or TSV (and the like): put a quote before cells that a spreadsheet takes for formulas",
     )
-    parser.add_argument("--url", help="ClickHouse's HTTP address (default: SPENDSTREAM_CLICKHOUSE_* or what runs here)")
-    parser.add_argument("--data-dir", type=Path, help="data folder of the running instance to ask")
+    add_store(parser)
     parser.set_defaults(run=run)
 
 
@@ -53,6 +52,7 @@ def run(args: argparse.Namespace) -> int:
     settings = find_clickhouse(args.url, args.data_dir)
     if args.json or args.format:
         options = {
+            "date_time_output_format": "iso",  # as base/json_values has instants
             "output_format_json_quote_decimals": 1,
             "output_format_json_quote_64bit_integers": 0,
             "output_format_json_quote_denormals": 1,
@@ -139,11 +139,12 @@ def _cell(value: Any) -> Any:
 
     from rich.text import Text
 
+    from stream_jobs.base.readable import exact
+
     if value is None:
         return Text("NULL", style="dim")
     if isinstance(value, Decimal):
-        text = f"{value:f}"
-        return Text(text.rstrip("0").rstrip(".") if "." in text else text)
+        return Text(exact(value))
     if isinstance(value, bytes):
         return Text(value.decode("utf-8", errors="backslashreplace"))
     return Text(str(value))

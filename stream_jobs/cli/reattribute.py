@@ -4,6 +4,7 @@ import argparse
 from typing import TYPE_CHECKING
 
 from stream_jobs.cli import corrections_common as common
+from stream_jobs.cli.config_dir import config_dir_of
 
 if TYPE_CHECKING:
     from stream_jobs.repricing.run import Corrector
@@ -34,7 +35,7 @@ def _corrector(store: "StoreClient", args: argparse.Namespace) -> "Corrector":
     from stream_jobs.pricing.book import PriceBook
     from stream_jobs.repricing.run import Corrector, Versions
 
-    config_dir = common.config_dir(args)
+    config_dir = config_dir_of(args)
     rules = AttributionRules.load(config_dir)
     if args.apply and args.config_dir is None:
         common.refuse_another_version(store, "attribution_versions", rules.version)

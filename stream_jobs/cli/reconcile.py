@@ -1,11 +1,10 @@
 """`spendstream reconcile --dry-run|--apply`: find what was counted twice and take it back."""
 
 import argparse
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from stream_jobs.base.instants import parse_utc
 from stream_jobs.cli.exit_codes import FOUND
+from stream_jobs.cli.flags import add_json, add_store, instant_of
 from stream_jobs.output.lines import say_json
 
 if TYPE_CHECKING:
@@ -33,15 +32,13 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         help="look at what was booked since then (ISO 8601; UTC unless it says otherwise; default: since the last run)",
     )
     what.add_argument("--full", action="store_true", help="look at the whole ledger")
-    parser.add_argument("--json", action="store_true", help="one JSON object")
-    parser.add_argument("--url", help="ClickHouse (default: the running instance's)")
-    parser.add_argument("--data-dir", type=Path, help="the instance's data folder (default: the one that runs)")
+    add_json(parser)
+    add_store(parser)
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
     from stream_jobs.base.environment import from_environment
-    from stream_jobs.base.errors import ConfigError
     from stream_jobs.embedded.instance import find_clickhouse
     from stream_jobs.origin.settings import OriginSettings
     from stream_jobs.reconciliation.run import Reconciler
@@ -57,14 +54,7 @@ def run(args: argparse.Namespace) -> int:
 
     with StoreClient(find_clickhouse(args.url, args.data_dir, writable=True)) as store:
         reconciler = Reconciler(store, settings, senders)
-        since = None
-        if args.full:
-            since = reconciler.beginning()
-        elif args.since:
-            try:
-                since = parse_utc(args.since)
-            except ValueError:
-                raise ConfigError(f"--since {args.since!r} is not a timestamp like 2026-01-31T08:00") from None
+        since = reconciler.beginning() if args.full else instant_of(args, "since")
         outcome = reconciler.dry_run(since, keep) if args.dry_run else reconciler.apply("command", since, keep)
     if args.json:
         say_json(_facts(args, outcome, shown))
@@ -104,6 +94,7 @@ def _facts(args: argparse.Namespace, outcome: "Outcome", shown: "list[Finding]")
 
 
 def _print(args: argparse.Namespace, outcome: "Outcome", shown: "list[Finding]") -> None:
+    from stream_jobs.base.readable import clock, money
     from stream_jobs.output.console import Console
     from stream_jobs.output.tables import Table
 
@@ -111,7 +102,7 @@ def _print(args: argparse.Namespace, outcome: "Outcome", shown: "list[Finding]")
     tally = outcome.tally
     if outcome.finished:
         console.print(f"finished {outcome.finished} batches that an earlier run had begun")
-    console.print(f"{tally.examined:,} entries booked since {outcome.since:%Y-%m-%d %H:%M:%S} UTC looked at")
+    console.print(f"{tally.examined:,} entries booked since {clock(outcome.since)} UTC looked at")
     if not tally.findings:
         console.print("every event counts once")
         return
@@ -123,10 +114,10 @@ def _print(args: argparse.Namespace, outcome: "Outcome", shown: "list[Finding]")
         counts = f"{item.counts.event_id} of {item.counts.source}" if instead else ""
         table.add_row(
             *(item.event.event_id, item.source, item.cause, counts),
-            *(f"{item.events:+d}", f"{item.cost('effective_cost'):+f}"),
+            *(f"{item.events:+d}", money(item.cost("effective_cost"))),
         )
     console.print(table)
     causes = ", ".join(f"{number:,} {cause}" for cause, number in sorted(outcome.causes.items()))
     verb = "posted" if args.apply else "would be posted"
     console.print(f"{tally.findings:,} events: {causes}")
-    console.print(f"{tally.entries:,} entries {verb}: {tally.effective_cost:+f} USD effective cost")
+    console.print(f"{tally.entries:,} entries {verb}: {money(tally.effective_cost)} effective cost")

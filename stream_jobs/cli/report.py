@@ -7,6 +7,7 @@ from typing import Any
 
 from spendstream_schemas.types import INSTANTS
 from stream_jobs.base.instants import parse_utc
+from stream_jobs.cli.flags import add_json, add_store
 from stream_jobs.output.lines import say, say_json
 
 
@@ -27,9 +28,8 @@ def add_parser(subparsers: Any) -> None:
     )
     parser.add_argument("--to", dest="end", type=_instant, metavar="TIME", help="first instant after the period")
     parser.add_argument("--out", type=Path, default=Path("report.html"), metavar="FILE", help="default: report.html")
-    parser.add_argument("--json", action="store_true", help="print the figures as JSON for machines; write no file")
-    parser.add_argument("--url", help="ClickHouse's HTTP URL (default: the instance that runs on this machine)")
-    parser.add_argument("--data-dir", type=Path, metavar="DIR", help="data folder of the instance to report on")
+    add_json(parser, "the figures as one JSON object, and no file")
+    add_store(parser)
     parser.set_defaults(run=run)
 
 

@@ -1,9 +1,9 @@
 """`spendstream status`: is an instance running, where does it answer, and how far has it come?"""
 
 import argparse
-from pathlib import Path
 from typing import Any
 
+from stream_jobs.cli.flags import add_data_dir, add_json
 from stream_jobs.output.lines import say, say_json
 
 
@@ -13,8 +13,8 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         help="addresses and progress of a running instance",
         description="Exit code 0 when the instance is ready, 1 when it is not or when none runs.",
     )
-    parser.add_argument("--data-dir", type=Path, help="the instance's data folder (default: the one that runs)")
-    parser.add_argument("--json", action="store_true", help="one JSON object")
+    add_data_dir(parser)
+    add_json(parser)
     parser.set_defaults(run=run)
 
 

@@ -9,8 +9,9 @@ from typing import Final
 from urllib.parse import unquote
 
 from stream_jobs.base.instants import parse_utc
+from stream_jobs.base.readable import clock
 from stream_jobs.conservation.accounts import DIFFERENCES, Accounts, HourAccount
-from stream_jobs.data_quality.finding import Finding, Result, at, command, group_of, result
+from stream_jobs.data_quality.finding import Finding, Result, command, group_of, result
 from stream_jobs.data_quality.settings import DataQualitySettings
 
 CHECK: Final = "conservation"
@@ -125,7 +126,7 @@ def findings(found: Iterable[Gap]) -> Iterable[Finding]:
             f"in the hour from {gap.hour:%Y-%m-%d %H:%M} UTC",
             facts={
                 "where": where,
-                "hour": f"from {at(gap.hour)}",
+                "hour": f"from {clock(gap.hour)} UTC",
                 **{n: f"{k:,} records" for n, k in gap.names.items()},
             },
             causes=tuple(f"{name}: {_MEANING.get(name, 'received is not what became of it')}" for name in gap.names),

@@ -4,7 +4,7 @@ import hashlib
 import shlex
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 from typing import Final
 from urllib.parse import quote
@@ -138,27 +138,8 @@ def decades(number: int) -> int:
 
 
 def percent(part: int | Decimal, whole: int | Decimal) -> Decimal:
-    """With one decimal place; 100 of nothing."""
+    """As a figure, with one decimal place; 100 of nothing."""
     return (Decimal(part) * 100 / Decimal(whole)).quantize(Decimal("0.1")) if whole else Decimal(100)
-
-
-def usd(amount: Decimal) -> str:
-    """For people: cents, and more digits where there are no cents."""
-    rounded = amount.quantize(Decimal("0.01"))
-    return f"{rounded if rounded else amount.normalize():,f} USD"
-
-
-def span(duration: timedelta) -> str:
-    """12 s, 5 min, 3 h, 2 days."""
-    seconds = duration // timedelta(seconds=1)
-    for unit, size in (("days", 86_400), ("h", 3_600), ("min", 60)):
-        if seconds >= 2 * size:
-            return f"{seconds // size} {unit}"
-    return f"{seconds} s"
-
-
-def at(instant: datetime) -> str:
-    return f"{instant:%Y-%m-%d %H:%M:%S} UTC"
 
 
 def command(*words: str) -> str:

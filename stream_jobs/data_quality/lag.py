@@ -8,9 +8,10 @@ from decimal import Decimal
 from typing import Final
 
 from stream_jobs.base.errors import BrokerUnavailableError
+from stream_jobs.base.readable import clock, took
 from stream_jobs.blocks.progress import booked_to
 from stream_jobs.conservation.log import JOB_OF, first_record, topic_log
-from stream_jobs.data_quality.finding import Finding, Result, at, command, decades, result, span
+from stream_jobs.data_quality.finding import Finding, Result, command, decades, result
 from stream_jobs.data_quality.settings import DataQualitySettings
 from stream_jobs.runtime.kafka import LogEnds
 from stream_jobs.runtime.kafka_settings import KafkaSettings
@@ -125,19 +126,19 @@ def findings(found: Iterable[Waiting], settings: DataQualitySettings, now: datet
         facts = {
             "waiting": f"{item.records:,} records from offset {item.next_offset:,} on",
             "allowed": f"fewer than {settings.lag_records:,} records, and no standstill of "
-            f"{span(timedelta(seconds=settings.stalled_s))}",
+            f"{took(timedelta(seconds=settings.stalled_s))}",
         }
         if item.oldest is not None:
-            facts["oldest"] = f"sent {span(now - item.oldest)} ago, {at(item.oldest)}"
+            facts["oldest"] = f"sent {took(now - item.oldest)} ago, {clock(item.oldest)} UTC"
         if still:
-            facts["last booked"] = f"before {at(item.since)}"
+            facts["last booked"] = f"before {clock(item.since)} UTC"
         yield Finding(
             check=CHECK,
             subject=(item.topic, str(item.partition)),
             name="BookingStalled" if still else "ConsumerLag",
             severity="critical" if still else "warning",
             summary=f"{job}: {item.records:,} records wait in {where}, "
-            + (f"none was booked for {span(now - item.since)}" if still else "booking does not keep up"),
+            + (f"none was booked for {took(now - item.since)}" if still else "booking does not keep up"),
             facts=facts,
             action=_action(still, item.topic, job),
             causes=_causes(still),

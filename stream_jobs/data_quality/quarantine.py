@@ -7,7 +7,8 @@ from datetime import datetime, timedelta
 from typing import Any, Final, cast
 
 from stream_jobs.base.instants import as_utc
-from stream_jobs.data_quality.finding import MAX_FINDINGS, Finding, Result, at, command, fit, percent, result, span
+from stream_jobs.base.readable import clock, duration
+from stream_jobs.data_quality.finding import MAX_FINDINGS, Finding, Result, command, fit, percent, result
 from stream_jobs.data_quality.settings import DataQualitySettings
 from stream_jobs.store.client import StoreClient
 
@@ -101,7 +102,7 @@ def findings(
 def _finding(source: str, items: list[Refused], number: int, received: int, settings: DataQualitySettings) -> Finding:
     share = percent(number, received)
     since = min(item.first for item in items)
-    window = span(timedelta(seconds=settings.window_s))
+    window = duration(timedelta(seconds=settings.window_s))
     grave = number * 100 > _GRAVE * settings.quarantine_percent * received
     chosen = ["--source", source] if source else []
     start = f"{since:%Y-%m-%dT%H:%M:%S}"
@@ -115,7 +116,7 @@ def _finding(source: str, items: list[Refused], number: int, received: int, sett
         facts={
             "refused": f"{number:,} of {received:,} records in the last {window}",
             "allowed": f"{settings.quarantine_percent:f} %, and fewer than {settings.quarantine_records:,} records",
-            "since": at(since),
+            "since": f"{clock(since)} UTC",
         },
         causes=tuple(
             f"{item.reason}: {item.records:,} records, such as: {fit(item.example, _MAX_DETAIL) or 'no detail'}"

@@ -6,18 +6,8 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final, cast
 
-from stream_jobs.data_quality.finding import (
-    MAX_CAUSES,
-    Finding,
-    Result,
-    at,
-    command,
-    decades,
-    percent,
-    result,
-    span,
-    usd,
-)
+from stream_jobs.base.readable import clock, duration, money, percent
+from stream_jobs.data_quality.finding import MAX_CAUSES, Finding, Result, command, decades, result
 from stream_jobs.data_quality.settings import DataQualitySettings
 from stream_jobs.store.client import StoreClient
 
@@ -89,22 +79,22 @@ def findings(
     if not too_much(totals, settings):
         return
     share = percent(totals.unallocated_cost, totals.cost)
-    window = span(timedelta(seconds=settings.window_s))
+    window = duration(timedelta(seconds=settings.window_s))
     past = command("reattribute", "--since", f"{since:%Y-%m-%d}", "--dry-run")
     yield Finding(
         check=CHECK,
         subject=(),
         name="UnallocatedCost",
         severity="warning",
-        summary=f"{share} % of the cost of the last {window} lacks mandatory tags: {usd(totals.unallocated_cost)}",
+        summary=f"{share} of the cost of the last {window} lacks mandatory tags: {money(totals.unallocated_cost)}",
         facts={
-            "without tags": f"{usd(totals.unallocated_cost)} of {usd(totals.cost)}",
+            "without tags": f"{money(totals.unallocated_cost)} of {money(totals.cost)}",
             "events": f"{totals.unallocated_events:,} of {totals.events:,}",
-            "allowed": f"{settings.unallocated_percent:f} %, and less than {usd(settings.unallocated_usd)}",
-            "looked at": f"what occurred since {at(since)}",
+            "allowed": f"{settings.unallocated_percent:f} %, and less than {money(settings.unallocated_usd)}",
+            "looked at": f"what occurred since {clock(since)} UTC",
         },
         causes=tuple(
-            f"{item.source}{f' (team {item.team})' if item.team else ''} lacks {item.missing}: {usd(item.cost)}, "
+            f"{item.source}{f' (team {item.team})' if item.team else ''} lacks {item.missing}: {money(item.cost)}, "
             f"{item.events:,} events"
             for item in senders
         ),

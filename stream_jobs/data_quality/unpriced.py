@@ -8,7 +8,8 @@ from decimal import Decimal
 from typing import Any, Final, cast
 
 from stream_jobs.base.instants import as_utc
-from stream_jobs.data_quality.finding import Finding, Result, at, command, decades, fit, result, usd
+from stream_jobs.base.readable import clock, money
+from stream_jobs.data_quality.finding import Finding, Result, command, decades, fit, result
 from stream_jobs.data_quality.settings import DataQualitySettings
 from stream_jobs.store.client import StoreClient
 
@@ -95,12 +96,12 @@ def findings(
             subject=(item.provider, item.model),
             name="UnpricedUsage",
             severity="error" if level >= _GRAVE else "warning",
-            summary=f"{item.events:,} events of {of} have no price: up to {usd(at_stake)} in no total",
+            summary=f"{item.events:,} events of {of} have no price: up to {money(at_stake)} in no total",
             facts={
                 "events": f"{item.events:,} in the last {settings.unpriced_days} days",
-                "at stake": f"{usd(at_stake)}, if each cost {usd(settings.unpriced_usd_per_event)}",
-                "first": f"in the hour from {at(item.first_hour)}",
-                "last": f"in the hour from {at(item.last_hour)}",
+                "at stake": f"{money(at_stake)}, if each cost {money(settings.unpriced_usd_per_event)}",
+                "first": f"in the hour from {clock(item.first_hour)} UTC",
+                "last": f"in the hour from {clock(item.last_hour)} UTC",
             },
             causes=tuple(reasons.get((item.provider, item.model), ())),
             action=_action(item),

@@ -35,6 +35,7 @@ class Instance:
     http: str  # URL of /healthz, /readyz, /metrics
     credentials: str  # file with the store's writing user
     started_at: str  # ISO 8601, UTC
+    config_dir: str  # what its workers read
     began: int = 0  # of the process, see ProcessId; 0: not known
 
     def alive(self) -> bool:

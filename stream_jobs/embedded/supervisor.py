@@ -67,8 +67,8 @@ class Embedded:
     def __init__(self, data_dir: Path, ports: Ports, config_dir: Path | None = None, *, broker: str = TANSU) -> None:
         """`broker` is one of BROKERS."""
         self._dir = DataDir(data_dir)
+        self._config_dir = (config_dir or self._dir.config).absolute()
         self._ports = ports
-        self._config_dir = config_dir
         self._settings = EmbeddedSettings.model_construct()
         self._ready = False
         self._client_id = f"spendstream-embedded-{secrets.token_hex(8)}"
@@ -126,6 +126,7 @@ class Embedded:
             http=self._health.url,
             credentials=str(self._dir.credentials),
             started_at=datetime.now(UTC).isoformat(timespec="seconds"),
+            config_dir=str(self._config_dir),
             began=process.began if (process := leftovers.ProcessId.of(os.getpid())) else 0,
         )
         register(self.instance)
@@ -180,8 +181,7 @@ class Embedded:
             # The embedded broker lets a member join after half of this, and nobody else waits for the group.
             "SPENDSTREAM_SESSION_TIMEOUT_S": str(EMBEDDED_SESSION_TIMEOUT_S),
         }
-        config_dir = self._config_dir or self._dir.config
-        start_workers(config_dir, self._dir.logs, environment, self._dir.run, self._workers)
+        start_workers(self._config_dir, self._dir.logs, environment, self._dir.run, self._workers)
 
     def not_ready(self) -> NotReady:
         """For /readyz: why events cannot be booked right now."""

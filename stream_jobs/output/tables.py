@@ -52,14 +52,13 @@ class Table(rich.table.Table):
 
     def _plain(self) -> Iterable[Segment]:
         with_heads, columns = self._telling()
-        lines: list[list[RenderableType]] = [[column.header for column in columns]] if with_heads else []
-        lines += [list(row) for row in zip(*(column.cells for column in columns), strict=True)]
-        lines += [[column.footer for column in columns]] if self.show_footer else []
-        title: list[list[RenderableType]] = [[self.title]] if self.title else []
-        for line in title + lines:
-            if line:
-                yield Segment("\t".join(_words(cell) for cell in line))
-                yield Segment.line()
+        lines: list[Sequence[Any]] = [[self.title]] * bool(self.title)
+        lines += [[column.header for column in columns]] * with_heads
+        lines += zip(*(column.cells for column in columns), strict=True)
+        lines += [[column.footer for column in columns]] * self.show_footer
+        for line in lines:
+            yield Segment("\t".join(_words(cell) for cell in line))
+            yield Segment.line()
 
     def _telling(self) -> tuple[bool, Sequence[rich.table.Column]]:
         """Whether there are heads, and the columns that are no decoration."""

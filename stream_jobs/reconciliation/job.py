@@ -9,6 +9,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Final
 
+from stream_jobs.base.readable import money
 from stream_jobs.conservation.check import check
 from stream_jobs.conservation.metrics import report
 from stream_jobs.job_context import Job, JobContext
@@ -72,7 +73,7 @@ class Reconciliation:
                 RECONCILED.labels(cause).inc(number)
             if outcome.tally.findings:
                 causes = ", ".join(f"{number} {cause}" for cause, number in sorted(outcome.causes.items()))
-                log.warning("counted twice and taken back: %s (%+f USD)", causes, outcome.tally.effective_cost)
+                log.warning("counted twice and taken back: %s (%s)", causes, money(outcome.tally.effective_cost))
         if self._kafka is not None and self._log_ends is None:
             self._log_ends = LogEnds(self._kafka)
         since = store.now() - CHECKED

@@ -105,7 +105,7 @@ def test_quarantine_of_nobody_is_set_against_everything(store: StoreClient) -> N
     refuse(store, 20, "")
     (found,) = quarantine.look(store, SETTINGS, store.now()).findings
     assert (found.subject, found.value) == ((), Decimal("10.0"))
-    assert found.facts["refused"] == "20 of 200 records in the last 10 min"
+    assert found.facts["refused"] == "20 of 200 records in the last 10 minutes"
 
 
 def test_quarantined_records_that_were_sent_again_are_no_alert(store: StoreClient) -> None:
@@ -149,8 +149,8 @@ def test_cost_without_tags(store: StoreClient) -> None:
     book(store, 9, effective_cost=Decimal(1), unallocated=[["team"]] * 9, at=just_now() - timedelta(hours=2))
     (found,) = unallocated.look(store, SETTINGS, store.now()).findings
     assert found.value == Decimal(2)
-    assert found.facts["without tags"] == "2.00 USD of 10.00 USD"
-    assert found.causes == ("jobs lacks owner, team: 2.00 USD, 2 events",)
+    assert found.facts["without tags"] == "$2.00 of $10.00"
+    assert found.causes == ("jobs lacks owner, team: $2.00, 2 events",)
     assert unallocated.look(store, DataQualitySettings(unallocated_percent=Decimal(20)), store.now()).findings == ()
 
 

@@ -38,11 +38,21 @@ def test_money_is_within_its_rounding(amount: Decimal) -> None:
         ("0.9999", "$1.00"),
         ("0.00412345", "$0.00412"),
         ("0.000000000001", "$0.00000000000100"),
+        ("1234.565", "$1,234.56"),
+        ("9999.999999999999", "$10,000.00"),
+        ("99999999999999999999999999.999999999999", "$100,000,000,000,000,000,000,000,000.00"),
+        ("1E+40", "$10,000,000,000,000,000,000,000,000,000,000,000,000,000.00"),
+        ("0E-12", "$0"),
     ],
 )
 def test_known_amounts(amount: str, text: str) -> None:
-    """Two places above a dollar, three significant digits below."""
+    """Two places above a dollar, three significant digits below; half to even, whatever the size."""
     assert money(Decimal(amount)) == text
+
+
+def test_another_currency_is_named() -> None:
+    """In the same form."""
+    assert (money(Decimal(1000), "EUR"), money(Decimal("-0.5"), "EUR")) == ("1,000.00 EUR", "-0.500 EUR")
 
 
 def test_counts_shares_and_durations() -> None:

@@ -53,7 +53,7 @@ QUIET: dict[str, list[int]] = {"actual": [], "forecast": []}
         (
             [budget("p"), *(budget(x, parent="p", amount="5.01", scope={"team": x}) for x in "ab")],
             {},
-            "budget 'p': has 10 USD, less than the 10.02 USD of its children together (a, b)",
+            "budget 'p': has $10.00, less than the $10.02 of its children together (a, b)",
         ),
         (
             [budget("p"), budget("a", parent="p", amount=11, per=["user_id"])],
@@ -112,4 +112,4 @@ def test_nothing_is_said_where_nothing_is_odd(given: list[Budget], shared: dict[
 def test_children_in_other_currencies_are_compared_in_usd() -> None:
     """At the rate of the running period."""
     given = [budget("p"), budget("a", parent="p", amount="9.10", currency="EUR", scope={"team": "x"})]
-    assert "less than the 10.01 USD" in warnings(budgets(*given, currencies=EUR), NOW)[0]
+    assert "less than the $10.01" in warnings(budgets(*given, currencies=EUR), NOW)[0]

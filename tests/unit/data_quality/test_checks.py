@@ -45,7 +45,7 @@ def test_quarantine_counts_from_one_percent_and_ten_records(records: int, accept
 def test_quarantine_says_who_how_much_and_why() -> None:
     (found,) = refused(50, 950)
     assert found.alert_id == "data_quality/quarantine/checkout"
-    assert found.summary == "50 records from checkout refused in 10 min: 5.0 % of what it sent is in no total"
+    assert found.summary == "50 records from checkout refused in 10 minutes: 5.0 % of what it sent is in no total"
     assert found.causes == (
         "too_large: 47 records, such as: 70,000 bytes",
         "not_json: 3 records, such as: line 1",
@@ -73,7 +73,7 @@ def no_price(events: int, model: str = "gpt-9") -> Finding:
 def test_unpriced_usage_is_at_stake_at_the_stated_upper_bound() -> None:
     found = no_price(12)
     assert found.alert_id == "data_quality/unpriced/openai/gpt-9"
-    assert found.summary == "12 events of openai/gpt-9 have no price: up to 3.00 USD in no total"
+    assert found.summary == "12 events of openai/gpt-9 have no price: up to $3.00 in no total"
     assert (found.money_usd, found.value, found.level) == (Decimal("3.00"), Decimal(12), 1)
     assert found.causes == ("unknown_model: 3 events",)
     assert found.labels == {"provider": "openai", "model": "gpt-9"}
@@ -114,8 +114,8 @@ def test_cost_without_tags_counts_from_five_percent_and_one_dollar(lacking: str,
 def test_cost_without_tags_says_who_sends_it() -> None:
     totals = Totals(Decimal("25.5"), Decimal(100), 30, 1000)
     (found,) = unallocated.findings(totals, [Sender("jobs", "", "project, team", Decimal(20), 7)], SETTINGS, BEFORE)
-    assert found.summary == "25.5 % of the cost of the last 10 min lacks mandatory tags: 25.50 USD"
-    assert found.causes == ("jobs lacks project, team: 20.00 USD, 7 events",)
+    assert found.summary == "25.5 % of the cost of the last 10 minutes lacks mandatory tags: $25.50"
+    assert found.causes == ("jobs lacks project, team: $20.00, 7 events",)
     assert (found.value, found.money_usd, found.level) == (Decimal("25.5"), Decimal(0), 1)
 
 
@@ -129,7 +129,7 @@ def test_lag_counts_from_a_number_of_records() -> None:
     (found,) = waiting(100_000)
     assert (found.name, found.severity, found.value) == ("ConsumerLag", "warning", Decimal(100_000))
     assert found.summary == "metering: 100,000 records wait in usage.events.v1[3], booking does not keep up"
-    assert found.facts["oldest"] == "sent 5 min ago, 2026-11-20 12:25:00 UTC"
+    assert found.facts["oldest"] == "sent 5 minutes ago, 2026-11-20 12:25:00 UTC"
     assert found.labels == {"topic": "usage.events.v1", "partition": "3", "job": "metering"}
 
 
@@ -139,7 +139,7 @@ def test_a_standstill_with_records_waiting_is_critical() -> None:
     assert waiting(0, stands_s=3600) == []
     (found,) = waiting(1, stands_s=60)
     assert (found.name, found.severity) == ("BookingStalled", "critical")
-    assert found.summary == "metering: 1 records wait in usage.events.v1[3], none was booked for 60 s"
+    assert found.summary == "metering: 1 records wait in usage.events.v1[3], none was booked for 1 minute"
     assert found.alert_id == waiting(100_000)[0].alert_id
     assert found.level > waiting(10**12)[0].level
 

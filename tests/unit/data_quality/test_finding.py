@@ -3,7 +3,6 @@
 from datetime import timedelta
 from decimal import Decimal
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -20,8 +19,6 @@ from stream_jobs.data_quality.finding import (
     percent,
     resolved,
     result,
-    span,
-    usd,
 )
 from tests.unit.data_quality.build import NOW, finding
 
@@ -91,19 +88,6 @@ def test_too_many_findings_are_the_gravest_and_an_incomplete_answer() -> None:
     many = result("unpriced", [finding("unpriced", str(n), money_usd=Decimal(n)) for n in range(MAX_FINDINGS + 1)])
     assert not many.complete
     assert [item.money_usd for item in many.findings] == [Decimal(n) for n in range(MAX_FINDINGS, 0, -1)]
-
-
-@pytest.mark.parametrize(("amount", "text"), [("1234.5", "1,234.50 USD"), ("0.0003", "0.0003 USD"), ("0", "0 USD")])
-def test_money_for_people(amount: str, text: str) -> None:
-    assert usd(Decimal(amount)) == text
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [(0, "0 s"), (119, "119 s"), (120, "2 min"), (600, "10 min"), (7200, "2 h"), (172_800, "2 days")],
-)
-def test_durations_for_people(seconds: int, text: str) -> None:
-    assert span(timedelta(seconds=seconds)) == text
 
 
 def test_small_helpers() -> None:

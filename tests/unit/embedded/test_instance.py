@@ -37,7 +37,7 @@ def instance(folder: Path, pid: int, kafka: str = "127.0.0.1:9092") -> Instance:
     folder.mkdir(exist_ok=True)
     (folder / "credentials").write_text("secret\n")
     found = Instance(
-        pid, str(folder), kafka, "http://127.0.0.1:8123", "http://127.0.0.1:8321", str(folder / "credentials"), ""
+        pid, str(folder), kafka, "http://127.0.0.1:8123", "http://127.0.0.1:8321", str(folder / "credentials"), "", ""
     )
     register(found)
     return found

@@ -1,0 +1,47 @@
+"""Flags that several commands have, and what they mean."""
+
+import argparse
+from datetime import datetime
+from pathlib import Path
+
+from stream_jobs.base.errors import ConfigError
+from stream_jobs.base.instants import parse_utc
+
+
+def add_json(parser: argparse.ArgumentParser, what: str = "one JSON object") -> None:
+    parser.add_argument("--json", action="store_true", help=f"{what}, for machines")
+
+
+def add_store(parser: argparse.ArgumentParser) -> None:
+    """`--url` and `--data-dir`, for find_clickhouse."""
+    parser.add_argument("--url", help="ClickHouse (default: SPENDSTREAM_CLICKHOUSE_*, or the running instance's)")
+    add_data_dir(parser)
+
+
+def add_data_dir(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--data-dir", type=Path, help="the instance's data folder (default: the one that runs)")
+
+
+def add_kafka(parser: argparse.ArgumentParser) -> None:
+    """`--bootstrap`, for find_kafka."""
+    parser.add_argument("--bootstrap", metavar="HOST:PORT", help="Kafka (default: the running instance's)")
+
+
+def add_config_dir(parser: argparse.ArgumentParser, files: str) -> None:
+    """`--config-dir`, for config_dir_of."""
+    parser.add_argument(
+        "--config-dir",
+        type=Path,
+        help=f"folder with {files} (default: SPENDSTREAM_CONFIG_DIR, or the running instance's)",
+    )
+
+
+def instant_of(args: argparse.Namespace, name: str) -> datetime | None:
+    """What `--name` says, in UTC; None where it is not given. Raises ConfigError."""
+    text = getattr(args, name)
+    if text is None:
+        return None
+    try:
+        return parse_utc(text)
+    except ValueError:
+        raise ConfigError(f"--{name} {text!r} is not a timestamp like 2026-01-31T08:00") from None

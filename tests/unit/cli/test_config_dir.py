@@ -1,0 +1,82 @@
+"""Whose configuration a command reads."""
+
+import argparse
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from spendstream.cli import main
+from stream_jobs.base.errors import ConfigError
+from stream_jobs.cli.config_dir import config_dir_of
+from stream_jobs.embedded.instance import Instance, register
+
+EVENT = (
+    '{"occurred_at":"2026-11-01T12:00:00Z","source":"shell","provider":"openai","model":"gpt-4o",'
+    '"usage":{"kind":"tokens","input_tokens":1000,"output_tokens":0}}'
+)
+CONTRACT = "overlays: [{name: ours, scope: {provider: openai}, contract: {input_mtok: 1}, valid_to: 2027-01-01}]"
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In an empty folder, with a registry of its own."""
+    (tmp_path / "registry").mkdir()
+    (tmp_path / "here").mkdir()
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path / "registry"))
+    monkeypatch.chdir(tmp_path / "here")
+    for name in ("SPENDSTREAM_CONFIG_DIR", "SPENDSTREAM_DATA_DIR"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def folder(path: Path) -> Path:
+    path.mkdir(parents=True)
+    return path
+
+
+def running(tmp_path: Path, name: str = "data", pid: int | None = None) -> Path:
+    """The config folder of an instance that runs."""
+    data, config = folder(tmp_path / name), folder(tmp_path / name / "config")
+    register(Instance(pid or os.getpid(), str(data), "", "", "", "", "", config_dir=str(config)))
+    return config
+
+
+def found(config_dir: Path | None = None, **more: object) -> Path | None:
+    return config_dir_of(argparse.Namespace(config_dir=config_dir, **more))
+
+
+def test_what_is_named_counts_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The flag, then the environment, then the instance that runs, then the folder beside us; else there is none."""
+    assert found() is None
+    beside = folder(tmp_path / "here" / ".spendstream" / "config")
+    assert found() == beside.relative_to(tmp_path / "here")
+    instance = running(tmp_path)
+    assert found() == instance
+    said = folder(tmp_path / "said")
+    monkeypatch.setenv("SPENDSTREAM_CONFIG_DIR", str(said))
+    assert found() == said
+    assert found(data_dir=instance.parent) == instance
+    named = folder(tmp_path / "named")
+    assert found(named) == named
+    with pytest.raises(ConfigError, match="is not a folder"):
+        found(tmp_path / "nothing")
+
+
+def test_of_several_instances_one_must_be_named(tmp_path: Path) -> None:
+    """Whose prices count is not guessed."""
+    first = running(tmp_path)
+    running(tmp_path, "other", os.getppid())
+    with pytest.raises(ConfigError, match="several instances run"):
+        found()
+    assert found(data_dir=first.parent) == first
+
+
+def test_price_uses_the_contracts_of_the_instance_that_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What it says is what will be booked."""
+    event = tmp_path / "event.jsonl"
+    event.write_text(EVENT)
+    overlays = folder(running(tmp_path) / "overlays")
+    (overlays / "ours.yaml").write_text(CONTRACT)
+    assert main(["price", "--json", str(event)]) == 0
+    assert json.loads(capsys.readouterr().out)["contracted_cost"] == "0.001"
