@@ -2,7 +2,6 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, fields
-from operator import attrgetter
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -33,7 +32,6 @@ NUMBERS: Final = {
 _COUNT: Final = pa.int64()
 _EARLIEST_US: Final = int(EARLIEST_OCCURRED_AT.timestamp()) * US_PER_S
 _tuple: Final = msgspec.structs.astuple
-_attribution_of: Final = attrgetter("attribution")
 
 
 @dataclass(slots=True)

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from spendstream_schemas import UsageEvent
+from spendstream_schemas import UsageEvent, parse_usage_event
 from stream_jobs.attribution.document import AttributionDocument
 from stream_jobs.attribution.rules import AttributionRules
-from stream_jobs.base.facts import Facts
+from stream_jobs.base.facts import Facts, facts_of
 from stream_jobs.ledger.known import Booked
 from stream_jobs.metering.columnar.charge import charge, decode_bundle
 from stream_jobs.metering.process import Metering, Pricer
@@ -197,9 +197,20 @@ def test_a_bundle_is_booked_as_its_events_one_by_one(name: str, raw: list[bytes]
     assert "ledger" not in fast.tables or has_unique_texts(fast.tables["ledger"].combine_chunks())
 
 
+@settings(deadline=None, max_examples=200, suppress_health_check=list(HealthCheck))
+@given(st.lists(messages(), min_size=1, max_size=12))
+def test_columns_say_the_same_facts_as_the_contract(raw: list[bytes]) -> None:
+    """Prices and rules are asked about either; a list or a text that differs could cost something else."""
+    events, _ = decode_bundle(
+        [SourceRecord(offset, None, None, value) for offset, value in enumerate(raw)], NOW, TOLERANCE
+    )
+    if events is not None:
+        assert events.facts() == [facts_of(parse_usage_event(record.value).message) for record in events.records]
+
+
 def plain(event_id: str, **changes: Any) -> bytes:
     usage = {"kind": "tokens", "input_tokens": 1000, "cache_read_tokens": 200, "output_tokens": 30}
-    return json.dumps(document(event_id, usage=usage, **changes), separators=(",", ":")).encode()
+    return json.dumps(document(event_id, **{"usage": usage, **changes}), separators=(",", ":")).encode()
 
 
 def test_the_common_event_takes_the_fast_path() -> None:
@@ -227,6 +238,19 @@ def test_the_common_event_takes_the_fast_path() -> None:
     assert charged is not None
     assert left == []
     assert charged.table["offset"].to_pylist() == list(range(len(kinds)))
+
+
+def test_what_was_decoded_together_is_not_parsed_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An example of a profile, a call of a tool, a cost beyond 64 bits and a defect: the contract's models see none."""
+    huge = {"kind": "tokens", "input_tokens": 10**12, "output_tokens": 10**12}
+    raw = [plain("a"), plain("b", tool_calls={"web_search": 2}), plain("c", usage=huge, model="o1-pro")]
+    records = [SourceRecord(offset, None, None, value) for offset, value in enumerate(raw)]
+    expected = both(records, BOOKS["scoped"], {})[1]
+    metering = Metering(BOOKS["scoped"], RULES, FakeLedger(), TOLERANCE)
+    monkeypatch.setattr("stream_jobs.metering.decode.parse_usage_event", lambda _: pytest.fail("parsed again"))
+    assert rows(metering.process(block(0, 2), records)) == rows(expected)
+    monkeypatch.setattr("stream_jobs.metering.process.charge", lambda *_: 1 / 0)
+    assert rows(metering.process(block(0, 2), records)) == rows(expected)
 
 
 def test_a_cost_beyond_64_bits_is_left_to_exact_arithmetic() -> None:
