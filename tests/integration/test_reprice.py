@@ -20,7 +20,7 @@ from stream_jobs.blocks.store import ClickHouseBlocks
 from stream_jobs.ledger import posting
 from stream_jobs.ledger.amounts import opposite
 from stream_jobs.ledger.booked import ClickHouseLedger
-from stream_jobs.ledger.entries import COLUMNS
+from stream_jobs.ledger.columns import LEDGER_COLUMNS
 from stream_jobs.ledger.versions import record_versions, recorded_book
 from stream_jobs.metering.process import Metering
 from stream_jobs.pricing.book import PriceBook
@@ -287,9 +287,9 @@ def test_a_run_of_the_version_before_is_finished(store: StoreClient, inserted: b
     insert_rows(store.client, "adjustment_runs", arrow_table("adjustment_runs", [run]), "adjustment-turn:3")
     charge = read(store, asked, Chunk(0, low, middle)).to_pylist()[0]
     entry = opposite(charge) | {"booked_at": now, "adjustment_run": f"{name}/0", "entry_kind": "adjustment"}
-    entries = as_table(COLUMNS, [entry | {"events": 0, "input_tokens": None, "effective_cost": Decimal("-0.1")}])
+    entries = as_table(LEDGER_COLUMNS, [entry | {"events": 0, "input_tokens": None, "effective_cost": Decimal("-0.1")}])
     sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, COLUMNS, options=pa.ipc.IpcWriteOptions(compression="zstd")) as writer:
+    with pa.ipc.new_stream(sink, LEDGER_COLUMNS, options=pa.ipc.IpcWriteOptions(compression="zstd")) as writer:
         writer.write_table(entries)
     plan = {"run": name, "chunk": 0, "state": "planned", "at": now, "attempt": "0" * 32, "events": 2, "adjusted": 1}
     plan |= {"entry_count": 1, "details": Summary(events=2, adjusted=1, entries=1).to_json()}
