@@ -20,7 +20,7 @@ from stream_jobs.runtime.ports import free_port
 from stream_jobs.store.client import connect
 from stream_jobs.store.migrate import migrate
 from stream_jobs.store.settings import ClickHouseSettings
-from stream_jobs.store.tables import ledger_schema
+from stream_jobs.store.tables import LEDGER_DEFAULTS, TABLES
 
 START_TIMEOUT_S = 60.0
 BOOKED_AT = datetime(2026, 11, 20, 12, 0, 0, 123456, tzinfo=UTC)
@@ -100,6 +100,10 @@ class StoreProcess:
         return code
 
 
+LEDGER = pa.schema(list(TABLES["ledger"])[: -len(LEDGER_DEFAULTS)])
+"""The columns of the ledger that have no DEFAULT."""
+
+
 def ledger_rows(count: int = 1, *, first: int = 0, **columns: Any) -> pa.Table:
     """Ledger rows with ids e<first>, ...: priced charges, unless a column says otherwise (one value or one per row)."""
     values: dict[str, Any] = {
@@ -122,8 +126,8 @@ def ledger_rows(count: int = 1, *, first: int = 0, **columns: Any) -> pa.Table:
         "offset": list(range(first, first + count)),
     } | columns
     return pa.table(
-        [_column(field, values.get(field.name), count) for field in ledger_schema()],
-        schema=ledger_schema(),
+        [_column(field, values.get(field.name), count) for field in LEDGER],
+        schema=LEDGER,
     )
 
 

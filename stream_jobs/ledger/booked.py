@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any, cast
 
 from stream_jobs.base.instants import as_utc
-from stream_jobs.ledger.columns import LEDGER_COLUMNS
+from stream_jobs.ledger.columns import BLOCK_COLUMNS
 from stream_jobs.ledger.known import Booked
 from stream_jobs.ledger.own_block import OWN_BLOCK, own_block
 from stream_jobs.origin.standing import Held
@@ -68,7 +68,7 @@ class ClickHouseLedger:
     def entries(self, event_ids: Collection[str], block: Block) -> list[Mapping[str, Any]]:
         if not event_ids:
             return []
-        names = ", ".join(LEDGER_COLUMNS.names)
+        names = ", ".join(BLOCK_COLUMNS.names)
         # booked_ids knows when the events occurred, which is what the ledger is ordered by.
         rows = self._store.rows_for_ids(
             f"SELECT {names} FROM ledger WHERE event_id IN {{ids:Array(String)}} AND occurred_at IN "
@@ -96,7 +96,7 @@ def _by_others(revisions: list[int], instants: list[datetime], own_revision: int
 
 
 def _entry(row: tuple[object, ...]) -> dict[str, Any]:
-    entry = dict(zip(LEDGER_COLUMNS.names, row, strict=True))
+    entry = dict(zip(BLOCK_COLUMNS.names, row, strict=True))
     for name, value in entry.items():
         if isinstance(value, datetime):
             entry[name] = as_utc(value)

@@ -9,12 +9,10 @@ import pyarrow.compute as pc
 
 from spendstream_schemas import ATTRIBUTION_FIELDS
 from stream_jobs.base.instants import from_unix_micros
+from stream_jobs.ledger.columns import LEDGER_COLUMNS
 from stream_jobs.ledger.exact import units_of
-from stream_jobs.store.tables import ADJUSTMENT_RUN, LEDGER_SIGNS, REPORTED_TAGS, ledger_schema
 
-COLUMNS: Final = pa.unify_schemas([ledger_schema(), LEDGER_SIGNS, REPORTED_TAGS, ADJUSTMENT_RUN])
-"""All columns of the ledger, in order."""
-LINE_COLUMNS: Final = tuple(name for name in COLUMNS.names if name.startswith("line_"))
+LINE_COLUMNS: Final = tuple(name for name in LEDGER_COLUMNS.names if name.startswith("line_"))
 PLACE: Final = (*ATTRIBUTION_FIELDS, "category", "unallocated", "price_model", "unpriced_reason")
 """The columns that say under which heading an entry is added up, as far as a correction can change them."""
 
@@ -36,7 +34,7 @@ class Entries:
     """Rows of the ledger. Decimals are integers of their last digit, an instant is a datetime in UTC."""
 
     def __init__(self, table: pa.Table) -> None:
-        """`table` has some of COLUMNS, with their types (see `as_ledger`)."""
+        """`table` has some of LEDGER_COLUMNS, with their types (see `as_ledger`)."""
         self.table = table.combine_chunks()
         self._values: dict[str, list[Any]] = {}
 
@@ -132,12 +130,12 @@ def _values(array: pa.Array) -> list[Any]:
 
 
 def as_ledger(table: pa.Table) -> pa.Table:
-    """What a query of COLUMNS (or some of them) returned, with the types that an insert needs."""
+    """What a query of LEDGER_COLUMNS (or some of them) returned, with the types that an insert needs."""
     columns = [
-        _retyped(column, COLUMNS.field(name).type)
+        _retyped(column, LEDGER_COLUMNS.field(name).type)
         for name, column in zip(table.column_names, table.columns, strict=True)
     ]
-    return pa.table(columns, schema=pa.schema([COLUMNS.field(name) for name in table.column_names]))
+    return pa.table(columns, schema=pa.schema([LEDGER_COLUMNS.field(name) for name in table.column_names]))
 
 
 def _retyped(column: pa.ChunkedArray, kind: pa.DataType) -> pa.ChunkedArray:

@@ -20,7 +20,7 @@ from stream_jobs.base.errors import CrashError
 from stream_jobs.base.facts import Facts
 from stream_jobs.blocks.isolate import failure, too_many
 from stream_jobs.blocks.side_tables import duplicates_table, quarantine_table
-from stream_jobs.ledger.columns import LEDGER_COLUMNS
+from stream_jobs.ledger.columns import BLOCK_COLUMNS
 from stream_jobs.metering.columnar.charge import Charged, ColumnarBook, charge, decode_bundle
 from stream_jobs.metering.columnar.events import TokenEvents
 from stream_jobs.metering.decode import DecodedEvent, decode_all
@@ -233,7 +233,7 @@ class Metering:
                 booked.append(decoded)
         if too_many(len(failed), len(events)):
             raise CrashError(f"booking failed for {len(failed)} of {len(events)} events: {failed[-1].detail}")
-        table, misfits = fitted(LEDGER_COLUMNS, rows)
+        table, misfits = fitted(BLOCK_COLUMNS, rows)
         rows = [row for index, row in enumerate(rows) if index not in misfits]
         return rows, table, [*failed, *(_misfit(booked[index], misfit) for index, misfit in misfits.items())]
 

@@ -12,7 +12,7 @@ from stream_jobs.attribution.reported import reported_tags
 from stream_jobs.attribution.rules import Attributed
 from stream_jobs.base.facts import Condition
 from stream_jobs.base.money import usd_from_pico
-from stream_jobs.ledger.columns import LEDGER_COLUMNS
+from stream_jobs.ledger.columns import BLOCK_COLUMNS
 from stream_jobs.metering.decode import DecodedEvent
 from stream_jobs.pricing.result import Pricing
 from stream_jobs.store.fitting import as_table
@@ -107,7 +107,7 @@ def charge_row(charge: Charge, block: Block) -> dict[str, Any]:
 
 def ledger_table(rows: Sequence[dict[str, Any]]) -> pa.Table:
     """Rows with all columns of the ledger's declaration, in its order. A missing column is a KeyError."""
-    return as_table(LEDGER_COLUMNS, rows)
+    return as_table(BLOCK_COLUMNS, rows)
 
 
 def condition_items(conditions: Iterable[Condition]) -> list[tuple[str, str]]:

@@ -10,7 +10,7 @@ from typing import Any, Final
 import pyarrow as pa
 
 from stream_jobs.ledger.amounts import amounts
-from stream_jobs.ledger.entries import COLUMNS
+from stream_jobs.ledger.columns import LEDGER_COLUMNS
 from stream_jobs.reconciliation.reports import Report, report_of
 from stream_jobs.reconciliation.standing import RUN_PREFIX, Entry, Standing, missing
 from stream_jobs.store.fitting import as_table
@@ -112,7 +112,7 @@ def batch(found: Sequence[Finding], turn: int, at: datetime) -> Batch:
     """The rows of these findings, all booked at one instant."""
     rows = [row | {"booked_at": at, "adjustment_run": f"{RUN_PREFIX}{turn}"} for item in found for row in item.postings]
     report = arrow_table("reconciliation_findings", [_report_row(item, turn, at) for item in found])
-    return Batch(_token(found), turn, at, as_table(COLUMNS, rows), report)
+    return Batch(_token(found), turn, at, as_table(LEDGER_COLUMNS, rows), report)
 
 
 def _token(found: Iterable[Finding]) -> str:

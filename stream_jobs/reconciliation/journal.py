@@ -3,7 +3,7 @@
 from typing import Any, cast
 
 from stream_jobs.base.instants import as_utc
-from stream_jobs.ledger.entries import COLUMNS
+from stream_jobs.ledger.columns import LEDGER_COLUMNS
 from stream_jobs.ledger.packed import unpacked
 from stream_jobs.reconciliation.findings import Batch
 from stream_jobs.reconciliation.turns import Turn, Turns
@@ -29,7 +29,7 @@ class Journal:
         )
         findings = TABLES["reconciliation_findings"]
         return [
-            Batch(token, int(turn), as_utc(at), unpacked(entries, COLUMNS), unpacked(report, findings))
+            Batch(token, int(turn), as_utc(at), unpacked(entries, LEDGER_COLUMNS), unpacked(report, findings))
             for token, turn, at, entries, report in cast(list[tuple[Any, ...]], rows)
         ]
 

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, Final, cast
 
 from stream_jobs.base.instants import as_utc, unix_micros
-from stream_jobs.ledger.entries import COLUMNS
+from stream_jobs.ledger.columns import LEDGER_COLUMNS
 from stream_jobs.reconciliation.reports import Call, Precedence
 from stream_jobs.store.client import StoreClient, store_errors
 
@@ -175,7 +175,7 @@ class LedgerSearch:
 
     def entries(self, event_ids: Collection[str]) -> dict[str, list[Mapping[str, Any]]]:
         """All entries by event, oldest first."""
-        names = ", ".join(COLUMNS.names)
+        names = ", ".join(LEDGER_COLUMNS.names)
         rows = self._store.rows_for_ids(
             f"SELECT {names} FROM ledger WHERE event_id IN {{ids:Array(String)}} AND occurred_at IN "
             "(SELECT occurred_at FROM booked_ids WHERE event_id IN {ids:Array(String)}) "
@@ -184,7 +184,7 @@ class LedgerSearch:
         )
         found: dict[str, list[Mapping[str, Any]]] = {}
         for row in rows:
-            entry = {name: _plain(value) for name, value in zip(COLUMNS.names, row, strict=True)}
+            entry = {name: _plain(value) for name, value in zip(LEDGER_COLUMNS.names, row, strict=True)}
             found.setdefault(entry["event_id"], []).append(entry)
         return found
 

@@ -13,7 +13,8 @@ from typing import Any, Final
 import pyarrow as pa
 
 from spendstream_schemas import ATTRIBUTION_FIELDS, DECIMAL_METERS, METERS
-from stream_jobs.ledger.entries import COLUMNS, LINE_COLUMNS, Entries
+from stream_jobs.ledger.columns import LEDGER_COLUMNS
+from stream_jobs.ledger.entries import LINE_COLUMNS, Entries
 from stream_jobs.ledger.exact import decimals_of, units
 from stream_jobs.pricing.result import PriceLine
 from stream_jobs.repricing.corrections import COSTS, Posting
@@ -21,7 +22,7 @@ from stream_jobs.store.tables import TOOL_COLUMNS
 
 PICO: Final = 12
 UNIT_PRICE: Final = 18
-_LINES: Final = {name: COLUMNS.field(name).type.value_type for name in LINE_COLUMNS}
+_LINES: Final = {name: LEDGER_COLUMNS.field(name).type.value_type for name in LINE_COLUMNS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,13 +35,14 @@ class Stamp:
 
 
 def adjustments(entries: Entries, postings: Sequence[Posting], stamp: Stamp) -> pa.Table:
-    """Rows of the ledger with all of COLUMNS. Raises OverflowError for an amount that the ledger cannot hold."""
+    """Rows of the ledger with all of LEDGER_COLUMNS. Raises OverflowError for an amount that the ledger cannot hold."""
     made = _Made(entries, postings, stamp)
     columns = {name: values for make in _MAKERS for name, values in make(made).items()}
-    rest = [name for name in COLUMNS.names if name not in columns]
+    rest = [name for name in LEDGER_COLUMNS.names if name not in columns]
     taken = entries.table.select(rest).take(pa.array(made.sources, pa.int64()))
     return pa.table(
-        [columns[name] if name in columns else taken.column(name) for name in COLUMNS.names], schema=COLUMNS
+        [columns[name] if name in columns else taken.column(name) for name in LEDGER_COLUMNS.names],
+        schema=LEDGER_COLUMNS,
     )
 
 
@@ -61,7 +63,7 @@ class _Made:
                 own = self.entries.values(name) if own is None else own
                 given = own[posting.source]
             values.append(given)
-        return pa.array(values, COLUMNS.field(name).type)
+        return pa.array(values, LEDGER_COLUMNS.field(name).type)
 
 
 _SAME: Final = object()
@@ -71,7 +73,7 @@ def _constants(made: _Made) -> dict[str, Any]:
     given = {"entry_kind": "adjustment", "booked_at": made.stamp.booked_at, "reason_text": made.stamp.reason_text,
              "adjustment_run": made.stamp.run}  # fmt: skip
     count = len(made.postings)
-    return {name: pa.repeat(pa.scalar(value, COLUMNS.field(name).type), count) for name, value in given.items()}
+    return {name: pa.repeat(pa.scalar(value, LEDGER_COLUMNS.field(name).type), count) for name, value in given.items()}
 
 
 def _signs(made: _Made) -> dict[str, Any]:
@@ -83,11 +85,11 @@ def _signs(made: _Made) -> dict[str, Any]:
 
 def _money(made: _Made) -> dict[str, Any]:
     columns = {
-        name: decimals_of([posting.costs[n] for posting in made.postings], COLUMNS.field(name).type)
+        name: decimals_of([posting.costs[n] for posting in made.postings], LEDGER_COLUMNS.field(name).type)
         for n, name in enumerate(COSTS)
     }
     columns["avoided_cost"] = decimals_of(
-        [posting.avoided for posting in made.postings], COLUMNS.field("avoided_cost").type
+        [posting.avoided for posting in made.postings], LEDGER_COLUMNS.field("avoided_cost").type
     )
     return columns
 
@@ -97,7 +99,7 @@ def _meters(made: _Made) -> dict[str, Any]:
     count = len(factors)
     columns: dict[str, Any] = {}
     for name in (*METERS, *TOOL_COLUMNS):
-        kind = COLUMNS.field(name).type
+        kind = LEDGER_COLUMNS.field(name).type
         if not any(factors) or made.entries.is_empty(name):
             columns[name] = pa.nulls(count, kind)
             continue
@@ -182,7 +184,7 @@ def _receipts(made: _Made) -> dict[str, Any]:
     columns: dict[str, Any] = {}
     for (name, kind), values in zip(_LINES.items(), flat, strict=True):
         items = decimals_of(values, kind) if pa.types.is_decimal(kind) else pa.array(values, kind)
-        columns[name] = pa.ListArray.from_arrays(where, items, type=COLUMNS.field(name).type)
+        columns[name] = pa.ListArray.from_arrays(where, items, type=LEDGER_COLUMNS.field(name).type)
     return columns
 
 

@@ -16,7 +16,7 @@ import pyarrow as pa
 from stream_jobs.base.errors import ConfigError
 from stream_jobs.base.instants import as_utc
 from stream_jobs.base.money import usd_from_pico
-from stream_jobs.ledger.entries import COLUMNS
+from stream_jobs.ledger.columns import LEDGER_COLUMNS
 from stream_jobs.ledger.packed import unpacked
 from stream_jobs.ledger.turns import take_turn
 from stream_jobs.repricing.selection import Chunk, Selection
@@ -211,7 +211,7 @@ class Journal:
         if not rows:
             return None
         at, attempt, details, entries = cast(tuple[datetime, str, str, str], rows[0])
-        posted = unpacked(entries, COLUMNS) if entries else None
+        posted = unpacked(entries, LEDGER_COLUMNS) if entries else None
         return Planned(run, chunk, as_utc(at), attempt, Summary.from_json(details), posted)
 
     def plan(self, plan: Planned) -> Planned:

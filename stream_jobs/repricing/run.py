@@ -15,7 +15,8 @@ from typing import Final, TypeVar
 from stream_jobs.attribution.rules import AttributionRules
 from stream_jobs.base.errors import ConfigError, StoreUnavailableError
 from stream_jobs.base.who import user_at_host
-from stream_jobs.ledger.entries import COLUMNS, LINE_COLUMNS, PLACE, Entries
+from stream_jobs.ledger.columns import LEDGER_COLUMNS
+from stream_jobs.ledger.entries import LINE_COLUMNS, PLACE, Entries
 from stream_jobs.ledger.posting import Poster
 from stream_jobs.ledger.rebuild import PRICING_COLUMNS
 from stream_jobs.pricing.book import PriceBook
@@ -34,7 +35,7 @@ OUTAGE_S: Final = 300.0
 RETRY_S: Final = 1.0
 _LOOK: Final = tuple(
     name
-    for name in COLUMNS.names
+    for name in LEDGER_COLUMNS.names
     if name
     in {
         "event_id",

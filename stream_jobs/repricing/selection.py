@@ -10,7 +10,8 @@ from typing import Any, Final, Literal, cast
 import pyarrow as pa
 
 from stream_jobs.base.instants import EPOCH, unix_micros
-from stream_jobs.ledger.entries import COLUMNS, as_ledger
+from stream_jobs.ledger.columns import LEDGER_COLUMNS
+from stream_jobs.ledger.entries import as_ledger
 from stream_jobs.store.client import StoreClient, store_errors
 
 Kind = Literal["reprice", "reattribute", "unpriced"]
@@ -193,7 +194,9 @@ def kept_since(store: StoreClient, now: datetime) -> datetime:
     return now - timedelta(days=int(found[1]) - 1) if found else EPOCH
 
 
-def read(store: StoreClient, selection: Selection, chunk: Chunk, columns: Sequence[str] = COLUMNS.names) -> pa.Table:
+def read(
+    store: StoreClient, selection: Selection, chunk: Chunk, columns: Sequence[str] = LEDGER_COLUMNS.names
+) -> pa.Table:
     """All entries of the chunk's events, in no order. Raises StoreUnavailableError."""
     where = _where(selection, chunk)
     named = ", ".join("toString(entry_kind) AS entry_kind" if name == "entry_kind" else name for name in columns)

@@ -84,7 +84,13 @@ _LEDGER: Final = {
     "unknown_fields": pa.list_(TEXT),
     **_KAFKA,
     "reason_text": TEXT,
+    "events": pa.int8(),
+    "unpriced": pa.int8(),  # -1: an adjustment that prices an event that had no price
+    "reported_tags": TAGS,  # the tags that the rules changed, as the sender gave them
+    "adjustment_run": TEXT,  # RUN/CHUNK that posts an adjustment; a retraction does not copy it
 }
+LEDGER_DEFAULTS: Final = ("events", "unpriced", "reported_tags", "adjustment_run")
+"""The last columns of the ledger, each with a DEFAULT: rows may end before any of them."""
 
 TABLES: Final[Mapping[str, pa.Schema]] = {
     name: pa.schema(list(columns.items()))
@@ -283,22 +289,10 @@ TABLES: Final[Mapping[str, pa.Schema]] = {
 }
 """The Arrow schema of every table that the application inserts into. Columns that may be NULL are the Nullable ones."""
 
-LEDGER_SIGNS: Final = pa.schema([("events", pa.int8()), ("unpriced", pa.int8())])
-"""Two more ledger columns with a DEFAULT; an adjustment that prices an unpriced event gives unpriced = -1 itself."""
-REPORTED_TAGS: Final = pa.schema([("reported_tags", TAGS)])
-"""After LEDGER_SIGNS: the tags that the rules changed, as the sender gave them. Has a DEFAULT."""
-ADJUSTMENT_RUN: Final = pa.schema([("adjustment_run", TEXT)])
-"""After REPORTED_TAGS: RUN/CHUNK that posts an adjustment. Has a DEFAULT; a retraction does not copy it."""
-
 INSERT_BEFORE: Final = pa.schema([("insert_before", INSTANT)])
 """After everything else: the server refuses the rows when this instant has passed. `insert` adds it."""
 DEADLINE_TABLES: Final = frozenset({"ledger", "quarantine", "duplicates", "outcomes", "block_receipts"})
 """What a block writes after its commit. (The row in `blocks` is written before it, and promises nothing.)"""
-
-
-def ledger_schema() -> pa.Schema:
-    """The columns of a ledger insert, in order."""
-    return TABLES["ledger"]
 
 
 def arrow_table(name: str, rows: Sequence[dict[str, Any]]) -> pa.Table:
@@ -309,8 +303,8 @@ def arrow_table(name: str, rows: Sequence[dict[str, Any]]) -> pa.Table:
 def insert(client: Client, table: str, rows: pa.Table, token: str, not_after: datetime | None = None) -> None:
     """Insert all rows or none; a repetition with the same token changes nothing, in the table and the views behind it.
 
-    `rows` has the columns of TABLES[table] in that order (texts may be dictionary-encoded; the ledger's LEDGER_SIGNS,
-    REPORTED_TAGS and ADJUSTMENT_RUN may follow) and, for the partitioned tables, one booking time. The token must not
+    `rows` has the columns of TABLES[table] in that order (texts may be dictionary-encoded; the ledger's
+    LEDGER_DEFAULTS may be missing from the end) and, for the partitioned tables, one booking time. The token must not
     be empty. Raises StoreUnavailableError when it is unknown whether the rows arrived: repeat with the same token.
 
     `not_after` (for tables of DEADLINE_TABLES): an instant by the server's clock, from ServerClock.deadline. Raises
@@ -365,12 +359,10 @@ def _check(table: str, rows: pa.Table, token: str) -> None:
     if declared is None:
         raise CrashError(f"{table} is not declared in stream_jobs/store/tables.py")
     given = pa.schema([(field.name, _plain(field.type)) for field in rows.schema])
-    allowed = [declared]
-    if table == "ledger":
-        more = (LEDGER_SIGNS, REPORTED_TAGS, ADJUSTMENT_RUN)
-        allowed += [pa.unify_schemas([declared, *more[: n + 1]]) for n in range(len(more))]
-    if given not in allowed:
-        wrong = sorted({str(field) for field in given} ^ {str(field) for field in declared})
+    required = len(declared) - (len(LEDGER_DEFAULTS) if table == "ledger" else 0)
+    expected = pa.schema(list(declared)[: max(required, len(given))])
+    if given != expected:
+        wrong = sorted({str(field) for field in given} ^ {str(field) for field in expected})
         raise CrashError(f"the rows for {table} do not have its columns; these differ: {', '.join(wrong) or 'order'}")
 
 

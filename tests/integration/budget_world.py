@@ -12,7 +12,7 @@ from stream_jobs.budgets.document import BudgetsDocument
 from stream_jobs.budgets.resolve import Budgets
 from stream_jobs.series.delta import Delta, delta_of
 from stream_jobs.store.client import StoreClient
-from stream_jobs.store.tables import ADJUSTMENT_RUN, LEDGER_SIGNS, REPORTED_TAGS, insert
+from stream_jobs.store.tables import LEDGER_DEFAULTS, TABLES, insert
 from stream_jobs.streams.model import Block, SourcePartition, Versions
 from tests.store_server import ledger_rows
 
@@ -67,8 +67,6 @@ class World:
             "details": [""],
             "entries": [b""],
         }
-        from stream_jobs.store.tables import TABLES
-
         schema = TABLES["adjustment_chunks"]
         rows = pa.table([pa.array(chunk[item.name], item.type) for item in schema], schema=schema)
         insert(self.store.client, "adjustment_chunks", rows, f"{self.topic}/{run}")
@@ -87,11 +85,11 @@ class World:
             topic_id=self.topic,
             partition=partition,
         )
-        signs = [pa.array([entry[name] for entry in entries], pa.int8()) for name in ("events", "unpriced")]
-        for item, values in zip(LEDGER_SIGNS, signs, strict=True):
-            table = table.append_column(item, values)
-        table = table.append_column(REPORTED_TAGS.field(0), pa.array([[]] * len(entries), REPORTED_TAGS.field(0).type))
-        return table.append_column(ADJUSTMENT_RUN.field(0), pa.array([run] * len(entries)))
+        for name in LEDGER_DEFAULTS:
+            field = TABLES["ledger"].field(name)
+            values = [{"reported_tags": [], "adjustment_run": run, **entry}[name] for entry in entries]
+            table = table.append_column(field, pa.array(values, field.type))
+        return table
 
     def total(self, start: datetime, end: datetime, **facts: str) -> tuple[Decimal, int]:
         """Spend and unpriced events of a period, by plain addition of all that was booked."""

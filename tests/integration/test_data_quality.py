@@ -20,7 +20,7 @@ from stream_jobs.data_quality.settings import DataQualitySettings
 from stream_jobs.pricing.book import PriceBook
 from stream_jobs.pricing.corrections import CorrectionFile
 from stream_jobs.store.client import StoreClient
-from stream_jobs.store.tables import LEDGER_SIGNS, arrow_table, insert
+from stream_jobs.store.tables import arrow_table, insert
 from stream_jobs.streams.model import Block, RejectedRecord, SourcePartition, SourceRecord, Versions
 from tests.store_server import StoreProcess, ledger_rows
 
@@ -129,7 +129,7 @@ def test_unpriced_usage_by_model_until_it_has_a_price(store: StoreClient) -> Non
     no_price(store, 1, "gpt-97")
     price = ledger_rows(1, model="gpt-97", entry_kind="adjustment", occurred_at=just_now(), booked_at=just_now())
     for sign, number in (("events", 0), ("unpriced", -1)):
-        price = price.append_column(LEDGER_SIGNS.field(sign), pa.array([number], pa.int8()))
+        price = price.append_column(sign, pa.array([number], pa.int8()))
     insert(store.client, "ledger", price, "adjustment")
     book(store, 5)
     found = unpriced.look(store, SETTINGS, store.now()).findings

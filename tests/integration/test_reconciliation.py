@@ -11,11 +11,12 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from stream_jobs.base.errors import CrashError, SpendstreamError
+from stream_jobs.base.errors import CrashError, SpendstreamError, StoreUnavailableError
 from stream_jobs.cli import reconcile as command
 from stream_jobs.ledger import posting
 from stream_jobs.ledger import turns as ledger_turns
-from stream_jobs.reconciliation import journal, turns
+from stream_jobs.reconciliation import findings, journal, turns
+from stream_jobs.reconciliation.findings import Finding
 from stream_jobs.reconciliation.run import Outcome, Reconciler
 from stream_jobs.reconciliation.settings import ReconciliationSettings
 from stream_jobs.reconciliation.turns import BusyError, LostTurnError, Tally, Turns
@@ -367,6 +368,74 @@ def test_a_batch_whose_token_may_be_forgotten_is_looked_for(
     assert (outcome.finished, outcome.causes) == (1, {})
     assert total(store, "ledger")[0] == 2
     assert value(store, "SELECT count() FROM reconciliation_findings") == 1
+
+
+def test_a_process_that_slept_before_its_insert_is_refused(
+    store: StoreClient, process: StoreProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It planned, slept past its lease, and the next run posted its batch. Its insert comes too late by the server's
+    clock, whatever tokens the ledger remembers."""
+    book(store, ["a", "b"])
+    book(store, ["b"], partition=1)
+
+    def late(client: Any, table: str, rows: pa.Table, token: str, not_after: datetime) -> None:
+        with StoreClient(process.settings) as own, monkeypatch.context() as other:
+            other.setattr(posting, "insert", insert)
+            other.setattr(turns, "LEASE", timedelta(0))
+            assert apply(own).finished == 1
+        insert(client, table, rows, f"{token} forgotten", not_after - timedelta(seconds=posting.INSERT_DEADLINE_S + 1))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(posting, "insert", late)
+        with pytest.raises(StoreUnavailableError, match="came after its deadline"):
+            apply(store)
+    assert value(store, "SELECT count() FROM ledger") == 4
+    assert value(store, "SELECT count() FROM reconciliation_findings") == 1
+    check_rollups(store)
+    assert apply(store).causes == {}
+
+
+@pytest.mark.parametrize("inserted", [False, True])
+def test_a_run_of_the_version_before_is_finished(
+    store: StoreClient, monkeypatch: pytest.MonkeyPatch, inserted: bool
+) -> None:
+    """Its worker was replaced between the plan and the mark: its rows, in that version's form, are posted once."""
+    book(store, ["a", "b"])
+    book(store, ["b"], partition=1)
+    found: list[Finding] = []
+    Reconciler(store, SETTINGS).dry_run(on_finding=found.append)
+    at = now()
+    batch = findings.batch(found, 7, at)
+    run = {"turn": 7, "state": "open", "at": at, "owner": "host:1:ab", "worker": "host", "trigger": "timer"}
+    run |= {"since": at - timedelta(days=1), "examined": 0, "findings": 0, "entries": 0, "list_cost": 0}
+    run |= {"effective_cost": 0, "detail": ""}
+    insert(store.client, "reconciliation_runs", arrow_table("reconciliation_runs", [run]), "reconciliation turn 7 open")
+    older = batch.entries.drop_columns(["reported_tags"])  # a column that a later version has
+    plan = {"batch": batch.token, "turn": 7, "state": "planned", "at": at, "entries": 1}
+    plan |= {"ledger_rows": as_bytes(older), "finding_rows": as_bytes(batch.findings)}
+    rows = arrow_table("reconciliation_batches", [plan])
+    insert(store.client, "reconciliation_batches", rows, f"{batch.token} planned")
+    if inserted:
+        insert(store.client, "ledger", batch.entries, batch.token)
+    with pytest.raises(BusyError):
+        apply(store)
+    monkeypatch.setattr(turns, "LEASE", timedelta(0))
+    outcome = apply(store)
+    assert (outcome.finished, outcome.causes) == (1, {})
+    assert store.rows("SELECT entry_kind, adjustment_run FROM ledger WHERE adjustment_run != ''") == [
+        ("retraction", "reconciliation-7")
+    ]
+    assert value(store, "SELECT max(turn) FROM reconciliation_runs WHERE state = 'done'") == 8
+    assert value(store, "SELECT count() FROM reconciliation_findings") == 1
+    check_rollups(store)
+    assert apply(store).finished == 0
+
+
+def as_bytes(table: pa.Table) -> bytes:
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema, options=pa.ipc.IpcWriteOptions(compression="zstd")) as writer:
+        writer.write_table(table)
+    return bytes(sink.getvalue())
 
 
 def run_command(*arguments: str) -> int:

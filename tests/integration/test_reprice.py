@@ -10,13 +10,17 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
 from stream_jobs.attribution.rules import AttributionRules
 from stream_jobs.base.errors import ConfigError, StoreUnavailableError
+from stream_jobs.base.instants import unix_micros
 from stream_jobs.blocks.store import ClickHouseBlocks
 from stream_jobs.ledger import posting
+from stream_jobs.ledger.amounts import opposite
 from stream_jobs.ledger.booked import ClickHouseLedger
+from stream_jobs.ledger.columns import LEDGER_COLUMNS
 from stream_jobs.ledger.versions import record_versions, recorded_book
 from stream_jobs.metering.process import Metering
 from stream_jobs.pricing.book import PriceBook
@@ -24,10 +28,13 @@ from stream_jobs.repricing import run as run_module
 from stream_jobs.repricing import watch as watch_module
 from stream_jobs.repricing.journal import Journal, RunIsOpenError
 from stream_jobs.repricing.run import Corrector, Versions
-from stream_jobs.repricing.selection import Selection, kept_since
+from stream_jobs.repricing.selection import Chunk, Selection, kept_since, read
+from stream_jobs.repricing.summary import Summary
 from stream_jobs.repricing.watch import Watch
 from stream_jobs.store.client import StoreClient
+from stream_jobs.store.fitting import as_table
 from stream_jobs.store.retention import RetentionSettings, apply_retention
+from stream_jobs.store.tables import arrow_table
 from stream_jobs.store.tables import insert as insert_rows
 from stream_jobs.streams.model import Block, BlockOutput, SourcePartition
 from tests.benchmarks import bench_reprice as bench
@@ -258,6 +265,43 @@ def test_a_process_that_slept_before_its_insert_is_refused(
         sleeper.work(opened)
     monkeypatch.undo()
     assert_as_fresh(store, some(10), DISCOUNT)
+
+
+@pytest.mark.parametrize("inserted", [False, True])
+def test_a_run_of_the_version_before_is_finished(store: StoreClient, inserted: bool) -> None:
+    """It was cut between a chunk's plan and its mark: what that version wrote down is posted, once, and nothing else;
+    the chunk that it had not planned is computed."""
+    Pipeline(store).book(*some(4))
+    asked = selection()
+    low, middle, high = (unix_micros(datetime(2026, 11, 20, 8, minute, tzinfo=UTC)) for minute in (0, 2, 30))
+    name, now = "20261120T120000-0123abcd", datetime.now(UTC)
+    run = {"turn": 3, "run": name, "state": "open", "at": now, "kind": "reprice", "operator": "me@host", "note": ""}
+    run |= {"since": asked.since, "until": asked.until, "filters": [], "price_book_version": DISCOUNT.version}
+    run |= {"attribution_version": NO_RULES.version, "details": ""}
+    run |= {"chunks": f"[[0, {low}, {middle}, 0, 1, null], [1, {middle}, {high}, 0, 1, null], [2, 0, 1, 0, 1, 0]]"}
+    run |= dict.fromkeys(("events", "adjusted", "entries", "list_cost", "contracted_cost", "effective_cost"), 0)
+    insert_rows(store.client, "adjustment_runs", arrow_table("adjustment_runs", [run]), "adjustment-turn:3")
+    charge = read(store, asked, Chunk(0, low, middle)).to_pylist()[0]
+    entry = opposite(charge) | {"booked_at": now, "adjustment_run": f"{name}/0", "entry_kind": "adjustment"}
+    entries = as_table(LEDGER_COLUMNS, [entry | {"events": 0, "input_tokens": None, "effective_cost": Decimal("-0.1")}])
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, LEDGER_COLUMNS, options=pa.ipc.IpcWriteOptions(compression="zstd")) as writer:
+        writer.write_table(entries)
+    plan = {"run": name, "chunk": 0, "state": "planned", "at": now, "attempt": "0" * 32, "events": 2, "adjusted": 1}
+    plan |= {"entry_count": 1, "details": Summary(events=2, adjusted=1, entries=1).to_json()}
+    rows = arrow_table("adjustment_chunks", [plan | {"entries": bytes(sink.getvalue())}])
+    insert_rows(store.client, "adjustment_chunks", rows, f"adjustment:{name}:0:planned")
+    if inserted:
+        insert_rows(store.client, "ledger", entries, f"adjustment:{name}:0:entries")
+    mine = corrector(store)
+    summary = mine.work(mine.open(selection()))
+    assert (summary.events, summary.adjusted) == (4, 3)
+    posted = store.rows(
+        "SELECT adjustment_run, event_id, effective_cost < -0.05 FROM ledger WHERE adjustment_run != ''"
+    )
+    assert sorted(posted) == [(f"{name}/0", charge["event_id"], 1), (f"{name}/1", "e2", 0), (f"{name}/1", "e3", 0)]
+    assert store.rows("SELECT run, state FROM adjustment_history") == [(name, "done")]
+    assert all(totals(store, table) == totals(store, "ledger") for table in ROLLUPS)
 
 
 def test_many_processes_on_one_run_post_once(process: StoreProcess, store: StoreClient) -> None:

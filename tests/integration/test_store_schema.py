@@ -25,11 +25,9 @@ from stream_jobs.store.migrations import Migration, load_migrations
 from stream_jobs.store.queries import named_queries
 from stream_jobs.store.retention import KEPT_FOR_EVER, RetentionSettings, apply_retention
 from stream_jobs.store.tables import (
-    ADJUSTMENT_RUN,
     DEADLINE_TABLES,
     INSERT_BEFORE,
-    LEDGER_SIGNS,
-    REPORTED_TAGS,
+    LEDGER_DEFAULTS,
     TABLES,
     insert,
 )
@@ -82,11 +80,10 @@ def test_the_tables_are_what_the_code_declares(client: Client) -> None:
     for table, schema in TABLES.items():
         live = {row[0]: (row[1], row[2]) for row in client.query(f"DESCRIBE TABLE {table}").result_rows}
         declared = {field.name: field.type for field in schema}
-        more = (*LEDGER_SIGNS, *REPORTED_TAGS, *ADJUSTMENT_RUN) if table == "ledger" else ()
-        deadline = INSERT_BEFORE if table in DEADLINE_TABLES else ()
-        optional = {field.name: field.type for field in (*more, *deadline)}
-        assert list(declared) == [name for name in live if name not in optional], table
-        for name, kind in (declared | optional).items():
+        deadline = {field.name: field.type for field in INSERT_BEFORE} if table in DEADLINE_TABLES else {}
+        optional = {*deadline, *(LEDGER_DEFAULTS if table == "ledger" else ())}
+        assert list(declared) == [name for name in live if name not in deadline], table
+        for name, kind in (declared | deadline).items():
             assert _fits(kind, live[name][0]), f"{table}.{name}: {kind} and {live[name][0]}"
         assert all(live[name][1] == "DEFAULT" for name in optional)
 

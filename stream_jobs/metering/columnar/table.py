@@ -6,7 +6,7 @@ from typing import Any, Final
 import numpy as np
 import pyarrow as pa
 
-from stream_jobs.ledger.columns import LEDGER_COLUMNS
+from stream_jobs.ledger.columns import BLOCK_COLUMNS
 from stream_jobs.metering.columnar.attribute import Attribution
 from stream_jobs.metering.columnar.decimals import from_pico, from_units
 from stream_jobs.metering.columnar.events import SINGLE, TokenEvents
@@ -64,10 +64,10 @@ def charge_table(
         "reported_tags": attribution.reported_tags(),
         **{name: meter.array for name, meter in events.meters.items()},
     }
-    for field in LEDGER_COLUMNS:
+    for field in BLOCK_COLUMNS:
         if field.name not in columns:
             columns[field.name] = pa.nulls(rows, field.type)  # a meter or tool that no event of the bundle gives
-    return pa.table({field.name: columns[field.name] for field in LEDGER_COLUMNS})
+    return pa.table({field.name: columns[field.name] for field in BLOCK_COLUMNS})
 
 
 def _line_columns(lines: Lines) -> dict[str, pa.Array]:

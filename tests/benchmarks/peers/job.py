@@ -23,12 +23,12 @@ from stream_jobs.pricing.book import PriceBook
 from stream_jobs.pricing.result import Pricing
 from stream_jobs.store.client import StoreClient
 from stream_jobs.store.settings import ClickHouseSettings
-from stream_jobs.store.tables import ledger_schema
+from stream_jobs.store.tables import LEDGER_DEFAULTS, TABLES
 
 TOPIC: Final = "usage.events.v1"  # stream_jobs.runtime.topics needs Faust, which not every peer has
 BATCH_ROWS: Final = 5_000
 BATCH_WAIT_S: Final = 0.5
-SCHEMA: Final = ledger_schema()
+SCHEMA: Final = pa.schema(list(TABLES["ledger"])[: -len(LEDGER_DEFAULTS)])
 NO_COST: Final = Decimal(0)
 _TOOLS: Final = tuple((kind, f"tool_{kind}") for kind in ToolCalls.model_fields)
 _OTHER_TEXTS: Final = ("accelerator", "instance_type", "purchase_option", "sku", "unit")

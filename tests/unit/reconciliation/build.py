@@ -6,16 +6,17 @@ from decimal import Decimal
 from typing import Any
 
 from stream_jobs.ledger.amounts import SIGNED, SIGNED_LISTS, account, opposite
-from stream_jobs.ledger.entries import COLUMNS
+from stream_jobs.ledger.columns import LEDGER_COLUMNS
 from stream_jobs.reconciliation.findings import Finding, batch, finding
 from stream_jobs.reconciliation.reports import Precedence, doubles_by_call
 from stream_jobs.reconciliation.standing import Entry, standing
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 _EMPTY: Mapping[str, Any] = {
-    name: [] if str(COLUMNS.field(name).type).startswith(("list", "map")) else None for name in COLUMNS.names
+    name: [] if str(LEDGER_COLUMNS.field(name).type).startswith(("list", "map")) else None
+    for name in LEDGER_COLUMNS.names
 }
-_TEXTS = {name: "" for name in COLUMNS.names if str(COLUMNS.field(name).type) == "string"}
+_TEXTS = {name: "" for name in LEDGER_COLUMNS.names if str(LEDGER_COLUMNS.field(name).type) == "string"}
 
 
 def charge(event_id: str = "e", **columns: Any) -> dict[str, Any]:

@@ -11,7 +11,8 @@ import pyarrow as pa
 from spendstream_schemas import METERS
 from stream_jobs.attribution.document import AttributionDocument
 from stream_jobs.attribution.rules import AttributionRules
-from stream_jobs.ledger.entries import COLUMNS, PLACE, Entries
+from stream_jobs.ledger.columns import LEDGER_COLUMNS
+from stream_jobs.ledger.entries import PLACE, Entries
 from stream_jobs.ledger.known import Booked
 from stream_jobs.metering.process import Metering
 from stream_jobs.origin.standing import Held
@@ -39,9 +40,11 @@ def rules(*given: Mapping[str, Any]) -> AttributionRules:
 
 
 def as_entries(rows: Sequence[Mapping[str, Any]]) -> Entries:
-    """Rows with some of COLUMNS; what is left out has the table's DEFAULT."""
+    """Rows with some of LEDGER_COLUMNS; what is left out has the table's DEFAULT."""
     filled = [{"reported_tags": [], "adjustment_run": "", **row} for row in rows]
-    return Entries(pa.table([pa.array([row[c.name] for row in filled], c.type) for c in COLUMNS], schema=COLUMNS))
+    return Entries(
+        pa.table([pa.array([row[c.name] for row in filled], c.type) for c in LEDGER_COLUMNS], schema=LEDGER_COLUMNS)
+    )
 
 
 @dataclass

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spendstream_schemas.scope import SCOPE_FIELDS
-from stream_jobs.ledger.columns import LEDGER_COLUMNS
+from stream_jobs.ledger.columns import BLOCK_COLUMNS
 from stream_jobs.series.delta import COSTS, SCHEMA, InvalidDeltaError, decode, delta_of, encode, split
 from stream_jobs.streams.model import Block
 from tests.unit.blocks.build import SOURCE, VERSIONS
@@ -22,10 +22,10 @@ BLOCK = Block(SOURCE, 0, 9, NOON + timedelta(minutes=1), VERSIONS, 1)
 def ledger(rows: list[dict[str, object]]) -> pa.Table:
     """Ledger rows with what matters here; everything else is empty."""
     columns = []
-    for field in LEDGER_COLUMNS:
+    for field in BLOCK_COLUMNS:
         empty: object = "" if pa.types.is_string(field.type) else None
         columns.append(pa.array([row.get(field.name, empty) for row in rows], field.type))
-    return pa.table(columns, schema=LEDGER_COLUMNS)
+    return pa.table(columns, schema=BLOCK_COLUMNS)
 
 
 def row(seconds: float = 0.0, cost: str | None = "1", **facts: object) -> dict[str, object]:
