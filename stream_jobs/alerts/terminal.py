@@ -8,7 +8,7 @@ from rich.text import Text
 from stream_jobs.alerts.model import Alert
 from stream_jobs.base.readable import clock, instant, money
 from stream_jobs.output.console import Console
-from stream_jobs.output.tables import Table
+from stream_jobs.output.tables import Facts, Table
 
 _STYLES: Final = {"critical": "bold red", "error": "red", "warning": "yellow", "info": "cyan"}
 
@@ -61,11 +61,7 @@ def print_alert(alert: Alert, events: Sequence[dict[str, Any]], told: Sequence[d
     facts += [("what to do", signal.action or ""), ("why over", signal.resolution or ""), ("more", signal.link or "")]
     facts += [("labels", ", ".join(f"{name}={value}" for name, value in sorted(signal.labels.items())))]
     facts += [("told to", ", ".join(alert.receivers) or "nobody")]
-    body = Table.grid(padding=(0, 2))
-    for name, text in facts:
-        if text:
-            body.add_row(Text(name, style="dim"), Text(text))
-    console.print(body)
+    console.print(Facts((name, text) for name, text in facts if text))
     history = Table("when (UTC)", "what", "severity", "by", "note", title="History")
     for event in events:
         note = event["note"] or event["silence_id"]

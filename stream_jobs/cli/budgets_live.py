@@ -173,14 +173,13 @@ def _print_budget(
 ) -> None:
     from stream_jobs.base.readable import count, money, percent
     from stream_jobs.output.console import Console
-    from stream_jobs.output.tables import Table
+    from stream_jobs.output.tables import Facts, Table
 
     console = Console(highlight=False)
     by = "the file" if budget.origin == "file" else f"{budget.changed_by} at {instant(budget.at)} UTC"
     console.print(f"{budget.name} ({budget.budget_id}), set by {by}")
-    for name, value in budget.document.items():
-        if name not in ("id", "name") and value not in ({}, []):
-            console.print(f"  {name:<12} {_plain(value)}", soft_wrap=True)
+    said = {name: value for name, value in budget.document.items() if name not in ("id", "name")}
+    console.print(Facts((name, _plain(value)) for name, value in said.items() if value not in ({}, [])))
     table = Table("of", "period", title="Where it stands")
     for column in ("spent", "held", "amount", "share", "burn per hour", "forecast"):
         table.add_column(column, justify="right")

@@ -64,7 +64,7 @@ def _print(report: "ConfigReport", rows: "list[EffectiveSetting]") -> None:
     from rich.text import Text
 
     from stream_jobs.output.console import Console
-    from stream_jobs.output.tables import Table
+    from stream_jobs.output.tables import Facts, Table
 
     console = Console(highlight=False)
     if rows:
@@ -76,13 +76,16 @@ def _print(report: "ConfigReport", rows: "list[EffectiveSetting]") -> None:
                 Text(row.variable), Text(row.value), Text(row.origin, "dim" if row.origin == "default" else "")
             )
         console.print(table)
-    console.print(f"config folder        {report.config_dir or '(none: built-in defaults only)'}")
-    console.print(f"price book           {report.price_book_version or 'cannot be used'}")
-    console.print(f"attribution rules    {report.attribution_version or 'cannot be used'}")
-    budgets = f"{report.budgets} (version {report.budgets_version})" if report.budgets_version else "cannot be used"
-    console.print(f"budgets              {budgets}")
-    console.print(f"receivers of alerts  {', '.join(report.receivers) or '(none)'}")
-    console.print(f"topics               {', '.join(report.topics) or 'cannot be used'}")
+    unusable = "cannot be used"
+    facts = {
+        "config folder": report.config_dir or "(none: built-in defaults only)",
+        "price book": report.price_book_version or unusable,
+        "attribution rules": report.attribution_version or unusable,
+        "budgets": f"{report.budgets} (version {report.budgets_version})" if report.budgets_version else unusable,
+        "receivers of alerts": ", ".join(report.receivers) or "(none)",
+        "topics": ", ".join(report.topics) or unusable,
+    }
+    console.print(Facts(facts.items()))
     for warning in report.warnings:
         console.print(Text.assemble(("warning: ", "yellow"), warning), soft_wrap=True)
     for problem in report.problems:

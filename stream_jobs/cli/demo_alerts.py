@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterable, Iterator
+from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from rich.text import Text
 
 from stream_jobs.base.errors import StoreUnavailableError
+from stream_jobs.base.readable import took
 from stream_jobs.cli.demo_receiver import Arrived, DemoReceiver
 from stream_jobs.output.console import Console
 from stream_jobs.output.tables import Lines, Table
@@ -63,7 +65,10 @@ class AlertPrinter:
         if data["action"] == "trigger" and first["action"]:
             lines.add_row("what to do", Text(first["action"]))
         if (took_s := self._took_s(first, arrived.at)) is not None:
-            lines.add_row("here after", Text(f"{took_s:.1f} s, from the sending of the event that crossed the line"))
+            lines.add_row(
+                "here after",
+                Text(f"{took(timedelta(seconds=took_s))}, from the sending of the event that crossed the line"),
+            )
         headline = Text(f"▲ {data['headline']}", _COLOURS.get(data["severity"], "bold"))
         self._console.print(headline)
         self._console.print(lines)

@@ -3,6 +3,7 @@
 import argparse
 from typing import Any
 
+from stream_jobs.base.readable import clock
 from stream_jobs.cli.flags import add_json, add_store
 from stream_jobs.output.lines import say, say_json, say_text
 
@@ -31,6 +32,8 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 def run(args: argparse.Namespace) -> int:
     from stream_jobs.base.environment import from_environment
     from stream_jobs.embedded.instance import find_clickhouse
+    from stream_jobs.output.console import Console
+    from stream_jobs.output.tables import Table
     from stream_jobs.store.client import connect
     from stream_jobs.store.migrate import applied_migrations, migrate, pending
     from stream_jobs.store.migrations import load_migrations
@@ -43,6 +46,7 @@ def run(args: argparse.Namespace) -> int:
         applied = {row.number: row for row in applied_migrations(settings)}
         missing = pending(migrations, list(applied.values()))
         shown = missing if args.dry_run else migrations
+        status = Table("migration", "applied (UTC)")
         for migration in shown:
             row = applied.get(migration.number)
             facts: dict[str, Any] = {
@@ -51,7 +55,12 @@ def run(args: argparse.Namespace) -> int:
             }
             if args.dry_run:
                 facts["statements"] = list(migration.statements)
-            _print(facts, as_json=args.json)
+            if args.json or args.dry_run:
+                _print(facts, as_json=args.json)
+            else:
+                status.add_row(migration.label, clock(row.applied_at) if row else "missing")
+        if status.row_count:
+            Console().print(status)
         if not args.json and not missing:
             say("nothing to apply")
         return 0
@@ -84,7 +93,5 @@ def _print(facts: dict[str, Any], *, as_json: bool, verb: str = "") -> None:
         say_json(facts)
     elif "statements" in facts:
         say_text(f"-- {facts['migration']}\n" + "".join(f"{sql};\n\n" for sql in facts["statements"]))
-    elif verb:
-        say(f"{verb} {next(iter(facts.values()))}")
     else:
-        say(f"{facts['migration']:<32} {facts['applied_at'] or 'missing'}")
+        say(f"{verb} {next(iter(facts.values()))}")

@@ -118,6 +118,8 @@ def _summary(store: "StoreClient", args: argparse.Namespace) -> int:
 
 def _show(store: "StoreClient", args: argparse.Namespace) -> int:
     from stream_jobs.base.errors import ConfigError
+    from stream_jobs.output.console import Console
+    from stream_jobs.output.tables import Facts
     from stream_jobs.quarantine.records import Selection, find, raw_of
 
     found = list(find(store, Selection(names=[args.name], open_only=False), 1))
@@ -135,11 +137,13 @@ def _show(store: "StoreClient", args: argparse.Namespace) -> int:
     if args.json:
         say_json({"name": record.name, **fields})
         return 0
-    for name, value in fields.items():
-        text = str(value)
-        more = f" ... ({len(text):,} characters; all with --raw)" if len(text) > PREVIEW_BYTES else ""
-        say(f"{name:>15}  {text[:PREVIEW_BYTES]}{more}")
+    Console().print(Facts((name, _preview(str(value))) for name, value in fields.items()))
     return 0
+
+
+def _preview(text: str) -> str:
+    more = f" ... ({len(text):,} characters; all with --raw)" if len(text) > PREVIEW_BYTES else ""
+    return text[:PREVIEW_BYTES] + more
 
 
 def _replay(store: "StoreClient", args: argparse.Namespace) -> int:

@@ -10,6 +10,7 @@ from spendstream_traffic.replay.delivery import Timed, add_target_arguments, del
 from stream_jobs.base.errors import ConfigError
 from stream_jobs.base.json_values import json_text
 from stream_jobs.base.private import open_private
+from stream_jobs.base.readable import clock
 from stream_jobs.output.lines import complain, data, say, say_json
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ def run(args: argparse.Namespace) -> int:
     if args.out:
         return write(config, args.out, as_json=args.json)
     if not args.json:
-        complain(f"simulating {config.start.isoformat()} to {config.end.isoformat()}, seed {config.seed}")
+        complain(f"simulating {clock(config.start)} to {clock(config.end)} UTC, seed {config.seed}")
         for label in truth:
             complain(f"incident: {json_text(label)}")
     total = round(config.rate * config.duration.total_seconds())

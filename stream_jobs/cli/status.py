@@ -66,12 +66,8 @@ def _describe(instance: Any) -> dict[str, Any]:
 
 def _print(found: dict[str, Any]) -> None:
     from stream_jobs.output.console import Console
-    from stream_jobs.output.tables import Table
+    from stream_jobs.output.tables import Facts
 
-    table = Table(show_header=False, box=None)
-    for key, value in found.items():
-        if key != "records":
-            table.add_row(key, str(value))
-    for fate, number in found.get("records", {}).items():
-        table.add_row(f"records {fate}", f"{number:,}")
-    Console().print(table)
+    facts = [(name, value) for name, value in found.items() if name != "records"]
+    facts += [(f"records {fate}", f"{number:,}") for fate, number in found.get("records", {}).items()]
+    Console().print(Facts(facts))

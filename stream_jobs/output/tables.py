@@ -66,17 +66,16 @@ class Table(rich.table.Table):
         return with_heads, [column for column in self.columns if _words(column.header) or not with_heads]
 
     def _upright(self) -> Iterable[Text]:
-        _, columns = self._telling()
+        with_heads, columns = self._telling()
         heads = [_words(column.header) for column in columns]
         wide = max(map(len, heads), default=0)
         if self.title:
             yield Text(_words(self.title), "bold")
         for row in zip(*(column.cells for column in columns), strict=True):
-            for head, cell in zip(heads, row, strict=True):
-                if _words(cell):
-                    shown = cell if isinstance(cell, Text) else Text(_words(cell))
-                    yield Text.assemble((f"{head:<{wide}}  ", "dim"), shown, no_wrap=True, overflow="ignore")
-            yield Text("")
+            shown = [cell if isinstance(cell, Text) else Text(_words(cell)) for cell in row]
+            lines = [[(f"{head:<{wide}}  ", "dim"), cell] for head, cell in zip(heads, shown, strict=True) if cell]
+            for line in [*lines, []] if with_heads else [[part for cell in shown for part in (cell, "  ")]]:
+                yield Text.assemble(*line, no_wrap=True, overflow="ignore")
 
     def _fit(self, console: Console, options: ConsoleOptions) -> bool:
         """Share the width out, first to the longest word of each column. False when that is too much.
@@ -105,6 +104,15 @@ class Table(rich.table.Table):
             more = min(size.span, spare // left)
             column.width, spare = cast(int, column.width) + more, spare - more
         return True
+
+
+def Facts(facts: Iterable[tuple[str, Any]]) -> Table:  # noqa: N802 - used as rich's own renderables are
+    """Names and what they are, a line each."""
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="dim")
+    for name, value in facts:
+        table.add_row(name, value if isinstance(value, (Text, Group)) else Text(str(value)))
+    return table
 
 
 def Lines(texts: Iterable[str | Text]) -> Group:  # noqa: N802 - used as rich's own renderables are

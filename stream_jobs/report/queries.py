@@ -1,4 +1,4 @@
-"""Asks ClickHouse for everything a report shows. The SQL is in sql/queries/report_*.sql."""
+"""Asks ClickHouse for everything a report shows."""
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -22,10 +22,9 @@ from stream_jobs.report.data import (
     Unallocated,
     Unpriced,
 )
+from stream_jobs.report.figures import Figures
 from stream_jobs.report.unusual import unusual_spans
 from stream_jobs.report.watched import watched
-from stream_jobs.store.client import store_errors
-from stream_jobs.store.sql_files import SQL_ROOT, read_sql
 
 DIMENSIONS: Final = ("model", "team", "feature", "project", "environment", "category", "provider")
 PEOPLE: Final = ("customer", "user_id")
@@ -39,20 +38,6 @@ _BUCKETS: Final = tuple(timedelta(minutes=minutes) for minutes in (1, 5, 15, 60,
 _MAX_BUCKETS: Final = 180
 
 
-class _Store:
-    """Named queries with the period filled in."""
-
-    def __init__(self, client: Client) -> None:
-        self._client = client
-        self.period: dict[str, Any] = {}
-
-    def rows(self, name: str, **parameters: Any) -> list[tuple[Any, ...]]:
-        sql = read_sql(SQL_ROOT / "queries" / f"report_{name}.sql").rstrip().removesuffix(";")
-        with store_errors(str(self._client.uri)):
-            result = self._client.query(sql, parameters={**self.period, **parameters}, tz_mode="aware")
-        return [tuple(row) for row in result.result_rows]
-
-
 def build(
     client: Client, start: datetime | None = None, end: datetime | None = None, *, seen_until: datetime | None = None
 ) -> ReportData:
@@ -62,7 +47,7 @@ def build(
     alerts go by when they were seen: up to `seen_until`, by default the end that was given, else now. Raises
     ConfigError when the period is empty, StoreUnavailableError when ClickHouse does not answer.
     """
-    store = _Store(client)
+    store = Figures(client)
     first, last, entries = store.rows("bounds")[0]
     now = datetime.now(UTC)
     seen_until = seen_until or (_ceil_minute(end) if end else now)
@@ -146,7 +131,7 @@ def _breakdown(dimension: str, rows: list[tuple[Any, ...]]) -> Breakdown:
     return Breakdown(dimension, shares, rest, others, total)
 
 
-def _series(store: _Store, breakdown: Breakdown, bucket: timedelta, buckets: tuple[datetime, ...]) -> Series:
+def _series(store: Figures, breakdown: Breakdown, bucket: timedelta, buckets: tuple[datetime, ...]) -> Series:
     named_only = breakdown.dimension == "model"
     shares = [share for share in breakdown.shares if share.name or not named_only]
     top = [share.name for share in shares[:TOP_SERIES]]
@@ -172,7 +157,7 @@ def _sums(series: Series, buckets: int) -> list[Decimal]:
     return [sum((row[bucket] for row in series.values), ZERO) for bucket in range(buckets)]
 
 
-def _cache(store: _Store, bucket: timedelta, buckets: tuple[datetime, ...]) -> tuple[CachePoint, ...]:
+def _cache(store: Figures, bucket: timedelta, buckets: tuple[datetime, ...]) -> tuple[CachePoint, ...]:
     points = [CachePoint(0, 0, 0, 0)] * len(buckets)
     for at, *counts in store.rows("cache", bucket_s=int(bucket.total_seconds())):
         points[(at.astimezone(UTC) - buckets[0]) // bucket] = CachePoint(*counts)
