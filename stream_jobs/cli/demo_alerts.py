@@ -61,12 +61,12 @@ class AlertPrinter:
         lines.add_column(style="dim", no_wrap=True)
         lines.add_column(overflow="fold")
         if first["causes"]:
-            lines.add_row("why", Lines(first["causes"]))
+            lines.add_row("  why", Lines(first["causes"]))
         if data["action"] == "trigger" and first["action"]:
-            lines.add_row("what to do", Text(first["action"]))
+            lines.add_row("  what to do", Text(first["action"]))
         if (took_s := self._took_s(first, arrived.at)) is not None:
             lines.add_row(
-                "here after",
+                "  here after",
                 Text(f"{took(timedelta(seconds=took_s))}, from the sending of the event that crossed the line"),
             )
         headline = Text(f"▲ {data['headline']}", _COLOURS.get(data["severity"], "bold"))

@@ -5,12 +5,12 @@ from datetime import datetime
 from typing import Any
 
 from spendstream_schemas import UnpricedReason
+from stream_jobs.base.readable import exact
 from stream_jobs.pricing import schedule
 from stream_jobs.pricing.book import PriceBook
 from stream_jobs.pricing.catalog import Identity
 from stream_jobs.pricing.providers import Providers
 from stream_jobs.pricing.rates import Missing, Tiered
-from stream_jobs.pricing.receipt import plain
 from stream_jobs.pricing.units import PER
 
 
@@ -74,9 +74,9 @@ def _prices(identity: Identity, providers: Providers, at: datetime) -> Found:
             sku = f"{identity.provider}/{identity.model}/{price_key}{suffix}"
             per = f"{PER[price_key]:,}"
             base = price.base if isinstance(price, Tiered) else price
-            found.rows.append(Row(label, price_key, plain(base), per, sku))
+            found.rows.append(Row(label, price_key, exact(base), per, sku))
             for start, above in price.tiers if isinstance(price, Tiered) else ():
-                found.rows.append(Row(f"{label}, input>{start}", price_key, plain(above), per, f"{sku};input>{start}"))
+                found.rows.append(Row(f"{label}, input>{start}", price_key, exact(above), per, f"{sku};input>{start}"))
     return found
 
 

@@ -1,10 +1,10 @@
 """A receipt as JSON values: what `spendstream price --json` prints, and what other tools build on."""
 
-from decimal import Decimal
 from typing import Any
 
 from spendstream_schemas import InvalidMessageError
 from stream_jobs.base.money import usd_text
+from stream_jobs.base.readable import exact
 from stream_jobs.pricing.result import PriceLine, Pricing
 
 
@@ -42,19 +42,13 @@ def invalid(event_id: str | None, error: InvalidMessageError, version: str) -> d
     }
 
 
-def plain(number: int | Decimal) -> str:
-    """Exact plain decimal notation without superfluous zeros."""
-    text = f"{number:f}" if isinstance(number, Decimal) else str(number)
-    return text.rstrip("0").rstrip(".") if "." in text else text
-
-
 def _line(line: PriceLine) -> dict[str, Any]:
     return {
         "sku": line.sku,
         "meter": line.meter,
-        "quantity": line.quantity if isinstance(line.quantity, int) else plain(line.quantity),
-        "list_unit_price": plain(line.list_unit_price),
-        "unit_price": plain(line.unit_price),
+        "quantity": line.quantity if isinstance(line.quantity, int) else exact(line.quantity),
+        "list_unit_price": exact(line.list_unit_price),
+        "unit_price": exact(line.unit_price),
         "list_cost": usd_text(line.list_cost),
         "cost": usd_text(line.contracted_cost),
         "effective_cost": usd_text(line.effective_cost),

@@ -461,11 +461,11 @@ def test_the_command_shows_first_and_posts_then(
     book(store, ["gw-1"], source="gateway-eu", response_id="resp_1")
     assert run_command("--dry-run", "--full", "--json") == 1
     found = json.loads(capsys.readouterr().out)
-    assert (found["findings"], found["causes"], found["effective_cost"]) == (1, {"response_id": 1}, "-0.002600000000")
+    assert (found["findings"], found["causes"], found["effective_cost"]) == (1, {"response_id": 1}, "-0.0026")
     assert found["first"][0]["kept_event_id"] == "gw-1"
     assert value(store, "SELECT count() FROM ledger") == 2
     assert run_command("--apply") == 0
-    assert "1 entries posted: -0.0026" in capsys.readouterr().out
+    assert "1 entries posted: -$0.00260" in capsys.readouterr().out
     assert value(store, "SELECT count() FROM ledger") == 3
     assert run_command("--dry-run", "--since", "2026-01-01") == 0
     assert "every event counts once" in capsys.readouterr().out
