@@ -69,7 +69,9 @@ def price(events: TokenEvents, attribution: Attribution, book: RateBook) -> tupl
 
 def is_plain(events: TokenEvents) -> Mask:
     """Both directions reported, nothing but text, no tool calls."""
-    plain = np.array([calls is None for calls in events.tool_calls or [None] * len(events)], bool)
+    plain = np.ones(len(events), bool)
+    if events.tool_calls is not None:
+        plain &= np.array([calls is None for calls in events.tool_calls], bool)
     for name in ("input_tokens", "output_tokens"):
         meter = events.meters.get(name)
         if meter is None:
