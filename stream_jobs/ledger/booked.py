@@ -2,15 +2,18 @@
 
 from collections.abc import Collection, Mapping
 from datetime import datetime
-from typing import Any, cast
+from typing import Any, Final
 
 from stream_jobs.base.instants import as_utc
 from stream_jobs.ledger.columns import BLOCK_COLUMNS
 from stream_jobs.ledger.known import Booked
 from stream_jobs.ledger.own_block import OWN_BLOCK, own_block
+from stream_jobs.ledger.reader import entries_of
 from stream_jobs.origin.standing import Held
 from stream_jobs.store.client import StoreClient
 from stream_jobs.streams.model import Block
+
+HELD_COLUMNS: Final = ("event_id", *Held._fields[:-1], "entry_kind")
 
 
 class ClickHouseLedger:
@@ -46,38 +49,24 @@ class ClickHouseLedger:
         return {str(event_id): int(str(revision)) for event_id, revision in rows}
 
     def held(self, event_ids: Collection[str], block: Block) -> Mapping[str, list[Held]]:
-        if not event_ids:
-            return {}
-        rows = self._store.rows_for_ids(
-            "SELECT event_id, booked_at, topic_id, partition, offset, revision, source, entry_kind = 'charge' "
-            "FROM ledger WHERE event_id IN {ids:Array(String)} AND occurred_at IN "
-            "(SELECT occurred_at FROM booked_ids WHERE event_id IN {ids:Array(String)}) "
-            f"AND NOT {OWN_BLOCK} AND (entry_kind = 'charge' OR adjustment_run = '')",
+        entries = entries_of(
+            self._store,
             event_ids,
+            HELD_COLUMNS,
+            f"NOT {OWN_BLOCK} AND (entry_kind = 'charge' OR adjustment_run = '')",
             own_block(block),
         )
-        own = self._own_revisions(block) if block.redone and rows else {}
+        own = self._own_revisions(block) if block.redone and entries else {}
         found: dict[str, list[Held]] = {}
-        for event_id, booked_at, *facts, is_charge in cast(list[tuple[Any, ...]], rows):
-            held = Held._make((as_utc(booked_at), *facts, bool(is_charge)))
+        for entry in entries:
+            event_id, held = entry["event_id"], Held.of(entry)
             # See _by_others: what others booked of this or a later revision, they booked since.
             if event_id not in own or held.revision < own[event_id]:
-                found.setdefault(str(event_id), []).append(held)
+                found.setdefault(event_id, []).append(held)
         return found
 
     def entries(self, event_ids: Collection[str], block: Block) -> list[Mapping[str, Any]]:
-        if not event_ids:
-            return []
-        names = ", ".join(BLOCK_COLUMNS.names)
-        # booked_ids knows when the events occurred, which is what the ledger is ordered by.
-        rows = self._store.rows_for_ids(
-            f"SELECT {names} FROM ledger WHERE event_id IN {{ids:Array(String)}} AND occurred_at IN "
-            "(SELECT occurred_at FROM booked_ids WHERE event_id IN {ids:Array(String)}) "
-            f"AND NOT {OWN_BLOCK} ORDER BY booked_at, offset, entry_kind",
-            event_ids,
-            own_block(block),
-        )
-        return [_entry(row) for row in rows]
+        return entries_of(self._store, event_ids, BLOCK_COLUMNS.names, f"NOT {OWN_BLOCK}", own_block(block))
 
 
 def _by_others(revisions: list[int], instants: list[datetime], own_revision: int | None) -> Booked | None:
@@ -93,13 +82,3 @@ def _by_others(revisions: list[int], instants: list[datetime], own_revision: int
         return None
     since = min(as_utc(instant) for _, instant in others)
     return Booked(max(revision for revision, _ in others), since, several=len(others) > 1)
-
-
-def _entry(row: tuple[object, ...]) -> dict[str, Any]:
-    entry = dict(zip(BLOCK_COLUMNS.names, row, strict=True))
-    for name, value in entry.items():
-        if isinstance(value, datetime):
-            entry[name] = as_utc(value)
-        elif isinstance(value, dict):
-            entry[name] = list(value.items())
-    return entry

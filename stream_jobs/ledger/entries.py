@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 from spendstream_schemas import ATTRIBUTION_FIELDS
 from stream_jobs.base.instants import from_unix_micros
 from stream_jobs.ledger.columns import LEDGER_COLUMNS
-from stream_jobs.ledger.exact import units_of
+from stream_jobs.store.decimals import units_of
 
 LINE_COLUMNS: Final = tuple(name for name in LEDGER_COLUMNS.names if name.startswith("line_"))
 PLACE: Final = (*ATTRIBUTION_FIELDS, "category", "unallocated", "price_model", "unpriced_reason")

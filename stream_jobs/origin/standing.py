@@ -5,9 +5,9 @@ source, or from one that may correct that source's entries; whatever else was bo
 refuses it before; here it matters for what slipped past (two partitions at one moment).
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from stream_jobs.origin.rules import SenderRules
 
@@ -22,6 +22,11 @@ class Held(NamedTuple):
     revision: int
     source: str
     is_charge: bool
+
+    @classmethod
+    def of(cls, entry: Mapping[str, Any]) -> "Held":
+        """By the ledger's columns."""
+        return cls._make((*(entry[name] for name in cls._fields[:-1]), entry["entry_kind"] == "charge"))
 
     @property
     def position(self) -> tuple[str, int, int]:

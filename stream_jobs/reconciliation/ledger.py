@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, Final, cast
 
 from stream_jobs.base.instants import as_utc, unix_micros
-from stream_jobs.ledger.columns import LEDGER_COLUMNS
+from stream_jobs.ledger.reader import OF_EVENTS, entries_of
 from stream_jobs.reconciliation.reports import Call, Precedence
 from stream_jobs.store.client import StoreClient, store_errors
 
@@ -93,15 +93,14 @@ class LedgerSearch:
     def _uneven(self, ids: Collection[str]) -> set[str]:
         """Those whose entries do not come to one event of the highest revision and nothing else."""
         rows = self._store.rows_for_ids(
-            """
+            f"""
             SELECT event_id FROM
             (
                 SELECT event_id, revision, sum(events) AS standing, sum(unpriced) AS open,
                     sum(ifNull(list_cost, 0)) AS cost, sum(ifNull(effective_cost, 0)) AS effective,
                     sum(ifNull(input_tokens, 0)) + sum(ifNull(output_tokens, 0)) AS tokens
                 FROM ledger
-                WHERE event_id IN {ids:Array(String)}
-                    AND occurred_at IN (SELECT occurred_at FROM booked_ids WHERE event_id IN {ids:Array(String)})
+                WHERE {OF_EVENTS}
                 GROUP BY event_id, revision
             )
             GROUP BY event_id
@@ -175,16 +174,8 @@ class LedgerSearch:
 
     def entries(self, event_ids: Collection[str]) -> dict[str, list[Mapping[str, Any]]]:
         """All entries by event, oldest first."""
-        names = ", ".join(LEDGER_COLUMNS.names)
-        rows = self._store.rows_for_ids(
-            f"SELECT {names} FROM ledger WHERE event_id IN {{ids:Array(String)}} AND occurred_at IN "
-            "(SELECT occurred_at FROM booked_ids WHERE event_id IN {ids:Array(String)}) "
-            "ORDER BY booked_at, topic_id, partition, offset, entry_kind",
-            sorted(event_ids),
-        )
         found: dict[str, list[Mapping[str, Any]]] = {}
-        for row in rows:
-            entry = {name: _plain(value) for name, value in zip(LEDGER_COLUMNS.names, row, strict=True)}
+        for entry in entries_of(self._store, event_ids):
             found.setdefault(entry["event_id"], []).append(entry)
         return found
 
@@ -196,12 +187,6 @@ class LedgerSearch:
             sorted(event_ids),
         )
         return {str(event_id): _instant(at) for event_id, at in rows}
-
-
-def _plain(value: object) -> Any:
-    if isinstance(value, datetime):
-        return as_utc(value)
-    return list(value.items()) if isinstance(value, dict) else value
 
 
 def _instant(value: object) -> datetime:

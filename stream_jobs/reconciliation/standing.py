@@ -53,7 +53,7 @@ def standing(entries: Sequence[Entry], senders: SenderRules = _SAME_SOURCE) -> S
     if not charged:
         return None
     judged = tuple(entry for entry in entries if entry["revision"] in charged)
-    counts = standing_charge(map(_held, booked), senders)
+    counts = standing_charge(map(Held.of, booked), senders)
     assert counts is not None
     newest = [entry for entry in booked if entry["revision"] == counts.revision]
     charges = [entry for entry in newest if entry["entry_kind"] == "charge"]
@@ -109,11 +109,6 @@ def _signed(entry: Entry) -> tuple[Any, int]:
     flat += [number for value in values if isinstance(value, tuple) for number in value]
     sign = 1 if next(number for number in flat if number) > 0 else -1
     return (entry["revision"], account(entry), values if sign > 0 else negated), sign
-
-
-def _held(entry: Entry) -> Held:
-    place = (entry["booked_at"], entry["topic_id"], entry["partition"], entry["offset"])
-    return Held(*place, int(entry["revision"]), str(entry["source"]), entry["entry_kind"] == "charge")
 
 
 def _position(entry: Entry) -> tuple[Any, ...]:

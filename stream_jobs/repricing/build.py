@@ -15,9 +15,9 @@ import pyarrow as pa
 from spendstream_schemas import ATTRIBUTION_FIELDS, DECIMAL_METERS, METERS
 from stream_jobs.ledger.columns import LEDGER_COLUMNS
 from stream_jobs.ledger.entries import LINE_COLUMNS, Entries
-from stream_jobs.ledger.exact import decimals_of, units
 from stream_jobs.pricing.result import PriceLine
 from stream_jobs.repricing.corrections import COSTS, Posting
+from stream_jobs.store.decimals import decimals_of, units
 from stream_jobs.store.tables import TOOL_COLUMNS
 
 PICO: Final = 12

@@ -18,6 +18,7 @@ from spendstream_schemas.scope import SCOPE_FIELDS
 from spendstream_schemas.types import INSTANTS, MAX_COUNT, Instant, Message, Text128
 from stream_jobs.base.instants import unix_micros
 from stream_jobs.series.envelope import unpacked_bytes
+from stream_jobs.store.arrow_stream import decoded, encoded, schema_of
 from stream_jobs.store.tables import COUNT, INSTANT, MONEY, TEXT
 from stream_jobs.streams.model import Block
 
@@ -125,11 +126,7 @@ def encode(delta: Delta) -> bytes:
         "part": delta.part,
         "parts": delta.parts,
     }
-    schema = SCHEMA.with_metadata({_METADATA: json.dumps(about).encode()})
-    sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, schema, options=pa.ipc.IpcWriteOptions(compression="zstd")) as writer:
-        writer.write_table(delta.rows)
-    return bytes(sink.getvalue().to_pybytes())
+    return encoded(delta.rows.replace_schema_metadata({_METADATA: json.dumps(about).encode()}))
 
 
 class _About(Message):
@@ -161,13 +158,13 @@ def _decoded(message: bytes) -> Delta:
     size = unpacked_bytes(message)
     if size > MAX_UNPACKED_BYTES:
         raise InvalidDeltaError(f"unpacks to {size} bytes, at most {MAX_UNPACKED_BYTES} are a delta")
-    with pa.ipc.open_stream(message) as reader:
-        about = _About.model_validate_json((reader.schema.metadata or {})[_METADATA], extra="ignore")
-        if about.version != VERSION:
-            raise InvalidDeltaError(f"version {about.version}: this code reads version {VERSION}")
-        if not reader.schema.equals(SCHEMA):
-            raise InvalidDeltaError(f"has other columns than version {VERSION}: {reader.schema.to_string()[:200]}")
-        rows = reader.read_all()
+    schema = schema_of(message)
+    about = _About.model_validate_json((schema.metadata or {})[_METADATA], extra="ignore")
+    if about.version != VERSION:
+        raise InvalidDeltaError(f"version {about.version}: this code reads version {VERSION}")
+    if not schema.equals(SCHEMA):
+        raise InvalidDeltaError(f"has other columns than version {VERSION}: {schema.to_string()[:200]}")
+    rows = decoded(message)
     if about.part >= about.parts or about.last_offset < about.first_offset:
         raise InvalidDeltaError(f"part {about.part} of {about.parts}, offsets {about.first_offset}-{about.last_offset}")
     rows.validate(full=True)

@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 
 from spendstream_schemas.scope import SCOPE_FIELDS, Condition
 from stream_jobs.series.delta import COSTS
+from stream_jobs.store.decimals import words_of
 from stream_jobs.store.texts import profiles
 
 Ints = npt.NDArray[np.int64]
@@ -85,8 +86,7 @@ def _limbs(column: pa.ChunkedArray) -> npt.NDArray[np.int64]:
     array = pa.concat_arrays(column.chunks) if column.num_chunks else pa.array([], column.type)
     if len(array) == 0:
         return np.zeros((0, _LIMBS), np.int64)
-    words = np.frombuffer(array.buffers()[1], "<u4", _LIMBS * (array.offset + len(array)))
-    words = words[_LIMBS * array.offset :].reshape(-1, _LIMBS)
+    words = words_of(array).view("<u4")
     limbs = words.astype(np.int64)
     limbs[:, -1] = words[:, -1].view(np.int32)
     return limbs

@@ -12,6 +12,12 @@ def encoded(table: pa.Table) -> bytes:
     return bytes(sink.getvalue())
 
 
+def schema_of(message: bytes) -> pa.Schema:
+    """What its rows claim to be, before any of them is unpacked."""
+    with pa.ipc.open_stream(message) as reader:
+        return reader.schema
+
+
 def decoded(message: bytes) -> pa.Table:
     with pa.ipc.open_stream(message) as reader:
         return reader.read_all()

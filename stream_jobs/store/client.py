@@ -16,6 +16,7 @@ from spendstream_schemas.hosts import is_loopback
 from stream_jobs.base.errors import ConfigError, SpendstreamError, StoreUnavailableError
 from stream_jobs.base.instants import as_utc
 from stream_jobs.runtime.logs import warn_once
+from stream_jobs.store.arrow_stream import decoded
 from stream_jobs.store.settings import ClickHouseSettings
 
 RETRY_CODES: Final = {
@@ -179,7 +180,7 @@ class StoreClient:
                 body = self.client.raw_query(
                     _with_ids(sql, part), parameters=parameters, settings=_LONG_QUERY, fmt="ArrowStream"
                 )
-            tables.append(pa.ipc.open_stream(body).read_all())
+            tables.append(decoded(body))
         return pa.concat_tables(tables)
 
     def now(self) -> datetime:

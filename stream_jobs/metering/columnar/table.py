@@ -8,10 +8,10 @@ import pyarrow as pa
 
 from stream_jobs.ledger.columns import BLOCK_COLUMNS
 from stream_jobs.metering.columnar.attribute import Attribution
-from stream_jobs.metering.columnar.decimals import from_pico, from_units
 from stream_jobs.metering.columnar.events import SINGLE, TokenEvents
 from stream_jobs.metering.columnar.price import LINE_METERS, Lines, Prices
 from stream_jobs.metering.rows import condition_items, ledger_unit_price
+from stream_jobs.store.decimals import from_pico, from_units
 from stream_jobs.store.tables import MONEY, TAGS, TEXT, UNIT_PRICE
 from stream_jobs.store.texts import Codes, constant, empty_maps
 from stream_jobs.streams.model import Block

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stream_jobs.base.money import usd_from_pico
-from stream_jobs.ledger.exact import decimals_of, units, units_of
+from stream_jobs.store.decimals import decimals_of, units, units_of
 
 MONEY = pa.decimal128(38, 12)
 amounts = st.lists(

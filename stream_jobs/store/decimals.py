@@ -1,4 +1,4 @@
-"""Decimals between Arrow and Python without a float, and without an object per value: integers of their last digit."""
+"""Decimal columns as integers of their last digit, without a float and without a Decimal per value."""
 
 from collections.abc import Sequence
 from decimal import ROUND_HALF_EVEN, Context, Decimal
@@ -7,8 +7,17 @@ from typing import Final
 import numpy as np
 import pyarrow as pa
 
+from stream_jobs.store.texts import Codes, Mask
+
 WIDTH: Final = 16  # bytes of a decimal128
+_WHOLE: Final = pa.decimal128(38, 0)
 _EXACT: Final = Context(prec=76, rounding=ROUND_HALF_EVEN)
+
+
+def words_of(array: pa.Array) -> Codes:
+    """The values of a decimal128 array that is not all NULL, as rows of two: the lower and the upper half."""
+    words = np.frombuffer(array.buffers()[1], dtype="<i8", count=2 * (array.offset + len(array)))
+    return words.reshape(-1, 2)[array.offset :]
 
 
 def units_of(array: pa.Array) -> list[int | None]:
@@ -18,8 +27,7 @@ def units_of(array: pa.Array) -> list[int | None]:
     raw = array.buffers()[1]
     if raw is None or array.null_count == len(array):
         return [None] * len(array)
-    words = np.frombuffer(raw, dtype="<i8", count=2 * (array.offset + len(array)))[2 * array.offset :]
-    low, high = words[0::2], words[1::2]
+    low, high = words_of(array).T
     values: list[int | None]
     if bool(np.all(high == (low >> 63))):
         values = low.tolist()
@@ -39,7 +47,7 @@ def decimals_of(values: Sequence[int | None], kind: pa.DataType) -> pa.Array:
     count = len(values)
     valid = None
     if None in values:
-        valid = pa.array([value is not None for value in values], pa.bool_())
+        valid = np.array([value is not None for value in values])
         values = [value or 0 for value in values]
     try:
         low = np.array(values, dtype="<i8")
@@ -48,12 +56,25 @@ def decimals_of(values: Sequence[int | None], kind: pa.DataType) -> pa.Array:
         if any(abs(value) >= limit for value in values if value is not None):
             raise OverflowError(f"an amount has more than {kind.precision} digits") from None
         data = pa.py_buffer(b"".join(int(value or 0).to_bytes(WIDTH, "little", signed=True) for value in values))
-    else:
-        words = np.empty(2 * count, dtype="<i8")
-        words[0::2] = low
-        words[1::2] = low >> 63
-        data = pa.py_buffer(words)
-    return pa.Array.from_buffers(kind, count, [None if valid is None else valid.buffers()[1], data])
+        return pa.Array.from_buffers(kind, count, [_validity(valid), data])
+    return from_pico(low, kind, valid)
+
+
+def from_pico(pico: Codes, kind: pa.Decimal128Type, valid: Mask | None = None) -> pa.Array:
+    """Each number as units of the last place of `kind`: 1 is 1e-12 in decimal128(38, 12). NULL where not `valid`."""
+    words = np.empty((len(pico), 2), np.int64)
+    words[:, 0] = pico
+    words[:, 1] = pico >> 63  # the upper half of the two's complement
+    return pa.Array.from_buffers(kind, len(pico), [_validity(valid), pa.py_buffer(words)])
+
+
+def from_units(units: Codes, kind: pa.Decimal128Type) -> pa.Array:
+    """Each number as that many whole units: 1 is 1 in decimal128(38, 12)."""
+    return pa.array(units).cast(_WHOLE).cast(kind)
+
+
+def _validity(valid: Mask | None) -> pa.Buffer | None:
+    return None if valid is None else pa.array(valid).buffers()[1]
 
 
 def units(value: int | Decimal, places: int) -> int:
