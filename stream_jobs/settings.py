@@ -22,6 +22,7 @@ from stream_jobs.origin.settings import OriginSettings
 from stream_jobs.reconciliation.settings import ReconciliationSettings
 from stream_jobs.runtime.browsers.names import parse_patterns
 from stream_jobs.runtime.kafka_settings import KafkaSettings
+from stream_jobs.series.settings import SeriesSettings
 from stream_jobs.store.retention import RetentionSettings
 from stream_jobs.store.settings import ClickHouseSettings
 
@@ -138,6 +139,7 @@ class Settings:
     pipeline: PipelineSettings
     retention: RetentionSettings
     origin: OriginSettings
+    series: SeriesSettings
     reconciliation: ReconciliationSettings
     data_quality: DataQualitySettings
     embedded: EmbeddedSettings
@@ -149,6 +151,7 @@ GROUPS: Final[Mapping[str, type[BaseSettings]]] = {
     "clickhouse": ClickHouseSettings,
     "retention": RetentionSettings,
     "origin": OriginSettings,
+    "series": SeriesSettings,
     "reconciliation": ReconciliationSettings,
     "data_quality": DataQualitySettings,
     "embedded": EmbeddedSettings,

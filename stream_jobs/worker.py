@@ -100,7 +100,7 @@ class JobsWorker:
         self._prices, self._metering = book, self._recorded(book, rules)
         self._watch = Watch(self._new_client, Versions(book, rules))
         self._timers += [self._watch, *([reload] if reload else [])]
-        deltas = DeltaPublisher(self._settings.kafka)
+        deltas = DeltaPublisher(self._settings.kafka, self._settings.series.label_names)
         self._close.append(deltas.close)
         job = BlockJob(METERING, USAGE_EVENTS, self._meter, self._versions, BlockMetrics(METERING))
         self._apps.append(partial(self._build, job, ClickHouseBlocks(self._store, announce=deltas.announce)))
