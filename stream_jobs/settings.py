@@ -23,6 +23,7 @@ from stream_jobs.reconciliation.settings import ReconciliationSettings
 from stream_jobs.runtime.browsers.names import parse_patterns
 from stream_jobs.runtime.kafka_settings import KafkaSettings
 from stream_jobs.runtime.ports import LOOPBACK
+from stream_jobs.series.settings import SeriesSettings
 from stream_jobs.store.retention import RetentionSettings
 from stream_jobs.store.settings import ClickHouseSettings
 
@@ -139,6 +140,7 @@ class Settings:
     pipeline: PipelineSettings
     retention: RetentionSettings
     origin: OriginSettings
+    series: SeriesSettings
     reconciliation: ReconciliationSettings
     data_quality: DataQualitySettings
     embedded: EmbeddedSettings
@@ -154,6 +156,7 @@ GROUPS: Final[Mapping[str, type[BaseSettings]]] = {
     "clickhouse": ClickHouseSettings,
     "retention": RetentionSettings,
     "origin": OriginSettings,
+    "series": SeriesSettings,
     "reconciliation": ReconciliationSettings,
     "data_quality": DataQualitySettings,
     "embedded": EmbeddedSettings,

@@ -37,6 +37,7 @@ _HEADINGS: Final = {
     "clickhouse": "ClickHouse",
     "retention": "Retention",
     "origin": "Origin: corrections and signatures",
+    "series": "Series: what can be watched over time",
     "reconciliation": "Reconciliation",
     "data_quality": "Data quality",
     "embedded": "Embedded mode",

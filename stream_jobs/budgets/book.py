@@ -80,6 +80,7 @@ class BudgetBook:
         tracked = Tracked(budget, self.budgets)
         tracked.load(self._sums, self.follower.vector, now)
         self._tracked[budget.id] = tracked
+        self.follower.reads |= tracked.counters.spec.reads
         self._all_dirty(tracked, now)
 
     def _all_dirty(self, tracked: Tracked, now: datetime) -> None:

@@ -11,7 +11,8 @@ from stream_jobs.base.readable import money, percent
 from stream_jobs.budgets.document import Budget
 from stream_jobs.budgets.standing import Standing
 from stream_jobs.series.facts import Values
-from stream_jobs.series.sums import column, scope_condition
+from stream_jobs.series.measures import column
+from stream_jobs.series.sums import scope_condition
 from stream_jobs.store.client import StoreClient
 
 DIMENSIONS: Final = ("user_id", "customer", "feature", "model", "project", "team")

@@ -33,7 +33,8 @@ from stream_jobs.budgets.document import (
 from stream_jobs.budgets.fields import window_length
 from stream_jobs.series import calendar
 from stream_jobs.series.calendar import Calendar
-from stream_jobs.series.spec import Measure, SeriesSpec
+from stream_jobs.series.measures import Measure
+from stream_jobs.series.spec import SeriesSpec
 
 _EXACT: Final = Context(prec=60)  # two factors of up to 27 digits
 _PLAIN: Final[dict[str, Callable[[ZoneInfo], Calendar]]] = {

@@ -20,6 +20,7 @@ from stream_jobs.runtime.jobs import METERING
 from stream_jobs.runtime.memory import calm_collector
 from stream_jobs.runtime.topics import USAGE_EVENTS
 from stream_jobs.series.publisher import DeltaPublisher
+from stream_jobs.series.settings import SeriesSettings
 from stream_jobs.streams.model import Block, BlockOutput, SourceRecord, Versions
 
 PricesAndRules = tuple[PriceBook, AttributionRules]
@@ -28,7 +29,7 @@ PricesAndRules = tuple[PriceBook, AttributionRules]
 def build(context: JobContext) -> Job:
     """Raises ConfigError and StoreUnavailableError."""
     metering = MeteringJob(context)
-    deltas = DeltaPublisher(context.kafka)
+    deltas = DeltaPublisher(context.kafka, context.settings(SeriesSettings).label_names)
     job = BlockJob(METERING, USAGE_EVENTS, metering.process, metering.versions, BlockMetrics(METERING), deltas.announce)
     return Job(
         partial(build_app, job, ClickHouseBlocks(context.store), limits=context.limits, **context.faust),

@@ -24,6 +24,7 @@ _DAY: Final = timedelta(days=1)
 _SECOND: Final = timedelta(seconds=1)
 _MICROSECOND: Final = timedelta(microseconds=1)
 _MONTHS_OF_YEAR: Final = 12
+_UTC: Final = ZoneInfo("UTC")
 _NOT_PLACES: Final = re.compile(r"posix/|right/|posixrules$|localtime$")
 """Names that some machines have in their folder of zones: duplicates, with leap seconds, or not the same everywhere."""
 
@@ -47,6 +48,9 @@ def time_zone(name: str) -> ZoneInfo:
 
 class Calendar(ABC):
     """Cuts time into periods. Immutable."""
+
+    def __init__(self, zone: ZoneInfo) -> None:
+        self.zone: Final = zone  # whose clock its periods follow
 
     @abstractmethod
     def period_at(self, instant: datetime) -> Period | None:
@@ -79,21 +83,18 @@ class Calendar(ABC):
 
 
 class _Hours(Calendar):
-    def __init__(self, zone: ZoneInfo) -> None:
-        self._zone = zone
-
     def period_at(self, instant: datetime) -> Period:
-        local = instant.astimezone(self._zone)
+        local = instant.astimezone(self.zone)
         start = instant - timedelta(minutes=local.minute, seconds=local.second, microseconds=local.microsecond)
         start = start.astimezone(UTC)
         # A shift of the clock ends an hour, and begins one: where it is half an hour, both are short.
-        begins = _first_shift(self._zone, start, instant) or start
-        ends = _first_shift(self._zone, instant, start + _HOUR) or start + _HOUR
+        begins = _first_shift(self.zone, start, instant) or start
+        ends = _first_shift(self.zone, instant, start + _HOUR) or start + _HOUR
         return Period(begins, ends)
 
     def period_key(self, period: Period) -> str:
         """As 2026-11-26T14+01:00: with the offset, which tells the hours apart that come twice."""
-        local = period.start.astimezone(self._zone)
+        local = period.start.astimezone(self.zone)
         return f"{local:%Y-%m-%dT%H}{local.isoformat()[19:]}"
 
 
@@ -108,26 +109,27 @@ class _Dates(Calendar):
         key: Callable[[date], str],
     ) -> None:
         """`first` gives the first date of the period that holds a date, `after` that of the next period."""
-        self._zone = zone
+        super().__init__(zone)
         self._first = first
         self._after = after
         self._key = key
 
     def period_at(self, instant: datetime) -> Period:
-        first = self._first(instant.astimezone(self._zone).date())
+        first = self._first(instant.astimezone(self.zone).date())
         # A clock that was put back over midnight shows the date before, but the period has begun: go on to it.
-        while instant >= (end := first_instant(self._zone, self._after(first))):
+        while instant >= (end := first_instant(self.zone, self._after(first))):
             first = self._after(first)
-        return Period(first_instant(self._zone, first), end)
+        return Period(first_instant(self.zone, first), end)
 
     def period_key(self, period: Period) -> str:
-        return self._key(self._first(period.start.astimezone(self._zone).date()))
+        return self._key(self._first(period.start.astimezone(self.zone).date()))
 
 
 class _Listed(Calendar):
     def __init__(self, zone: ZoneInfo, name: str, dates: Sequence[date]) -> None:
         if len(dates) < 2 or any(one >= two for one, two in pairwise(dates)):
             raise ValueError(f"calendar {name!r}: at least two rising dates are needed")
+        super().__init__(zone)
         self._name = name
         self._dates = tuple(dates)
         self._starts = [first_instant(zone, day) for day in dates]
@@ -151,6 +153,7 @@ class Window(Calendar):
         """Whole hours. Steps are a minute up to 6 hours, 15 minutes up to 3 days, else an hour."""
         if length < _HOUR or length % _HOUR:
             raise ValueError(f"a window is whole hours or days long, not {length}")
+        super().__init__(_UTC)
         self.length: Final = length
         minutes = 1 if length <= 6 * _HOUR else 15 if length <= 3 * _DAY else 60
         self.step: Final = timedelta(minutes=minutes)

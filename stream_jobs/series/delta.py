@@ -1,4 +1,4 @@
-"""One delta: what one block added to the ledger, summed; and the message it travels in.
+"""One delta: what one block added to the ledger, summed, as a message.
 
 A message is an Arrow IPC stream (zstd) whose schema carries the origin as JSON under `spendstream.delta`. A large delta
 travels in several parts. The ledger is the truth: a delta says no more than its rows of one block do, and whoever reads
@@ -6,6 +6,7 @@ deltas can take any of them twice, because their origin and instant tell which o
 """
 
 import json
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Annotated, Final
@@ -18,23 +19,21 @@ from spendstream_schemas.scope import SCOPE_FIELDS
 from spendstream_schemas.types import INSTANTS, MAX_COUNT, Instant, Message, Text128
 from stream_jobs.base.instants import unix_micros
 from stream_jobs.series.envelope import unpacked_bytes
+from stream_jobs.series.measures import DIMENSIONS, LABEL, MAX_LABELS, MEASURES, is_dimension
 from stream_jobs.store.arrow_stream import decoded, encoded, schema_of
-from stream_jobs.store.tables import COUNT, INSTANT, MONEY, TEXT
-from stream_jobs.streams.model import Block
+from stream_jobs.store.tables import INSTANT, TEXT
 
-COSTS: Final = ("list_cost", "contracted_cost", "effective_cost")
 SCHEMA: Final = pa.schema(
     [
         ("minute", INSTANT),  # of occurred_at
-        *((name, TEXT) for name in SCOPE_FIELDS),
-        *((name, MONEY) for name in COSTS),  # USD; of what has a price
-        ("events", COUNT),  # charges less retractions
-        ("unpriced", COUNT),  # events that the costs do not cover
+        *((name, TEXT) for name in DIMENSIONS),
+        *((name, definition.kind) for name, definition in MEASURES.items()),
     ]
 )
-KEYS: Final = ("minute", *SCOPE_FIELDS)
-SUMS: Final = (*COSTS, "events", "unpriced")
-VERSION: Final = 1
+"""Of version 2. Labels follow, as columns `labels.NAME`."""
+COSTS: Final = ("list_cost", "contracted_cost", "effective_cost")
+SCHEMA_1: Final = pa.schema([SCHEMA.field(name) for name in ("minute", *SCOPE_FIELDS, *COSTS, "events", "unpriced")])
+VERSION: Final = 2
 MAX_PART_ROWS: Final = 4_000
 """A quarter of a megabyte or so: brokers refuse messages above one."""
 MAX_MESSAGE_BYTES: Final = 4 * 1024 * 1024
@@ -42,16 +41,11 @@ MAX_UNPACKED_BYTES: Final = 64 * 1024 * 1024
 MAX_ROWS: Final = 100_000
 MAX_PARTS: Final = 10_000
 MAX_TEXT_CHARS: Final = 128
+MAX_LABEL_CHARS: Final = 256
 _Offset = Annotated[int, Field(strict=True, ge=0, lt=2**63)]
-_NO_ROWS: Final = pa.schema(
-    [
-        ("occurred_at", INSTANT),
-        *((name, TEXT) for name in (*SCOPE_FIELDS, "response_model")),
-        *list(SCHEMA)[-len(SUMS) :],
-    ]
-).empty_table()
 _METADATA: Final = b"spendstream.delta"
-_NOTHING_IS_ZERO: Final = pc.ScalarAggregateOptions(min_count=0)
+_COUNTED: Final = ("events", "ok", "errors", "cancelled", "cached", "unpriced")
+"""Measures that count events."""
 
 
 class InvalidDeltaError(ValueError):
@@ -69,7 +63,7 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class Delta:
-    """`rows` has SCHEMA, one row per minute and scope."""
+    """`rows` has one row per minute and dimensions: SCHEMA and labels, or SCHEMA_1."""
 
     origin: Origin
     booked_at: datetime  # the block's, in UTC: the `booked_at` of its rows in the ledger
@@ -78,32 +72,16 @@ class Delta:
     rows: pa.Table
     part: int = 0
     parts: int = 1
+    cut: frozenset[str] = frozenset()  # labels with too many values: some rows have the empty one in their place
+
+    def tells(self, names: Iterable[str]) -> bool:
+        """Whether it knows all of these measures and dimensions of its rows."""
+        return all(name in self.rows.column_names and name not in self.cut for name in names)
 
 
-def delta_of(block: Block, ledger: pa.Table | None) -> Delta:
-    """The sums of the rows that a block inserts into the ledger, if it inserts any."""
-    if ledger is None:
-        ledger = _NO_ROWS
-    columns = {"minute": pc.floor_temporal(ledger["occurred_at"], unit="minute")}
-    # As the rollups say it: the model that was asked for, and the served one where the event names no other.
-    model, served = _plain(ledger["model"]), _plain(ledger["response_model"])
-    columns["model"] = pc.if_else(pc.equal(model, ""), served, model)
-    columns |= {name: _plain(ledger[name]) for name in SCOPE_FIELDS if name != "model"}
-    columns |= {name: ledger[name] for name in SUMS}
-    rows = grouped(pa.table(columns), list(KEYS))
-    origin = Origin(block.source.topic_id, block.source.partition)
-    return Delta(origin, block.fixed_at, block.first_offset, block.last_offset, rows.cast(SCHEMA))
-
-
-def grouped(table: pa.Table, keys: list[str]) -> pa.Table:
-    """The table's SUMS by `keys`, exact to the last digit; columns as in SCHEMA, as far as they are asked for."""
-    summed = table.group_by(keys, use_threads=False).aggregate([(name, "sum", _NOTHING_IS_ZERO) for name in SUMS])
-    by_name = {**{name: summed[name] for name in keys}, **{name: summed[f"{name}_sum"] for name in SUMS}}
-    return pa.table({name: by_name[name] for name in SCHEMA.names if name in by_name})
-
-
-def _plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    return column.cast(TEXT)
+def schema_with(labels: Iterable[str]) -> pa.Schema:
+    """Of deltas with these labels."""
+    return pa.schema([*SCHEMA, *((f"{LABEL}{name}", TEXT) for name in labels)])
 
 
 def split(delta: Delta, max_rows: int = MAX_PART_ROWS) -> list[Delta]:
@@ -125,6 +103,7 @@ def encode(delta: Delta) -> bytes:
         "last_offset": delta.last_offset,
         "part": delta.part,
         "parts": delta.parts,
+        "cut": sorted(delta.cut),
     }
     return encoded(delta.rows.replace_schema_metadata({_METADATA: json.dumps(about).encode()}))
 
@@ -140,6 +119,7 @@ class _About(Message):
     last_offset: _Offset
     part: Annotated[int, Field(strict=True, ge=0)]
     parts: Annotated[int, Field(strict=True, ge=1, le=MAX_PARTS)]
+    cut: Annotated[frozenset[str], Field(max_length=MAX_LABELS)] = frozenset()
 
 
 def decode(message: bytes) -> Delta:
@@ -160,10 +140,10 @@ def _decoded(message: bytes) -> Delta:
         raise InvalidDeltaError(f"unpacks to {size} bytes, at most {MAX_UNPACKED_BYTES} are a delta")
     schema = schema_of(message)
     about = _About.model_validate_json((schema.metadata or {})[_METADATA], extra="ignore")
-    if about.version != VERSION:
-        raise InvalidDeltaError(f"version {about.version}: this code reads version {VERSION}")
-    if not schema.equals(SCHEMA):
-        raise InvalidDeltaError(f"has other columns than version {VERSION}: {schema.to_string()[:200]}")
+    if about.version not in (1, VERSION):
+        raise InvalidDeltaError(f"version {about.version}: this code reads versions 1 to {VERSION}")
+    if not schema.equals(SCHEMA_1 if about.version == 1 else _with_its_labels(schema)):
+        raise InvalidDeltaError(f"has other columns than version {about.version}: {schema.to_string()[:200]}")
     rows = decoded(message)
     if about.part >= about.parts or about.last_offset < about.first_offset:
         raise InvalidDeltaError(f"part {about.part} of {about.parts}, offsets {about.first_offset}-{about.last_offset}")
@@ -177,7 +157,16 @@ def _decoded(message: bytes) -> Delta:
         rows,
         about.part,
         about.parts,
+        about.cut,
     )
+
+
+def _with_its_labels(schema: pa.Schema) -> pa.Schema:
+    """What a schema of version 2 with these labels is."""
+    names = schema.names[len(SCHEMA) :]
+    if len(names) > MAX_LABELS or len(set(names)) < len(names) or not all(map(is_dimension, names)):
+        return SCHEMA
+    return schema_with(name.removeprefix(LABEL) for name in names)
 
 
 def _check_values(rows: pa.Table) -> None:
@@ -189,15 +178,14 @@ def _check_values(rows: pa.Table) -> None:
             raise InvalidDeltaError(f"{name} has no value in some rows")
     bounds = {
         "minute": tuple(map(unix_micros, INSTANTS)),
-        **dict.fromkeys(("events", "unpriced"), (-MAX_COUNT, MAX_COUNT)),
+        **{name: (-MAX_COUNT, MAX_COUNT) for name in _COUNTED if name in rows.column_names},
     }
     for name, (least, most) in bounds.items():
         found = pc.min_max(rows[name].cast(pa.int64()))
         if rows.num_rows and not (least <= found["min"].as_py() and found["max"].as_py() <= most):
             raise InvalidDeltaError(f"{name} is beyond its bounds in some rows")
-    for name in SCOPE_FIELDS:
+    for name in filter(is_dimension, rows.column_names):
         longest = pc.max(pc.utf8_length(rows[name])).as_py() or 0
-        if longest > MAX_TEXT_CHARS:
-            raise InvalidDeltaError(
-                f"{name} has {longest} characters in some row, at most {MAX_TEXT_CHARS} are allowed"
-            )
+        most = MAX_LABEL_CHARS if name.startswith(LABEL) else MAX_TEXT_CHARS
+        if longest > most:
+            raise InvalidDeltaError(f"{name} has {longest} characters in some row, at most {most} are allowed")

@@ -1,7 +1,7 @@
 """The rows of deltas as numbers, so that a hundred series can look at them in some milliseconds.
 
-Each distinct text once, and a code per row; amounts as integers of pico-USD, summed in four limbs of 32 bits each,
-which no sum of a batch can overflow.
+Each distinct text once, and a code per row; amounts as integers in units of their last place, summed in limbs of 32
+bits each, which no sum of a batch can overflow. What nobody asks for is not unpacked.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,20 +12,19 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from spendstream_schemas.scope import SCOPE_FIELDS, Condition
-from stream_jobs.series.delta import COSTS
+from spendstream_schemas.scope import Condition
 from stream_jobs.store.decimals import words_of
+from stream_jobs.store.tables import COUNT, TEXT
 from stream_jobs.store.texts import profiles
 
 Ints = npt.NDArray[np.int64]
-_LIMBS: Final = 4
 _LIMB_BITS: Final = 32
 
 
 class Sums(NamedTuple):
     """What is added up."""
 
-    amount: int = 0  # of the measure: pico-USD, of what has a price
+    amount: int = 0  # of the measure, in units of its last place; pico-USD, of what has a price, for a cost
     unpriced: int = 0  # events without one
 
     def plus(self, other: "Sums") -> "Sums":
@@ -39,53 +38,71 @@ Cells = dict[int, dict[Values, Sums]]
 
 
 class Facts:
-    """Some rows of deltas (series.delta.SCHEMA)."""
+    """Some rows of deltas. What some or all of them do not tell is empty, and nothing."""
 
     def __init__(self, rows: pa.Table) -> None:
-        rows = rows.combine_chunks()
-        self.rows: int = rows.num_rows
-        self.minutes: Ints = np.asarray(rows["minute"].cast(pa.int64()))
-        self._texts: dict[str, list[str]] = {}
-        self._codes: dict[str, Ints] = {}
-        for name in SCOPE_FIELDS:
-            encoded = pc.dictionary_encode(rows[name]).combine_chunks()
-            chunk = encoded.chunk(0) if isinstance(encoded, pa.ChunkedArray) else encoded
-            self._texts[name] = chunk.dictionary.to_pylist()
-            self._codes[name] = chunk.indices.to_numpy().astype(np.int64)
-        self._limbs = {name: _limbs(rows[name]) for name in COSTS}
-        self._unpriced: Ints = np.asarray(rows["unpriced"])
+        self._rows = rows.combine_chunks()
+        self.rows: int = self._rows.num_rows
+        self.minutes: Ints = np.asarray(self._rows["minute"].cast(pa.int64()))
+        self._texts: dict[str, tuple[list[str], Ints]] = {}
+        self._limbs: dict[str, Ints] = {}
+
+    def _encoded(self, dimension: str) -> tuple[list[str], Ints]:
+        """The distinct texts, and which of them each row has."""
+        if dimension not in self._texts:
+            encoded = self._column(dimension, TEXT, "").dictionary_encode().combine_chunks()
+            self._texts[dimension] = encoded.dictionary.to_pylist(), encoded.indices.to_numpy().astype(np.int64)
+        return self._texts[dimension]
+
+    def _amounts(self, measure: str) -> Ints:
+        if measure not in self._limbs:
+            self._limbs[measure] = _limbs(self._column(measure, COUNT, 0))
+        return self._limbs[measure]
+
+    def _column(self, name: str, kind: pa.DataType, nothing: object) -> pa.ChunkedArray:
+        if name not in self._rows.column_names:
+            return pa.chunked_array([pa.repeat(pa.scalar(nothing, kind), self.rows)])
+        column = self._rows[name]
+        return pc.fill_null(column, pa.scalar(nothing, column.type)) if column.null_count else column
 
     def matching(self, scope: Mapping[str, Condition], per: Sequence[str]) -> Ints:
         """The rows of the scope that have a value for each of `per`."""
         mask = np.ones(self.rows, np.bool_)
         for name, condition in scope.items():
-            mask &= np.array([condition.holds(text) for text in self._texts[name]], np.bool_)[self._codes[name]]
+            texts, codes = self._encoded(name)
+            mask &= np.array([condition.holds(text) for text in texts], np.bool_)[codes]
         for name in per:
-            mask &= np.array([text != "" for text in self._texts[name]], np.bool_)[self._codes[name]]
+            texts, codes = self._encoded(name)
+            mask &= np.array([text != "" for text in texts], np.bool_)[codes]
         return np.flatnonzero(mask)
 
     def sums(self, rows: Ints, starts: Ints, per: Sequence[str], measure: str) -> Cells:
         """The sums of these rows; `starts` is the start of each one's cell."""
         distinct, cell = np.unique(starts, return_inverse=True)
-        columns = [(cell, len(distinct)), *((self._codes[name][rows], len(self._texts[name])) for name in per)]
-        groups = profiles(columns, len(rows))
+        texts = [(values, codes[rows]) for values, codes in map(self._encoded, per)]
+        groups = profiles([(cell, len(distinct)), *((codes, len(values)) for values, codes in texts)], len(rows))
         order = np.argsort(groups.of_row, kind="stable")
         firsts = np.searchsorted(groups.of_row[order], np.arange(len(groups.example)))
-        limbs = np.add.reduceat(self._limbs[measure][rows][order], firsts, axis=0).tolist()
-        unpriced = np.add.reduceat(self._unpriced[rows][order], firsts).tolist()
+        amounts, unpriced = (
+            np.add.reduceat(self._amounts(name)[rows][order], firsts, axis=0).tolist() for name in (measure, "unpriced")
+        )
         found: Cells = {}
         for index, example in enumerate(groups.example.tolist()):
-            values = tuple(self._texts[name][self._codes[name][rows[example]]] for name in per)
-            amount = sum(limb << _LIMB_BITS * place for place, limb in enumerate(limbs[index]))
-            found.setdefault(int(starts[example]), {})[values] = Sums(amount, unpriced[index])
+            key = tuple(values[codes[example]] for values, codes in texts)
+            found.setdefault(int(starts[example]), {})[key] = Sums(_whole(amounts[index]), _whole(unpriced[index]))
         return found
 
 
-def _limbs(column: pa.ChunkedArray) -> npt.NDArray[np.int64]:
-    """Decimals of 128 bits as rows of four numbers, the lowest first; the highest one has the sign."""
+def _whole(limbs: Sequence[int]) -> int:
+    return sum(limb << _LIMB_BITS * place for place, limb in enumerate(limbs))
+
+
+def _limbs(column: pa.ChunkedArray) -> Ints:
+    """Integers, or decimals of 128 bits, as rows of two or four numbers, the lowest first; the highest has the sign."""
     array = pa.concat_arrays(column.chunks) if column.num_chunks else pa.array([], column.type)
+    count = column.type.bit_width // _LIMB_BITS
     if len(array) == 0:
-        return np.zeros((0, _LIMBS), np.int64)
+        return np.zeros((0, count), np.int64)
     words = words_of(array).view("<u4")
     limbs = words.astype(np.int64)
     limbs[:, -1] = words[:, -1].view(np.int32)

@@ -34,9 +34,10 @@ class Follower:
 
     def __init__(self, sums: LedgerSums, vector: Vector, now: datetime) -> None:
         """`vector`: the blocks that are counted at the beginning. Raises StoreUnavailableError."""
+        self.reads: frozenset[str] = frozenset()  # what deltas must tell; see SeriesSpec.reads
         self.vector: dict[Origin, datetime] = dict(vector)
         self.horizon = sums.latest(now)  # no entry that is counted is later; in microseconds since 1970
-        self.gap = False  # a delta was lost on the way: `resync` is needed
+        self.gap = False  # a delta was lost on the way, or does not tell what is read of it: `resync` is needed
         self._sums = sums
         self._next_offset: dict[Origin, int] = {}
         self._strangers: set[Origin] = set()  # that deltas told of, and the ledger has not yet
@@ -51,10 +52,11 @@ class Follower:
             if parts:
                 tables += [part.rows for part in parts]
                 self._count(delta)
+                self.gap = self.gap or not all(part.tells(self.reads) for part in parts)
                 blocks += 1
         if not tables:
             return 0, None
-        facts = Facts(pa.concat_tables(tables))
+        facts = Facts(pa.concat_tables(tables, promote_options="default"))
         self.horizon = max(self.horizon, int(facts.minutes.max(initial=0)))
         return blocks, facts
 

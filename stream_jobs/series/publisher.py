@@ -8,6 +8,7 @@ up, and the gap that it leaves tells them to read the ledger.
 import asyncio
 import logging
 import time
+from collections.abc import Sequence
 from typing import Final
 
 from stream_jobs.base.errors import BrokerUnavailableError
@@ -15,7 +16,8 @@ from stream_jobs.runtime.kafka_settings import KafkaSettings
 from stream_jobs.runtime.metrics import DELTAS_LOST
 from stream_jobs.runtime.record_sender import RecordSender
 from stream_jobs.runtime.topics import COST_DELTAS
-from stream_jobs.series.delta import delta_of, encode, split
+from stream_jobs.series.block_sums import delta_of
+from stream_jobs.series.delta import encode, split
 from stream_jobs.streams.model import Block, BlockOutput
 
 log = logging.getLogger(__name__)
@@ -27,7 +29,8 @@ PAUSE_S: Final = 10.0
 class DeltaPublisher:
     """Its `announce` is a step of booking. Threads may share it."""
 
-    def __init__(self, kafka: KafkaSettings) -> None:
+    def __init__(self, kafka: KafkaSettings, labels: Sequence[str] = ()) -> None:
+        self._labels = tuple(labels)
         self._sender = RecordSender(kafka)
         self._paused_until = time.monotonic()
 
@@ -44,7 +47,7 @@ class DeltaPublisher:
             self._paused_until = time.monotonic() + PAUSE_S
 
     def _send(self, block: Block, output: BlockOutput) -> None:
-        delta = delta_of(block, output.tables.get("ledger"))
+        delta = delta_of(block, output.tables.get("ledger"), self._labels)
         key = f"{delta.origin.topic_id}/{delta.origin.partition}".encode()
         self._sender.send(COST_DELTAS, [(key, encode(part)) for part in split(delta)])
 

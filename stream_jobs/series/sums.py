@@ -5,17 +5,16 @@ rows come into the ledger all at once. So one instant per partition (the vector)
 same question gives the same answer however much is booked meanwhile.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
-from decimal import Decimal
 from typing import Any, Final, cast
 
 from spendstream_schemas.scope import Condition, glob_regex
 from stream_jobs.base.instants import as_utc, unix_micros
-from stream_jobs.base.money import pico_from_usd
 from stream_jobs.series.counters import Counters, Loaded
 from stream_jobs.series.delta import Origin
 from stream_jobs.series.facts import Cells, Sums, Values
+from stream_jobs.series.measures import MEASURES, Measure, column, exact, label_parameters
 from stream_jobs.series.spec import SeriesSpec
 from stream_jobs.store.client import StoreClient
 
@@ -23,7 +22,7 @@ SETTLED: Final = timedelta(days=35)
 """No partition's owner sleeps so long and then goes on: what was booked earlier belongs to every sum."""
 MAX_CELLS: Final = 5_000
 """Of one question: a server allows a parameter 131,072 bytes."""
-_MICROS: Final = 1_000_000
+MICROS: Final = 1_000_000
 Vector = Mapping[Origin, datetime]
 """Of each partition, the booking time of the last block that is counted."""
 
@@ -47,12 +46,12 @@ class LedgerSums:
     def sums(self, spec: SeriesSpec, cells: Sequence[tuple[int, int]], vector: Vector) -> Loaded:
         """Of these cells (start and end, in microseconds since 1970; rising, without overlap), by values."""
         loaded = Loaded()
-        for run in _runs(cells):
+        for run in runs(cells):
             rows = self._ask(spec, run, vector)
             for start, values, blocks, unpriced, corrected, unpriced_corrected in rows:
-                cell, key = int(str(start)) * _MICROS, tuple(cast(list[str], values))
-                _put(loaded.blocks, cell, key, blocks, unpriced)
-                _put(loaded.corrections, cell, key, corrected, unpriced_corrected)
+                cell, key = int(str(start)) * MICROS, tuple(cast(list[str], values))
+                _put(loaded.blocks, cell, key, spec.measure, blocks, unpriced)
+                _put(loaded.corrections, cell, key, spec.measure, corrected, unpriced_corrected)
         return loaded
 
     def load(self, counters: Counters, cells: Sequence[int], vector: Vector) -> None:
@@ -81,7 +80,7 @@ class LedgerSums:
             "WHERE occurred_at > fromUnixTimestamp64Micro({now:Int64}, 'UTC')",
             {"now": unix_micros(now)},
         )
-        return max(unix_micros(now), int(str(rows[0][0])) * _MICROS)
+        return max(unix_micros(now), int(str(rows[0][0])) * MICROS)
 
     def corrections(self) -> tuple[object, ...]:
         """Something that changes whenever a correction was posted."""
@@ -95,17 +94,17 @@ class LedgerSums:
         where, parameters = scope_condition(spec.scope, spec.per)
         fields = ", ".join(column(name) for name in spec.per)
         counted, known = _counted(vector, self._settled)
-        cost = f"ifNull({spec.measure}, 0)"
+        amount = MEASURES[spec.measure].sql
         return self._store.rows(
             "SELECT roundDown(toUnixTimestamp(occurred_at), {starts:Array(UInt32)}) AS cell, "
             f"CAST([{fields}], 'Array(String)') AS vals, "
-            f"sumIf({cost}, adjustment_run = ''), sumIf(unpriced, adjustment_run = ''), "
-            f"sumIf({cost}, adjustment_run != ''), sumIf(unpriced, adjustment_run != '') "
+            f"sumIf({amount}, adjustment_run = ''), sumIf(unpriced, adjustment_run = ''), "
+            f"sumIf({amount}, adjustment_run != ''), sumIf(unpriced, adjustment_run != '') "
             "FROM ledger WHERE occurred_at >= fromUnixTimestamp64Micro({first:Int64}, 'UTC') "
             "AND occurred_at < fromUnixTimestamp64Micro({end:Int64}, 'UTC') "
             f"AND (adjustment_run != '' OR {counted}){where} GROUP BY cell, vals",
             {
-                "starts": [bound // _MICROS for bound in bounds[:-1]],
+                "starts": [bound // MICROS for bound in bounds[:-1]],
                 "first": bounds[0],
                 "end": bounds[-1],
                 **known,
@@ -114,13 +113,13 @@ class LedgerSums:
         )
 
 
-def _put(cells: Cells, cell: int, values: Values, amount: object, unpriced: object) -> None:
-    sums = Sums(pico_from_usd(cast(Decimal, amount)), int(str(unpriced)))
+def _put(cells: Cells, cell: int, values: Values, measure: Measure, amount: object, unpriced: object) -> None:
+    sums = Sums(exact(measure, amount), int(str(unpriced)))
     if sums != Sums():
         cells.setdefault(cell, {})[values] = sums
 
 
-def _runs(cells: Sequence[tuple[int, int]]) -> list[list[int]]:
+def runs(cells: Sequence[tuple[int, int]]) -> list[list[int]]:
     """Cells that touch, together, MAX_CELLS at most: their starts and the last one's end."""
     runs: list[list[int]] = []
     for start, end in sorted(cells):
@@ -144,17 +143,15 @@ def _counted(vector: Vector, settled: datetime) -> tuple[str, dict[str, Any]]:
     return condition, {"origins": origins, "instants": instants, "settled": unix_micros(settled)}
 
 
-def column(field: str) -> str:
-    """The ledger's expression for a field of a scope."""
-    return "if(model = '', response_model, model)" if field == "model" else field
-
-
-def scope_condition(scope: Mapping[str, Condition], per: Sequence[str] = ()) -> tuple[str, dict[str, Any]]:
-    """' AND ...' with its parameters: the rows of the scope that have a value for each of `per`."""
+def scope_condition(
+    scope: Mapping[str, Condition], per: Sequence[str] = (), column: Callable[[str], str] = column
+) -> tuple[str, dict[str, Any]]:
+    """' AND ...' with its parameters: the rows of the scope that have a value for each of `per`. `column` gives a
+    table's expression for a dimension, by default the ledger's."""
     parts = [f"{column(name)} != ''" for name in per]
-    parameters = dict[str, Any]()
-    for name, condition in scope.items():
-        parameter = f"scope_{name}"
+    parameters: dict[str, Any] = {**label_parameters((*scope, *per))}
+    for number, (name, condition) in enumerate(scope.items()):
+        parameter = f"scope_{number}"
         if condition.any_of is not None:
             parts.append(f"{column(name)} IN {{{parameter}:Array(String)}}")
             parameters[parameter] = list(condition.any_of)

@@ -15,9 +15,11 @@ _EXACT: Final = Context(prec=76, rounding=ROUND_HALF_EVEN)
 
 
 def words_of(array: pa.Array) -> Codes:
-    """The values of a decimal128 array that is not all NULL, as rows of two: the lower and the upper half."""
-    words = np.frombuffer(array.buffers()[1], dtype="<i8", count=2 * (array.offset + len(array)))
-    return words.reshape(-1, 2)[array.offset :]
+    """The values of an array that is not all NULL, as rows of 64 bits, the lowest first: two of a decimal128, one of an
+    integer of 64 bits."""
+    wide = array.type.bit_width // 64
+    words = np.frombuffer(array.buffers()[1], dtype="<i8", count=wide * (array.offset + len(array)))
+    return words.reshape(-1, wide)[array.offset :]
 
 
 def units_of(array: pa.Array) -> list[int | None]:

@@ -10,7 +10,8 @@ import pyarrow as pa
 
 from stream_jobs.budgets.document import BudgetsDocument
 from stream_jobs.budgets.resolve import Budgets
-from stream_jobs.series.delta import Delta, delta_of
+from stream_jobs.series.block_sums import delta_of
+from stream_jobs.series.delta import Delta
 from stream_jobs.store.client import StoreClient
 from stream_jobs.store.tables import LEDGER_DEFAULTS, TABLES, insert
 from stream_jobs.streams.model import Block, SourcePartition, Versions

@@ -219,7 +219,8 @@ def deltas(draw: st.DrawFn) -> bytes:
         elif pa.types.is_timestamp(field.type):
             values = st.sampled_from([0, -(2**63), 2**63 - 1, 1_760_000_000_000_000, 4_102_444_800_000_000])
         elif pa.types.is_decimal(field.type):
-            values = st.sampled_from([0, 10**26 - 1, -(10**26) + 1, 1])
+            most = 10 ** (field.type.precision - field.type.scale) - 1
+            values = st.sampled_from([0, most, -most, 1])
         else:
             values = st.sampled_from([0, 1, -1, 2**63 - 1, -(2**63), 10**12])
         if draw(st.integers(0, 9)) == 0:

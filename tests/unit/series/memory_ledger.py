@@ -14,6 +14,7 @@ from stream_jobs.base.money import PICO_PER_USD, usd_from_pico
 from stream_jobs.series.counters import Loaded
 from stream_jobs.series.delta import COSTS, SCHEMA, Delta, Origin
 from stream_jobs.series.facts import Cells, Sums, Values
+from stream_jobs.series.measures import DIMENSIONS, MEASURES
 from stream_jobs.series.spec import SeriesSpec
 from stream_jobs.series.sums import LedgerSums, Vector
 
@@ -39,7 +40,8 @@ def rows_of(entries: Sequence[Entry]) -> pa.Table:
         [
             {
                 "minute": entry.at.replace(second=0, microsecond=0),
-                **dict.fromkeys(SCHEMA.names[1:], ""),
+                **dict.fromkeys(DIMENSIONS, ""),
+                **dict.fromkeys(MEASURES, 0),
                 **entry.facts,
                 **dict.fromkeys(COSTS, usd_from_pico(entry.pico)),
                 "events": 1,

@@ -1,8 +1,10 @@
 """A delta says what its block adds to the ledger, to the last digit, and survives the way."""
 
 from collections import Counter
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 
 import pyarrow as pa
 import pytest
@@ -11,9 +13,14 @@ from hypothesis import strategies as st
 
 from spendstream_schemas.scope import SCOPE_FIELDS
 from stream_jobs.ledger.columns import BLOCK_COLUMNS
-from stream_jobs.series.delta import COSTS, SCHEMA, InvalidDeltaError, decode, delta_of, encode, split
+from stream_jobs.series.block_sums import delta_of
+from stream_jobs.series.delta import COSTS, SCHEMA, SCHEMA_1, Delta, InvalidDeltaError, Origin, decode, encode, split
+from stream_jobs.series.facts import Facts, Sums
+from stream_jobs.series.follower import Follower
+from stream_jobs.series.measures import MAX_LABELS
 from stream_jobs.streams.model import Block
 from tests.unit.blocks.build import SOURCE, VERSIONS
+from tests.unit.series.memory_ledger import MemoryLedger
 
 NOON = datetime(2026, 11, 26, 12, tzinfo=UTC)
 BLOCK = Block(SOURCE, 0, 9, NOON + timedelta(minutes=1), VERSIONS, 1)
@@ -107,6 +114,78 @@ def test_another_version_is_refused_by_name() -> None:
     """A newer worker's deltas must not be half understood."""
     delta = delta_of(BLOCK, None)
     assert delta.rows == SCHEMA.empty_table()
-    changed = encode(delta).replace(b'"version": 1', b'"version": 2')
-    with pytest.raises(InvalidDeltaError, match="version 2"):
+    changed = encode(delta).replace(b'"version": 2', b'"version": 3')
+    with pytest.raises(InvalidDeltaError, match="version 3"):
         decode(changed)
+
+
+# -- versions and labels
+
+VERSION_1 = Path(__file__).parent / "messages" / "delta_v1.arrow"
+"""Written by the code that knew no other version."""
+
+
+def test_a_message_of_version_1_is_read_and_counts() -> None:
+    """Everything that it told then, to the last digit; beside one of today's it counts the same."""
+    old = decode(VERSION_1.read_bytes())
+    place = Delta(Origin("rJx0-topic-id", 3), NOON + timedelta(minutes=1), 1000, 1004, old.rows)
+    assert old == place
+    assert old.rows.schema == SCHEMA_1
+    search = {"project": "p1", "environment": "prod", "cost_center": "cc", "workload_type": "inference"}
+    search |= {"team": "search", "owner": "o", "budget_code": "b", "feature": "f", "customer": "ü/😀", "user_id": "u1"}
+    search |= {"provider": "openai", "model": "gpt-4o", "category": "inference"}
+    nothing = dict.fromkeys(SCOPE_FIELDS, "")
+
+    def told(minute: datetime, facts: dict[str, str], cost: str, events: int, unpriced: int) -> dict[str, object]:
+        costs = dict.fromkeys(COSTS, Decimal(cost))
+        return {"minute": minute, **nothing, **facts, **costs, "events": events, "unpriced": unpriced}
+
+    later = NOON + timedelta(minutes=1)
+    assert old.rows.to_pylist() == [
+        told(NOON, search, "12345678901234.000000000003", 3, 1),
+        told(later, {"team": "ads", "model": "served"}, "3.5", 1, 0),
+        told(later, {"team": "ads", "model": "m"}, "-4", -1, 0),
+    ]
+    new = delta_of(BLOCK, ledger([row(0, "1", team="search")]))
+    facts = Facts(pa.concat_tables([old.rows, new.rows], promote_options="default"))
+    rows = facts.matching({}, ("team",))
+    assert facts.sums(rows, rows * 0, ("team",), "effective_cost")[0] == {
+        ("search",): Sums(12345678901235 * 10**12 + 3, 1),
+        ("ads",): Sums(-5 * 10**11, 0),
+    }
+    assert facts.sums(rows, rows * 0, ("team",), "events")[0] == {("search",): Sums(4, 1), ("ads",): Sums(0, 0)}
+
+
+def test_what_a_delta_does_not_tell_is_read_from_the_ledger() -> None:
+    """A message of version 1, or of a writer that was told of other labels: whoever counts what it lacks has a gap,
+    and nobody else."""
+    old = decode(VERSION_1.read_bytes())
+    labelled = replace(delta_of(BLOCK, ledger([row(team="a")]), ["tenant"]), booked_at=NOON + timedelta(hours=1))
+    for reads, gaps in (
+        ({"effective_cost", "unpriced", "team"}, [False, False]),
+        ({"errors"}, [True, False]),
+        ({"source"}, [True, False]),
+        ({"labels.tenant"}, [True, False]),
+        ({"labels.other"}, [True, True]),
+    ):
+        for delta, gap in zip((old, decode(encode(labelled))), gaps, strict=True):
+            one = Follower(MemoryLedger(NOON), {}, NOON)
+            one.reads = frozenset(reads)
+            assert one.take([delta])[0] == 1
+            assert one.gap is gap, (reads, delta.origin)
+
+
+def test_labels_that_were_cut_are_said_on_the_way() -> None:
+    """The message names them, and a delta with too many labels, or other columns behind them, is none."""
+    delta = replace(delta_of(BLOCK, ledger([row(team="a")]), ["x", "y"]), cut=frozenset({"labels.x"}))
+    found = decode(encode(delta))
+    assert found == delta
+    assert found.tells(["labels.y", "errors", "region"])
+    assert not found.tells(["labels.x"])
+    names = [[f"l{number}" for number in range(MAX_LABELS + 1)], ["x", "x"], [""]]
+    for labels in names:
+        more = delta.rows.select(SCHEMA.names)
+        for name in labels:
+            more = more.append_column(f"labels.{name}", pa.array(["v"]))
+        with pytest.raises(InvalidDeltaError, match="other columns"):
+            decode(encode(replace(delta, rows=more)))

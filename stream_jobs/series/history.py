@@ -1,0 +1,121 @@
+"""What a series was: its sums by minute, hour or day, from the rollups where they can tell, else from the ledger.
+
+Hours and days are those of the calendar's zone. A rollup answers if each of its rows lies within one cell and it has
+the dimensions and the measure; it is smaller than the ledger, and kept for longer.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import pairwise
+from typing import Final, Literal, cast
+
+from stream_jobs.base.instants import EPOCH, unix_micros
+from stream_jobs.series import calendar
+from stream_jobs.series.facts import Cells, Sums
+from stream_jobs.series.measures import MEASURES, Measure, column, exact
+from stream_jobs.series.spec import SeriesSpec
+from stream_jobs.series.sums import MICROS, runs, scope_condition
+from stream_jobs.store.client import StoreClient
+
+Grain = Literal["minute", "hour", "day"]
+_MINUTE: Final = timedelta(minutes=1)
+_SUMS: Final[Mapping[Measure, str]] = {
+    name: name
+    for name in (
+        *("events", "errors", "list_cost", "contracted_cost", "effective_cost", "avoided_cost", "input_tokens"),
+        *("cache_read_tokens", "cache_write_tokens", "output_tokens", "reasoning_tokens", "gpu_seconds", "tool_calls"),
+    )
+} | {"cached": "cached_responses", "unpriced": "unpriced_events"}
+"""The rollups' columns."""
+_BY_MINUTE: Final = ("project", "team", "environment", "category", "feature", "provider", "model")
+_BY_HOUR: Final = (
+    *(*_BY_MINUTE, "cost_center", "workload_type", "owner", "budget_code", "customer", "source", "region"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A table that history is read from."""
+
+    table: str
+    at: str  # its instant, as a DateTime
+    whole: int  # seconds: cells must begin and end with a multiple of it
+    dimensions: Sequence[str] | None = None  # None: all, by the ledger's expressions
+
+    def tells(self, spec: SeriesSpec, bounds: Sequence[int]) -> bool:
+        """Whether it can answer for cells with these bounds, in microseconds since 1970."""
+        if any(bound % (self.whole * MICROS) for bound in bounds):
+            return False
+        asked = {*spec.scope, *spec.per}
+        return self.dimensions is None or (asked <= set(self.dimensions) and spec.measure in _SUMS)
+
+    def sums(self, measure: Measure) -> tuple[str, str]:
+        """Of the measure, and of events without a price: what to add up."""
+        if self.dimensions is None:
+            return MEASURES[measure].sql, MEASURES["unpriced"].sql
+        return f"{self.table}.{_SUMS[measure]}", f"{self.table}.{_SUMS['unpriced']}"
+
+    def column(self, dimension: str) -> str:
+        return column(dimension) if self.dimensions is None else dimension
+
+
+LEDGER: Final = Source("ledger", "occurred_at", 60)
+SOURCES: Final = (
+    Source("cost_1d", "toDateTime(day, 'UTC')", 86_400, (*_BY_HOUR, "user_id")),
+    Source("cost_1h", "hour", 3_600, _BY_HOUR),
+    Source("cost_1m", "minute", 60, _BY_MINUTE),
+    LEDGER,
+)
+"""The smallest first."""
+
+
+class History:
+    """Raises StoreUnavailableError when ClickHouse does not answer."""
+
+    def __init__(self, store: StoreClient) -> None:
+        self._store = store
+
+    def read(self, spec: SeriesSpec, grain: Grain, since: datetime, until: datetime) -> Cells:
+        """Everything that is booked by now, corrections too, in the cells of [since, until): by the start of each, and
+        by values; what is nothing is absent. The first cell is the one that holds `since`."""
+        bounds = boundaries(spec, grain, since, until)
+        source = source_of(spec, bounds)
+        found: Cells = {}
+        for run in runs(list(pairwise(bounds))):
+            self._read(source, spec, run, found)
+        return found
+
+    def _read(self, source: Source, spec: SeriesSpec, run: Sequence[int], found: Cells) -> None:
+        where, parameters = scope_condition(spec.scope, spec.per, source.column)
+        fields = ", ".join(map(source.column, spec.per))
+        amount, unpriced = source.sums(spec.measure)
+        rows = self._store.rows(
+            f"SELECT roundDown(toUnixTimestamp({source.at}), {{starts:Array(UInt32)}}) AS cell, "
+            f"CAST([{fields}], 'Array(String)') AS vals, sum({amount}), sum({unpriced}) FROM {source.table} "
+            f"WHERE {source.at} >= fromUnixTimestamp64Micro({{first:Int64}}, 'UTC') "
+            f"AND {source.at} < fromUnixTimestamp64Micro({{end:Int64}}, 'UTC'){where} GROUP BY cell, vals",
+            {"starts": [bound // MICROS for bound in run[:-1]], "first": run[0], "end": run[-1], **parameters},
+        )
+        for start, values, total, without_price in rows:
+            sums = Sums(exact(spec.measure, total), int(str(without_price)))
+            if sums != Sums():
+                found.setdefault(int(str(start)) * MICROS, {})[tuple(cast(list[str], values))] = sums
+
+
+def source_of(spec: SeriesSpec, bounds: Sequence[int]) -> Source:
+    """The smallest table that can answer."""
+    return next((source for source in SOURCES if source.tells(spec, bounds)), LEDGER)
+
+
+def boundaries(spec: SeriesSpec, grain: Grain, since: datetime, until: datetime) -> list[int]:
+    """The starts of the cells that hold an instant of [since, until), and the end of the last one, in microseconds
+    since 1970; what was before is nobody's."""
+    since = max(since, EPOCH)
+    if since >= until:
+        return []
+    if grain == "minute":
+        first, last = (unix_micros(instant) // (60 * MICROS) for instant in (since, until - timedelta(microseconds=1)))
+        return [minute * 60 * MICROS for minute in range(first, last + 2)]
+    cells = (calendar.hours if grain == "hour" else calendar.days)(spec.calendar.zone)
+    return [bound for bound in map(unix_micros, cells.boundaries(since, until)) if bound >= 0]

@@ -1,0 +1,126 @@
+"""What is added up, and by what: the measures and dimensions of deltas, series and their history.
+
+Every measure is a sum of signed amounts of ledger entries, so that a retraction takes back what its charge added. The
+expressions here say what that is in the ledger; `delta.py` adds up the same of a block's rows.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from decimal import Context, Decimal
+from typing import Final, Literal
+
+import pyarrow as pa
+
+from spendstream_schemas.scope import SCOPE_FIELDS
+from stream_jobs.store.tables import COUNT, MONEY, TOOL_COLUMNS
+
+Measure = Literal[
+    "events",
+    "ok",
+    "errors",
+    "cancelled",
+    "cached",
+    "unpriced",
+    "list_cost",
+    "contracted_cost",
+    "effective_cost",
+    "avoided_cost",
+    "cost_squares",
+    "capped_cost",
+    "input_tokens",
+    "cache_read_tokens",
+    "cache_write_tokens",
+    "output_tokens",
+    "reasoning_tokens",
+    "gpu_seconds",
+    "busy_gpu_seconds",
+    "tool_calls",
+]
+SQUARES: Final = pa.decimal128(38, 24)
+CAP_USD: Final = 1
+"""Of one event's effective cost, so much counts in `capped_cost` at most, either way."""
+MAX_SQUARED_USD: Final = 10_000
+"""The same for `cost_squares`: the squares of a million such events fit together into SQUARES."""
+CACHE_WRITES: Final = (
+    "cache_write_tokens",
+    "cache_write_5m_tokens",
+    "cache_write_30m_tokens",
+    "cache_write_1h_tokens",
+    "cache_write_12h_tokens",
+)
+STATUSES: Final[Mapping[Measure, str]] = {"ok": "ok", "errors": "error", "cancelled": "cancelled"}
+_EXACT: Final = Context(prec=100)
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """`kind` is what sums of it are: COUNT, or decimals that are exact to their last place."""
+
+    kind: pa.DataType
+    sql: str  # of one entry of the ledger
+
+
+def _or_zero(*columns: str) -> str:
+    return " + ".join(f"ifNull({name}, 0)" for name in columns)
+
+
+def _clipped(usd: int) -> str:
+    """The effective cost, at most so much either way."""
+    bound = f"toDecimal128({usd}, 12)"
+    return f"greatest(least(ifNull(effective_cost, 0), {bound}), -{bound})"
+
+
+_SQUARED: Final = f"toDecimal256({_clipped(MAX_SQUARED_USD)}, 12)"
+MEASURES: Final[Mapping[Measure, Definition]] = {
+    "events": Definition(COUNT, "events"),  # charges less retractions
+    **{name: Definition(COUNT, f"if(status = '{status}', events, 0)") for name, status in STATUSES.items()},
+    "cached": Definition(COUNT, "if(cached_response, events, 0)"),  # served from the service's own cache
+    "unpriced": Definition(COUNT, "unpriced"),  # events that the costs do not cover
+    "list_cost": Definition(MONEY, _or_zero("list_cost")),  # USD; of what has a price
+    "contracted_cost": Definition(MONEY, _or_zero("contracted_cost")),
+    "effective_cost": Definition(MONEY, _or_zero("effective_cost")),
+    "avoided_cost": Definition(MONEY, "avoided_cost"),
+    # How noisy the effective cost is, in USD² and in USD. Of events: a correction that leaves their number as it is
+    # leaves these as they are, too.
+    "cost_squares": Definition(SQUARES, f"sign(events) * {_SQUARED} * {_SQUARED}"),
+    "capped_cost": Definition(MONEY, f"if(events = 0, toDecimal128(0, 12), {_clipped(CAP_USD)})"),
+    "input_tokens": Definition(COUNT, _or_zero("input_tokens")),  # with what was read from and written to caches
+    "cache_read_tokens": Definition(COUNT, _or_zero("cache_read_tokens")),
+    "cache_write_tokens": Definition(COUNT, _or_zero(*CACHE_WRITES)),  # of every lifetime
+    "output_tokens": Definition(COUNT, _or_zero("output_tokens")),  # with reasoning
+    "reasoning_tokens": Definition(COUNT, _or_zero("reasoning_tokens")),
+    "gpu_seconds": Definition(MONEY, _or_zero("gpu_seconds")),
+    "busy_gpu_seconds": Definition(MONEY, _or_zero("busy_gpu_seconds")),
+    "tool_calls": Definition(COUNT, _or_zero(*TOOL_COLUMNS)),  # of every kind
+}
+DIMENSIONS: Final = (*SCOPE_FIELDS, "source", "region", "accelerator")
+"""Beside these, labels: `labels.NAME`. An entry that lacks one has the empty string there."""
+LABEL: Final = "labels."
+MAX_LABELS: Final = 8
+
+
+def exact(measure: Measure, total: object) -> int:
+    """A sum from the store, in units of the measure's last place: pico-USD for money."""
+    kind = MEASURES[measure].kind
+    places = kind.scale if pa.types.is_decimal(kind) else 0
+    return int(_EXACT.scaleb(Decimal(str(total)), places))
+
+
+def is_dimension(name: str) -> bool:
+    return name in DIMENSIONS or (name.startswith(LABEL) and len(name) > len(LABEL))
+
+
+def column(dimension: str) -> str:
+    """The ledger's expression for it. The name of a label is a parameter: see label_parameters."""
+    if dimension.startswith(LABEL):
+        return f"labels[{{{_parameter(dimension)}:String}}]"
+    return "if(model = '', response_model, model)" if dimension == "model" else dimension
+
+
+def label_parameters(dimensions: Iterable[str]) -> dict[str, str]:
+    """What the expressions of these dimensions need."""
+    return {_parameter(name): name.removeprefix(LABEL) for name in dimensions if name.startswith(LABEL)}
+
+
+def _parameter(label: str) -> str:
+    return f"label_{label.removeprefix(LABEL).encode().hex()}"
