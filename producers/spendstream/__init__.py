@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 from spendstream.config import ProducerConfig
 from spendstream.context import attribution, current_attribution
+from spendstream.delivery_thread import RawMessage
 from spendstream.errors import CostLimitReachedError, GuardConfigError, ProducerConfigError
 from spendstream.kafka_client import OUTCOME_TOPIC, USAGE_TOPIC
 from spendstream.lane import Delivery
 from spendstream.producer import UsageProducer
 from spendstream.pseudonymize import prompt_fingerprint, pseudonym
-from spendstream.sender import RawMessage
 from spendstream.stats import ProducerStats
 from spendstream.tracking import TrackedCall, Tracker
 from spendstream_schemas import Attribution, OutcomeEvent, UsageEvent, new_event_id

@@ -69,7 +69,7 @@ class Record:
 
 
 @dataclass(slots=True)
-class Window:
+class InFlightLimit:
     """What all lanes together have handed to the client, and how much that may be."""
 
     max_events: int
@@ -88,7 +88,7 @@ class Lane:
         self,
         topic: str,
         own: Spool | None,
-        window: Window,
+        in_flight_limit: InFlightLimit,
         counters: Counters,
         on_delivered: Callable[[Delivery], None] | None,
         durable: bool,
@@ -107,7 +107,7 @@ class Lane:
         self.client_failure: str | None = None  # set by a report: the client has to go
         self.timed_out_since: float | None = None  # set by a report: a message sent then was never acknowledged
         self.stuck: str | None = None  # why what is pending cannot be spooled, while that is so
-        self._window = window
+        self._in_flight_limit = in_flight_limit
         self._counters = counters
         self._on_delivered = on_delivered
         self._durable = durable
@@ -144,7 +144,10 @@ class Lane:
     @property
     def crowded(self) -> bool:
         """More waits in memory than should."""
-        return len(self.pending) > self._window.max_events // 2 or self.pending_bytes > self._window.max_bytes // 2
+        return (
+            len(self.pending) > self._in_flight_limit.max_events // 2
+            or self.pending_bytes > self._in_flight_limit.max_bytes // 2
+        )
 
     # --- moving on ---------------------------------------------------------------------------------------------
 
@@ -221,8 +224,8 @@ class Lane:
 
     def _send(self, client: Producer, now: float) -> None:
         wanted = _SEND_BATCH if self.proven else _PROBE_EVENTS - len(self._in_flight)
-        wanted = min(wanted, self._window.max_events - self._window.events)
-        if wanted <= 0 or not self._window.has_room():
+        wanted = min(wanted, self._in_flight_limit.max_events - self._in_flight_limit.events)
+        if wanted <= 0 or not self._in_flight_limit.has_room():
             return
         batch = self._next_batch(wanted)
         for index, record in enumerate(batch):
@@ -266,8 +269,8 @@ class Lane:
         record.number = self._number
         record.sent_at = now
         self._in_flight[record] = None
-        self._window.events += 1
-        self._window.bytes += record.size
+        self._in_flight_limit.events += 1
+        self._in_flight_limit.bytes += record.size
         return True
 
     def _put_back(self, records: list[Record]) -> None:
@@ -314,8 +317,8 @@ class Lane:
 
     def _forget(self, record: Record) -> None:
         del self._in_flight[record]
-        self._window.events -= 1
-        self._window.bytes -= record.size
+        self._in_flight_limit.events -= 1
+        self._in_flight_limit.bytes -= record.size
 
     def _settle(self, record: Record) -> None:
         if record.spool is None:

@@ -23,11 +23,11 @@ from types import TracebackType
 from typing import Final, Self
 
 from spendstream.config import ProducerConfig
+from spendstream.delivery_thread import DeliveryThread, RawMessage, serialise
 from spendstream.errors import SpoolFullError
 from spendstream.kafka_client import OUTCOME_TOPIC, USAGE_TOPIC, keep_forever
 from spendstream.lane import Delivery
 from spendstream.lifetime import look_after
-from spendstream.sender import RawMessage, Sender, serialise
 from spendstream.stats import Counters, ProducerStats
 from spendstream.stock import valid_topic
 from spendstream.tracking import Tracker, TrackingMixin
@@ -59,17 +59,17 @@ class UsageProducer(TrackingMixin):
         self._counters = Counters()
         self._durable_accepted = 0
         self._closed = False
-        self._sender: Sender | None = None
+        self._thread: DeliveryThread | None = None
         if not _in_forked_child():
             self._start()  # now, not at the first event: what an earlier process left in the spool goes out
 
-    def _start(self) -> Sender:
+    def _start(self) -> DeliveryThread:
         with self._lock:
-            if self._sender is None:
-                sender = Sender(self._config, self._counters, self._on_delivered)
-                sender.start()
-                self._sender = sender
-            return self._sender
+            if self._thread is None:
+                thread = DeliveryThread(self._config, self._counters, self._on_delivered)
+                thread.start()
+                self._thread = thread
+            return self._thread
 
     @property
     def source(self) -> str:
@@ -110,8 +110,8 @@ class UsageProducer(TrackingMixin):
         """
         try:
             deadline = time.monotonic() + timeout_s
-            sender = self._sender or self._start()
-            while not sender.calm() and not self._closed:
+            thread = self._thread or self._start()
+            while not thread.calm() and not self._closed:
                 if time.monotonic() >= deadline:
                     return self._reject("wait_timeout", f"the broker took no event for {timeout_s:g} s")
                 time.sleep(_WAIT_STEP_S)
@@ -120,33 +120,33 @@ class UsageProducer(TrackingMixin):
         return self.emit_raw(*event) if isinstance(event, RawMessage) else self.emit(event)
 
     def _offer(self, item: _Item, topic: str) -> bool:
-        sender = self._sender
+        thread = self._thread
         if self._closed:
             return self._reject("closed", "emit() was called after close()")
-        if sender is None:
-            sender = self._start()  # the first event in a forked child
-        if topic in sender.blocked:
-            return self._reject(sender.blocked.get(topic, "memory_full"))
-        if sender.queue.qsize() >= sender.queue_max:
-            return self._reject("memory_full", f"{sender.queue_max} events wait for the background thread")
+        if thread is None:
+            thread = self._start()  # the first event in a forked child
+        if topic in thread.blocked:
+            return self._reject(thread.blocked.get(topic, "memory_full"))
+        if thread.queue.qsize() >= thread.queue_max:
+            return self._reject("memory_full", f"{thread.queue_max} events wait for the background thread")
         if self._config.durable:
-            written = self._write_ahead(sender, item)
+            written = self._write_ahead(thread, item)
             if written is not None:
                 return written
-        sender.queue.put(item)
+        thread.queue.put(item)
         # The thread's last look at the queue may have been just before this put; it said so before it looked.
-        return self._was_taken(sender, item) if sender.finished else True
+        return self._was_taken(thread, item) if thread.finished else True
 
-    def _write_ahead(self, sender: Sender, item: _Item) -> bool | None:
+    def _write_ahead(self, thread: DeliveryThread, item: _Item) -> bool | None:
         """Write to the spool. None: it cannot be written; memory is better than nothing."""
         message = serialise(item)
         if len(message.value) > MAX_MESSAGE_BYTES:
             return self._reject("too_large", f"{len(message.value)} bytes")
-        spool = sender.lane(message.topic).own
+        spool = thread.lane(message.topic).own
         try:
             if spool is None:
                 raise OSError("there is no spool")
-            spool.append([(message.key, message.value, sender.signer.sign(*message))])
+            spool.append([(message.key, message.value, thread.signer.sign(*message))])
         except SpoolFullError:
             return self._reject("spool_full")
         except OSError as error:
@@ -154,15 +154,15 @@ class UsageProducer(TrackingMixin):
             return None
         with self._lock:
             self._durable_accepted += 1
-        if sender.queue.empty():
-            sender.queue.put(threading.Event())  # wakes the thread
+        if thread.queue.empty():
+            thread.queue.put(threading.Event())  # wakes the thread
         return True
 
-    def _was_taken(self, sender: Sender, item: _Item) -> bool:
+    def _was_taken(self, thread: DeliveryThread, item: _Item) -> bool:
         taken = True
         with contextlib.suppress(Exception):
             while True:
-                left = sender.queue.get_nowait()
+                left = thread.queue.get_nowait()
                 if isinstance(left, threading.Event):
                     left.set()
                     continue
@@ -178,19 +178,19 @@ class UsageProducer(TrackingMixin):
 
     def flush(self, timeout_s: float = 10.0) -> int:
         """Wait until everything emitted so far, and all of the spool, is acknowledged. Returns how many are not."""
-        sender = self._sender
-        if sender is None:
+        thread = self._thread
+        if thread is None:
             return 0
         deadline = time.monotonic() + timeout_s
         reached = threading.Event()
-        sender.queue.put(reached)
-        while not reached.wait(_WAIT_STEP_S) or sender.unsettled():
-            if time.monotonic() >= deadline or sender.finished:
+        thread.queue.put(reached)
+        while not reached.wait(_WAIT_STEP_S) or thread.unsettled():
+            if time.monotonic() >= deadline or thread.finished:
                 break
             if reached.is_set():
                 time.sleep(_WAIT_STEP_S)
-        waiting = 0 if reached.is_set() else sender.queue.qsize()
-        return waiting + sender.unsettled()
+        waiting = 0 if reached.is_set() else thread.queue.qsize()
+        return waiting + thread.unsettled()
 
     def close(self, timeout_s: float | None = None) -> None:
         """Stop taking events, deliver within `timeout_s` (default: close_timeout_s), spool the rest. Safe to repeat.
@@ -198,9 +198,9 @@ class UsageProducer(TrackingMixin):
         It does not wait for a broker that is known to be away when the spool can hold everything.
         """
         self._closed = True
-        sender = self._sender
-        if sender is not None and not sender.closing:
-            sender.close(self._config.close_timeout_s if timeout_s is None else timeout_s)
+        thread = self._thread
+        if thread is not None and not thread.closing:
+            thread.close(self._config.close_timeout_s if timeout_s is None else timeout_s)
         _PRODUCERS.discard(self)
 
     def __enter__(self) -> Self:
@@ -219,12 +219,12 @@ class UsageProducer(TrackingMixin):
 
     def stats(self) -> ProducerStats:
         """Counters and gauges of this moment. A gauge may be off by what moves while it is read."""
-        sender = self._sender
+        thread = self._thread
         rejected, dropped, errors = self._counters.keyed()
-        lanes = tuple(sender.lanes.values()) if sender else ()
-        queued = sender.queue.qsize() if sender else 0
+        lanes = tuple(thread.lanes.values()) if thread else ()
+        queued = thread.queue.qsize() if thread else 0
         return ProducerStats(
-            accepted=(sender.taken if sender else 0) + queued + self._durable_accepted,
+            accepted=(thread.taken if thread else 0) + queued + self._durable_accepted,
             delivered=self._counters.delivered,
             spooled=self._counters.spooled + self._durable_accepted,
             replayed=self._counters.replayed,
@@ -235,16 +235,16 @@ class UsageProducer(TrackingMixin):
             spool_records=sum(lane.spool_records for lane in lanes),
             spool_bytes=sum(spool.bytes for lane in lanes for spool in lane.spools),
             client_restarts=self._counters.client_restarts,
-            connected=sender.client_proven if sender else False,
+            connected=thread.client_proven if thread else False,
         )
 
     # --- fork --------------------------------------------------------------------------------------------------
 
     def _after_fork_in_child(self) -> None:
         """Start afresh: the parent keeps, and sends, everything it holds."""
-        sender, self._sender = self._sender, None
-        if sender is not None:
-            client = sender.abandon()
+        thread, self._thread = self._thread, None
+        if thread is not None:
+            client = thread.abandon()
             if client is not None:
                 keep_forever(client)
         closed = self._closed

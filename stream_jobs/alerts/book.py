@@ -15,8 +15,8 @@ import msgspec
 from spendstream_schemas.alert_feed import AlertAck, AlertKind, AlertSignal, Silence
 from stream_jobs.alerts import lifecycle
 from stream_jobs.alerts.lifecycle import Moment
-from stream_jobs.alerts.model import Alert, Change
-from stream_jobs.alerts.routing import Policy
+from stream_jobs.alerts.model import Alert, Transition
+from stream_jobs.alerts.routing import Routing
 from stream_jobs.alerts.silences import Silences
 
 KEPT_RESOLVED: Final = 5_000
@@ -38,12 +38,12 @@ class Parsed:
 class Folded:
     """What is to be recorded of one fold."""
 
-    changes: list[Change] = field(default_factory=list)
+    transitions: list[Transition] = field(default_factory=list)
     silences: list[Silence] = field(default_factory=list)
     too_many: list[Silence] = field(default_factory=list)  # not taken up: there are as many as there may be
 
     def __bool__(self) -> bool:
-        return bool(self.changes or self.silences)
+        return bool(self.transitions or self.silences)
 
 
 class AlertBook:
@@ -51,14 +51,14 @@ class AlertBook:
 
     def __init__(
         self,
-        policy: Policy,
+        routing: Routing,
         alerts: Iterable[Alert] = (),
         silences: Iterable[Silence] = (),
         position: int = 0,
         refused: Iterable[str] = (),
     ) -> None:
         """`position`: no change has a higher number yet. `refused`: acknowledgements that may come again."""
-        self.policy = policy
+        self.routing = routing
         self.position = position
         self.alerts: dict[str, Alert] = {}
         self._silences = Silences(silences)
@@ -108,22 +108,22 @@ class AlertBook:
         folded = Folded()
         if self._look_again or self._silences.due(at):
             self._apply_silences(at, folded)
-        if self.policy.document.escalation.unacknowledged:
+        if self.routing.document.escalation.unacknowledged:
             for alert in list(self.alerts.values()):
-                if alert.status == "open" and (names := self.policy.called_in(alert, at)):
+                if alert.status == "open" and (names := self.routing.called_in(alert, at)):
                     self._record(lifecycle.called_in(alert, names, self._moment(at)), folded)
         self._forget()
         return folded
 
-    def use(self, policy: Policy, at: datetime) -> Folded:
+    def use(self, routing: Routing, at: datetime) -> Folded:
         """Other rules from now on, for the alerts that are there too."""
-        self.policy = policy
+        self.routing = routing
         folded = Folded()
         for alert in list(self.alerts.values()):
             if alert.active:
-                after, change = lifecycle.reassessed(alert, self._moment(at))
+                after, transition = lifecycle.reassessed(alert, self._moment(at))
                 self.alerts[alert.alert_id] = after
-                self._record(change, folded)
+                self._record(transition, folded)
         return folded
 
     def _signal(self, signal: AlertSignal, raw: bytes, at: datetime, folded: Folded) -> None:
@@ -135,23 +135,23 @@ class AlertBook:
             alert = self.alerts.get(signal.alert_id)
         group = alert.group if alert is not None and alert.active else self._group(signal, at)
         silence = self._silences.of(signal, at) if self._silences else None
-        after, change = lifecycle.signalled(alert, signal, raw, group, silence, self._moment(at))
-        if change is not None:
-            self._record(change, folded)
-            if change.alert is not None and change.alert.active and (alert is None or not alert.active):
-                self._begin(signal, change.alert.group, at)
+        after, transition = lifecycle.signalled(alert, signal, raw, group, silence, self._moment(at))
+        if transition is not None:
+            self._record(transition, folded)
+            if transition.alert is not None and transition.alert.active and (alert is None or not alert.active):
+                self._begin(signal, transition.alert.group, at)
         elif after is not None:
             self.alerts[signal.alert_id] = after
 
     def _acknowledge(self, ack: AlertAck, at: datetime, folded: Folded) -> None:
         if ack.request_id in self._refused:
             return  # whoever asked was told so, and may not find it accepted later
-        change = lifecycle.acknowledged(self.alerts.get(ack.alert_id), ack, self._moment(at))
-        if change is not None and change.kind == "ack_refused":
+        transition = lifecycle.acknowledged(self.alerts.get(ack.alert_id), ack, self._moment(at))
+        if transition is not None and transition.kind == "ack_refused":
             self._refused[ack.request_id] = None
             if len(self._refused) > KEPT_REFUSED:
                 del self._refused[next(iter(self._refused))]
-        self._record(change, folded)
+        self._record(transition, folded)
 
     def _group(self, signal: AlertSignal, at: datetime) -> str:
         """The signal's own group, unless that is a new one and too many of its kind are new."""
@@ -160,22 +160,22 @@ class AlertBook:
         begun = self._begun.setdefault(signal.kind, deque())
         while begun and at - begun[0] >= MINUTE:
             begun.popleft()
-        return signal.group if len(begun) < self.policy.max_new_groups_per_minute else OVERFLOW + signal.kind
+        return signal.group if len(begun) < self.routing.max_new_groups_per_minute else OVERFLOW + signal.kind
 
     def _begin(self, signal: AlertSignal, group: str, at: datetime) -> None:
         if group == signal.group and self._groups.get(group) == 1:
             self._begun.setdefault(signal.kind, deque()).append(at)
 
     def _moment(self, at: datetime) -> Moment:
-        return Moment(at, self.position + 1, self.policy)
+        return Moment(at, self.position + 1, self.routing)
 
-    def _record(self, change: Change | None, folded: Folded) -> None:
-        if change is None:
+    def _record(self, transition: Transition | None, folded: Folded) -> None:
+        if transition is None:
             return
-        self.position = change.position
-        folded.changes.append(change)
-        if change.alert is not None and change.kind != "ack_refused":
-            self._put(change.alert)
+        self.position = transition.position
+        folded.transitions.append(transition)
+        if transition.alert is not None and transition.kind != "ack_refused":
+            self._put(transition.alert)
 
     def _put(self, alert: Alert) -> None:
         before = self.alerts.get(alert.alert_id)

@@ -11,9 +11,9 @@ from uuid import uuid4
 from stream_jobs.alerts.document import FILE_NAME, AlertsDocument, read_document
 from stream_jobs.alerts.lint import missing_file, warnings
 from stream_jobs.alerts.notification import AlertView, DeliveryError, Notification
+from stream_jobs.alerts.notifiers import make_notifier
+from stream_jobs.alerts.notifiers.plain_secrets import secrets_in_the_clear
 from stream_jobs.alerts.receivers import Receiver, resolve_all
-from stream_jobs.alerts.senders import make_sender
-from stream_jobs.alerts.senders.plain_secrets import secrets_in_the_clear
 from stream_jobs.base.errors import ConfigError
 from stream_jobs.base.instants import utc_now
 
@@ -89,14 +89,14 @@ async def try_receivers(receivers: Sequence[Receiver]) -> list[tuple[str, bool, 
     results = []
     for receiver in receivers:
         try:
-            sender = make_sender(receiver)
+            notifier = make_notifier(receiver)
         except ConfigError as error:
             results.append((receiver.name, False, str(error)))
             continue
         try:
-            results.append((receiver.name, True, await sender.send(sample())))
+            results.append((receiver.name, True, await notifier.send(sample())))
         except DeliveryError as error:
             results.append((receiver.name, False, str(error)))
         finally:
-            await sender.close()
+            await notifier.close()
     return results

@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Final
 
 from spendstream_schemas.alert_feed import SEVERITIES
-from stream_jobs.alerts.grouping import Episode, Lane
+from stream_jobs.alerts.grouping import Episode, GroupState
 from stream_jobs.alerts.model import RANK, Alert
 from stream_jobs.alerts.notification import MAX_LISTED, AlertView, Notification, NotificationAction
 from stream_jobs.base.readable import clock
@@ -25,7 +25,7 @@ class Planned:
     receiver: str
     group: str
     notification: Notification
-    told: tuple[Episode, ...]  # for the first time
+    notified: tuple[Episode, ...]  # for the first time
     over: tuple[Episode, ...]  # as over
     position: int  # all changes up to here
     rank: int  # the gravest it knows of then
@@ -33,79 +33,81 @@ class Planned:
 
 
 def compose(
-    lane: Lane, alerts: Mapping[str, Alert], labels: Mapping[str, str], position: int, revision: int
+    state: GroupState, alerts: Mapping[str, Alert], labels: Mapping[str, str], position: int, revision: int
 ) -> Planned | None:
     """What to tell now, as that revision. `alerts` are the active ones, `labels` those that the group's alerts share,
     `position` the number of the last change in them. None: all that is open is silenced."""
-    open_alerts = [alerts[alert_id] for alert_id in (*lane.told, *lane.fresh) if not alerts[alert_id].silenced_by]
-    if not open_alerts and lane.told:
+    open_alerts = [alerts[alert_id] for alert_id in (*state.notified, *state.fresh) if not alerts[alert_id].silenced_by]
+    if not open_alerts and state.notified:
         return None
-    gone = [*lane.over.values(), *lane.missed.values()]
-    fresh, missed = tuple(lane.fresh.items()), tuple(lane.missed)
-    action = _action(lane, open_alerts)
+    gone = [*state.over.values(), *state.missed.values()]
+    fresh, missed = tuple(state.fresh.items()), tuple(state.missed)
+    action = _action(state, open_alerts)
     # One that nobody knows of cannot be over for anybody: it is told as it was, and then as over.
-    over = tuple(lane.over) if action == "trigger" and not open_alerts else (*lane.over, *missed)
+    over = tuple(state.over) if action == "trigger" and not open_alerts else (*state.over, *missed)
     about = open_alerts or gone
     listed = heapq.nlargest(MAX_LISTED, open_alerts, key=_weight)
     listed += heapq.nlargest(MAX_LISTED - len(listed), gone, key=_weight)
     views = tuple(view(alert) for alert in listed)
     rank = max(RANK[alert.severity] for alert in about)
     if not open_alerts:
-        rank = max(rank, lane.told_rank)  # the gravest of what was
-    group_id = lane.group_id or _group_id(lane.group, about)
+        rank = max(rank, state.notified_rank)  # the gravest of what was
+    group_id = state.group_id or _group_id(state.group, about)
     links = {item.link for item in views}
     notification = Notification(
-        key=_key(lane.receiver, group_id, revision),
+        key=_key(state.receiver, group_id, revision),
         group_id=group_id,
         revision=revision,
         action=action,
         severity=SEVERITIES[rank],
-        change=_change(lane, action, open_alerts, rank),
+        change=_change(state, action, open_alerts, rank),
         alerts=views,
         open_alerts=len(open_alerts),
-        resolved_alerts=lane.over_before + len(gone),
+        resolved_alerts=state.over_before + len(gone),
         money_usd=sum((alert.money_usd for alert in about), _ZERO),
         started_at=min(alert.starts_at for alert in (*open_alerts, *gone)),
         updated_at=max(alert.updated_at for alert in (*open_alerts, *gone)),
         labels=dict(labels),
         link=links.pop() if len(links) == 1 else None,
     )
-    return Planned(lane.receiver, lane.group, notification, (*fresh, *missed), over, position, rank, lane.pending_since)
+    return Planned(
+        state.receiver, state.group, notification, (*fresh, *missed), over, position, rank, state.pending_since
+    )
 
 
-def _action(lane: Lane, open_alerts: list[Alert]) -> NotificationAction:
-    if not lane.begun:
+def _action(state: GroupState, open_alerts: list[Alert]) -> NotificationAction:
+    if not state.begun:
         return "trigger"
     if not open_alerts:
         return "resolve"
-    if not lane.fresh and all(alert.status == "acknowledged" for alert in open_alerts) and not lane.acked:
+    if not state.fresh and all(alert.status == "acknowledged" for alert in open_alerts) and not state.acked:
         return "acknowledge"
     return "update"
 
 
-def _change(lane: Lane, action: NotificationAction, open_alerts: list[Alert], rank: int) -> str:
+def _change(state: GroupState, action: NotificationAction, open_alerts: list[Alert], rank: int) -> str:
     """What is new, in a few words."""
     if action == "trigger" and not open_alerts:
-        if lane.corrected:
+        if state.corrected:
             return "corrected after it was over"
-        ends = [alert.resolved_at for alert in lane.missed.values() if alert.resolved_at is not None]
-        begin = min(alert.opened_at for alert in lane.missed.values())
+        ends = [alert.resolved_at for alert in state.missed.values() if alert.resolved_at is not None]
+        begin = min(alert.opened_at for alert in state.missed.values())
         return f"opened and over before it could be told: {clock(begin)} to {clock(max(ends, default=begin))} UTC"
     if action == "acknowledge":
         people = sorted({alert.acknowledged_by for alert in open_alerts if alert.acknowledged_by})
         return f"looked after by {', '.join(people[:3])}{' and others' if len(people) > 3 else ''}"
     parts = []
-    if lane.begun and open_alerts and rank > lane.told_rank:
+    if state.begun and open_alerts and rank > state.notified_rank:
         parts.append(f"now {SEVERITIES[rank]}")
-    elif lane.urgent:
+    elif state.urgent:
         parts.append("got worse")
-    if lane.fresh:
-        parts.append(f"{len(lane.fresh):,} new" if lane.begun or len(lane.fresh) > 1 else "new")
-    if number := len(lane.over) + len(lane.missed):
+    if state.fresh:
+        parts.append(f"{len(state.fresh):,} new" if state.begun or len(state.fresh) > 1 else "new")
+    if number := len(state.over) + len(state.missed):
         parts.append("all over" if not open_alerts else f"{number:,} over")
-    if lane.corrected:
+    if state.corrected:
         parts.append("figures corrected")
-    elif lane.noted and not lane.urgent:
+    elif state.noted and not state.urgent:
         parts.append("figures changed")
     return ", ".join(parts) or "still open"
 

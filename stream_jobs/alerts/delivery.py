@@ -15,7 +15,7 @@ from typing import Final
 from stream_jobs.alerts.bucket import Backoff, TokenBucket
 from stream_jobs.alerts.compose import Planned
 from stream_jobs.alerts.journal import Journal
-from stream_jobs.alerts.notification import DeliveryError, Sender
+from stream_jobs.alerts.notification import DeliveryError, Notifier
 from stream_jobs.alerts.outbox import Outbox
 from stream_jobs.alerts.receivers import Receiver
 from stream_jobs.base.errors import ConfigError, LostPartitionError
@@ -26,22 +26,22 @@ log = logging.getLogger(__name__)
 
 UNUSABLE_AGAIN_S: Final = 30.0
 BROKEN_ATTEMPTS: Final = 3
-"""How often a notification is tried that a sender fails on in a way that nobody thought of."""
+"""How often a notification is tried that a notifier fails on in a way that nobody thought of."""
 GRACE_S: Final = 3.0
 MAX_SLEEP_S: Final = 30.0
 
-MakeSender = Callable[[Receiver], Sender]
+MakeNotifier = Callable[[Receiver], Notifier]
 
 
 class Delivery:
     """The receivers' tasks. Used from one event loop."""
 
     def __init__(
-        self, outbox: Outbox, journal: Journal, make_sender: MakeSender, on_crash: Callable[[BaseException], None]
+        self, outbox: Outbox, journal: Journal, make_notifier: MakeNotifier, on_crash: Callable[[BaseException], None]
     ) -> None:
         self._outbox = outbox
         self._journal = journal
-        self._make_sender = make_sender
+        self._make_notifier = make_notifier
         self._on_crash = on_crash
         self._tasks: dict[str, tuple[ReceiverTask, asyncio.Task[None]]] = {}
 
@@ -52,7 +52,7 @@ class Delivery:
         await self._stop(changed)
         for name, receiver in wanted.items():
             if name not in self._tasks:
-                task = ReceiverTask(receiver, self._outbox, self._journal, self._make_sender)
+                task = ReceiverTask(receiver, self._outbox, self._journal, self._make_notifier)
                 running = asyncio.create_task(task.run(), name=f"tell {name}")
                 running.add_done_callback(self._done)
                 self._tasks[name] = (task, running)
@@ -93,13 +93,13 @@ class Delivery:
 class ReceiverTask:
     """One receiver's task."""
 
-    def __init__(self, receiver: Receiver, outbox: Outbox, journal: Journal, make_sender: MakeSender) -> None:
+    def __init__(self, receiver: Receiver, outbox: Outbox, journal: Journal, make_notifier: MakeNotifier) -> None:
         self.receiver = receiver
         self.woken = asyncio.Event()
         self.stopping = False
         self._outbox = outbox
         self._journal = journal
-        self._make_sender = make_sender
+        self._make_notifier = make_notifier
         self._bucket = TokenBucket(receiver.max_per_minute, time.monotonic())
         self._backoff = Backoff()
         self._quiet_until_s = 0.0
@@ -107,29 +107,29 @@ class ReceiverTask:
         self._attempt = 0
 
     async def run(self) -> None:
-        sender: Sender | None = None
+        notifier: Notifier | None = None
         try:
             while not self.stopping:
-                if sender is None and (sender := self._made()) is None:
+                if notifier is None and (notifier := self._made()) is None:
                     await self._pause(UNUSABLE_AGAIN_S)
-                elif sender is not None:
-                    await self._step(sender)
+                elif notifier is not None:
+                    await self._step(notifier)
         finally:
-            if sender is not None:
-                await sender.close()
+            if notifier is not None:
+                await notifier.close()
 
-    def _made(self) -> Sender | None:
+    def _made(self) -> Notifier | None:
         unusable = RECEIVER_UNUSABLE.labels(self.receiver.name)
         try:
-            sender = self._make_sender(self.receiver)
+            notifier = self._make_notifier(self.receiver)
         except ConfigError as error:
             log.error("receiver %s cannot be used, what it is to hear of waits: %s", self.receiver.name, error)
             unusable.set(1)
             return None
         unusable.set(0)
-        return sender
+        return notifier
 
-    async def _step(self, sender: Sender) -> None:
+    async def _step(self, notifier: Notifier) -> None:
         """Send what is next, or wait until something may be due."""
         now_s = time.monotonic()
         pause_s = max(self._quiet_until_s - now_s, self._bucket.wait_s(now_s))
@@ -140,7 +140,7 @@ class ReceiverTask:
         now = utc_now()
         planned, later = self._outbox.next(self.receiver.name, now)
         if planned is not None:
-            await self._send(sender, planned)
+            await self._send(notifier, planned)
             return
         pause_s = MAX_SLEEP_S if later is None else (later - now).total_seconds()
         try:
@@ -160,7 +160,7 @@ class ReceiverTask:
             if not self.stopping:
                 self.woken.clear()
 
-    async def _send(self, sender: Sender, planned: Planned) -> None:
+    async def _send(self, notifier: Notifier, planned: Planned) -> None:
         note = planned.notification
         if note.action == "resolve" and not self.receiver.send_resolved:
             await self._journal.record(planned, "skipped", 0, "send_resolved is false")
@@ -173,7 +173,7 @@ class ReceiverTask:
         self._attempt += 1
         self._bucket.take(time.monotonic())
         try:
-            answer = await sender.send(note)
+            answer = await notifier.send(note)
         except DeliveryError as error:
             await self._failed(planned, error)
             return

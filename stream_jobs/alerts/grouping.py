@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
-from stream_jobs.alerts.model import RANK, Alert, Change
+from stream_jobs.alerts.model import RANK, Alert, Transition
 
 Episode = tuple[str, int]
 """One alert from the moment it fires until it is over: alert_id and number."""
@@ -27,15 +27,15 @@ class Pace:
 
 
 @dataclass(slots=True)
-class Lane:
-    """One group and one receiver. `told`, `fresh` hold alert ids and their episode."""
+class GroupState:
+    """One group and one receiver. `notified`, `fresh` hold alert ids and their episode."""
 
     receiver: str
     group: str
     group_id: str = ""  # of this run of the group, from its first alert until all of it is over
     revision: int = 0  # of the last notification that was made, told or not
     begun: bool = False  # whether the receiver knows of this run
-    told: dict[str, int] = field(default_factory=dict)  # as open, and they are
+    notified: dict[str, int] = field(default_factory=dict)  # as open, and they are
     fresh: dict[str, int] = field(default_factory=dict)  # open, to be told
     missed: dict[Episode, Alert] = field(default_factory=dict)
     over: dict[Episode, Alert] = field(default_factory=dict)
@@ -47,43 +47,45 @@ class Lane:
     hushed: bool = False  # all that is open is silenced: nothing to say until something changes
     blocked: bool = False  # the receiver refused this for good: not again until something changes
     in_flight: bool = False
-    told_rank: int = NO_RANK  # the gravest that was told
+    notified_rank: int = NO_RANK  # the gravest that was told
     rank: int = NO_RANK  # the gravest that is to be told
     position: int = 0  # changes up to here were told
     over_before: int = 0  # alerts of this run that were told as over
     pending_since: datetime | None = None
-    last_told: datetime | None = None
+    last_notified: datetime | None = None
 
     @property
     def empty(self) -> bool:
         """Nothing is known to the receiver, and nothing is to be."""
-        return not (self.told or self.fresh or self.missed or self.over or self.in_flight)
+        return not (self.notified or self.fresh or self.missed or self.over or self.in_flight)
 
     @property
     def pending(self) -> bool:
         """Something is to be told. (That somebody looks after all of it is, or is not, only seen when it is due.)"""
         return bool(self.fresh or self.missed or self.over or self.noted or self.urgent)
 
-    def hold(self, alert: Alert, change: Change | None, now: datetime) -> None:
-        """The receiver is to know that this alert is open. `change`: what has just happened to it."""
-        if self.told.get(alert.alert_id) != alert.episode:
+    def hold(self, alert: Alert, transition: Transition | None, now: datetime) -> None:
+        """The receiver is to know that this alert is open. `transition`: what has just happened to it."""
+        if self.notified.get(alert.alert_id) != alert.episode:
             if self.fresh.get(alert.alert_id) != alert.episode:
                 self.fresh[alert.alert_id] = alert.episode
-                self.corrected = self.corrected or _corrects(change)
+                self.corrected = self.corrected or _corrects(transition)
                 self._touch(alert, now)
             self.rank = max(self.rank, RANK[alert.severity])
-            self.urgent = self.urgent or (self.begun and RANK[alert.severity] > self.told_rank)
+            self.urgent = self.urgent or (self.begun and RANK[alert.severity] > self.notified_rank)
             return
-        news = alert.noted_position > self.position if change is None else alert.noted_position == change.position
+        news = (
+            alert.noted_position > self.position if transition is None else alert.noted_position == transition.position
+        )
         if not news:
             return
         if alert.status == "acknowledged":
             self.may_be_acked = True
         else:
             self.noted = True
-            self.corrected = self.corrected or _corrects(change)
+            self.corrected = self.corrected or _corrects(transition)
             # Without the change at hand, after a restart: it is graver if it is graver than everything that was told.
-            graver = RANK[alert.severity] > self.told_rank if change is None else change.kind == "escalated"
+            graver = RANK[alert.severity] > self.notified_rank if transition is None else transition.kind == "escalated"
             self.urgent = self.urgent or graver
         self._touch(alert, now)
 
@@ -93,15 +95,15 @@ class Lane:
         if self.fresh.get(alert.alert_id) == alert.episode and not self.in_flight:
             del self.fresh[alert.alert_id]
 
-    def end(self, alert: Alert, owed: bool, now: datetime) -> None:
-        """The alert is over. `owed`: the receiver was to know of it."""
-        if self.told.get(alert.alert_id) == alert.episode:
-            del self.told[alert.alert_id]
+    def end(self, alert: Alert, pending: bool, now: datetime) -> None:
+        """The alert is over. `pending`: the receiver was to know of it."""
+        if self.notified.get(alert.alert_id) == alert.episode:
+            del self.notified[alert.alert_id]
             self.over[alert.alert_id, alert.episode] = alert
             self._touch(alert, now)
         elif self.fresh.get(alert.alert_id) == alert.episode:
             del self.fresh[alert.alert_id]
-            if owed or self.in_flight:
+            if pending or self.in_flight:
                 self.miss(alert, now)
 
     def miss(self, alert: Alert, now: datetime) -> None:
@@ -122,18 +124,18 @@ class Lane:
             return None
         if not self.begun:
             return self.pending_since + pace.wait if self.pending_since and (self.fresh or self.missed) else None
-        assert self.last_told is not None
+        assert self.last_notified is not None
         if self.pending_since is not None:
-            nothing_open = not (self.told or self.fresh)
+            nothing_open = not (self.notified or self.fresh)
             if self.urgent or (nothing_open and (self.over or self.missed)) or (all_acked and not self.acked):
                 return self.pending_since
             if self.fresh or self.missed or self.over or self.noted:
-                return max(self.pending_since, self.last_told + pace.interval)
-        if not self.told:
+                return max(self.pending_since, self.last_notified + pace.interval)
+        if not self.notified:
             return None
         intervals = [pace.refresh, None if all_acked else pace.repeat]
-        return min((self.last_told + interval for interval in intervals if interval), default=None)
+        return min((self.last_notified + interval for interval in intervals if interval), default=None)
 
 
-def _corrects(change: Change | None) -> bool:
-    return change is not None and change.signal is not None and change.signal.correction
+def _corrects(transition: Transition | None) -> bool:
+    return transition is not None and transition.signal is not None and transition.signal.correction

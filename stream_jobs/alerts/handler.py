@@ -3,7 +3,7 @@
 Two sides that share nothing but messages: the book of alerts belongs to the feed's thread, outbox and receivers belong
 to the event loop.
 
-The order of writes of a turn: look up what is not held ▸ fold ▸ insert the changes ▸ hand them to the outbox; the feed
+The order of writes of a cycle: look up what is not held ▸ fold ▸ insert the changes ▸ hand them to the outbox; the feed
 commits the offset after that. A crash before the insert: the records are read again. A crash after it: they are read
 again and change nothing, for the alerts are loaded as they were recorded.
 """
@@ -21,14 +21,14 @@ from pydantic import ValidationError
 from spendstream_schemas.alert_feed import ALERT_KINDS, ALERT_RECORD, SEVERITIES, AlertSignal
 from spendstream_schemas.types import MAX_MESSAGE_BYTES
 from stream_jobs.alerts.book import AlertBook, Folded, Parsed
-from stream_jobs.alerts.delivery import Delivery, MakeSender
+from stream_jobs.alerts.delivery import Delivery, MakeNotifier
 from stream_jobs.alerts.document import AlertsDocument
 from stream_jobs.alerts.journal import Journal
-from stream_jobs.alerts.model import Alert, Change
+from stream_jobs.alerts.model import Alert, Transition
+from stream_jobs.alerts.notifiers import make_notifier as real_notifier
 from stream_jobs.alerts.outbox import Outbox
-from stream_jobs.alerts.routing import Policy
+from stream_jobs.alerts.routing import Routing
 from stream_jobs.alerts.rows import event_rows, silence_rows
-from stream_jobs.alerts.senders import make_sender as real_sender
 from stream_jobs.alerts.silences import TOO_MANY_SILENCES
 from stream_jobs.alerts.store import AlertStore, Loaded, new_token
 from stream_jobs.base.errors import CrashError
@@ -76,25 +76,25 @@ class AlertsHandler:
         self,
         open_store: Callable[[], StoreClient],
         document: AlertsDocument,
-        make_sender: MakeSender = real_sender,
+        make_notifier: MakeNotifier = real_notifier,
     ) -> None:
         self._open_store = open_store
         self._document = document
         self._wanted = document
-        self._make_sender = make_sender
+        self._make_notifier = make_notifier
         self._loop: asyncio.AbstractEventLoop | None = None
         self._on_crash: Callable[[BaseException], None] = _only_logged
         self._store: AlertStore | None = None
         self._journal: Journal | None = None
-        self._book = AlertBook(Policy(document))
+        self._book = AlertBook(Routing(document))
         self._outbox = Outbox(document)
         self._delivery: Delivery | None = None
         self._unrecorded: list[tuple[str, pa.Table, str]] = []  # table, rows, token
-        self._unapplied: list[Change] = []
+        self._unapplied: list[Transition] = []
         self._ticked_s = 0.0
 
     def bind(self, loop: asyncio.AbstractEventLoop, on_crash: Callable[[BaseException], None]) -> None:
-        """The loop that senders run in, and whom to tell when something in it is broken."""
+        """The loop that notifiers run in, and whom to tell when something in it is broken."""
         self._loop, self._on_crash = loop, on_crash
 
     def use(self, document: AlertsDocument) -> None:
@@ -109,16 +109,16 @@ class AlertsHandler:
         self._store = AlertStore(self._open_store())
         now = utc_now()
         loaded = self._store.load(now)
-        self._book = AlertBook(Policy(document), loaded.alerts, loaded.silences, loaded.position, loaded.refused)
+        self._book = AlertBook(Routing(document), loaded.alerts, loaded.silences, loaded.position, loaded.refused)
         # The rules of now: what they change is recorded before anybody is told.
-        self._keep(self._book.use(Policy(document), now), now)
+        self._keep(self._book.use(Routing(document), now), now)
         self._record(hand_over=False)
         self._on_loop(self._begin_telling(loaded, _active(self._book), self._book.position, now))
         self._ticked_s = 0.0
         log.info("%d alerts are open, %d receivers are told", len(loaded.alerts), len(document.receivers))
 
-    def turn(self, records: list[SourceRecord]) -> None:
-        self._record()  # what the last turn could not; after it, its records change nothing any more
+    def handle(self, records: list[SourceRecord]) -> None:
+        self._record()  # what the last cycle could not; after it, its records change nothing any more
         now = utc_now()
         parsed = [item for record in records if (item := parse(record, now)) is not None]
         for begin in range(0, len(parsed), FOLD_AT_ONCE):
@@ -149,7 +149,7 @@ class AlertsHandler:
         now = utc_now()
         if self._wanted is not self._document:
             document = self._document = self._wanted
-            self._keep(self._book.use(Policy(document), now), now)
+            self._keep(self._book.use(Routing(document), now), now)
             self._record()
             self._on_loop(self._take_up(document, _active(self._book), now))
             log.info("alerts go by the changed rules: %d receivers", len(document.receivers))
@@ -164,20 +164,20 @@ class AlertsHandler:
         if folded.silences:
             self._unrecorded.append(("alert_silences", silence_rows(folded.silences, now), new_token()))
         # A crash between the two inserts: the silences hold, and the next owner records what they silence.
-        if folded.changes:
-            self._unrecorded.append(("alert_events", event_rows(folded.changes), new_token()))
-            self._unapplied += folded.changes
+        if folded.transitions:
+            self._unrecorded.append(("alert_events", event_rows(folded.transitions), new_token()))
+            self._unapplied += folded.transitions
 
     def _record(self, *, hand_over: bool = True) -> None:
         """Raises StoreUnavailableError; what is left is recorded by the next call, with the same tokens."""
         while self._unrecorded:
             self._opened_store().insert(*self._unrecorded[0])
             del self._unrecorded[0]
-        changes, self._unapplied = self._unapplied, []
-        for change in changes:
-            ALERT_CHANGES.labels(change.kind).inc()
-        if changes and hand_over:
-            self._bound().call_soon_threadsafe(self._apply, changes)
+        transitions, self._unapplied = self._unapplied, []
+        for transition in transitions:
+            ALERT_CHANGES.labels(transition.kind).inc()
+        if transitions and hand_over:
+            self._bound().call_soon_threadsafe(self._apply, transitions)
 
     def _opened_store(self) -> AlertStore:
         if self._store is None:
@@ -196,14 +196,14 @@ class AlertsHandler:
 
     async def _begin_telling(self, loaded: Loaded, alerts: list[Alert], position: int, now: datetime) -> None:
         self._outbox = Outbox(self._document)
-        self._outbox.restore(alerts, loaded.known, loaded.owed, position, now)
+        self._outbox.restore(alerts, loaded.known, loaded.pending, position, now)
         assert self._store is not None
         self._journal = Journal(self._store)
-        self._delivery = Delivery(self._outbox, self._journal, self._make_sender, self._on_crash)
+        self._delivery = Delivery(self._outbox, self._journal, self._make_notifier, self._on_crash)
         await self._delivery.use(self._document.receivers)
 
-    def _apply(self, changes: list[Change]) -> None:
-        self._outbox.apply(changes)
+    def _apply(self, transitions: list[Transition]) -> None:
+        self._outbox.apply(transitions)
         if self._delivery is not None:
             self._delivery.wake()
 

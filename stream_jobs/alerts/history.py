@@ -19,7 +19,7 @@ _ALL: Final = (
     "WHERE change != 'ack_refused' GROUP BY alert_id) AND episode > 0)"
 )
 _EVENTS: Final = ("at", "episode", "change", "status", "severity", "level", "money_usd", "by", "note", "silence_id")
-_TOLD: Final = ("at", "receiver", "state", "action", "attempt", "change", "answer")
+_NOTIFIED: Final = ("at", "receiver", "state", "action", "attempt", "change", "answer")
 _SILENCES: Final = ("silence_id", "starts_at", "ends_at", "scope", "kinds", "alert_id", "by", "note")
 
 
@@ -89,11 +89,11 @@ def events_of(store: StoreClient, alert_id: str) -> list[dict[str, Any]]:
 def deliveries_of(store: StoreClient, alert_id: str) -> list[dict[str, Any]]:
     """What was told of the groups that it was told in, the beginning first."""
     rows = store.rows(
-        f"SELECT {', '.join(_TOLD)} FROM alert_deliveries WHERE state != 'sending' AND (receiver, group_id) IN ("
+        f"SELECT {', '.join(_NOTIFIED)} FROM alert_deliveries WHERE state != 'sending' AND (receiver, group_id) IN ("
         "SELECT receiver, group_id FROM alert_deliveries WHERE has(told, {id:String})) ORDER BY at LIMIT 200",
         {"id": alert_id},
     )
-    return [dict(zip(_TOLD, row, strict=True)) for row in rows]
+    return [dict(zip(_NOTIFIED, row, strict=True)) for row in rows]
 
 
 def silences(store: StoreClient, now: datetime, *, ended: bool = False) -> list[dict[str, Any]]:

@@ -16,8 +16,8 @@ from typing import Any, Final
 import msgspec
 
 from spendstream_schemas.alert_feed import AlertAck, AlertSignal
-from stream_jobs.alerts.model import RANK, Alert, Change, ChangeKind
-from stream_jobs.alerts.routing import Policy
+from stream_jobs.alerts.model import RANK, Alert, Transition, TransitionKind
+from stream_jobs.alerts.routing import Routing
 
 KEPT_REQUESTS: Final = 8
 
@@ -28,12 +28,12 @@ class Moment:
 
     at: datetime
     position: int  # the number that a change gets, if there is one
-    policy: Policy
+    routing: Routing
 
 
 def signalled(
     alert: Alert | None, signal: AlertSignal, raw: bytes, group: str, silence: str | None, moment: Moment
-) -> tuple[Alert | None, Change | None]:
+) -> tuple[Alert | None, Transition | None]:
     """The alert after a signal, and the change if there is anything to record. `silence` holds for the signal now."""
     if alert is not None:
         if _older(alert, signal, raw):
@@ -60,7 +60,7 @@ def corrects_what_is_over(alert: Alert, signal: AlertSignal) -> bool:
     )
 
 
-def acknowledged(alert: Alert | None, ack: AlertAck, moment: Moment) -> Change | None:
+def acknowledged(alert: Alert | None, ack: AlertAck, moment: Moment) -> Transition | None:
     """The change that an acknowledgement makes; one that is refused is recorded too."""
     refusal = None
     if alert is None or alert.episode == 0:
@@ -78,7 +78,7 @@ def acknowledged(alert: Alert | None, ack: AlertAck, moment: Moment) -> Change |
             ack_requests=(*alert.ack_requests, ack.request_id)[-KEPT_REQUESTS:],
             **_noted(moment),
         )
-    return Change(
+    return Transition(
         "acknowledged" if refusal is None else "ack_refused",
         *(moment.at, moment.position, ack.alert_id, after, alert),
         by=ack.by,
@@ -87,7 +87,7 @@ def acknowledged(alert: Alert | None, ack: AlertAck, moment: Moment) -> Change |
     )
 
 
-def silenced(alert: Alert, silence: str | None, moment: Moment) -> Change:
+def silenced(alert: Alert, silence: str | None, moment: Moment) -> Transition:
     """A silence begins to hold for an alert, or the last one that did no longer does."""
     if silence is not None:
         return _change("silenced", msgspec.structs.replace(alert, silenced_by=silence, **_at(moment)), alert, moment)
@@ -95,7 +95,7 @@ def silenced(alert: Alert, silence: str | None, moment: Moment) -> Change:
     return _change("unsilenced", after, alert, moment)
 
 
-def called_in(alert: Alert, names: tuple[str, ...], moment: Moment) -> Change:
+def called_in(alert: Alert, names: tuple[str, ...], moment: Moment) -> Transition:
     """Nobody looked after it in time: these are told too."""
     after = msgspec.structs.replace(
         alert, also=(*alert.also, *names), receivers=(*alert.receivers, *names), **_at(moment)
@@ -105,17 +105,17 @@ def called_in(alert: Alert, names: tuple[str, ...], moment: Moment) -> Change:
     return _change("escalated", after, alert, moment, note=note)
 
 
-def reassessed(alert: Alert, moment: Moment) -> tuple[Alert, Change | None]:
+def reassessed(alert: Alert, moment: Moment) -> tuple[Alert, Transition | None]:
     """The same facts under changed rules: other receivers, and another severity."""
     signal = alert.unpacked()
-    severity = moment.policy.severity(signal)
-    receivers = moment.policy.receivers(signal, severity, alert.also)
+    severity = moment.routing.severity(signal)
+    receivers = moment.routing.receivers(signal, severity, alert.also)
     after = msgspec.structs.replace(alert, severity=severity, receivers=receivers)
     if severity == alert.severity or not alert.active:
         return after, None
     graver = RANK[severity] > RANK[alert.severity]
     after = _escalated(after, moment) if graver else msgspec.structs.replace(after, **_at(moment))
-    kind: ChangeKind = "escalated" if graver else "amended"
+    kind: TransitionKind = "escalated" if graver else "amended"
     return after, _change(kind, after, alert, moment, note="the rules have changed")
 
 
@@ -137,8 +137,8 @@ def _same_facts(alert: Alert, signal: AlertSignal) -> bool:
 
 def _opened(
     alert: Alert | None, signal: AlertSignal, raw: bytes, group: str, silence: str | None, moment: Moment
-) -> tuple[Alert, Change]:
-    severity = moment.policy.severity(signal)
+) -> tuple[Alert, Transition]:
+    severity = moment.routing.severity(signal)
     seen_before = alert is not None and alert.episode > 0
     after = Alert(
         alert_id=signal.alert_id,
@@ -156,7 +156,7 @@ def _opened(
         noted_value=signal.value,
         ack_requests=alert.ack_requests if alert is not None else (),
         silenced_by=silence,
-        receivers=moment.policy.receivers(signal, severity),
+        receivers=moment.routing.receivers(signal, severity),
         signal=msgspec.Raw(raw),
         **_noted(moment),
     )
@@ -165,8 +165,8 @@ def _opened(
 
 def _amended(
     alert: Alert, signal: AlertSignal, raw: bytes, silence: str | None, moment: Moment
-) -> tuple[Alert, Change]:
-    severity = moment.policy.severity(signal)
+) -> tuple[Alert, Transition]:
+    severity = moment.routing.severity(signal)
     after = msgspec.structs.replace(
         alert,
         severity=severity,
@@ -175,15 +175,15 @@ def _amended(
         starts_at=signal.starts_at,
         money_usd=signal.money_usd,
         silenced_by=silence,
-        receivers=moment.policy.receivers(signal, severity, alert.also),
+        receivers=moment.routing.receivers(signal, severity, alert.also),
         signal=msgspec.Raw(raw),
         **_at(moment),
     )
     if RANK[severity] > RANK[alert.severity] or signal.level > alert.level:
         after = msgspec.structs.replace(_escalated(after, moment), noted_value=signal.value)
         return after, _change("escalated", after, alert, moment, signal)
-    told = signal.correction or moment.policy.moved(alert.noted_value, signal.value)
-    if told or (alert.silenced_by and not silence):
+    notified = signal.correction or moment.routing.moved(alert.noted_value, signal.value)
+    if notified or (alert.silenced_by and not silence):
         after = msgspec.structs.replace(after, noted_value=signal.value, **_noted(moment))
     return after, _change("amended", after, alert, moment, signal)
 
@@ -196,7 +196,7 @@ def _escalated(alert: Alert, moment: Moment) -> Alert:
 
 def _resolved(
     alert: Alert | None, signal: AlertSignal, raw: bytes, group: str, silence: str | None, moment: Moment
-) -> tuple[Alert, Change]:
+) -> tuple[Alert, Transition]:
     if alert is None:
         # Kept, so that an older signal that comes late does not open it.
         alert, _ = _opened(None, signal, raw, group, silence, moment)
@@ -214,19 +214,19 @@ def _resolved(
         signal=msgspec.Raw(raw),
         **(_noted(moment) if was_active else _at(moment)),
     )
-    kind: ChangeKind = "resolved" if was_active or before is None else "amended"
+    kind: TransitionKind = "resolved" if was_active or before is None else "amended"
     return after, _change(kind, after, before, moment, signal)
 
 
 def _change(
-    kind: ChangeKind,
+    kind: TransitionKind,
     after: Alert,
     before: Alert | None,
     moment: Moment,
     signal: AlertSignal | None = None,
     note: str = "",
-) -> Change:
-    return Change(kind, moment.at, moment.position, after.alert_id, after, before, signal, note=note)
+) -> Transition:
+    return Transition(kind, moment.at, moment.position, after.alert_id, after, before, signal, note=note)
 
 
 def _at(moment: Moment) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import msgspec
 from spendstream_schemas.alert_feed import SEVERITIES, AlertKind, AlertSignal, Severity
 
 Status = Literal["open", "acknowledged", "resolved"]
-ChangeKind = Literal[
+TransitionKind = Literal[
     "opened",
     "reopened",
     "escalated",
@@ -61,7 +61,7 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
         return self.status != "resolved"
 
     @property
-    def told_to(self) -> tuple[str, ...]:
+    def to_notify(self) -> tuple[str, ...]:
         """Who is to hear of it as things stand."""
         return () if self.silenced_by else self.receivers
 
@@ -69,10 +69,10 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
         return AlertSignal.model_validate_json(bytes(self.signal))
 
 
-class Change(NamedTuple):
+class Transition(NamedTuple):
     """What happened to an alert: a row of the history. `alert` is the state after it (None: no such alert)."""
 
-    kind: ChangeKind
+    kind: TransitionKind
     at: datetime
     position: int
     alert_id: str

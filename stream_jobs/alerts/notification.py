@@ -1,4 +1,4 @@
-"""What a receiver is told: the vocabulary between the alerts job and the senders. Imports nothing of either."""
+"""What a receiver is told: the vocabulary between the alerts job and the notifiers. Imports nothing of either."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -71,7 +71,7 @@ class DeliveryError(SpendstreamError):
         self.retry_after_s = retry_after_s  # what the receiver asked for
 
 
-class Sender(Protocol):
+class Notifier(Protocol):
     """One receiver's protocol. Used from one event loop."""
 
     async def send(self, notification: Notification) -> str:

@@ -7,10 +7,10 @@ from datetime import datetime, timedelta
 from spendstream_schemas.alert_feed import AlertSignal
 from stream_jobs.alerts.compose import Planned, compose
 from stream_jobs.alerts.document import AlertsDocument
-from stream_jobs.alerts.grouping import NO_RANK, Episode, Lane, Pace
-from stream_jobs.alerts.model import Alert, Change
+from stream_jobs.alerts.grouping import NO_RANK, Episode, GroupState, Pace
+from stream_jobs.alerts.model import Alert, Transition
+from stream_jobs.alerts.notifiers import resend_every_s
 from stream_jobs.alerts.receivers import Receiver
-from stream_jobs.alerts.senders import resend_every_s
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,13 +21,13 @@ class Known:
     group: str
     group_id: str
     revision: int
-    told: Mapping[Episode, Alert | None]  # as open, and not yet as over; None: the alert is open still
+    notified: Mapping[Episode, Alert | None]  # as open, and not yet as over; None: the alert is open still
     position: int
     rank: int
     over_before: int
     acked: bool
-    last_told: datetime | None  # None: nothing yet
-    unanswered: Planned | None  # was being sent when its sender stopped: it may have arrived
+    last_notified: datetime | None  # None: nothing yet
+    unanswered: Planned | None  # was being sent when its notifier stopped: it may have arrived
     failed: Planned | None  # the last that failed; who knows whether it arrived all the same
 
 
@@ -36,8 +36,8 @@ class Outbox:
 
     def __init__(self, document: AlertsDocument) -> None:
         self._alerts: dict[str, Alert] = {}  # active ones
-        self._groups: dict[str, dict[str, Lane]] = {}
-        self._lanes: dict[str, dict[str, Lane]] = {}  # by receiver, then group
+        self._groups: dict[str, dict[str, GroupState]] = {}
+        self._states: dict[str, dict[str, GroupState]] = {}  # by receiver, then group
         self._labels: dict[str, dict[str, str]] = {}  # by group: what all its alerts share
         self._last: dict[tuple[str, str], Planned] = {}  # made, and not known to have arrived
         self._unanswered: dict[str, list[Planned]] = {}
@@ -47,42 +47,42 @@ class Outbox:
     def use(self, document: AlertsDocument) -> None:
         """Other paces; what was refused for good is tried again."""
         self._paces = {receiver.name: pace_of(document, receiver) for receiver in document.receivers}
-        for lanes in self._lanes.values():
-            for lane in lanes.values():
-                lane.blocked = False
+        for states in self._states.values():
+            for state in states.values():
+                state.blocked = False
 
     # ── what is true ──────────────────────────────────────────────────────────────────────────────────────────────
 
-    def apply(self, changes: Iterable[Change]) -> None:
+    def apply(self, transitions: Iterable[Transition]) -> None:
         """Take in what is recorded in the history."""
-        for change in changes:
-            self.position = max(self.position, change.position)
-            if change.alert is not None and change.kind != "ack_refused":
-                self._apply(change.alert, change, change.at)
+        for transition in transitions:
+            self.position = max(self.position, transition.position)
+            if transition.alert is not None and transition.kind != "ack_refused":
+                self._apply(transition.alert, transition, transition.at)
 
     def reassess(self, alerts: Iterable[Alert], now: datetime) -> None:
         """The rules have changed: these active alerts have other receivers, perhaps."""
         for alert in alerts:
             self._apply(alert, None, now)
 
-    def _apply(self, alert: Alert, change: Change | None, now: datetime) -> None:
-        lanes = self._groups.get(alert.group, {})
+    def _apply(self, alert: Alert, transition: Transition | None, now: datetime) -> None:
+        states = self._groups.get(alert.group, {})
         if not alert.active:
             self._alerts.pop(alert.alert_id, None)
-            for lane in list(lanes.values()):
-                lane.end(alert, lane.receiver in alert.told_to, now)
-                self._drop_if_empty(lane)
+            for state in list(states.values()):
+                state.end(alert, state.receiver in alert.to_notify, now)
+                self._drop_if_empty(state)
             return
         self._alerts[alert.alert_id] = alert
-        told_to = alert.told_to
-        for receiver in told_to:
-            self._lane(receiver, alert.group).hold(alert, change, now)
-        for lane in list(lanes.values()):
-            if lane.receiver not in told_to:
-                lane.release(alert)
-                self._drop_if_empty(lane)
-        if change is not None and alert.group in self._groups:
-            self._share(alert, change.signal)
+        to_notify = alert.to_notify
+        for receiver in to_notify:
+            self._state(receiver, alert.group).hold(alert, transition, now)
+        for state in list(states.values()):
+            if state.receiver not in to_notify:
+                state.release(alert)
+                self._drop_if_empty(state)
+        if transition is not None and alert.group in self._groups:
+            self._share(alert, transition.signal)
 
     def _share(self, alert: Alert, signal: AlertSignal | None) -> None:
         shared = self._labels.get(alert.group)
@@ -93,23 +93,23 @@ class Outbox:
             for name in [name for name, value in shared.items() if labels.get(name) != value]:
                 del shared[name]
 
-    def _lane(self, receiver: str, group: str) -> Lane:
-        lanes = self._groups.setdefault(group, {})
-        lane = lanes.get(receiver)
-        if lane is None:
-            lane = lanes[receiver] = self._lanes.setdefault(receiver, {})[group] = Lane(receiver, group)
-        return lane
+    def _state(self, receiver: str, group: str) -> GroupState:
+        states = self._groups.setdefault(group, {})
+        state = states.get(receiver)
+        if state is None:
+            state = states[receiver] = self._states.setdefault(receiver, {})[group] = GroupState(receiver, group)
+        return state
 
-    def _drop_if_empty(self, lane: Lane) -> None:
-        if not lane.empty:
+    def _drop_if_empty(self, state: GroupState) -> None:
+        if not state.empty:
             return
-        del self._lanes[lane.receiver][lane.group]
-        lanes = self._groups[lane.group]
-        del lanes[lane.receiver]
-        self._last.pop((lane.receiver, lane.group), None)
-        if not lanes:
-            del self._groups[lane.group]
-            self._labels.pop(lane.group, None)
+        del self._states[state.receiver][state.group]
+        states = self._groups[state.group]
+        del states[state.receiver]
+        self._last.pop((state.receiver, state.group), None)
+        if not states:
+            del self._groups[state.group]
+            self._labels.pop(state.group, None)
 
     # ── what is next ──────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -120,42 +120,45 @@ class Outbox:
         pace = self._paces.get(receiver)
         if pace is None:
             return None, None
-        due: list[Lane] = []
+        due: list[GroupState] = []
         later: datetime | None = None
-        for lane in self._lanes.get(receiver, {}).values():
-            at = lane.due(pace, self._all_acked(lane) if lane.may_be_acked or lane.acked else False)
+        for state in self._states.get(receiver, {}).values():
+            at = state.due(pace, self._all_acked(state) if state.may_be_acked or state.acked else False)
             if at is None:
                 continue
             if at <= now:
-                due.append(lane)
+                due.append(state)
             elif later is None or at < later:
                 later = at
         due.sort(
-            key=lambda lane: (-max(lane.rank, lane.told_rank if lane.over else NO_RANK), lane.pending_since or now)
+            key=lambda state: (
+                -max(state.rank, state.notified_rank if state.over else NO_RANK),
+                state.pending_since or now,
+            )
         )
-        for lane in due:
-            planned = self._plan(lane, pace)
+        for state in due:
+            planned = self._plan(state, pace)
             if planned is not None:
-                lane.in_flight = True
+                state.in_flight = True
                 return planned, None
-            lane.hushed = True
+            state.hushed = True
         return None, later
 
-    def _all_acked(self, lane: Lane) -> bool:
-        ids = (*lane.told, *lane.fresh)
+    def _all_acked(self, state: GroupState) -> bool:
+        ids = (*state.notified, *state.fresh)
         return bool(ids) and all(self._alerts[alert_id].status == "acknowledged" for alert_id in ids)
 
-    def _plan(self, lane: Lane, pace: Pace) -> Planned | None:
+    def _plan(self, state: GroupState, pace: Pace) -> Planned | None:
         """The notification, under a new revision unless it says what was said already: that may have arrived."""
-        labels = self._labels.get(lane.group, {})
-        refreshed = pace.refresh is not None and not (lane.pending or (lane.may_be_acked and self._all_acked(lane)))
-        revision = lane.revision if refreshed else lane.revision + 1
-        planned = compose(lane, self._alerts, labels, self.position, revision)
-        last = self._last.get((lane.receiver, lane.group))
+        labels = self._labels.get(state.group, {})
+        refreshed = pace.refresh is not None and not (state.pending or (state.may_be_acked and self._all_acked(state)))
+        revision = state.revision if refreshed else state.revision + 1
+        planned = compose(state, self._alerts, labels, self.position, revision)
+        last = self._last.get((state.receiver, state.group))
         if planned is None or (last is not None and _says_the_same(planned, last)):
             return last if planned is not None else None
-        self._last[lane.receiver, lane.group] = planned
-        lane.group_id, lane.revision = planned.notification.group_id, revision
+        self._last[state.receiver, state.group] = planned
+        state.group_id, state.revision = planned.notification.group_id, revision
         return planned
 
     # ── what became of it ─────────────────────────────────────────────────────────────────────────────────────────
@@ -163,66 +166,71 @@ class Outbox:
     def delivered(self, planned: Planned, now: datetime) -> None:
         """The receiver knows it now."""
         self._answered(planned)
-        lane = self._lane(planned.receiver, planned.group)
+        state = self._state(planned.receiver, planned.group)
         action = planned.notification.action
-        lane.in_flight = lane.blocked = False
-        lane.group_id = planned.notification.group_id
-        lane.revision = max(lane.revision, planned.notification.revision)
-        lane.begun, lane.last_told, lane.position, lane.told_rank = True, now, planned.position, planned.rank
-        lane.over_before += len(planned.over)
-        self._move(lane, planned)
-        lane.noted = lane.urgent = lane.corrected = lane.may_be_acked = False
-        lane.rank, lane.pending_since = NO_RANK, None
+        state.in_flight = state.blocked = False
+        state.group_id = planned.notification.group_id
+        state.revision = max(state.revision, planned.notification.revision)
+        state.begun, state.last_notified, state.position, state.notified_rank = (
+            True,
+            now,
+            planned.position,
+            planned.rank,
+        )
+        state.over_before += len(planned.over)
+        self._move(state, planned)
+        state.noted = state.urgent = state.corrected = state.may_be_acked = False
+        state.rank, state.pending_since = NO_RANK, None
         if action == "resolve":
             # What opens from now on is another run of the group.
-            lane.begun, lane.group_id, lane.revision, lane.over_before = False, "", 0, 0
-            lane.told_rank, lane.acked = NO_RANK, False
-        all_acked = self._all_acked(lane)
-        lane.acked = all_acked and (lane.acked or action == "acknowledge")
-        lane.may_be_acked = all_acked and not lane.acked
-        for alert_id in (*lane.told, *lane.fresh):
+            state.begun, state.group_id, state.revision, state.over_before = False, "", 0, 0
+            state.notified_rank, state.acked = NO_RANK, False
+        all_acked = self._all_acked(state)
+        state.acked = all_acked and (state.acked or action == "acknowledge")
+        state.may_be_acked = all_acked and not state.acked
+        for alert_id in (*state.notified, *state.fresh):
             alert = self._alerts[alert_id]
             # What has changed while it was on its way is not in it.
             if alert.position > planned.position:
-                lane.hold(alert, None, now)
-        if lane.pending or lane.may_be_acked:
-            lane.pending_since = now
+                state.hold(alert, None, now)
+        if state.pending or state.may_be_acked:
+            state.pending_since = now
         self._last.pop((planned.receiver, planned.group), None)
-        self._tidy(lane)
+        self._tidy(state)
 
-    def _tidy(self, lane: Lane) -> None:
+    def _tidy(self, state: GroupState) -> None:
         """Nothing is under way: what was silenced or routed elsewhere meanwhile need not be told."""
-        for alert_id in list(lane.fresh):
-            if lane.receiver not in self._alerts[alert_id].told_to:
-                lane.release(self._alerts[alert_id])
-        self._drop_if_empty(lane)
+        for alert_id in list(state.fresh):
+            if state.receiver not in self._alerts[alert_id].to_notify:
+                state.release(self._alerts[alert_id])
+        self._drop_if_empty(state)
 
-    def _move(self, lane: Lane, planned: Planned) -> None:
+    def _move(self, state: GroupState, planned: Planned) -> None:
         over = set(planned.over)
-        for episode in planned.told:
+        for episode in planned.notified:
             alert_id, number = episode
-            missed = lane.missed.pop(episode, None)
-            if lane.fresh.get(alert_id) == number:
-                del lane.fresh[alert_id]
+            missed = state.missed.pop(episode, None)
+            if state.fresh.get(alert_id) == number:
+                del state.fresh[alert_id]
             if episode in over:
                 continue
             if missed is not None:
-                lane.over[episode] = missed
+                state.over[episode] = missed
             elif (alert := self._alerts.get(alert_id)) is not None and alert.episode == number:
-                lane.told[alert_id] = number
+                state.notified[alert_id] = number
         for episode in over:
-            lane.over.pop(episode, None)
+            state.over.pop(episode, None)
 
     def refused(self, planned: Planned, *, for_good: bool) -> None:
         """It did not arrive, as far as we know. `for_good`: trying the same again is of no use."""
         if planned in self._unanswered.get(planned.receiver, ()) and not for_good:
             return  # it may have arrived before the restart: only the same again is harmless
         self._answered(planned)
-        lane = self._groups.get(planned.group, {}).get(planned.receiver)
-        if lane is not None:
-            lane.in_flight = False
-            lane.blocked = for_good
-            self._tidy(lane)
+        state = self._groups.get(planned.group, {}).get(planned.receiver)
+        if state is not None:
+            state.in_flight = False
+            state.blocked = for_good
+            self._tidy(state)
 
     def _answered(self, planned: Planned) -> None:
         waiting = self._unanswered.get(planned.receiver, [])
@@ -235,7 +243,7 @@ class Outbox:
         self,
         alerts: Iterable[Alert],
         known: Iterable[Known],
-        owed: Iterable[tuple[str, Alert]],
+        pending: Iterable[tuple[str, Alert]],
         position: int,
         now: datetime,
     ) -> None:
@@ -243,29 +251,29 @@ class Outbox:
         before a receiver that was to know of it was told. `position`: of the last change."""
         self.position = position
         for item in known:
-            self._restore_lane(item, now)
+            self._restore_state(item, now)
         for alert in alerts:
             self._apply(alert, None, now)
             if alert.group in self._groups:
                 self._share(alert, alert.unpacked())
-        for receiver, alert in owed:
-            lane = self._lane(receiver, alert.group)
-            lane.miss(alert, now)
+        for receiver, alert in pending:
+            state = self._state(receiver, alert.group)
+            state.miss(alert, now)
         held = {(alert.alert_id, alert.episode) for alert in self._alerts.values()}
-        for lane in [lane for lanes in self._lanes.values() for lane in lanes.values()]:
+        for state in [state for states in self._states.values() for state in states.values()]:
             # The history of some may be gone: older than what is kept.
-            lane.told = {name: number for name, number in lane.told.items() if (name, number) in held}
-            self._drop_if_empty(lane)
+            state.notified = {name: number for name, number in state.notified.items() if (name, number) in held}
+            self._drop_if_empty(state)
 
-    def _restore_lane(self, item: Known, now: datetime) -> None:
-        lane = self._lane(item.receiver, item.group)
-        lane.group_id, lane.revision, lane.begun = item.group_id, item.revision, item.last_told is not None
-        lane.position, lane.told_rank, lane.over_before = item.position, item.rank, item.over_before
-        lane.acked, lane.last_told = item.acked, item.last_told
-        for episode, alert in item.told.items():
-            lane.told[episode[0]] = episode[1]
+    def _restore_state(self, item: Known, now: datetime) -> None:
+        state = self._state(item.receiver, item.group)
+        state.group_id, state.revision, state.begun = item.group_id, item.revision, item.last_notified is not None
+        state.position, state.notified_rank, state.over_before = item.position, item.rank, item.over_before
+        state.acked, state.last_notified = item.acked, item.last_notified
+        for episode, alert in item.notified.items():
+            state.notified[episode[0]] = episode[1]
             if alert is not None:
-                lane.end(alert, True, now)
+                state.end(alert, True, now)
         if item.unanswered is not None:
             self._unanswered.setdefault(item.receiver, []).append(item.unanswered)
         if item.failed is not None:
@@ -275,8 +283,10 @@ class Outbox:
 
     def pending(self, receiver: str) -> int:
         """Groups that this receiver is to hear of."""
-        lanes = self._lanes.get(receiver, {})
-        return sum(lane.pending or lane.in_flight for lane in lanes.values()) + len(self._unanswered.get(receiver, ()))
+        states = self._states.get(receiver, {})
+        return sum(state.pending or state.in_flight for state in states.values()) + len(
+            self._unanswered.get(receiver, ())
+        )
 
     @property
     def receivers(self) -> tuple[str, ...]:
@@ -285,7 +295,7 @@ class Outbox:
 
 def _says_the_same(planned: Planned, last: Planned) -> bool:
     numbered = replace(planned.notification, revision=last.notification.revision, key=last.notification.key)
-    return (numbered, planned.told, planned.over) == (last.notification, last.told, last.over)
+    return (numbered, planned.notified, planned.over) == (last.notification, last.notified, last.over)
 
 
 def pace_of(document: AlertsDocument, receiver: Receiver) -> Pace:

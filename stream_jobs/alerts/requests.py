@@ -6,7 +6,7 @@ from typing import Final, TypeVar
 from spendstream_schemas.alert_feed import AlertAck, Silence, alert_record_key
 from stream_jobs.base.errors import BrokerUnavailableError
 from stream_jobs.runtime import asking
-from stream_jobs.runtime.record_sender import RecordSender
+from stream_jobs.runtime.record_producer import RecordProducer
 from stream_jobs.runtime.topics import ALERTS
 
 SEND_EVERY_S: Final = 5.0
@@ -19,7 +19,7 @@ class NoAnswerError(BrokerUnavailableError):
 
 
 def ask(
-    sender: RecordSender,
+    producer: RecordProducer,
     record: AlertAck | Silence,
     answer: Callable[[], _Answer | None],
     *,
@@ -33,7 +33,7 @@ def ask(
     """
     message = (alert_record_key(record).encode(), record.model_dump_json(exclude_none=True).encode())
     found = asking.ask(
-        sender, ALERTS, message, lambda: answer() or None, send_every_s=send_every_s, give_up_s=give_up_s
+        producer, ALERTS, message, lambda: answer() or None, send_every_s=send_every_s, give_up_s=give_up_s
     )
     if found is None:
         raise NoAnswerError(

@@ -9,7 +9,7 @@ from stream_jobs.alerts.document import AlertsDocument, Route
 from stream_jobs.alerts.model import RANK, Alert
 
 
-class Policy:
+class Routing:
     """One version of alerts.yaml, ready to be asked."""
 
     def __init__(self, document: AlertsDocument) -> None:

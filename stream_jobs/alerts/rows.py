@@ -9,7 +9,7 @@ from pydantic import TypeAdapter
 
 from spendstream_schemas.alert_feed import Silence
 from stream_jobs.alerts.compose import Planned
-from stream_jobs.alerts.model import Change, packed
+from stream_jobs.alerts.model import Transition, packed
 from stream_jobs.alerts.notification import Notification
 from stream_jobs.store.tables import TABLES, arrow_table
 
@@ -18,29 +18,51 @@ NOTIFICATION: Final[TypeAdapter[Notification]] = TypeAdapter(Notification)
 MAX_ANSWER: Final = 1000
 
 
-def event_rows(changes: Sequence[Change]) -> pa.Table:
+def event_rows(transitions: Sequence[Transition]) -> pa.Table:
     """One row per change, in columns: a storm makes 100,000 of them."""
     schema = TABLES["alert_events"]
-    rows = [_event(change) for change in changes]
+    rows = [_event(transition) for transition in transitions]
     columns = zip(*rows, strict=True) if rows else [()] * len(schema)
     return pa.table([pa.array(column, kind) for column, kind in zip(columns, schema.types, strict=True)], schema=schema)
 
 
-def _event(change: Change) -> tuple[object, ...]:
+def _event(transition: Transition) -> tuple[object, ...]:
     """In the order of the table's columns."""
-    alert = change.alert
+    alert = transition.alert
     if alert is None:
         return (
-            *(change.alert_id, change.position, 0, change.kind, change.at, "", "", "", "", 0, "", "", "", (), 0),
-            *(change.at, change.at, change.by, change.note, change.request_id, "", (), ""),
+            *(
+                transition.alert_id,
+                transition.position,
+                0,
+                transition.kind,
+                transition.at,
+                "",
+                "",
+                "",
+                "",
+                0,
+                "",
+                "",
+                "",
+                (),
+                0,
+            ),
+            *(transition.at, transition.at, transition.by, transition.note, transition.request_id, "", (), ""),
         )
-    signal = change.signal or alert.unpacked()
+    signal = transition.signal or alert.unpacked()
     return (
-        *(change.alert_id, change.position, alert.episode, change.kind, change.at),
+        *(transition.alert_id, transition.position, alert.episode, transition.kind, transition.at),
         *(alert.status, alert.kind, signal.name, alert.severity, alert.level, alert.group),
         *(signal.summary, signal.owner or "", tuple(signal.labels.items()), alert.money_usd),
-        *(alert.starts_at, alert.observed_at, change.by, change.note or signal.resolution or "", change.request_id),
-        *(alert.silenced_by or "", alert.told_to, packed(alert)),
+        *(
+            alert.starts_at,
+            alert.observed_at,
+            transition.by,
+            transition.note or signal.resolution or "",
+            transition.request_id,
+        ),
+        *(alert.silenced_by or "", alert.to_notify, packed(alert)),
     )
 
 
@@ -67,7 +89,7 @@ def silence_rows(silences: Sequence[Silence], at: datetime) -> pa.Table:
 
 def delivery_row(planned: Planned, state: DeliveryState, at: datetime, attempt: int, answer: str = "") -> pa.Table:
     note = planned.notification
-    told = planned.told if state != "failed" else ()
+    notified = planned.notified if state != "failed" else ()
     over = planned.over if state != "failed" else ()
     row = {
         "receiver": planned.receiver,
@@ -85,10 +107,10 @@ def delivery_row(planned: Planned, state: DeliveryState, at: datetime, attempt: 
         "open_alerts": note.open_alerts,
         "resolved_alerts": note.resolved_alerts,
         "money_usd": note.money_usd,
-        "first_told": len(planned.told),
+        "first_told": len(planned.notified),
         "position": planned.position,
-        "told": [alert_id for alert_id, _ in told],
-        "told_episode": [episode for _, episode in told],
+        "told": [alert_id for alert_id, _ in notified],
+        "told_episode": [episode for _, episode in notified],
         "over": [alert_id for alert_id, _ in over],
         "over_episode": [episode for _, episode in over],
         "notification": NOTIFICATION.dump_json(note).decode() if state == "sending" else "",

@@ -15,15 +15,15 @@ from spendstream_schemas.alert_feed import Silence
 from stream_jobs.alerts.book import KEPT_REFUSED
 from stream_jobs.alerts.grouping import Episode
 from stream_jobs.alerts.model import Alert, unpacked
+from stream_jobs.alerts.notified import COLUMNS, DeliveryRow, Run
 from stream_jobs.alerts.outbox import Known
-from stream_jobs.alerts.told import COLUMNS, DeliveryRow, Run
 from stream_jobs.store.client import StoreClient
 from stream_jobs.store.tables import insert
 
 POSITION_GAP: Final = 1_000_000
 """Whoever lost the topic may still record a bundle with the numbers that follow the last one. The new owner's are
 higher, so that its rows are the later ones."""
-OWED_FOR: Final = timedelta(days=30)
+PENDING_FOR: Final = timedelta(days=30)
 """A receiver that was away for longer is no longer told of what opened and was over in that time."""
 _DONE: Final = "state IN ('sent', 'skipped')"
 
@@ -35,7 +35,7 @@ class Loaded:
     alerts: list[Alert]  # active ones
     silences: list[Silence]
     known: list[Known]
-    owed: list[tuple[str, Alert]]  # alerts that were over before a receiver that was to know of them was told
+    pending: list[tuple[str, Alert]]  # alerts that were over before a receiver that was to know of them was told
     position: int  # all changes from now on have higher numbers
     refused: list[str]  # acknowledgements that were, lately
 
@@ -77,19 +77,19 @@ class AlertStore:
             for (document,) in self._store.rows(
                 "SELECT argMin(document, ends_at) FROM alert_silences GROUP BY silence_id "
                 "HAVING min(ends_at) > {since:DateTime64(6, 'UTC')}",
-                {"since": now - OWED_FOR},  # one that was lifted is remembered: its first record may come again
+                {"since": now - PENDING_FOR},  # one that was lifted is remembered: its first record may come again
             )
         ]
         known = self._known({alert.alert_id: alert.episode for alert in alerts})
         refused = self._store.rows(
             "SELECT request_id FROM alert_events WHERE change = 'ack_refused' AND at > {since:DateTime64(6, 'UTC')} "
             f"ORDER BY at DESC LIMIT {KEPT_REFUSED}",
-            {"since": now - OWED_FOR},
+            {"since": now - PENDING_FOR},
         )
-        owed = self._owed(now - OWED_FOR)
-        return Loaded(alerts, silences, known, owed, position + POSITION_GAP, [str(name) for (name,) in refused])
+        pending = self._pending(now - PENDING_FOR)
+        return Loaded(alerts, silences, known, pending, position + POSITION_GAP, [str(name) for (name,) in refused])
 
-    def _owed(self, since: datetime) -> list[tuple[str, Alert]]:
+    def _pending(self, since: datetime) -> list[tuple[str, Alert]]:
         rows = self._store.rows(
             "SELECT receiver, document FROM ("
             "SELECT arrayJoin(receivers) AS receiver, alert_id, episode, position, document FROM alert_events "
@@ -113,7 +113,7 @@ class AlertStore:
         for values in cast(list[tuple[Any, ...]], rows):
             row = DeliveryRow(*values)
             runs.setdefault((row.receiver, row.group_id), Run(row)).add(row)
-        closed = {episode for run in runs.values() for episode in run.told if active.get(episode[0]) != episode[1]}
+        closed = {episode for run in runs.values() for episode in run.notified if active.get(episode[0]) != episode[1]}
         states = self._states(closed)
         return [run.known(states) for run in runs.values()]
 

@@ -1,7 +1,7 @@
 """What a person reads at three in the morning, composed once for all receivers; how it looks is theirs.
 
 What, where, how much, since when, probably why, what to do, who looks after it. Everything is cleaned of control
-characters here; escaping for a medium (HTML, Slack) is the last step, in `render` or in the sender.
+characters here; escaping for a medium (HTML, Slack) is the last step, in `render` or in the notifier.
 """
 
 import re

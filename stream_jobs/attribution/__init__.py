@@ -1,5 +1,5 @@
 """Who a cost belongs to and what it was for."""
 
-from stream_jobs.attribution.rules import Attributed, AttributionRules, Change
+from stream_jobs.attribution.rules import AppliedRule, Attributed, AttributionRules
 
-__all__ = ["Attributed", "AttributionRules", "Change"]
+__all__ = ["AppliedRule", "Attributed", "AttributionRules"]

@@ -61,7 +61,7 @@ class Attributed(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class AppliedRule:
     """A rule that applied to an event, for people: the field it set, from what to what."""
 
     rule: str
@@ -218,23 +218,23 @@ class AttributionRules:
             period.memo[key] = outcome
         return outcome
 
-    def explain(self, facts: Facts) -> tuple[Attributed, list[Change]]:
+    def explain(self, facts: Facts) -> tuple[Attributed, list[AppliedRule]]:
         """`apply`, and every change in the order it was made. The category comes last."""
-        changes: list[Change] = []
-        self._decide(self._periods[bisect_right(self._bounds, facts.occurred_at)], values_of(facts), changes)
-        return self.apply(facts), changes
+        applied: list[AppliedRule] = []
+        self._decide(self._periods[bisect_right(self._bounds, facts.occurred_at)], values_of(facts), applied)
+        return self.apply(facts), applied
 
     @staticmethod
-    def _decide(period: _Period, values: Values, changes: list[Change] | None) -> Outcome:
+    def _decide(period: _Period, values: Values, applied: list[AppliedRule] | None) -> Outcome:
         given = {tag: values.get(tag, "") for tag in ATTRIBUTION_FIELDS}
         for step in period.steps:
             for field, new in step.run(values) or ():
-                if changes is not None:
-                    changes.append(Change(step.name, field, values.get(field, ""), new))
+                if applied is not None:
+                    applied.append(AppliedRule(step.name, field, values.get(field, ""), new))
                 values[field] = new
         category, by = _category(period, values)
-        if changes is not None:
-            changes.append(Change(by, "category", "", category))
+        if applied is not None:
+            applied.append(AppliedRule(by, "category", "", category))
         return Outcome(
             tuple((_INDEX[tag], values[tag]) for tag, old in given.items() if values.get(tag, "") != old),
             tuple(tag for tag in MANDATORY_TAGS if not values.get(tag)),

@@ -20,7 +20,7 @@ from stream_jobs.series.facts import Values
 from stream_jobs.series.follower import Follower
 from stream_jobs.series.sums import LedgerSums, Vector
 
-KEEP_TOLD: Final = timedelta(days=35)
+KEEP_NOTIFIED: Final = timedelta(days=35)
 """How long after its end it is known what a period has crossed. Later than that it crosses nothing any more."""
 WINDOW_KEY: Final = "window"
 
@@ -34,16 +34,16 @@ class Place(NamedTuple):
 
 
 @dataclass(slots=True)
-class Told:
+class Notified:
     """What is known to have been crossed of a place."""
 
     period: Period
     crossed: dict[ThresholdKey, datetime] = field(default_factory=dict)  # since when
-    foretold: set[ThresholdKey] = field(default_factory=set)  # forecasts are told once per period
+    forecast_notified: set[ThresholdKey] = field(default_factory=set)  # forecasts are told once per period
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class StandingUpdate:
     """A place that stands differently than before."""
 
     budget: Budget
@@ -60,12 +60,12 @@ class BudgetBook:
     """See the module."""
 
     def __init__(
-        self, budgets: Budgets, sums: LedgerSums, told: Mapping[Place, Told], vector: Vector, now: datetime
+        self, budgets: Budgets, sums: LedgerSums, notified: Mapping[Place, Notified], vector: Vector, now: datetime
     ) -> None:
-        """Loads what is needed from the ledger. `told` is what the store knows to have been crossed; `vector` the
+        """Loads what is needed from the ledger. `notified` is what the store knows to have been crossed; `vector` the
         blocks to begin with. Raises StoreUnavailableError."""
         self.follower = Follower(sums, vector, now)
-        self.told: dict[Place, Told] = dict(told)
+        self.notified: dict[Place, Notified] = dict(notified)
         self.budgets = budgets
         self._sums = sums
         self._seen_corrections = sums.corrections()
@@ -88,15 +88,15 @@ class BudgetBook:
         for period in periods:
             if period is not None and period.end > now - KEEP_PERIODS:
                 for values in tracked.counters.values_in(period):
-                    self._soil(tracked, period, values, late=False)
+                    self._mark_dirty(tracked, period, values, late=False)
         if tracked.current is not None and not tracked.budget.per:
-            self._soil(tracked, tracked.current, (), late=False)
+            self._mark_dirty(tracked, tracked.current, (), late=False)
         # What was crossed may hold nothing any more: left out by a scope that changed, gone from a window.
-        for place, told in self.told.items():
+        for place, notified in self.notified.items():
             if place.budget_id == tracked.budget.id and self.is_watched(place, now):
-                period = tracked.current if tracked.counters.rolling else told.period
+                period = tracked.current if tracked.counters.rolling else notified.period
                 if period is not None and period in periods:
-                    self._soil(tracked, period, place.values, late=False)
+                    self._mark_dirty(tracked, period, place.values, late=False)
 
     @property
     def tracked(self) -> Iterable[Tracked]:
@@ -177,17 +177,17 @@ class BudgetBook:
             if not tracked.budget.per:
                 changed = changed | {()}
             for values in changed:
-                self._soil(tracked, tracked.current, values, late=False)
+                self._mark_dirty(tracked, tracked.current, values, late=False)
             self._to_forget.add(tracked.budget.id)
-        for place in [place for place, told in self.told.items() if told.period.end < now - KEEP_TOLD]:
+        for place in [place for place, notified in self.notified.items() if notified.period.end < now - KEEP_NOTIFIED]:
             if place.period_key != WINDOW_KEY:
-                del self.told[place]
+                del self.notified[place]
 
     def look_ahead(self) -> None:
         """Evaluate anew what moves with time alone: the forecasts."""
         for tracked in self._tracked.values():
             if tracked.current is not None and not tracked.budget.per:
-                self._soil(tracked, tracked.current, (), late=False)
+                self._mark_dirty(tracked, tracked.current, (), late=False)
 
     def reload(self, budget_id: str, now: datetime) -> None:
         """Read a budget anew from the ledger. Raises StoreUnavailableError, and then goes on as before."""
@@ -198,17 +198,17 @@ class BudgetBook:
         period = tracked.period_of(cell)
         if period is None:
             return
-        self._soil(tracked, period, values, late=late or period.end <= now)
+        self._mark_dirty(tracked, period, values, late=late or period.end <= now)
         if tracked.budget.carry_over is not None and tracked.current is not None and period != tracked.current:
-            self._soil(tracked, tracked.current, values, late=True)  # what is carried into it has changed
+            self._mark_dirty(tracked, tracked.current, values, late=True)  # what is carried into it has changed
 
-    def _soil(self, tracked: Tracked, period: Period, values: Values, *, late: bool) -> None:
+    def _mark_dirty(self, tracked: Tracked, period: Period, values: Values, *, late: bool) -> None:
         key = (tracked.budget.id, period, values)
         self._dirty[key] = late or self._dirty.get(key, False)
 
     # -- what comes out
 
-    def evaluate(self, now: datetime) -> list[Change]:
+    def evaluate(self, now: datetime) -> list[StandingUpdate]:
         """Everything that stands differently since the last call."""
         dirty, self._dirty = self._dirty, {}
         latest: dict[tuple[str, Period, Values], bool] = {}
@@ -221,7 +221,7 @@ class BudgetBook:
             if tracked.counts_in(period, now) and tracked.holds(period):
                 latest[budget_id, period, values] = late or latest.get((budget_id, period, values), False)
         found = [
-            self._change(self._tracked[budget_id], period, values, now, late=late)
+            self._update(self._tracked[budget_id], period, values, now, late=late)
             for (budget_id, period, values), late in latest.items()
         ]
         for budget_id in self._to_forget & self._tracked.keys():
@@ -229,37 +229,37 @@ class BudgetBook:
         self._to_forget.clear()
         return found
 
-    def _change(self, tracked: Tracked, period: Period, values: Values, now: datetime, *, late: bool) -> Change:
+    def _update(self, tracked: Tracked, period: Period, values: Values, now: datetime, *, late: bool) -> StandingUpdate:
         budget = tracked.budget
         standing = tracked.standing(period, values, now)
         place = self.place(tracked, period, values)
         actual = [threshold.at_percent for threshold in budget.thresholds.actual]
         forecast = [threshold.at_percent for threshold in budget.thresholds.forecast]
-        if period.end < now - KEEP_TOLD:
+        if period.end < now - KEEP_NOTIFIED:
             crossed = crossed_now(standing, actual, forecast, {})
-            return Change(budget, place, standing, (), (), dict.fromkeys(crossed, now), now, late)
-        told = self.told.get(place) or Told(period)
-        told.period = period
-        crossed = crossed_now(standing, actual, forecast, told.crossed)
+            return StandingUpdate(budget, place, standing, (), (), dict.fromkeys(crossed, now), now, late)
+        notified = self.notified.get(place) or Notified(period)
+        notified.period = period
+        crossed = crossed_now(standing, actual, forecast, notified.crossed)
         if not tracked.counters.rolling:
-            crossed -= told.foretold - told.crossed.keys()
+            crossed -= notified.forecast_notified - notified.crossed.keys()
             if now >= period.end:  # nothing is foretold any more: what was ends with the period
-                crossed |= {key for key in told.crossed if key.kind == "forecast"}
-        up = tuple(sorted(crossed - told.crossed.keys()))
-        down = tuple(sorted(told.crossed.keys() - crossed))
+                crossed |= {key for key in notified.crossed if key.kind == "forecast"}
+        up = tuple(sorted(crossed - notified.crossed.keys()))
+        down = tuple(sorted(notified.crossed.keys() - crossed))
         for key in down:
-            del told.crossed[key]
+            del notified.crossed[key]
             if late:
-                told.foretold.discard(key)  # a correction brought it below: it may be told again
+                notified.forecast_notified.discard(key)  # a correction brought it below: it may be told again
         for key in up:
-            told.crossed[key] = now
+            notified.crossed[key] = now
             if key.kind == "forecast":
-                told.foretold.add(key)
-        if told.crossed or told.foretold:
-            self.told[place] = told
+                notified.forecast_notified.add(key)
+        if notified.crossed or notified.forecast_notified:
+            self.notified[place] = notified
         else:
-            self.told.pop(place, None)
-        return Change(budget, place, standing, up, down, dict(told.crossed), now, late)
+            self.notified.pop(place, None)
+        return StandingUpdate(budget, place, standing, up, down, dict(notified.crossed), now, late)
 
     def place(self, tracked: Tracked, period: Period, values: Values) -> Place:
         key = WINDOW_KEY if tracked.counters.rolling else tracked.counters.calendar.period_key(period)
@@ -268,22 +268,22 @@ class BudgetBook:
     def is_watched(self, place: Place, now: datetime) -> bool:
         """Whether there is a budget that looks at this place: one of these periods and with these fields in `per`,
         which is in force now, or was when the period ended."""
-        tracked, told = self._tracked.get(place.budget_id), self.told.get(place)
-        if tracked is None or told is None or len(place.values) != len(tracked.budget.per):
+        tracked, notified = self._tracked.get(place.budget_id), self.notified.get(place)
+        if tracked is None or notified is None or len(place.values) != len(tracked.budget.per):
             return False
         if tracked.counters.rolling:
-            return place.period_key == WINDOW_KEY and tracked.counts_in(tracked.current or told.period, now)
-        period = tracked.counters.calendar.period_at(told.period.start)
-        if period != told.period or self.place(tracked, period, place.values) != place:
+            return place.period_key == WINDOW_KEY and tracked.counts_in(tracked.current or notified.period, now)
+        period = tracked.counters.calendar.period_at(notified.period.start)
+        if period != notified.period or self.place(tracked, period, place.values) != place:
             return False
         return tracked.counts_in(period, now)
 
     def now_standing(self, place: Place, now: datetime) -> Standing | None:
         """Of a place that is watched, if its period is in memory."""
-        tracked, told = self._tracked.get(place.budget_id), self.told.get(place)
-        if tracked is None or told is None or not self.is_watched(place, now):
+        tracked, notified = self._tracked.get(place.budget_id), self.notified.get(place)
+        if tracked is None or notified is None or not self.is_watched(place, now):
             return None
-        period = tracked.current if tracked.counters.rolling else told.period
+        period = tracked.current if tracked.counters.rolling else notified.period
         if period is None or not tracked.holds(period):
             return None
         return tracked.standing(period, place.values, now)

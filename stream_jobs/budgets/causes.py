@@ -66,8 +66,8 @@ def causes(store: StoreClient, budget: Budget, values: Values, standing: Standin
     """Sentences, the most telling first; none when nothing stands out. Raises StoreUnavailableError."""
     lately = _contributions(store, budget, values, now - LATELY, min(now, standing.period.end))
     if lately and lately[0].whole > lately[0].whole_before:
-        return _told(lately, f"the last {LATELY // timedelta(minutes=1)} minutes", compared=True)
-    return _told(_contributions(store, budget, values, standing.period.start, standing.period.end), "the period")
+        return _notified(lately, f"the last {LATELY // timedelta(minutes=1)} minutes", compared=True)
+    return _notified(_contributions(store, budget, values, standing.period.start, standing.period.end), "the period")
 
 
 def _contributions(
@@ -104,7 +104,7 @@ def _place(budget: Budget, values: Values) -> tuple[str, dict[str, Any]]:
     return where, parameters
 
 
-def _told(found: list[Contribution], when: str, *, compared: bool = False) -> tuple[str, ...]:
+def _notified(found: list[Contribution], when: str, *, compared: bool = False) -> tuple[str, ...]:
     telling = [item for item in found if item.whole > 0 and item.spent >= MIN_SHARE * item.whole]
     # One user of two thousand who spends a third says more than the one project of five that nearly everything is in.
     telling.sort(key=lambda item: -item.distinct * (item.spent - item.before if compared else item.spent))

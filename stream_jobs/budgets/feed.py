@@ -9,11 +9,11 @@ from datetime import datetime
 
 from spendstream_schemas.budget_feed import HEARTBEAT_KEY, BudgetState, Heartbeat, policy_key, state_key
 from stream_jobs.base.money import usd_of_feed
-from stream_jobs.budgets.book import Change
+from stream_jobs.budgets.book import StandingUpdate
 from stream_jobs.budgets.document import Budget
 from stream_jobs.budgets.resolve import Budgets
 from stream_jobs.budgets.standing import Standing, ThresholdKey
-from stream_jobs.runtime.record_sender import RecordSender
+from stream_jobs.runtime.record_producer import RecordProducer
 from stream_jobs.runtime.topics import BUDGET_STATE
 from stream_jobs.series.facts import Values
 
@@ -21,8 +21,8 @@ from stream_jobs.series.facts import Values
 class BudgetFeed:
     """Used by one thread."""
 
-    def __init__(self, sender: RecordSender) -> None:
-        self._sender = sender
+    def __init__(self, producer: RecordProducer) -> None:
+        self._producer = producer
         self._job = secrets.token_hex(8)
         self._waiting: dict[str, bytes | None] = {}
         self._sent: dict[str, dict[Values, datetime | None]] = {}  # by budget: states, and when their period ends
@@ -52,11 +52,11 @@ class BudgetFeed:
         budget = budgets.get(budget_id)
         return budget is None or not budgets.in_force(budget, now)
 
-    def states(self, changes: Iterable[Change], now: datetime) -> None:
+    def states(self, updates: Iterable[StandingUpdate], now: datetime) -> None:
         """Those of the current periods; a guard knows by itself when one is over."""
-        for change in changes:
-            if change.standing.rolling or change.standing.period.start <= now < change.standing.period.end:
-                self._state(change.budget, change.place.values, change.standing, change.crossed, now)
+        for update in updates:
+            if update.standing.rolling or update.standing.period.start <= now < update.standing.period.end:
+                self._state(update.budget, update.place.values, update.standing, update.crossed, now)
 
     def _state(
         self, budget: Budget, values: Values, standing: Standing, crossed: Iterable[ThresholdKey], now: datetime
@@ -93,6 +93,6 @@ class BudgetFeed:
         """Send what waits. Raises BrokerUnavailableError, and then keeps it."""
         if not self._waiting:
             return 0
-        sent = self._sender.send(BUDGET_STATE, [(key.encode(), value) for key, value in self._waiting.items()])
+        sent = self._producer.send(BUDGET_STATE, [(key.encode(), value) for key, value in self._waiting.items()])
         self._waiting.clear()
         return sent

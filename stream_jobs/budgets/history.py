@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from stream_jobs.base.instants import as_utc, unix_micros
 from stream_jobs.base.money import usd_of_feed
-from stream_jobs.budgets.book import KEEP_TOLD, WINDOW_KEY, Change, Place, Told
+from stream_jobs.budgets.book import KEEP_NOTIFIED, WINDOW_KEY, Notified, Place, StandingUpdate
 from stream_jobs.budgets.standing import Standing, ThresholdKey
 from stream_jobs.series.calendar import Period
 from stream_jobs.store.client import StoreClient
@@ -26,7 +26,7 @@ class BudgetHistory:
     def __init__(self, store: StoreClient) -> None:
         self._store = store
 
-    def told(self, now: datetime) -> dict[Place, Told]:
+    def notified(self, now: datetime) -> dict[Place, Notified]:
         """The thresholds that are crossed, of periods that are not long over, and the forecasts that were told.
 
         A window is never over, however long ago it crossed."""
@@ -36,31 +36,33 @@ class BudgetHistory:
             "argMax(late, at) FROM budget_crossings "
             "WHERE period_end > fromUnixTimestamp64Micro({since:Int64}, 'UTC') OR period_key = {window:String} "
             "GROUP BY budget_id, period_key, vals, kind, threshold",
-            {"since": unix_micros(now - KEEP_TOLD), "window": WINDOW_KEY},
+            {"since": unix_micros(now - KEEP_NOTIFIED), "window": WINDOW_KEY},
         )
-        found: dict[Place, Told] = {}
+        found: dict[Place, Notified] = {}
         for budget_id, key, vals, start, end, kind, threshold, up, at, late in cast(list[tuple[Any, ...]], rows):
-            told = found.setdefault(Place(budget_id, key, tuple(vals)), Told(Period(as_utc(start), as_utc(end))))
+            notified = found.setdefault(
+                Place(budget_id, key, tuple(vals)), Notified(Period(as_utc(start), as_utc(end)))
+            )
             which = ThresholdKey(kind, Decimal(threshold))
             if up:
-                told.crossed[which] = as_utc(at)
+                notified.crossed[which] = as_utc(at)
             if kind == "forecast" and (up or not late):
-                told.foretold.add(which)
-        return {place: told for place, told in found.items() if told.crossed or told.foretold}
+                notified.forecast_notified.add(which)
+        return {place: notified for place, notified in found.items() if notified.crossed or notified.forecast_notified}
 
-    def record_crossings(self, changes: Sequence[Change]) -> None:
+    def record_crossings(self, updates: Sequence[StandingUpdate]) -> None:
         """One row per threshold and direction. May be repeated with the same arguments."""
         rows = [
-            _crossing(change, key, direction)
-            for change in changes
-            for direction, keys in (("up", change.up), ("down", change.down))
+            _crossing(update, key, direction)
+            for update in updates
+            for direction, keys in (("up", update.up), ("down", update.down))
             for key in keys
         ]
         self._insert("budget_crossings", rows)
 
-    def record_standings(self, changes: Iterable[Change]) -> None:
+    def record_standings(self, updates: Iterable[StandingUpdate]) -> None:
         """The latest of each budget, values and period. May be repeated with the same arguments."""
-        self._insert("budget_periods", [_standing(change) for change in changes])
+        self._insert("budget_periods", [_standing(update) for update in updates])
 
     def _insert(self, table: str, rows: list[dict[str, Any]]) -> None:
         by_month: dict[tuple[int, int], list[dict[str, Any]]] = {}
@@ -100,25 +102,25 @@ def _money(standing: Standing) -> dict[str, Any]:
     }
 
 
-def _crossing(change: Change, key: ThresholdKey, direction: str) -> dict[str, Any]:
-    start, end = _period(change.standing.period, rolling=change.standing.rolling)
+def _crossing(update: StandingUpdate, key: ThresholdKey, direction: str) -> dict[str, Any]:
+    start, end = _period(update.standing.period, rolling=update.standing.rolling)
     return {
-        "budget_id": change.place.budget_id,
-        "vals": list(change.place.values),
-        "period_key": change.place.period_key,
+        "budget_id": update.place.budget_id,
+        "vals": list(update.place.values),
+        "period_key": update.place.period_key,
         "period_start": start,
         "period_end": end,
         "kind": key.kind,
         "threshold": key.percent,
         "direction": direction,
-        "at": change.at,
-        **_money(change.standing),
-        "late": change.late,
+        "at": update.at,
+        **_money(update.standing),
+        "late": update.late,
     }
 
 
-def _standing(change: Change) -> dict[str, Any]:
-    budget, place, standing = change.budget, change.place, change.standing
+def _standing(update: StandingUpdate) -> dict[str, Any]:
+    budget, place, standing = update.budget, update.place, update.standing
     start, end = _period(standing.period, rolling=standing.rolling)
     return {
         "budget_id": budget.id,
@@ -126,7 +128,7 @@ def _standing(change: Change) -> dict[str, Any]:
         "vals": list(place.values),
         "period_key": place.period_key,
         "period_end": end,
-        "updated_at": change.at,
+        "updated_at": update.at,
         "name": budget.name,
         "owner": budget.owner or "",
         "parent": budget.parent or "",
@@ -134,5 +136,5 @@ def _standing(change: Change) -> dict[str, Any]:
         **_money(standing),
         "burn_per_hour": None if standing.burn is None else usd_of_feed(standing.burn),
         "exhausted_at": standing.exhausted_at,
-        "thresholds": sorted(key.percent for key in change.crossed if key.kind == "actual"),
+        "thresholds": sorted(key.percent for key in update.crossed if key.kind == "actual"),
     }

@@ -1,6 +1,6 @@
 """The job 'budgets': reads the deltas of blocks, and says where every budget stands.
 
-A turn takes what has come, and then: what changed ▸ crossings into ClickHouse ▸ states to `budget.state.v1` ▸ signals
+A cycle takes what has come, and then: what changed ▸ crossings into ClickHouse ▸ states to `budget.state.v1` ▸ signals
 to `alerts.v1`. A crash at any point is made good by beginning anew: the sums come from the ledger, what was crossed
 from budget_crossings, and every signal that holds is sent again, which changes nothing for those who have it.
 """
@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from stream_jobs.base.errors import ConfigError, RetryError
-from stream_jobs.budgets.book import BudgetBook, Change, Place
+from stream_jobs.budgets.book import BudgetBook, Place, StandingUpdate
 from stream_jobs.budgets.control import Definitions
 from stream_jobs.budgets.control_reader import ControlReader
 from stream_jobs.budgets.feed import BudgetFeed
@@ -33,7 +33,7 @@ from stream_jobs.runtime.metrics import (
     BUDGETS_WATCHED,
     CONFIG_REFUSED,
 )
-from stream_jobs.runtime.record_sender import RecordSender
+from stream_jobs.runtime.record_producer import RecordProducer
 from stream_jobs.runtime.topics import COST_DELTAS
 from stream_jobs.series.check import Difference, differences, snapshot
 from stream_jobs.series.follower import deltas_of
@@ -98,10 +98,10 @@ class BudgetsJob:
         self.end()
         self._running = Running(self._store, self._kafka, self._definitions)
 
-    def turn(self, records: list[SourceRecord]) -> None:
+    def handle(self, records: list[SourceRecord]) -> None:
         """Implements FeedHandler."""
         assert self._running is not None
-        self._running.turn(records)
+        self._running.handle(records)
 
     def end(self) -> None:
         """Implements FeedHandler."""
@@ -120,18 +120,20 @@ class Running:
         self._clock = ServerClock(store)
         now = self._clock.now()
         budgets = definitions.load(now)
-        self._book = BudgetBook(budgets, self._sums, self._history.told(now), self._sums.vector(), now)
+        self._book = BudgetBook(budgets, self._sums, self._history.notified(now), self._sums.vector(), now)
         withdrawn = definitions.known_ids()
         self._control = ControlReader(kafka)
         # From here on there is something to close.
-        self._sender = RecordSender(kafka, linger_ms=1)
-        self._feed = BudgetFeed(self._sender)
-        self._speaker = Speaker(store, self._sender, self._book)
+        self._producer = RecordProducer(kafka, linger_ms=1)
+        self._feed = BudgetFeed(self._producer)
+        self._speaker = Speaker(store, self._producer, self._book)
         self._checker = Checker(self._sums)
-        self._to_record: list[Change] = []
-        self._recording: list[Change] = []  # of these some may be recorded: they are recorded again, as they are
-        self._to_say: list[Change] = []
-        self._standings: dict[tuple[Place, datetime], Change] = {}
+        self._to_record: list[StandingUpdate] = []
+        self._recording: list[
+            StandingUpdate
+        ] = []  # of these some may be recorded: they are recorded again, as they are
+        self._to_say: list[StandingUpdate] = []
+        self._standings: dict[tuple[Place, datetime], StandingUpdate] = {}
         self._beat, self._correct, self._read = Due(HEARTBEAT_S), Due(CORRECTIONS_S), Due(CONTROL_S)
         self._look_behind = Due(BEHIND_S)
         self._seen: Vector = {}
@@ -142,7 +144,7 @@ class Running:
         self._feed.withdraw(withdrawn)
         BUDGETS_WATCHED.set(len(budgets))
 
-    def turn(self, records: list[SourceRecord]) -> None:
+    def handle(self, records: list[SourceRecord]) -> None:
         """See FeedHandler. Whatever it raises, the next call goes on where it stopped."""
         now = self._clock.now()
         self._book.advance(now)  # first: what comes next is of the period that has just begun, perhaps
@@ -161,19 +163,19 @@ class Running:
     def _deliver(self, now: datetime) -> None:
         if not self._recording:
             self._recording, self._to_record = self._to_record, []
-        crossings = [change for change in self._recording if change.up or change.down]
+        crossings = [update for update in self._recording if update.up or update.down]
         if crossings:
             self._history.record_crossings(crossings)
             # A crash here: nobody was told, but whoever begins anew finds them crossed and sends every signal.
-            for change in crossings:
-                for direction, keys in (("up", change.up), ("down", change.down)):
+            for update in crossings:
+                for direction, keys in (("up", update.up), ("down", update.down)):
                     for key in keys:
                         BUDGET_CROSSINGS.labels(key.kind, direction).inc()
-        changes, self._recording = self._recording, []
-        for change in changes:
-            self._standings[change.place, change.standing.period.start] = change
-        self._to_say += changes
-        self._feed.states(changes, now)
+        updates, self._recording = self._recording, []
+        for update in updates:
+            self._standings[update.place, update.standing.period.start] = update
+        self._to_say += updates
+        self._feed.states(updates, now)
         if self._beat():
             self._feed.forget_over(now)
             self._feed.beat(now)
@@ -230,7 +232,7 @@ class Running:
         """Stop. What was not sent is sent by whoever begins next."""
         self._checker.close()
         self._control.close()
-        self._sender.close()
+        self._producer.close()
 
 
 class Checker:

@@ -10,19 +10,19 @@ from spendstream_schemas.alert_feed import AlertSignal, Fact
 from stream_jobs.base.errors import SpendstreamError
 from stream_jobs.base.money import usd_of_feed
 from stream_jobs.base.readable import money
-from stream_jobs.budgets.book import WINDOW_KEY, BudgetBook, Change, Place
+from stream_jobs.budgets.book import WINDOW_KEY, BudgetBook, Place, StandingUpdate
 from stream_jobs.budgets.causes import causes
 from stream_jobs.budgets.document import USD, Budget
 from stream_jobs.budgets.signals import Kind, budget_signal, ended_signal, is_over, removed_signal
 from stream_jobs.budgets.standing import ThresholdKey
-from stream_jobs.runtime.record_sender import RecordSender
+from stream_jobs.runtime.record_producer import RecordProducer
 from stream_jobs.runtime.topics import ALERTS
 from stream_jobs.store.client import StoreClient
 
 log = logging.getLogger(__name__)
 
 MAX_CAUSES: Final = 3
-"""Alerts of one turn whose causes are looked for: a storm has one cause, and nobody reads ten thousand."""
+"""Alerts of one cycle whose causes are looked for: a storm has one cause, and nobody reads ten thousand."""
 REMIND_S: Final = 30.0  # facts that went on growing are sent so often
 MAX_REMINDERS: Final = 1_000
 RESOLVE_S: Final = 1.0
@@ -34,35 +34,35 @@ KIND_OF: Final[dict[str, Kind]] = {"actual": "budget", "forecast": "forecast"}
 class Speaker:
     """Used by one thread. Everything that it has to say may be said again."""
 
-    def __init__(self, store: StoreClient, sender: RecordSender, book: BudgetBook) -> None:
+    def __init__(self, store: StoreClient, producer: RecordProducer, book: BudgetBook) -> None:
         self._store = store
-        self._sender = sender
+        self._producer = producer
         self._book = book
         self._said: dict[tuple[Kind, Place], tuple[int, tuple[str, ...]]] = {}  # what was used, and why
         self._over: set[tuple[Kind, Place]] = set()
-        self._grown: dict[tuple[Kind, Place], Change] = {}
+        self._grown: dict[tuple[Kind, Place], StandingUpdate] = {}
         self._remind_at = self._resolve_at = time.monotonic()
 
-    def say(self, changes: Sequence[Change], now: datetime) -> None:
+    def say(self, updates: Sequence[StandingUpdate], now: datetime) -> None:
         """Raises BrokerUnavailableError; nothing is lost when it is called again with the same."""
-        looked_for = self._worst(changes)
+        looked_for = self._worst(updates)
         signals: dict[str, AlertSignal] = {}  # one of each alert: of two at one instant the graver would count
         said: dict[tuple[Kind, Place], tuple[int, tuple[str, ...]]] = {}
-        for change in changes:
-            if not change.up and not change.down and change.place not in self._book.told:
+        for update in updates:
+            if not update.up and not update.down and update.place not in self._book.notified:
                 continue  # of a period that was over long ago, or of one that was taken back since
-            for kind in self._kinds(change):
-                key = (kind, change.place)
+            for kind in self._kinds(update):
+                key = (kind, update.place)
                 known = said.get(key) or self._said.get(key)
-                crossing = any(KIND_OF[threshold.kind] == kind for threshold in (*change.up, *change.down))
-                corrected = known is not None and change.late and self._is_material(change, known[0])
+                crossing = any(KIND_OF[threshold.kind] == kind for threshold in (*update.up, *update.down))
+                corrected = known is not None and update.late and self._is_material(update, known[0])
                 if known is not None and not crossing and not corrected and key not in said:
-                    self._grown[key] = change
+                    self._grown[key] = update
                     continue
-                why = self._why(change, now) if change in looked_for else known[1] if known else ()
-                signal = self._signal(kind, change, now, why, correction=change.late and key in self._said)
+                why = self._why(update, now) if update in looked_for else known[1] if known else ()
+                signal = self._signal(kind, update, now, why, correction=update.late and key in self._said)
                 signals[signal.alert_id] = signal
-                said[key] = change.standing.used, why
+                said[key] = update.standing.used, why
         reminders, endings = self._reminders(now, said), self._endings(now)
         for signal in (*reminders.values(), *endings.values()):
             signals[signal.alert_id] = signal
@@ -81,52 +81,52 @@ class Speaker:
     def _send(self, signals: Iterable[AlertSignal]) -> None:
         records = [(signal.alert_id.encode(), signal.model_dump_json().encode()) for signal in signals]
         if records:
-            self._sender.send(ALERTS, records)
+            self._producer.send(ALERTS, records)
 
     def _forget(self, ended: Iterable[Place], now: datetime) -> None:
         """What was said of places that nobody watches any more, or that nothing is known of."""
-        told = self._book.told
+        notified = self._book.notified
         for place in ended:
             if not self._book.is_watched(place, now):
-                told.pop(place, None)
-        self._said = {key: what for key, what in self._said.items() if key[1] in told}
-        self._over = {key for key in self._over if key[1] in told}
+                notified.pop(place, None)
+        self._said = {key: what for key, what in self._said.items() if key[1] in notified}
+        self._over = {key for key in self._over if key[1] in notified}
 
     @staticmethod
-    def _kinds(change: Change) -> set[Kind]:
+    def _kinds(update: StandingUpdate) -> set[Kind]:
         """The alerts that the change is about: those that hold, and those that held until now."""
-        return {KIND_OF[key.kind] for key in (*change.crossed, *change.down)}
+        return {KIND_OF[key.kind] for key in (*update.crossed, *update.down)}
 
     @staticmethod
-    def _is_material(change: Change, said: int) -> bool:
-        return abs(change.standing.used - said) * MATERIAL >= max(1, abs(change.standing.amount))
+    def _is_material(update: StandingUpdate, said: int) -> bool:
+        return abs(update.standing.used - said) * MATERIAL >= max(1, abs(update.standing.amount))
 
     @staticmethod
-    def _worst(changes: Sequence[Change]) -> list[Change]:
+    def _worst(updates: Sequence[StandingUpdate]) -> list[StandingUpdate]:
         """Those whose causes are looked for: of what was newly crossed the dearest, each budget's before any other."""
-        risen = [change for change in changes if change.up]
-        risen.sort(key=lambda change: change.standing.amount - change.standing.used)
-        first = {change.budget.id: change for change in reversed(risen)}
-        others = [change for change in risen if first[change.budget.id] is not change]
+        risen = [update for update in updates if update.up]
+        risen.sort(key=lambda update: update.standing.amount - update.standing.used)
+        first = {update.budget.id: update for update in reversed(risen)}
+        others = [update for update in risen if first[update.budget.id] is not update]
         return [*sorted(first.values(), key=risen.index), *others][:MAX_CAUSES]
 
-    def _why(self, change: Change, now: datetime) -> tuple[str, ...]:
+    def _why(self, update: StandingUpdate, now: datetime) -> tuple[str, ...]:
         try:
-            return causes(self._store, change.budget, change.place.values, change.standing, now)
+            return causes(self._store, update.budget, update.place.values, update.standing, now)
         except SpendstreamError as error:  # an alert without its cause is better than none
-            log.warning("cannot look for the cause of %s: %s", change.place, error)
+            log.warning("cannot look for the cause of %s: %s", update.place, error)
             return ()
 
     def _signal(
-        self, kind: Kind, change: Change, now: datetime, why: tuple[str, ...], *, correction: bool
+        self, kind: Kind, update: StandingUpdate, now: datetime, why: tuple[str, ...], *, correction: bool
     ) -> AlertSignal:
-        budget = change.budget
+        budget = update.budget
         return budget_signal(
             kind,
             budget,
-            change.place,
-            change.standing,
-            change.crossed,
+            update.place,
+            update.standing,
+            update.crossed,
             now,
             zone=self._book.budgets.zone_of(budget),
             currency_amount="" if budget.currency == USD else f"({money(budget.amount, budget.currency)})",
@@ -162,16 +162,16 @@ class Speaker:
         found: dict[tuple[Kind, Place], AlertSignal] = {}
         if time.monotonic() < self._resolve_at:
             return found
-        for place, told in self._book.told.items():
-            if not told.crossed:
+        for place, notified in self._book.notified.items():
+            if not notified.crossed:
                 continue
             gone = not self._book.is_watched(place, now)
-            if not gone and (told.period.end > now or place.period_key == WINDOW_KEY):
+            if not gone and (notified.period.end > now or place.period_key == WINDOW_KEY):
                 continue
-            for kind in {KIND_OF[key.kind] for key in told.crossed}:
+            for kind in {KIND_OF[key.kind] for key in notified.crossed}:
                 if (kind, place) in self._over:
                     continue
-                ending = removed_signal(kind, place, now) if gone else self._ending(kind, place, told.crossed, now)
+                ending = removed_signal(kind, place, now) if gone else self._ending(kind, place, notified.crossed, now)
                 if ending is not None:
                     found[kind, place] = ending
         if not found:
@@ -182,11 +182,11 @@ class Speaker:
         self, kind: Kind, place: Place, crossed: dict[ThresholdKey, datetime], now: datetime
     ) -> AlertSignal | None:
         mine = {key: at for key, at in crossed.items() if KIND_OF[key.kind] == kind}
-        if not is_over(self._book.told[place].period.end, mine, now):
+        if not is_over(self._book.notified[place].period.end, mine, now):
             return None
         standing = self._book.now_standing(place, now)
         budget = self._book.budgets.get(place.budget_id)
         if standing is None or budget is None:
             return ended_signal(kind, place, now)
-        change = Change(budget, place, standing, (), (), crossed, now, late=False)
-        return self._signal(kind, change, now, self._said.get((kind, place), (0, ()))[1], correction=False)
+        update = StandingUpdate(budget, place, standing, (), (), crossed, now, late=False)
+        return self._signal(kind, update, now, self._said.get((kind, place), (0, ()))[1], correction=False)

@@ -19,7 +19,7 @@ from stream_jobs.base.who import user
 from stream_jobs.cli.exit_codes import FOUND
 from stream_jobs.embedded.instance import find_kafka
 from stream_jobs.output.lines import complain, say, say_json
-from stream_jobs.runtime.record_sender import RecordSender
+from stream_jobs.runtime.record_producer import RecordProducer
 from stream_jobs.store.client import StoreClient
 
 _Record = TypeVar("_Record", AlertAck, Silence)
@@ -123,11 +123,11 @@ def _made(model: type[_Record], **values: Any) -> _Record:
 
 
 def _asked(args: argparse.Namespace, record: AlertAck | Silence, answer: Callable[[], _Answer | None]) -> _Answer:
-    sender = RecordSender(find_kafka(args.bootstrap, args.data_dir))
+    producer = RecordProducer(find_kafka(args.bootstrap, args.data_dir))
     try:
-        return ask(sender, record, answer)
+        return ask(producer, record, answer)
     finally:
-        sender.close()
+        producer.close()
 
 
 def _who(args: argparse.Namespace) -> str:

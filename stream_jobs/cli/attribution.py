@@ -13,7 +13,7 @@ from stream_jobs.output.lines import say, say_json
 
 if TYPE_CHECKING:
     from spendstream_schemas import UsageEvent
-    from stream_jobs.attribution import Attributed, Change
+    from stream_jobs.attribution import AppliedRule, Attributed
 
 
 def add_parser(subparsers: Any) -> None:
@@ -80,16 +80,16 @@ def run_explain(args: argparse.Namespace) -> int:
     except InvalidMessageError as error:
         raise ConfigError(f"{args.event}: is no valid usage event: {error}") from None
     rules = AttributionRules.load(config_dir_of(args))
-    attributed, changes = rules.explain(facts_of(event))
+    attributed, applied = rules.explain(facts_of(event))
     if args.json:
-        steps = [{"rule": step.rule, "field": step.field, "old": step.old, "new": step.new} for step in changes]
+        steps = [{"rule": step.rule, "field": step.field, "old": step.old, "new": step.new} for step in applied]
         say_json({"version": rules.version, "attribution": attributed._asdict(), "changes": steps})
     else:
-        _print_tables(event, attributed, changes, rules.version)
+        _print_tables(event, attributed, applied, rules.version)
     return 0
 
 
-def _print_tables(event: "UsageEvent", attributed: "Attributed", changes: "list[Change]", version: str) -> None:
+def _print_tables(event: "UsageEvent", attributed: "Attributed", applied: "list[AppliedRule]", version: str) -> None:
     from rich.text import Text
 
     from spendstream_schemas import ATTRIBUTION_FIELDS, MANDATORY_TAGS
@@ -100,10 +100,10 @@ def _print_tables(event: "UsageEvent", attributed: "Attributed", changes: "list[
     for column in ("field", "the event says", "booked as", "set by"):
         table.add_column(column)
     for field in ATTRIBUTION_FIELDS:
-        steps = [step for step in changes if step.field == field]
+        steps = [step for step in applied if step.field == field]
         value = getattr(attributed, field)
         shown = value or (Text("unallocated", "red") if field in MANDATORY_TAGS else "")
         history = " → ".join(f"{step.rule} ({step.new})" for step in steps)
         table.add_row(field, getattr(event.attribution, field) or "", shown, history)
-    table.add_row("category", "", attributed.category, changes[-1].rule)
+    table.add_row("category", "", attributed.category, applied[-1].rule)
     Console().print(table)

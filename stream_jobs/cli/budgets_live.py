@@ -274,7 +274,7 @@ def _send(store: "StoreClient", args: argparse.Namespace, budget_id: str, **what
     from stream_jobs.budgets.status import change_outcome
     from stream_jobs.embedded.instance import find_kafka
     from stream_jobs.runtime.asking import ask
-    from stream_jobs.runtime.record_sender import RecordSender
+    from stream_jobs.runtime.record_producer import RecordProducer
     from stream_jobs.runtime.topics import BUDGET_CONTROL
 
     try:
@@ -283,10 +283,10 @@ def _send(store: "StoreClient", args: argparse.Namespace, budget_id: str, **what
         )
     except ValidationError as error:
         raise ConfigError(f"{budget_id}: {error.errors(include_url=False)[0]['msg']}") from None
-    sender = RecordSender(find_kafka(args.bootstrap, args.data_dir))
+    producer = RecordProducer(find_kafka(args.bootstrap, args.data_dir))
     try:
         outcome = ask(
-            sender,
+            producer,
             BUDGET_CONTROL,
             (budget_id.encode(), change_to_json(change)),
             lambda: change_outcome(store, change.change_id),
@@ -294,7 +294,7 @@ def _send(store: "StoreClient", args: argparse.Namespace, budget_id: str, **what
             give_up_s=args.timeout,
         )
     finally:
-        sender.close()
+        producer.close()
     if outcome is None:
         raise ConfigError(
             f"the change was sent, but nobody has taken it up within {args.timeout:g} s: does the job 'budgets' run? "

@@ -98,7 +98,7 @@ class Lines:
 
     def raw(self, topic: str) -> Iterator[Timed]:
         """Every line as it is, without its newline, and without a key."""
-        from spendstream.sender import RawMessage
+        from spendstream.delivery_thread import RawMessage
 
         number = 0
         while line := self._stream.readline(MAX_RAW_BYTES + 1):

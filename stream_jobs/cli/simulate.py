@@ -118,7 +118,7 @@ def config_of(args: argparse.Namespace, now: datetime | None = None) -> "Simulat
 
 def sendable(config: "SimulationConfig", topic: str) -> Iterator[Timed]:
     """The run's messages for Kafka, keyed by event id like the SDK's."""
-    from spendstream.sender import RawMessage
+    from spendstream.delivery_thread import RawMessage
     from spendstream_traffic.simulate import messages
 
     for message in messages(config):

@@ -18,7 +18,7 @@ SELECT
 FROM cost_1m
 WHERE minute >= {since:DateTime('UTC')}
 """
-_SENDERS: Final = """
+_SOURCES: Final = """
 SELECT
     entry.source, entry.team, arrayStringConcat(arraySort(groupUniqArrayArray(entry.unallocated)), ', '),
     sum(ifNull(entry.effective_cost, 0)) AS cost, sum(entry.events) AS number
@@ -42,7 +42,7 @@ class Totals:
 
 
 @dataclass(frozen=True, slots=True)
-class Sender:
+class UntaggedSource:
     """Who sends what lacks tags: the source, the team if that at least is known, and the tags."""
 
     source: str
@@ -59,8 +59,8 @@ def look(store: StoreClient, settings: DataQualitySettings, now: datetime) -> Re
     totals = Totals(*rows[0])
     if not too_much(totals, settings):
         return Result(CHECK)
-    senders = cast(list[tuple[Any, ...]], store.rows(_SENDERS, {"since": since, "most": MAX_CAUSES}))
-    return result(CHECK, findings(totals, [Sender(*row) for row in senders], settings, since))
+    sources = cast(list[tuple[Any, ...]], store.rows(_SOURCES, {"since": since, "most": MAX_CAUSES}))
+    return result(CHECK, findings(totals, [UntaggedSource(*row) for row in sources], settings, since))
 
 
 def too_much(totals: Totals, settings: DataQualitySettings) -> bool:
@@ -73,7 +73,7 @@ def too_much(totals: Totals, settings: DataQualitySettings) -> bool:
 
 
 def findings(
-    totals: Totals, senders: Iterable[Sender], settings: DataQualitySettings, since: datetime
+    totals: Totals, sources: Iterable[UntaggedSource], settings: DataQualitySettings, since: datetime
 ) -> Iterable[Finding]:
     """At most one. Nothing is spent too much by it, so no money is at stake; the value is the cost without tags."""
     if not too_much(totals, settings):
@@ -96,7 +96,7 @@ def findings(
         causes=tuple(
             f"{item.source}{f' (team {item.team})' if item.team else ''} lacks {item.missing}: {money(item.cost)}, "
             f"{item.events:,} events"
-            for item in senders
+            for item in sources
         ),
         action=f"See who sends it: {command('query', '--name', 'unallocated')}. "
         "Let the services say the tags, or add a rule to attribution.yaml and see "

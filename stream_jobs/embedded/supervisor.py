@@ -26,8 +26,8 @@ from stream_jobs.embedded.gate import Gate
 from stream_jobs.embedded.instance import Instance, embedded_kafka, register, unregister
 from stream_jobs.embedded.log_files import rotate
 from stream_jobs.embedded.probe import answers, fetch
+from stream_jobs.embedded.replacement import BrokerReplacement
 from stream_jobs.embedded.settings import EmbeddedSettings
-from stream_jobs.embedded.turn import BrokerTurns
 from stream_jobs.embedded.workers import WORKER, WorkerChild, start_workers
 from stream_jobs.runtime.health import HealthServer, NotReady
 from stream_jobs.runtime.jobs import JOBS
@@ -75,7 +75,7 @@ class Embedded:
         self._broker_kind = broker
         self._broker: Broker | None = None
         self._gate: Gate | None = None
-        self._turns: BrokerTurns | None = None
+        self._replacement: BrokerReplacement | None = None
         self._store: Child | None = None
         self._workers: dict[str, WorkerChild] = {}
         self._log_ends: LogEnds | None = None
@@ -113,7 +113,9 @@ class Embedded:
         self._gate.start()
         self._kafka = embedded_kafka(f"{LOOPBACK}:{kafka_port}", self._client_id)
         if not self._broker.durable:
-            self._turns = BrokerTurns(self._gate, self._kafka, self._settings, self._dir.broker, self._open_store)
+            self._replacement = BrokerReplacement(
+                self._gate, self._kafka, self._settings, self._dir.broker, self._open_store
+            )
         self._start_broker()
         progress("starting the jobs: " + ", ".join(JOBS))
         self._start_workers()
@@ -136,8 +138,8 @@ class Embedded:
     def _start_broker(self) -> None:
         assert self._broker is not None
         self._broker.start()
-        if self._turns is not None:
-            self._turns.started(self._broker)
+        if self._replacement is not None:
+            self._replacement.started(self._broker)
         # Before anybody else comes in: the broker would make a topic with its own defaults for the first who asks.
         ensure_topics(self._kafka, topic_specs(embedded=True, durable=self._broker.durable))
 
@@ -191,8 +193,8 @@ class Embedded:
             return "the broker is down"
         if not self._store_answers():
             return "the store does not answer"
-        if self._turns is not None and self._turns.trouble is not None:
-            return self._turns.trouble
+        if self._replacement is not None and self._replacement.trouble is not None:
+            return self._replacement.trouble
         return next(
             (
                 f"the {name} is not ready: {trouble}"
@@ -218,8 +220,8 @@ class Embedded:
             log.error("the store stopped (exit code %s), starting it again:\n%s", *_death(self._store))
             self._store.stop()  # what is left of it: its pipe
             self._store.start()
-        turning = self._turns is not None and self._turns.pending
-        if self._broker is not None and not self._broker.running() and not turning:
+        replacing = self._replacement is not None and self._replacement.pending
+        if self._broker is not None and not self._broker.running() and not replacing:
             log.error("the broker stopped, starting it again; %s", _what_is_left(self._broker))
             self._hold()
             self._start_broker()
@@ -231,15 +233,15 @@ class Embedded:
                 log.error("the %s stopped (exit code %s), starting it again:\n%s", name, *_death(child))
                 time.sleep(RESTART_BACKOFF_S)
                 child.restart()
-        if self._gate is not None and (self._turns is None or self._turns.trouble is None):
+        if self._gate is not None and (self._replacement is None or self._replacement.trouble is None):
             self._gate.release()
-        if self._turns is not None and self._broker is not None:
-            self._broker = self._turns.check(self._broker)
+        if self._replacement is not None and self._broker is not None:
+            self._broker = self._replacement.check(self._broker)
             worker = self._workers.get(WORKER)
-            if self._turns.stalled_s > STALL_RESTART_S and worker is not None and self._store_answers():
+            if self._replacement.stalled_s > STALL_RESTART_S and worker is not None and self._store_answers():
                 log.error("the worker books nothing of a full broker, starting it again:\n%s", worker.log_tail())
                 worker.restart()
-                self._turns.worker_restarted()
+                self._replacement.worker_restarted()
 
     def _store_answers(self) -> bool:
         return answers(f"{self._clickhouse_url}/readyz")
@@ -273,8 +275,13 @@ class Embedded:
             except SpendstreamError as error:
                 log.warning("cannot tell what is left to book: %s", error)
             else:
-                if left == 0 and self._turns is not None and self._turns.pending and self._broker is not None:
-                    self._broker = self._turns.finish(self._broker)
+                if (
+                    left == 0
+                    and self._replacement is not None
+                    and self._replacement.pending
+                    and self._broker is not None
+                ):
+                    self._broker = self._replacement.finish(self._broker)
                     missing, deadline = None, time.monotonic() + DRAIN_STALL_S
                     continue
                 if left == 0:
@@ -299,8 +306,8 @@ class Embedded:
         self._log_ends = None  # before its broker goes, or librdkafka complains
         if self._gate is not None:
             self._gate.stop()
-        if self._turns is not None:
-            self._turns.stop(self._broker)
+        if self._replacement is not None:
+            self._replacement.stop(self._broker)
         if self._broker is not None:
             self._broker.stop()
         if self._store is not None:

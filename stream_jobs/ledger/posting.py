@@ -2,7 +2,7 @@
 
 The order of writes is the promise:
 
-    turn ▸ plan: the entries themselves, into a journal ▸ insert into the ledger, with token and deadline ▸ mark posted
+    run ▸ plan: the entries themselves, into a journal ▸ insert into the ledger, with token and deadline ▸ mark posted
 
 A crash after the plan is made good by whoever goes on with it, with the same bytes and the same token; ClickHouse drops
 what it has, in the ledger and in the views behind it.

@@ -12,7 +12,7 @@ from stream_jobs.blocks.store import ClickHouseBlocks
 from stream_jobs.job_context import Job, JobContext
 from stream_jobs.ledger.booked import ClickHouseLedger
 from stream_jobs.ledger.versions import record_versions
-from stream_jobs.metering.as_fixed import as_fixed
+from stream_jobs.metering.pinned_versions import with_pinned_versions
 from stream_jobs.metering.process import Metering
 from stream_jobs.pricing.book import PriceBook, price_files
 from stream_jobs.runtime.files_reload import FilesReload
@@ -62,7 +62,7 @@ class MeteringJob:
     def process(self, block: Block, records: list[SourceRecord]) -> BlockOutput:
         metering = self._metering
         if block.redone:
-            metering = as_fixed(metering, block.versions, self._context.store)
+            metering = with_pinned_versions(metering, block.versions, self._context.store)
         return metering.process(block, records)
 
     def versions(self) -> Versions:

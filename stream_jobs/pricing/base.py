@@ -22,7 +22,7 @@ from stream_jobs.pricing.units import PER
 
 
 @dataclass(frozen=True, slots=True)
-class Window:
+class Validity:
     """When a dated price holds: from an instant on, or every day between two times (seconds since midnight UTC)."""
 
     start: datetime | None = None
@@ -43,23 +43,23 @@ class BaseVariant:
     """Prices that override the standard ones when all of `when` is true."""
 
     when: Mapping[str, str]
-    window: Window
+    validity: Validity
     prices: Mapping[str, Price]
 
 
 @dataclass(frozen=True, slots=True)
 class BaseModel:
-    """One model of a provider: its standard prices (the last window that holds wins) and its variants (the first)."""
+    """One model of a provider: its standard prices (the last validity that holds wins) and its variants (the first)."""
 
     provider: str
     id: str
-    standard: tuple[tuple[Window, Mapping[str, Price]], ...]
+    standard: tuple[tuple[Validity, Mapping[str, Price]], ...]
     variants: tuple[BaseVariant, ...]
 
     def standard_at(self, at: datetime) -> Mapping[str, Price]:
-        """The prices that held at an instant; where no window holds, the oldest ones."""
-        for window, prices in reversed(self.standard):
-            if window.holds(at):
+        """The prices that held at an instant; where no validity holds, the oldest ones."""
+        for validity, prices in reversed(self.standard):
+            if validity.holds(at):
                 return prices
         return self.standard[0][1]
 
@@ -67,11 +67,11 @@ class BaseModel:
 def convert(provider: str, model: genai.ModelInfo) -> BaseModel:
     """A model of the base data with its prices in our terms."""
     if isinstance(model.prices, genai.ModelPrice):
-        standard = [(Window(), _prices(model.prices))]
+        standard = [(Validity(), _prices(model.prices))]
     else:
-        standard = [(_window(item.constraint), _prices(item.prices)) for item in model.prices]
+        standard = [(_validity(item.constraint), _prices(item.prices)) for item in model.prices]
     variants = tuple(
-        BaseVariant(_when(variant.when), _window(variant.constraint), _prices(variant.prices))
+        BaseVariant(_when(variant.when), _validity(variant.constraint), _prices(variant.prices))
         for variant in model.price_variants or ()
         if variant.prices.__dict__
     )
@@ -83,12 +83,12 @@ def _when(when: Mapping[str, str]) -> dict[str, str]:
     return {("service_tier" if key == "processing" else key): value for key, value in when.items()}
 
 
-def _window(constraint: genai.StartDateConstraint | genai.TimeOfDateConstraint | None) -> Window:
+def _validity(constraint: genai.StartDateConstraint | genai.TimeOfDateConstraint | None) -> Validity:
     if constraint is None:
-        return Window()
+        return Validity()
     if isinstance(constraint, genai.StartDateConstraint):
-        return Window(start=datetime.combine(constraint.start_date, time(), UTC))
-    return Window(daily=(_second(constraint.start_time), _second(constraint.end_time)))
+        return Validity(start=datetime.combine(constraint.start_date, time(), UTC))
+    return Validity(daily=(_second(constraint.start_time), _second(constraint.end_time)))
 
 
 def _second(value: time) -> int:

@@ -8,7 +8,7 @@ from decimal import Decimal
 from genai_prices import types as genai
 
 from spendstream_schemas import UnpricedReason
-from stream_jobs.pricing.base import BaseModel, Window, convert
+from stream_jobs.pricing.base import BaseModel, Validity, convert
 from stream_jobs.pricing.corrections import Alias, Corrections, Entry
 from stream_jobs.pricing.match import ProviderIndex, dated_form_of
 from stream_jobs.pricing.providers import Providers
@@ -138,7 +138,7 @@ class Catalog:
         if key not in self._converted:
             base = convert(provider, model)
             if not any(prices for _, prices in base.standard) and self._providers.is_free(provider, base.id):
-                base = replace(base, standard=((Window(), dict.fromkeys(_FREE_KEYS, Decimal(0))),))
+                base = replace(base, standard=((Validity(), dict.fromkeys(_FREE_KEYS, Decimal(0))),))
             self._converted[key] = base
         return self._converted[key]
 

@@ -62,7 +62,7 @@ def _apply_variants(
     """The first variant that holds gives a key its price, unless a multiplier speaks for the same: it'd count twice."""
     done: set[str] = set()
     for variant in variants:
-        if not variant.window.holds(at) or any(conditions.get(k) != v for k, v in variant.when.items()):
+        if not variant.validity.holds(at) or any(conditions.get(k) != v for k, v in variant.when.items()):
             continue
         for key, price in variant.prices.items():
             if key in done or any(e.multiplies(key) and e.conditions.keys() & variant.when.keys() for e in multipliers):
@@ -131,8 +131,8 @@ def boundaries(identity: Identity) -> list[datetime]:
     """Every instant at which a price of the identity may change."""
     found: set[datetime] = set()
     if identity.base is not None:
-        windows = [w for w, _ in identity.base.standard] + [variant.window for variant in identity.base.variants]
-        found |= {window.start for window in windows if window.start is not None}
+        validities = [w for w, _ in identity.base.standard] + [variant.validity for variant in identity.base.variants]
+        found |= {validity.start for validity in validities if validity.start is not None}
     for entry in identity.entries:
         found.update(entry.boundaries())
     return sorted(found)
@@ -142,8 +142,8 @@ def seconds_of_week(identity: Identity) -> list[int]:
     """Seconds since Monday 00:00 UTC at which a price may change every week; empty if none does."""
     found: set[int] = set()
     if identity.base is not None:
-        windows = [w for w, _ in identity.base.standard] + [variant.window for variant in identity.base.variants]
-        daily = {second for window in windows if window.daily for second in window.daily}
+        validities = [w for w, _ in identity.base.standard] + [variant.validity for variant in identity.base.variants]
+        daily = {second for validity in validities if validity.daily for second in validity.daily}
         found |= {day * 86400 + second for day in range(7) for second in daily}
     for entry in identity.entries:
         found |= entry.seconds_of_week()

@@ -102,17 +102,17 @@ class Batch:
     of the ledger. `entries` have every column: reconciliation repeats entries, it invents none."""
 
     token: str
-    turn: int
+    run: int
     at: datetime
     entries: pa.Table
     findings: pa.Table
 
 
-def batch(found: Sequence[Finding], turn: int, at: datetime) -> Batch:
+def batch(found: Sequence[Finding], run: int, at: datetime) -> Batch:
     """The rows of these findings, all booked at one instant."""
-    rows = [row | {"booked_at": at, "adjustment_run": f"{RUN_PREFIX}{turn}"} for item in found for row in item.postings]
-    report = arrow_table("reconciliation_findings", [_report_row(item, turn, at) for item in found])
-    return Batch(_token(found), turn, at, as_table(LEDGER_COLUMNS, rows), report)
+    rows = [row | {"booked_at": at, "adjustment_run": f"{RUN_PREFIX}{run}"} for item in found for row in item.postings]
+    report = arrow_table("reconciliation_findings", [_report_row(item, run, at) for item in found])
+    return Batch(_token(found), run, at, as_table(LEDGER_COLUMNS, rows), report)
 
 
 def _token(found: Iterable[Finding]) -> str:
@@ -129,12 +129,12 @@ def _token(found: Iterable[Finding]) -> str:
     return f"reconciliation:{digest.hexdigest()}"
 
 
-def _report_row(item: Finding, turn: int, at: datetime) -> dict[str, Any]:
+def _report_row(item: Finding, run: int, at: datetime) -> dict[str, Any]:
     kept = item.event.kept
     return {
         "event_id": item.event.event_id,
         "found_at": at,
-        "turn": turn,
+        "turn": run,
         "cause": item.cause,
         "revision": item.event.revision,
         "source": item.source,

@@ -1,6 +1,6 @@
 """The job 'reconciliation': looks every minute, beside the other jobs of a worker or alone.
 
-Several workers may run it: whoever comes first takes the turn, the others skip it.
+Several workers may run it: whoever comes first takes the run, the others skip it.
 """
 
 import logging
@@ -15,8 +15,8 @@ from stream_jobs.conservation.metrics import report
 from stream_jobs.job_context import Job, JobContext
 from stream_jobs.origin.rules import SenderRules
 from stream_jobs.reconciliation.run import Reconciler
+from stream_jobs.reconciliation.runs import BusyError
 from stream_jobs.reconciliation.settings import ReconciliationSettings
-from stream_jobs.reconciliation.turns import BusyError
 from stream_jobs.runtime.kafka import LogEnds
 from stream_jobs.runtime.kafka_settings import KafkaSettings
 from stream_jobs.runtime.metrics import RECONCILED, RECONCILIATION_RUNS, RECONCILIATION_SEEN

@@ -6,7 +6,7 @@ from stream_jobs.base.instants import as_utc
 from stream_jobs.ledger.columns import LEDGER_COLUMNS
 from stream_jobs.ledger.packed import unpacked
 from stream_jobs.reconciliation.findings import Batch
-from stream_jobs.reconciliation.turns import Turn, Turns
+from stream_jobs.reconciliation.runs import Run, Runs
 from stream_jobs.store.arrow_stream import encoded
 from stream_jobs.store.client import StoreClient
 from stream_jobs.store.tables import TABLES, arrow_table, insert
@@ -15,10 +15,10 @@ from stream_jobs.store.tables import TABLES, arrow_table, insert
 class Journal:
     """reconciliation_batches and reconciliation_findings; a `Journal` of `ledger.posting` for one run."""
 
-    def __init__(self, store: StoreClient, turns: Turns, turn: Turn) -> None:
+    def __init__(self, store: StoreClient, runs: Runs, run: Run) -> None:
         self._store = store
-        self._turns = turns
-        self._turn = turn
+        self._runs = runs
+        self._turn = run
 
     def interrupted(self) -> list[Batch]:
         """What earlier runs had planned and not finished."""
@@ -29,19 +29,19 @@ class Journal:
         )
         findings = TABLES["reconciliation_findings"]
         return [
-            Batch(token, int(turn), as_utc(at), unpacked(entries, LEDGER_COLUMNS), unpacked(report, findings))
-            for token, turn, at, entries, report in cast(list[tuple[Any, ...]], rows)
+            Batch(token, int(run), as_utc(at), unpacked(entries, LEDGER_COLUMNS), unpacked(report, findings))
+            for token, run, at, entries, report in cast(list[tuple[Any, ...]], rows)
         ]
 
     def plan(self, plan: Batch) -> Batch:
-        """Equal findings are one batch, whoever plans it. Raises LostTurnError."""
+        """Equal findings are one batch, whoever plans it. Raises LostLeaseError."""
         self.check_turn(plan)
         self._write("planned", plan, encoded(plan.entries), encoded(plan.findings))
         return plan
 
     def check_turn(self, _plan: Batch) -> None:
-        """Raises LostTurnError when a later run was opened."""
-        self._turns.check(self._turn, self._store.now())
+        """Raises LostLeaseError when a later run was opened."""
+        self._runs.check(self._turn, self._store.now())
 
     def mark_posted(self, plan: Batch) -> None:
         insert(self._store.client, "reconciliation_findings", plan.findings, plan.token)
@@ -51,7 +51,7 @@ class Journal:
     def _write(self, state: str, plan: Batch, entries: bytes, findings: bytes) -> None:
         row = {
             "batch": plan.token,
-            "turn": plan.turn,
+            "turn": plan.run,
             "state": state,
             "at": plan.at,
             "entries": plan.entries.num_rows,

@@ -14,14 +14,14 @@ PART_ROWS: Final = 500_000
 """Entries looked at by one query: bounds the memory that its set of ids takes."""
 _SINCE: Final = "fromUnixTimestamp64Micro({since:Int64}, 'UTC')"
 _UNTIL: Final = "fromUnixTimestamp64Micro({until:Int64}, 'UTC')"
-_WINDOW: Final = (
+_WITHIN: Final = (
     f"(booked_at >= {_SINCE} AND booked_at < {_UNTIL} OR booked_at IN "
     "(SELECT fromUnixTimestamp64Micro(arrayJoin({late:Array(Int64)}), 'UTC')))"
 )
 
 
 @dataclass(frozen=True, slots=True)
-class Window:
+class Interval:
     """What was booked in a stretch of time, and at the instants of blocks that were fixed earlier but inserted late."""
 
     since: datetime
@@ -56,35 +56,35 @@ class LedgerSearch:
         )
         return tuple(_instant(row[0]) for row in rows)
 
-    def count(self, window: Window) -> int:
-        """Entries in the window."""
-        return _number(self._store.rows(f"SELECT count() FROM ledger WHERE {_WINDOW}", window.parameters())[0][0])
+    def count(self, interval: Interval) -> int:
+        """Entries in the interval."""
+        return _number(self._store.rows(f"SELECT count() FROM ledger WHERE {_WITHIN}", interval.parameters())[0][0])
 
-    def index_calls(self, window: Window) -> None:
+    def index_calls(self, interval: Interval) -> None:
         """Bring response_ids up to date."""
         sql = (
             "INSERT INTO response_ids "
             "SELECT response_id, provider, kind, event_id, revision, source, booked_at, topic_id, partition "
-            f"FROM ledger WHERE {_WINDOW} AND entry_kind = 'charge' AND response_id != '' AND NOT cached_response "
+            f"FROM ledger WHERE {_WITHIN} AND entry_kind = 'charge' AND response_id != '' AND NOT cached_response "
             # A block is inserted whole, and no two of a partition are fixed at one instant: it is here or it is not.
             "AND (booked_at, topic_id, partition) NOT IN "
-            f"(SELECT booked_at, topic_id, partition FROM response_ids WHERE {_WINDOW})"
+            f"(SELECT booked_at, topic_id, partition FROM response_ids WHERE {_WITHIN})"
         )
         with store_errors(self._store.settings.address):
-            self._store.client.command(sql, parameters=window.parameters())
+            self._store.client.command(sql, parameters=interval.parameters())
 
-    def suspects(self, window: Window, entries: int) -> Iterator[set[str]]:
+    def suspects(self, interval: Interval, entries: int) -> Iterator[set[str]]:
         """Ids of events that may need a posting, in parts that one question can hold."""
         parts = 1 + entries // PART_ROWS
         for part in range(parts):
-            parameters = {**window.parameters(), "parts": parts, "part": part}
+            parameters = {**interval.parameters(), "parts": parts, "part": part}
             yield self._booked_several_times(parameters) | self._doubly_reported(parameters)
-        yield self._touched_again(window.parameters())
+        yield self._touched_again(interval.parameters())
 
     def _booked_several_times(self, parameters: Mapping[str, object]) -> set[str]:
         rows = self._store.rows(
             "SELECT event_id FROM booked_ids WHERE event_id IN (SELECT event_id FROM ledger "
-            f"WHERE {_WINDOW} AND entry_kind = 'charge' AND cityHash64(event_id) % {{parts:UInt32}} = {{part:UInt32}}) "
+            f"WHERE {_WITHIN} AND entry_kind = 'charge' AND cityHash64(event_id) % {{parts:UInt32}} = {{part:UInt32}}) "
             "GROUP BY event_id HAVING count() > 1",
             dict(parameters),
         )
@@ -112,7 +112,7 @@ class LedgerSearch:
         return {str(row[0]) for row in rows}
 
     def _doubly_reported(self, parameters: Mapping[str, object]) -> set[str]:
-        """Events of calls that several sources report and that something in the window belongs to."""
+        """Events of calls that several sources report and that something in the interval belongs to."""
         several = self._store.rows(
             """
             SELECT DISTINCT response_id FROM
@@ -123,7 +123,7 @@ class LedgerSearch:
                 (
                     SELECT response_id FROM ledger
                     WHERE """
-            + _WINDOW
+            + _WITHIN
             + """ AND response_id != '' AND cityHash64(response_id) % {parts:UInt32} = {part:UInt32}
                 )
                 AND provider NOT IN {excluded:Array(String)}
@@ -153,7 +153,7 @@ class LedgerSearch:
     def _touched_again(self, parameters: Mapping[str, object]) -> set[str]:
         """Events found before of which something was booked since, by whomever."""
         rows = self._store.rows(
-            f"SELECT DISTINCT event_id FROM ledger WHERE {_WINDOW} "
+            f"SELECT DISTINCT event_id FROM ledger WHERE {_WITHIN} "
             "AND event_id IN (SELECT event_id FROM reconciliation_findings)",
             dict(parameters),
         )

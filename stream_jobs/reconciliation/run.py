@@ -11,11 +11,11 @@ from stream_jobs.ledger.posting import Poster
 from stream_jobs.origin.rules import SenderRules
 from stream_jobs.reconciliation.findings import Finding, batch, finding
 from stream_jobs.reconciliation.journal import Journal
-from stream_jobs.reconciliation.ledger import LedgerSearch, Window
+from stream_jobs.reconciliation.ledger import Interval, LedgerSearch
 from stream_jobs.reconciliation.reports import Call, Precedence, doubles_by_call
+from stream_jobs.reconciliation.runs import Run, Runs, Tally
 from stream_jobs.reconciliation.settings import ReconciliationSettings
 from stream_jobs.reconciliation.standing import Standing, standing
-from stream_jobs.reconciliation.turns import Tally, Turn, Turns
 from stream_jobs.store.client import StoreClient
 from stream_jobs.store.deadline import ServerClock
 from stream_jobs.store.retention import kept_for
@@ -61,7 +61,7 @@ class Reconciler:
         self._settings = settings
         self._precedence = Precedence.of(settings)
         self._search = LedgerSearch(store, self._precedence)
-        self._turns = Turns(store)
+        self._runs = Runs(store)
         self._poster = Poster(store, ServerClock(store))
 
     def dry_run(self, since: datetime | None = None, on_finding: Found = lambda _: None) -> Outcome:
@@ -77,30 +77,30 @@ class Reconciler:
     def apply(self, trigger: str, since: datetime | None = None, on_finding: Found = lambda _: None) -> Outcome:
         """Raises BusyError when another run is under way."""
         now = self._store.now()
-        turn = self._turns.open(trigger, self._start(since, now), now)
-        outcome = Outcome(turn.since)
+        run = self._runs.open(trigger, self._start(since, now), now)
+        outcome = Outcome(run.since)
         try:
-            journal = Journal(self._store, self._turns, turn)
+            journal = Journal(self._store, self._runs, run)
             for interrupted in journal.interrupted():
-                log.info("finishing what reconciliation %d had begun", interrupted.turn)
+                log.info("finishing what reconciliation %d had begun", interrupted.run)
                 self._poster.finish(interrupted, journal)
                 outcome.finished += 1
-            for found in self._look(turn.since, now, outcome.tally, lambda: self._turns.check(turn, self._store.now())):
-                self._poster.post(batch(found, turn.number, self._store.now()), journal)
+            for found in self._look(run.since, now, outcome.tally, lambda: self._runs.check(run, self._store.now())):
+                self._poster.post(batch(found, run.number, self._store.now()), journal)
                 for item in found:
                     outcome.add(item)
                     on_finding(item)
         except Exception as error:
-            self._close_failed(turn, outcome, error)
+            self._close_failed(run, outcome, error)
             raise
-        self._turns.close(turn, self._store.now(), outcome.tally)
+        self._runs.close(run, self._store.now(), outcome.tally)
         return outcome
 
-    def _close_failed(self, turn: Turn, outcome: Outcome, error: Exception) -> None:
+    def _close_failed(self, run: Run, outcome: Outcome, error: Exception) -> None:
         try:
-            self._turns.close(turn, self._store.now(), outcome.tally, repr(error)[:500])
+            self._runs.close(run, self._store.now(), outcome.tally, repr(error)[:500])
         except Exception as failure:  # noqa: BLE001 - the first error is the one to report; the lease runs out by itself
-            log.warning("cannot record that reconciliation %d failed: %s", turn.number, failure)
+            log.warning("cannot record that reconciliation %d failed: %s", run.number, failure)
 
     def beginning(self) -> datetime:
         """When the first entry of the ledger was booked."""
@@ -112,7 +112,7 @@ class Reconciler:
 
     def _since(self, now: datetime) -> datetime:
         """Where the last run that ended well began, and a margin before it."""
-        last = self._turns.last_seen()
+        last = self._runs.last_seen()
         return now - BEGINNING if last is None else last - timedelta(seconds=self._settings.margin_s)
 
     def _look(
@@ -123,13 +123,13 @@ class Reconciler:
         horizon = self._horizon(now)
         while since < now + FUTURE:
             until = since + SLICE if since + SLICE < now else now + FUTURE
-            window = Window(since, until, late)
+            interval = Interval(since, until, late)
             on_step()
-            entries = self._search.count(window)
+            entries = self._search.count(interval)
             tally.examined += entries
             if entries:
-                self._search.index_calls(window)
-                for suspects in self._search.suspects(window, entries):
+                self._search.index_calls(interval)
+                for suspects in self._search.suspects(interval, entries):
                     on_step()
                     yield from self._judged(suspects, horizon)
             since, late = until, ()

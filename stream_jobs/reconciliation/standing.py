@@ -16,7 +16,7 @@ from stream_jobs.origin.rules import SenderRules
 from stream_jobs.origin.standing import Held, standing_charge
 
 RUN_PREFIX: Final = "reconciliation-"
-"""`ledger.adjustment_run` of what reconciliation posted: the prefix and the run's turn."""
+"""`ledger.adjustment_run` of what reconciliation posted: the prefix and the run's number."""
 
 Entry = Mapping[str, Any]
 _SAME_SOURCE: Final = SenderRules()

@@ -1,6 +1,6 @@
 """The record of runs: who corrects the ledger now, what a run is about to post, and what it has posted.
 
-Two inserts decide, both by their deduplication token, of which ClickHouse lets one in: who has the turn (so there is
+Two inserts decide, both by their deduplication token, of which ClickHouse lets one in: who is next (so there is
 one open run at a time, whoever starts one), and what a chunk posts (so whoever resumes a run posts the same entries).
 """
 
@@ -18,7 +18,7 @@ from stream_jobs.base.instants import as_utc
 from stream_jobs.base.money import usd_from_pico
 from stream_jobs.ledger.columns import LEDGER_COLUMNS
 from stream_jobs.ledger.packed import unpacked
-from stream_jobs.ledger.turns import take_turn
+from stream_jobs.ledger.runs import open_run
 from stream_jobs.repricing.selection import Chunk, Selection
 from stream_jobs.repricing.summary import Summary, total
 from stream_jobs.store.arrow_stream import encoded
@@ -36,7 +36,7 @@ _RUN_COLUMNS: Final = (
 class Run:
     """A run as it was opened. `chunks` is its plan."""
 
-    turn: int
+    number: int
     run: str
     started_at: datetime
     selection: Selection
@@ -102,7 +102,7 @@ class Journal:
         return self.clock.now()
 
     def latest(self) -> tuple[Run, State] | None:
-        """The run that had the last turn."""
+        """The run that had the last number."""
         rows = self._store.rows(
             f"SELECT {_RUN_COLUMNS} FROM adjustment_runs WHERE state = 'open' ORDER BY turn DESC, at LIMIT 1"
         )
@@ -137,14 +137,14 @@ class Journal:
         return as_utc(at) if count else run.started_at
 
     def open(self, wanted: Run) -> Run:
-        """Take the next turn. Raises RunIsOpenError if another run has it."""
+        """Take the next number. Raises RunIsOpenError if another run has it."""
         latest = self.latest()
         if latest is not None and latest[1] == "open":
             raise RunIsOpenError(latest[0])
-        turn = latest[0].turn + 1 if latest else 1
-        run = replace(wanted, turn=turn)
+        number = latest[0].number + 1 if latest else 1
+        run = replace(wanted, number=number)
         row = self._row(run, "open", run.started_at, chunks=run.chunks)
-        if not take_turn(self._store, "adjustment_runs", row, f"adjustment-turn:{turn}", "run"):
+        if not open_run(self._store, "adjustment_runs", row, f"adjustment-turn:{number}", "run"):
             holder = self.latest()
             assert holder is not None
             raise RunIsOpenError(holder[0])
@@ -170,7 +170,7 @@ class Journal:
         options = {name: "true" for name in ("unprice", "until_now") if getattr(run, name)}
         listed, contracted, effective = summary.difference() if summary else (0, 0, 0)
         return {
-            "turn": run.turn,
+            "turn": run.number,
             "run": run.run,
             "state": state,
             "at": at,
@@ -257,10 +257,10 @@ class Journal:
 
 
 def _run(row: tuple[object, ...]) -> Run:
-    turn, name, at, kind, operator, note, since, until, filters, book, rules, chunks = cast(tuple[Any, ...], row)
+    number, name, at, kind, operator, note, since, until, filters, book, rules, chunks = cast(tuple[Any, ...], row)
     filters = cast(Mapping[str, str], filters)
     return Run(
-        turn=turn,
+        number=number,
         run=name,
         started_at=as_utc(at),
         selection=Selection.from_record(kind, as_utc(since), as_utc(until), filters),

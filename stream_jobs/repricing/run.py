@@ -102,7 +102,7 @@ class Corrector:
         """Open a run, or take up an unfinished one that asks for the same. Raises RunIsOpenError for another one."""
         now = self.journal.now()
         wanted = Run(
-            turn=0,
+            number=0,
             run=f"{now:%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:8]}",
             started_at=now,
             selection=selection,

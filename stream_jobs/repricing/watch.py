@@ -70,7 +70,7 @@ class Watch:
         if version_in_use(store, "price_book_versions") != self._versions.book.version:
             return  # a newer worker has other prices: its answer counts
         corrector = Corrector(store, self._versions, self._check_stopping)
-        if not self._turn_is_free(corrector):
+        if not self._no_run_is_open(corrector):
             return
         try:
             self._price(corrector)
@@ -81,7 +81,7 @@ class Watch:
         except RunIsOpenError:
             return  # somebody else was faster
 
-    def _turn_is_free(self, corrector: Corrector) -> bool:
+    def _no_run_is_open(self, corrector: Corrector) -> bool:
         journal = corrector.journal
         latest = journal.latest()
         if latest is None or latest[1] != "open":

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from spendstream_schemas.alert_feed import AlertSignal, alert_record_key
 from stream_jobs.runtime.kafka_settings import KafkaSettings
-from stream_jobs.runtime.record_sender import DELIVERY_TIMEOUT_S, RecordSender
+from stream_jobs.runtime.record_producer import DELIVERY_TIMEOUT_S, RecordProducer
 from stream_jobs.runtime.topics import ALERTS
 
 
@@ -12,15 +12,17 @@ class SignalPublisher:
     """Threads may share it."""
 
     def __init__(self, kafka: KafkaSettings, *, delivery_timeout_s: float = DELIVERY_TIMEOUT_S) -> None:
-        self._sender = RecordSender(kafka, timeout_s=delivery_timeout_s)
+        self._producer = RecordProducer(kafka, timeout_s=delivery_timeout_s)
 
     def publish(self, signals: Iterable[AlertSignal]) -> None:
         """Returns when the broker has all of them, each under its alert_id.
 
         Raises BrokerUnavailableError when it does not have them in time; some may have arrived. May be repeated.
         """
-        self._sender.send(ALERTS, ((alert_record_key(one).encode(), one.model_dump_json().encode()) for one in signals))
+        self._producer.send(
+            ALERTS, ((alert_record_key(one).encode(), one.model_dump_json().encode()) for one in signals)
+        )
 
     def close(self) -> None:
         """What is under way is given up."""
-        self._sender.close()
+        self._producer.close()

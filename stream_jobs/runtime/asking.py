@@ -1,6 +1,6 @@
 """What people ask of a running job: sent to Kafka, and waited for until the store shows what became of it.
 
-A record may be lost when the embedded broker takes its turn, so it is sent again while there is no answer: whoever asks
+A record may be lost when the embedded broker is replaced, so it is sent again while there is no answer: whoever asks
 twice with the same id asks once.
 """
 
@@ -8,14 +8,14 @@ import time
 from collections.abc import Callable
 from typing import Final, TypeVar
 
-from stream_jobs.runtime.record_sender import Record, RecordSender
+from stream_jobs.runtime.record_producer import Record, RecordProducer
 
 LOOK_EVERY_S: Final = 0.1
 _Answer = TypeVar("_Answer")
 
 
 def ask(
-    sender: RecordSender,
+    producer: RecordProducer,
     topic: str,
     record: Record,
     answer: Callable[[], _Answer | None],
@@ -30,7 +30,7 @@ def ask(
     began_s = send_at_s = time.monotonic()
     while True:
         if time.monotonic() >= send_at_s:
-            sender.send(topic, [record])
+            producer.send(topic, [record])
             send_at_s = time.monotonic() + send_every_s
         if (found := answer()) is not None:
             return found

@@ -14,7 +14,7 @@ from typing import Final
 from stream_jobs.base.errors import BrokerUnavailableError
 from stream_jobs.runtime.kafka_settings import KafkaSettings
 from stream_jobs.runtime.metrics import DELTAS_LOST
-from stream_jobs.runtime.record_sender import RecordSender
+from stream_jobs.runtime.record_producer import RecordProducer
 from stream_jobs.runtime.topics import COST_DELTAS
 from stream_jobs.series.block_sums import delta_of
 from stream_jobs.series.delta import encode, split
@@ -31,7 +31,7 @@ class DeltaPublisher:
 
     def __init__(self, kafka: KafkaSettings, labels: Sequence[str] = ()) -> None:
         self._labels = tuple(labels)
-        self._sender = RecordSender(kafka)
+        self._producer = RecordProducer(kafka)
         self._paused_until = time.monotonic()
 
     async def announce(self, block: Block, output: BlockOutput) -> None:
@@ -49,11 +49,11 @@ class DeltaPublisher:
     def _send(self, block: Block, output: BlockOutput) -> None:
         delta = delta_of(block, output.tables.get("ledger"), self._labels)
         key = f"{delta.origin.topic_id}/{delta.origin.partition}".encode()
-        self._sender.send(COST_DELTAS, [(key, encode(part)) for part in split(delta)])
+        self._producer.send(COST_DELTAS, [(key, encode(part)) for part in split(delta)])
 
     def close(self) -> None:
         """What is under way is given up."""
-        self._sender.close()
+        self._producer.close()
 
 
 def _place(block: Block) -> tuple[object, int]:

@@ -1,8 +1,8 @@
 """A Faust app for a feed between our own jobs: one reader, which begins with what the store knows.
 
 What these topics carry may come again and changes nothing then, so at least once is enough: what was handled is
-committed afterwards. The work itself is plain and blocking, and is done in one thread, a turn at a time: all records
-that have come since the last turn, or none when it is only time that has passed.
+committed afterwards. The work itself is plain and blocking, and is done in one thread, a cycle at a time: all records
+that have come since the last cycle, or none when it is only time that has passed.
 """
 
 import asyncio
@@ -28,7 +28,7 @@ from stream_jobs.streams.transport import BundlingConsumer, Membership
 
 log = logging.getLogger(__name__)
 
-TURN_S: Final = 0.2  # at the latest, when no records come
+CYCLE_S: Final = 0.2  # at the latest, when no records come
 QUEUED_BUNDLES: Final = 64
 COMMIT_EVERY_S: Final = 1.0
 
@@ -36,7 +36,7 @@ COMMIT_EVERY_S: Final = 1.0
 class FeedHandler(Protocol):
     """The work. Every call comes from the same thread, and may raise RetryError: it is then called again.
 
-    A record that is none of the feed's is refused by the handler itself (see refused.py). Where a turn raises anything
+    A record that is none of the feed's is refused by the handler itself (see refused.py). Where a cycle raises anything
     else than NOT_OF_A_RECORD all the same, the handler begins anew, and the record that it comes from is found and
     passed over: see `FeedRunner._handle`.
     """
@@ -44,7 +44,7 @@ class FeedHandler(Protocol):
     def begin(self) -> None:
         """The feed is ours from now on: forget everything, and begin with what the store knows."""
 
-    def turn(self, records: list[SourceRecord]) -> None:
+    def handle(self, records: list[SourceRecord]) -> None:
         """Handle these records, in order, and whatever is due. After a RetryError it is called with the same again."""
 
     def end(self) -> None:
@@ -76,11 +76,11 @@ class FeedRunner:
         self.joined = False  # has the group told us our partitions, even if there are none for us?
 
     def held_up(self) -> HeldUp:
-        """Implements Runner. A turn comes every TURN_S, whether there is something to do or not."""
+        """Implements Runner. A cycle comes every CYCLE_S, whether there is something to do or not."""
         return HeldUp(self._progress.working_s, "its turn does not end")
 
     async def stop_booking(self) -> None:
-        """No turn is under way or will follow when this returns."""
+        """No cycle is under way or will follow when this returns."""
         task, self._task = self._task, None
         waiting, self._bundles = self._bundles, asyncio.Queue(QUEUED_BUNDLES)
         while not waiting.empty():
@@ -134,7 +134,7 @@ class FeedRunner:
             await self._bundles.put(bundle)
 
     async def _run(self, tp: TP, membership: Membership) -> None:
-        """Turn after turn, until cancelled or until the feed is another's."""
+        """Cycle after cycle, until cancelled or until the feed is another's."""
         handler = self._job.handler
         await self._repeat(handler.begin)
         log.info("%s has begun", self.name)
@@ -155,14 +155,14 @@ class FeedRunner:
             await self._in_thread(handler.end)  # whoever has it now speaks for it
 
     async def _handle(self, tp: TP, records: list[SourceRecord]) -> None:
-        """One turn. What these topics carry may come again, so where a record makes it fail, the handler begins anew
+        """One cycle. What these topics carry may come again, so where a record makes it fail, the handler begins anew
         with what the store knows, and takes the records by halves, until the one that it cannot cope with is alone.
 
-        Raises what the turn raises when that comes of no record.
+        Raises what the cycle raises when that comes of no record.
         """
         handler = self._job.handler
         try:
-            await self._repeat(lambda: handler.turn(records))
+            await self._repeat(lambda: handler.handle(records))
             return
         except NOT_OF_A_RECORD:
             raise
@@ -177,15 +177,15 @@ class FeedRunner:
             await self._handle(tp, records[:middle])
             await self._handle(tp, records[middle:])
             return
-        await self._repeat(lambda: handler.turn([]))  # it fails without the record, too? Then it is not the record
+        await self._repeat(lambda: handler.handle([]))  # it fails without the record, too? Then it is not the record
         pass_over(tp.topic, tp.partition, records[0].offset, records[0].value, repr(why), failed=True)
 
     async def _next_records(self) -> list[SourceRecord]:
-        """All that have come; waits for some, but no longer than TURN_S."""
+        """All that have come; waits for some, but no longer than CYCLE_S."""
         records: list[SourceRecord] = []
         with contextlib.suppress(TimeoutError):
             # Not wait_for: Python 3.11's swallows a cancellation that comes at the same time as a bundle.
-            async with asyncio.timeout(TURN_S):
+            async with asyncio.timeout(CYCLE_S):
                 records += (await self._bundles.get()).records
         while not self._bundles.empty():
             records += self._bundles.get_nowait().records

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from confluent_kafka import Producer
 
-from spendstream.sender import serialise
+from spendstream.delivery_thread import serialise
 from spendstream_schemas import UsageEvent
 from tests.chaos.brokers import TOPIC
 from tests.chaos.processes import ChaosProcess

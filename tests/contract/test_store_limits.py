@@ -207,7 +207,7 @@ def test_a_reader_does_not_see_what_others_ask(store: StoreProcess, sql: str) ->
 
 
 def test_slow_bodies_hold_no_thread(store: StoreProcess) -> None:
-    """Requests whose bodies never come wait outside of the lanes: others are answered meanwhile."""
+    """Requests whose bodies never come wait outside of the pools: others are answered meanwhile."""
     waiting = [started(store, "Content-Length: 1000") for _ in range(200)]
     try:
         assert ask(store, "SELECT 1") == (200, b"1\n")
@@ -245,9 +245,9 @@ def resident_mib(store: StoreProcess) -> int:
     return int(Path(f"/proc/{store.process.pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") // MIB
 
 
-def gauge(store: StoreProcess, lane: str) -> float:
+def gauge(store: StoreProcess, pool: str) -> float:
     with urlopen(f"{store.url}/metrics") as response:
-        return float(response.read().decode().split(f'{{lane="{lane}"}} ')[1].split("\n")[0])
+        return float(response.read().decode().split(f'{{lane="{pool}"}} ')[1].split("\n")[0])
 
 
 def test_a_form_of_many_parts_does_not_hold_up_the_loop(store: StoreProcess) -> None:

@@ -15,7 +15,7 @@ from stream_jobs.alerts.requests import NoAnswerError, ask
 from stream_jobs.embedded.broker import TansuBroker
 from stream_jobs.embedded.instance import embedded_kafka
 from stream_jobs.runtime.kafka import TopicSpec, ensure_topics
-from stream_jobs.runtime.record_sender import RecordSender
+from stream_jobs.runtime.record_producer import RecordProducer
 from stream_jobs.runtime.topics import ALERTS
 from tests.integration.alerting import AlertsJob, Webhook, send
 from tests.integration.pipeline import until
@@ -111,14 +111,14 @@ def test_a_mistake_is_said_in_a_sentence(process: StoreProcess, capfd: pytest.Ca
 def test_without_a_job_the_command_says_so(broker: TansuBroker) -> None:
     """It sends the same request several times, and then says what became of it."""
     ensure_topics(embedded_kafka(broker.address), [TopicSpec(ALERTS, 1, 1, {})])
-    sender = RecordSender(embedded_kafka(broker.address))
+    notifier = RecordProducer(embedded_kafka(broker.address))
     try:
         with pytest.raises(NoAnswerError, match="is it running"):
-            ask(sender, build.ack(), lambda: None, send_every_s=0.2, give_up_s=0.5)
+            ask(notifier, build.ack(), lambda: None, send_every_s=0.2, give_up_s=0.5)
         answers = iter([None, "done"])
-        assert ask(sender, build.ack(), lambda: next(answers)) == "done"
+        assert ask(notifier, build.ack(), lambda: next(answers)) == "done"
     finally:
-        sender.close()
+        notifier.close()
 
 
 def test_check_and_test_need_no_broker(

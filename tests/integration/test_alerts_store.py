@@ -34,7 +34,7 @@ def client(process: StoreProcess) -> Iterator[StoreClient]:
         yield client
 
 
-class Sender:
+class Notifier:
     """What one receiver hears; it hangs, or fails, when it is told to."""
 
     def __init__(self) -> None:
@@ -57,8 +57,8 @@ class Sender:
 class Job:
     """The handler with a loop of its own, fed by hand."""
 
-    def __init__(self, process: StoreProcess, rules: AlertsDocument, sender: Sender) -> None:
-        self.handler = AlertsHandler(partial(StoreClient, process.settings), rules, lambda _: sender)
+    def __init__(self, process: StoreProcess, rules: AlertsDocument, notifier: Notifier) -> None:
+        self.handler = AlertsHandler(partial(StoreClient, process.settings), rules, lambda _: notifier)
         self.crashes: list[BaseException] = []
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever)
@@ -72,7 +72,7 @@ class Job:
             value = record if isinstance(record, bytes) or record is None else record.model_dump_json().encode()
             made.append(SourceRecord(self._offset, 0, b"k", value))
             self._offset += 1
-        self.handler.turn(made)
+        self.handler.handle(made)
         return made
 
     def close(self) -> None:
@@ -84,9 +84,9 @@ class Job:
 
 
 @contextmanager
-def job(process: StoreProcess, sender: Sender, **changes: Any) -> Iterator[Job]:
+def job(process: StoreProcess, notifier: Notifier, **changes: Any) -> Iterator[Job]:
     rules = build.document("hook", **({"grouping": {"group_wait_s": 0, "group_interval_s": 0}} | changes))
-    running = Job(process, rules, sender)
+    running = Job(process, rules, notifier)
     try:
         running.handler.begin()
         yield running
@@ -96,12 +96,12 @@ def job(process: StoreProcess, sender: Sender, **changes: Any) -> Iterator[Job]:
 
 def test_everything_is_taken_up_as_it_was(process: StoreProcess, client: StoreClient) -> None:
     """Open alerts with exact money, silences that hold, refusals; and the numbers go on above all that were."""
-    sender = Sender()
+    notifier = Notifier()
     money = Decimal("98765432109876543210.000000000001")
     now = datetime.now(UTC)
     quiet = build.silence("quiet", scope={"team": "ü"}).model_copy(update={"ends_at": now + timedelta(hours=1)})
     lifted = quiet.model_copy(update={"ends_at": now - timedelta(hours=1)})
-    with job(process, sender) as running:
+    with job(process, notifier) as running:
         running.feed(
             *(build.signal("a", money_usd=money, labels={"team": "x"}), build.signal("gone"), build.over("gone", 1)),
             *(build.ack("a"), build.ack("nothing", "r9"), quiet, lifted, quiet),
@@ -123,8 +123,8 @@ def test_everything_is_taken_up_as_it_was(process: StoreProcess, client: StoreCl
 
 
 def test_unknown_fields_of_a_later_version_are_ignored(process: StoreProcess, client: StoreClient) -> None:
-    """A sender may be newer than the job."""
-    with job(process, Sender()) as running:
+    """A notifier may be newer than the job."""
+    with job(process, Notifier()) as running:
         text = build.signal("a").model_dump_json().encode()
         running.feed(text[:-1] + b', "shade": "blue"}')
     assert client.rows("SELECT alert_id FROM alerts_open") == [("a",)]
@@ -133,7 +133,7 @@ def test_unknown_fields_of_a_later_version_are_ignored(process: StoreProcess, cl
 def test_a_turn_that_the_store_cut_is_repeated_without_a_trace(
     process: StoreProcess, client: StoreClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The insert fails after it arrived, and again before; the same turn is then given once more."""
+    """The insert fails after it arrived, and again before; the same cycle is then given once more."""
     insert = AlertStore.insert
     fates = ["arrives", "lost"]
 
@@ -145,15 +145,15 @@ def test_a_turn_that_the_store_cut_is_repeated_without_a_trace(
             raise StoreUnavailableError("away")
 
     monkeypatch.setattr(AlertStore, "insert", flaky)
-    sender = Sender()
-    with job(process, sender) as running:
+    notifier = Notifier()
+    with job(process, notifier) as running:
         records = [SourceRecord(n, 0, b"k", build.signal(f"a{n}").model_dump_json().encode()) for n in range(3)]
         for _ in range(2):
             with pytest.raises(StoreUnavailableError):
-                running.handler.turn(records)
-        running.handler.turn(records)
-        until(lambda: sender.heard, 10, "told")
-        assert sender.heard[0].open_alerts == 3
+                running.handler.handle(records)
+        running.handler.handle(records)
+        until(lambda: notifier.heard, 10, "told")
+        assert notifier.heard[0].open_alerts == 3
     assert client.rows("SELECT alert_id, change FROM alert_events ORDER BY alert_id") == [
         ("a0", "opened"), ("a1", "opened"), ("a2", "opened"),
     ]  # fmt: skip
@@ -161,35 +161,35 @@ def test_a_turn_that_the_store_cut_is_repeated_without_a_trace(
 
 def test_what_was_on_its_way_at_a_crash_is_sent_again_as_it_was(process: StoreProcess, client: StoreClient) -> None:
     """Same key and content, though more has come since; then what came."""
-    hanging, sender = Sender(), Sender()
+    hanging, notifier = Notifier(), Notifier()
     hanging.hangs = True
     with job(process, hanging) as running:
         running.feed(build.signal("a"))
         until(lambda: hanging.heard, 10, "under way")
         running.feed(build.signal("b"))
-    with job(process, sender):
-        until(lambda: len(sender.heard) == 2, 10, "told")
-    assert sender.heard[0] == hanging.heard[0]
-    assert [alert.alert_id for alert in sender.heard[1].alerts] == ["b", "a"]
-    assert sender.heard[1].revision == 2
+    with job(process, notifier):
+        until(lambda: len(notifier.heard) == 2, 10, "told")
+    assert notifier.heard[0] == hanging.heard[0]
+    assert [alert.alert_id for alert in notifier.heard[1].alerts] == ["b", "a"]
+    assert notifier.heard[1].revision == 2
     assert client.rows("SELECT sum(alerts_told), sum(notifications) FROM alert_delivery_status") == [(2, 2)]
 
 
 def test_what_was_over_before_it_was_told_is_told_after_a_restart(process: StoreProcess, client: StoreClient) -> None:
     """To the receivers that were to know then, once, and not to one that is new."""
-    away, sender = Sender(), Sender()
+    away, notifier = Notifier(), Notifier()
     away.fails = True
     with job(process, away) as running:
         running.feed(build.signal("a", group="a"), build.signal("b", group="b"))
         until(lambda: client.rows("SELECT count() FROM alert_deliveries WHERE state = 'failed'") > [(0,)], 10, "tried")
         running.feed(build.over("a", 1, group="a"))
     for _ in range(2):
-        with job(process, sender):
-            until(lambda: len(sender.heard) == 3, 10, "told")
-    assert sorted((note.action, note.open_alerts) for note in sender.heard) == [
+        with job(process, notifier):
+            until(lambda: len(notifier.heard) == 3, 10, "told")
+    assert sorted((note.action, note.open_alerts) for note in notifier.heard) == [
         ("resolve", 0), ("trigger", 0), ("trigger", 1),
     ]  # fmt: skip
-    new = Sender()
+    new = Notifier()
     with job(
         process, new, receivers=[{"name": "new", "type": "webhook", "url": "http://127.0.0.1:9/"}], default=["new"]
     ):
@@ -200,11 +200,11 @@ def test_what_was_over_before_it_was_told_is_told_after_a_restart(process: Store
 
 def test_an_alert_that_was_forgotten_goes_on_with_its_next_episode(process: StoreProcess, client: StoreClient) -> None:
     """What is over is not loaded; the store is asked when it fires again. An old signal still changes nothing."""
-    sender = Sender()
-    with job(process, sender) as running:
+    notifier = Notifier()
+    with job(process, notifier) as running:
         running.feed(build.signal("a"), build.over("a", 5))
-        until(lambda: len(sender.heard) == 2, 10, "told")
-    with job(process, sender) as running:
+        until(lambda: len(notifier.heard) == 2, 10, "told")
+    with job(process, notifier) as running:
         running.feed(build.signal("a", 4))
         assert client.rows("SELECT count() FROM alerts_open") == [(0,)]
         running.feed(build.signal("a", 6))

@@ -17,7 +17,7 @@ from stream_jobs.budgets.status import change_outcome, defined_budgets
 from stream_jobs.embedded.broker import TansuBroker
 from stream_jobs.embedded.instance import embedded_kafka
 from stream_jobs.runtime.kafka import TopicSpec, ensure_topics
-from stream_jobs.runtime.record_sender import RecordSender
+from stream_jobs.runtime.record_producer import RecordProducer
 from stream_jobs.runtime.topics import BUDGET_CONTROL
 from stream_jobs.store.client import StoreClient
 from tests.integration.pipeline import until
@@ -252,7 +252,7 @@ def test_changes_come_through_the_topic_and_garbage_does_not(broker: TansuBroker
     """From the beginning, in order; also when the broker forgets the topic under the reader."""
     kafka = embedded_kafka(broker.address)
     ensure_topics(kafka, [TopicSpec(BUDGET_CONTROL, 1, 1, {})])
-    sender, reader = RecordSender(kafka), ControlReader(kafka)
+    sender, reader = RecordProducer(kafka), ControlReader(kafka)
     try:
         first, second = change(amount=1), change(amount=2)
         values = [change_to_json(first), b"garbage", None, change_to_json(second)]

@@ -11,7 +11,7 @@ import pytest
 
 from stream_jobs.base.instants import unix_micros
 from stream_jobs.base.money import PICO_PER_USD
-from stream_jobs.budgets.book import KEEP_TOLD, WINDOW_KEY, BudgetBook, Change, Place, Told
+from stream_jobs.budgets.book import KEEP_NOTIFIED, WINDOW_KEY, BudgetBook, Notified, Place, StandingUpdate
 from stream_jobs.budgets.causes import causes
 from stream_jobs.budgets.control import Definitions
 from stream_jobs.budgets.history import BudgetHistory
@@ -48,7 +48,7 @@ ONE = budgets({"id": "one", "name": "One", "amount": 10, "period": "day", "per":
 VALUES = ("a/b'\"\\", "ß")
 
 
-def change(at: datetime, *, up: Any = (), down: Any = (), late: bool = False, **more: Any) -> Change:
+def change(at: datetime, *, up: Any = (), down: Any = (), late: bool = False, **more: Any) -> StandingUpdate:
     """Of the day that holds the instant `day` (default: `at`)."""
     start = more.get("day", at).replace(hour=0, minute=0, second=0, microsecond=0)
     rolling = more.get("rolling", False)
@@ -57,7 +57,9 @@ def change(at: datetime, *, up: Any = (), down: Any = (), late: bool = False, **
     standing = Standing(period, rolling, 10 * PICO_PER_USD, spent, 3, 3 * PICO_PER_USD, 5, 7, start + HOUR)
     place = Place("one", WINDOW_KEY if rolling else f"{start:%Y-%m-%d}", more.get("values", VALUES))
     (budget,) = ONE
-    return Change(budget, place, standing, tuple(up), tuple(down), dict.fromkeys(more.get("crossed", up), at), at, late)
+    return StandingUpdate(
+        budget, place, standing, tuple(up), tuple(down), dict.fromkeys(more.get("crossed", up), at), at, late
+    )
 
 
 # -- crossings
@@ -71,11 +73,11 @@ def test_what_was_crossed_is_known_again(store: StoreClient) -> None:
     history.record_crossings([change(now, up=[a80, a99, f100, f120])])
     history.record_crossings([change(now + HOUR / 60, down=[a99, f100]), change(now + HOUR / 60, up=[a80], values=())])
     history.record_crossings([change(now + HOUR / 30, down=[f120], late=True)])
-    found = history.told(now)
+    found = history.notified(now)
     day = change(now).standing.period
     assert found == {
-        change(now).place: Told(day, {a80: now}, {f100}),
-        Place("one", change(now).place.period_key, ()): Told(day, {a80: now + HOUR / 60}),
+        change(now).place: Notified(day, {a80: now}, {f100}),
+        Place("one", change(now).place.period_key, ()): Notified(day, {a80: now + HOUR / 60}),
     }
 
 
@@ -83,9 +85,9 @@ def test_periods_that_are_long_over_are_forgotten_and_windows_never(store: Store
     """A window that crossed weeks ago may still be above."""
     history, now = BudgetHistory(store), store.now()
     a80 = key("actual", "80")
-    old = now - KEEP_TOLD - 2 * DAY
+    old = now - KEEP_NOTIFIED - 2 * DAY
     history.record_crossings([change(old, up=[a80]), change(old, up=[a80], rolling=True), change(now - DAY, up=[a80])])
-    assert {(place.period_key, *told.crossed) for place, told in history.told(now).items()} == {
+    assert {(place.period_key, *notified.crossed) for place, notified in history.notified(now).items()} == {
         (WINDOW_KEY, a80),
         (f"{now - DAY:%Y-%m-%d}", a80),
     }
@@ -114,11 +116,11 @@ def test_a_restarted_book_tells_nothing_again(world: World) -> None:
     row = entry(random.Random(1), now, team="search", effective_cost=Decimal(9), unpriced=0)
     world.block(0, [row | {"unpriced_reason": ""}])
 
-    def actual(changes: list[Change]) -> set[tuple[str, Decimal]]:
+    def actual(changes: list[StandingUpdate]) -> set[tuple[str, Decimal]]:
         return {(change.budget.id, key.percent) for change in changes for key in change.crossed if key.kind == "actual"}
 
-    def book() -> list[Change]:
-        changes = BudgetBook(which, sums, history.told(now), sums.vector(), now).evaluate(now)
+    def book() -> list[StandingUpdate]:
+        changes = BudgetBook(which, sums, history.notified(now), sums.vector(), now).evaluate(now)
         history.record_crossings([change for change in changes if change.up or change.down])
         return changes
 

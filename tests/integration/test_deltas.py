@@ -17,7 +17,7 @@ from stream_jobs.embedded.instance import embedded_kafka
 from stream_jobs.ledger.booked import ClickHouseLedger
 from stream_jobs.metering.process import Metering
 from stream_jobs.runtime.kafka import TopicSpec, ensure_topics
-from stream_jobs.runtime.record_sender import RecordSender
+from stream_jobs.runtime.record_producer import RecordProducer
 from stream_jobs.runtime.topics import COST_DELTAS
 from stream_jobs.series.delta import COSTS, Delta, decode
 from stream_jobs.series.publisher import DeltaPublisher
@@ -132,7 +132,7 @@ def test_a_delta_that_cannot_be_sent_holds_up_no_block(store: StoreClient, broke
     ensure_topics(kafka, [TopicSpec(COST_DELTAS, 1, 1, {})])
     worker = Worker(store, broker)
     worker.publisher.close()
-    worker.publisher._sender = RecordSender(kafka, timeout_s=0.3)
+    worker.publisher._producer = RecordProducer(kafka, timeout_s=0.3)
     broker.stop()
     worker.book(0, record(0, "a", tokens=1))
     began = datetime.now(UTC)
@@ -141,7 +141,7 @@ def test_a_delta_that_cannot_be_sent_holds_up_no_block(store: StoreClient, broke
     assert store.rows("SELECT sum(received) FROM block_receipts") == [(2,)]
     broker.start()
     ensure_topics(kafka, [TopicSpec(COST_DELTAS, 1, 1, {})])
-    worker.publisher._sender = RecordSender(kafka)
+    worker.publisher._producer = RecordProducer(kafka)
     worker.publisher._paused_until = 0.0
     worker.book(2, record(2, "c", tokens=1))
     worker.publisher.close()

@@ -10,7 +10,7 @@ from functools import partial
 from stream_jobs.base.errors import StoreUnavailableError
 from stream_jobs.embedded.instance import embedded_kafka
 from stream_jobs.runtime.kafka import TopicSpec, broker_urls, ensure_topics, topic_start
-from stream_jobs.runtime.record_sender import RecordSender
+from stream_jobs.runtime.record_producer import RecordProducer
 from stream_jobs.runtime.topics import COST_DELTAS
 from stream_jobs.streams.feed_app import FeedJob, build_feed_app
 from stream_jobs.streams.model import SourceRecord
@@ -21,12 +21,12 @@ TIMEOUT_S = 40.0
 
 
 class Handler:
-    """Keeps what it is given; the first turn of each assignment with records fails once."""
+    """Keeps what it is given; the first cycle of each assignment with records fails once."""
 
     def __init__(self) -> None:
         self.offsets: list[int] = []
         self.values: list[bytes] = []
-        self.turns: list[list[int]] = []
+        self.cycles: list[list[int]] = []
         self.begun = self.ended = 0
         self._fail = False
 
@@ -34,7 +34,7 @@ class Handler:
         self.begun += 1
         self._fail = True
 
-    def turn(self, records: list[SourceRecord]) -> None:
+    def handle(self, records: list[SourceRecord]) -> None:
         if records and self._fail:
             self._fail = False
             raise StoreUnavailableError("away")
@@ -107,11 +107,11 @@ class Job:
 
 
 def test_every_record_is_handled_at_least_once_through_restarts(any_broker: RunningBroker) -> None:
-    """In order; a turn that fails is made again with the same records; a restart goes on near where it was, and what
+    """In order; a cycle that fails is made again with the same records; a restart goes on near where it was, and what
     came while nobody read is read."""
     kafka = embedded_kafka(any_broker.address)
     ensure_topics(kafka, [TopicSpec(COST_DELTAS, 1, 1, {})])
-    sender, handler = RecordSender(kafka), Handler()
+    sender, handler = RecordProducer(kafka), Handler()
     values: list[bytes] = []
 
     def send(number: int) -> None:

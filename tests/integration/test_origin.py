@@ -30,7 +30,7 @@ from stream_jobs.streams.model import Block, BlockOutput, SourcePartition, Sourc
 from tests.integration.block_writes import insert_block
 from tests.integration.pipeline import Pipeline, until, usage_event
 from tests.store_server import StoreProcess
-from tests.unit.metering.test_senders import KEYS, OTHER, RULES, SECRET, fates, record
+from tests.unit.origin.test_judge import KEYS, OTHER, RULES, SECRET, fates, record
 
 SECOND = timedelta(seconds=1)
 

@@ -14,12 +14,12 @@ import pytest
 from stream_jobs.base.errors import CrashError, SpendstreamError, StoreUnavailableError
 from stream_jobs.cli import reconcile as command
 from stream_jobs.ledger import posting
-from stream_jobs.ledger import turns as ledger_turns
-from stream_jobs.reconciliation import findings, journal, turns
+from stream_jobs.ledger import runs as ledger_turns
+from stream_jobs.reconciliation import findings, journal, runs
 from stream_jobs.reconciliation.findings import Finding
 from stream_jobs.reconciliation.run import Outcome, Reconciler
+from stream_jobs.reconciliation.runs import BusyError, LostLeaseError, Runs, Tally
 from stream_jobs.reconciliation.settings import ReconciliationSettings
-from stream_jobs.reconciliation.turns import BusyError, LostTurnError, Tally, Turns
 from stream_jobs.store.client import StoreClient
 from stream_jobs.store.retention import RetentionSettings, apply_retention
 from stream_jobs.store.tables import arrow_table, insert
@@ -110,7 +110,7 @@ def test_an_event_booked_from_two_partitions_is_counted_once(store: StoreClient)
 
 
 def test_the_same_block_inserted_twice_is_counted_once(store: StoreClient) -> None:
-    """A zombie beyond the token window books the identical range again: every row of it stands twice."""
+    """A zombie beyond the token interval books the identical range again: every row of it stands twice."""
     rows = ledger_rows(30, booked_at=now(), occurred_at=now())
     insert(store.client, "ledger", rows, f"{next(_tokens)} first")
     before = total(store, "ledger")
@@ -174,7 +174,7 @@ def test_a_late_revision_of_the_losing_report_is_taken_back_in_the_next_pass(sto
 
 
 def test_a_call_is_found_again_however_long_ago_it_was_booked(store: StoreClient) -> None:
-    """The second report comes weeks later: the first is found by the index, outside of the window looked at."""
+    """The second report comes weeks later: the first is found by the index, outside of the interval looked at."""
     old = now() - timedelta(days=25)
     book(store, ["sdk-1"], source="checkout", response_id="resp_1", booked_at=old, occurred_at=old)
     assert apply(store).causes == {}
@@ -231,7 +231,7 @@ def test_entries_that_retention_may_have_thinned_out_are_left_alone(store: Store
     assert Reconciler(store, SETTINGS).dry_run(old).causes == {"reinstated": 1}
 
 
-WRITERS: tuple[Any, ...] = (ledger_turns, turns, journal, posting)
+WRITERS: tuple[Any, ...] = (ledger_turns, runs, journal, posting)
 """Every module that inserts."""
 
 
@@ -255,7 +255,7 @@ def _faulty(killed_at: int) -> Callable[..., None]:
 def test_a_kill_between_any_two_steps_loses_and_doubles_nothing(
     store: StoreClient, monkeypatch: pytest.MonkeyPatch, killed_at: int
 ) -> None:
-    """Opening the turn, the plan, the ledger, the report, the mark, the end of the turn: whoever runs next makes good
+    """Opening the run, the plan, the ledger, the report, the mark, the end of the run: whoever runs next makes good
     what is missing."""
     book(store, ["a", "b", "c"])
     book(store, ["b", "c"], partition=1)
@@ -265,7 +265,7 @@ def test_a_kill_between_any_two_steps_loses_and_doubles_nothing(
             patch.setattr(module, "insert", mortal)
         with pytest.raises(KilledError):
             apply(store)
-    monkeypatch.setattr(turns, "LEASE", timedelta(0))
+    monkeypatch.setattr(runs, "LEASE", timedelta(0))
     apply(store)
     assert total(store, "ledger")[0] == 3
     assert value(store, "SELECT count() FROM ledger") == 7
@@ -292,7 +292,7 @@ def test_an_insert_that_was_cut_before_a_rollup_is_completed(store: StoreClient)
 
 
 def test_two_workers_at_one_moment_post_once(store: StoreClient, process: StoreProcess) -> None:
-    """One takes the turn; the others do nothing."""
+    """One takes the run; the others do nothing."""
     book(store, [f"e{n}" for n in range(200)])
     book(store, [f"e{n}" for n in range(200)], partition=1)
 
@@ -317,8 +317,8 @@ def test_two_runs_that_both_believe_it_is_their_turn_post_once(
     """What they post is named by what they found, so ClickHouse takes it once."""
     book(store, [f"e{n}" for n in range(200)])
     book(store, [f"e{n}" for n in range(200)], partition=1)
-    opened = Turns(store).open("test", now() - timedelta(hours=1), now())
-    monkeypatch.setattr(Turns, "open", lambda *_: opened)
+    opened = Runs(store).open("test", now() - timedelta(hours=1), now())
+    monkeypatch.setattr(Runs, "open", lambda *_: opened)
 
     def run() -> None:
         with StoreClient(process.settings) as own:
@@ -333,21 +333,21 @@ def test_two_runs_that_both_believe_it_is_their_turn_post_once(
 
 
 def test_a_run_that_slept_past_its_lease_posts_nothing(store: StoreClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Another turn was opened meanwhile: it notices before it writes."""
+    """Another run was opened meanwhile: it notices before it writes."""
     at = now()
-    early, late = Turns(store), Turns(store)
-    turn = early.open("test", at, at)
+    early, late = Runs(store), Runs(store)
+    run = early.open("test", at, at)
     with pytest.raises(BusyError):
         late.open("test", at, at + timedelta(seconds=10))
-    early.check(turn, at + timedelta(minutes=2))  # a sign of life
+    early.check(run, at + timedelta(minutes=2))  # a sign of life
     with pytest.raises(BusyError):
-        late.open("test", at, at + turns.LEASE + timedelta(seconds=1))
-    following = late.open("test", at, at + 2 * turns.LEASE)
-    assert following.number == turn.number + 1
-    with pytest.raises(LostTurnError):
-        early.check(turn, at)
+        late.open("test", at, at + runs.LEASE + timedelta(seconds=1))
+    following = late.open("test", at, at + 2 * runs.LEASE)
+    assert following.number == run.number + 1
+    with pytest.raises(LostLeaseError):
+        early.check(run, at)
     late.close(following, at, Tally())
-    assert late.last_seen() == at + 2 * turns.LEASE
+    assert late.last_seen() == at + 2 * runs.LEASE
 
 
 def test_a_batch_whose_token_may_be_forgotten_is_looked_for(
@@ -381,7 +381,7 @@ def test_a_process_that_slept_before_its_insert_is_refused(
     def late(client: Any, table: str, rows: pa.Table, token: str, not_after: datetime) -> None:
         with StoreClient(process.settings) as own, monkeypatch.context() as other:
             other.setattr(posting, "insert", insert)
-            other.setattr(turns, "LEASE", timedelta(0))
+            other.setattr(runs, "LEASE", timedelta(0))
             assert apply(own).finished == 1
         insert(client, table, rows, f"{token} forgotten", not_after - timedelta(seconds=posting.INSERT_DEADLINE_S + 1))
 
@@ -419,7 +419,7 @@ def test_a_run_of_the_version_before_is_finished(
         insert(store.client, "ledger", batch.entries, batch.token)
     with pytest.raises(BusyError):
         apply(store)
-    monkeypatch.setattr(turns, "LEASE", timedelta(0))
+    monkeypatch.setattr(runs, "LEASE", timedelta(0))
     outcome = apply(store)
     assert (outcome.finished, outcome.causes) == (1, {})
     assert store.rows("SELECT entry_kind, adjustment_run FROM ledger WHERE adjustment_run != ''") == [

@@ -14,7 +14,7 @@ from stream_jobs.attribution.rules import AttributionRules
 from stream_jobs.blocks.store import ClickHouseBlocks
 from stream_jobs.ledger.booked import ClickHouseLedger
 from stream_jobs.ledger.versions import record_versions
-from stream_jobs.metering.as_fixed import as_fixed
+from stream_jobs.metering.pinned_versions import with_pinned_versions
 from stream_jobs.metering.process import Metering
 from stream_jobs.pricing.book import PriceBook
 from stream_jobs.store.client import StoreClient
@@ -63,7 +63,7 @@ def test_a_redo_after_a_change_of_prices_and_rules_completes_what_the_first_run_
     assert store.rows("SELECT count() FROM cost_1d") == [(0,)], "what the crash left behind"
 
     blocks, again = ClickHouseBlocks(store), replace(block, redone=True)
-    output = as_fixed(now, block.versions, store).process(again, records)
+    output = with_pinned_versions(now, block.versions, store).process(again, records)
     asyncio.run(insert_block(blocks, again, output))
     (events, cost, team), *_ = store.rows(f"{SUMS}ledger")
     assert (events, team) == (2, "")
@@ -77,6 +77,6 @@ def test_versions_that_were_never_recorded_are_replaced_by_what_is_loaded(
     """Booking goes on; what was not inserted yet is priced by what is loaded, and the log says so."""
     now = metering(store, None)
     with caplog.at_level(logging.ERROR):
-        found = as_fixed(now, replace(now.versions(), price_book="unknown", attribution="unknown"), store)
+        found = with_pinned_versions(now, replace(now.versions(), price_book="unknown", attribution="unknown"), store)
     assert found == now
     assert caplog.text.count("not with what it was fixed with") == 2

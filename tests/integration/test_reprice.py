@@ -339,7 +339,7 @@ def test_of_many_who_open_a_run_one_has_the_turn(process: StoreProcess, store: S
     assert latest is not None
     assert latest[1] == "open"
     journal.abandon(latest[0])
-    assert corrector(store).open(selection()).turn == latest[0].turn + 1
+    assert corrector(store).open(selection()).number == latest[0].number + 1
 
 
 def test_a_run_waits_for_a_store_that_was_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

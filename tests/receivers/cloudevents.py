@@ -7,7 +7,7 @@ from typing import Any
 
 from aiohttp import web
 
-from stream_jobs.alerts.senders.webhook import SIGNATURE_HEADER, verify_signature
+from stream_jobs.alerts.notifiers.webhook import SIGNATURE_HEADER, verify_signature
 from tests.receivers.http_server import HttpReceiverServer
 
 SECRET = "a-signing-secret"

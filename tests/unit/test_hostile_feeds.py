@@ -18,10 +18,10 @@ from spendstream_schemas.budget_feed import record_key
 from stream_jobs.alerts.book import AlertBook
 from stream_jobs.alerts.handler import parse
 from stream_jobs.alerts.model import packed, unpacked
+from stream_jobs.alerts.notifiers import alertmanager, grafana, mail, pagerduty, slack, webhook
 from stream_jobs.alerts.outbox import Outbox
-from stream_jobs.alerts.routing import Policy
+from stream_jobs.alerts.routing import Routing
 from stream_jobs.alerts.rows import delivery_row, event_rows, silence_rows
-from stream_jobs.alerts.senders import alertmanager, grafana, mail, pagerduty, slack, webhook
 from stream_jobs.base.errors import ConfigError
 from stream_jobs.budgets import control
 from stream_jobs.budgets.book import BudgetBook
@@ -39,7 +39,7 @@ from tests.hostile import examples, messages, sweep
 from tests.unit.alerts.build import NOW as ALERT_NOW
 from tests.unit.alerts.build import document, signal
 from tests.unit.budgets.build import budget, budgets
-from tests.unit.budgets.memory_sender import Causes, MemorySender
+from tests.unit.budgets.memory_producer import Causes, MemoryProducer
 from tests.unit.producers.guard.support import Clocks, new_guard, policy, state, who
 from tests.unit.series.memory_ledger import Entry, MemoryLedger
 
@@ -52,7 +52,7 @@ relaxed = settings(deadline=None, max_examples=40, suppress_health_check=list(He
 ALERTS = messages(examples("alerts.v1"), tuple(AlertSignal.model_fields))
 
 
-def told(outbox: Outbox, receiver: str) -> int:
+def notified(outbox: Outbox, receiver: str) -> int:
     """Have everything that is due told, by every protocol; how often that was."""
     later = NOW + timedelta(hours=1)
     for number in range(2_000):
@@ -73,8 +73,8 @@ def told(outbox: Outbox, receiver: str) -> int:
 
 def test_no_extreme_value_in_a_record_of_alerts_is_too_much_for_the_job() -> None:
     """At every place of every kind of record, one after the other: taken and recorded and told, or refused."""
-    book = AlertBook(Policy(document("hook")))
-    outbox = Outbox(book.policy.document)
+    book = AlertBook(Routing(document("hook")))
+    outbox = Outbox(book.routing.document)
     taken = 0
     for offset, raw in enumerate(sweep(examples("alerts.v1"), tuple(AlertSignal.model_fields))):
         item = parse(SourceRecord(offset, None, None, raw), NOW)
@@ -82,14 +82,14 @@ def test_no_extreme_value_in_a_record_of_alerts_is_too_much_for_the_job() -> Non
             continue
         taken += 1
         folded = book.fold([item], NOW)
-        event_rows(folded.changes)
+        event_rows(folded.transitions)
         silence_rows(folded.silences, NOW)
-        outbox.apply(folded.changes)
-        for change in folded.changes:
+        outbox.apply(folded.transitions)
+        for change in folded.transitions:
             assert change.alert is None or unpacked(packed(change.alert)) == change.alert
-    event_rows(book.tick(NOW + timedelta(hours=2)).changes)
+    event_rows(book.tick(NOW + timedelta(hours=2)).transitions)
     assert taken > 100
-    told(outbox, "hook")
+    notified(outbox, "hook")
 
 
 @relaxed
@@ -97,19 +97,19 @@ def test_no_extreme_value_in_a_record_of_alerts_is_too_much_for_the_job() -> Non
 def test_an_alert_opens_whatever_came_before_it(raw: list[bytes]) -> None:
     """Of the records that are taken every row fits into its table, every state is read back as it was, and everybody
     can be told; of the others nothing is left."""
-    book = AlertBook(Policy(document("hook")))
-    outbox = Outbox(book.policy.document)
+    book = AlertBook(Routing(document("hook")))
+    outbox = Outbox(book.routing.document)
     good = signal("good", group="of its own").model_dump_json().encode()
     records = [SourceRecord(offset, None, None, value) for offset, value in enumerate([*raw, good])]
     parsed = [item for record in records if (item := parse(record, NOW)) is not None]
     for folded in (book.fold(parsed, NOW), book.tick(NOW + timedelta(hours=2))):
-        event_rows(folded.changes)
+        event_rows(folded.transitions)
         silence_rows(folded.silences, NOW)
-        outbox.apply(folded.changes)
+        outbox.apply(folded.transitions)
     for alert in book.alerts.values():
         assert unpacked(packed(alert)) == alert
     assert book.alerts["good"].episode == 1
-    assert told(outbox, "hook") >= (0 if book.alerts["good"].silenced_by else 1)
+    assert notified(outbox, "hook") >= (0 if book.alerts["good"].silenced_by else 1)
 
 
 # ── budget.control.v1 ─────────────────────────────────────────────────────────────────────────────────────────────────
@@ -177,9 +177,9 @@ def test_no_extreme_value_in_a_change_of_a_budget_is_too_much_for_the_job(monkey
 
 def watch(counted: Budgets, raw: list[bytes]) -> BudgetBook:
     """A round of the budgets job without broker and store: deltas in, rows, states and signals out."""
-    ledger, sender = MemoryLedger(NOW), MemorySender()
+    ledger, producer = MemoryLedger(NOW), MemoryProducer()
     book = BudgetBook(counted, ledger, {}, {}, NOW)
-    feed, speaker = BudgetFeed(sender), Speaker(Causes(), sender, book)
+    feed, speaker = BudgetFeed(producer), Speaker(Causes(), producer, book)
     feed.policies(counted, NOW)
     spent = ledger.book(NOW, Entry(NOW, 10**15, facts={"team": "a", "user_id": "u" * 128, "model": "m" * 128}))
     records = [SourceRecord(offset, None, None, value) for offset, value in enumerate([*raw, encode(spent)])]

@@ -7,7 +7,7 @@ from typing import Final
 
 from spendstream.guard.index import Index
 from spendstream.guard.pending import Pending, PendingBook
-from spendstream.guard.policy import Policy, State, ValuesKey, compile_policy, compile_state, micros, values_key
+from spendstream.guard.policy import CompiledPolicy, State, ValuesKey, compile_policy, compile_state, micros, values_key
 from spendstream.guard.records import Record, TakenBack
 from spendstream_schemas.budget_feed import BudgetPolicy, BudgetState, Heartbeat
 
@@ -20,7 +20,7 @@ class _Budget:
 
     states: dict[ValuesKey, State]
     pending: dict[ValuesKey, Pending]
-    policy: Policy | None = None
+    policy: CompiledPolicy | None = None
 
 
 class Book:

@@ -13,7 +13,7 @@ from spendstream.guard.policy import (
     FULL,
     REDUCED,
     REFUSE,
-    Policy,
+    CompiledPolicy,
     Step,
     ValuesKey,
     from_micros,
@@ -182,7 +182,7 @@ def _sentence(verdict: "Verdict", estimate: int, exempt: bool) -> str:
     return f"{ACTIONS[verdict.rank]}: {figures}; {_from(verdict.step)}{effect}{until}{stale}"
 
 
-def _name(policy: Policy, key: ValuesKey) -> str:
+def _name(policy: CompiledPolicy, key: ValuesKey) -> str:
     values = ", ".join(f"{field}={value}" for field, value in zip(policy.per, key_values(key), strict=False))
     who = "; ".join(part for part in (values, f"owner {policy.owner}" if policy.owner else "") if part)
     return f"budget {policy.budget_id}{f' ({who})' if who else ''}"

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from spendstream.guard.index import Index, Tests
 from spendstream.guard.pending import Place
-from spendstream.guard.policy import FULL, MILLI_PERCENT, REFUSE, Facts, Policy, Step, ValuesKey, least
+from spendstream.guard.policy import FULL, MILLI_PERCENT, REFUSE, CompiledPolicy, Facts, Step, ValuesKey, least
 
 
 class Verdict(NamedTuple):
@@ -13,7 +13,7 @@ class Verdict(NamedTuple):
     rank: int
     stale: bool
     unknown: str | None  # why nothing could be known, where that decided
-    policy: Policy | None
+    policy: CompiledPolicy | None
     key: ValuesKey
     amount: int
     used: int
@@ -36,7 +36,7 @@ def evaluate(index: Index, facts: Facts, estimate: int, now: int, unknown: str |
 
     Of equally strict budgets the one with the least left is named, and of those the first by its id.
     """
-    best: Policy | None = None
+    best: CompiledPolicy | None = None
     best_rank, best_key, best_amount, best_used, best_end = FULL, (), 0, 0, None
     best_left, best_step = 0, None
     least_left: int | None = None

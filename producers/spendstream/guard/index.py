@@ -12,7 +12,7 @@ from operator import itemgetter
 from typing import Any, Final
 
 from spendstream.guard.pending import Pending
-from spendstream.guard.policy import Facts, Policy, State, ValuesKey
+from spendstream.guard.policy import CompiledPolicy, Facts, State, ValuesKey
 
 _MAX_ENTRIES: Final = 4096
 """Of one budget in the index. With more combinations, the fields with the most values are tried instead."""
@@ -21,7 +21,7 @@ _MAX_ENTRIES: Final = 4096
 Tests = tuple[tuple[str, Callable[[str], bool]], ...]
 """Fields, and what must hold for each one's value; that of a missing one is the empty string."""
 Entry = tuple[
-    Policy,
+    CompiledPolicy,
     Tests,
     Callable[[Facts], ValuesKey] | None,
     dict[ValuesKey, State],
@@ -36,7 +36,7 @@ Entry = tuple[
 class Index:
     """Immutable; made anew when a policy changes."""
 
-    def __init__(self, policies: Iterable[Policy]) -> None:
+    def __init__(self, policies: Iterable[CompiledPolicy]) -> None:
         tables: dict[tuple[str, ...], dict[Any, list[Entry]]] = {}
         everywhere: list[Entry] = []
         for policy in policies:
@@ -69,7 +69,7 @@ class Index:
         return found
 
 
-def _split(policy: Policy) -> tuple[list[tuple[str, tuple[str, ...]]], Tests]:
+def _split(policy: CompiledPolicy) -> tuple[list[tuple[str, tuple[str, ...]]], Tests]:
     """The fields to look up, in a fixed order, and what to try."""
     looked_up = sorted(policy.any_of)
     tests = list(policy.others)

@@ -50,7 +50,7 @@ class State(NamedTuple):
 
 
 @dataclass(slots=True, eq=False)
-class Policy:
+class CompiledPolicy:
     """What a budget covers and demands, with where it stands."""
 
     budget_id: str
@@ -70,11 +70,11 @@ class Policy:
 
 def compile_policy(
     record: BudgetPolicy, states: dict[ValuesKey, State], pending: dict[ValuesKey, Pending], generation: int
-) -> Policy:
+) -> CompiledPolicy:
     """`states` and `pending` are shared: they outlive a change of the policy."""
     any_of = {field: condition.any_of for field, condition in record.scope.items() if condition.any_of is not None}
     amount, steps = pico_of_record(record.amount_usd), _cumulative(record.steps)
-    return Policy(
+    return CompiledPolicy(
         budget_id=record.budget_id,
         any_of=tuple(any_of.items()),
         others=tuple((field, _test(item)) for field, item in record.scope.items() if field not in any_of),
@@ -138,7 +138,7 @@ def compile_state(record: BudgetState, generation: int) -> State:
 
 
 def values_key(values: tuple[str, ...]) -> ValuesKey:
-    """As `Policy.values_of` gives it."""
+    """As `CompiledPolicy.values_of` gives it."""
     return values[0] if len(values) == 1 else values
 
 

@@ -9,10 +9,10 @@ from typing import Final, Protocol
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from spendstream.config import ProducerConfig
+from spendstream.delivery_thread import RawMessage
 from spendstream.errors import ProducerConfigError
 from spendstream.lane import Delivery
 from spendstream.producer import UsageProducer
-from spendstream.sender import RawMessage
 from spendstream_schemas import OutcomeEvent, UsageEvent
 from spendstream_traffic.replay.ranges import ERA, OffsetLog, SentRanges
 from stream_jobs.base.errors import BrokerUnavailableError, ConfigError, SpendstreamError

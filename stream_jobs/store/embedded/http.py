@@ -18,12 +18,12 @@ from stream_jobs.store.embedded.compression import ResponseCompressor, choose_en
 from stream_jobs.store.embedded.confinement import Confinement
 from stream_jobs.store.embedded.engine import Answer, Engine
 from stream_jobs.store.embedded.errors import EngineError, engine_error
-from stream_jobs.store.embedded.lanes import Lane
 from stream_jobs.store.embedded.metrics import StoreMetrics
 from stream_jobs.store.embedded.native_hello import FACTS, hello_answer
 from stream_jobs.store.embedded.reading import Asked, Call
 from stream_jobs.store.embedded.request import read_request
 from stream_jobs.store.embedded.setting_rules import Limits
+from stream_jobs.store.embedded.statement_pool import StatementPool
 
 MAX_QUERIES: Final = 8
 MAX_INSERTS: Final = 8
@@ -52,10 +52,10 @@ class StoreHttp:
         self._password = password
         self._limits = limits
         # What people ask has threads and room of its own: neither inserts nor the questions of jobs wait behind it.
-        self._readers = Lane("readers", readers, MAX_WAITING)
-        self._queries = Lane("queries", MAX_QUERIES, MAX_WAITING)
-        self._inserts = Lane("inserts", MAX_INSERTS, MAX_WAITING)
-        self._lanes = (self._readers, self._queries, self._inserts)
+        self._readers = StatementPool("readers", readers, MAX_WAITING)
+        self._queries = StatementPool("queries", MAX_QUERIES, MAX_WAITING)
+        self._inserts = StatementPool("inserts", MAX_INSERTS, MAX_WAITING)
+        self._pools = (self._readers, self._queries, self._inserts)
         self._bodies = BodyBudget(MAX_BODIES_BYTES, MAX_BODY_BYTES)
         self._read_bodies = BodyBudget(MAX_READ_BODIES_BYTES, MAX_READ_BODY_BYTES)
         self._metrics = StoreMetrics()
@@ -76,8 +76,8 @@ class StoreHttp:
 
     async def _close(self, _: web.Application) -> None:
         self._engine.kill()
-        for lane in self._lanes:
-            await asyncio.to_thread(lane.close)
+        for pool in self._pools:
+            await asyncio.to_thread(pool.close)
 
     async def _ready(self, _: web.Request) -> web.Response:
         try:
@@ -87,8 +87,8 @@ class StoreHttp:
         return web.Response(text="Ok.\n")
 
     async def _expose(self, _: web.Request) -> web.Response:
-        for lane in self._lanes:
-            self._metrics.inside.labels(lane.name).set(lane.inside)
+        for pool in self._pools:
+            self._metrics.inside.labels(pool.name).set(pool.inside)
         return web.Response(body=generate_latest(self._metrics.registry), content_type="text/plain")
 
     async def _statement(self, request: web.Request) -> web.StreamResponse:
@@ -114,34 +114,36 @@ class StoreHttp:
         return response
 
     async def _answer(self, request: web.Request, asked: Asked) -> web.StreamResponse:
-        async with self._lane_of(asked) as lane:
+        async with self._pool_of(asked) as pool:
             if asked.is_hello and asked.client_revision is not None:
-                return await self._hello(request, asked, asked.client_revision, lane)
-            call = await self._in_thread(lane, None, lambda: self._engine.read(asked))
+                return await self._hello(request, asked, asked.client_revision, pool)
+            call = await self._in_thread(pool, None, lambda: self._engine.read(asked))
             if call.streamed:
-                return await self._stream(request, asked, call, lane)
+                return await self._stream(request, asked, call, pool)
             run = self._engine.insert if call.data_format else self._engine.run
-            return await self._whole(request, asked, call, await self._in_thread(lane, call, lambda: run(call)))
+            return await self._whole(request, asked, call, await self._in_thread(pool, call, lambda: run(call)))
 
-    async def _hello(self, request: web.Request, asked: Asked, revision: int, lane: Lane) -> web.StreamResponse:
+    async def _hello(
+        self, request: web.Request, asked: Asked, revision: int, pool: StatementPool
+    ) -> web.StreamResponse:
         facts = replace(asked, text=FACTS, output_format="TabSeparated", settings={})
-        call = await self._in_thread(lane, None, lambda: self._engine.read(facts))
-        answer = await self._in_thread(lane, call, lambda: self._engine.run(call))
+        call = await self._in_thread(pool, None, lambda: self._engine.read(facts))
+        answer = await self._in_thread(pool, call, lambda: self._engine.run(call))
         framed = replace(answer, body=hello_answer(answer.body, revision))
         return await self._whole(request, asked, replace(call, output_format="Native"), framed)
 
-    def _lane_of(self, asked: Asked) -> Lane:
+    def _pool_of(self, asked: Asked) -> StatementPool:
         if not asked.rights.may_write:
             return self._readers
         return self._inserts if asked.is_insert else self._queries
 
-    async def _in_thread(self, lane: Lane, call: Call | None, function: Callable[[], R]) -> R:
+    async def _in_thread(self, pool: StatementPool, call: Call | None, function: Callable[[], R]) -> R:
         """Run a blocking step. A client that goes away ends its query; an insert is finished all the same, and so is
         the reading of a statement (no call yet).
 
-        Either way this returns only when the thread is free again: the lane counts it as long as it works.
+        Either way this returns only when the thread is free again: the pool counts it as long as it works.
         """
-        step = asyncio.ensure_future(lane.call(function))
+        step = asyncio.ensure_future(pool.call(function))
         try:
             return await asyncio.shield(step)
         except asyncio.CancelledError:
@@ -163,7 +165,7 @@ class StoreHttp:
         headers |= encoding
         if len(body) <= SENT_AT_ONCE_BYTES:
             return web.Response(body=body, headers=headers)
-        # Sent from here, in the lane: an answer that nobody takes must not stay in memory when its place is free again.
+        # Sent from here, in the pool: an answer that nobody takes must not stay in memory when its place is free again.
         response = web.StreamResponse(headers=headers)
         response.content_length = len(body)
         await response.prepare(request)
@@ -171,17 +173,17 @@ class StoreHttp:
         await response.write_eof()
         return response
 
-    async def _stream(self, request: web.Request, asked: Asked, call: Call, lane: Lane) -> web.StreamResponse:
+    async def _stream(self, request: web.Request, asked: Asked, call: Call, pool: StatementPool) -> web.StreamResponse:
         pieces = self._engine.stream(call)
         try:
             first = await self._in_thread(
-                lane, call, lambda: next(pieces, b"")
+                pool, call, lambda: next(pieces, b"")
             )  # an error up to here has a status of its own
             response = web.StreamResponse(headers=answer_headers(call, None))
             compressor, encoding = _compressor(request, asked)
             response.headers.update(encoding)
             await response.prepare(request)
-            failure = await self._send(request, response, compressor, first, pieces, lane, call)
+            failure = await self._send(request, response, compressor, first, pieces, pool, call)
             if failure is not None:
                 if request.transport is not None:
                     # Without the last chunk the client knows that the answer is incomplete, trailer or not.
@@ -189,7 +191,7 @@ class StoreHttp:
                 self._metrics.statements.labels("query", str(failure.code)).inc()
                 return response
         finally:
-            await asyncio.shield(lane.call(lambda: _finish(pieces)))
+            await asyncio.shield(pool.call(lambda: _finish(pieces)))
         await response.write_eof()
         return response
 
@@ -200,7 +202,7 @@ class StoreHttp:
         compressor: ResponseCompressor | BlockCompressor | None,
         piece: bytes,
         pieces: Iterator[bytes],
-        lane: Lane,
+        pool: StatementPool,
         call: Call,
     ) -> EngineError | None:
         """Send all pieces. An error half-way is written as ClickHouse does, and returned."""
@@ -212,24 +214,24 @@ class StoreHttp:
                 request.transport.abort()
                 raise ConnectionResetError("the client takes too long over its answer")
             self._metrics.sent_bytes.inc(len(piece))
-            await _write(request, response, await _packed(lane, compressor, piece))
+            await _write(request, response, await _packed(pool, compressor, piece))
             try:
-                piece = await self._in_thread(lane, call, lambda: next(pieces, b""))
+                piece = await self._in_thread(pool, call, lambda: next(pieces, b""))
             except EngineError as error:
                 failure = error
                 trailer = exception_trailer(call, error)
-                await _write(request, response, await _packed(lane, compressor, trailer))
+                await _write(request, response, await _packed(pool, compressor, trailer))
                 break
         if compressor:
             await _write(request, response, compressor.finish())
         return failure
 
 
-async def _packed(lane: Lane, compressor: ResponseCompressor | BlockCompressor | None, piece: bytes) -> bytes:
+async def _packed(pool: StatementPool, compressor: ResponseCompressor | BlockCompressor | None, piece: bytes) -> bytes:
     """Compressed, if at all; a large piece (one may have hundreds of MB) not on the event loop."""
     if compressor is None:
         return piece
-    return compressor.add(piece) if len(piece) <= SENT_AT_ONCE_BYTES else await lane.call(lambda: compressor.add(piece))
+    return compressor.add(piece) if len(piece) <= SENT_AT_ONCE_BYTES else await pool.call(lambda: compressor.add(piece))
 
 
 async def _write(request: web.Request, response: web.StreamResponse, data: bytes) -> None:

@@ -1,6 +1,6 @@
 """From what a request says to a statement that may run: read by the engine, judged, and only then a Call.
 
-Runs in a thread of a lane, never on the event loop: its time is linear in the length of the statement.
+Runs in a thread of a pool, never on the event loop: its time is linear in the length of the statement.
 """
 
 import os

@@ -23,7 +23,7 @@ class Insert:
 
 
 def looks_like_insert(text: bytes) -> bool:
-    """Whether it begins with INSERT: such statements take the inserts' lane."""
+    """Whether it begins with INSERT: such statements take the inserts' pool."""
     return text[:64].lstrip()[:6].upper() == b"INSERT"
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from spendstream_schemas.alert_feed import AlertAck, AlertSignal, Silence
 from stream_jobs.alerts.book import AlertBook, Parsed
 from stream_jobs.alerts.document import AlertsDocument
-from stream_jobs.alerts.routing import Policy
+from stream_jobs.alerts.routing import Routing
 
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 
@@ -61,4 +61,4 @@ def document(*names: str, **changes: Any) -> AlertsDocument:
 
 
 def book(**changes: Any) -> AlertBook:
-    return AlertBook(Policy(document("slack", **changes)))
+    return AlertBook(Routing(document("slack", **changes)))

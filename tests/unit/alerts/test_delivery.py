@@ -14,7 +14,7 @@ from stream_jobs.alerts.journal import Journal
 from stream_jobs.alerts.notification import DeliveryError, Notification
 from stream_jobs.alerts.outbox import Outbox
 from stream_jobs.alerts.receivers import Receiver
-from stream_jobs.alerts.routing import Policy
+from stream_jobs.alerts.routing import Routing
 from stream_jobs.base.errors import ConfigError, StoreUnavailableError
 from stream_jobs.base.instants import utc_now
 from stream_jobs.runtime.retry import Backoff
@@ -39,7 +39,7 @@ class FakeStore:
         return [row["state"] for row in self.rows]
 
 
-class FakeSender:
+class FakeNotifier:
     def __init__(self) -> None:
         self.sent: list[Notification] = []
         self.errors: list[Exception] = []
@@ -59,26 +59,26 @@ class FakeSender:
 
 
 class Desk:
-    """Book, outbox and receivers with a fake sender each."""
+    """Book, outbox and receivers with a fake notifier each."""
 
     def __init__(self, rules: AlertsDocument) -> None:
         self.rules = rules
-        self.book = AlertBook(Policy(rules))
+        self.book = AlertBook(Routing(rules))
         self.outbox = Outbox(rules)
         self.store = FakeStore()
         self.journal = Journal(cast(Any, self.store))
-        self.senders: dict[str, FakeSender] = {receiver.name: FakeSender() for receiver in rules.receivers}
+        self.notifiers: dict[str, FakeNotifier] = {receiver.name: FakeNotifier() for receiver in rules.receivers}
         self.unusable: set[str] = set()
         self.crashes: list[BaseException] = []
         self.delivery = Delivery(self.outbox, self.journal, self._make, self.crashes.append)
 
-    def _make(self, receiver: Receiver) -> FakeSender:
+    def _make(self, receiver: Receiver) -> FakeNotifier:
         if receiver.name in self.unusable:
             raise ConfigError("no key")
-        return self.senders[receiver.name]
+        return self.notifiers[receiver.name]
 
     def feed(self, *records: Any) -> None:
-        self.outbox.apply(self.book.fold([parsed(record) for record in records], utc_now()).changes)
+        self.outbox.apply(self.book.fold([parsed(record) for record in records], utc_now()).transitions)
         self.delivery.wake()
 
 
@@ -110,17 +110,17 @@ def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_it_is_on_record_before_and_after_it_is_sent() -> None:
-    """With key, answer, and what was told for the first time; the sender is closed at the end."""
+    """With key, answer, and what was told for the first time; the notifier is closed at the end."""
 
     async def test() -> None:
         async with desk() as d:
             d.feed(signal("a"), signal("b"))
             await reach(lambda: d.store.states == ["sending", "sent"])
             sending, sent = d.store.rows
-            assert sending["key"] == sent["key"] == d.senders["slack"].sent[0].key
+            assert sending["key"] == sent["key"] == d.notifiers["slack"].sent[0].key
             assert (sent["answer"], sent["first_told"], sent["told"], sent["attempt"]) == ("200 fine", 2, ["a", "b"], 1)
             assert "BudgetThreshold" in sending["notification"]
-        assert d.senders["slack"].closed == 1
+        assert d.notifiers["slack"].closed == 1
 
     asyncio.run(test())
 
@@ -130,9 +130,9 @@ def test_a_failure_is_tried_again_under_the_same_key() -> None:
 
     async def test() -> None:
         async with desk() as d:
-            d.senders["slack"].errors = [DeliveryError("503 busy"), RuntimeError("a bug")]
+            d.notifiers["slack"].errors = [DeliveryError("503 busy"), RuntimeError("a bug")]
             d.feed(signal())
-            await reach(lambda: len(d.senders["slack"].sent) == 1)
+            await reach(lambda: len(d.notifiers["slack"].sent) == 1)
             await reach(lambda: d.store.states == ["sending", "failed", "failed", "sent"])
             assert len({row["key"] for row in d.store.rows}) == 1
             assert [row["attempt"] for row in d.store.rows] == [0, 1, 2, 3]
@@ -147,7 +147,7 @@ def test_what_is_refused_for_good_does_not_stop_the_others_and_is_tried_under_ot
 
     async def test() -> None:
         async with desk() as d:
-            d.senders["slack"].errors = [DeliveryError("400 bad", retry=False)]
+            d.notifiers["slack"].errors = [DeliveryError("400 bad", retry=False)]
             d.feed(signal("a", group="a"))
             await reach(lambda: d.store.states == ["sending", "failed"])
             d.feed(signal("b", group="b"))
@@ -155,7 +155,7 @@ def test_what_is_refused_for_good_does_not_stop_the_others_and_is_tried_under_ot
             await reach(lambda: d.outbox.pending("slack") == 1)
             d.outbox.use(d.rules)
             await d.delivery.use(d.rules.receivers)
-            await reach(lambda: len(d.senders["slack"].sent) == 2)
+            await reach(lambda: len(d.notifiers["slack"].sent) == 2)
 
     asyncio.run(test())
 
@@ -170,7 +170,7 @@ def test_the_end_is_not_told_to_who_does_not_want_it() -> None:
             await reach(lambda: d.store.states == ["sending", "sent"])
             d.feed(over(seconds=1))
             await reach(lambda: d.store.states == ["sending", "sent", "skipped"])
-            assert [note.action for note in d.senders["slack"].sent] == ["trigger"]
+            assert [note.action for note in d.notifiers["slack"].sent] == ["trigger"]
             await reach(lambda: d.outbox.pending("slack") == 0)
 
     asyncio.run(test())
@@ -181,19 +181,19 @@ def test_a_slow_or_unusable_receiver_does_not_hold_up_the_others() -> None:
 
     async def test() -> None:
         async with desk("slow", "quick", "keyless") as d:
-            d.senders["slow"].waits = asyncio.Event()
+            d.notifiers["slow"].waits = asyncio.Event()
             d.unusable.add("keyless")
             await d.delivery.use([])
             await d.delivery.use(d.rules.receivers)
             for number in range(3):
                 d.feed(signal(f"a{number}"))
-                await reach(lambda: len(d.senders["quick"].sent) == number + 1)  # noqa: B023 - awaited here
+                await reach(lambda: len(d.notifiers["quick"].sent) == number + 1)  # noqa: B023 - awaited here
             assert d.outbox.pending("keyless") == 1
-            d.senders["slow"].waits.set()
+            d.notifiers["slow"].waits.set()
             d.unusable.clear()
-            await reach(lambda: d.senders["slow"].sent and d.senders["slow"].sent[-1].open_alerts == 3)
-            await reach(lambda: len(d.senders["keyless"].sent) == 1)
-            assert d.senders["keyless"].sent[0].open_alerts == 3
+            await reach(lambda: d.notifiers["slow"].sent and d.notifiers["slow"].sent[-1].open_alerts == 3)
+            await reach(lambda: len(d.notifiers["keyless"].sent) == 1)
+            assert d.notifiers["keyless"].sent[0].open_alerts == 3
 
     asyncio.run(test())
 
@@ -206,7 +206,7 @@ def test_while_the_store_is_away_nothing_is_told_and_then_all() -> None:
             d.store.failures = 5
             d.feed(signal())
             await reach(lambda: d.store.failures < 3)
-            assert d.senders["slack"].sent == []
+            assert d.notifiers["slack"].sent == []
             await reach(lambda: d.store.states == ["sending", "sent"])
 
     asyncio.run(test())
@@ -219,14 +219,14 @@ def test_a_receivers_limit_merges() -> None:
         receiver = {"name": "slack", "type": "webhook", "url": "http://127.0.0.1:9/", "max_per_minute": 2}
         async with desk(receivers=[receiver], default=["slack"]) as d:
             d.feed(signal("first"))
-            await reach(lambda: len(d.senders["slack"].sent) == 1)
+            await reach(lambda: len(d.notifiers["slack"].sent) == 1)
             for number in range(50):
                 d.feed(signal(f"a{number}"))
                 await asyncio.sleep(0)
-            assert len(d.senders["slack"].sent) == 1
+            assert len(d.notifiers["slack"].sent) == 1
             await d.delivery.use([])  # a new task has a new budget
             await d.delivery.use(d.rules.receivers)
-            await reach(lambda: len(d.senders["slack"].sent) == 2)
-            assert d.senders["slack"].sent[1].open_alerts == 51
+            await reach(lambda: len(d.notifiers["slack"].sent) == 2)
+            assert d.notifiers["slack"].sent[1].open_alerts == 51
 
     asyncio.run(test())

@@ -15,7 +15,7 @@ from stream_jobs.alerts.check import check_file
 from stream_jobs.alerts.document import NOBODY, SCHEMA_FILE_NAME, load_document, parse_duration, read_document
 from stream_jobs.alerts.jsonschema import schema_text
 from stream_jobs.alerts.lint import warnings
-from stream_jobs.alerts.routing import Policy
+from stream_jobs.alerts.routing import Routing
 from stream_jobs.base.errors import ConfigError
 from tests.unit.alerts.build import document, signal
 
@@ -148,7 +148,7 @@ ROUTES: list[dict[str, Any]] = [
 def test_the_first_route_that_fits_decides(changes: dict[str, Any], severity: Any, receivers: tuple[str, ...]) -> None:
     """`continue` asks the next ones too; channels add to what routes say; the default is for what none fits."""
     rules = document("pager", "ann", "search", "finops", routes=ROUTES, default=["finops"])
-    assert Policy(rules).receivers(signal(**changes), severity) == receivers
+    assert Routing(rules).receivers(signal(**changes), severity) == receivers
 
 
 @pytest.mark.parametrize(
@@ -157,5 +157,5 @@ def test_the_first_route_that_fits_decides(changes: dict[str, Any], severity: An
 )
 def test_how_far_a_figure_must_move(noted: str, value: str, moved: bool) -> None:
     """Up or down by the percentage, exactly; anything is far from nothing."""
-    assert Policy(document("a")).moved(Decimal(noted), Decimal(value)) is moved
-    assert Policy(document("a")).moved(None, Decimal(value)) is True
+    assert Routing(document("a")).moved(Decimal(noted), Decimal(value)) is moved
+    assert Routing(document("a")).moved(None, Decimal(value)) is True

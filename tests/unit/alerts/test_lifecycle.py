@@ -10,19 +10,19 @@ from hypothesis import strategies as st
 from spendstream_schemas.alert_feed import AlertAck, AlertSignal, Silence
 from stream_jobs.alerts.book import AlertBook
 from stream_jobs.alerts.document import AlertsDocument
-from stream_jobs.alerts.model import Change, packed, unpacked
-from stream_jobs.alerts.routing import Policy
+from stream_jobs.alerts.model import Transition, packed, unpacked
+from stream_jobs.alerts.routing import Routing
 from tests.unit.alerts.build import NOW, ack, at, book, document, over, parsed, signal, silence
 
 Record = AlertSignal | AlertAck | Silence
 
 
-def feed(alerts: AlertBook, *records: Record, seconds: float = 0) -> list[Change]:
-    return alerts.fold([parsed(record) for record in records], at(seconds)).changes
+def feed(alerts: AlertBook, *records: Record, seconds: float = 0) -> list[Transition]:
+    return alerts.fold([parsed(record) for record in records], at(seconds)).transitions
 
 
-def kinds(changes: list[Change]) -> list[str]:
-    return [change.kind for change in changes]
+def kinds(transitions: list[Transition]) -> list[str]:
+    return [transition.kind for transition in transitions]
 
 
 def test_the_same_signal_again_does_nothing() -> None:
@@ -36,19 +36,19 @@ def test_the_same_signal_again_does_nothing() -> None:
 def test_a_life() -> None:
     """Opened, amended, escalated, acknowledged, open again because it got worse, over, and a second episode."""
     alerts = book()
-    changes = feed(
+    transitions = feed(
         alerts,
         *(signal(value=Decimal(80)), signal(seconds=1, value=Decimal(81)), signal(seconds=2, level=1), ack()),
         *(signal(seconds=3, level=1, severity="error"), over(seconds=4), signal(seconds=5), over(seconds=6)),
     )
-    assert kinds(changes) == [
+    assert kinds(transitions) == [
         *("opened", "amended", "escalated", "acknowledged", "escalated", "resolved", "reopened", "resolved"),
     ]
-    assert [change.alert.status for change in changes if change.alert] == [
+    assert [transition.alert.status for transition in transitions if transition.alert] == [
         *("open", "open", "open", "acknowledged", "open", "resolved", "open", "resolved"),
     ]
-    assert [change.alert.episode for change in changes if change.alert] == [1, 1, 1, 1, 1, 1, 2, 2]
-    assert [change.position for change in changes] == list(range(1, 9))
+    assert [transition.alert.episode for transition in transitions if transition.alert] == [1, 1, 1, 1, 1, 1, 2, 2]
+    assert [transition.position for transition in transitions] == list(range(1, 9))
 
 
 def test_people_hear_of_an_amended_figure_when_it_moved_enough_or_was_wrong() -> None:
@@ -59,9 +59,9 @@ def test_people_hear_of_an_amended_figure_when_it_moved_enough_or_was_wrong() ->
     for step, (value, correction) in enumerate(
         [(110, False), (119, False), (120, False), (130, False), (131, True)], 1
     ):
-        (change,) = feed(alerts, signal(seconds=step, value=Decimal(value), correction=correction))
-        assert change.alert is not None
-        noted.append(change.alert.noted_position == change.position)
+        (transition,) = feed(alerts, signal(seconds=step, value=Decimal(value), correction=correction))
+        assert transition.alert is not None
+        noted.append(transition.alert.noted_position == transition.position)
     assert noted == [False, False, True, False, True]
 
 
@@ -78,8 +78,8 @@ def test_an_acknowledgement_of_what_is_not_open_is_refused_on_record() -> None:
 def test_money_at_stake_makes_an_alert_grave() -> None:
     """From the bound on; and when it reaches it later, that is an escalation."""
     alerts = book(escalation={"money": [{"at_least_usd": 1000, "severity": "critical"}]})
-    changes = feed(alerts, signal(money_usd=Decimal("999.99")), signal(seconds=1, money_usd=Decimal(1000)))
-    found = [(change.kind, change.alert.severity) for change in changes if change.alert]
+    transitions = feed(alerts, signal(money_usd=Decimal("999.99")), signal(seconds=1, money_usd=Decimal(1000)))
+    found = [(transition.kind, transition.alert.severity) for transition in transitions if transition.alert]
     assert found == [("opened", "warning"), ("escalated", "critical")]
 
 
@@ -91,18 +91,18 @@ def test_others_are_called_in_when_nobody_reacts() -> None:
         default=["slack"],
         escalation={"unacknowledged": [{"after": "15m", "at_least": "warning", "to": ["pager"]}]},
     )
-    alerts = AlertBook(Policy(rules))
+    alerts = AlertBook(Routing(rules))
     feed(alerts, signal(), signal("mild", severity="info"))
-    assert alerts.tick(at(899)).changes == []
-    (change,) = alerts.tick(at(900)).changes
-    assert change.alert is not None
-    assert (change.kind, change.alert_id, change.alert.receivers) == ("escalated", "a", ("slack", "pager"))
-    assert alerts.tick(at(2000)).changes == []
+    assert alerts.tick(at(899)).transitions == []
+    (transition,) = alerts.tick(at(900)).transitions
+    assert transition.alert is not None
+    assert (transition.kind, transition.alert_id, transition.alert.receivers) == ("escalated", "a", ("slack", "pager"))
+    assert alerts.tick(at(2000)).transitions == []
     feed(alerts, signal("b"), ack("b"), seconds=2000)
-    assert alerts.tick(at(4000)).changes == []
+    assert alerts.tick(at(4000)).transitions == []
     feed(alerts, signal("b", 1, level=1), seconds=4000)
-    assert alerts.tick(at(4899)).changes == []
-    assert len(alerts.tick(at(4900)).changes) == 1
+    assert alerts.tick(at(4899)).transitions == []
+    assert len(alerts.tick(at(4900)).transitions) == 1
 
 
 def test_a_silence_hides_what_it_holds_for_and_only_while_it_lasts() -> None:
@@ -111,13 +111,13 @@ def test_a_silence_hides_what_it_holds_for_and_only_while_it_lasts() -> None:
     feed(alerts, signal(labels={"team": "search"}), signal("b", labels={"team": "ads"}))
     quiet = silence(scope={"team": "search"}, begin_s=10, end_s=20)
     assert feed(alerts, quiet) == [], "it has not begun"
-    assert [(c.kind, c.alert_id) for c in alerts.tick(at(10)).changes] == [("silenced", "a")]
+    assert [(c.kind, c.alert_id) for c in alerts.tick(at(10)).transitions] == [("silenced", "a")]
     (opened,) = feed(alerts, signal("c", 11, labels={"team": "search"}), seconds=11)
     assert opened.alert is not None
-    assert opened.alert.told_to == ()
+    assert opened.alert.to_notify == ()
     feed(alerts, over("c", 12, labels={"team": "search"}), seconds=12)
-    assert [(c.kind, c.alert_id) for c in alerts.tick(at(20)).changes] == [("unsilenced", "a")]
-    assert alerts.tick(at(21)).changes == []
+    assert [(c.kind, c.alert_id) for c in alerts.tick(at(20)).transitions] == [("unsilenced", "a")]
+    assert alerts.tick(at(21)).transitions == []
 
 
 def test_lifting_a_silence_is_final() -> None:
@@ -127,7 +127,7 @@ def test_lifting_a_silence_is_final() -> None:
     assert alerts.alerts["a"].silenced_by == "s1"
     assert kinds(feed(alerts, silence(end_s=5), seconds=5)) == ["unsilenced"]
     folded = alerts.fold([parsed(silence())], at(6))
-    assert (folded.changes, folded.silences) == ([], [])
+    assert (folded.transitions, folded.silences) == ([], [])
 
 
 def test_a_storm_goes_to_the_overflow_of_its_kind() -> None:
@@ -148,17 +148,17 @@ def test_what_was_over_long_ago_is_looked_up(monkeypatch: Any) -> None:
     alerts = book()
     last = {}
     for number in range(5):
-        for change in feed(alerts, signal(f"a{number}"), over(f"a{number}", 1)):
-            last[change.alert_id] = change.alert
+        for transition in feed(alerts, signal(f"a{number}"), over(f"a{number}", 1)):
+            last[transition.alert_id] = transition.alert
     assert sorted(alerts.alerts) == ["a3", "a4"]
     again = [parsed(signal("a0", 9))]
     assert alerts.unknown(again) == {"a0"}
     found = last["a0"]
     assert found is not None
     alerts.admit([found])
-    (change,) = alerts.fold(again, at(9)).changes
-    assert change.alert is not None
-    assert (change.kind, change.alert.episode) == ("reopened", 2)
+    (transition,) = alerts.fold(again, at(9)).transitions
+    assert transition.alert is not None
+    assert (transition.kind, transition.alert.episode) == ("reopened", 2)
 
 
 def test_changed_rules_reach_the_alerts_that_are_there() -> None:
@@ -166,10 +166,10 @@ def test_changed_rules_reach_the_alerts_that_are_there() -> None:
     alerts = book()
     feed(alerts, signal(money_usd=Decimal(50)), ack())
     rules = document("pager", escalation={"money": [{"at_least_usd": 10, "severity": "critical"}]})
-    (change,) = alerts.use(Policy(rules), at(5)).changes
-    assert change.alert is not None
-    assert (change.kind, change.alert.status, change.alert.receivers) == ("escalated", "open", ("pager",))
-    assert alerts.use(Policy(rules), at(6)).changes == []
+    (transition,) = alerts.use(Routing(rules), at(5)).transitions
+    assert transition.alert is not None
+    assert (transition.kind, transition.alert.status, transition.alert.receivers) == ("escalated", "open", ("pager",))
+    assert alerts.use(Routing(rules), at(6)).transitions == []
 
 
 TIMES = st.integers(0, 6)
@@ -225,21 +225,21 @@ RULES: AlertsDocument = document(
 def test_a_restart_changes_nothing(bundles: list[tuple[bool, list[Record]]]) -> None:
     """Rebuilt from its rows after any bundle, and given that bundle again, the book and the history are what they would
     have been."""
-    kept, restarted = AlertBook(Policy(RULES)), AlertBook(Policy(RULES))
-    straight: list[Change] = []
-    rows: list[Change] = []
+    kept, restarted = AlertBook(Routing(RULES)), AlertBook(Routing(RULES))
+    straight: list[Transition] = []
+    rows: list[Transition] = []
     silences: list[Silence] = []
     for number, (dies, records) in enumerate(bundles):
         items = [parsed(record) for record in records]
         for alerts, history in ((kept, straight), (restarted, rows)):
             folded = alerts.fold(items, at(number))
-            history.extend(folded.changes + alerts.tick(at(number)).changes)
+            history.extend(folded.transitions + alerts.tick(at(number)).transitions)
             silences += folded.silences if alerts is restarted else []
         if dies:
             last = {row.alert_id: row.alert for row in rows if row.alert is not None and row.kind != "ack_refused"}
             alive = [unpacked(packed(alert)) for alert in last.values()]
             refused = [row.request_id for row in rows if row.kind == "ack_refused"]
-            restarted = AlertBook(Policy(RULES), alive, silences, restarted.position, refused)
+            restarted = AlertBook(Routing(RULES), alive, silences, restarted.position, refused)
             assert not restarted.fold(items, at(number))
     assert kept.alerts == restarted.alerts
     assert straight == rows

@@ -24,7 +24,7 @@ def test_a_new_group_waits_a_moment_and_is_told_as_one() -> None:
     w = world()
     w.feed(signal("a", money_usd=Decimal("0.1")), signal("b", severity="critical", money_usd=Decimal("0.2")))
     assert w.tell_all("slack") == []
-    w.turn(0.3)
+    w.advance(0.3)
     assert w.tell_all("slack") == ["trigger"]
     note = w.last("slack")
     assert [view.alert_id for view in note.alerts] == ["b", "a"]
@@ -35,13 +35,13 @@ def test_updates_of_a_group_keep_their_distance() -> None:
     """What comes within the interval is told at its end, together."""
     w = world()
     w.feed(signal("a"))
-    w.turn(1)
+    w.advance(1)
     w.tell_all("slack")
     for number in range(5):
         w.feed(signal(f"b{number}"))
-        w.turn(10)
+        w.advance(10)
         assert w.tell_all("slack") == []
-    w.turn(10)
+    w.advance(10)
     assert w.tell_all("slack") == ["update"]
     assert (w.last("slack").change, w.last("slack").open_alerts, w.last("slack").revision) == ("5 new", 6, 2)
 
@@ -50,7 +50,7 @@ def test_what_gets_graver_or_is_over_does_not_wait() -> None:
     """Severity, level, a graver newcomer; and the end."""
     w = world()
     w.feed(signal("a"))
-    w.turn(1)
+    w.advance(1)
     w.tell_all("slack")
     for step, record in enumerate(
         [signal("a", 1, level=1), signal("a", 2, level=1, severity="error"), signal("b", severity="critical")]
@@ -69,7 +69,7 @@ def test_a_group_that_begins_anew_has_another_id() -> None:
     w = world()
     for second in (0, 2):
         w.feed(signal("a", second))
-        w.turn(1)
+        w.advance(1)
         w.feed(over("a", second + 1))
         assert w.tell_all("slack") == ["trigger", "resolve"]
     ids = [note.group_id for note in w.inboxes["slack"].notifications]
@@ -81,16 +81,16 @@ def test_a_receiver_that_was_away_hears_the_latest_state_once_and_of_what_was_ov
     w = world("slack", "pager")
     for second in range(0, 3600, 60):
         w.feed(signal("a", second), signal(f"short{second}", second, group="short"))
-        w.turn(30)
+        w.advance(30)
         w.tell_all("slack")
         w.feed(over("a", second + 30), over(f"short{second}", second + 30, group="short"))
-        w.turn(30)
+        w.advance(30)
         w.tell_all("slack")
     assert w.tell_all("pager") == ["trigger", "trigger", "resolve", "resolve"]
     change = w.inboxes["pager"].notifications[0].change
     assert change == "opened and over before it could be told: 2026-11-20 12:00:00 to 2026-11-20 12:59:30 UTC"
     for inbox in w.inboxes.values():
-        assert len(inbox.told) == len(set(inbox.told)) == 120
+        assert len(inbox.notified) == len(set(inbox.notified)) == 120
         assert inbox.open == set()
 
 
@@ -98,19 +98,19 @@ def test_the_gravest_is_told_first() -> None:
     """When a limit makes them wait."""
     w = world()
     w.feed(*(signal(severity, group=severity, severity=severity) for severity in ("info", "critical", "warning")))
-    w.turn(1)
-    told = [w.tell("slack") for _ in range(3)]
-    assert [planned.notification.severity for planned in told if planned] == ["critical", "warning", "info"]
+    w.advance(1)
+    notified = [w.tell("slack") for _ in range(3)]
+    assert [planned.notification.severity for planned in notified if planned] == ["critical", "warning", "info"]
 
 
 def test_an_acknowledgement_of_all_is_told_and_of_some_is_not() -> None:
     """And when it gets worse afterwards, that is an update."""
     w = world()
     w.feed(signal("a"), signal("b"))
-    w.turn(1)
+    w.advance(1)
     w.tell_all("slack")
     w.feed(ack("a"))
-    w.turn(100)
+    w.advance(100)
     assert w.tell_all("slack") == []
     w.feed(ack("b", "r2"))
     assert w.tell_all("slack") == ["acknowledge"]
@@ -125,16 +125,16 @@ def test_reminders_while_nobody_looks_after_it() -> None:
     """At the interval, until somebody does."""
     w = world(repeat_every="1h")
     w.feed(signal("a"))
-    w.turn(1)
+    w.advance(1)
     w.tell_all("slack")
-    w.turn(3599)
+    w.advance(3599)
     assert w.tell_all("slack") == []
-    w.turn(1)
+    w.advance(1)
     assert w.tell_all("slack") == ["update"]
     assert w.last("slack").change == "still open"
     w.feed(ack("a"))
     w.tell_all("slack")
-    w.turn(7200)
+    w.advance(7200)
     assert w.tell_all("slack") == []
 
 
@@ -143,13 +143,13 @@ def test_a_receiver_that_forgets_is_told_the_same_again() -> None:
     alertmanager = {"name": "am", "type": "alertmanager", "url": "http://127.0.0.1:9", "resend_every_s": 60}
     w = World(document(receivers=[alertmanager], default=["am"]))
     w.feed(signal("a"))
-    w.turn(1)
+    w.advance(1)
     w.tell_all("am")
     key = w.last("am").key
-    w.turn(60)
+    w.advance(60)
     planned = w.next("am")
     assert planned is not None
-    assert (planned.notification.key, planned.told) == (key, ())
+    assert (planned.notification.key, planned.notified) == (key, ())
     w.outbox.delivered(planned, w.now)
     w.feed(over("a", 1))
     assert w.tell_all("am") == ["resolve"]
@@ -159,27 +159,27 @@ def test_silenced_alerts_are_not_told_until_the_silence_ends() -> None:
     """One that opens in it and still holds is told then; what was told before keeps its end."""
     w = world()
     w.feed(signal("told", group="told"))
-    w.turn(1)
+    w.advance(1)
     w.tell_all("slack")
     w.feed(silence(begin_s=1, end_s=50), signal("a"), signal("b"), over("b", 1))
-    w.turn(10)
+    w.advance(10)
     assert w.tell_all("slack") == []
     w.feed(over("told", 1, group="told"))
     assert w.tell_all("slack") == ["resolve"]
-    w.turn(39)
-    w.turn(0.3)
+    w.advance(39)
+    w.advance(0.3)
     assert w.tell_all("slack") == ["trigger"]
-    assert w.inboxes["slack"].told == [("told", 1), ("a", 1)]
+    assert w.inboxes["slack"].notified == [("told", 1), ("a", 1)]
 
 
 def test_corrected_figures_are_told_as_such() -> None:
     """People were told something that was not right."""
     w = world()
     w.feed(signal("a", value=Decimal(100)))
-    w.turn(1)
+    w.advance(1)
     w.tell_all("slack")
     w.feed(signal("a", 1, value=Decimal(99), correction=True))
-    w.turn(60)
+    w.advance(60)
     assert w.tell_all("slack") == ["update"]
     assert w.last("slack").change == "figures corrected"
 
@@ -189,19 +189,19 @@ def test_an_alert_that_is_over_is_corrected_in_an_episode_of_its_own() -> None:
     once, and the incident is closed again."""
     w = world()
     w.feed(signal("a", value=Decimal(12)))
-    w.turn(1)
+    w.advance(1)
     assert w.tell_all("slack") == ["trigger"]
     w.feed(over("a", 10, value=Decimal(12), resolution="the period is over"))
-    w.turn(100)
+    w.advance(100)
     assert w.tell_all("slack") == ["resolve"]
     for _ in range(2):
         w.feed(over("a", 200, value=Decimal(3), correction=True, resolution="only 3"))
-    w.turn(100)
+    w.advance(100)
     assert w.tell_all("slack") == ["trigger", "resolve"]
     note = w.inboxes["slack"].notifications[2]
     assert note.change == "corrected after it was over"
     assert headline(note).startswith("CORRECTED")
-    assert w.inboxes["slack"].told == [("a", 1), ("a", 2)]
+    assert w.inboxes["slack"].notified == [("a", 1), ("a", 2)]
     assert w.inboxes["slack"].open == set()
 
 
@@ -209,14 +209,14 @@ def test_what_changes_while_it_is_on_its_way_is_told_next() -> None:
     """The notification under way says what it said; the alert that is over by then gets its end."""
     w = world()
     w.feed(signal("a"))
-    w.turn(1)
+    w.advance(1)
     planned = w.next("slack")
     assert planned is not None
     assert w.next("slack") is None, "one at a time"
     w.feed(over("a", 1), signal("b", 1))
     w.inboxes["slack"].hear(planned)
     w.outbox.delivered(planned, w.now)
-    w.turn(60)
+    w.advance(60)
     assert w.tell_all("slack") == ["update"]
     assert w.last("slack").change == "1 new, 1 over"
 
@@ -225,7 +225,7 @@ def test_what_failed_is_told_with_what_came_since_and_the_same_under_the_same_ke
     """Nothing new: the same notification. Something new: another revision, of the same group."""
     w = world()
     w.feed(signal("a"))
-    w.turn(1)
+    w.advance(1)
     first = w.next("slack")
     assert first is not None
     w.outbox.refused(first, for_good=False)
@@ -237,18 +237,18 @@ def test_what_failed_is_told_with_what_came_since_and_the_same_under_the_same_ke
     assert merged is not None
     assert merged.notification.group_id == first.notification.group_id
     assert (merged.notification.revision, merged.notification.key != first.notification.key) == (2, True)
-    assert [episode for episode, _ in merged.told] == ["a", "b"]
+    assert [episode for episode, _ in merged.notified] == ["a", "b"]
 
 
 def test_what_was_refused_for_good_waits_for_other_rules_or_news() -> None:
     """And then it is tried again: nothing is dropped."""
     w = world()
     w.feed(signal("a"))
-    w.turn(1)
+    w.advance(1)
     planned = w.next("slack")
     assert planned is not None
     w.outbox.refused(planned, for_good=True)
-    w.turn(10_000)
+    w.advance(10_000)
     assert w.next("slack") is None
     assert w.outbox.pending("slack") == 1
     w.outbox.use(w.document)
@@ -259,19 +259,19 @@ def test_a_new_receiver_hears_of_what_is_open_and_of_nothing_that_was() -> None:
     """The rules change while it runs."""
     w = world()
     w.feed(signal("a"), signal("gone"), over("gone", 1))
-    w.turn(1)
+    w.advance(1)
     w.tell_all("slack")
     rules = document("slack", "pager")
-    from stream_jobs.alerts.routing import Policy
+    from stream_jobs.alerts.routing import Routing
 
-    w.book.use(Policy(rules), w.now)
+    w.book.use(Routing(rules), w.now)
     w.outbox.use(rules)
     w.outbox.reassess([alert for alert in w.book.alerts.values() if alert.active], w.now)
-    w.turn(1)
+    w.advance(1)
     planned = w.next("pager")
     assert planned is not None
-    assert planned.told == (("a", 1),)
-    w.turn(59)
+    assert planned.notified == (("a", 1),)
+    w.advance(59)
     assert w.tell_all("slack") == []
 
 
@@ -279,9 +279,9 @@ def test_what_was_told_of_an_alert_whose_history_is_gone_harms_nothing() -> None
     """Rows are kept for a time; a group that was told before goes on with what is left."""
     w = world()
     w.feed(signal("a"), signal("b"))
-    w.turn(1)
+    w.advance(1)
     w.tell_all("slack")
-    w.changes = [change for change in w.changes if change.alert_id != "a"]
+    w.transitions = [change for change in w.transitions if change.alert_id != "a"]
     w.restart()
     w.feed(over("b", 1))
     assert w.tell_all("slack") == ["resolve"]
@@ -336,30 +336,33 @@ def test_none_is_lost_and_none_told_twice(steps: list[Any], seed: int) -> None:
         if isinstance(step, list):
             w.feed(*map(record_of, step))
         elif isinstance(step, float):
-            w.turn(step)
+            w.advance(step)
         elif step == "restart":
             w.restart()
         else:
             w.act(step, chance)
-    w.turn(1000)  # the silences end
+    w.advance(1000)  # the silences end
     w.restart()
     for _ in range(4):
-        w.turn(70)
+        w.advance(70)
         for receiver in w.inboxes:
             w.tell_all(receiver)
     for receiver, inbox in w.inboxes.items():
         assert w.outbox.pending(receiver) == 0
-        told = w.recorded(receiver)
-        assert max(told.values(), default=1) == 1, "told twice for the first time"
+        notified = w.recorded(receiver)
+        assert max(notified.values(), default=1) == 1, "told twice for the first time"
         active = {(alert.alert_id, alert.episode) for alert in w.book.alerts.values() if alert.active}
         mine = {(a.alert_id, a.episode) for a in w.book.alerts.values() if a.active and receiver in a.receivers}
         assert mine <= inbox.open <= active
-        owed = {
+        pending = {
             (change.alert.alert_id, change.alert.episode)
-            for change in w.changes
-            if change.alert and change.kind == "resolved" and receiver in change.alert.told_to and change.alert.episode
+            for change in w.transitions
+            if change.alert
+            and change.kind == "resolved"
+            and receiver in change.alert.to_notify
+            and change.alert.episode
         }
-        assert owed | mine <= told.keys() <= set(inbox.told)
+        assert pending | mine <= notified.keys() <= set(inbox.notified)
         by_group: dict[str, list[str]] = {}
         for row in w.deliveries:
             if row["receiver"] == receiver and row["state"] == "sent":

@@ -11,12 +11,12 @@ from stream_jobs.alerts.book import AlertBook
 from stream_jobs.alerts.compose import Planned
 from stream_jobs.alerts.document import AlertsDocument
 from stream_jobs.alerts.grouping import Episode
-from stream_jobs.alerts.model import Alert, Change, packed, unpacked
+from stream_jobs.alerts.model import Alert, Transition, packed, unpacked
 from stream_jobs.alerts.notification import Notification
+from stream_jobs.alerts.notified import COLUMNS, DeliveryRow, Run
 from stream_jobs.alerts.outbox import Outbox
-from stream_jobs.alerts.routing import Policy
+from stream_jobs.alerts.routing import Routing
 from stream_jobs.alerts.rows import delivery_row
-from stream_jobs.alerts.told import COLUMNS, DeliveryRow, Run
 from tests.unit.alerts.build import NOW, parsed
 
 
@@ -26,7 +26,7 @@ class Inbox:
 
     notifications: list[Notification] = field(default_factory=list)
     open: set[Episode] = field(default_factory=set)
-    told: list[Episode] = field(default_factory=list)
+    notified: list[Episode] = field(default_factory=list)
     keys: set[str] = field(default_factory=set)
 
     def hear(self, planned: Planned) -> None:
@@ -36,8 +36,8 @@ class Inbox:
             return
         self.keys.add(note.key)
         self.notifications.append(note)
-        self.told += planned.told
-        self.open = (self.open | set(planned.told)) - set(planned.over)
+        self.notified += planned.notified
+        self.open = (self.open | set(planned.notified)) - set(planned.over)
 
     @property
     def actions(self) -> list[str]:
@@ -48,9 +48,9 @@ class World:
     def __init__(self, document: AlertsDocument) -> None:
         self.document = document
         self.now: datetime = NOW
-        self.book = AlertBook(Policy(document))
+        self.book = AlertBook(Routing(document))
         self.outbox = Outbox(document)
-        self.changes: list[Change] = []
+        self.transitions: list[Transition] = []
         self.silences: list[Silence] = []
         self.deliveries: list[dict[str, Any]] = []
         self.inboxes = {receiver.name: Inbox() for receiver in document.receivers}
@@ -61,16 +61,16 @@ class World:
         self.book.admit(alert for alert in self._last().values() if alert.alert_id in unknown)
         folded = self.book.fold(items, self.now)
         self.silences += folded.silences
-        self._record(folded.changes)
+        self._record(folded.transitions)
 
-    def turn(self, seconds: float) -> None:
+    def advance(self, seconds: float) -> None:
         """The clock."""
         self.now += timedelta(seconds=seconds)
-        self._record(self.book.tick(self.now).changes)
+        self._record(self.book.tick(self.now).transitions)
 
-    def _record(self, changes: list[Change]) -> None:
-        self.changes += changes
-        self.outbox.apply(changes)
+    def _record(self, transitions: list[Transition]) -> None:
+        self.transitions += transitions
+        self.outbox.apply(transitions)
 
     def next(self, receiver: str) -> Planned | None:
         return self.outbox.next(receiver, self.now)[0]
@@ -110,17 +110,17 @@ class World:
     def _last(self) -> dict[str, Alert]:
         """The last state of each alert, from the rows."""
         return {
-            change.alert_id: unpacked(packed(change.alert))
-            for change in self.changes
-            if change.alert is not None and change.kind != "ack_refused"
+            transition.alert_id: unpacked(packed(transition.alert))
+            for transition in self.transitions
+            if transition.alert is not None and transition.kind != "ack_refused"
         }
 
     def restart(self) -> None:
         """Everything is built anew from the rows, as AlertStore.load does it."""
         states: dict[Episode, Alert] = {
-            (change.alert_id, change.alert.episode): change.alert
-            for change in self.changes
-            if change.alert is not None and change.kind != "ack_refused"
+            (transition.alert_id, transition.alert.episode): transition.alert
+            for transition in self.transitions
+            if transition.alert is not None and transition.kind != "ack_refused"
         }
         active = [alert for alert in self._last().values() if alert.active]
         runs: dict[tuple[str, str], Run] = {}
@@ -131,27 +131,27 @@ class World:
         finished = {(row["receiver"], row["group_id"]) for row in done if row["action"] == "resolve"}
         ids = {alert.alert_id: alert.episode for alert in active}
         known = [
-            run.known({e: states[e] for e in run.told if ids.get(e[0]) != e[1] and e in states})
+            run.known({e: states[e] for e in run.notified if ids.get(e[0]) != e[1] and e in states})
             for key, run in runs.items()
             if key not in finished
         ]
-        told = {
+        notified = {
             (row["receiver"], *episode)
             for row in done
             for episode in zip(row["told"], row["told_episode"], strict=True)
         }
-        owed = [
-            (receiver, change.alert)
-            for change in self.changes
-            if change.kind == "resolved" and change.alert is not None and change.alert.episode
-            for receiver in change.alert.told_to
-            if (receiver, change.alert.alert_id, change.alert.episode) not in told
+        pending = [
+            (receiver, transition.alert)
+            for transition in self.transitions
+            if transition.kind == "resolved" and transition.alert is not None and transition.alert.episode
+            for receiver in transition.alert.to_notify
+            if (receiver, transition.alert.alert_id, transition.alert.episode) not in notified
         ]
         position = self.book.position + 1000
-        refused = [change.request_id for change in self.changes if change.kind == "ack_refused"]
-        self.book = AlertBook(Policy(self.document), active, self.silences, position, refused)
+        refused = [transition.request_id for transition in self.transitions if transition.kind == "ack_refused"]
+        self.book = AlertBook(Routing(self.document), active, self.silences, position, refused)
         self.outbox = Outbox(self.document)
-        self.outbox.restore(active, known, owed, position, self.now)
+        self.outbox.restore(active, known, pending, position, self.now)
 
     def act(self, receiver: str, chance: random.Random) -> None:
         """One attempt to tell: it arrives, or not, or the job dies before, while or after it."""

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from stream_jobs.base.errors import StoreUnavailableError
-from stream_jobs.budgets.book import KEEP_TOLD, WINDOW_KEY, BudgetBook, Change, Place, Told
+from stream_jobs.budgets.book import KEEP_NOTIFIED, WINDOW_KEY, BudgetBook, Notified, Place, StandingUpdate
 from stream_jobs.budgets.resolve import Budgets
 from stream_jobs.budgets.standing import ThresholdKey
 from stream_jobs.series.check import differences, snapshot
@@ -28,20 +28,20 @@ FORECAST = ThresholdKey("forecast", Decimal(100))
 
 
 def book(
-    ledger: MemoryLedger, which: Budgets, now: datetime = NOON, told: dict[Place, Told] | None = None
+    ledger: MemoryLedger, which: Budgets, now: datetime = NOON, notified: dict[Place, Notified] | None = None
 ) -> BudgetBook:
-    return BudgetBook(which, ledger, told or {}, ledger.vector(), now)
+    return BudgetBook(which, ledger, notified or {}, ledger.vector(), now)
 
 
-def turn(one: BudgetBook, now: datetime, *deltas: Delta) -> list[Change]:
-    """What the job does with a turn."""
+def handle(one: BudgetBook, now: datetime, *deltas: Delta) -> list[StandingUpdate]:
+    """What the job does with a cycle."""
     one.apply(deltas, now)
     one.correct(now)
     one.advance(now)
     return one.evaluate(now)
 
 
-def crossings(changes: list[Change]) -> list[tuple[str, str]]:
+def crossings(changes: list[StandingUpdate]) -> list[tuple[str, str]]:
     """Percents that were crossed, and those that no longer are, in words."""
     return [
         (change.place.budget_id, f"{direction} {key.kind} {key.percent:f}")
@@ -63,23 +63,23 @@ class Recorded:
         self.rows: dict[tuple[Place, ThresholdKey], list[tuple[str, datetime, bool]]] = {}
         self.periods: dict[Place, Any] = {}
 
-    def record(self, changes: list[Change]) -> None:
+    def record(self, changes: list[StandingUpdate]) -> None:
         for change in changes:
             for direction, keys in (("up", change.up), ("down", change.down)):
                 for key in keys:
                     self.rows.setdefault((change.place, key), []).append((direction, change.at, change.late))
                     self.periods[change.place] = change.standing.period
 
-    def told(self) -> dict[Place, Told]:
-        found: dict[Place, Told] = {}
+    def notified(self) -> dict[Place, Notified]:
+        found: dict[Place, Notified] = {}
         for (place, key), rows in self.rows.items():
-            told = found.setdefault(place, Told(self.periods[place]))
+            notified = found.setdefault(place, Notified(self.periods[place]))
             direction, at, late = rows[-1]
             if direction == "up":
-                told.crossed[key] = at
+                notified.crossed[key] = at
             if key.kind == "forecast" and (direction == "up" or not late):
-                told.foretold.add(key)
-        return {place: told for place, told in found.items() if told.crossed or told.foretold}
+                notified.forecast_notified.add(key)
+        return {place: notified for place, notified in found.items() if notified.crossed or notified.forecast_notified}
 
 
 WATCHED = budgets(
@@ -106,11 +106,11 @@ class Everything(RuleBasedStateMachine):
         self.waiting: list[list[Delta]] = [[], []]
         self.seen: list[Delta] = []
         self.taken_back: set[datetime] = set()
-        self._turn()
+        self._handle()
 
-    def _turn(self, *deltas: Delta) -> None:
+    def _handle(self, *deltas: Delta) -> None:
         self.seen += deltas
-        changes = turn(self.book, self.now, *deltas)
+        changes = handle(self.book, self.now, *deltas)
         self.recorded.record(changes)
         self._each_is_told_once()
 
@@ -150,7 +150,7 @@ class Everything(RuleBasedStateMachine):
         """Some of what waits, and some once more."""
         taken = [*self.waiting[0][:first], *self.waiting[1][:second]]
         del self.waiting[0][:first], self.waiting[1][:second]
-        self._turn(*taken, *self.seen[-again:] if again else ())
+        self._handle(*taken, *self.seen[-again:] if again else ())
 
     @rule(partition=st.integers(0, 1))
     def lose(self, partition: int) -> None:
@@ -161,43 +161,43 @@ class Everything(RuleBasedStateMachine):
     @rule(minutes=st.sampled_from([1, 1, 7, 60, 60 * 24]))
     def wait(self, minutes: int) -> None:
         self.now += minutes * MINUTE
-        self._turn()
+        self._handle()
 
     @rule()
     def look_ahead(self) -> None:
         self.book.look_ahead()
-        self._turn()
+        self._handle()
 
     @rule(minutes=st.sampled_from([0, 1, 90, 2000]))
     def restart(self, minutes: int) -> None:
         """Nobody reads for a while; what waits is still read afterwards, and what was told is known from the store."""
         self.now += minutes * MINUTE
-        self.book = book(self.ledger, self.book.budgets, self.now, self.recorded.told())
-        self._turn()
+        self.book = book(self.ledger, self.book.budgets, self.now, self.recorded.notified())
+        self._handle()
 
     @rule(which=st.sampled_from([WATCHED, WITHOUT_CARRY]))
     def use(self, which: Budgets) -> None:
         """A budget is removed or set again. Its alerts ended with it, so it may cross anew: not looked at here."""
         if which is WITHOUT_CARRY:
-            for place in [place for place in self.book.told if place.budget_id == "carry"]:
-                del self.book.told[place]
+            for place in [place for place in self.book.notified if place.budget_id == "carry"]:
+                del self.book.notified[place]
             for key in [key for key in self.recorded.rows if key[0].budget_id == "carry"]:
                 del self.recorded.rows[key]
         self.book.use(which, self.now)
-        self._turn()
+        self._handle()
 
     @rule(number=st.integers(1, 6))
     def lose_the_store(self, number: int) -> None:
-        """A turn fails somewhere; the next one goes on."""
+        """A cycle fails somewhere; the next one goes on."""
         self.ledger.down = number
         waiting = [*self.waiting[0], *self.waiting[1]]
         self.waiting = [[], []]
         self.seen += waiting
         self.now += MINUTE
         with contextlib.suppress(StoreUnavailableError):
-            self.recorded.record(turn(self.book, self.now, *waiting))
+            self.recorded.record(handle(self.book, self.now, *waiting))
         self.ledger.down = 0
-        self._turn(*waiting)
+        self._handle(*waiting)
 
     @invariant()
     def equal_to_the_ledger(self) -> None:
@@ -220,24 +220,24 @@ class Everything(RuleBasedStateMachine):
         if not hasattr(self, "book"):
             return
         self.book.look_ahead()
-        self._turn(*self.waiting[0], *self.waiting[1])
+        self._handle(*self.waiting[0], *self.waiting[1])
         if self.book.follower.is_behind(self.ledger.vector()):
             self.book.resync(self.now)
-            self._turn()
+            self._handle()
         for tracked in self.book.tracked:
             period = tracked.current
             assert period is not None
             for values in tracked.counters.values_in(period):
                 wanted = self.ledger.total(tracked.counters.spec, period.start, period.end, values)
                 assert tracked.counters.total(period, values) == wanted, (tracked.budget.id, values)
-        self.book = book(self.ledger, self.book.budgets, self.now, self.recorded.told())
-        changes = turn(self.book, self.now)
+        self.book = book(self.ledger, self.book.budgets, self.now, self.recorded.notified())
+        changes = handle(self.book, self.now)
         # Of budgets per value, time alone may have moved a forecast since they were looked at last.
         assert [crossing for crossing in crossings(changes) if "actual" in crossing[1]] == []
         self.recorded.record(changes)
         self._each_is_told_once()
-        assert {place: told.crossed for place, told in self.book.told.items() if told.crossed} == {
-            place: told.crossed for place, told in self.recorded.told().items() if told.crossed
+        assert {place: notified.crossed for place, notified in self.book.notified.items() if notified.crossed} == {
+            place: notified.crossed for place, notified in self.recorded.notified().items() if notified.crossed
         }
 
 
@@ -255,9 +255,9 @@ def test_a_crossing_in_the_turn_in_which_the_window_moves_is_told() -> None:
     the first."""
     ledger = MemoryLedger(NOON)
     one = book(ledger, budgets(budget(period={"rolling": "1h"}, amount=10)))
-    turn(one, NOON)
+    handle(one, NOON)
     delta = ledger.book(NOON, Entry(NOON, usd(9)))
-    (change,) = turn(one, NOON + MINUTE, delta)
+    (change,) = handle(one, NOON + MINUTE, delta)
     assert change.up == (EIGHTY,)
 
 
@@ -266,8 +266,8 @@ def test_the_last_minute_of_a_long_period_is_evaluated_when_the_next_has_begun()
     end = datetime(2026, 12, 1, tzinfo=UTC)
     ledger = MemoryLedger(end - DAY)
     one = book(ledger, budgets(budget(period="month", amount=10, thresholds=actual(80, 100))), end - DAY)
-    turn(one, end - HOUR, ledger.book(end - HOUR, Entry(end - HOUR, usd(9))))
-    changes = turn(one, end + MINUTE, ledger.book(end, Entry(end - MINUTE, usd(2))))
+    handle(one, end - HOUR, ledger.book(end - HOUR, Entry(end - HOUR, usd(9))))
+    changes = handle(one, end + MINUTE, ledger.book(end, Entry(end - MINUTE, usd(2))))
     assert crossings(changes) == [("one", "up actual 100")]
     assert {change.place.period_key: change.standing.spent for change in changes} == {"2026-11": usd(11), "2026-12": 0}
     (late,) = [change for change in changes if change.place.period_key == "2026-11"]
@@ -279,7 +279,7 @@ def test_last_month_is_not_told_again_by_every_restart() -> None:
     ledger = MemoryLedger(NOON)
     ledger.book(NOON, Entry(datetime(2026, 10, 5, tzinfo=UTC), usd(100)), Entry(NOON - 20 * DAY, usd(9)))
     one = book(ledger, budgets(budget(period="month", amount=10, thresholds=actual(80))))
-    assert crossings(turn(one, NOON)) == [("one", "up actual 80")]
+    assert crossings(handle(one, NOON)) == [("one", "up actual 80")]
 
 
 def test_what_comes_weeks_late_crosses_only_what_was_not_crossed_then() -> None:
@@ -288,19 +288,19 @@ def test_what_comes_weeks_late_crosses_only_what_was_not_crossed_then() -> None:
     ledger = MemoryLedger(NOON)
     which = budgets(budget(period="day", amount=10, thresholds=actual(80, 100)))
     one = book(ledger, which)
-    turn(one, NOON, ledger.book(NOON, Entry(NOON, usd(9))))
+    handle(one, NOON, ledger.book(NOON, Entry(NOON, usd(9))))
     for days in range(1, 5):
-        turn(one, NOON + days * DAY)
+        handle(one, NOON + days * DAY)
     late = NOON + 4 * DAY
-    changes = turn(one, late, ledger.book(late, Entry(NOON, usd(2))))
+    changes = handle(one, late, ledger.book(late, Entry(NOON, usd(2))))
     assert crossings(changes) == [("one", "up actual 100")]
     assert changes[0].standing.spent == usd(11)
     assert changes[0].late
-    much_later = NOON + KEEP_TOLD + 2 * DAY
-    turn(one, much_later)
+    much_later = NOON + KEEP_NOTIFIED + 2 * DAY
+    handle(one, much_later)
     (change,) = [
         change
-        for change in turn(one, much_later, ledger.book(much_later, Entry(NOON, usd(5))))
+        for change in handle(one, much_later, ledger.book(much_later, Entry(NOON, usd(5))))
         if change.place.period_key == "2026-11-26"
     ]
     assert (change.up, change.down, change.standing.spent) == ((), (), usd(16))
@@ -310,10 +310,10 @@ def test_what_comes_weeks_late_crosses_only_what_was_not_crossed_then() -> None:
 def test_a_window_that_emptied_while_nobody_looked_is_taken_back() -> None:
     """After a restart nothing is left of what had crossed; without this the alert would stay for ever."""
     place = Place("one", WINDOW_KEY, ("a",))
-    told = {place: Told(book(MemoryLedger(NOON), WATCHED).tracked_by("window").current, {EIGHTY: NOON})}  # type: ignore[union-attr,arg-type]
-    one = book(MemoryLedger(NOON), budgets(budget(period={"rolling": "1h"}, per=["team"])), NOON + 3 * DAY, told)
-    assert crossings(turn(one, NOON + 3 * DAY)) == [("one", "down actual 80")]
-    assert one.told == {}
+    notified = {place: Notified(book(MemoryLedger(NOON), WATCHED).tracked_by("window").current, {EIGHTY: NOON})}  # type: ignore[union-attr,arg-type]
+    one = book(MemoryLedger(NOON), budgets(budget(period={"rolling": "1h"}, per=["team"])), NOON + 3 * DAY, notified)
+    assert crossings(handle(one, NOON + 3 * DAY)) == [("one", "down actual 80")]
+    assert one.notified == {}
 
 
 def test_a_change_that_leaves_a_budget_alone_leaves_its_counters_alone() -> None:
@@ -342,20 +342,20 @@ def test_thresholds_that_are_taken_away_or_raised_out_of_reach_are_taken_back() 
     """The period goes on; what is new is told, what stands is not told again."""
     ledger = MemoryLedger(NOON)
     one = book(ledger, budgets(budget(thresholds=actual(50, 80))))
-    turn(one, NOON, ledger.book(NOON, Entry(NOON, usd(9))))
+    handle(one, NOON, ledger.book(NOON, Entry(NOON, usd(9))))
     one.use(budgets(budget(thresholds=actual(80, 90))), NOON)
-    assert crossings(turn(one, NOON)) == [("one", "up actual 90"), ("one", "down actual 50")]
+    assert crossings(handle(one, NOON)) == [("one", "up actual 90"), ("one", "down actual 50")]
     one.use(budgets(budget(thresholds=actual(80, 90), amount=100)), NOON)
-    assert crossings(turn(one, NOON)) == [("one", "down actual 80"), ("one", "down actual 90")]
+    assert crossings(handle(one, NOON)) == [("one", "down actual 80"), ("one", "down actual 90")]
 
 
 def test_values_that_a_changed_scope_leaves_out_are_taken_back() -> None:
     """They have no entry any more, and are looked at all the same."""
     ledger = MemoryLedger(NOON)
     one = book(ledger, budgets(budget(per=["team"], thresholds=actual(80))))
-    turn(one, NOON, ledger.book(NOON, Entry(NOON, usd(9), facts={"team": "a", "model": "m"})))
+    handle(one, NOON, ledger.book(NOON, Entry(NOON, usd(9), facts={"team": "a", "model": "m"})))
     one.use(budgets(budget(per=["team"], thresholds=actual(80), scope={"model": "other"})), NOON)
-    assert crossings(turn(one, NOON)) == [("one", "down actual 80")]
+    assert crossings(handle(one, NOON)) == [("one", "down actual 80")]
 
 
 @pytest.mark.parametrize(
@@ -374,12 +374,12 @@ def test_places_that_no_budget_looks_at_any_more_are_known(change: dict[str, Any
     ledger = MemoryLedger(NOON)
     given: dict[str, Any] = {"per": ["team"], "period": "month"}
     one = book(ledger, budgets(budget(**given)))
-    turn(one, NOON, ledger.book(NOON, Entry(NOON, usd(9), facts={"team": "a", "model": "m"})))
-    (place,) = one.told
+    handle(one, NOON, ledger.book(NOON, Entry(NOON, usd(9), facts={"team": "a", "model": "m"})))
+    (place,) = one.notified
     assert one.is_watched(place, NOON)
     assert one.now_standing(place, NOON) is not None
     one.use(budgets() if change is None else budgets(budget(**given | change)), NOON)
-    turn(one, NOON)
+    handle(one, NOON)
     assert not one.is_watched(place, NOON)
     assert one.now_standing(place, NOON) is None
 
@@ -388,27 +388,27 @@ def test_before_its_first_date_a_budget_says_nothing_and_then_everything() -> No
     """Also of values that spend nothing on that day."""
     ledger = MemoryLedger(NOON)
     one = book(ledger, budgets(budget(per=["team"], valid_from="2026-11-27", thresholds=actual(80))))
-    assert turn(one, NOON, ledger.book(NOON, Entry(NOON, usd(9), facts={"team": "a"}))) == []
-    assert crossings(turn(one, NOON + 12 * HOUR)) == [("one", "up actual 80")]
-    assert turn(one, NOON + 13 * HOUR) == []
+    assert handle(one, NOON, ledger.book(NOON, Entry(NOON, usd(9), facts={"team": "a"}))) == []
+    assert crossings(handle(one, NOON + 12 * HOUR)) == [("one", "up actual 80")]
+    assert handle(one, NOON + 13 * HOUR) == []
 
 
 def test_a_forecast_is_told_once_and_again_after_a_correction() -> None:
     """It goes up and down by itself; only what is taken back afterwards lets it be told again."""
     ledger = MemoryLedger(NOON)
     one = book(ledger, budgets(budget(period="day", amount=100, thresholds={"actual": [], "forecast": [100]})))
-    found = crossings(turn(one, NOON, ledger.book(NOON, Entry(NOON - MINUTE, usd(20)))))
+    found = crossings(handle(one, NOON, ledger.book(NOON, Entry(NOON - MINUTE, usd(20)))))
     for hours in (3, 4):
         now = NOON + hours * HOUR
         one.look_ahead()
-        found += crossings(turn(one, now))
+        found += crossings(handle(one, now))
         now += MINUTE
-        found += crossings(turn(one, now, ledger.book(now, Entry(now - MINUTE, usd(20)))))
+        found += crossings(handle(one, now, ledger.book(now, Entry(now - MINUTE, usd(20)))))
     assert found == [("one", "up forecast 100"), ("one", "down forecast 100")]
     ledger.correct(NOON, Entry(NOON, usd(-1)))
-    one.told[next(iter(one.told))].foretold.clear()
+    one.notified[next(iter(one.notified))].forecast_notified.clear()
     one.look_ahead()
-    assert crossings(turn(one, NOON + 4 * HOUR + 2 * MINUTE)) == [("one", "up forecast 100")]
+    assert crossings(handle(one, NOON + 4 * HOUR + 2 * MINUTE)) == [("one", "up forecast 100")]
 
 
 def test_what_was_foretold_ends_with_the_period_and_not_by_a_late_event() -> None:
@@ -416,30 +416,32 @@ def test_what_was_foretold_ends_with_the_period_and_not_by_a_late_event() -> Non
     ledger = MemoryLedger(NOON)
     which = budgets(budget(period="day", amount=100, thresholds={"actual": [100], "forecast": [100]}))
     one = book(ledger, which)
-    assert crossings(turn(one, NOON, ledger.book(NOON, Entry(NOON - MINUTE, usd(50))))) == [("one", "up forecast 100")]
+    assert crossings(handle(one, NOON, ledger.book(NOON, Entry(NOON - MINUTE, usd(50))))) == [
+        ("one", "up forecast 100")
+    ]
     late = NOON + 13 * HOUR
-    assert crossings(turn(one, late, ledger.book(late, Entry(NOON, usd(1))))) == []
-    again = book(ledger, which, late, one.told)
-    assert crossings(turn(again, late)) == []
-    assert [key for told in again.told.values() for key in told.crossed] == [FORECAST]
+    assert crossings(handle(one, late, ledger.book(late, Entry(NOON, usd(1))))) == []
+    again = book(ledger, which, late, one.notified)
+    assert crossings(handle(again, late)) == []
+    assert [key for notified in again.notified.values() for key in notified.crossed] == [FORECAST]
 
 
 def test_a_delta_that_is_lost_on_the_way_is_read_from_the_ledger() -> None:
     """The gap before the next one of its partition tells; when the ledger does not answer then, it is asked again."""
     ledger = MemoryLedger(NOON)
     one = book(ledger, budgets(budget("a"), budget("b", period="day")))
-    turn(one, NOON, ledger.book(NOON, Entry(NOON, usd(1))))
+    handle(one, NOON, ledger.book(NOON, Entry(NOON, usd(1))))
     ledger.book(NOON, Entry(NOON, usd(2)))
     third = ledger.book(NOON, Entry(NOON, usd(4)))
     ledger.down_after = 4  # in the middle of reading all budgets anew
     with pytest.raises(StoreUnavailableError):
-        turn(one, NOON, third)
-    found = turn(one, NOON, third)
+        handle(one, NOON, third)
+    found = handle(one, NOON, third)
     assert {change.budget.id: change.standing.spent for change in found} == {"a": usd(7), "b": usd(7)}
 
 
 def test_the_last_delta_of_all_leaves_no_gap_and_is_missed_all_the_same() -> None:
-    """What the ledger had seconds ago and nobody has heard of since; half read, it is read again by the next turn."""
+    """What the ledger had seconds ago and nobody has heard of since; half read, it is read again by the next cycle."""
     ledger = MemoryLedger(NOON)
     one = book(ledger, budgets(budget("a"), budget("b", period="day")))
     ledger.book(NOON, Entry(NOON, usd(2)))
@@ -447,7 +449,7 @@ def test_the_last_delta_of_all_leaves_no_gap_and_is_missed_all_the_same() -> Non
     ledger.down_after = 3
     with pytest.raises(StoreUnavailableError):
         one.resync(NOON)
-    found = turn(one, NOON)
+    found = handle(one, NOON)
     assert not one.follower.is_behind(ledger.vector(NOON - HOUR))
     assert {change.budget.id: change.standing.spent for change in found} == {"a": usd(2), "b": usd(2)}
 

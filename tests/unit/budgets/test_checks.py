@@ -64,7 +64,7 @@ def test_what_does_not_fit_together_is_refused(given: list[Any], problem: str) -
 
 
 def test_long_chains_and_circles_are_told_apart_at_once() -> None:
-    """Each budget is passed once: thousands in a row, which the time of a turn must suffice for, and not minutes. Of a
+    """Each budget is passed once: thousands in a row, which the time of a cycle must suffice for, and not minutes. Of a
     large circle the beginning is named."""
     count = 5_000
     chain = [budget(f"b{n}", parent=f"b{n + 1}") for n in range(count)]

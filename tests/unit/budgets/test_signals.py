@@ -51,8 +51,8 @@ def signal(
     forecast: int | None = None,
     **more: Any,
 ) -> AlertSignal:
-    foretold = None if forecast is None else usd(forecast)
-    standing = Standing(MONTH, rolling, usd(amount), usd(spent), unpriced, usd(held), None, foretold)
+    forecast_notified = None if forecast is None else usd(forecast)
+    standing = Standing(MONTH, rolling, usd(amount), usd(spent), unpriced, usd(held), None, forecast_notified)
     given = {"amount": max(1, amount), "thresholds": {"actual": [50, 80, 100, 150], "forecast": [100, 120]}, **more}
     return budget_signal(kind, budget(**given), place, standing, keys, now, zone=ZONE)
 

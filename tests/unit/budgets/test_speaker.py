@@ -10,12 +10,12 @@ import pytest
 from spendstream_schemas.alert_feed import AlertSignal
 from stream_jobs.base.errors import BrokerUnavailableError
 from stream_jobs.budgets import speaker as speaker_module
-from stream_jobs.budgets.book import BudgetBook, Change, Told
+from stream_jobs.budgets.book import BudgetBook, Notified, StandingUpdate
 from stream_jobs.budgets.resolve import Budgets
 from stream_jobs.budgets.signals import LATE_ALERT_LASTS
 from stream_jobs.budgets.speaker import Speaker
 from tests.unit.budgets.build import budget, budgets
-from tests.unit.budgets.memory_sender import Causes, MemorySender
+from tests.unit.budgets.memory_producer import Causes, MemoryProducer
 from tests.unit.series.memory_ledger import Entry, MemoryLedger, usd
 
 NOON = datetime(2026, 11, 26, 12, tzinfo=UTC)
@@ -47,37 +47,37 @@ class Office:
     which: Budgets
     now: datetime = NOON
     ledger: MemoryLedger = field(default_factory=lambda: MemoryLedger(NOON))
-    sender: MemorySender = field(default_factory=MemorySender)
+    producer: MemoryProducer = field(default_factory=MemoryProducer)
     causes: Causes = field(default_factory=Causes)
-    waiting: list[Change] = field(default_factory=list)
+    waiting: list[StandingUpdate] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.begin({})
 
-    def begin(self, told: dict[Any, Told]) -> None:
-        self.book = BudgetBook(self.which, self.ledger, told, self.ledger.vector(), self.now)
-        self.speaker = Speaker(self.causes, self.sender, self.book)
+    def begin(self, notified: dict[Any, Notified]) -> None:
+        self.book = BudgetBook(self.which, self.ledger, notified, self.ledger.vector(), self.now)
+        self.speaker = Speaker(self.causes, self.producer, self.book)
         self.waiting = []
 
     def restart(self) -> list[AlertSignal]:
-        self.begin(self.book.told)
-        return self.turn()
+        self.begin(self.book.notified)
+        return self.handle()
 
     def spend(self, *amounts: int, at: datetime | None = None, **facts: str) -> list[AlertSignal]:
         entries = [Entry(at or self.now, usd(amount), facts=facts) for amount in amounts]
         self.book.apply([self.ledger.book(self.now, *entries)], self.now)
-        return self.turn()
+        return self.handle()
 
     def correct(self, amount: int, at: datetime | None = None, **facts: str) -> list[AlertSignal]:
         self.ledger.correct(self.now, Entry(at or self.now, usd(amount), facts=facts))
-        return self.turn()
+        return self.handle()
 
     def use(self, *which: Any) -> list[AlertSignal]:
         self.which = budgets(*which)
         self.book.use(self.which, self.now)
-        return self.turn()
+        return self.handle()
 
-    def turn(self, passed: timedelta = timedelta(0)) -> list[AlertSignal]:
+    def handle(self, passed: timedelta = timedelta(0)) -> list[AlertSignal]:
         self.now += passed
         self.clock.now += passed.total_seconds()
         self.book.correct(self.now)
@@ -85,7 +85,7 @@ class Office:
         self.waiting += self.book.evaluate(self.now)
         self.speaker.say(self.waiting, self.now)
         self.waiting = []
-        return self.sender.signals()
+        return self.producer.signals()
 
 
 def actual(*percents: int) -> dict[str, Any]:
@@ -108,45 +108,45 @@ def test_each_threshold_is_said_when_it_is_crossed_and_nothing_in_between(office
     assert brief(office.spend(20)) == [("firing", 50, 60)]
     assert brief(office.spend(10)) == []
     assert brief(office.spend(50)) == [("firing", 100, 120)]
-    assert office.turn() == []
+    assert office.handle() == []
 
 
 def test_several_changes_of_one_turn_are_one_signal_with_its_causes(office: Office) -> None:
     """What was crossed first found the cause; what came after it must not hide it."""
     office.causes.answer = [("user_id", "bob", Decimal(9), Decimal(1), Decimal(10), Decimal(2), 2)]
-    office.sender.down = True
+    office.producer.down = True
     with pytest.raises(BrokerUnavailableError):
         office.spend(60)
     with pytest.raises(BrokerUnavailableError):
         office.spend(5)
-    office.sender.down = False
-    (signal,) = office.turn()
+    office.producer.down = False
+    (signal,) = office.handle()
     assert brief([signal]) == [("firing", 50, 65)]
     assert signal.causes == ("user_id bob: $9.00 in the last 15 minutes, 90.0 % of all; $1.00 in as much time before",)
 
 
 def test_a_failed_send_loses_nothing(office: Office) -> None:
-    """What could not be said is said by the next turn: crossings, reminders and endings alike."""
+    """What could not be said is said by the next cycle: crossings, reminders and endings alike."""
     office.spend(60)
     for passed, wanted in ((MINUTE, [("firing", 50, 70)]), (12 * HOUR, [("resolved", 50, 70)])):
         if passed == MINUTE:
             office.spend(10)
-        office.sender.down = True
+        office.producer.down = True
         for _ in range(2):
             with pytest.raises(BrokerUnavailableError):
-                office.turn(passed)
+                office.handle(passed)
             passed = timedelta(0)  # noqa: PLW2901
-        office.sender.down = False
-        assert brief(office.turn()) == wanted
-        assert office.turn() == []
+        office.producer.down = False
+        assert brief(office.handle()) == wanted
+        assert office.handle() == []
 
 
 def test_facts_that_go_on_growing_are_sent_now_and_then(office: Office) -> None:
     """Not with every block."""
     office.spend(60)
     assert office.spend(5) == office.spend(6) == []
-    assert brief(office.turn(timedelta(seconds=31))) == [("firing", 50, 71)]
-    assert office.turn(timedelta(seconds=31)) == []
+    assert brief(office.handle(timedelta(seconds=31))) == [("firing", 50, 71)]
+    assert office.handle(timedelta(seconds=31)) == []
 
 
 def test_a_correction_is_told_when_it_matters(office: Office) -> None:
@@ -169,23 +169,23 @@ def test_after_a_restart_what_holds_is_sent_again(office: Office) -> None:
     assert brief(again) == brief(first)
     assert [signal.alert_id for signal in again] == [signal.alert_id for signal in first]
     assert again[0].starts_at == first[0].starts_at
-    assert office.turn() == []
+    assert office.handle() == []
 
 
 def test_it_ends_with_its_period_and_only_once(office: Office) -> None:
     """Without anything being spent in the next one."""
     office.spend(60)
-    (signal,) = office.turn(12 * HOUR)
+    (signal,) = office.handle(12 * HOUR)
     assert (signal.status, signal.resolution) == ("resolved", "the period is over: $60.00 of $100.00 were used")
-    assert office.turn(MINUTE) == office.turn(DAY) == []
+    assert office.handle(MINUTE) == office.handle(DAY) == []
 
 
 def test_what_crosses_late_is_open_for_an_hour(office: Office) -> None:
     """Yesterday's events came today."""
-    office.turn(DAY)
+    office.handle(DAY)
     assert brief(office.spend(60, at=NOON)) == [("firing", 50, 60)]
-    assert office.turn(LATE_ALERT_LASTS - MINUTE) == []
-    assert brief(office.turn(MINUTE)) == [("resolved", 50, 60)]
+    assert office.handle(LATE_ALERT_LASTS - MINUTE) == []
+    assert brief(office.handle(MINUTE)) == [("resolved", 50, 60)]
 
 
 def test_a_period_that_ended_while_nobody_looked_ends_its_alerts(clock: Clock) -> None:
@@ -195,7 +195,7 @@ def test_a_period_that_ended_while_nobody_looked_ends_its_alerts(clock: Clock) -
     office.now += 5 * HOUR
     (signal,) = office.restart()
     assert (signal.status, signal.resolution) == ("resolved", "the period is over")
-    assert office.turn(MINUTE) == []
+    assert office.handle(MINUTE) == []
 
 
 @pytest.mark.parametrize(
@@ -218,8 +218,8 @@ def test_an_alert_of_a_budget_that_is_gone_or_is_another_ends(office: Office, ch
     assert [(signal.status, signal.resolution) for signal in signals] == [
         ("resolved", "the budget was removed, is no longer in force, or watches something else now")
     ]
-    assert office.turn(MINUTE) == []
-    assert office.book.told == {}
+    assert office.handle(MINUTE) == []
+    assert office.book.notified == {}
     assert office.use(budget(**given)) != [], "it is set again: another alert"
 
 
@@ -227,8 +227,8 @@ def test_nothing_is_kept_of_what_is_over(office: Office) -> None:
     """After weeks of daily alerts as little is remembered as after one."""
     for _ in range(60):
         office.spend(60)
-        office.turn(DAY)
-    assert len(office.book.told) < 40
+        office.handle(DAY)
+    assert len(office.book.notified) < 40
     assert len(office.speaker._said) < 40
     assert len(office.speaker._over) < 40
 
@@ -243,10 +243,10 @@ def test_causes_are_looked_for_where_it_hurts_most(clock: Clock) -> None:
     office.causes.answer = [("model", "m", Decimal(9), Decimal(1), Decimal(10), Decimal(2), 2)]
     entries = [Entry(NOON, usd(10 + n), facts={"user_id": f"u{n}"}) for n in range(9)]
     office.book.apply([office.ledger.book(NOON, *entries)], NOON)
-    signals = office.turn()
+    signals = office.handle()
     assert len(signals) == 10
-    told = [signal.labels.get("user_id", "all") for signal in signals if signal.causes]
-    assert sorted(told) == ["all", "u7", "u8"]
+    notified = [signal.labels.get("user_id", "all") for signal in signals if signal.causes]
+    assert sorted(notified) == ["all", "u7", "u8"]
     assert office.causes.questions == 3
 
 

@@ -17,7 +17,7 @@ from stream_jobs.data_quality.finding import Finding
 from stream_jobs.data_quality.lag import Progress, Waiting
 from stream_jobs.data_quality.quarantine import Refused
 from stream_jobs.data_quality.settings import DataQualitySettings
-from stream_jobs.data_quality.unallocated import Sender, Totals
+from stream_jobs.data_quality.unallocated import Totals, UntaggedSource
 from stream_jobs.data_quality.unpriced import Unpriced
 from tests.unit.data_quality.build import NOW, SETTINGS
 
@@ -113,7 +113,9 @@ def test_cost_without_tags_counts_from_five_percent_and_one_dollar(lacking: str,
 
 def test_cost_without_tags_says_who_sends_it() -> None:
     totals = Totals(Decimal("25.5"), Decimal(100), 30, 1000)
-    (found,) = unallocated.findings(totals, [Sender("jobs", "", "project, team", Decimal(20), 7)], SETTINGS, BEFORE)
+    (found,) = unallocated.findings(
+        totals, [UntaggedSource("jobs", "", "project, team", Decimal(20), 7)], SETTINGS, BEFORE
+    )
     assert found.summary == "25.5 % of the cost of the last 10 minutes lacks mandatory tags: $25.50"
     assert found.causes == ("jobs lacks project, team: $20.00, 7 events",)
     assert (found.value, found.money_usd, found.level) == (Decimal("25.5"), Decimal(0), 1)

@@ -8,7 +8,7 @@ from confluent_kafka import KafkaError, KafkaException
 from spendstream import GuardConfig
 from spendstream.guard.feed import Feed
 from spendstream.kafka_client import in_words, user_of
-from spendstream.lane import Lane, Record, Window
+from spendstream.lane import InFlightLimit, Lane, Record
 from spendstream.stats import Counters
 from tests.unit.producers.support import config
 
@@ -21,7 +21,7 @@ def test_a_refused_topic_is_told_with_the_right_that_is_missing(
     """For whom, and on what; other errors are told as they are."""
     login = {"security_protocol": "SASL_SSL", "sasl_mechanism": "PLAIN", "sasl_username": "checkout"}
     settings = config("kafka:1", tmp_path, **login, sasl_password="secret")
-    lane = Lane("usage.events.v1", None, Window(10, 1000), Counters(), None, False, user=user_of(settings))
+    lane = Lane("usage.events.v1", None, InFlightLimit(10, 1000), Counters(), None, False, user=user_of(settings))
     lane._failure(Record(lane, b"key", b"value"), REFUSED)
     assert "User:checkout lacks the Kafka ACL that allows Write on topic usage.events.v1" in caplog.text
     assert "ACL" not in in_words(KafkaError(KafkaError.UNKNOWN_TOPIC_OR_PART), "Write", "t", "User:checkout")

@@ -11,7 +11,7 @@ from typing import Any, cast
 import pytest
 from confluent_kafka import KafkaError, Message, Producer
 
-from spendstream.lane import Lane, Record, Window
+from spendstream.lane import InFlightLimit, Lane, Record
 from spendstream.spool import Spool
 from spendstream.stats import Counters
 
@@ -43,7 +43,7 @@ def counters() -> Counters:
 
 @pytest.fixture
 def lane(tmp_path: Path, counters: Counters) -> Lane:
-    return Lane("topic", Spool(tmp_path, 1 << 20, 1 << 18), Window(100, 1 << 20), counters, None, durable=False)
+    return Lane("topic", Spool(tmp_path, 1 << 20, 1 << 18), InFlightLimit(100, 1 << 20), counters, None, durable=False)
 
 
 def add(lane: Lane, *numbers: int) -> None:
@@ -79,7 +79,9 @@ def test_a_refused_topic_pauses_and_everything_goes_out_in_order(lane: Lane, cou
 def test_who_counts_what_is_unsettled_misses_nothing_on_its_way() -> None:
     """`flush` looks at any instant: also while messages go to the client, are told of, fail and come back."""
     told: list[int] = []
-    moving = Lane("topic", None, Window(100, 1 << 20), Counters(), lambda _: told.append(moving.unsettled), False)
+    moving = Lane(
+        "topic", None, InFlightLimit(100, 1 << 20), Counters(), lambda _: told.append(moving.unsettled), False
+    )
     seen: list[int] = []
 
     class Watched(Handed):

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from spendstream import USAGE_TOPIC, UsageProducer
-from spendstream.sender import serialise
+from spendstream.delivery_thread import serialise
 from spendstream_schemas import ATTRIBUTION_FIELDS, MAX_MESSAGE_BYTES, TokenUsage, UsageEvent, parse_usage_event
 from stream_jobs.runtime.ports import free_port
 from tests.unit.producers.support import config, event, wait_for

@@ -13,7 +13,7 @@ from spendstream.config import ProducerConfig
 from spendstream.errors import ProducerConfigError
 from spendstream.framing import HEADER, ChecksumError, TornError, decode, encode
 from spendstream.kafka_client import USAGE_TOPIC
-from spendstream.lane import Lane, Window
+from spendstream.lane import InFlightLimit, Lane
 from spendstream.signing import UNSIGNED, Signer, headers
 from spendstream.spool import Spool
 from spendstream.stats import Counters
@@ -71,7 +71,7 @@ def sent_through_the_spool(folder: Path, records: list[tuple[bytes, ...]], by: S
     spool = Spool(folder, MIB, MIB)
     spool.append(records)  # type: ignore[arg-type]
     spool.close_files()  # what kill -9 leaves
-    lane = Lane(USAGE_TOPIC, None, Window(100, MIB), Counters(), None, False, signer=by)
+    lane = Lane(USAGE_TOPIC, None, InFlightLimit(100, MIB), Counters(), None, False, signer=by)
     lane.adopted.append(Spool(folder, MIB, MIB))
     client = RecordingClient()
     lane.pump(client, 1.0)  # type: ignore[arg-type]

@@ -98,11 +98,11 @@ def sums(entries: Iterable[Entry]) -> dict[Any, dict[str, Any]]:
     return {where: amounts for where, amounts in found.items() if any(amounts.values())}
 
 
-def reconcile(ledger: list[dict[str, Any]], precedence: Precedence | None = None, turn: int = 1) -> list[Finding]:
+def reconcile(ledger: list[dict[str, Any]], precedence: Precedence | None = None, run: int = 1) -> list[Finding]:
     """One pass over everything; posts what it finds and returns it."""
     found = look(ledger, precedence)
     if found:
-        posted = batch(found, turn, NOW + timedelta(days=turn)).entries.to_pylist()
+        posted = batch(found, run, NOW + timedelta(days=run)).entries.to_pylist()
         ledger.extend(posted)
     return found
 

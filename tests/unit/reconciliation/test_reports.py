@@ -81,7 +81,7 @@ def test_an_id_that_too_many_carry_is_none() -> None:
     reconcile(ledger, precedence)
     assert len(counting(ledger)) == 1
     ledger += [report("c", "x"), report("d", "y")]
-    reconcile(ledger, precedence, turn=2)
+    reconcile(ledger, precedence, run=2)
     assert counting(ledger) == {"a", "b", "c", "d"}
     assert look(ledger, precedence) == []
 
@@ -105,7 +105,7 @@ def test_a_late_revision_of_the_report_that_does_not_count_changes_nothing() -> 
     reconcile(ledger, BY_CONFIG)
     late = report("a", "x", revision=1, cost=Decimal(9), offset=7)
     ledger.append(late)
-    reconcile(ledger, BY_CONFIG, turn=2)
+    reconcile(ledger, BY_CONFIG, run=2)
     assert counting(ledger) == {"b"}
     assert sums(ledger) == sums([report("b", "gateway-1")])
     assert look(ledger, BY_CONFIG) == []
@@ -117,7 +117,7 @@ def test_when_the_counting_report_turns_out_to_be_another_call_the_other_counts_
     ledger = [report("a", "x"), winner]
     reconcile(ledger, BY_CONFIG)
     ledger += correction(winner, report("b", "gateway-1", revision=1, response_id="resp_2", offset=7))
-    reconcile(ledger, BY_CONFIG, turn=2)
+    reconcile(ledger, BY_CONFIG, run=2)
     assert counting(ledger) == {"a", "b"}
     assert ledger[-1]["entry_kind"] == "adjustment"
     assert sums(ledger) == sums([report("a", "x"), report("b", "gateway-1")])
@@ -130,7 +130,7 @@ def test_a_price_that_arrives_late_may_change_the_winner() -> None:
     reconcile(ledger)
     assert counting(ledger) == {"b"}
     ledger.append(adjusted(early, Decimal(4)))
-    reconcile(ledger, turn=2)
+    reconcile(ledger, run=2)
     assert counting(ledger) == {"a"}
     assert sum(entry["list_cost"] or 0 for entry in ledger) == Decimal(4)
     assert look(ledger) == []
@@ -160,10 +160,10 @@ def test_passes_in_between_do_not_change_where_it_ends(booked: list[dict[str, An
         step_by_step.append(entry)
         if number >= cut:
             before = len(step_by_step)
-            reconcile(step_by_step, BY_CONFIG, turn=number + 1)
+            reconcile(step_by_step, BY_CONFIG, run=number + 1)
             if number == cut:
                 step_by_step += step_by_step[before:]
-    reconcile(step_by_step, BY_CONFIG, turn=99)
+    reconcile(step_by_step, BY_CONFIG, run=99)
     at_once = list(booked)
     reconcile(at_once, BY_CONFIG)
     assert sums(step_by_step) == sums(at_once)

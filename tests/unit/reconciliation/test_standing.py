@@ -43,7 +43,7 @@ def test_whatever_was_booked_comes_to_one_charge_of_the_highest_revision(booked:
     highest = max(entry["revision"] for entry in booked)
     candidates = [sums([entry]) for entry in booked if entry["revision"] == highest]
     assert sums(ledger) in candidates
-    assert reconcile(ledger, turn=2) == []
+    assert reconcile(ledger, run=2) == []
 
 
 @settings(deadline=None, max_examples=60)
@@ -70,7 +70,7 @@ def test_it_converges_whatever_is_booked_between_passes_and_however_often_one_is
     reconcile(ledger)
     ledger += ledger[before:] * (copies - 1)
     ledger += later
-    reconcile(ledger, turn=2)
+    reconcile(ledger, run=2)
     at_once = [*first, *later]
     reconcile(at_once)
     assert sums(ledger) == sums(at_once)
@@ -104,7 +104,7 @@ def test_what_was_adjusted_after_it_was_taken_back_is_taken_back_too() -> None:
     ledger = [old, new]
     reconcile(ledger)
     ledger.append(adjusted(old, Decimal(9)))
-    reconcile(ledger, turn=2)
+    reconcile(ledger, run=2)
     assert sums(ledger) == sums([new])
 
 

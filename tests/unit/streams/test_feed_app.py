@@ -1,4 +1,4 @@
-"""The reader of a feed: one turn at a time, in one thread, until it is told to stop."""
+"""The reader of a feed: one cycle at a time, in one thread, until it is told to stop."""
 
 import asyncio
 import contextlib
@@ -26,7 +26,7 @@ MEMBER = Membership(4, "me")
 
 
 class Handler:
-    """Notes what it is called with. `failures`: raised before the next calls take effect; `held`: a turn waits for
+    """Notes what it is called with. `failures`: raised before the next calls take effect; `held`: a cycle waits for
     it."""
 
     def __init__(self) -> None:
@@ -38,26 +38,26 @@ class Handler:
 
     def _call(self, name: str, offsets: list[int]) -> None:
         self.threads.add(threading.get_ident())
-        if offsets or name != "turn":
+        if offsets or name != "handle":
             self.calls.append((name, offsets))
         if offsets and self.held is not None:
             self.entered.set()
             assert self.held.wait(20)
-        if self.failures.get(name) and (offsets or name != "turn"):
+        if self.failures.get(name) and (offsets or name != "handle"):
             raise self.failures[name].pop(0)
 
     def begin(self) -> None:
         self._call("begin", [])
 
-    def turn(self, records: list[SourceRecord]) -> None:
-        self.turns = getattr(self, "turns", 0) + 1
-        self._call("turn", [record.offset for record in records])
+    def handle(self, records: list[SourceRecord]) -> None:
+        self.cycles = getattr(self, "cycles", 0) + 1
+        self._call("handle", [record.offset for record in records])
 
     def end(self) -> None:
         self._call("end", [])
 
     def handled(self) -> list[int]:
-        return [offset for name, offsets in self.calls if name == "turn" for offset in offsets]
+        return [offset for name, offsets in self.calls if name == "handle" for offset in offsets]
 
     def names(self) -> list[str]:
         return [name for name, _ in self.calls]
@@ -106,7 +106,7 @@ class World:
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pauses as short as can be."""
-    for name, value in (("TURN_S", 0.005), ("COMMIT_EVERY_S", 0.0), ("OUTAGE", Backoff(0.001, 0.002))):
+    for name, value in (("CYCLE_S", 0.005), ("COMMIT_EVERY_S", 0.0), ("OUTAGE", Backoff(0.001, 0.002))):
         monkeypatch.setattr(feed_app, name, value)
 
 
@@ -130,7 +130,7 @@ def run(test: Callable[[World], Any]) -> World:
 
 
 def test_turns_take_all_that_has_come_and_also_nothing() -> None:
-    """In order, in one thread that is not the event loop's; time alone makes turns too."""
+    """In order, in one thread that is not the event loop's; time alone makes cycles too."""
 
     async def test(world: World) -> None:
         await world.begin()
@@ -141,30 +141,30 @@ def test_turns_take_all_that_has_come_and_also_nothing() -> None:
         await world.give(5, 6)
         world.handler.held.set()
         await reach(lambda: len(world.handler.handled()) == 6)
-        turns = world.handler.turns
-        await reach(lambda: world.handler.turns > turns + 2)
+        cycles = world.handler.cycles
+        await reach(lambda: world.handler.cycles > cycles + 2)
 
     world = run(test)
-    assert world.handler.calls == [("begin", []), ("turn", [0, 1, 2]), ("turn", [3, 4, 5]), ("end", [])]
+    assert world.handler.calls == [("begin", []), ("handle", [0, 1, 2]), ("handle", [3, 4, 5]), ("end", [])]
     assert len(world.handler.threads) == 1
     assert threading.get_ident() not in world.handler.threads
 
 
 def test_what_fails_for_now_is_called_again_with_the_same() -> None:
-    """Beginning and turning; what came meanwhile waits for the next turn."""
+    """Beginning and turning; what came meanwhile waits for the next cycle."""
 
     async def test(world: World) -> None:
         away = StoreUnavailableError("away")
-        world.handler.failures = {"begin": [away, away], "turn": [away, away]}
+        world.handler.failures = {"begin": [away, away], "handle": [away, away]}
         await world.begin()
         await world.give(0, 2)
         await world.give(2, 3)
-        await reach(lambda: world.handler.names().count("turn") >= 3)
+        await reach(lambda: world.handler.names().count("handle") >= 3)
 
     world = run(test)
-    assert world.handler.names()[:4] == ["begin", "begin", "begin", "turn"]
-    turns = [offsets for name, offsets in world.handler.calls if name == "turn"]
-    assert turns[0] == turns[1] == turns[2]
+    assert world.handler.names()[:4] == ["begin", "begin", "begin", "handle"]
+    cycles = [offsets for name, offsets in world.handler.calls if name == "handle"]
+    assert cycles[0] == cycles[1] == cycles[2]
     assert sorted(set(world.handler.handled())) == [0, 1, 2]
 
 
@@ -185,7 +185,7 @@ def test_only_what_was_handled_is_committed() -> None:
 
 
 def test_commits_are_not_more_often_than_they_need_to_be(monkeypatch: pytest.MonkeyPatch) -> None:
-    """However many turns there are."""
+    """However many cycles there are."""
     monkeypatch.setattr(feed_app, "COMMIT_EVERY_S", 3600.0)
 
     async def test(world: World) -> None:
@@ -211,9 +211,9 @@ def test_stopping_waits_for_the_turn_under_way() -> None:
         assert not stopping.done()
         world.handler.held.set()
         await stopping
-        assert world.handler.names() == ["begin", "turn", "end"]
+        assert world.handler.names() == ["begin", "handle", "end"]
         await world.runner.stop_booking()  # again: nothing
-        assert world.handler.names() == ["begin", "turn", "end"]
+        assert world.handler.names() == ["begin", "handle", "end"]
 
     assert run(test).commits == []
 
@@ -275,36 +275,36 @@ def test_a_dispatcher_that_waits_for_room_is_let_go_by_a_stop() -> None:
 
 
 def test_a_lost_feed_is_left_alone() -> None:
-    """Another has it: no turn follows, nothing is queued, and nobody hangs."""
+    """Another has it: no cycle follows, nothing is queued, and nobody hangs."""
 
     async def test(world: World) -> None:
         world.commit_failures = [LostPartitionError(TOPIC, 0, 3)]
         await world.begin()
         await world.give(0, 3)
         await reach(lambda: world.runner._task is not None and world.runner._task.done())
-        turns = world.handler.turns
+        cycles = world.handler.cycles
         for number in range(3, QUEUED_BUNDLES + 10):
             await world.give(number, number + 1)
         assert world.runner._bundles.empty()
-        assert world.handler.turns == turns
+        assert world.handler.cycles == cycles
 
     world = run(test)
     assert world.crashed == []
-    assert world.handler.names() == ["begin", "turn", "end", "end"]  # at once, and when the worker stops
+    assert world.handler.names() == ["begin", "handle", "end", "end"]  # at once, and when the worker stops
 
 
 def test_an_error_that_no_repetition_helps_stops_the_worker(caplog: pytest.LogCaptureFixture) -> None:
     """It is said, the app crashes, and stopping it afterwards is no second error."""
 
     async def test(world: World) -> None:
-        world.handler.failures = {"turn": [CrashError("broken")]}
+        world.handler.failures = {"handle": [CrashError("broken")]}
         await world.begin()
         await world.give(0, 1)
         await reach(lambda: bool(world.crashed))
 
     world = run(test)
     assert [str(error) for error in world.crashed] == ["broken"]
-    assert world.handler.names() == ["begin", "turn", "end"]
+    assert world.handler.names() == ["begin", "handle", "end"]
     assert "budgets stopped" in caplog.text
 
 
@@ -316,7 +316,7 @@ class Picky(Handler):
         self.poison = poison
         self.kept: set[int] = set()
 
-    def turn(self, records: list[SourceRecord]) -> None:
+    def handle(self, records: list[SourceRecord]) -> None:
         for record in records:
             self.kept.add(record.offset)
             if record.offset in self.poison:
@@ -352,7 +352,7 @@ def test_a_job_that_fails_without_a_record_stops_the_worker() -> None:
     """No record is to blame, so passing over them would lose them all."""
 
     async def test(world: World) -> None:
-        world.handler.failures = {"begin": [], "turn": [ZeroDivisionError("a"), ZeroDivisionError("b")]}
+        world.handler.failures = {"begin": [], "handle": [ZeroDivisionError("a"), ZeroDivisionError("b")]}
         await world.begin()
         await world.give(0, 1)
         await reach(lambda: world.handler.names().count("begin") == 2)

@@ -39,7 +39,7 @@ def test_an_insert_of_a_query_has_no_rows() -> None:
     [(b"INSERT INTO t", True), (b"\n  insert into t", True), (b"SELECT 'INSERT'", False), (b"", False)],
 )
 def test_what_takes_the_lane_of_inserts(text: bytes, expected: bool) -> None:
-    """The first word decides; a wrong guess only costs a place in the other lane."""
+    """The first word decides; a wrong guess only costs a place in the other pool."""
     assert looks_like_insert(text) is expected
 
 
