@@ -42,6 +42,14 @@ def from_environment(group: type[S], **arguments: Any) -> S:
         raise ConfigError(problems) from None
 
 
+def split_list(text: str) -> tuple[str, ...]:
+    """The parts between commas, without the spaces around them. Raises ValueError for an empty one."""
+    parts = tuple(part.strip() for part in text.split(",")) if text.strip() else ()
+    if not all(parts):
+        raise ValueError(f"{text!r} holds an empty name")
+    return parts
+
+
 def _not_text(group: type[BaseSettings]) -> list[str]:
     """Which variables of a group hold bytes that are not UTF-8."""
     prefix = prefix_of(group)

@@ -97,17 +97,13 @@ class Definitions:
         self._waiting: deque[list[BudgetChange]] = deque()
         self._unwritten: list[Definition] = []
         self._last_at: datetime | None = None
-        self._stamp = self._file_stamp()
-        self._problems: tuple[str, ...] = ()  # of the file as it is now
         self._file = load_budgets(config_dir)
         self.budgets = self._file
 
     def load(self, now: datetime) -> Budgets:
         """What counts now: the file, and the latest that was set of each budget."""
-        stamp = self._file_stamp()
-        if stamp != self._stamp:  # another process may have taken it up already
-            with contextlib.suppress(ConfigError):  # `reload_file` says it
-                self._file, self._stamp, self._problems = load_budgets(self._config_dir), stamp, ()
+        with contextlib.suppress(ConfigError):  # who looks for changed files says it
+            self._file = load_budgets(self._config_dir)  # another process may have taken it up already
         latest = self._latest()
         # All of them: the topic is read from its beginning, and what was superseded or refused stays so.
         self._known = {str(change_id) for (change_id,) in self._store.rows(_CHANGE_IDS)}
@@ -126,35 +122,13 @@ class Definitions:
         self._record_file(latest, now)
         return self.budgets
 
-    def reload_file(self, now: datetime) -> bool:
-        """Take up the file as it is now. Returns whether that changed anything. Raises ConfigError, and then goes on
-        with what it had."""
-        stamp = self._file_stamp()
-        if stamp == self._stamp:
-            if self._problems:
-                raise ConfigError(self._problems)
-            return False
-        try:
-            fresh = load_budgets(self._config_dir)
-        except ConfigError as error:
-            self._stamp, self._problems = stamp, error.problems
-            raise
-        self._problems = ()
-        if fresh.version == self._file.version:
-            self._stamp = stamp
-            return False
-        latest = self._latest()
-        self._stamp, self._file = stamp, fresh
-        self._put_together(now)
-        self._record_file(latest, now)
-        return True
-
-    def _file_stamp(self) -> tuple[int, ...] | None:
-        try:
-            found = (self._config_dir / FILE_NAME).stat() if self._config_dir else None
-        except OSError:
-            return None
-        return None if found is None else (found.st_mtime_ns, found.st_ctime_ns, found.st_size, found.st_ino)
+    def use_file(self, file: Budgets, now: datetime) -> None:
+        """Take up budgets.yaml as it is now."""
+        if file.version != self._file.version:
+            latest = self._latest()
+            self._file = file
+            self._put_together(now)
+            self._record_file(latest, now)
 
     def known_ids(self) -> set[str]:
         """Every budget that there is or ever was."""

@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
 from spendstream_schemas.budget_feed import Percent
 from spendstream_schemas.types import decimal_schema, number_is_plain
 from stream_jobs.attribution.document import Text
+from stream_jobs.base import readable
 from stream_jobs.series.calendar import time_zone
 
 YEARS: Final = range(2000, 2200)
@@ -73,17 +74,11 @@ def window_length(text: str) -> timedelta:
     return timedelta(hours=int(text[:-1]) * (24 if text[-1] == "d" else 1))
 
 
-def percent_text(percent: Decimal) -> str:
-    """Without superfluous zeros: 80, 99.5."""
-    text = f"{percent:f}"
-    return text.rstrip("0").rstrip(".") if "." in text else text
-
-
 def check_rising(percents: Sequence[Decimal]) -> None:
     """Raises ValueError at the first percentage that is not above the one before it."""
     for one, two in pairwise(percents):
         if one >= two:
-            raise ValueError(f"the percents must rise: {percent_text(two)} comes after {percent_text(one)}")
+            raise ValueError(f"the percents must rise: {readable.exact(two)} comes after {readable.exact(one)}")
 
 
 Amount = Annotated[

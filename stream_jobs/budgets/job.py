@@ -7,20 +7,24 @@ from budget_crossings, and every signal that holds is sent again, which changes 
 
 import logging
 import time
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Final
 
-from stream_jobs.base.errors import ConfigError, RetryError
+from stream_jobs.base.errors import RetryError
 from stream_jobs.budgets.book import BudgetBook, Place, StandingUpdate
 from stream_jobs.budgets.control import Definitions
 from stream_jobs.budgets.control_reader import ControlReader
+from stream_jobs.budgets.document import FILE_NAME
 from stream_jobs.budgets.feed import BudgetFeed
 from stream_jobs.budgets.history import BudgetHistory
+from stream_jobs.budgets.resolve import Budgets, load_budgets
 from stream_jobs.budgets.speaker import Speaker
 from stream_jobs.job_context import Job, JobContext
+from stream_jobs.runtime.files_reload import FilesReload
 from stream_jobs.runtime.jobs import BUDGETS
 from stream_jobs.runtime.kafka_settings import KafkaSettings
 from stream_jobs.runtime.metrics import (
@@ -31,7 +35,6 @@ from stream_jobs.runtime.metrics import (
     BUDGET_DELTAS,
     BUDGET_DIFFERENCE,
     BUDGETS_WATCHED,
-    CONFIG_REFUSED,
 )
 from stream_jobs.runtime.record_producer import RecordProducer
 from stream_jobs.runtime.topics import COST_DELTAS
@@ -48,7 +51,7 @@ log = logging.getLogger(__name__)
 HEARTBEAT_S: Final = 1.0
 CORRECTIONS_S: Final = 1.0
 CONTROL_S: Final = 0.5
-FILE_S: Final = 5.0
+FILE_S: Final = 2.0
 LOOK_AHEAD_S: Final = 15.0
 POLICIES_S: Final = 5.0
 HISTORY_S: Final = 5.0
@@ -90,13 +93,15 @@ class BudgetsJob:
         """Raises ConfigError for a budgets.yaml that cannot be used."""
         self._store = store
         self._kafka = kafka
+        files = (config_dir / FILE_NAME,) if config_dir is not None else ()
+        self._reload = FilesReload("budgets", lambda: files, partial(load_budgets, config_dir), self._take_file)
         self._definitions = Definitions(store, config_dir)
         self._running: Running | None = None
 
     def begin(self) -> None:
         """Implements FeedHandler."""
         self.end()
-        self._running = Running(self._store, self._kafka, self._definitions)
+        self._running = Running(self._store, self._kafka, self._definitions, self._reload.look)
 
     def handle(self, records: list[SourceRecord]) -> None:
         """Implements FeedHandler."""
@@ -109,12 +114,19 @@ class BudgetsJob:
         if running is not None:
             running.close()
 
+    def _take_file(self, file: Budgets) -> None:
+        assert self._running is not None
+        self._running.take_file(file)
+
 
 class Running:
     """From one assignment to the next."""
 
-    def __init__(self, store: StoreClient, kafka: KafkaSettings, definitions: Definitions) -> None:
+    def __init__(
+        self, store: StoreClient, kafka: KafkaSettings, definitions: Definitions, look_at_file: Callable[[], None]
+    ) -> None:
         self._definitions = definitions
+        self._look_at_file = look_at_file
         self._history = BudgetHistory(store)
         self._sums = LedgerSums(store)
         self._clock = ServerClock(store)
@@ -137,8 +149,7 @@ class Running:
         self._beat, self._correct, self._read = Due(HEARTBEAT_S), Due(CORRECTIONS_S), Due(CONTROL_S)
         self._look_behind = Due(BEHIND_S)
         self._seen: Vector = {}
-        self._refused = ""  # what is wrong with budgets.yaml
-        self._look_at_file, self._look_ahead, self._keep = Due(FILE_S), Due(LOOK_AHEAD_S), Due(HISTORY_S)
+        self._file, self._look_ahead, self._keep = Due(FILE_S), Due(LOOK_AHEAD_S), Due(HISTORY_S)
         self._policies = Due(POLICIES_S)
         self._feed.policies(budgets, now)
         self._feed.withdraw(withdrawn)
@@ -193,15 +204,8 @@ class Running:
             changed = self._definitions.take_up((), now)
         elif self._read():
             changed = self._definitions.take_up(self._control.read(), now)
-        if self._look_at_file():
-            try:
-                changed = self._definitions.reload_file(now) or changed
-                self._refused = ""
-            except ConfigError as error:
-                if str(error) != self._refused:
-                    log.error("budgets.yaml cannot be used, going on with what was loaded: %s", error)
-                self._refused = str(error)
-            CONFIG_REFUSED.labels("budgets").set(bool(self._refused))
+        if self._file():
+            self._look_at_file()
         budgets = self._definitions.budgets
         if budgets is not self._book.budgets:
             self._book.use(budgets, now)
@@ -213,6 +217,10 @@ class Running:
             self._feed.policies(budgets, now)
         if changed:
             log.info("watching %d budgets, version %s", len(budgets), budgets.version)
+
+    def take_file(self, file: Budgets) -> None:
+        """Of budgets.yaml, which was edited."""
+        self._definitions.use_file(file, self._clock.now())
 
     def _check(self, now: datetime) -> None:
         if self._look_behind():

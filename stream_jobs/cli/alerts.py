@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from spendstream_schemas.alert_feed import ALERT_KINDS, SEVERITIES
 from stream_jobs.base.errors import ConfigError
 from stream_jobs.base.instants import utc_now
+from stream_jobs.cli.checking import Usable, report
 from stream_jobs.cli.config_dir import config_dir_of
 from stream_jobs.cli.exit_codes import FOUND
 from stream_jobs.cli.flags import add_config_dir, add_json, add_kafka, add_store
@@ -154,18 +155,16 @@ def _test(args: argparse.Namespace) -> int:
 
 
 def _check(args: argparse.Namespace) -> int:
-    """Exit code 0 when alerts.yaml can be used, 1 when not. Warnings don't change the exit code."""
+    """See `report`."""
     from stream_jobs.alerts.check import check_file
 
-    report = check_file(config_dir_of(args))
-    if args.json:
-        say_json({"ok": not report.problems, "problems": report.problems, "warnings": report.warnings})
-    else:
-        for problem in report.problems:
-            say(f"error: {problem}")
-        for warning in report.warnings:
-            say(f"warning: {warning}")
-        if not report.problems and report.document is not None:
-            document = report.document
-            say(f"{report.path}: {len(document.receivers)} receivers and {len(document.routes)} routes are valid")
-    return FOUND if report.problems else 0
+    def check() -> Usable:
+        found = check_file(config_dir_of(args))
+        if found.problems:
+            raise ConfigError(found.problems)
+        valid = ""
+        if (document := found.document) is not None:
+            valid = f"{found.path}: {len(document.receivers)} receivers and {len(document.routes)} routes are valid"
+        return Usable(valid, found.warnings)
+
+    return report(args, check, {})

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stream_jobs.base.errors import ConfigError
+from stream_jobs.cli.checking import Usable, file_to_check, report
 from stream_jobs.cli.config_dir import config_dir_of
-from stream_jobs.cli.exit_codes import FOUND
 from stream_jobs.cli.flags import add_config_dir, add_json
-from stream_jobs.output.lines import say, say_json
+from stream_jobs.output.lines import say_json
 
 if TYPE_CHECKING:
     from spendstream_schemas import UsageEvent
@@ -34,36 +34,21 @@ def add_parser(subparsers: Any) -> None:
 
 
 def run_check(args: argparse.Namespace) -> int:
-    """Exit code 0 when the rules can be used, 1 when not. Warnings don't change the exit code."""
+    """See `report`."""
     from stream_jobs.attribution.document import FILE_NAME
     from stream_jobs.attribution.lint import warnings
     from stream_jobs.attribution.rules import read_rules
-    from stream_jobs.base.files import is_there
 
     config_dir = config_dir_of(args)
-    path = config_dir / FILE_NAME if config_dir else None
-    problems: tuple[str, ...] = ()
-    found: list[str] = []
-    version, rules, categories = None, 0, 0
-    try:
-        if path is None or not is_there(path):
-            problems = (f"{path or FILE_NAME}: does not exist; see stream_jobs/attribution/example_attribution.yaml",)
-        else:
-            document, compiled = read_rules(path)
-            version = compiled.version
-            found, rules, categories = warnings(document), len(document.rules), len(document.categories)
-    except ConfigError as error:
-        problems = error.problems
-    if args.json:
-        say_json({"ok": not problems, "version": version, "problems": problems, "warnings": found})
-    else:
-        for problem in problems:
-            say(f"error: {problem}")
-        for warning in found:
-            say(f"warning: {path}: {warning}")
-        if not problems:
-            say(f"{path}: {rules} rules and {categories} category rules are valid, version {version}")
-    return FOUND if problems else 0
+
+    def check() -> Usable:
+        path = file_to_check(config_dir, FILE_NAME, "stream_jobs/attribution/example_attribution.yaml")
+        document, compiled = read_rules(path)
+        rules, categories = len(document.rules), len(document.categories)
+        valid = f"{path}: {rules} rules and {categories} category rules are valid, version {compiled.version}"
+        return Usable(valid, warnings(document), path, {"version": compiled.version})
+
+    return report(args, check, {"version": None})
 
 
 def run_explain(args: argparse.Namespace) -> int:

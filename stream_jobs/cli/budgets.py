@@ -4,11 +4,9 @@ import argparse
 from datetime import UTC, datetime
 from typing import Any
 
-from stream_jobs.base.errors import ConfigError
+from stream_jobs.cli.checking import Usable, file_to_check, report
 from stream_jobs.cli.config_dir import config_dir_of
-from stream_jobs.cli.exit_codes import FOUND
 from stream_jobs.cli.flags import add_config_dir, add_json, add_kafka, add_store
-from stream_jobs.output.lines import say, say_json
 
 
 def add_parser(subparsers: Any) -> None:
@@ -62,35 +60,19 @@ def _add_live(actions: Any) -> None:
 
 
 def run_check(args: argparse.Namespace) -> int:
-    """Exit code 0 when the budgets can be used, 1 when not. Warnings don't change the exit code."""
-    from stream_jobs.base.files import is_there
+    """See `report`."""
     from stream_jobs.budgets.document import FILE_NAME
     from stream_jobs.budgets.lint import warnings
     from stream_jobs.budgets.resolve import load_budgets
 
     config_dir = config_dir_of(args)
-    path = config_dir / FILE_NAME if config_dir else None
-    problems: tuple[str, ...] = ()
-    found: list[str] = []
-    budgets = None
-    now = datetime.now(UTC)
-    try:
-        if path is None or not is_there(path):
-            problems = (f"{path or FILE_NAME}: does not exist; see stream_jobs/budgets/example_budgets.yaml",)
-        else:
-            budgets = load_budgets(config_dir, now=now)
-            found = warnings(budgets, now)
-    except ConfigError as error:
-        problems = error.problems
-    version, count = (budgets.version, len(budgets)) if budgets is not None else (None, 0)
-    if args.json:
-        answer = {"ok": not problems, "version": version, "budgets": count}
-        say_json({**answer, "problems": problems, "warnings": found})
-    else:
-        for problem in problems:
-            say(f"error: {problem}")
-        for warning in found:
-            say(f"warning: {path}: {warning}")
-        if not problems:
-            say(f"{path}: {count} budget{'s are' if count != 1 else ' is'} valid, version {version}")
-    return FOUND if problems else 0
+
+    def check() -> Usable:
+        path = file_to_check(config_dir, FILE_NAME, "stream_jobs/budgets/example_budgets.yaml")
+        now = datetime.now(UTC)
+        budgets = load_budgets(path.parent, now=now)
+        count = len(budgets)
+        valid = f"{path}: {count} budget{'s are' if count != 1 else ' is'} valid, version {budgets.version}"
+        return Usable(valid, warnings(budgets, now), path, {"version": budgets.version, "budgets": count})
+
+    return report(args, check, {"version": None, "budgets": 0})

@@ -11,7 +11,7 @@ from uuid import uuid4
 
 from stream_jobs.base.errors import ConfigError
 from stream_jobs.base.json_values import json_text
-from stream_jobs.base.readable import clock, instant
+from stream_jobs.base.readable import clock, exact, instant
 from stream_jobs.output.lines import say, say_json
 
 if TYPE_CHECKING:
@@ -200,7 +200,7 @@ def _print_budget(
     if crossed:
         table = Table("at (UTC)", "of", "period", "threshold", "direction", title="Crossed")
         for row in crossed:
-            what = f"{row['threshold'].normalize():f} % {'forecast' if row['kind'] == 'forecast' else ''}".strip()
+            what = f"{exact(row['threshold'])} % {'forecast' if row['kind'] == 'forecast' else ''}".strip()
             direction = "crossed" if row["direction"] == "up" else "below again"
             late = " (by late or corrected entries)" if row["late"] else ""
             values = ", ".join(row["vals"]) or "all"

@@ -14,6 +14,7 @@ from stream_jobs.base.readable import took
 from stream_jobs.cli.demo_receiver import Arrived, DemoReceiver
 from stream_jobs.output.console import Console
 from stream_jobs.output.tables import Lines, Table
+from stream_jobs.runtime.retry import wait_until
 
 if TYPE_CHECKING:
     from spendstream_traffic.replay.delivery import Timed
@@ -119,15 +120,15 @@ def wait_until_told(store: "StoreClient", receiver: DemoReceiver, budgets: "Budg
     )
     crossed = "SELECT uniqExact(budget_id, vals) FROM budget_crossings WHERE kind = 'actual'"
     opened = "SELECT alert_id, argMax(level, position) FROM alert_events WHERE kind = 'budget' GROUP BY alert_id"
-    deadline = time.monotonic() + WAIT_S
-    while time.monotonic() < deadline:
-        if store.rows(counted, cast(dict[str, object], teams))[0][0]:
-            alerts = cast(list[tuple[str, int]], store.rows(opened))
-            everything = len(alerts) >= cast(int, store.rows(crossed)[0][0])
-            if everything and all(receiver.level(alert_id) >= level for alert_id, level in alerts):
-                return True
-        time.sleep(_POLL_S)
-    return False
+
+    def all_told() -> bool:
+        if not store.rows(counted, cast(dict[str, object], teams))[0][0]:
+            return False
+        alerts = cast(list[tuple[str, int]], store.rows(opened))
+        everything = len(alerts) >= cast(int, store.rows(crossed)[0][0])
+        return everything and all(receiver.level(alert_id) >= level for alert_id, level in alerts)
+
+    return wait_until(all_told, WAIT_S, _POLL_S)
 
 
 def read_budgets(config_dir: Path) -> "BudgetsDocument":

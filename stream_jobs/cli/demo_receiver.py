@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable
 from http.server import ThreadingHTTPServer
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Final, NamedTuple, Self
 
 from stream_jobs.runtime.browsers.handler import GuardedHandler
@@ -42,9 +41,7 @@ class DemoReceiver:
         self._serving.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.stop_showing()
         self._server.shutdown()
         self._serving.join()

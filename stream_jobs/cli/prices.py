@@ -5,9 +5,9 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stream_jobs.base.errors import ConfigError
 from stream_jobs.base.instants import utc_now
 from stream_jobs.base.readable import instant
+from stream_jobs.cli.checking import Usable, report
 from stream_jobs.cli.config_dir import config_dir_of
 from stream_jobs.cli.flags import add_config_dir, add_json, instant_of
 from stream_jobs.output.lines import say, say_json, say_text
@@ -46,36 +46,23 @@ def add_parser(subparsers: Any) -> None:
 
 
 def run_check(args: argparse.Namespace) -> int:
-    """Exit code 0 when the files can be used, 1 when not. Warnings don't change the exit code."""
+    """See `report`."""
     from stream_jobs.pricing.book import PriceBook
     from stream_jobs.pricing.lint import warnings
 
-    problems: tuple[str, ...] = ()
-    found: list[str] = []
-    description: dict[str, Any] = {}
-    try:
+    def check() -> Usable:
         folder = config_dir_of(args)
         book = PriceBook.load(folder)
-        description = book.describe()
-        found = warnings(folder, book, datetime.now(UTC).date())
-    except ConfigError as error:
-        problems = error.problems
-    if args.json:
-        values = {"ok": not problems, "problems": problems, "warnings": found, "price_book": description or None}
-        say_json(values)
-    else:
-        for problem in problems:
-            say(f"error: {problem}")
-        for warning in found:
-            say(f"warning: {warning}")
-        if not problems:
-            say(
-                f"price book {description['version']} is valid: {description['models']} models of "
-                f"{description['providers']} providers (genai-prices {description['genai_prices']}), "
-                f"{description['corrections']} corrections, {description['rate_cards']['accelerators']} accelerators, "
-                f"{description['rate_cards']['skus']} SKUs, {description['overlays']} overlays"
-            )
-    return 1 if problems else 0
+        about = book.describe()
+        valid = (
+            f"price book {about['version']} is valid: {about['models']} models of {about['providers']} providers "
+            f"(genai-prices {about['genai_prices']}), {about['corrections']} corrections, "
+            f"{about['rate_cards']['accelerators']} accelerators, {about['rate_cards']['skus']} SKUs, "
+            f"{about['overlays']} overlays"
+        )
+        return Usable(valid, warnings(folder, book, datetime.now(UTC).date()), facts={"price_book": about})
+
+    return report(args, check, {"price_book": None})
 
 
 def run_show(args: argparse.Namespace) -> int:

@@ -14,6 +14,7 @@ SDKs keep what they have. Nothing is dropped, and memory stays below twice the b
 import logging
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -31,6 +32,7 @@ from stream_jobs.runtime.kafka import LogEnds, ensure_topics, librdkafka_config
 from stream_jobs.runtime.kafka_settings import KafkaSettings
 from stream_jobs.runtime.metrics import BROKER_BYTES, BROKER_RECORDS, BROKER_TURNS, GATE_HELD
 from stream_jobs.runtime.ports import free_port
+from stream_jobs.runtime.retry import wait_until
 from stream_jobs.runtime.topics import EVENT_TOPICS, topic_specs
 from stream_jobs.store.client import StoreClient
 
@@ -144,17 +146,16 @@ class BrokerReplacement:
 
     def _booked(self) -> bool:
         """Whether everything that the full broker acknowledged is in the store; waits for it a little."""
-        left = 0
         try:
             if self._ends is None:
                 time.sleep(SETTLE_S)
                 log_ends = LogEnds(self._kafka)
                 # Nobody adds to it any more: what it has not acknowledged is sent again, to the next one.
                 self._ends = {topic: log_ends.of(topic) for topic in EVENT_TOPICS}
-            deadline = time.monotonic() + PATIENCE_S
             with self._open_store() as store:
-                while (left := _unbooked(store, self._ends)) and time.monotonic() < deadline:
-                    time.sleep(POLL_INTERVAL_S)
+                unbooked = partial(_unbooked, store, self._ends)
+                wait_until(lambda: not unbooked(), PATIENCE_S, POLL_INTERVAL_S)
+                left = unbooked()
         except RetryError as error:
             log.warning("cannot tell what of the full broker is booked: %s", error)
             return False

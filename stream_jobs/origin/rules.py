@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Final, Self
 
+from stream_jobs.base.environment import split_list
 from stream_jobs.base.errors import ConfigError
 
 _KNOWN_SOURCES: Final = 10_000
@@ -79,11 +80,3 @@ class SenderRules:
 
 def matches(source: str, patterns: Sequence[str]) -> bool:
     return any(fnmatchcase(source, pattern) for pattern in patterns)
-
-
-def split_list(text: str) -> tuple[str, ...]:
-    """The parts between commas, without the spaces around them. Raises ValueError for an empty one."""
-    parts = tuple(part.strip() for part in text.split(",")) if text.strip() else ()
-    if not all(parts):
-        raise ValueError(f"{text!r} holds an empty name")
-    return parts

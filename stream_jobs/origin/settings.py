@@ -6,11 +6,11 @@ from typing import Annotated, Final, Self
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings
 
-from stream_jobs.base.environment import variables
+from stream_jobs.base.environment import split_list, variables
 from stream_jobs.base.files import checked_content
 from stream_jobs.origin.judge import Origin
 from stream_jobs.origin.keys import KeyRing
-from stream_jobs.origin.rules import SenderRules, matches, split_list
+from stream_jobs.origin.rules import SenderRules, matches
 
 _PATTERN: Final = frozenset("*?[")
 

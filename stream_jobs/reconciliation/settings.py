@@ -1,11 +1,11 @@
 """How reconciliation works: SPENDSTREAM_RECONCILIATION_*."""
 
-from typing import Annotated, Self
+from typing import Annotated
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings
 
-from stream_jobs.base.environment import variables
+from stream_jobs.base.environment import split_list, variables
 
 
 class ReconciliationSettings(BaseSettings):
@@ -54,11 +54,11 @@ class ReconciliationSettings(BaseSettings):
         str, Field(description="Providers whose response_id is not unique; their reports are never compared.")
     ] = "ollama"
 
-    @model_validator(mode="after")
-    def _patterns_are_not_empty(self) -> Self:
-        if self.sources and not all(split_list(self.sources, keep_empty=True)):
-            raise ValueError("sources: holds an empty name; write it like *-gateway,checkout")
-        return self
+    @field_validator("sources", "unreliable_providers")
+    @classmethod
+    def _names_are_not_empty(cls, text: str) -> str:
+        split_list(text)
+        return text
 
     @property
     def source_patterns(self) -> tuple[str, ...]:
@@ -67,9 +67,3 @@ class ReconciliationSettings(BaseSettings):
     @property
     def excluded_providers(self) -> tuple[str, ...]:
         return split_list(self.unreliable_providers)
-
-
-def split_list(text: str, *, keep_empty: bool = False) -> tuple[str, ...]:
-    """The parts between commas, without the spaces around them."""
-    parts = tuple(part.strip() for part in text.split(","))
-    return parts if keep_empty else tuple(filter(None, parts))

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Final, TypeVar
 
 from stream_jobs.runtime.record_producer import Record, RecordProducer
+from stream_jobs.runtime.retry import wait_until
 
 LOOK_EVERY_S: Final = 0.1
 _Answer = TypeVar("_Answer")
@@ -27,13 +28,16 @@ def ask(
 
     Raises BrokerUnavailableError when the record cannot be sent.
     """
-    began_s = send_at_s = time.monotonic()
-    while True:
+    send_at_s = time.monotonic()
+    found: _Answer | None = None
+
+    def answered() -> bool:
+        nonlocal send_at_s, found
         if time.monotonic() >= send_at_s:
             producer.send(topic, [record])
             send_at_s = time.monotonic() + send_every_s
-        if (found := answer()) is not None:
-            return found
-        if time.monotonic() - began_s >= give_up_s:
-            return None
-        time.sleep(LOOK_EVERY_S)
+        found = answer()
+        return found is not None
+
+    wait_until(answered, give_up_s, LOOK_EVERY_S)
+    return found

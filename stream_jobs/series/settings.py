@@ -5,8 +5,7 @@ from typing import Annotated, Final
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings
 
-from stream_jobs.base.environment import variables
-from stream_jobs.origin.rules import split_list
+from stream_jobs.base.environment import split_list, variables
 from stream_jobs.series.measures import MAX_LABELS
 
 MAX_NAME_CHARS: Final = 64

@@ -5,7 +5,6 @@ import secrets
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import Final
 
 from stream_jobs.embedded.kafka.broker import DATA, DEFAULT_HEAP_MB, SHORT_LIVED, START_TIMEOUT_S, KafkaBroker
@@ -137,7 +136,5 @@ class KafkaCluster:
         self.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.stop()
