@@ -2,7 +2,7 @@
 
 from spendstream_schemas import ATTRIBUTION_FIELDS
 from stream_jobs.attribution.rules import Attributed
-from stream_jobs.base.facts import Facts
+from stream_jobs.facts import Facts
 
 
 def reported_tags(facts: Facts, attributed: Attributed) -> list[tuple[str, str]]:

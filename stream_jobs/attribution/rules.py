@@ -17,10 +17,10 @@ from stream_jobs.attribution.document import FACTS, FILE_NAME, LABEL_PREFIX, Att
 from stream_jobs.attribution.steps import Step, Values, compile_conditions, compile_rule
 from stream_jobs.base.documents import PlacedProblem, blaming, checked
 from stream_jobs.base.errors import ConfigError
-from stream_jobs.base.facts import Facts
 from stream_jobs.base.files import is_there
 from stream_jobs.base.instants import unix_micros
 from stream_jobs.base.yaml_files import read_yaml
+from stream_jobs.facts import Facts
 
 MEMO_ENTRIES: Final = 20_000
 """Outcomes remembered per period. One takes about 500 bytes; when full, the memo starts anew."""

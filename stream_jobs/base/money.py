@@ -3,13 +3,11 @@
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 from typing import Final
 
-from spendstream_schemas.types import MAX_USD
 from stream_jobs.base.readable import exact
 
 PICO_PER_USD: Final = 10**12
 PICO_PLACES: Final = 12
 _EXACT: Final = Context(prec=60, rounding=ROUND_HALF_EVEN)
-_MAX_PICO: Final = MAX_USD * PICO_PER_USD
 
 
 def pico_from_usd(usd: Decimal) -> int:
@@ -20,12 +18,6 @@ def pico_from_usd(usd: Decimal) -> int:
 def usd_from_pico(pico: int) -> Decimal:
     """Exact, with 12 decimal places."""
     return _EXACT.scaleb(Decimal(pico), -PICO_PLACES)
-
-
-def usd_of_feed(pico: int) -> Decimal:
-    """As much of it as a feed carries and a column holds (spendstream_schemas.types.MAX_USD). What is beyond, which no
-    real spend is, must not keep the rest from being told."""
-    return usd_from_pico(max(-_MAX_PICO, min(_MAX_PICO, pico)))
 
 
 def usd_text(pico: int) -> str:

@@ -8,9 +8,9 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from spendstream_schemas.budget_feed import HEARTBEAT_KEY, BudgetState, Heartbeat, policy_key, state_key
-from stream_jobs.base.money import usd_of_feed
 from stream_jobs.budgets.book import StandingUpdate
 from stream_jobs.budgets.document import Budget
+from stream_jobs.budgets.feed_money import usd_of_feed
 from stream_jobs.budgets.resolve import Budgets
 from stream_jobs.budgets.standing import Standing, ThresholdKey
 from stream_jobs.runtime.record_producer import RecordProducer

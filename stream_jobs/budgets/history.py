@@ -9,8 +9,8 @@ from typing import Any, Final, cast
 import pyarrow as pa
 
 from stream_jobs.base.instants import as_utc, unix_micros
-from stream_jobs.base.money import usd_of_feed
 from stream_jobs.budgets.book import KEEP_NOTIFIED, WINDOW_KEY, Notified, Place, StandingUpdate
+from stream_jobs.budgets.feed_money import usd_of_feed
 from stream_jobs.budgets.standing import Standing, ThresholdKey
 from stream_jobs.series.calendar import Period
 from stream_jobs.store.client import StoreClient

@@ -16,7 +16,7 @@ from spendstream_schemas.budget_feed import BudgetPolicy
 from stream_jobs.base.documents import PlacedProblem, blaming, checked
 from stream_jobs.base.errors import ConfigError
 from stream_jobs.base.files import is_there
-from stream_jobs.base.money import pico_from_usd, usd_of_feed
+from stream_jobs.base.money import pico_from_usd
 from stream_jobs.base.yaml_files import place_and_problem, read_yaml
 from stream_jobs.budgets.checks import problems_between
 from stream_jobs.budgets.document import (
@@ -30,6 +30,7 @@ from stream_jobs.budgets.document import (
     RollingPeriod,
     Weekday,
 )
+from stream_jobs.budgets.feed_money import usd_of_feed
 from stream_jobs.budgets.fields import window_length
 from stream_jobs.series import calendar
 from stream_jobs.series.calendar import Calendar

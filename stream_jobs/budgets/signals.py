@@ -13,10 +13,10 @@ from zoneinfo import ZoneInfo
 
 from spendstream_schemas.alert_feed import SEVERITIES, AlertSignal, Fact, Severity
 from spendstream_schemas.budget_feed import state_key
-from stream_jobs.base.money import usd_of_feed
 from stream_jobs.base.readable import count, duration, money
 from stream_jobs.budgets.book import Place
 from stream_jobs.budgets.document import Budget, RollingPeriod
+from stream_jobs.budgets.feed_money import usd_of_feed
 from stream_jobs.budgets.standing import PERCENT_PLACES, Standing, ThresholdKey
 
 Kind = Literal["budget", "forecast"]

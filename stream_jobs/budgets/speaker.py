@@ -8,11 +8,11 @@ from typing import Final
 
 from spendstream_schemas.alert_feed import AlertSignal, Fact
 from stream_jobs.base.errors import SpendstreamError
-from stream_jobs.base.money import usd_of_feed
 from stream_jobs.base.readable import money
 from stream_jobs.budgets.book import WINDOW_KEY, BudgetBook, Place, StandingUpdate
 from stream_jobs.budgets.causes import causes
 from stream_jobs.budgets.document import USD, Budget
+from stream_jobs.budgets.feed_money import usd_of_feed
 from stream_jobs.budgets.signals import Kind, budget_signal, ended_signal, is_over, removed_signal
 from stream_jobs.budgets.standing import ThresholdKey
 from stream_jobs.runtime.record_producer import RecordProducer

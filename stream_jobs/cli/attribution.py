@@ -55,8 +55,8 @@ def run_explain(args: argparse.Namespace) -> int:
     """Exit code 0; raises ConfigError when the event or the rules are invalid."""
     from spendstream_schemas import MAX_MESSAGE_BYTES, InvalidMessageError, parse_usage_event
     from stream_jobs.attribution import AttributionRules
-    from stream_jobs.base.facts import facts_of
     from stream_jobs.base.files import read_file
+    from stream_jobs.facts import facts_of
 
     limit = MAX_MESSAGE_BYTES + 1  # one byte too many is refused by the contract
     raw = sys.stdin.buffer.read(limit) if args.event == "-" else read_file(Path(args.event), limit)

@@ -35,7 +35,7 @@ class Spend:
 def ordinary_hour(config: "SimulationConfig", config_dir: Path) -> list[Spend]:
     """What the traffic costs without its incidents, by team and user."""
     from spendstream_traffic.simulate import generate
-    from stream_jobs.base.facts import facts_of
+    from stream_jobs.facts import facts_of
     from stream_jobs.pricing.book import PriceBook
 
     book = PriceBook.load(config_dir)

@@ -71,7 +71,7 @@ def lines(stream: BinaryIO) -> Iterator[bytes]:
 def answer(book: "PriceBook", line: bytes) -> dict[str, Any]:
     """What one line costs, as the JSON values of a receipt."""
     from spendstream_schemas import InvalidMessageError, parse_usage_event
-    from stream_jobs.base.facts import facts_of
+    from stream_jobs.facts import facts_of
     from stream_jobs.pricing import receipt
 
     try:

@@ -57,7 +57,7 @@ class Journal(Protocol[P]):
     def plan(self, plan: P) -> P:
         """Write it down. Returns the plan that counts, which may be another's: the first."""
 
-    def check_turn(self, plan: P) -> None:
+    def check_run(self, plan: P) -> None:
         """Raises unless the run that posts this may still do so."""
 
     def mark_posted(self, plan: P) -> None:
@@ -106,7 +106,7 @@ class Poster:
         # Taken before the look: a process that sleeps between the two is refused by the server's own clock, and looks
         # again. So nothing is inserted whose token could have been forgotten since.
         not_after = self._clock.deadline(INSERT_DEADLINE_S)
-        journal.check_turn(plan)
+        journal.check_run(plan)
         if self._inserts_since(plan.at) > REMEMBERED_INSERTS and self._is_held(plan.token, entries):
             log.warning(
                 "%s was posted long ago and is not repeated; if ClickHouse was killed while it was posted, check the "

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from spendstream_schemas import ATTRIBUTION_FIELDS, DECIMAL_METERS, METERS, ToolCalls
-from stream_jobs.base.facts import NAMED, NOTHING, Facts
+from stream_jobs.facts import NAMED, NOTHING, Facts
 from stream_jobs.ledger.entries import Entries
 from stream_jobs.store.tables import TOOL_COLUMNS
 

@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from spendstream_schemas import InvalidMessageError, InvalidReason, UsageEvent, parse_usage_event
-from stream_jobs.base.facts import Facts, facts_of
 from stream_jobs.blocks.isolate import failure
+from stream_jobs.facts import Facts, facts_of
 from stream_jobs.store.fitting import printable
 from stream_jobs.streams.model import RejectedRecord, SourceRecord
 

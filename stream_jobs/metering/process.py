@@ -17,9 +17,9 @@ import pyarrow as pa
 from spendstream_schemas import ATTRIBUTION_FIELDS, InvalidReason
 from stream_jobs.attribution.rules import Attributed, AttributionRules
 from stream_jobs.base.errors import CrashError
-from stream_jobs.base.facts import Facts
 from stream_jobs.blocks.isolate import failure, too_many
 from stream_jobs.blocks.side_tables import duplicates_table, quarantine_table
+from stream_jobs.facts import Facts
 from stream_jobs.ledger.columns import BLOCK_COLUMNS
 from stream_jobs.metering.columnar.charge import Charged, ColumnarBook, charge, decode_bundle
 from stream_jobs.metering.columnar.events import TokenEvents

@@ -10,8 +10,8 @@ import pyarrow as pa
 from spendstream_schemas import ATTRIBUTION_FIELDS, METERS, ToolCalls
 from stream_jobs.attribution.reported import reported_tags
 from stream_jobs.attribution.rules import Attributed
-from stream_jobs.base.facts import Condition
 from stream_jobs.base.money import usd_from_pico
+from stream_jobs.facts import Condition
 from stream_jobs.ledger.columns import BLOCK_COLUMNS
 from stream_jobs.metering.decode import DecodedEvent
 from stream_jobs.pricing.result import Pricing

@@ -11,9 +11,9 @@ from pydantic import BaseModel
 
 from spendstream_schemas import UnpricedReason
 from stream_jobs.base.errors import ConfigError
-from stream_jobs.base.facts import Facts
 from stream_jobs.base.files import read_file
 from stream_jobs.base.yaml_files import MAX_BYTES
+from stream_jobs.facts import Facts
 from stream_jobs.pricing.base import base_hash, base_version
 from stream_jobs.pricing.catalog import Catalog
 from stream_jobs.pricing.corrections import CorrectionFile, Corrections

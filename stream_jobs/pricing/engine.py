@@ -12,7 +12,7 @@ from operator import attrgetter
 from typing import Final
 
 from spendstream_schemas import UnpricedReason
-from stream_jobs.base.facts import Facts
+from stream_jobs.facts import Facts
 from stream_jobs.pricing import schedule
 from stream_jobs.pricing.catalog import Catalog, Identity
 from stream_jobs.pricing.compiled import Compiled, Terms

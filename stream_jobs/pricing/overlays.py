@@ -11,8 +11,8 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from spendstream_schemas import ATTRIBUTION_FIELDS
-from stream_jobs.base.facts import Facts
 from stream_jobs.base.money import PICO_PER_USD
+from stream_jobs.facts import Facts
 from stream_jobs.pricing.compiled import Terms
 from stream_jobs.pricing.corrections import Amount, Dated, Percent, Strict
 from stream_jobs.pricing.units import PER

@@ -11,8 +11,8 @@ from fractions import Fraction
 from typing import Final, TypeVar
 
 from spendstream_schemas import UnpricedReason
-from stream_jobs.base.facts import Facts
 from stream_jobs.base.money import PICO_PER_USD
+from stream_jobs.facts import Facts
 from stream_jobs.pricing.compiled import Terms, make_rate
 from stream_jobs.pricing.overlays import Overlays
 from stream_jobs.pricing.providers import STANDARD, Providers

@@ -18,7 +18,7 @@ class Journal:
     def __init__(self, store: StoreClient, runs: Runs, run: Run) -> None:
         self._store = store
         self._runs = runs
-        self._turn = run
+        self._run = run
 
     def interrupted(self) -> list[Batch]:
         """What earlier runs had planned and not finished."""
@@ -35,13 +35,13 @@ class Journal:
 
     def plan(self, plan: Batch) -> Batch:
         """Equal findings are one batch, whoever plans it. Raises LostLeaseError."""
-        self.check_turn(plan)
+        self.check_run(plan)
         self._write("planned", plan, encoded(plan.entries), encoded(plan.findings))
         return plan
 
-    def check_turn(self, _plan: Batch) -> None:
+    def check_run(self, _plan: Batch) -> None:
         """Raises LostLeaseError when a later run was opened."""
-        self._runs.check(self._turn, self._store.now())
+        self._runs.check(self._run, self._store.now())
 
     def mark_posted(self, plan: Batch) -> None:
         insert(self._store.client, "reconciliation_findings", plan.findings, plan.token)

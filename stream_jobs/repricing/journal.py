@@ -231,7 +231,7 @@ class Journal:
             raise ConfigError(f"run {plan.run.run} is over: its journal has been cleaned up")
         return counts
 
-    def check_turn(self, plan: Planned) -> None:
+    def check_run(self, plan: Planned) -> None:
         """Raises ConfigError when the run is over."""
         if self.state(plan.run) != "open":
             raise ConfigError(f"run {plan.run.run} was ended by somebody else")

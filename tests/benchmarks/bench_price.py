@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 from genai_prices import Usage, calc_price
 
 from spendstream_schemas import TokenUsage, UsageEvent, parse_usage_event
-from stream_jobs.base.facts import facts_of
+from stream_jobs.facts import facts_of
 from stream_jobs.pricing.book import PriceBook
 from tests.benchmarks.harness.machine import ROOT
 from tests.benchmarks.harness.options import parse, parser

@@ -22,8 +22,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from spendstream_schemas import UsageEvent
-from stream_jobs.base.facts import facts_of
 from stream_jobs.base.money import PICO_PER_USD
+from stream_jobs.facts import facts_of
 from stream_jobs.pricing.book import PriceBook
 from stream_jobs.store.client import StoreClient
 from tests.benchmarks.harness.options import parse, parser

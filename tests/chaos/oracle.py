@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from spendstream_schemas import parse_usage_event
 from stream_jobs.attribution.rules import AttributionRules
-from stream_jobs.base.facts import facts_of
+from stream_jobs.facts import facts_of
 from stream_jobs.pricing.book import PriceBook
 from tests.chaos.traffic import Traffic
 

@@ -11,8 +11,8 @@ import pyarrow as pa
 from spendstream_schemas import ATTRIBUTION_FIELDS
 from spendstream_schemas.types import EARLIEST_OCCURRED_AT
 from spendstream_schemas.usage import TOKEN_PARTS
-from stream_jobs.base.facts import NAMED, NOTHING, Condition, Facts, given, given_conditions
 from stream_jobs.base.instants import from_unix_micros
+from stream_jobs.facts import NAMED, NOTHING, Condition, Facts, given, given_conditions
 from stream_jobs.metering.columnar import structs
 from stream_jobs.metering.columnar.instants import US_PER_S, microseconds
 from stream_jobs.metering.decode import DETAILS, DecodedEvent

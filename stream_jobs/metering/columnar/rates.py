@@ -6,8 +6,8 @@ from typing import Any, Final, NamedTuple, Protocol
 import numpy as np
 
 from spendstream_schemas import ATTRIBUTION_FIELDS
-from stream_jobs.base.facts import Facts
 from stream_jobs.base.instants import from_unix_micros, unix_micros
+from stream_jobs.facts import Facts
 from stream_jobs.metering.columnar.attribute import Attribution
 from stream_jobs.metering.columnar.events import TokenEvents
 from stream_jobs.metering.columnar.instants import US_PER_S

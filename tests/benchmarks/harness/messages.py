@@ -112,7 +112,7 @@ def _costs(config_dir: Path | None) -> list[tuple[int, int, int]]:
     """By template: list and effective cost in pico-USD, and 1 if it has no price."""
     # Imported here: the load generator has no use for it, and its start counts.
     from stream_jobs.attribution.rules import AttributionRules
-    from stream_jobs.base.facts import facts_of
+    from stream_jobs.facts import facts_of
     from stream_jobs.metering.process import with_attribution
     from stream_jobs.pricing.book import PriceBook
 

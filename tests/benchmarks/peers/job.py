@@ -17,8 +17,8 @@ import pyarrow as pa
 from spendstream_schemas import ATTRIBUTION_FIELDS, METERS, ToolCalls, UsageEvent
 from stream_jobs.attribution.rules import AttributionRules
 from stream_jobs.base.environment import from_environment
-from stream_jobs.base.facts import facts_of
 from stream_jobs.base.money import usd_from_pico
+from stream_jobs.facts import facts_of
 from stream_jobs.pricing.book import PriceBook
 from stream_jobs.pricing.result import Pricing
 from stream_jobs.store.client import StoreClient

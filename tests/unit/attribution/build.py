@@ -6,7 +6,7 @@ from typing import Any
 from spendstream_schemas import parse_usage_event
 from stream_jobs.attribution import AttributionRules
 from stream_jobs.attribution.document import AttributionDocument
-from stream_jobs.base.facts import Facts, facts_of
+from stream_jobs.facts import Facts, facts_of
 
 
 def event(**fields: Any) -> Facts:

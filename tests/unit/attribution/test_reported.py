@@ -2,7 +2,7 @@
 
 from spendstream_schemas import UsageEvent
 from stream_jobs.attribution.reported import reported_tags
-from stream_jobs.base.facts import facts_of
+from stream_jobs.facts import facts_of
 from tests.unit.metering.build import document
 from tests.unit.repricing.build import rules
 

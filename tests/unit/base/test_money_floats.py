@@ -14,8 +14,8 @@ import pytest
 
 from spendstream_schemas import parse_usage_event
 from stream_jobs.attribution.rules import AttributionRules
-from stream_jobs.base.facts import facts_of
 from stream_jobs.base.money import pico_from_usd, usd_from_pico
+from stream_jobs.facts import facts_of
 from stream_jobs.metering.process import Metering
 from stream_jobs.pricing.book import PriceBook
 from stream_jobs.store.tables import TABLES

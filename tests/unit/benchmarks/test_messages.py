@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spendstream_schemas import UsageEvent, parse_usage_event
-from stream_jobs.base.facts import facts_of
+from stream_jobs.facts import facts_of
 from stream_jobs.pricing.book import PriceBook
 from tests.benchmarks.harness.messages import MessageMaker, expected, templates, used
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from spendstream_schemas import ATTRIBUTION_FIELDS, UsageEvent
 from stream_jobs.attribution.rules import AttributionRules
-from stream_jobs.base.facts import facts_of
+from stream_jobs.facts import facts_of
 from stream_jobs.ledger.rebuild import priced_facts, reported_facts
 from stream_jobs.metering.decode import DecodedEvent
 from stream_jobs.metering.process import with_attribution

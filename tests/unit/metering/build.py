@@ -9,7 +9,7 @@ from typing import Any
 
 from spendstream_schemas import UnpricedReason
 from stream_jobs.attribution.rules import AttributionRules
-from stream_jobs.base.facts import Facts
+from stream_jobs.facts import Facts
 from stream_jobs.ledger.known import Booked
 from stream_jobs.metering.process import Metering
 from stream_jobs.origin.standing import Held

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from spendstream_schemas import UsageEvent, parse_usage_event
 from stream_jobs.attribution.document import AttributionDocument
 from stream_jobs.attribution.rules import AttributionRules
-from stream_jobs.base.facts import Facts, facts_of
+from stream_jobs.facts import Facts, facts_of
 from stream_jobs.ledger.known import Booked
 from stream_jobs.metering.columnar.charge import charge, decode_bundle
 from stream_jobs.metering.process import Metering, Pricer

@@ -14,8 +14,8 @@ import yaml
 from genai_prices.data_snapshot import get_snapshot
 
 from spendstream_schemas import UnpricedReason, UsageEvent
-from stream_jobs.base.facts import facts_of
 from stream_jobs.base.money import PICO_PER_USD
+from stream_jobs.facts import facts_of
 from stream_jobs.pricing.book import DATA, PriceBook
 from stream_jobs.pricing.corrections import CorrectionFile, Entry, load_corrections
 from stream_jobs.pricing.match import ProviderIndex

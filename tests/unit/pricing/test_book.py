@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from spendstream_schemas import UnpricedReason, UsageEvent
 from stream_jobs.base.errors import ConfigError
-from stream_jobs.base.facts import facts_of
+from stream_jobs.facts import facts_of
 from stream_jobs.pricing.book import PriceBook
 from tests.unit.pricing.events import event, token_event
 from tests.unit.pricing.strategies import events

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from stream_jobs.base.errors import ConfigError
-from stream_jobs.base.facts import facts_of
+from stream_jobs.facts import facts_of
 from stream_jobs.pricing.book import PriceBook
 from stream_jobs.pricing.contents import book_of, content_of
 from tests.unit.pricing.events import token_event

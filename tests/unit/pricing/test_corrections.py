@@ -8,7 +8,7 @@ import pytest
 
 from spendstream_schemas import UnpricedReason
 from stream_jobs.base.errors import ConfigError
-from stream_jobs.base.facts import facts_of
+from stream_jobs.facts import facts_of
 from stream_jobs.pricing.book import PriceBook
 from stream_jobs.pricing.corrections import CorrectionFile, load_corrections
 from stream_jobs.pricing.result import Pricing

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from stream_jobs.base.errors import ConfigError
-from stream_jobs.base.facts import facts_of
+from stream_jobs.facts import facts_of
 from stream_jobs.pricing.book import PriceBook
 from stream_jobs.pricing.importers import rate_card, read_catalog
 from stream_jobs.pricing.rate_cards import RateCardFile

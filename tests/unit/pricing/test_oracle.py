@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from spendstream_schemas import UsageEvent
-from stream_jobs.base.facts import facts_of
+from stream_jobs.facts import facts_of
 from stream_jobs.pricing.book import PriceBook
 from stream_jobs.pricing.catalog import Identity
 from tests.unit.pricing import oracle

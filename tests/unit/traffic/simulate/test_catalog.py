@@ -8,7 +8,7 @@ import pytest
 from spendstream_schemas import MANDATORY_TAGS, UnpricedReason
 from spendstream_traffic.simulate import SimulationConfig, generate, parse_incident
 from spendstream_traffic.simulate.catalog import CELLS, TIER_CHANGE_TO, WORKLOADS
-from stream_jobs.base.facts import facts_of
+from stream_jobs.facts import facts_of
 from stream_jobs.pricing.book import PriceBook
 
 

@@ -1,0 +1,15 @@
+"""Amounts of budgets as their feeds and tables carry them."""
+
+from decimal import Decimal
+from typing import Final
+
+from spendstream_schemas.types import MAX_USD
+from stream_jobs.base.money import PICO_PER_USD, usd_from_pico
+
+_MAX_PICO: Final = MAX_USD * PICO_PER_USD
+
+
+def usd_of_feed(pico: int) -> Decimal:
+    """As much of it as a feed carries and a column holds (spendstream_schemas.types.MAX_USD). What is beyond, which no
+    real spend is, must not keep the rest from being told."""
+    return usd_from_pico(max(-_MAX_PICO, min(_MAX_PICO, pico)))
