@@ -81,6 +81,9 @@ def _pattern(glob: str) -> re.Pattern[str]:
 
 
 _CLASS: Final = re.compile(r"\[(!?)(\]?[^\]]*)\]")
+_IN_CLASS: Final = re.compile(r"(.)(?:-(.))?", re.DOTALL)
+"""A character, or a range from one to another."""
+_SPECIAL: Final = re.compile(r"[\\\[\]^&~|-]")
 
 
 def glob_regex(glob: str) -> str:
@@ -97,8 +100,7 @@ def _parts(glob: str) -> list[str]:
     at = 0
     while at < len(glob):
         if glob[at] == "[" and (found := _CLASS.match(glob, at)):
-            inside = re.sub(r"([\\\[\]^&~|])", r"\\\1", found[2])
-            parts[-1] += f"[{'^' if found[1] else ''}{inside}]"
+            parts[-1] += f"[{'^' if found[1] else ''}{_IN_CLASS.sub(_escaped, found[2])}]"
             at = found.end()
             continue
         if glob[at] == "*":
@@ -107,6 +109,11 @@ def _parts(glob: str) -> list[str]:
             parts[-1] += "." if glob[at] == "?" else re.escape(glob[at])
         at += 1
     return parts
+
+
+def _escaped(found: re.Match[str]) -> str:
+    """A character, or a range, as it stands in the brackets of a regular expression."""
+    return "-".join(_SPECIAL.sub(r"\\\g<0>", end) for end in found.groups() if end)
 
 
 ScopeField = Annotated[str, StringConstraints(pattern=f"^({'|'.join(SCOPE_FIELDS)})$")]
