@@ -108,10 +108,11 @@ class Poster:
         not_after = self._clock.deadline(INSERT_DEADLINE_S)
         journal.check_run(plan)
         if self._inserts_since(plan.at) > REMEMBERED_INSERTS and self._is_held(plan.token, entries):
-            log.warning(
-                "%s was posted long ago and is not repeated; if ClickHouse was killed while it was posted, check the "
-                "rollups: spendstream query --name rollup_difference",
+            log.error(
+                "%s, planned at %s, is in the ledger and was too long ago to be repeated; if ClickHouse was killed "
+                "while it was posted, the rollups may lack it: spendstream query --name rollup_difference",
                 plan.token,
+                plan.at,
             )
             return
         try:

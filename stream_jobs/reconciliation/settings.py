@@ -54,10 +54,11 @@ class ReconciliationSettings(BaseSettings):
         str, Field(description="Providers whose response_id is not unique; their reports are never compared.")
     ] = "ollama"
 
-    @field_validator("sources", "unreliable_providers")
+    @field_validator("sources")
     @classmethod
-    def _names_are_not_empty(cls, text: str) -> str:
-        split_list(text)
+    def _patterns_are_not_empty(cls, text: str) -> str:
+        if text and not split_list(text):
+            raise ValueError("holds no name; write it like *-gateway,checkout")
         return text
 
     @property
@@ -66,4 +67,4 @@ class ReconciliationSettings(BaseSettings):
 
     @property
     def excluded_providers(self) -> tuple[str, ...]:
-        return split_list(self.unreliable_providers)
+        return tuple(name for part in self.unreliable_providers.split(",") if (name := part.strip()))

@@ -35,7 +35,9 @@ COSTS: Final = ("list_cost", "contracted_cost", "effective_cost")
 SCHEMA_1: Final = pa.schema([SCHEMA.field(name) for name in ("minute", *SCOPE_FIELDS, *COSTS, "events", "unpriced")])
 VERSION: Final = 2
 MAX_PART_ROWS: Final = 4_000
-"""A quarter of a megabyte or so: brokers refuse messages above one."""
+"""A quarter of a megabyte or so."""
+MAX_PART_BYTES: Final = 900_000
+"""Brokers refuse messages above a megabyte."""
 MAX_MESSAGE_BYTES: Final = 4 * 1024 * 1024
 MAX_UNPACKED_BYTES: Final = 64 * 1024 * 1024
 MAX_ROWS: Final = 100_000
@@ -91,6 +93,16 @@ def split(delta: Delta, max_rows: int = MAX_PART_ROWS) -> list[Delta]:
         replace(delta, rows=delta.rows.slice(part * max_rows, max_rows), part=part, parts=parts)
         for part in range(parts)
     ]
+
+
+def messages(delta: Delta) -> list[bytes]:
+    """What is sent of a delta: parts that brokers take, whatever is in its rows."""
+    rows = MAX_PART_ROWS
+    while True:
+        found = [encode(part) for part in split(delta, rows)]
+        if rows == 1 or max(map(len, found)) <= MAX_PART_BYTES:
+            return found
+        rows //= 2
 
 
 def encode(delta: Delta) -> bytes:

@@ -1,7 +1,8 @@
 """What a series was: its sums by minute, hour or day, from the rollups where they can tell, else from the ledger.
 
 Hours and days are those of the calendar's zone. A rollup answers if each of its rows lies within one cell and it has
-the dimensions and the measure; it is smaller than the ledger, and kept for longer.
+the dimensions and the measure; it is smaller than the ledger, and kept for longer. What has left the table that
+answers, by retention, is absent, as nothing is.
 """
 
 from collections.abc import Mapping, Sequence

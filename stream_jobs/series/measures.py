@@ -1,7 +1,8 @@
 """What is added up, and by what: the measures and dimensions of deltas, series and their history.
 
-Every measure is a sum of signed amounts of ledger entries, so that a retraction takes back what its charge added. The
-expressions here say what that is in the ledger; `delta.py` adds up the same of a block's rows.
+Every measure is a sum of signed amounts of ledger entries, so that a retraction takes back what its charge added; but
+for `cost_squares` and `capped_cost`, which are not linear. The expressions here say what that is in the ledger;
+`block_sums.py` adds up the same of a block's rows.
 """
 
 from collections.abc import Iterable, Mapping
@@ -81,7 +82,8 @@ MEASURES: Final[Mapping[Measure, Definition]] = {
     "effective_cost": Definition(MONEY, _or_zero("effective_cost")),
     "avoided_cost": Definition(MONEY, "avoided_cost"),
     # How noisy the effective cost is, in USD² and in USD. Of events: a correction that leaves their number as it is
-    # leaves these as they are, too.
+    # leaves these as they are, too. Who takes back an event that was priced again since takes its present cost back,
+    # not the one it came with: where history was corrected, these two are off by that, and may fall below zero.
     "cost_squares": Definition(SQUARES, f"sign(events) * {_SQUARED} * {_SQUARED}"),
     "capped_cost": Definition(MONEY, f"if(events = 0, toDecimal128(0, 12), {_clipped(CAP_USD)})"),
     "input_tokens": Definition(COUNT, _or_zero("input_tokens")),  # with what was read from and written to caches

@@ -17,7 +17,7 @@ from stream_jobs.runtime.metrics import DELTAS_LOST
 from stream_jobs.runtime.record_producer import RecordProducer
 from stream_jobs.runtime.topics import COST_DELTAS
 from stream_jobs.series.block_sums import delta_of
-from stream_jobs.series.delta import encode, split
+from stream_jobs.series.delta import messages
 from stream_jobs.streams.model import Block, BlockOutput
 
 log = logging.getLogger(__name__)
@@ -49,7 +49,7 @@ class DeltaPublisher:
     def _send(self, block: Block, output: BlockOutput) -> None:
         delta = delta_of(block, output.tables.get("ledger"), self._labels)
         key = f"{delta.origin.topic_id}/{delta.origin.partition}".encode()
-        self._producer.send(COST_DELTAS, [(key, encode(part)) for part in split(delta)])
+        self._producer.send(COST_DELTAS, [(key, message) for message in messages(delta)])
 
     def close(self) -> None:
         """What is under way is given up."""
