@@ -158,8 +158,10 @@ def _check(args: argparse.Namespace) -> int:
     """See `report`."""
     from stream_jobs.alerts.check import check_file
 
+    config_dir = config_dir_of(args)
+
     def check() -> Usable:
-        found = check_file(config_dir_of(args))
+        found = check_file(config_dir)
         if found.problems:
             raise ConfigError(found.problems)
         valid = ""

@@ -31,11 +31,14 @@ def run(args: argparse.Namespace) -> int:
     from stream_jobs.config_check import check_config
     from stream_jobs.settings_table import effective
 
+    config_dir, refused = None, None
     try:
         config_dir = find_config_dir(args)
-    except ConfigError:  # about the settings, which are reported with all the rest
-        config_dir = None
+    except ConfigError as error:
+        refused = error
     report = check_config(config_dir)
+    if refused is not None and report.settings is not None:  # else it is about the settings, as the report is
+        raise refused
     rows = effective(report.settings) if report.settings else []
     if args.json:
         say_json(_as_json(report, rows))

@@ -24,7 +24,9 @@ def add_data_dir(parser: argparse.ArgumentParser) -> None:
 
 def add_kafka(parser: argparse.ArgumentParser) -> None:
     """`--bootstrap`, for find_kafka."""
-    parser.add_argument("--bootstrap", metavar="HOST:PORT", help="Kafka (default: the running instance's)")
+    parser.add_argument(
+        "--bootstrap", metavar="HOST:PORT", help="Kafka (default: SPENDSTREAM_KAFKA_*, or the running instance's)"
+    )
 
 
 def add_config_dir(parser: argparse.ArgumentParser, files: str) -> None:
@@ -39,7 +41,7 @@ def add_config_dir(parser: argparse.ArgumentParser, files: str) -> None:
 def instant_of(args: argparse.Namespace, name: str) -> datetime | None:
     """What `--name` says, in UTC; None where it is not given. Raises ConfigError."""
     text = getattr(args, name)
-    if text is None:
+    if not text:
         return None
     try:
         return parse_utc(text)

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 DEFAULT_LIMIT = 50
 PREVIEW_BYTES = 4_000
+DETAIL_CHARS = 80
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -79,6 +80,8 @@ def _list(store: "StoreClient", args: argparse.Namespace) -> int:
             fields = {name: getattr(record, name) for name in record.__slots__}
             say_json({"name": record.name, **fields})
         return 0
+    console = Console()
+    shown = DETAIL_CHARS if console.is_terminal else None
     table = Table("quarantined (UTC)", "record", "state", "reason", "field", "detail", "source", "bytes")
     for record in records:
         table.add_row(
@@ -87,11 +90,10 @@ def _list(store: "StoreClient", args: argparse.Namespace) -> int:
             "replayed" if record.replayed else "open",
             record.reason,
             record.path,
-            record.detail[:80],
+            record.detail[:shown],
             record.source,
             f"{record.raw_size:,}",
         )
-    console = Console()
     console.print(table if records else "no open records in quarantine")
     if len(records) == args.limit:
         console.print(f"the newest {args.limit}; more with --limit, or counts with --summary", style="dim")

@@ -119,7 +119,7 @@ def print_table(names: list[str], types: list[str], rows: Iterable[Any]) -> None
     from stream_jobs.output.console import Console
     from stream_jobs.output.tables import Table
 
-    table = Table(header_style="bold")
+    table = Table(header_style="bold", exact=True)
     for name, kind in zip(names, types, strict=True):
         is_number = kind.removeprefix("Nullable(").startswith(_NUMBERS)
         table.add_column(name, justify="right" if is_number else "left")

@@ -1,8 +1,10 @@
 """`spendstream status`: is an instance running, where does it answer, and how far has it come?"""
 
 import argparse
+from datetime import datetime
 from typing import Any
 
+from stream_jobs.base.readable import clock
 from stream_jobs.cli.flags import add_data_dir, add_json
 from stream_jobs.output.lines import say, say_json
 
@@ -52,7 +54,7 @@ def _describe(instance: Any) -> dict[str, Any]:
         "http": instance.http,
         "data_dir": instance.data_dir,
         "pid": instance.pid,
-        "started_at": instance.started_at,
+        "started_at": datetime.fromisoformat(instance.started_at),
         "store_confined": confined(instance.clickhouse_http),
     }
     try:
@@ -68,6 +70,10 @@ def _print(found: dict[str, Any]) -> None:
     from stream_jobs.output.console import Console
     from stream_jobs.output.tables import Facts
 
-    facts = [(name, value) for name, value in found.items() if name != "records"]
+    facts = [
+        (name, f"{clock(value)} UTC" if isinstance(value, datetime) else value)
+        for name, value in found.items()
+        if name != "records"
+    ]
     facts += [(f"records {fate}", f"{number:,}") for fate, number in found.get("records", {}).items()]
     Console().print(Facts(facts))

@@ -1,8 +1,8 @@
 """Tables, for people and for what reads them.
 
 On a terminal a table is as wide as that, and no word in it is broken: an id can be copied. One that is too wide stands
-upright, a line per cell. Into a file or a pipe go plain lines for `cut` and `awk`: the heads first, then a row each,
-whole cells with a tab between them (a tab in a cell is written `\\t`).
+upright, a line per cell. Into a file or a pipe go plain lines for `cut` and `awk`: the title if there is one, the
+heads, then a row each, whole cells with a tab between them (a tab in a cell is written `\\t`).
 """
 
 from collections.abc import Iterable, Sequence
@@ -22,10 +22,12 @@ _ANY_WIDTH: Final = 1_000_000
 class Table(rich.table.Table):
     """A table whose cells, heads and title are one line each, whatever is in them. `Lines` are several.
 
-    A column without a head is decoration, which plain lines leave out, in a table whose other columns have heads.
+    A column without a head is decoration, which plain lines leave out, in a table whose other columns have heads; but
+    for one that is `exact`, of which all columns and all blanks count.
     """
 
-    def __init__(self, *headers: Any, title: Any = None, **options: Any) -> None:
+    def __init__(self, *headers: Any, title: Any = None, exact: bool = False, **options: Any) -> None:
+        self._exact = exact
         options.setdefault("title_justify", "left")
         super().__init__(*headers, title=None if title is None else one_line(title), **options)
 
@@ -57,13 +59,14 @@ class Table(rich.table.Table):
         lines += zip(*(column.cells for column in columns), strict=True)
         lines += [[column.footer for column in columns]] * self.show_footer
         for line in lines:
-            yield Segment("\t".join(_words(cell) for cell in line))
+            yield Segment("\t".join((_text if self._exact else _words)(cell) for cell in line))
             yield Segment.line()
 
     def _telling(self) -> tuple[bool, Sequence[rich.table.Column]]:
         """Whether there are heads, and the columns that are no decoration."""
         with_heads = self.show_header and any(_words(column.header) for column in self.columns)
-        return with_heads, [column for column in self.columns if _words(column.header) or not with_heads]
+        every = self._exact or not with_heads
+        return with_heads, [column for column in self.columns if every or _words(column.header)]
 
     def _upright(self) -> Iterable[Text]:
         with_heads, columns = self._telling()
@@ -122,6 +125,10 @@ def Lines(texts: Iterable[str | Text]) -> Group:  # noqa: N802 - used as rich's 
 
 def _words(cell: Any) -> str:
     """What a cell says, without the blanks around it."""
+    return _text(cell).strip()
+
+
+def _text(cell: Any) -> str:
     if isinstance(cell, Group):
         return "; ".join(_words(item) for item in cell.renderables)
-    return (cell.plain if isinstance(cell, Text) else str(cell or "")).strip()
+    return cell.plain if isinstance(cell, Text) else str(cell or "")

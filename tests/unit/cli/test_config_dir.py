@@ -80,3 +80,20 @@ def test_price_uses_the_contracts_of_the_instance_that_runs(tmp_path: Path, caps
     (overlays / "ours.yaml").write_text(CONTRACT)
     assert main(["price", "--json", str(event)]) == 0
     assert json.loads(capsys.readouterr().out)["contracted_cost"] == "0.001"
+
+
+@pytest.mark.parametrize("command", ["attribution", "budgets", "alerts"])
+def test_a_folder_that_is_none_is_no_finding_about_a_file(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    """The command could not do its work."""
+    assert main([command, "check", "--config-dir", str(tmp_path / "nowhere")]) == 2
+    assert "is not a folder" in capsys.readouterr().err
+
+
+def test_check_config_of_several_instances_asks_which(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """And checks none in silence."""
+    running(tmp_path, "one", pid=os.getpid())
+    running(tmp_path, "two", pid=os.getppid())
+    assert main(["check-config"]) == 2
+    assert "several instances" in capsys.readouterr().err.replace("\n", " ")

@@ -97,3 +97,10 @@ def test_a_table_of_hostile_texts_commands_nothing(monkeypatch: pytest.MonkeyPat
         shown = printed(table, out)
         assert foreign(shown) == []
         assert r"\x1b]52;c;" in shown
+
+
+def test_a_piped_table_of_answers_keeps_every_blank_and_column() -> None:
+    """Also of a column that is called nothing."""
+    table = Table("a", " ", exact=True)
+    table.add_row(" x ", Text(" y"))
+    assert printed(table, io.StringIO()) == "a\t \n x \t y\n"
