@@ -14,9 +14,14 @@ from stream_jobs.base.instants import as_utc
 from stream_jobs.base.readable import exact
 
 
-def json_text(value: Any) -> str:
-    """One JSON document."""
-    return json.dumps(json_values(value), ensure_ascii=False)
+def json_text(value: Any, encoding: str = "utf-8") -> str:
+    """One JSON document, which the encoding can write: what it cannot is escaped."""
+    text = json.dumps(json_values(value), ensure_ascii=False)
+    try:
+        text.encode(encoding)
+    except UnicodeEncodeError:
+        return json.dumps(json_values(value))
+    return text
 
 
 def json_values(value: Any) -> Any:

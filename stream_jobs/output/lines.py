@@ -35,7 +35,7 @@ def complain(message: str) -> None:
 
 def say_json(value: Any) -> None:
     """One JSON document on a line of stdout. Its form is base/json_values's."""
-    _write(sys.stdout, json_escaped(json_text(value)) + "\n")
+    _write(sys.stdout, json_escaped(json_text(value, getattr(sys.stdout, "encoding", None) or "utf-8")) + "\n")
     flush()
 
 

@@ -66,3 +66,11 @@ def test_what_has_no_form_is_refused() -> None:
     """Rather than shown as Python sees it."""
     with pytest.raises(TypeError, match="object"):
         json_values([object()])
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
+@given(text=st.text(st.characters(), max_size=5))
+def test_a_document_can_be_written_and_says_the_same(encoding: str, text: str) -> None:
+    """In whatever encoding a terminal has, and with what no encoding has."""
+    written = json_text({"a": text}, encoding).encode(encoding)
+    assert json.loads(written.decode(encoding)) == {"a": text}
