@@ -67,7 +67,7 @@ class GuardedStream(io.TextIOBase):
 
     @property
     def encoding(self) -> str:  # type: ignore[override]
-        return str(getattr(self.behind, "encoding", "utf-8"))
+        return getattr(self.behind, "encoding", None) or "utf-8"
 
     @property
     def errors(self) -> str | None:  # type: ignore[override]
