@@ -139,7 +139,9 @@ def _show(store: "StoreClient", args: argparse.Namespace) -> int:
     if args.json:
         say_json({"name": record.name, **fields})
         return 0
-    Console().print(Facts((name, _preview(str(value))) for name, value in fields.items()))
+    Console().print(
+        Facts((name, _preview(value) if isinstance(value, str) else value) for name, value in fields.items())
+    )
     return 0
 
 

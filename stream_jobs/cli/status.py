@@ -4,7 +4,6 @@ import argparse
 from datetime import datetime
 from typing import Any
 
-from stream_jobs.base.readable import clock
 from stream_jobs.cli.flags import add_data_dir, add_json
 from stream_jobs.output.lines import say, say_json
 
@@ -70,10 +69,6 @@ def _print(found: dict[str, Any]) -> None:
     from stream_jobs.output.console import Console
     from stream_jobs.output.tables import Facts
 
-    facts = [
-        (name, f"{clock(value)} UTC" if isinstance(value, datetime) else value)
-        for name, value in found.items()
-        if name != "records"
-    ]
+    facts = [(name, value) for name, value in found.items() if name != "records"]
     facts += [(f"records {fate}", f"{number:,}") for fate, number in found.get("records", {}).items()]
     Console().print(Facts(facts))

@@ -6,6 +6,7 @@ heads, then a row each, whole cells with a tab between them (a tab in a cell is 
 """
 
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from typing import Any, Final, cast
 
 import rich.table
@@ -14,6 +15,7 @@ from rich.measure import Measurement
 from rich.segment import Segment
 from rich.text import Text
 
+from stream_jobs.base.readable import clock
 from stream_jobs.output.texts import one_line
 
 _ANY_WIDTH: Final = 1_000_000
@@ -110,11 +112,12 @@ class Table(rich.table.Table):
 
 
 def Facts(facts: Iterable[tuple[str, Any]]) -> Table:  # noqa: N802 - used as rich's own renderables are
-    """Names and what they are, a line each."""
+    """Names and what they are, a line each; instants in their one form."""
     table = Table.grid(padding=(0, 2))
     table.add_column(style="dim")
     for name, value in facts:
-        table.add_row(name, value if isinstance(value, (Text, Group)) else Text(str(value)))
+        shown = f"{clock(value)} UTC" if isinstance(value, datetime) else value
+        table.add_row(name, shown if isinstance(shown, (Text, Group)) else Text(str(shown)))
     return table
 
 

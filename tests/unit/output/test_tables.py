@@ -2,6 +2,7 @@
 
 import io
 import subprocess
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 from rich.text import Text
 
 from stream_jobs.output.console import Console
-from stream_jobs.output.tables import Lines, Table
+from stream_jobs.output.tables import Facts, Lines, Table
 from tests.unit.output.hostile import HOSTILE, OURS, foreign
 
 SUMMARY = "search is over budget and has been so for quite a while"
@@ -104,3 +105,11 @@ def test_a_piped_table_of_answers_keeps_every_blank_and_column() -> None:
     table = Table("a", " ", exact=True)
     table.add_row(" x ", Text(" y"))
     assert printed(table, io.StringIO()) == "a\t \n x \t y\n"
+
+
+def test_facts_show_instants_in_their_one_form() -> None:
+    """Not as Python writes them."""
+    assert (
+        printed(Facts([("at", datetime(2026, 3, 1, 12, 0, 7, 5, UTC))]), io.StringIO())
+        == "at\t2026-03-01 12:00:07 UTC\n"
+    )
