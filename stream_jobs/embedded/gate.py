@@ -7,7 +7,8 @@ back.
 
 While one broker takes over from another, strangers are led to the new one and our own jobs still to the old one.
 
-Requests go through one by one, and what a broker that believes everything must not be given does not go through.
+Requests go through one by one, and what a broker that believes everything must not be given does not go through. A
+client that begins in a newer version than the broker knows is told so here (api_versions.py).
 """
 
 import asyncio
@@ -19,7 +20,7 @@ from collections.abc import AsyncIterator, Coroutine
 from concurrent.futures import Future
 from typing import Any, Final
 
-from stream_jobs.embedded import produced
+from stream_jobs.embedded import api_versions, produced
 from stream_jobs.runtime.ports import LOOPBACK
 
 log = logging.getLogger(__name__)
@@ -33,12 +34,14 @@ MAX_HELD_BYTES: Final = 256 * 1024 * 1024  # of requests that are looked at as a
 PRODUCE_TIMEOUT_S: Final = 30.0
 _SIZE_BYTES: Final = 4
 _SIZE_AND_API: Final = struct.Struct(">ih")
+_UP_TO_CLIENT_ID: Final = struct.Struct(">ihhi")  # size, api key, api version, correlation id: in every request
 
 
 class Gate:
     """Forwards bytes between `port` and a broker's own port, in a thread of its own. Starts held.
 
-    `own_client_id` is let through also while it holds. `checking`: see produced.py.
+    `own_client_id` is let through also while it holds. `checking`: the broker is one that needs what produced.py and
+    api_versions.py do for it.
     """
 
     def __init__(self, port: int, broker_port: int, own_client_id: str, *, checking: bool = True) -> None:
@@ -49,6 +52,7 @@ class Gate:
         self.held = True
         self._broker_port = broker_port  # of strangers
         self._own_ports = {own_client_id.encode(): broker_port}
+        self._known_versions: dict[int, range] = {}  # of ApiVersions, by the broker's port
         self._open: dict[asyncio.StreamWriter, bytes | None] = {}  # own client id; None: a stranger
         self._taken_bytes = 0
         self._limit_bytes: int | None = None
@@ -149,6 +153,9 @@ class Gate:
         port = self._own_ports[client_id] if own else self._broker_port
         # Noted before the connection is made: who is cut off while it is made must not end at the old broker.
         self._open[writer] = client_id if own else None
+        if self._checking:
+            agreeing = self._agreed(first, reader, writer, port)
+            first = await asyncio.wait_for(agreeing, FIRST_REQUEST_TIMEOUT_S)
         broker_reader, broker_writer = await asyncio.open_connection(LOOPBACK, port, limit=CHUNK_BYTES)
         try:
             if writer.is_closing():
@@ -163,6 +170,32 @@ class Gate:
                 await asyncio.gather(*pumps, return_exceptions=True)
         finally:
             broker_writer.transport.abort()
+
+    async def _agreed(
+        self, head: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, port: int
+    ) -> bytes:
+        """Answers the client until it asks for its versions in one that the broker knows, or for something else.
+
+        Returns the beginning of that request: nothing has gone to the broker yet, so no answer comes out of turn.
+        """
+        while True:
+            size, api, version, correlation_id = _UP_TO_CLIENT_ID.unpack_from(head)
+            if api != api_versions.API_VERSIONS:
+                return head
+            if port not in self._known_versions:
+                self._known_versions[port] = await api_versions.known_versions(port)
+            if version in self._known_versions[port]:
+                return head
+            missing = _SIZE_BYTES + size - len(head)
+            if not 0 <= missing <= MAX_REQUEST_BYTES:
+                raise ConnectionAbortedError(f"a request of {size} bytes")
+            while missing:
+                if not (chunk := await reader.read(min(missing, CHUNK_BYTES))):
+                    raise ConnectionAbortedError("the client went away within its request")
+                missing -= len(chunk)
+            writer.write(api_versions.unsupported(correlation_id, self._known_versions[port]))
+            await writer.drain()
+            head = await reader.readexactly(_UP_TO_CLIENT_ID.size)
 
     async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError):

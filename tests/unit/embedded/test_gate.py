@@ -73,7 +73,7 @@ def connect(gate: Gate) -> socket.socket:
 def request(client_id: str) -> bytes:
     """A Kafka request, as far as the gate reads it."""
     name = client_id.encode()
-    return (10 + len(name)).to_bytes(4, "big") + b"\0\x12\0\3\0\0\0\1" + len(name).to_bytes(2, "big") + name
+    return (10 + len(name)).to_bytes(4, "big") + b"\0\3\0\3\0\0\0\1" + len(name).to_bytes(2, "big") + name
 
 
 MORE = request("whoever")
@@ -103,7 +103,7 @@ def test_a_held_gate_lets_only_ourselves_through(gate: Gate) -> None:
         gate.release()
         with closing(connect(gate)) as other, closing(connect(gate)) as nameless:
             assert ask(other, request("service")) == b"1"
-            assert ask(nameless, (10).to_bytes(4, "big") + b"\0\x12\0\3\0\0\0\1\xff\xff") == b"1"
+            assert ask(nameless, (10).to_bytes(4, "big") + b"\0\3\0\3\0\0\0\1\xff\xff") == b"1"
             gate.hold()
             assert ask(other, MORE) == b""
             assert ask(nameless, MORE) == b""
