@@ -15,13 +15,15 @@ from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient
 
 from stream_jobs.base.errors import ConfigError
+from stream_jobs.embedded.broker import TansuBroker
+from stream_jobs.embedded.gate import Gate
 from stream_jobs.embedded.instance import embedded_kafka
 from stream_jobs.embedded.kafka.broker import SHORT_LIVED, KafkaBroker
 from stream_jobs.embedded.kafka.cluster import single_broker
 from stream_jobs.embedded.kafka.jars import jar_folder
 from stream_jobs.embedded.kafka.java import find_java
 from stream_jobs.runtime.kafka import librdkafka_config
-from stream_jobs.runtime.ports import free_port
+from stream_jobs.runtime.ports import LOOPBACK, free_port
 
 ADDRESS_VARIABLE: Final = "SPENDSTREAM_TEST_KAFKA"
 REQUIRED_VARIABLE: Final = "SPENDSTREAM_TEST_KAFKA_REQUIRED"
@@ -189,3 +191,29 @@ def _in_docker() -> Iterator[str]:
             else:
                 break
         yield kafka.address
+
+
+class GatedTansu:
+    """The embedded broker as services meet it: Tansu behind the gate."""
+
+    name = "Tansu behind the gate"
+    durable = False
+
+    def __init__(self, folder: Path) -> None:
+        port = free_port()
+        self.address = f"{LOOPBACK}:{port}"
+        self._tansu = TansuBroker(free_port(), folder, advertised_port=port)
+        self._gate = Gate(port, self._tansu.port, "nobody")
+        self._gate.start()
+
+    def start(self) -> None:
+        self._tansu.start()
+        self._gate.release()
+
+    def stop(self) -> None:
+        self._gate.hold()
+        self._tansu.stop()
+
+    def close(self) -> None:
+        self._gate.stop()
+        self._tansu.stop()

@@ -1,4 +1,5 @@
-"""The programs under tests/clients: clients of ClickHouse in other languages, made ready once per user in a cache."""
+"""The programs under tests/clients: clients of the store and of the broker in other languages, made ready once per user
+in a cache."""
 
 import fcntl
 import hashlib
@@ -6,6 +7,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,25 +34,43 @@ class Language:
     run: Callable[[Path], Sequence[str]]
 
 
-LANGUAGES: Final[Mapping[str, Language]] = {
-    "go": Language(
-        ["go"],
-        ["go", "build", "-mod=readonly", "-o", "client", "."],
-        lambda folder: [str(folder / "client")],
-    ),
-    "java": Language(
+def _go() -> Language:
+    build = ["go", "build", "-mod=readonly", "-o", "client", "."]
+    return Language(["go"], build, lambda folder: [str(folder / "client")])
+
+
+def _java(source: str) -> Language:
+    return Language(
         ["java", "javac", "mvn"],
         [
             *["mvn", "--batch-mode", "--quiet", "--strict-checksums", "dependency:copy-dependencies"],
             *["-DincludeScope=runtime", "-DoutputDirectory=jars"],
         ],
-        lambda folder: ["java", "-Xmx256m", "-cp", str(folder / "jars" / "*"), str(folder / "StoreClient.java")],
-    ),
-    "node": Language(
-        ["node", "npm"],
-        ["npm", "ci", "--omit=dev", "--no-audit", "--no-fund", "--ignore-scripts"],
-        lambda folder: ["node", str(folder / "client.mjs")],
-    ),
+        lambda folder: ["java", "-Xmx256m", "-cp", str(folder / "jars" / "*"), str(folder / source)],
+    )
+
+
+def _node(program: str) -> Language:
+    install = ["npm", "ci", "--omit=dev", "--no-audit", "--no-fund", "--ignore-scripts"]
+    return Language(["node", "npm"], install, lambda folder: ["node", str(folder / program)])
+
+
+def _python(program: str) -> Language:
+    """Into a folder of its own: what the client needs is no dependency of ours."""
+    install = [sys.executable, "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
+    pinned = ["--require-hashes", "--only-binary=:all:", "--target", "packages", "--requirement", "requirements.txt"]
+    return Language([], [*install, *pinned], lambda folder: [sys.executable, str(folder / program)])
+
+
+# By the name of their folder.
+LANGUAGES: Final[Mapping[str, Language]] = {
+    "go": _go(),
+    "java": _java("StoreClient.java"),
+    "node": _node("client.mjs"),
+    "kafka-go": _go(),
+    "kafka-java": _java("Produce.java"),
+    "kafka-node": _node("produce.mjs"),
+    "kafka-python": _python("produce.py"),
 }
 
 
@@ -73,7 +93,7 @@ def made(name: str) -> Path:
 
 
 def answers(name: str, **environment: str) -> dict[str, Any]:
-    """What the program says of the store that the environment names."""
+    """What the program says of the store or the broker that the environment names."""
     done = subprocess.run(
         LANGUAGES[name].run(made(name)),
         env=os.environ | {"LC_ALL": "C.UTF-8"} | environment,
@@ -89,8 +109,8 @@ def answers(name: str, **environment: str) -> dict[str, Any]:
 
 
 def _digest(source: Path) -> str:
-    """Of names and contents: a changed program or version never meets what was made before."""
-    digest = hashlib.sha256()
+    """Of names and contents: a changed program or version never meets what was made before, nor does another Python."""
+    digest = hashlib.sha256(sys.version.encode() if (source / "requirements.txt").exists() else b"")
     for path in sorted(source.iterdir()):
         digest.update(f"{path.name}\0{path.stat().st_size}\0".encode() + path.read_bytes())
     return digest.hexdigest()[:12]

@@ -9,7 +9,7 @@ import pytest
 from stream_jobs.embedded.broker import TansuBroker
 from stream_jobs.runtime.ports import free_port
 from tests import chromium, client_programs, prometheus
-from tests.brokers import ADDRESS_VARIABLE, REQUIRED_VARIABLE, RealKafka, RunningBroker, real_kafka
+from tests.brokers import ADDRESS_VARIABLE, REQUIRED_VARIABLE, GatedTansu, RealKafka, RunningBroker, real_kafka
 from tests.receivers import alertmanager
 
 
@@ -47,6 +47,17 @@ def broker(tmp_path: Path) -> Iterator[TansuBroker]:
     broker.stop()
 
 
+@pytest.fixture
+def gated_tansu(tmp_path: Path) -> Iterator[GatedTansu]:
+    """A running broker of this test's own, behind the gate."""
+    broker = GatedTansu(tmp_path / "broker")
+    try:
+        broker.start()
+        yield broker
+    finally:
+        broker.close()
+
+
 @pytest.fixture(scope="session")
 def shared_kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealKafka]:
     """One Kafka for all tests that carry the xdist group "kafka", so that only one JVM runs."""
@@ -65,4 +76,11 @@ def kafka(shared_kafka: RealKafka) -> Iterator[RealKafka]:
 def any_broker(request: pytest.FixtureRequest) -> RunningBroker:
     """A test with it runs on Tansu and on a real Kafka. No topics at first; it may be stopped and started."""
     broker: RunningBroker = request.getfixturevalue("broker" if request.param == "tansu" else "kafka")
+    return broker
+
+
+@pytest.fixture(params=["gated_tansu", pytest.param("kafka", marks=pytest.mark.xdist_group("kafka"))])
+def public_broker(request: pytest.FixtureRequest) -> RunningBroker:
+    """As `any_broker`, as services meet them: the embedded one has the gate in front of it."""
+    broker: RunningBroker = request.getfixturevalue(request.param)
     return broker
