@@ -8,7 +8,8 @@ back.
 While one broker takes over from another, strangers are led to the new one and our own jobs still to the old one.
 
 Requests go through one by one, and what a broker that believes everything must not be given does not go through. A
-client that begins in a newer version than the broker knows is told so here (api_versions.py).
+client that begins in a newer version than the broker knows is told so here (api_versions.py); one that asks for a
+producer id in a version that the broker does not serve gets one all the same (producer_id_versions.py).
 """
 
 import asyncio
@@ -20,19 +21,20 @@ from collections.abc import AsyncIterator, Coroutine
 from concurrent.futures import Future
 from typing import Any, Final
 
-from stream_jobs.embedded import api_versions, produced
+from stream_jobs.embedded import answers, api_versions, produced
+from stream_jobs.embedded.answers import CHUNK_BYTES, SIZE, with_size
+from stream_jobs.embedded.producer_id_versions import INIT_PRODUCER_ID, MAX_QUESTION_BYTES, Questions
 from stream_jobs.runtime.ports import LOOPBACK
 
 log = logging.getLogger(__name__)
 
-CHUNK_BYTES: Final = 256 * 1024
 FIRST_REQUEST_TIMEOUT_S: Final = 30.0
 _HEADER: Final = struct.Struct(">ihhih")  # size, api key, api version, correlation id, length of the client id
 _MAX_CLIENT_ID: Final = 1024
 MAX_REQUEST_BYTES: Final = 100 * 1024 * 1024  # as Kafka's socket.request.max.bytes
 MAX_HELD_BYTES: Final = 256 * 1024 * 1024  # of requests that are looked at as a whole
 PRODUCE_TIMEOUT_S: Final = 30.0
-_SIZE_BYTES: Final = 4
+_SIZE_BYTES: Final = SIZE.size
 _SIZE_AND_API: Final = struct.Struct(">ih")
 _UP_TO_CLIENT_ID: Final = struct.Struct(">ihhi")  # size, api key, api version, correlation id: in every request
 
@@ -40,8 +42,8 @@ _UP_TO_CLIENT_ID: Final = struct.Struct(">ihhi")  # size, api key, api version, 
 class Gate:
     """Forwards bytes between `port` and a broker's own port, in a thread of its own. Starts held.
 
-    `own_client_id` is let through also while it holds. `checking`: the broker is one that needs what produced.py and
-    api_versions.py do for it.
+    `own_client_id` is let through also while it holds. `checking`: the broker is one that needs what produced.py,
+    api_versions.py and producer_id_versions.py do for it.
     """
 
     def __init__(self, port: int, broker_port: int, own_client_id: str, *, checking: bool = True) -> None:
@@ -160,8 +162,14 @@ class Gate:
         try:
             if writer.is_closing():
                 return
-            upward = self._forward(first, reader, broker_writer, counted=not own)
-            pumps = [asyncio.create_task(upward), asyncio.create_task(self._pump(broker_reader, writer))]
+            questions = Questions()
+            upward = self._forward(first, reader, broker_writer, questions, counted=not own)
+            downward = (
+                answers.one_by_one(broker_reader, writer, questions)
+                if self._checking
+                else answers.unread(broker_reader, writer)
+            )
+            pumps = [asyncio.create_task(upward), asyncio.create_task(downward)]
             try:
                 await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
             finally:
@@ -197,14 +205,14 @@ class Gate:
             await writer.drain()
             head = await reader.readexactly(_UP_TO_CLIENT_ID.size)
 
-    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(OSError):
-            while chunk := await reader.read(CHUNK_BYTES):
-                writer.write(chunk)
-                await writer.drain()  # back-pressure: no more than the socket takes is held here
-
     async def _forward(
-        self, head: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, counted: bool
+        self,
+        head: bytes,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        questions: Questions,
+        *,
+        counted: bool,
     ) -> None:
         """Request by request; `head` is the beginning of the first. Ends, and with it the connection, when the broker
         behind has taken all it may (`counted`), or at a request that it must not be given."""
@@ -230,6 +238,9 @@ class Gate:
                     head = await reader.readexactly(_SIZE_AND_API.size)
                     continue
                 data = head  # goes together with what follows: most requests are one write
+                if self._checking and api == INIT_PRODUCER_ID and size <= MAX_QUESTION_BYTES:
+                    request = head[_SIZE_BYTES:] + await reader.readexactly(missing)
+                    data, missing = with_size(questions.asked(request)), 0
                 while data or missing:
                     if missing:
                         if counted and self.full:

@@ -21,13 +21,14 @@ CompressionCodecs[CompressionTypes.ZSTD] = () => ({
   decompress: async (buffer) => Buffer.from(decompress(buffer)),
 })
 
+const idempotent = { idempotent: true, maxInFlightRequests: 1 }
 const ways = {
   defaults: [{}, undefined],
-  none: [{}, CompressionTypes.None],
-  gzip: [{}, CompressionTypes.GZIP],
-  snappy: [{}, CompressionTypes.Snappy],
-  lz4: [{}, CompressionTypes.LZ4],
-  zstd: [{}, CompressionTypes.ZSTD],
+  none: [idempotent, CompressionTypes.None],
+  gzip: [idempotent, CompressionTypes.GZIP],
+  snappy: [idempotent, CompressionTypes.Snappy],
+  lz4: [idempotent, CompressionTypes.LZ4],
+  zstd: [idempotent, CompressionTypes.ZSTD],
   plain: [{ idempotent: false }, CompressionTypes.None],
 }
 const lines = readFileSync(env.KAFKA_LINES, 'utf8').trimEnd().split('\n')

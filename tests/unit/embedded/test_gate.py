@@ -14,13 +14,14 @@ from tests.integration.pipeline import until
 from tests.raw_batches import batch, changed
 
 OWN = "ours"
+ANSWER = struct.pack(">ii", 5, 1)  # what is before its only byte: the broker's name
 
 
 class Backend:
-    """Answers everything with its own name, and counts the bytes it gets."""
+    """Answers everything with the same bytes, and counts those it gets."""
 
-    def __init__(self, name: bytes) -> None:
-        self._name = name
+    def __init__(self, answer: bytes) -> None:
+        self._answer = answer
         self._server = socket.create_server(("127.0.0.1", 0))
         self.port = self._server.getsockname()[1]
         self.received = 0
@@ -39,7 +40,7 @@ class Backend:
             try:
                 while data := connection.recv(65536):
                     self.received += len(data)
-                    connection.sendall(self._name)
+                    connection.sendall(self._answer)
             except OSError:
                 return
 
@@ -51,7 +52,7 @@ class Backend:
 
 @pytest.fixture
 def backends() -> Iterator[tuple[Backend, Backend]]:
-    first, second = Backend(b"1"), Backend(b"2")
+    first, second = Backend(ANSWER + b"1"), Backend(ANSWER + b"2")
     yield first, second
     first.close()
     second.close()
@@ -86,11 +87,19 @@ def produce(payload: bytes, version: int = 3) -> bytes:
     return struct.pack(">i", len(body)) + body
 
 
+def answerer(connection: socket.socket) -> bytes:
+    """In the next answer."""
+    found = b""
+    while len(found) <= len(ANSWER) and (chunk := connection.recv(len(ANSWER) + 1 - len(found))):
+        found += chunk
+    return found[len(ANSWER) :]
+
+
 def ask(connection: socket.socket, data: bytes) -> bytes:
     """Who answers; empty when the connection is closed."""
     try:
         connection.sendall(data)
-        return connection.recv(1)
+        return answerer(connection)
     except OSError:
         return b""
 
@@ -188,7 +197,7 @@ def test_what_a_broker_would_choke_on_does_not_reach_it(gate: Gate, backends: tu
             assert ask(client, request(name)) == b"1"
             for piece in (produce(plain)[:5], produce(plain)[5:40], produce(plain)[40:] + produce(plain)):
                 client.sendall(piece)
-            assert client.recv(1)
+            assert answerer(client)
             before = until(lambda: backends[0].received, 10, "received")
             with suppress(OSError):
                 client.sendall(bad)
@@ -197,3 +206,32 @@ def test_what_a_broker_would_choke_on_does_not_reach_it(gate: Gate, backends: tu
             assert backends[0].received - before < len(bad) + 2 * len(produce(plain))
     with closing(connect(gate)) as client:
         assert ask(client, bad) == b""
+
+
+def test_a_broker_that_checks_for_itself_gets_everything_as_it_is(backends: tuple[Backend, Backend]) -> None:
+    """In front of Apache Kafka the gate leads and holds, and reads no more than who it is."""
+    gate = Gate(free_port(), backends[0].port, OWN, checking=False)
+    gate.start()
+    gate.release()
+    try:
+        for data in (b"\0\0\0\x0a\0\x12\x7f\xff\0\0\0\1\xff\xff", produce(changed(batch([b"1"]), 23, ">i", -100))):
+            before = backends[0].received
+            with closing(connect(gate)) as client:
+                assert ask(client, data) == b"1"
+            assert backends[0].received - before == len(data)
+    finally:
+        gate.stop()
+
+
+def test_what_is_no_answer_closes_the_connection() -> None:
+    """A broker's answer that is shorter than its own beginning."""
+    backend = Backend(struct.pack(">ii", 3, 1))
+    gate = Gate(free_port(), backend.port, OWN)
+    gate.start()
+    gate.release()
+    try:
+        with closing(connect(gate)) as client:
+            assert ask(client, MORE) == b""
+    finally:
+        gate.stop()
+        backend.close()

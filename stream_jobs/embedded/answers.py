@@ -1,0 +1,55 @@
+"""What comes back from a broker behind the gate."""
+
+import asyncio
+import contextlib
+import logging
+import struct
+from typing import Final
+
+from stream_jobs.embedded.producer_id_versions import MAX_QUESTION_BYTES, Questions
+
+log = logging.getLogger(__name__)
+
+CHUNK_BYTES: Final = 256 * 1024
+SIZE: Final = struct.Struct(">i")
+_SIZE_AND_CORRELATION: Final = struct.Struct(">ii")  # the beginning of every answer
+
+
+def with_size(message: bytes) -> bytes:
+    return SIZE.pack(len(message)) + message
+
+
+async def unread(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Whatever comes, as it comes."""
+    with contextlib.suppress(OSError):
+        while chunk := await reader.read(CHUNK_BYTES):
+            writer.write(chunk)
+            await writer.drain()  # back-pressure: no more than the socket takes is held here
+
+
+async def one_by_one(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, questions: Questions) -> None:
+    """Answer by answer. Ends, and with it the connection, at what is no answer."""
+    with contextlib.suppress(OSError, asyncio.IncompleteReadError):
+        while True:
+            data = await reader.readexactly(_SIZE_AND_CORRELATION.size)
+            size, correlation_id = _SIZE_AND_CORRELATION.unpack(data)
+            missing = SIZE.size + size - len(data)
+            if missing < 0:
+                return
+            if missing <= MAX_QUESTION_BYTES and questions.awaits(correlation_id):
+                answer = data[SIZE.size :] + await reader.readexactly(missing)
+                try:
+                    data, missing = with_size(questions.answered(answer)), 0
+                except ValueError as error:
+                    log.error("closed a connection: the broker gave %s", error)
+                    return
+            while data or missing:
+                if missing:
+                    chunk = await reader.read(min(missing, CHUNK_BYTES))
+                    if not chunk:
+                        return
+                    missing -= len(chunk)
+                    data += chunk
+                writer.write(data)
+                await writer.drain()
+                data = b""
