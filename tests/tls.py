@@ -4,11 +4,11 @@ import asyncio
 import contextlib
 import ssl
 import subprocess
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from stream_jobs.runtime.loop_thread import LoopThread
 from stream_jobs.runtime.ports import LOOPBACK
 
 
@@ -65,8 +65,7 @@ def tls_in_front_of(port: int, certificate: Certificate) -> Iterator[int]:
     """The port of a proxy that speaks TLS and hands on what it gets to `port` on loopback."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate.file, certificate.key)
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever, daemon=True)
+    thread = LoopThread("tls")
     thread.start()
 
     async def copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -93,11 +92,9 @@ def tls_in_front_of(port: int, certificate: Certificate) -> Iterator[int]:
             await asyncio.wait_for(server.wait_closed(), 5)
         await asyncio.sleep(0.2)  # asyncio before 3.12 does not wait for connections there; their ends come in turns
 
-    server = asyncio.run_coroutine_threadsafe(start(), loop).result(10)
+    server = thread.run(start(), 10)
     try:
         yield server.sockets[0].getsockname()[1]
     finally:
-        asyncio.run_coroutine_threadsafe(stop(server), loop).result(10)
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join(10)
-        loop.close()
+        thread.run(stop(server), 10)
+        thread.stop()

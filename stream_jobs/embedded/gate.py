@@ -16,14 +16,13 @@ import asyncio
 import contextlib
 import logging
 import struct
-import threading
-from collections.abc import AsyncIterator, Coroutine
-from concurrent.futures import Future
-from typing import Any, Final
+from collections.abc import AsyncIterator
+from typing import Final
 
 from stream_jobs.embedded import answers, api_versions, produced
 from stream_jobs.embedded.answers import CHUNK_BYTES, SIZE, with_size
 from stream_jobs.embedded.producer_id_versions import INIT_PRODUCER_ID, MAX_QUESTION_BYTES, Questions
+from stream_jobs.runtime.loop_thread import LoopThread
 from stream_jobs.runtime.ports import LOOPBACK
 
 log = logging.getLogger(__name__)
@@ -58,20 +57,18 @@ class Gate:
         self._open: dict[asyncio.StreamWriter, bytes | None] = {}  # own client id; None: a stranger
         self._taken_bytes = 0
         self._limit_bytes: int | None = None
-        self._connections: set[asyncio.Task[None]] = set()
-        self._loop = asyncio.new_event_loop()
+        self._thread = LoopThread("kafka-gate")
         self._server: asyncio.Server | None = None
-        self._thread = threading.Thread(target=self._loop.run_forever, name="kafka-gate", daemon=True)
 
     def start(self) -> None:
         """Raises OSError when the port cannot be taken."""
         self._thread.start()
-        self._call(self._listen()).result()
+        self._thread.run(self._listen())
 
     def hold(self) -> None:
         """Close out everybody but ourselves. What was forwarded and not answered may or may not be in the broker:
         its sender was told nothing and sends it again."""
-        self._call(self._hold()).result()
+        self._thread.run(self._hold())
 
     def release(self) -> None:
         self.held = False
@@ -81,11 +78,11 @@ class Gate:
 
         After `limit_bytes` from strangers the gate holds by itself, until they are led elsewhere.
         """
-        self._call(self._lead_strangers(broker_port, limit_bytes)).result()
+        self._thread.run(self._lead_strangers(broker_port, limit_bytes))
 
     def lead_own(self, client_id: str, broker_port: int) -> None:
         """The connections of this client id of ours are cut; the next ones meet the broker on this port."""
-        self._call(self._lead_own(client_id.encode(), broker_port)).result()
+        self._thread.run(self._lead_own(client_id.encode(), broker_port))
 
     @property
     def full(self) -> bool:
@@ -94,14 +91,7 @@ class Gate:
 
     def stop(self) -> None:
         """Close everything. Safe to call twice."""
-        if self._thread.is_alive():
-            self._call(self._close()).result()
-            self._loop.call_soon_threadsafe(self._loop.stop)
-            self._thread.join()
-            self._loop.close()
-
-    def _call(self, coroutine: Coroutine[Any, Any, None]) -> Future[None]:
-        return asyncio.run_coroutine_threadsafe(coroutine, self._loop)
+        self._thread.stop(self._server)
 
     async def _listen(self) -> None:
         self._server = await asyncio.start_server(self._accept, LOOPBACK, self.port, limit=CHUNK_BYTES)
@@ -124,24 +114,12 @@ class Gate:
             if owner == client_id:
                 writer.transport.abort()
 
-    async def _close(self) -> None:
-        if self._server is not None:
-            self._server.close()
-        tasks = list(self._connections)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._connections.add(task)
         try:
             await self._serve(reader, writer)
         except (OSError, TimeoutError, asyncio.IncompleteReadError, asyncio.CancelledError):
             pass  # a client or the broker went away; the other side is told by closing its connection
         finally:
-            self._connections.discard(task)
             self._open.pop(writer, None)
             writer.transport.abort()
 

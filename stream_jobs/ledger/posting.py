@@ -57,8 +57,11 @@ class Journal(Protocol[P]):
     def plan(self, plan: P) -> P:
         """Write it down. Returns the plan that counts, which may be another's: the first."""
 
-    def check_run(self, plan: P) -> None:
-        """Raises unless the run that posts this may still do so."""
+    def awaits(self, plan: P) -> bool:
+        """Whether this is still to be posted: not once its run is done, which another process of it may have seen to.
+
+        Raises when the run was ended before.
+        """
 
     def mark_posted(self, plan: P) -> None:
         """Write down that it is in the ledger."""
@@ -106,7 +109,8 @@ class Poster:
         # Taken before the look: a process that sleeps between the two is refused by the server's own clock, and looks
         # again. So nothing is inserted whose token could have been forgotten since.
         not_after = self._clock.deadline(INSERT_DEADLINE_S)
-        journal.check_run(plan)
+        if not journal.awaits(plan):
+            return
         if self._inserts_since(plan.at) > REMEMBERED_INSERTS and self._is_held(plan.token, entries):
             log.error(
                 "%s, planned at %s, is in the ledger and was too long ago to be repeated; if ClickHouse was killed "

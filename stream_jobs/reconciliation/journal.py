@@ -35,13 +35,14 @@ class Journal:
 
     def plan(self, plan: Batch) -> Batch:
         """Equal findings are one batch, whoever plans it. Raises LostLeaseError."""
-        self.check_run(plan)
+        self.awaits(plan)
         self._write("planned", plan, encoded(plan.entries), encoded(plan.findings))
         return plan
 
-    def check_run(self, _plan: Batch) -> None:
-        """Raises LostLeaseError when a later run was opened."""
+    def awaits(self, _plan: Batch) -> bool:
+        """It is, as long as the run has its turn. Raises LostLeaseError when a later run was opened."""
         self._runs.check(self._run, self._store.now())
+        return True
 
     def mark_posted(self, plan: Batch) -> None:
         insert(self._store.client, "reconciliation_findings", plan.findings, plan.token)

@@ -231,10 +231,15 @@ class Journal:
             raise ConfigError(f"run {plan.run.run} is over: its journal has been cleaned up")
         return counts
 
-    def check_run(self, plan: Planned) -> None:
-        """Raises ConfigError when the run is over."""
-        if self.state(plan.run) != "open":
+    def awaits(self, plan: Planned) -> bool:
+        """Whether the chunk may be missing. Of a run that is done none is: another process of it was faster.
+
+        Raises ConfigError when the run was abandoned.
+        """
+        state = self.state(plan.run)
+        if state not in ("open", "done"):
             raise ConfigError(f"run {plan.run.run} was ended by somebody else")
+        return state == "open"
 
     def mark_posted(self, plan: Planned) -> None:
         self._write_chunk("posted", replace(plan, at=self.now(), attempt=self.attempt, entries=None))

@@ -2,12 +2,10 @@
 
 import asyncio
 import contextlib
-import threading
-from collections.abc import Coroutine
-from concurrent.futures import Future
 from enum import Enum
-from typing import Any, Final
+from typing import Final
 
+from stream_jobs.runtime.loop_thread import LoopThread
 from stream_jobs.runtime.ports import LOOPBACK, free_port
 
 CHUNK_BYTES: Final = 64 * 1024
@@ -33,10 +31,8 @@ class FaultProxy:
         self._mode = Mode.PASS
         self._moving = asyncio.Event()
         self._writers: set[asyncio.StreamWriter] = set()
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._loop = asyncio.new_event_loop()
+        self._thread = LoopThread("fault-proxy")
         self._server: asyncio.Server | None = None
-        self._thread = threading.Thread(target=self._loop.run_forever, name="fault-proxy", daemon=True)
 
     @property
     def address(self) -> str:
@@ -44,26 +40,19 @@ class FaultProxy:
 
     def start(self) -> "FaultProxy":
         self._thread.start()
-        self._call(self._listen()).result(10)
+        self._thread.run(self._listen(), 10)
         return self
 
     def set(self, mode: Mode) -> None:
         """From now on. What hung before goes on its way when the mode becomes PASS: late, but unharmed."""
-        self._call(self._set(mode)).result(10)
+        self._thread.run(self._set(mode), 10)
 
     def cut(self) -> None:
         """Close every connection, once."""
-        self._call(self._cut()).result(10)
+        self._thread.run(self._cut(), 10)
 
     def stop(self) -> None:
-        if self._thread.is_alive():
-            self._call(self._close()).result(10)
-            self._loop.call_soon_threadsafe(self._loop.stop)
-            self._thread.join(10)
-            self._loop.close()
-
-    def _call(self, coroutine: Coroutine[Any, Any, None]) -> Future[None]:
-        return asyncio.run_coroutine_threadsafe(coroutine, self._loop)
+        self._thread.stop(self._server)
 
     async def _listen(self) -> None:
         self._moving.set()
@@ -83,17 +72,7 @@ class FaultProxy:
             self.hits += 1
             writer.transport.abort()
 
-    async def _close(self) -> None:
-        if self._server is not None:
-            self._server.close()
-        for task in list(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._tasks.add(task)
         self._writers.add(writer)
         try:
             if self._mode is Mode.REFUSE:
@@ -103,7 +82,6 @@ class FaultProxy:
         except (OSError, asyncio.CancelledError):
             pass
         finally:
-            self._tasks.discard(task)
             self._writers.discard(writer)
             writer.transport.abort()
 

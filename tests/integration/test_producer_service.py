@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -221,14 +222,20 @@ def test_the_spool_bound_refuses_the_newest(broker: TansuBroker, start: Start) -
     create_topics(broker.address)
     broker.stop()
     service = start(spool_max_bytes=65_536, spool_segment_bytes=8192, memory_max_events=400)
+    batches = count()
     accepted = 0
-    for batch in range(40):
-        accepted += service.ask(f"emit b{batch} 50")
+
+    def refused_for_the_spool() -> bool:
+        nonlocal accepted
+        accepted += service.ask(f"emit b{next(batches)} 50")
+        return "spool_full" in service.ask("stats")["rejected"]
+
+    wait_for(refused_for_the_spool, "spool and memory are full")
     stats = service.ask("stats")
     assert stats["spool_bytes"] <= 65_536
     assert stats["spool_records"] > 100
     assert set(stats["rejected"]) <= {"spool_full", "memory_full"}
-    assert sum(stats["rejected"].values()) == 2000 - accepted > 0
+    assert sum(stats["rejected"].values()) == 50 * next(batches) - accepted > 0
     broker.start()
     create_topics(broker.address)
     wait_for(lambda: service.ask("flush 1") == 0, "what was accepted is sent")

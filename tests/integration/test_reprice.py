@@ -244,7 +244,7 @@ def test_a_process_that_slept_before_its_insert_is_refused(
     process: StoreProcess, store: StoreClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It looked, slept, and another process finished the run meanwhile. Its insert comes too late by the server's
-    clock, whatever tokens the ledger remembers; it looks again and ends."""
+    clock, whatever tokens the ledger remembers; it looks again, posts nothing, and says what the run came to."""
     Pipeline(store).book(*some(10))
     sleeper = corrector(store)
     opened = sleeper.open(selection())
@@ -261,10 +261,29 @@ def test_a_process_that_slept_before_its_insert_is_refused(
 
     monkeypatch.setattr(posting, "insert", late)
     monkeypatch.setattr(run_module, "RETRY_S", 0.01)
-    with pytest.raises(ConfigError, match="was ended by somebody else"):
-        sleeper.work(opened)
+    assert sleeper.work(opened).adjusted == 8
     monkeypatch.undo()
     assert_as_fresh(store, some(10), DISCOUNT)
+
+
+def test_a_run_that_was_abandoned_posts_no_more(
+    process: StoreProcess, store: StoreClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also the chunk that was being planned meanwhile."""
+    Pipeline(store).book(*some(10))
+    mine = corrector(store)
+    opened = mine.open(selection())
+    plan = mine.journal.plan
+
+    def abandoned(planned: Any) -> Any:
+        with StoreClient(process.settings) as own:
+            Journal(own).abandon(opened)
+        return plan(planned)
+
+    monkeypatch.setattr(mine.journal, "plan", abandoned)
+    with pytest.raises(ConfigError, match="was ended by somebody else"):
+        mine.work(opened)
+    assert store.rows("SELECT count() FROM ledger WHERE adjustment_run != ''") == [(0,)]
 
 
 @pytest.mark.parametrize("inserted", [False, True])

@@ -9,6 +9,7 @@ from typing import Self
 
 from aiohttp import web
 
+from stream_jobs.runtime.loop_thread import LoopThread
 from stream_jobs.runtime.ports import LOOPBACK, free_port
 
 Failure = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -36,8 +37,7 @@ class HttpReceiverServer:
         self.problems: list[str] = []  # what was refused as malformed; tests assert that it is empty
         self.failure: Failure | None = None
         self._arrived = threading.Condition()
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        self._thread = LoopThread("receiver")
         self._runner: web.AppRunner | None = None
 
     async def handle(self, request: web.Request, body: bytes) -> web.StreamResponse:
@@ -53,16 +53,14 @@ class HttpReceiverServer:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.down()
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(_WAIT_S)
-        self._loop.close()
+        self._thread.stop()
 
     def up(self) -> None:
-        asyncio.run_coroutine_threadsafe(self._start(), self._loop).result(_WAIT_S)
+        self._thread.run(self._start(), _WAIT_S)
 
     def down(self) -> None:
         """From now on connections are refused; those that are open are closed."""
-        asyncio.run_coroutine_threadsafe(self._stop(), self._loop).result(_WAIT_S)
+        self._thread.run(self._stop(), _WAIT_S)
 
     def wait_for(self, requests: int, timeout_s: float = _WAIT_S) -> None:
         """Until that many requests have come in."""

@@ -1,6 +1,5 @@
 """The rule in front of both kinds of servers, over real sockets: every path, every method, every answer."""
 
-import asyncio
 import http.client
 import logging
 import socket
@@ -15,6 +14,7 @@ from aiohttp import web
 from stream_jobs.runtime.browsers import ANSWER_HEADERS, Names, names_for
 from stream_jobs.runtime.browsers.handler import GuardedHandler
 from stream_jobs.runtime.browsers.middleware import guard
+from stream_jobs.runtime.loop_thread import LoopThread
 from stream_jobs.runtime.ports import LOOPBACK
 
 SECRET = b"the answer"
@@ -69,18 +69,14 @@ def aiohttp_server(names: Names) -> Iterator[int]:
     guard(app, names)
     for path in ("/", "/stream", "/broken"):
         app.router.add_route("*", path, answer)
-    loop = asyncio.new_event_loop()
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
-    loop.run_until_complete(runner.setup())
-    site = web.TCPSite(runner, LOOPBACK, 0)
-    loop.run_until_complete(site.start())
-    thread = threading.Thread(target=loop.run_forever)
+    thread = LoopThread("server")
     thread.start()
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+    thread.run(runner.setup())
+    thread.run(web.TCPSite(runner, LOOPBACK, 0).start())
     yield runner.addresses[0][1]
-    asyncio.run_coroutine_threadsafe(runner.cleanup(), loop).result()
-    loop.call_soon_threadsafe(loop.stop)
-    thread.join()
-    loop.close()
+    thread.run(runner.cleanup())
+    thread.stop()
 
 
 @pytest.fixture(params=[handler_server, aiohttp_server])
