@@ -11,13 +11,16 @@ and seen, and the problem is counted and logged.
 """
 
 import asyncio
+import contextlib
 import functools
 import inspect
+import sys
+import threading
 import time
-from collections.abc import AsyncGenerator, Callable, Generator, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping
 from datetime import UTC, datetime
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar, cast
+from types import CodeType, TracebackType
+from typing import TYPE_CHECKING, Any, Final, Generic, Literal, TypeAlias, TypeVar, cast
 
 from spendstream.context import check_fields, current_attribution, merge
 from spendstream.stats import Counters
@@ -191,7 +194,11 @@ class TrackedCall:
 
 
 class Tracker:
-    """What `track` returns: a context manager (sync and async) for one call, or a decorator for many."""
+    """What `track` returns: a context manager (sync and async) or a decorator, for any number of calls, also at once.
+
+    Each `with` block ends the call that it began: blocks of threads, tasks and interleaved generators may overlap.
+    An `event_id` that was given belongs to the first call; the calls after it get ids of their own.
+    """
 
     def __init__(
         self,
@@ -202,31 +209,51 @@ class Tracker:
         attribution: dict[str, Any],
     ) -> None:
         self._arguments = (producer, provider, model, fields, attribution)
-        self._call: TrackedCall | None = None
+        self._open: list[tuple[_Opener, TrackedCall]] = []
+        self._began = False
+        self._lock = threading.Lock()
 
-    def again(self) -> "Tracker":
-        """One more tracker like this: calls of a decorated function overlap, and each needs its own."""
-        return Tracker(*self._arguments)
+    def begin(self) -> TrackedCall:
+        """A call of its own; whoever began it says `leave` when it ends."""
+        producer, provider, model, fields, attribution = self._arguments
+        with self._lock:
+            first, self._began = not self._began, True
+        if not first and fields.get("event_id"):
+            fields = {**fields, "event_id": None}
+        call = TrackedCall(producer, provider, model, fields)
+        call.attribute(**attribution)
+        return call
 
     def __enter__(self) -> TrackedCall:
-        producer, provider, model, fields, attribution = self._arguments
-        self._call = TrackedCall(producer, provider, model, fields)
-        self._call.attribute(**attribution)
-        return self._call
+        return self._enter(_opener())
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        if self._call is not None:
-            self._call.leave(kind)
+        self._exit(_opener(), kind)
 
-    async def __aenter__(self) -> TrackedCall:
-        return self.__enter__()
+    # Plain functions that return an awaitable: so the frame that calls them is the one of the block.
+    def __aenter__(self) -> Awaitable[TrackedCall]:
+        return _Done(self._enter(_opener()))
 
-    async def __aexit__(
+    def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.__exit__(kind, error, traceback)
+    ) -> Awaitable[None]:
+        self._exit(_opener(), kind)
+        return _Done(None)
+
+    def _enter(self, opener: "_Opener") -> TrackedCall:
+        call = self.begin()
+        with self._lock:
+            self._open.append((opener, call))
+        return call
+
+    def _exit(self, opener: "_Opener", kind: type[BaseException] | None) -> None:
+        with self._lock:
+            place = _place(self._open, opener)
+            call = None if place is None else self._open.pop(place)[1]
+        if call is not None:
+            call.leave(kind)
 
     def __call__(self, function: F) -> F:
         """Track every call of a function (plain, async, generator, async generator) that returns or yields responses.
@@ -236,15 +263,48 @@ class Tracker:
         return cast("F", _decorated(self, function))
 
 
+_Opener: TypeAlias = tuple[int, CodeType, int]
+"""Who opened a block: the frame (by id), its code, the thread."""
+
+
+def _opener() -> _Opener:
+    frame = sys._getframe(2)
+    return id(frame), frame.f_code, threading.get_ident()
+
+
+def _place(entered: list[tuple[_Opener, TrackedCall]], opener: _Opener) -> int | None:
+    """Which open call a block ends: the frame's last one; for an exit stack (no frame of its own) the thread's last."""
+    if len(entered) == 1:
+        return 0
+    backwards = range(len(entered) - 1, -1, -1)
+    same_frame = next((place for place in backwards if entered[place][0] == opener), None)
+    if same_frame is not None:
+        return same_frame
+    same_thread = next((place for place in backwards if entered[place][0][2] == opener[2]), None)
+    return len(entered) - 1 if same_thread is None and entered else same_thread
+
+
+class _Done(Generic[R]):
+    """An awaitable that is ready."""
+
+    def __init__(self, value: R) -> None:
+        self._value = value
+
+    def __await__(self) -> Generator[Any, None, R]:
+        return self._value
+        yield  # a generator, as `await` asks for
+
+
 def _decorated(tracker: Tracker, function: Callable[..., Any]) -> Callable[..., Any]:
     if inspect.isasyncgenfunction(function):
 
         @functools.wraps(function)
         async def async_generator(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, None]:
             chunks = function(*args, **kwargs)
-            async with tracker.again() as call, call.wrap_stream(chunks) as stream:
-                async for chunk in stream:
-                    yield chunk
+            with _ended(tracker.begin()) as call:
+                async with call.wrap_stream(chunks) as stream:
+                    async for chunk in stream:
+                        yield chunk
 
         return async_generator
     if inspect.isgeneratorfunction(function):
@@ -252,25 +312,64 @@ def _decorated(tracker: Tracker, function: Callable[..., Any]) -> Callable[..., 
         @functools.wraps(function)
         def generator(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
             chunks = function(*args, **kwargs)
-            with tracker.again() as call, call.wrap_stream(chunks) as stream:
-                yield from stream
+            with _ended(tracker.begin()) as call, call.wrap_stream(chunks) as stream:
+                return (yield from stream)
 
         return generator
     if inspect.iscoroutinefunction(function):
 
         @functools.wraps(function)
         async def coroutine(*args: Any, **kwargs: Any) -> Any:
-            async with tracker.again() as call:
+            with _ended(tracker.begin()) as call:
                 return _recorded(call, await function(*args, **kwargs))
 
         return coroutine
 
     @functools.wraps(function)
     def plain(*args: Any, **kwargs: Any) -> Any:
-        with tracker.again() as call:
-            return _recorded(call, function(*args, **kwargs))
+        call = tracker.begin()
+        try:
+            response = function(*args, **kwargs)
+        except BaseException as error:
+            call.leave(type(error))
+            raise
+        if isinstance(response, asyncio.Future):
+            response.add_done_callback(functools.partial(_future_done, call))
+            return response
+        if inspect.isawaitable(response):
+            return _awaited(call, response)
+        with _ended(call):
+            return _recorded(call, response)
 
     return plain
+
+
+@contextlib.contextmanager
+def _ended(call: TrackedCall) -> Generator[TrackedCall, None, None]:
+    """The call ends with the block, as the block does."""
+    try:
+        yield call
+    except BaseException as error:
+        call.leave(type(error))
+        raise
+    call.leave(None)
+
+
+async def _awaited(call: TrackedCall, response: Awaitable[Any]) -> Any:
+    """What a function that is not a coroutine function promised: the call ends when it comes."""
+    with _ended(call):
+        return _recorded(call, await response)
+
+
+def _future_done(call: TrackedCall, future: "asyncio.Future[Any]") -> None:
+    """A task or future stays what it is: whoever cancels or awaits it finds the same object."""
+    if future.cancelled():
+        call.leave(asyncio.CancelledError)
+    elif (error := future.exception()) is not None:
+        call.leave(type(error))
+    else:
+        call.record(future.result())
+        call.leave(None)
 
 
 def _recorded(call: TrackedCall, response: Any) -> Any:

@@ -1,7 +1,10 @@
 """`tracking`: one event per call, however the call ends."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 from typing import Any
 
 import pytest
@@ -225,3 +228,138 @@ def test_a_misspelt_keyword_is_a_programming_error(recorder: Recorder) -> None:
     """Raised where it was written, before the call starts."""
     with pytest.raises(TypeError, match="featur"):
         recorder.track(**ASKED, featur="x")
+
+
+def answer(number: int) -> dict[str, Any]:
+    """A response that can be told from others by its id and its count."""
+    usage = {"prompt_tokens": number, "completion_tokens": 1, "total_tokens": number + 1}
+    return {**RESPONSE, "id": f"chatcmpl-{number}", "usage": usage}
+
+
+def in_threads(tracker: spendstream.Tracker) -> None:
+    together = Barrier(4)
+
+    def ask(number: int) -> None:
+        with tracker as call:
+            together.wait(10)
+            call.record(answer(number))
+            together.wait(10)
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(ask, range(4)))
+
+
+def in_tasks(tracker: spendstream.Tracker) -> None:
+    async def ask(number: int) -> None:
+        async with tracker as call:
+            await asyncio.sleep(0)
+            call.record(answer(number))
+            await asyncio.sleep(0)
+
+    async def main() -> None:
+        await asyncio.gather(*(ask(number) for number in range(4)))
+
+    asyncio.run(main())
+
+
+def in_generators(tracker: spendstream.Tracker) -> None:
+    def ask(number: int) -> Iterator[None]:
+        with tracker as call:
+            yield
+            call.record(answer(number))
+            yield
+
+    for _ in zip(*(ask(number) for number in range(4)), strict=True):
+        pass
+
+
+def nested(tracker: spendstream.Tracker) -> None:
+    with tracker as one, tracker as two, contextlib.ExitStack() as stack:
+        three, four = stack.enter_context(tracker), stack.enter_context(tracker)
+        for number, call in enumerate((one, two, three, four)):
+            call.record(answer(number))
+
+
+@pytest.mark.parametrize("at_once", [in_threads, in_tasks, in_generators, nested])
+@pytest.mark.parametrize("event_id", [None, "given"])
+def test_one_tracker_for_several_calls_at_once(recorder: Recorder, at_once: Any, event_id: str | None) -> None:
+    """Every call has its own event with its own usage and its own id, and none is left open."""
+    tracker = recorder.track(**ASKED, event_id=event_id)
+    at_once(tracker)
+    found = {(event.response_id, tokens(event)[0], event.status) for event in recorder.events}
+    assert found == {(f"chatcmpl-{number}", number, "ok") for number in range(4)}
+    assert len({event.event_id for event in recorder.events}) == len(recorder.events) == 4
+    assert tracker._open == []
+    assert event_id is None or "given" in {event.event_id for event in recorder.events}
+
+
+def test_an_error_ends_the_call_of_its_own_block(recorder: Recorder) -> None:
+    """Of two calls at once on one tracker, the one that failed is the error."""
+
+    async def ask(tracker: spendstream.Tracker, fails: bool) -> None:
+        async with tracker as call:
+            await asyncio.sleep(0)
+            call.record(answer(int(fails)))
+            if fails:
+                raise ValueError
+
+    async def main() -> None:
+        tracker = recorder.track(**ASKED)
+        await asyncio.gather(*(ask(tracker, fails) for fails in (True, False)), return_exceptions=True)
+
+    asyncio.run(main())
+    assert {(event.response_id, event.status) for event in recorder.events} == {
+        ("chatcmpl-1", "error"),
+        ("chatcmpl-0", "ok"),
+    }
+
+
+def test_a_decorated_function_that_returns_an_awaitable(recorder: Recorder) -> None:
+    """A coroutine, a task, a future, an object with `__await__`: recorded when it comes, failed when it fails."""
+
+    async def client(fails: bool = False) -> dict[str, Any]:
+        await asyncio.sleep(0)
+        if fails:
+            raise ConnectionError
+        return RESPONSE
+
+    class Later:
+        def __await__(self) -> Any:
+            return client().__await__()
+
+    class Service:
+        @recorder.track(**ASKED)
+        def ask(self, kind: str) -> Any:
+            if kind == "task":
+                return asyncio.ensure_future(client())
+            return Later() if kind == "object" else client(fails=kind == "failing")
+
+    async def main() -> None:
+        for kind in ("coroutine", "task", "object"):
+            assert await Service().ask(kind) is RESPONSE
+        with pytest.raises(ConnectionError):
+            await Service().ask("failing")
+
+    asyncio.run(main())
+    assert [(event.status, tokens(event)[0]) for event in recorder.events] == [
+        *[("ok", 100)] * 3,
+        ("error", None),
+    ]
+
+
+def test_a_decorated_generator_keeps_its_return_value(recorder: Recorder) -> None:
+    """`yield from` a decorated generator gives what the generator returns."""
+
+    @recorder.track(**ASKED)
+    def stream() -> Any:
+        yield from CHUNKS
+        return "the whole text"
+
+    returned = []
+
+    def outer() -> Any:
+        returned.append((yield from stream()))
+
+    assert list(outer()) == CHUNKS
+    assert returned == ["the whole text"]
+    assert (recorder.only.status, tokens(recorder.only)) == ("ok", (100, 20))
