@@ -1,49 +1,107 @@
-"""Iterators that hand a provider's stream through and tell the tracked call what passed and how it ended."""
+"""What stands in a provider's stream's place: hands everything through, and tells the tracked call how it ended."""
 
 import contextlib
+import inspect
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Any, Self
+
+from spendstream.stream_taps import StreamListener, tap
 
 
-class StreamListener(Protocol):
-    """What a wrapped stream reports to."""
+def wrap(stream: Any, listener: StreamListener) -> Any:
+    """The stand-in for a stream, by what it can do: iterated (sync, async, both), entered, awaited.
 
-    def add_chunk(self, chunk: object) -> None: ...
+    A dict with the stream in it (Bedrock's `converse_stream`) gets the stand-in in its place. Raises TypeError for
+    what is none of these.
+    """
+    if isinstance(stream, dict) and "stream" in stream:
+        return {**stream, "stream": wrap(stream["stream"], listener)}
+    kind = type(stream)
+    is_sync = hasattr(kind, "__iter__") or hasattr(kind, "__next__")
+    is_async = hasattr(kind, "__aiter__") or hasattr(kind, "__anext__")
+    if is_sync or is_async:
+        if is_sync and is_async:
+            return TrackedDualStream(stream, listener)
+        tapped = tap(stream, listener)
+        if is_async:
+            generated = isinstance(stream, AsyncGenerator)
+            return (TrackedAsyncGenerator if generated else TrackedAsyncStream)(stream, listener, tapped)
+        return (TrackedGenerator if isinstance(stream, Generator) else TrackedStream)(stream, listener, tapped)
+    if hasattr(kind, "__enter__") or hasattr(kind, "__aenter__"):
+        return TrackedManager(stream, listener)
+    if inspect.isawaitable(stream):
+        return _awaited(stream, listener)
+    raise TypeError(f"expected a stream or what gives one, got {kind.__name__}")
 
-    def stream_ended(self, kind: type[BaseException] | None) -> None: ...
+
+def parsed(response: Any) -> Any:
+    """What an SDK's raw response holds, by its own (cached) `parse()`; anything else as it is."""
+    parse = getattr(response, "parse", None)
+    if not callable(parse) or inspect.iscoroutinefunction(parse) or not hasattr(response, "http_response"):
+        return response
+    return parse()
+
+
+async def _awaited(stream: Awaitable[Any], listener: StreamListener) -> Any:
+    try:
+        found = await stream
+    except BaseException as error:
+        listener.stream_ended(type(error))
+        raise
+    return _wrapped_or_same(found, listener)
+
+
+def _wrapped_or_same(found: Any, listener: StreamListener) -> Any:
+    try:
+        return wrap(found, listener)
+    except TypeError:
+        return found  # not a stream after all: the service records what it makes of it
 
 
 class _Wrapped:
     """Everything that is not iteration (headers, `response`, helper methods) is the wrapped stream's own."""
 
-    def __init__(self, stream: Any, listener: StreamListener) -> None:
+    def __init__(self, stream: Any, listener: StreamListener, tapped: bool = False) -> None:
         self._stream = stream
         self._listener = listener
+        self._tapped = tapped
+        self._handed_out = False
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._stream, name)
+        value = getattr(self._stream, name)
+        if self._tapped and (callable(value) or hasattr(value, "__next__") or hasattr(value, "__anext__")):
+            self._handed_out = True  # `text_stream` goes on reading without us: the tap sees its end
+        return value
 
     def __del__(self) -> None:
         # Forgotten before its end: nobody will read the rest.
         with contextlib.suppress(Exception):
-            self._listener.stream_ended(GeneratorExit)
+            if not self._handed_out:
+                self._listener.stream_ended(GeneratorExit)
 
 
 class TrackedStream(_Wrapped):
     """A synchronous stream."""
 
-    def __init__(self, stream: Any, listener: StreamListener) -> None:
-        super().__init__(stream, listener)
-        self._iterator: Any = None
+    _iterator: Any = None
 
     def __iter__(self) -> Self:
         return self
 
     def __next__(self) -> Any:
+        if self._tapped:
+            return next(self._stream)
+        return self._step(self._next)
+
+    def _next(self) -> Any:
+        if self._iterator is None:
+            self._iterator = iter(self._stream) if hasattr(type(self._stream), "__iter__") else self._stream
+        return next(self._iterator)
+
+    def _step(self, step: Callable[..., Any], *arguments: Any) -> Any:
         try:
-            if self._iterator is None:
-                self._iterator = iter(self._stream)
-            chunk = next(self._iterator)
+            chunk = step(*arguments)
         except StopIteration:
             self._listener.stream_ended(None)
             raise
@@ -53,13 +111,13 @@ class TrackedStream(_Wrapped):
         self._listener.add_chunk(chunk)
         return chunk
 
-    def close(self) -> None:
+    def close(self) -> Any:
         """End the stream early; the provider's connection is closed too."""
         self._listener.stream_ended(GeneratorExit)
         for target in (self._iterator, self._stream):
             if hasattr(target, "close"):
-                target.close()
-                return
+                return target.close()
+        return None
 
     def __enter__(self) -> Self:
         return self
@@ -71,21 +129,39 @@ class TrackedStream(_Wrapped):
         self.close()
 
 
+class TrackedGenerator(TrackedStream):
+    """A generator: what is sent and thrown into it arrives."""
+
+    def send(self, value: Any) -> Any:
+        """As a generator's `send`."""
+        return self._step(self._stream.send, value)
+
+    def throw(self, *error: Any) -> Any:
+        """As a generator's `throw`."""
+        return self._step(self._stream.throw, *error)
+
+
 class TrackedAsyncStream(_Wrapped):
     """An asynchronous stream."""
 
-    def __init__(self, stream: Any, listener: StreamListener) -> None:
-        super().__init__(stream, listener)
-        self._iterator: Any = None
+    _async_iterator: Any = None
 
     def __aiter__(self) -> Self:
         return self
 
     async def __anext__(self) -> Any:
+        if self._tapped:
+            return await anext(self._stream)
+        return await self._async_step(self._async_next)
+
+    async def _async_next(self) -> Any:
+        if self._async_iterator is None:
+            self._async_iterator = aiter(self._stream) if hasattr(type(self._stream), "__aiter__") else self._stream
+        return await anext(self._async_iterator)
+
+    async def _async_step(self, step: Callable[..., Any], *arguments: Any) -> Any:
         try:
-            if self._iterator is None:
-                self._iterator = aiter(self._stream)
-            chunk = await anext(self._iterator)
+            chunk = await step(*arguments)
         except StopAsyncIteration:
             self._listener.stream_ended(None)
             raise
@@ -98,13 +174,17 @@ class TrackedAsyncStream(_Wrapped):
     async def aclose(self) -> None:
         """End the stream early; the provider's connection is closed too."""
         self._listener.stream_ended(GeneratorExit)
-        for target in (self._iterator, self._stream):
+        for target in (self._async_iterator, self._stream):
             for name in ("aclose", "close"):
                 if hasattr(target, name):
-                    await getattr(target, name)()
+                    closed = getattr(target, name)()
+                    if inspect.isawaitable(closed):
+                        await closed
                     return
 
-    close = aclose  # the name the providers' SDKs use
+    def close(self) -> Any:
+        """The name the providers' SDKs use for `aclose`; await it."""
+        return self.aclose()
 
     async def __aenter__(self) -> Self:
         return self
@@ -114,3 +194,57 @@ class TrackedAsyncStream(_Wrapped):
     ) -> None:
         self._listener.stream_ended(kind or GeneratorExit)
         await self.aclose()
+
+
+class TrackedAsyncGenerator(TrackedAsyncStream):
+    """An asynchronous generator: what is sent and thrown into it arrives."""
+
+    async def asend(self, value: Any) -> Any:
+        """As an asynchronous generator's `asend`."""
+        return await self._async_step(self._stream.asend, value)
+
+    async def athrow(self, *error: Any) -> Any:
+        """As an asynchronous generator's `athrow`."""
+        return await self._async_step(self._stream.athrow, *error)
+
+
+class TrackedDualStream(TrackedStream, TrackedAsyncStream):
+    """A stream that can be read either way, such as LiteLLM's; `close` is the stream's own."""
+
+    def __next__(self) -> Any:
+        return self._step(self._next)
+
+    async def __anext__(self) -> Any:
+        return await self._async_step(self._async_next)
+
+
+class TrackedManager(_Wrapped):
+    """What gives a stream when it is entered (`client.messages.stream(...)`), sync or async."""
+
+    def __enter__(self) -> Any:
+        try:
+            found = self._stream.__enter__()
+        except BaseException as error:
+            self._listener.stream_ended(type(error))
+            raise
+        return _wrapped_or_same(found, self._listener)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> Any:
+        self._listener.stream_ended(kind or GeneratorExit)
+        return self._stream.__exit__(kind, error, traceback)
+
+    async def __aenter__(self) -> Any:
+        try:
+            found = await self._stream.__aenter__()
+        except BaseException as error:
+            self._listener.stream_ended(type(error))
+            raise
+        return _wrapped_or_same(found, self._listener)
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> Any:
+        self._listener.stream_ended(kind or GeneratorExit)
+        return await self._stream.__aexit__(kind, error, traceback)

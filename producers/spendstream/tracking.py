@@ -24,7 +24,8 @@ from typing import TYPE_CHECKING, Any, Final, Generic, Literal, TypeAlias, TypeV
 
 from spendstream.context import check_fields, current_attribution, merge
 from spendstream.stats import Counters
-from spendstream.streams import TrackedAsyncStream, TrackedStream
+from spendstream.stream_taps import tap
+from spendstream.streams import parsed, wrap
 from spendstream_schemas import (
     ComputeUsage,
     Conditions,
@@ -81,11 +82,20 @@ class TrackedCall:
         self._attribution = merge(self._attribution, fields, labels)
 
     def record(self, response: R) -> R:
-        """Take usage, served model, tier and ids from a provider's response (SDK object or dict), and return it."""
-        try:
-            from spendstream.adapters import extract
+        """Take usage, served model, tier and ids from a provider's response (SDK object or dict), and return it.
 
-            self._found = extract(self.provider, response)
+        A raw response (`client.with_raw_response`) is parsed, as its own `parse()` does; one with a stream in it is
+        recorded as that stream is read.
+        """
+        try:
+            from spendstream.adapters import StreamAccumulator, extract
+
+            body = parsed(response)
+            if body is not response and (hasattr(type(body), "__next__") or hasattr(type(body), "__anext__")):
+                self._accumulator = StreamAccumulator(self.provider)
+                self._streaming = tap(body, self)
+            else:
+                self._found = extract(self.provider, body)
         except Exception as error:  # noqa: BLE001 - the call itself went well; its event says what is known
             self._trouble("unreadable_response", error)
         return response
@@ -96,10 +106,12 @@ class TrackedCall:
         self._fields.update(fields)
 
     def wrap_stream(self, stream: Any) -> Any:
-        """The same stream (sync or async, told by its methods), with each chunk recorded on the way.
+        """The same stream (sync, async, both, or a manager that gives one), with each chunk recorded on the way.
 
-        A stream that is left before its end makes the call `cancelled`, with the usage known by then. A stream that
-        outlives the `with` block keeps the call open until it ends, is closed or is forgotten.
+        The helpers of the stream (`text_stream`, `get_final_message`, ...) are recorded too. A stream that is left
+        before its end makes the call `cancelled`, with the usage known by then; it is `ok` where the provider had said
+        its last word. A stream that outlives the `with` block keeps the call open until its end, close or loss.
+        What `record` is given afterwards wins over the chunks, if it has usage.
         """
         try:
             from spendstream.adapters import StreamAccumulator
@@ -108,8 +120,13 @@ class TrackedCall:
         except Exception as error:  # noqa: BLE001 - the chunks still pass; the event will have no usage
             self._trouble("unreadable_response", error)
         self._streaming = True
-        is_async = hasattr(type(stream), "__aiter__")
-        return TrackedAsyncStream(stream, self) if is_async else TrackedStream(stream, self)
+        try:
+            return wrap(stream, self)
+        except Exception as error:  # noqa: BLE001 - the service gets what it passed
+            self._streaming = False
+            self._accumulator = None
+            self._trouble("unreadable_response", error)
+            return stream
 
     def add_chunk(self, chunk: object) -> None:
         """One chunk of the stream has passed."""
@@ -125,10 +142,16 @@ class TrackedCall:
         if not self._streaming:
             return
         self._streaming = False
-        if kind is not None:
+        if kind is not None and not (kind is GeneratorExit and self._complete()):
             self._status = status_of(kind)
         if self._left:
             self._emit()
+
+    def _complete(self) -> bool:
+        """Whether everything billed is known, though the stream was not read to its very end."""
+        if self._found is not None and self._found.usage is not None:
+            return True
+        return self._accumulator is not None and self._accumulator.complete
 
     def leave(self, kind: type[BaseException] | None) -> None:
         """The block or function has ended."""
@@ -181,10 +204,17 @@ class TrackedCall:
         return []
 
     def _known(self) -> "ExtractedUsage | None":
-        if self._accumulator is None:
+        if self._accumulator is None or (self._found is not None and self._found.usage is not None):
             return self._found
         try:
-            return self._accumulator.result()
+            streamed = self._accumulator.result()
+            if streamed.usage is None and self._status == "ok" and self._usage is None:
+                self._producer.count_trouble(
+                    "stream_without_usage",
+                    f"{self.provider} {self.model}: the stream brought no usage, so the call cannot be priced; with "
+                    'OpenAI\'s API pass stream_options={"include_usage": True}',
+                )
+            return streamed
         except Exception as error:  # noqa: BLE001 - numbers that contradict each other are not repaired
             self._trouble("unreadable_response", error)
             return None

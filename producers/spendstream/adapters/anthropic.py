@@ -131,3 +131,5 @@ def fold(known: dict[str, object], event: Node) -> None:
         seen = known.setdefault("usage", {})
         assert isinstance(seen, dict)
         seen |= {name: usage.raw(name) for name in USAGE_FIELDS if usage.has(name)}
+        if kind == "message_delta":
+            known["complete"] = True  # the totals come with it, once, after the last block

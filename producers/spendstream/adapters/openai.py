@@ -131,6 +131,7 @@ def _chat_meters(usage: Node) -> Meters:
     return meters
 
 
+_LAST_EVENTS: Final = ("response.completed", "response.failed", "response.incomplete")
 _CHUNK_FIELDS: Final = ("id", "model", "object", "service_tier", "usage", "x_groq", "custom_id", "response")
 
 
@@ -148,7 +149,11 @@ def fold(known: dict[str, object], chunk: Node) -> None:
     if event.startswith("response."):
         if chunk.has("response"):
             known["whole"] = chunk.raw("response")
+            known["complete"] = event in _LAST_EVENTS
         return
     known |= {name: chunk.raw(name) for name in _CHUNK_FIELDS if chunk.raw(name) not in (None, "")}
     if event:
         known["type"] = event
+    # Chat's usage chunk has no choices and comes last; some providers repeat running totals beside choices.
+    if chunk.has("usage") and not chunk.raw("choices"):
+        known["complete"] = True

@@ -23,6 +23,11 @@ class StreamAccumulator:
             self._reader = reader_for(self._provider, node)
         self._reader.fold(self._known, node)
 
+    @property
+    def complete(self) -> bool:
+        """Whether the provider has said its last word about usage: what follows, if anything, adds none."""
+        return self._known.get("complete") is True
+
     def result(self) -> ExtractedUsage:
         """What the chunks so far say; ``usage`` is None if the stream was cut before usage arrived.
 

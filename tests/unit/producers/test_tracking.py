@@ -10,9 +10,8 @@ from typing import Any
 import pytest
 
 import spendstream
-from spendstream.stats import Counters
-from spendstream.tracking import TrackingMixin
-from spendstream_schemas import OutcomeEvent, TokenUsage, UsageEvent
+from spendstream_schemas import TokenUsage
+from tests.unit.producers.recorder import Recorder, tokens
 
 RESPONSE = {
     "id": "chatcmpl-1",
@@ -28,34 +27,9 @@ CHUNKS: list[dict[str, Any]] = [
 ASKED: dict[str, Any] = {"provider": "openai", "model": "gpt-4o"}
 
 
-class Recorder(TrackingMixin):
-    """The tracking side of a producer, with a list in place of the broker."""
-
-    source = "svc"
-
-    def __init__(self) -> None:
-        self._counters = Counters()
-        self.events: list[UsageEvent] = []
-
-    def emit(self, event: UsageEvent | OutcomeEvent) -> bool:
-        assert isinstance(event, UsageEvent)
-        self.events.append(event)
-        return True
-
-    @property
-    def only(self) -> UsageEvent:
-        (event,) = self.events
-        return event
-
-
 @pytest.fixture
 def recorder() -> Recorder:
     return Recorder()
-
-
-def tokens(event: UsageEvent) -> tuple[int | None, int | None]:
-    assert isinstance(event.usage, TokenUsage)
-    return event.usage.input_tokens, event.usage.output_tokens
 
 
 def test_a_call_becomes_an_event(recorder: Recorder) -> None:
@@ -363,3 +337,60 @@ def test_a_decorated_generator_keeps_its_return_value(recorder: Recorder) -> Non
     assert list(outer()) == CHUNKS
     assert returned == ["the whole text"]
     assert (recorder.only.status, tokens(recorder.only)) == ("ok", (100, 20))
+
+
+class BothWays:
+    """A stream as LiteLLM's: sync and async."""
+
+    def __init__(self) -> None:
+        self.chunks = iter(CHUNKS)
+
+    def __iter__(self) -> Any:
+        return self
+
+    def __aiter__(self) -> Any:
+        return self
+
+    def __next__(self) -> Any:
+        return next(self.chunks)
+
+    async def __anext__(self) -> Any:
+        chunk = next(self.chunks, None)
+        if chunk is None:
+            raise StopAsyncIteration
+        return chunk
+
+
+def test_a_stream_that_is_sync_and_async_is_read_either_way(recorder: Recorder) -> None:
+    """`for` and `async for` on the same kind of object: both pass, both are recorded."""
+
+    async def main() -> None:
+        async with recorder.track(**ASKED) as call:
+            assert [chunk async for chunk in call.wrap_stream(BothWays())] == CHUNKS
+
+    with recorder.track(**ASKED) as call:
+        assert list(call.wrap_stream(BothWays())) == CHUNKS
+    asyncio.run(main())
+    assert [(event.status, tokens(event)) for event in recorder.events] == [("ok", (100, 20))] * 2
+
+
+@pytest.mark.parametrize("given", [None, 5, object(), contextlib.nullcontext(7)])
+def test_wrapping_what_is_no_stream_never_raises(recorder: Recorder, given: Any) -> None:
+    """The service gets what it passed (or what its manager gives), and the call its event."""
+    with recorder.track(**ASKED) as call:
+        wrapped = call.wrap_stream(given)
+        if isinstance(given, contextlib.nullcontext):
+            with wrapped as entered:
+                assert entered == 7
+        else:
+            assert wrapped is given
+    assert tokens(recorder.only) == (None, None)
+
+
+def test_a_dict_with_the_stream_in_it(recorder: Recorder) -> None:
+    """Bedrock's `converse_stream` answers a dict: its stream is recorded, the rest passes."""
+    usage = {"inputTokens": 10, "outputTokens": 2, "totalTokens": 12}
+    with recorder.track(provider="aws", model="amazon.nova-pro-v1:0") as call:
+        answer = call.wrap_stream({"stream": iter([{"metadata": {"usage": usage}}]), "ResponseMetadata": {}})
+        assert len(list(answer["stream"])) == 1
+    assert (recorder.only.status, tokens(recorder.only)) == ("ok", (10, 2))

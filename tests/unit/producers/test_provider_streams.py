@@ -1,0 +1,196 @@
+"""Streams of the providers' own SDKs, against a local server: whatever way they are read, the call is recorded."""
+
+import asyncio
+import gc
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import anthropic
+import openai
+import pytest
+
+from tests.unit.producers.provider_server import BARE, TEXT, serve
+from tests.unit.producers.recorder import Recorder, tokens
+
+QUESTION: Any = [{"role": "user", "content": "How much is the tea?"}]
+
+
+@pytest.fixture(scope="module")
+def address() -> Iterator[str]:
+    with serve() as found:
+        yield found
+
+
+@pytest.fixture
+def recorder() -> Recorder:
+    return Recorder()
+
+
+class World:
+    """The clients, and the ways to begin a stream with each."""
+
+    def __init__(self, address: str) -> None:
+        self.openai = openai.OpenAI(base_url=f"{address}/v1", api_key="k", max_retries=0)
+        self.openai_async = openai.AsyncOpenAI(base_url=f"{address}/v1", api_key="k", max_retries=0)
+        self.anthropic = anthropic.Anthropic(base_url=address, api_key="k", max_retries=0)
+        self.anthropic_async = anthropic.AsyncAnthropic(base_url=address, api_key="k", max_retries=0)
+
+    def chat(self, client: Any, model: str = "gpt-4o") -> Any:
+        return client.chat.completions.create(model=model, messages=QUESTION, stream=True)
+
+    def chat_manager(self, client: Any) -> Any:
+        return client.chat.completions.stream(model="gpt-4o", messages=QUESTION)
+
+    def responses(self, client: Any, model: str = "gpt-4o") -> Any:
+        return client.responses.create(model=model, input="?", stream=True)
+
+    def responses_manager(self, client: Any) -> Any:
+        return client.responses.stream(model="gpt-4o", input="?")
+
+    def messages(self, client: Any, model: str = "claude-opus-5") -> Any:
+        return client.messages.create(model=model, messages=QUESTION, max_tokens=99, stream=True)
+
+    def messages_manager(self, client: Any, model: str = "claude-opus-5") -> Any:
+        return client.messages.stream(model=model, messages=QUESTION, max_tokens=99)
+
+
+@pytest.fixture
+def world(address: str) -> World:
+    return World(address)
+
+
+def track(recorder: Recorder, provider: str) -> Any:
+    return recorder.track(provider=provider, model="gpt-4o" if provider == "openai" else "claude-opus-5")
+
+
+def until_stop(stream: Any) -> None:
+    """Leaves at the provider's last word, before the iterator's end."""
+    for event in stream:
+        if event.type in ("message_stop", "response.completed"):
+            break
+
+
+READS: dict[str, tuple[str, str, Callable[[Any], Any]]] = {
+    "chat, iterated": ("openai", "chat", list),
+    "chat manager, iterated": ("openai", "chat_manager", list),
+    "chat manager, until_done": ("openai", "chat_manager", lambda stream: stream.until_done()),
+    "chat manager, final": ("openai", "chat_manager", lambda stream: stream.get_final_completion()),
+    "responses, iterated": ("openai", "responses", list),
+    "responses, left at the last event": ("openai", "responses", until_stop),
+    "responses manager, iterated": ("openai", "responses_manager", list),
+    "responses manager, until_done": ("openai", "responses_manager", lambda stream: stream.until_done()),
+    "responses manager, final": ("openai", "responses_manager", lambda stream: stream.get_final_response()),
+    "messages, iterated": ("anthropic", "messages", list),
+    "messages, left at the last event": ("anthropic", "messages", until_stop),
+    "messages manager, iterated": ("anthropic", "messages_manager", list),
+    "messages manager, text": ("anthropic", "messages_manager", lambda stream: list(stream.text_stream)),
+    "messages manager, until_done": ("anthropic", "messages_manager", lambda stream: stream.until_done()),
+    "messages manager, final": ("anthropic", "messages_manager", lambda stream: stream.get_final_message()),
+    "messages manager, final text": ("anthropic", "messages_manager", lambda stream: stream.get_final_text()),
+    "messages manager, some and final": (
+        "anthropic",
+        "messages_manager",
+        lambda stream: (next(stream), stream.get_final_message()),
+    ),
+}
+
+
+@pytest.mark.parametrize("way", READS)
+@pytest.mark.parametrize("wrapped", ["what begins it", "what it gives"])
+def test_a_stream_is_recorded_however_it_is_read(recorder: Recorder, world: World, way: str, wrapped: str) -> None:
+    """Iterated or read by the SDK's helpers, wrapped as the manager or as its stream: one event, ok, with usage."""
+    provider, begin, read = READS[way]
+    client = world.openai if provider == "openai" else world.anthropic
+    with track(recorder, provider) as call:
+        if wrapped == "what begins it":
+            with call.wrap_stream(getattr(world, begin)(client)) as stream:
+                read(stream)
+        else:
+            with getattr(world, begin)(client) as given:
+                read(call.wrap_stream(given))
+    assert (recorder.only.status, tokens(recorder.only)) == ("ok", (100, 20))
+    assert recorder.only.response_id in ("chatcmpl-1", "resp_1", "msg_1")
+
+
+async def consumed(stream: Any) -> list[Any]:
+    return [chunk async for chunk in stream]
+
+
+ASYNC_READS: dict[str, tuple[str, str, Callable[[Any], Any]]] = {
+    "chat": ("openai", "chat", consumed),
+    "chat manager, until_done": ("openai", "chat_manager", lambda stream: stream.until_done()),
+    "chat manager, final": ("openai", "chat_manager", lambda stream: stream.get_final_completion()),
+    "responses": ("openai", "responses", consumed),
+    "responses manager, final": ("openai", "responses_manager", lambda stream: stream.get_final_response()),
+    "messages": ("anthropic", "messages", consumed),
+    "messages manager, text": ("anthropic", "messages_manager", lambda stream: consumed(stream.text_stream)),
+    "messages manager, final": ("anthropic", "messages_manager", lambda stream: stream.get_final_message()),
+}
+
+
+@pytest.mark.parametrize("way", ASYNC_READS)
+def test_an_async_stream_is_recorded_however_it_is_read(recorder: Recorder, world: World, way: str) -> None:
+    """As the synchronous ones; a call that was not awaited yet can be wrapped too."""
+    provider, begin, read = ASYNC_READS[way]
+    client = world.openai_async if provider == "openai" else world.anthropic_async
+
+    async def main() -> None:
+        async with track(recorder, provider) as call:
+            begun = call.wrap_stream(getattr(world, begin)(client))
+            async with begun if begin.endswith("manager") else await begun as stream:
+                await read(stream)
+        await client.close()
+
+    asyncio.run(main())
+    assert (recorder.only.status, tokens(recorder.only)) == ("ok", (100, 20))
+
+
+def test_text_that_is_read_when_nobody_holds_the_stream(recorder: Recorder, world: World) -> None:
+    """`for text in call.wrap_stream(stream).text_stream`: the stand-in is gone, the call is not cancelled."""
+    with track(recorder, "anthropic") as call, world.messages_manager(world.anthropic) as stream:
+        assert list(call.wrap_stream(stream).text_stream) == TEXT
+    assert (recorder.only.status, tokens(recorder.only)) == ("ok", (100, 20))
+
+
+def test_a_tapped_stream_that_is_forgotten_is_cancelled(recorder: Recorder, world: World) -> None:
+    """Also where a helper was taken from it."""
+    with track(recorder, "anthropic") as call:
+        stream = call.wrap_stream(world.messages(world.anthropic))
+        assert callable(stream.close)
+    del stream
+    gc.collect()
+    assert recorder.only.status == "cancelled"
+
+
+@pytest.mark.parametrize("raw", ["whole", "stream"])
+@pytest.mark.parametrize("provider", ["openai", "anthropic"])
+def test_a_raw_response_is_parsed(recorder: Recorder, world: World, provider: str, raw: str) -> None:
+    """`with_raw_response`: the service gets the raw response, whose `parse()` still works; the event has the usage."""
+    with track(recorder, provider) as call:
+        more: Any = {"stream": True} if raw == "stream" else {}
+        if provider == "openai":
+            create: Any = world.openai.chat.completions.with_raw_response.create
+            response = create(model="gpt-4o", messages=QUESTION, **more)
+        else:
+            create = world.anthropic.messages.with_raw_response.create
+            response = create(model="claude-opus-5", messages=QUESTION, max_tokens=9, **more)
+        assert call.record(response) is response
+        assert len(list(response.parse())) > 1
+    assert (recorder.only.status, tokens(recorder.only)) == ("ok", (100, 20))
+
+
+def test_a_final_response_that_is_recorded_after_the_stream_was_wrapped(recorder: Recorder, world: World) -> None:
+    """What the service states last wins, and its call is not cancelled because the stand-in was not read."""
+    with track(recorder, "anthropic") as call, world.messages_manager(world.anthropic) as stream:
+        unread = call.wrap_stream(iter(()))
+        call.record(stream.get_final_message())
+        del unread
+    assert (recorder.only.status, tokens(recorder.only)) == ("ok", (100, 20))
+
+
+def test_a_stream_without_usage_is_said(recorder: Recorder, world: World) -> None:
+    """Its event is unpriced; the counter and the log say what to ask the provider for."""
+    with track(recorder, "openai") as call:
+        list(call.wrap_stream(world.chat(world.openai, BARE)))
+    assert (recorder.only.status, tokens(recorder.only)) == ("ok", (None, None))
+    assert recorder._counters.keyed()[2] == {"stream_without_usage": 1}
