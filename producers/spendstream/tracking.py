@@ -178,7 +178,8 @@ class TrackedCall:
         from spendstream.adapters import AdapterError, ExtractedUsage, usage_events
 
         found = self._known() or ExtractedUsage()
-        fields: dict[str, Any] = {"status": self._status, "latency_ms": latency_ms}
+        status = found.status or "ok" if self._status == "ok" else self._status
+        fields: dict[str, Any] = {"status": status, "latency_ms": latency_ms}
         stated = {"usage": self._usage} if self._usage is not None else {}
         attempts = (
             (found, {**fields, **stated, **self._fields}),
@@ -208,7 +209,7 @@ class TrackedCall:
             return self._found
         try:
             streamed = self._accumulator.result()
-            if streamed.usage is None and self._status == "ok" and self._usage is None:
+            if streamed.usage is None and streamed.status is None and self._status == "ok" and self._usage is None:
                 self._producer.count_trouble(
                     "stream_without_usage",
                     f"{self.provider} {self.model}: the stream brought no usage, so the call cannot be priced; with "

@@ -4,10 +4,15 @@ docs.anthropic.com/en/docs/build-with-claude/prompt-caching: cache reads and wri
 ``input_tokens`` and are added here; thinking is inside ``output_tokens``. Streaming usage is cumulative.
 Beta ``iterations``: tokens of a ``compaction`` are billed but not part of the totals, so they are added; an
 ``advisor_message`` was written by another model at its own price and becomes usage of its own (`ExtractedUsage.also`).
+
+A stream that is cut before its ``message_delta`` has said the output tokens of its first instant only (1, mostly),
+while what was written is billed. Then the text that was delivered is counted: a token is about 3.5 characters of
+English (docs.anthropic.com/en/docs/about-claude/glossary#tokens), taken as bytes of UTF-8, and the meter is named in
+`ExtractedUsage.estimated`.
 """
 
 from dataclasses import replace
-from typing import Final
+from typing import Final, Literal
 
 from spendstream.adapters.reader import Node
 from spendstream.adapters.result import (
@@ -35,6 +40,12 @@ USAGE_FIELDS: Final = (
     "speed",
     "iterations",
 )
+_BATCH_FAILURES: Final[dict[str, Literal["error", "cancelled"]]] = {
+    "errored": "error",
+    "expired": "error",
+    "canceled": "cancelled",
+}
+_DELIVERED: Final = ("text", "thinking", "partial_json")
 _NO_GEO: Final = "not_available"  # what models without a choice of geography report
 
 
@@ -43,20 +54,31 @@ def extract(provider: str, root: Node) -> ExtractedUsage:
     in_batch = root.node("result") if root.has("custom_id") else None
     if in_batch is not None:
         message = in_batch.node("message")
+        failure = _BATCH_FAILURES.get(in_batch.text("type", 64) or "")
+        if message is None and failure is not None:
+            return ExtractedUsage(service_tier="batch", status=failure)
         if message is None:
             raise AdapterError(f"{in_batch.path}.message: expected a succeeded batch result, got none with a message")
         found = extract(provider, message)
         return replace(found, service_tier=found.service_tier or "batch")
+    if root.raw("type") == "error":
+        return ExtractedUsage(status="error")
     usage = root.node("usage")
     found = ExtractedUsage(
         response_model=root.text("model"), response_id=root.text("id", 256), operation="chat" if usage else None
     )
-    return found if usage is None else _with_usage(provider, usage, found)
+    if usage is None:
+        return found
+    cut = None if root.raw("complete") else root.count("delivered_bytes")
+    return _with_usage(provider, usage, found, cut)
 
 
-def _with_usage(provider: str, usage: Node, found: ExtractedUsage) -> ExtractedUsage:
+def _with_usage(provider: str, usage: Node, found: ExtractedUsage, delivered_bytes: int | None) -> ExtractedUsage:
     iterations = usage.nodes("iterations")
     parts = [_meters(usage)] + [_meters(item) for item in iterations if item.text("type", 64) == "compaction"]
+    meters = _sum(parts)
+    if delivered_bytes is not None:
+        meters["output_tokens"] = max(int(meters["output_tokens"] or 0), (2 * delivered_bytes + 6) // 7)
     geo = usage.text("inference_geo", 64)
     tools = usage.node("server_tool_use")
     tier = normal_tier("anthropic", usage.text("service_tier", 64))
@@ -74,7 +96,8 @@ def _with_usage(provider: str, usage: Node, found: ExtractedUsage) -> ExtractedU
     )
     return replace(
         found,
-        usage=token_usage(provider, _sum(parts)),
+        usage=token_usage(provider, meters),
+        estimated=() if delivered_bytes is None else ("output_tokens",),
         service_tier=tier,
         conditions=where,
         tool_calls=None
@@ -121,10 +144,15 @@ def _sum(parts: list[Meters]) -> Meters:
 def fold(known: dict[str, object], event: Node) -> None:
     """Add one stream event to what is known. Counts are cumulative: a later one replaces an earlier one."""
     kind = event.text("type", 64)
+    if kind == "content_block_delta":
+        _deliver(known, event.node("delta"))
+        return
     message = event.node("message") if kind == "message_start" else event if kind == "message" else None
     if message is not None:
         known |= {name: message.raw(name) for name in ("id", "model") if message.has(name)}
         known["type"] = "message"
+        known["delivered_bytes"] = 0
+        known["complete"] = kind == "message"
     holder = message or (event if kind == "message_delta" else None)
     usage = None if holder is None else holder.node("usage")
     if usage is not None:
@@ -133,3 +161,11 @@ def fold(known: dict[str, object], event: Node) -> None:
         seen |= {name: usage.raw(name) for name in USAGE_FIELDS if usage.has(name)}
         if kind == "message_delta":
             known["complete"] = True  # the totals come with it, once, after the last block
+
+
+def _deliver(known: dict[str, object], delta: Node | None) -> None:
+    """Count what a block brought; the text itself is not kept."""
+    said = None if delta is None else next((text for name in _DELIVERED if (text := delta.raw(name))), None)
+    before = known.get("delivered_bytes")
+    if isinstance(said, str) and isinstance(before, int):
+        known["delivered_bytes"] = before + len(said.encode("utf-8", "replace"))

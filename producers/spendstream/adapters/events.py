@@ -18,6 +18,8 @@ from spendstream_schemas import (
     new_event_id,
 )
 
+ESTIMATED_LABEL: Final = "usage_estimated"
+"""The label of an event whose meters are partly our estimate: it names them."""
 _UNKNOWN_USAGE: Final = TokenUsage(kind="tokens")
 """No meter at all: booked as unpriced because the usage is unknown, so a cut stream is seen and not lost."""
 
@@ -118,8 +120,10 @@ def _event(
         "service_tier": found.service_tier,
         "tool_calls": found.tool_calls,
         "operation": found.operation,
-        "attribution": attribution or Attribution(),
+        "attribution": _marked(attribution or Attribution(), found.estimated),
     }
+    if found.status is not None:
+        said["status"] = found.status
     own_conditions = fields.get("conditions")
     merged = _as_dict(found.conditions) | _as_dict(own_conditions)
     try:
@@ -127,6 +131,20 @@ def _event(
     except ValidationError as error:
         invalid = invalid_message(error)
         raise AdapterError(f"{provider}: no valid event: {invalid}") from None
+
+
+def _marked(
+    attribution: Attribution | Mapping[str, Any], estimated: tuple[str, ...]
+) -> Attribution | Mapping[str, Any]:
+    """With the label that says what was estimated; without it where the labels are full."""
+    if not estimated:
+        return attribution
+    values = attribution.model_dump(exclude_none=True) if isinstance(attribution, Attribution) else dict(attribution)
+    labels = {**(values.get("labels") or {}), ESTIMATED_LABEL: ",".join(estimated)}
+    try:
+        return Attribution.model_validate(values | {"labels": labels})
+    except ValidationError:
+        return attribution
 
 
 def _as_dict(value: Conditions | Mapping[str, Any] | None) -> dict[str, Any]:

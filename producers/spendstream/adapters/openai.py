@@ -6,7 +6,7 @@ Chat completions, legacy completions and embeddings are read here: platform.open
 """
 
 from dataclasses import replace
-from typing import Final
+from typing import Final, Literal
 
 from spendstream.adapters import openai_media, openai_responses
 from spendstream.adapters.openai_compatible import CORRECTIONS, reported_tool_calls, search_context
@@ -35,7 +35,8 @@ def extract(provider: str, root: Node) -> ExtractedUsage:
     """Usage of one response; a line of a batch's output file is taken too."""
     in_batch = root.node("response") if root.has("custom_id") else None
     if in_batch is None:
-        return _extract(provider, root)
+        failed = root.has("custom_id") and root.has("error")
+        return ExtractedUsage(service_tier="batch", status="error") if failed else _extract(provider, root)
     # The body of a batched response reports the tier "default"; batch is what is billed.
     # platform.openai.com/docs/guides/batch
     body = in_batch.node("body")
@@ -70,7 +71,16 @@ def _extract(provider: str, root: Node) -> ExtractedUsage:
         tool_calls=tool_calls(tools),
         operation=operation,
         also=also,
+        status=_status(root),
     )
+
+
+def _status(root: Node) -> Literal["error", "cancelled"] | None:
+    """Responses say how they ended; an answer with an ``error`` in it (also under HTTP 200: OpenRouter) is one."""
+    said = root.raw("status")
+    if said == "failed" or root.has("error"):
+        return "error"
+    return "cancelled" if said == "cancelled" else None
 
 
 def _usage(root: Node) -> Node | None:
@@ -132,7 +142,7 @@ def _chat_meters(usage: Node) -> Meters:
 
 
 _LAST_EVENTS: Final = ("response.completed", "response.failed", "response.incomplete")
-_CHUNK_FIELDS: Final = ("id", "model", "object", "service_tier", "usage", "x_groq", "custom_id", "response")
+_CHUNK_FIELDS: Final = ("id", "model", "object", "service_tier", "usage", "x_groq", "custom_id", "response", "error")
 
 
 def fold(known: dict[str, object], chunk: Node) -> None:

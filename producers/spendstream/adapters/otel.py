@@ -7,7 +7,7 @@ OpenLLMetry, and OpenInference (``llm.token_count.*``). In each row below the fi
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from spendstream.adapters.events import usage_event
 from spendstream.adapters.reader import Node
@@ -105,6 +105,7 @@ def extract_span(attributes: Mapping[str, Any]) -> SpanUsage:
             response_model=node.text("gen_ai.response.model"),
             response_id=node.text("gen_ai.response.id", 256),
             service_tier=normal_tier(provider or "openai", _first_text(node, _TIER, 64)),
+            status=_status(node),
             operation=None if operation is None else _OPERATIONS.get(operation, operation),
         ),
     )
@@ -117,6 +118,12 @@ def span_event(attributes: Mapping[str, Any], *, source: str, **fields: Any) -> 
     if provider is None:
         raise AdapterError(f"span: expected the provider in one of {', '.join(_PROVIDER)}, found none of them")
     return usage_event(provider, span.extracted, source=source, model=fields.pop("model", None) or span.model, **fields)
+
+
+def _status(node: Node) -> Literal["error"] | None:
+    """``error.type`` is set if and only if the operation failed; exporters write the span's status beside it."""
+    failed = node.has("error.type") or str(node.raw("otel.status_code")).upper() == "ERROR"
+    return "error" if failed else None
 
 
 def _first_count(node: Node, names: tuple[str, ...]) -> int | None:

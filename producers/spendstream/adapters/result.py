@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, Literal, TypeAlias, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
@@ -23,7 +23,8 @@ class ExtractedUsage:
     """What one provider response says about its own cost, in the contract's terms. None: the response does not say.
 
     ``also`` holds usage of the same call that another model is billed for (an advisor, an image model behind a tool):
-    each entry needs an event of its own, see `usage_events`.
+    each entry needs an event of its own, see `usage_events`. ``status``: how the call ended, where the response says
+    that it did not end well. ``estimated`` names the meters that are not the provider's word but our estimate.
     """
 
     usage: TokenUsage | None = None
@@ -34,6 +35,8 @@ class ExtractedUsage:
     tool_calls: ToolCalls | None = None
     operation: str | None = None
     also: tuple["ExtractedUsage", ...] = ()
+    status: Literal["error", "cancelled"] | None = None
+    estimated: tuple[str, ...] = ()
 
 
 def token_usage(provider: str, meters: Meters) -> TokenUsage | None:

@@ -1,15 +1,17 @@
 """Streams of the providers' own SDKs, against a local server: whatever way they are read, the call is recorded."""
 
 import asyncio
+import contextlib
 import gc
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import anthropic
+import httpx2
 import openai
 import pytest
 
-from tests.unit.producers.provider_server import BARE, TEXT, serve
+from tests.unit.producers.provider_server import BARE, CUT, FAILING, TEXT, serve
 from tests.unit.producers.recorder import Recorder, tokens
 
 QUESTION: Any = [{"role": "user", "content": "How much is the tea?"}]
@@ -194,3 +196,42 @@ def test_a_stream_without_usage_is_said(recorder: Recorder, world: World) -> Non
         list(call.wrap_stream(world.chat(world.openai, BARE)))
     assert (recorder.only.status, tokens(recorder.only)) == ("ok", (None, None))
     assert recorder._counters.keyed()[2] == {"stream_without_usage": 1}
+
+
+DELIVERED = -(-len("".join(TEXT).encode()) * 2 // 7)  # 3.5 bytes a token
+
+
+@pytest.mark.parametrize("cut_by", ["provider", "service", "error in the service"])
+@pytest.mark.parametrize("begin", ["messages", "messages_manager"])
+def test_a_cut_anthropic_stream_counts_what_was_delivered(
+    recorder: Recorder, world: World, begin: str, cut_by: str
+) -> None:
+    """Not the one token of its first event: what was written until then, marked as an estimate."""
+    read: list[str] = []
+    with contextlib.suppress(anthropic.APIError, httpx2.HTTPError, ZeroDivisionError):
+        with recorder.track(provider="anthropic", model="m", labels={"a": "b"}) as call:
+            begun = getattr(world, begin)(world.anthropic, CUT if cut_by == "provider" else "claude-opus-5")
+            with call.wrap_stream(begun) as stream:
+                for event in stream:
+                    if event.type == "content_block_delta":
+                        read.append(event.delta.text)
+                    if len(read) == len(TEXT) and cut_by == "service":
+                        break
+                    if len(read) == len(TEXT) and cut_by == "error in the service":
+                        raise ZeroDivisionError
+    assert read == TEXT
+    assert tokens(recorder.only) == (100, DELIVERED)
+    assert recorder.only.status == ("cancelled" if cut_by == "service" else "error")
+    assert recorder.only.attribution.labels == {"a": "b", "usage_estimated": "output_tokens"}
+
+
+@pytest.mark.parametrize("begin", ["whole", "stream"])
+def test_a_failed_response_is_an_error(recorder: Recorder, world: World, begin: str) -> None:
+    """`response.failed` ends the stream without an exception; a whole one has the status."""
+    with track(recorder, "openai") as call:
+        stream = call.wrap_stream(world.responses(world.openai, FAILING))
+        last = list(stream)[-1]
+        if begin == "whole":
+            call.record(last.response)
+    assert (recorder.only.status, recorder.only.response_id) == ("error", "resp_1")
+    assert not recorder._counters.keyed()[2]

@@ -1,10 +1,13 @@
 """Anthropic messages, streams, batches and beta iterations."""
 
+import math
 from typing import Any
 
 import pytest
 from anthropic.types import Message, RawMessageDeltaEvent, RawMessageStartEvent
 from anthropic.types.beta import BetaMessage
+from hypothesis import given
+from hypothesis import strategies as st
 
 from spendstream.adapters import AdapterError, StreamAccumulator, extract
 from spendstream_schemas import Conditions, ToolCalls
@@ -127,13 +130,42 @@ def test_stream_usage_is_cumulative() -> None:
 
 
 def test_a_stream_cut_after_its_start_has_its_input() -> None:
-    """Input is known from message_start; output is what was reported last."""
+    """Input is known from message_start; output is what was reported last, an estimate until its end says it."""
     stream = StreamAccumulator("anthropic")
     stream.add(start_event())
     without_thinking = {name: value for name, value in EXPECTED.items() if name != "reasoning_tokens"}
     assert meters(stream.result()) == without_thinking | {"output_tokens": 3}
+    assert stream.result().estimated == ("output_tokens",)
     stream.add(delta(20))
     assert meters(stream.result()) == without_thinking | {"output_tokens": 20}
+    assert stream.result().estimated == ()
+
+
+DELTA_KINDS = [("text_delta", "text"), ("thinking_delta", "thinking"), ("input_json_delta", "partial_json")]
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(DELTA_KINDS),
+            st.text(max_size=30),
+        )
+    ),
+    st.booleans(),
+)
+def test_what_a_cut_stream_delivered_is_counted(deltas: list[tuple[tuple[str, str], str]], ended: bool) -> None:
+    """Text, thinking and tool input by 3.5 bytes a token, rounded up; the provider's own total replaces it."""
+    stream = StreamAccumulator("anthropic")
+    stream.add(start_event())
+    for (kind, field), text in deltas:
+        stream.add({"type": "content_block_delta", "index": 0, "delta": {"type": kind, field: text}})
+    size = sum(len(text.encode("utf-8", "replace")) for _, text in deltas)
+    if ended:
+        stream.add(delta(20))
+    expected = 20 if ended else max(3, math.ceil(size * 2 / 7))
+    assert meters(stream.result())["output_tokens"] == expected
+    assert stream.result().estimated == (() if ended else ("output_tokens",))
+    assert stream.complete is ended
 
 
 def test_a_batch_result_is_a_message() -> None:
@@ -142,7 +174,14 @@ def test_a_batch_result_is_a_message() -> None:
     found = extract("anthropic", {"custom_id": "a", "result": {"type": "succeeded", "message": message}})
     assert (found.service_tier, meters(found)) == ("batch", {"input_tokens": 1, "output_tokens": 2})
     with pytest.raises(AdapterError, match="expected a succeeded batch result"):
-        extract("anthropic", {"custom_id": "a", "result": {"type": "expired"}})
+        extract("anthropic", {"custom_id": "a", "result": {"type": "succeeded"}})
+
+
+@pytest.mark.parametrize(("kind", "status"), [("errored", "error"), ("expired", "error"), ("canceled", "cancelled")])
+def test_a_failed_batch_result_is_a_failure(kind: str, status: str) -> None:
+    """It has no usage and nothing is billed; it says how it ended."""
+    found = extract("anthropic", {"custom_id": "a", "result": {"type": kind}})
+    assert (found.usage, found.service_tier, found.status) == (None, "batch", status)
 
 
 @pytest.mark.parametrize("provider", ["aws", "google", "azure"])

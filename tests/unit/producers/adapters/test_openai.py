@@ -7,7 +7,7 @@ from openai.lib.streaming.chat import ChunkEvent
 from openai.types import CreateEmbeddingResponse
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 
-from spendstream.adapters import AdapterError, ExtractedUsage, StreamAccumulator, extract
+from spendstream.adapters import AdapterError, ExtractedUsage, StreamAccumulator, extract, usage_event
 from tests.unit.producers.adapters.support import meters
 
 USAGE: dict[str, Any] = {
@@ -154,3 +154,25 @@ def test_bad_numbers_are_named_not_repaired(usage: object, says: str) -> None:
     """The message names the field or the contradiction."""
     with pytest.raises(AdapterError, match=says):
         extract("openai", CHAT | {"usage": usage})
+
+
+@pytest.mark.parametrize(
+    ("response", "status", "tier"),
+    [
+        ({"custom_id": "a", "response": None, "error": {"code": "batch_expired"}}, "error", "batch"),
+        ({"custom_id": "a", "response": {"status_code": 400, "body": {"error": {"message": "no"}}}}, "error", "batch"),
+        ({"error": {"code": 502, "message": "Upstream"}}, "error", None),
+        ({"object": "response", "id": "r", "status": "failed", "error": {"code": "server_error"}}, "error", None),
+        ({"object": "response", "id": "r", "status": "cancelled"}, "cancelled", None),
+        ({"object": "response", "id": "r", "status": "incomplete", "error": None}, None, None),
+        (CHAT, None, "default"),
+    ],
+)
+def test_a_failure_says_so(response: dict[str, Any], status: str | None, tier: str | None) -> None:
+    """Failed batch lines and responses, and errors under HTTP 200, are failures; the event carries it."""
+    found = extract("openai", response)
+    assert found.status == status
+    if tier == "batch":
+        assert found.service_tier == "batch"
+    event = usage_event("openai", response, source="svc", model="gpt-4o")
+    assert event.status == (status or "ok")

@@ -129,3 +129,17 @@ def test_spans_that_cannot_be_read(attributes: Any, says: str) -> None:
     """An instrumentation that leaves cache out of the input is not repaired by guessing."""
     with pytest.raises(AdapterError, match=says):
         span_event(attributes, source="s")
+
+
+@pytest.mark.parametrize(
+    ("more", "status"),
+    [
+        ({"error.type": "timeout"}, "error"),
+        ({"otel.status_code": "ERROR"}, "error"),
+        ({"otel.status_code": "OK"}, "ok"),
+    ],
+)
+def test_a_failed_span_is_an_error(more: dict[str, Any], status: str) -> None:
+    """`error.type` stands on failed operations only; the span's status counts where an exporter writes it."""
+    attributes = {"gen_ai.provider.name": "openai", "gen_ai.request.model": "gpt-4o", "gen_ai.usage.input_tokens": 5}
+    assert span_event(attributes | more, source="svc").status == status
