@@ -208,17 +208,19 @@ def test_a_cut_anthropic_stream_counts_what_was_delivered(
 ) -> None:
     """Not the one token of its first event: what was written until then, marked as an estimate."""
     read: list[str] = []
-    with contextlib.suppress(anthropic.APIError, httpx2.HTTPError, ZeroDivisionError):
-        with recorder.track(provider="anthropic", model="m", labels={"a": "b"}) as call:
-            begun = getattr(world, begin)(world.anthropic, CUT if cut_by == "provider" else "claude-opus-5")
-            with call.wrap_stream(begun) as stream:
-                for event in stream:
-                    if event.type == "content_block_delta":
-                        read.append(event.delta.text)
-                    if len(read) == len(TEXT) and cut_by == "service":
-                        break
-                    if len(read) == len(TEXT) and cut_by == "error in the service":
-                        raise ZeroDivisionError
+    begun = getattr(world, begin)(world.anthropic, CUT if cut_by == "provider" else "claude-opus-5")
+    with (
+        contextlib.suppress(anthropic.APIError, httpx2.HTTPError, ZeroDivisionError),
+        recorder.track(provider="anthropic", model="m", labels={"a": "b"}) as call,
+        call.wrap_stream(begun) as stream,
+    ):
+        for event in stream:
+            if event.type == "content_block_delta":
+                read.append(event.delta.text)
+            if len(read) == len(TEXT) and cut_by == "service":
+                break
+            if len(read) == len(TEXT) and cut_by == "error in the service":
+                raise ZeroDivisionError
     assert read == TEXT
     assert tokens(recorder.only) == (100, DELIVERED)
     assert recorder.only.status == ("cancelled" if cut_by == "service" else "error")
