@@ -1,38 +1,110 @@
-"""Who the current work is for, carried by contextvars: it follows asyncio tasks, and threads that copy the context."""
+"""Who the current work is for, carried by contextvars: it follows asyncio tasks, and threads that copy the context.
 
+A generator shares the context of whoever reads it. So a block that a generator opened counts only while that generator
+runs: between its steps the reader has its own attribution, and generators that are read in turns do not see each
+other's. A context manager made of a generator (`contextlib`) is the exception, its block is the reader's.
+"""
+
+import asyncio
 import contextlib
-from collections.abc import Iterable, Iterator
+import inspect
+import sys
+import threading
+from collections.abc import Iterable
 from contextvars import ContextVar
-from typing import Any
+from types import FrameType, TracebackType
+from typing import Any, Final
 
 from pydantic import ValidationError
 
 from spendstream.stats import logger
 from spendstream_schemas import ATTRIBUTION_FIELDS, Attribution
 
-_CURRENT: ContextVar[Attribution] = ContextVar("spendstream_attribution", default=Attribution())  # noqa: B039 - frozen
+_CONTEXTLIB: Final = contextlib.contextmanager.__code__.co_filename
+_NOBODY: Final = Attribution()
+_GENERATOR: Final = inspect.CO_GENERATOR | inspect.CO_ASYNC_GENERATOR
+
+
+class _Block:
+    """One open block: its attribution, and the generator's frame if one opened it."""
+
+    __slots__ = ("_frame", "_runner", "merged")
+
+    def __init__(self, merged: Attribution, frame: FrameType) -> None:
+        self.merged = merged
+        generates = frame.f_code.co_flags & _GENERATOR and not _drives_managers(frame.f_back)
+        self._frame = frame if generates else None
+        self._runner = _runner() if generates else None
+
+    def counts(self) -> bool:
+        """Whether the generator that opened the block, if one did, is running.
+
+        Tasks and threads that the generator began with a copy of the context are its own, whatever it does meanwhile.
+        """
+        if self._runner is None:
+            return True
+        running = self._frame is not None and self._frame.f_back is not None
+        return running or self._runner != _runner()
+
+    def close(self) -> None:
+        self._frame = None  # a frame holds everything its function knows
+
+
+_CURRENT: ContextVar[tuple[_Block, ...]] = ContextVar("spendstream_attribution", default=())
+
+
+def _drives_managers(caller: FrameType | None) -> bool:
+    return caller is not None and caller.f_code.co_filename == _CONTEXTLIB
+
+
+def _runner() -> tuple[int, int | None]:
+    """The thread and the task that run this."""
+    try:
+        task = asyncio.current_task()
+    except RuntimeError:
+        task = None
+    return threading.get_ident(), None if task is None else id(task)
 
 
 def current_attribution() -> Attribution:
     """The attribution of the innermost `attribution` block; empty outside of any."""
-    return _CURRENT.get()
+    for block in reversed(_CURRENT.get()):
+        if block.counts():
+            return block.merged
+    return _NOBODY
 
 
-@contextlib.contextmanager
-def attribution(*, labels: dict[str, str] | None = None, **fields: str | None) -> Iterator[Attribution]:
+class attribution(contextlib.ContextDecorator):  # noqa: N801 - used like a function
     """Set attribution fields for the block. Blocks nest: inner ones add to and override outer ones; labels merge.
 
     A value that breaks the contract is left out and logged: attributing a call must not break it. An unknown field
     name is a programming error and raises TypeError.
     """
-    merged = merge(current_attribution(), fields, labels)
-    token = _CURRENT.set(merged)
-    try:
-        yield merged
-    finally:
-        # A generator may be closed in another context than it was started in; there is nothing to restore then.
-        with contextlib.suppress(ValueError):
-            _CURRENT.reset(token)
+
+    def __init__(self, *, labels: dict[str, str] | None = None, **fields: str | None) -> None:
+        check_fields(fields)
+        self._labels = labels
+        self._fields = fields
+        self._block: _Block | None = None
+
+    def _recreate_cm(self) -> "attribution":
+        """What `ContextDecorator` asks for: calls of a decorated function overlap, and each needs its own block."""
+        return attribution(labels=self._labels, **self._fields)
+
+    def __enter__(self) -> Attribution:
+        merged = merge(current_attribution(), self._fields, self._labels)
+        self._block = _Block(merged, sys._getframe(1))
+        _CURRENT.set((*_CURRENT.get(), self._block))
+        return merged
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        ended, self._block = self._block, None
+        if ended is not None:
+            ended.close()
+            # Blocks of interleaved generators end in any order. Copies of the context (tasks) keep what they have.
+            _CURRENT.set(tuple(block for block in _CURRENT.get() if block is not ended))
 
 
 def merge(base: Attribution, fields: dict[str, str | None], labels: dict[str, str] | None = None) -> Attribution:

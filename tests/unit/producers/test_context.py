@@ -1,8 +1,10 @@
 """`context`: attribution follows the work, nests and merges."""
 
 import asyncio
+import contextlib
 import contextvars
 import threading
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
@@ -64,3 +66,97 @@ def test_an_unknown_field_is_a_programming_error() -> None:
     """A misspelt name must not silently lose the attribution."""
     with pytest.raises(TypeError, match="projekt"), attribution(projekt="p"):
         pass
+
+
+def steps(name: str, count: int) -> Iterator[str | None]:
+    with attribution(feature=name):
+        for _ in range(count):
+            yield current_attribution().feature
+
+
+def test_interleaved_generators_do_not_see_each_other() -> None:
+    """Each has its own attribution at every step, its reader keeps its own, and nothing is left behind."""
+    with attribution(project="reader"):
+        first, second = steps("first", 2), steps("second", 3)
+        assert [next(first), next(second), next(first), next(second)] == ["first", "second", "first", "second"]
+        assert (current_attribution().project, current_attribution().feature) == ("reader", None)
+        assert (list(first), list(second)) == ([], ["second"])
+        assert current_attribution().feature is None
+    assert current_attribution().project is None
+
+
+def test_interleaved_async_generators_do_not_see_each_other() -> None:
+    """As the synchronous ones; a task that a step begins has the generator's attribution."""
+
+    async def seen() -> str | None:
+        await asyncio.sleep(0)
+        return current_attribution().feature
+
+    async def stream(name: str) -> AsyncIterator[str | None]:
+        with attribution(feature=name):
+            yield await asyncio.create_task(seen())
+            yield await seen()
+
+    async def main() -> None:
+        first, second = stream("first"), stream("second")
+        assert [await anext(first), await anext(second), await anext(first)] == ["first", "second", "first"]
+        assert current_attribution().feature is None
+        assert [name async for name in second] == ["second"]
+        assert [name async for name in first] == []
+        assert current_attribution().feature is None
+
+    asyncio.run(main())
+
+
+def test_a_context_manager_made_of_a_generator_sets_its_readers_attribution() -> None:
+    """`contextlib.contextmanager` around a block, sync and async: the body has it."""
+
+    @contextlib.contextmanager
+    def feature() -> Iterator[None]:
+        with attribution(feature="f"):
+            yield
+
+    @contextlib.asynccontextmanager
+    async def async_feature() -> AsyncIterator[None]:
+        await asyncio.sleep(0)
+        with attribution(feature="g"):
+            yield
+
+    async def main() -> None:
+        async with async_feature():
+            assert current_attribution().feature == "g"
+
+    with feature():
+        assert current_attribution().feature == "f"
+    asyncio.run(main())
+    assert current_attribution().feature is None
+
+
+def test_a_task_keeps_what_it_began_with() -> None:
+    """A task that outlives the block it was begun in has the block's attribution to its end."""
+
+    async def main() -> str | None:
+        left = asyncio.Event()
+
+        async def late() -> str | None:
+            await left.wait()
+            return current_attribution().feature
+
+        with attribution(feature="f"):
+            task = asyncio.create_task(late())
+            await asyncio.sleep(0)
+        left.set()
+        return await task
+
+    assert asyncio.run(main()) == "f"
+
+
+def test_a_decorated_function_has_the_attribution() -> None:
+    """Also when it calls itself."""
+
+    @attribution(feature="f")
+    def work(depth: int) -> list[str | None]:
+        return [current_attribution().feature, *(work(depth - 1) if depth else [])]
+
+    assert work(2) == ["f", "f", "f"]
+    assert current_attribution().feature is None
