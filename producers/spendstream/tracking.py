@@ -404,7 +404,7 @@ def _future_done(call: TrackedCall, future: "asyncio.Future[Any]") -> None:
 
 
 def _recorded(call: TrackedCall, response: Any) -> Any:
-    streams = hasattr(type(response), "__next__") or hasattr(type(response), "__anext__")
+    streams = any(hasattr(type(response), name) for name in ("__next__", "__anext__", "__enter__", "__aenter__"))
     return call.wrap_stream(response) if streams else call.record(response)
 
 

@@ -237,3 +237,11 @@ def test_a_failed_response_is_an_error(recorder: Recorder, world: World, begin: 
             call.record(last.response)
     assert (recorder.only.status, recorder.only.response_id) == ("error", "resp_1")
     assert not recorder._counters.keyed()[2]
+
+
+def test_a_decorated_function_that_returns_a_manager(recorder: Recorder, world: World) -> None:
+    """`return client.messages.stream(...)`: the call stays open until its stream was read."""
+    ask = track(recorder, "anthropic")(lambda: world.messages_manager(world.anthropic))
+    with ask() as stream:
+        assert list(stream.text_stream) == TEXT
+    assert (recorder.only.status, tokens(recorder.only)) == ("ok", (100, 20))
