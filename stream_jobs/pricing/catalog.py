@@ -13,6 +13,7 @@ from stream_jobs.pricing.corrections import Alias, Corrections, Entry
 from stream_jobs.pricing.match import ProviderIndex, dated_form_of
 from stream_jobs.pricing.providers import Providers
 from stream_jobs.pricing.rates import Missing
+from stream_jobs.pricing.refs import opaque, readings
 
 _FINE_TUNE = "ft:"
 _FREE_KEYS = ("input_mtok", "output_mtok")
@@ -29,6 +30,7 @@ class Identity:
     entries: tuple[Entry, ...]  # corrections that can speak for it, in order
     fine_tuned: bool = False
     inherited: bool = False  # the base prices are another provider's: its tiers and regions don't apply
+    adds: str = ""  # a tool that the id itself switched on: without its calls the price is not known
 
 
 class Catalog:
@@ -53,7 +55,9 @@ class Catalog:
         if response_model is None:
             return self._identify_ref(provider, model or "", at)
         if model is not None and provider == "aws" and response_model.lower() in model.lower():
-            return self._identify_ref(provider, model, at)  # Bedrock's id also says the region, the served one doesn't
+            asked = self._identify_ref(provider, model, at)  # Bedrock's id also says the region, the served one doesn't
+            if isinstance(asked, Identity):
+                return asked
         served = self._identify_ref(provider, response_model, at)
         if isinstance(served, Missing) and model is not None and dated_form_of(model.lower(), response_model.lower()):
             # The snapshot that the asked name stood for costs what the asked name costs.
@@ -70,20 +74,36 @@ class Catalog:
         found: list[datetime] = []
         for ref in refs:
             if ref is not None:
-                own = self._providers.without_prefix(provider, ref.lower())
-                for alias in self._corrections.aliases_for(provider, own):
-                    found += alias.boundaries()
+                for own, _ in readings(self._providers, provider, ref):
+                    for alias in self._corrections.aliases_for(provider, own):
+                        found += alias.boundaries()
         return found
 
     def _identify_ref(self, provider: str, ref: str, at: datetime) -> Identity | Missing:
-        own = self._providers.without_prefix(provider, ref.lower())
-        found = self._find(provider, own, at, provider)
-        if found is not None:
-            return found
-        for other in self._fallbacks(provider):
-            if (found := self._find(other, own, at, provider)) is not None:
-                return found
+        own, _ = (names := readings(self._providers, provider, ref))[0]
+        for name, adds in names:
+            for owner in (provider, *self._fallbacks(provider)):
+                found = self._find(owner, name, at, provider)
+                if found is not None:
+                    return replace(found, adds=adds) if adds and isinstance(found, Identity) else found
+            if (free := self._free(provider, name)) is not None:
+                return free
+        if what := opaque(provider, own):
+            return Missing(
+                UnpricedReason.UNKNOWN_MODEL,
+                f"{ref!r} is {what}, which does not say its model: report the model in response_model, "
+                "or declare an alias for it in corrections/",
+            )
         return Missing(UnpricedReason.UNKNOWN_MODEL, f"{provider} has no model {ref!r} in the price book")
+
+    def _free(self, provider: str, name: str) -> Identity | None:
+        """A model of the book that the provider offers for nothing under another ending."""
+        plain = self._providers.without_free_ending(provider, name)
+        found = None if plain is None else self._known(provider, plain, name, provider)
+        if found is None:
+            return None
+        base = BaseModel(provider, name, ((Validity(), dict.fromkeys(_FREE_KEYS, Decimal(0))),), ())
+        return replace(found, model=name, base=base, entries=())
 
     def _fallbacks(self, provider: str) -> Iterable[str]:
         base = self._bases.get(provider)

@@ -96,6 +96,7 @@ class Compiled:
         "_rates",
         "_split_ttl",
         "_write_ttl",
+        "adds",
         "flats",
         "minimums",
         "plain",
@@ -118,8 +119,10 @@ class Compiled:
         as_text: frozenset[str] = frozenset(),
         split_ttl: bool = False,
         write_ttl: str = "",
+        adds: str = "",
     ) -> None:
         self.where = where
+        self.adds = adds  # a tool whose calls must be reported, 0 too
         self.minimums = minimums or {}
         self._as_text = as_text
         self._split_ttl = split_ttl
@@ -145,6 +148,8 @@ class Compiled:
         self.flats: dict[str, Rate | Missing] = {m: self._first(keys, m) for m, keys in FLAT_METERS.items()}
         self.tools: dict[str, Rate | Missing] = {kind: self._tool(kind, key) for kind, key in TOOL_KEYS.items()}
         self.request: Rate | Missing | None = self._rates.get(REQUESTS_KEY)
+        if adds:
+            self.plain = dict.fromkeys(self.plain)  # the common case does not look at tools
 
     def cell(self, part: str, modality: str) -> Rate | Missing:
         """The rate of the tokens of `part` that are `modality` (text, audio, image, video)."""

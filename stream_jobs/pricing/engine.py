@@ -122,11 +122,13 @@ class Engine:
         provider = self._catalog.provider(facts.provider)
         model, response_model = facts.model, facts.response_model
         if facts.provider.lower() in self.providers.gateways:
-            model, response_model = (None if ref is None else _behind_gateway(ref) for ref in (model, response_model))
-            named = (facts.response_model or facts.model or "").partition("/")[0]
-            if "/" not in (facts.response_model or facts.model or "") and facts.model is not None:
-                named = facts.model.partition("/")[0]
-            provider = self._catalog.provider(named)
+            provider, model, response_model = self._behind_gateway(model, response_model)
+            if provider is None:
+                return Missing(
+                    UnpricedReason.UNKNOWN_PROVIDER,
+                    f"{facts.provider} passes calls on, and {facts.response_model or facts.model!r} does not say to a "
+                    "provider of the price book: report the model as provider/model",
+                )
         if provider is None:
             return Missing(UnpricedReason.UNKNOWN_PROVIDER, f"the price book knows no provider {facts.provider!r}")
         tier = self.providers.tier(provider, facts.service_tier)
@@ -143,6 +145,22 @@ class Engine:
         if len(meanings) == 1 and isinstance(meanings[0], Missing):
             return meanings[0]
         return self._share(meanings, moves, moving, scope)
+
+    def _behind_gateway(
+        self, model: str | None, response_model: str | None
+    ) -> tuple[str | None, str | None, str | None]:
+        """(provider, model, response model) of a call that was passed on: "provider/model" of the ids.
+
+        The served id says where the call went, unless it is the provider's own name for what was asked: then its first
+        part is a maker ("together_ai/deepseek-ai/DeepSeek-V3", served "deepseek-ai/DeepSeek-V3").
+        """
+        asked, _, asked_rest = (model or "").partition("/")
+        served, _, served_rest = (response_model or "").partition("/")
+        to_asked = self._catalog.provider(asked) if asked_rest else None
+        to_served = self._catalog.provider(served) if served_rest else None
+        if to_asked is not None and (to_served is None or asked_rest.lower() == str(response_model).lower()):
+            return to_asked, asked_rest, response_model
+        return to_served, asked_rest or model, served_rest or response_model
 
     def _share(
         self,
@@ -188,7 +206,7 @@ class Engine:
             return meaning
         own = meaning.own if self._overlays.by_model else meaning.own.startswith("ft:")
         entries = tuple(id(entry) for entry in meaning.entries)
-        return meaning.provider, meaning.model, entries, meaning.fine_tuned, meaning.inherited, own
+        return meaning.provider, meaning.model, entries, meaning.fine_tuned, meaning.inherited, meaning.adds, own
 
     def _moving(self, facts: Facts, provider: str, tier: str) -> dict[str, str]:
         """What can move the price: all that is not the default of its kind. Region and operation need no price."""
@@ -240,6 +258,7 @@ class Engine:
                 as_text=self._as_text(identity),
                 split_ttl=self._sells_hours(identity.provider),
                 write_ttl=self.providers.plain_write_ttl(identity.provider),
+                adds=identity.adds,
             )
 
         return Brackets(table, compile_for) if thresholds(table) else compile_for(table, 0)
@@ -266,7 +285,3 @@ class Engine:
         if found is None:
             found = self._split_ttl[provider] = self._catalog.prices_key(provider, "cache_write_1h_mtok")
         return found
-
-
-def _behind_gateway(ref: str) -> str:
-    return ref.partition("/")[2] or ref

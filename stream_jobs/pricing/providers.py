@@ -5,7 +5,7 @@ from datetime import date
 from decimal import Decimal
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 
 from pydantic import Field
 
@@ -22,6 +22,16 @@ class FreeEnding(Strict):
 
     provider: str
     ending: Annotated[str, Field(min_length=2)]
+    source: str
+    checked: date
+
+
+class RoutingEnding(Strict):
+    """An ending of ids that says how requests are routed or what is added to them: the model is the id without it."""
+
+    provider: str
+    ending: Annotated[str, Field(min_length=2)]
+    adds: Literal["", "web_search"] = ""  # a tool that it switches on: its calls must then be reported
     source: str
     checked: date
 
@@ -54,6 +64,7 @@ class ProvidersFile(Strict):
     gateways: list[str]
     id_prefixes: dict[str, list[str]]
     free_endings: list[FreeEnding]
+    routing_endings: list[RoutingEnding]
     service_tiers: dict[str, dict[str, list[str]]]
     neutral: dict[str, dict[ConditionName, list[str]]]
     known: dict[str, dict[ConditionName, list[str]]]
@@ -117,6 +128,15 @@ class Providers:
 
     def is_free(self, provider: str, model: str) -> bool:
         return any(rule.provider == provider and model.endswith(rule.ending) for rule in self._data.free_endings)
+
+    def routing_ending(self, provider: str, ref: str) -> RoutingEnding | None:
+        """The ending of an id that is no part of the model's name."""
+        return next((e for e in self._data.routing_endings if e.provider == provider and ref.endswith(e.ending)), None)
+
+    def without_free_ending(self, provider: str, ref: str) -> str | None:
+        """The model that an id offers for free; None for an id that does not."""
+        endings = (rule.ending for rule in self._data.free_endings if rule.provider == provider)
+        return next((ref.removesuffix(ending) for ending in endings if ref.endswith(ending)), None)
 
     def billed_as_text(self, provider: str, model: str) -> frozenset[str]:
         """Meters of a model that are billed as text unless it has a price for them."""

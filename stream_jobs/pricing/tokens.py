@@ -97,6 +97,13 @@ def count(
 
     Raises UnpricedError for the first thing without a price. Lines stand in a fixed order; nothing used, no line.
     """
+    if compiled.adds and compiled.adds not in tool_calls:
+        raise UnpricedError(
+            Missing(
+                UnpricedReason.NO_PRICE_FOR_TOOL,
+                f"the id adds {compiled.adds} to {compiled.where}: report tool_calls.{compiled.adds}, 0 too",
+            )
+        )
     lines: list[PriceLine] = []
     if PLAIN.issuperset(usage):
         _count_text(compiled, usage, lines)

@@ -1,4 +1,4 @@
-"""AWS Bedrock Converse and ConverseStream, as boto3 returns them.
+"""AWS Bedrock Converse and ConverseStream, as boto3 returns them; also Nova's body of InvokeModel.
 
 docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_TokenUsage.html: cache reads and writes stand outside of
 ``inputTokens`` and are added; ``cacheDetails`` splits the writes by lifetime. Reasoning is not reported, and neither
@@ -37,7 +37,10 @@ def extract(provider: str, root: Node) -> ExtractedUsage:
 
 
 def _meters(usage: Node) -> Meters:
-    read, written = usage.count("cache_read_input_tokens"), usage.count("cache_write_input_tokens")
+    read, written = (
+        usage.count(f"cache_{action}_input_tokens" if usage.has(f"cache_{action}_input_tokens") else older)
+        for action, older in (("read", "cache_read_input_token_count"), ("write", "cache_write_input_token_count"))
+    )
     by_lifetime: dict[str, int] = {}
     unknown = 0
     for item in usage.nodes("cache_details"):

@@ -1,4 +1,4 @@
-"""Google Gemini (Developer API and Vertex AI): generateContent, embedContent, also Live's usage.
+"""Google Gemini (Developer API and Vertex AI): generateContent, embedContent, also Live's usage, and `google_media`.
 
 ai.google.dev/api/generate-content#UsageMetadata. ``promptTokenCount`` includes cached content; tokens that tools added
 to the prompt (``toolUsePromptTokenCount``) and thoughts (``thoughtsTokenCount``) stand outside of the counts they
@@ -8,6 +8,7 @@ belong to and are added. Storage of explicit caches is billed per hour and does 
 from collections.abc import Iterable
 from typing import Final
 
+from spendstream.adapters import google_media
 from spendstream.adapters.reader import Node
 from spendstream.adapters.result import ExtractedUsage, Meters, token_usage, tool_calls, total
 from spendstream.adapters.tiers import normal_tier
@@ -24,20 +25,24 @@ def extract(provider: str, root: Node) -> ExtractedUsage:
     usage = root.node("usage_metadata")
     model = root.text("model_version")
     embedding = root.has("embeddings", "embedding")
-    tier = None
+    tier, image = None, False
     meters: Meters = {}
     if usage is not None:
         meters = _meters(usage)
         tier = usage.text("traffic_type", 64) or usage.text("service_tier", 64)
     elif embedding:
         meters = {"input_tokens": _embedded_tokens(root), "input_characters": _billable_characters(root)}
+    elif (images := google_media.image_meters(root)) is not None:
+        meters, image = images, True
+    elif (predicted := google_media.predicted_tokens(root)) is not None:
+        meters, embedding = {"input_tokens": predicted}, True
     return ExtractedUsage(
         usage=token_usage(provider, meters),
         response_model=model,
         response_id=root.text("response_id", 256),
         service_tier=normal_tier(provider, tier),
         tool_calls=tool_calls(_grounding(root, model or "")),
-        operation="embeddings" if embedding else "chat" if usage is not None else None,
+        operation="embeddings" if embedding else "image" if image else "chat" if usage is not None else None,
     )
 
 

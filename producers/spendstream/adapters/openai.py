@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Final, Literal
 
 from spendstream.adapters import openai_media, openai_responses
-from spendstream.adapters.openai_compatible import CORRECTIONS, reported_tool_calls, search_context
+from spendstream.adapters.openai_compatible import CORRECTIONS, cache_creation, reported_tool_calls, search_context
 from spendstream.adapters.reader import Node
 from spendstream.adapters.result import (
     AdapterError,
@@ -29,6 +29,7 @@ _OPERATIONS: Final = {
     "realtime.response": "realtime",
     "list": "embeddings",
 }
+_ONE_SIDED: Final = ("embeddings", "rerank")
 
 
 def extract(provider: str, root: Node) -> ExtractedUsage:
@@ -48,7 +49,7 @@ def extract(provider: str, root: Node) -> ExtractedUsage:
 def _extract(provider: str, root: Node) -> ExtractedUsage:
     usage = _usage(root)
     operation = _operation(root, usage)
-    meters: Meters = {}
+    meters: Meters = openai_media.unreported_meters(root, operation) if usage is None else {}
     tools: dict[str, int | None] = {}
     also: tuple[ExtractedUsage, ...] = ()
     if operation == "image":
@@ -56,6 +57,8 @@ def _extract(provider: str, root: Node) -> ExtractedUsage:
         also = openai_media.svg_usage(provider, root)
     elif usage is not None:
         meters = openai_media.transcription_meters(usage) if operation == "transcription" else _meters(usage)
+        if operation in _ONE_SIDED and not usage.has("prompt_tokens", "input_tokens"):
+            meters["input_tokens"] = usage.count("total_tokens")  # Voyage, Jina and vLLM's rerank report nothing else
         if provider in CORRECTIONS:
             meters = CORRECTIONS[provider](usage, meters)
         tools = reported_tool_calls(usage)
@@ -93,15 +96,16 @@ def _usage(root: Node) -> Node | None:
 
 def _operation(root: Node, usage: Node | None) -> str | None:
     kind = root.text("object", 64)
-    if kind is not None:
-        return _OPERATIONS.get(kind)
+    listed = openai_media.kind_of_list(root)
+    if kind is not None or listed is not None:
+        return listed or _OPERATIONS.get(kind or "")
     event = root.text("type", 64) or ""
     if event.startswith(("image_generation.", "image_edit.")) or root.has("data"):
         return "image"
     if event.startswith("transcript.") or (usage is not None and usage.text("type", 64) in ("tokens", "duration")):
         return "transcription"
     if usage is None:
-        return None
+        return "transcription" if openai_media.is_transcript(root) else None
     return "responses" if usage.has("input_tokens", "output_tokens") else "chat"
 
 
@@ -129,6 +133,8 @@ def _chat_meters(usage: Node) -> Meters:
             "input_image_tokens": read.count("image_tokens"),
             "input_video_tokens": read.count("video_tokens"),
         } | openai_responses.cache_writes(read)
+    if usage.has("cache_creation_input_tokens"):
+        meters |= cache_creation(usage, read)
     written = usage.node("completion_tokens_details")
     if written is not None:
         meters |= {

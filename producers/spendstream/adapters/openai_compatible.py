@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Final
 
 from spendstream.adapters.reader import Node
-from spendstream.adapters.result import AdapterError, Meters, total
+from spendstream.adapters.result import AdapterError, Meters, total, unreported_lifetime
 
 
 def _deepseek(usage: Node, meters: Meters) -> Meters:
@@ -60,6 +60,23 @@ def _perplexity(usage: Node, meters: Meters) -> Meters:
     if reasoning is not None:
         found["reasoning_tokens"] = reasoning
     return found
+
+
+def cache_creation(usage: Node, details: Node | None) -> Meters:
+    """Cache writes as LiteLLM reports them of Anthropic's models: inside ``prompt_tokens``, under Anthropic's names.
+
+    docs.litellm.ai/docs/completion/prompt_caching; the lifetimes stand in the details.
+    """
+    written = usage.count("cache_creation_input_tokens")
+    by_lifetime = None if details is None else details.node("cache_creation_token_details")
+    if by_lifetime is None:
+        return {"cache_write_tokens": written or None}
+    short, long = (by_lifetime.count(f"ephemeral_{ttl}_input_tokens") for ttl in ("5m", "1h"))
+    return {
+        "cache_write_tokens": unreported_lifetime(usage.path, written, short, long),
+        "cache_write_5m_tokens": short,
+        "cache_write_1h_tokens": long,
+    }
 
 
 CORRECTIONS: Final[dict[str, Callable[[Node, Meters], Meters]]] = {

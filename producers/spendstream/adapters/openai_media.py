@@ -1,4 +1,10 @@
-"""OpenAI images and transcription: platform.openai.com/docs/api-reference/images/object and /audio."""
+"""OpenAI images and transcription: platform.openai.com/docs/api-reference/images/object and /audio.
+
+Also what can be known of responses without usage: the seconds of a transcription where they are told, and which kind of
+call a list is of.
+"""
+
+from collections.abc import Mapping
 
 from spendstream.adapters import openai_responses
 from spendstream.adapters.reader import Node
@@ -37,3 +43,29 @@ def transcription_meters(usage: Node) -> Meters:
     if usage.has("seconds"):
         return {"input_audio_seconds": usage.seconds("seconds")}
     return openai_responses.meters(usage)
+
+
+def unreported_meters(root: Node, operation: str | None) -> Meters:
+    """Meters of a response without a usage object: Whisper tells the audio's length in ``verbose_json`` only; Voyage's
+    client puts the total beside the embeddings or results."""
+    if operation == "transcription":
+        return {"input_audio_seconds": root.seconds("duration")}
+    return {"input_tokens": root.count("total_tokens")} if operation in ("embeddings", "rerank") else {}
+
+
+def is_transcript(root: Node) -> bool:
+    """Whether a response without usage is of audio: Whisper's ``json`` has nothing but the text."""
+    return isinstance(root.raw("text"), str) and not root.has("choices", "output")
+
+
+def kind_of_list(root: Node) -> str | None:
+    """What the items of a response are: documents with their relevance (Voyage, Jina, Together, vLLM) or vectors."""
+    if _first_has(root, "results", "relevance_score") or _first_has(root, "data", "relevance_score"):
+        return "rerank"
+    return "embeddings" if root.has("embeddings") or _first_has(root, "data", "embedding") else None
+
+
+def _first_has(root: Node, name: str, field: str) -> bool:
+    items = root.raw(name)
+    first = items[0] if isinstance(items, (list, tuple)) and items else None
+    return field in first if isinstance(first, Mapping) else getattr(first, field, None) is not None

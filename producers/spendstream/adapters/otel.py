@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from spendstream.adapters.events import usage_event
+from spendstream.adapters.names import canonical
 from spendstream.adapters.reader import Node
 from spendstream.adapters.result import AdapterError, ExtractedUsage, Meters, token_usage
 from spendstream.adapters.tiers import normal_tier
@@ -56,26 +57,6 @@ _METERS: Final[dict[str, tuple[str, ...]]] = {
 _PROVIDER: Final = ("gen_ai.provider.name", "gen_ai.system", "llm.provider", "llm.system")
 _REQUEST_MODEL: Final = ("gen_ai.request.model", "llm.model_name")
 _TIER: Final = ("openai.response.service_tier", "gen_ai.openai.response.service_tier")
-_PROVIDERS: Final = {
-    "azure.ai.openai": "azure",
-    "azure.ai.inference": "azure",
-    "az.ai.openai": "azure",
-    "az.ai.inference": "azure",
-    "azure_openai": "azure",
-    "gcp.gemini": "google",
-    "gcp.vertex_ai": "google",
-    "gcp.gen_ai": "google",
-    "vertex_ai": "google",
-    "vertexai": "google",
-    "gemini": "google",
-    "aws.bedrock": "aws",
-    "aws_bedrock": "aws",
-    "bedrock": "aws",
-    "mistral_ai": "mistral",
-    "mistralai": "mistral",
-    "x_ai": "x-ai",
-    "xai": "x-ai",
-}
 _OPERATIONS: Final = {"generate_content": "chat", "text_completion": "completion"}
 
 
@@ -94,7 +75,7 @@ def extract_span(attributes: Mapping[str, Any]) -> SpanUsage:
         raise AdapterError(f"span: expected a mapping of attributes, got {type(attributes).__name__}")
     node = Node(attributes, "span")
     named = _first_text(node, _PROVIDER, 64)
-    provider = None if named is None else _PROVIDERS.get(named.lower(), named.lower())
+    provider = None if named is None else canonical(named)
     meters: Meters = {meter: _first_count(node, names) for meter, names in _METERS.items()}
     operation = node.text("gen_ai.operation.name", 64)
     return SpanUsage(

@@ -1,72 +1,87 @@
-"""Which reader understands which provider's responses, and how it is told when a provider serves several shapes."""
+"""Which reader understands a response: by the provider's name, and by the form of the response."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from spendstream.adapters import anthropic, bedrock, cohere, gemini, mistral, openai
+from spendstream.adapters import anthropic, bedrock, bedrock_invoke, cohere, gemini, mistral, openai, self_hosted
+from spendstream.adapters.names import NAMES, canonical
 from spendstream.adapters.reader import Node
 from spendstream.adapters.result import AdapterError, ExtractedUsage
+from spendstream.adapters.shapes import Shape, marked, recognised
 
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """`extract` reads a whole response; `fold` adds one stream chunk to a dict that `extract` can read in the end."""
+    """`extract` reads a whole response; `fold` adds one stream chunk to a dict that `extract` can read in the end.
+
+    `shapes` are the forms of responses that it reads itself.
+    """
 
     extract: Callable[[str, Node], ExtractedUsage]
     fold: Callable[[dict[str, object], Node], None]
+    shapes: frozenset[Shape]
 
 
-_OPENAI: Final = Reader(openai.extract, openai.fold)
-_ANTHROPIC: Final = Reader(anthropic.extract, anthropic.fold)
+def _extract_aws(provider: str, root: Node) -> ExtractedUsage:
+    converse = root.has("usage", "metadata")
+    return bedrock.extract(provider, root) if converse else bedrock_invoke.extract(provider, root)
 
-READERS: Final[dict[str, Reader]] = {
-    "openai": _OPENAI,
-    "azure": _OPENAI,
+
+def _fold_aws(known: dict[str, object], chunk: Node) -> None:
+    bedrock.fold(known, chunk)
+    bedrock_invoke.fold(known, chunk)
+
+
+_OPENAI: Final = Reader(openai.extract, openai.fold, frozenset({"openai"}))
+UNKNOWN: Final = _OPENAI
+"""Reads what shows no form of its own."""
+_ANTHROPIC: Final = Reader(anthropic.extract, anthropic.fold, frozenset({"anthropic"}))
+_GOOGLE: Final = Reader(gemini.extract, gemini.fold, frozenset({"gemini", "vertex_predict"}))
+_AWS: Final = Reader(_extract_aws, _fold_aws, frozenset({"converse", "bedrock_invoke"}))
+_COHERE: Final = Reader(cohere.extract, cohere.fold, frozenset({"cohere"}))
+_OLLAMA: Final = Reader(self_hosted.extract_ollama, self_hosted.fold_ollama, frozenset({"ollama"}))
+_NATIVE: Final = Reader(self_hosted.extract_native, self_hosted.fold_native, frozenset({"native"}))
+_BY_SHAPE: Final[Mapping[Shape, Reader]] = {
+    shape: reader
+    for reader in (_OPENAI, _ANTHROPIC, _GOOGLE, _AWS, _COHERE, _OLLAMA, _NATIVE)
+    for shape in reader.shapes
+}
+
+READERS: Final[dict[str, Reader]] = dict.fromkeys(NAMES, _OPENAI) | {
     "anthropic": _ANTHROPIC,
-    "google": Reader(gemini.extract, gemini.fold),
-    "aws": Reader(bedrock.extract, bedrock.fold),
-    "cohere": Reader(cohere.extract, cohere.fold),
-    "mistral": Reader(mistral.extract, mistral.fold),
-    "groq": _OPENAI,
-    "deepseek": _OPENAI,
-    "x-ai": _OPENAI,
-    "together": _OPENAI,
-    "fireworks": _OPENAI,
-    "openrouter": _OPENAI,
-    "perplexity": _OPENAI,
-    "cerebras": _OPENAI,
+    "google": _GOOGLE,
+    "aws": _AWS,
+    "cohere": _COHERE,
+    "mistral": Reader(mistral.extract, mistral.fold, frozenset({"openai"})),
 }
 PROVIDERS: Final = tuple(READERS)
-"""The provider ids that adapters know."""
-
-_CLOUDS: Final = ("aws", "google", "azure")
-_ANTHROPIC_TYPES: Final = ("message", "message_start", "message_delta")
+"""The provider ids that adapters know. Any other name is taken too: then the form of the response decides alone."""
 
 
 def reader_for(provider: str, root: Node) -> Reader:
     """The reader for this response or chunk.
 
-    Clouds also serve other makers' models behind the makers' own API: Anthropic's messages on Bedrock, Vertex AI and
-    Azure, OpenAI's shapes on Bedrock and Vertex AI. There the shape decides.
+    Providers also serve each other's APIs: Anthropic's messages on Bedrock, Vertex AI and Azure, OpenAI's on nearly all
+    others. So a form that shows itself decides, and else the provider's own reader. For a provider that is not known
+    the most likely form is taken, OpenAI's at last. Raises AdapterError for what cannot be a provider's name.
     """
     reader = reader_of(provider)
-    if provider in _CLOUDS:
-        kind = root.raw("type")
-        if isinstance(kind, str) and kind in _ANTHROPIC_TYPES:
-            return _ANTHROPIC
-        kind = root.raw("object")
-        if isinstance(kind, str) and kind.startswith(("chat.completion", "response")):
-            return _OPENAI
-    return reader
-
-
-def reader_of(provider: str) -> Reader:
-    """The provider's own reader. Raises AdapterError for a provider without one."""
-    reader = READERS.get(provider) if isinstance(provider, str) else None
     if reader is None:
-        raise AdapterError(f"no adapter for the provider {provider!r}: expected one of {', '.join(PROVIDERS)}")
-    return reader
+        shape = recognised(root)
+        return UNKNOWN if shape is None else _BY_SHAPE[shape]
+    shape = marked(root)
+    return reader if shape is None or shape in reader.shapes else _BY_SHAPE[shape]
+
+
+def reader_of(provider: str) -> Reader | None:
+    """The provider's own reader, by any of its names; None for a provider that is not known.
+
+    Raises AdapterError for what is no name.
+    """
+    if not isinstance(provider, str) or not provider.strip():
+        raise AdapterError(f"no adapter for the provider {provider!r}: expected a name, such as {', '.join(PROVIDERS)}")
+    return READERS.get(canonical(provider))
 
 
 def extract(provider: str, response: object) -> ExtractedUsage:
@@ -77,7 +92,7 @@ def extract(provider: str, response: object) -> ExtractedUsage:
     """
     reader_of(provider)
     root = Node(response, provider)
-    found = reader_for(provider, root).extract(provider, root)
+    found = reader_for(provider, root).extract(canonical(provider), root)
     if found == ExtractedUsage():
         raise AdapterError(
             f"{provider}: expected a response with usage, model or id, got {type(response).__name__} with none of them"

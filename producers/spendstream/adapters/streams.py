@@ -1,8 +1,11 @@
 """Usage of a streamed response, from its chunks."""
 
+from spendstream.adapters.bedrock_invoke import decoded
+from spendstream.adapters.names import canonical
 from spendstream.adapters.reader import Node
-from spendstream.adapters.registry import Reader, reader_for, reader_of
+from spendstream.adapters.registry import UNKNOWN, Reader, reader_for, reader_of
 from spendstream.adapters.result import ExtractedUsage
+from spendstream.adapters.shapes import recognised
 
 
 class StreamAccumulator:
@@ -13,14 +16,17 @@ class StreamAccumulator:
 
     def __init__(self, provider: str) -> None:
         self._provider = provider
-        self._reader: Reader = reader_of(provider)
+        own = reader_of(provider)
+        self._reader: Reader = own or UNKNOWN
+        self._searching = own is None  # the first chunks of a provider that is not known may show no form yet
         self._known: dict[str, object] = {}
 
     def add(self, chunk: object) -> None:
         """Take one chunk. Raises AdapterError if it has no named fields; what was known before stays known."""
-        node = Node(chunk, self._provider)
-        if not self._known:
+        node = decoded(Node(chunk, self._provider))
+        if self._searching or not self._known:
             self._reader = reader_for(self._provider, node)
+            self._searching = self._searching and recognised(node) is None
         self._reader.fold(self._known, node)
 
     @property
@@ -34,4 +40,4 @@ class StreamAccumulator:
         Raises AdapterError when the numbers cannot be read or contradict each other.
         """
         whole = Node(self._known.get("whole") or self._known, self._provider)
-        return self._reader.extract(self._provider, whole)
+        return self._reader.extract(canonical(self._provider), whole)

@@ -2,7 +2,7 @@
 
 Contract words: ``standard``, ``batch``, ``flex``, ``priority``, ``scale``, ``provisioned``, ``offpeak``. What is not
 listed here passes through unchanged (pricing then says that it does not know it). ``None`` marks words that say what
-was asked for, not what was served: with them the tier is unknown.
+was asked for, not what was served: with them the tier is unknown. A provider without words of its own has OpenAI's.
 """
 
 from collections.abc import Mapping
@@ -50,4 +50,4 @@ def normal_tier(provider: str, reported: str | None) -> str | None:
     """The contract's word for a reported tier (case does not matter); None when the tier served is unknown."""
     if reported is None:
         return None
-    return _TIERS.get(provider, {}).get(reported.lower(), reported.lower())
+    return _TIERS.get(provider, _OPENAI).get(reported.lower(), reported.lower())

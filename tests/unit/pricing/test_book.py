@@ -106,10 +106,10 @@ def test_bedrock_prices_the_id_that_says_the_region() -> None:
 
 
 def test_gateways_name_the_provider_in_the_model() -> None:
-    """litellm's "anthropic/claude-..." is Anthropic's price; other providers' ids are never taken apart."""
+    """litellm's "anthropic/claude-..." is Anthropic's price; another provider's prefix stays on."""
     event = token_event("anthropic/claude-sonnet-4-5", PLAIN, provider="litellm")
     assert book().price(facts_of(event)).price_model == "anthropic/claude-sonnet-4-5"
-    assert reason("anthropic/claude-sonnet-4-5", provider="anthropic") is UnpricedReason.UNKNOWN_MODEL
+    assert reason("anthropic/claude-sonnet-4-5", provider="openai") is UnpricedReason.UNKNOWN_MODEL
 
 
 def test_cached_audio_is_ambiguous_unless_it_follows() -> None:

@@ -129,3 +129,30 @@ def test_openrouter_reports_cache_writes() -> None:
         "input_audio_tokens": 0,
         "output_tokens": 2,
     }
+
+
+def test_litellm_keeps_anthropics_cache_writes_inside_the_prompt() -> None:
+    """With their lifetimes where the details say them."""
+    found = extract(
+        "litellm",
+        chat(
+            prompt_tokens=2450,
+            completion_tokens=10,
+            total_tokens=2460,
+            cache_read_input_tokens=2000,
+            cache_creation_input_tokens=400,
+            prompt_tokens_details={
+                "cached_tokens": 2000,
+                "cache_creation_token_details": {"ephemeral_5m_input_tokens": 100, "ephemeral_1h_input_tokens": 300},
+            },
+        ),
+    )
+    assert meters(found) == {
+        "input_tokens": 2450,
+        "cache_read_tokens": 2000,
+        "cache_write_5m_tokens": 100,
+        "cache_write_1h_tokens": 300,
+        "output_tokens": 10,
+    }
+    plain = extract("litellm", chat(prompt_tokens=9, completion_tokens=1, cache_creation_input_tokens=4))
+    assert meters(plain) == {"input_tokens": 9, "cache_write_tokens": 4, "output_tokens": 1}

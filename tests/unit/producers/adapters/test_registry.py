@@ -29,6 +29,7 @@ from tests.unit.producers.adapters import (
     test_openai,
     test_openai_responses,
 )
+from tests.unit.producers.adapters.forms import FORMS
 
 FIELDS = [
     "id",
@@ -94,6 +95,28 @@ FIELDS = [
     "tool_usage",
     "image_gen",
     "svg_usage",
+    "prompt_eval_count",
+    "eval_count",
+    "done",
+    "meta_info",
+    "details",
+    "prefill",
+    "tokens_evaluated",
+    "inputTextTokenCount",
+    "results",
+    "relevance_score",
+    "tokenCount",
+    "amazon-bedrock-invocationMetrics",
+    "inputTokenCount",
+    "ResponseMetadata",
+    "HTTPHeaders",
+    "x-amzn-bedrock-input-token-count",
+    "images",
+    "predictions",
+    "generatedImages",
+    "bytesBase64Encoded",
+    "duration",
+    "text",
 ]
 KINDS = [
     "message",
@@ -137,7 +160,9 @@ PAYLOADS: dict[str, list[dict[str, Any]]] = {
     "aws": [test_bedrock.RESPONSE, {"metadata": test_bedrock.RESPONSE}],
     "cohere": [test_cohere.CHAT, {"type": "message-end", "id": "c", "delta": {"usage": test_cohere.USAGE}}],
     "mistral": [test_mistral.CHAT, {"data": test_mistral.CHAT}],
+    "nobody-knows-it": [body for bodies in FORMS.values() for body in bodies],
 }
+NAMES_OF_PROVIDERS = st.sampled_from([*PROVIDERS, "nobody-knows-it"])
 
 
 def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
@@ -170,7 +195,7 @@ def booked(provider: str, found: ExtractedUsage) -> None:
 
 
 @settings(max_examples=300, deadline=None)
-@given(st.sampled_from(PROVIDERS), ANY_JSON)
+@given(NAMES_OF_PROVIDERS, ANY_JSON)
 def test_any_json_is_read_or_refused(provider: str, payload: Any) -> None:
     """No other error than AdapterError, and nothing that the contract would refuse."""
     with contextlib.suppress(AdapterError):
@@ -178,7 +203,7 @@ def test_any_json_is_read_or_refused(provider: str, payload: Any) -> None:
 
 
 @settings(max_examples=400, deadline=None)
-@given(st.data(), st.sampled_from(PROVIDERS))
+@given(st.data(), NAMES_OF_PROVIDERS)
 def test_any_damaged_response_is_read_or_refused(data: st.DataObject, provider: str) -> None:
     """One wrong value gives a valid event without it, or an error, but never a third thing."""
     with contextlib.suppress(AdapterError):
@@ -186,7 +211,7 @@ def test_any_damaged_response_is_read_or_refused(data: st.DataObject, provider: 
 
 
 @settings(max_examples=200, deadline=None)
-@given(st.data(), st.sampled_from(PROVIDERS))
+@given(st.data(), NAMES_OF_PROVIDERS)
 def test_any_stream_is_read_or_refused(data: st.DataObject, provider: str) -> None:
     """A bad chunk is refused alone; the result is valid or refused."""
     stream = StreamAccumulator(provider)
@@ -220,9 +245,10 @@ def test_what_is_no_response_is_refused(provider: str, response: object) -> None
         extract(provider, response)
 
 
-def test_an_unknown_provider_is_refused_with_the_list() -> None:
+@pytest.mark.parametrize("provider", ["", "  ", None, 7, b"openai"])
+def test_what_is_no_name_of_a_provider_is_refused_with_the_list(provider: Any) -> None:
     """The message says which ids there are."""
-    with pytest.raises(AdapterError, match="expected one of openai, azure, anthropic"):
-        extract("open-ai", {})
+    with pytest.raises(AdapterError, match="such as openai, azure, anthropic"):
+        extract(provider, test_openai.CHAT)
     with pytest.raises(AdapterError, match="no adapter"):
-        StreamAccumulator("")
+        StreamAccumulator(provider)
