@@ -17,6 +17,7 @@ from pydantic import TypeAdapter
 
 from spendstream_schemas.alert_feed import ALERT_RECORD
 from spendstream_schemas.budget_feed import BUDGET_RECORD
+from spendstream_schemas.descriptions import describe
 from spendstream_schemas.event import UsageEvent
 from spendstream_schemas.outcome import OutcomeEvent
 from spendstream_schemas.types import Message
@@ -40,7 +41,7 @@ def generate(topic: str) -> dict[str, Any]:
         schema = FEEDS[topic].json_schema(mode="validation")
     else:
         schema = MESSAGES[topic].model_json_schema(mode="validation")
-    return {"$schema": DIALECT, "$id": f"urn:spendstream:{topic}"} | schema
+    return {"$schema": DIALECT, "$id": f"urn:spendstream:{topic}"} | describe(schema)
 
 
 def render(schema: Mapping[str, Any]) -> str:

@@ -106,8 +106,10 @@ class UnacknowledgedRule(_Part):
 class Escalation(_Part):
     """When more people hear of an alert, or it becomes graver."""
 
-    money: tuple[MoneyRule, ...] = Field(default=(), max_length=20)
-    unacknowledged: tuple[UnacknowledgedRule, ...] = Field(default=(), max_length=20)
+    money: tuple[MoneyRule, ...] = Field(default=(), max_length=20, description="By what is at stake.")
+    unacknowledged: tuple[UnacknowledgedRule, ...] = Field(
+        default=(), max_length=20, description="By how long nobody has looked after it."
+    )
 
 
 class AlertsDocument(_Part):
@@ -120,11 +122,11 @@ class AlertsDocument(_Part):
     default: Annotated[tuple[Text64, ...], Field(max_length=16)] = Field(
         default=(), description="Receivers of alerts that no route fits."
     )
-    grouping: Grouping = Grouping()
+    grouping: Grouping = Field(default=Grouping(), description="Which alerts are told together, and when.")
     repeat_every: Duration | None = Field(
         default=None, description="Tell again while something is open and nobody looks after it. None: once is enough."
     )
-    escalation: Escalation = Escalation()
+    escalation: Escalation = Field(default=Escalation(), description="When more people hear of an alert.")
     amend_percent: Percent = Field(
         default=Decimal(20),
         description="Tell again when an alert's figure has moved by so many percent since it was told.",

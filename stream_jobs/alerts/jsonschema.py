@@ -4,12 +4,13 @@ import json
 import sys
 from pathlib import Path
 
+from spendstream_schemas.descriptions import describe
 from stream_jobs.alerts.document import SCHEMA_FILE_NAME, AlertsDocument
 
 
 def schema_text() -> str:
     """The schema as it is kept in schemas/json."""
-    schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", **AlertsDocument.model_json_schema()}
+    schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", **describe(AlertsDocument.model_json_schema())}
     return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
 
 

@@ -168,7 +168,7 @@ class Rule(Dated):
 class CategoryRule(Dated):
     """Puts what matches into a cost category, before the built-in rule is asked."""
 
-    category: Category
+    category: Category = Field(description="The cost category that it puts them into.")
 
 
 class AttributionDocument(_Part):

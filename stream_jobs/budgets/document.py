@@ -194,7 +194,7 @@ class Budget(_Part):
 
     id: BudgetId = Field(description="Never changes and is never used again: alerts and states are kept under it.")
     name: Text = Field(description="What people read in alerts.")
-    description: Annotated[str, Field(max_length=1000)] | None = None
+    description: Annotated[str, Field(max_length=1000)] | None = Field(default=None, description="For people.")
     scope: Scope = Field(default_factory=dict, description="All conditions must hold; none: everything counts.")
     per: Annotated[tuple[ScopeField, ...], Field(max_length=4)] = Field(
         default=(),
@@ -215,14 +215,14 @@ class Budget(_Part):
     )
     thresholds: Thresholds = Field(default=Thresholds(), description="A list alone is short for {actual: list}.")
     parent: BudgetId | None = Field(default=None, description="The budget that this one is a part of.")
-    carry_over: CarryOver | None = None
+    carry_over: CarryOver | None = Field(default=None, description="What a period leaves to the next.")
     valid_from: Day | None = Field(default=None, description="First local date on which it counts.")
     valid_to: Day | None = Field(default=None, description="First local date on which it no longer counts.")
     owner: Text | None = Field(default=None, description="Who answers for it.")
     channels: Annotated[tuple[Text64, ...], Field(max_length=16)] = Field(
         default=(), description="Receivers of its alerts, beside those that the routes in alerts.yaml find."
     )
-    policy: Policy = Policy()
+    policy: Policy = Field(default=Policy(), description="What services do when it is used up.")
     unpriced_upper_bound_usd: Amount | None = Field(default=None, description="Replaces the file's.")
     link: Annotated[str, Field(max_length=1000, pattern=r"^https?://")] | None = Field(
         default=None, description="Runbook or dashboard, shown in its alerts."
@@ -267,7 +267,7 @@ class BudgetsDocument(_Part):
     timezone: Zone = Field(
         default="UTC", description="IANA name of the zone in which periods begin, such as Europe/Berlin."
     )
-    week_starts_on: Weekday = "monday"
+    week_starts_on: Weekday = Field(default="monday", description="The day on which weeks begin.")
     currencies: dict[CurrencyCode, Rates] = Field(
         default_factory=dict, description="Other currencies than USD, with rates by rising valid_from."
     )
@@ -278,7 +278,9 @@ class BudgetsDocument(_Part):
     unpriced_upper_bound_usd: Amount = Field(
         default=Decimal(1), description="What an event without a price is held at, until its price is known."
     )
-    budgets: Annotated[tuple[Budget, ...], Field(max_length=MAX_BUDGETS)] = ()
+    budgets: Annotated[tuple[Budget, ...], Field(max_length=MAX_BUDGETS)] = Field(
+        default=(), description="What may be spent."
+    )
 
     model_config = ConfigDict(title="spendstream budgets")
 

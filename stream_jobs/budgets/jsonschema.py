@@ -4,12 +4,16 @@ import json
 import sys
 from pathlib import Path
 
+from spendstream_schemas.descriptions import describe
 from stream_jobs.budgets.document import SCHEMA_FILE_NAME, BudgetsDocument
 
 
 def schema_text() -> str:
     """The schema as it is kept in schemas/json."""
-    schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", **BudgetsDocument.model_json_schema()}
+    schema = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **describe(BudgetsDocument.model_json_schema()),
+    }
     definitions = schema["$defs"]
     thresholds = definitions["Budget"]["properties"]["thresholds"]
     thresholds["anyOf"] = [{"$ref": thresholds.pop("$ref")}, definitions["Thresholds"]["properties"]["actual"]]

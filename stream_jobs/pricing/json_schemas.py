@@ -6,8 +6,10 @@ from typing import Any, Final
 
 from pydantic import BaseModel
 
+from spendstream_schemas.descriptions import describe
 from stream_jobs.base.checkout import ROOT
 from stream_jobs.pricing.corrections import CorrectionFile
+from stream_jobs.pricing.descriptions import FIELDS
 from stream_jobs.pricing.overlays import OverlayFile
 from stream_jobs.pricing.providers import ProvidersFile
 from stream_jobs.pricing.rate_cards import RateCardFile
@@ -24,7 +26,8 @@ SCHEMAS: Final[dict[str, type[BaseModel]]] = {
 def schema_text(name: str) -> str:
     """The schema file's content for one of the formats."""
     schema: dict[str, Any] = {"$schema": "https://json-schema.org/draft/2020-12/schema"}
-    return json.dumps(schema | SCHEMAS[name].model_json_schema(), indent=2, ensure_ascii=False) + "\n"
+    schema |= describe(SCHEMAS[name].model_json_schema(), FIELDS)
+    return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
 
 
 def main() -> None:

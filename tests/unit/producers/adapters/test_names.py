@@ -1,5 +1,6 @@
 """What a provider is called never costs its counts."""
 
+import re
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from stream_jobs.facts import facts_of
 from stream_jobs.pricing.book import PriceBook
 from stream_jobs.pricing.providers import PROVIDERS_FILE, ProvidersFile
 from stream_jobs.pricing.yaml_models import load_model
+from tests.unit.pages import ROOT, code, section
 from tests.unit.producers.adapters import test_openai
 from tests.unit.producers.adapters.forms import FORMS
 from tests.unit.producers.adapters.support import meters
@@ -81,3 +83,10 @@ def test_an_unknown_provider_is_unpriced_with_its_counts() -> None:
     assert event.usage.model_dump(exclude_none=True)["input_tokens"] > 0
     answer = PriceBook.load().price(facts_of(event))
     assert answer.reason is UnpricedReason.UNKNOWN_PROVIDER
+
+
+def test_the_readme_says_of_every_provider_what_its_service_must_say() -> None:
+    """A row for each id that the adapters know."""
+    page = ROOT / "producers" / "spendstream" / "adapters" / "README.md"
+    rows = re.findall(r"^\| (`.*?) \|", section(page, "What the service must say itself"), re.MULTILINE)
+    assert {name for row in rows for name in code(row)} >= set(PROVIDERS)

@@ -1,0 +1,126 @@
+"""What every field of the price files means: editors show it, from the JSON Schemas. The READMEs explain the rules."""
+
+from collections.abc import Mapping
+from typing import Final
+
+_DATED: Final = {
+    "valid_from": "From this instant on (inclusive): a date is midnight UTC, a timestamp says its offset.",
+    "valid_to": "Until this instant (exclusive). Absent: until something else is written.",
+}
+_SOURCED: Final = {
+    "source": "Where it was read: the provider's page, a contract.",
+    "checked": "The day it was read there.",
+}
+_PROVIDER: Final = {"provider": "Id of the provider in the price book."}
+_MODELS: Final = {"models": "Ids of models, or patterns of them."}
+_HOURLY: Final = {
+    "regions": "Only in these regions of the provider; absent: in all.",
+    "instance_types": "Only for these types of instances; absent: for all.",
+    "usd_per_hour": "USD per device or vCPU and hour, on demand.",
+    "purchase_options": "What it costs as spot, reserved or committed; what is not listed has no price.",
+}
+
+FIELDS: Final[Mapping[str, Mapping[str, str]]] = {
+    "CorrectionFile": _PROVIDER
+    | {
+        "entries": "What the provider's pages said, in order: a later one speaks after an earlier one.",
+        "aliases": "Ids that clients use and that mean an id of the book.",
+        "moving": "Ids that move without notice: never priced unless the served model is reported.",
+    },
+    "Entry": _DATED
+    | _SOURCED
+    | {
+        "reason": "What is wrong or missing in the base data.",
+        "models": 'Ids of the models it is for; ["*"] is all of the provider.',
+        "exact": "True: only the event's own id counts, not the id of the book that it means.",
+        "when": "Conditions that must all hold: a value, a list of values, or '*'. Absent: the standard price.",
+        "time_of_day": "Only between these times of the day, in UTC.",
+        "weekdays": "Only on these days of the week, in UTC.",
+        "except_dates": "Days, in UTC, on which it does not hold.",
+        "prices": "Price keys and USD per what the key says; null: there is no such price.",
+        "replace": "True: these prices are all there is; everything else of the base is dropped.",
+        "multiplier": "Times the standard price, instead of prices.",
+        "meters": "The price keys that the multiplier is for; absent: all prices of tokens.",
+        "bills_as_text": "Meters that are billed at the text's price.",
+    },
+    "Alias": _DATED
+    | _SOURCED
+    | {
+        "reason": "Why it is needed.",
+        "alias": "The id as services report it; an ARN or a deployment's name too.",
+        "model": "The id of the book that it means.",
+    },
+    "Moving": _SOURCED
+    | {"id": "The id that moves.", "priced_as": "The id whose price it has, where it is sold as a product of its own."},
+    "Hours": {"from": "HH:MM in UTC, inclusive.", "to": "HH:MM in UTC, exclusive; may lie past midnight."},
+    "Tier": {
+        "start": "Above so many input tokens the whole request costs it.",
+        "price": "USD, as the key says.",
+    },
+    "TieredAmount": {"base": "The price up to the first tier.", "tiers": "Prices above their starts."},
+    "OverlayFile": {"overlays": "Agreed terms: the most specific scope wins, among equals the last."},
+    "Overlay": _DATED
+    | {
+        "name": "Says in words which agreement it is; must be unique.",
+        "scope": "What it is for; nothing given is everything.",
+        "contract": "Contracted prices by price key, in USD per what the key says.",
+        "discount_percent": "So many percent off the list price.",
+        "multiplier": "Times the list price.",
+        "effective_multiplier": "Times the contracted price is the effective one: commitments spread over their use.",
+        "source": "The agreement.",
+    },
+    "Scope": _PROVIDER
+    | _MODELS
+    | {
+        "skus": "Ids of SKUs, or patterns of them.",
+        "attribution": "Fields of the attribution and the values that they must have.",
+    },
+    "ProvidersFile": {
+        "names": "Id of a provider and the names that clients and gateways use for it.",
+        "gateways": "Providers that pass calls on: the seller is the first part of the id.",
+        "id_prefixes": "Prefixes of ids that mean nothing for the price.",
+        "free_endings": "Endings of ids that are free of charge.",
+        "routing_endings": "Endings of ids that choose a route or add a tool.",
+        "service_tiers": "Words for service tiers: provider (* is all), tier, words.",
+        "neutral": "Values of conditions that are the default of their kind.",
+        "known": "Values of conditions that exist and may have no price.",
+        "bills_as_text": "Meters that a provider bills as text.",
+        "minimums": "Calls are billed as if they had used so much at least.",
+        "cache_write_ttl": "The lifetime that a price of cache writes without one is for.",
+    },
+    "BillsAsText": _PROVIDER | _MODELS | _SOURCED | {"meters": "The meters."},
+    "FreeEnding": _PROVIDER | _SOURCED | {"ending": "What such an id ends with."},
+    "RoutingEnding": _PROVIDER
+    | _SOURCED
+    | {"ending": "What such an id ends with.", "adds": "A tool that it switches on: its calls must be reported."},
+    "Minimum": _PROVIDER
+    | _MODELS
+    | _SOURCED
+    | {"meter": "The meter.", "minimum": "How much of it is billed at least, in its unit."},
+    "RateCardFile": _SOURCED
+    | {
+        "provider": "Whose prices they are; the same provider's built-in card lies below.",
+        "names": "Other names that clients use for the provider.",
+        "accelerators": "GPUs and the like, per device and hour.",
+        "cpus": "Virtual CPUs, per vCPU and hour.",
+        "skus": "Anything else, per unit.",
+    },
+    "Accelerator": _DATED
+    | _SOURCED
+    | _HOURLY
+    | {
+        "names": "Names of the device, as services report it.",
+        "cpu_included": "True: the price is of the instance, and its vCPU seconds cost nothing more.",
+    },
+    "Cpu": _DATED | _SOURCED | _HOURLY,
+    "Purchase": {"usd_per_hour": "USD per hour.", "percent_off": "Or so many percent off the price on demand."},
+    "SkuPrice": _DATED
+    | _SOURCED
+    | {
+        "sku": "The SKU, as services report it.",
+        "unit": "The unit that the price is for; events must have the same.",
+        "usd_per_unit": "USD per unit.",
+        "regions": "Only in these regions of the provider; absent: in all.",
+    },
+}
+"""Model -> field -> its meaning."""
