@@ -6,6 +6,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 UV := $(shell command -v uv 2>/dev/null || echo $(BIN)/uv)
 STAMP := $(VENV)/.installed
+# What downloads trusts whom the system trusts, a company's own certificate authority too. Empty: it has no such list.
+UV_TRUSTS_SYSTEM := $(shell . infra/certificates.sh && echo "$$UV_SYSTEM_CERTS")
+ifneq ($(UV_TRUSTS_SYSTEM),)
+export UV_SYSTEM_CERTS := $(UV_TRUSTS_SYSTEM)
+export UV_NATIVE_TLS := $(UV_TRUSTS_SYSTEM)
+endif
 
 .PHONY: help install demo test test-slow lint format bench chaos soak wheel-check schemas clean
 
@@ -19,7 +25,7 @@ $(BIN)/python:
 	@$(PYTHON) -m venv $(VENV) 2>/dev/null || { rm -rf $(VENV); uv venv --quiet --python $(PYTHON) $(VENV) 2>/dev/null; } || { echo "Python's venv module is missing. On Debian: apt-get install python3-venv"; exit 1; }
 
 $(STAMP): $(BIN)/python pyproject.toml uv.lock
-	@command -v uv >/dev/null 2>&1 || test -x $(BIN)/uv || { echo "installing uv into $(VENV)"; $(BIN)/python -m pip install --quiet --disable-pip-version-check uv; }
+	@command -v uv >/dev/null 2>&1 || test -x $(BIN)/uv || { echo "installing uv into $(VENV)"; . infra/certificates.sh; pip_trusts_system $(BIN)/python; $(BIN)/python -m pip install --quiet --disable-pip-version-check uv; }
 	@echo "installing into $(VENV) what uv.lock pins"
 	@# --inexact: keep the uv that was installed into the environment itself
 	@$(UV) sync --frozen --quiet --inexact --python $(BIN)/python

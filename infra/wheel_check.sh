@@ -16,6 +16,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 # Neither this environment nor the checkout may be found by accident.
 unset VIRTUAL_ENV PYTHONPATH PYTHONHOME
+. "$root/infra/certificates.sh"
 
 # uv's cache is enough after `make install`, except perhaps for the build backend: ask the registry only if it is not.
 cached_or_not() { "$uv" --offline --quiet "$@" 2>"$work/offline.log" || "$uv" --quiet "$@"; }
