@@ -27,7 +27,7 @@ def find_config_dir(args: argparse.Namespace) -> Path | None:
         return Path(args.config_dir)
     settings = from_environment(PipelineSettings)
     data_dir: Path | None = getattr(args, "data_dir", None)
-    said = settings.model_fields_set & {"config_dir", "data_dir"} or getattr(args, "url", None) is not None
+    said = "config_dir" in settings.model_fields_set or getattr(args, "url", None) is not None
     if data_dir is None and said:
         return settings.config_dir
     instance = find_instance(data_dir)

@@ -19,7 +19,9 @@ def add_store(parser: argparse.ArgumentParser) -> None:
 
 
 def add_data_dir(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--data-dir", type=Path, help="the instance's data folder (default: the one that runs)")
+    parser.add_argument(
+        "--data-dir", type=Path, help="the instance's data folder (default: SPENDSTREAM_DATA_DIR, or the one that runs)"
+    )
 
 
 def add_kafka(parser: argparse.ArgumentParser) -> None:

@@ -20,6 +20,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def run(args: argparse.Namespace) -> int:
+    from stream_jobs.embedded.datadir import said_data_dir
     from stream_jobs.embedded.instance import find_instance
 
     instance = find_instance(args.data_dir)
@@ -29,7 +30,8 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         say_json(found)
     elif instance is None:
-        where = f"on {args.data_dir}" if args.data_dir else "for this user on this machine"
+        data_dir = args.data_dir or said_data_dir()
+        where = f"on {data_dir}" if data_dir else "for this user on this machine"
         say(f"no spendstream runs {where}; start one with 'spendstream up'")
     else:
         _print(found)

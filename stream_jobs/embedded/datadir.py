@@ -6,11 +6,25 @@ import shutil
 from pathlib import Path
 from typing import Final, TextIO
 
+from stream_jobs.base.environment import PREFIX
 from stream_jobs.base.errors import ConfigError
 from stream_jobs.base.private import close_file, private_folder
 
 MIN_FREE_BYTES: Final = 200 * 1024 * 1024
 LAYOUT_VERSION: Final = "1"
+DATA_DIR_VARIABLE: Final = f"{PREFIX}DATA_DIR"
+_HERE: Final = Path(".spendstream")
+
+
+def said_data_dir() -> Path | None:
+    """What the environment says; None when it says nothing."""
+    text = os.environ.get(DATA_DIR_VARIABLE)
+    return Path(text) if text else None
+
+
+def usual_data_dir() -> Path:
+    """Of who names none: what the environment says, else a folder in the current one."""
+    return said_data_dir() or _HERE
 
 
 class DataDir:

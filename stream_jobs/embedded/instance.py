@@ -15,6 +15,7 @@ from pathlib import Path
 
 from stream_jobs.base.environment import from_environment
 from stream_jobs.base.errors import ConfigError
+from stream_jobs.embedded.datadir import DATA_DIR_VARIABLE, said_data_dir, usual_data_dir
 from stream_jobs.embedded.leftovers import ProcessId
 from stream_jobs.runtime.kafka_settings import KafkaSettings
 from stream_jobs.runtime.ports import LOOPBACK
@@ -107,19 +108,24 @@ def running_instances() -> Iterator[Instance]:
 
 
 def find_instance(data_dir: Path | None = None, bootstrap: str | None = None) -> Instance | None:
-    """By data folder, by Kafka address, or the only one that runs.
+    """By data folder, by Kafka address, by SPENDSTREAM_DATA_DIR, or the only one that runs.
 
-    Raises ConfigError when several run and nothing says which; returns None when none fits.
+    Of several it is the one on the current folder's own data folder, where `spendstream up` would have put it. Raises
+    ConfigError when several run and nothing says which; returns None when none fits.
     """
+    if data_dir is None and bootstrap is None:
+        data_dir = said_data_dir()
     if data_dir is not None:
         return read_instance(data_dir)
     candidates = list(running_instances())
     if bootstrap is not None:
         wanted = {_normal_address(address) for address in bootstrap.split(",")}
         candidates = [instance for instance in candidates if _normal_address(instance.kafka) in wanted]
+    if len(candidates) > 1 and (here := read_instance(usual_data_dir())) is not None and here in candidates:
+        return here
     if len(candidates) > 1:
-        folders = ", ".join(instance.data_dir for instance in candidates)
-        raise ConfigError(f"several instances run; say which one with --data-dir: {folders}")
+        folders = ", ".join(f"{instance.data_dir} (Kafka {instance.kafka})" for instance in candidates)
+        raise ConfigError(f"several instances run; say which one with --data-dir or {DATA_DIR_VARIABLE}: {folders}")
     return candidates[0] if candidates else None
 
 
@@ -154,6 +160,7 @@ def find_clickhouse(
         return embedded_clickhouse(instance, writable=writable)
     if configured:
         return from_environment(ClickHouseSettings)
+    data_dir = data_dir or (said_data_dir() if bootstrap is None else None)
     where = f"on {data_dir}" if data_dir else f"with Kafka at {bootstrap}" if bootstrap else "on this machine"
     raise ConfigError(
         f"no spendstream runs {where}; start one with 'spendstream up', or say where ClickHouse is with --url or "
@@ -190,7 +197,7 @@ def find_kafka(bootstrap: str | None = None, data_dir: Path | None = None) -> Ka
         return from_environment(KafkaSettings)
     instance = find_instance(data_dir)
     if instance is None:
-        where = f"on {data_dir}" if data_dir else "on this machine"
+        where = f"on {data_dir}" if (data_dir := data_dir or said_data_dir()) else "on this machine"
         raise ConfigError(
             f"no spendstream runs {where}; start one with 'spendstream up', or say where Kafka is with --bootstrap"
         )

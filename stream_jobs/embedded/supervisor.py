@@ -21,6 +21,7 @@ from stream_jobs.blocks.progress import booked_to
 from stream_jobs.embedded import leftovers
 from stream_jobs.embedded.brokers import TANSU, Broker, make_broker
 from stream_jobs.embedded.child import START_TIMEOUT_S, Child
+from stream_jobs.embedded.claims import PortClaims
 from stream_jobs.embedded.datadir import DataDir, write_whole
 from stream_jobs.embedded.gate import Gate
 from stream_jobs.embedded.instance import Instance, embedded_kafka, register, unregister
@@ -33,7 +34,7 @@ from stream_jobs.runtime.health import HealthServer, NotReady
 from stream_jobs.runtime.jobs import JOBS
 from stream_jobs.runtime.kafka import LogEnds, ensure_topics
 from stream_jobs.runtime.metrics_text import merged
-from stream_jobs.runtime.ports import LOOPBACK, claim_port, free_port
+from stream_jobs.runtime.ports import CLICKHOUSE_PORT, HTTP_PORT, KAFKA_PORT, LOOPBACK, free_port
 from stream_jobs.runtime.topics import EVENT_TOPICS, topic_specs
 from stream_jobs.store.client import StoreClient
 from stream_jobs.store.embedded.access import WRITE_USER
@@ -54,11 +55,11 @@ EMBEDDED_SESSION_TIMEOUT_S = 4
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """Loopback ports; 0 picks a free one."""
+    """Loopback ports; 0 picks a free one, None the usual one or, if that is taken, a free one."""
 
-    kafka: int
-    clickhouse: int
-    http: int
+    kafka: int | None = None
+    clickhouse: int | None = None
+    http: int | None = None
 
 
 class Embedded:
@@ -67,6 +68,7 @@ class Embedded:
     def __init__(self, data_dir: Path, ports: Ports, config_dir: Path | None = None, *, broker: str = TANSU) -> None:
         """`broker` is one of BROKERS."""
         self._dir = DataDir(data_dir)
+        self._claims = PortClaims(self._dir.path)
         self._config_dir = (config_dir or self._dir.config).absolute()
         self._ports = ports
         self._settings = EmbeddedSettings.model_construct()
@@ -95,11 +97,13 @@ class Embedded:
         self._dir.open()
         if found := leftovers.clear(self._dir.run):
             log.warning("an earlier instance was killed; what it left running has stopped: %s", ", ".join(found))
-        kafka_port = claim_port(self._ports.kafka, "--kafka-port")
-        clickhouse_port = claim_port(self._ports.clickhouse, "--clickhouse-port")
-        http_port = claim_port(self._ports.http, "--http-port")
-        if len({kafka_port, clickhouse_port, http_port}) < 3:
+        chosen = [port for port in (self._ports.kafka, self._ports.clickhouse, self._ports.http) if port]
+        if len(set(chosen)) < len(chosen):
             raise ConfigError("--kafka-port, --clickhouse-port and --http-port must be three different ports")
+        claim = self._claims.claim
+        kafka_port = claim(self._ports.kafka, KAFKA_PORT, "Kafka", "--kafka-port")
+        clickhouse_port = claim(self._ports.clickhouse, CLICKHOUSE_PORT, "ClickHouse", "--clickhouse-port")
+        http_port = claim(self._ports.http, HTTP_PORT, "health and metrics", "--http-port")
         self._health = HealthServer(http_port, self.not_ready, metrics=self._metrics)
         self._health.__enter__()
         progress("starting ClickHouse (chDB)")
@@ -317,6 +321,7 @@ class Embedded:
             self._health = None
         if self.instance is not None:
             unregister(self.instance)
+        self._claims.close()
         self._dir.close()
 
 

@@ -102,10 +102,40 @@ def test_a_process_nobody_has_waited_for_is_dead(tmp_path: Path) -> None:
 def test_of_two_the_folder_must_be_named(tmp_path: Path, other: int) -> None:
     """Guessing could show another team's money."""
     first, second = instance(tmp_path / "a", os.getpid()), instance(tmp_path / "b", other, "127.0.0.1:9192")
-    with pytest.raises(ConfigError, match=r"say which one with --data-dir: .*a, .*b|.*b, .*a"):
+    with pytest.raises(
+        ConfigError, match=r"say which one with --data-dir or SPENDSTREAM_DATA_DIR: .*/[ab] \(Kafka .*/[ab] \(K"
+    ):
         find_instance()
     assert find_instance(tmp_path / "b") == second
     assert find_instance(bootstrap="127.0.0.1:9092") == first
+
+
+def test_of_two_the_one_of_the_current_folder_is_meant(
+    tmp_path: Path, other: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`up` without a folder's name has put it there."""
+    monkeypatch.chdir(tmp_path)
+    instance(tmp_path / "a", os.getpid())
+    here = instance(tmp_path / ".spendstream", other, "127.0.0.1:9192")
+    assert find_instance() == here
+    assert find_kafka().bootstrap_servers == here.kafka
+    assert find_instance(bootstrap="127.0.0.1:9092") != here
+
+
+def test_the_environment_names_the_folder_like_the_flag(
+    tmp_path: Path, other: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also when another one is the only one that runs; a flag and an address come first."""
+    first, second = instance(tmp_path / "a", os.getpid()), instance(tmp_path / "b", other, "127.0.0.1:9192")
+    monkeypatch.setenv("SPENDSTREAM_DATA_DIR", str(tmp_path / "b"))
+    assert find_instance() == second
+    assert find_kafka().bootstrap_servers == second.kafka
+    assert find_instance(tmp_path / "a") == find_instance(bootstrap="127.0.0.1:9092") == first
+    unregister(second)
+    assert find_instance() is None
+    for find in (find_kafka, find_clickhouse):
+        with pytest.raises(ConfigError, match=f"no spendstream runs on {tmp_path}/b"):
+            find()
 
 
 @pytest.mark.parametrize(
