@@ -13,7 +13,7 @@ export UV_SYSTEM_CERTS := $(UV_TRUSTS_SYSTEM)
 export UV_NATIVE_TLS := $(UV_TRUSTS_SYSTEM)
 endif
 
-.PHONY: help install demo test test-slow lint format bench chaos soak wheel-check schemas clean
+.PHONY: help install demo test test-slow lint format bench bench-prices chaos soak wheel-check schemas clean
 
 help: ## show this list
 	@echo "spendstream: what every AI request costs, and who for. Start with: make demo"
@@ -54,6 +54,9 @@ format: $(STAMP) ## format the code and fix what can be fixed
 
 bench: $(STAMP) ## the benchmarks (minutes); results also go to bench-results/
 	@$(BIN)/python -m tests.benchmarks $(ARGS)
+
+bench-prices: $(STAMP) ## our prices beside those of a second catalogue (litellm's file, downloaded once); a report
+	@$(BIN)/python -m tests.benchmarks.catalogue $(ARGS)
 
 chaos: $(STAMP) ## kill, stop, cut off and fill up everything at random instants; ARGS="--seed 7 --broker kafka --seeds 20"
 	@$(BIN)/python -m tests.chaos $(ARGS)

@@ -5,11 +5,16 @@ from pathlib import Path
 from typing import Final
 
 ROOT: Final = Path(__file__).resolve().parents[2]
+GENERATED: Final = "REPORT.md"
+"""Written by a command, from what others call their models: no page that people wrote."""
 PAGES: Final = sorted(
     path
     for pattern in ("*.md", "[a-z]*/**/*.md")
     for path in ROOT.glob(pattern)
-    if not any(part.startswith((".", "demo-data", "dist", "build")) for part in path.relative_to(ROOT).parts)
+    if path.name != GENERATED
+    and not any(
+        part.startswith((".", "demo-data", "dist", "build", "bench-results")) for part in path.relative_to(ROOT).parts
+    )
 )
 ARCHITECTURE: Final = ROOT / "ARCHITECTURE.md"
 COMMANDS: Final = ROOT / "stream_jobs" / "cli" / "README.md"

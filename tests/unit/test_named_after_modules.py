@@ -10,6 +10,7 @@ ROOT = Path(__file__).resolve().parents[2]
 UNIT = ROOT / "tests/unit"
 OUTSIDE_OF_THE_APPLICATION = {
     "benchmarks": "tests/benchmarks/harness",
+    "catalogue": "tests/benchmarks/catalogue",
     "chaos": "tests/chaos",
     "producers": "producers/spendstream",
     "schemas": "schemas/spendstream_schemas",
