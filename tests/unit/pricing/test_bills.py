@@ -96,7 +96,7 @@ def test_all_providers_have_bills_of_the_past_and_of_today() -> None:
 def test_every_provider_has_corrections_with_pages_of_its_own() -> None:
     """Each correction names an https page, a day in the past on which it was read, and what was wrong."""
     files = correction_files()
-    assert sorted(file.provider for file in files) == sorted(PROVIDERS)
+    assert {file.provider for file in files} >= set(PROVIDERS)
     for file in files:
         for entry in (*file.entries, *file.aliases):
             assert entry.source.startswith("https://"), entry
