@@ -15,9 +15,10 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from spendstream_schemas import UnpricedReason
 from stream_jobs.base.instants import as_utc
 from stream_jobs.pricing.rates import Missing, Price, Tiered
-from stream_jobs.pricing.units import PER, TOKEN_KEYS
+from stream_jobs.pricing.units import PER, TOKEN_KEYS, TOOL_KEYS
 from stream_jobs.pricing.yaml_models import load_models
 
+_TOOLS = frozenset(TOOL_KEYS.values())
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 CONDITIONS = (
     "service_tier", "speed", "inference_geo", "data_residency", "deployment", "endpoint", "latency", "search_context",
@@ -163,6 +164,14 @@ class Entry(Sourced):
         """The prices in the engine's terms."""
         return {key: _price(key, value) for key, value in (self.prices or {}).items()}
 
+    @property
+    def makes_a_model(self) -> bool:
+        """True if an id that the base data does not have is a model because of this entry: it has a standard price.
+
+        A tier, a multiplier or the price of a tool alone is for a model that the provider inherits from its maker.
+        """
+        return self.prices is not None and not self.when and (not self.prices or not self.prices.keys() <= _TOOLS)
+
     def speaks_under(self, conditions: Mapping[str, str]) -> bool:
         return all(
             key in conditions and (conditions[key] in values or "*" in values)
@@ -230,6 +239,7 @@ class Corrections:
         self._aliases: dict[tuple[str, str], list[Alias]] = {}
         self._moving: dict[tuple[str, str], Moving] = {}
         self._values: dict[tuple[str, str], set[str]] = {}
+        self._priced: set[tuple[str, str]] = set()
         self.providers: set[str] = set()
         self.entries = self.aliases = 0
         for document in documents:
@@ -242,6 +252,8 @@ class Corrections:
             self.entries += 1
             for model in entry.models:
                 self._by_model.setdefault((provider, model.lower()), []).append((self.entries, entry))
+                if entry.makes_a_model:
+                    self._priced.add((provider, model.lower()))
             for key, values in entry.conditions.items():
                 self._values.setdefault((provider, key), set()).update(values)
         for alias in document.aliases:
@@ -252,8 +264,8 @@ class Corrections:
             self._moving[(provider, moving.id.lower())] = moving
 
     def lists(self, provider: str, model: str) -> bool:
-        """True if an entry names the id: it is then an id of the book, whatever the base data says."""
-        return (provider, model) in self._by_model
+        """True if an entry gives the id a standard price: it is then an id of the book, whatever the base data says."""
+        return (provider, model) in self._priced
 
     def models_of(self, provider: str) -> set[str]:
         return {model for owner, model in self._by_model if owner == provider}

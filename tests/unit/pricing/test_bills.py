@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from functools import cache
 from itertools import pairwise
@@ -16,9 +16,12 @@ from genai_prices.data_snapshot import get_snapshot
 from spendstream_schemas import UnpricedReason, UsageEvent
 from stream_jobs.base.money import PICO_PER_USD
 from stream_jobs.facts import facts_of
+from stream_jobs.pricing import schedule
 from stream_jobs.pricing.book import DATA, PriceBook
+from stream_jobs.pricing.catalog import Identity
 from stream_jobs.pricing.corrections import CorrectionFile, Entry, load_corrections
 from stream_jobs.pricing.match import ProviderIndex
+from stream_jobs.pricing.rates import Missing
 
 BILLS = Path(__file__).parent / "bills"
 PROVIDERS = ("anthropic", "aws", "azure", "cohere", "deepseek", "google", "groq", "mistral", "openai", "x-ai")
@@ -115,6 +118,27 @@ def test_corrected_ids_are_known_or_new() -> None:
             known = [indexes[owner].find(model.lower()) for owner in (file.provider, *fallbacks[file.provider])]
             ids = {found.id for owner in (file.provider, *fallbacks[file.provider]) if (found := _by_id(owner, model))}
             assert model == "*" or any(known) or ids or model in new, f"{file.provider}: {model} is unknown"
+
+
+def test_a_price_under_conditions_is_what_a_call_under_them_costs() -> None:
+    """No multiplier of the same condition, of whatever file, speaks on top of a price that is given under it."""
+    catalog = book().catalog
+    for file in correction_files():
+        for entry in (entry for entry in file.entries if entry.prices and entry.when):
+            conditions = {name: min(values - {"*"}, default="anything") for name, values in entry.conditions.items()}
+            at = entry.valid_from or (entry.valid_to and entry.valid_to - timedelta(days=1)) or datetime.now(UTC)
+            for model in entry.models:
+                identity = catalog.identify(file.provider, model, None, at)
+                if not isinstance(identity, Identity) or entry not in identity.entries:
+                    continue
+                given: dict[str, Any] = {}
+                for other in identity.entries:
+                    if other.conditions and other.speaks_at(at) and other.speaks_under(conditions):
+                        given.update(other.table)
+                table = schedule.table_at(identity, conditions, at)
+                assert not isinstance(table, Missing), (file.provider, model, conditions)
+                for key in entry.table.keys() & table.keys():
+                    assert table[key] == given[key], (file.provider, model, conditions, key)
 
 
 def _by_id(provider: str, model: str) -> Any:

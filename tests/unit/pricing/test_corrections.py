@@ -175,6 +175,19 @@ def test_an_inheriting_provider_gets_standard_prices_only() -> None:
     assert price(prices, "gpt-4o", provider="azure", service_tier="batch").reason is UnpricedReason.NO_PRICE_FOR_TIER
 
 
+def test_a_tier_of_an_inherited_model_makes_no_model_of_its_own() -> None:
+    """What Azure asks for a tier, or for a tool, is on top of the prices that it inherits from the maker."""
+    tier = {"models": ["gpt-5.1"], "when": {"service_tier": "priority"}, "multiplier": 2}
+    tool = {"models": ["gpt-5.1"], "prices": {"web_searches_kcount": 14}}
+    own = {"models": ["gpt-5.1"], "prices": {"input_mtok": 7}}
+    plain = usd(price(book(provider="azure"), "gpt-5.1", provider="azure"))
+    assert plain
+    inherited = book(tier, tool, provider="azure")
+    assert usd(price(inherited, "gpt-5.1", provider="azure")) == plain
+    assert usd(price(inherited, "gpt-5.1", provider="azure", service_tier="priority")) == 2 * plain
+    assert usd(price(book(tier, own, provider="azure"), "gpt-5.1", provider="azure")) == 7
+
+
 def test_every_problem_of_every_file_is_reported_at_once(tmp_path: Path) -> None:
     """With its file and the path in it."""
     (tmp_path / "a.yaml").write_text(
