@@ -1,6 +1,8 @@
 """What rate cards price: GPU and CPU seconds, and metered SKUs."""
 
+from datetime import UTC, datetime
 from decimal import Decimal
+from functools import cache
 from typing import Any
 
 import pytest
@@ -14,6 +16,7 @@ from stream_jobs.pricing.result import Pricing
 from tests.unit.pricing.events import event
 
 USD = 10**12
+TODAY = datetime(2026, 11, 28, tzinfo=UTC)
 CARD: dict[str, Any] = {
     "provider": "acme", "names": ["acme-cloud"], "source": "https://example.com", "checked": "2026-11-21",
     "accelerators": [
@@ -138,8 +141,60 @@ def test_a_later_card_overrides_an_earlier_one() -> None:
     assert compute(PriceBook.of(card_files=files)).list_cost == USD
 
 
-def test_the_built_in_cards_price_common_gpus() -> None:
-    """AWS H100 on demand and spot."""
-    usage = {"kind": "compute", "accelerator": "H100", "purchase_option": "spot", "gpu_seconds": 3600}
-    pricing = PriceBook.load().price(facts_of(event(usage, provider="aws")))
-    assert (pricing.list_cost, pricing.contracted_cost) == (1236 * USD // 100, 3708 * USD // 1000)
+@cache
+def built_in() -> PriceBook:
+    return PriceBook.load()
+
+
+@pytest.mark.parametrize(
+    ("provider", "accelerator", "usd_per_hour"),
+    [
+        ("aws", "H100", "6.88"), ("aws", "NVIDIA H200", "7.912"), ("aws", "B200", "14.2416"),
+        ("aws", "A100-40GB", "2.74470525"), ("aws", "NVIDIA A100-SXM4-80GB", "3.43088125"), ("aws", "A10G", "1.21"),
+        ("aws", "L4", "0.8048"), ("aws", "L40S", "1.861"), ("aws", "Tesla T4", "0.526"), ("aws", "V100", "3.06"),
+        ("aws", "Trainium", "1.34375"), ("aws", "inf2", "0.7582"),
+        ("azure", "H100", "12.29"), ("azure", "H100-NVL", "6.98"), ("azure", "A100-80GB", "3.673"),
+        ("azure", "T4", "0.526"), ("azure", "V100", "3.06"), ("azure", "A10", "1.14"),
+        ("gcp", "H100", "10.9791"), ("gcp", "A100-80GB", "5.0688"), ("gcp", "L4", "0.7068"), ("gcp", "V100", "2.48"),
+        ("oci", "MI300X", "6"), ("oci", "B200", "14"), ("oci", "A10", "2"), ("oci", "AMD Instinct MI300X", "6"),
+        ("lambda", "H100", "4.29"), ("runpod", "NVIDIA H100 80GB HBM3", "3.99"), ("runpod", "B200", "6.79"),
+        ("coreweave", "H200", "6.305"), ("coreweave", "L40S", "2.25"), ("nebius", "H100", "4.5"),
+    ],
+)  # fmt: skip
+def test_the_built_in_cards_price_common_gpus(provider: str, accelerator: str, usd_per_hour: str) -> None:
+    """By the cloud's word for them and by nvidia-smi's."""
+    usage = {"kind": "compute", "accelerator": accelerator, "purchase_option": "on_demand", "gpu_seconds": 3600}
+    pricing = built_in().price(facts_of(event(usage, provider=provider, at=TODAY)))
+    assert pricing.reason is None, pricing.detail
+    assert pricing.list_cost == Decimal(usd_per_hour) * USD
+
+
+@pytest.mark.parametrize(
+    ("provider", "accelerator", "day", "usd_per_hour"),
+    [
+        ("aws", "H100", "2025-05-31", "12.29"), ("aws", "H100", "2025-06-01", "6.88"),
+        ("aws", "A100-40GB", "2025-05-31", "4.096575"), ("aws", "A100-40GB", "2025-06-01", "2.74470525"),
+        ("runpod", "A100-80GB", "2026-10-18", "1.59"), ("runpod", "A100-80GB", "2026-10-19", "1.79"),
+        ("lambda", "A100", "2026-09-19", "1.29"), ("nebius", "H100", "2026-10-01", "3.85"),
+    ],
+)  # fmt: skip
+def test_a_cut_of_a_gpu_holds_from_its_day(provider: str, accelerator: str, day: str, usd_per_hour: str) -> None:
+    """AWS cut its H100s by 44 % on 2025-06-01: an hour of May costs what it cost in May."""
+    usage = {"kind": "compute", "accelerator": accelerator, "purchase_option": "on_demand", "gpu_seconds": 3600}
+    pricing = built_in().price(facts_of(event(usage, provider=provider, at=datetime.fromisoformat(f"{day}T12:00:00Z"))))
+    assert pricing.list_cost == Decimal(usd_per_hour) * USD
+
+
+def test_sizes_regions_and_spot_of_the_built_in_cards() -> None:
+    """A size of its own price, a TPU where it is sold, and spot that is contracted below the list."""
+    usage = {"kind": "compute", "purchase_option": "on_demand", "gpu_seconds": 3600}
+    big = {**usage, "accelerator": "A10G", "instance_type": "g5.48xlarge"}
+    assert built_in().price(facts_of(event(big, provider="aws"))).list_cost == Decimal("2.036") * USD
+    tpu = {**usage, "accelerator": "TPU-v5e"}
+    priced = built_in().price(facts_of(event(tpu, provider="gcp", region="us-central1")))
+    assert priced.list_cost == Decimal("1.2") * USD
+    elsewhere = built_in().price(facts_of(event(tpu, provider="gcp", region="asia-southeast1")))
+    assert elsewhere.reason is UnpricedReason.NO_PRICE_FOR_CONDITION
+    spot = {**usage, "accelerator": "H100", "purchase_option": "spot"}
+    pricing = built_in().price(facts_of(event(spot, provider="aws", at=TODAY)))
+    assert (pricing.list_cost, pricing.contracted_cost) == (688 * USD // 100, 2064 * USD // 1000)
