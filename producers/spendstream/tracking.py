@@ -178,6 +178,10 @@ class TrackedCall:
         from spendstream.adapters import AdapterError, ExtractedUsage, usage_events
 
         found = self._known() or ExtractedUsage()
+        if found.stated_cost_refused is not None:
+            self._producer.count_trouble(
+                "stated_cost_refused", f"{self.provider} {self.model}: {found.stated_cost_refused}"
+            )
         status = found.status or "ok" if self._status == "ok" else self._status
         fields: dict[str, Any] = {"status": status, "latency_ms": latency_ms}
         stated = {"usage": self._usage} if self._usage is not None else {}

@@ -6,7 +6,7 @@ from pydantic import Field, model_validator
 
 from spendstream_schemas.attribution import Attribution
 from spendstream_schemas.reasons import InvalidReason
-from spendstream_schemas.types import Count, Flag, Message, Text64, Text128, Text256, Timestamp, refuse
+from spendstream_schemas.types import Count, Flag, Message, StatedUsd, Text64, Text128, Text256, Timestamp, refuse
 from spendstream_schemas.usage import TokenUsage, Usage
 
 SCHEMA_VERSION: Final = 1
@@ -56,6 +56,12 @@ class UsageEvent(Message):
     conditions: Conditions | None = None
     usage: Usage
     tool_calls: ToolCalls | None = None
+    stated_cost_usd: StatedUsd | None = Field(
+        default=None,
+        description="What the provider itself says that the whole of this event cost, in USD, tools and fees included. "
+        "It is the price where the price book has none, and is compared with the book's price otherwise. "
+        "Never an estimate that something else made (a gateway's own table of prices).",
+    )
     response_id: Text256 | None = None  # the provider's own id of the call
     trace_id: Text128 | None = None
 

@@ -1,5 +1,6 @@
 """The bounds and building blocks every message is made of."""
 
+import math
 import os
 import re
 import time
@@ -25,6 +26,12 @@ MAX_MESSAGE_BYTES: Final = 64 * 1024
 MAX_COUNT: Final = 10**12
 """Bound of one counted meter of one event (tokens, calls). Above it the producer is broken, not busy."""
 MAX_QUANTITY: Final = Decimal(10) ** 15
+MAX_STATED_USD: Final = 10**6
+"""Of what a provider says that one event cost. Above it the producer is broken."""
+_FLOAT_DIGITS: Final = 15
+_FLOAT_EXACT_BELOW: Final = 4096
+"""A number in JSON passes through a double. Its 15 significant digits are always right; below this amount so are more
+than DECIMAL_PLACES of them after the point."""
 MAX_USD: Final = 10**20
 """Of one amount of money in a feed, either way. A hundred thousand of them still fit together into the store's
 Decimal(38, 12)."""
@@ -98,6 +105,17 @@ def number_is_plain(value: Any) -> Any:
     return value
 
 
+def number_is_exact(value: Any) -> Any:
+    """A number that JSON gave as a double, as the digits that were written. Refused where a double may not hold them
+    all; as a string any amount can be said."""
+    if not isinstance(value, float) or not math.isfinite(value):
+        return number_is_plain(value)
+    written = Decimal(repr(value))
+    if abs(written) >= _FLOAT_EXACT_BELOW and len(written.as_tuple().digits) > _FLOAT_DIGITS:
+        raise refuse(InvalidReason.OUT_OF_RANGE, f"has more than {_FLOAT_DIGITS} digits: send it as a string")
+    return written
+
+
 def decimal_schema(minimum: int, maximum: int = int(MAX_QUANTITY)) -> WithJsonSchema:
     """How JSON Schema says it: a JSON number, or a string that holds one."""
     bounds = {"minimum": minimum, "maximum": maximum}
@@ -130,6 +148,16 @@ Usd = Annotated[
     PLAIN,
 ]
 """An amount of money in a feed between our own jobs and the services, to the last digit."""
+StatedUsd = Annotated[
+    Decimal,
+    Field(ge=0, le=MAX_STATED_USD, allow_inf_nan=False),
+    BeforeValidator(number_is_exact),
+    AfterValidator(canonical),
+    decimal_schema(minimum=0, maximum=MAX_STATED_USD),
+    PLAIN,
+]
+"""What a provider says a call cost, in USD. More than 12 decimal places are rounded half to even, not refused:
+providers add up doubles, and say 0.30000000000000004."""
 Timestamp = Annotated[AwareDatetime, BeforeValidator(_timestamp_is_text), AfterValidator(_utc)]
 """An instant: given with any UTC offset, kept in UTC with microseconds."""
 Instant = Annotated[AwareDatetime, BeforeValidator(_timestamp_is_text), AfterValidator(_instant)]

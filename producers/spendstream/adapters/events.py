@@ -120,6 +120,7 @@ def _event(
         "service_tier": found.service_tier,
         "tool_calls": found.tool_calls,
         "operation": found.operation,
+        "stated_cost_usd": found.stated_cost_usd,
         "attribution": _marked(attribution or Attribution(), found.estimated),
     }
     if found.status is not None:

@@ -19,6 +19,7 @@ from spendstream.adapters.result import (
     token_usage,
     tool_calls,
 )
+from spendstream.adapters.stated import stated_cost
 from spendstream.adapters.tiers import normal_tier
 
 _OPERATIONS: Final = {
@@ -65,6 +66,8 @@ def _extract(provider: str, root: Node) -> ExtractedUsage:
     if operation == "responses":
         tools = openai_responses.tool_counts(root) | tools
         also = openai_responses.image_tool_usage(provider, root)
+    # What a call cost as a whole is not the cost of one of the events that it becomes.
+    cost, refused = (None, None) if usage is None or also else stated_cost(provider, usage)
     return ExtractedUsage(
         usage=token_usage(provider, meters),
         response_model=root.text("model"),
@@ -73,6 +76,8 @@ def _extract(provider: str, root: Node) -> ExtractedUsage:
         conditions=conditions(search_context=search_context(usage)),
         tool_calls=tool_calls(tools),
         operation=operation,
+        stated_cost_usd=cost,
+        stated_cost_refused=refused,
         also=also,
         status=_status(root),
     )

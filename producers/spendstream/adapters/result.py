@@ -34,6 +34,8 @@ class ExtractedUsage:
     conditions: Conditions | None = None
     tool_calls: ToolCalls | None = None
     operation: str | None = None
+    stated_cost_usd: Decimal | None = None
+    stated_cost_refused: str | None = None  # why what stands there is no cost of this call; for logs and counters
     also: tuple["ExtractedUsage", ...] = ()
     status: Literal["error", "cancelled"] | None = None
     estimated: tuple[str, ...] = ()

@@ -394,3 +394,11 @@ def test_a_dict_with_the_stream_in_it(recorder: Recorder) -> None:
         answer = call.wrap_stream({"stream": iter([{"metadata": {"usage": usage}}]), "ResponseMetadata": {}})
         assert len(list(answer["stream"])) == 1
     assert (recorder.only.status, tokens(recorder.only)) == ("ok", (10, 2))
+
+
+def test_a_stated_cost_that_is_none_is_counted_and_the_event_goes_out(recorder: Recorder) -> None:
+    """With its counts, and without the cost."""
+    with recorder.track(provider="openrouter", model="m") as call:
+        call.record(RESPONSE | {"usage": {**RESPONSE["usage"], "cost": -1}})  # type: ignore[dict-item]
+    assert (tokens(recorder.only), recorder.only.stated_cost_usd) == ((100, 20), None)
+    assert recorder._counters.keyed()[2] == {"stated_cost_refused": 1}

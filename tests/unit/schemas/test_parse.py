@@ -359,3 +359,62 @@ def test_harmless_unknown_fields_cannot_hide_one_that_moves_the_price() -> None:
     unknown = parse_usage_event(json.dumps(document).encode()).unknown_fields
     assert unknown[0] == "usage.hologram_tokens"
     assert len(unknown) == MAX_UNKNOWN_FIELDS
+
+
+# A cost that the provider states -------------------------------------------------------------------------------------
+
+
+@given(st.decimals(0, 10**6, places=12), st.booleans())
+def test_a_stated_cost_is_read_to_the_last_digit_or_refused(usd: Decimal, as_number: bool) -> None:
+    """As a string always; as a number in JSON whenever a double holds what was written."""
+    text = f"{usd:f}"
+    message = raw(stated_cost_usd="@").replace(b'"@"', (text if as_number else f'"{text}"').encode())
+    if as_number and usd >= 4096 and len(text.strip("0").replace(".", "")) > 15:
+        refused = refusal(message)
+        assert (refused.reason, refused.path) == (InvalidReason.OUT_OF_RANGE, "stated_cost_usd")
+    else:
+        assert parse_usage_event(message).message.stated_cost_usd == usd
+
+
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [
+        (b"-0.01", InvalidReason.NEGATIVE_QUANTITY),
+        (b'"-1e-30"', InvalidReason.NEGATIVE_QUANTITY),
+        (b"1000000.01", InvalidReason.OUT_OF_RANGE),
+        (b"1e30", InvalidReason.OUT_OF_RANGE),
+        (b'"1e9999"', InvalidReason.OUT_OF_RANGE),
+        (b"1e400", InvalidReason.OUT_OF_RANGE),
+        (b"NaN", InvalidReason.OUT_OF_RANGE),
+        (b'"NaN"', InvalidReason.OUT_OF_RANGE),
+        (b'"Infinity"', InvalidReason.OUT_OF_RANGE),
+        (b'"0.02 EUR"', InvalidReason.WRONG_TYPE),
+        (b'"$1"', InvalidReason.WRONG_TYPE),
+        (b'"1,5"', InvalidReason.WRONG_TYPE),
+        (b"true", InvalidReason.WRONG_TYPE),
+        (b'{"usd": 1}', InvalidReason.WRONG_TYPE),
+    ],
+)
+def test_a_stated_cost_that_is_none_is_refused(said: bytes, reason: InvalidReason) -> None:
+    """Negative, huge, no number, another currency: with the reason and the field."""
+    refused = refusal(raw(stated_cost_usd="@").replace(b'"@"', said))
+    assert (refused.reason, refused.path) == (reason, "stated_cost_usd")
+
+
+@pytest.mark.parametrize(
+    ("said", "usd"),
+    [
+        (b"0.30000000000000004", "0.300000000000"),
+        (b'"0.0000000000005"', "0"),
+        (b'"0.0000000000015"', "0.000000000002"),
+        (b'"0e99"', "0"),
+        (b"-0.0", "0"),
+        (b"1000000", "1000000"),
+        (b'"1E6"', "1000000"),
+    ],
+)
+def test_a_stated_cost_with_more_places_is_rounded(said: bytes, usd: str) -> None:
+    """Half to even: providers add up doubles, and say all their digits."""
+    event = parse_usage_event(raw(stated_cost_usd="@").replace(b'"@"', said)).message
+    assert event.stated_cost_usd == Decimal(usd)
+    assert "E" not in json.loads(event.model_dump_json())["stated_cost_usd"]
