@@ -6,6 +6,7 @@ the same event.
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
+from decimal import Decimal
 from operator import attrgetter
 from typing import Any, Final, NamedTuple
 
@@ -41,6 +42,7 @@ class Facts(NamedTuple):
     tool_calls: Mapping[str, int]
     tags: tuple[str, ...]  # by ATTRIBUTION_FIELDS
     labels: Mapping[str, str]
+    stated_cost: Decimal | None = None  # USD, as the provider says; prices look at it, rules do not
 
 
 def facts_of(event: UsageEvent) -> Facts:
@@ -64,6 +66,7 @@ def facts_of(event: UsageEvent) -> Facts:
         NOTHING if tools is None else given(tools, tools.model_fields_set),
         tuple([tag or "" for tag in _tags_of(attribution)]),
         attribution.labels or NOTHING,
+        event.stated_cost_usd,
     )
 
 

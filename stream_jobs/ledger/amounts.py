@@ -15,6 +15,7 @@ SIGNED: Final = (
     "contracted_cost",
     "effective_cost",
     "avoided_cost",
+    "stated_cost",
 )
 """Columns that a retraction holds with the opposite sign."""
 SIGNED_LISTS: Final = ("line_quantity", "line_list_cost", "line_cost", "line_effective_cost")

@@ -19,7 +19,7 @@ _NO_TAGS: Final = ("",) * len(ATTRIBUTION_FIELDS)
 
 PRICING_COLUMNS: Final = (
     *NAMED, "kind", "conditions", "cached_response", "unknown_fields", "occurred_at", *ATTRIBUTION_FIELDS, *METERS,
-    *TOOL_COLUMNS, *_USAGE_TEXTS, "accelerator_count",
+    *TOOL_COLUMNS, *_USAGE_TEXTS, "accelerator_count", "stated_cost",
 )  # fmt: skip
 """What `priced_facts` reads."""
 
@@ -40,6 +40,7 @@ def priced_facts(entries: Entries, *, scoped: bool) -> Callable[[int], tuple[Fac
     made: dict[tuple[Any, ...], tuple[Any, ...]] = {}  # what rows have in common that differ only in time and usage
     instants, unknown = entries.values("occurred_at"), entries.values("unknown_fields")
     kinds, usage_of = entries.values("kind"), _usages(entries)
+    stated = None if entries.is_empty("stated_cost") else entries.array("stated_cost").to_pylist()
 
     def rest(shape: tuple[Any, ...]) -> tuple[Any, ...]:
         fields = dict(zip(names, shape, strict=True))
@@ -52,7 +53,8 @@ def priced_facts(entries: Entries, *, scoped: bool) -> Callable[[int], tuple[Fac
         found = made.get(shape)
         if found is None:
             found = made[shape] = rest(shape)
-        return Facts(instants[row], kinds[row], usage_of(row), *found), unknown[row]
+        cost = None if stated is None else stated[row]
+        return Facts._make((instants[row], kinds[row], usage_of(row), *found, cost)), unknown[row]
 
     return facts
 

@@ -63,7 +63,7 @@ def charge_row(charge: Charge, block: Block) -> dict[str, Any]:
         "effective_cost": _usd(pricing.effective_cost),
         "avoided_cost": usd_from_pico(pricing.avoided_cost) if pricing.avoided_cost else NO_COST,
         "unpriced_reason": pricing.reason.value if pricing.reason else "",
-        "unpriced_detail": pricing.detail if pricing.reason else "",
+        "unpriced_detail": pricing.detail,
         "price_book_version": pricing.price_book_version,
         "attribution_version": charge.rules_version,
         "line_sku": [line.sku for line in lines],
@@ -91,6 +91,7 @@ def charge_row(charge: Charge, block: Block) -> dict[str, Any]:
         "events": 1,
         "unpriced": 0 if pricing.priced else 1,
         "reported_tags": reported_tags(facts, attributed),
+        "stated_cost": facts.stated_cost,
     }
     for name in ATTRIBUTION_FIELDS:
         row[name] = getattr(attributed, name)

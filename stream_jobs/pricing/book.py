@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from spendstream_schemas import UnpricedReason
 from stream_jobs.base.errors import ConfigError
 from stream_jobs.base.files import read_file
+from stream_jobs.base.money import pico_from_usd
 from stream_jobs.base.yaml_files import MAX_BYTES
 from stream_jobs.facts import Facts
 from stream_jobs.pricing.base import base_hash, base_version
@@ -23,7 +24,7 @@ from stream_jobs.pricing.providers import PROVIDERS_FILE, Providers
 from stream_jobs.pricing.rate_cards import RateCardFile, RateCards
 from stream_jobs.pricing.rates import Missing
 from stream_jobs.pricing.resources import Resources
-from stream_jobs.pricing.result import PriceLine, Pricing
+from stream_jobs.pricing.result import STATED, PriceLine, Pricing
 from stream_jobs.pricing.tokens import PLAIN, UnpricedError, count, count_plain
 from stream_jobs.pricing.yaml_models import load_models, yaml_files
 
@@ -131,7 +132,7 @@ class PriceBook:
 
         `unknown_fields` are the paths that the contract did not know: what they might have cost is not guessed.
         """
-        if unknown_fields and (refused := self._unknown(unknown_fields)) is not None:
+        if unknown_fields and (refused := self._unknown(facts, unknown_fields)) is not None:
             return refused
         kind, usage = facts.kind, facts.usage
         try:
@@ -158,11 +159,11 @@ class PriceBook:
             return self._unpriced(facts, error.missing)
         return self._receipt(facts, where, lines)
 
-    def _unknown(self, paths: Sequence[str]) -> Pricing | None:
+    def _unknown(self, facts: Facts, paths: Sequence[str]) -> Pricing | None:
         for path in paths:
             for prefix, reason in _UNKNOWN_FIELDS:
                 if path.startswith(prefix):
-                    return Pricing(self.version, reason=reason, detail=f"{path} is not known to this version")
+                    return self._stated_or_unpriced(facts, reason, f"{path} is not known to this version")
         return None
 
     def _without_usage(self, facts: Facts) -> Pricing | None:
@@ -174,24 +175,30 @@ class PriceBook:
         """
         usage = facts.usage
         if not usage and not any(facts.tool_calls.values()):
-            if facts.status == "error" or facts.cached_response:
+            if facts.cached_response or (facts.status == "error" and facts.stated_cost is None):
                 return Pricing(self.version, list_cost=0, contracted_cost=0, effective_cost=0)
-            return Pricing(
-                self.version,
-                reason=UnpricedReason.USAGE_UNKNOWN,
-                detail=f"status {facts.status}, but no usage reported",
+            return self._stated_or_unpriced(
+                facts, UnpricedReason.USAGE_UNKNOWN, f"status {facts.status}, but no usage reported"
             )
         cut = facts.status == "cancelled" and "input_tokens" in usage and "output_tokens" not in usage
         if cut and facts.operation not in _ONE_SIDED:
-            return Pricing(
-                self.version, reason=UnpricedReason.USAGE_UNKNOWN, detail="cut before the output was reported"
-            )
+            return self._stated_or_unpriced(facts, UnpricedReason.USAGE_UNKNOWN, "cut before the output was reported")
         return None
 
     def _unpriced(self, facts: Facts, missing: Missing) -> Pricing:
         if facts.cached_response:  # it costs nothing whatever it would have cost; what was saved is unknown
             return Pricing(self.version, list_cost=0, contracted_cost=0, effective_cost=0)
-        return Pricing(self.version, reason=missing.reason, detail=missing.detail)
+        return self._stated_or_unpriced(facts, missing.reason, missing.detail)
+
+    def _stated_or_unpriced(self, facts: Facts, reason: UnpricedReason, detail: str) -> Pricing:
+        """What the provider says it cost, if it says so, marked as such. It is what we are charged, so no overlay
+        changes it: list, contracted and effective cost are the same."""
+        usd = facts.stated_cost
+        if usd is None or facts.cached_response:  # what is stated there was paid when the cache was filled
+            return Pricing(self.version, reason=reason, detail=detail)
+        cost = pico_from_usd(usd)
+        line = PriceLine(STATED, "requests", 1, usd, usd, cost, cost, cost)
+        return Pricing(self.version, STATED, None, f"{reason.value}: {detail}", (line,), cost, cost, cost)
 
     def _receipt(self, facts: Facts, where: str, lines: list[PriceLine]) -> Pricing:
         listed = contracted = effective = 0

@@ -4,9 +4,12 @@ Named tuples, not dataclasses: one event makes three of them, and a frozen datac
 """
 
 from decimal import Decimal
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from spendstream_schemas import UnpricedReason
+
+STATED: Final = "stated"
+"""`price_model` and SKU of what the provider's own statement prices, because the book could not."""
 
 
 class PriceLine(NamedTuple):
@@ -26,9 +29,9 @@ class Pricing(NamedTuple):
     """The receipt of one event. Without a price (`reason` is set) there are no costs at all, not zero ones."""
 
     price_book_version: str
-    price_model: str = ""  # the book's id of what was priced; empty when nothing matched
+    price_model: str = ""  # the book's id of what was priced; empty when nothing matched; STATED
     reason: UnpricedReason | None = None
-    detail: str = ""  # for people: what exactly has no price
+    detail: str = ""  # for people: what exactly has no price; with STATED also the reason
     lines: tuple[PriceLine, ...] = ()
     list_cost: int | None = None  # pico-USD
     contracted_cost: int | None = None

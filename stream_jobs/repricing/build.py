@@ -112,13 +112,24 @@ def _meters(made: _Made) -> dict[str, Any]:
     return columns
 
 
+def _stated(made: _Made) -> dict[str, Any]:
+    """Signed like a meter. Where only the cost is corrected it is 0, not NULL: the entry is of an event that states a
+    cost, and its own is compared with that."""
+    kind = LEDGER_COLUMNS.field("stated_cost").type
+    if made.entries.is_empty("stated_cost"):
+        return {"stated_cost": pa.nulls(len(made.postings), kind)}
+    own = made.entries.values("stated_cost")
+    amounts = [None if own[p.source] is None else p.meters * own[p.source] for p in made.postings]
+    return {"stated_cost": decimals_of(amounts, kind)}
+
+
 def _price(made: _Made) -> dict[str, Any]:
     def of(name: str) -> Callable[[Posting], Any]:
         def value(posting: Posting) -> Any:
             pricing = posting.target.pricing
             if pricing is None:
                 return _SAME
-            if name in ("unpriced_reason", "unpriced_detail") and pricing.reason is None:
+            if name == "unpriced_reason" and pricing.reason is None:
                 return ""
             given = pricing.detail if name == "unpriced_detail" else getattr(pricing, name, None)
             return pricing.reason.value if name == "unpriced_reason" and pricing.reason else given
@@ -202,4 +213,4 @@ def _unit_price(usd: Decimal, known: dict[Decimal, int]) -> int:
     return found
 
 
-_MAKERS: Final = (_constants, _signs, _money, _meters, _price, _owner, _receipts)
+_MAKERS: Final = (_constants, _signs, _money, _meters, _stated, _price, _owner, _receipts)

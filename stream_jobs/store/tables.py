@@ -87,9 +87,10 @@ _LEDGER: Final = {
     "events": pa.int8(),
     "unpriced": pa.int8(),  # -1: an adjustment that prices an event that had no price
     "reported_tags": TAGS,  # the tags that the rules changed, as the sender gave them
+    "stated_cost": MONEY,  # what the provider says of itself; signed, 0 in a correction of the cost alone
     "adjustment_run": TEXT,  # RUN/CHUNK that posts an adjustment; a retraction does not copy it
 }
-LEDGER_DEFAULTS: Final = ("events", "unpriced", "reported_tags", "adjustment_run")
+LEDGER_DEFAULTS: Final = ("events", "unpriced", "reported_tags", "stated_cost", "adjustment_run")
 """The last columns of the ledger, each with a DEFAULT: rows may end before any of them."""
 
 TABLES: Final[Mapping[str, pa.Schema]] = {

@@ -88,7 +88,9 @@ class World:
         )
         for name in LEDGER_DEFAULTS:
             field = TABLES["ledger"].field(name)
-            values = [{"reported_tags": [], "adjustment_run": run, **entry}[name] for entry in entries]
+            values = [
+                {"reported_tags": [], "stated_cost": None, "adjustment_run": run, **entry}[name] for entry in entries
+            ]
             table = table.append_column(field, pa.array(values, field.type))
         return table
 

@@ -2,14 +2,16 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, fields
+from decimal import Decimal
 from typing import Any, Final, NamedTuple
 
 import msgspec
 import numpy as np
 import pyarrow as pa
+from pydantic import TypeAdapter, ValidationError
 
 from spendstream_schemas import ATTRIBUTION_FIELDS
-from spendstream_schemas.types import EARLIEST_OCCURRED_AT
+from spendstream_schemas.types import EARLIEST_OCCURRED_AT, StatedUsd
 from spendstream_schemas.usage import TOKEN_PARTS
 from stream_jobs.base.instants import from_unix_micros
 from stream_jobs.facts import NAMED, NOTHING, Condition, Facts, given, given_conditions
@@ -32,6 +34,7 @@ NUMBERS: Final = {
 _COUNT: Final = pa.int64()
 _EARLIEST_US: Final = int(EARLIEST_OCCURRED_AT.timestamp()) * US_PER_S
 _tuple: Final = msgspec.structs.astuple
+_stated_usd: Final = TypeAdapter(StatedUsd | None).validate_json
 
 
 @dataclass(slots=True)
@@ -60,6 +63,7 @@ class TokenEvents:
     labels: list[dict[str, str] | None] | None  # None: no event has any
     conditions: list[tuple[Condition, ...]] | None
     tool_calls: list[dict[str, int] | None] | None
+    stated: list[Decimal | None] | None  # USD
 
     def __len__(self) -> int:
         return len(self.records)
@@ -96,6 +100,7 @@ class TokenEvents:
                 [calls or NOTHING for calls in self.tool_calls or [None] * rows],
                 zip(*(self.tags[name].listed() for name in ATTRIBUTION_FIELDS), strict=True),
                 [labels or NOTHING for labels in self.labels or [None] * rows],
+                self.stated or [None] * rows,
             )
         )
 
@@ -153,6 +158,7 @@ def read(decoded: Sequence[Any], records: list[SourceRecord]) -> tuple[TokenEven
     usage = dict(zip(structs.USAGE_FIELDS, zip(*map(_tuple, event["usage"]), strict=True), strict=True))
     meters = {name: _meter(values) for name, values in usage.items() if name != "kind" and any_given(values)}
     good &= _parts_fit(meters, len(decoded))
+    stated = _stated(event["stated_cost_usd"], good)
     attributions = [given or structs.NO_ATTRIBUTION for given in event["attribution"]]
     tags = dict(zip(structs.ATTRIBUTION_NAMES, zip(*map(_tuple, attributions), strict=True), strict=True))
     events = TokenEvents(
@@ -167,8 +173,23 @@ def read(decoded: Sequence[Any], records: list[SourceRecord]) -> tuple[TokenEven
         list(tags["labels"]) if any(tags["labels"]) else None,
         list(map(given_conditions, event["conditions"])) if any_given(event["conditions"]) else None,
         list(map(_calls, event["tool_calls"])) if any_given(event["tool_calls"]) else None,
+        stated,
     )
     return events, good & _named(events)
+
+
+def _stated(values: tuple[msgspec.Raw | None, ...], good: Mask) -> list[Decimal | None] | None:
+    """What the contract's model makes of the texts; a row that it refuses is no longer `good`."""
+    if not any_given(values):
+        return None
+    read: list[Decimal | None] = []
+    for row, value in enumerate(values):
+        try:
+            read.append(None if value is None else _stated_usd(bytes(value)))
+        except ValidationError:
+            good[row] = False
+            read.append(None)
+    return read
 
 
 def _named(events: TokenEvents) -> Mask:

@@ -62,9 +62,18 @@ def price(events: TokenEvents, attribution: Attribution, book: RateBook) -> tupl
     by_request = np.array([getattr(answer, "request", None) is not None for answer in rates.answers])[rates.of_row]
     countable = ~by_request & ~((tokens > 0) & (per_token == _NO_RATE)).any(axis=1)
     countable &= (tokens.astype(np.float64) * per_token).sum(axis=1) < _LIMIT
-    good = np.flatnonzero(countable | ~has_price)
+    good = np.flatnonzero((countable | ~has_price) & ~_priced_as_stated(events, has_price))
     rates = rates._replace(of_row=rates.of_row[good])
     return _prices(events.take(good), tokens[good], rates, table), good
+
+
+def _priced_as_stated(events: TokenEvents, has_price: Mask) -> Mask:
+    """Events without a price in the book whose provider says what they cost."""
+    if events.stated is None:
+        return np.zeros(len(events), bool)
+    cached: Mask = events.numbers["cached_response"].to_numpy(zero_copy_only=False)
+    stated: Mask = np.array([cost is not None for cost in events.stated], bool)
+    return stated & ~has_price & ~cached
 
 
 def is_plain(events: TokenEvents) -> Mask:

@@ -16,7 +16,7 @@ from pydantic.fields import FieldInfo
 from spendstream_schemas import MAX_MESSAGE_BYTES, TokenUsage, UsageEvent
 from spendstream_schemas.attribution import Attribution
 from spendstream_schemas.event import Conditions, ToolCalls
-from spendstream_schemas.types import Message, Timestamp
+from spendstream_schemas.types import Message, StatedUsd, Timestamp
 from spendstream_schemas.usage import Usage
 
 _PLAIN_TYPES: Final = (str, int, float, bool)
@@ -48,6 +48,8 @@ def _struct_type(hint: Any) -> Any:
         return str  # `instants` reads it
     if hint == Usage:
         return token_usage
+    if hint == (StatedUsd | None):
+        return msgspec.Raw  # `events` asks the model of this one field
     if isinstance(hint, type) and issubclass(hint, Message):
         return _NESTED[hint]
     return _annotated_type(hint)

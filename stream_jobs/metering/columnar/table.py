@@ -64,6 +64,8 @@ def charge_table(
         "reported_tags": attribution.reported_tags(),
         **{name: meter.array for name, meter in events.meters.items()},
     }
+    if events.stated is not None:
+        columns["stated_cost"] = pa.array(events.stated, MONEY)
     for field in BLOCK_COLUMNS:
         if field.name not in columns:
             columns[field.name] = pa.nulls(rows, field.type)  # a meter or tool that no event of the bundle gives

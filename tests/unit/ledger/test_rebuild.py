@@ -69,6 +69,7 @@ def events(draw: st.DrawFn) -> UsageEvent:
         "region": found.region or draw(st.sampled_from([None, "us-east-1", "EU"])),
         "response_model": draw(st.sampled_from([None, found.model])),
         "attribution": draw(attributions),
+        "stated_cost_usd": draw(st.one_of(st.none(), st.none(), st.decimals(0, 10**6, places=12))),
     }
     document = found.model_dump(exclude_none=True) | changes
     if draw(st.booleans()) and found.usage.kind == "tokens" and changes["response_model"]:

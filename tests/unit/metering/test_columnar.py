@@ -153,6 +153,14 @@ EXTRAS = st.sampled_from(
         {"tool_calls": {"web_search": 2}},
         {"model": "unheard-of"},
         {"batchable": True},
+        {"stated_cost_usd": "0.25"},
+        {"stated_cost_usd": 0.1 + 0.2},
+        {"stated_cost_usd": None},
+        {"stated_cost_usd": 4096.0000000000005},
+        {"stated_cost_usd": "-0.01"},
+        {"stated_cost_usd": 0, "model": "unheard-of"},
+        {"stated_cost_usd": "0.25", "model": "unheard-of"},
+        {"stated_cost_usd": "0.25", "model": "unheard-of", "cached_response": True},
     ]
 )
 SPLINTERS = st.sampled_from(["", " ", "\n", "\\u0041", "\x00", "}", '"event_id":"z",'])
@@ -224,6 +232,8 @@ def test_the_common_event_takes_the_fast_path() -> None:
         {"model": "gemini-2.5-pro", "provider": "google"},
         {"model": "text-embedding-3-small", "operation": "embeddings"},
         {"conditions": {"fine_tuned": False}, "attribution": {"team": "Zürich"}},
+        {"stated_cost_usd": "0.25"},
+        {"stated_cost_usd": 0.25, "model": "unheard-of", "cached_response": True},
     ]
     raw = [
         json.dumps(json.loads(plain(str(index), **kind)), ensure_ascii=False, separators=(",", ":")).encode()
@@ -243,14 +253,19 @@ def test_the_common_event_takes_the_fast_path() -> None:
 def test_what_was_decoded_together_is_not_parsed_again(monkeypatch: pytest.MonkeyPatch) -> None:
     """An example of a profile, a call of a tool, a cost beyond 64 bits and a defect: the contract's models see none."""
     huge = {"kind": "tokens", "input_tokens": 10**12, "output_tokens": 10**12}
-    raw = [plain("a"), plain("b", tool_calls={"web_search": 2}), plain("c", usage=huge, model="o1-pro")]
+    raw = [
+        plain("a"),
+        plain("b", tool_calls={"web_search": 2}),
+        plain("c", usage=huge, model="o1-pro"),
+        plain("d", model="unheard-of", stated_cost_usd=0.0033789),
+    ]
     records = [SourceRecord(offset, None, None, value) for offset, value in enumerate(raw)]
     expected = both(records, BOOKS["scoped"], {})[1]
     metering = Metering(BOOKS["scoped"], RULES, FakeLedger(), TOLERANCE)
     monkeypatch.setattr("stream_jobs.metering.decode.parse_usage_event", lambda _: pytest.fail("parsed again"))
-    assert rows(metering.process(block(0, 2), records)) == rows(expected)
+    assert rows(metering.process(block(0, 3), records)) == rows(expected)
     monkeypatch.setattr("stream_jobs.metering.process.charge", lambda *_: 1 / 0)
-    assert rows(metering.process(block(0, 2), records)) == rows(expected)
+    assert rows(metering.process(block(0, 3), records)) == rows(expected)
 
 
 def test_a_cost_beyond_64_bits_is_left_to_exact_arithmetic() -> None:

@@ -26,7 +26,7 @@ from tests.unit.metering.build import held_of
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 TOLERANCE = timedelta(minutes=5)
-AMOUNTS = ("events", "unpriced", *COSTS, "avoided_cost", *METERS, *TOOL_COLUMNS)
+AMOUNTS = ("events", "unpriced", *COSTS, "avoided_cost", "stated_cost", *METERS, *TOOL_COLUMNS)
 
 
 def book(version: str, *overlays: Mapping[str, Any]) -> PriceBook:

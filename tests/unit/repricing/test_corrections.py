@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from stream_jobs.attribution.rules import AttributionRules
 from stream_jobs.pricing.book import PriceBook
+from stream_jobs.pricing.corrections import CorrectionFile
 from stream_jobs.repricing.corrections import find_corrections, repriced
 from tests.unit.metering.build import document
 from tests.unit.repricing.build import NOW, MemoryLedger, as_entries, book, rules, sums
@@ -32,6 +33,20 @@ RULES = (
     rules({"name": "b", "set": {"team": "ads", "project": "p"}}, {"name": "c", "rename": {"customer": {"x": "acme"}}}),
     rules({"name": "d", "when": {"customer": "x"}, "set": {"workload_type": "training", "environment": "dev"}}),
 )
+NEW_MODEL = CorrectionFile.model_validate(
+    {
+        "provider": "openai",
+        "entries": [
+            {
+                "models": ["new-model"],
+                "prices": {"input_mtok": Decimal(2)},
+                "source": "https://example.com",
+                "checked": "2026-11-20",
+                "reason": "it is new",
+            }
+        ],
+    }
+)
 MODELS = ("gpt-4o", "gpt-4o-mini", "nobody-knows")
 DAY = "2026-11-20T"
 
@@ -47,6 +62,7 @@ usages = st.fixed_dictionaries(
         "tokens": st.integers(1, 10**7),
         "attribution": st.sampled_from([{}, {"team": "search"}, {"customer": "x"}, {"team": "t", "customer": "x"}]),
         "cached_response": st.booleans(),
+        "stated_cost_usd": st.sampled_from([None, None, "0", "0.5", "0.000000000001"]),
     }
 )
 books, owners = st.integers(0, len(BOOKS) - 1), st.integers(0, len(RULES) - 1)
@@ -175,6 +191,32 @@ def test_usage_that_gets_a_price_moves_out_of_the_unpriced() -> None:
         "",
     )
     assert (booked["price_model"], booked["effective_cost"]) == ("openai/gpt-4o", Decimal("2.5"))
+
+
+def test_a_stated_cost_gives_way_to_a_price_that_arrives_later_when_history_is_repriced() -> None:
+    """As any other price does: the statement is taken back with its receipt, and stays beside the book's cost. With the
+    same book nothing is found."""
+    ledger = MemoryLedger()
+    stated = message("e", 0, model="new-model", stated_cost_usd="0.5")
+    ledger.add(ledger.compute(BOOKS[0], RULES[0], stated))
+    (charge,) = ledger.rows
+    assert (charge["list_cost"], charge["price_model"], charge["unpriced"]) == (Decimal("0.5"), "stated", 0)
+    assert ledger.correct(prices=BOOKS[0]).postings == []
+    later = PriceBook.of(correction_files=[NEW_MODEL], version="later")
+    assert ledger.correct(prices=later).priced == 0, "it had a price"
+    assert sums(ledger.rows) == sums(MemoryLedger().compute(later, RULES[0], stated))
+    assert sum(row["stated_cost"] for row in ledger.rows) == Decimal("0.5")
+    assert sum(row["list_cost"] for row in ledger.rows) == Decimal("0.00002")
+
+
+def test_a_corrected_cost_is_compared_with_what_was_stated() -> None:
+    """The entry with the difference is of an event that states a cost, and adds nothing to that."""
+    ledger = MemoryLedger()
+    ledger.add(ledger.compute(BOOKS[0], RULES[0], message("a", 0, stated_cost_usd="0.5")))
+    ledger.add(ledger.compute(BOOKS[0], RULES[0], message("b", 0)))
+    ledger.correct(prices=BOOKS[1])
+    corrected = {row["event_id"]: row["stated_cost"] for row in ledger.rows if row["entry_kind"] == "adjustment"}
+    assert corrected == {"a": Decimal(0), "b": None}
 
 
 def test_a_price_is_not_taken_away_unasked() -> None:
