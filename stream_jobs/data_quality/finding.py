@@ -27,7 +27,7 @@ _DIGEST: Final = 32
 class Finding:
     """One condition that holds. `subject` tells it from all others of its check, whatever else changes."""
 
-    check: str  # conservation, consumer_lag, price_source, quarantine, unallocated or unpriced
+    check: str  # conservation, consumer_lag, price_source, quarantine, stated_cost, unallocated or unpriced
     subject: tuple[str, ...]
     name: str  # of the rule, in CamelCase
     severity: Severity

@@ -15,7 +15,7 @@ from stream_jobs.conservation.accounts import Accounts
 from stream_jobs.conservation.check import check as check_conservation
 from stream_jobs.data_quality import conservation as conservation_check
 from stream_jobs.data_quality import lag as lag_check
-from stream_jobs.data_quality import price_source, quarantine, unallocated, unpriced
+from stream_jobs.data_quality import price_source, quarantine, stated_cost, unallocated, unpriced
 from stream_jobs.data_quality.conservation import ConservationCheck
 from stream_jobs.data_quality.finding import PREFIX, Result
 from stream_jobs.data_quality.lag import LagCheck
@@ -108,6 +108,7 @@ class DataQuality:
             quarantine.CHECK: partial(quarantine.look, store, settings, now),
             unpriced.CHECK: partial(unpriced.look, store, settings, now),
             unallocated.CHECK: partial(unallocated.look, store, settings, now),
+            stated_cost.CHECK: partial(stated_cost.look, store, settings, now),
             price_source.CHECK: lambda: price_source.look(store, self._book(), settings, now),
             conservation_check.CHECK: lambda: self._conservation.look(partial(self._accounts, store), now),
         }

@@ -50,6 +50,12 @@ class DataQualitySettings(BaseSettings):
     unallocated_usd: Annotated[
         _Usd, Field(description="Less cost of the window without a mandatory tag than this is no alert.")
     ] = Decimal(1)
+    stated_percent: Annotated[
+        _Percent, Field(description="What a provider says its calls cost may differ from our cost by so much of it.")
+    ] = Decimal(1)
+    stated_usd: Annotated[
+        _Usd, Field(description="A difference in the window that is smaller than this is no alert.")
+    ] = Decimal("0.01")
     lag_records: Annotated[
         int, Field(ge=1, le=10**12, description="So many records of a partition may wait to be booked.")
     ] = 100_000

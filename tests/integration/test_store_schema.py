@@ -183,6 +183,11 @@ def test_views_and_queries_run_and_add_up(client: Client) -> None:
     costs = {"list_cost": [None], "contracted_cost": [None], "effective_cost": [None]}
     rows = ledger_rows(1, first=900, booked_at=now, occurred_at=now, unpriced_reason="unknown_model", **costs)
     insert(client, "ledger", rows, "views-unpriced")
+    rows = ledger_rows(1, first=901, booked_at=now, occurred_at=now)
+    for name, value in {"events": 1, "unpriced": 0, "reported_tags": [], "stated_cost": Decimal("0.003")}.items():
+        field = TABLES["ledger"].field(name)
+        rows = rows.append_column(field, pa.array([value], field.type))
+    insert(client, "ledger", rows, "views-stated")
     total = client.command("SELECT sum(effective_cost) FROM ledger")
     for name in load_views():
         rows_of_view = client.query(f"SELECT * FROM {name}").result_rows

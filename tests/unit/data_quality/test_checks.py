@@ -11,12 +11,13 @@ from hypothesis import strategies as st
 
 import stream_jobs.cli
 from spendstream.cli import new_parser
-from stream_jobs.data_quality import conservation, lag, quarantine, unallocated, unpriced
+from stream_jobs.data_quality import conservation, lag, quarantine, stated_cost, unallocated, unpriced
 from stream_jobs.data_quality.conservation import Gap
 from stream_jobs.data_quality.finding import Finding
 from stream_jobs.data_quality.lag import Progress, Waiting
 from stream_jobs.data_quality.quarantine import Refused
 from stream_jobs.data_quality.settings import DataQualitySettings
+from stream_jobs.data_quality.stated_cost import Compared
 from stream_jobs.data_quality.unallocated import Totals, UntaggedSource
 from stream_jobs.data_quality.unpriced import Unpriced
 from tests.unit.data_quality.build import NOW, SETTINGS
@@ -203,6 +204,7 @@ ALL = [
     *waiting(10**6),
     *waiting(1, 100),
     *conservation.findings([gap(rows_missing=5)]),
+    *stated_cost.findings([Compared("x-ai", "--evil", 1, Decimal(1), Decimal(2))], SETTINGS, BEFORE),
 ]
 
 
@@ -217,3 +219,35 @@ def test_the_commands_that_an_alert_names_can_be_called(action: str) -> None:
     assert commands
     for text in commands:
         parser.parse_args(shlex.split(text)[1:])
+
+
+@pytest.mark.parametrize(
+    ("ours", "stated", "told"),
+    [
+        ("1", "1.01", False),
+        ("1", "1.0102", True),
+        ("1.0099", "1", False),
+        ("1.0101", "1", True),
+        ("0.001", "0.009", False),
+        ("0.001", "0.011", True),
+        ("0.01", "0", True),
+        ("5", "5", False),
+    ],
+)
+def test_a_stated_cost_disagrees_from_one_percent_and_one_cent(ours: str, stated: str, told: bool) -> None:
+    """More than the share of what is stated, and not less than the amount, either way."""
+    item = Compared("x-ai", "grok-4.5", 10, Decimal(ours), Decimal(stated))
+    assert bool(list(stated_cost.findings([item], SETTINGS, BEFORE))) is told
+
+
+def test_a_stated_cost_says_which_is_higher_and_what_is_at_stake() -> None:
+    """What is booked too little is at stake; what is booked too much is not."""
+    higher = Compared("x-ai", "grok-4.5", 1_200, Decimal(30), Decimal(40))
+    (found,) = stated_cost.findings([higher], SETTINGS, BEFORE)
+    assert found.alert_id == "data_quality/stated_cost/x-ai/grok-4.5"
+    assert found.summary == "x-ai/grok-4.5: x-ai says $40.00, more than our $30.00"
+    assert (found.money_usd, found.value, found.level) == (Decimal(10), Decimal(10), 1)
+    assert found.facts["difference"] == "$10.00, 25.0 % of what is stated"
+    lower = Compared("x-ai", "grok-4.5", 1_200, Decimal(40), Decimal(30))
+    (found,) = stated_cost.findings([lower], SETTINGS, BEFORE)
+    assert (found.money_usd, found.value) == (Decimal(0), Decimal(-10))
