@@ -105,9 +105,10 @@ class DeliveryThread:
 
     def close(self, timeout_s: float) -> None:
         """Stop: deliver what can be delivered in time, spool the rest. Blocks a little longer than `timeout_s`."""
-        self._close_at = time.monotonic() + timeout_s
-        self.closing = True
-        self.queue.put(threading.Event())  # wakes it
+        if not self.closing:
+            self._close_at = time.monotonic() + timeout_s
+            self.closing = True
+            self.queue.put(threading.Event())  # wakes it
         if self._thread is not None and self._thread is not threading.current_thread():
             self._thread.join(timeout_s + 30.0)
 

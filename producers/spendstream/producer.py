@@ -26,7 +26,7 @@ from spendstream.delivery_thread import DeliveryThread, RawMessage, serialise
 from spendstream.errors import SpoolFullError
 from spendstream.kafka_client import OUTCOME_TOPIC, USAGE_TOPIC, keep_forever
 from spendstream.lane import Delivery
-from spendstream.lifetime import look_after
+from spendstream.lifetime import expect_the_end, look_after
 from spendstream.stats import Counters, ProducerStats
 from spendstream.stock import valid_topic
 from spendstream.tracking import Tracker, TrackingMixin
@@ -68,6 +68,7 @@ class UsageProducer(TrackingMixin):
                 thread = DeliveryThread(self._config, self._counters, self._on_delivered)
                 thread.start()
                 self._thread = thread
+                expect_the_end()
             return self._thread
 
     @property
@@ -198,7 +199,7 @@ class UsageProducer(TrackingMixin):
         """
         self._closed = True
         thread = self._thread
-        if thread is not None and not thread.closing:
+        if thread is not None:  # closing already, perhaps in the frame that a signal interrupted: then wait for it
             thread.close(self._config.close_timeout_s if timeout_s is None else timeout_s)
         _PRODUCERS.discard(self)
 

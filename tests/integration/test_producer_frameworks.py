@@ -1,0 +1,88 @@
+"""The SDK in services on Celery and gunicorn, as their users start and stop them."""
+
+import json
+import signal
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from spendstream import UsageProducer
+from stream_jobs.embedded.broker import TansuBroker
+from stream_jobs.runtime.ports import free_port
+from tests.framework_programs import running
+from tests.unit.producers.support import config, create_topics, ids_on, wait_for
+
+TASKS, EVENTS = 4, 25  # as in tests/frameworks/celery_app.py
+EXIT_S = 30.0
+slow = pytest.mark.slow
+
+
+def service_config(broker: TansuBroker, folder: Path) -> str:
+    return json.dumps({"bootstrap_servers": broker.address, "source": "svc", "spool_dir": str(folder / "spool")})
+
+
+def arrived(broker: TansuBroker, folder: Path) -> list[str]:
+    """What the topic holds once another process has sent what was left in the spool."""
+    broker.start()
+    create_topics(broker.address)
+    with UsageProducer(config(broker.address, folder / "spool")) as heir:
+        wait_for(lambda: heir.stats().delivered and heir.flush(0.1) == 0, "the heir has sent what was left")
+    return ids_on(broker.address)
+
+
+@pytest.mark.parametrize(
+    ("pool", "tasks_per_child"),
+    [("prefork", "1"), pytest.param("prefork", "0", marks=slow), pytest.param("threads", "0", marks=slow)],
+)
+def test_what_celery_tasks_emit_survives_the_end_of_their_workers(
+    pool: str, tasks_per_child: str, broker: TansuBroker, tmp_path: Path
+) -> None:
+    """With the broker away, all that tasks emitted is in the spool when the worker has ended."""
+    broker.stop()
+    variables = {
+        "SERVICE_CONFIG": service_config(broker, tmp_path),
+        "SERVICE_FOLDER": str(tmp_path / "queue"),
+        "SERVICE_TASKS_PER_CHILD": tasks_per_child,
+    }
+    (tmp_path / "queue").mkdir()
+    arguments = ["-m", "celery", "-A", "tests.frameworks.celery_app", "worker", "--pool", pool, "-c", "2"]
+    with running(tmp_path / "log", *arguments, variables=variables) as worker:
+        wait_for(lambda: len(list((tmp_path / "queue").glob("done-*"))) == TASKS or worker.poll(), "the tasks ran")
+        worker.send_signal(signal.SIGTERM)
+        assert worker.wait(EXIT_S) == 0, (tmp_path / "log").read_text()
+    expected = {f"task-{task}-{number}" for task in range(TASKS) for number in range(EVENTS)}
+    assert sorted(arrived(broker, tmp_path)) == sorted(expected)
+
+
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [
+        ("sync", ["--preload"]),
+        pytest.param("sync", [], marks=slow),
+        pytest.param("gthread", ["--preload"], marks=slow),
+        pytest.param("gevent", [], marks=slow),
+    ],
+)
+def test_what_gunicorn_workers_emit_survives_their_end(
+    kind: str, options: list[str], broker: TansuBroker, tmp_path: Path
+) -> None:
+    """With the broker away, all that requests emitted is in the spool when gunicorn has ended."""
+    broker.stop()
+    port = free_port()
+    arguments = ["-m", "gunicorn", "-k", kind, "-w", "2", "-b", f"127.0.0.1:{port}", "tests.frameworks.gunicorn_app"]
+    variables = {"SERVICE_CONFIG": service_config(broker, tmp_path)}
+    with running(tmp_path / "log", *arguments, *options, variables=variables) as server:
+        wait_for(lambda: answers(port, "first") or server.poll() is not None, "gunicorn answers")
+        assert all(answers(port, f"request-{number}") for number in range(50)), (tmp_path / "log").read_text()
+        server.send_signal(signal.SIGTERM)
+        assert server.wait(EXIT_S) == 0, (tmp_path / "log").read_text()
+    assert sorted(arrived(broker, tmp_path)) == sorted({f"request-{number}" for number in range(50)} | {"first"})
+
+
+def answers(port: int, path: str) -> bool:
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/{path}", timeout=5) as response:
+            return bool(response.status == 200)
+    except OSError:
+        return False
