@@ -8,8 +8,6 @@ idempotence error and a cut network are one case, not three.
 
 import contextlib
 import logging
-import queue
-import threading
 import time
 from collections.abc import Callable
 from typing import Final, NamedTuple
@@ -26,6 +24,7 @@ from spendstream.kafka_client import (
     warn_of_password,
 )
 from spendstream.lane import Delivery, InFlightLimit, Lane
+from spendstream.native import Empty, Flag, SimpleQueue, Thread, new_lock, pause
 from spendstream.signing import Signer
 from spendstream.stats import Counters
 from spendstream.stock import SpoolStock
@@ -49,7 +48,7 @@ class RawMessage(NamedTuple):
     value: bytes
 
 
-Item = UsageEvent | OutcomeEvent | RawMessage | threading.Event
+Item = UsageEvent | OutcomeEvent | RawMessage | Flag
 
 
 def serialise(item: UsageEvent | OutcomeEvent | RawMessage) -> RawMessage:
@@ -70,7 +69,7 @@ class DeliveryThread:
         counters: Counters,
         on_delivered: Callable[[Delivery], None] | None,
     ) -> None:
-        self.queue: queue.SimpleQueue[Item] = queue.SimpleQueue()
+        self.queue: SimpleQueue[Item] = SimpleQueue()
         self.queue_max = config.memory_max_events // 2
         self.blocked: dict[str, str] = {}  # topics that can take no more, and why
         self.finished = False  # set before the last look at the queue
@@ -86,7 +85,7 @@ class DeliveryThread:
         # A quarter of the memory for what waits, a quarter for what is with the client, half for the queue.
         self._in_flight_limit = InFlightLimit(config.memory_max_events // 4, config.memory_max_bytes // 2)
         self._close_at = 0.0
-        self._lane_lock = threading.Lock()
+        self._lane_lock = new_lock()
         self._client: Producer | None = None
         self._client_failure: str | None = None
         self._brokers_down = False
@@ -96,11 +95,10 @@ class DeliveryThread:
         self._patience_s = _PATIENCE_S[0]
         self._delivered_before = 0
         self._next_upkeep = self._next_adopt = 0.0
-        self._thread: threading.Thread | None = None
+        self._thread: Thread | None = None
 
     def start(self) -> None:
-        warn_of_password(self._config, self._counters)
-        self._thread = threading.Thread(target=self._run, name="spendstream-producer", daemon=True)
+        self._thread = Thread(self._run, "spendstream-producer")
         self._thread.start()
 
     def close(self, timeout_s: float) -> None:
@@ -108,8 +106,8 @@ class DeliveryThread:
         if not self.closing:
             self._close_at = time.monotonic() + timeout_s
             self.closing = True
-            self.queue.put(threading.Event())  # wakes it
-        if self._thread is not None and self._thread is not threading.current_thread():
+            self.queue.put(Flag())  # wakes it
+        if self._thread is not None and not self._thread.is_current():
             self._thread.join(timeout_s + 30.0)
 
     def lane(self, topic: str) -> Lane:
@@ -147,12 +145,13 @@ class DeliveryThread:
     # --- the thread --------------------------------------------------------------------------------------------
 
     def _run(self) -> None:
+        warn_of_password(self._config, self._counters)
         while not self._may_end():
             try:
                 self._tick()
             except Exception as error:  # noqa: BLE001 - the thread is the only one that sends: it must go on
                 self._counters.error("internal", repr(error))
-                time.sleep(_STUCK_WAIT_S)
+                pause(_STUCK_WAIT_S)
         try:
             self._end()
         except Exception as error:  # noqa: BLE001 - the last word: nobody is there to catch it
@@ -198,16 +197,16 @@ class DeliveryThread:
         room = self._in_flight_limit.max_events // share - sum(len(lane.pending) for lane in lanes)
         spare = self._in_flight_limit.max_bytes // share // 2 - sum(lane.pending_bytes for lane in lanes)
         took = 0
-        with contextlib.suppress(queue.Empty):
+        with contextlib.suppress(Empty):
             while took < min(_TAKE_BATCH, room) and spare > 0:
                 item = self.queue.get(timeout=wait_s) if wait_s and not took else self.queue.get_nowait()
-                if isinstance(item, threading.Event):
+                if isinstance(item, Flag):
                     item.set()
                     break
                 took += 1
                 spare -= self._accept(item)
         if room <= 0 or spare <= 0:
-            time.sleep(_BUSY_WAIT_S)
+            pause(_BUSY_WAIT_S)
         return took
 
     def _accept(self, item: UsageEvent | OutcomeEvent | RawMessage) -> int:
@@ -334,10 +333,10 @@ class DeliveryThread:
 
     def _end(self) -> None:
         self.finished = True
-        with contextlib.suppress(queue.Empty):
+        with contextlib.suppress(Empty):
             while True:
                 item = self.queue.get_nowait()
-                if isinstance(item, threading.Event):
+                if isinstance(item, Flag):
                     item.set()
                 else:
                     self._accept(item)

@@ -2,13 +2,13 @@
 
 import ctypes
 import logging
-import threading
 from enum import Enum, auto
 from typing import Any, Final
 
 from confluent_kafka import KafkaError, Producer
 
 from spendstream.config import KafkaConfig, ProducerConfig
+from spendstream.native import Thread
 from spendstream.stats import Counters
 from spendstream_schemas.hosts import password_in_the_clear
 
@@ -68,7 +68,7 @@ def discard(holder: list[Producer]) -> None:
     That joins librdkafka's threads: milliseconds, unless one hangs (in name resolution, or in a process that was forked
     while its parent resolved a name). Nobody waits for those.
     """
-    thread = threading.Thread(target=holder.clear, name="spendstream-discard", daemon=True)
+    thread = Thread(holder.clear, "spendstream-discard")
     thread.start()
     thread.join(_DISCARD_WAIT_S)
 

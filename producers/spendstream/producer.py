@@ -16,7 +16,6 @@ may lose what the operating system had not written to disk yet.
 
 import contextlib
 import os
-import threading
 import time
 from collections.abc import Callable
 from typing import Final, Self
@@ -27,6 +26,7 @@ from spendstream.errors import SpoolFullError
 from spendstream.kafka_client import OUTCOME_TOPIC, USAGE_TOPIC, keep_forever
 from spendstream.lane import Delivery
 from spendstream.lifetime import expect_the_end, look_after
+from spendstream.native import Flag, new_lock, pause
 from spendstream.stats import Counters, ProducerStats
 from spendstream.stock import valid_topic
 from spendstream.tracking import Tracker, TrackingMixin
@@ -44,7 +44,8 @@ class UsageProducer(TrackingMixin):
     """Publishes usage and outcome events. Thread-safe; safe to make before a fork.
 
     `on_delivered` is called in the background thread for every acknowledged event, those an earlier process left in
-    the spool included. It must be quick; what it raises is counted and logged.
+    the spool included. It must be quick; what it raises is counted and logged. In a process that gevent or eventlet
+    have patched it runs outside of the hub.
     """
 
     def __init__(self, config: ProducerConfig, *, on_delivered: Callable[[Delivery], None] | None = None) -> None:
@@ -54,7 +55,7 @@ class UsageProducer(TrackingMixin):
         _PRODUCERS.add(self)
 
     def _begin(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = new_lock()
         self._counters = Counters()
         self._durable_accepted = 0
         self._closed = False
@@ -114,7 +115,7 @@ class UsageProducer(TrackingMixin):
             while not thread.calm() and not self._closed:
                 if time.monotonic() >= deadline:
                     return self._reject("wait_timeout", f"the broker took no event for {timeout_s:g} s")
-                time.sleep(_WAIT_STEP_S)
+                pause(_WAIT_STEP_S)
         except Exception as error:  # noqa: BLE001 - the promise of this method
             return self._reject("internal", repr(error))
         return self.emit_raw(*event) if isinstance(event, RawMessage) else self.emit(event)
@@ -125,6 +126,8 @@ class UsageProducer(TrackingMixin):
             return self._reject("closed", "emit() was called after close()")
         if thread is None:
             thread = self._start()  # the first event in a forked child
+        if self._counters.unsaid:
+            self._counters.say()
         if topic in thread.blocked:
             return self._reject(thread.blocked.get(topic, "memory_full"))
         if thread.queue.qsize() >= thread.queue_max:
@@ -155,7 +158,7 @@ class UsageProducer(TrackingMixin):
         with self._lock:
             self._durable_accepted += 1
         if thread.queue.empty():
-            thread.queue.put(threading.Event())  # wakes the thread
+            thread.queue.put(Flag())  # wakes the thread
         return True
 
     def _was_taken(self, thread: DeliveryThread, item: _Item) -> bool:
@@ -163,7 +166,7 @@ class UsageProducer(TrackingMixin):
         with contextlib.suppress(Exception):
             while True:
                 left = thread.queue.get_nowait()
-                if isinstance(left, threading.Event):
+                if isinstance(left, Flag):
                     left.set()
                     continue
                 self._reject("closed", "emit() ran while close() did")
@@ -182,14 +185,15 @@ class UsageProducer(TrackingMixin):
         if thread is None:
             return 0
         deadline = time.monotonic() + timeout_s
-        reached = threading.Event()
+        reached = Flag()
         thread.queue.put(reached)
         while not reached.wait(_WAIT_STEP_S) or thread.unsettled():
             if time.monotonic() >= deadline or thread.finished:
                 break
             if reached.is_set():
-                time.sleep(_WAIT_STEP_S)
+                pause(_WAIT_STEP_S)
         waiting = 0 if reached.is_set() else thread.queue.qsize()
+        self._counters.say()
         return waiting + thread.unsettled()
 
     def close(self, timeout_s: float | None = None) -> None:
@@ -202,6 +206,7 @@ class UsageProducer(TrackingMixin):
         if thread is not None:  # closing already, perhaps in the frame that a signal interrupted: then wait for it
             thread.close(self._config.close_timeout_s if timeout_s is None else timeout_s)
         _PRODUCERS.discard(self)
+        self._counters.say()
 
     def __enter__(self) -> Self:
         return self

@@ -10,7 +10,6 @@ Written data is in the operating system's page cache: it survives a kill -9 of t
 import contextlib
 import os
 import struct
-import threading
 import zlib
 from collections import deque
 from collections.abc import Sequence
@@ -19,6 +18,7 @@ from typing import Final, NamedTuple
 
 from spendstream.errors import SpoolFullError
 from spendstream.framing import HEADER, MAX_PAYLOAD_BYTES, ChecksumError, TornError, decode, encode
+from spendstream.native import new_lock
 from spendstream.private import make_private, open_private
 
 _CURSOR: Final = struct.Struct("<QQI")  # segment, offset, crc32 of both
@@ -52,7 +52,7 @@ class Spool:
         self._max_bytes = max_bytes
         self._segment_bytes = min(segment_bytes, max_bytes // 4)  # room comes back a segment at a time
         self._keep_active_bytes = min(_KEEP_ACTIVE_BYTES, self._segment_bytes // 2)
-        self._lock = threading.Lock()
+        self._lock = new_lock()
         self._closed = False
         self._writer: int | None = None  # descriptor of the last segment, once this process appends
         self._reader: tuple[int, int] | None = None  # (segment, descriptor)

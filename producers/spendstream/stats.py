@@ -2,13 +2,14 @@
 
 import contextlib
 import logging
-import threading
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Final
+
+from spendstream.native import in_thread_of_ours, new_rlock
 
 logger: Final = logging.getLogger("spendstream")
 LOG_INTERVAL_S: Final = 10.0
@@ -40,12 +41,13 @@ class Counters:
     """The producer's counters. Plain ones belong to the background thread; the keyed ones to any thread."""
 
     def __init__(self) -> None:
-        self._lock = threading.RLock()
+        self._lock = new_rlock()
         self._rejected: Counter[str] = Counter()
         self._dropped: Counter[str] = Counter()
         self._errors: Counter[str] = Counter()
         self._quiet_until: dict[str, float] = {}
         self._suppressed: Counter[str] = Counter()
+        self.unsaid: deque[tuple[int, str]] = deque(maxlen=100)
         self.delivered = 0
         self.spooled = 0
         self.replayed = 0
@@ -79,8 +81,17 @@ class Counters:
             self._quiet_until[topic] = now + LOG_INTERVAL_S
             left_out = self._suppressed.pop(topic, 0)
         more = f" [and {left_out} more like it]" if left_out else ""
+        self.unsaid.append((level, text + more))
+        if not in_thread_of_ours():
+            self.say()
+
+    def say(self) -> None:
+        """Write the log lines that are due. In a thread of ours, among greenlets, they wait for a caller that is none:
+        the handlers and their locks are the greenlets'."""
         with contextlib.suppress(Exception):  # a broken log handler must not reach the service
-            logger.log(level, "spendstream: %s%s", text, more)
+            while self.unsaid:
+                level, text = self.unsaid.popleft()
+                logger.log(level, "spendstream: %s", text)
 
     def keyed(self) -> tuple[Mapping[str, int], Mapping[str, int], Mapping[str, int]]:
         """Copies of (rejected, dropped, errors)."""

@@ -2,7 +2,6 @@
 
 import hashlib
 import re
-import threading
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
@@ -10,6 +9,7 @@ from typing import Final
 from spendstream.claim import SpoolClaim, adopt_orphans
 from spendstream.config import ProducerConfig
 from spendstream.lane import Lane
+from spendstream.native import new_lock
 from spendstream.private import check_owner
 from spendstream.spool import Spool
 from spendstream.stats import Counters
@@ -34,7 +34,7 @@ class SpoolStock:
     def __init__(self, config: ProducerConfig, counters: Counters) -> None:
         self._config = config
         self._counters = counters
-        self._lock = threading.Lock()
+        self._lock = new_lock()
         self._claim: SpoolClaim | None = None
         self._adopted: list[tuple[SpoolClaim, list[Spool]]] = []
         self._warned = False

@@ -10,7 +10,7 @@ import pytest
 from spendstream import UsageProducer
 from stream_jobs.embedded.broker import TansuBroker
 from stream_jobs.runtime.ports import free_port
-from tests.framework_programs import running
+from tests.framework_programs import run, running
 from tests.unit.producers.support import config, create_topics, ids_on, wait_for
 
 TASKS, EVENTS = 4, 25  # as in tests/frameworks/celery_app.py
@@ -77,7 +77,43 @@ def test_what_gunicorn_workers_emit_survives_their_end(
         assert all(answers(port, f"request-{number}") for number in range(50)), (tmp_path / "log").read_text()
         server.send_signal(signal.SIGTERM)
         assert server.wait(EXIT_S) == 0, (tmp_path / "log").read_text()
-    assert sorted(arrived(broker, tmp_path)) == sorted({f"request-{number}" for number in range(50)} | {"first"})
+    assert set(arrived(broker, tmp_path)) == {f"request-{number}" for number in range(50)} | {"first"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "way"),
+    [("gevent", "emit"), ("eventlet", "emit")]
+    + [
+        pytest.param(kind, way, marks=slow)
+        for kind in ("gevent", "eventlet")
+        for way in ("flush", "durable", "guard", "late")
+    ],
+)
+def test_greenlets_run_on_while_the_broker_is_away(kind: str, way: str, broker: TansuBroker, tmp_path: Path) -> None:
+    """In a patched service nothing of ours stops the hub, and every event that was accepted arrives in the end."""
+    broker.stop()
+    settings = json.loads(service_config(broker, tmp_path)) | {"durable": way == "durable"}
+    said = run(
+        *("-m", "tests.frameworks.greenlets", kind, way), SERVICE_CONFIG=json.dumps(settings), SERVICE_SECONDS="2.5"
+    )
+    found = json.loads(said)
+    assert found["longest_stall_s"] < 1.0, found | {"answered": len(found["answered"])}
+    assert (found["rejected"], found["dropped"]) == ({}, {})
+    assert len(found["answered"]) > 500
+    assert sorted(arrived(broker, tmp_path)) == sorted(found["answered"])
+
+
+def test_greenlets_deliver_to_a_broker_that_is_there(broker: TansuBroker, tmp_path: Path) -> None:
+    """A patched service delivers while it runs, and closes as any other."""
+    create_topics(broker.address)
+    said = run(
+        *("-m", "tests.frameworks.greenlets", "gevent", "flush"),
+        SERVICE_CONFIG=service_config(broker, tmp_path),
+        SERVICE_SECONDS="1",
+    )
+    found = json.loads(said)
+    assert found["delivered"] == len(found["answered"]) > 100
+    assert sorted(ids_on(broker.address)) == sorted(found["answered"])
 
 
 def answers(port: int, path: str) -> bool:

@@ -1,6 +1,5 @@
 """What the guard knows: policies, states, and when it last heard that somebody keeps count. Fed record by record."""
 
-import threading
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
@@ -9,6 +8,7 @@ from spendstream.guard.index import Index
 from spendstream.guard.pending import Pending, PendingBook
 from spendstream.guard.policy import CompiledPolicy, State, ValuesKey, compile_policy, compile_state, micros, values_key
 from spendstream.guard.records import Record, TakenBack
+from spendstream.native import new_rlock
 from spendstream_schemas.budget_feed import BudgetPolicy, BudgetState, Heartbeat
 
 _NEVER: Final = -(1 << 63)
@@ -32,7 +32,7 @@ class Book:
     def __init__(self, pending: PendingBook, stale_after_ns: int) -> None:
         self._pending = pending
         self._stale_after_ns = stale_after_ns
-        self._lock = threading.RLock()
+        self._lock = new_rlock()
         self._budgets: dict[str, _Budget] = {}
         self._generation = 0
         self._sweep_at_ns: int | None = None
@@ -147,7 +147,7 @@ class Book:
 
     def after_fork(self, pending: PendingBook) -> None:
         """In the child: the parent's feeding thread may have held the lock, and its requests are not the child's."""
-        self._lock = threading.RLock()
+        self._lock = new_rlock()
         self._pending = pending
         for budget in self._budgets.values():
             budget.pending.clear()

@@ -6,7 +6,6 @@ another id, another number of partitions or is not there, or ends before where w
 """
 
 import contextlib
-import threading
 import time
 from concurrent.futures import Future
 from typing import Any, Final
@@ -26,10 +25,12 @@ from spendstream.guard.config import GuardConfig
 from spendstream.guard.intake import Intake
 from spendstream.guard.records import Record, TakenBack, decode
 from spendstream.kafka_client import connection_settings, in_words, keep_forever, user_of, warn_of_password
+from spendstream.native import Flag, Thread
 from spendstream.stats import Counters
 from spendstream_schemas.unreadable import UnreadableBatches
 
 _POLL_S: Final = 0.1
+_ANSWER_STEP_S: Final = 0.01
 _BATCH: Final = 500  # records that are parsed before anything else gets a turn
 _ASK_TIMEOUT_S: Final = 5.0
 _CLOSE_WAIT_S: Final = 5.0
@@ -49,19 +50,23 @@ Topic = tuple[str, int]
 """Its id and its number of partitions."""
 
 
-class Feed(threading.Thread):
+class Feed:
     """See the module. Whatever fails is counted, logged and tried again."""
 
     def __init__(self, config: GuardConfig, intake: Intake, counters: Counters) -> None:
-        super().__init__(name="spendstream-guard", daemon=True)
+        self._thread = Thread(self.run, "spendstream-guard")
         self._config = config
         self._intake = intake
         self._counters = counters
-        self._stopping = threading.Event()
+        self._stopping = Flag()
         self._lost: str | None = None  # why the log may be another one
         self._clients: list[Any] = []
         self.connected = False
         self.reads = 0  # how often the topic was read from its start
+
+    def start(self) -> None:
+        """Once."""
+        self._thread.start()
 
     def run(self) -> None:
         warn_of_password(self._config, self._counters)
@@ -81,6 +86,10 @@ class Feed(threading.Thread):
             self._stopping.wait(self._config.retry_interval_s)
         self._clients.clear()
 
+    def is_alive(self) -> bool:
+        """It runs."""
+        return self._thread.is_alive()
+
     def end(self) -> None:
         """The thread is to end."""
         self._stopping.set()
@@ -88,7 +97,7 @@ class Feed(threading.Thread):
     def stop(self) -> None:
         """Ends the thread. That may take a moment where a broker does not answer; nobody waits long for it."""
         self.end()
-        self.join(_CLOSE_WAIT_S)
+        self._thread.join(_CLOSE_WAIT_S)
 
     def abandon(self) -> None:
         """In a forked child, where the thread is not: see `keep_forever`."""
@@ -199,8 +208,7 @@ class Feed(threading.Thread):
         """Waits for it, unless the thread is to end meanwhile; that is a TimeoutError."""
         deadline_s = time.monotonic() + 2 * _ASK_TIMEOUT_S
         while not future.done() and time.monotonic() < deadline_s and not self._stopping.is_set():
-            with contextlib.suppress(TimeoutError):
-                return future.result(_POLL_S)
+            self._stopping.wait(_ANSWER_STEP_S)  # not `result`: its condition may be the greenlets'
         return future.result(0)
 
     def _reader_settings(self, admin: AdminClient) -> dict[str, Any]:

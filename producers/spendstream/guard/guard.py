@@ -1,6 +1,5 @@
 """`Guard`: may this request still be made? Answered from local memory, in microseconds."""
 
-import threading
 import time
 import weakref
 from collections.abc import Callable, Sequence
@@ -20,6 +19,7 @@ from spendstream.guard.pending import PendingBook, Reservation
 from spendstream.guard.policy import ESSENTIAL_ONLY, FULL, REDUCED, REFUSE, Facts
 from spendstream.guard.records import Record, TakenBack
 from spendstream.lifetime import look_after
+from spendstream.native import new_lock
 from spendstream.stats import Counters
 from spendstream_schemas import Attribution
 
@@ -52,7 +52,7 @@ class Guard:
         self._pending = self._new_pending()
         self._book = Book(self._pending, self._stale_after_ns)
         self._intake = Intake(self._book, wall_ns, monotonic_ns)
-        self._start_lock = threading.Lock()
+        self._start_lock = new_lock()
         self._feed: Feed | None = None
         self._closed = False
         if connect:
@@ -265,7 +265,7 @@ class Guard:
         if self._feed is not None:
             self._feed.abandon()
         self._feed = None
-        self._start_lock = threading.Lock()
+        self._start_lock = new_lock()
         self._counters = Counters()
         self._pending = self._new_pending()
         self._book.after_fork(self._pending)

@@ -1,11 +1,11 @@
 """What stands between the feed and what the guard knows, and what the guard tells about both."""
 
-import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from spendstream.guard.book import Book
 from spendstream.guard.records import Record, TakenBack
+from spendstream.native import Flag
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class Intake:
         self._book = book
         self._wall_ns = wall_ns
         self._monotonic_ns = monotonic_ns
-        self.heard = threading.Event()  # the topic has been read, and there was a heartbeat
+        self.heard = Flag()  # the topic has been read, and there was a heartbeat
 
     def load_begins(self) -> None:
         self._book.load_begins()

@@ -4,10 +4,11 @@ An amount counts from the decision on until a state of its budget is as of later
 the ledger has it, or the request did not come to anything), or until a time limit.
 """
 
-import threading
 from collections import deque
 from collections.abc import Iterable
 from typing import Any, Final
+
+from spendstream.native import new_rlock
 
 _SLICE_US: Final = 100_000
 _NEVER: Final = 1 << 63
@@ -54,7 +55,7 @@ class PendingBook:
     def __init__(self, margin_us: int, limit_ns: int) -> None:
         self._margin_us = margin_us
         self._limit_ns = limit_ns
-        self.lock = threading.RLock()
+        self.lock = new_rlock()
         self._expiring: deque[Lot] = deque()
         self.version = 0
         self.next_expiry_ns = _NEVER
