@@ -143,5 +143,7 @@ def _show_receipt(values: dict[str, Any]) -> None:
     console.print(table)
     if values["avoided_cost"] != "0":
         console.print(f"  answered from the service's own cache: {money(Decimal(values['avoided_cost']))} avoided")
+    if values["pool"] is not None:
+        console.print(f"  self-hosted on {values['pool']}: its GPU time is billed by its own events")
     console.print(f"  price book {values['price_book_version']}")
     console.print()

@@ -2,7 +2,7 @@
 
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -17,6 +17,7 @@ from stream_jobs.base.yaml_files import MAX_BYTES
 from stream_jobs.facts import Facts
 from stream_jobs.pricing.base import base_hash, base_version
 from stream_jobs.pricing.catalog import Catalog
+from stream_jobs.pricing.compiled import Compiled
 from stream_jobs.pricing.corrections import CorrectionFile, Corrections
 from stream_jobs.pricing.engine import Engine, Resolved
 from stream_jobs.pricing.overlays import OverlayFile, Overlays
@@ -25,6 +26,7 @@ from stream_jobs.pricing.rate_cards import RateCardFile, RateCards
 from stream_jobs.pricing.rates import Missing
 from stream_jobs.pricing.resources import Resources
 from stream_jobs.pricing.result import STATED, PriceLine, Pricing
+from stream_jobs.pricing.self_hosted import SelfHostedModels, request_line
 from stream_jobs.pricing.tokens import PLAIN, UnpricedError, count, count_plain
 from stream_jobs.pricing.yaml_models import load_models, yaml_files
 
@@ -102,7 +104,7 @@ class PriceBook:
             "overlays": len(overlays.overlays),
             "sources": list(sources),
         }
-        engine = Engine(catalog, corrections, providers, overlays)
+        engine = Engine(catalog, corrections, providers, overlays, SelfHostedModels(cards.files, providers))
         return cls(catalog, engine, Resources(cards, overlays, providers), description)
 
     def describe(self) -> dict[str, Any]:
@@ -125,7 +127,8 @@ class PriceBook:
 
     def knows_provider(self, provider: str) -> bool:
         """True if something in the book has a SKU of that provider."""
-        return self.catalog.provider(provider) == provider or self.resources.sells(provider)
+        sold = self.catalog.provider(provider) == provider or self.resources.sells(provider)
+        return sold or provider in self.engine.self_hosted.names
 
     def price(self, facts: Facts, unknown_fields: Sequence[str] = ()) -> Pricing:
         """The receipt of a valid event, or the reason why it has none. Never raises for a valid event.
@@ -133,14 +136,14 @@ class PriceBook:
         `unknown_fields` are the paths that the contract did not know: what they might have cost is not guessed.
         """
         if unknown_fields and (refused := self._unknown(facts, unknown_fields)) is not None:
-            return refused
+            return self._own(facts) or refused
         kind, usage = facts.kind, facts.usage
         try:
             if kind == "tokens":
                 tokens = usage.get("input_tokens")
                 complete = tokens is not None and "output_tokens" in usage
                 if not complete and (early := self._without_usage(facts)) is not None:
-                    return early
+                    return early if early.priced else self._own(facts) or early
                 rates = self.engine.rates(facts, tokens or 0)
                 if rates.__class__ is Missing:
                     return self._unpriced(facts, rates)
@@ -150,7 +153,8 @@ class PriceBook:
                     if plain is not None:
                         lines, cost = plain
                         return _new(Pricing, (self.version, where, None, "", tuple(lines), cost, cost, cost, 0))
-                lines = count(rates, usage, facts.tool_calls)  # type: ignore[arg-type]
+                counted = _own_lines if rates.pool else count  # type: ignore[union-attr]
+                lines = counted(rates, usage, facts.tool_calls)  # type: ignore[arg-type]
             elif kind == "metered":
                 where, lines = self.resources.metered(facts)
             else:
@@ -185,6 +189,18 @@ class PriceBook:
             return self._stated_or_unpriced(facts, UnpricedReason.USAGE_UNKNOWN, "cut before the output was reported")
         return None
 
+    def _own(self, facts: Facts) -> Pricing | None:
+        """The receipt of a call to a model of one's own, whatever is known of its usage; None for all other calls.
+
+        It costs nothing: the GPU time is billed by its own events.
+        """
+        if facts.kind != "tokens":
+            return None
+        rates = self.engine.rates(facts, facts.usage.get("input_tokens") or 0)
+        if isinstance(rates, Missing) or not rates.pool:
+            return None
+        return self._receipt(facts, rates.where, _own_lines(rates, facts.usage, facts.tool_calls))
+
     def _unpriced(self, facts: Facts, missing: Missing) -> Pricing:
         if facts.cached_response:  # it costs nothing whatever it would have cost; what was saved is unknown
             return Pricing(self.version, list_cost=0, contracted_cost=0, effective_cost=0)
@@ -209,6 +225,14 @@ class PriceBook:
         if facts.cached_response:
             return Pricing(self.version, where, None, "", (), 0, 0, 0, contracted)
         return Pricing(self.version, where, None, "", tuple(lines), listed, contracted, effective)
+
+
+def _own_lines(rates: Compiled, usage: Mapping[str, Any], tool_calls: Mapping[str, int]) -> list[PriceLine]:
+    """What a call to a model of one's own used, by the part; the call alone where that is not known."""
+    try:
+        return count(rates, usage, tool_calls) or [request_line(rates)]
+    except UnpricedError:  # parts that overlap: which are which moves no price here
+        return [request_line(rates)]
 
 
 def _load(model: type[M], folders: Sequence[Path], name: str, problems: list[str]) -> list[M]:

@@ -100,6 +100,7 @@ class Compiled:
         "flats",
         "minimums",
         "plain",
+        "pool",
         "request",
         "splits_output",
         "text",
@@ -120,8 +121,10 @@ class Compiled:
         split_ttl: bool = False,
         write_ttl: str = "",
         adds: str = "",
+        pool: str = "",
     ) -> None:
         self.where = where
+        self.pool = pool  # whose GPUs pay for it: the model is one's own
         self.adds = adds  # a tool whose calls must be reported, 0 too
         self.minimums = minimums or {}
         self._as_text = as_text

@@ -77,6 +77,7 @@ FIELDS: Final[Mapping[str, Mapping[str, str]]] = {
     },
     "ProvidersFile": {
         "names": "Id of a provider and the names that clients and gateways use for it.",
+        "servers": "Servers that run models on one's own machines.",
         "gateways": "Providers that pass calls on: the seller is the first part of the id.",
         "id_prefixes": "Prefixes of ids that mean nothing for the price.",
         "free_endings": "Endings of ids that are free of charge.",
@@ -104,6 +105,7 @@ FIELDS: Final[Mapping[str, Mapping[str, str]]] = {
         "accelerators": "GPUs and the like, per device and hour.",
         "cpus": "Virtual CPUs, per vCPU and hour.",
         "skus": "Anything else, per unit.",
+        "self_hosted": "Models on one's own machines: their tokens cost nothing, the pool's GPU time does.",
     },
     "Accelerator": _DATED
     | _SOURCED
@@ -113,6 +115,12 @@ FIELDS: Final[Mapping[str, Mapping[str, str]]] = {
         "cpu_included": "True: the price is of the instance, and its vCPU seconds cost nothing more.",
     },
     "Cpu": _DATED | _SOURCED | _HOURLY,
+    "SelfHosted": _DATED
+    | {
+        "provider": "The provider that events name: vllm, ollama, a word of your own. Absent: the card's.",
+        "models": "Ids of models, or patterns of them (* any text, ? one character); absent: all.",
+        "pool": "The pool whose GPUs they run on; it stands in the receipt.",
+    },
     "Purchase": {"usd_per_hour": "USD per hour.", "percent_off": "Or so many percent off the price on demand."},
     "SkuPrice": _DATED
     | _SOURCED

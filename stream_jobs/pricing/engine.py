@@ -20,6 +20,7 @@ from stream_jobs.pricing.corrections import Corrections
 from stream_jobs.pricing.overlays import Overlays
 from stream_jobs.pricing.providers import STANDARD, Providers
 from stream_jobs.pricing.rates import Missing, PriceTable, thresholds
+from stream_jobs.pricing.self_hosted import SelfHostedModels
 
 MAX_CACHED: Final = 20_000
 """Combinations of names and conditions that are kept; beyond it the cache starts anew (names may be hostile)."""
@@ -82,8 +83,16 @@ Answer = Callable[[datetime], "Compiled | Brackets | Missing"]
 class Engine:
     """Finds the rates for token events."""
 
-    def __init__(self, catalog: Catalog, corrections: Corrections, providers: Providers, overlays: Overlays) -> None:
+    def __init__(
+        self,
+        catalog: Catalog,
+        corrections: Corrections,
+        providers: Providers,
+        overlays: Overlays,
+        self_hosted: SelfHostedModels,
+    ) -> None:
         self._catalog = catalog
+        self.self_hosted = self_hosted
         self._corrections = corrections
         self.providers = providers
         self._overlays = overlays
@@ -108,7 +117,7 @@ class Engine:
             key = (key, facts.conditions, self._overlays.scope_key(facts))
         resolved = self._resolved.get(key)
         if resolved is None:
-            resolved = self._resolve(facts)
+            resolved = self._own(facts) if self.self_hosted.declared else self._resolve(facts)
             if len(self._resolved) >= MAX_CACHED:
                 self._resolved.clear()
             self._resolved[key] = resolved
@@ -117,6 +126,30 @@ class Engine:
     def cached(self) -> int:
         """How many combinations of names are kept, or (if more) of prices."""
         return max(len(self._resolved), len(self._shared))
+
+    def _own(self, facts: Facts) -> Resolved | Missing:
+        """A model of one's own, while a rate card says so; else what is sold."""
+        provider, model, response_model = facts.provider, facts.model, facts.response_model
+        if provider.lower() in self.providers.gateways and model is not None:
+            behind, _, rest = model.partition("/")
+            if rest and self.self_hosted.declarations(behind, rest):
+                provider, model = behind, rest
+        declared = self.self_hosted.declarations(provider, model, response_model)
+        if not declared:
+            return self._resolve(facts)
+        sold = None if any(not item.boundaries() for item in declared) else self._resolve(facts)
+
+        def answer(at: datetime) -> Compiled | Brackets | Missing:
+            holding = [item for item in declared if item.holds(at)]
+            if holding:
+                return self.self_hosted.rates(holding[-1], provider)
+            assert sold is not None
+            return sold if isinstance(sold, Missing) else sold.at(at)
+
+        starts = {instant for item in declared for instant in item.boundaries()}
+        if isinstance(sold, Resolved):
+            return Resolved(sorted(starts.union(sold.starts)), sold.seconds, answer)
+        return Resolved(sorted(starts), [], answer)
 
     def _resolve(self, facts: Facts) -> Resolved | Missing:
         provider = self._catalog.provider(facts.provider)
@@ -130,7 +163,7 @@ class Engine:
                     "provider of the price book: report the model as provider/model",
                 )
         if provider is None:
-            return Missing(UnpricedReason.UNKNOWN_PROVIDER, f"the price book knows no provider {facts.provider!r}")
+            return Missing(UnpricedReason.UNKNOWN_PROVIDER, self.providers.unknown(facts.provider))
         tier = self.providers.tier(provider, facts.service_tier)
         if tier is None:
             tier = str(facts.service_tier).lower()

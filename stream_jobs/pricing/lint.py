@@ -21,7 +21,7 @@ def warnings(config_dir: Path | None, book: PriceBook, today: date) -> list[str]
         for path in yaml_files(folder / "corrections"):
             found += [f"{path}: {text}" for text in _corrections(load_model(CorrectionFile, path), book, today)]
         for path in yaml_files(folder / "rate_cards"):
-            found += [f"{path}: {text}" for text in _rate_card(load_model(RateCardFile, path), today)]
+            found += [f"{path}: {text}" for text in _rate_card(load_model(RateCardFile, path), book, today)]
         for path in yaml_files(folder / "overlays"):
             found += [f"{path}: {text}" for text in _overlays(load_model(OverlayFile, path), book)]
     return found
@@ -39,7 +39,11 @@ def _corrections(file: CorrectionFile, book: PriceBook, today: date) -> Iterator
         yield f"entries were last checked on {', '.join(old)}: compare them with their sources"
 
 
-def _rate_card(file: RateCardFile, today: date) -> Iterator[str]:
+def _rate_card(file: RateCardFile, book: PriceBook, today: date) -> Iterator[str]:
+    for item in file.self_hosted:
+        provider = item.provider or file.provider
+        if "*" in item.models and book.catalog.provider(provider) is not None:
+            yield f"self_hosted: {provider} sells models, and all of them would cost nothing: name your own"
     if today - file.checked > STALE_AFTER:
         yield f"was last checked on {file.checked}: compare it with {file.source}"
     for accelerator in file.accelerators:

@@ -49,6 +49,8 @@ def look_up(book: PriceBook, model: str, at: datetime, provider: str | None = No
             found.append(_prices(identity, book.providers, at))
         elif identity.reason is not UnpricedReason.UNKNOWN_MODEL:
             found.append(Found(f"{seller}/{model}", unpriced=[f"{identity.reason.value}: {identity.detail}"]))
+    for name, rows in book.engine.self_hosted.look_up(model, at, provider):
+        found.append(Found(name, [Row(*row) for row in rows]))
     for name, rows in book.resources.look_up(model, at, provider):
         found.append(Found(name, [Row(*row) for row in rows]))
     return found

@@ -62,6 +62,7 @@ class ProvidersFile(Strict):
 
     names: dict[str, list[str]]
     gateways: list[str]
+    servers: list[str]
     id_prefixes: dict[str, list[str]]
     free_endings: list[FreeEnding]
     routing_endings: list[RoutingEnding]
@@ -87,6 +88,18 @@ class Providers:
     @classmethod
     def load(cls, known_ids: set[str], path: Path = PROVIDERS_FILE) -> "Providers":
         return cls(load_model(ProvidersFile, path), known_ids)
+
+    def unknown(self, name: str) -> str:
+        """Why a provider has no prices, and what to do about it."""
+        if self._ids.get(name.lower(), name.lower()) in self._data.servers:
+            return (
+                f"{name} serves models on machines of one's own: declare them in rate_cards/ as self_hosted, with the "
+                "pool whose GPUs they run on, or report who sells them as the provider"
+            )
+        return (
+            f"the price book knows no provider {name!r}: report one of its names, give it prices in corrections/, "
+            "or declare its models in rate_cards/ as self_hosted"
+        )
 
     def find(self, name: str) -> str | None:
         """The provider id of a name that clients use."""

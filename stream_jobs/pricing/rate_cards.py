@@ -11,6 +11,8 @@ from pydantic import Field, model_validator
 from stream_jobs.pricing.corrections import Amount, Dated, Percent, Strict
 
 Name = Annotated[str, Field(min_length=1, max_length=128)]
+Pattern = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[^;\[\]\s]+$")]
+"""A model's id, or a pattern of ids: * any text, ? one character."""
 PurchaseOption = Literal["reserved", "spot", "committed"]
 
 
@@ -79,6 +81,14 @@ class SkuPrice(Card):
     regions: list[Name] | None = None
 
 
+class SelfHosted(Dated):
+    """Models that run on one's own machines: their tokens cost nothing, the pool's GPU time is billed by itself."""
+
+    provider: Name | None = None  # the card's, if absent: vllm, ollama, or the service's own word
+    models: Annotated[list[Pattern], Field(min_length=1)] = Field(default_factory=lambda: ["*"])
+    pool: Annotated[str, Field(pattern=r"^[^;\s]{1,64}$")]
+
+
 class RateCardFile(Strict):
     """One provider's rate card."""
 
@@ -89,6 +99,7 @@ class RateCardFile(Strict):
     accelerators: list[Accelerator] = Field(default_factory=list)
     cpus: list[Cpu] = Field(default_factory=list)
     skus: list[SkuPrice] = Field(default_factory=list)
+    self_hosted: list[SelfHosted] = Field(default_factory=list)
 
 
 H = TypeVar("H", bound=Hourly)
@@ -137,6 +148,7 @@ class RateCards:
             "accelerators": sum(len(file.accelerators) for file in self.files),
             "cpus": sum(len(file.cpus) for file in self.files),
             "skus": sum(len(file.skus) for file in self.files),
+            "self_hosted": sum(len(file.self_hosted) for file in self.files),
         }
 
 

@@ -6,10 +6,14 @@ from spendstream_schemas import InvalidMessageError
 from stream_jobs.base.money import usd_text
 from stream_jobs.base.readable import exact
 from stream_jobs.pricing.result import PriceLine, Pricing
+from stream_jobs.pricing.self_hosted import pool_of
 
 
 def priced(event_id: str, pricing: Pricing) -> dict[str, Any]:
-    """The answer for a valid event: `status` is "priced" or "unpriced". Money is USD in plain decimal notation."""
+    """The answer for a valid event: `status` is "priced" or "unpriced". Money is USD in plain decimal notation.
+
+    `pool` is set for a model of one's own: its tokens cost nothing, the pool's GPU time is billed by its own events.
+    """
     return {
         "event_id": event_id,
         "status": "priced" if pricing.priced else "unpriced",
@@ -20,6 +24,7 @@ def priced(event_id: str, pricing: Pricing) -> dict[str, Any]:
         "effective_cost": _usd(pricing.effective_cost),
         "avoided_cost": usd_text(pricing.avoided_cost),
         "price_model": pricing.price_model or None,
+        "pool": next((pool for line in pricing.lines if (pool := pool_of(line.sku))), None),
         "price_book_version": pricing.price_book_version,
         "lines": [_line(line) for line in pricing.lines],
     }
@@ -37,6 +42,7 @@ def invalid(event_id: str | None, error: InvalidMessageError, version: str) -> d
         "effective_cost": None,
         "avoided_cost": None,
         "price_model": None,
+        "pool": None,
         "price_book_version": version,
         "lines": [],
     }

@@ -19,6 +19,7 @@ from stream_jobs.metering.columnar.charge import charge, decode_bundle
 from stream_jobs.metering.process import Metering, Pricer
 from stream_jobs.pricing.book import PriceBook
 from stream_jobs.pricing.overlays import OverlayFile
+from stream_jobs.pricing.rate_cards import RateCardFile
 from stream_jobs.pricing.result import Pricing
 from stream_jobs.streams.model import BlockOutput, SourceRecord
 from tests.unit.metering.build import NOW, TOLERANCE, FakeLedger, block, document
@@ -52,7 +53,22 @@ OVERLAYS = OverlayFile.model_validate(
         ]
     }
 )
-BOOKS = {"plain": PriceBook.load(), "scoped": PriceBook.of(overlay_files=[OVERLAYS], version="scoped")}
+OWN = RateCardFile.model_validate(
+    {
+        "provider": "openai",
+        "source": "our own machines",
+        "checked": "2026-11-28",
+        "self_hosted": [
+            {"models": ["gpt-4*"], "pool": "a", "valid_from": "2025-03-01", "valid_to": "2026-11-01"},
+            {"models": ["unheard-of"], "pool": "b"},
+        ],
+    }
+)
+BOOKS = {
+    "plain": PriceBook.load(),
+    "scoped": PriceBook.of(overlay_files=[OVERLAYS], version="scoped"),
+    "self-hosted": PriceBook.of(card_files=[OWN], version="self-hosted"),
+}
 
 
 @dataclass(frozen=True)
