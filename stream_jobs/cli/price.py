@@ -15,7 +15,12 @@ from stream_jobs.cli.flags import add_config_dir, add_json
 from stream_jobs.output.lines import say_json
 
 if TYPE_CHECKING:
+    from stream_jobs.facts import Facts
     from stream_jobs.pricing.book import PriceBook
+    from stream_jobs.pricing.result import Pricing
+
+_MAX_LOOKED_FOR = 100
+"""Names in one run. A name takes some hundredths of a second."""
 
 
 def add_parser(subparsers: Any) -> None:
@@ -50,8 +55,9 @@ def run(args: argparse.Namespace) -> int:
                 raise ConfigError(f"{args.file}: cannot be read: {error.strerror}") from None
         book = PriceBook.load(config_dir_of(args))
         show = _show_json if args.json else _show_receipt
+        looked_up = NearestNames()
         for line in lines(stream):
-            show(answer(book, line))
+            show(answer(book, line, looked_up))
     return 0
 
 
@@ -68,8 +74,8 @@ def lines(stream: BinaryIO) -> Iterator[bytes]:
             yield line.rstrip(b"\r\n")
 
 
-def answer(book: "PriceBook", line: bytes) -> dict[str, Any]:
-    """What one line costs, as the JSON values of a receipt."""
+def answer(book: "PriceBook", line: bytes, looked_up: "NearestNames | None" = None) -> dict[str, Any]:
+    """What one line costs, as the JSON values of a receipt; with names like those that the book does not know."""
     from spendstream_schemas import InvalidMessageError, parse_usage_event
     from stream_jobs.facts import facts_of
     from stream_jobs.pricing import receipt
@@ -78,7 +84,29 @@ def answer(book: "PriceBook", line: bytes) -> dict[str, Any]:
         parsed = parse_usage_event(complete(line))
     except InvalidMessageError as error:
         return receipt.invalid(_event_id(line), error, book.version)
-    return receipt.priced(parsed.message.event_id, book.price(facts_of(parsed.message), parsed.unknown_fields))
+    facts = facts_of(parsed.message)
+    pricing = book.price(facts, parsed.unknown_fields)
+    found = looked_up(book, facts, pricing) if looked_up is not None else ()
+    return receipt.priced(parsed.message.event_id, pricing, found)
+
+
+class NearestNames:
+    """The known names like those that the book does not know, each looked for once, and not for hostile numbers."""
+
+    def __init__(self) -> None:
+        self._found: dict[tuple[str, str], tuple[str, ...]] = {}
+
+    def __call__(self, book: "PriceBook", facts: "Facts", pricing: "Pricing") -> tuple[str, ...]:
+        from spendstream_schemas import UnpricedReason
+        from stream_jobs.pricing.nearest import nearest_to
+
+        if pricing.reason not in (UnpricedReason.UNKNOWN_MODEL, UnpricedReason.UNKNOWN_PROVIDER):
+            return ()
+        key = facts.provider, facts.response_model or facts.model or ""
+        if key not in self._found and len(self._found) < _MAX_LOOKED_FOR:
+            found = nearest_to(book, facts, pricing)
+            self._found[key] = (*found.models, *found.providers)
+        return self._found.get(key, ())
 
 
 def complete(line: bytes) -> bytes:
@@ -128,6 +156,8 @@ def _show_receipt(values: dict[str, Any]) -> None:
     if values["status"] != "priced":
         console.print(Text.assemble((title, "bold"), "  ", (values["status"], "red"), f": {values['reason']}"))
         console.print(f"  {values['detail'] or ''}")
+        if values["nearest"]:
+            console.print(f"  nearest: {', '.join(values['nearest'])}")
         console.print()
         return
     table = Table(title=title, show_footer=True)

@@ -13,6 +13,7 @@ from stream_jobs.cli.flags import add_config_dir, add_json, instant_of
 from stream_jobs.output.lines import say, say_json, say_text
 
 if TYPE_CHECKING:
+    from stream_jobs.pricing.book import PriceBook
     from stream_jobs.pricing.lookup import Found
 
 _FORMATS = ("gpuhunt", "skypilot")
@@ -73,15 +74,28 @@ def run_show(args: argparse.Namespace) -> int:
     book = PriceBook.load(config_dir_of(args))
     at = instant_of(args, "at") or utc_now()
     found = look_up(book, args.model, at, args.provider)
+    advice = "" if found else _advice(book, args.model, args.provider)
     if args.json:
         models = [item.json() for item in found]
-        say_json({"at": at, "price_book_version": book.version, "models": models})
+        say_json({"at": at, "price_book_version": book.version, "models": models, "advice": advice or None})
     else:
         for item in found:
             _print(item, at)
         if not found:
             say(f"no provider{' ' + args.provider if args.provider else ''} has a model {args.model!r}")
+            if advice:
+                say(f"  {advice}")
     return 0 if any(item.rows for item in found) else 1
+
+
+def _advice(book: "PriceBook", model: str, provider: str | None) -> str:
+    """What the unknown name may be, and where to say so."""
+    from stream_jobs.pricing.nearest import nearest_models, nearest_providers
+
+    known = None if provider is None else book.catalog.provider(provider)
+    if provider is not None and known is None:
+        return nearest_providers(book, provider).advice(provider, model) or book.providers.unknown(provider)
+    return nearest_models(book, model, known).advice(known or "", model)
 
 
 def run_import(args: argparse.Namespace) -> int:

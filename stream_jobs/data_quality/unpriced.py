@@ -116,7 +116,7 @@ def findings(
 def _action(item: Unpriced) -> str:
     known = command("prices", "show", "--provider", item.provider, "--", item.model) if item.model else ""
     return (
-        f"See what is known: {known or command('query', '--name', 'unpriced')}. Write the price into corrections/, "
-        f"rate_cards/ or overlays/ of the config folder and run {command('prices', 'check')}; workers take it up while "
-        "they run, and these events are priced by themselves"
+        f"See what is known: {known or command('query', '--name', 'unpriced')}. Write the price, or an alias, into "
+        f"corrections/, rate_cards/ or overlays/ of the config folder and run {command('prices', 'check')}; workers "
+        "take it up while they run, and these events are priced by themselves"
     )

@@ -82,7 +82,7 @@ class Catalog:
     def _identify_ref(self, provider: str, ref: str, at: datetime) -> Identity | Missing:
         own, _ = (names := readings(self._providers, provider, ref))[0]
         for name, adds in names:
-            for owner in (provider, *self._fallbacks(provider)):
+            for owner in self.sellers(provider):
                 found = self._find(owner, name, at, provider)
                 if found is not None:
                     return replace(found, adds=adds) if adds and isinstance(found, Identity) else found
@@ -94,7 +94,11 @@ class Catalog:
                 f"{ref!r} is {what}, which does not say its model: report the model in response_model, "
                 "or declare an alias for it in corrections/",
             )
-        return Missing(UnpricedReason.UNKNOWN_MODEL, f"{provider} has no model {ref!r} in the price book")
+        return Missing(
+            UnpricedReason.UNKNOWN_MODEL,
+            f"{provider} has no model {ref!r} in the price book (`spendstream prices show` names the nearest; an alias "
+            "for it goes into corrections/)",
+        )
 
     def _free(self, provider: str, name: str) -> Identity | None:
         """A model of the book that the provider offers for nothing under another ending."""
@@ -104,6 +108,10 @@ class Catalog:
             return None
         base = BaseModel(provider, name, ((Validity(), dict.fromkeys(_FREE_KEYS, Decimal(0))),), ())
         return replace(found, model=name, base=base, entries=())
+
+    def sellers(self, provider: str) -> tuple[str, ...]:
+        """The provider, and those whose models it sells too."""
+        return (provider, *self._fallbacks(provider))
 
     def _fallbacks(self, provider: str) -> Iterable[str]:
         base = self._bases.get(provider)

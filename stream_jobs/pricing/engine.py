@@ -179,6 +179,13 @@ class Engine:
             return meanings[0]
         return self._share(meanings, moves, moving, scope)
 
+    def seller(self, facts: Facts) -> tuple[str | None, str | None]:
+        """Who sells what an event is about, as the book calls them, and the id there; behind a gateway too."""
+        if facts.provider.lower() in self.providers.gateways:
+            provider, model, response_model = self._behind_gateway(facts.model, facts.response_model)
+            return provider, response_model or model
+        return self._catalog.provider(facts.provider), facts.response_model or facts.model
+
     def _behind_gateway(
         self, model: str | None, response_model: str | None
     ) -> tuple[str | None, str | None, str | None]:

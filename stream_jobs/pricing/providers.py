@@ -101,6 +101,10 @@ class Providers:
             "or declare its models in rate_cards/ as self_hosted"
         )
 
+    def names(self) -> set[str]:
+        """All ids and other names."""
+        return set(self._ids)
+
     def find(self, name: str) -> str | None:
         """The provider id of a name that clients use."""
         return self._ids.get(name)

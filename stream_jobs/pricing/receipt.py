@@ -1,5 +1,6 @@
 """A receipt as JSON values: what `spendstream price --json` prints, and what other tools build on."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from spendstream_schemas import InvalidMessageError
@@ -9,9 +10,10 @@ from stream_jobs.pricing.result import PriceLine, Pricing
 from stream_jobs.pricing.self_hosted import pool_of
 
 
-def priced(event_id: str, pricing: Pricing) -> dict[str, Any]:
+def priced(event_id: str, pricing: Pricing, nearest: Sequence[str] = ()) -> dict[str, Any]:
     """The answer for a valid event: `status` is "priced" or "unpriced". Money is USD in plain decimal notation.
 
+    `nearest` are known names like the unknown one, where somebody looked for them.
     `pool` is set for a model of one's own: its tokens cost nothing, the pool's GPU time is billed by its own events.
     """
     return {
@@ -19,6 +21,7 @@ def priced(event_id: str, pricing: Pricing) -> dict[str, Any]:
         "status": "priced" if pricing.priced else "unpriced",
         "reason": None if pricing.reason is None else pricing.reason.value,
         "detail": pricing.detail or None,
+        "nearest": list(nearest),
         "list_cost": _usd(pricing.list_cost),
         "contracted_cost": _usd(pricing.contracted_cost),
         "effective_cost": _usd(pricing.effective_cost),
@@ -37,6 +40,7 @@ def invalid(event_id: str | None, error: InvalidMessageError, version: str) -> d
         "status": "invalid",
         "reason": error.reason.value,
         "detail": f"{error.path}: {error.detail}" if error.path else error.detail,
+        "nearest": [],
         "list_cost": None,
         "contracted_cost": None,
         "effective_cost": None,
