@@ -11,6 +11,7 @@ import os
 import sys
 import time
 import uuid
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final, Self
 
@@ -18,6 +19,12 @@ from spendstream.private import make_private, open_private
 
 _LOCK: Final = "lock"
 _UNBORN: Final = ".new-"
+_ATTEMPTS: Final = 10
+_BIRTH_S: Final = 60.0  # a claim that is younger may be on its way
+
+
+class _TakenError(Exception):
+    """Another process locked the folder first."""
 
 
 class SpoolClaim:
@@ -31,13 +38,20 @@ class SpoolClaim:
     def make(cls, root: Path) -> Self:
         """A fresh claim below `root`. Raises OSError when the folder cannot be used."""
         make_private(root)
+        for _ in range(_ATTEMPTS):
+            with contextlib.suppress(_TakenError):
+                return cls._make(root)
+        raise OSError(f"{root}: {_ATTEMPTS} new folders in a row were locked by other processes")
+
+    @classmethod
+    def _make(cls, root: Path) -> Self:
         # Sorts by age. It is locked under a name nobody adopts, then renamed: never visible without its owner.
         name = f"{time.time_ns():020d}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
         unborn = root / f"{_UNBORN}{name}"
         make_private(unborn)
         lock_fd = _try_lock(unborn / _LOCK)
         if lock_fd is None:
-            raise OSError(f"{unborn}: cannot be locked")
+            raise _TakenError  # another start took it for one whose owner had been killed just here
         try:
             unborn.rename(root / name)
         except OSError:
@@ -69,21 +83,40 @@ class SpoolClaim:
             self._lock_fd = None
 
 
-def adopt_orphans(root: Path) -> list[SpoolClaim]:
-    """Claims whose owner is gone, oldest first, now held by this process. Raises OSError if `root` cannot be listed."""
+def adopt_orphans(root: Path, on_error: Callable[[OSError], None] | None = None) -> list[SpoolClaim]:
+    """Claims whose owner is gone, oldest first, now held by this process. Raises OSError if `root` cannot be listed.
+
+    What another process holds, and what cannot be read (told to `on_error`), is left: ask again later.
+    """
     adopted = []
     for folder in sorted(root.iterdir()):
-        if not (folder / _LOCK).is_file():
+        try:
+            claim = _adopt(folder)
+        except OSError as error:
+            if on_error is not None:
+                on_error(error)
             continue
-        lock_fd = _try_lock(folder / _LOCK, create=False)
-        if lock_fd is None:
-            continue
-        claim = SpoolClaim(folder, lock_fd)
-        if claim.topics() and not folder.name.startswith(_UNBORN):
+        if claim is not None:
             adopted.append(claim)
-        else:
-            claim.release()  # nothing in it: its owner was killed while idle, or while claiming
     return adopted
+
+
+def _adopt(folder: Path) -> SpoolClaim | None:
+    unborn = folder.name.startswith(_UNBORN)
+    if not (folder / _LOCK).is_file() or (unborn and time.time() - folder.stat().st_mtime < _BIRTH_S):
+        return None
+    lock_fd = _try_lock(folder / _LOCK, create=False)
+    if lock_fd is None:
+        return None
+    claim = SpoolClaim(folder, lock_fd)
+    try:
+        if claim.topics() and not unborn:
+            return claim
+    except OSError:
+        claim.abandon()
+        raise
+    claim.release()  # nothing in it: its owner was killed while idle, or while claiming
+    return None
 
 
 def _try_lock(path: Path, *, create: bool = True) -> int | None:

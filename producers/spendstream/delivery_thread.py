@@ -35,7 +35,7 @@ _BUSY_WAIT_S: Final = 0.005  # for delivery reports
 _STUCK_WAIT_S: Final = 0.05  # between attempts while the broker is away
 _PARKED_WAIT_S: Final = 0.5
 _UPKEEP_S: Final = 1.0
-_ADOPT_S: Final = 30.0
+_ADOPT_S: Final = 5.0  # between two looks for what others have left, and for a folder that can be used
 _PATIENCE_S: Final = (1.0, 8.0)  # how long a new client may try before it is replaced: first, longest
 _CLIENT_PAUSE_S: Final = (0.1, 2.0)  # between two clients: first, longest
 
@@ -232,6 +232,9 @@ class DeliveryThread:
                 self.blocked.pop(lane.topic, None)
 
     def _adopt(self) -> None:
+        for lane in tuple(self.lanes.values()):
+            if lane.own is None:  # the folder could not be used: perhaps now
+                lane.own = self.stock.own(lane.topic)
         for topic, spool in self.stock.adopt():
             self.lane(topic).adopted.append(spool)
 

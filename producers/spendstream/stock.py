@@ -70,13 +70,25 @@ class SpoolStock:
             if not root.is_dir():
                 return []
             check_owner(root)  # what another user has put there is not ours to send
-            for claim in adopt_orphans(root):
-                spools = [(topic, self._open(claim.folder / topic)) for topic in claim.topics() if valid_topic(topic)]
-                self._adopted.append((claim, [spool for _, spool in spools]))
-                found += spools
+            for claim in adopt_orphans(root, self._unreadable):
+                found += self._spools_of(claim)
         except OSError as error:
-            self._counters.error("spool_unreadable", str(error))
+            self._unreadable(error)
         return found
+
+    def _spools_of(self, claim: SpoolClaim) -> list[tuple[str, Spool]]:
+        """What cannot be opened is given up, so that this or another process tries it again."""
+        try:
+            spools = [(topic, self._open(claim.folder / topic)) for topic in claim.topics() if valid_topic(topic)]
+        except OSError as error:
+            claim.abandon()
+            self._unreadable(error)
+            return []
+        self._adopted.append((claim, [spool for _, spool in spools]))
+        return spools
+
+    def _unreadable(self, error: OSError) -> None:
+        self._counters.error("spool_unreadable", str(error))
 
     def _open(self, folder: Path) -> Spool:
         return Spool(folder, self._config.spool_max_bytes, self._config.spool_segment_bytes)

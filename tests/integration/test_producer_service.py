@@ -242,3 +242,24 @@ def test_the_spool_bound_refuses_the_newest(broker: TansuBroker, start: Start) -
     arrived = ids_on(broker.address)
     assert len(set(arrived)) == accepted
     assert names("b0", 50) <= set(arrived)
+
+
+def test_what_another_start_had_locked_is_sent_when_that_one_is_gone(broker: TansuBroker, start: Start) -> None:
+    """Killed, adopted by one that cannot send and is killed too: a third that was there all the time sends it."""
+    create_topics(broker.address)
+    broker.stop()
+    first = start()
+    assert first.ask("emit stranded 100") == 100
+    assert first.ask("settle")
+    first.kill()
+    second = start()
+    wait_for(lambda: second.ask("stats")["spool_records"] == 100, "the second holds what the first left")
+    third = start()
+    assert third.ask("emit third 10") == 10
+    assert third.ask("settle")
+    assert third.ask("stats")["spool_records"] == 10
+    second.kill()
+    broker.start()
+    create_topics(broker.address)
+    wait_for(lambda: third.ask("stats")["replayed"] >= 110, "the third sends both")
+    assert sorted(ids_on(broker.address)) == sorted(names("stranded", 100) | names("third", 10))

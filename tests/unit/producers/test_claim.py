@@ -1,5 +1,9 @@
 """`claim`: one owner per spool folder, and heirs for those whose owner is gone."""
 
+import fcntl
+import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from spendstream.claim import SpoolClaim, adopt_orphans
@@ -48,3 +52,40 @@ def test_foreign_files_are_left_alone(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     assert adopt_orphans(tmp_path) == []
     assert (tmp_path / "other" / "topic").is_dir()
+
+
+def test_starts_at_one_moment_do_not_take_each_others_claims(tmp_path: Path) -> None:
+    """However many processes begin while others look for orphans, each gets its claim."""
+    enough = threading.Event()
+
+    def look() -> int:
+        found = 0
+        while not enough.is_set():
+            found += len(adopt_orphans(tmp_path))
+        return found
+
+    with ThreadPoolExecutor(6) as pool:
+        looking = [pool.submit(look) for _ in range(3)]
+        claims = list(pool.map(lambda _: SpoolClaim.make(tmp_path), range(200)))
+        enough.set()
+        assert sum(one.result() for one in looking) == 0
+    assert len({claim.folder for claim in claims}) == 200
+    for claim in claims:
+        claim.release()
+
+
+def test_what_another_start_holds_is_there_for_the_next_look(tmp_path: Path) -> None:
+    """A folder that somebody else has locked, or that cannot be read, is neither lost nor in the way of the others."""
+    held, unreadable, free = (_orphan(tmp_path, f"t{number}") for number in range(3))
+    other = os.open(held / "lock", os.O_RDWR)
+    fcntl.flock(other, fcntl.LOCK_EX)
+    (unreadable / "lock").unlink()
+    (unreadable / "lock").symlink_to(unreadable / "t1" / "1.seg")  # links are not followed: OSError
+    problems: list[OSError] = []
+    assert [claim.folder for claim in adopt_orphans(tmp_path, problems.append)] == [free]
+    assert len(problems) == 1
+    os.close(other)
+    (unreadable / "lock").unlink()
+    (unreadable / "lock").touch()
+    assert [claim.folder for claim in adopt_orphans(tmp_path, problems.append)] == [held, unreadable]
+    assert len(problems) == 1

@@ -146,6 +146,17 @@ def test_an_unusable_spool_folder_costs_the_spool_not_the_service(address: str) 
         assert producer.stats().in_memory == 1
 
 
+def test_a_spool_folder_that_can_be_used_later_is_used_then(address: str, tmp_path: Path) -> None:
+    """A volume that is mounted late, a full disk that is not any more: the folder is tried again."""
+    folder = tmp_path / "spool"
+    folder.write_text("not a folder yet")
+    with UsageProducer(config(address, folder, close_timeout_s=0.1)) as producer:
+        assert producer.emit(event("one"))
+        wait_for(lambda: "no_spool" in producer.stats().errors, "the folder is tried")
+        folder.unlink()
+        wait_for(lambda: producer.stats().spool_records == 1, "the event is spooled")
+
+
 def test_the_log_does_not_flood(producer: UsageProducer, caplog: pytest.LogCaptureFixture) -> None:
     """A thousand refusals of one kind make one line; a handler that raises does not reach the service."""
     with caplog.at_level(logging.WARNING, "spendstream"):
