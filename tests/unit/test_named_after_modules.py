@@ -26,6 +26,7 @@ ACROSS_MODULES = {
     "pricing/test_bills.py",  # what the providers' pages say
     "pricing/test_oracle.py",
     "pricing/test_readme.py",
+    "pricing/test_responses_priced.py",  # what adapters count, the book prices
     "runtime/browsers/test_servers.py",  # the rule in front of both kinds of servers
     "test_docs.py",
     "test_docs_lists.py",

@@ -14,10 +14,8 @@ from spendstream.adapters.result import ExtractedUsage, Meters, token_usage, too
 from spendstream.adapters.tiers import normal_tier
 
 _MODALITIES: Final = {"AUDIO": "audio", "IMAGE": "image", "VIDEO": "video"}  # text and documents have no own meter
-_BILLED_PER_PROMPT: Final = (
-    "gemini-1",
-    "gemini-2",
-)  # later models: per search query (ai.google.dev/gemini-api/docs/pricing)
+_BILLED_PER_PROMPT: Final = ("gemini-1", "gemini-2", "gemini-live-2")
+"""Models up to 2.5 pay per grounded prompt, later ones per search query (ai.google.dev/gemini-api/docs/pricing)."""
 
 
 def extract(provider: str, root: Node) -> ExtractedUsage:
@@ -78,20 +76,24 @@ def _by_modality(details: Iterable[Node]) -> dict[str, int]:
 
 
 def _grounding(root: Node, model: str) -> dict[str, int | None]:
-    """Grounded prompts (models up to 2.5) or search queries (later ones), and prompts grounded in maps."""
-    queries, maps, grounded = 0, 0, False
+    """Grounded prompts (models up to 2.5) or search queries (later ones), and prompts grounded in maps.
+
+    A query counts once however often the response names it, and an empty one does not count:
+    ai.google.dev/gemini-api/docs/google-search.
+    """
+    queries: set[str] = set()
+    maps = False
     for candidate in root.nodes("candidates"):
         metadata = candidate.node("grounding_metadata")
         if metadata is None:
             continue
         asked = metadata.raw("web_search_queries")
-        texts = [query for query in asked if query] if isinstance(asked, (list, tuple)) else []
-        grounded = grounded or bool(texts)
-        queries += len(texts)
-        maps = maps or int(any(chunk.has("maps") for chunk in metadata.nodes("grounding_chunks")))
+        if isinstance(asked, (list, tuple)):
+            queries.update(str(query) for query in asked if query)
+        maps = maps or any(chunk.has("maps") for chunk in metadata.nodes("grounding_chunks"))
     found: dict[str, int | None] = {}
-    if grounded:
-        found["web_search"] = 1 if model.startswith(_BILLED_PER_PROMPT) else queries
+    if queries:
+        found["web_search"] = 1 if model.rpartition("/")[2].startswith(_BILLED_PER_PROMPT) else len(queries)
     if maps:
         found["maps_grounding"] = 1
     return found
@@ -109,12 +111,13 @@ def _billable_characters(root: Node) -> int | None:
 
 
 def fold(known: dict[str, object], chunk: Node) -> None:
-    """Add one stream chunk to what is known: the last usage wins, and grounding stays known."""
+    """Add one stream chunk to what is known: the last usage wins, and the grounding of all chunks stays known."""
     for name in ("model_version", "response_id", "usage_metadata"):
         if chunk.has(name):
             known[name] = chunk.raw(name)
     grounded = [candidate.value for candidate in chunk.nodes("candidates") if candidate.has("grounding_metadata")]
     if grounded:
-        known["candidates"] = [
+        before = known.get("candidates")
+        known["candidates"] = (before if isinstance(before, list) else []) + [
             {"grounding_metadata": Node(item, "google").raw("grounding_metadata")} for item in grounded
         ]

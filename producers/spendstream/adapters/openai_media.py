@@ -12,17 +12,11 @@ from spendstream.adapters.result import ExtractedUsage, Meters, token_usage
 
 
 def image_meters(root: Node, usage: Node | None) -> Meters:
-    """GPT image models report tokens; DALL-E reports nothing, so its images are counted.
-
-    Where the output has no breakdown, all of it is image tokens: so the field was defined before the breakdown came.
-    """
+    """GPT image models report tokens; DALL-E reports nothing, so its images are counted."""
     if usage is None:
         images = root.nodes("data")
         return {"output_images": len(images) or None}
-    meters = openai_responses.meters(usage)
-    if not usage.has("output_tokens_details"):
-        meters["output_image_tokens"] = meters["output_tokens"]
-    return meters
+    return openai_responses.image_meters(usage)
 
 
 def svg_usage(provider: str, root: Node) -> tuple[ExtractedUsage, ...]:

@@ -39,6 +39,17 @@ def meters(usage: Node) -> Meters:
     return found
 
 
+def image_meters(usage: Node) -> Meters:
+    """The meters of an image model.
+
+    Where the output has no breakdown, all of it is image tokens: so the field was defined before the breakdown came.
+    """
+    found = meters(usage)
+    if not usage.has("output_tokens_details"):
+        found["output_image_tokens"] = found["output_tokens"]
+    return found
+
+
 def cache_writes(details: Node) -> Meters:
     """Cache writes, by lifetime where the details say so."""
     written = details.count("cache_write_tokens")
@@ -87,7 +98,7 @@ def image_tool_usage(provider: str, root: Node) -> tuple[ExtractedUsage, ...]:
     images = hosted.node("image_gen") if hosted is not None else None
     if images is None:
         return ()
-    found = meters(images)
+    found = image_meters(images)
     if not found["input_tokens"] and not found["output_tokens"]:
         return ()
     found["cache_read_tokens"] = images.count("cached_tokens")

@@ -86,6 +86,15 @@ def test_grounding_is_billed_per_prompt_or_per_query(model: str, searches: int) 
     assert extract("google", response).tool_calls == ToolCalls(web_search=searches)
 
 
+def test_a_query_counts_once_over_all_chunks_and_candidates() -> None:
+    """A stream may name its queries with every chunk, and add some."""
+    stream = StreamAccumulator("google")
+    for queries in (["a"], ["a", "b"], ["b", ""]):
+        metadata = {"groundingMetadata": {"webSearchQueries": queries}}
+        stream.add({"modelVersion": "gemini-3-pro-preview", "candidates": [metadata, metadata]})
+    assert stream.result().tool_calls == ToolCalls(web_search=2)
+
+
 def test_grounding_in_maps_is_a_tool_of_its_own() -> None:
     """It is told by the chunks that came from maps."""
     found = extract("google", grounded("gemini-2.5-pro", {"maps": {"title": "x"}}))

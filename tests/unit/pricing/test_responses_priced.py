@@ -1,0 +1,147 @@
+"""From a provider's response to what it costs: the adapter counts what the price book prices."""
+
+from datetime import UTC, datetime
+from decimal import Decimal
+from functools import cache
+from typing import Any
+
+import pytest
+
+from spendstream.adapters import usage_events
+from stream_jobs.base.money import PICO_PER_USD
+from stream_jobs.facts import facts_of
+from stream_jobs.pricing.book import PriceBook
+
+NOW = datetime(2026, 11, 20, tzinfo=UTC)
+IMAGE_EDIT = {
+    "total_tokens": 6000,
+    "input_tokens": 2000,
+    "output_tokens": 4000,
+    "input_tokens_details": {"text_tokens": 400, "image_tokens": 1600},
+}
+
+
+@cache
+def book() -> PriceBook:
+    return PriceBook.load()
+
+
+def cost(provider: str, response: dict[str, Any], model: str, **fields: Any) -> str:
+    """USD of all events of one response, or why one of them has no price."""
+    total = 0
+    for event in usage_events(provider, response, source="test", model=model, occurred_at=NOW, **fields):
+        pricing = book().price(facts_of(event))
+        if pricing.list_cost is None:
+            return f"{pricing.reason}: {pricing.detail}"
+        total += pricing.list_cost
+    return f"{Decimal(total) / PICO_PER_USD:f}"
+
+
+def gemini(model: str, usage: dict[str, Any], *queries: str) -> dict[str, Any]:
+    grounding = [{"groundingMetadata": {"webSearchQueries": list(queries)}}] if queries else []
+    return {"modelVersion": model, "responseId": "r", "usageMetadata": usage, "candidates": grounding}
+
+
+def chat(model: str, prompt: int, completion: int, **details: Any) -> dict[str, Any]:
+    usage = {"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": prompt + completion, **details}
+    return {"id": "c", "object": "chat.completion", "model": model, "usage": usage}
+
+
+def images(usage: dict[str, Any]) -> dict[str, Any]:
+    return {"created": 1, "data": [{}], "usage": usage}
+
+
+@pytest.mark.parametrize(
+    ("model", "usd"),
+    [
+        # 400 text in, 1600 image in, 4000 image out
+        ("gpt-image-2", "0.1348"),  # $5, $8, $30
+        ("gpt-image-2.5-flare", "0.1348"),
+        ("gpt-image-2.5-sunburst", "0.1348"),
+        ("gpt-image-1", "0.178"),  # $5, $10, $40
+        ("gpt-image-1-mini", "0.0368"),  # $2, $2.5, $8
+        ("gpt-image-1.5", "0.1428"),  # $5, $8, $32
+        ("chatgpt-image-latest", "0.1428"),
+    ],
+)
+def test_every_image_model_of_openai_prices_an_edit(model: str, usd: str) -> None:
+    """Text and images in, images out: each at its own price, through the Images API and the hosted tool alike."""
+    assert Decimal(cost("openai", images(IMAGE_EDIT), model)) == Decimal(usd)
+    hosted = {
+        "id": "r",
+        "object": "response",
+        "model": "gpt-5.4",
+        "usage": {"input_tokens": 0, "output_tokens": 0},
+        "tools": [{"type": "image_generation", "model": model}],
+        "tool_usage": {"image_gen": IMAGE_EDIT},
+    }
+    assert Decimal(cost("openai", hosted, "gpt-5.4")) == Decimal(usd)
+    shown = hosted | {"tool_usage": {"image_gen": IMAGE_EDIT | {"output_tokens_details": {"image_tokens": 4000}}}}
+    assert Decimal(cost("openai", shown, "gpt-5.4")) == Decimal(usd)
+
+
+def test_images_in_a_batch_cost_half() -> None:
+    """The batch price is of the same tokens."""
+    in_batch = cost("openai", images(IMAGE_EDIT), "gpt-image-2", service_tier="batch")
+    assert Decimal(in_batch) == Decimal("0.0674")
+
+
+def test_an_image_model_that_the_hosted_tool_does_not_name_is_unpriced() -> None:
+    """What nobody named is not guessed."""
+    hosted = {"object": "response", "model": "gpt-5.4", "usage": {"input_tokens": 1, "output_tokens": 1}}
+    assert cost("openai", hosted | {"tool_usage": {"image_gen": IMAGE_EDIT}}, "gpt-5.4").startswith("unknown_model")
+
+
+@pytest.mark.parametrize(
+    ("queries", "usd"),
+    [
+        (("a", "b", "a"), "0.030"),  # 1000 x 0.5 + 500 x 3 + two searches at $14 per thousand
+        (("a", "", "", "b"), "0.030"),
+        (("a",), "0.016"),
+        (("", ""), "0.002"),
+    ],
+)
+def test_gemini_3_pays_for_unique_queries(queries: tuple[str, ...], usd: str) -> None:
+    """A query that the response names twice, or that is empty, is not billed again."""
+    usage = {"promptTokenCount": 1000, "candidatesTokenCount": 500, "totalTokenCount": 1500}
+    response = gemini("gemini-3-flash-preview", usage, *queries)
+    assert Decimal(cost("google", response, "gemini-3-flash-preview")) == Decimal(usd)
+
+
+@pytest.mark.parametrize("model", ["gemini-2.5-flash", "publishers/google/models/gemini-2.5-flash"])
+def test_gemini_2_pays_for_the_grounded_prompt(model: str) -> None:
+    """However many queries it took: $35 per thousand prompts."""
+    usage = {"promptTokenCount": 1000, "candidatesTokenCount": 500, "totalTokenCount": 1500}
+    assert Decimal(cost("google", gemini(model, usage, "a", "b", "c"), "gemini-2.5-flash")) == Decimal("0.03655")
+
+
+@pytest.mark.parametrize(
+    ("model", "usd"),
+    [("grok-4.5", "0.00107"), ("grok-4.3", "0.000555"), ("grok-4-fast-reasoning", "0.000115"), ("grok-3", "0.002475")],
+)
+def test_image_tokens_of_xai_cost_what_text_costs(model: str, usd: str) -> None:
+    """Of 1,000 prompt tokens 800 are of images and 900 cached: which are both does not matter."""
+    details = {"prompt_tokens_details": {"text_tokens": 200, "image_tokens": 800, "cached_tokens": 900}}
+    assert Decimal(cost("x-ai", chat(model, 1000, 100, **details), model)) == Decimal(usd)
+
+
+@pytest.mark.parametrize(
+    ("model", "fees", "tokens"),
+    [
+        ("sonar", {None: "5", "low": "5", "medium": "8", "high": "12"}, "0.002"),
+        ("sonar-reasoning", {None: "5", "low": "5", "medium": "8", "high": "12"}, "0.006"),
+        ("sonar-pro", {None: "6", "low": "6", "medium": "10", "high": "14"}, "0.018"),
+        ("sonar-reasoning-pro", {None: "6", "low": "6", "medium": "10", "high": "14"}, "0.010"),
+        ("sonar-deep-research", {None: "0", "low": "0", "high": "0"}, "0.010"),
+    ],
+)
+def test_perplexity_charges_a_request_by_its_search_context(
+    model: str, fees: dict[str | None, str], tokens: str
+) -> None:
+    """1,000 tokens in and out; the fee is per thousand requests. Without a size the documented default, low, holds."""
+    for size, fee in fees.items():
+        said = {} if size is None else {"search_context_size": size}
+        expected = Decimal(tokens) + Decimal(fee) / 1000
+        assert Decimal(cost("perplexity", chat(model, 1000, 1000, **said), model)) == expected, size
+    unknown = cost("perplexity", chat(model, 1000, 1000, search_context_size="vast"), model)
+    assert unknown.startswith("no_price_for_condition") or model == "sonar-deep-research"
