@@ -150,9 +150,9 @@ def built_in() -> PriceBook:
     ("provider", "accelerator", "usd_per_hour"),
     [
         ("aws", "H100", "6.88"), ("aws", "NVIDIA H200", "7.912"), ("aws", "B200", "14.2416"),
-        ("aws", "A100-40GB", "2.74470525"), ("aws", "NVIDIA A100-SXM4-80GB", "3.43088125"), ("aws", "A10G", "1.21"),
+        ("aws", "A100-40GB", "2.74470525"), ("aws", "NVIDIA A100-SXM4-80GB", "3.43088125"), ("aws", "A10G", "1.212"),
         ("aws", "L4", "0.8048"), ("aws", "L40S", "1.861"), ("aws", "Tesla T4", "0.526"), ("aws", "V100", "3.06"),
-        ("aws", "Trainium", "1.34375"), ("aws", "inf2", "0.7582"),
+        ("aws", "V100-32GB", "3.9015"), ("aws", "Trainium", "1.34375"), ("aws", "inf2", "0.7582"),
         ("azure", "H100", "12.29"), ("azure", "H100-NVL", "6.98"), ("azure", "A100-80GB", "3.673"),
         ("azure", "T4", "0.526"), ("azure", "V100", "3.06"), ("azure", "A10", "1.14"),
         ("gcp", "H100", "10.9791"), ("gcp", "A100-80GB", "5.0688"), ("gcp", "L4", "0.7068"), ("gcp", "V100", "2.48"),
@@ -193,8 +193,13 @@ def test_sizes_regions_and_spot_of_the_built_in_cards() -> None:
     tpu = {**usage, "accelerator": "TPU-v5e"}
     priced = built_in().price(facts_of(event(tpu, provider="gcp", region="us-central1")))
     assert priced.list_cost == Decimal("1.2") * USD
-    elsewhere = built_in().price(facts_of(event(tpu, provider="gcp", region="asia-southeast1")))
+    tokyo = built_in().price(facts_of(event(tpu, provider="gcp", region="asia-northeast1")))
+    assert tokyo.list_cost == Decimal("1.54104") * USD
+    elsewhere = built_in().price(facts_of(event(tpu, provider="gcp", region="me-west1")))
     assert elsewhere.reason is UnpricedReason.NO_PRICE_FOR_CONDITION
-    spot = {**usage, "accelerator": "H100", "purchase_option": "spot"}
+    h100 = {**usage, "accelerator": "H100"}
+    london = built_in().price(facts_of(event(h100, provider="aws", region="eu-west-2", at=TODAY)))
+    assert london.list_cost == Decimal("8.944") * USD
+    spot = {**h100, "purchase_option": "spot"}
     pricing = built_in().price(facts_of(event(spot, provider="aws", at=TODAY)))
     assert (pricing.list_cost, pricing.contracted_cost) == (688 * USD // 100, 2064 * USD // 1000)
