@@ -32,12 +32,34 @@ if TYPE_CHECKING:
         usage_event,
         usage_events,
     )
-    from spendstream.guard import Choice, Decision, Guard, GuardConfig, ModelOption, PriceSource, TaskNeeds
+    from spendstream.guard import (
+        Choice,
+        Decision,
+        Guard,
+        GuardConfig,
+        ModelOption,
+        PriceList,
+        PriceListError,
+        PriceSource,
+        TaskNeeds,
+    )
 
 _ADAPTERS: Final = frozenset(
     {"PROVIDERS", "AdapterError", "ExtractedUsage", "StreamAccumulator", "extract", "usage_event", "usage_events"}
 )
-_GUARD: Final = frozenset({"Choice", "Decision", "Guard", "GuardConfig", "ModelOption", "PriceSource", "TaskNeeds"})
+_GUARD: Final = frozenset(
+    {
+        "Choice",
+        "Decision",
+        "Guard",
+        "GuardConfig",
+        "ModelOption",
+        "PriceList",
+        "PriceListError",
+        "PriceSource",
+        "TaskNeeds",
+    }
+)
 
 __all__ = [
     "OUTCOME_TOPIC",
@@ -55,6 +77,8 @@ __all__ = [
     "GuardConfigError",
     "ModelOption",
     "OutcomeEvent",
+    "PriceList",
+    "PriceListError",
     "PriceSource",
     "ProducerConfig",
     "ProducerConfigError",

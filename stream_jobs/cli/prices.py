@@ -10,7 +10,7 @@ from stream_jobs.base.readable import instant
 from stream_jobs.cli.checking import Usable, report
 from stream_jobs.cli.config_dir import config_dir_of
 from stream_jobs.cli.flags import add_config_dir, add_json, instant_of
-from stream_jobs.output.lines import say, say_json, say_text
+from stream_jobs.output.lines import complain, say, say_json, say_text
 
 if TYPE_CHECKING:
     from stream_jobs.pricing.book import PriceBook
@@ -34,6 +34,19 @@ def add_parser(subparsers: Any) -> None:
     show.add_argument("--at", metavar="DATE", help="a date or an ISO timestamp (default: now)")
     show.add_argument("--provider", metavar="P", help="only this provider (default: all that know the id)")
     show.set_defaults(run=run_show)
+    export = actions.add_parser(
+        "export",
+        help="what models cost, as a list that services' guards read (JSON on stdout)",
+        description="Contracted prices of standard text requests at an instant, for Guard.cheapest_capable; with "
+        "--tasks also which models do which type of task, and then of those models only.",
+    )
+    export.add_argument("--at", metavar="DATE", help="a date or an ISO timestamp (default: now)")
+    export.add_argument(
+        "--provider", metavar="P", action="append", default=[], help="only of this one; may be repeated"
+    )
+    export.add_argument("--tasks", metavar="FILE", type=Path, help="tasks and their models (YAML)")
+    export.set_defaults(run=run_export)
+    add_config_dir(export, "price files")
     for action in (check, show):
         add_config_dir(action, "price files")
         add_json(action)
@@ -86,6 +99,22 @@ def run_show(args: argparse.Namespace) -> int:
             if advice:
                 say(f"  {advice}")
     return 0 if any(item.rows for item in found) else 1
+
+
+def run_export(args: argparse.Namespace) -> int:
+    """Print the list. Exit code 1 when a model of a task has no price: it is named on stderr."""
+    from stream_jobs.pricing.book import PriceBook
+    from stream_jobs.pricing.export import TasksFile, price_list, unlisted
+    from stream_jobs.pricing.yaml_models import load_model
+
+    book = PriceBook.load(config_dir_of(args))
+    tasks = None if args.tasks is None else load_model(TasksFile, args.tasks)
+    document = price_list(book, instant_of(args, "at") or utc_now(), args.provider, tasks)
+    say_json(document)
+    missing = unlisted(document)
+    for name in missing:
+        complain(f"{name}: has no price for text in the price book")
+    return 1 if missing else 0
 
 
 def _advice(book: "PriceBook", model: str, provider: str | None) -> str:

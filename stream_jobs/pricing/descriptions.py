@@ -121,6 +121,15 @@ FIELDS: Final[Mapping[str, Mapping[str, str]]] = {
         "models": "Ids of models, or patterns of them (* any text, ? one character); absent: all.",
         "pool": "The pool whose GPUs they run on; it stands in the receipt.",
     },
+    "TasksFile": {"tasks": "Type of task, in your own words, and the models that do it."},
+    "TaskModel": {
+        "provider": "The provider, as services report it.",
+        "model": "The model, as services ask for it.",
+        "quality": "How well it does the task, on your own scale: more is better.",
+        "capabilities": "What it can do, in your own words: tools, json, image_input.",
+        "context_tokens": "Most tokens of input and output together.",
+        "max_output_tokens": "Most tokens of an answer.",
+    },
     "Purchase": {"usd_per_hour": "USD per hour.", "percent_off": "Or so many percent off the price on demand."},
     "SkuPrice": _DATED
     | _SOURCED

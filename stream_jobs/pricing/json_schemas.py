@@ -10,6 +10,7 @@ from spendstream_schemas.descriptions import describe
 from stream_jobs.base.checkout import ROOT
 from stream_jobs.pricing.corrections import CorrectionFile
 from stream_jobs.pricing.descriptions import FIELDS
+from stream_jobs.pricing.export import TasksFile
 from stream_jobs.pricing.overlays import OverlayFile
 from stream_jobs.pricing.providers import ProvidersFile
 from stream_jobs.pricing.rate_cards import RateCardFile
@@ -20,6 +21,7 @@ SCHEMAS: Final[dict[str, type[BaseModel]]] = {
     "price-overlays": OverlayFile,
     "price-rate-cards": RateCardFile,
     "price-providers": ProvidersFile,
+    "price-tasks": TasksFile,
 }
 
 

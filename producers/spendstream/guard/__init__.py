@@ -6,6 +6,7 @@ from spendstream.guard.decision import Decision
 from spendstream.guard.guard import Guard
 from spendstream.guard.intake import GuardStats
 from spendstream.guard.limit import LimitedAsyncStream, LimitedStream
+from spendstream.guard.price_list import PriceList, PriceListError
 
 __all__ = [
     "BUDGET_TOPIC",
@@ -17,6 +18,8 @@ __all__ = [
     "LimitedAsyncStream",
     "LimitedStream",
     "ModelOption",
+    "PriceList",
+    "PriceListError",
     "PriceSource",
     "TaskNeeds",
 ]

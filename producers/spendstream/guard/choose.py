@@ -19,8 +19,16 @@ Price = tuple[UsdAmount, UsdAmount]
 """USD per million tokens, of input and of output."""
 
 
+SizedPrice = tuple[UsdAmount, UsdAmount, UsdAmount]
+"""The same for a request of a certain size, and USD per request."""
+
+
 class PriceSource(Protocol):
-    """Where prices come from. Asked for every candidate of every choice: answer from memory."""
+    """Where prices come from. Asked for every candidate of every choice: answer from memory.
+
+    One that also has `price_at(provider, model, input_tokens) -> SizedPrice | None` is asked for that: where prices
+    depend on how long the request is.
+    """
 
     def price(self, provider: str, model: str) -> Price | None:
         """None when it is not known."""
@@ -77,13 +85,14 @@ Decide = Callable[[ModelOption, int], Decision]
 
 class _Candidate(NamedTuple):
     option: ModelOption
-    price: tuple[int, int] | None  # pico-USD per million
+    price: tuple[int, int, int] | None  # pico-USD per million of input, of output, and per request
 
     def cost(self, needs: TaskNeeds, output_tokens: int) -> int | None:
         """In pico-USD, rounded up."""
         if self.price is None:
             return None
-        return -(-(self.price[0] * needs.input_tokens + self.price[1] * output_tokens) // _MILLION)
+        inputs, outputs, request = self.price
+        return request - (-(inputs * needs.input_tokens + outputs * output_tokens) // _MILLION)
 
 
 def choose(
@@ -95,7 +104,7 @@ def choose(
     for option in options:
         lacking = _lacking(option, needs)
         if lacking is None:
-            candidates.append(_Candidate(option, _price(option, prices, counters)))
+            candidates.append(_Candidate(option, _price(option, needs, prices, counters)))
         else:
             skipped.append((option, lacking))
     known = [cost for candidate in candidates if (cost := candidate.cost(needs, needs.output_tokens)) is not None]
@@ -160,18 +169,31 @@ def _lacking(option: ModelOption, needs: TaskNeeds) -> str | None:
     return None
 
 
-def _price(option: ModelOption, prices: PriceSource | None, counters: Counters) -> tuple[int, int] | None:
-    found: Price | None = None
+def _price(
+    option: ModelOption, needs: TaskNeeds, prices: PriceSource | None, counters: Counters
+) -> tuple[int, int, int] | None:
+    found: SizedPrice | None = None
     if prices is not None:
         try:
-            found = prices.price(option.provider, option.model)
+            found = _ask(prices, option, needs)
         except Exception as error:  # noqa: BLE001 - somebody else's code; a price that is not known is provided for
             counters.error("price_source", f"{option.provider} {option.model}: {error!r}")
     if found is None:
         if option.input_usd_per_million is None or option.output_usd_per_million is None:
             return None
-        found = option.input_usd_per_million, option.output_usd_per_million
-    return pico_of(found[0], "the input price"), pico_of(found[1], "the output price")
+        found = option.input_usd_per_million, option.output_usd_per_million, 0
+    names = ("the input price", "the output price", "the price per request")
+    inputs, outputs, request = map(pico_of, found, names)
+    return inputs, outputs, request
+
+
+def _ask(prices: PriceSource, option: ModelOption, needs: TaskNeeds) -> SizedPrice | None:
+    sized = getattr(prices, "price_at", None)
+    if sized is not None:
+        found: SizedPrice | None = sized(option.provider, option.model, needs.input_tokens)
+        return found
+    price = prices.price(option.provider, option.model)
+    return None if price is None else (*price, 0)
 
 
 def _why(

@@ -17,6 +17,7 @@ from spendstream.guard.limit import limited
 from spendstream.guard.money import UsdAmount, pico_of
 from spendstream.guard.pending import PendingBook, Reservation
 from spendstream.guard.policy import ESSENTIAL_ONLY, FULL, REDUCED, REFUSE, Facts
+from spendstream.guard.price_list import PriceList
 from spendstream.guard.records import Record, TakenBack
 from spendstream.lifetime import look_after
 from spendstream.native import new_lock
@@ -196,9 +197,10 @@ class Guard:
 
     def cheapest_capable(
         self,
-        options: Sequence[ModelOption],
+        options: Sequence[ModelOption] | None,
         needs: TaskNeeds,
         *,
+        task: str | None = None,
         prices: PriceSource | None = None,
         attribution: Attribution | None = None,
         category: str | None = "inference",
@@ -206,8 +208,19 @@ class Guard:
     ) -> Choice:
         """The cheapest of `options` that can do what `needs` says and that the budgets allow, with its decision.
 
-        See `spendstream.guard.choose`. The estimate of the choice is counted as in `decide`.
+        Without `options` they are those that the price list `prices` names for the type of `task`, at the price book's
+        prices (see `PriceList`); a type that it does not name has none, which `why` says. More in `choose`.
+        The estimate of the choice is counted as in `decide`. Raises ValueError without options and without a list and
+        a task.
         """
+        if options is None:
+            if task is None or not isinstance(prices, PriceList):
+                raise ValueError("give options, or a task and a PriceList as prices")
+            options = prices.options(task)
+            if not options:
+                known = ", ".join(prices.tasks) or "none"
+                why = f"the price list names no models for the task {task!r}; it has {known}"
+                return Choice(None, None, needs.output_tokens, None, why, ())
         if attribution is None:
             attribution = current_attribution()
 
