@@ -54,8 +54,15 @@ class Catalog:
         """The served model wins; the asked one speaks only where it says more about the same model."""
         if response_model is None:
             return self._identify_ref(provider, model or "", at)
-        if model is not None and provider == "aws" and response_model.lower() in model.lower():
-            asked = self._identify_ref(provider, model, at)  # Bedrock's id also says the region, the served one doesn't
+        found = self._identify_both(provider, model, response_model, at)
+        if model is not None and isinstance(found, Identity) and not found.adds:
+            adds = next((adds for _, adds in readings(self._providers, provider, model) if adds), "")
+            return replace(found, adds=adds) if adds else found  # a response does not repeat what the id switched on
+        return found
+
+    def _identify_both(self, provider: str, model: str | None, response_model: str, at: datetime) -> Identity | Missing:
+        if model is not None and _says_more(provider, model.lower(), response_model.lower()):
+            asked = self._identify_ref(provider, model, at)
             if isinstance(asked, Identity):
                 return asked
         served = self._identify_ref(provider, response_model, at)
@@ -187,3 +194,8 @@ class Catalog:
         return base is not None and any(
             price_key in prices for model in base.models for _, prices in self._convert(provider, model).standard
         )
+
+
+def _says_more(provider: str, asked: str, served: str) -> bool:
+    """Whether the asked id says more about the same model: Bedrock's the region, OpenRouter's the variant."""
+    return (provider == "aws" and served in asked) or (provider == "openrouter" and asked.startswith(f"{served}:"))

@@ -101,7 +101,7 @@ def _usage(root: Node) -> Node | None:
 
 def _operation(root: Node, usage: Node | None) -> str | None:
     kind = root.text("object", 64)
-    listed = openai_media.kind_of_list(root)
+    listed = openai_media.kind_of_list(root) if kind in (None, "list") else None
     if kind is not None or listed is not None:
         return listed or _OPERATIONS.get(kind or "")
     event = root.text("type", 64) or ""

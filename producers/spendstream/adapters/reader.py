@@ -33,7 +33,7 @@ class Node:
     def raw(self, name: str) -> Any:
         """The field by its snake_case name or the camelCase form of it; None if it is absent."""
         found = self._field(name)
-        return self._field(_camel(name)) if found is None else found
+        return self._field(camel) if found is None and (camel := _camel(name)) != name else found
 
     def has(self, *names: str) -> bool:
         """Whether at least one of the fields is present."""

@@ -38,10 +38,12 @@ def marked(root: Node) -> Shape | None:
         return "anthropic"
     if isinstance(what, str) and (what.startswith(_OPENAI_OBJECTS) or what == "list"):
         return "openai"
-    if root.has("done") and root.has("created_at"):
-        return "ollama"
+    if root.has("usage"):  # none of the forms below has one
+        return None
     if (usage := _part(root, "usage_metadata")) is not None and usage.has("prompt_token_count", "total_token_count"):
         return "gemini"
+    if root.has("done") and root.has("created_at"):
+        return "ollama"
     return _first(root, _MARKS)
 
 

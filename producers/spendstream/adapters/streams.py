@@ -18,12 +18,15 @@ class StreamAccumulator:
         self._provider = provider
         own = reader_of(provider)
         self._reader: Reader = own or UNKNOWN
+        self._may_be_bytes = canonical(provider) == "aws"
         self._searching = own is None  # the first chunks of a provider that is not known may show no form yet
         self._known: dict[str, object] = {}
 
     def add(self, chunk: object) -> None:
         """Take one chunk. Raises AdapterError if it has no named fields; what was known before stays known."""
-        node = decoded(Node(chunk, self._provider))
+        node = Node(chunk, self._provider)
+        if self._may_be_bytes:
+            node = decoded(node)
         if self._searching or not self._known:
             self._reader = reader_for(self._provider, node)
             self._searching = self._searching and recognised(node) is None

@@ -144,6 +144,18 @@ def test_online_needs_the_searches_it_adds() -> None:
     assert price("openrouter", "openai/gpt-4o").priced, "the plain id shares nothing with it"
 
 
+@pytest.mark.parametrize("served", ["openai/gpt-4o", "openai/gpt-4o-2024-08-06", "openai/gpt-4o:online"])
+def test_a_response_need_not_repeat_what_the_id_switched_on(served: str) -> None:
+    """OpenRouter names the model alone: searches are asked for all the same, and a variant keeps its price."""
+    answer = price("openrouter", "openai/gpt-4o:online", response_model=served)
+    assert answer.reason is UnpricedReason.NO_PRICE_FOR_TOOL
+    told = price("openrouter", "openai/gpt-4o:online", response_model=served, tool_calls=ToolCalls(web_search=0))
+    assert told == price("openrouter", "openai/gpt-4o")
+    for variant in (":extended", ":free", ":nitro"):
+        asked = f"openai/gpt-4o{variant}"
+        assert price("openrouter", asked, response_model="openai/gpt-4o") == price("openrouter", asked)
+
+
 def test_free_variants_cost_nothing_where_the_model_is_known() -> None:
     """By OpenRouter's own naming; what nobody knows stays unknown, and a variant is not free at others."""
     assert price("openrouter", "openai/gpt-4o:free").effective_cost == 0

@@ -3,6 +3,8 @@
 import re
 from typing import Any
 
+import anthropic
+import openai
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -17,6 +19,7 @@ from stream_jobs.pricing.yaml_models import load_model
 from tests.unit.pages import ROOT, code, section
 from tests.unit.producers.adapters import test_openai
 from tests.unit.producers.adapters.forms import FORMS
+from tests.unit.producers.adapters.local_api import LocalApi
 from tests.unit.producers.adapters.support import meters
 
 BODIES = [(owner, body) for owner, bodies in FORMS.items() for body in bodies]
@@ -87,3 +90,70 @@ def test_the_readme_says_of_every_provider_what_its_service_must_say() -> None:
     page = ROOT / "producers" / "spendstream" / "adapters" / "README.md"
     rows = re.findall(r"^\| (`.*?) \|", section(page, "What the service must say itself"), re.MULTILINE)
     assert {name for row in rows for name in code(row)} >= set(PROVIDERS)
+
+
+MESSAGE: dict[str, Any] = {
+    "id": "msg_1",
+    "type": "message",
+    "role": "assistant",
+    "model": "deepseek-chat",
+    "content": [{"type": "text", "text": "hi"}],
+    "stop_reason": "end_turn",
+    "stop_sequence": None,
+    "usage": {"input_tokens": 10, "cache_read_input_tokens": 90, "cache_creation_input_tokens": 0, "output_tokens": 7},
+}
+EVENTS: list[dict[str, Any]] = [
+    {"type": "message_start", "message": MESSAGE | {"content": [], "stop_reason": None}},
+    {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}},
+    {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "hi"}},
+    {"type": "content_block_stop", "index": 0},
+    {"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {"output_tokens": 7}},
+    {"type": "message_stop"},
+]
+
+
+@pytest.mark.parametrize("provider", ["deepseek", "moonshot", "zai", "acme-inference"])
+@pytest.mark.parametrize("streamed", [False, True])
+def test_anthropics_client_against_another_providers_server(provider: str, streamed: bool) -> None:
+    """Its messages are read as Anthropic's: what was cached stands outside of the input and is added."""
+    ask: dict[str, Any] = {
+        "model": "deepseek-chat",
+        "max_tokens": 9,
+        "messages": [{"role": "user", "content": "hello"}],
+    }
+    with LocalApi(EVENTS if streamed else MESSAGE) as api:
+        client = anthropic.Anthropic(base_url=api.url, api_key="none")
+        if streamed:
+            stream = StreamAccumulator(provider)
+            for item in client.messages.create(**ask, stream=True):
+                stream.add(item)
+            found = stream.result()
+        else:
+            found = extract(provider, client.messages.create(**ask))
+    assert meters(found)["input_tokens"] == 100
+    assert meters(found)["output_tokens"] == 7
+    assert (found.response_model, found.response_id) == ("deepseek-chat", "msg_1")
+
+
+def test_openais_client_against_openrouter_with_searches() -> None:
+    """`:online` is in the id that was asked for; the searches stand in the usage, and the event can be priced."""
+    body = test_openai.CHAT | {
+        "model": "openai/gpt-4o",
+        "provider": "OpenAI",
+        "usage": {
+            "prompt_tokens": 1000,
+            "completion_tokens": 500,
+            "total_tokens": 1500,
+            "server_tool_use": {"web_search_requests": 0},
+        },
+    }
+    with LocalApi(body) as api:
+        client = openai.OpenAI(base_url=f"{api.url}/api/v1", api_key="none")
+        response = client.chat.completions.create(
+            model="openai/gpt-4o:online", messages=[{"role": "user", "content": "hello"}]
+        )
+    event = usage_event("openrouter", response, source="s", model="openai/gpt-4o:online")
+    assert event.tool_calls is not None
+    assert event.tool_calls.web_search == 0
+    answer = PriceBook.load().price(facts_of(event))
+    assert answer.price_model == "openrouter/openai/gpt-4o"
