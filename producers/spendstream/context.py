@@ -7,6 +7,7 @@ other's. A context manager made of a generator (`contextlib`) is the exception, 
 
 import asyncio
 import contextlib
+import functools
 import inspect
 import sys
 import threading
@@ -21,6 +22,7 @@ from spendstream.stats import logger
 from spendstream_schemas import ATTRIBUTION_FIELDS, Attribution
 
 _CONTEXTLIB: Final = contextlib.contextmanager.__code__.co_filename
+_KNOWN_FIELDS: Final = frozenset(ATTRIBUTION_FIELDS)
 _NOBODY: Final = Attribution()
 _GENERATOR: Final = inspect.CO_GENERATOR | inspect.CO_ASYNC_GENERATOR
 
@@ -115,7 +117,12 @@ def merge(base: Attribution, fields: dict[str, str | None], labels: dict[str, st
         values["labels"] = {**(base.labels or {}), **labels}
     if not values:
         return base
-    known_values = base.model_dump(exclude_none=True)
+    if base is _NOBODY and not labels:  # most calls: no block around them, the same few fields
+        try:
+            return _alone(tuple(values.items()))
+        except (ValidationError, TypeError):
+            pass  # said below
+    known_values = {name: value for name, value in base.__dict__.items() if value is not None}
     try:
         return Attribution(**{**known_values, **values})
     except ValidationError as error:
@@ -124,9 +131,15 @@ def merge(base: Attribution, fields: dict[str, str | None], labels: dict[str, st
         return Attribution(**{**known_values, **{name: v for name, v in values.items() if name not in bad}})
 
 
+@functools.lru_cache(maxsize=256)
+def _alone(fields: tuple[tuple[str, str], ...]) -> Attribution:
+    """Attribution is immutable: calls can share one."""
+    return Attribution.model_validate(dict(fields))
+
+
 def check_fields(fields: Iterable[str]) -> None:
     """Raises TypeError when one of the names is not an attribution field."""
-    unknown = sorted(set(fields) - set(ATTRIBUTION_FIELDS))
-    if unknown:
+    if not _KNOWN_FIELDS.issuperset(fields):
+        unknown = sorted(set(fields) - _KNOWN_FIELDS)
         known = ", ".join((*ATTRIBUTION_FIELDS, "labels"))
         raise TypeError(f"unknown attribution field(s) {', '.join(unknown)}; the fields are {known}")

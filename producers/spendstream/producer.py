@@ -29,7 +29,7 @@ from spendstream.lifetime import expect_the_end, look_after
 from spendstream.native import Flag, new_lock, pause
 from spendstream.stats import Counters, ProducerStats
 from spendstream.stock import valid_topic
-from spendstream.tracking import Tracker, TrackingMixin
+from spendstream.tracking import Tracker, TrackingMixin, prepare
 from spendstream_schemas import MAX_MESSAGE_BYTES, OutcomeEvent, UsageEvent
 
 __all__ = ["Delivery", "Tracker", "UsageProducer"]
@@ -51,6 +51,7 @@ class UsageProducer(TrackingMixin):
     def __init__(self, config: ProducerConfig, *, on_delivered: Callable[[Delivery], None] | None = None) -> None:
         self._config = config
         self._on_delivered = on_delivered
+        prepare()
         self._begin()
         _PRODUCERS.add(self)
 

@@ -1,6 +1,7 @@
 """What stands in a provider's stream's place: hands everything through, and tells the tracked call how it ended."""
 
 import contextlib
+import functools
 import inspect
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from types import TracebackType
@@ -37,10 +38,20 @@ def wrap(stream: Any, listener: StreamListener) -> Any:
 
 def parsed(response: Any) -> Any:
     """What an SDK's raw response holds, by its own (cached) `parse()`; anything else as it is."""
-    parse = getattr(response, "parse", None)
-    if not callable(parse) or inspect.iscoroutinefunction(parse) or not hasattr(response, "http_response"):
-        return response
-    return parse()
+    kind: Any = type(response)
+    return response.parse() if _parses(kind) and hasattr(response, "http_response") else response
+
+
+@functools.lru_cache(maxsize=1024)
+def _parses(kind: Any) -> bool:
+    parse = getattr(kind, "parse", None)
+    return callable(parse) and not inspect.iscoroutinefunction(parse)
+
+
+@functools.lru_cache(maxsize=1024)
+def iterates(kind: Any) -> bool:
+    """Whether such an object is a stream. Asked once for each type: classes of pydantic's are slow to say no."""
+    return hasattr(kind, "__next__") or hasattr(kind, "__anext__")
 
 
 async def _awaited(stream: Awaitable[Any], listener: StreamListener) -> Any:

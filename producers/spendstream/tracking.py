@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic, Literal, TypeAlias, TypeV
 from spendstream.context import check_fields, current_attribution, merge
 from spendstream.stats import Counters
 from spendstream.stream_taps import tap
-from spendstream.streams import parsed, wrap
+from spendstream.streams import iterates, parsed, wrap
 from spendstream_schemas import (
     ComputeUsage,
     Conditions,
@@ -51,6 +51,14 @@ def status_of(kind: type[BaseException] | None) -> Status:
     if kind is None:
         return "ok"
     return "cancelled" if issubclass(kind, _CUT) else "error"
+
+
+def prepare() -> None:
+    """Load what a call needs, so that the first one takes no longer than the others."""
+    from spendstream.adapters import usage_events
+
+    example = {"object": "chat.completion", "usage": {"prompt_tokens": 1}}
+    usage_events("openai", example, source="prepared", model="none")
 
 
 class TrackedCall:
@@ -88,14 +96,15 @@ class TrackedCall:
         recorded as that stream is read.
         """
         try:
-            from spendstream.adapters import StreamAccumulator, extract
+            from spendstream import adapters
 
             body = parsed(response)
-            if body is not response and (hasattr(type(body), "__next__") or hasattr(type(body), "__anext__")):
-                self._accumulator = StreamAccumulator(self.provider)
+            kind: Any = type(body)
+            if body is not response and iterates(kind):
+                self._accumulator = adapters.StreamAccumulator(self.provider)
                 self._streaming = tap(body, self)
             else:
-                self._found = extract(self.provider, body)
+                self._found = adapters.extract(self.provider, body)
         except Exception as error:  # noqa: BLE001 - the call itself went well; its event says what is known
             self._trouble("unreadable_response", error)
         return response
@@ -175,7 +184,7 @@ class TrackedCall:
 
     def _events(self, latency_ms: float) -> list[UsageEvent]:
         """Everything that is known; where that breaks the contract, as much of it as does not."""
-        from spendstream.adapters import AdapterError, ExtractedUsage, usage_events
+        from spendstream.adapters import AdapterError, ExtractedUsage
 
         found = self._known() or ExtractedUsage()
         if found.stated_cost_refused is not None:
@@ -185,28 +194,26 @@ class TrackedCall:
         status = found.status or "ok" if self._status == "ok" else self._status
         fields: dict[str, Any] = {"status": status, "latency_ms": latency_ms}
         stated = {"usage": self._usage} if self._usage is not None else {}
-        attempts = (
-            (found, {**fields, **stated, **self._fields}),
-            (found, {**fields, **stated}),
-            (ExtractedUsage(), fields),
-        )
-        for last, (facts, more) in enumerate(attempts, start=1):
+        for more in ({**fields, **stated, **self._fields}, {**fields, **stated}):
             try:
-                return usage_events(
-                    self.provider,
-                    facts,
-                    source=self._producer.source,
-                    model=self.model,
-                    event_id=self.event_id,
-                    occurred_at=self._occurred_at,
-                    attribution=self._attribution,
-                    **more,
-                )
+                return self._events_with(found, more)
             except (AdapterError, TypeError) as error:
-                if last == len(attempts):
-                    raise
                 self._trouble("invalid_fields", error)
-        return []
+        return self._events_with(ExtractedUsage(), fields)
+
+    def _events_with(self, found: "ExtractedUsage", more: Mapping[str, Any]) -> list[UsageEvent]:
+        from spendstream.adapters import usage_events
+
+        return usage_events(
+            self.provider,
+            found,
+            source=self._producer.source,
+            model=self.model,
+            event_id=self.event_id,
+            occurred_at=self._occurred_at,
+            attribution=self._attribution,
+            **more,
+        )
 
     def _known(self) -> "ExtractedUsage | None":
         if self._accumulator is None or (self._found is not None and self._found.usage is not None):

@@ -104,6 +104,11 @@ def test_emit(tmp_path: Path) -> None:
     assert len(figures(quick("emit", tmp_path))) == 9
 
 
+def test_track(tmp_path: Path) -> None:
+    """A call, a chunk, and the first call of a process are timed."""
+    assert len(figures(quick("track", tmp_path))) == 3
+
+
 @pytest.mark.slow
 def test_scale(tmp_path: Path) -> None:
     """One worker and two, alone and in the pipeline, and all of it is booked."""

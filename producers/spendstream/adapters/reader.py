@@ -4,11 +4,13 @@ Every reader gives None for what is absent (or null, or an SDK's own "unset") an
 the field for what is there but cannot be what it should be.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from enum import Enum
 from functools import lru_cache
 from typing import Any, Final
+
+from pydantic import BaseModel
 
 from spendstream.adapters.result import AdapterError
 from spendstream_schemas.types import MAX_COUNT
@@ -22,18 +24,24 @@ _SECONDS_PLACES: Final = Decimal("0.000001")
 class Node:
     """One object of a response and where it was found."""
 
-    __slots__ = ("path", "value")
+    __slots__ = ("_read", "path", "value")
 
     def __init__(self, value: object, path: str) -> None:
-        if value is None or isinstance(value, (*_SCALARS, Sequence)):
+        kind: Any = type(value)
+        read = _way_to_read(kind)
+        if read is None:
             raise AdapterError(f"{path}: expected an object with named fields, got {_describe(value)}")
-        self.value = value
+        self.value: Any = value
         self.path = path
+        self._read = read
 
     def raw(self, name: str) -> Any:
         """The field by its snake_case name or the camelCase form of it; None if it is absent."""
-        found = self._field(name)
-        return self._field(camel) if found is None and (camel := _camel(name)) != name else found
+        try:
+            found = self._read(self.value, name)
+        except Exception as error:  # noqa: BLE001 - a foreign object may raise anything from a property
+            raise AdapterError(f"{self.path}.{name}: cannot be read: {type(error).__name__}: {error}"[:500]) from None
+        return None if found is None or type(found).__name__ in _UNSET_TYPES else found
 
     def has(self, *names: str) -> bool:
         """Whether at least one of the fields is present."""
@@ -97,28 +105,55 @@ class Node:
             )
         return str(value)
 
-    def _field(self, name: str) -> Any:
-        try:
-            if isinstance(self.value, Mapping):
-                return _present(self.value.get(name))
-            value = _present(getattr(self.value, name, None))
-            return None if value is not None and _is_untouched_default(self.value, name, value) else value
-        except Exception as error:  # noqa: BLE001 - a foreign object may raise anything from a property
-            raise AdapterError(f"{self.path}.{name}: cannot be read: {type(error).__name__}: {error}"[:500]) from None
+
+@lru_cache(maxsize=1024)
+def _way_to_read(kind: Any) -> Callable[[Any, str], Any] | None:
+    """How a field of such an object is read; None for what has no named fields. Asked once for each type: a response
+    has a hundred places to look at, and each chunk of a stream a dozen."""
+    if issubclass(kind, (type(None), *_SCALARS, Sequence)):
+        return None
+    if issubclass(kind, Mapping):
+        return _of_mapping
+    return _of_model if issubclass(kind, BaseModel) else _of_object
 
 
-def _present(value: Any) -> Any:
-    return None if type(value).__name__ in _UNSET_TYPES else value
+def _of_mapping(value: Mapping[str, Any], name: str) -> Any:
+    found = value.get(name)
+    return value.get(_camel(name)) if found is None and "_" in name else found
 
 
-def _is_untouched_default(owner: object, name: str, value: object) -> bool:
-    """Whether an SDK's model invented the value: Mistral's fills token counts it did not receive with 0."""
-    fields = getattr(type(owner), "model_fields", None)
-    touched = getattr(owner, "model_fields_set", None)
-    if not isinstance(fields, Mapping) or not isinstance(touched, (set, frozenset)):
-        return False
-    field = fields.get(name)
-    return field is not None and name not in touched and getattr(field, "default", None) == value
+def _of_object(value: object, name: str) -> Any:
+    found = getattr(value, name, None)
+    return getattr(value, _camel(name), None) if found is None and "_" in name else found
+
+
+def _of_model(value: BaseModel, name: str) -> Any:
+    """Without pydantic's `__getattr__`, which is slow to say that there is no such field."""
+    found = value.__dict__.get(name)
+    if found is None:
+        extra = value.__pydantic_extra__
+        if extra and (found := _of_mapping(extra, name)) is not None:
+            return found
+        kind: Any = type(value)
+        other = _other_name(kind, name)
+        return None if other is None else getattr(value, other, None)
+    if name not in value.__pydantic_fields_set__ and _is_default(type(value), name, found):
+        return None  # the SDK's model invented the value: Mistral's fills token counts it did not receive with 0
+    return found
+
+
+@lru_cache(maxsize=4096)
+def _other_name(kind: Any, name: str) -> str | None:
+    """Under which a model of this class may still have it: a property, or a name in camel case."""
+    if hasattr(kind, name):  # fields of a model are no attributes of its class
+        return name
+    camel = _camel(name)
+    return camel if camel != name and (camel in kind.__pydantic_fields__ or hasattr(kind, camel)) else None
+
+
+def _is_default(kind: type[BaseModel], name: str, value: object) -> bool:
+    field = kind.__pydantic_fields__.get(name)
+    return field is not None and bool(field.default == value)
 
 
 @lru_cache(maxsize=512)

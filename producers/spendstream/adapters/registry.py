@@ -58,6 +58,8 @@ READERS: Final[dict[str, Reader]] = dict.fromkeys(NAMES, _OPENAI) | {
 PROVIDERS: Final = tuple(READERS)
 """The provider ids that adapters know. Any other name is taken too: then the form of the response decides alone."""
 
+_NOTHING: Final = ExtractedUsage()
+
 
 def reader_for(provider: str, root: Node) -> Reader:
     """The reader for this response or chunk.
@@ -93,7 +95,7 @@ def extract(provider: str, response: object) -> ExtractedUsage:
     reader_of(provider)
     root = Node(response, provider)
     found = reader_for(provider, root).extract(canonical(provider), root)
-    if found == ExtractedUsage():
+    if found == _NOTHING:
         raise AdapterError(
             f"{provider}: expected a response with usage, model or id, got {type(response).__name__} with none of them"
         )

@@ -66,8 +66,10 @@ def test_starts_at_one_moment_do_not_take_each_others_claims(tmp_path: Path) -> 
 
     with ThreadPoolExecutor(6) as pool:
         looking = [pool.submit(look) for _ in range(3)]
-        claims = list(pool.map(lambda _: SpoolClaim.make(tmp_path), range(200)))
-        enough.set()
+        try:
+            claims = list(pool.map(lambda _: SpoolClaim.make(tmp_path), range(200)))
+        finally:
+            enough.set()
         assert sum(one.result() for one in looking) == 0
     assert len({claim.folder for claim in claims}) == 200
     for claim in claims:

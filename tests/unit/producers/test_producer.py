@@ -166,6 +166,24 @@ def test_the_log_does_not_flood(producer: UsageProducer, caplog: pytest.LogCaptu
     assert producer.stats().rejected == {"wrong_type": 1000}
 
 
+def test_the_first_call_imports_nothing() -> None:
+    """What a tracked call needs is loaded when the producer is made, not in a request."""
+    script = """if True:
+        import sys, spendstream
+        config = spendstream.ProducerConfig(bootstrap_servers="127.0.0.1:1", source="svc", spool_dir=None)
+        producer = spendstream.UsageProducer(config)
+        before = set(sys.modules)
+        with producer.track(provider="anthropic", model="claude-sonnet-4-5", feature="search") as call:
+            call.record({"type": "message", "usage": {"input_tokens": 1, "output_tokens": 2}})
+        with producer.track(provider="openai", model="gpt-4o") as call:
+            list(call.wrap_stream(iter([{"object": "chat.completion.chunk", "choices": []}])))
+        loaded = {name for name in set(sys.modules) - before if name.startswith(("spendstream", "pydantic"))}
+        print(sorted(loaded))
+    """
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
+
+
 def test_importing_the_sdk_needs_nothing_of_the_application() -> None:
     """`import spendstream` loads confluent-kafka and pydantic, none of the pipeline's libraries, no adapter."""
     heavy = ["faust", "clickhouse_connect", "chdb", "pyarrow", "prophet", "stream_jobs", "yaml", "spendstream.adapters"]
