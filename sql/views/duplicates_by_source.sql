@@ -1,7 +1,7 @@
 -- What was sent or counted more than once, per day on which it was noticed and service that sent it.
 --   sent_again            copies of an event (same event_id), dropped before they were booked
 --   booked_twice          copies that slipped past and were taken back
---   response_id           calls that another source reported too: taken back
+--   response_id           calls that another event reports too: taken back
 --   superseded_revision   revisions that were booked after a higher one: taken back
 --   foreign_revision      revisions of another source's event that were booked beside it: taken back
 --   reinstated            taken back before, and counted after all: negative

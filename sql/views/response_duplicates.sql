@@ -1,5 +1,6 @@
--- Calls that two sources reported (same provider and response_id): which event was taken back, and which one counts. The
--- costs are what would have been counted twice; NULL prices count as 0. An event that counts after all is not listed.
+-- Calls that were reported twice (same response_id: by two sources, under two names of one provider, or by one source
+-- under two event ids): which event was taken back, and which one counts. The costs are what would have been counted
+-- twice; NULL prices count as 0. An event that counts after all is not listed.
 CREATE OR REPLACE VIEW response_duplicates AS
 SELECT
     event_id,

@@ -19,7 +19,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "reconcile",
         help="find what was counted twice in the ledger, and take it back with retractions",
         description="Finds events that were booked more than once, revisions that another one supersedes, and calls "
-        "that two sources reported (same provider and response_id), and posts retractions until each counts once. "
+        "that were reported twice (same response_id), and posts retractions until each counts once. "
         "The job 'reconciliation' does the same every minute. Exit code 1 when --dry-run finds something.",
     )
     mode = parser.add_mutually_exclusive_group(required=True)

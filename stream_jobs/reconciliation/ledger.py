@@ -7,6 +7,7 @@ from typing import Any, Final, cast
 
 from stream_jobs.base.instants import as_utc, unix_micros
 from stream_jobs.ledger.reader import OF_EVENTS, entries_of
+from stream_jobs.reconciliation.names import SHARED_ID
 from stream_jobs.reconciliation.reports import Call, Precedence
 from stream_jobs.store.client import StoreClient, store_errors
 
@@ -18,6 +19,8 @@ _WITHIN: Final = (
     f"(booked_at >= {_SINCE} AND booked_at < {_UNTIL} OR booked_at IN "
     "(SELECT fromUnixTimestamp64Micro(arrayJoin({late:Array(Int64)}), 'UTC')))"
 )
+
+_COMPARED: Final = "provider NOT IN {excluded:Array(String)} AND NOT match(response_id, {shared:String})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,26 +115,22 @@ class LedgerSearch:
         return {str(row[0]) for row in rows}
 
     def _doubly_reported(self, parameters: Mapping[str, object]) -> set[str]:
-        """Events of calls that several sources report and that something in the interval belongs to."""
+        """Events of calls that several events report and that something in the interval belongs to."""
         several = self._store.rows(
-            """
-            SELECT DISTINCT response_id FROM
+            f"""
+            SELECT response_id
+            FROM response_ids
+            WHERE response_id IN
             (
-                SELECT response_id
-                FROM response_ids
-                WHERE response_id IN
-                (
-                    SELECT response_id FROM ledger
-                    WHERE """
-            + _WITHIN
-            + """ AND response_id != '' AND cityHash64(response_id) % {parts:UInt32} = {part:UInt32}
-                )
-                AND provider NOT IN {excluded:Array(String)}
-                GROUP BY response_id, provider, kind
-                HAVING min(source) != max(source)
+                SELECT response_id FROM ledger
+                WHERE {_WITHIN} AND response_id != ''
+                    AND cityHash64(response_id) % {{parts:UInt32}} = {{part:UInt32}}
             )
+            AND {_COMPARED}
+            GROUP BY response_id, kind
+            HAVING min(event_id) != max(event_id)
             """,
-            {**parameters, "excluded": list(self._precedence.excluded_providers)},
+            {**parameters, **self._compared()},
         )
         found: set[str] = set()
         crowded: list[str] = []
@@ -166,11 +165,15 @@ class LedgerSearch:
 
     def _reporting(self, response_ids: Collection[str]) -> dict[Call, set[str]]:
         rows = self._store.rows_for_ids(
-            f"SELECT response_id, provider, kind, groupUniqArray({self._precedence.max_reports + 1})(event_id) "
-            "FROM response_ids WHERE response_id IN {ids:Array(String)} GROUP BY response_id, provider, kind",
+            f"SELECT response_id, kind, groupUniqArray({self._precedence.max_reports + 1})(event_id) "
+            f"FROM response_ids WHERE response_id IN {{ids:Array(String)}} AND {_COMPARED} GROUP BY response_id, kind",
             sorted(response_ids),
+            self._compared(),
         )
-        return {Call(row[0], row[1], row[2]): set(row[3]) for row in cast(list[tuple[Any, ...]], rows)}
+        return {Call(row[0], row[1]): set(row[2]) for row in cast(list[tuple[Any, ...]], rows)}
+
+    def _compared(self) -> dict[str, object]:
+        return {"excluded": list(self._precedence.excluded_providers), "shared": SHARED_ID}
 
     def entries(self, event_ids: Collection[str]) -> dict[str, list[Mapping[str, Any]]]:
         """All entries by event, oldest first."""

@@ -1,25 +1,43 @@
-"""One call reported by several sources: whose report counts. Plain functions.
+"""One call reported more than once: which reports count. Plain functions.
 
-A report is the charge that counts of one event. Reports are about the same call when provider, `response_id` and kind
-of usage agree. Several events of one source with one `response_id` are several parts of a call (tool lines, the lines
-of a batch) and all count; only another source's report of it is a double.
+A report is the charge that counts of one event. Reports with one `response_id` and kind of usage are about one call:
+
+1. Of several sources that mean one provider, one counts with all its events: they are parts of the call (tool lines,
+   the lines of a batch), and a gateway may report as one what an SDK reports as three.
+2. Of one source's events that say the same (model, usage, attribution), one counts: a response that was polled, a batch
+   file that was read twice. Parts of a call that differ in anything of it add up.
+3. Under several names that may be one provider (azure and openai, vertex and google), one name counts if the reports
+   under each come to the same usage of the same model.
+
+Whatever occurred further apart than a window is not compared.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from decimal import Decimal
 from fnmatch import fnmatchcase
-from typing import NamedTuple
+from typing import Any, Final, NamedTuple, TypeVar
 
+from spendstream_schemas import ATTRIBUTION_FIELDS, TokenUsage
+from spendstream_schemas.usage import meters_of
+from stream_jobs.reconciliation.names import is_of_one_call, may_be_one, model_of, provider_of
 from stream_jobs.reconciliation.settings import ReconciliationSettings
 from stream_jobs.reconciliation.standing import Standing
+from stream_jobs.store.tables import TOOL_COLUMNS
+
+T = TypeVar("T")
+_METERS: Final = meters_of(TokenUsage)
+_TOTALS: Final = tuple(
+    number for number, name in enumerate(_METERS) if name in ("input_tokens", "output_tokens") or "_tokens" not in name
+)
+"""The meters that every reader of a response agrees about; how the tokens divide into parts, some do not say."""
 
 
 class Call(NamedTuple):
-    """A call of a provider, as far as its reports name it."""
+    """A call, as far as its reports name it. Under which provider's names is looked at afterwards."""
 
     response_id: str
-    provider: str
     kind: str
 
 
@@ -33,6 +51,15 @@ class Report:
     priced: bool
     occurred_at: datetime
     booked_at: datetime
+    named: str  # the provider, as the sender calls it
+    provider: str  # see `names.provider_of`
+    model: str  # see `names.model_of`
+    meters: tuple[int | Decimal, ...]  # in the order of TokenUsage; absent is 0
+    also: tuple[Any, ...]  # what parts of a call may differ in, beside its usage
+
+    @property
+    def says_usage(self) -> bool:
+        return any(self.meters)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,33 +81,85 @@ class Precedence:
         )
 
     def call_of(self, event: Standing) -> Call | None:
-        """None when the event cannot be compared: it names no call, or the answer came from the service's own cache and
-        carries the id of the call that filled it."""
+        """None when the event cannot be compared: it names no call, or something that many calls belong to, or the
+        answer came from the service's own cache and carries the id of the call that filled it."""
         kept = event.kept
-        if not kept["response_id"] or kept["cached_response"] or kept["provider"] in self.excluded_providers:
+        if kept["cached_response"] or kept["provider"] in self.excluded_providers:
             return None
-        return Call(kept["response_id"], kept["provider"], kept["kind"])
+        return Call(kept["response_id"], kept["kind"]) if is_of_one_call(kept["response_id"]) else None
 
     def doubles(self, reports: Iterable[Report]) -> dict[str, Report]:
         """Of the reports of one call those that do not count, by event_id, each with the report that does.
 
-        The source that counts: the first by the configured order, then one whose reports all have a price, then the
-        highest revision, then the earliest, then the lowest event_id.
+        What counts: the first by the configured order of sources, then what has a price, then the highest revision,
+        then the earliest, then the lowest event_id.
         """
-        by_source: dict[str, list[Report]] = {}
         everything = list(reports)
-        for report in everything:
-            by_source.setdefault(report.source, []).append(report)
-        if len(by_source) < 2 or len(everything) > self.max_reports or _span(everything) > self.window:
+        if not 2 <= len(everything) <= self.max_reports:
             return {}
-        best = min(by_source, key=lambda source: self._rank(source, by_source[source]))
-        counting = min(by_source[best], key=lambda report: (report.occurred_at, report.event_id))
-        return {report.event_id: counting for report in everything if report.source != best}
+        instead: dict[str, Report] = {}
+        names = [
+            self._once_each(named, instead)
+            for reports in _grouped(everything, lambda report: report.provider)
+            for named in _grouped(self._of_one_source(reports, instead), lambda report: report.named)
+        ]
+        self._under_one_name(names, instead)
+        return {event_id: _that_counts(report, instead) for event_id, report in instead.items()}
 
-    def _rank(self, source: str, reports: Sequence[Report]) -> tuple[int, bool, int, datetime, str]:
-        patterns = (number for number, pattern in enumerate(self.sources) if fnmatchcase(source, pattern))
+    def _of_one_source(self, reports: list[Report], instead: dict[str, Report]) -> list[Report]:
+        """The reports of the source that counts. The others go to `instead`, as everywhere here."""
+        by_source = _grouped(reports, lambda report: report.source)
+        if len(by_source) < 2 or _span(reports) > self.window:
+            return reports
+        return self._best(by_source, instead)
+
+    def _once_each(self, reports: list[Report], instead: dict[str, Report]) -> list[Report]:
+        """Without those that repeat what their own source has said. A report without usage is no repetition: several
+        tool calls of a kind, each told by itself, are alike."""
+        counting = [report for report in reports if not report.says_usage]
+        for alike in _grouped(
+            (report for report in reports if report.says_usage),
+            lambda report: (report.source, report.model, report.meters, report.also),
+        ):
+            for together in self._within_windows(alike):
+                counting += self._best([[report] for report in together], instead)
+        return counting
+
+    def _within_windows(self, reports: Iterable[Report]) -> list[list[Report]]:
+        """Each as long as the window from its first report on."""
+        found: list[list[Report]] = []
+        for report in sorted(reports, key=_age):
+            if not found or report.occurred_at - found[-1][0].occurred_at > self.window:
+                found.append([])
+            found[-1].append(report)
+        return found
+
+    def _under_one_name(self, names: list[list[Report]], instead: dict[str, Report]) -> None:
+        """`names`: what counts under each name of a provider."""
+        for alike in _grouped(names, _comes_to):
+            if not any(report.says_usage for report in alike[0]):
+                continue
+            for related in _related(alike):
+                if len(related) > 1 and _span([report for reports in related for report in reports]) <= self.window:
+                    self._best(related, instead)
+
+    def _best(self, candidates: Sequence[list[Report]], instead: dict[str, Report]) -> list[Report]:
+        """The candidate that counts."""
+        best = min(candidates, key=self._rank)
+        counting = min(best, key=_age)
+        instead.update(
+            {report.event_id: counting for reports in candidates if reports is not best for report in reports}
+        )
+        return best
+
+    def _rank(self, reports: Sequence[Report]) -> tuple[int, bool, int, datetime, str]:
+        first = (
+            number
+            for number, pattern in enumerate(self.sources)
+            if any(fnmatchcase(report.source, pattern) for report in reports)
+        )
         return (
-            next(patterns, len(self.sources)),
+            next(first, len(self.sources)),
             not all(report.priced for report in reports),
             -max(report.revision for report in reports),
             min(report.occurred_at for report in reports),
@@ -90,12 +169,25 @@ class Precedence:
 
 def report_of(event: Standing) -> Report:
     kept = event.kept
-    return Report(event.event_id, kept["source"], event.revision, event.priced, kept["occurred_at"], kept["booked_at"])
+    served = kept["response_model"] or kept["model"]
+    return Report(
+        event.event_id,
+        kept["source"],
+        event.revision,
+        event.priced,
+        kept["occurred_at"],
+        kept["booked_at"],
+        kept["provider"],
+        provider_of(kept["provider"], kept["model"] or served),
+        model_of(served),
+        tuple([kept[name] or 0 for name in _METERS]),
+        tuple([kept[name] or "" for name in (*ATTRIBUTION_FIELDS, *TOOL_COLUMNS, "operation", "service_tier")]),
+    )
 
 
 def doubles_by_call(events: Mapping[str, Standing], precedence: Precedence) -> dict[str, Report]:
-    """Of these events those that do not count, because another source reported their call too. `events` holds every
-    report of each call that is asked about."""
+    """Of these events those that do not count, because another report of their call does. `events` holds every report
+    of each call that is asked about."""
     calls: dict[Call, list[Report]] = {}
     for event in events.values():
         call = precedence.call_of(event)
@@ -105,6 +197,40 @@ def doubles_by_call(events: Mapping[str, Standing], precedence: Precedence) -> d
     for reports in calls.values():
         found |= precedence.doubles(reports)
     return found
+
+
+def _that_counts(report: Report, instead: Mapping[str, Report]) -> Report:
+    while report.event_id in instead:
+        report = instead[report.event_id]
+    return report
+
+
+def _comes_to(reports: Sequence[Report]) -> tuple[Any, ...]:
+    """The models and the sums of usage of what counts under one name."""
+    sums = tuple([sum(report.meters[number] for report in reports) for number in _TOTALS])
+    return (frozenset(report.model for report in reports), sums)
+
+
+def _related(names: Sequence[list[Report]]) -> list[list[list[Report]]]:
+    """Groups of names that may be one, each with some other of its group."""
+    found: list[list[list[Report]]] = []
+    for reports in names:
+        provider = reports[0].provider
+        mine = [group for group in found if any(may_be_one(provider, other[0].provider) for other in group)]
+        found = [group for group in found if group not in mine]
+        found.append([reports, *(other for group in mine for other in group)])
+    return found
+
+
+def _grouped(items: Iterable[T], key: Callable[[T], Any]) -> list[list[T]]:
+    groups: dict[Any, list[T]] = {}
+    for item in items:
+        groups.setdefault(key(item), []).append(item)
+    return list(groups.values())
+
+
+def _age(report: Report) -> tuple[datetime, str]:
+    return report.occurred_at, report.event_id
 
 
 def _span(reports: Sequence[Report]) -> timedelta:

@@ -29,7 +29,7 @@ class ReconciliationSettings(BaseSettings):
     sources: Annotated[
         str,
         Field(
-            description="Whose report counts when several sources report one call (same provider and response_id): "
+            description="Whose report counts when several sources report one call (same response_id): "
             "names or patterns of sources, best first, such as *-gateway,checkout. Others come after them."
         ),
     ] = ""

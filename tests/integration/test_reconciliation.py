@@ -183,14 +183,33 @@ def test_a_call_is_found_again_however_long_ago_it_was_booked(store: StoreClient
     assert (outcome.causes, outcome.tally.examined) == ({"response_id": 1}, 1)
 
 
+def test_one_call_under_two_names_and_a_report_sent_again_count_once(store: StoreClient) -> None:
+    """The index finds them whatever the provider is called and whoever sends them; parts that differ stay."""
+    book(store, ["sdk-1"], provider="openai", response_id="chatcmpl-1")
+    book(store, ["gw-1"], source="gateway-eu", provider="azure", model="gpt-4o-2024-11-20", response_id="chatcmpl-1")
+    book(store, ["batch-1", "batch-2"], source="jobs", response_id=["r1", "r2"], input_tokens=[5, 6])
+    book(store, ["part-1", "part-2"], source="jobs", response_id="r3", input_tokens=[5, 6])
+    book(store, ["turn-1", "turn-2"], source="jobs", provider="mistral", response_id="conv_1")
+    first = apply(store)
+    assert first.causes == {"response_id": 1}
+    book(store, ["batch-1-again", "batch-2-again"], source="jobs", response_id=["r1", "r2"], input_tokens=[5, 6])
+    assert apply(store).causes == {"response_id": 2}
+    assert total(store, "ledger")[0] == 7
+    taken_back = store.rows("SELECT event_id, kept_event_id FROM response_duplicates ORDER BY event_id")
+    assert len(taken_back) == 3
+    assert taken_back[:2] == [("batch-1-again", "batch-1"), ("batch-2-again", "batch-2")]
+    check_rollups(store)
+    assert apply(store).causes == {}
+
+
 def test_a_constant_id_is_no_id(store: StoreClient) -> None:
     """A proxy that gives every call the same id: what was taken back while it looked like one call is put back."""
     settings = ReconciliationSettings(max_reports=5)
     book(store, ["a1", "a2"], source="a", response_id="cmpl-1")
     book(store, ["b1", "b2"], source="b", response_id="cmpl-1")
-    assert apply(store, settings).causes == {"response_id": 2}
+    assert apply(store, settings).causes == {"response_id": 3}
     book(store, [f"c{n}" for n in range(20)], source="c", response_id="cmpl-1")
-    assert apply(store, settings).causes == {"reinstated": 2}
+    assert apply(store, settings).causes == {"reinstated": 3}
     assert total(store, "ledger")[0] == 24
     assert value(store, "SELECT count() FROM response_duplicates") == 0
     check_rollups(store)

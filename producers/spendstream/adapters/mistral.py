@@ -33,11 +33,19 @@ def extract(provider: str, root: Node) -> ExtractedUsage:
     return ExtractedUsage(
         usage=token_usage(provider, meters),
         response_model=root.text("model"),
-        response_id=root.text("id", 256) or root.text("conversation_id", 256),
+        response_id=_id(root),
         service_tier=normal_tier(provider, tier),
         tool_calls=tool_calls(called),
         operation=_operation(root),
     )
+
+
+def _id(root: Node) -> str | None:
+    """Of this response: a conversation's id is that of all its turns, the last output's is this turn's own."""
+    if root.has("id") or not isinstance(root.raw("outputs"), list):
+        return root.text("id", 256)
+    entries = root.nodes("outputs")
+    return entries[-1].text("id", 256) if entries else None
 
 
 def _operation(root: Node) -> str | None:

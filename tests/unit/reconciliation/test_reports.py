@@ -56,8 +56,15 @@ def test_the_order_of_precedence(reports: list[dict[str, Any]], winner: str) -> 
 @pytest.mark.parametrize(
     "other",
     [
-        report("b", "checkout"),  # the same source: two parts of one call
-        report("b", "gateway-eu", provider="azure"),
+        report("b", "checkout", input_tokens=101),  # the same source: two parts of one call
+        report("b", "checkout", tool_web_search=1),
+        report("b", "checkout", customer="acme"),
+        report("b", "checkout", response_model="gpt-4o-mini"),
+        report("b", "gateway-eu", provider="anthropic"),
+        report("b", "gateway-eu", provider="azure", input_tokens=101),
+        report("b", "gateway-eu", provider="azure", response_model="gpt-4o-mini"),
+        report("b", "gateway-eu", provider="azure", occurred_at=NOW + timedelta(days=3)),
+        report("b", "checkout", occurred_at=NOW + timedelta(days=3)),
         report("b", "gateway-eu", kind="metered"),
         report("b", "gateway-eu", response_id=""),
         report("b", "gateway-eu", cached_response=True),
@@ -65,7 +72,8 @@ def test_the_order_of_precedence(reports: list[dict[str, Any]], winner: str) -> 
     ],
 )
 def test_what_is_not_the_same_call(other: dict[str, Any]) -> None:
-    """Another provider, kind or time, an answer from the service's own cache, or the same source: both count."""
+    """Another provider, model, kind or time, an answer from the service's own cache, or another part of the call that
+    the same source tells of: both count."""
     assert look([report("a", "checkout"), other], BY_CONFIG) == []
 
 
@@ -94,7 +102,7 @@ def test_excluded_providers_are_never_compared() -> None:
 
 def test_all_parts_of_the_other_source_are_taken_back() -> None:
     """A call of three lines that the gateway reports as one: the lines of one source count."""
-    ledger = [report("a1", "sdk"), report("a2", "sdk"), report("a3", "sdk"), report("g", "gateway-eu")]
+    ledger = [*(report(f"a{n}", "sdk", input_tokens=n) for n in (1, 2, 3)), report("g", "gateway-eu", input_tokens=6)]
     reconcile(ledger, Precedence(sources=("sdk",)))
     assert counting(ledger) == {"a1", "a2", "a3"}
 
@@ -136,16 +144,148 @@ def test_a_price_that_arrives_late_may_change_the_winner() -> None:
     assert look(ledger) == []
 
 
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ({"provider": "openai", "model": "gpt-4o"}, {"provider": "azure", "model": "gpt-4o-2024-11-20"}),
+        (
+            {"provider": "openai", "model": "my-deployment", "response_model": "gpt-4o-2024-11-20"},
+            {"provider": "azure.ai.openai", "model": "gpt-4o"},
+        ),
+        (
+            {"provider": "anthropic", "model": "claude-opus-4-6"},
+            {"provider": "vertex_ai", "model": "claude-opus-4-6@20260205"},
+        ),
+        ({"provider": "google", "model": "gemini-2.5-pro"}, {"provider": "vertex", "model": "models/gemini-2.5-pro"}),
+        (
+            {"provider": "anthropic", "model": "claude-opus-4-6-20260205"},
+            {"provider": "bedrock", "model": "eu.anthropic.claude-opus-4-6-20260205-v1:0"},
+        ),
+        ({"provider": "litellm", "model": "azure/gpt-4o"}, {"provider": "openai", "model": "gpt-4o"}),
+        ({"provider": "xai", "model": "grok-4.5"}, {"provider": "x-ai", "model": "grok-4.5"}),
+    ],
+)
+@pytest.mark.parametrize("same_source", [True, False])
+def test_a_call_under_two_names_of_one_provider_counts_once(
+    one: dict[str, str], other: dict[str, str], same_source: bool
+) -> None:
+    """From two sources or from one that is instrumented twice; how the tokens divide, one of the two may not say."""
+    ledger = [
+        report("a", "checkout", output_tokens=9, cache_read_tokens=50, **one),
+        report("b", "checkout" if same_source else "gateway-eu", output_tokens=9, cache_read_tokens=50, **other),
+    ]
+    ledger[1]["cache_read_tokens"] = None
+    reconcile(ledger, BY_CONFIG)
+    assert len(counting(ledger)) == 1
+    assert look(ledger, BY_CONFIG) == []
+
+
+def test_the_parts_under_one_name_are_the_whole_under_the_other() -> None:
+    """What counts under each name is added up before it is compared."""
+    parts = [report(f"a{n}", "sdk", input_tokens=n, customer=f"c{n}", model="gpt-4o") for n in (40, 60)]
+    whole = report("g", "gateway-eu", provider="azure", model="gpt-4o-2024-11-20", input_tokens=100)
+    ledger = [*parts, whole]
+    reconcile(ledger, Precedence(sources=("sdk",)))
+    assert counting(ledger) == {"a40", "a60"}
+    ledger = [*parts, whole]
+    reconcile(ledger, Precedence(sources=("gateway-*",)))
+    assert counting(ledger) == {"g"}
+
+
+def test_a_report_that_is_sent_again_under_another_id_counts_once() -> None:
+    """A response that was polled, a batch file that was read twice: the earliest that has a price stays."""
+    lines = [report(f"line-{n}", "batch", response_id=f"r{n}", input_tokens=n) for n in (1, 2)]
+    again = [line | {"event_id": f"{line['event_id']}-again", "occurred_at": NOW} for line in lines]
+    polled = [report(f"p{n}", "poller", response_id="r3", occurred_at=NOW - timedelta(minutes=n)) for n in (1, 2, 3)]
+    ledger = [
+        *lines,
+        *again,
+        *polled,
+        report("p4", "poller", response_id="r3", cost=None, occurred_at=NOW - timedelta(2)),
+    ]
+    found = reconcile(ledger)
+    assert counting(ledger) == {"line-1", "line-2", "p3", "p4"}
+    assert {item.cause for item in found} == {RESPONSE_ID}
+    assert {item.counts.event_id for item in found} == {"line-1", "line-2", "p3"}
+    assert look(ledger) == []
+
+
+def test_lines_of_tools_are_parts_however_alike() -> None:
+    """Three searches that are told one by one say the same, and none of them says what the call used."""
+    tool = {"input_tokens": None, "tool_web_search": 1}
+    ledger = [report("call", "s", output_tokens=7), *(report(f"tool-{n}", "s", **tool) for n in range(3))]
+    assert look(ledger) == []
+
+
+@pytest.mark.parametrize("shared", ["conv_0a1b", "thread_abc", "batch_6f", "msgbatch_01", "session_9"])
+def test_an_id_of_what_many_calls_belong_to_is_none_of_a_call(shared: str) -> None:
+    """Turns of one conversation may use the same, and several services may go on with it."""
+    ledger = [
+        report(f"{source}-{n}", source, response_id=shared, provider="mistral") for source in "xy" for n in range(3)
+    ]
+    assert look(ledger) == []
+
+
+@st.composite
+def calls(draw: st.DrawFn) -> tuple[list[dict[str, Any]], int]:
+    """Reports of one call, and how many of them count: what the call consists of, told once or more."""
+    parts = draw(st.lists(st.tuples(st.integers(1, 3), st.sampled_from("xy")), min_size=1, max_size=3, unique=True))
+    names = draw(st.lists(st.sampled_from(["openai", "azure", "azure_openai"]), min_size=1, max_size=3, unique=True))
+    told: list[dict[str, Any]] = []
+    for name in names:
+        for source in draw(st.lists(st.sampled_from(["sdk", "gateway"]), min_size=1, max_size=2, unique=True)):
+            for number, (tokens, customer) in enumerate(parts):
+                for copy in range(draw(st.integers(1, 3))):
+                    event_id = f"{name}-{source}-{number}-{copy}"
+                    at = NOW - timedelta(minutes=draw(st.integers(0, 59)))
+                    told.append(
+                        report(event_id, source, provider=name, input_tokens=tokens, customer=customer, occurred_at=at)
+                    )
+    return told, len(parts)
+
+
+@settings(deadline=None, max_examples=150)
+@given(calls(), st.integers(0, 2**32), st.integers(0, 20))
+def test_whatever_is_told_how_often_each_part_counts_once(
+    call: tuple[list[dict[str, Any]], int], seed: int, cut: int
+) -> None:
+    """Under any names of one provider, by any sources, any number of times, in any order and with a pass in between:
+    what counts comes to what the call used."""
+    told, parts = call
+    random.Random(seed).shuffle(told)
+    ledger = told[:cut]
+    reconcile(ledger)
+    ledger += told[cut:]
+    reconcile(ledger, run=2)
+    left = [entry for entry in told if entry["event_id"] in counting(ledger)]
+    assert len(left) == parts
+    used = {(entry["input_tokens"], entry["customer"]) for entry in told}
+    assert {(entry["input_tokens"], entry["customer"]) for entry in left} == used
+    assert sum(entry["input_tokens"] for entry in ledger) == sum(tokens for tokens, _ in used)
+    assert look(ledger) == []
+
+
 REPORTS = st.builds(
-    lambda event_id, source, revision, cost, response_id, offset: report(
-        event_id, source, revision=revision, cost=cost, response_id=response_id, offset=offset
+    lambda event_id, source, revision, cost, response_id, offset, provider, tokens, team: report(
+        event_id,
+        source,
+        revision=revision,
+        cost=cost,
+        response_id=response_id,
+        offset=offset,
+        provider=provider,
+        input_tokens=tokens,
+        team=team,
     ),
     st.sampled_from("abcd"),
     st.sampled_from(["checkout", "gateway-eu", "other"]),
     st.integers(0, 2),
     st.none() | st.decimals(0, 10, places=12),
-    st.sampled_from(["", "r1", "r2"]),
+    st.sampled_from(["", "r1", "r2", "conv_1"]),
     st.integers(1, 4),
+    st.sampled_from(["openai", "azure", "google", "anthropic"]),
+    st.sampled_from([100, 100, 7]),
+    st.sampled_from(["search", "search", "ads"]),
 )
 
 

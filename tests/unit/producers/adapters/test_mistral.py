@@ -72,9 +72,25 @@ def test_connector_tokens_are_input_beside_the_prompt() -> None:
     body = {"object": "conversation.response", "conversation_id": "conv", "outputs": [], "usage": usage}
     found = extract("mistral", models.ConversationResponse.model_validate(body))
     assert meters(found) == {"input_tokens": 7300, "tool_use_input_tokens": 7112, "output_tokens": 55}
-    assert (found.tool_calls, found.response_id) == (ToolCalls(web_search=1), "conv")
+    assert (found.tool_calls, found.response_id) == (ToolCalls(web_search=1), None)
     with pytest.raises(AdapterError, match="= 7355, but total_tokens = 7356"):
         extract("mistral", body | {"usage": usage | {"total_tokens": 7356}})
+
+
+def test_a_turn_of_a_conversation_has_an_id_of_its_own() -> None:
+    """The conversation's is shared by all of its turns: none of them would be told from the others."""
+    usage = {"prompt_tokens": 188, "completion_tokens": 55, "total_tokens": 243}
+    outputs = [{"type": "message.output", "id": f"msg_{n}", "content": "hi"} for n in (1, 2)]
+    body = {"object": "conversation.response", "conversation_id": "conv_1", "outputs": outputs, "usage": usage}
+    assert extract("mistral", models.ConversationResponse.model_validate(body)).response_id == "msg_2"
+    stream = StreamAccumulator("mistral")
+    stream.add({"data": {"type": "conversation.response.started", "conversation_id": "conv_1"}})
+    stream.add({"data": {"type": "message.output.delta", "id": "msg_3", "content": "h"}})
+    stream.add({"data": {"type": "conversation.response.done", "usage": usage}})
+    assert (stream.result().response_id, meters(stream.result())) == (
+        "msg_3",
+        {"input_tokens": 188, "output_tokens": 55},
+    )
 
 
 def test_the_last_event_of_a_stream_has_the_usage() -> None:

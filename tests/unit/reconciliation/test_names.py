@@ -1,0 +1,72 @@
+"""Names under which one call may be reported."""
+
+import pytest
+
+from stream_jobs.reconciliation.names import is_of_one_call, may_be_one, model_of, provider_of
+
+
+@pytest.mark.parametrize(
+    ("name", "model", "provider"),
+    [
+        ("openai", "gpt-4o", "openai"),
+        ("azure.ai.openai", "gpt-4o", "azure"),
+        ("vertex_ai", "gemini-2.5-pro", "google"),
+        ("bedrock", "anthropic.claude-opus-4-6-v1:0", "aws"),
+        ("litellm", "azure/gpt-4o", "azure"),
+        ("portkey", "xai/grok-4.5", "x-ai"),
+        ("litellm", "gpt-4o", "litellm"),
+        ("nobody", "openai/gpt-4o", "nobody"),
+    ],
+)
+def test_one_name_for_a_provider(name: str, model: str, provider: str) -> None:
+    """As in the price book; what nobody knows keeps its name."""
+    assert provider_of(name, model) == provider
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "may"),
+    [
+        ("azure", "openai", True),
+        ("google", "anthropic", True),
+        ("aws", "anthropic", True),
+        ("openai", "openai", True),
+        ("openai", "anthropic", False),
+        ("azure", "aws", False),
+        ("azure", "google", False),
+        ("openai", "openrouter", False),
+    ],
+)
+def test_a_cloud_and_the_makers_whose_models_it_has(one: str, other: str, may: bool) -> None:
+    """Either way round; two clouds, or two makers, are never one."""
+    assert (may_be_one(one, other), may_be_one(other, one)) == (may, may)
+
+
+@pytest.mark.parametrize(
+    ("name", "model"),
+    [
+        ("gpt-4o-2024-11-20", "gpt-4o"),
+        ("GPT-4.1", "gpt-4.1"),
+        ("eu.anthropic.claude-opus-4-6-20260205-v1:0", "claude-opus-4-6"),
+        ("claude-opus-4-6@20260205", "claude-opus-4-6"),
+        ("claude-3.5-sonnet", "claude-3.5-sonnet"),
+        ("publishers/google/models/gemini-2.5-pro", "gemini-2.5-pro"),
+        ("arn:aws:bedrock:us-east-1::foundation-model/amazon.nova-pro-v1:0", "nova-pro"),
+        ("gpt-4o-mini", "gpt-4o-mini"),
+        ("", ""),
+    ],
+)
+def test_what_the_clouds_put_around_a_models_id(name: str, model: str) -> None:
+    """Vendor, region, version and day of the snapshot; a number of the model itself stays."""
+    assert model_of(name) == model
+
+
+@pytest.mark.parametrize("response_id", ["chatcmpl-1", "resp_1", "msg_bdrk_01", "gen-1", "converse", "run_1", "r"])
+def test_ids_of_calls(response_id: str) -> None:
+    """Whatever does not say that it is something else."""
+    assert is_of_one_call(response_id)
+
+
+@pytest.mark.parametrize("response_id", ["", "conv_1", "thread_1", "session_1", "batch_1", "msgbatch_1"])
+def test_ids_of_what_calls_belong_to(response_id: str) -> None:
+    """Many calls share them, and no id is none."""
+    assert not is_of_one_call(response_id)
