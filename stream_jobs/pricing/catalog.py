@@ -10,7 +10,7 @@ from genai_prices import types as genai
 from spendstream_schemas import UnpricedReason
 from stream_jobs.pricing.base import BaseModel, Validity, convert
 from stream_jobs.pricing.corrections import Alias, Corrections, Entry
-from stream_jobs.pricing.match import ProviderIndex, dated_form_of
+from stream_jobs.pricing.match import ProviderIndex, dated_form_of, without_geography
 from stream_jobs.pricing.providers import Providers
 from stream_jobs.pricing.rates import Missing
 from stream_jobs.pricing.refs import opaque, readings
@@ -122,7 +122,8 @@ class Catalog:
 
     def _fallbacks(self, provider: str) -> Iterable[str]:
         base = self._bases.get(provider)
-        return (base.fallback_model_providers or ()) if base else ()
+        makers = (base.fallback_model_providers or ()) if base else ()
+        return [maker for maker in makers if not self._providers.has_own_prices(provider, maker)]
 
     def _find(self, provider: str, own: str, at: datetime, seller: str) -> Identity | Missing | None:
         """`own` among the models of `provider`, sold by `seller`; None if the provider does not know it."""
@@ -157,6 +158,9 @@ class Catalog:
     def _known(self, provider: str, name: str, own: str, seller: str) -> Identity | None:
         index = self._index.get(provider)
         model = index.find(name) if index is not None else None
+        if model is None and index is not None and provider == "aws" and not self._corrections.lists(provider, name):
+            name = without_geography(name)
+            model = index.find(name)
         if model is None and not self._corrections.lists(provider, name):
             return None
         base = self._convert(provider, model) if model is not None else None

@@ -141,10 +141,11 @@ class Entry(Sourced):
     multiplier: Amount | None = None
     meters: list[str] | None = None  # price keys that a multiplier is for
     bills_as_text: list[str] = Field(default_factory=list)
+    by_region: bool = False  # outside of the provider's home regions there are only the prices that entries name
 
     @model_validator(mode="after")
     def _says_one_thing(self) -> Self:
-        if (self.prices is None) == (self.multiplier is None) and not self.bills_as_text:
+        if (self.prices is None) == (self.multiplier is None) and not self.bills_as_text and not self.by_region:
             raise ValueError("needs either prices or a multiplier")
         if self.multiplier is None and self.meters is not None:
             raise ValueError("meters belong to a multiplier")

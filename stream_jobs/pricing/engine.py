@@ -6,6 +6,7 @@ because the names come from outside. Within a combination the rates are found by
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from fractions import Fraction
 from operator import attrgetter
@@ -20,6 +21,7 @@ from stream_jobs.pricing.corrections import Corrections
 from stream_jobs.pricing.overlays import Overlays
 from stream_jobs.pricing.providers import STANDARD, Providers
 from stream_jobs.pricing.rates import Missing, PriceTable, thresholds
+from stream_jobs.pricing.regions import Where
 from stream_jobs.pricing.self_hosted import SelfHostedModels
 
 MAX_CACHED: Final = 20_000
@@ -171,13 +173,15 @@ class Engine:
                 return Missing(UnpricedReason.UNKNOWN_SERVICE_TIER, f"unknown service tier {facts.service_tier!r}")
         moving = self._moving(facts, provider, tier)
         scope = self._overlays.scope_of(facts)
+        said = [name for name, _ in facts.conditions]
+        where = self.providers.regions.where(provider, facts.region, (facts.model, facts.response_model), said)
 
         # Which id is meant may change with time (aliases that moved): these are its meanings, from the first one on.
         moves = sorted(set(self._catalog.alias_boundaries(provider, model, response_model)))
         meanings = [self._catalog.identify(provider, model, response_model, at) for at in (_EVER, *moves)]
         if len(meanings) == 1 and isinstance(meanings[0], Missing):
             return meanings[0]
-        return self._share(meanings, moves, moving, scope)
+        return self._share(meanings, moves, moving, where, scope)
 
     def seller(self, facts: Facts) -> tuple[str | None, str | None]:
         """Who sells what an event is about, as the book calls them, and the id there; behind a gateway too."""
@@ -204,35 +208,31 @@ class Engine:
 
     def _share(
         self,
-        meanings: Sequence[Identity | Missing],
+        identified: Sequence[Identity | Missing],
         moves: list[datetime],
-        moving: dict[str, str],
+        moving: Mapping[str, str],
+        where: Where | None,
         scope: Mapping[str, str],
     ) -> Resolved:
         """One `Resolved` for all names and conditions that cannot lead to different prices.
 
         What is kept is so bounded by what the book knows, not by what comes in.
         """
-        identities = [meaning for meaning in meanings if isinstance(meaning, Identity)]
-        named = {name for identity in identities for entry in identity.entries for name in entry.conditions}
-        moving = {name: v for name, v in moving.items() if name not in schedule.OPTIONAL_CONDITIONS or name in named}
-        key = (
-            tuple(moves),
-            tuple(self._signature(meaning) for meaning in meanings),
-            frozenset(moving.items()),
-            frozenset(scope.items()),
-        )
+        meanings: list[tuple[Identity, Mapping[str, str]] | Missing] = [
+            meaning if isinstance(meaning, Missing) else self._under(meaning, moving, where) for meaning in identified
+        ]
+        key = (tuple(moves), tuple(self._signature(meaning) for meaning in meanings), frozenset(scope.items()))
         shared = self._shared.get(key)
         if shared is not None:
             return shared
 
         def answer(at: datetime) -> Compiled | Brackets | Missing:
             meaning = meanings[bisect_right(moves, at)]
-            return meaning if isinstance(meaning, Missing) else self._answer(meaning, moving, scope, at)
+            return meaning if isinstance(meaning, Missing) else self._answer(*meaning, scope, at)
 
         starts = {*moves, *self._overlays.boundaries()}
         seconds: set[int] = set()
-        for identity in identities:
+        for identity, _ in (meaning for meaning in meanings if not isinstance(meaning, Missing)):
             starts.update(schedule.boundaries(identity))
             seconds.update(schedule.seconds_of_week(identity))
         if len(self._shared) >= MAX_SHARED:
@@ -240,41 +240,52 @@ class Engine:
         self._shared[key] = shared = Resolved(sorted(starts), sorted(seconds), answer)
         return shared
 
-    def _signature(self, meaning: Identity | Missing) -> object:
-        """Equal for meanings that cost the same: the own id counts only where corrections or overlays look at it."""
-        if isinstance(meaning, Missing):
-            return meaning
-        own = meaning.own if self._overlays.by_model else meaning.own.startswith("ft:")
-        entries = tuple(id(entry) for entry in meaning.entries)
-        return meaning.provider, meaning.model, entries, meaning.fine_tuned, meaning.inherited, meaning.adds, own
-
-    def _moving(self, facts: Facts, provider: str, tier: str) -> dict[str, str]:
-        """What can move the price: all that is not the default of its kind. Region and operation need no price."""
-        moving: dict[str, str] = {}
-        if tier != STANDARD:
-            moving["service_tier"] = tier
-        for name, value in facts.conditions:
-            if value is False:
-                continue
-            word = str(value).lower()
-            if not self.providers.is_neutral(provider, name, word):
-                moving[name] = word
-        for name in schedule.OPTIONAL_CONDITIONS:
-            if (value := getattr(facts, name)) is not None:
-                moving[name] = value.lower()
-        return moving
-
-    def _answer(
-        self, identity: Identity, moving: Mapping[str, str], scope: Mapping[str, str], at: datetime
-    ) -> Compiled | Brackets | Missing:
-        conditions = dict(moving)
+    def _under(
+        self, identity: Identity, moving: Mapping[str, str], where: Where | None
+    ) -> tuple[Identity, Mapping[str, str]] | Missing:
+        """The model with the conditions that can move its price."""
+        named = {name for entry in identity.entries for name in entry.conditions}
+        conditions = {
+            name: v for name, v in moving.items() if name not in schedule.OPTIONAL_CONDITIONS or name in named
+        }
         if identity.fine_tuned:
             conditions["fine_tuned"] = "true"
         elif identity.own.startswith("ft:"):
             conditions.pop("fine_tuned", None)  # the id already says it, and is priced by itself
+        unknown = self.providers.regions.settle(identity.provider, identity.entries, conditions, where)
+        return (identity, conditions) if unknown is None else unknown
+
+    def _signature(self, meaning: tuple[Identity, Mapping[str, str]] | Missing) -> object:
+        """Equal for meanings that cost the same: the own id counts only where corrections or overlays look at it."""
+        if isinstance(meaning, Missing):
+            return meaning
+        identity, conditions = meaning
+        own = identity.own if self._overlays.by_model else identity.own.startswith("ft:")
+        entries = tuple(id(entry) for entry in identity.entries)
+        sold = identity.provider, identity.model, identity.fine_tuned, identity.inherited, identity.adds
+        return sold, entries, own, frozenset(conditions.items())
+
+    def _moving(self, facts: Facts, provider: str, tier: str) -> dict[str, str]:
+        """What can move the price: all that is not the default of its kind. Of the region only the region knows."""
+        words: dict[str, str] = {}
+        for name, value in facts.conditions:
+            if value is False:
+                continue
+            word = str(value).lower()
+            words |= self.providers.deployment(provider, word) if name == "deployment" else {name: word}
+        implied = words.pop("service_tier", STANDARD)  # Azure's GlobalBatch
+        moving = {} if (served := tier if tier != STANDARD else implied) == STANDARD else {"service_tier": served}
+        moving |= {name: v for name, v in words.items() if not self.providers.is_neutral(provider, name, v)}
+        if facts.operation is not None:
+            moving["operation"] = facts.operation.lower()
+        return moving
+
+    def _answer(
+        self, identity: Identity, conditions: Mapping[str, str], scope: Mapping[str, str], at: datetime
+    ) -> Compiled | Brackets | Missing:
         table = schedule.table_at(identity, conditions, at)
         if isinstance(table, Missing):
-            return self._unknown_value(identity, conditions) or table
+            return self._unknown_value(identity, conditions) or self._explained(table, conditions)
         suffix = "".join(f";{name}={conditions[name]}" for name in sorted(conditions))
 
         def sku_of(price_key: str, cliff: int) -> str:
@@ -318,6 +329,11 @@ class Engine:
                 continue
             return Missing(UnpricedReason.UNKNOWN_CONDITION, f"{identity.provider} knows no {name} = {value!r}")
         return None
+
+    def _explained(self, missing: Missing, conditions: Mapping[str, str]) -> Missing:
+        """What to say or to declare, where a condition has no price per token at all."""
+        advice = self.providers.explain(conditions)
+        return replace(missing, detail=f"{missing.detail}: {advice}") if advice else missing
 
     def _sells_hours(self, provider: str) -> bool:
         """True if the provider sells cache writes by lifetime: then one lifetime's price is not another's."""

@@ -2,6 +2,7 @@
 
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
+from itertools import product
 from typing import Any
 
 from spendstream_schemas import UnpricedReason
@@ -83,14 +84,15 @@ def _prices(identity: Identity, providers: Providers, at: datetime) -> Found:
 
 
 def _combinations(identity: Identity, providers: Providers) -> list[dict[str, str]]:
-    """Standard, and every single condition that a variant or correction knows a price for."""
+    """Standard, and every condition (in every region) that a variant or correction knows a price for."""
     start = {"fine_tuned": "true"} if identity.fine_tuned else {}
     found: list[dict[str, str]] = [start]
     if identity.base is not None and not identity.inherited:
         found += [dict(v.when) for v in identity.base.variants if v.when.keys() <= {"service_tier", "speed"}]
     for entry in identity.entries:
-        if len(entry.conditions) == 1 and entry.multiplier != 1:
-            found += [{k: v} for k, values in entry.conditions.items() for v in sorted(values) if v != "*"]
+        if len(entry.conditions.keys() - {"region"}) <= 1 and entry.multiplier != 1:
+            named = [[(k, v) for v in sorted(values) if v != "*"] for k, values in entry.conditions.items()]
+            found += [dict(pairs) for pairs in product(*named) if pairs]
     return [c for c in found if "service_tier" not in c or _is_tier(identity, providers, c["service_tier"])]
 
 

@@ -25,8 +25,9 @@ _VERSION: Final = r"(?:-v\d{1,2}(?::\d{1,2})?(?::\d{1,4}k|:mm)?|:\d{1,2}|-00\d|@
 _SUFFIX: Final = re.compile(rf"(?:{_DATE})?(?:{_VERSION})?")
 _PREVIEW_SUFFIX: Final = re.compile(rf"-preview(?:{_DATE})?")
 _DATED: Final = re.compile(_DATE)
+_GEOGRAPHY: Final = re.compile(r"(?:global|us|us-gov|eu|apac|jp|au|ca|in|sa|me|af|mx|uk|il)\.")
 _BEDROCK_PREFIX: Final = re.compile(
-    r"(?:(?:global|us|us-gov|eu|apac|jp|au|ca|in|sa|me|af|mx|uk|il)\.)?"
+    rf"(?:{_GEOGRAPHY.pattern})?"
     r"(?:(?:anthropic|amazon|meta|mistral|cohere|ai21|deepseek|openai|qwen|google|nvidia|writer|moonshotai|moonshot|zai|minimax)\.)?"
 )
 _PARTIAL_END: Final = re.compile(r"(?:(?<!-\d\d)-20\d\d-?|[-@:])$")
@@ -86,6 +87,12 @@ class ProviderIndex:
             or (self.provider_id in PREVIEW_PROVIDERS and _PREVIEW_SUFFIX.fullmatch(text))
             or _AZURE_FINE_TUNE.fullmatch(text)
         )
+
+
+def without_geography(ref: str) -> str:
+    """eu.amazon.nova-pro-v1:0 is amazon.nova-pro-v1:0 in Europe. A global profile is a model of its own."""
+    found = _GEOGRAPHY.match(ref)
+    return ref if found is None or ref.startswith("global.") else ref[found.end() :]
 
 
 def _prefix(text: str) -> bool:

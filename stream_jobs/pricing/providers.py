@@ -10,6 +10,7 @@ from typing import Annotated, Final, Literal
 from pydantic import Field
 
 from stream_jobs.pricing.corrections import Amount, ConditionName, Strict
+from stream_jobs.pricing.regions import ProviderRegions, Regions
 from stream_jobs.pricing.yaml_models import load_model
 
 PROVIDERS_FILE: Final = Path(__file__).parent / "data" / "providers.yaml"
@@ -57,6 +58,22 @@ class Minimum(Strict):
     checked: date
 
 
+class OwnPrices(Strict):
+    """A seller that has prices of its own for models of these makers: theirs are never taken for it."""
+
+    provider: str
+    makers: list[str]
+    source: str
+    checked: date
+
+
+class Explained(Strict):
+    """What to do about a condition that has no price per token anywhere."""
+
+    conditions: dict[ConditionName, list[str]]  # any of them
+    detail: str
+
+
 class ProvidersFile(Strict):
     """The whole of data/providers.yaml."""
 
@@ -67,6 +84,10 @@ class ProvidersFile(Strict):
     free_endings: list[FreeEnding]
     routing_endings: list[RoutingEnding]
     service_tiers: dict[str, dict[str, list[str]]]
+    own_prices: list[OwnPrices]
+    regions: dict[str, ProviderRegions]
+    deployments: dict[str, dict[str, dict[ConditionName, str]]]
+    explained: list[Explained]
     neutral: dict[str, dict[ConditionName, list[str]]]
     known: dict[str, dict[ConditionName, list[str]]]
     bills_as_text: list[BillsAsText]
@@ -84,6 +105,11 @@ class Providers:
             self._ids.setdefault(provider, provider)
             self._ids.update(dict.fromkeys(names, provider))
         self.gateways = frozenset(data.gateways)
+        self.regions = Regions(data.regions)
+        self._deployments = {
+            provider: {_squeezed(word): meaning for word, meaning in words.items()}
+            for provider, words in data.deployments.items()
+        }
 
     @classmethod
     def load(cls, known_ids: set[str], path: Path = PROVIDERS_FILE) -> "Providers":
@@ -125,6 +151,22 @@ class Providers:
                 if word in words:
                     return tier
         return None
+
+    def deployment(self, provider: str, word: str) -> dict[str, str]:
+        """What the provider's word for a deployment says: of which kind it is, and (batch) at which tier it serves."""
+        known = self._deployments.get(provider, {}).get(_squeezed(word))
+        return {"deployment": word} if known is None else {str(name): value for name, value in known.items()}
+
+    def has_own_prices(self, provider: str, maker: str) -> bool:
+        """True if the maker's price says nothing about what its model costs at this provider."""
+        return any(rule.provider == provider and maker in rule.makers for rule in self._data.own_prices)
+
+    def explain(self, conditions: Mapping[str, str]) -> str:
+        """What to do about conditions that have no price per token; '' if there is nothing to say."""
+        for rule in self._data.explained:
+            if any(conditions.get(name) in values for name, values in rule.conditions.items()):
+                return rule.detail
+        return ""
 
     def is_neutral(self, provider: str, condition: str, value: str) -> bool:
         return self._lists(self._data.neutral, provider, condition, value)
@@ -174,3 +216,8 @@ class Providers:
     def plain_write_ttl(self, provider: str) -> str:
         """The lifetime that a cache-write price without one is for."""
         return self._data.cache_write_ttl.get(provider, "")
+
+
+def _squeezed(word: str) -> str:
+    """GlobalStandard, global_standard and global-standard are one word."""
+    return "".join(letter for letter in word.lower() if letter.isalnum())

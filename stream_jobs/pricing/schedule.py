@@ -3,7 +3,7 @@
 The steps of `table_at` are the ones that data/corrections/README.md explains to authors.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Final
 
@@ -15,7 +15,7 @@ from stream_jobs.pricing.rates import Missing, Price, PriceTable, times
 from stream_jobs.pricing.units import REQUESTS_KEY, TOOL_KEYS
 
 OPTIONAL_CONDITIONS: Final = frozenset({"region", "operation"})
-"""Facts that every event has; they need no price of their own."""
+"""Facts that every event has; they need no price of their own (a region does where an entry says `by_region`)."""
 _TOOL_KEYS: Final = frozenset(TOOL_KEYS.values())
 CALL_KEYS: Final = _TOOL_KEYS | {REQUESTS_KEY}
 """Calls cost the same in every tier and region unless an entry says otherwise."""
@@ -39,8 +39,11 @@ def table_at(identity: Identity, conditions: Mapping[str, str], at: datetime) ->
     if identity.base is not None and not identity.inherited and not replaced:
         _apply_variants(table, identity.base.variants, conditions, at, multipliers, spoken)
     settled = _apply_prices(table, [e for e in speaking if e.conditions and e.prices is not None], spoken)
+    if not table and "region" in settled:
+        return missing_for("region", conditions["region"])
     _apply_multipliers(table, [e for e in multipliers if not settled & e.conditions.keys()], spoken)
-    return _only_spoken(table, conditions, spoken)
+    optional = OPTIONAL_CONDITIONS - {"region"} if any(e.by_region for e in speaking) else OPTIONAL_CONDITIONS
+    return _only_spoken(table, {k: v for k, v in conditions.items() if k not in optional}, spoken)
 
 
 def _apply_standard(table: dict[str, Price | Missing], entry: Entry) -> None:
@@ -48,7 +51,7 @@ def _apply_standard(table: dict[str, Price | Missing], entry: Entry) -> None:
         table.clear()
     table.update(entry.table)
     if entry.multiplier is not None:
-        _multiply(table, entry)
+        _multiply(table, entry, {key for key in table if entry.multiplies(key)})
 
 
 def _apply_variants(
@@ -89,17 +92,28 @@ def _apply_prices(table: dict[str, Price | Missing], entries: list[Entry], spoke
 
 def _apply_multipliers(table: dict[str, Price | Missing], entries: list[Entry], spoken: dict[str, set[str]]) -> None:
     for entry in entries:
-        _multiply(table, entry)
+        keys = {key for key in table if entry.multiplies(key) and not _overruled(entry, key, entries)}
+        _multiply(table, entry, keys)
         for name in entry.conditions:
             if name in spoken:
-                spoken[name] |= {key for key in table if entry.multiplies(key)}
+                spoken[name] |= keys
 
 
-def _multiply(table: dict[str, Price | Missing], entry: Entry) -> None:
+def _overruled(entry: Entry, price_key: str, entries: list[Entry]) -> bool:
+    """True if another multiplier is for the same region and more: Data Zone in Asia, not Data Zone."""
+    names = entry.conditions.keys()
+    return any(
+        names < other.conditions.keys() and "region" in other.conditions and other.multiplies(price_key)
+        for other in entries
+    )
+
+
+def _multiply(table: dict[str, Price | Missing], entry: Entry, keys: Collection[str]) -> None:
     factor = entry.multiplier
     assert factor is not None
-    for key, price in table.items():
-        if entry.multiplies(key) and not isinstance(price, Missing):
+    for key in keys:
+        price = table[key]
+        if not isinstance(price, Missing):
             table[key] = times(price, factor)
 
 
@@ -108,8 +122,6 @@ def _only_spoken(
 ) -> PriceTable | Missing:
     """Nothing keeps its standard price under a condition that no price was given for."""
     for name, value in conditions.items():
-        if name in OPTIONAL_CONDITIONS:
-            continue
         missing = missing_for(name, value)
         if not spoken[name]:
             return missing

@@ -124,7 +124,9 @@ def test_corrected_ids_are_known_or_new() -> None:
     indexes = {provider.id: ProviderIndex(provider.id, provider.models) for provider in get_snapshot().providers}
     fallbacks = {provider.id: provider.fallback_model_providers or [] for provider in get_snapshot().providers}
     for file in correction_files():
-        new = {model for entry in file.entries if entry.prices and not entry.when for model in entry.models}
+        siblings = [other for other in correction_files() if other.provider == file.provider]
+        plain = [entry for other in siblings for entry in other.entries if entry.prices and not entry.when]
+        new = {model for entry in plain for model in entry.models}
         targets = [alias.model for alias in file.aliases]
         for model in {model for entry in file.entries for model in entry.models} | set(targets):
             known = [indexes[owner].find(model.lower()) for owner in (file.provider, *fallbacks[file.provider])]
@@ -161,8 +163,9 @@ def _by_id(provider: str, model: str) -> Any:
 def test_no_two_plain_entries_speak_at_once() -> None:
     """Standard prices of one model don't overlap in time unless the later one is for certain hours only."""
     for file in correction_files():
+        siblings = [other for other in correction_files() if other.provider == file.provider]
         plain: dict[tuple[str, str], list[Entry]] = {}
-        for entry in file.entries:
+        for entry in (entry for other in siblings for entry in other.entries):
             if not entry.when and entry.time_of_day is None:
                 for model in entry.models:
                     for key in entry.prices or ():

@@ -42,7 +42,11 @@ def price(provider: str, model: str | None, prices: PriceBook | None = None, **f
     ("provider", "wrapped", "plain"),
     [
         ("aws", f"{ARN}::foundation-model/{CLAUDE}", CLAUDE),
-        ("aws", "arn:aws-us-gov:bedrock:us-gov-west-1::foundation-model/amazon.nova-pro-v1:0", "amazon.nova-pro-v1:0"),
+        (
+            "aws",
+            "arn:aws-us-gov:bedrock:us-gov-west-1::foundation-model/amazon.nova-pro-v1:0",
+            "us-gov.amazon.nova-pro-v1:0",
+        ),
         ("aws", f"{ARN}:123456789012:inference-profile/us.{CLAUDE}", f"us.{CLAUDE}"),
         ("aws", f"{ARN}:123456789012:inference-profile/global.{CLAUDE}", f"global.{CLAUDE}"),
         ("aws", f"bedrock/{CLAUDE}", CLAUDE),
