@@ -77,17 +77,31 @@ def _apply_variants(
 
 
 def _apply_prices(table: dict[str, Price | Missing], entries: list[Entry], spoken: dict[str, set[str]]) -> set[str]:
-    """Prices under conditions, in order; the conditions that a replacing entry settled are returned."""
+    """Prices under conditions, in order; the conditions that a replacing entry settled are returned.
+
+    A region's price and a tier's, each without the other, say nothing about the tier in the region.
+    """
     settled: set[str] = set()
+    under = {key: {name for name, keys in spoken.items() if key in keys} for key in table}
     for entry in entries:
+        names = entry.conditions.keys()
         if entry.replace:
             table.clear()
-            settled |= entry.conditions.keys()
-        table.update(entry.table)
-        for name in entry.conditions:
+            settled |= names
+            under.clear()
+        for key, price in entry.table.items():
+            before = under.setdefault(key, set())
+            apart = "region" in names ^ before and not before <= names
+            table[key] = _apart(sorted(before | names)) if apart else price
+            under[key] = before | names if apart else set(names)
+        for name in names:
             if name in spoken:
                 spoken[name] |= table.keys() if entry.replace else entry.table.keys()
     return settled
+
+
+def _apart(names: list[str]) -> Missing:
+    return Missing(UnpricedReason.NO_PRICE_FOR_CONDITION, f"no price for {' and '.join(names)} together")
 
 
 def _apply_multipliers(table: dict[str, Price | Missing], entries: list[Entry], spoken: dict[str, set[str]]) -> None:

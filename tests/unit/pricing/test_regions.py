@@ -216,3 +216,30 @@ def test_the_more_specific_multiplier_wins_by_region() -> None:
     regional = {"endpoint": "regional"}
     found = [cost(), cost(conditions=regional), cost(conditions=regional, region="north"), cost(region="north")]
     assert found == [10**12, 2 * 10**12, 3 * 10**12, 10**12]
+
+
+def test_a_price_of_the_region_is_none_of_the_tier_in_the_region() -> None:
+    """Two prices, each under one condition, say nothing about both at once: unpriced until an entry names both."""
+    entries = [
+        {"models": ["m"], "prices": {"input_mtok": 1, "output_mtok": 1}, **SOURCED},
+        {
+            "models": ["m"],
+            "when": {"service_tier": "priority"},
+            "prices": {"input_mtok": 2, "output_mtok": 2},
+            **SOURCED,
+        },
+        {"models": ["m"], "when": {"region": "north"}, "prices": {"input_mtok": 3, "output_mtok": 3}, **SOURCED},
+    ]
+    both = {"when": {"service_tier": "priority", "region": "north"}, "prices": {"input_mtok": 6, "output_mtok": 6}}
+
+    def found(extra: list[dict[str, Any]], **fields: Any) -> tuple[UnpricedReason | None, int | None]:
+        document = CorrectionFile.model_validate({"provider": "cohere", "entries": [*extra, *entries, *extra]})
+        usage = {"input_tokens": 1_000_000, "output_tokens": 0}
+        pricing = PriceBook.of([document]).price(facts_of(token_event("m", usage, provider="cohere", **fields)))
+        return pricing.reason, pricing.list_cost
+
+    there = {"region": "north", "service_tier": "priority"}
+    assert found([], region="north") == (None, 3 * 10**12)
+    assert found([], service_tier="priority") == (None, 2 * 10**12)
+    assert found([], **there) == (UnpricedReason.NO_PRICE_FOR_CONDITION, None)
+    assert found([{"models": ["m"], **both, **SOURCED}], **there) == (None, 6 * 10**12)
