@@ -213,7 +213,7 @@ class Engine:
         moving: Mapping[str, str],
         where: Where | None,
         scope: Mapping[str, str],
-    ) -> Resolved:
+    ) -> Resolved | Missing:
         """One `Resolved` for all names and conditions that cannot lead to different prices.
 
         What is kept is so bounded by what the book knows, not by what comes in.
@@ -221,6 +221,8 @@ class Engine:
         meanings: list[tuple[Identity, Mapping[str, str]] | Missing] = [
             meaning if isinstance(meaning, Missing) else self._under(meaning, moving, where) for meaning in identified
         ]
+        if len(meanings) == 1 and isinstance(meanings[0], Missing):
+            return meanings[0]  # a region that nobody knows: nothing to keep
         key = (tuple(moves), tuple(self._signature(meaning) for meaning in meanings), frozenset(scope.items()))
         shared = self._shared.get(key)
         if shared is not None:
