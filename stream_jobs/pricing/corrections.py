@@ -22,7 +22,7 @@ _TOOLS = frozenset(TOOL_KEYS.values())
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 CONDITIONS = (
     "service_tier", "speed", "inference_geo", "data_residency", "deployment", "endpoint", "latency", "search_context",
-    "fine_tuned", "region", "operation",
+    "size", "quality", "fine_tuned", "region", "operation",
 )  # fmt: skip
 """What `when` can name. `region` and `operation` may be spoken for; all others must be."""
 
@@ -68,7 +68,7 @@ Word = Annotated[
 ]
 ConditionName = Literal[
     "service_tier", "speed", "inference_geo", "data_residency", "deployment", "endpoint", "latency", "search_context",
-    "fine_tuned", "region", "operation",
+    "size", "quality", "fine_tuned", "region", "operation",
 ]  # fmt: skip
 
 
@@ -163,7 +163,7 @@ class Entry(Sourced):
     @cached_property
     def table(self) -> dict[str, Price | Missing]:
         """The prices in the engine's terms."""
-        return {key: _price(key, value) for key, value in (self.prices or {}).items()}
+        return {key: _price(key, value, self.reason) for key, value in (self.prices or {}).items()}
 
     @property
     def makes_a_model(self) -> bool:
@@ -295,9 +295,10 @@ def load_corrections(folders: Iterable[Path]) -> list[CorrectionFile]:
     return load_models(CorrectionFile, folders)
 
 
-def _price(key: str, value: Decimal | TieredAmount | None) -> Price | Missing:
+def _price(key: str, value: Decimal | TieredAmount | None, reason: str) -> Price | Missing:
     if value is None:
-        return Missing(UnpricedReason.NO_PRICE_FOR_METER, f"the provider has no price {key}")
+        why = f": {reason}" if reason else ""
+        return Missing(UnpricedReason.NO_PRICE_FOR_METER, f"the book has no price {key}{why}")
     if isinstance(value, TieredAmount):
         return Tiered(value.base, tuple(sorted((tier.start, tier.price) for tier in value.tiers)))
     return value

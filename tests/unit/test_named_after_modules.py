@@ -24,6 +24,7 @@ ACROSS_MODULES = {
     "data_quality/test_checks.py",  # from rows to findings, of all checks
     "output/test_one_way_out.py",  # what no module may do
     "pricing/test_bills.py",  # what the providers' pages say
+    "pricing/test_modalities.py",  # every image, speech and audio model of the base data
     "pricing/test_oracle.py",
     "pricing/test_readme.py",
     "pricing/test_responses_priced.py",  # what adapters count, the book prices

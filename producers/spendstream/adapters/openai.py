@@ -8,7 +8,7 @@ Chat completions, legacy completions and embeddings are read here: platform.open
 from dataclasses import replace
 from typing import Final, Literal
 
-from spendstream.adapters import openai_media, openai_responses
+from spendstream.adapters import openai_media, openai_responses, openai_video
 from spendstream.adapters.openai_compatible import CORRECTIONS, cache_creation, reported_tool_calls, search_context
 from spendstream.adapters.reader import Node
 from spendstream.adapters.result import (
@@ -53,7 +53,9 @@ def _extract(provider: str, root: Node) -> ExtractedUsage:
     meters: Meters = openai_media.unreported_meters(root, operation) if usage is None else {}
     tools: dict[str, int | None] = {}
     also: tuple[ExtractedUsage, ...] = ()
-    if operation == "image":
+    if operation == "video":
+        meters = openai_video.video_meters(root)
+    elif operation == "image":
         meters = openai_media.image_meters(root, usage)
         also = openai_media.svg_usage(provider, root)
     elif usage is not None:
@@ -73,7 +75,7 @@ def _extract(provider: str, root: Node) -> ExtractedUsage:
         response_model=root.text("model"),
         response_id=root.text("id", 256),
         service_tier=normal_tier(provider, root.text("service_tier", 64)),
-        conditions=conditions(search_context=search_context(usage)),
+        conditions=conditions(search_context=search_context(usage), size=openai_video.video_size(root)),
         tool_calls=tool_calls(tools),
         operation=operation,
         stated_cost_usd=cost,
@@ -101,6 +103,8 @@ def _usage(root: Node) -> Node | None:
 
 def _operation(root: Node, usage: Node | None) -> str | None:
     kind = root.text("object", 64)
+    if openai_video.is_video(root):
+        return "video"
     listed = openai_media.kind_of_list(root) if kind in (None, "list") else None
     if kind is not None or listed is not None:
         return listed or _OPERATIONS.get(kind or "")

@@ -12,8 +12,8 @@ from spendstream.adapters.result import ExtractedUsage, Meters, token_usage
 
 
 def image_meters(root: Node, usage: Node | None) -> Meters:
-    """GPT image models report tokens; DALL-E reports nothing, so its images are counted."""
-    if usage is None:
+    """GPT image models report tokens; DALL-E and Grok Imagine report none, so their images are counted."""
+    if usage is None or not usage.has("input_tokens", "output_tokens"):
         images = root.nodes("data")
         return {"output_images": len(images) or None}
     return openai_responses.image_meters(usage)

@@ -4,11 +4,13 @@
 transcription use the same names with ``token`` in the singular (``input_token_details``).
 """
 
+import re
 from typing import Final
 
 from spendstream.adapters.reader import Node
 from spendstream.adapters.result import ExtractedUsage, Meters, token_usage, unreported_lifetime
 
+_GIGABYTES: Final = re.compile(r"[1-9]\d{0,3}g")
 UNNAMED_IMAGE_MODEL: Final = "image_generation_tool"
 """Stands for the image model when a response does not name it: its usage is booked as unpriced, not lost."""
 
@@ -68,11 +70,12 @@ def tool_counts(root: Node) -> dict[str, int | None]:
     """Billable calls of hosted tools.
 
     Web search: ``tool_usage`` counts the billable ones; older responses list them in ``output``, where only the action
-    "search" costs a call (opening a page and finding in it do not). Code interpreter is billed per container.
+    "search" costs a call (opening a page and finding in it do not). Code interpreter and hosted shell are billed by
+    container and by its memory: one of 4 GB counts, and costs, as four of 1 GB (platform.openai.com/docs/pricing).
     Image generation is billed by the image model's tokens where ``tool_usage`` reports them, else it is counted.
     """
     counts: dict[str, int | None] = {}
-    containers: set[str] = set()
+    containers: dict[str, int] = {}
     for item in root.nodes("output"):
         kind = item.text("type", 64)
         if kind == "web_search_call" and _is_search(item):
@@ -80,16 +83,27 @@ def tool_counts(root: Node) -> dict[str, int | None]:
         elif kind == "file_search_call":
             counts["file_search"] = (counts.get("file_search") or 0) + 1
         elif kind == "code_interpreter_call":
-            containers.add(item.text("container_id", 256) or item.path)
+            containers[item.text("container_id", 256) or item.path] = _memory(root, "code_interpreter", "container")
+        elif kind == "shell_call" and (hosted := item.node("environment")) is not None and hosted.has("container_id"):
+            containers[hosted.text("container_id", 256) or item.path] = _memory(root, "shell", "environment")
         elif kind == "image_generation_call" and not root.has("tool_usage"):
             counts["image_generation"] = (counts.get("image_generation") or 0) + 1
     if containers:
-        counts["code_execution"] = len(containers)
-    hosted = root.node("tool_usage")
-    search = hosted.node("web_search") if hosted is not None else None
+        counts["code_execution"] = sum(containers.values())
+    reported = root.node("tool_usage")
+    search = reported.node("web_search") if reported is not None else None
     if search is not None:
         counts["web_search"] = search.count("num_requests")
     return counts
+
+
+def _memory(root: Node, kind: str, field: str) -> int:
+    """GB of the containers that a tool was allowed: 1 unless the tool names a limit ("4g")."""
+    for tool in root.nodes("tools"):
+        if tool.text("type", 64) == kind and not isinstance(tool.raw(field), (str, type(None))):
+            limit = Node(tool.raw(field), f"{tool.path}.{field}").text("memory_limit", 64) or "1g"
+            return int(limit[:-1]) if _GIGABYTES.fullmatch(limit) else 1
+    return 1
 
 
 def image_tool_usage(provider: str, root: Node) -> tuple[ExtractedUsage, ...]:

@@ -25,18 +25,9 @@ from stream_jobs.pricing.rates import Missing
 
 BILLS = Path(__file__).parent / "bills"
 PROVIDERS = (
-    "anthropic",
-    "aws",
-    "azure",
-    "cohere",
-    "deepseek",
-    "google",
-    "groq",
-    "mistral",
-    "openai",
-    "perplexity",
-    "x-ai",
-)
+    "anthropic", "aws", "azure", "cohere", "dashscope", "deepgram", "deepseek", "elevenlabs", "google", "groq",
+    "mistral", "openai", "perplexity", "voyageai", "x-ai",
+)  # fmt: skip
 TERM = re.compile(r"(?P<quantity>[0-9.]+) x (?P<price>[0-9.]+)(?: per (?P<per>thousand|hour))?")
 PER = {None: 1_000_000, "thousand": 1_000, "hour": 3_600}
 
@@ -123,14 +114,17 @@ def test_corrected_ids_are_known_or_new() -> None:
     """An id that the base data does not know is a new model with a standard price, not a misspelt one."""
     indexes = {provider.id: ProviderIndex(provider.id, provider.models) for provider in get_snapshot().providers}
     fallbacks = {provider.id: provider.fallback_model_providers or [] for provider in get_snapshot().providers}
+    new_of: dict[str, set[str]] = {}
     for file in correction_files():
-        siblings = [other for other in correction_files() if other.provider == file.provider]
-        plain = [entry for other in siblings for entry in other.entries if entry.prices and not entry.when]
-        new = {model for entry in plain for model in entry.models}
+        found = {model for entry in file.entries if entry.prices and not entry.when for model in entry.models}
+        new_of.setdefault(file.provider, set()).update(found)
+    for file in correction_files():
+        new = new_of[file.provider]
         targets = [alias.model for alias in file.aliases]
         for model in {model for entry in file.entries for model in entry.models} | set(targets):
-            known = [indexes[owner].find(model.lower()) for owner in (file.provider, *fallbacks[file.provider])]
-            ids = {found.id for owner in (file.provider, *fallbacks[file.provider]) if (found := _by_id(owner, model))}
+            owners = [owner for owner in (file.provider, *fallbacks.get(file.provider, ())) if owner in indexes]
+            known = [indexes[owner].find(model.lower()) for owner in owners]
+            ids = {found.id for owner in owners if (found := _by_id(owner, model))}
             assert model == "*" or any(known) or ids or model in new, f"{file.provider}: {model} is unknown"
 
 

@@ -145,3 +145,32 @@ def test_perplexity_charges_a_request_by_its_search_context(
         assert Decimal(cost("perplexity", chat(model, 1000, 1000, **said), model)) == expected, size
     unknown = cost("perplexity", chat(model, 1000, 1000, search_context_size="vast"), model)
     assert unknown.startswith("no_price_for_condition") or model == "sonar-deep-research"
+
+
+def test_what_a_response_cannot_say_is_said_beside_it() -> None:
+    """DALL-E's response names neither size nor quality: the service does, or the API's defaults hold."""
+    answer = {"created": 1, "data": [{"url": "a"}, {"url": "b"}]}
+    assert Decimal(cost("openai", answer, "dall-e-3")) == Decimal("0.08")
+    said = {"size": "1024x1792", "quality": "hd"}
+    assert Decimal(cost("openai", answer, "dall-e-3", conditions=said)) == Decimal("0.24")
+    assert cost("openai", answer, "dall-e-3", conditions={"size": "9x9"}).startswith("unknown_condition")
+
+
+def test_a_video_is_priced_by_the_size_that_its_response_tells() -> None:
+    """Eight seconds of Sora 2 Pro, in two sizes."""
+    job = {"id": "v", "object": "video", "model": "sora-2-pro", "seconds": "8", "status": "completed"}
+    assert Decimal(cost("openai", job | {"size": "720x1280"}, "sora-2-pro")) == Decimal("2.4")
+    assert Decimal(cost("openai", job | {"size": "1792x1024"}, "sora-2-pro")) == Decimal("4")
+
+
+def test_containers_are_priced_beside_the_tokens() -> None:
+    """Two calls in one container of 4 GB: $0.12."""
+    call = {"type": "code_interpreter_call", "container_id": "k"}
+    response = {
+        "object": "response",
+        "model": "gpt-4.1",
+        "tools": [{"type": "code_interpreter", "container": {"type": "auto", "memory_limit": "4g"}}],
+        "output": [call, call],
+        "usage": {"input_tokens": 1000, "output_tokens": 1000},
+    }
+    assert Decimal(cost("openai", response, "gpt-4.1")) == Decimal("0.13")

@@ -41,6 +41,12 @@ def test_images_without_usage_are_counted() -> None:
     assert meters(extract("openai", {"created": 1, "data": [{"url": "a"}, {"url": "b"}]})) == {"output_images": 2}
 
 
+def test_images_whose_usage_has_no_tokens_are_counted() -> None:
+    """xAI's images report what they cost, and no tokens."""
+    body = {"data": [{"url": "a"}], "usage": {"cost_in_usd_ticks": 200_000_000}}
+    assert meters(extract("x-ai", body)) == {"output_images": 1}
+
+
 def test_the_author_of_an_svg_is_billed_apart() -> None:
     """svg_usage belongs to another model than the image usage."""
     svg = {"model": "gpt-5.6", "input_tokens": 9, "output_tokens": 20, "reasoning_tokens": 5, "total_tokens": 29}

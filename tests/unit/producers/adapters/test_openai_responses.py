@@ -72,6 +72,26 @@ def test_reported_searches_win_over_counted_ones() -> None:
 
 
 @pytest.mark.parametrize(
+    ("tool", "counted"),
+    [
+        ({"type": "code_interpreter", "container": {"type": "auto"}}, 2),
+        ({"type": "code_interpreter", "container": {"type": "auto", "memory_limit": "1g"}}, 2),
+        ({"type": "code_interpreter", "container": {"type": "auto", "memory_limit": "4g"}}, 5),
+        ({"type": "code_interpreter", "container": "cntr_1"}, 2),
+        ({"type": "code_interpreter", "container": {"type": "auto", "memory_limit": "lots"}}, 2),
+    ],
+)
+def test_a_container_counts_by_its_memory(tool: dict[str, Any], counted: int) -> None:
+    """Calls in one container are one; one of 4 GB costs as much as four of 1 GB; a hosted shell has one of its own."""
+    shell = {"type": "shell_call", "environment": {"type": "container_reference", "container_id": "s"}}
+    local = {"type": "shell_call", "environment": {"type": "local"}}
+    body = RESPONSE | {"tools": [tool, {"type": "shell"}], "output": [*RESPONSE["output"], shell, local]}
+    found = extract("openai", body).tool_calls
+    assert found is not None
+    assert found.code_execution == counted
+
+
+@pytest.mark.parametrize(
     ("tools", "model"),
     [([{"type": "image_generation", "model": "gpt-image-1.5"}], "gpt-image-1.5"), ([], UNNAMED_IMAGE_MODEL)],
 )
