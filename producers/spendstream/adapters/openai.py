@@ -29,6 +29,7 @@ _OPERATIONS: Final = {
     "response": "responses",
     "realtime.response": "realtime",
     "list": "embeddings",
+    "video": "video",
 }
 _ONE_SIDED: Final = ("embeddings", "rerank")
 
@@ -51,10 +52,11 @@ def _extract(provider: str, root: Node) -> ExtractedUsage:
     usage = _usage(root)
     operation = _operation(root, usage)
     meters: Meters = openai_media.unreported_meters(root, operation) if usage is None else {}
+    size: str | None = None
     tools: dict[str, int | None] = {}
     also: tuple[ExtractedUsage, ...] = ()
     if operation == "video":
-        meters = openai_video.video_meters(root)
+        meters, size = openai_video.video_meters(root), openai_video.video_size(root)
     elif operation == "image":
         meters = openai_media.image_meters(root, usage)
         also = openai_media.svg_usage(provider, root)
@@ -75,7 +77,7 @@ def _extract(provider: str, root: Node) -> ExtractedUsage:
         response_model=root.text("model"),
         response_id=root.text("id", 256),
         service_tier=normal_tier(provider, root.text("service_tier", 64)),
-        conditions=conditions(search_context=search_context(usage), size=openai_video.video_size(root)),
+        conditions=conditions(search_context=search_context(usage), size=size),
         tool_calls=tool_calls(tools),
         operation=operation,
         stated_cost_usd=cost,
@@ -103,8 +105,6 @@ def _usage(root: Node) -> Node | None:
 
 def _operation(root: Node, usage: Node | None) -> str | None:
     kind = root.text("object", 64)
-    if openai_video.is_video(root):
-        return "video"
     listed = openai_media.kind_of_list(root) if kind in (None, "list") else None
     if kind is not None or listed is not None:
         return listed or _OPERATIONS.get(kind or "")
@@ -114,7 +114,9 @@ def _operation(root: Node, usage: Node | None) -> str | None:
     if event.startswith("transcript.") or (usage is not None and usage.text("type", 64) in ("tokens", "duration")):
         return "transcription"
     if usage is None:
-        return "transcription" if openai_media.is_transcript(root) else None
+        if openai_media.is_transcript(root):
+            return "transcription"
+        return "video" if root.has("video") else None
     return "responses" if usage.has("input_tokens", "output_tokens") else "chat"
 
 

@@ -11,11 +11,6 @@ from spendstream.adapters.result import AdapterError, Meters
 from spendstream_schemas.types import MAX_COUNT
 
 
-def is_video(root: Node) -> bool:
-    """Whether a response without usage of tokens is of a video job."""
-    return root.raw("object") == "video" or (root.has("video") and root.has("status"))
-
-
 def video_meters(root: Node) -> Meters:
     """Seconds of a finished video."""
     made = root.node("video")
@@ -33,4 +28,4 @@ def video_meters(root: Node) -> Meters:
 
 def video_size(root: Node) -> str | None:
     """The size of a video, in pixels: "720x1280"."""
-    return root.text("size", 64) if root.raw("object") == "video" else None
+    return root.text("size", 64)

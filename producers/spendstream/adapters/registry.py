@@ -4,7 +4,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from spendstream.adapters import anthropic, bedrock, bedrock_invoke, cohere, gemini, mistral, openai, self_hosted
+from spendstream.adapters import (
+    anthropic,
+    bedrock,
+    bedrock_invoke,
+    cohere,
+    deepgram,
+    gemini,
+    mistral,
+    openai,
+    self_hosted,
+)
 from spendstream.adapters.names import NAMES, canonical
 from spendstream.adapters.reader import Node
 from spendstream.adapters.result import AdapterError, ExtractedUsage
@@ -54,6 +64,7 @@ READERS: Final[dict[str, Reader]] = dict.fromkeys(NAMES, _OPENAI) | {
     "aws": _AWS,
     "cohere": _COHERE,
     "mistral": Reader(mistral.extract, mistral.fold, frozenset({"openai"})),
+    "deepgram": Reader(deepgram.extract, deepgram.fold, frozenset()),
 }
 PROVIDERS: Final = tuple(READERS)
 """The provider ids that adapters know. Any other name is taken too: then the form of the response decides alone."""

@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 from genai_prices import types as genai
 from genai_prices.data_snapshot import get_snapshot
+from hypothesis import given
+from hypothesis import strategies as st
 
 from spendstream_schemas import UnpricedReason
 from stream_jobs.facts import facts_of
@@ -88,6 +90,16 @@ def test_image_tokens_of_chat_models_cost_what_text_costs(provider: str, model: 
     text = {name: n for name, n in SEEING.items() if name != "input_image_tokens"}
     costs = [book().price(facts_of(token_event(model, usage, provider=provider, at=NOW))) for usage in (SEEING, text)]
     assert costs[0].reason is None, costs[0].detail
+    assert costs[0].list_cost == costs[1].list_cost
+
+
+@given(whole=st.integers(1, 10**6), image=st.integers(0, 10**6), cached=st.integers(0, 10**6))
+def test_how_images_and_cache_overlap_never_moves_the_price_of_grok(whole: int, image: int, cached: int) -> None:
+    """Any counts: the price is that of the cached and the fresh tokens, and never ambiguous."""
+    usage = {"input_tokens": whole, "cache_read_tokens": min(cached, whole), "output_tokens": 1}
+    with_images = usage | {"input_image_tokens": min(image, whole)}
+    costs = [book().price(facts_of(token_event("grok-4.5", u, provider="x-ai", at=NOW))) for u in (usage, with_images)]
+    assert costs[1].reason is None, costs[1].detail
     assert costs[0].list_cost == costs[1].list_cost
 
 

@@ -13,6 +13,7 @@ from stream_jobs.facts import facts_of
 from stream_jobs.pricing.book import PriceBook
 
 NOW = datetime(2026, 11, 20, tzinfo=UTC)
+LATER = datetime(2026, 11, 28, tzinfo=UTC)
 IMAGE_EDIT = {
     "total_tokens": 6000,
     "input_tokens": 2000,
@@ -29,7 +30,7 @@ def book() -> PriceBook:
 def cost(provider: str, response: dict[str, Any], model: str, **fields: Any) -> str:
     """USD of all events of one response, or why one of them has no price."""
     total = 0
-    for event in usage_events(provider, response, source="test", model=model, occurred_at=NOW, **fields):
+    for event in usage_events(provider, response, source="test", model=model, **{"occurred_at": NOW, **fields}):
         pricing = book().price(facts_of(event))
         if pricing.list_cost is None:
             return f"{pricing.reason}: {pricing.detail}"
@@ -174,3 +175,32 @@ def test_containers_are_priced_beside_the_tokens() -> None:
         "usage": {"input_tokens": 1000, "output_tokens": 1000},
     }
     assert Decimal(cost("openai", response, "gpt-4.1")) == Decimal("0.13")
+
+
+def test_speech_of_gemini_is_priced_as_audio() -> None:
+    """What a speech model writes is audio, whatever the base data calls it; in a batch it is half."""
+    usage = {
+        "promptTokenCount": 100,
+        "candidatesTokenCount": 1000,
+        "candidatesTokensDetails": [{"modality": "AUDIO", "tokenCount": 1000}],
+    }
+    for model, usd in [
+        ("gemini-2.5-flash-preview-tts", "0.01005"),
+        ("gemini-2.5-pro-preview-tts", "0.0201"),
+        ("gemini-2.5-flash-lite-preview-tts", "0.01005"),
+        ("gemini-3.1-flash-tts-preview", "0.0201"),
+        ("gemini-3.8-flash-tts", "0.00905"),
+        ("gemini-3.8-flash-lite-tts", "0.00605"),
+    ]:
+        assert Decimal(cost("google", gemini(model, usage), model)) == Decimal(usd), model
+    in_batch = cost("google", gemini("gemini-2.5-pro-tts", usage), "gemini-2.5-pro-tts", service_tier="batch")
+    assert Decimal(in_batch) == Decimal("0.01005")
+
+
+def test_a_recording_and_a_stream_have_prices_of_their_own() -> None:
+    """The adapter tells which it was, and the book prices each."""
+    told = {"duration": 600, "channels": 1, "request_id": "r", "model_info": {"u": {"arch": "nova-3"}}}
+    recording = {"metadata": told, "results": {"channels": [{}]}}
+    assert Decimal(cost("deepgram", recording, "nova-3", occurred_at=LATER)) == Decimal("0.043")
+    stream = {"type": "Metadata", **told}
+    assert Decimal(cost("deepgram", stream, "nova-3", occurred_at=LATER)) == Decimal("0.077")

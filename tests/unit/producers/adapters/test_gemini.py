@@ -4,6 +4,8 @@ from typing import Any
 
 import pytest
 from google.genai import types
+from hypothesis import given
+from hypothesis import strategies as st
 
 from spendstream.adapters import AdapterError, StreamAccumulator, extract
 from spendstream_schemas import ToolCalls
@@ -93,6 +95,17 @@ def test_a_query_counts_once_over_all_chunks_and_candidates() -> None:
         metadata = {"groundingMetadata": {"webSearchQueries": queries}}
         stream.add({"modelVersion": "gemini-3-pro-preview", "candidates": [metadata, metadata]})
     assert stream.result().tool_calls == ToolCalls(web_search=2)
+
+
+@given(chunks=st.lists(st.lists(st.sampled_from(["", "a", "b", "c", "A"])), max_size=6))
+def test_each_query_is_billed_once_however_it_is_told(chunks: list[list[str]]) -> None:
+    """Over any chunks and repetitions: the number of different texts, the empty one not counted."""
+    stream = StreamAccumulator("google")
+    stream.add({"modelVersion": "gemini-3-pro-preview"})
+    for queries in chunks:
+        stream.add({"candidates": [{"groundingMetadata": {"webSearchQueries": queries}}]})
+    unique = len({query for queries in chunks for query in queries if query})
+    assert stream.result().tool_calls == (ToolCalls(web_search=unique) if unique else None)
 
 
 def test_grounding_in_maps_is_a_tool_of_its_own() -> None:

@@ -1,0 +1,45 @@
+"""Deepgram: transcription of recordings and streams (developers.deepgram.com/reference/speech-to-text).
+
+Billed by the second of audio, and of each channel where channels are transcribed apart. A recording's response has
+``metadata`` beside its ``results``; a stream ends with a message of type ``Metadata``. The operation tells the two
+apart, for they have different prices. Speech that Deepgram makes has no body to read: count the request's characters.
+"""
+
+from typing import Final
+
+from spendstream.adapters.reader import Node
+from spendstream.adapters.result import ExtractedUsage, token_usage
+
+_FIELDS: Final = ("type", "duration", "channels", "request_id", "model_info")
+
+
+def extract(provider: str, root: Node) -> ExtractedUsage:
+    """Usage of one recording, or of one stream that ended."""
+    told = root.node("metadata") or root
+    streamed = told.text("type", 64) == "Metadata"
+    duration = told.seconds("duration")
+    channels = told.count("channels") if streamed else _transcribed_apart(root)
+    return ExtractedUsage(
+        usage=token_usage(provider, {"input_audio_seconds": duration and duration * max(channels or 1, 1)}),
+        response_model=_model(told),
+        response_id=told.text("request_id", 256),
+        operation=None if duration is None else "streaming" if streamed else "transcription",
+    )
+
+
+def _transcribed_apart(root: Node) -> int:
+    results = root.node("results")
+    return 1 if results is None else len(results.nodes("channels"))
+
+
+def _model(told: Node) -> str | None:
+    """The architecture ("nova-3") of the first model that is listed, by which the price goes."""
+    models = told.raw("model_info")
+    listed = list(models.values()) if isinstance(models, dict) else []
+    return Node(listed[0], f"{told.path}.model_info").text("arch") if listed else None
+
+
+def fold(known: dict[str, object], event: Node) -> None:
+    """Add one message of a stream: the one of type ``Metadata`` has it all."""
+    if event.text("type", 64) == "Metadata":
+        known |= {name: event.raw(name) for name in _FIELDS if event.has(name)}
