@@ -452,7 +452,8 @@ class TrackingMixin:
     ) -> Tracker:
         """Time a call and emit its event when it ends: `with`, `async with`, or as a decorator.
 
-        `provider` is an id the adapters know (`spendstream.adapters.PROVIDERS`), `model` the one that is asked for.
+        `provider` is who sends the bill (`spendstream.adapters.PROVIDERS`, or any name: then the form of the response
+        says how it is read), `model` the one that is asked for.
         The keywords are fields of `UsageEvent`; the rest are attribution fields, on top of the context's.
         """
         check_fields(attribution)

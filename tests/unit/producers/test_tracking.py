@@ -198,6 +198,17 @@ def test_a_provider_without_an_adapter(recorder: Recorder) -> None:
     assert (tokens(recorder.only), recorder.only.region) == ((7, None), "eu")
 
 
+def test_a_provider_that_nobody_knows_is_tracked_with_its_counts(recorder: Recorder) -> None:
+    """By the form of its response, as a whole and in chunks; nothing counts as trouble."""
+    with recorder.track(provider="acme-inference", model="m") as call:
+        call.record(RESPONSE)
+    with recorder.track(provider="acme-inference", model="m") as call:
+        assert list(call.wrap_stream(iter([RESPONSE]))) == [RESPONSE]
+    assert [tokens(event) for event in recorder.events] == [(100, 20), (100, 20)]
+    assert {event.provider for event in recorder.events} == {"acme-inference"}
+    assert not recorder._counters.keyed()[2]
+
+
 def test_a_misspelt_keyword_is_a_programming_error(recorder: Recorder) -> None:
     """Raised where it was written, before the call starts."""
     with pytest.raises(TypeError, match="featur"):
