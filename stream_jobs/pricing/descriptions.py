@@ -42,6 +42,7 @@ FIELDS: Final[Mapping[str, Mapping[str, str]]] = {
         "multiplier": "Times the standard price, instead of prices.",
         "meters": "The price keys that the multiplier is for; absent: all prices of tokens.",
         "bills_as_text": "Meters that are billed at the text's price.",
+        "by_region": "True: outside of the provider's home regions only what names a region has a price.",
     },
     "Alias": _DATED
     | _SOURCED
@@ -83,6 +84,10 @@ FIELDS: Final[Mapping[str, Mapping[str, str]]] = {
         "free_endings": "Endings of ids that are free of charge.",
         "routing_endings": "Endings of ids that choose a route or add a tool.",
         "service_tiers": "Words for service tiers: provider (* is all), tier, words.",
+        "own_prices": "Sellers with prices of their own for others' models.",
+        "regions": "Regions of the providers whose prices depend on them.",
+        "deployments": "Words for deployments: provider, word, the conditions that it means.",
+        "explained": "What to do about conditions that have no price per token.",
         "neutral": "Values of conditions that are the default of their kind.",
         "known": "Values of conditions that exist and may have no price.",
         "bills_as_text": "Meters that a provider bills as text.",
@@ -90,6 +95,19 @@ FIELDS: Final[Mapping[str, Mapping[str, str]]] = {
         "cache_write_ttl": "The lifetime that a price of cache writes without one is for.",
     },
     "BillsAsText": _PROVIDER | _MODELS | _SOURCED | {"meters": "The meters."},
+    "OwnPrices": _PROVIDER | _SOURCED | {"makers": "Providers whose prices are never taken for their models there."},
+    "ProviderRegions": {
+        "default": "The region whose price an event without one gets.",
+        "home": "Regions and groups in which the price without a region holds.",
+        "spaced": "True if display names mean the same as ids: East US is eastus.",
+        "groups": "Groups of regions, the narrowest first; an entry can name a group as a region.",
+        "id_prefixes": "Groups that ids begin with, before a dot.",
+        "endpoints": "Group, and the endpoint that a call to one of its regions uses.",
+    },
+    "Explained": {
+        "conditions": "Conditions and their values; any of them.",
+        "detail": "What to say or to declare: it stands behind the reason.",
+    },
     "FreeEnding": _PROVIDER | _SOURCED | {"ending": "What such an id ends with."},
     "RoutingEnding": _PROVIDER
     | _SOURCED
