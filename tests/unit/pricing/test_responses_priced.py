@@ -11,6 +11,7 @@ from spendstream.adapters import usage_events
 from stream_jobs.base.money import PICO_PER_USD
 from stream_jobs.facts import facts_of
 from stream_jobs.pricing.book import PriceBook
+from tests.unit.pricing.events import event
 
 NOW = datetime(2026, 11, 20, tzinfo=UTC)
 LATER = datetime(2026, 11, 28, tzinfo=UTC)
@@ -30,8 +31,8 @@ def book() -> PriceBook:
 def cost(provider: str, response: dict[str, Any], model: str, **fields: Any) -> str:
     """USD of all events of one response, or why one of them has no price."""
     total = 0
-    for event in usage_events(provider, response, source="test", model=model, **{"occurred_at": NOW, **fields}):
-        pricing = book().price(facts_of(event))
+    for one in usage_events(provider, response, source="test", model=model, **{"occurred_at": NOW, **fields}):
+        pricing = book().price(facts_of(one))
         if pricing.list_cost is None:
             return f"{pricing.reason}: {pricing.detail}"
         total += pricing.list_cost
@@ -204,3 +205,10 @@ def test_a_recording_and_a_stream_have_prices_of_their_own() -> None:
     assert Decimal(cost("deepgram", recording, "nova-3", occurred_at=LATER)) == Decimal("0.043")
     stream = {"type": "Metadata", **told}
     assert Decimal(cost("deepgram", stream, "nova-3", occurred_at=LATER)) == Decimal("0.077")
+
+
+def test_hours_of_containers_are_metered_usage() -> None:
+    """Anthropic's code execution is billed by the hour, which no response tells: a service reports it as a SKU."""
+    usage = {"kind": "metered", "sku": "code-execution", "quantity": "0.5", "unit": "hour"}
+    pricing = book().price(facts_of(event(usage, provider="anthropic", at=NOW)))
+    assert pricing.list_cost == Decimal("0.025") * PICO_PER_USD
