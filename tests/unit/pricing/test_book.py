@@ -287,8 +287,8 @@ def test_hostile_names_don_t_grow_the_book(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_images_cost_what_text_costs_only_where_that_is_declared() -> None:
-    """Gemini's price list says so; nobody says so of GPT-4o."""
+    """Gemini's price list says so; nobody says so of a model that reads no images."""
     usage = {"input_tokens": 10, "output_tokens": 0, "input_image_tokens": 4}
     gemini = book().price(facts_of(token_event("gemini-2.5-flash", usage, provider="google")))
     assert gemini.list_cost == 10 * 300_000
-    assert reason("gpt-4o", usage) is UnpricedReason.NO_PRICE_FOR_METER
+    assert reason("gpt-oss-120b", usage) is UnpricedReason.NO_PRICE_FOR_METER
