@@ -1,5 +1,6 @@
 """Bytes in, a valid message or one reason code out. The consumer's side of the contract."""
 
+import json
 from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeVar
 
@@ -8,7 +9,7 @@ from pydantic import ValidationError
 from spendstream_schemas.event import UsageEvent
 from spendstream_schemas.outcome import OutcomeEvent
 from spendstream_schemas.reasons import InvalidReason
-from spendstream_schemas.types import MAX_MESSAGE_BYTES, Message
+from spendstream_schemas.types import MAX_MESSAGE_BYTES, MAX_STATED_USD, Message, exact_number
 
 M = TypeVar("M", bound=Message)
 
@@ -54,6 +55,12 @@ _PRECEDENCE: Final = {
 }
 
 
+class _Number(str):
+    """The text of a number."""
+
+    __slots__ = ()
+
+
 class InvalidMessageError(ValueError):
     """A message that breaks the contract: ``reason`` for machines, ``detail`` for people, ``path`` to the field."""
 
@@ -95,7 +102,19 @@ def parse(model: type[M], raw: bytes | None) -> Parsed[M]:
 
 def parse_usage_event(raw: bytes | None) -> Parsed[UsageEvent]:
     """`parse` for the topic of usage events."""
-    return parse(UsageEvent, raw)
+    parsed = parse(UsageEvent, raw)
+    return parsed if parsed.message.stated_cost_usd is None else _exactly_stated(parsed, raw or b"")
+
+
+def _exactly_stated(parsed: Parsed[UsageEvent], raw: bytes) -> Parsed[UsageEvent]:
+    """With a stated cost that is a number as it was written: the models have read it as a double."""
+    said = json.loads(raw.decode(), parse_float=_Number, parse_int=_Number)["stated_cost_usd"]
+    exact = exact_number(said) if isinstance(said, _Number) else None
+    if exact is None or exact == parsed.message.stated_cost_usd:
+        return parsed
+    if exact > MAX_STATED_USD:
+        raise InvalidMessageError(InvalidReason.OUT_OF_RANGE, f"is more than {MAX_STATED_USD}", "stated_cost_usd")
+    return Parsed(parsed.message.model_copy(update={"stated_cost_usd": exact}), parsed.unknown_fields)
 
 
 def parse_outcome_event(raw: bytes | None) -> Parsed[OutcomeEvent]:

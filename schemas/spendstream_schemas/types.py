@@ -28,10 +28,6 @@ MAX_COUNT: Final = 10**12
 MAX_QUANTITY: Final = Decimal(10) ** 15
 MAX_STATED_USD: Final = 10**6
 """Of what a provider says that one event cost. Above it the producer is broken."""
-_FLOAT_DIGITS: Final = 15
-_FLOAT_EXACT_BELOW: Final = 4096
-"""A number in JSON passes through a double. Its 15 significant digits are always right; below this amount so are more
-than DECIMAL_PLACES of them after the point."""
 MAX_USD: Final = 10**20
 """Of one amount of money in a feed, either way. A hundred thousand of them still fit together into the store's
 Decimal(38, 12)."""
@@ -105,15 +101,18 @@ def number_is_plain(value: Any) -> Any:
     return value
 
 
-def number_is_exact(value: Any) -> Any:
-    """A number that JSON gave as a double, as the digits that were written. Refused where a double may not hold them
-    all; as a string any amount can be said."""
-    if not isinstance(value, float) or not math.isfinite(value):
-        return number_is_plain(value)
-    written = Decimal(repr(value))
-    if abs(written) >= _FLOAT_EXACT_BELOW and len(written.as_tuple().digits) > _FLOAT_DIGITS:
-        raise refuse(InvalidReason.OUT_OF_RANGE, f"has more than {_FLOAT_DIGITS} digits: send it as a string")
-    return written
+def number_as_written(value: Any) -> Any:
+    """The shortest digits that mean a double: those that were written, unless somebody wrote more than a double holds
+    (then `parse` looks at the text itself)."""
+    return Decimal(repr(value)) if isinstance(value, float) and math.isfinite(value) else number_is_plain(value)
+
+
+def exact_number(text: str) -> Decimal | None:
+    """A number of JSON that is a valid amount: as it was written, then as `canonical`. None for an absurd exponent."""
+    try:
+        return canonical(Decimal(text))
+    except (ArithmeticError, ValueError):
+        return None
 
 
 def decimal_schema(minimum: int, maximum: int = int(MAX_QUANTITY)) -> WithJsonSchema:
@@ -151,7 +150,7 @@ Usd = Annotated[
 StatedUsd = Annotated[
     Decimal,
     Field(ge=0, le=MAX_STATED_USD, allow_inf_nan=False),
-    BeforeValidator(number_is_exact),
+    BeforeValidator(number_as_written),
     AfterValidator(canonical),
     decimal_schema(minimum=0, maximum=MAX_STATED_USD),
     PLAIN,

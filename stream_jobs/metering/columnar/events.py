@@ -11,7 +11,7 @@ import pyarrow as pa
 from pydantic import TypeAdapter, ValidationError
 
 from spendstream_schemas import ATTRIBUTION_FIELDS
-from spendstream_schemas.types import EARLIEST_OCCURRED_AT, StatedUsd
+from spendstream_schemas.types import EARLIEST_OCCURRED_AT, MAX_STATED_USD, StatedUsd, exact_number
 from spendstream_schemas.usage import TOKEN_PARTS
 from stream_jobs.base.instants import from_unix_micros
 from stream_jobs.facts import NAMED, NOTHING, Condition, Facts, given, given_conditions
@@ -179,16 +179,23 @@ def read(decoded: Sequence[Any], records: list[SourceRecord]) -> tuple[TokenEven
 
 
 def _stated(values: tuple[msgspec.Raw | None, ...], good: Mask) -> list[Decimal | None] | None:
-    """What the contract's model makes of the texts; a row that it refuses is no longer `good`."""
+    """What the contract makes of the texts; a row that it refuses is no longer `good`."""
     if not any_given(values):
         return None
     read: list[Decimal | None] = []
     for row, value in enumerate(values):
-        try:
-            read.append(None if value is None else _stated_usd(bytes(value)))
-        except ValidationError:
-            good[row] = False
-            read.append(None)
+        usd = None
+        if value is not None:
+            text = bytes(value)
+            try:
+                usd = _stated_usd(text)
+                if usd is not None and not text.startswith(b'"'):
+                    exact = exact_number(text.decode())
+                    usd = usd if exact is None else exact
+                good[row] &= usd is None or usd <= MAX_STATED_USD
+            except ValidationError:
+                good[row] = False
+        read.append(usd)
     return read
 
 

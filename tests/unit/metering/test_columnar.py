@@ -3,6 +3,7 @@
 import json
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 import pyarrow as pa
@@ -303,3 +304,40 @@ def test_a_failure_of_the_fast_path_costs_only_speed(monkeypatch: pytest.MonkeyP
     assert fast.counts.booked == len(records)
     assert rows(fast) == rows(expected)
     assert replace(fast.counts) == expected.counts
+
+
+@pytest.mark.parametrize(
+    ("said", "cost"),
+    [
+        ("0.30000000000000004", "0.3"),
+        ('"0.' + "3" * 50_000 + '"', "0.333333333333"),
+        ("0." + "0" * 50_000 + "1", "0"),
+        ('"1e-9999"', "0"),
+        ("-0", "0"),
+        ("1000000", "1000000"),
+        ("null", None),
+        ("1" + "0" * 5_000, "not_json"),
+        ("1e999999", "out_of_range"),
+        ('"' + "9" * 5_000 + '"', "out_of_range"),
+        ("1000000.1", "out_of_range"),
+        ("99999.1234567890123456", "99999.123456789012"),
+        ("999999.9999999999994", "999999.999999999999"),
+        ("1000000.000000000001", "out_of_range"),
+        ("0.12345678901250000000000000001", "0.123456789013"),
+        ("1e-99999999999999999999", "0"),
+        ("-0.0000000000000001", "negative_quantity"),
+        ('"1_0"', "wrong_type"),
+        ('" 1"', "wrong_type"),
+        ('"\u0661"', "wrong_type"),
+        ("[1]", "wrong_type"),
+    ],
+)
+def test_a_stated_cost_means_the_same_on_both_paths(said: str, cost: str | None) -> None:
+    """However it is written: the same amount to the last digit, or the same reason."""
+    raw = plain("e", stated_cost_usd="@", model="unheard-of").replace(b'"@"', said.encode())
+    fast, single = both([SourceRecord(0, None, None, raw)], BOOKS["plain"], {})
+    assert (fast.counts, rows(fast)) == (single.counts, rows(single))
+    if fast.counts.quarantined:
+        assert fast.tables["quarantine"]["reason"].to_pylist() == [cost]
+    else:
+        assert fast.tables["ledger"]["list_cost"].to_pylist() == [None if cost is None else Decimal(cost)]
