@@ -7,11 +7,11 @@ SELECT
     sum(stated_costs.stated_for_them) AS stated_for_them,
     sum(stated_costs.difference) AS difference,
     if(stated_for_them = 0, NULL, round(toFloat64(difference) / toFloat64(stated_for_them) * 100, 2)) AS percent,
-    sum(stated_costs.events_priced_as_stated) AS events_priced_as_stated,
-    sum(stated_costs.cost_priced_as_stated) AS cost_priced_as_stated
+    sum(stated_costs.only_stated_events) AS only_stated_events,
+    sum(stated_costs.only_stated_cost) AS only_stated_cost
 FROM stated_costs
 WHERE day > today() - 30
 GROUP BY
     provider, model_name
-ORDER BY abs(difference) DESC, cost_priced_as_stated DESC
+ORDER BY abs(difference) DESC, only_stated_cost DESC
 LIMIT 50;

@@ -11,10 +11,10 @@ SELECT
     sumIf(ifNull(ledger.contracted_cost, 0), price_model != 'stated') AS our_cost,
     sumIf(ifNull(ledger.stated_cost, 0), price_model != 'stated') AS stated_for_them,
     stated_for_them - our_cost AS difference,
-    sumIf(ledger.events, price_model = 'stated') AS events_priced_as_stated,
-    sumIf(ifNull(ledger.stated_cost, 0), price_model = 'stated') AS cost_priced_as_stated
+    sumIf(ledger.events, price_model = 'stated') AS only_stated_events,
+    sumIf(ifNull(ledger.stated_cost, 0), price_model = 'stated') AS only_stated_cost
 FROM ledger
 WHERE ledger.stated_cost IS NOT NULL AND NOT cached_response
 GROUP BY
     day, provider, model_name
-HAVING compared_events != 0 OR events_priced_as_stated != 0;
+HAVING compared_events != 0 OR only_stated_events != 0;
