@@ -116,6 +116,18 @@ def test_greenlets_deliver_to_a_broker_that_is_there(broker: TansuBroker, tmp_pa
     assert sorted(ids_on(broker.address)) == sorted(found["answered"])
 
 
+@pytest.mark.parametrize("library", ["langchain", "litellm"])
+def test_calls_through_a_library_are_the_providers(library: str) -> None:
+    """Messages and answers, whole, streamed and async, have the usage and the model of the provider that served."""
+    events = json.loads(run("-m", "tests.frameworks.calls", library))
+    assert len(events) == 6
+    for event, provider in zip(events, ["openai"] * 3 + ["anthropic"] * 3, strict=True):
+        assert event["provider"] == provider
+        assert event["response_model"].startswith("gpt-4o" if provider == "openai" else "claude-sonnet-4-5")
+        assert (event["usage"]["input_tokens"], event["usage"]["output_tokens"]) == (100, 20)
+        assert event["status"] == "ok"
+
+
 def answers(port: int, path: str) -> bool:
     try:
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/{path}", timeout=5) as response:

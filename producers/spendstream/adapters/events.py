@@ -112,7 +112,7 @@ def _event(
         "event_id": event_id,
         "occurred_at": occurred_at,
         "source": source,
-        "provider": provider,
+        "provider": found.provider or provider,
         "model": model,
         "usage": found.usage or _UNKNOWN_USAGE,
         "response_model": found.response_model,

@@ -57,16 +57,30 @@ _METERS: Final[dict[str, tuple[str, ...]]] = {
 _PROVIDER: Final = ("gen_ai.provider.name", "gen_ai.system", "llm.provider", "llm.system")
 _REQUEST_MODEL: Final = ("gen_ai.request.model", "llm.model_name")
 _TIER: Final = ("openai.response.service_tier", "gen_ai.openai.response.service_tier")
+_SUMS: Final = {
+    "gen_ai.operation.name": {"invoke_agent", "create_agent", "execute_tool", "invoke_workflow", "chain", "plan"},
+    "openinference.span.kind": {"agent", "chain", "evaluator", "guardrail", "prompt", "retriever", "tool"},
+    "traceloop.span.kind": {"agent", "task", "tool", "workflow"},
+    "langsmith.span.kind": {"chain", "parser", "prompt", "retriever", "tool"},
+    "ai.operationId": {"ai.generatetext", "ai.streamtext", "ai.generateobject", "ai.streamobject", "ai.toolcall"},
+}
+"""Spans around model calls, each of which has a span of its own: agents, chains, tools. Their usage is a sum.
+
+semantic-conventions-genai (gen-ai-agent-spans), OpenInference, OpenLLMetry, LangSmith, Vercel's AI SDK."""
 _OPERATIONS: Final = {"generate_content": "chat", "text_completion": "completion"}
 
 
 @dataclass(frozen=True, slots=True)
 class SpanUsage:
-    """What a span says: also the provider (in the contract's spelling) and the model that was asked for."""
+    """What a span says: also the provider (in the contract's spelling) and the model that was asked for.
+
+    `sums_children`: it stands around calls that have spans of their own, and has no usage here.
+    """
 
     provider: str | None
     model: str | None
     extracted: ExtractedUsage
+    sums_children: bool = False
 
 
 def extract_span(attributes: Mapping[str, Any]) -> SpanUsage:
@@ -76,11 +90,13 @@ def extract_span(attributes: Mapping[str, Any]) -> SpanUsage:
     node = Node(attributes, "span")
     named = _first_text(node, _PROVIDER, 64)
     provider = None if named is None else canonical(named)
-    meters: Meters = {meter: _first_count(node, names) for meter, names in _METERS.items()}
+    sums_children = any(str(node.raw(name)).lower() in kinds for name, kinds in _SUMS.items())
+    meters: Meters = {} if sums_children else {meter: _first_count(node, names) for meter, names in _METERS.items()}
     operation = node.text("gen_ai.operation.name", 64)
     return SpanUsage(
         provider=provider,
         model=_first_text(node, _REQUEST_MODEL, 128),
+        sums_children=sums_children,
         extracted=ExtractedUsage(
             usage=token_usage(provider or "span", meters),
             response_model=node.text("gen_ai.response.model"),
@@ -93,8 +109,13 @@ def extract_span(attributes: Mapping[str, Any]) -> SpanUsage:
 
 
 def span_event(attributes: Mapping[str, Any], *, source: str, **fields: Any) -> UsageEvent:
-    """The event for one span; `fields` as in `usage_event`. Raises AdapterError for a span that names no provider."""
+    """The event for one span; `fields` as in `usage_event`.
+
+    Raises AdapterError for a span that is no call of a model: it names no provider, or sums up its children.
+    """
     span = extract_span(attributes)
+    if span.sums_children:
+        raise AdapterError("span: it stands around calls that have spans of their own; counting both counts twice")
     provider = fields.pop("provider", None) or span.provider
     if provider is None:
         raise AdapterError(f"span: expected the provider in one of {', '.join(_PROVIDER)}, found none of them")

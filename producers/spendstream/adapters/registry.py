@@ -1,7 +1,7 @@
 """Which reader understands a response: by the provider's name, and by the form of the response."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from spendstream.adapters import (
@@ -11,6 +11,8 @@ from spendstream.adapters import (
     cohere,
     deepgram,
     gemini,
+    langchain,
+    litellm,
     mistral,
     openai,
     self_hosted,
@@ -46,6 +48,7 @@ def _fold_aws(known: dict[str, object], chunk: Node) -> None:
 _OPENAI: Final = Reader(openai.extract, openai.fold, frozenset({"openai"}))
 UNKNOWN: Final = _OPENAI
 """Reads what shows no form of its own."""
+_LANGCHAIN: Final = Reader(langchain.extract, langchain.fold, frozenset())
 _ANTHROPIC: Final = Reader(anthropic.extract, anthropic.fold, frozenset({"anthropic"}))
 _GOOGLE: Final = Reader(gemini.extract, gemini.fold, frozenset({"gemini", "vertex_predict"}))
 _AWS: Final = Reader(_extract_aws, _fold_aws, frozenset({"converse", "bedrock_invoke"}))
@@ -80,6 +83,8 @@ def reader_for(provider: str, root: Node) -> Reader:
     the most likely form is taken, OpenAI's at last. Raises AdapterError for what cannot be a provider's name.
     """
     reader = reader_of(provider)
+    if langchain.is_message(root):
+        return _LANGCHAIN
     if reader is None:
         shape = recognised(root)
         return UNKNOWN if shape is None else _BY_SHAPE[shape]
@@ -110,4 +115,11 @@ def extract(provider: str, response: object) -> ExtractedUsage:
         raise AdapterError(
             f"{provider}: expected a response with usage, model or id, got {type(response).__name__} with none of them"
         )
-    return found
+    return served(provider, litellm.served_by(response), found)
+
+
+def served(provider: str, by: str | None, found: ExtractedUsage) -> ExtractedUsage:
+    """The same, with the provider that a gateway says has served."""
+    if canonical(provider) != litellm.GATEWAY or by is None:
+        return found
+    return replace(found, provider=by, response_model=litellm.without_provider(found.response_model))

@@ -25,6 +25,7 @@ class ExtractedUsage:
     ``also`` holds usage of the same call that another model is billed for (an advisor, an image model behind a tool):
     each entry needs an event of its own, see `usage_events`. ``status``: how the call ended, where the response says
     that it did not end well. ``estimated`` names the meters that are not the provider's word but our estimate.
+    ``provider``: who served, where a gateway says it.
     """
 
     usage: TokenUsage | None = None
@@ -39,6 +40,7 @@ class ExtractedUsage:
     also: tuple["ExtractedUsage", ...] = ()
     status: Literal["error", "cancelled"] | None = None
     estimated: tuple[str, ...] = ()
+    provider: str | None = None
 
 
 def token_usage(provider: str, meters: Meters) -> TokenUsage | None:

@@ -1,9 +1,10 @@
 """Usage of a streamed response, from its chunks."""
 
 from spendstream.adapters.bedrock_invoke import decoded
+from spendstream.adapters.litellm import GATEWAY, served_by
 from spendstream.adapters.names import canonical
 from spendstream.adapters.reader import Node
-from spendstream.adapters.registry import UNKNOWN, Reader, reader_for, reader_of
+from spendstream.adapters.registry import UNKNOWN, Reader, reader_for, reader_of, served
 from spendstream.adapters.result import ExtractedUsage
 from spendstream.adapters.shapes import recognised
 
@@ -19,8 +20,10 @@ class StreamAccumulator:
         own = reader_of(provider)
         self._reader: Reader = own or UNKNOWN
         self._may_be_bytes = canonical(provider) == "aws"
+        self._through_gateway = canonical(provider) == GATEWAY
         self._searching = own is None  # the first chunks of a provider that is not known may show no form yet
         self._known: dict[str, object] = {}
+        self._served_by: str | None = None
 
     def add(self, chunk: object) -> None:
         """Take one chunk. Raises AdapterError if it has no named fields; what was known before stays known."""
@@ -30,6 +33,8 @@ class StreamAccumulator:
         if self._searching or not self._known:
             self._reader = reader_for(self._provider, node)
             self._searching = self._searching and recognised(node) is None
+        if self._through_gateway and self._served_by is None:
+            self._served_by = served_by(chunk)
         self._reader.fold(self._known, node)
 
     @property
@@ -43,4 +48,4 @@ class StreamAccumulator:
         Raises AdapterError when the numbers cannot be read or contradict each other.
         """
         whole = Node(self._known.get("whole") or self._known, self._provider)
-        return self._reader.extract(canonical(self._provider), whole)
+        return served(self._provider, self._served_by, self._reader.extract(canonical(self._provider), whole))

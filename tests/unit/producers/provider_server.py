@@ -103,7 +103,7 @@ def message_events(_model: str) -> list[tuple[str, Any]]:
         {
             "type": "message_delta",
             "delta": {"stop_reason": "end_turn", "stop_sequence": None},
-            "usage": {"output_tokens": 20},
+            "usage": {"input_tokens": 100, "output_tokens": 20},
         },
         {"type": "message_stop"},
     ]

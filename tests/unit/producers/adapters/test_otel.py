@@ -6,6 +6,7 @@ import pytest
 from opentelemetry.semconv._incubating.attributes import gen_ai_attributes as names
 
 from spendstream.adapters import AdapterError, extract_span, span_event
+from spendstream_schemas import TokenUsage
 from tests.unit.producers.adapters.support import meters
 
 OFFICIAL: dict[str, Any] = {
@@ -143,3 +144,41 @@ def test_a_failed_span_is_an_error(more: dict[str, Any], status: str) -> None:
     """`error.type` stands on failed operations only; the span's status counts where an exporter writes it."""
     attributes = {"gen_ai.provider.name": "openai", "gen_ai.request.model": "gpt-4o", "gen_ai.usage.input_tokens": 5}
     assert span_event(attributes | more, source="svc").status == status
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"gen_ai.operation.name": "invoke_agent"},
+        {"gen_ai.operation.name": "create_agent"},
+        {"gen_ai.operation.name": "execute_tool"},
+        {"gen_ai.operation.name": "chain"},
+        {"openinference.span.kind": "AGENT"},
+        {"openinference.span.kind": "CHAIN"},
+        {"traceloop.span.kind": "workflow"},
+        {"langsmith.span.kind": "chain"},
+        {"ai.operationId": "ai.generateText"},
+    ],
+)
+def test_spans_around_calls_are_not_counted(more: dict[str, str]) -> None:
+    """An agent's span sums up its children, each of which has a span of its own: counting both counts twice."""
+    attributes = {"gen_ai.provider.name": "openai", "gen_ai.usage.input_tokens": 10, "gen_ai.usage.output_tokens": 2}
+    assert span_event(attributes, source="svc", model="gpt-4o").usage is not None
+    found = extract_span(attributes | more)
+    assert (found.sums_children, found.extracted.usage) == (True, None)
+    with pytest.raises(AdapterError, match="counts twice"):
+        span_event(attributes | more, source="svc", model="gpt-4o")
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"gen_ai.operation.name": "chat"},
+        {"openinference.span.kind": "LLM"},
+        {"ai.operationId": "ai.generateText.doGenerate"},
+    ],
+)
+def test_spans_of_calls_are_counted(more: dict[str, str]) -> None:
+    """Also where they say what kind they are."""
+    attributes = {"gen_ai.provider.name": "openai", "gen_ai.usage.input_tokens": 10} | more
+    assert span_event(attributes, source="svc", model="gpt-4o").usage == TokenUsage(kind="tokens", input_tokens=10)

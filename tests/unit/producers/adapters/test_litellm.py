@@ -1,0 +1,50 @@
+"""`litellm`: who served, behind the gateway."""
+
+from typing import Any
+
+import pytest
+
+from spendstream.adapters import usage_event
+from spendstream.adapters.litellm import served_by
+
+
+class Answer:
+    """The attributes that matter of LiteLLM's ModelResponse; tests/frameworks/calls.py has the real one."""
+
+    model = "gemini/gemini-2.5-flash"
+    object = "chat.completion"
+
+    def __init__(self, hidden: Any) -> None:
+        self._hidden_params = hidden
+        self.usage = {"prompt_tokens": 10, "completion_tokens": 2}
+
+
+@pytest.mark.parametrize(
+    ("hidden", "provider"),
+    [
+        ({"custom_llm_provider": "gemini"}, "google"),
+        ({"custom_llm_provider": "vertex_ai"}, "google"),
+        ({"custom_llm_provider": "bedrock_converse"}, "aws"),
+        ({"custom_llm_provider": "xai"}, "x-ai"),
+        ({"custom_llm_provider": "groq"}, "groq"),
+        ({"litellm_model_name": "anthropic/claude-sonnet-4-5"}, "anthropic"),
+        ({"litellm_model_name": "openrouter/anthropic/claude-sonnet-4-5"}, "openrouter"),
+        ({"litellm_model_name": "gpt-4o"}, None),
+        ({"custom_llm_provider": 7}, None),
+        ({}, None),
+        (None, None),
+        ("gemini", None),
+    ],
+)
+def test_the_provider_that_served_is_the_events(hidden: Any, provider: str | None) -> None:
+    """By our name for it; what says nothing stays the gateway's."""
+    assert served_by(Answer(hidden)) == provider
+    event = usage_event("litellm", Answer(hidden), source="svc", model="asked")
+    assert event.provider == (provider or "litellm")
+    if provider is not None:
+        assert event.response_model == "gemini-2.5-flash"
+
+
+def test_who_says_the_provider_is_believed() -> None:
+    """Only a call that is tracked as `litellm` asks LiteLLM who served."""
+    assert usage_event("openai", Answer({"custom_llm_provider": "groq"}), source="s", model="m").provider == "openai"
