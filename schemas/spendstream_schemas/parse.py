@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from spendstream_schemas.event import UsageEvent
 from spendstream_schemas.outcome import OutcomeEvent
 from spendstream_schemas.reasons import InvalidReason
+from spendstream_schemas.tolerant import without_unknown_fields
 from spendstream_schemas.types import MAX_MESSAGE_BYTES, MAX_STATED_USD, Message, exact_number
 
 M = TypeVar("M", bound=Message)
@@ -95,7 +96,7 @@ def parse(model: type[M], raw: bytes | None) -> Parsed[M]:
         if unknown is None:
             raise invalid_message(error) from None
     try:
-        return Parsed(model.model_validate_json(raw, extra="ignore"), unknown)
+        return Parsed(without_unknown_fields(model.model_validate_json, raw), unknown)
     except ValidationError as error:
         raise invalid_message(error) from None
 

@@ -148,11 +148,11 @@ def _other_name(kind: Any, name: str) -> str | None:
     if hasattr(kind, name):  # fields of a model are no attributes of its class
         return name
     camel = _camel(name)
-    return camel if camel != name and (camel in kind.__pydantic_fields__ or hasattr(kind, camel)) else None
+    return camel if camel != name and (camel in kind.model_fields or hasattr(kind, camel)) else None
 
 
 def _is_default(kind: type[BaseModel], name: str, value: object) -> bool:
-    field = kind.__pydantic_fields__.get(name)
+    field = kind.model_fields.get(name)
     return field is not None and bool(field.default == value)
 
 

@@ -11,6 +11,7 @@ from spendstream_schemas.budget_feed import (
     Heartbeat,
     record_key,
 )
+from spendstream_schemas.tolerant import without_unknown_fields
 from spendstream_schemas.types import MAX_MESSAGE_BYTES
 
 Record = BudgetPolicy | BudgetState | Heartbeat
@@ -33,7 +34,7 @@ def decode(key: bytes | None, value: bytes | None) -> Record | TakenBack | None:
         return _taken_back(text)
     if len(value) > MAX_MESSAGE_BYTES:
         raise ValueError(f"{len(value)} bytes, at most {MAX_MESSAGE_BYTES} are allowed")
-    record = BUDGET_RECORD.validate_json(value, extra="ignore")
+    record = without_unknown_fields(BUDGET_RECORD.validate_json, value)
     if record_key(record) != text:
         raise ValueError(f"a record of {record_key(record)!r} stands under the key {text!r}")
     return record
