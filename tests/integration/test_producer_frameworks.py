@@ -128,6 +128,14 @@ def test_calls_through_a_library_are_the_providers(library: str) -> None:
         assert event["status"] == "ok"
 
 
+@slow
+def test_the_pages_examples_run_as_they_stand() -> None:
+    """The serverless handler answers; FastAPI's streamed answer and LiteLLM's call are booked with their usage."""
+    events = json.loads(run("-m", "tests.frameworks.pages"))
+    found = [(event["provider"], event["status"], event["usage"]["input_tokens"]) for event in events]
+    assert found == [("openai", "ok", 100), ("anthropic", "ok", 100)]
+
+
 def answers(port: int, path: str) -> bool:
     try:
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/{path}", timeout=5) as response:
