@@ -39,6 +39,9 @@ DEEPSEEK = test_openai.CHAT | {
         "completion_tokens_details": {"reasoning_tokens": 5},
     }
 }
+PERPLEXITY = test_openai.CHAT | {
+    "usage": {"prompt_tokens": 10, "completion_tokens": 100, "citation_tokens": 500, "reasoning_tokens": 2000}
+}
 RESPONSES: dict[str, tuple[str, dict[str, Any]]] = {
     "OpenAI chat": ("openai", test_openai.CHAT),
     "OpenAI responses": ("openai", test_openai_responses.RESPONSE),
@@ -46,6 +49,7 @@ RESPONSES: dict[str, tuple[str, dict[str, Any]]] = {
     "Gemini generateContent": ("google", test_gemini.RESPONSE),
     "Bedrock Converse": ("aws", test_bedrock.RESPONSE),
     "xAI chat": ("x-ai", XAI),
+    "Perplexity chat": ("perplexity", PERPLEXITY),
     "DeepSeek chat": ("deepseek", DEEPSEEK),
     "Cohere chat": ("cohere", test_cohere.CHAT),
     "Ollama": ("ollama", forms.OLLAMA_CHAT),
