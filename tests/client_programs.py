@@ -55,6 +55,12 @@ def _node(program: str) -> Language:
     return Language(["node", "npm"], install, lambda folder: ["node", str(folder / program)])
 
 
+def _typescript(program: str) -> Language:
+    """Compiled in its folder by the compiler that the lock file pins."""
+    install = "npm ci --no-audit --no-fund --ignore-scripts && npx --no-install tsc"
+    return Language(["node", "npm", "npx"], ["sh", "-c", install], lambda folder: ["node", str(folder / program)])
+
+
 def _python(program: str) -> Language:
     """Into a folder of its own: what the client needs is no dependency of ours."""
     install = [sys.executable, "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
@@ -71,6 +77,9 @@ LANGUAGES: Final[Mapping[str, Language]] = {
     "kafka-java": _java("Produce.java"),
     "kafka-node": _node("produce.mjs"),
     "kafka-python": _python("produce.py"),
+    "usage-go": _go(),
+    "usage-java": _java("Usage.java"),
+    "usage-typescript": _typescript("main.js"),
 }
 
 

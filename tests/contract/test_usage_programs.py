@@ -1,4 +1,4 @@
-"""Services in other languages, written from the JSON Schema and schemas/PROVIDERS.md alone, send right events."""
+"""Services in other languages, written from the JSON Schema and schemas/EVENTS.md alone, send right events."""
 
 import json
 from pathlib import Path
@@ -47,7 +47,10 @@ def received(broker: GatedTansu) -> list[bytes]:
 
 
 def said(event: UsageEvent) -> dict[str, Any]:
-    return event.model_dump(mode="json", exclude=OWN, exclude_none=True)
+    """Without meters that are 0: our SDK repeats each that a response has, also those that the page does not name."""
+    found = event.model_dump(mode="json", exclude=OWN, exclude_none=True)
+    found["usage"] = {name: value for name, value in found["usage"].items() if value != 0}
+    return found
 
 
 def expected(call: Call) -> dict[str, Any]:

@@ -1,0 +1,330 @@
+import type { Count, Said, Text } from './event.js'
+
+/** The form is seen from the response's fields, not from the provider's name: OpenAI has two, many have its first. */
+export function read(provider: string, response: any): Said {
+  if (response.object === 'response') return responses(response)
+  if (response.type === 'message') return messages(response)
+  if (response.usageMetadata) return gemini(response)
+  if (response.usage?.inputTokens != null) return converse(response)
+  if (response.usage?.billed_units ?? response.meta?.billed_units) return cohere(response)
+  if (response.eval_count != null) return ollama(response)
+  return chat(provider, response)
+}
+
+interface ChatDetails {
+  cached_tokens?: Count
+  cache_write_tokens?: Count
+  reasoning_tokens?: Count
+  audio_tokens?: Count
+  image_tokens?: Count
+}
+
+/** OpenAI's chat completions, and whoever has their form. */
+function chat(
+  provider: string,
+  response: {
+    id?: Text
+    model?: Text
+    service_tier?: Text
+    usage?: {
+      prompt_tokens?: Count
+      prompt_cache_hit_tokens?: Count
+      prompt_tokens_details?: ChatDetails | null
+      completion_tokens?: Count
+      completion_tokens_details?: ChatDetails | null
+      reasoning_tokens?: Count
+      citation_tokens?: Count
+      num_search_queries?: Count
+      search_context_size?: Text
+    } | null
+  },
+): Said {
+  const usage = response.usage ?? {}
+  const input = usage.prompt_tokens_details ?? {}
+  const output = usage.completion_tokens_details ?? {}
+  const said: Said = {
+    operation: 'chat',
+    response_id: response.id,
+    response_model: response.model,
+    service_tier: tier(response.service_tier),
+    usage: {
+      input_tokens: usage.prompt_tokens,
+      // The second is DeepSeek's name of it.
+      cache_read_tokens: input.cached_tokens ?? usage.prompt_cache_hit_tokens,
+      cache_write_tokens: input.cache_write_tokens,
+      input_audio_tokens: input.audio_tokens,
+      input_image_tokens: input.image_tokens,
+      output_tokens: usage.completion_tokens,
+      reasoning_tokens: output.reasoning_tokens,
+      output_audio_tokens: output.audio_tokens,
+      output_image_tokens: output.image_tokens,
+    },
+  }
+  // The event's output includes reasoning. These two leave it out of completion_tokens; nobody else does.
+  if (provider === 'xai') {
+    said.usage.output_tokens = sum(usage.completion_tokens, output.reasoning_tokens)
+  } else if (provider === 'perplexity') {
+    said.usage.output_tokens = sum(usage.completion_tokens, usage.reasoning_tokens, usage.citation_tokens)
+    said.usage.reasoning_tokens = usage.reasoning_tokens
+    said.usage.citation_tokens = usage.citation_tokens
+    said.tool_calls = unlessEmpty({ web_search: usage.num_search_queries })
+    said.conditions = unlessEmpty({ search_context: usage.search_context_size })
+  }
+  return said
+}
+
+/** OpenAI's responses. */
+function responses(response: {
+  id?: Text
+  model?: Text
+  status?: Text
+  service_tier?: Text
+  output?: { type: string; action?: { type: string } | null; container_id?: Text }[] | null
+  usage?: {
+    input_tokens?: Count
+    input_tokens_details?: { cached_tokens?: Count; cache_write_tokens?: Count } | null
+    output_tokens?: Count
+    output_tokens_details?: { reasoning_tokens?: Count } | null
+  } | null
+}): Said {
+  const usage = response.usage ?? {}
+  const items = response.output ?? []
+  // To open a page and to find text in it are actions of a web_search_call too, and are not billed.
+  const searches = items.filter((item) => item.type === 'web_search_call' && item.action?.type === 'search')
+  const files = items.filter((item) => item.type === 'file_search_call')
+  // A container is billed once, however often it is called.
+  const containers = new Set(
+    items.filter((item) => item.type === 'code_interpreter_call').map((item) => item.container_id),
+  )
+  return {
+    operation: 'responses',
+    response_id: response.id,
+    response_model: response.model,
+    service_tier: tier(response.service_tier),
+    status: response.status === 'failed' ? 'error' : response.status === 'cancelled' ? 'cancelled' : 'ok',
+    usage: {
+      input_tokens: usage.input_tokens,
+      cache_read_tokens: usage.input_tokens_details?.cached_tokens,
+      cache_write_tokens: usage.input_tokens_details?.cache_write_tokens,
+      output_tokens: usage.output_tokens,
+      reasoning_tokens: usage.output_tokens_details?.reasoning_tokens,
+    },
+    tool_calls: unlessEmpty({
+      web_search: searches.length || undefined,
+      file_search: files.length || undefined,
+      code_execution: containers.size || undefined,
+    }),
+  }
+}
+
+/** Anthropic's messages. */
+function messages(response: {
+  id?: Text
+  model?: Text
+  usage?: {
+    input_tokens?: Count
+    cache_read_input_tokens?: Count
+    cache_creation_input_tokens?: Count
+    cache_creation?: { ephemeral_5m_input_tokens?: Count; ephemeral_1h_input_tokens?: Count } | null
+    output_tokens?: Count
+    output_tokens_details?: { thinking_tokens?: Count } | null
+    service_tier?: Text
+    inference_geo?: Text
+    speed?: Text
+    server_tool_use?: {
+      web_search_requests?: Count
+      web_fetch_requests?: Count
+      code_execution_requests?: Count
+    } | null
+  } | null
+}): Said {
+  const usage = response.usage ?? {}
+  const short = usage.cache_creation?.ephemeral_5m_input_tokens
+  const long = usage.cache_creation?.ephemeral_1h_input_tokens
+  const tools = usage.server_tool_use ?? {}
+  // Models that leave no choice of it say not_available.
+  const geo = usage.inference_geo === 'not_available' ? undefined : usage.inference_geo
+  return {
+    operation: 'chat',
+    response_id: response.id,
+    response_model: response.model,
+    service_tier: tier(usage.service_tier),
+    conditions: unlessEmpty({ inference_geo: geo, speed: usage.speed }),
+    usage: {
+      // Anthropic's input_tokens are the fresh ones alone; the event's include what caches were read and written for.
+      input_tokens: sum(usage.input_tokens, usage.cache_read_input_tokens, usage.cache_creation_input_tokens),
+      cache_read_tokens: usage.cache_read_input_tokens,
+      cache_write_5m_tokens: short,
+      cache_write_1h_tokens: long,
+      cache_write_tokens: rest(usage.cache_creation_input_tokens, short, long),
+      output_tokens: usage.output_tokens,
+      reasoning_tokens: usage.output_tokens_details?.thinking_tokens,
+    },
+    tool_calls: unlessEmpty({
+      web_search: tools.web_search_requests,
+      web_fetch: tools.web_fetch_requests,
+      code_execution: tools.code_execution_requests,
+    }),
+  }
+}
+
+type Modalities = { modality: string; tokenCount?: Count }[] | null | undefined
+
+/** Gemini's generateContent. */
+function gemini(response: {
+  responseId?: Text
+  modelVersion?: Text
+  candidates?: { groundingMetadata?: { webSearchQueries?: string[] | null } | null }[] | null
+  usageMetadata: {
+    promptTokenCount?: Count
+    promptTokensDetails?: Modalities
+    toolUsePromptTokenCount?: Count
+    toolUsePromptTokensDetails?: Modalities
+    cachedContentTokenCount?: Count
+    cacheTokensDetails?: Modalities
+    candidatesTokenCount?: Count
+    candidatesTokensDetails?: Modalities
+    thoughtsTokenCount?: Count
+    trafficType?: Text
+    serviceTier?: Text
+  }
+}): Said {
+  const usage = response.usageMetadata
+  const input = [...(usage.promptTokensDetails ?? []), ...(usage.toolUsePromptTokensDetails ?? [])]
+  const queries = (response.candidates ?? []).flatMap((one) => one.groundingMetadata?.webSearchQueries ?? [])
+  const distinct = new Set(queries.filter((query) => query !== '')).size
+  // The first two generations bill a prompt that was grounded, later ones each distinct query that is not empty.
+  const searches = /^gemini-[12]\b/.test(response.modelVersion ?? '') ? Math.min(distinct, 1) : distinct
+  return {
+    operation: 'chat',
+    response_id: response.responseId,
+    response_model: response.modelVersion,
+    service_tier: tier(usage.trafficType ?? usage.serviceTier),
+    usage: {
+      input_tokens: sum(usage.promptTokenCount, usage.toolUsePromptTokenCount),
+      tool_use_input_tokens: usage.toolUsePromptTokenCount,
+      input_audio_tokens: of('AUDIO', input),
+      input_image_tokens: of('IMAGE', input),
+      input_video_tokens: of('VIDEO', input),
+      cache_read_tokens: usage.cachedContentTokenCount,
+      cache_read_audio_tokens: of('AUDIO', usage.cacheTokensDetails),
+      cache_read_image_tokens: of('IMAGE', usage.cacheTokensDetails),
+      cache_read_video_tokens: of('VIDEO', usage.cacheTokensDetails),
+      // Gemini's candidates leave thinking out; the event's output includes it.
+      output_tokens: sum(usage.candidatesTokenCount, usage.thoughtsTokenCount),
+      reasoning_tokens: usage.thoughtsTokenCount,
+      output_audio_tokens: of('AUDIO', usage.candidatesTokensDetails),
+      output_image_tokens: of('IMAGE', usage.candidatesTokensDetails),
+      output_video_tokens: of('VIDEO', usage.candidatesTokensDetails),
+    },
+    tool_calls: unlessEmpty({ web_search: searches || undefined }),
+  }
+}
+
+/** Bedrock's Converse. It does not name the model: the one that was asked for stands. */
+function converse(response: {
+  ResponseMetadata?: { RequestId?: Text } | null
+  serviceTier?: { type?: Text } | null
+  performanceConfig?: { latency?: Text } | null
+  usage: {
+    inputTokens?: Count
+    cacheReadInputTokens?: Count
+    cacheWriteInputTokens?: Count
+    cacheDetails?: { ttl: string; inputTokens?: Count }[] | null
+    outputTokens?: Count
+  }
+}): Said {
+  const { usage } = response
+  const written = (ttl: string) =>
+    sum(...(usage.cacheDetails ?? []).filter((one) => one.ttl === ttl).map((one) => one.inputTokens))
+  return {
+    operation: 'chat',
+    response_id: response.ResponseMetadata?.RequestId,
+    service_tier: tier(response.serviceTier?.type),
+    conditions: unlessEmpty({ latency: response.performanceConfig?.latency }),
+    usage: {
+      // As Anthropic's: inputTokens are the fresh ones alone.
+      input_tokens: sum(usage.inputTokens, usage.cacheReadInputTokens, usage.cacheWriteInputTokens),
+      cache_read_tokens: usage.cacheReadInputTokens,
+      cache_write_5m_tokens: written('5m'),
+      cache_write_1h_tokens: written('1h'),
+      cache_write_tokens: rest(usage.cacheWriteInputTokens, written('5m'), written('1h')),
+      output_tokens: usage.outputTokens,
+    },
+  }
+}
+
+interface CohereTokens {
+  input_tokens?: Count
+  output_tokens?: Count
+  search_units?: Count
+}
+
+/** Cohere's chat and rerank: what it bills, which can be less than what its models count. */
+function cohere(response: {
+  id?: Text
+  usage?: { billed_units?: CohereTokens | null; tokens?: CohereTokens | null; cached_tokens?: Count } | null
+  meta?: { billed_units?: CohereTokens | null } | null
+}): Said {
+  const billed = response.usage?.billed_units ?? {}
+  const units = response.meta?.billed_units?.search_units
+  // What was cached is a part of all tokens. It is one of the billed tokens only where all are billed.
+  const allAreBilled = billed.input_tokens === response.usage?.tokens?.input_tokens
+  return {
+    operation: units == null ? 'chat' : 'rerank',
+    response_id: response.id,
+    usage: {
+      input_tokens: billed.input_tokens,
+      cache_read_tokens: allAreBilled ? response.usage?.cached_tokens : undefined,
+      output_tokens: billed.output_tokens,
+      search_units: units,
+    },
+  }
+}
+
+/** Ollama's /api/chat and /api/generate. */
+function ollama(response: { model?: Text; message?: unknown; prompt_eval_count?: Count; eval_count?: Count }): Said {
+  return {
+    operation: response.message === undefined ? 'completion' : 'chat',
+    response_model: response.model,
+    usage: {
+      input_tokens: response.prompt_eval_count,
+      output_tokens: response.eval_count,
+    },
+  }
+}
+
+/** Adds what is there. A sum of nothing is absent, which is not zero. */
+function sum(...parts: Count[]): number | undefined {
+  const there = parts.filter((part) => part != null)
+  return there.length === 0 ? undefined : there.reduce((total, part) => total + part)
+}
+
+/** What was written to a cache for a time that the response does not say; absent if it says all. */
+function rest(whole: Count, ...parts: Count[]): number | undefined {
+  const left = (whole ?? 0) - (sum(...parts) ?? 0)
+  return left > 0 ? left : undefined
+}
+
+/** The tokens of one modality. */
+function of(modality: string, details: Modalities): number | undefined {
+  return sum(...(details ?? []).filter((part) => part.modality === modality).map((part) => part.tokenCount))
+}
+
+/** The tier that has served. "auto" is only what was asked for; words that are not here are sent as they are. */
+function tier(word: Text): Text {
+  switch (word) {
+    case 'default':
+      return 'standard'
+    case 'fast':
+      return 'priority'
+    case 'auto':
+      return undefined
+    default:
+      return word
+  }
+}
+
+function unlessEmpty<T extends object>(found: T): T | undefined {
+  return Object.values(found).some((value) => value != null) ? found : undefined
+}
