@@ -12,6 +12,8 @@ ifneq ($(UV_TRUSTS_SYSTEM),)
 export UV_SYSTEM_CERTS := $(UV_TRUSTS_SYSTEM)
 export UV_NATIVE_TLS := $(UV_TRUSTS_SYSTEM)
 endif
+# The one package without a wheel for Macs with Intel processors; only the tests of Google's SDK use it.
+WITHOUT := $(if $(filter Darwin-x86_64,$(shell uname -sm | tr ' ' '-')),--no-install-package cryptography)
 
 .PHONY: help install demo test test-slow lint format bench bench-prices chaos soak wheel-check schemas clean
 
@@ -28,7 +30,7 @@ $(STAMP): $(BIN)/python pyproject.toml uv.lock
 	@command -v uv >/dev/null 2>&1 || test -x $(BIN)/uv || { echo "installing uv into $(VENV)"; . infra/certificates.sh; pip_trusts_system $(BIN)/python; $(BIN)/python -m pip install --quiet --disable-pip-version-check uv; }
 	@echo "installing into $(VENV) what uv.lock pins"
 	@# --inexact: keep the uv that was installed into the environment itself
-	@$(UV) sync --frozen --quiet --inexact --python $(BIN)/python
+	@$(UV) sync --frozen --quiet --inexact $(WITHOUT) --python $(BIN)/python
 	@touch $@
 
 install: $(STAMP) ## make .venv with everything that uv.lock pins

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from stream_jobs.embedded.broker import TansuBroker
+from stream_jobs.runtime import system
 from stream_jobs.runtime.ports import free_port
 from tests import chromium, client_programs, prometheus
 from tests.brokers import ADDRESS_VARIABLE, REQUIRED_VARIABLE, GatedTansu, RealKafka, RunningBroker, real_kafka
@@ -36,6 +37,15 @@ def _settings_of_the_tests_are_not_the_applications(tmp_path_factory: pytest.Tem
         client_programs.REQUIRED_VARIABLE,
     ):
         os.environ.pop(name, None)
+
+
+@pytest.fixture(params=["linux", "elsewhere"])
+def either_system(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A test that holds with Linux's own ways and with those of other systems."""
+    if request.param == "linux" and not system.LINUX:
+        pytest.skip("this is not Linux")
+    monkeypatch.setattr(system, "LINUX", request.param == "linux")
+    return str(request.param)
 
 
 @pytest.fixture

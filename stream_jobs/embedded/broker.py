@@ -13,7 +13,7 @@ from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
 from stream_jobs.base.errors import BrokerUnavailableError, ConfigError
-from stream_jobs.runtime.orphan import die_with_parent
+from stream_jobs.runtime.orphan import Guard, die_with_parent
 from stream_jobs.runtime.ports import LOOPBACK
 from stream_jobs.runtime.retry import wait_until
 
@@ -53,6 +53,7 @@ class TansuBroker:
         self.address = f"{LOOPBACK}:{port}"
         self._work_dir = work_dir
         self._process: subprocess.Popen[bytes] | None = None
+        self._guard: Guard | None = None
 
     @property
     def pid(self) -> int | None:
@@ -81,11 +82,18 @@ class TansuBroker:
                 start_new_session=True,  # Ctrl-C in the terminal reaches only the supervisor, which stops us last
                 preexec_fn=die_with_parent(),  # noqa: PLW1509 - one system call, prepared before the fork
             )
+        self._release()
+        self._guard = Guard(self._process.pid)
         in_time = wait_until(lambda: self.answers() or not self.running(), START_TIMEOUT_S, every_s=0.0)
         if not in_time or not self.running():
             self.stop()
             tail = log_path.read_text(errors="replace")[-500:]
             raise BrokerUnavailableError(f"the embedded broker did not start on {self.address}:\n{tail}")
+
+    def _release(self) -> None:
+        if self._guard is not None:
+            self._guard.release()
+            self._guard = None
 
     def running(self) -> bool:
         return self._process is not None and self._process.poll() is None
@@ -102,6 +110,7 @@ class TansuBroker:
     def stop(self) -> None:
         if self._process is None:
             return
+        self._release()
         self._process.terminate()
         try:
             self._process.wait(STOP_TIMEOUT_S)

@@ -5,18 +5,19 @@ lock file of the user's, so that two instances which start at once do not choose
 """
 
 import contextlib
-import fcntl
 import logging
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TextIO
+from typing import Final, TextIO
 from urllib.parse import urlsplit
 
 from stream_jobs.base.errors import ConfigError
-from stream_jobs.embedded.instance import registry_dir, running_instances
+from stream_jobs.embedded.instance import running_instances
 from stream_jobs.runtime.ports import IN_USE, free_port, listener, port_trouble
+from stream_jobs.runtime.user_folder import lock_of, user_folder
 
+_FOLDER: Final = "ports"
 log = logging.getLogger(__name__)
 
 
@@ -47,16 +48,13 @@ class PortClaims:
         return chosen
 
     def close(self) -> None:
-        """Safe to call twice. The files stay: who waits for one of them must not hold another of the same name."""
+        """Safe to call twice."""
         while self._locks:
             self._locks.popitem()[1].close()
 
     def _lock(self, port: int) -> bool:
-        lock = (_folder() / str(port)).open("a+", encoding="utf-8")
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            lock.close()
+        lock = lock_of(user_folder(_FOLDER) / str(port))
+        if lock is None:
             return False
         lock.truncate(0)
         lock.write(_told(str(self._data_dir), os.getpid()))
@@ -72,15 +70,9 @@ class PortClaims:
                 return _told(instance.data_dir, instance.pid)
         with contextlib.suppress(OSError):
             if not self._lock(port):  # one that is not up yet
-                return (_folder() / str(port)).read_text(encoding="utf-8") or "another spendstream"
+                return (user_folder(_FOLDER) / str(port)).read_text(encoding="utf-8") or "another spendstream"
             self._locks.pop(port).close()
         return listener(port) or "another program"
-
-
-def _folder() -> Path:
-    path = registry_dir() / "ports"
-    path.mkdir(mode=0o700, exist_ok=True)
-    return path
 
 
 def _told(data_dir: str, pid: int) -> str:

@@ -7,8 +7,6 @@ that `spendstream replay --bootstrap HOST:PORT` or `spendstream query` find the 
 import contextlib
 import json
 import os
-import stat
-import tempfile
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -16,9 +14,10 @@ from pathlib import Path
 from stream_jobs.base.environment import from_environment
 from stream_jobs.base.errors import ConfigError
 from stream_jobs.embedded.datadir import DATA_DIR_VARIABLE, said_data_dir, usual_data_dir
-from stream_jobs.embedded.leftovers import ProcessId
 from stream_jobs.runtime.kafka_settings import KafkaSettings
 from stream_jobs.runtime.ports import LOOPBACK
+from stream_jobs.runtime.processes import ProcessId
+from stream_jobs.runtime.user_folder import user_folder
 from stream_jobs.store.embedded.access import WRITE_USER
 from stream_jobs.store.settings import ClickHouseSettings
 
@@ -40,36 +39,15 @@ class Instance:
     began: int = 0  # of the process, see ProcessId; 0: not known
 
     def alive(self) -> bool:
-        if self.began and (process := ProcessId.of(self.pid)) is not None:
-            return process.began == self.began  # else the number belongs to another process by now
+        if self.began:
+            return ProcessId(self.pid, self.began).runs()  # else the number belongs to another process by now
         try:
             os.kill(self.pid, 0)
         except ProcessLookupError:
             return False
         except PermissionError:
             return True
-        return not _is_zombie(self.pid)
-
-
-def _is_zombie(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
-    except (OSError, IndexError):
-        return False
-
-
-def registry_dir() -> Path:
-    """The per-user folder of pointers, made if need be. Raises ConfigError if somebody else owns it."""
-    runtime = os.environ.get("XDG_RUNTIME_DIR")
-    parent = Path(runtime) if runtime and Path(runtime).is_dir() else Path(tempfile.gettempdir())
-    path = parent / f"spendstream-{os.getuid()}"
-    path.mkdir(mode=0o700, exist_ok=True)
-    status = path.lstat()
-    if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid():
-        raise ConfigError(f"{path} belongs to somebody else; set XDG_RUNTIME_DIR to a folder of your own")
-    if stat.S_IMODE(status.st_mode) & 0o077:
-        path.chmod(0o700)
-    return path
+        return ProcessId.of(self.pid) is not None  # a zombie answers, too
 
 
 def register(instance: Instance) -> None:
@@ -78,13 +56,13 @@ def register(instance: Instance) -> None:
     temporary = path.with_suffix(".tmp")
     temporary.write_text(json.dumps(asdict(instance), indent=2) + "\n", encoding="utf-8")
     temporary.replace(path)
-    (registry_dir() / f"{instance.pid}").write_text(str(Path(instance.data_dir).resolve()), encoding="utf-8")
+    (user_folder() / f"{instance.pid}").write_text(str(Path(instance.data_dir).resolve()), encoding="utf-8")
 
 
 def unregister(instance: Instance) -> None:
     """Safe to call twice."""
     (Path(instance.data_dir) / INSTANCE_FILE).unlink(missing_ok=True)
-    (registry_dir() / f"{instance.pid}").unlink(missing_ok=True)
+    (user_folder() / f"{instance.pid}").unlink(missing_ok=True)
 
 
 def read_instance(data_dir: Path) -> Instance | None:
@@ -98,7 +76,7 @@ def read_instance(data_dir: Path) -> Instance | None:
 
 def running_instances() -> Iterator[Instance]:
     """All live instances of this user; pointers of dead ones are cleaned up."""
-    for pointer in sorted(registry_dir().iterdir()):
+    for pointer in sorted(user_folder().iterdir()):
         with contextlib.suppress(OSError):
             instance = read_instance(Path(pointer.read_text(encoding="utf-8")))
             if instance is not None and str(instance.pid) == pointer.name:

@@ -8,10 +8,10 @@ import contextlib
 import logging
 import os
 import signal
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from stream_jobs.runtime.processes import ProcessId
 from stream_jobs.runtime.retry import wait_until
 
 log = logging.getLogger(__name__)
@@ -19,30 +19,6 @@ log = logging.getLogger(__name__)
 GRACE_S: Final = 15.0  # a store that was told to stop finishes what it is writing
 _KILL_TIMEOUT_S: Final = 10.0
 _POLL_S: Final = 0.05
-_THREADS_FIELD: Final = 17  # num_threads, counted from the field after the command's name: proc(5)
-_BEGAN_FIELD: Final = 19  # starttime
-
-
-@dataclass(frozen=True, slots=True)
-class ProcessId:
-    """One process: no other one has had, or will have, the same number and beginning (clock ticks since boot)."""
-
-    pid: int
-    began: int
-
-    @classmethod
-    def of(cls, pid: int) -> "ProcessId | None":
-        """None when it does not run (a zombie does not), or where the system does not tell (other than Linux)."""
-        try:
-            fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
-            # The first thread of a process that ends can be gone while others still hold its ports and files.
-            gone = fields[0] in "ZX" and int(fields[_THREADS_FIELD]) <= 1
-            return None if gone else cls(pid, int(fields[_BEGAN_FIELD]))
-        except (OSError, IndexError, ValueError):
-            return None
-
-    def runs(self) -> bool:
-        return ProcessId.of(self.pid) == self
 
 
 def note(folder: Path, name: str, pid: int) -> None:

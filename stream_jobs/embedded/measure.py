@@ -1,13 +1,12 @@
-"""How much the broker in memory holds: records by its offsets, bytes by what the kernel says of its process."""
+"""How much the broker in memory holds: records by its offsets, bytes by what the system says of its process."""
 
-import os
 from dataclasses import dataclass
-from pathlib import Path
 
 from confluent_kafka import KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from stream_jobs.base.errors import BrokerUnavailableError
+from stream_jobs.runtime.processes import resident_bytes
 from stream_jobs.runtime.topics import EVENT_TOPICS, topic_specs
 
 TIMEOUT_S = 5.0
@@ -31,15 +30,6 @@ def broker_size(admin: AdminClient, pid: int) -> BrokerSize:
     }
     try:
         found = admin.list_offsets(wanted, request_timeout=TIMEOUT_S)
-        return BrokerSize(sum(max(0, future.result().offset) for future in found.values()), memory_bytes(pid))
+        return BrokerSize(sum(max(0, future.result().offset) for future in found.values()), resident_bytes(pid))
     except KafkaException as error:
         raise BrokerUnavailableError(f"cannot ask the embedded broker for its size: {error}") from error
-
-
-def memory_bytes(pid: int) -> int:
-    """Resident memory of a process; 0 where the system does not tell or the process is gone."""
-    try:
-        resident_pages = int(Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1])
-    except (OSError, IndexError, ValueError):
-        return 0
-    return resident_pages * os.sysconf("SC_PAGE_SIZE")

@@ -35,6 +35,8 @@ from stream_jobs.runtime.jobs import JOBS
 from stream_jobs.runtime.kafka import LogEnds, ensure_topics
 from stream_jobs.runtime.metrics_text import merged
 from stream_jobs.runtime.ports import CLICKHOUSE_PORT, HTTP_PORT, KAFKA_PORT, LOOPBACK, free_port
+from stream_jobs.runtime.processes import ProcessId
+from stream_jobs.runtime.system import allow_open_files
 from stream_jobs.runtime.topics import EVENT_TOPICS, topic_specs
 from stream_jobs.store.client import StoreClient
 from stream_jobs.store.embedded.access import WRITE_USER
@@ -94,6 +96,7 @@ class Embedded:
 
     def _start(self, progress: Callable[[str], None]) -> Instance:
         self._settings = from_environment(EmbeddedSettings)
+        allow_open_files()
         self._dir.open()
         if found := leftovers.clear(self._dir.run):
             log.warning("an earlier instance was killed; what it left running has stopped: %s", ", ".join(found))
@@ -133,7 +136,7 @@ class Embedded:
             credentials=str(self._dir.credentials),
             started_at=datetime.now(UTC).isoformat(timespec="seconds"),
             config_dir=str(self._config_dir),
-            began=process.began if (process := leftovers.ProcessId.of(os.getpid())) else 0,
+            began=process.began if (process := ProcessId.of(os.getpid())) else 0,
         )
         register(self.instance)
         self._ready = True

@@ -6,10 +6,11 @@ whose blocks moved through several threads held a sixth more memory than with th
 
 import ctypes
 import gc
-import sys
 from typing import Final
 
 import pyarrow as pa
+
+from stream_jobs.runtime import system
 
 _M_ARENA_MAX: Final = -8  # <malloc.h>
 _M_MMAP_THRESHOLD: Final = -3
@@ -21,7 +22,7 @@ _YOUNG_OBJECTS: Final = 100_000
 def bound_allocators() -> bool:
     """To be called before threads start. False where the C library has no such setting (musl, macOS)."""
     pa.set_memory_pool(pa.system_memory_pool())
-    if not sys.platform.startswith("linux"):
+    if not system.LINUX:
         return False
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is None:

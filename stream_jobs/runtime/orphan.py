@@ -4,9 +4,11 @@ import ctypes
 import os
 import signal
 import stat
-import sys
+import subprocess
 import threading
 from collections.abc import Callable
+
+from stream_jobs.runtime import system
 
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
@@ -16,10 +18,35 @@ def die_with_parent() -> Callable[[], None] | None:
 
     For programs that are not ours and do not watch their stdin.
     """
-    if sys.platform != "linux":
+    if not system.LINUX:
         return None
     libc = ctypes.CDLL(None)
     return lambda: libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+class Guard:
+    """Where the kernel does not do it (`die_with_parent`): a shell that kills the program once the pipe to us closes.
+
+    To be made once the program runs, and released before it is stopped on purpose or waited for.
+    """
+
+    def __init__(self, pid: int) -> None:
+        self._shell: subprocess.Popen[bytes] | None = None
+        if not system.LINUX:
+            self._shell = subprocess.Popen(
+                ["/bin/sh", "-c", 'read -r _; kill -9 "$0"', str(pid)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                start_new_session=True,
+            )
+
+    def release(self) -> None:
+        """Safe to call twice."""
+        if self._shell is not None:
+            self._shell.kill()
+            self._shell.communicate()
+            self._shell = None
 
 
 def stop_with_parent() -> None:

@@ -30,8 +30,8 @@ from spendstream import ProducerConfig, UsageProducer
 from spendstream.lane import Delivery
 from spendstream_schemas import Attribution, OutcomeEvent, TokenUsage, UsageEvent, new_event_id
 from stream_jobs.embedded.instance import Instance, embedded_clickhouse, read_instance
-from stream_jobs.embedded.measure import memory_bytes
 from stream_jobs.runtime.orphan import die_with_parent
+from stream_jobs.runtime.processes import resident_bytes
 from stream_jobs.store.client import StoreClient
 
 MIB: Final = 1024 * 1024
@@ -170,7 +170,7 @@ class Memory:
         sample: dict[str, float] = {"s": round(elapsed, 1)}
         for pid in process_tree(self._root):
             name = role(pid)
-            sample[name] = round(sample.get(name, 0.0) + memory_bytes(pid) / MIB, 1)
+            sample[name] = round(sample.get(name, 0.0) + resident_bytes(pid) / MIB, 1)
         sample["all"] = round(sum(value for name, value in sample.items() if name != "s"), 1)
         self.samples.append(sample)
 

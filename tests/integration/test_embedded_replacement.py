@@ -18,11 +18,11 @@ from stream_jobs.embedded import supervisor
 from stream_jobs.embedded.background import watched
 from stream_jobs.embedded.broker import TansuBroker
 from stream_jobs.embedded.instance import embedded_kafka
-from stream_jobs.embedded.leftovers import ProcessId
 from stream_jobs.embedded.producer_ids import ProducerIds
 from stream_jobs.embedded.supervisor import Embedded, Ports
 from stream_jobs.runtime.kafka import TopicSpec, ensure_topics
 from stream_jobs.runtime.ports import free_port
+from stream_jobs.runtime.processes import ProcessId
 from stream_jobs.store.client import StoreClient
 from tests.benchmarks.soak import soak
 from tests.integration.pipeline import COMMAND, Pipeline, until, usage_event

@@ -10,8 +10,8 @@ import pytest
 from spendstream import ProducerConfig, UsageProducer
 from spendstream_schemas import UsageEvent
 from stream_jobs.embedded.instance import INSTANCE_FILE
-from stream_jobs.embedded.leftovers import ProcessId
 from stream_jobs.runtime.ports import free_port
+from stream_jobs.runtime.processes import ProcessId
 from tests.benchmarks.soak import process_tree
 from tests.integration.pipeline import Pipeline, until, usage_event
 

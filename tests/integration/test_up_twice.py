@@ -13,8 +13,8 @@ import pytest
 from spendstream import ProducerConfig, UsageProducer
 from spendstream_schemas import UsageEvent
 from stream_jobs.embedded.instance import Instance, embedded_clickhouse, read_instance
-from stream_jobs.embedded.leftovers import ProcessId
 from stream_jobs.runtime.ports import CLICKHOUSE_PORT, HTTP_PORT, KAFKA_PORT, port_trouble
+from stream_jobs.runtime.processes import ProcessId
 from stream_jobs.store.client import StoreClient
 from tests.benchmarks.soak import process_tree
 from tests.integration.pipeline import COMMAND, START_TIMEOUT_S, STOP_TIMEOUT_S, until, usage_event

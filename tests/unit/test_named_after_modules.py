@@ -36,6 +36,7 @@ ACROSS_MODULES = {
     "test_hostile_events.py",
     "test_hostile_feeds.py",
     "test_hostile_settings.py",
+    "test_lock.py",  # uv.lock
     "test_named_after_modules.py",
     "test_plain_passwords.py",
     "test_prometheus_rules.py",

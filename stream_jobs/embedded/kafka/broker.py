@@ -19,7 +19,7 @@ from stream_jobs.base.errors import BrokerUnavailableError
 from stream_jobs.embedded.kafka.jars import INFRA, jar_folder
 from stream_jobs.embedded.kafka.java import find_java
 from stream_jobs.embedded.kafka.properties import Node, server_properties
-from stream_jobs.runtime.orphan import die_with_parent
+from stream_jobs.runtime.orphan import Guard, die_with_parent
 from stream_jobs.runtime.ports import LOOPBACK
 from stream_jobs.runtime.retry import wait_until
 
@@ -84,6 +84,7 @@ class KafkaBroker:
             **(client_config or {}),
         }
         self._process: subprocess.Popen[bytes] | None = None
+        self._guard: Guard | None = None
 
     @property
     def pid(self) -> int | None:
@@ -111,6 +112,8 @@ class KafkaBroker:
                 start_new_session=True,  # Ctrl-C in the terminal reaches only the supervisor, which stops us last
                 preexec_fn=die_with_parent(),  # noqa: PLW1509 - one system call, prepared before the fork
             )
+        self._release()
+        self._guard = Guard(self._process.pid)
 
     def _java(self) -> list[str]:
         logging = f"-Dlog4j2.configurationFile={(INFRA / 'log4j2.properties').as_uri()}"
@@ -152,6 +155,11 @@ class KafkaBroker:
             what = f"was not ready after {timeout_s:.0f} s" if code is None else f"exited with code {code}"
             raise BrokerUnavailableError(f"Kafka on {self.address} {what}:\n{tail}")
 
+    def _release(self) -> None:
+        if self._guard is not None:
+            self._guard.release()
+            self._guard = None
+
     def running(self) -> bool:
         """Whether its process lives, also when it is suspended."""
         return self._process is not None and self._process.poll() is None
@@ -189,9 +197,11 @@ class KafkaBroker:
             except subprocess.TimeoutExpired:
                 self.kill()
         self._process = None
+        self._release()
 
     def kill(self) -> None:
         """kill -9. Safe to call twice."""
+        self._release()
         if self._process is not None:
             self._process.kill()
             self._process.wait()

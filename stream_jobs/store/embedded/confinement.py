@@ -31,7 +31,9 @@ from typing import Final
 
 from stream_jobs.base.checkout import ROOT
 from stream_jobs.base.errors import SpendstreamError
+from stream_jobs.runtime import system
 
+_O_PATH: Final = 0o10000000  # include/uapi/asm-generic/fcntl.h; os.O_PATH is there on Linux only
 # include/uapi/linux/landlock.h
 _CREATE_RULESET: Final = 444
 _ADD_RULE: Final = 445
@@ -111,7 +113,7 @@ def confine(writable: Sequence[Path], readable: Sequence[Path] = ()) -> Confinem
     To be called while there is one thread: others keep their freedom (checked; ConfinementError). Raises
     ConfinementError too when the kernel knows a wall and refuses to build it.
     """
-    if sys.platform != "linux":
+    if not system.LINUX:
         return Confinement(False, False, (f"{platform.system()} has neither Landlock nor seccomp",))
     if len(list(Path("/proc/self/task").iterdir())) != 1:
         raise ConfinementError("the store must be confined before it starts threads")
@@ -156,7 +158,7 @@ def _restrict(libc: ctypes.CDLL, version: int, writable: Iterable[Path], readabl
 
 
 def _allow(libc: ctypes.CDLL, ruleset: int, path: Path, access: int) -> None:
-    handle = os.open(path, os.O_PATH | os.O_CLOEXEC)
+    handle = os.open(path, _O_PATH | os.O_CLOEXEC)
     try:
         if not path.is_dir():
             access &= _OF_A_FILE

@@ -7,6 +7,8 @@ to a ClickHouse server does.
 import os
 import queue
 import re
+import shutil
+import tempfile
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -15,6 +17,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from stream_jobs.base.errors import ConfigError
+from stream_jobs.runtime import system
 from stream_jobs.store.embedded.canonical import quoted_name
 from stream_jobs.store.embedded.engine_config import DATABASE
 from stream_jobs.store.embedded.errors import EngineError, engine_error, refusal
@@ -24,6 +27,8 @@ from stream_jobs.store.embedded.vocabulary import read_vocabulary
 _SETTING_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _READ_ONLY: Final = "2"  # statements that read, and SET
 _IDLE_HANDLES: Final = 4
+ROWS_FOLDER: Final = "rows"
+"""Beside the data: where rows wait for the engine on systems without files in memory."""
 _LONGEST_TEXT_BYTES: Final = 64 * 1024 * 1024  # of a statement that is only read, not run
 
 
@@ -47,8 +52,10 @@ class Engine:
 
         connect: Any = chdb.connect
         self._connect: Callable[[str], Any] = connect
-        if any(mark in str(path) + str(config) for mark in "?&#%"):
-            raise ConfigError(f"{path}: the embedded store cannot use a path with any of ? & # %")
+        marks = "?&#%" if system.LINUX else "?&#%*{}'\\"  # the engine looks for the file of rows by its name
+        if any(mark in str(path) + str(config) for mark in marks):
+            raise ConfigError(f"{path}: the embedded store cannot use a path with any of {' '.join(marks)}")
+        self._rows = None if system.LINUX else _rows_folder(path.parent)
         self._address = f"{path}?config-file={config}"
         self._opening = threading.Lock()
         try:
@@ -90,7 +97,7 @@ class Engine:
         insert is a quarter cheaper but reports success when writing fails after the rows were read (a full disk, a
         constraint, a view), which would lose them.
         """
-        with self._handle(call) as handle, _rows_file(call.data) as path:
+        with self._handle(call) as handle, _rows_file(call.data, self._rows) as path:
             result = handle.query(f"{call.sql[: call.rows_at]}FROM INFILE '{path}' {call.sql[call.rows_at :]}", "Null")
             return Answer(written_rows=result.rows_written(), written_bytes=result.bytes_written())
 
@@ -160,17 +167,31 @@ class Engine:
 
 
 @contextmanager
-def _rows_file(pieces: Iterable[bytes]) -> Iterator[str]:
-    """The path of a file in memory that holds the pieces, without a name that others could find."""
-    handle = os.memfd_create("rows")
+def _rows_file(pieces: Iterable[bytes], folder: Path | None) -> Iterator[str]:
+    """The path of a file that holds the pieces: in `folder`, or in memory, without a name that others could find."""
+    path = None
+    if folder is None and hasattr(os, "memfd_create"):  # what no other system has
+        handle = os.memfd_create("rows")
+    else:
+        handle, path = tempfile.mkstemp(dir=folder)
     try:
         for piece in pieces:
             view = memoryview(piece)
             while view:
                 view = view[os.write(handle, view) :]
-        yield f"/proc/self/fd/{handle}"
+        yield path or f"/proc/self/fd/{handle}"
     finally:
         os.close(handle)
+        if path is not None:
+            Path(path).unlink(missing_ok=True)
+
+
+def _rows_folder(store: Path) -> Path:
+    """A fresh folder of the owner's alone for rows on their way: what a kill left behind of them goes."""
+    folder = store / ROWS_FOLDER
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(mode=0o700, parents=True)
+    return folder
 
 
 def _set_statement(settings: Mapping[str, str]) -> str:

@@ -16,6 +16,8 @@ from stream_jobs.embedded.claims import PortClaims
 from stream_jobs.embedded.instance import Instance, register, running_instances
 from stream_jobs.runtime.ports import LOOPBACK, free_port
 
+pytestmark = pytest.mark.usefixtures("either_system")
+
 
 @pytest.fixture(autouse=True)
 def own_registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,11 +17,13 @@ from stream_jobs.embedded.instance import (
     find_kafka,
     read_instance,
     register,
-    registry_dir,
     running_instances,
     unregister,
 )
-from stream_jobs.embedded.leftovers import ProcessId
+from stream_jobs.runtime.processes import ProcessId
+from stream_jobs.runtime.user_folder import user_folder
+
+pytestmark = pytest.mark.usefixtures("either_system")
 
 
 @pytest.fixture(autouse=True)
@@ -72,7 +74,7 @@ def test_what_a_dead_process_left_does_not_count(tmp_path: Path) -> None:
     gone = instance(tmp_path / "a", dead_pid())
     assert read_instance(tmp_path / "a") is None
     assert list(running_instances()) == []
-    assert not (registry_dir() / str(gone.pid)).exists()
+    assert not (user_folder() / str(gone.pid)).exists()
 
 
 def test_a_process_that_got_the_number_of_a_dead_instance_is_not_one(tmp_path: Path, other: int) -> None:
@@ -82,7 +84,7 @@ def test_a_process_that_got_the_number_of_a_dead_instance_is_not_one(tmp_path: P
     found = instance(tmp_path / "a", other)
     register(replace(found, began=process.began))
     assert read_instance(tmp_path / "a") is not None
-    register(replace(found, began=process.began - 1))
+    register(replace(found, began=process.began - 100))
     assert read_instance(tmp_path / "a") is None
     assert list(running_instances()) == []
 
@@ -178,7 +180,7 @@ def test_the_registry_of_somebody_else_is_not_used(tmp_path: Path) -> None:
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / f"spendstream-{os.getuid()}").symlink_to(tmp_path / "elsewhere")
     with pytest.raises(ConfigError, match="belongs to somebody else"):
-        registry_dir()
+        user_folder()
 
 
 def test_an_address_without_a_port_is_said_so() -> None:

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from stream_jobs.embedded.leftovers import ProcessId, clear, forget, note
+from stream_jobs.embedded.leftovers import clear, forget, note
+from stream_jobs.runtime.processes import ProcessId
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+pytestmark = pytest.mark.usefixtures("either_system")
 OBEDIENT = "print('up', flush=True); import time; time.sleep(60)"
 STUBBORN = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN);" + OBEDIENT
 
@@ -60,7 +61,7 @@ def test_a_process_that_got_the_number_later_is_left_alone(
     stranger = start(processes, OBEDIENT)
     process = ProcessId.of(stranger.pid)
     assert process is not None
-    (tmp_path / "store").write_text(f"{process.pid} {process.began - 1}\n")
+    (tmp_path / "store").write_text(f"{process.pid} {process.began - 100}\n")
     (tmp_path / "worker").write_text("12")  # cut off by the kill
     assert clear(tmp_path, grace_s=0.1) == []
     assert stranger.poll() is None

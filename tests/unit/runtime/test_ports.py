@@ -10,9 +10,11 @@ from pathlib import Path
 import pytest
 
 from stream_jobs.base.errors import ConfigError
-from stream_jobs.runtime import ports
+from stream_jobs.runtime import ports, system
 from stream_jobs.runtime.ports import LOOPBACK, free_port, listener, port_trouble
 from tests import unprivileged
+
+pytestmark = pytest.mark.usefixtures("either_system")
 
 
 def can_be_listened_on(port: int) -> bool:
@@ -36,7 +38,8 @@ def test_nobody_else_is_given_the_same_port(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(ports, "CHOSEN_PORTS", range(31_900, 31_960))
     mine = [free_port() for _ in range(20)]
     assert len(set(mine)) == 20
-    ask = "from stream_jobs.runtime import ports; ports.CHOSEN_PORTS = range(31_900, 31_960); "
+    ask = "from stream_jobs.runtime import ports, system; ports.CHOSEN_PORTS = range(31_900, 31_960); "
+    ask += f"system.LINUX = {system.LINUX}; "
     ask += "print(*(ports.free_port() for _ in range(20)))"
     theirs = subprocess.run([sys.executable, "-c", ask], capture_output=True, text=True, check=True).stdout.split()
     assert not set(mine) & {int(port) for port in theirs}
