@@ -89,6 +89,14 @@ FIELDS: Final[Mapping[str, Mapping[str, str]]] = {
         "search_context": (
             "How much context a web search brought: low, medium, high. Perplexity's usage.search_context_size."
         ),
+        "size": (
+            "Size of the images or video produced, as the provider writes it: 1024x1792, 1080p, 2k. Videos of OpenAI "
+            "tell it in their response; without it the API's default size is priced."
+        ),
+        "quality": (
+            "Quality of what was produced: DALL-E's standard or hd, Nova Canvas' premium, video_only for Veo without "
+            "sound. No response tells it; without it the API's default is priced."
+        ),
         "fine_tuned": "True for a deployment of a fine-tuned model whose id does not say so.",
     },
     "ToolCalls": {

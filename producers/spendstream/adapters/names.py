@@ -65,7 +65,6 @@ NAMES: Final[Mapping[str, tuple[str, ...]]] = {
     "zai": ("z-ai", "z_ai", "z.ai"),
     "dashscope": ("alibaba", "alibaba_cloud", "alibabacloud", "aliyun", "alibaba-cloud", "qwencloud"),
     "deepgram": (),
-    "elevenlabs": ("eleven_labs", "eleven-labs"),
     "nvidia": ("nvidia_nim", "nvidia-nim", "nim"),
     "litellm": ("litellm_proxy",),
     "vllm": ("hosted_vllm",),

@@ -50,6 +50,7 @@ ALLOWED: Mapping[tuple[str, str], str] = {
     ("pricing/compiled.py", "_UNIT_PRICE.divide"): "a Context of decimal divides two Decimals",
     ("pricing/corrections.py", "float"): "refuses floats in price files",
     ("pricing/importers.py", "offer.usd_per_hour / offer.count"): "Decimal / int",
+    ("pricing/nearest.py", "0.6"): "how alike two names must be",
     ("pricing/overlays.py", "Fraction(_PERCENT - self.discount_percent) / 100"): "Fraction",
     ("pricing/overlays.py", "Fraction(contract.contract[price_key]) * PICO_PER_USD / per"): "Fraction",
     ("pricing/rate_cards.py", "on_demand * Fraction(100 - self.percent_off) / 100"): "Fraction",
