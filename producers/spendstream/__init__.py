@@ -19,7 +19,8 @@ from spendstream.lane import Delivery
 from spendstream.producer import UsageProducer
 from spendstream.pseudonymize import prompt_fingerprint, pseudonym
 from spendstream.stats import ProducerStats
-from spendstream.tracking import TrackedCall, Tracker
+from spendstream.tracked_call import TrackedCall
+from spendstream.tracking import Tracker
 from spendstream_schemas import Attribution, OutcomeEvent, UsageEvent, new_event_id
 
 if TYPE_CHECKING:

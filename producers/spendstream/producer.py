@@ -29,7 +29,8 @@ from spendstream.lifetime import expect_the_end, look_after
 from spendstream.native import Flag, new_lock, pause
 from spendstream.stats import Counters, ProducerStats
 from spendstream.stock import valid_topic
-from spendstream.tracking import Tracker, TrackingMixin, prepare
+from spendstream.tracked_call import prepare
+from spendstream.tracking import Tracker, TrackingMixin
 from spendstream_schemas import MAX_MESSAGE_BYTES, OutcomeEvent, UsageEvent
 
 __all__ = ["Delivery", "Tracker", "UsageProducer"]

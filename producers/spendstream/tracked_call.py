@@ -1,0 +1,233 @@
+"""One call to a provider: what is recorded of it, and the event that it becomes.
+
+Nothing here raises into the service: what cannot be read becomes an event without usage, which is booked as unpriced
+and seen, and the problem is counted and logged.
+"""
+
+import asyncio
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, TypeVar
+
+from spendstream.context import current_attribution, merge
+from spendstream.stream_taps import tap
+from spendstream.streams import iterates, parsed, wrap
+from spendstream_schemas import (
+    ComputeUsage,
+    MeteredUsage,
+    OutcomeEvent,
+    TokenUsage,
+    UsageEvent,
+    new_event_id,
+)
+
+if TYPE_CHECKING:
+    from spendstream.adapters import ExtractedUsage, StreamAccumulator
+
+R = TypeVar("R")
+Status = Literal["ok", "error", "cancelled"]
+
+_CUT: Final = (asyncio.CancelledError, GeneratorExit, KeyboardInterrupt, SystemExit)
+
+
+def status_of(kind: type[BaseException] | None) -> Status:
+    """How a call ended, by the exception that left it."""
+    if kind is None:
+        return "ok"
+    return "cancelled" if issubclass(kind, _CUT) else "error"
+
+
+def prepare() -> None:
+    """Load what a call needs, so that the first one takes no longer than the others."""
+    from spendstream.adapters import usage_events
+
+    example = {"object": "chat.completion", "usage": {"prompt_tokens": 1}}
+    usage_events("openai", example, source="prepared", model="none")
+
+
+class Reporter(Protocol):
+    """The producer, as far as a call needs it."""
+
+    @property
+    def source(self) -> str: ...
+
+    def emit(self, event: UsageEvent | OutcomeEvent) -> bool: ...
+
+    def count_trouble(self, kind: str, detail: str) -> None: ...
+
+    def count_rejected(self, reason: str, detail: str) -> None: ...
+
+
+class TrackedCall:
+    """One call to a provider. `event_id` can be passed on, for instance as `retry_of` of the next attempt."""
+
+    def __init__(self, producer: Reporter, provider: str, model: str, fields: Mapping[str, Any]) -> None:
+        self.provider = provider
+        self.model = model
+        self.event_id: str = fields.get("event_id") or new_event_id()
+        self._producer = producer
+        self._attribution = current_attribution()
+        self._fields = {name: value for name, value in fields.items() if value is not None and name != "event_id"}
+        self._found: ExtractedUsage | None = None
+        self._usage: TokenUsage | ComputeUsage | MeteredUsage | None = None
+        self._accumulator: StreamAccumulator | None = None
+        self._streaming = False
+        self._status: Status = "ok"
+        self._left = False
+        self._emitted = False
+        self._occurred_at = datetime.now(UTC)
+        self._began = time.perf_counter()
+
+    def set(self, **fields: Any) -> None:
+        """Further fields of `UsageEvent` that become known during the call; they win over what the response says."""
+        self._fields.update(fields)
+
+    def attribute(self, *, labels: dict[str, str] | None = None, **fields: str | None) -> None:
+        """Attribution of this call alone, on top of the context's."""
+        self._attribution = merge(self._attribution, fields, labels)
+
+    def record(self, response: R) -> R:
+        """Take usage, served model, tier and ids from a provider's response (SDK object or dict), and return it.
+
+        A raw response (`client.with_raw_response`) is parsed, as its own `parse()` does; one with a stream in it is
+        recorded as that stream is read.
+        """
+        try:
+            from spendstream import adapters
+
+            body = parsed(response)
+            kind: Any = type(body)
+            if body is not response and iterates(kind):
+                self._accumulator = adapters.StreamAccumulator(self.provider)
+                self._streaming = tap(body, self)
+            else:
+                self._found = adapters.extract(self.provider, body)
+        except Exception as error:  # noqa: BLE001 - the call itself went well; its event says what is known
+            self._trouble("unreadable_response", error)
+        return response
+
+    def record_usage(self, usage: TokenUsage | ComputeUsage | MeteredUsage, **fields: Any) -> None:
+        """State the usage yourself, where there is no adapter. `fields` as in `set`."""
+        self._usage = usage
+        self._fields.update(fields)
+
+    def wrap_stream(self, stream: Any) -> Any:
+        """The same stream (sync, async, both, or a manager that gives one), with each chunk recorded on the way.
+
+        The helpers of the stream (`text_stream`, `get_final_message`, ...) are recorded too. A stream that is left
+        before its end makes the call `cancelled`, with the usage known by then; it is `ok` where the provider had said
+        its last word. A stream that outlives the `with` block keeps the call open until its end, close or loss.
+        What `record` is given afterwards wins over the chunks, if it has usage.
+        """
+        try:
+            from spendstream.adapters import StreamAccumulator
+
+            self._accumulator = StreamAccumulator(self.provider)
+        except Exception as error:  # noqa: BLE001 - the chunks still pass; the event will have no usage
+            self._trouble("unreadable_response", error)
+        self._streaming = True
+        try:
+            return wrap(stream, self)
+        except Exception as error:  # noqa: BLE001 - the service gets what it passed
+            self._streaming = False
+            self._accumulator = None
+            self._trouble("unreadable_response", error)
+            return stream
+
+    def add_chunk(self, chunk: object) -> None:
+        """One chunk of the stream has passed."""
+        if self._accumulator is None:
+            return
+        try:
+            self._accumulator.add(chunk)
+        except Exception as error:  # noqa: BLE001 - what was known before stays known
+            self._trouble("unreadable_response", error)
+
+    def stream_ended(self, kind: type[BaseException] | None) -> None:
+        """The stream is over: at its end (None), by an exception, or cut (GeneratorExit)."""
+        if not self._streaming:
+            return
+        self._streaming = False
+        if kind is not None and not (kind is GeneratorExit and self._complete()):
+            self._status = status_of(kind)
+        if self._left:
+            self._emit()
+
+    def _complete(self) -> bool:
+        """Whether everything billed is known, though the stream was not read to its very end."""
+        if self._found is not None and self._found.usage is not None:
+            return True
+        return self._accumulator is not None and self._accumulator.complete
+
+    def leave(self, kind: type[BaseException] | None) -> None:
+        """The block or function has ended."""
+        self._left = True
+        if kind is not None:
+            self._status = status_of(kind)
+            self._streaming = False
+        if not self._streaming:
+            self._emit()
+
+    def _emit(self) -> None:
+        if self._emitted:
+            return
+        self._emitted = True
+        try:
+            latency_ms = round((time.perf_counter() - self._began) * 1000, 3)
+            for event in self._events(latency_ms):
+                self._producer.emit(event)
+        except Exception as error:  # noqa: BLE001 - the service's call is over; its event must not break it
+            self._producer.count_rejected("invalid_event", str(error))
+
+    def _events(self, latency_ms: float) -> list[UsageEvent]:
+        """Everything that is known; where that breaks the contract, as much of it as does not."""
+        from spendstream.adapters import AdapterError, ExtractedUsage
+
+        found = self._known() or ExtractedUsage()
+        if found.stated_cost_refused is not None:
+            self._producer.count_trouble(
+                "stated_cost_refused", f"{self.provider} {self.model}: {found.stated_cost_refused}"
+            )
+        status = found.status or "ok" if self._status == "ok" else self._status
+        fields: dict[str, Any] = {"status": status, "latency_ms": latency_ms}
+        stated = {"usage": self._usage} if self._usage is not None else {}
+        for more in ({**fields, **stated, **self._fields}, {**fields, **stated}):
+            try:
+                return self._events_with(found, more)
+            except (AdapterError, TypeError) as error:
+                self._trouble("invalid_fields", error)
+        return self._events_with(ExtractedUsage(), fields)
+
+    def _events_with(self, found: "ExtractedUsage", more: Mapping[str, Any]) -> list[UsageEvent]:
+        from spendstream.adapters import usage_events
+
+        return usage_events(
+            self.provider,
+            found,
+            source=self._producer.source,
+            model=self.model,
+            event_id=self.event_id,
+            occurred_at=self._occurred_at,
+            attribution=self._attribution,
+            **more,
+        )
+
+    def _known(self) -> "ExtractedUsage | None":
+        if self._accumulator is None or (self._found is not None and self._found.usage is not None):
+            return self._found
+        try:
+            streamed = self._accumulator.result()
+            if streamed.usage is None and streamed.status is None and self._status == "ok" and self._usage is None:
+                self._producer.count_trouble(
+                    "stream_without_usage",
+                    f"{self.provider} {self.model}: the stream brought no usage, so the call cannot be priced; with "
+                    'OpenAI\'s API pass stream_options={"include_usage": True}',
+                )
+            return streamed
+        except Exception as error:  # noqa: BLE001 - numbers that contradict each other are not repaired
+            self._trouble("unreadable_response", error)
+            return None
+
+    def _trouble(self, kind: str, error: Exception) -> None:
+        self._producer.count_trouble(kind, f"{self.provider} {self.model}: {error}")
