@@ -31,7 +31,7 @@ from stream_jobs.pricing.tokens import PLAIN, UnpricedError, count, count_plain
 from stream_jobs.pricing.yaml_models import load_models, yaml_files
 
 DATA: Final = Path(__file__).parent / "data"
-RULES: Final = 1
+RULES: Final = 2
 """Raised when the engine itself would price the same event under the same data differently."""
 _UNKNOWN_FIELDS: Final = (
     ("usage.", UnpricedReason.UNKNOWN_METER),

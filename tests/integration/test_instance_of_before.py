@@ -73,15 +73,19 @@ def test_what_was_sent_before_is_known(pipeline: Pipeline) -> None:
     assert pipeline.value("SELECT countIf(event_id = 'after-1') FROM ledger") == 1
 
 
-def test_corrections_that_were_interrupted_are_finished(pipeline: Pipeline) -> None:
-    """The plans of before are posted as they were written, once; then nothing is left to correct."""
+def test_corrections_that_were_interrupted_are_ended(pipeline: Pipeline) -> None:
+    """What reconciliation had planned is posted as it was written, once. A correction that was planned with the prices
+    of before is not gone on with by others: it is ended where it is, and a new one leaves nothing to correct."""
     data_dir = str(pipeline.data_dir)
     pipeline.run("reconcile", "--apply", "--full", "--data-dir", data_dir, check=True)
-    run = EXPECTED["run"]
-    pipeline.run("reprice", "--resume", run, "--data-dir", data_dir, check=True)
     states = "SELECT countIf(state = 'planned'), countIf(state = 'posted') FROM "
     assert pipeline.rows(f"{states}reconciliation_batches") == [(1, 1)]
-    assert pipeline.value(f"SELECT uniqExactIf(chunk, state = 'posted') FROM adjustment_chunks WHERE run = '{run}'") > 1
+    run = EXPECTED["run"]
+    refused = pipeline.run("reprice", "--resume", run, "--data-dir", data_dir)
+    assert refused.returncode == 2
+    assert f"--abandon {run} and start anew" in refused.stderr
+    pipeline.run("reprice", "--abandon", run, "--data-dir", data_dir, check=True)
+    pipeline.run("reprice", "--since", "2026-01-01", "--apply", "--data-dir", data_dir, check=True)
     twice = (
         "SELECT event_id FROM ledger WHERE adjustment_run != '' GROUP BY event_id, adjustment_run HAVING count() > 1"
     )
