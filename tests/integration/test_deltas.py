@@ -147,5 +147,5 @@ def test_a_delta_that_cannot_be_sent_holds_up_no_block(store: StoreClient, broke
     worker.book(2, record(2, "c", tokens=1))
     worker.publisher.close()
     # The embedded broker may not yet show what it has just taken.
-    deltas = until(lambda: announced(broker), 10, "nothing is announced")
+    deltas = until(lambda: announced(broker), 60, "nothing is announced")
     assert [delta.first_offset for delta in deltas] == [2]
