@@ -3,12 +3,12 @@
 import asyncio
 import contextlib
 import ssl
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from stream_jobs.runtime.loop_thread import LoopThread
 from stream_jobs.runtime.ports import LOOPBACK
-from tests.tls import Authority
+from tests.tls import Authority, relay, stop_relaying
 
 
 @dataclass(slots=True)
@@ -23,8 +23,7 @@ class Seen:
 @contextlib.contextmanager
 def intercepting_proxy(authority: Authority) -> Iterator[Seen]:
     """A CONNECT proxy on loopback; certificates of the hosts are made as they are asked for."""
-    seen, loop = Seen(), asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever, daemon=True)
+    seen, thread = Seen(), LoopThread("intercepting-proxy")
     thread.start()
     making = asyncio.Lock()
     contexts: dict[str, ssl.SSLContext] = {}
@@ -36,13 +35,6 @@ def intercepting_proxy(authority: Authority) -> Iterator[Seen]:
                 contexts[host] = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
                 contexts[host].load_cert_chain(certificate.file, certificate.key)
         return contexts[host]
-
-    async def copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(OSError):
-            while data := await reader.read(65536):
-                writer.write(data)
-                await writer.drain()
-        writer.close()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         request = await reader.readuntil(b"\r\n\r\n")
@@ -63,22 +55,12 @@ def intercepting_proxy(authority: Authority) -> Iterator[Seen]:
             upstream[1].close()
             return
         seen.hosts.add(host)
-        await asyncio.gather(copy(reader, upstream[1]), copy(upstream[0], writer))
+        await asyncio.gather(relay(reader, upstream[1]), relay(upstream[0], writer))
 
-    async def stop(server: asyncio.Server) -> None:
-        server.close()
-        others = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
-        for task in others:
-            task.cancel()
-        await asyncio.gather(*others, return_exceptions=True)
-        await asyncio.sleep(0.2)  # asyncio before 3.12 does not wait for connections; their ends come in turns
-
-    server = asyncio.run_coroutine_threadsafe(asyncio.start_server(serve, LOOPBACK, 0), loop).result(10)
+    server = thread.run(asyncio.start_server(serve, LOOPBACK, 0), 10)
     seen.port = server.sockets[0].getsockname()[1]
     try:
         yield seen
     finally:
-        asyncio.run_coroutine_threadsafe(stop(server), loop).result(10)
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join(10)
-        loop.close()
+        thread.run(stop_relaying(server), 10)
+        thread.stop()

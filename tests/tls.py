@@ -60,6 +60,27 @@ def encrypted(key: Path, passphrase: str, target: Path) -> Path:
     return target
 
 
+async def relay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """All that comes, until it ends; then the other side is closed."""
+    with contextlib.suppress(OSError):
+        while data := await reader.read(65536):
+            writer.write(data)
+            await writer.drain()
+    writer.close()
+
+
+async def stop_relaying(server: asyncio.Server) -> None:
+    """The server and all that it relays have ended."""
+    server.close()
+    others = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+    for task in others:
+        task.cancel()
+    await asyncio.gather(*others, return_exceptions=True)
+    with contextlib.suppress(TimeoutError):  # of connections whose handshake has not ended
+        await asyncio.wait_for(server.wait_closed(), 5)
+    await asyncio.sleep(0.2)  # asyncio before 3.12 does not wait for connections there; their ends come in turns
+
+
 @contextlib.contextmanager
 def tls_in_front_of(port: int, certificate: Certificate) -> Iterator[int]:
     """The port of a proxy that speaks TLS and hands on what it gets to `port` on loopback."""
@@ -68,33 +89,16 @@ def tls_in_front_of(port: int, certificate: Certificate) -> Iterator[int]:
     thread = LoopThread("tls")
     thread.start()
 
-    async def copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(OSError):
-            while data := await reader.read(65536):
-                writer.write(data)
-                await writer.drain()
-        writer.close()
-
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         upstream_reader, upstream_writer = await asyncio.open_connection(LOOPBACK, port)
-        await asyncio.gather(copy(reader, upstream_writer), copy(upstream_reader, writer))
+        await asyncio.gather(relay(reader, upstream_writer), relay(upstream_reader, writer))
 
     async def start() -> asyncio.Server:
         return await asyncio.start_server(serve, LOOPBACK, 0, ssl=context)
-
-    async def stop(server: asyncio.Server) -> None:
-        server.close()
-        others = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
-        for task in others:
-            task.cancel()
-        await asyncio.gather(*others, return_exceptions=True)
-        with contextlib.suppress(TimeoutError):  # of connections whose handshake has not ended
-            await asyncio.wait_for(server.wait_closed(), 5)
-        await asyncio.sleep(0.2)  # asyncio before 3.12 does not wait for connections there; their ends come in turns
 
     server = thread.run(start(), 10)
     try:
         yield server.sockets[0].getsockname()[1]
     finally:
-        thread.run(stop(server), 10)
+        thread.run(stop_relaying(server), 10)
         thread.stop()

@@ -6,6 +6,7 @@ tapped where its `__next__` is seen to read that attribute; any other is recorde
 """
 
 import contextlib
+from collections.abc import Awaitable, Callable
 from typing import Any, Protocol, Self
 
 
@@ -15,6 +16,34 @@ class StreamListener(Protocol):
     def add_chunk(self, chunk: object) -> None: ...
 
     def stream_ended(self, kind: type[BaseException] | None) -> None: ...
+
+
+def step(listener: StreamListener, advance: Callable[..., Any], *arguments: Any) -> Any:
+    """One step of a stream: its chunk, or how it ended, is told to the listener."""
+    try:
+        chunk = advance(*arguments)
+    except StopIteration:
+        listener.stream_ended(None)
+        raise
+    except BaseException as error:
+        listener.stream_ended(type(error))
+        raise
+    listener.add_chunk(chunk)
+    return chunk
+
+
+async def async_step(listener: StreamListener, advance: Callable[..., Awaitable[Any]], *arguments: Any) -> Any:
+    """`step` of an asynchronous stream."""
+    try:
+        chunk = await advance(*arguments)
+    except StopAsyncIteration:
+        listener.stream_ended(None)
+        raise
+    except BaseException as error:
+        listener.stream_ended(type(error))
+        raise
+    listener.add_chunk(chunk)
+    return chunk
 
 
 class _Tap:
@@ -38,16 +67,7 @@ class SyncTap(_Tap):
         return self
 
     def __next__(self) -> Any:
-        try:
-            chunk = next(self._inner)
-        except StopIteration:
-            self._listener.stream_ended(None)
-            raise
-        except BaseException as error:
-            self._listener.stream_ended(type(error))
-            raise
-        self._listener.add_chunk(chunk)
-        return chunk
+        return step(self._listener, next, self._inner)
 
 
 class AsyncTap(_Tap):
@@ -57,16 +77,7 @@ class AsyncTap(_Tap):
         return self
 
     async def __anext__(self) -> Any:
-        try:
-            chunk = await anext(self._inner)
-        except StopAsyncIteration:
-            self._listener.stream_ended(None)
-            raise
-        except BaseException as error:
-            self._listener.stream_ended(type(error))
-            raise
-        self._listener.add_chunk(chunk)
-        return chunk
+        return await async_step(self._listener, anext, self._inner)
 
 
 def tap(stream: Any, listener: StreamListener) -> bool:

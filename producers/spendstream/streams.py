@@ -3,11 +3,11 @@
 import contextlib
 import functools
 import inspect
-from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
+from collections.abc import AsyncGenerator, Awaitable, Generator
 from types import TracebackType
 from typing import Any, Self
 
-from spendstream.stream_taps import StreamListener, tap
+from spendstream.stream_taps import StreamListener, async_step, step, tap
 
 
 def wrap(stream: Any, listener: StreamListener) -> Any:
@@ -103,24 +103,12 @@ class TrackedStream(_Wrapped):
     def __next__(self) -> Any:
         if self._tapped:
             return next(self._stream)
-        return self._step(self._next)
+        return step(self._listener, self._next)
 
     def _next(self) -> Any:
         if self._iterator is None:
             self._iterator = iter(self._stream) if hasattr(type(self._stream), "__iter__") else self._stream
         return next(self._iterator)
-
-    def _step(self, step: Callable[..., Any], *arguments: Any) -> Any:
-        try:
-            chunk = step(*arguments)
-        except StopIteration:
-            self._listener.stream_ended(None)
-            raise
-        except BaseException as error:
-            self._listener.stream_ended(type(error))
-            raise
-        self._listener.add_chunk(chunk)
-        return chunk
 
     def close(self) -> Any:
         """End the stream early; the provider's connection is closed too."""
@@ -145,11 +133,11 @@ class TrackedGenerator(TrackedStream):
 
     def send(self, value: Any) -> Any:
         """As a generator's `send`."""
-        return self._step(self._stream.send, value)
+        return step(self._listener, self._stream.send, value)
 
     def throw(self, *error: Any) -> Any:
         """As a generator's `throw`."""
-        return self._step(self._stream.throw, *error)
+        return step(self._listener, self._stream.throw, *error)
 
 
 class TrackedAsyncStream(_Wrapped):
@@ -163,24 +151,12 @@ class TrackedAsyncStream(_Wrapped):
     async def __anext__(self) -> Any:
         if self._tapped:
             return await anext(self._stream)
-        return await self._async_step(self._async_next)
+        return await async_step(self._listener, self._async_next)
 
     async def _async_next(self) -> Any:
         if self._async_iterator is None:
             self._async_iterator = aiter(self._stream) if hasattr(type(self._stream), "__aiter__") else self._stream
         return await anext(self._async_iterator)
-
-    async def _async_step(self, step: Callable[..., Any], *arguments: Any) -> Any:
-        try:
-            chunk = await step(*arguments)
-        except StopAsyncIteration:
-            self._listener.stream_ended(None)
-            raise
-        except BaseException as error:
-            self._listener.stream_ended(type(error))
-            raise
-        self._listener.add_chunk(chunk)
-        return chunk
 
     async def aclose(self) -> None:
         """End the stream early; the provider's connection is closed too."""
@@ -212,21 +188,21 @@ class TrackedAsyncGenerator(TrackedAsyncStream):
 
     async def asend(self, value: Any) -> Any:
         """As an asynchronous generator's `asend`."""
-        return await self._async_step(self._stream.asend, value)
+        return await async_step(self._listener, self._stream.asend, value)
 
     async def athrow(self, *error: Any) -> Any:
         """As an asynchronous generator's `athrow`."""
-        return await self._async_step(self._stream.athrow, *error)
+        return await async_step(self._listener, self._stream.athrow, *error)
 
 
 class TrackedDualStream(TrackedStream, TrackedAsyncStream):
     """A stream that can be read either way, such as LiteLLM's; `close` is the stream's own."""
 
     def __next__(self) -> Any:
-        return self._step(self._next)
+        return step(self._listener, self._next)
 
     async def __anext__(self) -> Any:
-        return await self._async_step(self._async_next)
+        return await async_step(self._listener, self._async_next)
 
 
 class TrackedManager(_Wrapped):

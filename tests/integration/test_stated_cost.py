@@ -1,11 +1,8 @@
 """Costs that providers state, in the real store: booked, compared, re-priced and taken back to the last digit."""
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
-
-import pytest
 
 from stream_jobs.attribution.rules import AttributionRules
 from stream_jobs.data_quality import stated_cost, unpriced
@@ -15,20 +12,12 @@ from stream_jobs.repricing.run import Versions
 from stream_jobs.repricing.watch import Watch
 from stream_jobs.store.client import StoreClient
 from stream_jobs.store.queries import named_queries
-from tests.integration.test_reprice import LIST, TABLES, Pipeline, corrector, selection, with_price
-from tests.store_server import StoreProcess
+from tests.integration.test_reprice import LIST, Pipeline, corrector, selection, store, with_price
+
+__all__ = ["store"]
 
 NO_RULES = AttributionRules.load(None)
 SETTINGS = DataQualitySettings()
-
-
-@pytest.fixture
-def store(process: StoreProcess) -> Iterator[StoreClient]:
-    """A client on empty tables."""
-    with StoreClient(process.settings) as store:
-        for table in TABLES:
-            store.command(f"TRUNCATE TABLE {table}")
-        yield store
 
 
 def call(event_id: str, model: str, stated: str | None, **changes: Any) -> tuple[str, dict[str, Any]]:
