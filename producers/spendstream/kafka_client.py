@@ -127,6 +127,7 @@ def connection_settings(config: KafkaConfig) -> dict[str, Any]:
         "client.id": config.source,
         "security.protocol": config.security_protocol,
         "log_level": 0,  # what it has to say comes through error_cb, into our rate-limited log
+        "allow.auto.create.topics": False,  # made by asking, a topic would have as many partitions as the broker likes
     }
     secrets = {
         "sasl.password": config.sasl_password,

@@ -63,6 +63,9 @@ def librdkafka_config(kafka: KafkaSettings) -> dict[str, Any]:
         "ssl.certificate.location": _text(kafka.ssl_certificate_location),
         "ssl.key.location": _text(kafka.ssl_key_location),
         "ssl.key.password": _secret(kafka.ssl_key_password),
+        # A producer that asks for a topic would make it, with as many partitions as the broker thinks fit: topics are
+        # made as schemas/topics/ declares them, and one that is missing is an error.
+        "allow.auto.create.topics": False,
     }
     return {key: value for key, value in config.items() if value is not None}
 

@@ -8,6 +8,7 @@ from confluent_kafka.admin import AdminClient, ConfigResource, ResourceType
 
 from stream_jobs.base.errors import BrokerUnavailableError
 from stream_jobs.runtime.kafka import LogEnds, TopicSpec, ensure_topics, topic_start
+from stream_jobs.runtime.record_producer import RecordProducer
 from stream_jobs.runtime.topics import USAGE_EVENTS, topic_specs
 from tests.brokers import RealKafka, RunningBroker
 from tests.contract.broker_clients import PARTITIONS, TIMEOUT_S, make, produce, read, settings
@@ -99,3 +100,16 @@ def test_declared_settings_of_a_topic_are_kept(kafka: RealKafka) -> None:
     found = admin.describe_configs([resource])[resource].result(TIMEOUT_S)
     assert {name: found[name].value for name in spec.config} == dict(spec.config)
     produce(kafka, USAGE_EVENTS, [b"accepted"], options={"acks": "all"})
+
+
+def test_a_topic_that_is_missing_is_not_made_by_asking_for_it(any_broker: RunningBroker) -> None:
+    """Made so, it would have as many partitions as the broker likes, and be neither compacted nor kept for long."""
+    producer = RecordProducer(settings(any_broker), timeout_s=1)
+    with pytest.raises(BrokerUnavailableError, match=f"did not reach {TOPIC}"):
+        producer.send(TOPIC, [(b"key", b"value")])
+    admin = AdminClient({"bootstrap.servers": any_broker.address, "log_level": 0})
+    assert TOPIC not in admin.list_topics(timeout=TIMEOUT_S).topics
+    make(any_broker, TOPIC)
+    assert producer.send(TOPIC, [(b"key", b"value")]) == 1
+    producer.close()
+    assert sum(len(read(any_broker, TOPIC, partition=number)) for number in range(PARTITIONS)) == 1

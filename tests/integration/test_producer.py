@@ -6,6 +6,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from confluent_kafka.admin import AdminClient
 
 from spendstream import OUTCOME_TOPIC, USAGE_TOPIC, Delivery, RawMessage, UsageProducer
 from spendstream_schemas import OutcomeEvent, parse_outcome_event, parse_usage_event
@@ -31,6 +32,18 @@ def test_events_arrive_keyed_and_parse_to_what_was_emitted(broker: TansuBroker, 
     assert len(messages) == len(events)
     assert len({m.partition() for m in messages}) == PARTITIONS
     assert (stats.accepted, stats.delivered, stats.spooled, stats.in_memory) == (200, 200, 0, 0)
+
+
+def test_a_topic_that_is_missing_is_waited_for_not_made(broker: TansuBroker, tmp_path: Path) -> None:
+    """Made by asking for it, it would have as many partitions as the broker likes. The event comes when it is there."""
+    admin = AdminClient({"bootstrap.servers": broker.address, "log_level": 0})
+    with UsageProducer(config(broker.address, tmp_path)) as producer:
+        producer.emit(event("e-1"))
+        assert producer.flush(2) == 1
+        assert USAGE_TOPIC not in admin.list_topics(timeout=10).topics
+        create_topics(broker.address)
+        assert producer.flush(20) == 0
+    assert ids_on(broker.address) == ["e-1"]
 
 
 def test_outcomes_have_their_own_topic(broker: TansuBroker, tmp_path: Path) -> None:
