@@ -87,7 +87,9 @@ FIELDS: Final[Mapping[str, Mapping[str, str]]] = {
         "speed": "Anthropic's usage.speed: standard or fast.",
         "latency": "Bedrock's performanceConfig.latency: standard or optimized.",
         "search_context": (
-            "How much context a web search brought: low, medium, high. Perplexity's usage.search_context_size."
+            "How much context a web search brought: low, medium, high (Perplexity's usage.search_context_size); or "
+            "which tool searched, where it has a price of its own: preview (OpenAI's web_search_preview with models "
+            "that don't reason), live (xAI's Live Search)."
         ),
         "size": (
             "Size of the images or video produced, as the provider writes it: 1024x1792, 1080p, 2k. Videos of OpenAI "
@@ -104,7 +106,7 @@ FIELDS: Final[Mapping[str, Mapping[str, str]]] = {
             "Billed calls of the provider's own tool for searching the web: OpenAI's items web_search_call with "
             "the action search, Anthropic's usage.server_tool_use.web_search_requests, Gemini's grounded prompts "
             "(models 1 and 2) or distinct queries. 0 says that there was none, where the id switches search on "
-            "(OpenRouter's :online)."
+            "(OpenRouter's :online) or the model searches of itself (OpenAI's search models, deep research)."
         ),
         "web_fetch": "Billed calls of the provider's own tool for fetching pages: Anthropic's web_fetch_requests.",
         "file_search": (

@@ -30,7 +30,8 @@ class Identity:
     entries: tuple[Entry, ...]  # corrections that can speak for it, in order
     fine_tuned: bool = False
     inherited: bool = False  # the base prices are another provider's: its tiers and regions don't apply
-    adds: str = ""  # a tool that the id itself switched on: without its calls the price is not known
+    adds: str = ""  # a tool that the id or the model itself switches on: without its calls the price is not known
+    adds_per_request: int | None = None  # how many calls of it a request makes, if always as many
 
 
 class Catalog:
@@ -57,7 +58,7 @@ class Catalog:
         found = self._identify_both(provider, model, response_model, at)
         if model is not None and isinstance(found, Identity) and not found.adds:
             adds = next((adds for _, adds in readings(self._providers, provider, model) if adds), "")
-            return replace(found, adds=adds) if adds else found  # a response does not repeat what the id switched on
+            return _with(found, adds)  # a response does not repeat what the id switched on
         return found
 
     def _identify_both(self, provider: str, model: str | None, response_model: str, at: datetime) -> Identity | Missing:
@@ -92,7 +93,7 @@ class Catalog:
             for owner in self.sellers(provider):
                 found = self._find(owner, name, at, provider)
                 if found is not None:
-                    return replace(found, adds=adds) if adds and isinstance(found, Identity) else found
+                    return _with(found, adds) if isinstance(found, Identity) else found
             if (free := self._free(provider, name)) is not None:
                 return free
         if what := opaque(provider, own):
@@ -170,7 +171,10 @@ class Catalog:
         if seller != provider:
             entries = tuple(entry for entry in entries if not entry.conditions)
             entries += self._corrections.entries_for(seller, own, names)
-        return Identity(seller, book_id, own, base, entries, inherited=seller != provider)
+        found = Identity(seller, book_id, own, base, entries, inherited=seller != provider)
+        if tool := self._providers.uses_tool(provider, name, own):
+            return replace(found, adds=tool.tool, adds_per_request=tool.per_request)
+        return found
 
     def _convert(self, provider: str, model: genai.ModelInfo) -> BaseModel:
         key = (provider, model.id)
@@ -198,6 +202,11 @@ class Catalog:
         return base is not None and any(
             price_key in prices for model in base.models for _, prices in self._convert(provider, model).standard
         )
+
+
+def _with(found: Identity, adds: str) -> Identity:
+    """The model called with a tool that its id switched on, which it calls as often as it likes."""
+    return replace(found, adds=adds, adds_per_request=None) if adds else found
 
 
 def _says_more(provider: str, asked: str, served: str) -> bool:

@@ -97,6 +97,7 @@ class Compiled:
         "_split_ttl",
         "_write_ttl",
         "adds",
+        "adds_per_request",
         "flats",
         "minimums",
         "plain",
@@ -121,11 +122,13 @@ class Compiled:
         split_ttl: bool = False,
         write_ttl: str = "",
         adds: str = "",
+        adds_per_request: int | None = None,
         pool: str = "",
     ) -> None:
         self.where = where
         self.pool = pool  # whose GPUs pay for it: the model is one's own
         self.adds = adds  # a tool whose calls must be reported, 0 too
+        self.adds_per_request = adds_per_request
         self.minimums = minimums or {}
         self._as_text = as_text
         self._split_ttl = split_ttl

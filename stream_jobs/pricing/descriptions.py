@@ -83,6 +83,7 @@ FIELDS: Final[Mapping[str, Mapping[str, str]]] = {
         "id_prefixes": "Prefixes of ids that mean nothing for the price.",
         "free_endings": "Endings of ids that are free of charge.",
         "routing_endings": "Endings of ids that choose a route or add a tool.",
+        "uses_tools": "Models that call a tool of themselves and pay for its calls.",
         "service_tiers": "Words for service tiers: provider (* is all), tier, words.",
         "own_prices": "Sellers with prices of their own for others' models.",
         "regions": "Regions of the providers whose prices depend on them.",
@@ -95,6 +96,10 @@ FIELDS: Final[Mapping[str, Mapping[str, str]]] = {
         "cache_write_ttl": "The lifetime that a price of cache writes without one is for.",
     },
     "BillsAsText": _PROVIDER | _MODELS | _SOURCED | {"meters": "The meters."},
+    "UsesTool": _PROVIDER
+    | _MODELS
+    | _SOURCED
+    | {"tool": "The tool.", "per_request": "How many calls a request makes, where that is always the same."},
     "OwnPrices": _PROVIDER | _SOURCED | {"makers": "Providers whose prices are never taken for their models there."},
     "ProviderRegions": {
         "default": "The region whose price an event without one gets.",

@@ -312,6 +312,7 @@ class Engine:
                 split_ttl=self._sells_hours(identity.provider),
                 write_ttl=self.providers.plain_write_ttl(identity.provider),
                 adds=identity.adds,
+                adds_per_request=identity.adds_per_request,
             )
 
         return Brackets(table, compile_for) if thresholds(table) else compile_for(table, 0)

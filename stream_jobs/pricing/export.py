@@ -122,15 +122,25 @@ def _tiers(found: Compiled | Brackets) -> list[_Tier] | None:
     for start in starts:
         compiled = found.at(start + 1) if isinstance(found, Brackets) else found
         inputs, outputs, request = compiled.text["input_tokens"], compiled.text["output_tokens"], compiled.request
+        tools = _fee_of_tools(compiled)
         if (
-            compiled.adds
-            or not (isinstance(inputs, Rate) and isinstance(outputs, Rate))
+            not (isinstance(inputs, Rate) and isinstance(outputs, Rate))
             or isinstance(request, Missing)
+            or tools is None
         ):
             return None
         fee = Fraction(0) if request is None else request.terms.contracted
-        tiers.append((start, inputs.terms.contracted, outputs.terms.contracted, fee))
+        tiers.append((start, inputs.terms.contracted, outputs.terms.contracted, fee + tools))
     return tiers
+
+
+def _fee_of_tools(compiled: Compiled) -> Fraction | None:
+    """What the tools cost that a request calls of itself; None where nobody knows how often."""
+    if not compiled.adds:
+        return Fraction(0)
+    rate = compiled.tools[compiled.adds]
+    calls = compiled.adds_per_request
+    return None if calls is None or isinstance(rate, Missing) else calls * rate.terms.contracted
 
 
 def _usd(pico: Fraction) -> str:

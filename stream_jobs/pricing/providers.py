@@ -37,6 +37,17 @@ class RoutingEnding(Strict):
     checked: date
 
 
+class UsesTool(Strict):
+    """Models that call a tool of themselves and pay for its calls, which must be reported (0 too)."""
+
+    provider: str
+    models: list[str]  # patterns of ids
+    tool: Literal["web_search"]
+    per_request: Annotated[int, Field(ge=1)] | None = None  # how many a request makes, if always as many
+    source: str
+    checked: date
+
+
 class BillsAsText(Strict):
     """Meters that a provider bills as text tokens where the model has no price of their own."""
 
@@ -83,6 +94,7 @@ class ProvidersFile(Strict):
     id_prefixes: dict[str, list[str]]
     free_endings: list[FreeEnding]
     routing_endings: list[RoutingEnding]
+    uses_tools: list[UsesTool]
     service_tiers: dict[str, dict[str, list[str]]]
     own_prices: list[OwnPrices]
     regions: dict[str, ProviderRegions]
@@ -191,6 +203,17 @@ class Providers:
     def routing_ending(self, provider: str, ref: str) -> RoutingEnding | None:
         """The ending of an id that is no part of the model's name."""
         return next((e for e in self._data.routing_endings if e.provider == provider and ref.endswith(e.ending)), None)
+
+    def uses_tool(self, provider: str, *ids: str) -> UsesTool | None:
+        """The tool that a model calls of itself."""
+        return next(
+            (
+                rule
+                for rule in self._data.uses_tools
+                if rule.provider == provider and any(fnmatchcase(id_, p) for id_ in ids for p in rule.models)
+            ),
+            None,
+        )
 
     def without_free_ending(self, provider: str, ref: str) -> str | None:
         """The model that an id offers for free; None for an id that does not."""

@@ -101,7 +101,7 @@ def count(
         raise UnpricedError(
             Missing(
                 UnpricedReason.NO_PRICE_FOR_TOOL,
-                f"the id adds {compiled.adds} to {compiled.where}: report tool_calls.{compiled.adds}, 0 too",
+                f"{compiled.where} was called with {compiled.adds}: report tool_calls.{compiled.adds}, 0 too",
             )
         )
     lines: list[PriceLine] = []

@@ -76,27 +76,41 @@ def _by_modality(details: Iterable[Node]) -> dict[str, int]:
 
 
 def _grounding(root: Node, model: str) -> dict[str, int | None]:
-    """Grounded prompts (models up to 2.5) or search queries (later ones), and prompts grounded in maps.
+    """Grounded prompts (models up to 2.5) or search queries (later ones), prompts grounded in maps, and retrievals.
 
-    A query counts once however often the response names it, and an empty one does not count:
-    ai.google.dev/gemini-api/docs/google-search.
+    A query counts once however often the response names it, and an empty one does not count; searches for images
+    are searches: ai.google.dev/gemini-api/docs/google-search. Queries of Vertex AI Search are billed, those of a File
+    Search store are not: ai.google.dev/gemini-api/docs/file-search.
     """
-    queries: set[str] = set()
+    queries: set[tuple[str, str]] = set()
+    retrieved: set[str] = set()
     maps = False
     for candidate in root.nodes("candidates"):
         metadata = candidate.node("grounding_metadata")
         if metadata is None:
             continue
-        asked = metadata.raw("web_search_queries")
-        if isinstance(asked, (list, tuple)):
-            queries.update(str(query) for query in asked if query)
+        for kind in ("web_search_queries", "image_search_queries"):
+            queries.update((kind, query) for query in _texts(metadata.raw(kind)))
+        if not any(_in_own_store(chunk) for chunk in metadata.nodes("grounding_chunks")):
+            retrieved.update(_texts(metadata.raw("retrieval_queries")))
         maps = maps or any(chunk.has("maps") for chunk in metadata.nodes("grounding_chunks"))
     found: dict[str, int | None] = {}
     if queries:
         found["web_search"] = 1 if model.rpartition("/")[2].startswith(_BILLED_PER_PROMPT) else len(queries)
+    if retrieved:
+        found["file_search"] = len(retrieved)
     if maps:
         found["maps_grounding"] = 1
     return found
+
+
+def _texts(listed: object) -> set[str]:
+    return {str(text) for text in listed if text} if isinstance(listed, (list, tuple)) else set()
+
+
+def _in_own_store(chunk: Node) -> bool:
+    found = chunk.node("retrieved_context")
+    return found is not None and found.has("file_search_store")
 
 
 def _embedded_tokens(root: Node) -> int | None:

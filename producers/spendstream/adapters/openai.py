@@ -5,6 +5,7 @@ Chat completions, legacy completions and embeddings are read here: platform.open
 ``service_tier`` is the tier that was served.
 """
 
+import re
 from dataclasses import replace
 from typing import Final, Literal
 
@@ -31,6 +32,7 @@ _OPERATIONS: Final = {
     "list": "embeddings",
     "video": "video",
 }
+_SEARCHES: Final = re.compile(r"-search-(?:preview|api)(?:-|$)")
 _ONE_SIDED: Final = ("embeddings", "rerank")
 
 
@@ -67,9 +69,13 @@ def _extract(provider: str, root: Node) -> ExtractedUsage:
         if provider in CORRECTIONS:
             meters = CORRECTIONS[provider](usage, meters)
         tools = reported_tool_calls(usage)
+        if operation == "chat" and tools.get("web_search") is None and _SEARCHES.search(root.text("model") or ""):
+            tools["web_search"] = 1  # before it answers: platform.openai.com/docs/guides/tools-web-search
+    searched = search_context(usage)
     if operation == "responses":
         tools = openai_responses.tool_counts(root) | tools
         also = openai_responses.image_tool_usage(provider, root)
+        searched = searched or openai_responses.search_tool(provider, root, tools.get("web_search"))
     # What a call cost as a whole is not the cost of one of the events that it becomes.
     cost, refused = (None, None) if usage is None or also else stated_cost(provider, usage)
     return ExtractedUsage(
@@ -77,7 +83,7 @@ def _extract(provider: str, root: Node) -> ExtractedUsage:
         response_model=root.text("model"),
         response_id=root.text("id", 256),
         service_tier=normal_tier(provider, root.text("service_tier", 64)),
-        conditions=conditions(search_context=search_context(usage), size=size),
+        conditions=conditions(search_context=searched, size=size),
         tool_calls=tool_calls(tools),
         operation=operation,
         stated_cost_usd=cost,

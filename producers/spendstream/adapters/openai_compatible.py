@@ -105,12 +105,21 @@ def reported_tool_calls(usage: Node) -> dict[str, int | None]:
     searches = usage.count("num_search_queries")
     if searches is not None:
         found["web_search"] = searches
+    if sources := live_sources(usage):
+        found["web_search"] = sources
     return found
 
 
+def live_sources(usage: Node) -> int | None:
+    """Sources that xAI's Live Search has used, each of which is billed: docs.x.ai/docs/guides/live-search."""
+    return usage.count("num_sources_used")
+
+
 def search_context(usage: Node | None) -> str | None:
-    """Perplexity's request fee depends on it: low, medium, high."""
-    return None if usage is None else usage.text("search_context_size", 64)
+    """Perplexity's request fee depends on it: low, medium, high. xAI's Live Search has a price of its own."""
+    if usage is None:
+        return None
+    return usage.text("search_context_size", 64) or ("live" if live_sources(usage) else None)
 
 
 def usage_int(meters: Meters, name: str) -> int | None:

@@ -11,6 +11,7 @@ from spendstream.adapters.reader import Node
 from spendstream.adapters.result import ExtractedUsage, Meters, token_usage, unreported_lifetime
 
 _GIGABYTES: Final = re.compile(r"[1-9]\d{0,3}g")
+_WITHOUT_REASONING: Final = re.compile(r"(?:ft:)?(?:gpt-4|gpt-3|chatgpt-4)")
 UNNAMED_IMAGE_MODEL: Final = "image_generation_tool"
 """Stands for the image model when a response does not name it: its usage is booked as unpriced, not lost."""
 
@@ -95,6 +96,18 @@ def tool_counts(root: Node) -> dict[str, int | None]:
     if search is not None:
         counts["web_search"] = search.count("num_requests")
     return counts
+
+
+def search_tool(provider: str, root: Node, searches: int | None) -> str | None:
+    """``preview`` where the searches of a model without reasoning were made by the older tool, which has another price.
+
+    The response repeats the tools: ``web_search_preview``, also with a date behind it. At Azure that is the tool's only
+    name (platform.openai.com/docs/pricing, learn.microsoft.com/azure/ai-foundry/openai/how-to/web-search).
+    """
+    if provider != "openai" or not searches or not _WITHOUT_REASONING.match(root.text("model") or ""):
+        return None
+    older = any((tool.text("type", 64) or "").startswith("web_search_preview") for tool in root.nodes("tools"))
+    return "preview" if older else None
 
 
 def _memory(root: Node, kind: str, field: str) -> int:

@@ -63,9 +63,9 @@ def test_a_listed_price_is_what_the_book_charges(provider: str, tokens: int) -> 
         found = prices.price_at(owner, model, tokens) if owner == provider else None
         if found is None:
             continue
-        answer = BOOK.price(
-            facts_of(token_event(model, {"input_tokens": tokens, "output_tokens": 1000}, provider=owner, at=NOW))
-        )
+        used = {"input_tokens": tokens, "output_tokens": 1000}
+        searches = {"tool_calls": {"web_search": 1}} if "-search-" in model else {}
+        answer = BOOK.price(facts_of(token_event(model, used, provider=owner, at=NOW, **searches)))
         inputs, outputs, request = (pico_of(amount) for amount in found)
         listed = -(-(inputs * tokens + outputs * 1000) // 1_000_000) + request
         assert answer.contracted_cost is not None
@@ -74,6 +74,16 @@ def test_a_listed_price_is_what_the_book_charges(provider: str, tokens: int) -> 
             assert listed - answer.contracted_cost <= tokens // 1_000_000 + 2, model
         compared += 1
     assert compared > 3
+
+
+def test_searches_that_a_model_makes_of_itself_are_in_the_list() -> None:
+    """The one of each request is in its fee; where nobody knows how many there are, the model is not listed."""
+    prices = PriceList.of(json.loads(json.dumps(price_list(PriceBook.load(), NOW, ["openai", "perplexity"]))))
+    for model, fee in [("gpt-4o-search-preview", "0.025"), ("gpt-5-search-api", "0.01"), ("gpt-4o", "0")]:
+        found = prices.price_at("openai", model, 1000)
+        assert found is not None
+        assert Decimal(found[2]) == Decimal(fee), model
+    assert prices.price_at("perplexity", "sonar-deep-research", 1000) is None
 
 
 def test_terms_of_single_teams_are_not_listed() -> None:

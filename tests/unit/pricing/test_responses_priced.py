@@ -11,7 +11,7 @@ from spendstream.adapters import usage_events
 from stream_jobs.base.money import PICO_PER_USD
 from stream_jobs.facts import facts_of
 from stream_jobs.pricing.book import PriceBook
-from tests.unit.pricing.events import event
+from tests.unit.pricing.events import event, token_event
 
 NOW = datetime(2026, 11, 20, tzinfo=UTC)
 LATER = datetime(2026, 11, 28, tzinfo=UTC)
@@ -95,6 +95,126 @@ def test_an_image_model_that_the_hosted_tool_does_not_name_is_unpriced() -> None
 
 
 @pytest.mark.parametrize(
+    ("model", "usd"),
+    [
+        ("gpt-4o-search-preview", "0.0375"),  # 1,000 x 2.5 + 1,000 x 10 + a search at $25 per thousand
+        ("gpt-4o-search-preview-2025-03-11", "0.0375"),
+        ("gpt-4o-mini-search-preview", "0.02575"),
+        ("gpt-4o-mini-search-preview-2025-03-11", "0.02575"),
+        ("gpt-5-search-api", "0.02125"),  # $10 per thousand
+        ("gpt-5-search-api-2025-10-14", "0.02125"),
+        ("gpt-4o", "0.0125"),  # does not search
+    ],
+)
+def test_a_search_model_of_chat_pays_for_its_search(model: str, usd: str) -> None:
+    """It searches before it answers, which the response does not count; without the count nothing is priced."""
+    assert Decimal(cost("openai", chat(model, 1000, 1000), model)) == Decimal(usd)
+    none = {"input_tokens": 1000, "output_tokens": 1000}
+    raw = book().price(facts_of(token_event(model, none, provider="openai", at=NOW)))
+    if model == "gpt-4o":
+        assert raw.priced
+    else:
+        assert (raw.reason, "report tool_calls.web_search, 0 too" in raw.detail) == ("no_price_for_tool", True)
+
+
+@pytest.mark.parametrize(
+    ("provider", "model"),
+    [
+        ("perplexity", "sonar-deep-research"),
+        ("openrouter", "openai/gpt-4o-search-preview"),
+        ("openrouter", "perplexity/sonar-deep-research"),
+        ("openrouter", "perplexity/sonar"),
+    ],
+)
+def test_a_model_that_searches_of_itself_has_no_price_without_its_searches(provider: str, model: str) -> None:
+    """The fee is not left out without a word; that there was no search can be said."""
+    used = {"input_tokens": 1000, "output_tokens": 1000}
+    silent = book().price(facts_of(token_event(model, used, provider=provider, at=NOW)))
+    assert (silent.reason, "report tool_calls.web_search, 0 too" in silent.detail) == ("no_price_for_tool", True)
+    said = book().price(facts_of(token_event(model, used, provider=provider, at=NOW, tool_calls={"web_search": 0})))
+    assert said.priced
+
+
+@pytest.mark.parametrize(
+    ("model", "tool", "usd"),
+    [
+        # 1,000 in, 1,000 out, three searches
+        ("gpt-4o-2024-08-06", "web_search_preview", "0.0875"),  # at $25 per thousand
+        ("gpt-4o-2024-08-06", "web_search_preview_2025_03_11", "0.0875"),
+        ("gpt-4o-2024-08-06", "web_search", "0.0425"),  # at $10
+        ("gpt-4o-mini", "web_search_preview", "0.07575"),
+        ("gpt-4.1", "web_search_preview", "0.085"),
+        ("gpt-4.1-mini-2025-04-14", "web_search_preview", "0.077"),
+        ("gpt-5", "web_search_preview", "0.04125"),  # models that reason pay $10 for both
+        ("o3", "web_search_preview", "0.04"),
+    ],
+)
+def test_the_older_search_tool_is_dearer_with_models_that_do_not_reason(model: str, tool: str, usd: str) -> None:
+    """The response names the tool; listed in the output or counted beside it, the search costs the same."""
+    call = {"type": "web_search_call", "action": {"type": "search"}}
+    response = {
+        "object": "response",
+        "model": model,
+        "tools": [{"type": tool}],
+        "usage": {"input_tokens": 1000, "output_tokens": 1000},
+    }
+    assert Decimal(cost("openai", response | {"output": [call] * 3}, model)) == Decimal(usd)
+    counted = response | {"tool_usage": {"web_search": {"num_requests": 3}}}
+    assert Decimal(cost("openai", counted, model)) == Decimal(usd)
+    unused = cost("openai", response, model)
+    assert unused == cost("openai", response | {"tools": []}, model), "a tool that was not called moves nothing"
+
+
+def test_azure_has_one_price_for_its_search_whatever_the_tool_is_called() -> None:
+    """There it has only ever been called web_search_preview."""
+    response = {
+        "object": "response",
+        "model": "gpt-4o-2024-08-06",
+        "output": [{"type": "web_search_call", "action": {"type": "search"}}],
+        "usage": {"input_tokens": 1000, "output_tokens": 1000},
+    }
+    named = response | {"tools": [{"type": "web_search_preview"}]}
+    assert cost("azure", named, "gpt-4o-2024-08-06") == cost("azure", response, "gpt-4o-2024-08-06")
+    assert Decimal(cost("azure", named, "gpt-4o-2024-08-06")) == Decimal("0.0265")
+
+
+def test_live_search_of_xai_is_billed_by_the_source() -> None:
+    """$25 per thousand; a reported 0 is no search, and before its price is known the call has none."""
+    then = datetime(2025, 10, 1, tzinfo=UTC)
+    plain = Decimal(cost("x-ai", chat("grok-3", 1000, 1000), "grok-3", occurred_at=then))
+    used = chat("grok-3", 1000, 1000, num_sources_used=4)
+    assert Decimal(cost("x-ai", used, "grok-3", occurred_at=then)) == plain + Decimal("0.1")
+    none = chat("grok-3", 1000, 1000, num_sources_used=0)
+    assert Decimal(cost("x-ai", none, "grok-3", occurred_at=then)) == plain
+    early = cost("x-ai", used, "grok-3", occurred_at=datetime(2025, 6, 1, tzinfo=UTC))
+    assert early.startswith("no_price_for")
+
+
+@pytest.mark.parametrize(
+    ("metadata", "usd"),
+    [
+        ({"imageSearchQueries": ["a", "b"]}, "0.030"),
+        ({"imageSearchQueries": ["a"], "webSearchQueries": ["a"]}, "0.030"),  # each is a search
+        ({"retrievalQueries": ["a"]}, "no_price_for_tool"),  # Vertex AI Search
+        (
+            {"retrievalQueries": ["a"], "groundingChunks": [{"retrievedContext": {"fileSearchStore": "s"}}]},
+            "0.002",  # File Search: what it brings is billed as tokens
+        ),
+        ({"imageSearchQueries": [], "retrievalQueries": [""]}, "0.002"),
+    ],
+)
+def test_every_query_that_gemini_names_is_billed_or_said_to_have_no_price(metadata: dict[str, Any], usd: str) -> None:
+    """Searches for images are searches; retrievals are billed unless they are from the Gemini API's own store."""
+    usage = {"promptTokenCount": 1000, "candidatesTokenCount": 500, "totalTokenCount": 1500}
+    response = gemini("gemini-3-flash-preview", usage) | {"candidates": [{"groundingMetadata": metadata}]}
+    answer = cost("google", response, "gemini-3-flash-preview")
+    if usd.startswith("no_price"):
+        assert answer.startswith(usd)
+    else:
+        assert Decimal(answer) == Decimal(usd)
+
+
+@pytest.mark.parametrize(
     ("queries", "usd"),
     [
         (("a", "b", "a"), "0.030"),  # 1000 x 0.5 + 500 x 3 + two searches at $14 per thousand
@@ -134,7 +254,7 @@ def test_image_tokens_of_xai_cost_what_text_costs(model: str, usd: str) -> None:
         ("sonar-reasoning", {None: "5", "low": "5", "medium": "8", "high": "12"}, "0.006"),
         ("sonar-pro", {None: "6", "low": "6", "medium": "10", "high": "14"}, "0.018"),
         ("sonar-reasoning-pro", {None: "6", "low": "6", "medium": "10", "high": "14"}, "0.010"),
-        ("sonar-deep-research", {None: "0", "low": "0", "high": "0"}, "0.010"),
+        ("sonar-deep-research", {None: "10", "low": "10", "high": "10"}, "0.010"),  # two searches
     ],
 )
 def test_perplexity_charges_a_request_by_its_search_context(
@@ -142,7 +262,8 @@ def test_perplexity_charges_a_request_by_its_search_context(
 ) -> None:
     """1,000 tokens in and out; the fee is per thousand requests. Without a size the documented default, low, holds."""
     for size, fee in fees.items():
-        said = {} if size is None else {"search_context_size": size}
+        said: dict[str, Any] = {} if size is None else {"search_context_size": size}
+        said |= {"num_search_queries": 2} if model == "sonar-deep-research" else {}
         expected = Decimal(tokens) + Decimal(fee) / 1000
         assert Decimal(cost("perplexity", chat(model, 1000, 1000, **said), model)) == expected, size
     unknown = cost("perplexity", chat(model, 1000, 1000, search_context_size="vast"), model)
