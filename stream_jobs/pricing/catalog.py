@@ -62,7 +62,7 @@ class Catalog:
         return found
 
     def _identify_both(self, provider: str, model: str | None, response_model: str, at: datetime) -> Identity | Missing:
-        if model is not None and _says_more(provider, model.lower(), response_model.lower()):
+        if model is not None and self._says_more(provider, model.lower(), response_model.lower()):
             asked = self._identify_ref(provider, model, at)
             if isinstance(asked, Identity):
                 return asked
@@ -72,6 +72,22 @@ class Catalog:
             asked = self._identify_ref(provider, model, at)
             return served if isinstance(asked, Missing) else asked
         return served
+
+    def _says_more(self, provider: str, asked: str, served: str) -> bool:
+        """Whether the asked id says more about the same model: Bedrock's the region, OpenRouter's the variant.
+
+        That it was asked for for nothing does not say that it was served so: then the served id ends so too.
+        """
+        if provider == "aws":
+            return served in asked
+        return (
+            provider == "openrouter"
+            and asked.startswith(f"{served}:")
+            and not any(
+                self._providers.without_free_ending(provider, name)
+                for name, _ in readings(self._providers, provider, asked)
+            )
+        )
 
     def aliases(self, provider: str, ref: str) -> list[Alias]:
         """What an id (lower case, without meaningless prefixes) was declared to stand for, whenever that holds."""
@@ -95,7 +111,7 @@ class Catalog:
                 if found is not None:
                     return _with(found, adds) if isinstance(found, Identity) else found
             if (free := self._free(provider, name)) is not None:
-                return free
+                return _with(free, adds)
         if what := opaque(provider, own):
             return Missing(
                 UnpricedReason.UNKNOWN_MODEL,
@@ -207,8 +223,3 @@ class Catalog:
 def _with(found: Identity, adds: str) -> Identity:
     """The model called with a tool that its id switched on, which it calls as often as it likes."""
     return replace(found, adds=adds, adds_per_request=None) if adds else found
-
-
-def _says_more(provider: str, asked: str, served: str) -> bool:
-    """Whether the asked id says more about the same model: Bedrock's the region, OpenRouter's the variant."""
-    return (provider == "aws" and served in asked) or (provider == "openrouter" and asked.startswith(f"{served}:"))

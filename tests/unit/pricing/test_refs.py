@@ -155,9 +155,37 @@ def test_a_response_need_not_repeat_what_the_id_switched_on(served: str) -> None
     assert answer.reason is UnpricedReason.NO_PRICE_FOR_TOOL
     told = price("openrouter", "openai/gpt-4o:online", response_model=served, tool_calls=ToolCalls(web_search=0))
     assert told == price("openrouter", "openai/gpt-4o")
-    for variant in (":extended", ":free", ":nitro"):
+    for variant in (":extended", ":nitro"):
         asked = f"openai/gpt-4o{variant}"
         assert price("openrouter", asked, response_model="openai/gpt-4o") == price("openrouter", asked)
+
+
+@pytest.mark.parametrize("routing", ["", ":nitro", ":floor", ":exacto"])
+@pytest.mark.parametrize("model", ["openai/gpt-oss-20b", "meta-llama/llama-3.3-70b-instruct"])
+def test_what_was_asked_for_for_nothing_costs_what_was_served(model: str, routing: str) -> None:
+    """A free variant that was served is free; the model itself, served in its place, has its own price."""
+    asked = f"{model}:free{routing}"
+    paid = price("openrouter", model)
+    assert paid.list_cost
+    assert price("openrouter", asked, response_model=model) == paid
+    assert price("openrouter", asked, response_model=f"{model}:free").list_cost == 0
+    assert price("openrouter", asked).list_cost == 0
+
+
+@pytest.mark.parametrize(
+    "model", ["openai/gpt-oss-20b:free", "meta-llama/llama-3.3-70b-instruct:free", "openai/o3:free"]
+)
+def test_a_free_model_pays_for_the_searches_that_its_id_adds(model: str) -> None:
+    """The model is free, what the id switches on is not."""
+    for answer in (
+        price("openrouter", f"{model}:online"),
+        price("openrouter", f"{model}:online:nitro"),
+        price("openrouter", f"{model}:online", response_model=model),
+        price("openrouter", f"{model}:online", response_model=model.removesuffix(":free")),
+    ):
+        assert answer.reason is UnpricedReason.NO_PRICE_FOR_TOOL
+        assert "report tool_calls.web_search" in answer.detail
+    assert price("openrouter", f"{model}:online", tool_calls=ToolCalls(web_search=0)).list_cost == 0
 
 
 def test_free_variants_cost_nothing_where_the_model_is_known() -> None:
