@@ -71,6 +71,10 @@ def usd_per_unit(pico: Fraction) -> Decimal:
     return _UNIT_PRICE.divide(Decimal(pico.numerator), Decimal(pico.denominator * PICO_PER_USD))
 
 
+def _differ(rate: Rate | Missing, other: Rate | Missing | None) -> bool:
+    return isinstance(rate, Rate) and isinstance(other, Rate) and rate.terms != other.terms
+
+
 def _plain(rate: Rate | Missing) -> tuple[str, Decimal, Decimal, int] | None:
     if isinstance(rate, Missing) or rate.whole is None:
         return None
@@ -103,6 +107,7 @@ class Compiled:
         "plain",
         "pool",
         "request",
+        "splits_images",
         "splits_output",
         "text",
         "tools",
@@ -150,6 +155,10 @@ class Compiled:
         self.splits_output = any(self.text[part] is not plain for part in _OUTPUT_PARTS)
         self.plain = {part: _plain(rate) for part, rate in self.text.items()}
         if self.splits_output:
+            self.plain["output_tokens"] = None
+        # Text and images at different prices: how much of the output is images must be said.
+        self.splits_images = _differ(plain, self._rates.get("output_image_mtok"))
+        if self.splits_images:
             self.plain["output_tokens"] = None
         self.flats: dict[str, Rate | Missing] = {m: self._first(keys, m) for m, keys in FLAT_METERS.items()}
         self.tools: dict[str, Rate | Missing] = {kind: self._tool(kind, key) for kind, key in TOOL_KEYS.items()}

@@ -104,6 +104,13 @@ def count(
                 f"{compiled.where} was called with {compiled.adds}: report tool_calls.{compiled.adds}, 0 too",
             )
         )
+    if compiled.splits_images and usage.get("output_tokens") and "output_image_tokens" not in usage:
+        raise UnpricedError(
+            Missing(
+                UnpricedReason.AMBIGUOUS_USAGE,
+                f"{compiled.where} writes text and images at different prices: report output_image_tokens, 0 too",
+            )
+        )
     lines: list[PriceLine] = []
     if PLAIN.issuperset(usage):
         _count_text(compiled, usage, lines)

@@ -5,7 +5,9 @@ to the prompt (``toolUsePromptTokenCount``) and thoughts (``thoughtsTokenCount``
 belong to and are added. Storage of explicit caches is billed per hour and does not appear in a response.
 """
 
+import re
 from collections.abc import Iterable
+from decimal import Decimal
 from typing import Final
 
 from spendstream.adapters import google_media
@@ -14,6 +16,7 @@ from spendstream.adapters.result import ExtractedUsage, Meters, token_usage, too
 from spendstream.adapters.tiers import normal_tier
 
 _MODALITIES: Final = {"AUDIO": "audio", "IMAGE": "image", "VIDEO": "video"}  # text and documents have no own meter
+_WRITES_IMAGES: Final = re.compile(r"-image|banana")
 _BILLED_PER_PROMPT: Final = ("gemini-1", "gemini-2", "gemini-live-2")
 """Models up to 2.5 pay per grounded prompt, later ones per search query (ai.google.dev/gemini-api/docs/pricing)."""
 
@@ -27,6 +30,8 @@ def extract(provider: str, root: Node) -> ExtractedUsage:
     meters: Meters = {}
     if usage is not None:
         meters = _meters(usage)
+        if _WRITES_IMAGES.search(model or "") and meters["output_tokens"] is not None:
+            meters["output_image_tokens"] = _images(usage, meters)
         tier = usage.text("traffic_type", 64) or usage.text("service_tier", 64)
     elif embedding:
         meters = {"input_tokens": _embedded_tokens(root), "input_characters": _billable_characters(root)}
@@ -64,6 +69,12 @@ def _meters(usage: Node) -> Meters:
         meters[f"cache_read_{kind}_tokens"] = cached_by_kind.get(kind)
         meters[f"output_{kind}_tokens"] = written_by_kind.get(kind)
     return meters
+
+
+def _images(usage: Node, meters: Meters) -> int | Decimal | None:
+    """Of what an image model wrote; 0 where the response says that it was something else. Thoughts are text."""
+    told = usage.nodes("candidates_tokens_details") or meters["output_tokens"] == (meters["reasoning_tokens"] or 0)
+    return 0 if told and meters["output_image_tokens"] is None else meters["output_image_tokens"]
 
 
 def _by_modality(details: Iterable[Node]) -> dict[str, int]:

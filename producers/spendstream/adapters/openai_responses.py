@@ -48,7 +48,8 @@ def image_meters(usage: Node) -> Meters:
     Where the output has no breakdown, all of it is image tokens: so the field was defined before the breakdown came.
     """
     found = meters(usage)
-    if not usage.has("output_tokens_details"):
+    written = usage.node("output_tokens_details")
+    if written is None or not written.has("image_tokens", "text_tokens"):
         found["output_image_tokens"] = found["output_tokens"]
     return found
 

@@ -32,8 +32,8 @@ DIFFERENCES: dict[str, tuple[str, str]] = {
     ),
     "ambiguous-parts": (
         "unpriced: `ambiguous_usage`",
-        "which tokens are cached and which are audio is not reported and the price depends on it; genai-prices raises, "
-        "or bills as if no token were both",
+        "which tokens are cached, audio or images is not reported and the price depends on it; genai-prices raises, "
+        "or bills as if none were",
     ),
     "moving-name": (
         "unpriced: `moving_alias`",
@@ -123,6 +123,8 @@ def _no_tier_price(event: UsageEvent) -> bool:
 def _ambiguous(event: UsageEvent) -> bool:
     used = event.usage.__dict__
     kinds = [f"{side}_{kind}_tokens" for side in ("input", "output") for kind in ("audio", "image", "video")]
+    if used["output_tokens"] and used["output_image_tokens"] is None and "output_image_mtok" in _prices(event):
+        return True
     return any(used[kind] for kind in kinds) and any(used[part] for part in _PARTS)
 
 

@@ -61,7 +61,8 @@ def test_plain_text_agrees_for_every_id_of_the_base_data() -> None:
         usage = {"input_tokens": 300_001, "cache_read_tokens": 1_234, "output_tokens": 777}
         one = token_event(model, usage, provider=provider)
         found[classify(one, base_book().price(facts_of(one)), _theirs(one))] += 1
-    assert found.keys() <= {None, "no-meter-price", "no-price-at-all", "moving-name", "fractional-pico"}
+    few = {"no-meter-price", "no-price-at-all", "moving-name", "fractional-pico", "ambiguous-parts"}
+    assert found.keys() <= {None, *few}
     assert found[None] > 0.85 * len(IDS)
 
 

@@ -82,6 +82,63 @@ def test_every_image_model_of_openai_prices_an_edit(model: str, usd: str) -> Non
     assert Decimal(cost("openai", shown, "gpt-5.4")) == Decimal(usd)
 
 
+@pytest.mark.parametrize("model", ["gpt-image-1.5", "chatgpt-image-latest", "gpt-image-1"])
+@pytest.mark.parametrize("details", [None, {}, {"image_tokens": 4000}, {"image_tokens": 4000, "text_tokens": 0}])
+def test_what_an_image_model_writes_is_images_unless_it_says_otherwise(
+    model: str, details: dict[str, int] | None
+) -> None:
+    """Before there was a breakdown all of the output was images, and an empty one says no more."""
+    whole = images(IMAGE_EDIT | {"output_tokens_details": {"image_tokens": 4000}})
+    assert cost("openai", images(IMAGE_EDIT | {"output_tokens_details": details}), model) == cost(
+        "openai", whole, model
+    )
+
+
+TWO_PRICES = ["gemini-2.5-flash-image", "gemini-3-pro-image-preview", "gemini-3.1-flash-image-preview", "gpt-image-1.5"]
+
+
+@pytest.mark.parametrize("model", TWO_PRICES)
+def test_output_that_may_be_images_or_text_has_no_price(model: str) -> None:
+    """Text is ten times cheaper: without the breakdown nobody knows. That there was no image can be said."""
+    provider = "openai" if model.startswith("gpt") else "google"
+    used = {"input_tokens": 100, "output_tokens": 1290}
+    silent = book().price(facts_of(token_event(model, used, provider=provider, at=NOW)))
+    assert (silent.reason, "output_image_tokens, 0 too" in silent.detail) == ("ambiguous_usage", True)
+    text, image = (
+        book().price(facts_of(token_event(model, used | {"output_image_tokens": n}, provider=provider, at=NOW)))
+        for n in (0, 1290)
+    )
+    assert text.list_cost is not None
+    assert image.list_cost is not None
+    assert text.list_cost < image.list_cost
+    assert book().price(facts_of(token_event(model, {"input_tokens": 1}, provider=provider, at=NOW))).priced
+
+
+@pytest.mark.parametrize(
+    ("usage", "usd"),
+    [
+        (
+            {"candidatesTokenCount": 1290, "candidatesTokensDetails": [{"modality": "IMAGE", "tokenCount": 1290}]},
+            "0.0387",
+        ),
+        (
+            {"candidatesTokenCount": 1290, "candidatesTokensDetails": [{"modality": "TEXT", "tokenCount": 1290}]},
+            "0.003225",
+        ),
+        ({"candidatesTokenCount": 1290}, "ambiguous_usage"),
+        ({"candidatesTokenCount": 1290, "candidatesTokensDetails": []}, "ambiguous_usage"),
+        ({"thoughtsTokenCount": 1290}, "0.003225"),  # cut before it drew: thoughts are text
+    ],
+)
+def test_an_image_model_of_gemini_is_priced_by_its_breakdown(usage: dict[str, Any], usd: str) -> None:
+    """What the response calls text is text; what it does not tell is not guessed."""
+    answer = cost("google", gemini("gemini-2.5-flash-image", {"promptTokenCount": 0} | usage), "gemini-2.5-flash-image")
+    if usd.startswith("ambiguous"):
+        assert answer.startswith(usd)
+    else:
+        assert Decimal(answer) == Decimal(usd)
+
+
 def test_images_in_a_batch_cost_half() -> None:
     """The batch price is of the same tokens."""
     in_batch = cost("openai", images(IMAGE_EDIT), "gpt-image-2", service_tier="batch")
