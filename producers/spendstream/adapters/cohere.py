@@ -9,18 +9,27 @@ from typing import Final
 from spendstream.adapters.reader import Node
 from spendstream.adapters.result import AdapterError, ExtractedUsage, Meters, token_usage
 
-_NO_METER: Final = ("classifications", "images")
+UNCOUNTED: Final = "units_without_meter"
+"""Stands for what is billed by the image or the classification, for which there is no meter: unpriced, not lost."""
 
 
 def extract(provider: str, root: Node) -> ExtractedUsage:
     """Usage of one response: under ``usage`` for chat, under ``meta`` for embed and rerank."""
     usage = root.node("usage") or root.node("meta")
     billed = usage.node("billed_units") if usage is not None else None
+    counted = None if usage is None or billed is None else token_usage(provider, _meters(usage, billed))
     return ExtractedUsage(
-        usage=None if usage is None or billed is None else token_usage(provider, _meters(usage, billed)),
+        usage=counted,
         response_id=root.text("id", 256),
         operation=_operation(root),
+        also=() if billed is None or counted is None else _without_meter(billed),
     )
+
+
+def _without_meter(billed: Node) -> tuple[ExtractedUsage, ...]:
+    """An event of its own for units that no meter counts; images whose tokens are reported are billed by those."""
+    by_piece = (billed.count("images") and not billed.count("image_tokens")) or billed.count("classifications")
+    return (ExtractedUsage(response_model=UNCOUNTED),) if by_piece else ()
 
 
 def _operation(root: Node) -> str | None:
@@ -32,12 +41,6 @@ def _operation(root: Node) -> str | None:
 
 
 def _meters(usage: Node, billed: Node) -> Meters:
-    for name in _NO_METER:
-        if billed.count(name):
-            raise AdapterError(
-                f"{billed.path}.{name}: expected tokens, search units or pages, got {name}: "
-                "report them as metered usage with a SKU of your rate card"
-            )
     meters: Meters = {
         "input_tokens": billed.count("input_tokens"),
         "output_tokens": billed.count("output_tokens"),
@@ -58,13 +61,16 @@ def _billed_cache_reads(usage: Node, billed: Node) -> int | None:
 
 
 def _images(billed: Node) -> Meters:
-    """Embedded images. Whether ``input_tokens`` holds their tokens is only clear where the text's are given too."""
+    """Embedded images: ``image_tokens`` and ``text_tokens``. ``input_tokens`` is either the text's or both's.
+
+    Where the text's are not given it is taken as the text's, which is the dearer of the two.
+    """
     image, text, both = billed.count("image_tokens"), billed.count("text_tokens"), billed.count("input_tokens")
     if not image:
         return {"input_image_tokens": image if both is not None else None}
-    if not both or both == text:
-        return {"input_tokens": image + (text or 0), "input_image_tokens": image}
-    if both == image + (text or 0):
+    if not both or text is None or both == text:
+        return {"input_tokens": image + (text if text is not None else both or 0), "input_image_tokens": image}
+    if both == image + text:
         return {"input_image_tokens": image}
     raise AdapterError(
         f"{billed.path}: input_tokens = {both}, image_tokens = {image} and text_tokens = {text} do not add up"

@@ -10,7 +10,13 @@ from dataclasses import replace
 from typing import Final, Literal
 
 from spendstream.adapters import openai_media, openai_responses, openai_video
-from spendstream.adapters.openai_compatible import CORRECTIONS, cache_creation, reported_tool_calls, search_context
+from spendstream.adapters.openai_compatible import (
+    CORRECTIONS,
+    cache_creation,
+    created_in_details,
+    reported_tool_calls,
+    search_context,
+)
 from spendstream.adapters.reader import Node
 from spendstream.adapters.result import (
     AdapterError,
@@ -152,6 +158,8 @@ def _chat_meters(usage: Node) -> Meters:
         } | openai_responses.cache_writes(read)
     if usage.has("cache_creation_input_tokens"):
         meters |= cache_creation(usage, read)
+    elif read is not None and read.has("cache_creation", "cache_creation_input_tokens"):
+        meters |= created_in_details(read)
     written = usage.node("completion_tokens_details")
     if written is not None:
         meters |= {

@@ -79,6 +79,22 @@ def cache_creation(usage: Node, details: Node | None) -> Meters:
     }
 
 
+def created_in_details(details: Node) -> Meters:
+    """Cache writes that stand beside the hits, inside ``prompt_tokens``: DashScope's explicit cache.
+
+    alibabacloud.com/help/en/model-studio/context-cache.
+    """
+    by_lifetime, written = details.node("cache_creation"), details.count("cache_creation_input_tokens")
+    short, long = (
+        None if by_lifetime is None else by_lifetime.count(f"ephemeral_{ttl}_input_tokens") for ttl in ("5m", "1h")
+    )
+    return {
+        "cache_write_tokens": unreported_lifetime(details.path, written or None, short, long),
+        "cache_write_5m_tokens": short,
+        "cache_write_1h_tokens": long,
+    }
+
+
 CORRECTIONS: Final[dict[str, Callable[[Node, Meters], Meters]]] = {
     "deepseek": _deepseek,
     "x-ai": _x_ai,

@@ -139,6 +139,49 @@ def test_an_image_model_of_gemini_is_priced_by_its_breakdown(usage: dict[str, An
         assert Decimal(answer) == Decimal(usd)
 
 
+@pytest.mark.parametrize(
+    ("details", "usd"),
+    [
+        ({"cached_tokens": 0}, "0.018"),  # 10,000 x 1.2 + 1,000 x 6
+        ({"cached_tokens": 5000}, "0.0132"),  # a hit costs a fifth
+        ({"cached_tokens": 0, "cache_creation_input_tokens": 5000, "cache_type": "ephemeral"}, "0.0195"),  # 125 %
+        (
+            {
+                "cached_tokens": 1000,
+                "cache_creation_input_tokens": 5000,
+                "cache_creation": {"ephemeral_5m_input_tokens": 5000},
+                "cache_type": "ephemeral",
+            },
+            "0.01854",
+        ),
+        ({"cached_tokens": 5000, "cache_creation_input_tokens": 0, "cache_creation": {}}, "0.0132"),
+    ],
+)
+def test_caches_of_dashscope_are_billed(details: dict[str, Any], usd: str) -> None:
+    """What was written stands beside the hits, and is part of the prompt."""
+    response = chat("qwen3-max", 10_000, 1000, prompt_tokens_details=details)
+    assert Decimal(cost("dashscope", response, "qwen3-max")) == Decimal(usd)
+
+
+@pytest.mark.parametrize(
+    ("billed", "usd"),
+    [
+        ({"input_tokens": 1000}, "0.00012"),
+        ({"input_tokens": 1000, "images": 1}, "usage_unknown"),
+        ({"images": 1}, "usage_unknown"),
+        ({"input_tokens": 10, "image_tokens": 50}, "0.0000247"),  # 10 x 0.12 + 50 x 0.47
+        ({"images": 1, "image_tokens": 50}, "0.0000235"),
+    ],
+)
+def test_images_that_cohere_bills_by_the_piece_are_said_to_have_no_price(billed: dict[str, int], usd: str) -> None:
+    """Where their tokens are billed they are priced; else the call is not priced as if it had been text alone."""
+    answer = cost("cohere", {"embeddings": {"float": [[0.5]]}, "meta": {"billed_units": billed}}, "embed-v4.0")
+    if usd.startswith("usage"):
+        assert answer.startswith(usd)
+    else:
+        assert Decimal(answer) == Decimal(usd)
+
+
 def test_images_in_a_batch_cost_half() -> None:
     """The batch price is of the same tokens."""
     in_batch = cost("openai", images(IMAGE_EDIT), "gpt-image-2", service_tier="batch")

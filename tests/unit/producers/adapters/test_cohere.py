@@ -8,7 +8,8 @@ from cohere.core.unchecked_base_model import construct_type
 from cohere.types import ChatMessageEndEvent
 from cohere.v2 import V2ChatResponse, V2RerankResponse
 
-from spendstream.adapters import AdapterError, StreamAccumulator, extract
+from spendstream.adapters import AdapterError, StreamAccumulator, extract, usage_events
+from spendstream.adapters.cohere import UNCOUNTED
 from tests.unit.producers.adapters.support import meters
 
 USAGE: dict[str, Any] = {
@@ -67,6 +68,12 @@ def test_rerank_is_billed_in_search_units() -> None:
         ({"input_tokens": 0, "image_tokens": 50}, {"input_tokens": 50, "input_image_tokens": 50}),
         ({"input_tokens": 12, "text_tokens": 12, "image_tokens": 50}, {"input_tokens": 62, "input_image_tokens": 50}),
         ({"input_tokens": 62, "text_tokens": 12, "image_tokens": 50}, {"input_tokens": 62, "input_image_tokens": 50}),
+        ({"input_tokens": 10, "image_tokens": 50}, {"input_tokens": 60, "input_image_tokens": 50}),
+        (
+            {"input_tokens": 60, "image_tokens": 50},
+            {"input_tokens": 110, "input_image_tokens": 50},
+        ),  # the dearer reading
+        ({"images": 1, "image_tokens": 50}, {"input_tokens": 50, "input_image_tokens": 50}),
     ],
 )
 def test_embedded_images_are_input(billed: dict[str, Any], expected: dict[str, Any]) -> None:
@@ -79,8 +86,6 @@ def test_embedded_images_are_input(billed: dict[str, Any], expected: dict[str, A
     ("billed", "says"),
     [
         ({"input_tokens": 62, "text_tokens": 11, "image_tokens": 50}, "do not add up"),
-        ({"images": 3}, "report them as metered usage"),
-        ({"classifications": 3}, "report them as metered usage"),
         ({"input_tokens": 1.5}, "expected a whole number, got 1.5"),
     ],
 )
@@ -88,6 +93,18 @@ def test_units_that_cannot_be_booked_are_refused(billed: dict[str, Any], says: s
     """Better an error than a bill of 0."""
     with pytest.raises(AdapterError, match=says):
         extract("cohere", embed(**billed))
+
+
+@pytest.mark.parametrize("unit", ["images", "classifications"])
+def test_units_without_a_meter_cost_no_counts(unit: str) -> None:
+    """The tokens of the call are counted; the units are an event of their own, which nobody can price."""
+    first, other = usage_events("cohere", embed(input_tokens=100, **{unit: 1}), source="s", model="embed-v4.0")
+    assert first.usage.input_tokens == 100  # type: ignore[union-attr]
+    assert other.response_model == UNCOUNTED
+    (alone,) = usage_events("cohere", embed(**{unit: 1}), source="s", model="embed-v4.0")
+    (tokens,) = usage_events("cohere", embed(input_tokens=100, **{unit: 0}), source="s", model="embed-v4.0")
+    assert alone.usage == other.usage
+    assert tokens.usage == first.usage
 
 
 def test_message_end_ends_the_stream() -> None:
