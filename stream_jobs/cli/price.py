@@ -94,18 +94,24 @@ class NearestNames:
     """The known names like those that the book does not know, each looked for once, and not for hostile numbers."""
 
     def __init__(self) -> None:
-        self._found: dict[tuple[str, str], tuple[str, ...]] = {}
+        self._found: dict[tuple[str, str, str], tuple[str, ...]] = {}
 
     def __call__(self, book: "PriceBook", facts: "Facts", pricing: "Pricing") -> tuple[str, ...]:
         from spendstream_schemas import UnpricedReason
         from stream_jobs.pricing.nearest import nearest_to
 
-        if pricing.reason not in (UnpricedReason.UNKNOWN_MODEL, UnpricedReason.UNKNOWN_PROVIDER):
+        named = {
+            UnpricedReason.UNKNOWN_MODEL: facts.response_model or facts.model,
+            UnpricedReason.UNKNOWN_PROVIDER: facts.response_model or facts.model,
+            UnpricedReason.UNKNOWN_ACCELERATOR: facts.usage.get("accelerator"),
+            UnpricedReason.UNKNOWN_SKU: facts.usage.get("sku"),
+            UnpricedReason.UNKNOWN_CONDITION: facts.region,
+        }
+        if pricing.reason is None or pricing.reason not in named:
             return ()
-        key = facts.provider, facts.response_model or facts.model or ""
+        key = pricing.reason.value, facts.provider, named[pricing.reason] or ""
         if key not in self._found and len(self._found) < _MAX_LOOKED_FOR:
-            found = nearest_to(book, facts, pricing)
-            self._found[key] = (*found.models, *found.providers)
+            self._found[key] = nearest_to(book, facts, pricing).names
         return self._found.get(key, ())
 
 

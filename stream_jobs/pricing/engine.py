@@ -144,7 +144,7 @@ class Engine:
         def answer(at: datetime) -> Compiled | Brackets | Missing:
             holding = [item for item in declared if item.holds(at)]
             if holding:
-                return self.self_hosted.rates(holding[-1], provider)
+                return self.self_hosted.rates(holding[-1], provider, model, response_model)
             assert sold is not None
             return sold if isinstance(sold, Missing) else sold.at(at)
 

@@ -22,10 +22,16 @@ _NOISE: Final = re.compile(
 
 
 class Nearest(NamedTuple):
-    """Ids as "provider/model", or ids of providers; the most alike first."""
+    """Ids as "provider/model", ids of providers, or names of accelerators, SKUs or regions; the most alike first."""
 
     models: tuple[str, ...] = ()
     providers: tuple[str, ...] = ()
+    others: tuple[str, ...] = ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All of them; only one kind is ever there."""
+        return self.models + self.providers + self.others
 
     def advice(self, provider: str, model: str) -> str:
         """A sentence: what it may be, and where to say so."""
@@ -42,14 +48,27 @@ class Nearest(NamedTuple):
 
 
 def nearest_to(book: PriceBook, facts: Facts, pricing: Pricing) -> Nearest:
-    """For the event of an answer that does not know its model or provider; nothing for all other answers."""
+    """For the event of an answer that does not know a name in it; nothing for all other answers."""
     ref = facts.response_model or facts.model or ""
     if pricing.reason is UnpricedReason.UNKNOWN_MODEL:
         provider, behind = book.engine.seller(facts)
         return nearest_models(book, behind or ref, provider)
     if pricing.reason is UnpricedReason.UNKNOWN_PROVIDER:
         return nearest_providers(book, facts.provider)
+    if pricing.reason is UnpricedReason.UNKNOWN_ACCELERATOR:
+        return nearest_of(book.resources.accelerators(facts.provider), facts.usage["accelerator"])
+    if pricing.reason is UnpricedReason.UNKNOWN_SKU:
+        return nearest_of(book.resources.skus(facts.provider), facts.usage["sku"])
+    if pricing.reason is UnpricedReason.UNKNOWN_CONDITION and facts.region is not None:
+        seller, _ = book.engine.seller(facts)
+        known = book.providers.regions.words(seller or "")
+        return Nearest() if facts.region.lower() in known else nearest_of(known, facts.region)
     return Nearest()
+
+
+def nearest_of(known: Iterable[str], name: str) -> Nearest:
+    """Those of the names that are like `name`."""
+    return Nearest(others=tuple(_ranked(name[:MAX_LENGTH], known)[:MAX_NAMES]))
 
 
 def nearest_models(book: PriceBook, ref: str, provider: str | None = None) -> Nearest:

@@ -63,6 +63,10 @@ class Regions:
                     words[word] = (*words.get(word, ()), group)
             self._groups[provider] = words
 
+    def words(self, provider: str) -> set[str]:
+        """All regions and groups of regions of a provider."""
+        return set(self._groups.get(provider, ()))
+
     def where(
         self, provider: str, said: str | None, refs: Iterable[str | None], conditions: Iterable[str] = ()
     ) -> Where | None:

@@ -16,7 +16,7 @@ from stream_jobs.facts import Facts
 from stream_jobs.pricing.compiled import Terms, make_rate
 from stream_jobs.pricing.overlays import Overlays
 from stream_jobs.pricing.providers import STANDARD, Providers
-from stream_jobs.pricing.rate_cards import Accelerator, Card, Hourly, RateCards, closest
+from stream_jobs.pricing.rate_cards import Accelerator, Card, Hourly, RateCardFile, RateCards, closest
 from stream_jobs.pricing.rates import Missing
 from stream_jobs.pricing.result import PriceLine
 from stream_jobs.pricing.tokens import UnpricedError
@@ -37,6 +37,18 @@ class Resources:
     def sells(self, provider: str) -> bool:
         """True if there is a rate card of that provider id."""
         return any(file.provider.lower() == provider for file in self._cards.files)
+
+    def accelerators(self, provider: str) -> set[str]:
+        """The names of all accelerators of a provider, by any of its names."""
+        files = self._files(provider)
+        return {name for file in files for accelerator in file.accelerators for name in accelerator.names}
+
+    def skus(self, provider: str) -> set[str]:
+        """All SKUs of a provider, by any of its names."""
+        return {sku.sku for file in self._files(provider) for sku in file.skus}
+
+    def _files(self, provider: str) -> list[RateCardFile]:
+        return [file for file in self._cards.files if file.provider.lower() == self._cards.provider(provider)]
 
     def look_up(
         self, name: str, at: datetime, provider: str | None
@@ -61,7 +73,9 @@ class Resources:
             where = f"{provider}/{usage['accelerator']}"
             cards = self._cards.accelerators(provider, usage["accelerator"])
             if not cards:
-                raise _unpriced(UnpricedReason.UNKNOWN_ACCELERATOR, f"no rate card has {where}")
+                raise _unpriced(
+                    UnpricedReason.UNKNOWN_ACCELERATOR, f"no rate card has {where}: declare it in rate_cards/"
+                )
             card = _fitting(cards, facts, where)
             if gpu_seconds:
                 lines.append(self._hours(facts, card, "gpu", f"{provider}/{card.names[0]}", gpu_seconds))

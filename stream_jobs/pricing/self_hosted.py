@@ -36,7 +36,7 @@ class SelfHostedModels:
             (self.provider(item.provider or card.provider), item) for card in cards for item in card.self_hosted
         ]
         self.names = frozenset(provider for provider, _ in self.declared)
-        self._rates: dict[int, Compiled] = {}
+        self._rates: dict[tuple[int, str], Compiled] = {}
 
     def provider(self, name: str) -> str:
         """The provider id of a name; the name itself in lower case if the book does not know it."""
@@ -46,15 +46,18 @@ class SelfHostedModels:
         """Those that are for one of the ids, whenever they hold."""
         if not self.declared or (owner := self.provider(provider)) not in self.names:
             return []
-        refs = [model.lower() for model in models if model is not None]
-        return [item for name, item in self.declared if name == owner and any(_fits(item, ref) for ref in refs)]
+        return [item for name, item in self.declared if name == owner and _pattern(item, *models) is not None]
 
-    def rates(self, item: SelfHosted, provider: str) -> Compiled:
-        """Rates of nothing for everything, whose SKUs name the pool. One per declaration, whatever the models are."""
-        found = self._rates.get(id(item))
+    def rates(self, item: SelfHosted, provider: str, *models: str | None) -> Compiled:
+        """Rates of nothing for everything, whose SKUs name the pool and the pattern that one of the ids fits.
+
+        One per pattern, whatever the models are.
+        """
+        pattern = _pattern(item, *models) or item.models[0].lower()
+        found = self._rates.get((id(item), pattern))
         if found is None:
-            where = f"{self.provider(provider)}/{item.models[0].lower()}"
-            found = self._rates[id(item)] = Compiled(
+            where = f"{self.provider(provider)}/{pattern}"
+            found = self._rates[(id(item), pattern)] = Compiled(
                 _TABLE,
                 0,
                 sku_of=lambda key, _: _sku(where, key, item.pool),
@@ -73,7 +76,7 @@ class SelfHostedModels:
                 continue
             holding = [item for item in self.declarations(owner, model) if item.holds(at)]
             if holding:
-                pool, where = holding[-1].pool, f"{owner}/{holding[-1].models[0].lower()}"
+                pool, where = holding[-1].pool, f"{owner}/{_pattern(holding[-1], model)}"
                 yield (
                     f"{owner}/{model}",
                     [
@@ -92,5 +95,8 @@ def _sku(where: str, key: str, pool: str) -> str:
     return f"{where}/{key}{_MARK}{pool}"
 
 
-def _fits(item: SelfHosted, ref: str) -> bool:
-    return any(fnmatchcase(ref, pattern.lower()) for pattern in item.models)
+def _pattern(item: SelfHosted, *models: str | None) -> str | None:
+    """The first pattern of a declaration that one of the ids fits."""
+    refs = [model.lower() for model in models if model is not None]
+    patterns = (pattern.lower() for pattern in item.models)
+    return next((pattern for pattern in patterns if any(fnmatchcase(ref, pattern) for ref in refs)), None)

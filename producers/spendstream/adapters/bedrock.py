@@ -1,8 +1,9 @@
 """AWS Bedrock Converse and ConverseStream, as boto3 returns them; also Nova's body of InvokeModel.
 
 docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_TokenUsage.html: cache reads and writes stand outside of
-``inputTokens`` and are added; ``cacheDetails`` splits the writes by lifetime. Reasoning is not reported, and neither
-is the model: the id that was asked for (its us./eu./global. prefix moves the price) has to come from the caller.
+``inputTokens`` and are added; ``cacheDetails`` splits the writes by lifetime. Reasoning is not reported, and the model
+only where a prompt router chose it: the id that was asked for (its us./eu./global. prefix moves the price) has to come
+from the caller.
 """
 
 from typing import Final
@@ -19,7 +20,9 @@ from spendstream.adapters.result import (
 from spendstream.adapters.tiers import normal_tier
 
 _LIFETIMES: Final = {"5m": "cache_write_5m_tokens", "1h": "cache_write_1h_tokens"}
-_TOP_FIELDS: Final = ("usage", "service_tier", "performance_config")
+MAX_ID: Final = 128
+"""Characters of a model's id in an event; an ARN may be longer, and then its last part is the model's own id."""
+_TOP_FIELDS: Final = ("usage", "service_tier", "performance_config", "trace")
 
 
 def extract(provider: str, root: Node) -> ExtractedUsage:
@@ -29,11 +32,20 @@ def extract(provider: str, root: Node) -> ExtractedUsage:
     tier, performance, http = root.node("service_tier"), root.node("performance_config"), root.node("ResponseMetadata")
     return ExtractedUsage(
         usage=None if usage is None else token_usage(provider, _meters(usage)),
+        response_model=_routed_to(root),
         response_id=None if http is None else http.text("RequestId", 256),
         service_tier=None if tier is None else normal_tier(provider, tier.text("type", 64)),
         conditions=None if performance is None else conditions(latency=performance.text("latency", 64)),
         operation=None if usage is None else "chat",
     )
+
+
+def _routed_to(root: Node) -> str | None:
+    """The model that a prompt router has chosen, an ARN; nothing else in a response names a model."""
+    trace = root.node("trace")
+    router = None if trace is None else trace.node("prompt_router")
+    found = None if router is None else router.text("invoked_model_id", 2048)
+    return found if found is None or len(found) <= MAX_ID else found.rpartition("/")[2][:MAX_ID]
 
 
 def _meters(usage: Node) -> Meters:

@@ -15,7 +15,10 @@ from spendstream.adapters.reader import Node
 from spendstream.adapters.result import ExtractedUsage, Meters, token_usage, tool_calls, total
 from spendstream.adapters.tiers import normal_tier
 
-_MODALITIES: Final = {"AUDIO": "audio", "IMAGE": "image", "VIDEO": "video"}  # text and documents have no own meter
+_MODALITIES: Final = {"AUDIO": "audio", "IMAGE": "image", "VIDEO": "video"}
+_AS_TEXT: Final = ("", "TEXT", "DOCUMENT", "MODALITY_UNSPECIFIED")  # have no meter of their own
+UNKNOWN_MODALITY: Final = "unknown_modality"
+"""Stands for the model of tokens of a kind that we do not know: they are booked as unpriced, not as text."""
 _WRITES_IMAGES: Final = re.compile(r"-image|banana")
 _BILLED_PER_PROMPT: Final = ("gemini-1", "gemini-2", "gemini-live-2")
 """Models up to 2.5 pay per grounded prompt, later ones per search query (ai.google.dev/gemini-api/docs/pricing)."""
@@ -28,8 +31,9 @@ def extract(provider: str, root: Node) -> ExtractedUsage:
     embedding = root.has("embeddings", "embedding")
     tier, image = None, False
     meters: Meters = {}
+    others: Meters = {}
     if usage is not None:
-        meters = _meters(usage)
+        meters, others = _without_others(_meters(usage), usage)
         if _WRITES_IMAGES.search(model or "") and meters["output_tokens"] is not None:
             meters["output_image_tokens"] = _images(usage, meters)
         tier = usage.text("traffic_type", 64) or usage.text("service_tier", 64)
@@ -45,6 +49,7 @@ def extract(provider: str, root: Node) -> ExtractedUsage:
         response_id=root.text("response_id", 256),
         service_tier=normal_tier(provider, tier),
         tool_calls=tool_calls(_grounding(root, model or "")),
+        also=(ExtractedUsage(token_usage(provider, others), UNKNOWN_MODALITY),) if any(others.values()) else (),
         operation="embeddings" if embedding else "image" if image else "chat" if usage is not None else None,
     )
 
@@ -71,6 +76,29 @@ def _meters(usage: Node) -> Meters:
     return meters
 
 
+def _without_others(meters: Meters, usage: Node) -> tuple[Meters, Meters]:
+    """The meters without the tokens of kinds that nobody here knows, and these."""
+    read = _of_other_kinds(usage.nodes("prompt_tokens_details") + usage.nodes("tool_use_prompt_tokens_details"))
+    cached = _of_other_kinds(usage.nodes("cache_tokens_details"))
+    written = _of_other_kinds(usage.nodes("candidates_tokens_details") + usage.nodes("response_tokens_details"))
+    counts = {"input_tokens": max(read, cached), "cache_read_tokens": cached, "output_tokens": written}
+    others: Meters = {}
+    for meter, count in counts.items():
+        whole = meters[meter]
+        if count and whole is not None:
+            others[meter], meters[meter] = count, whole - count
+    return meters, others
+
+
+def _of_other_kinds(details: Iterable[Node]) -> int:
+    strange = (item for item in details if _kind(item) not in _MODALITIES and _kind(item) not in _AS_TEXT)
+    return total(*(item.count("token_count") for item in strange)) or 0
+
+
+def _kind(item: Node) -> str:
+    return (item.text("modality", 64) or "").upper()
+
+
 def _images(usage: Node, meters: Meters) -> int | Decimal | None:
     """Of what an image model wrote; 0 where the response says that it was something else. Thoughts are text."""
     told = usage.nodes("candidates_tokens_details") or meters["output_tokens"] == (meters["reasoning_tokens"] or 0)
@@ -80,7 +108,7 @@ def _images(usage: Node, meters: Meters) -> int | Decimal | None:
 def _by_modality(details: Iterable[Node]) -> dict[str, int]:
     found: dict[str, int] = {}
     for item in details:
-        kind, count = _MODALITIES.get((item.text("modality", 64) or "").upper()), item.count("token_count")
+        kind, count = _MODALITIES.get(_kind(item)), item.count("token_count")
         if kind is not None and count is not None:
             found[kind] = found.get(kind, 0) + count
     return found

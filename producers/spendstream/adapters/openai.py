@@ -45,6 +45,11 @@ _ONE_SIDED: Final = ("embeddings", "rerank")
 def extract(provider: str, root: Node) -> ExtractedUsage:
     """Usage of one response; a line of a batch's output file is taken too."""
     in_batch = root.node("response") if root.has("custom_id") else None
+    if in_batch is None and (root.text("type", 64) or "").startswith("response.") and root.has("response"):
+        whole = root.node(
+            "response"
+        )  # an event that carries it: Realtime's response.done, response.completed of streams
+        return _extract(provider, root if whole is None else whole)
     if in_batch is None:
         failed = root.has("custom_id") and root.has("error")
         return ExtractedUsage(service_tier="batch", status="error") if failed else _extract(provider, root)

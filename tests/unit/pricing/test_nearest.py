@@ -13,8 +13,8 @@ from stream_jobs.cli.price import NearestNames, answer
 from stream_jobs.facts import facts_of
 from stream_jobs.pricing.book import PriceBook
 from stream_jobs.pricing.corrections import CorrectionFile
-from stream_jobs.pricing.nearest import MAX_NAMES, nearest_models, nearest_providers, nearest_to
-from tests.unit.pricing.events import token_event
+from stream_jobs.pricing.nearest import MAX_NAMES, Nearest, nearest_models, nearest_providers, nearest_to
+from tests.unit.pricing.events import event, token_event
 
 BOOK = PriceBook.load()
 USED = {"input_tokens": 10, "output_tokens": 5}
@@ -79,11 +79,35 @@ def test_an_event_is_looked_for_where_its_price_was(provider: str, model: str, s
     assert names in (*found.models, *found.providers)
 
 
+@pytest.mark.parametrize(
+    ("provider", "usage", "fields", "first"),
+    [
+        ("aws", {"kind": "compute", "accelerator": "H10O", "gpu_seconds": "1"}, {}, "H100"),
+        ("amazon", {"kind": "compute", "accelerator": "a100-40", "gpu_seconds": "1"}, {}, "A100-40GB"),
+        ("gcp", {"kind": "compute", "accelerator": "TPU-v6ee", "gpu_seconds": "1"}, {}, "TPU-v6e"),
+        ("anthropic", {"kind": "metered", "sku": "code-exec", "quantity": "1", "unit": "hour"}, {}, "code-execution"),
+        ("aws", {"kind": "tokens"} | USED, {"model": "amazon.nova-pro-v1:0", "region": "eu-wst-1"}, "eu-west-1"),
+        ("bedrock", {"kind": "tokens"} | USED, {"model": "amazon.nova-pro-v1:0", "region": "eu-wst-1"}, "eu-west-1"),
+    ],
+)
+def test_accelerators_skus_and_regions_have_neighbours_too(
+    provider: str, usage: dict[str, Any], fields: dict[str, Any], first: str
+) -> None:
+    """Each among the names of its own provider, by any of its names."""
+    if usage["kind"] == "compute":
+        usage = usage | {"purchase_option": "on_demand", "accelerator_count": 1}
+    facts = facts_of(event(usage, provider=provider, **fields))
+    pricing = BOOK.price(facts)
+    assert pricing.reason is not None
+    assert nearest_to(BOOK, facts, pricing).others[0] == first
+    assert NearestNames()(BOOK, facts, pricing)[0] == first
+
+
 def test_priced_and_otherwise_unpriced_events_are_not_looked_for() -> None:
     """Nothing is searched where no name is unknown."""
     for tier in (None, "unheard-of"):
         facts = facts_of(token_event("gpt-4o", USED, service_tier=tier))
-        assert nearest_to(BOOK, facts, BOOK.price(facts)) == ((), ())
+        assert nearest_to(BOOK, facts, BOOK.price(facts)) == Nearest()
 
 
 def line(**fields: Any) -> bytes:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from spendstream.adapters import usage_events
+from spendstream.adapters import StreamAccumulator, usage_events
 from stream_jobs.base.money import PICO_PER_USD
 from stream_jobs.facts import facts_of
 from stream_jobs.pricing.book import PriceBook
@@ -180,6 +180,52 @@ def test_images_that_cohere_bills_by_the_piece_are_said_to_have_no_price(billed:
         assert answer.startswith(usd)
     else:
         assert Decimal(answer) == Decimal(usd)
+
+
+@pytest.mark.parametrize("kind", ["response.done", "response.completed", "response.incomplete"])
+def test_an_event_that_carries_the_response_is_read_as_it(kind: str) -> None:
+    """Realtime's last event of each turn is what its services have in their hands."""
+    details = {"text_tokens": 100, "audio_tokens": 900, "cached_tokens": 0}
+    usage = {"input_tokens": 1000, "output_tokens": 500, "input_token_details": details}
+    usage["output_token_details"] = {"text_tokens": 100, "audio_tokens": 400}
+    response = {"object": "realtime.response", "id": "r", "status": "completed", "usage": usage}
+    event_of_it = {"type": kind, "event_id": "e", "response": response}
+    assert cost("openai", event_of_it, "gpt-realtime") == cost("openai", response, "gpt-realtime")
+    # 100 x 4 + 900 x 32 + 100 x 16 + 400 x 64
+    assert Decimal(cost("openai", event_of_it, "gpt-realtime")) == Decimal("0.0564")
+
+
+@pytest.mark.parametrize("side", ["promptTokensDetails", "candidatesTokensDetails", "cacheTokensDetails"])
+def test_tokens_of_a_kind_that_nobody_knows_are_not_priced_as_text(side: str) -> None:
+    """They are an event of their own, unpriced with its counts; those of documents are text."""
+    usage = {"promptTokenCount": 1000, "candidatesTokenCount": 500, "cachedContentTokenCount": 300}
+    strange = usage | {side: [{"modality": "TEXT", "tokenCount": 100}, {"modality": "HOLOGRAM", "tokenCount": 200}]}
+    assert cost("google", gemini("gemini-2.5-flash", strange), "gemini-2.5-flash").startswith("unknown_model")
+    known = usage | {side: [{"modality": "TEXT", "tokenCount": 100}, {"modality": "DOCUMENT", "tokenCount": 200}]}
+    plain = cost("google", gemini("gemini-2.5-flash", usage), "gemini-2.5-flash")
+    assert cost("google", gemini("gemini-2.5-flash", known), "gemini-2.5-flash") == plain
+    events = usage_events("google", gemini("gemini-2.5-flash", strange), source="test", model="gemini-2.5-flash")
+    for meter, whole in (("input_tokens", 1000), ("output_tokens", 500), ("cache_read_tokens", 300)):
+        assert sum(getattr(one.usage, meter) or 0 for one in events) == whole
+
+
+def test_a_prompt_router_names_the_model_that_it_chose() -> None:
+    """In whole responses and in the last event of a stream; the router's own ARN says nothing of it."""
+    router = "arn:aws:bedrock:us-east-1:123456789012:default-prompt-router/anthropic.claude:1"
+    chosen = "arn:aws:bedrock:us-east-1::foundation-model/amazon.nova-pro-v1:0"
+    usage = {"inputTokens": 1000, "outputTokens": 1000, "totalTokens": 2000}
+    response = {"usage": usage, "trace": {"promptRouter": {"invokedModelId": chosen}}}
+    plain = cost("aws", {"usage": usage}, "amazon.nova-pro-v1:0")
+    assert cost("aws", response, router) == plain
+    assert cost("aws", {"metadata": response}, router) == plain
+    stream = StreamAccumulator("aws")
+    stream.add({"metadata": response})
+    (event_of_it,) = usage_events("aws", stream.result(), source="test", model=router)
+    assert event_of_it.response_model == chosen
+    assert cost("aws", {"usage": usage}, router).startswith("unknown_model")
+    long = "arn:aws:bedrock:us-east-1:123456789012:inference-profile/" + "x" * 100
+    (cut,) = usage_events("aws", {"usage": usage, "trace": {"promptRouter": {"invokedModelId": long}}}, source="t")
+    assert cut.response_model == "x" * 100
 
 
 def test_images_in_a_batch_cost_half() -> None:

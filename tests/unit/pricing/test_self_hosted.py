@@ -206,3 +206,25 @@ def test_invented_names_share_their_rates() -> None:
     assert (
         len({id(prices.engine.self_hosted.rates(item, "vllm")) for _, item in prices.engine.self_hosted.declared}) == 5
     )
+
+
+@pytest.mark.parametrize(
+    ("model", "served", "pattern"),
+    [
+        ("qwen3", None, "qwen3"),
+        ("Meta-Llama/Llama-3", None, "meta-llama/*"),
+        ("mistral-7b", None, "*-7b"),
+        ("nobody", "meta-llama/x", "meta-llama/*"),
+        ("meta-llama/x-7b", None, "meta-llama/*"),
+    ],
+)
+def test_a_receipt_names_the_pattern_that_the_model_fits(model: str, served: str | None, pattern: str) -> None:
+    """The first of its declaration, whatever was asked before."""
+    declared = {"models": ["qwen3", "meta-llama/*", "*-7b"], "pool": "gpu-pool-a"}
+    card = {"provider": "vllm", "source": "us", "checked": "2026-11-28", "self_hosted": [declared]}
+    book = PriceBook.of(card_files=[RateCardFile.model_validate(card)])
+    for asked, answered in (("qwen3", None), (model, served), ("other-7b", None), (model, served)):
+        one = token_event(asked, {"input_tokens": 1}, provider="vllm", response_model=answered)
+        found = book.price(facts_of(one))
+    assert found.price_model == f"vllm/{pattern}"
+    assert [line.sku for line in found.lines] == [f"vllm/{pattern}/input_mtok;pool=gpu-pool-a"]
