@@ -107,7 +107,7 @@ class Compiled:
         "plain",
         "pool",
         "request",
-        "splits_images",
+        "splits_kinds",
         "splits_output",
         "text",
         "tools",
@@ -156,9 +156,11 @@ class Compiled:
         self.plain = {part: _plain(rate) for part, rate in self.text.items()}
         if self.splits_output:
             self.plain["output_tokens"] = None
-        # Text and images at different prices: how much of the output is images must be said.
-        self.splits_images = _differ(plain, self._rates.get("output_image_mtok"))
-        if self.splits_images:
+        # Text and images (sounds, videos) at different prices: how much of the output is not text must be said.
+        self.splits_kinds = tuple(
+            kind for kind in ("audio", "image", "video") if _differ(plain, self._rates.get(f"output_{kind}_mtok"))
+        )
+        if self.splits_kinds:
             self.plain["output_tokens"] = None
         self.flats: dict[str, Rate | Missing] = {m: self._first(keys, m) for m, keys in FLAT_METERS.items()}
         self.tools: dict[str, Rate | Missing] = {kind: self._tool(kind, key) for kind, key in TOOL_KEYS.items()}

@@ -75,7 +75,7 @@ def _option(item: TaskModel) -> dict[str, Any]:
 
 
 def _entry(book: PriceBook, provider: str, model: str, at: datetime) -> dict[str, Any] | None:
-    """None for a model without one price for text both ways at that instant (image models have several)."""
+    """None for a model without one price for text both ways at that instant (those that write images have two)."""
     resolved = book.resolve(_plain(provider, model, at))
     if isinstance(resolved, Missing):
         return None
@@ -124,7 +124,7 @@ def _tiers(found: Compiled | Brackets) -> list[_Tier] | None:
         inputs, outputs, request = compiled.text["input_tokens"], compiled.text["output_tokens"], compiled.request
         tools = _fee_of_tools(compiled)
         if (
-            compiled.splits_images
+            compiled.splits_kinds
             or not (isinstance(inputs, Rate) and isinstance(outputs, Rate))
             or isinstance(request, Missing)
             or tools is None

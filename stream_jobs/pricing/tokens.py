@@ -104,22 +104,30 @@ def count(
                 f"{compiled.where} was called with {compiled.adds}: report tool_calls.{compiled.adds}, 0 too",
             )
         )
-    if compiled.splits_images and usage.get("output_tokens") and "output_image_tokens" not in usage:
-        raise UnpricedError(
-            Missing(
-                UnpricedReason.AMBIGUOUS_USAGE,
-                f"{compiled.where} writes text and images at different prices: report output_image_tokens, 0 too",
-            )
-        )
     lines: list[PriceLine] = []
     if PLAIN.issuperset(usage):
         _count_text(compiled, usage, lines)
     else:
         _count_all(compiled, usage, lines)
+    if compiled.splits_kinds and usage.get("output_tokens"):
+        _refuse_untold(compiled, usage)
     _count_tools(compiled, tool_calls, lines)
     if compiled.request is not None:
         lines.append(_rate(compiled.request).line("requests", 1))
     return lines
+
+
+def _refuse_untold(compiled: Compiled, usage: Mapping[str, Any]) -> None:
+    """Output of a model that writes text and other things at different prices, of which nobody says what it is."""
+    told = sum(usage.get(f"output_{kind}_tokens") or 0 for kind in MODALITIES)
+    for kind in compiled.splits_kinds:
+        if f"output_{kind}_tokens" not in usage and told < usage["output_tokens"]:
+            raise UnpricedError(
+                Missing(
+                    UnpricedReason.AMBIGUOUS_USAGE,
+                    f"{compiled.where} writes text and {kind} at different prices: report output_{kind}_tokens, 0 too",
+                )
+            )
 
 
 def _count_text(compiled: Compiled, usage: Mapping[str, Any], lines: list[PriceLine]) -> None:

@@ -7,7 +7,6 @@ belong to and are added. Storage of explicit caches is billed per hour and does 
 
 import re
 from collections.abc import Iterable
-from decimal import Decimal
 from typing import Final
 
 from spendstream.adapters import google_media
@@ -19,7 +18,15 @@ _MODALITIES: Final = {"AUDIO": "audio", "IMAGE": "image", "VIDEO": "video"}
 _AS_TEXT: Final = ("", "TEXT", "DOCUMENT", "MODALITY_UNSPECIFIED")  # have no meter of their own
 UNKNOWN_MODALITY: Final = "unknown_modality"
 """Stands for the model of tokens of a kind that we do not know: they are booked as unpriced, not as text."""
-_WRITES_IMAGES: Final = re.compile(r"-image|banana")
+_WRITTEN: Final = {
+    "image": "image",
+    "banana": "image",
+    "live": "audio",
+    "tts": "audio",
+    "audio": "audio",
+    "omni": "video",
+}
+_WRITES: Final = re.compile(r"image|banana|live|tts|audio|omni")
 _BILLED_PER_PROMPT: Final = ("gemini-1", "gemini-2", "gemini-live-2")
 """Models up to 2.5 pay per grounded prompt, later ones per search query (ai.google.dev/gemini-api/docs/pricing)."""
 
@@ -34,8 +41,8 @@ def extract(provider: str, root: Node) -> ExtractedUsage:
     others: Meters = {}
     if usage is not None:
         meters, others = _without_others(_meters(usage), usage)
-        if _WRITES_IMAGES.search(model or "") and meters["output_tokens"] is not None:
-            meters["output_image_tokens"] = _images(usage, meters)
+        if (writes := _WRITES.search(model or "")) and meters["output_tokens"] is not None:
+            _tell(usage, meters, f"output_{_WRITTEN[writes[0]]}_tokens")
         tier = usage.text("traffic_type", 64) or usage.text("service_tier", 64)
     elif embedding:
         meters = {"input_tokens": _embedded_tokens(root), "input_characters": _billable_characters(root)}
@@ -99,10 +106,11 @@ def _kind(item: Node) -> str:
     return (item.text("modality", 64) or "").upper()
 
 
-def _images(usage: Node, meters: Meters) -> int | Decimal | None:
-    """Of what an image model wrote; 0 where the response says that it was something else. Thoughts are text."""
-    told = usage.nodes("candidates_tokens_details") or meters["output_tokens"] == (meters["reasoning_tokens"] or 0)
-    return 0 if told and meters["output_image_tokens"] is None else meters["output_image_tokens"]
+def _tell(usage: Node, meters: Meters, meter: str) -> None:
+    """That none of the output is what such a model can also write, where the response says so. Thoughts are text."""
+    details = usage.nodes("candidates_tokens_details") or usage.nodes("response_tokens_details")
+    if meters[meter] is None and (details or meters["output_tokens"] == (meters["reasoning_tokens"] or 0)):
+        meters[meter] = 0
 
 
 def _by_modality(details: Iterable[Node]) -> dict[str, int]:

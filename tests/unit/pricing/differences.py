@@ -123,7 +123,8 @@ def _no_tier_price(event: UsageEvent) -> bool:
 def _ambiguous(event: UsageEvent) -> bool:
     used = event.usage.__dict__
     kinds = [f"{side}_{kind}_tokens" for side in ("input", "output") for kind in ("audio", "image", "video")]
-    if used["output_tokens"] and used["output_image_tokens"] is None and "output_image_mtok" in _prices(event):
+    written = [kind for kind in ("audio", "image", "video") if f"output_{kind}_mtok" in _prices(event)]
+    if used["output_tokens"] and any(used[f"output_{kind}_tokens"] is None for kind in written):
         return True
     return any(used[kind] for kind in kinds) and any(used[part] for part in _PARTS)
 

@@ -94,23 +94,33 @@ def test_what_an_image_model_writes_is_images_unless_it_says_otherwise(
     )
 
 
-TWO_PRICES = ["gemini-2.5-flash-image", "gemini-3-pro-image-preview", "gemini-3.1-flash-image-preview", "gpt-image-1.5"]
+TWO_PRICES = [
+    ("google", "gemini-2.5-flash-image", "image"),
+    ("google", "gemini-3-pro-image-preview", "image"),
+    ("google", "gemini-3.1-flash-image-preview", "image"),
+    ("google", "gemini-live-2.5-flash", "audio"),
+    ("google", "gemini-omni-1.1-flash", "video"),
+    ("openai", "gpt-image-1.5", "image"),
+    ("openai", "gpt-audio", "audio"),
+    ("openai", "gpt-realtime", "audio"),
+    ("openai", "gpt-4o-audio-preview", "audio"),
+    ("aws", "amazon.nova-sonic-v1:0", "audio"),
+]
 
 
-@pytest.mark.parametrize("model", TWO_PRICES)
-def test_output_that_may_be_images_or_text_has_no_price(model: str) -> None:
-    """Text is ten times cheaper: without the breakdown nobody knows. That there was no image can be said."""
-    provider = "openai" if model.startswith("gpt") else "google"
+@pytest.mark.parametrize(("provider", "model", "kind"), TWO_PRICES)
+def test_output_that_may_be_text_or_not_has_no_price(provider: str, model: str, kind: str) -> None:
+    """Text is up to ten times cheaper: without the breakdown nobody knows. That all of it was text can be said."""
     used = {"input_tokens": 100, "output_tokens": 1290}
     silent = book().price(facts_of(token_event(model, used, provider=provider, at=NOW)))
-    assert (silent.reason, "output_image_tokens, 0 too" in silent.detail) == ("ambiguous_usage", True)
-    text, image = (
-        book().price(facts_of(token_event(model, used | {"output_image_tokens": n}, provider=provider, at=NOW)))
+    assert (silent.reason, f"output_{kind}_tokens, 0 too" in silent.detail) == ("ambiguous_usage", True)
+    text, other = (
+        book().price(facts_of(token_event(model, used | {f"output_{kind}_tokens": n}, provider=provider, at=NOW)))
         for n in (0, 1290)
     )
     assert text.list_cost is not None
-    assert image.list_cost is not None
-    assert text.list_cost < image.list_cost
+    assert other.list_cost is not None
+    assert text.list_cost < other.list_cost
     assert book().price(facts_of(token_event(model, {"input_tokens": 1}, provider=provider, at=NOW))).priced
 
 
