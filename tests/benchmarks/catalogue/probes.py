@@ -36,11 +36,13 @@ class Probe:
         filled: dict[str, Any] = {"kind": "tokens"}
         if self.above or self.kind in (*_TOOLS, "request"):
             filled["input_tokens"] = self.above + 1
+        if self.kind in ("output", "reasoning"):
+            filled |= _ALL_TEXT
         return filled | dict.fromkeys(_KINDS[self.kind][0], self.units)
 
     def tool_calls(self) -> dict[str, int]:
-        """The event's calls of server-side tools."""
-        return {_TOOLS[self.kind]: self.units} if self.kind in _TOOLS else {}
+        """The event's calls of server-side tools; that there was no search, which models that search must say."""
+        return {"web_search": 0} | ({_TOOLS[self.kind]: self.units} if self.kind in _TOOLS else {})
 
     @property
     def units(self) -> int:
@@ -51,6 +53,8 @@ class Probe:
 
 
 _TOOLS: Final = {"web_search": "web_search", "maps": "maps_grounding", "code_execution": "code_execution"}
+_ALL_TEXT: Final = {f"output_{kind}_tokens": 0 for kind in ("audio", "image", "video")}
+"""Models that write other things too have no price for output of which nobody says what it is."""
 _INPUT: Final = frozenset({"input_tokens", "input_audio_tokens", "input_image_tokens", "input_video_tokens"})
 _OUTPUT: Final = frozenset(
     {"output_tokens", "reasoning_tokens", "output_audio_tokens", "output_image_tokens", "output_video_tokens"}

@@ -55,7 +55,8 @@ def test_fields_of_tokens() -> None:
         ("cache_read, batch", Decimal("0.0001")),
     }
     long = next(probe for probe in row.probes if probe.kind == "output")
-    assert long.usage() == {"kind": "tokens", "input_tokens": 272001, "output_tokens": 1000}
+    text = {"output_audio_tokens": 0, "output_image_tokens": 0, "output_video_tokens": 0}
+    assert long.usage() == {"kind": "tokens", "input_tokens": 272001, "output_tokens": 1000} | text
 
 
 def test_fields_of_other_units() -> None:
