@@ -73,9 +73,7 @@ class Resources:
             where = f"{provider}/{usage['accelerator']}"
             cards = self._cards.accelerators(provider, usage["accelerator"])
             if not cards:
-                raise _unpriced(
-                    UnpricedReason.UNKNOWN_ACCELERATOR, f"no rate card has {where}: declare it in rate_cards/"
-                )
+                raise _unpriced(UnpricedReason.UNKNOWN_ACCELERATOR, f"no rate card has {where}")
             card = _fitting(cards, facts, where)
             if gpu_seconds:
                 lines.append(self._hours(facts, card, "gpu", f"{provider}/{card.names[0]}", gpu_seconds))
