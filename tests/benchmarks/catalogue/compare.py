@@ -100,11 +100,13 @@ def event_of(row: Row, one: Probe, at: datetime) -> Facts:
         "schema_version": 1, "event_id": "probe", "occurred_at": at.isoformat(), "source": "catalogue",
         "provider": row.provider, "model": row.model, "usage": one.usage(),
     }  # fmt: skip
-    if row.region is not None:
-        event["region"] = row.region
+    conditions = dict(row.conditions) | dict(one.conditions)
+    region = conditions.pop("region", row.region)
+    if region is not None:
+        event["region"] = region
     if one.tier != STANDARD:
         event["service_tier"] = one.tier
-    if conditions := dict(row.conditions) | dict(one.conditions):
+    if conditions:
         event["conditions"] = conditions
     if calls := one.tool_calls():
         event["tool_calls"] = calls

@@ -102,7 +102,7 @@ def _row(name: str, entry: Mapping[str, Any]) -> Row:
         return _refused(row, "commitment")
     if _SIZED.search(name):
         return _refused(row, "size")
-    probes = tuple(_probes(entry, provider))
+    probes = tuple(_probes(entry, provider, on_vertex=name.startswith("vertex_ai/")))
     return Row(name, provider, model, region, conditions, probes) if probes else _refused(row, "no price")
 
 
@@ -134,7 +134,7 @@ def _place(name: str, provider: str) -> tuple[str, str | None, dict[str, str]]:
     return name, None, {}
 
 
-def _probes(entry: Mapping[str, Any], provider: str) -> Iterator[Probe]:
+def _probes(entry: Mapping[str, Any], provider: str, *, on_vertex: bool) -> Iterator[Probe]:
     one_sided = entry.get("mode") in ("embedding", "rerank", "moderation", "image_generation", "ocr")
     found: dict[Probe, None] = {}
     for key, value in entry.items():
@@ -155,7 +155,7 @@ def _probes(entry: Mapping[str, Any], provider: str) -> Iterator[Probe]:
             if kind:
                 found[probe(kind, usd=Decimal(value))] = None
     found.update(dict.fromkeys(_search(entry, provider)))
-    found.update(dict.fromkeys(_multiplied(entry)))
+    found.update(dict.fromkeys(_multiplied(entry, on_vertex=on_vertex)))
     yield from found
 
 
@@ -172,17 +172,19 @@ def _search(entry: Mapping[str, Any], provider: str) -> Iterator[Probe]:
             yield probe(kind, usd=Decimal(usd), conditions=conditions)
 
 
-def _multiplied(entry: Mapping[str, Any]) -> Iterator[Probe]:
-    """Input and output where the entry gives a factor for a place or a speed."""
+def _multiplied(entry: Mapping[str, Any], *, on_vertex: bool) -> Iterator[Probe]:
+    """Input and output where the entry gives a factor for a place or a speed; on Vertex also where it gives none."""
     special = entry.get("provider_specific_entry")
     special = special if isinstance(special, dict) else {}
     factors = {
         ("data_residency", "eu"): entry.get("regional_processing_uplift_multiplier_eu"),
         ("data_residency", "us"): entry.get("regional_processing_uplift_multiplier_us"),
-        ("endpoint", "regional"): entry.get("regional_endpoint_uplift_multiplier"),
+        ("endpoint", "regional"): (uplift := entry.get("regional_endpoint_uplift_multiplier")),
         ("inference_geo", "us"): special.get("us"),
         ("speed", "fast"): special.get("fast"),
     }
+    if on_vertex:
+        factors |= {("region", place): Decimal(1) if uplift is None else uplift for place in ("europe-west4", "us")}
     for (name, value), factor in factors.items():
         if not isinstance(factor, int | Decimal):
             continue

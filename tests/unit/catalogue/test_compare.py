@@ -61,6 +61,19 @@ def test_every_condition_is_an_event_of_its_own(book: PriceBook) -> None:
     }  # fmt: skip
 
 
+def test_vertex_is_asked_by_region_too() -> None:
+    """An uplift of theirs is one of a region and of a multi-region; an entry without one costs the same there."""
+
+    def on_vertex(**fields: Any) -> dict[str, Found]:
+        entry = {"litellm_provider": "vertex_ai", "input_cost_per_token": Decimal("0.0000015"), **fields}
+        return {one.probe.name: one for one in compare(PriceBook.load(), rows({"vertex_ai/gemini-3.5-flash": entry}))}
+
+    places = ("input, region=europe-west4", "input, region=us")
+    uplifted, plain = on_vertex(regional_endpoint_uplift_multiplier=Decimal("1.1")), on_vertex()
+    assert [uplifted[place].verdict for place in places] == ["agree", "agree"]
+    assert [plain[place].ratio for place in places] == [Decimal("1.1"), Decimal("1.1")]
+
+
 def test_what_only_one_side_prices(book: PriceBook) -> None:
     """A meter without a price of ours names the book's reason; one without a figure of theirs is ours alone."""
     it = found(book, input_cost_per_token=Decimal("0.000001"), input_cost_per_token_flex=Decimal("0.0000005"))

@@ -40,6 +40,9 @@ def book() -> PriceBook:
     return PriceBook.load()
 
 
+REGIONAL: dict[str, Any] = {"conditions": {"endpoint": "regional"}}
+
+
 @cache
 def rules() -> ProvidersFile:
     return load_model(ProvidersFile, PROVIDERS_FILE)
@@ -159,14 +162,25 @@ def test_a_geography_in_the_id_is_a_group_of_regions(prefix: str) -> None:
 
 
 @pytest.mark.parametrize("region", regions("google"))
-def test_a_region_of_vertex_says_the_endpoint_of_claude(region: str) -> None:
-    """Claude from Sonnet 4.5 on: 10 % more on regional and multi-region endpoints; Gemini costs the same."""
+def test_a_region_of_vertex_says_the_endpoint(region: str) -> None:
+    """Claude from Sonnet 4.5 and Gemini from 3.1 on: 10 % more on regional and multi-region endpoints; older ones not."""
     factor = 10 if region == "global" else 11
-    for model in ("claude-sonnet-4-5", "claude-haiku-4-5", "claude-opus-4-6"):
+    for model in ("claude-sonnet-4-5", "claude-opus-4-6", "gemini-3.5-flash", "gemini-3.1-flash-image", "gemini-4-argon"):
         default, there = price(model, "vertex_ai"), price(model, "vertex_ai", region=region)
         assert default.list_cost is not None
         assert there.list_cost == default.list_cost * factor // 10
-    assert price("gemini-2.5-pro", "vertex_ai", region=region) == price("gemini-2.5-pro", "vertex_ai")
+    for model in ("gemini-2.5-pro", "claude-3-7-sonnet"):
+        assert price(model, "vertex_ai", region=region).list_cost == price(model, "vertex_ai").list_cost
+
+
+def test_no_model_of_google_keeps_its_global_price_in_a_region_unless_an_entry_says_so() -> None:
+    """A region says what `endpoint` says: the same price, or the same reason why there is none; never no difference."""
+    for model in models("google"):
+        there, said = price(model, "google", region="europe-west4"), price(model, "google", **REGIONAL)
+        assert (there.list_cost, there.reason) == (said.list_cost, said.reason), model
+        unknown = price(model, "google", region="mars")
+        assert unknown.list_cost is None, model
+    assert price("gemini-3-pro-preview", "google", region="us").reason is UnpricedReason.NO_PRICE_FOR_CONDITION
 
 
 def test_the_location_in_a_vertex_id_is_its_region() -> None:
