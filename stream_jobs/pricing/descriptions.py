@@ -108,6 +108,9 @@ FIELDS: Final[Mapping[str, Mapping[str, str]]] = {
         "groups": "Groups of regions, the narrowest first; an entry can name a group as a region.",
         "id_prefixes": "Groups that ids begin with, before a dot.",
         "endpoints": "Group, and the endpoint that a call to one of its regions uses.",
+        "closed": "True if a region that stands in no group is unknown, even if no price depends on it.",
+        "must_say": "Group, and a condition that an event from there must name: its default is not sold there.",
+        "not_sold": "Group, and the conditions that are not sold there.",
     },
     "Explained": {
         "conditions": "Conditions and their values; any of them.",

@@ -23,17 +23,6 @@ _ARN: Final = re.compile(r"arn:aws[a-z-]*:bedrock:([a-z0-9-]+):")
 _LOCATION: Final = re.compile(r"(?:^|/)locations/([a-z0-9-]+)/")
 
 
-class ProviderRegions(Strict):
-    """The regions of one provider."""
-
-    default: str | None = None  # the region whose price an event without one gets
-    home: list[str] = Field(default_factory=list)  # regions and groups in which the price without a region holds
-    spaced: bool = False  # "East US" is eastus
-    groups: dict[str, list[str]]  # of regions, narrowest first
-    id_prefixes: list[str] = Field(default_factory=list)  # groups that model ids begin with: eu.amazon.nova…
-    endpoints: dict[str, str] = Field(default_factory=dict)  # group -> the endpoint that a call to it uses
-
-
 @dataclass(frozen=True, slots=True)
 class Where:
     """One region, or a group of which no region is known."""
@@ -48,6 +37,31 @@ class Where:
         values = frozenset(named)
         found = next((name for name in (self.word, *self.groups) if name in values), None)
         return self.word if found is None and "*" in values else found
+
+
+class ProviderRegions(Strict):
+    """The regions of one provider."""
+
+    default: str | None = None  # the region whose price an event without one gets
+    home: list[str] = Field(default_factory=list)  # regions and groups in which the price without a region holds
+    spaced: bool = False  # "East US" is eastus
+    groups: dict[str, list[str]]  # of regions, narrowest first
+    id_prefixes: list[str] = Field(default_factory=list)  # groups that model ids begin with: eu.amazon.nova…
+    endpoints: dict[str, str] = Field(default_factory=dict)  # group -> the endpoint that a call to it uses
+    closed: bool = False  # a region that stands nowhere is unknown, whether or not a price is named by region
+    must_say: dict[str, str] = Field(default_factory=dict)  # group -> a condition whose default is not sold there
+    not_sold: dict[str, dict[str, str]] = Field(default_factory=dict)  # group -> conditions that are not sold there
+
+    def unsold(self, where: Where, conditions: Mapping[str, str]) -> str:
+        """What is not sold there of what an event says or leaves to its default, in words; '' if all of it is."""
+        for group in (where.word, *where.groups):
+            name = self.must_say.get(group)
+            if name is not None and name not in conditions:
+                return f"{name} of the default kind in {where.word}: say conditions.{name}"
+            for name, value in self.not_sold.get(group, {}).items():
+                if conditions.get(name) == value:
+                    return f"{name} = {value!r} in {where.word}"
+        return ""
 
 
 class Regions:
@@ -96,7 +110,8 @@ class Regions:
         """Put into the conditions what the region means for a model with these corrections.
 
         The region itself if one of them names it (or its group), and the endpoint if prices depend on that and the
-        event says none. What is returned: a price depends on the region, and nobody knows this one.
+        event says none. What is returned: a price depends on the region, and nobody knows this one, or what an event
+        does not say is not sold there.
         """
         if where is None:
             return None
@@ -107,9 +122,12 @@ class Regions:
         label = where.label(named)
         endpoints = own.endpoints if own is not None and _ENDPOINT not in conditions else {}
         by_endpoint = bool(endpoints) and any(_ENDPOINT in entry.conditions for entry in entries)
-        if not where.known and where.word not in named and (named or closed or by_endpoint):
+        guessed = named or closed or by_endpoint or (own is not None and own.closed)
+        if not where.known and where.word not in named and guessed:
             detail = f"{provider} knows no region {where.word!r}, and the price depends on it"
             return Missing(UnpricedReason.UNKNOWN_CONDITION, detail)
+        if own is not None and label is None and (unsold := own.unsold(where, conditions)):
+            return Missing(UnpricedReason.NO_PRICE_FOR_CONDITION, f"{provider} sells no {unsold}")
         if by_endpoint and (endpoint := next((endpoints[g] for g in where.groups if g in endpoints), None)):
             conditions[_ENDPOINT] = endpoint
         if own is not None and {where.word, *where.groups} & set(own.home) and (where.taken or where.word not in named):

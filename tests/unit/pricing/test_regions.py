@@ -163,9 +163,15 @@ def test_a_geography_in_the_id_is_a_group_of_regions(prefix: str) -> None:
 
 @pytest.mark.parametrize("region", regions("google"))
 def test_a_region_of_vertex_says_the_endpoint(region: str) -> None:
-    """Claude from Sonnet 4.5 and Gemini from 3.1 on: 10 % more on regional and multi-region endpoints; older ones not."""
+    """Claude from Sonnet 4.5 and Gemini from 3.1 on: 10 % more on regional and multi-region endpoints."""
     factor = 10 if region == "global" else 11
-    for model in ("claude-sonnet-4-5", "claude-opus-4-6", "gemini-3.5-flash", "gemini-3.1-flash-image", "gemini-4-argon"):
+    for model in (
+        "claude-sonnet-4-5",
+        "claude-opus-4-6",
+        "gemini-3.5-flash",
+        "gemini-3.1-flash-image",
+        "gemini-4-argon",
+    ):
         default, there = price(model, "vertex_ai"), price(model, "vertex_ai", region=region)
         assert default.list_cost is not None
         assert there.list_cost == default.list_cost * factor // 10
@@ -190,6 +196,24 @@ def test_the_location_in_a_vertex_id_is_its_region() -> None:
     assert (found := where("google", None, [ref])) is not None
     assert (found.word, found.groups) == ("us-east5", ("regional",))
     assert where("google", "us-east5", [], ["endpoint"]) is None
+
+
+def test_a_region_that_azure_does_not_have_is_unknown_of_every_model_and_the_government_has_no_global() -> None:
+    """Whatever the price of the model depends on, and whatever is said of the deployment."""
+    for model in models("azure"):
+        for said in (None, {"deployment": "global"}, {"deployment": "data_zone"}, {"deployment": "regional"}):
+            unknown = price(model, "azure", region="marscentral", conditions=said)
+            assert unknown.list_cost is None, (model, said)
+        for region in rules().regions["azure"].groups["us-gov"]:
+            unsaid = price(model, "azure", region=region)
+            listed = any("region=us-gov" in line.sku for line in unsaid.lines)  # an entry names the price there
+            assert unsaid.list_cost is None or listed, (model, region)
+        for region in ("uksouth", "brazilsouth"):
+            zoned = price(model, "azure", region=region, conditions={"deployment": "data_zone"})
+            assert zoned.list_cost is None or f"region={region}" in zoned.lines[0].sku, (model, region)
+    unsaid = price("gpt-4o", "azure", region="usgovvirginia")
+    assert unsaid.reason is UnpricedReason.NO_PRICE_FOR_CONDITION
+    assert "say conditions.deployment" in unsaid.detail
 
 
 def test_regions_move_nothing_where_no_price_depends_on_them() -> None:
