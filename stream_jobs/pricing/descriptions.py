@@ -16,6 +16,8 @@ _MODELS: Final = {"models": "Ids of models, or patterns of them."}
 _HOURLY: Final = {
     "regions": "Only in these regions of the provider; absent: in all.",
     "instance_types": "Only for these types of instances; absent: for all.",
+    "home": "Only for these regions and for an event that names none; absent: the head's.",
+    "sizes": "Only for these types of instances and for an event that names none; absent: for all.",
     "usd_per_hour": "USD per device or vCPU and hour, on demand.",
     "purchase_options": "What it costs as spot, reserved or committed; what is not listed has no price.",
 }
@@ -128,6 +130,7 @@ FIELDS: Final[Mapping[str, Mapping[str, str]]] = {
     | {
         "provider": "Whose prices they are; the same provider's built-in card lies below.",
         "names": "Other names that clients use for the provider.",
+        "home": "Regions of the hourly prices that name none, and of an event that names none; absent: all regions.",
         "accelerators": "GPUs and the like, per device and hour.",
         "cpus": "Virtual CPUs, per vCPU and hour.",
         "skus": "Anything else, per unit.",

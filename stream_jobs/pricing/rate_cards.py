@@ -43,22 +43,37 @@ class Card(Dated):
 
 
 class Hourly(Card):
-    """A price per hour, for a region and an instance type if given."""
+    """A price per hour, for a region and an instance type if given.
+
+    `home` and `sizes` are places too, but what an event does not say is taken to be one of them. `home` defaults to
+    that of the file; a line without any of the four is for every place.
+    """
 
     regions: list[Name] | None = None
     instance_types: list[Name] | None = None
+    home: list[Name] | None = None
+    sizes: list[Name] | None = None
     usd_per_hour: Amount  # on demand, per GPU or per vCPU
     purchase_options: dict[PurchaseOption, Purchase] = Field(default_factory=dict)
 
     def fit(self, region: str | None, instance_type: str | None) -> int | None:
         """How specifically the line fits a place (higher is closer), None if it does not."""
         score = 0
-        for given, wanted, weight in ((self.instance_types, instance_type, 2), (self.regions, region, 1)):
+        for given, taken, wanted, weight in (
+            (self.instance_types, self.sizes, instance_type, 2),
+            (self.regions, self.home, region, 1),
+        ):
             if given is not None:
-                if wanted is None or wanted.lower() not in (value.lower() for value in given):
+                if wanted is None or not _among(wanted, given):
                     return None
                 score += weight
+            elif taken is not None and wanted is not None and not _among(wanted, taken):
+                return None
         return score
+
+    def at_home(self, home: list[Name] | None) -> Self:
+        """The line with the regions of its file's head, if it names none."""
+        return self if self.home is not None or home is None else self.model_copy(update={"home": home})
 
 
 class Accelerator(Hourly):
@@ -94,6 +109,7 @@ class RateCardFile(Strict):
 
     provider: Name
     names: list[Name] = Field(default_factory=list)  # other names clients use for the provider
+    home: list[Name] | None = None  # regions of the hourly prices that name none; absent: all regions
     source: Annotated[str, Field(min_length=1)]
     checked: date
     accelerators: list[Accelerator] = Field(default_factory=list)
@@ -125,8 +141,9 @@ class RateCards:
             self._providers.update({name.lower(): provider for name in (provider, *file.names)})
             for accelerator in file.accelerators:
                 for name in accelerator.names:
-                    self._accelerators.setdefault((provider, accelerator_key(name)), []).append(accelerator)
-            self._cpus.setdefault(provider, []).extend(file.cpus)
+                    cards = self._accelerators.setdefault((provider, accelerator_key(name)), [])
+                    cards.append(accelerator.at_home(file.home))
+            self._cpus.setdefault(provider, []).extend(cpu.at_home(file.home) for cpu in file.cpus)
             for sku in file.skus:
                 self._skus.setdefault((provider, sku.sku.lower()), []).append(sku)
 
@@ -150,6 +167,10 @@ class RateCards:
             "skus": sum(len(file.skus) for file in self.files),
             "self_hosted": sum(len(file.self_hosted) for file in self.files),
         }
+
+
+def _among(word: str, words: Iterable[str]) -> bool:
+    return word.lower() in (known.lower() for known in words)
 
 
 def closest(cards: Iterable[H], region: str | None, instance_type: str | None) -> H | None:

@@ -121,7 +121,7 @@ class Regions:
         closed = any(entry.by_region for entry in elsewhere)
         label = where.label(named)
         endpoints = own.endpoints if own is not None and _ENDPOINT not in conditions else {}
-        by_endpoint = bool(endpoints) and any(_ENDPOINT in entry.conditions for entry in entries)
+        by_endpoint = bool(endpoints) and _moves_by_endpoint(entries)
         guessed = named or closed or by_endpoint or (own is not None and own.closed)
         if not where.known and where.word not in named and guessed:
             detail = f"{provider} knows no region {where.word!r}, and the price depends on it"
@@ -154,6 +154,13 @@ class Regions:
             region = next((part for part in ref.split("/")[:-1] if part in self._groups[provider]), None)
         prefix = ref.rsplit("/", 1)[-1].partition(".")[0]
         return region, prefix if prefix in own.id_prefixes else None
+
+
+def _moves_by_endpoint(entries: Iterable[Entry]) -> bool:
+    """False if all that is said of endpoints is that they make no difference."""
+    said = [entry for entry in entries if _ENDPOINT in entry.conditions]
+    spoken = any(entry.meters is None or entry.meters for entry in said)
+    return bool(said) and not (spoken and all(entry.multiplier == 1 for entry in said))
 
 
 def _speaks_elsewhere(entry: Entry, conditions: Mapping[str, str]) -> bool:

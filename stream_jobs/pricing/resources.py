@@ -73,7 +73,11 @@ class Resources:
             where = f"{provider}/{usage['accelerator']}"
             cards = self._cards.accelerators(provider, usage["accelerator"])
             if not cards:
-                raise _unpriced(UnpricedReason.UNKNOWN_ACCELERATOR, f"no rate card has {where}")
+                raise _unpriced(
+                    UnpricedReason.UNKNOWN_ACCELERATOR,
+                    f"no rate card has {where}: declare it in rate_cards/ under accelerators, with its price per hour, "
+                    "or report one of the names of a card",
+                )
             card = _fitting(cards, facts, where)
             if gpu_seconds:
                 lines.append(self._hours(facts, card, "gpu", f"{provider}/{card.names[0]}", gpu_seconds))
@@ -158,7 +162,7 @@ class Resources:
 
 
 def _row(seller: str, card: Accelerator) -> tuple[str, str, str, str, str]:
-    places = ", ".join([*(card.regions or ()), *(card.instance_types or ())])
+    places = ", ".join([*(card.regions or card.home or ()), *(card.instance_types or card.sizes or ())])
     sku = f"{seller}/{card.names[0].lower()}/gpu_hour"
     return places or "any region", "gpu_hour", f"{card.usd_per_hour:f}", "GPU hour", sku
 
@@ -169,7 +173,8 @@ def _fitting(cards: Sequence[H], facts: Facts, where: str) -> H:
     if not placed:
         raise _unpriced(
             UnpricedReason.NO_PRICE_FOR_CONDITION,
-            f"no rate for {where} in region {facts.region!r}, instance type {instance_type!r}",
+            f"no rate for {where} in region {facts.region!r}, instance type {instance_type!r}: "
+            "declare it in rate_cards/",
         )
     card = closest(_holding(placed, facts.occurred_at, where), facts.region, instance_type)
     assert card is not None

@@ -9,10 +9,11 @@ import pytest
 
 from spendstream_schemas import UnpricedReason
 from stream_jobs.facts import facts_of
-from stream_jobs.pricing.book import PriceBook
+from stream_jobs.pricing.book import DATA, PriceBook
 from stream_jobs.pricing.overlays import OverlayFile
 from stream_jobs.pricing.rate_cards import RateCardFile, accelerator_key
 from stream_jobs.pricing.result import Pricing
+from stream_jobs.pricing.yaml_models import load_model
 from tests.unit.pricing.events import event
 
 USD = 10**12
@@ -48,7 +49,7 @@ def compute(book_: PriceBook, accelerator: str | None = "H100", **fields: Any) -
             usage[name] = fields.pop(name)
     if accelerator is not None:
         usage.setdefault("gpu_seconds", 3600)
-    return book_.price(facts_of(event(usage, provider="acme-cloud", **fields)))
+    return book_.price(facts_of(event(usage, provider=fields.pop("provider", "acme-cloud"), **fields)))
 
 
 def test_an_hour_costs_the_hourly_price() -> None:
@@ -203,3 +204,82 @@ def test_sizes_regions_and_spot_of_the_built_in_cards() -> None:
     spot = {**h100, "purchase_option": "spot"}
     pricing = built_in().price(facts_of(event(spot, provider="aws", at=TODAY)))
     assert (pricing.list_cost, pricing.contracted_cost) == (688 * USD // 100, 2064 * USD // 1000)
+
+
+def cards(provider: str) -> RateCardFile:
+    """The built-in card."""
+    return load_model(RateCardFile, DATA / "rate_cards" / f"{provider}.yaml")
+
+
+@pytest.mark.parametrize("provider", ["aws", "azure", "gcp"])
+@pytest.mark.parametrize("region", ["mars-1", "us-gov-west-1", "usgovvirginia", "antarctica"])
+def test_a_region_that_a_card_does_not_name_has_no_price(provider: str, region: str) -> None:
+    """What a GPU costs in the head's regions is nothing that it costs elsewhere, in a region that exists or not."""
+    for name in _names_of(provider):
+        pricing = _hour(provider, name, region=region)
+        assert pricing.reason is UnpricedReason.NO_PRICE_FOR_CONDITION, (name, pricing)
+        assert "declare it in rate_cards/" in pricing.detail
+
+
+@pytest.mark.parametrize("provider", ["aws", "azure"])
+def test_an_instance_type_that_a_card_does_not_name_has_no_price(provider: str) -> None:
+    """An invented type, and the type of another GPU, in every region that has a price."""
+    for name in _names_of(provider):
+        for region in (None, "us-east-1", "eastus", "ap-northeast-1"):
+            for instance_type in ("p9.imaginary", "ml.g5.xlarge"):
+                assert _hour(provider, name, region=region, instance_type=instance_type).list_cost is None, (
+                    name,
+                    region,
+                )
+    assert _hour("aws", "H100", instance_type="p4d.24xlarge").reason is UnpricedReason.NO_PRICE_FOR_CONDITION
+    assert _hour("aws", "H100", instance_type="P5.48xlarge", region="US-EAST-2").list_cost == Decimal("6.88") * USD
+
+
+@pytest.mark.parametrize(
+    ("name", "region", "usd_per_hour"),
+    [
+        ("A10G", "us-west-2", "1.212"), ("A10G", "eu-central-1", None), ("T4", None, "0.526"),
+        ("T4", "eu-west-1", None),
+        ("H100", "us-east-2", "6.88"), ("H100", "us-west-1", "8.6"), ("H100", "us-gov-west-1", None),
+        ("B300", None, "17.802"), ("B300", "us-west-2", "17.802"), ("B300", "us-east-1", None),
+    ],
+)  # fmt: skip
+def test_only_an_absent_region_is_taken_for_the_heads(name: str, region: str | None, usd_per_hour: str | None) -> None:
+    """A named one has its own price, the head's if the head names it, or none."""
+    pricing = _hour("aws", name, region=region)
+    if usd_per_hour is None:
+        assert pricing.reason is UnpricedReason.NO_PRICE_FOR_CONDITION
+    else:
+        assert pricing.list_cost == Decimal(usd_per_hour) * USD
+
+
+def test_lines_and_heads_of_ones_own_cards_may_name_homes_or_not() -> None:
+    """A line's own home stands above its head's; without either a price is for every region."""
+    card = {"provider": "acme", "source": "us", "checked": "2026-11-28", "home": ["here"],
+            "accelerators": [{"names": ["H100"], "usd_per_hour": 2},
+                             {"names": ["B200"], "usd_per_hour": 3, "home": ["there"], "sizes": ["big"]}]}  # fmt: skip
+    own = PriceBook.of(card_files=[RateCardFile.model_validate(card)])
+
+    def cost(name: str, **fields: Any) -> int | None:
+        return compute(own, name, provider="acme", **fields).list_cost
+
+    assert [cost("H100"), cost("H100", region="here"), cost("H100", region="there")] == [2 * USD, 2 * USD, None]
+    assert [cost("B200"), cost("B200", region="here"), cost("B200", region="there")] == [3 * USD, None, 3 * USD]
+    assert [cost("B200", instance_type="big"), cost("B200", instance_type="small")] == [3 * USD, None]
+
+
+def test_an_unknown_accelerator_says_where_to_declare_it() -> None:
+    """The detail names the folder and the list."""
+    assert "declare it in rate_cards/ under accelerators" in _hour("aws", "RTX-9090").detail
+
+
+def _names_of(provider: str) -> list[str]:
+    """One name of every kind of accelerator on the built-in cards."""
+    return sorted({card.names[0] for card in cards(provider).accelerators})
+
+
+def _hour(provider: str, accelerator: str, instance_type: str | None = None, **fields: Any) -> Pricing:
+    usage = {"kind": "compute", "accelerator": accelerator, "purchase_option": "on_demand", "gpu_seconds": 3600}
+    if instance_type is not None:
+        usage["instance_type"] = instance_type
+    return built_in().price(facts_of(event(usage, provider=provider, at=TODAY, **fields)))
