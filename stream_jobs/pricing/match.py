@@ -6,7 +6,7 @@ is known and `claude-opus-4-5-foo` is not, although the clause "starts with clau
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
 from genai_prices import types as genai
@@ -16,15 +16,30 @@ from stream_jobs.pricing.base import names_of
 _MONTH: Final = r"(?:0[1-9]|1[0-2])"
 _DAY: Final = r"(?:0[1-9]|[12]\d|3[01])"
 _YEAR: Final = r"20[1-4]\d"
-_DATE: Final = (
-    rf"(?:[-@]{_YEAR}-?{_MONTH}-?{_DAY}"  # -2025-04-14, -20250414, @20250414
-    rf"|-{_MONTH}-{_DAY}|-{_MONTH}-{_YEAR}"  # Gemini previews: -05-20, -09-2025
-    rf"|-{_MONTH}{_DAY}|-[2-3]\d{_MONTH})"  # -0613, and Mistral's year and month: -2411
-)
-_VERSION: Final = r"(?:-v\d{1,2}(?::\d{1,2})?(?::\d{1,4}k|:mm)?|:\d{1,2}|-00\d|@00\d|@default)"  # Bedrock, Vertex
-_SUFFIX: Final = re.compile(rf"(?:{_DATE})?(?:{_VERSION})?")
-_PREVIEW_SUFFIX: Final = re.compile(rf"-preview(?:{_DATE})?")
-_DATED: Final = re.compile(_DATE)
+_FULL_DATE: Final = rf"[-@]{_YEAR}-?{_MONTH}-?{_DAY}"  # -2025-04-14, -20250414, @20250414
+_SHORT_DATES: Final = {
+    "month-day": rf"-{_MONTH}-{_DAY}",  # -05-20, of Gemini's previews only
+    "month-year": rf"-{_MONTH}-{_YEAR}",  # -08-2024
+    "monthday": rf"-{_MONTH}{_DAY}",  # -0613
+    "yearmonth": rf"-[2-3]\d{_MONTH}",  # -2411
+}
+_SHORT_DATES_OF: Final = {
+    "cohere": ("month-year",),
+    "mistral": ("yearmonth",),
+    "openai": ("monthday",),
+    "azure": ("monthday", "month-year", "yearmonth"),  # it sells OpenAI's, Cohere's and Mistral's models
+    "x-ai": ("monthday",),
+    "moonshotai": ("monthday",),
+}
+"""How a provider writes dates beside the full ones; a form that it never writes is an invented id."""
+_VERSION_OF: Final = {
+    "aws": r"(?:-v(?P<major>\d{1,2})(?::(?P<minor>\d{1,2}))?(?::\d{1,4}k|:mm)?|:(?P<revision>\d{1,2}))",
+    "google": r"(?:[-@]00[12]|@default)",
+}
+_OWN_VERSION: Final = re.compile(r"-v(\d{1,2})(?::(\d{1,2}))?(?=$|:)")
+_ANY_DATE: Final = "|".join([_FULL_DATE, *_SHORT_DATES.values()])
+_PREVIEW_SUFFIX: Final = re.compile(rf"-preview(?:{_ANY_DATE})?")
+_DATED: Final = re.compile(rf"(?:{_ANY_DATE})")
 _GEOGRAPHY: Final = re.compile(r"(?:global|us|us-gov|eu|apac|jp|au|ca|in|sa|me|af|mx|uk|il)\.")
 _BEDROCK_PREFIX: Final = re.compile(
     rf"(?:{_GEOGRAPHY.pattern})?"
@@ -47,6 +62,7 @@ class ProviderIndex:
 
     def __init__(self, provider_id: str, models: Iterable[genai.ModelInfo]) -> None:
         self.provider_id = provider_id
+        self._suffix = _suffix_of(provider_id)
         self._models: dict[str, list[tuple[int, genai.ModelInfo]]] = {}
         self._order = tuple(models)
         for rank, model in enumerate(self._order):
@@ -56,7 +72,12 @@ class ProviderIndex:
     def find(self, ref: str) -> genai.ModelInfo | None:
         """The model that the lower-case id `ref` names, or None. Precedence among models is the base data's."""
         for form in (ref, _COMPACT_DATE.sub(r"-\1-\2-\3", ref)):
-            candidates = {rank: model for name in self._names_in(form) for rank, model in self._models.get(name, ())}
+            candidates = {
+                rank: model
+                for name, version in self._names_in(form)
+                for rank, model in self._models.get(name, ())
+                if not version or _is_version(model.id.lower(), name, version)
+            }
             matching = next((r for r in sorted(candidates) if candidates[r].is_match(form)), None)
             if matching is not None and self._is_first(matching, form):
                 return candidates[matching]
@@ -66,27 +87,44 @@ class ProviderIndex:
         """False if the base data itself would take another model first: then the clauses don't mean this one."""
         return not any(model.is_match(ref) for model in self._order[:rank])
 
-    def _names_in(self, ref: str) -> Iterator[str]:
-        """`ref` and every shorter name of which it is a dated, versioned or prefixed form."""
+    def _names_in(self, ref: str) -> Iterator[tuple[str, Mapping[str, str]]]:
+        """`ref` and every shorter name of which it is a dated, versioned or prefixed form, with the version it says."""
         starts = {0}
         if self.provider_id == "aws":
-            ref = ref.rsplit("/", 1)[-1]  # an ARN ends with the id
             starts |= {end for end in range(1, min(len(ref), 32)) if ref[end - 1] == "." and _prefix(ref[:end])}
         for start in sorted(starts):
             for end in range(len(ref), start, -1):
-                if self._is_suffix(ref[end:]):
-                    yield ref[start:end]
+                if (version := self._version_in(ref[end:])) is not None:
+                    yield ref[start:end], version
 
-    def _is_suffix(self, text: str) -> bool:
+    def _version_in(self, text: str) -> Mapping[str, str] | None:
+        """The parts of the version that an ending says (none, if it says none); None if its form is not known."""
         if not text:
-            return True
+            return {}
         if text[0] not in "-@:." or len(text) > 72:
-            return False
-        return bool(
-            _SUFFIX.fullmatch(text)
-            or (self.provider_id in PREVIEW_PROVIDERS and _PREVIEW_SUFFIX.fullmatch(text))
-            or _AZURE_FINE_TUNE.fullmatch(text)
+            return None
+        if found := self._suffix.fullmatch(text):
+            return {part: said for part, said in found.groupdict().items() if said is not None}
+        known = _AZURE_FINE_TUNE.fullmatch(text) or (
+            self.provider_id in PREVIEW_PROVIDERS and _PREVIEW_SUFFIX.fullmatch(text)
         )
+        return {} if known else None
+
+
+def _suffix_of(provider: str) -> re.Pattern[str]:
+    """Dates and versions as the provider writes them."""
+    dates = "|".join([_FULL_DATE, *(_SHORT_DATES[form] for form in _SHORT_DATES_OF.get(provider, ()))])
+    version = f"(?:{_VERSION_OF[provider]})?" if provider in _VERSION_OF else ""
+    return re.compile(rf"(?:{dates})?{version}")
+
+
+def _is_version(model_id: str, name: str, said: Mapping[str, str]) -> bool:
+    """True if what follows the name is the version of the model's own id; an id without one is of the first."""
+    if "revision" in said:  # the name has its version up to the colon
+        return ":" not in name and said["revision"] == (model_id.partition(":")[2] or "0")
+    own = _OWN_VERSION.search(model_id)
+    major, minor = (own[1], own[2] or "0") if own is not None else ("1", "0")
+    return _OWN_VERSION.search(name) is None and said["major"] == major and said.get("minor", minor) == minor
 
 
 def without_geography(ref: str) -> str:

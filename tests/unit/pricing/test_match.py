@@ -36,8 +36,14 @@ def index(provider: str) -> ProviderIndex:
         ("aws", "global.anthropic.claude-opus-4-5-20251101-v1:0", "global.anthropic.claude-opus-4-5-v1:0"),
         (
             "aws",
-            "arn:aws:bedrock:us-east-1:123:inference-profile/us.anthropic.claude-sonnet-4-5-20250929-v1:0",
+            "us.anthropic.claude-sonnet-4-5-20250929-v1:0",
             "regional.anthropic.claude-sonnet-4-5-20250929-v1:0",
+        ),
+        ("aws", "amazon.titan-embed-text-v2:0", "amazon.titan-embed-text-v2:0"),
+        (
+            "aws",
+            "anthropic.claude-3-5-sonnet-20241022-v2:0",
+            "regional.anthropic.claude-3-5-sonnet-20241022-v2:0",
         ),
         ("mistral", "magistral-medium-2509", "magistral-medium"),
         ("cursor", "composer-2.5[fast=true]", "composer-2.5-fast"),
@@ -63,6 +69,30 @@ def test_known_forms_of_an_id_name_its_model(provider: str, ref: str, model: str
         ("anthropic", "my-claude-opus-4-5"),
         ("google", "gemini-2.5-pro-foo"),
         ("google", "not-gemini-2.5-pro"),
+        ("aws", "amazon.nova-pro-v2:0"),  # a version that does not exist is not the first one
+        ("aws", "amazon.nova-pro-v1:1"),
+        ("aws", "amazon.titan-text-express-v2"),
+        ("aws", "us.anthropic.claude-sonnet-4-5-20250929-v2:0"),
+        ("aws", "mistral.mistral-7b-instruct-v1:0"),  # there is v0:2
+        ("anthropic", "claude-opus-4-1-v9"),  # only Bedrock writes versions so
+        ("anthropic", "claude-opus-4-1-20250805-v1:0"),
+        ("google", "gemini-2.5-pro-v3"),
+        ("google", "gemini-2.5-pro-009"),
+        ("google", "gemini-2.5-pro-0514"),  # dates of previews follow -preview
+        ("deepseek", "deepseek-chat-v9"),
+        ("deepseek", "deepseek-chat:1"),
+        ("openai", "gpt-4o-v1:0"),
+        ("openai", "gpt-4o@default"),
+        ("anthropic", "claude-opus-4-5-2911"),  # Anthropic writes whole dates
+        ("anthropic", "claude-sonnet-4-0101"),
+        ("anthropic", "claude-opus-4-5-05-20"),
+        ("openai", "gpt-4o-2411"),  # Mistral's way
+        ("mistral", "mistral-large-0613"),  # OpenAI's way
+        # what an id is wrapped in is taken off elsewhere, and only where it is known: pricing/refs.py
+        ("aws", "arn:aws:sagemaker:us-east-1:123456789012:endpoint/amazon.nova-pro-v1:0"),
+        ("aws", "arn:aws:bedrock:us-east-1:123456789012:provisioned-model/amazon.nova-pro-v1:0"),
+        ("aws", "foo/bar/amazon.nova-pro-v1:0"),
+        ("aws", "s3://bucket/amazon.nova-pro-v1:0"),
         ("aws", "evil.anthropic.claude-3-haiku-20240307-v1:0"),
         ("aws", "us.anthropic.claude-3-haiku-20240307-v1:0-foo"),
         ("cursor", "composer-2.5[fast=maybe]"),
@@ -90,6 +120,17 @@ def test_strict_matching_only_ever_refuses(pair: tuple[str, str], tail: str) -> 
     found = index(provider).find(name + tail)
     if found is not None:
         assert found is next(p for p in get_snapshot().providers if p.id == provider).find_model(name + tail)
+
+
+@given(
+    pair=st.sampled_from(IDS),
+    tail=st.sampled_from(["-v7", "-v9:0", "-v1:0-v1:0", ":7", ":0:0", "-007", "@007", "-v12:0:200k"]),
+)
+def test_an_invented_version_of_a_known_id_names_no_model(pair: tuple[str, str], tail: str) -> None:
+    """Of no provider and of no model: an id has the version that the book has."""
+    provider, name = pair
+    if (provider, name + tail) not in IDS:
+        assert index(provider).find(name + tail) is None
 
 
 def test_a_dated_form_is_a_name_and_a_date() -> None:
