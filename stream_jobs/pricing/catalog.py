@@ -212,13 +212,6 @@ class Catalog:
             seen |= {(provider, model) for model in self._corrections.models_of(provider) if model != "*"}
         return sorted(seen)
 
-    def prices_key(self, provider: str, price_key: str) -> bool:
-        """True if any model of the provider has a price of that kind."""
-        base = self._bases.get(provider)
-        return base is not None and any(
-            price_key in prices for model in base.models for _, prices in self._convert(provider, model).standard
-        )
-
 
 def _with(found: Identity, adds: str) -> Identity:
     """The model called with a tool that its id switched on, which it calls as often as it likes."""

@@ -98,7 +98,6 @@ class Compiled:
         "_as_text",
         "_cells",
         "_rates",
-        "_split_ttl",
         "_write_ttl",
         "adds",
         "adds_per_request",
@@ -124,8 +123,7 @@ class Compiled:
         where: str,
         minimums: Mapping[str, Decimal] | None = None,
         as_text: frozenset[str] = frozenset(),
-        split_ttl: bool = False,
-        write_ttl: str = "",
+        write_ttl: str = "5m",
         adds: str = "",
         adds_per_request: int | None = None,
         pool: str = "",
@@ -136,7 +134,6 @@ class Compiled:
         self.adds_per_request = adds_per_request
         self.minimums = minimums or {}
         self._as_text = as_text
-        self._split_ttl = split_ttl
         self._write_ttl = write_ttl
         self._rates: dict[str, Rate | Missing] = {}
         for key, price in table.items():
@@ -186,9 +183,7 @@ class Compiled:
     def _lifetime_is_sold(self, part: str) -> bool:
         """True if the plain write price (or, without one, the input price) is also the price of this lifetime."""
         ttl = part.removeprefix("cache_write_").removesuffix("_tokens")
-        if ttl in ("tokens", "5m") or ttl == self._write_ttl:
-            return True
-        return ttl == "1h" and not self._split_ttl
+        return ttl in ("tokens", self._write_ttl)
 
     def _modal_rate(self, part: str, modality: str) -> Rate | Missing:
         direction = "output" if part in _OUTPUT_PARTS else "input"

@@ -97,6 +97,7 @@ FIELDS: Final[Mapping[str, Mapping[str, str]]] = {
         "minimums": "Calls are billed as if they had used so much at least.",
         "cache_write_ttl": "The lifetime that a price of cache writes without one is for.",
     },
+    "WriteTtl": _PROVIDER | _MODELS | {"ttl": "The lifetime that the price without one is for."},
     "BillsAsText": _PROVIDER | _MODELS | _SOURCED | {"meters": "The meters."},
     "UsesTool": _PROVIDER
     | _MODELS

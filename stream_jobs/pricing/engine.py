@@ -100,7 +100,6 @@ class Engine:
         self._overlays = overlays
         self.scoped = overlays.scoped
         self.scope_fields = overlays.fields
-        self._split_ttl: dict[str, bool] = {}
         self._resolved: dict[object, Resolved | Missing] = {}
         self._shared: dict[object, Resolved] = {}
 
@@ -309,8 +308,7 @@ class Engine:
                 where=f"{identity.provider}/{identity.model}",
                 minimums=self.providers.minimums(identity.provider, identity.model),
                 as_text=self._as_text(identity),
-                split_ttl=self._sells_hours(identity.provider),
-                write_ttl=self.providers.plain_write_ttl(identity.provider),
+                write_ttl=self.providers.plain_write_ttl(identity.provider, identity.model),
                 adds=identity.adds,
                 adds_per_request=identity.adds_per_request,
             )
@@ -337,10 +335,3 @@ class Engine:
         """What to say or to declare, where a condition has no price per token at all."""
         advice = self.providers.explain(conditions)
         return replace(missing, detail=f"{missing.detail}: {advice}") if advice else missing
-
-    def _sells_hours(self, provider: str) -> bool:
-        """True if the provider sells cache writes by lifetime: then one lifetime's price is not another's."""
-        found = self._split_ttl.get(provider)
-        if found is None:
-            found = self._split_ttl[provider] = self._catalog.prices_key(provider, "cache_write_1h_mtok")
-        return found

@@ -18,12 +18,13 @@ _DAY: Final = r"(?:0[1-9]|[12]\d|3[01])"
 _YEAR: Final = r"20[1-4]\d"
 _FULL_DATE: Final = rf"[-@]{_YEAR}-?{_MONTH}-?{_DAY}"  # -2025-04-14, -20250414, @20250414
 _SHORT_DATES: Final = {
-    "month-day": rf"-{_MONTH}-{_DAY}",  # -05-20, of Gemini's previews only
+    "month-day": rf"-{_MONTH}-{_DAY}",  # -05-20
     "month-year": rf"-{_MONTH}-{_YEAR}",  # -08-2024
     "monthday": rf"-{_MONTH}{_DAY}",  # -0613
     "yearmonth": rf"-[2-3]\d{_MONTH}",  # -2411
 }
 _SHORT_DATES_OF: Final = {
+    "google": ("month-day", "month-year"),
     "cohere": ("month-year",),
     "mistral": ("yearmonth",),
     "openai": ("monthday",),
@@ -35,6 +36,7 @@ _SHORT_DATES_OF: Final = {
 _VERSION_OF: Final = {
     "aws": r"(?:-v(?P<major>\d{1,2})(?::(?P<minor>\d{1,2}))?(?::\d{1,4}k|:mm)?|:(?P<revision>\d{1,2}))",
     "google": r"(?:[-@]00[12]|@default)",
+    "anthropic": r"@default",  # Claude on Vertex
 }
 _OWN_VERSION: Final = re.compile(r"-v(\d{1,2})(?::(\d{1,2}))?(?=$|:)")
 _ANY_DATE: Final = "|".join([_FULL_DATE, *_SHORT_DATES.values()])

@@ -16,6 +16,7 @@ from stream_jobs.pricing.yaml_models import load_model
 PROVIDERS_FILE: Final = Path(__file__).parent / "data" / "providers.yaml"
 STANDARD: Final = "standard"
 _ANY: Final = "*"
+_USUAL_TTL: Final = "5m"
 
 
 class FreeEnding(Strict):
@@ -78,6 +79,14 @@ class OwnPrices(Strict):
     checked: date
 
 
+class WriteTtl(Strict):
+    """How long what is written to a cache is kept for the price without a lifetime."""
+
+    provider: str
+    models: list[str]  # patterns of book ids
+    ttl: Literal["5m", "30m", "1h", "12h"]
+
+
 class Explained(Strict):
     """What to do about a condition that has no price per token anywhere."""
 
@@ -104,7 +113,7 @@ class ProvidersFile(Strict):
     known: dict[str, dict[ConditionName, list[str]]]
     bills_as_text: list[BillsAsText]
     minimums: list[Minimum]
-    cache_write_ttl: dict[str, str]
+    cache_write_ttl: list[WriteTtl]
 
 
 class Providers:
@@ -236,9 +245,14 @@ class Providers:
             if rule.provider == provider and model in rule.models
         }
 
-    def plain_write_ttl(self, provider: str) -> str:
+    def plain_write_ttl(self, provider: str, model: str) -> str:
         """The lifetime that a cache-write price without one is for."""
-        return self._data.cache_write_ttl.get(provider, "")
+        fitting = [
+            rule.ttl
+            for rule in self._data.cache_write_ttl
+            if rule.provider == provider and any(fnmatchcase(model, pattern) for pattern in rule.models)
+        ]
+        return fitting[-1] if fitting else _USUAL_TTL
 
 
 def _squeezed(word: str) -> str:

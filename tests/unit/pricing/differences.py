@@ -136,7 +136,7 @@ def _prices(event: UsageEvent) -> dict[str, Decimal | genai.TieredPrices]:
 
 _PARTS = ("cache_read_tokens", "cache_write_tokens", "cache_write_5m_tokens", "cache_write_30m_tokens",
           "cache_write_1h_tokens", "reasoning_tokens")  # fmt: skip
-_TEXT = {"input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens", "cache_write_5m_tokens",
+_TEXT = {"input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens",
          "reasoning_tokens"}  # fmt: skip
 _DESERVED = {
     "no-meter-price": _no_meter_price,

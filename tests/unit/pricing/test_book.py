@@ -138,6 +138,22 @@ def test_hour_long_cache_writes_cost_their_own_price() -> None:
     assert cost(cache_write_12h_tokens=10) is None
 
 
+@pytest.mark.parametrize(
+    "provider", ["openai", "azure", "anthropic", "aws", "google", "dashscope", "openrouter", "xai"]
+)
+def test_one_cache_lifetime_costs_its_own_price_or_none(provider: str) -> None:
+    """The price without a lifetime is for one lifetime; every other must be listed by itself, whatever model it is."""
+    seller = book().catalog.provider(provider)
+    for model in (model for owner, model in book().catalog.models() if owner == seller):
+        own = []
+        for ttl in ("5m", "30m", "1h", "12h"):
+            usage = {"input_tokens": 10, f"cache_write_{ttl}_tokens": 10, "output_tokens": 0}
+            pricing = book().price(facts_of(token_event(model, usage, provider=provider)))
+            if pricing.priced and not any(f"/cache_write_{ttl}_mtok" in line.sku for line in pricing.lines):
+                own.append(ttl)
+        assert len(own) <= 1, (model, own)
+
+
 def test_short_audio_is_billed_at_the_minimum() -> None:
     """Groq bills at least ten seconds of audio."""
     for seconds, billed in (("0", 0), ("3.5", 10), ("10", 10), ("11.25", Decimal("11.25"))):

@@ -30,6 +30,7 @@ def index(provider: str) -> ProviderIndex:
         ("google", "gemini-2.5-pro-preview-05-06", "gemini-2.5-pro"),
         ("google", "gemini-2.5-flash-lite-preview-09-2025", "gemini-2.5-flash-lite"),
         ("google", "gemini-2.0-flash-001", "gemini-2.0-flash"),
+        ("google", "gemini-2.5-flash-native-audio-preview-09-2025", "gemini-live-2.5-flash"),
         ("google", "claude-opus-4-1@20250805", "claude-4-opus"),
         ("aws", "us.meta.llama3-3-70b-instruct-v1:0", "meta.llama3-3-70b-instruct-v1:0"),
         ("aws", "anthropic.claude-3-haiku-20240307-v1:0:200k", "regional.anthropic.claude-3-haiku-20240307-v1:0"),

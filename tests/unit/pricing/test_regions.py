@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 from spendstream_schemas import UnpricedReason
 from stream_jobs.facts import facts_of
 from stream_jobs.pricing.book import PriceBook
+from stream_jobs.pricing.catalog import Identity
 from stream_jobs.pricing.corrections import CorrectionFile
 from stream_jobs.pricing.providers import PROVIDERS_FILE, ProvidersFile
 from stream_jobs.pricing.result import Pricing
 from stream_jobs.pricing.yaml_models import load_model
-from tests.unit.pricing.events import token_event
+from tests.unit.pricing.events import NOW, token_event
 
 PLAIN = {"input_tokens": 1000, "output_tokens": 1000}
 INPUT_ONLY = {"input_tokens": 1000}
@@ -214,6 +215,20 @@ def test_a_region_that_azure_does_not_have_is_unknown_of_every_model_and_the_gov
     unsaid = price("gpt-4o", "azure", region="usgovvirginia")
     assert unsaid.reason is UnpricedReason.NO_PRICE_FOR_CONDITION
     assert "say conditions.deployment" in unsaid.detail
+
+
+@pytest.mark.parametrize(
+    "usage",
+    [PLAIN, {"output_images": 1}, {"output_video_seconds": "6"}, {"search_units": 1}],
+    ids=lambda usage: next(iter(usage)),
+)
+def test_no_model_of_bedrock_has_a_price_in_a_region_that_does_not_exist(usage: dict[str, Any]) -> None:
+    """Images, videos and rerank as well as tokens; an id with a geography is called from there, whatever is said."""
+    geographies = tuple(f"{word}." for word in (*rules().regions["aws"].id_prefixes, "regional"))
+    for model in models("aws"):
+        found = book().catalog.identify("aws", model, None, NOW)
+        if isinstance(found, Identity) and not found.model.startswith(geographies):  # Claude costs the same everywhere
+            assert price(model, "aws", usage, region="mars-1").list_cost is None, model
 
 
 def test_regions_move_nothing_where_no_price_depends_on_them() -> None:
