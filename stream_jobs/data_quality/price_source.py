@@ -140,11 +140,11 @@ def _differences(key: str, ours: Price, theirs: Price) -> Iterator[Difference]:
     steps = {0} | {start for price in (ours, theirs) if isinstance(price, Tiered) for start, _ in price.tiers}
     for start in sorted(steps):
         mine, other = _at(ours, start + 1), _at(theirs, start + 1)
-        if mine != other:
+        if mine is not None and other is not None and mine != other:
             yield Difference(key, mine, other, start)
 
 
-def _at(price: Price, input_tokens: int) -> Decimal:
+def _at(price: Price, input_tokens: int) -> Decimal | None:
     return price.at(input_tokens) if isinstance(price, Tiered) else price
 
 

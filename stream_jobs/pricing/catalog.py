@@ -144,7 +144,7 @@ class Catalog:
 
     def _find(self, provider: str, own: str, at: datetime, seller: str) -> Identity | Missing | None:
         """`own` among the models of `provider`, sold by `seller`; None if the provider does not know it."""
-        name, target = own, self._alias(provider, own, at)
+        name, target = own, self._alias(provider, own, at) or self._alias(seller, own, at)
         if target is not None:
             name = target
         elif self._moves(provider, own):

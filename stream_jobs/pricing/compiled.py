@@ -144,6 +144,10 @@ class Compiled:
             if isinstance(price, Tiered):
                 cliff = max((start for start, _ in price.tiers if input_tokens > start), default=0)
             usd = price.at(input_tokens) if isinstance(price, Tiered) else price
+            if usd is None:
+                detail = f"{where} has no price {key} above {cliff} input tokens there"
+                self._rates[key] = Missing(UnpricedReason.NO_PRICE_FOR_CONDITION, detail)
+                continue
             sku = sku_of(key, cliff)
             self._rates[key] = make_rate(sku, terms_of(sku, key, pico_per_unit(key, usd)))
         self._cells: dict[tuple[str, str], Rate | Missing] = {}

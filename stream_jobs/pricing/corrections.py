@@ -77,10 +77,10 @@ class Strict(BaseModel):
 
 
 class Tier(Strict):
-    """Above `start` input tokens the whole request costs `price`."""
+    """Above `start` input tokens the whole request costs `price`; null: so long a request is not sold."""
 
     start: Annotated[int, Field(ge=0, le=10**12)]
-    price: Amount
+    price: Amount | None
 
 
 class TieredAmount(Strict):

@@ -92,11 +92,13 @@ FIELDS: Final[Mapping[str, Mapping[str, str]]] = {
         "deployments": "Words for deployments: provider, word, the conditions that it means.",
         "explained": "What to do about conditions that have no price per token.",
         "neutral": "Values of conditions that are the default of their kind.",
+        "defaults": "Values of conditions that do not move the price of some models.",
         "known": "Values of conditions that exist and may have no price.",
         "bills_as_text": "Meters that a provider bills as text.",
         "minimums": "Calls are billed as if they had used so much at least.",
         "cache_write_ttl": "The lifetime that a price of cache writes without one is for.",
     },
+    "Defaults": _PROVIDER | _MODELS | {"conditions": "Conditions and their values."},
     "WriteTtl": _PROVIDER | _MODELS | {"ttl": "The lifetime that the price without one is for."},
     "BillsAsText": _PROVIDER | _MODELS | _SOURCED | {"meters": "The meters."},
     "UsesTool": _PROVIDER

@@ -247,7 +247,10 @@ class Engine:
         """The model with the conditions that can move its price."""
         named = {name for entry in identity.entries for name in entry.conditions}
         conditions = {
-            name: v for name, v in moving.items() if name not in schedule.OPTIONAL_CONDITIONS or name in named
+            name: v
+            for name, v in moving.items()
+            if (name not in schedule.OPTIONAL_CONDITIONS or name in named)
+            and not self.providers.is_default(identity.provider, identity.model, name, v)
         }
         if identity.fine_tuned:
             conditions["fine_tuned"] = "true"

@@ -79,6 +79,9 @@ def _prices(identity: Identity, providers: Providers, at: datetime) -> Found:
             base = price.base if isinstance(price, Tiered) else price
             found.rows.append(Row(label, price_key, exact(base), per, sku))
             for start, above in price.tiers if isinstance(price, Tiered) else ():
+                if above is None:
+                    found.unpriced.append(f"{label}, input>{start}: {price_key} is not sold")
+                    continue
                 found.rows.append(Row(f"{label}, input>{start}", price_key, exact(above), per, f"{sku};input>{start}"))
     return found
 

@@ -79,6 +79,14 @@ class OwnPrices(Strict):
     checked: date
 
 
+class Defaults(Strict):
+    """Values of conditions that do not move the price of these models."""
+
+    provider: str
+    models: list[str]  # patterns of book ids
+    conditions: dict[ConditionName, list[str]]
+
+
 class WriteTtl(Strict):
     """How long what is written to a cache is kept for the price without a lifetime."""
 
@@ -110,6 +118,7 @@ class ProvidersFile(Strict):
     deployments: dict[str, dict[str, dict[ConditionName, str]]]
     explained: list[Explained]
     neutral: dict[str, dict[ConditionName, list[str]]]
+    defaults: list[Defaults]
     known: dict[str, dict[ConditionName, list[str]]]
     bills_as_text: list[BillsAsText]
     minimums: list[Minimum]
@@ -191,6 +200,15 @@ class Providers:
 
     def is_neutral(self, provider: str, condition: str, value: str) -> bool:
         return self._lists(self._data.neutral, provider, condition, value)
+
+    def is_default(self, provider: str, model: str, condition: str, value: str) -> bool:
+        """True if the value is what the model makes by default."""
+        return any(
+            rule.provider == provider
+            and any(fnmatchcase(model, pattern) for pattern in rule.models)
+            and any(name == condition and value in values for name, values in rule.conditions.items())
+            for rule in self._data.defaults
+        )
 
     def is_known(self, provider: str, condition: str, value: str) -> bool:
         return self._lists(self._data.known, provider, condition, value)

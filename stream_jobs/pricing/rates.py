@@ -12,20 +12,24 @@ from stream_jobs.pricing.units import PER
 
 @dataclass(frozen=True, slots=True)
 class Tiered:
-    """A price that depends on the input tokens of the whole request: above `start`, everything costs `price`."""
+    """A price that depends on the input tokens of the whole request: above `start`, everything costs `price`.
+
+    A `price` of None says that so long a request is not sold.
+    """
 
     base: Decimal
-    tiers: tuple[tuple[int, Decimal], ...]  # (start, price), ascending
+    tiers: tuple[tuple[int, Decimal | None], ...]  # (start, price), ascending
 
-    def at(self, input_tokens: int) -> Decimal:
-        price = self.base
+    def at(self, input_tokens: int) -> Decimal | None:
+        price: Decimal | None = self.base
         for start, tier_price in self.tiers:
             if input_tokens > start:
                 price = tier_price
         return price
 
     def times(self, factor: Decimal) -> "Tiered":
-        return Tiered(self.base * factor, tuple((start, price * factor) for start, price in self.tiers))
+        tiers = tuple((start, None if price is None else price * factor) for start, price in self.tiers)
+        return Tiered(self.base * factor, tiers)
 
 
 @dataclass(frozen=True, slots=True)

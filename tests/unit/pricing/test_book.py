@@ -154,6 +154,44 @@ def test_one_cache_lifetime_costs_its_own_price_or_none(provider: str) -> None:
         assert len(own) <= 1, (model, own)
 
 
+@pytest.mark.parametrize(
+    ("provider", "model", "usage", "sold", "not_sold"),
+    [
+        ("openai", "dall-e-3", {"output_images": 1}, ["1024x1024", "1792x1024"], ["720x1280", "480p", "512x512"]),
+        ("openai", "dall-e-2", {"output_images": 1}, ["1024x1024", "512x512"], ["720x1280", "1024x1792"]),
+        (
+            "openai",
+            "sora-2",
+            {"output_video_seconds": "1"},
+            ["720x1280", "1280x720"],
+            ["1024x1024", "1024x1792", "480p"],
+        ),
+        ("azure", "dall-e-3", {"output_images": 1}, ["1024x1024", "1024x1792"], ["720x1280", "512x512"]),
+        ("google", "veo-3.1-generate-001", {"output_video_seconds": "1"}, ["720p"], ["480p", "1024x1024"]),
+        ("x-ai", "grok-imagine-video", {"output_video_seconds": "1"}, ["480p"], ["1024x1024"]),
+        ("aws", "amazon.nova-canvas-v1:0", {"output_images": 1}, ["1024x1024"], ["720p", "1280x720"]),
+        ("aws", "amazon.nova-reel-v1:1", {"output_video_seconds": "1"}, [], ["1024x1024"]),
+    ],
+)
+def test_a_size_is_the_default_of_one_model_and_not_of_another(
+    provider: str, model: str, usage: dict[str, Any], sold: list[str], not_sold: list[str]
+) -> None:
+    """What one kind of model makes by default says nothing about another of the same provider."""
+
+    def cost(size: str) -> int | None:
+        event = token_event(model, usage, provider=provider, conditions={"size": size})
+        return book().price(facts_of(event)).list_cost
+
+    assert None not in [cost(size) for size in sold]
+    assert {cost(size) for size in not_sold} == {None}
+
+
+def test_amazon_is_a_name_of_bedrock() -> None:
+    """For tokens as for instances."""
+    named = [reason("amazon.nova-pro-v1:0", provider=name) for name in ("amazon", "aws", "bedrock")]
+    assert named == [None, None, None]
+
+
 def test_short_audio_is_billed_at_the_minimum() -> None:
     """Groq bills at least ten seconds of audio."""
     for seconds, billed in (("0", 0), ("3.5", 10), ("10", 10), ("11.25", Decimal("11.25"))):
