@@ -191,6 +191,12 @@ def test_sizes_regions_and_spot_of_the_built_in_cards() -> None:
     usage = {"kind": "compute", "purchase_option": "on_demand", "gpu_seconds": 3600}
     big = {**usage, "accelerator": "A10G", "instance_type": "g5.48xlarge"}
     assert built_in().price(facts_of(event(big, provider="aws"))).list_cost == Decimal("2.036") * USD
+    paris, frankfurt = (
+        built_in().price(facts_of(event(big, provider="aws", region=region)))
+        for region in ("eu-west-3", "eu-central-1")
+    )
+    assert paris.reason is UnpricedReason.NO_PRICE_FOR_CONDITION
+    assert frankfurt.list_cost == Decimal("2.5460125") * USD
     tpu = {**usage, "accelerator": "TPU-v5e"}
     priced = built_in().price(facts_of(event(tpu, provider="gcp", region="us-central1")))
     assert priced.list_cost == Decimal("1.2") * USD
@@ -238,7 +244,8 @@ def test_an_instance_type_that_a_card_does_not_name_has_no_price(provider: str) 
 @pytest.mark.parametrize(
     ("name", "region", "usd_per_hour"),
     [
-        ("A10G", "us-west-2", "1.212"), ("A10G", "eu-central-1", None), ("T4", None, "0.526"),
+        ("A10G", "us-west-2", "1.212"), ("A10G", "eu-central-1", "1.5156"),
+        ("A10G", "eu-south-1", None), ("T4", None, "0.526"),
         ("T4", "eu-west-1", None),
         ("H100", "us-east-2", "6.88"), ("H100", "us-west-1", "8.6"), ("H100", "us-gov-west-1", None),
         ("B300", None, "17.802"), ("B300", "us-west-2", "17.802"), ("B300", "us-east-1", None),
