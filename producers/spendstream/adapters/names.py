@@ -47,6 +47,7 @@ NAMES: Final[Mapping[str, tuple[str, ...]]] = {
         "aws-bedrock",
         "aws.bedrock",
         "amazon_bedrock",
+        "amazon",
         "amazon-bedrock",
         "bedrock_converse",
     ),
