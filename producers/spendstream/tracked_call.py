@@ -7,10 +7,12 @@ and seen, and the problem is counted and logged.
 import asyncio
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, TypeVar
 
 from spendstream.context import current_attribution, merge
+from spendstream.mending import UNREADABLE, mended
 from spendstream.stream_taps import tap
 from spendstream.streams import iterates, parsed, wrap
 from spendstream_schemas import (
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 R = TypeVar("R")
 Status = Literal["ok", "error", "cancelled"]
 
+_MENDINGS: Final = 4  # what was put in a bad field's place may lead to another; each time fewer are left
 _CUT: Final = (asyncio.CancelledError, GeneratorExit, KeyboardInterrupt, SystemExit)
 
 
@@ -63,7 +66,8 @@ class TrackedCall:
     """One call to a provider. `event_id` can be passed on, for instance as `retry_of` of the next attempt."""
 
     def __init__(self, producer: Reporter, provider: str, model: str, fields: Mapping[str, Any]) -> None:
-        self.provider = provider
+        usable = isinstance(provider, str) and provider.strip()
+        self.provider = provider if usable else UNREADABLE  # the form of the response says how it is read
         self.model = model
         self.event_id: str = fields.get("event_id") or new_event_id()
         self._producer = producer
@@ -183,6 +187,7 @@ class TrackedCall:
     def _events(self, latency_ms: float) -> list[UsageEvent]:
         """Everything that is known; where that breaks the contract, as much of it as does not."""
         from spendstream.adapters import AdapterError, ExtractedUsage
+        from spendstream.adapters.result import InvalidEventError
 
         found = self._known() or ExtractedUsage()
         if found.stated_cost_refused is not None:
@@ -192,26 +197,34 @@ class TrackedCall:
         status = found.status or "ok" if self._status == "ok" else self._status
         fields: dict[str, Any] = {"status": status, "latency_ms": latency_ms}
         stated = {"usage": self._usage} if self._usage is not None else {}
-        for more in ({**fields, **stated, **self._fields}, {**fields, **stated}):
+        said: dict[str, Any] = {**fields, **stated, **self._fields}
+        for _ in range(_MENDINGS):
             try:
-                return self._events_with(found, more)
-            except (AdapterError, TypeError) as error:
+                return self._events_with(found, said)
+            except InvalidEventError as error:
                 self._trouble("invalid_fields", error)
-        return self._events_with(ExtractedUsage(), fields)
+                said = mended(said, error.places)
+            except AdapterError as error:  # conditions that are none
+                self._trouble("invalid_fields", error)
+                said = mended(said, [("conditions",)])
+        return self._events_with(ExtractedUsage(), mended(fields, [("provider",), ("model",), ("event_id",)]))
 
-    def _events_with(self, found: "ExtractedUsage", more: Mapping[str, Any]) -> list[UsageEvent]:
+    def _events_with(self, found: "ExtractedUsage", said: Mapping[str, Any]) -> list[UsageEvent]:
         from spendstream.adapters import usage_events
 
-        return usage_events(
-            self.provider,
-            found,
-            source=self._producer.source,
-            model=self.model,
-            event_id=self.event_id,
-            occurred_at=self._occurred_at,
-            attribution=self._attribution,
-            **more,
-        )
+        known = {
+            "source": self._producer.source,
+            "model": self.model,
+            "event_id": self.event_id,
+            "occurred_at": self._occurred_at,
+            "attribution": self._attribution,
+            **said,
+        }
+        if "provider" in known:
+            found = replace(found, provider=known.pop("provider"))
+        events = usage_events(self.provider, found, **known)
+        self.event_id = events[0].event_id
+        return events
 
     def _known(self) -> "ExtractedUsage | None":
         if self._accumulator is None or (self._found is not None and self._found.usage is not None):

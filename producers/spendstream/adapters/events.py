@@ -7,7 +7,7 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from spendstream.adapters.registry import extract
-from spendstream.adapters.result import AdapterError, ExtractedUsage
+from spendstream.adapters.result import AdapterError, ExtractedUsage, InvalidEventError
 from spendstream_schemas import (
     SCHEMA_VERSION,
     Attribution,
@@ -131,7 +131,8 @@ def _event(
         return UsageEvent.model_validate(said | dict(fields) | {"conditions": merged or None})
     except ValidationError as error:
         invalid = invalid_message(error)
-        raise AdapterError(f"{provider}: no valid event: {invalid}") from None
+        places = tuple([item["loc"] for item in error.errors(include_url=False, include_input=False)])
+        raise InvalidEventError(f"{provider}: no valid event: {invalid}", places) from None
 
 
 def _marked(

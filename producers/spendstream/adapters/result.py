@@ -18,6 +18,14 @@ class AdapterError(ValueError):
     """A response that cannot be read: the message says what was expected and what came instead."""
 
 
+class InvalidEventError(AdapterError):
+    """What would be an event breaks the contract. `places`: where, as in ``("conditions", "speed")``."""
+
+    def __init__(self, message: str, places: tuple[tuple[int | str, ...], ...]) -> None:
+        super().__init__(message)
+        self.places = places
+
+
 @dataclass(frozen=True, slots=True)
 class ExtractedUsage:
     """What one provider response says about its own cost, in the contract's terms. None: the response does not say.

@@ -8,9 +8,13 @@ from threading import Barrier
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import spendstream
-from spendstream_schemas import TokenUsage
+from spendstream_schemas import Conditions, TokenUsage
+from stream_jobs.facts import facts_of
+from stream_jobs.pricing.book import PriceBook
 from tests.unit.producers.recorder import Recorder, tokens
 
 RESPONSE = {
@@ -183,12 +187,109 @@ def test_a_response_that_cannot_be_read_is_counted(recorder: Recorder, response:
 
 
 def test_fields_that_break_the_contract_are_left_out(recorder: Recorder) -> None:
-    """A wrong extra field costs the extra fields, not the usage."""
+    """A wrong field costs itself; one that prices depend on says that it could not be read, and the usage stays."""
     with recorder.track(**ASKED, region="r" * 500) as call:
         call.record(RESPONSE)
         call.set(nonsense=1)
     assert tokens(recorder.only) == (100, 20)
-    assert recorder.only.region is None
+    assert recorder.only.region == "unreadable"
+
+
+PRICED: dict[str, Any] = {
+    "region": "uksouth",
+    "service_tier": "priority",
+    "conditions": {"deployment": "regional", "speed": "fast"},
+}
+HARMLESS: dict[str, Any] = {
+    "prompt_fingerprint": "f" * 500,
+    "trace_id": "t" * 300,
+    "complexity": 7,
+    "nonsense": 1,
+    "retry_of": "",
+    "operation": 5,
+    "status": "odd",
+    "stated_cost_usd": "much",
+    "response_id": "i" * 300,
+    "occurred_at": "yesterday",
+    "event_id": "e" * 500,
+    "attribution": 7,
+    "revision": -1,
+}
+
+
+@given(st.sets(st.sampled_from(sorted(HARMLESS))), st.booleans())
+def test_a_bad_field_takes_no_other_with_it(bad: set[str], mixed: bool) -> None:
+    """Whatever is wrong beside them: region, tier and conditions stay, so the call costs what it costs."""
+    recorder = Recorder()
+    with recorder.track(**ASKED, **PRICED) as call:
+        call.record(RESPONSE)
+        call.set(**{name: HARMLESS[name] for name in bad})
+        if mixed:
+            call.set(batchable=True)
+    event = recorder.only
+    assert (event.region, event.service_tier, tokens(event)) == ("uksouth", "priority", (100, 20))
+    assert event.conditions == Conditions(deployment="regional", speed="fast")
+    assert event.batchable is (True if mixed else None)
+    assert event.event_id == call.event_id
+    assert bool(recorder._counters.keyed()[2]) == bool(bad)
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {"service_tier": "s" * 300},
+        {"service_tier": 5},
+        {"conditions": {"speed": "f" * 300}},
+        {"conditions": {"sped": "fast"}},
+        {"conditions": {"fine_tuned": "yes"}},
+        {"conditions": 7},
+        {"tool_calls": {"web_search": -1}},
+        {"tool_calls": {"web_serch": 1}},
+        {"response_model": "m" * 300},
+        {"usage": "many"},
+        {"provider": "p" * 300},
+    ],
+    ids=str,
+)
+def test_a_bad_field_that_a_price_depends_on_leaves_the_event_unpriced(
+    recorder: Recorder, book: PriceBook, bad: dict[str, Any]
+) -> None:
+    """Without the field the price would be another, often a cheaper one."""
+    with recorder.track(**ASKED) as call:
+        call.record(RESPONSE)
+    with recorder.track(**ASKED) as call:
+        call.record(RESPONSE)
+        call.set(**bad)
+    good, mended = [book.price(facts_of(event)) for event in recorder.events]
+    assert good.reason is None
+    assert mended.reason is not None
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"model": ""},
+        {"model": None},
+        {"model": "m" * 300},
+        {"provider": "p" * 300},
+        {"provider": ""},
+        {"event_id": "e" * 500},
+        {"event_id": 5},
+    ],
+    ids=str,
+)
+def test_no_name_costs_the_event(recorder: Recorder, asked: dict[str, Any]) -> None:
+    """A model, provider or id that cannot be used gives way: the event goes out, with its counts."""
+    with recorder.track(**{**ASKED, **asked}) as call:
+        call.record(RESPONSE)
+    assert tokens(recorder.only) == (100, 20)
+    assert recorder.only.response_model == RESPONSE["model"]
+    assert recorder.only.event_id == call.event_id
+
+
+@pytest.fixture(scope="module")
+def book() -> PriceBook:
+    return PriceBook.load()
 
 
 def test_a_provider_without_an_adapter(recorder: Recorder) -> None:
