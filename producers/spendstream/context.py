@@ -36,7 +36,7 @@ class _Block:
         self.merged = merged
         generates = frame.f_code.co_flags & _GENERATOR and not _drives_managers(frame.f_back)
         self._frame = frame if generates else None
-        self._runner = _runner() if generates else None
+        self._runner = runner() if generates else None
 
     def counts(self) -> bool:
         """Whether the generator that opened the block, if one did, is running.
@@ -46,7 +46,7 @@ class _Block:
         if self._runner is None:
             return True
         running = self._frame is not None and self._frame.f_back is not None
-        return running or self._runner != _runner()
+        return running or self._runner != runner()
 
     def close(self) -> None:
         self._frame = None  # a frame holds everything its function knows
@@ -59,8 +59,8 @@ def _drives_managers(caller: FrameType | None) -> bool:
     return caller is not None and caller.f_code.co_filename == _CONTEXTLIB
 
 
-def _runner() -> tuple[int, int | None]:
-    """The thread and the task that run this."""
+def runner() -> tuple[int, int | None]:
+    """The thread and the task (by id; None outside of any) that run this."""
     try:
         task = asyncio.current_task()
     except RuntimeError:

@@ -18,9 +18,9 @@ import sys
 import threading
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping
 from types import CodeType, TracebackType
-from typing import Any, Generic, TypeAlias, TypeVar, cast
+from typing import Any, Final, Generic, TypeAlias, TypeVar, cast
 
-from spendstream.context import check_fields
+from spendstream.context import check_fields, runner
 from spendstream.stats import Counters
 from spendstream.tracked_call import Reporter, TrackedCall
 from spendstream_schemas import Conditions, OutcomeEvent, UsageEvent
@@ -99,25 +99,30 @@ class Tracker:
         return cast("F", _decorated(self, function))
 
 
-_Opener: TypeAlias = tuple[int, CodeType, int]
-"""Who opened a block: the frame (by id), its code, the thread."""
+_CONTEXTLIB: Final = contextlib.__file__
+_Opener: TypeAlias = tuple[int, CodeType, tuple[int, int | None]]
+"""Who opened a block: the frame (by id), its code, the thread and task."""
 
 
 def _opener() -> _Opener:
     frame = sys._getframe(2)
-    return id(frame), frame.f_code, threading.get_ident()
+    while frame.f_code.co_filename == _CONTEXTLIB and frame.f_back is not None:
+        frame = frame.f_back  # an exit stack: the block is that of whoever fills it
+    return id(frame), frame.f_code, runner()
 
 
 def _place(entered: list[tuple[_Opener, TrackedCall]], opener: _Opener) -> int | None:
-    """Which open call a block ends: the frame's last one; for an exit stack (no frame of its own) the thread's last."""
+    """Which open call a block ends: the frame's last one, in whichever thread (a web framework may end a generator's
+    block in another); where the block was opened by a call of its own (a class that hands `__enter__` through), the
+    task's or thread's last."""
     if len(entered) == 1:
         return 0
     backwards = range(len(entered) - 1, -1, -1)
-    same_frame = next((place for place in backwards if entered[place][0] == opener), None)
+    same_frame = next((place for place in backwards if entered[place][0][:2] == opener[:2]), None)
     if same_frame is not None:
         return same_frame
-    same_thread = next((place for place in backwards if entered[place][0][2] == opener[2]), None)
-    return len(entered) - 1 if same_thread is None and entered else same_thread
+    same_runner = next((place for place in backwards if entered[place][0][2] == opener[2]), None)
+    return len(entered) - 1 if same_runner is None and entered else same_runner
 
 
 class _Done(Generic[R]):

@@ -366,7 +366,82 @@ def nested(tracker: spendstream.Tracker) -> None:
             call.record(answer(number))
 
 
-@pytest.mark.parametrize("at_once", [in_threads, in_tasks, in_generators, nested])
+def in_exit_stacks_of_generators(tracker: spendstream.Tracker) -> None:
+    def ask(number: int) -> Iterator[None]:
+        with contextlib.ExitStack() as stack:
+            call = stack.enter_context(tracker)
+            yield
+            call.record(answer(number))
+            yield
+
+    for _ in zip(*(ask(number) for number in range(4)), strict=True):
+        pass
+
+
+def in_exit_stacks_of_tasks(tracker: spendstream.Tracker) -> None:
+    async def ask(number: int) -> None:
+        async with contextlib.AsyncExitStack() as stack:
+            call = stack.enter_context(tracker)
+            await asyncio.sleep(0.01 * (3 - number % 3))
+            call.record(answer(number))
+
+    asyncio.run(_gathered(ask))
+
+
+class Delegating:
+    """A service's own context manager around a tracker."""
+
+    def __init__(self, tracker: spendstream.Tracker) -> None:
+        self._tracker = tracker
+
+    def __enter__(self) -> spendstream.TrackedCall:
+        return self._tracker.__enter__()
+
+    def __exit__(self, *error: Any) -> None:
+        self._tracker.__exit__(*error)
+
+
+def in_delegating_classes_of_tasks(tracker: spendstream.Tracker) -> None:
+    async def ask(number: int) -> None:
+        with Delegating(tracker) as call:
+            await asyncio.sleep(0.01 * (3 - number % 3))
+            call.record(answer(number))
+
+    asyncio.run(_gathered(ask))
+
+
+async def _gathered(ask: Any) -> None:
+    await asyncio.gather(*(ask(number) for number in range(4)))
+
+
+def ended_in_other_threads(tracker: spendstream.Tracker) -> None:
+    """As FastAPI does with a synchronous dependency that yields: each step in some thread of a pool."""
+
+    def ask(number: int) -> Iterator[None]:
+        with tracker as call:
+            call.record(answer(number))
+            yield
+
+    dependencies = [ask(number) for number in range(4)]
+    for turn in (dependencies, dependencies[::-1]):
+        for dependency in turn:
+            with ThreadPoolExecutor(1) as pool:
+                pool.submit(next, dependency, None).result()
+
+
+@pytest.mark.parametrize(
+    "at_once",
+    [
+        in_threads,
+        in_tasks,
+        in_generators,
+        nested,
+        in_exit_stacks_of_generators,
+        in_exit_stacks_of_tasks,
+        in_delegating_classes_of_tasks,
+        ended_in_other_threads,
+    ],
+)
 @pytest.mark.parametrize("event_id", [None, "given"])
 def test_one_tracker_for_several_calls_at_once(recorder: Recorder, at_once: Any, event_id: str | None) -> None:
     """Every call has its own event with its own usage and its own id, and none is left open."""
