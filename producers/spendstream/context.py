@@ -2,7 +2,7 @@
 
 A generator shares the context of whoever reads it. So a block that a generator opened counts only while that generator
 runs: between its steps the reader has its own attribution, and generators that are read in turns do not see each
-other's. A context manager made of a generator (`contextlib`) is the exception, its block is the reader's.
+other's. A context manager made of a generator (`contextlib`) is the exception, its block is that of whoever enters it.
 """
 
 import asyncio
@@ -11,15 +11,17 @@ import functools
 import inspect
 import sys
 import threading
-from collections.abc import Iterable
+from collections.abc import AsyncGenerator, Callable, Generator, Iterable
 from contextvars import ContextVar
 from types import FrameType, TracebackType
-from typing import Any, Final
+from typing import Any, Final, TypeVar, cast
 
 from pydantic import ValidationError
 
 from spendstream.stats import logger
 from spendstream_schemas import ATTRIBUTION_FIELDS, Attribution
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 _CONTEXTLIB: Final = contextlib.contextmanager.__code__.co_filename
 _KNOWN_FIELDS: Final = frozenset(ATTRIBUTION_FIELDS)
@@ -34,7 +36,8 @@ class _Block:
 
     def __init__(self, merged: Attribution, frame: FrameType) -> None:
         self.merged = merged
-        generates = frame.f_code.co_flags & _GENERATOR and not _drives_managers(frame.f_back)
+        frame = _owner(frame)
+        generates = frame.f_code.co_flags & _GENERATOR
         self._frame = frame if generates else None
         self._runner = runner() if generates else None
 
@@ -55,8 +58,14 @@ class _Block:
 _CURRENT: ContextVar[tuple[_Block, ...]] = ContextVar("spendstream_attribution", default=())
 
 
-def _drives_managers(caller: FrameType | None) -> bool:
-    return caller is not None and caller.f_code.co_filename == _CONTEXTLIB
+def _owner(frame: FrameType) -> FrameType:
+    """Whose block it is: past exit stacks, and past generators that `contextlib` drives as context managers."""
+    while (caller := frame.f_back) is not None:
+        driven = frame.f_code.co_flags & _GENERATOR and caller.f_code.co_filename == _CONTEXTLIB
+        if not driven and frame.f_code.co_filename != _CONTEXTLIB:
+            break
+        frame = caller
+    return frame
 
 
 def runner() -> tuple[int, int | None]:
@@ -92,6 +101,47 @@ class attribution(contextlib.ContextDecorator):  # noqa: N801 - used like a func
     def _recreate_cm(self) -> "attribution":
         """What `ContextDecorator` asks for: calls of a decorated function overlap, and each needs its own block."""
         return attribution(labels=self._labels, **self._fields)
+
+    def __call__(self, func: F) -> F:
+        """Each call of a function (plain, async, generator, async generator) has the attribution while it runs."""
+        function: Any = func
+        if inspect.iscoroutinefunction(function):
+
+            @functools.wraps(function)
+            async def coroutine(*args: Any, **kwargs: Any) -> Any:
+                with self._recreate_cm():
+                    return await function(*args, **kwargs)
+
+            return cast("F", coroutine)
+        if inspect.isgeneratorfunction(function):
+
+            @functools.wraps(function)
+            def generator(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
+                with self._recreate_cm():
+                    return (yield from function(*args, **kwargs))
+
+            return cast("F", generator)
+        if inspect.isasyncgenfunction(function):
+
+            @functools.wraps(function)
+            async def async_generator(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, Any]:
+                with self._recreate_cm():
+                    async with contextlib.aclosing(function(*args, **kwargs)) as chunks:
+                        step = chunks.asend(None)
+                        while True:
+                            try:
+                                chunk = await step
+                            except StopAsyncIteration:
+                                return
+                            try:
+                                step = chunks.asend((yield chunk))
+                            except GeneratorExit:
+                                raise
+                            except BaseException as error:  # noqa: BLE001 - the generator's own to handle
+                                step = chunks.athrow(error)
+
+            return cast("F", async_generator)
+        return super().__call__(func)
 
     def __enter__(self) -> Attribution:
         merged = merge(current_attribution(), self._fields, self._labels)

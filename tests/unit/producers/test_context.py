@@ -5,6 +5,7 @@ import contextlib
 import contextvars
 import threading
 from collections.abc import AsyncIterator, Iterator
+from typing import Any
 
 import pytest
 
@@ -159,4 +160,80 @@ def test_a_decorated_function_has_the_attribution() -> None:
         return [current_attribution().feature, *(work(depth - 1) if depth else [])]
 
     assert work(2) == ["f", "f", "f"]
+    assert current_attribution().feature is None
+
+
+@contextlib.contextmanager
+def for_feature(name: str) -> Iterator[None]:
+    with attribution(feature=name):
+        yield
+
+
+@contextlib.contextmanager
+def around_it(name: str) -> Iterator[None]:
+    with for_feature(name):
+        yield
+
+
+@pytest.mark.parametrize("manager", [for_feature, around_it, lambda name: attribution(feature=name)])
+@pytest.mark.parametrize("stacked", [False, True])
+def test_managers_inside_of_generators_that_are_read_in_turns(manager: Any, stacked: bool) -> None:
+    """A block that a generator opens by a context manager or an exit stack is the generator's, and not its reader's."""
+
+    def read(name: str) -> Iterator[str | None]:
+        with contextlib.ExitStack() as stack:
+            if stacked:
+                stack.enter_context(manager(name))
+                yield from (current_attribution().feature for _ in range(3))
+            else:
+                with manager(name):
+                    yield from (current_attribution().feature for _ in range(3))
+
+    seen = []
+    for one, other in zip(read("a"), read("b"), strict=True):
+        seen.append((one, other, current_attribution().feature))
+    assert seen == [("a", "b", None)] * 3
+
+
+def test_functions_of_every_kind_are_decorated() -> None:
+    """Coroutines and generators run later than they are called: the attribution is there when they run."""
+    decorate = attribution(feature="f")
+
+    def plain() -> str | None:
+        return current_attribution().feature
+
+    async def coroutine() -> str | None:
+        await asyncio.sleep(0)
+        return current_attribution().feature
+
+    def generator() -> Any:
+        sent = yield current_attribution().feature
+        return sent, current_attribution().feature
+
+    async def async_generator() -> Any:
+        try:
+            yield current_attribution().feature
+        except ValueError:
+            yield "caught", current_attribution().feature
+
+    def outer() -> Any:
+        seen.append((yield from decorate(generator)()))
+
+    async def main() -> None:
+        assert await decorate(coroutine)() == "f"
+        chunks = decorate(async_generator)()
+        assert await anext(chunks) == "f"
+        assert current_attribution().feature is None
+        assert await chunks.athrow(ValueError()) == ("caught", "f")
+        assert [chunk async for chunk in chunks] == []
+
+    seen: list[Any] = []
+    assert decorate(plain)() == "f"
+    steps = outer()
+    assert next(steps) == "f"
+    assert current_attribution().feature is None
+    with contextlib.suppress(StopIteration):
+        steps.send("sent")
+    assert seen == [("sent", "f")]
+    asyncio.run(main())
     assert current_attribution().feature is None
