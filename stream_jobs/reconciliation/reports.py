@@ -2,8 +2,9 @@
 
 A report is the charge that counts of one event. Reports with one `response_id` and kind of usage are about one call:
 
-1. Of several sources that mean one provider, one counts with all its events: they are parts of the call (tool lines,
-   the lines of a batch), and a gateway may report as one what an SDK reports as three.
+1. Of several sources that mean one provider, and come to the same usage of the same models, one counts with all its
+   events: they are parts of the call (tool lines, the lines of a batch), and a gateway may report as one what an SDK
+   reports as three. Sources that come to something else tell of another call: a server of one's own may repeat its ids.
 2. Of one source's events that say the same (model, usage, attribution), one counts: a response that was polled, a batch
    file that was read twice. Parts of a call that differ in anything of it add up.
 3. Under several names that may be one provider (azure and openai, vertex and google), one name counts if the reports
@@ -108,10 +109,25 @@ class Precedence:
 
     def _of_one_source(self, reports: list[Report], instead: dict[str, Report]) -> list[Report]:
         """The reports of the source that counts. The others go to `instead`, as everywhere here."""
-        by_source = _grouped(reports, lambda report: report.source)
-        if len(by_source) < 2 or _span(reports) > self.window:
-            return reports
-        return self._best(by_source, instead)
+        counting = []
+        for together in self._within_windows(reports):
+            by_source = [
+                [
+                    report
+                    for named in _grouped(told, lambda report: report.named)
+                    for report in self._once_each(named, instead)
+                ]
+                for told in _grouped(together, lambda report: report.source)
+            ]
+            silent = [told for told in by_source if not any(report.says_usage for report in told)]
+            calls = _agreeing([told for told in by_source if told not in silent])
+            if len(calls) < 2:
+                counting += self._best(by_source, instead) if len(by_source) > 1 else by_source[0]
+                continue
+            for alike in calls:  # other usage, other models: not one call, though the ids are the same
+                counting += self._best(alike, instead) if len(alike) > 1 else alike[0]
+            counting += [report for told in silent for report in told]
+        return counting
 
     def _once_each(self, reports: list[Report], instead: dict[str, Report]) -> list[Report]:
         """Without those that repeat what their own source has said. A report without usage is no repetition: several
@@ -209,6 +225,17 @@ def _comes_to(reports: Sequence[Report]) -> tuple[Any, ...]:
     """The models and the sums of usage of what counts under one name."""
     sums = tuple([sum(report.meters[number] for report in reports) for number in _TOTALS])
     return (frozenset(report.model for report in reports), sums)
+
+
+def _agreeing(sources: Sequence[list[Report]]) -> list[list[list[Report]]]:
+    """Groups of sources that come, under some name of the provider, to what some other of the group comes to."""
+    found: list[tuple[set[tuple[Any, ...]], list[list[Report]]]] = []
+    for told in sources:
+        mine = {_comes_to(named) for named in _grouped(told, lambda report: report.named)}
+        same = [group for group in found if group[0] & mine]
+        found = [group for group in found if group not in same]
+        found.append((mine.union(*(group[0] for group in same)), [told, *(one for group in same for one in group[1])]))
+    return [group for _, group in found]
 
 
 def _related(names: Sequence[list[Report]]) -> list[list[list[Report]]]:

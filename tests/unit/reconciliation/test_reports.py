@@ -1,7 +1,7 @@
 """One call reported by several sources: one source's report counts, by a stated order, and it stays that way."""
 
 import random
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -9,8 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from spendstream_schemas import TokenUsage
+from spendstream_schemas.usage import meters_of
 from stream_jobs.reconciliation.findings import RESPONSE_ID
-from stream_jobs.reconciliation.reports import Precedence
+from stream_jobs.reconciliation.reports import Precedence, Report
 from tests.unit.reconciliation.build import NOW, adjusted, charge, correction, look, reconcile, sums
 
 BY_CONFIG = Precedence(sources=("gateway-*", "checkout"))
@@ -312,3 +314,23 @@ def test_passes_in_between_do_not_change_where_it_ends(booked: list[dict[str, An
         sum(entry["events"] for entry in at_once if entry["event_id"] == event_id) in (0, 1)
         for event_id in {entry["event_id"] for entry in booked}
     )
+
+
+def test_a_repetition_after_the_window_does_not_revive_the_other_sources_report() -> None:
+    """What was compared within the window stays compared; the late report counts by itself."""
+    early, late = _of("svc", "a", 0), _of("svc", "c", 25)
+    assert set(Precedence().doubles([early, _of("gateway", "b", 0), late])) == {"b"}
+
+
+def test_two_sources_that_come_to_other_usage_or_another_model_tell_of_two_calls() -> None:
+    """Servers of one's own repeat their ids (Ollama's are chatcmpl-0 to chatcmpl-998): no money is lost by it."""
+    one = _of("svc", "a", 0)
+    assert Precedence().doubles([one, _of("other", "b", 5, tokens=90_000)]) == {}
+    assert Precedence().doubles([one, _of("other", "b", 5, model="qwen3")]) == {}
+    assert set(Precedence().doubles([one, _of("other", "b", 5)])) == {"b"}
+
+
+def _of(source: str, event_id: str, hour: int, tokens: int = 100, model: str = "llama3.1") -> Report:
+    at = datetime(2026, 11, 1, tzinfo=UTC) + timedelta(hours=hour)
+    meters = tuple([tokens if name == "input_tokens" else 0 for name in meters_of(TokenUsage)])
+    return Report(event_id, source, 0, True, at, at, "ollama", "ollama", model, meters, ())
