@@ -8,9 +8,9 @@ price depends on the field.
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
+from spendstream.adapters.reader import UNREADABLE
 from spendstream_schemas import Conditions, TokenUsage, UsageEvent, new_event_id
 
-UNREADABLE: Final = "unreadable"
 _NAMES: Final = frozenset({"provider", "model", "response_model", "service_tier", "region"})
 _ANY_CONDITION: Final = "deployment"
 """Stands for conditions that cannot say `UNREADABLE` themselves: unknown ones and flags."""

@@ -11,8 +11,9 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, TypeVar
 
+from spendstream.adapters.reader import UNREADABLE
 from spendstream.context import current_attribution, merge
-from spendstream.mending import UNREADABLE, mended
+from spendstream.mending import mended
 from spendstream.stream_taps import tap
 from spendstream.streams import iterates, parsed, wrap
 from spendstream_schemas import (

@@ -17,7 +17,7 @@ from spendstream.adapters.openai_compatible import (
     reported_tool_calls,
     search_context,
 )
-from spendstream.adapters.reader import Node
+from spendstream.adapters.reader import UNREADABLE, Node
 from spendstream.adapters.result import (
     AdapterError,
     ExtractedUsage,
@@ -80,7 +80,7 @@ def _extract(provider: str, root: Node) -> ExtractedUsage:
         if provider in CORRECTIONS:
             meters = CORRECTIONS[provider](usage, meters)
         tools = reported_tool_calls(usage)
-        if operation == "chat" and tools.get("web_search") is None and _SEARCHES.search(root.text("model") or ""):
+        if operation == "chat" and tools.get("web_search") is None and _SEARCHES.search(root.name("model") or ""):
             tools["web_search"] = 1  # before it answers: platform.openai.com/docs/guides/tools-web-search
     searched = search_context(usage)
     if operation == "responses":
@@ -91,9 +91,9 @@ def _extract(provider: str, root: Node) -> ExtractedUsage:
     cost, refused = (None, None) if usage is None or also else stated_cost(provider, usage)
     return ExtractedUsage(
         usage=token_usage(provider, meters),
-        response_model=root.text("model"),
-        response_id=root.text("id", 256),
-        service_tier=normal_tier(provider, root.text("service_tier", 64)),
+        response_model=root.name("model", unreadable=UNREADABLE),
+        response_id=root.name("id", 256) or root.name("request_id", 256),
+        service_tier=normal_tier(provider, root.name("service_tier", 64, UNREADABLE)),
         conditions=conditions(search_context=searched, size=size),
         tool_calls=tool_calls(tools),
         operation=operation,
@@ -121,7 +121,7 @@ def _usage(root: Node) -> Node | None:
 
 
 def _operation(root: Node, usage: Node | None) -> str | None:
-    kind = root.text("object", 64)
+    kind = root.name("object", 64)
     listed = openai_media.kind_of_list(root) if kind in (None, "list") else None
     if kind is not None or listed is not None:
         return listed or _OPERATIONS.get(kind or "")

@@ -78,7 +78,8 @@ def tool_counts(root: Node) -> dict[str, int | None]:
     """
     counts: dict[str, int | None] = {}
     containers: dict[str, int] = {}
-    for item in root.nodes("output"):
+    listed = isinstance(root.raw("output"), list | tuple)  # DashScope's own API has a dict there
+    for item in root.nodes("output") if listed else []:
         kind = item.text("type", 64)
         if kind == "web_search_call" and _is_search(item):
             counts["web_search"] = (counts.get("web_search") or 0) + 1
@@ -105,7 +106,7 @@ def search_tool(provider: str, root: Node, searches: int | None) -> str | None:
     The response repeats the tools: ``web_search_preview``, also with a date behind it. At Azure that is the tool's only
     name (platform.openai.com/docs/pricing, learn.microsoft.com/azure/ai-foundry/openai/how-to/web-search).
     """
-    if provider != "openai" or not searches or not _WITHOUT_REASONING.match(root.text("model") or ""):
+    if provider != "openai" or not searches or not _WITHOUT_REASONING.match(root.name("model") or ""):
         return None
     older = any((tool.text("type", 64) or "").startswith("web_search_preview") for tool in root.nodes("tools"))
     return "preview" if older else None

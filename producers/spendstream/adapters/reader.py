@@ -15,6 +15,8 @@ from pydantic import BaseModel
 from spendstream.adapters.result import AdapterError
 from spendstream_schemas.types import MAX_COUNT
 
+UNREADABLE: Final = "unreadable"
+"""What prices depend on and cannot be read: no price book knows it, so the event is unpriced and keeps its counts."""
 _SCALARS: Final = (str, bytes, bytearray, int, float, complex, bool)
 _UNSET_TYPES: Final = frozenset({"Unset", "NotGiven", "Omit", "UnsetType"})
 _MAX_ITEMS: Final = 10_000
@@ -104,6 +106,13 @@ class Node:
                 f"{self.path}.{name}: expected at most {limit} printable characters, got {_describe(value)}"
             )
         return str(value)
+
+    def name(self, name: str, limit: int = 128, unreadable: str | None = None) -> str | None:
+        """As `text`, but what cannot be a name gives way to `unreadable`: a name must not cost the counts."""
+        try:
+            return self.text(name, limit)
+        except AdapterError:
+            return unreadable
 
 
 @lru_cache(maxsize=1024)

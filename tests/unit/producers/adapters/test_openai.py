@@ -176,3 +176,25 @@ def test_a_failure_says_so(response: dict[str, Any], status: str | None, tier: s
         assert found.service_tier == "batch"
     event = usage_event("openai", response, source="svc", model="gpt-4o")
     assert event.status == (status or "ok")
+
+
+@pytest.mark.parametrize("field", ["id", "model", "service_tier", "object"])
+@pytest.mark.parametrize("value", [12345, "x" * 300, "a\nb", {"a": 1}], ids=str)
+def test_a_name_that_cannot_be_read_costs_no_counts(field: str, value: object) -> None:
+    """Tier and model say so, so that nothing is priced as another; an id is left out."""
+    usage = {"prompt_tokens": 10, "completion_tokens": 2}
+    found = extract("openai", {"object": "chat.completion", "id": "c", "model": "gpt-4o", "usage": usage, field: value})
+    assert found.usage is not None
+    assert (found.usage.input_tokens, found.usage.output_tokens) == (10, 2)
+    assert found.response_id == (None if field == "id" else "c")
+    assert found.response_model == ("unreadable" if field == "model" else "gpt-4o")
+    assert found.service_tier == ("unreadable" if field == "service_tier" else None)
+
+
+@pytest.mark.parametrize("output", [{"text": "hi"}, {"choices": []}, "hi"])
+def test_an_output_that_is_no_list(output: object) -> None:
+    """DashScope's own API puts an object there: it holds no tool calls, and the counts are read beside it."""
+    body = {"request_id": "r", "output": output, "usage": {"input_tokens": 10, "output_tokens": 2}}
+    found = extract("dashscope", body)
+    assert found.usage is not None
+    assert (found.usage.input_tokens, found.usage.output_tokens, found.response_id) == (10, 2, "r")
