@@ -18,8 +18,9 @@ SELLS: Final[Mapping[str, frozenset[str]]] = {
     "google": frozenset({"anthropic", "openai", "deepseek", "meta", "mistral", "moonshotai"}),
 }
 """Cloud -> makers whose models it serves by their own API, so that their clients can be pointed at it."""
-SHARED_ID: Final = "^(conv|thread|session|batch|msgbatch)_"
-"""Ids of something that many calls belong to: Mistral's and OpenAI's conversations, threads, batches."""
+SHARED_ID: Final = r"^(conv|thread|session|batch|msgbatch)_|^(chatcmpl|cmpl)-[0-9]{1,3}$"
+"""Ids of something that many calls belong to: Mistral's and OpenAI's conversations, threads, batches; and Ollama's,
+which begin again (chatcmpl-0 to chatcmpl-998)."""
 _shared: Final = re.compile(SHARED_ID).match
 _OWNER: Final = re.compile(r"[a-z0-9-]+\.(?=[a-z])")
 _VERSION: Final = re.compile(r"-v\d+(:\d+)?$")

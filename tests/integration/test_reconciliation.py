@@ -185,8 +185,8 @@ def test_a_call_is_found_again_however_long_ago_it_was_booked(store: StoreClient
 
 def test_one_call_under_two_names_and_a_report_sent_again_count_once(store: StoreClient) -> None:
     """The index finds them whatever the provider is called and whoever sends them; parts that differ stay."""
-    book(store, ["sdk-1"], provider="openai", response_id="chatcmpl-1")
-    book(store, ["gw-1"], source="gateway-eu", provider="azure", model="gpt-4o-2024-11-20", response_id="chatcmpl-1")
+    book(store, ["sdk-1"], provider="openai", response_id="chatcmpl-x1")
+    book(store, ["gw-1"], source="gateway-eu", provider="azure", model="gpt-4o-2024-11-20", response_id="chatcmpl-x1")
     book(store, ["batch-1", "batch-2"], source="jobs", response_id=["r1", "r2"], input_tokens=[5, 6])
     book(store, ["part-1", "part-2"], source="jobs", response_id="r3", input_tokens=[5, 6])
     book(store, ["turn-1", "turn-2"], source="jobs", provider="mistral", response_id="conv_1")

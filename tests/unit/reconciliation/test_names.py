@@ -60,13 +60,16 @@ def test_what_the_clouds_put_around_a_models_id(name: str, model: str) -> None:
     assert model_of(name) == model
 
 
-@pytest.mark.parametrize("response_id", ["chatcmpl-1", "resp_1", "msg_bdrk_01", "gen-1", "converse", "run_1", "r"])
+@pytest.mark.parametrize("response_id", ["chatcmpl-ABC1", "resp_1", "msg_bdrk_01", "gen-1", "converse", "run_1", "r"])
 def test_ids_of_calls(response_id: str) -> None:
     """Whatever does not say that it is something else."""
     assert is_of_one_call(response_id)
 
 
-@pytest.mark.parametrize("response_id", ["", "conv_1", "thread_1", "session_1", "batch_1", "msgbatch_1"])
+@pytest.mark.parametrize(
+    "response_id",
+    ["", "conv_1", "chatcmpl-0", "chatcmpl-998", "cmpl-17", "thread_1", "session_1", "batch_1", "msgbatch_1"],
+)
 def test_ids_of_what_calls_belong_to(response_id: str) -> None:
     """Many calls share them, and no id is none."""
     assert not is_of_one_call(response_id)
