@@ -8,8 +8,8 @@ price depends on the field.
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from spendstream.adapters.reader import UNREADABLE
 from spendstream_schemas import Conditions, TokenUsage, UsageEvent, new_event_id
+from spendstream_schemas.types import UNREADABLE
 
 _NAMES: Final = frozenset({"provider", "model", "response_model", "service_tier", "region"})
 _ANY_CONDITION: Final = "deployment"

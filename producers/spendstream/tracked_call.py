@@ -11,7 +11,6 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, TypeVar
 
-from spendstream.adapters.reader import UNREADABLE
 from spendstream.context import current_attribution, merge
 from spendstream.mending import mended
 from spendstream.stream_taps import tap
@@ -24,6 +23,7 @@ from spendstream_schemas import (
     UsageEvent,
     new_event_id,
 )
+from spendstream_schemas.types import UNREADABLE
 
 if TYPE_CHECKING:
     from spendstream.adapters import ExtractedUsage, StreamAccumulator

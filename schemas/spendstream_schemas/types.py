@@ -23,6 +23,8 @@ from pydantic_core import PydanticCustomError
 from spendstream_schemas.reasons import InvalidReason
 
 MAX_MESSAGE_BYTES: Final = 64 * 1024
+UNREADABLE: Final = "unreadable"
+"""What a name says that a price depends on and that could not be read: no price book knows it, so it is unpriced."""
 MAX_COUNT: Final = 10**12
 """Bound of one counted meter of one event (tokens, calls). Above it the producer is broken, not busy."""
 MAX_QUANTITY: Final = Decimal(10) ** 15

@@ -17,7 +17,7 @@ from spendstream.adapters.openai_compatible import (
     reported_tool_calls,
     search_context,
 )
-from spendstream.adapters.reader import UNREADABLE, Node
+from spendstream.adapters.reader import Node
 from spendstream.adapters.result import (
     AdapterError,
     ExtractedUsage,
@@ -28,6 +28,7 @@ from spendstream.adapters.result import (
 )
 from spendstream.adapters.stated import stated_cost
 from spendstream.adapters.tiers import normal_tier
+from spendstream_schemas.types import UNREADABLE
 
 _OPERATIONS: Final = {
     "chat.completion": "chat",

@@ -15,8 +15,6 @@ from pydantic import BaseModel
 from spendstream.adapters.result import AdapterError
 from spendstream_schemas.types import MAX_COUNT
 
-UNREADABLE: Final = "unreadable"
-"""What prices depend on and cannot be read: no price book knows it, so the event is unpriced and keeps its counts."""
 _SCALARS: Final = (str, bytes, bytearray, int, float, complex, bool)
 _UNSET_TYPES: Final = frozenset({"Unset", "NotGiven", "Omit", "UnsetType"})
 _MAX_ITEMS: Final = 10_000
