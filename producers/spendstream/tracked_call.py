@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, TypeVar
 
 from spendstream.context import current_attribution, merge
 from spendstream.mending import mended
-from spendstream.stream_taps import tap
-from spendstream.streams import iterates, parsed, wrap
+from spendstream.raw_responses import is_raw, whole
+from spendstream.streams import iterates, read_raw, wrap
 from spendstream_schemas import (
     ComputeUsage,
     MeteredUsage,
@@ -95,19 +95,22 @@ class TrackedCall:
     def record(self, response: R) -> R:
         """Take usage, served model, tier and ids from a provider's response (SDK object or dict), and return it.
 
-        A raw response (`client.with_raw_response`) is parsed, as its own `parse()` does; one with a stream in it is
-        recorded as that stream is read.
+        A raw response (`client.with_raw_response`, `with_streaming_response`) is parsed, as its own `parse()` does; one
+        whose body is still to come is recorded as that is read.
         """
         try:
             from spendstream import adapters
 
-            body = parsed(response)
-            kind: Any = type(body)
-            if body is not response and iterates(kind):
-                self._accumulator = adapters.StreamAccumulator(self.provider)
-                self._streaming = tap(body, self)
-            else:
-                self._found = adapters.extract(self.provider, body)
+            body: Any = response
+            if is_raw(response):
+                body = whole(response)
+                kind: Any = type(body)
+                if body is None or iterates(kind):
+                    self._accumulator = adapters.StreamAccumulator(self.provider)
+                    self._streaming = True
+                    read_raw(response, self)
+                    return response
+            self._found = adapters.extract(self.provider, body)
         except Exception as error:  # noqa: BLE001 - the call itself went well; its event says what is known
             self._trouble("unreadable_response", error)
         return response
@@ -148,6 +151,15 @@ class TrackedCall:
             self._accumulator.add(chunk)
         except Exception as error:  # noqa: BLE001 - what was known before stays known
             self._trouble("unreadable_response", error)
+
+    def add_whole(self, body: object) -> None:
+        """The body of a raw response, which is no stream."""
+        self._accumulator = None
+        self.record(body)
+
+    def body_lost(self, detail: str) -> None:
+        """The body of a raw response, or a part of it, cannot be understood."""
+        self._producer.count_trouble("unreadable_response", f"{self.provider} {self.model}: {detail}")
 
     def stream_ended(self, kind: type[BaseException] | None) -> None:
         """The stream is over: at its end (None), by an exception, or cut (GeneratorExit)."""
