@@ -70,6 +70,8 @@ class TrackedCall:
         usable = isinstance(provider, str) and provider.strip()
         self.provider = provider if usable else UNREADABLE  # the form of the response says how it is read
         self.model = model
+        if not usable:
+            producer.count_trouble("invalid_fields", f"expected the name of a provider, got {provider!r}"[:200])
         self.event_id: str = fields.get("event_id") or new_event_id()
         self._producer = producer
         self._attribution = current_attribution()
@@ -110,7 +112,7 @@ class TrackedCall:
                     self._streaming = True
                     read_raw(response, self)
                     return response
-            self._found = adapters.extract(self.provider, body)
+            self._found = adapters.extract(self.provider, body, salvage=True)
         except Exception as error:  # noqa: BLE001 - the call itself went well; its event says what is known
             self._trouble("unreadable_response", error)
         return response
@@ -207,6 +209,10 @@ class TrackedCall:
             self._producer.count_trouble(
                 "stated_cost_refused", f"{self.provider} {self.model}: {found.stated_cost_refused}"
             )
+        if found.unreadable:
+            self._producer.count_trouble(
+                "unreadable_response", f"{self.provider} {self.model}: {'; '.join(found.unreadable)}"[:2000]
+            )
         status = found.status or "ok" if self._status == "ok" else self._status
         fields: dict[str, Any] = {"status": status, "latency_ms": latency_ms}
         stated = {"usage": self._usage} if self._usage is not None else {}
@@ -243,7 +249,7 @@ class TrackedCall:
         if self._accumulator is None or (self._found is not None and self._found.usage is not None):
             return self._found
         try:
-            streamed = self._accumulator.result()
+            streamed = self._accumulator.result(salvage=True)
             if streamed.usage is None and streamed.status is None and self._status == "ok" and self._usage is None:
                 self._producer.count_trouble(
                     "stream_without_usage",

@@ -11,6 +11,7 @@ from typing import Any, Final
 from spendstream.adapters.reader import Node
 from spendstream.adapters.result import ExtractedUsage, Meters, token_usage, tool_calls
 from spendstream.adapters.tiers import normal_tier
+from spendstream_schemas.types import UNREADABLE
 
 _TIERS: Final = ("", "flex_", "priority_")
 _INPUT: Final = {
@@ -43,12 +44,12 @@ def extract(provider: str, root: Node) -> ExtractedUsage:
             node = usage.node(details)
             if node is not None:
                 meters |= {meter: _by_tier(node, name) for meter, name in names.items()}
-    ids = (said.text("id", 256), root.text("id", 256))
+    ids = (said.name("id", 256), root.name("id", 256))
     billed = said.node("usage")
     tools = billed.node("server_tool_use") if billed is not None else None
     return ExtractedUsage(
         usage=token_usage(provider, meters),
-        response_model=said.text("model_name") or said.text("model"),
+        response_model=said.name("model_name", unreadable=UNREADABLE) or said.name("model", unreadable=UNREADABLE),
         response_id=next((one for one in ids if one and not one.startswith(_OWN_IDS)), None),
         service_tier=normal_tier(provider, _tier(said)),
         tool_calls=None if tools is None else tool_calls({"web_search": tools.count("web_search_requests")}),
@@ -81,7 +82,9 @@ def _by_tier(node: Node, name: str) -> int | None:
 
 def _tier(said: Node) -> str | None:
     usage = said.node("usage")
-    return said.text("service_tier", 64) or (usage.text("service_tier", 64) if usage is not None else None)
+    return said.name("service_tier", 64, UNREADABLE) or (
+        usage.name("service_tier", 64, UNREADABLE) if usage is not None else None
+    )
 
 
 def _kind(root: Node) -> object:

@@ -46,7 +46,7 @@ _ONE_SIDED: Final = ("embeddings", "rerank")
 def extract(provider: str, root: Node) -> ExtractedUsage:
     """Usage of one response; a line of a batch's output file is taken too."""
     in_batch = root.node("response") if root.has("custom_id") else None
-    if in_batch is None and (root.text("type", 64) or "").startswith("response.") and root.has("response"):
+    if in_batch is None and (root.name("type", 64) or "").startswith("response.") and root.has("response"):
         whole = root.node(
             "response"
         )  # an event that carries it: Realtime's response.done, response.completed of streams
@@ -126,10 +126,10 @@ def _operation(root: Node, usage: Node | None) -> str | None:
     listed = openai_media.kind_of_list(root) if kind in (None, "list") else None
     if kind is not None or listed is not None:
         return listed or _OPERATIONS.get(kind or "")
-    event = root.text("type", 64) or ""
+    event = root.name("type", 64) or ""
     if event.startswith(("image_generation.", "image_edit.")) or root.has("data"):
         return "image"
-    if event.startswith("transcript.") or (usage is not None and usage.text("type", 64) in ("tokens", "duration")):
+    if event.startswith("transcript.") or (usage is not None and usage.name("type", 64) in ("tokens", "duration")):
         return "transcription"
     if usage is None:
         if openai_media.is_transcript(root):
@@ -188,7 +188,7 @@ def fold(known: dict[str, object], chunk: Node) -> None:
     Chat: the last usage wins (with ``stream_options={"include_usage": true}`` it comes with the last chunk). Responses:
     each ``response.*`` event that carries the response replaces the one before; the last of them has the usage.
     """
-    event = chunk.text("type", 64) or ""
+    event = chunk.name("type", 64) or ""
     wrapped = chunk.node("chunk") if event == "chunk" else None
     if wrapped is not None:  # what the SDK's own stream helper yields
         fold(known, wrapped)

@@ -7,8 +7,10 @@ Groq, Cerebras, Fireworks, Together and OpenRouter (openrouter.ai/docs/use-cases
 from collections.abc import Callable
 from typing import Final
 
+from spendstream.adapters.problems import problem
 from spendstream.adapters.reader import Node
-from spendstream.adapters.result import AdapterError, Meters, total, unreported_lifetime
+from spendstream.adapters.result import Meters, total, unreported_lifetime
+from spendstream_schemas.types import UNREADABLE
 
 
 def _deepseek(usage: Node, meters: Meters) -> Meters:
@@ -18,7 +20,7 @@ def _deepseek(usage: Node, meters: Meters) -> Meters:
         return meters
     prompt = meters["input_tokens"]
     if misses is not None and prompt is not None and hits + misses != prompt:
-        raise AdapterError(
+        problem(
             f"{usage.path}: prompt_cache_hit_tokens + prompt_cache_miss_tokens = {hits + misses}, "
             f"but prompt_tokens = {prompt}"
         )
@@ -40,10 +42,11 @@ def _x_ai(usage: Node, meters: Meters) -> Meters:
     elif all_tokens in (read + written, read + written + reasoning):
         outside = all_tokens == read + written + reasoning
     else:
-        raise AdapterError(
+        problem(
             f"{usage.path}: total_tokens = {all_tokens} is neither input + output = {read + written} "
             f"nor that plus reasoning = {read + written + reasoning}"
         )
+        return meters
     return meters | {"output_tokens": written + reasoning} if outside else meters
 
 
@@ -73,7 +76,7 @@ def cache_creation(usage: Node, details: Node | None) -> Meters:
         return {"cache_write_tokens": written or None}
     short, long = (by_lifetime.count(f"ephemeral_{ttl}_input_tokens") for ttl in ("5m", "1h"))
     return {
-        "cache_write_tokens": unreported_lifetime(usage.path, written, short, long),
+        "cache_write_tokens": unreported_lifetime(usage, written, short, long),
         "cache_write_5m_tokens": short,
         "cache_write_1h_tokens": long,
     }
@@ -89,7 +92,7 @@ def created_in_details(details: Node) -> Meters:
         None if by_lifetime is None else by_lifetime.count(f"ephemeral_{ttl}_input_tokens") for ttl in ("5m", "1h")
     )
     return {
-        "cache_write_tokens": unreported_lifetime(details.path, written or None, short, long),
+        "cache_write_tokens": unreported_lifetime(details, written or None, short, long),
         "cache_write_5m_tokens": short,
         "cache_write_1h_tokens": long,
     }
@@ -135,7 +138,7 @@ def search_context(usage: Node | None) -> str | None:
     """Perplexity's request fee depends on it: low, medium, high. xAI's Live Search has a price of its own."""
     if usage is None:
         return None
-    return usage.text("search_context_size", 64) or ("live" if live_sources(usage) else None)
+    return usage.name("search_context_size", 64, UNREADABLE) or ("live" if live_sources(usage) else None)
 
 
 def usage_int(meters: Meters, name: str) -> int | None:

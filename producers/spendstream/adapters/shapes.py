@@ -5,8 +5,10 @@ form of a response says how its counts are read, and the provider's name only wh
 """
 
 from collections.abc import Mapping
+from enum import Enum
 from typing import Final, Literal
 
+from spendstream.adapters.problems import problem
 from spendstream.adapters.reader import Node
 
 Shape = Literal[
@@ -34,6 +36,8 @@ _WITHIN: Final[tuple[tuple[str, str, Shape], ...]] = (
 def marked(root: Node) -> Shape | None:
     """The form that a response names itself, or that no other API's responses have."""
     kind, what = root.raw("type"), root.raw("object")
+    if kind is not None and not isinstance(kind, (str, Enum)):
+        problem(f"{root.path}.type: expected text, got {type(kind).__name__}")
     if isinstance(kind, str) and kind in _ANTHROPIC_TYPES:
         return "anthropic"
     if isinstance(what, str) and (what.startswith(_OPENAI_OBJECTS) or what == "list"):
