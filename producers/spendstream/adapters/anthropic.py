@@ -147,6 +147,9 @@ def _sum(parts: list[Meters]) -> Meters:
 def fold(known: dict[str, object], event: Node) -> None:
     """Add one stream event to what is known. Counts are cumulative: a later one replaces an earlier one."""
     kind = event.name("type", 64)
+    if kind == "error":  # instead of the rest: what was written before is billed
+        known["failed"] = True
+        return
     if kind == "content_block_delta":
         _deliver(known, event.node("delta"))
         return

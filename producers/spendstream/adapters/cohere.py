@@ -85,5 +85,7 @@ def fold(known: dict[str, object], event: Node) -> None:
     delta = event.raw("delta") if event.name("type", 64) == "message-end" else None
     if delta is not None:
         end = Node(delta, f"{event.path}.delta")
+        if end.raw("finish_reason") in ("ERROR", "TIMEOUT"):
+            known["failed"] = True
         if end.has("usage"):
             known["usage"] = end.raw("usage")

@@ -177,6 +177,8 @@ def fold(known: dict[str, object], chunk: Node) -> None:
     for name in ("model_version", "response_id", "usage_metadata"):
         if chunk.has(name):
             known[name] = chunk.raw(name)
+    if chunk.has("error"):
+        known["failed"] = True
     grounded = [candidate.value for candidate in chunk.nodes("candidates") if candidate.has("grounding_metadata")]
     if grounded:
         before = known.get("candidates")

@@ -179,6 +179,7 @@ def _chat_meters(usage: Node) -> Meters:
 
 
 _LAST_EVENTS: Final = ("response.completed", "response.failed", "response.incomplete")
+_FAILURES: Final = ("error", "response.failed")
 _CHUNK_FIELDS: Final = ("id", "model", "object", "service_tier", "usage", "x_groq", "custom_id", "response", "error")
 
 
@@ -193,6 +194,8 @@ def fold(known: dict[str, object], chunk: Node) -> None:
     if wrapped is not None:  # what the SDK's own stream helper yields
         fold(known, wrapped)
         return
+    if event in _FAILURES:
+        known["failed"] = True
     if event.startswith("response."):
         if chunk.has("response"):
             known["whole"] = chunk.raw("response")

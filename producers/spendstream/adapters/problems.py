@@ -5,43 +5,36 @@ what is left of it (`salvage`), the part is left out and noted; what a price dep
 is `lost` in part and must not be priced as if it were whole.
 """
 
-import contextlib
-from collections.abc import Iterator
 from contextvars import ContextVar
-from typing import Final
+from typing import Final, Self
+
+_current: Final[ContextVar["reading | None"]] = ContextVar("spendstream_problems", default=None)
 
 
 class AdapterError(ValueError):
     """A response that cannot be read: the message says what was expected and what came instead."""
 
 
-class Problems:
-    """Of one response. `lost`: something that its price may depend on is left out."""
+class reading:  # noqa: N801 - a context manager, as `suppress` is
+    """The problems of the response that the block reads. `lost`: something that its price may depend on is left out."""
 
-    __slots__ = ("lost", "said", "salvage")
+    __slots__ = ("_outer", "lost", "said", "salvage")
 
-    def __init__(self, salvage: bool) -> None:
+    def __init__(self, *, salvage: bool) -> None:
         self.salvage = salvage
         self.said: list[str] = []
         self.lost = False
 
+    def __enter__(self) -> Self:
+        self._outer = _current.set(self)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        _current.reset(self._outer)
+
     def note(self, message: str) -> None:
         if message not in self.said:
             self.said.append(message)
-
-
-_current: Final[ContextVar[Problems | None]] = ContextVar("spendstream_problems", default=None)
-
-
-@contextlib.contextmanager
-def reading(salvage: bool) -> Iterator[Problems]:
-    """The problems of the response that the block reads."""
-    problems = Problems(salvage)
-    token = _current.set(problems)
-    try:
-        yield problems
-    finally:
-        _current.reset(token)
 
 
 def problem(message: str) -> None:

@@ -18,6 +18,7 @@ from spendstream_schemas.types import MAX_COUNT
 _SCALARS: Final = (str, bytes, bytearray, int, float, complex, bool)
 _UNSET_TYPES: Final = frozenset({"Unset", "NotGiven", "Omit", "UnsetType"})
 _MAX_ITEMS: Final = 10_000
+_NOT_TEXT: Final = "expected text of at most {} printable characters"
 _SECONDS_PLACES: Final = Decimal("0.000001")
 
 
@@ -100,33 +101,36 @@ class Node:
 
     def text(self, name: str, limit: int = 128) -> str | None:
         """A short printable text; the empty string counts as absent (some stream chunks carry it as a filler)."""
-        found, wrong = self._text(name, limit)
-        if wrong is not None:
-            problem(wrong)
-        return found
+        value = self.raw(name)
+        if value is None or (type(value) is str and len(value) <= limit and value.isprintable()):
+            return value or None
+        found = _plain(value, limit)
+        if found is None:
+            problem(f"{self.path}.{name}: {_NOT_TEXT.format(limit)}, got {_describe(value)}")
+        return found or None
 
     def name(self, name: str, limit: int = 128, unreadable: str | None = None) -> str | None:
         """As `text`, but what cannot be a name gives way to `unreadable`: a name must not cost the counts.
 
         Give `UNREADABLE` where a price depends on the name.
         """
-        found, wrong = self._text(name, limit)
-        if wrong is None:
-            return found
-        left_out(wrong)
-        return unreadable
-
-    def _text(self, name: str, limit: int) -> tuple[str | None, str | None]:
         value = self.raw(name)
-        if isinstance(value, Enum):
-            value = value.value
-        if value is None or value == "":
-            return None, None
-        if not isinstance(value, str):
-            return None, f"{self.path}.{name}: expected text, got {_describe(value)}"
-        if len(value) > limit or not value.isprintable():
-            return None, f"{self.path}.{name}: expected at most {limit} printable characters, got {_describe(value)}"
-        return str(value), None
+        if value is None or (type(value) is str and len(value) <= limit and value.isprintable()):
+            return value or None
+        found = _plain(value, limit)
+        if found is None:
+            left_out(f"{self.path}.{name}: {_NOT_TEXT.format(limit)}, got {_describe(value)}")
+            return unreadable
+        return found or None
+
+
+def _plain(value: object, limit: int) -> str | None:
+    """The text, also as a member of an enumeration; None for what is none."""
+    if isinstance(value, Enum):
+        value = value.value
+    if value is None:
+        return ""
+    return str(value) if isinstance(value, str) and len(value) <= limit and value.isprintable() else None
 
 
 def node_of(value: object, path: str) -> Node | None:

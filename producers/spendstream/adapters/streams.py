@@ -28,7 +28,6 @@ class StreamAccumulator:
         self._known: dict[str, object] = {}
         self._served_by: str | None = None
         self._lost = False  # a part of a chunk could not be read
-        self._failed = False  # the provider has said so
 
     def add(self, chunk: object) -> None:
         """Take one chunk. Raises AdapterError if it cannot be read; what was known before stays known."""
@@ -42,8 +41,6 @@ class StreamAccumulator:
             raise
 
     def _fold(self, chunk: object, node: Node) -> None:
-        if node.raw("type") == "error" or node.raw("type") == "response.failed" or node.has("error"):
-            self._failed = True
         if self._searching or not self._known:
             self._reader = reader_for(self._provider, node)
             self._searching = self._searching and recognised(node) is None
@@ -64,7 +61,7 @@ class StreamAccumulator:
         found = salvaged(self._result, salvage)
         if self._lost and found.usage is not None:
             found = replace(found, response_model=UNREADABLE)
-        return replace(found, status="error") if self._failed and found.status is None else found
+        return replace(found, status="error") if self._known.get("failed") else found
 
     def _result(self) -> ExtractedUsage:
         whole = Node(self._known.get("whole") or self._known, self._provider)
