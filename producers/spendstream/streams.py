@@ -44,6 +44,11 @@ def _stand_in(stream: Any, listener: BodyListener) -> Any:
     raise TypeError(f"expected a stream or what gives one, got {kind.__name__}")
 
 
+def is_wrapped(stream: Any, listener: BodyListener) -> bool:
+    """Whether this stands in a stream's place already, for the same listener."""
+    return isinstance(stream, _Wrapped) and stream._listener is listener
+
+
 def read_raw(response: Any, listener: BodyListener) -> None:
     """Tell the listener what a raw response holds: at once, or as the service reads the body."""
     body = whole(response)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, TypeVar
 from spendstream.context import current_attribution, merge
 from spendstream.mending import mended
 from spendstream.raw_responses import is_raw, whole
-from spendstream.streams import iterates, read_raw, wrap
+from spendstream.streams import is_wrapped, iterates, read_raw, wrap
 from spendstream_schemas import (
     ComputeUsage,
     MeteredUsage,
@@ -33,6 +33,24 @@ Status = Literal["ok", "error", "cancelled"]
 
 _MENDINGS: Final = 4  # what was put in a bad field's place may lead to another; each time fewer are left
 _CUT: Final = (asyncio.CancelledError, GeneratorExit, KeyboardInterrupt, SystemExit)
+
+
+_OF_ONE_RESPONSE: Final = frozenset(
+    {"usage", "response_id", "response_model", "tool_calls", "stated_cost_usd", "operation", "retry_of"}
+)
+"""Fields that the service says of the block's last response, not of those before it."""
+
+
+def _same_call(one: "ExtractedUsage", other: "ExtractedUsage") -> bool:
+    """Whether two responses are of one call to the provider: by its id; without ids, where they say the same, or one of
+    them says nothing of its usage."""
+    if one.response_id and other.response_id:
+        return one.response_id == other.response_id
+    return one == other or one.usage is None or other.usage is None
+
+
+def _ids(*found: "ExtractedUsage | None") -> set[str | None]:
+    return {one.response_id for one in found if one is not None}
 
 
 def status_of(kind: type[BaseException] | None) -> Status:
@@ -77,6 +95,8 @@ class TrackedCall:
         self._attribution = current_attribution()
         self._fields = {name: value for name, value in fields.items() if value is not None and name != "event_id"}
         self._found: ExtractedUsage | None = None
+        self._streams = 0
+        self._earlier: list[ExtractedUsage] = []
         self._usage: TokenUsage | ComputeUsage | MeteredUsage | None = None
         self._accumulator: StreamAccumulator | None = None
         self._streaming = False
@@ -98,7 +118,8 @@ class TrackedCall:
         """Take usage, served model, tier and ids from a provider's response (SDK object or dict), and return it.
 
         A raw response (`client.with_raw_response`, `with_streaming_response`) is parsed, as its own `parse()` does; one
-        whose body is still to come is recorded as that is read.
+        whose body is still to come is recorded as that is read. Several responses in one block are an event each, the
+        last with the call's `event_id`; the same response again (by the provider's id) replaces what it said before.
         """
         try:
             from spendstream import adapters
@@ -108,14 +129,43 @@ class TrackedCall:
                 body = whole(response)
                 kind: Any = type(body)
                 if body is None or iterates(kind):
-                    self._accumulator = adapters.StreamAccumulator(self.provider)
-                    self._streaming = True
-                    read_raw(response, self)
+                    read_raw(response, self._listening())
                     return response
-            self._found = adapters.extract(self.provider, body, salvage=True)
+            self._take(adapters.extract(self.provider, body, salvage=True))
         except Exception as error:  # noqa: BLE001 - the call itself went well; its event says what is known
             self._trouble("unreadable_response", error)
         return response
+
+    def _take(self, found: "ExtractedUsage") -> None:
+        """What a further response says. It replaces the one before where both are of the same call to the provider: a
+        response that was asked for again until it was done, or the final one of a stream. Otherwise both count."""
+        before = self._found
+        if before is not None and not _same_call(before, found):
+            self._earlier.append(before)
+        elif before == found and not found.response_id:
+            self._producer.count_trouble(
+                "recorded_again",
+                f"{self.provider} {self.model}: two responses without ids in one block say the same, so one counts; "
+                "give each a block of its own",
+            )
+        if self._accumulator is not None and not self._streaming and not _same_call(self._streamed(), found):
+            self._keep_streamed()
+        self._found = found
+
+    def _streamed(self) -> "ExtractedUsage":
+        from spendstream.adapters import AdapterError, ExtractedUsage
+
+        try:
+            return ExtractedUsage() if self._accumulator is None else self._accumulator.result(salvage=True)
+        except AdapterError:  # said when the call ends
+            return ExtractedUsage()
+
+    def _keep_streamed(self) -> None:
+        """Another response follows in the same block: what this stream said is a call of its own."""
+        streamed = self._streamed()
+        if streamed.usage is not None:
+            self._earlier.append(streamed)
+            self._accumulator = None
 
     def record_usage(self, usage: TokenUsage | ComputeUsage | MeteredUsage, **fields: Any) -> None:
         """State the usage yourself, where there is no adapter. `fields` as in `set`."""
@@ -130,20 +180,35 @@ class TrackedCall:
         its last word. A stream that outlives the `with` block keeps the call open until its end, close or loss.
         What `record` is given afterwards wins over the chunks, if it has usage.
         """
+        if is_wrapped(stream, self):
+            return stream
+        listener = self
         try:
-            from spendstream.adapters import StreamAccumulator
-
-            self._accumulator = StreamAccumulator(self.provider)
-        except Exception as error:  # noqa: BLE001 - the chunks still pass; the event will have no usage
-            self._trouble("unreadable_response", error)
-        self._streaming = True
-        try:
-            return wrap(stream, self)
+            listener = self._listening()
+            return wrap(stream, listener)
         except Exception as error:  # noqa: BLE001 - the service gets what it passed
-            self._streaming = False
-            self._accumulator = None
+            listener._streaming = False
+            listener._accumulator = None
             self._trouble("unreadable_response", error)
             return stream
+
+    def _listening(self) -> "TrackedCall":
+        """Who a stream is to report to: this call, or, while another stream of it is open, one of its own."""
+        from spendstream.adapters import StreamAccumulator
+
+        if self._streaming:
+            self._streams += 1
+            other = TrackedCall(self._producer, self.provider, self.model, self._fields)
+            other.event_id = f"{self.event_id[:120]}-s{self._streams}"
+            other._attribution, other._left = self._attribution, True
+            return other._listening()
+        self._keep_streamed()
+        if self._found is not None and self._found.usage is not None:
+            self._earlier.append(self._found)
+            self._found = None
+        self._accumulator = StreamAccumulator(self.provider)
+        self._streaming = True
+        return self
 
     def add_chunk(self, chunk: object) -> None:
         """One chunk of the stream has passed."""
@@ -194,17 +259,40 @@ class TrackedCall:
         self._emitted = True
         try:
             latency_ms = round((time.perf_counter() - self._began) * 1000, 3)
-            for event in self._events(latency_ms):
+            last = self._known()
+            for number, found in enumerate(self._earlier, start=1):
+                if not found.response_id or found.response_id not in _ids(last, *self._earlier[number:]):
+                    self._emit_earlier(number, found)
+            for event in self._events(last, latency_ms):
                 self._producer.emit(event)
         except Exception as error:  # noqa: BLE001 - the service's call is over; its event must not break it
             self._producer.count_rejected("invalid_event", str(error))
 
-    def _events(self, latency_ms: float) -> list[UsageEvent]:
+    def _emit_earlier(self, number: int, found: "ExtractedUsage") -> None:
+        """The event of a response before the last one: its id is the call's with its number, so that the same block
+        that runs again with the same id gives the same ids."""
+        said = {name: value for name, value in self._fields.items() if name not in _OF_ONE_RESPONSE}
+        said |= {"status": found.status or "ok", "event_id": f"{self.event_id[:120]}-{number}"}
+        for event in self._mended(found, said):
+            self._producer.emit(event)
+
+    def _events(self, last: "ExtractedUsage | None", latency_ms: float) -> list[UsageEvent]:
         """Everything that is known; where that breaks the contract, as much of it as does not."""
+        from spendstream.adapters import ExtractedUsage
+
+        found = last or ExtractedUsage()
+        status = found.status or "ok" if self._status == "ok" else self._status
+        fields: dict[str, Any] = {"status": status, "latency_ms": latency_ms}
+        stated = {"usage": self._usage} if self._usage is not None else {}
+        events = self._mended(found, {**fields, **stated, **self._fields})
+        self.event_id = events[0].event_id
+        return events
+
+    def _mended(self, found: "ExtractedUsage", said: dict[str, Any]) -> list[UsageEvent]:
         from spendstream.adapters import AdapterError, ExtractedUsage
         from spendstream.adapters.result import InvalidEventError
 
-        found = self._known() or ExtractedUsage()
+        fields = {name: value for name, value in said.items() if name in ("status", "latency_ms")}
         if found.stated_cost_refused is not None:
             self._producer.count_trouble(
                 "stated_cost_refused", f"{self.provider} {self.model}: {found.stated_cost_refused}"
@@ -213,10 +301,6 @@ class TrackedCall:
             self._producer.count_trouble(
                 "unreadable_response", f"{self.provider} {self.model}: {'; '.join(found.unreadable)}"[:2000]
             )
-        status = found.status or "ok" if self._status == "ok" else self._status
-        fields: dict[str, Any] = {"status": status, "latency_ms": latency_ms}
-        stated = {"usage": self._usage} if self._usage is not None else {}
-        said: dict[str, Any] = {**fields, **stated, **self._fields}
         for _ in range(_MENDINGS):
             try:
                 return self._events_with(found, said)
@@ -242,7 +326,6 @@ class TrackedCall:
         if "provider" in known:
             found = replace(found, provider=known.pop("provider"))
         events = usage_events(self.provider, found, **known)
-        self.event_id = events[0].event_id
         return events
 
     def _known(self) -> "ExtractedUsage | None":
