@@ -336,8 +336,8 @@ class TrackedCall:
             if streamed.usage is None and streamed.status is None and self._status == "ok" and self._usage is None:
                 self._producer.count_trouble(
                     "stream_without_usage",
-                    f"{self.provider} {self.model}: the stream brought no usage, so the call cannot be priced; with "
-                    'OpenAI\'s API pass stream_options={"include_usage": True}',
+                    f"{self.provider} {self.model}: the stream brought no usage, so the call cannot be priced"
+                    + self._accumulator.advice,
                 )
             return streamed
         except Exception as error:  # noqa: BLE001 - numbers that contradict each other are not repaired

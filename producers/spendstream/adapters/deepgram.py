@@ -12,6 +12,8 @@ from spendstream.adapters.result import ExtractedUsage, token_usage
 from spendstream_schemas.types import UNREADABLE
 
 _FIELDS: Final = ("type", "duration", "channels", "request_id", "model_info")
+_BY_TOKENS: Final = ("summary_info", "sentiment_info", "topics_info", "intents_info")
+"""Audio intelligence, billed by tokens beside the seconds: developers.deepgram.com/docs/summarization."""
 
 
 def extract(provider: str, root: Node) -> ExtractedUsage:
@@ -25,7 +27,25 @@ def extract(provider: str, root: Node) -> ExtractedUsage:
         response_model=_model(told),
         response_id=told.name("request_id", 256),
         operation=None if duration is None else "streaming" if streamed else "transcription",
+        also=_intelligence(provider, told),
     )
+
+
+def _intelligence(provider: str, told: Node) -> tuple[ExtractedUsage, ...]:
+    """An event for each model that has read the transcript: its tokens are billed beside the audio."""
+    found = []
+    for name in _BY_TOKENS:
+        info = told.node(name)
+        if info is None:
+            continue
+        usage = token_usage(
+            provider, {"input_tokens": info.count("input_tokens"), "output_tokens": info.count("output_tokens")}
+        )
+        if usage is not None and (usage.input_tokens or usage.output_tokens):
+            found.append(
+                ExtractedUsage(usage=usage, response_model=name.removesuffix("_info"), operation="audio_intelligence")
+            )
+    return tuple(found)
 
 
 def _transcribed_apart(root: Node) -> int:

@@ -12,6 +12,7 @@ from typing import Final, Literal
 from spendstream.adapters import openai_media, openai_responses, openai_video
 from spendstream.adapters.openai_compatible import (
     CORRECTIONS,
+    by_total,
     cache_creation,
     created_in_details,
     reported_tool_calls,
@@ -78,8 +79,7 @@ def _extract(provider: str, root: Node) -> ExtractedUsage:
         meters = openai_media.transcription_meters(usage) if operation == "transcription" else _meters(usage)
         if operation in _ONE_SIDED and not usage.has("prompt_tokens", "input_tokens"):
             meters["input_tokens"] = usage.count("total_tokens")  # Voyage, Jina and vLLM's rerank report nothing else
-        if provider in CORRECTIONS:
-            meters = CORRECTIONS[provider](usage, meters)
+        meters = CORRECTIONS.get(provider, by_total)(usage, meters)
         tools = reported_tool_calls(usage)
         if operation == "chat" and tools.get("web_search") is None and _SEARCHES.search(root.name("model") or ""):
             tools["web_search"] = 1  # before it answers: platform.openai.com/docs/guides/tools-web-search

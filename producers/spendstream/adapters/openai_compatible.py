@@ -98,6 +98,29 @@ def created_in_details(details: Node) -> Meters:
     }
 
 
+def by_total(usage: Node, meters: Meters) -> Meters:
+    """What the total says where the parts do not: reasoning that stands beside the answer, because there is more of it
+    than of the answer, and one of input and output that is not reported."""
+    read, written = usage_int(meters, "input_tokens"), usage_int(meters, "output_tokens")
+    reasoning = usage_int(meters, "reasoning_tokens")
+    if read is not None and written is not None and (reasoning is None or reasoning <= written):
+        return meters
+    all_tokens = usage.count("total_tokens")
+    if all_tokens is None:
+        return meters
+    if reasoning is not None and written is not None and reasoning > written:
+        return (
+            meters | {"output_tokens": written + reasoning}
+            if all_tokens == (read or 0) + written + reasoning
+            else meters
+        )
+    if read is None and written is not None and all_tokens > written:
+        return meters | {"input_tokens": all_tokens - written}
+    if written is None and read is not None and all_tokens > read:
+        return meters | {"output_tokens": all_tokens - read}
+    return meters
+
+
 CORRECTIONS: Final[dict[str, Callable[[Node, Meters], Meters]]] = {
     "deepseek": _deepseek,
     "x-ai": _x_ai,

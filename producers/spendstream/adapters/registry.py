@@ -11,6 +11,7 @@ from spendstream.adapters import (
     cohere,
     deepgram,
     gemini,
+    hosted,
     langchain,
     litellm,
     mistral,
@@ -57,9 +58,10 @@ _AWS: Final = Reader(_extract_aws, _fold_aws, frozenset({"converse", "bedrock_in
 _COHERE: Final = Reader(cohere.extract, cohere.fold, frozenset({"cohere"}))
 _OLLAMA: Final = Reader(self_hosted.extract_ollama, self_hosted.fold_ollama, frozenset({"ollama"}))
 _NATIVE: Final = Reader(self_hosted.extract_native, self_hosted.fold_native, frozenset({"native"}))
+_HOSTED: Final = Reader(hosted.extract, hosted.fold, frozenset({"hosted"}))
 _BY_SHAPE: Final[Mapping[Shape, Reader]] = {
     shape: reader
-    for reader in (_OPENAI, _ANTHROPIC, _GOOGLE, _AWS, _COHERE, _OLLAMA, _NATIVE)
+    for reader in (_OPENAI, _ANTHROPIC, _GOOGLE, _AWS, _COHERE, _OLLAMA, _NATIVE, _HOSTED)
     for shape in reader.shapes
 }
 

@@ -53,6 +53,14 @@ class StreamAccumulator:
         """Whether the provider has said its last word about usage: what follows, if anything, adds none."""
         return self._known.get("complete") is True
 
+    @property
+    def advice(self) -> str:
+        """What to do so that such a stream brings its usage: only OpenAI's chat and completions must be asked."""
+        kind = self._known.get("object")
+        if isinstance(kind, str) and kind.startswith(("chat.completion", "text_completion")):
+            return '; pass stream_options={"include_usage": True}'
+        return "; record what it comes to in the end, or say its usage with record_usage"
+
     def result(self, *, salvage: bool = False) -> ExtractedUsage:
         """What the chunks so far say; ``usage`` is None if the stream was cut before usage arrived.
 

@@ -247,3 +247,15 @@ def test_a_decorated_function_that_returns_a_manager(recorder: Recorder, world: 
     with ask() as stream:
         assert list(stream.text_stream) == TEXT
     assert (recorder.only.status, tokens(recorder.only)) == ("ok", (100, 20))
+
+
+def test_the_advice_for_a_stream_without_usage_fits_the_api(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    """Only OpenAI's chat is to be asked for its usage: a stream of Responses or of messages has no such option."""
+    with track(Recorder(), "openai") as call:
+        list(call.wrap_stream(world.chat(world.openai, BARE)))
+    with track(Recorder(), "anthropic") as call:
+        list(call.wrap_stream(iter([{"type": "ping"}])))
+    with track(Recorder(), "openai") as call:
+        list(call.wrap_stream(iter([{"type": "response.created", "response": {"id": "r", "object": "response"}}])))
+    lines = [line for line in caplog.messages if "stream_without_usage" in line]
+    assert ["include_usage" in line for line in lines] == [True, False, False]
