@@ -131,7 +131,8 @@ class TrackedCall:
                 if body is None or iterates(kind):
                     read_raw(response, self._listening())
                     return response
-            self._take(adapters.extract(self.provider, body, salvage=True))
+            for one in adapters.messages_in(body) or (body,):
+                self._take(adapters.extract(self.provider, one, salvage=True))
         except Exception as error:  # noqa: BLE001 - the call itself went well; its event says what is known
             self._trouble("unreadable_response", error)
         return response

@@ -32,6 +32,31 @@ def is_message(root: Node) -> bool:
     return _kind(root) in ("ai", "AIMessageChunk") and isinstance(root.raw("response_metadata"), Mapping)
 
 
+def messages_in(response: object) -> list[Any]:
+    """The messages of what holds several: a list (`batch`), an `LLMResult` (`generate`), the state of an agent
+    (``{"messages": [...]}``), of which those after the last question are new. Empty for anything else."""
+    if isinstance(response, Mapping):
+        listed = response.get("messages")
+        found = list(listed) if isinstance(listed, (list, tuple)) else []
+        asked = [place for place, one in enumerate(found) if _type(one) in ("human", "HumanMessageChunk")]
+        return [one for one in found[asked[-1] + 1 if asked else 0 :] if _is_answer(one)]
+    if isinstance(response, (list, tuple)):
+        return list(response) if response and all(_is_answer(one) for one in response) else []
+    if type(response).__name__ != "LLMResult":
+        return []
+    generations = getattr(response, "generations", None)
+    answers = [line[0] for line in generations if line] if isinstance(generations, list) else []  # the rest are choices
+    return [one for one in (getattr(answer, "message", None) for answer in answers) if _is_answer(one)]
+
+
+def _type(value: object) -> object:
+    return value.get("type") if isinstance(value, Mapping) else getattr(value, "type", None)
+
+
+def _is_answer(value: object) -> bool:
+    return _type(value) in ("ai", "AIMessageChunk")
+
+
 def extract(provider: str, root: Node) -> ExtractedUsage:
     """Usage of one message."""
     root = _message(root)

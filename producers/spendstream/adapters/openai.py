@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Final, Literal
 
 from spendstream.adapters import openai_media, openai_responses, openai_video
+from spendstream.adapters.litellm import own_id
 from spendstream.adapters.openai_compatible import (
     CORRECTIONS,
     by_total,
@@ -31,6 +32,7 @@ from spendstream.adapters.stated import stated_cost
 from spendstream.adapters.tiers import normal_tier
 from spendstream_schemas.types import UNREADABLE
 
+_MAX_ID: Final = 256
 _OPERATIONS: Final = {
     "chat.completion": "chat",
     "chat.completion.chunk": "chat",
@@ -93,7 +95,7 @@ def _extract(provider: str, root: Node) -> ExtractedUsage:
     return ExtractedUsage(
         usage=token_usage(provider, meters),
         response_model=root.name("model", unreadable=UNREADABLE),
-        response_id=root.name("id", 256) or root.name("request_id", 256),
+        response_id=own_id(root.name("id", _MAX_ID)) or root.name("request_id", 256),
         service_tier=normal_tier(provider, root.name("service_tier", 64, UNREADABLE)),
         conditions=conditions(search_context=searched, size=size),
         tool_calls=tool_calls(tools),
