@@ -153,6 +153,15 @@ class TrackedCall:
             self._keep_streamed()
         self._found = found
 
+    def _take_event(self, event: Mapping[str, Any]) -> None:
+        """Of an agent's events the ends of model calls have the usage, each of a call of its own."""
+        from spendstream import adapters
+
+        data = event.get("data")
+        answer = data.get("output") if event["event"] == "on_chat_model_end" and isinstance(data, Mapping) else None
+        if answer is not None:
+            self._take(adapters.extract(self.provider, answer, salvage=True))
+
     def _streamed(self) -> "ExtractedUsage":
         from spendstream.adapters import AdapterError, ExtractedUsage
 
@@ -216,7 +225,10 @@ class TrackedCall:
         if self._accumulator is None:
             return
         try:
-            self._accumulator.add(chunk)
+            if isinstance(chunk, dict) and str(chunk.get("event")).startswith("on_"):  # LangChain's astream_events
+                self._take_event(chunk)
+            else:
+                self._accumulator.add(chunk)
         except Exception as error:  # noqa: BLE001 - what was known before stays known
             self._trouble("unreadable_response", error)
 

@@ -132,3 +132,19 @@ def test_what_holds_several_messages() -> None:
         with recorder.track(provider="openai", model="gpt-4o") as call:
             assert call.record(response) is response
         assert [(event.response_id, tokens(event)) for event in recorder.events] == [("c1", (10, 1)), ("c2", (10, 2))]
+
+
+def test_the_events_of_an_agent() -> None:
+    """`astream_events`: each model call's end is an event of ours; the chunks before it and the chain's end are not."""
+    recorder = Recorder()
+    events: list[dict[str, Any]] = []
+    for number in (1, 2):
+        usage = {"input_tokens": 10, "output_tokens": number, "total_tokens": 10 + number}
+        answer = message(usage_metadata=usage, response_metadata={"id": f"c{number}", "model_name": "gpt-4o"})
+        events.append({"event": "on_chat_model_stream", "run_id": "r", "data": {"chunk": answer}})
+        events.append({"event": "on_chat_model_end", "run_id": "r", "data": {"output": answer}})
+    events.append({"event": "on_chain_end", "run_id": "r", "data": {"output": {"messages": []}}})
+    with recorder.track(provider="openai", model="gpt-4o") as call:
+        assert list(call.wrap_stream(iter(events))) == events
+    assert [(event.response_id, tokens(event)) for event in recorder.events] == [("c1", (10, 1)), ("c2", (10, 2))]
+    assert recorder._counters.keyed()[2] == {}
