@@ -302,10 +302,8 @@ class TrackedCall:
         return events
 
     def _mended(self, found: "ExtractedUsage", said: dict[str, Any]) -> list[UsageEvent]:
-        from spendstream.adapters import AdapterError, ExtractedUsage
-        from spendstream.adapters.result import InvalidEventError
+        from spendstream.adapters.result import AdapterError, ExtractedUsage, InvalidEventError
 
-        fields = {name: value for name, value in said.items() if name in ("status", "latency_ms")}
         if found.stated_cost_refused is not None:
             self._producer.count_trouble(
                 "stated_cost_refused", f"{self.provider} {self.model}: {found.stated_cost_refused}"
@@ -314,6 +312,7 @@ class TrackedCall:
             self._producer.count_trouble(
                 "unreadable_response", f"{self.provider} {self.model}: {'; '.join(found.unreadable)}"[:2000]
             )
+        asked = said
         for _ in range(_MENDINGS):
             try:
                 return self._events_with(found, said)
@@ -323,6 +322,7 @@ class TrackedCall:
             except AdapterError as error:  # conditions that are none
                 self._trouble("invalid_fields", error)
                 said = mended(said, [("conditions",)])
+        fields = {name: value for name, value in asked.items() if name in ("status", "latency_ms")}
         return self._events_with(ExtractedUsage(), mended(fields, [("provider",), ("model",), ("event_id",)]))
 
     def _events_with(self, found: "ExtractedUsage", said: Mapping[str, Any]) -> list[UsageEvent]:

@@ -8,6 +8,8 @@ the message. ``response_metadata`` is the provider's own: model, id, tier, and w
 from collections.abc import Mapping
 from typing import Any, Final
 
+from pydantic import BaseModel
+
 from spendstream.adapters.reader import Node
 from spendstream.adapters.result import ExtractedUsage, Meters, token_usage, tool_calls
 from spendstream.adapters.tiers import normal_tier
@@ -35,6 +37,8 @@ def is_message(root: Node) -> bool:
 def messages_in(response: object) -> list[Any]:
     """The messages of what holds several: a list (`batch`), an `LLMResult` (`generate`), the state of an agent
     (``{"messages": [...]}``), of which those after the last question are new. Empty for anything else."""
+    if isinstance(response, BaseModel) and type(response).__name__ != "LLMResult":
+        return []
     if isinstance(response, Mapping):
         listed = response.get("messages")
         found = list(listed) if isinstance(listed, (list, tuple)) else []
