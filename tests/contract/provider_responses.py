@@ -66,21 +66,32 @@ def _openai_responses(rng: random.Random, number: str) -> Call:
         "total_tokens": read + written,
     }
     searches = rng.choice([0, 0, 1, 3])
+    actions: list[dict[str, Any]] = [
+        {"action": {"type": "search", "query": "q"}},
+        {"action": {"type": "open_page"}},
+        {},
+    ]
     output: list[dict[str, Any]] = [
-        {"type": "web_search_call", "id": f"ws_{n}", "status": "completed", "action": {"type": "search", "query": "q"}}
+        {"type": "web_search_call", "id": f"ws_{n}", "status": "completed"} | rng.choice(actions)
         for n in range(searches)
     ]
+    output += [{"type": "code_interpreter_call", "container_id": f"c{rng.randint(1, 2)}"}] * rng.choice([0, 1, 2])
+    memory = rng.choice(["auto", {"type": "auto"}, {"type": "auto", "memory_limit": "4g"}])
     output.append({"type": "message", "id": "m", "role": "assistant", "status": "completed", "content": []})
-    response = {
+    response: dict[str, Any] = {
         "id": f"resp_{number}",
         "object": "response",
         "status": rng.choice(["completed", "completed", "incomplete", "failed"]),
         "model": "gpt-5-2025-08-07",
         "output": output,
-        "tools": [{"type": "web_search"}] if searches else [],
+        "tools": [{"type": "web_search"}, {"type": "code_interpreter", "container": memory}],
         "usage": usage,
         "service_tier": rng.choice(["default", "flex", "priority"]),
     }
+    if rng.random() < 0.3:
+        drawn = {"input_tokens": rng.randint(1, 900), "output_tokens": 4160, "cached_tokens": 0}
+        response["tools"] += [{"type": "image_generation", "model": "gpt-image-1"}]
+        response["tool_usage"] = {"image_gen": drawn}
     return Call("openai", "gpt-5", response)
 
 
@@ -97,6 +108,17 @@ def _anthropic(rng: random.Random, number: str) -> Call:
     if rng.random() < 0.8:
         usage["cache_creation_input_tokens"] = short + long
         usage["cache_creation"] = {"ephemeral_5m_input_tokens": short, "ephemeral_1h_input_tokens": long}
+    if rng.random() < 0.3:
+        usage["iterations"] = [
+            {"type": "compaction", "input_tokens": rng.randint(1, 180_000), "output_tokens": rng.randint(1, 4_000)},
+            {"type": "message", "input_tokens": usage["input_tokens"], "output_tokens": written},
+            {
+                "type": "advisor_message",
+                "model": "claude-opus-5",
+                "input_tokens": rng.randint(1, 900),
+                "output_tokens": 9,
+            },
+        ]
     response = {
         "id": f"msg_{number}",
         "type": "message",
@@ -107,6 +129,9 @@ def _anthropic(rng: random.Random, number: str) -> Call:
         "usage": usage,
     }
     return Call("anthropic", "claude-sonnet-5", response)
+
+
+CHUNKS: Final = ([{"web": {"uri": "x"}}], [{"web": {"uri": "x"}}, {"maps": {"uri": "y"}}])
 
 
 def _gemini(rng: random.Random, number: str) -> Call:
@@ -125,7 +150,7 @@ def _gemini(rng: random.Random, number: str) -> Call:
     queries = rng.choice([[], [], ["a"], ["a", "b"], ["a", "a", ""]])
     candidate: dict[str, Any] = {"content": {"role": "model", "parts": []}, "finishReason": "STOP"}
     if queries:
-        candidate["groundingMetadata"] = {"webSearchQueries": queries, "groundingChunks": [{"web": {"uri": "x"}}]}
+        candidate["groundingMetadata"] = {"webSearchQueries": queries, "groundingChunks": rng.choice(CHUNKS)}
     response = {
         "responseId": f"gem{number}",
         "modelVersion": rng.choice(["gemini-2.5-flash", "gemini-3-flash-preview"]),
@@ -188,6 +213,52 @@ def _mistral(rng: random.Random, number: str) -> Call:
     return Call("mistral", "mistral-large-2512", response)
 
 
+def _mistral_conversation(rng: random.Random, number: str) -> Call:
+    read, written, added = rng.randint(1, 9_000), rng.randint(0, 4_000), rng.choice([0, rng.randint(1, 9_000)])
+    usage = {
+        "prompt_tokens": read,
+        "completion_tokens": written,
+        "total_tokens": read + written + added,
+        "connector_tokens": added,
+        "connectors": rng.choice([None, {"web_search": rng.randint(1, 3)}, {"code_interpreter": 1}]),
+    }
+    response = {
+        "object": "conversation.response",
+        "conversation_id": "conv_1",
+        "outputs": [{"type": "tool.execution", "id": "tool"}, {"type": "message.output", "id": f"out{number}"}],
+        "usage": usage,
+    }
+    return Call("mistral", "mistral-medium-2508", response)
+
+
+def _xai(rng: random.Random, number: str) -> Call:
+    read, written, thought = rng.randint(1, 9_000), rng.randint(1, 4_000), rng.choice([0, rng.randint(1, 4_000)])
+    inside = rng.random() < 0.3
+    usage: dict[str, Any] = {
+        "prompt_tokens": read,
+        "completion_tokens": written + thought if inside else written,
+        "total_tokens": read + written + thought,
+        "completion_tokens_details": {"reasoning_tokens": thought},
+    } | _some(
+        rng,
+        num_sources_used=rng.choice([0, 3]),
+        server_side_tool_usage_details={"web_search_calls": rng.randint(0, 2), "x_search_calls": rng.randint(0, 2)},
+    )
+    if not inside and rng.random() < 0.2:
+        del usage["total_tokens"]
+    return Call("xai", "grok-4", _chat_of(number, "grok-4", usage))
+
+
+def _moonshot(rng: random.Random, number: str) -> Call:
+    read, written = rng.randint(1, 9_000), rng.randint(1, 4_000)
+    usage = {"prompt_tokens": read, "completion_tokens": written, "cached_tokens": _share(rng, read)}
+    return Call("moonshotai", "kimi-k2", _chat_of(number, "kimi-k2", usage))
+
+
+def _chat_of(number: str, model: str, usage: dict[str, Any]) -> dict[str, Any]:
+    return {"id": f"{model}-{number}", "object": "chat.completion", "model": model, "choices": [], "usage": usage}
+
+
 KINDS: Final[dict[str, Callable[[random.Random, str], Call]]] = {
     "OpenAI chat": _openai_chat,
     "OpenAI responses": _openai_responses,
@@ -197,4 +268,7 @@ KINDS: Final[dict[str, Callable[[random.Random, str], Call]]] = {
     "Cohere chat": _cohere_chat,
     "Cohere rerank": _cohere_rerank,
     "Mistral chat": _mistral,
+    "Mistral conversation": _mistral_conversation,
+    "xAI chat": _xai,
+    "Moonshot chat": _moonshot,
 }

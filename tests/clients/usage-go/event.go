@@ -24,6 +24,7 @@ type Event struct {
 	ResponseID    string            `json:"response_id,omitempty"`
 	Attribution   map[string]string `json:"attribution,omitempty"`
 	Status        string            `json:"status,omitempty"`
+	more          []*Event
 }
 
 // Conditions are other facts that move the price.
@@ -60,10 +61,13 @@ type Usage struct {
 
 // ToolCalls counts the provider's own tools, which are billed beside the tokens.
 type ToolCalls struct {
-	WebSearch     *int64 `json:"web_search,omitempty"`
-	WebFetch      *int64 `json:"web_fetch,omitempty"`
-	FileSearch    *int64 `json:"file_search,omitempty"`
-	CodeExecution *int64 `json:"code_execution,omitempty"`
+	WebSearch       *int64 `json:"web_search,omitempty"`
+	WebFetch        *int64 `json:"web_fetch,omitempty"`
+	FileSearch      *int64 `json:"file_search,omitempty"`
+	CodeExecution   *int64 `json:"code_execution,omitempty"`
+	SocialSearch    *int64 `json:"social_search,omitempty"`
+	MapsGrounding   *int64 `json:"maps_grounding,omitempty"`
+	ImageGeneration *int64 `json:"image_generation,omitempty"`
 }
 
 // newEvent knows what the service knows. Call it once per call to the provider: a retry of sending has the same id.
@@ -79,6 +83,14 @@ func newEvent(source, team, provider, model string) *Event {
 		Usage:       Usage{Kind: "tokens"},
 		Attribution: map[string]string{"team": team},
 	}
+}
+
+// another is the event of another model that the same call is billed for. The response's id stays with the first.
+func (event *Event) another(model string) *Event {
+	made := newEvent(event.Source, event.Attribution["team"], event.Provider, "")
+	made.ResponseModel, made.Status = model, event.Status
+	event.more = append(event.more, made)
+	return made
 }
 
 // setConditions leaves the object out where nothing is in it.

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -52,9 +53,15 @@ func chat(event *Event, response json.RawMessage) error {
 		ID    string `json:"id"`
 		Model string `json:"model"`
 		Tier  string `json:"service_tier"`
+		// Of a conversation at Mistral, whose own id is that of all its turns.
+		Outputs []struct {
+			ID string `json:"id"`
+		} `json:"outputs"`
 		Usage struct {
 			Prompt            *int64  `json:"prompt_tokens"`
 			Completion        *int64  `json:"completion_tokens"`
+			Total             *int64  `json:"total_tokens"`
+			Cached            *int64  `json:"cached_tokens"`
 			CacheHit          *int64  `json:"prompt_cache_hit_tokens"`
 			PromptDetails     details `json:"prompt_tokens_details"`
 			CompletionDetails details `json:"completion_tokens_details"`
@@ -62,6 +69,23 @@ func chat(event *Event, response json.RawMessage) error {
 			Citation          *int64  `json:"citation_tokens"`
 			SearchQueries     *int64  `json:"num_search_queries"`
 			SearchContext     string  `json:"search_context_size"`
+			Sources           *int64  `json:"num_sources_used"`
+			ServerTools       struct {
+				Web      *int64 `json:"web_search_calls"`
+				X        *int64 `json:"x_search_calls"`
+				Code     *int64 `json:"code_interpreter_calls"`
+				File     *int64 `json:"file_search_calls"`
+				Document *int64 `json:"document_search_calls"`
+			} `json:"server_side_tool_usage_details"`
+			Tier            string `json:"service_tier"`
+			ConnectorTokens *int64 `json:"connector_tokens"`
+			Connectors      struct {
+				Web     *int64 `json:"web_search"`
+				Premium *int64 `json:"web_search_premium"`
+				Code    *int64 `json:"code_interpreter"`
+				Image   *int64 `json:"image_generation"`
+				Library *int64 `json:"document_library"`
+			} `json:"connectors"`
 		} `json:"usage"`
 	}
 	if err := json.Unmarshal(response, &said); err != nil {
@@ -71,18 +95,41 @@ func chat(event *Event, response json.RawMessage) error {
 	event.ResponseID, event.ResponseModel, event.ServiceTier = said.ID, said.Model, tier(said.Tier)
 	event.Operation = "chat"
 	event.Usage.InputTokens = usage.Prompt
-	event.Usage.CacheReadTokens = read.Cached
-	if event.Usage.CacheReadTokens == nil {
-		event.Usage.CacheReadTokens = usage.CacheHit // DeepSeek's name of it.
-	}
+	// The second is where Moonshot and Together have it, the third is DeepSeek's name of it.
+	event.Usage.CacheReadTokens = cmp.Or(read.Cached, usage.Cached, usage.CacheHit)
 	event.Usage.CacheWriteTokens = read.CacheWrite
 	event.Usage.InputAudioTokens, event.Usage.InputImageTokens = read.Audio, read.Image
 	event.Usage.OutputTokens, event.Usage.ReasoningTokens = usage.Completion, written.Reasoning
 	event.Usage.OutputAudioTokens, event.Usage.OutputImageTokens = written.Audio, written.Image
-	// The event's output includes reasoning. These two leave it out of completion_tokens; nobody else does.
+	// The event's output includes reasoning. The total says whether completion_tokens do; xAI's do not, without a total.
+	whole := sum(usage.Prompt, usage.Completion, written.Reasoning)
+	beside := usage.Total == nil && event.Provider == "xai"
+	if beside || (usage.Total != nil && whole != nil && *usage.Total == *whole) {
+		event.Usage.OutputTokens = sum(usage.Completion, written.Reasoning)
+	}
 	switch event.Provider {
 	case "xai":
-		event.Usage.OutputTokens = sum(usage.Completion, written.Reasoning)
+		tools := usage.ServerTools
+		searches := tools.Web
+		if usage.Sources != nil && *usage.Sources > 0 {
+			searches = usage.Sources
+			event.setConditions(Conditions{SearchContext: "live"})
+		}
+		event.setTools(ToolCalls{
+			WebSearch: searches, SocialSearch: tools.X, CodeExecution: tools.Code, FileSearch: sum(tools.File, tools.Document),
+		})
+	case "mistral":
+		called := usage.Connectors
+		if said.ID == "" && len(said.Outputs) > 0 {
+			event.ResponseID = said.Outputs[len(said.Outputs)-1].ID
+		}
+		event.ServiceTier = tier(usage.Tier)
+		event.Usage.InputTokens = sum(usage.Prompt, usage.ConnectorTokens)
+		event.Usage.ToolUseInputTokens = usage.ConnectorTokens
+		event.setTools(ToolCalls{
+			WebSearch: sum(called.Web, called.Premium), CodeExecution: called.Code,
+			ImageGeneration: called.Image, FileSearch: called.Library,
+		})
 	case "perplexity":
 		event.Usage.OutputTokens = sum(usage.Completion, usage.Reasoning, usage.Citation)
 		event.Usage.ReasoningTokens, event.Usage.CitationTokens = usage.Reasoning, usage.Citation
@@ -106,6 +153,28 @@ func responses(event *Event, response json.RawMessage) error {
 				Type string `json:"type"`
 			} `json:"action"`
 		} `json:"output"`
+		Tools []struct {
+			Type      string          `json:"type"`
+			Model     string          `json:"model"`
+			Container json.RawMessage `json:"container"` // An object, or the id of one.
+		} `json:"tools"`
+		ToolUsage struct {
+			Web struct {
+				Requests *int64 `json:"num_requests"`
+			} `json:"web_search"`
+			Image struct {
+				Input        *int64 `json:"input_tokens"`
+				InputDetails struct {
+					Image *int64 `json:"image_tokens"`
+				} `json:"input_tokens_details"`
+				Cached        *int64 `json:"cached_tokens"`
+				Output        *int64 `json:"output_tokens"`
+				OutputDetails struct {
+					Image *int64 `json:"image_tokens"`
+					Text  *int64 `json:"text_tokens"`
+				} `json:"output_tokens_details"`
+			} `json:"image_gen"`
+		} `json:"tool_usage"`
 		Usage struct {
 			Input        *int64 `json:"input_tokens"`
 			InputDetails struct {
@@ -140,7 +209,7 @@ func responses(event *Event, response json.RawMessage) error {
 		switch item.Type {
 		case "web_search_call":
 			// To open a page and to find text in it are actions of such an item too, and are not billed.
-			if item.Action.Type == "search" {
+			if item.Action.Type == "search" || item.Action.Type == "" {
 				web++
 			}
 		case "file_search_call":
@@ -149,8 +218,73 @@ func responses(event *Event, response json.RawMessage) error {
 			containers[item.Container] = true // A container is billed once, however often it is called.
 		}
 	}
-	event.setTools(ToolCalls{WebSearch: some(web), FileSearch: some(file), CodeExecution: some(int64(len(containers)))})
+	gigabytes, painter := int64(1), "image_generation_tool"
+	for _, tool := range said.Tools {
+		switch tool.Type {
+		case "code_interpreter":
+			gigabytes = memory(tool.Container)
+		case "image_generation":
+			painter = cmp.Or(tool.Model, painter)
+		}
+	}
+	event.setTools(ToolCalls{
+		WebSearch: cmp.Or(said.ToolUsage.Web.Requests, some(web)), FileSearch: some(file),
+		CodeExecution: some(int64(len(containers)) * gigabytes),
+	})
+	// The image model behind the tool is billed for its own tokens.
+	if image := said.ToolUsage.Image; number(image.Input)+number(image.Output) > 0 {
+		more := event.another(painter)
+		more.Operation = "image"
+		more.Usage.InputTokens, more.Usage.InputImageTokens = image.Input, image.InputDetails.Image
+		more.Usage.CacheReadTokens = image.Cached
+		more.Usage.OutputTokens, more.Usage.OutputImageTokens = image.Output, image.OutputDetails.Image
+		if image.OutputDetails.Image == nil && image.OutputDetails.Text == nil {
+			more.Usage.OutputImageTokens = image.Output // Without a breakdown all of it is image.
+		}
+	}
 	return nil
+}
+
+// memory is how many containers of a gigabyte one of this memory costs.
+func memory(container json.RawMessage) int64 {
+	var said struct {
+		Limit string `json:"memory_limit"`
+	}
+	_ = json.Unmarshal(container, &said) // The id of a container says nothing of its memory.
+	gigabytes, err := strconv.ParseInt(strings.TrimSuffix(said.Limit, "g"), 10, 64)
+	if err != nil || gigabytes < 1 {
+		return 1
+	}
+	return gigabytes
+}
+
+// messageCounts are those of a message, and of each iteration that it took.
+type messageCounts struct {
+	Input         *int64 `json:"input_tokens"`
+	CacheRead     *int64 `json:"cache_read_input_tokens"`
+	CacheWrite    *int64 `json:"cache_creation_input_tokens"`
+	CacheCreation struct {
+		FiveMinutes *int64 `json:"ephemeral_5m_input_tokens"`
+		Hour        *int64 `json:"ephemeral_1h_input_tokens"`
+	} `json:"cache_creation"`
+	Output        *int64 `json:"output_tokens"`
+	OutputDetails struct {
+		Thinking *int64 `json:"thinking_tokens"`
+	} `json:"output_tokens_details"`
+}
+
+// addTo adds the counts to the event's.
+func (counts messageCounts) addTo(usage *Usage) {
+	written := counts.CacheCreation
+	unsaid := rest(counts.CacheWrite, written.FiveMinutes, written.Hour)
+	// Anthropic's input_tokens are the fresh ones alone; the event's include what caches were read and written for.
+	usage.InputTokens = sum(usage.InputTokens, counts.Input, counts.CacheRead, counts.CacheWrite)
+	usage.CacheReadTokens = sum(usage.CacheReadTokens, counts.CacheRead)
+	usage.CacheWrite5mTokens = sum(usage.CacheWrite5mTokens, written.FiveMinutes)
+	usage.CacheWrite1hTokens = sum(usage.CacheWrite1hTokens, written.Hour)
+	usage.CacheWriteTokens = sum(usage.CacheWriteTokens, unsaid)
+	usage.OutputTokens = sum(usage.OutputTokens, counts.Output)
+	usage.ReasoningTokens = sum(usage.ReasoningTokens, counts.OutputDetails.Thinking)
 }
 
 // messages reads Anthropic's messages.
@@ -159,17 +293,12 @@ func messages(event *Event, response json.RawMessage) error {
 		ID    string `json:"id"`
 		Model string `json:"model"`
 		Usage struct {
-			Input         *int64 `json:"input_tokens"`
-			CacheRead     *int64 `json:"cache_read_input_tokens"`
-			CacheWrite    *int64 `json:"cache_creation_input_tokens"`
-			CacheCreation struct {
-				FiveMinutes *int64 `json:"ephemeral_5m_input_tokens"`
-				Hour        *int64 `json:"ephemeral_1h_input_tokens"`
-			} `json:"cache_creation"`
-			Output        *int64 `json:"output_tokens"`
-			OutputDetails struct {
-				Thinking *int64 `json:"thinking_tokens"`
-			} `json:"output_tokens_details"`
+			messageCounts
+			Iterations []struct {
+				messageCounts
+				Type  string `json:"type"`
+				Model string `json:"model"`
+			} `json:"iterations"`
 			Tier         string `json:"service_tier"`
 			InferenceGeo string `json:"inference_geo"`
 			Speed        string `json:"speed"`
@@ -183,24 +312,28 @@ func messages(event *Event, response json.RawMessage) error {
 	if err := json.Unmarshal(response, &said); err != nil {
 		return err
 	}
-	usage, written := said.Usage, said.Usage.CacheCreation
+	usage := said.Usage
 	event.ResponseID, event.ResponseModel, event.ServiceTier = said.ID, said.Model, tier(usage.Tier)
 	event.Operation = "chat"
-	// Anthropic's input_tokens are the fresh ones alone; the event's include what caches were read and written for.
-	event.Usage.InputTokens = sum(usage.Input, usage.CacheRead, usage.CacheWrite)
-	event.Usage.CacheReadTokens = usage.CacheRead
-	event.Usage.CacheWrite5mTokens, event.Usage.CacheWrite1hTokens = written.FiveMinutes, written.Hour
-	event.Usage.CacheWriteTokens = rest(usage.CacheWrite, written.FiveMinutes, written.Hour)
-	event.Usage.OutputTokens = usage.Output
-	event.Usage.ReasoningTokens = usage.OutputDetails.Thinking
-	event.setTools(ToolCalls{
-		WebSearch: usage.Tools.WebSearch, WebFetch: usage.Tools.WebFetch, CodeExecution: usage.Tools.Code,
-	})
 	geo := usage.InferenceGeo
 	if geo == "not_available" {
 		geo = "" // What models say that leave no choice of it.
 	}
 	event.setConditions(Conditions{InferenceGeo: geo, Speed: usage.Speed})
+	usage.addTo(&event.Usage)
+	for _, iteration := range usage.Iterations {
+		switch iteration.Type {
+		case "compaction": // Billed, and the totals leave it out.
+			iteration.addTo(&event.Usage)
+		case "advisor_message": // Of another model, at its own price.
+			more := event.another(iteration.Model)
+			more.Operation, more.ServiceTier, more.Conditions = event.Operation, event.ServiceTier, event.Conditions
+			iteration.addTo(&more.Usage)
+		}
+	}
+	event.setTools(ToolCalls{
+		WebSearch: usage.Tools.WebSearch, WebFetch: usage.Tools.WebFetch, CodeExecution: usage.Tools.Code,
+	})
 	return nil
 }
 
@@ -212,6 +345,9 @@ func gemini(event *Event, response json.RawMessage) error {
 		Candidates []struct {
 			Grounding struct {
 				Queries []string `json:"webSearchQueries"`
+				Chunks  []struct {
+					Maps json.RawMessage `json:"maps"`
+				} `json:"groundingChunks"`
 			} `json:"groundingMetadata"`
 		} `json:"candidates"`
 		Usage struct {
@@ -251,7 +387,13 @@ func gemini(event *Event, response json.RawMessage) error {
 	event.Usage.OutputImageTokens = of("IMAGE", usage.CandidatesDetails)
 	event.Usage.OutputVideoTokens = of("VIDEO", usage.CandidatesDetails)
 	queries := map[string]bool{}
+	var maps int64
 	for _, candidate := range said.Candidates {
+		for _, chunk := range candidate.Grounding.Chunks {
+			if chunk.Maps != nil {
+				maps = 1 // A prompt that was grounded in maps is billed once.
+			}
+		}
 		for _, query := range candidate.Grounding.Queries {
 			if query != "" {
 				queries[query] = true
@@ -263,7 +405,7 @@ func gemini(event *Event, response json.RawMessage) error {
 	if strings.HasPrefix(said.Model, "gemini-1") || strings.HasPrefix(said.Model, "gemini-2") {
 		searches = min(searches, 1)
 	}
-	event.setTools(ToolCalls{WebSearch: some(searches)})
+	event.setTools(ToolCalls{WebSearch: some(searches), MapsGrounding: some(maps)})
 	return nil
 }
 
@@ -404,6 +546,14 @@ func some(found int64) *int64 {
 		return nil
 	}
 	return &found
+}
+
+// number is the count, or 0 where it is absent.
+func number(count *int64) int64 {
+	if count == nil {
+		return 0
+	}
+	return *count
 }
 
 type modalityCount struct {

@@ -24,7 +24,9 @@ func main() {
 	check(err)
 	var records []*kgo.Record
 	for line := range bytes.Lines(text) {
-		records = append(records, record(line))
+		for _, event := range events(line) {
+			records = append(records, record(event))
+		}
 	}
 	client, err := kgo.NewClient(kgo.SeedBrokers(os.Getenv("KAFKA_ADDRESS")))
 	check(err)
@@ -37,12 +39,17 @@ func main() {
 	check(json.NewEncoder(os.Stdout).Encode(map[string]int{"sent": len(results)}))
 }
 
-// record has the event's id as its key: all revisions of an event then stand in one partition, in order.
-func record(line []byte) *kgo.Record {
+// events are those that a call is billed for: one, and one more for each other model that worked for it.
+func events(line []byte) []*Event {
 	var call Call
 	check(json.Unmarshal(line, &call))
 	event := newEvent(os.Getenv("USAGE_SOURCE"), os.Getenv("USAGE_TEAM"), call.Provider, call.Model)
 	check(fill(event, call.Response))
+	return append([]*Event{event}, event.more...)
+}
+
+// record has the event's id as its key: all revisions of an event then stand in one partition, in order.
+func record(event *Event) *kgo.Record {
 	value, err := json.Marshal(event)
 	check(err)
 	return &kgo.Record{Topic: os.Getenv("KAFKA_TOPIC"), Key: []byte(event.EventID), Value: value}

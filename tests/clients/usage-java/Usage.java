@@ -36,11 +36,14 @@ public class Usage {
                 new KafkaProducer<>(config, new StringSerializer(), new StringSerializer())) {
             for (String line : Files.readAllLines(Path.of(System.getenv("USAGE_CALLS")), StandardCharsets.UTF_8)) {
                 JsonNode call = JSON.readTree(line);
-                ObjectNode event = event(call.path("provider").asText(), call.path("model").asText());
-                read(call.path("response"), event);
-                // With the event's id as its key, all revisions of an event stand in one partition, in order.
-                String key = event.path("event_id").asText();
-                sent.add(producer.send(new ProducerRecord<>(topic, key, JSON.writeValueAsString(event))));
+                List<ObjectNode> events = new ArrayList<>();
+                events.add(event(call.path("provider").asText()).put("model", call.path("model").asText()));
+                read(call.path("response"), events);
+                for (ObjectNode event : events) {
+                    // With the event's id as its key, all revisions of an event stand in one partition, in order.
+                    String key = event.path("event_id").asText();
+                    sent.add(producer.send(new ProducerRecord<>(topic, key, JSON.writeValueAsString(event))));
+                }
             }
             // The client waits for all replicas and sends again by itself what was not acknowledged.
             for (Future<RecordMetadata> future : sent) {
@@ -50,28 +53,41 @@ public class Usage {
         System.out.println(JSON.createObjectNode().put("sent", sent.size()));
     }
 
-    /** With what the service knows itself. Make one per call to the provider: a retry of sending has the same id. */
-    static ObjectNode event(String provider, String model) {
+    /** With what the service knows itself. Make it once: a retry of sending has the same id. */
+    static ObjectNode event(String provider) {
         ObjectNode event = JSON.createObjectNode()
             .put("schema_version", 1)
             .put("event_id", UUID.randomUUID().toString())
             // An Instant can have nanoseconds, the event's time has microseconds at most.
             .put("occurred_at", Instant.now().truncatedTo(ChronoUnit.MICROS).toString())
             .put("source", System.getenv("USAGE_SOURCE"))
-            .put("provider", provider)
-            .put("model", model);
+            .put("provider", provider);
         event.putObject("usage").put("kind", "tokens");
         event.putObject("attribution").put("team", System.getenv("USAGE_TEAM"));
         return event;
     }
 
-    /** The form is seen from the response, not from the provider's name: OpenAI has two, and many have its first. */
-    static void read(JsonNode response, ObjectNode event) {
+    /** The event of another model that the same call is billed for. The response's id stays with the first. */
+    static ObjectNode another(List<ObjectNode> events, JsonNode model) {
+        ObjectNode first = events.get(0);
+        ObjectNode event = event(first.path("provider").asText());
+        set(event, "response_model", model);
+        set(event, "status", first.path("status"));
+        events.add(event);
+        return event;
+    }
+
+    /**
+     * Fills the event, and adds one for each other model that worked for the call. The form is seen from the response,
+     * not from the provider's name: OpenAI has two, and many have its first.
+     */
+    static void read(JsonNode response, List<ObjectNode> events) {
+        ObjectNode event = events.get(0);
         JsonNode usage = response.path("usage");
         if (response.path("object").asText().equals("response")) {
-            responses(response, event);
+            responses(response, events);
         } else if (response.path("type").asText().equals("message")) {
-            messages(response, event);
+            messages(response, events);
         } else if (response.has("usageMetadata")) {
             gemini(response, event);
         } else if (usage.has("inputTokens")) {
@@ -96,8 +112,9 @@ public class Usage {
         set(event, "service_tier", tier(response.path("service_tier")));
         ObjectNode meters = event.withObject("/usage");
         set(meters, "input_tokens", usage.path("prompt_tokens"));
-        // The first is DeepSeek's name of it; where a response has both, they are the same.
+        // The first is DeepSeek's name of it, the second where Moonshot and Together have it.
         set(meters, "cache_read_tokens", usage.path("prompt_cache_hit_tokens"));
+        set(meters, "cache_read_tokens", usage.path("cached_tokens"));
         set(meters, "cache_read_tokens", input.path("cached_tokens"));
         set(meters, "cache_write_tokens", input.path("cache_write_tokens"));
         set(meters, "input_audio_tokens", input.path("audio_tokens"));
@@ -106,10 +123,44 @@ public class Usage {
         set(meters, "reasoning_tokens", output.path("reasoning_tokens"));
         set(meters, "output_audio_tokens", output.path("audio_tokens"));
         set(meters, "output_image_tokens", output.path("image_tokens"));
-        // The event's output includes reasoning. These two leave it out of completion_tokens; nobody else does.
+        // The event's output includes reasoning. The total says whether completion_tokens do; without one xAI's don't.
+        String provider = event.path("provider").asText();
         JsonNode answer = usage.path("completion_tokens");
-        switch (event.path("provider").asText()) {
-            case "xai" -> set(meters, "output_tokens", sum(answer, output.path("reasoning_tokens")));
+        JsonNode withReasoning = sum(answer, output.path("reasoning_tokens"));
+        JsonNode total = usage.path("total_tokens");
+        boolean beside = isThere(total)
+            ? total.asLong() == sum(usage.path("prompt_tokens"), withReasoning).asLong()
+            : provider.equals("xai");
+        if (beside) {
+            set(meters, "output_tokens", withReasoning);
+        }
+        switch (provider) {
+            case "xai" -> {
+                JsonNode tools = usage.path("server_side_tool_usage_details");
+                JsonNode files = sum(tools.path("file_search_calls"), tools.path("document_search_calls"));
+                setIn(event, "tool_calls", "web_search", tools.path("web_search_calls"));
+                setIn(event, "tool_calls", "social_search", tools.path("x_search_calls"));
+                setIn(event, "tool_calls", "code_execution", tools.path("code_interpreter_calls"));
+                setIn(event, "tool_calls", "file_search", files);
+                if (usage.path("num_sources_used").asLong() > 0) {
+                    setIn(event, "tool_calls", "web_search", usage.path("num_sources_used"));
+                    setIn(event, "conditions", "search_context", TextNode.valueOf("live"));
+                }
+            }
+            case "mistral" -> {
+                JsonNode called = usage.path("connectors");
+                // The id of a conversation is that of all its turns; each output has one of its own.
+                response.path("outputs").forEach(item -> set(event, "response_id", item.path("id")));
+                set(event, "response_id", response.path("id"));
+                set(event, "service_tier", tier(usage.path("service_tier")));
+                set(meters, "input_tokens", sum(usage.path("prompt_tokens"), usage.path("connector_tokens")));
+                set(meters, "tool_use_input_tokens", usage.path("connector_tokens"));
+                JsonNode searches = sum(called.path("web_search"), called.path("web_search_premium"));
+                setIn(event, "tool_calls", "web_search", searches);
+                setIn(event, "tool_calls", "code_execution", called.path("code_interpreter"));
+                setIn(event, "tool_calls", "image_generation", called.path("image_generation"));
+                setIn(event, "tool_calls", "file_search", called.path("document_library"));
+            }
             case "perplexity" -> {
                 JsonNode reasoning = usage.path("reasoning_tokens");
                 JsonNode citation = usage.path("citation_tokens");
@@ -124,7 +175,8 @@ public class Usage {
     }
 
     /** OpenAI's responses. */
-    static void responses(JsonNode response, ObjectNode event) {
+    static void responses(JsonNode response, List<ObjectNode> events) {
+        ObjectNode event = events.get(0);
         JsonNode usage = response.path("usage");
         event.put("operation", "responses");
         set(event, "response_id", response.path("id"));
@@ -148,7 +200,8 @@ public class Usage {
             switch (item.path("type").asText()) {
                 case "web_search_call" -> {
                     // To open a page and to find text in it are actions of such an item too, and are not billed.
-                    if (item.path("action").path("type").asText().equals("search")) {
+                    String action = item.path("action").path("type").asText();
+                    if (action.isEmpty() || action.equals("search")) {
                         searches += 1;
                     }
                 }
@@ -158,31 +211,48 @@ public class Usage {
                 default -> { }
             }
         }
+        long gigabytes = 1;
+        JsonNode painter = TextNode.valueOf("image_generation_tool");
+        for (JsonNode tool : response.path("tools")) {
+            switch (tool.path("type").asText()) {
+                case "code_interpreter" -> gigabytes = gigabytes(tool.path("container").path("memory_limit").asText());
+                case "image_generation" -> painter = isThere(tool.path("model")) ? tool.path("model") : painter;
+                default -> { }
+            }
+        }
         setIn(event, "tool_calls", "web_search", some(searches));
+        setIn(event, "tool_calls", "web_search", response.path("tool_usage").path("web_search").path("num_requests"));
         setIn(event, "tool_calls", "file_search", some(files));
-        setIn(event, "tool_calls", "code_execution", some(containers.size()));
+        setIn(event, "tool_calls", "code_execution", some(containers.size() * gigabytes));
+        // The image model behind the tool is billed for its own tokens.
+        JsonNode image = response.path("tool_usage").path("image_gen");
+        if (sum(image.path("input_tokens"), image.path("output_tokens")).asLong() > 0) {
+            ObjectNode more = another(events, painter).put("operation", "image");
+            ObjectNode drawn = more.withObject("/usage");
+            JsonNode details = image.path("output_tokens_details");
+            set(drawn, "input_tokens", image.path("input_tokens"));
+            set(drawn, "input_image_tokens", image.path("input_tokens_details").path("image_tokens"));
+            set(drawn, "cache_read_tokens", image.path("cached_tokens"));
+            set(drawn, "output_tokens", image.path("output_tokens"));
+            // Without a breakdown all of it is image.
+            boolean all = !isThere(details.path("image_tokens")) && !isThere(details.path("text_tokens"));
+            set(drawn, "output_image_tokens", all ? image.path("output_tokens") : details.path("image_tokens"));
+        }
+    }
+
+    /** How many containers of a gigabyte one of this memory costs. */
+    static long gigabytes(String limit) {
+        return limit.matches("[1-9][0-9]{0,3}g") ? Long.parseLong(limit.substring(0, limit.length() - 1)) : 1;
     }
 
     /** Anthropic's messages. */
-    static void messages(JsonNode response, ObjectNode event) {
+    static void messages(JsonNode response, List<ObjectNode> events) {
+        ObjectNode event = events.get(0);
         JsonNode usage = response.path("usage");
-        JsonNode read = usage.path("cache_read_input_tokens");
-        JsonNode written = usage.path("cache_creation_input_tokens");
-        JsonNode fiveMinutes = usage.path("cache_creation").path("ephemeral_5m_input_tokens");
-        JsonNode hour = usage.path("cache_creation").path("ephemeral_1h_input_tokens");
         event.put("operation", "chat");
         set(event, "response_id", response.path("id"));
         set(event, "response_model", response.path("model"));
         set(event, "service_tier", tier(usage.path("service_tier")));
-        ObjectNode meters = event.withObject("/usage");
-        // Anthropic's input_tokens are the fresh ones alone; the event's include what caches were read and written for.
-        set(meters, "input_tokens", sum(usage.path("input_tokens"), read, written));
-        set(meters, "cache_read_tokens", read);
-        set(meters, "cache_write_5m_tokens", fiveMinutes);
-        set(meters, "cache_write_1h_tokens", hour);
-        set(meters, "cache_write_tokens", rest(written, fiveMinutes, hour));
-        set(meters, "output_tokens", usage.path("output_tokens"));
-        set(meters, "reasoning_tokens", usage.path("output_tokens_details").path("thinking_tokens"));
         // Models that leave no choice of it say not_available.
         if (!usage.path("inference_geo").asText().equals("not_available")) {
             setIn(event, "conditions", "inference_geo", usage.path("inference_geo"));
@@ -192,6 +262,40 @@ public class Usage {
         setIn(event, "tool_calls", "web_search", tools.path("web_search_requests"));
         setIn(event, "tool_calls", "web_fetch", tools.path("web_fetch_requests"));
         setIn(event, "tool_calls", "code_execution", tools.path("code_execution_requests"));
+        add(event.withObject("/usage"), usage);
+        for (JsonNode iteration : usage.path("iterations")) {
+            switch (iteration.path("type").asText()) {
+                // Billed, and the totals leave it out.
+                case "compaction" -> add(event.withObject("/usage"), iteration);
+                // Of another model, at its own price.
+                case "advisor_message" -> {
+                    ObjectNode more = another(events, iteration.path("model"));
+                    for (String same : List.of("operation", "service_tier", "conditions")) {
+                        set(more, same, event.path(same));
+                    }
+                    add(more.withObject("/usage"), iteration);
+                }
+                default -> { }
+            }
+        }
+    }
+
+    /** Adds the counts of a message, or of an iteration that it took. */
+    static void add(ObjectNode meters, JsonNode usage) {
+        JsonNode read = usage.path("cache_read_input_tokens");
+        JsonNode written = usage.path("cache_creation_input_tokens");
+        JsonNode fiveMinutes = usage.path("cache_creation").path("ephemeral_5m_input_tokens");
+        JsonNode hour = usage.path("cache_creation").path("ephemeral_1h_input_tokens");
+        // Anthropic's input_tokens are the fresh ones alone; the event's include what caches were read and written for.
+        Map<String, JsonNode> counts = Map.of(
+            "input_tokens", sum(usage.path("input_tokens"), read, written),
+            "cache_read_tokens", read,
+            "cache_write_5m_tokens", fiveMinutes,
+            "cache_write_1h_tokens", hour,
+            "cache_write_tokens", rest(written, fiveMinutes, hour),
+            "output_tokens", usage.path("output_tokens"),
+            "reasoning_tokens", usage.path("output_tokens_details").path("thinking_tokens"));
+        counts.forEach((meter, count) -> set(meters, meter, sum(meters.path(meter), count)));
     }
 
     /** Gemini's generateContent. */
@@ -219,6 +323,12 @@ public class Usage {
         }
         Set<String> queries = new HashSet<>();
         for (JsonNode candidate : response.path("candidates")) {
+            for (JsonNode chunk : candidate.path("groundingMetadata").path("groundingChunks")) {
+                if (chunk.has("maps")) {
+                    // A prompt that was grounded in maps is billed once.
+                    setIn(event, "tool_calls", "maps_grounding", some(1));
+                }
+            }
             candidate.path("groundingMetadata").path("webSearchQueries").forEach(query -> queries.add(query.asText()));
         }
         queries.remove("");

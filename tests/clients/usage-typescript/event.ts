@@ -11,7 +11,7 @@ export interface UsageEvent extends Said {
   occurred_at: string
   source: string
   provider: string
-  model: string
+  model?: string | undefined
   usage: Usage & { kind: 'tokens' }
   attribution: { team: string }
 }
@@ -40,6 +40,9 @@ export interface ToolCalls {
   web_fetch?: Count
   file_search?: Count
   code_execution?: Count
+  social_search?: Count
+  maps_grounding?: Count
+  image_generation?: Count
 }
 
 /** Parts stand beside their wholes: input_tokens includes what was read from caches and written to them. */
@@ -65,8 +68,14 @@ export interface Usage {
   search_units?: Count
 }
 
-/** With what the service knows itself. Make one per call to the provider: a retry of sending has the same id. */
-export function newEvent(source: string, team: string, provider: string, model: string, said: Said): UsageEvent {
+/** With what the service knows itself. Make it once: a retry of sending has the same id. */
+export function newEvent(
+  source: string,
+  team: string,
+  provider: string,
+  model: string | undefined,
+  said: Said,
+): UsageEvent {
   return {
     schema_version: 1,
     event_id: randomUUID(),

@@ -8,11 +8,14 @@ import { read } from './forms.js'
 const { KAFKA_ADDRESS = '', KAFKA_TOPIC = '', USAGE_CALLS = '', USAGE_SOURCE = '', USAGE_TEAM = '' } = process.env
 
 const lines = readFileSync(USAGE_CALLS, 'utf8').trimEnd().split('\n')
-const messages = lines.map((line) => {
+const messages = lines.flatMap((line) => {
   const { provider, model, response } = JSON.parse(line)
-  const event = newEvent(USAGE_SOURCE, USAGE_TEAM, provider, model, read(provider, response))
-  // With the event's id as its key, all revisions of an event stand in one partition, in order.
-  return { key: event.event_id, value: encoded(event) }
+  return read(provider, response).map((said, number) => {
+    // The model that was asked for is that of the first: the others are what other models did for it.
+    const event = newEvent(USAGE_SOURCE, USAGE_TEAM, provider, number === 0 ? model : undefined, said)
+    // With the event's id as its key, all revisions of an event stand in one partition, in order.
+    return { key: event.event_id, value: encoded(event) }
+  })
 })
 
 // The partitioner is the default one; naming it keeps kafkajs from warning that it changed.
