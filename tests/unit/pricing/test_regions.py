@@ -166,14 +166,14 @@ def test_a_geography_in_the_id_is_a_group_of_regions(prefix: str) -> None:
 def test_a_region_of_vertex_says_the_endpoint(region: str) -> None:
     """Claude from Sonnet 4.5 and Gemini from 3.1 on: 10 % more on regional and multi-region endpoints."""
     factor = 10 if region == "global" else 11
-    for model in (
-        "claude-sonnet-4-5",
-        "claude-opus-4-6",
-        "gemini-3.5-flash",
-        "gemini-3.1-flash-image",
-        "gemini-4-argon",
+    for model, usage in (
+        ("claude-sonnet-4-5", PLAIN),
+        ("claude-opus-4-6", PLAIN),
+        ("gemini-3.5-flash", PLAIN),
+        ("gemini-3.1-flash-image", PLAIN | {"output_image_tokens": 900}),
+        ("gemini-4-argon", PLAIN),
     ):
-        default, there = price(model, "vertex_ai"), price(model, "vertex_ai", region=region)
+        default, there = price(model, "vertex_ai", usage), price(model, "vertex_ai", usage, region=region)
         assert default.list_cost is not None
         assert there.list_cost == default.list_cost * factor // 10
     for model in ("gemini-2.5-pro", "claude-3-7-sonnet"):
