@@ -173,6 +173,29 @@ def test_caches_of_dashscope_are_billed(details: dict[str, Any], usd: str) -> No
     assert Decimal(cost("dashscope", response, "qwen3-max")) == Decimal(usd)
 
 
+CREATED = {"cached_tokens": 1000, "cache_creation_input_tokens": 5000, "cache_type": "ephemeral"}
+BY_LIFETIME = CREATED | {"cache_creation": {"ephemeral_5m_input_tokens": 5000}}
+
+
+@pytest.mark.parametrize("details", [CREATED, BY_LIFETIME], ids=["whole", "by lifetime"])
+@pytest.mark.parametrize(
+    "form",
+    [
+        {"request_id": "r", "output": {"choices": []}, "usage": "prompt_tokens_details"},  # its own API
+        {"id": "resp_1", "object": "response", "model": "qwen3-max", "output": [], "usage": "x_details"},
+    ],
+    ids=["own", "responses"],
+)
+def test_caches_of_dashscope_are_billed_whatever_the_api(form: dict[str, Any], details: dict[str, Any]) -> None:
+    """As in chat: 4,000 x 1.2 + 1,000 x 0.24 + 5,000 x 1.5 + 1,000 x 6."""
+    usage: dict[str, Any] = {"input_tokens": 10_000, "output_tokens": 1000, "total_tokens": 11_000}
+    if form["usage"] == "x_details":
+        usage |= {"input_tokens_details": {"cached_tokens": 1000}, "x_details": [{"prompt_tokens_details": details}]}
+    else:
+        usage |= {"prompt_tokens_details": details}
+    assert Decimal(cost("dashscope", form | {"usage": usage}, "qwen3-max")) == Decimal("0.01854")
+
+
 @pytest.mark.parametrize(
     ("billed", "usd"),
     [
