@@ -128,9 +128,8 @@ class Sourced(Dated):
 class Entry(Sourced):
     """What the provider's page said: prices or a multiplier, for models, under conditions, for a time."""
 
-    models: Annotated[
-        list[Annotated[str, Field(min_length=1)]], Field(min_length=1)
-    ]  # ids, or "*": all of the provider
+    # Ids, or "*": all of the provider. No other patterns: they would be ids of models that nobody has.
+    models: Annotated[list[Annotated[str, Field(pattern=r"^(\*|[^*]+)$")]], Field(min_length=1)]
     exact: bool = False
     when: dict[ConditionName, Word | list[Word]] = Field(default_factory=dict)
     time_of_day: Hours | None = None

@@ -173,6 +173,15 @@ def test_caches_of_dashscope_are_billed(details: dict[str, Any], usd: str) -> No
     assert Decimal(cost("dashscope", response, "qwen3-max")) == Decimal(usd)
 
 
+def test_no_model_on_azure_searches_at_openais_price() -> None:
+    """There it is grounding with Bing, of whichever model: a new one would inherit $10 instead of $14."""
+    for model in sorted(model for provider, model in book().catalog.models() if provider == "openai"):
+        usage = {"input_tokens": 0, "output_tokens": 0}
+        searching = token_event(model, usage, provider="azure", at=LATER, tool_calls={"web_search": 1})
+        found = book().price(facts_of(searching))
+        assert found.list_cost is None or found.list_cost >= PICO_PER_USD * 14 // 1000, model
+
+
 CREATED = {"cached_tokens": 1000, "cache_creation_input_tokens": 5000, "cache_type": "ephemeral"}
 BY_LIFETIME = CREATED | {"cache_creation": {"ephemeral_5m_input_tokens": 5000}}
 
