@@ -57,6 +57,14 @@ class BillsAsText(ForModels):
     checked: date
 
 
+class Writes(ForModels):
+    """Models that also write what is no text, at a price that the seller does not list by the token."""
+
+    kind: Literal["audio", "image", "video"]
+    source: str
+    checked: date
+
+
 class Minimum(ForModels):
     """A call is billed as if it had used at least so much of a meter."""
 
@@ -121,5 +129,6 @@ class ProvidersFile(Strict):
     defaults: list[Defaults]
     known: dict[str, dict[ConditionName, list[str]]]
     bills_as_text: list[BillsAsText]
+    writes: list[Writes]
     minimums: list[Minimum]
     cache_write_ttl: list[WriteTtl]

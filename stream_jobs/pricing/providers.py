@@ -136,6 +136,10 @@ class Providers:
             meter for rule in self._data.bills_as_text if rule.fits(provider, model) for meter in rule.meters
         )
 
+    def writes(self, provider: str, model: str) -> frozenset[str]:
+        """What a model writes beside text for which it has no price by the token."""
+        return frozenset(rule.kind for rule in self._data.writes if rule.fits(provider, model))
+
     def minimums(self, provider: str, model: str) -> dict[str, Decimal]:
         return {rule.meter: rule.minimum for rule in self._data.minimums if rule.fits(provider, model)}
 

@@ -173,6 +173,28 @@ def test_caches_of_dashscope_are_billed(details: dict[str, Any], usd: str) -> No
     assert Decimal(cost("dashscope", response, "qwen3-max")) == Decimal(usd)
 
 
+@pytest.mark.parametrize(
+    ("model", "kind"),
+    [
+        ("google/gemini-2.5-flash-image", "image"),
+        ("google/gemini-3-pro-image-preview", "image"),
+        ("openai/gpt-5-image-mini", "image"),
+        ("openai/gpt-audio", "audio"),
+    ],
+)
+def test_what_is_no_text_does_not_cost_what_text_costs_at_a_router(model: str, kind: str) -> None:
+    """OpenRouter's list has the price of text alone, and an image costs twelve times as much: what it states holds."""
+
+    def answer(written: int | None, **usage: Any) -> str:
+        details = {} if written is None else {"completion_tokens_details": {f"{kind}_tokens": written}}
+        return cost("openrouter", chat(model, 1000, 1000, **details, **usage), model)
+
+    assert answer(None).startswith("ambiguous_usage")
+    assert answer(900).startswith("no_price_for_meter")
+    assert answer(None, cost=0.04) == answer(900, cost=0.04) == "0.04"
+    assert Decimal(answer(0)) > 0
+
+
 def test_no_model_on_azure_searches_at_openais_price() -> None:
     """There it is grounding with Bing, of whichever model: a new one would inherit $10 instead of $14."""
     for model in sorted(model for provider, model in book().catalog.models() if provider == "openai"):
