@@ -22,7 +22,7 @@ _TOOLS = frozenset(TOOL_KEYS.values())
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 CONDITIONS = (
     "service_tier", "speed", "inference_geo", "data_residency", "deployment", "endpoint", "latency", "search_context",
-    "size", "quality", "fine_tuned", "region", "operation",
+    "size", "quality", "cache", "fine_tuned", "region", "operation",
 )  # fmt: skip
 """What `when` can name. `region` and `operation` may be spoken for; all others must be."""
 
@@ -68,7 +68,7 @@ Word = Annotated[
 ]
 ConditionName = Literal[
     "service_tier", "speed", "inference_geo", "data_residency", "deployment", "endpoint", "latency", "search_context",
-    "size", "quality", "fine_tuned", "region", "operation",
+    "size", "quality", "cache", "fine_tuned", "region", "operation",
 ]  # fmt: skip
 
 

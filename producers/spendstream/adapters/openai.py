@@ -14,6 +14,7 @@ from spendstream.adapters.openai_compatible import (
     CORRECTIONS,
     cache_creation,
     created_in_details,
+    explicit_cache,
     reported_tool_calls,
     search_context,
 )
@@ -92,7 +93,9 @@ def _extract(provider: str, root: Node) -> ExtractedUsage:
         response_model=root.name("model", unreadable=UNREADABLE),
         response_id=root.name("id", 256) or root.name("request_id", 256),
         service_tier=normal_tier(provider, root.name("service_tier", 64, UNREADABLE)),
-        conditions=conditions(search_context=searched, size=size),
+        conditions=conditions(
+            search_context=searched, size=size, cache=None if usage is None else explicit_cache(usage)
+        ),
         tool_calls=tool_calls(tools),
         operation=operation,
         stated_cost_usd=cost,

@@ -162,8 +162,9 @@ def test_an_image_model_of_gemini_is_priced_by_its_breakdown(usage: dict[str, An
                 "cache_creation": {"ephemeral_5m_input_tokens": 5000},
                 "cache_type": "ephemeral",
             },
-            "0.01854",
+            "0.01842",
         ),
+        ({"cached_tokens": 5000, "cache_creation_input_tokens": 0, "cache_type": "ephemeral"}, "0.0126"),  # a tenth
         ({"cached_tokens": 5000, "cache_creation_input_tokens": 0, "cache_creation": {}}, "0.0132"),
     ],
 )
@@ -218,13 +219,13 @@ BY_LIFETIME = CREATED | {"cache_creation": {"ephemeral_5m_input_tokens": 5000}}
     ids=["own", "responses"],
 )
 def test_caches_of_dashscope_are_billed_whatever_the_api(form: dict[str, Any], details: dict[str, Any]) -> None:
-    """As in chat: 4,000 x 1.2 + 1,000 x 0.24 + 5,000 x 1.5 + 1,000 x 6."""
+    """As in chat: 4,000 x 1.2 + 1,000 x 0.12 + 5,000 x 1.5 + 1,000 x 6."""
     usage: dict[str, Any] = {"input_tokens": 10_000, "output_tokens": 1000, "total_tokens": 11_000}
     if form["usage"] == "x_details":
         usage |= {"input_tokens_details": {"cached_tokens": 1000}, "x_details": [{"prompt_tokens_details": details}]}
     else:
         usage |= {"prompt_tokens_details": details}
-    assert Decimal(cost("dashscope", form | {"usage": usage}, "qwen3-max")) == Decimal("0.01854")
+    assert Decimal(cost("dashscope", form | {"usage": usage}, "qwen3-max")) == Decimal("0.01842")
 
 
 @pytest.mark.parametrize(
