@@ -186,6 +186,7 @@ class Precedence:
 def report_of(event: Standing) -> Report:
     kept = event.kept
     served = kept["response_model"] or kept["model"]
+    provider = provider_of(kept["provider"], kept["model"] or served)
     return Report(
         event.event_id,
         kept["source"],
@@ -194,8 +195,8 @@ def report_of(event: Standing) -> Report:
         kept["occurred_at"],
         kept["booked_at"],
         kept["provider"],
-        provider_of(kept["provider"], kept["model"] or served),
-        model_of(served),
+        provider,
+        model_of(provider, served),
         tuple([kept[name] or 0 for name in _METERS]),
         tuple([kept[name] or "" for name in (*ATTRIBUTION_FIELDS, *TOOL_COLUMNS, "operation", "service_tier")]),
     )

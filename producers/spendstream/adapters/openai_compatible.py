@@ -62,40 +62,59 @@ def _perplexity(usage: Node, meters: Meters) -> Meters:
     return found
 
 
-def cache_creation(usage: Node, details: Node | None) -> Meters:
-    """Cache writes as LiteLLM reports them of Anthropic's models: inside ``prompt_tokens``, under Anthropic's names.
+def cache_creation(place: Node, by_lifetime: Node | None) -> Meters:
+    """Cache writes under Anthropic's names, inside ``prompt_tokens``; `by_lifetime` splits them, if it is there.
 
-    docs.litellm.ai/docs/completion/prompt_caching; the lifetimes stand in the details.
+    LiteLLM has them in the usage (docs.litellm.ai/docs/completion/prompt_caching), DashScope in the details
+    (alibabacloud.com/help/en/model-studio/context-cache).
     """
-    written = usage.count("cache_creation_input_tokens")
-    by_lifetime = None if details is None else details.node("cache_creation_token_details")
-    if by_lifetime is None:
-        return {"cache_write_tokens": written or None}
-    short, long = (by_lifetime.count(f"ephemeral_{ttl}_input_tokens") for ttl in ("5m", "1h"))
-    return {
-        "cache_write_tokens": unreported_lifetime(usage.path, written, short, long),
-        "cache_write_5m_tokens": short,
-        "cache_write_1h_tokens": long,
-    }
-
-
-def created_in_details(details: Node) -> Meters:
-    """Cache writes that stand beside the hits, inside ``prompt_tokens``: DashScope's explicit cache.
-
-    alibabacloud.com/help/en/model-studio/context-cache.
-    """
-    by_lifetime, written = details.node("cache_creation"), details.count("cache_creation_input_tokens")
+    written = place.count("cache_creation_input_tokens")
     short, long = (
         None if by_lifetime is None else by_lifetime.count(f"ephemeral_{ttl}_input_tokens") for ttl in ("5m", "1h")
     )
     return {
-        "cache_write_tokens": unreported_lifetime(details.path, written or None, short, long),
+        "cache_write_tokens": unreported_lifetime(place.path, written or None, short, long),
         "cache_write_5m_tokens": short,
         "cache_write_1h_tokens": long,
     }
 
 
+def created_in_details(details: Node | None) -> Meters:
+    """Cache writes that stand beside the hits; nothing if they don't."""
+    if details is None or not details.has("cache_creation", "cache_creation_input_tokens"):
+        return {}
+    return cache_creation(details, details.node("cache_creation"))
+
+
+def explicit_cache(usage: Node) -> str | None:
+    """``explicit`` where hits of DashScope's explicit cache are among the input: they cost half as much as others.
+
+    A request has one kind of cache; ``cache_type`` says which: alibabacloud.com/help/en/model-studio/context-cache.
+    """
+    billed = [item.node("prompt_tokens_details") for item in usage.nodes("x_details")]
+    for details in (usage.node("prompt_tokens_details"), *billed):
+        if details is not None and details.text("cache_type", 64) == "ephemeral" and details.count("cached_tokens"):
+            return "explicit"
+    return None
+
+
+def _dashscope(usage: Node, meters: Meters) -> Meters:
+    """Its own API calls the input's details as chat does; its Responses API tells cache writes in ``x_details`` only.
+
+    alibabacloud.com/help/en/model-studio/context-cache.
+    """
+    found = meters
+    own = usage.node("prompt_tokens_details")
+    if own is not None and usage.has("input_tokens"):
+        found = found | {"cache_read_tokens": own.count("cached_tokens")} | created_in_details(own)
+    for billed in usage.nodes("x_details"):
+        writes = created_in_details(billed.node("prompt_tokens_details"))
+        found = found | {name: total(usage_int(found, name), usage_int(writes, name)) for name in writes}
+    return found
+
+
 CORRECTIONS: Final[dict[str, Callable[[Node, Meters], Meters]]] = {
+    "dashscope": _dashscope,
     "deepseek": _deepseek,
     "x-ai": _x_ai,
     "perplexity": _perplexity,
