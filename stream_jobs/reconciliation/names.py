@@ -24,7 +24,8 @@ which begin again (chatcmpl-0 to chatcmpl-998)."""
 _shared: Final = re.compile(SHARED_ID).match
 _OWNER: Final = re.compile(r"[a-z0-9-]+\.(?=[a-z])")
 _VERSION: Final = re.compile(r"-v\d+(:\d+)?$")
-_DAY: Final = re.compile(r"-(\d{8}|\d{4}-\d{2}-\d{2})$")
+_SNAPSHOT: Final = re.compile(r"-(latest|\d{8}|\d{4}-\d{2}-\d{2}|\d{2}-\d{4}|\d{2}-\d{2}|\d{3,4})$")
+"""Which state of a model: the newest, one of a day (of its year or without it), of a month, or a numbered one."""
 
 
 def is_of_one_call(response_id: str) -> bool:
@@ -48,11 +49,11 @@ def may_be_one(one: str, other: str) -> bool:
 
 def model_of(name: str) -> str:
     """What is left of a model's id without what the clouds put around it: `eu.anthropic.claude-opus-4-6-20260205-v1:0`,
-    `claude-opus-4-6@20260205` and `claude-opus-4-6` are one model."""
+    `claude-opus-4-6@20260205`, `claude-opus-4-6-latest` and `claude-opus-4-6` are one model."""
     name = name.lower().rsplit("/", 1)[-1]
     while (owner := _OWNER.match(name)) is not None:
         name = name[owner.end() :]
-    return _DAY.sub("", _VERSION.sub("", name.replace("@", "-")))
+    return _SNAPSHOT.sub("", _VERSION.sub("", name.replace("@", "-")))
 
 
 @cache

@@ -55,35 +55,36 @@ def in_fastapi() -> dict[str, Any]:
         yield feature() + " "
         yield feature()
 
-    @app.get("/sync_dependency")
     def of_sync(_: Annotated[None, fastapi.Depends(sync_dependency)]) -> str:
         return feature()
 
-    @app.get("/async_dependency")
     def of_async(_: Annotated[None, fastapi.Depends(async_dependency)]) -> str:
         return feature()
 
-    @app.get("/async_endpoint")
     async def of_async_endpoint(_: Annotated[None, fastapi.Depends(async_dependency)]) -> str:
         return feature()
 
-    @app.get("/block")
     async def of_block() -> StreamingResponse:
         return StreamingResponse(block())
 
-    @app.get("/decorated")
     async def of_decorated() -> StreamingResponse:
         return StreamingResponse(decorated())
 
-    @app.get("/tracked")
     def of_tracked(number: int, call: Annotated[spendstream.TrackedCall, fastapi.Depends(tracked)]) -> None:
         call.record({"object": "chat.completion", "id": f"c{number}", "usage": {"prompt_tokens": number}})
 
-    client = TestClient(app)
-    found: dict[str, Any] = {
-        name: client.get(f"/{name}").text.strip('"')
-        for name in ("sync_dependency", "async_dependency", "async_endpoint", "block", "decorated")
+    endpoints = {
+        "sync_dependency": of_sync,
+        "async_dependency": of_async,
+        "async_endpoint": of_async_endpoint,
+        "block": of_block,
+        "decorated": of_decorated,
+        "tracked": of_tracked,
     }
+    for name, endpoint in endpoints.items():
+        app.add_api_route(f"/{name}", endpoint)
+    client = TestClient(app)
+    found: dict[str, Any] = {name: client.get(f"/{name}").text.strip('"') for name in endpoints if name != "tracked"}
     import concurrent.futures
 
     with concurrent.futures.ThreadPoolExecutor(8) as pool:
