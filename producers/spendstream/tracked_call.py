@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, TypeVar
 
 from spendstream.context import current_attribution, merge
-from spendstream.mending import mended
+from spendstream.mending import KNOWN, mended
 from spendstream.stream_taps import tap
 from spendstream.streams import iterates, parsed, wrap
 from spendstream_schemas import (
@@ -84,7 +84,7 @@ class TrackedCall:
         self._occurred_at = datetime.now(UTC)
         self._began = time.perf_counter()
 
-    def set(self, **fields: Any) -> None:
+    def set(self, /, **fields: Any) -> None:
         """Further fields of `UsageEvent` that become known during the call; they win over what the response says."""
         self._fields.update(fields)
 
@@ -199,6 +199,9 @@ class TrackedCall:
         fields: dict[str, Any] = {"status": status, "latency_ms": latency_ms}
         stated = {"usage": self._usage} if self._usage is not None else {}
         said: dict[str, Any] = {**fields, **stated, **self._fields}
+        if unknown := said.keys() - KNOWN:
+            self._trouble("invalid_fields", AdapterError(f"unknown field(s) {', '.join(sorted(unknown))}"))
+            said = {name: value for name, value in said.items() if name in KNOWN}
         for _ in range(_MENDINGS):
             try:
                 return self._events_with(found, said)
