@@ -187,8 +187,7 @@ class TrackedCall:
 
     def _events(self, latency_ms: float) -> list[UsageEvent]:
         """Everything that is known; where that breaks the contract, as much of it as does not."""
-        from spendstream.adapters import AdapterError, ExtractedUsage
-        from spendstream.adapters.result import InvalidEventError
+        from spendstream.adapters.result import AdapterError, ExtractedUsage, InvalidEventError
 
         found = self._known() or ExtractedUsage()
         if found.stated_cost_refused is not None:
@@ -199,8 +198,9 @@ class TrackedCall:
         fields: dict[str, Any] = {"status": status, "latency_ms": latency_ms}
         stated = {"usage": self._usage} if self._usage is not None else {}
         said: dict[str, Any] = {**fields, **stated, **self._fields}
-        if unknown := said.keys() - KNOWN:
-            self._trouble("invalid_fields", AdapterError(f"unknown field(s) {', '.join(sorted(unknown))}"))
+        if not KNOWN.issuperset(said):
+            unknown = ", ".join(sorted(said.keys() - KNOWN))
+            self._trouble("invalid_fields", AdapterError(f"unknown field(s) {unknown}"))
             said = {name: value for name, value in said.items() if name in KNOWN}
         for _ in range(_MENDINGS):
             try:

@@ -17,7 +17,7 @@ import inspect
 import sys
 import threading
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Generator, Mapping
-from types import CodeType, TracebackType
+from types import CodeType, FrameType, TracebackType
 from typing import Any, Final, TypeAlias, TypeVar, cast
 
 from spendstream.context import check_fields, in_managers, runner
@@ -61,21 +61,21 @@ class Tracker:
         return call
 
     def __enter__(self) -> TrackedCall:
-        return self._enter(_opener())
+        return self._enter(_opener(sys._getframe(1)))
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._exit(_opener(), kind)
+        self._exit(sys._getframe(1), kind)
 
     # Plain functions that return a coroutine: so the frame that calls them is the one of the block.
     def __aenter__(self) -> Coroutine[Any, Any, TrackedCall]:
-        return _ready(self._enter(_opener()))
+        return _ready(self._enter(_opener(sys._getframe(1))))
 
     def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> Coroutine[Any, Any, None]:
-        self._exit(_opener(), kind)
+        self._exit(sys._getframe(1), kind)
         return _ready(None)
 
     def _enter(self, opener: "_Opener") -> TrackedCall:
@@ -84,10 +84,10 @@ class Tracker:
             self._open.append((opener, call))
         return call
 
-    def _exit(self, opener: "_Opener", kind: type[BaseException] | None) -> None:
+    def _exit(self, frame: FrameType, kind: type[BaseException] | None) -> None:
         with self._lock:
-            place = _place(self._open, opener)
-            call = None if place is None else self._open.pop(place)[1]
+            several = len(self._open) > 1
+            call = self._open.pop(_place(self._open, _opener(frame)) if several else -1)[1] if self._open else None
         if call is not None:
             call.leave(kind)
 
@@ -105,8 +105,7 @@ thread or task."""
 _HANDED_THROUGH: Final = frozenset({"__enter__", "__aenter__", "__exit__", "__aexit__"})
 
 
-def _opener() -> _Opener:
-    frame = sys._getframe(2)
+def _opener(frame: FrameType) -> _Opener:
     code = frame.f_code
     if code.co_argcount and (code.co_name in _HANDED_THROUGH or in_managers(frame)):
         holder = frame.f_locals.get(code.co_varnames[0])
@@ -117,11 +116,9 @@ def _opener() -> _Opener:
     return id(frame), code, runner()
 
 
-def _place(entered: list[tuple[_Opener, TrackedCall]], opener: _Opener) -> int | None:
+def _place(entered: list[tuple[_Opener, TrackedCall]], opener: _Opener) -> int:
     """Which open call a block ends: the last one of its frame, exit stack or context manager, in whichever thread (a
     web framework may end a generator's block in another); else the task's or thread's last."""
-    if len(entered) <= 1:
-        return 0 if entered else None
     ranks = [(found[:2] == opener[:2], found[2] is opener[2], place) for place, (found, _) in enumerate(entered)]
     return max(ranks)[2]
 
