@@ -4,9 +4,9 @@ A generator shares the context of whoever reads it. So a block that a generator 
 runs: between its steps the reader has its own attribution, and generators that are read in turns do not see each
 other's. A context manager made of a generator (`contextlib`) is the exception, its block is that of whoever enters it.
 
-A context does not say when it was copied. So a task that the reader begins between two steps cannot be told from one
-that the generator began, and has the block too. A generator that is decorated takes its block along at each step
-(`_Turns`), and its reader has nothing to hand on.
+A context does not say when it was copied. So a task that the reader (or another of its generators) begins between two
+steps cannot be told from one that the generator began, and has the block too. A generator that is decorated takes its
+block along at each step (`_Turns`), and its reader has nothing to hand on.
 """
 
 import asyncio
@@ -98,6 +98,7 @@ class _Block:
     def close(self) -> None:
         self._forgotten = self._runner is not None and self._runner() is not runner()
         self.frame = None  # a frame holds everything its function knows
+        self.opener = None
 
 
 _CURRENT: ContextVar[tuple[_Block, ...]] = ContextVar("spendstream_attribution", default=())
@@ -178,9 +179,11 @@ class _Turns:
         self._merged = merged
         self._own: tuple[_Block, ...] | None = None
         self._readers: tuple[_Block, ...] = ()
+        self._open: list[_Block] = []
 
     def __enter__(self) -> None:
         self._readers = _CURRENT.get()
+        self._open = [block for block in self._readers if block.opener is not None]
         if self._own is None:
             self._own = (*self._readers, _Block(self._merged(), self, None))
         _CURRENT.set(self._own)
@@ -189,8 +192,10 @@ class _Turns:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self._own = _CURRENT.get()
-        _CURRENT.set(self._readers)
-        self._readers = ()
+        # A generator that the reader had begun may have ended here, given to this one.
+        ended = {block for block in self._open if block.opener is None}
+        _CURRENT.set(tuple([block for block in self._readers if block not in ended]) if ended else self._readers)
+        self._readers, self._open = (), []
 
 
 def merge(base: Attribution, fields: dict[str, str | None], labels: dict[str, str] | None = None) -> Attribution:

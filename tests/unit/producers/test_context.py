@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import contextvars
 import gc
+import random
 import threading
 from collections.abc import AsyncIterator, Generator, Iterator
 from typing import Any
@@ -368,3 +369,73 @@ def test_a_task_that_takes_anothers_place_in_memory_is_not_taken_for_it() -> Non
         return found
 
     assert asyncio.run(main()) == ["f"] * 20
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_any_mixture_of_blocks_keeps_everyones_own(seed: int) -> None:
+    """Tasks of several threads open, read in turns, leave and drop generators, each with blocks and exit stacks of the
+    same few objects, and decorated ones, which begin tasks: nobody has another's attribution, and nothing stays."""
+    blocks = [attribution(feature=name) for name in "abc"]
+    wrong: list[tuple[str, str | None, str | None]] = []
+
+    def check(who: str, wanted: str | None) -> None:
+        if current_attribution().feature != wanted:
+            wrong.append((who, wanted, current_attribution().feature))
+
+    def generator(place: int, steps: int) -> Iterator[None]:
+        with blocks[place]:
+            for _ in range(steps):
+                yield
+                check("generator", "abc"[place])
+
+    async def async_generator(place: int, steps: int) -> AsyncIterator[None]:
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(blocks[place])
+            for _ in range(steps):
+                await asyncio.sleep(0)
+                check("async generator", "abc"[place])
+                yield
+
+    async def decorated_generator(place: int, steps: int) -> AsyncIterator[None]:
+        for _ in range(steps):
+            check("decorated generator", "abc"[place])
+            if await asyncio.create_task(look()) != "abc"[place]:
+                wrong.append(("task of a generator", "abc"[place], None))
+            yield
+
+    def decorated(place: int, steps: int) -> AsyncIterator[None]:
+        return blocks[place](decorated_generator)(place, steps)
+
+    async def read(draw: random.Random) -> None:
+        mine = draw.choice([None, 0, 1, 2])
+        wanted = None if mine is None else "abc"[mine]
+        reading: list[Any] = []
+        with contextlib.nullcontext() if mine is None else blocks[mine]:
+            for _ in range(30):
+                reading.append(
+                    draw.choice([generator, async_generator, decorated])(draw.randrange(3), draw.randint(1, 4))
+                )
+                chunks = draw.choice(reading)
+                ended = await anext(chunks, chunks) if hasattr(chunks, "__anext__") else next(chunks, chunks)
+                check("reader", wanted)
+                if ended is chunks or draw.random() < 0.2:
+                    reading.remove(chunks)
+                del chunks, ended
+                await asyncio.sleep(0)
+                check("reader", wanted)
+            reading.clear()
+            await asyncio.sleep(0.01)
+        check("reader", None)
+        assert await asyncio.create_task(look()) is None
+
+    async def readers(number: int) -> None:
+        await asyncio.gather(*(read(random.Random(f"{seed} {number} {task}")) for task in range(4)))
+
+    threads = [threading.Thread(target=asyncio.run, args=(readers(number),)) for number in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    gc.collect()
+    assert wrong == []
+    assert [block._of_generators for block in blocks] == [[], [], []]

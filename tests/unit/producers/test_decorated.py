@@ -83,6 +83,31 @@ def test_each_step_has_the_attribution_whoever_runs_it() -> None:
     assert asyncio.run(main()) == ["f", "f"]
 
 
+def test_a_generator_that_ends_inside_of_a_decorated_one_leaves_its_reader_nothing() -> None:
+    """The reader had begun it: its later tasks do not have its attribution."""
+
+    def source() -> Iterator[str | None]:
+        with attribution(team="source"):
+            yield current_attribution().team
+            yield current_attribution().team
+
+    @decorate
+    def through(chunks: Iterator[str | None]) -> Iterator[tuple[str | None, str | None]]:
+        for chunk in chunks:
+            yield chunk, feature()
+
+    async def team() -> str | None:
+        return current_attribution().team
+
+    async def main() -> str | None:
+        chunks = source()
+        assert next(chunks) == "source"
+        assert [found for _, found in through(chunks)] == ["f"]
+        return await asyncio.create_task(team())
+
+    assert asyncio.run(main()) is None
+
+
 def test_what_a_plain_function_returns_is_inside_too() -> None:
     """A coroutine or generator that it made runs later; an object that is called is no coroutine function."""
 
