@@ -17,6 +17,7 @@ from spendstream_schemas.types import MAX_COUNT
 
 _SCALARS: Final = (str, bytes, bytearray, int, float, complex, bool)
 _UNSET_TYPES: Final = frozenset({"Unset", "NotGiven", "Omit", "UnsetType"})
+_ARE_SET: Final = frozenset({str, int, float, list, dict, type(None)})
 _MAX_ITEMS: Final = 10_000
 _SECONDS_PLACES: Final = Decimal("0.000001")
 
@@ -41,7 +42,8 @@ class Node:
             found = self._read(self.value, name)
         except Exception as error:  # noqa: BLE001 - a foreign object may raise anything from a property
             raise AdapterError(f"{self.path}.{name}: cannot be read: {type(error).__name__}: {error}"[:500]) from None
-        return None if found is None or type(found).__name__ in _UNSET_TYPES else found
+        kind: Any = type(found)
+        return found if kind in _ARE_SET or kind.__name__ not in _UNSET_TYPES else None
 
     def has(self, *names: str) -> bool:
         """Whether at least one of the fields is present."""
