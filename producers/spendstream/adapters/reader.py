@@ -99,7 +99,9 @@ class Node:
     def text(self, name: str, limit: int = 128) -> str | None:
         """A short printable text; the empty string counts as absent (some stream chunks carry it as a filler)."""
         value = self.raw(name)
-        if isinstance(value, Enum):
+        if value is None:
+            return None
+        if type(value) is not str and isinstance(value, Enum):
             value = value.value
         if value is None or value == "":
             return None
