@@ -9,10 +9,11 @@ import time
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, TypeVar
 
 from spendstream.context import current_attribution, merge
-from spendstream.mending import mended
+from spendstream.mending import KNOWN, mended
 from spendstream.stream_taps import tap
 from spendstream.streams import iterates, parsed, wrap
 from spendstream_schemas import (
@@ -42,12 +43,18 @@ def status_of(kind: type[BaseException] | None) -> Status:
     return "cancelled" if issubclass(kind, _CUT) else "error"
 
 
+@cache
+def _adapters() -> Any:
+    """Loaded at the first call or by `prepare`; an import statement in each call takes longer than looking here."""
+    from spendstream import adapters
+
+    return adapters
+
+
 def prepare() -> None:
     """Load what a call needs, so that the first one takes no longer than the others."""
-    from spendstream.adapters import usage_events
-
     example = {"object": "chat.completion", "usage": {"prompt_tokens": 1}}
-    usage_events("openai", example, source="prepared", model="none")
+    _adapters().usage_events("openai", example, source="prepared", model="none")
 
 
 class Reporter(Protocol):
@@ -84,7 +91,7 @@ class TrackedCall:
         self._occurred_at = datetime.now(UTC)
         self._began = time.perf_counter()
 
-    def set(self, **fields: Any) -> None:
+    def set(self, /, **fields: Any) -> None:
         """Further fields of `UsageEvent` that become known during the call; they win over what the response says."""
         self._fields.update(fields)
 
@@ -187,10 +194,8 @@ class TrackedCall:
 
     def _events(self, latency_ms: float) -> list[UsageEvent]:
         """Everything that is known; where that breaks the contract, as much of it as does not."""
-        from spendstream.adapters import AdapterError, ExtractedUsage
-        from spendstream.adapters.result import InvalidEventError
-
-        found = self._known() or ExtractedUsage()
+        result = _adapters().result
+        found: ExtractedUsage = self._known() or result.ExtractedUsage()
         if found.stated_cost_refused is not None:
             self._producer.count_trouble(
                 "stated_cost_refused", f"{self.provider} {self.model}: {found.stated_cost_refused}"
@@ -199,20 +204,22 @@ class TrackedCall:
         fields: dict[str, Any] = {"status": status, "latency_ms": latency_ms}
         stated = {"usage": self._usage} if self._usage is not None else {}
         said: dict[str, Any] = {**fields, **stated, **self._fields}
+        if not KNOWN.issuperset(said):
+            unknown = ", ".join(sorted(said.keys() - KNOWN))
+            self._trouble("invalid_fields", result.AdapterError(f"unknown field(s) {unknown}"))
+            said = {name: value for name, value in said.items() if name in KNOWN}
         for _ in range(_MENDINGS):
             try:
                 return self._events_with(found, said)
-            except InvalidEventError as error:
+            except result.InvalidEventError as error:
                 self._trouble("invalid_fields", error)
                 said = mended(said, error.places)
-            except AdapterError as error:  # conditions that are none
+            except result.AdapterError as error:  # conditions that are none
                 self._trouble("invalid_fields", error)
                 said = mended(said, [("conditions",)])
-        return self._events_with(ExtractedUsage(), mended(fields, [("provider",), ("model",), ("event_id",)]))
+        return self._events_with(result.ExtractedUsage(), mended(fields, [("provider",), ("model",), ("event_id",)]))
 
     def _events_with(self, found: "ExtractedUsage", said: Mapping[str, Any]) -> list[UsageEvent]:
-        from spendstream.adapters import usage_events
-
         known = {
             "source": self._producer.source,
             "model": self.model,
@@ -223,7 +230,7 @@ class TrackedCall:
         }
         if "provider" in known:
             found = replace(found, provider=known.pop("provider"))
-        events = usage_events(self.provider, found, **known)
+        events: list[UsageEvent] = _adapters().usage_events(self.provider, found, **known)
         self.event_id = events[0].event_id
         return events
 

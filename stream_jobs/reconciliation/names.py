@@ -24,6 +24,8 @@ SHARED_ID: Final = r"^(conv|thread|session|batch|msgbatch)_|^(chatcmpl|cmpl)-[0-
 """Ids of something that many calls belong to: Mistral's and OpenAI's conversations, threads, batches; and Ollama's,
 which begin again (chatcmpl-0 to chatcmpl-998)."""
 _shared: Final = re.compile(SHARED_ID).match
+_SNAPSHOT: Final = re.compile(r"-(latest|\d{8}|\d{4}-\d{2}-\d{2}|\d{2}-\d{4}|\d{2}-\d{2}|\d{3,4})$")
+"""Which state of a model: the newest, one of a day (of its year or without it), of a month, or a numbered one."""
 
 
 def is_of_one_call(response_id: str) -> bool:
@@ -48,12 +50,12 @@ def may_be_one(one: str, other: str) -> bool:
 @lru_cache(maxsize=4096)
 def model_of(provider: str, name: str) -> str:
     """What is left of an id without what the provider (of `provider_of`) and its clients put around it:
-    `eu.anthropic.claude-opus-4-6-20260205-v1:0`, `claude-opus-4-6@20260205` and `claude-opus-4-6` are one model.
+    `eu.anthropic.claude-opus-4-6-20260205-v1:0`, `claude-opus-4-6-latest` and `claude-opus-4-6` are one model.
 
     The price book's own unwrapping, but for any path before the id: these reports have one id of a call and one usage.
     """
     innermost = min((reading.name for reading in readings(_providers(), provider, name)), key=len)
-    return bare(innermost.rpartition("/")[2])
+    return _SNAPSHOT.sub("", bare(innermost.rpartition("/")[2]))
 
 
 @cache
