@@ -7,17 +7,25 @@ from collections.abc import AsyncGenerator, Awaitable, Generator
 from types import TracebackType
 from typing import Any, Self
 
-from spendstream.stream_taps import StreamListener, async_step, step, tap
+from spendstream.raw_responses import BodyListener, is_raw, parsed_stream, tap_body, whole
+from spendstream.stream_taps import async_step, step, tap
 
 
-def wrap(stream: Any, listener: StreamListener) -> Any:
+def wrap(stream: Any, listener: BodyListener) -> Any:
     """The stand-in for a stream, by what it can do: iterated (sync, async, both), entered, awaited.
 
-    A dict with the stream in it (Bedrock's `converse_stream`) gets the stand-in in its place. Raises TypeError for
-    what is none of these.
+    A dict with the stream in it (Bedrock's `converse_stream`) gets the stand-in in its place; a raw response stays
+    itself, and its body is seen as it is read. Raises TypeError for what is none of these.
     """
     if isinstance(stream, dict) and "stream" in stream:
         return {**stream, "stream": wrap(stream["stream"], listener)}
+    if is_raw(stream):
+        read_raw(stream, listener)
+        return stream
+    return _stand_in(stream, listener)
+
+
+def _stand_in(stream: Any, listener: BodyListener) -> Any:
     kind = type(stream)
     is_sync = hasattr(kind, "__iter__") or hasattr(kind, "__next__")
     is_async = hasattr(kind, "__aiter__") or hasattr(kind, "__anext__")
@@ -36,16 +44,21 @@ def wrap(stream: Any, listener: StreamListener) -> Any:
     raise TypeError(f"expected a stream or what gives one, got {kind.__name__}")
 
 
-def parsed(response: Any) -> Any:
-    """What an SDK's raw response holds, by its own (cached) `parse()`; anything else as it is."""
-    kind: Any = type(response)
-    return response.parse() if _parses(kind) and hasattr(response, "http_response") else response
+def is_wrapped(stream: Any, listener: BodyListener) -> bool:
+    """Whether this stands in a stream's place already, for the same listener."""
+    return isinstance(stream, _Wrapped) and stream._listener is listener
 
 
-@functools.lru_cache(maxsize=1024)
-def _parses(kind: Any) -> bool:
-    parse = getattr(kind, "parse", None)
-    return callable(parse) and not inspect.iscoroutinefunction(parse)
+def read_raw(response: Any, listener: BodyListener) -> None:
+    """Tell the listener what a raw response holds: at once, or as the service reads the body."""
+    body = whole(response)
+    if body is not None:
+        listener.add_whole(body)
+        listener.stream_ended(None)
+        return
+    stream = parsed_stream(response)
+    if stream is None or not tap(stream, listener):
+        tap_body(response, listener)
 
 
 @functools.lru_cache(maxsize=1024)
@@ -54,7 +67,7 @@ def iterates(kind: Any) -> bool:
     return hasattr(kind, "__next__") or hasattr(kind, "__anext__")
 
 
-async def _awaited(stream: Awaitable[Any], listener: StreamListener) -> Any:
+async def _awaited(stream: Awaitable[Any], listener: BodyListener) -> Any:
     try:
         found = await stream
     except BaseException as error:
@@ -63,7 +76,7 @@ async def _awaited(stream: Awaitable[Any], listener: StreamListener) -> Any:
     return _wrapped_or_same(found, listener)
 
 
-def _wrapped_or_same(found: Any, listener: StreamListener) -> Any:
+def _wrapped_or_same(found: Any, listener: BodyListener) -> Any:
     try:
         return wrap(found, listener)
     except TypeError:
@@ -76,7 +89,7 @@ class _Wrapped:
 
     _stream: Any = None  # what was made without `__init__` has no stream, and says so
 
-    def __init__(self, stream: Any, listener: StreamListener, tapped: bool = False) -> None:
+    def __init__(self, stream: Any, listener: BodyListener, tapped: bool = False) -> None:
         self._stream = stream
         self._listener = listener
         self._tapped = tapped

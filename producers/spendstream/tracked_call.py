@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, TypeVar
 
 from spendstream.context import current_attribution, merge
 from spendstream.mending import KNOWN, mended
-from spendstream.stream_taps import tap
-from spendstream.streams import iterates, parsed, wrap
+from spendstream.raw_responses import is_raw, whole
+from spendstream.streams import is_wrapped, iterates, read_raw, wrap
 from spendstream_schemas import (
     ComputeUsage,
     MeteredUsage,
@@ -34,6 +34,24 @@ Status = Literal["ok", "error", "cancelled"]
 
 _MENDINGS: Final = 4  # what was put in a bad field's place may lead to another; each time fewer are left
 _CUT: Final = (asyncio.CancelledError, GeneratorExit, KeyboardInterrupt, SystemExit)
+
+
+_OF_ONE_RESPONSE: Final = frozenset(
+    {"usage", "response_id", "response_model", "tool_calls", "stated_cost_usd", "operation", "retry_of"}
+)
+"""Fields that the service says of the block's last response, not of those before it."""
+
+
+def _same_call(one: "ExtractedUsage", other: "ExtractedUsage") -> bool:
+    """Whether two responses are of one call to the provider: by its id; without ids, where they say the same, or one of
+    them says nothing of its usage."""
+    if one.response_id and other.response_id:
+        return one.response_id == other.response_id
+    return one == other or one.usage is None or other.usage is None
+
+
+def _ids(*found: "ExtractedUsage | None") -> set[str | None]:
+    return {one.response_id for one in found if one is not None}
 
 
 def status_of(kind: type[BaseException] | None) -> Status:
@@ -77,11 +95,15 @@ class TrackedCall:
         usable = isinstance(provider, str) and provider.strip()
         self.provider = provider if usable else UNREADABLE  # the form of the response says how it is read
         self.model = model
+        if not usable:
+            producer.count_trouble("invalid_fields", f"expected the name of a provider, got {provider!r}"[:200])
         self.event_id: str = fields.get("event_id") or new_event_id()
         self._producer = producer
         self._attribution = current_attribution()
         self._fields = {name: value for name, value in fields.items() if value is not None and name != "event_id"}
         self._found: ExtractedUsage | None = None
+        self._streams = 0
+        self._earlier: list[ExtractedUsage] = []
         self._usage: TokenUsage | ComputeUsage | MeteredUsage | None = None
         self._accumulator: StreamAccumulator | None = None
         self._streaming = False
@@ -102,22 +124,65 @@ class TrackedCall:
     def record(self, response: R) -> R:
         """Take usage, served model, tier and ids from a provider's response (SDK object or dict), and return it.
 
-        A raw response (`client.with_raw_response`) is parsed, as its own `parse()` does; one with a stream in it is
-        recorded as that stream is read.
+        A raw response (`client.with_raw_response`, `with_streaming_response`) is parsed, as its own `parse()` does; one
+        whose body is still to come is recorded as that is read. Several responses in one block are an event each, the
+        last with the call's `event_id`; the same response again (by the provider's id) replaces what it said before.
         """
         try:
             from spendstream import adapters
 
-            body = parsed(response)
-            kind: Any = type(body)
-            if body is not response and iterates(kind):
-                self._accumulator = adapters.StreamAccumulator(self.provider)
-                self._streaming = tap(body, self)
-            else:
-                self._found = adapters.extract(self.provider, body)
+            body: Any = response
+            if is_raw(response):
+                body = whole(response)
+                kind: Any = type(body)
+                if body is None or iterates(kind):
+                    read_raw(response, self._listening())
+                    return response
+            for one in adapters.messages_in(body) or (body,):
+                self._take(adapters.extract(self.provider, one, salvage=True))
         except Exception as error:  # noqa: BLE001 - the call itself went well; its event says what is known
             self._trouble("unreadable_response", error)
         return response
+
+    def _take(self, found: "ExtractedUsage") -> None:
+        """What a further response says. It replaces the one before where both are of the same call to the provider: a
+        response that was asked for again until it was done, or the final one of a stream. Otherwise both count."""
+        before = self._found
+        if before is not None and not _same_call(before, found):
+            self._earlier.append(before)
+        elif before == found and not found.response_id:
+            self._producer.count_trouble(
+                "recorded_again",
+                f"{self.provider} {self.model}: two responses without ids in one block say the same, so one counts; "
+                "give each a block of its own",
+            )
+        if self._accumulator is not None and not self._streaming and not _same_call(self._streamed(), found):
+            self._keep_streamed()
+        self._found = found
+
+    def _take_event(self, event: Mapping[str, Any]) -> None:
+        """Of an agent's events the ends of model calls have the usage, each of a call of its own."""
+        from spendstream import adapters
+
+        data = event.get("data")
+        answer = data.get("output") if event["event"] == "on_chat_model_end" and isinstance(data, Mapping) else None
+        if answer is not None:
+            self._take(adapters.extract(self.provider, answer, salvage=True))
+
+    def _streamed(self) -> "ExtractedUsage":
+        from spendstream.adapters import AdapterError, ExtractedUsage
+
+        try:
+            return ExtractedUsage() if self._accumulator is None else self._accumulator.result(salvage=True)
+        except AdapterError:  # said when the call ends
+            return ExtractedUsage()
+
+    def _keep_streamed(self) -> None:
+        """Another response follows in the same block: what this stream said is a call of its own."""
+        streamed = self._streamed()
+        if streamed.usage is not None:
+            self._earlier.append(streamed)
+            self._accumulator = None
 
     def record_usage(self, usage: TokenUsage | ComputeUsage | MeteredUsage, **fields: Any) -> None:
         """State the usage yourself, where there is no adapter. `fields` as in `set`."""
@@ -132,29 +197,56 @@ class TrackedCall:
         its last word. A stream that outlives the `with` block keeps the call open until its end, close or loss.
         What `record` is given afterwards wins over the chunks, if it has usage.
         """
+        if is_wrapped(stream, self):
+            return stream
+        listener = self
         try:
-            from spendstream.adapters import StreamAccumulator
-
-            self._accumulator = StreamAccumulator(self.provider)
-        except Exception as error:  # noqa: BLE001 - the chunks still pass; the event will have no usage
-            self._trouble("unreadable_response", error)
-        self._streaming = True
-        try:
-            return wrap(stream, self)
+            listener = self._listening()
+            return wrap(stream, listener)
         except Exception as error:  # noqa: BLE001 - the service gets what it passed
-            self._streaming = False
-            self._accumulator = None
+            listener._streaming = False
+            listener._accumulator = None
             self._trouble("unreadable_response", error)
             return stream
+
+    def _listening(self) -> "TrackedCall":
+        """Who a stream is to report to: this call, or, while another stream of it is open, one of its own."""
+        from spendstream.adapters import StreamAccumulator
+
+        if self._streaming:
+            self._streams += 1
+            other = TrackedCall(self._producer, self.provider, self.model, self._fields)
+            other.event_id = f"{self.event_id[:120]}-s{self._streams}"
+            other._attribution, other._left = self._attribution, True
+            return other._listening()
+        self._keep_streamed()
+        if self._found is not None and self._found.usage is not None:
+            self._earlier.append(self._found)
+            self._found = None
+        self._accumulator = StreamAccumulator(self.provider)
+        self._streaming = True
+        return self
 
     def add_chunk(self, chunk: object) -> None:
         """One chunk of the stream has passed."""
         if self._accumulator is None:
             return
         try:
-            self._accumulator.add(chunk)
+            if isinstance(chunk, dict) and str(chunk.get("event")).startswith("on_"):  # LangChain's astream_events
+                self._take_event(chunk)
+            else:
+                self._accumulator.add(chunk)
         except Exception as error:  # noqa: BLE001 - what was known before stays known
             self._trouble("unreadable_response", error)
+
+    def add_whole(self, body: object) -> None:
+        """The body of a raw response, which is no stream."""
+        self._accumulator = None
+        self.record(body)
+
+    def body_lost(self, detail: str) -> None:
+        """The body of a raw response, or a part of it, cannot be understood."""
+        self._producer.count_trouble("unreadable_response", f"{self.provider} {self.model}: {detail}")
 
     def stream_ended(self, kind: type[BaseException] | None) -> None:
         """The stream is over: at its end (None), by an exception, or cut (GeneratorExit)."""
@@ -187,27 +279,48 @@ class TrackedCall:
         self._emitted = True
         try:
             latency_ms = round((time.perf_counter() - self._began) * 1000, 3)
-            for event in self._events(latency_ms):
+            last = self._known()
+            for number, found in enumerate(self._earlier, start=1):
+                if not found.response_id or found.response_id not in _ids(last, *self._earlier[number:]):
+                    self._emit_earlier(number, found)
+            for event in self._events(last, latency_ms):
                 self._producer.emit(event)
         except Exception as error:  # noqa: BLE001 - the service's call is over; its event must not break it
             self._producer.count_rejected("invalid_event", str(error))
 
-    def _events(self, latency_ms: float) -> list[UsageEvent]:
+    def _emit_earlier(self, number: int, found: "ExtractedUsage") -> None:
+        """The event of a response before the last one: its id is the call's with its number, so that the same block
+        that runs again with the same id gives the same ids."""
+        said = {name: value for name, value in self._fields.items() if name not in _OF_ONE_RESPONSE}
+        said |= {"status": found.status or "ok", "event_id": f"{self.event_id[:120]}-{number}"}
+        for event in self._mended(found, said):
+            self._producer.emit(event)
+
+    def _events(self, last: "ExtractedUsage | None", latency_ms: float) -> list[UsageEvent]:
         """Everything that is known; where that breaks the contract, as much of it as does not."""
+        found: ExtractedUsage = last or _adapters().result.ExtractedUsage()
+        status = found.status or "ok" if self._status == "ok" else self._status
+        fields: dict[str, Any] = {"status": status, "latency_ms": latency_ms}
+        stated = {"usage": self._usage} if self._usage is not None else {}
+        events = self._mended(found, {**fields, **stated, **self._fields})
+        self.event_id = events[0].event_id
+        return events
+
+    def _mended(self, found: "ExtractedUsage", said: dict[str, Any]) -> list[UsageEvent]:
         result = _adapters().result
-        found: ExtractedUsage = self._known() or result.ExtractedUsage()
         if found.stated_cost_refused is not None:
             self._producer.count_trouble(
                 "stated_cost_refused", f"{self.provider} {self.model}: {found.stated_cost_refused}"
             )
-        status = found.status or "ok" if self._status == "ok" else self._status
-        fields: dict[str, Any] = {"status": status, "latency_ms": latency_ms}
-        stated = {"usage": self._usage} if self._usage is not None else {}
-        said: dict[str, Any] = {**fields, **stated, **self._fields}
+        if found.unreadable:
+            self._producer.count_trouble(
+                "unreadable_response", f"{self.provider} {self.model}: {'; '.join(found.unreadable)}"[:2000]
+            )
         if not KNOWN.issuperset(said):
             unknown = ", ".join(sorted(said.keys() - KNOWN))
             self._trouble("invalid_fields", result.AdapterError(f"unknown field(s) {unknown}"))
             said = {name: value for name, value in said.items() if name in KNOWN}
+        asked = said
         for _ in range(_MENDINGS):
             try:
                 return self._events_with(found, said)
@@ -217,6 +330,7 @@ class TrackedCall:
             except result.AdapterError as error:  # conditions that are none
                 self._trouble("invalid_fields", error)
                 said = mended(said, [("conditions",)])
+        fields = {name: value for name, value in asked.items() if name in ("status", "latency_ms")}
         return self._events_with(result.ExtractedUsage(), mended(fields, [("provider",), ("model",), ("event_id",)]))
 
     def _events_with(self, found: "ExtractedUsage", said: Mapping[str, Any]) -> list[UsageEvent]:
@@ -231,19 +345,18 @@ class TrackedCall:
         if "provider" in known:
             found = replace(found, provider=known.pop("provider"))
         events: list[UsageEvent] = _adapters().usage_events(self.provider, found, **known)
-        self.event_id = events[0].event_id
         return events
 
     def _known(self) -> "ExtractedUsage | None":
         if self._accumulator is None or (self._found is not None and self._found.usage is not None):
             return self._found
         try:
-            streamed = self._accumulator.result()
+            streamed = self._accumulator.result(salvage=True)
             if streamed.usage is None and streamed.status is None and self._status == "ok" and self._usage is None:
                 self._producer.count_trouble(
                     "stream_without_usage",
-                    f"{self.provider} {self.model}: the stream brought no usage, so the call cannot be priced; with "
-                    'OpenAI\'s API pass stream_options={"include_usage": True}',
+                    f"{self.provider} {self.model}: the stream brought no usage, so the call cannot be priced"
+                    + self._accumulator.advice,
                 )
             return streamed
         except Exception as error:  # noqa: BLE001 - numbers that contradict each other are not repaired

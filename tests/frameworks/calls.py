@@ -1,4 +1,4 @@
-"""Calls through LangChain and LiteLLM to a local provider, tracked: python -m tests.frameworks.calls langchain|litellm
+"""Calls through LangChain and LiteLLM to a local provider: python -m tests.frameworks.calls langchain|several|litellm
 
 Writes the events as a JSON list, in the order in which the calls were made.
 """
@@ -39,6 +39,28 @@ def langchain(address: str, recorder: Recorder) -> None:
         asyncio.run(ask())
 
 
+def several(address: str, recorder: Recorder) -> None:
+    """What LangChain answers to several questions at once, and an agent's state and events."""
+    from langchain_core.messages import HumanMessage
+    from langchain_openai import ChatOpenAI
+
+    model = ChatOpenAI(model="gpt-4o", base_url=f"{address}/v1", api_key="k", stream_usage=True)
+    questions = [HumanMessage("hello")]
+    with recorder.track(provider="openai", model="asked") as call:
+        call.record(model.generate([questions]))
+    with recorder.track(provider="openai", model="asked") as call:
+        call.record(model.batch(["hello"]))
+    with recorder.track(provider="openai", model="asked") as call:
+        call.record({"messages": [*questions, model.invoke(questions)]})
+
+    async def listen() -> None:
+        async with recorder.track(provider="openai", model="asked") as call:
+            async for _ in call.wrap_stream(model.astream_events("hello", version="v2")):
+                pass
+
+    asyncio.run(listen())
+
+
 def litellm(address: str, recorder: Recorder) -> None:
     from litellm import acompletion, completion
 
@@ -63,5 +85,5 @@ def litellm(address: str, recorder: Recorder) -> None:
 if __name__ == "__main__":
     with serve() as address:
         recorder = Recorder()
-        {"langchain": langchain, "litellm": litellm}[sys.argv[1]](address, recorder)
+        {"langchain": langchain, "several": several, "litellm": litellm}[sys.argv[1]](address, recorder)
     print(json.dumps([event.model_dump(mode="json", exclude_none=True) for event in recorder.events]))

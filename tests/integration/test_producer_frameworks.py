@@ -144,6 +144,13 @@ def test_attribution_goes_where_the_page_says() -> None:
     assert greenlets == {"started": "none", "copied": "starter", "decorated": "decorated"}
 
 
+def test_what_holds_several_messages_of_langchain_has_their_usage() -> None:
+    """`generate`, `batch`, an agent's state and `astream_events`: an event for each answer."""
+    events = json.loads(run("-m", "tests.frameworks.calls", "several"))
+    assert [(event["usage"]["input_tokens"], event["usage"]["output_tokens"]) for event in events] == [(100, 20)] * 4
+    assert {event["status"] for event in events} == {"ok"}
+
+
 @slow
 def test_the_pages_examples_run_as_they_stand() -> None:
     """The serverless handler answers; FastAPI's streamed answer and LiteLLM's call are booked with their usage."""

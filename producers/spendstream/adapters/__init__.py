@@ -5,6 +5,7 @@ includes reasoning, absent is not zero. They raise `AdapterError` and nothing el
 """
 
 from spendstream.adapters.events import usage_event, usage_events
+from spendstream.adapters.langchain import messages_in
 from spendstream.adapters.otel import SpanUsage, extract_span, span_event
 from spendstream.adapters.registry import PROVIDERS, extract
 from spendstream.adapters.result import AdapterError, ExtractedUsage
@@ -18,6 +19,7 @@ __all__ = [
     "StreamAccumulator",
     "extract",
     "extract_span",
+    "messages_in",
     "span_event",
     "usage_event",
     "usage_events",

@@ -26,6 +26,7 @@ from spendstream.adapters.result import (
     unreported_lifetime,
 )
 from spendstream.adapters.tiers import normal_tier
+from spendstream_schemas.types import UNREADABLE
 
 USAGE_FIELDS: Final = (
     "input_tokens",
@@ -54,7 +55,7 @@ def extract(provider: str, root: Node) -> ExtractedUsage:
     in_batch = root.node("result") if root.has("custom_id") else None
     if in_batch is not None:
         message = in_batch.node("message")
-        failure = _BATCH_FAILURES.get(in_batch.text("type", 64) or "")
+        failure = _BATCH_FAILURES.get(in_batch.name("type", 64) or "")
         if message is None and failure is not None:
             return ExtractedUsage(service_tier="batch", status=failure)
         if message is None:
@@ -65,7 +66,9 @@ def extract(provider: str, root: Node) -> ExtractedUsage:
         return ExtractedUsage(status="error")
     usage = root.node("usage")
     found = ExtractedUsage(
-        response_model=root.text("model"), response_id=root.text("id", 256), operation="chat" if usage else None
+        response_model=root.name("model", unreadable=UNREADABLE),
+        response_id=root.name("id", 256),
+        operation="chat" if usage else None,
     )
     if usage is None:
         return found
@@ -79,15 +82,15 @@ def _with_usage(provider: str, usage: Node, found: ExtractedUsage, delivered_byt
     meters = _sum(parts)
     if delivered_bytes is not None:
         meters["output_tokens"] = max(int(meters["output_tokens"] or 0), (2 * delivered_bytes + 6) // 7)
-    geo = usage.text("inference_geo", 64)
+    geo = usage.name("inference_geo", 64, UNREADABLE)
     tools = usage.node("server_tool_use")
-    tier = normal_tier("anthropic", usage.text("service_tier", 64))
-    where = conditions(inference_geo=None if geo == _NO_GEO else geo, speed=usage.text("speed", 64))
+    tier = normal_tier("anthropic", usage.name("service_tier", 64, UNREADABLE))
+    where = conditions(inference_geo=None if geo == _NO_GEO else geo, speed=usage.name("speed", 64, UNREADABLE))
     advised = tuple(
         replace(
             found,
             usage=token_usage(provider, _meters(item)),
-            response_model=item.text("model"),
+            response_model=item.name("model", unreadable=UNREADABLE),
             service_tier=tier,
             conditions=where,
         )
@@ -120,7 +123,7 @@ def _meters(usage: Node) -> Meters:
     if by_lifetime is not None:
         short = by_lifetime.count("ephemeral_5m_input_tokens")
         long = by_lifetime.count("ephemeral_1h_input_tokens")
-    unknown = unreported_lifetime(usage.path, written, short, long)
+    unknown = unreported_lifetime(usage, written, short, long)
     thinking = usage.node("output_tokens_details")
     uncached = usage.count("input_tokens")
     return {
@@ -143,7 +146,10 @@ def _sum(parts: list[Meters]) -> Meters:
 
 def fold(known: dict[str, object], event: Node) -> None:
     """Add one stream event to what is known. Counts are cumulative: a later one replaces an earlier one."""
-    kind = event.text("type", 64)
+    kind = event.name("type", 64)
+    if kind == "error":  # instead of the rest: what was written before is billed
+        known["failed"] = True
+        return
     if kind == "content_block_delta":
         _deliver(known, event.node("delta"))
         return

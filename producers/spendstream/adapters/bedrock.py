@@ -18,6 +18,7 @@ from spendstream.adapters.result import (
     unreported_lifetime,
 )
 from spendstream.adapters.tiers import normal_tier
+from spendstream_schemas.types import UNREADABLE
 
 _LIFETIMES: Final = {"5m": "cache_write_5m_tokens", "1h": "cache_write_1h_tokens"}
 MAX_ID: Final = 128
@@ -33,9 +34,9 @@ def extract(provider: str, root: Node) -> ExtractedUsage:
     return ExtractedUsage(
         usage=None if usage is None else token_usage(provider, _meters(usage)),
         response_model=_routed_to(root),
-        response_id=None if http is None else http.text("RequestId", 256),
-        service_tier=None if tier is None else normal_tier(provider, tier.text("type", 64)),
-        conditions=None if performance is None else conditions(latency=performance.text("latency", 64)),
+        response_id=None if http is None else http.name("RequestId", 256),
+        service_tier=None if tier is None else normal_tier(provider, tier.name("type", 64, UNREADABLE)),
+        conditions=None if performance is None else conditions(latency=performance.name("latency", 64, UNREADABLE)),
         operation=None if usage is None else "chat",
     )
 
@@ -44,7 +45,7 @@ def _routed_to(root: Node) -> str | None:
     """The model that a prompt router has chosen, an ARN; nothing else in a response names a model."""
     trace = root.node("trace")
     router = None if trace is None else trace.node("prompt_router")
-    found = None if router is None else router.text("invoked_model_id", 2048)
+    found = None if router is None else router.name("invoked_model_id", 2048, UNREADABLE)
     return found if found is None or len(found) <= MAX_ID else found.rpartition("/")[2][:MAX_ID]
 
 
@@ -64,7 +65,7 @@ def _meters(usage: Node) -> Meters:
         else:
             by_lifetime[meter] = by_lifetime.get(meter, 0) + count
     known = total(*by_lifetime.values())
-    rest = unreported_lifetime(usage.path, unknown or None if written is None else written, known)
+    rest = unreported_lifetime(usage, unknown or None if written is None else written, known)
     uncached = usage.count("input_tokens")
     meters: Meters = {
         "input_tokens": None if uncached is None else total(uncached, read, known, rest),

@@ -16,6 +16,7 @@ import json
 from collections.abc import Mapping
 from typing import Final
 
+from spendstream.adapters.problems import problem
 from spendstream.adapters.reader import Node
 from spendstream.adapters.result import AdapterError, ExtractedUsage, Meters, token_usage, total
 from spendstream.adapters.shapes import INVOCATION_METRICS
@@ -49,7 +50,7 @@ def extract(provider: str, root: Node) -> ExtractedUsage:
         meters = _counted({ours: _header(headers, name) for ours, name in _HEADERS.items()})
     return ExtractedUsage(
         usage=token_usage(provider, meters),
-        response_id=root.text("id", 256) if http is None else http.text("RequestId", 256),
+        response_id=root.name("id", 256) if http is None else http.name("RequestId", 256),
         operation=_operation(root),
     )
 
@@ -63,7 +64,7 @@ def _operation(root: Node) -> str | None:
 
 
 def _body(root: Node) -> Meters:
-    written = total(*(item.count("token_count") for item in _nodes(root, "results")))
+    written = total(*(item.count("token_count") for item in root.nodes("results")))
     return {
         "input_tokens": _first(root.count("input_text_token_count"), root.count("prompt_token_count")),
         "output_tokens": _first(
@@ -81,10 +82,6 @@ def _pictures(root: Node) -> int | None:
     return None
 
 
-def _nodes(root: Node, name: str) -> list[Node]:
-    return root.nodes(name) if isinstance(root.raw(name), (list, tuple)) else []
-
-
 def _counted(counts: Mapping[str, int | None]) -> Meters:
     uncached = counts["input"]
     return {
@@ -100,7 +97,8 @@ def _header(headers: Node, name: str) -> int | None:
     if text is None:
         return None
     if not (text.isascii() and text.isdigit()):
-        raise AdapterError(f"{headers.path}.{name}: expected a whole number, got text of length {len(text)}")
+        problem(f"{headers.path}.{name}: expected a whole number, got text of length {len(text)}")
+        return None
     return Node({"count": int(text)}, f"{headers.path}.{name}").count("count")
 
 

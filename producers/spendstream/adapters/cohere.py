@@ -6,8 +6,9 @@ Reasoning is not reported, and no model is named in a response.
 
 from typing import Final
 
+from spendstream.adapters.problems import problem
 from spendstream.adapters.reader import Node
-from spendstream.adapters.result import AdapterError, ExtractedUsage, Meters, token_usage
+from spendstream.adapters.result import ExtractedUsage, Meters, token_usage
 
 UNCOUNTED: Final = "units_without_meter"
 """Stands for what is billed by the image or the classification, for which there is no meter: unpriced, not lost."""
@@ -20,7 +21,7 @@ def extract(provider: str, root: Node) -> ExtractedUsage:
     counted = None if usage is None or billed is None else token_usage(provider, _meters(usage, billed))
     return ExtractedUsage(
         usage=counted,
-        response_id=root.text("id", 256),
+        response_id=root.name("id", 256),
         operation=_operation(root),
         also=() if billed is None or counted is None else _without_meter(billed),
     )
@@ -56,7 +57,8 @@ def _billed_cache_reads(usage: Node, billed: Node) -> int | None:
     cached, tokens = usage.count("cached_tokens"), usage.node("tokens")
     processed = None if tokens is None else tokens.count("input_tokens")
     if cached is not None and processed is not None and cached > processed:
-        raise AdapterError(f"{usage.path}: cached_tokens = {cached} > tokens.input_tokens = {processed}")
+        problem(f"{usage.path}: cached_tokens = {cached} > tokens.input_tokens = {processed}")
+        return None
     return cached if processed is None or processed == billed.count("input_tokens") else None
 
 
@@ -72,17 +74,18 @@ def _images(billed: Node) -> Meters:
         return {"input_tokens": image + (text if text is not None else both or 0), "input_image_tokens": image}
     if both == image + text:
         return {"input_image_tokens": image}
-    raise AdapterError(
-        f"{billed.path}: input_tokens = {both}, image_tokens = {image} and text_tokens = {text} do not add up"
-    )
+    problem(f"{billed.path}: input_tokens = {both}, image_tokens = {image} and text_tokens = {text} do not add up")
+    return {}
 
 
 def fold(known: dict[str, object], event: Node) -> None:
     """Add one stream event to what is known: the id comes with message-start, usage with message-end."""
     if event.has("id"):
         known["id"] = event.raw("id")
-    delta = event.raw("delta") if event.text("type", 64) == "message-end" else None
+    delta = event.raw("delta") if event.name("type", 64) == "message-end" else None
     if delta is not None:
         end = Node(delta, f"{event.path}.delta")
+        if end.raw("finish_reason") in ("ERROR", "TIMEOUT"):
+            known["failed"] = True
         if end.has("usage"):
             known["usage"] = end.raw("usage")

@@ -13,6 +13,7 @@ from spendstream.adapters import google_media
 from spendstream.adapters.reader import Node
 from spendstream.adapters.result import ExtractedUsage, Meters, token_usage, tool_calls, total
 from spendstream.adapters.tiers import normal_tier
+from spendstream_schemas.types import UNREADABLE
 
 _MODALITIES: Final = {"AUDIO": "audio", "IMAGE": "image", "VIDEO": "video"}
 _AS_TEXT: Final = ("", "TEXT", "DOCUMENT", "MODALITY_UNSPECIFIED")  # have no meter of their own
@@ -34,7 +35,7 @@ _BILLED_PER_PROMPT: Final = ("gemini-1", "gemini-2", "gemini-live-2")
 def extract(provider: str, root: Node) -> ExtractedUsage:
     """Usage of one response. Where nothing was produced, Google leaves the count out instead of reporting 0."""
     usage = root.node("usage_metadata")
-    model = root.text("model_version")
+    model = root.name("model_version", unreadable=UNREADABLE)
     embedding = root.has("embeddings", "embedding")
     tier, image = None, False
     meters: Meters = {}
@@ -43,7 +44,7 @@ def extract(provider: str, root: Node) -> ExtractedUsage:
         meters, others = _without_others(_meters(usage), usage)
         if (writes := _WRITES.search(model or "")) and meters["output_tokens"] is not None:
             _tell(usage, meters, f"output_{_WRITTEN[writes[0]]}_tokens")
-        tier = usage.text("traffic_type", 64) or usage.text("service_tier", 64)
+        tier = usage.name("traffic_type", 64, UNREADABLE) or usage.name("service_tier", 64, UNREADABLE)
     elif embedding:
         meters = {"input_tokens": _embedded_tokens(root), "input_characters": _billable_characters(root)}
     elif (images := google_media.image_meters(root)) is not None:
@@ -53,7 +54,7 @@ def extract(provider: str, root: Node) -> ExtractedUsage:
     return ExtractedUsage(
         usage=token_usage(provider, meters),
         response_model=model,
-        response_id=root.text("response_id", 256),
+        response_id=root.name("response_id", 256),
         service_tier=normal_tier(provider, tier),
         tool_calls=tool_calls(_grounding(root, model or "")),
         also=(ExtractedUsage(token_usage(provider, others), UNKNOWN_MODALITY),) if any(others.values()) else (),
@@ -176,6 +177,8 @@ def fold(known: dict[str, object], chunk: Node) -> None:
     for name in ("model_version", "response_id", "usage_metadata"):
         if chunk.has(name):
             known[name] = chunk.raw(name)
+    if chunk.has("error"):
+        known["failed"] = True
     grounded = [candidate.value for candidate in chunk.nodes("candidates") if candidate.has("grounding_metadata")]
     if grounded:
         before = known.get("candidates")

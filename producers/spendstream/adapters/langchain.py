@@ -8,9 +8,12 @@ the message. ``response_metadata`` is the provider's own: model, id, tier, and w
 from collections.abc import Mapping
 from typing import Any, Final
 
+from pydantic import BaseModel
+
 from spendstream.adapters.reader import Node
 from spendstream.adapters.result import ExtractedUsage, Meters, token_usage, tool_calls
 from spendstream.adapters.tiers import normal_tier
+from spendstream_schemas.types import UNREADABLE
 
 _TIERS: Final = ("", "flex_", "priority_")
 _INPUT: Final = {
@@ -31,6 +34,33 @@ def is_message(root: Node) -> bool:
     return _kind(root) in ("ai", "AIMessageChunk") and isinstance(root.raw("response_metadata"), Mapping)
 
 
+def messages_in(response: object) -> list[Any]:
+    """The messages of what holds several: a list (`batch`), an `LLMResult` (`generate`), the state of an agent
+    (``{"messages": [...]}``), of which those after the last question are new. Empty for anything else."""
+    if isinstance(response, BaseModel) and type(response).__name__ != "LLMResult":
+        return []
+    if isinstance(response, Mapping):
+        listed = response.get("messages")
+        found = list(listed) if isinstance(listed, (list, tuple)) else []
+        asked = [place for place, one in enumerate(found) if _type(one) in ("human", "HumanMessageChunk")]
+        return [one for one in found[asked[-1] + 1 if asked else 0 :] if _is_answer(one)]
+    if isinstance(response, (list, tuple)):
+        return list(response) if response and all(_is_answer(one) for one in response) else []
+    if type(response).__name__ != "LLMResult":
+        return []
+    generations = getattr(response, "generations", None)
+    answers = [line[0] for line in generations if line] if isinstance(generations, list) else []  # the rest are choices
+    return [one for one in (getattr(answer, "message", None) for answer in answers) if _is_answer(one)]
+
+
+def _type(value: object) -> object:
+    return value.get("type") if isinstance(value, Mapping) else getattr(value, "type", None)
+
+
+def _is_answer(value: object) -> bool:
+    return _type(value) in ("ai", "AIMessageChunk")
+
+
 def extract(provider: str, root: Node) -> ExtractedUsage:
     """Usage of one message."""
     root = _message(root)
@@ -43,12 +73,12 @@ def extract(provider: str, root: Node) -> ExtractedUsage:
             node = usage.node(details)
             if node is not None:
                 meters |= {meter: _by_tier(node, name) for meter, name in names.items()}
-    ids = (said.text("id", 256), root.text("id", 256))
+    ids = (said.name("id", 256), root.name("id", 256))
     billed = said.node("usage")
     tools = billed.node("server_tool_use") if billed is not None else None
     return ExtractedUsage(
         usage=token_usage(provider, meters),
-        response_model=said.text("model_name") or said.text("model"),
+        response_model=said.name("model_name", unreadable=UNREADABLE) or said.name("model", unreadable=UNREADABLE),
         response_id=next((one for one in ids if one and not one.startswith(_OWN_IDS)), None),
         service_tier=normal_tier(provider, _tier(said)),
         tool_calls=None if tools is None else tool_calls({"web_search": tools.count("web_search_requests")}),
@@ -81,7 +111,9 @@ def _by_tier(node: Node, name: str) -> int | None:
 
 def _tier(said: Node) -> str | None:
     usage = said.node("usage")
-    return said.text("service_tier", 64) or (usage.text("service_tier", 64) if usage is not None else None)
+    return said.name("service_tier", 64, UNREADABLE) or (
+        usage.name("service_tier", 64, UNREADABLE) if usage is not None else None
+    )
 
 
 def _kind(root: Node) -> object:

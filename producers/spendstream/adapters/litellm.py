@@ -4,11 +4,13 @@ docs.litellm.ai/docs/completion/output: who served is in ``_hidden_params``, of 
 call that is tracked as ``litellm`` is booked for that provider.
 """
 
+import base64
 from collections.abc import Mapping
 from typing import Final
 
 from spendstream.adapters.names import canonical
 
+_WRAPPED: Final = "resp_bGl0ZWxsbT"
 GATEWAY: Final = "litellm"
 _OWN_NAMES: Final = {"azure_text": "azure", "cohere_chat": "cohere", "text-completion-openai": "openai"}
 """LiteLLM's names of parts of a provider (docs.litellm.ai/docs/providers); all others are names of providers."""
@@ -27,6 +29,20 @@ def served_by(response: object) -> str | None:
         return None
     name = name.partition("/")[0].lower()
     return canonical(_OWN_NAMES.get(name, name))[:64]
+
+
+def own_id(response_id: str | None) -> str | None:
+    """The provider's id in one that LiteLLM has wrapped: ``resp_`` and, in base64,
+    ``litellm:custom_llm_provider:...;model_id:...;response_id:...``."""
+    if response_id is None or not response_id.startswith(_WRAPPED):
+        return response_id
+    wrapped = response_id.removeprefix("resp_")
+    try:
+        text = base64.b64decode(wrapped + "=" * (-len(wrapped) % 4), validate=True).decode()
+    except ValueError:
+        return response_id
+    found = text.rpartition("response_id:")[2]
+    return found if found and found != text and found.isprintable() else response_id
 
 
 def without_provider(model: str | None) -> str | None:

@@ -6,9 +6,11 @@ docs.mistral.ai/api. No cache and no reasoning counts are declared (cached token
 
 from typing import Final
 
+from spendstream.adapters.problems import problem
 from spendstream.adapters.reader import Node
-from spendstream.adapters.result import AdapterError, ExtractedUsage, Meters, token_usage, tool_calls, total
+from spendstream.adapters.result import ExtractedUsage, Meters, token_usage, tool_calls, total
 from spendstream.adapters.tiers import normal_tier
+from spendstream_schemas.types import UNREADABLE
 
 _CONNECTORS: Final = {
     "web_search": ("web_search", "web_search_premium"),
@@ -26,13 +28,13 @@ def extract(provider: str, root: Node) -> ExtractedUsage:
     meters: Meters = {}
     tier, tools = None, None
     if usage is not None:
-        meters, tier, tools = _meters(usage), usage.text("service_tier", 64), usage.node("connectors")
+        meters, tier, tools = _meters(usage), usage.name("service_tier", 64, UNREADABLE), usage.node("connectors")
     elif pages is not None:
         meters = {"input_pages": pages.count("pages_processed")}
     called = {} if tools is None else {ours: total(*map(tools.count, theirs)) for ours, theirs in _CONNECTORS.items()}
     return ExtractedUsage(
         usage=token_usage(provider, meters),
-        response_model=root.text("model"),
+        response_model=root.name("model", unreadable=UNREADABLE),
         response_id=_id(root),
         service_tier=normal_tier(provider, tier),
         tool_calls=tool_calls(called),
@@ -43,13 +45,13 @@ def extract(provider: str, root: Node) -> ExtractedUsage:
 def _id(root: Node) -> str | None:
     """Of this response: a conversation's id is that of all its turns, the last output's is this turn's own."""
     if root.has("id") or not isinstance(root.raw("outputs"), list):
-        return root.text("id", 256)
+        return root.name("id", 256)
     entries = root.nodes("outputs")
-    return entries[-1].text("id", 256) if entries else None
+    return entries[-1].name("id", 256) if entries else None
 
 
 def _operation(root: Node) -> str | None:
-    kind = root.text("object", 64) or ""
+    kind = root.name("object", 64) or ""
     if kind.startswith(("chat.completion", "conversation")) or root.has("choices", "outputs"):
         return "chat"
     if kind == "list":
@@ -65,7 +67,7 @@ def _meters(usage: Node) -> Meters:
     read, written = usage.count("prompt_tokens"), usage.count("completion_tokens")
     from_tools, all_tokens = usage.count("connector_tokens"), usage.count("total_tokens")
     if from_tools and all_tokens is not None and all_tokens != (read or 0) + (written or 0) + from_tools:
-        raise AdapterError(
+        problem(
             f"{usage.path}: prompt_tokens + completion_tokens + connector_tokens = "
             f"{(read or 0) + (written or 0) + from_tools}, but total_tokens = {all_tokens}"
         )

@@ -10,8 +10,10 @@ from dataclasses import replace
 from typing import Final, Literal
 
 from spendstream.adapters import openai_media, openai_responses, openai_video
+from spendstream.adapters.litellm import own_id
 from spendstream.adapters.openai_compatible import (
     CORRECTIONS,
+    by_total,
     cache_creation,
     created_in_details,
     explicit_cache,
@@ -31,6 +33,7 @@ from spendstream.adapters.stated import stated_cost
 from spendstream.adapters.tiers import normal_tier
 from spendstream_schemas.types import UNREADABLE
 
+_MAX_ID: Final = 256
 _OPERATIONS: Final = {
     "chat.completion": "chat",
     "chat.completion.chunk": "chat",
@@ -47,7 +50,7 @@ _ONE_SIDED: Final = ("embeddings", "rerank")
 def extract(provider: str, root: Node) -> ExtractedUsage:
     """Usage of one response; a line of a batch's output file is taken too."""
     in_batch = root.node("response") if root.has("custom_id") else None
-    if in_batch is None and (root.text("type", 64) or "").startswith("response.") and root.has("response"):
+    if in_batch is None and (root.name("type", 64) or "").startswith("response.") and root.has("response"):
         whole = root.node("response")  # Realtime's response.done, response.completed of streams
         return _extract(provider, root if whole is None else whole)
     if in_batch is None:
@@ -77,8 +80,7 @@ def _extract(provider: str, root: Node) -> ExtractedUsage:
         meters = openai_media.transcription_meters(usage) if operation == "transcription" else _meters(usage)
         if operation in _ONE_SIDED and not usage.has("prompt_tokens", "input_tokens"):
             meters["input_tokens"] = usage.count("total_tokens")  # Voyage, Jina and vLLM's rerank report nothing else
-        if provider in CORRECTIONS:
-            meters = CORRECTIONS[provider](usage, meters)
+        meters = CORRECTIONS.get(provider, by_total)(usage, meters)
         tools = reported_tool_calls(usage)
         if operation == "chat" and tools.get("web_search") is None and _SEARCHES.search(root.name("model") or ""):
             tools["web_search"] = 1  # before it answers: platform.openai.com/docs/guides/tools-web-search
@@ -92,7 +94,7 @@ def _extract(provider: str, root: Node) -> ExtractedUsage:
     return ExtractedUsage(
         usage=token_usage(provider, meters),
         response_model=root.name("model", unreadable=UNREADABLE),
-        response_id=root.name("id", 256) or root.name("request_id", 256),
+        response_id=own_id(root.name("id", _MAX_ID)) or root.name("request_id", 256),
         service_tier=normal_tier(provider, root.name("service_tier", 64, UNREADABLE)),
         conditions=conditions(
             search_context=searched, size=size, cache=None if usage is None else explicit_cache(usage)
@@ -127,10 +129,10 @@ def _operation(root: Node, usage: Node | None) -> str | None:
     listed = openai_media.kind_of_list(root) if kind in (None, "list") else None
     if kind is not None or listed is not None:
         return listed or _OPERATIONS.get(kind or "")
-    event = root.text("type", 64) or ""
+    event = root.name("type", 64) or ""
     if event.startswith(("image_generation.", "image_edit.")) or root.has("data"):
         return "image"
-    if event.startswith("transcript.") or (usage is not None and usage.text("type", 64) in ("tokens", "duration")):
+    if event.startswith("transcript.") or (usage is not None and usage.name("type", 64) in ("tokens", "duration")):
         return "transcription"
     if usage is None:
         if openai_media.is_transcript(root):
@@ -180,6 +182,7 @@ def _chat_meters(usage: Node) -> Meters:
 
 
 _LAST_EVENTS: Final = ("response.completed", "response.failed", "response.incomplete")
+_FAILURES: Final = ("error", "response.failed")
 _CHUNK_FIELDS: Final = ("id", "model", "object", "service_tier", "usage", "x_groq", "custom_id", "response", "error")
 
 
@@ -189,11 +192,13 @@ def fold(known: dict[str, object], chunk: Node) -> None:
     Chat: the last usage wins (with ``stream_options={"include_usage": true}`` it comes with the last chunk). Responses:
     each ``response.*`` event that carries the response replaces the one before; the last of them has the usage.
     """
-    event = chunk.text("type", 64) or ""
+    event = chunk.name("type", 64) or ""
     wrapped = chunk.node("chunk") if event == "chunk" else None
     if wrapped is not None:  # what the SDK's own stream helper yields
         fold(known, wrapped)
         return
+    if event in _FAILURES:
+        known["failed"] = True
     if event.startswith("response."):
         if chunk.has("response"):
             known["whole"] = chunk.raw("response")

@@ -7,8 +7,10 @@ Groq, Cerebras, Fireworks, Together and OpenRouter (openrouter.ai/docs/use-cases
 from collections.abc import Callable
 from typing import Final
 
+from spendstream.adapters.problems import problem
 from spendstream.adapters.reader import Node
-from spendstream.adapters.result import AdapterError, Meters, total, unreported_lifetime
+from spendstream.adapters.result import Meters, total, unreported_lifetime
+from spendstream_schemas.types import UNREADABLE
 
 
 def _deepseek(usage: Node, meters: Meters) -> Meters:
@@ -18,7 +20,7 @@ def _deepseek(usage: Node, meters: Meters) -> Meters:
         return meters
     prompt = meters["input_tokens"]
     if misses is not None and prompt is not None and hits + misses != prompt:
-        raise AdapterError(
+        problem(
             f"{usage.path}: prompt_cache_hit_tokens + prompt_cache_miss_tokens = {hits + misses}, "
             f"but prompt_tokens = {prompt}"
         )
@@ -40,10 +42,11 @@ def _x_ai(usage: Node, meters: Meters) -> Meters:
     elif all_tokens in (read + written, read + written + reasoning):
         outside = all_tokens == read + written + reasoning
     else:
-        raise AdapterError(
+        problem(
             f"{usage.path}: total_tokens = {all_tokens} is neither input + output = {read + written} "
             f"nor that plus reasoning = {read + written + reasoning}"
         )
+        return meters
     return meters | {"output_tokens": written + reasoning} if outside else meters
 
 
@@ -73,7 +76,7 @@ def cache_creation(place: Node, by_lifetime: Node | None) -> Meters:
         None if by_lifetime is None else by_lifetime.count(f"ephemeral_{ttl}_input_tokens") for ttl in ("5m", "1h")
     )
     return {
-        "cache_write_tokens": unreported_lifetime(place.path, written or None, short, long),
+        "cache_write_tokens": unreported_lifetime(place, written or None, short, long),
         "cache_write_5m_tokens": short,
         "cache_write_1h_tokens": long,
     }
@@ -111,6 +114,29 @@ def _dashscope(usage: Node, meters: Meters) -> Meters:
         writes = created_in_details(billed.node("prompt_tokens_details"))
         found = found | {name: total(usage_int(found, name), usage_int(writes, name)) for name in writes}
     return found
+
+
+def by_total(usage: Node, meters: Meters) -> Meters:
+    """What the total says where the parts do not: reasoning that stands beside the answer, because there is more of it
+    than of the answer, and one of input and output that is not reported."""
+    read, written = usage_int(meters, "input_tokens"), usage_int(meters, "output_tokens")
+    reasoning = usage_int(meters, "reasoning_tokens")
+    if read is not None and written is not None and (reasoning is None or reasoning <= written):
+        return meters
+    all_tokens = usage.count("total_tokens")
+    if all_tokens is None:
+        return meters
+    if reasoning is not None and written is not None and reasoning > written:
+        return (
+            meters | {"output_tokens": written + reasoning}
+            if all_tokens == (read or 0) + written + reasoning
+            else meters
+        )
+    if read is None and written is not None and all_tokens > written:
+        return meters | {"input_tokens": all_tokens - written}
+    if written is None and read is not None and all_tokens > read:
+        return meters | {"output_tokens": all_tokens - read}
+    return meters
 
 
 CORRECTIONS: Final[dict[str, Callable[[Node, Meters], Meters]]] = {
@@ -154,7 +180,7 @@ def search_context(usage: Node | None) -> str | None:
     """Perplexity's request fee depends on it: low, medium, high. xAI's Live Search has a price of its own."""
     if usage is None:
         return None
-    return usage.text("search_context_size", 64) or ("live" if live_sources(usage) else None)
+    return usage.name("search_context_size", 64, UNREADABLE) or ("live" if live_sources(usage) else None)
 
 
 def usage_int(meters: Meters, name: str) -> int | None:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from spendstream.adapters import openai_responses
 from spendstream.adapters.reader import Node
 from spendstream.adapters.result import ExtractedUsage, Meters, token_usage
+from spendstream_schemas.types import UNREADABLE
 
 
 def image_meters(root: Node, usage: Node | None) -> Meters:
@@ -29,7 +30,13 @@ def svg_usage(provider: str, root: Node) -> tuple[ExtractedUsage, ...]:
         "output_tokens": usage.count("output_tokens"),
         "reasoning_tokens": usage.count("reasoning_tokens"),
     }
-    return (ExtractedUsage(usage=token_usage(provider, meters), response_model=usage.text("model"), operation="image"),)
+    return (
+        ExtractedUsage(
+            usage=token_usage(provider, meters),
+            response_model=usage.name("model", unreadable=UNREADABLE),
+            operation="image",
+        ),
+    )
 
 
 def transcription_meters(usage: Node) -> Meters:

@@ -9,6 +9,7 @@ from typing import Final
 
 from spendstream.adapters.reader import Node
 from spendstream.adapters.result import ExtractedUsage, Meters, token_usage, unreported_lifetime
+from spendstream_schemas.types import UNREADABLE
 
 _GIGABYTES: Final = re.compile(r"[1-9]\d{0,3}g")
 _WITHOUT_REASONING: Final = re.compile(r"(?:ft:)?(?:gpt-4|gpt-3|chatgpt-4)")
@@ -62,7 +63,7 @@ def cache_writes(details: Node) -> Meters:
         return {"cache_write_tokens": written}
     half_hour, half_day = by_lifetime.count("ttl_30m_tokens"), by_lifetime.count("ttl_12h_tokens")
     return {
-        "cache_write_tokens": unreported_lifetime(details.path, written, half_hour, half_day),
+        "cache_write_tokens": unreported_lifetime(details, written, half_hour, half_day),
         "cache_write_30m_tokens": half_hour,
         "cache_write_12h_tokens": half_day,
     }
@@ -78,17 +79,16 @@ def tool_counts(root: Node) -> dict[str, int | None]:
     """
     counts: dict[str, int | None] = {}
     containers: dict[str, int] = {}
-    listed = isinstance(root.raw("output"), list | tuple)  # DashScope's own API has a dict there
-    for item in root.nodes("output") if listed else []:
+    for item in _output(root):
         kind = item.text("type", 64)
         if kind == "web_search_call" and _is_search(item):
             counts["web_search"] = (counts.get("web_search") or 0) + 1
         elif kind == "file_search_call":
             counts["file_search"] = (counts.get("file_search") or 0) + 1
         elif kind == "code_interpreter_call":
-            containers[item.text("container_id", 256) or item.path] = _memory(root, "code_interpreter", "container")
+            containers[item.name("container_id", 256) or item.path] = _memory(root, "code_interpreter", "container")
         elif kind == "shell_call" and (hosted := item.node("environment")) is not None and hosted.has("container_id"):
-            containers[hosted.text("container_id", 256) or item.path] = _memory(root, "shell", "environment")
+            containers[hosted.name("container_id", 256) or item.path] = _memory(root, "shell", "environment")
         elif kind == "image_generation_call" and not root.has("tool_usage"):
             counts["image_generation"] = (counts.get("image_generation") or 0) + 1
     if containers:
@@ -98,6 +98,12 @@ def tool_counts(root: Node) -> dict[str, int | None]:
     if search is not None:
         counts["web_search"] = search.count("num_requests")
     return counts
+
+
+def _output(root: Node) -> list[Node]:
+    """The items of the answer; what no item is told of is DashScope's own API, which has an object or a text there."""
+    listed = isinstance(root.raw("output"), list | tuple) or root.raw("object") == "response"
+    return root.nodes("output") if listed else []
 
 
 def search_tool(provider: str, root: Node, searches: int | None) -> str | None:
@@ -116,7 +122,8 @@ def _memory(root: Node, kind: str, field: str) -> int:
     """GB of the containers that a tool was allowed: 1 unless the tool names a limit ("4g")."""
     for tool in root.nodes("tools"):
         if tool.text("type", 64) == kind and not isinstance(tool.raw(field), (str, type(None))):
-            limit = Node(tool.raw(field), f"{tool.path}.{field}").text("memory_limit", 64) or "1g"
+            allowed = tool.node(field)
+            limit = (None if allowed is None else allowed.text("memory_limit", 64)) or "1g"
             return int(limit[:-1]) if _GIGABYTES.fullmatch(limit) else 1
     return 1
 
@@ -134,7 +141,11 @@ def image_tool_usage(provider: str, root: Node) -> tuple[ExtractedUsage, ...]:
     cached = images.node("cached_tokens_details")
     if cached is not None:
         found["cache_read_image_tokens"] = cached.count("cached_image_tokens")
-    named = [tool.text("model") for tool in root.nodes("tools") if tool.text("type", 64) == "image_generation"]
+    named = [
+        tool.name("model", unreadable=UNREADABLE)
+        for tool in root.nodes("tools")
+        if tool.text("type", 64) == "image_generation"
+    ]
     model = next((name for name in named if name), UNNAMED_IMAGE_MODEL)
     return (ExtractedUsage(usage=token_usage(provider, found), response_model=model, operation="image"),)
 

@@ -6,9 +6,10 @@ failed, has no usage. OpenAI tells the size of the video, which moves its price;
 
 from decimal import Decimal
 
+from spendstream.adapters.problems import problem
 from spendstream.adapters.reader import Node
-from spendstream.adapters.result import AdapterError, Meters
-from spendstream_schemas.types import MAX_COUNT
+from spendstream.adapters.result import Meters
+from spendstream_schemas.types import MAX_COUNT, UNREADABLE
 
 
 def video_meters(root: Node) -> Meters:
@@ -22,10 +23,11 @@ def video_meters(root: Node) -> Meters:
     if told is None or not isinstance(told, str):
         return {"output_video_seconds": root.seconds("seconds")}
     if not (told.isascii() and told.isdigit() and len(told) <= len(str(MAX_COUNT)) and int(told) <= MAX_COUNT):
-        raise AdapterError(f"{root.path}.seconds: expected seconds, got a text of length {len(told)}")
+        problem(f"{root.path}.seconds: expected seconds, got a text of length {len(told)}")
+        return {}
     return {"output_video_seconds": Decimal(told)}
 
 
 def video_size(root: Node) -> str | None:
     """The size of a video, in pixels: "720x1280"."""
-    return root.text("size", 64)
+    return root.name("size", 64, UNREADABLE)

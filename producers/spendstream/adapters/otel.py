@@ -15,6 +15,7 @@ from spendstream.adapters.reader import Node
 from spendstream.adapters.result import AdapterError, ExtractedUsage, Meters, token_usage
 from spendstream.adapters.tiers import normal_tier
 from spendstream_schemas import UsageEvent
+from spendstream_schemas.types import UNREADABLE
 
 _METERS: Final[dict[str, tuple[str, ...]]] = {
     "input_tokens": (
@@ -92,15 +93,15 @@ def extract_span(attributes: Mapping[str, Any]) -> SpanUsage:
     provider = None if named is None else canonical(named)
     sums_children = any(str(node.raw(name)).lower() in kinds for name, kinds in _SUMS.items())
     meters: Meters = {} if sums_children else {meter: _first_count(node, names) for meter, names in _METERS.items()}
-    operation = node.text("gen_ai.operation.name", 64)
+    operation = node.name("gen_ai.operation.name", 64)
     return SpanUsage(
         provider=provider,
         model=_first_text(node, _REQUEST_MODEL, 128),
         sums_children=sums_children,
         extracted=ExtractedUsage(
             usage=token_usage(provider or "span", meters),
-            response_model=node.text("gen_ai.response.model"),
-            response_id=node.text("gen_ai.response.id", 256),
+            response_model=node.name("gen_ai.response.model", unreadable=UNREADABLE),
+            response_id=node.name("gen_ai.response.id", 256),
             service_tier=normal_tier(provider or "openai", _first_text(node, _TIER, 64)),
             status=_status(node),
             operation=None if operation is None else _OPERATIONS.get(operation, operation),
@@ -133,4 +134,4 @@ def _first_count(node: Node, names: tuple[str, ...]) -> int | None:
 
 
 def _first_text(node: Node, names: tuple[str, ...], limit: int) -> str | None:
-    return next((text for name in names if (text := node.text(name, limit)) is not None), None)
+    return next((text for name in names if (text := node.name(name, limit, UNREADABLE)) is not None), None)

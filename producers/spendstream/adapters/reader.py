@@ -12,13 +12,14 @@ from typing import Any, Final
 
 from pydantic import BaseModel
 
-from spendstream.adapters.result import AdapterError
+from spendstream.adapters.problems import AdapterError, left_out, problem
 from spendstream_schemas.types import MAX_COUNT
 
 _SCALARS: Final = (str, bytes, bytearray, int, float, complex, bool)
 _UNSET_TYPES: Final = frozenset({"Unset", "NotGiven", "Omit", "UnsetType"})
 _ARE_SET: Final = frozenset({str, int, float, list, dict, type(None)})
 _MAX_ITEMS: Final = 10_000
+_NOT_TEXT: Final = "expected text of at most {} printable characters"
 _SECONDS_PLACES: Final = Decimal("0.000001")
 
 
@@ -41,7 +42,8 @@ class Node:
         try:
             found = self._read(self.value, name)
         except Exception as error:  # noqa: BLE001 - a foreign object may raise anything from a property
-            raise AdapterError(f"{self.path}.{name}: cannot be read: {type(error).__name__}: {error}"[:500]) from None
+            problem(f"{self.path}.{name}: cannot be read: {type(error).__name__}: {error}"[:500])
+            return None
         kind: Any = type(found)
         return found if kind in _ARE_SET or kind.__name__ not in _UNSET_TYPES else None
 
@@ -55,7 +57,7 @@ class Node:
     def node(self, name: str) -> "Node | None":
         """A nested object."""
         value = self.raw(name)
-        return None if value is None else Node(value, f"{self.path}.{name}")
+        return None if value is None else node_of(value, f"{self.path}.{name}")
 
     def nodes(self, name: str) -> list["Node"]:
         """A list of objects; absent is an empty list."""
@@ -64,10 +66,13 @@ class Node:
             return []
         path = f"{self.path}.{name}"
         if isinstance(value, _SCALARS) or not isinstance(value, Sequence):
-            raise AdapterError(f"{path}: expected a list, got {_describe(value)}")
+            problem(f"{path}: expected a list, got {_describe(value)}")
+            return []
         if len(value) > _MAX_ITEMS:
-            raise AdapterError(f"{path}: expected at most {_MAX_ITEMS} items, got {len(value)}")
-        return [Node(item, f"{path}[{index}]") for index, item in enumerate(value)]
+            problem(f"{path}: expected at most {_MAX_ITEMS} items, got {len(value)}")
+            return []
+        found = (node_of(item, f"{path}[{index}]") for index, item in enumerate(value))
+        return [node for node in found if node is not None]
 
     def count(self, name: str) -> int | None:
         """A whole number of things. A float is taken when it is whole (some SDKs declare counts as floats)."""
@@ -78,9 +83,11 @@ class Node:
             if isinstance(value, float) and value.is_integer():
                 value = int(value)
             if isinstance(value, bool) or not isinstance(value, int):
-                raise AdapterError(f"{self.path}.{name}: expected a whole number, got {_describe(value)}")
+                problem(f"{self.path}.{name}: expected a whole number, got {_describe(value)}")
+                return None
         if not 0 <= value <= MAX_COUNT:
-            raise AdapterError(f"{self.path}.{name}: expected a count from 0 to {MAX_COUNT}, got {_describe(value)}")
+            problem(f"{self.path}.{name}: expected a count from 0 to {MAX_COUNT}, got {_describe(value)}")
+            return None
         return value
 
     def seconds(self, name: str) -> Decimal | None:
@@ -91,41 +98,61 @@ class Node:
         if isinstance(value, Decimal) and not value.is_finite():
             value = float("nan")  # which compares without raising
         if isinstance(value, bool) or not isinstance(value, (int, float, Decimal)):
-            raise AdapterError(f"{self.path}.{name}: expected seconds as a number, got {_describe(value)}")
+            problem(f"{self.path}.{name}: expected seconds as a number, got {_describe(value)}")
+            return None
         if not 0 <= value <= MAX_COUNT:  # NaN fails this too
-            raise AdapterError(f"{self.path}.{name}: expected seconds from 0 to {MAX_COUNT}, got {_describe(value)}")
+            problem(f"{self.path}.{name}: expected seconds from 0 to {MAX_COUNT}, got {_describe(value)}")
+            return None
         return Decimal(str(value)).quantize(_SECONDS_PLACES)
 
     def text(self, name: str, limit: int = 128) -> str | None:
         """A short printable text; the empty string counts as absent (some stream chunks carry it as a filler)."""
         value = self.raw(name)
-        if value is None:
-            return None
-        if type(value) is not str and isinstance(value, Enum):
-            value = value.value
-        if value is None or value == "":
-            return None
-        if not isinstance(value, str):
-            raise AdapterError(f"{self.path}.{name}: expected text, got {_describe(value)}")
-        if len(value) > limit or not value.isprintable():
-            raise AdapterError(
-                f"{self.path}.{name}: expected at most {limit} printable characters, got {_describe(value)}"
-            )
-        return str(value)
+        if value is None or (type(value) is str and len(value) <= limit and value.isprintable()):
+            return value or None
+        found = _plain(value, limit)
+        if found is None:
+            problem(f"{self.path}.{name}: {_NOT_TEXT.format(limit)}, got {_describe(value)}")
+        return found or None
 
     def name(self, name: str, limit: int = 128, unreadable: str | None = None) -> str | None:
-        """As `text`, but what cannot be a name gives way to `unreadable`: a name must not cost the counts."""
-        try:
-            return self.text(name, limit)
-        except AdapterError:
+        """As `text`, but what cannot be a name gives way to `unreadable`: a name must not cost the counts.
+
+        Give `UNREADABLE` where a price depends on the name.
+        """
+        value = self.raw(name)
+        if value is None or (type(value) is str and len(value) <= limit and value.isprintable()):
+            return value or None
+        found = _plain(value, limit)
+        if found is None:
+            left_out(f"{self.path}.{name}: {_NOT_TEXT.format(limit)}, got {_describe(value)}")
             return unreadable
+        return found or None
+
+
+def _plain(value: object, limit: int) -> str | None:
+    """The text, also as a member of an enumeration; None for what is none."""
+    if isinstance(value, Enum):
+        value = value.value
+    if value is None:
+        return ""
+    return str(value) if isinstance(value, str) and len(value) <= limit and value.isprintable() else None
+
+
+def node_of(value: object, path: str) -> Node | None:
+    """A `Node`; where as much is read as can be, None for what is none."""
+    try:
+        return Node(value, path)
+    except AdapterError as error:
+        problem(str(error))
+        return None
 
 
 @lru_cache(maxsize=1024)
 def _way_to_read(kind: Any) -> Callable[[Any, str], Any] | None:
     """How a field of such an object is read; None for what has no named fields. Asked once for each type: a response
     has a hundred places to look at, and each chunk of a stream a dozen."""
-    if issubclass(kind, (type(None), *_SCALARS, Sequence)):
+    if kind is object or issubclass(kind, (type(None), *_SCALARS, Sequence)):
         return None
     if issubclass(kind, Mapping):
         return _of_mapping

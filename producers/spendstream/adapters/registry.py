@@ -11,6 +11,7 @@ from spendstream.adapters import (
     cohere,
     deepgram,
     gemini,
+    hosted,
     langchain,
     litellm,
     mistral,
@@ -18,9 +19,11 @@ from spendstream.adapters import (
     self_hosted,
 )
 from spendstream.adapters.names import NAMES, canonical
+from spendstream.adapters.problems import reading
 from spendstream.adapters.reader import Node
 from spendstream.adapters.result import AdapterError, ExtractedUsage
 from spendstream.adapters.shapes import Shape, marked, recognised
+from spendstream_schemas.types import UNREADABLE
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +58,10 @@ _AWS: Final = Reader(_extract_aws, _fold_aws, frozenset({"converse", "bedrock_in
 _COHERE: Final = Reader(cohere.extract, cohere.fold, frozenset({"cohere"}))
 _OLLAMA: Final = Reader(self_hosted.extract_ollama, self_hosted.fold_ollama, frozenset({"ollama"}))
 _NATIVE: Final = Reader(self_hosted.extract_native, self_hosted.fold_native, frozenset({"native"}))
+_HOSTED: Final = Reader(hosted.extract, hosted.fold, frozenset({"hosted"}))
 _BY_SHAPE: Final[Mapping[Shape, Reader]] = {
     shape: reader
-    for reader in (_OPENAI, _ANTHROPIC, _GOOGLE, _AWS, _COHERE, _OLLAMA, _NATIVE)
+    for reader in (_OPENAI, _ANTHROPIC, _GOOGLE, _AWS, _COHERE, _OLLAMA, _NATIVE, _HOSTED)
     for shape in reader.shapes
 }
 
@@ -102,14 +106,36 @@ def reader_of(provider: str) -> Reader | None:
     return READERS.get(canonical(provider))
 
 
-def extract(provider: str, response: object) -> ExtractedUsage:
+def extract(provider: str, response: object, *, salvage: bool = False) -> ExtractedUsage:
     """What a whole response (SDK object or plain dict) says about its cost.
 
     ``usage`` is None when the response carries none. Raises AdapterError, and nothing else, when the response cannot
-    be read, contradicts itself, or holds nothing that this provider's responses hold.
+    be read, contradicts itself, or holds nothing that this provider's responses hold. With `salvage`, what is left of
+    a response in which a part cannot be read: `salvaged`.
     """
     reader_of(provider)
     root = Node(response, provider)
+    return salvaged(lambda: _extracted(provider, response, root), salvage)
+
+
+def salvaged(read: Callable[[], ExtractedUsage], salvage: bool) -> ExtractedUsage:
+    """What `read` gives; where it raises AdapterError and `salvage` is asked for, what can be read without the parts
+    that cannot. Then the served model is `UNREADABLE`, so that nothing is priced without what is missing."""
+    try:
+        with reading(salvage=False) as problems:
+            found = read()
+    except AdapterError:
+        if not salvage:
+            raise
+        with reading(salvage=True) as problems:
+            found = read()
+    if problems.lost:
+        also = tuple([replace(other, response_model=UNREADABLE) for other in found.also])
+        found = replace(found, response_model=UNREADABLE, also=also)
+    return replace(found, unreadable=tuple(problems.said)) if problems.said else found
+
+
+def _extracted(provider: str, response: object, root: Node) -> ExtractedUsage:
     found = reader_for(provider, root).extract(canonical(provider), root)
     if found == _NOTHING:
         raise AdapterError(

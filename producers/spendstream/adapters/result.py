@@ -1,21 +1,23 @@
 """What an adapter gives back, and the one error it may raise."""
 
+import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, Literal, TypeAlias, TypeVar
+from typing import Any, Final, Literal, TypeAlias, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from spendstream.adapters.problems import AdapterError, problem
+from spendstream.adapters.reader import Node
 from spendstream_schemas import Conditions, TokenUsage, ToolCalls, invalid_message
 
+__all__ = ["AdapterError", "ExtractedUsage", "InvalidEventError", "Meters", "conditions", "token_usage", "tool_calls"]
+
+_WHOLES: Final = ("input_tokens", "output_tokens")
 M = TypeVar("M", bound=BaseModel)
 Meters: TypeAlias = dict[str, int | Decimal | None]
 """Meters of `TokenUsage` by name; None is what the provider does not report."""
-
-
-class AdapterError(ValueError):
-    """A response that cannot be read: the message says what was expected and what came instead."""
 
 
 class InvalidEventError(AdapterError):
@@ -33,7 +35,7 @@ class ExtractedUsage:
     ``also`` holds usage of the same call that another model is billed for (an advisor, an image model behind a tool):
     each entry needs an event of its own, see `usage_events`. ``status``: how the call ended, where the response says
     that it did not end well. ``estimated`` names the meters that are not the provider's word but our estimate.
-    ``provider``: who served, where a gateway says it.
+    ``provider``: who served, where a gateway says it. ``unreadable``: what could not be read, for logs and counters.
     """
 
     usage: TokenUsage | None = None
@@ -49,6 +51,7 @@ class ExtractedUsage:
     status: Literal["error", "cancelled"] | None = None
     estimated: tuple[str, ...] = ()
     provider: str | None = None
+    unreadable: tuple[str, ...] = ()
 
 
 def token_usage(provider: str, meters: Meters) -> TokenUsage | None:
@@ -63,9 +66,19 @@ def token_usage(provider: str, meters: Meters) -> TokenUsage | None:
         return TokenUsage(kind="tokens", **reported)
     except ValidationError as error:
         invalid = invalid_message(error)
-        raise AdapterError(
-            f"{provider}: the usage contradicts itself ({invalid.reason.value}): {invalid.detail}"
-        ) from None
+        problem(f"{provider}: the usage contradicts itself ({invalid.reason.value}): {invalid.detail}")
+    return _without_contradictions(reported)
+
+
+def _without_contradictions(reported: dict[str, Any]) -> TokenUsage | None:
+    """The wholes, then each part that does not contradict what is there: for usage that is not priced."""
+    found: TokenUsage | None = None
+    kept: dict[str, Any] = {}
+    for name in sorted(reported, key=lambda name: (name not in _WHOLES, name)):
+        with contextlib.suppress(ValidationError):
+            found = TokenUsage(kind="tokens", **kept, **{name: reported[name]})
+            kept[name] = reported[name]
+    return found
 
 
 def tool_calls(counts: Mapping[str, int | None]) -> ToolCalls | None:
@@ -86,7 +99,8 @@ def _model(model: type[M], values: Mapping[str, Any]) -> M | None:
         return model.model_validate(reported)
     except ValidationError as error:
         invalid = invalid_message(error)
-        raise AdapterError(f"{invalid.path}: {invalid.detail} ({invalid.reason.value})") from None
+        problem(f"{invalid.path}: {invalid.detail} ({invalid.reason.value})")
+        return None
 
 
 def total(*counts: int | None) -> int | None:
@@ -95,13 +109,12 @@ def total(*counts: int | None) -> int | None:
     return sum(reported) if reported else None
 
 
-def unreported_lifetime(where: str, written: int | None, *by_lifetime: int | None) -> int | None:
+def unreported_lifetime(where: Node, written: int | None, *by_lifetime: int | None) -> int | None:
     """Cache writes whose lifetime the provider does not say: what is left of `written` beside the parts by lifetime."""
     known = total(*by_lifetime)
     if written is None or known is None:
         return written
     if known > written:
-        raise AdapterError(
-            f"{where}: cache writes by lifetime add up to {known}, more than all cache writes, {written}"
-        )
+        problem(f"{where.path}: cache writes by lifetime add up to {known}, more than all cache writes, {written}")
+        return None
     return written - known or None

@@ -16,6 +16,7 @@ from typing import Final
 
 from spendstream.adapters.reader import Node
 from spendstream.adapters.result import ExtractedUsage, Meters, token_usage
+from spendstream_schemas.types import UNREADABLE
 
 _OLLAMA_COUNTS: Final = ("model", "prompt_eval_count", "eval_count")
 _OLLAMA_CONTENT: Final = ("message", "response", "embeddings", "embedding")  # only that it is there is kept
@@ -30,7 +31,7 @@ def extract_ollama(provider: str, root: Node) -> ExtractedUsage:
         usage=token_usage(
             provider, {"input_tokens": root.count("prompt_eval_count"), "output_tokens": root.count("eval_count")}
         ),
-        response_model=root.text("model"),
+        response_model=root.name("model", unreadable=UNREADABLE),
         operation=_ollama_operation(root),
     )
 
@@ -68,8 +69,8 @@ def extract_native(provider: str, root: Node) -> ExtractedUsage:
         }
     return ExtractedUsage(
         usage=token_usage(provider, meters),
-        response_model=root.text("model"),
-        response_id=root.text("id", 256) if info is None else info.text("id", 256),
+        response_model=root.name("model", unreadable=UNREADABLE),
+        response_id=root.name("id", 256) if info is None else info.name("id", 256),
         operation="completion",
     )
 

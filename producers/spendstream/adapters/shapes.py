@@ -5,15 +5,36 @@ form of a response says how its counts are read, and the provider's name only wh
 """
 
 from collections.abc import Mapping
+from enum import Enum
 from typing import Final, Literal
 
+from spendstream.adapters.problems import problem
 from spendstream.adapters.reader import Node
 
 Shape = Literal[
-    "openai", "anthropic", "gemini", "vertex_predict", "converse", "bedrock_invoke", "cohere", "ollama", "native"
+    "openai",
+    "anthropic",
+    "gemini",
+    "vertex_predict",
+    "converse",
+    "bedrock_invoke",
+    "cohere",
+    "ollama",
+    "native",
+    "hosted",
 ]
 
-_ANTHROPIC_TYPES: Final = frozenset({"message", "message_start", "message_delta"})
+_TYPES: Final[Mapping[str, Shape]] = {
+    "message": "anthropic",
+    "message_start": "anthropic",
+    "message_delta": "anthropic",
+    "message-start": "cohere",
+    "message-end": "cohere",
+    "content-start": "cohere",
+    "content-delta": "cohere",
+    "content-end": "cohere",
+    "tool-plan-delta": "cohere",
+}
 _OPENAI_OBJECTS: Final = ("chat.completion", "text_completion", "response", "realtime.response")
 INVOCATION_METRICS: Final = "amazon-bedrock-invocationMetrics"
 _MARKS: Final[Mapping[Shape, tuple[str, ...]]] = {
@@ -28,14 +49,19 @@ _HINTS: Final[Mapping[Shape, tuple[str, ...]]] = {
 _WITHIN: Final[tuple[tuple[str, str, Shape], ...]] = (
     ("meta", "billed_units", "cohere"),
     ("metadata", "usage", "converse"),
+    ("result", "usage", "hosted"),
+    ("metrics", "input_token_count", "hosted"),
+    ("metrics", "output_token_count", "hosted"),
 )
 
 
 def marked(root: Node) -> Shape | None:
     """The form that a response names itself, or that no other API's responses have."""
     kind, what = root.raw("type"), root.raw("object")
-    if isinstance(kind, str) and kind in _ANTHROPIC_TYPES:
-        return "anthropic"
+    if kind is not None and not isinstance(kind, (str, Enum)):
+        problem(f"{root.path}.type: expected text, got {type(kind).__name__}")
+    if isinstance(kind, str) and kind in _TYPES:
+        return _TYPES[kind]
     if isinstance(what, str) and (what.startswith(_OPENAI_OBJECTS) or what == "list"):
         return "openai"
     if root.has("usage"):  # none of the forms below has one
@@ -55,7 +81,13 @@ def recognised(root: Node) -> Shape | None:
     for name, within, found in _WITHIN:
         if shape is None and (part := _part(root, name)) is not None and part.has(within):
             return found
-    return shape or _first(root, _HINTS)
+    return shape or ("hosted" if _is_watsonx(root) else _first(root, _HINTS))
+
+
+def _is_watsonx(root: Node) -> bool:
+    items = root.raw("results")
+    first = items[0] if isinstance(items, (list, tuple)) and items else None
+    return isinstance(first, Mapping) and "generated_token_count" in first
 
 
 def _first(root: Node, marks: Mapping[Shape, tuple[str, ...]]) -> Shape | None:

@@ -316,3 +316,15 @@ def test_a_copy_is_the_same_stream_and_no_more_can_be_made(
             chunks = list(copy.copy(stream))
     assert len(chunks) > 2
     assert [event.status for event in recorder.events] == ["ok"]
+
+
+def test_the_advice_for_a_stream_without_usage_fits_the_api(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    """Only OpenAI's chat is to be asked for its usage: a stream of Responses or of messages has no such option."""
+    with track(Recorder(), "openai") as call:
+        list(call.wrap_stream(world.chat(world.openai, BARE)))
+    with track(Recorder(), "anthropic") as call:
+        list(call.wrap_stream(iter([{"type": "ping"}])))
+    with track(Recorder(), "openai") as call:
+        list(call.wrap_stream(iter([{"type": "response.created", "response": {"id": "r", "object": "response"}}])))
+    lines = [line for line in caplog.messages if "stream_without_usage" in line]
+    assert ["include_usage" in line for line in lines] == [True, False, False]

@@ -647,3 +647,71 @@ def test_a_stated_cost_that_is_none_is_counted_and_the_event_goes_out(recorder: 
         call.record(RESPONSE | {"usage": {**RESPONSE["usage"], "cost": -1}})  # type: ignore[dict-item]
     assert (tokens(recorder.only), recorder.only.stated_cost_usd) == ((100, 20), None)
     assert recorder._counters.keyed()[2] == {"stated_cost_refused": 1}
+
+
+def answered(number: int, tokens_in: int = 100, **fields: Any) -> dict[str, Any]:
+    usage = {"prompt_tokens": tokens_in, "completion_tokens": number}
+    return RESPONSE | {"id": f"c{number}", "usage": usage} | fields
+
+
+def chunk_of(number: int) -> dict[str, Any]:
+    return answered(number) | {"object": "chat.completion.chunk", "choices": []}
+
+
+def counted_each(recorder: Recorder) -> list[tuple[str | None, int | None]]:
+    return [(event.response_id, tokens(event)[1]) for event in recorder.events]
+
+
+def test_several_responses_in_one_block(recorder: Recorder) -> None:
+    """An agent's loop: each is an event of its own, the last one with the id of the call, none counted twice."""
+    with recorder.track(**ASKED, feature="agent", event_id="e", region="westeurope") as call:
+        call.record(answered(1))
+        list(call.wrap_stream(iter([chunk_of(2)])))
+        list(call.wrap_stream(iter([chunk_of(3)])))
+        call.record(answered(4))
+        call.record(answered(4))
+    assert counted_each(recorder) == [("c1", 1), ("c2", 2), ("c3", 3), ("c4", 4)]
+    assert [event.event_id for event in recorder.events] == ["e-1", "e-2", "e-3", "e"]
+    assert {(event.attribution.feature, event.region) for event in recorder.events} == {("agent", "westeurope")}
+    assert [event.latency_ms is not None for event in recorder.events] == [False, False, False, True]
+
+
+def test_what_came_before_a_failure_counts(recorder: Recorder) -> None:
+    """The first response was good; the block's error is that of the call that followed."""
+    with contextlib.suppress(ConnectionError), recorder.track(**ASKED) as call:
+        call.record(answered(1))
+        call.record(answered(2))
+        raise ConnectionError
+    assert [(event.status, tokens(event)[1]) for event in recorder.events] == [("ok", 1), ("error", 2)]
+
+
+def test_a_response_that_is_asked_for_until_it_is_done(recorder: Recorder) -> None:
+    """By the provider's id it is one call, also with others in between: what it said last counts."""
+    with recorder.track(**ASKED) as call:
+        call.record(answered(1, tokens_in=5))
+        call.record(answered(2))
+        call.record(answered(1))
+    assert [(event.response_id, tokens(event)) for event in recorder.events] == [("c2", (100, 2)), ("c1", (100, 1))]
+
+
+def test_responses_without_ids(recorder: Recorder) -> None:
+    """Those that differ count each. Those that say the same may be the same: one counts, and the counter says so."""
+    embedded = {"object": "list", "model": "text-embedding-3-small", "data": [], "usage": {"prompt_tokens": 3}}
+    with recorder.track(**ASKED) as call:
+        call.record(embedded)
+        call.record(embedded | {"usage": {"prompt_tokens": 4}})
+        call.record(embedded | {"usage": {"prompt_tokens": 4}})
+    assert [tokens(event)[0] for event in recorder.events] == [3, 4]
+    assert recorder._counters.keyed()[2] == {"recorded_again": 1}
+
+
+def test_streams_that_are_open_at_once(recorder: Recorder) -> None:
+    """Each chunk counts for its own stream, and each stream is an event."""
+    with recorder.track(**ASKED, event_id="e") as call:
+        one, other = call.wrap_stream(iter([chunk_of(1)] * 2)), call.wrap_stream(iter([chunk_of(2)] * 2))
+        assert call.wrap_stream(one) is one
+        next(one)
+        list(other)
+        list(one)
+    assert sorted(counted_each(recorder)) == [("c1", 1), ("c2", 2)]
+    assert {event.event_id for event in recorder.events} == {"e", "e-s1"}

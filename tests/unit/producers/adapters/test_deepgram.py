@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from spendstream.adapters import AdapterError, StreamAccumulator, extract
+from spendstream.adapters import AdapterError, StreamAccumulator, extract, usage_events
 from tests.unit.producers.adapters.support import meters
 
 TOLD: dict[str, Any] = {
@@ -58,3 +58,14 @@ def test_a_response_without_metadata_is_refused() -> None:
     """Nothing in it is of Deepgram."""
     with pytest.raises(AdapterError, match="none of them"):
         extract("deepgram", {"results": {}})
+
+
+def test_audio_intelligence_is_billed_by_tokens_beside_the_audio() -> None:
+    """A summary and sentiments were asked for: an event each, unpriced until a rate card knows them."""
+    told = recording(summary_info={"model_uuid": "u", "input_tokens": 95, "output_tokens": 63})
+    told["metadata"]["sentiment_info"] = {"model_uuid": "u", "input_tokens": 105, "output_tokens": 0}
+    told["metadata"]["topics_info"] = {"model_uuid": "u", "input_tokens": 0, "output_tokens": 0}
+    audio, summary, sentiment = usage_events("deepgram", told, source="s", model="nova-3")
+    assert audio.usage.model_dump()["input_audio_seconds"] == Decimal("25.933313")
+    assert (summary.response_model, summary.usage.model_dump()["input_tokens"]) == ("summary", 95)
+    assert (sentiment.response_model, sentiment.usage.model_dump()["input_tokens"]) == ("sentiment", 105)

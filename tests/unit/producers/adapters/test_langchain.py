@@ -1,11 +1,13 @@
 """`langchain`: messages of any chat model, whole and in chunks."""
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from spendstream.adapters import StreamAccumulator, extract, usage_event
 from spendstream_schemas import TokenUsage, ToolCalls
+from tests.unit.producers.recorder import Recorder, tokens
 
 
 def message(**fields: Any) -> dict[str, Any]:
@@ -105,3 +107,44 @@ def test_a_structured_answer_has_its_message_beside_it() -> None:
 def test_a_message_without_usage_is_unknown_usage() -> None:
     """It is booked as unpriced, not as nothing."""
     assert extract("openai", message(usage_metadata=None)).usage is None
+
+
+class LLMResult:
+    """As LangChain's: an answer for each question, and the choices of each."""
+
+    def __init__(self, *answers: dict[str, Any]) -> None:
+        self.generations = [[SimpleNamespace(message=answer, text="secret")] * 2 for answer in answers]
+
+
+def test_what_holds_several_messages() -> None:
+    """`batch`, `generate` and an agent's state: an event for each answer, in the state only for those since the last
+    question, for the ones before were counted when they came."""
+
+    def answer(number: int) -> dict[str, Any]:
+        usage = {"input_tokens": 10, "output_tokens": number, "total_tokens": 10 + number}
+        return message(usage_metadata=usage, response_metadata={"id": f"c{number}", "model_name": "gpt-4o"})
+
+    question, tool = {"type": "human", "content": "secret"}, {"type": "tool", "content": "secret"}
+    state = {"messages": [question, answer(9), question, answer(1), tool, answer(2)]}
+    responses: list[Any] = [state, LLMResult(answer(1), answer(2)), [answer(1), answer(2)]]
+    for response in responses:
+        recorder = Recorder()
+        with recorder.track(provider="openai", model="gpt-4o") as call:
+            assert call.record(response) is response
+        assert [(event.response_id, tokens(event)) for event in recorder.events] == [("c1", (10, 1)), ("c2", (10, 2))]
+
+
+def test_the_events_of_an_agent() -> None:
+    """`astream_events`: each model call's end is an event of ours; the chunks before it and the chain's end are not."""
+    recorder = Recorder()
+    events: list[dict[str, Any]] = []
+    for number in (1, 2):
+        usage = {"input_tokens": 10, "output_tokens": number, "total_tokens": 10 + number}
+        answer = message(usage_metadata=usage, response_metadata={"id": f"c{number}", "model_name": "gpt-4o"})
+        events.append({"event": "on_chat_model_stream", "run_id": "r", "data": {"chunk": answer}})
+        events.append({"event": "on_chat_model_end", "run_id": "r", "data": {"output": answer}})
+    events.append({"event": "on_chain_end", "run_id": "r", "data": {"output": {"messages": []}}})
+    with recorder.track(provider="openai", model="gpt-4o") as call:
+        assert list(call.wrap_stream(iter(events))) == events
+    assert [(event.response_id, tokens(event)) for event in recorder.events] == [("c1", (10, 1)), ("c2", (10, 2))]
+    assert recorder._counters.keyed()[2] == {}

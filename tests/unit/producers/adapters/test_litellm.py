@@ -1,10 +1,11 @@
 """`litellm`: who served, behind the gateway."""
 
+import base64
 from typing import Any
 
 import pytest
 
-from spendstream.adapters import usage_event
+from spendstream.adapters import extract, usage_event
 from spendstream.adapters.litellm import served_by
 
 
@@ -48,3 +49,13 @@ def test_the_provider_that_served_is_the_events(hidden: Any, provider: str | Non
 def test_who_says_the_provider_is_believed() -> None:
     """Only a call that is tracked as `litellm` asks LiteLLM who served."""
     assert usage_event("openai", Answer({"custom_llm_provider": "groq"}), source="s", model="m").provider == "openai"
+
+
+def test_an_id_that_litellm_has_wrapped_is_the_provider_s() -> None:
+    """So the same call, seen by the provider's own SDK too, has one id; what only looks like it stays as it is."""
+    inner = "litellm:custom_llm_provider:openai;model_id:None;response_id:resp_abc"
+    wrapped = "resp_" + base64.b64encode(inner.encode()).decode()
+    body = {"object": "response", "model": "gpt-5", "usage": {"input_tokens": 1, "output_tokens": 2}}
+    ids = {wrapped: "resp_abc", wrapped.rstrip("="): "resp_abc", "resp_bGl0ZWxsbT!": "resp_bGl0ZWxsbT!", "r": "r"}
+    for given, expected in ids.items():
+        assert extract("litellm", body | {"id": given}).response_id == expected

@@ -156,3 +156,35 @@ def test_litellm_keeps_anthropics_cache_writes_inside_the_prompt() -> None:
     }
     plain = extract("litellm", chat(prompt_tokens=9, completion_tokens=1, cache_creation_input_tokens=4))
     assert meters(plain) == {"input_tokens": 9, "cache_write_tokens": 4, "output_tokens": 1}
+
+
+@pytest.mark.parametrize(
+    ("usage", "expected"),
+    [
+        ({"prompt_tokens": None, "completion_tokens": 3, "total_tokens": 10}, (7, 3)),
+        ({"completion_tokens": 3, "total_tokens": 10}, (7, 3)),
+        ({"prompt_tokens": 7, "total_tokens": 10}, (7, 3)),
+        ({"input_tokens": None, "output_tokens": 3, "total_tokens": 10}, (7, 3)),
+        ({"prompt_tokens": 7, "total_tokens": 7}, (7, None)),
+        ({"prompt_tokens": 0, "completion_tokens": 3, "total_tokens": 10}, (0, 3)),
+        ({"prompt_tokens": 7, "completion_tokens": 3}, (7, 3)),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("provider", ["openai", "vllm", "nobody-knows-it"])
+def test_the_total_says_what_is_not_reported(
+    provider: str, usage: dict[str, int | None], expected: tuple[int, int | None]
+) -> None:
+    """One of input and output may be missing; a 0 is reported."""
+    found = meters(extract(provider, {"object": "chat.completion", "usage": usage}))
+    assert (found.get("input_tokens"), found.get("output_tokens")) == expected
+
+
+@pytest.mark.parametrize("provider", ["openai", "vllm", "nobody-knows-it"])
+def test_the_total_says_where_reasoning_stands(provider: str) -> None:
+    """More reasoning than answer stands beside it, if the total is the sum; else the numbers contradict each other."""
+    usage = {"prompt_tokens": 32, "completion_tokens": 9, "completion_tokens_details": {"reasoning_tokens": 94}}
+    body: dict[str, Any] = {"object": "chat.completion", "usage": usage | {"total_tokens": 135}}
+    assert meters(extract(provider, body)) == {"input_tokens": 32, "output_tokens": 103, "reasoning_tokens": 94}
+    with pytest.raises(AdapterError, match="contradicts itself"):
+        extract(provider, {"object": "chat.completion", "usage": usage | {"total_tokens": 41}})

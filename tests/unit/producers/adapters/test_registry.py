@@ -252,3 +252,47 @@ def test_what_is_no_name_of_a_provider_is_refused_with_the_list(provider: Any) -
         extract(provider, test_openai.CHAT)
     with pytest.raises(AdapterError, match="no adapter"):
         StreamAccumulator(provider)
+
+
+RESPONSE_STARTED = {"type": "response.created", "response": {"id": "r", "object": "response", "status": "in_progress"}}
+MESSAGE_STARTED = {"type": "message_start", "message": test_anthropic.MESSAGE}
+COHERE_FAILED = {"type": "message-end", "delta": {"finish_reason": "ERROR"}}
+FAILED_STREAMS: dict[str, tuple[str, list[dict[str, Any]]]] = {
+    "responses, error": ("openai", [RESPONSE_STARTED, {"type": "error", "code": "server_error", "message": "no"}]),
+    "responses, error alone": ("openai", [{"type": "error", "code": "server_error", "message": "no"}]),
+    "responses, failed": ("azure", [RESPONSE_STARTED, {"type": "response.failed", "response": {"id": "r"}}]),
+    "chat": ("openai", [{"id": "c", "object": "chat.completion.chunk"}, {"error": {"message": "no", "code": 502}}]),
+    "anthropic": (
+        "anthropic",
+        [
+            {"type": "message_start", "message": test_anthropic.MESSAGE},
+            {"type": "error", "error": {"type": "overloaded"}},
+        ],
+    ),
+    "anthropic on aws": (
+        "aws",
+        [
+            {"type": "message_start", "message": test_anthropic.MESSAGE},
+            {"type": "error", "error": {"type": "overloaded"}},
+        ],
+    ),
+    "anthropic, error alone": ("anthropic", [{"type": "error", "error": {"type": "overloaded_error"}}]),
+    "google": ("google", [test_gemini.RESPONSE, {"error": {"code": 503, "status": "UNAVAILABLE"}}]),
+    "cohere": (
+        "cohere",
+        [{"type": "message-start", "id": "c"}, COHERE_FAILED],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FAILED_STREAMS)
+def test_a_stream_that_says_that_it_failed_is_an_error(name: str) -> None:
+    """Whatever was known before stays: it may be billed."""
+    provider, chunks = FAILED_STREAMS[name]
+    whole, stream = StreamAccumulator(provider), StreamAccumulator(provider)
+    for chunk in chunks:
+        stream.add(chunk)
+    for chunk in chunks[:-1]:
+        whole.add(chunk)
+    assert stream.result().status == "error"
+    assert stream.result().usage == whole.result().usage
