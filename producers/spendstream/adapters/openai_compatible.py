@@ -117,21 +117,17 @@ def _dashscope(usage: Node, meters: Meters) -> Meters:
 
 
 def by_total(usage: Node, meters: Meters) -> Meters:
-    """What the total says where the parts do not: reasoning that stands beside the answer, because there is more of it
-    than of the answer, and one of input and output that is not reported."""
+    """What the total says where the parts do not: that reasoning stands beside the answer (Grok as other hosts serve
+    it), and how much the one of input and output is that is not reported."""
     read, written = usage_int(meters, "input_tokens"), usage_int(meters, "output_tokens")
-    reasoning = usage_int(meters, "reasoning_tokens")
-    if read is not None and written is not None and (reasoning is None or reasoning <= written):
+    if read is not None and written is not None:
+        reasoning = usage_int(meters, "reasoning_tokens")
+        if reasoning and usage.count("total_tokens") == read + written + reasoning:
+            return meters | {"output_tokens": written + reasoning}
         return meters
     all_tokens = usage.count("total_tokens")
     if all_tokens is None:
         return meters
-    if reasoning is not None and written is not None and reasoning > written:
-        return (
-            meters | {"output_tokens": written + reasoning}
-            if all_tokens == (read or 0) + written + reasoning
-            else meters
-        )
     if read is None and written is not None and all_tokens > written:
         return meters | {"input_tokens": all_tokens - written}
     if written is None and read is not None and all_tokens > read:
@@ -139,9 +135,23 @@ def by_total(usage: Node, meters: Meters) -> Meters:
     return meters
 
 
+def _google(usage: Node, meters: Meters) -> Meters:
+    """Gemini in OpenAI's form tells what it thought in ``total_tokens`` only; it is billed as output.
+
+    ai.google.dev/gemini-api/docs/openai, ai.google.dev/gemini-api/docs/thinking.
+    """
+    read, written = usage_int(meters, "input_tokens"), usage_int(meters, "output_tokens")
+    all_tokens = usage.count("total_tokens")
+    if read is None or written is None or all_tokens is None or all_tokens <= read + written:
+        return by_total(usage, meters)
+    thought = all_tokens - read - written
+    return meters | {"output_tokens": written + thought, "reasoning_tokens": thought}
+
+
 CORRECTIONS: Final[dict[str, Callable[[Node, Meters], Meters]]] = {
     "dashscope": _dashscope,
     "deepseek": _deepseek,
+    "google": _google,
     "x-ai": _x_ai,
     "perplexity": _perplexity,
 }
