@@ -129,8 +129,6 @@ class TrackedCall:
         last with the call's `event_id`; the same response again (by the provider's id) replaces what it said before.
         """
         try:
-            from spendstream import adapters
-
             body: Any = response
             if is_raw(response):
                 body = whole(response)
@@ -138,8 +136,8 @@ class TrackedCall:
                 if body is None or iterates(kind):
                     read_raw(response, self._listening())
                     return response
-            for one in adapters.messages_in(body) or (body,):
-                self._take(adapters.extract(self.provider, one, salvage=True))
+            for one in _adapters().messages_in(body) or (body,):
+                self._take(_adapters().extract(self.provider, one, salvage=True))
         except Exception as error:  # noqa: BLE001 - the call itself went well; its event says what is known
             self._trouble("unreadable_response", error)
         return response
@@ -162,20 +160,17 @@ class TrackedCall:
 
     def _take_event(self, event: Mapping[str, Any]) -> None:
         """Of an agent's events the ends of model calls have the usage, each of a call of its own."""
-        from spendstream import adapters
-
         data = event.get("data")
         answer = data.get("output") if event["event"] == "on_chat_model_end" and isinstance(data, Mapping) else None
         if answer is not None:
-            self._take(adapters.extract(self.provider, answer, salvage=True))
+            self._take(_adapters().extract(self.provider, answer, salvage=True))
 
     def _streamed(self) -> "ExtractedUsage":
-        from spendstream.adapters import AdapterError, ExtractedUsage
-
+        nothing: ExtractedUsage = _adapters().ExtractedUsage()
         try:
-            return ExtractedUsage() if self._accumulator is None else self._accumulator.result(salvage=True)
-        except AdapterError:  # said when the call ends
-            return ExtractedUsage()
+            return nothing if self._accumulator is None else self._accumulator.result(salvage=True)
+        except _adapters().AdapterError:  # said when the call ends
+            return nothing
 
     def _keep_streamed(self) -> None:
         """Another response follows in the same block: what this stream said is a call of its own."""
@@ -211,8 +206,6 @@ class TrackedCall:
 
     def _listening(self) -> "TrackedCall":
         """Who a stream is to report to: this call, or, while another stream of it is open, one of its own."""
-        from spendstream.adapters import StreamAccumulator
-
         if self._streaming:
             self._streams += 1
             other = TrackedCall(self._producer, self.provider, self.model, self._fields)
@@ -223,7 +216,7 @@ class TrackedCall:
         if self._found is not None and self._found.usage is not None:
             self._earlier.append(self._found)
             self._found = None
-        self._accumulator = StreamAccumulator(self.provider)
+        self._accumulator = _adapters().StreamAccumulator(self.provider)
         self._streaming = True
         return self
 
@@ -298,7 +291,7 @@ class TrackedCall:
 
     def _events(self, last: "ExtractedUsage | None", latency_ms: float) -> list[UsageEvent]:
         """Everything that is known; where that breaks the contract, as much of it as does not."""
-        found: ExtractedUsage = last or _adapters().result.ExtractedUsage()
+        found: ExtractedUsage = last or _adapters().ExtractedUsage()
         status = found.status or "ok" if self._status == "ok" else self._status
         fields: dict[str, Any] = {"status": status, "latency_ms": latency_ms}
         stated = {"usage": self._usage} if self._usage is not None else {}
