@@ -3,6 +3,10 @@
 A generator shares the context of whoever reads it. So a block that a generator opened counts only while that generator
 runs: between its steps the reader has its own attribution, and generators that are read in turns do not see each
 other's. A context manager made of a generator (`contextlib`) is the exception, its block is that of whoever enters it.
+
+A context does not say when it was copied. So a task that the reader (or another of its generators) begins between two
+steps cannot be told from one that the generator began, and has the block too. A generator that is decorated takes its
+block along at each step (`_Turns`), and its reader has nothing to hand on.
 """
 
 import asyncio
@@ -11,35 +15,66 @@ import functools
 import inspect
 import sys
 import threading
-from collections.abc import AsyncGenerator, Callable, Generator, Iterable
+import weakref
+from collections.abc import Callable, Iterable
 from contextvars import ContextVar
 from types import FrameType, TracebackType
-from typing import Any, Final, TypeVar, cast
+from typing import Any, Final, TypeVar
 
 from pydantic import ValidationError
 
+from spendstream.decorated import decorated
 from spendstream.stats import logger
 from spendstream_schemas import ATTRIBUTION_FIELDS, Attribution
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-_CONTEXTLIB: Final = contextlib.contextmanager.__code__.co_filename
 _KNOWN_FIELDS: Final = frozenset(ATTRIBUTION_FIELDS)
 _NOBODY: Final = Attribution()
 _GENERATOR: Final = inspect.CO_GENERATOR | inspect.CO_ASYNC_GENERATOR
+_MANAGERS: Final = vars(contextlib)
+
+
+class _Thread(threading.local):
+    """What stands for a thread (under gevent a greenlet). The interpreter gives a thread's number to another one when
+    the first has ended."""
+
+    def __init__(self) -> None:
+        self.itself = _Runner()
+
+
+class _Runner:
+    pass
+
+
+_thread: Final = _Thread()
+
+
+def runner() -> object:
+    """What runs this: the task, or outside of any the thread."""
+    try:
+        task = asyncio.current_task()
+    except RuntimeError:  # no loop runs in this thread
+        task = None
+    return _thread.itself if task is None else task
+
+
+def in_managers(frame: FrameType) -> bool:
+    """Whether it is one of `contextlib`'s own: an exit stack, or what drives a generator as a context manager."""
+    return frame.f_globals is _MANAGERS
 
 
 class _Block:
     """One open block: its attribution, and the generator's frame if one opened it."""
 
-    __slots__ = ("_frame", "_runner", "merged")
+    __slots__ = ("_forgotten", "_runner", "frame", "merged", "opener")
 
-    def __init__(self, merged: Attribution, frame: FrameType) -> None:
+    def __init__(self, merged: Attribution, opener: object, frame: FrameType | None) -> None:
         self.merged = merged
-        frame = _owner(frame)
-        generates = frame.f_code.co_flags & _GENERATOR
-        self._frame = frame if generates else None
-        self._runner = runner() if generates else None
+        self.opener = opener
+        self.frame = frame
+        self._runner = None if frame is None else weakref.ref(runner())
+        self._forgotten = False
 
     def counts(self) -> bool:
         """Whether the generator that opened the block, if one did, is running.
@@ -48,33 +83,36 @@ class _Block:
         """
         if self._runner is None:
             return True
-        running = self._frame is not None and self._frame.f_back is not None
-        return running or self._runner != runner()
+        if self._forgotten:
+            return False
+        if self._runner() is not runner():
+            return True
+        return self.frame is not None and self.frame.f_back is not None
+
+    @property
+    def forgotten(self) -> bool:
+        """Whether the generator was ended by somebody else, as the event loop does when its reader drops it: then the
+        reader's context still holds the block, and so do tasks that the reader begins later."""
+        return self._forgotten
 
     def close(self) -> None:
-        self._frame = None  # a frame holds everything its function knows
+        self._forgotten = self._runner is not None and self._runner() is not runner()
+        self.frame = None  # a frame holds everything its function knows
+        self.opener = None
 
 
 _CURRENT: ContextVar[tuple[_Block, ...]] = ContextVar("spendstream_attribution", default=())
 
 
-def _owner(frame: FrameType) -> FrameType:
-    """Whose block it is: past exit stacks, and past generators that `contextlib` drives as context managers."""
+def _generator_of(frame: FrameType) -> FrameType | None:
+    """The generator whose block it is; None where another function's. Past exit stacks, and past generators that
+    `contextlib` drives as context managers."""
     while (caller := frame.f_back) is not None:
-        driven = frame.f_code.co_flags & _GENERATOR and caller.f_code.co_filename == _CONTEXTLIB
-        if not driven and frame.f_code.co_filename != _CONTEXTLIB:
+        driven = frame.f_code.co_flags & _GENERATOR and in_managers(caller)
+        if not driven and not in_managers(frame):
             break
         frame = caller
-    return frame
-
-
-def runner() -> tuple[int, int | None]:
-    """The thread and the task (by id; None outside of any) that run this."""
-    try:
-        task = asyncio.current_task()
-    except RuntimeError:
-        task = None
-    return threading.get_ident(), None if task is None else id(task)
+    return frame if frame.f_code.co_flags & _GENERATOR else None
 
 
 def current_attribution() -> Attribution:
@@ -85,8 +123,9 @@ def current_attribution() -> Attribution:
     return _NOBODY
 
 
-class attribution(contextlib.ContextDecorator):  # noqa: N801 - used like a function
+class attribution:  # noqa: N801 - used like a function
     """Set attribution fields for the block. Blocks nest: inner ones add to and override outer ones; labels merge.
+    One object serves any number of blocks, also at once. As a decorator it is for functions of every kind.
 
     A value that breaks the contract is left out and logged: attributing a call must not break it. An unknown field
     name is a programming error and raises TypeError.
@@ -96,67 +135,67 @@ class attribution(contextlib.ContextDecorator):  # noqa: N801 - used like a func
         check_fields(fields)
         self._labels = labels
         self._fields = fields
-        self._block: _Block | None = None
-
-    def _recreate_cm(self) -> "attribution":
-        """What `ContextDecorator` asks for: calls of a decorated function overlap, and each needs its own block."""
-        return attribution(labels=self._labels, **self._fields)
+        self._of_generators: list[_Block] = []  # open ones: whoever ends a generator may do it in another context
 
     def __call__(self, func: F) -> F:
-        """Each call of a function (plain, async, generator, async generator) has the attribution while it runs."""
-        function: Any = func
-        if inspect.iscoroutinefunction(function):
+        """Each call of a function (plain, async, generator, async generator) has the attribution while it runs. A
+        generator has it at each of its steps, in whichever thread or task, and its reader does not have it."""
+        return decorated(func, lambda: self, lambda: _Turns(self._merged))
 
-            @functools.wraps(function)
-            async def coroutine(*args: Any, **kwargs: Any) -> Any:
-                with self._recreate_cm():
-                    return await function(*args, **kwargs)
-
-            return cast("F", coroutine)
-        if inspect.isgeneratorfunction(function):
-
-            @functools.wraps(function)
-            def generator(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
-                with self._recreate_cm():
-                    return (yield from function(*args, **kwargs))
-
-            return cast("F", generator)
-        if inspect.isasyncgenfunction(function):
-
-            @functools.wraps(function)
-            async def async_generator(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, Any]:
-                with self._recreate_cm():
-                    async with contextlib.aclosing(function(*args, **kwargs)) as chunks:
-                        step = chunks.asend(None)
-                        while True:
-                            try:
-                                chunk = await step
-                            except StopAsyncIteration:
-                                return
-                            try:
-                                step = chunks.asend((yield chunk))
-                            except GeneratorExit:
-                                raise
-                            except BaseException as error:  # noqa: BLE001 - the generator's own to handle
-                                step = chunks.athrow(error)
-
-            return cast("F", async_generator)
-        return super().__call__(func)
+    def _merged(self) -> Attribution:
+        return merge(current_attribution(), self._fields, self._labels)
 
     def __enter__(self) -> Attribution:
-        merged = merge(current_attribution(), self._fields, self._labels)
-        self._block = _Block(merged, sys._getframe(1))
-        _CURRENT.set((*_CURRENT.get(), self._block))
+        merged = self._merged()
+        block = _Block(merged, self, _generator_of(sys._getframe(1)))
+        if block.frame is not None:
+            self._of_generators.append(block)
+        _CURRENT.set((*(before for before in _CURRENT.get() if not before.forgotten), block))
         return merged
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        ended, self._block = self._block, None
-        if ended is not None:
+        blocks = _CURRENT.get()
+        mine = [block for block in blocks if block.opener is self]
+        if len(mine) != 1 or self._of_generators:
+            generator = _generator_of(sys._getframe(1))
+            known = mine if generator is None else tuple(self._of_generators)
+            mine = [block for block in known if block.frame is generator] or mine
+        if mine:
+            ended = mine[-1]
+            if ended.frame is not None:
+                self._of_generators.remove(ended)
             ended.close()
-            # Blocks of interleaved generators end in any order. Copies of the context (tasks) keep what they have.
-            _CURRENT.set(tuple(block for block in _CURRENT.get() if block is not ended))
+            # Copies of the context (tasks) keep what they have.
+            _CURRENT.set(tuple([block for block in blocks if block is not ended]))
+
+
+class _Turns:
+    """The attribution of one generator, in force from `with` to `with`'s end at each of its steps. What it opens or
+    inherits at one step it has at the next, whatever context that runs in."""
+
+    def __init__(self, merged: Callable[[], Attribution]) -> None:
+        self._merged = merged
+        self._own: tuple[_Block, ...] | None = None
+        self._readers: tuple[_Block, ...] = ()
+        self._open: list[_Block] = []
+
+    def __enter__(self) -> None:
+        self._readers = _CURRENT.get()
+        self._open = [block for block in self._readers if block.opener is not None]
+        if self._own is None:
+            self._own = (*self._readers, _Block(self._merged(), self, None))
+        _CURRENT.set(self._own)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._own = _CURRENT.get()
+        # A generator that the reader had begun may have ended here, given to this one.
+        ended = {block for block in self._open if block.opener is None}
+        _CURRENT.set(tuple([block for block in self._readers if block not in ended]) if ended else self._readers)
+        self._readers, self._open = (), []
 
 
 def merge(base: Attribution, fields: dict[str, str | None], labels: dict[str, str] | None = None) -> Attribution:

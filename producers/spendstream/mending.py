@@ -15,7 +15,7 @@ _NAMES: Final = frozenset({"provider", "model", "response_model", "service_tier"
 _ANY_CONDITION: Final = "deployment"
 """Stands for conditions that cannot say `UNREADABLE` themselves: unknown ones and flags."""
 _TEXT_CONDITIONS: Final = frozenset(Conditions.model_fields) - {"fine_tuned"}
-_KNOWN: Final = frozenset(UsageEvent.model_fields)
+KNOWN: Final = frozenset(UsageEvent.model_fields)
 
 Place = tuple[int | str, ...]
 
@@ -39,8 +39,8 @@ def mended(fields: Mapping[str, Any], places: Iterable[Place]) -> dict[str, Any]
             found["event_id"] = new_event_id()
         elif name == "attribution":
             found["attribution"] = None
-        elif name in found or name not in _KNOWN:
-            found.pop(name, None)
+        elif name in found:
+            del found[name]
         else:
             found[name] = None
     return found

@@ -47,12 +47,18 @@ async def async_step(listener: StreamListener, advance: Callable[..., Awaitable[
 
 
 class _Tap:
+    _inner: Any = None  # what was made without `__init__` has none, and says so
+
     def __init__(self, iterator: Any, listener: StreamListener) -> None:
         self._inner = iterator
         self._listener = listener
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._inner, name)
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        """As the generator that it stands for. Raises TypeError."""
+        raise TypeError(f"cannot copy or pickle {type(self._inner).__name__!r} object: a stream that is being read")
 
     def __del__(self) -> None:
         # Forgotten together with its stream: nobody will read the rest.

@@ -84,7 +84,10 @@ def _wrapped_or_same(found: Any, listener: BodyListener) -> Any:
 
 
 class _Wrapped:
-    """Everything that is not iteration (headers, `response`, helper methods) is the wrapped stream's own."""
+    """Everything that is not iteration (headers, `response`, helper methods) is the wrapped stream's own, and so is its
+    class, for whoever asks with `isinstance`."""
+
+    _stream: Any = None  # what was made without `__init__` has no stream, and says so
 
     def __init__(self, stream: Any, listener: BodyListener, tapped: bool = False) -> None:
         self._stream = stream
@@ -98,6 +101,18 @@ class _Wrapped:
             self._handed_out = True  # `text_stream` goes on reading without us: the tap sees its end
         return value
 
+    @property  # type: ignore[misc]
+    def __class__(self) -> Any:
+        return type(self._stream)
+
+    def __copy__(self) -> Self:
+        """There is one place in a stream: what is read here is gone there."""
+        return self
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        """As generators and connections say it. Raises TypeError."""
+        raise TypeError(f"cannot copy or pickle {type(self._stream).__name__!r} object: a stream that is being read")
+
     def __del__(self) -> None:
         # Forgotten before its end: nobody will read the rest.
         with contextlib.suppress(Exception):
@@ -108,7 +123,7 @@ class _Wrapped:
 class TrackedStream(_Wrapped):
     """A synchronous stream."""
 
-    _iterator: Any = None
+    _reading: Any = None
 
     def __iter__(self) -> Self:
         return self
@@ -119,14 +134,14 @@ class TrackedStream(_Wrapped):
         return step(self._listener, self._next)
 
     def _next(self) -> Any:
-        if self._iterator is None:
-            self._iterator = iter(self._stream) if hasattr(type(self._stream), "__iter__") else self._stream
-        return next(self._iterator)
+        if self._reading is None:
+            self._reading = iter(self._stream) if hasattr(type(self._stream), "__iter__") else self._stream
+        return next(self._reading)
 
     def close(self) -> Any:
         """End the stream early; the provider's connection is closed too."""
         self._listener.stream_ended(GeneratorExit)
-        for target in (self._iterator, self._stream):
+        for target in (self._reading, self._stream):
             if hasattr(target, "close"):
                 return target.close()
         return None

@@ -9,10 +9,11 @@ import time
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, TypeVar
 
 from spendstream.context import current_attribution, merge
-from spendstream.mending import mended
+from spendstream.mending import KNOWN, mended
 from spendstream.raw_responses import is_raw, whole
 from spendstream.streams import is_wrapped, iterates, read_raw, wrap
 from spendstream_schemas import (
@@ -60,12 +61,18 @@ def status_of(kind: type[BaseException] | None) -> Status:
     return "cancelled" if issubclass(kind, _CUT) else "error"
 
 
+@cache
+def _adapters() -> Any:
+    """Loaded at the first call or by `prepare`; an import statement in each call takes longer than looking here."""
+    from spendstream import adapters
+
+    return adapters
+
+
 def prepare() -> None:
     """Load what a call needs, so that the first one takes no longer than the others."""
-    from spendstream.adapters import usage_events
-
     example = {"object": "chat.completion", "usage": {"prompt_tokens": 1}}
-    usage_events("openai", example, source="prepared", model="none")
+    _adapters().usage_events("openai", example, source="prepared", model="none")
 
 
 class Reporter(Protocol):
@@ -106,7 +113,7 @@ class TrackedCall:
         self._occurred_at = datetime.now(UTC)
         self._began = time.perf_counter()
 
-    def set(self, **fields: Any) -> None:
+    def set(self, /, **fields: Any) -> None:
         """Further fields of `UsageEvent` that become known during the call; they win over what the response says."""
         self._fields.update(fields)
 
@@ -122,8 +129,6 @@ class TrackedCall:
         last with the call's `event_id`; the same response again (by the provider's id) replaces what it said before.
         """
         try:
-            from spendstream import adapters
-
             body: Any = response
             if is_raw(response):
                 body = whole(response)
@@ -131,8 +136,8 @@ class TrackedCall:
                 if body is None or iterates(kind):
                     read_raw(response, self._listening())
                     return response
-            for one in adapters.messages_in(body) or (body,):
-                self._take(adapters.extract(self.provider, one, salvage=True))
+            for one in _adapters().messages_in(body) or (body,):
+                self._take(_adapters().extract(self.provider, one, salvage=True))
         except Exception as error:  # noqa: BLE001 - the call itself went well; its event says what is known
             self._trouble("unreadable_response", error)
         return response
@@ -155,20 +160,17 @@ class TrackedCall:
 
     def _take_event(self, event: Mapping[str, Any]) -> None:
         """Of an agent's events the ends of model calls have the usage, each of a call of its own."""
-        from spendstream import adapters
-
         data = event.get("data")
         answer = data.get("output") if event["event"] == "on_chat_model_end" and isinstance(data, Mapping) else None
         if answer is not None:
-            self._take(adapters.extract(self.provider, answer, salvage=True))
+            self._take(_adapters().extract(self.provider, answer, salvage=True))
 
     def _streamed(self) -> "ExtractedUsage":
-        from spendstream.adapters import AdapterError, ExtractedUsage
-
+        nothing: ExtractedUsage = _adapters().ExtractedUsage()
         try:
-            return ExtractedUsage() if self._accumulator is None else self._accumulator.result(salvage=True)
-        except AdapterError:  # said when the call ends
-            return ExtractedUsage()
+            return nothing if self._accumulator is None else self._accumulator.result(salvage=True)
+        except _adapters().AdapterError:  # said when the call ends
+            return nothing
 
     def _keep_streamed(self) -> None:
         """Another response follows in the same block: what this stream said is a call of its own."""
@@ -204,8 +206,6 @@ class TrackedCall:
 
     def _listening(self) -> "TrackedCall":
         """Who a stream is to report to: this call, or, while another stream of it is open, one of its own."""
-        from spendstream.adapters import StreamAccumulator
-
         if self._streaming:
             self._streams += 1
             other = TrackedCall(self._producer, self.provider, self.model, self._fields)
@@ -216,7 +216,7 @@ class TrackedCall:
         if self._found is not None and self._found.usage is not None:
             self._earlier.append(self._found)
             self._found = None
-        self._accumulator = StreamAccumulator(self.provider)
+        self._accumulator = _adapters().StreamAccumulator(self.provider)
         self._streaming = True
         return self
 
@@ -291,9 +291,7 @@ class TrackedCall:
 
     def _events(self, last: "ExtractedUsage | None", latency_ms: float) -> list[UsageEvent]:
         """Everything that is known; where that breaks the contract, as much of it as does not."""
-        from spendstream.adapters import ExtractedUsage
-
-        found = last or ExtractedUsage()
+        found: ExtractedUsage = last or _adapters().ExtractedUsage()
         status = found.status or "ok" if self._status == "ok" else self._status
         fields: dict[str, Any] = {"status": status, "latency_ms": latency_ms}
         stated = {"usage": self._usage} if self._usage is not None else {}
@@ -302,8 +300,7 @@ class TrackedCall:
         return events
 
     def _mended(self, found: "ExtractedUsage", said: dict[str, Any]) -> list[UsageEvent]:
-        from spendstream.adapters.result import AdapterError, ExtractedUsage, InvalidEventError
-
+        result = _adapters().result
         if found.stated_cost_refused is not None:
             self._producer.count_trouble(
                 "stated_cost_refused", f"{self.provider} {self.model}: {found.stated_cost_refused}"
@@ -312,22 +309,24 @@ class TrackedCall:
             self._producer.count_trouble(
                 "unreadable_response", f"{self.provider} {self.model}: {'; '.join(found.unreadable)}"[:2000]
             )
+        if not KNOWN.issuperset(said):
+            unknown = ", ".join(sorted(said.keys() - KNOWN))
+            self._trouble("invalid_fields", result.AdapterError(f"unknown field(s) {unknown}"))
+            said = {name: value for name, value in said.items() if name in KNOWN}
         asked = said
         for _ in range(_MENDINGS):
             try:
                 return self._events_with(found, said)
-            except InvalidEventError as error:
+            except result.InvalidEventError as error:
                 self._trouble("invalid_fields", error)
                 said = mended(said, error.places)
-            except AdapterError as error:  # conditions that are none
+            except result.AdapterError as error:  # conditions that are none
                 self._trouble("invalid_fields", error)
                 said = mended(said, [("conditions",)])
         fields = {name: value for name, value in asked.items() if name in ("status", "latency_ms")}
-        return self._events_with(ExtractedUsage(), mended(fields, [("provider",), ("model",), ("event_id",)]))
+        return self._events_with(result.ExtractedUsage(), mended(fields, [("provider",), ("model",), ("event_id",)]))
 
     def _events_with(self, found: "ExtractedUsage", said: Mapping[str, Any]) -> list[UsageEvent]:
-        from spendstream.adapters import usage_events
-
         known = {
             "source": self._producer.source,
             "model": self.model,
@@ -338,7 +337,7 @@ class TrackedCall:
         }
         if "provider" in known:
             found = replace(found, provider=known.pop("provider"))
-        events = usage_events(self.provider, found, **known)
+        events: list[UsageEvent] = _adapters().usage_events(self.provider, found, **known)
         return events
 
     def _known(self) -> "ExtractedUsage | None":

@@ -16,11 +16,11 @@ import functools
 import inspect
 import sys
 import threading
-from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping
-from types import CodeType, TracebackType
-from typing import Any, Final, Generic, TypeAlias, TypeVar, cast
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Generator, Mapping
+from types import CodeType, FrameType, TracebackType
+from typing import Any, Final, TypeAlias, TypeVar, cast
 
-from spendstream.context import check_fields, runner
+from spendstream.context import check_fields, in_managers, runner
 from spendstream.stats import Counters
 from spendstream.tracked_call import Reporter, TrackedCall
 from spendstream_schemas import Conditions, OutcomeEvent, UsageEvent
@@ -61,22 +61,22 @@ class Tracker:
         return call
 
     def __enter__(self) -> TrackedCall:
-        return self._enter(_opener())
+        return self._enter(_opener(sys._getframe(1)))
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._exit(_opener(), kind)
+        self._exit(sys._getframe(1), kind)
 
-    # Plain functions that return an awaitable: so the frame that calls them is the one of the block.
-    def __aenter__(self) -> Awaitable[TrackedCall]:
-        return _Done(self._enter(_opener()))
+    # Plain functions that return a coroutine: so the frame that calls them is the one of the block.
+    def __aenter__(self) -> Coroutine[Any, Any, TrackedCall]:
+        return _ready(self._enter(_opener(sys._getframe(1))))
 
     def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> Awaitable[None]:
-        self._exit(_opener(), kind)
-        return _Done(None)
+    ) -> Coroutine[Any, Any, None]:
+        self._exit(sys._getframe(1), kind)
+        return _ready(None)
 
     def _enter(self, opener: "_Opener") -> TrackedCall:
         call = self.begin()
@@ -84,10 +84,10 @@ class Tracker:
             self._open.append((opener, call))
         return call
 
-    def _exit(self, opener: "_Opener", kind: type[BaseException] | None) -> None:
+    def _exit(self, frame: FrameType, kind: type[BaseException] | None) -> None:
         with self._lock:
-            place = _place(self._open, opener)
-            call = None if place is None else self._open.pop(place)[1]
+            several = len(self._open) > 1
+            call = self._open.pop(_place(self._open, _opener(frame)) if several else -1)[1] if self._open else None
         if call is not None:
             call.leave(kind)
 
@@ -99,41 +99,32 @@ class Tracker:
         return cast("F", _decorated(self, function))
 
 
-_CONTEXTLIB: Final = contextlib.__file__
-_Opener: TypeAlias = tuple[int, CodeType, tuple[int, int | None]]
-"""Who opened a block: the frame (by id), its code, the thread and task."""
+_Opener: TypeAlias = tuple[int, CodeType | None, object]
+"""Who opened a block: the frame (by id) and its code, or the object that enters it for others (by id) and None; and the
+thread or task."""
+_HANDED_THROUGH: Final = frozenset({"__enter__", "__aenter__", "__exit__", "__aexit__"})
 
 
-def _opener() -> _Opener:
-    frame = sys._getframe(2)
-    while frame.f_code.co_filename == _CONTEXTLIB and frame.f_back is not None:
-        frame = frame.f_back  # an exit stack: the block is that of whoever fills it
-    return id(frame), frame.f_code, runner()
+def _opener(frame: FrameType) -> _Opener:
+    code = frame.f_code
+    if code.co_argcount and (code.co_name in _HANDED_THROUGH or in_managers(frame)):
+        holder = frame.f_locals.get(code.co_varnames[0])
+        if isinstance(holder, contextlib.ExitStack | contextlib.AsyncExitStack):
+            # `pop_all` moves what a stack holds to another one. A Python that names it otherwise has the stack itself.
+            holder = getattr(holder, "_exit_callbacks", holder)
+        return id(holder), None, runner()
+    return id(frame), code, runner()
 
 
-def _place(entered: list[tuple[_Opener, TrackedCall]], opener: _Opener) -> int | None:
-    """Which open call a block ends: the frame's last one, in whichever thread (a web framework may end a generator's
-    block in another); where the block was opened by a call of its own (a class that hands `__enter__` through), the
-    task's or thread's last."""
-    if len(entered) == 1:
-        return 0
-    backwards = range(len(entered) - 1, -1, -1)
-    same_frame = next((place for place in backwards if entered[place][0][:2] == opener[:2]), None)
-    if same_frame is not None:
-        return same_frame
-    same_runner = next((place for place in backwards if entered[place][0][2] == opener[2]), None)
-    return len(entered) - 1 if same_runner is None and entered else same_runner
+def _place(entered: list[tuple[_Opener, TrackedCall]], opener: _Opener) -> int:
+    """Which open call a block ends: the last one of its frame, exit stack or context manager, in whichever thread (a
+    web framework may end a generator's block in another); else the task's or thread's last."""
+    ranks = [(found[:2] == opener[:2], found[2] is opener[2], place) for place, (found, _) in enumerate(entered)]
+    return max(ranks)[2]
 
 
-class _Done(Generic[R]):
-    """An awaitable that is ready."""
-
-    def __init__(self, value: R) -> None:
-        self._value = value
-
-    def __await__(self) -> Generator[Any, None, R]:
-        return self._value
-        yield  # a generator, as `await` asks for
+async def _ready(value: R) -> R:
+    return value
 
 
 def _decorated(tracker: Tracker, function: Callable[..., Any]) -> Callable[..., Any]:

@@ -99,6 +99,10 @@ FIELDS: Final[Mapping[str, Mapping[str, str]]] = {
             "Quality of what was produced: DALL-E's standard or hd, Nova Canvas' premium, video_only for Veo without "
             "sound. No response tells it; without it the API's default is priced."
         ),
+        "cache": (
+            "Which kind of cache cache_read_tokens were read from, where hits of one cost less: explicit for "
+            "DashScope's prompt_tokens_details.cache_type ephemeral."
+        ),
         "fine_tuned": "True for a deployment of a fine-tuned model whose id does not say so.",
     },
     "ToolCalls": {

@@ -24,6 +24,7 @@ class Conditions(Message):
     search_context: Text64 | None = None  # web search: "low", "medium", "high" context; "preview", "live": tools
     size: Text64 | None = None  # of the images or video produced, as the provider writes it: "1024x1792", "1080p", "2k"
     quality: Text64 | None = None  # of what was produced: DALL-E "standard", "hd"; Veo "video_only" (without sound)
+    cache: Text64 | None = None  # which cache was read, where they differ: "explicit" (DashScope)
     fine_tuned: Flag | None = None  # served from a fine-tuned deployment of the model
 
 

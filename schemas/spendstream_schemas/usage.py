@@ -96,9 +96,12 @@ class TokenUsage(Message):
 
     @model_validator(mode="after")
     def _parts_fit_their_wholes(self) -> Self:
-        given = {name for name, value in self.__dict__.items() if value is not None}
+        given = {name: value for name, value in self.__dict__.items() if value is not None}
+        names = given.keys()
         for whole, parts in TOKEN_PARTS:
-            if not given.isdisjoint(parts):  # most rows have none: this runs in the services' requests
+            if names.isdisjoint(parts):  # most rows: this runs in the services' requests
+                continue
+            if whole not in given or sum([given[name] for name in parts if name in given]) > given[whole]:
                 _check_parts(self, whole, parts)
         return self
 

@@ -31,8 +31,13 @@ from stream_jobs.pricing.tokens import PLAIN, UnpricedError, count, count_plain
 from stream_jobs.pricing.yaml_models import load_models, yaml_files
 
 DATA: Final = Path(__file__).parent / "data"
-RULES: Final = 2
-"""Raised when the engine itself would price the same event under the same data differently."""
+RULES: Final = 3
+"""Raised when the engine itself would price the same event under the same data differently.
+
+2: ids are taken out of what they are wrapped in, and a cost that the provider states prices what the book cannot.
+3: an event must say what its price depends on (which output is no text, the searches that a model makes of itself, a
+region that the provider has); lifetimes of caches, versions, dates and rate cards hold for nothing but what they name.
+"""
 _UNKNOWN_FIELDS: Final = (
     ("usage.", UnpricedReason.UNKNOWN_METER),
     ("conditions.", UnpricedReason.UNKNOWN_CONDITION),

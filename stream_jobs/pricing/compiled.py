@@ -123,6 +123,7 @@ class Compiled:
         where: str,
         minimums: Mapping[str, Decimal] | None = None,
         as_text: frozenset[str] = frozenset(),
+        writes: frozenset[str] = frozenset(),
         write_ttl: str = "5m",
         adds: str = "",
         adds_per_request: int | None = None,
@@ -159,7 +160,9 @@ class Compiled:
             self.plain["output_tokens"] = None
         # Text and images (sounds, videos) at different prices: how much of the output is not text must be said.
         self.splits_kinds = tuple(
-            kind for kind in ("audio", "image", "video") if _differ(plain, self._rates.get(f"output_{kind}_mtok"))
+            kind
+            for kind in ("audio", "image", "video")
+            if kind in writes or _differ(plain, self._rates.get(f"output_{kind}_mtok"))
         )
         if self.splits_kinds:
             self.plain["output_tokens"] = None

@@ -22,7 +22,7 @@ _TOOLS = frozenset(TOOL_KEYS.values())
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 CONDITIONS = (
     "service_tier", "speed", "inference_geo", "data_residency", "deployment", "endpoint", "latency", "search_context",
-    "size", "quality", "fine_tuned", "region", "operation",
+    "size", "quality", "cache", "fine_tuned", "region", "operation",
 )  # fmt: skip
 """What `when` can name. `region` and `operation` may be spoken for; all others must be."""
 
@@ -68,7 +68,7 @@ Word = Annotated[
 ]
 ConditionName = Literal[
     "service_tier", "speed", "inference_geo", "data_residency", "deployment", "endpoint", "latency", "search_context",
-    "size", "quality", "fine_tuned", "region", "operation",
+    "size", "quality", "cache", "fine_tuned", "region", "operation",
 ]  # fmt: skip
 
 
@@ -128,9 +128,8 @@ class Sourced(Dated):
 class Entry(Sourced):
     """What the provider's page said: prices or a multiplier, for models, under conditions, for a time."""
 
-    models: Annotated[
-        list[Annotated[str, Field(min_length=1)]], Field(min_length=1)
-    ]  # ids, or "*": all of the provider
+    # Ids, or "*": all of the provider. No other patterns: they would be ids of models that nobody has.
+    models: Annotated[list[Annotated[str, Field(pattern=r"^(\*|[^*]+)$")]], Field(min_length=1)]
     exact: bool = False
     when: dict[ConditionName, Word | list[Word]] = Field(default_factory=dict)
     time_of_day: Hours | None = None

@@ -83,6 +83,7 @@ FIELDS: Final[Mapping[str, Mapping[str, str]]] = {
         "servers": "Servers that run models on one's own machines.",
         "gateways": "Providers that pass calls on: the seller is the first part of the id.",
         "id_prefixes": "Prefixes of ids that mean nothing for the price.",
+        "served_elsewhere": "Models that such a server hands on to who sells them.",
         "free_endings": "Endings of ids that are free of charge.",
         "routing_endings": "Endings of ids that choose a route or add a tool.",
         "uses_tools": "Models that call a tool of themselves and pay for its calls.",
@@ -95,12 +96,18 @@ FIELDS: Final[Mapping[str, Mapping[str, str]]] = {
         "defaults": "Values of conditions that do not move the price of some models.",
         "known": "Values of conditions that exist and may have no price.",
         "bills_as_text": "Meters that a provider bills as text.",
+        "writes": "Models that also write what is no text, at a price that is not listed by the token.",
         "minimums": "Calls are billed as if they had used so much at least.",
         "cache_write_ttl": "The lifetime that a price of cache writes without one is for.",
     },
+    "ServedElsewhere": _PROVIDER | _MODELS | _SOURCED,
     "Defaults": _PROVIDER | _MODELS | {"conditions": "Conditions and their values."},
     "WriteTtl": _PROVIDER | _MODELS | {"ttl": "The lifetime that the price without one is for."},
     "BillsAsText": _PROVIDER | _MODELS | _SOURCED | {"meters": "The meters."},
+    "Writes": _PROVIDER
+    | _MODELS
+    | _SOURCED
+    | {"kind": "What it writes: an event must say how much of the output it is."},
     "UsesTool": _PROVIDER
     | _MODELS
     | _SOURCED

@@ -311,6 +311,7 @@ class Engine:
                 where=f"{identity.provider}/{identity.model}",
                 minimums=self.providers.minimums(identity.provider, identity.model),
                 as_text=self._as_text(identity),
+                writes=self.providers.writes(identity.provider, identity.model),
                 write_ttl=self.providers.plain_write_ttl(identity.provider, identity.model),
                 adds=identity.adds,
                 adds_per_request=identity.adds_per_request,

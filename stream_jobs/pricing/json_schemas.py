@@ -12,7 +12,7 @@ from stream_jobs.pricing.corrections import CorrectionFile
 from stream_jobs.pricing.descriptions import FIELDS
 from stream_jobs.pricing.export import TasksFile
 from stream_jobs.pricing.overlays import OverlayFile
-from stream_jobs.pricing.providers import ProvidersFile
+from stream_jobs.pricing.provider_rules import ProvidersFile
 from stream_jobs.pricing.rate_cards import RateCardFile
 
 FOLDER: Final = ROOT / "schemas" / "json"

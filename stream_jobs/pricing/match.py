@@ -47,6 +47,8 @@ _BEDROCK_PREFIX: Final = re.compile(
     rf"(?:{_GEOGRAPHY.pattern})?"
     r"(?:(?:anthropic|amazon|meta|mistral|cohere|ai21|deepseek|openai|qwen|google|nvidia|writer|moonshotai|moonshot|zai|minimax)\.)?"
 )
+_OWNERS: Final = re.compile(r"^(?:[a-z][a-z0-9-]*\.)+(?=[a-z])")
+_ENDING: Final = re.compile(rf"(?:{_FULL_DATE})?(?:{'|'.join(_VERSION_OF.values())})?$")
 _PARTIAL_END: Final = re.compile(r"(?:(?<!-\d\d)-20\d\d-?|[-@:])$")
 _COMPACT_DATE: Final = re.compile(rf"-({_YEAR})({_MONTH})({_DAY})$")
 _AZURE_FINE_TUNE: Final = re.compile(r"\.ft-[0-9a-z-]{1,64}")
@@ -133,6 +135,15 @@ def without_geography(ref: str) -> str:
     """eu.amazon.nova-pro-v1:0 is amazon.nova-pro-v1:0 in Europe. A global profile is a model of its own."""
     found = _GEOGRAPHY.match(ref)
     return ref if found is None or ref.startswith("global.") else ref[found.end() :]
+
+
+def bare(name: str) -> str:
+    """A lower-case name without geography, maker, day and version, whoever writes them.
+
+    `eu.anthropic.claude-x-v1:0` and `claude-x@20260205` are both `claude-x`: it tells whether two names may mean one
+    model, never what one costs.
+    """
+    return _ENDING.sub("", _OWNERS.sub("", name))
 
 
 def _prefix(text: str) -> bool:

@@ -1,128 +1,19 @@
 """What is true of a whole provider: its names, its words for service tiers, which conditions never move a price."""
 
 from collections.abc import Iterator, Mapping
-from datetime import date
 from decimal import Decimal
-from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import Final
 
-from pydantic import Field
-
-from stream_jobs.pricing.corrections import Amount, ConditionName, Strict
-from stream_jobs.pricing.regions import ProviderRegions, Regions
+from stream_jobs.pricing.corrections import ConditionName
+from stream_jobs.pricing.provider_rules import ProvidersFile, RoutingEnding, UsesTool
+from stream_jobs.pricing.regions import Regions
 from stream_jobs.pricing.yaml_models import load_model
 
 PROVIDERS_FILE: Final = Path(__file__).parent / "data" / "providers.yaml"
 STANDARD: Final = "standard"
 _ANY: Final = "*"
 _USUAL_TTL: Final = "5m"
-
-
-class FreeEnding(Strict):
-    """Ids that end so are free of charge, as the provider names them."""
-
-    provider: str
-    ending: Annotated[str, Field(min_length=2)]
-    source: str
-    checked: date
-
-
-class RoutingEnding(Strict):
-    """An ending of ids that says how requests are routed or what is added to them: the model is the id without it."""
-
-    provider: str
-    ending: Annotated[str, Field(min_length=2)]
-    adds: Literal["", "web_search"] = ""  # a tool that it switches on: its calls must then be reported
-    source: str
-    checked: date
-
-
-class UsesTool(Strict):
-    """Models that call a tool of themselves and pay for its calls, which must be reported (0 too)."""
-
-    provider: str
-    models: list[str]  # patterns of ids
-    tool: Literal["web_search"]
-    per_request: Annotated[int, Field(ge=1)] | None = None  # how many a request makes, if always as many
-    source: str
-    checked: date
-
-
-class BillsAsText(Strict):
-    """Meters that a provider bills as text tokens where the model has no price of their own."""
-
-    provider: str
-    models: list[str]  # patterns of book ids
-    meters: list[str]
-    source: str
-    checked: date
-
-
-class Minimum(Strict):
-    """A call is billed as if it had used at least so much of a meter."""
-
-    provider: str
-    models: list[str]
-    meter: str
-    minimum: Amount
-    source: str
-    checked: date
-
-
-class OwnPrices(Strict):
-    """A seller that has prices of its own for models of these makers: theirs are never taken for it."""
-
-    provider: str
-    makers: list[str]
-    source: str
-    checked: date
-
-
-class Defaults(Strict):
-    """Values of conditions that do not move the price of these models."""
-
-    provider: str
-    models: list[str]  # patterns of book ids
-    conditions: dict[ConditionName, list[str]]
-
-
-class WriteTtl(Strict):
-    """How long what is written to a cache is kept for the price without a lifetime."""
-
-    provider: str
-    models: list[str]  # patterns of book ids
-    ttl: Literal["5m", "30m", "1h", "12h"]
-
-
-class Explained(Strict):
-    """What to do about a condition that has no price per token anywhere."""
-
-    conditions: dict[ConditionName, list[str]]  # any of them
-    detail: str
-
-
-class ProvidersFile(Strict):
-    """The whole of data/providers.yaml."""
-
-    names: dict[str, list[str]]
-    gateways: list[str]
-    servers: list[str]
-    id_prefixes: dict[str, list[str]]
-    free_endings: list[FreeEnding]
-    routing_endings: list[RoutingEnding]
-    uses_tools: list[UsesTool]
-    service_tiers: dict[str, dict[str, list[str]]]
-    own_prices: list[OwnPrices]
-    regions: dict[str, ProviderRegions]
-    deployments: dict[str, dict[str, dict[ConditionName, str]]]
-    explained: list[Explained]
-    neutral: dict[str, dict[ConditionName, list[str]]]
-    defaults: list[Defaults]
-    known: dict[str, dict[ConditionName, list[str]]]
-    bills_as_text: list[BillsAsText]
-    minimums: list[Minimum]
-    cache_write_ttl: list[WriteTtl]
 
 
 class Providers:
@@ -204,8 +95,7 @@ class Providers:
     def is_default(self, provider: str, model: str, condition: str, value: str) -> bool:
         """True if the value is what the model makes by default."""
         return any(
-            rule.provider == provider
-            and any(fnmatchcase(model, pattern) for pattern in rule.models)
+            rule.fits(provider, model)
             and any(name == condition and value in values for name, values in rule.conditions.items())
             for rule in self._data.defaults
         )
@@ -233,14 +123,7 @@ class Providers:
 
     def uses_tool(self, provider: str, *ids: str) -> UsesTool | None:
         """The tool that a model calls of itself."""
-        return next(
-            (
-                rule
-                for rule in self._data.uses_tools
-                if rule.provider == provider and any(fnmatchcase(id_, p) for id_ in ids for p in rule.models)
-            ),
-            None,
-        )
+        return next((rule for rule in self._data.uses_tools if rule.fits(provider, *ids)), None)
 
     def without_free_ending(self, provider: str, ref: str) -> str | None:
         """The model that an id offers for free; None for an id that does not."""
@@ -250,27 +133,24 @@ class Providers:
     def billed_as_text(self, provider: str, model: str) -> frozenset[str]:
         """Meters of a model that are billed as text unless it has a price for them."""
         return frozenset(
-            meter
-            for rule in self._data.bills_as_text
-            if rule.provider == provider and any(fnmatchcase(model, pattern) for pattern in rule.models)
-            for meter in rule.meters
+            meter for rule in self._data.bills_as_text if rule.fits(provider, model) for meter in rule.meters
         )
 
+    def writes(self, provider: str, model: str) -> frozenset[str]:
+        """What a model writes beside text for which it has no price by the token."""
+        return frozenset(rule.kind for rule in self._data.writes if rule.fits(provider, model))
+
     def minimums(self, provider: str, model: str) -> dict[str, Decimal]:
-        return {
-            rule.meter: rule.minimum
-            for rule in self._data.minimums
-            if rule.provider == provider and model in rule.models
-        }
+        return {rule.meter: rule.minimum for rule in self._data.minimums if rule.fits(provider, model)}
 
     def plain_write_ttl(self, provider: str, model: str) -> str:
         """The lifetime that a cache-write price without one is for."""
-        fitting = [
-            rule.ttl
-            for rule in self._data.cache_write_ttl
-            if rule.provider == provider and any(fnmatchcase(model, pattern) for pattern in rule.models)
-        ]
+        fitting = [rule.ttl for rule in self._data.cache_write_ttl if rule.fits(provider, model)]
         return fitting[-1] if fitting else _USUAL_TTL
+
+    def is_served_elsewhere(self, provider: str, model: str) -> bool:
+        """True if a server on one's own machines does not run the model, but hands its calls on to who sells it."""
+        return any(rule.fits(provider, model) for rule in self._data.served_elsewhere)
 
 
 def _squeezed(word: str) -> str:

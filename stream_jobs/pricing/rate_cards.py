@@ -59,15 +59,15 @@ class Hourly(Card):
     def fit(self, region: str | None, instance_type: str | None) -> int | None:
         """How specifically the line fits a place (higher is closer), None if it does not."""
         score = 0
-        for given, taken, wanted, weight in (
-            (self.instance_types, self.sizes, instance_type, 2),
-            (self.regions, self.home, region, 1),
+        for given, taken, wanted, weight, among in (
+            (self.instance_types, self.sizes, instance_type, 2, _among),
+            (self.regions, self.home, region, 1, _among_regions),
         ):
             if given is not None:
-                if wanted is None or not _among(wanted, given):
+                if wanted is None or not among(wanted, given):
                     return None
                 score += weight
-            elif taken is not None and wanted is not None and not _among(wanted, taken):
+            elif taken is not None and wanted is not None and not among(wanted, taken):
                 return None
         return score
 
@@ -120,6 +120,7 @@ class RateCardFile(Strict):
 
 H = TypeVar("H", bound=Hourly)
 _SEPARATORS = re.compile(r"[\s_]+")
+_ZONE = re.compile(r"(\d)-?[a-f]$")
 
 
 def accelerator_key(name: str) -> str:
@@ -171,6 +172,13 @@ class RateCards:
 
 def _among(word: str, words: Iterable[str]) -> bool:
     return word.lower() in (known.lower() for known in words)
+
+
+def _among_regions(word: str, words: Iterable[str]) -> bool:
+    """As clouds write them: "East US" is eastus, and a zone (us-central1-a, us-east-1a) lies in its region."""
+    said = _SEPARATORS.sub("", word.strip().lower())
+    known = {_SEPARATORS.sub("", name.lower()) for name in words}
+    return said in known or _ZONE.sub(r"\1", said) in known
 
 
 def closest(cards: Iterable[H], region: str | None, instance_type: str | None) -> H | None:

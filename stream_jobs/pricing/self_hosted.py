@@ -46,17 +46,18 @@ class SelfHostedModels:
         """Those that are for one of the ids, whenever they hold."""
         if not self.declared or (owner := self.provider(provider)) not in self.names:
             return []
-        return [item for name, item in self.declared if name == owner and _pattern(item, *models) is not None]
+        return [item for name, item in self.declared if name == owner and self._pattern(item, owner, *models)]
 
     def rates(self, item: SelfHosted, provider: str, *models: str | None) -> Compiled:
         """Rates of nothing for everything, whose SKUs name the pool and the pattern that one of the ids fits.
 
         One per pattern, whatever the models are.
         """
-        pattern = _pattern(item, *models) or item.models[0].lower()
+        owner = self.provider(provider)
+        pattern = self._pattern(item, owner, *models) or item.models[0].lower()
         found = self._rates.get((id(item), pattern))
         if found is None:
-            where = f"{self.provider(provider)}/{pattern}"
+            where = f"{owner}/{pattern}"
             found = self._rates[(id(item), pattern)] = Compiled(
                 _TABLE,
                 0,
@@ -67,6 +68,17 @@ class SelfHostedModels:
             )
         return found
 
+    def _pattern(self, item: SelfHosted, owner: str, *models: str | None) -> str | None:
+        """The first pattern of a declaration that one of the ids fits.
+
+        A model that the server hands on to somebody else is meant only by a pattern that is clearly for such models.
+        """
+        refs = [model.lower() for model in models if model is not None]
+        patterns = [pattern.lower() for pattern in item.models]
+        if any(self._providers.is_served_elsewhere(owner, ref) for ref in refs):
+            patterns = [pattern for pattern in patterns if self._providers.is_served_elsewhere(owner, pattern)]
+        return next((pattern for pattern in patterns if any(fnmatchcase(ref, pattern) for ref in refs)), None)
+
     def look_up(
         self, model: str, at: datetime, provider: str | None
     ) -> Iterator[tuple[str, list[tuple[str, str, str, str, str]]]]:
@@ -76,7 +88,7 @@ class SelfHostedModels:
                 continue
             holding = [item for item in self.declarations(owner, model) if item.holds(at)]
             if holding:
-                pool, where = holding[-1].pool, f"{owner}/{_pattern(holding[-1], model)}"
+                pool, where = holding[-1].pool, f"{owner}/{self._pattern(holding[-1], owner, model)}"
                 yield (
                     f"{owner}/{model}",
                     [
@@ -93,10 +105,3 @@ def request_line(rates: Compiled) -> PriceLine:
 
 def _sku(where: str, key: str, pool: str) -> str:
     return f"{where}/{key}{_MARK}{pool}"
-
-
-def _pattern(item: SelfHosted, *models: str | None) -> str | None:
-    """The first pattern of a declaration that one of the ids fits."""
-    refs = [model.lower() for model in models if model is not None]
-    patterns = (pattern.lower() for pattern in item.models)
-    return next((pattern for pattern in patterns if any(fnmatchcase(ref, pattern) for ref in refs)), None)

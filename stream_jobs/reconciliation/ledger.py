@@ -8,7 +8,7 @@ from typing import Any, Final, cast
 from stream_jobs.base.instants import as_utc, unix_micros
 from stream_jobs.ledger.reader import OF_EVENTS, entries_of
 from stream_jobs.reconciliation.names import SHARED_ID
-from stream_jobs.reconciliation.reports import Call, Precedence
+from stream_jobs.reconciliation.reports import TOLD, Call, Precedence
 from stream_jobs.store.client import StoreClient, store_errors
 
 PART_ROWS: Final = 500_000
@@ -135,10 +135,10 @@ class LedgerSearch:
         found: set[str] = set()
         crowded: list[str] = []
         for call, ids in self._reporting([str(row[0]) for row in several]).items():
-            if len(ids) <= self._precedence.max_reports:
-                found |= ids
-            else:
+            if ids is None:
                 crowded.append(call.response_id)
+            else:
+                found |= ids
         # No id of one call, as it turns out: what was taken back while it still looked like one is put back.
         return found | self._found_before(crowded)
 
@@ -158,19 +158,41 @@ class LedgerSearch:
         )
         return {str(row[0]) for row in rows}
 
-    def reporting(self, calls: Collection[Call]) -> dict[Call, set[str]]:
-        """Every event that ever named one of these calls. Of a call that too many name only some."""
+    def reporting(self, calls: Collection[Call]) -> dict[Call, set[str] | None]:
+        """Every event that ever named one of these calls; None of a call that too many name."""
         found = self._reporting({call.response_id for call in calls})
         return {call: found.get(call, set()) for call in calls}
 
-    def _reporting(self, response_ids: Collection[str]) -> dict[Call, set[str]]:
+    def _reporting(self, response_ids: Collection[str]) -> dict[Call, set[str] | None]:
+        limit = self._precedence.max_reports
         rows = self._store.rows_for_ids(
-            f"SELECT response_id, kind, groupUniqArray({self._precedence.max_reports + 1})(event_id) "
-            f"FROM response_ids WHERE response_id IN {{ids:Array(String)}} AND {_COMPARED} GROUP BY response_id, kind",
+            f"SELECT response_id, kind, groupUniqArray({limit + 1})(event_id) FROM response_ids "
+            f"WHERE response_id IN {{ids:Array(String)}} AND {_COMPARED} GROUP BY response_id, kind",
             sorted(response_ids),
             self._compared(),
         )
-        return {Call(row[0], row[1]): set(row[2]) for row in cast(list[tuple[Any, ...]], rows)}
+        found: dict[Call, set[str] | None] = {}
+        for response_id, kind, ids in cast(list[tuple[Any, ...]], rows):
+            found[Call(response_id, kind)] = set(ids) if len(ids) <= limit else None
+        many = [call for call, few in found.items() if few is None]
+        return found | self._repeated(many)
+
+    def _repeated(self, calls: Collection[Call]) -> dict[Call, set[str] | None]:
+        """The events of calls that many name because the same is told again and again. The others are left out: their
+        events never come here, however many there are."""
+        limit, most = self._precedence.max_reports, self._precedence.max_events
+        different = f"uniqExact(tuple({', '.join(TOLD)}))"
+        named = f"SELECT event_id FROM response_ids WHERE response_id IN {{ids:Array(String)}} AND {_COMPARED}"
+        rows = self._store.rows_for_ids(
+            f"SELECT response_id, kind, groupUniqArray({most + 1})(event_id) AS events FROM ledger "
+            f"WHERE entry_kind = 'charge' AND response_id IN {{ids:Array(String)}} AND event_id IN ({named}) "
+            f"AND occurred_at IN (SELECT occurred_at FROM booked_ids WHERE event_id IN ({named})) "
+            f"GROUP BY response_id, kind HAVING length(events) <= {most} AND {different} <= {limit}",
+            sorted({call.response_id for call in calls}),
+            self._compared(),
+        )
+        found = {Call(row[0], row[1]): set(row[2]) for row in cast(list[tuple[Any, ...]], rows)}
+        return {call: found[call] for call in calls if call in found}
 
     def _compared(self) -> dict[str, object]:
         return {"excluded": list(self._precedence.excluded_providers), "shared": SHARED_ID}

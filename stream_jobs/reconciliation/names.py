@@ -7,10 +7,12 @@ A provider's id of a call is its own whichever name is used, so it finds the rep
 
 import re
 from collections.abc import Mapping
-from functools import cache
+from functools import cache, lru_cache
 from typing import Final
 
+from stream_jobs.pricing.match import bare
 from stream_jobs.pricing.providers import Providers
+from stream_jobs.pricing.refs import readings
 
 SELLS: Final[Mapping[str, frozenset[str]]] = {
     "azure": frozenset({"openai", "anthropic", "cohere", "deepseek", "meta", "mistral", "moonshotai", "x-ai"}),
@@ -22,9 +24,8 @@ SHARED_ID: Final = r"^(conv|thread|session|batch|msgbatch)_|^(chatcmpl|cmpl)-[0-
 """Ids of something that many calls belong to: Mistral's and OpenAI's conversations, threads, batches; and Ollama's,
 which begin again (chatcmpl-0 to chatcmpl-998)."""
 _shared: Final = re.compile(SHARED_ID).match
-_OWNER: Final = re.compile(r"[a-z0-9-]+\.(?=[a-z])")
-_VERSION: Final = re.compile(r"-v\d+(:\d+)?$")
-_DAY: Final = re.compile(r"-(\d{8}|\d{4}-\d{2}-\d{2})$")
+_SNAPSHOT: Final = re.compile(r"-(latest|\d{8}|\d{4}-\d{2}-\d{2}|\d{2}-\d{4}|\d{2}-\d{2}|\d{3,4})$")
+"""Which state of a model: the newest, one of a day (of its year or without it), of a month, or a numbered one."""
 
 
 def is_of_one_call(response_id: str) -> bool:
@@ -46,13 +47,15 @@ def may_be_one(one: str, other: str) -> bool:
     return one == other or other in SELLS.get(one, ()) or one in SELLS.get(other, ())
 
 
-def model_of(name: str) -> str:
-    """What is left of a model's id without what the clouds put around it: `eu.anthropic.claude-opus-4-6-20260205-v1:0`,
-    `claude-opus-4-6@20260205` and `claude-opus-4-6` are one model."""
-    name = name.lower().rsplit("/", 1)[-1]
-    while (owner := _OWNER.match(name)) is not None:
-        name = name[owner.end() :]
-    return _DAY.sub("", _VERSION.sub("", name.replace("@", "-")))
+@lru_cache(maxsize=4096)
+def model_of(provider: str, name: str) -> str:
+    """What is left of an id without what the provider (of `provider_of`) and its clients put around it:
+    `eu.anthropic.claude-opus-4-6-20260205-v1:0`, `claude-opus-4-6-latest` and `claude-opus-4-6` are one model.
+
+    The price book's own unwrapping, but for any path before the id: these reports have one id of a call and one usage.
+    """
+    innermost = min((reading.name for reading in readings(_providers(), provider, name)), key=len)
+    return _SNAPSHOT.sub("", bare(innermost.rpartition("/")[2]))
 
 
 @cache

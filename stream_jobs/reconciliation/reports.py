@@ -6,11 +6,12 @@ A report is the charge that counts of one event. Reports with one `response_id` 
    events: they are parts of the call (tool lines, the lines of a batch), and a gateway may report as one what an SDK
    reports as three. Sources that come to something else tell of another call: a server of one's own may repeat its ids.
 2. Of one source's events that say the same (model, usage, attribution), one counts: a response that was polled, a batch
-   file that was read twice. Parts of a call that differ in anything of it add up.
+   file that was read twice. Parts of a call that differ in anything of it add up; but one that leaves out some of what
+   another says about attribution, and says nothing else, repeats that other: whoever polls may not know for whom.
 3. Under several names that may be one provider (azure and openai, vertex and google), one name counts if the reports
    under each come to the same usage of the same model.
 
-Whatever occurred further apart than a window is not compared.
+Whatever occurred further apart than a window is not compared, and neither is what too many different reports name.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -29,6 +30,10 @@ from stream_jobs.store.tables import TOOL_COLUMNS
 
 T = TypeVar("T")
 _METERS: Final = meters_of(TokenUsage)
+_PARTS_DIFFER_IN: Final = (*TOOL_COLUMNS, "operation", "service_tier")
+TOLD: Final = ("source", "provider", "model", "response_model", *_METERS, *ATTRIBUTION_FIELDS, *_PARTS_DIFFER_IN)
+"""The columns in which reports may differ. Two that are equal here are never two different ones for `Precedence`."""
+_REPETITIONS: Final = 20
 _TOTALS: Final = tuple(
     number for number, name in enumerate(_METERS) if name in ("input_tokens", "output_tokens") or "_tokens" not in name
 )
@@ -57,10 +62,20 @@ class Report:
     model: str  # see `names.model_of`
     meters: tuple[int | Decimal, ...]  # in the order of TokenUsage; absent is 0
     also: tuple[Any, ...]  # what parts of a call may differ in, beside its usage
+    attribution: tuple[str, ...]  # in the order of ATTRIBUTION_FIELDS; absent is empty
 
     @property
     def says_usage(self) -> bool:
         return any(self.meters)
+
+    @property
+    def said(self) -> tuple[Any, ...]:
+        """What equal reports of one source have in common."""
+        return (self.source, self.model, self.meters, self.also)
+
+    def says_less_than(self, other: "Report") -> bool:
+        pairs = zip(self.attribution, other.attribution, strict=True)
+        return self.attribution != other.attribution and all(mine in ("", theirs) for mine, theirs in pairs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +86,11 @@ class Precedence:
     window: timedelta = timedelta(days=1)
     max_reports: int = 100
     excluded_providers: Sequence[str] = ()
+
+    @property
+    def max_events(self) -> int:
+        """Also of equal reports: bounds memory."""
+        return self.max_reports * _REPETITIONS
 
     @classmethod
     def of(cls, settings: ReconciliationSettings) -> "Precedence":
@@ -96,7 +116,8 @@ class Precedence:
         then the earliest, then the lowest event_id.
         """
         everything = list(reports)
-        if not 2 <= len(everything) <= self.max_reports:
+        different = {(report.said, report.named, report.attribution) for report in everything}
+        if not 2 <= len(everything) <= self.max_events or len(different) > self.max_reports:
             return {}
         instead: dict[str, Report] = {}
         names = [
@@ -133,12 +154,33 @@ class Precedence:
         """Without those that repeat what their own source has said. A report without usage is no repetition: several
         tool calls of a kind, each told by itself, are alike."""
         counting = [report for report in reports if not report.says_usage]
-        for alike in _grouped(
-            (report for report in reports if report.says_usage),
-            lambda report: (report.source, report.model, report.meters, report.also),
-        ):
-            for together in self._within_windows(alike):
-                counting += self._best([[report] for report in together], instead)
+        for alike in _grouped((report for report in reports if report.says_usage), lambda report: report.said):
+            once: list[Report] = []
+            for same in _grouped(alike, lambda report: report.attribution):
+                for together in self._within_windows(same):
+                    once += self._best([[report] for report in together], instead)
+            counting += self._without_less(once, instead)
+        return counting
+
+    def _without_less(self, reports: list[Report], instead: dict[str, Report]) -> list[Report]:
+        """Without those whose attribution leaves out some of another's, where it can be only one's: what several share
+        out among themselves may have a rest that is nobody's."""
+        fullest = [one for one in reports if not any(one.says_less_than(other) for other in reports)]
+        repeating: dict[str, list[Report]] = {one.event_id: [one] for one in fullest}
+        counting: list[Report] = []
+        for report in reports:
+            fuller = [one for one in fullest if report.says_less_than(one)]
+            near = [one for one in fuller if abs(one.occurred_at - report.occurred_at) <= self.window]
+            if near and len({one.attribution for one in fuller}) == 1:
+                nearest = min(near, key=lambda one: (abs(one.occurred_at - report.occurred_at), one.event_id))
+                repeating[nearest.event_id].append(report)
+            elif fuller:
+                counting.append(report)
+        for told in repeating.values():
+            priced = [report for report in told if report.priced] or told
+            kept = priced[0] if priced[0] is told[0] else min(priced, key=lambda one: self._rank([one]))
+            counting.append(kept)
+            instead.update({report.event_id: kept for report in told if report is not kept})
         return counting
 
     def _within_windows(self, reports: Iterable[Report]) -> list[list[Report]]:
@@ -186,6 +228,7 @@ class Precedence:
 def report_of(event: Standing) -> Report:
     kept = event.kept
     served = kept["response_model"] or kept["model"]
+    provider = provider_of(kept["provider"], kept["model"] or served)
     return Report(
         event.event_id,
         kept["source"],
@@ -194,10 +237,11 @@ def report_of(event: Standing) -> Report:
         kept["occurred_at"],
         kept["booked_at"],
         kept["provider"],
-        provider_of(kept["provider"], kept["model"] or served),
-        model_of(served),
+        provider,
+        model_of(provider, served),
         tuple([kept[name] or 0 for name in _METERS]),
-        tuple([kept[name] or "" for name in (*ATTRIBUTION_FIELDS, *TOOL_COLUMNS, "operation", "service_tier")]),
+        tuple([kept[name] or "" for name in _PARTS_DIFFER_IN]),
+        tuple([kept[name] or "" for name in ATTRIBUTION_FIELDS]),
     )
 
 

@@ -149,14 +149,9 @@ class Reconciler:
         events = self._standings(set(ids))
         calls = {call for event in events.values() if (call := self._precedence.call_of(event)) is not None}
         reporting = self._search.reporting(calls)
-        others = {
-            event_id
-            for reports in reporting.values()
-            if len(reports) <= self._precedence.max_reports
-            for event_id in reports
-        }
+        others = {event_id for reports in reporting.values() if reports is not None for event_id in reports}
         known = events | self._standings(others - events.keys())
-        crowded = {call for call, reports in reporting.items() if len(reports) > self._precedence.max_reports}
+        crowded = {call for call, reports in reporting.items() if reports is None}
         doubles = doubles_by_call(self._not_crowded(known, crowded), self._precedence)
         relied_on = self._search.relied_on(events.keys())
         found = []

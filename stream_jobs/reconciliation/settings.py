@@ -47,7 +47,7 @@ class ReconciliationSettings(BaseSettings):
         Field(
             ge=2,
             le=10_000,
-            description="A response_id that more events carry than this is no id of one call: all of them count.",
+            description="A response_id that more different reports carry than this is no id of one call: all count.",
         ),
     ] = 100
     unreliable_providers: Annotated[

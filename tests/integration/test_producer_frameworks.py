@@ -128,6 +128,22 @@ def test_calls_through_a_library_are_the_providers(library: str) -> None:
         assert event["status"] == "ok"
 
 
+def test_attribution_goes_where_the_page_says() -> None:
+    """What FastAPI runs in threads, and greenlets: with what the page says to do, each has its attribution. A tracker
+    in a synchronous dependency tells the calls apart that it begins and ends in whichever threads."""
+    fastapi = json.loads(run("-m", "tests.frameworks.attributions", "fastapi"))
+    assert fastapi.pop("tracked") == list(range(1, 41))
+    assert fastapi == {
+        "sync_dependency": "none",
+        "async_dependency": "dependency",
+        "async_endpoint": "dependency",
+        "block": "generator none",
+        "decorated": "generator generator",
+    }
+    greenlets = json.loads(run("-m", "tests.frameworks.attributions", "gevent"))
+    assert greenlets == {"started": "none", "copied": "starter", "decorated": "decorated"}
+
+
 def test_what_holds_several_messages_of_langchain_has_their_usage() -> None:
     """`generate`, `batch`, an agent's state and `astream_events`: an event for each answer."""
     events = json.loads(run("-m", "tests.frameworks.calls", "several"))

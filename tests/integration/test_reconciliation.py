@@ -205,14 +205,28 @@ def test_one_call_under_two_names_and_a_report_sent_again_count_once(store: Stor
 def test_a_constant_id_is_no_id(store: StoreClient) -> None:
     """A proxy that gives every call the same id: what was taken back while it looked like one call is put back."""
     settings = ReconciliationSettings(max_reports=5)
-    book(store, ["a1", "a2"], source="a", response_id="cmpl-1")
-    book(store, ["b1", "b2"], source="b", response_id="cmpl-1")
+    book(store, ["a1", "a2"], source="a", response_id="cmpl-proxy")
+    book(store, ["b1", "b2"], source="b", response_id="cmpl-proxy")
     assert apply(store, settings).causes == {"response_id": 3}
-    book(store, [f"c{n}" for n in range(20)], source="c", response_id="cmpl-1")
+    calls = [f"c{n}" for n in range(20)]
+    book(store, calls, source="c", response_id="cmpl-proxy", input_tokens=list(range(20)))
     assert apply(store, settings).causes == {"reinstated": 3}
     assert total(store, "ledger")[0] == 24
     assert value(store, "SELECT count() FROM response_duplicates") == 0
     check_rollups(store)
+
+
+def test_a_response_that_is_polled_all_day_counts_once(store: StoreClient) -> None:
+    """Many events with one id that say the same are one call, and stay one when more come, also without attribution."""
+    settings = ReconciliationSettings(max_reports=5)
+    book(store, [f"p{n:02}" for n in range(30)], response_id="resp_1", customer="acme")
+    assert apply(store, settings).causes == {"response_id": 29}
+    book(store, [f"q{n}" for n in range(10)], response_id="resp_1")
+    assert apply(store, settings).causes == {"response_id": 10}
+    assert total(store, "ledger")[0] == 1
+    assert value(store, "SELECT any(customer) FROM ledger GROUP BY event_id HAVING sum(events) > 0") == "acme"
+    check_rollups(store)
+    assert apply(store, settings).causes == {}
 
 
 def test_a_block_that_waited_for_the_store_is_seen(store: StoreClient) -> None:

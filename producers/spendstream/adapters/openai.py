@@ -16,6 +16,7 @@ from spendstream.adapters.openai_compatible import (
     by_total,
     cache_creation,
     created_in_details,
+    explicit_cache,
     reported_tool_calls,
     search_context,
 )
@@ -50,9 +51,7 @@ def extract(provider: str, root: Node) -> ExtractedUsage:
     """Usage of one response; a line of a batch's output file is taken too."""
     in_batch = root.node("response") if root.has("custom_id") else None
     if in_batch is None and (root.name("type", 64) or "").startswith("response.") and root.has("response"):
-        whole = root.node(
-            "response"
-        )  # an event that carries it: Realtime's response.done, response.completed of streams
+        whole = root.node("response")  # Realtime's response.done, response.completed of streams
         return _extract(provider, root if whole is None else whole)
     if in_batch is None:
         failed = root.has("custom_id") and root.has("error")
@@ -97,7 +96,9 @@ def _extract(provider: str, root: Node) -> ExtractedUsage:
         response_model=root.name("model", unreadable=UNREADABLE),
         response_id=own_id(root.name("id", _MAX_ID)) or root.name("request_id", 256),
         service_tier=normal_tier(provider, root.name("service_tier", 64, UNREADABLE)),
-        conditions=conditions(search_context=searched, size=size),
+        conditions=conditions(
+            search_context=searched, size=size, cache=None if usage is None else explicit_cache(usage)
+        ),
         tool_calls=tool_calls(tools),
         operation=operation,
         stated_cost_usd=cost,
@@ -165,8 +166,8 @@ def _chat_meters(usage: Node) -> Meters:
             "input_video_tokens": read.count("video_tokens"),
         } | openai_responses.cache_writes(read)
     if usage.has("cache_creation_input_tokens"):
-        meters |= cache_creation(usage, read)
-    elif read is not None and read.has("cache_creation", "cache_creation_input_tokens"):
+        meters |= cache_creation(usage, None if read is None else read.node("cache_creation_token_details"))
+    else:
         meters |= created_in_details(read)
     written = usage.node("completion_tokens_details")
     if written is not None:

@@ -65,55 +65,69 @@ def _perplexity(usage: Node, meters: Meters) -> Meters:
     return found
 
 
-def cache_creation(usage: Node, details: Node | None) -> Meters:
-    """Cache writes as LiteLLM reports them of Anthropic's models: inside ``prompt_tokens``, under Anthropic's names.
+def cache_creation(place: Node, by_lifetime: Node | None) -> Meters:
+    """Cache writes under Anthropic's names, inside ``prompt_tokens``; `by_lifetime` splits them, if it is there.
 
-    docs.litellm.ai/docs/completion/prompt_caching; the lifetimes stand in the details.
+    LiteLLM has them in the usage (docs.litellm.ai/docs/completion/prompt_caching), DashScope in the details
+    (alibabacloud.com/help/en/model-studio/context-cache).
     """
-    written = usage.count("cache_creation_input_tokens")
-    by_lifetime = None if details is None else details.node("cache_creation_token_details")
-    if by_lifetime is None:
-        return {"cache_write_tokens": written or None}
-    short, long = (by_lifetime.count(f"ephemeral_{ttl}_input_tokens") for ttl in ("5m", "1h"))
-    return {
-        "cache_write_tokens": unreported_lifetime(usage, written, short, long),
-        "cache_write_5m_tokens": short,
-        "cache_write_1h_tokens": long,
-    }
-
-
-def created_in_details(details: Node) -> Meters:
-    """Cache writes that stand beside the hits, inside ``prompt_tokens``: DashScope's explicit cache.
-
-    alibabacloud.com/help/en/model-studio/context-cache.
-    """
-    by_lifetime, written = details.node("cache_creation"), details.count("cache_creation_input_tokens")
+    written = place.count("cache_creation_input_tokens")
     short, long = (
         None if by_lifetime is None else by_lifetime.count(f"ephemeral_{ttl}_input_tokens") for ttl in ("5m", "1h")
     )
     return {
-        "cache_write_tokens": unreported_lifetime(details, written or None, short, long),
+        "cache_write_tokens": unreported_lifetime(place, written or None, short, long),
         "cache_write_5m_tokens": short,
         "cache_write_1h_tokens": long,
     }
 
 
+def created_in_details(details: Node | None) -> Meters:
+    """Cache writes that stand beside the hits; nothing if they don't."""
+    if details is None or not details.has("cache_creation", "cache_creation_input_tokens"):
+        return {}
+    return cache_creation(details, details.node("cache_creation"))
+
+
+def explicit_cache(usage: Node) -> str | None:
+    """``explicit`` where hits of DashScope's explicit cache are among the input: they cost half as much as others.
+
+    A request has one kind of cache; ``cache_type`` says which: alibabacloud.com/help/en/model-studio/context-cache.
+    """
+    billed = [item.node("prompt_tokens_details") for item in usage.nodes("x_details")]
+    for details in (usage.node("prompt_tokens_details"), *billed):
+        if details is not None and details.text("cache_type", 64) == "ephemeral" and details.count("cached_tokens"):
+            return "explicit"
+    return None
+
+
+def _dashscope(usage: Node, meters: Meters) -> Meters:
+    """Its own API calls the input's details as chat does; its Responses API tells cache writes in ``x_details`` only.
+
+    alibabacloud.com/help/en/model-studio/context-cache.
+    """
+    found = meters
+    own = usage.node("prompt_tokens_details")
+    if own is not None and usage.has("input_tokens"):
+        found = found | {"cache_read_tokens": own.count("cached_tokens")} | created_in_details(own)
+    for billed in usage.nodes("x_details"):
+        writes = created_in_details(billed.node("prompt_tokens_details"))
+        found = found | {name: total(usage_int(found, name), usage_int(writes, name)) for name in writes}
+    return found
+
+
 def by_total(usage: Node, meters: Meters) -> Meters:
-    """What the total says where the parts do not: reasoning that stands beside the answer, because there is more of it
-    than of the answer, and one of input and output that is not reported."""
+    """What the total says where the parts do not: that reasoning stands beside the answer (Grok as other hosts serve
+    it), and how much the one of input and output is that is not reported."""
     read, written = usage_int(meters, "input_tokens"), usage_int(meters, "output_tokens")
-    reasoning = usage_int(meters, "reasoning_tokens")
-    if read is not None and written is not None and (reasoning is None or reasoning <= written):
+    if read is not None and written is not None:
+        reasoning = usage_int(meters, "reasoning_tokens")
+        if reasoning and usage.count("total_tokens") == read + written + reasoning:
+            return meters | {"output_tokens": written + reasoning}
         return meters
     all_tokens = usage.count("total_tokens")
     if all_tokens is None:
         return meters
-    if reasoning is not None and written is not None and reasoning > written:
-        return (
-            meters | {"output_tokens": written + reasoning}
-            if all_tokens == (read or 0) + written + reasoning
-            else meters
-        )
     if read is None and written is not None and all_tokens > written:
         return meters | {"input_tokens": all_tokens - written}
     if written is None and read is not None and all_tokens > read:
@@ -121,8 +135,23 @@ def by_total(usage: Node, meters: Meters) -> Meters:
     return meters
 
 
+def _google(usage: Node, meters: Meters) -> Meters:
+    """Gemini in OpenAI's form tells what it thought in ``total_tokens`` only; it is billed as output.
+
+    ai.google.dev/gemini-api/docs/openai, ai.google.dev/gemini-api/docs/thinking.
+    """
+    read, written = usage_int(meters, "input_tokens"), usage_int(meters, "output_tokens")
+    all_tokens = usage.count("total_tokens")
+    if read is None or written is None or all_tokens is None or all_tokens <= read + written:
+        return by_total(usage, meters)
+    thought = all_tokens - read - written
+    return meters | {"output_tokens": written + thought, "reasoning_tokens": thought}
+
+
 CORRECTIONS: Final[dict[str, Callable[[Node, Meters], Meters]]] = {
+    "dashscope": _dashscope,
     "deepseek": _deepseek,
+    "google": _google,
     "x-ai": _x_ai,
     "perplexity": _perplexity,
 }

@@ -14,6 +14,7 @@ from stream_jobs.pricing.units import PER, TOKEN_KEYS, TOOL_KEYS
 from tests.unit.pricing import oracle
 
 SEARCHES_ITSELF = re.compile(r"-search-(?:preview|api)|sonar")
+WRITES_MORE = re.compile(r"gpt-5.*-image|gemini.*-image|banana|gpt-audio|gemini-omni")
 DIFFERENCES: dict[str, tuple[str, str]] = {
     "no-meter-price": (
         "unpriced: `no_price_for_meter`, `no_price_for_tool`",
@@ -126,6 +127,8 @@ def _ambiguous(event: UsageEvent) -> bool:
     written = [kind for kind in ("audio", "image", "video") if f"output_{kind}_mtok" in _prices(event)]
     if used["output_tokens"] and any(used[f"output_{kind}_tokens"] is None for kind in written):
         return True
+    if used["output_tokens"] and WRITES_MORE.search(event.model or ""):
+        return True  # of which the data has the price of text alone
     return any(used[kind] for kind in kinds) and any(used[part] for part in _PARTS)
 
 

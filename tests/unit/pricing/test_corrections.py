@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from spendstream_schemas import UnpricedReason
 from stream_jobs.base.errors import ConfigError
@@ -217,3 +218,11 @@ def test_prices_are_read_exactly_and_floats_refused(tmp_path: Path) -> None:
         CorrectionFile.model_validate(
             {"provider": "a", "entries": [{"models": ["m"], "prices": {"input_mtok": 0.1}, **SOURCED}]}
         )
+
+
+@pytest.mark.parametrize("id_", ["gpt-*", "*-mini", "", "**"])
+def test_no_pattern_but_all_models_is_taken(id_: str) -> None:
+    """It would be the id of a model that nobody has: a correction that never holds, and nobody is told."""
+    entry = {"models": [id_], "prices": {"input_mtok": 1}, **SOURCED}
+    with pytest.raises(ValidationError, match="models"):
+        CorrectionFile.model_validate({"provider": "openai", "entries": [entry]})

@@ -13,7 +13,8 @@ from stream_jobs.facts import facts_of
 from stream_jobs.pricing.book import PriceBook
 from stream_jobs.pricing.catalog import Identity
 from stream_jobs.pricing.corrections import CorrectionFile
-from stream_jobs.pricing.providers import PROVIDERS_FILE, ProvidersFile
+from stream_jobs.pricing.provider_rules import ProvidersFile
+from stream_jobs.pricing.providers import PROVIDERS_FILE
 from stream_jobs.pricing.result import Pricing
 from stream_jobs.pricing.yaml_models import load_model
 from tests.unit.pricing.events import NOW, token_event
@@ -166,14 +167,14 @@ def test_a_geography_in_the_id_is_a_group_of_regions(prefix: str) -> None:
 def test_a_region_of_vertex_says_the_endpoint(region: str) -> None:
     """Claude from Sonnet 4.5 and Gemini from 3.1 on: 10 % more on regional and multi-region endpoints."""
     factor = 10 if region == "global" else 11
-    for model in (
-        "claude-sonnet-4-5",
-        "claude-opus-4-6",
-        "gemini-3.5-flash",
-        "gemini-3.1-flash-image",
-        "gemini-4-argon",
+    for model, usage in (
+        ("claude-sonnet-4-5", PLAIN),
+        ("claude-opus-4-6", PLAIN),
+        ("gemini-3.5-flash", PLAIN),
+        ("gemini-3.1-flash-image", PLAIN | {"output_image_tokens": 900}),
+        ("gemini-4-argon", PLAIN),
     ):
-        default, there = price(model, "vertex_ai"), price(model, "vertex_ai", region=region)
+        default, there = price(model, "vertex_ai", usage), price(model, "vertex_ai", usage, region=region)
         assert default.list_cost is not None
         assert there.list_cost == default.list_cost * factor // 10
     for model in ("gemini-2.5-pro", "claude-3-7-sonnet"):
@@ -187,7 +188,9 @@ def test_no_model_of_google_keeps_its_global_price_in_a_region_unless_an_entry_s
         assert (there.list_cost, there.reason) == (said.list_cost, said.reason), model
         unknown, plain = price(model, "google", region="mars"), price(model, "google")
         assert unknown.list_cost is None or unknown == plain == there, model
-    assert price("gemini-3-pro-preview", "google", region="us").reason is UnpricedReason.NO_PRICE_FOR_CONDITION
+    unsold = price("gemini-3-pro-preview", "google", region="us")
+    assert unsold.reason is UnpricedReason.NO_PRICE_FOR_CONDITION
+    assert "say `conditions.endpoint: global`" in unsold.detail
 
 
 def test_the_location_in_a_vertex_id_is_its_region() -> None:
@@ -215,6 +218,18 @@ def test_a_region_that_azure_does_not_have_is_unknown_of_every_model_and_the_gov
     unsaid = price("gpt-4o", "azure", region="usgovvirginia")
     assert unsaid.reason is UnpricedReason.NO_PRICE_FOR_CONDITION
     assert "say conditions.deployment" in unsaid.detail
+
+
+@pytest.mark.parametrize(
+    ("deployment", "cost"),
+    [(None, 12_500_000_000), ("GlobalStandard", 12_500_000_000), ("Standard", None), ("DataZoneStandard", None)],
+)
+def test_azures_place_that_is_everywhere_sells_global_deployments_only(
+    deployment: str | None, cost: int | None
+) -> None:
+    """Azure's price list and LiteLLM's ids (azure/global/gpt-4o) call it a region."""
+    found = price("gpt-4o", "azure", region="global", conditions={"deployment": deployment} if deployment else None)
+    assert found.list_cost == cost
 
 
 @pytest.mark.parametrize(

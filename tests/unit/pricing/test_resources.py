@@ -227,6 +227,21 @@ def test_a_region_that_a_card_does_not_name_has_no_price(provider: str, region: 
         assert "declare it in rate_cards/" in pricing.detail
 
 
+@pytest.mark.parametrize(
+    ("provider", "name", "region", "same"),
+    [
+        ("azure", "T4", "eastus", "East US"),
+        ("azure", "T4", "eastus", "EASTUS"),
+        ("gcp", "L4", "us-central1", "us-central1-a"),
+        ("aws", "A10G", "eu-central-1", "eu-central-1b"),
+    ],
+)
+def test_regions_have_display_names_and_zones(provider: str, name: str, region: str, same: str) -> None:
+    """What an exporter on the machine reads is often the zone, and what Azure's portal shows is the display name."""
+    assert _hour(provider, name, region=same).list_cost == _hour(provider, name, region=region).list_cost is not None
+    assert _hour(provider, name, region=f"{region}9a").reason is UnpricedReason.NO_PRICE_FOR_CONDITION
+
+
 @pytest.mark.parametrize("provider", ["aws", "azure"])
 def test_an_instance_type_that_a_card_does_not_name_has_no_price(provider: str) -> None:
     """An invented type, and the type of another GPU, in every region that has a price."""

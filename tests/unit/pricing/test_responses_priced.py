@@ -162,8 +162,9 @@ def test_an_image_model_of_gemini_is_priced_by_its_breakdown(usage: dict[str, An
                 "cache_creation": {"ephemeral_5m_input_tokens": 5000},
                 "cache_type": "ephemeral",
             },
-            "0.01854",
+            "0.01842",
         ),
+        ({"cached_tokens": 5000, "cache_creation_input_tokens": 0, "cache_type": "ephemeral"}, "0.0126"),  # a tenth
         ({"cached_tokens": 5000, "cache_creation_input_tokens": 0, "cache_creation": {}}, "0.0132"),
     ],
 )
@@ -171,6 +172,60 @@ def test_caches_of_dashscope_are_billed(details: dict[str, Any], usd: str) -> No
     """What was written stands beside the hits, and is part of the prompt."""
     response = chat("qwen3-max", 10_000, 1000, prompt_tokens_details=details)
     assert Decimal(cost("dashscope", response, "qwen3-max")) == Decimal(usd)
+
+
+@pytest.mark.parametrize(
+    ("model", "kind"),
+    [
+        ("google/gemini-2.5-flash-image", "image"),
+        ("google/gemini-3-pro-image-preview", "image"),
+        ("openai/gpt-5-image-mini", "image"),
+        ("openai/gpt-audio", "audio"),
+    ],
+)
+def test_what_is_no_text_does_not_cost_what_text_costs_at_a_router(model: str, kind: str) -> None:
+    """OpenRouter's list has the price of text alone, and an image costs twelve times as much: what it states holds."""
+
+    def answer(written: int | None, **usage: Any) -> str:
+        details = {} if written is None else {"completion_tokens_details": {f"{kind}_tokens": written}}
+        return cost("openrouter", chat(model, 1000, 1000, **details, **usage), model)
+
+    assert answer(None).startswith("ambiguous_usage")
+    assert answer(900).startswith("no_price_for_meter")
+    assert answer(None, cost=0.04) == answer(900, cost=0.04) == "0.04"
+    assert Decimal(answer(0)) > 0
+
+
+def test_no_model_on_azure_searches_at_openais_price() -> None:
+    """There it is grounding with Bing, of whichever model: a new one would inherit $10 instead of $14."""
+    for model in sorted(model for provider, model in book().catalog.models() if provider == "openai"):
+        usage = {"input_tokens": 0, "output_tokens": 0}
+        searching = token_event(model, usage, provider="azure", at=LATER, tool_calls={"web_search": 1})
+        found = book().price(facts_of(searching))
+        assert found.list_cost is None or found.list_cost >= PICO_PER_USD * 14 // 1000, model
+
+
+CREATED = {"cached_tokens": 1000, "cache_creation_input_tokens": 5000, "cache_type": "ephemeral"}
+BY_LIFETIME = CREATED | {"cache_creation": {"ephemeral_5m_input_tokens": 5000}}
+
+
+@pytest.mark.parametrize("details", [CREATED, BY_LIFETIME], ids=["whole", "by lifetime"])
+@pytest.mark.parametrize(
+    "form",
+    [
+        {"request_id": "r", "output": {"choices": []}, "usage": "prompt_tokens_details"},  # its own API
+        {"id": "resp_1", "object": "response", "model": "qwen3-max", "output": [], "usage": "x_details"},
+    ],
+    ids=["own", "responses"],
+)
+def test_caches_of_dashscope_are_billed_whatever_the_api(form: dict[str, Any], details: dict[str, Any]) -> None:
+    """As in chat: 4,000 x 1.2 + 1,000 x 0.12 + 5,000 x 1.5 + 1,000 x 6."""
+    usage: dict[str, Any] = {"input_tokens": 10_000, "output_tokens": 1000, "total_tokens": 11_000}
+    if form["usage"] == "x_details":
+        usage |= {"input_tokens_details": {"cached_tokens": 1000}, "x_details": [{"prompt_tokens_details": details}]}
+    else:
+        usage |= {"prompt_tokens_details": details}
+    assert Decimal(cost("dashscope", form | {"usage": usage}, "qwen3-max")) == Decimal("0.01842")
 
 
 @pytest.mark.parametrize(

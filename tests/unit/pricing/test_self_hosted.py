@@ -228,3 +228,27 @@ def test_a_receipt_names_the_pattern_that_the_model_fits(model: str, served: str
         found = book.price(facts_of(one))
     assert found.price_model == f"vllm/{pattern}"
     assert [line.sku for line in found.lines] == [f"vllm/{pattern}/input_mtok;pool=gpu-pool-a"]
+
+
+@pytest.mark.parametrize(
+    ("declared", "model", "served", "own"),
+    [
+        ("*", "gpt-oss:120b", None, True),
+        ("*", "gpt-oss:120b-cloud", None, False),
+        ("gpt-oss*", "gpt-oss:120b-cloud", "gpt-oss:120b", False),
+        ("*", "kimi-k2.6:cloud", "kimi-k2.6:cloud", False),
+        ("*", "KIMI-K2.6:Cloud", None, False),
+        ("gpt-oss:120b-cloud", "gpt-oss:120b-cloud", None, True),
+        ("*-cloud", "gpt-oss:120b-cloud", None, True),
+        ("*", "cloud-7b", None, True),
+    ],
+)
+def test_what_ollama_hands_on_to_its_cloud_is_not_ones_own(
+    declared: str, model: str, served: str | None, own: bool
+) -> None:
+    """Somebody bills it: all models of a server are those that it runs, unless the declaration names the others."""
+    pool = {"models": [declared], "pool": "desk"}
+    card = {"provider": "ollama", "source": "us", "checked": "2026-11-28", "self_hosted": [pool]}
+    book = PriceBook.of(card_files=[RateCardFile.model_validate(card)])
+    found = book.price(facts_of(token_event(model, {"input_tokens": 1}, provider="ollama", response_model=served)))
+    assert found.list_cost == (0 if own else None)

@@ -3,13 +3,16 @@
 import asyncio
 import contextlib
 import contextvars
+import gc
+import random
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Generator, Iterator
 from typing import Any
 
 import pytest
 
 from spendstream import attribution, current_attribution
+from spendstream.context import _CURRENT
 
 
 def test_blocks_nest_and_merge() -> None:
@@ -237,3 +240,202 @@ def test_functions_of_every_kind_are_decorated() -> None:
     assert seen == [("sent", "f")]
     asyncio.run(main())
     assert current_attribution().feature is None
+
+
+shared = attribution(feature="shared")
+
+
+def test_one_block_object_for_several_blocks_at_once() -> None:
+    """Nested, in tasks, threads and generators that are read in turns: each has the attribution, and none keeps it."""
+    together = threading.Barrier(3)
+
+    async def in_task(place: int) -> tuple[str | None, str | None]:
+        with shared:
+            await asyncio.sleep(0.01 * (2 - place % 2))
+            inside = current_attribution().feature
+        return inside, current_attribution().feature
+
+    async def in_tasks() -> list[tuple[str | None, str | None]]:
+        return await asyncio.gather(*(in_task(place) for place in range(3)))
+
+    def in_thread(seen: list[Any]) -> None:
+        with shared:
+            together.wait(10)
+            inside = current_attribution().feature
+            together.wait(10)
+        seen.append((inside, current_attribution().feature))
+
+    def in_generator() -> Generator[str | None, None, None]:
+        with shared:
+            yield current_attribution().feature
+            yield current_attribution().feature
+
+    def nested() -> tuple[str | None, str | None]:
+        with shared:
+            with shared:
+                pass
+            inside = current_attribution().feature
+        return inside, current_attribution().feature
+
+    seen: list[Any] = []
+    threads = [threading.Thread(target=in_thread, args=(seen,)) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [*seen, *asyncio.run(in_tasks()), nested()] == [("shared", None)] * 7
+    first, second = in_generator(), in_generator()
+    assert [next(first), next(second), next(second)] == ["shared"] * 3
+    assert list(second) == []
+    assert (current_attribution().feature, next(first)) == (None, "shared")
+    first.close()
+    assert current_attribution().feature is None
+    assert shared._of_generators == []
+
+
+async def look() -> str | None:
+    return current_attribution().feature
+
+
+def test_a_generator_that_its_reader_drops_leaves_nothing() -> None:
+    """The event loop ends it, in a task of its own: the reader's later tasks do not have its attribution, and what the
+    reader's context holds does not grow with each."""
+
+    async def stream() -> AsyncIterator[int]:
+        with attribution(feature="dropped"):
+            yield 1
+            yield 2
+
+    async def main() -> None:
+        for _ in range(20):
+            async for _ in stream():
+                break
+            await asyncio.sleep(0.001)
+            assert await asyncio.create_task(look()) is None
+            assert len(contextvars.copy_context()[_CURRENT]) <= 1
+
+    asyncio.run(main())
+
+
+def test_a_generator_that_another_thread_collects_leaves_nothing() -> None:
+    """Whoever ends it may not have its block in the context: the garbage collector runs in any thread."""
+
+    def steps_elsewhere() -> Iterator[Any]:
+        with attribution(feature="collected"):
+            yield
+
+    started: Any = steps_elsewhere()
+    next(started)
+    blocks = contextvars.copy_context()[_CURRENT]
+    thread = threading.Thread(target=started.close)
+    thread.start()
+    thread.join()
+    assert [block.frame for block in blocks] == [None]
+    seen: list[str | None] = []
+    later = threading.Thread(target=contextvars.copy_context().run, args=(lambda: seen.append(asyncio.run(look())),))
+    later.start()
+    later.join()
+    assert seen == [None]
+    with attribution(team="t"):
+        assert len(contextvars.copy_context()[_CURRENT]) == 1
+
+
+def test_a_task_that_takes_anothers_place_in_memory_is_not_taken_for_it() -> None:
+    """Tasks and threads that a generator began are its own: also when the one that read it has ended."""
+
+    async def main() -> list[str | None]:
+        left = asyncio.Event()
+        begun: list[asyncio.Task[str | None]] = []
+
+        async def later() -> str | None:
+            await left.wait()
+            return await asyncio.create_task(look())
+
+        async def stream() -> AsyncIterator[int]:
+            with attribution(feature="f"):
+                begun.append(asyncio.create_task(later()))
+                yield 1
+
+        async def read() -> Any:
+            chunks = stream()
+            await anext(chunks)
+            return chunks
+
+        kept = [await asyncio.create_task(read()) for _ in range(20)]
+        gc.collect()
+        left.set()
+        found = await asyncio.gather(*begun)
+        assert len(kept) == 20
+        return found
+
+    assert asyncio.run(main()) == ["f"] * 20
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_any_mixture_of_blocks_keeps_everyones_own(seed: int) -> None:
+    """Tasks of several threads open, read in turns, leave and drop generators, each with blocks and exit stacks of the
+    same few objects, and decorated ones, which begin tasks: nobody has another's attribution, and nothing stays."""
+    blocks = [attribution(feature=name) for name in "abc"]
+    wrong: list[tuple[str, str | None, str | None]] = []
+
+    def check(who: str, wanted: str | None) -> None:
+        if current_attribution().feature != wanted:
+            wrong.append((who, wanted, current_attribution().feature))
+
+    def generator(place: int, steps: int) -> Iterator[None]:
+        with blocks[place]:
+            for _ in range(steps):
+                yield
+                check("generator", "abc"[place])
+
+    async def async_generator(place: int, steps: int) -> AsyncIterator[None]:
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(blocks[place])
+            for _ in range(steps):
+                await asyncio.sleep(0)
+                check("async generator", "abc"[place])
+                yield
+
+    async def decorated_generator(place: int, steps: int) -> AsyncIterator[None]:
+        for _ in range(steps):
+            check("decorated generator", "abc"[place])
+            if await asyncio.create_task(look()) != "abc"[place]:
+                wrong.append(("task of a generator", "abc"[place], None))
+            yield
+
+    def decorated(place: int, steps: int) -> AsyncIterator[None]:
+        return blocks[place](decorated_generator)(place, steps)
+
+    async def read(draw: random.Random) -> None:
+        mine = draw.choice([None, 0, 1, 2])
+        wanted = None if mine is None else "abc"[mine]
+        reading: list[Any] = []
+        with contextlib.nullcontext() if mine is None else blocks[mine]:
+            for _ in range(30):
+                reading.append(
+                    draw.choice([generator, async_generator, decorated])(draw.randrange(3), draw.randint(1, 4))
+                )
+                chunks = draw.choice(reading)
+                ended = await anext(chunks, chunks) if hasattr(chunks, "__anext__") else next(chunks, chunks)
+                check("reader", wanted)
+                if ended is chunks or draw.random() < 0.2:
+                    reading.remove(chunks)
+                del chunks, ended
+                await asyncio.sleep(0)
+                check("reader", wanted)
+            reading.clear()
+            await asyncio.sleep(0.01)
+        check("reader", None)
+        assert await asyncio.create_task(look()) is None
+
+    async def readers(number: int) -> None:
+        await asyncio.gather(*(read(random.Random(f"{seed} {number} {task}")) for task in range(4)))
+
+    threads = [threading.Thread(target=asyncio.run, args=(readers(number),)) for number in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    gc.collect()
+    assert wrong == []
+    assert [block._of_generators for block in blocks] == [[], [], []]

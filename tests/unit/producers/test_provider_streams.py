@@ -2,7 +2,10 @@
 
 import asyncio
 import contextlib
+import copy
 import gc
+import inspect
+import pickle
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -247,6 +250,72 @@ def test_a_decorated_function_that_returns_a_manager(recorder: Recorder, world: 
     with ask() as stream:
         assert list(stream.text_stream) == TEXT
     assert (recorder.only.status, tokens(recorder.only)) == ("ok", (100, 20))
+
+
+@pytest.mark.parametrize("way", ["chat", "responses", "messages"])
+def test_the_stand_in_is_of_the_class_of_what_it_stands_for(recorder: Recorder, world: World, way: str) -> None:
+    """Services and other instruments ask with `isinstance`; what they read then is the stream's own."""
+    client: Any = world.anthropic if way == "messages" else world.openai
+    with track(recorder, "anthropic" if way == "messages" else "openai") as call:
+        stream = call.wrap_stream(getattr(world, way)(client))
+        assert isinstance(stream, anthropic.Stream if way == "messages" else openai.Stream)
+        assert not isinstance(stream, openai.AsyncStream)
+        assert isinstance(stream, Iterator)
+        assert stream._iterator is not None
+        list(stream)
+    assert [event.status for event in recorder.events] == ["ok"]
+
+
+def test_the_stand_in_of_a_generator_and_of_an_async_stream_too(recorder: Recorder, world: World) -> None:
+    """Kinds that are asked for by `inspect`, and the other providers' classes."""
+
+    async def read() -> None:
+        async with track(recorder, "openai") as call:
+            stream = call.wrap_stream(await world.chat(world.openai_async))
+            assert isinstance(stream, openai.AsyncStream)
+            assert [chunk async for chunk in stream]
+        await world.openai_async.close()
+
+    with track(recorder, "openai") as call:
+        stream = call.wrap_stream(chunk for chunk in world.chat(world.openai))
+        assert inspect.isgenerator(stream)
+        list(stream)
+    asyncio.run(read())
+    assert [event.status for event in recorder.events] == ["ok", "ok"]
+
+
+@pytest.mark.parametrize("asynchronous", [False, True])
+def test_a_copy_is_the_same_stream_and_no_more_can_be_made(
+    recorder: Recorder, world: World, asynchronous: bool
+) -> None:
+    """There is one place in a stream; deep copies and pickles are refused as a generator refuses them. Nothing of it
+    ends the call."""
+
+    async def read() -> list[Any]:
+        async with track(recorder, "openai") as call:
+            stream = call.wrap_stream(await world.chat(world.openai_async))
+            refused(stream)
+            chunks = [chunk async for chunk in copy.copy(stream)]
+        await world.openai_async.close()
+        return chunks
+
+    def refused(stream: Any) -> None:
+        assert copy.copy(stream) is stream
+        for made in (copy.deepcopy, pickle.dumps):
+            for target in (stream, stream._stream._iterator):
+                with pytest.raises(TypeError, match="a stream that is being read"):
+                    made(target)
+        assert not hasattr(object.__new__(type(stream)), "response")
+
+    if asynchronous:
+        chunks = asyncio.run(read())
+    else:
+        with track(recorder, "openai") as call:
+            stream = call.wrap_stream(world.chat(world.openai))
+            refused(stream)
+            chunks = list(copy.copy(stream))
+    assert len(chunks) > 2
+    assert [event.status for event in recorder.events] == ["ok"]
 
 
 def test_the_advice_for_a_stream_without_usage_fits_the_api(world: World, caplog: pytest.LogCaptureFixture) -> None:

@@ -205,6 +205,9 @@ HARMLESS: dict[str, Any] = {
     "trace_id": "t" * 300,
     "complexity": 7,
     "nonsense": 1,
+    "response": 2,
+    "self": 3,
+    "fields": 4,
     "retry_of": "",
     "operation": 5,
     "status": "odd",
@@ -410,6 +413,57 @@ def in_delegating_classes_of_tasks(tracker: spendstream.Tracker) -> None:
     asyncio.run(_gathered(ask))
 
 
+def in_delegating_classes_of_generators(tracker: spendstream.Tracker) -> None:
+    def ask(number: int) -> Iterator[None]:
+        with Delegating(tracker) as call:
+            yield
+            call.record(answer(number))
+            yield
+
+    for _ in zip(*(ask(number) for number in range(4)), strict=True):
+        pass
+
+
+def in_one_delegating_object_of_tasks(tracker: spendstream.Tracker) -> None:
+    shared = Delegating(tracker)
+
+    async def ask(number: int) -> None:
+        with shared as call:
+            await asyncio.sleep(0.01 * (3 - number % 3))
+            call.record(answer(number))
+
+    asyncio.run(_gathered(ask))
+
+
+def in_exit_stacks_that_another_function_closes(tracker: spendstream.Tracker) -> None:
+    """Also after `pop_all`, which moves what a stack holds."""
+    open_stacks: list[contextlib.ExitStack] = []
+
+    def start(number: int) -> None:
+        with contextlib.ExitStack() as stack:
+            call = stack.enter_context(tracker)
+            call.record(answer(number))
+            open_stacks.append(stack.pop_all())
+
+    for number in range(4):
+        start(number)
+    for place in (2, 0, 1, 0):
+        open_stacks.pop(place).close()
+
+
+def in_async_exit_stacks_of_one_task(tracker: spendstream.Tracker) -> None:
+    async def start(number: int) -> tuple[int, spendstream.TrackedCall, contextlib.AsyncExitStack]:
+        stack = contextlib.AsyncExitStack()
+        return number, await stack.enter_async_context(tracker), stack
+
+    async def main() -> None:
+        for number, call, stack in [await start(number) for number in range(4)]:
+            call.record(answer(number))
+            await stack.aclose()
+
+    asyncio.run(main())
+
+
 async def _gathered(ask: Any) -> None:
     await asyncio.gather(*(ask(number) for number in range(4)))
 
@@ -439,6 +493,10 @@ def ended_in_other_threads(tracker: spendstream.Tracker) -> None:
         in_exit_stacks_of_generators,
         in_exit_stacks_of_tasks,
         in_delegating_classes_of_tasks,
+        in_delegating_classes_of_generators,
+        in_one_delegating_object_of_tasks,
+        in_exit_stacks_that_another_function_closes,
+        in_async_exit_stacks_of_one_task,
         ended_in_other_threads,
     ],
 )

@@ -60,7 +60,7 @@ def test_the_order_of_precedence(reports: list[dict[str, Any]], winner: str) -> 
     [
         report("b", "checkout", input_tokens=101),  # the same source: two parts of one call
         report("b", "checkout", tool_web_search=1),
-        report("b", "checkout", customer="acme"),
+        report("b", "checkout", team="ads"),
         report("b", "checkout", response_model="gpt-4o-mini"),
         report("b", "gateway-eu", provider="anthropic"),
         report("b", "gateway-eu", provider="azure", input_tokens=101),
@@ -90,7 +90,7 @@ def test_an_id_that_too_many_carry_is_none() -> None:
     ledger = [report("a", "x"), report("b", "y")]
     reconcile(ledger, precedence)
     assert len(counting(ledger)) == 1
-    ledger += [report("c", "x"), report("d", "y")]
+    ledger += [report("c", "x", input_tokens=7), report("d", "y", input_tokens=8)]
     reconcile(ledger, precedence, run=2)
     assert counting(ledger) == {"a", "b", "c", "d"}
     assert look(ledger, precedence) == []
@@ -182,6 +182,84 @@ def test_a_call_under_two_names_of_one_provider_counts_once(
     assert look(ledger, BY_CONFIG) == []
 
 
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("claude-3-7-sonnet-latest", "claude-3-7-sonnet-20250219"),
+        ("mistral-large-latest", "mistral-large-2411"),
+        ("gemini-2.0-flash", "gemini-2.0-flash-001"),
+    ],
+)
+@pytest.mark.parametrize("source", ["checkout", "gateway-eu"])
+def test_an_alias_and_the_state_that_it_stood_for_are_one_model(one: str, other: str, source: str) -> None:
+    """Where the response names what served, and another report of the call only what was asked for."""
+    ledger = [report("a", "checkout", model=one), report("b", source, model=one, response_model=other)]
+    reconcile(ledger, BY_CONFIG)
+    assert len(counting(ledger)) == 1
+    assert look(ledger, BY_CONFIG) == []
+
+
+@pytest.mark.parametrize(("polls", "counted"), [(2, 1), (100, 1), (101, 1), (2000, 1), (2001, 2001)])
+def test_the_same_told_again_and_again_counts_once(polls: int, counted: int) -> None:
+    """However often a response is polled, up to what memory holds of one call."""
+    ledger = [_of("svc", f"p{number:04}", 0) for number in range(polls)]
+    assert polls - len(Precedence().doubles(ledger)) == counted
+
+
+def test_too_many_different_reports_are_no_call_however_often_each_is_told() -> None:
+    """An id that a proxy gives to every call."""
+    ledger = [_of("svc", f"p{number}-{copy}", 0, tokens=1 + number) for number in range(101) for copy in range(2)]
+    assert Precedence().doubles(ledger) == {}
+    assert len(Precedence().doubles(ledger[:200])) == 100
+
+
+FOR_ACME = {"customer": "acme", "feature": "ask"}
+
+
+@pytest.mark.parametrize(
+    ("attributions", "counted"),
+    [
+        ([FOR_ACME, {}], {"e0"}),
+        ([{}, FOR_ACME], {"e1"}),
+        ([{}, {"customer": "acme"}, FOR_ACME], {"e2"}),
+        ([FOR_ACME, {"team": ""}], {"e0"}),
+        ([FOR_ACME, {"feature": "other"}], {"e0", "e1"}),
+        ([FOR_ACME, {"customer": "acme", "feature": "", "project": "p"}], {"e0", "e1"}),
+        ([{"customer": "acme"}, {"customer": "beta"}, {}], {"e0", "e1", "e2"}),
+    ],
+)
+def test_a_report_that_says_less_of_whom_it_is_for_repeats_the_one_that_says_more(
+    attributions: list[dict[str, str]], counted: set[str]
+) -> None:
+    """A job that polls, outside of the block that began the call. Where two customers share a call, the rest of it may
+    be nobody's; and what says anything else is a part of its own."""
+    ledger = [report(f"e{number}", "svc", **said) for number, said in enumerate(attributions)]
+    reconcile(ledger)
+    assert counting(ledger) == counted
+    assert look(ledger) == []
+
+
+def test_of_reports_that_say_more_and_less_a_priced_one_counts() -> None:
+    """All that is known of the cost stays; once the fuller report has its price, it takes its place."""
+    full = report("full", "svc", cost=None, **FOR_ACME)
+    ledger = [full, report("less", "svc", customer="acme"), report("least", "svc")]
+    reconcile(ledger)
+    assert len(counting(ledger)) == 1
+    assert "full" not in counting(ledger)
+    ledger.append(adjusted(full, Decimal(4)))
+    reconcile(ledger, run=2)
+    assert counting(ledger) == {"full"}
+    assert sum(entry["list_cost"] or 0 for entry in ledger) == Decimal(4)
+    assert look(ledger) == []
+
+
+def test_other_sources_are_not_asked_for_whom() -> None:
+    """Two sources with the same usage tell of one call, whatever each says about attribution."""
+    ledger = [report("a", "sdk", **FOR_ACME), report("b", "gateway-eu")]
+    reconcile(ledger, BY_CONFIG)
+    assert counting(ledger) == {"b"}
+
+
 def test_the_parts_under_one_name_are_the_whole_under_the_other() -> None:
     """What counts under each name is added up before it is compared."""
     parts = [report(f"a{n}", "sdk", input_tokens=n, customer=f"c{n}", model="gpt-4o") for n in (40, 60)]
@@ -234,15 +312,17 @@ def calls(draw: st.DrawFn) -> tuple[list[dict[str, Any]], int]:
     parts = draw(st.lists(st.tuples(st.integers(1, 3), st.sampled_from("xy")), min_size=1, max_size=3, unique=True))
     names = draw(st.lists(st.sampled_from(["openai", "azure", "azure_openai"]), min_size=1, max_size=3, unique=True))
     told: list[dict[str, Any]] = []
+    of_one = {tokens for tokens, _ in parts if sum(tokens == other for other, _ in parts) == 1}
     for name in names:
         for source in draw(st.lists(st.sampled_from(["sdk", "gateway"]), min_size=1, max_size=2, unique=True)):
             for number, (tokens, customer) in enumerate(parts):
                 for copy in range(draw(st.integers(1, 3))):
                     event_id = f"{name}-{source}-{number}-{copy}"
                     at = NOW - timedelta(minutes=draw(st.integers(0, 59)))
-                    told.append(
-                        report(event_id, source, provider=name, input_tokens=tokens, customer=customer, occurred_at=at)
-                    )
+                    less = copy > 0 and tokens in of_one and draw(st.booleans())
+                    model = draw(st.sampled_from(["gpt-4o", "gpt-4o-latest", "gpt-4o-2024-11-20"]))
+                    said = {"customer": "" if less else customer, "model": model}
+                    told.append(report(event_id, source, provider=name, input_tokens=tokens, occurred_at=at, **said))
     return told, len(parts)
 
 
@@ -261,9 +341,53 @@ def test_whatever_is_told_how_often_each_part_counts_once(
     reconcile(ledger, run=2)
     left = [entry for entry in told if entry["event_id"] in counting(ledger)]
     assert len(left) == parts
-    used = {(entry["input_tokens"], entry["customer"]) for entry in told}
+    used = {(entry["input_tokens"], entry["customer"]) for entry in told if entry["customer"]}
     assert {(entry["input_tokens"], entry["customer"]) for entry in left} == used
     assert sum(entry["input_tokens"] for entry in ledger) == sum(tokens for tokens, _ in used)
+    assert look(ledger) == []
+
+
+@st.composite
+def calls_with_one_id(draw: st.DrawFn) -> tuple[list[dict[str, Any]], int]:
+    """Reports of several calls, each by services of its own, and the tokens of all; no two sums of them are equal."""
+    told: list[dict[str, Any]] = []
+    tokens = 1
+    for number in range(draw(st.integers(1, 4))):
+        parts = [tokens << part for part in range(draw(st.integers(1, 3)))]
+        tokens <<= len(parts)
+        for source in draw(st.sampled_from([["sdk"], ["gateway"], ["sdk", "gateway"]])):
+            for part in parts:
+                customers = ["acme", *draw(st.lists(st.sampled_from(["acme", ""]), max_size=3))]
+                for customer in customers:
+                    at = NOW - timedelta(minutes=draw(st.integers(0, 59)))
+                    told.append(
+                        report(
+                            f"{number}-{len(told)}",
+                            f"{source}-{number}",
+                            input_tokens=part,
+                            customer=customer,
+                            model=draw(st.sampled_from(["gpt-4o", "gpt-4o-latest", "gpt-4o-2024-11-20"])),
+                            cost=draw(st.sampled_from([Decimal(part), Decimal(part), None])),
+                            occurred_at=at,
+                        )
+                    )
+    return told, tokens - 1
+
+
+@settings(deadline=None, max_examples=150)
+@given(calls_with_one_id(), st.integers(0, 2**32), st.integers(0, 20))
+def test_calls_that_share_an_id_all_count_and_each_once(
+    call: tuple[list[dict[str, Any]], int], seed: int, cut: int
+) -> None:
+    """No money is lost and no call counted twice: reports of several services and gateways in any order, polled ones,
+    some without attribution, some not priced yet, and a pass in between."""
+    told, tokens = call
+    random.Random(seed).shuffle(told)
+    ledger = told[:cut]
+    reconcile(ledger)
+    ledger += told[cut:]
+    reconcile(ledger, run=2)
+    assert sum(entry["input_tokens"] for entry in ledger) == tokens
     assert look(ledger) == []
 
 
@@ -333,4 +457,4 @@ def test_two_sources_that_come_to_other_usage_or_another_model_tell_of_two_calls
 def _of(source: str, event_id: str, hour: int, tokens: int = 100, model: str = "llama3.1") -> Report:
     at = datetime(2026, 11, 1, tzinfo=UTC) + timedelta(hours=hour)
     meters = tuple([tokens if name == "input_tokens" else 0 for name in meters_of(TokenUsage)])
-    return Report(event_id, source, 0, True, at, at, "ollama", "ollama", model, meters, ())
+    return Report(event_id, source, 0, True, at, at, "ollama", "ollama", model, meters, (), ())

@@ -19,7 +19,7 @@ ALSO_WRITTEN: Final = {
 }
 """Below the tables: other names of some responses."""
 
-WORDS: Final = ("error", "live", "preview")
+WORDS: Final = ("error", "live", "preview", "explicit")
 """Stand where other lines have a path: what the event says."""
 
 Line = tuple[str, ...]

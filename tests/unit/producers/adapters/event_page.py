@@ -22,7 +22,14 @@ CONVERSE: Final = "Bedrock Converse"
 COHERE: Final = "Cohere"
 OTHERS: Final = "Others"
 FORMS: Final = (CHAT, RESPONSES, ANTHROPIC, GEMINI, CONVERSE, COHERE)
-PROVIDERS: Final = {"x-ai": "xAI", "perplexity": "Perplexity", "deepseek": "DeepSeek", "mistral": "Mistral"}
+PROVIDERS: Final = {
+    "x-ai": "xAI",
+    "perplexity": "Perplexity",
+    "deepseek": "DeepSeek",
+    "mistral": "Mistral",
+    "dashscope": "DashScope",
+    "google": "Google",
+}
 Said = dict[str, Any]
 
 
@@ -109,9 +116,27 @@ def _chat(provider: str, body: Mapping[str, Any], said: Said) -> None:
         sources(body, said)
     elif provider not in ("perplexity", "mistral"):
         by_total(body, said)
+    if provider == "google":
+        thoughts(body, said)
+    said["conditions.cache"] = explicit_cache(body)
     if said.get("tool_calls.web_search") is None and re.search(r"-search-(preview|api)", str(body.get("model"))):
         said["tool_calls.web_search"] = 1
     said["status"] = "error" if body.get("error") is not None else None
+
+
+def thoughts(body: Mapping[str, Any], said: Said) -> None:
+    """Gemini's: what the total has beside input and answer."""
+    (written, *_), (whole, *_) = at("usage.completion_tokens", body) or [None], at("usage.total_tokens", body) or [None]
+    read = said["input_tokens"]
+    if None not in (read, written, whole) and whole > read + written:
+        said["output_tokens"], said["reasoning_tokens"] = whole - read, whole - read - written
+
+
+def explicit_cache(body: Mapping[str, Any]) -> str | None:
+    """DashScope's, whose hits have a price of their own."""
+    places = at("usage.prompt_tokens_details", body) + at("usage.x_details.prompt_tokens_details", body)
+    hit = any(place.get("cache_type") == "ephemeral" and place.get("cached_tokens") for place in places)
+    return "explicit" if hit else None
 
 
 def sources(body: Mapping[str, Any], said: Said) -> None:
@@ -126,6 +151,7 @@ def sources(body: Mapping[str, Any], said: Said) -> None:
 def _responses(provider: str, body: Mapping[str, Any], said: Said) -> None:
     by_total(body, said)
     said["response_id"] = _own_id(said["response_id"] or "") or None
+    said["conditions.cache"] = explicit_cache(body)
     if not at("tool_usage.web_search", body):
         path = lines(RESPONSES)["", "tool_calls.web_search"][-1].removeprefix("number of ")
         searches = len([one for one in at(path, body) if _searched(one)])

@@ -65,6 +65,12 @@ IMAGE_TOOL: Final = {
     "output_tokens": 4_000,
     "cached_tokens": 60,
 }
+EXPLICIT: Final = {
+    "cache_type": "ephemeral",
+    "cached_tokens": 500,
+    "cache_creation_input_tokens": 400,
+    "cache_creation": {"ephemeral_5m_input_tokens": 400},
+}
 XAI_TOOLS: Final = {"web_search_calls": 1, "x_search_calls": 2}
 CONNECTORS: Final = {
     "prompt_tokens": 400,
@@ -131,6 +137,22 @@ KNOWN: Final[dict[str, tuple[str, Body, Mapping[str, Any]]]] = {
         chat(prompt_tokens=1, completion_tokens=1, num_sources_used=3),
         {"tool_calls.web_search": 3, "conditions.search_context": "live"},
     ),
+    "DashScope's responses": (
+        "dashscope",
+        responses(usage={"input_tokens": 1000, "output_tokens": 1, "x_details": [{"prompt_tokens_details": EXPLICIT}]}),
+        {"cache_write_5m_tokens": 400, "cache_write_tokens": None, "conditions.cache": "explicit"},
+    ),
+    "DashScope's chat": (
+        "dashscope",
+        chat(prompt_tokens=1000, completion_tokens=1, prompt_tokens_details=EXPLICIT),
+        {"cache_read_tokens": 500, "cache_write_5m_tokens": 400, "conditions.cache": "explicit"},
+    ),
+    "Gemini in OpenAI's form": (
+        "google",
+        chat(prompt_tokens=1000, completion_tokens=20, total_tokens=1100),
+        {"output_tokens": 100, "reasoning_tokens": 80},
+    ),
+    "Grok on Azure with short reasoning": ("azure", grok(400, 1700), {"output_tokens": 700}),
     "xAI with reasoning inside": ("x-ai", grok(400, 1400), {"output_tokens": 400}),
     "xAI with reasoning outside": ("x-ai", grok(100, 1400), {"output_tokens": 400}),
     "xAI without a total": ("x-ai", grok(100, None), {"output_tokens": 400}),
@@ -213,7 +235,7 @@ OTHER_FORMS: Final[dict[str, tuple[str, str, Body]]] = {
 }
 PROVIDER_OF: Final = {
     CHAT: ("openai", "groq", "azure", "nobody-knows-it", *PROVIDERS),
-    RESPONSES: ("openai", "x-ai", "nobody-knows-it"),
+    RESPONSES: ("openai", "x-ai", "nobody-knows-it", "dashscope"),
     "Anthropic messages": ("anthropic", "aws", "google"),
     GEMINI: ("google", "nobody-knows-it"),
     CONVERSE: ("aws",),
@@ -270,7 +292,7 @@ def put(path: str, what: Any, body: Body) -> None:
     for number, step in enumerate(steps):
         name, _, test = step.rstrip("]").partition("[")
         key, _, wanted = test.partition("=")
-        listed = bool(test) or name == "cacheDetails"
+        listed = bool(test) or name in ("cacheDetails", "x_details")
         if number == len(steps) - 1 and not test:
             inner[name] = what
         elif not listed:
@@ -294,6 +316,7 @@ SIZES: Final = {
 
 SAID_BY: Final = {
     "mistral": ("response_model", "output_tokens"),
+    "dashscope": ("response_model", "response_id", "input_tokens", "output_tokens", "reasoning_tokens"),
     "x-ai": ("response_model", "response_id", "service_tier", "input_tokens", "cache_read_tokens", "reasoning_tokens"),
 }
 """Their responses have few of the fields that OpenAI's have."""
@@ -314,12 +337,13 @@ def made_of(form: str, provider: str, rng: random.Random) -> Body:
     """A response with some of the fields of the form's lines: wholes are large, parts small, some 0."""
     body: Body = {RESPONSES: {"object": "response"}, "Anthropic messages": {"type": "message"}}.get(form, {})
     whose = ("", PROVIDERS.get(provider, "none")) if form == CHAT else ("",)
+    place = rng.choice(["x_details", "usage.prompt_tokens_details.cache_creation"])  # DashScope's: one of them
     for (who, name), line in sorted(lines(form).items()):
         if who not in whose or not line or (who == "" and name not in SAID_BY.get(provider, (name,))):
             continue
         terms = [term for term in rng.choice(line).split(" + ") if not term.startswith("cache_")]
         for path in terms:
-            if " " in path or (name not in ("input_tokens", "output_tokens") and rng.random() < 0.4):
+            if (place in path and provider == "dashscope") or " " in path or (name not in ("input_tokens", "output_tokens") and rng.random() < 0.4):
                 continue
             count = rng.choice(next(sizes for part, sizes in SIZES.items() if re.search(part, name)))
             words = name.startswith(("response_", "conditions.")) or name == "service_tier"

@@ -14,7 +14,8 @@ from spendstream.adapters.names import NAMES, canonical
 from spendstream_schemas import UnpricedReason
 from stream_jobs.facts import facts_of
 from stream_jobs.pricing.book import PriceBook
-from stream_jobs.pricing.providers import PROVIDERS_FILE, ProvidersFile
+from stream_jobs.pricing.provider_rules import ProvidersFile
+from stream_jobs.pricing.providers import PROVIDERS_FILE
 from stream_jobs.pricing.yaml_models import load_model
 from tests.unit.pages import ROOT, code, section
 from tests.unit.producers.adapters import test_openai

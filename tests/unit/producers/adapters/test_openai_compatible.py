@@ -180,11 +180,28 @@ def test_the_total_says_what_is_not_reported(
     assert (found.get("input_tokens"), found.get("output_tokens")) == expected
 
 
+@pytest.mark.parametrize("provider", ["openai", "azure", "openrouter", "google", "vllm", "nobody-knows-it"])
+@pytest.mark.parametrize(
+    ("written", "total", "output"), [(9, 135, 103), (100, 226, 194), (100, 132, 100), (100, None, 100)], ids=str
+)
+def test_the_total_says_where_reasoning_stands(provider: str, written: int, total: int | None, output: int) -> None:
+    """Beside the answer, however much it is, if the total is the sum of all three (Grok as Azure serves it)."""
+    usage = {"prompt_tokens": 32, "completion_tokens": written, "completion_tokens_details": {"reasoning_tokens": 94}}
+    body: dict[str, Any] = {"object": "chat.completion", "usage": usage | {"total_tokens": total}}
+    assert meters(extract(provider, body)) == {"input_tokens": 32, "output_tokens": output, "reasoning_tokens": 94}
+
+
 @pytest.mark.parametrize("provider", ["openai", "vllm", "nobody-knows-it"])
-def test_the_total_says_where_reasoning_stands(provider: str) -> None:
-    """More reasoning than answer stands beside it, if the total is the sum; else the numbers contradict each other."""
+def test_more_reasoning_than_answer_needs_a_total_that_is_the_sum(provider: str) -> None:
+    """Else the numbers contradict each other."""
     usage = {"prompt_tokens": 32, "completion_tokens": 9, "completion_tokens_details": {"reasoning_tokens": 94}}
-    body: dict[str, Any] = {"object": "chat.completion", "usage": usage | {"total_tokens": 135}}
-    assert meters(extract(provider, body)) == {"input_tokens": 32, "output_tokens": 103, "reasoning_tokens": 94}
     with pytest.raises(AdapterError, match="contradicts itself"):
         extract(provider, {"object": "chat.completion", "usage": usage | {"total_tokens": 41}})
+
+
+@pytest.mark.parametrize(("total", "output"), [(1100, 100), (1020, 20), (None, 20)])
+def test_what_gemini_thought_is_in_the_total_only(total: int | None, output: int) -> None:
+    """In OpenAI's form, as Google serves it; thoughts are billed as output."""
+    usage = {"prompt_tokens": 1000, "completion_tokens": 20, "total_tokens": total}
+    found = meters(extract("google", {"object": "chat.completion", "usage": usage}))
+    assert (found["output_tokens"], found.get("reasoning_tokens")) == (output, 80 if output == 100 else None)
