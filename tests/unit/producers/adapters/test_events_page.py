@@ -18,7 +18,7 @@ from spendstream.adapters import AdapterError, extract
 from spendstream.adapters.names import canonical
 from tests.contract.provider_responses import KINDS
 from tests.unit.pages import EVENTS, section
-from tests.unit.producers.adapters import forms, test_deepgram, test_hosted
+from tests.unit.producers.adapters import forms, test_deepgram, test_hosted, test_openai_media
 from tests.unit.producers.adapters.event_lines import ALSO_WRITTEN, TITLE, at, lines
 from tests.unit.producers.adapters.event_page import (
     CHAT,
@@ -31,6 +31,7 @@ from tests.unit.producers.adapters.event_page import (
     RESPONSES,
     differences,
     form_of,
+    images,
     read,
     small,
 )
@@ -268,8 +269,38 @@ def test_the_lines_of_other_forms_are_what_adapters_read(name: str) -> None:
     assert found.conditions is None or found.conditions.size == said["conditions.size"]
 
 
+def counted(body: Body, provider: str) -> Body:
+    usage = extract(provider, body).usage
+    assert usage is not None
+    return usage.model_dump(exclude_none=True, exclude={"kind"})
+
+
+@pytest.mark.parametrize("details", [{}, {"output_tokens_details": {"image_tokens": 4_000, "text_tokens": 160}}])
+def test_images_by_tokens(details: Body) -> None:
+    """The lines of responses; without a breakdown all output is image."""
+    body = {"created": 1, "data": [{}], "usage": test_openai_media.IMAGE_USAGE | details}
+    said = {name: count for name, count in images(body).items() if count is not None}
+    assert said == counted(body, "openai")
+
+
+def test_imagen_s_pictures() -> None:
+    """What was filtered is none."""
+    made = [one for one in at("predictions", forms.IMAGEN) if {"bytesBase64Encoded", "gcsUri"} & one.keys()]
+    assert {"output_images": len(made)} == counted(forms.IMAGEN, "google")
+
+
+def test_the_last_chunk_of_invoke_model_and_its_headers() -> None:
+    """Both tell the same counts, with the cache beside the input."""
+    told = {"inputTokenCount": 9, "outputTokenCount": 4, "cacheReadInputTokenCount": 90, "cacheWriteInputTokenCount": 7}
+    said = small("Bedrock InvokeModel, streams", told)
+    assert said == counted({"amazon-bedrock-invocationMetrics": told}, "aws")
+    named = re.findall(r"`(x-amzn-bedrock-[a-z-]+)`", PAGE)
+    headers = {name: str(count) for name, count in zip(named, told.values(), strict=True)}
+    assert said == counted({"ResponseMetadata": {"HTTPHeaders": headers}}, "aws")
+
+
 def test_every_line_of_other_forms_has_a_response() -> None:
-    """But for what OpenAI's responses, the headers and the last chunk of a stream show elsewhere."""
+    """Here or in a test of its own."""
     held = {whose for whose, _, _ in OTHER_FORMS.values()}
     elsewhere = ("OpenAI images", "Imagen", "Bedrock InvokeModel, streams")
     named = {whose for whose, _ in lines(OTHERS)}
@@ -343,7 +374,11 @@ def made_of(form: str, provider: str, rng: random.Random) -> Body:
             continue
         terms = [term for term in rng.choice(line).split(" + ") if not term.startswith("cache_")]
         for path in terms:
-            if (place in path and provider == "dashscope") or " " in path or (name not in ("input_tokens", "output_tokens") and rng.random() < 0.4):
+            if (
+                (place in path and provider == "dashscope")
+                or " " in path
+                or (name not in ("input_tokens", "output_tokens") and rng.random() < 0.4)
+            ):
                 continue
             count = rng.choice(next(sizes for part, sizes in SIZES.items() if re.search(part, name)))
             words = name.startswith(("response_", "conditions.")) or name == "service_tier"
