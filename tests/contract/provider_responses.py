@@ -147,13 +147,15 @@ def _gemini(rng: random.Random, number: str) -> Call:
         cachedContentTokenCount=_share(rng, read),
         toolUsePromptTokenCount=rng.randint(1, 900),
     )
+    if (written := usage.get("candidatesTokenCount")) and rng.random() < 0.7:
+        usage["candidatesTokensDetails"] = [{"modality": rng.choice(["TEXT", "IMAGE"]), "tokenCount": written}]
     queries = rng.choice([[], [], ["a"], ["a", "b"], ["a", "a", ""]])
     candidate: dict[str, Any] = {"content": {"role": "model", "parts": []}, "finishReason": "STOP"}
     if queries:
         candidate["groundingMetadata"] = {"webSearchQueries": queries, "groundingChunks": rng.choice(CHUNKS)}
     response = {
         "responseId": f"gem{number}",
-        "modelVersion": rng.choice(["gemini-2.5-flash", "gemini-3-flash-preview"]),
+        "modelVersion": rng.choice(["gemini-2.5-flash", "gemini-3-flash-preview", "gemini-2.5-flash-image"]),
         "candidates": [candidate],
         "usageMetadata": usage,
     }

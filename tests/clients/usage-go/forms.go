@@ -386,6 +386,12 @@ func gemini(event *Event, response json.RawMessage) error {
 	event.Usage.OutputAudioTokens = of("AUDIO", usage.CandidatesDetails)
 	event.Usage.OutputImageTokens = of("IMAGE", usage.CandidatesDetails)
 	event.Usage.OutputVideoTokens = of("VIDEO", usage.CandidatesDetails)
+	// What a model can write beside text has another price. Where none of it was written, the event says so.
+	told := usage.CandidatesDetails != nil || number(event.Usage.OutputTokens) == number(usage.Thoughts)
+	meter := event.Usage.writtenBy(said.Model)
+	if meter != nil && *meter == nil && event.Usage.OutputTokens != nil && told {
+		*meter = new(int64)
+	}
 	queries := map[string]bool{}
 	var maps int64
 	for _, candidate := range said.Candidates {
@@ -406,6 +412,24 @@ func gemini(event *Event, response json.RawMessage) error {
 		searches = min(searches, 1)
 	}
 	event.setTools(ToolCalls{WebSearch: some(searches), MapsGrounding: some(maps)})
+	return nil
+}
+
+// writtenBy is the meter of what such a model can write beside text, or nil.
+func (usage *Usage) writtenBy(model string) **int64 {
+	for _, word := range []string{"image", "banana"} {
+		if strings.Contains(model, word) {
+			return &usage.OutputImageTokens
+		}
+	}
+	for _, word := range []string{"live", "tts", "audio"} {
+		if strings.Contains(model, word) {
+			return &usage.OutputAudioTokens
+		}
+	}
+	if strings.Contains(model, "omni") {
+		return &usage.OutputVideoTokens
+	}
 	return nil
 }
 

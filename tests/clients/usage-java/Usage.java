@@ -321,6 +321,18 @@ public class Usage {
             set(meters, "cache_read_" + kind + "_tokens", of(kind, usage.path("cacheTokensDetails")));
             set(meters, "output_" + kind + "_tokens", of(kind, usage.path("candidatesTokensDetails")));
         }
+        // What a model can write beside text has another price. Where none of it was written, the event says so.
+        boolean told = !usage.path("candidatesTokensDetails").isEmpty()
+            || meters.path("output_tokens").asLong() == usage.path("thoughtsTokenCount").asLong();
+        if (meters.has("output_tokens") && told) {
+            Map<String, String> writes = Map.of(
+                "image", ".*(image|banana).*", "audio", ".*(live|tts|audio).*", "video", ".*omni.*");
+            writes.forEach((kind, words) -> {
+                if (model.asText().matches(words) && !meters.has("output_" + kind + "_tokens")) {
+                    meters.put("output_" + kind + "_tokens", 0);
+                }
+            });
+        }
         Set<String> queries = new HashSet<>();
         for (JsonNode candidate : response.path("candidates")) {
             for (JsonNode chunk : candidate.path("groundingMetadata").path("groundingChunks")) {

@@ -301,7 +301,7 @@ function gemini(response: {
   // The first two generations bill a prompt that was grounded, later ones each distinct query that is not empty.
   const chunks = (response.candidates ?? []).flatMap((one) => one.groundingMetadata?.groundingChunks ?? [])
   const searches = /^gemini-[12]\b/.test(response.modelVersion ?? '') ? Math.min(distinct, 1) : distinct
-  return {
+  const said: Said = {
     operation: 'chat',
     response_id: response.responseId,
     response_model: response.modelVersion,
@@ -328,6 +328,19 @@ function gemini(response: {
       maps_grounding: chunks.some((chunk) => chunk.maps != null) ? 1 : undefined,
     }),
   }
+  const meter = writes(response.modelVersion ?? '')
+  const thoughtsOnly = said.usage.output_tokens === (usage.thoughtsTokenCount ?? 0)
+  if (meter && said.usage.output_tokens != null && (usage.candidatesTokensDetails?.length || thoughtsOnly)) {
+    said.usage[meter] ??= 0
+  }
+  return said
+}
+
+/** What a model can write beside text. Where none of it was written, the event says so: it has another price. */
+function writes(model: string): 'output_image_tokens' | 'output_audio_tokens' | 'output_video_tokens' | undefined {
+  if (/image|banana/.test(model)) return 'output_image_tokens'
+  if (/live|tts|audio/.test(model)) return 'output_audio_tokens'
+  return /omni/.test(model) ? 'output_video_tokens' : undefined
 }
 
 /** Bedrock's Converse. It does not name the model: the one that was asked for stands. */
