@@ -266,6 +266,7 @@ def test_the_lines_of_other_forms_are_what_adapters_read(name: str) -> None:
         name: names[name] for name in names & said.keys()
     }
     assert {name: what if name in names else float(what) for name, what in said.items() if "." not in name} == ours
+    assert f"`{found.operation}`" in PAGE
     assert found.conditions is None or found.conditions.size == said["conditions.size"]
 
 
