@@ -54,10 +54,8 @@ def run(args: argparse.Namespace) -> int:
         console.print(f"  data             {instance.data_dir}")
         if instance.kafka != f"{LOOPBACK}:{KAFKA_PORT}":
             console.print(f"  services         SPENDSTREAM_KAFKA_BOOTSTRAP_SERVERS={instance.kafka}", soft_wrap=True)
-        # Always: another may be starting at this moment, or start later.
-        console.print(
-            f"  commands         {DATA_DIR_VARIABLE}={instance.data_dir} where others run, too", soft_wrap=True
-        )
+        # Whether others run or not: one may be starting at this moment, or later.
+        console.print(f"  commands         {DATA_DIR_VARIABLE}={instance.data_dir}, if others run", soft_wrap=True)
         console.print("Ctrl-C stops it.", style="dim")
         while not stopping.wait(1.0):
             try:
