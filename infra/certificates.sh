@@ -10,7 +10,7 @@ system_store() { # the file with the system's authorities; nothing where there i
     for candidate in "${SSL_CERT_FILE:-}" /etc/ssl/certs/ca-certificates.crt /etc/pki/tls/certs/ca-bundle.crt \
         /etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem /etc/ssl/ca-bundle.pem /etc/ssl/certs/ca-bundle.crt \
         /etc/ssl/cert.pem /usr/local/share/certs/ca-root-nss.crt; do
-        if [ -s "$candidate" ]; then
+        if [ -f "$candidate" ] && grep -q -e '-BEGIN CERTIFICATE-' "$candidate"; then
             echo "$candidate"
             return
         fi

@@ -15,7 +15,7 @@ from pydantic_settings import BaseSettings
 
 from stream_jobs.base.environment import PREFIX, from_environment, prefix_of, variables
 from stream_jobs.base.errors import ConfigError
-from stream_jobs.base.files import is_folder
+from stream_jobs.base.files import folder_of, is_folder
 from stream_jobs.data_quality.settings import DataQualitySettings
 from stream_jobs.embedded.settings import EmbeddedSettings
 from stream_jobs.origin.settings import OriginSettings
@@ -55,7 +55,8 @@ class PipelineSettings(BaseSettings):
     model_config = variables(PREFIX)
 
     data_dir: Annotated[
-        Path, Field(description="Folder of the embedded mode, and of what a worker keeps for a restart.")
+        Path,
+        Field(description="Folder of the embedded mode, and of what a worker keeps for a restart."),
     ] = Path(".spendstream")
     config_dir: Annotated[
         Path | None,
@@ -121,6 +122,11 @@ class PipelineSettings(BaseSettings):
     def allowed_hosts(self) -> tuple[str, ...]:
         """`http_allowed_hosts`, one by one."""
         return parse_patterns(self.http_allowed_hosts)
+
+    @field_validator("data_dir", "config_dir")
+    @classmethod
+    def _of_somebody(cls, path: Path | None) -> Path | None:
+        return path if path is None else folder_of(path)
 
     @model_validator(mode="after")
     def _find_config_dir(self) -> Self:

@@ -15,6 +15,17 @@ MAX_SMALL_BYTES: Final = 1024 * 1024
 """Secrets and certificates; the bundle of a system's authorities has about 200 KiB."""
 
 
+def folder_of(text: str | Path) -> Path:
+    """A folder that somebody names; `~` is their home also where no shell has seen it, as in a file of settings.
+
+    Raises ValueError for the home of nobody.
+    """
+    try:
+        return Path(text).expanduser()
+    except RuntimeError as error:
+        raise ValueError(f"{printable(str(text))}: {error}") from None
+
+
 def is_there(path: Path) -> bool:
     """Whether something has this name, be it a link that leads nowhere. Raises ConfigError when that cannot be told."""
     try:

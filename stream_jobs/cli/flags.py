@@ -2,9 +2,9 @@
 
 import argparse
 from datetime import datetime
-from pathlib import Path
 
 from stream_jobs.base.errors import ConfigError
+from stream_jobs.base.files import folder_of
 from stream_jobs.base.instants import parse_utc
 
 
@@ -20,7 +20,9 @@ def add_store(parser: argparse.ArgumentParser) -> None:
 
 def add_data_dir(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--data-dir", type=Path, help="the instance's data folder (default: SPENDSTREAM_DATA_DIR, or the one that runs)"
+        "--data-dir",
+        type=folder_of,
+        help="the instance's data folder (default: SPENDSTREAM_DATA_DIR, or the one that runs)",
     )
 
 
@@ -35,7 +37,7 @@ def add_config_dir(parser: argparse.ArgumentParser, files: str) -> None:
     """`--config-dir`, for config_dir_of."""
     parser.add_argument(
         "--config-dir",
-        type=Path,
+        type=folder_of,
         help=f"folder with {files} (default: SPENDSTREAM_CONFIG_DIR, or the running instance's)",
     )
 

@@ -31,7 +31,6 @@ def run(args: argparse.Namespace) -> int:
 
     from stream_jobs.base.errors import SpendstreamError
     from stream_jobs.embedded.datadir import DATA_DIR_VARIABLE
-    from stream_jobs.embedded.instance import running_instances
     from stream_jobs.embedded.options import embedded_from
     from stream_jobs.output.console import Console
     from stream_jobs.runtime.logs import log_to_stderr
@@ -55,8 +54,8 @@ def run(args: argparse.Namespace) -> int:
         console.print(f"  data             {instance.data_dir}")
         if instance.kafka != f"{LOOPBACK}:{KAFKA_PORT}":
             console.print(f"  services         SPENDSTREAM_KAFKA_BOOTSTRAP_SERVERS={instance.kafka}", soft_wrap=True)
-        if len(list(running_instances())) > 1:
-            console.print(f"  commands         {DATA_DIR_VARIABLE}={instance.data_dir}, as others run", soft_wrap=True)
+        # Whether others run or not: one may be starting at this moment, or later.
+        console.print(f"  commands         {DATA_DIR_VARIABLE}={instance.data_dir}, if others run", soft_wrap=True)
         console.print("Ctrl-C stops it.", style="dim")
         while not stopping.wait(1.0):
             try:

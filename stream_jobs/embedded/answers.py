@@ -6,7 +6,7 @@ import logging
 import struct
 from typing import Final
 
-from stream_jobs.embedded.producer_id_versions import MAX_QUESTION_BYTES, Questions
+from stream_jobs.embedded.questions import MAX_QUESTION_BYTES, Questions
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +39,7 @@ async def one_by_one(reader: asyncio.StreamReader, writer: asyncio.StreamWriter,
             if missing <= MAX_QUESTION_BYTES and questions.awaits(correlation_id):
                 answer = data[SIZE.size :] + await reader.readexactly(missing)
                 try:
-                    data, missing = with_size(questions.answered(answer)), 0
+                    data, missing = with_size(questions.answered(correlation_id, answer)), 0
                 except ValueError as error:
                     log.error("closed a connection: the broker gave %s", error)
                     return

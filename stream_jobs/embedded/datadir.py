@@ -8,23 +8,33 @@ from typing import Final, TextIO
 
 from stream_jobs.base.environment import PREFIX
 from stream_jobs.base.errors import ConfigError
+from stream_jobs.base.files import folder_of, is_file
 from stream_jobs.base.private import close_file, private_folder
 
 MIN_FREE_BYTES: Final = 200 * 1024 * 1024
 LAYOUT_VERSION: Final = "1"
 DATA_DIR_VARIABLE: Final = f"{PREFIX}DATA_DIR"
 _HERE: Final = Path(".spendstream")
+_LAYOUT: Final = "layout"
 
 
 def said_data_dir() -> Path | None:
-    """What the environment says; None when it says nothing."""
+    """What the environment says; None when it says nothing. Raises ConfigError for what is no folder's name."""
     text = os.environ.get(DATA_DIR_VARIABLE)
-    return Path(text) if text else None
+    try:
+        return folder_of(text) if text else None
+    except ValueError as error:
+        raise ConfigError(f"{DATA_DIR_VARIABLE}: {error}") from None
 
 
 def usual_data_dir() -> Path:
     """Of who names none: what the environment says, else a folder in the current one."""
     return said_data_dir() or _HERE
+
+
+def has_layout(path: Path) -> bool:
+    """Whether an instance has used this folder."""
+    return is_file(path / _LAYOUT)
 
 
 class DataDir:
@@ -70,7 +80,7 @@ class DataDir:
             )
 
     def _check_layout(self) -> None:
-        marker = self.path / "layout"
+        marker = self.path / _LAYOUT
         if not marker.exists():
             write_whole(marker, LAYOUT_VERSION + "\n", 0o600)
         found = marker.read_text(encoding="utf-8", errors="replace").strip()

@@ -7,34 +7,26 @@ back.
 
 While one broker takes over from another, strangers are led to the new one and our own jobs still to the old one.
 
-Requests go through one by one, and what a broker that believes everything must not be given does not go through. A
-client that begins in a newer version than the broker knows is told so here (api_versions.py); one that asks for a
-producer id in a version that the broker does not serve gets one all the same (producer_id_versions.py).
+Requests go through one by one, and what a broker that believes everything must not be given does not go through
+(forwarding.py). A client that begins in a newer version than the broker knows is told so here (api_versions.py); one
+that asks for a producer id in a version that the broker does not serve gets one all the same (producer_id_versions.py).
 """
 
 import asyncio
-import contextlib
-import logging
 import struct
-from collections.abc import AsyncIterator
 from typing import Final
 
-from stream_jobs.embedded import answers, api_versions, produced
-from stream_jobs.embedded.answers import CHUNK_BYTES, SIZE, with_size
-from stream_jobs.embedded.producer_id_versions import INIT_PRODUCER_ID, MAX_QUESTION_BYTES, Questions
+from stream_jobs.embedded import answers, api_versions
+from stream_jobs.embedded.answers import CHUNK_BYTES, SIZE
+from stream_jobs.embedded.forwarding import MAX_REQUEST_BYTES, Forwarding, Upward, client_name
+from stream_jobs.embedded.questions import Questions
 from stream_jobs.runtime.loop_thread import LoopThread
 from stream_jobs.runtime.ports import LOOPBACK
-
-log = logging.getLogger(__name__)
 
 FIRST_REQUEST_TIMEOUT_S: Final = 30.0
 _HEADER: Final = struct.Struct(">ihhih")  # size, api key, api version, correlation id, length of the client id
 _MAX_CLIENT_ID: Final = 1024
-MAX_REQUEST_BYTES: Final = 100 * 1024 * 1024  # as Kafka's socket.request.max.bytes
-MAX_HELD_BYTES: Final = 256 * 1024 * 1024  # of requests that are looked at as a whole
-PRODUCE_TIMEOUT_S: Final = 30.0
 _SIZE_BYTES: Final = SIZE.size
-_SIZE_AND_API: Final = struct.Struct(">ih")
 _UP_TO_CLIENT_ID: Final = struct.Struct(">ihhi")  # size, api key, api version, correlation id: in every request
 
 
@@ -48,8 +40,7 @@ class Gate:
     def __init__(self, port: int, broker_port: int, own_client_id: str, *, checking: bool = True) -> None:
         self.port = port
         self._checking = checking
-        self._room = asyncio.Condition()
-        self._held_bytes = 0
+        self._forwarding = Forwarding(checking=checking)
         self.held = True
         self._broker_port = broker_port  # of strangers
         self._own_ports = {own_client_id.encode(): broker_port}
@@ -141,7 +132,17 @@ class Gate:
             if writer.is_closing():
                 return
             questions = Questions()
-            upward = self._forward(first, reader, broker_writer, questions, counted=not own)
+            up = Upward(
+                reader,
+                broker_writer,
+                port,
+                client_name(client_id, writer.get_extra_info("peername")),
+                questions,
+                may_go_on=lambda: own or not self.full,
+                count=lambda size: None if own else self._count(size),
+                give_up=lambda: _end(writer, broker_writer),
+            )
+            upward = self._forwarding.forward(first, up)
             downward = (
                 answers.one_by_one(broker_reader, writer, questions)
                 if self._checking
@@ -156,6 +157,9 @@ class Gate:
                 await asyncio.gather(*pumps, return_exceptions=True)
         finally:
             broker_writer.transport.abort()
+
+    def _count(self, size: int) -> None:
+        self._taken_bytes += size
 
     async def _agreed(
         self, head: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, port: int
@@ -183,73 +187,10 @@ class Gate:
             await writer.drain()
             head = await reader.readexactly(_UP_TO_CLIENT_ID.size)
 
-    async def _forward(
-        self,
-        head: bytes,
-        reader: asyncio.StreamReader,
-        writer: asyncio.StreamWriter,
-        questions: Questions,
-        *,
-        counted: bool,
-    ) -> None:
-        """Request by request; `head` is the beginning of the first. Ends, and with it the connection, when the broker
-        behind has taken all it may (`counted`), or at a request that it must not be given."""
-        with contextlib.suppress(OSError, asyncio.IncompleteReadError):
-            while not (counted and self.full):
-                size, api = _SIZE_AND_API.unpack_from(head)
-                missing = _SIZE_BYTES + size - len(head)
-                if not 0 < size <= MAX_REQUEST_BYTES or missing < 0:
-                    return
-                if self._checking and api == produced.PRODUCE:
-                    try:
-                        async with self._held(size):
-                            async with asyncio.timeout(PRODUCE_TIMEOUT_S):
-                                head += await reader.readexactly(missing)
-                            produced.check(head[_SIZE_BYTES:])
-                            await self._send(head, writer, counted=counted)
-                    except produced.UnacceptableError as error:
-                        log.error("closed a connection: no broker takes its produce request: %s", error)
-                        return
-                    except TimeoutError:
-                        log.error("closed a connection: its produce request of %d bytes did not arrive", size)
-                        return
-                    head = await reader.readexactly(_SIZE_AND_API.size)
-                    continue
-                data = head  # goes together with what follows: most requests are one write
-                if self._checking and api == INIT_PRODUCER_ID and size <= MAX_QUESTION_BYTES:
-                    request = head[_SIZE_BYTES:] + await reader.readexactly(missing)
-                    data, missing = with_size(questions.asked(request)), 0
-                while data or missing:
-                    if missing:
-                        if counted and self.full:
-                            return
-                        chunk = await reader.read(min(missing, CHUNK_BYTES))
-                        if not chunk:
-                            return
-                        missing -= len(chunk)
-                        data += chunk
-                    await self._send(data, writer, counted=counted)
-                    data = b""
-                head = await reader.readexactly(_SIZE_AND_API.size)
 
-    @contextlib.asynccontextmanager
-    async def _held(self, size: int) -> AsyncIterator[None]:
-        """Room for a request that is looked at as a whole; whoever sends at the same time waits for it."""
-        async with self._room:
-            await self._room.wait_for(lambda: self._held_bytes + size <= MAX_HELD_BYTES)
-            self._held_bytes += size
-        try:
-            yield
-        finally:
-            async with self._room:
-                self._held_bytes -= size
-                self._room.notify_all()
-
-    async def _send(self, data: bytes, writer: asyncio.StreamWriter, *, counted: bool) -> None:
-        if counted:
-            self._taken_bytes += len(data)
-        writer.write(data)
-        await writer.drain()  # back-pressure: no more than the socket takes is held here
+def _end(*writers: asyncio.StreamWriter) -> None:
+    for writer in writers:
+        writer.transport.abort()
 
 
 async def _first_bytes(reader: asyncio.StreamReader) -> tuple[bytes | None, bytes]:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from stream_jobs.base.environment import from_environment
 from stream_jobs.base.errors import ConfigError
-from stream_jobs.embedded.datadir import DATA_DIR_VARIABLE, said_data_dir, usual_data_dir
+from stream_jobs.embedded.datadir import DATA_DIR_VARIABLE, has_layout, said_data_dir, usual_data_dir
 from stream_jobs.runtime.kafka_settings import KafkaSettings
 from stream_jobs.runtime.ports import LOOPBACK
 from stream_jobs.runtime.processes import ProcessId
@@ -85,11 +85,14 @@ def running_instances() -> Iterator[Instance]:
                 pointer.unlink(missing_ok=True)
 
 
-def find_instance(data_dir: Path | None = None, bootstrap: str | None = None) -> Instance | None:
+def find_instance(
+    data_dir: Path | None = None, bootstrap: str | None = None, named_by: str = "--data-dir"
+) -> Instance | None:
     """By data folder, by Kafka address, by SPENDSTREAM_DATA_DIR, or the only one that runs.
 
     Of several it is the one on the current folder's own data folder, where `spendstream up` would have put it. Raises
-    ConfigError when several run and nothing says which; returns None when none fits.
+    ConfigError when several run and nothing says which, or when the current folder has one that does not run and others
+    do; returns None when none fits. `named_by`: the flag with which the command is told.
     """
     if data_dir is None and bootstrap is None:
         data_dir = said_data_dir()
@@ -101,10 +104,20 @@ def find_instance(data_dir: Path | None = None, bootstrap: str | None = None) ->
         candidates = [instance for instance in candidates if _normal_address(instance.kafka) in wanted]
     if len(candidates) > 1 and (here := read_instance(usual_data_dir())) is not None and here in candidates:
         return here
+    folders = ", ".join(f"{instance.data_dir} (Kafka {instance.kafka})" for instance in candidates)
+    if candidates and bootstrap is None and here_and_stopped():
+        raise ConfigError(
+            f"the spendstream of this folder ({usual_data_dir()}) does not run, and others do; start it with "
+            f"'spendstream up', or say which one with {named_by} or {DATA_DIR_VARIABLE}: {folders}"
+        )
     if len(candidates) > 1:
-        folders = ", ".join(f"{instance.data_dir} (Kafka {instance.kafka})" for instance in candidates)
-        raise ConfigError(f"several instances run; say which one with --data-dir or {DATA_DIR_VARIABLE}: {folders}")
+        raise ConfigError(f"several instances run; say which one with {named_by} or {DATA_DIR_VARIABLE}: {folders}")
     return candidates[0] if candidates else None
+
+
+def here_and_stopped() -> bool:
+    """Whether the current folder has an instance of its own that does not run."""
+    return has_layout(usual_data_dir()) and read_instance(usual_data_dir()) is None
 
 
 def _normal_address(address: str) -> str:

@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from stream_jobs.base.files import folder_of
 from stream_jobs.embedded.brokers import TANSU
 from stream_jobs.embedded.datadir import DATA_DIR_VARIABLE, usual_data_dir
 from stream_jobs.runtime.ports import CLICKHOUSE_PORT, HTTP_PORT, KAFKA_PORT
@@ -18,7 +19,7 @@ def add_instance_options(
     """With `default_port` (0: any free one) all ports default to it, else to the usual ones."""
     parser.add_argument(
         "--data-dir",
-        type=Path,
+        type=folder_of,
         default=default_data_dir or usual_data_dir(),
         help="where the ledger is kept (default: "
         + ("%(default)s)" if default_data_dir else f"{DATA_DIR_VARIABLE}, else %(default)s)"),
@@ -34,7 +35,7 @@ def add_instance_options(
         )
     parser.add_argument(
         "--config-dir",
-        type=Path,
+        type=folder_of,
         help="folder with attribution.yaml, overlays/, rate_cards/ (default: config/ in the data folder, if any)",
     )
 

@@ -1,83 +1,255 @@
 """What a produce request holds, looked at before the broker takes it.
 
-Tansu stores the batches that it is sent as they are, and believes their headers. A batch whose last offset is before
-its first makes the partition unreadable, for everybody and for good; one that says it has fewer records than it has
-gets offsets that the next one gets too; one of an old format, or one that only brokers may write, stops consumers in
-front of it. Kafka refuses all of them, and so does this. Which records are valid is not its business.
+Tansu stores the batches that it is sent as they are, believes their headers, and acknowledges what it has no place for.
+A batch whose last offset is before its first makes the partition unreadable, for everybody and for good; one that says
+it has fewer records than it has gets offsets that the next one gets too, or its last records are never seen; one of an
+old format, or one that only brokers may write, stops consumers in front of it. Kafka refuses all of them, and so does
+this, with the same error codes (seen with Kafka 4.1). Which records are valid is not its business, nor what is in a
+compressed batch: the jobs quarantine what cannot be read of one (streams/batches.py).
 """
 
 import struct
+from dataclasses import dataclass
+from itertools import groupby
 from typing import Final
 
+from aiokafka.record.util import calc_crc32c
+
+Bytes = bytes | bytearray | memoryview
+
 PRODUCE: Final = 0
-_FIRST_VERSION, _FIRST_FLEXIBLE, _FIRST_WITH_IDS, _LAST_VERSION = 3, 9, 13, 13
+_FIRST_VERSION, _FIRST_WITH_START, _FIRST_WITH_REASON, _FIRST_FLEXIBLE, _FIRST_WITH_IDS, _LAST_VERSION = (
+    3,
+    5,
+    8,
+    9,
+    13,
+    13,
+)
 _REQUEST: Final = struct.Struct(">hhi")  # api key, version, correlation id
 _TOPIC_ID_BYTES: Final = 16
-_ACKS_AND_TIMEOUT_BYTES: Final = 6
+_ACKS: Final = struct.Struct(">hi")  # and the timeout
 _BATCH: Final = struct.Struct(">qiibIhiqqqhii")
 """Base offset, length, leader epoch, magic, checksum, attributes, last offset delta, first and last timestamp, producer
 id and epoch, sequence, number of records."""
 _BEFORE_LENGTH_ENDS: Final = 12
+_CHECKED_FROM: Final = 21  # what the checksum is of: from the attributes on
 _MAGIC: Final = 2
+_TRANSACTIONAL: Final = 0x10
 _CONTROL: Final = 0x20
 _CODEC_BITS, _LAST_CODEC = 0x07, 4
+MAX_PARTITIONS: Final = 10_000
+"""Of one request. Topics of the embedded broker have one."""
+_INTERNAL: Final = frozenset({b"__consumer_offsets", b"__transaction_state"})
+
+UNKNOWN_SERVER_ERROR: Final = -1
+CORRUPT_MESSAGE: Final = 2
+UNKNOWN_TOPIC_OR_PARTITION: Final = 3
+REQUEST_TIMED_OUT: Final = 7
+INVALID_TOPIC: Final = 17
+INVALID_REQUIRED_ACKS: Final = 21
+TRANSACTIONAL_ID_AUTHORIZATION_FAILED: Final = 53
+INVALID_RECORD: Final = 87
 
 
 class UnacceptableError(ValueError):
-    """No broker would take it."""
+    """Nothing that can be answered. `kind` is the same for all of a kind."""
+
+    def __init__(self, message: str, kind: str) -> None:
+        super().__init__(message)
+        self.kind = kind
 
 
-def check(request: bytes) -> None:
+class _RefusedError(Exception):
+    def __init__(self, code: int, reason: str) -> None:
+        super().__init__(reason)
+        self.code = code
+
+
+@dataclass(slots=True)
+class Partition:
+    """What a request has for one partition, and the error that Kafka answers to that (0: none)."""
+
+    topic: bytes  # its name, or its id in versions that have ids
+    number: int
+    code: int = 0
+    reason: str = ""
+
+    def refuse(self, code: int, reason: str) -> None:
+        """The last word counts: Kafka asks about the place before it looks at what is sent there."""
+        self.code, self.reason = code, reason
+
+
+@dataclass(slots=True)
+class Produced:
+    """A whole produce request. It is taken as a whole or not at all."""
+
+    version: int
+    correlation_id: int
+    acks: int
+    partitions: list[Partition]
+
+    @property
+    def named(self) -> bool:
+        """Whether its topics have names, not ids."""
+        return self.version < _FIRST_WITH_IDS
+
+    def refused(self) -> Partition | None:
+        """The first that is, if any is."""
+        return next((partition for partition in self.partitions if partition.code), None)
+
+    @property
+    def placed(self) -> list[Partition]:
+        """Those whose place is the broker's to know: by name, and not of a topic that only brokers write."""
+        return [partition for partition in self.partitions if self.named and partition.topic not in _INTERNAL]
+
+    def answer(self) -> bytes:
+        """The broker's, without its size, when some of it is refused: what is not is to be sent again."""
+        flexible = self.version >= _FIRST_FLEXIBLE
+        tags = b"\0" if flexible else b""
+        topics = [list(each) for _, each in groupby(self.partitions, lambda partition: partition.topic)]
+        made = [struct.pack(">i", self.correlation_id), tags, _count(len(topics), flexible=flexible)]
+        for topic in topics:
+            name = topic[0].topic
+            made += [_text(name, flexible=flexible) if self.named else name, _count(len(topic), flexible=flexible)]
+            for partition in topic:
+                made.append(struct.pack(">ihqq", partition.number, partition.code or REQUEST_TIMED_OUT, -1, -1))
+                if self.version >= _FIRST_WITH_START:
+                    made.append(struct.pack(">q", -1))
+                if self.version >= _FIRST_WITH_REASON:
+                    reason = (partition.reason or "sent together with what was refused").encode()
+                    made += [_count(0, flexible=flexible), _text(reason, flexible=flexible)]
+                made.append(tags)
+            made.append(tags)
+        made += [struct.pack(">i", 0), tags]
+        return b"".join(made)
+
+
+def _text(text: bytes, *, flexible: bool) -> bytes:
+    return (_varint(len(text) + 1) if flexible else struct.pack(">h", len(text))) + text
+
+
+def _count(count: int, *, flexible: bool) -> bytes:
+    return _varint(count + 1) if flexible else struct.pack(">i", count)
+
+
+def _varint(number: int) -> bytes:
+    made = bytearray()
+    while number > 0x7F:
+        made.append(number & 0x7F | 0x80)
+        number >>= 7
+    made.append(number)
+    return bytes(made)
+
+
+def look_at(request: Bytes) -> Produced:
     """A whole produce request, without its size. Raises UnacceptableError."""
     try:
-        _check(request)
+        return _look_at(request)
     except (struct.error, IndexError) as error:
-        raise UnacceptableError(f"not a produce request: {error}") from None
+        raise UnacceptableError(f"not a produce request: {error}", "not a produce request") from None
 
 
-def _check(request: bytes) -> None:
-    _, version, _ = _REQUEST.unpack_from(request)
+def _look_at(request: Bytes) -> Produced:
+    _, version, correlation_id = _REQUEST.unpack_from(request)
     if not _FIRST_VERSION <= version <= _LAST_VERSION:
-        raise UnacceptableError(f"version {version} of produce requests")
+        old = "; it needs a client for Kafka 0.11 or newer" if version < _FIRST_VERSION else ""
+        raise UnacceptableError(f"version {version} of produce requests{old}", "version")
     reader = _Reader(request, _REQUEST.size, flexible=version >= _FIRST_FLEXIBLE)
     reader.skip(reader.short_length())  # the client's id, in this form in all versions
     reader.tags()
     reader.skip(reader.length())  # the transaction's id
-    reader.skip(_ACKS_AND_TIMEOUT_BYTES)
+    acks, _ = _ACKS.unpack_from(request, reader.at)
+    reader.skip(_ACKS.size)
+    found = Produced(version, correlation_id, acks, [])
     for _ in range(reader.count()):
-        reader.skip(_TOPIC_ID_BYTES if version >= _FIRST_WITH_IDS else reader.length())
+        length = reader.length() if found.named else _TOPIC_ID_BYTES
+        topic = bytes(request[reader.at : reader.skip(length)])
         for _ in range(reader.count()):
-            reader.skip(4)  # the partition
-            size = reader.bytes_length()
-            _check_batches(request, reader.at, reader.skip(size))
+            if len(found.partitions) == MAX_PARTITIONS:
+                raise UnacceptableError(f"a request for more than {MAX_PARTITIONS} partitions", "partitions")
+            found.partitions.append(_partition(request, reader, topic))
             reader.tags()
         reader.tags()
     reader.tags()
     if reader.at != len(request):
-        raise UnacceptableError(f"{len(request) - reader.at} bytes behind the request")
+        raise UnacceptableError(f"{len(request) - reader.at} bytes behind the request", "bytes behind")
+    for partition in found.partitions:
+        if acks not in (-1, 0, 1):
+            partition.refuse(INVALID_REQUIRED_ACKS, f"acks {acks}")
+    return found
 
 
-def _check_batches(request: bytes, at: int, end: int) -> None:
+def _partition(request: Bytes, reader: "_Reader", topic: bytes) -> Partition:
+    (number,) = struct.unpack_from(">i", request, reader.at)
+    reader.skip(4)
+    partition = Partition(topic, number)
+    length = reader.bytes_length()
+    start = reader.at
+    end = reader.skip(length)
+    try:
+        _check_batches(request, start, end)
+    except _RefusedError as error:
+        partition.refuse(error.code, str(error))
+    if topic in _INTERNAL:
+        partition.refuse(INVALID_TOPIC, "a topic that only brokers write")
+    return partition
+
+
+def _check_batches(request: Bytes, at: int, end: int) -> None:
     while at < end:
-        _, length, _, magic, _, attributes, last_delta, *_, records = _BATCH.unpack_from(request, at)
+        if end - at < _BATCH.size:
+            raise _RefusedError(INVALID_RECORD, f"{end - at} bytes in place of a batch")
+        _, length, _, magic, checksum, attributes, last_delta, *_, records = _BATCH.unpack_from(request, at)
         if magic != _MAGIC:
-            raise UnacceptableError(f"a batch of format {magic}")
+            code = INVALID_RECORD if magic in (0, 1) else CORRUPT_MESSAGE
+            raise _RefusedError(code, f"a batch of format {magic}")
         following = at + _BEFORE_LENGTH_ENDS + length
         if not at + _BATCH.size <= following <= end:
-            raise UnacceptableError(f"a batch of {length} bytes")
+            raise _RefusedError(INVALID_RECORD, f"a batch of {length} bytes")
+        if calc_crc32c(memoryview(request)[at + _CHECKED_FROM : following]) != checksum:
+            raise _RefusedError(CORRUPT_MESSAGE, "a batch whose checksum is wrong")
+        if attributes & _TRANSACTIONAL:
+            raise _RefusedError(
+                TRANSACTIONAL_ID_AUTHORIZATION_FAILED, "a transaction, which the embedded broker has not"
+            )
         if records < 1 or last_delta != records - 1:
-            raise UnacceptableError(f"a batch of {records} records whose last one is number {last_delta}")
+            raise _RefusedError(INVALID_RECORD, f"a batch of {records} records whose last one is number {last_delta}")
         if attributes & _CONTROL:
-            raise UnacceptableError("a control batch, which only brokers write")
+            raise _RefusedError(INVALID_RECORD, "a control batch, which only brokers write")
         if attributes & _CODEC_BITS > _LAST_CODEC:
-            raise UnacceptableError(f"a batch of compression {attributes & _CODEC_BITS}")
+            raise _RefusedError(UNKNOWN_SERVER_ERROR, f"a batch of compression {attributes & _CODEC_BITS}")
+        if not attributes & _CODEC_BITS:
+            _check_records(request, at + _BATCH.size, following, records)
         at = following
+
+
+def _check_records(request: Bytes, at: int, end: int, records: int) -> None:
+    """That there are as many as the batch says, each as long as it says. A length is a zigzag varint."""
+    found = 0
+    while at < end and found < records:
+        byte = request[at]
+        at += 1
+        length, shift = byte & 0x7F, 7
+        while byte > 0x7F:
+            if at == end or shift > 28:
+                raise _RefusedError(INVALID_RECORD, "a record without a length")
+            byte = request[at]
+            at += 1
+            length |= (byte & 0x7F) << shift
+            shift += 7
+        if length & 1:
+            raise _RefusedError(INVALID_RECORD, f"a record of {-(length + 1 >> 1)} bytes")
+        at += length >> 1
+        found += 1
+    if at != end or found != records:
+        raise _RefusedError(INVALID_RECORD, f"a batch of {records} records that holds others")
 
 
 class _Reader:
     """Goes through a request's fields. Where one says that it is longer than the request, IndexError."""
 
-    def __init__(self, request: bytes, at: int, *, flexible: bool) -> None:
+    def __init__(self, request: Bytes, at: int, *, flexible: bool) -> None:
         self._request = request
         self.at = at
         self._flexible = flexible

@@ -2,23 +2,27 @@
 
 Tansu takes InitProducerId in versions 0 to 5, and gives an id in 3 to 5 only: before that it answers with an error
 that clients do not try again (seen with 0.6). So idempotent producers of kafkajs, or of Sarama as it comes, end at
-their start. The same question in version 3 has the same answer; only their forms differ.
+their start. The same question in version 3 has the same answer; only their forms differ. Transactions it does not do:
+who asks for one is refused.
 """
 
 import struct
 from typing import Final
 
 INIT_PRODUCER_ID: Final = 22
-MAX_QUESTION_BYTES: Final = 64 * 1024
+INVALID_REQUEST: Final = 42
+TRANSACTIONAL_ID_AUTHORIZATION_FAILED: Final = 53
+"""What Kafka says to who may not have transactions: every client gives up, and says so."""
 _CLASSIC_VERSIONS: Final = (0, 1)
 _FLEXIBLE_VERSION: Final = 2  # answered in the same form as 3
 _NEWER: Final = 3
+_LAST_VERSION: Final = 5
 _HEADER: Final = struct.Struct(">hhih")  # api key, version, correlation id, length of the client id
 _CLASSIC: Final = struct.Struct(">hi")  # no transaction; its timeout
 _FLEXIBLE: Final = struct.Struct(">bbib")  # no tags, no transaction; its timeout; no tags
 _NEWER_BODY: Final = struct.Struct(">bbiqhb")  # and no id yet, no epoch yet
 _ANSWER: Final = struct.Struct(">ibihqhb")  # correlation id, no tags, throttle time, error, producer id, epoch, no tags
-_HEADER_OF_ANSWER: Final = struct.Struct(">i")
+_SHORT: Final = struct.Struct(">h")
 _CLASSIC_ANSWER: Final = struct.Struct(">iihqh")
 
 
@@ -55,28 +59,40 @@ def older(answer: bytes) -> bytes:
     return _CLASSIC_ANSWER.pack(correlation_id, throttle_ms, error, producer_id, epoch)
 
 
-class Questions:
-    """Those of one connection, on their way to the broker and back. All without their sizes."""
+def correlation_id(request: bytes) -> int:
+    """Of a request that one of the others here understood."""
+    return int(_HEADER.unpack_from(request)[2])
 
-    def __init__(self) -> None:
-        self._classic: set[int] = set()
 
-    def asked(self, request: bytes) -> bytes:
-        """What the broker is to be asked in place of this request for an id."""
-        made = newer(request)
-        if made is None:
-            return request
-        _, version, correlation_id, _ = _HEADER.unpack_from(request)
+def is_classic(request: bytes) -> bool:
+    """Whether the client expects the form of versions 0 and 1."""
+    return _HEADER.unpack_from(request)[1] in _CLASSIC_VERSIONS
+
+
+def refused(request: bytes) -> bytes | None:
+    """The answer, without its size, to a request for the id of a transaction; None for any other.
+
+    Tansu gives an id, and forgets to tell consumers which of its records were taken back: they would be booked.
+    """
+    try:
+        _, version, correlation, length = _HEADER.unpack_from(request)
+        body_at = _HEADER.size + max(0, length)
         if version in _CLASSIC_VERSIONS:
-            self._classic.add(correlation_id)
-        return made
+            (name_bytes,) = _SHORT.unpack_from(request, body_at)
+        elif _FLEXIBLE_VERSION <= version <= _LAST_VERSION:
+            if request[body_at]:
+                return _refusal(version, correlation, INVALID_REQUEST)  # tags that no client sends
+            name_bytes = request[body_at + 1] - 1  # more than a byte's worth: its highest bit makes it large
+        else:
+            return None
+    except (struct.error, IndexError):
+        return None
+    if name_bytes < 0:
+        return None
+    return _refusal(version, correlation, TRANSACTIONAL_ID_AUTHORIZATION_FAILED if name_bytes else INVALID_REQUEST)
 
-    def awaits(self, correlation_id: int) -> bool:
-        """Whether the answer with this correlation id is for `answered`."""
-        return correlation_id in self._classic
 
-    def answered(self, answer: bytes) -> bytes:
-        """What the client is to be told. Raises ValueError when the broker gave no answer to `asked`."""
-        made = older(answer)
-        self._classic.discard(_HEADER_OF_ANSWER.unpack_from(answer)[0])
-        return made
+def _refusal(version: int, correlation: int, error: int) -> bytes:
+    if version in _CLASSIC_VERSIONS:
+        return _CLASSIC_ANSWER.pack(correlation, 0, error, -1, -1)
+    return _ANSWER.pack(correlation, 0, 0, error, -1, -1, 0)

@@ -186,6 +186,7 @@ class LogEnds:
                 "group.id": TOOLS_GROUP,
                 "enable.auto.commit": False,
                 "enable.partition.eof": True,
+                "isolation.level": "read_uncommitted",  # else no answer comes while a transaction is open
                 "fetch.wait.max.ms": 10,  # Tansu would say that there is no more only after the default half second
             }
         )

@@ -1,9 +1,10 @@
 """Batches of records as they come from the broker, read so that no batch can stop the reading or fill the memory.
 
-Whoever may produce decides what is in a batch: a megabyte can unpack to thirty gigabytes, or to nothing that makes
-sense, and not every broker looks inside. aiokafka unpacks whatever it is given, all at once, and goes back to the same
-batch for ever when that fails. Here the unpacked size has a bound, and for each record of a batch that cannot be read a
-notice takes its place: booking jobs quarantine it, feeds pass it over, and what comes behind it goes on.
+Whoever may produce decides what is in a batch: a megabyte can unpack to thirty gigabytes, to nothing that makes sense,
+or to more than its header says, and not every broker looks inside. aiokafka unpacks whatever it is given, all at once,
+and goes back to the same batch for ever when that fails. Here the unpacked size has a bound, and for each record of a
+batch that cannot be read a notice takes its place: booking jobs quarantine it, feeds pass it over, and what comes
+behind it goes on.
 """
 
 import gzip
@@ -124,11 +125,17 @@ class _Batch:
         try:
             if self._damaged:
                 raise UnreadableBatchError("its checksum is wrong")
-            for record in self._batch:
+            records = iter(self._batch)
+            for record in records:
                 if not at <= record.offset < end:
                     raise UnreadableBatchError(f"offset {record.offset} is not between {at} and {end - 1}")
+                last = record.offset + 1 == end
+                if last and next(records, None) is not None:
+                    raise UnreadableBatchError("it holds more records than it says")
                 at = record.offset + 1
                 yield record
+                if last:  # aiokafka's iterator begins anew when it is asked once more
+                    return
         except Exception as error:  # noqa: BLE001 - logged and counted
             yield from self._notices(at, end, error)
 
@@ -162,6 +169,13 @@ class ReadableRecords(fetcher.PartitionRecords):  # type: ignore[misc]
 
     def __init__(self, tp: Any, records: Any, *rest: Any) -> None:
         super().__init__(tp, _Batches(tp.topic, tp.partition, records), *rest)
+
+    def _contains_abort_marker(self, next_batch: Any) -> bool:
+        """A control batch that cannot be read ends no transaction: no broker writes one."""
+        try:
+            return bool(super()._contains_abort_marker(next_batch))
+        except Exception:  # noqa: BLE001 - as above
+            return False
 
 
 def read_safely() -> None:

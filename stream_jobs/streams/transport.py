@@ -107,6 +107,9 @@ class BundlingThread(driver.AIOKafkaConsumerThread):
         # Faust asks for 1.5 s. Kafka answers as soon as there is something; Tansu, when it was asked while there was
         # nothing, only after the whole wait: that would be most of an event's way to the ledger.
         consumer._fetch_max_wait_ms = FETCH_MAX_WAIT_MS
+        # Faust reads what transactions took back, too, unless it writes in transactions itself. librdkafka does not, by
+        # default: what looks for the ends and the gaps of partitions (LogEnds, conservation) sees what is read here.
+        consumer._isolation_level = "read_committed"
         return consumer
 
     async def _fetch_records(self, *args: Any, **kwargs: Any) -> Any:

@@ -94,7 +94,7 @@ def seen(monkeypatch: pytest.MonkeyPatch) -> Seen:
         check(request, at, end)
         codec = CODECS[request[at + _ATTRIBUTES_AT + 1] & 7]
         idempotent = int.from_bytes(request[at + _PRODUCER_ID_AT :][:8], "big", signed=True) >= 0
-        topic = next(way for way in WAYS if f"{TOPIC}.{way}".encode() in request[:at])
+        topic = next(way for way in WAYS if f"{TOPIC}.{way}".encode() in bytes(request[:at]))
         found[topic].add((codec, idempotent))
 
     monkeypatch.setattr(produced, "_check_batches", noting)

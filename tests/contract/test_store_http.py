@@ -395,6 +395,7 @@ def _ask_path(store: StoreProcess, path: str, headers: dict[str, str]) -> tuple[
             return error.code, dict(error.headers), error.read()
 
 
+@pytest.mark.slow
 def test_inserts_are_quick_while_slow_queries_run(store: StoreProcess, writer: Client) -> None:
     """Queries have threads of their own: with eight slow ones running, 1,000 rows still go in quickly."""
     slow = "SELECT sum(sleepEachRow(0.5)) FROM numbers(1000) SETTINGS max_block_size = 1, max_threads = 1"

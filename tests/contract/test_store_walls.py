@@ -137,9 +137,9 @@ def _fuzz_the_judge(store: StoreProcess, guard: Guard, seconds: float, seed: int
 
 
 def test_no_made_up_statement_gets_past_the_judge(unconfined: StoreProcess, guard: Guard) -> None:
-    """Half a minute of attacks that are cut, joined, quoted, escaped, commented and nested at random."""
+    """Ten seconds of attacks that are cut, joined, quoted, escaped, commented and nested at random."""
     seed = int(os.environ.get("SPENDSTREAM_TEST_SEED", time.time_ns() % 10**9))
-    _fuzz_the_judge(unconfined, guard, 30, seed)
+    _fuzz_the_judge(unconfined, guard, 10, seed)
 
 
 @pytest.mark.slow
@@ -218,9 +218,9 @@ def test_the_system_holds_alone(guard: Guard, tmp_path: Path) -> None:
 
 @pytest.mark.timeout(300)
 def test_no_made_up_statement_gets_past_the_system(guard: Guard, tmp_path: Path) -> None:
-    """Half a minute of made-up statements that nobody has judged."""
+    """Ten seconds of made-up statements that nobody has judged."""
     seed = time.time_ns() % 10**9
-    assert _against_the_system(guard, tmp_path, made_up(guard, random.Random(seed)), 20) > 20, f"seed {seed}"
+    assert _against_the_system(guard, tmp_path, made_up(guard, random.Random(seed)), 10) > 10, f"seed {seed}"
 
 
 def test_a_password_that_the_engine_could_read_is_refused(tmp_path: Path) -> None:

@@ -99,6 +99,7 @@ def send(broker: RunningBroker, first: int, end: int) -> None:
     assert producer.flush(60) == 0
 
 
+@pytest.mark.slow
 @on_both
 def test_a_rebalance_and_a_kill_while_events_flow_lose_and_double_nothing(
     topic: RunningBroker, store: StoreProcess, workers: Workers

@@ -29,6 +29,7 @@ dependencies = []
 [tool.hatch.build.targets.wheel]
 packages = ["small"]
 """
+CERTIFICATES = "-----BEGIN CERTIFICATE-----\nsome\n-----END CERTIFICATE-----\n"
 LOCK = """\
 version = 1
 requires-python = ">=3.11"
@@ -108,6 +109,30 @@ def test_without_a_store_the_tools_keep_their_own_lists(tmp_path: Path) -> None:
     assert asked.stdout == "unset\n", "where there is no other store beside the one taken away"
 
 
+def test_what_holds_no_certificate_is_no_store(tmp_path: Path) -> None:
+    """A folder, a file of something else, an empty one: the next that is one counts, as if they had not been named."""
+    (tmp_path / "empty.pem").touch()
+    (tmp_path / "other.pem").write_text("-----BEGIN PRIVATE KEY-----\n")
+    (tmp_path / "store.pem").write_text(f"# ours\n{CERTIFICATES}")
+
+    def store(named: str) -> str:
+        command = ["bash", "-c", ". infra/certificates.sh; system_store"]
+        return subprocess.run(
+            command, cwd=ROOT, env=os.environ | {"SSL_CERT_FILE": named}, capture_output=True, text=True, check=True
+        ).stdout.strip()
+
+    unnamed = store("")
+    for name in (
+        "/etc/hostname",
+        "/",
+        "/dev/null",
+        "/no/such",
+        *(str(tmp_path / f"{n}.pem") for n in ("empty", "other")),
+    ):
+        assert store(name) == unnamed, name
+    assert store(str(tmp_path / "store.pem")) == str(tmp_path / "store.pem")
+
+
 @pytest.mark.parametrize(
     ("given", "said"),
     [
@@ -125,7 +150,7 @@ def test_without_a_store_the_tools_keep_their_own_lists(tmp_path: Path) -> None:
 def test_what_is_configured_stays(given: dict[str, str], said: str, tmp_path: Path) -> None:
     """Only an old pip without a word about certificates is told the system's store, and uv unless it is told else."""
     store, configured = tmp_path / "store.pem", tmp_path / "pip.conf"
-    store.write_text("some certificates")
+    store.write_text(CERTIFICATES)
     configured.write_text("[global]\ncert = /own.pem\n")
     version = given.get("PIP_VERSION", "23.0.1")
     # Stands for the pip of another version: it tells its version, and what it finds configured, as the real one does.

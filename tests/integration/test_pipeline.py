@@ -374,6 +374,7 @@ def test_a_killed_worker_is_replaced_and_nothing_is_lost_or_doubled(pipeline: Pi
     until(lambda: pipeline.status()["ready"], 60, "ready again")
 
 
+@pytest.mark.slow
 def test_ctrl_c_books_what_is_under_way_and_leaves_nothing_running(tmp_path: Path) -> None:
     """Events sent just before Ctrl-C are in the ledger after the next start, and no process is left."""
     pipeline = Pipeline(tmp_path / "data")

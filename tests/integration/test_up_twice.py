@@ -50,6 +50,8 @@ class Up:
     def wait(self) -> None:
         until(lambda: self.process.poll() is not None or "Ctrl-C stops it" in self.output(), START_TIMEOUT_S, "up")
         assert self.process.poll() is None, self.output()
+        # Whoever was first as well: it cannot know that others follow.
+        assert f"SPENDSTREAM_DATA_DIR={self.instance().data_dir}, if others run" in self.output()
 
     def ports(self) -> tuple[int, ...]:
         found = self.instance()

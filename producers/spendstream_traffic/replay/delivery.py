@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from spendstream_traffic.replay.pace import Pace, parse_speed
 from stream_jobs.base.errors import ConfigError, SpendstreamError
+from stream_jobs.base.files import folder_of
 from stream_jobs.output.lines import complain, say_json, say_text
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def add_target_arguments(parser: argparse.ArgumentParser) -> None:
         help="Kafka (default: of --data-dir, else SPENDSTREAM_KAFKA_BOOTSTRAP_SERVERS, else the one 'spendstream up' "
         "that runs on this machine)",
     )
-    target.add_argument("--data-dir", type=Path, metavar="DIR", help="data folder of a running 'spendstream up'")
+    target.add_argument("--data-dir", type=folder_of, metavar="DIR", help="data folder of a running 'spendstream up'")
     target.add_argument("--clickhouse-url", metavar="URL", help="for --wait (default: found in the same way)")
     target.add_argument(
         "--wait",

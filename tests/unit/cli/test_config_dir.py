@@ -97,3 +97,17 @@ def test_check_config_of_several_instances_asks_which(tmp_path: Path, capsys: py
     running(tmp_path, "two", pid=os.getppid())
     assert main(["check-config"]) == 2
     assert "several instances" in capsys.readouterr().err.replace("\n", " ")
+
+
+def test_a_command_that_needs_no_instance_says_what_it_can_be_told(tmp_path: Path) -> None:
+    """`price` has no --data-dir. Of several instances it takes nobody's prices; in the folder of one that does not run,
+    that one's."""
+    running(tmp_path, "a")
+    running(tmp_path, "b", pid=os.getppid())
+    with pytest.raises(ConfigError, match=r"several instances run; say which one with --config-dir or SPEND"):
+        found()
+    with pytest.raises(ConfigError, match=r"say which one with --data-dir or SPENDSTREAM_DATA"):
+        found(data_dir=None)
+    own = folder(tmp_path / "here" / ".spendstream" / "config")
+    (own.parent / "layout").write_text("1\n")
+    assert found() == own.relative_to(tmp_path / "here")

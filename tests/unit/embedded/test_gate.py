@@ -1,24 +1,31 @@
 """The gate in front of the broker: who gets through, to which broker, and how much."""
 
+import re
 import socket
 import struct
 import threading
+import time
 from collections.abc import Iterator
-from contextlib import closing, suppress
+from contextlib import ExitStack, closing, suppress
 
 import pytest
 
+from stream_jobs.embedded.forwarding import MAX_REQUEST_BYTES
 from stream_jobs.embedded.gate import Gate
+from stream_jobs.embedded.room import SMALL_BYTES
 from stream_jobs.runtime.ports import free_port
 from tests.integration.pipeline import until
 from tests.raw_batches import batch, changed
 
 OWN = "ours"
 ANSWER = struct.pack(">ii", 5, 1)  # what is before its only byte: the broker's name
+PARTITIONS_ASKED = struct.pack(">ihhihi", 14, 3, 1, 1, -1, -1)
+TOPIC = struct.pack(">hh1sbi", 0, 1, b"t", 0, 1) + struct.pack(">hiiii", 0, 0, 0, 0, 0)
+PARTITIONS = struct.pack(">iiiii", 16 + len(TOPIC), 1, 0, 0, 1) + TOPIC
 
 
 class Backend:
-    """Answers everything with the same bytes, and counts those it gets."""
+    """Answers everything with the same bytes, and counts those it gets. It has one partition, 0 of the topic `t`."""
 
     def __init__(self, answer: bytes) -> None:
         self._answer = answer
@@ -39,6 +46,9 @@ class Backend:
         with connection:
             try:
                 while data := connection.recv(65536):
+                    if data == PARTITIONS_ASKED:
+                        connection.sendall(PARTITIONS)
+                        return
                     self.received += len(data)
                     connection.sendall(self._answer)
             except OSError:
@@ -188,9 +198,9 @@ def test_what_is_no_kafka_request_does_not_reach_the_broker(
 
 def test_what_a_broker_would_choke_on_does_not_reach_it(gate: Gate, backends: tuple[Backend, Backend]) -> None:
     """Also as a later request of a connection, and from whoever calls itself one of ours; what is well goes through,
-    in whatever pieces it comes."""
+    in whatever pieces it comes. What cannot be answered ends the connection."""
     plain = batch([b"1", b"2"])
-    bad = produce(changed(plain, 23, ">i", -100))
+    bad = produce(plain, version=2)
     gate.release()
     for name in (OWN, "service"):
         with closing(connect(gate)) as client:
@@ -206,6 +216,59 @@ def test_what_a_broker_would_choke_on_does_not_reach_it(gate: Gate, backends: tu
             assert backends[0].received - before < len(bad) + 2 * len(produce(plain))
     with closing(connect(gate)) as client:
         assert ask(client, bad) == b""
+
+
+@pytest.mark.parametrize(
+    ("connections", "said", "sent"),
+    [
+        (3, MAX_REQUEST_BYTES, 0),
+        (300, MAX_REQUEST_BYTES, 0),
+        (4, MAX_REQUEST_BYTES, 64 * 2**20),
+        (130, SMALL_BYTES - 4, 2**19 + 2**15),
+        (400, SMALL_BYTES - 4, 2**18),
+    ],
+)
+def test_whoever_stands_in_the_gate_keeps_nobody_out(gate: Gate, connections: int, said: int, sent: int) -> None:
+    """Requests that are announced, or half sent, and then byte by byte: others are served at once, large ones after the
+    seconds in which a client of this machine would have sent the slow one; no more is held than there is room for."""
+    gate.release()
+    good = produce(batch([b"1"]))
+    large = produce(batch([b"x" * 2 * SMALL_BYTES]))
+    slow = []
+    with ExitStack() as stack:
+        for _ in range(connections):
+            client = stack.enter_context(closing(connect(gate)))
+            with suppress(OSError):  # closed already, for those behind it
+                client.sendall(struct.pack(">ihhih", said, 0, 3, 1, 3) + b"bad")
+                client.sendall(b"x" * sent)
+            slow.append(client)
+        for number in range(2):
+            for client in slow:
+                with suppress(OSError):
+                    client.sendall(b"x")
+            for data, within_s in ((good, 3.0), (large, 6.0)):
+                began = time.monotonic()
+                with closing(connect(gate)) as other:
+                    assert ask(other, data) == b"1", number
+                assert time.monotonic() - began < within_s
+        rooms = gate._forwarding._small, gate._forwarding._large
+        assert all(0 <= room._held_bytes <= room._limit_bytes for room in rooms)
+    until(lambda: not any(room._held_bytes or room._places for room in rooms), 10, "everything freed")
+
+
+def test_a_client_that_goes_on_being_refused_is_told_of_once(gate: Gate, caplog: pytest.LogCaptureFixture) -> None:
+    """By its name and address, whatever it calls itself, and with what it needs."""
+    gate.release()
+    old = produce(b"", version=2).replace(b"\0\1c", b"\0\1\n")
+    for _ in range(5):
+        with closing(connect(gate)) as client:
+            assert ask(client, old) == b""
+    (record,) = caplog.records
+    assert re.fullmatch(
+        r"closed the connection of '\\n' at 127\.0\.0\.1:\d+: no broker takes its produce request: "
+        r"version 2 of produce requests; it needs a client for Kafka 0\.11 or newer",
+        record.getMessage(),
+    )
 
 
 def test_a_broker_that_checks_for_itself_gets_everything_as_it_is(backends: tuple[Backend, Backend]) -> None:

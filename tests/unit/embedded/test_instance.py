@@ -1,5 +1,6 @@
 """Finding what runs on this machine."""
 
+import argparse
 import os
 import subprocess
 import sys
@@ -9,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from stream_jobs.base.environment import from_environment
 from stream_jobs.base.errors import ConfigError
+from stream_jobs.embedded.datadir import said_data_dir
 from stream_jobs.embedded.instance import (
     Instance,
     find_clickhouse,
@@ -20,8 +23,10 @@ from stream_jobs.embedded.instance import (
     running_instances,
     unregister,
 )
+from stream_jobs.embedded.options import add_instance_options
 from stream_jobs.runtime.processes import ProcessId
 from stream_jobs.runtime.user_folder import user_folder
+from stream_jobs.settings import PipelineSettings
 
 pytestmark = pytest.mark.usefixtures("either_system")
 
@@ -197,3 +202,42 @@ def test_kafka_is_found_in_the_environment_before_what_runs(tmp_path: Path, monk
     assert find_kafka().bootstrap_servers == "kafka-1:9093"
     assert find_kafka(data_dir=tmp_path / "a").bootstrap_servers == running.kafka
     assert find_kafka("kafka-2:9092", tmp_path / "a").bootstrap_servers == "kafka-2:9092"
+
+
+def test_a_folder_whose_own_one_does_not_run_does_not_mean_another(
+    tmp_path: Path, other: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is sent from here would be booked there. Who says which one gets it; where none runs, none is found."""
+    (tmp_path / "here" / ".spendstream").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "here")
+    running = instance(tmp_path / "a", other)
+    assert find_instance() == running, "nothing has run here"
+    (tmp_path / "here" / ".spendstream" / "layout").write_text("1\n")
+    for _ in range(2):
+        for find in (find_instance, find_kafka, find_clickhouse):
+            with pytest.raises(ConfigError, match=r"\(\.spendstream\) does not run, and others do; .*--data-dir .*/a"):
+                find()
+        assert find_instance(tmp_path / "a") == find_instance(bootstrap=running.kafka) == running
+        instance(tmp_path / "here" / ".spendstream", dead_pid())
+    unregister(running)
+    assert find_instance() is None
+
+
+def test_a_home_is_a_home_where_no_shell_has_seen_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a file of settings, and behind `--data-dir=`; nobody's home is an error, not a folder of that name."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SPENDSTREAM_DATA_DIR", "~/sp")
+    assert said_data_dir() == PipelineSettings().data_dir == tmp_path / "sp"
+    parser = argparse.ArgumentParser()
+    add_instance_options(parser)
+    assert parser.parse_args([]).data_dir == tmp_path / "sp"
+    named = parser.parse_args(["--data-dir=~/other", "--config-dir=~"])
+    assert (named.data_dir, named.config_dir) == (tmp_path / "other", tmp_path)
+    monkeypatch.setenv("SPENDSTREAM_CONFIG_DIR", "~")
+    assert PipelineSettings().config_dir == tmp_path
+    monkeypatch.setenv("SPENDSTREAM_DATA_DIR", "~nobody-of-this-name/sp")
+    with pytest.raises(ConfigError, match="SPENDSTREAM_DATA_DIR: ~nobody"):
+        said_data_dir()
+    with pytest.raises(ConfigError, match="SPENDSTREAM_DATA_DIR: ~nobody"):
+        from_environment(PipelineSettings)

@@ -5,13 +5,15 @@ from typing import Any
 
 import pytest
 from aiokafka import codec
+from aiokafka.consumer.fetcher import READ_COMMITTED
+from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from aiokafka.record.memory_records import MemoryRecords
 from faust.types import TP
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stream_jobs.streams.batches import ReadableRecords, UnreadableBatchError, read_safely, unpack_zstd
-from tests.raw_batches import GZIP, LZ4, SNAPPY, ZSTD, batch, records_of, sealed, with_payload
+from tests.raw_batches import GZIP, LZ4, SNAPPY, ZSTD, batch, changed, records_of, sealed, with_payload
 
 CODECS = {"gzip": GZIP, "snappy": SNAPPY, "lz4": LZ4, "zstd": ZSTD}
 PLAIN = batch([b"one", b"two"])
@@ -24,7 +26,7 @@ def read(*batches: bytes) -> list[tuple[int, bytes]]:
     for one in batches:
         raw += struct.pack(">q", offset) + one[8:]
         offset += struct.unpack(">i", one[23:27])[0] + 1
-    records = ReadableRecords(TP("t", 0), MemoryRecords(raw), None, 0, None, None, True, 0)
+    records = ReadableRecords(TP("t", 0), MemoryRecords(raw), None, 0, None, None, True, READ_COMMITTED)
     return [(record.offset, record.value) for record in records]
 
 
@@ -33,6 +35,33 @@ def test_what_is_in_order_is_read_as_it_is(name: str) -> None:
     """By every codec that Kafka knows."""
     packed = with_payload(PLAIN, CODECS[name], getattr(codec, f"{name}_encode")(records_of(PLAIN)))
     assert read(packed, PLAIN) == [(0, b"one"), (1, b"two"), (2, b"one"), (3, b"two")]
+
+
+@pytest.mark.parametrize("name", ["none", *CODECS])
+@pytest.mark.parametrize(("says", "read_as_it_is"), [(1, 0), (2, 1), (4, 3), (7, 3)])
+def test_a_batch_of_other_records_than_it_says_has_a_notice(name: str, says: int, read_as_it_is: int) -> None:
+    """Three, where it says that there are fewer or more: every offset stands for a record or has a notice, and whoever
+    looks for what was lost finds one."""
+    three = batch([b"1", b"2", b"3"])
+    made = changed(changed(three, 57, ">i", says), 23, ">i", says - 1)
+    if name != "none":
+        made = with_payload(made, CODECS[name], getattr(codec, f"{name}_encode")(records_of(three)))
+    found = read(made, PLAIN)
+    assert [offset for offset, _ in found] == list(range(says + 2))
+    assert [value for _, value in found[:read_as_it_is]] == [b"1", b"2", b"3"][:read_as_it_is]
+    assert all(b"a batch that cannot be read" in value for _, value in found[read_as_it_is:says])
+    assert [value for _, value in found[says:]] == [b"one", b"two"]
+
+
+@pytest.mark.parametrize("key", [None, b"", b"x", b"\0\0\0\0", b"\0\0\0\1"])
+def test_no_control_batch_stops_the_reading(key: bytes | None) -> None:
+    """Whatever it says that it is."""
+    builder = DefaultRecordBatchBuilder(2, 0, 1, 7, 0, 0, 1 << 20)
+    builder.append(0, 0, key, b"", [])
+    control = changed(bytes(builder.build()), 21, ">h", 0x30)
+    assert [value for _, value in read(control, PLAIN)] == [b"one", b"two"]
+    junk = changed(with_payload(control, 0, b"junk"), 21, ">h", 0x30)
+    assert [value for _, value in read(junk, PLAIN)] == [b"one", b"two"]
 
 
 @pytest.mark.parametrize("name", CODECS)

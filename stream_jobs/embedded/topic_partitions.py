@@ -1,0 +1,93 @@
+"""Which partitions a broker has. Tansu acknowledges what is sent to others, and forgets it."""
+
+import asyncio
+import struct
+import time
+from typing import Final
+
+from stream_jobs.runtime.ports import LOOPBACK
+
+FRESH_S: Final = 1.0
+"""A topic that is deleted may be believed in for as long; one that is new is looked for at once."""
+ASK_TIMEOUT_S: Final = 10.0
+MAX_ANSWER_BYTES: Final = 64 * 1024 * 1024
+_METADATA: Final = 3
+_VERSION: Final = 1
+_CORRELATION_ID: Final = 1
+_REQUEST: Final = struct.Struct(">ihhihi")  # size, api key, version, correlation id, no client id, all topics
+_SIZE: Final = struct.Struct(">i")
+_PARTITION: Final = struct.Struct(">hii")  # error, number, leader
+
+
+class TopicPartitions:
+    """What the broker on this loopback port said when it was last asked."""
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+        self._asking = asyncio.Lock()
+        self._asked_at = -FRESH_S
+        self._known: dict[bytes, frozenset[int]] = {}
+
+    async def has(self, topic: bytes, partition: int) -> bool:
+        """Raises OSError, asyncio.IncompleteReadError or TimeoutError when the broker cannot be asked."""
+        began = time.monotonic()
+        if self._asked_at > began - FRESH_S and partition in self._known.get(topic, ()):
+            return True
+        async with self._asking:
+            if self._asked_at < began:
+                asked_at = time.monotonic()
+                self._known = await _ask(self._port)
+                self._asked_at = asked_at
+        return partition in self._known.get(topic, ())
+
+
+async def _ask(port: int) -> dict[bytes, frozenset[int]]:
+    async with asyncio.timeout(ASK_TIMEOUT_S):
+        reader, writer = await asyncio.open_connection(LOOPBACK, port)
+        try:
+            writer.write(_REQUEST.pack(_REQUEST.size - _SIZE.size, _METADATA, _VERSION, _CORRELATION_ID, -1, -1))
+            (size,) = _SIZE.unpack(await reader.readexactly(_SIZE.size))
+            if not 0 < size <= MAX_ANSWER_BYTES:
+                raise OSError(f"an answer to Metadata of {size} bytes")
+            answer = await reader.readexactly(size)
+        finally:
+            writer.transport.abort()
+    try:
+        return _topics(answer)
+    except (struct.error, IndexError) as error:
+        raise OSError(f"no answer to Metadata: {error}") from None
+
+
+def _topics(answer: bytes) -> dict[bytes, frozenset[int]]:
+    """From the answer to version 1 of Metadata."""
+    at = 4  # the correlation id
+
+    def number(form: str) -> int:
+        nonlocal at
+        (found,) = struct.unpack_from(form, answer, at)
+        at += struct.calcsize(form)
+        return int(found)
+
+    def text() -> bytes:
+        nonlocal at
+        length = max(0, number(">h"))
+        at += length
+        return answer[at - length : at]
+
+    for _ in range(number(">i")):  # brokers: number, host, port, rack
+        number(">i"), text(), number(">i"), text()
+    number(">i")  # the controller
+    topics: dict[bytes, frozenset[int]] = {}
+    for _ in range(number(">i")):
+        error, name, _ = number(">h"), text(), number(">b")
+        partitions = set()
+        for _ in range(number(">i")):
+            _, partition, _ = _PARTITION.unpack_from(answer, at)
+            at += _PARTITION.size
+            for _ in range(2):  # replicas, and those in sync
+                replicas = number(">i")
+                at += 4 * replicas
+            partitions.add(partition)
+        if not error:
+            topics[name] = frozenset(partitions)
+    return topics
