@@ -544,3 +544,27 @@ def test_hours_of_containers_are_metered_usage() -> None:
     usage = {"kind": "metered", "sku": "code-execution", "quantity": "0.5", "unit": "hour"}
     pricing = book().price(facts_of(event(usage, provider="anthropic", at=NOW)))
     assert pricing.list_cost == Decimal("0.025") * PICO_PER_USD
+
+
+@pytest.mark.parametrize(("model", "usd"), [("voxtral-mini-2507", "0.00676667"), ("voxtral-mini-2602", "0.01015")])
+def test_a_transcription_of_mistral_is_billed_by_the_minute(model: str, usd: str) -> None:
+    """Its body counts tokens beside the seconds, whole and in a stream; they cost nothing."""
+    usage = {"prompt_audio_seconds": 203, "prompt_tokens": 4, "total_tokens": 3264, "completion_tokens": 635}
+    body = {"model": model, "text": "secret", "language": "en", "segments": [], "usage": usage}
+    assert round(Decimal(cost("mistral", body, model, occurred_at=LATER)), 8) == Decimal(usd)
+    stream = StreamAccumulator("mistral")
+    stream.add({"event": "transcription.text.delta", "data": {"type": "transcription.text.delta", "text": "secret"}})
+    stream.add({"event": "transcription.done", "data": {"type": "transcription.done", **body}})
+    (done,) = usage_events("mistral", stream.result(), source="test", model=model, occurred_at=LATER)
+    priced = book().price(facts_of(done))
+    assert priced.list_cost is not None
+    assert round(Decimal(priced.list_cost) / PICO_PER_USD, 8) == Decimal(usd)
+
+
+def test_moderation_is_free() -> None:
+    """Its response counts nothing, and the request costs nothing; a model that bills tokens is not free without them."""
+    response = {"id": "modr-1", "model": "omni-moderation-latest", "results": [{"flagged": False}]}
+    assert Decimal(cost("openai", response, "omni-moderation-latest")) == 0
+    assert Decimal(cost("openai", response | {"model": "omni-moderation-2024-09-26"}, "omni-moderation-latest")) == 0
+    assert cost("openai", response | {"model": "gpt-4o"}, "gpt-4o").startswith("usage_unknown")
+    assert cost("openai", response | {"model": "omni-moderation-9"}, "gpt-4o").startswith("usage_unknown")
