@@ -61,7 +61,7 @@ def extract(provider: str, root: Node) -> ExtractedUsage:
         if message is None:
             raise AdapterError(f"{in_batch.path}.message: expected a succeeded batch result, got none with a message")
         found = extract(provider, message)
-        return replace(found, service_tier=found.service_tier or "batch")
+        return replace(found, service_tier="batch")  # whatever the message says: such a line comes of a batch only
     if root.raw("type") == "error":
         return ExtractedUsage(status="error")
     usage = root.node("usage")

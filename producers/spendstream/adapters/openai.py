@@ -144,12 +144,16 @@ def _operation(root: Node, usage: Node | None) -> str | None:
     if event.startswith("transcript.") or (usage is not None and usage.name("type", 64) in ("tokens", "duration")):
         return "transcription"
     if usage is None:
-        if (root.name("id", _MAX_ID) or "").startswith("modr-") and root.has("results"):
-            return "moderation"
-        if openai_media.is_transcript(root):
-            return "transcription"
-        return "video" if root.has("video") else None
+        return _operation_without_usage(root)
     return "responses" if usage.has("input_tokens", "output_tokens") else "chat"
+
+
+def _operation_without_usage(root: Node) -> str | None:
+    if (root.name("id", _MAX_ID) or "").startswith("modr-") and root.has("results"):
+        return "moderation"
+    if openai_media.is_transcript(root):
+        return "transcription"
+    return "video" if root.has("video") else None
 
 
 def _meters(usage: Node) -> Meters:
