@@ -590,3 +590,10 @@ def test_the_default_cache_of_dashscope_moves_no_price() -> None:
 def test_what_zai_gives_away_is_free(model: str) -> None:
     """Its own page says so; the faster ones cost something."""
     assert Decimal(cost("zai", chat(model, 1000, 1000), model, occurred_at=LATER)) == 0
+
+
+@pytest.mark.parametrize("model", ["gpt-oss-120b", "gpt-oss-20b"])
+def test_open_weights_have_no_price_at_openai(model: str) -> None:
+    """OpenAI does not sell them: a client of its SDK that says so talks to a server of one's own, or of another's."""
+    assert cost("openai", chat(model, 1000, 1000), model, occurred_at=LATER).startswith("no_price_for_meter")
+    assert Decimal(cost("groq", chat(f"openai/{model}", 1000, 1000), f"openai/{model}", occurred_at=LATER)) > 0
