@@ -43,6 +43,8 @@ _UNKNOWN_FIELDS: Final = (
     ("conditions.", UnpricedReason.UNKNOWN_CONDITION),
     ("tool_calls.", UnpricedReason.NO_PRICE_FOR_TOOL),
 )
+_COUNTS_NOTHING: Final = ("moderation",)
+"""Operations whose responses have no usage: what there is to price is the request."""
 _ONE_SIDED: Final = frozenset({"embeddings", "embedding", "rerank", "moderation", "transcription"})
 _new: Final = tuple.__new__
 M = TypeVar("M", bound=BaseModel)
@@ -186,6 +188,8 @@ class PriceBook:
         if not usage and not any(facts.tool_calls.values()):
             if facts.cached_response or (facts.status == "error" and facts.stated_cost is None):
                 return Pricing(self.version, list_cost=0, contracted_cost=0, effective_cost=0)
+            if facts.operation in _COUNTS_NOTHING and self._has_price_of_requests(facts):
+                return None
             return self._stated_or_unpriced(
                 facts, UnpricedReason.USAGE_UNKNOWN, f"status {facts.status}, but no usage reported"
             )
@@ -193,6 +197,10 @@ class PriceBook:
         if cut and facts.operation not in _ONE_SIDED:
             return self._stated_or_unpriced(facts, UnpricedReason.USAGE_UNKNOWN, "cut before the output was reported")
         return None
+
+    def _has_price_of_requests(self, facts: Facts) -> bool:
+        rates = self.engine.rates(facts, 0)
+        return not isinstance(rates, Missing) and rates.request is not None
 
     def _own(self, facts: Facts) -> Pricing | None:
         """The receipt of a call to a model of one's own, whatever is known of its usage; None for all other calls.

@@ -28,6 +28,7 @@ ACROSS_MODULES = {
     "pricing/test_oracle.py",
     "pricing/test_readme.py",
     "pricing/test_responses_priced.py",  # what adapters count, the book prices
+    "pricing/test_wrapped_priced.py",  # the same through LangChain and LiteLLM
     "producers/test_provider_streams.py",  # the streams of the providers' SDKs, whoever wraps them
     "runtime/browsers/test_servers.py",  # the rule in front of both kinds of servers
     "test_docs.py",

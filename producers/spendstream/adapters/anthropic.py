@@ -61,7 +61,7 @@ def extract(provider: str, root: Node) -> ExtractedUsage:
         if message is None:
             raise AdapterError(f"{in_batch.path}.message: expected a succeeded batch result, got none with a message")
         found = extract(provider, message)
-        return replace(found, service_tier=found.service_tier or "batch")
+        return replace(found, service_tier="batch")  # whatever the message says: such a line comes of a batch only
     if root.raw("type") == "error":
         return ExtractedUsage(status="error")
     usage = root.node("usage")
@@ -82,10 +82,8 @@ def _with_usage(provider: str, usage: Node, found: ExtractedUsage, delivered_byt
     meters = _sum(parts)
     if delivered_bytes is not None:
         meters["output_tokens"] = max(int(meters["output_tokens"] or 0), (2 * delivered_bytes + 6) // 7)
-    geo = usage.name("inference_geo", 64, UNREADABLE)
-    tools = usage.node("server_tool_use")
     tier = normal_tier("anthropic", usage.name("service_tier", 64, UNREADABLE))
-    where = conditions(inference_geo=None if geo == _NO_GEO else geo, speed=usage.name("speed", 64, UNREADABLE))
+    where = conditions(**where_served(usage))
     advised = tuple(
         replace(
             found,
@@ -103,17 +101,23 @@ def _with_usage(provider: str, usage: Node, found: ExtractedUsage, delivered_byt
         estimated=() if delivered_bytes is None else ("output_tokens",),
         service_tier=tier,
         conditions=where,
-        tool_calls=None
-        if tools is None
-        else tool_calls(
-            {
-                "web_search": tools.count("web_search_requests"),
-                "web_fetch": tools.count("web_fetch_requests"),
-                "code_execution": tools.count("code_execution_requests"),
-            }
-        ),
+        tool_calls=tool_calls(server_tools(usage)),
         also=advised,
     )
+
+
+def where_served(usage: Node) -> dict[str, str | None]:
+    """The conditions that a usage object names, whoever hands it on: geography and speed."""
+    geo = usage.name("inference_geo", 64, UNREADABLE)
+    return {"inference_geo": None if geo == _NO_GEO else geo, "speed": usage.name("speed", 64, UNREADABLE)}
+
+
+def server_tools(usage: Node) -> dict[str, int | None]:
+    """Calls of server tools that a usage object counts, whoever hands it on."""
+    tools = usage.node("server_tool_use")
+    if tools is None:
+        return {}
+    return {tool: tools.count(f"{tool}_requests") for tool in ("web_search", "web_fetch", "code_execution")}
 
 
 def _meters(usage: Node) -> Meters:

@@ -30,18 +30,24 @@ def extract(provider: str, root: Node) -> ExtractedUsage:
     """Usage of one Converse response, or of the metadata event that ends a stream."""
     root = root.node("metadata") or root
     usage = root.node("usage")
-    tier, performance, http = root.node("service_tier"), root.node("performance_config"), root.node("ResponseMetadata")
+    tier, http = root.node("service_tier"), root.node("ResponseMetadata")
     return ExtractedUsage(
         usage=None if usage is None else token_usage(provider, _meters(usage)),
-        response_model=_routed_to(root),
+        response_model=routed_to(root),
         response_id=None if http is None else http.name("RequestId", 256),
         service_tier=None if tier is None else normal_tier(provider, tier.name("type", 64, UNREADABLE)),
-        conditions=None if performance is None else conditions(latency=performance.name("latency", 64, UNREADABLE)),
+        conditions=conditions(latency=latency(root)),
         operation=None if usage is None else "chat",
     )
 
 
-def _routed_to(root: Node) -> str | None:
+def latency(root: Node) -> str | None:
+    """The latency mode of a response."""
+    performance = root.node("performance_config")
+    return None if performance is None else performance.name("latency", 64, UNREADABLE)
+
+
+def routed_to(root: Node) -> str | None:
     """The model that a prompt router has chosen, an ARN; nothing else in a response names a model."""
     trace = root.node("trace")
     router = None if trace is None else trace.node("prompt_router")

@@ -124,19 +124,22 @@ def _by_modality(details: Iterable[Node]) -> dict[str, int]:
 
 
 def _grounding(root: Node, model: str) -> dict[str, int | None]:
-    """Grounded prompts (models up to 2.5) or search queries (later ones), prompts grounded in maps, and retrievals.
+    found = [candidate.node("grounding_metadata") for candidate in root.nodes("candidates")]
+    return grounded_calls([metadata for metadata in found if metadata is not None], model)
 
-    A query counts once however often the response names it, and an empty one does not count; searches for images
-    are searches: ai.google.dev/gemini-api/docs/google-search. Queries of Vertex AI Search are billed, those of a File
+
+def grounded_calls(grounding: list[Node], model: str) -> dict[str, int | None]:
+    """What the grounding metadata of an answer's candidates costs, whoever hands it on.
+
+    Grounded prompts (models up to 2.5) or search queries (later ones), prompts grounded in maps, and retrievals. A
+    query counts once however often the response names it, and an empty one does not count; searches for images are
+    searches: ai.google.dev/gemini-api/docs/google-search. Queries of Vertex AI Search are billed, those of a File
     Search store are not: ai.google.dev/gemini-api/docs/file-search.
     """
     queries: set[tuple[str, str]] = set()
     retrieved: set[str] = set()
     maps = False
-    for candidate in root.nodes("candidates"):
-        metadata = candidate.node("grounding_metadata")
-        if metadata is None:
-            continue
+    for metadata in grounding:
         for kind in ("web_search_queries", "image_search_queries"):
             queries.update((kind, query) for query in _texts(metadata.raw(kind)))
         if not any(_in_own_store(chunk) for chunk in metadata.nodes("grounding_chunks")):

@@ -6,13 +6,18 @@ the message. ``response_metadata`` is the provider's own: model, id, tier, and w
 """
 
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any, Final
 
 from pydantic import BaseModel
 
+from spendstream.adapters import anthropic, bedrock, gemini, openai_responses
+from spendstream.adapters.openai_compatible import reported_tool_calls, search_context
 from spendstream.adapters.reader import Node
-from spendstream.adapters.result import ExtractedUsage, Meters, token_usage, tool_calls
+from spendstream.adapters.result import ExtractedUsage, Meters, conditions, token_usage, tool_calls, total
+from spendstream.adapters.stated import stated_cost
 from spendstream.adapters.tiers import normal_tier
+from spendstream_schemas import Conditions
 from spendstream_schemas.types import UNREADABLE
 
 _TIERS: Final = ("", "flex_", "priority_")
@@ -26,6 +31,19 @@ _INPUT: Final = {
 _OUTPUT: Final = {"reasoning_tokens": "reasoning", "output_audio_tokens": "audio"}
 _OWN_IDS: Final = ("run-", "lc_", "lc-")
 """How ids begin that LangChain made itself; others are the provider's."""
+_HOSTED: Final = {
+    "web_search": "web_search_call",
+    "file_search": "file_search_call",
+    "code_interpreter": "code_interpreter_call",
+    "image_generation": "image_generation_call",
+}
+"""Hosted tools by LangChain's name of them in standard content blocks -> the item of OpenAI's response."""
+_KEPT: Final = ("id", "type", "name", "container_id")
+_ITEMS: Final = (*_HOSTED.values(), "shell_call")
+_NOTHING: Final[tuple[object, ...]] = (None, "", {}, [])
+"""Chunks repeat fields empty that another chunk has filled."""
+_NOT_OPENAIS: Final = ("anthropic", "aws", "google")
+"""Their blocks have the same names; what they cost is counted elsewhere."""
 
 
 def is_message(root: Node) -> bool:
@@ -66,6 +84,7 @@ def extract(provider: str, root: Node) -> ExtractedUsage:
     root = _message(root)
     usage, said = root.node("usage_metadata"), root.node("response_metadata")
     assert said is not None
+    billed = [node for name in ("usage", "token_usage") if (node := _part(said, name)) is not None]
     meters: Meters = {}
     if usage is not None:
         meters = {"input_tokens": usage.count("input_tokens"), "output_tokens": usage.count("output_tokens")}
@@ -73,30 +92,127 @@ def extract(provider: str, root: Node) -> ExtractedUsage:
             node = usage.node(details)
             if node is not None:
                 meters |= {meter: _by_tier(node, name) for meter, name in names.items()}
+        if provider == "perplexity":
+            meters |= _beside_the_answer(usage, meters)
     ids = (said.name("id", 256), root.name("id", 256))
-    billed = said.node("usage")
-    tools = billed.node("server_tool_use") if billed is not None else None
+    model = (
+        bedrock.routed_to(said)
+        or said.name("model_name", unreadable=UNREADABLE)
+        or said.name("model", unreadable=UNREADABLE)
+    )
+    cost, refused = _stated(provider, billed)
     return ExtractedUsage(
         usage=token_usage(provider, meters),
-        response_model=said.name("model_name", unreadable=UNREADABLE) or said.name("model", unreadable=UNREADABLE),
+        response_model=model,
         response_id=next((one for one in ids if one and not one.startswith(_OWN_IDS)), None),
-        service_tier=normal_tier(provider, _tier(said)),
-        tool_calls=None if tools is None else tool_calls({"web_search": tools.count("web_search_requests")}),
+        service_tier=normal_tier(provider, _tier(said, billed)),
+        conditions=_conditions(said, billed),
+        tool_calls=tool_calls(_tools(provider, root, said, billed, model or "")),
         operation="chat",
+        stated_cost_usd=cost,
+        stated_cost_refused=refused,
     )
+
+
+def _beside_the_answer(usage: Node, meters: Meters) -> Meters:
+    """What Perplexity bills beside the answer: langchain-perplexity's output tokens are the answer's alone."""
+    details = usage.node("output_token_details")
+    citations = None if details is None else details.count("citation_tokens")
+    written, reasoning = meters["output_tokens"], meters.get("reasoning_tokens")
+    if written is None:
+        return {}
+    found: Meters = {"output_tokens": total(int(written), citations, None if reasoning is None else int(reasoning))}
+    return found if citations is None else found | {"citation_tokens": citations}
+
+
+def _stated(provider: str, billed: list[Node]) -> tuple[Decimal | None, str | None]:
+    """What the provider states in its own usage object, where LangChain hands it on."""
+    found = (stated_cost(provider, usage) for usage in billed)
+    return next((one for one in found if one != (None, None)), (None, None))
+
+
+def _conditions(said: Node, billed: list[Node]) -> Conditions | None:
+    """The conditions in a provider's own usage object, and those beside it."""
+    facts: dict[str, str | None] = {"latency": bedrock.latency(said), "search_context": search_context(said)}
+    for usage in billed:
+        found = anthropic.where_served(usage) | {"search_context": search_context(usage)}
+        facts |= {name: value for name, value in found.items() if value is not None}
+    return conditions(**facts)
+
+
+def _tools(provider: str, root: Node, said: Node, billed: list[Node], model: str) -> dict[str, int | None]:
+    """Calls of hosted tools, wherever the integration of this provider keeps them.
+
+    OpenAI's items stand in the content, or in ``additional_kwargs.tool_outputs``; Gemini's grounding, Anthropic's and
+    xAI's counts in ``response_metadata``. Counts go before what was listed.
+    """
+    listed = Node({"object": "response", "output": _hosted_items(provider, root)}, root.path)
+    grounding = _part(said, "grounding_metadata")
+    found = openai_responses.tool_counts(listed)
+    found |= {} if grounding is None else gemini.grounded_calls([grounding], model)
+    for usage in (said, *billed):
+        found |= {name: count for name, count in reported_tool_calls(usage).items() if count is not None}
+    return found
+
+
+def _hosted_items(provider: str, root: Node) -> list[dict[str, Any]]:
+    """The items of OpenAI's response that a message lists, each once."""
+    more = _part(root, "additional_kwargs")
+    blocks = _hosted_blocks(root.raw("content")) + _hosted_blocks(None if more is None else more.raw("tool_outputs"))
+    items: dict[object, dict[str, Any]] = {}
+    for place, block in enumerate(blocks):
+        if block["type"] != "server_tool_call":
+            items[block.get("id") or place] = block
+        elif provider not in _NOT_OPENAIS:
+            items[block.get("id") or place] = block | {"type": _HOSTED[block["name"]]}
+    return list(items.values())
+
+
+def _hosted_blocks(listed: object) -> list[dict[str, Any]]:
+    """The calls of hosted tools among blocks of content; of their fields those that move the price, no text."""
+    found = []
+    for item in listed if isinstance(listed, (list, tuple)) else ():
+        block = _mapping(item)
+        kind = block.get("type")
+        if kind not in _ITEMS and not (kind == "server_tool_call" and block.get("name") in _HOSTED):
+            continue
+        block = _mapping(block.get("extras")) | block
+        done = _mapping(block.get("action") or block.get("args"))
+        kept = {name: block[name] for name in _KEPT if isinstance(block.get(name), str)}
+        where = _mapping(block.get("environment")).get("container_id")
+        kept |= {} if where is None else {"environment": {"container_id": where}}
+        found.append(kept | {"action": {"type": done["type"]} if isinstance(done.get("type"), str) else {}})
+    return found
 
 
 def fold(known: dict[str, object], chunk: Node) -> None:
     """Add one chunk to the message."""
     known["type"] = "ai"
-    known["response_metadata"] = _mapping(known.get("response_metadata")) | _mapping(chunk.raw("response_metadata"))
+    said = {name: value for name, value in _mapping(chunk.raw("response_metadata")).items() if value not in _NOTHING}
+    known["response_metadata"] = _mapping(known.get("response_metadata")) | said
     if chunk.raw("id"):
         known["id"] = chunk.raw("id")
+    _keep_hosted(known, chunk)
     usage = chunk.raw("usage_metadata")
     if isinstance(usage, Mapping):
         known["usage_metadata"] = _sum(_mapping(known.get("usage_metadata")), usage)
     if chunk.raw("chunk_position") == "last":
         known["complete"] = True
+
+
+def _keep_hosted(known: dict[str, object], chunk: Node) -> None:
+    """Of what a chunk brings, the calls of hosted tools; never what was written."""
+    more = _part(chunk, "additional_kwargs")
+    blocks = _hosted_blocks(chunk.raw("content")) + _hosted_blocks(None if more is None else more.raw("tool_outputs"))
+    if blocks:
+        before = known.get("content")
+        known["content"] = (before if isinstance(before, list) else []) + blocks
+
+
+def _part(root: Node, name: str) -> Node | None:
+    """A nested object; None for what is none: each integration puts there what it likes."""
+    value = root.raw(name)
+    return root.node(name) if isinstance(value, (Mapping, BaseModel)) else None
 
 
 def _message(root: Node) -> Node:
@@ -109,11 +225,15 @@ def _by_tier(node: Node, name: str) -> int | None:
     return next((count for tier in _TIERS if (count := node.count(tier + name)) is not None), None)
 
 
-def _tier(said: Node) -> str | None:
-    usage = said.node("usage")
-    return said.name("service_tier", 64, UNREADABLE) or (
-        usage.name("service_tier", 64, UNREADABLE) if usage is not None else None
-    )
+def _tier(said: Node, billed: list[Node]) -> str | None:
+    """Bedrock's is an object with a ``type``, Vertex AI's the type of traffic."""
+    bedrocks, vertexs = _part(said, "service_tier"), _part(said, "usage_metadata")
+    if bedrocks is not None:
+        return bedrocks.name("type", 64, UNREADABLE)
+    found = [said.name("service_tier", 64, UNREADABLE)]
+    found += [usage.name("service_tier", 64, UNREADABLE) for usage in billed]
+    found.append(None if vertexs is None else vertexs.name("traffic_type", 64, UNREADABLE))
+    return next((tier for tier in found if tier is not None), None)
 
 
 def _kind(root: Node) -> object:

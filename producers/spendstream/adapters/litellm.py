@@ -8,9 +8,15 @@ import base64
 from collections.abc import Mapping
 from typing import Final
 
+from spendstream.adapters import gemini
 from spendstream.adapters.names import canonical
+from spendstream.adapters.reader import Node
+from spendstream.adapters.tiers import normal_tier
+from spendstream_schemas.types import UNREADABLE
 
 _WRAPPED: Final = "resp_bGl0ZWxsbT"
+_GROUNDING: Final = "vertex_ai_grounding_metadata"
+_SPECIFIC: Final = "provider_specific_fields"
 GATEWAY: Final = "litellm"
 _OWN_NAMES: Final = {"azure_text": "azure", "cohere_chat": "cohere", "text-completion-openai": "openai"}
 """LiteLLM's names of parts of a provider (docs.litellm.ai/docs/providers); all others are names of providers."""
@@ -29,6 +35,60 @@ def served_by(response: object) -> str | None:
         return None
     name = name.partition("/")[0].lower()
     return canonical(_OWN_NAMES.get(name, name))[:64]
+
+
+def beside_the_usage(root: Node, usage: Node | None) -> tuple[str | None, dict[str, int | None]]:
+    """The tier and the calls of tools that LiteLLM carries outside of OpenAI's fields; nothing for other responses.
+
+    Vertex AI's type of traffic stands in the usage, or in what LiteLLM calls specific to the provider; Gemini's
+    grounding in ``vertex_ai_grounding_metadata``, a list with that of each candidate.
+    """
+    traffic = None
+    for place in (usage, *_specific(root)):
+        if place is not None and traffic is None:
+            traffic = place.name("traffic_type", 64, UNREADABLE)
+    grounding = _grounding(root)
+    model = root.name("model") or ""
+    return normal_tier("google", traffic), gemini.grounded_calls(grounding, model) if grounding else {}
+
+
+def kept(chunk: Node) -> dict[str, object]:
+    """What a chunk of a stream carries of it."""
+    found: dict[str, object] = {}
+    for name in (_GROUNDING, _SPECIFIC):
+        places = (chunk, _hidden(chunk))
+        value = next((value for place in places if place is not None and (value := place.raw(name))), None)
+        found |= {} if value is None else {name: value}
+    return found
+
+
+def _specific(root: Node) -> list[Node]:
+    """What is specific to the provider, of the response and of what LiteLLM hides in it."""
+    places = (root, _hidden(root))
+    return [node for place in places if place is not None and (node := _object(place, _SPECIFIC)) is not None]
+
+
+def _grounding(root: Node) -> list[Node]:
+    for place in (root, _hidden(root)):
+        value = None if place is None else place.raw(_GROUNDING)
+        if place is not None and isinstance(value, (list, tuple)) and value:
+            return place.nodes(_GROUNDING)
+        if place is not None and isinstance(value, Mapping) and value:
+            return [Node(value, f"{place.path}.{_GROUNDING}")]
+    return []
+
+
+def _hidden(root: Node) -> Node | None:
+    try:
+        hidden = getattr(root.value, "_hidden_params", None)
+    except Exception:  # noqa: BLE001 - a foreign object
+        return None
+    return Node(hidden, f"{root.path}._hidden_params") if isinstance(hidden, Mapping) else None
+
+
+def _object(place: Node, name: str) -> Node | None:
+    value = place.raw(name)
+    return Node(value, f"{place.path}.{name}") if isinstance(value, Mapping) else None
 
 
 def own_id(response_id: str | None) -> str | None:

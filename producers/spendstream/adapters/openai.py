@@ -9,7 +9,8 @@ import re
 from dataclasses import replace
 from typing import Final, Literal
 
-from spendstream.adapters import openai_media, openai_responses, openai_video
+from spendstream.adapters import litellm, openai_media, openai_responses, openai_video
+from spendstream.adapters.anthropic import where_served
 from spendstream.adapters.litellm import own_id
 from spendstream.adapters.openai_compatible import (
     CORRECTIONS,
@@ -84,10 +85,15 @@ def _extract(provider: str, root: Node) -> ExtractedUsage:
         tools = reported_tool_calls(usage)
         if operation == "chat" and tools.get("web_search") is None and _SEARCHES.search(root.name("model") or ""):
             tools["web_search"] = 1  # before it answers: platform.openai.com/docs/guides/tools-web-search
-    searched = search_context(usage)
+    told, beside = litellm.beside_the_usage(root, usage)
+    tools = beside | {name: count for name, count in tools.items() if count is not None or name not in beside}
+    listed = 0
     if operation == "responses":
-        tools = openai_responses.tool_counts(root) | tools
+        hosted = openai_responses.tool_counts(root)
+        tools, listed = hosted | tools, sum(count or 0 for count in hosted.values())
         also = openai_responses.image_tool_usage(provider, root)
+    searched = search_context(usage, listed)
+    if operation == "responses":
         searched = searched or openai_responses.search_tool(provider, root, tools.get("web_search"))
     # What a call cost as a whole is not the cost of one of the events that it becomes.
     cost, refused = (None, None) if usage is None or also else stated_cost(provider, usage)
@@ -95,9 +101,12 @@ def _extract(provider: str, root: Node) -> ExtractedUsage:
         usage=token_usage(provider, meters),
         response_model=root.name("model", unreadable=UNREADABLE),
         response_id=own_id(root.name("id", _MAX_ID)) or root.name("request_id", 256),
-        service_tier=normal_tier(provider, root.name("service_tier", 64, UNREADABLE)),
+        service_tier=told or normal_tier(provider, root.name("service_tier", 64, UNREADABLE)),
         conditions=conditions(
-            search_context=searched, size=size, cache=None if usage is None else explicit_cache(usage)
+            search_context=searched,
+            size=size,
+            cache=None if usage is None else explicit_cache(usage),
+            **({} if usage is None else where_served(usage)),
         ),
         tool_calls=tool_calls(tools),
         operation=operation,
@@ -135,10 +144,16 @@ def _operation(root: Node, usage: Node | None) -> str | None:
     if event.startswith("transcript.") or (usage is not None and usage.name("type", 64) in ("tokens", "duration")):
         return "transcription"
     if usage is None:
-        if openai_media.is_transcript(root):
-            return "transcription"
-        return "video" if root.has("video") else None
+        return _operation_without_usage(root)
     return "responses" if usage.has("input_tokens", "output_tokens") else "chat"
+
+
+def _operation_without_usage(root: Node) -> str | None:
+    if (root.name("id", _MAX_ID) or "").startswith("modr-") and root.has("results"):
+        return "moderation"
+    if openai_media.is_transcript(root):
+        return "transcription"
+    return "video" if root.has("video") else None
 
 
 def _meters(usage: Node) -> Meters:
@@ -205,6 +220,7 @@ def fold(known: dict[str, object], chunk: Node) -> None:
             known["complete"] = event in _LAST_EVENTS
         return
     known |= {name: chunk.raw(name) for name in _CHUNK_FIELDS if chunk.raw(name) not in (None, "")}
+    known |= litellm.kept(chunk)
     if event:
         known["type"] = event
     # Chat's usage chunk has no choices and comes last; some providers repeat running totals beside choices.

@@ -7,8 +7,9 @@ Groq, Cerebras, Fireworks, Together and OpenRouter (openrouter.ai/docs/use-cases
 from collections.abc import Callable
 from typing import Final
 
+from spendstream.adapters.anthropic import server_tools
 from spendstream.adapters.problems import problem
-from spendstream.adapters.reader import Node
+from spendstream.adapters.reader import Node, names_of
 from spendstream.adapters.result import Meters, total, unreported_lifetime
 from spendstream_schemas.types import UNREADABLE
 
@@ -157,40 +158,87 @@ CORRECTIONS: Final[dict[str, Callable[[Node, Meters], Meters]]] = {
 }
 
 _XAI_TOOLS: Final = {
-    "web_search": ("web_search_calls",),
-    "social_search": ("x_search_calls",),
-    "code_execution": ("code_interpreter_calls",),
-    "file_search": ("file_search_calls", "document_search_calls"),
+    "web_search_calls": "web_search",
+    "x_search_calls": "social_search",
+    "code_interpreter_calls": "code_execution",
+    "file_search_calls": "file_search",
+    "document_search_calls": "file_search",
+    "image_generation_calls": "image_generation",
 }
+_ATTACHMENTS: Final = "document_search_calls"
+"""Searches in files that are attached to messages: four times as dear as those in collections."""
+_BILLED_BY_TOKENS: Final = ("mcp_calls",)
+"""What xAI's tools cost is on docs.x.ai/developers/pricing; these cost what they bring into the context."""
+_UNNAMED: Final = "unnamed_tool"
 
 
 def reported_tool_calls(usage: Node) -> dict[str, int | None]:
-    """Billable tool calls that stand in the usage object itself (xAI, Perplexity, OpenRouter)."""
+    """Billable tool calls that stand in the usage object itself (xAI, Perplexity, OpenRouter, LiteLLM)."""
     found: dict[str, int | None] = {}
-    tools = usage.node("server_side_tool_usage_details")
-    if tools is not None:
-        found |= {ours: total(*(tools.count(name) for name in theirs)) for ours, theirs in _XAI_TOOLS.items()}
-    routed = usage.node("server_tool_use")
-    if routed is not None:
-        found["web_search"] = routed.count("web_search_requests")
+    for name, count in _xai_calls(usage).items():
+        if (ours := _XAI_TOOLS.get(name)) is not None:
+            found[ours] = total(found.get(ours), count)
+    found |= {name: count for name, count in server_tools(usage).items() if count is not None}
     searches = usage.count("num_search_queries")
     if searches is not None:
         found["web_search"] = searches
     if sources := live_sources(usage):
         found["web_search"] = sources
+    if found.get("web_search") is None:
+        found |= _searches_in_details(usage)
     return found
 
 
+def _searches_in_details(usage: Node) -> dict[str, int | None]:
+    """Where LiteLLM counts searches, of Gemini and xAI above all; xAI's are a copy of its own count.
+
+    docs.litellm.ai/docs/completion/web_search.
+    """
+    details = usage.node("prompt_tokens_details")
+    searches = None if details is None else details.count("web_search_requests")
+    return {} if searches is None else {"web_search": searches}
+
+
+def _xai_calls(usage: Node) -> dict[str, int]:
+    """xAI's counts of its server-side tools by their own names, also those that nobody here knows."""
+    tools = usage.node("server_side_tool_usage_details")
+    if tools is None:
+        return {}
+    names = {name for name in names_of(tools.value) if name.endswith("_calls")} | {*_XAI_TOOLS}
+    return {name: count for name in sorted(names) if (count := tools.count(name)) is not None}
+
+
 def live_sources(usage: Node) -> int | None:
-    """Sources that xAI's Live Search has used, each of which is billed: docs.x.ai/docs/guides/live-search."""
+    """Sources that xAI's Live Search has used, each of which is billed: docs.x.ai/docs/guides/live-search.
+
+    The tools that came after it, and all of the Responses API, count calls: their sources cost nothing more.
+    """
+    if usage.has("server_side_tool_usage_details", "input_tokens"):
+        return None
     return usage.count("num_sources_used")
 
 
-def search_context(usage: Node | None) -> str | None:
-    """Perplexity's request fee depends on it: low, medium, high. xAI's Live Search has a price of its own."""
+def search_context(usage: Node | None, listed: int = 0) -> str | None:
+    """Which search it was, where searches of one kind have several prices.
+
+    Perplexity's request fee depends on the context's size: low, medium, high. xAI's Live Search and its search in
+    attachments have prices of their own. A tool of xAI's that nobody knows has none: then it is the tool's name, so
+    that the call is unpriced unless xAI states its cost. `listed`: calls of tools that stand in the output.
+    """
     if usage is None:
         return None
-    return usage.name("search_context_size", 64, UNREADABLE) or ("live" if live_sources(usage) else None)
+    return usage.name("search_context_size", 64, UNREADABLE) or ("live" if live_sources(usage) else _xai(usage, listed))
+
+
+def _xai(usage: Node, listed: int) -> str | None:
+    calls = {name: count for name, count in _xai_calls(usage).items() if count}
+    unknown = [name for name in calls if name not in _XAI_TOOLS and name not in _BILLED_BY_TOKENS]
+    if (usage.count("num_server_side_tools_used") or 0) > max(sum(calls.values()), listed):
+        unknown.append(_UNNAMED)
+    if _ATTACHMENTS in calls:
+        unknown += ["file_search_calls"] if "file_search_calls" in calls else []
+        return ",".join(["attachment", *unknown])[:64]
+    return ",".join(unknown)[:64] or None
 
 
 def usage_int(meters: Meters, name: str) -> int | None:

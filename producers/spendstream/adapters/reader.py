@@ -130,6 +130,14 @@ class Node:
         return found or None
 
 
+def names_of(value: object) -> tuple[str, ...]:
+    """The fields that an object of named counts has; what comes from an SDK may have more than its class declares."""
+    if isinstance(value, BaseModel):
+        return (*value.model_fields_set, *(value.__pydantic_extra__ or ()))
+    found = value if isinstance(value, Mapping) else getattr(value, "__dict__", ())
+    return tuple([name for name in found if isinstance(name, str)])
+
+
 def _plain(value: object, limit: int) -> str | None:
     """The text, also as a member of an enumeration; None for what is none."""
     if isinstance(value, Enum):

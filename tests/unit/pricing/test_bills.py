@@ -26,7 +26,7 @@ from stream_jobs.pricing.rates import Missing
 BILLS = Path(__file__).parent / "bills"
 PROVIDERS = (
     "anthropic", "aws", "azure", "cohere", "dashscope", "deepgram", "deepseek", "elevenlabs", "google", "groq",
-    "mistral", "openai", "perplexity", "voyageai", "x-ai",
+    "mistral", "openai", "perplexity", "voyageai", "x-ai", "zai",
 )  # fmt: skip
 TERM = re.compile(r"(?P<quantity>[0-9.]+) x (?P<price>[0-9.]+)(?: per (?P<per>thousand|hour))?")
 PER = {None: 1_000_000, "thousand": 1_000, "hour": 3_600}

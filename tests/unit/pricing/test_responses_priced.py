@@ -544,3 +544,56 @@ def test_hours_of_containers_are_metered_usage() -> None:
     usage = {"kind": "metered", "sku": "code-execution", "quantity": "0.5", "unit": "hour"}
     pricing = book().price(facts_of(event(usage, provider="anthropic", at=NOW)))
     assert pricing.list_cost == Decimal("0.025") * PICO_PER_USD
+
+
+@pytest.mark.parametrize(("model", "usd"), [("voxtral-mini-2507", "0.00676667"), ("voxtral-mini-2602", "0.01015")])
+def test_a_transcription_of_mistral_is_billed_by_the_minute(model: str, usd: str) -> None:
+    """Its body counts tokens beside the seconds, whole and in a stream; they cost nothing."""
+    usage = {"prompt_audio_seconds": 203, "prompt_tokens": 4, "total_tokens": 3264, "completion_tokens": 635}
+    body = {"model": model, "text": "secret", "language": "en", "segments": [], "usage": usage}
+    assert round(Decimal(cost("mistral", body, model, occurred_at=LATER)), 8) == Decimal(usd)
+    stream = StreamAccumulator("mistral")
+    stream.add({"event": "transcription.text.delta", "data": {"type": "transcription.text.delta", "text": "secret"}})
+    stream.add({"event": "transcription.done", "data": {"type": "transcription.done", **body}})
+    (done,) = usage_events("mistral", stream.result(), source="test", model=model, occurred_at=LATER)
+    priced = book().price(facts_of(done))
+    assert priced.list_cost is not None
+    assert round(Decimal(priced.list_cost) / PICO_PER_USD, 8) == Decimal(usd)
+
+
+def test_moderation_is_free() -> None:
+    """Its response counts nothing, the request costs nothing; a model that bills tokens is not free without them."""
+    response = {"id": "modr-1", "model": "omni-moderation-latest", "results": [{"flagged": False}]}
+    assert Decimal(cost("openai", response, "omni-moderation-latest")) == 0
+    assert Decimal(cost("openai", response | {"model": "omni-moderation-2024-09-26"}, "omni-moderation-latest")) == 0
+    assert cost("openai", response | {"model": "gpt-4o"}, "gpt-4o").startswith("usage_unknown")
+    assert cost("openai", response | {"model": "omni-moderation-9"}, "gpt-4o").startswith("usage_unknown")
+
+
+@pytest.mark.parametrize("tier", [None, "standard", "batch"])
+def test_a_line_of_anthropics_batch_costs_half(tier: str | None) -> None:
+    """Whatever tier the message in it names: such lines come of a batch only."""
+    usage = {"input_tokens": 1000, "output_tokens": 1000, "service_tier": tier}
+    message = {"id": "m", "type": "message", "model": "claude-opus-4-6", "usage": usage}
+    line = {"custom_id": "a", "result": {"type": "succeeded", "message": message}}
+    assert Decimal(cost("anthropic", line, "claude-opus-4-6", occurred_at=LATER)) == Decimal("0.015")
+
+
+def test_the_default_cache_of_dashscope_moves_no_price() -> None:
+    """A service may say that it was the implicit one."""
+    response = chat("qwen3-max", 10_000, 1000, prompt_tokens_details={"cached_tokens": 5000})
+    said = cost("dashscope", response, "qwen3-max", conditions={"cache": "implicit"})
+    assert said == cost("dashscope", response, "qwen3-max")
+
+
+@pytest.mark.parametrize("model", ["glm-4.5-flash", "glm-4.7-flash"])
+def test_what_zai_gives_away_is_free(model: str) -> None:
+    """Its own page says so; the faster ones cost something."""
+    assert Decimal(cost("zai", chat(model, 1000, 1000), model, occurred_at=LATER)) == 0
+
+
+@pytest.mark.parametrize("model", ["gpt-oss-120b", "gpt-oss-20b"])
+def test_open_weights_have_no_price_at_openai(model: str) -> None:
+    """OpenAI does not sell them: a client of its SDK that says so talks to a server of one's own, or of another's."""
+    assert cost("openai", chat(model, 1000, 1000), model, occurred_at=LATER).startswith("no_price_for_meter")
+    assert Decimal(cost("groq", chat(f"openai/{model}", 1000, 1000), f"openai/{model}", occurred_at=LATER)) > 0

@@ -61,10 +61,11 @@ def test_xai_totals_that_fit_neither_way_are_refused() -> None:
 
 
 def test_xai_tool_calls_are_read_from_the_usage() -> None:
-    """Search on X is a tool of its own; both kinds of file search are one."""
-    details = {"web_search_calls": 2, "x_search_calls": 1, "file_search_calls": 1, "document_search_calls": 3}
+    """Search on X is a tool of its own; search in attachments is a search in files at another price."""
+    details = {"web_search_calls": 2, "x_search_calls": 1, "document_search_calls": 4}
     found = extract("x-ai", chat(prompt_tokens=1, completion_tokens=1, server_side_tool_usage_details=details))
     assert found.tool_calls == ToolCalls(web_search=2, social_search=1, file_search=4)
+    assert found.conditions == Conditions(search_context="attachment")
 
 
 def test_perplexity_bills_citations_reasoning_and_searches_beside_the_answer() -> None:
