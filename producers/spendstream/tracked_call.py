@@ -305,15 +305,14 @@ class TrackedCall:
             self._streaming = False
         if not self._streaming:
             self._emit()
-        with _SHARED:
-            ended = [other for other in self._siblings or () if not other._streaming]
-            for other in self._siblings or ():
+        if self._siblings is not None:
+            for other in self._siblings:  # one that comes later finds this call left
                 other._left = True
-        for other in ended:
-            other._emit()
+                if not other._streaming:
+                    other._emit()
 
     def _emit(self) -> None:
-        if self._emitted:
+        if self._emitted or (self._parent is not None and not self._is_first_to_emit()):
             return
         self._emitted = True
         try:
@@ -331,6 +330,12 @@ class TrackedCall:
                     self._producer.emit(event)
         except Exception as error:  # noqa: BLE001 - the service's call is over; its event must not break it
             self._producer.count_rejected("invalid_event", str(error))
+
+    def _is_first_to_emit(self) -> bool:
+        """The block and its stream may end in two threads at once."""
+        with _SHARED:
+            first, self._emitted = not self._emitted, True
+        return first
 
     def _first(self, found: "ExtractedUsage | None") -> bool:
         """Whether none of the block's streams has booked this response yet."""

@@ -129,10 +129,13 @@ def _id_of(node: Node) -> object:
 
 def is_whole(chunk: object) -> bool:
     """Whether what a stream gives is no chunk but a response (an agent's turns, the lines of a batch)."""
-    read = chunk.get if isinstance(chunk, dict) else partial(getattr, chunk)
-    if read("object", None) == "chat.completion" or read("custom_id", None) is not None:
-        return True
+    if isinstance(chunk, dict):
+        kind, read = chunk.get("object"), chunk.get
+    else:
+        kind, read = getattr(chunk, "object", None), partial(getattr, chunk)
+    if isinstance(kind, str):
+        return kind == "chat.completion"
     kind = read("type", None)
-    return (kind == "message" and read("stop_reason", None) is not None and read("usage", None) is not None) or (
-        kind == "ai"
-    )
+    if kind == "message":
+        return read("stop_reason", None) is not None and read("usage", None) is not None
+    return kind == "ai" or read("custom_id", None) is not None

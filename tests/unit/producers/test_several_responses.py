@@ -35,13 +35,15 @@ def recorder() -> Recorder:
 
 
 @pytest.fixture
-def claude(address: str) -> anthropic.Anthropic:
-    return anthropic.Anthropic(base_url=address, api_key="k", max_retries=0)
+def claude(address: str) -> Iterator[anthropic.Anthropic]:
+    with anthropic.Anthropic(base_url=address, api_key="k", max_retries=0) as client:
+        yield client
 
 
 @pytest.fixture
-def gpt(address: str) -> openai.OpenAI:
-    return openai.OpenAI(base_url=f"{address}/v1", api_key="k", max_retries=0)
+def gpt(address: str) -> Iterator[openai.OpenAI]:
+    with openai.OpenAI(base_url=f"{address}/v1", api_key="k", max_retries=0) as client:
+        yield client
 
 
 def ids(recorder: Recorder) -> list[str | None]:
@@ -204,7 +206,9 @@ def test_what_was_paid_is_not_dropped_for_what_says_nothing(recorder: Recorder, 
 
 
 @pytest.mark.parametrize("asynchronous", [False, True])
-def test_wrapping_a_whole_response_records_it(recorder: Recorder, address: str, asynchronous: bool) -> None:
+def test_wrapping_a_whole_response_records_it(
+    recorder: Recorder, gpt: openai.OpenAI, address: str, asynchronous: bool
+) -> None:
     """`stream=flag` where the flag is off: the service gets the response itself, which can be copied and compared."""
 
     async def main() -> Any:
@@ -215,9 +219,8 @@ def test_wrapping_a_whole_response_records_it(recorder: Recorder, address: str, 
     if asynchronous:
         got = asyncio.run(main())
     else:
-        client = openai.OpenAI(base_url=f"{address}/v1", api_key="k")
         with recorder.track(**OPENAI) as call:
-            whole = client.chat.completions.create(model="gpt-4o", messages=QUESTION)
+            whole = gpt.chat.completions.create(model="gpt-4o", messages=QUESTION)
             got = call.wrap_stream(whole)
             assert got is whole
     assert pickle.loads(pickle.dumps(got)) == got == copy.deepcopy(got)
