@@ -9,12 +9,11 @@ import time
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
-from functools import cache
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, TypeVar
 from uuid import UUID
 
+from spendstream.call_events import adapters, events_of
 from spendstream.context import current_attribution, merge
-from spendstream.mending import KNOWN, mended
 from spendstream.native import new_rlock
 from spendstream.raw_responses import is_raw, whole
 from spendstream.responses import Responses, is_final_of
@@ -35,7 +34,6 @@ if TYPE_CHECKING:
 R = TypeVar("R")
 Status = Literal["ok", "error", "cancelled"]
 
-_MENDINGS: Final = 4  # what was put in a bad field's place may lead to another; each time fewer are left
 _SHARED: Final = new_rlock()  # held while a response or stream finds its place: threads may share a block
 _CUT: Final = (asyncio.CancelledError, GeneratorExit, KeyboardInterrupt, SystemExit)
 
@@ -62,18 +60,10 @@ def _event_id(given: object, producer: "Reporter") -> str:
     return new_event_id()
 
 
-@cache
-def _adapters() -> Any:
-    """Loaded at the first call or by `prepare`; an import statement in each call takes longer than looking here."""
-    from spendstream import adapters
-
-    return adapters
-
-
 def prepare() -> None:
     """Load what a call needs, so that the first one takes no longer than the others."""
     example = {"object": "chat.completion", "usage": {"prompt_tokens": 1}}
-    _adapters().usage_events("openai", example, source="prepared", model="none")
+    adapters().usage_events("openai", example, source="prepared", model="none")
 
 
 class Reporter(Protocol):
@@ -133,7 +123,8 @@ class TrackedCall:
         whose body is still to come is recorded as that is read. Several responses in one block are an event each, the
         last with the call's `event_id`; the same response again (by the provider's id) replaces what it said before.
         """
-        self._too_late("record")
+        if self._emitted:
+            self._too_late("record")
         try:
             body: Any = data_of(response)
             if body is response and is_raw(response):
@@ -142,8 +133,8 @@ class TrackedCall:
                 if body is None or iterates(kind):
                     read_raw(response, self._listening())
                     return response
-            for one in _adapters().messages_in(body) or (body,):
-                self._take(_adapters().extract(self.provider, one, salvage=True), one)
+            for one in adapters().messages_in(body) or (body,):
+                self._take(adapters().extract(self.provider, one, salvage=True), one)
         except Exception as error:  # noqa: BLE001 - the call itself went well; its event says what is known
             self._trouble("unreadable_response", error)
         return response
@@ -168,13 +159,13 @@ class TrackedCall:
         data = event.get("data")
         answer = data.get("output") if event["event"] == "on_chat_model_end" and isinstance(data, Mapping) else None
         if answer is not None:
-            self._take(_adapters().extract(self.provider, answer, salvage=True), answer)
+            self._take(adapters().extract(self.provider, answer, salvage=True), answer)
 
     def _streamed(self) -> "ExtractedUsage":
-        nothing: ExtractedUsage = _adapters().ExtractedUsage()
+        nothing: ExtractedUsage = adapters().ExtractedUsage()
         try:
             return nothing if self._accumulator is None else self._accumulator.result(salvage=True)
-        except _adapters().AdapterError:  # said when the call ends
+        except adapters().AdapterError:  # said when the call ends
             return nothing
 
     def _keep_streamed(self, final: "ExtractedUsage | None" = None) -> None:
@@ -183,7 +174,7 @@ class TrackedCall:
         if self._accumulator is None:
             return
         streamed, status = self._streamed(), self._status
-        said_nothing = streamed == _adapters().ExtractedUsage()
+        said_nothing = streamed == adapters().ExtractedUsage()
         ours = replace(streamed, status="error") if status == "error" else streamed
         if final is not None and is_final_of(ours, final):
             self._status = status if final.usage is None else "ok"
@@ -235,7 +226,7 @@ class TrackedCall:
                 return self._sibling()
             self._keep_streamed()
             self._responses.close_last()
-            self._accumulator = _adapters().StreamAccumulator(self.provider)
+            self._accumulator = adapters().StreamAccumulator(self.provider)
             self._streaming = True
             return self
 
@@ -261,8 +252,8 @@ class TrackedCall:
                 self._take_event(chunk)
             elif iterates(kind):
                 return wrap(chunk, PartOf(self))
-            elif _adapters().is_whole(chunk):
-                self._take(_adapters().extract(self.provider, chunk, salvage=True), chunk)
+            elif adapters().is_whole(chunk):
+                self._take(adapters().extract(self.provider, chunk, salvage=True), chunk)
             else:
                 before = self._accumulator.add(chunk)
                 if before is not None:
@@ -356,7 +347,7 @@ class TrackedCall:
 
     def _events(self, last: "ExtractedUsage | None", latency_ms: float) -> list[UsageEvent]:
         """Everything that is known; where that breaks the contract, as much of it as does not."""
-        found: ExtractedUsage = last or _adapters().ExtractedUsage()
+        found: ExtractedUsage = last or adapters().ExtractedUsage()
         status = found.status or "ok" if self._status == "ok" else self._status
         fields: dict[str, Any] = {"status": status, "latency_ms": latency_ms}
         stated = {"usage": self._usage} if self._usage is not None else {}
@@ -365,45 +356,14 @@ class TrackedCall:
         return events
 
     def _mended(self, found: "ExtractedUsage", said: dict[str, Any]) -> list[UsageEvent]:
-        result = _adapters().result
-        if found.stated_cost_refused is not None:
-            self._producer.count_trouble(
-                "stated_cost_refused", f"{self.provider} {self.model}: {found.stated_cost_refused}"
-            )
-        if found.unreadable:
-            self._producer.count_trouble(
-                "unreadable_response", f"{self.provider} {self.model}: {'; '.join(found.unreadable)}"[:2000]
-            )
-        if not KNOWN.issuperset(said):
-            unknown = ", ".join(sorted(said.keys() - KNOWN))
-            self._trouble("invalid_fields", result.AdapterError(f"unknown field(s) {unknown}"))
-            said = {name: value for name, value in said.items() if name in KNOWN}
-        asked = said
-        for _ in range(_MENDINGS):
-            try:
-                return self._events_with(found, said)
-            except result.InvalidEventError as error:
-                self._trouble("invalid_fields", error)
-                said = mended(said, error.places)
-            except result.AdapterError as error:  # conditions that are none
-                self._trouble("invalid_fields", error)
-                said = mended(said, [("conditions",)])
-        fields = {name: value for name, value in asked.items() if name in ("status", "latency_ms")}
-        return self._events_with(result.ExtractedUsage(), mended(fields, [("provider",), ("model",), ("event_id",)]))
-
-    def _events_with(self, found: "ExtractedUsage", said: Mapping[str, Any]) -> list[UsageEvent]:
         known = {
             "source": self._producer.source,
             "model": self.model,
             "event_id": self.event_id,
             "occurred_at": self._occurred_at,
             "attribution": self._attribution,
-            **said,
         }
-        if "provider" in known:
-            found = replace(found, provider=known.pop("provider"))
-        events: list[UsageEvent] = _adapters().usage_events(self.provider, found, **known)
-        return events
+        return events_of(self.provider, found, known, said, self._say)
 
     def _known(self) -> "ExtractedUsage | None":
         last = self._responses.last
@@ -417,7 +377,7 @@ class TrackedCall:
             return last
         try:
             streamed = self._accumulator.result(salvage=True)
-            if last is not None and streamed == _adapters().ExtractedUsage():
+            if last is not None and streamed == adapters().ExtractedUsage():
                 return last
             if streamed.usage is None and streamed.status is None and self._status == "ok" and self._usage is None:
                 self._producer.count_trouble(
@@ -431,4 +391,7 @@ class TrackedCall:
             return None
 
     def _trouble(self, kind: str, error: Exception) -> None:
-        self._producer.count_trouble(kind, f"{self.provider} {self.model}: {error}")
+        self._say(kind, str(error))
+
+    def _say(self, kind: str, detail: str) -> None:
+        self._producer.count_trouble(kind, f"{self.provider} {self.model}: {detail}")
