@@ -83,6 +83,21 @@ def _place_in(response: Any) -> str | None:
     return None
 
 
+class OneStream:
+    """One of the streams that a listener hears one after another: it ends once, and not those that come after it."""
+
+    def __init__(self, listener: BodyListener) -> None:
+        self.listener = listener
+        self.add_chunk, self.add_whole, self.body_lost = listener.add_chunk, listener.add_whole, listener.body_lost
+        self._ended = False
+
+    def stream_ended(self, kind: type[BaseException] | None) -> None:
+        """The first word counts: a stand-in that is forgotten says it again."""
+        if not self._ended:
+            self._ended = True
+            self.listener.stream_ended(kind)
+
+
 class PartOf:
     """A stream within a stream: its chunks are the whole's, its end is not."""
 
@@ -126,7 +141,10 @@ def _stand_in(stream: Any, listener: BodyListener) -> Any:
 
 def is_wrapped(stream: Any, listener: BodyListener) -> bool:
     """Whether this stands in a stream's place already, for the same listener."""
-    return isinstance(stream, _Wrapped) and stream._listener is listener
+    if not isinstance(stream, _Wrapped):
+        return False
+    told = stream._listener
+    return told is listener or (isinstance(told, OneStream) and told.listener is listener)
 
 
 def read_raw(response: Any, listener: BodyListener) -> None:

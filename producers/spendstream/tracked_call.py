@@ -17,7 +17,7 @@ from spendstream.context import current_attribution, merge
 from spendstream.native import new_rlock
 from spendstream.raw_responses import is_raw, whole
 from spendstream.responses import Responses, is_final_of
-from spendstream.streams import PartOf, data_of, is_wrapped, iterates, read_raw, wrap
+from spendstream.streams import OneStream, PartOf, data_of, is_wrapped, iterates, read_raw, wrap
 from spendstream_schemas import (
     ComputeUsage,
     MeteredUsage,
@@ -131,7 +131,7 @@ class TrackedCall:
                 body = whole(response)
                 kind: Any = type(body)
                 if body is None or iterates(kind):
-                    read_raw(response, self._listening())
+                    read_raw(response, OneStream(self._listening()))
                     return response
             for one in adapters().messages_in(body) or (body,):
                 self._take(adapters().extract(self.provider, one, salvage=True), one)
@@ -212,7 +212,7 @@ class TrackedCall:
         listener = self
         try:
             listener = self._listening()
-            return wrap(stream, listener)
+            return wrap(stream, OneStream(listener))
         except Exception as error:  # noqa: BLE001 - the service gets what it passed
             listener._streaming = False
             listener._accumulator = None

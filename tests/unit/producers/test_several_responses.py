@@ -406,6 +406,15 @@ def test_a_fallback_does_not_take_the_status_of_what_failed(
     assert tokens(recorder.events[1])[1] == 20
 
 
+def test_a_stream_that_is_forgotten_after_its_end_does_not_end_the_next_one(recorder: Recorder) -> None:
+    """`stream = call.wrap_stream(...)` twice: the first stand-in goes when the second is there."""
+    with recorder.track(**OPENAI) as call:
+        for number in (1, 2):
+            stream = call.wrap_stream(iter(chat_chunks(number)))
+            list(stream)
+    assert counted(recorder) == [("ok", "r1", 20), ("ok", "r2", 20)]
+
+
 def test_what_comes_after_the_block_is_counted(recorder: Recorder) -> None:
     """It changes nothing any more, and says so."""
     with recorder.track(**OPENAI) as call:
