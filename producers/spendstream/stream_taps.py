@@ -13,7 +13,7 @@ from typing import Any, Protocol, Self
 class StreamListener(Protocol):
     """What a wrapped stream reports to."""
 
-    def add_chunk(self, chunk: object) -> None: ...
+    def add_chunk(self, chunk: object) -> object: ...
 
     def stream_ended(self, kind: type[BaseException] | None) -> None: ...
 
@@ -28,8 +28,7 @@ def step(listener: StreamListener, advance: Callable[..., Any], *arguments: Any)
     except BaseException as error:
         listener.stream_ended(type(error))
         raise
-    listener.add_chunk(chunk)
-    return chunk
+    return listener.add_chunk(chunk)
 
 
 async def async_step(listener: StreamListener, advance: Callable[..., Awaitable[Any]], *arguments: Any) -> Any:
@@ -42,8 +41,7 @@ async def async_step(listener: StreamListener, advance: Callable[..., Awaitable[
     except BaseException as error:
         listener.stream_ended(type(error))
         raise
-    listener.add_chunk(chunk)
-    return chunk
+    return listener.add_chunk(chunk)
 
 
 class _Tap:

@@ -3,26 +3,121 @@
 import contextlib
 import functools
 import inspect
-from collections.abc import AsyncGenerator, Awaitable, Generator
+from collections.abc import AsyncGenerator, Awaitable, Generator, Mapping
+from io import IOBase
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Final, Self
+
+from pydantic import BaseModel
 
 from spendstream.raw_responses import BodyListener, is_raw, parsed_stream, tap_body, whole
 from spendstream.stream_taps import async_step, step, tap
+
+_NO_STREAMS: Final = (Mapping, str, bytes, bytearray, list, tuple, set, frozenset, BaseModel, IOBase)
+"""They can be iterated, or entered, and are whole."""
 
 
 def wrap(stream: Any, listener: BodyListener) -> Any:
     """The stand-in for a stream, by what it can do: iterated (sync, async, both), entered, awaited.
 
     A dict with the stream in it (Bedrock's `converse_stream`) gets the stand-in in its place; a raw response stays
-    itself, and its body is seen as it is read. Raises TypeError for what is none of these.
+    itself, and its body is seen as it is read. What is whole (a model, a mapping, a list, text, a file) is told to the
+    listener and stays itself. Raises TypeError for what is none of these.
     """
-    if isinstance(stream, dict) and "stream" in stream:
-        return {**stream, "stream": wrap(stream["stream"], listener)}
-    if is_raw(stream):
+    name = _place_in(stream)
+    if name is not None:
+        return {**stream, name: wrap(stream[name], listener)}
+    body = data_of(stream)
+    if body is not stream and is_stream(body):
+        stream._data = wrap(body, listener)
+        return stream
+    if body is stream and is_raw(stream):
         read_raw(stream, listener)
         return stream
+    if body is not stream or isinstance(stream, _NO_STREAMS):
+        if isinstance(stream, list | tuple):  # responses, or the chunks of one that were collected
+            for item in stream:
+                listener.add_chunk(item)
+        else:
+            listener.add_whole(stream)
+        listener.stream_ended(None)
+        return stream
     return _stand_in(stream, listener)
+
+
+def is_stream(response: Any) -> bool:
+    """Whether this is a stream, holds one in a known place, or gives one when it is entered: for `wrap`, not for
+    `record`."""
+    if isinstance(response, _NO_STREAMS):
+        return _place_in(response) is not None
+    body = data_of(response)
+    if body is not response:
+        return is_stream(body)
+    kind: Any = type(response)
+    return not is_raw(response) and _streams(kind)
+
+
+def data_of(response: Any) -> Any:
+    """What a raw response of SDKs made by Fern (Cohere) holds as `data`; anything else is itself."""
+    kind: Any = type(response)
+    return response.data if _holds_data(kind) else response
+
+
+@functools.lru_cache(maxsize=1024)
+def _holds_data(kind: Any) -> bool:
+    return hasattr(kind, "data") and hasattr(kind, "headers") and "_data" in getattr(kind, "__annotations__", {})
+
+
+@functools.lru_cache(maxsize=1024)
+def _streams(kind: Any) -> bool:
+    names = ("__iter__", "__next__", "__aiter__", "__anext__", "__enter__", "__aenter__")
+    return any(hasattr(kind, name) for name in names)
+
+
+def _place_in(response: Any) -> str | None:
+    """Where boto3's answers have their stream: `converse_stream`, `invoke_model_with_response_stream`."""
+    if isinstance(response, dict):
+        for name in ("stream", "body"):
+            if name in response and is_stream(response[name]):
+                return name
+    return None
+
+
+class OneStream:
+    """One of the streams that a listener hears one after another: it ends once, and not those that come after it."""
+
+    def __init__(self, listener: BodyListener) -> None:
+        self.listener = listener
+        self.add_chunk, self.add_whole, self.body_lost = listener.add_chunk, listener.add_whole, listener.body_lost
+        self._ended = False
+
+    def stream_ended(self, kind: type[BaseException] | None) -> None:
+        """The first word counts: a stand-in that is forgotten says it again."""
+        if not self._ended:
+            self._ended = True
+            self.listener.stream_ended(kind)
+
+
+class PartOf:
+    """A stream within a stream: its chunks are the whole's, its end is not."""
+
+    def __init__(self, listener: BodyListener) -> None:
+        self._listener = listener
+
+    def add_chunk(self, chunk: object) -> object:
+        """As one of the whole's."""
+        return self._listener.add_chunk(chunk)
+
+    def add_whole(self, body: object) -> None:
+        """As one of the whole's."""
+        self._listener.add_chunk(body)
+
+    def body_lost(self, detail: str) -> None:
+        """As of the whole."""
+        self._listener.body_lost(detail)
+
+    def stream_ended(self, kind: type[BaseException] | None) -> None:
+        """The whole goes on."""
 
 
 def _stand_in(stream: Any, listener: BodyListener) -> Any:
@@ -46,7 +141,10 @@ def _stand_in(stream: Any, listener: BodyListener) -> Any:
 
 def is_wrapped(stream: Any, listener: BodyListener) -> bool:
     """Whether this stands in a stream's place already, for the same listener."""
-    return isinstance(stream, _Wrapped) and stream._listener is listener
+    if not isinstance(stream, _Wrapped):
+        return False
+    told = stream._listener
+    return told is listener or (isinstance(told, OneStream) and told.listener is listener)
 
 
 def read_raw(response: Any, listener: BodyListener) -> None:
@@ -141,10 +239,12 @@ class TrackedStream(_Wrapped):
     def close(self) -> Any:
         """End the stream early; the provider's connection is closed too."""
         self._listener.stream_ended(GeneratorExit)
-        for target in (self._reading, self._stream):
-            if hasattr(target, "close"):
-                return target.close()
-        return None
+        try:
+            return self._reading.close() if hasattr(self._reading, "close") else None
+        finally:
+            # A generator that reads a connection closes itself only.
+            if self._stream is not self._reading and hasattr(self._stream, "close"):
+                self._stream.close()
 
     def __enter__(self) -> Self:
         return self
@@ -168,6 +268,15 @@ class TrackedGenerator(TrackedStream):
         return step(self._listener, self._stream.throw, *error)
 
 
+async def _closed(target: Any) -> None:
+    for name in ("aclose", "close"):
+        if hasattr(target, name):
+            closed = getattr(target, name)()
+            if inspect.isawaitable(closed):
+                await closed
+            return
+
+
 class TrackedAsyncStream(_Wrapped):
     """An asynchronous stream."""
 
@@ -189,13 +298,12 @@ class TrackedAsyncStream(_Wrapped):
     async def aclose(self) -> None:
         """End the stream early; the provider's connection is closed too."""
         self._listener.stream_ended(GeneratorExit)
-        for target in (self._async_iterator, self._stream):
-            for name in ("aclose", "close"):
-                if hasattr(target, name):
-                    closed = getattr(target, name)()
-                    if inspect.isawaitable(closed):
-                        await closed
-                    return
+        try:
+            await _closed(self._async_iterator)
+        finally:
+            # A generator that reads a connection closes itself only.
+            if self._stream is not self._async_iterator:
+                await _closed(self._stream)
 
     def close(self) -> Any:
         """The name the providers' SDKs use for `aclose`; await it."""

@@ -9,13 +9,15 @@ import time
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
-from functools import cache
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, TypeVar
+from uuid import UUID
 
+from spendstream.call_events import adapters, events_of
 from spendstream.context import current_attribution, merge
-from spendstream.mending import KNOWN, mended
+from spendstream.native import new_rlock
 from spendstream.raw_responses import is_raw, whole
-from spendstream.streams import is_wrapped, iterates, read_raw, wrap
+from spendstream.responses import Responses, is_final_of
+from spendstream.streams import OneStream, PartOf, data_of, is_wrapped, iterates, read_raw, wrap
 from spendstream_schemas import (
     ComputeUsage,
     MeteredUsage,
@@ -32,7 +34,7 @@ if TYPE_CHECKING:
 R = TypeVar("R")
 Status = Literal["ok", "error", "cancelled"]
 
-_MENDINGS: Final = 4  # what was put in a bad field's place may lead to another; each time fewer are left
+_SHARED: Final = new_rlock()  # held while a response or stream finds its place: threads may share a block
 _CUT: Final = (asyncio.CancelledError, GeneratorExit, KeyboardInterrupt, SystemExit)
 
 
@@ -42,18 +44,6 @@ _OF_ONE_RESPONSE: Final = frozenset(
 """Fields that the service says of the block's last response, not of those before it."""
 
 
-def _same_call(one: "ExtractedUsage", other: "ExtractedUsage") -> bool:
-    """Whether two responses are of one call to the provider: by its id; without ids, where they say the same, or one of
-    them says nothing of its usage."""
-    if one.response_id and other.response_id:
-        return one.response_id == other.response_id
-    return one == other or one.usage is None or other.usage is None
-
-
-def _ids(*found: "ExtractedUsage | None") -> set[str | None]:
-    return {one.response_id for one in found if one is not None}
-
-
 def status_of(kind: type[BaseException] | None) -> Status:
     """How a call ended, by the exception that left it."""
     if kind is None:
@@ -61,18 +51,19 @@ def status_of(kind: type[BaseException] | None) -> Status:
     return "cancelled" if issubclass(kind, _CUT) else "error"
 
 
-@cache
-def _adapters() -> Any:
-    """Loaded at the first call or by `prepare`; an import statement in each call takes longer than looking here."""
-    from spendstream import adapters
-
-    return adapters
+def _event_id(given: object, producer: "Reporter") -> str:
+    """What can be said as an id; else a new one, and the counter says so."""
+    if isinstance(given, UUID | str) and str(given):
+        return str(given)
+    if given is not None and given != "":
+        producer.count_trouble("invalid_fields", f"event_id: expected text or a UUID, got {type(given).__name__}")
+    return new_event_id()
 
 
 def prepare() -> None:
     """Load what a call needs, so that the first one takes no longer than the others."""
     example = {"object": "chat.completion", "usage": {"prompt_tokens": 1}}
-    _adapters().usage_events("openai", example, source="prepared", model="none")
+    adapters().usage_events("openai", example, source="prepared", model="none")
 
 
 class Reporter(Protocol):
@@ -97,13 +88,15 @@ class TrackedCall:
         self.model = model
         if not usable:
             producer.count_trouble("invalid_fields", f"expected the name of a provider, got {provider!r}"[:200])
-        self.event_id: str = fields.get("event_id") or new_event_id()
+        event_id = fields.get("event_id")
+        self.event_id: str = event_id if type(event_id) is str and event_id else _event_id(event_id, producer)
         self._producer = producer
         self._attribution = current_attribution()
         self._fields = {name: value for name, value in fields.items() if value is not None and name != "event_id"}
-        self._found: ExtractedUsage | None = None
-        self._streams = 0
-        self._earlier: list[ExtractedUsage] = []
+        self._responses = Responses()
+        self._siblings: list[TrackedCall] | None = None  # of streams that were open at once
+        self._parent: TrackedCall | None = None
+        self._booked: set[str] | None = None  # ids of responses that have their event, where there are siblings
         self._usage: TokenUsage | ComputeUsage | MeteredUsage | None = None
         self._accumulator: StreamAccumulator | None = None
         self._streaming = False
@@ -115,10 +108,12 @@ class TrackedCall:
 
     def set(self, /, **fields: Any) -> None:
         """Further fields of `UsageEvent` that become known during the call; they win over what the response says."""
+        self._too_late("set")
         self._fields.update(fields)
 
     def attribute(self, *, labels: dict[str, str] | None = None, **fields: str | None) -> None:
         """Attribution of this call alone, on top of the context's."""
+        self._too_late("attribute")
         self._attribution = merge(self._attribution, fields, labels)
 
     def record(self, response: R) -> R:
@@ -128,59 +123,79 @@ class TrackedCall:
         whose body is still to come is recorded as that is read. Several responses in one block are an event each, the
         last with the call's `event_id`; the same response again (by the provider's id) replaces what it said before.
         """
+        if self._emitted:
+            self._too_late("record")
         try:
-            body: Any = response
-            if is_raw(response):
+            body: Any = data_of(response)
+            if body is response and is_raw(response):
                 body = whole(response)
                 kind: Any = type(body)
                 if body is None or iterates(kind):
-                    read_raw(response, self._listening())
+                    read_raw(response, OneStream(self._listening()))
                     return response
-            for one in _adapters().messages_in(body) or (body,):
-                self._take(_adapters().extract(self.provider, one, salvage=True))
+            for one in adapters().messages_in(body) or (body,):
+                self._take(adapters().extract(self.provider, one, salvage=True), one)
         except Exception as error:  # noqa: BLE001 - the call itself went well; its event says what is known
             self._trouble("unreadable_response", error)
         return response
 
-    def _take(self, found: "ExtractedUsage") -> None:
+    def _too_late(self, what: str) -> bool:
+        if self._emitted:
+            self._producer.count_trouble(
+                "recorded_too_late", f"{self.provider} {self.model}: {what} after the block has ended changes nothing"
+            )
+        return self._emitted
+
+    def _take(self, found: "ExtractedUsage", source: object) -> None:
         """What a further response says. It replaces the one before where both are of the same call to the provider: a
         response that was asked for again until it was done, or the final one of a stream. Otherwise both count."""
-        before = self._found
-        if before is not None and not _same_call(before, found):
-            self._earlier.append(before)
-        elif before == found and not found.response_id:
-            self._producer.count_trouble(
-                "recorded_again",
-                f"{self.provider} {self.model}: two responses without ids in one block say the same, so one counts; "
-                "give each a block of its own",
-            )
-        if self._accumulator is not None and not self._streaming and not _same_call(self._streamed(), found):
-            self._keep_streamed()
-        self._found = found
+        with _SHARED:
+            if self._accumulator is not None and not self._streaming:
+                self._keep_streamed(found)
+            self._responses.take(found, source)
 
     def _take_event(self, event: Mapping[str, Any]) -> None:
         """Of an agent's events the ends of model calls have the usage, each of a call of its own."""
         data = event.get("data")
         answer = data.get("output") if event["event"] == "on_chat_model_end" and isinstance(data, Mapping) else None
         if answer is not None:
-            self._take(_adapters().extract(self.provider, answer, salvage=True))
+            self._take(adapters().extract(self.provider, answer, salvage=True), answer)
 
     def _streamed(self) -> "ExtractedUsage":
-        nothing: ExtractedUsage = _adapters().ExtractedUsage()
+        nothing: ExtractedUsage = adapters().ExtractedUsage()
         try:
             return nothing if self._accumulator is None else self._accumulator.result(salvage=True)
-        except _adapters().AdapterError:  # said when the call ends
+        except adapters().AdapterError:  # said when the call ends
             return nothing
 
-    def _keep_streamed(self) -> None:
-        """Another response follows in the same block: what this stream said is a call of its own."""
-        streamed = self._streamed()
-        if streamed.usage is not None:
-            self._earlier.append(streamed)
-            self._accumulator = None
+    def _keep_streamed(self, final: "ExtractedUsage | None" = None) -> None:
+        """Another response follows in the same block: what the stream said is a call of its own, with the status that
+        is its own, unless the response is what this stream came to."""
+        if self._accumulator is None:
+            return
+        streamed, status = self._streamed(), self._status
+        said_nothing = streamed == adapters().ExtractedUsage()
+        ours = replace(streamed, status="error") if status == "error" else streamed
+        if final is not None and is_final_of(ours, final):
+            self._status = status if final.usage is None else "ok"
+            return
+        if not said_nothing or status == "error":
+            self._responses.keep(streamed, status)
+        self._accumulator = None
+        self._status = "ok"
 
     def record_usage(self, usage: TokenUsage | ComputeUsage | MeteredUsage, **fields: Any) -> None:
-        """State the usage yourself, where there is no adapter. `fields` as in `set`."""
+        """State the usage yourself, where there is no adapter. `fields` as in `set`.
+
+        Once a block: what was stated before is replaced, and counted as `recorded_again` where it differs.
+        """
+        self._too_late("record_usage")
+        if self._usage is not None and self._usage != usage:
+            self._producer.count_trouble(
+                "recorded_again",
+                f"{self.provider} {self.model}: record_usage twice in one block, so the last counts; "
+                "give each call a block of its own",
+            )
         self._usage = usage
         self._fields.update(fields)
 
@@ -192,12 +207,12 @@ class TrackedCall:
         its last word. A stream that outlives the `with` block keeps the call open until its end, close or loss.
         What `record` is given afterwards wins over the chunks, if it has usage.
         """
-        if is_wrapped(stream, self):
+        if is_wrapped(stream, self) or self._too_late("wrap_stream"):
             return stream
         listener = self
         try:
             listener = self._listening()
-            return wrap(stream, listener)
+            return wrap(stream, OneStream(listener))
         except Exception as error:  # noqa: BLE001 - the service gets what it passed
             listener._streaming = False
             listener._accumulator = None
@@ -206,31 +221,46 @@ class TrackedCall:
 
     def _listening(self) -> "TrackedCall":
         """Who a stream is to report to: this call, or, while another stream of it is open, one of its own."""
-        if self._streaming:
-            self._streams += 1
-            other = TrackedCall(self._producer, self.provider, self.model, self._fields)
-            other.event_id = f"{self.event_id[:120]}-s{self._streams}"
-            other._attribution, other._left = self._attribution, True
-            return other._listening()
-        self._keep_streamed()
-        if self._found is not None and self._found.usage is not None:
-            self._earlier.append(self._found)
-            self._found = None
-        self._accumulator = _adapters().StreamAccumulator(self.provider)
-        self._streaming = True
-        return self
+        with _SHARED:
+            if self._streaming:
+                return self._sibling()
+            self._keep_streamed()
+            self._responses.close_last()
+            self._accumulator = adapters().StreamAccumulator(self.provider)
+            self._streaming = True
+            return self
 
-    def add_chunk(self, chunk: object) -> None:
-        """One chunk of the stream has passed."""
+    def _sibling(self) -> "TrackedCall":
+        """A call of its own for one more stream. What is said of this call is said of it too, also later."""
+        if self._siblings is None:
+            self._siblings, self._booked = [], set()
+        other = TrackedCall(self._producer, self.provider, self.model, {})
+        self._siblings.append(other)
+        other.event_id = f"{self.event_id[:120]}-s{len(self._siblings)}"
+        other._attribution, other._parent, other._left = self._attribution, self, self._left
+        other._booked = self._booked
+        return other._listening()
+
+    def add_chunk(self, chunk: object) -> object:
+        """One chunk of the stream has passed; returns what the service gets, which is the chunk itself unless that is
+        a stream of its own (an agent's turns)."""
         if self._accumulator is None:
-            return
+            return chunk
+        kind: Any = type(chunk)
         try:
             if isinstance(chunk, dict) and str(chunk.get("event")).startswith("on_"):  # LangChain's astream_events
                 self._take_event(chunk)
+            elif iterates(kind):
+                return wrap(chunk, PartOf(self))
+            elif adapters().is_whole(chunk):
+                self._take(adapters().extract(self.provider, chunk, salvage=True), chunk)
             else:
-                self._accumulator.add(chunk)
+                before = self._accumulator.add(chunk)
+                if before is not None:
+                    self._responses.keep(before)
         except Exception as error:  # noqa: BLE001 - what was known before stays known
             self._trouble("unreadable_response", error)
+        return chunk
 
     def add_whole(self, body: object) -> None:
         """The body of a raw response, which is no stream."""
@@ -253,7 +283,8 @@ class TrackedCall:
 
     def _complete(self) -> bool:
         """Whether everything billed is known, though the stream was not read to its very end."""
-        if self._found is not None and self._found.usage is not None:
+        last = self._responses.last
+        if last is not None and last.usage is not None:
             return True
         return self._accumulator is not None and self._accumulator.complete
 
@@ -265,21 +296,46 @@ class TrackedCall:
             self._streaming = False
         if not self._streaming:
             self._emit()
+        if self._siblings is not None:
+            for other in self._siblings:  # one that comes later finds this call left
+                other._left = True
+                if not other._streaming:
+                    other._emit()
 
     def _emit(self) -> None:
-        if self._emitted:
+        if self._emitted or (self._parent is not None and not self._is_first_to_emit()):
             return
         self._emitted = True
         try:
             latency_ms = round((time.perf_counter() - self._began) * 1000, 3)
+            if self._parent is not None:  # what was said of the block until now
+                said = self._parent._fields.items()
+                self._fields = {name: value for name, value in said if name not in _OF_ONE_RESPONSE}
+                self._attribution = self._parent._attribution
             last = self._known()
-            for number, found in enumerate(self._earlier, start=1):
-                if not found.response_id or found.response_id not in _ids(last, *self._earlier[number:]):
+            for number, found in self._responses.before(last):
+                if self._first(found):
                     self._emit_earlier(number, found)
-            for event in self._events(last, latency_ms):
-                self._producer.emit(event)
+            if self._first(last):
+                for event in self._events(last, latency_ms):
+                    self._producer.emit(event)
         except Exception as error:  # noqa: BLE001 - the service's call is over; its event must not break it
             self._producer.count_rejected("invalid_event", str(error))
+
+    def _is_first_to_emit(self) -> bool:
+        """The block and its stream may end in two threads at once."""
+        with _SHARED:
+            first, self._emitted = not self._emitted, True
+        return first
+
+    def _first(self, found: "ExtractedUsage | None") -> bool:
+        """Whether none of the block's streams has booked this response yet."""
+        if self._booked is None or found is None or not found.response_id or found.usage is None:
+            return True
+        with _SHARED:
+            first = found.response_id not in self._booked
+            self._booked.add(found.response_id)
+        return first
 
     def _emit_earlier(self, number: int, found: "ExtractedUsage") -> None:
         """The event of a response before the last one: its id is the call's with its number, so that the same block
@@ -291,7 +347,7 @@ class TrackedCall:
 
     def _events(self, last: "ExtractedUsage | None", latency_ms: float) -> list[UsageEvent]:
         """Everything that is known; where that breaks the contract, as much of it as does not."""
-        found: ExtractedUsage = last or _adapters().ExtractedUsage()
+        found: ExtractedUsage = last or adapters().ExtractedUsage()
         status = found.status or "ok" if self._status == "ok" else self._status
         fields: dict[str, Any] = {"status": status, "latency_ms": latency_ms}
         stated = {"usage": self._usage} if self._usage is not None else {}
@@ -300,51 +356,29 @@ class TrackedCall:
         return events
 
     def _mended(self, found: "ExtractedUsage", said: dict[str, Any]) -> list[UsageEvent]:
-        result = _adapters().result
-        if found.stated_cost_refused is not None:
-            self._producer.count_trouble(
-                "stated_cost_refused", f"{self.provider} {self.model}: {found.stated_cost_refused}"
-            )
-        if found.unreadable:
-            self._producer.count_trouble(
-                "unreadable_response", f"{self.provider} {self.model}: {'; '.join(found.unreadable)}"[:2000]
-            )
-        if not KNOWN.issuperset(said):
-            unknown = ", ".join(sorted(said.keys() - KNOWN))
-            self._trouble("invalid_fields", result.AdapterError(f"unknown field(s) {unknown}"))
-            said = {name: value for name, value in said.items() if name in KNOWN}
-        asked = said
-        for _ in range(_MENDINGS):
-            try:
-                return self._events_with(found, said)
-            except result.InvalidEventError as error:
-                self._trouble("invalid_fields", error)
-                said = mended(said, error.places)
-            except result.AdapterError as error:  # conditions that are none
-                self._trouble("invalid_fields", error)
-                said = mended(said, [("conditions",)])
-        fields = {name: value for name, value in asked.items() if name in ("status", "latency_ms")}
-        return self._events_with(result.ExtractedUsage(), mended(fields, [("provider",), ("model",), ("event_id",)]))
-
-    def _events_with(self, found: "ExtractedUsage", said: Mapping[str, Any]) -> list[UsageEvent]:
         known = {
             "source": self._producer.source,
             "model": self.model,
             "event_id": self.event_id,
             "occurred_at": self._occurred_at,
             "attribution": self._attribution,
-            **said,
         }
-        if "provider" in known:
-            found = replace(found, provider=known.pop("provider"))
-        events: list[UsageEvent] = _adapters().usage_events(self.provider, found, **known)
-        return events
+        return events_of(self.provider, found, known, said, self._say)
 
     def _known(self) -> "ExtractedUsage | None":
-        if self._accumulator is None or (self._found is not None and self._found.usage is not None):
-            return self._found
+        last = self._responses.last
+        if last is not None and last.usage is not None:
+            if self._accumulator is not None:
+                status = self._status
+                self._keep_streamed(last)
+                self._status = status
+            return last
+        if self._accumulator is None:
+            return last
         try:
             streamed = self._accumulator.result(salvage=True)
+            if last is not None and streamed == adapters().ExtractedUsage():
+                return last
             if streamed.usage is None and streamed.status is None and self._status == "ok" and self._usage is None:
                 self._producer.count_trouble(
                     "stream_without_usage",
@@ -357,4 +391,7 @@ class TrackedCall:
             return None
 
     def _trouble(self, kind: str, error: Exception) -> None:
-        self._producer.count_trouble(kind, f"{self.provider} {self.model}: {error}")
+        self._say(kind, str(error))
+
+    def _say(self, kind: str, detail: str) -> None:
+        self._producer.count_trouble(kind, f"{self.provider} {self.model}: {detail}")

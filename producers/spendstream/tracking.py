@@ -22,6 +22,7 @@ from typing import Any, Final, TypeAlias, TypeVar, cast
 
 from spendstream.context import check_fields, in_managers, runner
 from spendstream.stats import Counters
+from spendstream.streams import is_stream
 from spendstream.tracked_call import Reporter, TrackedCall
 from spendstream_schemas import Conditions, OutcomeEvent, UsageEvent
 
@@ -205,8 +206,7 @@ def _future_done(call: TrackedCall, future: "asyncio.Future[Any]") -> None:
 
 
 def _recorded(call: TrackedCall, response: Any) -> Any:
-    streams = any(hasattr(type(response), name) for name in ("__next__", "__anext__", "__enter__", "__aenter__"))
-    return call.wrap_stream(response) if streams else call.record(response)
+    return call.wrap_stream(response) if is_stream(response) else call.record(response)
 
 
 class TrackingMixin:

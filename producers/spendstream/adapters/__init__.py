@@ -9,7 +9,7 @@ from spendstream.adapters.langchain import messages_in
 from spendstream.adapters.otel import SpanUsage, extract_span, span_event
 from spendstream.adapters.registry import PROVIDERS, extract
 from spendstream.adapters.result import AdapterError, ExtractedUsage
-from spendstream.adapters.streams import StreamAccumulator
+from spendstream.adapters.streams import StreamAccumulator, is_whole
 
 __all__ = [
     "PROVIDERS",
@@ -19,6 +19,7 @@ __all__ = [
     "StreamAccumulator",
     "extract",
     "extract_span",
+    "is_whole",
     "messages_in",
     "span_event",
     "usage_event",

@@ -1,6 +1,8 @@
 """Usage of a streamed response, from its chunks."""
 
 from dataclasses import replace
+from functools import partial
+from typing import Final
 
 from spendstream.adapters.bedrock_invoke import decoded
 from spendstream.adapters.litellm import GATEWAY, served_by
@@ -28,17 +30,48 @@ class StreamAccumulator:
         self._known: dict[str, object] = {}
         self._served_by: str | None = None
         self._lost = False  # a part of a chunk could not be read
+        self._id: object = None  # of the response that is being streamed
+        self._last: Node | None = None
 
-    def add(self, chunk: object) -> None:
-        """Take one chunk. Raises AdapterError if it cannot be read; what was known before stays known."""
+    def add(self, chunk: object) -> ExtractedUsage | None:
+        """Take one chunk. Returns what the response before it said where another one begins with it (an agent's turns
+        in one stream); else None. Raises AdapterError if it cannot be read; what was known before stays known."""
         node = Node(chunk, self._provider)
         if self._may_be_bytes:
             node = decoded(node)
+        begun = _id_of(node)
+        before = None
+        if begun is not None or self._may_be_bytes:
+            before = self._finished_before(node, begun)
+            self._id = self._id if begun is None else begun
+        self._last = node
         try:
             self._fold(chunk, node)
         except AdapterError:
             self._lost = True
             raise
+        return before
+
+    def _finished_before(self, node: Node, begun: object) -> ExtractedUsage | None:
+        """What is known, if this chunk begins another response: a new id after an end. Some gateways give each chunk
+        an id of its own: so of OpenAI's chat the chunk before must have been the last one."""
+        if begun is None:  # Bedrock's Converse has no ids
+            if node.raw("message_start") is None or "usage" not in self._known:
+                return None
+        elif self._id in (None, begun) or not self._ended():
+            return None
+        found = self.result(salvage=True)
+        if found.usage is None and found.status is None:
+            return None
+        self._known, self._lost, self._served_by = {}, False, None
+        return found
+
+    def _ended(self) -> bool:
+        kind = self._known.get("object")
+        if self.complete or not (isinstance(kind, str) and kind.endswith(".chunk")) or self._last is None:
+            return True
+        choices = self._last.nodes("choices")
+        return not choices or choices[0].raw("finish_reason") is not None
 
     def _fold(self, chunk: object, node: Node) -> None:
         if self._searching or not self._known:
@@ -74,3 +107,35 @@ class StreamAccumulator:
     def _result(self) -> ExtractedUsage:
         whole = Node(self._known.get("whole") or self._known, self._provider)
         return served(self._provider, self._served_by, self._reader.extract(canonical(self._provider), whole))
+
+
+_HOLDERS: Final = {"message_start": "message", "chunk": "chunk"}
+
+
+def _id_of(node: Node) -> object:
+    """The id of the response that a chunk says it is of, where one stands."""
+    found = node.raw("id") or node.raw("response_id")
+    if found is None:
+        kind = node.raw("type")
+        name: str | None = "data"  # Mistral's events
+        if isinstance(kind, str):
+            name = "response" if kind.startswith("response.") else _HOLDERS.get(kind)
+        holder = None if name is None else node.raw(name)
+        if holder is None or isinstance(holder, str | bytes | list):
+            return None
+        found = Node(holder, node.path).raw("id")
+    return found if isinstance(found, str) else None
+
+
+def is_whole(chunk: object) -> bool:
+    """Whether what a stream gives is no chunk but a response (an agent's turns, the lines of a batch)."""
+    if isinstance(chunk, dict):
+        kind, read = chunk.get("object"), chunk.get
+    else:
+        kind, read = getattr(chunk, "object", None), partial(getattr, chunk)
+    if isinstance(kind, str):
+        return kind == "chat.completion"
+    kind = read("type", None)
+    if kind == "message":
+        return read("stop_reason", None) is not None and read("usage", None) is not None
+    return kind == "ai" or read("custom_id", None) is not None

@@ -11,6 +11,7 @@ TEXT = ["The bill ", "for tea ", "is small."]
 CUT = "cut"  # asked for as the model: the connection breaks before the last events
 BARE = "bare"  # a stream without usage
 FAILING = "failing"  # `response.failed`
+BATCH = ["msg_b1", "msg_b2", None]  # the results of a batch; the last one failed
 
 CHAT_USAGE = {"prompt_tokens": 100, "completion_tokens": 20, "total_tokens": 120}
 RESPONSE_USAGE = {
@@ -94,6 +95,49 @@ def message(**usage: Any) -> dict[str, Any]:
     }
 
 
+def _has_result(asked: dict[str, Any]) -> bool:
+    """Whether the service sends what a tool gave: the SDK says the rest with it, or the thread that it goes on with."""
+    return "messages" in asked and not isinstance(asked["messages"][-1]["content"], str)
+
+
+def turn(asked: dict[str, Any]) -> dict[str, Any]:
+    """An agent's turns: the first one wants the tool that there is, the second one, which has its result, answers."""
+    second = _has_result(asked)
+    uses = asked.get("tools") and not second
+    content = [{"type": "tool_use", "id": "toolu_1", "name": asked["tools"][0]["name"], "input": {}}] if uses else []
+    return message(output_tokens=20) | {
+        "id": "msg_2" if second else "msg_1",
+        "content": content,
+        "stop_reason": "tool_use" if uses else "end_turn",
+    }
+
+
+def turn_events(asked: dict[str, Any]) -> list[tuple[str, Any]]:
+    whole = turn(asked)
+    block = whole["content"][0] if whole["content"] else {"type": "text", "text": ""}
+    events: list[dict[str, Any]] = [
+        {"type": "message_start", "message": message() | {"id": whole["id"]}},
+        {"type": "content_block_start", "index": 0, "content_block": block},
+        {"type": "content_block_stop", "index": 0},
+        {
+            "type": "message_delta",
+            "delta": {"stop_reason": whole["stop_reason"], "stop_sequence": None},
+            "usage": {"input_tokens": 100, "output_tokens": 20},
+        },
+        {"type": "message_stop"},
+    ]
+    return [(event["type"], event) for event in events]
+
+
+def batch_lines() -> list[dict[str, Any]]:
+    def result(found: str | None) -> dict[str, Any]:
+        if found is None:
+            return {"type": "errored", "error": {"type": "error", "error": {"type": "api_error", "message": "no"}}}
+        return {"type": "succeeded", "message": message(output_tokens=20) | {"id": found, "stop_reason": "end_turn"}}
+
+    return [{"custom_id": f"line{number}", "result": result(found)} for number, found in enumerate(BATCH)]
+
+
 def message_events(_model: str) -> list[tuple[str, Any]]:
     events: list[dict[str, Any]] = [
         {"type": "message_start", "message": message()},
@@ -118,16 +162,13 @@ class _Handler(BaseHTTPRequestHandler):
         model = asked["model"]
         if not asked.get("stream"):
             whole = {"/v1/chat/completions": chat(), "/v1/responses": response()}.get(self.path)
-            body = json.dumps(whole or message(output_tokens=20) | {"stop_reason": "end_turn"}).encode()
-            self.send_response(200)
-            self.send_header("content-type", "application/json")
-            self.send_header("content-length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
+            self._whole("application/json", json.dumps(whole or turn(asked)).encode())
             return
         events: Any = {"/v1/chat/completions": chat_events, "/v1/responses": response_events}.get(
             self.path, message_events
         )(model)
+        if asked.get("tools") or _has_result(asked):
+            events = turn_events(asked)
         self.send_response(200)
         self.send_header("content-type", "text/event-stream")
         self.send_header("transfer-encoding", "chunked")
@@ -140,6 +181,22 @@ class _Handler(BaseHTTPRequestHandler):
         if self.path == "/v1/chat/completions":
             self._chunk("data: [DONE]\n\n")
         self._chunk("")
+
+    def do_GET(self) -> None:
+        if self.path.startswith("/v1/messages/batches/") and self.path.endswith("/results"):
+            self._whole("application/x-jsonl", "".join(f"{json.dumps(line)}\n" for line in batch_lines()).encode())
+            return
+        batch: dict[str, Any] = {"id": "b1", "type": "message_batch", "processing_status": "ended"}
+        host = self.headers["host"]
+        batch["results_url"] = f"http://{host}/v1/messages/batches/b1/results"
+        self._whole("application/json", json.dumps(batch).encode())
+
+    def _whole(self, kind: str, body: bytes) -> None:
+        self.send_response(200)
+        self.send_header("content-type", kind)
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
 
     def _chunk(self, text: str) -> None:
         with contextlib.suppress(OSError):  # a client that left

@@ -1,0 +1,75 @@
+"""What one block knows of several responses: which of them are the same call to the provider, and which are kept.
+
+A response is the same call as the one before it where it has the same id, or is the same object. Without ids, a
+response that said nothing of usage or failure is taken as the beginning of what follows (a job that was asked for
+until it was done); anything else is a call of its own, however equal: three equal batches are paid three times.
+"""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from spendstream.adapters import ExtractedUsage
+
+
+def same_call(before: "ExtractedUsage", found: "ExtractedUsage") -> bool:
+    """Whether a response that was recorded after another is of the same call, by what they say."""
+    if before.response_id and found.response_id:
+        return before.response_id == found.response_id
+    return before.usage is None and before.status is None
+
+
+def is_final_of(streamed: "ExtractedUsage", found: "ExtractedUsage") -> bool:
+    """Whether a response is what a stream came to: by its id; where one of them has none, also by equal usage."""
+    if same_call(streamed, found):
+        return True
+    one_id = streamed.response_id is None or found.response_id is None
+    return one_id and streamed.usage is not None and streamed.usage == found.usage
+
+
+class Responses:
+    """The responses of one block: the last one, and those before it."""
+
+    __slots__ = ("_earlier", "_source", "last")
+
+    def __init__(self) -> None:
+        self.last: ExtractedUsage | None = None
+        self._source: object = None
+        self._earlier: dict[str | int, ExtractedUsage] | None = None
+
+    def take(self, found: "ExtractedUsage", source: object = None) -> None:
+        """A further response, and the object that it was read from."""
+        before = self.last
+        if before is not None:
+            if not (source is not None and source is self._source) and not same_call(before, found):
+                self.keep(before)
+            if found.response_id and self._earlier:
+                self._earlier.pop(found.response_id, None)  # asked for again, with others in between
+        self.last, self._source = found, source
+
+    def keep(self, found: "ExtractedUsage", status: Literal["ok", "error", "cancelled"] = "ok") -> None:
+        """A response that another one follows: a call of its own, with how it ended, if not well."""
+        if self._earlier is None:
+            self._earlier = {}
+        known = self._earlier.get(found.response_id) if found.response_id else None
+        if known is not None and known.usage is not None and found.usage is None:
+            return
+        key = found.response_id or len(self._earlier)
+        while key in self._earlier and isinstance(key, int):
+            key += 1
+        self._earlier[key] = found if status == "ok" else replace(found, status=status)
+
+    def close_last(self) -> None:
+        """The next response is another call, whatever it says."""
+        if self.last is not None:
+            self.keep(self.last)
+            self.last = self._source = None
+
+    def before(self, last: "ExtractedUsage | None") -> Iterator[tuple[int, "ExtractedUsage"]]:
+        """The calls before the last one, each once, with its number from 1."""
+        if self._earlier:
+            last_id = None if last is None else last.response_id
+            for number, found in enumerate(self._earlier.values(), start=1):
+                if not found.response_id or found.response_id != last_id:
+                    yield number, found
