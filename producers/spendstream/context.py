@@ -23,7 +23,7 @@ from typing import Any, Final, TypeVar
 
 from pydantic import ValidationError
 
-from spendstream.decorated import decorated
+from spendstream.decorated import Way, decorated
 from spendstream.stats import logger
 from spendstream_schemas import ATTRIBUTION_FIELDS, Attribution
 
@@ -138,9 +138,10 @@ class attribution:  # noqa: N801 - used like a function
         self._of_generators: list[_Block] = []  # open ones: whoever ends a generator may do it in another context
 
     def __call__(self, func: F) -> F:
-        """Each call of a function (plain, async, generator, async generator) has the attribution while it runs. A
-        generator has it at each of its steps, in whichever thread or task, and its reader does not have it."""
-        return decorated(func, lambda: self, lambda: _Turns(self._merged))
+        """Each call of a function (plain, async, generator, async generator; a static or class method) has the
+        attribution while it runs. A generator has it at each of its steps, in whichever thread or task, and its reader
+        does not have it. Raises TypeError for a class or a property."""
+        return decorated(func, _Attributed(self))
 
     def _merged(self) -> Attribution:
         return merge(current_attribution(), self._fields, self._labels)
@@ -169,6 +170,17 @@ class attribution:  # noqa: N801 - used like a function
             ended.close()
             # Copies of the context (tasks) keep what they have.
             _CURRENT.set(tuple([block for block in blocks if block is not ended]))
+
+
+class _Attributed(Way):
+    def __init__(self, blocks: attribution) -> None:
+        self._blocks = blocks
+
+    def call(self) -> attribution:
+        return self._blocks
+
+    def turns(self) -> "_Turns":
+        return _Turns(self._blocks._merged)
 
 
 class _Turns:

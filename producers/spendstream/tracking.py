@@ -16,11 +16,13 @@ import functools
 import inspect
 import sys
 import threading
-from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Generator, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Mapping
+from contextlib import AbstractContextManager
 from types import CodeType, FrameType, TracebackType
-from typing import Any, Final, TypeAlias, TypeVar, cast
+from typing import Any, Final, TypeAlias, TypeVar
 
 from spendstream.context import check_fields, in_managers, runner
+from spendstream.decorated import Way, decorated
 from spendstream.stats import Counters
 from spendstream.tracked_call import Reporter, TrackedCall
 from spendstream_schemas import Conditions, OutcomeEvent, UsageEvent
@@ -92,11 +94,12 @@ class Tracker:
             call.leave(kind)
 
     def __call__(self, function: F) -> F:
-        """Track every call of a function (plain, async, generator, async generator) that returns or yields responses.
+        """Track every call of a function (plain, async, generator, async generator; a static or class method) that
+        returns or yields responses. Raises TypeError for a class or a property.
 
         A returned stream is tracked to its end. What a generator yields are taken as the chunks of one stream.
         """
-        return cast("F", _decorated(self, function))
+        return decorated(function, _Tracked(self))
 
 
 _Opener: TypeAlias = tuple[int, CodeType | None, object]
@@ -127,39 +130,27 @@ async def _ready(value: R) -> R:
     return value
 
 
-def _decorated(tracker: Tracker, function: Callable[..., Any]) -> Callable[..., Any]:
-    if inspect.isasyncgenfunction(function):
+class _Tracked(Way):
+    """Every call of a decorated function is tracked."""
 
-        @functools.wraps(function)
-        async def async_generator(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, None]:
-            chunks = function(*args, **kwargs)
-            with _ended(tracker.begin()) as call:
-                async with call.wrap_stream(chunks) as stream:
-                    async for chunk in stream:
-                        yield chunk
+    def __init__(self, tracker: Tracker) -> None:
+        self._begin = tracker.begin
 
-        return async_generator
-    if inspect.isgeneratorfunction(function):
+    def call(self) -> AbstractContextManager[TrackedCall]:
+        return _ended(self._begin())
 
-        @functools.wraps(function)
-        def generator(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
-            chunks = function(*args, **kwargs)
-            with _ended(tracker.begin()) as call, call.wrap_stream(chunks) as stream:
-                return (yield from stream)
+    def result(self, _inside: TrackedCall, result: Any) -> Any:
+        return _recorded(_inside, result)
 
-        return generator
-    if inspect.iscoroutinefunction(function):
+    def steps(self, generator: Any) -> Any:
+        """What a generator yields are the chunks of a stream, and the call ends with it."""
+        call = self._begin()
+        stream = call.wrap_stream(generator)
+        call.leave(None)
+        return stream
 
-        @functools.wraps(function)
-        async def coroutine(*args: Any, **kwargs: Any) -> Any:
-            with _ended(tracker.begin()) as call:
-                return _recorded(call, await function(*args, **kwargs))
-
-        return coroutine
-
-    @functools.wraps(function)
-    def plain(*args: Any, **kwargs: Any) -> Any:
-        call = tracker.begin()
+    def plain(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        call = self._begin()
         try:
             response = function(*args, **kwargs)
         except BaseException as error:
@@ -172,8 +163,6 @@ def _decorated(tracker: Tracker, function: Callable[..., Any]) -> Callable[..., 
             return _awaited(call, response)
         with _ended(call):
             return _recorded(call, response)
-
-    return plain
 
 
 @contextlib.contextmanager
