@@ -18,11 +18,12 @@ import sys
 import threading
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Mapping
 from contextlib import AbstractContextManager
-from types import CodeType, FrameType, TracebackType
-from typing import Any, Final, TypeAlias, TypeVar
+from types import FrameType, TracebackType
+from typing import Any, TypeVar
 
-from spendstream.context import check_fields, in_managers, runner
+from spendstream.context import check_fields
 from spendstream.decorated import Way, decorated
+from spendstream.open_calls import OpenCalls
 from spendstream.stats import Counters
 from spendstream.tracked_call import Reporter, TrackedCall
 from spendstream_schemas import Conditions, OutcomeEvent, UsageEvent
@@ -47,7 +48,7 @@ class Tracker:
         attribution: dict[str, Any],
     ) -> None:
         self._arguments = (producer, provider, model, fields, attribution)
-        self._open: list[tuple[_Opener, TrackedCall]] = []
+        self._open = OpenCalls()
         self._began = False
         self._lock = threading.Lock()
 
@@ -63,7 +64,7 @@ class Tracker:
         return call
 
     def __enter__(self) -> TrackedCall:
-        return self._enter(_opener(sys._getframe(1)))
+        return self._enter(sys._getframe(1))
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
@@ -72,7 +73,7 @@ class Tracker:
 
     # Plain functions that return a coroutine: so the frame that calls them is the one of the block.
     def __aenter__(self) -> Coroutine[Any, Any, TrackedCall]:
-        return _ready(self._enter(_opener(sys._getframe(1))))
+        return _ready(self._enter(sys._getframe(1)))
 
     def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
@@ -80,16 +81,21 @@ class Tracker:
         self._exit(sys._getframe(1), kind)
         return _ready(None)
 
-    def _enter(self, opener: "_Opener") -> TrackedCall:
+    def _enter(self, frame: FrameType) -> TrackedCall:
         call = self.begin()
         with self._lock:
-            self._open.append((opener, call))
+            self._open.add(call, frame)
         return call
 
     def _exit(self, frame: FrameType, kind: type[BaseException] | None) -> None:
         with self._lock:
-            several = len(self._open) > 1
-            call = self._open.pop(_place(self._open, _opener(frame)) if several else -1)[1] if self._open else None
+            call, guessed = self._open.pop(frame)
+        if guessed and call is not None:
+            self._arguments[0].count_trouble(
+                "ambiguous_block",
+                f"{call.provider} {call.model}: several calls of one tracker are open, and what ends one does not say "
+                "which; make a tracker with `track` for each call",
+            )
         if call is not None:
             call.leave(kind)
 
@@ -100,30 +106,6 @@ class Tracker:
         A returned stream is tracked to its end. What a generator yields are taken as the chunks of one stream.
         """
         return decorated(function, _Tracked(self))
-
-
-_Opener: TypeAlias = tuple[int, CodeType | None, object]
-"""Who opened a block: the frame (by id) and its code, or the object that enters it for others (by id) and None; and the
-thread or task."""
-_HANDED_THROUGH: Final = frozenset({"__enter__", "__aenter__", "__exit__", "__aexit__"})
-
-
-def _opener(frame: FrameType) -> _Opener:
-    code = frame.f_code
-    if code.co_argcount and (code.co_name in _HANDED_THROUGH or in_managers(frame)):
-        holder = frame.f_locals.get(code.co_varnames[0])
-        if isinstance(holder, contextlib.ExitStack | contextlib.AsyncExitStack):
-            # `pop_all` moves what a stack holds to another one. A Python that names it otherwise has the stack itself.
-            holder = getattr(holder, "_exit_callbacks", holder)
-        return id(holder), None, runner()
-    return id(frame), code, runner()
-
-
-def _place(entered: list[tuple[_Opener, TrackedCall]], opener: _Opener) -> int:
-    """Which open call a block ends: the last one of its frame, exit stack or context manager, in whichever thread (a
-    web framework may end a generator's block in another); else the task's or thread's last."""
-    ranks = [(found[:2] == opener[:2], found[2] is opener[2], place) for place, (found, _) in enumerate(entered)]
-    return max(ranks)[2]
 
 
 async def _ready(value: R) -> R:
