@@ -2,7 +2,7 @@
 
 import contextlib
 from types import CodeType, FrameType
-from typing import Final, NamedTuple, TypeAlias
+from typing import Final, NamedTuple, TypeAlias, cast
 
 from spendstream.context import in_managers, runner
 from spendstream.tracked_call import TrackedCall
@@ -16,7 +16,6 @@ class _Open(NamedTuple):
     call: TrackedCall
     runner: object
     keys: tuple[object, ...]
-    of_object: bool = False  # the first key is an object's
 
 
 _BEGUN_ALONE: Final = "begun alone"
@@ -29,24 +28,25 @@ _Group: TypeAlias = dict[int, _Open]
 class OpenCalls:
     """Not thread-safe. As long as one call is open it is kept as it is; more are indexed."""
 
+    __slots__ = ("_all", "_groups", "_number", "_only")
+
     def __init__(self) -> None:
-        self._only: _Open | None = None
-        self._all: _Group = {}
+        self._only: tuple[TrackedCall, object, _Key] | None = None
+        self._all: _Group | None = None  # most trackers never need it
         self._groups: dict[object, _Group] = {}
         self._number = 0
 
     def __len__(self) -> int:
-        return len(self._all) + (self._only is not None)
+        return len(self._all or ()) + (self._only is not None)
 
     def add(self, call: TrackedCall, frame: FrameType) -> None:
         """`frame` begins this call."""
-        if not self:
-            key = _key(frame)
-            self._only = _Open(call, runner(), (key,), key[1] is None)
+        if self._only is None and not self._all:
+            self._only = call, runner(), _key(frame)
             return
         if self._only is not None:
-            one, self._only = self._only, None
-            self._index(one if one.of_object else one._replace(keys=(*one.keys, _BEGUN_ALONE)))
+            (first, began_in, key), self._only = self._only, None
+            self._index(_Open(first, began_in, (key,) if key[1] is None else (key, _BEGUN_ALONE)))
         self._index(_Open(call, runner(), _keys(frame)))
 
     def pop(self, frame: FrameType) -> tuple[TrackedCall | None, bool]:
@@ -58,31 +58,37 @@ class OpenCalls:
         """
         if self._only is not None:
             found, self._only = self._only, None
-            return found.call, False
-        if len(self._all) < 2:
-            return (self._take(next(iter(self._all))), False) if self._all else (None, False)
+            return found[0], False
+        if not self._all:
+            return None, False
+        number, guessed = (next(iter(self._all)), False) if len(self._all) == 1 else self._find(self._all, frame)
+        return self._take(number), guessed
+
+    def _find(self, every: _Group, frame: FrameType) -> tuple[int, bool]:
         me = runner()
         first, *others = _keys(frame)
         if first in self._groups:
-            return self._take(_last(self._groups[first], me)), False
+            return _last(self._groups[first], me), False
         alone = self._groups.get(_BEGUN_ALONE, {})
         for key in others:
             if key in self._groups:
                 group = self._groups[key]
-                return self._take(_last(group, me)), len(group) + len(alone) > 1
+                return _last(group, me), len(group) + len(alone) > 1
             if alone:
-                return self._take(_last(alone, me)), False
-        group = self._groups.get(me, self._all)
-        return self._take(_last(group, me)), len(group) > 1
+                return _last(alone, me), False
+        group = self._groups.get(me, every)
+        return _last(group, me), len(group) > 1
 
     def _index(self, opened: _Open) -> None:
+        if self._all is None:
+            self._all = {}
         self._number += 1
         self._all[self._number] = opened
         for key in (*opened.keys, opened.runner):
             self._groups.setdefault(key, {})[self._number] = opened
 
     def _take(self, number: int) -> TrackedCall:
-        opened = self._all.pop(number)
+        opened = cast("_Group", self._all).pop(number)
         for key in (*opened.keys, opened.runner):
             group = self._groups[key]
             del group[number]
