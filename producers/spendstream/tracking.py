@@ -13,13 +13,16 @@ and seen, and the problem is counted and logged.
 import asyncio
 import contextlib
 import functools
+import gc
 import inspect
+import os
 import sys
 import threading
+import time
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Mapping
 from contextlib import AbstractContextManager
 from types import FrameType, TracebackType
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from spendstream.context import check_fields
 from spendstream.decorated import Way, decorated
@@ -47,7 +50,10 @@ class Tracker:
         fields: dict[str, Any],
         attribution: dict[str, Any],
     ) -> None:
-        self._arguments = (producer, provider, model, fields, attribution)
+        event_id = fields.get("event_id")
+        if type(event_id) is not str and event_id is not None:
+            fields = {**fields, "event_id": _plain(event_id)}
+        self._arguments = (producer, _plain(provider), _plain(model), fields, attribution)
         self._open = OpenCalls()
         self._began = False
         self._lock = threading.Lock()
@@ -106,6 +112,24 @@ class Tracker:
         A returned stream is tracked to its end. What a generator yields are taken as the chunks of one stream.
         """
         return decorated(function, _Tracked(self))
+
+
+class _Unprintable:
+    """In the place of what raises when it is looked at."""
+
+
+def _plain(value: Any) -> Any:
+    """A string of a class of its own is its text, whatever its methods do; anything else has to have one."""
+    kind = type(value)
+    if kind is str:
+        return value
+    if issubclass(kind, str):
+        return str.__str__(value)
+    try:
+        _ = f"{value}{value!r}", bool(value)  # what a log line and a condition do with it
+    except Exception:  # noqa: BLE001 - whatever it does
+        return _Unprintable()
+    return value
 
 
 async def _ready(value: R) -> R:
@@ -178,6 +202,30 @@ def _future_done(call: TrackedCall, future: "asyncio.Future[Any]") -> None:
 def _recorded(call: TrackedCall, response: Any) -> Any:
     streams = any(hasattr(type(response), name) for name in ("__next__", "__anext__", "__enter__", "__aenter__"))
     return call.wrap_stream(response) if streams else call.record(response)
+
+
+def end_open_calls() -> None:
+    """The process ends: calls that are still open (a stream or generator that a global holds) get their events, as
+    those that are dropped do. They are looked for only here: a list of them would cost every call. What was open before
+    a fork is the parent's to end."""
+    for one in gc.get_objects():
+        if type(one) is TrackedCall:
+            with contextlib.suppress(Exception):
+                if one._began >= _LIFE.began:
+                    one.stream_ended(GeneratorExit)
+                    one.leave(GeneratorExit)
+
+
+class _Life:
+    began = 0.0  # of this process, by `perf_counter`, where it was forked
+
+    def forked(self) -> None:
+        self.began = time.perf_counter()
+
+
+_LIFE: Final = _Life()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_LIFE.forked)
 
 
 class TrackingMixin:

@@ -30,6 +30,8 @@ def test_a_child_delivers_before_it_ends(way: str, broker: TansuBroker, tmp_path
     )
     assert (done.returncode, done.stdout) == (0, "done"), done.stderr
     parent = set() if way in WITHOUT_PARENT else {f"{way}-parent-0"}
+    if way == "process-holding":
+        parent |= {f"{way}-parent-held-{number}" for number in range(2)}
     expected = {f"{way}-{child}-{number}" for child in range(CHILDREN) for number in range(COUNT)} | parent
     assert sorted(ids_on(broker.address)) == sorted(expected)
     assert list((tmp_path / "spool").rglob("*.seg")) == []

@@ -32,10 +32,12 @@ WAYS = (
     "process-thread",
     "process-pooled",
     "process-stuck",
+    "process-holding",
 )
 WITHOUT_PARENT = ("late-producer", "process-stuck", "process-thread")
 """Their parent makes no producer."""
 _producers: list[UsageProducer] = []
+held: list[Any] = []
 
 
 def producer(settings: dict[str, Any]) -> UsageProducer:
@@ -78,6 +80,22 @@ def work_in_thread_pool(settings: dict[str, Any], prefix: str, count: int) -> No
     pool.submit(time.sleep, 0.5)
 
 
+def work_and_hold(settings: dict[str, Any], prefix: str, count: int) -> None:
+    """Streams and blocks that globals hold are open when the child ends, one of them since before the fork."""
+
+    def stream(number: int) -> Any:
+        with producer(settings).track(provider="openai", model="gpt-4o", event_id=f"{prefix}-{number}") as call:
+            return call.wrap_stream(iter([{}, {}]))
+
+    def block(number: int) -> Any:
+        with producer(settings).track(provider="openai", model="gpt-4o", event_id=f"{prefix}-{number}"):
+            yield
+
+    for number in range(count):
+        held.append(stream(number) if number % 2 else block(number))
+        next(held[-1])
+
+
 def work_until_terminated(settings: dict[str, Any], prefix: str, count: int) -> None:
     """The producer is made in a thread of the child, whose main thread waits until it is terminated."""
     thread = threading.Thread(target=work, args=(settings, prefix, count), daemon=True)
@@ -91,6 +109,8 @@ def main() -> None:
     settings, way, count = json.loads(sys.argv[1]), sys.argv[2], int(sys.argv[3])
     if way not in WITHOUT_PARENT:
         work(settings, f"{way}-parent", 1)
+    if way == "process-holding":
+        work_and_hold(settings, f"{way}-parent-held", 2)
     jobs = [(settings, f"{way}-{child}", count) for child in range(CHILDREN)]
     kind, _, rest = way.partition("-")
     method = rest.rpartition("-")[2]
@@ -112,6 +132,7 @@ def main() -> None:
             "thread": work_in_thread,
             "pooled": work_in_thread_pool,
             "stuck": work_until_terminated,
+            "holding": work_and_hold,
         }
         target = targets.get(rest, work)
         children = [context.Process(target=target, args=job) for job in jobs]

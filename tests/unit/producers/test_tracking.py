@@ -792,3 +792,49 @@ def test_streams_that_are_open_at_once(recorder: Recorder) -> None:
         list(one)
     assert sorted(counted_each(recorder)) == [("c1", 1), ("c2", 2)]
     assert {event.event_id for event in recorder.events} == {"e", "e-s1"}
+
+
+class HostileText(str):
+    """A string that breaks whoever looks it up, compares or prints it."""
+
+    def __hash__(self) -> int:
+        raise RuntimeError("no hash")
+
+    def __eq__(self, other: object) -> bool:
+        raise RuntimeError("not to be compared")
+
+    def __str__(self) -> str:
+        raise RuntimeError("no text")
+
+    def __len__(self) -> int:
+        raise RuntimeError("no length")
+
+    def __format__(self, spec: str) -> str:
+        raise RuntimeError("no text")
+
+    __repr__ = __str__
+    strip = lower = __str__  # type: ignore[assignment]
+
+
+class HostileObject:
+    def __repr__(self) -> str:
+        raise RuntimeError("no text")
+
+    def __bool__(self) -> bool:
+        raise RuntimeError("no truth")
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["provider", "model", "operation", "region", "service_tier", "event_id", "trace_id", "retry_of", "conditions"],
+)
+@pytest.mark.parametrize("hostile", [HostileObject(), HostileText("openai")], ids=["object", "text"])
+def test_no_argument_of_track_raises_into_the_service(recorder: Recorder, name: str, hostile: Any) -> None:
+    """Whatever it does when it is looked at: the call has an event with its counts; a string counts as its text."""
+    with recorder.track(**{**ASKED, name: hostile}) as call:
+        call.record(RESPONSE)
+    assert tokens(recorder.only) == (100, 20)
+    if isinstance(hostile, HostileText) and name != "conditions":
+        assert getattr(recorder.only, name) == "openai"
