@@ -33,6 +33,7 @@ WAYS = (
     "process-pooled",
     "process-stuck",
     "process-holding",
+    "unsaid-closed",
 )
 WITHOUT_PARENT = ("late-producer", "process-stuck", "process-thread")
 """Their parent makes no producer."""
@@ -121,6 +122,13 @@ def main() -> None:
             if rest == "closed":
                 pool.close()
                 pool.join()
+    elif kind == "unsaid":  # as RQ's work horses end
+        for job in jobs:
+            if not (pid := os.fork()):
+                work(*job)
+                producer(settings).close()
+                os._exit(0)
+            os.waitpid(pid, 0)
     elif kind == "executor":
         with ProcessPoolExecutor(CHILDREN, mp_context=context) as executor:
             for future in [executor.submit(work, *job) for job in jobs]:
