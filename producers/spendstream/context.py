@@ -2,7 +2,8 @@
 
 A generator shares the context of whoever reads it. So a block that a generator opened counts only while that generator
 runs: between its steps the reader has its own attribution, and generators that are read in turns do not see each
-other's. A context manager made of a generator (`contextlib`) is the exception, its block is that of whoever enters it.
+other's. That is so too where a function or a class opens the block for the generator. A context manager made of a
+generator (`contextlib`) is the exception, its block is that of whoever enters it.
 
 A context does not say when it was copied. So a task that the reader (or another of its generators) begins between two
 steps cannot be told from one that the generator began, and has the block too. A generator that is decorated takes its
@@ -16,14 +17,12 @@ import inspect
 import sys
 import threading
 import weakref
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextvars import ContextVar
 from types import FrameType, TracebackType
 from typing import Any, Final, TypeVar
 
-from pydantic import ValidationError
-
-from spendstream.decorated import decorated
+from spendstream.decorated import Way, decorated
 from spendstream.stats import logger
 from spendstream_schemas import ATTRIBUTION_FIELDS, Attribution
 
@@ -33,6 +32,7 @@ _KNOWN_FIELDS: Final = frozenset(ATTRIBUTION_FIELDS)
 _NOBODY: Final = Attribution()
 _GENERATOR: Final = inspect.CO_GENERATOR | inspect.CO_ASYNC_GENERATOR
 _MANAGERS: Final = vars(contextlib)
+_FARTHEST: Final = 16  # frames between a generator and who opens a block for it; a look through a deep stack takes long
 
 
 class _Thread(threading.local):
@@ -105,14 +105,26 @@ _CURRENT: ContextVar[tuple[_Block, ...]] = ContextVar("spendstream_attribution",
 
 
 def _generator_of(frame: FrameType) -> FrameType | None:
-    """The generator whose block it is; None where another function's. Past exit stacks, and past generators that
-    `contextlib` drives as context managers."""
-    while (caller := frame.f_back) is not None:
-        driven = frame.f_code.co_flags & _GENERATOR and in_managers(caller)
-        if not driven and not in_managers(frame):
+    """The generator whose block it is, whoever opens it for it: a function, a class, an exit stack, a coroutine that
+    an async generator awaits. None where there is no generator near. One that `contextlib` drives is no more than its
+    user."""
+    one: FrameType | None = frame
+    awaited = False
+    for _ in range(_FARTHEST):
+        if one is None:
             break
-        frame = caller
-    return frame if frame.f_code.co_flags & _GENERATOR else None
+        flags, caller = one.f_code.co_flags, one.f_back
+        if flags & _GENERATOR and (caller is None or not in_managers(caller)):
+            if not awaited or flags & inspect.CO_ASYNC_GENERATOR:
+                return one
+            if not flags & inspect.CO_ITERABLE_COROUTINE and one.f_code.co_name != "__await__":
+                return None  # it runs a coroutine as an event loop does
+        elif flags & inspect.CO_COROUTINE:
+            awaited = True
+        elif awaited and not flags & _GENERATOR and not in_managers(one):
+            return None  # the event loop, which runs the coroutine as a task
+        one = caller
+    return None
 
 
 def current_attribution() -> Attribution:
@@ -138,9 +150,10 @@ class attribution:  # noqa: N801 - used like a function
         self._of_generators: list[_Block] = []  # open ones: whoever ends a generator may do it in another context
 
     def __call__(self, func: F) -> F:
-        """Each call of a function (plain, async, generator, async generator) has the attribution while it runs. A
-        generator has it at each of its steps, in whichever thread or task, and its reader does not have it."""
-        return decorated(func, lambda: self, lambda: _Turns(self._merged))
+        """Each call of a function (plain, async, generator, async generator; a static or class method) has the
+        attribution while it runs. A generator has it at each of its steps, in whichever thread or task, and its reader
+        does not have it. Raises TypeError for a class or a property."""
+        return decorated(func, _Attributed(self))
 
     def _merged(self) -> Attribution:
         return merge(current_attribution(), self._fields, self._labels)
@@ -171,6 +184,17 @@ class attribution:  # noqa: N801 - used like a function
             _CURRENT.set(tuple([block for block in blocks if block is not ended]))
 
 
+class _Attributed(Way):
+    def __init__(self, blocks: attribution) -> None:
+        self._blocks = blocks
+
+    def call(self) -> attribution:
+        return self._blocks
+
+    def turns(self) -> "_Turns":
+        return _Turns(self._blocks._merged)
+
+
 class _Turns:
     """The attribution of one generator, in force from `with` to `with`'s end at each of its steps. What it opens or
     inherits at one step it has at the next, whatever context that runs in."""
@@ -198,26 +222,72 @@ class _Turns:
         self._readers, self._open = (), []
 
 
-def merge(base: Attribution, fields: dict[str, str | None], labels: dict[str, str] | None = None) -> Attribution:
-    """`base` with the fields and labels given (None: as it is). Invalid values are left out and logged."""
+def merge(base: Attribution, fields: Mapping[str, Any], labels: Any = None) -> Attribution:
+    """`base` with the fields and labels given (None: as it is). What breaks the contract is left out and logged: a
+    field or a label costs itself, labels that are no mapping or too many cost those given here."""
     check_fields(fields)
     values: dict[str, Any] = {name: value for name, value in fields.items() if value is not None}
-    if labels:
-        values["labels"] = {**(base.labels or {}), **labels}
+    if labels is not None:
+        more = _mapping(labels)
+        if more:
+            values["labels"] = {**(base.labels or {}), **more}
     if not values:
         return base
-    if base is _NOBODY and not labels:  # most calls: no block around them, the same few fields
+    if base is _NOBODY and "labels" not in values:  # most calls: no block around them, the same few fields
         try:
             return _alone(tuple(values.items()))
-        except (ValidationError, TypeError):
-            pass  # said below
-    known_values = {name: value for name, value in base.__dict__.items() if value is not None}
+        except Exception:  # noqa: BLE001, S110 - said below
+            pass
+    known = {name: value for name, value in base.__dict__.items() if value is not None}
     try:
-        return Attribution(**{**known_values, **values})
-    except ValidationError as error:
-        bad = {str(item["loc"][0]) for item in error.errors(include_input=False)}
-        logger.warning("spendstream: attribution left out because it breaks the contract: %s", ", ".join(sorted(bad)))
-        return Attribution(**{**known_values, **{name: v for name, v in values.items() if name not in bad}})
+        return Attribution(**{**known, **values})
+    except Exception:  # noqa: BLE001 - whatever a value does when it is looked at
+        return _as_much_as_can_be(known, values)
+
+
+def _mapping(labels: Any) -> dict[Any, Any]:
+    try:
+        if isinstance(labels, Mapping):
+            return dict(labels)
+    except Exception:  # noqa: BLE001, S110 - a mapping in name only
+        pass
+    _left_out(["labels"])
+    return {}
+
+
+def _as_much_as_can_be(known: dict[str, Any], values: dict[str, Any]) -> Attribution:
+    """Slow, and seldom needed: each value by itself."""
+    bad: list[str] = []
+    good = dict(known)
+    for name, value in values.items():
+        if name != "labels":
+            if _valid(**{name: value}):
+                good[name] = value
+            else:
+                bad.append(name)
+    if "labels" in values:
+        labels = {key: value for key, value in values["labels"].items() if _valid(labels={key: value})}
+        if len(labels) < len(values["labels"]):
+            bad.append("labels")
+        if _valid(labels=labels):
+            good["labels"] = labels
+        else:  # too many
+            bad.append("labels")
+    _left_out(bad)
+    return Attribution(**good)
+
+
+def _valid(**values: Any) -> bool:
+    try:
+        Attribution(**values)
+    except Exception:  # noqa: BLE001 - a value of whatever kind
+        return False
+    return True
+
+
+def _left_out(names: Iterable[str]) -> None:
+    told = ", ".join(sorted(set(names)))
+    logger.warning("spendstream: attribution left out because it breaks the contract: %s", told)
 
 
 @functools.lru_cache(maxsize=256)

@@ -7,7 +7,11 @@
   `register_after_fork` was given, which is where ours is made.
 - Celery's prefork workers send the signal `worker_process_shutdown`.
 - `Pool.terminate`, with which `with Pool()` ends, sends SIGTERM. In a child of multiprocessing where nobody handles
-  that signal, we close first and then let it do what it would have done.
+  that signal, we close first and then let it do what it would have done. That is arranged when the child begins: where
+  the producer is first made in a thread, it is too late.
+
+The finalizers run before Python waits for the child's threads, which may still emit. So we wait for them in a thread of
+our own, which Python waits for as well: it stops the workers of thread pools only after the finalizers, and then waits.
 
 None of them is imported for this: only what the service has loaded matters.
 """
@@ -18,13 +22,15 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import Any, Final
+
+from spendstream.native import patched
 
 _LAST: Final = -1_000
 """Priority of our finalizer: after the service's own, which may still emit."""
 
-_groups: Final[list[Collection[Any]]] = []
+_groups: Final[list[tuple[Collection[Any], Callable[[], None] | None]]] = []
 
 
 class _Known:
@@ -37,9 +43,10 @@ class _Known:
 _KNOWN: Final = _Known()
 
 
-def look_after(objects: Collection[Any]) -> None:
-    """At exit `close` of each is called, and `_after_fork_in_child` in a child after a fork. Neither may fail us."""
-    _groups.append(objects)
+def look_after(objects: Collection[Any], before: Callable[[], None] | None = None) -> None:
+    """At exit `before` is called, then `close` of each; `_after_fork_in_child` in a child after a fork. None may fail
+    us."""
+    _groups.append((objects, before))
 
     def after_fork() -> None:
         for one in list(objects):
@@ -77,8 +84,8 @@ def _is_child() -> bool:
 def _finalize_in(util: Any) -> None:
     """In a child, when it has forgotten its parent's finalizers."""
     _KNOWN.finalizer_of = os.getpid()
-    util.Finalize(None, _close_all, exitpriority=_LAST)
-    if _is_child() and any(_groups):  # not in billiard's, which handle it themselves
+    util.Finalize(None, _close_after_threads, exitpriority=_LAST)
+    if _is_child():  # not in billiard's, which handle it themselves
         _close_before_sigterm()
 
 
@@ -98,8 +105,33 @@ def _on_celery_shutdown(**_: object) -> None:
     _close_all()
 
 
+def _others() -> list[threading.Thread]:
+    """Threads that Python waits for when the process ends."""
+    mine = (threading.main_thread(), threading.current_thread())
+    return [thread for thread in threading.enumerate() if not thread.daemon and thread not in mine]
+
+
+def _close_after_threads() -> None:
+    if not patched() and _others():
+        try:
+            threading.Thread(target=_join_and_close, name="spendstream-close", daemon=False).start()
+            return
+        except RuntimeError:
+            pass  # no thread can be had any more
+    _close_all()
+
+
+def _join_and_close() -> None:
+    while others := _others():
+        others[0].join()
+    _close_all()
+
+
 def _close_all() -> None:
-    for objects in _groups:
+    for objects, before in _groups:
+        if before is not None and objects:
+            with contextlib.suppress(Exception):
+                before()
         for one in list(objects):
             with contextlib.suppress(Exception):
                 one.close()

@@ -30,7 +30,7 @@ from spendstream.native import Flag, new_lock, pause
 from spendstream.stats import Counters, ProducerStats
 from spendstream.stock import valid_topic
 from spendstream.tracked_call import prepare
-from spendstream.tracking import Tracker, TrackingMixin
+from spendstream.tracking import Tracker, TrackingMixin, end_open_calls
 from spendstream_schemas import MAX_MESSAGE_BYTES, OutcomeEvent, UsageEvent
 
 __all__ = ["Delivery", "Tracker", "UsageProducer"]
@@ -274,4 +274,4 @@ def _raw_problem(topic: object, key: object, value: object) -> str | None:
     return "too_large" if len(value) > MAX_MESSAGE_BYTES or len(key) > _MAX_RAW_KEY_BYTES else None
 
 
-look_after(_PRODUCERS)
+look_after(_PRODUCERS, before=end_open_calls)

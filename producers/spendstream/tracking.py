@@ -13,14 +13,20 @@ and seen, and the problem is counted and logged.
 import asyncio
 import contextlib
 import functools
+import gc
 import inspect
+import os
 import sys
 import threading
-from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Generator, Mapping
-from types import CodeType, FrameType, TracebackType
-from typing import Any, Final, TypeAlias, TypeVar, cast
+import time
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Mapping
+from contextlib import AbstractContextManager
+from types import FrameType, TracebackType
+from typing import Any, Final, TypeVar
 
-from spendstream.context import check_fields, in_managers, runner
+from spendstream.context import check_fields
+from spendstream.decorated import Way, decorated
+from spendstream.open_calls import OpenCalls
 from spendstream.stats import Counters
 from spendstream.streams import is_stream
 from spendstream.tracked_call import Reporter, TrackedCall
@@ -45,8 +51,11 @@ class Tracker:
         fields: dict[str, Any],
         attribution: dict[str, Any],
     ) -> None:
-        self._arguments = (producer, provider, model, fields, attribution)
-        self._open: list[tuple[_Opener, TrackedCall]] = []
+        event_id = fields.get("event_id")
+        if type(event_id) is not str and event_id is not None:
+            fields = {**fields, "event_id": _plain(event_id)}
+        self._arguments = (producer, _plain(provider), _plain(model), fields, attribution)
+        self._open = OpenCalls()
         self._began = False
         self._lock = threading.Lock()
 
@@ -62,7 +71,7 @@ class Tracker:
         return call
 
     def __enter__(self) -> TrackedCall:
-        return self._enter(_opener(sys._getframe(1)))
+        return self._enter(sys._getframe(1))
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
@@ -71,7 +80,7 @@ class Tracker:
 
     # Plain functions that return a coroutine: so the frame that calls them is the one of the block.
     def __aenter__(self) -> Coroutine[Any, Any, TrackedCall]:
-        return _ready(self._enter(_opener(sys._getframe(1))))
+        return _ready(self._enter(sys._getframe(1)))
 
     def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
@@ -79,88 +88,76 @@ class Tracker:
         self._exit(sys._getframe(1), kind)
         return _ready(None)
 
-    def _enter(self, opener: "_Opener") -> TrackedCall:
+    def _enter(self, frame: FrameType) -> TrackedCall:
         call = self.begin()
         with self._lock:
-            self._open.append((opener, call))
+            self._open.add(call, frame)
         return call
 
     def _exit(self, frame: FrameType, kind: type[BaseException] | None) -> None:
         with self._lock:
-            several = len(self._open) > 1
-            call = self._open.pop(_place(self._open, _opener(frame)) if several else -1)[1] if self._open else None
+            call, guessed = self._open.pop(frame)
+        if guessed and call is not None:
+            self._arguments[0].count_trouble(
+                "ambiguous_block",
+                f"{call.provider} {call.model}: several calls of one tracker are open, and what ends one does not say "
+                "which; make a tracker with `track` for each call",
+            )
         if call is not None:
             call.leave(kind)
 
     def __call__(self, function: F) -> F:
-        """Track every call of a function (plain, async, generator, async generator) that returns or yields responses.
+        """Track every call of a function (plain, async, generator, async generator; a static or class method) that
+        returns or yields responses. Raises TypeError for a class or a property.
 
         A returned stream is tracked to its end. What a generator yields are taken as the chunks of one stream.
         """
-        return cast("F", _decorated(self, function))
+        return decorated(function, _Tracked(self))
 
 
-_Opener: TypeAlias = tuple[int, CodeType | None, object]
-"""Who opened a block: the frame (by id) and its code, or the object that enters it for others (by id) and None; and the
-thread or task."""
-_HANDED_THROUGH: Final = frozenset({"__enter__", "__aenter__", "__exit__", "__aexit__"})
+class _Unprintable:
+    """In the place of what raises when it is looked at."""
 
 
-def _opener(frame: FrameType) -> _Opener:
-    code = frame.f_code
-    if code.co_argcount and (code.co_name in _HANDED_THROUGH or in_managers(frame)):
-        holder = frame.f_locals.get(code.co_varnames[0])
-        if isinstance(holder, contextlib.ExitStack | contextlib.AsyncExitStack):
-            # `pop_all` moves what a stack holds to another one. A Python that names it otherwise has the stack itself.
-            holder = getattr(holder, "_exit_callbacks", holder)
-        return id(holder), None, runner()
-    return id(frame), code, runner()
-
-
-def _place(entered: list[tuple[_Opener, TrackedCall]], opener: _Opener) -> int:
-    """Which open call a block ends: the last one of its frame, exit stack or context manager, in whichever thread (a
-    web framework may end a generator's block in another); else the task's or thread's last."""
-    ranks = [(found[:2] == opener[:2], found[2] is opener[2], place) for place, (found, _) in enumerate(entered)]
-    return max(ranks)[2]
+def _plain(value: Any) -> Any:
+    """A string of a class of its own is its text, whatever its methods do; anything else has to have one."""
+    kind = type(value)
+    if kind is str:
+        return value
+    if issubclass(kind, str):
+        return str.__str__(value)
+    try:
+        _ = f"{value}{value!r}", bool(value)  # what a log line and a condition do with it
+    except Exception:  # noqa: BLE001 - whatever it does
+        return _Unprintable()
+    return value
 
 
 async def _ready(value: R) -> R:
     return value
 
 
-def _decorated(tracker: Tracker, function: Callable[..., Any]) -> Callable[..., Any]:
-    if inspect.isasyncgenfunction(function):
+class _Tracked(Way):
+    """Every call of a decorated function is tracked."""
 
-        @functools.wraps(function)
-        async def async_generator(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, None]:
-            chunks = function(*args, **kwargs)
-            with _ended(tracker.begin()) as call:
-                async with call.wrap_stream(chunks) as stream:
-                    async for chunk in stream:
-                        yield chunk
+    def __init__(self, tracker: Tracker) -> None:
+        self._begin = tracker.begin
 
-        return async_generator
-    if inspect.isgeneratorfunction(function):
+    def call(self) -> AbstractContextManager[TrackedCall]:
+        return _ended(self._begin())
 
-        @functools.wraps(function)
-        def generator(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
-            chunks = function(*args, **kwargs)
-            with _ended(tracker.begin()) as call, call.wrap_stream(chunks) as stream:
-                return (yield from stream)
+    def result(self, _inside: TrackedCall, result: Any) -> Any:
+        return _recorded(_inside, result)
 
-        return generator
-    if inspect.iscoroutinefunction(function):
+    def steps(self, generator: Any) -> Any:
+        """What a generator yields are the chunks of a stream, and the call ends with it."""
+        call = self._begin()
+        stream = call.wrap_stream(generator)
+        call.leave(None)
+        return stream
 
-        @functools.wraps(function)
-        async def coroutine(*args: Any, **kwargs: Any) -> Any:
-            with _ended(tracker.begin()) as call:
-                return _recorded(call, await function(*args, **kwargs))
-
-        return coroutine
-
-    @functools.wraps(function)
-    def plain(*args: Any, **kwargs: Any) -> Any:
-        call = tracker.begin()
+    def plain(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        call = self._begin()
         try:
             response = function(*args, **kwargs)
         except BaseException as error:
@@ -173,8 +170,6 @@ def _decorated(tracker: Tracker, function: Callable[..., Any]) -> Callable[..., 
             return _awaited(call, response)
         with _ended(call):
             return _recorded(call, response)
-
-    return plain
 
 
 @contextlib.contextmanager
@@ -207,6 +202,30 @@ def _future_done(call: TrackedCall, future: "asyncio.Future[Any]") -> None:
 
 def _recorded(call: TrackedCall, response: Any) -> Any:
     return call.wrap_stream(response) if is_stream(response) else call.record(response)
+
+
+def end_open_calls() -> None:
+    """The process ends: calls that are still open (a stream or generator that a global holds) get their events, as
+    those that are dropped do. They are looked for only here: a list of them would cost every call. What was open before
+    a fork is the parent's to end."""
+    for one in gc.get_objects():
+        if type(one) is TrackedCall:
+            with contextlib.suppress(Exception):
+                if one._began >= _LIFE.began:
+                    one.stream_ended(GeneratorExit)
+                    one.leave(GeneratorExit)
+
+
+class _Life:
+    began = 0.0  # of this process, by `perf_counter`, where it was forked
+
+    def forked(self) -> None:
+        self.began = time.perf_counter()
+
+
+_LIFE: Final = _Life()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_LIFE.forked)
 
 
 class TrackingMixin:

@@ -19,7 +19,11 @@ PAGE = Path(__file__).parents[2] / "producers" / "FRAMEWORKS.md"
 
 def main() -> None:
     warnings.simplefilter("ignore")
-    serverless, fastapi, litellm = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+    job, serverless, fastapi, litellm = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+    queued: dict[str, Any] = {"answer": lambda document: document + 1}
+    exec(job, queued)
+    assert queued["job"](1) == 2
+    queued["producer"].close(0)
     handler: dict[str, Any] = {"answer": lambda event: event + 1}
     exec(serverless, handler)
     assert handler["handler"](1, None) == 2

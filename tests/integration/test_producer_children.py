@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from stream_jobs.embedded.broker import TansuBroker
-from tests.unit.producers.children import CHILDREN, WAYS
+from tests.unit.producers.children import CHILDREN, WAYS, WITHOUT_PARENT
 from tests.unit.producers.support import create_topics, ids_on
 
 ROOT = Path(__file__).parents[2]
@@ -29,7 +29,9 @@ def test_a_child_delivers_before_it_ends(way: str, broker: TansuBroker, tmp_path
         check=False,
     )
     assert (done.returncode, done.stdout) == (0, "done"), done.stderr
-    parent = set() if way == "late-producer" else {f"{way}-parent-0"}
+    parent = set() if way in WITHOUT_PARENT else {f"{way}-parent-0"}
+    if way == "process-holding":
+        parent |= {f"{way}-parent-held-{number}" for number in range(2)}
     expected = {f"{way}-{child}-{number}" for child in range(CHILDREN) for number in range(COUNT)} | parent
     assert sorted(ids_on(broker.address)) == sorted(expected)
     assert list((tmp_path / "spool").rglob("*.seg")) == []

@@ -6,13 +6,14 @@ import contextvars
 import gc
 import random
 import threading
-from collections.abc import AsyncIterator, Generator, Iterator
+from collections.abc import AsyncIterator, Generator, Iterator, Mapping
 from typing import Any
 
 import pytest
 
 from spendstream import attribution, current_attribution
 from spendstream.context import _CURRENT
+from tests.unit.producers.recorder import Recorder
 
 
 def test_blocks_nest_and_merge() -> None:
@@ -439,3 +440,207 @@ def test_any_mixture_of_blocks_keeps_everyones_own(seed: int) -> None:
     gc.collect()
     assert wrong == []
     assert [block._of_generators for block in blocks] == [[], [], []]
+
+
+class Unhashable(str):
+    """A string that breaks whoever looks it up."""
+
+    def __hash__(self) -> int:
+        raise RuntimeError("no hash")
+
+    def __str__(self) -> str:
+        raise RuntimeError("no text")
+
+    __repr__ = __str__
+
+
+class Unreadable:
+    def __repr__(self) -> str:
+        raise RuntimeError("no text")
+
+
+class BadMapping(Mapping[str, str]):
+    def __getitem__(self, key: str) -> str:
+        raise RuntimeError("no item")
+
+    def __iter__(self) -> Iterator[str]:
+        raise RuntimeError("no keys")
+
+    def __len__(self) -> int:
+        return 1
+
+
+@pytest.mark.parametrize(
+    "labels",
+    ["x", ["a", "b"], 5, True, {"a"}, object(), Unreadable(), BadMapping(), [("a", "b")], b"x"],
+    ids=lambda _: "",
+)
+@pytest.mark.parametrize("outer", [None, {"kept": "k"}])
+def test_labels_that_are_no_mapping_are_left_out(
+    labels: Any, outer: dict[str, str] | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    """In a block, in `track` and in `attribute`: the service goes on, the fields beside them stay, the log says so."""
+    producer = Recorder()
+    with attribution(labels=outer):
+        with attribution(labels=labels, feature="f") as found:
+            assert (found.feature, found.labels) == ("f", outer)
+        with producer.track(provider="openai", model="gpt-4o", labels=labels, feature="f") as call:
+            call.attribute(labels=labels, team="t")
+        attribution(labels=labels)(lambda: None)()
+    assert (producer.only.attribution.feature, producer.only.attribution.team) == ("f", "t")
+    assert producer.only.attribution.labels == outer
+    assert "labels" in caplog.text
+
+
+@pytest.mark.parametrize(
+    "bad", [{"b": 5}, {"b": "v" * 300}, {"k" * 65: "v"}, {"": "v"}, {5: "v"}, {"b": None}, {"b": "\x00"}], ids=str
+)
+def test_a_bad_label_costs_itself_only(bad: Any, caplog: pytest.LogCaptureFixture) -> None:
+    """The good ones beside it, and those of the block around, stay."""
+    with attribution(labels={"outer": "o"}), attribution(labels={"good": "g", **bad}, feature="f") as found:
+        assert (found.labels, found.feature) == ({"outer": "o", "good": "g"}, "f")
+    assert "labels" in caplog.text
+
+
+def test_too_many_labels_leave_those_of_the_block_around() -> None:
+    """More than the contract allows: the block's own go."""
+    with (
+        attribution(labels={"outer": "o"}),
+        attribution(labels={str(number): "v" for number in range(40)}, team="t") as found,
+    ):
+        assert (found.labels, found.team) == ({"outer": "o"}, "t")
+
+
+@pytest.mark.parametrize("value", [5, ["f"], Unreadable(), object(), "v" * 300, b"f"], ids=lambda _: "")
+def test_no_value_of_a_field_breaks_a_block(value: Any, caplog: pytest.LogCaptureFixture) -> None:
+    """Whatever it does when it is looked at: it is left out and logged, and the fields beside it stay."""
+    with attribution(feature=value, team="t") as found:
+        assert (found.feature, found.team) == (None, "t")
+    assert "feature" in caplog.text
+
+
+def test_a_string_that_cannot_be_looked_up_is_a_string() -> None:
+    """A subclass of str with methods that raise: its text is used."""
+    with attribution(feature=Unhashable("f"), labels={"a": Unhashable("b")}) as found:
+        assert (found.feature, found.labels) == ("f", {"a": "b"})
+
+
+class Holds:
+    """A service's own context manager around a block, sync and async."""
+
+    def __init__(self, name: str) -> None:
+        self._block = attribution(feature=name)
+
+    def __enter__(self) -> None:
+        self._block.__enter__()
+
+    def __exit__(self, *error: Any) -> None:
+        self._block.__exit__(None, None, None)
+
+    async def __aenter__(self) -> None:
+        await asyncio.sleep(0)
+        self._block.__enter__()
+
+    async def __aexit__(self, *error: Any) -> None:
+        self._block.__exit__(None, None, None)
+
+
+class HoldsDeeper(Holds):
+    def __enter__(self) -> None:
+        super().__enter__()
+
+    async def __aenter__(self) -> None:
+        await super().__aenter__()
+
+
+@contextlib.asynccontextmanager
+async def held(name: str) -> AsyncIterator[None]:
+    async with Holds(name):
+        yield
+
+
+@pytest.mark.parametrize("manager", [Holds, HoldsDeeper])
+def test_a_block_that_a_class_opens_for_a_generator_is_the_generators(manager: Any) -> None:
+    """Generators that are read in turns: each has its own, and their reader none."""
+
+    def read(name: str) -> Iterator[str | None]:
+        with manager(name):
+            for _ in range(3):
+                yield current_attribution().feature
+
+    turns = [(one, two, current_attribution().feature) for one, two in zip(read("a"), read("b"), strict=True)]
+    assert turns == [("a", "b", None)] * 3
+    assert current_attribution().feature is None
+
+
+@pytest.mark.parametrize("manager", [Holds, HoldsDeeper, held])
+def test_a_block_that_a_class_opens_for_an_async_generator_is_the_generators(manager: Any) -> None:
+    """As the synchronous ones; a coroutine that enters the same manager keeps the block for itself."""
+
+    async def read(name: str) -> AsyncIterator[str | None]:
+        async with manager(name):
+            for _ in range(3):
+                await asyncio.sleep(0)
+                yield current_attribution().feature
+
+    async def main() -> None:
+        one, two = read("a"), read("b")
+        for _ in range(3):
+            assert (await anext(one), await anext(two), current_attribution().feature) == ("a", "b", None)
+        for rest in (one, two):
+            assert [found async for found in rest] == []
+        async with manager("c"):
+            await asyncio.sleep(0)
+            assert current_attribution().feature == "c"
+            assert await asyncio.create_task(look_up()) == "c"
+        assert current_attribution().feature is None
+
+    async def look_up() -> str | None:
+        return current_attribution().feature
+
+    asyncio.run(main())
+
+
+def test_a_block_that_a_function_opens_for_a_generator_is_the_generators() -> None:
+    """A pair of functions that begin and end it."""
+
+    def begin(name: str) -> attribution:
+        block = attribution(feature=name)
+        block.__enter__()
+        return block
+
+    def end(block: attribution) -> None:
+        block.__exit__(None, None, None)
+
+    def read(name: str) -> Iterator[str | None]:
+        block = begin(name)
+        for _ in range(3):
+            yield current_attribution().feature
+        end(block)
+
+    turns = [(one, two, current_attribution().feature) for one, two in zip(read("a"), read("b"), strict=True)]
+    assert turns == [("a", "b", None)] * 3
+    assert current_attribution().feature is None
+
+
+def test_a_task_that_a_generator_drives_by_an_event_loop_has_its_block_between_the_steps() -> None:
+    """A loop that a generator runs piecewise: the generator is not who awaits the coroutine."""
+
+    async def work(seen: list[str | None]) -> None:
+        with attribution(feature="f"):
+            for _ in range(3):
+                await asyncio.sleep(0)
+                seen.append(current_attribution().feature)
+
+    def drive(loop: asyncio.AbstractEventLoop) -> Iterator[None]:
+        loop.run_until_complete(asyncio.sleep(0))
+        yield
+
+    loop = asyncio.new_event_loop()
+    seen: list[str | None] = []
+    task = loop.create_task(work(seen))
+    driving = drive(loop)
+    next(driving)
+    loop.run_until_complete(task)
+    loop.close()
+    assert seen == ["f"] * 3

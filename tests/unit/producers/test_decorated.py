@@ -5,6 +5,7 @@ import contextlib
 import functools
 import gc
 import inspect
+import types
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 import pytest
 
 from spendstream import attribution, current_attribution
+from tests.unit.producers.recorder import Recorder, tokens
 
 decorate = attribution(feature="f")
 
@@ -242,3 +244,146 @@ def test_an_async_generators_end_runs_inside_and_is_its_own() -> None:
 
     asyncio.run(main())
     assert seen == ["f", "f", "f", "f", "f", ("reader", None)]
+
+
+def both(function: Callable[..., Any]) -> list[Any]:
+    """The function under each of our two decorators."""
+    return [decorate(function), Recorder().track(provider="openai", model="gpt-4o")(function)]
+
+
+@pytest.mark.parametrize(
+    ("function", "is_kind"),
+    [
+        (lambda: None, inspect.isfunction),
+        (look, inspect.iscoroutinefunction),
+        (functools.partial(look), inspect.iscoroutinefunction),
+        (generator.__wrapped__, inspect.isgeneratorfunction),  # type: ignore[attr-defined]
+        (async_generator.__wrapped__, inspect.isasyncgenfunction),  # type: ignore[attr-defined]
+    ],
+)
+def test_both_decorators_leave_a_function_its_kind(function: Any, is_kind: Callable[[Any], bool]) -> None:
+    """`track` and `attribution` alike: kind, name, signature, attributes."""
+    for made in both(function):
+        assert is_kind(made)
+        assert getattr(made, "__name__", None) == getattr(function, "__name__", made.__name__)
+        assert inspect.signature(made) == inspect.signature(function)
+        assert made.__wrapped__ is function
+
+
+def test_static_and_class_methods_stay_what_they_are() -> None:
+    """With the decorator above them or below, called on the class and on an object."""
+    for wrap in (decorate, Recorder().track(provider="openai", model="gpt-4o")):
+
+        class Service:
+            @wrap  # type: ignore[untyped-decorator]
+            @staticmethod
+            def above(number: int) -> int:
+                return number
+
+            @staticmethod
+            @wrap  # type: ignore[untyped-decorator]
+            def below(number: int) -> int:
+                return number
+
+            @wrap  # type: ignore[untyped-decorator]
+            @classmethod
+            def of_class(cls, number: int) -> tuple[type, int]:
+                return cls, number
+
+        for holder in (Service, Service()):
+            assert (holder.above(1), holder.below(2), holder.of_class(3)) == (1, 2, (Service, 3))
+        assert isinstance(vars(Service)["above"], staticmethod)
+        assert isinstance(vars(Service)["of_class"], classmethod)
+
+
+@pytest.mark.parametrize(
+    "thing",
+    [int, property(lambda self: 1), functools.cached_property(lambda self: 1), functools.partialmethod(look), 5],
+)
+def test_what_is_no_function_is_refused_at_once(thing: Any) -> None:
+    """Decorating it is a programming error, said where it is written."""
+    for wrap in (decorate, Recorder().track(provider="openai", model="gpt-4o")):
+        with pytest.raises(TypeError, match="cannot decorate"):
+            wrap(thing)
+
+
+def test_a_tracked_generator_keeps_send_throw_and_return() -> None:
+    """It sees what it would see undecorated, and its event says how it ended."""
+    producer = Recorder()
+
+    @producer.track(provider="openai", model="gpt-4o")
+    def steps() -> Any:
+        sent = yield 1
+        try:
+            yield sent
+        except ValueError:
+            yield "caught"
+        return "returned"
+
+    def outer() -> Any:
+        returned.append((yield from steps()))
+
+    returned: list[Any] = []
+    reading = outer()
+    assert (next(reading), reading.send("sent"), reading.throw(ValueError())) == (1, "sent", "caught")
+    assert (list(reading), returned) == ([], ["returned"])
+    broken, closed = steps(), steps()
+    next(broken)
+    with pytest.raises(KeyError):
+        broken.throw(KeyError())
+    next(closed)
+    closed.close()
+    assert [event.status for event in producer.events] == ["ok", "error", "cancelled"]
+
+
+def test_a_tracked_async_generator_keeps_asend_and_athrow() -> None:
+    """So `asynccontextmanager` over it shows it the exception of the block, and lets it handle that."""
+    producer = Recorder()
+    seen: list[Any] = []
+
+    @contextlib.asynccontextmanager
+    @producer.track(provider="openai", model="gpt-4o")
+    async def session(handles: bool) -> AsyncIterator[int]:
+        try:
+            yield 1
+        except ValueError as error:
+            seen.append(error)
+            if not handles:
+                raise
+
+    @producer.track(provider="openai", model="gpt-4o")
+    async def echo() -> Any:
+        got = yield 1
+        yield got
+
+    async def main() -> None:
+        error = ValueError()
+        async with session(True):
+            raise error
+        with pytest.raises(ValueError):
+            async with session(False):
+                raise error
+        assert seen == [error, error]
+        reading = echo()
+        assert (await anext(reading), await reading.asend("sent")) == (1, "sent")
+        await reading.aclose()
+
+    asyncio.run(main())
+    assert [event.status for event in producer.events] == ["ok", "error", "cancelled"]
+
+
+def test_a_coroutine_of_types_is_awaited_as_before() -> None:
+    """What it yields is the event loop's; what it returns is recorded."""
+    producer = Recorder()
+
+    @types.coroutine
+    def ask() -> Any:
+        yield from asyncio.sleep(0).__await__()
+        return {"object": "chat.completion", "id": "1", "usage": {"prompt_tokens": 7, "completion_tokens": 1}}
+
+    async def main() -> None:
+        for made in (decorate(ask), producer.track(provider="openai", model="gpt-4o")(ask)):
+            assert (await made())["id"] == "1"
+
+    asyncio.run(main())
+    assert tokens(producer.only) == (7, 1)

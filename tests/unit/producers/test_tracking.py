@@ -483,6 +483,59 @@ def ended_in_other_threads(tracker: spendstream.Tracker) -> None:
                 pool.submit(next, dependency, None).result()
 
 
+class Begins:
+    """A service's own object that begins and ends a call by methods of other names."""
+
+    def __init__(self, tracker: spendstream.Tracker) -> None:
+        self._tracker = tracker
+
+    def begin(self) -> spendstream.TrackedCall:
+        return self._tracker.__enter__()
+
+    def finish(self) -> None:
+        self._tracker.__exit__(None, None, None)
+
+    async def abegin(self) -> spendstream.TrackedCall:
+        return await self._tracker.__aenter__()
+
+    async def afinish(self) -> None:
+        await self._tracker.__aexit__(None, None, None)
+
+
+def in_objects_that_begin_and_finish(tracker: spendstream.Tracker) -> None:
+    begun = [(Begins(tracker), number) for number in range(4)]
+    calls = [(one, one.begin(), number) for one, number in begun]
+    for place in (2, 0, 1, 0):
+        one, call, number = calls.pop(place)
+        call.record(answer(number))
+        one.finish()
+
+
+def in_objects_that_begin_and_finish_in_turns(tracker: spendstream.Tracker) -> None:
+    """Each begins before the one before it has ended."""
+    before: tuple[Begins, spendstream.TrackedCall, int] | None = None
+    for number in range(4):
+        one = Begins(tracker)
+        call = one.begin()
+        if before is not None:
+            before[1].record(answer(before[2]))
+            before[0].finish()
+        before = one, call, number
+    assert before is not None
+    before[1].record(answer(before[2]))
+    before[0].finish()
+
+
+def in_objects_that_begin_and_finish_in_tasks(tracker: spendstream.Tracker) -> None:
+    async def main() -> None:
+        calls = [(one := Begins(tracker), await one.abegin(), number) for number in range(4)]
+        for one, call, number in calls:
+            call.record(answer(number))
+            await asyncio.create_task(one.afinish())
+
+    asyncio.run(main())
+
+
 @pytest.mark.parametrize(
     "at_once",
     [
@@ -496,6 +549,9 @@ def ended_in_other_threads(tracker: spendstream.Tracker) -> None:
         in_delegating_classes_of_generators,
         in_one_delegating_object_of_tasks,
         in_exit_stacks_that_another_function_closes,
+        in_objects_that_begin_and_finish,
+        in_objects_that_begin_and_finish_in_turns,
+        in_objects_that_begin_and_finish_in_tasks,
         in_async_exit_stacks_of_one_task,
         ended_in_other_threads,
     ],
@@ -508,8 +564,29 @@ def test_one_tracker_for_several_calls_at_once(recorder: Recorder, at_once: Any,
     found = {(event.response_id, tokens(event)[0], event.status) for event in recorder.events}
     assert found == {(f"chatcmpl-{number}", number, "ok") for number in range(4)}
     assert len({event.event_id for event in recorder.events}) == len(recorder.events) == 4
-    assert tracker._open == []
+    assert not tracker._open
     assert event_id is None or "given" in {event.event_id for event in recorder.events}
+
+
+def test_ends_that_do_not_say_whose_they_are_are_counted(recorder: Recorder) -> None:
+    """A handler that begins and ends several calls of one tracker: each has an event, and the log says what to do."""
+    tracker = recorder.track(**ASKED)
+
+    class Handler:
+        def on_start(self) -> spendstream.TrackedCall:
+            return tracker.__enter__()
+
+        def on_end(self) -> None:
+            tracker.__exit__(None, None, None)
+
+    handler = Handler()
+    for count in (2, 4):
+        for _ in range(count):
+            handler.on_start()
+        for _ in range(count):
+            handler.on_end()
+    assert len(recorder.events) == 6
+    assert recorder._counters.keyed()[2]["ambiguous_block"] >= 2
 
 
 def test_an_error_ends_the_call_of_its_own_block(recorder: Recorder) -> None:
@@ -716,3 +793,49 @@ def test_streams_that_are_open_at_once(recorder: Recorder) -> None:
         list(one)
     assert sorted(counted_each(recorder)) == [("c1", 1), ("c2", 2)]
     assert {event.event_id for event in recorder.events} == {"e", "e-s1"}
+
+
+class HostileText(str):
+    """A string that breaks whoever looks it up, compares or prints it."""
+
+    def __hash__(self) -> int:
+        raise RuntimeError("no hash")
+
+    def __eq__(self, other: object) -> bool:
+        raise RuntimeError("not to be compared")
+
+    def __str__(self) -> str:
+        raise RuntimeError("no text")
+
+    def __len__(self) -> int:
+        raise RuntimeError("no length")
+
+    def __format__(self, spec: str) -> str:
+        raise RuntimeError("no text")
+
+    __repr__ = __str__
+    strip = lower = __str__  # type: ignore[assignment]
+
+
+class HostileObject:
+    def __repr__(self) -> str:
+        raise RuntimeError("no text")
+
+    def __bool__(self) -> bool:
+        raise RuntimeError("no truth")
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["provider", "model", "operation", "region", "service_tier", "event_id", "trace_id", "retry_of", "conditions"],
+)
+@pytest.mark.parametrize("hostile", [HostileObject(), HostileText("openai")], ids=["object", "text"])
+def test_no_argument_of_track_raises_into_the_service(recorder: Recorder, name: str, hostile: Any) -> None:
+    """Whatever it does when it is looked at: the call has an event with its counts; a string counts as its text."""
+    with recorder.track(**{**ASKED, name: hostile}) as call:
+        call.record(RESPONSE)
+    assert tokens(recorder.only) == (100, 20)
+    if isinstance(hostile, HostileText) and name != "conditions":
+        assert getattr(recorder.only, name) == "openai"
