@@ -21,7 +21,7 @@ class Conditions(Message):
     endpoint: Text64 | None = None  # Bedrock, Vertex: "global", "regional", "multi_region"
     speed: Text64 | None = None  # Anthropic: "standard", "fast"
     latency: Text64 | None = None  # Bedrock: "standard", "optimized"
-    search_context: Text64 | None = None  # web search: "low", "medium", "high" context; "preview", "live": tools
+    search_context: Text64 | None = None  # "low", "medium", "high", "preview", "live", "attachment": which search
     size: Text64 | None = None  # of the images or video produced, as the provider writes it: "1024x1792", "1080p", "2k"
     quality: Text64 | None = None  # of what was produced: DALL-E "standard", "hd"; Veo "video_only" (without sound)
     cache: Text64 | None = None  # which cache was read, where they differ: "explicit" (DashScope)

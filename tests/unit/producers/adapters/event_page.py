@@ -140,12 +140,25 @@ def explicit_cache(body: Mapping[str, Any]) -> str | None:
 
 
 def sources(body: Mapping[str, Any], said: Said) -> None:
-    """xAI: `usage.num_sources_used` if above 0."""
-    live, name = any(at("usage.num_sources_used", body)), "tool_calls.web_search"
-    if not live:
-        _, *others = lines(CHAT)["xAI", name] + lines(CHAT)["", name]
-        said[name] = next((found for one in others if (found := value(one, body, {})) is not None), None)
-    said["conditions.search_context"] = "live" if live else None
+    """xAI's Live Search counts sources."""
+    used = at("usage.num_sources_used", body)
+    if any(used) and not at("usage.server_side_tool_usage_details", body):
+        said["tool_calls.web_search"], said["conditions.search_context"] = used[0], "live"
+    else:
+        said["conditions.search_context"] = xai_tools(body)
+
+
+def xai_tools(body: Mapping[str, Any], listed: int = 0) -> str | None:
+    """xAI's tools that have another price than their kind, or none."""
+    (details, *_) = at("usage.server_side_tool_usage_details", body) or [{}]
+    calls = {name: count for name, count in sorted(details.items()) if name.endswith("_calls") and count}
+    known = " ".join(" ".join(line) for (whose, _), line in lines(CHAT).items() if whose == "xAI") + " mcp_calls"
+    found = [name for name in calls if name not in known]
+    if sum(at("usage.num_server_side_tools_used", body)) > max(sum(calls.values()), listed):
+        found.append("unnamed_tool")
+    if "document_search_calls" in calls:
+        found = ["attachment", *found, *(["file_search_calls"] if "file_search_calls" in calls else [])]
+    return ",".join(found)[:64] or None
 
 
 def _responses(provider: str, body: Mapping[str, Any], said: Said) -> None:
@@ -165,6 +178,11 @@ def _responses(provider: str, body: Mapping[str, Any], said: Said) -> None:
         memory = _gigabytes(at(f"{tool}.memory_limit", body))
         containers |= dict.fromkeys(at(term.removeprefix("distinct "), body), memory)
     said["tool_calls.code_execution"] = sum(containers.values()) or None
+    if provider == "x-ai":
+        items = [str(one.get("type")) for one in at("output", body) if isinstance(one, Mapping)]
+        listed = sum(items.count(f"{tool}_call") for tool in ("file_search", "image_generation"))
+        searches = len([one for one in at("output[type=web_search_call]", body) if _searched(one)])
+        said["conditions.search_context"] = xai_tools(body, listed + searches + sum(containers.values()))
     older = any(str(tool["type"]).startswith("web_search_preview") for tool in at("tools", body) if "type" in tool)
     if older and said["tool_calls.web_search"] and re.match(r"gpt-4|gpt-3|chatgpt-4", str(body.get("model"))):
         said["conditions.search_context"] = "preview"
