@@ -30,6 +30,7 @@ ACROSS_MODULES = {
     "pricing/test_responses_priced.py",  # what adapters count, the book prices
     "pricing/test_wrapped_priced.py",  # the same through LangChain and LiteLLM
     "producers/test_provider_streams.py",  # the streams of the providers' SDKs, whoever wraps them
+    "producers/test_several_responses.py",  # of one block or stream, whoever carries them
     "runtime/browsers/test_servers.py",  # the rule in front of both kinds of servers
     "test_docs.py",
     "test_docs_lists.py",
