@@ -10,6 +10,7 @@ the next greenlet that passes (`stats.Counters`). `on_delivered` is said to run 
 """
 
 import importlib
+import os
 import sys
 import threading
 import time
@@ -19,7 +20,18 @@ from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import Any, Final
 
-__all__ = ["Empty", "Flag", "SimpleQueue", "Thread", "in_thread_of_ours", "new_lock", "new_rlock", "patched", "pause"]
+__all__ = [
+    "Empty",
+    "Flag",
+    "SimpleQueue",
+    "Thread",
+    "in_thread_of_ours",
+    "new_lock",
+    "new_rlock",
+    "patched",
+    "pause",
+    "process_lock",
+]
 
 _LONGEST_STEP_S: Final = 0.02
 _LOCK_STEP_S: Final = 0.0005
@@ -174,3 +186,16 @@ def new_lock() -> AbstractContextManager[bool]:
 def new_rlock() -> AbstractContextManager[bool]:
     """The same, for who may hold it already. It does not tell greenlets apart: do not yield while holding it."""
     return _PatientLock(_original("_thread", "RLock")()) if patched() else threading.RLock()
+
+
+def process_lock() -> AbstractContextManager[bool]:
+    """A lock like `new_rlock`'s, for the whole process: a fork waits for it, because the child has no thread that would
+    release it."""
+    lock = new_rlock()
+
+    def release() -> None:
+        lock.__exit__(None, None, None)
+
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(before=lock.__enter__, after_in_parent=release, after_in_child=release)
+    return lock

@@ -14,7 +14,7 @@ from uuid import UUID
 
 from spendstream.call_events import adapters, events_of
 from spendstream.context import current_attribution, merge
-from spendstream.native import new_rlock
+from spendstream.native import process_lock
 from spendstream.raw_responses import is_raw, whole
 from spendstream.responses import Responses, is_final_of
 from spendstream.streams import OneStream, PartOf, data_of, is_wrapped, iterates, read_raw, wrap
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 R = TypeVar("R")
 Status = Literal["ok", "error", "cancelled"]
 
-_SHARED: Final = new_rlock()  # held while a response or stream finds its place: threads may share a block
+_SHARED: Final = process_lock()  # held while a response or stream finds its place: threads may share a block
 _CUT: Final = (asyncio.CancelledError, GeneratorExit, KeyboardInterrupt, SystemExit)
 
 

@@ -17,7 +17,6 @@ import gc
 import inspect
 import os
 import sys
-import threading
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Mapping
 from contextlib import AbstractContextManager
@@ -26,6 +25,7 @@ from typing import Any, Final, TypeVar
 
 from spendstream.context import check_fields
 from spendstream.decorated import Way, decorated
+from spendstream.native import process_lock
 from spendstream.open_calls import OpenCalls
 from spendstream.stats import Counters
 from spendstream.streams import is_stream
@@ -34,6 +34,8 @@ from spendstream_schemas import Conditions, OutcomeEvent, UsageEvent
 
 R = TypeVar("R")
 F = TypeVar("F", bound=Callable[..., Any])
+
+_OPEN: Final = process_lock()  # held while a call is added to the open ones of its tracker, or taken out
 
 
 class Tracker:
@@ -57,12 +59,11 @@ class Tracker:
         self._arguments = (producer, _plain(provider), _plain(model), fields, attribution)
         self._open = OpenCalls()
         self._began = False
-        self._lock = threading.Lock()
 
     def begin(self) -> TrackedCall:
         """A call of its own; whoever began it says `leave` when it ends."""
         producer, provider, model, fields, attribution = self._arguments
-        with self._lock:
+        with _OPEN:
             first, self._began = not self._began, True
         if not first and fields.get("event_id"):
             fields = {**fields, "event_id": None}
@@ -90,12 +91,12 @@ class Tracker:
 
     def _enter(self, frame: FrameType) -> TrackedCall:
         call = self.begin()
-        with self._lock:
+        with _OPEN:
             self._open.add(call, frame)
         return call
 
     def _exit(self, frame: FrameType, kind: type[BaseException] | None) -> None:
-        with self._lock:
+        with _OPEN:
             call, guessed = self._open.pop(frame)
         if guessed and call is not None:
             self._arguments[0].count_trouble(
