@@ -130,6 +130,7 @@ def test_an_empty_broker_takes_over_from_a_full_one(embedded: Embedded, send: Se
     assert {first for _, first in incarnations} == {0}
 
 
+@pytest.mark.slow
 def test_producers_are_held_out_while_nothing_can_be_booked(embedded: Embedded, send: Sender) -> None:
     """The worker stands still: the second broker fills too, then producers are refused, and /readyz, the metrics and
     the log say why. When the worker goes on, everything is booked and producers come in again."""

@@ -53,7 +53,8 @@ def assert_booked_once(pipeline: Pipeline, events: int) -> None:
         assert pipeline.value(f"SELECT sum(events) FROM {rollup}") == events
 
 
-@pytest.mark.parametrize("who", [pytest.param("supervisor", marks=pytest.mark.slow), "everybody"])
+@pytest.mark.slow
+@pytest.mark.parametrize("who", ["supervisor", "everybody"])
 def test_a_restart_right_after_kill_9_needs_no_hand(pipeline: FixedPorts, who: str) -> None:
     """Lock, ports, instance file and children are no obstacle, at once; what was booked is there, and a service that
     went on publishing delivers what it kept."""

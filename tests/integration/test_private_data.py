@@ -3,12 +3,15 @@
 import os
 from pathlib import Path
 
+import pytest
+
 from spendstream import ProducerConfig, UsageProducer
 from spendstream_schemas import UsageEvent
 from tests.integration.pipeline import Pipeline, until, usage_event
 from tests.unit.base.test_private import mode, wide
 
 
+@pytest.mark.slow
 def test_nobody_else_can_read_what_is_kept(tmp_path: Path) -> None:
     """Store, logs, broker, config, instance and registry; and the spool of a service whose broker is away."""
     runtime = tmp_path / "runtime"

@@ -89,6 +89,7 @@ def worker(broker: TansuBroker, proxy: FaultProxy, store: StoreProcess, tmp_path
     worker.process.wait()
 
 
+@pytest.mark.slow
 def test_a_store_that_hangs_makes_the_worker_unready_until_it_answers(
     broker: TansuBroker, store: StoreProcess, proxy: FaultProxy, worker: Worker
 ) -> None:
