@@ -40,6 +40,8 @@ class StreamAccumulator:
         if self._may_be_bytes:
             node = decoded(node)
         begun = _id_of(node)
+        if begun is not None and begun != self._id and self._trails(node):
+            begun = None
         before = None
         if begun is not None or self._may_be_bytes:
             before = self._finished_before(node, begun)
@@ -66,9 +68,16 @@ class StreamAccumulator:
         self._known, self._lost, self._served_by = {}, False, None
         return found
 
-    def _ended(self) -> bool:
+    def _in_chunks(self) -> bool:
         kind = self._known.get("object")
-        if self.complete or not (isinstance(kind, str) and kind.endswith(".chunk")) or self._last is None:
+        return isinstance(kind, str) and kind.endswith(".chunk")
+
+    def _trails(self, node: Node) -> bool:
+        """Whether a chunk says something of what came before: usage stands in a last chunk without choices."""
+        return self._in_chunks() and node.raw("usage") is not None and not node.nodes("choices")
+
+    def _ended(self) -> bool:
+        if self.complete or not self._in_chunks() or self._last is None:
             return True
         choices = self._last.nodes("choices")
         return not choices or choices[0].raw("finish_reason") is not None

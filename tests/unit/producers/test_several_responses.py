@@ -196,6 +196,30 @@ def test_chunks_with_an_id_each_are_one_response(recorder: Recorder) -> None:
     assert tokens(recorder.only) == (100, 20)
 
 
+def _turn(*ids: str) -> list[dict[str, Any]]:
+    """A response in chunks: one without choices, content, the end, usage."""
+    content: list[Any] = [{"index": 0, "delta": {"content": "x"}, "finish_reason": None}]
+    end: list[Any] = [{"index": 0, "delta": {}, "finish_reason": "stop"}]
+    said = [([], None), (content, CHAT_USAGE), (end, CHAT_USAGE), ([], CHAT_USAGE)]
+    return [
+        chat(object="chat.completion.chunk", id=id_, choices=choices, usage=usage)
+        for id_, (choices, usage) in zip(ids, said, strict=True)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("chunks", "responses"),
+    [(_turn("a", "a", "a", "a"), 1), (_turn("a", "b", "c", "d"), 1), (_turn(*"aaaa") + _turn(*"bbbb"), 2)],
+)
+def test_the_usage_behind_the_end_is_of_the_same_response(
+    recorder: Recorder, chunks: list[dict[str, Any]], responses: int
+) -> None:
+    """Whatever its id; a chunk without choices and usage begins one (Azure)."""
+    with recorder.track(**OPENAI) as call:
+        list(call.wrap_stream(iter(chunks)))
+    assert [tokens(event) for event in recorder.events] == [(100, 20)] * responses
+
+
 @pytest.mark.parametrize("after", [{"error": {"message": "no"}}, {"object": "list", "data": [], "model": "m"}])
 def test_what_was_paid_is_not_dropped_for_what_says_nothing(recorder: Recorder, after: dict[str, Any]) -> None:
     """A response without usage or id behind a paid one is a call of its own."""
