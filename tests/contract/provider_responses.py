@@ -244,7 +244,10 @@ def _xai(rng: random.Random, number: str) -> Call:
     } | _some(
         rng,
         num_sources_used=rng.choice([0, 3]),
-        server_side_tool_usage_details={"web_search_calls": rng.randint(0, 2), "x_search_calls": rng.randint(0, 2)},
+        server_side_tool_usage_details={
+            name: rng.randint(0, 2)
+            for name in ("web_search_calls", "x_search_calls", "file_search_calls", "document_search_calls")
+        },
     )
     if not inside and rng.random() < 0.2:
         del usage["total_tokens"]

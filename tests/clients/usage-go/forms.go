@@ -70,7 +70,7 @@ func chat(event *Event, response json.RawMessage) error {
 			SearchQueries     *int64  `json:"num_search_queries"`
 			SearchContext     string  `json:"search_context_size"`
 			Sources           *int64  `json:"num_sources_used"`
-			ServerTools       struct {
+			ServerTools       *struct {
 				Web      *int64 `json:"web_search_calls"`
 				X        *int64 `json:"x_search_calls"`
 				Code     *int64 `json:"code_interpreter_calls"`
@@ -109,15 +109,22 @@ func chat(event *Event, response json.RawMessage) error {
 	}
 	switch event.Provider {
 	case "xai":
-		tools := usage.ServerTools
-		searches := tools.Web
-		if usage.Sources != nil && *usage.Sources > 0 {
-			searches = usage.Sources
+		if tools := usage.ServerTools; tools != nil {
+			event.setTools(ToolCalls{
+				WebSearch: tools.Web, SocialSearch: tools.X, CodeExecution: tools.Code, FileSearch: sum(tools.File, tools.Document),
+			})
+			// Searches in attachments cost more than those in collections; both at once have no price.
+			if tools.Document != nil && *tools.Document > 0 {
+				searched := "attachment"
+				if tools.File != nil && *tools.File > 0 {
+					searched = "attachment,file_search_calls"
+				}
+				event.setConditions(Conditions{SearchContext: searched})
+			}
+		} else if usage.Sources != nil && *usage.Sources > 0 {
+			event.setTools(ToolCalls{WebSearch: usage.Sources})
 			event.setConditions(Conditions{SearchContext: "live"})
 		}
-		event.setTools(ToolCalls{
-			WebSearch: searches, SocialSearch: tools.X, CodeExecution: tools.Code, FileSearch: sum(tools.File, tools.Document),
-		})
 	case "mistral":
 		called := usage.Connectors
 		if said.ID == "" && len(said.Outputs) > 0 {

@@ -142,7 +142,13 @@ public class Usage {
                 setIn(event, "tool_calls", "social_search", tools.path("x_search_calls"));
                 setIn(event, "tool_calls", "code_execution", tools.path("code_interpreter_calls"));
                 setIn(event, "tool_calls", "file_search", files);
-                if (usage.path("num_sources_used").asLong() > 0) {
+                // Searches in attachments cost more than those in collections; both at once have no price.
+                if (tools.path("document_search_calls").asLong() > 0) {
+                    boolean both = tools.path("file_search_calls").asLong() > 0;
+                    String searched = both ? "attachment,file_search_calls" : "attachment";
+                    setIn(event, "conditions", "search_context", TextNode.valueOf(searched));
+                }
+                if (!isThere(tools) && usage.path("num_sources_used").asLong() > 0) {
                     setIn(event, "tool_calls", "web_search", usage.path("num_sources_used"));
                     setIn(event, "conditions", "search_context", TextNode.valueOf("live"));
                 }

@@ -84,13 +84,17 @@ function chat(
   }
   if (provider === 'xai') {
     const tools = usage.server_side_tool_usage_details ?? {}
+    const live = usage.server_side_tool_usage_details ? 0 : usage.num_sources_used
     said.tool_calls = unlessEmpty({
-      web_search: usage.num_sources_used || tools.web_search_calls,
+      web_search: live || tools.web_search_calls,
       social_search: tools.x_search_calls,
       code_execution: tools.code_interpreter_calls,
       file_search: sum(tools.file_search_calls, tools.document_search_calls),
     })
-    said.conditions = usage.num_sources_used ? { search_context: 'live' } : undefined
+    // Searches in attachments cost more than those in collections; both at once have no price.
+    const attached = tools.file_search_calls ? 'attachment,file_search_calls' : 'attachment'
+    const searched = live ? 'live' : tools.document_search_calls ? attached : undefined
+    said.conditions = unlessEmpty({ search_context: searched })
   } else if (provider === 'perplexity') {
     said.usage.output_tokens = sum(usage.completion_tokens, usage.reasoning_tokens, usage.citation_tokens)
     said.usage.reasoning_tokens = usage.reasoning_tokens
