@@ -47,6 +47,13 @@ def conservation(pipeline: Pipeline) -> tuple[int, dict[str, int]]:
     return done.returncode, {name: number for name, number in found["totals"].items() if number}
 
 
+def closed(pipeline: Pipeline) -> dict[str, int]:
+    """The totals of an account that closes."""
+    code, found = conservation(pipeline)
+    assert code == 0
+    return found | {"no record or yet to come": found.pop("no_record", 0) + found.pop("in_flight", 0)}
+
+
 def test_what_a_transaction_took_back_is_neither_booked_nor_missed(pipeline: Pipeline) -> None:
     """Between, before and behind records that stay, which are booked once; conservation closes, with the offsets that
     hold no record by their name. What an open transaction sent, and what others sent behind it, waits for its end."""
@@ -70,14 +77,15 @@ def test_what_a_transaction_took_back_is_neither_booked_nor_missed(pipeline: Pip
     send(plain, "plain", 10)
     expected = {"beside": 1, "kept": 50, "plain": 10}
     until(lambda: booked(pipeline) == expected, BOOK_TIMEOUT_S, "booked")
-    # Copies of `beside-0` are dropped; each transaction ends with a marker, which has an offset.
-    account = {"received": 63, "booked": 61, "duplicates": 2, "no_record": 503}
-    assert conservation(pipeline) == (0, account)
+    # Copies of `beside-0` are dropped; each transaction ends with a marker, which has an offset. Kafka writes it later
+    # than it answers: the last one may stand behind everything, and is then passed over with what comes after it.
+    account = {"received": 63, "booked": 61, "duplicates": 2, "no record or yet to come": 503}
+    assert closed(pipeline) == account
 
     transactional.begin_transaction()
     send(transactional, "open", 20)
     send(plain, "behind", 5)
-    assert conservation(pipeline) == (0, account | {"in_flight": 25})
+    assert closed(pipeline) == account | {"no record or yet to come": 503 + 25}
     assert booked(pipeline) == expected
     transactional.commit_transaction(TIMEOUT_S)
     expected |= {"open": 20, "behind": 5}

@@ -13,8 +13,6 @@ from hypothesis import strategies as st
 
 import spendstream
 from spendstream_schemas import Conditions, TokenUsage
-from stream_jobs.facts import facts_of
-from stream_jobs.pricing.book import PriceBook
 from tests.unit.producers.recorder import Recorder, tokens
 
 RESPONSE = {
@@ -238,37 +236,6 @@ def test_a_bad_field_takes_no_other_with_it(bad: set[str], mixed: bool) -> None:
 
 
 @pytest.mark.parametrize(
-    "bad",
-    [
-        {"service_tier": "s" * 300},
-        {"service_tier": 5},
-        {"conditions": {"speed": "f" * 300}},
-        {"conditions": {"sped": "fast"}},
-        {"conditions": {"fine_tuned": "yes"}},
-        {"conditions": 7},
-        {"tool_calls": {"web_search": -1}},
-        {"tool_calls": {"web_serch": 1}},
-        {"response_model": "m" * 300},
-        {"usage": "many"},
-        {"provider": "p" * 300},
-    ],
-    ids=str,
-)
-def test_a_bad_field_that_a_price_depends_on_leaves_the_event_unpriced(
-    recorder: Recorder, book: PriceBook, bad: dict[str, Any]
-) -> None:
-    """Without the field the price would be another, often a cheaper one."""
-    with recorder.track(**ASKED) as call:
-        call.record(RESPONSE)
-    with recorder.track(**ASKED) as call:
-        call.record(RESPONSE)
-        call.set(**bad)
-    good, mended = [book.price(facts_of(event)) for event in recorder.events]
-    assert good.reason is None
-    assert mended.reason is not None
-
-
-@pytest.mark.parametrize(
     "asked",
     [
         {"model": ""},
@@ -288,11 +255,6 @@ def test_no_name_costs_the_event(recorder: Recorder, asked: dict[str, Any]) -> N
     assert tokens(recorder.only) == (100, 20)
     assert recorder.only.response_model == RESPONSE["model"]
     assert recorder.only.event_id == call.event_id
-
-
-@pytest.fixture(scope="module")
-def book() -> PriceBook:
-    return PriceBook.load()
 
 
 def test_a_provider_without_an_adapter(recorder: Recorder) -> None:
