@@ -10,7 +10,10 @@ from pathlib import Path
 from spendstream import ProducerConfig, UsageProducer
 from spendstream_schemas import Attribution, TokenUsage, UsageEvent, new_event_id
 from stream_jobs.embedded.broker import TansuBroker
+from stream_jobs.embedded.instance import embedded_kafka
+from stream_jobs.runtime.kafka import ensure_topics
 from stream_jobs.runtime.ports import free_port
+from stream_jobs.runtime.topics import topic_specs
 from tests.benchmarks.harness.options import parse, parser
 from tests.benchmarks.harness.results import NOT_JUDGED, Bounds, Figure, Report
 
@@ -70,6 +73,7 @@ def rounds(count: int) -> Iterator[tuple[str, list[float]]]:
     with tempfile.TemporaryDirectory() as folder:
         broker = TansuBroker(free_port(), Path(folder) / "broker")
         broker.start()
+        ensure_topics(embedded_kafka(broker.address), topic_specs(embedded=True))
         try:
             for name, durable in (("broker up", False), ("broker up, durable", True), ("broker away", False)):
                 config = ProducerConfig(

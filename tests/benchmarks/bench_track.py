@@ -16,7 +16,10 @@ from openai.types.chat import ChatCompletion, ChatCompletionChunk
 
 from spendstream import ProducerConfig, UsageProducer
 from stream_jobs.embedded.broker import TansuBroker
+from stream_jobs.embedded.instance import embedded_kafka
+from stream_jobs.runtime.kafka import ensure_topics
 from stream_jobs.runtime.ports import free_port
+from stream_jobs.runtime.topics import topic_specs
 from tests.benchmarks.harness.options import parse, parser
 from tests.benchmarks.harness.results import NOT_JUDGED, Bounds, Figure, Report
 from tests.unit.producers.provider_server import chat, chat_events
@@ -88,6 +91,7 @@ def main(arguments: list[str] | None = None) -> int:
     with tempfile.TemporaryDirectory() as folder:
         broker = TansuBroker(free_port(), Path(folder) / "broker")
         broker.start()
+        ensure_topics(embedded_kafka(broker.address), topic_specs(embedded=True))
         config = ProducerConfig(bootstrap_servers=broker.address, source="bench", spool_dir=Path(folder) / "spool")
         try:
             with UsageProducer(config) as producer:
