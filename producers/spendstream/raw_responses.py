@@ -97,24 +97,25 @@ class _BodyTap:
         self._data: list[bytes] = []
 
     def read(self, parts: Iterator[bytes]) -> Iterator[bytes]:
-        first, self._begun = not self._begun, True
-        try:
+        with self._reading() as first:
             for part in parts:
                 if first:
                     self._take(part)
                 yield part
-        except BaseException as error:
-            self._end(type(error) if first else None, first)
-            raise
-        self._end(None, first)
 
     async def aread(self, parts: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-        first, self._begun = not self._begun, True
-        try:
+        with self._reading() as first:
             async for part in parts:
                 if first:
                     self._take(part)
                 yield part
+
+    @contextlib.contextmanager
+    def _reading(self) -> Iterator[bool]:
+        """One reading of the body, from its begin to its end; gives whether it is the first."""
+        first, self._begun = not self._begun, True
+        try:
+            yield first
         except BaseException as error:
             self._end(type(error) if first else None, first)
             raise

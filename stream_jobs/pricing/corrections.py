@@ -20,11 +20,6 @@ from stream_jobs.pricing.yaml_models import load_models
 
 _TOOLS = frozenset(TOOL_KEYS.values())
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-CONDITIONS = (
-    "service_tier", "speed", "inference_geo", "data_residency", "deployment", "endpoint", "latency", "search_context",
-    "size", "quality", "cache", "fine_tuned", "region", "operation",
-)  # fmt: skip
-"""What `when` can name. `region` and `operation` may be spoken for; all others must be."""
 
 
 def _exact(value: Any) -> Any:
@@ -70,6 +65,7 @@ ConditionName = Literal[
     "service_tier", "speed", "inference_geo", "data_residency", "deployment", "endpoint", "latency", "search_context",
     "size", "quality", "cache", "fine_tuned", "region", "operation",
 ]  # fmt: skip
+"""What `when` can name. `region` and `operation` may be spoken for; all others must be."""
 
 
 class Strict(BaseModel):
