@@ -24,7 +24,7 @@ from spendstream.kafka_client import (
     warn_of_password,
 )
 from spendstream.lane import Delivery, InFlightLimit, Lane
-from spendstream.native import Empty, Flag, SimpleQueue, Thread, new_lock, pause
+from spendstream.native import Empty, Flag, SimpleQueue, Thread, new_lock, new_rlock, pause, until
 from spendstream.signing import Signer
 from spendstream.stats import Counters
 from spendstream.stock import SpoolStock
@@ -38,6 +38,11 @@ _UPKEEP_S: Final = 1.0
 _ADOPT_S: Final = 5.0  # between two looks for what others have left, and for a folder that can be used
 _PATIENCE_S: Final = (1.0, 8.0)  # how long a new client may try before it is replaced: first, longest
 _CLIENT_PAUSE_S: Final = (0.1, 2.0)  # between two clients: first, longest
+_SETTLE_S: Final = 1.0  # what a fork grants the first messages of a client: librdkafka takes half a second for them
+_FORK_STEP_S: Final = 0.001
+_BETWEEN_FORKS_S: Final = 0.05  # one fork seldom comes alone
+_REST_S: Final = 2.0  # how long a fork waits for this thread, whatever it does
+_HANGING_CLIENTS: Final = 3
 
 
 class RawMessage(NamedTuple):
@@ -85,7 +90,12 @@ class DeliveryThread:
         # A quarter of the memory for what waits, a quarter for what is with the client, half for the queue.
         self._in_flight_limit = InFlightLimit(config.memory_max_events // 4, config.memory_max_bytes // 2)
         self._close_at = 0.0
-        self._lane_lock = new_lock()
+        self._lane_lock = new_rlock()
+        self._fork_lock = new_lock()
+        self._forks = 0  # that other threads are about to do
+        self._settle_by = 0.0
+        self._resting = False  # for them: there is no client, and none is made
+        self._discards: list[Thread] = []
         self._client: Producer | None = None
         self._client_failure: str | None = None
         self._brokers_down = False
@@ -123,7 +133,7 @@ class DeliveryThread:
                         user=user_of(self._config),
                         signer=self.signer,
                     )
-                    self.lanes[topic] = lane
+                    lane = self.lanes.setdefault(topic, lane)
         return lane
 
     def unsettled(self) -> int:
@@ -142,6 +152,45 @@ class DeliveryThread:
             and not any((lane.away and lane.unsettled) or lane.crowded for lane in lanes)
         )
 
+    # --- forks -------------------------------------------------------------------------------------------------
+
+    def before_fork(self) -> None:
+        """No client of ours must be looking up a name while the process forks: glibc holds a lock meanwhile
+        (`check_pf.c`), which nobody releases in the child, and no client could connect there, ever.
+
+        A client that has delivered something has found its broker. Another one gets a moment for that, if messages are
+        on their way; then it is given up, and its successor is made after the fork.
+        """
+        with self._fork_lock:
+            self._forks += 1
+            self._settle_by = time.monotonic() + _SETTLE_S
+        if self._thread is None or self._thread.is_current():
+            return
+        self.queue.put(Flag())  # wakes it
+        until(lambda: self._resting or self._settled() or self.finished, _REST_S)
+
+    def after_fork(self) -> None:
+        """In the parent, also where the fork failed."""
+        with self._fork_lock:
+            self._forks = max(0, self._forks - 1)
+
+    def _settled(self) -> bool:
+        return self.client_proven and not self._brokers_down
+
+    def _rest(self) -> None:
+        """Until the forks are over."""
+        now = time.monotonic()
+        if self._client is not None:
+            waits = any(lane.in_flight and not lane.away for lane in tuple(self.lanes.values()))
+            if self._settled() or (waits and now < self._settle_by):
+                return
+            self._empty_client()
+            self._client_not_before = now + _BETWEEN_FORKS_S
+        self._resting = True
+        while self._forks and time.monotonic() < now + 2 * _REST_S:
+            pause(_FORK_STEP_S)
+        self._resting = False
+
     # --- the thread --------------------------------------------------------------------------------------------
 
     def _run(self) -> None:
@@ -158,6 +207,8 @@ class DeliveryThread:
             self._counters.error("internal", repr(error))
 
     def _tick(self) -> None:
+        if self._forks:
+            self._rest()
         now = time.monotonic()
         if now >= self._next_adopt:
             self._next_adopt = now + _ADOPT_S
@@ -243,9 +294,17 @@ class DeliveryThread:
     def _serve_client(self, wait_s: float) -> None:
         now = time.monotonic()
         if self._client is None and now >= self._client_not_before:
-            self._start_client()
+            self._start_client() if self._all_gone() else self._pause_clients()
         if self._client is not None:
             self._client.poll(wait_s)
+
+    def _all_gone(self) -> bool:
+        """False while several clients that were given up cannot end: no thread is to pile up on the other."""
+        self._discards = [one for one in self._discards if one.is_alive()]
+        hanging = len(self._discards) >= _HANGING_CLIENTS
+        if hanging:
+            self._counters.error("clients_hang", "Kafka clients do not end: does the resolver answer? None is started")
+        return not hanging
 
     def _start_client(self) -> None:
         self._client_failure = None
@@ -305,15 +364,15 @@ class DeliveryThread:
         self._pause_clients()
 
     def _empty_client(self) -> None:
+        holder: list[Producer] = []
         if self._client is not None:
             with contextlib.suppress(KafkaException):
                 self._client.poll(0)  # acknowledgements that have arrived count
-                self._client.purge(in_queue=True, in_flight=True, blocking=False)
-                self._client.poll(0)  # the reports of what was purged
             holder, self._client = [self._client], None
-            discard(holder)
         for lane in tuple(self.lanes.values()):
             lane.client_gone()
+        if holder:
+            self._discards.append(discard(holder))
 
     def _pause_clients(self) -> None:
         self._client_not_before = time.monotonic() + self._client_pause_s

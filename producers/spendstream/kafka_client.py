@@ -1,11 +1,12 @@
 """The Kafka client underneath: its settings, and what its errors mean for us."""
 
+import contextlib
 import ctypes
 import logging
 from enum import Enum, auto
 from typing import Any, Final
 
-from confluent_kafka import KafkaError, Producer
+from confluent_kafka import KafkaError, KafkaException, Producer
 
 from spendstream.config import KafkaConfig, ProducerConfig
 from spendstream.native import Thread
@@ -62,15 +63,24 @@ def classify(error: KafkaError) -> Failure:
     return Failure.TIMEOUT if code == KafkaError._MSG_TIMED_OUT else Failure.CLIENT
 
 
-def discard(holder: list[Producer]) -> None:
-    """Destroy the client in `holder`, which has the only reference to it.
+def discard(holder: list[Producer]) -> Thread:
+    """Destroy the client in `holder`, which has the only reference to it. Gives the thread that does it.
 
-    That joins librdkafka's threads: milliseconds, unless one hangs (in name resolution, or in a process that was forked
-    while its parent resolved a name). Nobody waits for those.
+    What it still had is purged, whose reports come too late; its threads are joined. That takes milliseconds, unless
+    one hangs (in name resolution, or in a process that was forked while its parent resolved a name). Nobody waits for
+    those.
     """
-    thread = Thread(holder.clear, "spendstream-discard")
+
+    def end() -> None:
+        with contextlib.suppress(KafkaException):
+            holder[0].purge()
+            holder[0].poll(0)
+        holder.clear()
+
+    thread = Thread(end, "spendstream-discard")
     thread.start()
     thread.join(_DISCARD_WAIT_S)
+    return thread
 
 
 def keep_forever(client: Any) -> None:

@@ -64,6 +64,13 @@ class Record:
     def size(self) -> int:
         return len(self.key) + len(self.value) + len(self.signature)
 
+    def again(self) -> "Record":
+        """Another one, for the next client: what the last one says of this one is too late."""
+        origin = None if self.spool is None or self.position is None else (self.spool, self.position)
+        record = Record(self.lane, self.key, self.value, self.signature, origin)
+        record.number = self.number
+        return record
+
     def __call__(self, error: KafkaError | None, message: Message) -> None:
         self.lane.report(self, error, message)
 
@@ -355,7 +362,7 @@ class Lane:
 
     def client_gone(self) -> None:
         """The client was given up: everything that was with it is ours again."""
-        records = [*self._failed, *self._in_flight]
+        records = [*self._failed, *(record.again() for record in self._in_flight)]
         for record in list(self._in_flight):
             self._forget(record)
         self._take_back(records)

@@ -44,17 +44,24 @@ _KNOWN: Final = _Known()
 
 
 def look_after(objects: Collection[Any], before: Callable[[], None] | None = None) -> None:
-    """At exit `before` is called, then `close` of each; `_after_fork_in_child` in a child after a fork. None may fail
-    us."""
+    """At exit `before` is called, then `close` of each; around a fork `_before_fork`, `_after_fork_in_parent` and
+    `_after_fork_in_child`. None may fail us."""
     _groups.append((objects, before))
 
-    def after_fork() -> None:
-        for one in list(objects):
-            with contextlib.suppress(Exception):
-                one._after_fork_in_child()
+    def tell(what: str) -> Callable[[], None]:
+        def of_each() -> None:
+            for one in list(objects):
+                with contextlib.suppress(Exception):
+                    getattr(one, what)()
+
+        return of_each
 
     if hasattr(os, "register_at_fork"):
-        os.register_at_fork(after_in_child=after_fork)
+        os.register_at_fork(
+            before=tell("_before_fork"),
+            after_in_parent=tell("_after_fork_in_parent"),
+            after_in_child=tell("_after_fork_in_child"),
+        )
     expect_the_end()
 
 

@@ -31,6 +31,7 @@ __all__ = [
     "patched",
     "pause",
     "process_lock",
+    "until",
 ]
 
 _LONGEST_STEP_S: Final = 0.02
@@ -102,7 +103,7 @@ class Thread:
         if self._plain is not None:
             self._plain.join(timeout_s)
         elif self._started:
-            _until(lambda: self._ended, timeout_s)
+            until(lambda: self._ended, timeout_s)
 
 
 class _Ours:
@@ -129,7 +130,8 @@ def pause(seconds: float) -> None:
         time.sleep(seconds)
 
 
-def _until(condition: Callable[[], bool], timeout_s: float) -> bool:
+def until(condition: Callable[[], bool], timeout_s: float) -> bool:
+    """Whether the condition holds, at the latest after so long; it is asked again and again, other greenlets run."""
     deadline = time.monotonic() + timeout_s
     step_s = 0.001
     while not condition():
@@ -160,7 +162,7 @@ class Flag:
         """Whether it is set, at the latest after so long."""
         if self._event is not None:
             return self._event.wait(timeout_s)
-        return _until(self.is_set, timeout_s)
+        return until(self.is_set, timeout_s)
 
 
 class _PatientLock(AbstractContextManager[bool]):

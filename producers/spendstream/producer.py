@@ -26,7 +26,7 @@ from spendstream.errors import SpoolFullError
 from spendstream.kafka_client import OUTCOME_TOPIC, USAGE_TOPIC, keep_forever
 from spendstream.lane import Delivery
 from spendstream.lifetime import expect_the_end, look_after
-from spendstream.native import Flag, new_lock, pause
+from spendstream.native import Flag, new_rlock, pause
 from spendstream.stats import Counters, ProducerStats
 from spendstream.stock import valid_topic
 from spendstream.tracked_call import prepare
@@ -57,11 +57,12 @@ class UsageProducer(TrackingMixin):
         _PRODUCERS.add(self)
 
     def _begin(self) -> None:
-        self._lock = new_lock()
+        self._lock = new_rlock()  # a collector of garbage may end a call, which emits, anywhere
         self._counters = Counters()
         self._durable_accepted = 0
         self._closed = False
         self._thread: DeliveryThread | None = None
+        self._held: DeliveryThread | None = None  # while the process forks
         if not _in_forked_child():
             self._start()  # now, not at the first event: what an earlier process left in the spool goes out
 
@@ -69,9 +70,10 @@ class UsageProducer(TrackingMixin):
         with self._lock:
             if self._thread is None:
                 thread = DeliveryThread(self._config, self._counters, self._on_delivered)
-                thread.start()
-                self._thread = thread
-                expect_the_end()
+                if self._thread is None:
+                    self._thread = thread
+                    thread.start()
+                    expect_the_end()
             return self._thread
 
     @property
@@ -244,6 +246,15 @@ class UsageProducer(TrackingMixin):
         )
 
     # --- fork --------------------------------------------------------------------------------------------------
+
+    def _before_fork(self) -> None:
+        self._held = self._thread
+        if self._held is not None:
+            self._held.before_fork()
+
+    def _after_fork_in_parent(self) -> None:
+        if self._held is not None:
+            self._held.after_fork()
 
     def _after_fork_in_child(self) -> None:
         """Start afresh: the parent keeps, and sends, everything it holds."""

@@ -8,17 +8,20 @@ Written data is in the operating system's page cache: it survives a kill -9 of t
 """
 
 import contextlib
+import errno
 import os
 import struct
 import zlib
 from collections import deque
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
+from types import TracebackType
 from typing import Final, NamedTuple
 
 from spendstream.errors import SpoolFullError
 from spendstream.framing import HEADER, MAX_PAYLOAD_BYTES, ChecksumError, TornError, decode, encode
-from spendstream.native import new_lock
+from spendstream.native import new_rlock
 from spendstream.private import make_private, open_private
 
 _CURSOR: Final = struct.Struct("<QQI")  # segment, offset, crc32 of both
@@ -41,6 +44,28 @@ class SpooledRecord(NamedTuple):
     position: Position
 
 
+class _Alone(AbstractContextManager[None]):
+    """A lock. Who asks for it while holding it gets an OSError: the collector of garbage may end a call, and its event
+    be emitted, in the middle of any method."""
+
+    def __init__(self) -> None:
+        self._lock = new_rlock()
+        self._taken = False
+
+    def __enter__(self) -> None:
+        self._lock.__enter__()
+        if self._taken:
+            self._lock.__exit__(None, None, None)
+            raise OSError(errno.EBUSY, "the spool is in use by what this call interrupted")
+        self._taken = True
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._taken = False
+        self._lock.__exit__(kind, error, traceback)
+
+
 class Spool:
     """The queue in `folder`. Thread-safe. Whoever uses it must hold the claim on the folder.
 
@@ -52,7 +77,7 @@ class Spool:
         self._max_bytes = max_bytes
         self._segment_bytes = min(segment_bytes, max_bytes // 4)  # room comes back a segment at a time
         self._keep_active_bytes = min(_KEEP_ACTIVE_BYTES, self._segment_bytes // 2)
-        self._lock = new_lock()
+        self._lock = _Alone()
         self._closed = False
         self._writer: int | None = None  # descriptor of the last segment, once this process appends
         self._reader: tuple[int, int] | None = None  # (segment, descriptor)

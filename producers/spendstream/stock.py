@@ -9,7 +9,7 @@ from typing import Final
 from spendstream.claim import SpoolClaim, adopt_orphans
 from spendstream.config import ProducerConfig
 from spendstream.lane import Lane
-from spendstream.native import new_lock
+from spendstream.native import new_rlock
 from spendstream.private import check_owner
 from spendstream.spool import Spool
 from spendstream.stats import Counters
@@ -34,7 +34,7 @@ class SpoolStock:
     def __init__(self, config: ProducerConfig, counters: Counters) -> None:
         self._config = config
         self._counters = counters
-        self._lock = new_lock()
+        self._lock = new_rlock()
         self._claim: SpoolClaim | None = None
         self._adopted: list[tuple[SpoolClaim, list[Spool]]] = []
         self._warned = False
@@ -52,7 +52,10 @@ class SpoolStock:
         try:
             with self._lock:
                 if self._claim is None:
-                    self._claim = SpoolClaim.make(self._root)
+                    claim = SpoolClaim.make(self._root)
+                    self._claim = self._claim or claim
+                    if self._claim is not claim:  # what it interrupted was just here
+                        claim.release()
             return Spool(self._claim.folder / topic, self._config.spool_max_bytes, self._config.spool_segment_bytes)
         except OSError as error:
             self._counters.error("no_spool", f"{error}; events are kept in memory only")

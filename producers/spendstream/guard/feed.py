@@ -25,7 +25,7 @@ from spendstream.guard.config import GuardConfig
 from spendstream.guard.intake import Intake
 from spendstream.guard.records import Record, TakenBack, decode
 from spendstream.kafka_client import connection_settings, in_words, keep_forever, user_of, warn_of_password
-from spendstream.native import Flag, Thread
+from spendstream.native import Flag, Thread, until
 from spendstream.stats import Counters
 from spendstream_schemas.unreadable import UnreadableBatches
 
@@ -34,6 +34,7 @@ _ANSWER_STEP_S: Final = 0.01
 _BATCH: Final = 500  # records that are parsed before anything else gets a turn
 _ASK_TIMEOUT_S: Final = 5.0
 _CLOSE_WAIT_S: Final = 5.0
+_SETTLE_S: Final = 1.0
 _TANSU: Final = "tansu_cluster"
 _GONE: Final = frozenset(
     {
@@ -59,6 +60,7 @@ class Feed:
         self._intake = intake
         self._counters = counters
         self._stopping = Flag()
+        self._began_s = 0.0
         self._lost: str | None = None  # why the log may be another one
         self._clients: list[Any] = []
         self.connected = False
@@ -66,6 +68,7 @@ class Feed:
 
     def start(self) -> None:
         """Once."""
+        self._began_s = time.monotonic()
         self._thread.start()
 
     def run(self) -> None:
@@ -98,6 +101,10 @@ class Feed:
         """Ends the thread. That may take a moment where a broker does not answer; nobody waits long for it."""
         self.end()
         self._thread.join(_CLOSE_WAIT_S)
+
+    def settle(self) -> None:
+        """Before a fork (see `DeliveryThread.before_fork`): clients that are new get a moment to find their broker."""
+        until(lambda: self.connected or time.monotonic() > self._began_s + _SETTLE_S, _SETTLE_S)
 
     def abandon(self) -> None:
         """In a forked child, where the thread is not: see `keep_forever`."""

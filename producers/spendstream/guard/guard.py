@@ -273,6 +273,13 @@ class Guard:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    def _before_fork(self) -> None:
+        if self._feed is not None:
+            self._feed.settle()
+
+    def _after_fork_in_parent(self) -> None:
+        pass
+
     def _after_fork_in_child(self) -> None:
         """The feeding thread is the parent's, and so is what its requests have pending."""
         if self._feed is not None:

@@ -160,3 +160,16 @@ def test_an_unproven_broker_is_offered_a_few_messages_only(lane: Lane) -> None:
     handed.records[0](None, NO_MESSAGE)
     lane.pump(handed.client, 1.0)
     assert len(handed.records) == 90
+
+
+def test_what_a_given_up_client_says_late_changes_nothing(lane: Lane) -> None:
+    """Its messages are with the next client by then: they are neither failed nor arrived."""
+    first, second = Handed(), Handed()
+    add(lane, 1)
+    lane.pump(first.client, 0.0)
+    lane.client_gone()
+    lane.pump(second.client, clock(lane)())
+    assert second.keys == [b"k1"]
+    first.records[0](KafkaError(KafkaError._PURGE_INFLIGHT), NO_MESSAGE)
+    first.records[0](None, NO_MESSAGE)
+    assert (lane.in_flight, lane.unsettled, lane.client_failure) == (1, 1, None)

@@ -1,5 +1,7 @@
 """`spool`: a first-in first-out queue on disk that survives what happens to files."""
 
+import errno
+import os
 import resource
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -227,3 +229,22 @@ def test_a_closed_spool_takes_nothing(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="closed"):
         queue.append(messages(1))
     assert not tmp_path.exists()
+
+
+def test_an_append_in_the_middle_of_another_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The collector of garbage may end a call, which emits, wherever Python code runs: it must not wait for itself."""
+    spool, refused, write = Spool(tmp_path, 1 << 20, 1 << 18), [], os.write
+
+    def interrupted(fd: int, data: bytes) -> int:
+        monkeypatch.setattr(os, "write", write)
+        try:
+            spool.append([(b"inner", b"v")])
+        except OSError as error:
+            refused.append(error.errno)
+        return write(fd, data)
+
+    monkeypatch.setattr(os, "write", interrupted)
+    spool.append([(b"outer", b"v")])
+    spool.append([(b"next", b"v")])
+    assert refused == [errno.EBUSY]
+    assert [record.key for record in spool.read(9)] == [b"outer", b"next"]
