@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from spendstream.errors import CostLimitReachedError
+from spendstream.guard.arguments import check_callable, count_of
 from spendstream.guard.decision import Decision
 from spendstream.guard.money import UsdAmount, pico_of, usd_of, usd_text
 from spendstream.guard.policy import REFUSE
@@ -170,7 +171,12 @@ def limited(
     *,
     raise_on_limit: bool,
 ) -> LimitedStream | LimitedAsyncStream:
-    """See `Guard.limit_stream`. Raises TypeError where it cannot be known what a chunk costs."""
+    """See `Guard.limit_stream`. Raises TypeError where it cannot be known what a chunk costs, and for what is no
+    stream."""
+    check_callable(cost_of, "cost_of")
+    check_callable(tokens_of, "tokens_of")
+    if not any(hasattr(type(stream), name) for name in ("__aiter__", "__iter__", "__getitem__")):
+        raise TypeError(f"stream must be iterable, not {type(stream).__name__}")
     meter = _Meter(
         look,
         _chunk_cost(cost_of, usd_per_token, tokens_of),
@@ -191,5 +197,5 @@ def _chunk_cost(
         return lambda chunk: pico_of(cost(chunk), "cost_of(chunk)")
     if cost_of is None and usd_per_token is not None and tokens_of is not None:
         price, count = pico_of(usd_per_token, "usd_per_token"), tokens_of
-        return lambda chunk: price * count(chunk)
+        return lambda chunk: price * count_of(count(chunk), "tokens_of(chunk)")
     raise TypeError("give either cost_of, or usd_per_token and tokens_of")
