@@ -11,6 +11,8 @@ from stream_jobs.base.errors import SpendstreamError
 NotificationAction = Literal["trigger", "update", "acknowledge", "resolve"]
 """`trigger`: the group is new to the receiver; `update`: it got worse, grew or was corrected; `acknowledge`: somebody
 looks after all of it; `resolve`: nothing of it holds any more."""
+LISTED_BY_COMMAND = 50
+"""As many `spendstream alerts list` shows without being told otherwise."""
 MAX_LISTED = 10
 """Alerts of a group that a notification spells out; the others are counted."""
 

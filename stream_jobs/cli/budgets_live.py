@@ -83,18 +83,18 @@ def _print_list(budgets: "list[DefinedBudget]", first: dict[str, Any], numbers: 
 def _figures(budget: "DefinedBudget", standing: "BudgetStanding | None") -> tuple[Any, ...]:
     from rich.text import Text
 
-    from stream_jobs.base.readable import money, percent
+    from stream_jobs.base.readable import apart, money, reached
 
     if standing is None:
         amount, currency = Decimal(str(budget.document["amount"])), budget.document.get("currency", "USD")
         return "", money(amount, currency), "", "", ""
     over = standing.used >= standing.amount
     share = Text(
-        percent(standing.used, standing.amount), "bold red" if over else "yellow" if standing.thresholds else ""
+        reached(standing.used, standing.amount), "bold red" if over else "yellow" if standing.thresholds else ""
     )
     until = instant(standing.exhausted_at) if standing.exhausted_at else "already" if over else ""
     forecast = "" if standing.forecast is None else money(standing.forecast)
-    return money(standing.used), money(standing.amount), share, forecast, until
+    return *apart(standing.used, standing.amount), share, forecast, until
 
 
 def _tree(budgets: "list[DefinedBudget]") -> "list[tuple[DefinedBudget, int]]":
@@ -171,7 +171,7 @@ def _causes(store: "StoreClient", budget: "DefinedBudget", top: "BudgetStanding"
 def _print_budget(
     budget: "DefinedBudget", found: "list[BudgetStanding]", crossed: list[dict[str, Any]], past: list[Any], why: Any
 ) -> None:
-    from stream_jobs.base.readable import count, money, percent
+    from stream_jobs.base.readable import apart, count, money, reached
     from stream_jobs.output.console import Console
     from stream_jobs.output.tables import Facts, Table
 
@@ -209,7 +209,7 @@ def _print_budget(
     if len(past) > len(found):
         table = Table("period", "of", "used", "amount", "share", title="Latest periods")
         for key, values, used, amount in past:
-            table.add_row(key, values or "all", money(used), money(amount), percent(used, amount))
+            table.add_row(key, values or "all", *apart(used, amount), reached(used, amount))
         console.print(table)
 
 

@@ -21,7 +21,7 @@ from stream_jobs.base.errors import ConfigError
 from stream_jobs.runtime.ports import LOOPBACK, free_port
 from tests.receivers import http_server
 from tests.receivers.cloudevents import SECRET, CloudEventsEndpoint
-from tests.receivers.examples import ACKNOWLEDGE, LIFE, RESOLVE, TRIGGER, UPDATE, big_group, hostile
+from tests.receivers.examples import ACKNOWLEDGE, BUDGET_ALERT, LIFE, RESOLVE, TRIGGER, UPDATE, big_group, hostile
 from tests.receivers.grafana import TOKEN as GRAFANA_TOKEN
 from tests.receivers.grafana import Grafana
 from tests.receivers.http_server import HttpReceiverServer, answering, cutting, quoting, stalling, too_many
@@ -319,6 +319,21 @@ def test_mail_arrives_as_text_and_html_in_one_thread(tmp_path: Path) -> None:
         assert len({str(mail["References"]) for _, mail in server.mails[:4]}) == 1
         assert len({str(mail["Message-ID"]) for _, mail in server.mails}) == 5
         assert server.mails[4][1]["Bcc"] is None
+
+
+def test_mail_is_seven_bits_wide() -> None:
+    """Not every server offers 8BITMIME, and the next one on the way may not: heads and bodies are ASCII, in lines that
+    are short enough, and say the same."""
+    strange = replace(
+        TRIGGER, key="strange", alerts=(replace(BUDGET_ALERT, summary="Büro über Budget 💸 " + "ä" * 250),)
+    )
+    with SmtpServer() as server:
+        send(mail_notifier(server), *LIFE, hostile(), strange)
+        assert all(raw.isascii() for raw in server.raw)
+        assert max(len(line) for raw in server.raw for line in raw.split(b"\r\n")) <= 998
+        text, html = (part.get_content() for part in server.mails[-1][1].iter_parts())
+        assert text.startswith("ERROR: Büro über Budget 💸")
+        assert "Büro über Budget 💸" in html
 
 
 def test_a_wrong_login_is_not_tried_again(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from typing import Any, Self
 from spendstream.errors import CostLimitReachedError
 from spendstream.guard.arguments import check_callable, count_of
 from spendstream.guard.decision import Decision
-from spendstream.guard.money import UsdAmount, pico_of, usd_of, usd_text
+from spendstream.guard.money import UsdAmount, pico_of, usd_of, usd_texts
 from spendstream.guard.policy import REFUSE
 
 Look = Callable[[int], Decision]
@@ -30,10 +30,8 @@ class _Meter:
         """Count a chunk that has come. True when it is not to be handed on: it was the one too many."""
         self.cost += self._cost_of(chunk)
         if self._limit is not None and self.cost > self._limit:
-            self.stopped_reason = (
-                f"the stream would have cost {usd_text(self.cost)} USD, more than its limit of "
-                f"{usd_text(self._limit)} USD"
-            )
+            cost, limit = usd_texts(self.cost, self._limit)
+            self.stopped_reason = f"the stream would have cost {cost} USD, more than its limit of {limit} USD"
             return True
         decision = self._look(self.cost)
         if decision.rank == REFUSE:

@@ -74,6 +74,19 @@ def usd_text(pico: int) -> str:
     return f"{usd.quantize(_CENT, context=_EXACT):f}"
 
 
+def usd_texts(used: int, amount: int) -> tuple[str, str]:
+    """Both as `usd_text`, with all digits where they would look the same and are not."""
+    texts = usd_text(used), usd_text(amount)
+    if texts[0] != texts[1] or used == amount:
+        return texts
+    return _all_digits(used), _all_digits(amount)
+
+
+def _all_digits(pico: int) -> str:
+    whole, _, places = f"{usd_of(pico):f}".partition(".")
+    return f"{whole}.{places.rstrip('0').ljust(2, '0')}"
+
+
 def share_text(part: int, whole: int) -> str:
     """`part` of `whole` in percent with one decimal place: '99.5%'; rounded towards less."""
     tenths = part * 1000 // whole

@@ -21,7 +21,9 @@ from stream_jobs.alerts.notifiers.redact import Redactor
 from stream_jobs.alerts.receivers import EmailReceiver
 from stream_jobs.alerts.text import Style, clean, compose, plain, render, shorten
 
-_POLICY: Final = SMTP.clone(max_line_length=900)  # a key must not be folded or encoded; RFC 5322 allows 998
+_POLICY: Final = SMTP.clone(max_line_length=900, cte_type="7bit")
+"""A key must not be folded or encoded: RFC 5322 allows lines of 998. And bodies are encoded to ASCII: a server takes
+eight bits only if it offers 8BITMIME (RFC 6152), and the next one on the way may not."""
 _HTML: Final = Style(escape, "<b>{}</b>", "<b>{}:</b> {}", "&bull; {}")
 _REMEMBERED: Final = 1000
 
