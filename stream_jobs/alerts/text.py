@@ -160,15 +160,18 @@ def _line(alert: AlertView, zone: tzinfo) -> str:
 
 
 def _list_command(notification: Notification, total: int) -> str:
-    """That shows all of them. The group as it is called where every medium leaves that as it is, else its run, which
-    `--group` takes as well."""
-    group = clean(notification.group_id)
-    if not _PLAIN_NAME(group) and (run := _RUN(notification.group_id)) is not None:
-        group = run[1]
-    words = ["spendstream", "alerts", "list", "--group", group]
+    """That shows all of them."""
+    words = ["spendstream", "alerts", "list", "--group", group_word(notification.group_id)]
     words += ["--all"] * (notification.resolved_alerts > 0)
     words += ["--limit", str(total)] * (total > LISTED_BY_COMMAND)
     return f"`{shlex.join(words)}`"
+
+
+def group_word(group_id: str) -> str:
+    """What `--group` is given: the group as it is called where every medium leaves that as it is, else its run."""
+    group = clean(group_id)
+    run = None if _PLAIN_NAME(group) else _RUN(group_id)
+    return group if run is None else run[1]
 
 
 def _link(notification: Notification) -> str | None:
