@@ -129,7 +129,9 @@ def _whole_number(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> int:
     if (digits := text.lstrip("+-")).isdigit() and int(digits) != abs(found):
         # Nobody means 64 by an amount of 0100.
         plain = digits.lstrip("0")
-        raise _refusal(node, f"{text!r} is {found} for YAML, which counts by eights behind a 0: write {plain}, or quote it")
+        raise _refusal(
+            node, f"{text!r} is {found} for YAML, which counts by eights behind a 0: write {plain}, or quote it"
+        )
     return found
 
 

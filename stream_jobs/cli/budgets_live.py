@@ -12,7 +12,8 @@ from uuid import uuid4
 from stream_jobs.base.errors import ConfigError
 from stream_jobs.base.json_values import json_text
 from stream_jobs.base.readable import clock, exact, instant
-from stream_jobs.output.lines import say, say_json
+from stream_jobs.cli.exit_codes import FOUND
+from stream_jobs.output.lines import complain, say, say_json
 
 if TYPE_CHECKING:
     from stream_jobs.budgets.status import BudgetStanding, DefinedBudget, First, PastPeriod
@@ -234,7 +235,7 @@ def _defined(store: "StoreClient", budget_id: str) -> "DefinedBudget":
 
 
 def run_set(args: argparse.Namespace) -> int:
-    """Exit code 0 when it counts; raises ConfigError when it is refused."""
+    """Exit code 0 when it counts, 1 when it is refused; raises ConfigError when it cannot be asked for."""
     from stream_jobs.base.documents import checked
     from stream_jobs.base.files import is_file
     from stream_jobs.base.yaml_files import MAX_BYTES, parse_yaml_bytes, read_yaml
@@ -261,19 +262,19 @@ def run_set(args: argparse.Namespace) -> int:
 
 
 def run_remove(args: argparse.Namespace) -> int:
-    """Exit code 0 when it no longer counts."""
+    """Exit code 0 when it no longer counts, 1 when that is refused."""
     with _store(args) as store:
         return _send(store, args, args.budget)
 
 
 def run_reset(args: argparse.Namespace) -> int:
-    """Exit code 0 when the file counts again."""
+    """Exit code 0 when the file counts again, 1 when that is refused."""
     with _store(args) as store:
         return _send(store, args, args.budget, reset=True)
 
 
 def _send(store: "StoreClient", args: argparse.Namespace, budget_id: str, **what: Any) -> int:
-    """Send the change and wait until the budgets job has taken it up."""
+    """Send the change and wait until the budgets job has taken it up or refused it."""
     from pydantic import ValidationError
 
     from stream_jobs.base.who import user_at_host
@@ -307,11 +308,11 @@ def _send(store: "StoreClient", args: argparse.Namespace, budget_id: str, **what
             f"the change was sent, but nobody has taken it up within {args.timeout:g} s: does the job 'budgets' run? "
             "It will be taken up when it does"
         )
-    if outcome:
-        raise ConfigError(f"the change of {budget_id} was refused: {outcome}")
     done = "the file counts again for" if what.get("reset") else "removed" if not what else "set"
     if args.json:
-        say_json({"change_id": change.change_id, "budget": budget_id})
+        say_json({"change_id": change.change_id, "budget": budget_id, "refused": outcome or None})
+    elif outcome:
+        complain(f"spendstream budgets: the change of {budget_id} was refused: {outcome}")
     else:
         say(f"{done} {budget_id}")
-    return 0
+    return FOUND if outcome else 0

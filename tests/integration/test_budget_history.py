@@ -279,12 +279,14 @@ def spend(rng: Any, at: datetime, amount: int, **facts: str) -> dict[str, Any]:
     return entry(rng, at, effective_cost=Decimal(amount), unpriced=0, unpriced_reason="", **names)
 
 
-def why(world: World, which: Any, values: tuple[str, ...] = (), now: datetime | None = None) -> tuple[str, ...]:
+def why(
+    world: World, which: Any, values: tuple[str, ...] = (), now: datetime | None = None, unpriced: int = 0
+) -> tuple[str, ...]:
     (budget,) = which
     now = now or world.now
     period = which.calendar_of(budget).period_at(world.now)
     assert period is not None
-    return causes(world.store, budget, values, Standing(period, False, 10, 20, 0, 0), now)
+    return causes(world.store, budget, values, Standing(period, False, 10, 20, unpriced, 0), now)
 
 
 MONTHLY = budgets({"id": "m", "name": "M", "amount": 10, "period": "year", "scope": {"team": "search"}})
@@ -307,6 +309,10 @@ def test_the_cause_is_who_spends_much_more_than_a_moment_ago(world: World) -> No
         "user_id bob: $60.00 in the last 15 minutes, 60.0 % of all; $0 in as much time before",
         "model gpt-4o: $100.00 in the last 15 minutes, all of it; $39.00 in as much time before",
     )
+    assert why(world, MONTHLY, unpriced=3) == (
+        "user_id bob: $60.00 in the last 15 minutes, 60.0 % of all that has a price; $0 in as much time before",
+        "model gpt-4o: $100.00 in the last 15 minutes, all that has a price; $39.00 in as much time before",
+    ), "what is held for others is nobody's yet"
 
 
 def test_when_nothing_was_spent_just_now_the_period_is_looked_at(world: World) -> None:
