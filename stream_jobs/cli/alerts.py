@@ -88,7 +88,13 @@ def _list(store: "StoreClient", args: argparse.Namespace) -> int:
             say_json(alert)
         return 0
     console = Console()
-    console.print(alerts_table(alerts) if alerts else "no open alerts" if not args.all else "no alerts")
+    console.print(
+        alerts_table(alerts)
+        if alerts
+        else "no open alerts; with --all, those that are over"
+        if not args.all
+        else "no alerts"
+    )
     if len(alerts) == args.limit:
         console.print(f"the first {args.limit}; more with --limit", style="dim")
     return 0
