@@ -6,6 +6,9 @@ from typing import Final
 
 FIRST_BACKOFF_S: Final = 1.0
 LONGEST_BACKOFF_S: Final = 300.0
+LONGEST_GRAVE_S: Final = 30.0
+"""While an error, or what is graver, waits: whoever is to get up must not hear of it five minutes after the receiver is
+back. One attempt in half a minute harms nobody, also who asked for more."""
 LONGEST_ASKED_S: Final = 3600.0  # of what a receiver asks for
 
 
@@ -35,18 +38,19 @@ class TokenBucket:
 
 class Backoff:
     """Twice as long after each failure, with jitter, up to five minutes; as long as the receiver asks for, up to an
-    hour."""
+    hour. Half a minute at most while something grave waits."""
 
     def __init__(self, seed: int | None = None) -> None:
         self._random = random.Random(seed)  # noqa: S311 - spreads load
         self._failures = 0
 
-    def failed(self, retry_after_s: float | None = None) -> float:
+    def failed(self, retry_after_s: float | None = None, *, grave: bool = False) -> float:
         """How long to wait now."""
-        longest_s = min(LONGEST_BACKOFF_S, FIRST_BACKOFF_S * 2.0 ** min(self._failures, 20))
+        longest_s = LONGEST_GRAVE_S if grave else LONGEST_BACKOFF_S
+        longest_s = min(longest_s, FIRST_BACKOFF_S * 2.0 ** min(self._failures, 20))
         self._failures += 1
         wait_s = longest_s * self._random.uniform(0.5, 1.0)
-        return max(wait_s, min(retry_after_s or 0.0, LONGEST_ASKED_S))
+        return max(wait_s, min(retry_after_s or 0.0, LONGEST_GRAVE_S if grave else LONGEST_ASKED_S))
 
     def succeeded(self) -> None:
         self._failures = 0

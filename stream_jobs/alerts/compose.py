@@ -89,10 +89,10 @@ def _change(state: GroupState, action: NotificationAction, open_alerts: list[Ale
     """What is new, in a few words."""
     if action == "trigger" and not open_alerts:
         if state.corrected:
-            return "corrected after it was over"
+            return "corrected after it was resolved"
         ends = [alert.resolved_at for alert in state.missed.values() if alert.resolved_at is not None]
         begin = min(alert.opened_at for alert in state.missed.values())
-        return f"opened and over before it could be told: {clock(begin)} to {clock(max(ends, default=begin))} UTC"
+        return f"opened and resolved before it could be told: {clock(begin)} to {clock(max(ends, default=begin))} UTC"
     if action == "acknowledge":
         people = sorted({alert.acknowledged_by for alert in open_alerts if alert.acknowledged_by})
         return f"looked after by {', '.join(people[:3])}{' and others' if len(people) > 3 else ''}"
@@ -104,7 +104,7 @@ def _change(state: GroupState, action: NotificationAction, open_alerts: list[Ale
     if state.fresh:
         parts.append(f"{len(state.fresh):,} new" if state.begun or len(state.fresh) > 1 else "new")
     if number := len(state.over) + len(state.missed):
-        parts.append("all over" if not open_alerts else f"{number:,} over")
+        parts.append("all resolved" if not open_alerts else f"{number:,} resolved")
     if state.corrected:
         parts.append("figures corrected")
     elif state.noted and not state.urgent:

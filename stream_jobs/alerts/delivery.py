@@ -10,14 +10,18 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Iterable
+from datetime import datetime
 from typing import Final
 
 from stream_jobs.alerts.bucket import Backoff, TokenBucket
 from stream_jobs.alerts.compose import Planned
+from stream_jobs.alerts.health import Condition, Record, Trouble
 from stream_jobs.alerts.journal import Journal
+from stream_jobs.alerts.model import RANK
 from stream_jobs.alerts.notification import DeliveryError, Notifier
-from stream_jobs.alerts.outbox import Outbox
+from stream_jobs.alerts.outbox import GRAVE, Outbox
 from stream_jobs.alerts.receivers import Receiver
+from stream_jobs.alerts.rows import GIVEN_UP
 from stream_jobs.base.errors import ConfigError, LostPartitionError
 from stream_jobs.base.instants import utc_now
 from stream_jobs.runtime.metrics import NOTIFICATION_DELAY, NOTIFICATIONS, NOTIFICATIONS_PENDING, RECEIVER_UNUSABLE
@@ -63,6 +67,14 @@ class Delivery:
         for task, _ in self._tasks.values():
             task.woken.set()
 
+    def conditions(self, now: datetime) -> dict[str, Condition]:
+        """How each receiver stands. One that failed and has nothing more to hear of is tried no more: who knows."""
+        found = {name: task.record.condition(now) for name, (task, _) in self._tasks.items()}
+        for name, one in found.items():
+            if isinstance(one, Trouble) and one.kind == "failing" and not self._outbox.pending(name):
+                found[name] = "unknown"
+        return found
+
     async def stop(self) -> None:
         """Nothing is sent when this returns. What is under way is given a moment to be answered."""
         await self._stop(list(self._tasks))
@@ -97,12 +109,14 @@ class ReceiverTask:
         self.receiver = receiver
         self.woken = asyncio.Event()
         self.stopping = False
+        self.record = Record()
         self._outbox = outbox
         self._journal = journal
         self._make_notifier = make_notifier
         self._bucket = TokenBucket(receiver.max_per_minute, time.monotonic())
         self._backoff = Backoff()
         self._quiet_until_s = 0.0
+        self._heard_of = 0  # position: what came after it is news to a receiver that is left alone
         self._recorded = ""  # key of the last notification that was recorded as being sent
         self._attempt = 0
 
@@ -125,15 +139,19 @@ class ReceiverTask:
         except ConfigError as error:
             log.error("receiver %s cannot be used, what it is to hear of waits: %s", self.receiver.name, error)
             unusable.set(1)
+            self.record.cannot_be_used(str(error), utc_now())
             return None
         unusable.set(0)
+        self.record.can_be_used()
         return notifier
 
     async def _step(self, notifier: Notifier) -> None:
         """Send what is next, or wait until something may be due."""
         now_s = time.monotonic()
-        pause_s = max(self._quiet_until_s - now_s, self._bucket.wait_s(now_s))
-        if pause_s > 0:
+        if (quiet_s := self._quiet_until_s - now_s) > 0:
+            await self._pause(quiet_s, but_for_grave=True)
+            return
+        if (pause_s := self._bucket.wait_s(now_s)) > 0:
             # Before anything is chosen: what comes meanwhile is merged into what is told then.
             await self._pause(pause_s)
             return
@@ -149,10 +167,14 @@ class ReceiverTask:
             return
         self.woken.clear()
 
-    async def _pause(self, pause_s: float) -> None:
-        """Not cut by news, but by a stop."""
+    async def _pause(self, pause_s: float, *, but_for_grave: bool = False) -> None:
+        """Not cut by news, but by a stop; after a failure also by something grave that is new, which is tried at once,
+        once."""
         deadline_s = time.monotonic() + pause_s
         while not self.stopping and (left_s := deadline_s - time.monotonic()) > 0:
+            if but_for_grave and self._outbox.grave_since(self.receiver.name, self._heard_of):
+                self._heard_of, self._quiet_until_s = self._outbox.position, 0.0
+                return
             try:
                 await asyncio.wait_for(self.woken.wait(), left_s)
             except TimeoutError:
@@ -171,6 +193,7 @@ class ReceiverTask:
             self._recorded, self._attempt = note.key, 0
         # A crash from here on: it may have been told, and is sent again as it is, with the same key.
         self._attempt += 1
+        self._heard_of = self._outbox.position
         self._bucket.take(time.monotonic())
         try:
             answer = await notifier.send(note)
@@ -184,6 +207,7 @@ class ReceiverTask:
             await self._failed(planned, DeliveryError(reason, retry=self._attempt < BROKEN_ATTEMPTS))
             return
         self._backoff.succeeded()
+        self.record.took_it()
         await self._journal.record(planned, "sent", self._attempt, answer)
         now = utc_now()
         NOTIFICATIONS.labels(self.receiver.name, "sent").inc()
@@ -192,13 +216,17 @@ class ReceiverTask:
         self._outbox.delivered(planned, now)
 
     async def _failed(self, planned: Planned, error: DeliveryError) -> None:
-        wait_s = self._backoff.failed(error.retry_after_s)
+        name, now = self.receiver.name, utc_now()
+        grave = RANK[planned.notification.severity] >= GRAVE or self._outbox.waits_with_grave(name)
+        wait_s = self._backoff.failed(error.retry_after_s, grave=grave)
         self._quiet_until_s = time.monotonic() + wait_s
-        name = self.receiver.name
         if error.retry:
             log.warning("cannot tell %s, trying again in %.0f s: %s", name, wait_s, error)
+            self.record.failed(str(error), now)
         else:
-            log.error("%s refuses a notification, which is of no use to repeat: %s", name, error)
+            log.error("%s refuses a notification, which is given up until it says something else: %s", name, error)
+            self.record.gave_up(str(error), planned.notification.group_id, now)
         NOTIFICATIONS.labels(name, "failed" if error.retry else "refused").inc()
-        await self._journal.record(planned, "failed", self._attempt, str(error))
+        answer = str(error) if error.retry else f"{GIVEN_UP}{error}"
+        await self._journal.record(planned, "failed", self._attempt, answer)
         self._outbox.refused(planned, for_good=not error.retry)

@@ -98,7 +98,9 @@ class MoneyRule(_Part):
 class UnacknowledgedRule(_Part):
     """Nobody reacts: tell others too."""
 
-    after: Duration = Field(description="How long an alert is open and nobody looks after it: 15m, 2h.")
+    after: Duration = Field(
+        description="How long an alert is open and nobody looks after it: 15m, 2h. Silenced time does not count."
+    )
     at_least: Severity = Field("error", description="Only alerts of this severity or a graver one.")
     to: Names = Field(description="Names of receivers that are told then, beside those that were.")
 

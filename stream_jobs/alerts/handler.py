@@ -23,6 +23,7 @@ from spendstream_schemas.types import MAX_MESSAGE_BYTES
 from stream_jobs.alerts.book import AlertBook, Folded, Parsed
 from stream_jobs.alerts.delivery import Delivery, MakeNotifier
 from stream_jobs.alerts.document import AlertsDocument
+from stream_jobs.alerts.health import PREFIX, Condition, changes
 from stream_jobs.alerts.journal import Journal
 from stream_jobs.alerts.model import Alert, Transition
 from stream_jobs.alerts.notifiers import make_notifier as real_notifier
@@ -92,6 +93,9 @@ class AlertsHandler:
         self._unrecorded: list[tuple[str, pa.Table, str]] = []  # table, rows, token
         self._unapplied: list[Transition] = []
         self._ticked_s = 0.0
+        # Replaced as a whole, by the event loop; None until it has looked.
+        self._conditions: dict[str, Condition] | None = None
+        self._watched: frozenset[str] | None = None  # the receivers of the last look
 
     def bind(self, loop: asyncio.AbstractEventLoop, on_crash: Callable[[BaseException], None]) -> None:
         """The loop that notifiers run in, and whom to tell when something in it is broken."""
@@ -134,6 +138,7 @@ class AlertsHandler:
             _count_open(())  # another worker's, or nobody's
         self._store = self._journal = None
         self._unrecorded, self._unapplied = [], []
+        self._conditions = self._watched = None
 
     def _take(self, parsed: Sequence[Parsed]) -> None:
         if unknown := self._book.unknown(parsed):
@@ -155,9 +160,22 @@ class AlertsHandler:
             log.info("alerts go by the changed rules: %d receivers", len(document.receivers))
         self._keep(self._book.tick(now), now)
         self._record()
+        self._watch_receivers(now)
         _count_open(self._book.alerts.values())
-        self._bound().call_soon_threadsafe(self._count_pending)
+        self._bound().call_soon_threadsafe(self._look_at_receivers)
         self._ticked_s = time.monotonic()
+
+    def _watch_receivers(self, now: datetime) -> None:
+        """A receiver that fails is an alert as any other. It needs no record in Kafka: its condition is found again."""
+        conditions, held = self._conditions, self._book.alerts
+        if conditions is None:
+            return
+        names = frozenset(conditions)
+        # All of them only when a receiver may be gone: there may be a hundred thousand.
+        ids = held if names != self._watched else [PREFIX + name for name in names if PREFIX + name in held]
+        self._watched = names
+        if signals := changes(conditions, [held[alert_id] for alert_id in ids], now):
+            self._take([Parsed(one, one.model_dump_json(exclude_defaults=True).encode()) for one in signals])
 
     def _keep(self, folded: Folded, now: datetime) -> None:
         """The book has it; the store is to have it too."""
@@ -207,8 +225,9 @@ class AlertsHandler:
         if self._delivery is not None:
             self._delivery.wake()
 
-    def _count_pending(self) -> None:
+    def _look_at_receivers(self) -> None:
         if self._delivery is not None:
+            self._conditions = self._delivery.conditions(utc_now())
             for receiver in self._outbox.receivers:
                 NOTIFICATIONS_PENDING.labels(receiver).set(self._outbox.pending(receiver))
 

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
+from stream_jobs.alerts.text import clean
+from stream_jobs.output.escape import escaped
 from stream_jobs.store.client import StoreClient
 
 LIST_COLUMNS: Final = (
@@ -19,7 +21,23 @@ _ALL: Final = (
     "WHERE change != 'ack_refused' GROUP BY alert_id) AND episode > 0)"
 )
 _EVENTS: Final = ("at", "episode", "change", "status", "severity", "level", "money_usd", "by", "note", "silence_id")
+_GROUP: Final = (
+    "(alert_group = {group:String} OR alert_id IN (SELECT arrayJoin(told) FROM alert_deliveries "
+    "WHERE group_id = {group:String} OR endsWith(group_id, concat('-', {group:String}))))"
+)
+"""A group, or what was told of one run of it, which messages name: by the whole of its id or by its end."""
+MAX_ODD_IDS: Final = 10_000
 _NOTIFIED: Final = ("at", "receiver", "state", "action", "attempt", "change", "answer")
+_CONTAINS: Final = "position(id, {text:String}) > 0"
+_ALERT_IDS: Final = (
+    "SELECT alert_id AS id, argMax(status, position) AS status FROM alert_events WHERE {condition} AND episode > 0 "
+    "GROUP BY id ORDER BY status = 'resolved', max(at) DESC"
+)
+_SILENCE_IDS: Final = (
+    "SELECT silence_id AS id, min(ends_at) AS ends FROM alert_silences WHERE {condition} GROUP BY id "
+    "ORDER BY ends <= now64(6, 'UTC'), ends"
+)
+MAX_LIKE: Final = 10
 _SILENCES: Final = ("silence_id", "starts_at", "ends_at", "scope", "kinds", "alert_id", "by", "note")
 
 
@@ -42,8 +60,8 @@ def find(store: StoreClient, wanted: Filter) -> list[dict[str, Any]]:
             conditions.append(f"{name} IN {{{name}:Array(String)}}")
             parameters[name] = list(values)
     if wanted.group is not None:
-        conditions.append("alert_group = {group:String}")
-        parameters["group"] = wanted.group
+        conditions.append(_GROUP)
+        parameters["group"] = clean(wanted.group)
     rows = store.rows(
         f"SELECT {', '.join(LIST_COLUMNS)} FROM {_ALL if wanted.ended else 'alerts_open'} "
         f"WHERE {' AND '.join(conditions)} "
@@ -55,16 +73,31 @@ def find(store: StoreClient, wanted: Filter) -> list[dict[str, Any]]:
 
 
 def ids_like(store: StoreClient, text: str) -> list[str]:
-    """The alert of this id, or else those whose id contains the text, open ones first; ten at most."""
-    exact = store.rows("SELECT 1 FROM alert_events WHERE alert_id = {id:String} AND episode > 0 LIMIT 1", {"id": text})
-    if exact:
-        return [text]
-    rows = store.rows(
-        "SELECT alert_id FROM alert_events WHERE position(alert_id, {id:String}) > 0 AND episode > 0 GROUP BY alert_id "
-        "ORDER BY argMax(status, position) = 'resolved', max(at) DESC LIMIT 10",
-        {"id": text},
-    )
-    return [str(alert_id) for (alert_id,) in rows]
+    """The alert of this id, or else those whose id contains the text, open ones first; ten at most. The text may be an
+    id as a table or a message shows it."""
+    return _like(store, text, _ALERT_IDS)
+
+
+def silences_like(store: StoreClient, text: str) -> list[str]:
+    """The same for silences: those that have not ended first."""
+    return _like(store, text, _SILENCE_IDS)
+
+
+def _like(store: StoreClient, text: str, ids: str) -> list[str]:
+    """`ids`: a query of the names, with a place for a condition on `id`."""
+
+    def ask(condition: str, value: str, limit: int) -> list[str]:
+        question = f"{ids.format(condition=condition)} LIMIT {limit}"
+        return [str(name) for (name, *_) in store.rows(question, {"text": value})]
+
+    for wanted in dict.fromkeys((text, clean(text))):
+        if wanted and (found := ask("id = {text:String}", wanted, 1) or ask(_CONTAINS, wanted, MAX_LIKE)):
+            return found
+    # Names of others may hold what is not shown as it is: those are compared as they are shown.
+    odd = ask("NOT match(id, '^[ -~]*$') AND {text:String} != ''", text, MAX_ODD_IDS)
+    shown = {name: {escaped(name), clean(name)} for name in odd}
+    same = [name for name in odd if text in shown[name]]
+    return same[:1] or [name for name in odd if any(text in one for one in shown[name])][:MAX_LIKE]
 
 
 def document_of(store: StoreClient, alert_id: str) -> str | None:
@@ -108,7 +141,7 @@ def silences(store: StoreClient, now: datetime, *, ended: bool = False) -> list[
 
 
 def silence_document(store: StoreClient, silence_id: str) -> str | None:
-    """The record that made it."""
+    """Its record, the one that ends first if there are several."""
     rows = store.rows(
         "SELECT document FROM alert_silences WHERE silence_id = {id:String} ORDER BY ends_at, at LIMIT 1",
         {"id": silence_id},

@@ -10,7 +10,7 @@ are two episodes.
 """
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 import msgspec
@@ -89,10 +89,26 @@ def acknowledged(alert: Alert | None, ack: AlertAck, moment: Moment) -> Transiti
 
 def silenced(alert: Alert, silence: str | None, moment: Moment) -> Transition:
     """A silence begins to hold for an alert, or the last one that did no longer does."""
+    hushed = _hushed(alert, silence, moment)
     if silence is not None:
-        return _change("silenced", msgspec.structs.replace(alert, silenced_by=silence, **_at(moment)), alert, moment)
-    after = msgspec.structs.replace(alert, silenced_by=None, **_noted(moment))
-    return _change("unsilenced", after, alert, moment)
+        return _change("silenced", msgspec.structs.replace(alert, **hushed, **_at(moment)), alert, moment)
+    return _change("unsilenced", msgspec.structs.replace(alert, **hushed, **_noted(moment)), alert, moment)
+
+
+def _hushed(alert: Alert, silence: str | None, moment: Moment) -> dict[str, Any]:
+    """What a silence, or its end, changes. Time in which nobody was to hear of it does not count as time in which
+    nobody looked after it."""
+    if (silence is None) == (alert.silenced_by is None):
+        return {"silenced_by": silence}
+    if silence is not None:
+        return {"silenced_by": silence, "silenced_since": moment.at}
+    # Recorded by an earlier version it has no beginning: then it counts from now on.
+    begun = alert.open_since if alert.silenced_since is None else max(alert.open_since, alert.silenced_since)
+    return {
+        "silenced_by": None,
+        "silenced_since": None,
+        "open_since": alert.open_since + max(moment.at - begun, timedelta(0)),
+    }
 
 
 def called_in(alert: Alert, names: tuple[str, ...], moment: Moment) -> Transition:
@@ -156,6 +172,7 @@ def _opened(
         noted_value=signal.value,
         ack_requests=alert.ack_requests if alert is not None else (),
         silenced_by=silence,
+        silenced_since=None if silence is None else moment.at,
         receivers=moment.routing.receivers(signal, severity),
         signal=msgspec.Raw(raw),
         **_noted(moment),
@@ -174,9 +191,9 @@ def _amended(
         observed_at=signal.observed_at,
         starts_at=signal.starts_at,
         money_usd=signal.money_usd,
-        silenced_by=silence,
         receivers=moment.routing.receivers(signal, severity, alert.also),
         signal=msgspec.Raw(raw),
+        **_hushed(alert, silence, moment),
         **_at(moment),
     )
     if RANK[severity] > RANK[alert.severity] or signal.level > alert.level:

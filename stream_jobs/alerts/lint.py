@@ -41,6 +41,13 @@ def _dead_routes(document: AlertsDocument) -> list[str]:
 def _untold(document: AlertsDocument) -> list[str]:
     if not document.receivers:
         return ["receivers: there are none, so nobody is told of anything"]
+    if len(document.receivers) == 1:
+        alone = document.receivers[0].name
+        return [f"receivers: there is {alone!r} alone, so nobody is told when it fails", *_no_default(document)]
+    return _no_default(document)
+
+
+def _no_default(document: AlertsDocument) -> list[str]:
     if document.default or any(_fits_all(route) for route in document.routes):
         return []
     return ["default: is empty, so nobody is told of an alert that no route fits"]

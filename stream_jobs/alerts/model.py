@@ -42,7 +42,8 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
     observed_at: datetime
     starts_at: datetime
     opened_at: datetime  # when this episode came to our notice
-    open_since: datetime  # since when nobody looks after it: opened, or worse again after somebody did
+    open_since: datetime  # since when nobody looks after it: opened, or worse again after somebody did; later by as
+    # long as it was silenced, when nobody was to
     updated_at: datetime
     money_usd: Decimal
     noted_value: Decimal | None = None  # the figure as people know it
@@ -51,6 +52,7 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
     acknowledged_by: str | None = None
     ack_requests: tuple[str, ...] = ()  # the last ones, which may come again
     silenced_by: str | None = None
+    silenced_since: datetime | None = None
     also: tuple[str, ...] = ()  # receivers that were called in because nobody looked after it
     receivers: tuple[str, ...] = ()
     resolved_at: datetime | None = None

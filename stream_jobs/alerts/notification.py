@@ -11,6 +11,8 @@ from stream_jobs.base.errors import SpendstreamError
 NotificationAction = Literal["trigger", "update", "acknowledge", "resolve"]
 """`trigger`: the group is new to the receiver; `update`: it got worse, grew or was corrected; `acknowledge`: somebody
 looks after all of it; `resolve`: nothing of it holds any more."""
+LISTED_BY_COMMAND = 50
+"""As many `spendstream alerts list` shows without being told otherwise."""
 MAX_LISTED = 10
 """Alerts of a group that a notification spells out; the others are counted."""
 
@@ -62,8 +64,8 @@ class Notification:
 
 
 class DeliveryError(SpendstreamError):
-    """A receiver did not take a notification. `retry` is False when sending the same again cannot help (a wrong key,
-    a malformed address): then the configuration must change. The message names no secret."""
+    """A receiver did not take a notification. `retry` is False when sending the same again cannot help, for it is what
+    was sent that is not taken; a wrong key or address may be mended at the receiver. The message names no secret."""
 
     def __init__(self, message: str, *, retry: bool = True, retry_after_s: float | None = None) -> None:
         super().__init__(message)

@@ -3,14 +3,18 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Final
 
 from spendstream_schemas.alert_feed import AlertSignal
 from stream_jobs.alerts.compose import Planned, compose
 from stream_jobs.alerts.document import AlertsDocument
 from stream_jobs.alerts.grouping import NO_RANK, Episode, GroupState, Pace
-from stream_jobs.alerts.model import Alert, Transition
+from stream_jobs.alerts.model import RANK, Alert, Transition, TransitionKind
 from stream_jobs.alerts.notifiers import resend_every_s
 from stream_jobs.alerts.receivers import Receiver
+
+GRAVE: Final = RANK["error"]
+_BRINGS: Final = frozenset[TransitionKind](("opened", "reopened", "escalated", "unsilenced"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +45,7 @@ class Outbox:
         self._labels: dict[str, dict[str, str]] = {}  # by group: what all its alerts share
         self._last: dict[tuple[str, str], Planned] = {}  # made, and not known to have arrived
         self._unanswered: dict[str, list[Planned]] = {}
+        self._grave: dict[str, int] = {}  # by receiver: the last change that brought something grave
         self.position = 0
         self.use(document)
 
@@ -75,6 +80,8 @@ class Outbox:
             return
         self._alerts[alert.alert_id] = alert
         to_notify = alert.to_notify
+        if transition is not None and transition.kind in _BRINGS and RANK[alert.severity] >= GRAVE:
+            self._grave |= dict.fromkeys(to_notify, transition.position)
         for receiver in to_notify:
             self._state(receiver, alert.group).hold(alert, transition, now)
         for state in list(states.values()):
@@ -278,6 +285,19 @@ class Outbox:
             self._unanswered.setdefault(item.receiver, []).append(item.unanswered)
         if item.failed is not None:
             self._last[item.receiver, item.group] = item.failed
+
+    # ── what a failing receiver waits with ────────────────────────────────────────────────────────────────────────
+
+    def waits_with_grave(self, receiver: str) -> bool:
+        """Whether an error, or what is graver, is among what it is to hear of."""
+        return any(
+            state.rank >= GRAVE and (state.pending or state.in_flight)
+            for state in self._states.get(receiver, {}).values()
+        )
+
+    def grave_since(self, receiver: str, position: int) -> bool:
+        """Whether such a thing has come to it after that change."""
+        return self._grave.get(receiver, 0) > position
 
     # ── for people ────────────────────────────────────────────────────────────────────────────────────────────────
 

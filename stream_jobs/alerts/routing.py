@@ -6,6 +6,7 @@ from decimal import Decimal
 from spendstream_schemas.alert_feed import AlertSignal, Severity
 from spendstream_schemas.scope import in_scope
 from stream_jobs.alerts.document import AlertsDocument, Route
+from stream_jobs.alerts.health import PREFIX, not_itself
 from stream_jobs.alerts.model import RANK, Alert
 
 
@@ -39,7 +40,16 @@ class Routing:
         if not routed:
             found += self.document.default
         names = tuple(name for name in dict.fromkeys((*found, *signal.channels, *also)) if name in self._known)
+        if signal.alert_id.startswith(PREFIX):
+            names = self._others(signal.alert_id, names)
         return self._teams.setdefault(names, names)  # one tuple for all alerts that go to the same ones
+
+    def _others(self, alert_id: str, names: tuple[str, ...]) -> tuple[str, ...]:
+        """A receiver that fails is not told of that; where the routes lead to it alone, the default is, or else all
+        others are."""
+        everybody = tuple(receiver.name for receiver in self.document.receivers)
+        found = (not_itself(alert_id, chosen) for chosen in (names, self.document.default, everybody))
+        return next((chosen for chosen in found if chosen), ())
 
     def moved(self, noted: Decimal | None, value: Decimal | None) -> bool:
         """Whether the figure has moved so far that people should hear of it. The bound itself counts."""
@@ -55,7 +65,7 @@ class Routing:
             name
             for rule in self.document.escalation.unacknowledged
             if RANK[alert.severity] >= RANK[rule.at_least] and now - alert.open_since >= rule.after
-            for name in rule.to
+            for name in not_itself(alert.alert_id, rule.to)
             if name not in alert.also and name not in alert.receivers and name in self._known
         )
 

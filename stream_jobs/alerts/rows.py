@@ -16,6 +16,8 @@ from stream_jobs.store.tables import TABLES, arrow_table
 DeliveryState = Literal["sending", "sent", "skipped", "failed"]
 NOTIFICATION: Final[TypeAdapter[Notification]] = TypeAdapter(Notification)
 MAX_ANSWER: Final = 1000
+GIVEN_UP: Final = "given up: "
+"""How the answer of what failed begins that is not tried again until it says something else."""
 
 
 def event_rows(transitions: Sequence[Transition]) -> pa.Table:

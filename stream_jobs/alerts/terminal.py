@@ -6,6 +6,7 @@ from typing import Any, Final
 from rich.text import Text
 
 from stream_jobs.alerts.model import Alert
+from stream_jobs.alerts.rows import GIVEN_UP
 from stream_jobs.base.readable import clock, instant, money
 from stream_jobs.output.console import Console
 from stream_jobs.output.tables import Facts, Table
@@ -70,6 +71,7 @@ def print_alert(alert: Alert, events: Sequence[dict[str, Any]], told: Sequence[d
     if told:
         table = Table("when (UTC)", "receiver", "told", "new", "answer", title="Notifications")
         for row in told:
-            state = row["action"] if row["state"] == "sent" else f"{row['action']} ({row['state']})"
+            became = "given up" if row["answer"].startswith(GIVEN_UP) else row["state"]
+            state = row["action"] if became == "sent" else f"{row['action']} ({became})"
             table.add_row(clock(row["at"]), row["receiver"], state, Text(row["change"]), Text(row["answer"]))
         console.print(table)

@@ -12,7 +12,7 @@ from datetime import UTC, datetime, tzinfo
 from typing import Final
 
 from spendstream_schemas.scope import SCOPE_FIELDS
-from stream_jobs.alerts.notification import AlertView, Notification
+from stream_jobs.alerts.notification import LISTED_BY_COMMAND, AlertView, Notification
 from stream_jobs.base import readable
 from stream_jobs.output.escape import is_hidden
 
@@ -20,6 +20,8 @@ MAX_HEADLINE: Final = 150
 MAX_CHANGE: Final = 50
 # Control characters, line and paragraph separators.
 _BREAKS: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
+_PLAIN_NAME: Final = re.compile(r"[\w./:+-]+", re.ASCII).fullmatch
+_RUN: Final = re.compile(r"-([0-9a-f]{12})\Z").search
 _SURROGATES: Final = re.compile("[\ud800-\udfff]")
 _CALLS: Final = re.compile(r"(?<!\w)@(?=\w)|<(?=[!@#:/\w])|\](?=\()")
 
@@ -62,8 +64,7 @@ def compose(notification: Notification, zone: tzinfo = UTC) -> Story:
     if total > 1:
         lines = [_line(alert, zone) for alert in alerts]
         if total > len(alerts):
-            command = f"spendstream alerts list --group {shlex.quote(clean(notification.group_id))}"
-            lines.append(f"and {total - len(alerts):,} more ({command})")
+            lines.append(f"and {total - len(alerts):,} more: {_list_command(notification, total)}")
         parts.append(Part("Alerts", lines=tuple(lines)))
     if first is not None and notification.action != "resolve":
         if first.causes:
@@ -156,6 +157,21 @@ def _line(alert: AlertView, zone: tzinfo) -> str:
     if alert.acknowledged_by:
         notes.append(f"acknowledged by {clean(alert.acknowledged_by)}")
     return f"{state} {clean(alert.summary)} ({', '.join(notes)})"
+
+
+def _list_command(notification: Notification, total: int) -> str:
+    """That shows all of them."""
+    words = ["spendstream", "alerts", "list", "--group", group_word(notification.group_id)]
+    words += ["--all"] * (notification.resolved_alerts > 0)
+    words += ["--limit", str(total)] * (total > LISTED_BY_COMMAND)
+    return f"`{shlex.join(words)}`"
+
+
+def group_word(group_id: str) -> str:
+    """What `--group` is given: the group as it is called where every medium leaves that as it is, else its run."""
+    group = clean(group_id)
+    run = None if _PLAIN_NAME(group) else _RUN(group_id)
+    return group if run is None else run[1]
 
 
 def _link(notification: Notification) -> str | None:

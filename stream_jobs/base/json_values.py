@@ -7,11 +7,13 @@ from dataclasses import fields, is_dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from stream_jobs.base.instants import as_utc
 from stream_jobs.base.readable import exact
+
+_AS_IT_IS: Final = frozenset((str, int, bool, type(None)))
 
 
 def json_text(value: Any, encoding: str = "utf-8") -> str:
@@ -27,6 +29,11 @@ def json_text(value: Any, encoding: str = "utf-8") -> str:
 def json_values(value: Any) -> Any:
     """JSON values only. Instants are ISO 8601 in UTC (one without an offset is UTC, as the store's are), durations
     seconds, dataclasses and mappings objects, other collections arrays. Raises TypeError for what has no form here."""
+    kind = type(value)
+    if kind in _AS_IT_IS:  # most of all values, of which there may be millions
+        return value
+    if kind is Decimal:
+        return exact(value)
     if isinstance(value, Mapping):
         return {str(key): json_values(item) for key, item in value.items()}
     if isinstance(value, (list, tuple, Set)):

@@ -1,7 +1,7 @@
 """Numbers and times as people read them. Rounding happens here and nowhere else."""
 
 from datetime import datetime, timedelta
-from decimal import ROUND_HALF_EVEN, Context, Decimal
+from decimal import ROUND_FLOOR, ROUND_HALF_EVEN, Context, Decimal
 from typing import Final
 
 NOBODY: Final = {
@@ -14,6 +14,7 @@ NOBODY: Final = {
     "provider": "(no provider)",
 }
 _CENT: Final = Decimal("0.01")
+_MAX_PLACES: Final = 12
 _WIDE: Final = Context(prec=60, rounding=ROUND_HALF_EVEN)  # sums of many amounts of 38 digits
 _DAY_S: Final = 86_400
 
@@ -31,6 +32,23 @@ def money(amount: Decimal, currency: str = "USD") -> str:
     places = _CENT if size >= 1 or not size else Decimal(1).scaleb(size.adjusted() - 2)
     rounded = _WIDE.quantize(size, places)
     digits = f"{_WIDE.quantize(rounded, _CENT) if rounded >= 1 else rounded:,f}" if size else "0"
+    return f"{sign}${digits}" if currency == "USD" else f"{sign}{digits} {currency}"
+
+
+def apart(used: Decimal, amount: Decimal, currency: str = "USD") -> tuple[str, str]:
+    """Both as `money`, with as many digits more as it takes to tell them apart where they differ: '$1.9996' of '$2.00'.
+    What is not used up must not look so."""
+    texts = money(used, currency), money(amount, currency)
+    places = 2
+    while texts[0] == texts[1] and used != amount and places < _MAX_PLACES:
+        places += 1
+        texts = _money_to(used, places, currency), _money_to(amount, places, currency)
+    return texts[0], money(amount, currency) if amount == amount.quantize(_CENT, context=_WIDE) else texts[1]
+
+
+def _money_to(amount: Decimal, places: int, currency: str) -> str:
+    digits = f"{_WIDE.quantize(amount.copy_abs(), Decimal(1).scaleb(-places)):,f}"
+    sign = "-" if amount < 0 else ""
     return f"{sign}${digits}" if currency == "USD" else f"{sign}{digits} {currency}"
 
 
@@ -55,6 +73,16 @@ def percent(part: Decimal | int, whole: Decimal | int) -> str:
     if 0 < share < Decimal("0.05"):
         return "< 0.1 %"
     return f"{share:.1f} %"
+
+
+def reached(part: Decimal | int, whole: Decimal | int, places: int = 1) -> str:
+    """As `percent`, but never rounded up: '99.9 %' of a budget is all that may be said before 100 % are reached."""
+    if not whole:
+        return percent(part, whole)
+    share = _WIDE.divide(Decimal(part) * 100, Decimal(whole))
+    if 0 < share < Decimal("0.1"):
+        return "< 0.1 %"
+    return f"{share.quantize(Decimal(1).scaleb(-places), rounding=ROUND_FLOOR, context=_WIDE):f} %"
 
 
 def instant(at: datetime) -> str:

@@ -124,8 +124,15 @@ def _digits(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> str:
 
 
 def _whole_number(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> int:
-    _digits(loader, node)
-    return int(loader.construct_yaml_int(node))
+    text = _digits(loader, node)
+    found = int(loader.construct_yaml_int(node))
+    if (digits := text.lstrip("+-")).isdigit() and int(digits) != abs(found):
+        # Nobody means 64 by an amount of 0100.
+        plain = digits.lstrip("0")
+        raise _refusal(
+            node, f"{text!r} is {found} for YAML, which counts by eights behind a 0: write {plain}, or quote it"
+        )
+    return found
 
 
 def _exact_number(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> Decimal:

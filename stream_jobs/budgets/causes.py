@@ -63,11 +63,14 @@ class Contribution:
 
 
 def causes(store: StoreClient, budget: Budget, values: Values, standing: Standing, now: datetime) -> tuple[str, ...]:
-    """Sentences, the most telling first; none when nothing stands out. Raises StoreUnavailableError."""
+    """Sentences, the most telling first; none when nothing stands out. Their shares are of cost: what is held for
+    events without a price is nobody's yet, and they say so. Raises StoreUnavailableError."""
+    priced = " that has a price" if standing.unpriced else ""
     lately = _contributions(store, budget, values, now - LATELY, min(now, standing.period.end))
     if lately and lately[0].whole > lately[0].whole_before:
-        return _notified(lately, f"the last {LATELY // timedelta(minutes=1)} minutes", compared=True)
-    return _notified(_contributions(store, budget, values, standing.period.start, standing.period.end), "the period")
+        return _notified(lately, f"the last {LATELY // timedelta(minutes=1)} minutes", priced, compared=True)
+    found = _contributions(store, budget, values, standing.period.start, standing.period.end)
+    return _notified(found, "the period", priced)
 
 
 def _contributions(
@@ -104,17 +107,17 @@ def _place(budget: Budget, values: Values) -> tuple[str, dict[str, Any]]:
     return where, parameters
 
 
-def _notified(found: list[Contribution], when: str, *, compared: bool = False) -> tuple[str, ...]:
+def _notified(found: list[Contribution], when: str, priced: str, *, compared: bool = False) -> tuple[str, ...]:
     telling = [item for item in found if item.whole > 0 and item.spent >= MIN_SHARE * item.whole]
     # One user of two thousand who spends a third says more than the one project of five that nearly everything is in.
     telling.sort(key=lambda item: -item.distinct * (item.spent - item.before if compared else item.spent))
     # What everybody shares says little about who it is, but what was bought says something all the same.
     shared = [item for item in telling if item.distinct == 1 and item.dimension in WHAT]
     telling = [item for item in telling if item.distinct > 1]
-    return tuple(_sentence(item, when, compared=compared) for item in (*telling, *shared)[:MAX_CAUSES])
+    return tuple(_sentence(item, when, priced, compared=compared) for item in (*telling, *shared)[:MAX_CAUSES])
 
 
-def _sentence(item: Contribution, when: str, *, compared: bool) -> str:
-    share = "all of it" if item.distinct == 1 else f"{percent(item.spent, item.whole)} of all"
+def _sentence(item: Contribution, when: str, priced: str, *, compared: bool) -> str:
+    share = f"all{priced or ' of it'}" if item.distinct == 1 else f"{percent(item.spent, item.whole)} of all{priced}"
     text = f"{item.dimension} {item.value}: {money(item.spent)} in {when}, {share}"
     return f"{text}; {money(item.before)} in as much time before" if compared else text

@@ -5,15 +5,17 @@ the budget below all of them, or when the period is over. What is foretold is an
 """
 
 import hashlib
+import shlex
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from decimal import Decimal
+from decimal import ROUND_CEILING, Context, Decimal
 from typing import Final, Literal
 from zoneinfo import ZoneInfo
 
 from spendstream_schemas.alert_feed import SEVERITIES, AlertSignal, Fact, Severity
 from spendstream_schemas.budget_feed import state_key
-from stream_jobs.base.readable import count, duration, money
+from stream_jobs.base.money import divide_half_even
+from stream_jobs.base.readable import apart, count, duration, exact, money, reached
 from stream_jobs.budgets.book import Place
 from stream_jobs.budgets.document import Budget, RollingPeriod
 from stream_jobs.budgets.feed_money import usd_of_feed
@@ -24,6 +26,10 @@ LATE_ALERT_LASTS: Final = timedelta(hours=1)
 """An alert about a period that was over when it crossed is open for so long."""
 MAX_ID: Final = 255
 MAX_SUMMARY: Final = 300
+MAX_COMMAND: Final = 300
+ROOM: Final = Decimal("1.3")
+"""By how much more than what is used, or foretold, the amount that is suggested is: below 80 % of it."""
+_ROUND: Final = Context(prec=2, rounding=ROUND_CEILING)
 _KINDS: Final[Mapping[Kind, str]] = {"budget": "actual", "forecast": "forecast"}
 
 
@@ -81,10 +87,10 @@ def budget_signal(
         labels=_labels(budget, place),
         owner=budget.owner,
         channels=budget.channels,
-        summary=_summary(kind, who, standing, highest)[:MAX_SUMMARY],
+        summary=_summary(kind, who, place, standing, highest, now)[:MAX_SUMMARY],
         facts=(*_facts(budget, place, standing, zone, currency_amount), *parents)[:24],
         causes=tuple(cause[:1000] for cause in causes[:8]),
-        action=budget.what_to_do or _what_to_do(kind, budget),
+        action=budget.what_to_do or _what_to_do(kind, budget, place, standing),
         link=budget.link,
         money_usd=usd_of_feed(_at_stake(kind, standing)),
         value=usd_of_feed(standing.used if kind == "budget" else standing.forecast or standing.used),
@@ -148,9 +154,12 @@ def _labels(budget: Budget, place: Place) -> dict[str, str]:
     return {**fixed, **dict(zip(budget.per, place.values, strict=True)), **own}
 
 
-def _summary(kind: Kind, who: str, standing: Standing, percent: Decimal) -> str:
-    of = f"{_usd(standing.used)} of {_usd(standing.amount)}"
-    share = f" ({standing.percent:f} %)" if standing.percent is not None else ""
+def _summary(kind: Kind, who: str, place: Place, standing: Standing, percent: Decimal, now: datetime) -> str:
+    of, share = _used(standing), _share(standing, percent)
+    if not standing.rolling and now >= standing.period.end:
+        # Whoever reads no further takes it for the period of now.
+        was = "was over budget:" if standing.used > standing.amount else "used"
+        return f"In {place.period_key}, which is over, {who} {was} {of}{share}"
     if kind == "budget":
         if standing.used > standing.amount:
             return f"{who} is over budget: {of}{share}"
@@ -162,6 +171,18 @@ def _summary(kind: Kind, who: str, standing: Standing, percent: Decimal) -> str:
 
 def _usd(pico: int) -> str:
     return money(usd_of_feed(pico))
+
+
+def _used(standing: Standing) -> str:
+    return " of ".join(apart(usd_of_feed(standing.used), usd_of_feed(standing.amount)))
+
+
+def _share(standing: Standing, percent: Decimal) -> str:
+    """Never rounded up to a threshold that was not crossed, nor down below the one that was: `percent`."""
+    if standing.amount <= 0:
+        return ""
+    fine = Decimal(standing.used * 100 * 10 // standing.amount) < percent * 10 and standing.reaches(percent)
+    return f" ({reached(standing.used, standing.amount, 3 if fine else 1)})"
 
 
 def _facts(budget: Budget, place: Place, standing: Standing, zone: ZoneInfo, currency_amount: str) -> list[Fact]:
@@ -181,18 +202,36 @@ def _facts(budget: Budget, place: Place, standing: Standing, zone: ZoneInfo, cur
     if standing.burn is not None:
         facts.append(Fact(name="Burn rate", text=f"{_usd(standing.burn)} per hour"))
     if standing.exhausted_at is not None:
-        facts.append(Fact(name="Used up", text=f"{standing.exhausted_at.astimezone(zone):%Y-%m-%d %H:%M} at this rate"))
+        at = f"{standing.exhausted_at.astimezone(zone):%Y-%m-%d %H:%M} ({zone.key})"
+        facts.append(Fact(name="Used up", text=f"{at}, at this rate"))
     if standing.forecast is not None:
         facts.append(Fact(name="Forecast", text=f"{_usd(standing.forecast)} at the end of the period"))
     return facts
 
 
-def _what_to_do(kind: Kind, budget: Budget) -> str:
+def _what_to_do(kind: Kind, budget: Budget, place: Place, standing: Standing) -> str:
+    """With commands as one types them: each of them works as it stands."""
     by = "forecast" if kind == "forecast" else "spend"
-    return (
-        f"See who causes the {by}: spendstream budgets show {budget.id}. Then slow it down, or raise the amount: "
-        f"spendstream budgets set. spendstream alerts ack tells others that you are on it."
-    )
+    text = f"See who causes the {by}: {_command('budgets', 'show', budget.id)}. Then slow it down"
+    if (more := _more(kind, budget, standing)) is not None:
+        text += f", or raise the amount: {_command('budgets', 'set', budget.id, '--amount', exact(more))}"
+    ack = _command("alerts", "ack", alert_id(kind, place))
+    return text + (f". Tell others that you are on it: {ack}" if len(ack) <= MAX_COMMAND else "")
+
+
+def _command(*words: str) -> str:
+    """Between backticks, which end it also where a text goes on."""
+    return f"`{shlex.join(('spendstream', *words))}`"
+
+
+def _more(kind: Kind, budget: Budget, standing: Standing) -> Decimal | None:
+    """An amount, in the budget's currency, with which all would be well; None where there is no telling."""
+    expected = standing.used if kind == "budget" else standing.forecast or standing.used
+    if expected <= 0 or standing.amount <= 0:
+        return None
+    thousandths = max(1000, divide_half_even(expected * 1000, standing.amount))
+    found = _ROUND.plus(budget.amount * Decimal(thousandths).scaleb(-3) * ROOM)
+    return found if found > budget.amount else None
 
 
 def _at_stake(kind: Kind, standing: Standing) -> int:
@@ -202,7 +241,7 @@ def _at_stake(kind: Kind, standing: Standing) -> int:
 
 
 def _resolution(kind: Kind, standing: Standing, *, over: bool) -> str:
-    of = f"{_usd(standing.used)} of {_usd(standing.amount)}"
+    of = _used(standing)
     if over:
         return f"the period is over: {of} were used"
     if kind == "forecast":

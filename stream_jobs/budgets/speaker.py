@@ -8,7 +8,7 @@ from typing import Final
 
 from spendstream_schemas.alert_feed import AlertSignal, Fact
 from stream_jobs.base.errors import SpendstreamError
-from stream_jobs.base.readable import money
+from stream_jobs.base.readable import apart, money
 from stream_jobs.budgets.book import WINDOW_KEY, BudgetBook, Place, StandingUpdate
 from stream_jobs.budgets.causes import causes
 from stream_jobs.budgets.document import USD, Budget
@@ -142,7 +142,7 @@ class Speaker:
         while above is not None and above.current is not None and len(found) < 5:
             if not above.budget.per:
                 standing = above.standing(above.current, (), now)
-                of = f"{money(usd_of_feed(standing.used))} of {money(usd_of_feed(standing.amount))}"
+                of = " of ".join(apart(usd_of_feed(standing.used), usd_of_feed(standing.amount)))
                 found.append(Fact(name=f"Part of {above.budget.id}"[:64], text=of))
             above = self._book.tracked_by(above.budget.parent) if above.budget.parent else None
         return found

@@ -53,11 +53,6 @@ class Standing:
         used = self.used if used is None else used
         return used > 0 and used * 100 * PERCENT_PLACES >= self.amount * int(percent * PERCENT_PLACES)
 
-    @property
-    def percent(self) -> Decimal | None:
-        """Of the amount, rounded to a tenth for people; None when there is no amount."""
-        return Decimal(divide_half_even(self.used * 1000, self.amount)).scaleb(-1) if self.amount > 0 else None
-
 
 def projected(standing: Standing, burn: int | None, now: datetime) -> tuple[int | None, datetime | None]:
     """The forecast at the period's end and the instant of exhaustion, if it goes on at `burn` per hour.

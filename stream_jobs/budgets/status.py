@@ -10,8 +10,6 @@ from stream_jobs.base.instants import as_utc
 from stream_jobs.budgets.control import REFUSED
 from stream_jobs.store.client import StoreClient
 
-MAX_STANDINGS: Final = 10_000
-
 
 @dataclass(frozen=True, slots=True)
 class DefinedBudget:
@@ -76,16 +74,42 @@ def defined_budgets(store: StoreClient) -> list[DefinedBudget]:
     ]
 
 
-def standings(store: StoreClient, budget_id: str | None = None) -> list[BudgetStanding]:
-    """Where the budgets stand, those that have used most of their amount first. Raises StoreUnavailableError."""
-    which = "WHERE budget_id = {budget:String} " if budget_id is not None else ""
+_STANDING: Final = (
+    "budget_id, vals, period_key, period_start, period_end, amount, spent, held, unpriced_events, burn_per_hour, "
+    "forecast, exhausted_at, thresholds, updated_at"
+)
+_DEAREST_FIRST: Final = "ORDER BY used_share DESC NULLS FIRST, spent DESC, vals"
+
+
+def standings(store: StoreClient, budget_id: str, limit: int | None = None) -> list[BudgetStanding]:
+    """Where a budget stands, the values first that have used most of their amount; all of them, or so many.
+    Raises StoreUnavailableError."""
     rows = store.rows(
-        "SELECT budget_id, vals, period_key, period_start, period_end, amount, spent, held, unpriced_events, "
-        f"burn_per_hour, forecast, exhausted_at, thresholds, updated_at FROM budget_status {which}"
-        f"ORDER BY used_share DESC NULLS FIRST, spent DESC, vals LIMIT {MAX_STANDINGS}",
-        {"budget": budget_id} if budget_id is not None else None,
+        f"SELECT {_STANDING} FROM budget_status WHERE budget_id = {{budget:String}} {_DEAREST_FIRST}"
+        + (f" LIMIT {limit:d}" if limit is not None else ""),
+        {"budget": budget_id},
     )
     return [_standing(row) for row in cast(list[tuple[Any, ...]], rows)]
+
+
+@dataclass(frozen=True, slots=True)
+class First:
+    """Of a budget's values the one that has used most of its amount, and how many there are."""
+
+    standing: BudgetStanding
+    values: int
+
+
+def firsts(store: StoreClient, budget_id: str | None = None) -> dict[str, First]:
+    """By id, of each budget that stands anywhere, however many values the others have. Raises StoreUnavailableError."""
+    which = "WHERE budget_id = {budget:String} " if budget_id is not None else ""
+    rows = store.rows(
+        f"SELECT {_STANDING}, count() OVER (PARTITION BY budget_id) FROM budget_status {which}"
+        f"{_DEAREST_FIRST} LIMIT 1 BY budget_id",
+        {"budget": budget_id} if budget_id is not None else None,
+    )
+    found = [(_standing(row[:-1]), int(row[-1])) for row in cast(list[tuple[Any, ...]], rows)]
+    return {standing.budget_id: First(standing, number) for standing, number in found}
 
 
 def _standing(row: tuple[Any, ...]) -> BudgetStanding:
@@ -98,14 +122,32 @@ def _standing(row: tuple[Any, ...]) -> BudgetStanding:
     )
 
 
-def past_periods(store: StoreClient, budget_id: str, limit: int = 12) -> list[tuple[str, str, Decimal, Decimal]]:
-    """Its latest periods, newest first: key, values, used and amount. Raises StoreUnavailableError."""
+@dataclass(frozen=True, slots=True)
+class PastPeriod:
+    """A period of a budget: of its values the one that used most of its amount, and how many there are. USD."""
+
+    period_key: str
+    vals: tuple[str, ...]
+    used: Decimal
+    amount: Decimal
+    values: int
+
+
+def past_periods(store: StoreClient, budget_id: str, limit: int = 12) -> list[PastPeriod]:
+    """Its latest periods, the present one too, newest first. Raises StoreUnavailableError."""
     rows = store.rows(
-        "SELECT period_key, arrayStringConcat(vals, ', '), spent + held, amount FROM budget_history "
-        f"WHERE budget_id = {{budget:String}} ORDER BY period_start DESC, vals LIMIT {limit}",
+        # The periods first: of a budget per value one of them has more rows than all that is asked for.
+        "SELECT period_key, vals, spent + held, amount, count() OVER (PARTITION BY period_start) FROM budget_history "
+        "WHERE budget_id = {budget:String} AND period_start IN (SELECT DISTINCT period_start FROM budget_periods "
+        f"WHERE budget_id = {{budget:String}} ORDER BY period_start DESC LIMIT {limit:d}) "
+        "ORDER BY period_start DESC, if(amount > 0, toFloat64(spent + held) / toFloat64(amount), inf) DESC, vals "
+        "LIMIT 1 BY period_start",
         {"budget": budget_id},
     )
-    return cast(list[tuple[str, str, Decimal, Decimal]], rows)
+    return [
+        PastPeriod(key, tuple(vals), used, amount, int(number))
+        for key, vals, used, amount, number in cast(list[tuple[Any, ...]], rows)
+    ]
 
 
 def crossings(

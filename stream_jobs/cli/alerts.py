@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     from stream_jobs.alerts.document import AlertsDocument
     from stream_jobs.store.client import StoreClient
 
-DEFAULT_LIMIT = 50
-
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    from stream_jobs.alerts.notification import LISTED_BY_COMMAND
+
     parser = subparsers.add_parser(
         "alerts",
         help="what is open: list, show, acknowledge, silence; test the receivers",
@@ -30,9 +30,9 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     listing = actions.add_parser("list", help="open alerts, the gravest first (with --all, those that are over too)")
     listing.add_argument("--kind", action="append", default=[], choices=ALERT_KINDS, help="only this kind")
     listing.add_argument("--severity", action="append", default=[], choices=SEVERITIES, help="only this severity")
-    listing.add_argument("--group", help="only this group")
+    listing.add_argument("--group", help="only this group, or what was told of it: a message's group, or its end")
     listing.add_argument("--all", action="store_true", help="also those that are over")
-    listing.add_argument("--limit", type=int, default=DEFAULT_LIMIT, help="at most so many (default: %(default)s)")
+    listing.add_argument("--limit", type=int, default=LISTED_BY_COMMAND, help="at most so many (default: %(default)s)")
     show = actions.add_parser("show", help="one alert: what, why, what to do, its history and who was told")
     ack = actions.add_parser("ack", help="say that somebody looks after an alert")
     for action in (show, ack):
@@ -43,7 +43,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     silence.add_argument("--alert", metavar="ID", help="only this alert")
     silence.add_argument("--for", dest="lasts", metavar="DURATION", help="from now on: 30m, 2h, 7d")
     silence.add_argument("--until", metavar="TIMESTAMP", help="ISO 8601; UTC unless it says otherwise")
-    silence.add_argument("--lift", metavar="ID", help="end this silence now")
+    silence.add_argument("--lift", metavar="ID", help="end this silence now (a part of its id will do)")
     for action in (ack, silence):
         action.add_argument("--note", default="", help="why, or what is done about it")
         action.add_argument("--by", help="who says so (default: you)")
@@ -88,7 +88,13 @@ def _list(store: "StoreClient", args: argparse.Namespace) -> int:
             say_json(alert)
         return 0
     console = Console()
-    console.print(alerts_table(alerts) if alerts else "no open alerts" if not args.all else "no alerts")
+    console.print(
+        alerts_table(alerts)
+        if alerts
+        else "no open alerts; with --all, those that are over"
+        if not args.all
+        else "no alerts"
+    )
     if len(alerts) == args.limit:
         console.print(f"the first {args.limit}; more with --limit", style="dim")
     return 0

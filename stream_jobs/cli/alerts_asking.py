@@ -9,7 +9,14 @@ from pydantic import ValidationError
 
 from spendstream_schemas.alert_feed import AlertAck, Silence
 from stream_jobs.alerts.document import parse_duration
-from stream_jobs.alerts.history import answer_to, ids_like, silence_document, silence_is_recorded, silences
+from stream_jobs.alerts.history import (
+    answer_to,
+    ids_like,
+    silence_document,
+    silence_is_recorded,
+    silences,
+    silences_like,
+)
 from stream_jobs.alerts.requests import ask
 from stream_jobs.alerts.silences import MAX_SILENCES, TOO_MANY_SILENCES
 from stream_jobs.base.errors import ConfigError
@@ -27,10 +34,13 @@ _Answer = TypeVar("_Answer")
 
 
 def the_one(store: StoreClient, text: str) -> str:
-    """The id that was meant. Raises ConfigError."""
-    found = ids_like(store, text)
+    """The id of the alert that was meant. Raises ConfigError."""
+    return _one(text, ids_like(store, text), "alert", "spendstream alerts list --all")
+
+
+def _one(text: str, found: list[str], what: str, see: str) -> str:
     if not found:
-        raise ConfigError(f"no alert {text!r}; see 'spendstream alerts list --all'")
+        raise ConfigError(f"no {what} {text!r}; see '{see}'")
     if len(found) > 1:
         raise ConfigError(f"{text!r} is a part of several ids; give one of: {', '.join(found)}")
     return found[0]
@@ -99,12 +109,12 @@ def _condition(text: str) -> tuple[str, Any]:
 
 
 def _lifted(store: StoreClient, args: argparse.Namespace) -> Silence:
-    document = silence_document(store, args.lift)
-    if document is None:
-        raise ConfigError(f"no silence {args.lift!r}; see 'spendstream alerts silences'")
+    silence_id = _one(args.lift, silences_like(store, args.lift), "silence", "spendstream alerts silences")
+    document = silence_document(store, silence_id)
+    assert document is not None
     known = Silence.model_validate_json(document)
     if known.ends_at <= utc_now():
-        raise ConfigError(f"silence {args.lift} has ended already, at {clock(known.ends_at)} UTC")
+        raise ConfigError(f"silence {silence_id} has ended already, at {clock(known.ends_at)} UTC")
     changes = {"ends_at": utc_now(), "by": _who(args)}
     return known.model_copy(update=changes | ({"note": args.note} if args.note else {}))
 

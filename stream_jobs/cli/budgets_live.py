@@ -12,10 +12,11 @@ from uuid import uuid4
 from stream_jobs.base.errors import ConfigError
 from stream_jobs.base.json_values import json_text
 from stream_jobs.base.readable import clock, exact, instant
-from stream_jobs.output.lines import say, say_json
+from stream_jobs.cli.exit_codes import FOUND
+from stream_jobs.output.lines import complain, say, say_json
 
 if TYPE_CHECKING:
-    from stream_jobs.budgets.status import BudgetStanding, DefinedBudget
+    from stream_jobs.budgets.status import BudgetStanding, DefinedBudget, First, PastPeriod
     from stream_jobs.store.client import StoreClient
 
 SEND_AGAIN_S = 3.0  # the embedded broker may be replaced by an empty one under us
@@ -31,29 +32,24 @@ def _store(args: argparse.Namespace) -> "StoreClient":
 
 def run_list(args: argparse.Namespace) -> int:
     """One line per budget, children below their parents; of a budget per value, the one that has used most."""
-    from stream_jobs.budgets.status import defined_budgets, standings
+    from stream_jobs.budgets.status import defined_budgets, firsts
 
     with _store(args) as store:
-        budgets, found = defined_budgets(store), standings(store)
-    first: dict[str, Any] = {}
-    numbers: dict[str, int] = {}
-    for standing in found:
-        first.setdefault(standing.budget_id, standing)
-        numbers[standing.budget_id] = numbers.get(standing.budget_id, 0) + 1
+        budgets, found = defined_budgets(store), firsts(store)
     if args.json:
         for budget in budgets:
-            line = _budget_json(budget) | {"values": numbers.get(budget.budget_id, 0)}
-            line["standing"] = _standing_json(first[budget.budget_id]) if budget.budget_id in first else None
-            say_json(line)
+            first = found.get(budget.budget_id)
+            line = _budget_json(budget) | {"values": first.values if first else 0}
+            say_json(line | {"standing": _standing_json(first.standing) if first else None})
         return 0
     if not budgets:
         say("there are no budgets; see stream_jobs/budgets/example_budgets.yaml and 'spendstream budgets set'")
         return 0
-    _print_list(budgets, first, numbers)
+    _print_list(budgets, found)
     return 0
 
 
-def _print_list(budgets: "list[DefinedBudget]", first: dict[str, Any], numbers: dict[str, int]) -> None:
+def _print_list(budgets: "list[DefinedBudget]", found: "dict[str, First]") -> None:
     from rich.text import Text
 
     from stream_jobs.output.console import Console
@@ -67,34 +63,36 @@ def _print_list(budgets: "list[DefinedBudget]", first: dict[str, Any], numbers: 
         table.add_column(column, justify="right")
     table.add_column("used up (UTC)")
     for budget, depth in _tree(budgets):
-        standing = first.get(budget.budget_id)
-        number = numbers.get(budget.budget_id, 0)
-        values = ", ".join(standing.vals) if standing else ""
-        more = f" and {number - 1:,} more" if number > 1 else ""
+        first = found.get(budget.budget_id)
+        of = _of(first.standing.vals, first.values) if first else ""
         table.add_row(
             Text(f"{'  ' * depth}{budget.budget_id}" + (" (set)" if budget.origin == "control" else "")),
             budget.period,
-            Text(values + more or ("each " + ", ".join(budget.document["per"]) if budget.document.get("per") else "")),
-            *_figures(budget, standing),
+            Text(of or ("each " + ", ".join(budget.document["per"]) if budget.document.get("per") else "")),
+            *_figures(budget, first.standing if first else None),
         )
     Console(highlight=False).print(table)
+
+
+def _of(values: tuple[str, ...], number: int) -> str:
+    return ", ".join(values) + (f" and {number - 1:,} more" if number > 1 else "")
 
 
 def _figures(budget: "DefinedBudget", standing: "BudgetStanding | None") -> tuple[Any, ...]:
     from rich.text import Text
 
-    from stream_jobs.base.readable import money, percent
+    from stream_jobs.base.readable import apart, money, reached
 
     if standing is None:
         amount, currency = Decimal(str(budget.document["amount"])), budget.document.get("currency", "USD")
         return "", money(amount, currency), "", "", ""
     over = standing.used >= standing.amount
     share = Text(
-        percent(standing.used, standing.amount), "bold red" if over else "yellow" if standing.thresholds else ""
+        reached(standing.used, standing.amount), "bold red" if over else "yellow" if standing.thresholds else ""
     )
     until = instant(standing.exhausted_at) if standing.exhausted_at else "already" if over else ""
     forecast = "" if standing.forecast is None else money(standing.forecast)
-    return money(standing.used), money(standing.amount), share, forecast, until
+    return *apart(standing.used, standing.amount), share, forecast, until
 
 
 def _tree(budgets: "list[DefinedBudget]") -> "list[tuple[DefinedBudget, int]]":
@@ -129,11 +127,14 @@ def _standing_json(standing: "BudgetStanding") -> dict[str, Any]:
 
 def run_show(args: argparse.Namespace) -> int:
     """Everything about one budget. Exit code 1 when there is none of that id."""
-    from stream_jobs.budgets.status import crossings, past_periods, standings
+    from stream_jobs.budgets.status import crossings, firsts, past_periods, standings
 
     with _store(args) as store:
         budget = _defined(store, args.budget)
-        found = standings(store, args.budget)
+        found = standings(store, args.budget, None if args.json else SHOWN_VALUES)
+        number = len(found)
+        if number == SHOWN_VALUES and (first := firsts(store, args.budget).get(args.budget)) is not None:
+            number = first.values
         now = store.now()
         crossed = crossings(store, now - timedelta(days=800), now + timedelta(days=1), args.budget, limit=20)
         past = past_periods(store, args.budget)
@@ -142,7 +143,7 @@ def run_show(args: argparse.Namespace) -> int:
         answer = _budget_json(budget) | {"standings": [_standing_json(item) for item in found]}
         say_json({**answer, "crossings": crossed, "causes": why})
         return 0
-    _print_budget(budget, found, crossed, past, why)
+    _print_budget(budget, found, number, crossed, past, why)
     return 0
 
 
@@ -169,9 +170,15 @@ def _causes(store: "StoreClient", budget: "DefinedBudget", top: "BudgetStanding"
 
 
 def _print_budget(
-    budget: "DefinedBudget", found: "list[BudgetStanding]", crossed: list[dict[str, Any]], past: list[Any], why: Any
+    budget: "DefinedBudget",
+    found: "list[BudgetStanding]",
+    number: int,
+    crossed: list[dict[str, Any]],
+    past: "list[PastPeriod]",
+    why: Any,
 ) -> None:
-    from stream_jobs.base.readable import count, money, percent
+    """`found`: the first of so many."""
+    from stream_jobs.base.readable import apart, count, money, reached
     from stream_jobs.output.console import Console
     from stream_jobs.output.tables import Facts, Table
 
@@ -184,15 +191,15 @@ def _print_budget(
     for column in ("spent", "held", "amount", "share", "burn per hour", "forecast"):
         table.add_column(column, justify="right")
     table.add_column("used up (UTC)")
-    for item in found[:SHOWN_VALUES]:
+    for item in found:
         _, amount, share, forecast, until = _figures(budget, item)
         burn = "" if item.burn_per_hour is None else money(item.burn_per_hour)
         held = f"{money(item.held)} ({count(item.unpriced_events)} events)" if item.unpriced_events else ""
         values = ", ".join(item.vals) or "all"
         table.add_row(values, item.period_key, money(item.spent), held, amount, share, burn, forecast, until)
     console.print(table if found else "nothing was spent yet")
-    if len(found) > SHOWN_VALUES:
-        console.print(f"and {len(found) - SHOWN_VALUES:,} more; all with --json", style="dim")
+    if number > len(found):
+        console.print(f"and {number - len(found):,} more; all with --json", style="dim")
     if why:
         console.print("Who spends" + (f" ({', '.join(found[0].vals)})" if found[0].vals else "") + ":")
         for sentence in why:
@@ -206,10 +213,11 @@ def _print_budget(
             values = ", ".join(row["vals"]) or "all"
             table.add_row(clock(row["at"]), values, row["period_key"], what, direction + late)
         console.print(table)
-    if len(past) > len(found):
+    if len(past) > 1:
         table = Table("period", "of", "used", "amount", "share", title="Latest periods")
-        for key, values, used, amount in past:
-            table.add_row(key, values or "all", money(used), money(amount), percent(used, amount))
+        for one in past:
+            of = _of(one.vals, one.values) or "all"
+            table.add_row(one.period_key, of, *apart(one.used, one.amount), reached(one.used, one.amount))
         console.print(table)
 
 
@@ -227,7 +235,7 @@ def _defined(store: "StoreClient", budget_id: str) -> "DefinedBudget":
 
 
 def run_set(args: argparse.Namespace) -> int:
-    """Exit code 0 when it counts; raises ConfigError when it is refused."""
+    """Exit code 0 when it counts, 1 when it is refused; raises ConfigError when it cannot be asked for."""
     from stream_jobs.base.documents import checked
     from stream_jobs.base.files import is_file
     from stream_jobs.base.yaml_files import MAX_BYTES, parse_yaml_bytes, read_yaml
@@ -254,19 +262,19 @@ def run_set(args: argparse.Namespace) -> int:
 
 
 def run_remove(args: argparse.Namespace) -> int:
-    """Exit code 0 when it no longer counts."""
+    """Exit code 0 when it no longer counts, 1 when that is refused."""
     with _store(args) as store:
         return _send(store, args, args.budget)
 
 
 def run_reset(args: argparse.Namespace) -> int:
-    """Exit code 0 when the file counts again."""
+    """Exit code 0 when the file counts again, 1 when that is refused."""
     with _store(args) as store:
         return _send(store, args, args.budget, reset=True)
 
 
 def _send(store: "StoreClient", args: argparse.Namespace, budget_id: str, **what: Any) -> int:
-    """Send the change and wait until the budgets job has taken it up."""
+    """Send the change and wait until the budgets job has taken it up or refused it."""
     from pydantic import ValidationError
 
     from stream_jobs.base.who import user_at_host
@@ -300,11 +308,11 @@ def _send(store: "StoreClient", args: argparse.Namespace, budget_id: str, **what
             f"the change was sent, but nobody has taken it up within {args.timeout:g} s: does the job 'budgets' run? "
             "It will be taken up when it does"
         )
-    if outcome:
-        raise ConfigError(f"the change of {budget_id} was refused: {outcome}")
     done = "the file counts again for" if what.get("reset") else "removed" if not what else "set"
     if args.json:
-        say_json({"change_id": change.change_id, "budget": budget_id})
+        say_json({"change_id": change.change_id, "budget": budget_id, "refused": outcome or None})
+    elif outcome:
+        complain(f"spendstream budgets: the change of {budget_id} was refused: {outcome}")
     else:
         say(f"{done} {budget_id}")
-    return 0
+    return FOUND if outcome else 0

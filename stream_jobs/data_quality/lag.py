@@ -162,5 +162,5 @@ def _causes(still: bool) -> tuple[str, ...]:
 def _action(still: bool, topic: str, job: str) -> str:
     look = f"{command('status')} and {command('conservation', '--topic', topic)} show where it stands"
     if still:
-        return f"Nothing is lost, but budgets do not see this spend. {look}; read the log of {command('worker', job)}"
-    return f"{look}. If it grows: more workers, up to one for each partition ({command('worker', job)})"
+        return f"Nothing is lost, but budgets do not see this spend. {look}; read the log of the worker of {job}"
+    return f"{look}. If it grows: more workers of {job}, up to one for each partition"

@@ -69,6 +69,7 @@ def findings(compared: Iterable[Compared], settings: DataQualitySettings, since:
         apart = item.difference
         name = f"{item.provider}/{item.model}"
         which = "more" if apart > 0 else "less"
+        past = command("reprice", "--since", f"{since:%Y-%m-%d}", "--dry-run")
         yield Finding(
             check=CHECK,
             subject=(item.provider, item.model),
@@ -89,7 +90,7 @@ def findings(compared: Iterable[Compared], settings: DataQualitySettings, since:
             ),
             action=f"Compare day by day: {command('query', '--name', 'stated_costs')}; see our prices: "
             f"{command('prices', 'show', '--provider', item.provider, '--', item.model)}. Mend them in corrections/ or "
-            f"overlays/ of the config folder, and see what that changes in the past: {command('reprice', '--dry-run')}",
+            f"overlays/ of the config folder, and see what that changes in the past: {past}",
             labels={"provider": item.provider, "model": item.model},
             level=decades(int(abs(apart))),
             money_usd=max(apart, Decimal(0)),

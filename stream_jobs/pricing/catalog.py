@@ -120,8 +120,7 @@ class Catalog:
             )
         return Missing(
             UnpricedReason.UNKNOWN_MODEL,
-            f"{provider} has no model {ref!r} in the price book (`spendstream prices show` names the nearest; an alias "
-            "for it goes into corrections/)",
+            f"{provider} has no model {ref!r} in the price book; an alias for it goes into corrections/",
         )
 
     def _free(self, provider: str, name: str) -> Identity | None:

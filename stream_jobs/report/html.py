@@ -56,10 +56,21 @@ def html_text(data: ReportData) -> str:
         style=Markup((_HERE / "report.css").read_text(encoding="utf-8")),  # noqa: S704 - our own file
         script_hash=digest,
         percent=text.percent,
+        apart=_apart,
+        reached=text.reached,
         budget_period=budget_period,
         plots=_plots(data),
         legend=_legend,
     )
+
+
+def _apart(used: Decimal, amount: Decimal) -> tuple[Markup, Markup]:
+    texts = text.apart(used, amount)
+    return _money(used, texts[0]), _money(amount, texts[1])
+
+
+def _money(amount: Decimal, shown: str) -> Markup:
+    return Markup('<span class="money" title="{} USD">{}</span>').format(text.exact(amount), shown)
 
 
 def write_html(data: ReportData, path: Path) -> None:
@@ -91,7 +102,7 @@ def _visible(value: Any) -> Any:
 
 def _filters() -> dict[str, Callable[..., Any]]:
     def money(amount: Decimal) -> Markup:
-        return Markup('<span class="money" title="{} USD">{}</span>').format(text.exact(amount), text.money(amount))
+        return _money(amount, text.money(amount))
 
     return {
         "money": money,

@@ -109,11 +109,12 @@ def _budgets(watched: Watched, console: Console) -> None:
 def _standing(budget: BudgetReport, standing: BudgetStanding) -> list[Text]:
     name = "  " + ", ".join(standing.values) if budget.per else budget.name
     style = "bold red" if standing.over else "yellow" if standing.crossed else ""
+    used, amount = text.apart(standing.used, standing.amount)
     return [
         Text("  " * budget.depth + name),
-        Text(text.money(standing.used), style),
-        Text(text.money(standing.amount)),
-        Text(text.percent(standing.used, standing.amount), style),
+        Text(used, style),
+        Text(amount),
+        Text(text.reached(standing.used, standing.amount), style),
         Text(_crossed(standing.crossed), style),
     ]
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from spendstream.cli import main
 from spendstream_schemas.alert_feed import AlertSignal
 from stream_jobs.alerts.document import AlertsDocument
 from stream_jobs.embedded.broker import TansuBroker
@@ -90,6 +91,51 @@ def test_an_outage_of_the_receiver_and_restarts_lose_nothing(address: str, store
         assert sorted(hook.actions) == ["resolve", "trigger", "trigger"]
         told = rows("SELECT sum(alerts_told), uniqExact(group_id) FROM alert_delivery_status")
         assert told == [(2, 2)]
+
+
+@pytest.mark.slow
+def test_a_receiver_that_fails_is_an_alert_to_another(
+    address: str,
+    store: StoreProcess,
+    hook: Webhook,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    """Its address is gone: the other receiver hears of that, once, also through a restart, and that it is over; then it
+    refuses what it is sent: that is given up, which the other hears and `alerts show` says."""
+    monkeypatch.setattr("stream_jobs.alerts.health.FAILING_AFTER", timedelta(seconds=1))
+    hook.status = 404
+    with Webhook() as other:
+        receivers = [
+            {"name": name, "type": "webhook", "url": one.url} for name, one in (("hook", hook), ("other", other))
+        ]
+        document = build.document(
+            "hook",
+            "other",
+            receivers=receivers,
+            routes=[{"kinds": ["budget"], "to": ["hook"]}],
+            default=["hook", "other"],
+        )
+        with AlertsJob(address, store, document):
+            send(address, signal("a", group="a", severity="critical"))
+            until(lambda: len(other.bodies) == 1, 30, "the other is told")
+            assert other.data[0]["headline"].startswith("ERROR: receiver hook takes no notifications: ")
+            assert "answered 404" in other.data[0]["text"]
+        with AlertsJob(address, store, document):
+            time.sleep(3)
+            hook.status = 204
+            until(lambda: hook.actions == ["trigger"], 40, "it is back and hears of what there was")
+            until(lambda: other.actions == ["trigger", "resolve"], 30, "the other hears that it is back")
+            assert "it took the next notification" in other.data[1]["text"]
+            hook.status = 400
+            send(address, signal("b", group="b", severity="critical"))
+            until(lambda: len(other.bodies) == 3, 30, "the other hears of what is given up")
+            assert "refused a notification, which is given up" in other.data[2]["headline"]
+        assert main(["alerts", "show", "b", "--url", store.url]) == 0
+        shown = capfd.readouterr().out
+        assert "trigger (given up)" in shown
+        assert "given up: receiver 'hook' (127.0.0.1) answered 400" in shown
+        assert [data["alerts"][0]["alert_id"] for data in hook.data] == ["a"], "it is not told of itself"
 
 
 def test_a_store_that_is_away_delays_and_harms_nothing(address: str, store: StoreProcess, hook: Webhook) -> None:

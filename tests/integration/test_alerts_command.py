@@ -1,8 +1,10 @@
 """`spendstream alerts` against a running job: what people do is in the history when the command returns."""
 
 import json
+import re
+import shlex
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -10,13 +12,17 @@ from typing import Any
 import pytest
 
 from spendstream.cli import main
-from spendstream_schemas.alert_feed import Fact
+from spendstream_schemas.alert_feed import Fact, Silence
+from stream_jobs.alerts.notification import Notification
 from stream_jobs.alerts.requests import NoAnswerError, ask
+from stream_jobs.alerts.rows import NOTIFICATION
+from stream_jobs.alerts.text import compose, plain
 from stream_jobs.embedded.broker import TansuBroker
 from stream_jobs.embedded.instance import embedded_kafka
 from stream_jobs.runtime.kafka import TopicSpec, ensure_topics
 from stream_jobs.runtime.record_producer import RecordProducer
 from stream_jobs.runtime.topics import ALERTS
+from stream_jobs.store.client import StoreClient
 from tests.integration.alerting import AlertsJob, Webhook, send
 from tests.integration.pipeline import until
 from tests.store_server import StoreProcess
@@ -37,8 +43,11 @@ def run(
         shown = capfd.readouterr()
         return code, shown.out, shown.err
 
-    with AlertsJob(broker.address, process, build.document()):
-        yield command
+    with Webhook() as hook:
+        receivers = [{"name": "hook", "type": "webhook", "url": hook.url, "max_per_minute": 600}]
+        document = build.document("hook", receivers=receivers, grouping={"group_interval_s": 0.5})
+        with AlertsJob(broker.address, process, document):
+            yield command
 
 
 def objects(text: str) -> list[dict[str, Any]]:
@@ -86,6 +95,70 @@ def test_a_person_looks_acknowledges_and_silences(run: Any, broker: TansuBroker)
     code, _, error = run("ack", "dq/unpriced")
     assert (code, "cannot be acknowledged: it is over since" in error) == (1, True)
     assert len(objects(run("list", "--all", "--json")[1])) == 2
+
+
+def test_the_command_in_a_message_shows_what_the_message_says(
+    broker: TansuBroker, process: StoreProcess, run: Any
+) -> None:
+    """A message lists ten of a group and the command for the others: as printed it shows all of them, open and
+    resolved, whatever characters the group's name has; and of another run of the group none."""
+    now = datetime.now(UTC)
+    for index, group in enumerate(("budget/plain/2026-11", "budget/ann@example/2026-11", "x\u202ey 'z\n")):
+        old = [build.signal(f"{index}/old{n}", observed_at=now, group=group) for n in range(3)]
+        send(broker.address, *old)
+        until(lambda group=group: len(messages(process, group)) >= 1, 30, "the first run is told")
+        send(broker.address, *(one.model_copy(update={"status": "resolved", "observed_at": later(1)}) for one in old))
+        until(lambda group=group: messages(process, group)[-1].action == "resolve", 30, "and over")
+        new = [build.signal(f"{index}/new{n}", observed_at=later(2), group=group) for n in range(60)]
+        send(broker.address, *new)
+        until(lambda group=group: messages(process, group)[-1].open_alerts == 60, 30, "the second is told")
+        over = [one.model_copy(update={"status": "resolved", "observed_at": later(3)}) for one in new[:50]]
+        send(broker.address, *over)
+        send(broker.address, new[59].model_copy(update={"severity": "critical", "observed_at": later(3)}))
+        until(lambda group=group: messages(process, group)[-1].open_alerts == 10, 30, "some are over")
+        for note, number in ((messages(process, group)[-2], 60), (messages(process, group)[-1], 60)):
+            (command,) = re.findall(r"more: `spendstream alerts (.*)`", plain(compose(note)))
+            rows = objects(run(*shlex.split(command), "--json")[1])
+            wanted = {one.alert_id for one in (new if "--all" in command else new[50:])}
+            assert {row["alert_id"] for row in rows} == wanted, (command, number)
+
+
+def later(seconds: float) -> datetime:
+    return datetime.now(UTC) + timedelta(seconds=seconds)
+
+
+def messages(process: StoreProcess, group: str) -> list[Notification]:
+    """What the receiver was told of a group, the last one last."""
+    with StoreClient(process.settings) as client:
+        rows = client.rows(
+            "SELECT notification FROM alert_deliveries WHERE alert_group = {group:String} AND state = 'sending' "
+            "ORDER BY at",
+            {"group": group},
+        )
+    return [NOTIFICATION.validate_json(str(text)) for (text,) in rows]
+
+
+def test_what_a_table_shows_can_be_given_to_a_command(run: Any, broker: TansuBroker, process: StoreProcess) -> None:
+    """Ids come from whoever sends: as they are shown, or a part of them, they are found; also with the mark that a
+    medium puts behind an @, and one that begins with a dash."""
+    now = datetime.now(UTC)
+    ids = ("vendor\u200b/\x1b[31m1", "a b'c", "ann@example.com", "0" * 12, "-dashed")
+    for name in ids:
+        send(broker.address, build.signal(f"alert {name}", kind="anomaly", observed_at=now, group=name))
+        held: dict[str, Any] = {"scope": {"team": "nobody"}, "by": "me", "starts_at": now, "ends_at": later(3600)}
+        send(broker.address, Silence(silence_id=name if name.isprintable() else "é", **held))
+    until(lambda: len(objects(run("silences", "--json")[1])) == len(ids), 30, "all are there")
+    listed = ("list", "--kind", "anomaly")
+    until(lambda: len(objects(run(*listed, "--json")[1])) == len(ids), 30, "all are open")
+    shown = [line.split("\t")[-1] for line in run(*listed)[1].splitlines()[1:]]
+    assert len(shown) == len(ids)
+    for name in shown:
+        assert run("show", name)[0] == 0, name
+        assert run("ack", name.replace("@", "@\u2060"))[0] == 0, name
+    silences = [line.split("\t")[0] for line in run("silences")[1].splitlines()[1:]]
+    for name in silences:
+        assert run("silence", "--lift", name.lstrip("-"))[0] == 0, name
+    assert objects(run("silences", "--json")[1]) == []
 
 
 MISTAKES = [

@@ -171,7 +171,8 @@ def test_a_correction_takes_the_alert_back_and_a_new_crossing_is_told_anew(
     pipeline.send_events(wrong)
     group = f"budget/hours/{at:%Y-%m-%dT%H}"
     first = told(webhook, group, "trigger")[0]
-    assert first["alerts"][0]["summary"] == "By the hour is over budget: $5.00 of $1.00 (500.0 %)"
+    late = r"In \S+, which is over, By the hour was over budget: \$5\.00 of \$1\.00 \(500\.0 %\)"
+    assert re.fullmatch(late, first["alerts"][0]["summary"])
     right = wrong | {"revision": 1, "usage": {"kind": "tokens", "input_tokens": 100_000, "output_tokens": 0}}
     pipeline.send_events(right)
     (over,) = told(webhook, group, "resolve")

@@ -70,8 +70,9 @@ def ok(pipeline: Pipeline, action: str, *arguments: str, stdin: str = "") -> str
 
 
 def refused(pipeline: Pipeline, action: str, *arguments: str, stdin: str = "") -> str:
+    """By the job, which was asked: exit code 1; else, because nothing could be asked, 2."""
     code, out, err = run(pipeline, action, *arguments, stdin=stdin)
-    assert (code, out) == (2, "")
+    assert (code, out) == (1 if "was refused: " in err else 2, "")
     return err
 
 
@@ -187,12 +188,16 @@ def test_other_fields_in_per_leave_no_old_rows(pipeline: Pipeline) -> None:
         (("remove", "company"), "", "the change of company was refused"),
         (("remove", "nobody"), "", "the change of nobody was refused: there is no such budget"),
         (("remove", "NO/BODY"), "", "NO/BODY: "),
-        (("reset", "company"), "", "nothing was set or removed while running"),
+        (("reset", "company"), "", "was refused: nothing was set or removed while running"),
     ],
 )
 def test_what_cannot_be_done_is_said(pipeline: Pipeline, arguments: tuple[str, ...], stdin: str, said: str) -> None:
     """In one line that says what is wrong, without a traceback; and nothing has changed."""
     assert said in refused(pipeline, *arguments, stdin=stdin)
+    if "was refused" in said:
+        code, out, err = run(pipeline, *arguments, "--json", stdin=stdin)
+        assert (code, err) == (1, "")
+        assert json.loads(out)["refused"]
     assert listed(pipeline).keys() == {"company", "team-t", "users"}
     assert listed(pipeline)["company"]["standing"] is not None
 

@@ -1,6 +1,8 @@
 """What the budgets job keeps in the real ClickHouse: crossings that it knows again, standings, and causes."""
 
+import json
 import random
+import time
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -9,6 +11,7 @@ from uuid import uuid4
 
 import pytest
 
+from spendstream.cli import main
 from stream_jobs.base.instants import unix_micros
 from stream_jobs.base.money import PICO_PER_USD
 from stream_jobs.budgets.book import KEEP_NOTIFIED, WINDOW_KEY, BudgetBook, Notified, Place, StandingUpdate
@@ -16,7 +19,7 @@ from stream_jobs.budgets.causes import causes
 from stream_jobs.budgets.control import Definitions
 from stream_jobs.budgets.history import BudgetHistory
 from stream_jobs.budgets.standing import Standing, ThresholdKey
-from stream_jobs.budgets.status import crossings, past_periods, standings
+from stream_jobs.budgets.status import crossings, firsts, past_periods, standings
 from stream_jobs.series.calendar import Period
 from stream_jobs.series.sums import MAX_CELLS, LedgerSums
 from stream_jobs.store.client import StoreClient
@@ -60,6 +63,54 @@ def change(at: datetime, *, up: Any = (), down: Any = (), late: bool = False, **
     return StandingUpdate(
         budget, place, standing, tuple(up), tuple(down), dict.fromkeys(more.get("crossed", up), at), at, late
     )
+
+
+# -- many values
+
+
+def test_a_budget_of_many_users_hides_no_other_and_no_period(
+    store: StoreClient, process: StoreProcess, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """100,000 users of fourteen days, all over their budget, beside a company that is not: list, show and history are
+    complete; what people read within two seconds, on a machine that does nothing else."""
+    now = store.now()
+    for budget_id, values, days, spent in (("company", 1, 3, "1"), ("users", 100_000, 14, "2 + number / 100000")):
+        document = {"id": budget_id, "name": budget_id, "amount": 2, "period": "day"}
+        document |= {"per": ["user_id"]} if values > 1 else {}
+        store.command(
+            f"INSERT INTO budget_definitions VALUES ('{budget_id}', '{now - 30 * DAY:%Y-%m-%d %H:%M:%S}', '', 'file', "
+            f"false, '', '', '{json.dumps(document)}')"
+        )
+        of = "['user-' || toString(number)]" if values > 1 else "[]"
+        for day in range(days):
+            store.command(
+                "INSERT INTO budget_periods (budget_id, period_start, vals, period_key, period_end, updated_at, name, "
+                f"amount, spent) SELECT '{budget_id}', toStartOfDay(now64(6, 'UTC')) - toIntervalDay({day}) AS begin, "
+                f"{of}, toString(toDate(begin)), begin + toIntervalDay(1), now64(6, 'UTC'), '{budget_id}', 2, "
+                f"toDecimal128({spent}, 12) FROM numbers({values})"
+            )
+    address = ["--url", process.url]
+
+    def run(*arguments: str, within_s: float = 4) -> str:
+        begin = time.monotonic()
+        assert main(["budgets", *arguments, *address]) == 0
+        shown = capfd.readouterr().out
+        assert time.monotonic() - begin < within_s, arguments
+        return shown
+
+    found = {row["id"]: row for row in map(json.loads, run("list", "--json").splitlines())}
+    assert (found["company"]["values"], found["company"]["standing"]["spent"]) == (1, "1")
+    assert (found["users"]["values"], found["users"]["standing"]["vals"]) == (100_000, ["user-99999"])
+    assert firsts(store).keys() == {"company", "users"}
+    text = run("list")
+    assert "user-99999 and 99,999 more" in text
+    assert "50.0 %" in text
+    shown = run("show", "users")
+    assert "and 99,990 more; all with --json" in shown
+    assert shown.count("user-99999 and 99,999 more") == 12
+    everything = json.loads(run("show", "users", "--json", within_s=5))  # 33 MB
+    assert len(everything["standings"]) == 100_000
+    assert len(past_periods(store, "company")) == 3
 
 
 # -- crossings
@@ -149,7 +200,7 @@ def test_standings_and_crossings_are_read_as_they_were_written(store: StoreClien
     assert (found.vals, found.spent, found.held) == (VALUES, Decimal("123456789012.345678901234"), Decimal(3))
     assert (found.unpriced_events, found.burn_per_hour) == (3, Decimal("0.000000000005"))
     assert (found.thresholds, found.updated_at) == ((Decimal(80),), now + HOUR / 3600)
-    assert [row[0] for row in past_periods(store, "one")] == [f"{now:%Y-%m-%d}", f"{now - DAY:%Y-%m-%d}"]
+    assert [item.period_key for item in past_periods(store, "one")] == [f"{now:%Y-%m-%d}", f"{now - DAY:%Y-%m-%d}"]
     history.record_crossings([change(now, up=[a80]), change(now + HOUR / 60, down=[a80], late=True)])
     read = crossings(store, now - DAY, now + DAY, "one")
     assert [(row["direction"], row["late"], row["at"]) for row in read] == [
@@ -176,15 +227,15 @@ def test_only_what_counts_now_has_a_status(store: StoreClient) -> None:
     define(store, ONE)
     now = store.now()
     history.record_standings([change(now), change(now, day=now + DAY), change(now, day=now - DAY)])
-    assert [item.period_key for item in standings(store)] == [f"{now:%Y-%m-%d}"]
+    assert [item.period_key for item in standings(store, "one")] == [f"{now:%Y-%m-%d}"]
     define(store, ONE, removed=True, note="refused: there is no such budget")
-    assert len(standings(store)) == 1
+    assert len(standings(store, "one")) == 1
     define(store, ONE)
-    assert standings(store) == []
+    assert standings(store, "one") == []
     history.record_standings([change(store.now())])
-    assert len(standings(store)) == 1
+    assert len(standings(store, "one")) == 1
     define(store, ONE, removed=True)
-    assert standings(store) == []
+    assert standings(store, "one") == []
 
 
 # -- the ledger's sums
@@ -228,12 +279,14 @@ def spend(rng: Any, at: datetime, amount: int, **facts: str) -> dict[str, Any]:
     return entry(rng, at, effective_cost=Decimal(amount), unpriced=0, unpriced_reason="", **names)
 
 
-def why(world: World, which: Any, values: tuple[str, ...] = (), now: datetime | None = None) -> tuple[str, ...]:
+def why(
+    world: World, which: Any, values: tuple[str, ...] = (), now: datetime | None = None, unpriced: int = 0
+) -> tuple[str, ...]:
     (budget,) = which
     now = now or world.now
     period = which.calendar_of(budget).period_at(world.now)
     assert period is not None
-    return causes(world.store, budget, values, Standing(period, False, 10, 20, 0, 0), now)
+    return causes(world.store, budget, values, Standing(period, False, 10, 20, unpriced, 0), now)
 
 
 MONTHLY = budgets({"id": "m", "name": "M", "amount": 10, "period": "year", "scope": {"team": "search"}})
@@ -256,6 +309,10 @@ def test_the_cause_is_who_spends_much_more_than_a_moment_ago(world: World) -> No
         "user_id bob: $60.00 in the last 15 minutes, 60.0 % of all; $0 in as much time before",
         "model gpt-4o: $100.00 in the last 15 minutes, all of it; $39.00 in as much time before",
     )
+    assert why(world, MONTHLY, unpriced=3) == (
+        "user_id bob: $60.00 in the last 15 minutes, 60.0 % of all that has a price; $0 in as much time before",
+        "model gpt-4o: $100.00 in the last 15 minutes, all that has a price; $39.00 in as much time before",
+    ), "what is held for others is nobody's yet"
 
 
 def test_when_nothing_was_spent_just_now_the_period_is_looked_at(world: World) -> None:

@@ -28,6 +28,7 @@ class SmtpServer:
         self.ca_file = folder / "smtp-certificate.pem" if folder else None
         self.port = free_port()
         self.mails: list[tuple[tuple[str, ...], EmailMessage]] = []  # recipients and mail
+        self.raw: list[bytes] = []  # the same, as they came
         self.refuse: dict[str, str] = {}
         self.answer = "250 OK"  # to the mail itself
         self._controller = Controller(
@@ -69,6 +70,7 @@ class SmtpServer:
         if self.answer.startswith("2"):
             mail = message_from_bytes(envelope.content or b"", policy=policy.default)  # type: ignore[arg-type]
             assert isinstance(mail, EmailMessage)
+            self.raw.append(envelope.content or b"")  # type: ignore[arg-type]
             self.mails.append((tuple(envelope.rcpt_tos), mail))
         return self.answer
 

@@ -172,19 +172,25 @@ def _lacking(option: ModelOption, needs: TaskNeeds) -> str | None:
 def _price(
     option: ModelOption, needs: TaskNeeds, prices: PriceSource | None, counters: Counters
 ) -> tuple[int, int, int] | None:
-    found: SizedPrice | None = None
     if prices is not None:
         try:
             found = _ask(prices, option, needs)
+            if found is not None:
+                return _pico(found)
         except Exception as error:  # noqa: BLE001 - somebody else's code; a price that is not known is provided for
             counters.error("price_source", f"{option.provider} {option.model}: {error!r}")
-    if found is None:
-        if option.input_usd_per_million is None or option.output_usd_per_million is None:
-            return None
-        found = option.input_usd_per_million, option.output_usd_per_million, 0
-    names = ("the input price", "the output price", "the price per request")
-    inputs, outputs, request = map(pico_of, found, names)
-    return inputs, outputs, request
+    if option.input_usd_per_million is None or option.output_usd_per_million is None:
+        return None
+    return _pico((option.input_usd_per_million, option.output_usd_per_million, 0))
+
+
+def _pico(price: SizedPrice) -> tuple[int, int, int]:
+    inputs, outputs, request = price
+    return (
+        pico_of(inputs, "the input price"),
+        pico_of(outputs, "the output price"),
+        pico_of(request, "the price per request"),
+    )
 
 
 def _ask(prices: PriceSource, option: ModelOption, needs: TaskNeeds) -> SizedPrice | None:

@@ -5,7 +5,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
-from spendstream.guard.money import UsdAmount, pico_of, share_text, usd_of, usd_text
+from spendstream.guard.money import UsdAmount, pico_of, share_text, usd_of, usd_text, usd_texts
 from spendstream.guard.pending import Reservation
 from spendstream.guard.policy import (
     CACHED_ONLY,
@@ -168,7 +168,8 @@ def _sentence(verdict: "Verdict", estimate: int, exempt: bool) -> str:
     name = _name(policy, verdict.key)
     if verdict.unknown is not None:
         return f"refuse: {name} cannot be known: {verdict.unknown}; its policy then refuses"
-    figures = f"{name} has used {usd_text(verdict.used)} of {usd_text(verdict.amount)} USD"
+    used, amount = usd_texts(verdict.used, verdict.amount)
+    figures = f"{name} has used {used} of {amount} USD"
     if verdict.amount > 0:
         figures += f" ({share_text(verdict.used, verdict.amount)})"
     if estimate:

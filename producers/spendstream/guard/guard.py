@@ -6,6 +6,17 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final, Self
 
 from spendstream.context import current_attribution
+from spendstream.guard.arguments import (
+    MAX_COUNT,
+    attribution_of,
+    check_callable,
+    check_records,
+    count_of,
+    flag_of,
+    seconds_of,
+    text_of,
+    words_of,
+)
 from spendstream.guard.book import Book
 from spendstream.guard.choose import Choice, ModelOption, PriceSource, TaskNeeds, choose
 from spendstream.guard.config import GuardConfig
@@ -44,6 +55,8 @@ class Guard:
         wall_ns: Callable[[], int] = time.time_ns,
         monotonic_ns: Callable[[], int] = time.monotonic_ns,
     ) -> None:
+        if not isinstance(config, GuardConfig):
+            raise TypeError(f"config must be a GuardConfig, see GuardConfig.from_env, not {type(config).__name__}")
         self._config = config
         self._connect = connect
         self._wall_ns = wall_ns
@@ -89,9 +102,12 @@ class Guard:
         `estimate_usd`: what it may cost, as Decimal, int or str; counted here until the ledger can have it, if the
         request is allowed. Without one, the request is measured by what was spent before it. `provider`, `model` and
         `category` are what budgets may be scoped to; what is not given matches only budgets that do not ask for it.
-        Raises TypeError or ValueError for an estimate that is no amount of money, and nothing else.
+        Raises TypeError for an argument of another kind (a dict as attribution, a float as money, a str as
+        `essential`) and ValueError for an estimate that is no amount of money, and nothing else.
         """
         estimate = 0 if estimate_usd is None else pico_of(estimate_usd)
+        if essential is not True and essential is not False:
+            flag_of(essential, "essential")
         facts = self._facts(attribution, provider, model, category)
         return self._decide(facts, estimate, essential, reserve=True)
 
@@ -100,6 +116,15 @@ class Guard:
     ) -> Facts:
         if attribution is None:
             attribution = current_attribution()
+        elif type(attribution) is not Attribution:
+            attribution = attribution_of(attribution)
+        # Looked at by their types alone, for the most part: this is asked in every request.
+        if provider is not None and type(provider) is not str:
+            provider = text_of(provider, "provider")
+        if model is not None and type(model) is not str:
+            model = text_of(model, "model")
+        if category is not None and type(category) is not str:
+            category = text_of(category, "category")
         return {**attribution.__dict__, "provider": provider, "model": model, "category": category}
 
     def _decide(self, facts: Facts, estimate: int, essential: bool, *, reserve: bool) -> Decision:
@@ -184,7 +209,12 @@ class Guard:
         `max_cost_usd`, and when a budget of the request (as in `decide`) comes to refuse. Then the underlying stream is
         closed, and iteration ends, or raises CostLimitReachedError with `raise_on_limit`; `stopped_reason` says why.
         `decision`: the one this request was allowed by, so that its estimate is not counted twice.
+        Raises TypeError and ValueError for arguments, at once, and while it is read for what `cost_of` and `tokens_of`
+        say.
         """
+        if decision is not None and not isinstance(decision, Decision):
+            raise TypeError(f"decision must be what decide answered, not {type(decision).__name__}")
+        flag_of(raise_on_limit, "raise_on_limit")
         facts = self._facts(attribution, provider, model, category)
 
         def look(cost: int) -> Decision:
@@ -211,8 +241,12 @@ class Guard:
         Without `options` they are those that the price list `prices` names for the type of `task`, at the price book's
         prices (see `PriceList`); a type that it does not name has none, which `why` says. More in `choose`.
         The estimate of the choice is counted as in `decide`. Raises ValueError without options and without a list and
-        a task.
+        a task, and TypeError and ValueError for what is no option, need or amount. What a price source says that is no
+        price counts as not known (`stats().errors["price_source"]`).
         """
+        _check_needs(needs)
+        text_of(task, "task")
+        flag_of(essential, "essential")
         if options is None:
             if task is None or not isinstance(prices, PriceList):
                 raise ValueError("give options, or a task and a PriceList as prices")
@@ -221,8 +255,12 @@ class Guard:
                 known = ", ".join(prices.tasks) or "none"
                 why = f"the price list names no models for the task {task!r}; it has {known}"
                 return Choice(None, None, needs.output_tokens, None, why, ())
+        _check_options(options)
+        if prices is not None and not callable(getattr(prices, "price_at", None)):
+            check_callable(getattr(prices, "price", prices), "prices.price")
         if attribution is None:
             attribution = current_attribution()
+        self._facts(attribution, None, None, category)  # said before anything is chosen
 
         def decide(option: ModelOption, estimate: int) -> Decision:
             facts = self._facts(attribution, option.provider, option.model, category)
@@ -233,7 +271,9 @@ class Guard:
     # -- being fed
 
     def apply(self, *records: Record | TakenBack) -> None:
-        """Take records in as if they had come over the topic. For tests, and for services with a feed of their own."""
+        """Take records in as if they had come over the topic. For tests, and for services with a feed of their own.
+        Raises TypeError when one of them is none, and then takes none."""
+        check_records(records)
         self._intake.take(records)
 
     @property
@@ -242,8 +282,9 @@ class Guard:
         return self._book.loaded and self._monotonic_ns() - self._book.beat_ns <= self._stale_after_ns
 
     def wait_ready(self, timeout_s: float = 10.0) -> bool:
-        """Wait for `ready`, which needs the topic and a heartbeat on it. False when it took longer."""
-        self._intake.heard.wait(timeout_s)
+        """Wait for `ready`, which needs the topic and a heartbeat on it. False when it took longer.
+        Raises TypeError and ValueError for what is no number of seconds."""
+        self._intake.heard.wait(seconds_of(timeout_s, "timeout_s"))
         return self.ready
 
     def stats(self) -> GuardStats:
@@ -290,6 +331,50 @@ class Guard:
         self._pending = self._new_pending()
         self._book.after_fork(self._pending)
         self._intake = Intake(self._book, self._wall_ns, self._monotonic_ns)
+
+
+def _check_needs(needs: TaskNeeds) -> None:
+    """Raises TypeError and ValueError."""
+    if not isinstance(needs, TaskNeeds):
+        raise TypeError(f"needs must be TaskNeeds(input_tokens, output_tokens), not {type(needs).__name__}")
+    count_of(needs.input_tokens, "needs.input_tokens")
+    count_of(needs.output_tokens, "needs.output_tokens")
+    words_of(needs.capabilities, "needs.capabilities")
+    _check_quality(needs.min_quality, "needs.min_quality")
+
+
+def _check_options(options: Sequence[ModelOption]) -> None:
+    """Raises TypeError and ValueError, also for prices: they are amounts of money."""
+    if isinstance(options, str | bytes) or not isinstance(options, Sequence):
+        raise TypeError(f"options must be a list or tuple of ModelOption, not {type(options).__name__}")
+    for number, option in enumerate(options):
+        where = f"options[{number}]"
+        if not isinstance(option, ModelOption):
+            raise TypeError(f"{where} must be a ModelOption, not {type(option).__name__}")
+        for name, value in (("provider", option.provider), ("model", option.model)):
+            if text_of(value, f"{where}.{name}") is None:
+                raise TypeError(f"{where}.{name} must be a str, not None")
+        for name, tokens in (
+            ("context_tokens", option.context_tokens),
+            ("max_output_tokens", option.max_output_tokens),
+        ):
+            if tokens is not None:
+                count_of(tokens, f"{where}.{name}")
+        for name, price in (
+            ("input_usd_per_million", option.input_usd_per_million),
+            ("output_usd_per_million", option.output_usd_per_million),
+        ):
+            if price is not None:
+                pico_of(price, f"{where}.{name}")
+        words_of(option.capabilities, f"{where}.capabilities")
+        _check_quality(option.quality, f"{where}.quality")
+
+
+def _check_quality(value: object, name: str) -> None:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError(f"{name} must be an int, not {type(value).__name__}")
+    if abs(value) > MAX_COUNT:
+        raise ValueError(f"{name} must be from -{MAX_COUNT} to {MAX_COUNT}")
 
 
 _GUARDS: "Final[weakref.WeakSet[Guard]]" = weakref.WeakSet()

@@ -7,8 +7,9 @@ from types import TracebackType
 from typing import Any, Self
 
 from spendstream.errors import CostLimitReachedError
+from spendstream.guard.arguments import check_callable, count_of
 from spendstream.guard.decision import Decision
-from spendstream.guard.money import UsdAmount, pico_of, usd_of, usd_text
+from spendstream.guard.money import UsdAmount, pico_of, usd_of, usd_texts
 from spendstream.guard.policy import REFUSE
 
 Look = Callable[[int], Decision]
@@ -29,10 +30,8 @@ class _Meter:
         """Count a chunk that has come. True when it is not to be handed on: it was the one too many."""
         self.cost += self._cost_of(chunk)
         if self._limit is not None and self.cost > self._limit:
-            self.stopped_reason = (
-                f"the stream would have cost {usd_text(self.cost)} USD, more than its limit of "
-                f"{usd_text(self._limit)} USD"
-            )
+            cost, limit = usd_texts(self.cost, self._limit)
+            self.stopped_reason = f"the stream would have cost {cost} USD, more than its limit of {limit} USD"
             return True
         decision = self._look(self.cost)
         if decision.rank == REFUSE:
@@ -170,7 +169,12 @@ def limited(
     *,
     raise_on_limit: bool,
 ) -> LimitedStream | LimitedAsyncStream:
-    """See `Guard.limit_stream`. Raises TypeError where it cannot be known what a chunk costs."""
+    """See `Guard.limit_stream`. Raises TypeError where it cannot be known what a chunk costs, and for what is no
+    stream."""
+    check_callable(cost_of, "cost_of")
+    check_callable(tokens_of, "tokens_of")
+    if not any(hasattr(type(stream), name) for name in ("__aiter__", "__iter__", "__getitem__")):
+        raise TypeError(f"stream must be iterable, not {type(stream).__name__}")
     meter = _Meter(
         look,
         _chunk_cost(cost_of, usd_per_token, tokens_of),
@@ -191,5 +195,5 @@ def _chunk_cost(
         return lambda chunk: pico_of(cost(chunk), "cost_of(chunk)")
     if cost_of is None and usd_per_token is not None and tokens_of is not None:
         price, count = pico_of(usd_per_token, "usd_per_token"), tokens_of
-        return lambda chunk: price * count(chunk)
+        return lambda chunk: price * count_of(count(chunk), "tokens_of(chunk)")
     raise TypeError("give either cost_of, or usd_per_token and tokens_of")

@@ -9,6 +9,11 @@ _EXACT: Final = Context(prec=60, rounding=ROUND_HALF_EVEN)
 _UP: Final = Context(prec=60, rounding=ROUND_CEILING)
 _CENT: Final = Decimal("0.01")
 
+MAX_USD: Final = 10**20
+"""As in the records of budgets; more is a slip."""
+_LEAST: Final = Decimal(1).scaleb(-_PLACES)
+_QUOTED: Final = 40
+
 UsdAmount = Decimal | int | str
 """What callers may give as USD."""
 
@@ -21,7 +26,12 @@ def pico_of(usd: UsdAmount, name: str = "estimate_usd") -> int:
     if type(usd) is not Decimal:
         usd = _decimal(usd, name)
     if not usd.is_finite() or usd < 0:
-        raise ValueError(f"{name} must be a finite amount that is not negative, not {usd}")
+        raise ValueError(f"{name} must be a finite amount that is not negative, not {_quoted(usd)}")
+    if usd > MAX_USD:
+        raise ValueError(f"{name} must be at most {MAX_USD} USD, not {_quoted(usd)}")
+    if usd < _LEAST:  # so small that its exponent may be out of bounds
+        return 1 if usd else 0
+    # With more digits than are computed with, it is rounded up twice, which is once.
     return int(_UP.to_integral_value(_UP.scaleb(usd, _PLACES)))
 
 
@@ -35,7 +45,15 @@ def _decimal(usd: object, name: str) -> Decimal:
     try:
         return Decimal(usd)
     except ArithmeticError:
-        raise ValueError(f"{name} must be an amount of USD such as '0.05', not {usd!r}") from None
+        raise ValueError(f"{name} must be an amount of USD such as '0.05', not {_quoted(usd)}") from None
+
+
+def _quoted(usd: Decimal | int | str) -> str:
+    """As it was given, cut: it may have thousands of digits."""
+    if isinstance(usd, int):
+        return "an int of many digits"
+    text = repr(usd) if isinstance(usd, str) else str(usd)
+    return text if len(text) <= _QUOTED else f"{text[:_QUOTED]}…"
 
 
 def pico_of_record(usd: Decimal) -> int:
@@ -54,6 +72,19 @@ def usd_text(pico: int) -> str:
     if pico and abs(usd) < _CENT:
         return f"{usd:f}".rstrip("0")
     return f"{usd.quantize(_CENT, context=_EXACT):f}"
+
+
+def usd_texts(used: int, amount: int) -> tuple[str, str]:
+    """Both as `usd_text`, with all digits where they would look the same and are not."""
+    texts = usd_text(used), usd_text(amount)
+    if texts[0] != texts[1] or used == amount:
+        return texts
+    return _all_digits(used), _all_digits(amount)
+
+
+def _all_digits(pico: int) -> str:
+    whole, _, places = f"{usd_of(pico):f}".partition(".")
+    return f"{whole}.{places.rstrip('0').ljust(2, '0')}"
 
 
 def share_text(part: int, whole: int) -> str:

@@ -84,7 +84,7 @@ class AlertmanagerNotifier:
             return [{"labels": dict(item["labels"]), "startsAt": str(item["startsAt"])} for item in alerts]
         except (ValueError, TypeError, KeyError):
             pass
-        raise DeliveryError(f"receiver {self._name!r}: the url is not that of an Alertmanager with API v2", retry=False)
+        raise DeliveryError(f"receiver {self._name!r}: the url is not that of an Alertmanager with API v2")
 
     async def _must_be_over(self, group_id: str, ended: list[dict[str, Any]]) -> None:
         over = [item["labels"] for item in ended]

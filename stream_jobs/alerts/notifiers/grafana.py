@@ -90,7 +90,7 @@ class GrafanaNotifier:
             return sorted(int(item["id"]) for item in found if item.get("timeEnd", 0) in (0, item["time"]))
         except (ValueError, TypeError, KeyError, AttributeError):
             pass
-        raise DeliveryError(f"receiver {self._receiver.name!r}: the url is not that of a Grafana", retry=False)
+        raise DeliveryError(f"receiver {self._receiver.name!r}: the url is not that of a Grafana")
 
 
 def group_tag(source: str, group_id: str) -> str:

@@ -22,8 +22,9 @@ from stream_jobs.base.errors import ConfigError
 MAX_ANSWER_BYTES: Final = 4096
 MAX_RETRY_AFTER_S: Final = 86_400.0
 _QUOTED_CHARS: Final = 200
-_RETRY: Final = frozenset((408, 425, 429))
-"""Answers below 500 that say "later", not "never"."""
+_CONTENT: Final = frozenset((400, 406, 411, 412, 413, 414, 415, 417, 422, 431))
+"""Answers about what was sent: the same again is answered the same. All others (a key, an address, a proxy, a limit)
+have causes that somebody may mend at the receiver, so these are tried again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +87,7 @@ class HttpClient:
         raise self._refusal(url, answer, retry_after)
 
     def _refusal(self, url: str, answer: Answer, retry_after: str | None) -> DeliveryError:
-        retry = answer.status >= 500 or answer.status in _RETRY
+        retry = answer.status not in _CONTENT
         words = answer.in_words(self.redact)
         if 300 <= answer.status < 400:
             words = f"{answer.status} (a redirect, which is not followed: configure the final address)"

@@ -21,9 +21,13 @@ from stream_jobs.alerts.notifiers.redact import Redactor
 from stream_jobs.alerts.receivers import EmailReceiver
 from stream_jobs.alerts.text import Style, clean, compose, plain, render, shorten
 
-_POLICY: Final = SMTP.clone(max_line_length=900)  # a key must not be folded or encoded; RFC 5322 allows 998
+_POLICY: Final = SMTP.clone(max_line_length=900, cte_type="7bit")
+"""A key must not be folded or encoded: RFC 5322 allows lines of 998. And bodies are encoded to ASCII: a server takes
+eight bits only if it offers 8BITMIME (RFC 6152), and the next one on the way may not."""
 _HTML: Final = Style(escape, "<b>{}</b>", "<b>{}:</b> {}", "&bull; {}")
 _REMEMBERED: Final = 1000
+_ABOUT_THE_LOGIN: Final = frozenset((530, 534, 535, 538))
+"""RFC 4954: not about the mail. Somebody may mend it at the server."""
 
 
 class EmailNotifier:
@@ -58,11 +62,12 @@ class EmailNotifier:
             refused = error.recipients
         except smtplib.SMTPAuthenticationError as error:
             # The server's words aren't repeated: they may quote the login.
-            failure = self._failure(f"the login was refused ({error.smtp_code})", retry=error.smtp_code < 500)
+            failure = self._failure(f"the login was refused ({error.smtp_code})")
         except smtplib.SMTPResponseException as error:
-            failure = self._failure(self._words(error.smtp_code, error.smtp_error), retry=error.smtp_code < 500)
+            retry = error.smtp_code < 500 or error.smtp_code in _ABOUT_THE_LOGIN
+            failure = self._failure(self._words(error.smtp_code, error.smtp_error), retry=retry)
         except smtplib.SMTPNotSupportedError:
-            failure = self._failure("the server lacks STARTTLS or the login; see `security`", retry=False)
+            failure = self._failure("the server lacks STARTTLS or the login; see `security`")
         except ssl.SSLError as error:
             reason = getattr(error, "verify_message", "") or error.reason or type(error).__name__
             failure = self._failure(f"no secure connection ({reason})")

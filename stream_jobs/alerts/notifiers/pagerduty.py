@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import SecretStr
 
-from stream_jobs.alerts.notification import Notification
+from stream_jobs.alerts.notification import DeliveryError, Notification
 from stream_jobs.alerts.notifiers.http import HttpClient
 from stream_jobs.alerts.receivers import PagerDutyReceiver
 from stream_jobs.alerts.text import PLAIN, clean, compose, headline, render, scope_text, shorten
@@ -35,7 +35,12 @@ class PagerDutyNotifier:
         """Harmless to repeat: the same dedup_key is the same incident. (A late trigger would open a resolved one
         again, so states of a group must be sent in order.)"""
         body = event_body(notification, self._key.get_secret_value(), self._source, self._zone)
-        answer = await self._http.request("POST", self._url, body, {"Content-Type": "application/json"})
+        try:
+            answer = await self._http.request("POST", self._url, body, {"Content-Type": "application/json"})
+        except DeliveryError as error:
+            # The API answers 400 to a key that is not, or no longer, that of an integration, which may be made again.
+            error.retry = error.retry or "routing" in str(error).casefold()
+            raise
         return answer.in_words(self._http.redact)
 
     async def close(self) -> None:

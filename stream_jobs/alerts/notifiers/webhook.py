@@ -2,7 +2,7 @@
 
 The event's `id` is the notification's key, the same for every attempt: an endpoint that has seen it can answer 200 and
 do nothing. The header `X-Spendstream-Signature: t=<unix seconds>,v1=<hex>` holds the HMAC-SHA256 of `<t>.<body>`.
-An endpoint checks it with `verify_signature`, which needs nothing but the standard library: copy it.
+An endpoint checks it with `verify_signature`, which needs nothing but the standard library; ../WEBHOOKS.md is for them.
 """
 
 import hashlib

@@ -3,7 +3,7 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stream_jobs.alerts.bucket import LONGEST_BACKOFF_S, Backoff, TokenBucket
+from stream_jobs.alerts.bucket import LONGEST_BACKOFF_S, LONGEST_GRAVE_S, Backoff, TokenBucket
 
 
 @settings(deadline=None)
@@ -30,3 +30,12 @@ def test_the_pause_grows_to_five_minutes_and_begins_anew_after_a_success() -> No
     assert backoff.failed(retry_after_s=1e9) == 3600
     backoff.succeeded()
     assert backoff.failed() <= 1
+
+
+def test_while_something_grave_waits_it_is_tried_every_half_minute() -> None:
+    """However often it failed, and whatever it asks for."""
+    backoff = Backoff(seed=1)
+    pauses = [backoff.failed(grave=True) for _ in range(15)]
+    assert all(LONGEST_GRAVE_S / 2 <= pause <= LONGEST_GRAVE_S for pause in pauses[6:])
+    assert backoff.failed(retry_after_s=3600, grave=True) == LONGEST_GRAVE_S
+    assert backoff.failed() >= LONGEST_BACKOFF_S / 2

@@ -10,6 +10,7 @@ import pytest
 from stream_jobs.alerts.book import AlertBook
 from stream_jobs.alerts.delivery import Delivery
 from stream_jobs.alerts.document import AlertsDocument
+from stream_jobs.alerts.health import FAILING_AFTER, Trouble
 from stream_jobs.alerts.journal import Journal
 from stream_jobs.alerts.notification import DeliveryError, Notification
 from stream_jobs.alerts.outbox import Outbox
@@ -156,6 +157,69 @@ def test_what_is_refused_for_good_does_not_stop_the_others_and_is_tried_under_ot
             d.outbox.use(d.rules)
             await d.delivery.use(d.rules.receivers)
             await reach(lambda: len(d.notifiers["slack"].sent) == 2)
+
+    asyncio.run(test())
+
+
+def test_what_is_given_up_is_said_so_on_record() -> None:
+    """And in how the receiver stands, though the next notification is taken."""
+
+    async def test() -> None:
+        async with desk() as d:
+            d.notifiers["slack"].errors = [DeliveryError("400 bad", retry=False)]
+            d.feed(signal("a", group="a"))
+            await reach(lambda: d.store.states == ["sending", "failed"])
+            assert d.store.rows[1]["answer"] == "given up: 400 bad"
+            d.feed(signal("b", group="b"))
+            await reach(lambda: len(d.notifiers["slack"].sent) == 1)
+            found = d.delivery.conditions(utc_now())["slack"]
+            assert isinstance(found, Trouble)
+            assert (found.kind, found.problem, found.group_id) == ("given_up", "400 bad", d.store.rows[1]["group_id"])
+            assert d.delivery.conditions(utc_now() + FAILING_AFTER) == {"slack": "works"}
+
+    asyncio.run(test())
+
+
+def test_something_grave_that_is_new_is_tried_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A receiver that is left alone for minutes is tried with it, once for each; with what is mild it is not."""
+    monkeypatch.setattr("stream_jobs.alerts.bucket.FIRST_BACKOFF_S", 1000.0)
+    monkeypatch.setattr("stream_jobs.alerts.bucket.LONGEST_GRAVE_S", 1000.0)
+
+    async def test() -> None:
+        async with desk() as d:
+            failed = [DeliveryError("503")] * 3
+            d.notifiers["slack"].errors = list(failed)
+            d.feed(signal("mild", group="mild"))
+            await reach(lambda: d.store.states == ["sending", "failed"])
+            d.feed(signal("other", group="other"), signal("low", 1, group="low", severity="info"))
+            await asyncio.sleep(0.05)
+            assert len(d.notifiers["slack"].errors) == 2
+            d.feed(signal("grave", group="grave", severity="error"))
+            await reach(lambda: len(d.notifiers["slack"].errors) == 1)
+            await asyncio.sleep(0.05)
+            assert len(d.notifiers["slack"].errors) == 1, "once"
+            d.feed(signal("other", 2, group="other", severity="critical", level=9))
+            await reach(lambda: len(d.notifiers["slack"].errors) == 0)
+            d.feed(signal("last", group="last", severity="critical"))
+            await reach(lambda: len(d.notifiers["slack"].sent) == 5)
+            assert [note.severity for note in d.notifiers["slack"].sent[:2]] == ["critical", "critical"]
+
+    asyncio.run(test())
+
+
+def test_what_is_tried_no_more_does_not_fail() -> None:
+    """What it was to hear of was silenced meanwhile: who knows whether it would take it."""
+
+    async def test() -> None:
+        async with desk() as d:
+            d.notifiers["slack"].errors = [DeliveryError("503")] * 1000
+            d.feed(signal())
+            await reach(lambda: "failed" in d.store.states)
+            assert isinstance(d.delivery.conditions(utc_now() + FAILING_AFTER)["slack"], Trouble)
+            d.feed(over("a", 1))
+            d.outbox._states["slack"].clear()
+            assert d.delivery.conditions(utc_now() + FAILING_AFTER)["slack"] == "unknown"
+            d.notifiers["slack"].errors = []
 
     asyncio.run(test())
 

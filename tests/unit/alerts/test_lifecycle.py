@@ -105,6 +105,29 @@ def test_others_are_called_in_when_nobody_reacts() -> None:
     assert len(alerts.tick(at(4900)).transitions) == 1
 
 
+def test_silenced_time_is_no_time_without_a_reaction() -> None:
+    """Nobody was to hear of it. What was open before the silence counts, and what is open after it, also of one that
+    was silenced from the beginning, and after a restart."""
+    rules = document(
+        "slack",
+        "pager",
+        default=["slack"],
+        escalation={"unacknowledged": [{"after": "15m", "at_least": "warning", "to": ["pager"]}]},
+    )
+    alerts = AlertBook(Routing(rules))
+    feed(alerts, signal())
+    feed(alerts, silence(begin_s=600, end_s=7800), seconds=600)
+    feed(alerts, signal("new", 601), seconds=601)
+    assert alerts.tick(at(7799)).transitions == []
+    assert {change.kind for change in alerts.tick(at(7800)).transitions} == {"unsilenced"}
+    alerts = AlertBook(Routing(rules), [unpacked(packed(alert)) for alert in alerts.alerts.values()])
+    assert alerts.tick(at(8099)).transitions == []
+    (first,) = alerts.tick(at(8100)).transitions
+    assert (first.alert_id, first.note) == ("a", "nobody looked after it for 15 min: pager called in")
+    assert alerts.tick(at(8699)).transitions == []
+    assert [change.alert_id for change in alerts.tick(at(8701)).transitions] == ["new"]
+
+
 def test_a_silence_hides_what_it_holds_for_and_only_while_it_lasts() -> None:
     """By labels, kind and alert; what is open when it begins and what opens meanwhile."""
     alerts = book()

@@ -88,7 +88,7 @@ def test_a_receiver_that_was_away_hears_the_latest_state_once_and_of_what_was_ov
         w.tell_all("slack")
     assert w.tell_all("pager") == ["trigger", "trigger", "resolve", "resolve"]
     change = w.inboxes["pager"].notifications[0].change
-    assert change == "opened and over before it could be told: 2026-11-20 12:00:00 to 2026-11-20 12:59:30 UTC"
+    assert change == "opened and resolved before it could be told: 2026-11-20 12:00:00 to 2026-11-20 12:59:30 UTC"
     for inbox in w.inboxes.values():
         assert len(inbox.notified) == len(set(inbox.notified)) == 120
         assert inbox.open == set()
@@ -199,7 +199,7 @@ def test_an_alert_that_is_over_is_corrected_in_an_episode_of_its_own() -> None:
     w.advance(100)
     assert w.tell_all("slack") == ["trigger", "resolve"]
     note = w.inboxes["slack"].notifications[2]
-    assert note.change == "corrected after it was over"
+    assert note.change == "corrected after it was resolved"
     assert headline(note).startswith("CORRECTED")
     assert w.inboxes["slack"].notified == [("a", 1), ("a", 2)]
     assert w.inboxes["slack"].open == set()
@@ -218,7 +218,7 @@ def test_what_changes_while_it_is_on_its_way_is_told_next() -> None:
     w.outbox.delivered(planned, w.now)
     w.advance(60)
     assert w.tell_all("slack") == ["update"]
-    assert w.last("slack").change == "1 new, 1 over"
+    assert w.last("slack").change == "1 new, 1 resolved"
 
 
 def test_what_failed_is_told_with_what_came_since_and_the_same_under_the_same_key() -> None:

@@ -96,9 +96,31 @@ def test_a_group_counts_lists_and_says_how_to_see_the_rest() -> None:
     assert text.startswith("ERROR: 100,000 open alerts, $100,000,000.00 at stake: Team team-0 has spent")
     assert "Alerts: 100,000 open, 5 resolved" in text
     assert "- ERROR Team team-9 has spent 92 % of its budget ($1,234.57 at stake, since 2026-11-26 02:51 UTC)" in text
-    assert "- and 99,995 more (spendstream alerts list --group 'search-monthly#1')" in text
+    assert "- and 99,995 more: `spendstream alerts list --group 'search-monthly#1' --all --limit 100005`" in text
     assert text.count("- ERROR") == 10
     assert "Probably because (of the first):" in text
+
+
+@pytest.mark.parametrize(
+    ("group", "resolved", "command"),
+    [
+        ("budget/s/2026-11-de5569f0ef1d", 0, "spendstream alerts list --group budget/s/2026-11-de5569f0ef1d"),
+        (
+            "budget/s/2026-11-de5569f0ef1d",
+            1,
+            "spendstream alerts list --group budget/s/2026-11-de5569f0ef1d --all",
+        ),
+        ("budget/a@b/2026-11-de5569f0ef1d", 0, "spendstream alerts list --group de5569f0ef1d"),
+        ("x\u202ey\n'; rm -rf /-de5569f0ef1d", 0, "spendstream alerts list --group de5569f0ef1d"),
+    ],
+)
+def test_the_command_for_the_rest_survives_every_medium(group: str, resolved: int, command: str) -> None:
+    """It names the group where no medium changes its name (some put marks behind an @), else its run; and says to show
+    what is resolved where some of it is."""
+    note = replace(TRIGGER, group_id=group, open_alerts=20, resolved_alerts=resolved)
+    text = plain(compose(note))
+    assert f"more: `{command}`" in text
+    assert command in inert(text)
 
 
 def test_a_group_of_one_open_alert_speaks_in_the_singular() -> None:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stream_jobs.base.readable import count, duration, exact, money, others, percent
+from stream_jobs.base.readable import apart, count, duration, exact, money, others, percent, reached
 
 AMOUNTS = st.decimals(min_value=-(10**12), max_value=10**12, places=12, allow_nan=False)
 
@@ -62,3 +62,35 @@ def test_counts_shares_and_durations() -> None:
     assert duration(timedelta(hours=1)) == "1 hour"
     assert duration(timedelta(days=2, hours=3, minutes=4)) == "2 days 3 hours"
     assert (others(1), others(1200)) == ("1 other", "1,200 others")
+
+
+@pytest.mark.parametrize(
+    ("used", "amount", "shown", "share"),
+    [
+        ("1.9996", "2", ("$1.9996", "$2.00"), "99.9 %"),
+        ("1.99999999", "2", ("$1.99999999", "$2.00"), "99.9 %"),
+        ("2", "2", ("$2.00", "$2.00"), "100.0 %"),
+        ("2.000000000001", "2", ("$2.000000000001", "$2.00"), "100.0 %"),
+        ("0.49999", "0.5", ("$0.49999", "$0.500"), "99.9 %"),
+        ("0.1231", "0.123", ("$0.1231", "$0.1230"), "100.0 %"),
+        ("1000.004", "1000.0041", ("$1,000.0040", "$1,000.0041"), "99.9 %"),
+        ("1", "2", ("$1.00", "$2.00"), "50.0 %"),
+        ("0", "2", ("$0", "$2.00"), "0.0 %"),
+        ("0.001", "2", ("$0.00100", "$2.00"), "< 0.1 %"),
+        ("-0.00001", "2", ("-$0.0000100", "$2.00"), "-0.1 %"),
+    ],
+)
+def test_what_is_not_used_up_does_not_look_so(used: str, amount: str, shown: tuple[str, str], share: str) -> None:
+    """Two amounts that differ read differently, and no share is rounded up."""
+    assert apart(Decimal(used), Decimal(amount)) == shown
+    assert reached(Decimal(used), Decimal(amount)) == share
+
+
+@given(st.integers(0, 10**30), st.integers(1, 10**30))
+def test_used_and_amount_read_the_same_where_they_are_only(used: int, amount: int) -> None:
+    """To the last pico-USD; and 100 % are said from the amount on."""
+    pair = Decimal(used).scaleb(-12), Decimal(amount).scaleb(-12)
+    first, second = apart(*pair)
+    assert (first == second) == (used == amount)
+    share = reached(*pair)
+    assert (share == "< 0.1 %" or Decimal(share.removesuffix(" %")) < 100) == (used < amount)

@@ -39,6 +39,9 @@ def test_whole_numbers_and_texts_stay_what_they_are(tmp_path: Path) -> None:
         ("a: .inf", "is not a number"),
         ("a: .nan", "is not a number"),
         ("a: [", "is not valid YAML"),
+        ("amount: 0100", "'0100' is 64 for YAML, which counts by eights behind a 0: write 100, or quote it"),
+        ("amount: -010", "'-010' is -8 for YAML"),
+        ("amount: 0_10", "'010' is 8 for YAML"),
         ("a: !!python/object/apply:os.system [id]", "is not valid YAML"),
     ],
 )
@@ -47,6 +50,11 @@ def test_what_is_wrong_is_said_with_file_and_line(tmp_path: Path, text: str, mes
     with pytest.raises(ConfigError, match=r"file\.yaml:[12]: ") as caught:
         _load(tmp_path, text)
     assert message in str(caught.value)
+
+
+def test_a_leading_zero_is_no_trap(tmp_path: Path) -> None:
+    """Read where it is the same number either way; texts stay texts."""
+    assert _load(tmp_path, "[0, 00, 04, 07, 08, '010', 0x10]") == [0, 0, 4, 7, "08", "010", 16]
 
 
 def test_a_file_that_cannot_be_read_is_a_config_error(tmp_path: Path) -> None:

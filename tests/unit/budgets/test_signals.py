@@ -260,3 +260,77 @@ def test_what_ends_without_figures_still_ends() -> None:
                 "resolved",
             )
             assert found.resolution
+
+
+# -- found by people who read them
+
+
+def facts_of(found: AlertSignal) -> dict[str, str]:
+    return {fact.name: fact.text for fact in found.facts}
+
+
+def near(spent: int, amount: int, *keys: str, thresholds: Any = (80, 100)) -> str:
+    """The summary; amounts in pico-USD."""
+    standing = Standing(MONTH, False, amount, spent, 0, 0)
+    given = budget(amount=2, thresholds=list(thresholds))
+    return budget_signal("budget", given, PLACE, standing, crossed(*keys), NOW, zone=ZONE).summary
+
+
+def test_what_is_not_crossed_does_not_look_crossed() -> None:
+    """Neither the money nor the share is rounded up to the threshold; one between two tenths is said as it is."""
+    assert near(1_999_600_000_000, 2 * 10**12, "80").endswith("has used $1.9996 of $2.00 (99.9 %)")
+    assert near(1_599_999_999_999, 2 * 10**12, "50", thresholds=[50, 80]).endswith("(79.9 %)")
+    assert near(1_999_999_999_999, 2 * 10**12, "80").endswith("has used $1.999999999999 of $2.00 (99.9 %)")
+    assert near(2_000_000_000_001, 2 * 10**12, "100").endswith("is over budget: $2.000000000001 of $2.00 (100.0 %)")
+    assert near(1_999_000_000_000, 2 * 10**12, "99.95", thresholds=["99.95"]).endswith("$1.999 of $2.00 (99.950 %)")
+
+
+@given(st.integers(1, 10**15), st.integers(1, 10**15), st.integers(1, 200_000))
+def test_the_share_is_on_the_side_of_the_threshold_that_it_is_on(spent: int, amount: int, thousandths: int) -> None:
+    """Whatever the amounts: below it only if it is not crossed."""
+    percent = Decimal(thousandths).scaleb(-3)
+    crosses = spent * 100_000 >= amount * thousandths
+    text = near(spent, amount, *([str(percent)] if crosses else []), thresholds=[str(percent)])
+    shown = text.rpartition("(")[2].removesuffix(" %)")
+    if shown == "< 0.1":
+        assert percent < Decimal("0.1") or not crosses
+    else:
+        assert (Decimal(shown) >= percent) == crosses
+
+
+def test_a_late_alert_says_of_which_period_it_is() -> None:
+    """It comes first: headlines are cut. A window has none, and what goes on is of now."""
+    late = END + timedelta(days=3)
+    keys = crossed("80", at=late)
+    assert signal(90, keys, now=late).summary == "In 2026-11, which is over, Budget one used $90.00 of $100.00 (90.0 %)"
+    over = signal(130, crossed("100", at=late), now=late).summary
+    assert over == "In 2026-11, which is over, Budget one was over budget: $130.00 of $100.00 (130.0 %)"
+    assert "2026-11" not in signal(90, crossed("80")).summary
+    place = Place("one", WINDOW_KEY, ())
+    assert (
+        "which is over" not in signal(90, keys, now=late, rolling=True, place=place, period={"rolling": "24h"}).summary
+    )
+
+
+def test_every_instant_says_its_zone() -> None:
+    """Of the facts, those of one message in the same one."""
+    standing = Standing(MONTH, False, usd(100), usd(90), 0, 0, usd(1), usd(140), datetime(2026, 11, 26, 22, tzinfo=UTC))
+    found = facts_of(budget_signal("budget", budget(), PLACE, standing, crossed("80"), NOW, zone=ZONE))
+    assert found["Used up"] == "2026-11-26 23:00 (Europe/Berlin), at this rate"
+    assert found["Period"].endswith("(Europe/Berlin)")
+    assert all("(Europe/Berlin)" in text for text in found.values() if "2026-" in text)
+
+
+def test_what_to_do_is_said_in_commands_as_one_types_them() -> None:
+    """With the budget, an amount with which all would be well, and the alert."""
+    found = signal(93, crossed("80"), place=Place("one", "2026-11", ("ann's",)), per=["team"])
+    assert found.action == (
+        "See who causes the spend: `spendstream budgets show one`. Then slow it down, or raise the amount: "
+        "`spendstream budgets set one --amount 130`. Tell others that you are on it: `spendstream alerts ack "
+        "'budget/one/5:ann'\"'\"'s/2026-11'`"
+    )
+    foretold = signal(60, crossed("100", kind="forecast"), kind="forecast", forecast=1234)
+    assert "--amount 1700`" in (foretold.action or "")
+    assert "--amount" not in (signal(5, crossed("100"), amount=-20).action or "")
+    long = signal(90, crossed("80"), place=Place("one", "2026-11", ("'" * 128,)), per=["team"])
+    assert len(long.action or "") <= 1000

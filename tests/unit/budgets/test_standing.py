@@ -49,7 +49,6 @@ def test_an_amount_that_was_used_up_before_is_crossed_by_anything_spent_and_by_n
     assert crossed_now(standing(amount, 1), thresholds, [], {}) == {ThresholdKey("actual", one) for one in thresholds}
     assert crossed_now(standing(amount, 0), thresholds, [], {}) == set()
     assert crossed_now(standing(amount, -1), thresholds, [], {}) == set()
-    assert standing(amount, 1).percent is None
 
 
 def test_a_forecast_that_moves_around_its_threshold_is_crossed_once() -> None:

@@ -108,7 +108,7 @@ def test_budgets_say_how_much_is_used_and_when_what_was_crossed() -> None:
     """The amount, the share, each threshold with its instant; of a budget per user the top, and how many there are."""
     page = html_text(report())
     for part in (
-        *('title="1234.500000000007 USD">$1,234.50<', ">$1,000.00<", "123.5 %"),
+        *('title="1234.500000000007 USD">$1,234.50<', ">$1,000.00<", "123.4 %"),
         *("80 % at 2026-03-01 12:00<", "100 % at 2026-03-01 12:01<"),
         *("2026-03-01 12:00 to 2026-03-01 13:00", "the last day"),
         *("7 user_id values: 0 crossed a threshold, 0 are over", "search-3", "4 others"),

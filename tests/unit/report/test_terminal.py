@@ -48,7 +48,7 @@ def test_budgets_and_alerts_are_in_the_summary() -> None:
     """What is used of what, what was crossed when; what was told to whom, and who looks after it."""
     text = _text(report())
     for part in (
-        *("$1,000.00", "123.5 %", "80 % 03-01 12:00:00, 100 % 03-01 12:01:00", "0 of 7 crossed", "search-3"),
+        *("$1,000.00", "123.4 %", "80 % 03-01 12:00:00, 100 % 03-01 12:01:00", "0 of 7 crossed", "search-3"),
         *("Alerts opened in this period: 45", "error: search is over budget", "$234.50 at stake"),
         *("acknowledged by search; told: search after 0.6 s, pager after 2 minutes", "told: nobody"),
         *("receiver pager: 0 notifications sent, 2 attempts failed: 503 search",),
