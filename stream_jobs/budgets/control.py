@@ -96,7 +96,8 @@ class Definitions:
         self._known: set[str] = set()  # change ids
         self._waiting: deque[list[BudgetChange]] = deque()
         self._unwritten: list[Definition] = []
-        self._last_at: datetime | None = None
+        self.last_at: datetime | None = None  # of the definitions that were written
+        self.changed: set[str] = set()  # budgets that the file says differently since the store was told last
         self._file = load_budgets(config_dir)
         self.budgets = self._file
 
@@ -259,6 +260,7 @@ class Definitions:
             text = budget_to_json(budget)
             known = before.get(budget.id)
             if budget.id not in self._overrides and (known is None or known.removed or known.definition != text):
+                self.changed.add(budget.id)
                 rows.append(Definition(budget.id, now, self._file.version, FILE, False, FILE, "", text))
         rows += [
             Definition(item.budget_id, now, self._file.version, FILE, True, FILE, "", "")
@@ -271,9 +273,9 @@ class Definitions:
         """Each later than the one before: the latest of a budget counts."""
         for number, row in enumerate(rows, 1 - len(rows)):
             at = row.at + number * _MICROSECOND
-            if self._last_at is not None:
-                at = max(at, self._last_at + _MICROSECOND)
-            self._last_at = at
+            if self.last_at is not None:
+                at = max(at, self.last_at + _MICROSECOND)
+            self.last_at = at
             self._unwritten.append(replace(row, at=at))
         while self._unwritten:
             part = self._unwritten[:ROWS_AT_ONCE]
