@@ -64,12 +64,17 @@ class Question:
     budget_id: str
     cells: tuple[int, ...] | None = None
     booked: Booked | None = None
-    touched: Touched | None = None
+    touched: Touched | None = field(default=None, hash=False)
     changed: bool = False  # it looks at something else than before
+    misfits: bool = False  # perhaps: only where periods are kept that it does not have
     sampled: bool = False  # nobody said that anything has changed
     look: int = 1
     not_before: datetime | None = None
     before: frozenset[Finding] = frozenset()  # what differed at the look before
+
+    def anew(self) -> "Question":
+        """The same, asked of a budget that may have other periods by now."""
+        return Question(self.budget_id, booked=self.booked, changed=self.changed, misfits=self.misfits)
 
 
 @dataclass(slots=True)
@@ -115,8 +120,10 @@ class Recount:
     # -- what makes it look
 
     def begin(self, book: BudgetBook, now: datetime) -> None:
-        """Whatever was corrected while nobody counted, or just before; and whatever was booked meanwhile. Raises
-        StoreUnavailableError."""
+        """Whatever was corrected or booked while nobody counted, or just before; and periods of another time zone.
+        Raises StoreUnavailableError."""
+        ids = (tracked.budget.id for tracked in book.tracked if not tracked.counters.rolling)
+        self._waiting.extend(Question(budget_id, changed=True, misfits=True) for budget_id in ids)
         self._note(book, self._corrections, self._posted.look())
         last = self._history.last_recorded()
         if last is not None and last < now - JOURNAL_KEEPS:
@@ -143,8 +150,10 @@ class Recount:
     def changed(self, budget_ids: Iterable[str]) -> None:
         """These look at something else now: at other entries, or in other periods."""
         ids = set(budget_ids)
+        again = {one.anew() for one in self._waiting if one.budget_id in ids and not one.sampled}
         self._waiting = deque(one for one in self._waiting if one.budget_id not in ids)
-        self._waiting.extendleft(Question(budget_id, changed=True) for budget_id in sorted(ids))
+        changed = {Question(budget_id, changed=True) for budget_id in ids}
+        self._waiting.extendleft(again | changed)
 
     @property
     def is_idle(self) -> bool:
@@ -206,7 +215,7 @@ class Recount:
         question, budget_id = asked.question, asked.question.budget_id
         if book.tracked_by(budget_id) is not asked.tracked:  # it was changed, or read anew, meanwhile
             if budget_id in book.budgets and not question.sampled:
-                self._waiting.append(replace(question, look=1))
+                self._waiting.append(question.anew())
             return
         self._waiting.extendleft(reversed(answer.next))
         if answer.stale:
@@ -265,7 +274,10 @@ class Recount:
         if question.cells is not None:
             return self._compared(asked, question)
         if question.changed:
-            cells = self._cells(asked, self._history.periods(question.budget_id, kept, asked.now, ALL_PERIODS), kept)
+            periods = self._history.periods(question.budget_id, kept, asked.now, ALL_PERIODS)
+            if question.misfits:
+                periods = [period for period in periods if asked.spec.calendar.period_at(period.start) != period]
+            cells = self._cells(asked, periods, kept)
             return Answer(question, next=self._slices(asked, cells))
         if question.booked is not None:
             touched = self._ledger.touched(asked.spec, question.booked, kept)

@@ -96,6 +96,8 @@ class Follower:
 
     def _count(self, delta: Delta) -> None:
         expected = self._next_offset.get(delta.origin, delta.first_offset)
+        if delta.origin not in self._next_offset:  # nothing tells whether one was lost before it
+            self._missed(delta.origin, delta.booked_at)
         if delta.first_offset > expected:
             log.warning("the deltas of %s from %d on are missing: reading the ledger", delta.origin, expected)
             self.gap = True

@@ -13,11 +13,14 @@ import pytest
 
 from spendstream_schemas.alert_feed import AlertSignal
 from spendstream_schemas.budget_feed import BudgetState
+from spendstream_schemas.scope import in_scope
 from stream_jobs.base.instants import as_utc
 from stream_jobs.budgets import job as job_module
 from stream_jobs.budgets import recount
+from stream_jobs.budgets.book import KEEP_NOTIFIED, Place
 from stream_jobs.budgets.document import FILE_NAME
 from stream_jobs.budgets.job import BudgetsJob, Running
+from stream_jobs.budgets.signals import alert_id
 from stream_jobs.embedded.instance import embedded_kafka
 from stream_jobs.runtime.kafka import TopicSpec, ensure_topics
 from stream_jobs.runtime.metrics import BUDGET_DIFFERENCE
@@ -96,6 +99,14 @@ class Office:
         values = [message for delta in deltas for message in messages(delta)]
         self.job.handle([SourceRecord(number, None, None, value) for number, value in enumerate(values)])
 
+    def look_behind(self) -> None:
+        """As after some seconds without a delta: a block that nobody told of is looked for."""
+        book, running = self.running._book, self.running
+        running._seen = running._sums.vector(self.store.now() - job_module.BEHIND_SINCE)
+        running._look_behind.soon()
+        self.cycle()
+        assert not book.follower.is_behind(running._seen)
+
     def settle(self) -> None:
         """Cycles until nothing is left to be looked at."""
 
@@ -151,3 +162,58 @@ class Office:
     def difference() -> float:
         """What the self-check says."""
         return BUDGET_DIFFERENCE._value.get()  # type: ignore[no-any-return]
+
+
+def assert_all_equal_to_the_ledger(office: Office) -> None:
+    """By plain addition of the rows: each row of the history, what stands now, the guard's feed, the alerts that fire,
+    and the check."""
+    budgets = office.running._book.budgets
+    states, alerts = office.states(), office.alerts()
+    now = office.store.now()
+    for budget in budgets:
+        calendar = budgets.calendar_of(budget)
+        series = budgets.series_of(budget)
+        wanted: dict[tuple[datetime, tuple[str, ...]], tuple[Decimal, int]] = {}
+        for row in office.world.rows:
+            values = tuple(row[name] for name in budget.per)
+            if not in_scope(series.scope, {key: str(value) for key, value in row.items()}) or "" in values:
+                continue
+            period = calendar.period_at(row["occurred_at"])
+            assert period is not None
+            spent, unpriced = wanted.get((period.start, values), (Decimal(0), 0))
+            wanted[period.start, values] = (spent + (row["effective_cost"] or 0), unpriced + row["unpriced"])
+        history = office.history(budget.id)
+        nothing = (Decimal(0), 0)
+        different = {
+            key: (history.get(key), wanted.get(key))
+            for key in history.keys() | wanted.keys()
+            if history.get(key, nothing) != wanted.get(key, nothing)
+        }
+        assert different == {}, (budget.id, different, office.document)
+        current = calendar.period_at(now)
+        assert current is not None
+        for start, _ in history:
+            assert calendar.period_at(start).start == start, (budget.id, start)  # type: ignore[union-attr]
+        for values, (start, end, spent) in office.status(budget.id).items():
+            assert (start, end) == current, (budget.id, values)
+            assert spent == wanted.get((start, values), (Decimal(0), 0))[0]
+        expected = {values for (start, values), sums in wanted.items() if start == current.start and any(sums)}
+        expected |= set() if budget.per else {()}
+        assert set(office.status(budget.id)) >= expected, budget.id
+        for state in states.values():
+            if state.budget_id == budget.id:
+                assert (state.period_start, state.period_end) == current, (budget.id, state)
+                assert state.spent_usd == wanted.get((current.start, state.values), (Decimal(0), 0))[0]
+        assert {state.values for state in states.values() if state.budget_id == budget.id} >= expected
+        firing = {
+            one.alert_id for one in alerts.values() if one.status == "firing" and one.labels["budget"] == budget.id
+        }
+        crossed = set()
+        for (start, values), (spent, unpriced) in wanted.items():
+            period = calendar.period_at(start)
+            assert period is not None
+            used = spent + max(0, unpriced) * budgets.unpriced_upper_bound_pico(budget) / Decimal(10**12)
+            if used >= budget.amount and period.end > now - KEEP_NOTIFIED:
+                crossed.add(alert_id("budget", Place(budget.id, calendar.period_key(period), values)))
+        assert firing == crossed, budget.id
+    assert office.difference() == 0

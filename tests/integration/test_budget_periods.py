@@ -11,12 +11,9 @@ from uuid import uuid4
 
 import pytest
 
-from spendstream_schemas.scope import in_scope
-from stream_jobs.budgets.book import KEEP_NOTIFIED, Place
-from stream_jobs.budgets.signals import alert_id
 from stream_jobs.embedded.broker import TansuBroker
 from stream_jobs.store.client import StoreClient
-from tests.integration.budget_office import TABLES, Office, hurried
+from tests.integration.budget_office import TABLES, Office, assert_all_equal_to_the_ledger, hurried
 from tests.integration.budget_world import World, entry
 from tests.integration.pipeline import until
 from tests.store_server import StoreProcess
@@ -201,53 +198,3 @@ def test_another_scope_is_counted_in_every_period_that_is_kept(office: Office, r
     assert set(office.history("users").values()) == {(Decimal(3), 0)}
     assert {values for _, values in office.history("users")} == {("ads",)}
     assert_all_equal_to_the_ledger(office)
-
-
-def assert_all_equal_to_the_ledger(office: Office) -> None:
-    """By plain addition of the rows: each row of the history, what stands now, the guard's feed, the alerts that fire,
-    and the check."""
-    budgets = office.running._book.budgets
-    states, alerts = office.states(), office.alerts()
-    now = office.store.now()
-    for budget in budgets:
-        calendar = budgets.calendar_of(budget)
-        series = budgets.series_of(budget)
-        wanted: dict[tuple[datetime, tuple[str, ...]], tuple[Decimal, int]] = {}
-        for row in office.world.rows:
-            values = tuple(row[name] for name in budget.per)
-            if not in_scope(series.scope, {key: str(value) for key, value in row.items()}) or "" in values:
-                continue
-            period = calendar.period_at(row["occurred_at"])
-            assert period is not None
-            spent, unpriced = wanted.get((period.start, values), (Decimal(0), 0))
-            wanted[period.start, values] = (spent + (row["effective_cost"] or 0), unpriced + row["unpriced"])
-        history = office.history(budget.id)
-        assert {key: sums for key, sums in history.items() if any(sums)} == {
-            key: sums for key, sums in wanted.items() if any(sums)
-        }, budget.id
-        current = calendar.period_at(now)
-        assert current is not None
-        for start, _ in history:
-            assert calendar.period_at(start).start == start, (budget.id, start)  # type: ignore[union-attr]
-        for values, (start, end, spent) in office.status(budget.id).items():
-            assert (start, end) == current, (budget.id, values)
-            assert spent == wanted.get((start, values), (Decimal(0), 0))[0]
-        expected = {values for start, values in wanted if start == current.start} | (set() if budget.per else {()})
-        assert set(office.status(budget.id)) >= expected, budget.id
-        for state in states.values():
-            if state.budget_id == budget.id:
-                assert (state.period_start, state.period_end) == current, (budget.id, state)
-                assert state.spent_usd == wanted.get((current.start, state.values), (Decimal(0), 0))[0]
-        assert {state.values for state in states.values() if state.budget_id == budget.id} >= expected
-        firing = {
-            one.alert_id for one in alerts.values() if one.status == "firing" and one.labels["budget"] == budget.id
-        }
-        crossed = set()
-        for (start, values), (spent, unpriced) in wanted.items():
-            period = calendar.period_at(start)
-            assert period is not None
-            used = spent + max(0, unpriced) * budgets.unpriced_upper_bound_pico(budget) / Decimal(10**12)
-            if used >= budget.amount and period.end > now - KEEP_NOTIFIED:
-                crossed.add(alert_id("budget", Place(budget.id, calendar.period_key(period), values)))
-        assert firing == crossed, budget.id
-    assert office.difference() == 0
