@@ -208,7 +208,7 @@ class BudgetBook:
         for values, sums in found.items():
             if not tracked.holds(period):
                 self._found[budget_id, period, values] = sums
-            self._touch(tracked, cell, values, now, late=True)
+            self._touch(tracked, cell, values, now, late=False)  # it is, if the period is over
 
     def _touch(self, tracked: Tracked, cell: int, values: Values, now: datetime, *, late: bool) -> None:
         period = tracked.period_of(cell)
