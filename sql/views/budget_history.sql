@@ -1,4 +1,5 @@
--- Every period of every budget, as it ended or stands now. Money in USD.
+-- Every period of every budget, as it ended or stands now, by what the budget looks at now: rows without a period_key
+-- were taken back. Money in USD.
 CREATE OR REPLACE VIEW budget_history AS
 SELECT
     budget_periods.budget_id AS budget_id,
@@ -15,4 +16,5 @@ SELECT
     budget_periods.thresholds AS thresholds,
     budget_periods.updated_at AS updated_at
 FROM budget_periods FINAL
+WHERE budget_periods.period_key != ''
 ORDER BY period_start DESC, budget_id, vals;

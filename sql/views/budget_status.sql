@@ -2,6 +2,7 @@
 -- share is a fraction of the amount, NULL when there is none.
 --
 -- Rows from before a budget's latest definition are left out: it may have had other periods, or other fields in `per`.
+-- Rows without a period_key were taken back: the budget has other periods by now.
 CREATE OR REPLACE VIEW budget_status AS
 SELECT
     budget_periods.budget_id AS budget_id,
@@ -35,7 +36,8 @@ INNER JOIN (
     HAVING NOT argMax(budget_definitions.removed, budget_definitions.at)
 ) AS definitions ON budget_periods.budget_id = definitions.budget_id
 WHERE
-    budget_periods.period_start <= now64(6, 'UTC')
+    budget_periods.period_key != ''
+    AND budget_periods.period_start <= now64(6, 'UTC')
     AND budget_periods.period_end > now64(6, 'UTC')
     AND budget_periods.updated_at >= definitions.defined_at
 ORDER BY budget_id, vals, period_start DESC

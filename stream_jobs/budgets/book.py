@@ -10,13 +10,14 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
+from stream_jobs.base.instants import from_unix_micros
 from stream_jobs.budgets.document import Budget
 from stream_jobs.budgets.resolve import Budgets
 from stream_jobs.budgets.standing import Standing, ThresholdKey, crossed_now
 from stream_jobs.budgets.tracked import KEEP_PERIODS, Tracked
 from stream_jobs.series.calendar import Period
 from stream_jobs.series.delta import Delta
-from stream_jobs.series.facts import Values
+from stream_jobs.series.facts import Sums, Values
 from stream_jobs.series.follower import Follower
 from stream_jobs.series.sums import LedgerSums, Vector
 
@@ -71,6 +72,8 @@ class BudgetBook:
         self._seen_corrections = sums.corrections()
         self._missing: dict[str, set[int]] = {}  # cells to load, by budget
         self._dirty: dict[tuple[str, Period, Values], bool] = {}  # and whether it came late
+        self._found: dict[tuple[str, Period, Values], Sums] = {}  # what the ledger holds of periods not in memory
+        self.began: set[str] = set()  # that `use` has read anew; whoever takes up what that means clears it
         self._to_forget: set[str] = set()  # budgets with periods that may be over for long
         self._tracked: dict[str, Tracked] = {}
         for budget in budgets:
@@ -119,6 +122,7 @@ class BudgetBook:
                     self._tracked[budget.id] = tracked
                 else:
                     self._begin(budget, now)
+                    self.began.add(budget.id)
         except BaseException:
             self.budgets, self._tracked = before, before_tracked
             raise
@@ -194,13 +198,25 @@ class BudgetBook:
         if (budget := self.budgets.get(budget_id)) is not None:
             self._begin(budget, now)
 
+    def count_again(self, budget_id: str, cell: int, found: Mapping[Values, Sums], now: datetime) -> None:
+        """Say anew where a period stands, for these values: what was said of it is not what the ledger holds (`found`,
+        for a period that is not in memory)."""
+        tracked = self._tracked.get(budget_id)
+        period = tracked.counters.cell_of(from_unix_micros(cell)) if tracked is not None else None
+        if tracked is None or period is None or tracked.counters.rolling:
+            return
+        for values, sums in found.items():
+            if not tracked.holds(period):
+                self._found[budget_id, period, values] = sums
+            self._touch(tracked, cell, values, now, late=False)  # it is, if the period is over
+
     def _touch(self, tracked: Tracked, cell: int, values: Values, now: datetime, *, late: bool) -> None:
         period = tracked.period_of(cell)
         if period is None:
             return
         self._mark_dirty(tracked, period, values, late=late or period.end <= now)
-        if tracked.budget.carry_over is not None and tracked.current is not None and period != tracked.current:
-            self._mark_dirty(tracked, tracked.current, values, late=True)  # what is carried into it has changed
+        for later in tracked.carries_into(cell):  # what is carried into them has changed
+            self._mark_dirty(tracked, later, values, late=True)
 
     def _mark_dirty(self, tracked: Tracked, period: Period, values: Values, *, late: bool) -> None:
         key = (tracked.budget.id, period, values)
@@ -211,6 +227,7 @@ class BudgetBook:
     def evaluate(self, now: datetime) -> list[StandingUpdate]:
         """Everything that stands differently since the last call."""
         dirty, self._dirty = self._dirty, {}
+        asked, self._found = self._found, {}
         latest: dict[tuple[str, Period, Values], bool] = {}
         for (budget_id, period, values), late in dirty.items():
             tracked = self._tracked.get(budget_id)
@@ -218,20 +235,30 @@ class BudgetBook:
                 continue
             if tracked.counters.rolling and tracked.current is not None:
                 period = tracked.current  # noqa: PLW2901 - the window has moved on since
-            if tracked.counts_in(period, now) and tracked.holds(period):
+            is_known = (budget_id, period, values) in asked or tracked.holds(period)
+            if tracked.counts_in(period, now) and is_known:
                 latest[budget_id, period, values] = late or latest.get((budget_id, period, values), False)
         found = [
-            self._update(self._tracked[budget_id], period, values, now, late=late)
-            for (budget_id, period, values), late in latest.items()
+            self._update(self._tracked[key[0]], key[1], key[2], self._stands(key, asked.get(key), now), now, late=late)
+            for key, late in latest.items()
         ]
         for budget_id in self._to_forget & self._tracked.keys():
             self._tracked[budget_id].forget_old(now)
         self._to_forget.clear()
         return found
 
-    def _update(self, tracked: Tracked, period: Period, values: Values, now: datetime, *, late: bool) -> StandingUpdate:
+    def _stands(self, key: tuple[str, Period, Values], asked: Sums | None, now: datetime) -> Standing:
+        """By what is in memory, else by what the ledger said."""
+        budget_id, period, values = key
+        tracked = self._tracked[budget_id]
+        if asked is None or tracked.holds(period):
+            return tracked.standing(period, values, now)
+        return tracked.standing_of(period, values, asked, now)
+
+    def _update(
+        self, tracked: Tracked, period: Period, values: Values, standing: Standing, now: datetime, *, late: bool
+    ) -> StandingUpdate:
         budget = tracked.budget
-        standing = tracked.standing(period, values, now)
         place = self.place(tracked, period, values)
         actual = [threshold.at_percent for threshold in budget.thresholds.actual]
         forecast = [threshold.at_percent for threshold in budget.thresholds.forecast]

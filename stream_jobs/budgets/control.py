@@ -21,6 +21,7 @@ from pydantic import Field, ValidationError
 from spendstream_schemas.budget_feed import BudgetId
 from spendstream_schemas.types import MAX_MESSAGE_BYTES, Instant, Message, Text128
 from stream_jobs.base.errors import ConfigError, SpendstreamError
+from stream_jobs.base.instants import as_utc
 from stream_jobs.budgets.document import FILE_NAME, Budget
 from stream_jobs.budgets.resolve import Budgets, budget_from_json, budget_to_json, load_budgets, merge, merge_fitting
 from stream_jobs.store.client import StoreClient
@@ -37,6 +38,8 @@ ROWS_AT_ONCE: Final = 1_000
 SLICE_S: Final = 0.2
 MAX_SET: Final = 2_000
 """How many budgets may be set or removed while the pipeline runs; of the file there may be more."""
+LATELY: Final = timedelta(days=1)
+"""Whatever follows from another definition is done within that time, unless the job was stopped."""
 _MICROSECOND: Final = timedelta(microseconds=1)
 _CHANGE_IDS: Final = "SELECT DISTINCT change_id FROM budget_definitions"
 
@@ -96,7 +99,8 @@ class Definitions:
         self._known: set[str] = set()  # change ids
         self._waiting: deque[list[BudgetChange]] = deque()
         self._unwritten: list[Definition] = []
-        self._last_at: datetime | None = None
+        self.last_at: datetime | None = None  # of the definitions that were written
+        self.changed: set[str] = set()  # what looks elsewhere, perhaps: by the file, or lately, before a crash
         self._file = load_budgets(config_dir)
         self.budgets = self._file
 
@@ -105,6 +109,7 @@ class Definitions:
         with contextlib.suppress(ConfigError):  # who looks for changed files says it
             self._file = load_budgets(self._config_dir)  # another process may have taken it up already
         latest = self._latest()
+        self.changed |= {item.budget_id for item in latest if as_utc(item.at) > now - LATELY}
         # All of them: the topic is read from its beginning, and what was superseded or refused stays so.
         self._known = {str(change_id) for (change_id,) in self._store.rows(_CHANGE_IDS)}
         self._unwritten = []
@@ -259,6 +264,7 @@ class Definitions:
             text = budget_to_json(budget)
             known = before.get(budget.id)
             if budget.id not in self._overrides and (known is None or known.removed or known.definition != text):
+                self.changed.add(budget.id)
                 rows.append(Definition(budget.id, now, self._file.version, FILE, False, FILE, "", text))
         rows += [
             Definition(item.budget_id, now, self._file.version, FILE, True, FILE, "", "")
@@ -271,9 +277,9 @@ class Definitions:
         """Each later than the one before: the latest of a budget counts."""
         for number, row in enumerate(rows, 1 - len(rows)):
             at = row.at + number * _MICROSECOND
-            if self._last_at is not None:
-                at = max(at, self._last_at + _MICROSECOND)
-            self._last_at = at
+            if self.last_at is not None:
+                at = max(at, self.last_at + _MICROSECOND)
+            self.last_at = at
             self._unwritten.append(replace(row, at=at))
         while self._unwritten:
             part = self._unwritten[:ROWS_AT_ONCE]

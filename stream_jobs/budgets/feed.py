@@ -47,6 +47,16 @@ class BudgetFeed:
             if budget_id not in self._policies:
                 self._waiting[policy_key(budget_id)] = None
 
+    def withdraw_states(self, budget_id: str, values: Iterable[Values]) -> None:
+        """Of periods that the budget no longer has. Those of its periods now are sent after this."""
+        for one in values:
+            self._sent.get(budget_id, {}).pop(one, None)
+            self._waiting[state_key(budget_id, one)] = None
+
+    def sent_of(self, budget_id: str) -> list[Values]:
+        """The values whose states were sent and hold."""
+        return list(self._sent.get(budget_id, ()))
+
     @staticmethod
     def _gone(budgets: Budgets, budget_id: str, now: datetime) -> bool:
         budget = budgets.get(budget_id)

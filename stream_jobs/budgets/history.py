@@ -1,23 +1,38 @@
 """What the budgets job keeps in ClickHouse: definitions, crossings, and where every budget stands."""
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any, Final, cast
+from typing import Any, Final, NamedTuple, cast
 
 import pyarrow as pa
 
 from stream_jobs.base.instants import as_utc, unix_micros
+from stream_jobs.base.money import pico_from_usd
 from stream_jobs.budgets.book import KEEP_NOTIFIED, WINDOW_KEY, Notified, Place, StandingUpdate
 from stream_jobs.budgets.feed_money import usd_of_feed
 from stream_jobs.budgets.standing import Standing, ThresholdKey
 from stream_jobs.series.calendar import Period
+from stream_jobs.series.facts import Sums, Values
 from stream_jobs.store.client import StoreClient
 from stream_jobs.store.tables import arrow_table, insert
 
+MAX_VALUES: Final = 50
+"""That a question names: a server allows a parameter 131,072 bytes, and values are texts from outside."""
 MONTHS_AT_ONCE: Final = 12
 """An insert goes into one partition per month; ClickHouse refuses more than a hundred."""
+
+
+TAKEN_BACK: Final = ""
+"""The period_key of a row that no longer counts. ClickHouse replaces rows, and the job deletes none."""
+
+
+class Recorded(NamedTuple):
+    """What a row of budget_periods is about."""
+
+    period: Period
+    values: Values
 
 
 class BudgetHistory:
@@ -64,6 +79,58 @@ class BudgetHistory:
         """The latest of each budget, values and period. May be repeated with the same arguments."""
         self._insert("budget_periods", [_standing(update) for update in updates])
 
+    def recorded(
+        self, budget_id: str, since: datetime, until: datetime, among: Collection[Values] | None = None
+    ) -> dict[Recorded, Sums]:
+        """What is kept of a budget's periods that begin in [since, until): what was said to be spent, and to have no
+        price; `among`: at least of these values. Of a rolling window nothing: it has no periods."""
+        which, given = "", dict[str, Any]()
+        if among is not None and len(among) <= MAX_VALUES:
+            which, given = " AND vals IN {vals:Array(Array(String))}", {"vals": [list(one) for one in sorted(among)]}
+        rows = self._store.rows(
+            "SELECT period_start, period_end, vals, spent, unpriced_events FROM budget_periods FINAL "
+            f"WHERE budget_id = {{budget:String}} AND {_STARTS} AND {_IS_PERIOD}{which}",
+            {"budget": budget_id, **_bounds(since, until), **given},
+        )
+        return {
+            Recorded(Period(as_utc(start), as_utc(end)), tuple(vals)): Sums(pico_from_usd(spent), int(unpriced))
+            for start, end, vals, spent, unpriced in cast(list[tuple[Any, ...]], rows)
+        }
+
+    def periods(self, budget_id: str, since: datetime, until: datetime, limit: int) -> list[Period]:
+        """The first so many that are kept of a budget and begin in [since, until), rising."""
+        rows = self._store.rows(
+            "SELECT DISTINCT period_start, period_end FROM budget_periods FINAL "
+            f"WHERE budget_id = {{budget:String}} AND {_STARTS} AND {_IS_PERIOD} "
+            f"ORDER BY period_start, period_end LIMIT {limit}",
+            {"budget": budget_id, **_bounds(since, until)},
+        )
+        return [Period(as_utc(start), as_utc(end)) for start, end in cast(list[tuple[Any, ...]], rows)]
+
+    def running(self, now: datetime) -> list[tuple[str, Recorded]]:
+        """The rows of periods that hold this instant, by budget: of every budget, and of all that its calendar was."""
+        rows = self._store.rows(
+            "SELECT budget_id, period_start, period_end, vals FROM budget_periods FINAL "
+            "WHERE period_start <= fromUnixTimestamp64Micro({now:Int64}, 'UTC') "
+            f"AND period_end > fromUnixTimestamp64Micro({{now:Int64}}, 'UTC') AND {_IS_PERIOD}",
+            {"now": unix_micros(now)},
+        )
+        return [
+            (budget_id, Recorded(Period(as_utc(start), as_utc(end)), tuple(vals)))
+            for budget_id, start, end, vals in cast(list[tuple[Any, ...]], rows)
+        ]
+
+    def last_recorded(self) -> datetime | None:
+        """When a standing was last kept; None: never."""
+        ((count, at),) = cast(
+            list[tuple[int, datetime]], self._store.rows("SELECT count(), max(updated_at) FROM budget_periods")
+        )
+        return as_utc(at) if count else None
+
+    def take_back(self, budget_id: str, rows: Iterable[Recorded], now: datetime) -> None:
+        """These periods and values are the budget's no longer: it has other ones by now."""
+        self._insert("budget_periods", [_taken_back(budget_id, row, now) for row in rows])
+
     def _insert(self, table: str, rows: list[dict[str, Any]]) -> None:
         by_month: dict[tuple[int, int], list[dict[str, Any]]] = {}
         for row in rows:
@@ -73,6 +140,17 @@ class BudgetHistory:
             part = [row for month in months[first : first + MONTHS_AT_ONCE] for row in by_month[month]]
             made = arrow_table(table, part)
             insert(self._store.client, table, made, _token(made))
+
+
+_STARTS: Final = (
+    "period_start >= fromUnixTimestamp64Micro({since:Int64}, 'UTC') "
+    "AND period_start < fromUnixTimestamp64Micro({until:Int64}, 'UTC')"
+)
+_IS_PERIOD: Final = f"period_key NOT IN ('{TAKEN_BACK}', '{WINDOW_KEY}')"
+
+
+def _bounds(since: datetime, until: datetime) -> dict[str, Any]:
+    return {"since": unix_micros(since), "until": unix_micros(until)}
 
 
 def _token(rows: pa.Table) -> str:
@@ -116,6 +194,25 @@ def _crossing(update: StandingUpdate, key: ThresholdKey, direction: str) -> dict
         "at": update.at,
         **_money(update.standing),
         "late": update.late,
+    }
+
+
+def _taken_back(budget_id: str, row: Recorded, now: datetime) -> dict[str, Any]:
+    nothing = dict.fromkeys(("amount", "spent", "held"), Decimal(0))
+    unknown = dict.fromkeys(("forecast", "burn_per_hour", "exhausted_at"))
+    return {
+        "budget_id": budget_id,
+        "period_start": row.period.start,
+        "vals": list(row.values),
+        "period_key": TAKEN_BACK,
+        "period_end": row.period.end,
+        "updated_at": now,
+        **dict.fromkeys(("name", "owner", "parent"), ""),
+        "per": [],
+        **nothing,
+        "unpriced_events": 0,
+        **unknown,
+        "thresholds": [],
     }
 
 

@@ -7,7 +7,7 @@ from budget_crossings, and every signal that holds is sent again, which changes 
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime, timedelta
 from functools import partial
@@ -20,7 +20,8 @@ from stream_jobs.budgets.control import Definitions
 from stream_jobs.budgets.control_reader import ControlReader
 from stream_jobs.budgets.document import FILE_NAME
 from stream_jobs.budgets.feed import BudgetFeed
-from stream_jobs.budgets.history import BudgetHistory
+from stream_jobs.budgets.history import BudgetHistory, Recorded
+from stream_jobs.budgets.recount import Recount
 from stream_jobs.budgets.resolve import Budgets, load_budgets
 from stream_jobs.budgets.speaker import Speaker
 from stream_jobs.job_context import Job, JobContext
@@ -140,6 +141,7 @@ class Running:
         self._feed = BudgetFeed(self._producer)
         self._speaker = Speaker(store, self._producer, self._book)
         self._checker = Checker(self._sums)
+        self._recount = Recount(store, self._sums, self._history)
         self._to_record: list[StandingUpdate] = []
         self._recording: list[
             StandingUpdate
@@ -151,8 +153,14 @@ class Running:
         self._seen: Vector = {}
         self._file, self._look_ahead, self._keep = Due(FILE_S), Due(LOOK_AHEAD_S), Due(HISTORY_S)
         self._policies = Due(POLICIES_S)
+        self._sample = Due(CHECK_S)
+        self._now = now  # of the cycle
+        self._again = False  # corrections were posted, and not looked at but for what is in memory
         self._feed.policies(budgets, now)
         self._feed.withdraw(withdrawn)
+        self._recount.begin(self._book, now)
+        self._look_elsewhere(definitions.changed, now)
+        definitions.changed.clear()
         BUDGETS_WATCHED.set(len(budgets))
 
     def handle(self, records: list[SourceRecord]) -> None:
@@ -162,9 +170,18 @@ class Running:
         deltas, refused = deltas_of(records, now)
         BUDGET_BAD_DELTAS.inc(refused)
         BUDGET_DELTAS.inc(self._book.apply(deltas, now))
-        if self._correct():
-            self._book.correct(now)
+        if self._correct() and self._book.correct(now):
+            self._again = True
+        if self._again:
+            self._recount.corrections_posted(self._book)
+            self._again = False
+        if (since := self._book.follower.missed_since) is not None and not self._book.follower.gap:
+            self._recount.missed(self._book, since, now)
+            self._book.follower.missed_since = None
+        self._now = now
         self._take_up_changes(now)
+        # What stands under a new definition stands later than that: else it would be taken for what stood before.
+        now = max(now, self._definitions.last_at or now)
         if self._look_ahead():
             self._book.look_ahead()
         self._check(now)
@@ -193,7 +210,11 @@ class Running:
         self._feed.flush()  # before the signals: looking for causes takes time, and the services wait for nobody
         self._speaker.say(self._to_say, now)
         self._to_say = []
-        if self._keep() and self._standings:
+        if self._keep():
+            self._record_standings()
+
+    def _record_standings(self) -> None:
+        if self._standings:
             self._history.record_standings(self._standings.values())
             self._standings.clear()
 
@@ -208,9 +229,14 @@ class Running:
             self._look_at_file()
         budgets = self._definitions.budgets
         if budgets is not self._book.budgets:
+            self._record_standings()  # as long as what they say is in these periods
             self._book.use(budgets, now)
             BUDGETS_WATCHED.set(len(budgets))
             changed = True
+        if self._book.began:
+            self._look_elsewhere(self._book.began, now)
+            self._book.began.clear()
+            self._definitions.changed.clear()
         if changed:
             self._keep.soon()  # who changed it looks where it stands now
         if changed or self._policies():
@@ -218,9 +244,27 @@ class Running:
         if changed:
             log.info("watching %d budgets, version %s", len(budgets), budgets.version)
 
+    def _look_elsewhere(self, changed: Collection[str], now: datetime) -> None:
+        """What was said under other definitions, or in periods of another time zone: what holds no more is taken back,
+        and the rest counted again. Whatever holds is said again by this cycle."""
+        ended: dict[str, list[Recorded]] = {budget_id: [] for budget_id in changed if budget_id in self._book.budgets}
+        for budget_id, row in self._history.running(now):
+            tracked = self._book.tracked_by(budget_id)
+            if tracked is not None and not tracked.counters.rolling and row.period != tracked.current:
+                ended.setdefault(budget_id, []).append(row)
+            elif budget_id in ended:
+                self._feed.withdraw_states(budget_id, [row.values])
+        for budget_id, rows in ended.items():
+            self._feed.withdraw_states(budget_id, [*self._feed.sent_of(budget_id), *(row.values for row in rows)])
+            tracked = self._book.tracked_by(budget_id)
+            begins = None if tracked is None or tracked.current is None else tracked.current.start
+            # A row that begins where the period does is replaced by that period's.
+            self._history.take_back(budget_id, [row for row in rows if row.period.start != begins], now)
+        self._recount.changed(ended)
+
     def take_file(self, file: Budgets) -> None:
         """Of budgets.yaml, which was edited."""
-        self._definitions.use_file(file, self._clock.now())
+        self._definitions.use_file(file, self._now)
 
     def _check(self, now: datetime) -> None:
         if self._look_behind():
@@ -235,10 +279,13 @@ class Running:
                 log.error("budget %s does not hold what the ledger has, and is read anew: %s", budget_id, difference)
             if found:
                 self._book.reload(budget_id, now)
+        self._recount.look(self._book, now, sample=self._sample())
+        BUDGET_DIFFERENCE.set(self._checker.different + sum(self._recount.different.values()))
 
     def close(self) -> None:
         """Stop. What was not sent is sent by whoever begins next."""
         self._checker.close()
+        self._recount.close()
         self._control.close()
         self._producer.close()
 
@@ -253,6 +300,11 @@ class Checker:
         self._under_way: tuple[str, Future[list[Difference]]] | None = None
         self._last: str = ""
         self._different: dict[str, int] = {}
+
+    @property
+    def different(self) -> int:
+        """Sums that were not the ledger's at the last look at each budget."""
+        return sum(self._different.values())
 
     def look(self, book: BudgetBook) -> list[tuple[str, list[Difference]]]:
         """The result that has come in, if one has; and begin with the next budget when it is time."""
@@ -270,7 +322,6 @@ class Checker:
                 self._different = {one: count for one, count in self._different.items() if one in book.budgets}
                 BUDGET_CHECKS.labels("different" if found else "equal").inc()
                 BUDGET_CHECKED.set_to_current_time()
-                BUDGET_DIFFERENCE.set(sum(self._different.values()))
         if self._under_way is None and self._due():
             ids = [tracked.budget.id for tracked in book.tracked]
             later = [budget_id for budget_id in sorted(ids) if budget_id > self._last]

@@ -10,7 +10,7 @@ from stream_jobs.budgets.resolve import Budgets
 from stream_jobs.budgets.standing import Standing, mean_burn, projected
 from stream_jobs.series.calendar import Period, Window, first_instant
 from stream_jobs.series.counters import Counters, Touched
-from stream_jobs.series.facts import Facts, Values
+from stream_jobs.series.facts import Facts, Sums, Values
 from stream_jobs.series.sums import LedgerSums, Vector
 
 KEEP_PERIODS: Final = timedelta(days=2)
@@ -125,6 +125,14 @@ class Tracked:
         self._carried.clear()
         return True, changed
 
+    def carries_into(self, cell: int) -> list[Period]:
+        """The periods after it, up to the current one, whose amounts depend on what it leaves."""
+        if self.budget.carry_over is None or self.counters.rolling or cell < self._carried_from or not self.current:
+            return []
+        bound = unix_micros(self.current.start)
+        found = (self.counters.cell_of(from_unix_micros(one)) for one in self.counters.cells if cell < one <= bound)
+        return [period for period in found if period is not None]
+
     def comes_into_force(self, now: datetime) -> bool:
         """Whether it does so with this call, by its valid_from."""
         before, self.in_force = self.in_force, self._budgets.in_force(self.budget, now)
@@ -132,8 +140,11 @@ class Tracked:
 
     def forget_old(self, now: datetime) -> None:
         """Drop periods that are long over, unless what they left is still carried."""
-        if not self.counters.rolling and self.budget.carry_over is None:
-            self.counters.forget(now - KEEP_PERIODS)
+        if not self.counters.rolling:
+            before = now - KEEP_PERIODS
+            if self.budget.carry_over is not None:
+                before = min(before, from_unix_micros(self._carried_from))
+            self.counters.forget(before)
 
     # -- counting
 
@@ -169,7 +180,11 @@ class Tracked:
 
     def standing(self, period: Period, values: Values, now: datetime) -> Standing:
         """Of a period whose cells are loaded."""
-        spent, unpriced = self.counters.total(period, values)
+        return self.standing_of(period, values, self.counters.total(period, values), now)
+
+    def standing_of(self, period: Period, values: Values, sums: Sums, now: datetime) -> Standing:
+        """Of a period that holds these sums."""
+        spent, unpriced = sums
         held = self._held(unpriced)
         rolling = self.counters.rolling
         amount = self._amount(period, values)
@@ -211,6 +226,7 @@ class Tracked:
         for cell in self.counters.cells:
             if not self._carried_from <= cell < bound:
                 continue
+            self._carried[cell, values] = carried
             earlier = self.counters.cell_of(from_unix_micros(cell))
             assert earlier is not None
             spent, unpriced = self.counters.total(earlier, values)

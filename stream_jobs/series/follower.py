@@ -27,6 +27,8 @@ MAX_STRANGERS: Final = 500
 MAX_WAITING_ROWS: Final = 200_000
 """Of deltas whose other parts have not come yet."""
 AHEAD: Final = timedelta(minutes=1)
+LONGEST_UNHEARD: Final = timedelta(hours=1)
+"""That a new partition may book before anybody hears of it."""
 
 
 class Follower:
@@ -37,6 +39,9 @@ class Follower:
         self.reads: frozenset[str] = frozenset()  # what deltas must tell; see SeriesSpec.reads
         self.vector: dict[Origin, datetime] = dict(vector)
         self.horizon = sums.latest(now)  # no entry that is counted is later; in microseconds since 1970
+        self.missed_since: datetime | None = None
+        """What was booked since then may not have come as a delta: known to who counts only where it read the ledger.
+        Whoever takes that up sets it to None."""
         self.gap = False  # a delta was lost on the way, or does not tell what is read of it: `resync` is needed
         self._sums = sums
         self._next_offset: dict[Origin, int] = {}
@@ -51,8 +56,10 @@ class Follower:
             parts = self._complete(delta) if self._is_new(delta) else []
             if parts:
                 tables += [part.rows for part in parts]
+                if not all(part.tells(self.reads) for part in parts):
+                    self.gap = True
+                    self._missed(delta.origin, delta.booked_at)
                 self._count(delta)
-                self.gap = self.gap or not all(part.tells(self.reads) for part in parts)
                 blocks += 1
         if not tables:
             return 0, None
@@ -72,6 +79,8 @@ class Follower:
         latest = self._sums.vector()
         self.horizon = max(self.horizon, self._sums.latest(now))
         for origin, booked_at in latest.items():
+            if booked_at > self.vector.get(origin, EPOCH):
+                self._missed(origin, booked_at)
             self.vector[origin] = max(booked_at, self.vector.get(origin, booked_at))
         yield
         self.gap = False
@@ -80,11 +89,19 @@ class Follower:
         """These origins have booked something in the ledger."""
         self._strangers -= seen.keys()
 
+    def _missed(self, origin: Origin, until: datetime) -> None:
+        """Blocks after the last one that was counted of the origin."""
+        since = self.vector.get(origin, until - LONGEST_UNHEARD)
+        self.missed_since = since if self.missed_since is None else min(self.missed_since, since)
+
     def _count(self, delta: Delta) -> None:
         expected = self._next_offset.get(delta.origin, delta.first_offset)
+        if delta.origin not in self._next_offset:  # nothing tells whether one was lost before it
+            self._missed(delta.origin, delta.booked_at)
         if delta.first_offset > expected:
             log.warning("the deltas of %s from %d on are missing: reading the ledger", delta.origin, expected)
             self.gap = True
+            self._missed(delta.origin, delta.booked_at)
         self._next_offset[delta.origin] = delta.last_offset + 1
         self.vector[delta.origin] = delta.booked_at
 

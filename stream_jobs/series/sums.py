@@ -45,9 +45,26 @@ class LedgerSums:
 
     def sums(self, spec: SeriesSpec, cells: Sequence[tuple[int, int]], vector: Vector) -> Loaded:
         """Of these cells (start and end, in microseconds since 1970; rising, without overlap), by values."""
+        return self._sums(spec, cells, vector, ("", {}))
+
+    def sums_where(
+        self, spec: SeriesSpec, cells: Sequence[tuple[int, int]], vector: Vector, rows: tuple[str, dict[str, Any]]
+    ) -> Loaded:
+        """The same, only of the values that there are in rows of the ledger for which a condition holds, in its words
+        and with its parameters."""
+        if not spec.per:
+            return self.sums(spec, cells, vector)
+        fields = ", ".join(column(name) for name in spec.per)
+        where, _ = scope_condition(spec.scope, spec.per)
+        among = f" AND tuple({fields}) IN (SELECT DISTINCT tuple({fields}) FROM ledger WHERE {rows[0]}{where})"
+        return self._sums(spec, cells, vector, (among, rows[1]))
+
+    def _sums(
+        self, spec: SeriesSpec, cells: Sequence[tuple[int, int]], vector: Vector, among: tuple[str, dict[str, Any]]
+    ) -> Loaded:
         loaded = Loaded()
         for run in runs(cells):
-            rows = self._ask(spec, run, vector)
+            rows = self._ask(spec, run, vector, among)
             for start, values, blocks, unpriced, corrected, unpriced_corrected in rows:
                 cell, key = int(str(start)) * MICROS, tuple(cast(list[str], values))
                 _put(loaded.blocks, cell, key, spec.measure, blocks, unpriced)
@@ -86,10 +103,13 @@ class LedgerSums:
         """Something that changes whenever a correction was posted."""
         return self._store.rows(
             "SELECT (SELECT (count(), max(at)) FROM adjustment_chunks), "
-            "(SELECT (count(), max(at)) FROM reconciliation_batches)"  # retention takes some while others come
+            "(SELECT (count(), max(at)) FROM reconciliation_batches), "  # retention takes some while others come
+            "(SELECT count() FROM adjustment_runs)"  # one that is ended where it is may have posted a last time
         )[0]
 
-    def _ask(self, spec: SeriesSpec, bounds: Sequence[int], vector: Vector) -> list[tuple[object, ...]]:
+    def _ask(
+        self, spec: SeriesSpec, bounds: Sequence[int], vector: Vector, among: tuple[str, dict[str, Any]]
+    ) -> list[tuple[object, ...]]:
         """`bounds` are the starts of cells that follow each other, and the end of the last one."""
         where, parameters = scope_condition(spec.scope, spec.per)
         fields = ", ".join(column(name) for name in spec.per)
@@ -102,13 +122,14 @@ class LedgerSums:
             f"sumIf({amount}, adjustment_run != ''), sumIf(unpriced, adjustment_run != '') "
             "FROM ledger WHERE occurred_at >= fromUnixTimestamp64Micro({first:Int64}, 'UTC') "
             "AND occurred_at < fromUnixTimestamp64Micro({end:Int64}, 'UTC') "
-            f"AND (adjustment_run != '' OR {counted}){where} GROUP BY cell, vals",
+            f"AND (adjustment_run != '' OR {counted}){where}{among[0]} GROUP BY cell, vals",
             {
                 "starts": [bound // MICROS for bound in bounds[:-1]],
                 "first": bounds[0],
                 "end": bounds[-1],
                 **known,
                 **parameters,
+                **among[1],
             },
         )
 

@@ -1,0 +1,219 @@
+"""The budgets job on a real store and a real broker, without the rest of the pipeline: what comes is handed to it, and
+what people and services read of it is read."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from spendstream_schemas.alert_feed import AlertSignal
+from spendstream_schemas.budget_feed import BudgetState
+from spendstream_schemas.scope import in_scope
+from stream_jobs.base.instants import as_utc
+from stream_jobs.budgets import job as job_module
+from stream_jobs.budgets import recount
+from stream_jobs.budgets.book import KEEP_NOTIFIED, Place
+from stream_jobs.budgets.document import FILE_NAME
+from stream_jobs.budgets.job import BudgetsJob, Running
+from stream_jobs.budgets.signals import alert_id
+from stream_jobs.embedded.instance import embedded_kafka
+from stream_jobs.runtime.kafka import TopicSpec, ensure_topics
+from stream_jobs.runtime.metrics import BUDGET_DIFFERENCE
+from stream_jobs.runtime.topics import ALERTS, BUDGET_CONTROL, BUDGET_STATE
+from stream_jobs.series.delta import Delta, messages
+from stream_jobs.store.client import StoreClient
+from stream_jobs.streams.model import SourceRecord
+from tests.integration.budget_world import World
+from tests.integration.pipeline import until
+from tests.unit.producers.support import read_topic
+
+TABLES = ("ledger", "adjustment_chunks", "budget_definitions", "budget_crossings", "budget_periods")
+AT_EVERY_TURN = ("HEARTBEAT_S", "CORRECTIONS_S", "CONTROL_S", "FILE_S", "HISTORY_S", "CHECK_S")
+
+
+def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the job does every so many seconds it does in every cycle."""
+    for name in AT_EVERY_TURN:
+        monkeypatch.setattr(job_module, name, 0.0)
+    monkeypatch.setattr(recount, "AGAIN_AFTER", timedelta(0))
+
+
+@dataclass
+class Office:
+    """A folder with budgets.yaml, and the job that reads it."""
+
+    store: StoreClient
+    broker: str
+    folder: Path
+    world: World
+    job: BudgetsJob | None = None
+    sent: list[Delta] = field(default_factory=list)
+    document: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.kafka = embedded_kafka(self.broker)
+        for topic in (ALERTS, BUDGET_CONTROL, BUDGET_STATE):
+            ensure_topics(self.kafka, [TopicSpec(topic, 1, 1, {})])
+
+    def write(self, *budgets: Mapping[str, Any], **document: Any) -> None:
+        self.document = {"budgets": list(budgets), **document}
+        (self.folder / FILE_NAME).write_text(json.dumps(self.document, default=str))
+
+    @property
+    def running(self) -> Running:
+        assert self.job is not None
+        assert self.job._running is not None
+        return self.job._running
+
+    def restart(self) -> None:
+        """As after a crash, or a rebalance: what was not recorded is lost."""
+        if self.job is not None:
+            self.job.end()
+        self.job = BudgetsJob(self.store, self.kafka, self.folder)
+        self.job.begin()
+
+    def rebalance(self) -> None:
+        """The same process gets the feed again."""
+        assert self.job is not None
+        self.job.begin()
+
+    def close(self) -> None:
+        if self.job is not None:
+            self.job.end()
+
+    def block(self, entries: list[dict[str, Any]], partition: int = 0) -> Delta:
+        self.world.now = self.store.now()
+        return self.world.block(partition, entries)
+
+    def correct(self, run: str, entries: list[dict[str, Any]]) -> None:
+        self.world.now = self.store.now()
+        self.world.correct(run, entries)
+
+    def cycle(self, *deltas: Delta) -> None:
+        assert self.job is not None
+        values = [message for delta in deltas for message in messages(delta)]
+        self.job.handle([SourceRecord(number, None, None, value) for number, value in enumerate(values)])
+
+    def look_behind(self) -> None:
+        """As after some seconds without a delta: a block that nobody told of is looked for."""
+        book, running = self.running._book, self.running
+        running._seen = running._sums.vector(self.store.now() - job_module.BEHIND_SINCE)
+        running._look_behind.soon()
+        self.cycle()
+        assert not book.follower.is_behind(running._seen)
+
+    def settle(self) -> None:
+        """Cycles until nothing is left to be looked at."""
+
+        def settled() -> bool:
+            self.cycle()
+            return self.running._recount.is_idle
+
+        for _ in range(2):
+            until(settled, 30, "a job that has looked at everything")
+        self.cycle()
+
+    # -- what is read
+
+    def history(self, budget_id: str) -> dict[tuple[datetime, tuple[str, ...]], tuple[Decimal, int]]:
+        """Spent and unpriced of each period and values, as budget_history has it."""
+        rows = self.store.rows(
+            "SELECT period_start, vals, spent, unpriced_events FROM budget_history WHERE budget_id = {id:String}",
+            {"id": budget_id},
+        )
+        found = cast(list[tuple[datetime, list[str], Decimal, int]], rows)
+        return {(as_utc(start), tuple(vals)): (spent, int(count)) for start, vals, spent, count in found}
+
+    def status(self, budget_id: str) -> dict[tuple[str, ...], tuple[datetime, datetime, Decimal]]:
+        """Start, end and spend of what each combination of values has now."""
+        rows = self.store.rows(
+            "SELECT vals, period_start, period_end, spent FROM budget_status WHERE budget_id = {id:String}",
+            {"id": budget_id},
+        )
+        found = cast(list[tuple[list[str], datetime, datetime, Decimal]], rows)
+        return {tuple(vals): (as_utc(start), as_utc(end), spent) for vals, start, end, spent in found}
+
+    def alerts(self) -> dict[str, AlertSignal]:
+        """The last signal of each alert."""
+        found: dict[str, AlertSignal] = {}
+        for message in read_topic(self.broker, ALERTS):
+            signal = AlertSignal.model_validate_json(message.value() or b"")
+            found[signal.alert_id] = signal
+        return found
+
+    def states(self) -> dict[str, BudgetState]:
+        """What the guards know: by key, the last that was not taken back."""
+        found: dict[str, BudgetState] = {}
+        for message in read_topic(self.broker, BUDGET_STATE):
+            key = (message.key() or b"").decode()
+            if not key.startswith("state/"):
+                continue
+            found.pop(key, None)
+            if (value := message.value()) is not None:
+                found[key] = BudgetState.model_validate_json(value)
+        return found
+
+    @staticmethod
+    def difference() -> float:
+        """What the self-check says."""
+        return BUDGET_DIFFERENCE._value.get()  # type: ignore[no-any-return]
+
+
+def assert_all_equal_to_the_ledger(office: Office) -> None:
+    """By plain addition of the rows: each row of the history, what stands now, the guard's feed, the alerts that fire,
+    and the check."""
+    budgets = office.running._book.budgets
+    states, alerts = office.states(), office.alerts()
+    now = office.store.now()
+    for budget in budgets:
+        calendar = budgets.calendar_of(budget)
+        series = budgets.series_of(budget)
+        wanted: dict[tuple[datetime, tuple[str, ...]], tuple[Decimal, int]] = {}
+        for row in office.world.rows:
+            values = tuple(row[name] for name in budget.per)
+            if not in_scope(series.scope, {key: str(value) for key, value in row.items()}) or "" in values:
+                continue
+            period = calendar.period_at(row["occurred_at"])
+            assert period is not None
+            spent, unpriced = wanted.get((period.start, values), (Decimal(0), 0))
+            wanted[period.start, values] = (spent + (row["effective_cost"] or 0), unpriced + row["unpriced"])
+        history = office.history(budget.id)
+        nothing = (Decimal(0), 0)
+        different = {
+            key: (history.get(key), wanted.get(key))
+            for key in history.keys() | wanted.keys()
+            if history.get(key, nothing) != wanted.get(key, nothing)
+        }
+        assert different == {}, (budget.id, different, office.document)
+        current = calendar.period_at(now)
+        assert current is not None
+        for start, _ in history:
+            assert calendar.period_at(start).start == start, (budget.id, start)  # type: ignore[union-attr]
+        for values, (start, end, spent) in office.status(budget.id).items():
+            assert (start, end) == current, (budget.id, values)
+            assert spent == wanted.get((start, values), (Decimal(0), 0))[0]
+        expected = {values for (start, values), sums in wanted.items() if start == current.start and any(sums)}
+        expected |= set() if budget.per else {()}
+        assert set(office.status(budget.id)) >= expected, budget.id
+        for state in states.values():
+            if state.budget_id == budget.id:
+                assert (state.period_start, state.period_end) == current, (budget.id, state)
+                assert state.spent_usd == wanted.get((current.start, state.values), (Decimal(0), 0))[0]
+        assert {state.values for state in states.values() if state.budget_id == budget.id} >= expected
+        firing = {
+            one.alert_id for one in alerts.values() if one.status == "firing" and one.labels["budget"] == budget.id
+        }
+        crossed = set()
+        for (start, values), (spent, unpriced) in wanted.items():
+            period = calendar.period_at(start)
+            assert period is not None
+            used = spent + max(0, unpriced) * budgets.unpriced_upper_bound_pico(budget) / Decimal(10**12)
+            if used >= budget.amount and period.end > now - KEEP_NOTIFIED:
+                crossed.add(alert_id("budget", Place(budget.id, calendar.period_key(period), values)))
+        assert firing == crossed, budget.id
+    assert office.difference() == 0

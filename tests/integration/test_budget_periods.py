@@ -1,0 +1,200 @@
+"""Whatever a correction or a change of a budget touches is counted again, in every period that is kept, on the real
+store and broker: history, alerts, what services are told, and the self-check are what the ledger holds."""
+
+import random
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from stream_jobs.embedded.broker import TansuBroker
+from stream_jobs.store.client import StoreClient
+from tests.integration.budget_office import TABLES, Office, assert_all_equal_to_the_ledger, hurried
+from tests.integration.budget_world import World, entry
+from tests.integration.pipeline import until
+from tests.store_server import StoreProcess
+
+DAY, HOUR = timedelta(days=1), timedelta(hours=1)
+SEARCH = {
+    "id": "search",
+    "name": "Search",
+    "scope": {"team": "search"},
+    "amount": 10,
+    "period": "day",
+    "thresholds": {"actual": [100], "forecast": []},
+}
+USERS = {
+    "id": "users",
+    "name": "Users",
+    "per": ["user_id"],
+    "amount": 10,
+    "period": "day",
+    "thresholds": {"actual": [100], "forecast": []},
+}
+
+
+@pytest.fixture
+def office(
+    process: StoreProcess, broker: TansuBroker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Office]:
+    hurried(monkeypatch)
+    with StoreClient(process.settings) as store:
+        for table in TABLES:
+            store.command(f"TRUNCATE TABLE {table}")
+        office = Office(store, broker.address, tmp_path, World(store, uuid4().hex, store.now()))
+        yield office
+        office.close()
+
+
+def spend(at: datetime, amount: int | str, **facts: str) -> dict[str, Any]:
+    given = {"team": "search", "user_id": "u1", "model": "gpt-4o", **facts}
+    return entry(random.Random(1), at, effective_cost=Decimal(amount), unpriced=0, unpriced_reason="", **given)
+
+
+def adjusted(at: datetime, amount: int | str, **facts: str) -> dict[str, Any]:
+    return spend(at, amount, **facts) | {"entry_kind": "adjustment", "events": 0}
+
+
+def noon(office: Office, days_ago: int) -> datetime:
+    return office.store.now().replace(hour=12, minute=0, second=0, microsecond=0) - days_ago * DAY
+
+
+def midnight(at: datetime) -> datetime:
+    return at.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+
+
+@pytest.mark.parametrize("restarted", ["before", "after", "never"])
+def test_a_correction_reaches_a_period_that_was_over_long_ago(office: Office, restarted: str) -> None:
+    """The finding: an event over budget three weeks ago, a restart, and the price falls to a hundredth. History, alert
+    and services follow; whether the restart was before or after the correction, or there was none."""
+    office.write(SEARCH, USERS)
+    office.restart()
+    at = noon(office, 20)
+    office.cycle(office.block([spend(at, 20), spend(at, 3, user_id="u2")]))
+    office.settle()
+    (alert,) = [one for one in office.alerts().values() if one.alert_id.startswith("budget/search/")]
+    assert alert.status == "firing"
+    assert office.history("search") == {(midnight(at), ()): (Decimal(23), 0)} | today(office)
+    if restarted == "before":
+        office.restart()
+        office.settle()
+    office.correct("run-1/0", [adjusted(at, "-19.8")])
+    if restarted == "after":
+        office.restart()
+    office.cycle()
+    office.settle()
+    assert office.history("search")[midnight(at), ()] == (Decimal("3.2"), 0)
+    assert office.history("users") == {
+        (midnight(at), ("u1",)): (Decimal("0.2"), 0),
+        (midnight(at), ("u2",)): (Decimal(3), 0),
+    }
+    assert office.alerts()[alert.alert_id].status == "resolved"
+    assert office.store.rows(
+        "SELECT direction FROM budget_crossings WHERE budget_id = 'search' ORDER BY at DESC LIMIT 1"
+    ) == [("down",)]
+    assert office.difference() == 0
+
+
+def today(office: Office) -> dict[tuple[datetime, tuple[str, ...]], tuple[Decimal, int]]:
+    """Nothing was spent."""
+    return {(midnight(office.store.now()), ()): (Decimal(0), 0)}
+
+
+@pytest.mark.parametrize("kind", ["other", "missing"])
+def test_the_check_finds_what_was_said_wrong_of_a_period_long_over(
+    office: Office, caplog: pytest.LogCaptureFixture, kind: str
+) -> None:
+    """Whatever the cause, which here nobody heard of: the check says how much is wrong, and it is counted again."""
+    office.write(SEARCH, USERS)
+    office.restart()
+    days = [noon(office, age) for age in (5, 20, 40, 200)]
+    rows = [spend(at, 2 * number, user_id=user) for number, at in enumerate(days, 1) for user in ("u1", "u2")]
+    office.cycle(office.block(rows))
+    office.settle()
+    wanted = {(midnight(row["occurred_at"]), (row["user_id"],)): (row["effective_cost"], 0) for row in rows}
+    assert office.history("users") == wanted
+    wrong = "spent = 7" if kind == "other" else "period_key = ''"
+    where = f"budget_id = 'users' AND vals = ['u2'] AND period_start = '{midnight(days[2]):%Y-%m-%d %H:%M:%S}'"
+    office.store.command(f"ALTER TABLE budget_periods UPDATE {wrong} WHERE {where} SETTINGS mutations_sync = 1")
+    assert office.history("users") != wanted
+    found: list[float] = []
+
+    def seen() -> bool:
+        office.cycle()
+        found.append(office.difference())
+        return office.history("users") == wanted
+
+    until(seen, 30, "a check that finds it")
+    if kind == "other":  # of what nobody said nothing can be wrong
+        assert max(found) == 1
+        assert "something else was said than the ledger holds" in caplog.text
+
+    def well() -> bool:
+        office.cycle()
+        return office.difference() == 0
+
+    until(well, 30, "a check that finds nothing any more")
+
+
+def test_what_a_busy_past_says_is_no_difference(office: Office) -> None:
+    """Late events come all the time: what is not recorded yet is not wrong."""
+    office.write(SEARCH, USERS)
+    office.restart()
+    for number in range(20):
+        office.cycle(office.block([spend(noon(office, age), 1) for age in (3, 30)], partition=number % 2))
+        assert office.difference() == 0
+
+
+WEEKLY = SEARCH | {"id": "weekly", "period": "week"}
+EVERY_USER = USERS | {"id": "users", "period": "day"}
+
+
+@pytest.mark.parametrize("running", [True, False])
+@pytest.mark.parametrize("change", [{"timezone": "Pacific/Kiritimati"}, {"timezone": "America/Los_Angeles"}])
+def test_another_time_zone_has_other_periods_at_once(office: Office, change: dict[str, str], running: bool) -> None:
+    """Those of before are no longer said, to people or to services; also when it was changed while nobody counted."""
+    office.write(SEARCH, USERS, WEEKLY)
+    office.restart()
+    now = office.store.now()
+    old = [spend(noon(office, 10), 5), spend(midnight(noon(office, 10)) + HOUR, 7, user_id="u2")]
+    office.cycle(office.block([*old, spend(now, 2), spend(midnight(now), 1, user_id="u2")]))
+    office.settle()
+    others = {"week_starts_on": "wednesday", **change}
+    if running:
+        office.write(SEARCH, USERS, WEEKLY, **others)
+    else:
+        office.close()
+        office.job = None
+        office.write(SEARCH, USERS, WEEKLY, **others)
+        office.restart()
+    for _ in range(4):
+        office.cycle()
+    office.settle()
+    assert_all_equal_to_the_ledger(office)
+
+
+@pytest.mark.parametrize("running", [True, False])
+def test_another_scope_is_counted_in_every_period_that_is_kept(office: Office, running: bool) -> None:
+    """History says what the budget looks at now, back to where the ledger begins."""
+    office.write(SEARCH, USERS)
+    office.restart()
+    rows = [spend(noon(office, age), 3, team=team) for age in (0, 1, 10, 50) for team in ("search", "ads")]
+    office.cycle(office.block(rows))
+    office.settle()
+    if not running:
+        office.close()
+        office.job = None
+    changed = SEARCH | {"scope": {"team": "ads"}}
+    office.write(changed, USERS | {"per": ["team"], "scope": {"team": {"none_of": ["search"]}}})
+    if not running:
+        office.restart()
+    for _ in range(4):
+        office.cycle()
+    office.settle()
+    assert set(office.history("users").values()) == {(Decimal(3), 0)}
+    assert {values for _, values in office.history("users")} == {("ads",)}
+    assert_all_equal_to_the_ledger(office)
