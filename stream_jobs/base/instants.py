@@ -14,6 +14,8 @@ def utc_now() -> datetime:
 
 def as_utc(instant: datetime) -> datetime:
     """In UTC; without an offset it is UTC already. Raises ValueError at the ends of the calendar."""
+    if instant.tzinfo is UTC:
+        return instant
     if instant.tzinfo is None:
         return instant.replace(tzinfo=UTC)
     try:

@@ -122,7 +122,7 @@ def _budget_json(budget: "DefinedBudget") -> dict[str, Any]:
 
 
 def _standing_json(standing: "BudgetStanding") -> dict[str, Any]:
-    return {name: getattr(standing, name) for name in type(standing).__slots__ if name != "budget_id"}
+    return dict(zip(standing._fields[1:], standing[1:], strict=True))  # without its budget_id
 
 
 def run_show(args: argparse.Namespace) -> int:
@@ -137,7 +137,7 @@ def run_show(args: argparse.Namespace) -> int:
             number = first.values
         now = store.now()
         crossed = crossings(store, now - timedelta(days=800), now + timedelta(days=1), args.budget, limit=20)
-        past = past_periods(store, args.budget)
+        past = [] if args.json else past_periods(store, args.budget)
         why = _causes(store, budget, found[0], now) if found else ()
     if args.json:
         answer = _budget_json(budget) | {"standings": [_standing_json(item) for item in found]}
