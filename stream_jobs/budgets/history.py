@@ -19,7 +19,7 @@ from stream_jobs.store.client import StoreClient
 from stream_jobs.store.tables import arrow_table, insert
 
 MAX_VALUES: Final = 50
-"""That a question names: a server allows a parameter 131,072 bytes, and values are texts from outside."""
+"""That a parameter names: a server allows it 131,072 bytes, and values are texts from outside."""
 MONTHS_AT_ONCE: Final = 12
 """An insert goes into one partition per month; ClickHouse refuses more than a hundred."""
 
@@ -83,37 +83,49 @@ class BudgetHistory:
         self, budget_id: str, since: datetime, until: datetime, among: Collection[Values] | None = None
     ) -> dict[Recorded, Sums]:
         """What is kept of a budget's periods that begin in [since, until): what was said to be spent, and to have no
-        price; `among`: at least of these values. Of a rolling window nothing: it has no periods."""
-        which, given = "", dict[str, Any]()
-        if among is not None and len(among) <= MAX_VALUES:
-            which, given = " AND vals IN {vals:Array(Array(String))}", {"vals": [list(one) for one in sorted(among)]}
-        rows = self._store.rows(
+        price; `among`: only of these values. Of a rolling window nothing: it has no periods."""
+        question = (
             "SELECT period_start, period_end, vals, spent, unpriced_events FROM budget_periods FINAL "
-            f"WHERE budget_id = {{budget:String}} AND {_STARTS} AND {_IS_PERIOD}{which}",
-            {"budget": budget_id, **_bounds(since, until), **given},
+            f"WHERE budget_id = {{budget:String}} AND {_STARTS} AND {_IS_PERIOD}"
         )
+        given: dict[str, Any] = {"budget": budget_id, **_bounds(since, until)}
+        if among is None:
+            rows = self._store.rows(question, given)
+        elif len(among) <= MAX_VALUES:
+            given["vals"] = [list(one) for one in sorted(among)]
+            rows = self._store.rows(question + " AND vals IN {vals:Array(Array(String))}", given)
+        else:
+            ids = ["/".join(value.encode().hex() for value in one) for one in sorted(among)]
+            rows = self._store.rows_for_ids(f"{question} AND {_VALS_ID} IN {{ids:Array(String)}}", ids, given)
         return {
             Recorded(Period(as_utc(start), as_utc(end)), tuple(vals)): Sums(pico_from_usd(spent), int(unpriced))
             for start, end, vals, spent, unpriced in cast(list[tuple[Any, ...]], rows)
         }
 
-    def periods(self, budget_id: str, since: datetime, until: datetime, limit: int) -> list[Period]:
-        """The first so many that are kept of a budget and begin in [since, until), rising."""
+    def periods(self, budget_id: str, since: datetime, until: datetime, limit: int) -> dict[Period, int]:
+        """The first so many that are kept of a budget and begin in [since, until), rising, and how many rows each
+        has."""
         rows = self._store.rows(
-            "SELECT DISTINCT period_start, period_end FROM budget_periods FINAL "
+            "SELECT period_start, period_end, count() FROM budget_periods FINAL "
             f"WHERE budget_id = {{budget:String}} AND {_STARTS} AND {_IS_PERIOD} "
-            f"ORDER BY period_start, period_end LIMIT {limit}",
+            f"GROUP BY period_start, period_end ORDER BY period_start, period_end LIMIT {limit}",
             {"budget": budget_id, **_bounds(since, until)},
         )
-        return [Period(as_utc(start), as_utc(end)) for start, end in cast(list[tuple[Any, ...]], rows)]
+        return {
+            Period(as_utc(start), as_utc(end)): int(count) for start, end, count in cast(list[tuple[Any, ...]], rows)
+        }
 
-    def running(self, now: datetime) -> list[tuple[str, Recorded]]:
-        """The rows of periods that hold this instant, by budget: of every budget, and of all that its calendar was."""
+    def running(self, now: datetime, among: Collection[str] | None = None) -> list[tuple[str, Recorded]]:
+        """The rows of periods that hold this instant, by budget, of all that its calendar was; of every budget, or at
+        least of these."""
+        which, given = "", {"now": unix_micros(now)} | dict[str, Any]()
+        if among is not None and len(among) <= MAX_VALUES:
+            which, given["budgets"] = " AND budget_id IN {budgets:Array(String)}", sorted(among)
         rows = self._store.rows(
             "SELECT budget_id, period_start, period_end, vals FROM budget_periods FINAL "
             "WHERE period_start <= fromUnixTimestamp64Micro({now:Int64}, 'UTC') "
-            f"AND period_end > fromUnixTimestamp64Micro({{now:Int64}}, 'UTC') AND {_IS_PERIOD}",
-            {"now": unix_micros(now)},
+            f"AND period_end > fromUnixTimestamp64Micro({{now:Int64}}, 'UTC') AND {_IS_PERIOD}{which}",
+            given,
         )
         return [
             (budget_id, Recorded(Period(as_utc(start), as_utc(end)), tuple(vals)))
@@ -146,6 +158,7 @@ _STARTS: Final = (
     "period_start >= fromUnixTimestamp64Micro({since:Int64}, 'UTC') "
     "AND period_start < fromUnixTimestamp64Micro({until:Int64}, 'UTC')"
 )
+_VALS_ID: Final = "arrayStringConcat(arrayMap(one -> lower(hex(one)), vals), '/')"
 _IS_PERIOD: Final = f"period_key NOT IN ('{TAKEN_BACK}', '{WINDOW_KEY}')"
 
 

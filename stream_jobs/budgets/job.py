@@ -7,7 +7,7 @@ from budget_crossings, and every signal that holds is sent again, which changes 
 
 import logging
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime, timedelta
 from functools import partial
@@ -159,7 +159,7 @@ class Running:
         self._feed.policies(budgets, now)
         self._feed.withdraw(withdrawn)
         self._recount.begin(self._book, now)
-        self._look_elsewhere(definitions.changed, now)
+        self._look_elsewhere(definitions.changed, self._history.running(now), now)
         definitions.changed.clear()
         BUDGETS_WATCHED.set(len(budgets))
 
@@ -234,7 +234,7 @@ class Running:
             BUDGETS_WATCHED.set(len(budgets))
             changed = True
         if self._book.began:
-            self._look_elsewhere(self._book.began, now)
+            self._look_elsewhere(self._book.began, self._history.running(now, self._book.began), now)
             self._book.began.clear()
             self._definitions.changed.clear()
         if changed:
@@ -244,11 +244,11 @@ class Running:
         if changed:
             log.info("watching %d budgets, version %s", len(budgets), budgets.version)
 
-    def _look_elsewhere(self, changed: Collection[str], now: datetime) -> None:
+    def _look_elsewhere(self, changed: Collection[str], running: Iterable[tuple[str, Recorded]], now: datetime) -> None:
         """What was said under other definitions, or in periods of another time zone: what holds no more is taken back,
-        and the rest counted again. Whatever holds is said again by this cycle."""
+        and the rest counted again. Whatever holds is said again by this cycle. `running`: what is kept of now."""
         ended: dict[str, list[Recorded]] = {budget_id: [] for budget_id in changed if budget_id in self._book.budgets}
-        for budget_id, row in self._history.running(now):
+        for budget_id, row in running:
             tracked = self._book.tracked_by(budget_id)
             if tracked is not None and not tracked.counters.rolling and row.period != tracked.current:
                 ended.setdefault(budget_id, []).append(row)

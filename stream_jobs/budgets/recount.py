@@ -2,37 +2,32 @@
 
 These make it look again: corrections that were posted, and blocks whose deltas did not come (at the periods and values
 that their entries touch); a budget that looks at something else now (at all of its periods); and time, for the check
-looks at some periods of one budget after the other. What differs is counted again, in the thread that counts; asking is
-done in another one.
+looks at some periods of one budget after the other. What differs is counted again, in the thread that counts; comparing
+is done in another one.
 
 A period is kept as long as the ledger holds all of it. What is older stays as it was said last.
 """
 
 import logging
+import time
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
-from itertools import pairwise
-from typing import Final, NamedTuple
+from typing import Final
 
 from stream_jobs.base.errors import RetryError
-from stream_jobs.base.instants import EPOCH, from_unix_micros, unix_micros
-from stream_jobs.base.money import pico_from_usd
+from stream_jobs.base.instants import from_unix_micros
 from stream_jobs.budgets.book import BudgetBook
-from stream_jobs.budgets.feed_money import usd_of_feed
-from stream_jobs.budgets.history import BudgetHistory, Recorded
-from stream_jobs.budgets.tracked import KEEP_PERIODS, Tracked
+from stream_jobs.budgets.comparison import Answer, Asked, Comparison, Finding, Question
+from stream_jobs.budgets.history import BudgetHistory
+from stream_jobs.budgets.tracked import KEEP_PERIODS
 from stream_jobs.runtime.metrics import BUDGET_CHECKS
-from stream_jobs.series.calendar import Period
-from stream_jobs.series.corrected import JOURNAL_KEEPS, POSTED_LATE, Booked, CorrectedLedger, PostedCorrections, Touched
-from stream_jobs.series.counters import Loaded
+from stream_jobs.series.corrected import JOURNAL_KEEPS, POSTED_LATE, Booked, PostedCorrections
 from stream_jobs.series.facts import Sums, Values
-from stream_jobs.series.spec import SeriesSpec
-from stream_jobs.series.sums import LedgerSums, Vector, runs
+from stream_jobs.series.sums import LedgerSums
 from stream_jobs.store.client import StoreClient
-from stream_jobs.store.retention import kept_for
 
 log = logging.getLogger(__name__)
 
@@ -41,62 +36,8 @@ AGAIN_AFTER: Final = timedelta(seconds=10)
 UNRECORDED: Final = timedelta(minutes=10)
 """How far what is recorded may lag behind what is booked: deltas that wait, and what is recorded every few seconds."""
 MAX_LOOKS: Final = 5
-CELLS_AT_ONCE: Final = 400
-CELLS_PER_VALUE_AT_ONCE: Final = 7  # of a budget per value, which may have a hundred thousand values in each
-ALL_PERIODS: Final = 100_000
-MICROSECOND: Final = timedelta(microseconds=1)
-NOTHING: Final = Sums()
-
-
-class Finding(NamedTuple):
-    """A period and values of which something else was said than the ledger holds."""
-
-    cell: int
-    values: Values
-    booked: Sums
-    recorded: Sums | None  # None: nothing was said
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """Of one budget: what to look at. All of `cells` (None: find out which), or only what `booked` touched of them."""
-
-    budget_id: str
-    cells: tuple[int, ...] | None = None
-    booked: Booked | None = None
-    touched: Touched | None = field(default=None, hash=False)
-    changed: bool = False  # it looks at something else than before
-    misfits: bool = False  # perhaps: only where periods are kept that it does not have
-    sampled: bool = False  # nobody said that anything has changed
-    look: int = 1
-    not_before: datetime | None = None
-    before: frozenset[Finding] = frozenset()  # what differed at the look before
-
-    def anew(self) -> "Question":
-        """The same, asked of a budget that may have other periods by now."""
-        return Question(self.budget_id, booked=self.booked, changed=self.changed, misfits=self.misfits)
-
-
-@dataclass(slots=True)
-class Answer:
-    """What came of a question."""
-
-    compared: Question
-    found: list[Finding] = field(default_factory=list)
-    stale: list[Recorded] = field(default_factory=list)  # rows of periods and values that the budget does not have
-    next: list[Question] = field(default_factory=list)
-    sampled_to: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """A question, and what it was asked with."""
-
-    question: Question
-    tracked: Tracked
-    spec: SeriesSpec
-    vector: Vector
-    now: datetime
+RESTS: Final = 9
+"""For each second that the check looked at past periods: a budget of many values costs it a tenth of a core."""
 
 
 class Recount:
@@ -104,10 +45,9 @@ class Recount:
 
     def __init__(self, store: StoreClient, sums: LedgerSums, history: BudgetHistory) -> None:
         """Raises StoreUnavailableError."""
-        self._sums, self._history = sums, history
+        self._history = history
         self._posted = PostedCorrections(store)
-        self._ledger = CorrectedLedger(store)
-        self._kept = kept_for(store, "ledger")
+        self._comparison = Comparison(store, sums, history)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="budgets-recount")
         self._waiting: deque[Question] = deque()
         self._corrections: dict[str, Booked] = {}  # to look at, by budget
@@ -115,6 +55,7 @@ class Recount:
         self._under_way: tuple[Asked, Future[Answer]] | None = None
         self._sampled = ""
         self._sampled_to: dict[str, datetime] = {}
+        self._rests_until_s = 0.0
         self.different: dict[str, int] = {}
 
     # -- what makes it look
@@ -186,10 +127,19 @@ class Recount:
         tracked = book.tracked_by(question.budget_id) if question is not None else None
         if question is None or tracked is None or tracked.counters.rolling:
             return
-        asked = Asked(question, tracked, tracked.counters.spec, dict(book.follower.vector), now)
         cells = ((cell, tracked.period_of(cell)) for cell in tracked.counters.cells)
         recent = frozenset(cell for cell, period in cells if period is not None and period.end > now - KEEP_PERIODS)
-        self._under_way = asked, self._thread.submit(self._answer, asked, recent)
+        asked = Asked(question, tracked, tracked.counters.spec, dict(book.follower.vector), recent, now)
+        self._under_way = asked, self._thread.submit(self._answer, asked, self._sampled_to.get(question.budget_id))
+
+    def _answer(self, asked: Asked, sampled_to: datetime | None) -> Answer:
+        """In the other thread."""
+        begin_s = time.monotonic()
+        answer = self._comparison.answer(asked, sampled_to)
+        if asked.question.sampled:
+            end_s = time.monotonic()
+            self._rests_until_s = end_s + RESTS * (end_s - begin_s)
+        return answer
 
     def _next(self, book: BudgetBook, now: datetime, *, sample: bool) -> Question | None:
         for _ in range(len(self._waiting)):
@@ -201,7 +151,7 @@ class Recount:
             if booked:
                 budget_id = next(iter(booked))
                 return Question(budget_id, booked=booked.pop(budget_id))
-        return self._sample(book) if sample else None
+        return self._sample(book) if sample and time.monotonic() >= self._rests_until_s else None
 
     def _sample(self, book: BudgetBook) -> Question | None:
         ids = sorted(tracked.budget.id for tracked in book.tracked if not tracked.counters.rolling)
@@ -229,7 +179,8 @@ class Recount:
             by_cell.setdefault(one.cell, {})[one.values] = one.booked
         for cell, sums in by_cell.items():
             book.count_again(budget_id, cell, sums, now)
-        if by_cell and answer.compared.look < MAX_LOOKS:
+        # What was taken back may have got something meanwhile as well.
+        if (by_cell or answer.stale) and answer.compared.look < MAX_LOOKS:
             again = replace(answer.compared, sampled=False, look=answer.compared.look + 1)
             self._waiting.append(replace(again, not_before=now + AGAIN_AFTER))
 
@@ -264,104 +215,3 @@ class Recount:
     def close(self) -> None:
         """Stop. What was to be looked at is found again by whoever begins next."""
         self._thread.shutdown(wait=True)
-
-    # -- asking, in the other thread
-
-    def _answer(self, asked: Asked, recent: frozenset[int]) -> Answer:
-        """`recent`: cells that are counted all the time, and recorded with every change."""
-        question = asked.question
-        kept = asked.now - self._kept if self._kept is not None else EPOCH
-        if question.cells is not None:
-            return self._compared(asked, question)
-        if question.changed:
-            periods = self._history.periods(question.budget_id, kept, asked.now, ALL_PERIODS)
-            if question.misfits:
-                periods = [period for period in periods if asked.spec.calendar.period_at(period.start) != period]
-            cells = self._cells(asked, periods, kept)
-            return Answer(question, next=self._slices(asked, cells))
-        if question.booked is not None:
-            touched = self._ledger.touched(asked.spec, question.booked, kept)
-            touched = {cell: touched[cell] for cell in touched if cell not in recent and cell >= unix_micros(kept)}
-            return Answer(question, next=self._slices(asked, sorted(touched), touched))
-        since = max(self._sampled_to.get(question.budget_id, kept), kept)
-        limit = CELLS_PER_VALUE_AT_ONCE if asked.spec.per else CELLS_AT_ONCE
-        periods = self._history.periods(question.budget_id, since, asked.now, limit)
-        cells = self._cells(asked, [period for period in periods if period.end <= asked.now], kept)
-        if not cells:
-            return Answer(question, sampled_to=kept)
-        answer = self._compared(asked, replace(question, cells=tuple(cells[:limit])))
-        answer.sampled_to = periods[-1].start + MICROSECOND if len(periods) == limit else kept
-        return answer
-
-    @staticmethod
-    def _cells(asked: Asked, periods: Iterable[Period], kept: datetime) -> list[int]:
-        """The budget's own periods that hold something of these, rising."""
-        found: set[int] = set()
-        for period in periods:
-            bounds = asked.spec.calendar.boundaries(max(period.start, kept), min(period.end, asked.now))[:-1]
-            found |= {unix_micros(bound) for bound in bounds if bound >= kept}
-        return sorted(found)
-
-    @staticmethod
-    def _slices(asked: Asked, cells: Sequence[int], touched: Touched | None = None) -> list[Question]:
-        size = CELLS_PER_VALUE_AT_ONCE if asked.spec.per else CELLS_AT_ONCE
-        parts = [tuple(cells[first : first + size]) for first in range(0, len(cells), size)]
-        among = [None if touched is None else {cell: touched[cell] for cell in part} for part in parts]
-        return [replace(asked.question, cells=part, touched=some) for part, some in zip(parts, among, strict=True)]
-
-    def _compared(self, asked: Asked, question: Question) -> Answer:
-        answer = Answer(question)
-        periods = {cell: asked.tracked.counters.cell_of(from_unix_micros(cell)) for cell in question.cells or ()}
-        bounds = [
-            (cell, unix_micros(period.end))
-            for cell, period in periods.items()
-            if period is not None and asked.tracked.counts_in(period, asked.now)
-        ]
-        for run in runs(bounds):
-            cells = list(pairwise(run))
-            touched = None
-            if question.booked is not None and question.touched is not None and asked.spec.per:
-                touched = question.touched
-                loaded = self._sums.sums_where(asked.spec, cells, asked.vector, question.booked.condition())
-            else:
-                loaded = self._sums.sums(asked.spec, cells, asked.vector)
-            among = None if touched is None else {values for cell, _ in cells for values in touched[cell]}
-            recorded = self._history.recorded(
-                question.budget_id, from_unix_micros(run[0]), from_unix_micros(run[-1]), among
-            )
-            self._compare(asked, answer, dict(cells), loaded, recorded, touched)
-        return answer
-
-    @staticmethod
-    def _compare(
-        asked: Asked,
-        answer: Answer,
-        ends: Mapping[int, int],
-        loaded: Loaded,
-        recorded: Mapping[Recorded, Sums],
-        touched: Touched | None,
-    ) -> None:
-        said: dict[int, dict[Values, tuple[Sums, bool]]] = {}
-        for row, sums in recorded.items():
-            start, end = map(unix_micros, row.period)
-            if start not in ends or len(row.values) != len(asked.spec.per):
-                answer.stale.append(row)
-            else:
-                said.setdefault(start, {})[row.values] = sums, end == ends[start]
-        for cell in ends:
-            blocks, corrections = loaded.blocks.get(cell, {}), loaded.corrections.get(cell, {})
-            here = said.get(cell, {})
-            for values in {*blocks, *corrections, *here} if touched is None else touched[cell]:
-                booked = blocks.get(values, NOTHING).plus(corrections.get(values, NOTHING))
-                before, as_it_is = here.get(values, (None, booked == NOTHING))
-                if (before == _as_kept(booked) and as_it_is) or (before is None and booked == NOTHING):
-                    continue
-                if answer.compared.changed and booked == NOTHING and asked.spec.per:
-                    answer.stale.append(Recorded(Period(*map(from_unix_micros, (cell, ends[cell]))), values))
-                else:
-                    answer.found.append(Finding(cell, values, booked, before))
-
-
-def _as_kept(sums: Sums) -> Sums:
-    """Amounts that no column holds are cut where they are recorded."""
-    return sums._replace(amount=pico_from_usd(usd_of_feed(sums.amount)))

@@ -16,7 +16,7 @@ from spendstream_schemas.budget_feed import BudgetState
 from spendstream_schemas.scope import in_scope
 from stream_jobs.base.instants import as_utc
 from stream_jobs.budgets import job as job_module
-from stream_jobs.budgets import recount
+from stream_jobs.budgets import recount, speaker
 from stream_jobs.budgets.book import KEEP_NOTIFIED, Place
 from stream_jobs.budgets.document import FILE_NAME
 from stream_jobs.budgets.job import BudgetsJob, Running
@@ -41,6 +41,7 @@ def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in AT_EVERY_TURN:
         monkeypatch.setattr(job_module, name, 0.0)
     monkeypatch.setattr(recount, "AGAIN_AFTER", timedelta(0))
+    monkeypatch.setattr(speaker, "RESOLVE_S", 0.0)
 
 
 @dataclass

@@ -40,6 +40,8 @@ BUDGETS = (
 )
 ZONES = ("UTC", "Asia/Kolkata", "Pacific/Kiritimati", "America/Los_Angeles", "Europe/Berlin")
 SCOPES: tuple[dict[str, Any], ...] = ({"team": "a"}, {"team": "b"}, {"team": {"none_of": ["a"]}}, {})
+FIRST = 250
+"""Days ago: before that there was no budget. History is complete from the first period on that is kept."""
 DAYS_AGO = st.sampled_from([0, 0, 0, 1, 3, 9, 20, 33, 50, 200])
 FACTS = st.fixed_dictionaries({"team": st.sampled_from(["a", "b"]), "user_id": st.sampled_from(["u1", "u2", ""])})
 CHARGES = st.lists(st.tuples(DAYS_AGO, st.integers(0, 1439), FACTS, st.integers(0, 25)), min_size=1, max_size=4)
@@ -68,6 +70,10 @@ class Machine(RuleBasedStateMachine):
         self.runs = 0
         self._write()
         self.office.restart()
+        teams = [{"team": team, "user_id": user} for team in ("a", "b") for user in ("u1", "u2")]
+        self.seen.append(self.office.block([self._row((FIRST, 0, facts, 1)) for facts in teams]))
+        self.office.cycle(*self.seen)
+        self.office.settle()
 
     def _write(self) -> None:
         budgets = [budget | {"scope": self.scope} if budget["id"] == "days" else budget for budget in BUDGETS]

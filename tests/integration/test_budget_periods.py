@@ -11,6 +11,7 @@ from uuid import uuid4
 
 import pytest
 
+from stream_jobs.budgets import comparison, recount
 from stream_jobs.embedded.broker import TansuBroker
 from stream_jobs.store.client import StoreClient
 from tests.integration.budget_office import TABLES, Office, assert_all_equal_to_the_ledger, hurried
@@ -177,9 +178,56 @@ def test_another_time_zone_has_other_periods_at_once(office: Office, change: dic
     assert_all_equal_to_the_ledger(office)
 
 
+@pytest.mark.parametrize("at_once", [1, 100_000])
+def test_a_correction_of_many_values_reaches_each_of_them(
+    office: Office, monkeypatch: pytest.MonkeyPatch, at_once: int
+) -> None:
+    """More than a parameter names, with any characters, in periods that are compared together or one by one."""
+    monkeypatch.setattr(comparison, "ROWS_AT_ONCE", at_once)
+    office.write(USERS)
+    office.restart()
+    users = [f"u{number}/'\\ß" for number in range(70)]
+    days = (10, 11, 40)
+    office.cycle(office.block([spend(noon(office, age), 5, user_id=user) for age in days for user in (*users, "x")]))
+    office.settle()
+    office.restart()
+    office.settle()
+    office.correct("run-1/0", [adjusted(noon(office, age), -number % 5, user_id=user)
+                               for age in days for number, user in enumerate(users, 1)])  # fmt: skip
+    office.cycle()
+    office.settle()
+    assert_all_equal_to_the_ledger(office)
+
+
+@pytest.mark.parametrize("running", [True, False])
+def test_another_scope_has_periods_in_which_there_was_nothing_before(
+    office: Office, monkeypatch: pytest.MonkeyPatch, running: bool
+) -> None:
+    """From the first on that is kept: not what was before the budget."""
+    monkeypatch.setattr(recount, "UNRECORDED", timedelta(0))  # what was booked lately is looked at anyway
+    before = spend(noon(office, 30), 2, team="ads")
+    office.world.now = office.store.now() - timedelta(hours=2)
+    office.world.block(0, [before])
+    office.write(SEARCH, USERS | {"scope": {"team": "search"}})
+    office.restart()
+    office.cycle(office.block([spend(noon(office, 20), 3), spend(noon(office, 10), 4, team="ads")]))
+    office.settle()
+    if not running:
+        office.close()
+        office.job = None
+    office.write(SEARCH | {"scope": {"team": "ads"}}, USERS | {"scope": {"team": "ads"}})
+    if not running:
+        office.restart()
+    for _ in range(4):
+        office.cycle()
+    office.settle()
+    office.world.rows.remove(before)
+    assert_all_equal_to_the_ledger(office)
+
+
 @pytest.mark.parametrize("running", [True, False])
 def test_another_scope_is_counted_in_every_period_that_is_kept(office: Office, running: bool) -> None:
-    """History says what the budget looks at now, back to where the ledger begins."""
+    """History says what the budget looks at now, also of values that it did not have before."""
     office.write(SEARCH, USERS)
     office.restart()
     rows = [spend(noon(office, age), 3, team=team) for age in (0, 1, 10, 50) for team in ("search", "ads")]
