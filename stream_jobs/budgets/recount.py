@@ -13,15 +13,16 @@ import time
 from collections import deque
 from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from itertools import islice
 from typing import Final
 
 from stream_jobs.base.errors import RetryError
 from stream_jobs.base.instants import from_unix_micros
 from stream_jobs.budgets.book import BudgetBook
 from stream_jobs.budgets.comparison import Answer, Asked, Comparison, Finding, Question
-from stream_jobs.budgets.history import BudgetHistory
+from stream_jobs.budgets.history import BudgetHistory, Recorded
 from stream_jobs.budgets.tracked import KEEP_PERIODS
 from stream_jobs.runtime.metrics import BUDGET_CHECKS
 from stream_jobs.series.corrected import JOURNAL_KEEPS, POSTED_LATE, Booked, PostedCorrections
@@ -36,8 +37,20 @@ AGAIN_AFTER: Final = timedelta(seconds=10)
 UNRECORDED: Final = timedelta(minutes=10)
 """How far what is recorded may lag behind what is booked: deltas that wait, and what is recorded every few seconds."""
 MAX_LOOKS: Final = 5
+AT_ONCE: Final = 5_000
+"""Rows that a cycle takes back, and counts again: a budget of many values has a hundred thousand in each period."""
 RESTS: Final = 9
 """For each second that the check looked at past periods: a budget of many values costs it a tenth of a core."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Left:
+    """What was found and is not taken up yet."""
+
+    asked: Asked
+    compared: Question
+    stale: deque[Recorded]
+    found: deque[Finding]
 
 
 class Recount:
@@ -53,6 +66,7 @@ class Recount:
         self._corrections: dict[str, Booked] = {}  # to look at, by budget
         self._blocks: dict[str, Booked] = {}
         self._under_way: tuple[Asked, Future[Answer]] | None = None
+        self._left: _Left | None = None
         self._sampled = ""
         self._sampled_to: dict[str, datetime] = {}
         self._rests_until_s = 0.0
@@ -103,6 +117,7 @@ class Recount:
         return (
             not self._corrections
             and not self._blocks
+            and self._left is None
             and all(question.sampled for question in (*asked, *self._waiting))
         )
 
@@ -123,6 +138,10 @@ class Recount:
                 self._waiting.append(replace(asked.question, not_before=now + AGAIN_AFTER))
             else:
                 self._take(book, asked, answer, now)
+        if self._left is not None:
+            self._go_on(book, self._left, now)
+        if self._left is not None:
+            return
         question = self._next(book, now, sample=sample)
         tracked = book.tracked_by(question.budget_id) if question is not None else None
         if question is None or tracked is None or tracked.counters.rolling:
@@ -168,20 +187,37 @@ class Recount:
                 self._waiting.append(question.anew())
             return
         self._waiting.extendleft(reversed(answer.next))
-        if answer.stale:
-            self._history.take_back(budget_id, answer.stale, now)
         found = answer.found
         if question.sampled:
             self._sampled_to[budget_id] = answer.sampled_to or self._sampled_to.get(budget_id, now)
             found = self._checked(answer, now)
+        if found or answer.stale:
+            self._left = _Left(asked, answer.compared, deque(answer.stale), deque(found))
+
+    def _go_on(self, book: BudgetBook, left: _Left, now: datetime) -> None:
+        """With what was found: so much that the cycle has time for the present."""
+        budget_id = left.asked.question.budget_id
+        if book.tracked_by(budget_id) is not left.asked.tracked:
+            if budget_id in book.budgets and not left.asked.question.sampled:
+                self._waiting.append(left.asked.question.anew())
+            self._left = None
+            return
+        if left.stale:
+            some = list(islice(left.stale, AT_ONCE))
+            self._history.take_back(budget_id, some, now)  # when that fails, it is done by the next call
+            for _ in some:
+                left.stale.popleft()
         by_cell: dict[int, dict[Values, Sums]] = {}
-        for one in found:
+        for _ in range(min(AT_ONCE, len(left.found))):
+            one = left.found.popleft()
             by_cell.setdefault(one.cell, {})[one.values] = one.booked
         for cell, sums in by_cell.items():
             book.count_again(budget_id, cell, sums, now)
-        # What was taken back may have got something meanwhile as well.
-        if (by_cell or answer.stale) and answer.compared.look < MAX_LOOKS:
-            again = replace(answer.compared, sampled=False, look=answer.compared.look + 1)
+        if left.stale or left.found:
+            return
+        self._left = None
+        if left.compared.look < MAX_LOOKS:  # what was taken back may have got something meanwhile, too
+            again = replace(left.compared, sampled=False, look=left.compared.look + 1)
             self._waiting.append(replace(again, not_before=now + AGAIN_AFTER))
 
     def _checked(self, answer: Answer, now: datetime) -> list[Finding]:
