@@ -74,3 +74,30 @@ def test_a_document_can_be_written_and_says_the_same(encoding: str, text: str) -
     """In whatever encoding a terminal has, and with what no encoding has."""
     written = json_text({"a": text}, encoding).encode(encoding)
     assert json.loads(written.decode(encoding)) == {"a": text}
+
+
+SINGLE = st.one_of(
+    *(st.none(), st.booleans(), st.integers(), st.floats(), st.text(), st.decimals(allow_nan=False), st.dates()),
+    st.builds(
+        datetime.combine,
+        *(st.dates(date(1900, 1, 2), date(2299, 1, 1)), st.times()),
+        st.sampled_from((None, UTC, timezone(timedelta(hours=3)))),
+    ),
+    *(st.timedeltas(), st.sets(st.text()), st.builds(Path, st.just("a/b"))),
+)
+
+
+@given(
+    st.recursive(
+        SINGLE,
+        lambda inner: st.one_of(
+            st.lists(inner),
+            st.tuples(inner, inner),
+            st.dictionaries(st.text() | st.integers() | st.dates(), inner),
+            st.builds(Spent, st.text(), st.just(Decimal(1)), st.tuples(inner)),
+        ),
+    )
+)
+def test_the_document_is_of_these_values(value: Any) -> None:
+    """However it is written: by the encoder alone, or value by value, for a key that is no text, or NaN."""
+    assert json_text(value) == json.dumps(json_values(value), ensure_ascii=False)
