@@ -58,6 +58,7 @@ def test_bad_files_are_refused(tmp_path: Path, files: dict[str, str], message: s
         "alter table a add column if not exists c Int8",
         "ALTER TABLE a MODIFY COLUMN c Int16",
         "ALTER TABLE a DROP COLUMN IF EXISTS c",
+        "ALTER TABLE a MATERIALIZE INDEX IF EXISTS i",
         "DROP VIEW IF EXISTS v",
         "CREATE MATERIALIZED VIEW IF NOT EXISTS v TO a AS SELECT 1 AS b",
     ],
