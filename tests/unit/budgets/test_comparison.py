@@ -7,6 +7,7 @@ import pytest
 
 from stream_jobs.budgets.comparison import CELLS_AT_ONCE, ROWS_AT_ONCE, Asked, Question, _slices
 from stream_jobs.budgets.tracked import Tracked
+from stream_jobs.series.corrected import Touched
 from tests.integration.budget_world import budgets
 
 
@@ -30,7 +31,7 @@ def asked() -> Asked:
 )
 def test_a_question_has_so_many_rows_and_periods(cells: Any, sizes: dict[int, int], parts: list[int]) -> None:
     """At least one period, all of them, and in their order; each with what was touched of it."""
-    touched = {cell: {(f"u{cell}",)} for cell in cells}
+    touched: Touched = {cell: {(f"u{cell}",)} for cell in cells}
     for given in (None, touched):
         found = _slices(asked(), list(cells), sizes, given)
         assert [len(one.cells or ()) for one in found] == parts
