@@ -19,7 +19,15 @@ WITH
             periods.*,
             period_key = {window:String} AS is_window,
             toUInt32OrZero(substring(rolling, 1, length(rolling) - 1)) * if(endsWith(rolling, 'd'), 24, 1) AS window_hours
-        FROM (SELECT * FROM budget_periods FINAL WHERE period_key != '') AS periods
+        FROM
+        (
+            SELECT *
+            FROM budget_periods FINAL
+            WHERE
+                period_key != ''
+                AND period_end > {start:DateTime('UTC')}
+                AND (period_start < {until:DateTime64(6, 'UTC')} OR period_key = {window:String})
+        ) AS periods
         LEFT JOIN definitions USING (budget_id)
         WHERE
             if(

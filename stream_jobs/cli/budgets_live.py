@@ -1,8 +1,11 @@
 """The actions of `spendstream budgets` that need a running pipeline."""
 
 import argparse
+import gc
 import json
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -127,6 +130,23 @@ def _standing_json(standing: "BudgetStanding") -> dict[str, Any]:
 
 def run_show(args: argparse.Namespace) -> int:
     """Everything about one budget. Exit code 1 when there is none of that id."""
+    with _no_garbage() if args.json else nullcontext():
+        return _show(args)
+
+
+@contextmanager
+def _no_garbage() -> Iterator[None]:
+    """While a hundred thousand rows are made, collecting finds nothing, in a fifth of the time."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
+def _show(args: argparse.Namespace) -> int:
     from stream_jobs.budgets.status import crossings, firsts, past_periods, standings
 
     with _store(args) as store:

@@ -1,11 +1,13 @@
 """What the budgets job keeps in the real ClickHouse: crossings that it knows again, standings, and causes."""
 
 import json
+import os
 import random
 import time
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -72,7 +74,8 @@ def test_a_budget_of_many_users_hides_no_other_and_no_period(
     store: StoreClient, process: StoreProcess, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """100,000 users of fourteen days, all over their budget, beside a company that is not: list, show and history are
-    complete; what people read within two seconds, on a machine that does nothing else."""
+    complete; and what people read takes less than two seconds of the command's and the store's time, whatever else the
+    machine does meanwhile."""
     now = store.now()
     for budget_id, values, days, spent in (("company", 1, 3, "1"), ("users", 100_000, 14, "2 + number / 100000")):
         document = {"id": budget_id, "name": budget_id, "amount": 2, "period": "day"}
@@ -91,11 +94,15 @@ def test_a_budget_of_many_users_hides_no_other_and_no_period(
             )
     address = ["--url", process.url]
 
-    def run(*arguments: str, within_s: float = 4) -> str:
-        begin = time.monotonic()
+    def worked_s() -> float:
+        user, system = Path(f"/proc/{process.process.pid}/stat").read_text().rpartition(")")[2].split()[11:13]
+        return time.process_time() + (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+
+    def run(*arguments: str, within_s: float = 2) -> str:
+        begin_s = worked_s()
         assert main(["budgets", *arguments, *address]) == 0
         shown = capfd.readouterr().out
-        assert time.monotonic() - begin < within_s, arguments
+        assert worked_s() - begin_s < within_s, arguments
         return shown
 
     found = {row["id"]: row for row in map(json.loads, run("list", "--json").splitlines())}
@@ -108,7 +115,7 @@ def test_a_budget_of_many_users_hides_no_other_and_no_period(
     shown = run("show", "users")
     assert "and 99,990 more; all with --json" in shown
     assert shown.count("user-99999 and 99,999 more") == 12
-    everything = json.loads(run("show", "users", "--json", within_s=5))  # 33 MB
+    everything = json.loads(run("show", "users", "--json", within_s=4))  # 33 MB
     assert len(everything["standings"]) == 100_000
     assert len(past_periods(store, "company")) == 3
     # However long the history is, what stands now is found without reading it.
