@@ -49,7 +49,7 @@ _NOT_OPENAIS: Final = ("anthropic", "aws", "google")
 def is_message(root: Node) -> bool:
     """Whether this is one of LangChain's; ``{"raw": message, "parsed": ...}`` (`with_structured_output`) is one too."""
     root = _message(root)
-    return _kind(root) in ("ai", "AIMessageChunk") and isinstance(root.raw("response_metadata"), Mapping)
+    return isinstance(root.raw("response_metadata"), Mapping) and _kind(root) in ("ai", "AIMessageChunk")
 
 
 def messages_in(response: object) -> list[Any]:
@@ -216,7 +216,7 @@ def _part(root: Node, name: str) -> Node | None:
 
 
 def _message(root: Node) -> Node:
-    if isinstance(root.value, Mapping) and "raw" in root.value and "parsed" in root.value:
+    if root.is_mapping and "raw" in root.value and "parsed" in root.value:
         return root.node("raw") or root
     return root
 
