@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 def same_call(before: "ExtractedUsage", found: "ExtractedUsage") -> bool:
     """Whether a response that was recorded after another is of the same call, by what they say."""
+    if before.run_id and found.run_id:
+        return before.run_id == found.run_id
     if before.response_id:
         return before.response_id == found.response_id
     if before.operation and found.operation and before.operation != found.operation:
@@ -27,6 +29,8 @@ def is_final_of(streamed: "ExtractedUsage", found: "ExtractedUsage") -> bool:
     """Whether a response is what a stream came to: by its id; where one of them has none, also by equal usage."""
     if same_call(streamed, found):
         return True
+    if streamed.run_id and found.run_id:
+        return False
     one_id = streamed.response_id is None or found.response_id is None
     return one_id and streamed.usage is not None and streamed.usage == found.usage
 

@@ -188,7 +188,8 @@ class TrackedCall:
         said_nothing = streamed == adapters().ExtractedUsage()
         ours = replace(streamed, status="error") if status == "error" else streamed
         if final is not None and is_final_of(ours, final):
-            self._status = status if final.usage is None else "ok"
+            if final.usage is not None:
+                self._status, self._accumulator = "ok", None
             return
         if not said_nothing or status == "error":
             self._responses.keep(streamed, status)

@@ -64,10 +64,13 @@ def test_the_same_object_is_the_same_call() -> None:
         (said(1, "a"), said(2), False),
         (said(None), said(1, "a"), True),
         (said(1), said(1), True),
+        (said(1, run_id="r"), said(1, "a", run_id="s"), False),
+        (said(1, run_id="r"), said(1, "a", run_id="r"), True),
+        (said(1, run_id="r"), said(2, run_id="r"), True),
     ],
 )
 def test_the_final_response_of_a_stream(streamed: ExtractedUsage, final: ExtractedUsage, same: bool) -> None:
-    """By its id; where one has none, by equal usage."""
+    """By its id or that of the framework's run; where one has none, by equal usage."""
     assert is_final_of(streamed, final) == same
 
 
