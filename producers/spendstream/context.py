@@ -52,10 +52,7 @@ _thread: Final = _Thread()
 
 def runner() -> object:
     """What runs this: the task, or outside of any the thread."""
-    try:
-        task = asyncio.current_task()
-    except RuntimeError:  # no loop runs in this thread
-        task = None
+    task = None if asyncio._get_running_loop() is None else asyncio.current_task()
     return _thread.itself if task is None else task
 
 

@@ -24,7 +24,7 @@ from spendstream.kafka_client import (
     warn_of_password,
 )
 from spendstream.lane import Delivery, InFlightLimit, Lane
-from spendstream.native import Empty, Flag, SimpleQueue, Thread, new_lock, new_rlock, pause, until
+from spendstream.native import Empty, Flag, SimpleQueue, Thread, new_lock, pause, until
 from spendstream.signing import Signer
 from spendstream.stats import Counters
 from spendstream.stock import SpoolStock
@@ -40,6 +40,7 @@ _PATIENCE_S: Final = (1.0, 8.0)  # how long a new client may try before it is re
 _CLIENT_PAUSE_S: Final = (0.1, 2.0)  # between two clients: first, longest
 _SETTLE_S: Final = 1.0  # what a fork grants the first messages of a client: librdkafka takes half a second for them
 _FORK_STEP_S: Final = 0.001
+_BETWEEN_GRANTS_S: Final = 8.0
 _BETWEEN_FORKS_S: Final = 0.05  # one fork seldom comes alone
 _REST_S: Final = 2.0  # how long a fork waits for this thread, whatever it does
 _HANGING_CLIENTS: Final = 3
@@ -90,7 +91,6 @@ class DeliveryThread:
         # A quarter of the memory for what waits, a quarter for what is with the client, half for the queue.
         self._in_flight_limit = InFlightLimit(config.memory_max_events // 4, config.memory_max_bytes // 2)
         self._close_at = 0.0
-        self._lane_lock = new_rlock()
         self._fork_lock = new_lock()
         self._forks = 0  # that other threads are about to do
         self._settle_by = 0.0
@@ -124,16 +124,13 @@ class DeliveryThread:
         """The topic's lane; made when first needed."""
         lane = self.lanes.get(topic)
         if lane is None:
-            with self._lane_lock:
-                lane = self.lanes.get(topic)
-                if lane is None:
-                    own = self.stock.own(topic)
-                    lane = Lane(
-                        *(topic, own, self._in_flight_limit, self._counters, self._on_delivered, self._config.durable),
-                        user=user_of(self._config),
-                        signer=self.signer,
-                    )
-                    lane = self.lanes.setdefault(topic, lane)
+            new = Lane(
+                *(topic, self.stock.own(topic), self._in_flight_limit, self._counters, self._on_delivered),
+                durable=self._config.durable,
+                user=user_of(self._config),
+                signer=self.signer,
+            )
+            lane = self.lanes.setdefault(topic, new)  # another thread may have been faster
         return lane
 
     def unsettled(self) -> int:
@@ -158,16 +155,22 @@ class DeliveryThread:
         """No client of ours must be looking up a name while the process forks: glibc holds a lock meanwhile
         (`check_pf.c`), which nobody releases in the child, and no client could connect there, ever.
 
-        A client that has delivered something has found its broker. Another one gets a moment for that, if messages are
-        on their way; then it is given up, and its successor is made after the fork.
+        A client that has delivered something has found its broker. Another one gets a moment for that, now and then, if
+        there is something to deliver; then it is given up, and its successor is made after the fork.
         """
+        now = time.monotonic()
         with self._fork_lock:
             self._forks += 1
-            self._settle_by = time.monotonic() + _SETTLE_S
+            if now > self._settle_by + _BETWEEN_GRANTS_S:  # a process that forks all the time must not starve
+                self._settle_by = now + _SETTLE_S
         if self._thread is None or self._thread.is_current():
             return
         self.queue.put(Flag())  # wakes it
-        until(lambda: self._resting or self._settled() or self.finished, _REST_S)
+
+    def settle_before_fork(self) -> None:
+        """Wait for that."""
+        if self._thread is not None and not self._thread.is_current():
+            until(lambda: self._resting or self._settled() or self.finished, _REST_S)
 
     def after_fork(self) -> None:
         """In the parent, also where the fork failed."""
@@ -181,8 +184,8 @@ class DeliveryThread:
         """Until the forks are over."""
         now = time.monotonic()
         if self._client is not None:
-            waits = any(lane.in_flight and not lane.away for lane in tuple(self.lanes.values()))
-            if self._settled() or (waits and now < self._settle_by):
+            waits = now < self._settle_by and (self.queue.qsize() > 0 or self.unsettled() > 0)
+            if self._settled() or waits:
                 return
             self._empty_client()
             self._client_not_before = now + _BETWEEN_FORKS_S

@@ -78,7 +78,11 @@ def discard(holder: list[Producer]) -> Thread:
         holder.clear()
 
     thread = Thread(end, "spendstream-discard")
-    thread.start()
+    try:
+        thread.start()
+    except RuntimeError:  # no thread can be had any more
+        keep_forever(holder[0])
+        return thread
     thread.join(_DISCARD_WAIT_S)
     return thread
 

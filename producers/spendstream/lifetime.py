@@ -44,8 +44,9 @@ _KNOWN: Final = _Known()
 
 
 def look_after(objects: Collection[Any], before: Callable[[], None] | None = None) -> None:
-    """At exit `before` is called, then `close` of each; around a fork `_before_fork`, `_after_fork_in_parent` and
-    `_after_fork_in_child`. None may fail us."""
+    """At exit `before` is called, then `close` of each; around a fork `_before_fork`,
+    then `_settle_before_fork`, which may wait, and `_after_fork_in_parent` or `_after_fork_in_child`. None may fail
+    us."""
     _groups.append((objects, before))
 
     def tell(what: str) -> Callable[[], None]:
@@ -56,9 +57,13 @@ def look_after(objects: Collection[Any], before: Callable[[], None] | None = Non
 
         return of_each
 
+    def before_fork() -> None:
+        tell("_before_fork")()  # all settle at the same time
+        tell("_settle_before_fork")()
+
     if hasattr(os, "register_at_fork"):
         os.register_at_fork(
-            before=tell("_before_fork"),
+            before=before_fork,
             after_in_parent=tell("_after_fork_in_parent"),
             after_in_child=tell("_after_fork_in_child"),
         )

@@ -18,7 +18,7 @@ from _queue import Empty, SimpleQueue  # the original, whatever stands in `queue
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from types import TracebackType
-from typing import Any, Final
+from typing import Any, Final, cast
 
 __all__ = [
     "Empty",
@@ -26,6 +26,7 @@ __all__ = [
     "SimpleQueue",
     "Thread",
     "in_thread_of_ours",
+    "is_mine",
     "new_lock",
     "new_rlock",
     "patched",
@@ -179,6 +180,12 @@ class _PatientLock(AbstractContextManager[bool]):
     ) -> None:
         self._lock.release()
 
+    def _is_owned(self) -> bool:
+        return bool(self._lock._is_owned())
+
+    def _at_fork_reinit(self) -> None:
+        self._lock._at_fork_reinit()
+
 
 def new_lock() -> AbstractContextManager[bool]:
     """A lock between threads of ours and the service's threads or greenlets."""
@@ -190,14 +197,20 @@ def new_rlock() -> AbstractContextManager[bool]:
     return _PatientLock(_original("_thread", "RLock")()) if patched() else threading.RLock()
 
 
+def is_mine(lock: Any) -> bool:
+    """Whether the caller holds this lock of `new_rlock` already: it interrupted itself (a signal's handler, the
+    collector of garbage)."""
+    return bool(lock._is_owned())
+
+
 def process_lock() -> AbstractContextManager[bool]:
     """A lock like `new_rlock`'s, for the whole process: a fork waits for it, because the child has no thread that would
-    release it."""
-    lock = new_rlock()
-
-    def release() -> None:
-        lock.__exit__(None, None, None)
-
+    release it. Have one: two of them could be asked for in either order by what the collector of garbage ends."""
+    lock: Any = new_rlock()
     if hasattr(os, "register_at_fork"):
-        os.register_at_fork(before=lock.__enter__, after_in_parent=release, after_in_child=release)
-    return lock
+        os.register_at_fork(
+            before=lock.__enter__,
+            after_in_parent=lambda: lock.__exit__(None, None, None),
+            after_in_child=lock._at_fork_reinit,  # also where nobody told Python before
+        )
+    return cast("AbstractContextManager[bool]", lock)

@@ -67,14 +67,13 @@ class UsageProducer(TrackingMixin):
             self._start()  # now, not at the first event: what an earlier process left in the spool goes out
 
     def _start(self) -> DeliveryThread:
+        thread = DeliveryThread(self._config, self._counters, self._on_delivered)
         with self._lock:
             if self._thread is None:
-                thread = DeliveryThread(self._config, self._counters, self._on_delivered)
-                if self._thread is None:
-                    self._thread = thread
-                    thread.start()
-                    expect_the_end()
-            return self._thread
+                thread.start()
+                self._thread = thread
+        expect_the_end()
+        return self._thread
 
     @property
     def source(self) -> str:
@@ -251,6 +250,10 @@ class UsageProducer(TrackingMixin):
         self._held = self._thread
         if self._held is not None:
             self._held.before_fork()
+
+    def _settle_before_fork(self) -> None:
+        if self._held is not None:
+            self._held.settle_before_fork()
 
     def _after_fork_in_parent(self) -> None:
         if self._held is not None:

@@ -14,14 +14,12 @@ import struct
 import zlib
 from collections import deque
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
 from pathlib import Path
-from types import TracebackType
 from typing import Final, NamedTuple
 
 from spendstream.errors import SpoolFullError
 from spendstream.framing import HEADER, MAX_PAYLOAD_BYTES, ChecksumError, TornError, decode, encode
-from spendstream.native import new_rlock
+from spendstream.native import is_mine, new_rlock
 from spendstream.private import make_private, open_private
 
 _CURSOR: Final = struct.Struct("<QQI")  # segment, offset, crc32 of both
@@ -44,28 +42,6 @@ class SpooledRecord(NamedTuple):
     position: Position
 
 
-class _Alone(AbstractContextManager[None]):
-    """A lock. Who asks for it while holding it gets an OSError: the collector of garbage may end a call, and its event
-    be emitted, in the middle of any method."""
-
-    def __init__(self) -> None:
-        self._lock = new_rlock()
-        self._taken = False
-
-    def __enter__(self) -> None:
-        self._lock.__enter__()
-        if self._taken:
-            self._lock.__exit__(None, None, None)
-            raise OSError(errno.EBUSY, "the spool is in use by what this call interrupted")
-        self._taken = True
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self._taken = False
-        self._lock.__exit__(kind, error, traceback)
-
-
 class Spool:
     """The queue in `folder`. Thread-safe. Whoever uses it must hold the claim on the folder.
 
@@ -77,7 +53,7 @@ class Spool:
         self._max_bytes = max_bytes
         self._segment_bytes = min(segment_bytes, max_bytes // 4)  # room comes back a segment at a time
         self._keep_active_bytes = min(_KEEP_ACTIVE_BYTES, self._segment_bytes // 2)
-        self._lock = _Alone()
+        self._lock = new_rlock()
         self._closed = False
         self._writer: int | None = None  # descriptor of the last segment, once this process appends
         self._reader: tuple[int, int] | None = None  # (segment, descriptor)
@@ -99,6 +75,8 @@ class Spool:
         """Add (key, value) or (key, value, signature) messages at the end. Raises SpoolFullError or OSError; then
         nothing was added."""
         data = b"".join([encode(*message) for message in messages])
+        if is_mine(self._lock):  # what the collector of garbage ends may be appended in the middle of any method
+            raise OSError(errno.EBUSY, "the spool is in use by what this call interrupted")
         with self._lock:
             if self._closed:
                 raise OSError("the spool is closed")
@@ -107,6 +85,8 @@ class Spool:
             number = self._open_for_append()
             assert self._writer is not None
             size = self._sizes[number]
+            if os.fstat(self._writer).st_size != size:  # a signal's handler raised in the middle of an append
+                os.ftruncate(self._writer, size)
             try:
                 written = 0
                 while written < len(data):
@@ -196,12 +176,12 @@ class Spool:
             return number
         # Never append to a file another process wrote: its tail may be torn.
         number = self._next_number
-        writer = open_private(self._path(number), os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND)
-        if self._writer is not None:
-            os.close(self._writer)
-        self._writer = writer
         self._next_number += 1
+        writer = open_private(self._path(number), os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND)
+        before, self._writer = self._writer, writer
         self._sizes[number] = 0
+        if before is not None:
+            os.close(before)
         return number
 
     def _undo_append(self, size: int) -> None:

@@ -5,6 +5,7 @@ and seen, and the problem is counted and logged.
 """
 
 import asyncio
+import hashlib
 import time
 from collections.abc import Mapping
 from dataclasses import replace
@@ -34,7 +35,10 @@ if TYPE_CHECKING:
 R = TypeVar("R")
 Status = Literal["ok", "error", "cancelled"]
 
-_SHARED: Final = process_lock()  # held while a response or stream finds its place: threads may share a block
+SHARED: Final = process_lock()
+"""Held while a call is added to the open ones of its tracker, or taken out, and while a response or stream finds its
+place: threads may share a block."""
+_LONGEST_STEM: Final = 120  # so that a number fits behind it
 _CUT: Final = (asyncio.CancelledError, GeneratorExit, KeyboardInterrupt, SystemExit)
 
 
@@ -58,6 +62,13 @@ def _event_id(given: object, producer: "Reporter") -> str:
     if given is not None and given != "":
         producer.count_trouble("invalid_fields", f"event_id: expected text or a UUID, got {type(given).__name__}")
     return new_event_id()
+
+
+def _stem(event_id: str) -> str:
+    """What the ids of a block's other calls begin with: the call's own, or as much of a long one and a digest of it."""
+    if len(event_id) <= _LONGEST_STEM:
+        return event_id
+    return f"{event_id[:100]}-{hashlib.sha256(event_id.encode('utf-8', 'replace')).hexdigest()[:16]}"
 
 
 def prepare() -> None:
@@ -149,7 +160,7 @@ class TrackedCall:
     def _take(self, found: "ExtractedUsage", source: object) -> None:
         """What a further response says. It replaces the one before where both are of the same call to the provider: a
         response that was asked for again until it was done, or the final one of a stream. Otherwise both count."""
-        with _SHARED:
+        with SHARED:
             if self._accumulator is not None and not self._streaming:
                 self._keep_streamed(found)
             self._responses.take(found, source)
@@ -177,7 +188,8 @@ class TrackedCall:
         said_nothing = streamed == adapters().ExtractedUsage()
         ours = replace(streamed, status="error") if status == "error" else streamed
         if final is not None and is_final_of(ours, final):
-            self._status = status if final.usage is None else "ok"
+            if final.usage is not None:
+                self._status, self._accumulator = "ok", None
             return
         if not said_nothing or status == "error":
             self._responses.keep(streamed, status)
@@ -221,7 +233,7 @@ class TrackedCall:
 
     def _listening(self) -> "TrackedCall":
         """Who a stream is to report to: this call, or, while another stream of it is open, one of its own."""
-        with _SHARED:
+        with SHARED:
             if self._streaming:
                 return self._sibling()
             self._keep_streamed()
@@ -236,7 +248,7 @@ class TrackedCall:
             self._siblings, self._booked = [], set()
         other = TrackedCall(self._producer, self.provider, self.model, {})
         self._siblings.append(other)
-        other.event_id = f"{self.event_id[:120]}-s{len(self._siblings)}"
+        other.event_id = f"{_stem(self.event_id)}-s{len(self._siblings)}"
         other._attribution, other._parent, other._left = self._attribution, self, self._left
         other._booked = self._booked
         return other._listening()
@@ -324,7 +336,7 @@ class TrackedCall:
 
     def _is_first_to_emit(self) -> bool:
         """The block and its stream may end in two threads at once."""
-        with _SHARED:
+        with SHARED:
             first, self._emitted = not self._emitted, True
         return first
 
@@ -332,7 +344,7 @@ class TrackedCall:
         """Whether none of the block's streams has booked this response yet."""
         if self._booked is None or found is None or not found.response_id or found.usage is None:
             return True
-        with _SHARED:
+        with SHARED:
             first = found.response_id not in self._booked
             self._booked.add(found.response_id)
         return first
@@ -341,7 +353,7 @@ class TrackedCall:
         """The event of a response before the last one: its id is the call's with its number, so that the same block
         that runs again with the same id gives the same ids."""
         said = {name: value for name, value in self._fields.items() if name not in _OF_ONE_RESPONSE}
-        said |= {"status": found.status or "ok", "event_id": f"{self.event_id[:120]}-{number}"}
+        said |= {"status": found.status or "ok", "event_id": f"{_stem(self.event_id)}-{number}"}
         for event in self._mended(found, said):
             self._producer.emit(event)
 

@@ -25,17 +25,14 @@ from typing import Any, Final, TypeVar
 
 from spendstream.context import check_fields
 from spendstream.decorated import Way, decorated
-from spendstream.native import process_lock
 from spendstream.open_calls import OpenCalls
 from spendstream.stats import Counters
 from spendstream.streams import is_stream
-from spendstream.tracked_call import Reporter, TrackedCall
+from spendstream.tracked_call import SHARED, Reporter, TrackedCall
 from spendstream_schemas import Conditions, OutcomeEvent, UsageEvent
 
 R = TypeVar("R")
 F = TypeVar("F", bound=Callable[..., Any])
-
-_OPEN: Final = process_lock()  # held while a call is added to the open ones of its tracker, or taken out
 
 
 class Tracker:
@@ -63,7 +60,7 @@ class Tracker:
     def begin(self) -> TrackedCall:
         """A call of its own; whoever began it says `leave` when it ends."""
         producer, provider, model, fields, attribution = self._arguments
-        with _OPEN:
+        with SHARED:
             first, self._began = not self._began, True
         if not first and fields.get("event_id"):
             fields = {**fields, "event_id": None}
@@ -91,12 +88,12 @@ class Tracker:
 
     def _enter(self, frame: FrameType) -> TrackedCall:
         call = self.begin()
-        with _OPEN:
+        with SHARED:
             self._open.add(call, frame)
         return call
 
     def _exit(self, frame: FrameType, kind: type[BaseException] | None) -> None:
-        with _OPEN:
+        with SHARED:
             call, guessed = self._open.pop(frame)
         if guessed and call is not None:
             self._arguments[0].count_trouble(

@@ -4,6 +4,7 @@ One rule for tokens whatever the provider says: ``input_tokens`` includes everyt
 ``output_tokens`` includes reasoning. The parts stand beside their wholes. Absent is not the same as zero.
 """
 
+from functools import lru_cache
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
@@ -55,6 +56,12 @@ TOKEN_PARTS: tuple[tuple[str, tuple[str, ...]], ...] = (
 )
 
 
+@lru_cache(maxsize=1024)
+def _rows_with(given: frozenset[str]) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """The rows of which a part is given; looked up, for this runs in the services' requests."""
+    return tuple([row for row in TOKEN_PARTS if not given.isdisjoint(row[1])])
+
+
 class TokenUsage(Message):
     """LLM, embedding, rerank, image and audio calls. Unit: tokens unless the field's name says otherwise."""
 
@@ -96,12 +103,10 @@ class TokenUsage(Message):
 
     @model_validator(mode="after")
     def _parts_fit_their_wholes(self) -> Self:
-        given = {name: value for name, value in self.__dict__.items() if value is not None}
-        names = given.keys()
-        for whole, parts in TOKEN_PARTS:
-            if names.isdisjoint(parts):  # most rows: this runs in the services' requests
-                continue
-            if whole not in given or sum([given[name] for name in parts if name in given]) > given[whole]:
+        values = self.__dict__
+        for whole, parts in _rows_with(frozenset(self.__pydantic_fields_set__)):
+            total = values[whole]
+            if total is None or sum([values[name] or 0 for name in parts]) > total:
                 _check_parts(self, whole, parts)
         return self
 

@@ -7,6 +7,8 @@ import socket
 import subprocess
 import sys
 import threading
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -112,3 +114,71 @@ def test_what_a_child_cannot_send_its_parent_does(broker: TansuBroker, tmp_path:
         expected = {"parent", *(f"child-{number}" for number in range(CHILDREN))}
         assert until(lambda: set(ids_on(broker.address)) >= expected, 20.0)
     assert sorted(ids_on(broker.address)) == sorted(expected)
+
+
+@pytest.fixture
+def mute() -> Iterator[str]:
+    """The address of what takes connections and says nothing."""
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        listening.listen(100)
+        yield f"127.0.0.1:{listening.getsockname()[1]}"
+
+
+def fork_times(forks: int) -> list[float]:
+    times = []
+    for _ in range(forks):
+        began = time.monotonic()
+        if not (child := os.fork()):
+            os._exit(0)
+        times.append(time.monotonic() - began)
+        os.waitpid(child, 0)
+    return times
+
+
+def test_a_fork_waits_for_all_producers_at_once(mute: str, tmp_path: Path) -> None:
+    """At most about a second, however many there are, and not again for each of a series of forks."""
+    with contextlib.ExitStack() as stack:
+        for number in range(4):
+            settings = config(mute, tmp_path / str(number), close_timeout_s=0.1)
+            stack.enter_context(UsageProducer(settings)).emit(event(f"e{number}"))
+        first, *others = fork_times(6)
+    assert first < 2.0
+    assert sum(others) < 1.0
+
+
+def test_what_nobody_can_send_is_spooled_where_no_thread_can_be_had(
+    mute: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A container's limit of processes is reached, and the broker is mute: the end loses nothing."""
+    producer = UsageProducer(config(mute, tmp_path, close_timeout_s=0.1))
+    assert all(producer.emit(event(f"e{number}")) for number in range(20))
+
+    def refuse(_: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    producer.close()
+    assert (producer.stats().spool_records, producer.stats().dropped) == (20, {})
+
+
+@pytest.mark.slow
+def test_a_process_that_forks_all_the_time_delivers(tmp_path: Path) -> None:
+    """A process for each job, and the broker comes late: its clients get a moment between forks."""
+    broker = TansuBroker(free_port(), tmp_path / "broker")
+    with UsageProducer(config(broker.address, tmp_path / "spool")) as producer:
+        began = time.monotonic()
+        emitted = 0
+        while time.monotonic() < began + 60 and not producer.stats().delivered:
+            emitted += producer.emit(event(f"e{emitted}"))
+            fork_times(1)
+            time.sleep(0.1)
+            if broker.pid is None and time.monotonic() > began + 4:
+                broker.start()
+                create_topics(broker.address)
+        assert producer.stats().delivered, "nothing was delivered while the process forked"
+        assert producer.flush(20.0) == 0
+    try:
+        assert set(ids_on(broker.address)) == {f"e{number}" for number in range(emitted)}
+    finally:
+        broker.stop()

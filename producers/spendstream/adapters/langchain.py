@@ -5,6 +5,7 @@ includes reasoning; the details may have keys of a tier (``flex_cache_read``). T
 the message. ``response_metadata`` is the provider's own: model, id, tier, and what LangChain counts nowhere.
 """
 
+import re
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, Final
@@ -31,6 +32,7 @@ _INPUT: Final = {
 _OUTPUT: Final = {"reasoning_tokens": "reasoning", "output_audio_tokens": "audio"}
 _OWN_IDS: Final = ("run-", "lc_", "lc-")
 """How ids begin that LangChain made itself; others are the provider's."""
+_RUN: Final = re.compile(r"(?:lc_)?run-+([0-9a-f]{8}-[0-9a-f-]{27})")
 _HOSTED: Final = {
     "web_search": "web_search_call",
     "file_search": "file_search_call",
@@ -49,7 +51,7 @@ _NOT_OPENAIS: Final = ("anthropic", "aws", "google")
 def is_message(root: Node) -> bool:
     """Whether this is one of LangChain's; ``{"raw": message, "parsed": ...}`` (`with_structured_output`) is one too."""
     root = _message(root)
-    return _kind(root) in ("ai", "AIMessageChunk") and isinstance(root.raw("response_metadata"), Mapping)
+    return isinstance(root.raw("response_metadata"), Mapping) and _kind(root) in ("ai", "AIMessageChunk")
 
 
 def messages_in(response: object) -> list[Any]:
@@ -111,7 +113,15 @@ def extract(provider: str, root: Node) -> ExtractedUsage:
         operation="chat",
         stated_cost_usd=cost,
         stated_cost_refused=refused,
+        run_id=_run(ids[1]),
     )
+
+
+def _run(message_id: str | None) -> str | None:
+    """LangChain's id of the run: ``run--<uuid>`` or ``lc_run--<uuid>`` in chunks and their sum, with ``-0`` behind it
+    where the message came whole."""
+    found = _RUN.match(message_id or "")
+    return found[1] if found else None
 
 
 def _beside_the_answer(usage: Node, meters: Meters) -> Meters:
@@ -216,7 +226,7 @@ def _part(root: Node, name: str) -> Node | None:
 
 
 def _message(root: Node) -> Node:
-    if isinstance(root.value, Mapping) and "raw" in root.value and "parsed" in root.value:
+    if root.is_mapping and "raw" in root.value and "parsed" in root.value:
         return root.node("raw") or root
     return root
 

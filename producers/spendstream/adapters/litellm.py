@@ -10,25 +10,31 @@ from typing import Final
 
 from spendstream.adapters import gemini
 from spendstream.adapters.names import canonical
-from spendstream.adapters.reader import Node
+from spendstream.adapters.reader import Node, hidden
 from spendstream.adapters.tiers import normal_tier
 from spendstream_schemas.types import UNREADABLE
 
 _WRAPPED: Final = "resp_bGl0ZWxsbT"
 _GROUNDING: Final = "vertex_ai_grounding_metadata"
+_HIDDEN: Final = "_hidden_params"
 _SPECIFIC: Final = "provider_specific_fields"
 GATEWAY: Final = "litellm"
 _OWN_NAMES: Final = {"azure_text": "azure", "cohere_chat": "cohere", "text-completion-openai": "openai"}
 """LiteLLM's names of parts of a provider (docs.litellm.ai/docs/providers); all others are names of providers."""
 
 
+def is_of(root: Node) -> bool:
+    """Whether LiteLLM has made this response."""
+    return hidden(root.value, _HIDDEN) is not None
+
+
 def served_by(response: object) -> str | None:
     """The provider that LiteLLM says has served this response or chunk."""
-    try:
-        hidden = getattr(response, "_hidden_params", None)
-        name = None
-        if isinstance(hidden, Mapping):  # whole answers of some providers name them in the model alone
-            name = hidden.get("custom_llm_provider") or str(hidden.get("litellm_model_name") or "").rpartition("/")[0]
+    said = hidden(response, _HIDDEN)
+    if said is None or not isinstance(said, Mapping):
+        return None
+    try:  # whole answers of some providers name them in the model alone
+        name = said.get("custom_llm_provider") or str(said.get("litellm_model_name") or "").rpartition("/")[0]
     except Exception:  # noqa: BLE001 - a foreign object
         return None
     if not isinstance(name, str) or not name or not name.isprintable():
@@ -79,11 +85,8 @@ def _grounding(root: Node) -> list[Node]:
 
 
 def _hidden(root: Node) -> Node | None:
-    try:
-        hidden = getattr(root.value, "_hidden_params", None)
-    except Exception:  # noqa: BLE001 - a foreign object
-        return None
-    return Node(hidden, f"{root.path}._hidden_params") if isinstance(hidden, Mapping) else None
+    said = hidden(root.value, _HIDDEN)
+    return Node(said, f"{root.path}.{_HIDDEN}") if isinstance(said, Mapping) else None
 
 
 def _object(place: Node, name: str) -> Node | None:

@@ -81,4 +81,5 @@ _CANONICAL: Final = {name: provider for provider, names in NAMES.items() for nam
 
 def canonical(provider: str) -> str:
     """The provider id that a name stands for (case does not matter); the name in lower case if none is known."""
-    return _CANONICAL.get(provider.lower(), provider.lower())
+    lower = provider.lower()
+    return _CANONICAL.get(lower, lower)

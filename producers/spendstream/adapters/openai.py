@@ -9,7 +9,7 @@ import re
 from dataclasses import replace
 from typing import Final, Literal
 
-from spendstream.adapters import litellm, openai_media, openai_responses, openai_video
+from spendstream.adapters import litellm, openai_media, openai_plain, openai_responses, openai_video
 from spendstream.adapters.anthropic import where_served
 from spendstream.adapters.litellm import own_id
 from spendstream.adapters.openai_compatible import (
@@ -50,6 +50,9 @@ _ONE_SIDED: Final = ("embeddings", "rerank")
 
 def extract(provider: str, root: Node) -> ExtractedUsage:
     """Usage of one response; a line of a batch's output file is taken too."""
+    plain = openai_plain.usage_of(root)
+    if plain is not None:
+        return _of_plain_chat(provider, root, plain)
     in_batch = root.node("response") if root.has("custom_id") else None
     if in_batch is None and (root.name("type", 64) or "").startswith("response.") and root.has("response"):
         whole = root.node("response")  # Realtime's response.done, response.completed of streams
@@ -63,6 +66,20 @@ def extract(provider: str, root: Node) -> ExtractedUsage:
     if body is None:
         raise AdapterError(f"{in_batch.path}.body: expected the response of a batch line, got nothing")
     return replace(_extract(provider, body), service_tier="batch")
+
+
+def _of_plain_chat(provider: str, root: Node, usage: Node) -> ExtractedUsage:
+    """What `_extract` would say of it."""
+    meters = CORRECTIONS.get(provider, by_total)(usage, _chat_meters(usage))
+    model = root.name("model", unreadable=UNREADABLE)
+    return ExtractedUsage(
+        usage=token_usage(provider, meters),
+        response_model=model,
+        response_id=own_id(root.name("id", _MAX_ID)),
+        service_tier=normal_tier(provider, root.name("service_tier", 64, UNREADABLE)),
+        tool_calls=tool_calls({"web_search": 1}) if model and _SEARCHES.search(model) else None,
+        operation="chat",
+    )
 
 
 def _extract(provider: str, root: Node) -> ExtractedUsage:

@@ -4,7 +4,9 @@ Every reader gives None for what is absent (or null, or an SDK's own "unset") an
 the field for what is there but cannot be what it should be.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+import contextlib
+import inspect
+from collections.abc import Callable, Mapping, Sequence, Set
 from decimal import Decimal
 from enum import Enum
 from functools import lru_cache
@@ -18,6 +20,7 @@ from spendstream_schemas.types import MAX_COUNT
 _SCALARS: Final = (str, bytes, bytearray, int, float, complex, bool)
 _UNSET_TYPES: Final = frozenset({"Unset", "NotGiven", "Omit", "UnsetType"})
 _ARE_SET: Final = frozenset({str, int, float, list, dict, type(None)})
+_NO_NAMES: Final[frozenset[str]] = frozenset()
 _MAX_ITEMS: Final = 10_000
 _NOT_TEXT: Final = "expected text of at most {} printable characters"
 _SECONDS_PLACES: Final = Decimal("0.000001")
@@ -26,7 +29,7 @@ _SECONDS_PLACES: Final = Decimal("0.000001")
 class Node:
     """One object of a response and where it was found."""
 
-    __slots__ = ("_read", "path", "value")
+    __slots__ = ("_fields", "_nowhere", "_read", "_set", "path", "value")
 
     def __init__(self, value: object, path: str) -> None:
         kind: Any = type(value)
@@ -36,9 +39,24 @@ class Node:
         self.value: Any = value
         self.path = path
         self._read = read
+        self._fields: dict[str, Any] | None = None
+        if read is _of_model:
+            with contextlib.suppress(AttributeError):  # one that was made without its class's knowledge
+                model: Any = value
+                self._set: set[str] = model.__pydantic_fields_set__
+                self._nowhere: Set[str] = _NO_NAMES if model.__pydantic_extra__ else _nowhere_else(kind)
+                self._fields = model.__dict__
 
     def raw(self, name: str) -> Any:
         """The field by its snake_case name or the camelCase form of it; None if it is absent."""
+        fields = self._fields
+        if fields is not None:  # the same as below, for nearly every field of nearly every SDK
+            found = fields.get(name)
+            if found is None:
+                if name in self._nowhere:
+                    return None
+            elif type(found) in _ARE_SET and name in self._set:
+                return found
         try:
             found = self._read(self.value, name)
         except Exception as error:  # noqa: BLE001 - a foreign object may raise anything from a property
@@ -53,6 +71,17 @@ class Node:
             if self.raw(name) is not None:
                 return True
         return False
+
+    @property
+    def is_mapping(self) -> bool:
+        return self._read is _of_mapping
+
+    def only(self, names: Set[str]) -> bool:
+        """Whether it has no other fields than these, under no other names; False also where that cannot be told."""
+        kind: Any = type(self.value)
+        if self._fields is not None:
+            return self._fields.keys() <= names and not self.value.__pydantic_extra__ and _only_fields(kind)
+        return kind is dict and self.value.keys() <= names
 
     def node(self, name: str) -> "Node | None":
         """A nested object."""
@@ -130,6 +159,23 @@ class Node:
         return found or None
 
 
+def hidden(value: object, name: str) -> Any:
+    """An attribute that is no field of a response; None where there is none, or it raises."""
+    try:
+        if not isinstance(value, BaseModel):
+            return getattr(value, name, None)
+        # Without pydantic's `__getattr__`.
+        private = value.__pydantic_private__
+        if private and name in private:
+            return private[name]
+        if name in value.__dict__:
+            return value.__dict__[name]
+        kind: Any = type(value)
+        return getattr(value, name, None) if value.__pydantic_extra__ or _has(kind, name) else None
+    except Exception:  # noqa: BLE001 - a foreign object
+        return None
+
+
 def names_of(value: object) -> tuple[str, ...]:
     """The fields that an object of named counts has; what comes from an SDK may have more than its class declares."""
     if isinstance(value, BaseModel):
@@ -186,10 +232,31 @@ def _of_model(value: BaseModel, name: str) -> Any:
             return found
         kind: Any = type(value)
         other = _other_name(kind, name)
-        return None if other is None else getattr(value, other, None)
+        if other is not None:
+            return getattr(value, other, None)
+        _nowhere_else(kind).add(name)
+        return None
     if name not in value.__pydantic_fields_set__ and _is_default(type(value), name, found):
         return None  # the SDK's model invented the value: Mistral's fills token counts it did not receive with 0
     return found
+
+
+@lru_cache(maxsize=1024)
+def _nowhere_else(kind: Any) -> set[str]:  # noqa: ARG001 - one set for each class
+    """Names that were looked for in models of this class, and that only their fields can have."""
+    return set()
+
+
+@lru_cache(maxsize=1024)
+def _only_fields(kind: Any) -> bool:
+    """Whether all that can be read from such a model are its fields: its class has methods, but no properties."""
+    more = set(dir(kind)).difference(dir(BaseModel), kind.model_fields)
+    return all(name.startswith("_") or inspect.isroutine(inspect.getattr_static(kind, name)) for name in more)
+
+
+@lru_cache(maxsize=1024)
+def _has(kind: Any, name: str) -> bool:
+    return hasattr(kind, name)
 
 
 @lru_cache(maxsize=4096)

@@ -137,7 +137,7 @@ def salvaged(read: Callable[[], ExtractedUsage], salvage: bool) -> ExtractedUsag
 
 def _extracted(provider: str, response: object, root: Node) -> ExtractedUsage:
     found = reader_for(provider, root).extract(canonical(provider), root)
-    if found == _NOTHING:
+    if found.usage is None and found == _NOTHING:
         raise AdapterError(
             f"{provider}: expected a response with usage, model or id, got {type(response).__name__} with none of them"
         )
@@ -146,6 +146,6 @@ def _extracted(provider: str, response: object, root: Node) -> ExtractedUsage:
 
 def served(provider: str, by: str | None, found: ExtractedUsage) -> ExtractedUsage:
     """The same, with the provider that a gateway says has served."""
-    if canonical(provider) != litellm.GATEWAY or by is None:
+    if by is None or canonical(provider) != litellm.GATEWAY:
         return found
     return replace(found, provider=by, response_model=litellm.without_provider(found.response_model))

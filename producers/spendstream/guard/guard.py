@@ -315,6 +315,9 @@ class Guard:
         self.close()
 
     def _before_fork(self) -> None:
+        pass
+
+    def _settle_before_fork(self) -> None:
         if self._feed is not None:
             self._feed.settle()
 

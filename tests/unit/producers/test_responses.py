@@ -31,11 +31,14 @@ def calls(*found: ExtractedUsage) -> list[tuple[str | None, int | None]]:
         ([said(1, "a"), said(2, "a")], [("a", 2)]),
         ([said(1, "a"), said(2, "b"), said(3, "a")], [("b", 2), ("a", 3)]),
         ([said(1), said(1), said(1)], [(None, 1)] * 3),
-        ([said(None, "a"), said(1)], [(None, 1)]),
+        ([said(None, "a"), said(1)], [("a", None), (None, 1)]),
+        ([said(None), said(1)], [(None, 1)]),
+        ([said(None), said(1, "a")], [("a", 1)]),
         ([said(1), said(None)], [(None, 1), (None, None)]),
         ([said(1, "a"), said(None, status="error")], [("a", 1), (None, None)]),
         ([said(None, status="error"), said(1)], [(None, None), (None, 1)]),
-        ([said(1, "a"), said(None, "a")], [("a", None)]),
+        ([said(1, "a"), said(None, "a")], [("a", 1)]),
+        ([said(1, "a"), said(2, "b"), said(None, "a")], [("b", 2), ("a", 1)]),
     ],
 )
 def test_which_responses_are_one_call(
@@ -61,10 +64,13 @@ def test_the_same_object_is_the_same_call() -> None:
         (said(1, "a"), said(2), False),
         (said(None), said(1, "a"), True),
         (said(1), said(1), True),
+        (said(1, run_id="r"), said(1, "a", run_id="s"), False),
+        (said(1, run_id="r"), said(1, "a", run_id="r"), True),
+        (said(1, run_id="r"), said(2, run_id="r"), True),
     ],
 )
 def test_the_final_response_of_a_stream(streamed: ExtractedUsage, final: ExtractedUsage, same: bool) -> None:
-    """By its id; where one has none, by equal usage."""
+    """By its id or that of the framework's run; where one has none, by equal usage."""
     assert is_final_of(streamed, final) == same
 
 

@@ -490,3 +490,35 @@ def test_raw_responses_of_cohere(recorder: Recorder, streamed: bool) -> None:
         else:
             assert call.record(client.with_raw_response.chat(**asked)).data.id == "c1"
     assert counted(recorder) == [("ok", "c1", 20)]
+
+
+def test_long_ids_that_begin_alike_stay_apart(recorder: Recorder) -> None:
+    """The ids of a block's other calls are made of its own; those of two blocks must not meet, or one is dropped."""
+    for ending in ("x", "y"):
+        with recorder.track(**OPENAI, event_id="e" * 125 + ending) as call:
+            for number in range(3):
+                call.record(chat() | {"id": f"{ending}{number}"})
+    found = [event.event_id for event in recorder.events]
+    assert len(set(found)) == 6
+    assert max(len(one) for one in found) <= 128
+
+
+def test_what_was_paid_is_not_unsaid(recorder: Recorder) -> None:
+    """The same response without usage (deleted, cancelled) and a call of another kind take nothing away."""
+    with recorder.track(**OPENAI) as call:
+        call.record(response())
+        call.record({"object": "response", "id": response()["id"], "status": "cancelled", "model": "gpt-4o"})
+    first = recorder.events.pop()
+    assert (first.status, tokens(first)) == ("cancelled", tokens_of(response()))
+    with recorder.track(**OPENAI) as call:
+        call.record({key: value for key, value in chat().items() if key != "usage"})
+        call.record({"object": "list", "data": [], "model": "text-embedding-3-small", "usage": {"prompt_tokens": 30}})
+    assert [(event.operation, event.usage.kind) for event in recorder.events] == [
+        ("chat", "tokens"),
+        ("embeddings", "tokens"),
+    ]
+    assert tokens(recorder.events[1]) == (30, None)
+
+
+def tokens_of(body: dict[str, Any]) -> tuple[int, int]:
+    return body["usage"]["input_tokens"], body["usage"]["output_tokens"]

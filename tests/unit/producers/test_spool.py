@@ -1,11 +1,15 @@
 """`spool`: a first-in first-out queue on disk that survives what happens to files."""
 
 import errno
+import linecache
 import os
 import resource
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -248,3 +252,40 @@ def test_an_append_in_the_middle_of_another_is_refused(tmp_path: Path, monkeypat
     spool.append([(b"next", b"v")])
     assert refused == [errno.EBUSY]
     assert [record.key for record in spool.read(9)] == [b"outer", b"next"]
+
+
+def test_a_signal_in_the_middle_of_an_append_harms_nothing_else(tmp_path: Path) -> None:
+    """A handler may raise at any line of it (a task's time limit): what came before and comes after is read whole."""
+    spool, accepted, lines = Spool(tmp_path, 1 << 20, 1 << 18), [], 0
+
+    def raise_at(line: int) -> Any:
+        def trace(frame: FrameType, event: str, _: object) -> Any:
+            nonlocal lines
+            code, here = frame.f_code, linecache.getline(frame.f_code.co_filename, frame.f_lineno).strip()
+            # Python looks for signals at calls: not where a `with` ends or a `try` begins.
+            if event == "line" and code.co_filename.endswith("spool.py") and not here.startswith(("with ", "try:")):
+                lines += 1
+                if lines == line:
+                    raise TimeoutError("the task's limit")
+            return trace
+
+        return trace
+
+    for line in range(1, 30):
+        for again in range(3):
+            key = f"{line}-{again}".encode()
+            lines = 0
+            before = sys.gettrace()
+            sys.settrace(raise_at(line) if again == 1 else None)
+            try:
+                spool.append([(key, b"v" * 100)])
+                accepted.append(key)
+            except TimeoutError:
+                pass
+            finally:
+                sys.settrace(before)
+    found = []
+    while records := spool.read(1000):
+        found += [record.key for record in records]
+    assert [key for key in found if key in accepted] == accepted
+    assert spool.corrupt_records == 0

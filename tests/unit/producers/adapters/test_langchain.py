@@ -10,6 +10,11 @@ from spendstream_schemas import TokenUsage, ToolCalls
 from tests.unit.producers.recorder import Recorder, tokens
 
 
+@pytest.fixture
+def recorder() -> Recorder:
+    return Recorder()
+
+
 def message(**fields: Any) -> dict[str, Any]:
     return {"type": "ai", "content": "x", "response_metadata": {"model_name": "gpt-4o-2024-08-06"}, **fields}
 
@@ -148,3 +153,23 @@ def test_the_events_of_an_agent() -> None:
         assert list(call.wrap_stream(iter(events))) == events
     assert [(event.response_id, tokens(event)) for event in recorder.events] == [("c1", (10, 1)), ("c2", (10, 2))]
     assert recorder._counters.keyed()[2] == {}
+
+
+def test_runs_are_told_apart_by_langchains_own_ids(recorder: Recorder) -> None:
+    """The sum of a stream's chunks is its call; another run with equal usage is another, as classifications have it."""
+    usage = {"input_tokens": 100, "output_tokens": 1, "total_tokens": 101}
+    runs = [f"lc_run--01a223fe-b79d-72ce-9c6b-{number:012x}" for number in range(3)]
+
+    def chunks(run: str) -> list[dict[str, Any]]:
+        return [
+            message(id=run) | {"type": "AIMessageChunk"},
+            message(id=run, usage_metadata=usage, chunk_position="last") | {"type": "AIMessageChunk"},
+        ]
+
+    with recorder.track(provider="openai", model="gpt-4o") as call:
+        for run in runs[:2]:
+            for _ in call.wrap_stream(iter(chunks(run))):
+                pass
+            call.record(message(id=run, usage_metadata=usage))
+        call.record(message(id=f"{runs[2]}-0", usage_metadata=usage))
+    assert [tokens(event) for event in recorder.events] == [(100, 1)] * 3
