@@ -39,8 +39,7 @@ def served_by(response: object) -> str | None:
         return None
     if not isinstance(name, str) or not name or not name.isprintable():
         return None
-    name = name.partition("/")[0].lower()
-    return canonical(_OWN_NAMES.get(name, name))[:64]
+    return _id_of(name.partition("/")[0])
 
 
 def beside_the_usage(root: Node, usage: Node | None) -> tuple[str | None, dict[str, int | None]]:
@@ -108,6 +107,17 @@ def own_id(response_id: str | None) -> str | None:
     return found if found and found != text and found.isprintable() else response_id
 
 
-def without_provider(model: str | None) -> str | None:
-    """``gemini/gemini-2.5-flash`` as the provider calls it."""
-    return None if model is None else model.partition("/")[2] or model
+def without_provider(model: str | None, by: str) -> str | None:
+    """``gemini/gemini-2.5-flash`` as Google calls it, by whom it was served.
+
+    Only LiteLLM's name of the server is cut off: ``anthropic/claude-sonnet-4.5`` is OpenRouter's name of the model.
+    """
+    if model is None:
+        return None
+    head, _, rest = model.partition("/")
+    return rest if rest and _id_of(head) == by else model
+
+
+def _id_of(name: str) -> str:
+    """Our id of the provider that LiteLLM calls so."""
+    return canonical(_OWN_NAMES.get(name.lower(), name))[:64]

@@ -5,18 +5,17 @@ from typing import Any
 
 import pytest
 
-from spendstream.adapters import extract, usage_event
+from spendstream.adapters import StreamAccumulator, extract, usage_event
 from spendstream.adapters.litellm import served_by
 
 
 class Answer:
     """The attributes that matter of LiteLLM's ModelResponse; tests/frameworks/calls.py has the real one."""
 
-    model = "gemini/gemini-2.5-flash"
     object = "chat.completion"
 
-    def __init__(self, hidden: Any) -> None:
-        self._hidden_params = hidden
+    def __init__(self, hidden: Any, model: str = "gemini-2.5-flash") -> None:
+        self._hidden_params, self.model = hidden, model
         self.usage = {"prompt_tokens": 10, "completion_tokens": 2}
 
 
@@ -44,6 +43,36 @@ def test_the_provider_that_served_is_the_events(hidden: Any, provider: str | Non
     assert event.provider == (provider or "litellm")
     if provider is not None:
         assert event.response_model == "gemini-2.5-flash"
+
+
+SERVED = {
+    "gemini": ("gemini-2.5-flash", "google"),
+    "vertex_ai": ("claude-sonnet-4-5@20250929", "google"),
+    "bedrock": ("us.amazon.nova-pro-v1:0", "aws"),
+    "azure": ("gpt-5.1", "azure"),
+    "cohere_chat": ("command-a-03-2025", "cohere"),
+    "xai": ("grok-4.3", "x-ai"),
+    "deepinfra": ("meta-llama/Llama-3.3-70B-Instruct", "deepinfra"),
+    "openrouter": ("anthropic/claude-sonnet-4.5", "openrouter"),
+    "together_ai": ("meta-llama/Llama-3.3-70B-Instruct-Turbo", "together"),
+    "groq": ("openai/gpt-oss-120b", "groq"),
+    "fireworks_ai": ("accounts/fireworks/models/gpt-oss-120b", "fireworks"),
+    "hosted_vllm": ("meta-llama/Llama-3.1-8B-Instruct", "vllm"),
+    "nvidia_nim": ("meta/llama-3.3-70b-instruct", "nvidia"),
+}
+
+
+@pytest.mark.parametrize("server", SERVED)
+def test_only_the_name_of_the_server_is_cut_off_a_model(server: str) -> None:
+    """Some answers have it before the provider's name of the model and some have not, also those of one provider,
+    whole and in a stream; a maker is part of the name."""
+    model, provider = SERVED[server]
+    for spelt in (model, f"{server}/{model}"):
+        answer = Answer({"custom_llm_provider": server}, spelt)
+        stream = StreamAccumulator("litellm")
+        stream.add(answer)
+        for found in (extract("litellm", answer), stream.result()):
+            assert (found.provider, found.response_model) == (provider, model)
 
 
 def test_who_says_the_provider_is_believed() -> None:
