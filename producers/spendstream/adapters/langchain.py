@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from pydantic import BaseModel
 
-from spendstream.adapters import anthropic, bedrock, gemini, openai_responses
+from spendstream.adapters import anthropic, bedrock, gemini, langchain_anthropic, openai_responses
 from spendstream.adapters.openai_compatible import reported_tool_calls, search_context
 from spendstream.adapters.reader import Node
 from spendstream.adapters.result import ExtractedUsage, Meters, conditions, token_usage, tool_calls, total
@@ -111,6 +111,7 @@ def extract(provider: str, root: Node) -> ExtractedUsage:
         operation="chat",
         stated_cost_usd=cost,
         stated_cost_refused=refused,
+        also=() if billed else langchain_anthropic.untold(_blocks(root.raw("content"))),
     )
 
 
@@ -148,7 +149,7 @@ def _tools(provider: str, root: Node, said: Node, billed: list[Node], model: str
     """
     listed = Node({"object": "response", "output": _hosted_items(provider, root)}, root.path)
     grounding = _part(said, "grounding_metadata")
-    found = openai_responses.tool_counts(listed)
+    found = openai_responses.tool_counts(listed) | langchain_anthropic.calls(_blocks(root.raw("content")))
     found |= {} if grounding is None else gemini.grounded_calls([grounding], model)
     for usage in (said, *billed):
         found |= {name: count for name, count in reported_tool_calls(usage).items() if count is not None}
@@ -168,18 +169,23 @@ def _hosted_items(provider: str, root: Node) -> list[dict[str, Any]]:
     return list(items.values())
 
 
+def _blocks(listed: object) -> list[dict[str, Any]]:
+    return [_mapping(item) for item in listed] if isinstance(listed, (list, tuple)) else []
+
+
 def _hosted_blocks(listed: object) -> list[dict[str, Any]]:
     """The calls of hosted tools among blocks of content; of their fields those that move the price, no text."""
     found = []
-    for item in listed if isinstance(listed, (list, tuple)) else ():
-        block = _mapping(item)
+    for block in _blocks(listed):
         kind = block.get("type")
+        if langchain_anthropic.is_call(block):
+            continue
         if kind not in _ITEMS and not (kind == "server_tool_call" and block.get("name") in _HOSTED):
             continue
-        block = _mapping(block.get("extras")) | block
-        done = _mapping(block.get("action") or block.get("args"))
-        kept = {name: block[name] for name in _KEPT if isinstance(block.get(name), str)}
-        where = _mapping(block.get("environment")).get("container_id")
+        fields = _mapping(block.get("extras")) | block
+        done = _mapping(fields.get("action") or fields.get("args"))
+        kept = {name: fields[name] for name in _KEPT if isinstance(fields.get(name), str)}
+        where = _mapping(fields.get("environment")).get("container_id")
         kept |= {} if where is None else {"environment": {"container_id": where}}
         found.append(kept | {"action": {"type": done["type"]} if isinstance(done.get("type"), str) else {}})
     return found
@@ -204,6 +210,7 @@ def _keep_hosted(known: dict[str, object], chunk: Node) -> None:
     """Of what a chunk brings, the calls of hosted tools; never what was written."""
     more = _part(chunk, "additional_kwargs")
     blocks = _hosted_blocks(chunk.raw("content")) + _hosted_blocks(None if more is None else more.raw("tool_outputs"))
+    blocks += langchain_anthropic.kept(_blocks(chunk.raw("content")))
     if blocks:
         before = known.get("content")
         known["content"] = (before if isinstance(before, list) else []) + blocks
