@@ -6,6 +6,7 @@ the message. ``response_metadata`` is the provider's own: model, id, tier, and w
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any, Final
 
@@ -101,17 +102,25 @@ def extract(provider: str, root: Node) -> ExtractedUsage:
         or said.name("model", unreadable=UNREADABLE)
     )
     cost, refused = _stated(provider, billed)
-    return ExtractedUsage(
-        usage=token_usage(provider, meters),
+    found = ExtractedUsage(
         response_model=model,
         response_id=next((one for one in ids if one and not one.startswith(_OWN_IDS)), None),
         service_tier=normal_tier(provider, _tier(said, billed)),
         conditions=_conditions(said, billed),
-        tool_calls=tool_calls(_tools(provider, root, said, billed, model or "")),
         operation="chat",
-        stated_cost_usd=cost,
+    )
+    also = () if billed else langchain_anthropic.untold(_blocks(root.raw("content")))
+    for iterated in (one for one in billed if one.raw("iterations")):
+        compacted, advised = anthropic.beside_the_totals(provider, iterated, found)
+        meters = anthropic.summed([meters, *compacted]) if meters else meters
+        also += advised
+    return replace(
+        found,
+        usage=token_usage(provider, meters),
+        tool_calls=tool_calls(_tools(provider, root, said, billed, model or "")),
+        stated_cost_usd=None if also else cost,  # of the whole call
         stated_cost_refused=refused,
-        also=() if billed else langchain_anthropic.untold(_blocks(root.raw("content"))),
+        also=also,
     )
 
 

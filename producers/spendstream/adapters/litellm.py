@@ -6,11 +6,14 @@ call that is tracked as ``litellm`` is booked for that provider.
 
 import base64
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Final
 
-from spendstream.adapters import gemini
+from spendstream.adapters import anthropic, gemini
 from spendstream.adapters.names import canonical
+from spendstream.adapters.problems import problem
 from spendstream.adapters.reader import Node, hidden
+from spendstream.adapters.result import ExtractedUsage, Meters
 from spendstream.adapters.tiers import normal_tier
 from spendstream_schemas.types import UNREADABLE
 
@@ -55,6 +58,33 @@ def beside_the_usage(root: Node, usage: Node | None) -> tuple[str | None, dict[s
     grounding = _grounding(root)
     model = root.name("model") or ""
     return normal_tier("google", traffic), gemini.grounded_calls(grounding, model) if grounding else {}
+
+
+def without_advisors(
+    provider: str, usage: Node, meters: Meters, found: ExtractedUsage
+) -> tuple[Meters, tuple[ExtractedUsage, ...]]:
+    """The meters without what Anthropic's advisors have used, and usage of theirs, which is `found` with another model.
+
+    LiteLLM's totals have all ``iterations``, also those of other models, and it hands the iterations on.
+    """
+    if not isinstance(usage.raw("iterations"), (list, tuple)):
+        return meters, ()
+    _, advised = anthropic.beside_the_totals(provider, usage, found)
+    for used in (one.usage for one in advised):
+        meters = {
+            name: _less(usage, name, count, None if used is None else getattr(used, name))
+            for name, count in meters.items()
+        }
+    return meters, advised
+
+
+def _less(usage: Node, name: str, count: int | Decimal | None, used: int | None) -> int | Decimal | None:
+    if count is None or used is None:
+        return count
+    if used > count:
+        problem(f"{usage.path}.iterations: advisors have {used} {name}, but all together are {count}")
+        return None
+    return count - used
 
 
 def kept(chunk: Node) -> dict[str, object]:

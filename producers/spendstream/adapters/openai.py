@@ -112,10 +112,7 @@ def _extract(provider: str, root: Node) -> ExtractedUsage:
     searched = search_context(usage, listed)
     if operation == "responses":
         searched = searched or openai_responses.search_tool(provider, root, tools.get("web_search"))
-    # What a call cost as a whole is not the cost of one of the events that it becomes.
-    cost, refused = (None, None) if usage is None or also else stated_cost(provider, usage)
-    return ExtractedUsage(
-        usage=token_usage(provider, meters),
+    found = ExtractedUsage(
         response_model=root.name("model", unreadable=UNREADABLE),
         response_id=own_id(root.name("id", _MAX_ID)) or root.name("request_id", 256),
         service_tier=told or normal_tier(provider, root.name("service_tier", 64, UNREADABLE)),
@@ -125,8 +122,17 @@ def _extract(provider: str, root: Node) -> ExtractedUsage:
             cache=None if usage is None else explicit_cache(usage),
             **({} if usage is None else where_served(usage)),
         ),
-        tool_calls=tool_calls(tools),
         operation=operation,
+    )
+    if usage is not None:
+        meters, advised = litellm.without_advisors(provider, usage, meters, found)
+        also += advised
+    # What a call cost as a whole is not the cost of one of the events that it becomes.
+    cost, refused = (None, None) if usage is None or also else stated_cost(provider, usage)
+    return replace(
+        found,
+        usage=token_usage(provider, meters),
+        tool_calls=tool_calls(tools),
         stated_cost_usd=cost,
         stated_cost_refused=refused,
         also=also,

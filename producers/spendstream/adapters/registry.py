@@ -148,4 +148,5 @@ def served(provider: str, by: str | None, found: ExtractedUsage) -> ExtractedUsa
     """The same, with the provider that a gateway says has served."""
     if by is None or canonical(provider) != litellm.GATEWAY:
         return found
-    return replace(found, provider=by, response_model=litellm.without_provider(found.response_model, by))
+    also = tuple([served(provider, by, other) for other in found.also])
+    return replace(found, provider=by, response_model=litellm.without_provider(found.response_model, by), also=also)

@@ -84,7 +84,20 @@ def _lines_of(provider: str, form: str, body: Mapping[str, Any]) -> Said:
         if name == "cache_write_tokens" and form != COHERE:
             said[name] = _rest(said)
     _PROSE[form](provider, body, said)
+    if form in (CHAT, RESPONSES):
+        advisors_off(body, said)
     return said
+
+
+def advisors_off(body: Mapping[str, Any], said: Said) -> None:
+    """LiteLLM's totals have what advisors used."""
+    for item in at("usage.iterations[type=advisor_message]", body):
+        part = _lines_of("", ANTHROPIC, {"usage": item})
+        said |= {
+            name: said[name] - count
+            for name, count in part.items()
+            if name.endswith("_tokens") and count and said[name]
+        }
 
 
 def _wholes_last(name: str) -> tuple[bool, bool]:
@@ -287,11 +300,11 @@ def _own_id(wrapped: str) -> str:
 
 def _more(form: str, body: Mapping[str, Any], said: Said) -> Iterable[Said]:
     """One call, several events."""
-    if form == ANTHROPIC:
+    if form in (ANTHROPIC, CHAT, RESPONSES):
         for item in at("usage.iterations[type=advisor_message]", body):
             found = _lines_of("", ANTHROPIC, {"usage": item}) | {"response_model": item.get("model")}
             taken = ("service_tier", "conditions.inference_geo", "conditions.speed")
-            yield found | {name: said[name] for name in taken}
+            yield found | {name: said.get(name) for name in taken}
     if form == RESPONSES:
         for usage in at("tool_usage.image_gen", body):
             if usage.get("input_tokens") or usage.get("output_tokens"):

@@ -98,6 +98,11 @@ KNOWN: Final[dict[str, tuple[str, Body, Mapping[str, Any]]]] = {
         },
         {"input_tokens": 180_100, "output_tokens": 3_507, "conditions.speed": "fast"},
     ),
+    "advisors through LiteLLM": (
+        "litellm",
+        chat(prompt_tokens=180_190, completion_tokens=3_515, total_tokens=183_705, iterations=ITERATIONS),
+        {"input_tokens": 180_100, "output_tokens": 3_507},
+    ),
     "OpenAI's image tool": (
         "openai",
         responses(tool_usage={"image_gen": IMAGE_TOOL}, tools=[{"type": "image_generation", "model": "gpt-image-1"}]),

@@ -1,10 +1,11 @@
 """`langchain_anthropic`: server tools of Anthropic's in LangChain's messages, which streams count nowhere."""
 
+from datetime import UTC, datetime
 from typing import Any, Final
 
 import pytest
 
-from spendstream.adapters import ExtractedUsage, StreamAccumulator, extract
+from spendstream.adapters import ExtractedUsage, StreamAccumulator, extract, usage_events
 from spendstream_schemas import ToolCalls
 
 Block = dict[str, Any]
@@ -113,3 +114,21 @@ def test_no_text_of_a_stream_is_kept() -> None:
     """Neither queries nor results."""
     stream = streamed("anthropic", raw(1), RESULT, RAW_ERROR, {"type": "compaction", "content": "secret"})
     assert "secret" not in str(stream._known)
+
+
+def test_compactions_and_advisors_cost_what_they_cost_directly() -> None:
+    """Whole messages carry ``iterations``: the same events as of Anthropic's own response."""
+    counts = {"input_tokens": 1000, "output_tokens": 1000}
+    iterations = [
+        {"type": "compaction", "input_tokens": 5000, "output_tokens": 100, "cache_read_input_tokens": 7},
+        {"type": "message", **counts},
+        {"type": "advisor_message", "model": "claude-opus-4-6", "input_tokens": 5000, "output_tokens": 100},
+    ]
+    usage = counts | {"iterations": iterations, "inference_geo": "us", "service_tier": "standard"}
+    own = {"type": "message", "id": "msg_1", "model": "claude-opus-4-6", "usage": usage}
+    events = [
+        usage_events("anthropic", response, source="svc", event_id="e", occurred_at=datetime(2026, 1, 1, tzinfo=UTC))
+        for response in (message(id="msg_1", usage=usage), own)
+    ]
+    assert events[0] == events[1]
+    assert [event.usage.model_dump(exclude_none=True)["input_tokens"] for event in events[0]] == [6007, 5000]

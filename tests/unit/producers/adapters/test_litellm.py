@@ -1,12 +1,13 @@
 """`litellm`: who served, behind the gateway."""
 
 import base64
-from typing import Any
+from typing import Any, Final
 
 import pytest
 
-from spendstream.adapters import StreamAccumulator, extract, usage_event
+from spendstream.adapters import AdapterError, StreamAccumulator, extract, usage_event, usage_events
 from spendstream.adapters.litellm import served_by
+from spendstream_schemas import UsageEvent
 
 
 class Answer:
@@ -16,7 +17,7 @@ class Answer:
 
     def __init__(self, hidden: Any, model: str = "gemini-2.5-flash") -> None:
         self._hidden_params, self.model = hidden, model
-        self.usage = {"prompt_tokens": 10, "completion_tokens": 2}
+        self.usage: dict[str, Any] = {"prompt_tokens": 10, "completion_tokens": 2}
 
 
 @pytest.mark.parametrize(
@@ -88,3 +89,73 @@ def test_an_id_that_litellm_has_wrapped_is_the_provider_s() -> None:
     ids = {wrapped: "resp_abc", wrapped.rstrip("="): "resp_abc", "resp_bGl0ZWxsbT!": "resp_bGl0ZWxsbT!", "r": "r"}
     for given, expected in ids.items():
         assert extract("litellm", body | {"id": given}).response_id == expected
+
+
+ITERATIONS: Final[list[dict[str, Any]]] = [
+    {"type": "compaction", "input_tokens": 5000, "output_tokens": 100},
+    {"type": "message", "input_tokens": 1000, "output_tokens": 1000, "cache_read_input_tokens": 300},
+    {
+        "type": "advisor_message",
+        "model": "claude-opus-4-6",
+        "input_tokens": 4000,
+        "output_tokens": 200,
+        "cache_read_input_tokens": 700,
+        "cache_creation_input_tokens": 90,
+        "output_tokens_details": {"thinking_tokens": 50},
+    },
+    {"type": "advisor_message", "model": "claude-opus-4-6", "input_tokens": 30, "output_tokens": 4},
+]
+
+
+def summed_up() -> dict[str, Any]:
+    """As LiteLLM's calculate_usage does: all iterations in the totals, the cache in the prompt."""
+
+    def all_of(name: str) -> int:
+        return sum(one.get(name, 0) for one in ITERATIONS)
+
+    read, written = all_of("cache_read_input_tokens"), all_of("cache_creation_input_tokens")
+    prompt, completion = all_of("input_tokens") + read + written, all_of("output_tokens")
+    return {
+        "prompt_tokens": prompt,
+        "completion_tokens": completion,
+        "total_tokens": prompt + completion,
+        "prompt_tokens_details": {"cached_tokens": read, "cache_creation_tokens": written},
+        "completion_tokens_details": {"reasoning_tokens": 50},
+        "cache_creation_input_tokens": written,
+        "cache_read_input_tokens": read,
+        "iterations": ITERATIONS,
+        "speed": "fast",
+    }
+
+
+def test_an_advisor_s_tokens_are_not_the_main_model_s() -> None:
+    """LiteLLM's totals have those of all iterations; each advisor's become an event of its own, as Anthropic's own
+    response of the same call says."""
+    own = {
+        "type": "message",
+        "model": "claude-sonnet-4-5",
+        "usage": ITERATIONS[1] | {"iterations": ITERATIONS, "speed": "fast"},
+    }
+    direct = usage_events("anthropic", own, source="svc", model="claude-sonnet-4-5", event_id="e")
+    answer = Answer({"custom_llm_provider": "anthropic"}, "anthropic/claude-sonnet-4-5")
+    answer.usage = summed_up()
+    stream = StreamAccumulator("litellm")
+    stream.add(answer)
+    for found in (extract("litellm", answer), stream.result()):
+        events = usage_events("litellm", found, source="svc", model="anthropic/claude-sonnet-4-5", event_id="e")
+        assert [event.provider for event in events] == ["anthropic"] * 3
+        for ours, theirs in zip(events, direct, strict=True):
+            assert (ours.response_model, ours.conditions) == (theirs.response_model, theirs.conditions)
+            assert counts(ours) == counts(theirs)
+
+
+def counts(event: UsageEvent) -> dict[str, Any]:
+    """The meters that are not 0."""
+    return {name: count for name, count in event.usage.model_dump(exclude={"kind"}).items() if count}
+
+
+def test_advisors_that_used_more_than_all_together_contradict_the_totals() -> None:
+    """The counts of such an answer are not repaired by guessing."""
+    usage = summed_up() | {"completion_tokens": 100}
+    with pytest.raises(AdapterError, match="advisors have 200 output_tokens, but all together are 100"):
+        extract("litellm", {"object": "chat.completion", "model": "m", "usage": usage})
