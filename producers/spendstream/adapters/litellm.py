@@ -20,6 +20,7 @@ from spendstream_schemas.types import UNREADABLE
 _WRAPPED: Final = "resp_bGl0ZWxsbT"
 _GROUNDING: Final = "vertex_ai_grounding_metadata"
 _HIDDEN: Final = "_hidden_params"
+_SERVED_BY: Final = "litellm_served_by"
 _SPECIFIC: Final = "provider_specific_fields"
 GATEWAY: Final = "litellm"
 _OWN_NAMES: Final = {"azure_text": "azure", "cohere_chat": "cohere", "text-completion-openai": "openai"}
@@ -43,6 +44,15 @@ def served_by(response: object) -> str | None:
     if not isinstance(name, str) or not name or not name.isprintable():
         return None
     return _id_of(name.partition("/")[0])
+
+
+def server_of(provider: str, root: Node) -> str:
+    """Whose own fields a response has: those of the provider that LiteLLM says has served, also in what `kept` has
+    kept of a stream; for a response that is no gateway's, `provider`."""
+    if provider != GATEWAY:
+        return provider
+    folded = root.raw(_SERVED_BY)
+    return served_by(root.value) or (folded if isinstance(folded, str) else provider)
 
 
 def beside_the_usage(root: Node, usage: Node | None) -> tuple[str | None, dict[str, int | None]]:
@@ -94,7 +104,8 @@ def kept(chunk: Node) -> dict[str, object]:
         places = (chunk, _hidden(chunk))
         value = next((value for place in places if place is not None and (value := place.raw(name))), None)
         found |= {} if value is None else {name: value}
-    return found
+    by = served_by(chunk.value)
+    return found if by is None else found | {_SERVED_BY: by}
 
 
 def _specific(root: Node) -> list[Node]:

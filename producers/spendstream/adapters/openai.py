@@ -14,6 +14,7 @@ from spendstream.adapters.anthropic import where_served
 from spendstream.adapters.litellm import own_id
 from spendstream.adapters.openai_compatible import (
     CORRECTIONS,
+    beside_perplexitys_answer,
     by_total,
     cache_creation,
     created_in_details,
@@ -85,6 +86,7 @@ def _of_plain_chat(provider: str, root: Node, usage: Node) -> ExtractedUsage:
 def _extract(provider: str, root: Node) -> ExtractedUsage:
     usage = _usage(root)
     operation = _operation(root, usage)
+    server = litellm.server_of(provider, root)
     meters: Meters = openai_media.unreported_meters(root, operation) if usage is None else {}
     size: str | None = None
     tools: dict[str, int | None] = {}
@@ -98,7 +100,7 @@ def _extract(provider: str, root: Node) -> ExtractedUsage:
         meters = openai_media.transcription_meters(usage) if operation == "transcription" else _meters(usage)
         if operation in _ONE_SIDED and not usage.has("prompt_tokens", "input_tokens"):
             meters["input_tokens"] = usage.count("total_tokens")  # Voyage, Jina and vLLM's rerank report nothing else
-        meters = CORRECTIONS.get(provider, by_total)(usage, meters)
+        meters = _corrected(provider, server, usage, meters)
         tools = reported_tool_calls(usage)
         if operation == "chat" and tools.get("web_search") is None and _SEARCHES.search(root.name("model") or ""):
             tools["web_search"] = 1  # before it answers: platform.openai.com/docs/guides/tools-web-search
@@ -115,7 +117,7 @@ def _extract(provider: str, root: Node) -> ExtractedUsage:
     found = ExtractedUsage(
         response_model=root.name("model", unreadable=UNREADABLE),
         response_id=own_id(root.name("id", _MAX_ID)) or root.name("request_id", 256),
-        service_tier=told or normal_tier(provider, root.name("service_tier", 64, UNREADABLE)),
+        service_tier=told or normal_tier(provider, _tier(root, usage)),
         conditions=conditions(
             search_context=searched,
             size=size,
@@ -128,7 +130,7 @@ def _extract(provider: str, root: Node) -> ExtractedUsage:
         meters, advised = litellm.without_advisors(provider, usage, meters, found)
         also += advised
     # What a call cost as a whole is not the cost of one of the events that it becomes.
-    cost, refused = (None, None) if usage is None or also else stated_cost(provider, usage)
+    cost, refused = (None, None) if usage is None or also else stated_cost(server, usage)
     return replace(
         found,
         usage=token_usage(provider, meters),
@@ -138,6 +140,19 @@ def _extract(provider: str, root: Node) -> ExtractedUsage:
         also=also,
         status=_status(root),
     )
+
+
+def _corrected(provider: str, server: str, usage: Node, meters: Meters) -> Meters:
+    """What the meters mean at this provider; LiteLLM makes them OpenAI's, but for what stands beside Perplexity's."""
+    if provider != server and server == "perplexity":
+        return beside_perplexitys_answer(usage, meters)
+    return CORRECTIONS.get(provider, by_total)(usage, meters)
+
+
+def _tier(root: Node, usage: Node | None) -> str | None:
+    """The tier of the response; LiteLLM leaves Anthropic's in the usage."""
+    said = root.name("service_tier", 64, UNREADABLE)
+    return usage.name("service_tier", 64, UNREADABLE) if said is None and usage is not None else said
 
 
 def _status(root: Node) -> Literal["error", "cancelled"] | None:

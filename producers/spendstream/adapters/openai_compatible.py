@@ -66,6 +66,15 @@ def _perplexity(usage: Node, meters: Meters) -> Meters:
     return found
 
 
+def beside_perplexitys_answer(usage: Node, meters: Meters) -> Meters:
+    """As `_perplexity`, where a gateway has put the reasoning into ``completion_tokens_details``: it is still beside
+    ``completion_tokens``."""
+    found, reasoning = _perplexity(usage, meters), usage_int(meters, "reasoning_tokens")
+    if usage.has("reasoning_tokens") or reasoning is None:
+        return found
+    return found | {"output_tokens": total(usage_int(found, "output_tokens"), reasoning)}
+
+
 def cache_creation(place: Node, by_lifetime: Node | None) -> Meters:
     """Cache writes under Anthropic's names, inside ``prompt_tokens``; `by_lifetime` splits them, if it is there.
 

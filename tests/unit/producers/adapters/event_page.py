@@ -131,6 +131,8 @@ def _chat(provider: str, body: Mapping[str, Any], said: Said) -> None:
         by_total(body, said)
     if provider == "google":
         thoughts(body, said)
+    if said["conditions.inference_geo"] == "not_available":
+        said["conditions.inference_geo"] = None
     said["conditions.cache"] = explicit_cache(body)
     if said.get("tool_calls.web_search") is None and re.search(r"-search-(preview|api)", str(body.get("model"))):
         said["tool_calls.web_search"] = 1

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import pytest
 
-from spendstream.adapters import AdapterError, StreamAccumulator, extract, usage_event, usage_events
+from spendstream.adapters import AdapterError, ExtractedUsage, StreamAccumulator, extract, usage_event, usage_events
 from spendstream.adapters.litellm import served_by
 from spendstream_schemas import UsageEvent
 
@@ -159,3 +159,70 @@ def test_advisors_that_used_more_than_all_together_contradict_the_totals() -> No
     usage = summed_up() | {"completion_tokens": 100}
     with pytest.raises(AdapterError, match="advisors have 200 output_tokens, but all together are 100"):
         extract("litellm", {"object": "chat.completion", "model": "m", "usage": usage})
+
+
+def through(server: str, model: str, **usage: Any) -> list[ExtractedUsage]:
+    """What LiteLLM's answer says, whole and as the last chunk of a stream."""
+    answer = Answer({"custom_llm_provider": server}, model)
+    answer.usage = {"prompt_tokens": 1000, "completion_tokens": 1000, "total_tokens": 2000} | usage
+    stream = StreamAccumulator("litellm")
+    stream.add(answer)
+    return [extract("litellm", answer), stream.result()]
+
+
+STATED: Final[dict[str, tuple[str, dict[str, Any]]]] = {
+    "openrouter": ("openrouter", {"cost": 0.5}),
+    "openrouter with a key of one's own": (
+        "openrouter",
+        {"cost": 0.01, "is_byok": True, "cost_details": {"upstream_inference_cost": 0.2}},
+    ),
+    "xai": ("xai", {"cost_in_usd_ticks": 50_000_000, "cost": 0.005}),
+    "perplexity": ("perplexity", {"cost": {"total_cost": 0.032}}),
+    "perplexity in euros": ("perplexity", {"cost": {"total_cost": 0.032, "currency": "EUR"}}),
+}
+
+
+@pytest.mark.parametrize("name", STATED)
+def test_what_the_server_states_is_stated(name: str) -> None:
+    """As in the provider's own response, whole and in a stream."""
+    server, usage = STATED[name]
+    body = {"object": "chat.completion", "model": "m", "usage": {"prompt_tokens": 1, "completion_tokens": 1, **usage}}
+    direct = extract(server, body)
+    assert (direct.stated_cost_usd is None) == (direct.stated_cost_refused is not None)
+    for found in through(server, "m", **usage):
+        assert found.stated_cost_usd == direct.stated_cost_usd
+        assert (found.stated_cost_refused is None) == (direct.stated_cost_refused is None)
+
+
+@pytest.mark.parametrize("server", ["openai", "anthropic", "groq", "together_ai", "litellm_proxy"])
+def test_what_litellm_has_computed_is_not_stated(server: str) -> None:
+    """Its ``usage.cost`` of other providers comes from its own table."""
+    assert [found.stated_cost_usd for found in through(server, "m", cost=0.5)] == [None, None]
+
+
+@pytest.mark.parametrize(
+    ("usage", "output"),
+    [
+        ({"reasoning_tokens": 2000}, 3500),
+        ({"completion_tokens_details": {"reasoning_tokens": 2000}}, 3500),
+        ({"reasoning_tokens": 2000, "completion_tokens_details": {"reasoning_tokens": 2000}}, 3500),
+        ({"completion_tokens_details": {"reasoning_tokens": 0}}, 1500),
+        ({}, 1500),
+    ],
+)
+def test_perplexity_s_reasoning_and_citations_are_beside_its_answer(usage: dict[str, Any], output: int) -> None:
+    """LiteLLM moves the reasoning into the details, and leaves the answer's count as it is."""
+    for found in through("perplexity", "perplexity/sonar-deep-research", citation_tokens=500, **usage):
+        assert found.usage is not None
+        assert (found.usage.output_tokens, found.usage.citation_tokens) == (output, 500)
+        assert (found.usage.reasoning_tokens or 0) == output - 1500
+
+
+@pytest.mark.parametrize("tier", ["standard", "priority", "batch"])
+def test_anthropic_s_tier_is_the_one_in_the_usage(tier: str) -> None:
+    """LiteLLM leaves it there; what stands in the response itself goes before."""
+    assert [found.service_tier for found in through("anthropic", "m", service_tier=tier)] == [tier] * 2
+    usage = {"prompt_tokens": 1, "completion_tokens": 1, "service_tier": tier}
+    body = {"object": "chat.completion", "model": "m", "usage": usage}
+    assert extract("litellm", body).service_tier == tier
+    assert extract("litellm", body | {"service_tier": "flex"}).service_tier == "flex"
