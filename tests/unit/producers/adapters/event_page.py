@@ -131,6 +131,8 @@ def _chat(provider: str, body: Mapping[str, Any], said: Said) -> None:
         by_total(body, said)
     if provider == "google":
         thoughts(body, said)
+    if provider == "mistral":
+        said["conditions.search_context"] = connectors(body)
     if said["conditions.inference_geo"] == "not_available":
         said["conditions.inference_geo"] = None
     said["conditions.cache"] = explicit_cache(body)
@@ -145,6 +147,17 @@ def thoughts(body: Mapping[str, Any], said: Said) -> None:
     read = said["input_tokens"]
     if None not in (read, written, whole) and whole > read + written:
         said["output_tokens"], said["reasoning_tokens"] = whole - read, whole - read - written
+
+
+def connectors(body: Mapping[str, Any]) -> str | None:
+    """Mistral's that have no price."""
+    known = re.findall(
+        r"\w+", " ".join(" ".join(line) for (whose, _), line in lines(CHAT).items() if whose == "Mistral")
+    )
+    called = dict.fromkeys(at("outputs[type=tool.execution].name", body), 1)
+    for counts in at("usage.connectors", body):
+        called |= counts
+    return ",".join(sorted(name for name, count in called.items() if count and name not in known))[:64] or None
 
 
 def explicit_cache(body: Mapping[str, Any]) -> str | None:

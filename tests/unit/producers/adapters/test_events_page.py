@@ -113,6 +113,15 @@ KNOWN: Final[dict[str, tuple[str, Body, Mapping[str, Any]]]] = {
         {"object": "conversation.response", "usage": CONNECTORS, "outputs": [{"id": "a"}, {"id": "b"}]},
         {"input_tokens": 1400, "tool_use_input_tokens": 1000, "tool_calls.web_search": 2, "response_id": "b"},
     ),
+    "Mistral's executions": (
+        "mistral",
+        {
+            "object": "conversation.response",
+            "usage": CONNECTORS | {"connectors": {"github_mcp": 2, "code_interpreter": 0}},
+            "outputs": [{"type": "tool.execution", "name": name} for name in ("web_search", "web_search", "jira")],
+        },
+        {"tool_calls.web_search": 2, "tool_calls.code_execution": 0, "conditions.search_context": "github_mcp,jira"},
+    ),
     "grounding in maps": (
         "google",
         gemini("gemini-3-flash", groundingChunks=[{"maps": {"uri": "u"}}]),
@@ -215,6 +224,11 @@ OTHER_FORMS: Final[dict[str, tuple[str, str, Body]]] = {
     ),
     "Grok Imagine": ("xAI video", "x-ai", {"model": "m", "video": {"duration": 6, "url": "u"}}),
     "Mistral OCR": ("Mistral OCR", "mistral", {"model": "m", "pages": [], "usage_info": {"pages_processed": 3}}),
+    "Mistral's annotated OCR": (
+        "Mistral's annotated OCR",
+        "mistral",
+        {"model": "m", "pages": [], "usage_info": {"pages_processed": 3}, "document_annotation": "{}"},
+    ),
     "Gemini embedContent": (
         "Gemini embedContent",
         "google",
