@@ -45,7 +45,9 @@ _OPERATIONS: Final = {
     "list": "embeddings",
     "video": "video",
 }
-_SEARCHES: Final = re.compile(r"-search-(?:preview|api)(?:-|$)")
+SEARCHES: Final = re.compile(r"-search-(?:preview|api)(?:-|$)")
+"""Models that search before they answer in chat, once, which no field counts:
+platform.openai.com/docs/guides/tools-web-search."""
 _ONE_SIDED: Final = ("embeddings", "rerank")
 
 
@@ -78,7 +80,7 @@ def _of_plain_chat(provider: str, root: Node, usage: Node) -> ExtractedUsage:
         response_model=model,
         response_id=own_id(root.name("id", _MAX_ID)),
         service_tier=normal_tier(provider, root.name("service_tier", 64, UNREADABLE)),
-        tool_calls=tool_calls({"web_search": 1}) if model and _SEARCHES.search(model) else None,
+        tool_calls=tool_calls({"web_search": 1}) if model and SEARCHES.search(model) else None,
         operation="chat",
     )
 
@@ -102,13 +104,13 @@ def _extract(provider: str, root: Node) -> ExtractedUsage:
             meters["input_tokens"] = usage.count("total_tokens")  # Voyage, Jina and vLLM's rerank report nothing else
         meters = _corrected(provider, server, usage, meters)
         tools = reported_tool_calls(usage)
-        if operation == "chat" and tools.get("web_search") is None and _SEARCHES.search(root.name("model") or ""):
-            tools["web_search"] = 1  # before it answers: platform.openai.com/docs/guides/tools-web-search
+        if operation == "chat" and tools.get("web_search") is None and SEARCHES.search(root.name("model") or ""):
+            tools["web_search"] = 1
     told, beside = litellm.beside_the_usage(root, usage)
     tools = beside | {name: count for name, count in tools.items() if count is not None or name not in beside}
     listed = 0
     if operation == "responses":
-        hosted = openai_responses.tool_counts(root)
+        hosted = openai_responses.tool_counts(root, provider)
         tools, listed = hosted | tools, sum(count or 0 for count in hosted.values())
         also = openai_responses.image_tool_usage(provider, root)
     searched = search_context(usage, listed)

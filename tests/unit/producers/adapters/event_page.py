@@ -30,6 +30,7 @@ PROVIDERS: Final = {
     "dashscope": "DashScope",
     "google": "Google",
 }
+X_SEARCHES: Final = ("x_keyword_search", "x_semantic_search", "x_user_search", "x_thread_fetch")
 Said = dict[str, Any]
 
 
@@ -210,7 +211,11 @@ def _responses(provider: str, body: Mapping[str, Any], said: Said) -> None:
         items = [str(one.get("type")) for one in at("output", body) if isinstance(one, Mapping)]
         listed = sum(items.count(f"{tool}_call") for tool in ("file_search", "image_generation"))
         searches = len([one for one in at("output[type=web_search_call]", body) if _searched(one)])
-        said["conditions.search_context"] = xai_tools(body, listed + searches + sum(containers.values()))
+        on_x = [one for one in at("output[type=custom_tool_call]", body) if one.get("name") in X_SEARCHES]
+        counted = at("usage.server_side_tool_usage_details.x_search_calls", body)
+        said["tool_calls.social_search"] = counted[0] if counted else len(on_x) or None
+        listed += searches + sum(containers.values()) + len(on_x)
+        said["conditions.search_context"] = xai_tools(body, listed)
     older = any(str(tool["type"]).startswith("web_search_preview") for tool in at("tools", body) if "type" in tool)
     if older and said["tool_calls.web_search"] and re.match(r"gpt-4|gpt-3|chatgpt-4", str(body.get("model"))):
         said["conditions.search_context"] = "preview"

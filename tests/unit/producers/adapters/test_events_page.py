@@ -29,6 +29,7 @@ from tests.unit.producers.adapters.event_page import (
     OTHERS,
     PROVIDERS,
     RESPONSES,
+    X_SEARCHES,
     differences,
     form_of,
     images,
@@ -146,6 +147,27 @@ KNOWN: Final[dict[str, tuple[str, Body, Mapping[str, Any]]]] = {
         "x-ai",
         responses(usage={"output_tokens": 9, "server_side_tool_usage_details": XAI_TOOLS}),
         {"tool_calls.web_search": 1, "tool_calls.social_search": 2},
+    ),
+    "xAI's searches on X, listed only": (
+        "x-ai",
+        responses(
+            *({"type": "custom_tool_call", "name": name, "id": name} for name in (*X_SEARCHES, "view_image")),
+            usage={"input_tokens": 1, "output_tokens": 9, "num_server_side_tools_used": 4},
+        ),
+        {"tool_calls.social_search": 4, "conditions.search_context": None},
+    ),
+    "xAI's searches on X, counted": (
+        "x-ai",
+        responses(
+            {"type": "custom_tool_call", "name": "x_user_search"},
+            usage={"output_tokens": 9, "server_side_tool_usage_details": XAI_TOOLS},
+        ),
+        {"tool_calls.social_search": 2},
+    ),
+    "a service's own tool with such a name": (
+        "openai",
+        responses({"type": "custom_tool_call", "name": "x_user_search"}),
+        {"tool_calls.social_search": None},
     ),
     "xAI's sources": (
         "x-ai",
