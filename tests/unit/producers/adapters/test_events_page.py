@@ -454,7 +454,6 @@ TABLES: Final = ("_HEADERS", "_METRICS", "_XAI_TOOLS", "_CONNECTORS", "_BY_TOKEN
 """Where modules keep names of fields that they read in a loop."""
 NO_RESPONSE_OF_AN_API: Final = ("langchain.py", "litellm.py", "otel.py")
 NOT_ON_THE_PAGE: Final[Mapping[str, str]] = {
-    "custom_id": "tells a line of a batch's file: the page says what is inside",
     "complete": "ours: what a stream has shown so far",
     "delivered_bytes": "ours: what a stream has shown so far",
     "delta": "the text of a stream, whose bytes are counted",
@@ -465,7 +464,6 @@ NOT_ON_THE_PAGE: Final[Mapping[str, str]] = {
     "generations": "that it is there tells the operation",
     "embedding": "that it is there tells the operation",
     "embeddings_by_type": "that it is there tells the operation",
-    "created_at": "tells Ollama's chunks before the last",
     "generated_images": "how Google's SDK calls the predictions",
     "image_bytes": "how Google's SDK calls an image",
     "rai_filtered_reason": "of what was filtered, which is no image",
