@@ -9,7 +9,7 @@ import re
 from dataclasses import replace
 from typing import Final, Literal
 
-from spendstream.adapters import litellm, openai_media, openai_plain, openai_responses, openai_video
+from spendstream.adapters import groq, litellm, openai_media, openai_plain, openai_responses, openai_video
 from spendstream.adapters.anthropic import where_served
 from spendstream.adapters.litellm import own_id
 from spendstream.adapters.openai_compatible import (
@@ -53,7 +53,7 @@ _ONE_SIDED: Final = ("embeddings", "rerank")
 
 def extract(provider: str, root: Node) -> ExtractedUsage:
     """Usage of one response; a line of a batch's output file is taken too."""
-    plain = openai_plain.usage_of(root)
+    plain = None if provider == "groq" else openai_plain.usage_of(root)  # its choices list tools that it has executed
     if plain is not None:
         return _of_plain_chat(provider, root, plain)
     in_batch = root.node("response") if root.has("custom_id") else None
@@ -114,6 +114,9 @@ def _extract(provider: str, root: Node) -> ExtractedUsage:
         tools, listed = hosted | tools, sum(count or 0 for count in hosted.values())
         also = openai_responses.image_tool_usage(provider, root)
     searched = search_context(usage, listed)
+    if operation == "chat":
+        executed, unknown = groq.executed(root)
+        tools, searched = executed | tools, searched or unknown
     if operation == "responses":
         searched = searched or openai_responses.search_tool(provider, root, tools.get("web_search"))
     found = ExtractedUsage(
@@ -261,6 +264,8 @@ def fold(known: dict[str, object], chunk: Node) -> None:
         return
     known |= {name: chunk.raw(name) for name in _CHUNK_FIELDS if chunk.raw(name) not in (None, "")}
     known |= litellm.kept(chunk)
+    if known.get("x_groq") or chunk.path == "groq":
+        groq.keep(known, chunk)
     if event:
         known["type"] = event
     # Chat's usage chunk has no choices and comes last; some providers repeat running totals beside choices.

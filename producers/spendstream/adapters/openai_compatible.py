@@ -188,6 +188,9 @@ def reported_tool_calls(usage: Node) -> dict[str, int | None]:
         if (ours := _XAI_TOOLS.get(name)) is not None:
             found[ours] = total(found.get(ours), count)
     found |= {name: count for name, count in server_tools(usage).items() if count is not None}
+    served = usage.node("server_tool_use")
+    if served is not None and (opened := served.count("browser_open_requests")) is not None:
+        found["web_fetch"] = opened  # of Groq's browser, as LiteLLM counts it
     searches = usage.count("num_search_queries")
     if searches is not None:
         found["web_search"] = searches

@@ -132,6 +132,7 @@ def _chat(provider: str, body: Mapping[str, Any], said: Said) -> None:
         by_total(body, said)
     if provider == "google":
         thoughts(body, said)
+    executed(body, said)
     if provider == "mistral":
         said["conditions.search_context"] = connectors(body)
     if said["conditions.inference_geo"] == "not_available":
@@ -148,6 +149,26 @@ def thoughts(body: Mapping[str, Any], said: Said) -> None:
     read = said["input_tokens"]
     if None not in (read, written, whole) and whole > read + written:
         said["output_tokens"], said["reasoning_tokens"] = whole - read, whole - read - written
+
+
+def executed(body: Mapping[str, Any], said: Said) -> None:
+    """Groq's tools."""
+    names = [one.get("name") or one.get("type") or "unnamed_tool" for one in at("choices.message.executed_tools", body)]
+    tools = {
+        "web_search": ("browser.search", "browser_search", "web_search", "search"),
+        "web_fetch": ("browser.open", "visit_website"),
+        "code_execution": ("python", "code_interpreter", "code_execution"),
+    }
+    opened = at("usage.server_tool_use.browser_open_requests", body)
+    for tool, called in tools.items():
+        count = sum(names.count(name) for name in called)
+        if count and said.get(f"tool_calls.{tool}") is None:
+            said[f"tool_calls.{tool}"] = count
+    if opened:
+        said["tool_calls.web_fetch"] = opened[0]
+    free = {"browser.find", "function"}.union(*tools.values())
+    others = ",".join(sorted({name for name in names if name not in free}))[:64]
+    said["conditions.search_context"] = said.get("conditions.search_context") or others or None
 
 
 def connectors(body: Mapping[str, Any]) -> str | None:

@@ -456,10 +456,8 @@ NO_RESPONSE_OF_AN_API: Final = ("langchain.py", "litellm.py", "otel.py")
 NOT_ON_THE_PAGE: Final[Mapping[str, str]] = {
     "complete": "ours: what a stream has shown so far",
     "delivered_bytes": "ours: what a stream has shown so far",
-    "delta": "the text of a stream, whose bytes are counted",
     "chunk": "how SDKs wrap parts of a stream",
     "HTTPHeaders": "how boto3 wraps the headers",
-    "choices": "that it is there tells the operation",
     "finish_reason": "that it is there tells the operation",
     "generations": "that it is there tells the operation",
     "embedding": "that it is there tells the operation",
