@@ -41,9 +41,7 @@ def extract(provider: str, root: Node) -> ExtractedUsage:
     meters: Meters = {}
     others: Meters = {}
     if usage is not None:
-        meters, others = _without_others(_meters(usage), usage)
-        if (writes := _WRITES.search(model or "")) and meters["output_tokens"] is not None:
-            _tell(usage, meters, f"output_{_WRITTEN[writes[0]]}_tokens")
+        meters, others = counted(usage, model or "")
         tier = usage.name("traffic_type", 64, UNREADABLE) or usage.name("service_tier", 64, UNREADABLE)
     elif embedding:
         meters = {"input_tokens": _embedded_tokens(root), "input_characters": _billable_characters(root)}
@@ -57,9 +55,22 @@ def extract(provider: str, root: Node) -> ExtractedUsage:
         response_id=root.name("response_id", 256),
         service_tier=normal_tier(provider, tier),
         tool_calls=tool_calls(_grounding(root, model or "")),
-        also=(ExtractedUsage(token_usage(provider, others), UNKNOWN_MODALITY),) if any(others.values()) else (),
+        also=unknown_kinds(provider, others),
         operation="embeddings" if embedding else "image" if image else "chat" if usage is not None else None,
     )
+
+
+def counted(usage: Node, model: str) -> tuple[Meters, Meters]:
+    """The meters of a usage object, whoever hands it on; and those of tokens of kinds that nobody here knows."""
+    meters, others = _without_others(_meters(usage), usage)
+    if (writes := _WRITES.search(model)) and meters["output_tokens"] is not None:
+        _tell(usage, meters, f"output_{_WRITTEN[writes[0]]}_tokens")
+    return meters, others
+
+
+def unknown_kinds(provider: str, others: Meters) -> tuple[ExtractedUsage, ...]:
+    """The usage of tokens of kinds that nobody here knows, if there are any."""
+    return (ExtractedUsage(token_usage(provider, others), UNKNOWN_MODALITY),) if any(others.values()) else ()
 
 
 def _meters(usage: Node) -> Meters:

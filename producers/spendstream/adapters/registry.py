@@ -6,6 +6,7 @@ from typing import Final
 
 from spendstream.adapters import (
     anthropic,
+    batch_lines,
     bedrock,
     bedrock_invoke,
     cohere,
@@ -136,7 +137,7 @@ def salvaged(read: Callable[[], ExtractedUsage], salvage: bool) -> ExtractedUsag
 
 
 def _extracted(provider: str, response: object, root: Node) -> ExtractedUsage:
-    found = reader_for(provider, root).extract(canonical(provider), root)
+    found = batch_lines.extract(root, lambda inside: _read(provider, inside)) or _read(provider, root)
     if found.usage is None and found == _NOTHING:
         raise AdapterError(
             f"{provider}: expected a response with usage, model or id, got {type(response).__name__} with none of them"
@@ -144,8 +145,13 @@ def _extracted(provider: str, response: object, root: Node) -> ExtractedUsage:
     return served(provider, litellm.served_by(response), found)
 
 
+def _read(provider: str, root: Node) -> ExtractedUsage:
+    return reader_for(provider, root).extract(canonical(provider), root)
+
+
 def served(provider: str, by: str | None, found: ExtractedUsage) -> ExtractedUsage:
     """The same, with the provider that a gateway says has served."""
     if by is None or canonical(provider) != litellm.GATEWAY:
         return found
-    return replace(found, provider=by, response_model=litellm.without_provider(found.response_model))
+    also = tuple([served(provider, by, other) for other in found.also])
+    return replace(found, provider=by, response_model=litellm.without_provider(found.response_model, by), also=also)

@@ -42,6 +42,10 @@ _MARKS: Final[Mapping[Shape, tuple[str, ...]]] = {
     "ollama": ("prompt_eval_count", "eval_count"),
     "native": ("meta_info", "tokens_evaluated", "tokens_predicted", "generated_text"),
 }
+_PAIRS: Final[tuple[tuple[str, str, Shape], ...]] = (
+    ("done", "created_at", "ollama"),
+    ("custom_id", "result", "anthropic"),  # a result of a batch
+)
 _HINTS: Final[Mapping[Shape, tuple[str, ...]]] = {
     "converse": ("message_start", "content_block_delta", "message_stop"),
     "vertex_predict": ("predictions",),
@@ -68,9 +72,8 @@ def marked(root: Node) -> Shape | None:
         return None
     if (usage := _part(root, "usage_metadata")) is not None and usage.has("prompt_token_count", "total_token_count"):
         return "gemini"
-    if root.has("done") and root.has("created_at"):
-        return "ollama"
-    return _first(root, _MARKS)
+    paired = (shape for one, other, shape in _PAIRS if root.has(one) and root.has(other))
+    return next(paired, None) or _first(root, _MARKS)
 
 
 def recognised(root: Node) -> Shape | None:
