@@ -88,16 +88,17 @@ def stored(broker: RunningBroker) -> dict[str, dict[str, list[str]]]:
 def seen(monkeypatch: pytest.MonkeyPatch) -> Seen:
     """How the batches that came through the gate were sent, by topic."""
     found: Seen = defaultdict(set)
-    check: Callable[[bytes, int, int], None] = produced._check_batches
+    check: Callable[[bytes, int, int], object] = produced._check_batch
 
-    def noting(request: bytes, at: int, end: int) -> None:
-        check(request, at, end)
+    def noting(request: bytes, at: int, end: int) -> object:
+        found_there = check(request, at, end)
         codec = CODECS[request[at + _ATTRIBUTES_AT + 1] & 7]
         idempotent = int.from_bytes(request[at + _PRODUCER_ID_AT :][:8], "big", signed=True) >= 0
         topic = next(way for way in WAYS if f"{TOPIC}.{way}".encode() in bytes(request[:at]))
         found[topic].add((codec, idempotent))
+        return found_there
 
-    monkeypatch.setattr(produced, "_check_batches", noting)
+    monkeypatch.setattr(produced, "_check_batch", noting)
     return found
 
 

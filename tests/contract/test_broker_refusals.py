@@ -17,7 +17,7 @@ from tests.raw_batches import GZIP, batch, changed, records_of, send_raw, with_p
 TOPIC: Final = "usage.contract"
 ONE: Final = batch([b"1"])
 TWO: Final = batch([b"1", b"2"])
-LAST_DELTA, ATTRIBUTES, CHECKSUM, MAGIC, RECORDS = 23, 21, 17, 16, 57
+LAST_DELTA, ATTRIBUTES, CHECKSUM, MAGIC, RECORDS, PRODUCER_ID = 23, 21, 17, 16, 57, 43
 
 
 def counted(plain: bytes, count: int) -> bytes:
@@ -34,6 +34,12 @@ REFUSED: Final = {
     "a negative number of records": (changed(TWO, RECORDS, ">i", -1), 87),
     "something behind the records": (with_payload(ONE, 0, records_of(ONE) + b"\0\0\0"), 87),
     "no records": (with_payload(ONE, 0, b"garbage" * 5), 87),
+    "a record without a byte": (with_payload(ONE, 0, b"\0"), 87),
+    "a record that is too short": (with_payload(ONE, 0, b"\x0a\0\0\0\1\1"), 87),
+    "a record that is too short behind a good one": (with_payload(TWO, 0, records_of(ONE) + b"\0"), 87),
+    "two batches": (ONE + ONE, 87),
+    "no batch": (b"", 87),
+    "a producer id without a sequence": (changed(ONE, PRODUCER_ID, ">q", 99), 87),
     "an old format": (changed(ONE, MAGIC, ">b", 1), 87),
     "a format to come": (changed(ONE, MAGIC, ">b", 3), 2),
     "a control batch": (changed(ONE, ATTRIBUTES, ">h", 0x20), 87),
