@@ -63,24 +63,32 @@ class Forwarding:
         may not be given more, or at a request that it must not be given."""
         with contextlib.suppress(OSError, asyncio.IncompleteReadError):
             while up.may_go_on():
-                size, api = _SIZE_AND_API.unpack_from(head)
-                missing = _SIZE_BYTES + size - len(head)
-                if not 0 < size <= MAX_REQUEST_BYTES or missing < 0:
-                    return
-                if self._checking and api == produced.PRODUCE:
-                    if not await self._produce(head, missing, up):
-                        return
-                elif self._checking and api in _OF_TRANSACTIONS:
-                    self._say("transactions", f"closed the connection of {up.client}: the embedded broker has none")
-                    return
-                elif self._checking and api == INIT_PRODUCER_ID and size <= MAX_QUESTION_BYTES:
-                    request = head[_SIZE_BYTES:] + await up.reader.readexactly(missing)
-                    await up.send(with_size(up.questions.asked(request)))
-                elif not await self._as_it_is(head, missing, up):
-                    return
+                if not await self._request(head, up):
+                    break
+                await up.questions.room()
                 head = await up.reader.readexactly(_SIZE_AND_API.size)
+        with contextlib.suppress(TimeoutError):
+            await up.questions.taken()
+
+    async def _request(self, head: bytes, up: Upward) -> bool:
+        """Whether the connection goes on."""
+        size, api = _SIZE_AND_API.unpack_from(head)
+        missing = _SIZE_BYTES + size - len(head)
+        if not 0 < size <= MAX_REQUEST_BYTES or missing < 0:
+            return False
+        if self._checking and api == produced.PRODUCE:
+            return await self._produce(head, missing, up)
+        if self._checking and api in _OF_TRANSACTIONS:
+            self._say("transactions", f"closed the connection of {up.client}: the embedded broker has none")
+            return False
+        if self._checking and api == INIT_PRODUCER_ID and size <= MAX_QUESTION_BYTES:
+            request = head[_SIZE_BYTES:] + await up.reader.readexactly(missing)
+            await up.send(with_size(up.questions.asked(request)))
+            return True
+        return await self._as_it_is(head, missing, up)
 
     async def _as_it_is(self, data: bytes, missing: int, up: Upward) -> bool:
+        up.questions.as_it_is()
         while data or missing:
             if missing:  # goes together with what follows: most requests are one write
                 if not up.may_go_on() or not (chunk := await up.reader.read(min(missing, CHUNK_BYTES))):
@@ -92,7 +100,6 @@ class Forwarding:
         return True
 
     async def _produce(self, head: bytes, missing: int, up: Upward) -> bool:
-        """Whether the connection goes on."""
         size = len(head) + missing
         room = self._small if size <= SMALL_BYTES else self._large
         try:
@@ -102,6 +109,10 @@ class Forwarding:
                 place.arrived()
                 found = await self._looked_at(request, up.port)
                 if (refused := found.refused()) is None:
+                    if found.acks:
+                        up.questions.as_it_is()
+                    else:
+                        up.questions.unanswered(found.correlation_id)
                     await up.send(request)
                     return True
         except produced.UnacceptableError as error:

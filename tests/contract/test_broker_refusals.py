@@ -113,6 +113,14 @@ def test_a_connection_goes_on_after_a_refusal_and_answers_keep_their_turn(public
     assert len(read(public_broker, TOPIC)) == (5 if public_broker.durable else 4)
 
 
+def test_answers_keep_their_turn_whatever_a_client_calls_its_requests(public_broker: RunningBroker) -> None:
+    """All by the same correlation id, which is a client's affair."""
+    in_use(public_broker)
+    sent = [ONE if number % 3 else REFUSED["a wrong checksum"][0] for number in range(60)]
+    found = answers(public_broker, [produce_request(TOPIC, [(0, raw)], 1, 7) for raw in sent])
+    assert [codes for _, codes in found] == [[0] if number % 3 else [2] for number in range(60)]
+
+
 @pytest.mark.parametrize("aborted", [True, False])
 def test_what_a_transaction_took_back_is_not_read(public_broker: RunningBroker, aborted: bool) -> None:
     """Kafka keeps it from who reads what is committed; the gate has no transactions, and says so at once."""
