@@ -6,7 +6,7 @@ import logging
 import struct
 from typing import Final
 
-from stream_jobs.embedded.questions import MAX_QUESTION_BYTES, Questions
+from stream_jobs.embedded.questions import MAX_ANSWER_BYTES, Questions
 
 log = logging.getLogger(__name__)
 
@@ -45,7 +45,7 @@ async def _one(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, quest
         raise ValueError(f"an answer of {size} bytes")
     awaited = questions.comes(correlation_id)
     if awaited is not None and awaited.become is not None:
-        if missing > MAX_QUESTION_BYTES:
+        if missing > MAX_ANSWER_BYTES:
             raise ValueError(f"an answer of {size} bytes to a question of the gate")
         answer = data[SIZE.size :] + await reader.readexactly(missing)
         data, missing = with_size(awaited.become(answer)), 0

@@ -9,12 +9,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from stream_jobs.embedded import produced
+from stream_jobs.embedded import new_topics, produced
 from stream_jobs.embedded.answers import CHUNK_BYTES, SIZE, with_size
 from stream_jobs.embedded.producer_id_versions import INIT_PRODUCER_ID
 from stream_jobs.embedded.questions import MAX_QUESTION_BYTES, Questions
 from stream_jobs.embedded.room import LARGE_ROOM_BYTES, SMALL_BYTES, SMALL_ROOM_BYTES, Place, Room
-from stream_jobs.embedded.topic_partitions import TopicPartitions
+from stream_jobs.embedded.topic_partitions import NotToldError, TopicPartitions
 
 log = logging.getLogger(__name__)
 
@@ -63,7 +63,11 @@ class Forwarding:
         may not be given more, or at a request that it must not be given."""
         with contextlib.suppress(OSError, asyncio.IncompleteReadError):
             while up.may_go_on():
-                if not await self._request(head, up):
+                try:
+                    if not await self._request(head, up):
+                        break
+                except NotToldError as error:
+                    self._say("not told", f"closed the connection of {up.client}: {error}")
                     break
                 await up.questions.room()
                 head = await up.reader.readexactly(_SIZE_AND_API.size)
@@ -85,7 +89,37 @@ class Forwarding:
             request = head[_SIZE_BYTES:] + await up.reader.readexactly(missing)
             await up.send(with_size(up.questions.asked(request)))
             return True
+        if self._checking and api == new_topics.CREATE_TOPICS:
+            return await self._create_topics(head, missing, up)
         return await self._as_it_is(head, missing, up)
+
+    async def _create_topics(self, head: bytes, missing: int, up: Upward) -> bool:
+        if len(head) + missing > _SIZE_BYTES + MAX_QUESTION_BYTES:
+            self._say("topics", f"closed the connection of {up.client}: a request for topics of {missing} bytes")
+            return False
+        request = head[_SIZE_BYTES:] + await up.reader.readexactly(missing)
+        try:
+            asked = new_topics.look_at(request)
+        except ValueError as error:
+            self._say("topics", f"closed the connection of {up.client}: {error}")
+            return False
+        known = await self._topics_of(up.port).all()
+        judged = asked.judged(known, sum(map(len, known.values())))
+        for verdict in judged:
+            if verdict.code:
+                why = f"error {verdict.code}: {verdict.reason}"
+                self._say(
+                    f"topic {verdict.code}", f"refused to make a topic {_shown(verdict.name)} for {up.client}, {why}"
+                )
+        if asked.fits(judged):
+            up.questions.as_it_is()
+        elif {verdict.name for verdict in judged} == {topic.name for topic in asked.topics}:
+            request = up.questions.refused(asked.correlation_id, asked.answer(judged))
+        else:
+            up.questions.changed(asked.correlation_id, asked.completed(judged))
+            request = asked.without(judged)
+        await up.send(with_size(request))
+        return True
 
     async def _as_it_is(self, data: bytes, missing: int, up: Upward) -> bool:
         up.questions.as_it_is()
@@ -138,11 +172,14 @@ class Forwarding:
             found = produced.look_at(view)
         else:  # seconds, of millions of small records: others go on
             found = await asyncio.to_thread(produced.look_at, view)
-        topics = self._topics.setdefault(port, TopicPartitions(port))
+        topics = self._topics_of(port)
         for partition in found.placed:
             if not await topics.has(partition.topic, partition.number):
                 partition.refuse(produced.UNKNOWN_TOPIC_OR_PARTITION, "the broker has no such partition")
         return found
+
+    def _topics_of(self, port: int) -> TopicPartitions:
+        return self._topics.setdefault(port, TopicPartitions(port))
 
     def _gave_up(self, up: Upward, size: int) -> None:
         self._say("slow", f"closed the connection of {up.client}: its produce request of {size} bytes did not arrive")

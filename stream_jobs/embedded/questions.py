@@ -15,6 +15,7 @@ from stream_jobs.embedded import producer_id_versions
 from stream_jobs.embedded.api_versions import API_VERSIONS
 
 MAX_QUESTION_BYTES: Final = 64 * 1024
+MAX_ANSWER_BYTES: Final = 1024 * 1024
 MAX_AWAITED: Final = 1_000
 """Of one connection. Then its next request waits: who wants no answers may send without end."""
 TAKEN_WITHIN_S: Final = 30.0
@@ -32,8 +33,9 @@ class Awaited:
 class Questions:
     """Those of one connection, on their way to the broker and back. All without their sizes.
 
-    Each request that goes to the broker is counted by one call of `as_it_is`, `unanswered`, `asked` or `refused`, and
-    each answer by one of `comes`: which answer is whose does not depend on what clients choose as correlation ids.
+    Each request that goes to the broker is counted by one call of `as_it_is`, `unanswered`, `asked`, `changed` or
+    `refused`, and each answer by one of `comes`: which answer is whose does not depend on the correlation ids that a
+    client chooses.
     """
 
     def __init__(self) -> None:
@@ -71,15 +73,20 @@ class Questions:
             return self.refused(producer_id_versions.correlation_id(request), refused)
         made = producer_id_versions.newer(request)
         if made is not None and producer_id_versions.is_classic(request):
-            self._await(producer_id_versions.correlation_id(request), producer_id_versions.older)
+            self.changed(producer_id_versions.correlation_id(request), producer_id_versions.older)
         else:
             self.as_it_is()
         return request if made is None else made
 
     def refused(self, correlation_id: int, answer: bytes) -> bytes:
         """What the broker is to be asked in place of a request that is answered with `answer`."""
-        self._await(correlation_id, lambda _: answer)
+        self.changed(correlation_id, lambda _: answer)
         return _IN_PLACE.pack(API_VERSIONS, 0, correlation_id, -1)
+
+    def changed(self, correlation_id: int, become: Callable[[bytes], bytes]) -> None:
+        """The request goes to the broker otherwise than it came; what `become` makes of its answer, to the client.
+        `become` may raise ValueError."""
+        self._await(correlation_id, become)
 
     def comes(self, correlation_id: int) -> Awaited | None:
         """The next answer of the broker; None: it goes to the client as it is. Raises ValueError out of turn."""

@@ -3,6 +3,7 @@
 import asyncio
 import struct
 import time
+from collections.abc import Mapping
 from typing import Final
 
 from stream_jobs.runtime.ports import LOOPBACK
@@ -19,6 +20,10 @@ _SIZE: Final = struct.Struct(">i")
 _PARTITION: Final = struct.Struct(">hii")  # error, number, leader
 
 
+class NotToldError(OSError):
+    """The broker does not say which partitions it has."""
+
+
 class TopicPartitions:
     """What the broker on this loopback port said when it was last asked."""
 
@@ -29,33 +34,42 @@ class TopicPartitions:
         self._known: dict[bytes, frozenset[int]] = {}
 
     async def has(self, topic: bytes, partition: int) -> bool:
-        """Raises OSError, asyncio.IncompleteReadError or TimeoutError when the broker cannot be asked."""
-        began = time.monotonic()
-        if self._asked_at > began - FRESH_S and partition in self._known.get(topic, ()):
+        """Raises NotToldError when the broker cannot be asked."""
+        if self._asked_at > time.monotonic() - FRESH_S and partition in self._known.get(topic, ()):
             return True
+        return partition in (await self.all()).get(topic, ())
+
+    async def all(self) -> Mapping[bytes, frozenset[int]]:
+        """By topic, as of now. Raises as `has`."""
+        began = time.monotonic()
         async with self._asking:
             if self._asked_at < began:
                 asked_at = time.monotonic()
                 self._known = await _ask(self._port)
                 self._asked_at = asked_at
-        return partition in self._known.get(topic, ())
+        return self._known
 
 
 async def _ask(port: int) -> dict[bytes, frozenset[int]]:
-    async with asyncio.timeout(ASK_TIMEOUT_S):
-        reader, writer = await asyncio.open_connection(LOOPBACK, port)
-        try:
-            writer.write(_REQUEST.pack(_REQUEST.size - _SIZE.size, _METADATA, _VERSION, _CORRELATION_ID, -1, -1))
-            (size,) = _SIZE.unpack(await reader.readexactly(_SIZE.size))
-            if not 0 < size <= MAX_ANSWER_BYTES:
-                raise OSError(f"an answer to Metadata of {size} bytes")
-            answer = await reader.readexactly(size)
-        finally:
-            writer.transport.abort()
     try:
-        return _topics(answer)
-    except (struct.error, IndexError) as error:
-        raise OSError(f"no answer to Metadata: {error}") from None
+        async with asyncio.timeout(ASK_TIMEOUT_S):
+            return _topics(await _answer(port))
+    except TimeoutError:
+        raise NotToldError(f"the broker did not say within {ASK_TIMEOUT_S:g} s which partitions it has") from None
+    except (OSError, asyncio.IncompleteReadError, struct.error, IndexError) as error:
+        raise NotToldError(f"the broker did not say which partitions it has: {error!r}") from None
+
+
+async def _answer(port: int) -> bytes:
+    reader, writer = await asyncio.open_connection(LOOPBACK, port)
+    try:
+        writer.write(_REQUEST.pack(_REQUEST.size - _SIZE.size, _METADATA, _VERSION, _CORRELATION_ID, -1, -1))
+        (size,) = _SIZE.unpack(await reader.readexactly(_SIZE.size))
+        if not 0 < size <= MAX_ANSWER_BYTES:
+            raise OSError(f"an answer to Metadata of {size} bytes")
+        return await reader.readexactly(size)
+    finally:
+        writer.transport.abort()
 
 
 def _topics(answer: bytes) -> dict[bytes, frozenset[int]]:
