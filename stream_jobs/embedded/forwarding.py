@@ -11,10 +11,12 @@ from typing import Final
 
 from stream_jobs.embedded import new_topics, produced
 from stream_jobs.embedded.answers import CHUNK_BYTES, SIZE, with_size
+from stream_jobs.embedded.one_question import NotToldError
 from stream_jobs.embedded.producer_id_versions import INIT_PRODUCER_ID
 from stream_jobs.embedded.questions import MAX_QUESTION_BYTES, Questions
+from stream_jobs.embedded.raised_epochs import RaisedEpochs
 from stream_jobs.embedded.room import LARGE_ROOM_BYTES, SMALL_BYTES, SMALL_ROOM_BYTES, Place, Room
-from stream_jobs.embedded.topic_partitions import NotToldError, TopicPartitions
+from stream_jobs.embedded.topic_partitions import TopicPartitions
 
 log = logging.getLogger(__name__)
 
@@ -56,6 +58,7 @@ class Forwarding:
         self._small = Room(SMALL_ROOM_BYTES, small=True)
         self._large = Room(LARGE_ROOM_BYTES, small=False)
         self._topics: dict[int, TopicPartitions] = {}  # by the broker's port
+        self._epochs: dict[int, RaisedEpochs] = {}
         self._said: dict[str, float] = {}
 
     async def forward(self, head: bytes, up: Upward) -> None:
@@ -172,11 +175,20 @@ class Forwarding:
             found = produced.look_at(view)
         else:  # seconds, of millions of small records: others go on
             found = await asyncio.to_thread(produced.look_at, view)
-        topics = self._topics_of(port)
+        topics, epochs = self._topics_of(port), self._epochs_of(port)
         for partition in found.placed:
             if not await topics.has(partition.topic, partition.number):
                 partition.refuse(produced.UNKNOWN_TOPIC_OR_PARTITION, "the broker has no such partition")
+            elif not partition.code and epochs.outdated(partition):
+                partition.refuse(produced.INVALID_PRODUCER_EPOCH, f"epoch {partition.epoch}, after a later one")
+        if found.refused() is None:
+            for partition in found.placed:
+                if partition.epoch > 0 and (producer_id := await epochs.stand_in(partition)) is not None:
+                    produced.as_of(producer_id, partition, view)
         return found
+
+    def _epochs_of(self, port: int) -> RaisedEpochs:
+        return self._epochs.setdefault(port, RaisedEpochs(port))
 
     def _topics_of(self, port: int) -> TopicPartitions:
         return self._topics.setdefault(port, TopicPartitions(port))

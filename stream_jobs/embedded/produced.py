@@ -34,6 +34,10 @@ _BATCH: Final = struct.Struct(">qiibIhiqqqhii")
 id and epoch, sequence, number of records."""
 _BEFORE_LENGTH_ENDS: Final = 12
 _CHECKED_FROM: Final = 21  # what the checksum is of: from the attributes on
+_CHECKSUM: Final = struct.Struct(">I")
+_CHECKSUM_AT: Final = 17
+_PRODUCER: Final = struct.Struct(">qh")  # its id and epoch
+_PRODUCER_AT: Final = 43
 _MAGIC: Final = 2
 _TRANSACTIONAL: Final = 0x10
 _CONTROL: Final = 0x20
@@ -50,6 +54,7 @@ UNKNOWN_TOPIC_OR_PARTITION: Final = 3
 REQUEST_TIMED_OUT: Final = 7
 INVALID_TOPIC: Final = 17
 INVALID_REQUIRED_ACKS: Final = 21
+INVALID_PRODUCER_EPOCH: Final = 47
 TRANSACTIONAL_ID_AUTHORIZATION_FAILED: Final = 53
 INVALID_RECORD: Final = 87
 
@@ -76,6 +81,11 @@ class Partition:
     number: int
     code: int = 0
     reason: str = ""
+    start: int = 0  # of its batch, in the request without its size
+    end: int = 0
+    producer_id: int = -1  # of its batch
+    epoch: int = -1
+    sequence: int = -1
 
     def refuse(self, code: int, reason: str) -> None:
         """The last word counts: Kafka asks about the place before it looks at what is sent there."""
@@ -135,6 +145,13 @@ def look_at(request: Bytes) -> Produced:
         raise UnacceptableError(f"not a produce request: {error}", "not a produce request") from None
 
 
+def as_of(producer_id: int, partition: Partition, request: memoryview) -> None:
+    """Makes the partition's batch one of this producer, in its first epoch."""
+    batch = request[partition.start : partition.end]
+    _PRODUCER.pack_into(batch, _PRODUCER_AT, producer_id, 0)
+    _CHECKSUM.pack_into(batch, _CHECKSUM_AT, calc_crc32c(batch[_CHECKED_FROM:]))
+
+
 def _look_at(request: Bytes) -> Produced:
     _, version, correlation_id = _REQUEST.unpack_from(request)
     if not _FIRST_VERSION <= version <= _LAST_VERSION:
@@ -170,10 +187,10 @@ def _partition(request: Bytes, reader: Reader, topic: bytes) -> Partition:
     reader.skip(4)
     partition = Partition(topic, number)
     length = reader.bytes_length()
-    start = reader.at
-    end = reader.skip(length)
+    partition.start = start = reader.at
+    partition.end = end = reader.skip(length)
     try:
-        _check_batch(request, start, end)
+        partition.producer_id, partition.epoch, partition.sequence = _check_batch(request, start, end)
     except _RefusedError as error:
         partition.refuse(error.code, str(error))
     if topic in _INTERNAL:

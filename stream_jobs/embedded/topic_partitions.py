@@ -6,22 +6,18 @@ import time
 from collections.abc import Mapping
 from typing import Final
 
-from stream_jobs.runtime.ports import LOOPBACK
+from stream_jobs.embedded.one_question import NotToldError, ask
 
 FRESH_S: Final = 1.0
 """A topic that is deleted may be believed in for as long; one that is new is looked for at once."""
-ASK_TIMEOUT_S: Final = 10.0
 MAX_ANSWER_BYTES: Final = 64 * 1024 * 1024
 _METADATA: Final = 3
 _VERSION: Final = 1
 _CORRELATION_ID: Final = 1
 _REQUEST: Final = struct.Struct(">ihhihi")  # size, api key, version, correlation id, no client id, all topics
-_SIZE: Final = struct.Struct(">i")
+_SIZE_BYTES: Final = 4
+_WHAT: Final = "which partitions it has"
 _PARTITION: Final = struct.Struct(">hii")  # error, number, leader
-
-
-class NotToldError(OSError):
-    """The broker does not say which partitions it has."""
 
 
 class TopicPartitions:
@@ -51,25 +47,12 @@ class TopicPartitions:
 
 
 async def _ask(port: int) -> dict[bytes, frozenset[int]]:
+    request = _REQUEST.pack(_REQUEST.size - _SIZE_BYTES, _METADATA, _VERSION, _CORRELATION_ID, -1, -1)
+    answer = await ask(port, request, _WHAT, max_bytes=MAX_ANSWER_BYTES)
     try:
-        async with asyncio.timeout(ASK_TIMEOUT_S):
-            return _topics(await _answer(port))
-    except TimeoutError:
-        raise NotToldError(f"the broker did not say within {ASK_TIMEOUT_S:g} s which partitions it has") from None
-    except (OSError, asyncio.IncompleteReadError, struct.error, IndexError) as error:
-        raise NotToldError(f"the broker did not say which partitions it has: {error!r}") from None
-
-
-async def _answer(port: int) -> bytes:
-    reader, writer = await asyncio.open_connection(LOOPBACK, port)
-    try:
-        writer.write(_REQUEST.pack(_REQUEST.size - _SIZE.size, _METADATA, _VERSION, _CORRELATION_ID, -1, -1))
-        (size,) = _SIZE.unpack(await reader.readexactly(_SIZE.size))
-        if not 0 < size <= MAX_ANSWER_BYTES:
-            raise OSError(f"an answer to Metadata of {size} bytes")
-        return await reader.readexactly(size)
-    finally:
-        writer.transport.abort()
+        return _topics(answer)
+    except (struct.error, IndexError) as error:
+        raise NotToldError(f"the broker did not say {_WHAT}: {error!r}") from None
 
 
 def _topics(answer: bytes) -> dict[bytes, frozenset[int]]:
