@@ -231,19 +231,19 @@ def _check_batch(request: Bytes, at: int, end: int) -> tuple[int, int, int]:
 
 def _check_records(request: Bytes, at: int, end: int, records: int) -> None:
     """That there are as many as the batch says, each as long as it says. A length is a zigzag varint."""
-    found = 0
+    found, least = 0, _LEAST_RECORD
     while at < end and found < records:
-        byte = request[at]
+        length = byte = request[at]
         at += 1
-        length, shift = byte & 0x7F, 7
+        shift = 7
         while byte > 0x7F:
             if at == end or shift > 28:
                 raise _RefusedError(INVALID_RECORD, "a record without a length")
             byte = request[at]
             at += 1
-            length |= (byte & 0x7F) << shift
+            length += byte - 1 << shift  # without the bit of the byte before that says there is this one
             shift += 7
-        if length & 1 or length < _LEAST_RECORD:
+        if length & 1 or length < least:
             size = -(length + 1 >> 1) if length & 1 else length >> 1
             raise _RefusedError(INVALID_RECORD, f"a record of {size} bytes")
         at += length >> 1
