@@ -5,6 +5,7 @@ import os
 import random
 import signal
 import socket
+import struct
 from collections import defaultdict
 from contextlib import closing
 from typing import Final
@@ -17,9 +18,9 @@ from tests.brokers import RunningBroker
 from tests.contract.broker_clients import TIMEOUT_S, read
 from tests.contract.test_broker_refusals import TOPIC, asked, in_use
 from tests.raw_batches import GZIP, batch, changed, records_of, with_payload
-from tests.unit.embedded.test_api_versions import answer
+from tests.unit.embedded.test_api_versions import answer, request
+from tests.unit.embedded.test_producer_id_versions import INIT_PRODUCER_ID, given_id
 from tests.unit.embedded.test_producer_id_versions import asked as init_request
-from tests.unit.embedded.test_producer_id_versions import given_id
 
 PRODUCER_ID, EPOCH, SEQUENCE = 43, 51, 53
 OUT_OF_ORDER, DUPLICATE, OUTDATED = 45, 46, 47
@@ -100,6 +101,19 @@ def test_an_epoch_of_an_id_that_is_not_this_brokers_begins_as_well(public_broker
     told = Told(public_broker)
     assert [told.new(STRANGE_ID, 5, 0), told.new(STRANGE_ID, 5, 1), told.one(STRANGE_ID, 5, 1)] == [0, 0, 0]
     told.check(first=1)
+
+
+@pytest.mark.parametrize("version", [3, 4, 5])
+def test_who_asks_for_an_id_and_names_its_own_gets_another(public_broker: RunningBroker, version: int) -> None:
+    """As the form allows from version 3 on."""
+    own = new_id(public_broker)
+    body = b"\0\0" + struct.pack(">iqhb", 30_000, own, 0, 0)
+    host, _, port = public_broker.address.rpartition(":")
+    with closing(socket.create_connection((host, int(port)), timeout=TIMEOUT_S)) as client:
+        client.sendall(request(version, 5, body, api=INIT_PRODUCER_ID))
+        error, other, epoch = given_id(answer(client), version)
+    assert (error, epoch) == (0, 0)
+    assert other > own
 
 
 def test_in_one_request_and_compressed(public_broker: RunningBroker) -> None:
