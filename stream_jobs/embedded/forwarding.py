@@ -72,7 +72,8 @@ class Forwarding:
                 except NotToldError as error:
                     self._say("not told", f"closed the connection of {up.client}: {error}")
                     break
-                await up.questions.room()
+                if up.questions.full:
+                    await up.questions.room()
                 head = await up.reader.readexactly(_SIZE_AND_API.size)
         with contextlib.suppress(TimeoutError):
             await up.questions.taken()
@@ -176,22 +177,27 @@ class Forwarding:
         else:  # seconds, of millions of small records: others go on
             found = await asyncio.to_thread(produced.look_at, view)
         topics, epochs = self._topics_of(port), self._epochs_of(port)
-        for partition in found.placed:
+        placed = found.placed
+        for partition in placed:
             if not await topics.has(partition.topic, partition.number):
                 partition.refuse(produced.UNKNOWN_TOPIC_OR_PARTITION, "the broker has no such partition")
             elif not partition.code and epochs.outdated(partition):
                 partition.refuse(produced.INVALID_PRODUCER_EPOCH, f"epoch {partition.epoch}, after a later one")
         if found.refused() is None:
-            for partition in found.placed:
+            for partition in placed:
                 if partition.epoch > 0 and (producer_id := await epochs.stand_in(partition)) is not None:
                     produced.as_of(producer_id, partition, view)
         return found
 
     def _epochs_of(self, port: int) -> RaisedEpochs:
-        return self._epochs.setdefault(port, RaisedEpochs(port))
+        if port not in self._epochs:
+            self._epochs[port] = RaisedEpochs(port)
+        return self._epochs[port]
 
     def _topics_of(self, port: int) -> TopicPartitions:
-        return self._topics.setdefault(port, TopicPartitions(port))
+        if port not in self._topics:
+            self._topics[port] = TopicPartitions(port)
+        return self._topics[port]
 
     def _gave_up(self, up: Upward, size: int) -> None:
         self._say("slow", f"closed the connection of {up.client}: its produce request of {size} bytes did not arrive")

@@ -45,9 +45,14 @@ class Questions:
         self._last_unanswered = -1
         self._came = asyncio.Event()
 
+    @property
+    def full(self) -> bool:
+        """Whether `room` would wait."""
+        return len(self._awaited) >= MAX_AWAITED
+
     async def room(self) -> None:
         """Until another request may be read."""
-        while len(self._awaited) >= MAX_AWAITED:
+        while self.full:
             await self._next()
 
     async def taken(self) -> None:
