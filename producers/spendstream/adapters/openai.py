@@ -6,6 +6,7 @@ Chat completions, legacy completions and embeddings are read here: platform.open
 """
 
 import re
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final, Literal
 
@@ -216,6 +217,11 @@ def _chat_meters(usage: Node) -> Meters:
 _LAST_EVENTS: Final = ("response.completed", "response.failed", "response.incomplete")
 _FAILURES: Final = ("error", "response.failed")
 _CHUNK_FIELDS: Final = ("id", "model", "object", "service_tier", "usage", "x_groq", "custom_id", "response", "error")
+
+
+def begins(known: Mapping[str, object], chunk: Node) -> bool:
+    """Whether a chunk without an id is of another response: it has usage, and the one before it had said its last."""
+    return known.get("complete") is True and "usage" in known and chunk.has("usage")
 
 
 def fold(known: dict[str, object], chunk: Node) -> None:

@@ -1,7 +1,6 @@
 """Usage of a streamed response, from its chunks."""
 
 from dataclasses import replace
-from functools import partial
 from typing import Final
 
 from spendstream.adapters.bedrock_invoke import decoded
@@ -43,7 +42,7 @@ class StreamAccumulator:
         if begun is not None and begun != self._id and self._trails(node):
             begun = None
         before = None
-        if begun is not None or self._may_be_bytes:
+        if begun is not None or self._id is None:
             before = self._finished_before(node, begun)
             self._id = self._id if begun is None else begun
         self._last = node
@@ -55,10 +54,11 @@ class StreamAccumulator:
         return before
 
     def _finished_before(self, node: Node, begun: object) -> ExtractedUsage | None:
-        """What is known, if this chunk begins another response: a new id after an end. Some gateways give each chunk
-        an id of its own: so of OpenAI's chat the chunk before must have been the last one."""
-        if begun is None:  # Bedrock's Converse has no ids
-            if node.raw("message_start") is None or "usage" not in self._known:
+        """What is known, if this chunk begins another response: a new id after an end, or without ids what its reader
+        says. Some gateways give each chunk an id of its own: so of OpenAI's chat the chunk before must have been the
+        last one."""
+        if begun is None:
+            if not self._known or not self._reader.begins(self._known, node):
                 return None
         elif self._id in (None, begun) or not self._ended():
             return None
@@ -80,7 +80,7 @@ class StreamAccumulator:
         if self.complete or not self._in_chunks() or self._last is None:
             return True
         choices = self._last.nodes("choices")
-        return not choices or choices[0].raw("finish_reason") is not None
+        return not choices or bool(choices[0].raw("finish_reason"))
 
     def _fold(self, chunk: object, node: Node) -> None:
         if self._searching or not self._known:
@@ -119,6 +119,7 @@ class StreamAccumulator:
 
 
 _HOLDERS: Final = {"message_start": "message", "chunk": "chunk"}
+_UNNAMED: Final = ["data", "meta_info"]  # Mistral's events, SGLang's answers
 
 
 def _id_of(node: Node) -> object:
@@ -126,25 +127,14 @@ def _id_of(node: Node) -> object:
     found = node.raw("id") or node.raw("response_id")
     if found is None:
         kind = node.raw("type")
-        name: str | None = "data"  # Mistral's events
         if isinstance(kind, str):
             name = "response" if kind.startswith("response.") else _HOLDERS.get(kind)
-        holder = None if name is None else node.raw(name)
-        if holder is None or isinstance(holder, str | bytes | list):
-            return None
-        found = Node(holder, node.path).raw("id")
+            names = [] if name is None else [name]
+        else:
+            names = _UNNAMED
+        holder = next((one for name in names if (one := node.raw(name)) is not None), None)
+        if holder is None:  # DashScope's own API
+            found = node.raw("request_id") if kind is None and node.raw("output") is not None else None
+        elif not isinstance(holder, str | bytes | list):
+            found = Node(holder, node.path).raw("id")
     return found if isinstance(found, str) else None
-
-
-def is_whole(chunk: object) -> bool:
-    """Whether what a stream gives is no chunk but a response (an agent's turns, the lines of a batch)."""
-    if isinstance(chunk, dict):
-        kind, read = chunk.get("object"), chunk.get
-    else:
-        kind, read = getattr(chunk, "object", None), partial(getattr, chunk)
-    if isinstance(kind, str):
-        return kind == "chat.completion"
-    kind = read("type", None)
-    if kind == "message":
-        return read("stop_reason", None) is not None and read("usage", None) is not None
-    return kind == "ai" or read("custom_id", None) is not None

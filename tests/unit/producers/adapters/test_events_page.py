@@ -411,13 +411,18 @@ READING: Final = frozenset({"raw", "has", "node", "nodes", "count", "seconds", "
 """The methods of `Node` that read a field by its name."""
 TABLES: Final = ("_HEADERS", "_METRICS", "_XAI_TOOLS", "_CONNECTORS", "_BY_TOKENS")
 """Where modules keep names of fields that they read in a loop."""
-NO_RESPONSE_OF_AN_API: Final = ("langchain.py", "litellm.py", "otel.py")
+NO_RESPONSE_OF_AN_API: Final = ("langchain.py", "litellm.py", "otel.py", "wholes.py")
 NOT_ON_THE_PAGE: Final[Mapping[str, str]] = {
     "custom_id": "tells a line of a batch's file: the page says what is inside",
     "complete": "ours: what a stream has shown so far",
     "delivered_bytes": "ours: what a stream has shown so far",
     "delta": "the text of a stream, whose bytes are counted",
     "chunk": "how SDKs wrap parts of a stream",
+    "stop": "tells the last chunk of a stream",
+    "generated_text": "tells the last chunk of a stream",
+    "output_text": "tells a chunk of a stream",
+    "stop_reason": "tells the last chunk of a stream",
+    "index": "tells the candidates of a stream apart",
     "HTTPHeaders": "how boto3 wraps the headers",
     "choices": "that it is there tells the operation",
     "finish_reason": "that it is there tells the operation",
