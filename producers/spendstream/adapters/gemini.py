@@ -147,12 +147,17 @@ def grounded_calls(grounding: list[Node], model: str) -> dict[str, int | None]:
         maps = maps or any(chunk.has("maps") for chunk in metadata.nodes("grounding_chunks"))
     found: dict[str, int | None] = {}
     if queries:
-        found["web_search"] = 1 if model.rpartition("/")[2].startswith(_BILLED_PER_PROMPT) else len(queries)
+        found["web_search"] = 1 if is_billed_per_prompt(model) else len(queries)
     if retrieved:
         found["file_search"] = len(retrieved)
     if maps:
         found["maps_grounding"] = 1
     return found
+
+
+def is_billed_per_prompt(model: str) -> bool:
+    """Whether grounding costs the same however many queries it made."""
+    return model.rpartition("/")[2].startswith(_BILLED_PER_PROMPT)
 
 
 def _texts(listed: object) -> set[str]:

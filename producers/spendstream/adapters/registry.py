@@ -12,6 +12,7 @@ from spendstream.adapters import (
     deepgram,
     gemini,
     hosted,
+    interactions,
     langchain,
     litellm,
     mistral,
@@ -60,6 +61,7 @@ UNKNOWN: Final = _OPENAI
 _LANGCHAIN: Final = Reader(langchain.extract, langchain.fold, frozenset())
 _ANTHROPIC: Final = Reader(anthropic.extract, anthropic.fold, frozenset({"anthropic"}))
 _GOOGLE: Final = Reader(gemini.extract, gemini.fold, frozenset({"gemini", "vertex_predict"}), gemini.begins)
+_INTERACTIONS: Final = Reader(interactions.extract, interactions.fold, frozenset({"interaction"}))
 _AWS: Final = Reader(_extract_aws, _fold_aws, frozenset({"converse", "bedrock_invoke"}), _begins_aws)
 _COHERE: Final = Reader(cohere.extract, cohere.fold, frozenset({"cohere"}))
 _OLLAMA: Final = Reader(self_hosted.extract_ollama, self_hosted.fold_ollama, frozenset({"ollama"}), self_hosted.begins)
@@ -67,7 +69,7 @@ _NATIVE: Final = Reader(self_hosted.extract_native, self_hosted.fold_native, fro
 _HOSTED: Final = Reader(hosted.extract, hosted.fold, frozenset({"hosted"}), hosted.begins)
 _BY_SHAPE: Final[Mapping[Shape, Reader]] = {
     shape: reader
-    for reader in (_OPENAI, _ANTHROPIC, _GOOGLE, _AWS, _COHERE, _OLLAMA, _NATIVE, _HOSTED)
+    for reader in (_OPENAI, _ANTHROPIC, _GOOGLE, _INTERACTIONS, _AWS, _COHERE, _OLLAMA, _NATIVE, _HOSTED)
     for shape in reader.shapes
 }
 

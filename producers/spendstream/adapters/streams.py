@@ -119,7 +119,7 @@ class StreamAccumulator:
 
 
 _HOLDERS: Final = {"message_start": "message", "chunk": "chunk"}
-_UNNAMED: Final = ["data", "meta_info"]  # Mistral's events, SGLang's answers
+_UNNAMED: Final = ["data", "meta_info", "interaction"]  # Mistral's events, SGLang's answers, Google's events
 
 
 def _id_of(node: Node) -> object:

@@ -12,7 +12,16 @@ from spendstream.adapters.reader import Node
 from spendstream.adapters.result import AdapterError
 
 _OBJECTS: Final = frozenset(
-    {"chat.completion", "list", "response", "realtime.response", "video", "conversation.response", "rerank"}
+    {
+        "chat.completion",
+        "list",
+        "response",
+        "realtime.response",
+        "video",
+        "conversation.response",
+        "rerank",
+        "interaction",
+    }
 )
 """What responses say that they are; chunks say another, or nothing."""
 _AT_ONCE: Final = (
@@ -33,6 +42,8 @@ def is_whole(chunk: object) -> bool:
         if isinstance(kind, str):
             return kind == "ai" or (kind == "message" and node.has("stop_reason") and node.has("usage"))
         if node.has(*_AT_ONCE):
+            return True
+        if _has_in(node, "usage", "total_input_tokens") and node.has("status") and not node.has("event_type"):
             return True
         return not node.has("event_type") and any(one(node) for one in _FORMS)
     except AdapterError:

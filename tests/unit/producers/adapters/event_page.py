@@ -54,6 +54,8 @@ def form_of(provider: str, body: Mapping[str, Any]) -> str:
         return CONVERSE
     if at("usage.billed_units", body) or at("meta.billed_units", body):
         return COHERE
+    if "total_input_tokens" in (usage or {}):
+        return OTHERS
     if not isinstance(usage, dict) or body.get("object") == "list" or {"data", "results"} & body.keys():
         return OTHERS
     if "seconds" in usage or (provider == "aws" and "input_tokens" in usage):  # the latter are a wrapper's names

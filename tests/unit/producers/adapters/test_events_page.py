@@ -18,7 +18,7 @@ from spendstream.adapters import AdapterError, extract
 from spendstream.adapters.names import canonical
 from tests.contract.provider_responses import KINDS
 from tests.unit.pages import EVENTS, section
-from tests.unit.producers.adapters import forms, test_deepgram, test_hosted, test_openai_media
+from tests.unit.producers.adapters import forms, test_deepgram, test_hosted, test_interactions, test_openai_media
 from tests.unit.producers.adapters.event_lines import ALSO_WRITTEN, TITLE, at, lines
 from tests.unit.producers.adapters.event_page import (
     CHAT,
@@ -232,6 +232,7 @@ OTHER_FORMS: Final[dict[str, tuple[str, str, Body]]] = {
     "SGLang": ("SGLang", "sglang", forms.SGLANG),
     "TGI": ("TGI", "tgi", forms.TGI),
     "watsonx": ("watsonx", "watsonx", test_hosted.WATSONX),
+    "an interaction": ("Google's Interactions API", "google", test_interactions.interaction()),
     "Replicate": ("Replicate", "replicate", test_hosted.REPLICATE),
 }
 PROVIDER_OF: Final = {
