@@ -10,7 +10,7 @@ from spendstream.adapters.otel import SpanUsage, extract_span, span_event
 from spendstream.adapters.registry import PROVIDERS, extract
 from spendstream.adapters.result import AdapterError, ExtractedUsage
 from spendstream.adapters.streams import StreamAccumulator
-from spendstream.adapters.wholes import is_whole
+from spendstream.adapters.wholes import found_in, is_message_chunk, is_whole, items_in
 
 __all__ = [
     "PROVIDERS",
@@ -20,7 +20,10 @@ __all__ = [
     "StreamAccumulator",
     "extract",
     "extract_span",
+    "found_in",
+    "is_message_chunk",
     "is_whole",
+    "items_in",
     "messages_in",
     "span_event",
     "usage_event",

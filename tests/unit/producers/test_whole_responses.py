@@ -1,12 +1,15 @@
 """Whole responses that a generator yields or a list holds: each is a call of its own, as `record` in a loop has it."""
 
+import asyncio
 import copy
+from collections.abc import Generator
 from typing import Any
 
 import pytest
 
 from tests.unit.producers.adapters import forms
 from tests.unit.producers.adapters.test_events_page import KNOWN, OTHER_FORMS
+from tests.unit.producers.provider_server import chat
 from tests.unit.producers.recorder import Recorder, tokens
 
 Body = dict[str, Any]
@@ -16,7 +19,6 @@ WHOLES: dict[str, tuple[str, Body]] = {
     **{name: (provider, body) for name, (_, provider, body) in OTHER_FORMS.items()},
     **{name: (provider, body) for name, (provider, body, _) in KNOWN.items()},
 }
-STREAMS_MESSAGES = "Deepgram streams"
 
 
 def said(recorder: Recorder) -> list[Body]:
@@ -142,3 +144,95 @@ def test_a_stream_and_whole_responses_in_one_generator() -> None:
     with recorder.track(provider="ollama", model="m") as call:
         list(call.wrap_stream(chunk for chunk in [vectors, *CHUNKS["ollama"][1], {**vectors}]))
     assert sorted(tokens(event)[0] or 0 for event in recorder.events) == [5, 5, 10]
+
+
+A, B = chat(id="a"), chat(id="b")
+VECTORS: Body = {"object": "list", "data": [], "model": "m", "usage": {"prompt_tokens": 5, "total_tokens": 5}}
+HOLDERS: dict[str, tuple[Any, list[str | None]]] = {
+    "a list": ([A, B], ["a", "b"]),
+    "a tuple with its text": ((A, "text"), ["a"]),
+    "text before it": (("text", A), ["a"]),
+    "places": ([(0, A), (1, B)], ["a", "b"]),
+    "lists of lists": ([[A], [B]], ["a", "b"]),
+    "exceptions among them": ([A, ValueError("x"), None, 3, B], ["a", "b"]),
+    "its usage beside it": ((A, A["usage"], {"usage": A["usage"]}), ["a"]),
+    "a record of the service's own": ((A, {"id": "user-1", "name": "x"}, object(), {"text": "x"}), ["a"]),
+    "twice the same": ((A, A), ["a"]),
+    "vectors without ids": ([VECTORS, dict(VECTORS)], [None, None]),
+    "a vector beside it": (([0.1, 0.2], A), ["a"]),
+}
+
+
+@pytest.mark.parametrize("way", ["recorded", "returned", "awaited", "returned at last"])
+@pytest.mark.parametrize("name", HOLDERS)
+def test_responses_among_other_things(name: str, way: str) -> None:
+    """Each is an event, and what is no response is passed over, silently."""
+    held, ids = HOLDERS[name]
+    recorder = Recorder()
+    tracker = recorder.track(provider="openai", model="m")
+    if way == "recorded":
+        with tracker as call:
+            assert call.record(held) is held
+    elif way == "returned":
+        assert tracker(lambda: held)() is held
+    elif way == "awaited":
+
+        @tracker
+        async def answer() -> Any:
+            return held
+
+        assert asyncio.run(answer()) is held
+    else:
+
+        @tracker
+        def generator() -> Generator[Any, None, Any]:
+            yield from ()
+            return held
+
+        steps: Any = generator()
+        with pytest.raises(StopIteration) as end:
+            next(steps)
+        assert end.value.value is held
+    assert [event.response_id for event in recorder.events] == ids
+    assert not recorder._counters.keyed()[2]
+
+
+@pytest.mark.parametrize("held", [["text"], [[0.1] * 3], (1, None), [{"name": "x"}]])
+def test_a_list_without_a_response_says_so(held: Any) -> None:
+    """As anything that is none does; the call has its event."""
+    recorder = Recorder()
+    with recorder.track(provider="openai", model="m") as call:
+        call.record(held)
+    assert recorder.only.response_id is None
+    assert recorder._counters.keyed()[2] == {"unreadable_response": 1}
+
+
+def test_what_a_generator_streams_and_then_returns() -> None:
+    """The final response of the stream is the same call; another one is a further call; other values are passed
+    over."""
+    chunk = chat(object="chat.completion.chunk", id="a", choices=[])
+
+    def generator(returned: Any) -> Generator[Any, None, Any]:
+        yield chunk
+        return returned
+
+    for returned, ids in ((A, ["a"]), (B, ["a", "b"]), ("text", ["a"]), ({"answer": 1}, ["a"])):
+        recorder = Recorder()
+        list(recorder.track(provider="openai", model="m")(generator)(returned))
+        assert [event.response_id for event in recorder.events] == ids
+        assert not recorder._counters.keyed()[2]
+
+
+def test_chunks_of_langchain_that_come_with_their_origin() -> None:
+    """LangGraph's `stream_mode="messages"`, and messages with their place (`batch_as_completed`)."""
+    usage: Any = {"input_tokens": 10, "output_tokens": 2, "total_tokens": 12}
+    chunk: Body = {"type": "AIMessageChunk", "id": "run-1", "content": "x", "response_metadata": {}}
+    message = chunk | {"type": "ai", "id": None, "usage_metadata": usage}
+    chunks = [chunk, chunk | {"usage_metadata": usage}]
+    recorder = Recorder()
+    with recorder.track(provider="openai", model="m") as call:
+        list(call.wrap_stream((one, {"langgraph_node": "agent"}) for one in chunks))
+    with recorder.track(provider="openai", model="m") as call:
+        list(call.wrap_stream((place, dict(message)) for place in (1, 0)))
+    assert [tokens(event) for event in recorder.events] == [(10, 2)] * 3
+    assert not recorder._counters.keyed()[2]
