@@ -220,8 +220,33 @@ _CHUNK_FIELDS: Final = ("id", "model", "object", "service_tier", "usage", "x_gro
 
 
 def begins(known: Mapping[str, object], chunk: Node) -> bool:
-    """Whether a chunk without an id is of another response: it has usage, and the one before it had said its last."""
-    return known.get("complete") is True and "usage" in known and chunk.has("usage")
+    """Whether a chunk without an id is of another response: it has usage, and the one before it had said its last.
+
+    A chat begins with the role, where that choice had finished and its usage is known: TGI has empty ids, and the role
+    in each chunk.
+    """
+    if "usage" not in known:
+        return False
+    finished = known.get("finished")
+    if not isinstance(finished, frozenset):
+        return known.get("complete") is True and chunk.has("usage")
+    spoken = [choice for choice in chunk.nodes("choices") if _place(choice) in finished]
+    return any(delta.has("role") for choice in spoken if (delta := choice.node("delta")) is not None)
+
+
+def _is_chat(known: Mapping[str, object]) -> bool:
+    return str(known.get("object")).endswith(".chunk")
+
+
+def _place(choice: Node) -> int:
+    return choice.count("index") or 0
+
+
+def _finished(known: Mapping[str, object], chunk: Node) -> frozenset[int]:
+    """The choices that have come to their end so far."""
+    before = known.get("finished")
+    now = frozenset(_place(choice) for choice in chunk.nodes("choices") if choice.raw("finish_reason"))
+    return now | before if isinstance(before, frozenset) else now
 
 
 def fold(known: dict[str, object], chunk: Node) -> None:
@@ -244,6 +269,8 @@ def fold(known: dict[str, object], chunk: Node) -> None:
         return
     known |= {name: chunk.raw(name) for name in _CHUNK_FIELDS if chunk.raw(name) not in (None, "")}
     known |= litellm.kept(chunk)
+    if not chunk.raw("id") and _is_chat(known):
+        known["finished"] = _finished(known, chunk)
     if event:
         known["type"] = event
     # Chat's usage chunk has no choices and comes last; some providers repeat running totals beside choices.

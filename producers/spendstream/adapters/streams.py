@@ -5,6 +5,7 @@ from typing import Final
 
 from spendstream.adapters.bedrock_invoke import decoded
 from spendstream.adapters.litellm import GATEWAY, served_by
+from spendstream.adapters.merged import Merged
 from spendstream.adapters.names import canonical
 from spendstream.adapters.reader import Node
 from spendstream.adapters.registry import UNKNOWN, Reader, reader_for, reader_of, salvaged, served
@@ -31,6 +32,7 @@ class StreamAccumulator:
         self._lost = False  # a part of a chunk could not be read
         self._id: object = None  # of the response that is being streamed
         self._last: Node | None = None
+        self._merged = Merged()
 
     def add(self, chunk: object) -> ExtractedUsage | None:
         """Take one chunk. Returns what the response before it said where another one begins with it (an agent's turns
@@ -39,11 +41,13 @@ class StreamAccumulator:
         if self._may_be_bytes:
             node = decoded(node)
         begun = _id_of(node)
-        if begun is not None and begun != self._id and self._trails(node):
-            begun = None
         before = None
-        if begun is not None or self._id is None:
+        if begun is not None and begun != self._id and self._merged.has(begun):
+            before = self._known_apart(begun)
+        elif self._id is None or (begun is not None and (begun == self._id or not self._trails(node))):
             before = self._finished_before(node, begun)
+            if begun is not None and self._id is not None and before is None and self._in_chunks():
+                self._merged.note(self._id, begun, self._known)
             self._id = self._id if begun is None else begun
         self._last = node
         try:
@@ -52,6 +56,14 @@ class StreamAccumulator:
             self._lost = True
             raise
         return before
+
+    def _known_apart(self, response: object) -> ExtractedUsage | None:
+        """Two responses come chunk by chunk: each is known apart from now on. Returns what is known of the one that
+        this chunk is not of."""
+        self._known = self._merged.known(self._id)
+        found = self.result(salvage=True)
+        self._known, self._id = self._merged.turn_to(response), response
+        return None if found.usage is None and found.status is None else found
 
     def _finished_before(self, node: Node, begun: object) -> ExtractedUsage | None:
         """What is known, if this chunk begins another response: a new id after an end, or without ids what its reader
@@ -66,6 +78,7 @@ class StreamAccumulator:
         if found.usage is None and found.status is None:
             return None
         self._known, self._lost, self._served_by = {}, False, None
+        self._merged.forget(self._id)
         return found
 
     def _in_chunks(self) -> bool:
@@ -89,11 +102,12 @@ class StreamAccumulator:
         if self._through_gateway and self._served_by is None:
             self._served_by = served_by(chunk)
         self._reader.fold(self._known, node)
+        self._merged.fold(self._reader, self._id, node)
 
     @property
     def complete(self) -> bool:
         """Whether the provider has said its last word about usage: what follows, if anything, adds none."""
-        return self._known.get("complete") is True
+        return self._known.get("complete") is True and self._merged.complete
 
     @property
     def advice(self) -> str:
