@@ -58,6 +58,8 @@ def extract(provider: str, root: Node) -> ExtractedUsage:
     if in_batch is None and (root.name("type", 64) or "").startswith("response.") and root.has("response"):
         whole = root.node("response")  # Realtime's response.done, response.completed of streams
         return _extract(provider, root if whole is None else whole)
+    if root.raw("object") == "batch":  # the sum of its lines, once it is completed
+        return replace(_extract(provider, root), service_tier="batch")
     if in_batch is None:
         failed = root.has("custom_id") and root.has("error")
         return ExtractedUsage(service_tier="batch", status="error") if failed else _extract(provider, root)

@@ -23,6 +23,7 @@ _OBJECTS: Final = frozenset(
         "conversation.response",
         "rerank",
         "interaction",
+        "batch",
     }
 )
 """What responses say that they are; chunks say another, or nothing."""

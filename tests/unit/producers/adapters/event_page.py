@@ -185,6 +185,8 @@ def _responses(provider: str, body: Mapping[str, Any], said: Said) -> None:
         listed = sum(items.count(f"{tool}_call") for tool in ("file_search", "image_generation"))
         searches = len([one for one in at("output[type=web_search_call]", body) if _searched(one)])
         said["conditions.search_context"] = xai_tools(body, listed + searches + sum(containers.values()))
+    if body.get("object") == "batch":
+        said["service_tier"] = "batch"
     older = any(str(tool["type"]).startswith("web_search_preview") for tool in at("tools", body) if "type" in tool)
     if older and said["tool_calls.web_search"] and re.match(r"gpt-4|gpt-3|chatgpt-4", str(body.get("model"))):
         said["conditions.search_context"] = "preview"
