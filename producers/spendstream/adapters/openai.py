@@ -45,6 +45,11 @@ _OPERATIONS: Final = {
     "list": "embeddings",
     "video": "video",
 }
+INPUT_TRANSCRIBED: Final = "conversation.item.input_audio_transcription.completed"
+UNNAMED_TRANSCRIBER: Final = "input_audio_transcription"
+"""Stands for the model that transcribes what is said to a realtime model: billed by its own price, and not named in
+the event, so its usage is unpriced instead of priced as the realtime model's (platform.openai.com/docs/api-reference/
+realtime-server-events)."""
 _SEARCHES: Final = re.compile(r"-search-(?:preview|api)(?:-|$)")
 _ONE_SIDED: Final = ("embeddings", "rerank")
 
@@ -58,6 +63,9 @@ def extract(provider: str, root: Node) -> ExtractedUsage:
     if in_batch is None and (root.name("type", 64) or "").startswith("response.") and root.has("response"):
         whole = root.node("response")  # Realtime's response.done, response.completed of streams
         return _extract(provider, root if whole is None else whole)
+    if root.raw("type") == INPUT_TRANSCRIBED:
+        found = _extract(provider, root)
+        return replace(found, response_model=UNNAMED_TRANSCRIBER, response_id=root.name("item_id", _MAX_ID))
     if root.raw("object") == "batch":  # the sum of its lines, once it is completed
         return replace(_extract(provider, root), service_tier="batch")
     if in_batch is None:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from spendstream.adapters.langchain import type_of
+from spendstream.adapters.openai import INPUT_TRANSCRIBED
 from spendstream.adapters.reader import Node
 from spendstream.adapters.registry import extract
 from spendstream.adapters.result import AdapterError, ExtractedUsage
@@ -41,7 +42,7 @@ def is_whole(chunk: object) -> bool:
         return kind in _OBJECTS
     kind = type_of(chunk)
     if isinstance(kind, str) and kind != "message":
-        return kind == "ai"
+        return kind in ("ai", INPUT_TRANSCRIBED)
     try:
         node = Node(chunk, "stream")
         if kind == "message":

@@ -236,3 +236,19 @@ def test_chunks_of_langchain_that_come_with_their_origin() -> None:
         list(call.wrap_stream((place, dict(message)) for place in (1, 0)))
     assert [tokens(event) for event in recorder.events] == [(10, 2)] * 3
     assert not recorder._counters.keyed()[2]
+
+
+def test_what_realtime_transcribes_is_billed_beside_its_responses() -> None:
+    """By the model that transcribes, which the event does not name: unpriced instead of the realtime model's price."""
+    kind = "conversation.item.input_audio_transcription.completed"
+    usage = {"type": "tokens", "input_tokens": 13, "output_tokens": 9, "total_tokens": 22}
+    heard = {"type": kind, "event_id": "e", "item_id": "item_1", "content_index": 0, "transcript": "x", "usage": usage}
+    whole = {"object": "realtime.response", "id": "r1", "status": "completed", "usage": {"input_tokens": 100}}
+    recorder = Recorder()
+    with recorder.track(provider="openai", model="gpt-realtime") as call:
+        list(call.wrap_stream(iter([heard, {"type": "response.done", "response": whole}])))
+    found = {(event.response_id, event.response_model, event.operation, tokens(event)) for event in recorder.events}
+    assert found == {
+        ("item_1", "input_audio_transcription", "transcription", (13, 9)),
+        ("r1", None, "realtime", (100, None)),
+    }

@@ -187,6 +187,8 @@ def _responses(provider: str, body: Mapping[str, Any], said: Said) -> None:
         said["conditions.search_context"] = xai_tools(body, listed + searches + sum(containers.values()))
     if body.get("object") == "batch":
         said["service_tier"] = "batch"
+    if body.get("type") == "conversation.item.input_audio_transcription.completed":
+        said["response_model"], said["response_id"] = "input_audio_transcription", body["item_id"]
     older = any(str(tool["type"]).startswith("web_search_preview") for tool in at("tools", body) if "type" in tool)
     if older and said["tool_calls.web_search"] and re.match(r"gpt-4|gpt-3|chatgpt-4", str(body.get("model"))):
         said["conditions.search_context"] = "preview"
