@@ -65,7 +65,7 @@ def messages_in(response: object) -> list[Any]:
     if isinstance(response, Mapping):
         listed = response.get("messages")
         found = list(listed) if isinstance(listed, (list, tuple)) else []
-        asked = [place for place, one in enumerate(found) if _type(one) in ("human", "HumanMessageChunk")]
+        asked = [place for place, one in enumerate(found) if type_of(one) in ("human", "HumanMessageChunk")]
         return [one for one in found[asked[-1] + 1 if asked else 0 :] if _is_answer(one)]
     if isinstance(response, (list, tuple)):
         return list(response) if response and all(_is_answer(one) for one in response) else []
@@ -76,12 +76,13 @@ def messages_in(response: object) -> list[Any]:
     return [one for one in (getattr(answer, "message", None) for answer in answers) if _is_answer(one)]
 
 
-def _type(value: object) -> object:
+def type_of(value: object) -> object:
+    """What an object says that it is, also where only its class does."""
     return value.get("type") if isinstance(value, Mapping) else getattr(value, "type", None)
 
 
 def _is_answer(value: object) -> bool:
-    return _type(value) in ("ai", "AIMessageChunk")
+    return type_of(value) in ("ai", "AIMessageChunk")
 
 
 def extract(provider: str, root: Node) -> ExtractedUsage:

@@ -6,6 +6,7 @@ Chat completions, legacy completions and embeddings are read here: platform.open
 """
 
 import re
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final, Literal
 
@@ -48,6 +49,11 @@ _OPERATIONS: Final = {
 SEARCHES: Final = re.compile(r"-search-(?:preview|api)(?:-|$)")
 """Models that search before they answer in chat, once, which no field counts:
 platform.openai.com/docs/guides/tools-web-search."""
+INPUT_TRANSCRIBED: Final = "conversation.item.input_audio_transcription.completed"
+UNNAMED_TRANSCRIBER: Final = "input_audio_transcription"
+"""Stands for the model that transcribes what is said to a realtime model: billed by its own price, and not named in
+the event, so its usage is unpriced instead of priced as the realtime model's (platform.openai.com/docs/api-reference/
+realtime-server-events)."""
 _ONE_SIDED: Final = ("embeddings", "rerank")
 
 
@@ -60,6 +66,11 @@ def extract(provider: str, root: Node) -> ExtractedUsage:
     if in_batch is None and (root.name("type", 64) or "").startswith("response.") and root.has("response"):
         whole = root.node("response")  # Realtime's response.done, response.completed of streams
         return _extract(provider, root if whole is None else whole)
+    if root.raw("type") == INPUT_TRANSCRIBED:
+        found = _extract(provider, root)
+        return replace(found, response_model=UNNAMED_TRANSCRIBER, response_id=root.name("item_id", _MAX_ID))
+    if root.raw("object") == "batch":  # the sum of its lines, once it is completed
+        return replace(_extract(provider, root), service_tier="batch")
     if in_batch is None:
         failed = root.has("custom_id") and root.has("error")
         return ExtractedUsage(service_tier="batch", status="error") if failed else _extract(provider, root)
@@ -244,6 +255,36 @@ _FAILURES: Final = ("error", "response.failed")
 _CHUNK_FIELDS: Final = ("id", "model", "object", "service_tier", "usage", "x_groq", "custom_id", "response", "error")
 
 
+def begins(known: Mapping[str, object], chunk: Node) -> bool:
+    """Whether a chunk without an id is of another response: it has usage, and the one before it had said its last.
+
+    A chat begins with the role, where that choice had finished and its usage is known: TGI has empty ids, and the role
+    in each chunk.
+    """
+    if "usage" not in known:
+        return False
+    finished = known.get("finished")
+    if not isinstance(finished, frozenset):
+        return known.get("complete") is True and chunk.has("usage")
+    spoken = [choice for choice in chunk.nodes("choices") if _place(choice) in finished]
+    return any(delta.has("role") for choice in spoken if (delta := choice.node("delta")) is not None)
+
+
+def _is_chat(known: Mapping[str, object]) -> bool:
+    return str(known.get("object")).endswith(".chunk")
+
+
+def _place(choice: Node) -> int:
+    return choice.count("index") or 0
+
+
+def _finished(known: Mapping[str, object], chunk: Node) -> frozenset[int]:
+    """The choices that have come to their end so far."""
+    before = known.get("finished")
+    now = frozenset(_place(choice) for choice in chunk.nodes("choices") if choice.raw("finish_reason"))
+    return now | before if isinstance(before, frozenset) else now
+
+
 def fold(known: dict[str, object], chunk: Node) -> None:
     """Add one stream chunk to what is known.
 
@@ -266,6 +307,8 @@ def fold(known: dict[str, object], chunk: Node) -> None:
     known |= litellm.kept(chunk)
     if known.get("x_groq") or chunk.path == "groq":
         groq.keep(known, chunk)
+    if not chunk.raw("id") and _is_chat(known):
+        known["finished"] = _finished(known, chunk)
     if event:
         known["type"] = event
     # Chat's usage chunk has no choices and comes last; some providers repeat running totals beside choices.

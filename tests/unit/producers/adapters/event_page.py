@@ -55,6 +55,8 @@ def form_of(provider: str, body: Mapping[str, Any]) -> str:
         return CONVERSE
     if at("usage.billed_units", body) or at("meta.billed_units", body):
         return COHERE
+    if "total_input_tokens" in (usage or {}):
+        return OTHERS
     if not isinstance(usage, dict) or body.get("object") == "list" or {"data", "results"} & body.keys():
         return OTHERS
     if "seconds" in usage or (provider == "aws" and "input_tokens" in usage):  # the latter are a wrapper's names
@@ -237,6 +239,10 @@ def _responses(provider: str, body: Mapping[str, Any], said: Said) -> None:
         said["tool_calls.social_search"] = counted[0] if counted else len(on_x) or None
         listed += searches + sum(containers.values()) + len(on_x)
         said["conditions.search_context"] = xai_tools(body, listed)
+    if body.get("object") == "batch":
+        said["service_tier"] = "batch"
+    if body.get("type") == "conversation.item.input_audio_transcription.completed":
+        said["response_model"], said["response_id"] = "input_audio_transcription", body["item_id"]
     older = any(str(tool["type"]).startswith("web_search_preview") for tool in at("tools", body) if "type" in tool)
     if older and said["tool_calls.web_search"] and re.match(r"gpt-4|gpt-3|chatgpt-4", str(body.get("model"))):
         said["conditions.search_context"] = "preview"

@@ -18,7 +18,7 @@ from spendstream.adapters import AdapterError, extract
 from spendstream.adapters.names import canonical
 from tests.contract.provider_responses import KINDS
 from tests.unit.pages import EVENTS, section
-from tests.unit.producers.adapters import forms, test_deepgram, test_hosted, test_openai_media
+from tests.unit.producers.adapters import forms, test_deepgram, test_hosted, test_interactions, test_openai_media
 from tests.unit.producers.adapters.event_lines import ALSO_WRITTEN, TITLE, at, lines
 from tests.unit.producers.adapters.event_page import (
     CHAT,
@@ -273,6 +273,7 @@ OTHER_FORMS: Final[dict[str, tuple[str, str, Body]]] = {
     "SGLang": ("SGLang", "sglang", forms.SGLANG),
     "TGI": ("TGI", "tgi", forms.TGI),
     "watsonx": ("watsonx", "watsonx", test_hosted.WATSONX),
+    "an interaction": ("Google's Interactions API", "google", test_interactions.interaction()),
     "Replicate": ("Replicate", "replicate", test_hosted.REPLICATE),
 }
 PROVIDER_OF: Final = {
@@ -452,11 +453,17 @@ READING: Final = frozenset({"raw", "has", "node", "nodes", "count", "seconds", "
 """The methods of `Node` that read a field by its name."""
 TABLES: Final = ("_HEADERS", "_METRICS", "_XAI_TOOLS", "_CONNECTORS", "_BY_TOKENS")
 """Where modules keep names of fields that they read in a loop."""
-NO_RESPONSE_OF_AN_API: Final = ("langchain.py", "litellm.py", "otel.py")
+NO_RESPONSE_OF_AN_API: Final = ("langchain.py", "litellm.py", "otel.py", "wholes.py")
 NOT_ON_THE_PAGE: Final[Mapping[str, str]] = {
     "complete": "ours: what a stream has shown so far",
     "delivered_bytes": "ours: what a stream has shown so far",
     "chunk": "how SDKs wrap parts of a stream",
+    "stop": "tells the last chunk of a stream",
+    "generated_text": "tells the last chunk of a stream",
+    "output_text": "tells a chunk of a stream",
+    "stop_reason": "tells the last chunk of a stream",
+    "index": "tells the candidates of a stream apart",
+    "role": "tells the first chunk of a stream",
     "HTTPHeaders": "how boto3 wraps the headers",
     "finish_reason": "that it is there tells the operation",
     "generations": "that it is there tells the operation",
