@@ -462,7 +462,6 @@ NOT_ON_THE_PAGE: Final[Mapping[str, str]] = {
     "generated_text": "tells the last chunk of a stream",
     "output_text": "tells a chunk of a stream",
     "stop_reason": "tells the last chunk of a stream",
-    "index": "tells the candidates of a stream apart",
     "role": "tells the first chunk of a stream",
     "HTTPHeaders": "how boto3 wraps the headers",
     "finish_reason": "that it is there tells the operation",
