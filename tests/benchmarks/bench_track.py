@@ -108,7 +108,7 @@ def main(arguments: list[str] | None = None) -> int:
             with UsageProducer(config) as producer:
                 for _ in range(args.rounds):
                     found["call"].append(median_us(lambda: tracked(producer, answer), args.seconds))
-                    found["cpu"].append(cpu_us(lambda: tracked(producer, answer), args.seconds / 8))  # less than the queue takes
+                    found["cpu"].append(cpu_us(lambda: tracked(producer, answer), args.seconds / 8))
                     producer.flush()
                     found["chunk"].append(median_us(lambda: streamed(producer, parts), args.seconds, len(parts)))
                     found["first"].append(first_call_ms(broker.address))
