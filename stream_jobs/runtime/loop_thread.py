@@ -42,6 +42,10 @@ class LoopThread:
 
 async def _end(server: asyncio.AbstractServer | None) -> None:
     if server is not None:
+        for listening in server.sockets:
+            asyncio.get_running_loop().remove_reader(listening.fileno())
+        # A connection that was accepted is lost with its socket open where its server is closed before it is made.
+        await _turns()
         server.close()
     # A task that is cancelled before its first step closes nothing of what it was given: all begin first.
     await _turns()
