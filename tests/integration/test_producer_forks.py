@@ -86,7 +86,7 @@ def test_a_fork_waits_for_first_messages_and_then_keeps_their_client(broker: Tan
 def test_the_end_waits_for_what_a_fork_had_held_up(
     broker: TansuBroker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """That a client was given up for a fork does not say that the broker is away: what it had is sent before the end."""
+    """A client that was given up for a fork says nothing of the broker: what it had is sent before the end."""
     monkeypatch.setattr(delivery_thread, "_SETTLE_S", 0.0)
     create_topics(broker.address)
     producer = UsageProducer(config(broker.address, tmp_path))
