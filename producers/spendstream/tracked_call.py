@@ -159,11 +159,11 @@ class TrackedCall:
         are none."""
         taken = False
         for one in adapters().items_in(items):
-            if is_raw(data_of(one)):
+            body = data_of(one)
+            if is_raw(body):
                 self.record(one)
                 taken = True
                 continue
-            body = data_of(one)
             for answer in adapters().messages_in(body) or (body,):
                 found = adapters().found_in(self.provider, answer)
                 if found is not None:
