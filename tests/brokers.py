@@ -48,6 +48,9 @@ class RunningBroker(Protocol):
     @property
     def durable(self) -> bool: ...
 
+    @property
+    def pid(self) -> int | None: ...
+
     def start(self) -> None: ...
 
     def stop(self) -> None: ...
@@ -62,6 +65,10 @@ class RealKafka:
     def __init__(self, address: str, process: KafkaBroker | None = None) -> None:
         self.address = address
         self._process = process
+
+    @property
+    def pid(self) -> int | None:
+        return self._own().pid
 
     def start(self) -> None:
         self._own().start()
@@ -205,6 +212,10 @@ class GatedTansu:
         self._tansu = TansuBroker(free_port(), folder, advertised_port=port)
         self._gate = Gate(port, self._tansu.port, "nobody")
         self._gate.start()
+
+    @property
+    def pid(self) -> int | None:
+        return self._tansu.pid
 
     def start(self) -> None:
         self._tansu.start()

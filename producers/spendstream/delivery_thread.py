@@ -95,6 +95,7 @@ class DeliveryThread:
         self._forks = 0  # that other threads are about to do
         self._settle_by = 0.0
         self._resting = False  # for them: there is no client, and none is made
+        self._untried = False  # the last client was given up for one of them, and says nothing of the broker
         self._discards: list[Thread] = []
         self._client: Producer | None = None
         self._client_failure: str | None = None
@@ -188,6 +189,7 @@ class DeliveryThread:
             if self._settled() or waits:
                 return
             self._empty_client()
+            self._untried = True
             self._client_not_before = now + _BETWEEN_FORKS_S
         self._resting = True
         while self._forks and time.monotonic() < now + 2 * _REST_S:
@@ -336,6 +338,7 @@ class DeliveryThread:
         lanes = tuple(self.lanes.values())
         if self._counters.delivered > self._delivered_before and not self.client_proven:
             self.client_proven = True
+            self._untried = False
             self._brokers_down = False  # said while it was still trying its brokers' addresses
             self._client_pause_s, self._patience_s = _CLIENT_PAUSE_S[0], _PATIENCE_S[0]
         failure = self._client_failure or next((lane.client_failure for lane in lanes if lane.client_failure), None)
@@ -360,6 +363,7 @@ class DeliveryThread:
 
     def _drop_client(self, why: str) -> None:
         """Throw the client away; everything it has not acknowledged is ours again."""
+        self._untried = False
         self._counters.client_restarts += 1
         self._counters.log(logging.WARNING, "client", f"starting a new Kafka client: {why}")
         self._empty_client()
@@ -392,7 +396,7 @@ class DeliveryThread:
             return False
         # Nobody waits for a broker that is away, if the disk holds everything until the next start.
         return all(
-            lane.unsettled == 0 or (lane.away and lane.in_memory == 0 and lane.own is not None)
+            lane.unsettled == 0 or (lane.away and not self._untried and lane.in_memory == 0 and lane.own is not None)
             for lane in tuple(self.lanes.values())
         )
 

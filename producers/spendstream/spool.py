@@ -55,6 +55,7 @@ class Spool:
         self._keep_active_bytes = min(_KEEP_ACTIVE_BYTES, self._segment_bytes // 2)
         self._lock = new_rlock()
         self._closed = False
+        self._cut = False  # an append did not come to its end: a signal's handler raised in the middle of it
         self._writer: int | None = None  # descriptor of the last segment, once this process appends
         self._reader: tuple[int, int] | None = None  # (segment, descriptor)
         self._outstanding: deque[Position] = deque()  # read, in order, not all acknowledged
@@ -85,8 +86,9 @@ class Spool:
             number = self._open_for_append()
             assert self._writer is not None
             size = self._sizes[number]
-            if os.fstat(self._writer).st_size != size:  # a signal's handler raised in the middle of an append
+            if self._cut:
                 os.ftruncate(self._writer, size)
+            self._cut = True
             try:
                 written = 0
                 while written < len(data):
@@ -97,6 +99,7 @@ class Spool:
             self._sizes[number] = size + len(data)
             self.bytes += len(data)
             self.records += len(messages)
+            self._cut = False
 
     def read(self, max_records: int) -> list[SpooledRecord]:
         """The next messages, oldest first; fewer than asked for does not mean that there are no more."""

@@ -15,6 +15,8 @@ class StreamListener(Protocol):
 
     def add_chunk(self, chunk: object) -> object: ...
 
+    def add_returned(self, value: object) -> None: ...
+
     def stream_ended(self, kind: type[BaseException] | None) -> None: ...
 
 
@@ -22,7 +24,9 @@ def step(listener: StreamListener, advance: Callable[..., Any], *arguments: Any)
     """One step of a stream: its chunk, or how it ended, is told to the listener."""
     try:
         chunk = advance(*arguments)
-    except StopIteration:
+    except StopIteration as end:
+        if end.value is not None:
+            listener.add_returned(end.value)
         listener.stream_ended(None)
         raise
     except BaseException as error:

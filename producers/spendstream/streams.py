@@ -89,6 +89,7 @@ class OneStream:
     def __init__(self, listener: BodyListener) -> None:
         self.listener = listener
         self.add_chunk, self.add_whole, self.body_lost = listener.add_chunk, listener.add_whole, listener.body_lost
+        self.add_returned = listener.add_returned
         self._ended = False
 
     def stream_ended(self, kind: type[BaseException] | None) -> None:
@@ -107,6 +108,10 @@ class PartOf:
     def add_chunk(self, chunk: object) -> object:
         """As one of the whole's."""
         return self._listener.add_chunk(chunk)
+
+    def add_returned(self, value: object) -> None:
+        """As one of the whole's."""
+        self._listener.add_returned(value)
 
     def add_whole(self, body: object) -> None:
         """As one of the whole's."""

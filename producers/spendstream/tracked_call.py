@@ -7,7 +7,7 @@ and seen, and the problem is counted and logged.
 import asyncio
 import hashlib
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, TypeVar
@@ -133,6 +133,7 @@ class TrackedCall:
         A raw response (`client.with_raw_response`, `with_streaming_response`) is parsed, as its own `parse()` does; one
         whose body is still to come is recorded as that is read. Several responses in one block are an event each, the
         last with the call's `event_id`; the same response again (by the provider's id) replaces what it said before.
+        Of a list or tuple the responses are recorded; other things in it (text, numbers, exceptions) are passed over.
         """
         if self._emitted:
             self._too_late("record")
@@ -144,11 +145,31 @@ class TrackedCall:
                 if body is None or iterates(kind):
                     read_raw(response, OneStream(self._listening()))
                     return response
-            for one in adapters().messages_in(body) or (body,):
+            messages = adapters().messages_in(body)
+            if not messages and isinstance(body, list | tuple) and self._take_those_in(body):
+                return response
+            for one in messages or (body,):
                 self._take(adapters().extract(self.provider, one, salvage=True), one)
         except Exception as error:  # noqa: BLE001 - the call itself went well; its event says what is known
             self._trouble("unreadable_response", error)
         return response
+
+    def _take_those_in(self, items: Iterable[object]) -> bool:
+        """The responses among other things (text that goes with one, a number), also in lists in it. False where there
+        are none."""
+        taken = False
+        for one in adapters().items_in(items):
+            body = data_of(one)
+            if is_raw(body):
+                self.record(one)
+                taken = True
+                continue
+            for answer in adapters().messages_in(body) or (body,):
+                found = adapters().found_in(self.provider, answer)
+                if found is not None:
+                    self._take(found, answer)
+                    taken = True
+        return taken
 
     def _too_late(self, what: str) -> bool:
         if self._emitted:
@@ -264,6 +285,8 @@ class TrackedCall:
                 self._take_event(chunk)
             elif iterates(kind):
                 return wrap(chunk, PartOf(self))
+            elif isinstance(chunk, list | tuple):
+                self._add_those_in(chunk)
             elif adapters().is_whole(chunk):
                 self._take(adapters().extract(self.provider, chunk, salvage=True), chunk)
             else:
@@ -273,6 +296,21 @@ class TrackedCall:
         except Exception as error:  # noqa: BLE001 - what was known before stays known
             self._trouble("unreadable_response", error)
         return chunk
+
+    def _add_those_in(self, chunk: Iterable[object]) -> None:
+        """What LangChain gives with its place (`batch_as_completed`) or its origin (LangGraph's `messages`)."""
+        parts = [one for one in adapters().items_in(chunk) if adapters().is_message_chunk(one)]
+        for part in parts:
+            self.add_chunk(part)
+        if not parts and not self._take_those_in(chunk):
+            adapters().extract(self.provider, chunk)  # which says what was expected
+
+    def add_returned(self, value: object) -> None:
+        """A generator has returned something: the responses in it are further ones."""
+        try:
+            self._take_those_in((value,))
+        except Exception as error:  # noqa: BLE001 - what was known before stays known
+            self._trouble("unreadable_response", error)
 
     def add_whole(self, body: object) -> None:
         """The body of a raw response, which is no stream."""

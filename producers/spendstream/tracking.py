@@ -108,7 +108,7 @@ class Tracker:
         """Track every call of a function (plain, async, generator, async generator; a static or class method) that
         returns or yields responses. Raises TypeError for a class or a property.
 
-        A returned stream is tracked to its end. What a generator yields are taken as the chunks of one stream.
+        A returned stream is tracked to its end. What a generator yields are whole responses or the chunks of some.
         """
         return decorated(function, _Tracked(self))
 

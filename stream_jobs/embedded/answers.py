@@ -6,7 +6,7 @@ import logging
 import struct
 from typing import Final
 
-from stream_jobs.embedded.questions import MAX_QUESTION_BYTES, Questions
+from stream_jobs.embedded.questions import MAX_ANSWER_BYTES, Questions
 
 log = logging.getLogger(__name__)
 
@@ -29,27 +29,35 @@ async def unread(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
 
 async def one_by_one(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, questions: Questions) -> None:
     """Answer by answer. Ends, and with it the connection, at what is no answer."""
-    with contextlib.suppress(OSError, asyncio.IncompleteReadError):
-        while True:
-            data = await reader.readexactly(_SIZE_AND_CORRELATION.size)
-            size, correlation_id = _SIZE_AND_CORRELATION.unpack(data)
-            missing = SIZE.size + size - len(data)
-            if missing < 0:
-                return
-            if missing <= MAX_QUESTION_BYTES and questions.awaits(correlation_id):
-                answer = data[SIZE.size :] + await reader.readexactly(missing)
-                try:
-                    data, missing = with_size(questions.answered(correlation_id, answer)), 0
-                except ValueError as error:
-                    log.error("closed a connection: the broker gave %s", error)
-                    return
-            while data or missing:
-                if missing:
-                    chunk = await reader.read(min(missing, CHUNK_BYTES))
-                    if not chunk:
-                        return
-                    missing -= len(chunk)
-                    data += chunk
-                writer.write(data)
-                await writer.drain()
-                data = b""
+    try:
+        with contextlib.suppress(OSError, asyncio.IncompleteReadError):
+            while True:
+                await _one(reader, writer, questions)
+    except ValueError as error:
+        log.error("closed a connection: the broker gave %s", error)
+
+
+async def _one(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, questions: Questions) -> None:
+    data = await reader.readexactly(_SIZE_AND_CORRELATION.size)
+    size, correlation_id = _SIZE_AND_CORRELATION.unpack(data)
+    missing = SIZE.size + size - len(data)
+    if missing < 0:
+        raise ValueError(f"an answer of {size} bytes")
+    awaited = questions.comes(correlation_id)
+    if awaited is not None and awaited.become is not None:
+        if missing > MAX_ANSWER_BYTES:
+            raise ValueError(f"an answer of {size} bytes to a question of the gate")
+        answer = data[SIZE.size :] + await reader.readexactly(missing)
+        data, missing = with_size(awaited.become(answer)), 0
+    told = awaited is None or awaited.become is not None
+    while data or missing:
+        if missing:
+            chunk = await reader.read(min(missing, CHUNK_BYTES))
+            if not chunk:
+                raise ConnectionAbortedError("the broker went away within its answer")
+            missing -= len(chunk)
+            data += chunk
+        if told:
+            writer.write(data)
+            await writer.drain()
+        data = b""

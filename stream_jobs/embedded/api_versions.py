@@ -6,14 +6,12 @@ on instead, as if it were the newest that it knows, and closes the connection wh
 version 5 fits into version 4 until it names the cluster.
 """
 
-import asyncio
 import struct
 from typing import Final
 
-from stream_jobs.runtime.ports import LOOPBACK
+from stream_jobs.embedded.one_question import ask
 
 API_VERSIONS: Final = 18
-ASK_TIMEOUT_S: Final = 10.0
 _UNSUPPORTED_VERSION: Final = 35
 _REQUEST: Final = struct.Struct(">ihhih")  # size, api key, version, correlation id, length of the client id: null
 _SIZE: Final = struct.Struct(">i")
@@ -26,22 +24,15 @@ _CORRELATION_ID: Final = 1
 async def known_versions(port: int) -> range:
     """The versions of ApiVersions that the broker on this loopback port says it knows.
 
-    Raises OSError or asyncio.IncompleteReadError when it is away, TimeoutError when it does not answer, and OSError too
-    when that is no answer.
+    Raises OSError when it is away, does not answer, or gives no such answer.
     """
-    async with asyncio.timeout(ASK_TIMEOUT_S):
-        reader, writer = await asyncio.open_connection(LOOPBACK, port)
-        try:
-            writer.write(_REQUEST.pack(_REQUEST.size - _SIZE.size, API_VERSIONS, 0, _CORRELATION_ID, -1))
-            (size,) = _SIZE.unpack(await reader.readexactly(_SIZE.size))
-            if not _ANSWER.size <= size <= _MAX_ANSWER_BYTES:
-                raise OSError(f"an answer to ApiVersions of {size} bytes")
-            answer = await reader.readexactly(size)
-        finally:
-            writer.transport.abort()
+    request = _REQUEST.pack(_REQUEST.size - _SIZE.size, API_VERSIONS, 0, _CORRELATION_ID, -1)
+    answer = await ask(port, request, "which versions it knows", max_bytes=_MAX_ANSWER_BYTES)
+    if len(answer) < _ANSWER.size:
+        raise OSError(f"an answer to ApiVersions of {len(answer)} bytes")
     correlation_id, error, count = _ANSWER.unpack_from(answer)
-    if (correlation_id, error) != (_CORRELATION_ID, 0) or size != _ANSWER.size + count * _API.size:
-        raise OSError(f"an answer to ApiVersions with error {error} and {count} apis in {size} bytes")
+    if (correlation_id, error) != (_CORRELATION_ID, 0) or len(answer) != _ANSWER.size + count * _API.size:
+        raise OSError(f"an answer to ApiVersions with error {error} and {count} apis in {len(answer)} bytes")
     for key, first, last in _API.iter_unpack(answer[_ANSWER.size :]):
         if key == API_VERSIONS:
             return range(first, last + 1)

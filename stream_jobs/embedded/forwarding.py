@@ -9,10 +9,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from stream_jobs.embedded import produced
+from stream_jobs.embedded import new_topics, produced
 from stream_jobs.embedded.answers import CHUNK_BYTES, SIZE, with_size
+from stream_jobs.embedded.one_question import NotToldError
 from stream_jobs.embedded.producer_id_versions import INIT_PRODUCER_ID
 from stream_jobs.embedded.questions import MAX_QUESTION_BYTES, Questions
+from stream_jobs.embedded.raised_epochs import RaisedEpochs
 from stream_jobs.embedded.room import LARGE_ROOM_BYTES, SMALL_BYTES, SMALL_ROOM_BYTES, Place, Room
 from stream_jobs.embedded.topic_partitions import TopicPartitions
 
@@ -56,6 +58,7 @@ class Forwarding:
         self._small = Room(SMALL_ROOM_BYTES, small=True)
         self._large = Room(LARGE_ROOM_BYTES, small=False)
         self._topics: dict[int, TopicPartitions] = {}  # by the broker's port
+        self._epochs: dict[int, RaisedEpochs] = {}
         self._said: dict[str, float] = {}
 
     async def forward(self, head: bytes, up: Upward) -> None:
@@ -63,24 +66,67 @@ class Forwarding:
         may not be given more, or at a request that it must not be given."""
         with contextlib.suppress(OSError, asyncio.IncompleteReadError):
             while up.may_go_on():
-                size, api = _SIZE_AND_API.unpack_from(head)
-                missing = _SIZE_BYTES + size - len(head)
-                if not 0 < size <= MAX_REQUEST_BYTES or missing < 0:
-                    return
-                if self._checking and api == produced.PRODUCE:
-                    if not await self._produce(head, missing, up):
-                        return
-                elif self._checking and api in _OF_TRANSACTIONS:
-                    self._say("transactions", f"closed the connection of {up.client}: the embedded broker has none")
-                    return
-                elif self._checking and api == INIT_PRODUCER_ID and size <= MAX_QUESTION_BYTES:
-                    request = head[_SIZE_BYTES:] + await up.reader.readexactly(missing)
-                    await up.send(with_size(up.questions.asked(request)))
-                elif not await self._as_it_is(head, missing, up):
-                    return
+                try:
+                    if not await self._request(head, up):
+                        break
+                except NotToldError as error:
+                    self._say("not told", f"closed the connection of {up.client}: {error}")
+                    break
+                if up.questions.full:
+                    await up.questions.room()
                 head = await up.reader.readexactly(_SIZE_AND_API.size)
+        with contextlib.suppress(TimeoutError):
+            await up.questions.taken()
+
+    async def _request(self, head: bytes, up: Upward) -> bool:
+        """Whether the connection goes on."""
+        size, api = _SIZE_AND_API.unpack_from(head)
+        missing = _SIZE_BYTES + size - len(head)
+        if not 0 < size <= MAX_REQUEST_BYTES or missing < 0:
+            return False
+        if self._checking and api == produced.PRODUCE:
+            return await self._produce(head, missing, up)
+        if self._checking and api in _OF_TRANSACTIONS:
+            self._say("transactions", f"closed the connection of {up.client}: the embedded broker has none")
+            return False
+        if self._checking and api == INIT_PRODUCER_ID and size <= MAX_QUESTION_BYTES:
+            request = head[_SIZE_BYTES:] + await up.reader.readexactly(missing)
+            await up.send(with_size(up.questions.asked(request)))
+            return True
+        if self._checking and api == new_topics.CREATE_TOPICS:
+            return await self._create_topics(head, missing, up)
+        return await self._as_it_is(head, missing, up)
+
+    async def _create_topics(self, head: bytes, missing: int, up: Upward) -> bool:
+        if len(head) + missing > _SIZE_BYTES + MAX_QUESTION_BYTES:
+            self._say("topics", f"closed the connection of {up.client}: a request for topics of {missing} bytes")
+            return False
+        request = head[_SIZE_BYTES:] + await up.reader.readexactly(missing)
+        try:
+            asked = new_topics.look_at(request)
+        except ValueError as error:
+            self._say("topics", f"closed the connection of {up.client}: {error}")
+            return False
+        known = await self._topics_of(up.port).all()
+        judged = asked.judged(known, sum(map(len, known.values())))
+        for verdict in judged:
+            if verdict.code:
+                why = f"error {verdict.code}: {verdict.reason}"
+                self._say(
+                    f"topic {verdict.code}", f"refused to make a topic {_shown(verdict.name)} for {up.client}, {why}"
+                )
+        if asked.fits(judged):
+            up.questions.as_it_is()
+        elif {verdict.name for verdict in judged} == {topic.name for topic in asked.topics}:
+            request = up.questions.refused(asked.correlation_id, asked.answer(judged))
+        else:
+            up.questions.changed(asked.correlation_id, asked.completed(judged))
+            request = asked.without(judged)
+        await up.send(with_size(request))
+        return True
 
     async def _as_it_is(self, data: bytes, missing: int, up: Upward) -> bool:
+        up.questions.as_it_is()
         while data or missing:
             if missing:  # goes together with what follows: most requests are one write
                 if not up.may_go_on() or not (chunk := await up.reader.read(min(missing, CHUNK_BYTES))):
@@ -92,7 +138,6 @@ class Forwarding:
         return True
 
     async def _produce(self, head: bytes, missing: int, up: Upward) -> bool:
-        """Whether the connection goes on."""
         size = len(head) + missing
         room = self._small if size <= SMALL_BYTES else self._large
         try:
@@ -102,6 +147,10 @@ class Forwarding:
                 place.arrived()
                 found = await self._looked_at(request, up.port)
                 if (refused := found.refused()) is None:
+                    if found.acks:
+                        up.questions.as_it_is()
+                    else:
+                        up.questions.unanswered(found.correlation_id)
                     await up.send(request)
                     return True
         except produced.UnacceptableError as error:
@@ -127,11 +176,28 @@ class Forwarding:
             found = produced.look_at(view)
         else:  # seconds, of millions of small records: others go on
             found = await asyncio.to_thread(produced.look_at, view)
-        topics = self._topics.setdefault(port, TopicPartitions(port))
-        for partition in found.placed:
+        topics, epochs = self._topics_of(port), self._epochs_of(port)
+        placed = found.placed
+        for partition in placed:
             if not await topics.has(partition.topic, partition.number):
                 partition.refuse(produced.UNKNOWN_TOPIC_OR_PARTITION, "the broker has no such partition")
+            elif not partition.code and epochs.outdated(partition):
+                partition.refuse(produced.INVALID_PRODUCER_EPOCH, f"epoch {partition.epoch}, after a later one")
+        if found.refused() is None:
+            for partition in placed:
+                if partition.epoch > 0 and (producer_id := await epochs.stand_in(partition)) is not None:
+                    produced.as_of(producer_id, partition, view)
         return found
+
+    def _epochs_of(self, port: int) -> RaisedEpochs:
+        if port not in self._epochs:
+            self._epochs[port] = RaisedEpochs(port)
+        return self._epochs[port]
+
+    def _topics_of(self, port: int) -> TopicPartitions:
+        if port not in self._topics:
+            self._topics[port] = TopicPartitions(port)
+        return self._topics[port]
 
     def _gave_up(self, up: Upward, size: int) -> None:
         self._say("slow", f"closed the connection of {up.client}: its produce request of {size} bytes did not arrive")

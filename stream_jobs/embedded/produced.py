@@ -15,7 +15,7 @@ from typing import Final
 
 from aiokafka.record.util import calc_crc32c
 
-Bytes = bytes | bytearray | memoryview
+from stream_jobs.embedded.fields import Bytes, Reader, count, text
 
 PRODUCE: Final = 0
 _FIRST_VERSION, _FIRST_WITH_START, _FIRST_WITH_REASON, _FIRST_FLEXIBLE, _FIRST_WITH_IDS, _LAST_VERSION = (
@@ -34,10 +34,16 @@ _BATCH: Final = struct.Struct(">qiibIhiqqqhii")
 id and epoch, sequence, number of records."""
 _BEFORE_LENGTH_ENDS: Final = 12
 _CHECKED_FROM: Final = 21  # what the checksum is of: from the attributes on
+_CHECKSUM: Final = struct.Struct(">I")
+_CHECKSUM_AT: Final = 17
+_PRODUCER: Final = struct.Struct(">qh")  # its id and epoch
+_PRODUCER_AT: Final = 43
 _MAGIC: Final = 2
 _TRANSACTIONAL: Final = 0x10
 _CONTROL: Final = 0x20
 _CODEC_BITS, _LAST_CODEC = 0x07, 4
+_LEAST_RECORD: Final = 6 << 1
+"""As a record's length says it: attributes, two deltas, the lengths of key and value, the number of headers."""
 MAX_PARTITIONS: Final = 10_000
 """Of one request. Topics of the embedded broker have one."""
 _INTERNAL: Final = frozenset({b"__consumer_offsets", b"__transaction_state"})
@@ -48,6 +54,7 @@ UNKNOWN_TOPIC_OR_PARTITION: Final = 3
 REQUEST_TIMED_OUT: Final = 7
 INVALID_TOPIC: Final = 17
 INVALID_REQUIRED_ACKS: Final = 21
+INVALID_PRODUCER_EPOCH: Final = 47
 TRANSACTIONAL_ID_AUTHORIZATION_FAILED: Final = 53
 INVALID_RECORD: Final = 87
 
@@ -74,6 +81,11 @@ class Partition:
     number: int
     code: int = 0
     reason: str = ""
+    start: int = 0  # of its batch, in the request without its size
+    end: int = 0
+    producer_id: int = -1  # of its batch
+    epoch: int = -1
+    sequence: int = -1
 
     def refuse(self, code: int, reason: str) -> None:
         """The last word counts: Kafka asks about the place before it looks at what is sent there."""
@@ -108,38 +120,21 @@ class Produced:
         flexible = self.version >= _FIRST_FLEXIBLE
         tags = b"\0" if flexible else b""
         topics = [list(each) for _, each in groupby(self.partitions, lambda partition: partition.topic)]
-        made = [struct.pack(">i", self.correlation_id), tags, _count(len(topics), flexible=flexible)]
+        made = [struct.pack(">i", self.correlation_id), tags, count(len(topics), flexible=flexible)]
         for topic in topics:
             name = topic[0].topic
-            made += [_text(name, flexible=flexible) if self.named else name, _count(len(topic), flexible=flexible)]
+            made += [text(name, flexible=flexible) if self.named else name, count(len(topic), flexible=flexible)]
             for partition in topic:
                 made.append(struct.pack(">ihqq", partition.number, partition.code or REQUEST_TIMED_OUT, -1, -1))
                 if self.version >= _FIRST_WITH_START:
                     made.append(struct.pack(">q", -1))
                 if self.version >= _FIRST_WITH_REASON:
                     reason = (partition.reason or "sent together with what was refused").encode()
-                    made += [_count(0, flexible=flexible), _text(reason, flexible=flexible)]
+                    made += [count(0, flexible=flexible), text(reason, flexible=flexible)]
                 made.append(tags)
             made.append(tags)
         made += [struct.pack(">i", 0), tags]
         return b"".join(made)
-
-
-def _text(text: bytes, *, flexible: bool) -> bytes:
-    return (_varint(len(text) + 1) if flexible else struct.pack(">h", len(text))) + text
-
-
-def _count(count: int, *, flexible: bool) -> bytes:
-    return _varint(count + 1) if flexible else struct.pack(">i", count)
-
-
-def _varint(number: int) -> bytes:
-    made = bytearray()
-    while number > 0x7F:
-        made.append(number & 0x7F | 0x80)
-        number >>= 7
-    made.append(number)
-    return bytes(made)
 
 
 def look_at(request: Bytes) -> Produced:
@@ -150,12 +145,19 @@ def look_at(request: Bytes) -> Produced:
         raise UnacceptableError(f"not a produce request: {error}", "not a produce request") from None
 
 
+def as_of(producer_id: int, partition: Partition, request: memoryview) -> None:
+    """Makes the partition's batch one of this producer, in its first epoch."""
+    batch = request[partition.start : partition.end]
+    _PRODUCER.pack_into(batch, _PRODUCER_AT, producer_id, 0)
+    _CHECKSUM.pack_into(batch, _CHECKSUM_AT, calc_crc32c(batch[_CHECKED_FROM:]))
+
+
 def _look_at(request: Bytes) -> Produced:
     _, version, correlation_id = _REQUEST.unpack_from(request)
     if not _FIRST_VERSION <= version <= _LAST_VERSION:
         old = "; it needs a client for Kafka 0.11 or newer" if version < _FIRST_VERSION else ""
         raise UnacceptableError(f"version {version} of produce requests{old}", "version")
-    reader = _Reader(request, _REQUEST.size, flexible=version >= _FIRST_FLEXIBLE)
+    reader = Reader(request, _REQUEST.size, flexible=version >= _FIRST_FLEXIBLE)
     reader.skip(reader.short_length())  # the client's id, in this form in all versions
     reader.tags()
     reader.skip(reader.length())  # the transaction's id
@@ -180,15 +182,15 @@ def _look_at(request: Bytes) -> Produced:
     return found
 
 
-def _partition(request: Bytes, reader: "_Reader", topic: bytes) -> Partition:
+def _partition(request: Bytes, reader: Reader, topic: bytes) -> Partition:
     (number,) = struct.unpack_from(">i", request, reader.at)
     reader.skip(4)
     partition = Partition(topic, number)
     length = reader.bytes_length()
-    start = reader.at
-    end = reader.skip(length)
+    partition.start = start = reader.at
+    partition.end = end = reader.skip(length)
     try:
-        _check_batches(request, start, end)
+        partition.producer_id, partition.epoch, partition.sequence = _check_batch(request, start, end)
     except _RefusedError as error:
         partition.refuse(error.code, str(error))
     if topic in _INTERNAL:
@@ -196,107 +198,55 @@ def _partition(request: Bytes, reader: "_Reader", topic: bytes) -> Partition:
     return partition
 
 
-def _check_batches(request: Bytes, at: int, end: int) -> None:
-    while at < end:
-        if end - at < _BATCH.size:
-            raise _RefusedError(INVALID_RECORD, f"{end - at} bytes in place of a batch")
-        _, length, _, magic, checksum, attributes, last_delta, *_, records = _BATCH.unpack_from(request, at)
-        if magic != _MAGIC:
-            code = INVALID_RECORD if magic in (0, 1) else CORRUPT_MESSAGE
-            raise _RefusedError(code, f"a batch of format {magic}")
-        following = at + _BEFORE_LENGTH_ENDS + length
-        if not at + _BATCH.size <= following <= end:
-            raise _RefusedError(INVALID_RECORD, f"a batch of {length} bytes")
-        if calc_crc32c(memoryview(request)[at + _CHECKED_FROM : following]) != checksum:
-            raise _RefusedError(CORRUPT_MESSAGE, "a batch whose checksum is wrong")
-        if attributes & _TRANSACTIONAL:
-            raise _RefusedError(
-                TRANSACTIONAL_ID_AUTHORIZATION_FAILED, "a transaction, which the embedded broker has not"
-            )
-        if records < 1 or last_delta != records - 1:
-            raise _RefusedError(INVALID_RECORD, f"a batch of {records} records whose last one is number {last_delta}")
-        if attributes & _CONTROL:
-            raise _RefusedError(INVALID_RECORD, "a control batch, which only brokers write")
-        if attributes & _CODEC_BITS > _LAST_CODEC:
-            raise _RefusedError(UNKNOWN_SERVER_ERROR, f"a batch of compression {attributes & _CODEC_BITS}")
-        if not attributes & _CODEC_BITS:
-            _check_records(request, at + _BATCH.size, following, records)
-        at = following
+def _check_batch(request: Bytes, at: int, end: int) -> tuple[int, int, int]:
+    """Producer id, epoch and sequence of the one batch that is there."""
+    if end - at < _BATCH.size:
+        raise _RefusedError(INVALID_RECORD, f"{end - at} bytes in place of a batch")
+    header = _BATCH.unpack_from(request, at)
+    _, length, _, magic, checksum, attributes, last_delta, _, _, producer_id, epoch, sequence, records = header
+    if magic != _MAGIC:
+        code = INVALID_RECORD if magic in (0, 1) else CORRUPT_MESSAGE
+        raise _RefusedError(code, f"a batch of format {magic}")
+    following = at + _BEFORE_LENGTH_ENDS + length
+    if not at + _BATCH.size <= following <= end:
+        raise _RefusedError(INVALID_RECORD, f"a batch of {length} bytes")
+    if following != end:
+        raise _RefusedError(INVALID_RECORD, f"{end - following} bytes behind the only batch that a partition may have")
+    if calc_crc32c(memoryview(request)[at + _CHECKED_FROM : following]) != checksum:
+        raise _RefusedError(CORRUPT_MESSAGE, "a batch whose checksum is wrong")
+    if attributes & _TRANSACTIONAL:
+        raise _RefusedError(TRANSACTIONAL_ID_AUTHORIZATION_FAILED, "a transaction, which the embedded broker has not")
+    if records < 1 or last_delta != records - 1:
+        raise _RefusedError(INVALID_RECORD, f"a batch of {records} records whose last one is number {last_delta}")
+    if attributes & _CONTROL:
+        raise _RefusedError(INVALID_RECORD, "a control batch, which only brokers write")
+    if producer_id >= 0 > sequence:
+        raise _RefusedError(INVALID_RECORD, f"a batch of producer {producer_id} with sequence {sequence}")
+    if attributes & _CODEC_BITS > _LAST_CODEC:
+        raise _RefusedError(UNKNOWN_SERVER_ERROR, f"a batch of compression {attributes & _CODEC_BITS}")
+    if not attributes & _CODEC_BITS:
+        _check_records(request, at + _BATCH.size, following, records)
+    return producer_id, epoch, sequence
 
 
 def _check_records(request: Bytes, at: int, end: int, records: int) -> None:
     """That there are as many as the batch says, each as long as it says. A length is a zigzag varint."""
-    found = 0
+    found, least = 0, _LEAST_RECORD
     while at < end and found < records:
-        byte = request[at]
+        length = byte = request[at]
         at += 1
-        length, shift = byte & 0x7F, 7
+        shift = 7
         while byte > 0x7F:
             if at == end or shift > 28:
                 raise _RefusedError(INVALID_RECORD, "a record without a length")
             byte = request[at]
             at += 1
-            length |= (byte & 0x7F) << shift
+            length += byte - 1 << shift  # without the bit of the byte before that says there is this one
             shift += 7
-        if length & 1:
-            raise _RefusedError(INVALID_RECORD, f"a record of {-(length + 1 >> 1)} bytes")
+        if length & 1 or length < least:
+            size = -(length + 1 >> 1) if length & 1 else length >> 1
+            raise _RefusedError(INVALID_RECORD, f"a record of {size} bytes")
         at += length >> 1
         found += 1
     if at != end or found != records:
         raise _RefusedError(INVALID_RECORD, f"a batch of {records} records that holds others")
-
-
-class _Reader:
-    """Goes through a request's fields. Where one says that it is longer than the request, IndexError."""
-
-    def __init__(self, request: Bytes, at: int, *, flexible: bool) -> None:
-        self._request = request
-        self.at = at
-        self._flexible = flexible
-
-    def skip(self, length: int) -> int:
-        """Returns where the next field begins."""
-        if self.at + max(0, length) > len(self._request):
-            raise IndexError(f"a field of {length} bytes")
-        self.at += max(0, length)  # a field that is null has no bytes
-        return self.at
-
-    def short_length(self) -> int:
-        return self._number(">h", 2)
-
-    def length(self) -> int:
-        """Of a text."""
-        return self._varint() - 1 if self._flexible else self.short_length()
-
-    def bytes_length(self) -> int:
-        return self._varint() - 1 if self._flexible else self._number(">i", 4)
-
-    def count(self) -> int:
-        """Of an array; each of its elements is at least a byte."""
-        found = self._varint() - 1 if self._flexible else self._number(">i", 4)
-        if found > len(self._request):
-            raise IndexError(f"an array of {found} elements")
-        return found
-
-    def tags(self) -> None:
-        """Fields of later versions."""
-        for _ in range(self._varint() if self._flexible else 0):
-            self._varint()
-            self.skip(self._varint())
-
-    def _number(self, form: str, size: int) -> int:
-        (found,) = struct.unpack_from(form, self._request, self.at)
-        self.at += size
-        return int(found)
-
-    def _varint(self) -> int:
-        found = shift = 0
-        while True:
-            byte = self._request[self.at]
-            self.at += 1
-            found |= (byte & 0x7F) << shift
-            if byte < 0x80:
-                return found
-            shift += 7
-            if shift > 28:
-                raise IndexError("a number of more than five bytes")

@@ -29,7 +29,8 @@ _CLASSIC_ANSWER: Final = struct.Struct(">iihqh")
 def newer(request: bytes) -> bytes | None:
     """The request, without its size, in version 3; None for one that goes to the broker as it is.
 
-    That is one of a version that the broker answers, of a transaction, or not well formed.
+    That is one that the broker answers, of a transaction, or not well formed. Who names the id that it has gets another
+    one, as from Kafka; Tansu answers with an error.
     """
     try:
         _, version, correlation_id, length = _HEADER.unpack_from(request)
@@ -40,11 +41,12 @@ def newer(request: bytes) -> bytes | None:
         elif version == _FLEXIBLE_VERSION:
             header_tags, transaction, timeout_ms, tags = _FLEXIBLE.unpack(request[body_at:])
             plain = (header_tags, transaction, tags) == (0, 0, 0)
-        else:
-            return None
+        else:  # of a version that is answered, but not to who has an id
+            header_tags, transaction, timeout_ms, producer_id, epoch, tags = _NEWER_BODY.unpack(request[body_at:])
+            plain = (header_tags, transaction, tags) == (0, 0, 0) and (producer_id, epoch) != (-1, -1)
     except struct.error:
         return None
-    if not plain:
+    if not plain or version > _LAST_VERSION:
         return None
     header = _HEADER.pack(INIT_PRODUCER_ID, _NEWER, correlation_id, length) + request[_HEADER.size : body_at]
     return header + _NEWER_BODY.pack(0, 0, timeout_ms, -1, -1, 0)

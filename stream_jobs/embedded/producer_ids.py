@@ -74,22 +74,32 @@ def _take(port: int, count: int) -> int:
         ):
             while count > 0:
                 batch = min(count, _AT_ONCE)
-                connection.sendall(b"".join(_request(number) for number in range(batch)))
+                connection.sendall(b"".join(request_for_id(number) for number in range(batch)))
                 for _ in range(batch):
                     (size,) = struct.unpack(">i", answers.read(4))
-                    _, _, _, error, last, _ = _RESPONSE.unpack_from(answers.read(size))
-                    if error:
-                        raise BrokerUnavailableError(f"the embedded broker gives out no producer id: error {error}")
+                    last = id_in(answers.read(size))
                 count -= batch
                 if time.monotonic() > deadline:
                     raise BrokerUnavailableError("the embedded broker takes too long to give out producer ids")
-    except (OSError, struct.error) as error:
+    except (OSError, struct.error, ValueError) as error:
         raise BrokerUnavailableError(f"the embedded broker gives out no producer id: {error!r}") from error
     return last
 
 
-def _request(number: int) -> bytes:
+def request_for_id(number: int) -> bytes:
+    """With its size and this correlation id."""
     body = _REQUEST.pack(
         _INIT_PRODUCER_ID, _VERSION, number, len(_CLIENT_ID), _CLIENT_ID, 0, 0, 60_000, -1, -1, 0
     )  # no tags, no transaction, its timeout, no id yet, no epoch yet, no tags
     return struct.pack(">i", len(body)) + body
+
+
+def id_in(answer: bytes) -> int:
+    """What the broker gave, in its answer without its size. Raises ValueError where that is none."""
+    try:
+        _, _, _, error, found, _ = _RESPONSE.unpack_from(answer)
+    except struct.error as problem:
+        raise ValueError(str(problem)) from None
+    if error:
+        raise ValueError(f"error {error}")
+    return int(found)

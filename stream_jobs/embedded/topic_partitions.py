@@ -3,19 +3,20 @@
 import asyncio
 import struct
 import time
+from collections.abc import Mapping
 from typing import Final
 
-from stream_jobs.runtime.ports import LOOPBACK
+from stream_jobs.embedded.one_question import NotToldError, ask
 
 FRESH_S: Final = 1.0
 """A topic that is deleted may be believed in for as long; one that is new is looked for at once."""
-ASK_TIMEOUT_S: Final = 10.0
 MAX_ANSWER_BYTES: Final = 64 * 1024 * 1024
 _METADATA: Final = 3
 _VERSION: Final = 1
 _CORRELATION_ID: Final = 1
 _REQUEST: Final = struct.Struct(">ihhihi")  # size, api key, version, correlation id, no client id, all topics
-_SIZE: Final = struct.Struct(">i")
+_SIZE_BYTES: Final = 4
+_WHAT: Final = "which partitions it has"
 _PARTITION: Final = struct.Struct(">hii")  # error, number, leader
 
 
@@ -29,33 +30,29 @@ class TopicPartitions:
         self._known: dict[bytes, frozenset[int]] = {}
 
     async def has(self, topic: bytes, partition: int) -> bool:
-        """Raises OSError, asyncio.IncompleteReadError or TimeoutError when the broker cannot be asked."""
-        began = time.monotonic()
-        if self._asked_at > began - FRESH_S and partition in self._known.get(topic, ()):
+        """Raises NotToldError when the broker cannot be asked."""
+        if self._asked_at > time.monotonic() - FRESH_S and partition in self._known.get(topic, ()):
             return True
+        return partition in (await self.all()).get(topic, ())
+
+    async def all(self) -> Mapping[bytes, frozenset[int]]:
+        """By topic, as of now. Raises as `has`."""
+        began = time.monotonic()
         async with self._asking:
             if self._asked_at < began:
                 asked_at = time.monotonic()
                 self._known = await _ask(self._port)
                 self._asked_at = asked_at
-        return partition in self._known.get(topic, ())
+        return self._known
 
 
 async def _ask(port: int) -> dict[bytes, frozenset[int]]:
-    async with asyncio.timeout(ASK_TIMEOUT_S):
-        reader, writer = await asyncio.open_connection(LOOPBACK, port)
-        try:
-            writer.write(_REQUEST.pack(_REQUEST.size - _SIZE.size, _METADATA, _VERSION, _CORRELATION_ID, -1, -1))
-            (size,) = _SIZE.unpack(await reader.readexactly(_SIZE.size))
-            if not 0 < size <= MAX_ANSWER_BYTES:
-                raise OSError(f"an answer to Metadata of {size} bytes")
-            answer = await reader.readexactly(size)
-        finally:
-            writer.transport.abort()
+    request = _REQUEST.pack(_REQUEST.size - _SIZE_BYTES, _METADATA, _VERSION, _CORRELATION_ID, -1, -1)
+    answer = await ask(port, request, _WHAT, max_bytes=MAX_ANSWER_BYTES)
     try:
         return _topics(answer)
     except (struct.error, IndexError) as error:
-        raise OSError(f"no answer to Metadata: {error}") from None
+        raise NotToldError(f"the broker did not say {_WHAT}: {error!r}") from None
 
 
 def _topics(answer: bytes) -> dict[bytes, frozenset[int]]:

@@ -29,7 +29,7 @@ class LoopThread:
         """Its result. Raises what it raises, and TimeoutError."""
         return self.begin(coroutine).result(timeout_s)
 
-    def stop(self, server: asyncio.AbstractServer | None = None) -> None:
+    def stop(self, server: asyncio.Server | None = None) -> None:
         """Closes the server that runs in it, cancels all else, and waits until connections have ended, too. Safe to
         call twice."""
         if not self._thread.is_alive():
@@ -40,8 +40,12 @@ class LoopThread:
         self._loop.close()
 
 
-async def _end(server: asyncio.AbstractServer | None) -> None:
+async def _end(server: asyncio.Server | None) -> None:
     if server is not None:
+        for listening in server.sockets:
+            asyncio.get_running_loop().remove_reader(listening.fileno())
+        # A connection that was accepted is lost with its socket open where its server is closed before it is made.
+        await _turns()
         server.close()
     # A task that is cancelled before its first step closes nothing of what it was given: all begin first.
     await _turns()

@@ -16,7 +16,11 @@ SECONDS = 6
 
 
 @pytest.mark.parametrize(
-    "broker", ["tansu", pytest.param("kafka", marks=[pytest.mark.slow, pytest.mark.xdist_group("kafka")])]
+    "broker",
+    [
+        pytest.param("tansu", marks=pytest.mark.slow),
+        pytest.param("kafka", marks=[pytest.mark.slow, pytest.mark.xdist_group("kafka")]),
+    ],
 )
 def test_the_books_are_exact_after_a_few_seconds_of_chaos(broker: str, tmp_path: Path) -> None:
     """Workers, broker, store and service killed, stopped and cut off: ledger and rollups equal the oracle, and what was

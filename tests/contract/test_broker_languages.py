@@ -1,6 +1,7 @@
 """Services in other languages produce with their clients' defaults: to the embedded broker as to Apache Kafka.
 
-Each client sends the same events in seven ways: as it comes, compressed by each codec (idempotent), and plainly.
+Each client sends the same events in eight ways: as it comes, compressed by each codec (idempotent), plainly, and
+without waiting for answers (acks=0).
 """
 
 import json
@@ -15,15 +16,17 @@ import pytest
 from confluent_kafka import Consumer, KafkaError, Producer, TopicPartition
 
 from stream_jobs.embedded import produced
+from stream_jobs.runtime.kafka import LogEnds
+from stream_jobs.runtime.retry import wait_until
 from tests.brokers import RunningBroker
 from tests.client_programs import answers
-from tests.contract.broker_clients import PARTITIONS, TIMEOUT_S, make
+from tests.contract.broker_clients import PARTITIONS, TIMEOUT_S, make, settings
 from tests.unit.embedded.test_api_versions import answer, known, refusal, request
 
 pytestmark = pytest.mark.slow
 
 CODECS: Final = ("none", "gzip", "snappy", "lz4", "zstd")
-WAYS: Final = ("defaults", *CODECS, "plain")
+WAYS: Final = ("defaults", *CODECS, "plain", "unanswered")
 DEFAULTS: Final = {  # codec, and whether it is idempotent
     "kafka-go": ("snappy", True),
     "kafka-java": ("none", True),
@@ -88,16 +91,17 @@ def stored(broker: RunningBroker) -> dict[str, dict[str, list[str]]]:
 def seen(monkeypatch: pytest.MonkeyPatch) -> Seen:
     """How the batches that came through the gate were sent, by topic."""
     found: Seen = defaultdict(set)
-    check: Callable[[bytes, int, int], None] = produced._check_batches
+    check: Callable[[bytes, int, int], object] = produced._check_batch
 
-    def noting(request: bytes, at: int, end: int) -> None:
-        check(request, at, end)
+    def noting(request: bytes, at: int, end: int) -> object:
+        found_there = check(request, at, end)
         codec = CODECS[request[at + _ATTRIBUTES_AT + 1] & 7]
         idempotent = int.from_bytes(request[at + _PRODUCER_ID_AT :][:8], "big", signed=True) >= 0
         topic = next(way for way in WAYS if f"{TOPIC}.{way}".encode() in bytes(request[:at]))
         found[topic].add((codec, idempotent))
+        return found_there
 
-    monkeypatch.setattr(produced, "_check_batches", noting)
+    monkeypatch.setattr(produced, "_check_batch", noting)
     return found
 
 
@@ -107,6 +111,7 @@ def librdkafka(broker: RunningBroker, sent: Sequence[str]) -> dict[str, int]:
         "defaults": {},
         **{codec: {"compression.type": codec, "enable.idempotence": True} for codec in CODECS},
         "plain": {"enable.idempotence": False},
+        "unanswered": {"enable.idempotence": False, "acks": 0},
     }
     return {way: _librdkafka(broker, f"{TOPIC}.{way}", sent, ways[way]) for way in WAYS}
 
@@ -137,7 +142,12 @@ def test_a_client_produces_with_its_defaults_with_each_codec_and_idempotently(
         acknowledged = answers(client, KAFKA_ADDRESS=public_broker.address, KAFKA_TOPIC=TOPIC, KAFKA_LINES=str(given))
     assert acknowledged == dict.fromkeys(WAYS, EVENTS)
     expected = by_key([(key, value) for key, value in (line.split("\t") for line in sent)])
-    ways = {"defaults": DEFAULTS[client], "plain": ("none", False)} | {codec: (codec, True) for codec in CODECS}
+    plain = ("none", False)
+    ways = {"defaults": DEFAULTS[client], "plain": plain, "unanswered": plain} | {
+        codec: (codec, True) for codec in CODECS
+    }
+    ends = LogEnds(settings(public_broker))
+    assert wait_until(lambda: sum(ends.of(f"{TOPIC}.unanswered")[1].values()) == EVENTS, TIMEOUT_S)
     found = stored(public_broker)
     for way, (_, idempotent) in ways.items():
         if not idempotent:  # what such a client sends again may come behind what it sent later

@@ -17,7 +17,7 @@ from tests.raw_batches import GZIP, batch, changed, records_of, send_raw, with_p
 TOPIC: Final = "usage.contract"
 ONE: Final = batch([b"1"])
 TWO: Final = batch([b"1", b"2"])
-LAST_DELTA, ATTRIBUTES, CHECKSUM, MAGIC, RECORDS = 23, 21, 17, 16, 57
+LAST_DELTA, ATTRIBUTES, CHECKSUM, MAGIC, RECORDS, PRODUCER_ID = 23, 21, 17, 16, 57, 43
 
 
 def counted(plain: bytes, count: int) -> bytes:
@@ -34,6 +34,12 @@ REFUSED: Final = {
     "a negative number of records": (changed(TWO, RECORDS, ">i", -1), 87),
     "something behind the records": (with_payload(ONE, 0, records_of(ONE) + b"\0\0\0"), 87),
     "no records": (with_payload(ONE, 0, b"garbage" * 5), 87),
+    "a record without a byte": (with_payload(ONE, 0, b"\0"), 87),
+    "a record that is too short": (with_payload(ONE, 0, b"\x0a\0\0\0\1\1"), 87),
+    "a record that is too short behind a good one": (with_payload(TWO, 0, records_of(ONE) + b"\0"), 87),
+    "two batches": (ONE + ONE, 87),
+    "no batch": (b"", 87),
+    "a producer id without a sequence": (changed(ONE, PRODUCER_ID, ">q", 99), 87),
     "an old format": (changed(ONE, MAGIC, ">b", 1), 87),
     "a format to come": (changed(ONE, MAGIC, ">b", 3), 2),
     "a control batch": (changed(ONE, ATTRIBUTES, ">h", 0x20), 87),
@@ -105,6 +111,14 @@ def test_a_connection_goes_on_after_a_refusal_and_answers_keep_their_turn(public
     ((_, codes),) = answers(public_broker, [mixed])
     assert codes == ([0, 2] if public_broker.durable else [7, 2])  # 7: to be sent again
     assert len(read(public_broker, TOPIC)) == (5 if public_broker.durable else 4)
+
+
+def test_answers_keep_their_turn_whatever_a_client_calls_its_requests(public_broker: RunningBroker) -> None:
+    """All by the same correlation id, which is a client's affair."""
+    in_use(public_broker)
+    sent = [ONE if number % 3 else REFUSED["a wrong checksum"][0] for number in range(60)]
+    found = answers(public_broker, [produce_request(TOPIC, [(0, raw)], 1, 7) for raw in sent])
+    assert [codes for _, codes in found] == [[0] if number % 3 else [2] for number in range(60)]
 
 
 @pytest.mark.parametrize("aborted", [True, False])

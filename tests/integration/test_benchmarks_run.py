@@ -106,7 +106,7 @@ def test_emit(tmp_path: Path) -> None:
 
 def test_track(tmp_path: Path) -> None:
     """A call, a chunk, and the first call of a process are timed."""
-    assert len(figures(quick("track", tmp_path))) == 3
+    assert len(figures(quick("track", tmp_path))) == 4
 
 
 @pytest.mark.slow

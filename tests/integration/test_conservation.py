@@ -245,6 +245,7 @@ def test_a_partition_may_begin_late(store: StoreClient, partition: Partition) ->
     assert accounts(store).get("difference", 0) == 0
 
 
+@pytest.mark.slow
 def test_what_retention_removed_is_no_loss(store: StoreClient, partition: Partition) -> None:
     """Quarantined records are kept for a shorter time than receipts: they are named, not missing."""
     apply_retention(store.client, RetentionSettings(quarantine_days=30))

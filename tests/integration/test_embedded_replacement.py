@@ -201,7 +201,10 @@ def delivery_error(embedded: Embedded, timeout_s: float) -> int | None:
     return errors[0]
 
 
-@pytest.mark.parametrize("part", ["store", "worker", "next broker"])
+@pytest.mark.parametrize(
+    "part",
+    [pytest.param("store", marks=pytest.mark.slow), pytest.param("worker", marks=pytest.mark.slow), "next broker"],
+)
 def test_what_dies_during_a_turn_is_replaced_and_the_turn_ends(embedded: Embedded, send: Sender, part: str) -> None:
     """kill -9 of the store, the worker, or the broker that has just taken over and holds nothing yet."""
     assert embedded._workers["worker"].pid is not None

@@ -17,7 +17,8 @@ COUNT = 100
 
 @pytest.mark.parametrize("way", WAYS)
 def test_a_child_delivers_before_it_ends(way: str, broker: TansuBroker, tmp_path: Path) -> None:
-    """Forked, spawned, pooled, terminated by its pool: every event that a child's `emit` accepted arrives, once."""
+    """Forked, spawned, pooled, terminated by its pool: every event that a child's `emit` accepted arrives, once;
+    those of the parent, too, though a fork may make their client send one again."""
     create_topics(broker.address)
     settings = {"bootstrap_servers": broker.address, "source": "svc", "spool_dir": str(tmp_path / "spool")}
     done = subprocess.run(
@@ -33,5 +34,8 @@ def test_a_child_delivers_before_it_ends(way: str, broker: TansuBroker, tmp_path
     if way == "process-holding":
         parent |= {f"{way}-parent-held-{number}" for number in range(2)}
     expected = {f"{way}-{child}-{number}" for child in range(CHILDREN) for number in range(COUNT)} | parent
-    assert sorted(ids_on(broker.address)) == sorted(expected)
+    found = ids_on(broker.address)
+    assert sorted(set(found)) == sorted(expected)
+    # What a client had sent that was given up for a fork (on a machine that takes a second for it) may come twice.
+    assert [one for one in set(found) - parent if found.count(one) > 1] == []
     assert list((tmp_path / "spool").rglob("*.seg")) == []

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from spendstream import UsageProducer
+from spendstream import UsageProducer, delivery_thread
 from spendstream.native import until
 from stream_jobs.embedded.broker import TansuBroker
 from stream_jobs.runtime.ports import free_port
@@ -42,16 +42,16 @@ os.register_at_fork(before=lambda: seen.append(clients_threads()))  # hooks run 
 from spendstream.native import until
 from tests.integration.test_producer_forks import clients_threads
 from tests.unit.producers.support import config
-from spendstream import UsageProducer
+from spendstream import UsageProducer, delivery_thread
 
 producer = UsageProducer(config(sys.argv[1], Path(sys.argv[2])))
-for _ in range(20):
+for _ in range(8):
     assert until(clients_threads, 10.0), "no client came back"
     if not (child := os.fork()):
         os._exit(0)
     os.waitpid(child, 0)
 producer.close()
-assert len(seen) == 20 and not any(seen), seen
+assert len(seen) == 8 and not any(seen), seen
 """
 
 
@@ -81,6 +81,20 @@ def test_a_fork_waits_for_first_messages_and_then_keeps_their_client(broker: Tan
         assert producer.flush(10.0) == 0
         assert (producer.stats().client_restarts, producer.stats().connected) == (0, True)
     assert ids_on(broker.address) == ["first"]
+
+
+def test_the_end_waits_for_what_a_fork_had_held_up(
+    broker: TansuBroker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A client that was given up for a fork says nothing of the broker: what it had is sent before the end."""
+    monkeypatch.setattr(delivery_thread, "_SETTLE_S", 0.0)
+    create_topics(broker.address)
+    producer = UsageProducer(config(broker.address, tmp_path))
+    producer.emit(event("held up"))
+    fork_times(1)
+    producer.close()
+    assert set(ids_on(broker.address)) == {"held up"}
+    assert producer.stats().spool_records == 0
 
 
 def test_what_a_child_cannot_send_its_parent_does(broker: TansuBroker, tmp_path: Path) -> None:

@@ -167,6 +167,7 @@ def test_a_page_whose_name_turns_into_our_address_gets_nothing(store: StoreProce
     asyncio.run(run())
 
 
+@pytest.mark.slow
 def test_the_same_attack_succeeds_where_the_rule_is_missing(open_store: StoreProcess, tmp_path: Path) -> None:
     """So the test above can fail: every vector arrives, reads or writes, and each of its requests is what the rule
     refuses, by the headers that Chromium really sent."""

@@ -29,8 +29,10 @@ ACROSS_MODULES = {
     "pricing/test_readme.py",
     "pricing/test_responses_priced.py",  # what adapters count, the book prices
     "pricing/test_wrapped_priced.py",  # the same through LangChain and LiteLLM
+    "producers/test_merged_streams.py",  # streams that a generator merges, by whatever tells them apart
     "producers/test_provider_streams.py",  # the streams of the providers' SDKs, whoever wraps them
     "producers/test_several_responses.py",  # of one block or stream, whoever carries them
+    "producers/test_whole_responses.py",  # that streams and lists hold, in every form
     "runtime/browsers/test_servers.py",  # the rule in front of both kinds of servers
     "test_docs.py",
     "test_docs_lists.py",

@@ -9,7 +9,8 @@ from spendstream.adapters.langchain import messages_in
 from spendstream.adapters.otel import SpanUsage, extract_span, span_event
 from spendstream.adapters.registry import PROVIDERS, extract
 from spendstream.adapters.result import AdapterError, ExtractedUsage
-from spendstream.adapters.streams import StreamAccumulator, is_whole
+from spendstream.adapters.streams import StreamAccumulator
+from spendstream.adapters.wholes import found_in, is_message_chunk, is_whole, items_in
 
 __all__ = [
     "PROVIDERS",
@@ -19,7 +20,10 @@ __all__ = [
     "StreamAccumulator",
     "extract",
     "extract_span",
+    "found_in",
+    "is_message_chunk",
     "is_whole",
+    "items_in",
     "messages_in",
     "span_event",
     "usage_event",

@@ -77,33 +77,39 @@ def extract(provider: str, root: Node) -> ExtractedUsage:
 
 
 def _with_usage(provider: str, usage: Node, found: ExtractedUsage, delivered_bytes: int | None) -> ExtractedUsage:
-    iterations = usage.nodes("iterations")
-    parts = [_meters(usage)] + [_meters(item) for item in iterations if item.text("type", 64) == "compaction"]
-    meters = _sum(parts)
+    told = replace(
+        found,
+        service_tier=normal_tier("anthropic", usage.name("service_tier", 64, UNREADABLE)),
+        conditions=conditions(**where_served(usage)),
+    )
+    compacted, advised = beside_the_totals(provider, usage, told)
+    meters = summed([_meters(usage), *compacted])
     if delivered_bytes is not None:
         meters["output_tokens"] = max(int(meters["output_tokens"] or 0), (2 * delivered_bytes + 6) // 7)
-    tier = normal_tier("anthropic", usage.name("service_tier", 64, UNREADABLE))
-    where = conditions(**where_served(usage))
-    advised = tuple(
-        replace(
-            found,
-            usage=token_usage(provider, _meters(item)),
-            response_model=item.name("model", unreadable=UNREADABLE),
-            service_tier=tier,
-            conditions=where,
-        )
-        for item in iterations
-        if item.text("type", 64) == "advisor_message"
-    )
     return replace(
-        found,
+        told,
         usage=token_usage(provider, meters),
         estimated=() if delivered_bytes is None else ("output_tokens",),
-        service_tier=tier,
-        conditions=where,
         tool_calls=tool_calls(server_tools(usage)),
         also=advised,
     )
+
+
+def beside_the_totals(
+    provider: str, usage: Node, found: ExtractedUsage
+) -> tuple[list[Meters], tuple[ExtractedUsage, ...]]:
+    """What ``iterations`` bill beside the totals of a usage object, whoever hands it on: the meters of compactions,
+    and usage of advisors, which is `found` with another model and its own counts."""
+    iterations = usage.nodes("iterations")
+    compacted = [_meters(item) for item in iterations if item.text("type", 64) == "compaction"]
+    advised = [
+        replace(
+            found, usage=token_usage(provider, _meters(item)), response_model=item.name("model", unreadable=UNREADABLE)
+        )
+        for item in iterations
+        if item.text("type", 64) == "advisor_message"
+    ]
+    return compacted, tuple(advised)
 
 
 def where_served(usage: Node) -> dict[str, str | None]:
@@ -142,9 +148,11 @@ def _meters(usage: Node) -> Meters:
     }
 
 
-def _sum(parts: list[Meters]) -> Meters:
+def summed(parts: list[Meters]) -> Meters:
+    """The meters of all parts together."""
+    names = dict.fromkeys(name for part in parts for name in part)
     return {
-        name: total(*(None if (value := part[name]) is None else int(value) for part in parts)) for name in parts[0]
+        name: total(*(None if (value := part.get(name)) is None else int(value) for part in parts)) for name in names
     }
 
 

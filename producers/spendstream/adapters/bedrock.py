@@ -6,6 +6,7 @@ only where a prompt router chose it: the id that was asked for (its us./eu./glob
 from the caller.
 """
 
+from collections.abc import Mapping
 from typing import Final
 
 from spendstream.adapters.reader import Node
@@ -80,6 +81,11 @@ def _meters(usage: Node) -> Meters:
         "output_tokens": usage.count("output_tokens"),
     }
     return meters | by_lifetime
+
+
+def begins(known: Mapping[str, object], event: Node) -> bool:
+    """Whether an event is of another response: none has an id."""
+    return "usage" in known and event.has("message_start")
 
 
 def fold(known: dict[str, object], event: Node) -> None:

@@ -120,6 +120,11 @@ def decoded(chunk: Node) -> Node:
         ) from None
 
 
+def begins(known: Mapping[str, object], chunk: Node) -> bool:
+    """Whether a chunk is of another response: Bedrock's metrics stand in the last one."""
+    return INVOCATION_METRICS in known and chunk.has(*_FIELDS, "output_text", "generation")
+
+
 def fold(known: dict[str, object], chunk: Node) -> None:
     """Add one stream chunk to what is known: the last counts win."""
     known |= {name: chunk.raw(name) for name in _FIELDS if chunk.has(name)}

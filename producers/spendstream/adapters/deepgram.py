@@ -5,6 +5,7 @@ Billed by the second of audio, and of each channel where channels are transcribe
 apart, for they have different prices. Speech that Deepgram makes has no body to read: count the request's characters.
 """
 
+from collections.abc import Mapping
 from typing import Final
 
 from spendstream.adapters.reader import Node, node_of
@@ -59,6 +60,11 @@ def _model(told: Node) -> str | None:
     listed = list(models.values()) if isinstance(models, dict) else []
     first = node_of(listed[0], f"{told.path}.model_info") if listed else None
     return None if first is None else first.name("arch", unreadable=UNREADABLE)
+
+
+def begins(known: Mapping[str, object], event: Node) -> bool:
+    """Whether a message is of another stream."""
+    return "duration" in known and event.name("type", 64) == "Metadata"
 
 
 def fold(known: dict[str, object], event: Node) -> None:

@@ -6,7 +6,7 @@ belong to and are added. Storage of explicit caches is billed per hour and does 
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from spendstream.adapters import google_media
@@ -41,9 +41,7 @@ def extract(provider: str, root: Node) -> ExtractedUsage:
     meters: Meters = {}
     others: Meters = {}
     if usage is not None:
-        meters, others = _without_others(_meters(usage), usage)
-        if (writes := _WRITES.search(model or "")) and meters["output_tokens"] is not None:
-            _tell(usage, meters, f"output_{_WRITTEN[writes[0]]}_tokens")
+        meters, others = counted(usage, model or "")
         tier = usage.name("traffic_type", 64, UNREADABLE) or usage.name("service_tier", 64, UNREADABLE)
     elif embedding:
         meters = {"input_tokens": _embedded_tokens(root), "input_characters": _billable_characters(root)}
@@ -57,9 +55,22 @@ def extract(provider: str, root: Node) -> ExtractedUsage:
         response_id=root.name("response_id", 256),
         service_tier=normal_tier(provider, tier),
         tool_calls=tool_calls(_grounding(root, model or "")),
-        also=(ExtractedUsage(token_usage(provider, others), UNKNOWN_MODALITY),) if any(others.values()) else (),
+        also=unknown_kinds(provider, others),
         operation="embeddings" if embedding else "image" if image else "chat" if usage is not None else None,
     )
+
+
+def counted(usage: Node, model: str) -> tuple[Meters, Meters]:
+    """The meters of a usage object, whoever hands it on; and those of tokens of kinds that nobody here knows."""
+    meters, others = _without_others(_meters(usage), usage)
+    if (writes := _WRITES.search(model)) and meters["output_tokens"] is not None:
+        _tell(usage, meters, f"output_{_WRITTEN[writes[0]]}_tokens")
+    return meters, others
+
+
+def unknown_kinds(provider: str, others: Meters) -> tuple[ExtractedUsage, ...]:
+    """The usage of tokens of kinds that nobody here knows, if there are any."""
+    return (ExtractedUsage(token_usage(provider, others), UNKNOWN_MODALITY),) if any(others.values()) else ()
 
 
 def _meters(usage: Node) -> Meters:
@@ -147,12 +158,17 @@ def grounded_calls(grounding: list[Node], model: str) -> dict[str, int | None]:
         maps = maps or any(chunk.has("maps") for chunk in metadata.nodes("grounding_chunks"))
     found: dict[str, int | None] = {}
     if queries:
-        found["web_search"] = 1 if model.rpartition("/")[2].startswith(_BILLED_PER_PROMPT) else len(queries)
+        found["web_search"] = 1 if is_billed_per_prompt(model) else len(queries)
     if retrieved:
         found["file_search"] = len(retrieved)
     if maps:
         found["maps_grounding"] = 1
     return found
+
+
+def is_billed_per_prompt(model: str) -> bool:
+    """Whether grounding costs the same however many queries it made."""
+    return model.rpartition("/")[2].startswith(_BILLED_PER_PROMPT)
 
 
 def _texts(listed: object) -> set[str]:
@@ -175,6 +191,27 @@ def _billable_characters(root: Node) -> int | None:
     return None if metadata is None else metadata.count("billable_character_count")
 
 
+def begins(known: Mapping[str, object], chunk: Node) -> bool:
+    """Whether a chunk without an id is of another response: one of its candidates had finished. Older models say so in
+    each chunk of a stream, in which the prompt's count stays and the total grows."""
+    finished = known.get("finished")
+    if not isinstance(finished, frozenset) or not any(_place(one) in finished for one in chunk.nodes("candidates")):
+        return False
+    before, now = (Node(one, chunk.path).node("usage_metadata") for one in (known, chunk.value))
+    if before is None or now is None:
+        return now is not None
+    grows = (now.count("total_token_count") or 0) > (before.count("total_token_count") or 0)
+    return not (grows and now.count("prompt_token_count") == before.count("prompt_token_count"))
+
+
+def _finished(chunk: Node) -> frozenset[int]:
+    return frozenset(_place(one) for one in chunk.nodes("candidates") if one.has("finish_reason"))
+
+
+def _place(candidate: Node) -> int:
+    return candidate.count("index") or 0
+
+
 def fold(known: dict[str, object], chunk: Node) -> None:
     """Add one stream chunk to what is known: the last usage wins, and the grounding of all chunks stays known."""
     for name in ("model_version", "response_id", "usage_metadata"):
@@ -182,6 +219,9 @@ def fold(known: dict[str, object], chunk: Node) -> None:
             known[name] = chunk.raw(name)
     if chunk.has("error"):
         known["failed"] = True
+    if not chunk.has("response_id"):
+        before = known.get("finished")
+        known["finished"] = _finished(chunk) | (before if isinstance(before, frozenset) else frozenset())
     grounded = [candidate.value for candidate in chunk.nodes("candidates") if candidate.has("grounding_metadata")]
     if grounded:
         before = known.get("candidates")

@@ -7,6 +7,7 @@
   ``output_token_count``, once the prediction is done.
 """
 
+from collections.abc import Mapping
 from typing import Final, Literal
 
 from spendstream.adapters import openai
@@ -15,6 +16,7 @@ from spendstream.adapters.result import ExtractedUsage, token_usage, total
 from spendstream_schemas.types import UNREADABLE
 
 _FIELDS: Final = ("id", "model", "model_id", "results", "result", "metrics", "status", "error", "success")
+_GOES_ON: Final = (None, "not_finished", "NOT_FINISHED")
 _FAILURES: Final[dict[str, Literal["error", "cancelled"]]] = {"failed": "error", "canceled": "cancelled"}
 
 
@@ -44,6 +46,14 @@ def extract(provider: str, root: Node) -> ExtractedUsage:
     )
 
 
+def begins(known: Mapping[str, object], chunk: Node) -> bool:
+    """Whether an event is of another response: watsonx says when one has ended."""
+    return known.get("complete") is True and chunk.has("results")
+
+
 def fold(known: dict[str, object], chunk: Node) -> None:
     """Add one stream event to what is known: the last counts win."""
     known |= {name: chunk.raw(name) for name in _FIELDS if chunk.has(name)}
+    if chunk.has("results"):
+        ended = [item.name("stop_reason", 64) for item in chunk.nodes("results")]
+        known["complete"] = all(reason not in _GOES_ON for reason in ended)

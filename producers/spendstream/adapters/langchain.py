@@ -7,12 +7,14 @@ the message. ``response_metadata`` is the provider's own: model, id, tier, and w
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any, Final
 
 from pydantic import BaseModel
 
-from spendstream.adapters import anthropic, bedrock, gemini, openai_responses
+from spendstream.adapters import anthropic, bedrock, gemini, langchain_anthropic, openai_responses
+from spendstream.adapters.openai import SEARCHES
 from spendstream.adapters.openai_compatible import reported_tool_calls, search_context
 from spendstream.adapters.reader import Node
 from spendstream.adapters.result import ExtractedUsage, Meters, conditions, token_usage, tool_calls, total
@@ -42,6 +44,7 @@ _HOSTED: Final = {
 """Hosted tools by LangChain's name of them in standard content blocks -> the item of OpenAI's response."""
 _KEPT: Final = ("id", "type", "name", "container_id")
 _ITEMS: Final = (*_HOSTED.values(), "shell_call")
+_GROUNDING: Final = "grounding_metadata"
 _NOTHING: Final[tuple[object, ...]] = (None, "", {}, [])
 """Chunks repeat fields empty that another chunk has filled."""
 _NOT_OPENAIS: Final = ("anthropic", "aws", "google")
@@ -62,7 +65,7 @@ def messages_in(response: object) -> list[Any]:
     if isinstance(response, Mapping):
         listed = response.get("messages")
         found = list(listed) if isinstance(listed, (list, tuple)) else []
-        asked = [place for place, one in enumerate(found) if _type(one) in ("human", "HumanMessageChunk")]
+        asked = [place for place, one in enumerate(found) if type_of(one) in ("human", "HumanMessageChunk")]
         return [one for one in found[asked[-1] + 1 if asked else 0 :] if _is_answer(one)]
     if isinstance(response, (list, tuple)):
         return list(response) if response and all(_is_answer(one) for one in response) else []
@@ -73,12 +76,13 @@ def messages_in(response: object) -> list[Any]:
     return [one for one in (getattr(answer, "message", None) for answer in answers) if _is_answer(one)]
 
 
-def _type(value: object) -> object:
+def type_of(value: object) -> object:
+    """What an object says that it is, also where only its class does."""
     return value.get("type") if isinstance(value, Mapping) else getattr(value, "type", None)
 
 
 def _is_answer(value: object) -> bool:
-    return _type(value) in ("ai", "AIMessageChunk")
+    return type_of(value) in ("ai", "AIMessageChunk")
 
 
 def extract(provider: str, root: Node) -> ExtractedUsage:
@@ -102,17 +106,31 @@ def extract(provider: str, root: Node) -> ExtractedUsage:
         or said.name("model_name", unreadable=UNREADABLE)
         or said.name("model", unreadable=UNREADABLE)
     )
-    cost, refused = _stated(provider, billed)
-    return ExtractedUsage(
-        usage=token_usage(provider, meters),
+    cost, refused = _stated(provider, [*billed, said])
+    found = ExtractedUsage(
         response_model=model,
         response_id=next((one for one in ids if one and not one.startswith(_OWN_IDS)), None),
         service_tier=normal_tier(provider, _tier(said, billed)),
         conditions=_conditions(said, billed),
-        tool_calls=tool_calls(_tools(provider, root, said, billed, model or "")),
         operation="chat",
-        stated_cost_usd=cost,
+    )
+    googles, others = _part(said, "usage_metadata"), Meters()
+    if googles is not None and googles.count("prompt_token_count"):  # Vertex AI's own: LangChain's leave thoughts out
+        own, others = gemini.counted(googles, model or "")
+        meters |= {name: count for name, count in own.items() if count is not None}
+    also = gemini.unknown_kinds(provider, others)
+    also += () if billed else langchain_anthropic.untold(_blocks(root.raw("content")))
+    for iterated in (one for one in billed if one.raw("iterations")):
+        compacted, advised = anthropic.beside_the_totals(provider, iterated, found)
+        meters = anthropic.summed([meters, *compacted]) if meters else meters
+        also += advised
+    return replace(
+        found,
+        usage=token_usage(provider, meters),
+        tool_calls=tool_calls(_tools(provider, root, said, billed, model or "")),
+        stated_cost_usd=None if also else cost,  # of the whole call
         stated_cost_refused=refused,
+        also=also,
         run_id=_run(ids[1]),
     )
 
@@ -157,18 +175,27 @@ def _tools(provider: str, root: Node, said: Node, billed: list[Node], model: str
     xAI's counts in ``response_metadata``. Counts go before what was listed.
     """
     listed = Node({"object": "response", "output": _hosted_items(provider, root)}, root.path)
-    grounding = _part(said, "grounding_metadata")
-    found = openai_responses.tool_counts(listed)
-    found |= {} if grounding is None else gemini.grounded_calls([grounding], model)
+    found = openai_responses.tool_counts(listed, provider) | langchain_anthropic.calls(_blocks(root.raw("content")))
+    found |= gemini.grounded_calls(_grounding(said), model)
     for usage in (said, *billed):
         found |= {name: count for name, count in reported_tool_calls(usage).items() if count is not None}
+    if found.get("web_search") is None and SEARCHES.search(model):
+        found["web_search"] = 1
     return found
+
+
+def _grounding(said: Node) -> list[Node]:
+    """Gemini's of a message, or that of each chunk."""
+    if isinstance(said.raw(_GROUNDING), (list, tuple)):
+        return said.nodes(_GROUNDING)
+    return [one for one in [_part(said, _GROUNDING)] if one is not None]
 
 
 def _hosted_items(provider: str, root: Node) -> list[dict[str, Any]]:
     """The items of OpenAI's response that a message lists, each once."""
     more = _part(root, "additional_kwargs")
-    blocks = _hosted_blocks(root.raw("content")) + _hosted_blocks(None if more is None else more.raw("tool_outputs"))
+    blocks = _hosted_blocks(provider, root.raw("content"))
+    blocks += _hosted_blocks(provider, None if more is None else more.raw("tool_outputs"))
     items: dict[object, dict[str, Any]] = {}
     for place, block in enumerate(blocks):
         if block["type"] != "server_tool_call":
@@ -178,18 +205,24 @@ def _hosted_items(provider: str, root: Node) -> list[dict[str, Any]]:
     return list(items.values())
 
 
-def _hosted_blocks(listed: object) -> list[dict[str, Any]]:
+def _blocks(listed: object) -> list[dict[str, Any]]:
+    return [_mapping(item) for item in listed] if isinstance(listed, (list, tuple)) else []
+
+
+def _hosted_blocks(provider: str, listed: object) -> list[dict[str, Any]]:
     """The calls of hosted tools among blocks of content; of their fields those that move the price, no text."""
     found = []
-    for item in listed if isinstance(listed, (list, tuple)) else ():
-        block = _mapping(item)
+    for block in _blocks(listed):
         kind = block.get("type")
-        if kind not in _ITEMS and not (kind == "server_tool_call" and block.get("name") in _HOSTED):
+        if langchain_anthropic.is_call(block):
             continue
-        block = _mapping(block.get("extras")) | block
-        done = _mapping(block.get("action") or block.get("args"))
-        kept = {name: block[name] for name in _KEPT if isinstance(block.get(name), str)}
-        where = _mapping(block.get("environment")).get("container_id")
+        x_search = openai_responses.is_x_search(provider, kind, block.get("name"))
+        if not x_search and kind not in _ITEMS and not (kind == "server_tool_call" and block.get("name") in _HOSTED):
+            continue
+        fields = _mapping(block.get("extras")) | block
+        done = _mapping(fields.get("action") or fields.get("args"))
+        kept = {name: fields[name] for name in _KEPT if isinstance(fields.get(name), str)}
+        where = _mapping(fields.get("environment")).get("container_id")
         kept |= {} if where is None else {"environment": {"container_id": where}}
         found.append(kept | {"action": {"type": done["type"]} if isinstance(done.get("type"), str) else {}})
     return found
@@ -199,7 +232,10 @@ def fold(known: dict[str, object], chunk: Node) -> None:
     """Add one chunk to the message."""
     known["type"] = "ai"
     said = {name: value for name, value in _mapping(chunk.raw("response_metadata")).items() if value not in _NOTHING}
-    known["response_metadata"] = _mapping(known.get("response_metadata")) | said
+    before = _mapping(known.get("response_metadata"))
+    if _GROUNDING in said:  # what later chunks say adds to it, also where they fill it in with empty lists
+        said[_GROUNDING] = [*before.get(_GROUNDING, []), *_listed(said[_GROUNDING])]
+    known["response_metadata"] = before | said
     if chunk.raw("id"):
         known["id"] = chunk.raw("id")
     _keep_hosted(known, chunk)
@@ -210,10 +246,16 @@ def fold(known: dict[str, object], chunk: Node) -> None:
         known["complete"] = True
 
 
+def _listed(value: object) -> list[Any]:
+    return list(value) if isinstance(value, (list, tuple)) else [value]
+
+
 def _keep_hosted(known: dict[str, object], chunk: Node) -> None:
     """Of what a chunk brings, the calls of hosted tools; never what was written."""
     more = _part(chunk, "additional_kwargs")
-    blocks = _hosted_blocks(chunk.raw("content")) + _hosted_blocks(None if more is None else more.raw("tool_outputs"))
+    blocks = _hosted_blocks("x-ai", chunk.raw("content"))  # what is xAI's only, is told apart in the end
+    blocks += _hosted_blocks("x-ai", None if more is None else more.raw("tool_outputs"))
+    blocks += langchain_anthropic.kept(_blocks(chunk.raw("content")))
     if blocks:
         before = known.get("content")
         known["content"] = (before if isinstance(before, list) else []) + blocks

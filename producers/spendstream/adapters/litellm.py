@@ -6,17 +6,21 @@ call that is tracked as ``litellm`` is booked for that provider.
 
 import base64
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Final
 
-from spendstream.adapters import gemini
+from spendstream.adapters import anthropic, gemini
 from spendstream.adapters.names import canonical
+from spendstream.adapters.problems import problem
 from spendstream.adapters.reader import Node, hidden
+from spendstream.adapters.result import ExtractedUsage, Meters
 from spendstream.adapters.tiers import normal_tier
 from spendstream_schemas.types import UNREADABLE
 
 _WRAPPED: Final = "resp_bGl0ZWxsbT"
 _GROUNDING: Final = "vertex_ai_grounding_metadata"
 _HIDDEN: Final = "_hidden_params"
+_SERVED_BY: Final = "litellm_served_by"
 _SPECIFIC: Final = "provider_specific_fields"
 GATEWAY: Final = "litellm"
 _OWN_NAMES: Final = {"azure_text": "azure", "cohere_chat": "cohere", "text-completion-openai": "openai"}
@@ -39,8 +43,16 @@ def served_by(response: object) -> str | None:
         return None
     if not isinstance(name, str) or not name or not name.isprintable():
         return None
-    name = name.partition("/")[0].lower()
-    return canonical(_OWN_NAMES.get(name, name))[:64]
+    return _id_of(name.partition("/")[0])
+
+
+def server_of(provider: str, root: Node) -> str:
+    """Whose own fields a response has: those of the provider that LiteLLM says has served, also in what `kept` has
+    kept of a stream; for a response that is no gateway's, `provider`."""
+    if provider != GATEWAY:
+        return provider
+    folded = root.raw(_SERVED_BY)
+    return served_by(root.value) or (folded if isinstance(folded, str) else provider)
 
 
 def beside_the_usage(root: Node, usage: Node | None) -> tuple[str | None, dict[str, int | None]]:
@@ -58,6 +70,33 @@ def beside_the_usage(root: Node, usage: Node | None) -> tuple[str | None, dict[s
     return normal_tier("google", traffic), gemini.grounded_calls(grounding, model) if grounding else {}
 
 
+def without_advisors(
+    provider: str, usage: Node, meters: Meters, found: ExtractedUsage
+) -> tuple[Meters, tuple[ExtractedUsage, ...]]:
+    """The meters without what Anthropic's advisors have used, and usage of theirs, which is `found` with another model.
+
+    LiteLLM's totals have all ``iterations``, also those of other models, and it hands the iterations on.
+    """
+    if not isinstance(usage.raw("iterations"), (list, tuple)):
+        return meters, ()
+    _, advised = anthropic.beside_the_totals(provider, usage, found)
+    for used in (one.usage for one in advised):
+        meters = {
+            name: _less(usage, name, count, None if used is None else getattr(used, name))
+            for name, count in meters.items()
+        }
+    return meters, advised
+
+
+def _less(usage: Node, name: str, count: int | Decimal | None, used: int | None) -> int | Decimal | None:
+    if count is None or used is None:
+        return count
+    if used > count:
+        problem(f"{usage.path}.iterations: advisors have {used} {name}, but all together are {count}")
+        return None
+    return count - used
+
+
 def kept(chunk: Node) -> dict[str, object]:
     """What a chunk of a stream carries of it."""
     found: dict[str, object] = {}
@@ -65,7 +104,8 @@ def kept(chunk: Node) -> dict[str, object]:
         places = (chunk, _hidden(chunk))
         value = next((value for place in places if place is not None and (value := place.raw(name))), None)
         found |= {} if value is None else {name: value}
-    return found
+    by = served_by(chunk.value)
+    return found if by is None else found | {_SERVED_BY: by}
 
 
 def _specific(root: Node) -> list[Node]:
@@ -108,6 +148,17 @@ def own_id(response_id: str | None) -> str | None:
     return found if found and found != text and found.isprintable() else response_id
 
 
-def without_provider(model: str | None) -> str | None:
-    """``gemini/gemini-2.5-flash`` as the provider calls it."""
-    return None if model is None else model.partition("/")[2] or model
+def without_provider(model: str | None, by: str) -> str | None:
+    """``gemini/gemini-2.5-flash`` as Google calls it, by whom it was served.
+
+    Only LiteLLM's name of the server is cut off: ``anthropic/claude-sonnet-4.5`` is OpenRouter's name of the model.
+    """
+    if model is None:
+        return None
+    head, _, rest = model.partition("/")
+    return rest if rest and _id_of(head) == by else model
+
+
+def _id_of(name: str) -> str:
+    """Our id of the provider that LiteLLM calls so."""
+    return canonical(_OWN_NAMES.get(name.lower(), name))[:64]

@@ -6,14 +6,16 @@ Chat completions, legacy completions and embeddings are read here: platform.open
 """
 
 import re
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final, Literal
 
-from spendstream.adapters import litellm, openai_media, openai_plain, openai_responses, openai_video
+from spendstream.adapters import groq, litellm, openai_media, openai_plain, openai_responses, openai_video
 from spendstream.adapters.anthropic import where_served
 from spendstream.adapters.litellm import own_id
 from spendstream.adapters.openai_compatible import (
     CORRECTIONS,
+    beside_perplexitys_answer,
     by_total,
     cache_creation,
     created_in_details,
@@ -44,19 +46,31 @@ _OPERATIONS: Final = {
     "list": "embeddings",
     "video": "video",
 }
-_SEARCHES: Final = re.compile(r"-search-(?:preview|api)(?:-|$)")
+SEARCHES: Final = re.compile(r"-search-(?:preview|api)(?:-|$)")
+"""Models that search before they answer in chat, once, which no field counts:
+platform.openai.com/docs/guides/tools-web-search."""
+INPUT_TRANSCRIBED: Final = "conversation.item.input_audio_transcription.completed"
+UNNAMED_TRANSCRIBER: Final = "input_audio_transcription"
+"""Stands for the model that transcribes what is said to a realtime model: billed by its own price, and not named in
+the event, so its usage is unpriced instead of priced as the realtime model's (platform.openai.com/docs/api-reference/
+realtime-server-events)."""
 _ONE_SIDED: Final = ("embeddings", "rerank")
 
 
 def extract(provider: str, root: Node) -> ExtractedUsage:
     """Usage of one response; a line of a batch's output file is taken too."""
-    plain = openai_plain.usage_of(root)
+    plain = None if provider == "groq" else openai_plain.usage_of(root)  # its choices list tools that it has executed
     if plain is not None:
         return _of_plain_chat(provider, root, plain)
     in_batch = root.node("response") if root.has("custom_id") else None
     if in_batch is None and (root.name("type", 64) or "").startswith("response.") and root.has("response"):
         whole = root.node("response")  # Realtime's response.done, response.completed of streams
         return _extract(provider, root if whole is None else whole)
+    if root.raw("type") == INPUT_TRANSCRIBED:
+        found = _extract(provider, root)
+        return replace(found, response_model=UNNAMED_TRANSCRIBER, response_id=root.name("item_id", _MAX_ID))
+    if root.raw("object") == "batch":  # the sum of its lines, once it is completed
+        return replace(_extract(provider, root), service_tier="batch")
     if in_batch is None:
         failed = root.has("custom_id") and root.has("error")
         return ExtractedUsage(service_tier="batch", status="error") if failed else _extract(provider, root)
@@ -77,7 +91,7 @@ def _of_plain_chat(provider: str, root: Node, usage: Node) -> ExtractedUsage:
         response_model=model,
         response_id=own_id(root.name("id", _MAX_ID)),
         service_tier=normal_tier(provider, root.name("service_tier", 64, UNREADABLE)),
-        tool_calls=tool_calls({"web_search": 1}) if model and _SEARCHES.search(model) else None,
+        tool_calls=tool_calls({"web_search": 1}) if model and SEARCHES.search(model) else None,
         operation="chat",
     )
 
@@ -85,6 +99,7 @@ def _of_plain_chat(provider: str, root: Node, usage: Node) -> ExtractedUsage:
 def _extract(provider: str, root: Node) -> ExtractedUsage:
     usage = _usage(root)
     operation = _operation(root, usage)
+    server = litellm.server_of(provider, root)
     meters: Meters = openai_media.unreported_meters(root, operation) if usage is None else {}
     size: str | None = None
     tools: dict[str, int | None] = {}
@@ -98,40 +113,62 @@ def _extract(provider: str, root: Node) -> ExtractedUsage:
         meters = openai_media.transcription_meters(usage) if operation == "transcription" else _meters(usage)
         if operation in _ONE_SIDED and not usage.has("prompt_tokens", "input_tokens"):
             meters["input_tokens"] = usage.count("total_tokens")  # Voyage, Jina and vLLM's rerank report nothing else
-        meters = CORRECTIONS.get(provider, by_total)(usage, meters)
+        meters = _corrected(provider, server, usage, meters)
         tools = reported_tool_calls(usage)
-        if operation == "chat" and tools.get("web_search") is None and _SEARCHES.search(root.name("model") or ""):
-            tools["web_search"] = 1  # before it answers: platform.openai.com/docs/guides/tools-web-search
+        if operation == "chat" and tools.get("web_search") is None and SEARCHES.search(root.name("model") or ""):
+            tools["web_search"] = 1
     told, beside = litellm.beside_the_usage(root, usage)
     tools = beside | {name: count for name, count in tools.items() if count is not None or name not in beside}
     listed = 0
     if operation == "responses":
-        hosted = openai_responses.tool_counts(root)
+        hosted = openai_responses.tool_counts(root, provider)
         tools, listed = hosted | tools, sum(count or 0 for count in hosted.values())
         also = openai_responses.image_tool_usage(provider, root)
     searched = search_context(usage, listed)
+    if operation == "chat":
+        executed, unknown = groq.executed(root)
+        tools, searched = executed | tools, searched or unknown
     if operation == "responses":
         searched = searched or openai_responses.search_tool(provider, root, tools.get("web_search"))
-    # What a call cost as a whole is not the cost of one of the events that it becomes.
-    cost, refused = (None, None) if usage is None or also else stated_cost(provider, usage)
-    return ExtractedUsage(
-        usage=token_usage(provider, meters),
+    found = ExtractedUsage(
         response_model=root.name("model", unreadable=UNREADABLE),
         response_id=own_id(root.name("id", _MAX_ID)) or root.name("request_id", 256),
-        service_tier=told or normal_tier(provider, root.name("service_tier", 64, UNREADABLE)),
+        service_tier=told or normal_tier(provider, _tier(root, usage)),
         conditions=conditions(
             search_context=searched,
             size=size,
             cache=None if usage is None else explicit_cache(usage),
             **({} if usage is None else where_served(usage)),
         ),
-        tool_calls=tool_calls(tools),
         operation=operation,
+    )
+    if usage is not None:
+        meters, advised = litellm.without_advisors(provider, usage, meters, found)
+        also += advised
+    # What a call cost as a whole is not the cost of one of the events that it becomes.
+    cost, refused = (None, None) if usage is None or also else stated_cost(server, usage)
+    return replace(
+        found,
+        usage=token_usage(provider, meters),
+        tool_calls=tool_calls(tools),
         stated_cost_usd=cost,
         stated_cost_refused=refused,
         also=also,
         status=_status(root),
     )
+
+
+def _corrected(provider: str, server: str, usage: Node, meters: Meters) -> Meters:
+    """What the meters mean at this provider; LiteLLM makes them OpenAI's, but for what stands beside Perplexity's."""
+    if provider != server and server == "perplexity":
+        return beside_perplexitys_answer(usage, meters)
+    return CORRECTIONS.get(provider, by_total)(usage, meters)
+
+
+def _tier(root: Node, usage: Node | None) -> str | None:
+    """The tier of the response; LiteLLM leaves Anthropic's in the usage."""
+    said = root.name("service_tier", 64, UNREADABLE)
+    return usage.name("service_tier", 64, UNREADABLE) if said is None and usage is not None else said
 
 
 def _status(root: Node) -> Literal["error", "cancelled"] | None:
@@ -218,6 +255,36 @@ _FAILURES: Final = ("error", "response.failed")
 _CHUNK_FIELDS: Final = ("id", "model", "object", "service_tier", "usage", "x_groq", "custom_id", "response", "error")
 
 
+def begins(known: Mapping[str, object], chunk: Node) -> bool:
+    """Whether a chunk without an id is of another response: it has usage, and the one before it had said its last.
+
+    A chat begins with the role, where that choice had finished and its usage is known: TGI has empty ids, and the role
+    in each chunk.
+    """
+    if "usage" not in known:
+        return False
+    finished = known.get("finished")
+    if not isinstance(finished, frozenset):
+        return known.get("complete") is True and chunk.has("usage")
+    spoken = [choice for choice in chunk.nodes("choices") if _place(choice) in finished]
+    return any(delta.has("role") for choice in spoken if (delta := choice.node("delta")) is not None)
+
+
+def _is_chat(known: Mapping[str, object]) -> bool:
+    return str(known.get("object")).endswith(".chunk")
+
+
+def _place(choice: Node) -> int:
+    return choice.count("index") or 0
+
+
+def _finished(known: Mapping[str, object], chunk: Node) -> frozenset[int]:
+    """The choices that have come to their end so far."""
+    before = known.get("finished")
+    now = frozenset(_place(choice) for choice in chunk.nodes("choices") if choice.raw("finish_reason"))
+    return now | before if isinstance(before, frozenset) else now
+
+
 def fold(known: dict[str, object], chunk: Node) -> None:
     """Add one stream chunk to what is known.
 
@@ -238,6 +305,10 @@ def fold(known: dict[str, object], chunk: Node) -> None:
         return
     known |= {name: chunk.raw(name) for name in _CHUNK_FIELDS if chunk.raw(name) not in (None, "")}
     known |= litellm.kept(chunk)
+    if known.get("x_groq") or chunk.path == "groq":
+        groq.keep(known, chunk)
+    if not chunk.raw("id") and _is_chat(known):
+        known["finished"] = _finished(known, chunk)
     if event:
         known["type"] = event
     # Chat's usage chunk has no choices and comes last; some providers repeat running totals beside choices.

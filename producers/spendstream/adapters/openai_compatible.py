@@ -66,6 +66,15 @@ def _perplexity(usage: Node, meters: Meters) -> Meters:
     return found
 
 
+def beside_perplexitys_answer(usage: Node, meters: Meters) -> Meters:
+    """As `_perplexity`, where a gateway has put the reasoning into ``completion_tokens_details``: it is still beside
+    ``completion_tokens``."""
+    found, reasoning = _perplexity(usage, meters), usage_int(meters, "reasoning_tokens")
+    if usage.has("reasoning_tokens") or reasoning is None:
+        return found
+    return found | {"output_tokens": total(usage_int(found, "output_tokens"), reasoning)}
+
+
 def cache_creation(place: Node, by_lifetime: Node | None) -> Meters:
     """Cache writes under Anthropic's names, inside ``prompt_tokens``; `by_lifetime` splits them, if it is there.
 
@@ -179,6 +188,9 @@ def reported_tool_calls(usage: Node) -> dict[str, int | None]:
         if (ours := _XAI_TOOLS.get(name)) is not None:
             found[ours] = total(found.get(ours), count)
     found |= {name: count for name, count in server_tools(usage).items() if count is not None}
+    served = usage.node("server_tool_use")
+    if served is not None and (opened := served.count("browser_open_requests")) is not None:
+        found["web_fetch"] = opened  # of Groq's browser, as LiteLLM counts it
     searches = usage.count("num_search_queries")
     if searches is not None:
         found["web_search"] = searches

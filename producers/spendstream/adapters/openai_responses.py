@@ -13,6 +13,8 @@ from spendstream_schemas.types import UNREADABLE
 
 _GIGABYTES: Final = re.compile(r"[1-9]\d{0,3}g")
 _WITHOUT_REASONING: Final = re.compile(r"(?:ft:)?(?:gpt-4|gpt-3|chatgpt-4)")
+_X_SEARCHES: Final = ("x_keyword_search", "x_semantic_search", "x_user_search", "x_thread_fetch")
+"""xAI's names of its searches on X where it lists them."""
 UNNAMED_IMAGE_MODEL: Final = "image_generation_tool"
 """Stands for the image model when a response does not name it: its usage is booked as unpriced, not lost."""
 
@@ -69,7 +71,15 @@ def cache_writes(details: Node) -> Meters:
     }
 
 
-def tool_counts(root: Node) -> dict[str, int | None]:
+def is_x_search(provider: str, kind: object, name: object) -> bool:
+    """Whether an item of the output is a search on X: docs.x.ai/developers/tools/tool-usage-details.
+
+    Elsewhere an item of this type is a call of the service's own tool.
+    """
+    return provider == "x-ai" and kind == "custom_tool_call" and name in _X_SEARCHES
+
+
+def tool_counts(root: Node, provider: str = "openai") -> dict[str, int | None]:
     """Billable calls of hosted tools.
 
     Web search: ``tool_usage`` counts the billable ones; older responses list them in ``output``, where only the action
@@ -83,6 +93,8 @@ def tool_counts(root: Node) -> dict[str, int | None]:
         kind = item.text("type", 64)
         if kind == "web_search_call" and _is_search(item):
             counts["web_search"] = (counts.get("web_search") or 0) + 1
+        elif is_x_search(provider, kind, item.text("name", 64)):
+            counts["social_search"] = (counts.get("social_search") or 0) + 1
         elif kind == "file_search_call":
             counts["file_search"] = (counts.get("file_search") or 0) + 1
         elif kind == "code_interpreter_call":

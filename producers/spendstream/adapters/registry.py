@@ -6,12 +6,14 @@ from typing import Final
 
 from spendstream.adapters import (
     anthropic,
+    batch_lines,
     bedrock,
     bedrock_invoke,
     cohere,
     deepgram,
     gemini,
     hosted,
+    interactions,
     langchain,
     litellm,
     mistral,
@@ -30,12 +32,14 @@ from spendstream_schemas.types import UNREADABLE
 class Reader:
     """`extract` reads a whole response; `fold` adds one stream chunk to a dict that `extract` can read in the end.
 
-    `shapes` are the forms of responses that it reads itself.
+    `shapes` are the forms of responses that it reads itself. `begins` says whether a chunk without an id is of another
+    response than what `fold` has gathered.
     """
 
     extract: Callable[[str, Node], ExtractedUsage]
     fold: Callable[[dict[str, object], Node], None]
     shapes: frozenset[Shape]
+    begins: Callable[[Mapping[str, object], Node], bool] = lambda _known, _chunk: False
 
 
 def _extract_aws(provider: str, root: Node) -> ExtractedUsage:
@@ -48,20 +52,25 @@ def _fold_aws(known: dict[str, object], chunk: Node) -> None:
     bedrock_invoke.fold(known, chunk)
 
 
-_OPENAI: Final = Reader(openai.extract, openai.fold, frozenset({"openai"}))
+def _begins_aws(known: Mapping[str, object], chunk: Node) -> bool:
+    return bedrock.begins(known, chunk) or bedrock_invoke.begins(known, chunk)
+
+
+_OPENAI: Final = Reader(openai.extract, openai.fold, frozenset({"openai"}), openai.begins)
 UNKNOWN: Final = _OPENAI
 """Reads what shows no form of its own."""
 _LANGCHAIN: Final = Reader(langchain.extract, langchain.fold, frozenset())
 _ANTHROPIC: Final = Reader(anthropic.extract, anthropic.fold, frozenset({"anthropic"}))
-_GOOGLE: Final = Reader(gemini.extract, gemini.fold, frozenset({"gemini", "vertex_predict"}))
-_AWS: Final = Reader(_extract_aws, _fold_aws, frozenset({"converse", "bedrock_invoke"}))
+_GOOGLE: Final = Reader(gemini.extract, gemini.fold, frozenset({"gemini", "vertex_predict"}), gemini.begins)
+_INTERACTIONS: Final = Reader(interactions.extract, interactions.fold, frozenset({"interaction"}))
+_AWS: Final = Reader(_extract_aws, _fold_aws, frozenset({"converse", "bedrock_invoke"}), _begins_aws)
 _COHERE: Final = Reader(cohere.extract, cohere.fold, frozenset({"cohere"}))
-_OLLAMA: Final = Reader(self_hosted.extract_ollama, self_hosted.fold_ollama, frozenset({"ollama"}))
-_NATIVE: Final = Reader(self_hosted.extract_native, self_hosted.fold_native, frozenset({"native"}))
-_HOSTED: Final = Reader(hosted.extract, hosted.fold, frozenset({"hosted"}))
+_OLLAMA: Final = Reader(self_hosted.extract_ollama, self_hosted.fold_ollama, frozenset({"ollama"}), self_hosted.begins)
+_NATIVE: Final = Reader(self_hosted.extract_native, self_hosted.fold_native, frozenset({"native"}), self_hosted.begins)
+_HOSTED: Final = Reader(hosted.extract, hosted.fold, frozenset({"hosted"}), hosted.begins)
 _BY_SHAPE: Final[Mapping[Shape, Reader]] = {
     shape: reader
-    for reader in (_OPENAI, _ANTHROPIC, _GOOGLE, _AWS, _COHERE, _OLLAMA, _NATIVE, _HOSTED)
+    for reader in (_OPENAI, _ANTHROPIC, _GOOGLE, _INTERACTIONS, _AWS, _COHERE, _OLLAMA, _NATIVE, _HOSTED)
     for shape in reader.shapes
 }
 
@@ -71,7 +80,7 @@ READERS: Final[dict[str, Reader]] = dict.fromkeys(NAMES, _OPENAI) | {
     "aws": _AWS,
     "cohere": _COHERE,
     "mistral": Reader(mistral.extract, mistral.fold, frozenset({"openai"})),
-    "deepgram": Reader(deepgram.extract, deepgram.fold, frozenset()),
+    "deepgram": Reader(deepgram.extract, deepgram.fold, frozenset(), deepgram.begins),
 }
 PROVIDERS: Final = tuple(READERS)
 """The provider ids that adapters know. Any other name is taken too: then the form of the response decides alone."""
@@ -136,7 +145,7 @@ def salvaged(read: Callable[[], ExtractedUsage], salvage: bool) -> ExtractedUsag
 
 
 def _extracted(provider: str, response: object, root: Node) -> ExtractedUsage:
-    found = reader_for(provider, root).extract(canonical(provider), root)
+    found = batch_lines.extract(root, lambda inside: _read(provider, inside)) or _read(provider, root)
     if found.usage is None and found == _NOTHING:
         raise AdapterError(
             f"{provider}: expected a response with usage, model or id, got {type(response).__name__} with none of them"
@@ -144,8 +153,13 @@ def _extracted(provider: str, response: object, root: Node) -> ExtractedUsage:
     return served(provider, litellm.served_by(response), found)
 
 
+def _read(provider: str, root: Node) -> ExtractedUsage:
+    return reader_for(provider, root).extract(canonical(provider), root)
+
+
 def served(provider: str, by: str | None, found: ExtractedUsage) -> ExtractedUsage:
     """The same, with the provider that a gateway says has served."""
     if by is None or canonical(provider) != litellm.GATEWAY:
         return found
-    return replace(found, provider=by, response_model=litellm.without_provider(found.response_model))
+    also = tuple([served(provider, by, other) for other in found.also])
+    return replace(found, provider=by, response_model=litellm.without_provider(found.response_model, by), also=also)

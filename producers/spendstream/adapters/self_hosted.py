@@ -12,6 +12,7 @@ All of them, and vLLM, also serve OpenAI's API, which `openai` reads.
   ``details.input_length`` (streams) or by the items of ``details.prefill``, where it was asked for.
 """
 
+from collections.abc import Mapping
 from typing import Final
 
 from spendstream.adapters.reader import Node
@@ -20,6 +21,7 @@ from spendstream_schemas.types import UNREADABLE
 
 _OLLAMA_COUNTS: Final = ("model", "prompt_eval_count", "eval_count")
 _OLLAMA_CONTENT: Final = ("message", "response", "embeddings", "embedding")  # only that it is there is kept
+_OF_A_RESPONSE: Final = ("done", "content", "tokens_predicted", "meta_info", "token", "generated_text")
 _NATIVE: Final = (
     "model", "id", "tokens_evaluated", "tokens_predicted", "timings", "meta_info", "details",
 )  # fmt: skip
@@ -50,6 +52,7 @@ def fold_ollama(known: dict[str, object], chunk: Node) -> None:
     known |= {name: True for name in _OLLAMA_CONTENT if chunk.has(name)}
     if chunk.has("done"):
         known["done"] = chunk.raw("done")
+        known["complete"] = known["done"] is True
 
 
 def extract_native(provider: str, root: Node) -> ExtractedUsage:
@@ -87,3 +90,11 @@ def _llama_cpp(root: Node) -> Meters:
 def fold_native(known: dict[str, object], chunk: Node) -> None:
     """Add one stream chunk to what is known: the last counts win."""
     known |= {name: chunk.raw(name) for name in _NATIVE if chunk.has(name)}
+    info = chunk.node("meta_info")
+    if chunk.has("stop", "generated_text") or (info is not None and info.has("finish_reason")):
+        known["complete"] = chunk.raw("stop") is not False
+
+
+def begins(known: Mapping[str, object], chunk: Node) -> bool:
+    """Whether a chunk, of which none has an id, is of another response than one that has ended."""
+    return known.get("complete") is True and chunk.has(*_OF_A_RESPONSE)

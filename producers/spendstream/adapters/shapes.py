@@ -15,6 +15,7 @@ Shape = Literal[
     "openai",
     "anthropic",
     "gemini",
+    "interaction",
     "vertex_predict",
     "converse",
     "bedrock_invoke",
@@ -42,6 +43,10 @@ _MARKS: Final[Mapping[Shape, tuple[str, ...]]] = {
     "ollama": ("prompt_eval_count", "eval_count"),
     "native": ("meta_info", "tokens_evaluated", "tokens_predicted", "generated_text"),
 }
+_PAIRS: Final[tuple[tuple[str, str, Shape], ...]] = (
+    ("done", "created_at", "ollama"),
+    ("custom_id", "result", "anthropic"),  # a result of a batch
+)
 _HINTS: Final[Mapping[Shape, tuple[str, ...]]] = {
     "converse": ("message_start", "content_block_delta", "message_stop"),
     "vertex_predict": ("predictions",),
@@ -64,13 +69,19 @@ def marked(root: Node) -> Shape | None:
         return _TYPES[kind]
     if isinstance(what, str) and (what.startswith(_OPENAI_OBJECTS) or what == "list"):
         return "openai"
-    if root.has("usage"):  # none of the forms below has one
-        return None
+    if root.has("usage", "event_type") or what == "interaction":  # the forms below have none of these
+        return "interaction" if _is_interaction(root, what) else None
     if (usage := _part(root, "usage_metadata")) is not None and usage.has("prompt_token_count", "total_token_count"):
         return "gemini"
-    if root.has("done") and root.has("created_at"):
-        return "ollama"
-    return _first(root, _MARKS)
+    paired = (shape for one, other, shape in _PAIRS if root.has(one) and root.has(other))
+    return next(paired, None) or _first(root, _MARKS)
+
+
+def _is_interaction(root: Node, what: object) -> bool:
+    if what == "interaction" or str(root.raw("event_type")).startswith(("interaction.", "step.")):
+        return True
+    usage = _part(root, "usage")
+    return usage is not None and usage.has("total_input_tokens", "total_output_tokens", "total_thought_tokens")
 
 
 def recognised(root: Node) -> Shape | None:

@@ -1,11 +1,11 @@
 """Usage of a streamed response, from its chunks."""
 
 from dataclasses import replace
-from functools import partial
 from typing import Final
 
 from spendstream.adapters.bedrock_invoke import decoded
 from spendstream.adapters.litellm import GATEWAY, served_by
+from spendstream.adapters.merged import Merged
 from spendstream.adapters.names import canonical
 from spendstream.adapters.reader import Node
 from spendstream.adapters.registry import UNKNOWN, Reader, reader_for, reader_of, salvaged, served
@@ -32,6 +32,7 @@ class StreamAccumulator:
         self._lost = False  # a part of a chunk could not be read
         self._id: object = None  # of the response that is being streamed
         self._last: Node | None = None
+        self._merged = Merged()
 
     def add(self, chunk: object) -> ExtractedUsage | None:
         """Take one chunk. Returns what the response before it said where another one begins with it (an agent's turns
@@ -40,11 +41,13 @@ class StreamAccumulator:
         if self._may_be_bytes:
             node = decoded(node)
         begun = _id_of(node)
-        if begun is not None and begun != self._id and self._trails(node):
-            begun = None
         before = None
-        if begun is not None or self._may_be_bytes:
+        if begun is not None and begun != self._id and self._merged.has(begun):
+            before = self._known_apart(begun)
+        elif self._id is None or (begun is not None and (begun == self._id or not self._trails(node))):
             before = self._finished_before(node, begun)
+            if begun is not None and self._id is not None and before is None and self._in_chunks():
+                self._merged.note(self._id, begun, self._known)
             self._id = self._id if begun is None else begun
         self._last = node
         try:
@@ -54,11 +57,20 @@ class StreamAccumulator:
             raise
         return before
 
+    def _known_apart(self, response: object) -> ExtractedUsage | None:
+        """Two responses come chunk by chunk: each is known apart from now on. Returns what is known of the one that
+        this chunk is not of."""
+        self._known = self._merged.known(self._id)
+        found = self.result(salvage=True)
+        self._known, self._id = self._merged.turn_to(response), response
+        return None if found.usage is None and found.status is None else found
+
     def _finished_before(self, node: Node, begun: object) -> ExtractedUsage | None:
-        """What is known, if this chunk begins another response: a new id after an end. Some gateways give each chunk
-        an id of its own: so of OpenAI's chat the chunk before must have been the last one."""
-        if begun is None:  # Bedrock's Converse has no ids
-            if node.raw("message_start") is None or "usage" not in self._known:
+        """What is known, if this chunk begins another response: a new id after an end, or without ids what its reader
+        says. Some gateways give each chunk an id of its own: so of OpenAI's chat the chunk before must have been the
+        last one."""
+        if begun is None:
+            if not self._known or not self._reader.begins(self._known, node):
                 return None
         elif self._id in (None, begun) or not self._ended():
             return None
@@ -66,6 +78,7 @@ class StreamAccumulator:
         if found.usage is None and found.status is None:
             return None
         self._known, self._lost, self._served_by = {}, False, None
+        self._merged.forget(self._id)
         return found
 
     def _in_chunks(self) -> bool:
@@ -80,7 +93,7 @@ class StreamAccumulator:
         if self.complete or not self._in_chunks() or self._last is None:
             return True
         choices = self._last.nodes("choices")
-        return not choices or choices[0].raw("finish_reason") is not None
+        return not choices or bool(choices[0].raw("finish_reason"))
 
     def _fold(self, chunk: object, node: Node) -> None:
         if self._searching or not self._known:
@@ -89,11 +102,12 @@ class StreamAccumulator:
         if self._through_gateway and self._served_by is None:
             self._served_by = served_by(chunk)
         self._reader.fold(self._known, node)
+        self._merged.fold(self._reader, self._id, node)
 
     @property
     def complete(self) -> bool:
         """Whether the provider has said its last word about usage: what follows, if anything, adds none."""
-        return self._known.get("complete") is True
+        return self._known.get("complete") is True and self._merged.complete
 
     @property
     def advice(self) -> str:
@@ -119,6 +133,7 @@ class StreamAccumulator:
 
 
 _HOLDERS: Final = {"message_start": "message", "chunk": "chunk"}
+_UNNAMED: Final = ["data", "meta_info", "interaction"]  # Mistral's events, SGLang's answers, Google's events
 
 
 def _id_of(node: Node) -> object:
@@ -126,25 +141,14 @@ def _id_of(node: Node) -> object:
     found = node.raw("id") or node.raw("response_id")
     if found is None:
         kind = node.raw("type")
-        name: str | None = "data"  # Mistral's events
         if isinstance(kind, str):
             name = "response" if kind.startswith("response.") else _HOLDERS.get(kind)
-        holder = None if name is None else node.raw(name)
-        if holder is None or isinstance(holder, str | bytes | list):
-            return None
-        found = Node(holder, node.path).raw("id")
+            names = [] if name is None else [name]
+        else:
+            names = _UNNAMED
+        holder = next((one for name in names if (one := node.raw(name)) is not None), None)
+        if holder is None:  # DashScope's own API
+            found = node.raw("request_id") if kind is None and node.raw("output") is not None else None
+        elif not isinstance(holder, str | bytes | list):
+            found = Node(holder, node.path).raw("id")
     return found if isinstance(found, str) else None
-
-
-def is_whole(chunk: object) -> bool:
-    """Whether what a stream gives is no chunk but a response (an agent's turns, the lines of a batch)."""
-    if isinstance(chunk, dict):
-        kind, read = chunk.get("object"), chunk.get
-    else:
-        kind, read = getattr(chunk, "object", None), partial(getattr, chunk)
-    if isinstance(kind, str):
-        return kind == "chat.completion"
-    kind = read("type", None)
-    if kind == "message":
-        return read("stop_reason", None) is not None and read("usage", None) is not None
-    return kind == "ai" or read("custom_id", None) is not None

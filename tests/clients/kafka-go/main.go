@@ -20,6 +20,9 @@ var ways = map[string][]kgo.Opt{
 	"lz4":      {kgo.ProducerBatchCompression(kgo.Lz4Compression())},
 	"zstd":     {kgo.ProducerBatchCompression(kgo.ZstdCompression())},
 	"plain":    {kgo.ProducerBatchCompression(kgo.NoCompression()), kgo.DisableIdempotentWrite()},
+	"unanswered": {
+		kgo.ProducerBatchCompression(kgo.NoCompression()), kgo.DisableIdempotentWrite(), kgo.RequiredAcks(kgo.NoAck()),
+	},
 }
 
 func produced(topic string, lines []string, options []kgo.Opt) int {

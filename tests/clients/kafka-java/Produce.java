@@ -26,6 +26,7 @@ public class Produce {
             ways.put(codec, Map.of("compression.type", codec, "enable.idempotence", true));
         }
         ways.put("plain", Map.of("enable.idempotence", false));
+        ways.put("unanswered", Map.of("enable.idempotence", false, "acks", "0"));
         List<String> lines = Files.readAllLines(Path.of(System.getenv("KAFKA_LINES")), StandardCharsets.UTF_8);
         Map<String, Integer> answer = new LinkedHashMap<>();
         for (Map.Entry<String, Map<String, Object>> way : ways.entrySet()) {

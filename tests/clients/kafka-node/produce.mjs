@@ -30,6 +30,7 @@ const ways = {
   lz4: [idempotent, CompressionTypes.LZ4],
   zstd: [idempotent, CompressionTypes.ZSTD],
   plain: [{ idempotent: false }, CompressionTypes.None],
+  unanswered: [{ idempotent: false }, CompressionTypes.None, 0],
 }
 const lines = readFileSync(env.KAFKA_LINES, 'utf8').trimEnd().split('\n')
 const messages = lines.map((line) => {
@@ -39,12 +40,13 @@ const messages = lines.map((line) => {
 
 // The partitioner is the default one; naming it keeps kafkajs from warning that it changed.
 const kafka = new Kafka({ brokers: [env.KAFKA_ADDRESS], logLevel: logLevel.NOTHING })
-const produced = async (topic, [options, compression]) => {
+const produced = async (topic, [options, compression, acks]) => {
   const producer = kafka.producer({ createPartitioner: Partitioners.DefaultPartitioner, ...options })
   try {
     await producer.connect()
-    const acknowledged = await producer.send({ topic, messages, ...(compression === undefined ? {} : { compression }) })
-    if (acknowledged.some(({ errorCode }) => errorCode !== 0)) {
+    const given = Object.entries({ compression, acks }).filter(([, value]) => value !== undefined)
+    const acknowledged = await producer.send({ topic, messages, ...Object.fromEntries(given) })
+    if (acks !== 0 && acknowledged.some(({ errorCode }) => errorCode !== 0)) {
       throw new Error(JSON.stringify(acknowledged))
     }
     return messages.length

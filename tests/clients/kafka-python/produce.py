@@ -17,6 +17,7 @@ WAYS: dict[str, dict[str, object]] = {
     "none": {"compression_type": None, "enable_idempotence": True},
     **{codec: {"compression_type": codec, "enable_idempotence": True} for codec in ("gzip", "snappy", "lz4", "zstd")},
     "plain": {"enable_idempotence": False},
+    "unanswered": {"enable_idempotence": False, "acks": 0},
 }
 
 

@@ -10,6 +10,7 @@ from contextlib import ExitStack, closing, suppress
 
 import pytest
 
+from stream_jobs.embedded import one_question
 from stream_jobs.embedded.forwarding import MAX_REQUEST_BYTES
 from stream_jobs.embedded.gate import Gate
 from stream_jobs.embedded.room import SMALL_BYTES
@@ -269,6 +270,46 @@ def test_a_client_that_goes_on_being_refused_is_told_of_once(gate: Gate, caplog:
         r"version 2 of produce requests; it needs a client for Kafka 0\.11 or newer",
         record.getMessage(),
     )
+
+
+@pytest.mark.parametrize(
+    ("silent", "said"),
+    [
+        (True, r"did not say within 0\.2 s which partitions it has"),
+        (False, r"did not say which partitions it has: .*"),
+    ],
+)
+def test_a_broker_that_does_not_say_what_it_has_is_named(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, silent: bool, said: str
+) -> None:
+    """Not the client, whose request arrived."""
+    monkeypatch.setattr(one_question, "TIMEOUT_S", 0.2)
+    server = socket.create_server(("127.0.0.1", 0))
+    accepted: list[socket.socket] = []
+
+    def accept() -> None:
+        with suppress(OSError):
+            while True:
+                accepted.append(server.accept()[0])
+                if not silent and len(accepted) > 1:
+                    accepted[-1].close()
+
+    thread = threading.Thread(target=accept)
+    thread.start()
+    gate = Gate(free_port(), server.getsockname()[1], OWN)
+    gate.start()
+    gate.release()
+    try:
+        with closing(connect(gate)) as client:
+            assert ask(client, produce(batch([b"1"]))) == b""
+    finally:
+        gate.stop()
+        server.shutdown(socket.SHUT_RDWR)
+        thread.join()
+        for each in (server, *accepted):
+            each.close()
+    (record,) = caplog.records
+    assert re.fullmatch(rf"closed the connection of 'c' at 127\.0\.0\.1:\d+: the broker {said}", record.getMessage())
 
 
 def test_a_broker_that_checks_for_itself_gets_everything_as_it_is(backends: tuple[Backend, Backend]) -> None:

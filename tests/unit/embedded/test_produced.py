@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stream_jobs.embedded.produced import Partition, UnacceptableError, _varint, look_at
+from stream_jobs.embedded.fields import varint
+from stream_jobs.embedded.produced import Partition, UnacceptableError, look_at
 from tests.raw_batches import batch, changed, records_of, with_payload
 from tests.unit.embedded.test_gate import produce
 
@@ -24,7 +25,7 @@ def counted(plain: bytes, count: int) -> bytes:
 def flexible(payload: bytes, version: int) -> bytes:
     """As versions from 9 on have it, with tagged fields; from 13 on with the topic's id instead of its name."""
     topic = b"\0" * 16 if version >= 13 else b"\2t"
-    size = _varint(len(payload) + 1)
+    size = varint(len(payload) + 1)
     return (
         struct.pack(">hhi", 0, version, 1)
         + (b"\0\1c" + b"\1\7\2ab" + b"\0" + struct.pack(">hi", 1, 1))
@@ -36,14 +37,13 @@ def flexible(payload: bytes, version: int) -> bytes:
     "payload",
     [
         PLAIN,
-        PLAIN + PLAIN,
-        b"",
+        with_payload(changed(changed(PLAIN, RECORDS, ">i", 1), LAST_DELTA, ">i", 0), 0, b"\x0c\0\0\0\1\1\0"),
         batch([b"x" * 70, b"", b"y" * 9_000, b"z" * 3_000_000]),
         with_payload(PLAIN, 4, b"zstd"),
     ],
 )
 def test_what_clients_send_is_taken(payload: bytes) -> None:
-    """In all versions that there are."""
+    """In all versions that there are, down to the shortest record that there is."""
     for version in range(3, 9):
         assert look_at(produce(payload, version)[4:]).refused() is None
     for version in range(9, 14):
@@ -71,6 +71,10 @@ def test_what_clients_send_is_taken(payload: bytes) -> None:
         (with_payload(PLAIN, 0, records_of(PLAIN)[:-1]), 87),
         (with_payload(PLAIN, 0, b"\xff" * 40), 87),
         (with_payload(PLAIN, 0, b"\1" * 2), 87),
+        *((with_payload(PLAIN, 0, records_of(PLAIN)[:9] + bytes([size << 1, *range(size)])), 87) for size in range(6)),
+        (PLAIN + PLAIN, 87),
+        (b"", 87),
+        *((changed(changed(PLAIN, 43, ">q", value), 53, ">i", -1), 87) for value in (0, 7, 2**62)),
         (PLAIN[:40], 87),
         (PLAIN + b"x", 87),
         (PLAIN + changed(PLAIN, LAST_DELTA, ">i", -100), 87),
@@ -83,6 +87,12 @@ def test_what_a_broker_would_choke_on_or_lose_is_refused(payload: bytes, code: i
         assert refused is not None
         assert (refused.code, refused.number) == (code, 0)
         assert refused.reason
+
+
+def test_records_that_are_null_are_refused() -> None:
+    """As none are. Kafka answers nothing, and Tansu closes the connection."""
+    for request in (produce(b"")[4:-4] + struct.pack(">i", -1), flexible(b"", 9)[:-4] + b"\0" * 4):
+        assert [partition.code for partition in look_at(request).partitions] == [87]
 
 
 @pytest.mark.parametrize("version", range(3, 14))

@@ -30,6 +30,7 @@ PROVIDERS: Final = {
     "dashscope": "DashScope",
     "google": "Google",
 }
+X_SEARCHES: Final = ("x_keyword_search", "x_semantic_search", "x_user_search", "x_thread_fetch")
 Said = dict[str, Any]
 
 
@@ -54,6 +55,8 @@ def form_of(provider: str, body: Mapping[str, Any]) -> str:
         return CONVERSE
     if at("usage.billed_units", body) or at("meta.billed_units", body):
         return COHERE
+    if "total_input_tokens" in (usage or {}):
+        return OTHERS
     if not isinstance(usage, dict) or body.get("object") == "list" or {"data", "results"} & body.keys():
         return OTHERS
     if "seconds" in usage or (provider == "aws" and "input_tokens" in usage):  # the latter are a wrapper's names
@@ -84,7 +87,20 @@ def _lines_of(provider: str, form: str, body: Mapping[str, Any]) -> Said:
         if name == "cache_write_tokens" and form != COHERE:
             said[name] = _rest(said)
     _PROSE[form](provider, body, said)
+    if form in (CHAT, RESPONSES):
+        advisors_off(body, said)
     return said
+
+
+def advisors_off(body: Mapping[str, Any], said: Said) -> None:
+    """LiteLLM's totals have what advisors used."""
+    for item in at("usage.iterations[type=advisor_message]", body):
+        part = _lines_of("", ANTHROPIC, {"usage": item})
+        said |= {
+            name: said[name] - count
+            for name, count in part.items()
+            if name.endswith("_tokens") and count and said[name]
+        }
 
 
 def _wholes_last(name: str) -> tuple[bool, bool]:
@@ -118,6 +134,11 @@ def _chat(provider: str, body: Mapping[str, Any], said: Said) -> None:
         by_total(body, said)
     if provider == "google":
         thoughts(body, said)
+    executed(body, said)
+    if provider == "mistral":
+        said["conditions.search_context"] = connectors(body)
+    if said["conditions.inference_geo"] == "not_available":
+        said["conditions.inference_geo"] = None
     said["conditions.cache"] = explicit_cache(body)
     if said.get("tool_calls.web_search") is None and re.search(r"-search-(preview|api)", str(body.get("model"))):
         said["tool_calls.web_search"] = 1
@@ -130,6 +151,37 @@ def thoughts(body: Mapping[str, Any], said: Said) -> None:
     read = said["input_tokens"]
     if None not in (read, written, whole) and whole > read + written:
         said["output_tokens"], said["reasoning_tokens"] = whole - read, whole - read - written
+
+
+def executed(body: Mapping[str, Any], said: Said) -> None:
+    """Groq's tools."""
+    names = [one.get("name") or one.get("type") or "unnamed_tool" for one in at("choices.message.executed_tools", body)]
+    tools = {
+        "web_search": ("browser.search", "browser_search", "web_search", "search"),
+        "web_fetch": ("browser.open", "visit_website"),
+        "code_execution": ("python", "code_interpreter", "code_execution"),
+    }
+    opened = at("usage.server_tool_use.browser_open_requests", body)
+    for tool, called in tools.items():
+        count = sum(names.count(name) for name in called)
+        if count and said.get(f"tool_calls.{tool}") is None:
+            said[f"tool_calls.{tool}"] = count
+    if opened:
+        said["tool_calls.web_fetch"] = opened[0]
+    free = {"browser.find", "function"}.union(*tools.values())
+    others = ",".join(sorted({name for name in names if name not in free}))[:64]
+    said["conditions.search_context"] = said.get("conditions.search_context") or others or None
+
+
+def connectors(body: Mapping[str, Any]) -> str | None:
+    """Mistral's that have no price."""
+    known = re.findall(
+        r"\w+", " ".join(" ".join(line) for (whose, _), line in lines(CHAT).items() if whose == "Mistral")
+    )
+    called = dict.fromkeys(at("outputs[type=tool.execution].name", body), 1)
+    for counts in at("usage.connectors", body):
+        called |= counts
+    return ",".join(sorted(name for name, count in called.items() if count and name not in known))[:64] or None
 
 
 def explicit_cache(body: Mapping[str, Any]) -> str | None:
@@ -182,7 +234,15 @@ def _responses(provider: str, body: Mapping[str, Any], said: Said) -> None:
         items = [str(one.get("type")) for one in at("output", body) if isinstance(one, Mapping)]
         listed = sum(items.count(f"{tool}_call") for tool in ("file_search", "image_generation"))
         searches = len([one for one in at("output[type=web_search_call]", body) if _searched(one)])
-        said["conditions.search_context"] = xai_tools(body, listed + searches + sum(containers.values()))
+        on_x = [one for one in at("output[type=custom_tool_call]", body) if one.get("name") in X_SEARCHES]
+        counted = at("usage.server_side_tool_usage_details.x_search_calls", body)
+        said["tool_calls.social_search"] = counted[0] if counted else len(on_x) or None
+        listed += searches + sum(containers.values()) + len(on_x)
+        said["conditions.search_context"] = xai_tools(body, listed)
+    if body.get("object") == "batch":
+        said["service_tier"] = "batch"
+    if body.get("type") == "conversation.item.input_audio_transcription.completed":
+        said["response_model"], said["response_id"] = "input_audio_transcription", body["item_id"]
     older = any(str(tool["type"]).startswith("web_search_preview") for tool in at("tools", body) if "type" in tool)
     if older and said["tool_calls.web_search"] and re.match(r"gpt-4|gpt-3|chatgpt-4", str(body.get("model"))):
         said["conditions.search_context"] = "preview"
@@ -287,11 +347,11 @@ def _own_id(wrapped: str) -> str:
 
 def _more(form: str, body: Mapping[str, Any], said: Said) -> Iterable[Said]:
     """One call, several events."""
-    if form == ANTHROPIC:
+    if form in (ANTHROPIC, CHAT, RESPONSES):
         for item in at("usage.iterations[type=advisor_message]", body):
             found = _lines_of("", ANTHROPIC, {"usage": item}) | {"response_model": item.get("model")}
             taken = ("service_tier", "conditions.inference_geo", "conditions.speed")
-            yield found | {name: said[name] for name in taken}
+            yield found | {name: said.get(name) for name in taken}
     if form == RESPONSES:
         for usage in at("tool_usage.image_gen", body):
             if usage.get("input_tokens") or usage.get("output_tokens"):

@@ -18,7 +18,7 @@ from spendstream.adapters import AdapterError, extract
 from spendstream.adapters.names import canonical
 from tests.contract.provider_responses import KINDS
 from tests.unit.pages import EVENTS, section
-from tests.unit.producers.adapters import forms, test_deepgram, test_hosted, test_openai_media
+from tests.unit.producers.adapters import forms, test_deepgram, test_hosted, test_interactions, test_openai_media
 from tests.unit.producers.adapters.event_lines import ALSO_WRITTEN, TITLE, at, lines
 from tests.unit.producers.adapters.event_page import (
     CHAT,
@@ -29,6 +29,7 @@ from tests.unit.producers.adapters.event_page import (
     OTHERS,
     PROVIDERS,
     RESPONSES,
+    X_SEARCHES,
     differences,
     form_of,
     images,
@@ -98,6 +99,11 @@ KNOWN: Final[dict[str, tuple[str, Body, Mapping[str, Any]]]] = {
         },
         {"input_tokens": 180_100, "output_tokens": 3_507, "conditions.speed": "fast"},
     ),
+    "advisors through LiteLLM": (
+        "litellm",
+        chat(prompt_tokens=180_190, completion_tokens=3_515, total_tokens=183_705, iterations=ITERATIONS),
+        {"input_tokens": 180_100, "output_tokens": 3_507},
+    ),
     "OpenAI's image tool": (
         "openai",
         responses(tool_usage={"image_gen": IMAGE_TOOL}, tools=[{"type": "image_generation", "model": "gpt-image-1"}]),
@@ -107,6 +113,15 @@ KNOWN: Final[dict[str, tuple[str, Body, Mapping[str, Any]]]] = {
         "mistral",
         {"object": "conversation.response", "usage": CONNECTORS, "outputs": [{"id": "a"}, {"id": "b"}]},
         {"input_tokens": 1400, "tool_use_input_tokens": 1000, "tool_calls.web_search": 2, "response_id": "b"},
+    ),
+    "Mistral's executions": (
+        "mistral",
+        {
+            "object": "conversation.response",
+            "usage": CONNECTORS | {"connectors": {"github_mcp": 2, "code_interpreter": 0}},
+            "outputs": [{"type": "tool.execution", "name": name} for name in ("web_search", "web_search", "jira")],
+        },
+        {"tool_calls.web_search": 2, "tool_calls.code_execution": 0, "conditions.search_context": "github_mcp,jira"},
     ),
     "grounding in maps": (
         "google",
@@ -132,6 +147,27 @@ KNOWN: Final[dict[str, tuple[str, Body, Mapping[str, Any]]]] = {
         "x-ai",
         responses(usage={"output_tokens": 9, "server_side_tool_usage_details": XAI_TOOLS}),
         {"tool_calls.web_search": 1, "tool_calls.social_search": 2},
+    ),
+    "xAI's searches on X, listed only": (
+        "x-ai",
+        responses(
+            *({"type": "custom_tool_call", "name": name, "id": name} for name in (*X_SEARCHES, "view_image")),
+            usage={"input_tokens": 1, "output_tokens": 9, "num_server_side_tools_used": 4},
+        ),
+        {"tool_calls.social_search": 4, "conditions.search_context": None},
+    ),
+    "xAI's searches on X, counted": (
+        "x-ai",
+        responses(
+            {"type": "custom_tool_call", "name": "x_user_search"},
+            usage={"output_tokens": 9, "server_side_tool_usage_details": XAI_TOOLS},
+        ),
+        {"tool_calls.social_search": 2},
+    ),
+    "a service's own tool with such a name": (
+        "openai",
+        responses({"type": "custom_tool_call", "name": "x_user_search"}),
+        {"tool_calls.social_search": None},
     ),
     "xAI's sources": (
         "x-ai",
@@ -210,6 +246,11 @@ OTHER_FORMS: Final[dict[str, tuple[str, str, Body]]] = {
     ),
     "Grok Imagine": ("xAI video", "x-ai", {"model": "m", "video": {"duration": 6, "url": "u"}}),
     "Mistral OCR": ("Mistral OCR", "mistral", {"model": "m", "pages": [], "usage_info": {"pages_processed": 3}}),
+    "Mistral's annotated OCR": (
+        "Mistral's annotated OCR",
+        "mistral",
+        {"model": "m", "pages": [], "usage_info": {"pages_processed": 3}, "document_annotation": "{}"},
+    ),
     "Gemini embedContent": (
         "Gemini embedContent",
         "google",
@@ -232,6 +273,7 @@ OTHER_FORMS: Final[dict[str, tuple[str, str, Body]]] = {
     "SGLang": ("SGLang", "sglang", forms.SGLANG),
     "TGI": ("TGI", "tgi", forms.TGI),
     "watsonx": ("watsonx", "watsonx", test_hosted.WATSONX),
+    "an interaction": ("Google's Interactions API", "google", test_interactions.interaction()),
     "Replicate": ("Replicate", "replicate", test_hosted.REPLICATE),
 }
 PROVIDER_OF: Final = {
@@ -411,20 +453,21 @@ READING: Final = frozenset({"raw", "has", "node", "nodes", "count", "seconds", "
 """The methods of `Node` that read a field by its name."""
 TABLES: Final = ("_HEADERS", "_METRICS", "_XAI_TOOLS", "_CONNECTORS", "_BY_TOKENS")
 """Where modules keep names of fields that they read in a loop."""
-NO_RESPONSE_OF_AN_API: Final = ("langchain.py", "litellm.py", "otel.py")
+NO_RESPONSE_OF_AN_API: Final = ("langchain.py", "litellm.py", "otel.py", "wholes.py")
 NOT_ON_THE_PAGE: Final[Mapping[str, str]] = {
-    "custom_id": "tells a line of a batch's file: the page says what is inside",
     "complete": "ours: what a stream has shown so far",
     "delivered_bytes": "ours: what a stream has shown so far",
-    "delta": "the text of a stream, whose bytes are counted",
     "chunk": "how SDKs wrap parts of a stream",
+    "stop": "tells the last chunk of a stream",
+    "generated_text": "tells the last chunk of a stream",
+    "output_text": "tells a chunk of a stream",
+    "stop_reason": "tells the last chunk of a stream",
+    "role": "tells the first chunk of a stream",
     "HTTPHeaders": "how boto3 wraps the headers",
-    "choices": "that it is there tells the operation",
     "finish_reason": "that it is there tells the operation",
     "generations": "that it is there tells the operation",
     "embedding": "that it is there tells the operation",
     "embeddings_by_type": "that it is there tells the operation",
-    "created_at": "tells Ollama's chunks before the last",
     "generated_images": "how Google's SDK calls the predictions",
     "image_bytes": "how Google's SDK calls an image",
     "rai_filtered_reason": "of what was filtered, which is no image",

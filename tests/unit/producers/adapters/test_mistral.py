@@ -1,15 +1,21 @@
 """Mistral, from the SDK's classes."""
 
+from datetime import UTC, datetime
 from decimal import Decimal
+from functools import cache
 from typing import Any
 
 import pytest
 from mistralai.client import models
 
-from spendstream.adapters import AdapterError, StreamAccumulator, extract
+from spendstream.adapters import AdapterError, StreamAccumulator, extract, usage_event
 from spendstream_schemas import ToolCalls
+from stream_jobs.base.money import PICO_PER_USD
+from stream_jobs.facts import facts_of
+from stream_jobs.pricing.book import PriceBook
 from tests.unit.producers.adapters.support import meters
 
+NOW = datetime(2026, 11, 28, 12, tzinfo=UTC)
 CHAT: dict[str, Any] = {
     "id": "m1",
     "object": "chat.completion",
@@ -18,6 +24,11 @@ CHAT: dict[str, Any] = {
     "choices": [],
     "usage": {"prompt_tokens": 10, "completion_tokens": 4, "total_tokens": 14, "service_tier": "priority"},
 }
+
+
+@cache
+def book() -> PriceBook:
+    return PriceBook.load()
 
 
 @pytest.mark.parametrize("response", [CHAT, models.ChatCompletionResponse.model_validate(CHAT)], ids=["dict", "sdk"])
@@ -58,6 +69,75 @@ def test_ocr_reports_pages() -> None:
     body = {"model": "mistral-ocr", "pages": [], "usage_info": {"pages_processed": 29, "doc_size_bytes": 1}}
     found = extract("mistral", models.OCRResponse.model_validate(body))
     assert (found.operation, meters(found)) == ("ocr", {"input_pages": 29})
+
+
+def page(*annotations: str | None) -> dict[str, Any]:
+    box = {"top_left_x": 0, "top_left_y": 0, "bottom_right_x": 1, "bottom_right_y": 1}
+    images = [{"id": str(n), **box, "image_annotation": one} for n, one in enumerate(annotations)]
+    return {"index": 0, "markdown": "a", "images": images, "dimensions": None}
+
+
+@pytest.mark.parametrize(
+    ("more", "annotated"),
+    [
+        ({"document_annotation": '{"a": 1}'}, True),
+        ({"pages": [page(), page(None, "{}")]}, True),
+        ({"pages": [page("{}")], "document_annotation": "{}"}, True),
+        ({"document_annotation": None, "pages": [page(None), page()]}, False),
+        ({"document_annotation": ""}, False),
+        ({}, False),
+    ],
+)
+def test_pages_are_annotated_where_an_annotation_came(more: dict[str, Any], annotated: bool) -> None:
+    """`usage_info` does not say it, and they cost three times as much."""
+    body = {"model": "mistral-ocr-2505", "pages": [], "usage_info": {"pages_processed": 10}} | more
+    counted = {"input_pages": 10} | ({"input_annotated_pages": 10} if annotated else {})
+    for response in (body, models.OCRResponse.model_validate(body)):
+        assert meters(extract("mistral", response)) == counted
+    priced = book().price(facts_of(usage_event("mistral", body, source="svc", occurred_at=NOW)))
+    assert priced.list_cost == 10 * PICO_PER_USD * (3 if annotated else 1) // 1000
+
+
+USAGE = {"prompt_tokens": 188, "completion_tokens": 55, "total_tokens": 243}
+CALLED: dict[str, tuple[dict[str, int] | None, list[str], ToolCalls | None, str | None]] = {
+    "counted": ({"web_search": 1, "web_search_premium": 2}, [], ToolCalls(web_search=3), None),
+    "counted and listed": ({"web_search": 1}, ["web_search", "web_search"], ToolCalls(web_search=1), None),
+    "listed only": (None, ["web_search", "code_interpreter"], ToolCalls(web_search=1, code_execution=1), None),
+    "listed beside others that are counted": (
+        {"image_generation": 1},
+        ["document_library"],
+        ToolCalls(image_generation=1, file_search=1),
+        None,
+    ),
+    "an unknown one, counted": ({"github_mcp": 2}, [], None, "github_mcp"),
+    "an unknown one, listed": (None, ["jira", "jira"], None, "jira"),
+    "unknown ones beside a search": ({"web_search": 1, "b": 1}, ["a"], ToolCalls(web_search=1), "a,b"),
+    "an unknown one that was not called": ({"github_mcp": 0}, ["github_mcp"], None, None),
+    "none": ({}, [], None, None),
+}
+
+
+@pytest.mark.parametrize("name", CALLED)
+def test_no_call_of_a_connector_is_free_for_want_of_a_name_or_a_count(name: str) -> None:
+    """Whole and in a stream: what the usage leaves out is counted as it was executed, and what nobody here knows is
+    named in a condition that no price has."""
+    counted, executed, tools, unknown = CALLED[name]
+    usage = USAGE if counted is None else USAGE | {"connectors": counted}
+    outputs = [{"type": "tool.execution", "name": one, "arguments": "secret"} for one in executed]
+    outputs.append({"type": "function.call", "name": "web_search", "tool_call_id": "t", "arguments": "{}"})
+    whole = extract("mistral", {"object": "conversation.response", "outputs": outputs[:-1], "usage": usage})
+    stream = StreamAccumulator("mistral")
+    for one in outputs:
+        kind = {"tool.execution": "tool.execution.started", "function.call": "function.call.delta"}[one["type"]]
+        stream.add({"event": kind, "data": one | {"type": kind, "output_index": 0}})
+    stream.add({"data": {"type": "conversation.response.done", "usage": usage}})
+    assert "secret" not in str(stream._known)
+    for found in (whole, stream.result()):
+        assert found.tool_calls == tools
+        assert (found.conditions and found.conditions.search_context) == unknown
+        event = usage_event("mistral", found, source="svc", model="mistral-large-2411", occurred_at=NOW)
+        reason = book().price(facts_of(event)).reason
+        assert (reason is None) == (unknown is None and (tools is None)), reason
 
 
 def test_connector_tokens_are_input_beside_the_prompt() -> None:

@@ -7,7 +7,7 @@ from openai.lib.streaming.chat import ChunkEvent
 from openai.types import CreateEmbeddingResponse
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 
-from spendstream.adapters import AdapterError, ExtractedUsage, StreamAccumulator, extract, usage_event
+from spendstream.adapters import AdapterError, ExtractedUsage, StreamAccumulator, extract, is_whole, usage_event
 from tests.unit.producers.adapters.support import meters
 
 USAGE: dict[str, Any] = {
@@ -198,3 +198,13 @@ def test_an_output_that_is_no_list(output: object) -> None:
     found = extract("dashscope", body)
     assert found.usage is not None
     assert (found.usage.input_tokens, found.usage.output_tokens, found.response_id) == (10, 2, "r")
+
+
+def test_a_batch_object_is_priced_as_a_batch() -> None:
+    """The object of `client.batches.retrieve` sums up its lines, which are billed at the batch's price."""
+    usage = {"input_tokens": 100, "output_tokens": 20, "total_tokens": 120, "output_tokens_details": {}}
+    batch = {"object": "batch", "id": "batch_1", "model": "gpt-5", "status": "completed", "usage": usage}
+    found = extract("openai", batch)
+    assert (found.service_tier, found.response_model, found.response_id) == ("batch", "gpt-5", "batch_1")
+    assert meters(found) == {"input_tokens": 100, "output_tokens": 20}
+    assert is_whole(batch)
