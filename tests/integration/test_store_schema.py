@@ -8,18 +8,20 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
+from decimal import Context, Decimal
+from fractions import Fraction
 from pathlib import Path
 from types import ModuleType
 
 import pyarrow as pa
 import pytest
 from clickhouse_connect.driver.client import Client
+from clickhouse_connect.driver.exceptions import DatabaseError
 
 from stream_jobs.base.errors import ConfigError
 from stream_jobs.cli import migrate as migrate_command
 from stream_jobs.cli import query as query_command
-from stream_jobs.store.client import StoreClient
+from stream_jobs.store.client import StoreClient, connect
 from stream_jobs.store.migrate import applied_migrations, migrate, pending
 from stream_jobs.store.migrations import Migration, load_migrations
 from stream_jobs.store.queries import named_queries
@@ -119,6 +121,48 @@ def test_every_insertable_table_remembers_tokens(client: Client) -> None:
     ).result_rows
     without = [name for name, sql in rows if "non_replicated_deduplication_window = " not in sql]
     assert without == ["schema_migrations"]
+
+
+def test_prorate_is_exact(client: Client) -> None:
+    """For all that Decimal(38, 12) and counts hold, where the engine's own arithmetic wraps; cut off toward zero."""
+    money = [Decimal(text) for text in ("16.48", "0", "-16.48", "0.000000000001", "1e14", "99999999999999999999999999")]
+    counts = [Decimal(0), Decimal(1), Decimal(3400), Decimal(4800), Decimal(2**64 - 1), Decimal("-7")]
+    for amount in money:
+        for part in (*counts, *money):
+            rows = [(amount, part, whole) for whole in (*counts, *money)]
+            values = ", ".join(f"('{a:f}', '{b:f}', '{c:f}')" for a, b, c in rows)
+            found = client.query(
+                "SELECT prorate(toDecimal128(a, 12), toDecimal128(b, 12), toDecimal128(c, 12)) AS is, 1 "
+                f"FROM values('a String, b String, c String', {values}) "
+                "WHERE abs(toFloat64(a) * toFloat64(b)) <= 9e25 * greatest(abs(toFloat64(c)), 1e-12)"
+            ).result_rows
+            fitting = [
+                row for row in rows if abs(float(row[0]) * float(row[1])) <= 9e25 * max(abs(float(row[2])), 1e-12)
+            ]
+            assert [row[0] for row in found] == [exactly(*row) for row in fitting]
+    one = client.query("SELECT prorate(16.48::Decimal(38, 12), 3400, 4800), prorate(NULL, 1, 2)").result_rows[0]
+    assert one == (Decimal("11.673333333333"), None)
+    with pytest.raises(DatabaseError, match="overflow"):
+        client.query("SELECT prorate(toDecimal128('99999999999999999999999999', 12), 3, 1)")
+
+
+def exactly(amount: Decimal, part: Decimal, whole: Decimal) -> Decimal | None:
+    if not whole:
+        return None
+    exact = Fraction(amount) * Fraction(part) / Fraction(whole) * 10**12
+    return Decimal(int(exact)).scaleb(-12, Context(prec=60))  # `int` cuts off toward zero
+
+
+def test_nobody_defines_other_functions(client: Client, store: StoreProcess) -> None:
+    """A function is the whole engine's: only those of the migrations, by whoever may write, and read by everybody."""
+    with pytest.raises(DatabaseError, match="CREATE FUNCTION mine"):
+        client.command("CREATE FUNCTION mine AS x -> x")
+    with pytest.raises(DatabaseError, match="CREATE FUNCTION mine"):
+        client.command("CREATE OR REPLACE FUNCTION mine AS prorate -> prorate")
+    with connect(store.read_settings) as reader:
+        with pytest.raises(DatabaseError, match="may read"):
+            reader.command("CREATE OR REPLACE FUNCTION prorate AS x -> x")
+        assert reader.query("SELECT prorate(1, 1, 2)").result_rows == [(Decimal("0.5"),)]
 
 
 def test_running_again_changes_nothing(client: Client, store: StoreProcess) -> None:
