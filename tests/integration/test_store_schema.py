@@ -12,6 +12,7 @@ from decimal import Context, Decimal
 from fractions import Fraction
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -24,7 +25,7 @@ from stream_jobs.cli import query as query_command
 from stream_jobs.store.client import StoreClient, connect
 from stream_jobs.store.migrate import applied_migrations, migrate, pending
 from stream_jobs.store.migrations import Migration, load_migrations
-from stream_jobs.store.queries import named_queries
+from stream_jobs.store.queries import INTERNAL, named_queries
 from stream_jobs.store.retention import KEPT_FOR_EVER, RetentionSettings, apply_retention
 from stream_jobs.store.tables import (
     DEADLINE_TABLES,
@@ -245,6 +246,58 @@ def test_views_and_queries_run_and_add_up(client: Client) -> None:
     assert client.query(named_queries()["top_requests"].sql).result_rows
 
 
+def test_a_day_is_compared_with_days_that_are_known(client: Client) -> None:
+    """NULL, not 0, where there is no earlier day; the day that is not over stands beside no whole one."""
+    today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    for days, cost in ((0, "4"), (1, "3"), (2, "2"), (8, "1")):
+        at = today - timedelta(days=days)
+        rows = ledger_rows(1, occurred_at=at, event_id=f"e{days}", effective_cost=Decimal(cost))
+        insert(client, "ledger", rows, f"day-{days}")
+    found = client.query(
+        "SELECT dateDiff('day', day, toDate(now('UTC'))), effective_cost, day_before, week_before "
+        "FROM daily_trend ORDER BY day"
+    ).result_rows
+    one, two, three = Decimal(1), Decimal(2), Decimal(3)
+    assert found == [(8, one, None, None), (2, two, None, None), (1, three, two, one)]
+
+
+def test_people_are_ranked_not_their_teams(client: Client) -> None:
+    """Whoever spends for several teams is one person; what has no user is nobody's."""
+    for number, (user, team, cost) in enumerate(
+        [("ann", "a", "3"), ("ann", "b", "3"), ("bob", "a", "5"), ("", "a", "99"), ("cat", "", "1")]
+    ):
+        who: dict[str, Any] = {"user_id": user, "team": team, "effective_cost": Decimal(cost)}
+        rows = ledger_rows(1, occurred_at=datetime.now(UTC), event_id=f"e{number}", **who)
+        insert(client, "ledger", rows, f"people-{number}")
+    found = client.query(named_queries()["top_users"].sql).result_rows
+    assert [(row[0], row[1], row[2]) for row in found] == [
+        ("ann", "a, b", Decimal(6)),
+        ("bob", "a", Decimal(5)),
+        ("cat", "", Decimal(1)),
+    ]
+
+
+def test_what_requests_cost_is_read_from_the_time_asked_for(client: Client) -> None:
+    """A range of time reads that range of the ledger: not all of it, to be sorted out afterwards."""
+    now = datetime.now(UTC)
+    for days in range(40):
+        rows = ledger_rows(3_000, first=days * 3_000, occurred_at=now - timedelta(days=days, minutes=5))
+        insert(client, "ledger", rows, f"read-{days}")
+    assert client.query("SELECT count() FROM request_cost").result_rows == [(120_000,)]
+    for sql in (
+        "SELECT sum(effective_cost) FROM request_cost WHERE occurred_at > now() - INTERVAL 1 DAY",
+        named_queries()["top_requests"].sql,
+    ):
+        statistics = json.loads(client.raw_query(sql, fmt="JSON"))["statistics"]
+        assert 0 < statistics["rows_read"] < 20_000, sql
+
+
+def test_what_our_pages_ask_is_no_question_for_people(client: Client) -> None:
+    """The list has what somebody would ask; all of both run."""
+    assert not [name for name in named_queries() if name.startswith("report_")]
+    assert "budget_crossing_event" in named_queries(INTERNAL)
+
+
 def test_quarantine_open_hides_what_was_replayed(client: Client) -> None:
     """A replay is a row of its own; raw bytes come back as they were."""
     now = datetime.now(UTC)
@@ -356,6 +409,9 @@ def test_query_command(client: Client, store: StoreProcess, capfd: pytest.Captur
     assert "only the first 1000 rows" in shown.err
     assert shown.out.endswith("\n999\n")
     assert "1000" not in shown.out
+    for name in ("CSVWithNames", "CSV"):
+        assert run("--format", name, "SELECT 1 AS a") == 0
+        assert capfd.readouterr().out == '"a"\n1\n'
     assert run("--format", "CSVWithNames", "SELECT 1 AS a") == 0
     assert capfd.readouterr().out == '"a"\n1\n'
     assert run("SELECT {a:String} AS b", "--param", "a=it's") == 0
