@@ -1,4 +1,5 @@
--- Cost per day, beside the day before and the same weekday of the week before. A day without any event is not listed.
+-- Cost per whole day, beside the day before and the same weekday of the week before: NULL where the store knows nothing of
+-- that day. The day that is not over is not listed (cost_1h has it), nor one without any event.
 CREATE OR REPLACE VIEW daily_trend AS
 SELECT
     today.day AS day,
@@ -10,17 +11,18 @@ FROM
 (
     SELECT day, sum(cost_1d.effective_cost) AS effective_cost, sum(cost_1d.events) AS events
     FROM cost_1d
+    WHERE day < toDate(now('UTC'))
     GROUP BY day
 ) AS today
 LEFT JOIN
 (
-    SELECT day + 1 AS day, sum(cost_1d.effective_cost) AS effective_cost
+    SELECT day + 1 AS day, toNullable(sum(cost_1d.effective_cost)) AS effective_cost
     FROM cost_1d
     GROUP BY day
 ) AS yesterday ON yesterday.day = today.day
 LEFT JOIN
 (
-    SELECT day + 7 AS day, sum(cost_1d.effective_cost) AS effective_cost
+    SELECT day + 7 AS day, toNullable(sum(cost_1d.effective_cost)) AS effective_cost
     FROM cost_1d
     GROUP BY day
 ) AS last_week ON last_week.day = today.day;

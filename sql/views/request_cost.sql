@@ -1,10 +1,11 @@
 -- What each event costs today: the sum of its entries, adjustments and retractions included. Ask for the most expensive
 -- with ORDER BY effective_cost DESC LIMIT n and a time range; costs are NULL while no entry has a price. The tags are those
--- of the last entry that counts the event: a re-attribution moves it.
+-- of the last entry that counts the event: a re-attribution moves it. All entries of an event have its time, so that a range
+-- of occurred_at reads that range of the ledger and no more.
 CREATE OR REPLACE VIEW request_cost AS
 SELECT
     event_id,
-    min(ledger.occurred_at) AS occurred_at,
+    ledger.occurred_at AS occurred_at,
     any(ledger.provider) AS provider,
     any(if(ledger.model = '', ledger.response_model, ledger.model)) AS model,
     argMaxIf(ledger.project, ledger.booked_at, ledger.events > 0) AS project,
@@ -19,4 +20,5 @@ SELECT
     sum(ledger.unpriced) AS unpriced,
     count() AS entries
 FROM ledger
-GROUP BY event_id;
+GROUP BY
+    event_id, occurred_at;

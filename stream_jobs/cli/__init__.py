@@ -32,6 +32,7 @@ COMMANDS = (
     "reprice",
     "reattribute",
     "conservation",
+    "event",
     "reconcile",
     "check_config",
     "migrate",

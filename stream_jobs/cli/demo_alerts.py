@@ -85,7 +85,7 @@ class AlertPrinter:
 
     def _crossing_event(self, alert: dict[str, Any]) -> str:
         """Its id; empty when it cannot be told."""
-        from stream_jobs.store.queries import named_query
+        from stream_jobs.store.queries import INTERNAL, named_queries
 
         budget_id, user = alert["labels"].get("budget", ""), alert["labels"].get("user_id", "")
         budget = self._budgets.get(budget_id)
@@ -103,7 +103,7 @@ class AlertPrinter:
             "held_usd": f"{self._held:f}",
             "amount_usd": f"{budget.amount * cast(Decimal, percent) / 100:f}",
         }
-        rows = self._store.rows(named_query("budget_crossing_event").sql, parameters)
+        rows = self._store.rows(named_queries(INTERNAL)["budget_crossing_event"].sql, parameters)
         return str(rows[0][0]) if rows else ""
 
 

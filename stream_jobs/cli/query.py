@@ -30,7 +30,9 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     )
     add_json(parser, "one JSON object per row")
     parser.add_argument(
-        "--format", help="a ClickHouse output format, passed through as it is (CSVWithNames, Parquet, ...)"
+        "--format",
+        type=_with_header,
+        help="a ClickHouse output format (CSV, Parquet, ...), passed through as it is; CSV and TSV have a header",
     )
     parser.add_argument(
         "--spreadsheet-safe",
@@ -39,6 +41,11 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     )
     add_store(parser)
     parser.set_defaults(run=run)
+
+
+def _with_header(name: str) -> str:
+    """A table that leaves the house says what its columns are; `FORMAT CSV` in the statement has none."""
+    return f"{name}WithNames" if name in ("CSV", "TSV", "TabSeparated") else name
 
 
 def run(args: argparse.Namespace) -> int:

@@ -18,7 +18,8 @@ MIGRATIONS: Final = SQL_ROOT / "migrations"
 _NAME = re.compile(r"(\d{4})_([a-z0-9_]+)\.sql")
 _REPEATABLE: Final = (
     re.compile(r"CREATE (MATERIALIZED VIEW|VIEW|TABLE|DICTIONARY) IF NOT EXISTS "),
-    re.compile(r"CREATE OR REPLACE VIEW "),
+    re.compile(r"CREATE OR REPLACE (VIEW|FUNCTION) "),
+    re.compile(r"CREATE FUNCTION IF NOT EXISTS "),
     re.compile(r"DROP (VIEW|TABLE|DICTIONARY) IF EXISTS "),
     re.compile(r"ALTER TABLE \S+ (ADD|CLEAR|DROP|MATERIALIZE) (COLUMN|INDEX|PROJECTION|CONSTRAINT) IF (NOT )?EXISTS "),
     re.compile(r"ALTER TABLE \S+ MODIFY "),

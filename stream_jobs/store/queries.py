@@ -10,6 +10,8 @@ from stream_jobs.store.sql_files import SQL_ROOT, read_sql, sql_files
 from stream_jobs.store.sql_text import split_statements
 
 QUERIES: Final = SQL_ROOT / "queries"
+INTERNAL: Final = QUERIES / "internal"
+"""What our own pages ask: not listed among the questions for people."""
 _PARAMETER = re.compile(r"\{(\w+):\s*\w")
 
 

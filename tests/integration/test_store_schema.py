@@ -8,21 +8,24 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
+from decimal import Context, Decimal
+from fractions import Fraction
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pyarrow as pa
 import pytest
 from clickhouse_connect.driver.client import Client
+from clickhouse_connect.driver.exceptions import DatabaseError
 
 from stream_jobs.base.errors import ConfigError
 from stream_jobs.cli import migrate as migrate_command
 from stream_jobs.cli import query as query_command
-from stream_jobs.store.client import StoreClient
+from stream_jobs.store.client import StoreClient, connect
 from stream_jobs.store.migrate import applied_migrations, migrate, pending
 from stream_jobs.store.migrations import Migration, load_migrations
-from stream_jobs.store.queries import named_queries
+from stream_jobs.store.queries import INTERNAL, named_queries
 from stream_jobs.store.retention import KEPT_FOR_EVER, RetentionSettings, apply_retention
 from stream_jobs.store.tables import (
     DEADLINE_TABLES,
@@ -121,6 +124,48 @@ def test_every_insertable_table_remembers_tokens(client: Client) -> None:
     assert without == ["schema_migrations"]
 
 
+def test_prorate_is_exact(client: Client) -> None:
+    """For all that Decimal(38, 12) and counts hold, where the engine's own arithmetic wraps; cut off toward zero."""
+    money = [Decimal(text) for text in ("16.48", "0", "-16.48", "0.000000000001", "1e14", "99999999999999999999999999")]
+    counts = [Decimal(0), Decimal(1), Decimal(3400), Decimal(4800), Decimal(2**64 - 1), Decimal("-7")]
+    for amount in money:
+        for part in (*counts, *money):
+            rows = [(amount, part, whole) for whole in (*counts, *money)]
+            values = ", ".join(f"('{a:f}', '{b:f}', '{c:f}')" for a, b, c in rows)
+            found = client.query(
+                "SELECT prorate(toDecimal128(a, 12), toDecimal128(b, 12), toDecimal128(c, 12)) AS is, 1 "
+                f"FROM values('a String, b String, c String', {values}) "
+                "WHERE abs(toFloat64(a) * toFloat64(b)) <= 9e25 * greatest(abs(toFloat64(c)), 1e-12)"
+            ).result_rows
+            fitting = [
+                row for row in rows if abs(float(row[0]) * float(row[1])) <= 9e25 * max(abs(float(row[2])), 1e-12)
+            ]
+            assert [row[0] for row in found] == [exactly(*row) for row in fitting]
+    one = client.query("SELECT prorate(16.48::Decimal(38, 12), 3400, 4800), prorate(NULL, 1, 2)").result_rows[0]
+    assert one == (Decimal("11.673333333333"), None)
+    with pytest.raises(DatabaseError, match="overflow"):
+        client.query("SELECT prorate(toDecimal128('99999999999999999999999999', 12), 3, 1)")
+
+
+def exactly(amount: Decimal, part: Decimal, whole: Decimal) -> Decimal | None:
+    if not whole:
+        return None
+    exact = Fraction(amount) * Fraction(part) / Fraction(whole) * 10**12
+    return Decimal(int(exact)).scaleb(-12, Context(prec=60))  # `int` cuts off toward zero
+
+
+def test_nobody_defines_other_functions(client: Client, store: StoreProcess) -> None:
+    """A function is the whole engine's: only those of the migrations, by whoever may write, and read by everybody."""
+    with pytest.raises(DatabaseError, match="CREATE FUNCTION mine"):
+        client.command("CREATE FUNCTION mine AS x -> x")
+    with pytest.raises(DatabaseError, match="CREATE FUNCTION mine"):
+        client.command("CREATE OR REPLACE FUNCTION mine AS prorate -> prorate")
+    with connect(store.read_settings) as reader:
+        with pytest.raises(DatabaseError, match="may read"):
+            reader.command("CREATE OR REPLACE FUNCTION prorate AS x -> x")
+        assert reader.query("SELECT prorate(1, 1, 2)").result_rows == [(Decimal("0.5"),)]
+
+
 def test_running_again_changes_nothing(client: Client, store: StoreProcess) -> None:
     """The second run applies nothing; what is recorded has number, name, checksum and time."""
     assert migrate(store.settings) == []
@@ -199,6 +244,58 @@ def test_views_and_queries_run_and_add_up(client: Client) -> None:
     for query in (query for query in named_queries().values() if not query.parameters):
         assert client.query(query.sql).column_names or query.name in EMPTY_WHEN_ALL_IS_WELL, query.name
     assert client.query(named_queries()["top_requests"].sql).result_rows
+
+
+def test_a_day_is_compared_with_days_that_are_known(client: Client) -> None:
+    """NULL, not 0, where there is no earlier day; the day that is not over stands beside no whole one."""
+    today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    for days, cost in ((0, "4"), (1, "3"), (2, "2"), (8, "1")):
+        at = today - timedelta(days=days)
+        rows = ledger_rows(1, occurred_at=at, event_id=f"e{days}", effective_cost=Decimal(cost))
+        insert(client, "ledger", rows, f"day-{days}")
+    found = client.query(
+        "SELECT dateDiff('day', day, toDate(now('UTC'))), effective_cost, day_before, week_before "
+        "FROM daily_trend ORDER BY day"
+    ).result_rows
+    one, two, three = Decimal(1), Decimal(2), Decimal(3)
+    assert found == [(8, one, None, None), (2, two, None, None), (1, three, two, one)]
+
+
+def test_people_are_ranked_not_their_teams(client: Client) -> None:
+    """Whoever spends for several teams is one person; what has no user is nobody's."""
+    for number, (user, team, cost) in enumerate(
+        [("ann", "a", "3"), ("ann", "b", "3"), ("bob", "a", "5"), ("", "a", "99"), ("cat", "", "1")]
+    ):
+        who: dict[str, Any] = {"user_id": user, "team": team, "effective_cost": Decimal(cost)}
+        rows = ledger_rows(1, occurred_at=datetime.now(UTC), event_id=f"e{number}", **who)
+        insert(client, "ledger", rows, f"people-{number}")
+    found = client.query(named_queries()["top_users"].sql).result_rows
+    assert [(row[0], row[1], row[2]) for row in found] == [
+        ("ann", "a, b", Decimal(6)),
+        ("bob", "a", Decimal(5)),
+        ("cat", "", Decimal(1)),
+    ]
+
+
+def test_what_requests_cost_is_read_from_the_time_asked_for(client: Client) -> None:
+    """A range of time reads that range of the ledger: not all of it, to be sorted out afterwards."""
+    now = datetime.now(UTC)
+    for days in range(40):
+        rows = ledger_rows(3_000, first=days * 3_000, occurred_at=now - timedelta(days=days, minutes=5))
+        insert(client, "ledger", rows, f"read-{days}")
+    assert client.query("SELECT count() FROM request_cost").result_rows == [(120_000,)]
+    for sql in (
+        "SELECT sum(effective_cost) FROM request_cost WHERE occurred_at > now() - INTERVAL 1 DAY",
+        named_queries()["top_requests"].sql,
+    ):
+        statistics = json.loads(client.raw_query(sql, fmt="JSON"))["statistics"]
+        assert 0 < statistics["rows_read"] < 20_000, sql
+
+
+def test_what_our_pages_ask_is_no_question_for_people(client: Client) -> None:
+    """The list has what somebody would ask; all of both run."""
+    assert not [name for name in named_queries() if name.startswith("report_")]
+    assert "budget_crossing_event" in named_queries(INTERNAL)
 
 
 def test_quarantine_open_hides_what_was_replayed(client: Client) -> None:
@@ -312,6 +409,9 @@ def test_query_command(client: Client, store: StoreProcess, capfd: pytest.Captur
     assert "only the first 1000 rows" in shown.err
     assert shown.out.endswith("\n999\n")
     assert "1000" not in shown.out
+    for name in ("CSVWithNames", "CSV"):
+        assert run("--format", name, "SELECT 1 AS a") == 0
+        assert capfd.readouterr().out == '"a"\n1\n'
     assert run("--format", "CSVWithNames", "SELECT 1 AS a") == 0
     assert capfd.readouterr().out == '"a"\n1\n'
     assert run("SELECT {a:String} AS b", "--param", "a=it's") == 0

@@ -43,7 +43,7 @@ _USERS: Final = """<clickhouse>
                 <query>GRANT SHOW, SELECT ON system.*</query>
                 <query>GRANT SHOW, SELECT ON information_schema.*</query>
                 <query>GRANT SHOW, SELECT ON INFORMATION_SCHEMA.*</query>
-                <query>GRANT SHOW DATABASES, KILL QUERY ON *.*</query>
+                <query>GRANT SHOW DATABASES, KILL QUERY, CREATE FUNCTION ON *.*</query>
             </grants>
         </default>
     </users>

@@ -14,7 +14,7 @@ from stream_jobs.store.embedded.canonical import Token
 from stream_jobs.store.embedded.clauses import check_settings, output_format_of
 from stream_jobs.store.embedded.errors import EngineError, refusal
 from stream_jobs.store.embedded.rights import Rights
-from stream_jobs.store.embedded.vocabulary import ENGINES, Vocabulary
+from stream_jobs.store.embedded.vocabulary import ENGINES, OWN_FUNCTIONS, Vocabulary
 
 _READS: Final = frozenset({"SELECT", "WITH", "FROM", "SHOW", "DESCRIBE", "EXPLAIN", "EXISTS", "SET", "USE"})
 _SHOWS: Final = frozenset(
@@ -38,7 +38,7 @@ _SHOWS: Final = frozenset(
 _SHOWS_CREATE: Final = frozenset({"TABLE", "VIEW", "DATABASE", "TEMPORARY", "DICTIONARY"})
 _WRITES: Final[Mapping[str, frozenset[str]]] = {  # the second words; empty: any
     "INSERT": frozenset({"INTO"}),
-    "CREATE": frozenset({"TABLE", "VIEW", "MATERIALIZED", "DATABASE", "OR", "TEMPORARY"}),
+    "CREATE": frozenset({"TABLE", "VIEW", "MATERIALIZED", "DATABASE", "OR", "TEMPORARY", "FUNCTION"}),
     "ALTER": frozenset({"TABLE"}),
     "DROP": frozenset({"TABLE", "VIEW", "TEMPORARY"}),
     "TRUNCATE": frozenset({"TABLE"}),
@@ -52,6 +52,7 @@ _WRITES: Final[Mapping[str, frozenset[str]]] = {  # the second words; empty: any
     "UPDATE": frozenset(),
     "KILL": frozenset({"QUERY", "MUTATION"}),
 }
+_BEFORE_ITS_NAME: Final = frozenset({"CREATE", "OR", "REPLACE", "FUNCTION", "IF", "NOT", "EXISTS"})
 _WORD: Final = re.compile(r"[A-Za-z_]+")
 _STRUCTURE: Final = re.compile(r"'(?:[A-Za-z0-9_ ,()=-]|\\'(?:[A-Za-z0-9_ +-]+(?:/[A-Za-z0-9_+-]+)*)?\\')*'")
 """Texts in it are time zones and the values of an Enum; no path begins like that."""
@@ -86,7 +87,7 @@ def judge(found: Sequence[Token], rights: Rights, vocabulary: Vocabulary) -> Ver
 
 
 def _check_kind(found: Sequence[Token], rights: Rights) -> str:
-    words = [*[token.value for token in found if token.value != "("][:3], "", "", ""]
+    words = [*[token.value for token in found if token.value != "("][:4], "", "", "", ""]
     verb, second, third = words[0].upper(), words[1].upper(), words[2].upper()
     if not found or found[0].kind not in ("word", "sign"):
         raise refusal(62, "SYNTAX_ERROR", "Empty query")
@@ -99,7 +100,17 @@ def _check_kind(found: Sequence[Token], rights: Rights) -> str:
         raise _may_not(rights, verb)
     if verb == "ATTACH" and (len(found) > 5 or any(token.value == "FROM" or token.kind == "text" for token in found)):
         raise _may_not(rights, "ATTACH with more than a name")
+    if verb == "CREATE" and "FUNCTION" in (second, third, words[3].upper()):
+        _check_function(found, rights)
     return verb
+
+
+def _check_function(found: Sequence[Token], rights: Rights) -> None:
+    """A function is the engine's, whatever the database: only those of the migrations are made."""
+    words = [token.value for token in found if token.kind in ("word", "name")]
+    name = next((word for word in words if word.upper() not in _BEFORE_ITS_NAME), "")
+    if name not in OWN_FUNCTIONS:
+        raise _may_not(rights, f"CREATE FUNCTION {name[:64]}")
 
 
 def _may_not(rights: Rights, what: str) -> EngineError:

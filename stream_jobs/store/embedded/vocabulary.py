@@ -25,6 +25,8 @@ TABLE_FUNCTIONS: Final = frozenset(
 """Table functions that compute. Not `format`, `generateRandom`, `null`, `input`: their structure is a text that may
 hold expressions (`'a UInt8, b String ALIAS file(...)'`), which the engine evaluates and nobody has read; that of
 `values` is read (judge.py)."""
+OWN_FUNCTIONS: Final = frozenset({"prorate"})
+"""What migrations define; the engine knows them only after that."""
 ENGINES: Final = frozenset({"memory", "null", "view", "materializedview", "buffer"}) | {
     f"{copies}{kind}mergetree"
     for copies in ("", "replicated", "shared")
@@ -82,9 +84,9 @@ def read_vocabulary(ask: Callable[[str, str], bytes]) -> Vocabulary:
     types = names("SELECT name FROM system.data_type_families")
     tables = names("SELECT name FROM system.tables WHERE database = 'system'")
     return Vocabulary(
-        callable=(allowed & functions) | TABLE_FUNCTIONS | (types - functions) | _WITH_PARENTHESES,
+        callable=(allowed & functions) | OWN_FUNCTIONS | TABLE_FUNCTIONS | (types - functions) | _WITH_PARENTHESES,
         aggregates=allowed & names("SELECT name FROM system.functions WHERE is_aggregate"),
-        refused=functions - allowed,
+        refused=functions - allowed - OWN_FUNCTIONS,
         refused_calls=table_functions - TABLE_FUNCTIONS - allowed,
         ambiguous=(allowed & table_functions) - TABLE_FUNCTIONS,
         refused_tables=tables - SYSTEM_TABLES,

@@ -3,7 +3,7 @@
 import ast
 from pathlib import Path
 
-from stream_jobs.store.sql_files import SQL_ROOT
+from stream_jobs.store.queries import INTERNAL
 
 REPORT = Path(__file__).resolve().parents[3] / "stream_jobs" / "report"
 
@@ -17,4 +17,4 @@ def test_every_figure_is_shown_and_every_one_that_is_shown_exists() -> None:
                 called = node.func
                 if (called.attr if isinstance(called, ast.Attribute) else getattr(called, "id", "")) == "rows":
                     asked.add(node.args[0].value)
-    assert asked == {path.stem.removeprefix("report_") for path in (SQL_ROOT / "queries").glob("report_*.sql")}
+    assert asked == {path.stem.removeprefix("report_") for path in INTERNAL.glob("report_*.sql")}

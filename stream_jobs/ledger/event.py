@@ -1,0 +1,119 @@
+"""Everything that is known of one event, for whoever asks what it cost and why: `spendstream event show`.
+
+The ledger is not searched: `booked_ids` says where an event's entries are.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, Final
+
+from stream_jobs.attribution.rules import AppliedRule
+from stream_jobs.base.errors import ConfigError
+from stream_jobs.base.instants import as_utc
+from stream_jobs.ledger.columns import LEDGER_COLUMNS
+from stream_jobs.ledger.entries import Entries, as_ledger
+from stream_jobs.ledger.reader import OF_EVENTS, entries_of
+from stream_jobs.ledger.rebuild import reported_facts
+from stream_jobs.ledger.versions import recorded_rules
+from stream_jobs.store.client import StoreClient
+
+_COSTS: Final = ("list_cost", "contracted_cost", "effective_cost", "avoided_cost")
+_PLACE: Final = "topic_id, partition, offset"
+_BESIDE: Final = {
+    "copies": (
+        "seen_at, source, revision, topic, topic_id, partition, offset, first_booked_at",
+        "duplicates WHERE event_id = {id:String} ORDER BY seen_at",
+    ),
+    "refused": (
+        f"quarantined_at, source, reason, path, detail, topic, {_PLACE}",
+        "quarantine WHERE event_id = {id:String} ORDER BY quarantined_at",
+    ),
+    "reconciled": (
+        "found_at, event_id, cause, source, response_id, kept_event_id, kept_source, copies, events, effective_cost",
+        "reconciliation_findings WHERE event_id = {id:String} OR kept_event_id = {id:String} ORDER BY found_at",
+    ),
+    "outcomes": (
+        f"occurred_at, booked_at, source, outcome, quantity, value_usd, {_PLACE}",
+        "outcomes WHERE event_id = {id:String} AND (SELECT count() FROM outcome_ids WHERE event_id = {id:String}) > 0 "
+        "ORDER BY booked_at",
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class EventStory:
+    """One event. Rows are mappings by column; amounts are USD, NULL (None) where nothing has a price."""
+
+    event_id: str
+    entries: Sequence[Mapping[str, Any]]  # of the ledger, oldest first: charges, adjustments, retractions
+    attributed_by: Sequence[AppliedRule]  # of the rules it was booked with: the changes, in order
+    attribution_problem: str  # why those cannot be said; empty where they are
+    runs: Sequence[Mapping[str, Any]]  # of corrections that posted adjustments
+    copies: Sequence[Mapping[str, Any]]  # that were dropped: who else sent this id
+    refused: Sequence[Mapping[str, Any]]  # records with this id in the quarantine
+    reconciled: Sequence[Mapping[str, Any]]  # calls that were reported twice: which event counts
+    outcomes: Sequence[Mapping[str, Any]]
+
+    @property
+    def known(self) -> bool:
+        """Whether there is anything at all."""
+        return any((self.entries, self.copies, self.refused, self.reconciled, self.outcomes))
+
+    @property
+    def state(self) -> str:
+        """``booked``, ``taken back`` (its entries add up to no event), ``refused`` or ``unknown``."""
+        if self.entries:
+            return "booked" if sum(entry["events"] for entry in self.entries) > 0 else "taken back"
+        return "refused" if self.refused else "unknown"
+
+    def cost(self, name: str) -> Decimal | None:
+        """The sum of a cost over all entries."""
+        amounts = [entry[name] for entry in self.entries if entry[name] is not None]
+        return sum(amounts, Decimal(0)) if amounts else None
+
+    @property
+    def costs(self) -> dict[str, Decimal | None]:
+        return {name: self.cost(name) for name in _COSTS}
+
+
+def event_story(store: StoreClient, event_id: str) -> EventStory:
+    """What the store knows of the event. Raises StoreUnavailableError and StoreQueryError."""
+    entries = entries_of(store, [event_id])
+    applied, problem = _attribution(store, event_id, entries)
+    runs = sorted({entry["adjustment_run"].partition("/")[0] for entry in entries} - {""})
+    beside = {name: _rows(store, columns, rest, {"id": event_id}) for name, (columns, rest) in _BESIDE.items()}
+    return EventStory(event_id, entries, applied, problem, _runs(store, runs), **beside)
+
+
+def _rows(store: StoreClient, columns: str, rest: str, parameters: dict[str, object]) -> list[dict[str, Any]]:
+    names = columns.split(", ")
+    rows = store.rows(f"SELECT {columns} FROM {rest}", parameters)
+    return [
+        {name: as_utc(value) if isinstance(value, datetime) else value for name, value in zip(names, row, strict=True)}
+        for row in rows
+    ]
+
+
+def _runs(store: StoreClient, runs: list[str]) -> list[dict[str, Any]]:
+    if not runs:
+        return []
+    columns = "run, kind, operator, note, at, state"
+    return _rows(store, columns, "adjustment_runs WHERE run IN {runs:Array(String)} ORDER BY at", {"runs": runs})
+
+
+def _attribution(
+    store: StoreClient, event_id: str, entries: Sequence[Mapping[str, Any]]
+) -> tuple[Sequence[AppliedRule], str]:
+    """What the rules of its charge change of what the sender said."""
+    charges = [entry for entry in entries if entry["entry_kind"] == "charge"]
+    if not charges:
+        return (), ""
+    try:
+        rules = recorded_rules(store, charges[-1]["attribution_version"])
+    except ConfigError as error:
+        return (), str(error)
+    sql = f"SELECT {', '.join(LEDGER_COLUMNS.names)} FROM ledger WHERE {OF_EVENTS} AND entry_kind = 'charge' LIMIT 1"
+    found = Entries(as_ledger(store.arrow_for_ids(sql, [event_id])))
+    return rules.explain(reported_facts(found)(0))[1], ""

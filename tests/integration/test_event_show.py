@@ -1,0 +1,83 @@
+"""`spendstream event show`: what is known of one event, on a running pipeline."""
+
+import json
+import subprocess
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.integration.pipeline import COMMAND, Pipeline, until, usage_event
+
+RULES = """
+rules:
+  - name: search is the search team's
+    when: {feature: search}
+    set: {team: search}
+"""
+
+
+@pytest.fixture(scope="module")
+def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pipeline]:
+    data_dir = tmp_path_factory.mktemp("event") / "data"
+    config = data_dir / "config"
+    config.mkdir(parents=True)
+    (config / "attribution.yaml").write_text(RULES)
+    pipeline = Pipeline(data_dir)
+    pipeline.start()
+    yield pipeline
+    pipeline.stop()
+
+
+def show(pipeline: Pipeline, event_id: str, *flags: str) -> tuple[int, str]:
+    done = subprocess.run(
+        [*COMMAND, "event", "show", event_id, "--data-dir", str(pipeline.data_dir), *flags],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.stderr == ""
+    return done.returncode, done.stdout
+
+
+def story(pipeline: Pipeline, event_id: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(show(pipeline, event_id, "--json")[1])
+    return found
+
+
+def test_an_event_is_told_whole(pipeline: Pipeline) -> None:
+    """Costs to the digit, receipt, rules, place in Kafka, and the service that sent its id too."""
+    tags = usage_event(None)["attribution"] | {"feature": "search"}
+    pipeline.send_events(usage_event("told", attribution=tags))
+    until(lambda: story(pipeline, "told")["state"] == "booked", 60, "booked")
+    pipeline.send_events(usage_event("told", source="another"))
+    until(lambda: story(pipeline, "told")["copies"], 60, "the copy")
+    found = story(pipeline, "told")
+    assert found["costs"] | {"avoided_cost": None} == {
+        "list_cost": "2.5",
+        "contracted_cost": "2.5",
+        "effective_cost": "2.5",
+        "avoided_cost": None,
+    }
+    (entry,) = found["entries"]
+    assert (entry["team"], entry["entry_kind"], entry["topic_id"] != "") == ("search", "charge", True)
+    assert entry["line_meter"] == ["input_tokens", "output_tokens"][: len(entry["line_meter"])]
+    step = {"rule": "search is the search team's", "field": "team", "old": "t", "new": "search"}
+    assert step in found["attributed_by"]
+    assert [copy["source"] for copy in found["copies"]] == ["another"]
+    code, text = show(pipeline, "told")
+    assert code == 0
+    for part in ("told: booked, USD list 2.5", "Receipt of entry 1", "search is the search team's", "another"):
+        assert part in text
+
+
+def test_what_was_refused_or_never_came_says_so(pipeline: Pipeline) -> None:
+    """The record is in the quarantine with its reason; an id that nobody sent is exit code 1."""
+    pipeline.send_events(usage_event("refused", occurred_at="yesterday"))
+    until(lambda: story(pipeline, "refused")["state"] == "refused", 60, "refused")
+    code, text = show(pipeline, "refused")
+    assert code == 0
+    assert "bad_timestamp" in text
+    code, text = show(pipeline, "nobody's")
+    assert (code, "nobody's: unknown" in text) == (1, True)
