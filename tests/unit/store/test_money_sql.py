@@ -77,7 +77,7 @@ def arithmetic(sql: str) -> list[str]:
     return wrong
 
 
-FILES = sorted(path for path in SQL_ROOT.rglob("*.sql") if path.name != "0033_prorate.sql")  # which is how it is done
+FILES = sorted(path for path in SQL_ROOT.rglob("*.sql") if path.name != "0034_prorate.sql")  # which is how it is done
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(SQL_ROOT)))
