@@ -130,7 +130,8 @@ def _whole_number(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> int:
         # Nobody means 64 by an amount of 0100.
         plain = digits.lstrip("0")
         raise _refusal(
-            node, f"{text!r} is {found} for YAML, which counts by eights behind a 0: write {plain}, or quote it"
+            node,
+            f"{text!r} is {found} for YAML, which counts by eights behind a 0: write {plain}, or put quotes around it",
         )
     return found
 

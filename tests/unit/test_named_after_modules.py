@@ -34,6 +34,7 @@ ACROSS_MODULES = {
     "producers/test_several_responses.py",  # of one block or stream, whoever carries them
     "producers/test_whole_responses.py",  # that streams and lists hold, in every form
     "runtime/browsers/test_servers.py",  # the rule in front of both kinds of servers
+    "store/test_money_sql.py",  # what no file in sql/ may do
     "test_docs.py",
     "test_docs_lists.py",
     "test_groups.py",

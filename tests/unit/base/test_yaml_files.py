@@ -39,7 +39,7 @@ def test_whole_numbers_and_texts_stay_what_they_are(tmp_path: Path) -> None:
         ("a: .inf", "is not a number"),
         ("a: .nan", "is not a number"),
         ("a: [", "is not valid YAML"),
-        ("amount: 0100", "'0100' is 64 for YAML, which counts by eights behind a 0: write 100, or quote it"),
+        ("amount: 0100", "'0100' is 64 for YAML, which counts by eights behind a 0: write 100, or put quotes"),
         ("amount: -010", "'-010' is -8 for YAML"),
         ("amount: 0_10", "'010' is 8 for YAML"),
         ("a: !!python/object/apply:os.system [id]", "is not valid YAML"),
