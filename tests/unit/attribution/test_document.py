@@ -20,7 +20,7 @@ EXAMPLE = ROOT / "stream_jobs" / "attribution" / "example_attribution.yaml"
 @pytest.mark.parametrize(
     ("rule", "message"),
     [
-        ("fill: {cost_center: 0471}", "put quotes around it"),
+        ("fill: {cost_center: 471}", "put quotes around it"),
         ("fill: {environment: no}", "put quotes around it"),
         ("fill: {label.x: y}", "cannot be set"),
         ("fill: {team: x}\n    set: {owner: y}", "exactly one of: fill, set, rename, lookup"),
