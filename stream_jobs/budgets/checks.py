@@ -91,16 +91,17 @@ def narrows(inner: Condition, outer: Condition) -> bool | None:
         return outer.holds("")
     if inner.none_of is not None:  # holds for the missing value and for nearly all others
         return outer.none_of is not None and set(outer.none_of) <= set(inner.none_of)
-    return _values_narrow(inner.glob, inner, outer)
+    found = {_values_narrow(glob, inner, outer) for glob in inner.globs or (None,)}
+    return False if False in found else (None if None in found else True)
 
 
 def _values_narrow(glob: str | None, inner: Condition, outer: Condition) -> bool | None:
-    """The same for an inner glob, or (None) for any value at all: neither holds for a missing value."""
+    """The same for one inner glob, or (None) for any value at all: neither holds for a missing value."""
     if outer.missing is not None:
         return not outer.missing
     if outer.none_of is not None:
         return not any(inner.holds(value) for value in outer.none_of)
     if outer.glob is not None:
-        return True if outer.glob in (glob, "*") else None
+        return True if {glob, "*"} & {*outer.globs} else None
     # The outer is a list. A pattern of a few texts can lie within one; nothing with a * does.
     return False if glob is None or "*" in glob.partition("[")[0] else None

@@ -101,11 +101,11 @@ def _new_silence(store: StoreClient, args: argparse.Namespace) -> Silence:
     )
 
 
-def _condition(text: str) -> tuple[str, Any]:
+def _condition(text: str) -> tuple[str, str]:
     name, equals, value = text.partition("=")
     if not equals or not name:
         raise ConfigError(f"--scope {text}: must look like team=search")
-    return name, {"glob": value} if set(value) & set("*?[") else {"any_of": (value,)}
+    return name, value
 
 
 def _lifted(store: StoreClient, args: argparse.Namespace) -> Silence:

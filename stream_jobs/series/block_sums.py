@@ -12,12 +12,12 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from spendstream_schemas.scope import LABEL
 from stream_jobs.series.delta import Delta, Origin, schema_with
 from stream_jobs.series.measures import (
     CACHE_WRITES,
     CAP_USD,
     DIMENSIONS,
-    LABEL,
     MAX_SQUARED_USD,
     MEASURES,
     STATUSES,

@@ -120,6 +120,8 @@ class Book:
         if budget is None:
             return
         if key.values is None:
+            if budget.policy is not None and budget.policy.version != key.version:
+                return
             budget.policy = None
             self._changed = True
         else:

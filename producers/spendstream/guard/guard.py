@@ -59,6 +59,7 @@ class Guard:
             raise TypeError(f"config must be a GuardConfig, see GuardConfig.from_env, not {type(config).__name__}")
         self._config = config
         self._connect = connect
+        self._source = config.source
         self._wall_ns = wall_ns
         self._monotonic_ns = monotonic_ns
         self._stale_after_ns = int(config.stale_after_s * _NS)
@@ -95,24 +96,33 @@ class Guard:
         provider: str | None = None,
         model: str | None = None,
         category: str | None = "inference",
+        source: str | None = None,
+        region: str | None = None,
         essential: bool = False,
     ) -> Decision:
         """May a request of this attribution (default: `current_attribution()`) be made, and how?
 
         `estimate_usd`: what it may cost, as Decimal, int or str; counted here until the ledger can have it, if the
-        request is allowed. Without one, the request is measured by what was spent before it. `provider`, `model` and
-        `category` are what budgets may be scoped to; what is not given matches only budgets that do not ask for it.
+        request is allowed. Without one, the request is measured by what was spent before it. `provider`, `model`,
+        `category`, `source` (default: the configuration's, as in events) and `region` are what budgets may be scoped
+        to, as are the attribution's fields and labels; what is not given matches only budgets that do not ask for it.
         Raises TypeError for an argument of another kind (a dict as attribution, a float as money, a str as
         `essential`) and ValueError for an estimate that is no amount of money, and nothing else.
         """
         estimate = 0 if estimate_usd is None else pico_of(estimate_usd)
         if essential is not True and essential is not False:
             flag_of(essential, "essential")
-        facts = self._facts(attribution, provider, model, category)
+        facts = self._facts(attribution, provider, model, category, source, region)
         return self._decide(facts, estimate, essential, reserve=True)
 
     def _facts(
-        self, attribution: Attribution | None, provider: str | None, model: str | None, category: str | None
+        self,
+        attribution: Attribution | None,
+        provider: str | None,
+        model: str | None,
+        category: str | None,
+        source: str | None,
+        region: str | None,
     ) -> Facts:
         if attribution is None:
             attribution = current_attribution()
@@ -125,7 +135,20 @@ class Guard:
             model = text_of(model, "model")
         if category is not None and type(category) is not str:
             category = text_of(category, "category")
-        return {**attribution.__dict__, "provider": provider, "model": model, "category": category}
+        if source is None:
+            source = self._source
+        elif type(source) is not str:
+            source = text_of(source, "source")
+        if region is not None and type(region) is not str:
+            region = text_of(region, "region")
+        return {
+            **attribution.__dict__,
+            "provider": provider,
+            "model": model,
+            "category": category,
+            "source": source,
+            "region": region,
+        }
 
     def _decide(self, facts: Facts, estimate: int, essential: bool, *, reserve: bool) -> Decision:
         try:
@@ -200,6 +223,8 @@ class Guard:
         provider: str | None = None,
         model: str | None = None,
         category: str | None = "inference",
+        source: str | None = None,
+        region: str | None = None,
         raise_on_limit: bool = False,
     ) -> Any:
         """The same stream, stopped when it gets too dear: a LimitedStream, or LimitedAsyncStream for an async one.
@@ -215,7 +240,7 @@ class Guard:
         if decision is not None and not isinstance(decision, Decision):
             raise TypeError(f"decision must be what decide answered, not {type(decision).__name__}")
         flag_of(raise_on_limit, "raise_on_limit")
-        facts = self._facts(attribution, provider, model, category)
+        facts = self._facts(attribution, provider, model, category, source, region)
 
         def look(cost: int) -> Decision:
             own = 0 if decision is None else decision.reserved
@@ -234,6 +259,8 @@ class Guard:
         prices: PriceSource | None = None,
         attribution: Attribution | None = None,
         category: str | None = "inference",
+        source: str | None = None,
+        region: str | None = None,
         essential: bool = False,
     ) -> Choice:
         """The cheapest of `options` that can do what `needs` says and that the budgets allow, with its decision.
@@ -260,10 +287,10 @@ class Guard:
             check_callable(getattr(prices, "price", prices), "prices.price")
         if attribution is None:
             attribution = current_attribution()
-        self._facts(attribution, None, None, category)  # said before anything is chosen
+        self._facts(attribution, None, None, category, source, region)  # said before anything is chosen
 
         def decide(option: ModelOption, estimate: int) -> Decision:
-            facts = self._facts(attribution, option.provider, option.model, category)
+            facts = self._facts(attribution, option.provider, option.model, category, source, region)
             return self._decide(facts, estimate, essential, reserve=True)
 
         return choose(options, needs, prices, decide, self._counters)

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from spendstream.guard.pending import Pending
 from spendstream.guard.policy import CompiledPolicy, Facts, State, ValuesKey
+from spendstream_schemas.scope import LABEL
 
 _MAX_ENTRIES: Final = 4096
 """Of one budget in the index. With more combinations, the fields with the most values are tried instead."""
@@ -39,7 +40,9 @@ class Index:
     def __init__(self, policies: Iterable[CompiledPolicy]) -> None:
         tables: dict[tuple[str, ...], dict[Any, list[Entry]]] = {}
         everywhere: list[Entry] = []
+        labels: dict[str, str] = {}
         for policy in policies:
+            labels |= {name: name[len(LABEL) :] for name in policy.reads if name.startswith(LABEL)}
             looked_up, tests = _split(policy)
             entry = (
                 policy,
@@ -56,8 +59,15 @@ class Index:
             table = tables.setdefault(tuple(field for field, _ in looked_up), {})
             for values in product(*(dict.fromkeys(values) for _, values in looked_up)):
                 table.setdefault(values[0] if len(values) == 1 else values, []).append(entry)
+        self.labels = tuple(labels.items())
+        """The fields that are labels, and the labels' names."""
         self._everywhere = everywhere
         self._tables = [(itemgetter(*fields), table) for fields, table in tables.items()]
+
+    def with_labels(self, facts: Facts) -> Facts:
+        """With the fields that are labels, for `candidates`."""
+        given = facts["labels"] or {}
+        return {**facts, **{field: given.get(name) for field, name in self.labels}}
 
     def candidates(self, facts: Facts) -> list[Entry]:
         """All policies whose scope may hold for these facts, in no particular order."""
