@@ -1,12 +1,13 @@
 """What must be right between budgets: names that exist, no circle of parents, children within their parents."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final
 
-from spendstream_schemas.scope import Condition
+from spendstream_schemas.scope import LABEL, Condition
 from stream_jobs.base.documents import PlacedProblem
 from stream_jobs.budgets.document import USD, Budget, BudgetsDocument, ListedPeriod
+from stream_jobs.series.measures import MAX_LABELS
 
 MAX_NAMED: Final = 8
 
@@ -24,7 +25,24 @@ def problems_between(document: BudgetsDocument) -> list[str]:
     for number, budget in enumerate(document.budgets):
         texts = [*_unknown_names(budget, document), *_parent_problems(budget, by_id, circles)]
         found += [PlacedProblem(f"budget {budget.id!r}: {text}", ("budgets", number)) for text in texts]
-    return found
+    return [*found, *_too_many_labels(document.budgets)]
+
+
+def labels_of(budgets: Iterable[Budget]) -> list[str]:
+    """The names of the labels that these look at."""
+    fields = {field for budget in budgets for field in (*budget.scope, *budget.per) if field.startswith(LABEL)}
+    return sorted(field.removeprefix(LABEL) for field in fields)
+
+
+def _too_many_labels(budgets: Iterable[Budget]) -> list[str]:
+    names = labels_of(budgets)
+    if len(names) <= MAX_LABELS:
+        return []
+    text = (
+        f"budgets: look at {len(names)} labels ({', '.join(names)}), at most {MAX_LABELS} can be watched: take the "
+        "others into an attribution field (project, feature, customer, ...) with a rule in attribution.yaml"
+    )
+    return [PlacedProblem(text, ("budgets",))]
 
 
 def _unknown_names(budget: Budget, document: BudgetsDocument) -> list[str]:
