@@ -35,6 +35,7 @@ ACROSS_MODULES = {
     "producers/test_whole_responses.py",  # that streams and lists hold, in every form
     "runtime/browsers/test_servers.py",  # the rule in front of both kinds of servers
     "test_docs.py",
+    "test_docs_guard.py",  # every example of a guard waits for it
     "test_docs_lists.py",
     "test_groups.py",
     "test_hostile_config.py",

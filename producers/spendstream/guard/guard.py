@@ -42,6 +42,10 @@ _ATTEMPTS: Final = 3
 class Guard:
     """Knows the budgets of `budget.state.v1` and answers for them. Thread-safe; one per process is enough.
 
+        guard = Guard(GuardConfig.from_env())
+        guard.wait_ready()  # before the topic was read nothing is known, and `fail` decides
+        decision = guard.decide(estimate_usd="0.02", provider="openai", model="gpt-4o")
+
     `connect=False`: no thread and no broker; records come through `apply`, and it counts as loaded from the start.
     `wall_ns` and `monotonic_ns` are the clocks, in nanoseconds. Safe to make before a fork: the child reads anew when
     it first decides.
