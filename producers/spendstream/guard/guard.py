@@ -63,13 +63,12 @@ class Guard:
             raise TypeError(f"config must be a GuardConfig, see GuardConfig.from_env, not {type(config).__name__}")
         self._config = config
         self._connect = connect
-        self._source = config.source
         self._wall_ns = wall_ns
         self._monotonic_ns = monotonic_ns
         self._stale_after_ns = int(config.stale_after_s * _NS)
         self._counters = Counters()
         self._pending = self._new_pending()
-        self._book = Book(self._pending, self._stale_after_ns)
+        self._book = Book(self._pending, self._stale_after_ns, config.source)
         self._intake = Intake(self._book, wall_ns, monotonic_ns)
         self._start_lock = new_lock()
         self._feed: Feed | None = None
@@ -116,7 +115,10 @@ class Guard:
         estimate = 0 if estimate_usd is None else pico_of(estimate_usd)
         if essential is not True and essential is not False:
             flag_of(essential, "essential")
-        facts = self._facts(attribution, provider, model, category, source, region)
+        if source is None and region is None:
+            facts = self._facts(attribution, provider, model, category)
+        else:
+            facts = self._facts(attribution, provider, model, category, (source, region))
         return self._decide(facts, estimate, essential, reserve=True)
 
     def _facts(
@@ -125,8 +127,7 @@ class Guard:
         provider: str | None,
         model: str | None,
         category: str | None,
-        source: str | None,
-        region: str | None,
+        place: tuple[str | None, str | None] | None = None,  # source and region
     ) -> Facts:
         if attribution is None:
             attribution = current_attribution()
@@ -139,19 +140,15 @@ class Guard:
             model = text_of(model, "model")
         if category is not None and type(category) is not str:
             category = text_of(category, "category")
-        if source is None:
-            source = self._source
-        elif type(source) is not str:
-            source = text_of(source, "source")
-        if region is not None and type(region) is not str:
-            region = text_of(region, "region")
+        if place is None:
+            return {**attribution.__dict__, "provider": provider, "model": model, "category": category}
         return {
             **attribution.__dict__,
             "provider": provider,
             "model": model,
             "category": category,
-            "source": source,
-            "region": region,
+            "source": text_of(place[0], "source"),
+            "region": text_of(place[1], "region"),
         }
 
     def _decide(self, facts: Facts, estimate: int, essential: bool, *, reserve: bool) -> Decision:
@@ -244,7 +241,7 @@ class Guard:
         if decision is not None and not isinstance(decision, Decision):
             raise TypeError(f"decision must be what decide answered, not {type(decision).__name__}")
         flag_of(raise_on_limit, "raise_on_limit")
-        facts = self._facts(attribution, provider, model, category, source, region)
+        facts = self._facts(attribution, provider, model, category, (source, region))
 
         def look(cost: int) -> Decision:
             own = 0 if decision is None else decision.reserved
@@ -291,10 +288,10 @@ class Guard:
             check_callable(getattr(prices, "price", prices), "prices.price")
         if attribution is None:
             attribution = current_attribution()
-        self._facts(attribution, None, None, category, source, region)  # said before anything is chosen
+        self._facts(attribution, None, None, category, (source, region))  # said before anything is chosen
 
         def decide(option: ModelOption, estimate: int) -> Decision:
-            facts = self._facts(attribution, option.provider, option.model, category, source, region)
+            facts = self._facts(attribution, option.provider, option.model, category, (source, region))
             return self._decide(facts, estimate, essential, reserve=True)
 
         return choose(options, needs, prices, decide, self._counters)

@@ -37,12 +37,13 @@ Entry = tuple[
 class Index:
     """Immutable; made anew when a policy changes."""
 
-    def __init__(self, policies: Iterable[CompiledPolicy]) -> None:
+    def __init__(self, policies: Iterable[CompiledPolicy], source: str) -> None:
+        """`source`: of requests that name none."""
         tables: dict[tuple[str, ...], dict[Any, list[Entry]]] = {}
         everywhere: list[Entry] = []
-        labels: dict[str, str] = {}
+        reads: set[str] = set()
         for policy in policies:
-            labels |= {name: name[len(LABEL) :] for name in policy.reads if name.startswith(LABEL)}
+            reads |= policy.reads
             looked_up, tests = _split(policy)
             entry = (
                 policy,
@@ -59,15 +60,20 @@ class Index:
             table = tables.setdefault(tuple(field for field, _ in looked_up), {})
             for values in product(*(dict.fromkeys(values) for _, values in looked_up)):
                 table.setdefault(values[0] if len(values) == 1 else values, []).append(entry)
-        self.labels = tuple(labels.items())
-        """The fields that are labels, and the labels' names."""
+        self._source = source
+        self._labels = [(name, name.removeprefix(LABEL)) for name in reads if name.startswith(LABEL)]
+        self.more = bool(self._labels) or "source" in reads or "region" in reads
+        """Whether anything is looked at that most budgets don't: then `with_more` must be asked first."""
         self._everywhere = everywhere
         self._tables = [(itemgetter(*fields), table) for fields, table in tables.items()]
 
-    def with_labels(self, facts: Facts) -> Facts:
-        """With the fields that are labels, for `candidates`."""
+    def with_more(self, facts: Facts) -> Facts:
+        """With source, region and each label as a field of its own."""
         given = facts["labels"] or {}
-        return {**facts, **{field: given.get(name) for field, name in self.labels}}
+        found = {**facts, **{field: given.get(name) for field, name in self._labels}}
+        found["region"] = facts.get("region")
+        found["source"] = self._source if (source := facts.get("source")) is None else source
+        return found
 
     def candidates(self, facts: Facts) -> list[Entry]:
         """All policies whose scope may hold for these facts, in no particular order."""
