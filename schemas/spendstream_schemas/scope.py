@@ -169,7 +169,9 @@ ScopeField = Annotated[
     ),
 ]
 """One of SCOPE_FIELDS, or `labels.NAME`."""
-Scope = Annotated[dict[ScopeField, Condition], Field(max_length=MAX_FIELDS)]
+Scope = Annotated[
+    dict[ScopeField, Condition], Field(max_length=MAX_FIELDS, json_schema_extra={"additionalProperties": False})
+]
 """Every condition must hold; the empty scope holds for everything."""
 
 
