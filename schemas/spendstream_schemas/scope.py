@@ -20,6 +20,7 @@ MAX_LABEL_NAME: Final = 64
 MAX_FIELDS: Final = len(SCOPE_FIELDS) + 8
 MAX_GLOBS: Final = 100
 _MAX_CHARS_1: Final = 128
+_MAX_SHOWN: Final = 512  # what is longer is too long for any condition
 _IN_WORDS: Final = "a value, a list of values, any_of, none_of, glob, missing"
 
 
@@ -40,7 +41,7 @@ def short_form(value: Any) -> Any:
     if not isinstance(texts, (list, tuple)):
         return value
     for text in texts:
-        if isinstance(text, str) and _CLASS.search(text):
+        if isinstance(text, str) and len(text) <= _MAX_SHOWN and "]" in text.partition("[")[2]:
             raise ValueError(
                 f"{text!r} can be meant in two ways: write {{glob: {text!r}}} if one of the characters in brackets is "
                 f"meant, {{any_of: [{text!r}]}} if the brackets are part of the value"

@@ -1,5 +1,6 @@
 """What a text in the place of a condition stands for: the same in scopes and in the rules of attribution."""
 
+import time
 from decimal import Decimal
 from typing import Any
 
@@ -52,6 +53,15 @@ def test_brackets_are_refused_with_both_ways_to_say_it(written: Any) -> None:
     for model in (Condition, Match):
         with pytest.raises(ValidationError, match=r"write \{glob: '.*'\} if .*, \{any_of: \['.*'\]\} if"):
             model.model_validate(written)
+
+
+def test_a_text_of_brackets_is_refused_in_no_time() -> None:
+    """However long it is: its length is bounded after this."""
+    began = time.process_time()
+    for text in ("[" * 60_000, "[" * 60_000 + "]", "*" * 60_000, "]" * 60_000 + "["):
+        with pytest.raises(ValidationError):
+            Condition.model_validate(text)
+    assert time.process_time() - began < 1
 
 
 @given(st.text(st.characters(exclude_categories=("C", "Z")), min_size=1, max_size=128))
