@@ -15,6 +15,7 @@ from stream_jobs.origin.judge import Origin
 from stream_jobs.pricing.book import PriceBook
 from stream_jobs.runtime.kafka_settings import KafkaSettings
 from stream_jobs.runtime.timer import Timer
+from stream_jobs.series.labels import WatchedLabels
 from stream_jobs.store.client import StoreClient
 from stream_jobs.streams.app import Runner
 
@@ -76,6 +77,7 @@ class JobContext:
     store: StoreClient  # that of booking
     new_client: Callable[[], StoreClient]
     in_use: InUse
+    labels: WatchedLabels
 
     def settings(self, group: type[Group]) -> Group:
         """A package's own settings."""

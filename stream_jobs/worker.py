@@ -16,6 +16,7 @@ from stream_jobs.alerts import job as alerts
 from stream_jobs.base.errors import ConfigError
 from stream_jobs.blocks.partition import BookerLimits
 from stream_jobs.budgets import job as budgets
+from stream_jobs.budgets.labels import labels_in_use
 from stream_jobs.data_quality import job as data_quality
 from stream_jobs.job_context import InUse, Job, JobContext
 from stream_jobs.metering import job as metering
@@ -26,6 +27,7 @@ from stream_jobs.runtime.health import HealthServer, NotReady
 from stream_jobs.runtime.jobs import ALERTS, BUDGETS, DATA_QUALITY, METERING, OUTCOMES, RECONCILIATION
 from stream_jobs.runtime.kafka import broker_urls, faust_credentials, topic_start
 from stream_jobs.runtime.metrics import HELD_UP
+from stream_jobs.series.labels import WatchedLabels
 from stream_jobs.settings import Settings
 from stream_jobs.store.client import StoreClient
 from stream_jobs.streams.app import Runner
@@ -130,6 +132,7 @@ class JobsWorker:
 def _context(settings: Settings, config_dir: Path | None, scratch: str) -> JobContext:
     kafka, pipeline = settings.kafka, settings.pipeline
     new_client = partial(StoreClient, settings.clickhouse)
+    store = new_client()
     return JobContext(
         kafka=kafka,
         origin=settings.origin.origin(),
@@ -148,9 +151,10 @@ def _context(settings: Settings, config_dir: Path | None, scratch: str) -> JobCo
                 "datadir": scratch,  # Faust wants a folder; without tables nothing is kept in it
             },
         },
-        store=new_client(),
+        store=store,
         new_client=new_client,
         in_use=InUse(config_dir),
+        labels=WatchedLabels(settings.series.label_names, partial(labels_in_use, store)),
     )
 
 

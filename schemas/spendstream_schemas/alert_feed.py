@@ -44,7 +44,7 @@ class AlertSignal(Message):
     observed_at: Instant  # a signal that is older than what is known changes nothing
     starts_at: Instant  # since when the condition holds
     group: AlertId  # alerts of one group are told together
-    labels: Annotated[dict[Text64, Annotated[str, Field(max_length=256)]], Field(max_length=32)] = Field(
+    labels: Annotated[dict[Text128, Annotated[str, Field(max_length=256)]], Field(max_length=32)] = Field(
         default_factory=dict
     )  # by SCOPE_FIELDS where they say who it is about; routes and silences look at them
     owner: Text128 | None = None

@@ -2,14 +2,18 @@
 
 The topic is compacted by key: `policy/ID` says what a budget demands, `state/ID/VALUES` how far it is used up, and
 `heartbeat` that somebody keeps count. A record without a value takes back what its key said.
+
+A policy that readers of version 1 do not understand stands under `policy/ID@2`, and nothing then stands under
+`policy/ID`: they neither go on with what the budget demanded before, nor take its scope for another one. They count a
+record that they cannot read, and go on without the budget.
 """
 
 from decimal import Decimal
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final, Literal, Self
 
-from pydantic import AfterValidator, Field, StringConstraints, TypeAdapter
+from pydantic import AfterValidator, Field, StringConstraints, TypeAdapter, model_validator
 
-from spendstream_schemas.scope import SCOPE_FIELDS, Scope, ScopeField
+from spendstream_schemas.scope import MAX_FIELDS, Scope, ScopeField, version_of
 from spendstream_schemas.types import MAX_COUNT, PLAIN, Instant, Message, Text128, Usd, canonical
 
 BudgetId = Annotated[str, StringConstraints(strict=True, pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
@@ -37,20 +41,26 @@ class PolicyStep(Message):
 
 
 class BudgetPolicy(Message):
-    """What a budget covers and demands. Key: `policy/ID`."""
+    """What a budget covers and demands. Key: `policy/ID`, or `policy/ID@2` of version 2."""
 
     type: Literal["policy"] = "policy"
-    schema_version: Literal[1] = 1
+    schema_version: Literal[1, 2] = 1  # 2 where a reader of 1 would not understand the scope: see `version_of`
     budget_id: BudgetId
     scope: Scope
     per: Annotated[
-        tuple[ScopeField, ...], Field(max_length=len(SCOPE_FIELDS))
+        tuple[ScopeField, ...], Field(max_length=MAX_FIELDS)
     ] = ()  # each combination of values of these has a budget of its own
     steps: Annotated[tuple[PolicyStep, ...], Field(max_length=MAX_STEPS)] = ()  # by rising at_percent
     fail: FailMode = "open"
     owner: Text128 | None = None
     parent: BudgetId | None = None
     amount_usd: Usd  # of a value whose state nobody has sent yet: it has spent nothing
+
+    @model_validator(mode="after")
+    def _says_its_version(self) -> Self:
+        if self.schema_version < (needed := version_of(self.scope, self.per)):
+            raise ValueError(f"schema_version must be {needed} for this scope")
+        return self
 
 
 class BudgetState(Message):
@@ -60,7 +70,7 @@ class BudgetState(Message):
     schema_version: Literal[1] = 1
     budget_id: BudgetId
     values: Annotated[
-        tuple[Annotated[str, Field(max_length=128)], ...], Field(max_length=len(SCOPE_FIELDS))
+        tuple[Annotated[str, Field(max_length=256)], ...], Field(max_length=MAX_FIELDS)
     ] = ()  # in the order of the policy's `per`
     period_start: Instant
     period_end: Instant | None = None  # none: a rolling window, which ends now
@@ -86,10 +96,12 @@ class Heartbeat(Message):
 BudgetRecord = Annotated[BudgetPolicy | BudgetState | Heartbeat, Field(discriminator="type")]
 BUDGET_RECORD: Final[TypeAdapter[BudgetPolicy | BudgetState | Heartbeat]] = TypeAdapter(BudgetRecord)
 HEARTBEAT_KEY: Final = "heartbeat"
+POLICY_VERSIONS: Final = (1, 2)
 
 
-def policy_key(budget_id: str) -> str:
-    return f"policy/{budget_id}"
+def policy_key(budget_id: str, version: int = 1) -> str:
+    """`version`: the policy's `schema_version`."""
+    return f"policy/{budget_id}" if version == 1 else f"policy/{budget_id}@{version}"
 
 
 def state_key(budget_id: str, values: tuple[str, ...]) -> str:
@@ -100,7 +112,7 @@ def state_key(budget_id: str, values: tuple[str, ...]) -> str:
 def record_key(record: BudgetPolicy | BudgetState | Heartbeat) -> str:
     """The key under which a record replaces the one before it."""
     if isinstance(record, BudgetPolicy):
-        return policy_key(record.budget_id)
+        return policy_key(record.budget_id, record.schema_version)
     if isinstance(record, BudgetState):
         return state_key(record.budget_id, record.values)
     return HEARTBEAT_KEY

@@ -292,7 +292,7 @@ FIELDS: Final[Mapping[str, Mapping[str, str]]] = {
     "Condition": {
         "any_of": "The value is one of these.",
         "none_of": "The value is none of these.",
-        "glob": "The value fits a shell pattern: * any text, ? one character, [abc] one of these.",
+        "glob": "The value fits a shell pattern, or one of several: * any text, ? one character, [abc] one of these.",
         "missing": "true: there is no value; false: there is one.",
     },
     "Fact": {

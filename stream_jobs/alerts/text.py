@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 from typing import Final
 
-from spendstream_schemas.scope import SCOPE_FIELDS
+from spendstream_schemas.scope import LABEL, SCOPE_FIELDS
 from stream_jobs.alerts.notification import LISTED_BY_COMMAND, AlertView, Notification
 from stream_jobs.base import readable
 from stream_jobs.output.escape import is_hidden
@@ -185,7 +185,12 @@ def _alerts(number: int, kind: str = "") -> str:
 def scope_text(labels: dict[str, str]) -> str:
     """'team = search, model = gpt-4o': what it is about, in the order of SCOPE_FIELDS, other labels after them."""
     names = [name for name in SCOPE_FIELDS if name in labels] + sorted(labels.keys() - set(SCOPE_FIELDS))
-    return ", ".join(f"{clean(name).replace('_', ' ')} = {clean(labels[name]) or '(none)'}" for name in names)
+    return ", ".join(f"{_field(clean(name))} = {clean(labels[name]) or '(none)'}" for name in names)
+
+
+def _field(name: str) -> str:
+    """A field as people say it; a label by its own name."""
+    return name.removeprefix(LABEL) if name.startswith(LABEL) else name.replace("_", " ")
 
 
 def instant_text(instant: datetime, zone: tzinfo = UTC) -> str:

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Final, Literal, Self
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from spendstream_schemas import ATTRIBUTION_FIELDS
+from spendstream_schemas.scope import MAX_GLOBS, short_form
 from spendstream_schemas.types import Text128
 from stream_jobs.base.instants import as_utc
 
@@ -90,20 +91,25 @@ class _Part(BaseModel):
 
 
 class Match(_Part):
-    """One condition on one value. Exactly one of the four is given. All compare the whole value."""
+    """One condition on one value. Exactly one of the four is given. All compare the whole value.
+
+    The short forms are those of scopes: a text with a * or ? in it is a pattern.
+    """
 
     any_of: Annotated[tuple[Text, ...], Field(min_length=1)] | None = Field(
         None, description="Equal to one of these values."
     )
-    glob: Pattern | None = Field(None, description="Shell pattern: * any text, ? one character, [abc] one of these.")
+    glob: Pattern | Annotated[tuple[Pattern, ...], Field(min_length=1, max_length=MAX_GLOBS)] | None = Field(
+        None, description="Shell pattern, or several: * any text, ? one character, [abc] one of these."
+    )
     regex: Pattern | None = Field(None, description="RE2 regular expression; its named groups can be used as ${name}.")
     missing: bool | None = Field(None, description="true: only when there is no value; false: only when there is one.")
 
     @model_validator(mode="before")
     @classmethod
     def _short_forms(cls, value: Any) -> Any:
-        if isinstance(value, (list, tuple)):
-            return {"any_of": value}
+        if isinstance(value, (str, list, tuple)):
+            return short_form(value)
         return value if isinstance(value, (dict, Match)) else {"any_of": (value,)}
 
     @model_validator(mode="after")
@@ -114,8 +120,8 @@ class Match(_Part):
 
 
 def _match_short_forms(schema: dict[str, Any]) -> None:
-    """A value or a list of values stands for `any_of`; editors should accept it too."""
-    text = {"type": "string", "minLength": 1, "maxLength": 128}
+    """A value or a list of values stands for `any_of` or `glob`; editors should accept it too."""
+    text = {"type": "string", "minLength": 1, "maxLength": MAX_PATTERN_CHARS}
     full = {key: schema.pop(key) for key in list(schema) if key != "description"}
     full["minProperties"] = full["maxProperties"] = 1
     schema["anyOf"] = [text, {"type": "array", "items": text, "minItems": 1}, full]

@@ -102,7 +102,8 @@ def _compile_match(
             return (lambda value, _: value.casefold() in folded), frozenset()
         exact = frozenset(match.any_of)
         return (lambda value, _: value in exact), frozenset()
-    pattern = match.regex if match.regex is not None else glob_to_regex(match.glob or "")
+    globs = (match.glob,) if isinstance(match.glob, str) else match.glob or ()
+    pattern = match.regex if match.regex is not None else "|".join(map(glob_to_regex, globs))
     options = re2.Options()
     options.log_errors = False
     options.max_mem = _PATTERN_MEMORY_BYTES

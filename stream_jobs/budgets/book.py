@@ -74,6 +74,10 @@ class BudgetBook:
         self._dirty: dict[tuple[str, Period, Values], bool] = {}  # and whether it came late
         self._found: dict[tuple[str, Period, Values], Sums] = {}  # what the ledger holds of periods not in memory
         self.began: set[str] = set()  # that `use` has read anew; whoever takes up what that means clears it
+        self._untold: set[str] = set()  # budgets that deltas did not tell enough for
+        self.untold_since: dict[str, datetime] = {}
+        """Of these budgets, blocks booked since then are counted in the periods that are in memory, from the ledger,
+        and maybe not in earlier ones. Whoever takes that up clears it."""
         self._to_forget: set[str] = set()  # budgets with periods that may be over for long
         self._tracked: dict[str, Tracked] = {}
         for budget in budgets:
@@ -138,7 +142,9 @@ class BudgetBook:
                     self._touch(tracked, cell, values, now, late=False)
                 if touched.missing:
                     self._missing.setdefault(tracked.budget.id, set()).update(touched.missing)
+            self._note_untold()
         self._load_missing(now)
+        self._read_untold(now)
         if self.follower.gap:
             self.resync(now)
         return blocks
@@ -148,6 +154,24 @@ class BudgetBook:
         with self.follower.resync(now):
             for budget in self.budgets:
                 self._begin(budget, now)
+
+    def _note_untold(self) -> None:
+        """A label that its writer was not told of, or with too many values in a block: only who looks at it reads the
+        ledger."""
+        untold, self.follower.untold = self.follower.untold, {}
+        for tracked in self._tracked.values() if untold else ():
+            for name in tracked.counters.spec.reads & untold.keys():
+                budget_id = tracked.budget.id
+                self._untold.add(budget_id)
+                self.untold_since[budget_id] = min(untold[name], self.untold_since.get(budget_id, untold[name]))
+
+    def _read_untold(self, now: datetime) -> None:
+        for budget_id in sorted(self._untold):
+            tracked = self._tracked.get(budget_id)
+            if tracked is not None:
+                for cell, values in tracked.read_anew(self._sums, self.follower.vector):
+                    self._touch(tracked, cell, values, now, late=False)
+            self._untold.discard(budget_id)
 
     def _load_missing(self, now: datetime) -> None:
         for budget_id in list(self._missing):

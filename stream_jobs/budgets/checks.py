@@ -1,12 +1,13 @@
 """What must be right between budgets: names that exist, no circle of parents, children within their parents."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final
 
-from spendstream_schemas.scope import Condition
+from spendstream_schemas.scope import LABEL, Condition
 from stream_jobs.base.documents import PlacedProblem
 from stream_jobs.budgets.document import USD, Budget, BudgetsDocument, ListedPeriod
+from stream_jobs.series.measures import MAX_LABELS
 
 MAX_NAMED: Final = 8
 
@@ -24,7 +25,24 @@ def problems_between(document: BudgetsDocument) -> list[str]:
     for number, budget in enumerate(document.budgets):
         texts = [*_unknown_names(budget, document), *_parent_problems(budget, by_id, circles)]
         found += [PlacedProblem(f"budget {budget.id!r}: {text}", ("budgets", number)) for text in texts]
-    return found
+    return [*found, *_too_many_labels(document.budgets)]
+
+
+def labels_of(budgets: Iterable[Budget]) -> list[str]:
+    """The names of the labels that these look at."""
+    fields = {field for budget in budgets for field in (*budget.scope, *budget.per) if field.startswith(LABEL)}
+    return sorted(field.removeprefix(LABEL) for field in fields)
+
+
+def _too_many_labels(budgets: Iterable[Budget]) -> list[str]:
+    names = labels_of(budgets)
+    if len(names) <= MAX_LABELS:
+        return []
+    text = (
+        f"budgets: look at {len(names)} labels ({', '.join(names)}), at most {MAX_LABELS} can be watched: take the "
+        "others into an attribution field (project, feature, customer, ...) with a rule in attribution.yaml"
+    )
+    return [PlacedProblem(text, ("budgets",))]
 
 
 def _unknown_names(budget: Budget, document: BudgetsDocument) -> list[str]:
@@ -91,16 +109,17 @@ def narrows(inner: Condition, outer: Condition) -> bool | None:
         return outer.holds("")
     if inner.none_of is not None:  # holds for the missing value and for nearly all others
         return outer.none_of is not None and set(outer.none_of) <= set(inner.none_of)
-    return _values_narrow(inner.glob, inner, outer)
+    found = {_values_narrow(glob, inner, outer) for glob in inner.globs or (None,)}
+    return False if False in found else (None if None in found else True)
 
 
 def _values_narrow(glob: str | None, inner: Condition, outer: Condition) -> bool | None:
-    """The same for an inner glob, or (None) for any value at all: neither holds for a missing value."""
+    """The same for one inner glob, or (None) for any value at all: neither holds for a missing value."""
     if outer.missing is not None:
         return not outer.missing
     if outer.none_of is not None:
         return not any(inner.holds(value) for value in outer.none_of)
     if outer.glob is not None:
-        return True if outer.glob in (glob, "*") else None
+        return True if {glob, "*"} & {*outer.globs} else None
     # The outer is a list. A pattern of a few texts can lie within one; nothing with a * does.
     return False if glob is None or "*" in glob.partition("[")[0] else None

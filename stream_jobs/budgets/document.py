@@ -201,7 +201,7 @@ class Budget(_Part):
         description="Each combination of values of these fields has a budget of its own, of the same amount.",
     )
     amount: Amount = Field(description="Per period, in the budget's currency.")
-    amounts: dict[Annotated[str, Field(max_length=128), BeforeValidator(text_hint)], Amount] = Field(
+    amounts: dict[Annotated[str, Field(max_length=256), BeforeValidator(text_hint)], Amount] = Field(
         default_factory=dict, description="Other amounts for some values of the only field in `per`."
     )
     currency: CurrencyCode = Field(default=USD, description="USD, or one of the `currencies`.")

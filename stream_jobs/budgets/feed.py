@@ -7,7 +7,14 @@ import secrets
 from collections.abc import Iterable
 from datetime import datetime
 
-from spendstream_schemas.budget_feed import HEARTBEAT_KEY, BudgetState, Heartbeat, policy_key, state_key
+from spendstream_schemas.budget_feed import (
+    HEARTBEAT_KEY,
+    POLICY_VERSIONS,
+    BudgetState,
+    Heartbeat,
+    policy_key,
+    state_key,
+)
 from stream_jobs.budgets.book import StandingUpdate
 from stream_jobs.budgets.document import Budget
 from stream_jobs.budgets.feed_money import usd_of_feed
@@ -26,18 +33,24 @@ class BudgetFeed:
         self._job = secrets.token_hex(8)
         self._waiting: dict[str, bytes | None] = {}
         self._sent: dict[str, dict[Values, datetime | None]] = {}  # by budget: states, and when their period ends
-        self._policies: dict[str, bytes] = {}
+        self._policies: dict[str, tuple[int, bytes]] = {}  # by budget: the version, and the record
 
     def policies(self, budgets: Budgets, now: datetime) -> None:
         """These and no others. Those that are as they were are not sent again."""
         for budget in budgets:
-            record = budgets.policy_record(budget, now).model_dump_json(exclude_none=True).encode()
-            if self._policies.get(budget.id) != record and budgets.in_force(budget, now):
+            policy = budgets.policy_record(budget, now)
+            record = policy.schema_version, policy.model_dump_json(exclude_none=True).encode()
+            before = self._policies.get(budget.id)
+            if before != record and budgets.in_force(budget, now):
                 self._policies[budget.id] = record
-                self._waiting[policy_key(budget.id)] = record
+                self._put(policy_key(budget.id, record[0]), record[1])
+                # After it: who understands both is never without one. Without `before` there may be one of version 1
+                # in the topic; one of version 2 is older than this, and for its readers replaced.
+                if record[0] > 1 or (before is not None and before[0] > 1):
+                    self._withdraw(budget.id, but=record[0])
         for budget_id in [one for one in self._policies if self._gone(budgets, one, now)]:
             del self._policies[budget_id]
-            self._waiting[policy_key(budget_id)] = None
+            self._withdraw(budget_id)
             for values in self._sent.pop(budget_id, ()):
                 self._waiting[state_key(budget_id, values)] = None
 
@@ -45,7 +58,17 @@ class BudgetFeed:
         """Budgets that there once were: another process may have sent their policies, and nobody took them back."""
         for budget_id in budget_ids:
             if budget_id not in self._policies:
-                self._waiting[policy_key(budget_id)] = None
+                self._withdraw(budget_id)
+
+    def _withdraw(self, budget_id: str, but: int | None = None) -> None:
+        """Its policies of all versions but this one."""
+        for version in POLICY_VERSIONS:
+            if version != but:
+                self._put(policy_key(budget_id, version), None)
+
+    def _put(self, key: str, record: bytes | None) -> None:
+        self._waiting.pop(key, None)  # to the end: they are sent in the order in which they were put
+        self._waiting[key] = record
 
     def withdraw_states(self, budget_id: str, values: Iterable[Values]) -> None:
         """Of periods that the budget no longer has. Those of its periods now are sent after this."""

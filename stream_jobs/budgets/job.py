@@ -178,6 +178,9 @@ class Running:
         if (since := self._book.follower.missed_since) is not None and not self._book.follower.gap:
             self._recount.missed(self._book, since, now)
             self._book.follower.missed_since = None
+        for budget_id, untold_since in self._book.untold_since.items():
+            self._recount.missed(self._book, untold_since, now, budget_id)
+        self._book.untold_since.clear()
         self._now = now
         self._take_up_changes(now)
         # What stands under a new definition stands later than that: else it would be taken for what stood before.

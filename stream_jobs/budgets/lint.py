@@ -54,6 +54,11 @@ def _alone(budget: Budget) -> Iterator[str]:
         yield "has neither an owner nor channels: only the routes in alerts.yaml decide who is told"
     if budget.policy.fail == "closed" and not budget.policy.steps:
         yield "policy: fail is closed, but there are no steps: services only refuse when they know nothing"
+    for field, values in budget.scope.items():
+        kind = "any_of" if values.any_of is not None else "none_of"
+        starred = next((text for text in values.any_of or values.none_of or () if "*" in text), None)
+        if starred is not None:
+            yield f"scope: {field}: {kind} compares {starred!r} as it is written, the * too; a pattern is {{glob: ...}}"
     for field in budget.per:
         condition = budget.scope.get(field)
         if condition is not None and (condition.missing or len(condition.any_of or ()) == 1):

@@ -90,14 +90,15 @@ class Recount:
         """There may be new ones. Raises StoreUnavailableError, and may then be repeated."""
         self._note(book, self._corrections, self._posted.look())
 
-    def missed(self, book: BudgetBook, since: datetime, now: datetime) -> None:
-        """What was booked since then may have been counted by nobody, but for what the ledger was read for."""
-        self._note(book, self._blocks, Booked(since, now, blocks=True))
+    def missed(self, book: BudgetBook, since: datetime, now: datetime, only: str | None = None) -> None:
+        """What was booked since then may have been counted by nobody (or not by this budget), but for what the ledger
+        was read for."""
+        self._note(book, self._blocks, Booked(since, now, blocks=True), only)
 
     @staticmethod
-    def _note(book: BudgetBook, waiting: dict[str, Booked], booked: Booked | None) -> None:
+    def _note(book: BudgetBook, waiting: dict[str, Booked], booked: Booked | None, only: str | None = None) -> None:
         for tracked in book.tracked if booked is not None else ():
-            if not tracked.counters.rolling:
+            if not tracked.counters.rolling and only in (None, tracked.budget.id):
                 known = waiting.get(tracked.budget.id)
                 assert booked is not None
                 waiting[tracked.budget.id] = booked if known is None else known.with_(booked)

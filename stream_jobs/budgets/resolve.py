@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 from pydantic import ValidationError
 
 from spendstream_schemas.budget_feed import BudgetPolicy
+from spendstream_schemas.scope import version_of
 from stream_jobs.base.documents import PlacedProblem, blaming, checked
 from stream_jobs.base.errors import ConfigError
 from stream_jobs.base.files import is_there
@@ -139,6 +140,7 @@ class Budgets:
         """What services are told about it, with the amount of the period that holds the instant."""
         period = self.calendar_of(budget).period_at(at)
         return BudgetPolicy(
+            schema_version=2 if version_of(budget.scope, budget.per) == 2 else 1,
             budget_id=budget.id,
             scope=budget.scope,
             per=budget.per,

@@ -70,6 +70,16 @@ class Tracked:
             sums.load(self._recent, self._recent.cells_of(window.period_at(now)), vector)
         self._carried.clear()
 
+    def read_anew(self, sums: LedgerSums, vector: Vector) -> set[tuple[int, Values]]:
+        """Everything that is loaded, from the ledger. Returns what is different. Raises StoreUnavailableError, and then
+        may be repeated."""
+        before = self.counters.copy()
+        for counters in (self.counters, self._recent):
+            if counters is not None:
+                sums.load(counters, counters.cells, vector)
+        self._carried.clear()
+        return self.counters.differences(before)
+
     def _wanted(self, current: Period | None, now: datetime) -> list[int]:
         """The cells of the current period, and of the one before it until that is long over; back to where carrying
         over began."""

@@ -38,7 +38,9 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     for action in (show, ack):
         action.add_argument("id", metavar="ID", help="the alert's id, or a part of it that no other has")
     silence = actions.add_parser("silence", help="tell nobody of some alerts for a while; they are kept and listed")
-    silence.add_argument("--scope", action="append", default=[], metavar="NAME=VALUE", help="label; * is any text")
+    silence.add_argument(
+        "--scope", action="append", default=[], metavar="NAME=VALUE", help="label; * is any text, ? one"
+    )
     silence.add_argument("--kind", action="append", default=[], choices=ALERT_KINDS, help="only this kind")
     silence.add_argument("--alert", metavar="ID", help="only this alert")
     silence.add_argument("--for", dest="lasts", metavar="DURATION", help="from now on: 30m, 2h, 7d")

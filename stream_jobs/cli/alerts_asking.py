@@ -23,6 +23,7 @@ from stream_jobs.base.errors import ConfigError
 from stream_jobs.base.instants import parse_utc, utc_now
 from stream_jobs.base.readable import clock
 from stream_jobs.base.who import user
+from stream_jobs.base.yaml_files import parse_yaml_bytes
 from stream_jobs.cli.exit_codes import FOUND
 from stream_jobs.embedded.instance import find_kafka
 from stream_jobs.output.lines import complain, say, say_json
@@ -105,7 +106,8 @@ def _condition(text: str) -> tuple[str, Any]:
     name, equals, value = text.partition("=")
     if not equals or not name:
         raise ConfigError(f"--scope {text}: must look like team=search")
-    return name, {"glob": value} if set(value) & set("*?[") else {"any_of": (value,)}
+    # As in alerts.yaml: what a text cannot say has a form of its own.
+    return name, parse_yaml_bytes(value.encode(), f"--scope {name}").data if value.startswith("{") else value
 
 
 def _lifted(store: StoreClient, args: argparse.Namespace) -> Silence:

@@ -18,9 +18,10 @@ from stream_jobs.pricing.book import PriceBook, price_files
 from stream_jobs.runtime.files_reload import FilesReload
 from stream_jobs.runtime.jobs import METERING
 from stream_jobs.runtime.memory import calm_collector
+from stream_jobs.runtime.timer import Timer
 from stream_jobs.runtime.topics import USAGE_EVENTS
+from stream_jobs.series.labels import LOOK_EVERY_S
 from stream_jobs.series.publisher import DeltaPublisher
-from stream_jobs.series.settings import SeriesSettings
 from stream_jobs.streams.model import Block, BlockOutput, SourceRecord, Versions
 
 PricesAndRules = tuple[PriceBook, AttributionRules]
@@ -29,11 +30,15 @@ PricesAndRules = tuple[PriceBook, AttributionRules]
 def build(context: JobContext) -> Job:
     """Raises ConfigError and StoreUnavailableError."""
     metering = MeteringJob(context)
-    deltas = DeltaPublisher(context.kafka, context.settings(SeriesSettings).label_names)
+    labels = context.labels
+    deltas = DeltaPublisher(context.kafka, lambda: labels.names)
     job = BlockJob(METERING, USAGE_EVENTS, metering.process, metering.versions, BlockMetrics(METERING), deltas.announce)
     return Job(
         partial(build_app, job, ClickHouseBlocks(context.store), limits=context.limits, **context.faust),
-        timers=[metering.reload.timer] if metering.reload is not None else [],
+        timers=[
+            *([metering.reload.timer] if metering.reload is not None else []),
+            Timer("watched-labels", LOOK_EVERY_S, labels.look, doing="ask which labels are watched", at_once=True),
+        ],
         close=[deltas.close],
     )
 

@@ -12,12 +12,12 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from spendstream_schemas.scope import LABEL
 from stream_jobs.series.delta import Delta, Origin, schema_with
 from stream_jobs.series.measures import (
     CACHE_WRITES,
     CAP_USD,
     DIMENSIONS,
-    LABEL,
     MAX_SQUARED_USD,
     MEASURES,
     STATUSES,
@@ -27,7 +27,7 @@ from stream_jobs.store.tables import COUNT, INSTANT, MONEY, TEXT, TOOL_COLUMNS
 from stream_jobs.store.texts import Profiles, profiles
 from stream_jobs.streams.model import Block
 
-MAX_LABEL_VALUES: Final = 1_000
+MAX_LABEL_VALUES: Final = 10_000
 """Of one label in one delta; the rest is summed under the empty value."""
 _NOTHING_IS_ZERO: Final = pc.ScalarAggregateOptions(min_count=0)
 _MINUTE_MICROS: Final = 60_000_000

@@ -197,6 +197,21 @@ class Counters:
                     total = total.plus(by_values[values])
         return total
 
+    def copy(self) -> Loaded:
+        """What is held now."""
+        return Loaded(self.copy_of_blocks(), {cell: dict(by_values) for cell, by_values in self._corrections.items()})
+
+    def differences(self, before: Loaded) -> set[tuple[int, Values]]:
+        """What is different from then."""
+        parts = ((before.blocks, self._blocks), (before.corrections, self._corrections))
+        return {
+            (cell, values)
+            for old, new in parts
+            for cell, held in new.items()
+            for values in {*held, *old.get(cell, {})}
+            if held.get(values) != old.get(cell, {}).get(values)
+        }
+
     def copy_of_blocks(self) -> dict[int, dict[Values, Sums]]:
         """For a comparison with the ledger while this goes on counting."""
         return {cell: dict(by_values) for cell, by_values in self._blocks.items()}

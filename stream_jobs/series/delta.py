@@ -15,11 +15,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import Field
 
-from spendstream_schemas.scope import SCOPE_FIELDS
+from spendstream_schemas.scope import LABEL, SCOPE_FIELDS_1
 from spendstream_schemas.types import INSTANTS, MAX_COUNT, Instant, Message, Text128
 from stream_jobs.base.instants import unix_micros
 from stream_jobs.series.envelope import unpacked_bytes
-from stream_jobs.series.measures import DIMENSIONS, LABEL, MAX_LABELS, MEASURES, is_dimension
+from stream_jobs.series.measures import DIMENSIONS, MAX_LABELS, MEASURES, is_dimension
 from stream_jobs.store.arrow_stream import decoded, encoded, schema_of
 from stream_jobs.store.tables import INSTANT, TEXT
 
@@ -32,7 +32,7 @@ SCHEMA: Final = pa.schema(
 )
 """Of version 2. Labels follow, as columns `labels.NAME`."""
 COSTS: Final = ("list_cost", "contracted_cost", "effective_cost")
-SCHEMA_1: Final = pa.schema([SCHEMA.field(name) for name in ("minute", *SCOPE_FIELDS, *COSTS, "events", "unpriced")])
+SCHEMA_1: Final = pa.schema([SCHEMA.field(name) for name in ("minute", *SCOPE_FIELDS_1, *COSTS, "events", "unpriced")])
 VERSION: Final = 2
 MAX_PART_ROWS: Final = 4_000
 """A quarter of a megabyte or so."""

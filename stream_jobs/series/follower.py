@@ -42,7 +42,10 @@ class Follower:
         self.missed_since: datetime | None = None
         """What was booked since then may not have come as a delta: known to who counts only where it read the ledger.
         Whoever takes that up sets it to None."""
-        self.gap = False  # a delta was lost on the way, or does not tell what is read of it: `resync` is needed
+        self.gap = False  # a delta was lost on the way: `resync` is needed
+        self.untold: dict[str, datetime] = {}
+        """What of `reads` deltas did not tell, and since when: blocks booked after that are counted, but not by it.
+        Whoever takes that up, by reading the ledger, clears it."""
         self._sums = sums
         self._next_offset: dict[Origin, int] = {}
         self._strangers: set[Origin] = set()  # that deltas told of, and the ledger has not yet
@@ -57,8 +60,7 @@ class Follower:
             if parts:
                 tables += [part.rows for part in parts]
                 if not all(part.tells(self.reads) for part in parts):
-                    self.gap = True
-                    self._missed(delta.origin, delta.booked_at)
+                    self._untold(parts)
                 self._count(delta)
                 blocks += 1
         if not tables:
@@ -89,9 +91,18 @@ class Follower:
         """These origins have booked something in the ledger."""
         self._strangers -= seen.keys()
 
+    def _last_counted(self, origin: Origin, until: datetime) -> datetime:
+        return self.vector.get(origin, until - LONGEST_UNHEARD)
+
+    def _untold(self, parts: Sequence[Delta]) -> None:
+        since = self._last_counted(parts[0].origin, parts[0].booked_at)
+        for name in self.reads:
+            if not all(part.tells((name,)) for part in parts):
+                self.untold[name] = min(since, self.untold.get(name, since))
+
     def _missed(self, origin: Origin, until: datetime) -> None:
         """Blocks after the last one that was counted of the origin."""
-        since = self.vector.get(origin, until - LONGEST_UNHEARD)
+        since = self._last_counted(origin, until)
         self.missed_since = since if self.missed_since is None else min(self.missed_since, since)
 
     def _count(self, delta: Delta) -> None:

@@ -12,7 +12,7 @@ from typing import Final, Literal
 
 import pyarrow as pa
 
-from spendstream_schemas.scope import SCOPE_FIELDS
+from spendstream_schemas.scope import LABEL, SCOPE_FIELDS
 from stream_jobs.store.tables import COUNT, MONEY, TOOL_COLUMNS
 
 Measure = Literal[
@@ -95,9 +95,8 @@ MEASURES: Final[Mapping[Measure, Definition]] = {
     "busy_gpu_seconds": Definition(MONEY, _or_zero("busy_gpu_seconds")),
     "tool_calls": Definition(COUNT, _or_zero(*TOOL_COLUMNS)),  # of every kind
 }
-DIMENSIONS: Final = (*SCOPE_FIELDS, "source", "region", "accelerator")
+DIMENSIONS: Final = (*SCOPE_FIELDS, "accelerator")
 """Beside these, labels: `labels.NAME`. An entry that lacks one has the empty string there."""
-LABEL: Final = "labels."
 MAX_LABELS: Final = 8
 
 

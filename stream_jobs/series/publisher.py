@@ -8,7 +8,7 @@ up, and the gap that it leaves tells them to read the ledger.
 import asyncio
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from stream_jobs.base.errors import BrokerUnavailableError
@@ -29,8 +29,9 @@ PAUSE_S: Final = 10.0
 class DeltaPublisher:
     """Its `announce` is a step of booking. Threads may share it."""
 
-    def __init__(self, kafka: KafkaSettings, labels: Sequence[str] = ()) -> None:
-        self._labels = tuple(labels)
+    def __init__(self, kafka: KafkaSettings, labels: Callable[[], Sequence[str]] = tuple) -> None:
+        """`labels`: names of those to tell of, asked for each block."""
+        self._labels = labels
         self._producer = RecordProducer(kafka)
         self._paused_until = time.monotonic()
 
@@ -47,7 +48,7 @@ class DeltaPublisher:
             self._paused_until = time.monotonic() + PAUSE_S
 
     def _send(self, block: Block, output: BlockOutput) -> None:
-        delta = delta_of(block, output.tables.get("ledger"), self._labels)
+        delta = delta_of(block, output.tables.get("ledger"), self._labels())
         key = f"{delta.origin.topic_id}/{delta.origin.partition}".encode()
         self._producer.send(COST_DELTAS, [(key, message) for message in messages(delta)])
 

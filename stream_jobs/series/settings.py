@@ -20,8 +20,9 @@ class SeriesSettings(BaseSettings):
         str,
         Field(
             max_length=4096,
-            description=f"Names of the labels that series can look at, at most {MAX_LABELS}: experiment,tenant. Labels "
-            "with more than some hundreds of values make what is announced of each block as large as the block.",
+            description="Names of labels that what is announced of each block tells, beside those that budgets look at "
+            f"(which come first; at most {MAX_LABELS} in all): experiment,tenant. Labels with more than some hundreds "
+            "of values make it as large as the block.",
         ),
     ] = ""
 

@@ -181,7 +181,7 @@ def scope_condition(
             parameters[parameter] = list(condition.none_of)
         elif condition.glob is not None:
             parts.append(f"{column(name)} != '' AND match({column(name)}, {{{parameter}:String}})")
-            parameters[parameter] = f"{glob_regex(condition.glob)}$"
+            parameters[parameter] = f"{glob_regex(*condition.globs)}$"
         else:
             parts.append(f"{column(name)} {'=' if condition.missing else '!='} ''")
     return "".join(f" AND {part}" for part in parts), parameters

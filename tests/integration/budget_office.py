@@ -176,7 +176,7 @@ def assert_all_equal_to_the_ledger(office: Office) -> None:
         series = budgets.series_of(budget)
         wanted: dict[tuple[datetime, tuple[str, ...]], tuple[Decimal, int]] = {}
         for row in office.world.rows:
-            values = tuple(row[name] for name in budget.per)
+            values = tuple(row.get(name, "") for name in budget.per)
             if not in_scope(series.scope, {key: str(value) for key, value in row.items()}) or "" in values:
                 continue
             period = calendar.period_at(row["occurred_at"])

@@ -8,6 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from spendstream_schemas.scope import LABEL
 from stream_jobs.budgets.document import BudgetsDocument
 from stream_jobs.budgets.resolve import Budgets
 from stream_jobs.series.block_sums import delta_of
@@ -33,7 +34,8 @@ class World:
     store: StoreClient
     topic: str
     now: datetime
-    rows: list[dict[str, Any]] = field(default_factory=list)
+    rows: list[dict[str, Any]] = field(default_factory=list)  # by columns; a label as `labels.NAME`
+    labels: tuple[str, ...] = ()  # that deltas tell of
     _offsets: int = 0
     _instant: datetime | None = None
 
@@ -49,7 +51,7 @@ class World:
         source = SourcePartition("usage.events.v1", self.topic, partition)
         block = Block(source, self._offsets, self._offsets + 1, at, Versions(), 1)
         self._offsets += 2
-        return delta_of(block, table)
+        return delta_of(block, table, self.labels)
 
     def correct(self, run: str, entries: list[dict[str, Any]]) -> None:
         """Post adjustments as a correction run does, and note that it posted them."""
@@ -76,6 +78,14 @@ class World:
         self.rows += entries
         names = ("occurred_at", "team", "user_id", "model", "effective_cost", "entry_kind", "unpriced_reason")
         columns: dict[str, Any] = {name: [entry.get(name, "") for entry in entries] for name in names}
+        columns |= {
+            "source": [row.get("source", "test") for row in entries],
+            "region": [row.get("region", "") for row in entries],
+        }
+        columns["labels"] = [
+            [(name.removeprefix(LABEL), text) for name, text in row.items() if name.startswith(LABEL)]
+            for row in entries
+        ]
         costs = columns["effective_cost"]
         table = ledger_rows(
             len(entries),

@@ -11,8 +11,10 @@ from uuid import uuid4
 import pytest
 
 from stream_jobs.base.errors import ConfigError, StoreUnavailableError
+from stream_jobs.budgets.checks import labels_of
 from stream_jobs.budgets.control import BudgetChange, Definitions, change_from_json, change_to_json
 from stream_jobs.budgets.control_reader import ControlReader
+from stream_jobs.budgets.labels import labels_in_use
 from stream_jobs.budgets.resolve import load_budgets
 from stream_jobs.budgets.status import change_outcome, defined_budgets
 from stream_jobs.embedded.broker import TansuBroker
@@ -284,3 +286,21 @@ def test_changes_come_through_the_topic_and_garbage_does_not(broker: TansuBroker
     finally:
         sender.close()
         reader.close()
+
+
+def test_the_labels_of_the_budgets_that_count_are_known_from_the_store(office: Office) -> None:
+    """For those who write deltas, in whatever process: of the file and of what is set, not of what was refused,
+    replaced or removed; names are data."""
+    odd = "a.b 'x' \\\\ \u00fc"
+    scope = json.dumps({f"labels.{odd}": "*"})
+    office.write(f"{FILE}  - {{id: t, name: T, amount: 1, period: day, per: [labels.tenant], scope: {scope}}}")
+    assert office.reload()
+    assert labels_in_use(office.store) == sorted([odd, "tenant"]) == labels_of(office.definitions.budgets)
+    assert office.take(change("new", amount=1, per=["labels.x"]), change("low", amount=1, per=["labels.y"])) == ["", ""]
+    assert labels_in_use(office.store) == sorted([odd, "tenant", "x", "y"])
+    many = [f"labels.l{number}" for number in range(4)]
+    (refused,) = office.take(change("many", amount=1, per=many, scope={f"labels.m{one}": "x" for one in range(3)}))
+    assert refused is not None
+    assert "at most 8 can be watched" in refused
+    assert office.take(change("new"), change("low", amount=2)) == ["", ""]
+    assert labels_in_use(office.store) == sorted([odd, "tenant"])

@@ -29,6 +29,16 @@ BUDGETS = (
     {"id": "weeks", "name": "Weeks", "amount": 40, "period": "week", **ONLY_ACTUAL},
     {"id": "users", "name": "Users", "amount": 10, "period": "day", "per": ["user_id"], **ONLY_ACTUAL},
     {"id": "months", "name": "Months", "amount": 60, "period": "month", "per": ["team"], **ONLY_ACTUAL},
+    {"id": "tenants", "name": "Tenants", "amount": 15, "period": "day", "per": ["labels.a.b"], **ONLY_ACTUAL},
+    {
+        "id": "places",
+        "name": "Places",
+        "amount": 30,
+        "period": "week",
+        "scope": {"source": ["s*", "x"], "labels.a.b": {"none_of": ["t2"]}},
+        "per": ["region"],
+        **ONLY_ACTUAL,
+    },
     {
         "id": "carry",
         "name": "Carries over",
@@ -39,11 +49,26 @@ BUDGETS = (
     },
 )
 ZONES = ("UTC", "Asia/Kolkata", "Pacific/Kiritimati", "America/Los_Angeles", "Europe/Berlin")
-SCOPES: tuple[dict[str, Any], ...] = ({"team": "a"}, {"team": "b"}, {"team": {"none_of": ["a"]}}, {})
+SCOPES: tuple[dict[str, Any], ...] = (
+    *({"team": "a"}, {"team": "b"}, {"team": {"none_of": ["a"]}}, {}),
+    *(
+        {"team": "?*"},
+        {"labels.a.b": "t*"},
+        {"labels.a.b": {"missing": True}},
+        {"source": "s2", "region": ["eu*", "us"]},
+    ),
+)
 FIRST = 250
 """Days ago: before that there was no budget. History is complete from the first period on that is kept."""
 DAYS_AGO = st.sampled_from([0, 0, 0, 1, 3, 9, 20, 33, 50, 200])
-FACTS = st.fixed_dictionaries({"team": st.sampled_from(["a", "b"]), "user_id": st.sampled_from(["u1", "u2", ""])})
+FACTS = st.fixed_dictionaries(
+    {"team": st.sampled_from(["a", "b"]), "user_id": st.sampled_from(["u1", "u2", ""])},
+    optional={
+        "source": st.sampled_from(["s1", "s2", "x"]),
+        "region": st.sampled_from(["eu-1", "us"]),
+        "labels.a.b": st.sampled_from(["t1", "t2"]),
+    },
+)
 CHARGES = st.lists(st.tuples(DAYS_AGO, st.integers(0, 1439), FACTS, st.integers(0, 25)), min_size=1, max_size=4)
 
 
@@ -94,6 +119,11 @@ class Machine(RuleBasedStateMachine):
         }
 
     # -- what is booked
+
+    @rule(labels=st.sampled_from([(), ("other",), ("a.b",)]))
+    def tell(self, labels: tuple[str, ...]) -> None:
+        """Writers of deltas are told of other labels, or of none."""
+        self.office.world.labels = labels
 
     @rule(partition=st.integers(0, 1), charges=CHARGES)
     def book(self, partition: int, charges: list[tuple[int, int, dict[str, str], int]]) -> None:

@@ -12,14 +12,14 @@ from uuid import uuid4
 import pyarrow as pa
 import pytest
 
-from spendstream_schemas.scope import Condition
+from spendstream_schemas.scope import LABEL, Condition
 from stream_jobs.base.instants import from_unix_micros, unix_micros
 from stream_jobs.series import calendar
 from stream_jobs.series.block_sums import delta_of
 from stream_jobs.series.calendar import time_zone
 from stream_jobs.series.facts import Cells, Facts, Sums, Values
 from stream_jobs.series.history import Grain, History, boundaries, source_of
-from stream_jobs.series.measures import CACHE_WRITES, DIMENSIONS, LABEL, MEASURES, Measure, exact
+from stream_jobs.series.measures import CACHE_WRITES, DIMENSIONS, MEASURES, Measure, exact
 from stream_jobs.series.spec import SeriesSpec
 from stream_jobs.series.sums import LedgerSums
 from stream_jobs.store.client import StoreClient

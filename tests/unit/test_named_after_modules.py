@@ -36,6 +36,7 @@ ACROSS_MODULES = {
     "runtime/browsers/test_servers.py",  # the rule in front of both kinds of servers
     "store/test_money_sql.py",  # what no file in sql/ may do
     "test_docs.py",
+    "test_docs_guard.py",  # every example of a guard waits for it
     "test_docs_lists.py",
     "test_groups.py",
     "test_hostile_config.py",

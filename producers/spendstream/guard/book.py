@@ -29,8 +29,10 @@ class Book:
     A reader may see a policy as it was an instant ago, never half of one: each is replaced as a whole.
     """
 
-    def __init__(self, pending: PendingBook, stale_after_ns: int) -> None:
+    def __init__(self, pending: PendingBook, stale_after_ns: int, source: str) -> None:
+        """`source`: of requests that name none."""
         self._pending = pending
+        self._source = source
         self._stale_after_ns = stale_after_ns
         self._lock = new_rlock()
         self._budgets: dict[str, _Budget] = {}
@@ -39,7 +41,7 @@ class Book:
         self._sweep_waits = False
         self._changed = False
         self._reading = False
-        self.index = Index(())
+        self.index = Index((), source)
         self.policies = 0
         self.loaded = False
         self.heard = False  # there was a heartbeat
@@ -64,7 +66,7 @@ class Book:
                 self._changed = False
                 found = [budget.policy for budget in self._budgets.values() if budget.policy is not None]
                 self.policies = len(found)
-                self.index = Index(found)
+                self.index = Index(found, self._source)
 
     def load_begins(self) -> None:
         """The topic is read from its start, maybe another topic of the same name: what it holds is the truth.
@@ -120,6 +122,8 @@ class Book:
         if budget is None:
             return
         if key.values is None:
+            if budget.policy is not None and budget.policy.version != key.version:
+                return
             budget.policy = None
             self._changed = True
         else:

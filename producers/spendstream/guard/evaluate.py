@@ -42,6 +42,8 @@ def evaluate(index: Index, facts: Facts, estimate: int, now: int, unknown: str |
     least_left: int | None = None
     inputs, outputs = None, None
     places: list[Place] = []
+    if index.more:
+        facts = index.with_more(facts)
     for policy, tests, values_of, states, pendings, policy_amount, first_reached in index.candidates(facts):
         if tests and not _hold(tests, facts):
             continue

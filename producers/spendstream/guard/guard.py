@@ -42,6 +42,10 @@ _ATTEMPTS: Final = 3
 class Guard:
     """Knows the budgets of `budget.state.v1` and answers for them. Thread-safe; one per process is enough.
 
+        guard = Guard(GuardConfig.from_env())
+        guard.wait_ready()  # before the topic was read nothing is known, and `fail` decides
+        decision = guard.decide(estimate_usd="0.02", provider="openai", model="gpt-4o")
+
     `connect=False`: no thread and no broker; records come through `apply`, and it counts as loaded from the start.
     `wall_ns` and `monotonic_ns` are the clocks, in nanoseconds. Safe to make before a fork: the child reads anew when
     it first decides.
@@ -64,7 +68,7 @@ class Guard:
         self._stale_after_ns = int(config.stale_after_s * _NS)
         self._counters = Counters()
         self._pending = self._new_pending()
-        self._book = Book(self._pending, self._stale_after_ns)
+        self._book = Book(self._pending, self._stale_after_ns, config.source)
         self._intake = Intake(self._book, wall_ns, monotonic_ns)
         self._start_lock = new_lock()
         self._feed: Feed | None = None
@@ -95,24 +99,35 @@ class Guard:
         provider: str | None = None,
         model: str | None = None,
         category: str | None = "inference",
+        source: str | None = None,
+        region: str | None = None,
         essential: bool = False,
     ) -> Decision:
         """May a request of this attribution (default: `current_attribution()`) be made, and how?
 
         `estimate_usd`: what it may cost, as Decimal, int or str; counted here until the ledger can have it, if the
-        request is allowed. Without one, the request is measured by what was spent before it. `provider`, `model` and
-        `category` are what budgets may be scoped to; what is not given matches only budgets that do not ask for it.
+        request is allowed. Without one, the request is measured by what was spent before it. `provider`, `model`,
+        `category`, `source` (default: the configuration's, as in events) and `region` are what budgets may be scoped
+        to, as are the attribution's fields and labels; what is not given matches only budgets that do not ask for it.
         Raises TypeError for an argument of another kind (a dict as attribution, a float as money, a str as
         `essential`) and ValueError for an estimate that is no amount of money, and nothing else.
         """
         estimate = 0 if estimate_usd is None else pico_of(estimate_usd)
         if essential is not True and essential is not False:
             flag_of(essential, "essential")
-        facts = self._facts(attribution, provider, model, category)
+        if source is None and region is None:
+            facts = self._facts(attribution, provider, model, category)
+        else:
+            facts = self._facts(attribution, provider, model, category, (source, region))
         return self._decide(facts, estimate, essential, reserve=True)
 
     def _facts(
-        self, attribution: Attribution | None, provider: str | None, model: str | None, category: str | None
+        self,
+        attribution: Attribution | None,
+        provider: str | None,
+        model: str | None,
+        category: str | None,
+        place: tuple[str | None, str | None] | None = None,  # source and region
     ) -> Facts:
         if attribution is None:
             attribution = current_attribution()
@@ -125,7 +140,16 @@ class Guard:
             model = text_of(model, "model")
         if category is not None and type(category) is not str:
             category = text_of(category, "category")
-        return {**attribution.__dict__, "provider": provider, "model": model, "category": category}
+        if place is None:
+            return {**attribution.__dict__, "provider": provider, "model": model, "category": category}
+        return {
+            **attribution.__dict__,
+            "provider": provider,
+            "model": model,
+            "category": category,
+            "source": text_of(place[0], "source"),
+            "region": text_of(place[1], "region"),
+        }
 
     def _decide(self, facts: Facts, estimate: int, essential: bool, *, reserve: bool) -> Decision:
         try:
@@ -200,6 +224,8 @@ class Guard:
         provider: str | None = None,
         model: str | None = None,
         category: str | None = "inference",
+        source: str | None = None,
+        region: str | None = None,
         raise_on_limit: bool = False,
     ) -> Any:
         """The same stream, stopped when it gets too dear: a LimitedStream, or LimitedAsyncStream for an async one.
@@ -215,7 +241,7 @@ class Guard:
         if decision is not None and not isinstance(decision, Decision):
             raise TypeError(f"decision must be what decide answered, not {type(decision).__name__}")
         flag_of(raise_on_limit, "raise_on_limit")
-        facts = self._facts(attribution, provider, model, category)
+        facts = self._facts(attribution, provider, model, category, (source, region))
 
         def look(cost: int) -> Decision:
             own = 0 if decision is None else decision.reserved
@@ -234,6 +260,8 @@ class Guard:
         prices: PriceSource | None = None,
         attribution: Attribution | None = None,
         category: str | None = "inference",
+        source: str | None = None,
+        region: str | None = None,
         essential: bool = False,
     ) -> Choice:
         """The cheapest of `options` that can do what `needs` says and that the budgets allow, with its decision.
@@ -260,10 +288,10 @@ class Guard:
             check_callable(getattr(prices, "price", prices), "prices.price")
         if attribution is None:
             attribution = current_attribution()
-        self._facts(attribution, None, None, category)  # said before anything is chosen
+        self._facts(attribution, None, None, category, (source, region))  # said before anything is chosen
 
         def decide(option: ModelOption, estimate: int) -> Decision:
-            facts = self._facts(attribution, option.provider, option.model, category)
+            facts = self._facts(attribution, option.provider, option.model, category, (source, region))
             return self._decide(facts, estimate, essential, reserve=True)
 
         return choose(options, needs, prices, decide, self._counters)

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from spendstream.guard.pending import Pending
 from spendstream.guard.policy import CompiledPolicy, Facts, State, ValuesKey
+from spendstream_schemas.scope import LABEL
 
 _MAX_ENTRIES: Final = 4096
 """Of one budget in the index. With more combinations, the fields with the most values are tried instead."""
@@ -36,10 +37,13 @@ Entry = tuple[
 class Index:
     """Immutable; made anew when a policy changes."""
 
-    def __init__(self, policies: Iterable[CompiledPolicy]) -> None:
+    def __init__(self, policies: Iterable[CompiledPolicy], source: str) -> None:
+        """`source`: of requests that name none."""
         tables: dict[tuple[str, ...], dict[Any, list[Entry]]] = {}
         everywhere: list[Entry] = []
+        reads: set[str] = set()
         for policy in policies:
+            reads |= policy.reads
             looked_up, tests = _split(policy)
             entry = (
                 policy,
@@ -56,8 +60,20 @@ class Index:
             table = tables.setdefault(tuple(field for field, _ in looked_up), {})
             for values in product(*(dict.fromkeys(values) for _, values in looked_up)):
                 table.setdefault(values[0] if len(values) == 1 else values, []).append(entry)
+        self._source = source
+        self._labels = [(name, name.removeprefix(LABEL)) for name in reads if name.startswith(LABEL)]
+        self.more = bool(self._labels) or "source" in reads or "region" in reads
+        """Whether anything is looked at that most budgets don't: then `with_more` must be asked first."""
         self._everywhere = everywhere
         self._tables = [(itemgetter(*fields), table) for fields, table in tables.items()]
+
+    def with_more(self, facts: Facts) -> Facts:
+        """With source, region and each label as a field of its own."""
+        given = facts["labels"] or {}
+        found = {**facts, **{field: given.get(name) for field, name in self._labels}}
+        found["region"] = facts.get("region")
+        found["source"] = self._source if (source := facts.get("source")) is None else source
+        return found
 
     def candidates(self, facts: Facts) -> list[Entry]:
         """All policies whose scope may hold for these facts, in no particular order."""

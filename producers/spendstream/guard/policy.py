@@ -13,7 +13,7 @@ from spendstream_schemas.budget_feed import ACTIONS, BudgetPolicy, BudgetState, 
 from spendstream_schemas.scope import Condition
 
 Facts = Mapping[str, Any]
-"""What is known of a request, by SCOPE_FIELDS; what it lacks is None."""
+"""What is known of a request, by SCOPE_FIELDS; what it lacks is None. Its labels are a mapping or None, in `labels`."""
 ValuesKey = Any
 """The values of a policy's `per`: nothing for none, the value itself for one, a tuple for more. Saves a tuple each."""
 
@@ -54,9 +54,11 @@ class CompiledPolicy:
     """What a budget covers and demands, with where it stands."""
 
     budget_id: str
+    version: int
     any_of: tuple[tuple[str, tuple[str, ...]], ...]  # conditions that an index can look up
     others: tuple[tuple[str, Callable[[str], bool]], ...]  # conditions that are tried
     per: tuple[str, ...]
+    reads: frozenset[str]  # all fields that it looks at
     values_of: Callable[[Facts], ValuesKey] | None  # None: not per anything
     amount: int
     steps: tuple[Step, ...]  # the last one, which is the strictest, first
@@ -76,9 +78,11 @@ def compile_policy(
     amount, steps = pico_of_record(record.amount_usd), _cumulative(record.steps)
     return CompiledPolicy(
         budget_id=record.budget_id,
+        version=record.schema_version,
         any_of=tuple(any_of.items()),
         others=tuple((field, _test(item)) for field, item in record.scope.items() if field not in any_of),
         per=record.per,
+        reads=frozenset((*record.scope, *record.per)),
         values_of=itemgetter(*record.per) if record.per else None,
         amount=amount,
         steps=steps,

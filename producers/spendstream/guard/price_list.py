@@ -1,5 +1,6 @@
 """A price list: what models cost, and which of them do which type of task, as `spendstream prices export` writes it.
 
+    guard.wait_ready()  # once, when the service starts
     prices = PriceList.load("/etc/spendstream/prices.json")
     choice = guard.cheapest_capable(None, needs, task="summarization", prices=prices)
 

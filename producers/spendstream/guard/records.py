@@ -22,6 +22,7 @@ class TakenBack(NamedTuple):
 
     budget_id: str
     values: tuple[str, ...] | None  # of a state; None for a policy
+    version: int = 1  # of the policy: another one of the same budget holds on
 
 
 def decode(key: bytes | None, value: bytes | None) -> Record | TakenBack | None:
@@ -46,7 +47,11 @@ def _taken_back(key: str) -> TakenBack | None:
     kind, _, rest = key.partition("/")
     budget_id, slash, values = rest.partition("/")
     if kind == "policy" and not slash:
-        return TakenBack(budget_id, None)
+        name, _, version = rest.partition("@")
+        if not version:
+            return TakenBack(name, None)
+        if version.isdecimal():  # of one that we do not know there is nothing to take back
+            return TakenBack(name, None, int(version))
     if kind == "state" and slash:
         return TakenBack(budget_id, parse_values(values))
     raise ValueError(f"{key!r} is not the key of a budget's record")

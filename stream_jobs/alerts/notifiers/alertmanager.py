@@ -23,7 +23,7 @@ from pydantic import SecretStr
 
 from stream_jobs.alerts.notification import DeliveryError, Notification
 from stream_jobs.alerts.notifiers.http import HttpClient
-from stream_jobs.alerts.receivers import AlertmanagerReceiver
+from stream_jobs.alerts.receivers import OWN_ALERTMANAGER_LABELS, AlertmanagerReceiver
 from stream_jobs.alerts.text import PLAIN, clean, compose, is_correction, render, shorten
 
 MIXED_ALERTNAME: Final = "SpendstreamAlerts"
@@ -124,7 +124,11 @@ def labels_of(notification: Notification, extra: Mapping[str, str]) -> dict[str,
     """The alert's identity. Nothing in it counts or names a revision."""
     names = _common(alert.name for alert in notification.alerts)
     kind = _common(alert.kind for alert in notification.alerts)
-    labels = {label_name(name): shorten(clean(value), MAX_VALUE) for name, value in sorted(notification.labels.items())}
+    labels = {
+        # `source` is the name of this installation there; which service the usage is from is another thing.
+        label_name(f"usage_{name}" if name in OWN_ALERTMANAGER_LABELS else name): shorten(clean(value), MAX_VALUE)
+        for name, value in sorted(notification.labels.items())
+    }
     labels |= extra
     labels |= {
         "alertname": names or MIXED_ALERTNAME,

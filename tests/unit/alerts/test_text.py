@@ -148,8 +148,8 @@ def test_instants_are_in_the_readers_time_zone() -> None:
 
 def test_a_scope_is_read_from_the_general_to_the_particular() -> None:
     """The attribution's order, whatever order the labels came in; an empty value is one too."""
-    labels = {"zeta": "1", "model": "m", "team": "", "project": "p"}
-    assert scope_text(labels) == "project = p, team = (none), model = m, zeta = 1"
+    labels = {"zeta": "1", "model": "m", "team": "", "project": "p", "cost_center": "c", "labels.a_b": "l"}
+    assert scope_text(labels) == "project = p, cost center = c, team = (none), model = m, a_b = l, zeta = 1"
 
 
 def test_hostile_texts_stay_on_their_line() -> None:

@@ -469,3 +469,39 @@ def test_a_reload_reads_what_the_ledger_has() -> None:
     one.reload("unknown", NOON)
     (change,) = one.evaluate(NOON)
     assert Sums(change.standing.spent, change.standing.unpriced) == Sums(usd(3))
+
+
+TENANT = "labels.tenant"
+
+
+def test_a_label_that_a_delta_does_not_tell_is_read_from_the_ledger() -> None:
+    """By the budgets that look at it, and by no other; what was wrong of it is right before anything is said."""
+    ledger = MemoryLedger(NOON)
+    per = budget("tenants", per=[TENANT], thresholds=actual(100))
+    none = budget("none", scope={TENANT: {"missing": True}}, thresholds=actual(100))
+    one = book(ledger, budgets(per, none, budget("all", thresholds=actual(100))))
+    ledger.asked = 0
+    entries = [Entry(NOON, usd(9), facts={TENANT: "a"}), Entry(NOON, usd(7), facts={TENANT: "b"}), Entry(NOON, usd(1))]
+    delta = ledger.book(NOON, *entries)
+    one.apply([delta], NOON)
+    assert ledger.asked == 3  # each of the two, and what "none" has spent lately
+    assert {(item.budget.id, item.place.values): item.standing.spent for item in one.evaluate(NOON)} == {
+        ("tenants", ("a",)): usd(9),
+        ("tenants", ("b",)): usd(7),
+        ("none", ()): usd(1),
+        ("all", ()): usd(17),
+    }
+    assert set(one.untold_since) == {"tenants", "none"}
+    assert not one.follower.gap
+
+
+def test_a_label_that_the_ledger_does_not_answer_for_is_asked_for_again() -> None:
+    """The delta is counted already: nobody sends it again."""
+    ledger = MemoryLedger(NOON)
+    one = book(ledger, budgets(budget("tenants", per=[TENANT])))
+    delta = ledger.book(NOON, Entry(NOON, usd(9), facts={TENANT: "a"}))
+    ledger.down = 1
+    with pytest.raises(StoreUnavailableError):
+        one.apply([delta], NOON)
+    one.apply([], NOON)
+    assert [item.standing.spent for item in one.evaluate(NOON)] == [usd(9)]

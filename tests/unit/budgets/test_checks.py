@@ -15,7 +15,9 @@ VALUES = ("", "a", "b", "ab", "abc", "c", "zzz", "*")
 CONDITIONS: tuple[Any, ...] = (
     "a",
     ["a", "b"],
-    ["a", "b", "ab", "abc", "c", "zzz", "*"],
+    {"any_of": ["a", "b", "ab", "abc", "c", "zzz", "*"]},
+    {"glob": ["a*", "b"]},
+    {"glob": ["ab", "[ac]"]},
     {"none_of": ["a"]},
     {"none_of": ["a", "b"]},
     {"none_of": ["c"]},
@@ -130,3 +132,11 @@ def test_narrowing_agrees_with_the_values_themselves(inner: Any, outer: Any) -> 
 def test_narrowing(inner: Any, outer: Any, expected: bool | None) -> None:
     """Yes, no, or cannot be told."""
     assert narrows(condition(inner), condition(outer)) is expected
+
+
+def test_more_labels_than_deltas_tell_are_refused() -> None:
+    """With their names, and what to do."""
+    many = [budget(f"b{number}", scope={f"labels.l{number}": "x"}) for number in range(8)]
+    assert len(budgets(*many)) == 8
+    with pytest.raises(ConfigError, match=r"9 labels \(l0, .*, l7, other\), at most 8 .* with a rule in attribution"):
+        budgets(*many, budget("more", per=["labels.other"]))

@@ -47,8 +47,12 @@ def one(tmp_path: Path, more: str) -> Budget:
         ("amounts: {search: 5}", "exactly one field in per"),
         ("per: [team]\n    amounts: {12: 5}", "put quotes around it"),
         ("per: [team, team]", "per: names a field twice"),
-        ("per: [sku]", "per[0]: String should match pattern"),
+        ("per: [sku]", "per[0]: there is no 'sku'; known: project,"),
         ("scope: {sku: x}", "scope.sku"),
+        ("scope: {label.tenant: x}", "there is no 'label.tenant': write 'labels.tenant'"),
+        (f"scope: {{labels.{65 * 'x'}: y}}", "with names of at most 64 characters"),
+        ('scope: {"labels.a\\tb": y}', "the name of a label has no control"),
+        ("scope: {team: 'team-[ab]'}", "write {glob: 'team-[ab]'} if one of the characters in brackets is meant"),
         ("scope: {team: {any_of: [x], glob: y}}", "scope.team: give exactly one of"),
         ("scope: {team: 7}", "scope.team"),
         ("currency: euro", "currency: String should match pattern"),
@@ -200,7 +204,7 @@ def test_the_schema_file_is_what_the_model_says() -> None:
 
 def test_the_example_is_valid_and_fits_the_schema_for_editors(tmp_path: Path) -> None:
     """Read as editors read it: dates and numbers as YAML's text says, short forms included."""
-    assert len(load(tmp_path, EXAMPLE.read_text())) == 7
+    assert len(load(tmp_path, EXAMPLE.read_text())) == 8
     document = yaml.safe_load(EXAMPLE.read_text())
     validator = jsonschema.Draft202012Validator(json.loads(schema_text()))
     plain = json.loads(json.dumps(document, default=str))

@@ -55,15 +55,38 @@ def test_policies_are_sent_once_and_again_when_they_change(feed: BudgetFeed, pro
     feed.policies(budgets(budget("a", amount=11)), NOON)
     found = sent(feed, producer)
     assert found.pop("policy/a").amount_usd == 11
-    assert found == {"policy/b": None}
+    assert found == {"policy/b": None, "policy/b@2": None}
 
 
 def test_only_policies_in_force_are_sent(feed: BudgetFeed, producer: MemoryProducer) -> None:
     """Services do not know dates."""
     which = budgets(budget("later", valid_from="2026-11-27", valid_to="2026-11-28"))
-    for days, wanted in ((0, []), (1, ["policy/later"]), (2, ["policy/later"]), (3, [])):
+    for days, wanted in ((0, []), (1, ["policy/later"]), (2, ["policy/later", "policy/later@2"]), (3, [])):
         feed.policies(which, NOON + days * DAY)
         assert list(sent(feed, producer)) == wanted
+
+
+def test_a_scope_that_older_guards_do_not_know_takes_their_policy_away(
+    feed: BudgetFeed, producer: MemoryProducer
+) -> None:
+    """They must neither go on with the old scope nor take the new one for another. Newer guards are never without one:
+    what holds comes first."""
+    feed.policies(budgets(budget("a", scope={"team": "x"})), NOON)
+    assert list(sent(feed, producer)) == ["policy/a"]
+    wanted: dict[str, int | None] = {"policy/a@2": 2, "policy/a": None}
+    for scope in ({"labels.tenant": "x"}, {"source": "x"}, {"team": ["a*", "b*"]}, {"team": "x" * 129}):
+        feed.policies(budgets(budget("a", scope=scope)), NOON)
+        found = sent(feed, producer)
+        assert {key: record and record.schema_version for key, record in found.items()} == wanted
+        assert list(found) == list(wanted)
+    feed.policies(budgets(budget("a", scope={"team": "a*"})), NOON)
+    found = sent(feed, producer)
+    assert {key: record and record.schema_version for key, record in found.items()} == {
+        "policy/a": 1,
+        "policy/a@2": None,
+    }
+    feed.policies(budgets(budget("a", per=["region"])), NOON)
+    assert list(sent(feed, producer)) == ["policy/a@2", "policy/a"]
 
 
 def test_budgets_that_were_removed_while_nobody_counted_are_taken_back(
@@ -131,7 +154,7 @@ def test_a_removed_budget_takes_its_states_with_it(feed: BudgetFeed, producer: M
     feed.policies(budgets(budget("one")), NOON)
     states(feed, NOON, Entry(NOON, usd(1)))
     feed.policies(budgets(), NOON)
-    assert sent(feed, producer) == {"policy/one": None, "state/one/": None}
+    assert sent(feed, producer) == {"policy/one": None, "policy/one@2": None, "state/one/": None}
 
 
 def test_what_could_not_be_sent_is_kept(feed: BudgetFeed, producer: MemoryProducer) -> None:

@@ -25,6 +25,11 @@ QUIET: dict[str, list[int]] = {"actual": [], "forecast": []}
         ([budget("a", policy={"fail": "closed"})], {}, "budget 'a': policy: fail is closed, but there are no steps"),
         ([budget("a", per=["team"], scope={"team": "x"})], {}, "budget 'a': per: team has only one value in scope"),
         (
+            [budget("a", scope={"team": {"none_of": ["b", "al*"]}})],
+            {},
+            "budget 'a': scope: team: none_of compares 'al*' as it is written, the * too; a pattern is {glob: ...}",
+        ),
+        (
             [budget("a", per=["team"], scope={"team": ["x", "y"]}, amounts={"z": 1})],
             {},
             "budget 'a': amounts: 'z' is out of scope",

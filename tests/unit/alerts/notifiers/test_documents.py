@@ -151,6 +151,12 @@ def test_alertmanager_labels_of_a_mixed_group() -> None:
     assert "kind" not in labels
 
 
+def test_the_source_of_usage_is_not_the_name_of_the_installation() -> None:
+    """Alertmanager has one label of each name, and `source` is what tells our alerts from another installation's."""
+    labels = alertmanager.labels_of(replace(TRIGGER, labels={"source": "chat", "labels.a.b": "t"}), {"source": "here"})
+    assert (labels["source"], labels["usage_source"], labels["labels_a_b"]) == ("here", "chat", "t")
+
+
 def test_label_names_and_matchers_are_in_prometheus_alphabet() -> None:
     """Whatever a label or group is called."""
     assert alertmanager.label_name("cost-center é") == "cost_center__"

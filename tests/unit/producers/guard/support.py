@@ -7,6 +7,7 @@ from typing import Any
 
 from spendstream import Attribution, Guard, GuardConfig
 from spendstream_schemas.budget_feed import Action, BudgetPolicy, BudgetState, Heartbeat, PolicyStep
+from spendstream_schemas.scope import version_of
 
 NOW = datetime(2026, 3, 10, 12, tzinfo=UTC)
 START, END = datetime(2026, 3, 1, tzinfo=UTC), datetime(2026, 4, 1, tzinfo=UTC)
@@ -53,7 +54,8 @@ def step(at_percent: int | str, action: Action, **fields: Any) -> PolicyStep:
 def policy(budget_id: str = "b", scope: Mapping[str, Any] | None = None, **fields: Any) -> BudgetPolicy:
     """100 USD, refusing from 100% on."""
     values: dict[str, Any] = {"scope": scope or {}, "amount_usd": Decimal(100), "steps": (step(100, "refuse"),)}
-    return BudgetPolicy(budget_id=budget_id, **(values | fields))
+    made = BudgetPolicy(schema_version=2, budget_id=budget_id, **(values | fields))
+    return made.model_copy(update={"schema_version": version_of(made.scope, made.per)})
 
 
 def state(spent_usd: int | str, budget_id: str = "b", **fields: Any) -> BudgetState:

@@ -25,6 +25,7 @@ def test_keys_without_a_value_say_what_is_taken_back(budget_id: str, values: lis
     """The values come out of the key as they went in, whatever they hold."""
     assert decode(state_key(budget_id, tuple(values)).encode(), None) == TakenBack(budget_id, tuple(values))
     assert decode(policy_key(budget_id).encode(), None) == TakenBack(budget_id, None)
+    assert decode(policy_key(budget_id, 2).encode(), None) == TakenBack(budget_id, None, 2)
 
 
 def test_a_heartbeat_taken_back_says_nothing() -> None:
@@ -44,6 +45,8 @@ def test_a_heartbeat_taken_back_says_nothing() -> None:
         (b"", None),
         (b"policy", None),
         (b"policy/a/b", None),
+        (b"policy/a@x", None),
+        (b"policy/b@2", policy().model_dump_json().encode()),
         (b"state/b", None),
         (b"state/b/x", None),
         (b"state/b/9:abc", None),

@@ -247,3 +247,39 @@ def test_a_bug_of_the_guard_does_not_reach_the_service(monkeypatch: pytest.Monke
 def test_every_action_is_known() -> None:
     """A new one in the contract needs an effect here."""
     assert ACTIONS == ("full", "reduced", "cached_only", "essential_only", "refuse")
+
+
+def test_labels_source_and_region_are_known_where_they_are_asked_for() -> None:
+    """Labels by the attribution, also the one around; the source is the service's own unless another is named."""
+    guard = new_guard(
+        Clocks(),
+        policy("tenant", {"labels.a.b": "t*"}, per=("labels.a.b",)),
+        state(100, "tenant", values=("t1",)),
+        policy("own", {"source": "test"}),
+        state(100, "own"),
+        policy("eu", {"region": ["eu-*", "eu"], "source": "other"}),
+        state(100, "eu"),
+    )
+    with spendstream.attribution(labels={"a.b": "t1", "c": "d"}):
+        assert guard.decide(source="x").budget_id == "tenant"
+        assert guard.decide(spendstream.Attribution(team="a"), source="x").budget_id is None
+    assert guard.decide().budget_id == "own"
+    asked: list[tuple[str | None, str | None]] = [("other", "eu-1"), ("other", "us"), ("other", None), (None, "eu")]
+    found = [guard.decide(source=source, region=region).budget_id for source, region in asked]
+    assert found == ["eu", None, None, "own"]
+    stream = guard.limit_stream(iter(range(9)), max_cost_usd=5, cost_of=lambda _: 1, source="other", region="eu")
+    assert list(stream) == []
+    for wrong in ({"source": 1}, {"region": b"eu"}):
+        with pytest.raises(TypeError, match=r"(source|region) must be a str or None"):
+            guard.decide(**wrong)
+
+
+def test_a_policy_of_another_version_does_not_take_this_one_back() -> None:
+    """Its key is another: what was said for older guards is not said for this one."""
+    for mine, other in (({"labels.x": "y"}, 1), ({"team": "a"}, 2)):
+        made = policy("b", mine)
+        guard = new_guard(Clocks(), made, state(100))
+        guard.apply(TakenBack("b", None, other))
+        assert guard.stats().policies == 1
+        guard.apply(TakenBack("b", None, made.schema_version))
+        assert guard.stats().policies == 0

@@ -14,7 +14,7 @@ from spendstream_schemas.budget_feed import ACTIONS, BudgetPolicy, BudgetState, 
 from spendstream_schemas.scope import in_scope
 from tests.unit.producers.guard.support import NOW, START, Clocks, new_guard
 
-FIELDS = ("team", "feature", "user_id", "model", "category")
+FIELDS = ("team", "feature", "user_id", "model", "category", "source", "region", "labels.x", "labels.y.z")
 WORDS = st.sampled_from(["a", "b", "c", "ab"])
 CONDITIONS: st.SearchStrategy[Any] = st.one_of(
     WORDS,
@@ -54,6 +54,7 @@ def budgets(draw: st.DrawFn) -> tuple[list[BudgetPolicy], list[BudgetState]]:
     for number in range(draw(st.integers(0, 8))):
         per = draw(st.lists(st.sampled_from(FIELDS), unique=True, max_size=2))
         record = BudgetPolicy(
+            schema_version=2,
             budget_id=f"b{number}",
             scope=draw(st.dictionaries(st.sampled_from(FIELDS), CONDITIONS, max_size=3)),
             per=tuple(per),
@@ -116,12 +117,18 @@ def test_the_index_decides_like_a_plain_loop(
         guard = new_guard(Clocks(), *states, *policies)
     finally:
         index_module._MAX_ENTRIES = before  # type: ignore[misc]
+    labels = {name.removeprefix("labels."): text for name, text in facts.items() if name.startswith("labels.")}
     decision = guard.decide(
-        Attribution(team=facts.get("team"), feature=facts.get("feature"), user_id=facts.get("user_id")),
+        Attribution(
+            team=facts.get("team"), feature=facts.get("feature"), user_id=facts.get("user_id"), labels=labels or None
+        ),
         estimate,
         model=facts.get("model"),
         category=facts.get("category"),
+        source=facts.get("source"),
+        region=facts.get("region"),
     )
+    facts = {"source": "test", **facts}  # the guard's own
     remaining = None if decision.remaining_usd is None else Fraction(decision.remaining_usd)
     got = (decision.action, decision.budget_id, decision.values, remaining, decision.max_output_tokens)
     assert got == plain(policies, states, facts, estimate)
