@@ -39,6 +39,7 @@ class Finding(NamedTuple):
     values: Values
     booked: Sums
     recorded: Sums | None  # None: nothing was said
+    held_alone: bool = False  # all but what is held is as it was said: perhaps the budget's flat bound was another
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,14 +227,17 @@ def _compare(
         for values in {*blocks, *corrections, *here} if touched is None else touched[cell]:
             booked = blocks.get(values, NOTHING).plus(corrections.get(values, NOTHING))
             before, as_it_is = here.get(values, (None, booked == NOTHING))
-            if (before == _as_kept(booked) and as_it_is) or (before is None and booked == NOTHING):
+            kept = _as_kept(asked.tracked, booked)
+            if (before == kept and as_it_is) or (before is None and booked == NOTHING):
                 continue
             if answer.compared.changed and booked == NOTHING and asked.spec.per:
                 answer.stale.append(Recorded(Period(*map(from_unix_micros, (cell, ends[cell]))), values))
             else:
-                answer.found.append(Finding(cell, values, booked, before))
+                alike = before is not None and as_it_is and before._replace(held=kept.held) == kept
+                answer.found.append(Finding(cell, values, booked, before, alike))
 
 
-def _as_kept(sums: Sums) -> Sums:
-    """Amounts that no column holds are cut where they are recorded."""
-    return sums._replace(amount=pico_from_usd(usd_of_feed(sums.amount)))
+def _as_kept(tracked: Tracked, sums: Sums) -> Sums:
+    """As BudgetHistory.recorded gives it. Amounts that no column holds are cut where they are recorded."""
+    spent, held = (pico_from_usd(usd_of_feed(amount)) for amount in (sums.amount, tracked.held(sums)))
+    return Sums(spent, sums.unpriced, held)

@@ -276,7 +276,11 @@ class BudgetsDocument(_Part):
         description="Rising local dates that begin periods (4-4-5 and the like); the last one only ends a period.",
     )
     unpriced_upper_bound_usd: Amount = Field(
-        default=Decimal(1), description="What an event without a price is held at, until its price is known."
+        default=Decimal(1),
+        description=(
+            "What an event without a price is held at whose model the price book does not know. Where it knows the "
+            "model, it is what the event may have cost."
+        ),
     )
     budgets: Annotated[tuple[Budget, ...], Field(max_length=MAX_BUDGETS)] = Field(
         default=(), description="What may be spent."

@@ -82,10 +82,11 @@ class BudgetHistory:
     def recorded(
         self, budget_id: str, since: datetime, until: datetime, among: Collection[Values] | None = None
     ) -> dict[Recorded, Sums]:
-        """What is kept of a budget's periods that begin in [since, until): what was said to be spent, and to have no
-        price; `among`: only of these values. Of a rolling window nothing: it has no periods."""
+        """What is kept of a budget's periods that begin in [since, until): what was said to be spent, to have no price,
+        and to be held for that (all of it, `flat` is 0); `among`: only of these values. Of a rolling window nothing: it
+        has no periods."""
         question = (
-            "SELECT period_start, period_end, vals, spent, unpriced_events FROM budget_periods FINAL "
+            "SELECT period_start, period_end, vals, spent, unpriced_events, held FROM budget_periods FINAL "
             f"WHERE budget_id = {{budget:String}} AND {_STARTS} AND {_IS_PERIOD}"
         )
         given: dict[str, Any] = {"budget": budget_id, **_bounds(since, until)}
@@ -98,8 +99,10 @@ class BudgetHistory:
             ids = ["/".join(value.encode().hex() for value in one) for one in sorted(among)]
             rows = self._store.rows_for_ids(f"{question} AND {_VALS_ID} IN {{ids:Array(String)}}", ids, given)
         return {
-            Recorded(Period(as_utc(start), as_utc(end)), tuple(vals)): Sums(pico_from_usd(spent), int(unpriced))
-            for start, end, vals, spent, unpriced in cast(list[tuple[Any, ...]], rows)
+            Recorded(Period(as_utc(start), as_utc(end)), tuple(vals)): Sums(
+                pico_from_usd(spent), int(unpriced), pico_from_usd(held)
+            )
+            for start, end, vals, spent, unpriced, held in cast(list[tuple[Any, ...]], rows)
         }
 
     def periods(self, budget_id: str, since: datetime, until: datetime, limit: int) -> dict[Period, int]:

@@ -226,13 +226,14 @@ class Recount:
         differs is a difference when it still does at a second look, and nothing else explains it."""
         compared, found = answer.compared, answer.found
         budget_id = compared.budget_id
-        wrong = frozenset(one for one in found if one.recorded is not None)
+        # What a file's flat bound was when a period was recorded is not kept: another one explains what is held.
+        wrong = frozenset(one for one in found if one.recorded is not None and not one.held_alone)
         if compared.look == 1:
             if wrong:
                 self._waiting.append(replace(compared, look=2, before=wrong, not_before=now + AGAIN_AFTER))
             else:
                 self.different[budget_id] = 0
-            return [one for one in found if one.recorded is None]
+            return [one for one in found if one not in wrong]
         explained = (
             budget_id in self._corrections
             or budget_id in self._blocks

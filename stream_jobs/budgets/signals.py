@@ -190,7 +190,9 @@ def _facts(budget: Budget, place: Place, standing: Standing, zone: ZoneInfo, cur
     facts += [Fact(name=name, text=value) for name, value in zip(budget.per, place.values, strict=True)]
     facts.append(Fact(name="Spent", text=_usd(standing.spent)))
     if standing.unpriced:
-        held = f"{_usd(standing.held)} for {count(standing.unpriced)} events without a price, at the upper bound"
+        held = f"{_usd(standing.held)} for {count(standing.unpriced)} events without a price"
+        if standing.flat > 0:
+            held += f", {count(standing.flat)} of them at the flat bound: the price book does not know their model"
         facts.append(Fact(name="Held", text=held))
     amount = f"{_usd(standing.amount)} {currency_amount}".strip()
     facts.append(Fact(name="Amount", text=amount))

@@ -38,10 +38,11 @@ class Standing:
     amount: int  # of the period, with what was carried over; zero or less when more was carried than there is
     spent: int
     unpriced: int  # events without a price
-    held: int  # for those, at the stated upper bound; not part of `spent`
+    held: int  # for those, at what each may have cost; not part of `spent`
     burn: int | None = None  # per hour, lately
     forecast: int | None = None  # what will have been used at the period's end
     exhausted_at: datetime | None = None  # when nothing will be left
+    flat: int = 0  # of those without a price, events whose model nobody knows: held at the budget's flat bound
 
     @property
     def used(self) -> int:

@@ -194,11 +194,9 @@ class Tracked:
 
     def standing_of(self, period: Period, values: Values, sums: Sums, now: datetime) -> Standing:
         """Of a period that holds these sums."""
-        spent, unpriced = sums
-        held = self._held(unpriced)
         rolling = self.counters.rolling
         amount = self._amount(period, values)
-        standing = Standing(period, rolling, amount, spent, unpriced, held)
+        standing = Standing(period, rolling, amount, sums.amount, sums.unpriced, self.held(sums), flat=sums.flat)
         if not period.start <= now < period.end:
             return standing
         burn = self._burn(standing, values, now)
@@ -212,12 +210,14 @@ class Tracked:
         assert isinstance(window, Window)
         since = now - self._span if standing.rolling else max(now - self._span, standing.period.start)
         since = max(window.period_at(now).start, window.step_start(since + window.step - _MICROSECOND))  # whole steps
-        spent, unpriced = self._recent.total_since(since, values)
+        lately = self._recent.total_since(since, values)
         span = max(now - since, timedelta(minutes=1))
-        return max(0, spent + self._held(unpriced)) * (_HOURS // _MICROSECOND) // (span // _MICROSECOND)
+        return max(0, lately.amount + self.held(lately)) * (_HOURS // _MICROSECOND) // (span // _MICROSECOND)
 
-    def _held(self, unpriced: int) -> int:
-        return max(0, unpriced) * self._budgets.unpriced_upper_bound_pico(self.budget)
+    def held(self, sums: Sums) -> int:
+        """For events without a price: what each may have cost where its model is known, else the budget's flat bound.
+        Pico-USD."""
+        return max(0, sums.held) + max(0, sums.flat) * self._budgets.unpriced_upper_bound_pico(self.budget)
 
     def _amount(self, period: Period, values: Values) -> int:
         amount = self._budgets.amount_pico(self.budget, period.start, values)
@@ -239,8 +239,8 @@ class Tracked:
             self._carried[cell, values] = carried
             earlier = self.counters.cell_of(from_unix_micros(cell))
             assert earlier is not None
-            spent, unpriced = self.counters.total(earlier, values)
-            used = spent + self._held(unpriced)
+            total = self.counters.total(earlier, values)
+            used = total.amount + self.held(total)
             left = self._budgets.amount_pico(self.budget, earlier.start, values) + carried - used
             carried = max(0, left) if carry.unused else 0
             carried += min(0, left) if carry.overspend else 0

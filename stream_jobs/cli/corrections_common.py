@@ -184,6 +184,7 @@ def _print(outcome: str, summary: "Summary", run: str | None) -> None:
         ("priced", "of them had no price and have one now"),
         ("unpriced", "of them lose their price"),
         ("without_price", "events have no price still"),
+        ("bounded", "of them are held at what they may cost, no longer at the flat bound of each budget"),
         *_LEFT.items(),
     ):
         if number := getattr(summary, name):

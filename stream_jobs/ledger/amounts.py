@@ -16,6 +16,8 @@ SIGNED: Final = (
     "effective_cost",
     "avoided_cost",
     "stated_cost",
+    "held_cost",
+    "held_flat",
 )
 """Columns that a retraction holds with the opposite sign."""
 SIGNED_LISTS: Final = ("line_quantity", "line_list_cost", "line_cost", "line_effective_cost")

@@ -11,6 +11,7 @@ from stream_jobs.blocks.metrics import BlockMetrics
 from stream_jobs.blocks.store import ClickHouseBlocks
 from stream_jobs.job_context import Job, JobContext
 from stream_jobs.ledger.booked import ClickHouseLedger
+from stream_jobs.ledger.long_calls import LongCallsOfLedger
 from stream_jobs.ledger.versions import record_versions
 from stream_jobs.metering.pinned_versions import with_pinned_versions
 from stream_jobs.metering.process import Metering
@@ -48,6 +49,7 @@ class MeteringJob:
 
     def __init__(self, context: JobContext) -> None:
         self._context = context
+        self._long_calls = LongCallsOfLedger(context.store)
         # First: what is loaded later belongs to files that changed after this.
         self.reload = prices_and_rules(context.config_dir, self._take_up) if context.config_dir is not None else None
         self._metering = self._recorded(context.in_use.book(), context.in_use.rules())
@@ -56,7 +58,10 @@ class MeteringJob:
         """Metering with these, once it is known what their versions stand for. Raises StoreUnavailableError."""
         context = self._context
         record_versions(context.store, book, rules, context.config_dir)
-        return Metering(book, rules, ClickHouseLedger(context.store), context.future_tolerance, context.origin)
+        return Metering(
+            *(book, rules, ClickHouseLedger(context.store), context.future_tolerance, context.origin),
+            long_calls=self._long_calls.at,
+        )
 
     def _take_up(self, book: PriceBook, rules: AttributionRules) -> None:
         """Meter with these from the next block on. Raises StoreUnavailableError."""

@@ -5,9 +5,9 @@ what is booked already.
 """
 
 import logging
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from operator import attrgetter
 from typing import Any, Final, Protocol
 
@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from spendstream_schemas import ATTRIBUTION_FIELDS, InvalidReason
 from stream_jobs.attribution.rules import Attributed, AttributionRules
-from stream_jobs.base.errors import CrashError
+from stream_jobs.base.errors import CrashError, RetryError
 from stream_jobs.blocks.isolate import failure, too_many
 from stream_jobs.blocks.side_tables import duplicates_table, quarantine_table
 from stream_jobs.facts import Facts
@@ -29,6 +29,7 @@ from stream_jobs.metering.retraction import retraction_rows
 from stream_jobs.metering.rows import Charge, charge_row, ledger_table
 from stream_jobs.origin.judge import Judge, Origin, refusals
 from stream_jobs.origin.standing import Held, standing_charge
+from stream_jobs.pricing.hold import NO_HISTORY, NOTHING, Bound, LongCalls, bound_of
 from stream_jobs.pricing.result import Pricing
 from stream_jobs.store.fitting import Misfit, fitted
 from stream_jobs.streams.model import Block, BlockCounts, BlockOutput, RejectedRecord, SourceRecord, Versions
@@ -90,6 +91,11 @@ class LedgerReader(BookedEvents, Protocol):
         """All ledger rows of these events that other blocks booked, oldest first."""
 
 
+def no_history(_: datetime) -> LongCalls:
+    """Where no ledger is that could tell."""
+    return NO_HISTORY
+
+
 def with_attribution(facts: Facts, attributed: Attributed) -> Facts:
     """The event as if its sender had known what the rules know."""
     return facts._replace(tags=_tags_of(attributed))
@@ -104,6 +110,8 @@ class Metering:
     ledger: LedgerReader
     future_tolerance: timedelta
     origin: Origin = field(default_factory=Origin)
+    long_calls: Callable[[datetime], LongCalls] = no_history
+    """At the instant of a block: asked for where an event's usage is not known."""
 
     def versions(self) -> Versions:
         return Versions(self.book.version, self.rules.version, self.origin.rules.text)
@@ -226,6 +234,8 @@ class Metering:
         for decoded in events:
             try:
                 row = self._charge_row(decoded, block)
+            except RetryError:  # the store, which knows how long calls are
+                raise
             except Exception as error:  # noqa: BLE001 - logged and quarantined by _failure
                 failed.append(_failure(decoded, error))
             else:
@@ -242,7 +252,13 @@ class Metering:
         # Contracts for a team hold for what the rules gave to it, too.
         facts = with_attribution(decoded.facts, attributed) if self.book.scoped else decoded.facts
         pricing = self.book.price(facts, decoded.unknown_fields)
-        return charge_row(Charge(decoded, attributed, self.rules.version, pricing), block)
+        bound = NOTHING if pricing.priced else self._bound(pricing, block)
+        return charge_row(Charge(decoded, attributed, self.rules.version, pricing, bound), block)
+
+    def _bound(self, pricing: Pricing, block: Block) -> Bound:
+        """What is held for an event without a price."""
+        asked = pricing.hold is not None and pricing.hold.like
+        return bound_of(pricing.hold, self.long_calls(block.fixed_at) if asked else NO_HISTORY)
 
     def _retractions(self, events: list[Identified], failed: set[int], block: Block) -> list[dict[str, Any]]:
         """A correction takes back what the earlier revisions booked, to the last digit, before it charges anew."""

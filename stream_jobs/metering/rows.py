@@ -14,6 +14,7 @@ from stream_jobs.base.money import usd_from_pico
 from stream_jobs.facts import Condition
 from stream_jobs.ledger.columns import BLOCK_COLUMNS
 from stream_jobs.metering.decode import DecodedEvent
+from stream_jobs.pricing.hold import NOTHING, Bound
 from stream_jobs.pricing.result import Pricing
 from stream_jobs.store.fitting import as_table
 from stream_jobs.store.tables import TOOL_COLUMNS
@@ -32,6 +33,7 @@ class Charge:
     attributed: Attributed
     rules_version: str  # of the rules that were applied: in a redo perhaps not those that the block was fixed with
     pricing: Pricing
+    bound: Bound = NOTHING  # what is held for it while it has no price
 
 
 def charge_row(charge: Charge, block: Block) -> dict[str, Any]:
@@ -92,6 +94,8 @@ def charge_row(charge: Charge, block: Block) -> dict[str, Any]:
         "unpriced": 0 if pricing.priced else 1,
         "reported_tags": reported_tags(facts, attributed),
         "stated_cost": facts.stated_cost,
+        "held_cost": None if pricing.priced or charge.bound.flat else usd_from_pico(charge.bound.pico),
+        "held_flat": charge.bound.flat,
     }
     for name in ATTRIBUTION_FIELDS:
         row[name] = getattr(attributed, name)

@@ -19,6 +19,7 @@ from stream_jobs.pricing.base import base_hash, base_version
 from stream_jobs.pricing.catalog import Catalog
 from stream_jobs.pricing.compiled import Compiled
 from stream_jobs.pricing.corrections import CorrectionFile, Corrections
+from stream_jobs.pricing.dearest import Dearest
 from stream_jobs.pricing.engine import Engine, Resolved
 from stream_jobs.pricing.overlays import OverlayFile, Overlays
 from stream_jobs.pricing.providers import PROVIDERS_FILE, Providers
@@ -31,12 +32,13 @@ from stream_jobs.pricing.tokens import PLAIN, UnpricedError, count, count_plain
 from stream_jobs.pricing.yaml_models import load_models, yaml_files
 
 DATA: Final = Path(__file__).parent / "data"
-RULES: Final = 3
+RULES: Final = 4
 """Raised when the engine itself would price the same event under the same data differently.
 
 2: ids are taken out of what they are wrapped in, and a cost that the provider states prices what the book cannot.
 3: an event must say what its price depends on (which output is no text, the searches that a model makes of itself, a
 region that the provider has); lifetimes of caches, versions, dates and rate cards hold for nothing but what they name.
+4: what has no price says what it is held at, if its model is known.
 """
 _UNKNOWN_FIELDS: Final = (
     ("usage.", UnpricedReason.UNKNOWN_METER),
@@ -62,6 +64,7 @@ class PriceBook:
         self.engine = engine
         self.providers = engine.providers
         self.resources = resources
+        self._dearest = Dearest(engine, resources, catalog.tables)
         self._description = description
 
     @classmethod
@@ -137,11 +140,21 @@ class PriceBook:
         sold = self.catalog.provider(provider) == provider or self.resources.sells(provider)
         return sold or provider in self.engine.self_hosted.names
 
+    def knows_model(self, facts: Facts) -> bool:
+        """Whether the book has any price of a token event's model, under whatever conditions."""
+        return self._dearest.knows(facts)
+
     def price(self, facts: Facts, unknown_fields: Sequence[str] = ()) -> Pricing:
         """The receipt of a valid event, or the reason why it has none. Never raises for a valid event.
 
         `unknown_fields` are the paths that the contract did not know: what they might have cost is not guessed.
         """
+        found = self._price(facts, unknown_fields)
+        if found.reason is None:
+            return found
+        return found._replace(hold=self._dearest.hold(facts, found.reason, unknown_fields))
+
+    def _price(self, facts: Facts, unknown_fields: Sequence[str]) -> Pricing:
         if unknown_fields and (refused := self._unknown(facts, unknown_fields)) is not None:
             return self._own(facts) or refused
         kind, usage = facts.kind, facts.usage
@@ -159,7 +172,7 @@ class PriceBook:
                     plain = count_plain(rates, usage)  # type: ignore[arg-type]
                     if plain is not None:
                         lines, cost = plain
-                        return _new(Pricing, (self.version, where, None, "", tuple(lines), cost, cost, cost, 0))
+                        return _new(Pricing, (self.version, where, None, "", tuple(lines), cost, cost, cost, 0, None))
                 counted = _own_lines if rates.pool else count  # type: ignore[union-attr]
                 lines = counted(rates, usage, facts.tool_calls)  # type: ignore[arg-type]
             elif kind == "metered":

@@ -1,6 +1,6 @@
 """Which entry of the book an event is about: provider and model names into one identity, strictly."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
@@ -12,7 +12,7 @@ from stream_jobs.pricing.base import BaseModel, Validity, convert
 from stream_jobs.pricing.corrections import Alias, Corrections, Entry
 from stream_jobs.pricing.match import ProviderIndex, dated_form_of, without_geography
 from stream_jobs.pricing.providers import Providers
-from stream_jobs.pricing.rates import Missing
+from stream_jobs.pricing.rates import Missing, PriceTable
 from stream_jobs.pricing.refs import opaque, readings
 
 _FINE_TUNE = "ft:"
@@ -141,6 +141,15 @@ class Catalog:
         makers = (base.fallback_model_providers or ()) if base else ()
         return [maker for maker in makers if not self._providers.has_own_prices(provider, maker)]
 
+    def presently(self, provider: str, ref: str) -> Identity | None:
+        """What an id that moves (`-latest`) stands for now, as far as the base data knows it."""
+        for name, adds in readings(self._providers, provider, ref):
+            for owner in self.sellers(provider):
+                for one in (name, name.removesuffix("-latest")) if self._moves(owner, name) else ():
+                    if (found := self._known(owner, one, name, provider)) is not None:
+                        return _with(found, adds)
+        return None
+
     def _find(self, provider: str, own: str, at: datetime, seller: str) -> Identity | Missing | None:
         """`own` among the models of `provider`, sold by `seller`; None if the provider does not know it."""
         name, target = own, self._alias(provider, own, at) or self._alias(seller, own, at)
@@ -199,6 +208,13 @@ class Catalog:
                 base = replace(base, standard=((Validity(), dict.fromkeys(_FREE_KEYS, Decimal(0))),))
             self._converted[key] = base
         return self._converted[key]
+
+    def tables(self) -> Iterator[tuple[str, PriceTable]]:
+        """Every table of prices in the book, whatever it is for, with its provider."""
+        for id_, provider in self._bases.items():
+            for model in provider.models:
+                yield from ((id_, prices) for _, prices in self._convert(id_, model).standard)
+        yield from self._corrections.tables()
 
     def providers(self) -> list[str]:
         """Ids of everyone who sells models."""

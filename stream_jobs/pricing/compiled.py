@@ -185,7 +185,7 @@ class Compiled:
         """A part without a price of its own costs what its whole costs, as in the base data; but not other TTLs."""
         if part.startswith("cache_write") and not self._lifetime_is_sold(part):
             return self._first((f"{part.removesuffix('_tokens')}_mtok",), part)
-        return self._first(_TEXT_KEYS[part], part)
+        return self._first(TEXT_KEYS[part], part)
 
     def _lifetime_is_sold(self, part: str) -> bool:
         """True if the plain write price (or, without one, the input price) is also the price of this lifetime."""
@@ -201,7 +201,7 @@ class Compiled:
             return self._rates[joint_key]
         if own_key not in self._rates:
             return self.text[part] if meter in self._as_text else self._missing(meter)
-        if part in _WHOLES or not any(key in self._rates for key in _TEXT_KEYS[part][:-1] if key not in _WHOLE_KEYS):
+        if part in _WHOLES or not any(key in self._rates for key in TEXT_KEYS[part][:-1] if key not in _WHOLE_KEYS):
             return self._rates[own_key]
         return self._missing(f"{part} of {modality}")
 
@@ -225,7 +225,7 @@ _WHOLE_KEYS: Final = frozenset({"input_text_mtok", "input_mtok", "output_text_mt
 _INPUT: Final = ("input_text_mtok", "input_mtok")
 _OUTPUT: Final = ("output_text_mtok", "output_mtok")
 _WRITE: Final = ("cache_text_write_mtok", "cache_write_mtok", *_INPUT)
-_TEXT_KEYS: Final[Mapping[str, tuple[str, ...]]] = {
+TEXT_KEYS: Final[Mapping[str, tuple[str, ...]]] = {
     "input_tokens": _INPUT,
     "cache_read_tokens": ("cache_text_read_mtok", "cache_read_mtok", *_INPUT),
     "cache_write_tokens": _WRITE,
@@ -238,7 +238,7 @@ _TEXT_KEYS: Final[Mapping[str, tuple[str, ...]]] = {
     "citation_tokens": ("output_citation_mtok", *_OUTPUT),
 }
 """Part of the tokens -> price keys, most specific first: a part falls to its whole, as in the base data."""
-TEXT_PARTS: Final = tuple(_TEXT_KEYS)
+TEXT_PARTS: Final = tuple(TEXT_KEYS)
 _WHOLES: Final = frozenset({"input_tokens", "output_tokens"})
 _OUTPUT_PARTS: Final = frozenset({"output_tokens", "reasoning_tokens", "citation_tokens"})
 _JOINT_KEYS: Final[Mapping[str, str]] = {
@@ -246,4 +246,4 @@ _JOINT_KEYS: Final[Mapping[str, str]] = {
     "cache_write_tokens": "cache_{modality}_write_mtok",
     "cache_write_5m_tokens": "cache_{modality}_write_mtok",
 }
-assert set().union(*_TEXT_KEYS.values()) <= PER.keys()
+assert set().union(*TEXT_KEYS.values()) <= PER.keys()

@@ -274,6 +274,10 @@ class Corrections:
             found.update((rank, entry) for rank, entry in listed if name in ("*", own) or not entry.exact)
         return tuple(found[rank] for rank in sorted(found))
 
+    def tables(self) -> list[tuple[str, Mapping[str, Price | Missing]]]:
+        """What all entries say, of every model; with the provider."""
+        return [(provider, entry.table) for (provider, _), listed in self._by_model.items() for _, entry in listed]
+
     def aliases_for(self, provider: str, ref: str) -> list[Alias]:
         return self._aliases.get((provider, ref), [])
 

@@ -189,6 +189,52 @@ class Engine:
             return provider, response_model or model
         return self._catalog.provider(facts.provider), facts.response_model or facts.model
 
+    def identity(self, facts: Facts) -> Identity | None:
+        """The model that a token event is about, whatever its tier, region and conditions are; None if the book knows
+        none. For bounds, not for prices: an alias that moves is what it stands for now, and a served id that nobody
+        knows is what was asked for."""
+        provider, model, response_model = self._catalog.provider(facts.provider), facts.model, facts.response_model
+        if facts.provider.lower() in self.providers.gateways:
+            provider, model, response_model = self._behind_gateway(model, response_model)
+        if provider is None:
+            return None
+        for served in dict.fromkeys((response_model, None)):
+            if served is None and model is None:
+                continue
+            found = self._catalog.identify(provider, model, served, facts.occurred_at)
+            if isinstance(found, Identity):
+                return found
+            if (present := self._catalog.presently(provider, served or model or "")) is not None:
+                return present
+        return None
+
+    def named_conditions(self, facts: Facts) -> set[str]:
+        """The kinds of conditions that an event names other than as their default; the region too."""
+        provider = self.seller(facts)[0] or facts.provider.lower()
+        tier = self.providers.tier(provider, facts.service_tier) or str(facts.service_tier).lower()
+        return {*self._moving(facts, provider, tier), *(["region"] if facts.region else [])}
+
+    def scope_key(self, facts: Facts) -> tuple[str, ...]:
+        """The attribution values that our own terms depend on."""
+        return self._overlays.scope_key(facts)
+
+    def term_boundaries(self) -> list[datetime]:
+        """Instants at which our own terms may change."""
+        return self._overlays.boundaries()
+
+    def dearest_terms(self, identity: Identity, facts: Facts, price_key: str, listed: Fraction) -> Fraction:
+        """The dearest of list, contracted and effective price of the model's plain SKU."""
+        terms = self._overlays.terms(
+            provider=identity.provider,
+            models=(identity.own, identity.model),
+            sku=f"{identity.provider}/{identity.model}/{price_key}",
+            price_key=price_key,
+            scope=self._overlays.scope_of(facts),
+            at=facts.occurred_at,
+            listed=listed,
+        )
+        return max(terms.listed, terms.contracted, terms.effective)
+
     def _behind_gateway(
         self, model: str | None, response_model: str | None
     ) -> tuple[str | None, str | None, str | None]:

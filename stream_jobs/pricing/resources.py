@@ -16,7 +16,7 @@ from stream_jobs.facts import Facts
 from stream_jobs.pricing.compiled import Terms, make_rate
 from stream_jobs.pricing.overlays import Overlays
 from stream_jobs.pricing.providers import STANDARD, Providers
-from stream_jobs.pricing.rate_cards import Accelerator, Card, Hourly, RateCardFile, RateCards, closest
+from stream_jobs.pricing.rate_cards import Accelerator, Card, Hourly, RateCardFile, RateCards, SkuPrice, closest
 from stream_jobs.pricing.rates import Missing
 from stream_jobs.pricing.result import PriceLine
 from stream_jobs.pricing.tokens import UnpricedError
@@ -49,6 +49,24 @@ class Resources:
 
     def _files(self, provider: str) -> list[RateCardFile]:
         return [file for file in self._cards.files if file.provider.lower() == self._cards.provider(provider)]
+
+    def devices(self, provider: str, name: str) -> Sequence[Accelerator]:
+        """The provider's cards of an accelerator, or where it has none those of everybody."""
+        own = self._cards.accelerators(self._cards.provider(provider), name)
+        return own or [card for seller in self._sellers() for card in self._cards.accelerators(seller, name)]
+
+    def processors(self, provider: str) -> Sequence[Hourly]:
+        """The provider's prices of a vCPU, or where it has none those of everybody."""
+        own = self._cards.cpus(self._cards.provider(provider))
+        return own or [card for seller in self._sellers() for card in self._cards.cpus(seller)]
+
+    def metered_cards(self, provider: str, sku: str) -> tuple[str, Sequence[SkuPrice]]:
+        """What a SKU of a provider is called on receipts, and its prices."""
+        seller = self._cards.provider(provider)
+        return f"{seller}/{sku.lower()}", self._cards.skus(seller, sku)
+
+    def _sellers(self) -> list[str]:
+        return sorted({file.provider.lower() for file in self._cards.files})
 
     def look_up(
         self, name: str, at: datetime, provider: str | None

@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Final, NamedTuple
 
 from spendstream_schemas import UnpricedReason
+from stream_jobs.pricing.hold import Hold
 
 STATED: Final = "stated"
 """`price_model` and SKU of what the provider's own statement prices, because the book could not."""
@@ -37,6 +38,7 @@ class Pricing(NamedTuple):
     contracted_cost: int | None = None
     effective_cost: int | None = None
     avoided_cost: int = 0  # pico-USD the service's own cache saved (contracted)
+    hold: Hold | None = None  # without a price: what the event may cost; None: no model of the book could say
 
     @property
     def priced(self) -> bool:

@@ -94,6 +94,15 @@ def _money(made: _Made) -> dict[str, Any]:
     return columns
 
 
+def _held(made: _Made) -> dict[str, Any]:
+    """NULL where nothing is held before or after: most often."""
+    amounts = [posting.held.pico or None for posting in made.postings]
+    return {
+        "held_cost": decimals_of(amounts, LEDGER_COLUMNS.field("held_cost").type),
+        "held_flat": pa.array([posting.held.flat for posting in made.postings], pa.int8()),
+    }
+
+
 def _meters(made: _Made) -> dict[str, Any]:
     factors = [posting.meters for posting in made.postings]
     count = len(factors)
@@ -213,4 +222,4 @@ def _unit_price(usd: Decimal, known: dict[Decimal, int]) -> int:
     return found
 
 
-_MAKERS: Final = (_constants, _signs, _money, _meters, _stated, _price, _owner, _receipts)
+_MAKERS: Final = (_constants, _signs, _money, _held, _meters, _stated, _price, _owner, _receipts)

@@ -23,6 +23,7 @@ from stream_jobs.base.instants import EPOCH
 from stream_jobs.ledger.entries import PLACE, Entries
 from stream_jobs.ledger.rebuild import priced_facts, reported_facts
 from stream_jobs.pricing.book import PriceBook
+from stream_jobs.pricing.hold import NO_HISTORY, NOTHING, Bound, LongCalls, bound_of
 from stream_jobs.pricing.result import Pricing
 
 COSTS: Final = ("list_cost", "contracted_cost", "effective_cost")
@@ -45,6 +46,7 @@ class Target(NamedTuple):
     """What an event should come to. None: as it is booked."""
 
     pricing: Pricing | None = None
+    held: Bound = NOTHING  # of a pricing without a price
     owner: Owner | None = None
 
 
@@ -57,6 +59,7 @@ class Posting(NamedTuple):
     unpriced: int
     costs: Costs
     avoided: int
+    held: Bound
     less: tuple[int, ...] = ()  # rows whose receipt is taken back
     plus: tuple[int, ...] = ()  # rows whose receipt is taken over
     target: Target = Target()
@@ -73,6 +76,7 @@ class Found:
     unpriced: int = 0  # of the adjusted: had a price, has none now
     kept_price: int = 0  # would have no price now; left as they are
     without_price: int = 0  # had none and has none
+    bounded: int = 0  # of the adjusted: without a price still, but what they may cost is known now
     doubled: int = 0  # charged more than once: left to reconciliation
     expired: int = 0  # whose entries are beyond retention, so that some may be gone: left as they are
 
@@ -85,22 +89,24 @@ class _Net(NamedTuple):
     unpriced: int
     costs: tuple[int, int, int]
     avoided: int
+    held: Bound
 
     @property
     def is_nothing(self) -> bool:
-        return not (self.events or self.unpriced or self.avoided or any(self.costs))
+        return not (self.events or self.unpriced or self.avoided or any(self.costs) or any(self.held))
 
 
 Decide = Callable[[int], Target]
 """row of an open event -> what it should come to."""
 
 
-def repriced(entries: Entries, book: PriceBook) -> Decide:
-    """What events cost by `book`, at their own instant."""
+def repriced(entries: Entries, book: PriceBook, calls: LongCalls = NO_HISTORY) -> Decide:
+    """What events cost by `book`, at their own instant; what has no price is held at its bound."""
     facts_of = priced_facts(entries, scoped=book.scoped)
 
     def decide(row: int) -> Target:
-        return Target(pricing=book.price(*facts_of(row)))
+        pricing = book.price(*facts_of(row))
+        return Target(pricing, NOTHING if pricing.priced else bound_of(pricing.hold, calls))
 
     return decide
 
@@ -151,13 +157,14 @@ class _Search:
         self._unpriced = entries.values("unpriced")
         self._listed, self._contracted, self._effective = (entries.values(name) for name in COSTS)
         self._avoided = entries.values("avoided_cost")
+        self._held, self._flat = entries.values("held_cost"), entries.values("held_flat")
         self._price_models, self._reasons = entries.values("price_model"), entries.values("unpriced_reason")
 
     def net(self, rows: list[int]) -> _Net:
         if len(rows) == 1:
             row = rows[0]
             costs = self._listed[row] or 0, self._contracted[row] or 0, self._effective[row] or 0
-            return _Net(rows, self.events[row], self._unpriced[row], costs, self._avoided[row])
+            return _Net(rows, self.events[row], self._unpriced[row], costs, self._avoided[row], self._held_of(row))
         return _Net(
             rows,
             sum(self.events[row] for row in rows),
@@ -168,7 +175,11 @@ class _Search:
                 sum(self._effective[row] or 0 for row in rows),
             ),
             sum(self._avoided[row] for row in rows),
+            Bound(*map(sum, zip(*map(self._held_of, rows), strict=True))),
         )
+
+    def _held_of(self, row: int) -> Bound:
+        return Bound(self._held[row] or 0, self._flat[row])
 
     @cached_property
     def places(self) -> list[Place]:
@@ -199,7 +210,7 @@ class _Search:
         avoided = pricing.avoided_cost - self._avoided[row]
         if listed or contracted or effective or avoided:
             costs = listed, contracted, effective
-            self.found.postings.append(Posting(row, 0, 0, 0, costs, avoided, (row,), (), target))
+            self.found.postings.append(Posting(row, 0, 0, 0, costs, avoided, NOTHING, (row,), (), target))
             self.found.adjusted += 1
 
     def event(self, rows: list[int]) -> None:
@@ -243,16 +254,21 @@ class _Search:
         costs, avoided = _should_cost(net, target)
         if should != place:
             plus = () if target.pricing is not None else tuple(net.rows)
-            new.append(Posting(row, 1, 1, int(should[_REASON] != ""), costs, avoided, (), plus, target))
+            held = net.held if target.pricing is None else target.held
+            new.append(Posting(row, 1, 1, int(should[_REASON] != ""), costs, avoided, held, (), plus, target))
         elif costs[0] is not None and (costs != net.costs or avoided != net.avoided):
-            new.append(
-                Posting(row, 0, 0, 0, _less(costs, net.costs), avoided - net.avoided, tuple(net.rows), (), target)
-            )
+            less, avoided = _less(costs, net.costs), avoided - net.avoided
+            new.append(Posting(row, 0, 0, 0, less, avoided, NOTHING, tuple(net.rows), (), target))
+        elif costs[0] is None and target.pricing is not None and net.held.flat and not target.held.flat:
+            # Its model is known by now. (Other bounds stay as they are: they are no prices, and would never rest.)
+            held = target.held.less(net.held)
+            new.append(Posting(row, 0, 0, 0, (None, None, None), 0, held, (), (), target))
         if new:
             found.postings += new
             found.adjusted += 1
             found.priced += not had_price and should[_REASON] == ""
             found.unpriced += had_price and should[_REASON] != ""
+            found.bounded += bool(target.pricing and should[_REASON] and net.held.flat > 0 and not target.held.flat)
 
     def _taken_back(self, net: _Net) -> Posting:
         """The opposite of everything that stands in one place."""
@@ -262,7 +278,8 @@ class _Search:
         if net.unpriced and not any(net.costs):
             costs = (None, None, None)
         # The source counts what is taken back, so its meters are those that go.
-        return Posting(row, -1 if net.events else 0, -net.events, -net.unpriced, costs, -net.avoided, tuple(net.rows))
+        meters, held = -1 if net.events else 0, NOTHING.less(net.held)
+        return Posting(row, meters, -net.events, -net.unpriced, costs, -net.avoided, held, tuple(net.rows))
 
 
 def _less(costs: Costs, booked: tuple[int, int, int]) -> Costs:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
+from functools import cached_property, partial
 from typing import Final, TypeVar
 
 from stream_jobs.attribution.rules import AttributionRules
@@ -17,9 +17,11 @@ from stream_jobs.base.errors import ConfigError, StoreUnavailableError
 from stream_jobs.base.who import user_at_host
 from stream_jobs.ledger.columns import LEDGER_COLUMNS
 from stream_jobs.ledger.entries import LINE_COLUMNS, PLACE, Entries
+from stream_jobs.ledger.long_calls import LongCallsOfLedger
 from stream_jobs.ledger.posting import Poster
 from stream_jobs.ledger.rebuild import PRICING_COLUMNS
 from stream_jobs.pricing.book import PriceBook
+from stream_jobs.pricing.hold import NO_HISTORY, LongCalls
 from stream_jobs.repricing.build import Stamp, adjustments
 from stream_jobs.repricing.corrections import COSTS, Decide, Found, find_corrections, reattributed, repriced
 from stream_jobs.repricing.journal import Journal, Planned, Run, RunIsOpenError
@@ -44,6 +46,8 @@ _LOOK: Final = tuple(
         "booked_at",
         "events",
         "unpriced",
+        "held_cost",
+        "held_flat",
         "avoided_cost",
         "labels",
         "reported_tags",
@@ -66,8 +70,11 @@ class Versions:
     book: PriceBook
     rules: AttributionRules
 
-    def decide(self, selection: Selection, entries: Entries) -> Decide:
-        return reattributed(entries, self.rules) if selection.kind == "reattribute" else repriced(entries, self.book)
+    def decide(self, selection: Selection, entries: Entries, calls: LongCalls = NO_HISTORY) -> Decide:
+        """`calls`: how long the longest ones are, for what has no price."""
+        if selection.kind == "reattribute":
+            return reattributed(entries, self.rules)
+        return repriced(entries, self.book, calls)
 
 
 class Corrector:
@@ -90,8 +97,12 @@ class Corrector:
             self._progress(number + 1, len(chunks))
         return total(summaries)
 
+    @cached_property
+    def _calls(self) -> LongCalls:
+        return self._retry(lambda: LongCallsOfLedger(self._store).latest(self.journal.now()))
+
     def _find(self, selection: Selection, chunk: Chunk, entries: Entries, *, unprice: bool) -> Found:
-        decide = None if chunk.crossed_since is not None else self._versions.decide(selection, entries)
+        decide = None if chunk.crossed_since is not None else self._versions.decide(selection, entries, self._calls)
         since = self._retry(lambda: kept_since(self._store, self.journal.now()))
         return find_corrections(entries, decide, unprice=unprice, kept_since=since)
 

@@ -16,6 +16,7 @@ COUNTS: Final = (
     "unpriced",
     "kept_price",
     "without_price",
+    "bounded",
     "doubled",
     "expired",
 )
@@ -41,6 +42,7 @@ class Summary:
     unpriced: int = 0
     kept_price: int = 0
     without_price: int = 0
+    bounded: int = 0
     doubled: int = 0
     expired: int = 0
     by_heading: dict[Heading, list[int]] = field(default_factory=dict)

@@ -110,8 +110,10 @@ class Watch:
             booked_since=self._looked - CROSSING if self._looked else _BEGINNING,
             not_priced_by=self._versions.book.version,
         )
-        if corrector.look(selection, chunk_rows=CHUNK_ROWS).priced:
-            note = f"price book {self._versions.book.version} has a price"
+        seen = corrector.look(selection, chunk_rows=CHUNK_ROWS)
+        if seen.priced or seen.bounded:
+            what = "has a price" if seen.priced else "knows the model"
+            note = f"price book {self._versions.book.version} {what}"
             run = corrector.open(selection, note=note, operator=_operator(), chunk_rows=CHUNK_ROWS)
             summary = corrector.work(run)
             PRICED_LATER.inc(summary.priced)

@@ -33,10 +33,21 @@ _NOTHING_IS_ZERO: Final = pc.ScalarAggregateOptions(min_count=0)
 _MINUTE_MICROS: Final = 60_000_000
 _BEFORE_SQUARING: Final = pa.decimal128(17, 12)  # holds MAX_SQUARED_USD
 _AS_THEY_ARE: Final[tuple[Measure, ...]] = (
-    *("unpriced", "list_cost", "contracted_cost", "effective_cost", "avoided_cost", "gpu_seconds", "busy_gpu_seconds"),
+    *(
+        "unpriced",
+        "held_cost",
+        "held_flat",
+        "list_cost",
+        "contracted_cost",
+        "effective_cost",
+        "avoided_cost",
+        "gpu_seconds",
+        "busy_gpu_seconds",
+    ),
     *("input_tokens", "cache_read_tokens", "output_tokens", "reasoning_tokens"),
 )
 """Measures that are a column of the ledger."""
+_OF_UNPRICED: Final[tuple[Measure, ...]] = ("unpriced", "held_flat")
 _READ: Final = (
     *("occurred_at", *DIMENSIONS, "response_model", "status", "cached_response", "events"),
     *(*_AS_THEY_ARE, *CACHE_WRITES, *TOOL_COLUMNS),
@@ -133,6 +144,9 @@ def _amounts(ledger: pa.Table) -> dict[Measure, pa.ChunkedArray | pa.Array]:
         found[name] = _where(status.codes == pc.index(status.values, wanted).as_py(), events)
     found["cached"] = _where(pc.fill_null(ledger["cached_response"], False).to_numpy(), events)
     found |= {name: ledger[name] for name in _AS_THEY_ARE}
+    for name in _OF_UNPRICED:  # nothing in most blocks, and adding that up costs time
+        if not _ints(ledger[name]).any():
+            found[name] = pa.nulls(len(events), COUNT)
     cost = ledger["effective_cost"]
     if not events.all():
         cost = pc.if_else(pa.array(events != 0), cost, None)

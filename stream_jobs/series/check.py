@@ -32,6 +32,8 @@ class Difference:
     values: Values
     amount: int  # of the measure
     unpriced: int
+    held: int
+    flat: int
 
 
 def snapshot(counters: Counters, vector: Vector) -> Snapshot:
@@ -51,5 +53,5 @@ def differences(taken: Snapshot, sums: LedgerSums) -> list[Difference]:
         for values in counted_here.keys() | booked_here.keys():
             counted, there = counted_here.get(values, NOTHING), booked_here.get(values, NOTHING)
             if counted != there:
-                found.append(Difference(cell, values, counted.amount - there.amount, counted.unpriced - there.unpriced))
+                found.append(Difference(cell, values, *counted.plus(there.opposite())))
     return found

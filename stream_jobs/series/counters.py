@@ -96,7 +96,7 @@ class Counters:
         for cell in [cell for cell in self._blocks if cell < bound and self.end_of(cell) <= bound]:
             for part in (self._blocks, self._corrections):
                 for values, sums in part.pop(cell).items():
-                    self._in_window(values, Sums(-sums.amount, -sums.unpriced))
+                    self._in_window(values, sums.opposite())
                     gone.add(values)
         return gone
 

@@ -30,10 +30,12 @@ SCHEMA: Final = pa.schema(
         *((name, definition.kind) for name, definition in MEASURES.items()),
     ]
 )
-"""Of version 2. Labels follow, as columns `labels.NAME`."""
+"""Of version 3. Labels follow, as columns `labels.NAME`."""
+SCHEMA_2: Final = pa.schema([field for field in SCHEMA if field.name not in ("held_flat", "held_cost")])
+"""Labels follow, too."""
 COSTS: Final = ("list_cost", "contracted_cost", "effective_cost")
 SCHEMA_1: Final = pa.schema([SCHEMA.field(name) for name in ("minute", *SCOPE_FIELDS_1, *COSTS, "events", "unpriced")])
-VERSION: Final = 2
+VERSION: Final = 3
 MAX_PART_ROWS: Final = 4_000
 """A quarter of a megabyte or so."""
 MAX_PART_BYTES: Final = 900_000
@@ -46,7 +48,7 @@ MAX_TEXT_CHARS: Final = 128
 MAX_LABEL_CHARS: Final = 256
 _Offset = Annotated[int, Field(strict=True, ge=0, lt=2**63)]
 _METADATA: Final = b"spendstream.delta"
-_COUNTED: Final = ("events", "ok", "errors", "cancelled", "cached", "unpriced")
+_COUNTED: Final = ("events", "ok", "errors", "cancelled", "cached", "unpriced", "held_flat")
 """Measures that count events."""
 
 
@@ -65,7 +67,7 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class Delta:
-    """`rows` has one row per minute and dimensions: SCHEMA and labels, or SCHEMA_1."""
+    """`rows` has one row per minute and dimensions: SCHEMA or SCHEMA_2 and labels, or SCHEMA_1."""
 
     origin: Origin
     booked_at: datetime  # the block's, in UTC: the `booked_at` of its rows in the ledger
@@ -81,9 +83,9 @@ class Delta:
         return all(name in self.rows.column_names and name not in self.cut for name in names)
 
 
-def schema_with(labels: Iterable[str]) -> pa.Schema:
+def schema_with(labels: Iterable[str], schema: pa.Schema = SCHEMA) -> pa.Schema:
     """Of deltas with these labels."""
-    return pa.schema([*SCHEMA, *((f"{LABEL}{name}", TEXT) for name in labels)])
+    return pa.schema([*schema, *((f"{LABEL}{name}", TEXT) for name in labels)])
 
 
 def split(delta: Delta, max_rows: int = MAX_PART_ROWS) -> list[Delta]:
@@ -152,9 +154,10 @@ def _decoded(message: bytes) -> Delta:
         raise InvalidDeltaError(f"unpacks to {size} bytes, at most {MAX_UNPACKED_BYTES} are a delta")
     schema = schema_of(message)
     about = _About.model_validate_json((schema.metadata or {})[_METADATA], extra="ignore")
-    if about.version not in (1, VERSION):
+    if not 1 <= about.version <= VERSION:
         raise InvalidDeltaError(f"version {about.version}: this code reads versions 1 to {VERSION}")
-    if not schema.equals(SCHEMA_1 if about.version == 1 else _with_its_labels(schema)):
+    own = {1: SCHEMA_1, 2: SCHEMA_2}.get(about.version, SCHEMA)
+    if not schema.equals(own if about.version == 1 else _with_its_labels(schema, own)):
         raise InvalidDeltaError(f"has other columns than version {about.version}: {schema.to_string()[:200]}")
     rows = decoded(message)
     if about.part >= about.parts or about.last_offset < about.first_offset:
@@ -173,12 +176,12 @@ def _decoded(message: bytes) -> Delta:
     )
 
 
-def _with_its_labels(schema: pa.Schema) -> pa.Schema:
-    """What a schema of version 2 with these labels is."""
-    names = schema.names[len(SCHEMA) :]
+def _with_its_labels(schema: pa.Schema, own: pa.Schema) -> pa.Schema:
+    """What its version's own schema with these labels is."""
+    names = schema.names[len(own) :]
     if len(names) > MAX_LABELS or len(set(names)) < len(names) or not all(map(is_dimension, names)):
-        return SCHEMA
-    return schema_with(name.removeprefix(LABEL) for name in names)
+        return own
+    return schema_with((name.removeprefix(LABEL) for name in names), own)
 
 
 def _check_values(rows: pa.Table) -> None:

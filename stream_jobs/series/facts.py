@@ -5,6 +5,7 @@ bits each, which no sum of a batch can overflow. What nobody asks for is not unp
 """
 
 from collections.abc import Mapping, Sequence
+from operator import add, neg
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -13,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from spendstream_schemas.scope import Condition
+from stream_jobs.series.measures import Measure
 from stream_jobs.store.decimals import words_of
 from stream_jobs.store.tables import COUNT, TEXT
 from stream_jobs.store.texts import profiles
@@ -26,9 +28,18 @@ class Sums(NamedTuple):
 
     amount: int = 0  # of the measure, in units of its last place; pico-USD, of what has a price, for a cost
     unpriced: int = 0  # events without one
+    held: int = 0  # pico-USD that some of these are held at
+    flat: int = 0  # of these, events whose model nobody knows: who counts says what they are held at
 
     def plus(self, other: "Sums") -> "Sums":
-        return Sums(self.amount + other.amount, self.unpriced + other.unpriced)
+        return Sums(*map(add, self, other))
+
+    def opposite(self) -> "Sums":
+        return Sums(*map(neg, self))
+
+
+BESIDE: Final[tuple[Measure, ...]] = ("unpriced", "held_cost", "held_flat")
+"""What is added up beside every measure, in the order of Sums."""
 
 
 Values = tuple[str, ...]
@@ -56,7 +67,8 @@ class Facts:
 
     def _amounts(self, measure: str) -> Ints:
         if measure not in self._limbs:
-            self._limbs[measure] = _limbs(self._column(measure, COUNT, 0))
+            limbs = _limbs(self._column(measure, COUNT, 0))
+            self._limbs[measure] = limbs if limbs.any() else limbs[:0]
         return self._limbs[measure]
 
     def _column(self, name: str, kind: pa.DataType, nothing: object) -> pa.ChunkedArray:
@@ -83,14 +95,19 @@ class Facts:
         groups = profiles([(cell, len(distinct)), *((codes, len(values)) for values, codes in texts)], len(rows))
         order = np.argsort(groups.of_row, kind="stable")
         firsts = np.searchsorted(groups.of_row[order], np.arange(len(groups.example)))
-        amounts, unpriced = (
-            np.add.reduceat(self._amounts(name)[rows][order], firsts, axis=0).tolist() for name in (measure, "unpriced")
-        )
+        sums = [self._sums_of(name, rows[order], firsts) for name in (measure, *BESIDE)]
         found: Cells = {}
         for index, example in enumerate(groups.example.tolist()):
             key = tuple(values[codes[example]] for values, codes in texts)
-            found.setdefault(int(starts[example]), {})[key] = Sums(_whole(amounts[index]), _whole(unpriced[index]))
+            found.setdefault(int(starts[example]), {})[key] = Sums(*(column[index] if column else 0 for column in sums))
         return found
+
+    def _sums_of(self, measure: str, rows: Ints, firsts: Ints) -> list[int]:
+        """Of rows that lie together by group; empty where all of it is nothing, as most often what is held."""
+        amounts = self._amounts(measure)
+        if not len(amounts):
+            return []
+        return [_whole(limbs) for limbs in np.add.reduceat(amounts[rows], firsts, axis=0).tolist()]
 
 
 def _whole(limbs: Sequence[int]) -> int:

@@ -79,7 +79,8 @@ class History:
 
     def read(self, spec: SeriesSpec, grain: Grain, since: datetime, until: datetime) -> Cells:
         """Everything that is booked by now, corrections too, in the cells of [since, until): by the start of each, and
-        by values; what is nothing is absent. The first cell is the one that holds `since`."""
+        by values; what is nothing is absent. The first cell is the one that holds `since`. What is held is not told
+        beside another measure: the rollups do not know it."""
         bounds = boundaries(spec, grain, since, until)
         source = source_of(spec, bounds)
         found: Cells = {}

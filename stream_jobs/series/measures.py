@@ -22,6 +22,8 @@ Measure = Literal[
     "cancelled",
     "cached",
     "unpriced",
+    "held_flat",
+    "held_cost",
     "list_cost",
     "contracted_cost",
     "effective_cost",
@@ -77,6 +79,8 @@ MEASURES: Final[Mapping[Measure, Definition]] = {
     **{name: Definition(COUNT, f"if(status = '{status}', events, 0)") for name, status in STATUSES.items()},
     "cached": Definition(COUNT, "if(cached_response, events, 0)"),  # served from the service's own cache
     "unpriced": Definition(COUNT, "unpriced"),  # events that the costs do not cover
+    "held_flat": Definition(COUNT, "held_flat"),  # of these, the ones whose model nobody knows
+    "held_cost": Definition(MONEY, _or_zero("held_cost")),  # USD that the others are held at; no cost
     "list_cost": Definition(MONEY, _or_zero("list_cost")),  # USD; of what has a price
     "contracted_cost": Definition(MONEY, _or_zero("contracted_cost")),
     "effective_cost": Definition(MONEY, _or_zero("effective_cost")),

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from spendstream_schemas.scope import Condition
 from stream_jobs.series.calendar import Calendar
+from stream_jobs.series.facts import BESIDE
 from stream_jobs.series.measures import MEASURES, Measure, is_dimension
 
 
@@ -26,4 +27,4 @@ class SeriesSpec:
     @property
     def reads(self) -> frozenset[str]:
         """What a delta must tell for this to be counted by it."""
-        return frozenset((*self.scope, *self.per, self.measure, "unpriced"))
+        return frozenset((*self.scope, *self.per, self.measure, *BESIDE))

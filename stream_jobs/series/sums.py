@@ -13,7 +13,7 @@ from spendstream_schemas.scope import Condition, glob_regex
 from stream_jobs.base.instants import as_utc, unix_micros
 from stream_jobs.series.counters import Counters, Loaded
 from stream_jobs.series.delta import Origin
-from stream_jobs.series.facts import Cells, Sums, Values
+from stream_jobs.series.facts import BESIDE, Cells, Sums, Values
 from stream_jobs.series.measures import MEASURES, Measure, column, exact, label_parameters
 from stream_jobs.series.spec import SeriesSpec
 from stream_jobs.store.client import StoreClient
@@ -65,10 +65,10 @@ class LedgerSums:
         loaded = Loaded()
         for run in runs(cells):
             rows = self._ask(spec, run, vector, among)
-            for start, values, blocks, unpriced, corrected, unpriced_corrected in rows:
+            for start, values, *found in rows:
                 cell, key = int(str(start)) * MICROS, tuple(cast(list[str], values))
-                _put(loaded.blocks, cell, key, spec.measure, blocks, unpriced)
-                _put(loaded.corrections, cell, key, spec.measure, corrected, unpriced_corrected)
+                _put(loaded.blocks, cell, key, spec.measure, found[: len(Sums._fields)])
+                _put(loaded.corrections, cell, key, spec.measure, found[len(Sums._fields) :])
         return loaded
 
     def load(self, counters: Counters, cells: Sequence[int], vector: Vector) -> None:
@@ -114,12 +114,11 @@ class LedgerSums:
         where, parameters = scope_condition(spec.scope, spec.per)
         fields = ", ".join(column(name) for name in spec.per)
         counted, known = _counted(vector, self._settled)
-        amount = MEASURES[spec.measure].sql
+        added = [MEASURES[name].sql for name in (spec.measure, *BESIDE)]
+        sums = ", ".join(f"sumIf({sql}, adjustment_run {by} '')" for by in ("=", "!=") for sql in added)
         return self._store.rows(
             "SELECT roundDown(toUnixTimestamp(occurred_at), {starts:Array(UInt32)}) AS cell, "
-            f"CAST([{fields}], 'Array(String)') AS vals, "
-            f"sumIf({amount}, adjustment_run = ''), sumIf(unpriced, adjustment_run = ''), "
-            f"sumIf({amount}, adjustment_run != ''), sumIf(unpriced, adjustment_run != '') "
+            f"CAST([{fields}], 'Array(String)') AS vals, {sums} "
             "FROM ledger WHERE occurred_at >= fromUnixTimestamp64Micro({first:Int64}, 'UTC') "
             "AND occurred_at < fromUnixTimestamp64Micro({end:Int64}, 'UTC') "
             f"AND (adjustment_run != '' OR {counted}){where}{among[0]} GROUP BY cell, vals",
@@ -134,8 +133,8 @@ class LedgerSums:
         )
 
 
-def _put(cells: Cells, cell: int, values: Values, measure: Measure, amount: object, unpriced: object) -> None:
-    sums = Sums(exact(measure, amount), int(str(unpriced)))
+def _put(cells: Cells, cell: int, values: Values, measure: Measure, found: Sequence[object]) -> None:
+    sums = Sums(*(exact(name, total) for name, total in zip((measure, *BESIDE), found, strict=True)))
     if sums != Sums():
         cells.setdefault(cell, {})[values] = sums
 

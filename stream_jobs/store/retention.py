@@ -68,6 +68,7 @@ LEDGER_TABLES: Final = {
     "duplicates": "seen_at",
     "blocks": "fixed_at",
     "block_receipts": "completed_at",
+    "long_calls": "at",
 }
 IDS: Final = {"booked_ids": "booked_at", "response_ids": "booked_at", "outcome_ids": "booked_at"}
 ROLLUPS: Final = {"cost_1m": "minute", "cost_1h": "hour", "cost_1d": "day"}

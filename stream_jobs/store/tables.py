@@ -88,9 +88,19 @@ _LEDGER: Final = {
     "unpriced": pa.int8(),  # -1: an adjustment that prices an event that had no price
     "reported_tags": TAGS,  # the tags that the rules changed, as the sender gave them
     "stated_cost": MONEY,  # what the provider says of itself; signed, 0 in a correction of the cost alone
+    "held_cost": MONEY,  # of an event without a price, signed; no cost
+    "held_flat": pa.int8(),  # events without a price that no bound is known of; -1: an adjustment that brings one
     "adjustment_run": TEXT,  # RUN/CHUNK that posts an adjustment; a retraction does not copy it
 }
-LEDGER_DEFAULTS: Final = ("events", "unpriced", "reported_tags", "stated_cost", "adjustment_run")
+LEDGER_DEFAULTS: Final = (
+    "events",
+    "unpriced",
+    "reported_tags",
+    "stated_cost",
+    "held_cost",
+    "held_flat",
+    "adjustment_run",
+)
 """The last columns of the ledger, each with a DEFAULT: rows may end before any of them."""
 
 TABLES: Final[Mapping[str, pa.Schema]] = {
@@ -194,6 +204,13 @@ TABLES: Final[Mapping[str, pa.Schema]] = {
             "events": COUNT,
             "entries": pa.uint64(),
             **dict.fromkeys(("list_cost", "contracted_cost", "effective_cost"), MONEY),
+        },
+        "long_calls": {
+            "at": INSTANT,
+            "price_model": TEXT,
+            "events": pa.uint64(),
+            "cost": MONEY,
+            **dict.fromkeys(("input_tokens", "output_tokens"), COUNT),
         },
         "price_book_versions": _VERSION,
         "attribution_versions": _VERSION,

@@ -15,6 +15,7 @@ from spendstream_schemas.alert_feed import AlertSignal
 from spendstream_schemas.budget_feed import BudgetState
 from spendstream_schemas.scope import in_scope
 from stream_jobs.base.instants import as_utc
+from stream_jobs.base.money import usd_from_pico
 from stream_jobs.budgets import job as job_module
 from stream_jobs.budgets import recount, speaker
 from stream_jobs.budgets.book import KEEP_NOTIFIED, Place
@@ -28,7 +29,7 @@ from stream_jobs.runtime.topics import ALERTS, BUDGET_CONTROL, BUDGET_STATE
 from stream_jobs.series.delta import Delta, messages
 from stream_jobs.store.client import StoreClient
 from stream_jobs.streams.model import SourceRecord
-from tests.integration.budget_world import World
+from tests.integration.budget_world import World, flat
 from tests.integration.pipeline import until
 from tests.unit.producers.support import read_topic
 
@@ -123,12 +124,16 @@ class Office:
 
     def history(self, budget_id: str) -> dict[tuple[datetime, tuple[str, ...]], tuple[Decimal, int]]:
         """Spent and unpriced of each period and values, as budget_history has it."""
+        return {key: (spent, count) for key, (spent, count, _) in self.whole_history(budget_id).items()}
+
+    def whole_history(self, budget_id: str) -> dict[tuple[datetime, tuple[str, ...]], tuple[Decimal, int, Decimal]]:
+        """With what is held."""
         rows = self.store.rows(
-            "SELECT period_start, vals, spent, unpriced_events FROM budget_history WHERE budget_id = {id:String}",
+            "SELECT period_start, vals, spent, unpriced_events, held FROM budget_history WHERE budget_id = {id:String}",
             {"id": budget_id},
         )
-        found = cast(list[tuple[datetime, list[str], Decimal, int]], rows)
-        return {(as_utc(start), tuple(vals)): (spent, int(count)) for start, vals, spent, count in found}
+        found = cast(list[tuple[datetime, list[str], Decimal, int, Decimal]], rows)
+        return {(as_utc(start), tuple(vals)): (spent, int(count), held) for start, vals, spent, count, held in found}
 
     def status(self, budget_id: str) -> dict[tuple[str, ...], tuple[datetime, datetime, Decimal]]:
         """Start, end and spend of what each combination of values has now."""
@@ -174,17 +179,27 @@ def assert_all_equal_to_the_ledger(office: Office) -> None:
     for budget in budgets:
         calendar = budgets.calendar_of(budget)
         series = budgets.series_of(budget)
-        wanted: dict[tuple[datetime, tuple[str, ...]], tuple[Decimal, int]] = {}
+        sums: dict[tuple[datetime, tuple[str, ...]], tuple[Decimal, int, Decimal, int]] = {}
         for row in office.world.rows:
             values = tuple(row.get(name, "") for name in budget.per)
             if not in_scope(series.scope, {key: str(value) for key, value in row.items()}) or "" in values:
                 continue
             period = calendar.period_at(row["occurred_at"])
             assert period is not None
-            spent, unpriced = wanted.get((period.start, values), (Decimal(0), 0))
-            wanted[period.start, values] = (spent + (row["effective_cost"] or 0), unpriced + row["unpriced"])
-        history = office.history(budget.id)
-        nothing = (Decimal(0), 0)
+            spent, unpriced, held, unknown = sums.get((period.start, values), (Decimal(0), 0, Decimal(0), 0))
+            sums[period.start, values] = (
+                spent + (row["effective_cost"] or 0),
+                unpriced + row["unpriced"],
+                held + (row.get("held_cost") or 0),
+                unknown + flat(row),
+            )
+        bound = usd_from_pico(budgets.unpriced_upper_bound_pico(budget))
+        wanted = {
+            key: (spent, unpriced, max(held, Decimal(0)) + max(0, unknown) * bound)
+            for key, (spent, unpriced, held, unknown) in sums.items()
+        }
+        history = office.whole_history(budget.id)
+        nothing = (Decimal(0), 0, Decimal(0))
         different = {
             key: (history.get(key), wanted.get(key))
             for key in history.keys() | wanted.keys()
@@ -197,24 +212,24 @@ def assert_all_equal_to_the_ledger(office: Office) -> None:
             assert calendar.period_at(start).start == start, (budget.id, start)  # type: ignore[union-attr]
         for values, (start, end, spent) in office.status(budget.id).items():
             assert (start, end) == current, (budget.id, values)
-            assert spent == wanted.get((start, values), (Decimal(0), 0))[0]
-        expected = {values for (start, values), sums in wanted.items() if start == current.start and any(sums)}
+            assert spent == wanted.get((start, values), nothing)[0]
+        expected = {values for (start, values), one in wanted.items() if start == current.start and any(one)}
         expected |= set() if budget.per else {()}
         assert set(office.status(budget.id)) >= expected, budget.id
         for state in states.values():
             if state.budget_id == budget.id:
                 assert (state.period_start, state.period_end) == current, (budget.id, state)
-                assert state.spent_usd == wanted.get((current.start, state.values), (Decimal(0), 0))[0]
+                spent, _, held = wanted.get((current.start, state.values), nothing)
+                assert (state.spent_usd, state.held_usd) == (spent, held)
         assert {state.values for state in states.values() if state.budget_id == budget.id} >= expected
         firing = {
             one.alert_id for one in alerts.values() if one.status == "firing" and one.labels["budget"] == budget.id
         }
         crossed = set()
-        for (start, values), (spent, unpriced) in wanted.items():
+        for (start, values), (spent, _, held) in wanted.items():
             period = calendar.period_at(start)
             assert period is not None
-            used = spent + max(0, unpriced) * budgets.unpriced_upper_bound_pico(budget) / Decimal(10**12)
-            if used >= budget.amount and period.end > now - KEEP_NOTIFIED:
+            if spent + held >= budget.amount and period.end > now - KEEP_NOTIFIED:
                 crossed.add(alert_id("budget", Place(budget.id, calendar.period_key(period), values)))
         assert firing == crossed, budget.id
     assert office.difference() == 0

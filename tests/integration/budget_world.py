@@ -47,7 +47,7 @@ class World:
         """Book a block; its delta, which the caller may send, repeat or lose."""
         at = self._next_instant()
         table = self._table(entries, at, partition)
-        insert(self.store.client, "ledger", table.select(table.column_names[:-2]), f"{self.topic}/{at.isoformat()}")
+        insert(self.store.client, "ledger", table.select(table.column_names[:-1]), f"{self.topic}/{at.isoformat()}")
         source = SourcePartition("usage.events.v1", self.topic, partition)
         block = Block(source, self._offsets, self._offsets + 1, at, Versions(), 1)
         self._offsets += 2
@@ -99,26 +99,40 @@ class World:
         for name in LEDGER_DEFAULTS:
             field = TABLES["ledger"].field(name)
             values = [
-                {"reported_tags": [], "stated_cost": None, "adjustment_run": run, **entry}[name] for entry in entries
+                {
+                    "reported_tags": [],
+                    "stated_cost": None,
+                    "held_flat": flat(entry),
+                    "adjustment_run": run,
+                    **entry,
+                }.get(name)
+                for entry in entries
             ]
             table = table.append_column(field, pa.array(values, field.type))
         return table
 
-    def total(self, start: datetime, end: datetime, **facts: str) -> tuple[Decimal, int]:
-        """Spend and unpriced events of a period, by plain addition of all that was booked."""
+    def total(self, start: datetime, end: datetime, **facts: str) -> tuple[Decimal, int, Decimal]:
+        """Of a period: spend, unpriced events, what is held for these at a flat bound of USD 1; by plain addition of
+        all that was booked."""
         found = [
             row
             for row in self.rows
             if start <= row["occurred_at"] < end and all(row.get(name, "") == value for name, value in facts.items())
         ]
         spent = sum((row["effective_cost"] or Decimal(0) for row in found), Decimal(0))
-        return spent, sum(row["unpriced"] for row in found)
+        held = sum((row.get("held_cost") or Decimal(0) for row in found), Decimal(0))
+        return spent, sum(row["unpriced"] for row in found), max(held, Decimal(0)) + max(0, sum(map(flat, found)))
+
+
+def flat(row: dict[str, Any]) -> int:
+    """How many events of unknown models: those without a price that nothing is held for by itself."""
+    return 0 if row.get("held_cost") else int(row["unpriced"])
 
 
 def entry(rng: random.Random, at: datetime, **given: Any) -> dict[str, Any]:
     """A charge, priced or not."""
     cost = None if rng.random() < 0.1 else Decimal(rng.randrange(1, 10**14)).scaleb(-12)
-    return {
+    row = {
         "occurred_at": at,
         "team": rng.choice(TEAMS),
         "user_id": rng.choice(USERS),
@@ -130,6 +144,8 @@ def entry(rng: random.Random, at: datetime, **given: Any) -> dict[str, Any]:
         "unpriced": 0 if cost is not None else 1,
         **given,
     }
+    known = row["unpriced"] and rng.random() < 0.7
+    return row | {"held_cost": Decimal(rng.randrange(1, 10**12)).scaleb(-12) if known else None}
 
 
 def taken_back(row: dict[str, Any]) -> dict[str, Any]:
@@ -140,6 +156,7 @@ def taken_back(row: dict[str, Any]) -> dict[str, Any]:
         "effective_cost": None if cost is None else -cost,
         "events": -row["events"],
         "unpriced": -row["unpriced"],
+        "held_cost": -row["held_cost"] if row.get("held_cost") else None,
     }
 
 

@@ -71,13 +71,14 @@ def assert_equal_to_the_ledger(book: BudgetBook, world: World, now: datetime) ->
         for values in tracked.counters.values_in(period) | ({()} if not budget.per else set()):
             standing = tracked.standing(period, values, now)
             wanted = plain_total(world, budget.id, period.start, period.end, dict(zip(budget.per, values, strict=True)))
-            assert (usd_from_pico(standing.spent), standing.unpriced) == wanted, (budget.id, values)
+            stands = usd_from_pico(standing.spent), standing.unpriced, usd_from_pico(standing.held)
+            assert stands == wanted, (budget.id, values)
         assert differences(snapshot(tracked.counters, book.follower.vector), LedgerSums(world.store)) == []
 
 
 def plain_total(
     world: World, budget: str, start: datetime, end: datetime, facts: dict[str, str]
-) -> tuple[Decimal, int]:
+) -> tuple[Decimal, int, Decimal]:
     kept: Callable[[dict[str, Any]], bool] = {
         "all": lambda row: True,
         "search": lambda row: row["team"] == "search",

@@ -115,6 +115,7 @@ class Machine(RuleBasedStateMachine):
             "unpriced_reason": "" if amount else "unknown_model",
             "events": 1,
             "unpriced": 0 if amount else 1,
+            "held_cost": Decimal("0.75") if not amount and minutes % 2 else None,  # its model is known
             **facts,
         }
 

@@ -23,7 +23,7 @@ from stream_jobs.series.measures import CACHE_WRITES, DIMENSIONS, MEASURES, Meas
 from stream_jobs.series.spec import SeriesSpec
 from stream_jobs.series.sums import LedgerSums
 from stream_jobs.store.client import StoreClient
-from stream_jobs.store.tables import TABLES, TOOL_COLUMNS, insert
+from stream_jobs.store.tables import LEDGER_DEFAULTS, TABLES, TOOL_COLUMNS, insert
 from stream_jobs.streams.model import Block, SourcePartition, Versions
 from tests.store_server import StoreProcess, ledger_rows
 from tests.unit.series.test_block_sums import plainly
@@ -40,13 +40,19 @@ def entry(rng: random.Random) -> dict[str, Any]:
     sign = rng.choice([1, 1, 1, -1])
     money = {name: rng.choice([None, sign * Decimal(rng.randrange(10**17)).scaleb(-12)]) for name in COSTS}
     counts = {name: rng.choice([None, None, sign * rng.randrange(10**9)]) for name in METERS}
+    unpriced = sign if money["effective_cost"] is None else 0
+    is_known = unpriced and rng.random() < 0.5
     return {
         "occurred_at": NOW - timedelta(seconds=rng.randrange(3 * 86_400)),
         **{name: rng.choice(["", "a", NASTY]) for name in DIMENSIONS},
         "response_model": rng.choice(["", "served"]),
         "entry_kind": "charge" if sign > 0 else "retraction",
         "events": sign,
-        "unpriced": sign if money["effective_cost"] is None else 0,
+        "unpriced": unpriced,
+        "reported_tags": [],
+        "stated_cost": None,
+        "held_cost": sign * Decimal(rng.randrange(10**17)).scaleb(-12) if is_known else None,
+        "held_flat": 0 if is_known else unpriced,
         "status": rng.choice(["ok", "ok", "error", "cancelled"]),
         "cached_response": rng.random() < 0.2,
         "avoided_cost": Decimal(0) if rng.random() < 0.5 else sign * Decimal(rng.randrange(10**15)).scaleb(-12),
@@ -68,17 +74,18 @@ class Booked:
             rows = [entry(self.rng) for _ in range(60)]
             at = store.now() + timedelta(microseconds=number)
             columns: dict[str, Any] = {name: [row[name] for row in rows] for name in rows[0]}
-            table = ledger_rows(len(rows), **columns, booked_at=at, topic_id=topic, partition=0)
-            for item in (TABLES["ledger"].field(name) for name in ("events", "unpriced")):
+            given = {name: column for name, column in columns.items() if name not in LEDGER_DEFAULTS}
+            table = ledger_rows(len(rows), **given, booked_at=at, topic_id=topic, partition=0)
+            for item in (TABLES["ledger"].field(name) for name in LEDGER_DEFAULTS[:-1]):
                 table = table.append_column(item, pa.array(columns[item.name], item.type))
             insert(store.client, "ledger", table, f"{topic}/{number}")
             block = Block(SourcePartition("usage.events.v1", topic, 0), number, number, at, Versions(), 1)
             self.deltas.append(delta_of(block, table, ["tenant", NASTY]).rows)
             self.rows += rows
 
-    def plain(self, spec: SeriesSpec, bounds: list[int]) -> Cells:
-        """By plain addition of the rows."""
-        found: dict[int, dict[Values, list[int]]] = defaultdict(lambda: defaultdict(lambda: [0, 0]))
+    def plain(self, spec: SeriesSpec, bounds: list[int], *, held: bool = True) -> Cells:
+        """By plain addition of the rows; without what is `held`, which history does not tell."""
+        found: dict[int, dict[Values, list[int]]] = defaultdict(lambda: defaultdict(lambda: [0] * 4))
         for row in self.rows:
             facts = facts_of(row)
             values = tuple(facts.get(name, "") for name in spec.per)
@@ -89,6 +96,8 @@ class Booked:
                 amounts, sums = plainly(row), found[start][values]
                 sums[0] += exact(spec.measure, amounts[spec.measure])
                 sums[1] += row["unpriced"]
+                sums[2] += exact("held_cost", row["held_cost"] or 0) if held else 0
+                sums[3] += row["held_flat"] if held else 0
         cells = {
             start: {values: Sums(*sums) for values, sums in by_values.items() if any(sums)}
             for start, by_values in found.items()
@@ -165,7 +174,7 @@ def test_history_is_what_was_booked(booked: Booked, measure: Measure, grain: Gra
         bounds = boundaries(spec, grain, since, until)
         assert from_unix_micros(bounds[0]) <= since < from_unix_micros(bounds[1])
         assert from_unix_micros(bounds[-2]) < until <= from_unix_micros(bounds[-1])
-        assert history.read(spec, grain, since, until) == booked.plain(spec, bounds), (spec, since)
+        assert history.read(spec, grain, since, until) == booked.plain(spec, bounds, held=False), (spec, since)
     assert history.read(spec, grain, NOW, NOW) == {}
 
 

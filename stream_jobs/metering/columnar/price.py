@@ -62,7 +62,9 @@ def price(events: TokenEvents, attribution: Attribution, book: RateBook) -> tupl
     by_request = np.array([getattr(answer, "request", None) is not None for answer in rates.answers])[rates.of_row]
     countable = ~by_request & ~((tokens > 0) & (per_token == _NO_RATE)).any(axis=1)
     countable &= (tokens.astype(np.float64) * per_token).sum(axis=1) < _LIMIT
-    good = np.flatnonzero((countable | ~has_price) & ~_priced_as_stated(events, has_price))
+    # What is held for an event without a price depends on the event, unless nobody knows its model.
+    no_bound = np.array([not known for known in rates.known])[rates.of_row] | _is_cached(events)
+    good = np.flatnonzero((countable | (~has_price & no_bound)) & ~_priced_as_stated(events, has_price))
     rates = rates._replace(of_row=rates.of_row[good])
     return _prices(events.take(good), tokens[good], rates, table), good
 
@@ -71,9 +73,14 @@ def _priced_as_stated(events: TokenEvents, has_price: Mask) -> Mask:
     """Events without a price in the book whose provider says what they cost."""
     if events.stated is None:
         return np.zeros(len(events), bool)
-    cached: Mask = events.numbers["cached_response"].to_numpy(zero_copy_only=False)
+    cached = _is_cached(events)
     stated: Mask = np.array([cost is not None for cost in events.stated], bool)
     return stated & ~has_price & ~cached
+
+
+def _is_cached(events: TokenEvents) -> Mask:
+    cached: Mask = events.numbers["cached_response"].to_numpy(zero_copy_only=False)
+    return cached
 
 
 def is_plain(events: TokenEvents) -> Mask:
@@ -117,7 +124,7 @@ def _table(answers: list[Compiled | Missing]) -> _Matrix:
 def _prices(events: TokenEvents, tokens: _Matrix, rates: Rates, table: _Matrix) -> Prices:
     is_priced = np.array([isinstance(answer, Compiled) for answer in rates.answers], bool)
     has_price = is_priced[rates.of_row]
-    cached = events.numbers["cached_response"].to_numpy(zero_copy_only=False)
+    cached = _is_cached(events)
     costs = np.where(has_price[:, None] & (tokens > 0), tokens * table[rates.of_row], 0)
     totals = costs.sum(axis=1)
     missing = [None if isinstance(answer, Compiled) else answer for answer in rates.answers]

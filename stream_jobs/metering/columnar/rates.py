@@ -1,6 +1,7 @@
 """Which rates hold for which rows: the price book is asked once per distinct name, period and context length."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any, Final, NamedTuple, Protocol
 
 import numpy as np
@@ -32,12 +33,16 @@ class RateBook(Protocol):
     def resolve(self, facts: Facts) -> Resolved | Missing:
         """The prices over time of everything named, conditioned and scoped as this event."""
 
+    def knows_model(self, facts: Facts) -> bool:
+        """Whether there is any price of its model, under whatever conditions."""
+
 
 class Rates(NamedTuple):
     """`answers[of_row[row]]` are the rates of a row, or why it has none."""
 
     of_row: Codes
     answers: list[Compiled | Missing]
+    known: list[bool]  # for each answer, whether the model has any price at all
 
 
 def find_rates(events: TokenEvents, attribution: Attribution, book: RateBook) -> Rates:
@@ -46,26 +51,33 @@ def find_rates(events: TokenEvents, attribution: Attribution, book: RateBook) ->
     input_tokens = events.meters["input_tokens"].counts
     of_row = np.zeros(len(events), np.int64)
     answers: list[Compiled | Missing] = []
+    known: list[bool] = []
+
+    def answer(rows: Codes, found: Compiled | Missing, example: Facts) -> None:
+        of_row[rows] = len(answers)
+        answers.append(found)
+        known.append(isinstance(found, Compiled) or book.knows_model(example._replace(occurred_at=at(rows))))
+
+    def at(rows: Codes) -> datetime:
+        return from_unix_micros(int(events.occurred_us[rows[0]]))
+
     order = np.argsort(groups.of_row, kind="stable")
     examples = _scoped(events.take(groups.example).facts(), attribution.take(groups.example), book.scope_fields)
     together = np.split(order, np.searchsorted(groups.of_row[order], np.arange(1, len(groups.example))))
     for rows, example in zip(together, examples, strict=True):
         resolved = book.resolve(example)
         if isinstance(resolved, Missing):
-            of_row[rows] = len(answers)
-            answers.append(resolved)
+            answer(rows, resolved, example)
             continue
         for same_period in _by(_periods(resolved, events.occurred_us[rows]), rows):
-            found = resolved.at(from_unix_micros(int(events.occurred_us[same_period[0]])))
+            found = resolved.at(at(same_period))
             if not isinstance(found, Brackets):
-                of_row[same_period] = len(answers)
-                answers.append(found)
+                answer(same_period, found, example)
                 continue
             lengths = np.searchsorted(np.array(found.starts, np.int64), input_tokens[same_period], "left")
             for same_length in _by(lengths, same_period):
-                of_row[same_length] = len(answers)
-                answers.append(found.at(int(input_tokens[same_length[0]])))
-    return Rates(of_row, answers)
+                answer(same_length, found.at(int(input_tokens[same_length[0]])), example)
+    return Rates(of_row, answers, known)
 
 
 def _named_alike(events: TokenEvents, attribution: Attribution, book: RateBook) -> Profiles:

@@ -61,6 +61,8 @@ def charge_table(
         "offset": pa.array([record.offset for record in events.records], pa.uint64()),
         "events": pa.repeat(pa.scalar(1, pa.int8()), rows),
         "unpriced": pa.array((~prices.known).astype(np.int8)),
+        "held_cost": pa.nulls(rows, MONEY),  # what is held for is priced alone
+        "held_flat": pa.array((~prices.known).astype(np.int8)),
         "reported_tags": attribution.reported_tags(),
         **{name: meter.array for name, meter in events.meters.items()},
     }

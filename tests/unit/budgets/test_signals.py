@@ -156,7 +156,7 @@ def test_the_texts_say_who_how_much_and_until_when() -> None:
         ("team", "search"),
         ("model", "gpt-4o"),
         ("Spent", "$70.00"),
-        ("Held", "$20.00 for 40 events without a price, at the upper bound"),
+        ("Held", "$20.00 for 40 events without a price"),
         ("Amount", "$100.00"),
         ("Period", "2026-11-01 01:00 to 2026-12-01 01:00 (Europe/Berlin)"),
     ]

@@ -1,7 +1,7 @@
 """A ledger in memory: what a reader of deltas asks ClickHouse, answered by plain addition."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -32,6 +32,11 @@ class Entry:
     facts: Mapping[str, str] = field(default_factory=dict)
     origin: Origin | None = None
     booked_at: datetime | None = None
+    held: int = 0  # pico-USD; without it, what has no price is of a model that nobody knows
+
+    @property
+    def sums(self) -> Sums:
+        return Sums(self.pico, self.unpriced, self.held, 0 if self.held else self.unpriced)
 
 
 def rows_of(entries: Sequence[Entry]) -> pa.Table:
@@ -46,6 +51,8 @@ def rows_of(entries: Sequence[Entry]) -> pa.Table:
                 **dict.fromkeys(COSTS, usd_from_pico(entry.pico)),
                 "events": 1,
                 "unpriced": entry.unpriced,
+                "held_cost": usd_from_pico(entry.held),
+                "held_flat": entry.sums.flat,
             }
             for entry in entries
         ],
@@ -74,14 +81,14 @@ class MemoryLedger(LedgerSums):
     def book(self, now: datetime, *entries: Entry, partition: int = 0) -> Delta:
         """One block; returns its delta."""
         origin, booked_at = ORIGINS[partition], self._next(now)
-        self.entries += [Entry(e.at, e.pico, e.unpriced, e.facts, origin, booked_at) for e in entries]
+        self.entries += [replace(e, origin=origin, booked_at=booked_at) for e in entries]
         first = self._next_offset[origin]
         self._next_offset[origin] = first + len(entries) + 1
         return Delta(origin, booked_at, first, first + len(entries), rows_of(entries))
 
     def correct(self, now: datetime, *entries: Entry) -> None:
         booked_at = self._next(now)
-        self.entries += [Entry(e.at, e.pico, e.unpriced, e.facts, None, booked_at) for e in entries]
+        self.entries += [replace(e, origin=None, booked_at=booked_at) for e in entries]
         self.runs += 1
 
     # -- what is asked
@@ -131,14 +138,14 @@ class MemoryLedger(LedgerSums):
         values = values_of(spec, entry)
         if values is not None:
             sums = cells.setdefault(cell, {})
-            sums[values] = sums.get(values, Sums()).plus(Sums(entry.pico, entry.unpriced))
+            sums[values] = sums.get(values, Sums()).plus(entry.sums)
 
     def total(self, spec: SeriesSpec, start: datetime, end: datetime, values: Values) -> Sums:
         """Of everything that is booked."""
         total = Sums()
         for entry in self.entries:
             if start <= entry.at < end and values_of(spec, entry) == values:
-                total = total.plus(Sums(entry.pico, entry.unpriced))
+                total = total.plus(entry.sums)
         return total
 
 

@@ -41,12 +41,15 @@ ROWS = st.builds(
         {
             "events": st.sampled_from([1, 1, 1, -1, 0]),
             "unpriced": st.integers(-1, 1),
+            "held_flat": st.sampled_from([0, 0, 1, -1]),
             "status": st.sampled_from(["ok", "error", "cancelled"]),
             "cached_response": st.booleans(),
         }
     ),
     st.fixed_dictionaries(
-        dict.fromkeys(("list_cost", "contracted_cost", "effective_cost", "gpu_seconds", "busy_gpu_seconds"), COSTS)
+        dict.fromkeys(
+            ("held_cost", "list_cost", "contracted_cost", "effective_cost", "gpu_seconds", "busy_gpu_seconds"), COSTS
+        )
         | {"avoided_cost": COSTS.map(lambda cost: cost or Decimal(0))}
     ),
     st.fixed_dictionaries(dict.fromkeys(OTHER_METERS, COUNTS)),
@@ -63,7 +66,16 @@ def plainly(entry: Mapping[str, Any]) -> dict[Measure, Decimal]:
     events, status, cost = entry["events"], entry["status"], entry["effective_cost"] or Decimal(0)
     as_they_are: tuple[Measure, ...] = (
         *("list_cost", "contracted_cost", "effective_cost", "avoided_cost", "gpu_seconds", "busy_gpu_seconds"),
-        *("input_tokens", "cache_read_tokens", "output_tokens", "reasoning_tokens", "events", "unpriced"),
+        *(
+            "input_tokens",
+            "cache_read_tokens",
+            "output_tokens",
+            "reasoning_tokens",
+            "events",
+            "unpriced",
+            "held_cost",
+            "held_flat",
+        ),
     )
     found: dict[Measure, Any] = {name: entry[name] or 0 for name in as_they_are}
     found["ok"], found["errors"], found["cancelled"] = (

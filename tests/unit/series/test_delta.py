@@ -21,12 +21,14 @@ from stream_jobs.series.delta import (
     MAX_PART_BYTES,
     SCHEMA,
     SCHEMA_1,
+    SCHEMA_2,
     Delta,
     InvalidDeltaError,
     Origin,
     decode,
     encode,
     messages,
+    schema_with,
     split,
 )
 from stream_jobs.series.facts import Facts, Sums
@@ -128,15 +130,16 @@ def test_another_version_is_refused_by_name() -> None:
     """A newer worker's deltas must not be half understood."""
     delta = delta_of(BLOCK, None)
     assert delta.rows == SCHEMA.empty_table()
-    changed = encode(delta).replace(b'"version": 2', b'"version": 3')
-    with pytest.raises(InvalidDeltaError, match="version 3"):
+    changed = encode(delta).replace(b'"version": 3', b'"version": 4')
+    with pytest.raises(InvalidDeltaError, match="version 4"):
         decode(changed)
 
 
 # -- versions and labels
 
 VERSION_1 = Path(__file__).parent / "messages" / "delta_v1.arrow"
-"""Written by the code that knew no other version."""
+VERSION_2 = Path(__file__).parent / "messages" / "delta_v2.arrow"
+"""Written by the code that knew no later version."""
 
 
 def test_a_message_of_version_1_is_read_and_counts() -> None:
@@ -168,6 +171,17 @@ def test_a_message_of_version_1_is_read_and_counts() -> None:
         ("ads",): Sums(-5 * 10**11, 0),
     }
     assert facts.sums(rows, rows * 0, ("team",), "events")[0] == {("search",): Sums(4, 1), ("ads",): Sums(0, 0)}
+
+
+def test_a_message_of_version_2_is_read_and_does_not_tell_what_is_held() -> None:
+    """With its labels; for whoever asks what is held it is a gap, which the ledger fills."""
+    old = decode(VERSION_2.read_bytes())
+    assert old.rows.schema == schema_with(["tenant"], SCHEMA_2)
+    assert old.rows["effective_cost"].to_pylist() == [Decimal("1.5"), Decimal(0)]
+    assert old.rows["unpriced"].to_pylist() == [0, 1]
+    assert old.tells(["unpriced", "effective_cost", "labels.tenant"])
+    assert not old.tells(["held_cost"])
+    assert not old.tells(["held_flat"])
 
 
 def test_what_a_delta_does_not_tell_is_read_from_the_ledger() -> None:

@@ -67,6 +67,7 @@ ENTRIES = st.builds(
     at=st.integers(0, 600).map(lambda seconds: NOON + timedelta(seconds=seconds)),
     pico=st.integers(-(10**37), 10**37),
     unpriced=st.integers(-2, 2),
+    held=st.sampled_from([0, 0, 1, -(10**36)]),
     facts=st.fixed_dictionaries({name: st.sampled_from(TEXTS) for name in ("team", "model", "user_id", "category")}),
 )
 CONDITIONS = st.one_of(
@@ -88,7 +89,7 @@ def test_the_same_as_plain_addition(entries: list[Entry], scope: dict[str, Condi
         values = tuple(entry.facts[name] for name in per)
         if in_scope(scope, entry.facts) and "" not in values:
             cell = wanted.setdefault(entry.at.minute // 3, {})
-            cell[values] = cell.get(values, Sums()).plus(Sums(entry.pico, entry.unpriced))
+            cell[values] = cell.get(values, Sums()).plus(entry.sums)
     facts = Facts(rows_of(entries))
     rows = facts.matching(scope, per)
     minute = (facts.minutes[rows] // 60_000_000) % 60
