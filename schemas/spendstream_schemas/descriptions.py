@@ -55,6 +55,10 @@ FIELDS: Final[Mapping[str, Mapping[str, str]]] = {
             "reported by a gateway and by the service."
         ),
         "trace_id": "Id of the trace that the call belongs to (OpenTelemetry's).",
+        "session_id": (
+            "Id of the conversation, or of the run of an agent, that the call is a turn or a step of: OpenTelemetry's "
+            "gen_ai.conversation.id. Calls with one id are added up; leave it out where there is none."
+        ),
         "attribution": "Who the cost belongs to, and what it was for.",
         "status": (
             "How the call ended: ok, error, or cancelled (a stream that was cut, a call that was given up). An "

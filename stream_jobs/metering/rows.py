@@ -92,6 +92,7 @@ def charge_row(charge: Charge, block: Block) -> dict[str, Any]:
         "unpriced": 0 if pricing.priced else 1,
         "reported_tags": reported_tags(facts, attributed),
         "stated_cost": facts.stated_cost,
+        "session_id": details["session_id"] or "",
     }
     for name in ATTRIBUTION_FIELDS:
         row[name] = getattr(attributed, name)

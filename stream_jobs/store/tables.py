@@ -88,9 +88,10 @@ _LEDGER: Final = {
     "unpriced": pa.int8(),  # -1: an adjustment that prices an event that had no price
     "reported_tags": TAGS,  # the tags that the rules changed, as the sender gave them
     "stated_cost": MONEY,  # what the provider says of itself; signed, 0 in a correction of the cost alone
+    "session_id": TEXT,
     "adjustment_run": TEXT,  # RUN/CHUNK that posts an adjustment; a retraction does not copy it
 }
-LEDGER_DEFAULTS: Final = ("events", "unpriced", "reported_tags", "stated_cost", "adjustment_run")
+LEDGER_DEFAULTS: Final = ("events", "unpriced", "reported_tags", "stated_cost", "session_id", "adjustment_run")
 """The last columns of the ledger, each with a DEFAULT: rows may end before any of them."""
 
 TABLES: Final[Mapping[str, pa.Schema]] = {

@@ -22,6 +22,7 @@ type Event struct {
 	Usage         Usage             `json:"usage"`
 	ToolCalls     *ToolCalls        `json:"tool_calls,omitempty"`
 	ResponseID    string            `json:"response_id,omitempty"`
+	SessionID     string            `json:"session_id,omitempty"`
 	Attribution   map[string]string `json:"attribution,omitempty"`
 	Status        string            `json:"status,omitempty"`
 	more          []*Event
