@@ -239,6 +239,10 @@ FIELDS: Final[Mapping[str, Mapping[str, str]]] = {
     "OutcomeEvent": {
         "schema_version": "Version of this contract: 1.",
         "event_id": "Identity of the event, made by the sender, best a UUIDv7; a retry of sending has the same one.",
+        "revision": (
+            "0, and higher for a correction of the same event_id, which takes back what was said before: another "
+            "value, another day. Only from the same source."
+        ),
         "occurred_at": "When it happened: RFC 3339 with an offset from UTC.",
         "source": "Name of the service that reports it.",
         "outcome": "What happened: ticket_resolved, order_placed, document_processed, ...",

@@ -285,6 +285,10 @@ TABLES: Final[Mapping[str, pa.Schema]] = {
             "value_usd": MONEY,
             **_texts("project", "environment", "team", "feature", "customer", "user_id", "trace_id"),
             "labels": TAGS,
+            "revision": pa.uint32(),
+            "entry_kind": TEXT,  # charge or retraction
+            "events": pa.int8(),
+            "reason_text": TEXT,
             **_KAFKA,
         },
     }.items()

@@ -89,7 +89,7 @@ func newEvent(source, team, provider, model string) *Event {
 // another is the event of another model that the same call is billed for. The response's id stays with the first.
 func (event *Event) another(model string) *Event {
 	made := newEvent(event.Source, event.Attribution["team"], event.Provider, "")
-	made.ResponseModel, made.Status = model, event.Status
+	made.ResponseModel, made.Status, made.SessionID = model, event.Status, event.SessionID
 	event.more = append(event.more, made)
 	return made
 }

@@ -73,6 +73,7 @@ public class Usage {
         ObjectNode event = event(first.path("provider").asText());
         set(event, "response_model", model);
         set(event, "status", first.path("status"));
+        set(event, "session_id", first.path("session_id"));
         events.add(event);
         return event;
     }

@@ -188,6 +188,7 @@ function responses(response: {
   const image: Said = {
     operation: 'image',
     response_model: tools.find((tool) => tool.type === 'image_generation')?.model ?? 'image_generation_tool',
+    session_id: said.session_id,
     status,
     usage: {
       input_tokens: drawn.input_tokens,
