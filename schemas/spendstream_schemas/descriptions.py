@@ -55,6 +55,10 @@ FIELDS: Final[Mapping[str, Mapping[str, str]]] = {
             "reported by a gateway and by the service."
         ),
         "trace_id": "Id of the trace that the call belongs to (OpenTelemetry's).",
+        "session_id": (
+            "Id of the conversation, or of the run of an agent, that the call is a turn or a step of: OpenTelemetry's "
+            "gen_ai.conversation.id. Calls with one id are added up; leave it out where there is none."
+        ),
         "attribution": "Who the cost belongs to, and what it was for.",
         "status": (
             "How the call ended: ok, error, or cancelled (a stream that was cut, a call that was given up). An "
@@ -235,6 +239,10 @@ FIELDS: Final[Mapping[str, Mapping[str, str]]] = {
     "OutcomeEvent": {
         "schema_version": "Version of this contract: 1.",
         "event_id": "Identity of the event, made by the sender, best a UUIDv7; a retry of sending has the same one.",
+        "revision": (
+            "0, and higher for a correction of the same event_id, which takes back what was said before: another "
+            "value, another day. Only from the same source."
+        ),
         "occurred_at": "When it happened: RFC 3339 with an offset from UTC.",
         "source": "Name of the service that reports it.",
         "outcome": "What happened: ticket_resolved, order_placed, document_processed, ...",

@@ -67,6 +67,7 @@ class UsageEvent(Message):
     )
     response_id: Text256 | None = None  # the provider's own id of the call
     trace_id: Text128 | None = None
+    session_id: Text128 | None = None  # a conversation, or one run of an agent
 
     attribution: Attribution = Attribution()
 

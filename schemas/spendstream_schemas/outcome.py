@@ -19,10 +19,14 @@ from spendstream_schemas.types import (
 
 
 class OutcomeEvent(Message):
-    """So many things happened for a feature or customer, worth so much (USD, signed: refunds are negative)."""
+    """So many things happened for a feature or customer, worth so much (USD, signed: refunds are negative).
+
+    Identity is ``event_id`` alone; ``revision`` corrects it, as of usage.
+    """
 
     schema_version: Literal[1]
     event_id: Text128
+    revision: Annotated[int, Field(strict=True, ge=0, le=1_000_000)] = 0
     occurred_at: Timestamp
     source: Text128
     outcome: Text64  # ticket_resolved, order_placed, document_processed, ...

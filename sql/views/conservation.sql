@@ -101,6 +101,7 @@ WITH
             '', topic_id, partition, booked_at, 0, 0, min(offset), max(offset), 0, 0, 0, 0, 0, 0, 0,
             count(), 0, 0, 0, toInt64(sum(offset))
         FROM outcomes
+        WHERE entry_kind = 'charge'
         GROUP BY topic_id, partition, booked_at
         UNION ALL
         SELECT

@@ -25,7 +25,7 @@ INNER JOIN
     SELECT 'usage.outcomes.v1', event_id, argMin(outcomes.source, outcomes.booked_at), min(outcomes.booked_at),
         groupUniqArray(outcomes.source)
     FROM outcomes
-    WHERE event_id IN (SELECT event_id FROM duplicates)
+    WHERE entry_kind = 'charge' AND event_id IN (SELECT event_id FROM duplicates)
     GROUP BY event_id
 ) AS first ON first.event_id = copies.event_id AND first.topic = copies.topic
 WHERE NOT has(first.sources, copies.source);

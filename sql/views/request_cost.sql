@@ -13,6 +13,7 @@ SELECT
     argMaxIf(ledger.feature, ledger.booked_at, ledger.events > 0) AS feature,
     argMaxIf(ledger.customer, ledger.booked_at, ledger.events > 0) AS customer,
     argMaxIf(ledger.user_id, ledger.booked_at, ledger.events > 0) AS user_id,
+    any(ledger.session_id) AS session_id,
     sum(ledger.effective_cost) AS effective_cost,
     sum(ledger.list_cost) AS list_cost,
     sum(ledger.input_tokens) AS input_tokens,

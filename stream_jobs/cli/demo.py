@@ -165,21 +165,14 @@ def _traffic(args: argparse.Namespace) -> "SimulationConfig":
 def _send(args: argparse.Namespace, traffic: "SimulationConfig", bootstrap: str, sent: "SentTimes") -> int:
     """Returns the exit code."""
     from spendstream.kafka_client import USAGE_TOPIC
-    from spendstream_traffic.replay.delivery import deliver
-    from stream_jobs.cli.simulate import sendable
+    from spendstream_traffic.simulate import messages
+    from stream_jobs.cli.simulate import send, sendable
 
     say(f"Sending an hour of traffic ({traffic.start:%H:%M} to {traffic.end:%H:%M} UTC).")
     target: dict[str, Any] = {"bootstrap": bootstrap, "data_dir": args.data_dir, "clickhouse_url": None}
     options = argparse.Namespace(**target, wait=True, timeout=60.0, json=False, speed="max")
-    _, code = deliver(
-        sent.noting(sendable(traffic, USAGE_TOPIC)),
-        options,
-        topic=USAGE_TOPIC,
-        source="spendstream-demo",
-        total=round(args.rate * traffic.duration.total_seconds()),
-        repeatable=False,
-    )
-    return code
+    usage = sent.noting(sendable(messages(traffic), USAGE_TOPIC))
+    return send(traffic, options, source="spendstream-demo", repeatable=False, usage=usage)
 
 
 def _told(label: dict[str, Any]) -> str:

@@ -76,7 +76,8 @@ def _print(story: "EventStory") -> None:
 
 _OF_ENTRY = (
     *("entry_kind", "revision", "occurred_at", "booked_at", "source", "provider", "model", "response_model", "project"),
-    *("team", "feature", "customer", "user_id", "category", "effective_cost", "unpriced_reason", "unpriced_detail"),
+    *("team", "feature", "customer", "user_id", "session_id", "category", "effective_cost", "unpriced_reason"),
+    "unpriced_detail",
     *("price_book_version", "attribution_version", "adjustment_run", "topic_id", "partition", "offset", "reason_text"),
 )
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from spendstream_traffic.replay.delivery import Timed, add_target_arguments, deliver
+from spendstream_traffic.replay.delivery import Timed, add_target_arguments, deliver, tell
 from stream_jobs.base.errors import ConfigError
 from stream_jobs.base.json_values import json_text
 from stream_jobs.base.private import open_private
@@ -14,7 +14,7 @@ from stream_jobs.base.readable import clock
 from stream_jobs.output.lines import complain, data, say, say_json
 
 if TYPE_CHECKING:
-    from spendstream_traffic.simulate import SimulationConfig
+    from spendstream_traffic.simulate import SimulatedMessage, SimulationConfig
 
 EPILOG = """\
 incidents (--incident, repeatable): KIND[:start=2h][:duration=30m][:factor=5][:team=support ...]
@@ -41,7 +41,7 @@ def add_parser(subparsers: Any) -> None:
         "simulate",
         help="make realistic multi-tenant traffic, with incidents on request",
         description="Customers, teams and users of a made-up company that uses models of several providers, GPU jobs "
-        "and storage, by day and night. Goes to Kafka, or with --out to a file.",
+        "and storage, by day and night, and what their calls bring (outcomes). Goes to Kafka, or with --out to a file.",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -56,6 +56,9 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("--incident", action="append", default=[], metavar="KIND[:KEY=VALUE...]", help="see below")
     parser.add_argument("--labels", type=Path, metavar="FILE", help="write the truth about the incidents as JSON lines")
     parser.add_argument("--out", metavar="FILE|-", help="write JSON lines there, send nothing")
+    parser.add_argument(
+        "--outcomes", action="store_true", help="with --out: write the outcomes of the run's calls, not the calls"
+    )
     parser.add_argument("--speed", default="max", metavar="max|Nx", help="as fast as possible, or N times real time")
     add_target_arguments(parser)
     parser.set_defaults(run=run)
@@ -63,7 +66,6 @@ def add_parser(subparsers: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Exit code 0 when all events are written or sent."""
-    from spendstream.kafka_client import USAGE_TOPIC
     from spendstream_traffic.simulate import labels
 
     config = config_of(args)
@@ -73,20 +75,49 @@ def run(args: argparse.Namespace) -> int:
     if args.labels:
         _write_text(args.labels, "".join(json_text(label) + "\n" for label in truth))
     if args.out:
-        return write(config, args.out, as_json=args.json)
+        return write(config, args.out, as_json=args.json, outcomes=args.outcomes)
+    if args.outcomes:
+        raise ConfigError("--outcomes goes with --out; what is sent are the calls and their outcomes")
     if not args.json:
         complain(f"simulating {clock(config.start)} to {clock(config.end)} UTC, seed {config.seed}")
         for label in truth:
             complain(f"incident: {json_text(label)}")
+    return send(config, args, source="spendstream-simulate", repeatable=args.start not in (None, "now"))
+
+
+def send(
+    config: "SimulationConfig", args: argparse.Namespace, *, source: str, repeatable: bool, usage: Any = None
+) -> int:
+    """The run's events, then what they brought, and the summary of both. Returns the exit code.
+
+    `usage` stands in the place of the run's messages.
+    """
+    from spendstream.kafka_client import OUTCOME_TOPIC, USAGE_TOPIC
+    from spendstream_traffic.simulate import messages, outcome_messages
+
     total = round(config.rate * config.duration.total_seconds())
-    _, code = deliver(
-        sendable(config, USAGE_TOPIC),
+    sent, code = deliver(
+        sendable(messages(config), USAGE_TOPIC) if usage is None else usage,
         args,
         topic=USAGE_TOPIC,
-        source="spendstream-simulate",
+        source=source,
         total=total,
-        repeatable=args.start not in (None, "now"),
+        repeatable=repeatable,
+        show=False,
     )
+    if sent is None or code:
+        return code
+    # What was reported later than the calls themselves comes after all of them, whatever their speed.
+    at_once = argparse.Namespace(**vars(args) | {"speed": "max"})
+    outcomes, code = deliver(
+        sendable(outcome_messages(config), OUTCOME_TOPIC),
+        at_once,
+        topic=OUTCOME_TOPIC,
+        source=source,
+        repeatable=repeatable,
+        show=False,
+    )
+    tell(sent, as_json=args.json, outcomes=outcomes)
     return code
 
 
@@ -116,26 +147,25 @@ def config_of(args: argparse.Namespace, now: datetime | None = None) -> "Simulat
     )
 
 
-def sendable(config: "SimulationConfig", topic: str) -> Iterator[Timed]:
-    """The run's messages for Kafka, keyed by event id like the SDK's."""
+def sendable(made: "Iterator[SimulatedMessage]", topic: str) -> Iterator[Timed]:
+    """A run's messages for Kafka, keyed by event id like the SDK's."""
     from spendstream.delivery_thread import RawMessage
-    from spendstream_traffic.simulate import messages
 
-    for message in messages(config):
+    for message in made:
         yield RawMessage(topic, message.event_id.encode(), message.value), message.occurred_at
 
 
-def write(config: "SimulationConfig", out: str, *, as_json: bool) -> int:
-    """All events as JSON lines. Raises ConfigError when the file cannot be written."""
-    from spendstream_traffic.simulate import messages
+def write(config: "SimulationConfig", out: str, *, as_json: bool, outcomes: bool = False) -> int:
+    """All events (or `outcomes`) as JSON lines. Raises ConfigError when the file cannot be written."""
+    from spendstream_traffic.simulate import messages, outcome_messages
     from stream_jobs.output.console import progress_bars
 
     number = 0
-    total = round(config.rate * config.duration.total_seconds())
+    total = None if outcomes else round(config.rate * config.duration.total_seconds())
     try:
         with progress_bars() as progress, data() if out == "-" else open_private(Path(out)) as stream:
             bar = progress.add_task("writing", total=total)
-            for number, message in enumerate(messages(config), 1):
+            for number, message in enumerate((outcome_messages if outcomes else messages)(config), 1):
                 stream.write(message.value + b"\n")
                 if number % _SHOW_EVERY == 0:
                     progress.update(bar, completed=number)
@@ -148,7 +178,7 @@ def write(config: "SimulationConfig", out: str, *, as_json: bool) -> int:
         if as_json:
             say_json({"written": number})
         else:
-            say(f"wrote {number:,} events to {out}")
+            say(f"wrote {number:,} {'outcomes' if outcomes else 'events'} to {out}")
     return 0
 
 

@@ -32,7 +32,7 @@ FROM
     GROUP BY source
     UNION ALL
     SELECT source, count() AS records FROM outcomes
-    WHERE booked_at >= {since:DateTime64(6, 'UTC')} AND source IN {sources:Array(String)}
+    WHERE booked_at >= {since:DateTime64(6, 'UTC')} AND entry_kind = 'charge' AND source IN {sources:Array(String)}
     GROUP BY source
     UNION ALL
     SELECT source, count() AS records FROM duplicates

@@ -1,7 +1,7 @@
 """The amounts of a ledger entry, and where they are added up: what it takes to say that two entries cancel out."""
 
-from collections.abc import Mapping
-from typing import Any, Final
+from collections.abc import Callable, Mapping
+from typing import Any, Final, NamedTuple
 
 from spendstream_schemas import ATTRIBUTION_FIELDS, METERS
 from stream_jobs.store.tables import TOOL_COLUMNS
@@ -63,3 +63,13 @@ def _sorted_texts(value: Any) -> tuple[str, ...]:
 def cancel(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
     """Whether the two add up to nothing, wherever one looks."""
     return amounts(one) == amounts(opposite(other)) and account(one) == account(other)
+
+
+class Signs(NamedTuple):
+    """What it takes to take back entries of a table."""
+
+    opposite: Callable[[Mapping[str, Any]], dict[str, Any]]
+    cancel: Callable[[Mapping[str, Any], Mapping[str, Any]], bool]
+
+
+LEDGER_SIGNS: Final = Signs(opposite, cancel)

@@ -35,9 +35,9 @@ _BESIDE: Final = {
         "reconciliation_findings WHERE event_id = {id:String} OR kept_event_id = {id:String} ORDER BY found_at",
     ),
     "outcomes": (
-        f"occurred_at, booked_at, source, outcome, quantity, value_usd, {_PLACE}",
+        f"entry_kind, revision, occurred_at, booked_at, source, outcome, quantity, value_usd, reason_text, {_PLACE}",
         "outcomes WHERE event_id = {id:String} AND (SELECT count() FROM outcome_ids WHERE event_id = {id:String}) > 0 "
-        "ORDER BY booked_at",
+        "ORDER BY booked_at, entry_kind",
     ),
 }
 

@@ -21,10 +21,14 @@ def entries_of(
     names: Sequence[str] = LEDGER_COLUMNS.names,
     condition: str = "true",
     parameters: dict[str, object] | None = None,
+    source: str = f"ledger WHERE {OF_EVENTS}",
 ) -> list[Mapping[str, Any]]:
-    """The entries of these events, those of each oldest first; maps as lists of pairs. Raises StoreUnavailableError."""
+    """The entries of these events, those of each oldest first; maps as lists of pairs. Raises StoreUnavailableError.
+
+    `source`: where they are, and which of them; another table than the ledger has the columns that they are sorted by.
+    """
     rows = store.rows_for_ids(
-        f"SELECT {', '.join(names)} FROM ledger WHERE {OF_EVENTS} AND {condition} "
+        f"SELECT {', '.join(names)} FROM {source} AND {condition} "
         "ORDER BY booked_at, topic_id, partition, offset, entry_kind",
         sorted(event_ids),
         parameters,

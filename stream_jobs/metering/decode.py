@@ -15,7 +15,7 @@ from stream_jobs.streams.model import RejectedRecord, SourceRecord
 log = logging.getLogger(__name__)
 
 DETAILS: Final = (
-    "response_id", "trace_id", "latency_ms", "complexity", "batchable", "retry_of", "prompt_fingerprint"
+    "response_id", "trace_id", "session_id", "latency_ms", "complexity", "batchable", "retry_of", "prompt_fingerprint"
 )  # fmt: skip
 """What the ledger keeps of an event beside its facts."""
 

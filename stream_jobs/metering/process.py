@@ -5,7 +5,7 @@ what is booked already.
 """
 
 import logging
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from operator import attrgetter
@@ -21,14 +21,13 @@ from stream_jobs.blocks.isolate import failure, too_many
 from stream_jobs.blocks.side_tables import duplicates_table, quarantine_table
 from stream_jobs.facts import Facts
 from stream_jobs.ledger.columns import BLOCK_COLUMNS
+from stream_jobs.ledger.dedupe import BookedEvents, Deduplicated, Identified, decided
+from stream_jobs.ledger.retraction import retraction_rows
 from stream_jobs.metering.columnar.charge import Charged, ColumnarBook, charge, decode_bundle
 from stream_jobs.metering.columnar.events import TokenEvents
 from stream_jobs.metering.decode import DecodedEvent, decode_all
-from stream_jobs.metering.dedupe import BookedEvents, Deduplicated, Identified, deduplicate, in_question
-from stream_jobs.metering.retraction import retraction_rows
 from stream_jobs.metering.rows import Charge, charge_row, ledger_table
 from stream_jobs.origin.judge import Judge, Origin, refusals
-from stream_jobs.origin.standing import Held, standing_charge
 from stream_jobs.pricing.hold import NO_HISTORY, NOTHING, Bound, LongCalls, bound_of
 from stream_jobs.pricing.result import Pricing
 from stream_jobs.store.fitting import Misfit, fitted
@@ -81,16 +80,6 @@ class Pricer(Protocol):
     def price(self, facts: Facts, unknown_fields: tuple[str, ...] = ()) -> Pricing: ...
 
 
-class LedgerReader(BookedEvents, Protocol):
-    """What metering asks the ledger."""
-
-    def held(self, event_ids: Collection[str], block: Block) -> Mapping[str, list[Held]]:
-        """Of these events what other blocks charged, and took back, before this one."""
-
-    def entries(self, event_ids: Collection[str], block: Block) -> list[Mapping[str, Any]]:
-        """All ledger rows of these events that other blocks booked, oldest first."""
-
-
 def no_history(_: datetime) -> LongCalls:
     """Where no ledger is that could tell."""
     return NO_HISTORY
@@ -107,7 +96,7 @@ class Metering:
 
     book: Pricer
     rules: AttributionRules
-    ledger: LedgerReader
+    ledger: BookedEvents
     future_tolerance: timedelta
     origin: Origin = field(default_factory=Origin)
     long_calls: Callable[[datetime], LongCalls] = no_history
@@ -193,11 +182,7 @@ class Metering:
         if not booked and len(distinct) == len(accepted) + sum(map(len, together)):
             return together, accepted, Deduplicated()
         all_events: list[Identified] = [*accepted, *(one for events in together for one in events.identities())]
-        all_events.sort(key=lambda event: event.record.offset)
-        held = self.ledger.held(in_question(all_events, booked, judge), block)
-        charges = {event_id: standing_charge(entries, judge.rules) for event_id, entries in held.items()}
-        standing = {event_id: charge for event_id, charge in charges.items() if charge is not None}
-        found = deduplicate(all_events, booked, block, judge, standing)
+        found = decided(all_events, booked, self.ledger, block, judge)
         offsets = {event.record.offset for event in (*found.new, *found.corrections)}
         together = [events.take(events.rows_of(offsets)) for events in together]
         return together, [decoded for decoded in accepted if decoded.record.offset in offsets], found

@@ -96,6 +96,7 @@ def charge_row(charge: Charge, block: Block) -> dict[str, Any]:
         "stated_cost": facts.stated_cost,
         "held_cost": None if pricing.priced or charge.bound.flat else usd_from_pico(charge.bound.pico),
         "held_flat": charge.bound.flat,
+        "session_id": details["session_id"] or "",
     }
     for name in ATTRIBUTION_FIELDS:
         row[name] = getattr(attributed, name)

@@ -6,12 +6,14 @@ from stream_jobs.blocks.job import BlockJob, build_app
 from stream_jobs.blocks.metrics import BlockMetrics
 from stream_jobs.blocks.store import ClickHouseBlocks
 from stream_jobs.job_context import Job, JobContext
-from stream_jobs.outcomes.process import ClickHouseOutcomes, Outcomes
+from stream_jobs.ledger.booked import ClickHouseLedger
+from stream_jobs.outcomes.process import OUTCOMES as TABLES
+from stream_jobs.outcomes.process import Outcomes
 from stream_jobs.runtime.jobs import OUTCOMES
 from stream_jobs.runtime.topics import USAGE_OUTCOMES
 
 
 def build(context: JobContext) -> Job:
-    outcomes = Outcomes(ClickHouseOutcomes(context.store), context.future_tolerance, context.origin)
+    outcomes = Outcomes(ClickHouseLedger(context.store, TABLES), context.future_tolerance, context.origin)
     job = BlockJob(OUTCOMES, USAGE_OUTCOMES, outcomes.process, outcomes.versions, BlockMetrics(OUTCOMES))
     return Job(partial(build_app, job, ClickHouseBlocks(context.store), limits=context.limits, **context.faust))

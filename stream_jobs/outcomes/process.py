@@ -1,40 +1,40 @@
-"""The outcomes step as a plain function: a block's records in, the rows to book out. First copy of an id wins."""
+"""The outcomes step as a plain function: a block's records in, the rows to book out.
+
+Of an id the highest revision counts, once: a correction takes back what was booked and books anew.
+"""
 
 import logging
-from collections.abc import Collection
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from typing import Any, Final, NamedTuple, Protocol, cast
+from datetime import timedelta
+from typing import Any, Final, NamedTuple
+
+import pyarrow as pa
 
 from spendstream_schemas import InvalidMessageError, InvalidReason, OutcomeEvent, parse_outcome_event
-from stream_jobs.base.instants import as_utc
 from stream_jobs.blocks.isolate import failure
 from stream_jobs.blocks.side_tables import duplicates_table, quarantine_table
-from stream_jobs.ledger.own_block import OWN_BLOCK, own_block
+from stream_jobs.ledger.amounts import Signs
+from stream_jobs.ledger.booked import Tables
+from stream_jobs.ledger.dedupe import BookedEvents, Deduplicated, decided
+from stream_jobs.ledger.retraction import retraction_rows
 from stream_jobs.origin.judge import Judge, Origin, refusals
-from stream_jobs.store.client import StoreClient
-from stream_jobs.store.fitting import fitted, printable
+from stream_jobs.store.fitting import as_table, fitted, printable
 from stream_jobs.store.tables import TABLES
 from stream_jobs.streams.model import (
     Block,
     BlockCounts,
     BlockOutput,
-    DuplicateRecord,
     RejectedRecord,
     SourceRecord,
     Versions,
 )
 
 log = logging.getLogger(__name__)
+OUTCOMES: Final = Tables("outcomes", "outcome_ids", TABLES["outcomes"].names, "event_id IN {ids:Array(String)}", "true")
+_SIGNED: Final = ("events", "quantity", "value_usd")
+_BOOKING: Final = frozenset({"booked_at", "entry_kind", "reason_text", "topic_id", "partition", "offset", *_SIGNED})
 _TEXTS: Final = ("project", "environment", "team", "feature", "customer", "user_id", "trace_id")
-
-
-class BookedOutcomes(Protocol):
-    """Which outcomes are booked, since when and by whom; entries of the asking block do not count."""
-
-    def booked(self, event_ids: Collection[str], block: Block) -> dict[str, datetime]: ...
-
-    def sources(self, event_ids: Collection[str], block: Block) -> dict[str, str]: ...
 
 
 class _Decoded(NamedTuple):
@@ -43,49 +43,38 @@ class _Decoded(NamedTuple):
     record: SourceRecord
     event: OutcomeEvent
 
+    @property
+    def event_id(self) -> str:
+        return self.event.event_id
 
-class ClickHouseOutcomes:
-    """Implements BookedOutcomes."""
+    @property
+    def revision(self) -> int:
+        return self.event.revision
 
-    def __init__(self, store: StoreClient) -> None:
-        self._store = store
+    @property
+    def source(self) -> str:
+        return self.event.source
 
-    def booked(self, event_ids: Collection[str], block: Block) -> dict[str, datetime]:
-        if not event_ids:
-            return {}
-        rows = self._store.rows_for_ids(
-            "SELECT event_id, min(booked_at) FROM outcome_ids "
-            f"WHERE event_id IN {{ids:Array(String)}} AND NOT {OWN_BLOCK} GROUP BY event_id",
-            event_ids,
-            own_block(block),
-        )
-        own = self._own(block) if block.redone and rows else set()
-        known = cast(list[tuple[str, datetime]], rows)
-        return {event_id: as_utc(since) for event_id, since in known if event_id not in own}
 
-    def sources(self, event_ids: Collection[str], block: Block) -> dict[str, str]:
-        if not event_ids:
-            return {}
-        rows = self._store.rows_for_ids(
-            "SELECT event_id, argMin(source, (booked_at, topic_id, partition, offset)) FROM outcomes "
-            f"WHERE event_id IN {{ids:Array(String)}} AND NOT {OWN_BLOCK} GROUP BY event_id",
-            event_ids,
-            own_block(block),
-        )
-        return {str(event_id): str(source) for event_id, source in rows}
+def _opposite(entry: Mapping[str, Any]) -> dict[str, Any]:
+    return dict(entry) | {name: None if entry[name] is None else -entry[name] for name in _SIGNED}
 
-    def _own(self, block: Block) -> set[str]:
-        """What the block booked before it was redone: others can only have booked it since. From the table itself:
-        outcome_ids hangs on it, and may lack what the store had no time to hand on when it died."""
-        rows = self._store.rows(f"SELECT event_id FROM outcomes WHERE {OWN_BLOCK}", own_block(block))
-        return {str(event_id) for (event_id,) in rows}
+
+def _cancel(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Whether the two add up to nothing, whatever one groups by."""
+    return all(one[name] == other[name] for name in one.keys() - _BOOKING) and [
+        _opposite(one)[name] for name in _SIGNED
+    ] == [other[name] for name in _SIGNED]
+
+
+SIGNS: Final = Signs(_opposite, _cancel)
 
 
 @dataclass(frozen=True, slots=True)
 class Outcomes:
     """The step with what it needs."""
 
-    known: BookedOutcomes
+    known: BookedEvents
     future_tolerance: timedelta
     origin: Origin = field(default_factory=Origin)
 
@@ -96,45 +85,44 @@ class Outcomes:
         """Raises StoreUnavailableError when the store cannot be asked; nothing else for whatever the records hold."""
         judge = self.origin.judge(block)
         events, rejected, unknown_fields = self._decode(block, records, judge)
-        known = self.known.booked({decoded.event.event_id for decoded in events}, block)
-        # Whose the booked one is matters only to those whose outcomes must not get lost behind another's.
-        protected = [one.event.event_id for one in events if judge.is_protected(one.event.source)]
-        owners = self.known.sources([event_id for event_id in protected if event_id in known], block)
-        accepted: dict[str, _Decoded] = {}
-        duplicates: list[DuplicateRecord] = []
-        for decoded in events:
-            record, event = decoded
-            if (since := known.get(event.event_id)) is not None:
-                owner = owners.get(event.event_id, event.source)
-            elif (first := accepted.setdefault(event.event_id, decoded)) is decoded:
-                continue
-            else:
-                owner, since = first.event.source, block.fixed_at
-            if event.source != owner and judge.settled is None and judge.is_protected(event.source):
-                rejected.append(judge.taken(record, event.source, owner))
-            else:
-                duplicates.append(DuplicateRecord(record, event.event_id, 0, event.source, since))
+        found = self._deduplicate(events, block, judge)
+        rejected += found.refused
         tables = {}
         # What is accepted first, as in metering: a redo then decides about every record as this run did.
-        left = list(accepted.values())
+        left = sorted([*found.new, *found.corrections], key=lambda one: one.record.offset)
         table, misfits = fitted(TABLES["outcomes"], [_row(record, event, block) for record, event in left])
         for index, why in misfits.items():
             rejected.append(RejectedRecord(left[index].record, InvalidReason.OUT_OF_RANGE, why.column, why.detail))
         if table.num_rows:
-            tables["outcomes"] = table
+            corrections = [
+                one for one in found.corrections if one.record.offset not in {r.record.offset for r in rejected}
+            ]
+            tables["outcomes"] = pa.concat_tables([self._retractions(corrections, block), table])
         if rejected:
             rejected.sort(key=lambda item: item.record.offset)
             tables["quarantine"] = quarantine_table(rejected, block)
-        if duplicates:
-            tables["duplicates"] = duplicates_table(duplicates, block)
+        if found.duplicates:
+            tables["duplicates"] = duplicates_table(found.duplicates, block)
         counts = BlockCounts(
             received=len(records),
             booked=table.num_rows,
-            duplicates=len(duplicates),
+            duplicates=len(found.duplicates),
             quarantined=len(rejected),
             unknown_fields=unknown_fields,
         )
         return BlockOutput(counts, tables, refusals(rejected, block))
+
+    def _deduplicate(self, events: list[_Decoded], block: Block, judge: Judge) -> Deduplicated[_Decoded]:
+        booked = self.known.booked({one.event_id for one in events}, block)
+        if not booked and len({one.event_id for one in events}) == len(events):
+            return Deduplicated(new=events)
+        return decided(events, booked, self.known, block, judge)
+
+    def _retractions(self, corrections: list[_Decoded], block: Block) -> pa.Table:
+        """What takes back what earlier revisions said."""
+        by_id = {one.event_id: one for one in corrections}
+        entries = self.known.entries(by_id.keys(), block) if by_id else []
+        return as_table(TABLES["outcomes"], retraction_rows(entries, by_id, block, SIGNS))
 
     def _decode(
         self, block: Block, records: list[SourceRecord], judge: Judge
@@ -176,6 +164,10 @@ def _row(record: SourceRecord, event: OutcomeEvent, block: Block) -> dict[str, A
         "quantity": event.quantity,
         "value_usd": event.value_usd,
         "labels": list((event.labels or {}).items()),
+        "revision": event.revision,
+        "entry_kind": "charge",
+        "events": 1,
+        "reason_text": "",
         "topic_id": block.source.topic_id,
         "partition": block.source.partition,
         "offset": record.offset,

@@ -90,6 +90,7 @@ _LEDGER: Final = {
     "stated_cost": MONEY,  # what the provider says of itself; signed, 0 in a correction of the cost alone
     "held_cost": MONEY,  # of an event without a price, signed; no cost
     "held_flat": pa.int8(),  # events without a price that no bound is known of; -1: an adjustment that brings one
+    "session_id": TEXT,
     "adjustment_run": TEXT,  # RUN/CHUNK that posts an adjustment; a retraction does not copy it
 }
 LEDGER_DEFAULTS: Final = (
@@ -99,6 +100,7 @@ LEDGER_DEFAULTS: Final = (
     "stated_cost",
     "held_cost",
     "held_flat",
+    "session_id",
     "adjustment_run",
 )
 """The last columns of the ledger, each with a DEFAULT: rows may end before any of them."""
@@ -301,6 +303,10 @@ TABLES: Final[Mapping[str, pa.Schema]] = {
             "value_usd": MONEY,
             **_texts("project", "environment", "team", "feature", "customer", "user_id", "trace_id"),
             "labels": TAGS,
+            "revision": pa.uint32(),
+            "entry_kind": TEXT,  # charge or retraction
+            "events": pa.int8(),
+            "reason_text": TEXT,
             **_KAFKA,
         },
     }.items()

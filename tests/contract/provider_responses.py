@@ -87,6 +87,7 @@ def _openai_responses(rng: random.Random, number: str) -> Call:
         "tools": [{"type": "web_search"}, {"type": "code_interpreter", "container": memory}],
         "usage": usage,
         "service_tier": rng.choice(["default", "flex", "priority"]),
+        "conversation": rng.choice([None, {"id": f"conv_{number}"}]),
     }
     if rng.random() < 0.3:
         drawn = {"input_tokens": rng.randint(1, 900), "output_tokens": 4160, "cached_tokens": 0}

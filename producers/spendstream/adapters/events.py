@@ -20,6 +20,8 @@ from spendstream_schemas import (
 
 ESTIMATED_LABEL: Final = "usage_estimated"
 """The label of an event whose meters are partly our estimate: it names them."""
+_SHARED: Final = ("trace_id", "session_id", "status", "region")
+"""What the events of one call have in common."""
 _UNKNOWN_USAGE: Final = TokenUsage(kind="tokens")
 """No meter at all: booked as unpriced because the usage is unknown, so a cut stream is seen and not lost."""
 
@@ -90,7 +92,7 @@ def usage_events(
             occurred_at=first.occurred_at,
             attribution=attribution,
             # The provider's id belongs to the main event: repeated, it would look like the same call reported twice.
-            fields={"trace_id": first.trace_id, "status": first.status, "region": first.region, "response_id": None},
+            fields={name: getattr(first, name) for name in _SHARED} | {"response_id": None},
         )
         for number, other in enumerate(found.also, start=1)
     ]
@@ -117,6 +119,7 @@ def _event(
         "usage": found.usage or _UNKNOWN_USAGE,
         "response_model": found.response_model,
         "response_id": found.response_id,
+        "session_id": found.session_id,
         "service_tier": found.service_tier,
         "tool_calls": found.tool_calls,
         "operation": found.operation,

@@ -44,6 +44,7 @@ def extract(provider: str, root: Node) -> ExtractedUsage:
         conditions=conditions(search_context=_unknown(called)),
         tool_calls=tool_calls({ours: total(*map(called.get, theirs)) for ours, theirs in _CONNECTORS.items()}),
         operation=_operation(root),
+        session_id=root.name("conversation_id"),
     )
 
 

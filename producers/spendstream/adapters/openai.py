@@ -141,6 +141,7 @@ def _extract(provider: str, root: Node) -> ExtractedUsage:
             **({} if usage is None else where_served(usage)),
         ),
         operation=operation,
+        session_id=openai_responses.conversation(root) if operation in ("responses", "realtime") else None,
     )
     if usage is not None:
         meters, advised = litellm.without_advisors(provider, usage, meters, found)

@@ -45,6 +45,13 @@ def meters(usage: Node) -> Meters:
     return found
 
 
+def conversation(root: Node) -> str | None:
+    """The conversation that a response was added to; Realtime names it without an object around it."""
+    found = root.raw("conversation")
+    named = None if found is None else root.node("conversation")
+    return root.name("conversation_id") if named is None else named.name("id")
+
+
 def image_meters(usage: Node) -> Meters:
     """The meters of an image model.
 

@@ -57,6 +57,7 @@ _METERS: Final[dict[str, tuple[str, ...]]] = {
 }
 _PROVIDER: Final = ("gen_ai.provider.name", "gen_ai.system", "llm.provider", "llm.system")
 _REQUEST_MODEL: Final = ("gen_ai.request.model", "llm.model_name")
+_SESSION: Final = ("gen_ai.conversation.id", "session.id", "traceloop.association.properties.session_id")
 _TIER: Final = ("openai.response.service_tier", "gen_ai.openai.response.service_tier")
 _SUMS: Final = {
     "gen_ai.operation.name": {"invoke_agent", "create_agent", "execute_tool", "invoke_workflow", "chain", "plan"},
@@ -103,6 +104,7 @@ def extract_span(attributes: Mapping[str, Any]) -> SpanUsage:
             response_model=node.name("gen_ai.response.model", unreadable=UNREADABLE),
             response_id=node.name("gen_ai.response.id", 256),
             service_tier=normal_tier(provider or "openai", _first_text(node, _TIER, 64)),
+            session_id=next((one for name in _SESSION if (one := node.name(name)) is not None), None),
             status=_status(node),
             operation=None if operation is None else _OPERATIONS.get(operation, operation),
         ),

@@ -35,7 +35,8 @@ class ExtractedUsage:
     ``also`` holds usage of the same call that another model is billed for (an advisor, an image model behind a tool):
     each entry needs an event of its own, see `usage_events`. ``status``: how the call ended, where the response says
     that it did not end well. ``estimated`` names the meters that are not the provider's word but our estimate.
-    ``run_id``: what a framework calls this call, in chunks and whole; no id of the provider's.
+    ``run_id``: what a framework calls this call, in chunks and whole; no id of the provider's. ``session_id``: what the
+    conversation is called that the call belongs to.
     ``provider``: who served, where a gateway says it. ``unreadable``: what could not be read, for logs and counters.
     """
 
@@ -53,6 +54,7 @@ class ExtractedUsage:
     estimated: tuple[str, ...] = ()
     provider: str | None = None
     run_id: str | None = None
+    session_id: str | None = None
     unreadable: tuple[str, ...] = ()
 
 

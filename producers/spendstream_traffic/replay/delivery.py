@@ -51,12 +51,13 @@ class Summary:
             }
         return found | {"bad_rows": self.bad_rows, "seconds": round(self.seconds, 3)}
 
-    def as_text(self) -> str:
+    def as_text(self, *, is_usage: bool = True) -> str:
         rate = f"{self.sent / self.seconds:,.0f}/s" if self.seconds > 0 else ""
         lines = [f"sent {self.sent:,} events in {self.seconds:.1f} s {rate}".rstrip()]
         if self.fates is not None:
+            unpriced = f" (of which unpriced {self.fates.unpriced:,})" if is_usage else ""
             lines.append(
-                f"booked {self.fates.booked:,} (of which unpriced {self.fates.unpriced:,}), "
+                f"booked {self.fates.booked:,}{unpriced}, "
                 f"duplicates {self.fates.duplicates:,}, quarantined {self.fates.quarantined:,}"
             )
         if self.bad_rows:
@@ -100,8 +101,9 @@ def deliver(
     bad_rows: Callable[[], int] = lambda: 0,
     raw: bool = False,
     repeatable: bool = True,
+    show: bool = True,
 ) -> tuple[Summary | None, int]:
-    """Send all messages of one topic and print the summary. Returns it and the exit code.
+    """Send all messages of one topic and print the summary (`show`). Returns it and the exit code.
 
     `repeatable`: the same command makes the same event ids again. Ctrl-C is answered with what was delivered, and
     exit code 130 (then there is no summary).
@@ -147,11 +149,19 @@ def deliver(
         finally:
             outbox.close()
     summary = Summary(outbox.delivered, bad_rows(), time.monotonic() - started, counts)
-    if args.json:
-        say_json(summary.as_json())
-    else:
-        say_text(summary.as_text() + "\n")
+    if show:
+        tell(summary, as_json=args.json)
     return summary, EXIT_BAD_ROWS if summary.bad_rows else EXIT_OK
+
+
+def tell(summary: Summary, *, as_json: bool, outcomes: Summary | None = None) -> None:
+    """Print what a run did; `outcomes` were sent beside the usage."""
+    if as_json:
+        say_json(summary.as_json() | ({} if outcomes is None else {"outcomes": outcomes.as_json()}))
+        return
+    say_text(summary.as_text() + "\n")
+    if outcomes is not None:
+        say_text(f"outcomes: {outcomes.as_text(is_usage=False)}\n")
 
 
 def send_all(

@@ -10,7 +10,7 @@ from spendstream_traffic.replay.ranges import ERA, Range, SentRanges
 _RANGES_PER_QUERY: Final = 100
 _BOOKED: Final = {
     USAGE_TOPIC: "SELECT count(), countIf(unpriced_reason != '') FROM ledger WHERE entry_kind = 'charge'",
-    OUTCOME_TOPIC: "SELECT count(), 0 FROM outcomes WHERE true",
+    OUTCOME_TOPIC: "SELECT count(), 0 FROM outcomes WHERE entry_kind = 'charge'",
 }
 
 

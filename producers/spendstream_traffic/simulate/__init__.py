@@ -7,6 +7,7 @@ for event in generate(config):
 
 from spendstream_traffic.simulate.config import SimulationConfig
 from spendstream_traffic.simulate.incidents import Incident, parse_duration, parse_incident
+from spendstream_traffic.simulate.outcomes import outcome_messages
 from spendstream_traffic.simulate.payloads import SimulatedMessage, generate, labels, messages
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "generate",
     "labels",
     "messages",
+    "outcome_messages",
     "parse_duration",
     "parse_incident",
 ]

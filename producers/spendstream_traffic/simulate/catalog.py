@@ -40,6 +40,7 @@ NOVA_PRO: Final = Model("aws", "amazon.nova-pro-v1:0")
 NOVA_LITE: Final = Model("aws", "amazon.nova-lite-v1:0", ms_per_token=7)
 MISTRAL_LARGE: Final = Model("mistral", "mistral-large-2512", "mistral-large-2512", caches="no")
 MISTRAL_SMALL: Final = Model("mistral", "mistral-small-2603", "mistral-small-2603", caches="no", ms_per_token=7)
+LLAMA: Final = Model("vllm", "meta-llama/Llama-3.3-70B-Instruct", ms_per_token=18)  # on the company's own pool
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +66,7 @@ class Job:
     purchase_option: Literal["on_demand", "reserved", "spot", "committed"]
     minutes: int
     utilization: float  # mean share of the held time that did work
+    pool: str = ""  # a label: which machines of the company's they are
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +78,16 @@ class Metered:
     unit: str
     median_thousandths: int
     sigma: float
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """What some of a feature's calls bring: an outcome, worth a log-normal number of cents."""
+
+    outcome: str
+    share: float  # of the calls that went well
+    median_cents: int
+    sigma: float = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +114,14 @@ class Workload:
     own_cache: float = 0.0  # share of calls answered from the service's own cache
     has_customers: bool = True
     region: str = "us-east-1"
+    other_region: str = ""  # where every third customer is served
+    complexity: float | None = None  # mean of what the service says of its tasks; None: it says nothing
+    batchable: float = 0.0  # share of the calls that could have waited
+    repeated: float | None = None  # share of the prompts that come again and again; None: no fingerprints are sent
+    session: Literal["", "conversation", "run"] = ""  # what calls of a user within `session_minutes` are
+    session_minutes: int = 30
+    prompt_versions: tuple[str, ...] = ()  # of the feature's prompt, tried side by side: a label
+    value: Value | None = None
     untagged: tuple[str, ...] = ()  # attribution this service never sends
 
 
@@ -110,43 +130,64 @@ WORKLOADS: Final = (
         "support-bot", "helpdesk", "support", "answer", "cc-210", "amina", 26, "business",
         models=((GPT_4O, 3), (GPT_4O_MINI, 6), (HAIKU, 1)),
         tokens=Tokens(1500, 0.7, 220, 0.6, cache_hit=0.62, cached_part=0.55), own_cache=0.06,
+        complexity=0.3, repeated=0.3, session="conversation", prompt_versions=("a", "b"),
+        value=Value("ticket_resolved", 0.25, 450),
+    ),
+    Workload(
+        "support-app", "helpdesk", "support", "answer", "cc-210", "amina", 5, "consumer",
+        models=((GPT_4O_MINI, 1),), tokens=Tokens(900, 0.6, 160, 0.6, cache_hit=0.62, cached_part=0.55), own_cache=0.06,
+        complexity=0.25, repeated=0.35, session="conversation", prompt_versions=("a", "b"),
+        value=Value("ticket_resolved", 0.2, 450), region="eu-west-1",
     ),
     Workload(
         "support-bot", "helpdesk", "support", "triage", "cc-210", "amina", 12, "business",
         models=((GPT_4O_MINI, 4), (MISTRAL_SMALL, 1)), tokens=Tokens(600, 0.5, 30, 0.4),
+        complexity=0.12, batchable=0.15, repeated=0.45,
     ),
     Workload(
         "search-api", "search", "discovery", "rag-answer", "cc-310", "jonas", 18, "consumer",
         models=((SONNET, 3), (FLASH, 5), (NOVA_PRO, 1)),
-        tokens=Tokens(5200, 0.6, 340, 0.7, cache_hit=0.7, cached_part=0.65), own_cache=0.1,
+        tokens=Tokens(5200, 0.6, 340, 0.7, cache_hit=0.7, cached_part=0.65), own_cache=0.1, other_region="eu-west-1",
+        complexity=0.45, repeated=0.4, session="conversation", session_minutes=20,
+        value=Value("search_converted", 0.08, 900),
     ),
     Workload(
         "search-api", "search", "discovery", "embed", "cc-310", "jonas", 14, "consumer", operation="embeddings",
         models=((EMBEDDING, 1),), tokens=Tokens(350, 0.8, 0, 0.0),
+        batchable=0.6, repeated=0.2,
     ),
     Workload(
         "code-assistant", "devtools", "platform", "complete", "cc-120", "mei", 11, "business",
         models=((SONNET, 4), (GPT_41, 2), (OPUS, 1)),
         tokens=Tokens(7000, 0.9, 420, 0.9, cache_hit=0.8, cached_part=0.8),
         environments=(0.7, 0.1, 0.2), has_customers=False,
+        complexity=0.6, session="conversation", session_minutes=60,
     ),
     Workload(
         "agent-runner", "automation", "agents", "plan", "cc-440", "noor", 7, "business", operation="responses",
         models=((GPT_5_MINI, 4), (O4_MINI, 2), (PRO, 2), (OPUS, 1)),
         tokens=Tokens(9000, 0.8, 1500, 0.8, cache_hit=0.55, cached_part=0.6), errors=0.03, cancelled=0.03,
+        complexity=0.8, repeated=0.03, session="run", session_minutes=5, value=Value("task_completed", 0.12, 1200),
     ),
     Workload(
         "doc-summarizer", "documents", "content", "nightly-summaries", "cc-330", "pavel", 8, "nightly",
         models=((GPT_41_MINI, 2), (HAIKU, 1)), tokens=Tokens(11000, 0.5, 600, 0.3),
-        workload_type="batch", tier="batch",
+        workload_type="batch", tier="batch", complexity=0.35, repeated=0.05,
+        value=Value("document_processed", 0.9, 40),
     ),
     Workload(
         "translator", "documents", "content", "translate", "cc-330", "pavel", 6, "flat",
         models=((MISTRAL_LARGE, 2), (FLASH, 3), (NOVA_LITE, 2)), tokens=Tokens(900, 0.6, 950, 0.6), region="eu-west-1",
+        complexity=0.3, batchable=0.4, repeated=0.15, prompt_versions=("3", "4"),
+    ),
+    Workload(
+        "llm-gateway", "documents", "content", "classify", "cc-330", "pavel", 4, "business",
+        models=((LLAMA, 1),), tokens=Tokens(1200, 0.5, 25, 0.4), complexity=0.15, batchable=0.5, repeated=0.25,
     ),
     Workload(
         "ml-lab", "research", "ml", "evaluation", "cc-900", "sofia", 3, "flat",
-        models=((GPT_4O, 1), (SONNET, 1), (PRO, 1), (MISTRAL_LARGE, 1)), tokens=Tokens(2500, 1.0, 700, 0.9),
+        models=((GPT_4O, 1), (SONNET, 1), (PRO, 1), (MISTRAL_LARGE, 1)),
+        tokens=Tokens(2500, 1.0, 700, 0.9), batchable=0.8, repeated=0.5,
         workload_type="evaluation", environments=(0.0, 0.1, 0.9), has_customers=False,
         untagged=("cost_center", "owner"),
     ),
@@ -158,6 +199,14 @@ WORKLOADS: Final = (
     Workload(
         "gpu-scheduler", "search", "discovery", "reranker", "cc-310", "jonas", 0.2, "flat", operation="job",
         usage=Job("aws", "A10G", 1, "g5.2xlarge", "spot", 10, 0.44), has_customers=False,
+    ),
+    Workload(
+        "gpu-scheduler", "documents", "content", "llm-pool", "cc-330", "pavel", 0.02, "flat", operation="job",
+        usage=Job("aws", "H100", 8, "p5.48xlarge", "committed", 10, 0.38, pool="gpu-pool-a"), has_customers=False,
+    ),
+    Workload(
+        "gpu-scheduler", "search", "discovery", "reranker-base", "cc-310", "jonas", 0.05, "flat", operation="job",
+        usage=Job("aws", "A10G", 1, "g5.2xlarge", "reserved", 10, 0.22, pool="gpu-pool-b"), has_customers=False,
     ),
     Workload(
         "storage-meter", "search", "discovery", "vector-index", "cc-310", "jonas", 0.7, "flat", operation="storage",

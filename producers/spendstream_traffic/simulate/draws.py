@@ -20,6 +20,9 @@ _MAX_TOKENS: Final = 190_000  # below the long-context cliffs: crossing one is n
 _ZIPF_EXPONENT: Final = 1.1
 _UNKNOWN_USAGE: Final = 0.25  # share of the cancelled calls
 NO_TAG: Final = -1
+NOT_SAID: Final = -1
+POPULAR: Final = 300  # prompts of a feature and customer that come again and again
+_MIX: Final = 0x9E3779B97F4A7C15  # 2**64 / golden ratio: neighbours end far apart
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,11 @@ class Columns:
     priority_tier: Flags
     retries: Flags
     trace: Ints
+    complexity: Ints  # hundredths, or NOT_SAID
+    batchable: Flags
+    prompt: Ints  # which prompt of the feature: the popular ones are from 0 to POPULAR - 1; NOT_SAID
+    session: Ints  # 63 bits, or NOT_SAID
+    version: Ints  # index of the prompt's version, or NOT_SAID
 
     def __len__(self) -> int:
         return len(self.time_us)
@@ -91,6 +99,16 @@ class Population:
         self.writes_cache = np.array([kind == "reads_and_writes" for kind in caches])
         self.reasoning = np.array([cell.model.reasoning if cell.model else 0.0 for cell in CELLS])
         self.ms_per_token = np.array([cell.model.ms_per_token if cell.model else 0.0 for cell in CELLS])
+        self.complexity = np.array([_hundredths(cell.workload.complexity) for cell in CELLS])
+        self.batchable = np.array([cell.workload.batchable for cell in CELLS])
+        self.repeated = np.array([-1.0 if (part := cell.workload.repeated) is None else part for cell in CELLS])
+        self.prompts = zipf_cdf(POPULAR)
+        self.session_us = np.array(
+            [cell.workload.session_minutes * 60_000_000 if cell.workload.session else 0 for cell in CELLS]
+        )
+        services = sorted({_service(cell) for cell in CELLS})
+        self.service = np.array([services.index(_service(cell)) for cell in CELLS])
+        self.versions = np.array([len(cell.workload.prompt_versions) for cell in CELLS])
         self.priority_tier = np.array(
             [
                 cell.model is not None and cell.model.has_priority_tier and cell.workload.tier == "standard"
@@ -153,6 +171,15 @@ class Population:
         untagged = rng.random(n) < self.missing_tag_share
         missing[untagged] = rng.integers(0, 4, n)[untagged]
         waited = np.exp(rng.standard_normal(n) * 0.3)
+        from_own_cache = (rng.random(n) < self.own_cache[cell]) & (status == OK)
+        retries, trace = rng.random(n) < 0.5, rng.integers(0, 2**63 - 1, n)
+        complexity = np.clip(np.rint(self.complexity[cell] + 14 * rng.standard_normal(n)), 1, 100).astype(np.int64)
+        complexity[self.complexity[cell] < 0] = NOT_SAID
+        # What comes again is what a cache can answer; other prompts are as unique as their traces.
+        popular = (rng.random(n) < self.repeated[cell]) | (from_own_cache & (self.repeated[cell] >= 0))
+        rank = np.searchsorted(self.prompts, rng.random(n), side="right")
+        prompt = np.where(popular, rank, trace | 2**62)
+        prompt[self.repeated[cell] < 0] = NOT_SAID
         return Columns(
             time_us=time_us,
             cell=cell,
@@ -165,13 +192,41 @@ class Population:
             cache_write=cache_write,
             reasoning=reasoning,
             status=status,
-            from_own_cache=(rng.random(n) < self.own_cache[cell]) & (status == OK),
+            from_own_cache=from_own_cache,
             latency_ms=np.round((180.0 + amount_out * self.ms_per_token[cell]) * waited, 1),
             missing_tag=missing,
             priority_tier=np.zeros(n, dtype=np.bool_),
-            retries=rng.random(n) < 0.5,
-            trace=rng.integers(0, 2**63 - 1, n),
+            retries=retries,
+            trace=trace,
+            complexity=complexity,
+            batchable=rng.random(n) < self.batchable[cell],
+            prompt=prompt,
+            session=self._sessions(cell, time_us, customer, user),
+            version=np.where(self.versions[cell] > 0, rng.integers(0, np.maximum(self.versions[cell], 1)), NOT_SAID),
         )
+
+    def _sessions(self, cell: Ints, time_us: Ints, customer: Ints, user: Ints) -> Ints:
+        """Calls of one user of a service's feature are one session while they fall into the same stretch of time, which
+        begins at another minute for every user. A number says which, so slices need to know nothing of each other."""
+        length = self.session_us[cell]
+        who = mixed((self.service[cell] * 1_000 + customer) * 1_000_003 + user)
+        stretch = (time_us + who % np.maximum(length, 1)) // np.maximum(length, 1)
+        return np.where(length > 0, mixed(who ^ mixed(stretch)), NOT_SAID)
+
+
+def mixed(values: Ints) -> Ints:
+    """63 bits each, that look random and are the same for the same value (the first steps of splitmix64)."""
+    mixed = values.astype(np.uint64) * np.uint64(_MIX)
+    mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    return ((mixed ^ (mixed >> np.uint64(27))) >> np.uint64(1)).astype(np.int64)
+
+
+def _service(cell: Cell) -> tuple[str, str]:
+    return cell.workload.source, cell.workload.feature
+
+
+def _hundredths(share: float | None) -> float:
+    return float(NOT_SAID) if share is None else 100 * share
 
 
 def _rounded(values: Floats, low: int) -> Ints:

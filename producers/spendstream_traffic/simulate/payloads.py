@@ -1,12 +1,13 @@
 """Columns become usage events: plain JSON values first, because most callers only want the message."""
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 from typing import Any, Final
+from zlib import crc32
 
+import msgspec
 import numpy as np
 
 from spendstream_schemas import MANDATORY_TAGS, SCHEMA_VERSION, UsageEvent
@@ -17,7 +18,9 @@ from spendstream_traffic.simulate.traffic import Traffic
 from stream_jobs.base.instants import from_unix_micros
 
 _STATUS: Final = ("ok", "error", "cancelled", "cancelled")
-_encode: Final = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
+_SESSIONS: Final = ["run" if cell.workload.session == "run" else "conv" for cell in CELLS]
+_FEATURES: Final = [crc32(cell.workload.feature.encode()) for cell in CELLS]
+_encode: Final = msgspec.json.Encoder().encode
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +50,7 @@ def messages(config: SimulationConfig) -> Iterator[SimulatedMessage]:
     for number, columns in enumerate(Traffic(config).slices()):
         times = columns.time_us.tolist()
         for time_us, payload in zip(times, _slice(columns, f"sim-{digest}-{number}-"), strict=True):
-            yield SimulatedMessage(payload["event_id"], from_unix_micros(time_us), _encode(payload).encode())
+            yield SimulatedMessage(payload["event_id"], from_unix_micros(time_us), _encode(payload))
 
 
 def labels(config: SimulationConfig) -> list[dict[str, Any]]:
@@ -57,7 +60,7 @@ def labels(config: SimulationConfig) -> list[dict[str, Any]]:
 
 def _slice(columns: Columns, prefix: str) -> Iterator[dict[str, Any]]:
     times = np.datetime_as_string(columns.time_us.astype("datetime64[us]")).tolist()
-    failed: dict[int, str] = {}
+    failed: dict[tuple[int, int], dict[str, Any]] = {}
     rows = zip(
         times,
         columns.cell.tolist(),
@@ -76,6 +79,11 @@ def _slice(columns: Columns, prefix: str) -> Iterator[dict[str, Any]]:
         columns.priority_tier.tolist(),
         columns.retries.tolist(),
         columns.trace.tolist(),
+        columns.complexity.tolist(),
+        columns.batchable.tolist(),
+        columns.prompt.tolist(),
+        columns.session.tolist(),
+        columns.version.tolist(),
         strict=True,
     )
     for index, (
@@ -96,10 +104,15 @@ def _slice(columns: Columns, prefix: str) -> Iterator[dict[str, Any]]:
         priority_tier,
         retries,
         trace,
+        complexity,
+        batchable,
+        prompt,
+        session,
+        version,
     ) in enumerate(rows):
         event_id = f"{prefix}{index}"
-        fixed, has_customers, has_cache, has_reasoning, writes_cache = _fixed_part(cell)
-        attribution = _attribution(cell, environment, missing_tag)
+        fixed, has_customers, has_cache, has_reasoning, writes_cache = _fixed_part(cell, customer % 3 == 2)
+        attribution = _attribution(cell, environment, missing_tag, version)
         if has_customers:
             name = CUSTOMERS[customer]
             attribution = {**attribution, "customer": name, "user_id": f"{name}-u{user}"}
@@ -128,13 +141,37 @@ def _slice(columns: Columns, prefix: str) -> Iterator[dict[str, Any]]:
                 tokens["reasoning_tokens"] = reasoning
         payload["usage"] = tokens
         payload["latency_ms"] = latency_ms
+        payload |= _task(cell, customer, complexity, batchable, prompt, session)
         if status == ERROR:
-            failed[cell] = event_id
-        elif retries and cell in failed:
-            payload["retry_of"] = failed.pop(cell)
+            failed[cell, customer] = payload
+        elif retries and (cell, customer) in failed:
+            payload |= _repeated(failed.pop((cell, customer)))
         if status != OK or from_own_cache or priority_tier:
             payload |= _rare_part(status, from_own_cache, priority_tier)
         yield payload
+
+
+def _repeated(attempt: dict[str, Any]) -> dict[str, Any]:
+    """What a retry has of the attempt that it repeats: the same prompt."""
+    repeated = {"retry_of": attempt["event_id"]}
+    if "prompt_fingerprint" in attempt:
+        repeated["prompt_fingerprint"] = attempt["prompt_fingerprint"]
+    return repeated
+
+
+def _task(cell: int, customer: int, complexity: int, batchable: bool, prompt: int, session: int) -> dict[str, Any]:
+    """What the service says of the task. A fingerprint has 32 hex digits, as the SDK's; features and customers have
+    popular prompts of their own."""
+    said: dict[str, Any] = {}
+    if complexity >= 0:
+        said["complexity"] = complexity / 100
+    if batchable:
+        said["batchable"] = True
+    if session >= 0:
+        said["session_id"] = f"{_SESSIONS[cell]}-{session:016x}"
+    if prompt >= 0:
+        said["prompt_fingerprint"] = f"{_FEATURES[cell]:08x}{customer:08x}{prompt:016x}"
+    return said
 
 
 def _rare_part(status: int, from_own_cache: bool, priority_tier: bool) -> dict[str, Any]:
@@ -149,14 +186,14 @@ def _rare_part(status: int, from_own_cache: bool, priority_tier: bool) -> dict[s
 
 
 @cache
-def _fixed_part(cell: int) -> tuple[dict[str, Any], bool, bool, bool, bool]:
+def _fixed_part(cell: int, elsewhere: bool) -> tuple[dict[str, Any], bool, bool, bool, bool]:
     """What all events of a cell have in common, and which optional parts they have."""
     workload, model = CELLS[cell].workload, CELLS[cell].model
     fixed: dict[str, Any] = {
         "source": workload.source,
         "provider": CELLS[cell].provider,
         "operation": workload.operation,
-        "region": workload.region,
+        "region": workload.other_region if elsewhere and workload.other_region else workload.region,
     }
     if model is None:
         return fixed, workload.has_customers, False, False, False
@@ -169,7 +206,7 @@ def _fixed_part(cell: int) -> tuple[dict[str, Any], bool, bool, bool, bool]:
 
 
 @cache
-def _attribution(cell: int, environment: int, missing_tag: int) -> dict[str, str]:
+def _attribution(cell: int, environment: int, missing_tag: int, version: int) -> dict[str, Any]:
     workload = CELLS[cell].workload
     tags = {
         "project": workload.project,
@@ -181,7 +218,12 @@ def _attribution(cell: int, environment: int, missing_tag: int) -> dict[str, str
         "feature": workload.feature,
     }
     missing = {*workload.untagged, *([MANDATORY_TAGS[missing_tag]] if missing_tag != NO_TAG else [])}
-    return {name: value for name, value in tags.items() if name not in missing}
+    kept: dict[str, Any] = {name: value for name, value in tags.items() if name not in missing}
+    if version >= 0:
+        kept["labels"] = {"prompt": workload.prompt_versions[version]}
+    if isinstance(workload.usage, Job) and workload.usage.pool:
+        kept["labels"] = {"pool": workload.usage.pool}
+    return kept
 
 
 def _other_usage(usage: Job | Metered, amount: int, busy: int) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from stream_jobs.streams.model import SourceRecord
 
 REPEATED: Final = ("source", "provider", "model", "response_model", "operation", "service_tier", "region", "status")
 """Texts with few distinct values."""
-SINGLE: Final = ("event_id", "response_id", "trace_id", "retry_of", "prompt_fingerprint")
+SINGLE: Final = ("event_id", "response_id", "trace_id", "session_id", "retry_of", "prompt_fingerprint")
 NUMBERS: Final = {
     "revision": pa.uint32(),
     "latency_ms": pa.float64(),

@@ -22,6 +22,7 @@ type Event struct {
 	Usage         Usage             `json:"usage"`
 	ToolCalls     *ToolCalls        `json:"tool_calls,omitempty"`
 	ResponseID    string            `json:"response_id,omitempty"`
+	SessionID     string            `json:"session_id,omitempty"`
 	Attribution   map[string]string `json:"attribution,omitempty"`
 	Status        string            `json:"status,omitempty"`
 	more          []*Event
@@ -88,7 +89,7 @@ func newEvent(source, team, provider, model string) *Event {
 // another is the event of another model that the same call is billed for. The response's id stays with the first.
 func (event *Event) another(model string) *Event {
 	made := newEvent(event.Source, event.Attribution["team"], event.Provider, "")
-	made.ResponseModel, made.Status = model, event.Status
+	made.ResponseModel, made.Status, made.SessionID = model, event.Status, event.SessionID
 	event.more = append(event.more, made)
 	return made
 }

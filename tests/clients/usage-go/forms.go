@@ -54,7 +54,8 @@ func chat(event *Event, response json.RawMessage) error {
 		Model string `json:"model"`
 		Tier  string `json:"service_tier"`
 		// Of a conversation at Mistral, whose own id is that of all its turns.
-		Outputs []struct {
+		Conversation string `json:"conversation_id"`
+		Outputs      []struct {
 			ID string `json:"id"`
 		} `json:"outputs"`
 		Usage struct {
@@ -130,6 +131,7 @@ func chat(event *Event, response json.RawMessage) error {
 		if said.ID == "" && len(said.Outputs) > 0 {
 			event.ResponseID = said.Outputs[len(said.Outputs)-1].ID
 		}
+		event.SessionID = said.Conversation
 		event.ServiceTier = tier(usage.Tier)
 		event.Usage.InputTokens = sum(usage.Prompt, usage.ConnectorTokens)
 		event.Usage.ToolUseInputTokens = usage.ConnectorTokens
@@ -149,10 +151,13 @@ func chat(event *Event, response json.RawMessage) error {
 // responses reads OpenAI's responses.
 func responses(event *Event, response json.RawMessage) error {
 	var said struct {
-		ID     string `json:"id"`
-		Model  string `json:"model"`
-		Status string `json:"status"`
-		Tier   string `json:"service_tier"`
+		ID           string `json:"id"`
+		Model        string `json:"model"`
+		Status       string `json:"status"`
+		Tier         string `json:"service_tier"`
+		Conversation struct {
+			ID string `json:"id"`
+		} `json:"conversation"`
 		Output []struct {
 			Type      string `json:"type"`
 			Container string `json:"container_id"`
@@ -198,6 +203,7 @@ func responses(event *Event, response json.RawMessage) error {
 		return err
 	}
 	event.ResponseID, event.ResponseModel, event.ServiceTier = said.ID, said.Model, tier(said.Tier)
+	event.SessionID = said.Conversation.ID
 	event.Operation = "responses"
 	switch said.Status {
 	case "failed":

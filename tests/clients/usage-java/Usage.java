@@ -73,6 +73,7 @@ public class Usage {
         ObjectNode event = event(first.path("provider").asText());
         set(event, "response_model", model);
         set(event, "status", first.path("status"));
+        set(event, "session_id", first.path("session_id"));
         events.add(event);
         return event;
     }
@@ -158,6 +159,7 @@ public class Usage {
                 // The id of a conversation is that of all its turns; each output has one of its own.
                 response.path("outputs").forEach(item -> set(event, "response_id", item.path("id")));
                 set(event, "response_id", response.path("id"));
+                set(event, "session_id", response.path("conversation_id"));
                 set(event, "service_tier", tier(usage.path("service_tier")));
                 set(meters, "input_tokens", sum(usage.path("prompt_tokens"), usage.path("connector_tokens")));
                 set(meters, "tool_use_input_tokens", usage.path("connector_tokens"));
@@ -186,6 +188,7 @@ public class Usage {
         JsonNode usage = response.path("usage");
         event.put("operation", "responses");
         set(event, "response_id", response.path("id"));
+        set(event, "session_id", response.path("conversation").path("id"));
         set(event, "response_model", response.path("model"));
         set(event, "service_tier", tier(response.path("service_tier")));
         switch (response.path("status").asText()) {

@@ -25,6 +25,7 @@ export interface Said {
   usage: Usage
   tool_calls?: ToolCalls
   response_id?: Text
+  session_id?: Text
   status?: 'ok' | 'error' | 'cancelled'
 }
 

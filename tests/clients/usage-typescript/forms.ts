@@ -30,6 +30,7 @@ function chat(
     model?: Text
     service_tier?: Text
     outputs?: { id?: Text }[] | null
+    conversation_id?: Text
     usage?: {
       prompt_tokens?: Count
       cached_tokens?: Count
@@ -105,6 +106,7 @@ function chat(
     const called = usage.connectors ?? {}
     // The id of a conversation is that of all its turns; each output has one of its own.
     said.response_id = response.id ?? response.outputs?.at(-1)?.id
+    said.session_id = response.conversation_id
     said.service_tier = tier(usage.service_tier)
     said.usage.input_tokens = sum(usage.prompt_tokens, usage.connector_tokens)
     said.usage.tool_use_input_tokens = usage.connector_tokens
@@ -124,6 +126,7 @@ function responses(response: {
   model?: Text
   status?: Text
   service_tier?: Text
+  conversation?: { id?: Text } | null
   output?: { type: string; action?: { type?: Text } | null; container_id?: Text }[] | null
   tools?: { type: string; model?: Text; container?: string | { memory_limit?: Text } | null }[] | null
   tool_usage?: {
@@ -162,6 +165,7 @@ function responses(response: {
   const said: Said = {
     operation: 'responses',
     response_id: response.id,
+    session_id: response.conversation?.id,
     response_model: response.model,
     service_tier: tier(response.service_tier),
     status,
@@ -184,6 +188,7 @@ function responses(response: {
   const image: Said = {
     operation: 'image',
     response_model: tools.find((tool) => tool.type === 'image_generation')?.model ?? 'image_generation_tool',
+    session_id: said.session_id,
     status,
     usage: {
       input_tokens: drawn.input_tokens,

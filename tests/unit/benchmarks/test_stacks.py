@@ -21,7 +21,7 @@ def _in(path: str, call: Callable[[], object] | None = None) -> object:
 def test_the_outermost_step_counts() -> None:
     """What a step calls is part of it: the store's client is dedupe within dedupe, and insert within an insert."""
     client = "/app/stream_jobs/store/tables.py"
-    assert _in("/app/stream_jobs/metering/dedupe.py", lambda: _in(client)) == "dedupe"
+    assert _in("/app/stream_jobs/ledger/dedupe.py", lambda: _in(client)) == "dedupe"
     assert _in("/app/stream_jobs/blocks/store.py", lambda: _in(client)) == "insert"
 
 
@@ -43,7 +43,7 @@ def test_the_busy_thread_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
 
     threads = [
         threading.Thread(target=_in, args=("/app/stream_jobs/metering/decode.py", burn)),
-        threading.Thread(target=_in, args=("/app/stream_jobs/metering/dedupe.py", done.wait)),
+        threading.Thread(target=_in, args=("/app/stream_jobs/ledger/dedupe.py", done.wait)),
     ]
     sampler = StackSampler()
     try:

@@ -163,6 +163,8 @@ EXTRAS = st.sampled_from(
         {"status": "error"},
         {"status": "cancelled"},
         {"latency_ms": 5},
+        {"trace_id": "t", "session_id": "conv_1"},
+        {"session_id": "s" * 129},
         {"conditions": {"speed": "fast"}},
         {"conditions": {"fine_tuned": True}},
         {"operation": "embeddings"},

@@ -1,7 +1,7 @@
 """The outcomes step: every record gets exactly one fate."""
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -12,9 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spendstream_schemas.signature import sign
+from stream_jobs.ledger.known import Booked
 from stream_jobs.origin.judge import Origin
 from stream_jobs.origin.keys import KeyRing
 from stream_jobs.origin.rules import SenderRules
+from stream_jobs.origin.standing import Held
 from stream_jobs.outcomes.process import Outcomes
 from stream_jobs.streams.model import Block, BlockOutput, SourcePartition, SourceRecord, Versions
 
@@ -25,15 +27,47 @@ IDS = st.sampled_from("abcd")
 
 
 class Known:
+    """What earlier blocks booked of these outcomes: the rows that they made."""
+
     def __init__(self, ids: Collection[str], source: str = "shop") -> None:
-        self._ids = ids
-        self.source = source
+        self.rows: list[dict[str, Any]] = []
+        if ids:
+            block = replace(BLOCK, fixed_at=EARLIER, source=replace(BLOCK.source, partition=7))
+            records = [
+                record(offset, event_id, source=source, occurred_at=EARLIER.isoformat())
+                for offset, event_id in enumerate(sorted(ids))
+            ]
+            self.book(Outcomes(Known(()), timedelta(minutes=5)).process(block, records))
 
-    def booked(self, event_ids: Collection[str], block: Block) -> dict[str, datetime]:
-        return {event_id: EARLIER for event_id in event_ids if event_id in self._ids}
+    def book(self, output: BlockOutput) -> None:
+        self.rows += output.tables["outcomes"].to_pylist() if "outcomes" in output.tables else []
 
-    def sources(self, event_ids: Collection[str], block: Block) -> dict[str, str]:
-        return dict.fromkeys(event_ids, self.source)
+    def _of(self, event_ids: Collection[str], block: Block) -> list[dict[str, Any]]:
+        own = (block.source.topic_id, block.source.partition, block.fixed_at)
+        return [
+            row
+            for row in self.rows
+            if row["event_id"] in event_ids and (row["topic_id"], row["partition"], row["booked_at"]) != own
+        ]
+
+    def booked(self, event_ids: Collection[str], block: Block) -> dict[str, Booked]:
+        found: dict[str, list[dict[str, Any]]] = {}
+        for row in self._of(event_ids, block):
+            if row["entry_kind"] == "charge":
+                found.setdefault(row["event_id"], []).append(row)
+        return {
+            event_id: Booked(max(r["revision"] for r in rows), min(r["booked_at"] for r in rows), len(rows) > 1)
+            for event_id, rows in found.items()
+        }
+
+    def held(self, event_ids: Collection[str], block: Block) -> dict[str, list[Held]]:
+        found: dict[str, list[Held]] = {}
+        for row in self._of(event_ids, block):
+            found.setdefault(row["event_id"], []).append(Held.of(row))
+        return found
+
+    def entries(self, event_ids: Collection[str], block: Block) -> list[Mapping[str, Any]]:
+        return sorted(self._of(event_ids, block), key=lambda row: (row["booked_at"], row["offset"], row["entry_kind"]))
 
 
 def record(offset: int, event_id: str, **changes: Any) -> SourceRecord:
@@ -128,3 +162,55 @@ def test_a_redo_refuses_what_was_refused_whatever_the_keys_are_now() -> None:
     later = Outcomes(Known(()), timedelta(minutes=5), Origin(SenderRules.of("", "other"), KeyRing()))
     redone = later.process(replace(block, redone=True, refusals=output.refusals), records)
     assert (fates(redone), redone.counts) == (fates(output), output.counts)
+
+
+MINUTE = timedelta(minutes=1)
+WHOSE = ("shop", "shop", "stranger", "office")
+COPY = st.tuples(IDS, st.integers(0, 3), st.integers(0, 40), st.decimals(-100, 100, places=12), st.sampled_from(WHOSE))
+
+
+def sums(rows: list[dict[str, Any]]) -> dict[tuple[str, int], tuple[Decimal, Decimal, int]]:
+    """(event, day) -> value, quantity and number of outcomes; days on which nothing is left are no days."""
+    found: dict[tuple[str, int], tuple[Decimal, Decimal, int]] = {}
+    for row in rows:
+        key = row["event_id"], row["occurred_at"].day
+        value, quantity, events = found.get(key, (Decimal(0), Decimal(0), 0))
+        found[key] = value + row["value_usd"], quantity + row["quantity"], events + row["events"]
+    return {key: sum_ for key, sum_ in found.items() if any(sum_)}
+
+
+@settings(deadline=None)
+@given(st.lists(st.lists(COPY, max_size=6), max_size=6))
+def test_the_revision_that_counts_is_what_the_sums_say_on_its_day(blocks: list[list[Any]]) -> None:
+    """However copies and corrections are cut into blocks: of each outcome the highest revision counts that its sender
+    (or one who may correct it) sent, on the day that it says; a redo makes the same; every record has one fate."""
+    origin = Origin(SenderRules.of("office=shop", ""), KeyRing({}))
+    known = Known(())
+    step = Outcomes(known, timedelta(minutes=5), origin)
+    standing: dict[str, tuple[int, str, int, Decimal]] = {}
+    first = 0
+    for number, copies in enumerate(blocks):
+        fixed_at = NOW + number * MINUTE
+        block = replace(BLOCK, first_offset=first, fixed_at=fixed_at, versions=step.versions())
+        records = []
+        for at, (event_id, revision, hours, value, source) in enumerate(copies):
+            occurred = NOW - timedelta(hours=hours)
+            changes = {"revision": revision, "occurred_at": occurred.isoformat(), "value_usd": str(value)}
+            records.append(record(first + at, event_id, source=source, quantity=str(hours), **changes))
+            before = standing.get(event_id)
+            if before is None or (
+                revision > before[0] and (source == before[1] or (source, before[1]) == ("office", "shop"))
+            ):
+                standing[event_id] = revision, source, hours, value
+        output = step.process(block, records)
+        counts = output.counts
+        assert counts.received == len(copies) == counts.booked + counts.duplicates + counts.quarantined
+        known.book(output)
+        redone = step.process(replace(block, redone=True, refusals=output.refusals), records)
+        assert (redone.counts, fates(redone)) == (counts, fates(output))
+        assert redone.tables.get("outcomes") == output.tables.get("outcomes")
+        first += len(copies)
+    assert sums(known.rows) == {
+        (event_id, (NOW - timedelta(hours=hours)).day): (value, Decimal(hours), 1)
+        for event_id, (_, _, hours, value) in standing.items()
+    }

@@ -38,7 +38,7 @@ def test_a_call_becomes_an_event(recorder: Recorder) -> None:
     """Usage and served model from the response, attribution from context and call, latency from the clock."""
     with (
         spendstream.attribution(project="p", feature="outer"),
-        recorder.track(**ASKED, feature="inner", trace_id="t", labels={"a": "b"}) as call,
+        recorder.track(**ASKED, feature="inner", trace_id="t", session_id="c", labels={"a": "b"}) as call,
     ):
         assert call.record(RESPONSE) is RESPONSE
     event = recorder.only
@@ -46,6 +46,7 @@ def test_a_call_becomes_an_event(recorder: Recorder) -> None:
     assert (event.model, event.response_model, event.response_id) == ("gpt-4o", "gpt-4o-2024-08-06", "chatcmpl-1")
     assert (event.attribution.project, event.attribution.feature) == ("p", "inner")
     assert (event.status, event.trace_id, event.event_id, event.source) == ("ok", "t", call.event_id, "svc")
+    assert event.session_id == "c"
     assert event.latency_ms is not None
 
 
@@ -201,6 +202,7 @@ PRICED: dict[str, Any] = {
 HARMLESS: dict[str, Any] = {
     "prompt_fingerprint": "f" * 500,
     "trace_id": "t" * 300,
+    "session_id": "s" * 300,
     "complexity": 7,
     "nonsense": 1,
     "response": 2,
@@ -791,7 +793,18 @@ class HostileObject:
 
 @pytest.mark.parametrize(
     "name",
-    ["provider", "model", "operation", "region", "service_tier", "event_id", "trace_id", "retry_of", "conditions"],
+    [
+        "provider",
+        "model",
+        "operation",
+        "region",
+        "service_tier",
+        "event_id",
+        "trace_id",
+        "session_id",
+        "retry_of",
+        "conditions",
+    ],
 )
 @pytest.mark.parametrize("hostile", [HostileObject(), HostileText("openai")], ids=["object", "text"])
 def test_no_argument_of_track_raises_into_the_service(recorder: Recorder, name: str, hostile: Any) -> None:

@@ -397,6 +397,7 @@ def _differ(provider: str, said: Said, found: ExtractedUsage) -> list[tuple[str,
     ours: Said = {
         "response_model": found.response_model,
         "response_id": found.response_id,
+        "session_id": found.session_id,
         "service_tier": found.service_tier,
         "status": found.status,
     }

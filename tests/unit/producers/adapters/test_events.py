@@ -55,8 +55,15 @@ def test_usage_of_another_model_is_another_event() -> None:
     """With an id that the same response always gets, and without the provider's id, which belongs to the first."""
     usage = USAGE | {"iterations": [iteration("advisor_message", model="claude-fable-5")]}
     main, advisor = usage_events(
-        "anthropic", MESSAGE | {"usage": usage}, source="s", event_id="e", model="opus", attribution={"team": "t"}
+        "anthropic",
+        MESSAGE | {"usage": usage},
+        source="s",
+        event_id="e",
+        model="opus",
+        attribution={"team": "t"},
+        session_id="c",
     )
+    assert (main.session_id, advisor.session_id) == ("c", "c")
     assert (main.event_id, main.response_model, main.response_id) == ("e", "claude-opus-4-6", "msg_1")
     assert (advisor.event_id, advisor.response_model, advisor.response_id) == ("e.1", "claude-fable-5", None)
     assert advisor.model is None

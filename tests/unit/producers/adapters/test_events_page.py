@@ -424,7 +424,7 @@ def made_of(form: str, provider: str, rng: random.Random) -> Body:
             ):
                 continue
             count = rng.choice(next(sizes for part, sizes in SIZES.items() if re.search(part, name)))
-            words = name.startswith(("response_", "conditions.")) or name == "service_tier"
+            words = name.startswith(("response_", "session_", "conditions.")) or name == "service_tier"
             put(path, f"w{rng.randint(1, 3)}" if words else count, body)
     return body
 

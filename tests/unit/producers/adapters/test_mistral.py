@@ -162,13 +162,15 @@ def test_a_turn_of_a_conversation_has_an_id_of_its_own() -> None:
     usage = {"prompt_tokens": 188, "completion_tokens": 55, "total_tokens": 243}
     outputs = [{"type": "message.output", "id": f"msg_{n}", "content": "hi"} for n in (1, 2)]
     body = {"object": "conversation.response", "conversation_id": "conv_1", "outputs": outputs, "usage": usage}
-    assert extract("mistral", models.ConversationResponse.model_validate(body)).response_id == "msg_2"
+    whole = extract("mistral", models.ConversationResponse.model_validate(body))
+    assert (whole.response_id, whole.session_id) == ("msg_2", "conv_1")
     stream = StreamAccumulator("mistral")
     stream.add({"data": {"type": "conversation.response.started", "conversation_id": "conv_1"}})
     stream.add({"data": {"type": "message.output.delta", "id": "msg_3", "content": "h"}})
     stream.add({"data": {"type": "conversation.response.done", "usage": usage}})
-    assert (stream.result().response_id, meters(stream.result())) == (
+    assert (stream.result().response_id, stream.result().session_id, meters(stream.result())) == (
         "msg_3",
+        "conv_1",
         {"input_tokens": 188, "output_tokens": 55},
     )
 

@@ -134,6 +134,23 @@ def test_the_completed_event_ends_the_stream() -> None:
     assert meters(stream.result()) == EXPECTED
 
 
+@pytest.mark.parametrize(
+    ("said", "session"),
+    [
+        ({"conversation": {"id": "conv_1"}}, "conv_1"),
+        ({"conversation": None}, None),
+        ({"conversation": {"id": 5}}, None),
+        ({"conversation_id": "conv_2"}, "conv_2"),
+        ({"conversation": {"id": "c" * 129}}, None),
+        ({}, None),
+    ],
+)
+def test_the_conversation_of_a_response_is_its_session(said: dict[str, Any], session: str | None) -> None:
+    """As the object or, in Realtime, by its id; what cannot be one costs itself alone."""
+    found = extract("openai", {"id": "r", "object": "response", "usage": {"input_tokens": 3}} | said)
+    assert (found.session_id, meters(found)) == (session, {"input_tokens": 3})
+
+
 def test_realtime_reports_cached_audio() -> None:
     """Realtime uses the singular names and splits cached tokens by modality."""
     usage = {

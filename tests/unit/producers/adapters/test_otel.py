@@ -111,6 +111,23 @@ def test_a_span_becomes_an_event() -> None:
     assert (event.source, event.trace_id, event.response_id) == ("gateway", "t", "chatcmpl-1")
 
 
+@pytest.mark.parametrize(
+    ("attributes", "session"),
+    [
+        ({"gen_ai.conversation.id": "conv_1", "session.id": "s"}, "conv_1"),
+        ({"session.id": "s"}, "s"),
+        ({"traceloop.association.properties.session_id": "t"}, "t"),
+        ({"gen_ai.conversation.id": "c" * 129, "session.id": "s"}, "s"),
+        ({"gen_ai.conversation.id": 7}, None),
+        ({}, None),
+    ],
+)
+def test_a_span_says_which_conversation_it_is_of(attributes: dict[str, Any], session: str | None) -> None:
+    """The conventions' name counts before the others'; what cannot be one costs itself, not the counts."""
+    event = span_event({"gen_ai.provider.name": "openai", "gen_ai.request.model": "gpt-5", **attributes}, source="s")
+    assert event.session_id == session
+
+
 def test_openinference_names_the_model() -> None:
     """llm.model_name stands for the model asked for."""
     attributes = {"llm.provider": "anthropic", "llm.model_name": "claude-opus-4-6", "llm.token_count.prompt": 1}

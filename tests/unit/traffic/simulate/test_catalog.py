@@ -8,6 +8,7 @@ import pytest
 from spendstream_schemas import MANDATORY_TAGS, UnpricedReason
 from spendstream_traffic.simulate import SimulationConfig, generate, parse_incident
 from spendstream_traffic.simulate.catalog import CELLS, TIER_CHANGE_TO, WORKLOADS
+from stream_jobs.cli.demo import EXAMPLE_CONFIG
 from stream_jobs.facts import facts_of
 from stream_jobs.pricing.book import PriceBook
 
@@ -33,7 +34,7 @@ def test_everything_simulated_has_a_price() -> None:
     start = datetime(2026, 11, 18, 10, tzinfo=UTC)
     end = start + timedelta(hours=1)
     incidents = (parse_incident("tier_change:start=0s:end=1h", start, end),)
-    book = PriceBook.load()
+    book = PriceBook.load(EXAMPLE_CONFIG)
     reasons: Counter[tuple[str, ...]] = Counter()
     seen = set()
     events = 0

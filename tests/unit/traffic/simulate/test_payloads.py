@@ -134,3 +134,57 @@ def test_twenty_thousand_events_per_second_on_one_core() -> None:
     started = time.process_time()
     count = sum(1 for _ in messages(config))
     assert count / (time.process_time() - started) > 20_000
+
+
+def test_sessions_are_of_one_user_and_one_stretch_of_time(day: list[UsageEvent]) -> None:
+    """Conversations have several turns, runs of agents several steps, all of one user (where calls have one), one
+    service and one feature, within the session's time."""
+    sessions: dict[str, list[UsageEvent]] = {}
+    for event in day:
+        if event.session_id:
+            sessions.setdefault(event.session_id, []).append(event)
+    assert {name.partition("-")[0] for name in sessions} == {"conv", "run"}
+    assert sum(len(calls) > 1 for calls in sessions.values()) > 0.03 * len(sessions)
+    for calls in sessions.values():
+        assert len({(call.source, call.attribution.customer, call.attribution.user_id) for call in calls}) == 1
+        assert calls[-1].occurred_at - calls[0].occurred_at <= timedelta(hours=1)
+
+
+def test_what_analysis_needs_is_sent(day: list[UsageEvent]) -> None:
+    """Prompts repeat within a feature and customer, and answers of an own cache are among those; complexity differs by
+    feature; a part could have waited; versions of a prompt stand side by side; models of one's own run on a pool."""
+    prompts = Counter(event.prompt_fingerprint for event in day if event.prompt_fingerprint)
+    assert 1.05 < prompts.total() / len(prompts) < 3
+    assert all(event.prompt_fingerprint for event in day if event.cached_response)
+    owners: dict[str, set[tuple[str | None, str | None]]] = {}
+    for event in day:
+        if event.prompt_fingerprint and event.attribution.feature:
+            who = event.attribution.feature, event.attribution.customer
+            owners.setdefault(event.prompt_fingerprint, set()).add(who)
+    assert all(len(who) == 1 for who in owners.values())
+    by_feature: dict[str, list[float]] = {}
+    for event in day:
+        if event.complexity is not None and event.attribution.feature:
+            by_feature.setdefault(event.attribution.feature, []).append(event.complexity)
+    means = {feature: sum(values) / len(values) for feature, values in by_feature.items()}
+    assert means["triage"] < 0.25 < means["rag-answer"] < 0.65 < means["plan"]
+    assert 0.02 < sum(bool(event.batchable) for event in day) / len(day) < 0.4
+    versions = Counter((event.attribution.labels or {}).get("prompt") for event in day)
+    assert versions["a"] > 1000
+    assert versions["b"] > 1000
+    assert {event.region for event in day if event.source == "search-api"} == {"us-east-1", "eu-west-1"}
+    assert len({event.source for event in day if event.attribution.feature == "answer"}) == 2
+    assert any(event.provider == "vllm" for event in day)
+
+
+def test_machines_are_held_longer_than_they_are_busy() -> None:
+    """Every purchase option is used, and each has idle seconds."""
+    config = SimulationConfig(START, timedelta(days=20), rate=0.3, seed=9)
+    held: Counter[str] = Counter()
+    busy: Counter[str] = Counter()
+    for event in generate(config):
+        if isinstance(event.usage, ComputeUsage):
+            held[event.usage.purchase_option] += int(event.usage.gpu_seconds or 0)
+            busy[event.usage.purchase_option] += int(event.usage.busy_gpu_seconds or 0)
+    assert held.keys() == {"on_demand", "spot", "reserved", "committed"}
+    assert all(busy[option] < 0.9 * held[option] for option in held)

@@ -27,8 +27,10 @@ def events(config: SimulationConfig, *incidents: str) -> list[UsageEvent]:
 
 
 def content(found: list[UsageEvent]) -> list[str]:
-    """What the events say, without the ids, which name the configuration."""
-    return [event.model_copy(update={"event_id": "", "retry_of": None}).model_dump_json() for event in found]
+    """What the events say, without the ids, which name the configuration, and what a retry has of its attempt: which
+    one that is depends on what failed before."""
+    own = {"event_id", "retry_of", "prompt_fingerprint"}
+    return [event.model_dump_json(exclude=own) for event in found]
 
 
 def count(found: list[UsageEvent], start: int, end: int, match: Match = lambda _: True) -> int:

@@ -3,15 +3,18 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from stream_jobs.ledger.amounts import cancel, opposite
-from stream_jobs.metering.dedupe import Identified
+from stream_jobs.ledger.amounts import LEDGER_SIGNS, Signs
+from stream_jobs.ledger.dedupe import Identified
 from stream_jobs.streams.model import Block
 
 _OPPOSITE: Final = {"charge": "retraction", "adjustment": "adjustment", "retraction": "adjustment"}
 
 
 def retraction_rows(
-    entries: Sequence[Mapping[str, Any]], corrections: Mapping[str, Identified], block: Block
+    entries: Sequence[Mapping[str, Any]],
+    corrections: Mapping[str, Identified],
+    block: Block,
+    signs: Signs = LEDGER_SIGNS,
 ) -> list[dict[str, Any]]:
     """The opposite of every entry that another one does not take back already.
 
@@ -23,20 +26,20 @@ def retraction_rows(
         if entry["revision"] >= corrections[entry["event_id"]].revision:
             continue  # an adjustment of what this very block charged, before it was redone
         others = open_entries.setdefault((entry["event_id"], entry["revision"]), [])
-        match = next((index for index, other in enumerate(others) if cancel(entry, other)), None)
+        match = next((index for index, other in enumerate(others) if signs.cancel(entry, other)), None)
         if match is None:
             others.append(entry)
         else:
             del others[match]
     return [
-        _taken_back(entry, corrections[event_id], block)
+        _taken_back(entry, corrections[event_id], block, signs)
         for (event_id, _), kept in open_entries.items()
         for entry in kept
     ]
 
 
-def _taken_back(entry: Mapping[str, Any], correction: Identified, block: Block) -> dict[str, Any]:
-    return opposite(entry) | {
+def _taken_back(entry: Mapping[str, Any], correction: Identified, block: Block, signs: Signs) -> dict[str, Any]:
+    return signs.opposite(entry) | {
         "entry_kind": _OPPOSITE[entry["entry_kind"]],
         "booked_at": block.fixed_at,
         "reason_text": f"corrected by revision {correction.revision}",

@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stream_jobs.ledger.amounts import SIGNED, SIGNED_LISTS
+from stream_jobs.ledger.retraction import retraction_rows
 from stream_jobs.metering.decode import DecodedEvent, decode
-from stream_jobs.metering.retraction import retraction_rows
 from tests.unit.metering.build import NOW, TOLERANCE, block, record
 
 MONEY = st.none() | st.decimals(-(10**6), 10**6, places=12)

@@ -9,19 +9,25 @@ else has the id of an event that is known is a copy: dropped, and on record with
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final, Generic, Protocol, TypeVar
+from typing import Any, Final, Generic, Protocol, TypeVar
 
 from stream_jobs.ledger.known import Booked
 from stream_jobs.origin.judge import Judge
-from stream_jobs.origin.standing import Held
+from stream_jobs.origin.standing import Held, standing_charge
 from stream_jobs.streams.model import Block, DuplicateRecord, RejectedRecord, SourceRecord
 
 
 class BookedEvents(Protocol):
-    """The ledger's answer to: which of these events are booked?"""
+    """The ledger's answer to: which of these events are booked, and with which entries?"""
 
     def booked(self, event_ids: Collection[str], block: Block) -> Mapping[str, Booked]:
         """Only what other blocks booked: the entries of `block` itself do not make its events duplicates."""
+
+    def held(self, event_ids: Collection[str], block: Block) -> Mapping[str, list[Held]]:
+        """Of these events what other blocks charged, and took back, before this one."""
+
+    def entries(self, event_ids: Collection[str], block: Block) -> list[Mapping[str, Any]]:
+        """All rows of these events that other blocks booked, oldest first."""
 
 
 class Identified(Protocol):
@@ -59,6 +65,17 @@ def in_question(events: Iterable[Identified], booked: Mapping[str, Booked], judg
         if (known := booked.get(event.event_id)) is not None
         and (event.revision > known.revision or known.several or judge.is_protected(event.source))
     }
+
+
+def decided(
+    events: list[E], booked: Mapping[str, Booked], ledger: BookedEvents, block: Block, judge: Judge
+) -> Deduplicated[E]:
+    """`deduplicate` with what the ledger holds of those for which it matters; `events` in any order."""
+    events.sort(key=lambda event: event.record.offset)
+    held = ledger.held(in_question(events, booked, judge), block)
+    charges = {event_id: standing_charge(entries, judge.rules) for event_id, entries in held.items()}
+    standing = {event_id: charge for event_id, charge in charges.items() if charge is not None}
+    return deduplicate(events, booked, block, judge, standing)
 
 
 def deduplicate(

@@ -5,9 +5,9 @@ from datetime import timedelta
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from stream_jobs.ledger.dedupe import Deduplicated, deduplicate
 from stream_jobs.ledger.known import Booked
 from stream_jobs.metering.decode import DecodedEvent, decode_all
-from stream_jobs.metering.dedupe import Deduplicated, deduplicate
 from stream_jobs.origin.judge import Origin
 from tests.unit.metering.build import NOW, TOLERANCE, block, record
 
