@@ -16,7 +16,7 @@ from stream_jobs.ledger.columns import BLOCK_COLUMNS
 from stream_jobs.metering.decode import DecodedEvent
 from stream_jobs.pricing.result import Pricing
 from stream_jobs.store.fitting import as_table
-from stream_jobs.store.tables import TOOL_COLUMNS
+from stream_jobs.store.tables import COMPARISONS, TOOL_COLUMNS
 from stream_jobs.streams.model import Block
 
 _TOOLS: Final = tuple(zip(ToolCalls.model_fields, TOOL_COLUMNS, strict=True))
@@ -92,6 +92,8 @@ def charge_row(charge: Charge, block: Block) -> dict[str, Any]:
         "unpriced": 0 if pricing.priced else 1,
         "reported_tags": reported_tags(facts, attributed),
         "stated_cost": facts.stated_cost,
+        "subcategory": attributed.subcategory,
+        **{name: _usd(getattr(pricing, name)) for name in COMPARISONS},
     }
     for name in ATTRIBUTION_FIELDS:
         row[name] = getattr(attributed, name)

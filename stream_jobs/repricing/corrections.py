@@ -24,12 +24,16 @@ from stream_jobs.ledger.entries import PLACE, Entries
 from stream_jobs.ledger.rebuild import priced_facts, reported_facts
 from stream_jobs.pricing.book import PriceBook
 from stream_jobs.pricing.result import Pricing
+from stream_jobs.store.tables import COMPARISONS
 
 COSTS: Final = ("list_cost", "contracted_cost", "effective_cost")
+OTHERS: Final = ("avoided_cost", *COMPARISONS)
+"""Amounts that follow the costs. What is avoided is never unknown; the others are None where there is none."""
 _PRICE_MODEL: Final = PLACE.index("price_model")
 _REASON: Final = PLACE.index("unpriced_reason")
 _WHO: Final = slice(0, _PRICE_MODEL)
 Costs = tuple[int | None, int | None, int | None]
+Others = tuple[int | None, ...]
 Place = tuple[Any, ...]
 
 
@@ -56,7 +60,7 @@ class Posting(NamedTuple):
     events: int
     unpriced: int
     costs: Costs
-    avoided: int
+    others: Others  # OTHERS
     less: tuple[int, ...] = ()  # rows whose receipt is taken back
     plus: tuple[int, ...] = ()  # rows whose receipt is taken over
     target: Target = Target()
@@ -84,11 +88,11 @@ class _Net(NamedTuple):
     events: int
     unpriced: int
     costs: tuple[int, int, int]
-    avoided: int
+    others: Others
 
     @property
     def is_nothing(self) -> bool:
-        return not (self.events or self.unpriced or self.avoided or any(self.costs))
+        return not (self.events or self.unpriced or any(self.others) or any(self.costs))
 
 
 Decide = Callable[[int], Target]
@@ -150,14 +154,14 @@ class _Search:
         self.events = entries.values("events")
         self._unpriced = entries.values("unpriced")
         self._listed, self._contracted, self._effective = (entries.values(name) for name in COSTS)
-        self._avoided = entries.values("avoided_cost")
+        self._others = [entries.values(name) for name in OTHERS]
         self._price_models, self._reasons = entries.values("price_model"), entries.values("unpriced_reason")
 
     def net(self, rows: list[int]) -> _Net:
         if len(rows) == 1:
             row = rows[0]
             costs = self._listed[row] or 0, self._contracted[row] or 0, self._effective[row] or 0
-            return _Net(rows, self.events[row], self._unpriced[row], costs, self._avoided[row])
+            return _Net(rows, self.events[row], self._unpriced[row], costs, tuple([own[row] for own in self._others]))
         return _Net(
             rows,
             sum(self.events[row] for row in rows),
@@ -167,7 +171,7 @@ class _Search:
                 sum(self._contracted[row] or 0 for row in rows),
                 sum(self._effective[row] or 0 for row in rows),
             ),
-            sum(self._avoided[row] for row in rows),
+            tuple([_sum([own[row] for row in rows]) for own in self._others]),
         )
 
     @cached_property
@@ -196,10 +200,10 @@ class _Search:
         listed = pricing.list_cost - self._listed[row]
         contracted = pricing.contracted_cost - self._contracted[row]
         effective = pricing.effective_cost - self._effective[row]
-        avoided = pricing.avoided_cost - self._avoided[row]
-        if listed or contracted or effective or avoided:
+        if listed or contracted or effective or pricing.avoided_cost != self._others[0][row]:
             costs = listed, contracted, effective
-            self.found.postings.append(Posting(row, 0, 0, 0, costs, avoided, (row,), (), target))
+            others = _difference(_others(pricing), [own[row] for own in self._others])
+            self.found.postings.append(Posting(row, 0, 0, 0, costs, others, (row,), (), target))
             self.found.adjusted += 1
 
     def event(self, rows: list[int]) -> None:
@@ -240,14 +244,13 @@ class _Search:
             for at, other in nets.items()
             if (at != should or should != place) and not other.is_nothing
         ]
-        costs, avoided = _should_cost(net, target)
+        costs, others = _should_cost(net, target)
         if should != place:
             plus = () if target.pricing is not None else tuple(net.rows)
-            new.append(Posting(row, 1, 1, int(should[_REASON] != ""), costs, avoided, (), plus, target))
-        elif costs[0] is not None and (costs != net.costs or avoided != net.avoided):
-            new.append(
-                Posting(row, 0, 0, 0, _less(costs, net.costs), avoided - net.avoided, tuple(net.rows), (), target)
-            )
+            new.append(Posting(row, 1, 1, int(should[_REASON] != ""), costs, others, (), plus, target))
+        elif costs[0] is not None and (costs != net.costs or others[0] != net.others[0]):
+            difference = _difference(others, net.others)
+            new.append(Posting(row, 0, 0, 0, _less(costs, net.costs), difference, tuple(net.rows), (), target))
         if new:
             found.postings += new
             found.adjusted += 1
@@ -261,8 +264,9 @@ class _Search:
         costs: Costs = _less((0, 0, 0), net.costs)
         if net.unpriced and not any(net.costs):
             costs = (None, None, None)
+        others = tuple([None if amount is None else -amount for amount in net.others])
         # The source counts what is taken back, so its meters are those that go.
-        return Posting(row, -1 if net.events else 0, -net.events, -net.unpriced, costs, -net.avoided, tuple(net.rows))
+        return Posting(row, -1 if net.events else 0, -net.events, -net.unpriced, costs, others, tuple(net.rows))
 
 
 def _less(costs: Costs, booked: tuple[int, int, int]) -> Costs:
@@ -281,15 +285,31 @@ def _place(place: Place, target: Target) -> Place:
         place = (*place[_WHO], target.pricing.price_model, reason.value if reason else "")
     if target.owner is not None:
         owner = target.owner.attributed
-        place = (*owner[: len(ATTRIBUTION_FIELDS)], owner.category, owner.unallocated, *place[_PRICE_MODEL:])
+        who = owner[: len(ATTRIBUTION_FIELDS)]
+        place = (*who, owner.category, owner.subcategory, owner.unallocated, *place[_PRICE_MODEL:])
     return place
 
 
-def _should_cost(net: _Net, target: Target) -> tuple[Costs, int]:
+def _should_cost(net: _Net, target: Target) -> tuple[Costs, Others]:
     pricing = target.pricing
     if pricing is not None:
-        return (pricing.list_cost, pricing.contracted_cost, pricing.effective_cost), pricing.avoided_cost
-    return (net.costs if not net.unpriced else (None, None, None)), net.avoided
+        return (pricing.list_cost, pricing.contracted_cost, pricing.effective_cost), _others(pricing)
+    return (net.costs if not net.unpriced else (None, None, None)), net.others
+
+
+def _others(pricing: Pricing) -> Others:
+    return tuple([getattr(pricing, name) for name in OTHERS])
+
+
+def _sum(amounts: Sequence[int | None]) -> int | None:
+    known = [amount for amount in amounts if amount is not None]
+    return sum(known) if known else None
+
+
+def _difference(should: Others, booked: Sequence[int | None]) -> Others:
+    """None where neither knows of any."""
+    pairs = zip(should, booked, strict=True)
+    return tuple([None if new is None and old is None else (new or 0) - (old or 0) for new, old in pairs])
 
 
 def total(postings: Sequence[Posting]) -> tuple[int, int, int]:

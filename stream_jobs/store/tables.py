@@ -27,6 +27,8 @@ PERCENT: Final = pa.decimal128(9, 3)
 TAGS: Final = pa.map_(TEXT, TEXT)
 TOOL_COLUMNS: Final = tuple(f"tool_{kind}" for kind in ToolCalls.model_fields)
 """`tool_web_search`, ...: one per kind of ToolCalls."""
+COMPARISONS: Final = ("on_demand_cost", "idle_cost", "cache_saving", "cache_premium")
+"""What an event's cost is compared with; see sql/migrations."""
 
 _KAFKA: Final = {"topic_id": TEXT, "partition": pa.uint32(), "offset": pa.uint64()}
 _RANGE: Final = {
@@ -88,9 +90,13 @@ _LEDGER: Final = {
     "unpriced": pa.int8(),  # -1: an adjustment that prices an event that had no price
     "reported_tags": TAGS,  # the tags that the rules changed, as the sender gave them
     "stated_cost": MONEY,  # what the provider says of itself; signed, 0 in a correction of the cost alone
+    "subcategory": TEXT,  # the second level of the cost stack
+    **dict.fromkeys(COMPARISONS, MONEY),  # signed; NULL: nothing of the kind
     "adjustment_run": TEXT,  # RUN/CHUNK that posts an adjustment; a retraction does not copy it
 }
-LEDGER_DEFAULTS: Final = ("events", "unpriced", "reported_tags", "stated_cost", "adjustment_run")
+LEDGER_DEFAULTS: Final = (
+    *("events", "unpriced", "reported_tags", "stated_cost", "subcategory", *COMPARISONS, "adjustment_run"),
+)
 """The last columns of the ledger, each with a DEFAULT: rows may end before any of them."""
 
 TABLES: Final[Mapping[str, pa.Schema]] = {
