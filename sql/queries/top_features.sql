@@ -2,10 +2,10 @@
 SELECT
     feature,
     project,
-    sum(cost_1d.effective_cost) AS effective_cost,
-    sum(cost_1d.events) AS events,
-    sum(cost_1d.unpriced_events) AS unpriced_events
-FROM cost_1d
+    sum(operations_1d.effective_cost) AS effective_cost,
+    sum(operations_1d.events) AS events,
+    sum(operations_1d.unpriced_events) AS unpriced_events
+FROM operations_1d
 WHERE day > toDate(now('UTC')) - 30
 GROUP BY
     feature, project

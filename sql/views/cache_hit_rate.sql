@@ -6,14 +6,14 @@ SELECT
     provider,
     model,
     feature,
-    sum(cost_1d.input_tokens) AS input_tokens,
-    sum(cost_1d.cache_read_tokens) AS cache_read_tokens,
-    sum(cost_1d.cache_write_tokens) AS cache_write_tokens,
+    sum(operations_1d.input_tokens) AS input_tokens,
+    sum(operations_1d.cache_read_tokens) AS cache_read_tokens,
+    sum(operations_1d.cache_write_tokens) AS cache_write_tokens,
     if(input_tokens = 0, NULL, cache_read_tokens / input_tokens) AS token_hit_rate,
-    sum(cost_1d.events) AS events,
-    sum(cost_1d.cached_responses) AS cached_responses,
+    sum(operations_1d.events) AS events,
+    sum(operations_1d.cached_responses) AS cached_responses,
     if(events = 0, NULL, cached_responses / events) AS response_hit_rate,
-    sum(cost_1d.avoided_cost) AS avoided_cost
-FROM cost_1d
+    sum(operations_1d.avoided_cost) AS avoided_cost
+FROM operations_1d
 GROUP BY
     day, provider, model, feature;

@@ -9,6 +9,6 @@ SELECT
     sum(list_cost) AS list_cost,
     sum(events) AS events,
     sum(unpriced_events) AS unpriced_events
-FROM cost_1d
+FROM operations_1d
 GROUP BY
     day, project, feature;

@@ -9,20 +9,20 @@ SELECT
     last_week.effective_cost AS week_before
 FROM
 (
-    SELECT day, sum(cost_1d.effective_cost) AS effective_cost, sum(cost_1d.events) AS events
-    FROM cost_1d
+    SELECT day, sum(operations_1d.effective_cost) AS effective_cost, sum(operations_1d.events) AS events
+    FROM operations_1d
     WHERE day < toDate(now('UTC'))
     GROUP BY day
 ) AS today
 LEFT JOIN
 (
-    SELECT day + 1 AS day, toNullable(sum(cost_1d.effective_cost)) AS effective_cost
-    FROM cost_1d
+    SELECT day + 1 AS day, toNullable(sum(operations_1d.effective_cost)) AS effective_cost
+    FROM operations_1d
     GROUP BY day
 ) AS yesterday ON yesterday.day = today.day
 LEFT JOIN
 (
-    SELECT day + 7 AS day, toNullable(sum(cost_1d.effective_cost)) AS effective_cost
-    FROM cost_1d
+    SELECT day + 7 AS day, toNullable(sum(operations_1d.effective_cost)) AS effective_cost
+    FROM operations_1d
     GROUP BY day
 ) AS last_week ON last_week.day = today.day;

@@ -2,10 +2,10 @@
 CREATE OR REPLACE VIEW unallocated_share AS
 SELECT
     day,
-    sum(cost_1d.unallocated_cost) AS unallocated_cost,
-    sum(cost_1d.effective_cost) AS effective_cost,
+    sum(operations_1d.unallocated_cost) AS unallocated_cost,
+    sum(operations_1d.effective_cost) AS effective_cost,
     if(effective_cost = 0, NULL, toFloat64(unallocated_cost) / toFloat64(effective_cost)) AS share,
-    sum(cost_1d.unallocated_events) AS unallocated_events,
-    sum(cost_1d.events) AS events
-FROM cost_1d
+    sum(operations_1d.unallocated_events) AS unallocated_events,
+    sum(operations_1d.events) AS events
+FROM operations_1d
 GROUP BY day;

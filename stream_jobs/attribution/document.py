@@ -177,6 +177,13 @@ class CategoryRule(Dated):
     category: Category = Field(description="The cost category that it puts them into.")
 
 
+class StackRule(Dated):
+    """Puts what matches into a second level of its cost category, before the mapping that ships is asked."""
+
+    category: Category = Field(description="The cost category that it divides.")
+    subcategory: Text = Field(description="The second level that it puts them into; any name.")
+
+
 class AttributionDocument(_Part):
     """Rules that say who a cost belongs to. See stream_jobs/attribution/README.md."""
 
@@ -190,6 +197,12 @@ class AttributionDocument(_Part):
         default=(),
         max_length=MAX_RULES,
         description="The first that matches decides the cost category; without a match the built-in rule does.",
+    )
+    cost_stack: tuple[StackRule, ...] = Field(
+        default=(),
+        max_length=MAX_RULES,
+        description="The second level: the first of its category that matches decides; without a match the mapping "
+        "that ships does (stream_jobs/attribution/cost_stack.yaml).",
     )
 
     model_config = ConfigDict(title="spendstream attribution rules")

@@ -1,11 +1,17 @@
 """What is allowed in attribution.yaml but probably not meant. Errors are found when the rules are compiled."""
 
-from stream_jobs.attribution.document import AttributionDocument, CategoryRule, Rule
+from stream_jobs.attribution.document import AttributionDocument, CategoryRule, Rule, StackRule
 
 
 def warnings(document: AttributionDocument) -> list[str]:
     """One sentence per finding, in the order of the file; empty when there is nothing to say."""
-    return [*_unused_tables(document), *_dead_fills(document), *_rename_chains(document), *_dead_categories(document)]
+    return [
+        *_unused_tables(document),
+        *_dead_fills(document),
+        *_rename_chains(document),
+        *_dead_categories(document),
+        *_dead_levels(document),
+    ]
 
 
 def _unused_tables(document: AttributionDocument) -> list[str]:
@@ -47,5 +53,16 @@ def _dead_categories(document: AttributionDocument) -> list[str]:
     return []
 
 
-def _unconditional(rule: Rule | CategoryRule) -> bool:
+def _dead_levels(document: AttributionDocument) -> list[str]:
+    found, ended = [], dict[str, str]()
+    for index, item in enumerate(document.cost_stack):
+        if item.category in ended:
+            last = ended[item.category]
+            found.append(f"cost_stack[{index}] {item.name!r} is never asked: {last!r} takes all of {item.category}")
+        elif _unconditional(item):
+            ended[item.category] = item.name
+    return found
+
+
+def _unconditional(rule: Rule | CategoryRule | StackRule) -> bool:
     return not rule.when and rule.valid_from is None and rule.valid_to is None

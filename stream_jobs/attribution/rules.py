@@ -13,7 +13,8 @@ from typing import Any, Final, NamedTuple
 
 from spendstream_schemas import ATTRIBUTION_FIELDS, MANDATORY_TAGS
 from stream_jobs.attribution.category import default_category, rule_values
-from stream_jobs.attribution.document import FACTS, FILE_NAME, LABEL_PREFIX, AttributionDocument
+from stream_jobs.attribution.cost_stack import StackStep, built_in_stack, compile_stack, subcategory_of
+from stream_jobs.attribution.document import FACTS, FILE_NAME, LABEL_PREFIX, AttributionDocument, StackRule
 from stream_jobs.attribution.steps import Step, Values, compile_conditions, compile_rule
 from stream_jobs.base.documents import PlacedProblem, blaming, checked
 from stream_jobs.base.errors import ConfigError
@@ -58,6 +59,7 @@ class Attributed(NamedTuple):
     labels: Mapping[str, str]  # as the event gave them; not to be changed
     unallocated: tuple[str, ...]  # the mandatory tags that are missing
     category: str  # inference, infrastructure or development
+    subcategory: str  # its second level: tokens, GPU compute, storage, ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,16 +85,20 @@ class Outcome:
     patch: tuple[tuple[int, str], ...]  # (index in ATTRIBUTION_FIELDS, the text that replaces the event's own)
     unallocated: tuple[str, ...]  # the mandatory tags that are missing
     category: str
+    subcategory: str
 
 
 class _Period:
     """The rules in force between two instants, and what they gave for the inputs seen so far."""
 
-    __slots__ = ("category_steps", "memo", "steps")
+    __slots__ = ("category_steps", "memo", "stack", "steps")
 
-    def __init__(self, steps: tuple[Step, ...], category_steps: tuple[_CategoryStep, ...]) -> None:
+    def __init__(
+        self, steps: tuple[Step, ...], category_steps: tuple[_CategoryStep, ...], stack: tuple[StackStep, ...]
+    ) -> None:
         self.steps = steps
         self.category_steps = category_steps
+        self.stack = stack
         self.memo: dict[Any, Outcome] = {}
 
 
@@ -104,18 +110,20 @@ class AttributionRules:
     """
 
     def __init__(
-        self, document: AttributionDocument, steps: tuple[Step, ...], category_steps: tuple[_CategoryStep, ...]
+        self,
+        document: AttributionDocument,
+        steps: tuple[Step, ...],
+        category_steps: tuple[_CategoryStep, ...],
+        stack: tuple[StackStep, ...],
+        content: str,
     ) -> None:
         self._document = document
-        self.version = hashlib.sha256(self.content().encode()).hexdigest()[:12]
+        self._content = content
+        self.version = hashlib.sha256(content.encode()).hexdigest()[:12]
         """Hash of the rules' content: comments and layout of the file don't change it."""
+        every = (*steps, *(item.step for item in category_steps), *(item.step for item in stack))
         self._bounds = sorted(
-            {
-                bound
-                for step in (*steps, *(item.step for item in category_steps))
-                for bound in (step.valid_from, step.valid_to)
-                if bound is not None
-            }
+            {bound for step in every for bound in (step.valid_from, step.valid_to) if bound is not None}
         )
         # Between two neighbouring bounds the same rules are in force, so each stretch is prepared once.
         starts = [datetime.min.replace(tzinfo=bound.tzinfo) for bound in self._bounds[:1]] + self._bounds
@@ -125,11 +133,12 @@ class AttributionRules:
             _Period(
                 tuple(step for step in steps if step.valid_at(start)),
                 tuple(item for item in category_steps if item.step.valid_at(start)),
+                tuple(item for item in stack if item.step.valid_at(start)),
             )
             for start in starts
-        ] or [_Period(steps, category_steps)]
+        ] or [_Period(steps, category_steps, stack)]
         reads = set(MANDATORY_TAGS).union(_CATEGORY_READS)
-        for step in (*steps, *(item.step for item in category_steps)):
+        for step in every:
             reads |= step.reads
         self.reads = frozenset(reads)
         """The selectors that an outcome depends on, beside the instant."""
@@ -150,11 +159,20 @@ class AttributionRules:
         return read_rules(path)[1]
 
     @classmethod
-    def from_document(cls, document: AttributionDocument) -> "AttributionRules":
-        """Raises ConfigError with every problem, each with its place in the document."""
+    def from_document(
+        cls, document: AttributionDocument, ships: tuple[StackRule, ...] | None = None, content: str | None = None
+    ) -> "AttributionRules":
+        """Raises ConfigError with every problem, each with its place in the document.
+
+        `ships` and `content` are those of another release, if the rules are: its mapping of the cost stack, and what it
+        recorded.
+        """
+        ships = built_in_stack() if ships is None else ships
         problems: list[str] = []
         steps, category_steps = [], []
-        for kind, rules in (("rules", document.rules), ("categories", document.categories)):
+        for kind, rules in (
+            ("rules", document.rules), ("categories", document.categories), ("cost_stack", document.cost_stack),
+        ):  # fmt: skip
             names = [rule.name for rule in rules]
             problems += [
                 PlacedProblem(f"{kind}: the name {name!r} is used {times} times", (kind, names.index(name)))
@@ -175,9 +193,10 @@ class AttributionRules:
             problems += [
                 PlacedProblem(f"categories[{index}] {item.name!r}: {text}", ("categories", index)) for text in found
             ]
+        stack = compile_stack((*document.cost_stack, *ships), problems)
         if problems:
             raise ConfigError(problems)
-        return cls(document, tuple(steps), tuple(category_steps))
+        return cls(document, tuple(steps), tuple(category_steps), stack, content or _content(document, ships))
 
     def describe(self) -> dict[str, Any]:
         """What the rules are made of: JSON values, for the record of attribution versions."""
@@ -187,17 +206,18 @@ class AttributionRules:
             "rules": len(document.rules),
             "tables": len(document.tables),
             "categories": len(document.categories),
+            "cost_stack": len(document.cost_stack),
         }
 
     def content(self) -> str:
-        """Everything that decides an outcome, as JSON: the built-in category rule's values and the document."""
-        document = self._document.model_dump(mode="json", exclude_none=True)
-        return json.dumps({"built_in_categories": rule_values(), "document": document}, ensure_ascii=False)
+        """Everything that decides an outcome, as JSON: the built-in category rule's values, the mapping of the cost
+        stack that ships, and the document."""
+        return self._content
 
     def apply(self, facts: Facts) -> Attributed:
         """Who the event's cost belongs to, by the rules that were in force when it occurred."""
         outcome = self.decide(facts)
-        row: list[Any] = [*facts.tags, facts.labels, outcome.unallocated, outcome.category]
+        row: list[Any] = [*facts.tags, facts.labels, outcome.unallocated, outcome.category, outcome.subcategory]
         for index, value in outcome.patch:
             row[index] = value
         return Attributed._make(row)
@@ -219,7 +239,7 @@ class AttributionRules:
         return outcome
 
     def explain(self, facts: Facts) -> tuple[Attributed, list[AppliedRule]]:
-        """`apply`, and every change in the order it was made. The category comes last."""
+        """`apply`, and every change in the order it was made. The category and its second level come last."""
         applied: list[AppliedRule] = []
         self._decide(self._periods[bisect_right(self._bounds, facts.occurred_at)], values_of(facts), applied)
         return self.apply(facts), applied
@@ -233,12 +253,15 @@ class AttributionRules:
                     applied.append(AppliedRule(step.name, field, values.get(field, ""), new))
                 values[field] = new
         category, by = _category(period, values)
+        subcategory, mapped_by = subcategory_of(category, period.stack, values)
         if applied is not None:
             applied.append(AppliedRule(by, "category", "", category))
+            applied.append(AppliedRule(mapped_by, "subcategory", "", subcategory))
         return Outcome(
             tuple((_INDEX[tag], values[tag]) for tag, old in given.items() if values.get(tag, "") != old),
             tuple(tag for tag in MANDATORY_TAGS if not values.get(tag)),
             category,
+            subcategory,
         )
 
 
@@ -248,6 +271,15 @@ def _category(period: _Period, values: Mapping[str, str]) -> tuple[str, str]:
             return item.category, item.step.name
     names = ("kind", "environment", "workload_type", "operation", "accelerator", "unit")
     return default_category(*(values.get(name, "") for name in names)), "(built-in rule)"
+
+
+def _content(document: AttributionDocument, ships: tuple[StackRule, ...]) -> str:
+    content = {
+        "built_in_categories": rule_values(),
+        "built_in_cost_stack": [rule.model_dump(mode="json", exclude_none=True) for rule in ships],
+        "document": document.model_dump(mode="json", exclude_none=True),
+    }
+    return json.dumps(content, ensure_ascii=False)
 
 
 def values_of(facts: Facts) -> Values:
@@ -263,12 +295,18 @@ def values_of(facts: Facts) -> Values:
 def rules_of(version: str, content: str) -> AttributionRules:
     """The rules of that version, from their `content`. Raises ConfigError if this release cannot make them any more."""
     try:
-        document = AttributionDocument.model_validate(json.loads(content)["document"])
-    except (ValueError, KeyError, TypeError) as error:
+        recorded = json.loads(content)
+        document = AttributionDocument.model_validate(recorded["document"])
+        # Before the cost stack had a second level, none was recorded: the one that ships puts the same there as the
+        # ledger's own default does.
+        mapping = recorded.get("built_in_cost_stack")
+        ships = None if mapping is None else AttributionDocument.model_validate({"cost_stack": mapping}).cost_stack
+        known = recorded["built_in_categories"] == rule_values()
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ConfigError(f"what was recorded for attribution rules {version} cannot be read: {error}") from error
-    rules = AttributionRules.from_document(document)
-    if rules.version != version:
-        raise ConfigError(f"the content recorded for attribution rules {version} makes version {rules.version}")
+    rules = AttributionRules.from_document(document, ships, content)
+    if rules.version != version or not known:
+        raise ConfigError(f"the content recorded for attribution rules {version} makes other rules ({rules.version})")
     return rules
 
 

@@ -44,8 +44,9 @@ def run_check(args: argparse.Namespace) -> int:
     def check() -> Usable:
         path = file_to_check(config_dir, FILE_NAME, "stream_jobs/attribution/example_attribution.yaml")
         document, compiled = read_rules(path)
-        rules, categories = len(document.rules), len(document.categories)
-        valid = f"{path}: {rules} rules and {categories} category rules are valid, version {compiled.version}"
+        counts = f"{len(document.rules)} rules, {len(document.categories)} category rules"
+        counts = f"{counts} and {len(document.cost_stack)} of the cost stack"
+        valid = f"{path}: {counts} are valid, version {compiled.version}"
         return Usable(valid, warnings(document), path, {"version": compiled.version})
 
     return report(args, check, {"version": None})
@@ -90,5 +91,7 @@ def _print_tables(event: "UsageEvent", attributed: "Attributed", applied: "list[
         shown = value or (Text("unallocated", "red") if field in MANDATORY_TAGS else "")
         history = " → ".join(f"{step.rule} ({step.new})" for step in steps)
         table.add_row(field, getattr(event.attribution, field) or "", shown, history)
-    table.add_row("category", "", attributed.category, applied[-1].rule)
+    for field in ("category", "subcategory"):
+        rule = next(step.rule for step in reversed(applied) if step.field == field)
+        table.add_row(field, "", getattr(attributed, field), rule)
     Console().print(table)

@@ -19,8 +19,8 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         help="ask the ledger in SQL",
         description=(
             "Runs one SQL statement and prints the answer as a table. Tables: ledger, cost_1m, cost_1h, cost_1d, "
-            "quarantine, ...; views: cost_by_team, cost_by_model, unpriced_usage, ... Try: "
-            "spendstream query 'SELECT team, sum(effective_cost) FROM cost_1d GROUP BY team'"
+            "operations_1d, quarantine, ...; views: cost_by_team, cost_by_model, unpriced_usage, ... Try: "
+            "spendstream query 'SELECT team, sum(effective_cost) FROM operations_1d GROUP BY team'"
         ),
     )
     parser.add_argument("sql", nargs="?", help="the statement; - reads it from stdin")

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple
 
 from spendstream_schemas import ATTRIBUTION_FIELDS, METERS
-from stream_jobs.store.tables import TOOL_COLUMNS
+from stream_jobs.store.tables import COMPARISONS, TOOL_COLUMNS
 
 SIGNED: Final = (
     "events",
@@ -18,13 +18,23 @@ SIGNED: Final = (
     "stated_cost",
     "held_cost",
     "held_flat",
+    *COMPARISONS,
 )
 """Columns that a retraction holds with the opposite sign."""
 SIGNED_LISTS: Final = ("line_quantity", "line_list_cost", "line_cost", "line_effective_cost")
 """The same, for columns that are lists: the lines of the receipt."""
 _ACCOUNT: Final = (
     *("occurred_at", "source", "kind", "provider", "model", "response_model", "price_model", "operation"),
-    *("service_tier", "region", "category", *ATTRIBUTION_FIELDS, "status", "cached_response", "unpriced_reason"),
+    *(
+        "service_tier",
+        "region",
+        "category",
+        "subcategory",
+        *ATTRIBUTION_FIELDS,
+        "status",
+        "cached_response",
+        "unpriced_reason",
+    ),
     *("accelerator", "instance_type", "purchase_option", "sku", "unit"),
 )
 _ACCOUNT_LISTS: Final = ("unallocated", "conditions", "labels", "line_sku", "line_meter")

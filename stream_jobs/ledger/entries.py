@@ -13,7 +13,7 @@ from stream_jobs.ledger.columns import LEDGER_COLUMNS
 from stream_jobs.store.decimals import units_of
 
 LINE_COLUMNS: Final = tuple(name for name in LEDGER_COLUMNS.names if name.startswith("line_"))
-PLACE: Final = (*ATTRIBUTION_FIELDS, "category", "unallocated", "price_model", "unpriced_reason")
+PLACE: Final = (*ATTRIBUTION_FIELDS, "category", "subcategory", "unallocated", "price_model", "unpriced_reason")
 """The columns that say under which heading an entry is added up, as far as a correction can change them."""
 
 

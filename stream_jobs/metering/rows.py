@@ -17,7 +17,7 @@ from stream_jobs.metering.decode import DecodedEvent
 from stream_jobs.pricing.hold import NOTHING, Bound
 from stream_jobs.pricing.result import Pricing
 from stream_jobs.store.fitting import as_table
-from stream_jobs.store.tables import TOOL_COLUMNS
+from stream_jobs.store.tables import COMPARISONS, TOOL_COLUMNS
 from stream_jobs.streams.model import Block
 
 _TOOLS: Final = tuple(zip(ToolCalls.model_fields, TOOL_COLUMNS, strict=True))
@@ -97,6 +97,8 @@ def charge_row(charge: Charge, block: Block) -> dict[str, Any]:
         "held_cost": None if pricing.priced or charge.bound.flat else usd_from_pico(charge.bound.pico),
         "held_flat": charge.bound.flat,
         "session_id": details["session_id"] or "",
+        "subcategory": attributed.subcategory,
+        **{name: _usd(getattr(pricing, name)) for name in COMPARISONS},
     }
     for name in ATTRIBUTION_FIELDS:
         row[name] = getattr(attributed, name)

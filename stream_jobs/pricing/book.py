@@ -17,6 +17,7 @@ from stream_jobs.base.yaml_files import MAX_BYTES
 from stream_jobs.facts import Facts
 from stream_jobs.pricing.base import base_hash, base_version
 from stream_jobs.pricing.catalog import Catalog
+from stream_jobs.pricing.comparisons import CACHE_METERS, cache_amounts, idle_cost
 from stream_jobs.pricing.compiled import Compiled
 from stream_jobs.pricing.corrections import CorrectionFile, Corrections
 from stream_jobs.pricing.dearest import Dearest
@@ -48,6 +49,7 @@ _UNKNOWN_FIELDS: Final = (
 _COUNTS_NOTHING: Final = ("moderation",)
 """Operations whose responses have no usage: what there is to price is the request."""
 _ONE_SIDED: Final = frozenset({"embeddings", "embedding", "rerank", "moderation", "transcription"})
+_NO_CACHE: Final[tuple[int | None, int | None]] = (None, None)
 _new: Final = tuple.__new__
 M = TypeVar("M", bound=BaseModel)
 
@@ -158,6 +160,7 @@ class PriceBook:
         if unknown_fields and (refused := self._unknown(facts, unknown_fields)) is not None:
             return self._own(facts) or refused
         kind, usage = facts.kind, facts.usage
+        on_demand, cache = None, _NO_CACHE
         try:
             if kind == "tokens":
                 tokens = usage.get("input_tokens")
@@ -172,16 +175,34 @@ class PriceBook:
                     plain = count_plain(rates, usage)  # type: ignore[arg-type]
                     if plain is not None:
                         lines, cost = plain
-                        return _new(Pricing, (self.version, where, None, "", tuple(lines), cost, cost, cost, 0, None))
+                        cache = _NO_CACHE if CACHE_METERS.isdisjoint(usage) else cache_amounts(rates, lines)  # type: ignore[arg-type]
+                        given = (
+                            self.version,
+                            where,
+                            None,
+                            "",
+                            tuple(lines),
+                            cost,
+                            cost,
+                            cost,
+                            0,
+                            None,
+                            None,
+                            None,
+                            *cache,
+                        )
+                        return _new(Pricing, given)
                 counted = _own_lines if rates.pool else count  # type: ignore[union-attr]
                 lines = counted(rates, usage, facts.tool_calls)  # type: ignore[arg-type]
+                if not CACHE_METERS.isdisjoint(usage):
+                    cache = cache_amounts(rates, lines)  # type: ignore[arg-type]
             elif kind == "metered":
                 where, lines = self.resources.metered(facts)
             else:
-                where, lines = self.resources.compute(facts)
+                where, lines, on_demand = self.resources.compute(facts)
         except UnpricedError as error:
             return self._unpriced(facts, error.missing)
-        return self._receipt(facts, where, lines)
+        return self._receipt(facts, where, lines, on_demand, cache)
 
     def _unknown(self, facts: Facts, paths: Sequence[str]) -> Pricing | None:
         for path in paths:
@@ -242,7 +263,14 @@ class PriceBook:
         line = PriceLine(STATED, "requests", 1, usd, usd, cost, cost, cost)
         return Pricing(self.version, STATED, None, f"{reason.value}: {detail}", (line,), cost, cost, cost)
 
-    def _receipt(self, facts: Facts, where: str, lines: list[PriceLine]) -> Pricing:
+    def _receipt(
+        self,
+        facts: Facts,
+        where: str,
+        lines: list[PriceLine],
+        on_demand: int | None = None,
+        cache: tuple[int | None, int | None] = (None, None),
+    ) -> Pricing:
         listed = contracted = effective = 0
         for line in lines:
             listed += line.list_cost
@@ -250,7 +278,9 @@ class PriceBook:
             effective += line.effective_cost
         if facts.cached_response:
             return Pricing(self.version, where, None, "", (), 0, 0, 0, contracted)
-        return Pricing(self.version, where, None, "", tuple(lines), listed, contracted, effective)
+        idle = idle_cost(facts.usage, effective) if facts.kind == "compute" else None
+        costs = listed, contracted, effective
+        return Pricing(self.version, where, None, "", tuple(lines), *costs, 0, on_demand, idle, *cache)
 
 
 def _own_lines(rates: Compiled, usage: Mapping[str, Any], tool_calls: Mapping[str, int]) -> list[PriceLine]:

@@ -43,15 +43,16 @@ class Rate:
             line = (self.sku, meter, quantity, self.list_unit_price, self.unit_price, cost, cost, cost)
             return _new(PriceLine, line)
         terms = self.terms
-        listed = _cost(terms.listed, quantity)
-        contracted = listed if terms.contracted is terms.listed else _cost(terms.contracted, quantity)
-        effective = contracted if terms.effective is terms.contracted else _cost(terms.effective, quantity)
+        listed = cost_of(terms.listed, quantity)
+        contracted = listed if terms.contracted is terms.listed else cost_of(terms.contracted, quantity)
+        effective = contracted if terms.effective is terms.contracted else cost_of(terms.effective, quantity)
         return PriceLine(
             self.sku, meter, quantity, self.list_unit_price, self.unit_price, listed, contracted, effective
         )
 
 
-def _cost(rate: Fraction, quantity: int | Decimal) -> int:
+def cost_of(rate: Fraction, quantity: int | Decimal) -> int:
+    """The quantity at that many pico-USD per unit, rounded half to even once."""
     if isinstance(quantity, int):
         return divide_half_even(rate.numerator * quantity, rate.denominator)
     exact = rate * Fraction(quantity)

@@ -13,7 +13,7 @@ from typing import Final, TypeVar
 from spendstream_schemas import UnpricedReason
 from stream_jobs.base.money import PICO_PER_USD
 from stream_jobs.facts import Facts
-from stream_jobs.pricing.compiled import Terms, make_rate
+from stream_jobs.pricing.compiled import Terms, cost_of, make_rate
 from stream_jobs.pricing.overlays import Overlays
 from stream_jobs.pricing.providers import STANDARD, Providers
 from stream_jobs.pricing.rate_cards import Accelerator, Card, Hourly, RateCardFile, RateCards, SkuPrice, closest
@@ -78,11 +78,15 @@ class Resources:
             if cards and wanted in (None, seller):
                 yield f"{seller}/{cards[0].names[0]}", [_row(seller, card) for card in cards]
 
-    def compute(self, facts: Facts) -> tuple[str, list[PriceLine]]:
-        """(what was priced, receipt lines). Raises UnpricedError."""
+    def compute(self, facts: Facts) -> tuple[str, list[PriceLine], int]:
+        """(what was priced, receipt lines, what the same hours cost on demand by our terms, in pico-USD).
+
+        Raises UnpricedError.
+        """
         provider = self._cards.provider(facts.provider)
         self._only_standard(facts, provider)
         lines: list[PriceLine] = []
+        on_demand = 0
         card: Accelerator | None = None
         where = f"{provider}/cpu"
         usage = facts.usage
@@ -98,24 +102,28 @@ class Resources:
                 )
             card = _fitting(cards, facts, where)
             if gpu_seconds:
-                lines.append(self._hours(facts, card, "gpu", f"{provider}/{card.names[0]}", gpu_seconds))
+                line, same = self._hours(facts, card, "gpu", f"{provider}/{card.names[0]}", gpu_seconds)
+                lines.append(line)
+                on_demand += same
         if cpu_seconds:
-            lines.append(self._cpu(facts, provider, card))
-        return where, lines
+            line, same = self._cpu(facts, provider, card)
+            lines.append(line)
+            on_demand += same
+        return where, lines, on_demand
 
-    def _cpu(self, facts: Facts, provider: str, accelerator: Accelerator | None) -> PriceLine:
+    def _cpu(self, facts: Facts, provider: str, accelerator: Accelerator | None) -> tuple[PriceLine, int]:
         seconds = facts.usage["cpu_seconds"]
         if accelerator is not None and accelerator.cpu_included:
             free = Fraction(0)
             rate = make_rate(f"{provider}/vcpu_hour;included", Terms(free, free, free))
-            return rate.line("cpu_seconds", seconds)
+            return rate.line("cpu_seconds", seconds), 0
         cards = self._cards.cpus(provider)
         if not cards:
             raise _unpriced(UnpricedReason.NO_PRICE_FOR_METER, f"no rate card has a vCPU price of {provider}")
         card = _fitting(cards, facts, f"{provider}/cpu")
         return self._hours(facts, card, "vcpu", provider, seconds)
 
-    def _hours(self, facts: Facts, card: Hourly, what: str, name: str, seconds: Decimal) -> PriceLine:
+    def _hours(self, facts: Facts, card: Hourly, what: str, name: str, seconds: Decimal) -> tuple[PriceLine, int]:
         option = facts.usage["purchase_option"]
         listed = Fraction(card.usd_per_hour)
         purchased = listed
@@ -126,11 +134,12 @@ class Resources:
         place = f"@{facts.region.lower()}" if card.regions is not None and facts.region else ""
         sku = f"{name.lower()}{place}/{what}_hour"
         terms = self._terms(facts, name, sku, f"{what}_hour", _pico(listed) / _SECONDS)
+        on_demand = cost_of(terms.contracted, seconds)
         if option != "on_demand":
             sku = f"{sku};purchase={option}"
             paid = _pico(purchased) / _SECONDS
             terms = Terms(terms.listed, paid if option == "spot" else terms.contracted, paid)
-        return make_rate(sku, terms).line("gpu_seconds" if what == "gpu" else "cpu_seconds", seconds)
+        return make_rate(sku, terms).line("gpu_seconds" if what == "gpu" else "cpu_seconds", seconds), on_demand
 
     def metered(self, facts: Facts) -> tuple[str, list[PriceLine]]:
         """(what was priced, receipt lines). Raises UnpricedError."""

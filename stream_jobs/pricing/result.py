@@ -38,6 +38,11 @@ class Pricing(NamedTuple):
     contracted_cost: int | None = None
     effective_cost: int | None = None
     avoided_cost: int = 0  # pico-USD the service's own cache saved (contracted)
+    # What the cost is compared with, in pico-USD; None: nothing of the kind. See comparisons.py.
+    on_demand_cost: int | None = None
+    idle_cost: int | None = None
+    cache_saving: int | None = None
+    cache_premium: int | None = None
     hold: Hold | None = None  # without a price: what the event may cost; None: no model of the book could say
 
     @property

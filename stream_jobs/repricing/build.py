@@ -16,7 +16,7 @@ from spendstream_schemas import ATTRIBUTION_FIELDS, DECIMAL_METERS, METERS
 from stream_jobs.ledger.columns import LEDGER_COLUMNS
 from stream_jobs.ledger.entries import LINE_COLUMNS, Entries
 from stream_jobs.pricing.result import PriceLine
-from stream_jobs.repricing.corrections import COSTS, Posting
+from stream_jobs.repricing.corrections import COSTS, OTHERS, Posting
 from stream_jobs.store.decimals import decimals_of, units
 from stream_jobs.store.tables import TOOL_COLUMNS
 
@@ -88,9 +88,9 @@ def _money(made: _Made) -> dict[str, Any]:
         name: decimals_of([posting.costs[n] for posting in made.postings], LEDGER_COLUMNS.field(name).type)
         for n, name in enumerate(COSTS)
     }
-    columns["avoided_cost"] = decimals_of(
-        [posting.avoided for posting in made.postings], LEDGER_COLUMNS.field("avoided_cost").type
-    )
+    for n, name in enumerate(OTHERS):
+        amounts = [posting.others[n] for posting in made.postings]
+        columns[name] = decimals_of(amounts, LEDGER_COLUMNS.field(name).type)
     return columns
 
 
@@ -165,7 +165,9 @@ def _owner(made: _Made) -> dict[str, Any]:
     def tag(name: str) -> Callable[[Posting], Any]:
         return lambda p: getattr(p.target.owner.attributed, name) if p.target.owner else _SAME
 
-    columns = {name: made.column(name, tag(name)) for name in (*ATTRIBUTION_FIELDS, "category", "unallocated")}
+    columns = {
+        name: made.column(name, tag(name)) for name in (*ATTRIBUTION_FIELDS, "category", "subcategory", "unallocated")
+    }
     columns["attribution_version"] = made.column(
         "attribution_version", lambda p: p.target.owner.version if p.target.owner else _SAME
     )

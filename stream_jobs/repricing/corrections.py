@@ -25,12 +25,17 @@ from stream_jobs.ledger.rebuild import priced_facts, reported_facts
 from stream_jobs.pricing.book import PriceBook
 from stream_jobs.pricing.hold import NO_HISTORY, NOTHING, Bound, LongCalls, bound_of
 from stream_jobs.pricing.result import Pricing
+from stream_jobs.store.tables import COMPARISONS
 
 COSTS: Final = ("list_cost", "contracted_cost", "effective_cost")
+OTHERS: Final = ("avoided_cost", *COMPARISONS)
+"""Amounts that follow the costs. What is avoided is never unknown; the others are None where there is none."""
+NO_OTHERS: Final = (0, *[None for _ in COMPARISONS])
 _PRICE_MODEL: Final = PLACE.index("price_model")
 _REASON: Final = PLACE.index("unpriced_reason")
 _WHO: Final = slice(0, _PRICE_MODEL)
 Costs = tuple[int | None, int | None, int | None]
+Others = tuple[int | None, ...]
 Place = tuple[Any, ...]
 
 
@@ -58,7 +63,7 @@ class Posting(NamedTuple):
     events: int
     unpriced: int
     costs: Costs
-    avoided: int
+    others: Others  # OTHERS
     held: Bound
     less: tuple[int, ...] = ()  # rows whose receipt is taken back
     plus: tuple[int, ...] = ()  # rows whose receipt is taken over
@@ -88,12 +93,12 @@ class _Net(NamedTuple):
     events: int
     unpriced: int
     costs: tuple[int, int, int]
-    avoided: int
+    others: Others
     held: Bound
 
     @property
     def is_nothing(self) -> bool:
-        return not (self.events or self.unpriced or self.avoided or any(self.costs) or any(self.held))
+        return not (self.events or self.unpriced or any(self.others) or any(self.costs) or any(self.held))
 
 
 Decide = Callable[[int], Target]
@@ -156,7 +161,7 @@ class _Search:
         self.events = entries.values("events")
         self._unpriced = entries.values("unpriced")
         self._listed, self._contracted, self._effective = (entries.values(name) for name in COSTS)
-        self._avoided = entries.values("avoided_cost")
+        self._others = [entries.values(name) for name in OTHERS]
         self._held, self._flat = entries.values("held_cost"), entries.values("held_flat")
         self._price_models, self._reasons = entries.values("price_model"), entries.values("unpriced_reason")
 
@@ -164,7 +169,8 @@ class _Search:
         if len(rows) == 1:
             row = rows[0]
             costs = self._listed[row] or 0, self._contracted[row] or 0, self._effective[row] or 0
-            return _Net(rows, self.events[row], self._unpriced[row], costs, self._avoided[row], self._held_of(row))
+            others = tuple([own[row] for own in self._others])
+            return _Net(rows, self.events[row], self._unpriced[row], costs, others, self._held_of(row))
         return _Net(
             rows,
             sum(self.events[row] for row in rows),
@@ -174,7 +180,7 @@ class _Search:
                 sum(self._contracted[row] or 0 for row in rows),
                 sum(self._effective[row] or 0 for row in rows),
             ),
-            sum(self._avoided[row] for row in rows),
+            tuple([_sum([own[row] for row in rows]) for own in self._others]),
             Bound(*map(sum, zip(*map(self._held_of, rows), strict=True))),
         )
 
@@ -207,10 +213,10 @@ class _Search:
         listed = pricing.list_cost - self._listed[row]
         contracted = pricing.contracted_cost - self._contracted[row]
         effective = pricing.effective_cost - self._effective[row]
-        avoided = pricing.avoided_cost - self._avoided[row]
-        if listed or contracted or effective or avoided:
+        if listed or contracted or effective or pricing.avoided_cost != self._others[0][row]:
             costs = listed, contracted, effective
-            self.found.postings.append(Posting(row, 0, 0, 0, costs, avoided, NOTHING, (row,), (), target))
+            others = _difference(_others(pricing), [own[row] for own in self._others])
+            self.found.postings.append(Posting(row, 0, 0, 0, costs, others, NOTHING, (row,), (), target))
             self.found.adjusted += 1
 
     def event(self, rows: list[int]) -> None:
@@ -251,18 +257,18 @@ class _Search:
             for at, other in nets.items()
             if (at != should or should != place) and not other.is_nothing
         ]
-        costs, avoided = _should_cost(net, target)
+        costs, others = _should_cost(net, target)
         if should != place:
             plus = () if target.pricing is not None else tuple(net.rows)
             held = net.held if target.pricing is None else target.held
-            new.append(Posting(row, 1, 1, int(should[_REASON] != ""), costs, avoided, held, (), plus, target))
-        elif costs[0] is not None and (costs != net.costs or avoided != net.avoided):
-            less, avoided = _less(costs, net.costs), avoided - net.avoided
-            new.append(Posting(row, 0, 0, 0, less, avoided, NOTHING, tuple(net.rows), (), target))
+            new.append(Posting(row, 1, 1, int(should[_REASON] != ""), costs, others, held, (), plus, target))
+        elif costs[0] is not None and (costs != net.costs or others[0] != net.others[0]):
+            less, difference = _less(costs, net.costs), _difference(others, net.others)
+            new.append(Posting(row, 0, 0, 0, less, difference, NOTHING, tuple(net.rows), (), target))
         elif costs[0] is None and target.pricing is not None and net.held.flat and not target.held.flat:
             # Its model is known by now. (Other bounds stay as they are: they are no prices, and would never rest.)
             held = target.held.less(net.held)
-            new.append(Posting(row, 0, 0, 0, (None, None, None), 0, held, (), (), target))
+            new.append(Posting(row, 0, 0, 0, (None, None, None), NO_OTHERS, held, (), (), target))
         if new:
             found.postings += new
             found.adjusted += 1
@@ -277,9 +283,10 @@ class _Search:
         costs: Costs = _less((0, 0, 0), net.costs)
         if net.unpriced and not any(net.costs):
             costs = (None, None, None)
+        others = tuple([None if amount is None else -amount for amount in net.others])
         # The source counts what is taken back, so its meters are those that go.
         meters, held = -1 if net.events else 0, NOTHING.less(net.held)
-        return Posting(row, meters, -net.events, -net.unpriced, costs, -net.avoided, held, tuple(net.rows))
+        return Posting(row, meters, -net.events, -net.unpriced, costs, others, held, tuple(net.rows))
 
 
 def _less(costs: Costs, booked: tuple[int, int, int]) -> Costs:
@@ -298,15 +305,31 @@ def _place(place: Place, target: Target) -> Place:
         place = (*place[_WHO], target.pricing.price_model, reason.value if reason else "")
     if target.owner is not None:
         owner = target.owner.attributed
-        place = (*owner[: len(ATTRIBUTION_FIELDS)], owner.category, owner.unallocated, *place[_PRICE_MODEL:])
+        who = owner[: len(ATTRIBUTION_FIELDS)]
+        place = (*who, owner.category, owner.subcategory, owner.unallocated, *place[_PRICE_MODEL:])
     return place
 
 
-def _should_cost(net: _Net, target: Target) -> tuple[Costs, int]:
+def _should_cost(net: _Net, target: Target) -> tuple[Costs, Others]:
     pricing = target.pricing
     if pricing is not None:
-        return (pricing.list_cost, pricing.contracted_cost, pricing.effective_cost), pricing.avoided_cost
-    return (net.costs if not net.unpriced else (None, None, None)), net.avoided
+        return (pricing.list_cost, pricing.contracted_cost, pricing.effective_cost), _others(pricing)
+    return (net.costs if not net.unpriced else (None, None, None)), net.others
+
+
+def _others(pricing: Pricing) -> Others:
+    return tuple([getattr(pricing, name) for name in OTHERS])
+
+
+def _sum(amounts: Sequence[int | None]) -> int | None:
+    known = [amount for amount in amounts if amount is not None]
+    return sum(known) if known else None
+
+
+def _difference(should: Others, booked: Sequence[int | None]) -> Others:
+    """None where neither knows of any."""
+    pairs = zip(should, booked, strict=True)
+    return tuple([None if new is None and old is None else (new or 0) - (old or 0) for new, old in pairs])
 
 
 def total(postings: Sequence[Posting]) -> tuple[int, int, int]:

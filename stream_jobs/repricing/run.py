@@ -23,7 +23,7 @@ from stream_jobs.ledger.rebuild import PRICING_COLUMNS
 from stream_jobs.pricing.book import PriceBook
 from stream_jobs.pricing.hold import NO_HISTORY, LongCalls
 from stream_jobs.repricing.build import Stamp, adjustments
-from stream_jobs.repricing.corrections import COSTS, Decide, Found, find_corrections, reattributed, repriced
+from stream_jobs.repricing.corrections import COSTS, OTHERS, Decide, Found, find_corrections, reattributed, repriced
 from stream_jobs.repricing.journal import Journal, Planned, Run, RunIsOpenError
 from stream_jobs.repricing.selection import CHUNK_ROWS, Chunk, Selection, crossed, cut, holds, kept_since, read
 from stream_jobs.repricing.summary import Summary, total
@@ -48,11 +48,10 @@ _LOOK: Final = tuple(
         "unpriced",
         "held_cost",
         "held_flat",
-        "avoided_cost",
         "labels",
         "reported_tags",
     }
-    or name in {*COSTS, *PLACE, *PRICING_COLUMNS}
+    or name in {*COSTS, *OTHERS, *PLACE, *PRICING_COLUMNS}
 )
 T = TypeVar("T")
 Progress = Callable[[int, int], None]

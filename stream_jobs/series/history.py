@@ -63,6 +63,7 @@ class Source:
 
 LEDGER: Final = Source("ledger", "occurred_at", 60)
 SOURCES: Final = (
+    Source("operations_1d", "toDateTime(day, 'UTC')", 86_400, _BY_HOUR),
     Source("cost_1d", "toDateTime(day, 'UTC')", 86_400, (*_BY_HOUR, "user_id")),
     Source("cost_1h", "hour", 3_600, _BY_HOUR),
     Source("cost_1m", "minute", 60, _BY_MINUTE),

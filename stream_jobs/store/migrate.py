@@ -9,6 +9,7 @@ from clickhouse_connect.driver.client import Client
 
 from stream_jobs.base.errors import ConfigError
 from stream_jobs.store.client import StoreQueryError, connect, store_errors
+from stream_jobs.store.fill import feeds, fill
 from stream_jobs.store.migrations import Migration, load_migrations
 from stream_jobs.store.settings import ClickHouseSettings
 from stream_jobs.store.views import apply_views
@@ -82,7 +83,8 @@ def migrate(
 ) -> list[Migration]:
     """Apply what is missing, then the views. Returns what was applied. Safe to run twice and by two at once.
 
-    A migration is recorded after its last statement, so one that was cut is applied again from its first.
+    A migration is recorded after its last statement, so one that was cut is applied again from its first. A rollup of
+    the ledger is filled from what is booked already before the views are made that ask it.
     """
     migrations = load_migrations() if migrations is None else migrations
     with connect(settings, database="default") as client, store_errors(settings.address):
@@ -96,6 +98,8 @@ def migrate(
             with store_errors(settings.address):
                 for statement in migration.statements:
                     client.command(statement)
+                for feed in feeds(migration.statements):
+                    fill(client, feed)
                 client.command(
                     "INSERT INTO schema_migrations (number, name, checksum, applied_at) "
                     "SELECT {number:UInt32}, {name:String}, {checksum:String}, now64(6)",

@@ -71,7 +71,7 @@ LEDGER_TABLES: Final = {
     "long_calls": "at",
 }
 IDS: Final = {"booked_ids": "booked_at", "response_ids": "booked_at", "outcome_ids": "booked_at"}
-ROLLUPS: Final = {"cost_1m": "minute", "cost_1h": "hour", "cost_1d": "day"}
+ROLLUPS: Final = {"cost_1m": "minute", "cost_1h": "hour", "cost_1d": "day", "operations_1d": "day"}
 QUARANTINE: Final = {"quarantine": "quarantined_at", "quarantine_replays": "replayed_at"}
 BUDGETS: Final = {
     "budget_crossings": "at",

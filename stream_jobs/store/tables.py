@@ -27,6 +27,8 @@ PERCENT: Final = pa.decimal128(9, 3)
 TAGS: Final = pa.map_(TEXT, TEXT)
 TOOL_COLUMNS: Final = tuple(f"tool_{kind}" for kind in ToolCalls.model_fields)
 """`tool_web_search`, ...: one per kind of ToolCalls."""
+COMPARISONS: Final = ("on_demand_cost", "idle_cost", "cache_saving", "cache_premium")
+"""What an event's cost is compared with; see sql/migrations."""
 
 _KAFKA: Final = {"topic_id": TEXT, "partition": pa.uint32(), "offset": pa.uint64()}
 _RANGE: Final = {
@@ -91,17 +93,13 @@ _LEDGER: Final = {
     "held_cost": MONEY,  # of an event without a price, signed; no cost
     "held_flat": pa.int8(),  # events without a price that no bound is known of; -1: an adjustment that brings one
     "session_id": TEXT,
+    "subcategory": TEXT,  # the second level of the cost stack
+    **dict.fromkeys(COMPARISONS, MONEY),  # signed; NULL: nothing of the kind
     "adjustment_run": TEXT,  # RUN/CHUNK that posts an adjustment; a retraction does not copy it
 }
 LEDGER_DEFAULTS: Final = (
-    "events",
-    "unpriced",
-    "reported_tags",
-    "stated_cost",
-    "held_cost",
-    "held_flat",
-    "session_id",
-    "adjustment_run",
+    *("events", "unpriced", "reported_tags", "stated_cost", "held_cost", "held_flat", "session_id", "subcategory"),
+    *(*COMPARISONS, "adjustment_run"),
 )
 """The last columns of the ledger, each with a DEFAULT: rows may end before any of them."""
 

@@ -42,7 +42,7 @@ overlays:
     scope: {{provider: openai}}
     multiplier: {float(FACTOR)!r}
 """
-ROLLUPS: Final = ("cost_1m", "cost_1h", "cost_1d")
+ROLLUPS: Final = ("cost_1m", "cost_1h", "cost_1d", "operations_1d")
 
 
 @dataclass(frozen=True, slots=True)

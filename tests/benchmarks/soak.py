@@ -46,7 +46,7 @@ PRICES: Final = {
     ("anthropic", "claude-sonnet-4-5"): (3_000_000, 15_000_000),
 }
 OUTCOME_EVERY: Final = 50
-ROLLUPS: Final = ("cost_1m", "cost_1h", "cost_1d")
+ROLLUPS: Final = ("cost_1m", "cost_1h", "cost_1d", "operations_1d")
 
 
 @dataclass

@@ -33,10 +33,12 @@ _BY_HOUR: Final = (
     *("cost_center", "workload_type", "owner", "budget_code", "customer", "source", "price_model", "operation"),
     *("service_tier", "region"),
 )
+_BY_OPERATION: Final = ("subcategory", "accelerator", "purchase_option")
 ROLLUPS: Final[Mapping[str, tuple[str, ...]]] = {
     "cost_1m": ("minute", *_BY_MINUTE),
     "cost_1h": ("hour", *_BY_HOUR),
     "cost_1d": ("day", *_BY_HOUR, "user_id"),
+    "operations_1d": ("day", *_BY_HOUR, *_BY_OPERATION),
 }
 """The key of each rollup: the time first."""
 MANDATORY: Final = ("project", "environment", "cost_center", "workload_type")
@@ -153,9 +155,11 @@ class Oracle:
         }
         for meter in ("input_tokens", "cache_read_tokens", "output_tokens", "reasoning_tokens"):
             measures[meter] = usage.get(meter, 0)
-        dimensions = dict.fromkeys((*_BY_HOUR, "user_id"), "")
+        dimensions = dict.fromkeys((*_BY_HOUR, *_BY_OPERATION, "user_id"), "")
         dimensions |= {name: tags[name] for name in tags if name in dimensions}
         dimensions |= {name: event[name] for name in dimensions if name in event}
         dimensions["price_model"] = priced.price_model
-        dimensions["category"] = self._rules.apply(facts_of(parsed.message)).category
+        attributed = self._rules.apply(facts_of(parsed.message))
+        dimensions |= {"category": attributed.category, "subcategory": attributed.subcategory}
+        dimensions |= {name: usage.get(name) or "" for name in ("accelerator", "purchase_option")}
         return Fact(event["event_id"], event.get("revision", 0), parsed.message.occurred_at, dimensions, measures)

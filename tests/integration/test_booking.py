@@ -40,7 +40,7 @@ from tests.unit.metering.build import TokenPricer, record
 
 TOPIC = "usage.events.v1"
 TOLERANCE = timedelta(minutes=5)
-ROLLUPS = ("cost_1m", "cost_1h", "cost_1d")
+ROLLUPS = ("cost_1m", "cost_1h", "cost_1d", "operations_1d")
 _topics = count()
 
 

@@ -48,7 +48,7 @@ def test_a_worker_that_gets_partitions_while_the_store_is_away_waits_for_it(
         again.wait_ready()
         with StoreClient(again.settings) as client:
             until(lambda: received(client) >= 2000, 60, "all booked")
-            for table in ("ledger", "cost_1m", "cost_1h", "cost_1d"):
+            for table in ("ledger", "cost_1m", "cost_1h", "cost_1d", "operations_1d"):
                 found = client.rows(f"SELECT sum(events), sum(list_cost) FROM {table}")
                 assert found == [(2000, Decimal(5000))], table
         assert worker.poll() is None, log.read_text()

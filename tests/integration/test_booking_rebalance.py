@@ -122,7 +122,7 @@ def test_a_rebalance_and_a_kill_while_events_flow_lose_and_double_nothing(
         until(lambda: received() >= EVENTS, 60, "all booked")
         totals = [(EVENTS, Decimal("2.5") * EVENTS)]
         assert client.rows("SELECT uniqExact(event_id), sum(list_cost) FROM ledger") == totals
-        for table in ("ledger", "cost_1m", "cost_1h", "cost_1d"):
+        for table in ("ledger", "cost_1m", "cost_1h", "cost_1d", "operations_1d"):
             assert client.rows(f"SELECT sum(events), sum(list_cost) FROM {table}") == totals, table
         assert client.rows("SELECT count() FROM duplicates") == [(0,)], "a redo is not a duplicate"
         _, ends = LogEnds(embedded_kafka(topic.address)).of(TOPIC)
@@ -158,7 +158,7 @@ def test_a_store_killed_while_events_flow_delays_but_does_not_harm(
                 return int(str(client.rows("SELECT sum(received) FROM block_receipts")[0][0]))
 
             until(lambda: received() >= 3000, 60, "all booked")
-            for table in ("ledger", "cost_1m", "cost_1h", "cost_1d"):
+            for table in ("ledger", "cost_1m", "cost_1h", "cost_1d", "operations_1d"):
                 found = client.rows(f"SELECT sum(events), sum(list_cost) FROM {table}")
                 assert found == [(3000, Decimal(7500))], table
         assert workers.processes[0].poll() is None, "the worker sat it out"

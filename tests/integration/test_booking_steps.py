@@ -152,5 +152,5 @@ def test_the_check_notices_what_is_doubled_and_what_is_lost(fresh: Steps, sabota
         fresh.wait_booked()
     found = fresh.wrong()
     assert any(line.startswith("ledger: ") for line in found), found
-    for rollup in ("cost_1m", "cost_1h", "cost_1d"):
+    for rollup in ("cost_1m", "cost_1h", "cost_1d", "operations_1d"):
         assert any(line.startswith(f"{rollup}: ") for line in found), found

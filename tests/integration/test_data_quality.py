@@ -26,7 +26,7 @@ from tests.store_server import StoreProcess, ledger_rows
 
 TABLES = (
     *("ledger", "outcomes", "duplicates", "quarantine", "quarantine_replays", "blocks", "block_receipts"),
-    *("cost_1m", "cost_1h", "cost_1d"),
+    *("cost_1m", "cost_1h", "cost_1d", "operations_1d"),
 )
 SETTINGS = DataQualitySettings()
 BOOK = PriceBook.of()

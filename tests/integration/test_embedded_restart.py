@@ -49,7 +49,7 @@ def send_and_wait(pipeline: Pipeline, prefix: str, total: int) -> None:
 
 def assert_booked_once(pipeline: Pipeline, events: int) -> None:
     assert pipeline.rows("SELECT count(), uniqExact(event_id) FROM ledger") == [(events, events)]
-    for rollup in ("cost_1m", "cost_1h", "cost_1d"):
+    for rollup in ("cost_1m", "cost_1h", "cost_1d", "operations_1d"):
         assert pipeline.value(f"SELECT sum(events) FROM {rollup}") == events
 
 

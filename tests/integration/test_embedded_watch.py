@@ -66,7 +66,7 @@ def test_the_store_is_replaced_while_events_flow(embedded: Embedded, folder: Pat
     )
     assert embedded._store.pid != killed
     with StoreClient(embedded._writer()) as store:
-        for table in ("ledger", "cost_1m", "cost_1h", "cost_1d"):
+        for table in ("ledger", "cost_1m", "cost_1h", "cost_1d", "operations_1d"):
             assert store.rows(f"SELECT sum(events), sum(list_cost) FROM {table}") == [(3000, Decimal(7500))], table
     watch_until(embedded, lambda: embedded.not_ready() is None, "ready again")
 

@@ -50,7 +50,7 @@ def test_everything_that_was_booked_is_there(pipeline: Pipeline) -> None:
     """To the last digit, in the ledger and in what people ask about alerts, budgets and the quarantine."""
     (sums,) = asked(pipeline, "query", SUMS)
     assert sums == EXPECTED["ledger"]
-    for rollup in ("cost_1m", "cost_1h", "cost_1d"):
+    for rollup in ("cost_1m", "cost_1h", "cost_1d", "operations_1d"):
         assert pipeline.value(f"SELECT sum(effective_cost) FROM {rollup}") == Decimal(sums["effective_cost"])
     alerts = {alert["alert_id"]: alert for alert in asked(pipeline, "alerts", "list", "--all")}
     for alert_id, (_, acknowledged_by, opened_at) in EXPECTED["alerts"].items():
@@ -95,7 +95,7 @@ def test_corrections_that_were_interrupted_are_ended(pipeline: Pipeline) -> None
     # What OpenAI's agreement says of all of it, whoever priced it.
     contract = "SELECT sum(contracted_cost) = sum(list_cost) * 9 / 10 FROM ledger WHERE provider = 'openai'"
     assert pipeline.value(contract) == 1
-    for rollup in ("cost_1m", "cost_1h", "cost_1d"):
+    for rollup in ("cost_1m", "cost_1h", "cost_1d", "operations_1d"):
         assert (
             pipeline.value(f"SELECT sum(effective_cost) - (SELECT sum(effective_cost) FROM ledger) FROM {rollup}") == 0
         )

@@ -25,7 +25,7 @@ from tests.integration.pipeline import BOOK_TIMEOUT_S, Pipeline, until, usage_ev
 pytestmark = pytest.mark.xdist_group("pipeline")
 
 ROOT = Path(__file__).resolve().parents[2]
-ROLLUPS = ("cost_1m", "cost_1h", "cost_1d")
+ROLLUPS = ("cost_1m", "cost_1h", "cost_1d", "operations_1d")
 
 
 @pytest.fixture(scope="module")

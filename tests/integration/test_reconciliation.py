@@ -25,7 +25,7 @@ from stream_jobs.store.retention import RetentionSettings, apply_retention
 from stream_jobs.store.tables import arrow_table, insert
 from tests.store_server import StoreProcess, ledger_rows
 
-ROLLUPS = ("cost_1m", "cost_1h", "cost_1d")
+ROLLUPS = ("cost_1m", "cost_1h", "cost_1d", "operations_1d")
 TABLES = (
     *("ledger", "booked_ids", "blocks", "block_receipts", "response_ids"),
     *("reconciliation_runs", "reconciliation_batches", "reconciliation_findings"),

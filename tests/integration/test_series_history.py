@@ -118,7 +118,7 @@ def store(process: StoreProcess) -> Iterator[StoreClient]:
 
 @pytest.fixture(scope="module", params=range(2))
 def booked(request: pytest.FixtureRequest, store: StoreClient) -> Booked:
-    for table in ("ledger", "cost_1m", "cost_1h", "cost_1d"):
+    for table in ("ledger", "cost_1m", "cost_1h", "cost_1d", "operations_1d"):
         store.command(f"TRUNCATE TABLE {table}")
     return Booked(store, request.param)
 
@@ -182,6 +182,7 @@ def test_history_is_what_was_booked(booked: Booked, measure: Measure, grain: Gra
     ("zone", "grain", "per", "measure", "table"),
     [
         ("UTC", "day", "user_id", "events", "cost_1d"),
+        ("UTC", "day", "team", "events", "operations_1d"),
         ("UTC", "day", "accelerator", "events", "ledger"),
         ("UTC", "day", "team", "cost_squares", "ledger"),
         ("Europe/Berlin", "day", "customer", "errors", "cost_1h"),

@@ -49,7 +49,7 @@ def test_every_event_arrives_once_through_stops_of_broker_and_service(tmp_path: 
         stats = service.ask("close")
         assert stats["dropped"] == {}, stats
         assert pipeline.rows("SELECT count(), uniqExact(event_id) FROM ledger") == [(emitted, emitted)]
-        for rollup in ("cost_1m", "cost_1h", "cost_1d"):
+        for rollup in ("cost_1m", "cost_1h", "cost_1d", "operations_1d"):
             assert pipeline.value(f"SELECT sum(events) FROM {rollup}") == emitted
     finally:
         service.kill()

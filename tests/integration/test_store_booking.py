@@ -14,7 +14,7 @@ from stream_jobs.store.client import StoreQueryError, store_errors
 from stream_jobs.store.tables import insert
 from tests.store_server import StoreProcess, ledger_rows
 
-ROLLUPS = ("cost_1m", "cost_1h", "cost_1d")
+ROLLUPS = ("cost_1m", "cost_1h", "cost_1d", "operations_1d")
 TOTALS = """
 sum(entries), sum(events), sum(list_cost), sum(contracted_cost), sum(effective_cost), sum(input_tokens),
 sum(output_tokens), sum(unpriced_events)
@@ -66,7 +66,7 @@ def test_two_blocks_with_equal_rollup_rows_both_count(client: Client) -> None:
     """Different blocks can sum to identical rollup rows; those must not be taken for repetitions."""
     for number in range(5):
         insert(client, "ledger", ledger_rows(7, first=7 * number), f"equal-{number}")
-    assert [one(client, f"SELECT sum(events) FROM {table}") for table in ROLLUPS] == [(35,)] * 3
+    assert [one(client, f"SELECT sum(events) FROM {table}") for table in ROLLUPS] == [(35,)] * 4
 
 
 def test_a_redo_heals_an_insert_that_was_cut_between_ledger_and_rollup(client: Client) -> None:
@@ -82,7 +82,7 @@ def test_a_redo_heals_an_insert_that_was_cut_between_ledger_and_rollup(client: C
     insert(client, "ledger", rows, "cut-block")
     assert one(client, "SELECT count() FROM ledger") == (50,)
     assert one(client, "SELECT count() FROM booked_ids") == (50,)
-    assert [one(client, f"SELECT sum(events) FROM {table}") for table in ROLLUPS] == [(50,)] * 3
+    assert [one(client, f"SELECT sum(events) FROM {table}") for table in ROLLUPS] == [(50,)] * 4
 
 
 def test_a_failure_while_a_rollup_is_written_is_reported_and_healed(client: Client) -> None:
@@ -98,7 +98,7 @@ def test_a_failure_while_a_rollup_is_written_is_reported_and_healed(client: Clie
         insert(client, "ledger", rows, "dying-block")
     assert one(client, "SELECT count(), uniqExact(event_id) FROM ledger") == (30, 30)
     assert one(client, "SELECT count() FROM booked_ids") == (30,)
-    assert [one(client, f"SELECT sum(events) FROM {table}") for table in ROLLUPS] == [(30,)] * 3
+    assert [one(client, f"SELECT sum(events) FROM {table}") for table in ROLLUPS] == [(30,)] * 4
 
 
 def test_a_block_of_late_events_is_one_part_of_the_ledger(client: Client) -> None:

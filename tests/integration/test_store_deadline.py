@@ -19,7 +19,7 @@ from stream_jobs.store.deadline import LateInsertError, ServerClock
 from stream_jobs.store.tables import DEADLINE_TABLES, TABLES, insert
 from tests.store_server import BOOKED_AT, StoreProcess, ledger_rows
 
-ROLLUPS = ("cost_1m", "cost_1h", "cost_1d")
+ROLLUPS = ("cost_1m", "cost_1h", "cost_1d", "operations_1d")
 
 
 @pytest.fixture(scope="module")

@@ -42,7 +42,7 @@ def assert_booked(pipeline: Pipeline, number: int) -> None:
     pipeline.wait_received(number)
     totals = [(number, Decimal("2.5") * number)]
     assert pipeline.rows("SELECT uniqExact(event_id), sum(list_cost) FROM ledger") == totals
-    for table in ("ledger", "cost_1m", "cost_1h", "cost_1d"):
+    for table in ("ledger", "cost_1m", "cost_1h", "cost_1d", "operations_1d"):
         assert pipeline.rows(f"SELECT sum(events), sum(list_cost) FROM {table}") == totals, table
     assert pipeline.rows("SELECT count() FROM duplicates") == [(0,)]
     assert pipeline.rows("SELECT uniqExact(topic_id) FROM block_receipts") == [(1,)]

@@ -30,7 +30,10 @@ from tests.unit.pages import (
     text_of,
 )
 
-ROLLUPS = {"0003_cost_1m": "cost_1m", "0004_cost_1h": "cost_1h", "0005_cost_1d": "cost_1d"}
+ROLLUPS = {
+    **{"0003_cost_1m": "cost_1m", "0004_cost_1h": "cost_1h", "0005_cost_1d": "cost_1d"},
+    "0040_operations_1d": "operations_1d",
+}
 
 
 def subparsers_of(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser]:

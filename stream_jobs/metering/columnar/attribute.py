@@ -32,6 +32,9 @@ class Attribution:
     def category(self) -> Texts:
         return Texts(self.profiles.of_row, [outcome.category for outcome in self.outcomes])
 
+    def subcategory(self) -> Texts:
+        return Texts(self.profiles.of_row, [outcome.subcategory for outcome in self.outcomes])
+
     def unallocated(self) -> pa.Array:
         lists = pa.array([list(outcome.unallocated) for outcome in self.outcomes], _UNALLOCATED)
         return lists.take(pa.array(self.profiles.of_row))

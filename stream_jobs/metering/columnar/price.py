@@ -51,6 +51,7 @@ class Prices:
     reason: Texts
     detail: Texts
     lines: Lines
+    cache: dict[str, tuple[Codes, Mask]]  # cache_saving and cache_premium, and where there is any; empty: nowhere
 
 
 def price(events: TokenEvents, attribution: Attribution, book: RateBook) -> tuple[Prices, Codes]:
@@ -60,8 +61,12 @@ def price(events: TokenEvents, attribution: Attribution, book: RateBook) -> tupl
     per_token = table[rates.of_row]
     has_price = np.array([isinstance(answer, Compiled) for answer in rates.answers])[rates.of_row]
     by_request = np.array([getattr(answer, "request", None) is not None for answer in rates.answers])[rates.of_row]
+    cached_tokens = tokens[:, 1:-1].sum(axis=1)
     countable = ~by_request & ~((tokens > 0) & (per_token == _NO_RATE)).any(axis=1)
     countable &= (tokens.astype(np.float64) * per_token).sum(axis=1) < _LIMIT
+    # What a cache saves is compared with the price of input, which must be as plain.
+    whole = per_token[:, 0]
+    countable &= (cached_tokens == 0) | ((whole != _NO_RATE) & (cached_tokens.astype(np.float64) * whole < _LIMIT))
     # What is held for an event without a price depends on the event, unless nobody knows its model.
     no_bound = np.array([not known for known in rates.known])[rates.of_row] | _is_cached(events)
     good = np.flatnonzero((countable | (~has_price & no_bound)) & ~_priced_as_stated(events, has_price))
@@ -142,7 +147,21 @@ def _prices(events: TokenEvents, tokens: _Matrix, rates: Rates, table: _Matrix) 
         reason=Texts(why_code, reasons),
         detail=Texts(why_code, details),
         lines=_lines(tokens, costs, has_price & ~cached, rates),
+        cache=_cache(tokens, table[rates.of_row], has_price & ~cached),
     )
+
+
+def _cache(tokens: _Matrix, per_token: _Matrix, billed: Mask) -> dict[str, tuple[Codes, Mask]]:
+    """See `cache_amounts` in stream_jobs/pricing/comparisons.py."""
+    parts = tokens[:, 1:-1]
+    if not parts.any():
+        return {}
+    # Where there are no tokens, and only there, a rate may be missing.
+    more = np.where((parts > 0) & billed[:, None], parts * (per_token[:, :1] - per_token[:, 1:-1]), 0)
+    return {
+        "cache_saving": (more[:, 0], billed & (parts[:, 0] > 0)),
+        "cache_premium": (-more[:, 1:].sum(axis=1), billed & (parts[:, 1:] > 0).any(axis=1)),
+    }
 
 
 def _lines(tokens: _Matrix, costs: _Matrix, billed: Mask, rates: Rates) -> Lines:

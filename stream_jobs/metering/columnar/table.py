@@ -32,6 +32,7 @@ def charge_table(
         "model": model.or_else(served),
         **attribution.tags,
         "category": attribution.category(),
+        "subcategory": attribution.subcategory(),
         "price_model": prices.price_model,
         "unpriced_reason": prices.reason,
         "unpriced_detail": prices.detail,
@@ -66,6 +67,8 @@ def charge_table(
         "reported_tags": attribution.reported_tags(),
         **{name: meter.array for name, meter in events.meters.items()},
     }
+    for name, (amounts, known) in prices.cache.items():
+        columns[name] = from_pico(amounts, MONEY, known)
     if events.stated is not None:
         columns["stated_cost"] = pa.array(events.stated, MONEY)
     for field in BLOCK_COLUMNS:

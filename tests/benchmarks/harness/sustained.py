@@ -14,7 +14,7 @@ from tests.benchmarks.harness.usage import Sampler, Spent
 PACE_S: Final = 0.1
 WARM_UP_S: Final = 3.0
 PARTS: Final = 5
-TABLES: Final = ("ledger", "cost_1m", "cost_1h", "cost_1d")
+TABLES: Final = ("ledger", "cost_1m", "cost_1h", "cost_1d", "operations_1d")
 
 
 @dataclass(frozen=True, slots=True)

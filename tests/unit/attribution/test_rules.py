@@ -326,4 +326,4 @@ def test_the_recorded_content_gives_the_same_rules_again() -> None:
     document = json.loads(book.content())["document"]
     again = AttributionRules.from_document(AttributionDocument.model_validate(document))
     assert again.version == book.version
-    assert again.describe() == {"version": book.version, "rules": 6, "tables": 1, "categories": 1}
+    assert again.describe() == {"version": book.version, "rules": 6, "tables": 1, "categories": 1, "cost_stack": 0}

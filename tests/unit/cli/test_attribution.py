@@ -49,6 +49,7 @@ def test_explain_names_the_rule_behind_every_value(config_dir: Path, capsys: pyt
         "workload_type",
         "cost_center",
         "category",
+        "subcategory",
     ]
     assert _run("explain", str(path), "--config-dir", str(config_dir)) == 0
     assert "unallocated" in capsys.readouterr().out
