@@ -266,7 +266,7 @@ class BlockJobRunner:
             # Going on would leave a partition that nobody books. A fresh process starts from what is official.
             self._app.loop.create_task(self._app.crash(error))
 
-    def choose(self, positions: Mapping[TP, Position]) -> Sequence[Sequence[TP]]:
+    def choose(self, positions: Mapping[TP, Position]) -> tuple[Sequence[TP], Sequence[TP]]:
         """Implements transport.Choose. A partition that has no booker yet is read: its bundles are dropped."""
         bookers, limits, room = dict(self._bookers), self._limits, self._room
         standings = {

@@ -9,6 +9,7 @@ broker itself refuses a worker that has lost the partition.
 """
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
@@ -26,7 +27,8 @@ from stream_jobs.streams.model import Bundle, SourceRecord
 NO_TIMESTAMP = -1
 FETCH_MAX_WAIT_MS = 100
 FETCH_MAX_BYTES = 16 * 1024 * 1024  # of one answer, as packed; of each partition a megabyte
-CHOSEN_WAIT_S = 0.1  # for those that come first; then for the others
+CHOSEN_WAIT_S = 0.05  # for those that were chosen: another choice may be right in a moment
+OTHERS_AFTER_S = 0.5  # without a record of those that come first: their broker may be away
 COORDINATOR_BACKOFF_S = 0.1
 COORDINATOR_TIMEOUT_S = 10.0
 """aiokafka looks for a group's coordinator for as long as the broker is away; a commit must not hold up a stop."""
@@ -54,9 +56,9 @@ class Position:
     end: int
 
 
-Choose = Callable[[Mapping[TP, Position]], Sequence[Sequence[TP]]]
-"""Called in the consumer's thread with the partitions that may be read. Returns which to read, and then which if
-nothing comes of those; of others nothing is taken this time."""
+Choose = Callable[[Mapping[TP, Position]], tuple[Sequence[TP], Sequence[TP]]]
+"""Called in the consumer's thread with the partitions that may be read. Returns which to read, and which else if for
+OTHERS_AFTER_S nothing comes of those; of others nothing is taken this time."""
 
 
 class BundleRecord:
@@ -117,6 +119,7 @@ class BundlingThread(driver.AIOKafkaConsumerThread):
 
     consumer: "BundlingConsumer"
     reading = 0
+    _came_s = 0.0  # when records came last, by a clock that nobody sets
 
     def _create_worker_consumer(self, transport: Any) -> Any:
         consumer = super()._create_worker_consumer(transport)
@@ -139,16 +142,17 @@ class BundlingThread(driver.AIOKafkaConsumerThread):
         choose = self.consumer.transport.choose
         if not active_partitions or choose is None:
             return await self._bundles(consumer, active_partitions, timeout, max_records)
-        turns = [set(turn) for turn in choose(_positions(consumer, active_partitions)) if turn]
-        for turn in turns:
-            # What is left out may be wanted in a moment.
-            wait_s = timeout if turn == active_partitions else CHOSEN_WAIT_S
-            if fetched := await self._bundles(consumer, turn, wait_s, max_records):
-                return fetched
-        if not turns:
+        first, others = choose(_positions(consumer, active_partitions))
+        chosen = {*first, *others} if time.monotonic() - self._came_s > OTHERS_AFTER_S else set(first)
+        if not chosen:
             with consumer._fetcher._subscriptions.fetch_context():  # we do ask, the group may know
                 await asyncio.sleep(CHOSEN_WAIT_S)
-        return {}
+            return {}
+        # What is left out may be wanted in a moment.
+        wait_s = timeout if chosen == active_partitions else CHOSEN_WAIT_S
+        if fetched := await self._bundles(consumer, chosen, wait_s, max_records):
+            self._came_s = time.monotonic()
+        return fetched
 
     async def _bundles(
         self, consumer: Any, partitions: set[TP] | None, wait_s: float | None, max_records: int | None
