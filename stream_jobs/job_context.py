@@ -10,7 +10,7 @@ import faust
 from pydantic_settings import BaseSettings
 
 from stream_jobs.attribution.rules import AttributionRules
-from stream_jobs.blocks.partition import BookerLimits
+from stream_jobs.blocks.limits import BookerLimits
 from stream_jobs.origin.judge import Origin
 from stream_jobs.pricing.book import PriceBook
 from stream_jobs.runtime.kafka_settings import KafkaSettings

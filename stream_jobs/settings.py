@@ -16,6 +16,7 @@ from pydantic_settings import BaseSettings
 from stream_jobs.base.environment import PREFIX, from_environment, prefix_of, variables
 from stream_jobs.base.errors import ConfigError
 from stream_jobs.base.files import folder_of, is_folder
+from stream_jobs.blocks.limits import BookerLimits
 from stream_jobs.data_quality.settings import DataQualitySettings
 from stream_jobs.embedded.settings import EmbeddedSettings
 from stream_jobs.origin.settings import OriginSettings
@@ -47,6 +48,7 @@ SDK_VARIABLES: Final = frozenset(
 )
 """Variables that only the producer in the services reads; they are no typos here."""
 _TYPO_CUTOFF: Final = 0.8
+DEFAULT_LIMITS: Final = BookerLimits()
 
 
 class PipelineSettings(BaseSettings):
@@ -67,11 +69,19 @@ class PipelineSettings(BaseSettings):
     ] = None
     max_block_rows: Annotated[
         int, Field(ge=1, le=1_000_000, description="Most events that one insert into the ledger carries.")
-    ] = 20_000
+    ] = DEFAULT_LIMITS.max_block_rows
+    max_block_bytes: Annotated[
+        int,
+        Field(ge=65_536, le=1_073_741_824, description="Most bytes that the events of one insert have, as messages."),
+    ] = DEFAULT_LIMITS.max_block_bytes
     max_queued_records: Annotated[
         int,
         Field(ge=1, le=10_000_000, description="Records that wait in a worker's memory before it stops reading."),
-    ] = 60_000
+    ] = DEFAULT_LIMITS.max_queued_records
+    max_queued_bytes: Annotated[
+        int,
+        Field(ge=65_536, le=8_589_934_592, description="Bytes that wait so, keys and values of all partitions."),
+    ] = DEFAULT_LIMITS.max_queued_bytes
     future_tolerance_s: Annotated[
         float,
         Field(ge=0, le=86_400, allow_inf_nan=False, description="How far ahead of our clock an event may claim to be."),

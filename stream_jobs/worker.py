@@ -14,7 +14,7 @@ from typing import Final
 
 from stream_jobs.alerts import job as alerts
 from stream_jobs.base.errors import ConfigError
-from stream_jobs.blocks.partition import BookerLimits
+from stream_jobs.blocks.limits import BookerLimits
 from stream_jobs.budgets import job as budgets
 from stream_jobs.budgets.labels import labels_in_use
 from stream_jobs.data_quality import job as data_quality
@@ -138,7 +138,9 @@ def _context(settings: Settings, config_dir: Path | None, scratch: str) -> JobCo
         origin=settings.origin.origin(),
         groups=settings.groups(),
         config_dir=config_dir,
-        limits=BookerLimits(pipeline.max_block_rows, pipeline.max_queued_records),
+        limits=BookerLimits(
+            pipeline.max_block_rows, pipeline.max_queued_records, pipeline.max_block_bytes, pipeline.max_queued_bytes
+        ),
         future_tolerance=timedelta(seconds=pipeline.future_tolerance_s),
         faust={
             "broker_urls": broker_urls(kafka),

@@ -7,7 +7,7 @@ one waits for ClickHouse, another decodes.
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Protocol, cast
@@ -18,13 +18,16 @@ from faust.types import TP
 from stream_jobs.base.errors import LostPartitionError, RetryError
 from stream_jobs.blocks.booking import Announce, BlockStore
 from stream_jobs.blocks.isolate import isolated
-from stream_jobs.blocks.partition import BookerLimits, OnBooked, PartitionBooker
+from stream_jobs.blocks.limits import BookerLimits
+from stream_jobs.blocks.partition import OnBooked, PartitionBooker
+from stream_jobs.blocks.queue import Room
+from stream_jobs.blocks.reading import Standing, wanted
 from stream_jobs.runtime.kafka import TopicStart
 from stream_jobs.runtime.retry import OUTAGE, retry
-from stream_jobs.streams.app import new_app, run_with
+from stream_jobs.streams.app import MAX_POLL_RECORDS, new_app, run_with
 from stream_jobs.streams.held_up import HeldUp, Progress
 from stream_jobs.streams.model import Block, BlockOutput, Bundle, SourcePartition, SourceRecord, Versions
-from stream_jobs.streams.transport import BundlingConsumer, Membership
+from stream_jobs.streams.transport import BundlingConsumer, Membership, Position
 
 log = logging.getLogger(__name__)
 
@@ -88,6 +91,7 @@ class BlockJobRunner:
         self._store = store
         self._topic_start = topic_start
         self._limits = limits
+        self._room = Room(limits.max_queued_records, limits.max_queued_bytes)
         # One thread: a second would share the interpreter with it and hold another half-made block in memory.
         self._processing = ThreadPoolExecutor(1, thread_name_prefix=f"process-{job.name}")
         self._slots = asyncio.Semaphore(BLOCKS_IN_FLIGHT)
@@ -139,8 +143,7 @@ class BlockJobRunner:
         self.joined = True
         starts: dict[TP, int] = {}
         for tp, start in plan.items():
-            limits = self._limits.shared_by(len(plan))
-            booker = self._new_booker(tp, start.source, start.offset, start.redo, membership, limits)
+            booker = self._new_booker(tp, start.source, start.offset, start.redo, membership)
             self._bookers[tp] = booker
             starts[tp] = booker.next_offset
             task = asyncio.create_task(booker.run(), name=f"book {start.source}")
@@ -228,7 +231,6 @@ class BlockJobRunner:
         start: int,
         redo: Block | None,
         membership: Membership,
-        limits: BookerLimits,
     ) -> PartitionBooker:
         async def process(block: Block, records: list[SourceRecord]) -> BlockOutput:
             loop = asyncio.get_running_loop()
@@ -248,7 +250,8 @@ class BlockJobRunner:
             announce=self._job.announce,
             versions=self._job.versions,
             on_booked=self._on_booked,
-            limits=limits,
+            limits=self._limits,
+            room=self._room,
             slots=self._slots,
         )
 
@@ -262,6 +265,17 @@ class BlockJobRunner:
             log.critical("%s stopped", task.get_name(), exc_info=error)
             # Going on would leave a partition that nobody books. A fresh process starts from what is official.
             self._app.loop.create_task(self._app.crash(error))
+
+    def choose(self, positions: Mapping[TP, Position]) -> tuple[Sequence[TP], Sequence[TP]]:
+        """Implements transport.Choose. A partition that has no booker yet is read: its bundles are dropped."""
+        bookers, limits, room = dict(self._bookers), self._limits, self._room
+        standings = {
+            tp: bookers[tp].standing(at.next_offset, at.end) if tp in bookers else Standing(0, 0, 0)
+            for tp, at in positions.items()
+        }
+        whole = min(limits.max_block_rows, room.fitting(limits.max_block_bytes))
+        # Fetches bring thousands: what came beyond a block would only take room from others until the next one.
+        return wanted(standings, room.left, whole - MAX_POLL_RECORDS if whole > 2 * MAX_POLL_RECORDS else whole)
 
     async def dispatch(self, topic: str, partition: int, bundle: Bundle) -> None:
         booker = self._bookers.get(TP(topic, partition))
@@ -311,5 +325,5 @@ def build_app(
         max_poll_records=limits.max_block_rows,
     )
     runner = BlockJobRunner(app, job, store, topic_start, limits)
-    run_with(app, job.topic, runner)
+    run_with(app, job.topic, runner, runner.choose)
     return app, runner

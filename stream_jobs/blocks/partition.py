@@ -8,12 +8,13 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from stream_jobs.base.errors import LostPartitionError, RetryError
 from stream_jobs.blocks.booking import Announce, BlockStore, Commit, Process, Steps, book_block, redo_block
-from stream_jobs.blocks.queue import RecordQueue
+from stream_jobs.blocks.limits import BookerLimits
+from stream_jobs.blocks.queue import RecordQueue, Room
+from stream_jobs.blocks.reading import Standing
 from stream_jobs.runtime.retry import OUTAGE, retry
 from stream_jobs.streams.held_up import HeldUp, Progress
 from stream_jobs.streams.model import Block, BlockOutput, SourcePartition, SourceRecord, Versions
@@ -28,26 +29,6 @@ REST_SHARE = 0.5
 a second of CPU whether it has five rows or five hundred, so without a rest a trickle of events keeps both busy all the
 time and everybody else waiting. A booker that a whole block is waiting for does not rest."""
 MAX_REST_S = 0.5  # a block may have taken minutes, through an outage
-
-
-@dataclass(frozen=True, slots=True)
-class BookerLimits:
-    """Bounds of a block and of the records that wait for one. Whichever is reached first counts: records may be small
-    or large. A record that is larger than a bound goes alone.
-    """
-
-    max_block_rows: int = 20_000
-    max_queued_records: int = 60_000
-    max_block_bytes: int = 16 * 1024 * 1024
-    max_queued_bytes: int = 64 * 1024 * 1024
-
-    def shared_by(self, partitions: int) -> "BookerLimits":
-        """The part of the queue's bounds that one of so many partitions may fill."""
-        return replace(
-            self,
-            max_queued_records=max(1, self.max_queued_records // partitions),
-            max_queued_bytes=max(1, self.max_queued_bytes // partitions),
-        )
 
 
 class PartitionBooker:
@@ -68,6 +49,7 @@ class PartitionBooker:
         versions: Callable[[], Versions],
         on_booked: OnBooked,
         limits: BookerLimits,
+        room: Room,
         slots: asyncio.Semaphore,
     ) -> None:
         self.source = source
@@ -81,12 +63,14 @@ class PartitionBooker:
         self._on_booked = on_booked
         self._limits = limits
         self._slots = slots
-        self._queue = RecordQueue(self._next)
+        self._room = room
+        self._queue = RecordQueue(self._next, room)
         self._changed = asyncio.Condition()
         self._commit_lock = asyncio.Lock()
         self._rest_until = 0.0  # by the event loop's clock
         self._closed = False
         self._progress = Progress()
+        self._turn = 0  # when a block was taken last
 
     @property
     def next_offset(self) -> int:
@@ -97,6 +81,16 @@ class PartitionBooker:
     def next_to_queue(self) -> int:
         """The offset that the next records should begin with."""
         return self._queue.end
+
+    def standing(self, position: int, end: int) -> Standing:
+        """From any thread. `position`: up to where records were fetched; `end`: up to where there are some."""
+        queue, redo = self._queue, self._redo
+        return Standing(
+            self._turn,
+            queue.records + max(0, position - queue.end),
+            max(0, end - position),
+            0 if redo is None else max(0, redo.last_offset + 1 - position),
+        )
 
     def held_up(self, job_moved_s: float) -> HeldUp:
         """From any thread. A partition that only waits for its turn stands still no longer than its whole job does,
@@ -109,19 +103,21 @@ class PartitionBooker:
         return HeldUp(waiting_s, f"{self._queue.records} records of partition {self.source.partition} wait")
 
     async def offer(self, records: list[SourceRecord]) -> None:
-        """Queue records; waits while the queue is full. What was queued before (a re-read) is skipped."""
-        async with self._changed:
-            await self._changed.wait_for(lambda: self._closed or not self._full() or self._needs_more())
+        """Queue records; waits while there is no room. What was queued before (a re-read) is skipped."""
+        async with self._room.changed:
+            await self._room.changed.wait_for(lambda: self._closed or self._has_room())
             if self._closed:
                 return
             self._queue.add(records)
-            if self._queue.records:
-                self._progress.waits()
+        if self._queue.records:
+            self._progress.waits()
+        async with self._changed:
             self._changed.notify_all()
 
-    def _full(self) -> bool:
-        limits = self._limits
-        return self._queue.records >= limits.max_queued_records or self._queue.bytes >= limits.max_queued_bytes
+    def _has_room(self) -> bool:
+        """A partition of which nothing waits always has: what fills the room may be waiting for records behind these,
+        to redo a block. So every partition goes on, whatever others hold."""
+        return not self._room.full or not self._queue.records or self._needs_more()
 
     def _needs_more(self) -> bool:
         """A block to redo must be complete before it can be booked, however large it is."""
@@ -149,17 +145,20 @@ class PartitionBooker:
             log.info("%s", lost)
         finally:
             # However it ends: nobody may go on waiting for room in the queue.
-            self._closed = True
-            async with self._changed:
-                self._changed.notify_all()
+            await self._stop()
 
     async def close(self) -> None:
         """Stop before the next commit. When this returns no commit of this booker is under way or will follow."""
-        self._closed = True
-        async with self._changed:
-            self._changed.notify_all()
+        await self._stop()
         async with self._commit_lock:
             pass
+
+    async def _stop(self) -> None:
+        self._closed = True
+        self._queue.close()
+        for changed in (self._changed, self._room.changed):
+            async with changed:
+                changed.notify_all()
 
     async def _wait_for_records(self) -> None:
         async with self._changed:
@@ -175,20 +174,20 @@ class PartitionBooker:
                 await asyncio.wait_for(self._changed.wait_for(lambda: self._closed or self._block_is_full()), rest_s)
 
     def _block_is_full(self) -> bool:
-        limits = self._limits
-        return (
-            self._queue.records >= limits.max_block_rows or self._queue.bytes >= limits.max_block_bytes or self._full()
-        )
+        """Whether more could not come in, or would not go along. Of those that fill the room, one at least is so."""
+        queue, room, limits = self._queue, self._room, self._limits
+        largest = room.full and queue.records * room.queues >= room.records
+        return queue.records >= limits.max_block_rows or queue.bytes >= limits.max_block_bytes or largest
 
     async def _take(self) -> list[SourceRecord]:
         """The next block's records: all that is queued, up to the bound. Taken when it is this booker's turn, so that
         what came in while it waited goes along."""
-        async with self._changed:
+        async with self._room.changed:
             if self._closed:
                 return []
-            taken = self._queue.take(self._limits.max_block_rows, self._limits.max_block_bytes)
-            self._changed.notify_all()
-            return taken
+            self._room.changed.notify_all()
+            self._turn = self._room.turn()
+            return self._queue.take(self._limits.max_block_rows, self._limits.max_block_bytes)
 
     async def _redo_official(self, block: Block) -> None:
         async with self._changed:
@@ -198,7 +197,8 @@ class PartitionBooker:
             records = self._queue.take_to(block.last_offset)
             self._redo = None
             self._next = block.last_offset + 1
-            self._changed.notify_all()
+        async with self._room.changed:
+            self._room.changed.notify_all()
         async with self._slots:
             began = asyncio.get_running_loop().time()
             output = await redo_block(block, records, self._steps)

@@ -37,6 +37,8 @@ log = logging.getLogger(__name__)
 
 ROWS_TOGETHER: Final = 5_000
 """Events that are columns at once: more fall out of the processor's caches, fewer pay for their columns' overhead."""
+ROWS_ONE_BY_ONE: Final = 2_000
+"""Events that are objects of Python at once where they are booked one by one: a ledger row takes 10 KB as such."""
 
 _tags_of: Final = attrgetter(*ATTRIBUTION_FIELDS)
 
@@ -116,17 +118,19 @@ class Metering:
         unknown_fields = sum(len(decoded.unknown_fields) for decoded in accepted)
         together, accepted, found = self._deduplicate(together, accepted, block, judge)
         charged, left = self._charge_together(together, block)
-        rows, charges, failed = self._charge_rows([*accepted, *left], block)
+        accepted += left
+        charges, failed = self._charge_rows(accepted, block)
+        charged += charges
         rejected += [*failed, *found.refused]
-        retractions = self._retractions(found.corrections, {item.record.offset for item in rejected}, block)
         tables = {}
         # The ledger first: once it is in, no other block can book these events, so a redo that has to add the rest
         # decides about every record as this run did.
-        booked = len(rows) + sum(part.table.num_rows for part in charged)
+        booked, unpriced = sum(part.table.num_rows for part in charged), sum(part.unpriced for part in charged)
         if booked:
-            reversed_ = [ledger_table(retractions)] if retractions else []
-            parts = [*reversed_, *(part.table for part in charged), charges]
-            tables["ledger"] = joined([part for part in parts if part.num_rows])
+            parts = self._retractions(found.corrections, {item.record.offset for item in rejected}, block)
+            parts += [part.table for part in charged]
+            charged.clear()
+            tables["ledger"] = joined(parts)
         if rejected:
             rejected.sort(key=lambda item: item.record.offset)
             tables["quarantine"] = quarantine_table(rejected, block)
@@ -137,7 +141,7 @@ class Metering:
             booked=booked,
             duplicates=len(found.duplicates),
             quarantined=len(rejected),
-            unpriced=sum(row["unpriced"] for row in rows) + sum(part.unpriced for part in charged),
+            unpriced=unpriced,
             unknown_fields=unknown_fields,
         )
         return BlockOutput(counts, tables, refusals(rejected, block))
@@ -188,13 +192,16 @@ class Metering:
         return together, [decoded for decoded in accepted if decoded.record.offset in offsets], found
 
     def _charge_together(self, together: list[TokenEvents], block: Block) -> tuple[list[Charged], list[DecodedEvent]]:
-        """The events that can be booked together, and the others."""
+        """The events that can be booked together, and the others. Empties `together`: rows take the place of events."""
         charged: list[Charged] = []
         rest: list[DecodedEvent] = []
-        for events in filter(len, together):
-            part, left = self._charge_events(events, block)
-            charged += [part] if part is not None else []
-            rest += left
+        together.reverse()
+        while together:
+            events = together.pop()
+            if len(events):
+                part, left = self._charge_events(events, block)
+                charged += [part] if part is not None else []
+                rest += left
         return charged, rest
 
     def _charge_events(self, events: TokenEvents, block: Block) -> tuple[Charged | None, list[DecodedEvent]]:
@@ -205,14 +212,31 @@ class Metering:
             log.exception("cannot book %s from %d on together", block.source, events.records[0].offset)
             return None, events.one_by_one()
 
-    def _charge_rows(
-        self, events: list[DecodedEvent], block: Block
-    ) -> tuple[list[dict[str, Any]], pa.Table, list[RejectedRecord]]:
-        """Rows of the events, the same as a table, and the events that cannot be booked: because our own code fails on
-        them, or because a column cannot hold what they come to.
+    def _charge_rows(self, events: list[DecodedEvent], block: Block) -> tuple[list[Charged], list[RejectedRecord]]:
+        """Rows of the events, and the events that cannot be booked: because our own code fails on them, or because a
+        column cannot hold what they come to. Empties `events`; a row as objects is ten times as large as in a table.
 
         Raises CrashError when our code fails on so many that a bad deployment is likelier than a rare event.
         """
+        charged: list[Charged] = []
+        failed: list[RejectedRecord] = []
+        misfitting: list[RejectedRecord] = []
+        number = len(events)
+        events.reverse()
+        while events:
+            some = events[: -ROWS_ONE_BY_ONE - 1 : -1]
+            del events[-ROWS_ONE_BY_ONE:]
+            part, broken, misfits = self._charge_some(some, block)
+            charged += [part] if part.table.num_rows else []
+            failed += broken
+            misfitting += misfits
+        if too_many(len(failed), number):
+            raise CrashError(f"booking failed for {len(failed)} of {number} events: {failed[-1].detail}")
+        return charged, [*failed, *misfitting]
+
+    def _charge_some(
+        self, events: list[DecodedEvent], block: Block
+    ) -> tuple[Charged, list[RejectedRecord], list[RejectedRecord]]:
         rows: list[dict[str, Any]] = []
         failed: list[RejectedRecord] = []
         booked: list[DecodedEvent] = []
@@ -226,11 +250,9 @@ class Metering:
             else:
                 rows.append(row)
                 booked.append(decoded)
-        if too_many(len(failed), len(events)):
-            raise CrashError(f"booking failed for {len(failed)} of {len(events)} events: {failed[-1].detail}")
         table, misfits = fitted(BLOCK_COLUMNS, rows)
-        rows = [row for index, row in enumerate(rows) if index not in misfits]
-        return rows, table, [*failed, *(_misfit(booked[index], misfit) for index, misfit in misfits.items())]
+        unpriced = sum(row["unpriced"] for index, row in enumerate(rows) if index not in misfits)
+        return Charged(table, unpriced), failed, [_misfit(booked[index], misfit) for index, misfit in misfits.items()]
 
     def _charge_row(self, decoded: DecodedEvent, block: Block) -> dict[str, Any]:
         attributed = self.rules.apply(decoded.facts)
@@ -245,16 +267,34 @@ class Metering:
         asked = pricing.hold is not None and pricing.hold.like
         return bound_of(pricing.hold, self.long_calls(block.fixed_at) if asked else NO_HISTORY)
 
-    def _retractions(self, events: list[Identified], failed: set[int], block: Block) -> list[dict[str, Any]]:
+    def _retractions(self, events: list[Identified], failed: set[int], block: Block) -> list[pa.Table]:
         """A correction takes back what the earlier revisions booked, to the last digit, before it charges anew."""
-        corrections = {event.event_id: event for event in events if event.record.offset not in failed}
-        if not corrections:
-            return []
-        return retraction_rows(self.ledger.entries(corrections.keys(), block), corrections, block)
+        corrections = [event for event in events if event.record.offset not in failed]
+        tables = []
+        for first in range(0, len(corrections), ROWS_ONE_BY_ONE):
+            some = {event.event_id: event for event in corrections[first : first + ROWS_ONE_BY_ONE]}
+            rows = retraction_rows(self.ledger.entries(some.keys(), block), some, block)
+            tables += [ledger_table(rows)] if rows else []
+        return tables
 
 
 def joined(tables: list[pa.Table]) -> pa.Table:
-    """All rows, in the encoding of the first table that has dictionaries."""
+    """All rows in one piece, in the encoding of the first table that has dictionaries. Empties `tables`: a column's
+    parts go as soon as it is whole, so that memory never holds all of it twice. What is equal is kept once: meters that
+    nobody gives, and the costs of who has no contracts."""
     encoded = next((table for table in tables if any(map(pa.types.is_dictionary, table.schema.types))), tables[0])
     schema = encoded.schema
-    return pa.concat_tables([table if table.schema == schema else table.cast(schema) for table in tables])
+    parts = [(table if table.schema == schema else table.cast(schema)).columns for table in tables]
+    del encoded
+    tables.clear()
+    last: dict[pa.DataType, pa.Array | pa.ChunkedArray] = {}
+    columns: list[pa.Array | pa.ChunkedArray] = []
+    for index, kind in enumerate(schema.types):
+        chunks = [chunk for part in parts for chunk in part[index].chunks]
+        for part in parts:
+            part[index] = None
+        column = pa.chunked_array(chunks, kind).combine_chunks()
+        if kind not in last or not last[kind].equals(column):
+            last[kind] = column
+        columns.append(last[kind])
+    return pa.table(columns, schema=schema)

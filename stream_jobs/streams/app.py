@@ -8,12 +8,13 @@ from faust.types import TP, StreamT
 
 from stream_jobs.base.errors import CrashError
 from stream_jobs.streams.batches import read_safely
+from stream_jobs.streams.fetches import hand_over_bounded
 from stream_jobs.streams.held_up import HeldUp
 from stream_jobs.streams.model import Bundle
-from stream_jobs.streams.transport import BundlingTransport, Membership
+from stream_jobs.streams.transport import BundlingTransport, Choose, Membership
 
 # Waiting in Faust's stream, beside what the runner queues. Small: it only hides the latency of a fetch.
-STREAM_BUFFER_BUNDLES = 4
+STREAM_BUFFER_BUNDLES = 2
 MAX_POLL_RECORDS = 4_000  # of all bundles of one fetch
 
 
@@ -51,6 +52,7 @@ def new_app(
 ) -> faust.App:
     """Consumer group `spendstream-<name>`, nothing kept in tables."""
     read_safely()
+    hand_over_bounded()
     app = faust.App(
         f"spendstream-{name}",
         broker=broker_urls,
@@ -68,9 +70,10 @@ def new_app(
     return app
 
 
-def run_with(app: faust.App, topic: str, runner: Runner) -> None:
-    """Let the runner have the bundles of the app's topic."""
+def run_with(app: faust.App, topic: str, runner: Runner, choose: Choose | None = None) -> None:
+    """Let the runner have the bundles of the app's topic; those of the partitions that it chooses first."""
     transport = cast(BundlingTransport, app.transport)
+    transport.choose = choose
     transport.before_seek = runner.stop_booking
     transport.assigned = runner.assigned
 

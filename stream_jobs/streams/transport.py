@@ -9,9 +9,10 @@ broker itself refuses a worker that has lost the partition.
 """
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from aiokafka import errors as kafka_errors
 from aiokafka.protocol.commit import OffsetCommitRequest, OffsetFetchRequest
@@ -20,10 +21,14 @@ from faust.types import TP
 
 from spendstream_schemas.signature import MAX_SIGNATURE_BYTES, SIGNATURE_HEADER
 from stream_jobs.base.errors import BrokerUnavailableError, CrashError, LostPartitionError
+from stream_jobs.streams.fetches import begin_poll
 from stream_jobs.streams.model import Bundle, SourceRecord
 
 NO_TIMESTAMP = -1
 FETCH_MAX_WAIT_MS = 100
+FETCH_MAX_BYTES = 16 * 1024 * 1024  # of one answer, as packed; of each partition a megabyte
+CHOSEN_WAIT_S = 0.05  # for those that were chosen: another choice may be right in a moment
+OTHERS_AFTER_S = 0.5  # without a record of those that come first: their broker may be away
 COORDINATOR_BACKOFF_S = 0.1
 COORDINATOR_TIMEOUT_S = 10.0
 """aiokafka looks for a group's coordinator for as long as the broker is away; a commit must not hold up a stop."""
@@ -41,6 +46,19 @@ class Membership:
 Assigned = Callable[[Mapping[TP, int | None], Membership, int], Awaitable[Mapping[TP, int]]]
 """Called with the committed offset of each event partition (None: nothing is committed) and the number of the reading
 that begins; returns where to start reading each."""
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """How far a partition is read, and where its records end as far as the last answer said."""
+
+    next_offset: int
+    end: int
+
+
+Choose = Callable[[Mapping[TP, Position]], tuple[Sequence[TP], Sequence[TP]]]
+"""Called in the consumer's thread with the partitions that may be read. Returns which to read, and which else if for
+OTHERS_AFTER_S nothing comes of those; of others nothing is taken this time."""
 
 
 class BundleRecord:
@@ -101,6 +119,7 @@ class BundlingThread(driver.AIOKafkaConsumerThread):
 
     consumer: "BundlingConsumer"
     reading = 0
+    _came_s = 0.0  # when records came last, by a clock that nobody sets
 
     def _create_worker_consumer(self, transport: Any) -> Any:
         consumer = super()._create_worker_consumer(transport)
@@ -110,10 +129,36 @@ class BundlingThread(driver.AIOKafkaConsumerThread):
         # Faust reads what transactions took back, too, unless it writes in transactions itself. librdkafka does not, by
         # default: what looks for the ends and the gaps of partitions (LogEnds, conservation) sees what is read here.
         consumer._isolation_level = "read_committed"
+        consumer._fetch_max_bytes = FETCH_MAX_BYTES
         return consumer
 
-    async def _fetch_records(self, *args: Any, **kwargs: Any) -> Any:
-        fetched = await super()._fetch_records(*args, **kwargs)
+    async def _fetch_records(
+        self,
+        consumer: Any,
+        active_partitions: set[TP] | None,
+        timeout: float | None = None,
+        max_records: int | None = None,
+    ) -> Any:
+        choose = self.consumer.transport.choose
+        if not active_partitions or choose is None:
+            return await self._bundles(consumer, active_partitions, timeout, max_records)
+        first, others = choose(_positions(consumer, active_partitions))
+        chosen = {*first, *others} if time.monotonic() - self._came_s > OTHERS_AFTER_S else set(first)
+        if not chosen:
+            with consumer._fetcher._subscriptions.fetch_context():  # we do ask, the group may know
+                await asyncio.sleep(CHOSEN_WAIT_S)
+            return {}
+        # What is left out may be wanted in a moment.
+        wait_s = timeout if chosen == active_partitions else CHOSEN_WAIT_S
+        if fetched := await self._bundles(consumer, chosen, wait_s, max_records):
+            self._came_s = time.monotonic()
+        return fetched
+
+    async def _bundles(
+        self, consumer: Any, partitions: set[TP] | None, wait_s: float | None, max_records: int | None
+    ) -> dict[TP, Any]:
+        begin_poll()
+        fetched = await super()._fetch_records(consumer, cast(set[TP], partitions), wait_s, max_records)
         event_topics = self.consumer.transport.event_topics
         return {
             tp: [BundleRecord(records, self.reading)] if tp.topic in event_topics else records
@@ -153,6 +198,19 @@ class BundlingThread(driver.AIOKafkaConsumerThread):
         for tp in consumer.assignment() & starts.keys():  # what is missing went with the next rebalance
             consumer.seek(tp, starts[tp])
         self.reading = reading
+
+
+def _positions(consumer: Any, partitions: set[TP]) -> dict[TP, Position]:
+    """What aiokafka knows of these; of one that has not been read from yet, that nothing is in it."""
+    assignment = consumer._fetcher._subscriptions.subscription.assignment
+    found = {}
+    for tp in partitions:
+        state = None if assignment is None else assignment.state_value(tp)
+        if state is None or not state.has_valid_position:
+            continue  # it goes with the next rebalance, or is not sought yet
+        ends = [end for end in (state.highwater, state.lso) if end is not None and end >= 0]
+        found[tp] = Position(state.position, max(state.position, min(ends, default=0)))
+    return found
 
 
 def committed_offsets(answer: Any) -> dict[TP, int | None]:
@@ -269,7 +327,7 @@ class BundlingTransport(driver.Transport):
     """Faust's aiokafka transport with a BundlingConsumer.
 
     `before_seek` is awaited before offsets are read (whoever books must have stopped by then); `assigned` is told
-    the committed offsets and decides where each event partition is read from.
+    the committed offsets and decides where each event partition is read from; `choose`, what is read next.
     """
 
     Consumer = BundlingConsumer
@@ -279,6 +337,7 @@ class BundlingTransport(driver.Transport):
         self.event_topics = event_topics
         self.before_seek: Callable[[], Awaitable[None]] = _nothing_to_stop
         self.assigned: Assigned = _from_committed
+        self.choose: Choose | None = None  # all
         self.seeking = asyncio.Lock()
         self.reading = 0
 

@@ -15,7 +15,9 @@ import pytest
 from spendstream_schemas import InvalidReason
 from stream_jobs.attribution.rules import AttributionRules
 from stream_jobs.base.errors import CrashError
-from stream_jobs.blocks.partition import BookerLimits, PartitionBooker
+from stream_jobs.blocks.limits import BookerLimits
+from stream_jobs.blocks.partition import PartitionBooker
+from stream_jobs.blocks.queue import Room
 from stream_jobs.blocks.side_tables import quarantine_table
 from stream_jobs.blocks.store import ClickHouseBlocks
 from stream_jobs.embedded.instance import embedded_kafka
@@ -133,6 +135,7 @@ class Log:
             versions=step.versions,
             on_booked=lambda *_: done.append(1) if booker.next_offset == len(self.records) else None,
             limits=BookerLimits(max_block_rows=4),
+            room=Room(60_000, 2**20),
             slots=asyncio.Semaphore(1),
         )
         done: list[int] = []

@@ -61,7 +61,7 @@ def test_the_command_says_all_and_exits_with_1(tmp_path: Path, capsys: pytest.Ca
     found = json.loads(capsys.readouterr().out)
     assert found["ok"] is False
     assert "put quotes around it" in found["problems"][0]
-    assert found["settings"]["SPENDSTREAM_MAX_BLOCK_ROWS"] == {"value": "20000", "origin": "default"}
+    assert found["settings"]["SPENDSTREAM_MAX_BLOCK_ROWS"] == {"value": "60000", "origin": "default"}
     assert _run("--config-dir", str(tmp_path)) == 1
     text = capsys.readouterr().out
     assert "error: " in text

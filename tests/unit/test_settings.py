@@ -33,7 +33,7 @@ def test_without_variables_the_defaults_are_the_embedded_ones() -> None:
     """Nothing has to be set on one machine."""
     settings = load_settings()
     assert settings.kafka.bootstrap_servers == "127.0.0.1:9092"
-    assert settings.pipeline.max_block_rows == 20_000
+    assert settings.pipeline.max_block_rows == 60_000
     assert settings.pipeline.config_dir is None
     assert settings.clickhouse.database == "spendstream"
 

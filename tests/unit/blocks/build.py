@@ -6,7 +6,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from stream_jobs.blocks.booking import Announce
-from stream_jobs.blocks.partition import BookerLimits, PartitionBooker
+from stream_jobs.blocks.limits import BookerLimits
+from stream_jobs.blocks.partition import PartitionBooker
+from stream_jobs.blocks.queue import Room
 from stream_jobs.store.deadline import LateInsertError
 from stream_jobs.streams.model import Block, BlockCounts, BlockOutput, SourcePartition, SourceRecord, Versions
 
@@ -73,9 +75,14 @@ class World:
         return next((row for row in reversed(self.rows) if row.last_offset == self.committed - 1), None)
 
     def booker(
-        self, limits: BookerLimits | None = None, redo: Block | None = None, announce: Announce | None = None
+        self,
+        limits: BookerLimits | None = None,
+        redo: Block | None = None,
+        announce: Announce | None = None,
+        room: Room | None = None,
     ) -> PartitionBooker:
         self.booked: list[tuple[int, int, int]] = []
+        bounds = limits or BookerLimits()
         return PartitionBooker(
             SOURCE,
             self.committed,
@@ -89,7 +96,8 @@ class World:
             on_booked=lambda block, output, _: self.booked.append(
                 (block.first_offset, block.last_offset, output.counts.received)
             ),
-            limits=limits or BookerLimits(),
+            limits=bounds,
+            room=room or Room(bounds.max_queued_records, bounds.max_queued_bytes),
             slots=asyncio.Semaphore(1),
         )
 

@@ -11,7 +11,7 @@ from faust.types import TP
 
 from stream_jobs.base.errors import StoreUnavailableError
 from stream_jobs.blocks.job import BlockJob, BlockJobRunner
-from stream_jobs.blocks.partition import BookerLimits
+from stream_jobs.blocks.limits import BookerLimits
 from stream_jobs.runtime.kafka import TopicStart
 from stream_jobs.streams.model import Block, BlockCounts, BlockOutput, Bundle, SourcePartition, SourceRecord
 from stream_jobs.streams.transport import Membership, ReadOffsets

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from stream_jobs.base.errors import BrokerUnavailableError, CrashError, LostPartitionError, StoreUnavailableError
 from stream_jobs.blocks import partition
-from stream_jobs.blocks.partition import BookerLimits
+from stream_jobs.blocks.limits import BookerLimits
+from stream_jobs.blocks.queue import Room
 from stream_jobs.runtime.retry import Backoff
 from stream_jobs.store.deadline import LateInsertError
 from stream_jobs.streams.model import Block, Versions
@@ -414,5 +415,91 @@ def test_the_rest_ends_by_itself() -> None:
             await reach(lambda offset=offset: world.committed == offset + 1)  # type: ignore[misc]
         await reach(lambda: len(world.booked) == 5)
         await end(booker, task)
+
+    run(test)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    bundles=st.lists(st.tuples(st.integers(0, 3), st.lists(st.integers(1, 60), min_size=1, max_size=6)), max_size=25),
+    block=st.tuples(st.integers(1, 8), st.integers(20, 100)),
+    room=st.tuples(st.integers(1, 12), st.integers(20, 150)),
+)
+def test_whatever_waits_is_booked_within_bounds_and_in_order(
+    bundles: list[tuple[int, list[int]]], block: tuple[int, int], room: tuple[int, int]
+) -> None:
+    """Several partitions in one room, records of any sizes: no block is beyond its rows or bytes, no more waits than
+    the room holds and a bundle of each partition, and every partition is booked to its end, in order."""
+    limits = BookerLimits(block[0], room[0], block[1], room[1])
+    worlds = [World() for _ in range(4)]
+    ends, sizes = [0] * 4, [dict[int, int]() for _ in range(4)]
+
+    async def test() -> None:
+        shared = Room(limits.max_queued_records, limits.max_queued_bytes)
+        bookers = [world.booker(limits, room=shared) for world in worlds]
+        tasks = [asyncio.create_task(booker.run()) for booker in bookers]
+        for number, lengths in bundles:  # as the one agent does that feeds them all
+            bundle = [
+                record
+                for at, size in enumerate(lengths)
+                for record in records(ends[number] + at, ends[number] + at + 1, size)
+            ]
+            ends[number] += len(lengths)
+            sizes[number] |= {record.offset: len(record.value or b"") for record in bundle}
+            await asyncio.wait_for(bookers[number].offer(bundle), 5)
+            assert shared.records < limits.max_queued_records + 4 * 6
+            assert shared.bytes < limits.max_queued_bytes + 4 * 6 * 60
+        await reach(lambda: [world.committed for world in worlds] == ends)
+        await reach(lambda: all(len(world.inserted) == len(world.rows) for world in worlds))
+        for booker, task in zip(bookers, tasks, strict=True):
+            await end(booker, task)
+        assert (shared.records, shared.bytes, shared.queues) == (0, 0, 0)
+
+    run(test)
+    for world, told, stop in zip(worlds, sizes, ends, strict=True):
+        assert [offset for offsets in world.inserted.values() for offset in offsets] == list(range(stop))
+        for offsets in world.inserted.values():
+            assert len(offsets) <= block[0]
+            assert len(offsets) == 1 or sum(told[offset] for offset in offsets) <= block[1]
+
+
+def test_a_redo_that_waits_for_its_records_does_not_lock_out_those_behind_which_they_come() -> None:
+    """The room is full of records of a block that cannot be redone yet. The agent has a bundle of another partition in
+    its hands, and the missing ones come after that."""
+    world, other = World(committed=100), World()
+
+    async def test() -> None:
+        limits = BookerLimits(max_queued_records=10)
+        room = Room(10, 1000)
+        redoing = world.booker(limits, Block(SOURCE, 0, 99, _now(), _versions(), 1), room=room)
+        booker = other.booker(limits, room=room)
+        tasks = [asyncio.create_task(one.run()) for one in (redoing, booker)]
+        await asyncio.wait_for(redoing.offer(records(0, 60)), 5)
+        for first in range(0, 9, 3):
+            await asyncio.wait_for(booker.offer(records(first, first + 3)), 5)
+        await asyncio.wait_for(redoing.offer(records(60, 100)), 5)
+        await reach(lambda: bool(world.booked) and other.committed == 9)
+        for one, task in zip((redoing, booker), tasks, strict=True):
+            await end(one, task)
+
+    run(test)
+    assert world.inserted == {(0, 99): list(range(100))}
+
+
+def test_a_booker_that_ends_gives_its_room_back() -> None:
+    """What it left there is read again by whoever has the partition then; the others go on with all of the room."""
+    world, other = World(failures={"commit": [LostPartitionError("t", 0, 5)]}), World()
+
+    async def test() -> None:
+        room = Room(4, 1000)
+        lost, booker = world.booker(BookerLimits(max_block_rows=1), room=room), other.booker(room=room)
+        await lost.offer(records(0, 5))
+        await booker.offer(records(0, 1))
+        waiting = asyncio.create_task(booker.offer(records(1, 3)))
+        await asyncio.sleep(0.01)
+        assert not waiting.done()
+        await lost.run()
+        await asyncio.wait_for(waiting, 5)
+        assert room.records == 3
 
     run(test)

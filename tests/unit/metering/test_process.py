@@ -4,6 +4,7 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from spendstream_schemas import InvalidReason
 from stream_jobs.base.errors import CrashError
 from stream_jobs.ledger.known import Booked
+from stream_jobs.metering import process
 from stream_jobs.streams.model import BlockOutput, SourceRecord, Versions
 from tests.unit.metering.build import NOW, FakeLedger, block, metering, record
 
@@ -19,7 +21,8 @@ VALUES = st.one_of(
     st.binary(max_size=40),
     st.sampled_from([b"", b"{}", b"[" * 50_000, b'{"event_id": "\\ud800"}', b"\xff", b"1e999", b"nul", b'"x"']),
 )
-EVENTS = st.tuples(st.sampled_from("abcdef"), st.sampled_from(["gpt-4o", "unknown"]), st.integers(0, 2))
+REVISIONS = st.integers(0, 2)
+EVENTS = st.tuples(st.sampled_from("abcdef"), st.sampled_from(["gpt-4o", "unknown"]), REVISIONS)
 
 
 def rows(output: BlockOutput, table: str) -> list[dict[str, Any]]:
@@ -123,3 +126,35 @@ def test_an_entry_names_the_versions_it_was_computed_with() -> None:
     (row,) = rows(step.process(fixed_before, [record(0)]), "ledger")
     assert (row["price_book_version"], row["attribution_version"]) == (step.book.version, step.rules.version)
     assert step.rules.version != "old rules"
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.lists(st.tuples(st.sampled_from("abcdefgh"), st.sampled_from(["gpt-4o", "unknown", "dear"]), REVISIONS)))
+def test_how_many_events_are_objects_at_once_changes_nothing(mixed: list[tuple[str, str, int]]) -> None:
+    """A block is worked out in parts to bound its memory: the same rows, corrections and refusals come out."""
+    first = metering(FakeLedger()).process(block(0, 3), [record(at, name) for at, name in enumerate("abcd")])
+    ledger = FakeLedger({name: Booked(0, NOW) for name in "abcd"}, rows(first, "ledger"))
+    records = [record(at, name, model=model, revision=revision) for at, (name, model, revision) in enumerate(mixed, 10)]
+    found = []
+    for together in (2, 10_000):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(process, "ROWS_ONE_BY_ONE", together)
+            output = metering(ledger).process(block(10, 100), list(records))
+        ledger_rows = sorted(rows(output, "ledger"), key=lambda row: (row["offset"], row["entry_kind"]))
+        found.append((output.counts, ledger_rows, rows(output, "duplicates"), rows(output, "quarantine")))
+    assert found[0] == found[1]
+
+
+def test_rows_of_several_parts_are_one_piece() -> None:
+    """Dictionaries are made one, nulls stay, and what is equal is not held twice."""
+    schema = pa.schema([("text", pa.string()), ("cost", pa.int64()), ("same", pa.int64()), ("none", pa.int64())])
+    parts = [
+        pa.table([["a", "b"], [1, None], [1, None], [None, None]], schema=schema),
+        pa.table([["b", "c"], [3, 4], [3, 4], [None, None]], schema=schema),
+    ]
+    encoded = parts[0].set_column(0, "text", parts[0]["text"].dictionary_encode())
+    whole = process.joined([encoded, parts[1]])
+    assert whole.to_pylist() == pa.concat_tables(parts).to_pylist()
+    assert [column.num_chunks for column in whole.columns] == [1, 1, 1, 1]
+    addresses = [column.chunk(0).buffers()[1].address for column in whole.columns[1:3]]
+    assert addresses[0] == addresses[1]
