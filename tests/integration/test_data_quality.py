@@ -129,8 +129,8 @@ def test_unpriced_usage_by_model_until_it_has_a_price(store: StoreClient) -> Non
     no_price(store, 2, "gpt-100", at=just_now() - timedelta(days=3))
     no_price(store, 5, "gpt-98", at=just_now() - timedelta(days=SETTINGS.unpriced_days + 1))
     no_price(store, 1, "gpt-97")
-    why = {"unpriced_reason": "unknown_model", "unpriced_detail": "openai has no model 'gpt-97'"}
-    at = {"occurred_at": just_now(), "booked_at": just_now()}
+    why: dict[str, Any] = {"unpriced_reason": "unknown_model", "unpriced_detail": "openai has no model 'gpt-97'"}
+    at: dict[str, Any] = {"occurred_at": just_now(), "booked_at": just_now()}
     price = ledger_rows(1, model="gpt-97", entry_kind="adjustment", **at, **why)
     for sign, number in (("events", 0), ("unpriced", -1)):
         price = price.append_column(sign, pa.array([number], pa.int8()))

@@ -64,7 +64,13 @@ def test_quarantine_of_a_source_that_could_not_be_read() -> None:
 
 
 def no_price(events: int, model: str = "gpt-9", **more: Any) -> Finding:
-    given = {"provider": "openai", "reason": "unknown_model", "what": model, "events": events, "held": Decimal(0)}
+    given: dict[str, Any] = {
+        "provider": "openai",
+        "reason": "unknown_model",
+        "what": model,
+        "events": events,
+        "held": Decimal(0),
+    }
     given |= {"unknown": events, "models": 1, "some_models": (model,), "some_sources": ("checkout",), "example": "why"}
     one = Unpriced(**given | {"first_hour": HOUR - timedelta(hours=3), "last_hour": HOUR} | more)
     (found,) = unpriced.findings([one], DataQualitySettings(unpriced_usd_per_event=Decimal("0.25")))
@@ -84,7 +90,7 @@ def test_unpriced_usage_is_at_stake_at_the_stated_upper_bound() -> None:
 
 def test_unpriced_usage_of_known_models_is_at_stake_at_what_it_may_cost() -> None:
     """As budgets hold it: 682 events worth a cent each are dollars. One cause is one alert, whatever models meet it."""
-    tier = {"reason": "unknown_service_tier", "what": "unknown service tier 'turbo'", "unknown": 0}
+    tier: dict[str, Any] = {"reason": "unknown_service_tier", "what": "unknown service tier 'turbo'", "unknown": 0}
     found = no_price(682, held=Decimal("6.82"), models=7, some_models=("a", "b"), **tier)
     assert found.subject == ("openai", "unknown_service_tier", "unknown service tier 'turbo'")
     assert found.summary == "682 events of 7 models of openai have no price: up to $6.82 in no total"
