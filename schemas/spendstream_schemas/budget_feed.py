@@ -76,7 +76,7 @@ class BudgetState(Message):
     period_end: Instant | None = None  # none: a rolling window, which ends now
     amount_usd: Usd  # with what was carried over
     spent_usd: Usd
-    held_usd: Usd  # for usage without a price, at the stated upper bound; not part of spent_usd
+    held_usd: Usd  # for usage without a price, at what it may have cost; not part of spent_usd
     as_of: Instant  # the ledger up to here is in the figures
     thresholds: Annotated[tuple[Percent, ...], Field(max_length=MAX_STEPS)] = ()  # those that are crossed
     burn_usd_per_hour: Usd | None = None

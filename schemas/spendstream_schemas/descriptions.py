@@ -284,7 +284,7 @@ FIELDS: Final[Mapping[str, Mapping[str, str]]] = {
         "period_end": "Its end, exclusive; absent for a rolling window, which ends now.",
         "amount_usd": "The amount of the period with what was carried over, in USD.",
         "spent_usd": "What the ledger says was spent, in USD.",
-        "held_usd": "Held for usage without a price, at its upper bound; not part of spent_usd.",
+        "held_usd": "Held for usage without a price, at what it may have cost; not part of spent_usd.",
         "as_of": "The ledger up to this instant is in the figures.",
         "thresholds": "The thresholds that are crossed, in percent.",
         "burn_usd_per_hour": "How fast it is spent now.",

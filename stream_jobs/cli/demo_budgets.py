@@ -25,11 +25,11 @@ _SMALLEST: Final = Decimal("0.01")
 
 @dataclass(frozen=True, slots=True)
 class Spend:
-    """What one combination of facts cost in the hour."""
+    """What one combination of facts cost in the hour, with what is held for events without a price."""
 
     facts: Mapping[str, str]  # what a budget's scope looks at
     usd: Decimal
-    unpriced: int  # events
+    unknown: int  # events of models that nobody knows, held at a flat bound
 
 
 def ordinary_hour(config: "SimulationConfig", config_dir: Path) -> list[Spend]:
@@ -37,17 +37,19 @@ def ordinary_hour(config: "SimulationConfig", config_dir: Path) -> list[Spend]:
     from spendstream_traffic.simulate import generate
     from stream_jobs.facts import facts_of
     from stream_jobs.pricing.book import PriceBook
+    from stream_jobs.pricing.hold import NOTHING, bound_of
 
     book = PriceBook.load(config_dir)
     costs: dict[tuple[str, str], int] = defaultdict(int)
-    unpriced: dict[tuple[str, str], int] = defaultdict(int)
+    unknown: dict[tuple[str, str], int] = defaultdict(int)
     for event in generate(replace(config, incidents=())):
         who = event.attribution.team or "", event.attribution.user_id or ""
-        cost = book.price(facts_of(event)).effective_cost
-        costs[who] += cost or 0
-        unpriced[who] += cost is None
+        pricing = book.price(facts_of(event))
+        bound = NOTHING if pricing.priced else bound_of(pricing.hold)
+        costs[who] += (pricing.effective_cost or 0) + bound.pico
+        unknown[who] += bound.flat
     return [
-        Spend({"team": team, "user_id": user}, usd_from_pico(cost), unpriced[team, user])
+        Spend({"team": team, "user_id": user}, usd_from_pico(cost), unknown[team, user])
         for (team, user), cost in costs.items()
     ]
 
@@ -73,7 +75,7 @@ def _used(budget: "Budget", spends: Iterable[Spend], upper_bound: Decimal) -> De
     totals: dict[tuple[str, ...], Decimal] = defaultdict(Decimal)
     for spend in spends:
         if _in_scope(budget.scope, spend.facts):
-            totals[tuple(spend.facts[name] for name in budget.per)] += spend.usd + spend.unpriced * upper_bound
+            totals[tuple(spend.facts[name] for name in budget.per)] += spend.usd + spend.unknown * upper_bound
     return max(totals.values(), default=Decimal(0))
 
 

@@ -42,7 +42,7 @@ class DataQualitySettings(BaseSettings):
         int, Field(ge=1, le=3_660, description="Events without a price that are older than this are no alert.")
     ] = 31
     unpriced_usd_per_event: Annotated[
-        _Usd, Field(description="What an event without a price is taken to cost at most, to say what is at stake.")
+        _Usd, Field(description="What an event of a model that nobody knows is taken to cost at most.")
     ] = Decimal("1.00")
     unallocated_percent: Annotated[
         _Percent, Field(description="Of the window's cost, at most so much may lack a mandatory tag.")

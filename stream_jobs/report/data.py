@@ -167,7 +167,7 @@ class BudgetStanding:
     period_end: datetime
     amount: Decimal
     used: Decimal  # spent and held
-    held: Decimal  # for usage without a price, at the stated upper bound
+    held: Decimal  # for usage without a price, at what it may have cost
     unpriced_events: int
     over: bool  # more is used than the amount
     crossed: tuple[Crossed, ...]  # rising

@@ -20,6 +20,7 @@ from stream_jobs.data_quality.settings import DataQualitySettings
 from stream_jobs.pricing.book import PriceBook
 from stream_jobs.pricing.corrections import CorrectionFile
 from stream_jobs.store.client import StoreClient
+from stream_jobs.store.tables import TABLES as SCHEMAS
 from stream_jobs.store.tables import arrow_table, insert
 from stream_jobs.streams.model import Block, RejectedRecord, SourcePartition, SourceRecord, Versions
 from tests.store_server import StoreProcess, ledger_rows
@@ -30,6 +31,7 @@ TABLES = (
 )
 SETTINGS = DataQualitySettings()
 BOOK = PriceBook.of()
+LEDGER = SCHEMAS["ledger"]
 _numbers = itertools.count()
 
 
@@ -127,7 +129,9 @@ def test_unpriced_usage_by_model_until_it_has_a_price(store: StoreClient) -> Non
     no_price(store, 2, "gpt-100", at=just_now() - timedelta(days=3))
     no_price(store, 5, "gpt-98", at=just_now() - timedelta(days=SETTINGS.unpriced_days + 1))
     no_price(store, 1, "gpt-97")
-    price = ledger_rows(1, model="gpt-97", entry_kind="adjustment", occurred_at=just_now(), booked_at=just_now())
+    why: dict[str, Any] = {"unpriced_reason": "unknown_model", "unpriced_detail": "openai has no model 'gpt-97'"}
+    at: dict[str, Any] = {"occurred_at": just_now(), "booked_at": just_now()}
+    price = ledger_rows(1, model="gpt-97", entry_kind="adjustment", **at, **why)
     for sign, number in (("events", 0), ("unpriced", -1)):
         price = price.append_column(sign, pa.array([number], pa.int8()))
     insert(store.client, "ledger", price, "adjustment")
@@ -137,9 +141,39 @@ def test_unpriced_usage_by_model_until_it_has_a_price(store: StoreClient) -> Non
         ("openai", "gpt-99"): Decimal("3.00"),
         ("openai", "gpt-100"): Decimal("2.00"),
     }
-    (cause,) = found[0].causes
-    assert cause.startswith("unknown_model: 3 events in the hour from ")
-    assert cause.endswith("openai has no model 'gpt-99'")
+    assert found[0].causes == ("unknown_model: openai has no model 'gpt-99'",)
+
+
+def test_unpriced_usage_is_one_alert_for_each_cause_at_what_is_held(store: StoreClient) -> None:
+    """One tier that nobody knows met four models; one service does not say what its calls used, whatever the models."""
+    tier = {"unpriced_reason": "unknown_service_tier", "unpriced_detail": "unknown service tier 'turbo'"}
+    for number in range(4):
+        held(store, 5, "0.01", model=f"gpt-{number}", **tier)
+    for status in ("ok", "cancelled"):
+        held(store, 3, "0.5", source="chat", model=f"gpt-{status}", unpriced_reason="usage_unknown",
+             unpriced_detail=f"status {status}, but no usage reported")  # fmt: skip
+    no_price(store, 2, "a", provider="nobody", unpriced_reason="unknown_provider")
+    no_price(store, 2, "b", provider="nobody", unpriced_reason="unknown_provider")
+    found = unpriced.look(store, SETTINGS, store.now()).findings
+    assert {item.subject: (item.value, item.money_usd) for item in found} == {
+        ("openai", "unknown_service_tier", "unknown service tier 'turbo'"): (Decimal(20), Decimal("0.20")),
+        ("openai", "usage_unknown", "chat"): (Decimal(6), Decimal("3.00")),
+        ("nobody",): (Decimal(4), Decimal("4.00")),
+    }
+    tiers = next(item for item in found if "turbo" in item.subject[-1])
+    assert tiers.facts["models"] == "gpt-0, gpt-1, gpt-2, gpt-3"
+
+
+def held(store: StoreClient, count: int, usd: str, **columns: Any) -> None:
+    """Events without a price, each held at so much."""
+    at = just_now()
+    missing = dict.fromkeys(("list_cost", "contracted_cost", "effective_cost"))
+    rows = ledger_rows(count, first=next(_numbers) * 1000, occurred_at=at, booked_at=at, **missing | columns)
+    for name, value in {"events": 1, "unpriced": 1, "reported_tags": [], "stated_cost": None,
+                        "held_cost": Decimal(usd), "held_flat": 0}.items():  # fmt: skip
+        kind = LEDGER.field(name)
+        rows = rows.append_column(kind, pa.array([value] * count, kind.type))
+    insert(store.client, "ledger", rows, f"held-{next(_numbers)}")
 
 
 def test_cost_without_tags(store: StoreClient) -> None:

@@ -4,6 +4,7 @@ import re
 import shlex
 from datetime import timedelta
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -62,12 +63,17 @@ def test_quarantine_of_a_source_that_could_not_be_read() -> None:
     assert "`spendstream quarantine replay --since 2026-11-20T12:25:00`" in found.action
 
 
-def no_price(events: int, model: str = "gpt-9") -> Finding:
-    (found,) = unpriced.findings(
-        [Unpriced("openai", model, events, HOUR - timedelta(hours=3), HOUR)],
-        {("openai", model): ["unknown_model: 3 events"]},
-        DataQualitySettings(unpriced_usd_per_event=Decimal("0.25")),
-    )
+def no_price(events: int, model: str = "gpt-9", **more: Any) -> Finding:
+    given: dict[str, Any] = {
+        "provider": "openai",
+        "reason": "unknown_model",
+        "what": model,
+        "events": events,
+        "held": Decimal(0),
+    }
+    given |= {"unknown": events, "models": 1, "some_models": (model,), "some_sources": ("checkout",), "example": "why"}
+    one = Unpriced(**given | {"first_hour": HOUR - timedelta(hours=3), "last_hour": HOUR} | more)
+    (found,) = unpriced.findings([one], DataQualitySettings(unpriced_usd_per_event=Decimal("0.25")))
     return found
 
 
@@ -76,9 +82,40 @@ def test_unpriced_usage_is_at_stake_at_the_stated_upper_bound() -> None:
     assert found.alert_id == "data_quality/unpriced/openai/gpt-9"
     assert found.summary == "12 events of openai/gpt-9 have no price: up to $3.00 in no total"
     assert (found.money_usd, found.value, found.level) == (Decimal("3.00"), Decimal(12), 1)
-    assert found.causes == ("unknown_model: 3 events",)
-    assert found.labels == {"provider": "openai", "model": "gpt-9"}
+    assert found.causes == ("unknown_model: why",)
+    assert found.labels == {"provider": "openai", "model": "gpt-9", "reason": "unknown_model"}
+    assert found.facts["at stake"] == "$3.00: $0.250 for each event of a model that the price book does not know"
     assert found.since == HOUR - timedelta(hours=3)
+
+
+def test_unpriced_usage_of_known_models_is_at_stake_at_what_it_may_cost() -> None:
+    """As budgets hold it: 682 events worth a cent each are dollars. One cause is one alert, whatever models meet it."""
+    tier: dict[str, Any] = {"reason": "unknown_service_tier", "what": "unknown service tier 'turbo'", "unknown": 0}
+    found = no_price(682, held=Decimal("6.82"), models=7, some_models=("a", "b"), **tier)
+    assert found.subject == ("openai", "unknown_service_tier", "unknown service tier 'turbo'")
+    assert found.summary == "682 events of 7 models of openai have no price: up to $6.82 in no total"
+    assert (found.money_usd, found.labels["model"]) == (Decimal("6.82"), "")
+    assert found.facts["at stake"] == "$6.82, which is what they may have cost"
+    assert found.facts["models"] == "a, b and 5 more"
+    mixed = no_price(3, held=Decimal("0.50"), unknown=2)
+    assert mixed.money_usd == Decimal("1.00")
+    assert mixed.facts["at stake"].endswith("does not know, else what they may have cost")
+
+
+@pytest.mark.parametrize(
+    ("reason", "what", "subject"),
+    [
+        ("unknown_model", "gpt-9", ("openai", "gpt-9")),
+        ("moving_alias", "gpt-latest", ("openai", "gpt-latest")),
+        ("unknown_provider", "", ("openai",)),
+        ("usage_unknown", "checkout", ("openai", "usage_unknown", "checkout")),
+        ("no_price_for_meter", "no price for x", ("openai", "no_price_for_meter", "no price for x")),
+    ],
+)
+def test_unpriced_usage_is_told_by_what_has_to_be_put_right(reason: str, what: str, subject: tuple[str, ...]) -> None:
+    found = no_price(1, reason=reason, what=what)
+    assert found.subject == subject
+    assert ("report the usage" in found.action) == (reason == "usage_unknown")
 
 
 def test_unpriced_usage_is_told_again_when_it_is_ten_times_as_much() -> None:
