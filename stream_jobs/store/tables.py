@@ -89,9 +89,18 @@ _LEDGER: Final = {
     "reported_tags": TAGS,  # the tags that the rules changed, as the sender gave them
     "stated_cost": MONEY,  # what the provider says of itself; signed, 0 in a correction of the cost alone
     "session_id": TEXT,
+    "duration_s": MONEY,  # of compute, from occurred_at on; of the event, so the same in all of its entries
     "adjustment_run": TEXT,  # RUN/CHUNK that posts an adjustment; a retraction does not copy it
 }
-LEDGER_DEFAULTS: Final = ("events", "unpriced", "reported_tags", "stated_cost", "session_id", "adjustment_run")
+LEDGER_DEFAULTS: Final = (
+    "events",
+    "unpriced",
+    "reported_tags",
+    "stated_cost",
+    "session_id",
+    "duration_s",
+    "adjustment_run",
+)
 """The last columns of the ledger, each with a DEFAULT: rows may end before any of them."""
 
 TABLES: Final[Mapping[str, pa.Schema]] = {
