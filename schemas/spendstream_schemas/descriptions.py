@@ -205,6 +205,11 @@ FIELDS: Final[Mapping[str, Mapping[str, str]]] = {
         "kind": "Says that this is time of accelerators and CPUs.",
         "accelerator": "Kind of GPU or TPU, as rate cards name it: H100, A100-80GB. Absent for work on CPUs only.",
         "accelerator_count": "How many of them. For reports: what is billed are gpu_seconds.",
+        "duration_s": (
+            "How long it ran by the clock, in seconds from occurred_at on; at most 31 days, not into the future. With "
+            "accelerator_count it gives gpu_seconds where these are absent, and must agree with them (1 %, or a second "
+            "per device) where they are not."
+        ),
         "instance_type": "The cloud's name of the machine: p5.48xlarge.",
         "purchase_option": "How the capacity was bought: on_demand, reserved, spot, committed.",
         "gpu_seconds": (

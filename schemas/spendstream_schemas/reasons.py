@@ -27,6 +27,7 @@ class InvalidReason(StrEnum):
     PART_WITHOUT_WHOLE = "part_without_whole"  # a part is given and its whole is absent
     MODEL_MISSING = "model_missing"  # token usage without a model
     ACCELERATOR_MISSING = "accelerator_missing"  # gpu_seconds without saying of what
+    DURATION_MISMATCH = "duration_mismatch"  # gpu_seconds are not what so many devices take in duration_s
     NAIVE_TIMESTAMP = "naive_timestamp"  # no UTC offset
     BAD_TIMESTAMP = "bad_timestamp"  # not a timestamp
     OCCURRED_TOO_EARLY = "occurred_too_early"  # before EARLIEST_OCCURRED_AT

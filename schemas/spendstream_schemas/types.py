@@ -140,6 +140,15 @@ Quantity = Annotated[
     decimal_schema(minimum=0),
 ]
 """A non-negative amount with at most 12 decimal places, as a JSON number or (for exactness) a string."""
+MAX_DURATION_S: Final = 31 * 86_400
+Duration = Annotated[
+    Decimal,
+    Field(ge=0, le=MAX_DURATION_S, max_digits=19, decimal_places=12, allow_inf_nan=False),
+    BeforeValidator(number_is_plain),
+    AfterValidator(canonical),
+    decimal_schema(minimum=0, maximum=MAX_DURATION_S),
+]
+"""How long something ran, in seconds: at most 31 days, or a whole month of an hourly report."""
 Usd = Annotated[
     Decimal,
     Field(ge=-MAX_USD, le=MAX_USD, max_digits=33, decimal_places=DECIMAL_PLACES, allow_inf_nan=False),

@@ -4,13 +4,14 @@ One rule for tokens whatever the provider says: ``input_tokens`` includes everyt
 ``output_tokens`` includes reasoning. The parts stand beside their wholes. Absent is not the same as zero.
 """
 
+from decimal import Decimal
 from functools import lru_cache
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
 from spendstream_schemas.reasons import InvalidReason
-from spendstream_schemas.types import Count, Message, Quantity, Text64, Text128, refuse
+from spendstream_schemas.types import Count, Duration, Message, Quantity, Text64, Text128, refuse
 
 
 def _check_parts(message: Message, whole_name: str, part_names: tuple[str, ...]) -> None:
@@ -112,12 +113,17 @@ class TokenUsage(Message):
 
 
 class ComputeUsage(Message):
-    """Accelerator and CPU time. Seconds are summed over all devices: 8 GPUs for a minute are 480 gpu_seconds."""
+    """Accelerator and CPU time. Seconds are summed over all devices: 8 GPUs for a minute are 480 gpu_seconds.
+
+    ``duration_s`` is how long it ran by the clock, from ``occurred_at`` on. Where only it and the number of devices are
+    said, ``gpu_seconds`` is their product; where all three are, they must agree within 1 %, or a second per device.
+    """
 
     kind: Literal["compute"]
 
     accelerator: Text64 | None = None  # "H100", "A100-80GB"; absent for CPU-only work
     accelerator_count: Annotated[int, Field(strict=True, ge=0, le=1_000_000)] | None = None
+    duration_s: Duration | None = None  # by the clock, from occurred_at on
     instance_type: Text64 | None = None
     purchase_option: Literal["on_demand", "reserved", "spot", "committed"]
     gpu_seconds: Quantity | None = None  # provisioned, which is what is billed
@@ -127,6 +133,7 @@ class ComputeUsage(Message):
 
     @model_validator(mode="after")
     def _seconds_are_consistent(self) -> Self:
+        self._by_duration()
         _check_parts(self, "gpu_seconds", ("busy_gpu_seconds",))
         _check_parts(self, "cpu_seconds", ("busy_cpu_seconds",))
         if self.gpu_seconds is not None and self.accelerator is None:
@@ -134,6 +141,21 @@ class ComputeUsage(Message):
         if self.gpu_seconds is None and self.cpu_seconds is None:
             raise refuse(InvalidReason.MISSING_FIELD, "compute usage needs gpu_seconds or cpu_seconds")
         return self
+
+    def _by_duration(self) -> None:
+        if self.duration_s is None or not self.accelerator_count:
+            return
+        whole = self.duration_s * self.accelerator_count
+        if self.gpu_seconds is None:
+            if self.accelerator is not None:
+                self.__dict__["gpu_seconds"] = whole
+                self.__pydantic_fields_set__.add("gpu_seconds")
+        elif abs(self.gpu_seconds - whole) > max(whole / 100, Decimal(self.accelerator_count)):
+            raise refuse(
+                InvalidReason.DURATION_MISMATCH,
+                f"gpu_seconds = {self.gpu_seconds:f}, but {self.accelerator_count} devices take {whole:f} in "
+                f"duration_s = {self.duration_s:f}; leave accelerator_count out if their number changed",
+            )
 
 
 class MeteredUsage(Message):
@@ -151,7 +173,16 @@ Usage = Annotated[TokenUsage | ComputeUsage | MeteredUsage, Field(discriminator=
 
 def meters_of(kind: type[Message]) -> tuple[str, ...]:
     """Names of the numeric meters of a usage model, in their declared order."""
-    texts = {"kind", "accelerator", "accelerator_count", "instance_type", "purchase_option", "sku", "unit"}
+    texts = {
+        "kind",
+        "accelerator",
+        "accelerator_count",
+        "instance_type",
+        "purchase_option",
+        "sku",
+        "unit",
+        "duration_s",
+    }
     return tuple(name for name in kind.model_fields if name not in texts)
 
 

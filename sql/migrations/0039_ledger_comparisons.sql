@@ -48,7 +48,7 @@ ALTER TABLE ledger ADD COLUMN IF NOT EXISTS subcategory LowCardinality(String) D
             'call overhead'
         ),
     ''
-) COMMENT 'the second level of the cost stack, within category' AFTER session_id;
+) COMMENT 'the second level of the cost stack, within category' AFTER duration_s;
 
 ALTER TABLE ledger ADD COLUMN IF NOT EXISTS on_demand_cost Nullable(Decimal(38, 12)) DEFAULT if(
     kind = 'compute', list_cost, NULL

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from spendstream_schemas import InvalidMessageError, InvalidReason, UsageEvent, parse_usage_event
+from spendstream_schemas import ComputeUsage, InvalidMessageError, InvalidReason, UsageEvent, parse_usage_event
 from stream_jobs.blocks.isolate import failure
 from stream_jobs.facts import Facts, facts_of
 from stream_jobs.store.fitting import printable
@@ -61,6 +61,11 @@ def decode(record: SourceRecord, now: datetime, future_tolerance: timedelta) -> 
             "occurred_at",
             f"{event.occurred_at.isoformat()} is {ahead} ahead of the pipeline's clock",
         )
+    if isinstance(event.usage, ComputeUsage) and event.usage.duration_s is not None:
+        ends = event.occurred_at + timedelta(seconds=float(event.usage.duration_s))
+        if ends > now + future_tolerance:
+            detail = f"it runs until {ends.isoformat()}, which is {ends - now} ahead of the pipeline's clock"
+            return RejectedRecord(record, InvalidReason.OCCURRED_IN_FUTURE, "usage.duration_s", detail)
     return DecodedEvent.of(record, event, parsed.unknown_fields)
 
 

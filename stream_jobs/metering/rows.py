@@ -109,6 +109,7 @@ def charge_row(charge: Charge, block: Block) -> dict[str, Any]:
         row[column] = facts.tool_calls.get(kind)
     for name in ("accelerator", "instance_type", "purchase_option", "sku", "unit"):
         row[name] = usage.get(name) or ""
+    row["duration_s"] = usage.get("duration_s")
     row["accelerator_count"] = usage.get("accelerator_count")
     return row
 

@@ -93,13 +93,14 @@ _LEDGER: Final = {
     "held_cost": MONEY,  # of an event without a price, signed; no cost
     "held_flat": pa.int8(),  # events without a price that no bound is known of; -1: an adjustment that brings one
     "session_id": TEXT,
+    "duration_s": MONEY,  # of compute, from occurred_at on; of the event, so the same in all of its entries
     "subcategory": TEXT,  # the second level of the cost stack
     **dict.fromkeys(COMPARISONS, MONEY),  # signed; NULL: nothing of the kind
     "adjustment_run": TEXT,  # RUN/CHUNK that posts an adjustment; a retraction does not copy it
 }
 LEDGER_DEFAULTS: Final = (
-    *("events", "unpriced", "reported_tags", "stated_cost", "held_cost", "held_flat", "session_id", "subcategory"),
-    *(*COMPARISONS, "adjustment_run"),
+    *("events", "unpriced", "reported_tags", "stated_cost", "held_cost", "held_flat", "session_id", "duration_s"),
+    *("subcategory", *COMPARISONS, "adjustment_run"),
 )
 """The last columns of the ledger, each with a DEFAULT: rows may end before any of them."""
 

@@ -208,7 +208,7 @@ def test_emit_reads_a_pipe(kafka: str) -> None:
 
 
 def test_simulate_sends_the_same_valid_events_each_time(kafka: str, tmp_path: Path) -> None:
-    """With a start and a seed the run can be repeated; the labels lie beside it."""
+    """With a start and a seed the run can be repeated, with what its calls bring; the labels lie beside it."""
     labels = tmp_path / "labels.jsonl"
     arguments = (
         *("simulate", "--start", "2026-06-01T10:00Z", "--duration", "2m", "--rate", "20", "--seed", "7"),
@@ -224,6 +224,10 @@ def test_simulate_sends_the_same_valid_events_each_time(kafka: str, tmp_path: Pa
     }
     assert sent == written
     assert len(sent) > 2000
+    assert command(*arguments, "--out", str(out), "--outcomes") == 0
+    outcomes = sorted(line.encode() for line in out.read_text().splitlines())
+    assert outcomes == sorted(value for _, value in read(kafka, OUTCOMES))
+    assert len(outcomes) > 100
     assert [json.loads(line)["kind"] for line in labels.read_text().splitlines()] == ["spike"]
 
 

@@ -51,11 +51,11 @@ class Summary:
             }
         return found | {"bad_rows": self.bad_rows, "seconds": round(self.seconds, 3)}
 
-    def as_text(self, *, is_usage: bool = True) -> str:
+    def as_text(self, what: str = "events") -> str:
         rate = f"{self.sent / self.seconds:,.0f}/s" if self.seconds > 0 else ""
-        lines = [f"sent {self.sent:,} events in {self.seconds:.1f} s {rate}".rstrip()]
+        lines = [f"sent {self.sent:,} {what} in {self.seconds:.1f} s {rate}".rstrip()]
         if self.fates is not None:
-            unpriced = f" (of which unpriced {self.fates.unpriced:,})" if is_usage else ""
+            unpriced = f" (of which unpriced {self.fates.unpriced:,})" if what == "events" else ""
             lines.append(
                 f"booked {self.fates.booked:,}{unpriced}, "
                 f"duplicates {self.fates.duplicates:,}, quarantined {self.fates.quarantined:,}"
@@ -161,7 +161,7 @@ def tell(summary: Summary, *, as_json: bool, outcomes: Summary | None = None) ->
         return
     say_text(summary.as_text() + "\n")
     if outcomes is not None:
-        say_text(f"outcomes: {outcomes.as_text(is_usage=False)}\n")
+        say_text(outcomes.as_text("outcomes") + "\n")
 
 
 def send_all(

@@ -15,7 +15,7 @@ from spendstream_traffic.simulate.catalog import CELLS, CUSTOMERS, ENVIRONMENTS,
 from spendstream_traffic.simulate.config import SimulationConfig
 from spendstream_traffic.simulate.draws import CANCELLED_UNKNOWN, ERROR, NO_TAG, OK, Columns
 from spendstream_traffic.simulate.traffic import Traffic
-from stream_jobs.base.instants import from_unix_micros
+from stream_jobs.base.instants import from_unix_micros, unix_micros
 
 _STATUS: Final = ("ok", "error", "cancelled", "cancelled")
 _SESSIONS: Final = ["run" if cell.workload.session == "run" else "conv" for cell in CELLS]
@@ -34,9 +34,9 @@ class SimulatedMessage:
 
 def payloads(config: SimulationConfig) -> Iterator[dict[str, Any]]:
     """All events as JSON values, in the order of `occurred_at`, one slice of time in memory."""
-    digest = config.digest
+    digest, until_us = config.digest, unix_micros(config.end)
     for number, columns in enumerate(Traffic(config).slices()):
-        yield from _slice(columns, f"sim-{digest}-{number}-")
+        yield from _slice(columns, f"sim-{digest}-{number}-", until_us)
 
 
 def generate(config: SimulationConfig) -> Iterator[UsageEvent]:
@@ -46,10 +46,10 @@ def generate(config: SimulationConfig) -> Iterator[UsageEvent]:
 
 def messages(config: SimulationConfig) -> Iterator[SimulatedMessage]:
     """All events as messages; about twice as fast as `generate`."""
-    digest = config.digest
+    digest, until_us = config.digest, unix_micros(config.end)
     for number, columns in enumerate(Traffic(config).slices()):
         times = columns.time_us.tolist()
-        for time_us, payload in zip(times, _slice(columns, f"sim-{digest}-{number}-"), strict=True):
+        for time_us, payload in zip(times, _slice(columns, f"sim-{digest}-{number}-", until_us), strict=True):
             yield SimulatedMessage(payload["event_id"], from_unix_micros(time_us), _encode(payload))
 
 
@@ -58,11 +58,12 @@ def labels(config: SimulationConfig) -> list[dict[str, Any]]:
     return [incident.label() for incident in config.incidents]
 
 
-def _slice(columns: Columns, prefix: str) -> Iterator[dict[str, Any]]:
+def _slice(columns: Columns, prefix: str, until_us: int) -> Iterator[dict[str, Any]]:
     times = np.datetime_as_string(columns.time_us.astype("datetime64[us]")).tolist()
     failed: dict[tuple[int, int], dict[str, Any]] = {}
     rows = zip(
         times,
+        columns.time_us.tolist(),
         columns.cell.tolist(),
         columns.customer.tolist(),
         columns.user.tolist(),
@@ -88,6 +89,7 @@ def _slice(columns: Columns, prefix: str) -> Iterator[dict[str, Any]]:
     )
     for index, (
         time,
+        time_us,
         cell,
         customer,
         user,
@@ -126,7 +128,7 @@ def _slice(columns: Columns, prefix: str) -> Iterator[dict[str, Any]]:
         }
         usage = CELLS[cell].workload.usage
         if usage is not None:
-            payload["usage"] = _other_usage(usage, amount_in, amount_out)
+            payload["usage"] = _other_usage(usage, amount_in, amount_out, until_us - time_us)
             yield payload
             continue
         tokens: dict[str, Any] = {"kind": "tokens"}
@@ -226,14 +228,17 @@ def _attribution(cell: int, environment: int, missing_tag: int, version: int) ->
     return kept
 
 
-def _other_usage(usage: Job | Metered, amount: int, busy: int) -> dict[str, Any]:
+def _other_usage(usage: Job | Metered, amount: int, busy: int, left_us: int) -> dict[str, Any]:
+    """`left_us`: until the end of the run. A job that is not over by then does not say how long it ran."""
     if isinstance(usage, Metered):
         quantity = f"{amount // 1000}.{amount % 1000:03d}"  # text: exact, and never a float
         return {"kind": "metered", "sku": usage.sku, "unit": usage.unit, "quantity": quantity}
+    seconds = usage.minutes * 60
     return {
         "kind": "compute",
         "accelerator": usage.accelerator,
         "accelerator_count": usage.count,
+        **({"duration_s": seconds} if seconds * 1_000_000 <= left_us else {}),
         "instance_type": usage.instance_type,
         "purchase_option": usage.purchase_option,
         "gpu_seconds": amount,

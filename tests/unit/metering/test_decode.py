@@ -49,3 +49,13 @@ def test_unknown_fields_are_tolerated_and_named() -> None:
     found = decode(record(0, brand_new=1), NOW, TOLERANCE)
     assert isinstance(found, DecodedEvent)
     assert found.unknown_fields == ("brand_new",)
+
+
+@pytest.mark.parametrize(("seconds", "accepted"), [("300", True), ("300.000001", False), ("2678400", False)])
+def test_compute_does_not_run_into_the_future(seconds: str, accepted: bool) -> None:
+    """It ends when it began and its duration later, which is judged as an instant is."""
+    usage = {"kind": "compute", "purchase_option": "spot", "cpu_seconds": "1", "duration_s": seconds}
+    found = decode(record(0, occurred_at=NOW.isoformat(), usage=usage), NOW, TOLERANCE)
+    assert isinstance(found, DecodedEvent) == accepted
+    if isinstance(found, RejectedRecord):
+        assert (found.reason, found.path) == (InvalidReason.OCCURRED_IN_FUTURE, "usage.duration_s")

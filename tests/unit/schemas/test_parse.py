@@ -420,3 +420,45 @@ def test_a_stated_cost_with_more_places_is_rounded(said: bytes, usd: str) -> Non
     event = parse_usage_event(raw(stated_cost_usd="@").replace(b'"@"', said)).message
     assert event.stated_cost_usd == Decimal(usd)
     assert "E" not in json.loads(event.model_dump_json())["stated_cost_usd"]
+
+
+@pytest.mark.parametrize(
+    ("usage", "gpu_seconds"),
+    [
+        ({"duration_s": "3600", "accelerator_count": 8}, "28800"),
+        ({"duration_s": "0.5", "accelerator_count": 3}, "1.5"),
+        ({"duration_s": "0", "accelerator_count": 8}, "0"),
+        ({"duration_s": "3600", "accelerator_count": 8, "gpu_seconds": "28795"}, "28795"),
+        ({"duration_s": "3600", "accelerator_count": 8, "gpu_seconds": "28512"}, "28512"),
+        ({"duration_s": "2", "accelerator_count": 8, "gpu_seconds": "8"}, "8"),
+        ({"duration_s": "3600", "gpu_seconds": "7"}, "7"),
+    ],
+)
+def test_provisioned_seconds_follow_from_the_duration(usage: dict[str, Any], gpu_seconds: str) -> None:
+    """Devices times seconds where they are not said; what is said counts, within 1 % or a second per device. On
+    the wire they stand beside the duration, so that who does not know it has them."""
+    said = ComputeUsage.model_validate({"kind": "compute", "accelerator": "H100", "purchase_option": "spot", **usage})
+    assert said.gpu_seconds == Decimal(gpu_seconds)
+    assert json.loads(said.model_dump_json(exclude_none=True))["gpu_seconds"] == gpu_seconds
+    assert ComputeUsage.model_validate_json(said.model_dump_json()) == said
+
+
+@pytest.mark.parametrize(
+    ("usage", "reason"),
+    [
+        ({"duration_s": "3600", "accelerator_count": 8, "gpu_seconds": "28511"}, InvalidReason.DURATION_MISMATCH),
+        ({"duration_s": "3600", "accelerator_count": 8, "gpu_seconds": "29089"}, InvalidReason.DURATION_MISMATCH),
+        ({"duration_s": "0", "accelerator_count": 8, "gpu_seconds": "9"}, InvalidReason.DURATION_MISMATCH),
+        ({"duration_s": "3600", "accelerator_count": 8, "busy_gpu_seconds": "28801"}, InvalidReason.PART_EXCEEDS_WHOLE),
+        ({"duration_s": "2678400.000001", "gpu_seconds": "1"}, InvalidReason.OUT_OF_RANGE),
+        ({"duration_s": "-1", "gpu_seconds": "1"}, InvalidReason.NEGATIVE_QUANTITY),
+        ({"duration_s": "1e9999", "gpu_seconds": "1"}, InvalidReason.OUT_OF_RANGE),
+        ({"duration_s": "Infinity", "gpu_seconds": "1"}, InvalidReason.OUT_OF_RANGE),
+        ({"duration_s": True, "gpu_seconds": "1"}, InvalidReason.WRONG_TYPE),
+        ({"duration_s": "3600"}, InvalidReason.MISSING_FIELD),
+    ],
+)
+def test_a_duration_that_cannot_be_is_refused(usage: dict[str, Any], reason: InvalidReason) -> None:
+    """With the reason: what contradicts itself, what is longer than 31 days, what is no number."""
+    given = {"kind": "compute", "accelerator": "H100", "purchase_option": "spot", **usage}
+    assert refusal(raw(usage=given)).reason is reason

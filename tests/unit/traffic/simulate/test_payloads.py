@@ -184,6 +184,7 @@ def test_machines_are_held_longer_than_they_are_busy() -> None:
     busy: Counter[str] = Counter()
     for event in generate(config):
         if isinstance(event.usage, ComputeUsage):
+            assert event.usage.duration_s == 600 or event.occurred_at > config.end - timedelta(minutes=10)
             held[event.usage.purchase_option] += int(event.usage.gpu_seconds or 0)
             busy[event.usage.purchase_option] += int(event.usage.busy_gpu_seconds or 0)
     assert held.keys() == {"on_demand", "spot", "reserved", "committed"}
