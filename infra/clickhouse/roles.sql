@@ -57,6 +57,7 @@ GRANT SELECT ON spendstream.ledger TO spendstream_team_reader;
 GRANT SELECT ON spendstream.cost_1m TO spendstream_team_reader;
 GRANT SELECT ON spendstream.cost_1h TO spendstream_team_reader;
 GRANT SELECT ON spendstream.cost_1d TO spendstream_team_reader;
+GRANT SELECT ON spendstream.operations_1d TO spendstream_team_reader;
 GRANT SELECT ON spendstream.outcomes TO spendstream_team_reader;
 -- Views ask with the rights, and the row policies, of who asks them.
 GRANT SELECT ON spendstream.cache_hit_rate TO spendstream_team_reader;
@@ -67,9 +68,11 @@ GRANT SELECT ON spendstream.cost_by_model TO spendstream_team_reader;
 GRANT SELECT ON spendstream.cost_by_project TO spendstream_team_reader;
 GRANT SELECT ON spendstream.cost_by_team TO spendstream_team_reader;
 GRANT SELECT ON spendstream.cost_by_user TO spendstream_team_reader;
+GRANT SELECT ON spendstream.cost_stack TO spendstream_team_reader;
 GRANT SELECT ON spendstream.costs_as_booked TO spendstream_team_reader;
 GRANT SELECT ON spendstream.costs_as_repriced TO spendstream_team_reader;
 GRANT SELECT ON spendstream.daily_trend TO spendstream_team_reader;
+GRANT SELECT ON spendstream.operations TO spendstream_team_reader;
 GRANT SELECT ON spendstream.request_cost TO spendstream_team_reader;
 GRANT SELECT ON spendstream.unallocated_share TO spendstream_team_reader;
 GRANT SELECT ON spendstream.unpriced_usage TO spendstream_team_reader;
@@ -78,10 +81,12 @@ GRANT SELECT ON spendstream.unpriced_usage TO spendstream_team_reader;
 -- they were, whatever the server does with users that no policy names (a worker that does not see all ids books events
 -- twice). The second gives a team reader nothing until a policy of its team adds something.
 CREATE ROW POLICY IF NOT EXISTS spendstream_everything
-    ON spendstream.ledger, spendstream.cost_1m, spendstream.cost_1h, spendstream.cost_1d, spendstream.outcomes
+    ON spendstream.ledger, spendstream.cost_1m, spendstream.cost_1h, spendstream.cost_1d, spendstream.operations_1d,
+       spendstream.outcomes
     USING 1 TO ALL EXCEPT spendstream_team_reader;
 CREATE ROW POLICY IF NOT EXISTS spendstream_nothing
-    ON spendstream.ledger, spendstream.cost_1m, spendstream.cost_1h, spendstream.cost_1d, spendstream.outcomes
+    ON spendstream.ledger, spendstream.cost_1m, spendstream.cost_1h, spendstream.cost_1d, spendstream.operations_1d,
+       spendstream.outcomes
     USING 0 TO spendstream_team_reader;
 
 -- Bounds for people, in both directions: 0 would mean without bound. readonly = 2: they read, and may set other settings,

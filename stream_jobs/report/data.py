@@ -63,6 +63,16 @@ class Series:
 
 
 @dataclass(frozen=True, slots=True)
+class StackLevel:
+    """A second level of the cost stack. Those of a category follow each other, and add up to it."""
+
+    category: str
+    subcategory: str
+    effective_cost: Decimal
+    events: int
+
+
+@dataclass(frozen=True, slots=True)
 class CachePoint:
     """What caches did in one bucket."""
 
@@ -251,6 +261,7 @@ class ReportData:
     buckets: tuple[datetime, ...]
     totals: Totals
     breakdowns: dict[str, Breakdown]  # by dimension, see queries.DIMENSIONS
+    stack: tuple[StackLevel, ...]  # the dearest category first
     series: dict[str, Series]  # model, team
     cache: tuple[CachePoint, ...]  # one per bucket
     unusual: tuple[UnusualSpan, ...]

@@ -18,6 +18,7 @@ from stream_jobs.report.data import (
     Request,
     Series,
     Share,
+    StackLevel,
     Totals,
     Unallocated,
     Unpriced,
@@ -27,7 +28,8 @@ from stream_jobs.report.unusual import unusual_spans
 from stream_jobs.report.watched import watched
 
 DIMENSIONS: Final = ("model", "team", "feature", "project", "environment", "category", "provider")
-PEOPLE: Final = ("customer", "user_id")
+PEOPLE: Final = {"customer": "operations_1d", "user_id": "cost_1d"}
+"""Dimensions with perhaps millions of values, and the rollup of days that has them."""
 SERIES: Final = ("model", "team")
 TOP_SERIES: Final = 8
 TOP_ROWS: Final = 15
@@ -61,7 +63,9 @@ def build(
     bucket = bucket_for(end - start)
     buckets = _buckets(start, end, bucket)
     breakdowns = {name: _breakdown(name, store.rows("by", dimension=name, rows=TOP_ROWS)) for name in DIMENSIONS}
-    breakdowns |= {name: _breakdown(name, store.rows("by_person", dimension=name, rows=TOP_ROWS)) for name in PEOPLE}
+    for name, rollup in PEOPLE.items():
+        rows = store.rows("by_person", dimension=name, rollup=rollup, rows=TOP_ROWS)
+        breakdowns[name] = _breakdown(name, rows)
     series = {name: _series(store, breakdowns[name], bucket, buckets) for name in SERIES}
     kinds, price_books, attributions = _entries(store.rows("entries"))
     return ReportData(
@@ -72,6 +76,7 @@ def build(
         buckets=buckets,
         totals=Totals(*store.rows("totals")[0]),
         breakdowns=breakdowns,
+        stack=tuple(StackLevel(*row) for row in store.rows("stack")),
         series=series,
         cache=_cache(store, bucket, buckets),
         unusual=unusual_spans(

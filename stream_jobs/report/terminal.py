@@ -50,6 +50,7 @@ def render_terminal(data: ReportData, console: Console) -> None:
             console.print(Text(line, "yellow"))
         for dimension, title in _SHOWN.items():
             console.print(_table(data.breakdowns[dimension], title))
+        console.print(_stack(data))
         if totals.unpriced_events:
             worst = ", ".join(f"{u.provider}/{u.model} ({u.reasons})" for u in data.unpriced[:3])
             console.print(
@@ -166,6 +167,19 @@ def _summary(data: ReportData) -> Table:
         ", ".join(data.price_book_versions[:2]),
     )
     return grid
+
+
+def _stack(data: ReportData) -> Table:
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim", pad_edge=True)
+    table.add_column("", width=1)
+    table.add_column("Cost stack", overflow="ellipsis", no_wrap=True, min_width=24, max_width=40)
+    for column in ("effective cost", "share", "events"):
+        table.add_column(column, justify="right")
+    for level in data.stack:
+        name = f"{text.name_of('category', level.category)}: {level.subcategory or 'other'}"
+        share = text.percent(level.effective_cost, data.totals.effective_cost)
+        table.add_row("", Text(name), text.money(level.effective_cost), share, text.count(level.events))
+    return table
 
 
 def _table(breakdown: Breakdown, title: str) -> Table:

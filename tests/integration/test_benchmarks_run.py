@@ -57,6 +57,13 @@ def test_metering(tmp_path: Path) -> None:
     assert len(figures(result)) == 3
 
 
+def test_questions(tmp_path: Path) -> None:
+    """Each answer adds up to the ledger at both sizes, and each is timed at both and compared."""
+    result = quick("questions", tmp_path)
+    assert checked(result) == 18
+    assert {"by customer, 20,000 rows", "one event, 2,000 rows", "growth: report"} <= figures(result).keys()
+
+
 def test_guard(tmp_path: Path) -> None:
     """Every state is known, and the budgets that cover a request are those of the contract's words."""
     result = quick("guard", tmp_path)

@@ -22,7 +22,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("clickhouse-access")]
 
 OWN, OTHER = "search", "ads"
 READER: Final = "spendstream_team_search"
-TEAM_TABLES: Final = {"ledger", "cost_1m", "cost_1h", "cost_1d", "outcomes"}
+TEAM_TABLES: Final = {"ledger", "cost_1m", "cost_1h", "cost_1d", "operations_1d", "outcomes"}
 KINDS: Final = "SELECT name, engine FROM system.tables WHERE database = 'spendstream' ORDER BY name"
 
 

@@ -15,6 +15,8 @@ import pyarrow as pa
 import pytest
 
 from stream_jobs.ledger.amounts import opposite
+from stream_jobs.report.figures import Figures
+from stream_jobs.report.queries import PEOPLE
 from stream_jobs.store.client import StoreClient
 from stream_jobs.store.fill import Feed, feeds, fill
 from stream_jobs.store.migrations import load_migrations
@@ -223,6 +225,34 @@ def test_second_levels_add_up_to_the_first(store: StoreClient, booked: list[dict
     stack = "SELECT day, category, sum(effective_cost), sum(events) FROM cost_stack GROUP BY 1, 2 ORDER BY 1, 2"
     first = "SELECT day, category, sum(effective_cost), sum(events) FROM cost_by_category GROUP BY 1, 2 ORDER BY 1, 2"
     assert store.rows(stack) == store.rows(first)
+
+
+def test_the_report_adds_whole_days_and_parts_of_days(store: StoreClient, booked: list[dict[str, Any]]) -> None:
+    """The cost stack, users and customers of any minutes are the ledger's: within a day, over midnight, whole days."""
+    rng, figures = random.Random(3), Figures(store.client)
+    midnight = (BOOKED_AT - timedelta(days=2)).replace(hour=0, minute=0, second=0, microsecond=0)
+    periods = [(midnight, midnight + timedelta(days=1)), (midnight, midnight + timedelta(minutes=1))]
+    for _ in range(8):
+        first, last = sorted(rng.sample(range(-1_500, 4 * 1_440), 2))
+        periods.append((midnight + timedelta(minutes=first), midnight + timedelta(minutes=last)))
+    for start, end in periods:
+        figures.period = {"start": start, "end": end}
+        inside = [row for row in booked if start <= row["occurred_at"] < end]
+        wanted: dict[tuple[str, ...], list[Any]] = defaultdict(lambda: [ZERO, 0])
+        for row in inside:
+            for key in (
+                ("stack", row["category"], row["subcategory"]),
+                ("customer", row["customer"]),
+                ("user_id", row["user_id"]),
+            ):
+                wanted[key][0] += row["effective_cost"] or ZERO
+                wanted[key][1] += row["events"]
+        stack = {("stack", *row[:2]): list(row[2:]) for row in figures.rows("stack")}
+        assert stack == {key: sums for key, sums in wanted.items() if key[0] == "stack" and any(sums)}, (start, end)
+        for name, rollup in PEOPLE.items():
+            rows = figures.rows("by_person", dimension=name, rollup=rollup, rows=100)
+            found = {(name, row[0]): [row[1], row[4]] for row in rows}
+            assert found == {key: sums for key, sums in wanted.items() if key[0] == name and key[1]}, (start, end)
 
 
 def test_a_rollup_that_comes_later_is_filled(store: StoreClient, booked: list[dict[str, Any]]) -> None:

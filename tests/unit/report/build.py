@@ -19,6 +19,7 @@ from stream_jobs.report.data import (
     Request,
     Series,
     Share,
+    StackLevel,
     Told,
     Totals,
     Unallocated,
@@ -80,6 +81,7 @@ def report(name: str = "search") -> ReportData:
             entries=3, events=3, list_cost=COST, contracted_cost=COST, effective_cost=COST, unpriced_events=1
         ),
         breakdowns=breakdowns,
+        stack=(StackLevel("inference", name, COST, 3),),
         series={"model": series, "team": series},
         cache=(CachePoint(100, 40, 3, 0), CachePoint(0, 0, 0, 0), CachePoint(100, 50, 1, 1)),
         unusual=(),
@@ -102,6 +104,7 @@ def empty() -> ReportData:
         report(),
         totals=Totals(),
         breakdowns={d: Breakdown(d, (), None, 0, none) for d in (*DIMENSIONS, *PEOPLE)},
+        stack=(),
         series={"model": Series((), False, ()), "team": Series((), False, ())},
         requests=(),
         jobs=(),
