@@ -260,14 +260,13 @@ class BudgetBook:
     ) -> StandingUpdate:
         budget = tracked.budget
         place = self.place(tracked, period, values)
-        actual = [threshold.at_percent for threshold in budget.thresholds.actual]
-        forecast = [threshold.at_percent for threshold in budget.thresholds.forecast]
+        keys = tracked.keys
         if period.end < now - KEEP_NOTIFIED:
-            crossed = crossed_now(standing, actual, forecast, {})
+            crossed = crossed_now(standing, keys, {})
             return StandingUpdate(budget, place, standing, (), (), dict.fromkeys(crossed, now), now, late)
         notified = self.notified.get(place) or Notified(period)
         notified.period = period
-        crossed = crossed_now(standing, actual, forecast, notified.crossed)
+        crossed = crossed_now(standing, keys, notified.crossed)
         if not tracked.counters.rolling:
             crossed -= notified.forecast_notified - notified.crossed.keys()
             if now >= period.end:  # nothing is foretold any more: what was ends with the period

@@ -12,8 +12,6 @@ from itertools import pairwise
 from typing import Final, NamedTuple
 
 from stream_jobs.base.instants import EPOCH, from_unix_micros, unix_micros
-from stream_jobs.base.money import pico_from_usd
-from stream_jobs.budgets.feed_money import usd_of_feed
 from stream_jobs.budgets.history import BudgetHistory, Recorded
 from stream_jobs.budgets.tracked import Tracked
 from stream_jobs.series.calendar import Period
@@ -226,14 +224,9 @@ def _compare(
         for values in {*blocks, *corrections, *here} if touched is None else touched[cell]:
             booked = blocks.get(values, NOTHING).plus(corrections.get(values, NOTHING))
             before, as_it_is = here.get(values, (None, booked == NOTHING))
-            if (before == _as_kept(booked) and as_it_is) or (before is None and booked == NOTHING):
+            if (before == asked.tracked.as_kept(booked) and as_it_is) or (before is None and booked == NOTHING):
                 continue
             if answer.compared.changed and booked == NOTHING and asked.spec.per:
                 answer.stale.append(Recorded(Period(*map(from_unix_micros, (cell, ends[cell]))), values))
             else:
                 answer.found.append(Finding(cell, values, booked, before))
-
-
-def _as_kept(sums: Sums) -> Sums:
-    """Amounts that no column holds are cut where they are recorded."""
-    return sums._replace(amount=pico_from_usd(usd_of_feed(sums.amount)))

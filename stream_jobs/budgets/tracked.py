@@ -2,15 +2,19 @@
 
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Final
+from decimal import Decimal
+from typing import Final, Literal
 
 from stream_jobs.base.instants import from_unix_micros, unix_micros
-from stream_jobs.budgets.document import Budget
+from stream_jobs.base.money import PICO_PLACES, pico_from_usd
+from stream_jobs.budgets.document import Budget, Threshold
 from stream_jobs.budgets.resolve import Budgets
-from stream_jobs.budgets.standing import Standing, mean_burn, projected
+from stream_jobs.budgets.standing import Standing, ThresholdKey, mean_burn, projected
+from stream_jobs.budgets.units import IN_USD, Unit
 from stream_jobs.series.calendar import Period, Window, first_instant
 from stream_jobs.series.counters import Counters, Touched
 from stream_jobs.series.facts import Facts, Sums, Values
+from stream_jobs.series.measures import places_of
 from stream_jobs.series.sums import LedgerSums, Vector
 
 KEEP_PERIODS: Final = timedelta(days=2)
@@ -32,12 +36,26 @@ def burn_span(length: timedelta) -> timedelta:
     return next((span for longest, span in BURN_SPANS if length <= longest), LONGEST_BURN_SPAN)
 
 
+def threshold_keys(budget: Budget) -> list[ThresholdKey]:
+    """Of all its thresholds."""
+    actual = [key_of("actual", threshold) for threshold in budget.thresholds.actual]
+    return actual + [key_of("forecast", threshold) for threshold in budget.thresholds.forecast]
+
+
+def key_of(kind: Literal["actual", "forecast"], threshold: Threshold) -> ThresholdKey:
+    nothing = Decimal(0)
+    return ThresholdKey(kind, threshold.at_percent or nothing, threshold.at_amount or nothing)
+
+
 class Tracked:
     """See the module. Used by one thread."""
 
     def __init__(self, budget: Budget, budgets: Budgets) -> None:
         self.budget = budget
         self.counters = Counters(budgets.series_of(budget))
+        self.keys = threshold_keys(budget)
+        places = places_of(self.counters.spec.measure)
+        self.scale: int = 10 ** (PICO_PLACES - places)  # what is counted of a sum's last place, in 1e-12
         self._budgets = budgets
         self.current: Period | None = None  # by the last `load` or `advance`; a rolling window's moves
         self.in_force = False  # by the last `load` or `advance`
@@ -184,16 +202,22 @@ class Tracked:
 
     def standing_of(self, period: Period, values: Values, sums: Sums, now: datetime) -> Standing:
         """Of a period that holds these sums."""
-        spent, unpriced = sums
+        spent, unpriced = sums.amount * self.scale, sums.unpriced
         held = self._held(unpriced)
         rolling = self.counters.rolling
         amount = self._amount(period, values)
-        standing = Standing(period, rolling, amount, spent, unpriced, held)
+        unit = self._budgets.unit_of(self.budget, period.start)
+        standing = Standing(period, rolling, amount, spent, unpriced, held, unit=unit)
         if not period.start <= now < period.end:
             return standing
         burn = self._burn(standing, values, now)
         forecast, exhausted_at = projected(standing, burn, now)
         return replace(standing, burn=burn, forecast=forecast, exhausted_at=exhausted_at)
+
+    def as_kept(self, sums: Sums) -> Sums:
+        """As history has it, in 1e-12 of what is kept: cut where no column holds it."""
+        unit = IN_USD if self.budget.measure == "cost" else Unit(self.budget.measure)
+        return sums._replace(amount=pico_from_usd(unit.kept(sums.amount * self.scale)))
 
     def _burn(self, standing: Standing, values: Values, now: datetime) -> int | None:
         if self._recent is None:
@@ -204,9 +228,11 @@ class Tracked:
         since = max(window.period_at(now).start, window.step_start(since + window.step - _MICROSECOND))  # whole steps
         spent, unpriced = self._recent.total_since(since, values)
         span = max(now - since, timedelta(minutes=1))
-        return max(0, spent + self._held(unpriced)) * (_HOURS // _MICROSECOND) // (span // _MICROSECOND)
+        return max(0, spent * self.scale + self._held(unpriced)) * (_HOURS // _MICROSECOND) // (span // _MICROSECOND)
 
     def _held(self, unpriced: int) -> int:
+        if self.budget.measure != "cost":
+            return 0  # a quota counts whatever has a price and what has none
         return max(0, unpriced) * self._budgets.unpriced_upper_bound_pico(self.budget)
 
     def _amount(self, period: Period, values: Values) -> int:
@@ -230,12 +256,12 @@ class Tracked:
             earlier = self.counters.cell_of(from_unix_micros(cell))
             assert earlier is not None
             spent, unpriced = self.counters.total(earlier, values)
-            used = spent + self._held(unpriced)
+            used = spent * self.scale + self._held(unpriced)
             left = self._budgets.amount_pico(self.budget, earlier.start, values) + carried - used
             carried = max(0, left) if carry.unused else 0
             carried += min(0, left) if carry.overspend else 0
             if carry.max is not None:
-                most = self._budgets.pico(self.budget, carry.max, earlier.start)
+                most = self._budgets.unit_of(self.budget, earlier.start).pico(carry.max)
                 carried = max(-most, min(most, carried))
         self._carried[key] = carried
         return carried

@@ -7,14 +7,13 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from stream_jobs.base.errors import ConfigError
 from stream_jobs.base.json_values import json_text
-from stream_jobs.base.readable import clock, exact, instant
+from stream_jobs.base.readable import clock, instant
 from stream_jobs.cli.exit_codes import FOUND
 from stream_jobs.output.lines import complain, say, say_json
 
@@ -84,18 +83,17 @@ def _of(values: tuple[str, ...], number: int) -> str:
 def _figures(budget: "DefinedBudget", standing: "BudgetStanding | None") -> tuple[Any, ...]:
     from rich.text import Text
 
-    from stream_jobs.base.readable import apart, money, reached
+    from stream_jobs.base.readable import reached
 
     if standing is None:
-        amount, currency = Decimal(str(budget.document["amount"])), budget.document.get("currency", "USD")
-        return "", money(amount, currency), "", "", ""
-    over = standing.used >= standing.amount
-    share = Text(
-        reached(standing.used, standing.amount), "bold red" if over else "yellow" if standing.thresholds else ""
-    )
+        return "", budget.amount_text, "", "", ""
+    unit = standing.stated
+    over = standing.used >= standing.amount if standing.amount > 0 else standing.used > 0
+    crossed = standing.thresholds or standing.threshold_amounts
+    share = Text(reached(standing.used, standing.amount), "bold red" if over else "yellow" if crossed else "")
     until = instant(standing.exhausted_at) if standing.exhausted_at else "already" if over else ""
-    forecast = "" if standing.forecast is None else money(standing.forecast)
-    return *apart(standing.used, standing.amount), share, forecast, until
+    forecast = "" if standing.forecast is None else unit.text(standing.forecast)
+    return *unit.bare(standing.used, standing.amount), share, forecast, until
 
 
 def _tree(budgets: "list[DefinedBudget]") -> "list[tuple[DefinedBudget, int]]":
@@ -182,7 +180,8 @@ def _causes(store: "StoreClient", budget: "DefinedBudget", top: "BudgetStanding"
     rolling = isinstance(parsed.period, RollingPeriod)
     start = now - window_length(parsed.period.rolling) if isinstance(parsed.period, RollingPeriod) else top.period_start
     numbers = (pico_from_usd(top.amount), pico_from_usd(top.spent), top.unpriced_events, pico_from_usd(top.held))
-    standing = Standing(Period(start, max(now, start) if rolling else top.period_end), rolling, *numbers)
+    period = Period(start, max(now, start) if rolling else top.period_end)
+    standing = Standing(period, rolling, *numbers, unit=top.stated)
     try:
         return causes(store, parsed, top.vals, standing, now)
     except RetryError:
@@ -198,7 +197,7 @@ def _print_budget(
     why: Any,
 ) -> None:
     """`found`: the first of so many."""
-    from stream_jobs.base.readable import apart, count, money, reached
+    from stream_jobs.base.readable import count, reached
     from stream_jobs.output.console import Console
     from stream_jobs.output.tables import Facts, Table
 
@@ -213,10 +212,12 @@ def _print_budget(
     table.add_column("used up (UTC)")
     for item in found:
         _, amount, share, forecast, until = _figures(budget, item)
-        burn = "" if item.burn_per_hour is None else money(item.burn_per_hour)
-        held = f"{money(item.held)} ({count(item.unpriced_events)} events)" if item.unpriced_events else ""
+        unit = item.stated
+        burn = "" if item.burn_per_hour is None else unit.text(item.burn_per_hour)
+        held = f"{unit.text(item.held)} ({count(item.unpriced_events)} events)"
+        held = held if item.unpriced_events and unit.is_money else ""
         values = ", ".join(item.vals) or "all"
-        table.add_row(values, item.period_key, money(item.spent), held, amount, share, burn, forecast, until)
+        table.add_row(values, item.period_key, unit.text(item.spent), held, amount, share, burn, forecast, until)
     console.print(table if found else "nothing was spent yet")
     if number > len(found):
         console.print(f"and {number - len(found):,} more; all with --json", style="dim")
@@ -226,8 +227,8 @@ def _print_budget(
             console.print(f"  {sentence}")
     if crossed:
         table = Table("at (UTC)", "of", "period", "threshold", "direction", title="Crossed")
-        for row in crossed:
-            what = f"{exact(row['threshold'])} % {'forecast' if row['kind'] == 'forecast' else ''}".strip()
+        for row in _distinct(crossed):
+            what = f"{_threshold(row)} {'forecast' if row['kind'] == 'forecast' else ''}".strip()
             direction = "crossed" if row["direction"] == "up" else "below again"
             late = " (by late or corrected entries)" if row["late"] else ""
             values = ", ".join(row["vals"]) or "all"
@@ -237,8 +238,30 @@ def _print_budget(
         table = Table("period", "of", "used", "amount", "share", title="Latest periods")
         for one in past:
             of = _of(one.vals, one.values) or "all"
-            table.add_row(one.period_key, of, *apart(one.used, one.amount), reached(one.used, one.amount))
+            table.add_row(one.period_key, of, *one.unit.bare(one.used, one.amount), reached(one.used, one.amount))
         console.print(table)
+
+
+def _distinct(crossed: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Where nothing may be spent, the first cent crosses all percents at once: one line says it."""
+    seen: set[Any] = set()
+    found = []
+    for row in crossed:
+        key = (row["at"], tuple(row["vals"]), row["period_key"], row["kind"], row["direction"])
+        nothing = row["amount"] <= 0 and not row["threshold_amount"]
+        if not nothing or key not in seen:
+            found.append(row)
+        if nothing:
+            seen.add(key)
+    return found
+
+
+def _threshold(row: dict[str, Any]) -> str:
+    """'80 %', '500.00 EUR'; of an amount of nothing there are no percents."""
+    from stream_jobs.budgets.status import stated_unit
+
+    unit = stated_unit(row["unit"], row["currency"], row["rate"])
+    return unit.threshold(row["threshold"], row["threshold_amount"], of=row["amount"])
 
 
 def _plain(value: Any) -> str:

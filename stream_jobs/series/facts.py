@@ -13,11 +13,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from spendstream_schemas.scope import Condition
+from stream_jobs.series.measures import Measure, parts_of
 from stream_jobs.store.decimals import words_of
 from stream_jobs.store.tables import COUNT, TEXT
 from stream_jobs.store.texts import profiles
 
 Ints = npt.NDArray[np.int64]
+UNPRICED: Final[Measure] = "unpriced"
 _LIMB_BITS: Final = 32
 
 
@@ -54,9 +56,10 @@ class Facts:
             self._texts[dimension] = encoded.dictionary.to_pylist(), encoded.indices.to_numpy().astype(np.int64)
         return self._texts[dimension]
 
-    def _amounts(self, measure: str) -> Ints:
+    def _amounts(self, measure: Measure) -> Ints:
         if measure not in self._limbs:
-            self._limbs[measure] = _limbs(self._column(measure, COUNT, 0))
+            first, *others = (_limbs(self._column(part, COUNT, 0)) for part in parts_of(measure))
+            self._limbs[measure] = sum(others, first)  # limb by limb: what one cannot hold goes on in the sums
         return self._limbs[measure]
 
     def _column(self, name: str, kind: pa.DataType, nothing: object) -> pa.ChunkedArray:
@@ -76,7 +79,7 @@ class Facts:
             mask &= np.array([text != "" for text in texts], np.bool_)[codes]
         return np.flatnonzero(mask)
 
-    def sums(self, rows: Ints, starts: Ints, per: Sequence[str], measure: str) -> Cells:
+    def sums(self, rows: Ints, starts: Ints, per: Sequence[str], measure: Measure) -> Cells:
         """The sums of these rows; `starts` is the start of each one's cell."""
         distinct, cell = np.unique(starts, return_inverse=True)
         texts = [(values, codes[rows]) for values, codes in map(self._encoded, per)]
@@ -84,7 +87,7 @@ class Facts:
         order = np.argsort(groups.of_row, kind="stable")
         firsts = np.searchsorted(groups.of_row[order], np.arange(len(groups.example)))
         amounts, unpriced = (
-            np.add.reduceat(self._amounts(name)[rows][order], firsts, axis=0).tolist() for name in (measure, "unpriced")
+            np.add.reduceat(self._amounts(name)[rows][order], firsts, axis=0).tolist() for name in (measure, UNPRICED)
         )
         found: Cells = {}
         for index, example in enumerate(groups.example.tolist()):

@@ -14,7 +14,7 @@ from stream_jobs.base.instants import as_utc, unix_micros
 from stream_jobs.series.counters import Counters, Loaded
 from stream_jobs.series.delta import Origin
 from stream_jobs.series.facts import Cells, Sums, Values
-from stream_jobs.series.measures import MEASURES, Measure, column, exact, label_parameters
+from stream_jobs.series.measures import Measure, column, exact, label_parameters, sql_of
 from stream_jobs.series.spec import SeriesSpec
 from stream_jobs.store.client import StoreClient
 
@@ -114,7 +114,7 @@ class LedgerSums:
         where, parameters = scope_condition(spec.scope, spec.per)
         fields = ", ".join(column(name) for name in spec.per)
         counted, known = _counted(vector, self._settled)
-        amount = MEASURES[spec.measure].sql
+        amount = sql_of(spec.measure)
         return self._store.rows(
             "SELECT roundDown(toUnixTimestamp(occurred_at), {starts:Array(UInt32)}) AS cell, "
             f"CAST([{fields}], 'Array(String)') AS vals, "

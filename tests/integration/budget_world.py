@@ -19,6 +19,7 @@ from tests.store_server import ledger_rows
 
 TEAMS = ("search", "ads", "")
 USERS = ("u1", "u2", "u3", "")
+METERS = ("input_tokens", "output_tokens", "gpu_seconds")
 MODELS = ("gpt-4o", "claude-sonnet-4", "")
 
 
@@ -76,6 +77,7 @@ class World:
         self.rows += entries
         names = ("occurred_at", "team", "user_id", "model", "effective_cost", "entry_kind", "unpriced_reason")
         columns: dict[str, Any] = {name: [entry.get(name, "") for entry in entries] for name in names}
+        columns |= {name: [entry.get(name) for entry in entries] for name in METERS if any(name in e for e in entries)}
         costs = columns["effective_cost"]
         table = ledger_rows(
             len(entries),
@@ -130,6 +132,7 @@ def taken_back(row: dict[str, Any]) -> dict[str, Any]:
         "effective_cost": None if cost is None else -cost,
         "events": -row["events"],
         "unpriced": -row["unpriced"],
+        **{name: -row[name] for name in METERS if row.get(name) is not None},
     }
 
 

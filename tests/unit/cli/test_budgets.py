@@ -36,7 +36,7 @@ def test_check_accepts_the_example(config_dir: Path, capsys: pytest.CaptureFixtu
 
 def test_check_reports_everything_that_is_wrong(config_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Exit code 1; machines and people are told the same."""
-    (config_dir / "budgets.yaml").write_text("budgets: [{id: a, name: a, amount: 0, period: x}]")
+    (config_dir / "budgets.yaml").write_text("budgets: [{id: a, name: a, amount: -1, period: x}]")
     assert _run("check", "--config-dir", str(config_dir), "--json") == 1
     found = json.loads(capsys.readouterr().out)
     assert (found["ok"], found["version"], len(found["problems"])) == (False, None, 2)
