@@ -16,7 +16,7 @@ from typing import Final
 
 from stream_jobs.base.errors import RetryError
 from stream_jobs.budgets.book import BudgetBook, Place, StandingUpdate
-from stream_jobs.budgets.control import Definitions
+from stream_jobs.budgets.control import LATELY, Definitions
 from stream_jobs.budgets.control_reader import ControlReader
 from stream_jobs.budgets.document import FILE_NAME
 from stream_jobs.budgets.feed import BudgetFeed
@@ -159,6 +159,9 @@ class Running:
         self._feed.policies(budgets, now)
         self._feed.withdraw(withdrawn)
         self._recount.begin(self._book, now)
+        # A crash may have come between a credit and what it changed; of what is not spent from nobody else says it.
+        rows = definitions.credited
+        self._book.count_credits({row.key for row in rows if row.at > now - LATELY or self._book.is_now(row.key)}, now)
         self._look_elsewhere(definitions.changed, self._history.running(now), now)
         definitions.changed.clear()
         BUDGETS_WATCHED.set(len(budgets))

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping
+from copy import copy
 from datetime import UTC, date, datetime
 from decimal import ROUND_CEILING, Context, Decimal
 from functools import cached_property
@@ -20,6 +21,7 @@ from stream_jobs.base.files import is_there
 from stream_jobs.base.money import pico_from_usd
 from stream_jobs.base.yaml_files import place_and_problem, read_yaml
 from stream_jobs.budgets.checks import problems_between
+from stream_jobs.budgets.credits import Credits
 from stream_jobs.budgets.document import (
     FILE_NAME,
     PERIOD_TAGS,
@@ -35,7 +37,7 @@ from stream_jobs.budgets.feed_money import NOTHING_USES_IT_UP
 from stream_jobs.budgets.fields import window_length
 from stream_jobs.budgets.units import IN_USD, USD, Unit
 from stream_jobs.series import calendar
-from stream_jobs.series.calendar import Calendar
+from stream_jobs.series.calendar import Calendar, Period
 from stream_jobs.series.measures import Measure
 from stream_jobs.series.spec import SeriesSpec
 
@@ -64,9 +66,12 @@ def measure_of(budget: Budget) -> Measure:
 class Budgets:
     """All budgets with what they share, checked against each other. Immutable; iterates in the order of the file."""
 
-    def __init__(self, document: BudgetsDocument, *, now: datetime | None = None) -> None:
+    def __init__(
+        self, document: BudgetsDocument, *, now: datetime | None = None, credited: Credits | None = None
+    ) -> None:
         """Raises ConfigError with everything that doesn't fit together. `now` decides which rates are needed."""
         now = now or datetime.now(UTC)
+        self.credits = credited or Credits()
         self.document = document
         self._by_id = {budget.id: budget for budget in document.budgets}
         self._children: dict[str, list[Budget]] = {}
@@ -83,6 +88,12 @@ class Budgets:
             ]
         if problems:
             raise ConfigError(problems)
+
+    def with_credits(self, credited: Credits) -> "Budgets":
+        """The same budgets, and these credits."""
+        other = copy(self)
+        other.credits = credited
+        return other
 
     @cached_property
     def version(self) -> str:
@@ -128,6 +139,11 @@ class Budgets:
         """The amount, in 1e-12 of what is counted (pico-USD), of the period that starts then, for these values of the
         fields in `per`."""
         return self.unit_of(budget, period_start).pico(budget.amount_of(values))
+
+    def credit_pico(self, budget: Budget, period: Period, values: tuple[str, ...]) -> int:
+        """What the amount of a period has of credits, in 1e-12 of what is counted; negative for cuts."""
+        credit = self.credits.of(budget.id, self.calendar_of(budget), period, values)
+        return self.unit_of(budget, period.start).pico(credit) if credit else 0
 
     def unit_of(self, budget: Budget, period_start: datetime) -> Unit:
         """What its amounts are in. Of a currency: at the rate of the date on which the period starts.
@@ -253,7 +269,7 @@ def merge(base: Budgets, overrides: Mapping[str, Budget | None], *, now: datetim
     kept = [overrides.get(budget.id, budget) for budget in base]
     added = [overrides[budget_id] for budget_id in sorted(overrides) if budget_id not in base]
     budgets = tuple(budget for budget in (*kept, *added) if budget is not None)
-    return Budgets(base.document.model_copy(update={"budgets": budgets}), now=now)
+    return Budgets(base.document.model_copy(update={"budgets": budgets}), now=now, credited=base.credits)
 
 
 def merge_fitting(

@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 
 from spendstream_schemas.alert_feed import MAX_LEVEL, SEVERITIES, AlertSignal, Fact, Severity
 from spendstream_schemas.budget_feed import state_key
-from stream_jobs.base.money import divide_half_even
+from stream_jobs.base.money import divide_half_even, pico_from_usd
 from stream_jobs.base.readable import count, duration, exact, reached
 from stream_jobs.budgets.book import Place
 from stream_jobs.budgets.document import Budget, RollingPeriod
@@ -107,7 +107,7 @@ def level_of(key: ThresholdKey, stated: Decimal) -> int:
         return int(key.percent * PERCENT_PLACES)
     if not stated:
         return min(MAX_LEVEL, 100 * PERCENT_PLACES + 1 + int(key.amount))
-    return min(MAX_LEVEL, max(1, int(key.amount * 100 * PERCENT_PLACES // stated)))
+    return min(MAX_LEVEL, max(1, pico_from_usd(key.amount) * 100 * PERCENT_PLACES // pico_from_usd(stated)))
 
 
 def removed_signal(kind: Kind, place: Place, now: datetime) -> AlertSignal:
@@ -266,10 +266,11 @@ def _command(*words: str) -> str:
 
 def _more(kind: Kind, budget: Budget, standing: Standing) -> Decimal | None:
     """An amount, in the budget's unit, with which all would be well; None where there is no telling."""
-    expected = standing.used if kind == "budget" else standing.forecast or standing.used
-    if expected <= 0 or standing.amount <= 0 or not budget.amount:
+    expected = (standing.used if kind == "budget" else standing.forecast or standing.used) - standing.credit
+    amount = standing.amount - standing.credit  # what the credit goes on doing
+    if expected <= 0 or amount <= 0 or not budget.amount:
         return None
-    thousandths = max(1000, divide_half_even(expected * 1000, standing.amount))
+    thousandths = max(1000, divide_half_even(expected * 1000, amount))
     found = _ROUND.plus(budget.amount * Decimal(thousandths).scaleb(-3) * ROOM)
     if budget.measure in WHOLE:
         found = found.to_integral_value(rounding=ROUND_CEILING)

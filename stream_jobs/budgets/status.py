@@ -30,11 +30,15 @@ class DefinedBudget:
         return str(self.document["name"])
 
     @property
+    def unit(self) -> Unit:
+        """What it is stated in, by name."""
+        measure = str(self.document.get("measure", "cost"))
+        return stated_unit(USD, self.document.get("currency", USD)) if measure == "cost" else Unit(measure)
+
+    @property
     def amount_text(self) -> str:
         """As it is stated."""
-        measure, amount = str(self.document.get("measure", "cost")), Decimal(str(self.document["amount"]))
-        unit = stated_unit(USD, self.document.get("currency", USD)) if measure == "cost" else Unit(measure)
-        return unit.said(amount)
+        return self.unit.said(Decimal(str(self.document["amount"])))
 
     @property
     def parent(self) -> str:
@@ -210,7 +214,9 @@ def crossings(
 def change_outcome(store: StoreClient, change_id: str) -> str | None:
     """None: not taken up yet; empty: taken up; else why it was refused. Raises StoreUnavailableError."""
     rows = store.rows(
-        "SELECT note FROM budget_definitions WHERE change_id = {change:String} LIMIT 1", {"change": change_id}
+        "SELECT note FROM budget_definitions WHERE change_id = {change:String} "
+        "UNION ALL SELECT '' FROM budget_credits WHERE change_id = {change:String} LIMIT 1",
+        {"change": change_id},
     )
     if not rows:
         return None

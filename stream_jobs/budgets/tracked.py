@@ -74,6 +74,11 @@ class Tracked:
             update={"budgets": ()}
         ) == self._budgets.document.model_copy(update={"budgets": ()})
 
+    def use_credits(self, budgets: Budgets) -> None:
+        """Those of other budgets under which this goes on."""
+        self._budgets = budgets
+        self._carried.clear()
+
     # -- loading and moving on
 
     def load(self, sums: LedgerSums, vector: Vector, now: datetime) -> None:
@@ -207,7 +212,8 @@ class Tracked:
         rolling = self.counters.rolling
         amount = self._amount(period, values)
         unit = self._budgets.unit_of(self.budget, period.start)
-        standing = Standing(period, rolling, amount, spent, unpriced, held, unit=unit)
+        credit = self._budgets.credit_pico(self.budget, period, values)
+        standing = Standing(period, rolling, amount + credit, spent, unpriced, held, unit=unit, credit=credit)
         if not period.start <= now < period.end:
             return standing
         burn = self._burn(standing, values, now)
@@ -257,7 +263,9 @@ class Tracked:
             assert earlier is not None
             spent, unpriced = self.counters.total(earlier, values)
             used = spent * self.scale + self._held(unpriced)
+            # What was credited is part of its period's amount, and what is left of it is carried on like the rest.
             left = self._budgets.amount_pico(self.budget, earlier.start, values) + carried - used
+            left += self._budgets.credit_pico(self.budget, earlier, values)
             carried = max(0, left) if carry.unused else 0
             carried += min(0, left) if carry.overspend else 0
             if carry.max is not None:

@@ -18,11 +18,13 @@ from stream_jobs.cli.exit_codes import FOUND
 from stream_jobs.output.lines import complain, say, say_json
 
 if TYPE_CHECKING:
+    from stream_jobs.budgets.credits import CreditRow
     from stream_jobs.budgets.status import BudgetStanding, DefinedBudget, First, PastPeriod
     from stream_jobs.store.client import StoreClient
 
 SEND_AGAIN_S = 3.0  # the embedded broker may be replaced by an empty one under us
 SHOWN_VALUES = 10
+SHOWN_CREDITS = 20
 
 
 def _store(args: argparse.Namespace) -> "StoreClient":
@@ -145,6 +147,7 @@ def _no_garbage() -> Iterator[None]:
 
 
 def _show(args: argparse.Namespace) -> int:
+    from stream_jobs.budgets.credits import as_row, read_credits
     from stream_jobs.budgets.status import crossings, firsts, past_periods, standings
 
     with _store(args) as store:
@@ -156,13 +159,28 @@ def _show(args: argparse.Namespace) -> int:
         now = store.now()
         crossed = crossings(store, now - timedelta(days=800), now + timedelta(days=1), args.budget, limit=20)
         past = [] if args.json else past_periods(store, args.budget)
+        credited = read_credits(store, args.budget)
         why = _causes(store, budget, found[0], now) if found else ()
     if args.json:
         answer = _budget_json(budget) | {"standings": [_standing_json(item) for item in found]}
-        say_json({**answer, "crossings": crossed, "causes": why})
+        say_json({**answer, "crossings": crossed, "credits": [as_row(row) for row in credited], "causes": why})
         return 0
     _print_budget(budget, found, number, crossed, past, why)
+    _print_credits(budget, credited[-SHOWN_CREDITS:][::-1])
     return 0
+
+
+def _print_credits(budget: "DefinedBudget", rows: "list[CreditRow]") -> None:
+    """Newest first."""
+    from stream_jobs.output.console import Console
+    from stream_jobs.output.tables import Table
+
+    table = Table("at (UTC)", "of", "period", "credited", "by", "why", title="Credits")
+    for row in rows:
+        amount = ("+" if row.amount > 0 else "") + budget.unit.said(row.amount)
+        table.add_row(clock(row.at), ", ".join(row.vals) or "all", row.period_key, amount, row.changed_by, row.note)
+    if rows:
+        Console(highlight=False).print(table)
 
 
 def _causes(store: "StoreClient", budget: "DefinedBudget", top: "BudgetStanding", now: datetime) -> tuple[str, ...]:
@@ -304,6 +322,32 @@ def run_set(args: argparse.Namespace) -> int:
         return _send(store, args, budget.id, budget=json.loads(budget_to_json(budget)))
 
 
+def run_credit(args: argparse.Namespace) -> int:
+    """Exit code 0 when it counts, 1 when it is refused; raises ConfigError when it cannot be asked for."""
+    from pydantic import ValidationError
+
+    from stream_jobs.budgets.credits import Credit
+
+    with _store(args) as store:
+        values = _values(_defined(store, args.budget), args.values)
+        try:
+            credit = Credit(amount=args.amount, values=values, period=args.period)
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            raise ConfigError(f"--{first['loc'][0]}: {first['msg']}") from None
+        return _send(store, args, args.budget, credit=credit)
+
+
+def _values(budget: "DefinedBudget", given: list[str]) -> tuple[str, ...]:
+    """In the order of the budget's `per`. Raises ConfigError for other fields than those."""
+    per = budget.document.get("per", [])
+    found = dict(one.partition("=")[::2] for one in given)
+    if sorted(found) != sorted(per) or len(found) < len(given):
+        wanted = "--values " + " ".join(f"{name}=..." for name in per) if per else "no --values"
+        raise ConfigError(f"budget {budget.budget_id} needs {wanted}")
+    return tuple(found[name] for name in per)
+
+
 def run_remove(args: argparse.Namespace) -> int:
     """Exit code 0 when it no longer counts, 1 when that is refused."""
     with _store(args) as store:
@@ -352,6 +396,7 @@ def _send(store: "StoreClient", args: argparse.Namespace, budget_id: str, **what
             "It will be taken up when it does"
         )
     done = "the file counts again for" if what.get("reset") else "removed" if not what else "set"
+    done = "credited" if "credit" in what else done
     if args.json:
         say_json({"change_id": change.change_id, "budget": budget_id, "refused": outcome or None})
     elif outcome:

@@ -89,6 +89,7 @@ KEPT_FOR_EVER: Final = frozenset(
         "reconciliation_findings",
         "reconciliation_runs",
         "budget_definitions",
+        "budget_credits",
     }
 )
 """Small: what a version or a budget stands for, and what was corrected, when and by whom."""

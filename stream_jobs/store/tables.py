@@ -204,6 +204,15 @@ TABLES: Final[Mapping[str, pa.Schema]] = {
             "removed": pa.bool_(),
             **_texts("changed_by", "note", "definition"),
         },
+        "budget_credits": {
+            "budget_id": TEXT,
+            "at": INSTANT,
+            **_texts("change_id", "period_key"),
+            "period_start": INSTANT,
+            "vals": pa.list_(TEXT),
+            "amount": MONEY,
+            **_texts("changed_by", "note"),
+        },
         "budget_crossings": {
             "budget_id": TEXT,
             "vals": pa.list_(TEXT),

@@ -32,7 +32,9 @@ from tests.integration.budget_world import World
 from tests.integration.pipeline import until
 from tests.unit.producers.support import read_topic
 
-TABLES = ("ledger", "adjustment_chunks", "budget_definitions", "budget_crossings", "budget_periods")
+TABLES = (
+    *("ledger", "adjustment_chunks", "budget_definitions", "budget_credits", "budget_crossings", "budget_periods"),
+)
 AT_EVERY_TURN = ("HEARTBEAT_S", "CORRECTIONS_S", "CONTROL_S", "FILE_S", "HISTORY_S", "CHECK_S")
 
 
