@@ -2,6 +2,8 @@
 it is kept, sent twice they count once, a restart knows them, and the opposite undoes them."""
 
 import json
+import re
+import shlex
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -185,3 +187,22 @@ def test_a_credit_that_is_sent_twice_counts_once_and_reaches_a_period_long_over(
     after = amounts(office, "carry")
     assert after[()][0] - before[()][0] == 15, "of 145 instead of 100 130 were used: 15 are left instead of nothing"
     assert office.difference() == 0
+
+
+@pytest.mark.parametrize(
+    "budget", [{**MONTH, "measure": "requests", "amount": 3}, {**MONTH, "measure": "gpu_hours", "amount": "0.5"}]
+)
+def test_the_command_that_a_message_about_a_quota_prints_is_taken_as_it_stands(
+    office: Office, process: StoreProcess, budget: dict[str, Any]
+) -> None:
+    """Whole numbers of requests, parts of hours: with the amount that it suggests, the alert is taken back."""
+    office.write(budget)
+    office.restart()
+    booked(office, 1, 1, 1, gpu_seconds=Decimal(700))
+    told = alert(office, "month")
+    assert told.status == "firing"
+    (command,) = re.findall(r"`spendstream (budgets set [^`]*)`", str(told.action))
+    with running(office):
+        assert main([*shlex.split(command), "--url", process.url, "--bootstrap", office.broker, "--timeout", "60"]) == 0
+    office.cycle()
+    assert alert(office, "month").status == "resolved"

@@ -285,6 +285,48 @@ def test_a_report_says_each_budget_in_its_own_unit(
     assert 'title="4100 tokens"' in html
 
 
+def test_a_budget_that_never_resets_counts_since_its_first_day(
+    office: Office, process: StoreProcess, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Months ago as well as now, also after a restart: when it is used up is said, and no end is foretold; one with an
+    end has a forecast. What is told is told once, however long it runs; a correction takes it back."""
+    now = office.store.now()
+    first = (now - timedelta(days=300)).date()
+    total = {"name": "All of it", "amount": 100, "period": "total", "valid_from": first}
+    ends = {**total, "id": "ends", "name": "Until then", "valid_to": (now + timedelta(days=20)).date()}
+    office.write({**total, "id": "ever", "policy": {"steps": [{"at_percent": 80, "action": "refuse"}]}}, ends)
+    office.restart()
+    old = [spend(now - timedelta(days=days), amount) for days, amount in ((301, 500), (299, 30), (100, 30))]
+    office.cycle(office.block(old))
+    office.settle()
+    assert office.alerts() == {}
+    booked(office, 15)
+    assert office.store.rows(
+        "SELECT budget_id, toString(spent), isNull(forecast), isNull(exhausted_at) FROM budget_status "
+        "ORDER BY budget_id"
+    ) == [("ends", "75", 0, 0), ("ever", "75", 1, 0)]
+    assert alert(office, "ends", "forecast").summary.startswith("Until then will probably use $")
+    booked(office, 10)
+    told = alert(office, "ever")
+    assert told.summary == "All of it has used $85.00 of $100.00 (85.0 %)"
+    facts = {fact.name: fact.text for fact in told.facts}
+    assert facts["Period"] == f"{first} 00:00 and never anew (UTC)"
+    assert "Used up" in facts
+    with guard(office) as services:
+        assert services.decide(Attribution(team="search")).action == "refuse"
+    office.restart()
+    office.settle()
+    ups = "SELECT count() FROM budget_crossings WHERE budget_id = 'ever' AND direction = 'up'"
+    assert office.store.rows(ups) == [(1,)]
+    assert f"since-{first}" in shown(process, capsys, "show", "ever")
+    assert "%" in shown(process, capsys, "list")
+    office.correct("run-1/0", [old[1] | {"entry_kind": "adjustment", "events": 0, "effective_cost": Decimal(-10)}])
+    office.cycle()
+    office.settle()
+    assert alert(office, "ever").status == "resolved"
+    assert office.difference() == 0
+
+
 def test_past_periods_of_a_quota_are_counted_again(office: Office) -> None:
     """Also those that are no longer in memory: a correction of tokens reaches them, and the check compares them."""
     office.write({**QUOTAS[0], "period": "day", "thresholds": ONLY_ACTUAL})

@@ -29,9 +29,9 @@ def test_check_accepts_the_example(config_dir: Path, capsys: pytest.CaptureFixtu
     """Exit code 0, the number of budgets and their version."""
     assert _run("check", "--config-dir", str(config_dir), "--json") == 0
     found = json.loads(capsys.readouterr().out)
-    assert (found["ok"], found["budgets"], found["problems"]) == (True, 7, [])
+    assert (found["ok"], found["budgets"], found["problems"]) == (True, 12, [])
     assert _run("check", "--config-dir", str(config_dir)) == 0
-    assert f"7 budgets are valid, version {found['version']}" in capsys.readouterr().out
+    assert f"12 budgets are valid, version {found['version']}" in capsys.readouterr().out
 
 
 def test_check_reports_everything_that_is_wrong(config_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -70,7 +70,7 @@ def test_check_config_covers_budgets(config_dir: Path) -> None:
     (config_dir / "alerts.yaml").write_text(f"receivers: [{', '.join(receivers)}]")
     (config_dir / "budget.yaml").write_text("")
     report = check_config(config_dir)
-    assert (report.budgets, report.problems) == (7, [])
+    assert (report.budgets, report.problems) == (12, [])
     assert report.budgets_version
     strays = [text for text in report.warnings if "nothing reads this file" in text]
     assert len(strays) == 1
