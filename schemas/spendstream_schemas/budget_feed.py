@@ -31,13 +31,27 @@ FailMode = Literal["open", "closed"]
 """What a service does that cannot know a budget's state: go on (open) or refuse (closed)."""
 
 
-class PolicyStep(Message):
-    """What services do from a share of the amount on."""
+StepTokens = Annotated[int, Field(ge=1, le=MAX_COUNT)]
+QuotaUnit = Literal["tokens", "requests", "gpu_hours"]
 
-    at_percent: Percent
+
+class PolicyStep(Message):
+    """What services do from a share of the amount, or from an amount on."""
+
+    at_percent: Percent  # where `at` is given: about the same, for guards that do not know it
+    at: Usd | None = None  # counts in place of at_percent: USD, or of a quota its unit
     action: Action
-    max_input_tokens: Annotated[int, Field(ge=1, le=MAX_COUNT)] | None = None  # of a `reduced` request
-    max_output_tokens: Annotated[int, Field(ge=1, le=MAX_COUNT)] | None = None
+    max_input_tokens: StepTokens | None = None  # of a `reduced` request
+    max_output_tokens: StepTokens | None = None
+
+
+class Quota(Message):
+    """What may be used of something else than money. A guard that does not know quotas leaves it out, and sees a budget
+    of money that nothing uses up: `amount_usd` is then the most that there is, and nothing of it is spent."""
+
+    unit: QuotaUnit
+    amount: Usd  # so many of the unit
+    used: Usd = Decimal(0)
 
 
 class BudgetPolicy(Message):
@@ -55,6 +69,7 @@ class BudgetPolicy(Message):
     owner: Text128 | None = None
     parent: BudgetId | None = None
     amount_usd: Usd  # of a value whose state nobody has sent yet: it has spent nothing
+    quota: Quota | None = None  # what counts in place of amount_usd
 
     @model_validator(mode="after")
     def _says_its_version(self) -> Self:
@@ -74,11 +89,15 @@ class BudgetState(Message):
     ] = ()  # in the order of the policy's `per`
     period_start: Instant
     period_end: Instant | None = None  # none: a rolling window, which ends now
-    amount_usd: Usd  # with what was carried over
+    amount_usd: Usd  # with what was carried over, and credits
+    quota: Quota | None = None  # what counts in place of amount_usd and spent_usd
     spent_usd: Usd
     held_usd: Usd  # for usage without a price, at what it may have cost; not part of spent_usd
     as_of: Instant  # the ledger up to here is in the figures
     thresholds: Annotated[tuple[Percent, ...], Field(max_length=MAX_STEPS)] = ()  # those that are crossed
+    threshold_amounts: Annotated[
+        tuple[Usd, ...], Field(max_length=MAX_STEPS)
+    ] = ()  # those that are amounts, in the budget's own currency or unit
     burn_usd_per_hour: Usd | None = None
     forecast_usd: Usd | None = None  # at the period's end, if it goes on like this
     exhausted_at: Instant | None = None  # when the amount is used up, if it goes on like this

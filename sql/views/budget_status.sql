@@ -1,5 +1,6 @@
--- Where every budget stands now: the current period of each combination of values that has one. Money in USD; the
--- share is a fraction of the amount, NULL when there is none.
+-- Where every budget stands now: the current period of each combination of values that has one. The figures are in
+-- `unit`: USD, or what a quota counts; add up no two of them together. A budget in another currency is stated in
+-- `currency`, at `rate` USD. The share is a fraction of the amount, NULL where nothing may be spent.
 --
 -- Rows from before a budget's latest definition are left out: it may have had other periods, or other fields in `per`.
 -- Rows without a period_key were taken back: the budget has other periods by now.
@@ -14,7 +15,9 @@ SELECT
     budget_periods.period_key AS period_key,
     budget_periods.period_start AS period_start,
     budget_periods.period_end AS period_end,
+    budget_periods.unit AS unit,
     budget_periods.amount AS amount,
+    budget_periods.credited AS credited,
     budget_periods.spent AS spent,
     budget_periods.held AS held,
     budget_periods.amount - budget_periods.spent - budget_periods.held AS remaining,
@@ -24,6 +27,9 @@ SELECT
     budget_periods.forecast AS forecast,
     budget_periods.exhausted_at AS exhausted_at,
     budget_periods.thresholds AS thresholds,
+    budget_periods.threshold_amounts AS threshold_amounts,
+    budget_periods.currency AS currency,
+    budget_periods.rate AS rate,
     budget_periods.updated_at AS updated_at
 FROM budget_periods FINAL
 INNER JOIN (

@@ -10,7 +10,9 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
-from stream_jobs.base.instants import from_unix_micros
+from stream_jobs.base.errors import ConfigError
+from stream_jobs.base.instants import from_unix_micros, unix_micros
+from stream_jobs.budgets.credits import CreditKey, named
 from stream_jobs.budgets.document import Budget
 from stream_jobs.budgets.resolve import Budgets
 from stream_jobs.budgets.standing import Standing, ThresholdKey, crossed_now
@@ -123,13 +125,46 @@ class BudgetBook:
             for budget in budgets:
                 tracked = before_tracked.get(budget.id)
                 if tracked is not None and tracked.uses(budgets):
+                    tracked.use_credits(budgets)
                     self._tracked[budget.id] = tracked
                 else:
                     self._begin(budget, now)
                     self.began.add(budget.id)
+            self.count_credits(budgets.credits.changed(before.credits), now)
         except BaseException:
             self.budgets, self._tracked = before, before_tracked
+            for tracked in before_tracked.values():
+                tracked.use_credits(before)
             raise
+
+    def is_now(self, key: CreditKey) -> bool:
+        """Whether it is of a budget's present period."""
+        tracked = self._tracked.get(key.budget_id)
+        if tracked is None or tracked.current is None:
+            return False
+        return tracked.counters.calendar.period_key(tracked.current) == key.period_key
+
+    def count_credits(self, keys: Iterable[CreditKey], now: datetime) -> None:
+        """Say anew where these stand: something was credited there, or cut. Raises StoreUnavailableError, and may then
+        be repeated."""
+        for budget_id, period_key, values in keys:
+            tracked = self._tracked.get(budget_id)
+            if tracked is None or tracked.counters.rolling or len(values) != len(tracked.budget.per):
+                continue
+            try:
+                period = named(tracked.counters.calendar, period_key, now)
+            except ConfigError:
+                continue  # the budget has other periods by now
+            cell = unix_micros(period.start)
+            if period.start > now:
+                continue  # said when it begins, with the first that is spent
+            found = Sums()
+            if not tracked.holds(period):
+                loaded = self._sums.sums(tracked.counters.spec, [(cell, unix_micros(period.end))], self.follower.vector)
+                parts = (loaded.blocks, loaded.corrections)
+                for part in parts:
+                    found = found.plus(part.get(cell, {}).get(values, Sums()))
+            self.count_again(budget_id, cell, {values: found}, now)
 
     def apply(self, deltas: Sequence[Delta], now: datetime) -> int:
         """Count what is new of these. Returns how many blocks that were. Raises StoreUnavailableError; what was asked
@@ -284,14 +319,13 @@ class BudgetBook:
     ) -> StandingUpdate:
         budget = tracked.budget
         place = self.place(tracked, period, values)
-        actual = [threshold.at_percent for threshold in budget.thresholds.actual]
-        forecast = [threshold.at_percent for threshold in budget.thresholds.forecast]
+        keys = tracked.keys
         if period.end < now - KEEP_NOTIFIED:
-            crossed = crossed_now(standing, actual, forecast, {})
+            crossed = crossed_now(standing, keys, {})
             return StandingUpdate(budget, place, standing, (), (), dict.fromkeys(crossed, now), now, late)
         notified = self.notified.get(place) or Notified(period)
         notified.period = period
-        crossed = crossed_now(standing, actual, forecast, notified.crossed)
+        crossed = crossed_now(standing, keys, notified.crossed)
         if not tracked.counters.rolling:
             crossed -= notified.forecast_notified - notified.crossed.keys()
             if now >= period.end:  # nothing is foretold any more: what was ends with the period

@@ -4,14 +4,17 @@ ago, who spent most in the period. Asked from ClickHouse when an alert is writte
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from stream_jobs.base.instants import unix_micros
-from stream_jobs.base.readable import money, percent
+from stream_jobs.base.money import PICO_PLACES
+from stream_jobs.base.readable import percent
 from stream_jobs.budgets.document import Budget
+from stream_jobs.budgets.resolve import measure_of
 from stream_jobs.budgets.standing import Standing
+from stream_jobs.budgets.units import Unit
 from stream_jobs.series.facts import Values
-from stream_jobs.series.measures import column
+from stream_jobs.series.measures import column, exact, places_of, sql_of
 from stream_jobs.series.sums import scope_condition
 from stream_jobs.store.client import StoreClient
 
@@ -51,26 +54,27 @@ SETTINGS max_execution_time = 5"""
 
 @dataclass(frozen=True, slots=True)
 class Contribution:
-    """The largest of one dimension. USD."""
+    """The largest of one dimension, in 1e-12 of what is counted (pico-USD)."""
 
     dimension: str
     value: str
-    spent: Decimal
-    before: Decimal  # in as much time before
-    whole: Decimal  # of everybody
-    whole_before: Decimal
+    spent: int
+    before: int  # in as much time before
+    whole: int  # of everybody
+    whole_before: int
     distinct: int  # how many share the whole
 
 
 def causes(store: StoreClient, budget: Budget, values: Values, standing: Standing, now: datetime) -> tuple[str, ...]:
     """Sentences, the most telling first; none when nothing stands out. Their shares are of cost: what is held for
     events without a price is nobody's yet, and they say so. Raises StoreUnavailableError."""
-    priced = " that has a price" if standing.unpriced else ""
+    priced = " that has a price" if standing.unpriced and standing.unit.is_money else ""
     lately = _contributions(store, budget, values, now - LATELY, min(now, standing.period.end))
     if lately and lately[0].whole > lately[0].whole_before:
-        return _notified(lately, f"the last {LATELY // timedelta(minutes=1)} minutes", priced, compared=True)
+        last = f"the last {LATELY // timedelta(minutes=1)} minutes"
+        return _notified(lately, last, priced, standing.unit, compared=True)
     found = _contributions(store, budget, values, standing.period.start, standing.period.end)
-    return _notified(found, "the period", priced)
+    return _notified(found, "the period", priced, standing.unit)
 
 
 def _contributions(
@@ -83,8 +87,10 @@ def _contributions(
         return []
     where, parameters = _place(budget, values)
     pairs = ", ".join(f"('{name}', toString({column(name)}))" for name in dimensions)
+    measure = measure_of(budget)
+    scale = 10 ** (PICO_PLACES - places_of(measure))
     rows = store.rows(
-        _QUESTION.format(cost=f"ifNull({budget.cost}_cost, 0)", pairs=pairs, where=where),
+        _QUESTION.format(cost=sql_of(measure), pairs=pairs, where=where),
         {
             "since": unix_micros(since),
             "before": unix_micros(since - (until - since)),
@@ -93,8 +99,13 @@ def _contributions(
         },
     )
     return [
-        Contribution(str(dim), str(value), *cast(tuple[Decimal, Decimal, Decimal, Decimal, int], tuple(numbers)))
-        for dim, value, *numbers in rows
+        Contribution(
+            *(str(dim), str(value)),
+            *(exact(measure, spent) * scale, exact(measure, before) * scale),
+            *(exact(measure, whole) * scale, exact(measure, whole_before) * scale),
+            int(str(distinct)),
+        )
+        for dim, value, spent, before, whole, whole_before, distinct in rows
     ]
 
 
@@ -107,17 +118,19 @@ def _place(budget: Budget, values: Values) -> tuple[str, dict[str, Any]]:
     return where, parameters
 
 
-def _notified(found: list[Contribution], when: str, priced: str, *, compared: bool = False) -> tuple[str, ...]:
+def _notified(
+    found: list[Contribution], when: str, priced: str, unit: Unit, *, compared: bool = False
+) -> tuple[str, ...]:
     telling = [item for item in found if item.whole > 0 and item.spent >= MIN_SHARE * item.whole]
     # One user of two thousand who spends a third says more than the one project of five that nearly everything is in.
     telling.sort(key=lambda item: -item.distinct * (item.spent - item.before if compared else item.spent))
     # What everybody shares says little about who it is, but what was bought says something all the same.
     shared = [item for item in telling if item.distinct == 1 and item.dimension in WHAT]
     telling = [item for item in telling if item.distinct > 1]
-    return tuple(_sentence(item, when, priced, compared=compared) for item in (*telling, *shared)[:MAX_CAUSES])
+    return tuple(_sentence(item, when, priced, unit, compared=compared) for item in (*telling, *shared)[:MAX_CAUSES])
 
 
-def _sentence(item: Contribution, when: str, priced: str, *, compared: bool) -> str:
+def _sentence(item: Contribution, when: str, priced: str, unit: Unit, *, compared: bool) -> str:
     share = f"all{priced or ' of it'}" if item.distinct == 1 else f"{percent(item.spent, item.whole)} of all{priced}"
-    text = f"{item.dimension} {item.value}: {money(item.spent)} in {when}, {share}"
-    return f"{text}; {money(item.before)} in as much time before" if compared else text
+    text = f"{item.dimension} {item.value}: {unit.text(unit.kept(item.spent))} in {when}, {share}"
+    return f"{text}; {unit.text(unit.kept(item.before))} in as much time before" if compared else text

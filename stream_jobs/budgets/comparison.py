@@ -12,8 +12,6 @@ from itertools import pairwise
 from typing import Final, NamedTuple
 
 from stream_jobs.base.instants import EPOCH, from_unix_micros, unix_micros
-from stream_jobs.base.money import pico_from_usd
-from stream_jobs.budgets.feed_money import usd_of_feed
 from stream_jobs.budgets.history import BudgetHistory, Recorded
 from stream_jobs.budgets.tracked import Tracked
 from stream_jobs.series.calendar import Period
@@ -227,7 +225,7 @@ def _compare(
         for values in {*blocks, *corrections, *here} if touched is None else touched[cell]:
             booked = blocks.get(values, NOTHING).plus(corrections.get(values, NOTHING))
             before, as_it_is = here.get(values, (None, booked == NOTHING))
-            kept = _as_kept(asked.tracked, booked)
+            kept = asked.tracked.as_kept(booked)
             if (before == kept and as_it_is) or (before is None and booked == NOTHING):
                 continue
             if answer.compared.changed and booked == NOTHING and asked.spec.per:
@@ -235,9 +233,3 @@ def _compare(
             else:
                 alike = before is not None and as_it_is and before._replace(held=kept.held) == kept
                 answer.found.append(Finding(cell, values, booked, before, alike))
-
-
-def _as_kept(tracked: Tracked, sums: Sums) -> Sums:
-    """As BudgetHistory.recorded gives it. Amounts that no column holds are cut where they are recorded."""
-    spent, held = (pico_from_usd(usd_of_feed(amount)) for amount in (sums.amount, tracked.held(sums)))
-    return Sums(spent, sums.unpriced, held)

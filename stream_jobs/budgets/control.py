@@ -22,6 +22,7 @@ from spendstream_schemas.budget_feed import BudgetId
 from spendstream_schemas.types import MAX_MESSAGE_BYTES, Instant, Message, Text128
 from stream_jobs.base.errors import ConfigError, SpendstreamError
 from stream_jobs.base.instants import as_utc
+from stream_jobs.budgets.credits import Credit, CreditRow, Credits, as_row, credited_period, read_credits
 from stream_jobs.budgets.document import FILE_NAME, Budget
 from stream_jobs.budgets.resolve import Budgets, budget_from_json, budget_to_json, load_budgets, merge, merge_fitting
 from stream_jobs.store.client import StoreClient
@@ -41,7 +42,9 @@ MAX_SET: Final = 2_000
 LATELY: Final = timedelta(days=1)
 """Whatever follows from another definition is done within that time, unless the job was stopped."""
 _MICROSECOND: Final = timedelta(microseconds=1)
-_CHANGE_IDS: Final = "SELECT DISTINCT change_id FROM budget_definitions"
+_CHANGE_IDS: Final = (
+    "SELECT DISTINCT change_id FROM budget_definitions UNION DISTINCT SELECT change_id FROM budget_credits"
+)
 
 
 class BudgetChange(Message):
@@ -55,6 +58,7 @@ class BudgetChange(Message):
     note: Annotated[str, Field(max_length=1000)] = ""
     budget: dict[str, Any] | None = None  # as in budgets.yaml; none: removed
     reset: bool = False  # what was set or removed no longer counts: the file does
+    credit: Credit | None = None  # in place of all that: only the amount of one period changes, by so much
 
 
 def change_to_json(change: BudgetChange) -> bytes:
@@ -99,6 +103,8 @@ class Definitions:
         self._known: set[str] = set()  # change ids
         self._waiting: deque[list[BudgetChange]] = deque()
         self._unwritten: list[Definition] = []
+        self._unwritten_credits: list[CreditRow] = []
+        self.credited: list[CreditRow] = []  # what is in the store
         self.last_at: datetime | None = None  # of the definitions that were written
         self.changed: set[str] = set()  # what looks elsewhere, perhaps: by the file, or lately, before a crash
         self._file = load_budgets(config_dir)
@@ -108,11 +114,13 @@ class Definitions:
         """What counts now: the file, and the latest that was set of each budget."""
         with contextlib.suppress(ConfigError):  # who looks for changed files says it
             self._file = load_budgets(self._config_dir)  # another process may have taken it up already
+        self.credited = read_credits(self._store)
+        self._file = self._file.with_credits(Credits(self.credited))
         latest = self._latest()
         self.changed |= {item.budget_id for item in latest if as_utc(item.at) > now - LATELY}
         # All of them: the topic is read from its beginning, and what was superseded or refused stays so.
         self._known = {str(change_id) for (change_id,) in self._store.rows(_CHANGE_IDS)}
-        self._unwritten = []
+        self._unwritten, self._unwritten_credits = [], []
         self._waiting.clear()  # the topic is read again
         self._overrides = {}
         for item in latest:
@@ -131,7 +139,7 @@ class Definitions:
         """Take up budgets.yaml as it is now."""
         if file.version != self._file.version:
             latest = self._latest()
-            self._file = file
+            self._file = file.with_credits(self._file.credits)
             self._put_together(now)
             self._record_file(latest, now)
 
@@ -171,9 +179,11 @@ class Definitions:
                 found = [self._tried(change, now) for change in group]
             for change, (budget, why) in zip(group, found, strict=True):
                 taken = taken or not why
-                rows.append(_definition(change, budget, why, now))
+                if change.credit is None or why:
+                    rows.append(_definition(change, budget, why, now))
                 self._known.add(change.change_id)
         self._write(rows)
+        self._write_credits()
         return taken
 
     def _together(self, changes: list[BudgetChange], now: datetime) -> list[Budget | None] | None:
@@ -184,7 +194,11 @@ class Definitions:
             for change in changes:
                 budget = None if change.budget is None else budget_from_json(json.dumps(change.budget))
                 known = fresh.get(change.budget_id, self.budgets.get(change.budget_id)) is not None
-                if change.reset or (not known if budget is None else budget.id != change.budget_id):
+                if (
+                    change.credit is not None
+                    or change.reset
+                    or (not known if budget is None else budget.id != change.budget_id)
+                ):
                     return None
                 fresh[change.budget_id] = budget
                 found.append(budget)
@@ -203,7 +217,7 @@ class Definitions:
         return found
 
     def _tried(self, change: BudgetChange, now: datetime) -> tuple[Budget | None, str]:
-        before = self.budgets, dict(self._overrides)
+        before, file = (self.budgets, dict(self._overrides)), self._file
         try:
             budget, why = self._try(change, now)
         except (SpendstreamError, MemoryError):
@@ -211,6 +225,7 @@ class Definitions:
         except Exception as error:
             log.exception("the change %s of budget %s cannot be taken up", change.change_id, change.budget_id)
             self.budgets, self._overrides = before
+            self._file = file
             budget, why = None, f"our own code fails on it, see the log: {error!r}"
         return budget, printable(why)
 
@@ -218,8 +233,9 @@ class Definitions:
         """The budget that counts now under this id, and why the change is refused if it is."""
         budget_id = change.budget_id
         try:
-            if change.reset:
-                return self._reset(budget_id, now)
+            if change.credit is not None or change.reset:
+                credit = change.credit
+                return self._reset(budget_id, now) if credit is None else self._credit(change, credit, now)
             budget = None if change.budget is None else budget_from_json(json.dumps(change.budget))
             if budget is not None and budget.id != budget_id:
                 return None, f"the budget is {budget.id}, the record's key {budget_id}"
@@ -240,6 +256,30 @@ class Definitions:
         self.budgets = merge(self._file, overrides, now=now)
         self._overrides = overrides
         return self._file.get(budget_id), ""
+
+    def _credit(self, change: BudgetChange, credit: Credit, now: datetime) -> tuple[Budget | None, str]:
+        """Raises ConfigError."""
+        budget = self.budgets.get(change.budget_id)
+        if change.budget is not None or change.reset:
+            return None, "a credit changes nothing else"
+        if budget is None:
+            return None, "there is no such budget"
+        calendar = self.budgets.calendar_of(budget)
+        period = credited_period(budget, calendar, credit, now)
+        about = (calendar.period_key(period), period.start, credit.values, credit.amount)
+        row = CreditRow(budget.id, now, change.change_id, *about, change.by, change.note)
+        credited = Credits([row], before=self._file.credits)
+        self._file, self.budgets = self._file.with_credits(credited), self.budgets.with_credits(credited)
+        self._unwritten_credits.append(row)
+        return budget, ""
+
+    def _write_credits(self) -> None:
+        while self._unwritten_credits:
+            part = self._unwritten_credits[:ROWS_AT_ONCE]
+            table = arrow_table("budget_credits", [as_row(row) for row in part])
+            token = "\0".join(f"{row.budget_id}/{row.change_id}" for row in part)
+            insert(self._store.client, "budget_credits", table, hashlib.sha256(token.encode()).hexdigest())
+            del self._unwritten_credits[: len(part)]
 
     def _put_together(self, now: datetime) -> None:
         self.budgets, problems = merge_fitting(self._file, self._overrides, now=now)

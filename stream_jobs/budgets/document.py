@@ -3,6 +3,7 @@
 Amounts are Decimals from the text in the file to the pico-USD they become; a float is refused.
 """
 
+from collections.abc import Sequence
 from decimal import Decimal
 from itertools import pairwise
 from typing import Annotated, Any, Final, Literal, Self
@@ -19,12 +20,14 @@ from pydantic import (
 )
 
 from spendstream_schemas.alert_feed import Sentence, Severity
-from spendstream_schemas.budget_feed import ACTIONS, BudgetId, FailMode, PolicyStep
+from spendstream_schemas.budget_feed import ACTIONS, Action, BudgetId, FailMode, Percent, StepTokens
 from spendstream_schemas.scope import Scope, ScopeField
 from spendstream_schemas.types import Text64
 from stream_jobs.attribution.document import Text, text_hint
+from stream_jobs.base.readable import exact
 from stream_jobs.budgets.fields import (
     Amount,
+    AmountOrNothing,
     CalendarName,
     CurrencyCode,
     Day,
@@ -32,18 +35,22 @@ from stream_jobs.budgets.fields import (
     PositivePercent,
     YearStarts,
     Zone,
+    check_one_of,
     check_rising,
     rising_dates,
 )
+from stream_jobs.budgets.fields import exact as exact_input
+from stream_jobs.budgets.units import USD, WHOLE
 
 FILE_NAME: Final = "budgets.yaml"
 SCHEMA_FILE_NAME: Final = "budgets.schema.json"
 MAX_BUDGETS: Final = 10_000
-USD: Final = "USD"
-NAMED_PERIODS: Final = ("hour", "day", "week", "month", "quarter", "year")
+TOTAL: Final = "total"
+NAMED_PERIODS: Final = ("hour", "day", "week", "month", "quarter", "year", TOTAL)
 
 
 Cost = Literal["effective", "contracted", "list"]
+Measured = Literal["cost", "tokens", "requests", "gpu_hours"]
 Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
 
 
@@ -84,7 +91,7 @@ def _kind_of_period(value: Any) -> str | None:
 
 
 BudgetPeriod = Annotated[
-    Annotated[Literal["hour", "day", "week", "month", "quarter", "year"], Tag(PERIOD_TAGS[0])]
+    Annotated[Literal["hour", "day", "week", "month", "quarter", "year", "total"], Tag(PERIOD_TAGS[0])]
     | Annotated[RollingPeriod, Tag(PERIOD_TAGS[1])]
     | Annotated[ListedPeriod, Tag(PERIOD_TAGS[2])],
     Discriminator(
@@ -96,9 +103,12 @@ BudgetPeriod = Annotated[
 
 
 class Threshold(_Part):
-    """A share of the amount at which people are told. A number alone is short for {at_percent: number}."""
+    """A share of the amount, or an amount, at which people are told. A number alone is short for {at_percent: ...}."""
 
-    at_percent: PositivePercent = Field(description="Percent of the period's amount.")
+    at_percent: PositivePercent | None = Field(default=None, description="Percent of the period's amount.")
+    at_amount: Amount | None = Field(
+        default=None, description="In place of at_percent: in the budget's currency, or what its quota counts."
+    )
     severity: Severity | None = Field(
         default=None,
         description="Default: warning below 100 percent and for forecasts, critical from 150 on, else error.",
@@ -109,25 +119,50 @@ class Threshold(_Part):
     def _short_form(cls, value: Any) -> Any:
         return value if isinstance(value, (dict, Threshold)) else {"at_percent": value}
 
-    def severity_of(self, *, forecast: bool) -> Severity:
-        """The severity given, or else the default."""
+    @model_validator(mode="after")
+    def _one_of(self) -> Self:
+        check_one_of(self.at_percent, self.at_amount)
+        return self
+
+    def severity_of(self, amount: Decimal, *, forecast: bool) -> Severity:
+        """The severity given, or else the default, of a budget with this amount."""
         if self.severity is not None:
             return self.severity
-        if forecast or self.at_percent < 100:
+        reached, whole = (self.at_percent, Decimal(100)) if self.at_amount is None else (self.at_amount, amount)
+        assert reached is not None
+        if forecast or reached < whole:
             return "warning"
-        return "error" if self.at_percent < 150 else "critical"
+        return "error" if 2 * reached < 3 * whole or not whole else "critical"
+
+
+def _either_form(schema: dict[str, Any]) -> None:
+    """Exactly one of at_percent and at_amount; neither may be null."""
+    for name in ("at_percent", "at_amount"):
+        given = schema["properties"][name]
+        given.pop("default", None)
+        kinds = [kind for kind in given.pop("anyOf") if kind != {"type": "null"}]
+        given |= kinds[0] if len(kinds) == 1 else {"anyOf": kinds}
+    schema["oneOf"] = [{"required": ["at_percent"]}, {"required": ["at_amount"]}]
 
 
 def _threshold_short_form(schema: dict[str, Any]) -> None:
     full = {key: schema.pop(key) for key in list(schema) if key != "description"}
+    _either_form(full)
     schema["anyOf"] = [full["properties"]["at_percent"], full]
 
 
 Threshold.model_config["json_schema_extra"] = _threshold_short_form
 
 
+def _rising(items: "Sequence[Threshold | Step]") -> None:
+    """Raises ValueError where percents, or amounts, do not rise. Which of a percent and an amount is more depends on
+    the period."""
+    check_rising([item.at_percent for item in items if item.at_percent is not None])
+    check_rising([item.at_amount for item in items if item.at_amount is not None], "amounts")
+
+
 def _rising_thresholds(thresholds: tuple[Threshold, ...]) -> tuple[Threshold, ...]:
-    check_rising([item.at_percent for item in thresholds])
+    _rising(thresholds)
     return thresholds
 
 
@@ -147,11 +182,34 @@ class Thresholds(_Part):
     )
 
 
+class Step(_Part):
+    """What services do from a share of the amount, or from an amount on."""
+
+    at_percent: Annotated[Percent, BeforeValidator(exact_input)] | None = Field(
+        default=None, description="Percent of the period's amount."
+    )
+    at_amount: Amount | None = Field(
+        default=None, description="In place of at_percent: in the budget's currency, or what its quota counts."
+    )
+    action: Action
+    max_input_tokens: StepTokens | None = None
+    max_output_tokens: StepTokens | None = None
+
+    @model_validator(mode="after")
+    def _one_of(self) -> Self:
+        check_one_of(self.at_percent, self.at_amount)
+        return self
+
+
+Step.model_config["json_schema_extra"] = _either_form
+
+
 class Policy(_Part):
     """What services do by themselves as the amount is used up."""
 
-    steps: Annotated[tuple[PolicyStep, ...], Field(max_length=len(ACTIONS))] = Field(
-        default=(), description=f"By rising at_percent, each stricter than the one before it: {', '.join(ACTIONS)}."
+    steps: Annotated[tuple[Step, ...], Field(max_length=len(ACTIONS))] = Field(
+        default=(),
+        description=f"By rising at_percent or at_amount, each stricter than the one before it: {', '.join(ACTIONS)}.",
     )
     fail: FailMode = Field(
         default="open",
@@ -160,7 +218,7 @@ class Policy(_Part):
 
     @model_validator(mode="after")
     def _ladder(self) -> Self:
-        check_rising([step.at_percent for step in self.steps])
+        _rising(self.steps)
         for one, two in pairwise(self.steps):
             if ACTIONS.index(one.action) >= ACTIONS.index(two.action):
                 raise ValueError(f"steps must get stricter: {two.action} comes after {one.action}")
@@ -200,14 +258,21 @@ class Budget(_Part):
         default=(),
         description="Each combination of values of these fields has a budget of its own, of the same amount.",
     )
-    amount: Amount = Field(description="Per period, in the budget's currency.")
-    amounts: dict[Annotated[str, Field(max_length=256), BeforeValidator(text_hint)], Amount] = Field(
+    amount: AmountOrNothing = Field(
+        description="Per period, in the budget's currency, or what it measures. 0: nothing may be spent."
+    )
+    amounts: dict[Annotated[str, Field(max_length=256), BeforeValidator(text_hint)], AmountOrNothing] = Field(
         default_factory=dict, description="Other amounts for some values of the only field in `per`."
+    )
+    measure: Measured = Field(
+        default="cost",
+        description="What counts: cost, or as a quota tokens (input and output), requests or gpu_hours.",
     )
     currency: CurrencyCode = Field(default=USD, description="USD, or one of the `currencies`.")
     cost: Cost = Field(default="effective", description="Which cost counts.")
     period: BudgetPeriod = Field(
-        description="hour, day, week, month, quarter, year, {rolling: 24h} or {calendar: NAME}."
+        description="hour, day, week, month, quarter, year, total (from valid_from on, and never anew), {rolling: 24h} "
+        "or {calendar: NAME}."
     )
     timezone: Zone | None = Field(default=None, description="Where its periods begin, if not in the file's time zone.")
     year_starts: YearStarts = Field(
@@ -249,7 +314,35 @@ class Budget(_Part):
             raise ValueError("per: names a field twice")
         if self.valid_from and self.valid_to and self.valid_from >= self.valid_to:
             raise ValueError(f"valid_from {self.valid_from} is not before valid_to {self.valid_to}")
+        if self.period == TOTAL:
+            if self.valid_from is None:
+                raise ValueError("period: total needs valid_from: the date from which on everything counts")
+            if self.carry_over is not None:
+                raise ValueError("carry_over: a total never ends, so it leaves nothing")
+        if self.measure != "cost":
+            self._check_quota()
         return self
+
+    def _check_quota(self) -> None:
+        """Raises ValueError for what a quota does not have."""
+        for name, nothing in (("currency", USD), ("cost", "effective"), ("unpriced_upper_bound_usd", None)):
+            if getattr(self, name) != nothing:
+                raise ValueError(f"{name}: a quota of {self.measure} has none")
+        if self.measure in WHOLE:
+            for amount in (self.amount, *self.amounts.values(), *self.stated_thresholds):
+                if amount != amount.to_integral_value():
+                    raise ValueError(f"a quota of {self.measure} has whole numbers, not {exact(amount)}")
+
+    @property
+    def stated_thresholds(self) -> tuple[Decimal, ...]:
+        """Everything that is stated as an amount beside the amount itself."""
+        thresholds = (*self.thresholds.actual, *self.thresholds.forecast)
+        found = [*(item.at_amount for item in thresholds), *(step.at_amount for step in self.policy.steps)]
+        return tuple(amount for amount in found if amount is not None)
+
+    def amount_of(self, values: tuple[str, ...]) -> Decimal:
+        """What is stated for these values of the fields in `per`."""
+        return self.amounts.get(values[0], self.amount) if len(values) == 1 else self.amount
 
 
 def _rising_rates(rates: tuple[Rate, ...]) -> tuple[Rate, ...]:

@@ -6,18 +6,20 @@ What changed is sent at once, and only the latest of each key: between two sendi
 import secrets
 from collections.abc import Iterable
 from datetime import datetime
+from decimal import Decimal
 
 from spendstream_schemas.budget_feed import (
     HEARTBEAT_KEY,
     POLICY_VERSIONS,
     BudgetState,
     Heartbeat,
+    Quota,
     policy_key,
     state_key,
 )
 from stream_jobs.budgets.book import StandingUpdate
 from stream_jobs.budgets.document import Budget
-from stream_jobs.budgets.feed_money import usd_of_feed
+from stream_jobs.budgets.feed_money import NOTHING_USES_IT_UP
 from stream_jobs.budgets.resolve import Budgets
 from stream_jobs.budgets.standing import Standing, ThresholdKey
 from stream_jobs.runtime.record_producer import RecordProducer
@@ -94,18 +96,26 @@ class BudgetFeed:
     def _state(
         self, budget: Budget, values: Values, standing: Standing, crossed: Iterable[ThresholdKey], now: datetime
     ) -> None:
+        unit = standing.unit
+        rates = (standing.burn, standing.forecast) if unit.is_money else (None, None)
+        burn, forecast = (None if one is None else unit.kept(one) for one in rates)
+        amount, nothing = unit.kept(standing.amount), Decimal(0)
         record = BudgetState(
             budget_id=budget.id,
             values=values,
             period_start=standing.period.start,
             period_end=None if standing.rolling else standing.period.end,
-            amount_usd=usd_of_feed(standing.amount),
-            spent_usd=usd_of_feed(standing.spent),
-            held_usd=usd_of_feed(standing.held),
+            amount_usd=amount if unit.is_money else NOTHING_USES_IT_UP,
+            spent_usd=unit.kept(standing.spent) if unit.is_money else nothing,
+            held_usd=unit.kept(standing.held) if unit.is_money else nothing,
+            quota=None
+            if budget.measure == "cost"
+            else Quota(unit=budget.measure, amount=amount, used=unit.kept(standing.used)),
             as_of=now,
-            thresholds=tuple(sorted(key.percent for key in crossed if key.kind == "actual")),
-            burn_usd_per_hour=None if standing.burn is None else usd_of_feed(standing.burn),
-            forecast_usd=None if standing.forecast is None else usd_of_feed(standing.forecast),
+            thresholds=tuple(sorted(key.percent for key in crossed if key.kind == "actual" and not key.amount)),
+            threshold_amounts=tuple(sorted(key.amount for key in crossed if key.kind == "actual" and key.amount)),
+            burn_usd_per_hour=burn,
+            forecast_usd=forecast,
             exhausted_at=standing.exhausted_at,
         )
         self._waiting[state_key(budget.id, values)] = record.model_dump_json(exclude_none=True).encode()

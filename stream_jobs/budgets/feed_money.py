@@ -6,6 +6,8 @@ from typing import Final
 from spendstream_schemas.types import MAX_USD
 from stream_jobs.base.money import PICO_PER_USD, usd_from_pico
 
+NOTHING_USES_IT_UP: Final = Decimal(MAX_USD)
+"""The amount of money of a budget that counts something else: what guards see that know money only."""
 _MAX_PICO: Final = MAX_USD * PICO_PER_USD
 
 

@@ -74,13 +74,26 @@ def window_length(text: str) -> timedelta:
     return timedelta(hours=int(text[:-1]) * (24 if text[-1] == "d" else 1))
 
 
-def check_rising(percents: Sequence[Decimal]) -> None:
-    """Raises ValueError at the first percentage that is not above the one before it."""
-    for one, two in pairwise(percents):
+def check_rising(numbers: Sequence[Decimal], what: str = "percents") -> None:
+    """Raises ValueError at the first that is not above the one before it."""
+    for one, two in pairwise(numbers):
         if one >= two:
-            raise ValueError(f"the percents must rise: {readable.exact(two)} comes after {readable.exact(one)}")
+            raise ValueError(f"the {what} must rise: {readable.exact(two)} comes after {readable.exact(one)}")
 
 
+def check_one_of(at_percent: Decimal | None, at_amount: Decimal | None) -> None:
+    """Raises ValueError unless exactly one of the two is given."""
+    if (at_percent is None) == (at_amount is None):
+        raise ValueError("needs either at_percent or at_amount")
+
+
+AmountOrNothing = Annotated[
+    Decimal,
+    Field(ge=0, le=10**15, max_digits=27, decimal_places=12, allow_inf_nan=False),
+    BeforeValidator(exact),
+    decimal_schema(minimum=0),
+]
+"""As `Amount`, or 0."""
 Amount = Annotated[
     Decimal,
     Field(gt=0, le=10**15, max_digits=27, decimal_places=12, allow_inf_nan=False),

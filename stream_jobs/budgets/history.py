@@ -11,7 +11,6 @@ import pyarrow as pa
 from stream_jobs.base.instants import as_utc, unix_micros
 from stream_jobs.base.money import pico_from_usd
 from stream_jobs.budgets.book import KEEP_NOTIFIED, WINDOW_KEY, Notified, Place, StandingUpdate
-from stream_jobs.budgets.feed_money import usd_of_feed
 from stream_jobs.budgets.standing import Standing, ThresholdKey
 from stream_jobs.series.calendar import Period
 from stream_jobs.series.facts import Sums, Values
@@ -47,18 +46,18 @@ class BudgetHistory:
         A window is never over, however long ago it crossed."""
         rows = self._store.rows(
             "SELECT budget_id, period_key, vals, max(period_start), max(period_end), toString(kind), threshold, "
-            "argMax(direction, (at, direction = 'down')) = 'up', argMax(at, (at, direction = 'down')), "
-            "argMax(late, at) FROM budget_crossings "
+            "threshold_amount, argMax(direction, (at, direction = 'down')) = 'up', "
+            "argMax(at, (at, direction = 'down')), argMax(late, at) FROM budget_crossings "
             "WHERE period_end > fromUnixTimestamp64Micro({since:Int64}, 'UTC') OR period_key = {window:String} "
-            "GROUP BY budget_id, period_key, vals, kind, threshold",
+            "GROUP BY budget_id, period_key, vals, kind, threshold, threshold_amount",
             {"since": unix_micros(now - KEEP_NOTIFIED), "window": WINDOW_KEY},
         )
         found: dict[Place, Notified] = {}
-        for budget_id, key, vals, start, end, kind, threshold, up, at, late in cast(list[tuple[Any, ...]], rows):
+        for budget_id, key, vals, start, end, kind, percent, amount, up, at, late in cast(list[tuple[Any, ...]], rows):
             notified = found.setdefault(
                 Place(budget_id, key, tuple(vals)), Notified(Period(as_utc(start), as_utc(end)))
             )
-            which = ThresholdKey(kind, Decimal(threshold))
+            which = ThresholdKey(kind, Decimal(percent), Decimal(amount))
             if up:
                 notified.crossed[which] = as_utc(at)
             if kind == "forecast" and (up or not late):
@@ -186,13 +185,17 @@ def _period(change_period: Period, *, rolling: bool) -> tuple[datetime, datetime
     return start, start + timedelta(hours=1)
 
 
-def _money(standing: Standing) -> dict[str, Any]:
+def _figures(standing: Standing) -> dict[str, Any]:
+    unit = standing.unit
     return {
-        "amount": usd_of_feed(standing.amount),
-        "spent": usd_of_feed(standing.spent),
-        "held": usd_of_feed(standing.held),
+        "unit": unit.kept_in,
+        "currency": unit.name if unit.is_money else "",
+        "rate": unit.rate,
+        "amount": unit.kept(standing.amount),
+        "spent": unit.kept(standing.spent),
+        "held": unit.kept(standing.held),
         "unpriced_events": standing.unpriced,
-        "forecast": None if standing.forecast is None else usd_of_feed(standing.forecast),
+        "forecast": None if standing.forecast is None else unit.kept(standing.forecast),
     }
 
 
@@ -206,15 +209,16 @@ def _crossing(update: StandingUpdate, key: ThresholdKey, direction: str) -> dict
         "period_end": end,
         "kind": key.kind,
         "threshold": key.percent,
+        "threshold_amount": key.amount,
         "direction": direction,
         "at": update.at,
-        **_money(update.standing),
+        **_figures(update.standing),
         "late": update.late,
     }
 
 
 def _taken_back(budget_id: str, row: Recorded, now: datetime) -> dict[str, Any]:
-    nothing = dict.fromkeys(("amount", "spent", "held"), Decimal(0))
+    nothing = dict.fromkeys(("amount", "spent", "held", "credited"), Decimal(0))
     unknown = dict.fromkeys(("forecast", "burn_per_hour", "exhausted_at"))
     return {
         "budget_id": budget_id,
@@ -223,12 +227,14 @@ def _taken_back(budget_id: str, row: Recorded, now: datetime) -> dict[str, Any]:
         "period_key": TAKEN_BACK,
         "period_end": row.period.end,
         "updated_at": now,
-        **dict.fromkeys(("name", "owner", "parent"), ""),
+        **dict.fromkeys(("name", "owner", "parent", "unit", "currency"), ""),
+        "rate": Decimal(1),
         "per": [],
         **nothing,
         "unpriced_events": 0,
         **unknown,
         "thresholds": [],
+        "threshold_amounts": [],
     }
 
 
@@ -246,8 +252,10 @@ def _standing(update: StandingUpdate) -> dict[str, Any]:
         "owner": budget.owner or "",
         "parent": budget.parent or "",
         "per": list(budget.per),
-        **_money(standing),
-        "burn_per_hour": None if standing.burn is None else usd_of_feed(standing.burn),
+        **_figures(standing),
+        "credited": standing.unit.kept(standing.credit),
+        "burn_per_hour": None if standing.burn is None else standing.unit.kept(standing.burn),
         "exhausted_at": standing.exhausted_at,
-        "thresholds": sorted(key.percent for key in update.crossed if key.kind == "actual"),
+        "thresholds": sorted(key.percent for key in update.crossed if key.kind == "actual" and not key.amount),
+        "threshold_amounts": sorted(key.amount for key in update.crossed if key.kind == "actual" and key.amount),
     }

@@ -16,9 +16,9 @@ from typing import Final
 
 from stream_jobs.base.errors import RetryError
 from stream_jobs.budgets.book import BudgetBook, Place, StandingUpdate
-from stream_jobs.budgets.control import Definitions
+from stream_jobs.budgets.control import LATELY, Definitions
 from stream_jobs.budgets.control_reader import ControlReader
-from stream_jobs.budgets.document import FILE_NAME
+from stream_jobs.budgets.document import FILE_NAME, TOTAL
 from stream_jobs.budgets.feed import BudgetFeed
 from stream_jobs.budgets.history import BudgetHistory, Recorded
 from stream_jobs.budgets.recount import Recount
@@ -44,6 +44,7 @@ from stream_jobs.series.follower import deltas_of
 from stream_jobs.series.sums import LedgerSums, Vector
 from stream_jobs.store.client import StoreClient
 from stream_jobs.store.deadline import ServerClock
+from stream_jobs.store.retention import kept_for
 from stream_jobs.streams.feed_app import FeedJob, build_feed_app
 from stream_jobs.streams.model import SourceRecord
 
@@ -57,6 +58,8 @@ LOOK_AHEAD_S: Final = 15.0
 POLICIES_S: Final = 5.0
 HISTORY_S: Final = 5.0
 CHECK_S: Final = 2.0  # one budget
+OUTLIVED_S: Final = 86_400.0
+OUTLIVED_NOTICE: Final = timedelta(days=60)
 BEHIND_S: Final = 10.0
 BEHIND_SINCE: Final = timedelta(hours=1)
 
@@ -153,12 +156,17 @@ class Running:
         self._seen: Vector = {}
         self._file, self._look_ahead, self._keep = Due(FILE_S), Due(LOOK_AHEAD_S), Due(HISTORY_S)
         self._policies = Due(POLICIES_S)
+        self._outlived = Due(OUTLIVED_S)
+        self._ledger_kept = kept_for(store, "ledger")
         self._sample = Due(CHECK_S)
         self._now = now  # of the cycle
         self._again = False  # corrections were posted, and not looked at but for what is in memory
         self._feed.policies(budgets, now)
         self._feed.withdraw(withdrawn)
         self._recount.begin(self._book, now)
+        # A crash may have come between a credit and what it changed; of what is not spent from nobody else says it.
+        rows = definitions.credited
+        self._book.count_credits({row.key for row in rows if row.at > now - LATELY or self._book.is_now(row.key)}, now)
         self._look_elsewhere(definitions.changed, self._history.running(now), now)
         definitions.changed.clear()
         BUDGETS_WATCHED.set(len(budgets))
@@ -187,6 +195,8 @@ class Running:
         now = max(now, self._definitions.last_at or now)
         if self._look_ahead():
             self._book.look_ahead()
+        if self._outlived():
+            self._warn_of_outlived(now)
         self._check(now)
         self._to_record += self._book.evaluate(now)
         self._deliver(now)
@@ -264,6 +274,20 @@ class Running:
             # A row that begins where the period does is replaced by that period's.
             self._history.take_back(budget_id, [row for row in rows if row.period.start != begins], now)
         self._recount.changed(ended)
+
+    def _warn_of_outlived(self, now: datetime) -> None:
+        """Of budgets that go on for longer than the ledger keeps what they count."""
+        for tracked in self._book.tracked:
+            period = tracked.current
+            if self._ledger_kept is None or period is None or tracked.budget.period != TOTAL:
+                continue
+            if period.start < now - self._ledger_kept + OUTLIVED_NOTICE:
+                log.warning(
+                    "budget %s counts since %s, but the ledger keeps entries for %d days: what is older is not counted "
+                    "once it is read anew; raise SPENDSTREAM_RETENTION_LEDGER_DAYS, or let a budget with a later "
+                    "valid_from and the amount that is left take over",
+                    *(tracked.budget.id, tracked.budget.valid_from, self._ledger_kept.days),
+                )
 
     def take_file(self, file: Budgets) -> None:
         """Of budgets.yaml, which was edited."""

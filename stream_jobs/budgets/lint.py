@@ -5,9 +5,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Final
 
-from stream_jobs.base.money import usd_from_pico
-from stream_jobs.base.readable import money
-from stream_jobs.budgets.document import Budget
+from stream_jobs.budgets.document import TOTAL, Budget, Threshold, Thresholds
 from stream_jobs.budgets.resolve import Budgets
 
 CALENDAR_NOTICE: Final = timedelta(days=90)
@@ -48,8 +46,10 @@ def _alone(budget: Budget) -> Iterator[str]:
     actual, forecast = budget.thresholds.actual, budget.thresholds.forecast
     if not actual and not forecast and not budget.policy.steps:
         yield "has neither thresholds nor policy steps: nobody is told and nothing is done"
-    elif actual and actual[0].at_percent > 100 and not forecast:
+    elif actual and not forecast and budget.amount and all(_is_late(item, budget) for item in actual):
         yield "its first threshold is above 100 %: nobody is told before the amount is gone"
+    if not budget.amount and not budget.amounts:
+        yield from _of_nothing(budget)
     if not budget.owner and not budget.channels:
         yield "has neither an owner nor channels: only the routes in alerts.yaml decide who is told"
     if budget.policy.fail == "closed" and not budget.policy.steps:
@@ -69,6 +69,20 @@ def _alone(budget: Budget) -> Iterator[str]:
             yield f"amounts: {value!r} is out of scope"
 
 
+def _is_late(threshold: Threshold, budget: Budget) -> bool:
+    if threshold.at_percent is not None:
+        return threshold.at_percent > 100
+    return threshold.at_amount is not None and threshold.at_amount > budget.amount
+
+
+def _of_nothing(budget: Budget) -> Iterator[str]:
+    """What has no meaning where nothing may be spent."""
+    if budget.thresholds.forecast != Thresholds().forecast:
+        yield "thresholds: nothing may be spent, so the first cent crosses all percents, and nothing is foretold"
+    if budget.policy.steps and budget.policy.steps[-1].action != "refuse":
+        yield "policy: nothing may be spent, so services refuse, whatever the steps say"
+
+
 def _validity(budgets: Budgets, budget: Budget, now: datetime) -> Iterator[str]:
     if budget.valid_to is not None and budget.valid_to <= now.astimezone(budgets.zone_of(budget)).date():
         yield f"ended on {budget.valid_to}"
@@ -80,8 +94,8 @@ def _within_parent(budgets: Budgets, budget: Budget) -> Iterator[str]:
         return
     if _rhythm(budgets, budget) != _rhythm(budgets, parent):
         yield f"its periods are not those of its parent {parent.id!r}, so their amounts cannot be compared"
-    if budget.cost != parent.cost:
-        yield f"counts {budget.cost} cost, but its parent {parent.id!r} {parent.cost} cost"
+    if _counted(budget) != _counted(parent):
+        yield f"counts {_counted(budget)}, but its parent {parent.id!r} {_counted(parent)}"
     for field in parent.per:
         condition = budget.scope.get(field)
         pinned = condition is not None and (condition.missing or len(condition.any_of or ()) == 1)
@@ -95,7 +109,7 @@ def _children(budgets: Budgets, parent: Budget, now: datetime) -> Iterator[str]:
     children = [
         child
         for child in budgets.children(parent.id)
-        if _rhythm(budgets, child) == rhythm and child.cost == parent.cost and budgets.in_force(child, now)
+        if _rhythm(budgets, child) == rhythm and _counted(child) == _counted(parent) and budgets.in_force(child, now)
     ]
     period = budgets.calendar_of(parent).period_at(now)
     if period is None or parent.per:
@@ -105,7 +119,8 @@ def _children(budgets: Budgets, parent: Budget, now: datetime) -> Iterator[str]:
     together = sum(budgets.amount_pico(child, period.start) for child in alone)
     if together > amount:
         names = ", ".join(child.id for child in alone)
-        whole, parts = money(usd_from_pico(amount)), money(usd_from_pico(together))
+        unit = budgets.unit_of(parent, period.start)
+        whole, parts = unit.text(unit.kept(amount)), unit.text(unit.kept(together))
         yield f"has {whole}, less than the {parts} of its children together ({names})"
     for child in children:
         if child.per and budgets.amount_pico(child, period.start) > amount:
@@ -115,10 +130,14 @@ def _children(budgets: Budgets, parent: Budget, now: datetime) -> Iterator[str]:
 def _twice(budgets: Budgets, budget: Budget, seen: dict[str, Budget]) -> Iterator[str]:
     """Another budget before it that watches the same, at the same time."""
     scope = {field: condition.model_dump(exclude_none=True) for field, condition in budget.scope.items()}
-    key = json.dumps([scope, budget.per, budget.cost, _rhythm(budgets, budget)], sort_keys=True, default=sorted)
+    key = json.dumps([scope, budget.per, _counted(budget), _rhythm(budgets, budget)], sort_keys=True, default=sorted)
     other = seen.setdefault(key, budget)
     if other is not budget and _overlap(budget, other):
         yield f"watches the same as budget {other.id!r}: thresholds of one budget can be many"
+
+
+def _counted(budget: Budget) -> str:
+    return f"{budget.cost} cost" if budget.measure == "cost" else budget.measure.replace("gpu_", "GPU ")
 
 
 def _overlap(one: Budget, two: Budget) -> bool:
@@ -131,4 +150,5 @@ def _overlap(one: Budget, two: Budget) -> bool:
 def _rhythm(budgets: Budgets, budget: Budget) -> tuple[str, ...]:
     """The same for budgets whose periods are the same."""
     period = budget.period if isinstance(budget.period, str) else budget.period.model_dump_json()
-    return (period, budgets.zone_of(budget).key, budget.year_starts)
+    dates = (str(budget.valid_from), str(budget.valid_to)) if budget.period == TOTAL else ()
+    return (period, budgets.zone_of(budget).key, budget.year_starts, *dates)

@@ -3,8 +3,9 @@
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping
+from copy import copy
 from datetime import UTC, date, datetime
-from decimal import Context, Decimal
+from decimal import ROUND_CEILING, Context, Decimal
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Final, get_args
@@ -12,7 +13,8 @@ from zoneinfo import ZoneInfo
 
 from pydantic import ValidationError
 
-from spendstream_schemas.budget_feed import BudgetPolicy
+from spendstream_schemas.budget_feed import BudgetPolicy, PolicyStep
+from spendstream_schemas.budget_feed import Quota as QuotaRecord
 from spendstream_schemas.scope import version_of
 from stream_jobs.base.documents import PlacedProblem, blaming, checked
 from stream_jobs.base.errors import ConfigError
@@ -20,43 +22,57 @@ from stream_jobs.base.files import is_there
 from stream_jobs.base.money import pico_from_usd
 from stream_jobs.base.yaml_files import place_and_problem, read_yaml
 from stream_jobs.budgets.checks import problems_between
+from stream_jobs.budgets.credits import Credits
 from stream_jobs.budgets.document import (
     FILE_NAME,
     PERIOD_TAGS,
-    USD,
+    TOTAL,
     Budget,
     BudgetsDocument,
-    Cost,
     ListedPeriod,
     RollingPeriod,
+    Step,
     Weekday,
 )
-from stream_jobs.budgets.feed_money import usd_of_feed
+from stream_jobs.budgets.feed_money import NOTHING_USES_IT_UP
 from stream_jobs.budgets.fields import window_length
+from stream_jobs.budgets.units import IN_USD, USD, Unit
 from stream_jobs.series import calendar
-from stream_jobs.series.calendar import Calendar
+from stream_jobs.series.calendar import Calendar, Period
 from stream_jobs.series.measures import Measure
 from stream_jobs.series.spec import SeriesSpec
 
-_EXACT: Final = Context(prec=60)  # two factors of up to 27 digits
+_UP: Final = Context(prec=60, rounding=ROUND_CEILING)
+_MOST_PERCENT: Final = Decimal(100_000)
 _PLAIN: Final[dict[str, Callable[[ZoneInfo], Calendar]]] = {
     "hour": calendar.hours,
     "day": calendar.days,
     "month": calendar.months,
 }
-_MEASURES: Final[dict[Cost, Measure]] = {
+_MEASURES: Final[dict[str, Measure]] = {
     "list": "list_cost",
     "contracted": "contracted_cost",
     "effective": "effective_cost",
+    "tokens": "tokens",
+    "requests": "events",
+    "gpu_hours": "gpu_seconds",
 }
+
+
+def measure_of(budget: Budget) -> Measure:
+    """What of the ledger's entries it adds up."""
+    return _MEASURES[budget.cost if budget.measure == "cost" else budget.measure]
 
 
 class Budgets:
     """All budgets with what they share, checked against each other. Immutable; iterates in the order of the file."""
 
-    def __init__(self, document: BudgetsDocument, *, now: datetime | None = None) -> None:
+    def __init__(
+        self, document: BudgetsDocument, *, now: datetime | None = None, credited: Credits | None = None
+    ) -> None:
         """Raises ConfigError with everything that doesn't fit together. `now` decides which rates are needed."""
         now = now or datetime.now(UTC)
+        self.credits = credited or Credits()
         self.document = document
         self._by_id = {budget.id: budget for budget in document.budgets}
         self._children: dict[str, list[Budget]] = {}
@@ -73,6 +89,12 @@ class Budgets:
             ]
         if problems:
             raise ConfigError(problems)
+
+    def with_credits(self, credited: Credits) -> "Budgets":
+        """The same budgets, and these credits."""
+        other = copy(self)
+        other.credits = credited
+        return other
 
     @cached_property
     def version(self) -> str:
@@ -105,7 +127,7 @@ class Budgets:
 
     def series_of(self, budget: Budget) -> SeriesSpec:
         """What is added up of it."""
-        return SeriesSpec(budget.scope, budget.per, _MEASURES[budget.cost], self.calendar_of(budget))
+        return SeriesSpec(budget.scope, budget.per, measure_of(budget), self.calendar_of(budget))
 
     def in_force(self, budget: Budget, at: datetime) -> bool:
         """Whether it counts at that instant, by its valid_from and valid_to."""
@@ -115,21 +137,28 @@ class Budgets:
         )
 
     def amount_pico(self, budget: Budget, period_start: datetime, values: tuple[str, ...] = ()) -> int:
-        """The amount, in pico-USD, of the period that starts then, for these values of the fields in `per`."""
-        amount = budget.amounts.get(values[0], budget.amount) if len(values) == 1 else budget.amount
-        return self.pico(budget, amount, period_start)
+        """The amount, in 1e-12 of what is counted (pico-USD), of the period that starts then, for these values of the
+        fields in `per`."""
+        return self.unit_of(budget, period_start).pico(budget.amount_of(values))
 
-    def pico(self, budget: Budget, amount: Decimal, period_start: datetime) -> int:
-        """An amount in the budget's currency as pico-USD, at the rate of the date on which the period starts.
+    def credit_pico(self, budget: Budget, period: Period, values: tuple[str, ...]) -> int:
+        """What the amount of a period has of credits, in 1e-12 of what is counted; negative for cuts."""
+        credit = self.credits.of(budget.id, self.calendar_of(budget), period, values)
+        return self.unit_of(budget, period.start).pico(credit) if credit else 0
+
+    def unit_of(self, budget: Budget, period_start: datetime) -> Unit:
+        """What its amounts are in. Of a currency: at the rate of the date on which the period starts.
 
         Periods before the first rate have the first rate.
         """
+        if budget.measure != "cost":
+            return Unit(budget.measure)
         if budget.currency == USD:
-            return pico_from_usd(amount)
+            return IN_USD
         day = period_start.astimezone(self.zone_of(budget)).date()
         rates = self.document.currencies[budget.currency]
         rate = next((rate for rate in reversed(rates) if rate.valid_from <= day), rates[0])
-        return pico_from_usd(_EXACT.multiply(amount, rate.usd))
+        return Unit(budget.currency, rate.usd)
 
     def unpriced_upper_bound_pico(self, budget: Budget) -> int:
         """What one event without a price is held at."""
@@ -139,22 +168,28 @@ class Budgets:
     def policy_record(self, budget: Budget, at: datetime) -> BudgetPolicy:
         """What services are told about it, with the amount of the period that holds the instant."""
         period = self.calendar_of(budget).period_at(at)
+        unit = self.unit_of(budget, at if period is None else period.start)
+        amount = unit.kept(unit.pico(budget.amount))
         return BudgetPolicy(
             schema_version=2 if version_of(budget.scope, budget.per) == 2 else 1,
             budget_id=budget.id,
             scope=budget.scope,
             per=budget.per,
-            steps=budget.policy.steps,
+            steps=tuple(_step_record(step, budget.amount, unit) for step in budget.policy.steps),
             fail=budget.policy.fail,
             owner=budget.owner,
             parent=budget.parent,
-            amount_usd=usd_of_feed(self.amount_pico(budget, at if period is None else period.start)),
+            amount_usd=amount if unit.is_money else NOTHING_USES_IT_UP,
+            quota=None if budget.measure == "cost" else QuotaRecord(unit=budget.measure, amount=amount),
         )
 
     def _calendar(self, budget: Budget) -> Calendar:
         zone = self.zone_of(budget)
         if isinstance(budget.period, RollingPeriod):
             return calendar.Window(window_length(budget.period.rolling))
+        if budget.period == TOTAL:
+            assert budget.valid_from is not None
+            return calendar.total(zone, budget.valid_from, budget.valid_to)
         if isinstance(budget.period, ListedPeriod):
             return calendar.listed(zone, budget.period.calendar, self.document.calendars[budget.period.calendar])
         if budget.period in _PLAIN:
@@ -180,6 +215,23 @@ class Budgets:
             f"budget {budget.id!r}: its period starts on {needed}, but the first rate of {budget.currency} is valid "
             f"from {oldest}: add the rate of {needed} or earlier"
         ]
+
+
+def _step_record(step: Step, amount: Decimal, unit: Unit) -> PolicyStep:
+    """An amount also as a percent, rounded up, for guards that know no amounts."""
+    percent, at = step.at_percent, None
+    if percent is None:
+        assert step.at_amount is not None
+        at = unit.kept(unit.pico(step.at_amount))
+        share = _UP.divide(step.at_amount * 100, amount) if amount else Decimal(100)
+        percent = min(_MOST_PERCENT, _UP.quantize(share, Decimal("0.001")))
+    return PolicyStep(
+        at_percent=percent,
+        at=at,
+        action=step.action,
+        max_input_tokens=step.max_input_tokens,
+        max_output_tokens=step.max_output_tokens,
+    )
 
 
 def load_budgets(config_dir: Path | None, *, now: datetime | None = None) -> Budgets:
@@ -219,7 +271,7 @@ def merge(base: Budgets, overrides: Mapping[str, Budget | None], *, now: datetim
     kept = [overrides.get(budget.id, budget) for budget in base]
     added = [overrides[budget_id] for budget_id in sorted(overrides) if budget_id not in base]
     budgets = tuple(budget for budget in (*kept, *added) if budget is not None)
-    return Budgets(base.document.model_copy(update={"budgets": budgets}), now=now)
+    return Budgets(base.document.model_copy(update={"budgets": budgets}), now=now, credited=base.credits)
 
 
 def merge_fitting(

@@ -12,14 +12,15 @@ from decimal import ROUND_CEILING, Context, Decimal
 from typing import Final, Literal
 from zoneinfo import ZoneInfo
 
-from spendstream_schemas.alert_feed import SEVERITIES, AlertSignal, Fact, Severity
+from spendstream_schemas.alert_feed import MAX_LEVEL, SEVERITIES, AlertSignal, Fact, Severity
 from spendstream_schemas.budget_feed import state_key
-from stream_jobs.base.money import divide_half_even
-from stream_jobs.base.readable import apart, count, duration, exact, money, reached
+from stream_jobs.base.money import divide_half_even, pico_from_usd
+from stream_jobs.base.readable import count, duration, exact, reached
 from stream_jobs.budgets.book import Place
 from stream_jobs.budgets.document import Budget, RollingPeriod
-from stream_jobs.budgets.feed_money import usd_of_feed
 from stream_jobs.budgets.standing import PERCENT_PLACES, Standing, ThresholdKey
+from stream_jobs.budgets.tracked import key_of, threshold_keys
+from stream_jobs.budgets.units import IN_USD, WHOLE
 
 Kind = Literal["budget", "forecast"]
 LATE_ALERT_LASTS: Final = timedelta(hours=1)
@@ -30,7 +31,7 @@ MAX_COMMAND: Final = 300
 ROOM: Final = Decimal("1.3")
 """By how much more than what is used, or foretold, the amount that is suggested is: below 80 % of it."""
 _ROUND: Final = Context(prec=2, rounding=ROUND_CEILING)
-_KINDS: Final[Mapping[Kind, str]] = {"budget": "actual", "forecast": "forecast"}
+_KINDS: Final[Mapping[Kind, Literal["actual", "forecast"]]] = {"budget": "actual", "forecast": "forecast"}
 
 
 def alert_id(kind: Kind, place: Place) -> str:
@@ -63,7 +64,6 @@ def budget_signal(
     now: datetime,
     *,
     zone: ZoneInfo,
-    currency_amount: str = "",
     causes: Sequence[str] = (),
     correction: bool = False,
     parents: Sequence[Fact] = (),
@@ -72,31 +72,42 @@ def budget_signal(
     mine = {key: at for key, at in crossed.items() if key.kind == _KINDS[kind]}
     over = bool(mine) and not standing.rolling and is_over(standing.period.end, mine, now)
     firing = bool(mine) and not over
-    highest = max((key.percent for key in mine), default=Decimal(0))
+    stated = budget.amount_of(place.values)
+    highest = max(mine, key=lambda key: level_of(key, stated), default=None)
     who = _who(budget, place)
     return AlertSignal(
         alert_id=alert_id(kind, place),
         kind=kind,
         name="BudgetThreshold" if kind == "budget" else "BudgetForecast",
         status="firing" if firing else "resolved",
-        severity=_severity(kind, budget, mine),
-        level=int(highest * PERCENT_PLACES),
+        severity=_severity(kind, budget, stated, mine),
+        level=0 if highest is None else level_of(highest, stated),
         observed_at=now,
         starts_at=min(mine.values(), default=now),
         group=group_id(kind, place),
         labels=_labels(budget, place),
         owner=budget.owner,
         channels=budget.channels,
-        summary=_summary(kind, who, place, standing, highest, now)[:MAX_SUMMARY],
-        facts=(*_facts(budget, place, standing, zone, currency_amount), *parents)[:24],
+        summary=_summary(kind, who, budget, place, standing, highest, now)[:MAX_SUMMARY],
+        facts=(*_facts(budget, place, standing, zone), *parents)[:24],
         causes=tuple(cause[:1000] for cause in causes[:8]),
         action=budget.what_to_do or _what_to_do(kind, budget, place, standing),
         link=budget.link,
-        money_usd=usd_of_feed(_at_stake(kind, standing)),
-        value=usd_of_feed(standing.used if kind == "budget" else standing.forecast or standing.used),
+        money_usd=standing.unit.kept(_at_stake(kind, standing)) if standing.unit.is_money else Decimal(0),
+        value=standing.unit.kept(standing.used if kind == "budget" else standing.forecast or standing.used),
         correction=correction,
-        resolution=None if firing else _resolution(kind, standing, over=over),
+        resolution=None if firing else _resolution(kind, budget, standing, over=over),
     )
+
+
+def level_of(key: ThresholdKey, stated: Decimal) -> int:
+    """How grave it is among the thresholds of a budget of this amount: thousandths of a percent. By what is stated, not
+    by what was carried over or credited: an alert does not get graver because the amount moved a little."""
+    if not key.amount:
+        return int(key.percent * PERCENT_PLACES)
+    if not stated:
+        return min(MAX_LEVEL, 100 * PERCENT_PLACES + 1 + int(key.amount))
+    return min(MAX_LEVEL, max(1, pico_from_usd(key.amount) * 100 * PERCENT_PLACES // pico_from_usd(stated)))
 
 
 def removed_signal(kind: Kind, place: Place, now: datetime) -> AlertSignal:
@@ -135,10 +146,13 @@ def _who(budget: Budget, place: Place) -> str:
     return f"{budget.name} ({values})" if values else budget.name
 
 
-def _severity(kind: Kind, budget: Budget, crossed: Mapping[ThresholdKey, datetime]) -> Severity:
+def _severity(kind: Kind, budget: Budget, stated: Decimal, crossed: Mapping[ThresholdKey, datetime]) -> Severity:
     thresholds = budget.thresholds.actual if kind == "budget" else budget.thresholds.forecast
-    percents = {key.percent for key in crossed}
-    found = [item.severity_of(forecast=kind == "forecast") for item in thresholds if item.at_percent in percents]
+    found = [
+        item.severity_of(stated, forecast=kind == "forecast")
+        for item in thresholds
+        if key_of(_KINDS[kind], item) in crossed
+    ]
     return max(found, key=SEVERITIES.index, default="info")
 
 
@@ -154,61 +168,87 @@ def _labels(budget: Budget, place: Place) -> dict[str, str]:
     return {**fixed, **dict(zip(budget.per, place.values, strict=True)), **own}
 
 
-def _summary(kind: Kind, who: str, place: Place, standing: Standing, percent: Decimal, now: datetime) -> str:
-    of, share = _used(standing), _share(standing, percent)
+def _summary(
+    kind: Kind, who: str, budget: Budget, place: Place, standing: Standing, highest: ThresholdKey | None, now: datetime
+) -> str:
+    of, share = _used(budget, standing), _share(standing, highest)
+    past = f", past {_stated(standing, highest)}" if highest is not None and highest.amount else ""
     if not standing.rolling and now >= standing.period.end:
         # Whoever reads no further takes it for the period of now.
         was = "was over budget:" if standing.used > standing.amount else "used"
-        return f"In {place.period_key}, which is over, {who} {was} {of}{share}"
+        return f"In {place.period_key}, which is over, {who} {was} {of}{share}{past}"
     if kind == "budget":
+        if standing.amount == 0 < standing.used:
+            return f"{who} may spend nothing, and has used {_text(standing, standing.used)}"
         if standing.used > standing.amount:
-            return f"{who} is over budget: {of}{share}"
-        return f"{who} has used {of}{share}"
-    if standing.forecast is None or not standing.reaches(percent, standing.forecast):
+            return f"{who} is over budget: {of}{share}{past}"
+        return f"{who} has used {of}{share}{past}"
+    if standing.forecast is None or highest is None or not standing.crosses(highest, standing.forecast):
         return f"{who} will probably keep to its budget: {of}{share}"
-    return f"{who} will probably use {_usd(standing.forecast)} of {_usd(standing.amount)}; {_usd(standing.used)} so far"
+    forecast, amount = _text(standing, standing.forecast), _text(standing, standing.amount)
+    return f"{who} will probably use {forecast} of {amount}{past}; {_text(standing, standing.used)} so far"
 
 
-def _usd(pico: int) -> str:
-    return money(usd_of_feed(pico))
+def _text(standing: Standing, pico: int) -> str:
+    return standing.unit.text(standing.unit.kept(pico))
 
 
-def _used(standing: Standing) -> str:
-    return " of ".join(apart(usd_of_feed(standing.used), usd_of_feed(standing.amount)))
+def _stated(standing: Standing, key: ThresholdKey) -> str:
+    """The amount of a threshold."""
+    return _text(standing, standing.unit.pico(key.amount))
 
 
-def _share(standing: Standing, percent: Decimal) -> str:
-    """Never rounded up to a threshold that was not crossed, nor down below the one that was: `percent`."""
+def _used(budget: Budget, standing: Standing) -> str:
+    """What is used never looks like an amount at which people are told if it is less."""
+    unit = standing.unit
+    marks = [unit.kept(unit.pico(key.amount)) for key in threshold_keys(budget) if key.amount]
+    return unit.of(unit.kept(standing.used), unit.kept(standing.amount), marks)
+
+
+def _share(standing: Standing, highest: ThresholdKey | None) -> str:
+    """Never rounded up to a threshold that was not crossed, nor down below the one that was: `highest`."""
     if standing.amount <= 0:
         return ""
+    percent = Decimal(0) if highest is None else highest.percent
     fine = Decimal(standing.used * 100 * 10 // standing.amount) < percent * 10 and standing.reaches(percent)
     return f" ({reached(standing.used, standing.amount, 3 if fine else 1)})"
 
 
-def _facts(budget: Budget, place: Place, standing: Standing, zone: ZoneInfo, currency_amount: str) -> list[Fact]:
+def _facts(budget: Budget, place: Place, standing: Standing, zone: ZoneInfo) -> list[Fact]:
     facts = [Fact(name="Budget", text=f"{budget.name} ({budget.id})")]
     facts += [Fact(name=name, text=value) for name, value in zip(budget.per, place.values, strict=True)]
-    facts.append(Fact(name="Spent", text=_usd(standing.spent)))
-    if standing.unpriced:
-        held = f"{_usd(standing.held)} for {count(standing.unpriced)} events without a price"
+    facts.append(Fact(name="Spent" if standing.unit.is_money else "Used", text=_text(standing, standing.spent)))
+    if standing.unpriced and standing.unit.is_money:
+        held = f"{_text(standing, standing.held)} for {count(standing.unpriced)} events without a price"
         if standing.flat > 0:
             held += f", {count(standing.flat)} of them at the flat bound: the price book does not know their model"
         facts.append(Fact(name="Held", text=held))
-    amount = f"{_usd(standing.amount)} {currency_amount}".strip()
-    facts.append(Fact(name="Amount", text=amount))
+    facts.append(Fact(name="Amount", text=_amount(standing)))
     start, end = standing.period.start.astimezone(zone), standing.period.end.astimezone(zone)
     if standing.rolling:
         facts.append(Fact(name="Window", text=f"the last {duration(standing.period.end - standing.period.start)}"))
     else:
-        facts.append(Fact(name="Period", text=f"{start:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M} ({zone.key})"))
+        until = "and never anew" if standing.endless else f"to {end:%Y-%m-%d %H:%M}"
+        facts.append(Fact(name="Period", text=f"{start:%Y-%m-%d %H:%M} {until} ({zone.key})"))
     if standing.burn is not None:
-        facts.append(Fact(name="Burn rate", text=f"{_usd(standing.burn)} per hour"))
+        facts.append(Fact(name="Burn rate", text=f"{_text(standing, standing.burn)} per hour"))
     if standing.exhausted_at is not None:
         at = f"{standing.exhausted_at.astimezone(zone):%Y-%m-%d %H:%M} ({zone.key})"
         facts.append(Fact(name="Used up", text=f"{at}, at this rate"))
     if standing.forecast is not None:
-        facts.append(Fact(name="Forecast", text=f"{_usd(standing.forecast)} at the end of the period"))
+        facts.append(Fact(name="Forecast", text=f"{_text(standing, standing.forecast)} at the end of the period"))
     return facts
+
+
+def _amount(standing: Standing) -> str:
+    """With what it is in USD, and what was credited."""
+    text = _text(standing, standing.amount)
+    if standing.unit.is_money and standing.unit != IN_USD:
+        text += f" ({IN_USD.text(IN_USD.kept(standing.amount))})"
+    if standing.credit:
+        what = "credits" if standing.credit > 0 else "cuts"
+        text += f", with {what} of {_text(standing, abs(standing.credit))}"
+    return text if standing.amount > 0 else f"{text}: nothing may be spent"
 
 
 def _what_to_do(kind: Kind, budget: Budget, place: Place, standing: Standing) -> str:
@@ -227,12 +267,15 @@ def _command(*words: str) -> str:
 
 
 def _more(kind: Kind, budget: Budget, standing: Standing) -> Decimal | None:
-    """An amount, in the budget's currency, with which all would be well; None where there is no telling."""
-    expected = standing.used if kind == "budget" else standing.forecast or standing.used
-    if expected <= 0 or standing.amount <= 0:
+    """An amount, in the budget's unit, with which all would be well; None where there is no telling."""
+    expected = (standing.used if kind == "budget" else standing.forecast or standing.used) - standing.credit
+    amount = standing.amount - standing.credit  # what the credit goes on doing
+    if expected <= 0 or amount <= 0 or not budget.amount:
         return None
-    thousandths = max(1000, divide_half_even(expected * 1000, standing.amount))
+    thousandths = max(1000, divide_half_even(expected * 1000, amount))
     found = _ROUND.plus(budget.amount * Decimal(thousandths).scaleb(-3) * ROOM)
+    if budget.measure in WHOLE:
+        found = found.to_integral_value(rounding=ROUND_CEILING)
     return found if found > budget.amount else None
 
 
@@ -242,8 +285,8 @@ def _at_stake(kind: Kind, standing: Standing) -> int:
     return max(0, expected - standing.amount)
 
 
-def _resolution(kind: Kind, standing: Standing, *, over: bool) -> str:
-    of = _used(standing)
+def _resolution(kind: Kind, budget: Budget, standing: Standing, *, over: bool) -> str:
+    of = _used(budget, standing)
     if over:
         return f"the period is over: {of} were used"
     if kind == "forecast":

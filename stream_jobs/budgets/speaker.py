@@ -8,11 +8,9 @@ from typing import Final
 
 from spendstream_schemas.alert_feed import AlertSignal, Fact
 from stream_jobs.base.errors import SpendstreamError
-from stream_jobs.base.readable import apart, money
 from stream_jobs.budgets.book import WINDOW_KEY, BudgetBook, Place, StandingUpdate
 from stream_jobs.budgets.causes import causes
-from stream_jobs.budgets.document import USD, Budget
-from stream_jobs.budgets.feed_money import usd_of_feed
+from stream_jobs.budgets.document import Budget
 from stream_jobs.budgets.signals import Kind, budget_signal, ended_signal, is_over, removed_signal
 from stream_jobs.budgets.standing import ThresholdKey
 from stream_jobs.runtime.record_producer import RecordProducer
@@ -129,7 +127,6 @@ class Speaker:
             update.crossed,
             now,
             zone=self._book.budgets.zone_of(budget),
-            currency_amount="" if budget.currency == USD else f"({money(budget.amount, budget.currency)})",
             causes=why,
             correction=correction,
             parents=self._parents(budget, now),
@@ -142,7 +139,8 @@ class Speaker:
         while above is not None and above.current is not None and len(found) < 5:
             if not above.budget.per:
                 standing = above.standing(above.current, (), now)
-                of = " of ".join(apart(usd_of_feed(standing.used), usd_of_feed(standing.amount)))
+                unit = standing.unit
+                of = unit.of(unit.kept(standing.used), unit.kept(standing.amount))
                 found.append(Fact(name=f"Part of {above.budget.id}"[:64], text=of))
             above = self._book.tracked_by(above.budget.parent) if above.budget.parent else None
         return found

@@ -7,7 +7,8 @@ from decimal import Decimal
 from typing import Final, Literal, NamedTuple
 
 from stream_jobs.base.money import divide_half_even
-from stream_jobs.series.calendar import Period
+from stream_jobs.budgets.units import IN_USD, Unit
+from stream_jobs.series.calendar import END_OF_TOTALS, Period
 
 HOUR: Final = timedelta(hours=1)
 PERCENT_PLACES: Final = 1_000
@@ -23,19 +24,20 @@ _MICROSECOND: Final = timedelta(microseconds=1)
 
 
 class ThresholdKey(NamedTuple):
-    """A threshold of a budget."""
+    """A threshold of a budget: percents of the amount, or an amount in the budget's unit; the other one is 0."""
 
     kind: Literal["actual", "forecast"]
     percent: Decimal
+    amount: Decimal = Decimal(0)
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """Of one budget, for one combination of values, in one period. Money is pico-USD."""
+    """Of one budget, for one combination of values, in one period. Amounts are 1e-12 of what is counted: pico-USD."""
 
     period: Period
     rolling: bool
-    amount: int  # of the period, with what was carried over; zero or less when more was carried than there is
+    amount: int  # of the period, with credits and what was carried over; zero or less where nothing may be spent
     spent: int
     unpriced: int  # events without a price
     held: int  # for those, at what each may have cost; not part of `spent`
@@ -43,6 +45,13 @@ class Standing:
     forecast: int | None = None  # what will have been used at the period's end
     exhausted_at: datetime | None = None  # when nothing will be left
     flat: int = 0  # of those without a price, events whose model nobody knows: held at the budget's flat bound
+    unit: Unit = IN_USD  # what the budget is stated in
+    credit: int = 0  # what the amount has of credits, or less for cuts
+
+    @property
+    def endless(self) -> bool:
+        """Whether there is no end whose figures could be foretold."""
+        return self.rolling or self.period.end >= END_OF_TOTALS
 
     @property
     def used(self) -> int:
@@ -54,11 +63,18 @@ class Standing:
         used = self.used if used is None else used
         return used > 0 and used * 100 * PERCENT_PLACES >= self.amount * int(percent * PERCENT_PLACES)
 
+    def crosses(self, key: ThresholdKey, used: int | None = None, share: Decimal = Decimal(1)) -> bool:
+        """Whether so much is used that the threshold is crossed, or this share of it. As integers, exactly."""
+        if not key.amount:
+            return self.reaches(key.percent * share, used)
+        used = self.used if used is None else used
+        return used > 0 and used * 100 >= self.unit.pico(key.amount) * int(share * 100)
+
 
 def projected(standing: Standing, burn: int | None, now: datetime) -> tuple[int | None, datetime | None]:
     """The forecast at the period's end and the instant of exhaustion, if it goes on at `burn` per hour.
 
-    No forecast for a rolling window, which has no end, for a period that is over, or before enough of it has passed.
+    No forecast for what has no end, for a period that is over, or before enough of it has passed.
     """
     period = standing.period
     if burn is None or not period.start <= now < period.end:
@@ -67,7 +83,7 @@ def projected(standing: Standing, burn: int | None, now: datetime) -> tuple[int 
     left = standing.amount - standing.used
     if burn > 0 and left > 0 and left // burn < NEVER_HOURS:
         exhausted_at = now + (left * (HOUR // _MICROSECOND) // burn) * _MICROSECOND
-    if standing.rolling:
+    if standing.endless:
         return None, exhausted_at
     if exhausted_at is not None and exhausted_at >= period.end:
         exhausted_at = None  # the next period begins before that
@@ -84,15 +100,15 @@ def mean_burn(standing: Standing, now: datetime) -> int | None:
 
 
 def crossed_now(
-    standing: Standing, actual: Sequence[Decimal], forecast: Sequence[Decimal], before: Mapping[ThresholdKey, datetime]
+    standing: Standing, keys: Sequence[ThresholdKey], before: Mapping[ThresholdKey, datetime]
 ) -> set[ThresholdKey]:
-    """The thresholds that hold now, given those that held before. The forecast stays silent once the amount itself is
-    used up: there is nothing left to foretell."""
-    found = {ThresholdKey("actual", percent) for percent in actual if standing.reaches(percent)}
+    """The thresholds of these that hold now, given those that held before. The forecast stays silent once the amount
+    itself is used up, or the one that it is about: there is nothing left to foretell."""
+    found = {key for key in keys if key.kind == "actual" and standing.crosses(key)}
     if standing.forecast is not None and not standing.reaches(Decimal(100)):
-        for percent in forecast:
-            key = ThresholdKey("forecast", percent)
-            bound = percent * FORECAST_HYSTERESIS if key in before else percent
-            if standing.reaches(bound, standing.forecast):
+        for key in keys:
+            share = FORECAST_HYSTERESIS if key in before else Decimal(1)
+            is_used = key.amount and standing.crosses(key)
+            if key.kind == "forecast" and not is_used and standing.crosses(key, standing.forecast, share):
                 found.add(key)
     return found

@@ -10,6 +10,7 @@ from typing import Any, Final, NamedTuple, cast
 
 from stream_jobs.base.instants import as_utc
 from stream_jobs.budgets.control import REFUSED
+from stream_jobs.budgets.units import USD, Unit
 from stream_jobs.store.client import StoreClient
 
 
@@ -29,6 +30,17 @@ class DefinedBudget:
         return str(self.document["name"])
 
     @property
+    def unit(self) -> Unit:
+        """What it is stated in, by name."""
+        measure = str(self.document.get("measure", "cost"))
+        return stated_unit(USD, self.document.get("currency", USD)) if measure == "cost" else Unit(measure)
+
+    @property
+    def amount_text(self) -> str:
+        """As it is stated."""
+        return self.unit.said(Decimal(str(self.document["amount"])))
+
+    @property
     def parent(self) -> str:
         return str(self.document.get("parent", ""))
 
@@ -39,7 +51,7 @@ class DefinedBudget:
 
 
 class BudgetStanding(NamedTuple):
-    """A row of the view budget_status. Money in USD."""
+    """A row of the view budget_status. The figures are in `unit`, USD for money."""
 
     budget_id: str
     vals: tuple[str, ...]
@@ -55,10 +67,25 @@ class BudgetStanding(NamedTuple):
     exhausted_at: datetime | None
     thresholds: tuple[Decimal, ...]
     updated_at: datetime
+    unit: str
+    credited: Decimal
+    threshold_amounts: tuple[Decimal, ...]
+    currency: str
+    rate: Decimal
 
     @property
     def used(self) -> Decimal:
         return self.spent + self.held
+
+    @property
+    def stated(self) -> Unit:
+        """What the budget is stated in."""
+        return stated_unit(self.unit, self.currency, self.rate)
+
+
+def stated_unit(unit: str, currency: str, rate: Decimal = Decimal(1)) -> Unit:
+    """What a budget is stated in whose figures are kept so."""
+    return Unit(currency, rate) if unit == USD and currency and rate > 0 else Unit(unit or USD)
 
 
 def defined_budgets(store: StoreClient) -> list[DefinedBudget]:
@@ -77,7 +104,7 @@ def defined_budgets(store: StoreClient) -> list[DefinedBudget]:
 
 _STANDING: Final = (
     "budget_id, vals, period_key, period_start, period_end, amount, spent, held, unpriced_events, burn_per_hour, "
-    "forecast, exhausted_at, thresholds, updated_at"
+    "forecast, exhausted_at, thresholds, updated_at, unit, credited, threshold_amounts, currency, rate"
 )
 _DEAREST_FIRST: Final = "ORDER BY used_share DESC NULLS FIRST, spent DESC, vals"
 
@@ -115,31 +142,35 @@ def firsts(store: StoreClient, budget_id: str | None = None) -> dict[str, First]
 
 
 def _standing(row: tuple[Any, ...], utc: Callable[[datetime], datetime] = as_utc) -> BudgetStanding:
-    budget, vals, key, start, end, amount, spent, held, unpriced, burn, forecast, exhausted, thresholds, at = row
+    budget, vals, key, start, end, amount, spent, held, unpriced, burn, forecast, exhausted, thresholds, at = row[:14]
+    unit, credited, amounts, currency, rate = row[14:]
     return BudgetStanding(
         *(budget, tuple(vals), key, utc(start), utc(end), amount, spent, held, int(unpriced), burn, forecast),
         None if exhausted is None else utc(exhausted),
         tuple(thresholds),
         utc(at),
+        *(unit, credited, tuple(amounts), currency, rate),
     )
 
 
 @dataclass(frozen=True, slots=True)
 class PastPeriod:
-    """A period of a budget: of its values the one that used most of its amount, and how many there are. USD."""
+    """A period of a budget: of its values the one that used most of its amount, and how many there are. In `unit`."""
 
     period_key: str
     vals: tuple[str, ...]
     used: Decimal
     amount: Decimal
     values: int
+    unit: Unit  # what the budget was stated in
 
 
 def past_periods(store: StoreClient, budget_id: str, limit: int = 12) -> list[PastPeriod]:
     """Its latest periods, the present one too, newest first. Raises StoreUnavailableError."""
     rows = store.rows(
         # The periods first: of a budget per value one of them has more rows than all that is asked for.
-        "SELECT period_key, vals, spent + held, amount, count() OVER (PARTITION BY period_start) FROM budget_history "
+        "SELECT period_key, vals, spent + held, amount, count() OVER (PARTITION BY period_start), unit, currency, rate "
+        "FROM budget_history "
         "WHERE budget_id = {budget:String} AND period_start IN (SELECT DISTINCT period_start FROM budget_periods "
         f"WHERE budget_id = {{budget:String}} ORDER BY period_start DESC LIMIT {limit:d}) "
         "ORDER BY period_start DESC, if(amount > 0, toFloat64(spent + held) / toFloat64(amount), inf) DESC, vals "
@@ -147,8 +178,8 @@ def past_periods(store: StoreClient, budget_id: str, limit: int = 12) -> list[Pa
         {"budget": budget_id},
     )
     return [
-        PastPeriod(key, tuple(vals), used, amount, int(number))
-        for key, vals, used, amount, number in cast(list[tuple[Any, ...]], rows)
+        PastPeriod(key, tuple(vals), used, amount, int(number), stated_unit(unit, currency, rate))
+        for key, vals, used, amount, number, unit, currency, rate in cast(list[tuple[Any, ...]], rows)
     ]
 
 
@@ -163,11 +194,13 @@ def crossings(
         "period_key",
         "kind",
         "threshold",
+        "threshold_amount",
         "direction",
         "spent",
         "held",
         "amount",
         "late",
+        *("unit", "currency", "rate"),
     )
     which = " AND budget_id = {budget:String}" if budget_id is not None else ""
     rows = store.rows(
@@ -181,7 +214,9 @@ def crossings(
 def change_outcome(store: StoreClient, change_id: str) -> str | None:
     """None: not taken up yet; empty: taken up; else why it was refused. Raises StoreUnavailableError."""
     rows = store.rows(
-        "SELECT note FROM budget_definitions WHERE change_id = {change:String} LIMIT 1", {"change": change_id}
+        "SELECT note FROM budget_definitions WHERE change_id = {change:String} "
+        "UNION ALL SELECT '' FROM budget_credits WHERE change_id = {change:String} LIMIT 1",
+        {"change": change_id},
     )
     if not rows:
         return None

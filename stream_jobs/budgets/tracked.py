@@ -2,15 +2,19 @@
 
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Final
+from decimal import Decimal
+from typing import Final, Literal
 
 from stream_jobs.base.instants import from_unix_micros, unix_micros
-from stream_jobs.budgets.document import Budget
+from stream_jobs.base.money import PICO_PLACES, pico_from_usd
+from stream_jobs.budgets.document import Budget, Threshold
 from stream_jobs.budgets.resolve import Budgets
-from stream_jobs.budgets.standing import Standing, mean_burn, projected
+from stream_jobs.budgets.standing import Standing, ThresholdKey, mean_burn, projected
+from stream_jobs.budgets.units import IN_USD, Unit
 from stream_jobs.series.calendar import Period, Window, first_instant
 from stream_jobs.series.counters import Counters, Touched
 from stream_jobs.series.facts import Facts, Sums, Values
+from stream_jobs.series.measures import places_of
 from stream_jobs.series.sums import LedgerSums, Vector
 
 KEEP_PERIODS: Final = timedelta(days=2)
@@ -32,12 +36,26 @@ def burn_span(length: timedelta) -> timedelta:
     return next((span for longest, span in BURN_SPANS if length <= longest), LONGEST_BURN_SPAN)
 
 
+def threshold_keys(budget: Budget) -> list[ThresholdKey]:
+    """Of all its thresholds."""
+    actual = [key_of("actual", threshold) for threshold in budget.thresholds.actual]
+    return actual + [key_of("forecast", threshold) for threshold in budget.thresholds.forecast]
+
+
+def key_of(kind: Literal["actual", "forecast"], threshold: Threshold) -> ThresholdKey:
+    nothing = Decimal(0)
+    return ThresholdKey(kind, threshold.at_percent or nothing, threshold.at_amount or nothing)
+
+
 class Tracked:
     """See the module. Used by one thread."""
 
     def __init__(self, budget: Budget, budgets: Budgets) -> None:
         self.budget = budget
         self.counters = Counters(budgets.series_of(budget))
+        self.keys = threshold_keys(budget)
+        places = places_of(self.counters.spec.measure)
+        self.scale: int = 10 ** (PICO_PLACES - places)  # what is counted of a sum's last place, in 1e-12
         self._budgets = budgets
         self.current: Period | None = None  # by the last `load` or `advance`; a rolling window's moves
         self.in_force = False  # by the last `load` or `advance`
@@ -55,6 +73,11 @@ class Tracked:
         return budgets.get(budget_id) == self.budget and budgets.document.model_copy(
             update={"budgets": ()}
         ) == self._budgets.document.model_copy(update={"budgets": ()})
+
+    def use_credits(self, budgets: Budgets) -> None:
+        """Those of other budgets under which this goes on."""
+        self._budgets = budgets
+        self._carried.clear()
 
     # -- loading and moving on
 
@@ -196,12 +219,30 @@ class Tracked:
         """Of a period that holds these sums."""
         rolling = self.counters.rolling
         amount = self._amount(period, values)
-        standing = Standing(period, rolling, amount, sums.amount, sums.unpriced, self.held(sums), flat=sums.flat)
+        unit = self._budgets.unit_of(self.budget, period.start)
+        credit = self._budgets.credit_pico(self.budget, period, values)
+        standing = Standing(
+            period,
+            rolling,
+            amount + credit,
+            sums.amount * self.scale,
+            sums.unpriced,
+            self.held(sums),
+            flat=sums.flat,
+            unit=unit,
+            credit=credit,
+        )
         if not period.start <= now < period.end:
             return standing
         burn = self._burn(standing, values, now)
         forecast, exhausted_at = projected(standing, burn, now)
         return replace(standing, burn=burn, forecast=forecast, exhausted_at=exhausted_at)
+
+    def as_kept(self, sums: Sums) -> Sums:
+        """As BudgetHistory.recorded gives it, in 1e-12 of what is kept: cut where no column holds it."""
+        unit = IN_USD if self.budget.measure == "cost" else Unit(self.budget.measure)
+        spent, held = (pico_from_usd(unit.kept(pico)) for pico in (sums.amount * self.scale, self.held(sums)))
+        return Sums(spent, sums.unpriced, held)
 
     def _burn(self, standing: Standing, values: Values, now: datetime) -> int | None:
         if self._recent is None:
@@ -212,11 +253,14 @@ class Tracked:
         since = max(window.period_at(now).start, window.step_start(since + window.step - _MICROSECOND))  # whole steps
         lately = self._recent.total_since(since, values)
         span = max(now - since, timedelta(minutes=1))
-        return max(0, lately.amount + self.held(lately)) * (_HOURS // _MICROSECOND) // (span // _MICROSECOND)
+        used = lately.amount * self.scale + self.held(lately)
+        return max(0, used) * (_HOURS // _MICROSECOND) // (span // _MICROSECOND)
 
     def held(self, sums: Sums) -> int:
         """For events without a price: what each may have cost where its model is known, else the budget's flat bound.
-        Pico-USD."""
+        Pico-USD. A quota counts whatever has a price and what has none: it holds nothing."""
+        if self.budget.measure != "cost":
+            return 0
         return max(0, sums.held) + max(0, sums.flat) * self._budgets.unpriced_upper_bound_pico(self.budget)
 
     def _amount(self, period: Period, values: Values) -> int:
@@ -240,12 +284,14 @@ class Tracked:
             earlier = self.counters.cell_of(from_unix_micros(cell))
             assert earlier is not None
             total = self.counters.total(earlier, values)
-            used = total.amount + self.held(total)
+            used = total.amount * self.scale + self.held(total)
+            # What was credited is part of its period's amount, and what is left of it is carried on like the rest.
             left = self._budgets.amount_pico(self.budget, earlier.start, values) + carried - used
+            left += self._budgets.credit_pico(self.budget, earlier, values)
             carried = max(0, left) if carry.unused else 0
             carried += min(0, left) if carry.overspend else 0
             if carry.max is not None:
-                most = self._budgets.pico(self.budget, carry.max, earlier.start)
+                most = self._budgets.unit_of(self.budget, earlier.start).pico(carry.max)
                 carried = max(-most, min(most, carried))
         self._carried[key] = carried
         return carried

@@ -1,4 +1,4 @@
-"""`spendstream budgets check|list|show|set|remove|reset`: the file, where budgets stand, and changes while it runs."""
+"""`spendstream budgets check|list|show|set|credit|remove|reset`: the file, where budgets stand, and what changes."""
 
 import argparse
 from datetime import UTC, datetime
@@ -15,7 +15,8 @@ def add_parser(subparsers: Any) -> None:
         "budgets",
         help="what may be spent: check, list, show, change",
         description="Budgets in <config-dir>/budgets.yaml say what may be spent, on what, until when. They can be "
-        "changed while the pipeline runs: 'set' and 'remove' count above the file until 'reset'.",
+        "changed while the pipeline runs: 'set' and 'remove' count above the file until 'reset'; 'credit' changes the "
+        "amount of one period.",
     )
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
     check = actions.add_parser("check", help="report everything that is wrong with the file, and what looks unintended")
@@ -39,6 +40,19 @@ def _add_live(actions: Any) -> None:
     )
     setting.add_argument("what", metavar="FILE|ID")
     setting.add_argument("--amount", help="the new amount, in the budget's currency")
+    credit = actions.add_parser(
+        "credit",
+        help="add to the amount of one period of a budget, or cut from it",
+        description="The amount of the present period, or of the one that is named, becomes so much more, or less for "
+        "a negative amount; what the budget says stays as it is. Who did it, when and why is kept. The opposite undoes "
+        "it.",
+    )
+    credit.add_argument("budget", metavar="ID")
+    credit.add_argument("--amount", required=True, help="in the budget's currency or unit; -100 cuts")
+    credit.add_argument("--period", metavar="KEY", help="as budgets show names it (2026-11); default: the present one")
+    credit.add_argument(
+        "--values", nargs="+", default=[], metavar="FIELD=VALUE", help="of a budget per value: whose amount it is"
+    )
     remove = actions.add_parser("remove", help="remove a budget, also one of the file")
     remove.add_argument("budget", metavar="ID")
     reset = actions.add_parser("reset", help="let the file count again for a budget that was set or removed")
@@ -47,13 +61,14 @@ def _add_live(actions: Any) -> None:
         (listing, live.run_list),
         (show, live.run_show),
         (setting, live.run_set),
+        (credit, live.run_credit),
         (remove, live.run_remove),
         (reset, live.run_reset),
     ):
         add_json(action)
         add_store(action)
         action.set_defaults(run=run)
-    for action in (setting, remove, reset):
+    for action in (setting, credit, remove, reset):
         add_kafka(action)
         action.add_argument("--note", default="", help="kept with the change: why")
         action.add_argument("--timeout", type=float, default=15.0, help="seconds to wait until it counts")

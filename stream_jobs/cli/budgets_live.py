@@ -7,23 +7,24 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from stream_jobs.base.errors import ConfigError
 from stream_jobs.base.json_values import json_text
-from stream_jobs.base.readable import clock, exact, instant
+from stream_jobs.base.readable import clock, instant
 from stream_jobs.cli.exit_codes import FOUND
 from stream_jobs.output.lines import complain, say, say_json
 
 if TYPE_CHECKING:
+    from stream_jobs.budgets.credits import CreditRow
     from stream_jobs.budgets.status import BudgetStanding, DefinedBudget, First, PastPeriod
     from stream_jobs.store.client import StoreClient
 
 SEND_AGAIN_S = 3.0  # the embedded broker may be replaced by an empty one under us
 SHOWN_VALUES = 10
+SHOWN_CREDITS = 20
 
 
 def _store(args: argparse.Namespace) -> "StoreClient":
@@ -84,18 +85,17 @@ def _of(values: tuple[str, ...], number: int) -> str:
 def _figures(budget: "DefinedBudget", standing: "BudgetStanding | None") -> tuple[Any, ...]:
     from rich.text import Text
 
-    from stream_jobs.base.readable import apart, money, reached
+    from stream_jobs.base.readable import reached
 
     if standing is None:
-        amount, currency = Decimal(str(budget.document["amount"])), budget.document.get("currency", "USD")
-        return "", money(amount, currency), "", "", ""
-    over = standing.used >= standing.amount
-    share = Text(
-        reached(standing.used, standing.amount), "bold red" if over else "yellow" if standing.thresholds else ""
-    )
+        return "", budget.amount_text, "", "", ""
+    unit = standing.stated
+    over = standing.used >= standing.amount if standing.amount > 0 else standing.used > 0
+    crossed = standing.thresholds or standing.threshold_amounts
+    share = Text(reached(standing.used, standing.amount), "bold red" if over else "yellow" if crossed else "")
     until = instant(standing.exhausted_at) if standing.exhausted_at else "already" if over else ""
-    forecast = "" if standing.forecast is None else money(standing.forecast)
-    return *apart(standing.used, standing.amount), share, forecast, until
+    forecast = "" if standing.forecast is None else unit.text(standing.forecast)
+    return *unit.bare(standing.used, standing.amount), share, forecast, until
 
 
 def _tree(budgets: "list[DefinedBudget]") -> "list[tuple[DefinedBudget, int]]":
@@ -147,6 +147,7 @@ def _no_garbage() -> Iterator[None]:
 
 
 def _show(args: argparse.Namespace) -> int:
+    from stream_jobs.budgets.credits import as_row, read_credits
     from stream_jobs.budgets.status import crossings, firsts, past_periods, standings
 
     with _store(args) as store:
@@ -158,13 +159,28 @@ def _show(args: argparse.Namespace) -> int:
         now = store.now()
         crossed = crossings(store, now - timedelta(days=800), now + timedelta(days=1), args.budget, limit=20)
         past = [] if args.json else past_periods(store, args.budget)
+        credited = read_credits(store, args.budget)
         why = _causes(store, budget, found[0], now) if found else ()
     if args.json:
         answer = _budget_json(budget) | {"standings": [_standing_json(item) for item in found]}
-        say_json({**answer, "crossings": crossed, "causes": why})
+        say_json({**answer, "crossings": crossed, "credits": [as_row(row) for row in credited], "causes": why})
         return 0
     _print_budget(budget, found, number, crossed, past, why)
+    _print_credits(budget, credited[-SHOWN_CREDITS:][::-1])
     return 0
+
+
+def _print_credits(budget: "DefinedBudget", rows: "list[CreditRow]") -> None:
+    """Newest first."""
+    from stream_jobs.output.console import Console
+    from stream_jobs.output.tables import Table
+
+    table = Table("at (UTC)", "of", "period", "credited", "by", "why", title="Credits")
+    for row in rows:
+        amount = ("+" if row.amount > 0 else "") + budget.unit.said(row.amount)
+        table.add_row(clock(row.at), ", ".join(row.vals) or "all", row.period_key, amount, row.changed_by, row.note)
+    if rows:
+        Console(highlight=False).print(table)
 
 
 def _causes(store: "StoreClient", budget: "DefinedBudget", top: "BudgetStanding", now: datetime) -> tuple[str, ...]:
@@ -182,7 +198,8 @@ def _causes(store: "StoreClient", budget: "DefinedBudget", top: "BudgetStanding"
     rolling = isinstance(parsed.period, RollingPeriod)
     start = now - window_length(parsed.period.rolling) if isinstance(parsed.period, RollingPeriod) else top.period_start
     numbers = (pico_from_usd(top.amount), pico_from_usd(top.spent), top.unpriced_events, pico_from_usd(top.held))
-    standing = Standing(Period(start, max(now, start) if rolling else top.period_end), rolling, *numbers)
+    period = Period(start, max(now, start) if rolling else top.period_end)
+    standing = Standing(period, rolling, *numbers, unit=top.stated)
     try:
         return causes(store, parsed, top.vals, standing, now)
     except RetryError:
@@ -198,7 +215,7 @@ def _print_budget(
     why: Any,
 ) -> None:
     """`found`: the first of so many."""
-    from stream_jobs.base.readable import apart, count, money, reached
+    from stream_jobs.base.readable import count, reached
     from stream_jobs.output.console import Console
     from stream_jobs.output.tables import Facts, Table
 
@@ -213,10 +230,12 @@ def _print_budget(
     table.add_column("used up (UTC)")
     for item in found:
         _, amount, share, forecast, until = _figures(budget, item)
-        burn = "" if item.burn_per_hour is None else money(item.burn_per_hour)
-        held = f"{money(item.held)} ({count(item.unpriced_events)} events)" if item.unpriced_events else ""
+        unit = item.stated
+        burn = "" if item.burn_per_hour is None else unit.text(item.burn_per_hour)
+        held = f"{unit.text(item.held)} ({count(item.unpriced_events)} events)"
+        held = held if item.unpriced_events and unit.is_money else ""
         values = ", ".join(item.vals) or "all"
-        table.add_row(values, item.period_key, money(item.spent), held, amount, share, burn, forecast, until)
+        table.add_row(values, item.period_key, unit.text(item.spent), held, amount, share, burn, forecast, until)
     console.print(table if found else "nothing was spent yet")
     if number > len(found):
         console.print(f"and {number - len(found):,} more; all with --json", style="dim")
@@ -226,8 +245,8 @@ def _print_budget(
             console.print(f"  {sentence}")
     if crossed:
         table = Table("at (UTC)", "of", "period", "threshold", "direction", title="Crossed")
-        for row in crossed:
-            what = f"{exact(row['threshold'])} % {'forecast' if row['kind'] == 'forecast' else ''}".strip()
+        for row in _distinct(crossed):
+            what = f"{_threshold(row)} {'forecast' if row['kind'] == 'forecast' else ''}".strip()
             direction = "crossed" if row["direction"] == "up" else "below again"
             late = " (by late or corrected entries)" if row["late"] else ""
             values = ", ".join(row["vals"]) or "all"
@@ -237,8 +256,30 @@ def _print_budget(
         table = Table("period", "of", "used", "amount", "share", title="Latest periods")
         for one in past:
             of = _of(one.vals, one.values) or "all"
-            table.add_row(one.period_key, of, *apart(one.used, one.amount), reached(one.used, one.amount))
+            table.add_row(one.period_key, of, *one.unit.bare(one.used, one.amount), reached(one.used, one.amount))
         console.print(table)
+
+
+def _distinct(crossed: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Where nothing may be spent, the first cent crosses all percents at once: one line says it."""
+    seen: set[Any] = set()
+    found = []
+    for row in crossed:
+        key = (row["at"], tuple(row["vals"]), row["period_key"], row["kind"], row["direction"])
+        nothing = row["amount"] <= 0 and not row["threshold_amount"]
+        if not nothing or key not in seen:
+            found.append(row)
+        if nothing:
+            seen.add(key)
+    return found
+
+
+def _threshold(row: dict[str, Any]) -> str:
+    """'80 %', '500.00 EUR'; of an amount of nothing there are no percents."""
+    from stream_jobs.budgets.status import stated_unit
+
+    unit = stated_unit(row["unit"], row["currency"], row["rate"])
+    return unit.threshold(row["threshold"], row["threshold_amount"], of=row["amount"])
 
 
 def _plain(value: Any) -> str:
@@ -279,6 +320,32 @@ def run_set(args: argparse.Namespace) -> int:
             source = read_yaml(path)
             budget = checked(source, Budget, label="id", hidden=PERIOD_TAGS)
         return _send(store, args, budget.id, budget=json.loads(budget_to_json(budget)))
+
+
+def run_credit(args: argparse.Namespace) -> int:
+    """Exit code 0 when it counts, 1 when it is refused; raises ConfigError when it cannot be asked for."""
+    from pydantic import ValidationError
+
+    from stream_jobs.budgets.credits import Credit
+
+    with _store(args) as store:
+        values = _values(_defined(store, args.budget), args.values)
+        try:
+            credit = Credit(amount=args.amount, values=values, period=args.period)
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            raise ConfigError(f"--{first['loc'][0]}: {first['msg']}") from None
+        return _send(store, args, args.budget, credit=credit)
+
+
+def _values(budget: "DefinedBudget", given: list[str]) -> tuple[str, ...]:
+    """In the order of the budget's `per`. Raises ConfigError for other fields than those."""
+    per = budget.document.get("per", [])
+    found = dict(one.partition("=")[::2] for one in given)
+    if sorted(found) != sorted(per) or len(found) < len(given):
+        wanted = "--values " + " ".join(f"{name}=..." for name in per) if per else "no --values"
+        raise ConfigError(f"budget {budget.budget_id} needs {wanted}")
+    return tuple(found[name] for name in per)
 
 
 def run_remove(args: argparse.Namespace) -> int:
@@ -329,6 +396,7 @@ def _send(store: "StoreClient", args: argparse.Namespace, budget_id: str, **what
             "It will be taken up when it does"
         )
     done = "the file counts again for" if what.get("reset") else "removed" if not what else "set"
+    done = "credited" if "credit" in what else done
     if args.json:
         say_json({"change_id": change.change_id, "budget": budget_id, "refused": outcome or None})
     elif outcome:

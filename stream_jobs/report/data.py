@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 
+from stream_jobs.budgets.units import Unit
+
 ZERO = Decimal(0)
 
 
@@ -166,6 +168,7 @@ class Crossed:
 
     percent: Decimal  # of the amount
     at: datetime
+    amount: Decimal = ZERO  # in place of a percent: in the budget's currency or unit
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,13 +178,18 @@ class BudgetStanding:
     values: tuple[str, ...]
     period_start: datetime  # of a rolling window: of the hour in which it ended
     period_end: datetime
-    amount: Decimal
+    amount: Decimal  # like all figures here in USD, or in what a quota counts
     used: Decimal  # spent and held
     held: Decimal  # for usage without a price, at what it may have cost
     unpriced_events: int
     over: bool  # more is used than the amount
     crossed: tuple[Crossed, ...]  # rising
     updated_at: datetime
+    unit: Unit  # what the budget is stated in, which is what people read
+
+    def threshold(self, crossed: Crossed) -> str:
+        """'80 %', '500.00 EUR'; of an amount of nothing there are no percents."""
+        return self.unit.threshold(crossed.percent, crossed.amount, of=self.amount)
 
 
 @dataclass(frozen=True, slots=True)

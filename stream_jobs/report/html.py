@@ -18,7 +18,7 @@ from stream_jobs.base.errors import ConfigError
 from stream_jobs.base.private import open_private
 from stream_jobs.output.escape import escaped
 from stream_jobs.report import plots
-from stream_jobs.report.data import Breakdown, ReportData, Share
+from stream_jobs.report.data import Breakdown, BudgetStanding, ReportData, Share
 from stream_jobs.report.terminal import budget_period
 
 _HERE: Final = Path(__file__).parent
@@ -64,13 +64,19 @@ def html_text(data: ReportData) -> str:
     )
 
 
-def _apart(used: Decimal, amount: Decimal) -> tuple[Markup, Markup]:
-    texts = text.apart(used, amount)
-    return _money(used, texts[0]), _money(amount, texts[1])
+def _apart(standing: BudgetStanding) -> tuple[Markup, Markup]:
+    """Used and amount, in the budget's own unit; beside them what they are, exactly."""
+    used, amount = standing.unit.bare(standing.used, standing.amount)
+    kept_in = standing.unit.kept_in
+    return _exactly(standing.used, kept_in, used), _exactly(standing.amount, kept_in, amount)
 
 
 def _money(amount: Decimal, shown: str) -> Markup:
-    return Markup('<span class="money" title="{} USD">{}</span>').format(text.exact(amount), shown)
+    return _exactly(amount, "USD", shown)
+
+
+def _exactly(amount: Decimal, unit: str, shown: str) -> Markup:
+    return Markup('<span class="money" title="{} {}">{}</span>').format(text.exact(amount), unit, shown)
 
 
 def write_html(data: ReportData, path: Path) -> None:

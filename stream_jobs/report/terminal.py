@@ -13,7 +13,6 @@ from stream_jobs.report.data import (
     Breakdown,
     BudgetReport,
     BudgetStanding,
-    Crossed,
     ReportData,
     Share,
     Watched,
@@ -110,18 +109,18 @@ def _budgets(watched: Watched, console: Console) -> None:
 def _standing(budget: BudgetReport, standing: BudgetStanding) -> list[Text]:
     name = "  " + ", ".join(standing.values) if budget.per else budget.name
     style = "bold red" if standing.over else "yellow" if standing.crossed else ""
-    used, amount = text.apart(standing.used, standing.amount)
+    used, amount = standing.unit.bare(standing.used, standing.amount)
     return [
         Text("  " * budget.depth + name),
         Text(used, style),
         Text(amount),
         Text(text.reached(standing.used, standing.amount), style),
-        Text(_crossed(standing.crossed), style),
+        Text(_crossed(standing), style),
     ]
 
 
-def _crossed(crossed: tuple[Crossed, ...]) -> str:
-    return ", ".join(f"{text.exact(item.percent)} % {item.at:%m-%d %H:%M:%S}" for item in crossed)
+def _crossed(standing: BudgetStanding) -> str:
+    return ", ".join(f"{standing.threshold(item)} {item.at:%m-%d %H:%M:%S}" for item in standing.crossed)
 
 
 def _alerts(watched: Watched, console: Console) -> None:

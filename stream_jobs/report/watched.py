@@ -9,6 +9,8 @@ from typing import Any, Final
 from stream_jobs.base.instants import as_utc
 from stream_jobs.budgets.book import WINDOW_KEY
 from stream_jobs.budgets.control import REFUSED
+from stream_jobs.budgets.status import stated_unit
+from stream_jobs.budgets.units import Unit
 from stream_jobs.report.data import AlertLine, BudgetReport, BudgetStanding, Crossed, ReceiverLine, Told, Watched
 
 Rows = Callable[..., list[tuple[Any, ...]]]
@@ -47,7 +49,7 @@ def _budget(rows: Sequence[tuple[Any, ...]]) -> BudgetReport:
         depth=0,
         per=tuple(per),
         window=timedelta(hours=hours) if is_window and hours else None,
-        standings=tuple(_standing(row[5], *row[8:17]) for row in rows),
+        standings=tuple(_standing(stated_unit(*row[20:23]), row[5], *row[8:17]) for row in rows),
         all_values=rows[0][17],
         crossed_values=rows[0][18],
         over_values=rows[0][19],
@@ -55,6 +57,7 @@ def _budget(rows: Sequence[tuple[Any, ...]]) -> BudgetReport:
 
 
 def _standing(
+    unit: Unit,
     values: Sequence[str],
     start: datetime,
     end: datetime,
@@ -63,13 +66,14 @@ def _standing(
     held: Decimal,
     unpriced: int,
     over: bool,
-    crossed: Sequence[tuple[Decimal, datetime]],
+    crossed: Sequence[tuple[Decimal, Decimal, datetime]],
     updated_at: datetime,
 ) -> BudgetStanding:
     return BudgetStanding(
         *(tuple(values), as_utc(start), as_utc(end), amount, used, held, unpriced, bool(over)),
-        tuple(Crossed(percent, as_utc(at)) for percent, at in crossed),
+        tuple(Crossed(percent, as_utc(at), of) for percent, of, at in crossed),
         as_utc(updated_at),
+        unit,
     )
 
 

@@ -25,6 +25,9 @@ _SECOND: Final = timedelta(seconds=1)
 _MICROSECOND: Final = timedelta(microseconds=1)
 _MONTHS_OF_YEAR: Final = 12
 _UTC: Final = ZoneInfo("UTC")
+END_OF_TOTALS: Final = datetime(2050, 1, 1, tzinfo=UTC)
+"""When a period ends that has no end. The store keeps it until then and some time after, which it counts in seconds up
+to 2106."""
 _NOT_PLACES: Final = re.compile(r"posix/|right/|posixrules$|localtime$")
 """Names that some machines have in their folder of zones: duplicates, with leap seconds, or not the same everywhere."""
 
@@ -125,6 +128,26 @@ class _Dates(Calendar):
         return self._key(self._first(period.start.astimezone(self.zone).date()))
 
 
+class _Total(Calendar):
+    """One period, and nothing before or after it."""
+
+    def __init__(self, zone: ZoneInfo, first: date, until: date | None) -> None:
+        super().__init__(zone)
+        end = END_OF_TOTALS if until is None else min(first_instant(zone, until), END_OF_TOTALS)
+        self._period = Period(first_instant(zone, first), end)
+        self._key = f"since-{first}" if until is None else f"{first}/{until}"
+
+    def period_at(self, instant: datetime) -> Period | None:
+        return self._period if self._period.start <= instant < self._period.end else None
+
+    def period_key(self, period: Period) -> str:
+        assert period == self._period
+        return self._key
+
+    def boundaries(self, since: datetime, until: datetime) -> list[datetime]:
+        return super().boundaries(max(since, self._period.start), until) if until > self._period.start else []
+
+
 class _Listed(Calendar):
     def __init__(self, zone: ZoneInfo, name: str, dates: Sequence[date]) -> None:
         if len(dates) < 2 or any(one >= two for one, two in pairwise(dates)):
@@ -223,6 +246,12 @@ def listed(zone: ZoneInfo, name: str, dates: Sequence[date]) -> Calendar:
     Keys as NAME/2026-11-02.
     """
     return _Listed(zone, name, dates)
+
+
+def total(zone: ZoneInfo, first: date, until: date | None = None) -> Calendar:
+    """One period from the first date on, up to `until`; without it, up to END_OF_TOTALS. Keys as since-2026-04-01, or
+    2026-04-01/2027-04-01."""
+    return _Total(zone, first, until)
 
 
 def _fiscal(zone: ZoneInfo, length: int, month: int, day: int) -> Calendar:

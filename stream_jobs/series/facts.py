@@ -14,12 +14,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from spendstream_schemas.scope import Condition
-from stream_jobs.series.measures import Measure
+from stream_jobs.series.measures import Measure, parts_of
 from stream_jobs.store.decimals import words_of
 from stream_jobs.store.tables import COUNT, TEXT
 from stream_jobs.store.texts import profiles
 
 Ints = npt.NDArray[np.int64]
+UNPRICED: Final[Measure] = "unpriced"
 _LIMB_BITS: Final = 32
 
 
@@ -65,9 +66,10 @@ class Facts:
             self._texts[dimension] = encoded.dictionary.to_pylist(), encoded.indices.to_numpy().astype(np.int64)
         return self._texts[dimension]
 
-    def _amounts(self, measure: str) -> Ints:
+    def _amounts(self, measure: Measure) -> Ints:
         if measure not in self._limbs:
-            limbs = _limbs(self._column(measure, COUNT, 0))
+            first, *others = (_limbs(self._column(part, COUNT, 0)) for part in parts_of(measure))
+            limbs = sum(others, first)  # limb by limb: what one cannot hold goes on in the sums
             self._limbs[measure] = limbs if limbs.any() else limbs[:0]
         return self._limbs[measure]
 
@@ -88,7 +90,7 @@ class Facts:
             mask &= np.array([text != "" for text in texts], np.bool_)[codes]
         return np.flatnonzero(mask)
 
-    def sums(self, rows: Ints, starts: Ints, per: Sequence[str], measure: str) -> Cells:
+    def sums(self, rows: Ints, starts: Ints, per: Sequence[str], measure: Measure) -> Cells:
         """The sums of these rows; `starts` is the start of each one's cell."""
         distinct, cell = np.unique(starts, return_inverse=True)
         texts = [(values, codes[rows]) for values, codes in map(self._encoded, per)]
@@ -102,7 +104,7 @@ class Facts:
             found.setdefault(int(starts[example]), {})[key] = Sums(*(column[index] if column else 0 for column in sums))
         return found
 
-    def _sums_of(self, measure: str, rows: Ints, firsts: Ints) -> list[int]:
+    def _sums_of(self, measure: Measure, rows: Ints, firsts: Ints) -> list[int]:
         """Of rows that lie together by group; empty where all of it is nothing, as most often what is held."""
         amounts = self._amounts(measure)
         if not len(amounts):

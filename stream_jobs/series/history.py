@@ -14,7 +14,7 @@ from typing import Final, Literal, cast
 from stream_jobs.base.instants import EPOCH, unix_micros
 from stream_jobs.series import calendar
 from stream_jobs.series.facts import Cells, Sums
-from stream_jobs.series.measures import MEASURES, Measure, column, exact
+from stream_jobs.series.measures import MEASURES, Measure, column, exact, sql_of
 from stream_jobs.series.spec import SeriesSpec
 from stream_jobs.series.sums import MICROS, runs, scope_condition
 from stream_jobs.store.client import StoreClient
@@ -54,7 +54,7 @@ class Source:
     def sums(self, measure: Measure) -> tuple[str, str]:
         """Of the measure, and of events without a price: what to add up."""
         if self.dimensions is None:
-            return MEASURES[measure].sql, MEASURES["unpriced"].sql
+            return sql_of(measure), MEASURES["unpriced"].sql
         return f"{self.table}.{_SUMS[measure]}", f"{self.table}.{_SUMS['unpriced']}"
 
     def column(self, dimension: str) -> str:

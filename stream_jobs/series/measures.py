@@ -38,6 +38,7 @@ Measure = Literal[
     "gpu_seconds",
     "busy_gpu_seconds",
     "tool_calls",
+    "tokens",
 ]
 SQUARES: Final = pa.decimal128(38, 24)
 CAP_USD: Final = 1
@@ -99,16 +100,32 @@ MEASURES: Final[Mapping[Measure, Definition]] = {
     "busy_gpu_seconds": Definition(MONEY, _or_zero("busy_gpu_seconds")),
     "tool_calls": Definition(COUNT, _or_zero(*TOOL_COLUMNS)),  # of every kind
 }
+ADDED_UP: Final[Mapping[Measure, tuple[Measure, ...]]] = {"tokens": ("input_tokens", "output_tokens")}
+"""Measures that no delta carries: whoever asks for one adds up those that it consists of, which are of its kind."""
 DIMENSIONS: Final = (*SCOPE_FIELDS, "accelerator")
 """Beside these, labels: `labels.NAME`. An entry that lacks one has the empty string there."""
 MAX_LABELS: Final = 8
 
 
+def parts_of(measure: Measure) -> tuple[Measure, ...]:
+    """What it is the sum of: itself, for most. Raises KeyError for what is no measure."""
+    return (measure,) if measure in MEASURES else ADDED_UP[measure]
+
+
+def sql_of(measure: Measure) -> str:
+    """Of one entry of the ledger."""
+    return " + ".join(MEASURES[part].sql for part in parts_of(measure))
+
+
+def places_of(measure: Measure) -> int:
+    """Decimal places of its sums: 12 for money, none for counts."""
+    kind = MEASURES[parts_of(measure)[0]].kind
+    return int(kind.scale) if pa.types.is_decimal(kind) else 0
+
+
 def exact(measure: Measure, total: object) -> int:
     """A sum from the store, in units of the measure's last place: pico-USD for money."""
-    kind = MEASURES[measure].kind
-    places = kind.scale if pa.types.is_decimal(kind) else 0
-    return int(_EXACT.scaleb(Decimal(str(total)), places))
+    return int(_EXACT.scaleb(Decimal(str(total)), places_of(measure)))
 
 
 def is_dimension(name: str) -> bool:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from spendstream_schemas.scope import Condition
 from stream_jobs.series.calendar import Calendar
 from stream_jobs.series.facts import BESIDE
-from stream_jobs.series.measures import MEASURES, Measure, is_dimension
+from stream_jobs.series.measures import ADDED_UP, MEASURES, Measure, is_dimension, parts_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,10 +21,10 @@ class SeriesSpec:
     def __post_init__(self) -> None:
         """Raises ValueError for what cannot be watched: these names become part of questions to the ledger."""
         unknown = [name for name in (*self.scope, *self.per) if not is_dimension(name)]
-        if unknown or self.measure not in MEASURES:
+        if unknown or self.measure not in {*MEASURES, *ADDED_UP}:
             raise ValueError(f"cannot be watched: {', '.join(unknown) or self.measure}")
 
     @property
     def reads(self) -> frozenset[str]:
         """What a delta must tell for this to be counted by it."""
-        return frozenset((*self.scope, *self.per, self.measure, *BESIDE))
+        return frozenset((*self.scope, *self.per, *parts_of(self.measure), *BESIDE))

@@ -14,7 +14,7 @@ from stream_jobs.base.instants import as_utc, unix_micros
 from stream_jobs.series.counters import Counters, Loaded
 from stream_jobs.series.delta import Origin
 from stream_jobs.series.facts import BESIDE, Cells, Sums, Values
-from stream_jobs.series.measures import MEASURES, Measure, column, exact, label_parameters
+from stream_jobs.series.measures import Measure, column, exact, label_parameters, sql_of
 from stream_jobs.series.spec import SeriesSpec
 from stream_jobs.store.client import StoreClient
 
@@ -114,7 +114,7 @@ class LedgerSums:
         where, parameters = scope_condition(spec.scope, spec.per)
         fields = ", ".join(column(name) for name in spec.per)
         counted, known = _counted(vector, self._settled)
-        added = [MEASURES[name].sql for name in (spec.measure, *BESIDE)]
+        added = [sql_of(name) for name in (spec.measure, *BESIDE)]
         sums = ", ".join(f"sumIf({sql}, adjustment_run {by} '')" for by in ("=", "!=") for sql in added)
         return self._store.rows(
             "SELECT roundDown(toUnixTimestamp(occurred_at), {starts:Array(UInt32)}) AS cell, "

@@ -74,7 +74,7 @@ IDS: Final = {"booked_ids": "booked_at", "response_ids": "booked_at", "outcome_i
 ROLLUPS: Final = {"cost_1m": "minute", "cost_1h": "hour", "cost_1d": "day", "operations_1d": "day"}
 QUARANTINE: Final = {"quarantine": "quarantined_at", "quarantine_replays": "replayed_at"}
 BUDGETS: Final = {
-    "budget_crossings": "at",
+    "budget_crossings": "period_end",
     "budget_periods": "period_end",
 }  # as long as the rollups, whose sums they are
 ALERTS: Final = {"alert_events": "at", "alert_deliveries": "at", "alert_silences": "at"}
@@ -90,6 +90,7 @@ KEPT_FOR_EVER: Final = frozenset(
         "reconciliation_findings",
         "reconciliation_runs",
         "budget_definitions",
+        "budget_credits",
     }
 )
 """Small: what a version or a budget stands for, and what was corrected, when and by whom."""

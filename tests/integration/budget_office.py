@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, cast
+from uuid import uuid4
 
 import pytest
 
@@ -19,12 +20,16 @@ from stream_jobs.base.money import usd_from_pico
 from stream_jobs.budgets import job as job_module
 from stream_jobs.budgets import recount, speaker
 from stream_jobs.budgets.book import KEEP_NOTIFIED, Place
-from stream_jobs.budgets.document import FILE_NAME
+from stream_jobs.budgets.control import BudgetChange, change_to_json
+from stream_jobs.budgets.credits import Credit, CreditKey, credited_period
+from stream_jobs.budgets.document import FILE_NAME, Budget
 from stream_jobs.budgets.job import BudgetsJob, Running
 from stream_jobs.budgets.signals import alert_id
+from stream_jobs.budgets.status import change_outcome
 from stream_jobs.embedded.instance import embedded_kafka
 from stream_jobs.runtime.kafka import TopicSpec, ensure_topics
 from stream_jobs.runtime.metrics import BUDGET_DIFFERENCE
+from stream_jobs.runtime.record_producer import RecordProducer
 from stream_jobs.runtime.topics import ALERTS, BUDGET_CONTROL, BUDGET_STATE
 from stream_jobs.series.delta import Delta, messages
 from stream_jobs.store.client import StoreClient
@@ -33,7 +38,9 @@ from tests.integration.budget_world import World, flat
 from tests.integration.pipeline import until
 from tests.unit.producers.support import read_topic
 
-TABLES = ("ledger", "adjustment_chunks", "budget_definitions", "budget_crossings", "budget_periods")
+TABLES = (
+    *("ledger", "adjustment_chunks", "budget_definitions", "budget_credits", "budget_crossings", "budget_periods"),
+)
 AT_EVERY_TURN = ("HEARTBEAT_S", "CORRECTIONS_S", "CONTROL_S", "FILE_S", "HISTORY_S", "CHECK_S")
 
 
@@ -56,6 +63,7 @@ class Office:
     job: BudgetsJob | None = None
     sent: list[Delta] = field(default_factory=list)
     document: dict[str, Any] = field(default_factory=dict)
+    credited: dict[CreditKey, Decimal] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.kafka = embedded_kafka(self.broker)
@@ -95,6 +103,30 @@ class Office:
     def correct(self, run: str, entries: list[dict[str, Any]]) -> None:
         self.world.now = self.store.now()
         self.world.correct(run, entries)
+
+    def credit(self, budget_id: str, credit: Credit, times: int = 1) -> None:
+        """As the command does it, once or more; until it is taken up."""
+        running = self.running
+        budget = running._book.budgets.get(budget_id)
+        assert budget is not None
+        calendar = running._book.budgets.calendar_of(budget)
+        period = credited_period(budget, calendar, credit, self.store.now())
+        key = CreditKey(budget_id, calendar.period_key(period), credit.values)
+        self.credited[key] = self.credited.get(key, Decimal(0)) + credit.amount
+        change = BudgetChange(
+            schema_version=1, change_id=uuid4().hex, budget_id=budget_id, at=self.store.now(), by="a@b", credit=credit
+        )
+        producer = RecordProducer(self.kafka)
+        try:
+            producer.send(BUDGET_CONTROL, [(budget_id.encode(), change_to_json(change))] * times)
+        finally:
+            producer.close()
+
+        def taken_up() -> bool:
+            self.cycle()
+            return change_outcome(self.store, change.change_id) == ""
+
+        until(taken_up, 30, "a credit that is taken up")
 
     def cycle(self, *deltas: Delta) -> None:
         assert self.job is not None
@@ -170,6 +202,13 @@ class Office:
         return BUDGET_DIFFERENCE._value.get()  # type: ignore[no-any-return]
 
 
+def counted(budget: Budget, row: Mapping[str, Any]) -> Decimal:
+    """What a row adds to a budget."""
+    if budget.measure == "tokens":
+        return Decimal(row["input_tokens"] + row["output_tokens"])
+    return row["effective_cost"] or Decimal(0)
+
+
 def assert_all_equal_to_the_ledger(office: Office) -> None:
     """By plain addition of the rows: each row of the history, what stands now, the guard's feed, the alerts that fire,
     and the check."""
@@ -185,17 +224,18 @@ def assert_all_equal_to_the_ledger(office: Office) -> None:
             if not in_scope(series.scope, {key: str(value) for key, value in row.items()}) or "" in values:
                 continue
             period = calendar.period_at(row["occurred_at"])
-            assert period is not None
+            if period is None:  # before a total began
+                continue
             spent, unpriced, held, unknown = sums.get((period.start, values), (Decimal(0), 0, Decimal(0), 0))
             sums[period.start, values] = (
-                spent + (row["effective_cost"] or 0),
+                spent + counted(budget, row),
                 unpriced + row["unpriced"],
                 held + (row.get("held_cost") or 0),
                 unknown + flat(row),
             )
-        bound = usd_from_pico(budgets.unpriced_upper_bound_pico(budget))
+        bound, holds = usd_from_pico(budgets.unpriced_upper_bound_pico(budget)), int(budget.measure == "cost")
         wanted = {
-            key: (spent, unpriced, max(held, Decimal(0)) + max(0, unknown) * bound)
+            key: (spent, unpriced, holds * (max(held, Decimal(0)) + max(0, unknown) * bound))
             for key, (spent, unpriced, held, unknown) in sums.items()
         }
         history = office.whole_history(budget.id)
@@ -220,7 +260,12 @@ def assert_all_equal_to_the_ledger(office: Office) -> None:
             if state.budget_id == budget.id:
                 assert (state.period_start, state.period_end) == current, (budget.id, state)
                 spent, _, held = wanted.get((current.start, state.values), nothing)
-                assert (state.spent_usd, state.held_usd) == (spent, held)
+                assert (state.spent_usd if state.quota is None else state.quota.used) == spent
+                assert state.held_usd == held
+                amount = state.amount_usd if state.quota is None else state.quota.amount
+                if budget.carry_over is None:
+                    key = CreditKey(budget.id, calendar.period_key(current), state.values)
+                    assert amount == budget.amount + office.credited.get(key, Decimal(0)), (budget.id, state)
         assert {state.values for state in states.values() if state.budget_id == budget.id} >= expected
         firing = {
             one.alert_id for one in alerts.values() if one.status == "firing" and one.labels["budget"] == budget.id
@@ -229,7 +274,9 @@ def assert_all_equal_to_the_ledger(office: Office) -> None:
         for (start, values), (spent, _, held) in wanted.items():
             period = calendar.period_at(start)
             assert period is not None
-            if spent + held >= budget.amount and period.end > now - KEEP_NOTIFIED:
+            key = CreditKey(budget.id, calendar.period_key(period), values)
+            amount = budget.amount + office.credited.get(key, Decimal(0))
+            if spent + held >= amount and spent + held > 0 and period.end > now - KEEP_NOTIFIED:
                 crossed.add(alert_id("budget", Place(budget.id, calendar.period_key(period), values)))
         assert firing == crossed, budget.id
     assert office.difference() == 0

@@ -20,6 +20,7 @@ from tests.store_server import ledger_rows
 
 TEAMS = ("search", "ads", "")
 USERS = ("u1", "u2", "u3", "")
+METERS = ("input_tokens", "output_tokens", "gpu_seconds")
 MODELS = ("gpt-4o", "claude-sonnet-4", "")
 
 
@@ -86,6 +87,7 @@ class World:
             [(name.removeprefix(LABEL), text) for name, text in row.items() if name.startswith(LABEL)]
             for row in entries
         ]
+        columns |= {name: [entry.get(name) for entry in entries] for name in METERS if any(name in e for e in entries)}
         costs = columns["effective_cost"]
         table = ledger_rows(
             len(entries),
@@ -157,6 +159,7 @@ def taken_back(row: dict[str, Any]) -> dict[str, Any]:
         "events": -row["events"],
         "unpriced": -row["unpriced"],
         "held_cost": -row["held_cost"] if row.get("held_cost") else None,
+        **{name: -row[name] for name in METERS if row.get(name) is not None},
     }
 
 

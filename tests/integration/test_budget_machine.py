@@ -1,10 +1,10 @@
 """Budgets through everything at once, on the real store and a real broker: charges and corrections of any age, deltas
-that come late, twice or never, restarts, rebalances, and changes of time zone, week start and scope. Once all is read,
-budgets, history, alerts, views, the guards' feed and the self-check are what the ledger holds, in every period that is
-kept."""
+that come late, twice or never, restarts, rebalances, credits, and changes of time zone, week start and scope. Once all
+is read, budgets, history, alerts, views, the guards' feed and the self-check are what the ledger holds, in every period
+that is kept."""
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, ClassVar
@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
 
+from stream_jobs.budgets.credits import Credit
 from stream_jobs.embedded.broker import TansuBroker
 from stream_jobs.runtime.ports import free_port
 from stream_jobs.series.delta import Delta
@@ -37,6 +38,15 @@ BUDGETS = (
         "period": "week",
         "scope": {"source": ["s*", "x"], "labels.a.b": {"none_of": ["t2"]}},
         "per": ["region"],
+        **ONLY_ACTUAL,
+    },
+    {"id": "tokens", "name": "Tokens", "measure": "tokens", "amount": 3_000, "period": "month", **ONLY_ACTUAL},
+    {
+        "id": "ever",
+        "name": "Never resets",
+        "amount": 90,
+        "period": "total",
+        "valid_from": (datetime.now(UTC) - timedelta(days=210)).date(),
         **ONLY_ACTUAL,
     },
     {
@@ -116,6 +126,8 @@ class Machine(RuleBasedStateMachine):
             "events": 1,
             "unpriced": 0 if amount else 1,
             "held_cost": Decimal("0.75") if not amount and minutes % 2 else None,  # its model is known
+            "input_tokens": 100 * amount,
+            "output_tokens": 1,
             **facts,
         }
 
@@ -133,7 +145,7 @@ class Machine(RuleBasedStateMachine):
     @rule(charge=st.tuples(DAYS_AGO, st.integers(0, 1439), FACTS, st.integers(1, 25)), back=st.booleans())
     def correct(self, charge: tuple[int, int, dict[str, str], int], back: bool) -> None:
         """A price that rose, or fell."""
-        row = self._row(charge) | {"entry_kind": "adjustment", "events": 0}
+        row = self._row(charge) | {"entry_kind": "adjustment", "events": 0, "input_tokens": 0, "output_tokens": 0}
         self._post([row | {"effective_cost": -row["effective_cost"]} if back else row])
 
     @precondition(lambda self: self.office.world.rows)
@@ -142,6 +154,25 @@ class Machine(RuleBasedStateMachine):
         """What was booked is another's."""
         row = data.draw(st.sampled_from(self.office.world.rows))
         self._post([taken_back(row) | {"entry_kind": "adjustment"}, row | {"entry_kind": "adjustment", **facts}])
+
+    @rule(
+        budget=st.sampled_from(["days", "weeks", "months", "tokens", "ever", "users"]),
+        amount=st.integers(-25, 40).filter(bool),
+        days=st.sampled_from([0, 0, 1, 9, 33]),
+        team=st.sampled_from(["a", "b"]),
+        times=st.integers(1, 2),
+    )
+    def credit(self, budget: str, amount: int, days: int, team: str, times: int) -> None:
+        """To a period of now or long over, of one value; the record comes once or twice."""
+        budgets = self.office.running._book.budgets
+        defined = budgets.get(budget)
+        assert defined is not None
+        calendar = budgets.calendar_of(defined)
+        period = calendar.period_at(self.store.now() - timedelta(days=days))
+        assert period is not None
+        values = {"months": (team,), "users": ("u1",)}.get(budget, ())
+        key = calendar.period_key(period)
+        self.office.credit(budget, Credit(amount=Decimal(amount), values=values, period=key), times)
 
     def _post(self, rows: list[dict[str, Any]]) -> None:
         self.runs += 1

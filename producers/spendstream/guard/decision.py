@@ -5,7 +5,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
-from spendstream.guard.money import UsdAmount, pico_of, share_text, usd_of, usd_text, usd_texts
+from spendstream.guard.money import UsdAmount, pico_of, quota_texts, share_text, usd_of, usd_text, usd_texts
 from spendstream.guard.pending import Reservation
 from spendstream.guard.policy import (
     CACHED_ONLY,
@@ -104,12 +104,30 @@ class Decision:
 
     @property
     def amount_usd(self) -> Decimal | None:
-        """Of the budget that decided."""
-        return None if self._verdict.policy is None else usd_of(self._verdict.amount)
+        """Of the budget that decided. None for a quota, too."""
+        return usd_of(self._verdict.amount) if self.unit == "usd" else None
 
     @property
     def used_usd(self) -> Decimal | None:
-        """Spent, held, and allowed here a moment ago; without this request. Of the budget that decided."""
+        """Spent, held, and allowed here a moment ago; without this request. Of the budget that decided; None for a
+        quota, too."""
+        return usd_of(self._verdict.used) if self.unit == "usd" else None
+
+    @property
+    def unit(self) -> str | None:
+        """What the budget that decided counts: usd, tokens, requests or gpu_hours. None when no budget covers it."""
+        policy = self._verdict.policy
+        return None if policy is None else policy.unit or "usd"
+
+    @property
+    def amount(self) -> Decimal | None:
+        """Of the budget that decided, in `unit`."""
+        return None if self._verdict.policy is None else usd_of(self._verdict.amount)
+
+    @property
+    def used(self) -> Decimal | None:
+        """Of the budget that decided, in `unit`: what the ledger has, and of money what is held and was allowed here a
+        moment ago; without this request."""
         return None if self._verdict.policy is None else usd_of(self._verdict.used)
 
     @property
@@ -124,7 +142,8 @@ class Decision:
 
     @property
     def remaining_usd(self) -> Decimal | None:
-        """The least that any budget of this request has left, without this request; not below 0. None: no budget."""
+        """The least that any budget of this request has left, without this request; not below 0. None: no budget of
+        money."""
         remaining = self._verdict.least_remaining
         return None if remaining is None else usd_of(max(0, remaining))
 
@@ -168,11 +187,15 @@ def _sentence(verdict: "Verdict", estimate: int, exempt: bool) -> str:
     name = _name(policy, verdict.key)
     if verdict.unknown is not None:
         return f"refuse: {name} cannot be known: {verdict.unknown}; its policy then refuses"
-    used, amount = usd_texts(verdict.used, verdict.amount)
-    figures = f"{name} has used {used} of {amount} USD"
+    if policy.unit is None:
+        used, amount = usd_texts(verdict.used, verdict.amount)
+        figures = f"{name} has used {used} of {amount} USD"
+    else:
+        used, amount = quota_texts(verdict.used, verdict.amount)
+        figures = f"{name} has used {used} of {amount} {policy.unit.replace('gpu_', 'GPU ')}"
     if verdict.amount > 0:
         figures += f" ({share_text(verdict.used, verdict.amount)})"
-    if estimate:
+    if estimate and policy.unit is None:
         figures += f", this request may cost {usd_text(estimate)} USD"
     until = "" if verdict.period_end is None else f", until {from_micros(verdict.period_end):%Y-%m-%d %H:%M} UTC"
     if verdict.rank == FULL:
@@ -180,7 +203,7 @@ def _sentence(verdict: "Verdict", estimate: int, exempt: bool) -> str:
     effect = (
         "this request is essential and passes" if exempt and verdict.rank >= CACHED_ONLY else _EFFECTS[verdict.rank]
     )
-    return f"{ACTIONS[verdict.rank]}: {figures}; {_from(verdict.step)}{effect}{until}{stale}"
+    return f"{ACTIONS[verdict.rank]}: {figures}; {_from(policy, verdict.step)}{effect}{until}{stale}"
 
 
 def _name(policy: CompiledPolicy, key: ValuesKey) -> str:
@@ -189,8 +212,11 @@ def _name(policy: CompiledPolicy, key: ValuesKey) -> str:
     return f"budget {policy.budget_id}{f' ({who})' if who else ''}"
 
 
-def _from(step: Step | None) -> str:
+def _from(policy: CompiledPolicy, step: Step | None) -> str:
     if step is None:
-        return "nothing may be spent: "
+        return f"nothing may be {'spent' if policy.unit is None else 'used'}: "
+    if step.at is not None:
+        at = usd_text(step.at) if policy.unit is None else quota_texts(step.at, step.at)[0]
+        return f"from {at} {'USD' if policy.unit is None else policy.unit.replace('gpu_', 'GPU ')} on "
     tenths = step.at_milli // 100
     return f"from {tenths // 10}{f'.{tenths % 10}' if tenths % 10 else ''}% on "

@@ -1,6 +1,6 @@
 """How a request stands against the budgets it falls under. Integers and look-ups only: this is the hot path."""
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from spendstream.guard.index import Index, Tests
 from spendstream.guard.pending import Place
@@ -21,8 +21,11 @@ class Verdict(NamedTuple):
     step: Step | None  # that applies; none at full service, and where the amount is zero or unknown
     max_input_tokens: int | None
     max_output_tokens: int | None
-    least_remaining: int | None
+    least_remaining: int | None  # of budgets of money
     places: list[Place]  # the pendings of all budgets it falls under
+
+
+_QUOTAS_LAST: Final = 10**60
 
 
 def nothing_known(rank: int, why: str) -> Verdict:
@@ -34,7 +37,8 @@ def nothing_known(rank: int, why: str) -> Verdict:
 def evaluate(index: Index, facts: Facts, estimate: int, now: int, unknown: str | None) -> Verdict:  # noqa: PLR0912
     """`now` in microseconds since 1970; `unknown` says why what is known may be old, if it may.
 
-    Of equally strict budgets the one with the least left is named, and of those the first by its id.
+    Of equally strict budgets the one with the least left is named (one of money before a quota), and of those the first
+    by its id. An estimate is one of money: of a quota counts what was used before this request.
     """
     best: CompiledPolicy | None = None
     best_rank, best_key, best_amount, best_used, best_end = FULL, (), 0, 0, None
@@ -57,29 +61,37 @@ def evaluate(index: Index, facts: Facts, estimate: int, now: int, unknown: str |
         amount, used, end = policy_amount, 0, None
         state = states.get(key)
         if state is not None:
-            amount, used, end, _, _ = state
-            if end is not None and now >= end:
-                # Rolled over. What is carried into the new period, the job will say.
+            amount, used, end, _, _, unit = state
+            if (end is not None and now >= end) or unit != policy.unit:
+                # Rolled over, or of another unit. What is carried into the new period, the job will say.
                 amount, used, end = policy_amount, 0, None
-        pending = pendings.get(key)
-        if pending is not None:
-            used += pending.total
-        places.append((pendings, key))
-        rank, step, total = FULL, None, used + estimate
+        rank, step, total = FULL, None, used
+        if policy.unit is None:
+            pending = pendings.get(key)
+            if pending is not None:
+                used += pending.total
+            places.append((pendings, key))
+            total = used + estimate
         if amount == 0 or (unknown is not None and policy.fail_closed):
             rank = REFUSE
         elif amount != policy_amount or (first_reached is not None and total >= first_reached):
             reached = total * MILLI_PERCENT
             for candidate in policy.steps:
                 # What was carried over can make an amount negative: then everything is used up.
-                if amount < 0 or reached >= candidate.at_milli * amount:
+                if (
+                    amount < 0
+                    or (candidate.at is None and reached >= candidate.at_milli * amount)
+                    or (candidate.at is not None and total >= candidate.at)
+                ):
                     step = candidate
                     rank = candidate.rank
                     inputs = least(inputs, candidate.max_input_tokens)
                     outputs = least(outputs, candidate.max_output_tokens)
                     break
         left = amount - used
-        if least_left is None or left < least_left:
+        if policy.unit is not None:
+            left += _QUOTAS_LAST
+        elif least_left is None or left < least_left:
             least_left = left
         if (
             best is None

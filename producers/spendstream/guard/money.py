@@ -82,6 +82,12 @@ def usd_texts(used: int, amount: int) -> tuple[str, str]:
     return _all_digits(used), _all_digits(amount)
 
 
+def quota_texts(used: int, amount: int) -> tuple[str, str]:
+    """Both as plain numbers: '1,500', '2.5'; with all digits."""
+    first, second = (f"{usd_of(one):,f}".rstrip("0").rstrip(".") for one in (used, amount))
+    return first, second
+
+
 def _all_digits(pico: int) -> str:
     whole, _, places = f"{usd_of(pico):f}".partition(".")
     return f"{whole}.{places.rstrip('0').ljust(2, '0')}"

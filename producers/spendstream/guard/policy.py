@@ -28,16 +28,18 @@ _MICROSECOND: Final = timedelta(microseconds=1)
 
 
 class Step(NamedTuple):
-    """What applies from a share of the amount on, earlier steps included."""
+    """What applies from a share of the amount, or from an amount on, earlier steps included."""
 
     at_milli: int  # thousandths of a percent
+    at: int | None  # in place of at_milli: so much, whatever the amount is
     rank: int  # the strictest action up to here
     max_input_tokens: int | None  # the least of all reduced steps up to here
     max_output_tokens: int | None
 
 
 class State(NamedTuple):
-    """Where one budget, of one combination of values, stands. Amounts in pico-USD, instants in microseconds.
+    """Where one budget, of one combination of values, stands. Amounts in pico-USD, or 1e-12 of a quota's unit, instants
+    in microseconds.
 
     A tuple of integers, which Python's garbage collector stops looking at: there may be a hundred thousand.
     """
@@ -47,6 +49,7 @@ class State(NamedTuple):
     period_end: int | None  # none: a rolling window
     as_of: int
     generation: int
+    unit: str | None  # of a quota
 
 
 @dataclass(slots=True, eq=False)
@@ -60,6 +63,7 @@ class CompiledPolicy:
     per: tuple[str, ...]
     reads: frozenset[str]  # all fields that it looks at
     values_of: Callable[[Facts], ValuesKey] | None  # None: not per anything
+    unit: str | None  # that a quota counts; None: money
     amount: int
     steps: tuple[Step, ...]  # the last one, which is the strictest, first
     first_reached: int | None  # the use of `amount` below which no step applies; None: none ever does
@@ -75,7 +79,9 @@ def compile_policy(
 ) -> CompiledPolicy:
     """`states` and `pending` are shared: they outlive a change of the policy."""
     any_of = {field: condition.any_of for field, condition in record.scope.items() if condition.any_of is not None}
-    amount, steps = pico_of_record(record.amount_usd), _cumulative(record.steps)
+    quota = record.quota
+    amount = pico_of_record(record.amount_usd if quota is None else quota.amount)
+    steps = _cumulative(record.steps)
     return CompiledPolicy(
         budget_id=record.budget_id,
         version=record.schema_version,
@@ -84,6 +90,7 @@ def compile_policy(
         per=record.per,
         reads=frozenset((*record.scope, *record.per)),
         values_of=itemgetter(*record.per) if record.per else None,
+        unit=None if quota is None else quota.unit,
         amount=amount,
         steps=steps,
         first_reached=_first_reached(steps, amount),
@@ -98,7 +105,9 @@ def compile_policy(
 def _first_reached(steps: tuple[Step, ...], amount: int) -> int | None:
     if not steps:
         return None
-    return -(-steps[-1].at_milli * amount // MILLI_PERCENT) if amount > 0 else -_BOUNDLESS
+    if amount <= 0:
+        return -_BOUNDLESS
+    return min(-(-step.at_milli * amount // MILLI_PERCENT) if step.at is None else step.at for step in steps)
 
 
 def _test(condition: Condition) -> Callable[[str], bool]:
@@ -120,7 +129,8 @@ def _cumulative(steps: tuple[PolicyStep, ...]) -> tuple[Step, ...]:
         rank = max(rank, RANKS[step.action])
         if step.action == "reduced":
             inputs, outputs = least(inputs, step.max_input_tokens), least(outputs, step.max_output_tokens)
-        made.append(Step(int(step.at_percent * 1000), rank, inputs, outputs))
+        at = None if step.at is None else pico_of_record(step.at)
+        made.append(Step(int(step.at_percent * 1000), at, rank, inputs, outputs))
     return tuple(reversed(made))
 
 
@@ -132,12 +142,18 @@ def least(first: int | None, second: int | None) -> int | None:
 
 
 def compile_state(record: BudgetState, generation: int) -> State:
+    quota = record.quota
+    if quota is None:
+        amount, used = record.amount_usd, pico_of_record(record.spent_usd) + pico_of_record(record.held_usd)
+    else:
+        amount, used = quota.amount, pico_of_record(quota.used)
     return State(
-        amount=pico_of_record(record.amount_usd),
-        used=pico_of_record(record.spent_usd) + pico_of_record(record.held_usd),
+        amount=pico_of_record(amount),
+        used=used,
         period_end=None if record.period_end is None else micros(record.period_end),
         as_of=micros(record.as_of),
         generation=generation,
+        unit=None if quota is None else quota.unit,
     )
 
 

@@ -47,6 +47,7 @@ WITH
             budget_crossings.budget_id AS budget_id,
             budget_crossings.vals AS vals,
             threshold,
+            threshold_amount,
             argMax(direction, (at, direction = 'down')) AS last_direction,
             argMax(at, (at, direction = 'down')) AS last_at
         FROM budget_crossings
@@ -56,14 +57,14 @@ WITH
                 AND budget_crossings.vals = chosen.vals
                 AND budget_crossings.period_key = chosen.period_key
         WHERE kind = 'actual' AND budget_crossings.period_start <= chosen.period_start
-        GROUP BY budget_id, vals, threshold
+        GROUP BY budget_id, vals, threshold, threshold_amount
     ),
     crossed_by AS
     (
         SELECT
             budget_id,
             vals,
-            arraySort(groupArray((threshold, last_at))) AS crossed
+            arraySort(groupArray((threshold, threshold_amount, last_at))) AS crossed
         FROM last_crossings
         WHERE last_direction = 'up'
         GROUP BY budget_id, vals
@@ -88,7 +89,10 @@ SELECT
     updated_at,
     count() OVER (PARTITION BY standings.budget_id) AS all_values,
     countIf(notEmpty(crossed)) OVER (PARTITION BY standings.budget_id) AS crossed_values,
-    countIf(over) OVER (PARTITION BY standings.budget_id) AS over_values
+    countIf(over) OVER (PARTITION BY standings.budget_id) AS over_values,
+    unit,
+    currency,
+    rate
 FROM standings
 LEFT JOIN crossed_by ON standings.budget_id = crossed_by.budget_id AND standings.vals = crossed_by.vals
 ORDER BY

@@ -43,6 +43,8 @@ FLOAT_COLUMNS = {"latency_ms", "complexity"}
 
 ALLOWED: Mapping[tuple[str, str], str] = {
     ("budgets/fields.py", "float"): "refuses floats in amounts",
+    ("budgets/resolve.py", "_UP.divide"): "a Context of decimal divides two Decimals",
+    ("budgets/units.py", "_EXACT.divide"): "a Context of decimal divides two Decimals",
     ("data_quality/finding.py", "Decimal(part) * 100 / Decimal(whole)"): "Decimal / Decimal, a share for people",
     ("metering/columnar/events.py", "pa.float64"): "latency_ms and complexity, which are no money",
     ("metering/columnar/price.py", "np.float64"): "estimates whether a product could leave 64 bits; far from the limit",

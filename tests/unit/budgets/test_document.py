@@ -37,8 +37,29 @@ def one(tmp_path: Path, more: str) -> Budget:
 @pytest.mark.parametrize(
     ("more", "message"),
     [
-        ("amount: 0", "amount: Input should be greater than 0"),
-        ("amount: -5", "amount: Input should be greater than 0"),
+        ("amount: -0.01", "amount: Input should be greater than or equal to 0"),
+        ("amount: -5", "amount: Input should be greater than or equal to 0"),
+        ("thresholds: [{severity: error}]", "thresholds.actual[0]: needs either at_percent or at_amount"),
+        ("thresholds: [{at_percent: 80, at_amount: 8}]", "needs either at_percent or at_amount"),
+        ("thresholds: [{at_amount: 0}]", "thresholds.actual[0].at_amount: Input should be greater than 0"),
+        ("thresholds: [{at_amount: 9}, 80, {at_amount: 8}]", "the amounts must rise: 8 comes after 9"),
+        ("policy: {steps: [{action: refuse}]}", "policy.steps[0]: needs either at_percent or at_amount"),
+        ("policy: {steps: [{at_amount: 5, at_percent: 5, action: refuse}]}", "needs either at_percent or at_amount"),
+        (
+            "policy: {steps: [{at_amount: 5, action: reduced}, {at_amount: 5, action: refuse}]}",
+            "the amounts must rise: 5 comes after 5",
+        ),
+        ("measure: gpus", "measure: Input should be"),
+        ("measure: tokens\n    currency: EUR", "currency: a quota of tokens has none"),
+        ("measure: requests\n    cost: list", "cost: a quota of requests has none"),
+        ("measure: gpu_hours\n    unpriced_upper_bound_usd: 5", "unpriced_upper_bound_usd: a quota of gpu_hours has"),
+        ("measure: tokens\n    amount: 0.5", "a quota of tokens has whole numbers, not 0.5"),
+        ("measure: requests\n    thresholds: [{at_amount: 2.5}]", "a quota of requests has whole numbers, not 2.5"),
+        ("period: total", "period: total needs valid_from"),
+        (
+            "period: total\n    valid_from: 2026-01-01\n    carry_over: {unused: true, since: 2026-01-01}",
+            "carry_over: a total never ends",
+        ),
         ("amount: yes", "amount: must be a number or a text that holds one"),
         ("amount: .nan", "is not a number"),
         ('amount: "1_000"', "amount: must be a number"),
@@ -58,7 +79,7 @@ def one(tmp_path: Path, more: str) -> Budget:
         ("currency: euro", "currency: String should match pattern"),
         ("cost: net", "cost: Input should be 'effective', 'contracted' or 'list'"),
         ("period: fortnight", "period: Input should be 'hour', 'day'"),
-        ("period: 7", "period: must be one of hour, day, week, month, quarter, year, {rolling: 24h}"),
+        ("period: 7", "period: must be one of hour, day, week, month, quarter, year, total, {rolling: 24h}"),
         ("period: {rolling: 90m}", "period.rolling: String should match pattern"),
         ("period: {rolling: 367d}", "period.rolling: must be at most 366d"),
         ("period: {rolling: 24h, calendar: x}", "period.calendar: Extra inputs are not permitted"),
@@ -131,7 +152,7 @@ def test_a_document_that_cannot_be_meant_is_refused(tmp_path: Path, text: str, m
 def test_all_problems_come_at_once(tmp_path: Path) -> None:
     """Of every budget, and of what they share."""
     with pytest.raises(ConfigError) as caught:
-        load(tmp_path, "timezone: x\nbudgets: [{id: a, amount: 0, period: x}, {id: b, name: b, amount: 1}]")
+        load(tmp_path, "timezone: x\nbudgets: [{id: a, amount: -1, period: x}, {id: b, name: b, amount: 1}]")
     assert len(caught.value.problems) == 5
 
 
@@ -194,7 +215,9 @@ def test_windows_are_hours_or_days_of_24_hours(tmp_path: Path) -> None:
 def test_the_default_severity_grows_with_the_share(percent: str, severity: Any, forecast: bool, expected: str) -> None:
     """Both sides of each border; what is given wins."""
     threshold = Threshold(at_percent=Decimal(percent), severity=severity)
-    assert threshold.severity_of(forecast=forecast) == expected
+    assert threshold.severity_of(Decimal(10), forecast=forecast) == expected
+    amount = Threshold(at_amount=Decimal(percent) / 10, severity=severity)
+    assert amount.severity_of(Decimal(10), forecast=forecast) == expected, "as the share that it is"
 
 
 def test_the_schema_file_is_what_the_model_says() -> None:
@@ -204,7 +227,7 @@ def test_the_schema_file_is_what_the_model_says() -> None:
 
 def test_the_example_is_valid_and_fits_the_schema_for_editors(tmp_path: Path) -> None:
     """Read as editors read it: dates and numbers as YAML's text says, short forms included."""
-    assert len(load(tmp_path, EXAMPLE.read_text())) == 8
+    assert len(load(tmp_path, EXAMPLE.read_text())) == 13
     document = yaml.safe_load(EXAMPLE.read_text())
     validator = jsonschema.Draft202012Validator(json.loads(schema_text()))
     plain = json.loads(json.dumps(document, default=str))

@@ -275,4 +275,5 @@ def test_an_amount_in_another_currency_is_said_as_it_was_given(clock: Clock) -> 
     one = budget(period="day", amount="50.5", currency="EUR", thresholds=actual(50))
     office = Office(clock, budgets(one, currencies={"EUR": [{"usd": "1.1", "valid_from": "2026-01-01"}]}))
     (signal,) = office.spend(40)
-    assert [fact.text for fact in signal.facts if fact.name == "Amount"] == ["$55.55 (50.50 EUR)"]
+    assert [fact.text for fact in signal.facts if fact.name == "Amount"] == ["50.50 EUR ($55.55)"]
+    assert signal.summary == "Budget one has used 36.36 EUR of 50.50 EUR (72.0 %)"

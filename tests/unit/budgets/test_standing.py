@@ -1,5 +1,6 @@
 """Which thresholds a figure crosses, and what is foretold."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -8,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stream_jobs.budgets.standing import Standing, ThresholdKey, crossed_now, mean_burn, projected
-from stream_jobs.series.calendar import Period
+from stream_jobs.budgets.units import Unit
+from stream_jobs.series.calendar import END_OF_TOTALS, Period
 
 START = datetime(2026, 11, 1, tzinfo=UTC)
 PERIOD = Period(START, START + timedelta(hours=100))
@@ -45,23 +47,61 @@ def test_thresholds_compare_as_fractions_do(amount: int, used: int, thousandths:
 @pytest.mark.parametrize("amount", [0, -5])
 def test_an_amount_that_was_used_up_before_is_crossed_by_anything_spent_and_by_nothing_else(amount: int) -> None:
     """Carry-over can leave nothing or less; a period in which nothing was spent crosses nothing."""
-    thresholds = [Decimal(80), HUNDRED]
-    assert crossed_now(standing(amount, 1), thresholds, [], {}) == {ThresholdKey("actual", one) for one in thresholds}
-    assert crossed_now(standing(amount, 0), thresholds, [], {}) == set()
-    assert crossed_now(standing(amount, -1), thresholds, [], {}) == set()
+    thresholds = [ThresholdKey("actual", one) for one in (Decimal(80), HUNDRED)]
+    assert crossed_now(standing(amount, 1), thresholds, {}) == set(thresholds)
+    assert crossed_now(standing(amount, 0), thresholds, {}) == set()
+    assert crossed_now(standing(amount, -1), thresholds, {}) == set()
+
+
+AMOUNTS = st.decimals("0.000000000001", "100000", places=12)
+
+
+@given(AMOUNTS, st.sampled_from([Unit(), Unit("EUR", Decimal("1.083712345678")), Unit("tokens"), Unit("gpu_hours")]))
+def test_a_threshold_in_money_or_units_is_crossed_by_its_very_last_digit(amount: Decimal, unit: Unit) -> None:
+    """On both sides of the border, whatever the amount of the budget is; what is held counts as used."""
+    key = ThresholdKey("actual", Decimal(0), amount)
+    border = unit.pico(amount)
+    for of in (border * 3, border, border // 2, 0, -5):
+        one = replace(standing(of, border), unit=unit)
+        assert crossed_now(one, [key], {}) == ({key} if border > 0 else set())
+        assert crossed_now(replace(one, spent=border - 1), [key], {}) == set()
+        if border > 1:
+            assert crossed_now(replace(one, spent=border - 1, held=1), [key], {}) == {key}
+
+
+def test_a_forecast_of_an_amount_is_silent_once_so_much_is_used_or_all_of_it() -> None:
+    """There is nothing left to foretell. In between it falls below only by a twentieth."""
+    key = ThresholdKey("forecast", Decimal(0), Decimal(60).scaleb(-12))
+    for spent, forecast, known, holds in (
+        (50, 60, False, True),
+        (50, 59, False, False),
+        (50, 57, True, True),
+        (50, 56, True, False),
+        (60, 99, True, False),
+    ):
+        before = {key: START} if known else {}
+        assert (key in crossed_now(standing(100, spent, forecast=forecast), [key], before)) == holds
+    assert crossed_now(standing(40, 40, forecast=99), [key], {key: START}) == set()
+
+
+def test_what_has_no_end_is_not_foretold_but_used_up() -> None:
+    """A budget that never resets, like a window."""
+    never = replace(standing(100, 10), period=Period(START, END_OF_TOTALS))
+    assert projected(never, 45, at(50)) == (None, at(52))
+    assert projected(replace(never, period=PERIOD), 45, at(50))[0] == 10 + 45 * 50
 
 
 def test_a_forecast_that_moves_around_its_threshold_is_crossed_once() -> None:
     """It has to fall by a twentieth before it counts as below."""
     before = {FORECAST: START}
     for forecast, known, holds in ((99, {}, False), (100, {}, True), (96, before, True), (95, before, True)):
-        assert (FORECAST in crossed_now(standing(100, 50, forecast=forecast), [], [HUNDRED], known)) == holds
-    assert crossed_now(standing(1000, 50, forecast=949), [], [HUNDRED], before) == set()
+        assert (FORECAST in crossed_now(standing(100, 50, forecast=forecast), [FORECAST], known)) == holds
+    assert crossed_now(standing(1000, 50, forecast=949), [FORECAST], before) == set()
 
 
 def test_the_forecast_is_silent_once_the_amount_is_used_up() -> None:
     """There is nothing left to foretell."""
-    assert crossed_now(standing(100, 100, forecast=300), [], [HUNDRED], {FORECAST: START}) == set()
+    assert crossed_now(standing(100, 100, forecast=300), [FORECAST], {FORECAST: START}) == set()
 
 
 def test_the_forecast_is_what_is_used_and_what_the_rest_of_the_period_adds() -> None:

@@ -29,14 +29,14 @@ def test_check_accepts_the_example(config_dir: Path, capsys: pytest.CaptureFixtu
     """Exit code 0, the number of budgets and their version."""
     assert _run("check", "--config-dir", str(config_dir), "--json") == 0
     found = json.loads(capsys.readouterr().out)
-    assert (found["ok"], found["budgets"], found["problems"]) == (True, 8, [])
+    assert (found["ok"], found["budgets"], found["problems"]) == (True, 13, [])
     assert _run("check", "--config-dir", str(config_dir)) == 0
-    assert f"8 budgets are valid, version {found['version']}" in capsys.readouterr().out
+    assert f"13 budgets are valid, version {found['version']}" in capsys.readouterr().out
 
 
 def test_check_reports_everything_that_is_wrong(config_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Exit code 1; machines and people are told the same."""
-    (config_dir / "budgets.yaml").write_text("budgets: [{id: a, name: a, amount: 0, period: x}]")
+    (config_dir / "budgets.yaml").write_text("budgets: [{id: a, name: a, amount: -1, period: x}]")
     assert _run("check", "--config-dir", str(config_dir), "--json") == 1
     found = json.loads(capsys.readouterr().out)
     assert (found["ok"], found["version"], len(found["problems"])) == (False, None, 2)
@@ -70,7 +70,7 @@ def test_check_config_covers_budgets(config_dir: Path) -> None:
     (config_dir / "alerts.yaml").write_text(f"receivers: [{', '.join(receivers)}]")
     (config_dir / "budget.yaml").write_text("")
     report = check_config(config_dir)
-    assert (report.budgets, report.problems) == (8, [])
+    assert (report.budgets, report.problems) == (13, [])
     assert report.budgets_version
     strays = [text for text in report.warnings if "nothing reads this file" in text]
     assert len(strays) == 1

@@ -3,7 +3,9 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
+from stream_jobs.budgets.units import IN_USD
 from stream_jobs.report.data import (
     ZERO,
     AlertLine,
@@ -36,9 +38,10 @@ COST = Decimal("1234.500000000007")
 def watched(name: str = "search") -> Watched:
     """A budget over its amount, one per user with seven users, and an alert that two receivers know."""
     crossed = (Crossed(Decimal("80.000"), START), Crossed(Decimal("100.000"), START + MINUTE))
-    over = BudgetStanding((), START, START + 60 * MINUTE, Decimal(1000), COST, ZERO, 0, True, crossed, START)
+    over = BudgetStanding((), START, START + 60 * MINUTE, Decimal(1000), COST, ZERO, 0, True, crossed, START, IN_USD)
+    of_ten: dict[str, Any] = {"amount": Decimal(10), "over": False, "crossed": ()}
     users = tuple(
-        BudgetStanding((f"{name}-{number}",), START, START, Decimal(10), Decimal(number), ZERO, 0, False, (), START)
+        replace(over, values=(f"{name}-{number}",), period_end=START, **{**of_ten, "used": Decimal(number)})
         for number in (3, 2, 1)
     )
     alert = AlertLine(

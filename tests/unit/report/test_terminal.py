@@ -72,7 +72,7 @@ def test_json_keeps_every_digit() -> None:
     assert found["bucket"] == 60
     (budget, users) = found["watched"]["budgets"]
     assert budget["standings"][0]["used"] == "1234.500000000007"
-    assert budget["standings"][0]["crossed"][1] == {"percent": "100", "at": "2026-03-01T12:01:00Z"}
+    assert budget["standings"][0]["crossed"][1] == {"percent": "100", "at": "2026-03-01T12:01:00Z", "amount": "0"}
     assert (users["window"], users["all_values"]) == (86_400, 7)
     assert found["watched"]["alerts"][0]["money"] == "234.5"
     assert found["watched"]["receivers"][1]["failed"] == 2

@@ -13,7 +13,15 @@ from hypothesis import strategies as st
 from stream_jobs.series import block_sums
 from stream_jobs.series.block_sums import delta_of
 from stream_jobs.series.delta import SCHEMA
-from stream_jobs.series.measures import CACHE_WRITES, CAP_USD, DIMENSIONS, MAX_SQUARED_USD, MEASURES, Measure
+from stream_jobs.series.measures import (
+    ADDED_UP,
+    CACHE_WRITES,
+    CAP_USD,
+    DIMENSIONS,
+    MAX_SQUARED_USD,
+    MEASURES,
+    Measure,
+)
 from stream_jobs.store.tables import TOOL_COLUMNS
 from tests.unit.series.test_delta import BLOCK, NOON, ledger, row
 
@@ -114,7 +122,7 @@ def test_every_measure_by_every_dimension_is_what_plain_addition_says(rows: list
 
 def test_every_measure_is_defined_and_is_a_column() -> None:
     """In the ledger's words, and as a sum that a delta carries."""
-    assert tuple(MEASURES) == get_args(Measure)
+    assert (*MEASURES, *ADDED_UP) == get_args(Measure)
     assert SCHEMA.names == ["minute", *DIMENSIONS, *MEASURES]
 
 

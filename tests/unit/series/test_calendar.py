@@ -154,6 +154,22 @@ def test_a_listed_date_that_was_skipped_begins_an_empty_period() -> None:
     assert keys == ["x/2011-12-29", "x/2011-12-31"]
 
 
+def test_a_total_is_one_period_and_nothing_else() -> None:
+    """From its first local date on; without an end up to one that the store still holds."""
+    berlin = ZoneInfo("Europe/Berlin")
+    never = calendar.total(berlin, date(2026, 4, 1))
+    period = Period(at("2026-03-31T22:00"), calendar.END_OF_TOTALS)
+    assert never.period_at(period.start) == never.period_at(at("2049-12-31")) == period
+    assert never.period_at(period.start - MICROSECOND) is never.period_at(period.end) is None
+    assert (never.previous(period), never.next(period)) == (None, None)
+    assert never.period_key(period) == "since-2026-04-01"
+    assert never.boundaries(at("2020-01-01"), at("2027-01-01")) == list(period)
+    assert never.boundaries(at("2020-01-01"), period.start) == []
+    ends = calendar.total(berlin, date(2026, 4, 1), date(2027, 4, 1))
+    assert ends.period_at(at("2026-12-01")) == Period(period.start, at("2027-03-31T22:00"))
+    assert ends.period_key(period_at(ends, "2026-12-01")) == "2026-04-01/2027-04-01"
+
+
 @pytest.mark.parametrize(("length", "step_minutes"), [(1, 1), (6, 1), (7, 15), (72, 15), (73, 60), (24 * 366, 60)])
 def test_a_window_moves_in_steps(length: int, step_minutes: int) -> None:
     """It ends with the step that holds the instant, so it never misses what is newest."""

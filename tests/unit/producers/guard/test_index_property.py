@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from spendstream.guard import index as index_module
 from spendstream_schemas import Attribution
-from spendstream_schemas.budget_feed import ACTIONS, BudgetPolicy, BudgetState, PolicyStep
+from spendstream_schemas.budget_feed import ACTIONS, BudgetPolicy, BudgetState, PolicyStep, Quota
 from spendstream_schemas.scope import in_scope
 from tests.unit.producers.guard.support import NOW, START, Clocks, new_guard
 
@@ -27,10 +27,19 @@ STEPS = st.lists(
     st.builds(
         PolicyStep,
         at_percent=st.decimals(0, 150, places=3),
+        at=st.none() | st.none() | st.decimals(0, 12, places=12),
         action=st.sampled_from(ACTIONS),
         max_output_tokens=st.none() | st.integers(1, 9),
     ),
     max_size=3,
+)
+
+
+QUOTAS = st.none() | st.builds(
+    Quota,
+    unit=st.sampled_from(["tokens", "requests"]),
+    amount=st.decimals(0, 10, places=2),
+    used=st.decimals(0, 12, places=12),
 )
 
 
@@ -44,6 +53,7 @@ def state_of(draw: st.DrawFn, policy: BudgetPolicy, values: tuple[str, ...]) -> 
         amount_usd=draw(st.just(policy.amount_usd) | USD),
         spent_usd=draw(USD),
         held_usd=draw(st.sampled_from([Decimal(0), Decimal(1)])),
+        quota=draw(QUOTAS if policy.quota is not None else st.none()),
         as_of=NOW,
     )
 
@@ -60,6 +70,7 @@ def budgets(draw: st.DrawFn) -> tuple[list[BudgetPolicy], list[BudgetState]]:
             per=tuple(per),
             steps=tuple(sorted(draw(STEPS), key=lambda step: step.at_percent)),
             amount_usd=draw(st.decimals("0", "10", places=2)),
+            quota=draw(QUOTAS),
         )
         policies.append(record)
         for values in draw(st.lists(st.tuples(*[WORDS] * len(per)), unique=True, max_size=4)):
@@ -72,19 +83,25 @@ def plain(
 ) -> tuple[Any, ...]:
     """The decision by the contract's own words: every budget is looked at, in fractions."""
     known = {(state.budget_id, state.values): state for state in states}
-    found: list[tuple[int, Fraction, str, tuple[str, ...]]] = []
+    found: list[tuple[int, bool, Fraction, str, tuple[str, ...]]] = []
     limits: list[int] = []
     for policy in policies:
         values = tuple(facts.get(field, "") for field in policy.per)
         if not in_scope(policy.scope, facts) or "" in values:
             continue
         state = known.get((policy.budget_id, values))
-        if state is None or (state.period_end is not None and state.period_end <= NOW):
-            amount, used = Fraction(policy.amount_usd), Fraction(0)
+        quota = policy.quota
+        other = state is not None and (state.quota and state.quota.unit) != (quota and quota.unit)
+        if state is None or other or (state.period_end is not None and state.period_end <= NOW):
+            amount, used = Fraction(policy.amount_usd if quota is None else quota.amount), Fraction(0)
+        elif state.quota is not None:
+            amount, used = Fraction(state.quota.amount), Fraction(state.quota.used)
         else:
             amount, used = Fraction(state.amount_usd), Fraction(state.spent_usd) + Fraction(state.held_usd)
-        total = used + Fraction(estimate)
-        reached = [step for step in policy.steps if amount < 0 or total >= Fraction(step.at_percent) / 100 * amount]
+        total = used + (Fraction(estimate) if quota is None else 0)
+        bounds = [Fraction(step.at_percent) / 100 * amount if step.at is None else step.at for step in policy.steps]
+        highest = max((index for index, bound in enumerate(bounds) if amount < 0 or total >= bound), default=-1)
+        reached = policy.steps[: highest + 1]  # a step demands what those before it do
         rank = max((ACTIONS.index(step.action) for step in reached), default=0)
         if amount == 0:
             rank = ACTIONS.index("refuse")
@@ -92,11 +109,12 @@ def plain(
             limits += [
                 step.max_output_tokens for step in reached if step.action == "reduced" and step.max_output_tokens
             ]
-        found.append((-rank, amount - used, policy.budget_id, values))
+        found.append((-rank, quota is not None, amount - used, policy.budget_id, values))
     if not found:
         return ("full", None, (), None, None)
-    rank, _, budget_id, values = min(found)
-    least = max(Fraction(0), min(left for _, left, _, _ in found))
+    rank, _, _, budget_id, values = min(found)
+    of_money = [left for _, is_quota, left, _, _ in found if not is_quota]
+    least = max(Fraction(0), min(of_money)) if of_money else None
     return (ACTIONS[-rank], budget_id, values, least, min(limits, default=None))
 
 
