@@ -9,19 +9,23 @@ import pyarrow as pa
 from stream_jobs.store.arrow_stream import decoded
 
 _EMPTY: Final[Mapping[str, Any]] = {"revision": 0, "partition": 0, "avoided_cost": 0, "events": 0, "unpriced": 0}
+_AS: Final[Mapping[str, str]] = {"held_flat": "unpriced"}
+"""Columns whose DEFAULT is another one: what was planned before they were there takes back rows that have that."""
 
 
 def unpacked(encoded: str, schema: pa.Schema) -> pa.Table:
     """The rows of a stream in base64, in today's columns: a version that was installed in the meantime may have more
     of them."""
     table = decoded(base64.b64decode(encoded))
-    return pa.table(
-        [
-            table.column(field.name) if field.name in table.column_names else _absent(field, table.num_rows)
-            for field in schema
-        ],
-        schema=schema,
-    )
+    return pa.table([_column(table, field) for field in schema], schema=schema)
+
+
+def _column(table: pa.Table, field: pa.Field) -> pa.ChunkedArray | pa.Array:
+    if field.name in table.column_names:
+        return table.column(field.name)
+    if (like := _AS.get(field.name)) in table.column_names:
+        return table.column(like)
+    return _absent(field, table.num_rows)
 
 
 def _absent(field: pa.Field, rows: int) -> pa.Array:
