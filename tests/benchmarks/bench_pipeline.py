@@ -21,7 +21,7 @@ from tests.benchmarks.harness.usage import Sampler
 
 FLOOR, GOAL = 25_000, 60_000  # events per second
 FLOOR_TIMES, GOAL_TIMES = 5, 15  # times a stock Faust agent
-LIMIT_BLOCKS = 20
+LIMIT_BLOCKS = 4
 
 
 class Limits:
@@ -68,7 +68,7 @@ def main(arguments: list[str] | None = None) -> int:
         report.details["quix-streams"] = why
         print(f"quix-streams: {why}", flush=True)
     runs: dict[str, list[Run]] = {}
-    found = Limits(2 if args.quick else LIMIT_BLOCKS)
+    found = Limits(1 if args.quick else LIMIT_BLOCKS)
     with tempfile.TemporaryDirectory(prefix="bench-", dir=args.folder) as folder:
         for number in range(args.rounds):
             for candidate, seconds in plan:
@@ -109,6 +109,8 @@ def judge(report: Report, runs: dict[str, list[Run]], found: Limits, *, quick: b
             costs = [run.cpu_us_per_event(process) for run in runs[name]]
             title = f"{name}: CPU time per event, {process}"
             report.figures.append(Figure(title, "us", costs, lower_is_better=True))
+        if any(blocks := [run.block_rows for run in runs[name]]):
+            report.figures.append(Figure(f"{name}: rows of the block that an event comes in", "rows", blocks))
         sent = sum(run.sent for run in runs[name])
         report.checks[f"{name}: events in ledger, cost_1m, cost_1h and cost_1d"] = (sent, sent)
     for name in names[1:]:

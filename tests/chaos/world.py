@@ -54,7 +54,7 @@ class World:
         self._replace_at: list[float] = []
         self._started = time.monotonic()
         self._clocks = random.Random(rng.random())  # its own, for how many workers there are depends on the machine
-        self._block_rows = rng.choice((60, 250, 1000))
+        self._block_rows = rng.choice((60, 250, 1000, 60_000))
         self._store_port = free_port()
         self.store_proxy = FaultProxy(self._store_port).start()
         self.broker = ChaosBroker(broker, folder, partitions)
@@ -152,7 +152,7 @@ class World:
                 "SPENDSTREAM_CLICKHOUSE_CONNECT_TIMEOUT_S": "2",
                 "SPENDSTREAM_SESSION_TIMEOUT_S": str(SESSION_TIMEOUT_S),
                 "SPENDSTREAM_MAX_BLOCK_ROWS": str(self._block_rows),
-                "SPENDSTREAM_MAX_QUEUED_RECORDS": "2000",
+                "SPENDSTREAM_MAX_QUEUED_RECORDS": str(max(2_000, self._block_rows)),
             },
         )
         self.workers.append(worker)

@@ -12,6 +12,7 @@ import pyarrow as pa
 from confluent_kafka import Consumer, TopicPartition
 
 from stream_jobs.attribution.rules import AttributionRules
+from stream_jobs.blocks.limits import BookerLimits
 from stream_jobs.metering.process import Metering
 from stream_jobs.pricing.book import PriceBook
 from stream_jobs.store.tables import insert
@@ -21,7 +22,7 @@ from tests.benchmarks.harness.memory_ledger import EmptyLedger
 from tests.benchmarks.harness.messages import MessageMaker
 from tests.benchmarks.harness.rig import Rig
 
-BLOCK_ROWS: Final = 5_000  # what a worker inserts at once
+BLOCK_ROWS: Final = BookerLimits().max_block_rows  # what a worker inserts at once when much waits
 FETCH: Final = 5_000
 
 

@@ -225,6 +225,11 @@ class Rig:
         """Events in the ledger or in a rollup."""
         return self._number(f"SELECT sum(events) FROM {table}")
 
+    def block_rows(self) -> float:
+        """How large the block was in which an event came, on average; 0 for who writes no receipts."""
+        rows = self.store.rows("SELECT sum(received * received) / greatest(sum(received), 1) FROM block_receipts")
+        return float(str(rows[0][0]))
+
     def totals(self, table: str) -> dict[str, int]:
         """Events, cost in pico-USD and unpriced events of the ledger or of a rollup."""
         unpriced = "unpriced" if table == "ledger" else "unpriced_events"

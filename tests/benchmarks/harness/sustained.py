@@ -29,6 +29,7 @@ class Run:
     rates: list[float]  # by fifth of the window: is it sustained?
     usage: dict[str, Spent]
     visible: int  # events that became visible while `usage` was measured
+    block_rows: float  # of an event, on average: how large the block was that it came in; 0 where there are no receipts
 
     def cpu_us_per_event(self, process: str) -> float:
         """What an event costs there. Other than the rate, it hardly depends on what else the machine does."""
@@ -42,6 +43,7 @@ class Run:
             "sent": self.sent,
             "window_s": round(self.seconds, 2),
             "drained_s": round(self.drained_s, 2),
+            "block_rows": round(self.block_rows),
             "processes": {
                 name: {**spent, "cpu_us_per_event": round(self.cpu_us_per_event(name), 2)}
                 for name, spent in as_json(self.usage).items()
@@ -65,7 +67,9 @@ def measure(rig: Rig, candidate: Candidate, seconds: float, warm_up_s: float = W
     drained_s = time.perf_counter() - finished
     check(rig, sent, candidate.name)
     fifths = [seen[len(seen) * n // PARTS :][: len(seen) // PARTS + 1] for n in range(PARTS)]
-    return Run(candidate.name, rate(seen), sent, seconds, drained_s, list(map(rate, fifths)), usage, visible)
+    return Run(
+        candidate.name, rate(seen), sent, seconds, drained_s, list(map(rate, fifths)), usage, visible, rig.block_rows()
+    )
 
 
 def pace(rig: Rig, load: Load, backlog: int, seconds: float) -> list[tuple[float, int]]:
