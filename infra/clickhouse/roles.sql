@@ -61,6 +61,7 @@ GRANT SELECT ON spendstream.operations_1d TO spendstream_team_reader;
 GRANT SELECT ON spendstream.outcomes TO spendstream_team_reader;
 -- Views ask with the rights, and the row policies, of who asks them.
 GRANT SELECT ON spendstream.cache_hit_rate TO spendstream_team_reader;
+GRANT SELECT ON spendstream.compute_by_hour TO spendstream_team_reader;
 GRANT SELECT ON spendstream.cost_by_category TO spendstream_team_reader;
 GRANT SELECT ON spendstream.cost_by_customer TO spendstream_team_reader;
 GRANT SELECT ON spendstream.cost_by_feature TO spendstream_team_reader;

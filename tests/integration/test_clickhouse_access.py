@@ -33,6 +33,7 @@ def entries(team: str, first: int) -> pa.Table:
         6,
         first=first,
         team=team,
+        kind=["tokens"] * 5 + ["compute"],
         occurred_at=days,
         user_id=[f"user-{number % 2}" for number in range(6)],
         customer="acme",
@@ -55,6 +56,9 @@ def outcomes(team: str) -> pa.Table:
         "value_usd": Decimal(5),
         "team": team,
         "labels": {},
+        "revision": 0,
+        "entry_kind": "charge",
+        "events": 1,
         "partition": 0,
         "offset": 0,
     }
