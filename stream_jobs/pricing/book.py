@@ -176,21 +176,7 @@ class PriceBook:
                     if plain is not None:
                         lines, cost = plain
                         cache = _NO_CACHE if CACHE_METERS.isdisjoint(usage) else cache_amounts(rates, lines)  # type: ignore[arg-type]
-                        given = (
-                            self.version,
-                            where,
-                            None,
-                            "",
-                            tuple(lines),
-                            cost,
-                            cost,
-                            cost,
-                            0,
-                            None,
-                            None,
-                            None,
-                            *cache,
-                        )
+                        given = self.version, where, None, "", tuple(lines), cost, cost, cost, 0, None, None, *cache, None
                         return _new(Pricing, given)
                 counted = _own_lines if rates.pool else count  # type: ignore[union-attr]
                 lines = counted(rates, usage, facts.tool_calls)  # type: ignore[arg-type]
