@@ -14,7 +14,12 @@
 -- only 'spendstream conservation' knows), taken_back (copies of a row that reconciliation reversed), superseded (blocks
 -- that never became official), no_record (offsets without a record: Kafka's transaction markers, or compaction),
 -- before_first (offsets of the partition before the first block).
--- A filter on hour reaches the tables; without one this reads everything.
+-- A filter on hour reaches the tables; without one this reads everything, in the memory of any other question: what does
+-- not fit is grouped and sorted on disk, so nothing here may join two long tables or keep a list of all blocks.
+--   receipts, intentions  the two tables of blocks; stream_jobs/conservation/portions.py narrows them, and nothing else
+--   irregular  receipts that do not begin where those before them end: few
+--   ranges     a row per range of offsets, of its receipt, its intention and where it is irregular
+--   accounts   a row per block, of its range and of the rows that bear its instant
 CREATE OR REPLACE VIEW conservation AS
 WITH
     (
@@ -27,106 +32,141 @@ WITH
         FROM system.tables
         WHERE database = currentDatabase() AND name = 'quarantine' AND create_table_query LIKE '%TTL %'
     ) AS quarantine_horizon,
-    finished AS
+    receipts AS (SELECT * FROM block_receipts),
+    intentions AS (SELECT * FROM blocks),
+    names AS
+    (
+        SELECT topic_id, max(known.topic) AS topic
+        FROM
+        (
+            SELECT topic_id, topic FROM receipts
+            UNION ALL
+            SELECT topic_id, topic FROM intentions
+            UNION ALL
+            SELECT topic_id, topic FROM duplicates
+            UNION ALL
+            SELECT topic_id, topic FROM quarantine
+        ) AS known
+        GROUP BY topic_id
+    ),
+    ends AS
+    (
+        SELECT topic_id, partition, max(last_offset + 1) AS finished_to
+        FROM receipts
+        GROUP BY topic_id, partition
+    ),
+    -- A running maximum keeps all rows that it runs over, so it runs over the receipts of one stretch of offsets, and
+    -- over the stretches.
+    stretches AS
+    (
+        SELECT topic_id, partition, stretch, max(ended) OVER earlier AS expected
+        FROM
+        (
+            SELECT topic_id, partition, intDiv(first_offset, 262144) AS stretch, max(last_offset + 1) AS ended
+            FROM receipts
+            GROUP BY topic_id, partition, stretch
+        )
+        WINDOW earlier AS
+            (PARTITION BY topic_id, partition ORDER BY stretch ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
+    ),
+    irregular AS
     (
         SELECT
-            topic, topic_id, partition, first_offset, last_offset,
-            any(block_receipts.received) AS received,
-            any(block_receipts.booked) AS claimed_booked,
-            any(block_receipts.duplicates) AS claimed_duplicates,
-            any(block_receipts.quarantined) AS claimed_quarantined,
-            min(completed_at) AS completed
-        FROM block_receipts
-        GROUP BY topic, topic_id, partition, first_offset, last_offset
+            topic_id, partition, first_offset, last_offset,
+            greatest(tiles.expected, stretches.expected) AS expected_offset,  -- 0: the first of its partition
+            toUInt64(if(expected_offset > 0 AND first_offset > expected_offset, first_offset - expected_offset, 0)) AS gap,
+            toUInt64(if(first_offset < expected_offset, least(expected_offset, last_offset + 1) - first_offset, 0)) AS overlap,
+            toUInt64(if(expected_offset = 0, first_offset, 0)) AS before_first
+        FROM
+        (
+            SELECT
+                topic_id, partition, first_offset, last_offset, intDiv(first_offset, 262144) AS stretch,
+                max(last_offset + 1) OVER earlier AS expected,
+                last_value(first_offset) OVER earlier = first_offset AND last_value(last_offset) OVER earlier = last_offset
+                    AND expected > 0 AS repeated  -- a redo of a block writes its receipt again
+            FROM receipts
+            WINDOW earlier AS
+            (
+                PARTITION BY topic_id, partition, intDiv(first_offset, 262144) ORDER BY first_offset, last_offset
+                ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
+            )
+        ) AS tiles
+        INNER JOIN stretches USING (topic_id, partition, stretch)
+        WHERE NOT repeated AND first_offset != expected_offset
     ),
-    fixed AS
+    ranges AS
     (
         -- Of rows with the same range the one of the highest generation is official: see last_block in
         -- stream_jobs/blocks/store.py.
         SELECT
-            topic, topic_id, partition, first_offset, last_offset,
-            argMax(fixed_at, (generation, fixed_at)) AS fixed_last
-        FROM blocks
-        GROUP BY topic, topic_id, partition, first_offset, last_offset
-    ),
-    tiled AS
-    (
-        SELECT
-            *,
-            max(last_offset + 1) OVER earlier AS expected,
-            count() OVER earlier = 0 AS is_first
-        FROM finished
-        WINDOW earlier AS
+            topic_id, partition, first_offset, last_offset,
+            max(is_receipt) AS finished,
+            argMaxIf(at, bitShiftLeft(toInt128(generation), 64) + toUnixTimestamp64Micro(at), is_block) AS fixed_last,
+            if(max(is_block), fixed_last, minIf(at, is_receipt)) AS instant,
+            max(parts.received) AS received,
+            max(parts.claimed_booked) AS claimed_booked,
+            max(parts.claimed_duplicates) AS claimed_duplicates,
+            max(parts.claimed_quarantined) AS claimed_quarantined,
+            max(parts.gap) AS gap,
+            max(parts.overlap) AS overlap,
+            max(parts.before_first) AS before_first
+        FROM
         (
-            PARTITION BY topic_id, partition ORDER BY first_offset, last_offset
-            ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
-        )
-    ),
-    ends AS
-    (
-        SELECT
-            topic_id, partition,
-            max(last_offset + 1) AS finished_to,
-            groupArrayIf((expected, first_offset), NOT is_first AND first_offset > expected) AS holes
-        FROM tiled
-        GROUP BY topic_id, partition
+            SELECT
+                topic_id, partition, first_offset, last_offset, completed_at AS at, 0 AS generation,
+                true AS is_receipt, false AS is_block, received, booked AS claimed_booked,
+                duplicates AS claimed_duplicates, quarantined AS claimed_quarantined,
+                toUInt64(0) AS gap, toUInt64(0) AS overlap, toUInt64(0) AS before_first
+            FROM receipts
+            UNION ALL
+            SELECT
+                topic_id, partition, first_offset, last_offset, fixed_at, generation, false, true, 0, 0, 0, 0, 0, 0, 0
+            FROM intentions
+            UNION ALL
+            SELECT
+                topic_id, partition, first_offset, last_offset, toDateTime64(0, 6, 'UTC'), 0, false, false, 0, 0, 0, 0,
+                gap, overlap, before_first
+            FROM irregular
+        ) AS parts
+        GROUP BY topic_id, partition, first_offset, last_offset
     ),
     facts AS
     (
         SELECT
-            tiled.topic AS topic, tiled.topic_id AS topic_id, tiled.partition AS partition,
-            if(fixed.fixed_last = toDateTime64(0, 6, 'UTC'), completed, fixed.fixed_last) AS instant,
-            1 AS finished_blocks, 0 AS other_blocks, first_offset, last_offset,
-            received, claimed_booked, claimed_duplicates, claimed_quarantined,
-            if(NOT is_first AND first_offset > expected, first_offset - expected, 0) AS gap,
-            if(NOT is_first AND first_offset < expected, least(expected, last_offset + 1) - first_offset, 0) AS overlap,
-            if(is_first, first_offset, 0) AS before_first,
-            0 AS booked, 0 AS duplicates, 0 AS quarantined, toInt64(0) AS copies, toInt64(0) AS offset_sum
-        FROM tiled
-        LEFT JOIN fixed USING (topic, topic_id, partition, first_offset, last_offset)
-        UNION ALL
-        SELECT topic, topic_id, partition, fixed_last, 0, 1, first_offset, last_offset, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0
-        FROM fixed
-        WHERE (topic, topic_id, partition, first_offset, last_offset) NOT IN
-            (SELECT topic, topic_id, partition, first_offset, last_offset FROM block_receipts)
+            topic_id, partition, instant, toUInt64(finished) AS finished_blocks, toUInt64(NOT finished) AS other_blocks,
+            first_offset, last_offset, received, claimed_booked, claimed_duplicates, claimed_quarantined, gap, overlap,
+            before_first, toUInt64(0) AS booked, toUInt64(0) AS duplicates, toUInt64(0) AS quarantined,
+            toInt64(0) AS copies, toInt64(0) AS offset_sum
+        FROM ranges
         UNION ALL
         SELECT
-            '', topic_id, partition, booked_at, 0, 0, min(offset), max(offset), 0, 0, 0, 0, 0, 0, 0,
-            count(), 0, 0, 0, toInt64(sum(offset))
+            topic_id, partition, booked_at, 0, 0, offset, offset, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, toInt64(offset)
         FROM ledger
         WHERE entry_kind = 'charge'
-        GROUP BY topic_id, partition, booked_at
         UNION ALL
         SELECT
-            '', topic_id, partition, booked_at, 0, 0, min(offset), max(offset), 0, 0, 0, 0, 0, 0, 0,
-            count(), 0, 0, 0, toInt64(sum(offset))
+            topic_id, partition, booked_at, 0, 0, offset, offset, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, toInt64(offset)
         FROM outcomes
         WHERE entry_kind = 'charge'
-        GROUP BY topic_id, partition, booked_at
         UNION ALL
         SELECT
-            any(duplicates.topic), topic_id, partition, seen_at, 0, 0, min(offset), max(offset), 0, 0, 0, 0, 0, 0, 0,
-            0, count(), 0, 0, toInt64(sum(offset))
+            topic_id, partition, seen_at, 0, 0, offset, offset, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, toInt64(offset)
         FROM duplicates
-        GROUP BY topic_id, partition, seen_at
         UNION ALL
         SELECT
-            any(quarantine.topic), topic_id, partition, quarantined_at, 0, 0, min(offset), max(offset), 0, 0, 0, 0, 0, 0, 0,
-            0, 0, count(), 0, toInt64(sum(offset))
+            topic_id, partition, quarantined_at, 0, 0, offset, offset, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, toInt64(offset)
         FROM quarantine
-        GROUP BY topic_id, partition, quarantined_at
         UNION ALL
         SELECT
-            '', topic_id, partition, copies_booked_at, 0, 0, min(offset), max(offset), 0, 0, 0, 0, 0, 0, 0,
-            0, 0, 0, sum(reconciliation_findings.copies), -sum(offset * reconciliation_findings.copies)
-        FROM reconciliation_findings
-        WHERE reconciliation_findings.copies != 0
-        GROUP BY topic_id, partition, copies_booked_at
+            topic_id, partition, copies_booked_at, 0, 0, offset, offset, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+            findings.copies, -toInt64(offset) * findings.copies
+        FROM reconciliation_findings AS findings
+        WHERE findings.copies != 0
     ),
     accounts AS
     (
         SELECT
-            max(facts.topic) AS topic, topic_id, partition, instant,
+            topic_id, partition, instant,
             sum(finished_blocks) > 0 AS done,
             sum(other_blocks) > 0 AS intended,  -- written before any row of it
             min(first_offset) AS lowest,
@@ -156,7 +196,7 @@ WITH
         GROUP BY topic_id, partition, instant
     )
 SELECT
-    max(accounts.topic) AS topic,
+    any(accounts.topic) AS topic,
     topic_id,
     partition,
     toStartOfHour(instant) AS hour,
@@ -183,10 +223,20 @@ FROM
 (
     SELECT
         accounts.*,
+        accounts.topic_id AS topic_id, accounts.partition AS partition,
+        names.topic AS topic,
         ends.finished_to AS finished_to,
         NOT accounts.done AND accounts.intended AND accounts.lowest >= ends.finished_to AS waiting,
-        arrayExists(hole -> accounts.lowest < hole.2 AND accounts.highest >= hole.1, ends.holes) AS in_hole
+        accounts.lowest < holes.ended AS in_hole  -- the last hole that begins before the account ends
     FROM accounts
+    LEFT JOIN names USING (topic_id)
     LEFT JOIN ends USING (topic_id, partition)
+    ASOF LEFT JOIN
+    (
+        SELECT topic_id, partition, expected_offset AS began, first_offset AS ended
+        FROM irregular
+        WHERE gap > 0
+    ) AS holes ON accounts.topic_id = holes.topic_id AND accounts.partition = holes.partition AND accounts.highest >= holes.began
 ) AS accounts
-GROUP BY topic_id, partition, hour;
+GROUP BY topic_id, partition, hour
+SETTINGS max_bytes_before_external_group_by = 268435456, max_bytes_before_external_sort = 134217728;

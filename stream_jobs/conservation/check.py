@@ -13,6 +13,7 @@ from stream_jobs.conservation.accounts import (
     with_log,
 )
 from stream_jobs.conservation.log import held, topic_log
+from stream_jobs.conservation.portions import finished, portions, progress_of
 from stream_jobs.runtime.kafka import LogEnds
 from stream_jobs.runtime.kafka_settings import KafkaSettings
 from stream_jobs.runtime.topics import EVENT_TOPICS
@@ -24,21 +25,6 @@ COLUMNS: Final = (
     *("taken_back", "superseded", "no_record", "before_first"),
 )
 MAX_BLOCKS_PROBED: Final = 20
-_HOLES: Final = """
-SELECT topic_id, partition, max(ended) AS finished_to,
-    groupArrayIf((expected, first_offset), expected > 0 AND first_offset > expected)
-FROM
-(
-    SELECT topic_id, partition, first_offset, last_offset + 1 AS ended,
-        max(last_offset + 1) OVER
-        (
-            PARTITION BY topic_id, partition ORDER BY first_offset, last_offset
-            ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
-        ) AS expected
-    FROM block_receipts
-)
-GROUP BY topic_id, partition
-"""
 _SHORT_BLOCKS: Final = """
 SELECT first_offset, last_offset
 FROM block_receipts
@@ -65,8 +51,16 @@ def check(
     """The accounts of every hour since `since`. A broker that does not answer is told, not raised; raises
     StoreUnavailableError. `log_ends` may be kept between calls."""
     since = since.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
-    accounts = Accounts(since, _hours(store, since, topic))
-    progress = _progress(store)
+    finished_to = finished(store)
+    hours: list[HourAccount] = []
+    holes: dict[tuple[str, int], list[tuple[int, int]]] = {}
+    for portion in portions(store, since, COLUMNS, finished_to):
+        hours += [_account(dict(zip(COLUMNS, row, strict=True))) for row in portion.rows]
+        for place, found in portion.holes.items():
+            holes.setdefault(place, []).extend(found)
+    hours.sort(key=lambda hour: (hour.topic, hour.topic_id, hour.partition, hour.hour))
+    accounts = Accounts(since, [hour for hour in hours if topic in (None, hour.topic)])
+    progress = progress_of(finished_to | finished(store), holes)
     if kafka is None:
         accounts.kafka_error = "no Kafka address is known"
         return accounts
@@ -83,27 +77,9 @@ def check(
     return accounts
 
 
-def _hours(store: StoreClient, since: datetime, topic: str | None) -> list[HourAccount]:
-    rows = store.rows(
-        f"SELECT {', '.join(COLUMNS)} FROM conservation WHERE hour >= {{since:DateTime('UTC')}}"
-        + (" AND topic = {topic:String}" if topic else "")
-        + " ORDER BY topic, topic_id, partition, hour",
-        {"since": since, "topic": topic or ""},
-    )
-    return [_account(dict(zip(COLUMNS, row, strict=True))) for row in rows]
-
-
 def _account(values: dict[str, Any]) -> HourAccount:
     numbers = {name: int(value) for name, value in values.items() if name not in ("topic", "topic_id", "hour")}
     return HourAccount(topic=values["topic"], topic_id=values["topic_id"], hour=as_utc(values["hour"]), **numbers)
-
-
-def _progress(store: StoreClient) -> dict[tuple[str, int], PartitionProgress]:
-    rows = cast(list[tuple[Any, ...]], store.rows(_HOLES))
-    return {
-        (str(topic_id), int(partition)): PartitionProgress(int(end), tuple((int(a), int(b)) for a, b in holes))
-        for topic_id, partition, end, holes in rows
-    }
 
 
 def _probe(

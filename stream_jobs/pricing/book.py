@@ -176,8 +176,8 @@ class PriceBook:
                     if plain is not None:
                         lines, cost = plain
                         cache = _NO_CACHE if CACHE_METERS.isdisjoint(usage) else cache_amounts(rates, lines)  # type: ignore[arg-type]
-                        given = self.version, where, None, "", tuple(lines), cost, cost, cost, 0, None, None, *cache, None
-                        return _new(Pricing, given)
+                        costs = cost, cost, cost, 0, None, None, *cache, None
+                        return _new(Pricing, (self.version, where, None, "", tuple(lines), *costs))
                 counted = _own_lines if rates.pool else count  # type: ignore[union-attr]
                 lines = counted(rates, usage, facts.tool_calls)  # type: ignore[arg-type]
                 if not CACHE_METERS.isdisjoint(usage):

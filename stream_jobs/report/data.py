@@ -95,12 +95,12 @@ class Driver:
 
 @dataclass(frozen=True, slots=True)
 class UnusualSpan:
-    """Neighbouring buckets in which calls of models cost more than three times the median bucket."""
+    """Neighbouring buckets in which calls of models cost far more than in the same hours of earlier weeks."""
 
     start: datetime
     end: datetime
     cost: Decimal
-    usual_cost: Decimal  # the median bucket times the number of buckets
+    usual_cost: Decimal  # the sum of the medians of its buckets
     drivers: tuple[Driver, ...]
 
 
@@ -273,6 +273,7 @@ class ReportData:
     series: dict[str, Series]  # model, team
     cache: tuple[CachePoint, ...]  # one per bucket
     unusual: tuple[UnusualSpan, ...]
+    unjudged: int  # buckets with too little history to say whether they are unusual
     requests: tuple[Request, ...]  # calls of models
     jobs: tuple[Request, ...]  # GPU jobs, storage and other usage
     unpriced: tuple[Unpriced, ...]

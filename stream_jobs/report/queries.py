@@ -22,9 +22,10 @@ from stream_jobs.report.data import (
     Totals,
     Unallocated,
     Unpriced,
+    UnusualSpan,
 )
 from stream_jobs.report.figures import Figures
-from stream_jobs.report.unusual import unusual_spans
+from stream_jobs.report.unusual import WEEKS, unusual_spans
 from stream_jobs.report.watched import watched
 
 DIMENSIONS: Final = ("model", "team", "feature", "project", "environment", "category", "provider")
@@ -67,6 +68,7 @@ def build(
         rows = store.rows("by_person", dimension=name, rollup=rollup, rows=TOP_ROWS)
         breakdowns[name] = _breakdown(name, rows)
     series = {name: _series(store, breakdowns[name], bucket, buckets) for name in SERIES}
+    unusual, unjudged = _unusual(store, oldest, buckets, bucket)
     kinds, price_books, attributions = _entries(store.rows("entries"))
     return ReportData(
         start=start,
@@ -79,14 +81,8 @@ def build(
         stack=tuple(StackLevel(*row) for row in store.rows("stack")),
         series=series,
         cache=_cache(store, bucket, buckets),
-        unusual=unusual_spans(
-            _sums(series["model"], len(buckets)),
-            buckets,
-            bucket,
-            lambda dimension, span_start, span_end: store.rows(
-                "span", dimension=dimension, span_start=span_start, span_end=span_end
-            ),
-        ),
+        unusual=unusual,
+        unjudged=unjudged,
         requests=tuple(Request(*_aware(row)) for row in store.rows("requests", rows=TOP_ROWS, model_calls=True)),
         jobs=tuple(Request(*_aware(row)) for row in store.rows("requests", rows=TOP_JOBS, model_calls=False)),
         unpriced=tuple(Unpriced(*row) for row in store.rows("unpriced", rows=TOP_ROWS)),
@@ -158,8 +154,22 @@ def _series(store: Figures, breakdown: Breakdown, bucket: timedelta, buckets: tu
     return Series(names, has_others, tuple(tuple(row) for row in values))
 
 
-def _sums(series: Series, buckets: int) -> list[Decimal]:
-    return [sum((row[bucket] for row in series.values), ZERO) for bucket in range(buckets)]
+def _unusual(
+    store: Figures, oldest: datetime, buckets: tuple[datetime, ...], bucket: timedelta
+) -> tuple[tuple[UnusualSpan, ...], int]:
+    hours = sorted({at.hour for at in buckets}) if bucket <= timedelta(hours=1) else []
+    bucket_s = int(bucket.total_seconds())
+    costs = {
+        at.astimezone(UTC): Decimal(cost)
+        for at, cost in store.rows("usual", bucket_s=bucket_s, weeks=WEEKS + 1, hours=hours)
+    }
+    return unusual_spans(
+        costs,
+        oldest,
+        buckets,
+        bucket,
+        lambda dimension, begin, end: store.rows("span", dimension=dimension, span_start=begin, span_end=end),
+    )
 
 
 def _cache(store: Figures, bucket: timedelta, buckets: tuple[datetime, ...]) -> tuple[CachePoint, ...]:

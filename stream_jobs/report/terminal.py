@@ -47,6 +47,10 @@ def render_terminal(data: ReportData, console: Console) -> None:
                 f"{text.money(span.usual_cost)} is usual" + (f" ({drivers})" if drivers else "")
             )
             console.print(Text(line, "yellow"))
+        if data.unjudged == len(data.buckets):
+            console.print(
+                "  What is unusual cannot be told yet: that takes three weeks of the same hours.", style="dim"
+            )
         for dimension, title in _SHOWN.items():
             console.print(_table(data.breakdowns[dimension], title))
         console.print(_stack(data))

@@ -1,51 +1,121 @@
-"""Finds the stretches of a report's period that cost far more than usual, and what drove them.
+"""Finds stretches of a report's period that cost far more than the same hours of earlier weeks, and what drove them.
 
-This is a reading aid for one page, not the anomaly detection: a bucket is unusual when the calls of models in it cost
-more than three times the median bucket of the period. What has no model is left out, because a GPU job is booked at one
-instant for hours of work.
+This is a reading aid for one page, not the anomaly detection. A bucket is compared with those of the same weekday and
+hour in the eight weeks before it, or, where there are fewer than three such weeks, with those of the same hour on the
+days of its kind (workdays, weekends) in the four weeks before it. With fewer than four such days nothing is said: there
+is no usual yet. What has no model is left out, because a GPU job is booked at one instant for hours of work.
+
+Usual is the median. Unusual is what costs more than three times that, lies more than six spreads above it (a spread is
+1.4826 times the median absolute deviation, the standard deviation of a normal distribution), and costs more than a
+tenth of an average bucket beyond it: three times nearly nothing is nearly nothing.
 """
 
 import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final
 
+from stream_jobs.base.instants import EPOCH
 from stream_jobs.report.data import ZERO, Driver, UnusualSpan
 
 FACTOR: Final = 3
-MIN_BUCKETS: Final = 12
-_PICO: Final = Decimal("1e-12")
+SPREADS: Final = 6
+MATERIAL: Final = Decimal("0.1")
+MIN_WEEKS: Final = 3
+MIN_DAYS: Final = 4
+WEEKS: Final = 8
+DAYS: Final = 28
 MAX_SPANS: Final = 3
 DRIVER_DIMENSIONS: Final = ("team", "feature", "model")
+_SPREAD: Final = Decimal("1.4826")
+_PICO: Final = Decimal("1e-12")
+_HOUR: Final = timedelta(hours=1)
+_DAY: Final = timedelta(days=1)
+_WEEK: Final = timedelta(weeks=1)
+_SATURDAY: Final = 5
 CostsInSpan = Callable[[str, datetime, datetime], Sequence[tuple[Any, ...]]]
 """(dimension, start, end) -> rows of (name, cost of model calls inside of the span, and in the whole period)."""
 
 
+@dataclass(frozen=True, slots=True)
+class Usual:
+    """What a bucket of its time costs."""
+
+    median: Decimal
+    spread: Decimal
+
+
 def unusual_spans(
-    costs: Sequence[Decimal], buckets: Sequence[datetime], bucket: timedelta, costs_in_span: CostsInSpan
-) -> tuple[UnusualSpan, ...]:
-    """The most expensive unusual spans in the order of time; none when the period has fewer than 12 buckets."""
-    if len(costs) < MIN_BUCKETS:
-        return ()
-    median = statistics.median(costs)
-    if median <= 0:
-        return ()
-    spans = []
-    for first, last in _runs([cost > FACTOR * median for cost in costs]):
-        spans.append((sum(costs[first : last + 1], ZERO), first, last))
+    costs: Mapping[datetime, Decimal],
+    first: datetime,
+    buckets: Sequence[datetime],
+    bucket: timedelta,
+    costs_in_span: CostsInSpan,
+) -> tuple[tuple[UnusualSpan, ...], int]:
+    """The most expensive unusual spans in the order of time, and how many of the buckets have too little history.
+
+    `costs` are those of model calls by bucket, of the period and of the time before it; what is not in it cost nothing.
+    `first` is when the ledger begins: before that nothing is known.
+    """
+    slot = max(bucket, _HOUR)
+    known = {at: usual_at(at, costs, first, bucket) for at in {EPOCH + (at - EPOCH) // slot * slot for at in buckets}}
+    usual = [known[EPOCH + (at - EPOCH) // slot * slot] for at in buckets]
+    unknown = usual.count(None)
+    if unknown == len(buckets):
+        return (), unknown
+    here = [costs.get(at, ZERO) for at in buckets]
+    material = MATERIAL * sum(costs.values(), ZERO) / max(1, len(costs))
+    flags = [one is not None and _is_unusual(cost, one, material) for cost, one in zip(here, usual, strict=True)]
+    spans = [(sum(here[begin : end + 1], ZERO), begin, end) for begin, end in _runs(flags)]
     largest = sorted(spans, reverse=True)[:MAX_SPANS]
     found = []
-    for cost, first, last in sorted(largest, key=lambda span: span[1]):
-        count = last - first + 1
-        start, end = buckets[first], buckets[last] + bucket
+    for cost, begin, end in sorted(largest, key=lambda span: span[1]):
+        count = end - begin + 1
+        start, stop = buckets[begin], buckets[end] + bucket
         drivers = []
         for dimension in DRIVER_DIMENSIONS:
-            driver = _driver(dimension, costs_in_span(dimension, start, end), count, len(costs))
+            driver = _driver(dimension, costs_in_span(dimension, start, stop), count, len(buckets))
             if driver is not None:
                 drivers.append(driver)
-        found.append(UnusualSpan(start, end, cost, median * count, tuple(drivers)))
-    return tuple(found)
+        expected = sum((one.median for one in usual[begin : end + 1] if one is not None), ZERO)
+        found.append(UnusualSpan(start, stop, cost, expected.quantize(_PICO), tuple(drivers)))
+    return tuple(found), unknown
+
+
+def usual_at(at: datetime, costs: Mapping[datetime, Decimal], first: datetime, bucket: timedelta) -> Usual | None:
+    """Of a bucket of the hour, or of the longer bucket, that begins then; None where there is too little history."""
+    weeks = [at - _WEEK * number for number in range(1, WEEKS + 1)]
+    samples = list(_samples(weeks, costs, first, bucket))
+    if len(samples) < MIN_WEEKS:
+        if bucket > _DAY:
+            return None
+        days = [at - _DAY * number for number in range(1, DAYS + 1)]
+        samples = list(_samples([day for day in days if _is_workday(day) == _is_workday(at)], costs, first, bucket))
+        if len(samples) < MIN_DAYS:
+            return None
+    flat = [cost for sample in samples for cost in sample]
+    median = statistics.median(flat)
+    return Usual(median, _SPREAD * statistics.median(abs(cost - median) for cost in flat))
+
+
+def _samples(
+    instants: Sequence[datetime], costs: Mapping[datetime, Decimal], first: datetime, bucket: timedelta
+) -> Iterator[list[Decimal]]:
+    """The buckets of the hour that holds each instant, or of the longer bucket; not those from before the ledger."""
+    for instant in instants:
+        start = EPOCH + (instant - EPOCH) // max(bucket, _HOUR) * max(bucket, _HOUR)
+        if start >= first:
+            yield [costs.get(start + bucket * number, ZERO) for number in range(max(1, _HOUR // bucket))]
+
+
+def _is_workday(at: datetime) -> bool:
+    return at.weekday() < _SATURDAY
+
+
+def _is_unusual(cost: Decimal, usual: Usual, material: Decimal) -> bool:
+    return cost > FACTOR * usual.median and cost - usual.median > max(SPREADS * usual.spread, material)
 
 
 def _runs(flags: Sequence[bool]) -> list[tuple[int, int]]:

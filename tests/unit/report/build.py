@@ -88,6 +88,7 @@ def report(name: str = "search") -> ReportData:
         series={"model": series, "team": series},
         cache=(CachePoint(100, 40, 3, 0), CachePoint(0, 0, 0, 0), CachePoint(100, 50, 1, 1)),
         unusual=(),
+        unjudged=0,
         requests=(request,),
         jobs=(request,),
         unpriced=(Unpriced(name, name, 1, name, name),),
