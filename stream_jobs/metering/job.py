@@ -11,6 +11,7 @@ from stream_jobs.blocks.metrics import BlockMetrics
 from stream_jobs.blocks.store import ClickHouseBlocks
 from stream_jobs.job_context import Job, JobContext
 from stream_jobs.ledger.booked import ClickHouseLedger
+from stream_jobs.ledger.prices import LOOK_S, PriceRows
 from stream_jobs.ledger.versions import record_versions
 from stream_jobs.metering.pinned_versions import with_pinned_versions
 from stream_jobs.metering.process import Metering
@@ -18,6 +19,7 @@ from stream_jobs.pricing.book import PriceBook, price_files
 from stream_jobs.runtime.files_reload import FilesReload
 from stream_jobs.runtime.jobs import METERING
 from stream_jobs.runtime.memory import calm_collector
+from stream_jobs.runtime.timer import Timer
 from stream_jobs.runtime.topics import USAGE_EVENTS
 from stream_jobs.series.publisher import DeltaPublisher
 from stream_jobs.series.settings import SeriesSettings
@@ -33,7 +35,7 @@ def build(context: JobContext) -> Job:
     job = BlockJob(METERING, USAGE_EVENTS, metering.process, metering.versions, BlockMetrics(METERING), deltas.announce)
     return Job(
         partial(build_app, job, ClickHouseBlocks(context.store), limits=context.limits, **context.faust),
-        timers=[metering.reload.timer] if metering.reload is not None else [],
+        timers=[metering.prices, *([metering.reload.timer] if metering.reload is not None else [])],
         close=[deltas.close],
     )
 
@@ -46,6 +48,8 @@ class MeteringJob:
         # First: what is loaded later belongs to files that changed after this.
         self.reload = prices_and_rules(context.config_dir, self._take_up) if context.config_dir is not None else None
         self._metering = self._recorded(context.in_use.book(), context.in_use.rules())
+        self._rows = PriceRows(context.new_client, context.in_use.book())
+        self.prices = Timer("prices", LOOK_S, self._rows.tick, doing="write the prices of the book", at_once=True)
 
     def _recorded(self, book: PriceBook, rules: AttributionRules) -> Metering:
         """Metering with these, once it is known what their versions stand for. Raises StoreUnavailableError."""
@@ -57,6 +61,8 @@ class MeteringJob:
         """Meter with these from the next block on. Raises StoreUnavailableError."""
         self._metering = self._recorded(book, rules)
         self._context.in_use.use(book, rules)
+        self._rows.book = book
+        self.prices.wake()
         calm_collector()
 
     def process(self, block: Block, records: list[SourceRecord]) -> BlockOutput:

@@ -82,6 +82,7 @@ KEPT_FOR_EVER: Final = frozenset(
     {
         "schema_migrations",
         "price_book_versions",
+        "prices",
         "attribution_versions",
         "adjustment_runs",
         "adjustment_chunks",
