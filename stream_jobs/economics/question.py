@@ -6,7 +6,7 @@ from datetime import datetime
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 from difflib import get_close_matches
 from fractions import Fraction
-from typing import Any, Final
+from typing import Any, Final, Protocol
 from zoneinfo import ZoneInfo
 
 from spendstream_schemas.scope import Condition
@@ -19,7 +19,6 @@ from stream_jobs.series import calendar
 from stream_jobs.series.history import LEDGER, SOURCES, Source
 from stream_jobs.series.measures import label_parameters
 from stream_jobs.series.sums import scope_condition
-from stream_jobs.store.client import StoreClient
 
 COVERAGE: Final = ("events", "unpriced_events", "unallocated_cost", "effective_cost")
 """What every answer says of itself."""
@@ -89,7 +88,15 @@ def figures_named(names: Iterable[str]) -> list[Figure]:
     return found
 
 
-def ask(store: StoreClient, question: Question) -> Answer:
+class Store(Protocol):
+    """Who is asked."""
+
+    def rows(self, sql: str, parameters: dict[str, object] | None = None) -> list[tuple[object, ...]]:
+        """The rows of a query; {name:Type} placeholders are filled from `parameters`."""
+        ...
+
+
+def ask(store: Store, question: Question) -> Answer:
     """One statement, so that all of it is of one moment. Raises StoreUnavailableError."""
     names = list(dict.fromkeys([*COVERAGE, *(part for figure in question.figures for part in figure.needs)]))
     source = source_of(question, names)

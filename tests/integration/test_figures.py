@@ -192,6 +192,37 @@ def test_unit_economics_of_a_hundred_requests(process: StoreProcess) -> None:
         assert third.warnings() == ["5 of 105 events have no price yet: no cost covers them"]
 
 
+VIEWS = {
+    "cost_by_team": (["day", "team"], ("effective_cost", "contracted_cost", "list_cost", "events", "unpriced_events")),
+    "cost_by_customer": (["day", "customer"], ("effective_cost", "events", "unpriced_events")),
+    "cache_hit_rate": (
+        ["day", "provider", "model", "feature"],
+        ("input_tokens", "cache_read_tokens", "cache_write_tokens", "events", "cached_responses", "avoided_cost",
+         "token_hit_rate", "response_hit_rate"),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_a_view_says_what_the_registry_says(store: StoreClient, view: str) -> None:
+    """Its columns are the figures of their names: sums to the last digit, shares as far as a float goes."""
+    by, names = VIEWS[view]
+    keys = ", ".join(f"toString({name})" for name in by)
+    rows = store.rows(f"SELECT {keys}, {', '.join(names)} FROM {view} WHERE day >= '2026-10-20' AND day < '2026-11-01'")
+    found: dict[tuple[str, ...], list[Any]] = {}
+    for row in rows:
+        found.setdefault(tuple(map(str, row[: len(by)])), []).append(row[len(by) :])
+    lines = {line.values: line.figures for line in answer(store, *names, by=by).lines}
+    for key, figures in lines.items():
+        for at, name in enumerate(names):
+            shown, exact = [row[at] for row in found[key]], figures[name]
+            if FIGURES[name].additive:
+                assert sum(map(Fraction, shown), Fraction(0)) == Fraction(exact or 0), name
+            elif exact is not None:
+                assert shown == [pytest.approx(float(exact), abs=1e-11, rel=1e-9)], name
+    assert lines
+
+
 def command(process: StoreProcess, *flags: str) -> tuple[int, str, str]:
     """`spendstream figures ...` on the store, as people call it."""
     given = [*COMMAND, "figures", *flags]
