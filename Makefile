@@ -66,13 +66,14 @@ chaos: $(STAMP) ## kill, stop, cut off and fill up everything at random instants
 soak: $(STAMP) ## an embedded instance under steady load: is its memory flat, its ledger exact? ARGS="--minutes 30 --rate 5000"
 	@$(BIN)/python -m tests.benchmarks.soak $(ARGS)
 
-schemas: $(STAMP) ## regenerate what is generated: JSON Schemas, the table of settings, Kafka's ACLs
+schemas: $(STAMP) ## regenerate what is generated: JSON Schemas, the tables of settings and figures, Kafka's ACLs
 	@$(BIN)/python -m spendstream_schemas.jsonschema schemas/json
 	@$(BIN)/python -m stream_jobs.attribution.jsonschema schemas/json
 	@$(BIN)/python -m stream_jobs.alerts.jsonschema schemas/json
 	@$(BIN)/python -m stream_jobs.budgets.jsonschema schemas/json
 	@$(BIN)/python -m stream_jobs.pricing.json_schemas schemas/json
 	@$(BIN)/python -m stream_jobs.settings_table infra/SETTINGS.md
+	@$(BIN)/python -m stream_jobs.economics.page sql/FIGURES.md
 	@$(BIN)/python -m stream_jobs.runtime.kafka_acls infra
 
 wheel-check: $(STAMP) ## build the wheel, install it alone, check that it needs no pipeline (part of test)

@@ -21,6 +21,7 @@ GRANT INSERT ON spendstream.duplicates TO spendstream_booking;
 GRANT INSERT ON spendstream.quarantine TO spendstream_booking;
 GRANT INSERT ON spendstream.price_book_versions TO spendstream_booking;
 GRANT INSERT ON spendstream.attribution_versions TO spendstream_booking;
+GRANT INSERT ON spendstream.prices TO spendstream_booking;
 
 -- `spendstream worker reconciliation budgets alerts data_quality`: reconciliation posts retractions to the ledger.
 GRANT SELECT ON spendstream.* TO spendstream_watching;

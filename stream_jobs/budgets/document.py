@@ -191,9 +191,9 @@ class Step(_Part):
     at_amount: Amount | None = Field(
         default=None, description="In place of at_percent: in the budget's currency, or what its quota counts."
     )
-    action: Action
-    max_input_tokens: StepTokens | None = None
-    max_output_tokens: StepTokens | None = None
+    action: Action = Field(description="What services do from there on.")
+    max_input_tokens: StepTokens | None = Field(default=None, description="Of a `reduced` request.")
+    max_output_tokens: StepTokens | None = Field(default=None, description="Of a `reduced` request.")
 
     @model_validator(mode="after")
     def _one_of(self) -> Self:

@@ -20,6 +20,7 @@ COMMANDS = (
     "status",
     "report",
     "query",
+    "figures",
     "emit",
     "replay",
     "simulate",

@@ -12,6 +12,7 @@ from stream_jobs.blocks.store import ClickHouseBlocks
 from stream_jobs.job_context import Job, JobContext
 from stream_jobs.ledger.booked import ClickHouseLedger
 from stream_jobs.ledger.long_calls import LongCallsOfLedger
+from stream_jobs.ledger.prices import LOOK_S, PriceRows
 from stream_jobs.ledger.versions import record_versions
 from stream_jobs.metering.pinned_versions import with_pinned_versions
 from stream_jobs.metering.process import Metering
@@ -37,6 +38,7 @@ def build(context: JobContext) -> Job:
     return Job(
         partial(build_app, job, ClickHouseBlocks(context.store), limits=context.limits, **context.faust),
         timers=[
+            metering.prices,
             *([metering.reload.timer] if metering.reload is not None else []),
             Timer("watched-labels", LOOK_EVERY_S, labels.look, doing="ask which labels are watched", at_once=True),
         ],
@@ -53,6 +55,8 @@ class MeteringJob:
         # First: what is loaded later belongs to files that changed after this.
         self.reload = prices_and_rules(context.config_dir, self._take_up) if context.config_dir is not None else None
         self._metering = self._recorded(context.in_use.book(), context.in_use.rules())
+        self._rows = PriceRows(context.new_client, context.in_use.book())
+        self.prices = Timer("prices", LOOK_S, self._rows.tick, doing="write the prices of the book", at_once=True)
 
     def _recorded(self, book: PriceBook, rules: AttributionRules) -> Metering:
         """Metering with these, once it is known what their versions stand for. Raises StoreUnavailableError."""
@@ -67,6 +71,8 @@ class MeteringJob:
         """Meter with these from the next block on. Raises StoreUnavailableError."""
         self._metering = self._recorded(book, rules)
         self._context.in_use.use(book, rules)
+        self._rows.book = book
+        self.prices.wake()
         calm_collector()
 
     def process(self, block: Block, records: list[SourceRecord]) -> BlockOutput:

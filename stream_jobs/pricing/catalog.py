@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from genai_prices import types as genai
@@ -16,6 +16,7 @@ from stream_jobs.pricing.rates import Missing, PriceTable
 from stream_jobs.pricing.refs import opaque, readings
 
 _FINE_TUNE = "ft:"
+_FIRST = datetime(1970, 1, 1, tzinfo=UTC)
 _FREE_KEYS = ("input_mtok", "output_mtok")
 
 
@@ -215,6 +216,28 @@ class Catalog:
             for model in provider.models:
                 yield from ((id_, prices) for _, prices in self._convert(id_, model).standard)
         yield from self._corrections.tables()
+
+    def refs(self, provider: str, model: str) -> list[str]:
+        """The ids by which events can mean a model of the book: its own, and if that never means it (it moved, or has
+        several geographies), all others that do."""
+        meanings = self.meanings(provider, model)
+        if any(one.model == model for one in meanings):
+            return [model]
+        index = self._index.get(provider)
+        named = index.names(model) if index is not None else []
+        plain = {model.removeprefix("regional."), *named}
+        heads = self._providers.regions.geographies(provider)
+        aliases = self._corrections.aliases_of(provider, model)
+        others = [*named, *(f"{head}.{name}" for head in heads for name in sorted(plain)), *aliases]
+        mean = [ref for ref in dict.fromkeys(others) if any(one.model == model for one in self.meanings(provider, ref))]
+        return [model, *mean] if meanings else mean
+
+    def meanings(self, provider: str, ref: str) -> list[Identity]:
+        """What an id means in the course of time."""
+        moves = self.alias_boundaries(provider, ref)
+        instants = {_FIRST, *moves, *(at - timedelta(seconds=1) for at in moves)}
+        found = (self.identify(provider, ref, None, at) for at in sorted(instants))
+        return [one for one in found if isinstance(one, Identity)]
 
     def providers(self) -> list[str]:
         """Ids of everyone who sells models."""

@@ -173,6 +173,12 @@ class Compiled:
         if adds:
             self.plain = dict.fromkeys(self.plain)  # the common case does not look at tools
 
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """The modalities beside text that have a price of their own or are billed as text."""
+        names = [*(key for key, rate in self._rates.items() if isinstance(rate, Rate)), *self._as_text]
+        return tuple(kind for kind in ("audio", "image", "video") if any(f"_{kind}_" in name for name in names))
+
     def cell(self, part: str, modality: str) -> Rate | Missing:
         """The rate of the tokens of `part` that are `modality` (text, audio, image, video)."""
         if modality == "text":

@@ -281,6 +281,11 @@ class Corrections:
     def aliases_for(self, provider: str, ref: str) -> list[Alias]:
         return self._aliases.get((provider, ref), [])
 
+    def aliases_of(self, provider: str, model: str) -> list[str]:
+        """Ids that were ever declared to mean a model of the book."""
+        declared = (alias for (owner, _), several in self._aliases.items() if owner == provider for alias in several)
+        return sorted({alias.alias.lower() for alias in declared if alias.model.lower() == model})
+
     def moving_for(self, provider: str, ref: str) -> Moving | None:
         return self._moving.get((provider, ref))
 

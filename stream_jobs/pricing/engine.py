@@ -28,6 +28,7 @@ MAX_CACHED: Final = 20_000
 """Combinations of names and conditions that are kept; beyond it the cache starts anew (names may be hostile)."""
 MAX_SHARED: Final = 4_000
 """Combinations of models and conditions whose rates are kept."""
+_NO_BOUND: Final = 10**9
 _names = attrgetter("provider", "model", "response_model", "service_tier", "region", "operation")
 _EVER: Final = datetime.min.replace(tzinfo=UTC)
 
@@ -97,11 +98,12 @@ class Engine:
         self.self_hosted = self_hosted
         self._corrections = corrections
         self.providers = providers
-        self._overlays = overlays
+        self.overlays = overlays
         self.scoped = overlays.scoped
         self.scope_fields = overlays.fields
         self._resolved: dict[object, Resolved | Missing] = {}
         self._shared: dict[object, Resolved] = {}
+        self._max_shared = MAX_SHARED
 
     def rates(self, facts: Facts, input_tokens: int) -> Compiled | Missing:
         """The rates for a token event of that context length, or why there are none."""
@@ -115,7 +117,7 @@ class Engine:
         """The prices over time of everything named as this event is, or why there are none."""
         key: object = _names(facts)
         if facts.conditions or self.scoped:
-            key = (key, facts.conditions, self._overlays.scope_key(facts))
+            key = (key, facts.conditions, self.overlays.scope_key(facts))
         resolved = self._resolved.get(key)
         if resolved is None:
             resolved = self._own(facts) if self.self_hosted.declared else self._resolve(facts)
@@ -123,6 +125,30 @@ class Engine:
                 self._resolved.clear()
             self._resolved[key] = resolved
         return resolved
+
+    def alone(self) -> "Engine":
+        """The same models at list prices, with a cache of its own: what is asked there pushes nothing out here."""
+        alone = Engine(self._catalog, self._corrections, self.providers, Overlays(), self.self_hosted)
+        alone._max_shared = _NO_BOUND  # what is asked there is the book itself
+        return alone
+
+    def resolve(self, facts: Facts) -> Resolved | Missing:
+        """As `resolved`, of what is sold by others, and not kept by its names."""
+        return self._resolve(facts)
+
+    def values_of(self, provider: str, condition: str) -> set[str]:
+        """The values of a condition that the provider is known to have."""
+        if condition == "region":
+            return self.providers.regions.words(provider)
+        return self._corrections.values_of(provider, condition) | self.providers.known(provider, condition)
+
+    def speaker(self, identity: Identity, price_key: str, conditions: Mapping[str, str], at: datetime) -> str | None:
+        """The source of the correction that spoke last about a price; None where the base data says it."""
+        for entry in reversed(identity.entries):
+            named = entry.multiplies(price_key) if entry.multiplier is not None else price_key in entry.table
+            if named and entry.speaks_at(at) and entry.speaks_under(conditions):
+                return entry.source
+        return None
 
     def cached(self) -> int:
         """How many combinations of names are kept, or (if more) of prices."""
@@ -171,7 +197,7 @@ class Engine:
             if tier not in self._corrections.values_of(provider, "service_tier"):
                 return Missing(UnpricedReason.UNKNOWN_SERVICE_TIER, f"unknown service tier {facts.service_tier!r}")
         moving = self._moving(facts, provider, tier)
-        scope = self._overlays.scope_of(facts)
+        scope = self.overlays.scope_of(facts)
         said = [name for name, _ in facts.conditions]
         where = self.providers.regions.where(provider, facts.region, (facts.model, facts.response_model), said)
 
@@ -216,20 +242,20 @@ class Engine:
 
     def scope_key(self, facts: Facts) -> tuple[str, ...]:
         """The attribution values that our own terms depend on."""
-        return self._overlays.scope_key(facts)
+        return self.overlays.scope_key(facts)
 
     def term_boundaries(self) -> list[datetime]:
         """Instants at which our own terms may change."""
-        return self._overlays.boundaries()
+        return self.overlays.boundaries()
 
     def dearest_terms(self, identity: Identity, facts: Facts, price_key: str, listed: Fraction) -> Fraction:
         """The dearest of list, contracted and effective price of the model's plain SKU."""
-        terms = self._overlays.terms(
+        terms = self.overlays.terms(
             provider=identity.provider,
             models=(identity.own, identity.model),
             sku=f"{identity.provider}/{identity.model}/{price_key}",
             price_key=price_key,
-            scope=self._overlays.scope_of(facts),
+            scope=self.overlays.scope_of(facts),
             at=facts.occurred_at,
             listed=listed,
         )
@@ -277,12 +303,12 @@ class Engine:
             meaning = meanings[bisect_right(moves, at)]
             return meaning if isinstance(meaning, Missing) else self._answer(*meaning, scope, at)
 
-        starts = {*moves, *self._overlays.boundaries()}
+        starts = {*moves, *self.overlays.boundaries()}
         seconds: set[int] = set()
         for identity, _ in (meaning for meaning in meanings if not isinstance(meaning, Missing)):
             starts.update(schedule.boundaries(identity))
             seconds.update(schedule.seconds_of_week(identity))
-        if len(self._shared) >= MAX_SHARED:
+        if len(self._shared) >= self._max_shared:
             self._shared.clear()
         self._shared[key] = shared = Resolved(sorted(starts), sorted(seconds), answer)
         return shared
@@ -310,7 +336,7 @@ class Engine:
         if isinstance(meaning, Missing):
             return meaning
         identity, conditions = meaning
-        own = identity.own if self._overlays.by_model else identity.own.startswith("ft:")
+        own = identity.own if self.overlays.by_model else identity.own.startswith("ft:")
         entries = tuple(id(entry) for entry in identity.entries)
         sold = identity.provider, identity.model, identity.fine_tuned, identity.inherited, identity.adds
         return sold, entries, own, frozenset(conditions.items())
@@ -343,7 +369,7 @@ class Engine:
             return f"{identity.provider}/{identity.model}/{price_key}{suffix}{context}"
 
         def terms_of(sku: str, price_key: str, listed: Fraction) -> Terms:
-            return self._overlays.terms(
+            return self.overlays.terms(
                 provider=identity.provider, models=(identity.own, identity.model), sku=sku, price_key=price_key,
                 scope=scope, at=at, listed=listed,
             )  # fmt: skip

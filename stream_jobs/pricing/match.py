@@ -73,6 +73,10 @@ class ProviderIndex:
             for name in {stem for text in (model.id.lower(), *names_of(model.match)) for stem in _stems(text)}:
                 self._models.setdefault(name, []).append((rank, model))
 
+    def names(self, model: str) -> list[str]:
+        """The names under which a model is looked for."""
+        return sorted(name for name, found in self._models.items() if any(one.id.lower() == model for _, one in found))
+
     def find(self, ref: str) -> genai.ModelInfo | None:
         """The model that the lower-case id `ref` names, or None. Precedence among models is the base data's."""
         for form in (ref, _COMPACT_DATE.sub(r"-\1-\2-\3", ref)):

@@ -116,6 +116,10 @@ class Overlays:
         found = zip(self.fields, self.scope_key(facts), strict=True)
         return {name: value for name, value in found if value and value in self._values[name]}
 
+    def about(self, provider: str, models: tuple[str, ...], sku: str) -> list[Overlay]:
+        """Those that are for a SKU, whenever they hold and whoever they are for."""
+        return [o for o in self.overlays if _covers(o.scope, provider, models, sku, o.scope.attribution)]  # type: ignore[arg-type]
+
     def boundaries(self) -> list[datetime]:
         return [instant for overlay in self.overlays for instant in overlay.boundaries()]
 

@@ -103,6 +103,11 @@ class Providers:
     def is_known(self, provider: str, condition: str, value: str) -> bool:
         return self._lists(self._data.known, provider, condition, value)
 
+    def known(self, provider: str, condition: str) -> set[str]:
+        """Values of a condition that exist there, with or without a price."""
+        tables = (self._data.known.get(owner, {}) for owner in (provider, _ANY))
+        return {value for table in tables for name, values in table.items() if name == condition for value in values}
+
     @staticmethod
     def _lists(
         table: Mapping[str, Mapping[ConditionName, list[str]]], provider: str, condition: str, value: str

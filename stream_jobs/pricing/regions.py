@@ -81,6 +81,18 @@ class Regions:
         """All regions and groups of regions of a provider."""
         return set(self._groups.get(provider, ()))
 
+    def one_of(self, provider: str, word: str, but: Iterable[str]) -> str:
+        """A region of a group that is not among others; the word itself if it is no group, or all of it are."""
+        own = self._providers.get(provider)
+        members = own.groups.get(word, []) if own is not None else []
+        taken = set(but)
+        return next((name for name in members if name not in taken), word)
+
+    def geographies(self, provider: str) -> tuple[str, ...]:
+        """What the ids of models can begin with there."""
+        own = self._providers.get(provider)
+        return () if own is None else tuple(own.id_prefixes)
+
     def where(
         self, provider: str, said: str | None, refs: Iterable[str | None], conditions: Iterable[str] = ()
     ) -> Where | None:

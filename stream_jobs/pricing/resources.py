@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from decimal import Decimal
 from fractions import Fraction
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 from spendstream_schemas import UnpricedReason
 from stream_jobs.base.money import PICO_PER_USD
@@ -16,12 +16,23 @@ from stream_jobs.facts import Facts
 from stream_jobs.pricing.compiled import Terms, cost_of, make_rate
 from stream_jobs.pricing.overlays import Overlays
 from stream_jobs.pricing.providers import STANDARD, Providers
-from stream_jobs.pricing.rate_cards import Accelerator, Card, Hourly, RateCardFile, RateCards, SkuPrice, closest
+from stream_jobs.pricing.rate_cards import (
+    Accelerator,
+    Card,
+    Hourly,
+    RateCardFile,
+    RateCards,
+    SkuPrice,
+    accelerator_key,
+    closest,
+)
 from stream_jobs.pricing.rates import Missing
 from stream_jobs.pricing.result import PriceLine
 from stream_jobs.pricing.tokens import UnpricedError
 
 _SECONDS: Final = 3600
+_MILLION: Final = Decimal(10**6)
+_MILLION_HOURS: Final = _SECONDS * _MILLION
 C = TypeVar("C", bound=Card)
 H = TypeVar("H", bound=Hourly)
 
@@ -33,6 +44,32 @@ class Resources:
         self._cards = cards
         self._overlays = overlays
         self._providers = providers
+
+    def alone(self) -> "Resources":
+        """The same cards without what is agreed above them."""
+        return Resources(self._cards, Overlays(), self._providers)
+
+    def sold(self) -> Iterator[tuple[str, str, dict[str, Any], Sequence[Card]]]:
+        """Provider, name, the usage of a million hours (or units) of it, and its cards; each once."""
+        seen: set[tuple[str, ...]] = set()
+        for file in self._cards.files:
+            provider = file.provider.lower()
+            for accelerator in file.accelerators:
+                name = accelerator.names[0]
+                if (one := (provider, "gpu", accelerator_key(name))) not in seen:
+                    seen.add(one)
+                    cards = self._cards.accelerators(provider, name)
+                    included = any(card.cpu_included for card in cards)
+                    cpu = {"cpu_seconds": _MILLION_HOURS} if included else {}
+                    yield provider, name, {"gpu_seconds": _MILLION_HOURS, "accelerator": name, **cpu}, cards
+            if (provider, "cpu") not in seen and file.cpus:
+                seen.add((provider, "cpu"))
+                yield provider, "cpu", {"cpu_seconds": _MILLION_HOURS}, self._cards.cpus(provider)
+            for sku in file.skus:
+                if (one := (provider, sku.sku.lower(), sku.unit.lower())) not in seen:
+                    seen.add(one)
+                    usage = {"sku": sku.sku, "unit": sku.unit, "quantity": _MILLION}
+                    yield provider, sku.sku, usage, self._cards.skus(provider, sku.sku)
 
     def sells(self, provider: str) -> bool:
         """True if there is a rate card of that provider id."""

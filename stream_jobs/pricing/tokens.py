@@ -214,7 +214,7 @@ def _count_modal(
         raise UnpricedError(Missing(UnpricedReason.AMBIGUOUS_USAGE, f"{compiled.where}: {unclear}")) from None
     for (part, modality), n in cells.items():
         if n:
-            lines.append(_rate(compiled.cell(part, modality)).line(_meter(direction, part, modality), n))
+            lines.append(_rate(compiled.cell(part, modality)).line(meter_of(direction, part, modality), n))
 
 
 def _refuse_unpriced(compiled: Compiled, groups: list[list[tuple[str, str]]]) -> None:
@@ -225,7 +225,8 @@ def _refuse_unpriced(compiled: Compiled, groups: list[list[tuple[str, str]]]) ->
             _rate(rates[0])
 
 
-def _meter(direction: str, part: str, modality: str) -> str:
+def meter_of(direction: str, part: str, modality: str) -> str:
+    """The name of the line of a (part, modality) pair in a receipt."""
     if modality == "text":
         return part
     if part == "cache_read_tokens":

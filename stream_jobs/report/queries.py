@@ -1,5 +1,6 @@
 """Asks ClickHouse for everything a report shows."""
 
+from dataclasses import fields
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final
@@ -24,7 +25,7 @@ from stream_jobs.report.data import (
     Unpriced,
     UnusualSpan,
 )
-from stream_jobs.report.figures import Figures
+from stream_jobs.report.figures import SHARES, Figures
 from stream_jobs.report.unusual import WEEKS, unusual_spans
 from stream_jobs.report.watched import watched
 
@@ -63,7 +64,7 @@ def build(
     store.period = {"start": start, "end": end}
     bucket = bucket_for(end - start)
     buckets = _buckets(start, end, bucket)
-    breakdowns = {name: _breakdown(name, store.rows("by", dimension=name, rows=TOP_ROWS)) for name in DIMENSIONS}
+    breakdowns = {name: _registered(store, name) for name in DIMENSIONS}
     for name, rollup in PEOPLE.items():
         rows = store.rows("by_person", dimension=name, rollup=rollup, rows=TOP_ROWS)
         breakdowns[name] = _breakdown(name, rows)
@@ -76,7 +77,7 @@ def build(
         generated_at=now,
         bucket=bucket,
         buckets=buckets,
-        totals=Totals(*store.rows("totals")[0]),
+        totals=_totals(store),
         breakdowns=breakdowns,
         stack=tuple(StackLevel(*row) for row in store.rows("stack")),
         series=series,
@@ -113,6 +114,21 @@ def _buckets(start: datetime, end: datetime, bucket: timedelta) -> tuple[datetim
     """Starts of all buckets, empty ones included, cut as toStartOfInterval cuts a number of seconds: from 1970 on."""
     first = EPOCH + (start - EPOCH) // bucket * bucket
     return tuple(first + bucket * number for number in range(-(-(end - first) // bucket)))
+
+
+def _totals(store: Figures) -> Totals:
+    """Each field is the figure of its name."""
+    found = store.registered([field.name for field in fields(Totals)]).total.figures
+    return Totals(**{name: value for name, value in found.items() if value is not None})  # type: ignore[arg-type]
+
+
+def _registered(store: Figures, dimension: str) -> Breakdown:
+    """The values of a dimension that cost most, and all others together."""
+    answer = store.registered(SHARES, [dimension])
+    lines = [(line.values[0], *(line.figures[name] for name in SHARES)) for line in answer.lines]
+    lines.sort(key=lambda line: (-(line[1] or 0), -(line[4] or 0), line[0]))  # type: ignore[operator]
+    total = [answer.total.figures[name] for name in SHARES]
+    return _breakdown(dimension, [(*line, *total, len(lines)) for line in lines[:TOP_ROWS]])
 
 
 def _breakdown(dimension: str, rows: list[tuple[Any, ...]]) -> Breakdown:

@@ -5,7 +5,7 @@ the dimensions and the measure; it is smaller than the ledger, and kept for long
 answers, by retention, is absent, as nothing is.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
@@ -46,10 +46,13 @@ class Source:
 
     def tells(self, spec: SeriesSpec, bounds: Sequence[int]) -> bool:
         """Whether it can answer for cells with these bounds, in microseconds since 1970."""
+        return self.has((*spec.scope, *spec.per), bounds) and (self.dimensions is None or spec.measure in _SUMS)
+
+    def has(self, dimensions: Iterable[str], bounds: Sequence[int]) -> bool:
+        """Whether it has the dimensions, and each of its rows lies on one side of each bound."""
         if any(bound % (self.whole * MICROS) for bound in bounds):
             return False
-        asked = {*spec.scope, *spec.per}
-        return self.dimensions is None or (asked <= set(self.dimensions) and spec.measure in _SUMS)
+        return self.dimensions is None or set(dimensions) <= set(self.dimensions)
 
     def sums(self, measure: Measure) -> tuple[str, str]:
         """Of the measure, and of events without a price: what to add up."""

@@ -83,6 +83,7 @@ KEPT_FOR_EVER: Final = frozenset(
     {
         "schema_migrations",
         "price_book_versions",
+        "prices",
         "attribution_versions",
         "adjustment_runs",
         "adjustment_chunks",

@@ -215,6 +215,18 @@ TABLES: Final[Mapping[str, pa.Schema]] = {
         },
         "price_book_versions": _VERSION,
         "attribution_versions": _VERSION,
+        "prices": {
+            **_texts("version", "provider", "model", "meter", "sku", "tier"),
+            "conditions": TAGS,
+            **dict.fromkeys(("context_from", "context_to"), pa.uint64()),
+            **dict.fromkeys(("week_from", "week_to"), pa.uint32()),
+            **dict.fromkeys(("valid_from", "valid_to"), INSTANT),
+            "scope": TAGS,
+            "cost": TEXT,
+            **dict.fromkeys(("usd_per_unit", "usd"), UNIT_PRICE),
+            "per": pa.uint32(),
+            **_texts("layer", "source"),
+        },
         "budget_definitions": {
             "budget_id": TEXT,
             "at": INSTANT,

@@ -238,7 +238,7 @@ def test_views_and_queries_run_and_add_up(client: Client) -> None:
     total = client.command("SELECT sum(effective_cost) FROM ledger")
     for name in load_views():
         rows_of_view = client.query(f"SELECT * FROM {name}").result_rows
-        assert rows_of_view or name in (*OF_CORRECTIONS, *OF_COMPUTE, *OF_ALERTS), name
+        assert rows_of_view or name in (*OF_CORRECTIONS, *OF_COMPUTE, *OF_ALERTS, "prices_now"), name  # no worker ran
     for name in ("team", "project", "model", "feature", "customer", "user", "category"):
         assert client.command(f"SELECT sum(effective_cost) FROM cost_by_{name}") == total, name
     unpriced = client.query("SELECT unpriced_reason, unpriced_events FROM unpriced_usage").result_rows

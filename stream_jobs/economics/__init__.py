@@ -1,0 +1,1 @@
+"""What analysts, finance and FinOps ask: figures, each defined once."""

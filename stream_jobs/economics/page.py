@@ -1,0 +1,54 @@
+"""The analysts' page of figures, sql/FIGURES.md, from the registry: `python -m stream_jobs.economics.page FILE`."""
+
+import sys
+from pathlib import Path
+from typing import Final
+
+from stream_jobs.economics.dimensions import OTHERS, TIMES
+from stream_jobs.economics.figures import FIGURES, Figure
+from stream_jobs.economics.parts import PARTS
+from stream_jobs.series.measures import DIMENSIONS
+
+_HEAD: Final = """# Figures
+
+Every figure of cost and usage that there is, each defined once (`stream_jobs/economics/figures.py`, from which `make
+schemas` makes this page). `spendstream figures` lists them; what they are, for a time and by dimensions, says
+`spendstream figures show NAME [NAME...] --month 2026-10 --by team --where project=apollo`, with `--from`, `--to`,
+`--timezone`, `--as-of`, and `--json`, `--csv` or `--parquet` with `--out`.
+
+- **What an answer covers**: events, events without a price, unallocated cost; and of a figure that needs a fact, the
+  share of cost for which that is known. Under half it says so; at nothing the figure is NULL, as where its denominator
+  is 0.
+- **Exact**: sums to the last digit, quotients to 12 places, in `--json`, `--csv` and `--parquet`. What a terminal shows
+  is rounded so that the lines of a sum add up to its total.
+- **Which table**: the smallest rollup that has the parts and the dimensions, and no row of which lies on a bound of the
+  time or of a day of the zone; else the ledger. `--as-of` asks the ledger, for what was booked until then.
+- **Dimensions**: {dimensions};
+  `labels.KEY` of any key; {times} of the time zone.
+- **`--where`**: `team=a`, `team=a*` (a pattern), `team=` (no team), `team=a` and `team=b` (one of them), or a condition
+  as scopes have it: `team={{"none_of": ["a"]}}`, `team=["a*"]` for the text itself.
+
+| figure | unit | what it is | needs | smallest table |
+|---|---|---|---|---|
+"""
+
+
+def page() -> str:
+    """The page."""
+    dimensions = " ".join(f"`{name}`" for name in (*DIMENSIONS, *OTHERS))
+    rows = "".join(f"{_row(figure)}\n" for figure in FIGURES.values())
+    return _HEAD.format(dimensions=dimensions, times=" and ".join(f"`{name}`" for name in TIMES)) + rows
+
+
+def _row(figure: Figure) -> str:
+    needs = figure.fact.name if figure.fact is not None else ""
+    return f"| `{figure.name}` | {figure.unit} | {figure.meaning} | {needs} | {_table(figure)} |"
+
+
+def _table(figure: Figure) -> str:
+    rolled = all(PARTS[name].rollup is not None for name in figure.needs)
+    return "`cost_1d`" if rolled else "`ledger`"
+
+
+if __name__ == "__main__":
+    Path(sys.argv[1]).write_text(page(), encoding="utf-8")

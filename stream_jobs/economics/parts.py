@@ -1,0 +1,84 @@
+"""What figures are made of: sums over entries of the ledger, and the column of a rollup that has the same sum.
+
+All are sums of signed amounts, but for `users`, which counts persons.
+"""
+
+from collections.abc import Mapping, Set
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from stream_jobs.series.measures import MEASURES, Measure
+from stream_jobs.store.tables import MONEY
+
+Kind = Literal["money", "amount", "count"]
+"""USD and seconds are exact Decimals, counts are integers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """`ledger` and `rollup` are aggregate expressions; a rollup that lacks one of `dimensions` does not have it."""
+
+    kind: Kind
+    ledger: str
+    rollup: str | None = None
+    dimensions: Set[str] = frozenset()
+    adds_up: bool = True
+
+
+def _measure(name: Measure, column: str | None = "") -> Part:
+    definition = MEASURES[name]
+    kind: Kind = "money" if name.endswith("_cost") else "amount" if definition.kind == MONEY else "count"
+    return Part(kind, f"sum({definition.sql})", None if column is None else f"sum({column or name})")
+
+
+_REQUEST: Final = "kind = 'tokens' AND lower(operation) NOT IN ('embeddings', 'embedding', 'rerank')"
+"""A request is a token event that is no embedding or rerank."""
+_CALL: Final = f"{_REQUEST} AND NOT cached_response"
+_COST: Final = "ifNull(effective_cost, 0)"
+_TOKENS: Final = "ifNull(input_tokens, 0) + ifNull(output_tokens, 0)"
+_GPU: Final = "gpu_seconds IS NOT NULL"
+_BUSY: Final = "busy_gpu_seconds IS NOT NULL"
+
+UNPRICED: Final = (
+    "SELECT event_id FROM ledger WHERE {rows} AND unpriced != 0 GROUP BY event_id HAVING sum(unpriced) > 0"
+)
+"""The events that have no price now; `{rows}` stands for the condition of the question's rows."""
+
+PARTS: Final[Mapping[str, Part]] = {
+    "entries": Part("count", "count()", "sum(entries)"),
+    "events": _measure("events"),
+    "unpriced_events": _measure("unpriced", "unpriced_events"),
+    "errors": _measure("errors"),
+    "ok": _measure("ok", None),
+    "cancelled": _measure("cancelled", None),
+    "cached_responses": _measure("cached", "cached_responses"),
+    "list_cost": _measure("list_cost"),
+    "contracted_cost": _measure("contracted_cost"),
+    "effective_cost": _measure("effective_cost"),
+    "avoided_cost": _measure("avoided_cost"),
+    "unallocated_events": Part("count", "sumIf(events, notEmpty(unallocated))", "sum(unallocated_events)"),
+    "unallocated_cost": Part("money", f"sumIf({_COST}, notEmpty(unallocated))", "sum(unallocated_cost)"),
+    "input_tokens": _measure("input_tokens"),
+    "cache_read_tokens": _measure("cache_read_tokens"),
+    "cache_write_tokens": _measure("cache_write_tokens"),
+    "output_tokens": _measure("output_tokens"),
+    "reasoning_tokens": _measure("reasoning_tokens"),
+    "gpu_seconds": _measure("gpu_seconds"),
+    "busy_gpu_seconds": _measure("busy_gpu_seconds", None),
+    "tool_calls": _measure("tool_calls"),
+    "requests": Part("count", f"sumIf(events, {_REQUEST})"),
+    "ok_requests": Part("count", f"sumIf(events, {_REQUEST} AND status = 'ok')"),
+    "cached_requests": Part("count", f"sumIf(events, {_REQUEST} AND cached_response)"),
+    "request_cost": Part("money", f"sumIf({_COST}, {_REQUEST})"),
+    "call_cost": Part("money", f"sumIf({_COST}, {_CALL})"),
+    "priced_call_tokens": Part("count", f"sumIf({_TOKENS}, {_CALL} AND event_id NOT IN ({UNPRICED}))"),
+    "call_input_tokens": Part("count", f"sumIf(ifNull(input_tokens, 0), {_CALL})"),
+    "call_cache_read_tokens": Part("count", f"sumIf(ifNull(cache_read_tokens, 0), {_CALL})"),
+    "measured_gpu_seconds": Part("amount", f"sumIf(ifNull(gpu_seconds, 0), {_BUSY})"),
+    "gpu_cost": Part("money", f"sumIf({_COST}, {_GPU})"),
+    "measured_gpu_cost": Part("money", f"sumIf({_COST}, {_GPU} AND {_BUSY})"),
+    "users": Part("count", "uniqExactIf(user_id, user_id != '')", "uniqExactIf(user_id, user_id != '')",
+                  frozenset({"user_id"}), adds_up=False),
+    "cost_of_users": Part("money", f"sumIf({_COST}, user_id != '')", "sumIf(effective_cost, user_id != '')",
+                          frozenset({"user_id"})),
+}  # fmt: skip

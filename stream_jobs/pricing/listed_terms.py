@@ -1,0 +1,220 @@
+"""The price book as rows, second part: what rate cards list, and what is agreed above all list prices.
+
+How a row is read is said in `listed.py`. A row of contracted or effective cost is there where it differs from the cost
+before it (list, contracted, effective): without one the price before it is the price. Of several rows whose scope an
+event's tags have, the one with the most tags is the event's.
+"""
+
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from fractions import Fraction
+from itertools import pairwise, product
+from typing import Final
+
+from spendstream_schemas import ATTRIBUTION_FIELDS
+from stream_jobs.facts import NOTHING, Facts
+from stream_jobs.pricing.book import PriceBook
+from stream_jobs.pricing.listed import EVER, FOR_GOOD, NO_END, NO_TAGS, WEEK_S, Price, parts_of, token_prices, usd
+from stream_jobs.pricing.overlays import RESOURCE_KEYS, Overlay, Overlays
+from stream_jobs.pricing.rate_cards import Card, Hourly
+from stream_jobs.pricing.resources import Resources
+from stream_jobs.pricing.tokens import UnpricedError
+
+MAX_SCOPES: Final = 64
+"""Of one price: so many combinations of tags that contracts name; beyond it, the tags of each contract alone."""
+MAX_PLACES: Final = 2_000
+"""Of one accelerator: regions times types of instances."""
+ELSEWHERE: Final = "*"
+"""Any region, or any type of instance, that no other row names."""
+_UNHEARD_OF: Final = "spendstream-elsewhere"
+_OPTIONS: Final = ("on_demand", "reserved", "spot", "committed")
+Costs = tuple[Fraction, Fraction, Fraction]
+"""List, contracted and effective pico-USD per unit of the meter."""
+Scope = frozenset[tuple[str, str]]
+
+
+def prices(book: PriceBook, providers: Container[str] | None = None) -> Iterator[Price]:
+    """Every price of the book: list prices, and behind each the contracted and effective ones that differ from it. With
+    providers: of tokens only theirs."""
+    overlays = book.engine.overlays
+    for price in token_prices(book, providers):
+        yield price
+        if price.layer != "rate card":
+            yield from _agreed(overlays, price)
+    yield from _resources(book.resources, overlays)
+
+
+def _agreed(overlays: Overlays, price: Price) -> Iterator[Price]:
+    """What contracts make of a list price of tokens."""
+    if not overlays.overlays:
+        return
+    models = (price.model,)
+    matching = overlays.about(price.provider, models, price.sku)
+    listed = Fraction(price.usd) * 10**12 / price.per
+    key, _, _ = parts_of(price.sku)
+
+    def costs(scope: Scope, at: datetime) -> Costs:
+        terms = overlays.terms(
+            provider=price.provider,
+            models=models,
+            sku=price.sku,
+            price_key=key,
+            scope=dict(scope),
+            at=at,
+            listed=listed,
+        )
+        return terms.listed, terms.contracted, terms.effective
+
+    found: dict[Price, list[tuple[datetime, datetime]]] = {}
+    for start, end in _spans(price.valid_from, price.valid_to, matching):
+        holding = [overlay for overlay in matching if overlay.holds(start)]
+        for row in _rows(price, scopes(holding), (listed,) * 3, lambda scope, at=start: costs(scope, at)):  # type: ignore[misc]
+            _extend(found, row, start, end)
+    yield from _dated(found)
+
+
+def scopes(overlays: Iterable[Overlay]) -> list[Scope]:
+    """The sets of tags that can make a difference, the smallest first: of each contract, and of several at once."""
+    alone = {frozenset(overlay.scope.attribution.items()) for overlay in overlays}
+    found: set[Scope] = {frozenset()} | {frozenset((str(name), value) for name, value in scope) for scope in alone}
+    single = list(found)
+    for scope in single:
+        both = {one | scope for one in found if len(dict(one | scope)) == len(one | scope)}
+        if len(found | both) > MAX_SCOPES:
+            return sorted(single, key=lambda one: (len(one), sorted(one)))
+        found |= both
+    return sorted(found, key=lambda one: (len(one), sorted(one)))
+
+
+def _rows(price: Price, among: Sequence[Scope], plain: Costs, costs: Callable[[Scope], Costs]) -> Iterator[Price]:
+    """The rows of contracted and effective cost, where they say something that the rows before them don't. `plain` is
+    what it costs without any contract."""
+    said: dict[str, list[tuple[Scope, Fraction]]] = {"contracted": [], "effective": []}
+    for scope in among:
+        listed, contracted, effective = costs(scope)
+        for cost, before, value, usual in (
+            ("contracted", listed, contracted, plain[1]),
+            ("effective", contracted, effective, plain[2]),
+        ):
+            narrower = {amount for other, amount in said[cost] if other < scope} or {before}
+            if narrower != {value}:
+                said[cost].append((scope, value))
+                yield price._replace(
+                    scope=tuple(sorted(scope)), cost=cost, usd_per_unit=usd(value), usd=usd(value * price.per),
+                    layer="rate card" if price.layer == "rate card" and value == usual else "contract",
+                    source=price.source if value == usual else "",
+                )  # fmt: skip
+
+
+def _spans(start: datetime, end: datetime, overlays: Iterable[Overlay]) -> list[tuple[datetime, datetime]]:
+    inside = {at for overlay in overlays for at in overlay.boundaries() if start < at < end}
+    return list(pairwise([start, *sorted(inside), end]))
+
+
+def _extend(found: dict[Price, list[tuple[datetime, datetime]]], row: Price, start: datetime, end: datetime) -> None:
+    spans = found.setdefault(row._replace(valid_from=EVER, valid_to=EVER), [])
+    if spans and spans[-1][1] == start:
+        spans[-1] = (spans[-1][0], end)
+    else:
+        spans.append((start, end))
+
+
+def _dated(found: Mapping[Price, list[tuple[datetime, datetime]]]) -> Iterator[Price]:
+    for row, spans in found.items():
+        for start, end in spans:
+            yield row._replace(valid_from=start, valid_to=end)
+
+
+def _resources(resources: Resources, overlays: Overlays) -> Iterator[Price]:
+    """GPUs, CPUs and SKUs of rate cards, as the engine prices an event about each in every place that a card names."""
+    plain = resources.alone()
+    for provider, model, usage, cards in resources.sold():
+        bounds = {EVER, FOR_GOOD, *(at for card in cards for at in card.boundaries()), *overlays.boundaries()}
+        spans = [span for span in pairwise(sorted(bounds)) if EVER <= span[0] < span[1] <= FOR_GOOD]
+        options = ("standard",) if "quantity" in usage else _OPTIONS
+        for (region, instance), option in product(_places(cards), options):
+            facts = _facts(provider, usage, option, region, instance)
+            found: dict[Price, list[tuple[datetime, datetime]]] = {}
+            for start, end in spans:
+                among = scopes(overlay for overlay in overlays.overlays if overlay.holds(start))
+                for row in _priced(resources, plain, facts._replace(occurred_at=start), among):
+                    where = [("instance_type", instance), ("region", region)]
+                    place = tuple((name, value) for name, value in where if value is not None)
+                    _extend(
+                        found, row._replace(provider=provider, model=model, tier=option, conditions=place), start, end
+                    )
+            yield from _dated(found)
+
+
+def _places(cards: Sequence[Card]) -> list[tuple[str | None, str | None]]:
+    """Region and type of instance of an event: none, one that a card names, and one that none does, in all combinations
+    (of very many, those of each card)."""
+    own = [(_named(card, "regions", "home"), _named(card, "instance_types", "sizes")) for card in cards]
+    regions, types = ({name for names in found for name in names} for found in zip(*own, strict=True))
+    everywhere, alike = sorted(regions), sorted(types)
+    if len(everywhere) * len(alike) <= MAX_PLACES:
+        own = [(everywhere, alike)]
+    hourly = any(isinstance(card, Hourly) for card in cards)
+    found: dict[tuple[str | None, str | None], None] = {}
+    for places, instances in own:
+        ends = [*instances, None, ELSEWHERE] if hourly else [None]
+        found.update(dict.fromkeys(product([*places, None, ELSEWHERE], ends)))
+    return list(found)
+
+
+def _named(card: Card, *fields: str) -> list[str]:
+    return [name for field in fields for name in getattr(card, field, None) or ()]
+
+
+def _facts(provider: str, usage: Mapping[str, object], option: str, region: str | None, instance: str | None) -> Facts:
+    said = {**usage, "purchase_option": option, "instance_type": _heard(instance)}
+    kind = "metered" if "quantity" in usage else "compute"
+    return Facts(
+        EVER,
+        kind,
+        said,
+        provider,
+        None,
+        None,
+        None,
+        _heard(region),
+        None,
+        "",
+        "ok",
+        False,
+        (),
+        NOTHING,
+        NO_TAGS,
+        NOTHING,
+    )
+
+
+def _heard(name: str | None) -> str | None:
+    return _UNHEARD_OF if name == ELSEWHERE else name
+
+
+def _priced(resources: Resources, plain: Resources, facts: Facts, among: Sequence[Scope]) -> Iterator[Price]:
+    """The rows of one instant, without their names."""
+    for meter, (sku, costs) in _lines(plain, facts, frozenset()).items():
+        key = "unit" if meter == "quantity" else f"{'gpu' if meter == 'gpu_seconds' else 'vcpu'}_hour"
+        per = RESOURCE_KEYS[key]
+        row = Price(
+            "", "", meter, sku, "", (), 0, NO_END, 0, WEEK_S, EVER, EVER, (), "list", usd(costs[0]),
+            usd(costs[0] * per), per, "rate card", "",
+        )  # fmt: skip
+        yield row
+        yield from _rows(row, among, costs, lambda scope, meter=meter: _lines(resources, facts, scope)[meter][1])  # type: ignore[misc]
+
+
+def _lines(resources: Resources, facts: Facts, scope: Scope) -> dict[str, tuple[str, Costs]]:
+    """SKU and costs by meter; of what is not sold, nothing. The cost of a million hours has the digits of a price."""
+    tags = dict(scope)
+    facts = facts._replace(tags=tuple(tags.get(name, "") for name in ATTRIBUTION_FIELDS))
+    try:
+        lines = resources.metered(facts)[1] if facts.kind == "metered" else resources.compute(facts)[1]
+    except UnpricedError:
+        return {}
+    return {
+        line.meter: (line.sku, tuple(Fraction(cost) / Fraction(line.quantity) for cost in line[5:8]))  # type: ignore[misc]
+        for line in lines
+    }
