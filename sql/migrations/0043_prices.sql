@@ -2,7 +2,7 @@
 -- when. stream_jobs/pricing/listed.py says which row the line of an event has.
 --
 -- One insert per version, with the version as its token: all of a version's rows are here or none. A worker that finds none
---   writes them, beside its booking. Today's book makes about 171,000 rows, most of them OpenAI's: tiers times data residency
+--   writes them, beside its booking. Today's book makes about 175,000 rows, most of them OpenAI's: tiers times data residency
 --   times kinds of search.
 -- ORDER BY the version first, because every question is about one book; then as people ask: whose model, which meter.
 -- LowCardinality: what a book names is bounded by its files. usd has 18 places, as unit prices have; it is the price of `per`

@@ -78,12 +78,12 @@ class Listed(NamedTuple):
 
 def token_prices(book: PriceBook, providers: Container[str] | None = None) -> Iterator[Price]:
     """The list prices of everything that is sold by tokens, calls and pages, by these providers or by all."""
-    engine = book.engine.alone()
     base = f"genai-prices {book.describe()['genai_prices']}"
-    seen: dict[int, Resolved] = {}
     for provider, model in _sold(book):
         if providers is not None and provider not in providers:
             continue
+        engine = book.engine.alone()  # for each model: what was worked out for it is let go of
+        seen: dict[int, Resolved] = {}
         found: dict[Price, list[tuple[datetime, datetime]]] = {}
         for ref in book.catalog.refs(provider, model):
             for conditions in _combinations(book, provider, ref):
