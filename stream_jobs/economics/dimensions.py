@@ -38,8 +38,8 @@ def dimension(name: str, *, times: bool = True) -> str:
 
 
 def scope(texts: Iterable[str]) -> Mapping[str, Condition]:
-    """Of NAME=VALUE. A value with * or ? is a pattern, as in scopes; several of one name are any of them; an empty one is
-    a missing value; JSON is a condition as scopes have it ({"none_of": ["a"]}, ["a*b"]). Raises ConfigError."""
+    """Of NAME=VALUE. A value with * or ? is a pattern, as in scopes; several of one name are any of them; an empty one
+    is a missing value; JSON is a condition as scopes have it ({"none_of": ["a"]}, ["a*b"]). Raises ConfigError."""
     given: dict[str, list[str]] = {}
     for text in texts:
         name, equals, value = text.partition("=")

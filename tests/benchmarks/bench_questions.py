@@ -52,7 +52,7 @@ def question(dimension: str) -> str:
 
 
 def fill(store: StoreClient, first: int, until: int) -> None:
-    """Charges number `first` to `until`, spread over the month; every thousandth booked without a price."""
+    """Charges number `first` to `until`, from the month's start to its end; every thousandth without a price."""
     for at in range(first, until, BLOCK):
         store.command(f"""
             INSERT INTO ledger (event_id, revision, entry_kind, occurred_at, booked_at, source, kind, provider, model,
@@ -80,7 +80,7 @@ def fill(store: StoreClient, first: int, until: int) -> None:
             SELECT
                 concat('0192f3a1-', hex(cityHash64(n)), '-', toString(n)), 0, 'charge',
                 fromUnixTimestamp64Micro(toInt64({int(SINCE.timestamp())}) * 1000000
-                    + toInt64(cityHash64(n, 't') % (31 * 86400)) * 1000000, 'UTC'),
+                    + intDiv(toInt64(n - {first}) * 2678400000, {until - first}) * 1000, 'UTC'),
                 toDateTime64('2026-11-01 00:00:00', 6, 'UTC'),
                 concat('service-', toString(feat % 12)), if(gpu, 'compute', 'tokens'),
                 if(gpu, 'aws', ['openai', 'anthropic', 'google', 'mistral', 'cohere'][m + 1]),

@@ -43,8 +43,11 @@ from tests.store_server import StoreProcess
 from tests.unit.metering.build import record
 from tests.unit.repricing.build import book, rules
 
-TABLES = ("ledger", "booked_ids", "cost_1m", "cost_1h", "cost_1d", "blocks", "block_receipts", "duplicates",
-          "adjustment_runs", "adjustment_chunks", "price_book_versions", "attribution_versions")  # fmt: skip
+TABLES = (
+    *("ledger", "booked_ids", "cost_1m", "cost_1h", "cost_1d", "operations_1d"),
+    *("blocks", "block_receipts", "duplicates"),
+    *("adjustment_runs", "adjustment_chunks", "price_book_versions", "attribution_versions"),
+)
 ROLLUPS = ("cost_1m", "cost_1h", "cost_1d", "operations_1d")
 ALWAYS = (datetime(2026, 1, 1, tzinfo=UTC), datetime(2027, 1, 1, tzinfo=UTC))
 LIST, DISCOUNT = book("list"), book("discount", {"discount_percent": "7.3"})
