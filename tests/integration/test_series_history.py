@@ -23,7 +23,7 @@ from stream_jobs.series.measures import CACHE_WRITES, DIMENSIONS, MEASURES, Meas
 from stream_jobs.series.spec import SeriesSpec
 from stream_jobs.series.sums import LedgerSums
 from stream_jobs.store.client import StoreClient
-from stream_jobs.store.tables import LEDGER_DEFAULTS, TABLES, TOOL_COLUMNS, insert
+from stream_jobs.store.tables import LEDGER_DEFAULTS, TABLES, TEXT, TOOL_COLUMNS, insert
 from stream_jobs.streams.model import Block, SourcePartition, Versions
 from tests.store_server import StoreProcess, ledger_rows
 from tests.unit.series.test_block_sums import plainly
@@ -77,7 +77,8 @@ class Booked:
             given = {name: column for name, column in columns.items() if name not in LEDGER_DEFAULTS}
             table = ledger_rows(len(rows), **given, booked_at=at, topic_id=topic, partition=0)
             for item in (TABLES["ledger"].field(name) for name in LEDGER_DEFAULTS[:-1]):
-                table = table.append_column(item, pa.array(columns[item.name], item.type))
+                nothing = "" if item.type == TEXT else None
+                table = table.append_column(item, pa.array(columns.get(item.name, [nothing] * len(rows)), item.type))
             insert(store.client, "ledger", table, f"{topic}/{number}")
             block = Block(SourcePartition("usage.events.v1", topic, 0), number, number, at, Versions(), 1)
             self.deltas.append(delta_of(block, table, ["tenant", NASTY]).rows)

@@ -42,8 +42,11 @@ def templates(count: int = TEMPLATES) -> tuple[bytes, ...]:
     tails = []
     for message in messages(config):
         fields = json.loads(message.value)
+        if fields.get("provider") == "vllm":
+            continue  # no price without rate cards of one's own, which these benchmarks do not have
         for name in ("schema_version", "event_id", "occurred_at"):
             del fields[name]
+        fields["usage"].pop("duration_s", None)  # it happens now, and what runs from now on has not run yet
         tails.append(b'",' + json.dumps(fields, separators=(",", ":")).encode()[1:])
         if len(tails) == count:
             return tuple(tails)

@@ -56,7 +56,7 @@ def test_conditions_are_taken_as_scopes_have_them() -> None:
         "source": Condition(any_of=("x", "y")),
         "region": Condition(missing=True),
         "owner": Condition(none_of=("q",)),
-        "model": Condition(any_of=("a*",)),
+        "model": Condition(glob="a*"),
     }
     assert scope(["labels.k=a=b"]) == {"labels.k": Condition(any_of=("a=b",))}
     assert scope(["team={not json"]) == {"team": Condition(any_of=("{not json",))}

@@ -5,6 +5,7 @@ import math
 from collections.abc import Callable
 from decimal import Decimal
 from enum import Enum, StrEnum
+from fractions import Fraction
 from typing import Any, Final
 
 import pytest
@@ -211,4 +212,4 @@ def test_what_a_price_source_says_that_is_no_price_is_not_known() -> None:
 def test_an_amount_is_never_rounded_to_less(usd: Decimal) -> None:
     """To the next pico-USD above, however many digits it has."""
     pico = pico_of(usd)
-    assert 0 <= pico - usd.scaleb(12) < 1 if len(usd.as_tuple().digits) < 16 else pico >= int(usd * 10**6) * 10**6
+    assert 0 <= pico - Fraction(usd) * 10**12 < 1
