@@ -65,12 +65,12 @@ def test_what_adds_up_adds_up_to_its_total_by_every_dimension(store: StoreClient
 def test_a_rollup_says_what_the_ledger_says(store: StoreClient, monkeypatch: pytest.MonkeyPatch) -> None:
     """For every figure that a rollup has, by everything that it can be cut by, in one zone and another."""
     asked = [
-        (["team", "model"], "UTC", "cost_1d"),
-        (["customer", "region"], "UTC", "cost_1d"),
-        (["source"], "Asia/Kolkata", "cost_1d"),
+        (["team", "model"], "UTC", "operations_1d"),
+        (["customer", "region"], "UTC", "operations_1d"),
+        (["source"], "Asia/Kolkata", "operations_1d"),
         (["day"], "Asia/Kolkata", "cost_1m"),
         (["day"], "Europe/Berlin", "cost_1h"),
-        (["day", "team"], "UTC", "cost_1d"),
+        (["day", "team"], "UTC", "operations_1d"),
     ]
     names = [
         name

@@ -97,8 +97,9 @@ class World:
             ROWS, **columns, accelerator=numbers, occurred_at=[NOW] * ROWS, booked_at=at, topic_id=topic, partition=0,
             entry_kind=["charge"] * ROWS, effective_cost=[Decimal(1)] * ROWS, response_model=[""] * ROWS,
         )  # fmt: skip
-        for item in (TABLES["ledger"].field(name) for name in ("events", "unpriced")):
-            table = table.append_column(item, pa.array([1 - (item.name == "unpriced")] * ROWS, item.type))
+        for name, value in {"events": 1, "unpriced": 0, "held_cost": None, "held_flat": 0}.items():
+            item = TABLES["ledger"].field(name)
+            table = table.append_column(item, pa.array([value] * ROWS, item.type))
         insert(store.client, "ledger", table, topic)
         block = Block(SourcePartition("usage.events.v1", topic, 0), 0, ROWS, at, Versions(), 1)
         self.delta = Facts(delta_of(block, table, NAMES).rows)
