@@ -97,7 +97,15 @@ class World:
             ROWS, **columns, accelerator=numbers, occurred_at=[NOW] * ROWS, booked_at=at, topic_id=topic, partition=0,
             entry_kind=["charge"] * ROWS, effective_cost=[Decimal(1)] * ROWS, response_model=[""] * ROWS,
         )  # fmt: skip
-        for name, value in {"events": 1, "unpriced": 0, "held_cost": None, "held_flat": 0}.items():
+        defaults = {
+            "events": 1,
+            "unpriced": 0,
+            "reported_tags": [],
+            "stated_cost": None,
+            "held_cost": None,
+            "held_flat": 0,
+        }
+        for name, value in defaults.items():
             item = TABLES["ledger"].field(name)
             table = table.append_column(item, pa.array([value] * ROWS, item.type))
         insert(store.client, "ledger", table, topic)
