@@ -79,7 +79,7 @@ def reached(part: Decimal | int, whole: Decimal | int, places: int = 1) -> str:
     """As `percent`, but never rounded up: '99.9 %' of a budget is all that may be said before 100 % are reached."""
     if not whole:
         return percent(part, whole)
-    share = _WIDE.divide(Decimal(part) * 100, Decimal(whole))
+    share = _WIDE.divide(_WIDE.multiply(Decimal(part), Decimal(100)), Decimal(whole))
     if 0 < share < Decimal("0.1"):
         return "< 0.1 %"
     return f"{share.quantize(Decimal(1).scaleb(-places), rounding=ROUND_FLOOR, context=_WIDE):f} %"

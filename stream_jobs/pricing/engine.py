@@ -235,10 +235,12 @@ class Engine:
         return None
 
     def named_conditions(self, facts: Facts) -> set[str]:
-        """The kinds of conditions that an event names other than as their default; the region too."""
+        """The kinds of conditions that an event names other than as their default; the region too, if only by an id."""
         provider = self.seller(facts)[0] or facts.provider.lower()
         tier = self.providers.tier(provider, facts.service_tier) or str(facts.service_tier).lower()
-        return {*self._moving(facts, provider, tier), *(["region"] if facts.region else [])}
+        where = self.providers.regions.where(provider, facts.region, (facts.model, facts.response_model))
+        in_place = facts.region is not None or (where is not None and not where.taken)
+        return {*self._moving(facts, provider, tier), *(["region"] if in_place else [])}
 
     def scope_key(self, facts: Facts) -> tuple[str, ...]:
         """The attribution values that our own terms depend on."""
