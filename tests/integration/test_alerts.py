@@ -78,6 +78,7 @@ def test_a_signal_is_told_within_seconds_and_survives_a_restart(
         assert rows("SELECT count() FROM alerts_open") == [(0,)]
 
 
+@pytest.mark.slow
 def test_an_outage_of_the_receiver_and_restarts_lose_nothing(address: str, store: StoreProcess, hook: Webhook) -> None:
     """What opened and was over while it was away is told when it is back, once, also by another process."""
     hook.status = 503

@@ -57,6 +57,7 @@ def test_metering(tmp_path: Path) -> None:
     assert len(figures(result)) == 3
 
 
+@pytest.mark.slow
 def test_questions(tmp_path: Path) -> None:
     """Each answer adds up to the ledger at both sizes, and each is timed at both and compared."""
     result = quick("questions", tmp_path)

@@ -140,6 +140,7 @@ def test_a_rebalance_and_a_kill_while_events_flow_lose_and_double_nothing(
             assert position == end
 
 
+@pytest.mark.slow
 @on_both
 def test_a_store_killed_while_events_flow_delays_but_does_not_harm(
     topic: RunningBroker, store: StoreProcess, workers: Workers

@@ -47,7 +47,7 @@ def answer(store: StoreClient, *names: str, by: Sequence[str] = (), where: Seque
 
 
 @pytest.mark.parametrize("by", BY)
-@pytest.mark.parametrize("zone", ["UTC", "Asia/Kolkata"])
+@pytest.mark.parametrize("zone", ["UTC", pytest.param("Asia/Kolkata", marks=pytest.mark.slow)])
 def test_what_adds_up_adds_up_to_its_total_by_every_dimension(store: StoreClient, by: str, zone: str) -> None:
     """The lines of every additive figure come to the total, and that is the ledger's, to the last digit."""
     found = answer(store, by=[by, "team"], zone=ZoneInfo(zone))

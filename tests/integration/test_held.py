@@ -69,6 +69,7 @@ def listed(pipeline: Pipeline) -> list[dict[str, Any]]:
     return [json.loads(line) for line in found.stdout.splitlines()]
 
 
+@pytest.mark.slow
 def test_a_month_with_682_events_worth_a_cent_each_holds_dollars(pipeline: Pipeline) -> None:
     """Not a dollar each, by which the month was over budget. What the ledger, the budget and data quality say, and what
     stands after a restart, is one figure; it falls when a price comes."""

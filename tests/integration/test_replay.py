@@ -267,6 +267,7 @@ def test_ctrl_c_says_what_was_delivered(kafka: str, tmp_path: Path) -> None:
     assert 3 <= len(read(kafka)) < 2000
 
 
+@pytest.mark.slow
 def test_no_broker_and_no_topic_are_clear_errors(broker: TansuBroker, tmp_path: Path) -> None:
     """Found out before anything is read or sent."""
     path = azure_file(tmp_path / "trace.csv", 3)

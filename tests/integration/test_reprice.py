@@ -136,6 +136,7 @@ def assert_as_fresh(
     assert by_model == totals(store, "cost_1h", "price_model")
 
 
+@pytest.mark.slow
 def test_a_killed_run_is_resumed_exactly(process: StoreProcess, store: StoreClient, tmp_path: Path) -> None:
     """Dry run, apply, kill -9 in the middle, the same command again: what was posted is what the dry run said, and
     every event, the ledger and every rollup equal an oracle computed in SQL. Afterwards nothing differs any more."""
@@ -364,6 +365,7 @@ def test_of_many_who_open_a_run_one_has_the_turn(process: StoreProcess, store: S
     assert corrector(store).open(selection()).number == latest[0].number + 1
 
 
+@pytest.mark.slow
 def test_a_run_waits_for_a_store_that_was_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """kill -9 of ClickHouse while entries are posted: the run goes on when it is back, nothing is lost or doubled."""
     monkeypatch.setattr(run_module, "RETRY_S", 0.05)
