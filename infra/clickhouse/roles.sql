@@ -22,6 +22,7 @@ GRANT INSERT ON spendstream.quarantine TO spendstream_booking;
 GRANT INSERT ON spendstream.price_book_versions TO spendstream_booking;
 GRANT INSERT ON spendstream.attribution_versions TO spendstream_booking;
 GRANT INSERT ON spendstream.prices TO spendstream_booking;
+GRANT INSERT ON spendstream.long_calls TO spendstream_booking;
 
 -- `spendstream worker reconciliation budgets alerts data_quality`: reconciliation posts retractions to the ledger.
 GRANT SELECT ON spendstream.* TO spendstream_watching;
@@ -31,6 +32,7 @@ GRANT INSERT ON spendstream.reconciliation_runs TO spendstream_watching;
 GRANT INSERT ON spendstream.reconciliation_batches TO spendstream_watching;
 GRANT INSERT ON spendstream.reconciliation_findings TO spendstream_watching;
 GRANT INSERT ON spendstream.budget_definitions TO spendstream_watching;
+GRANT INSERT ON spendstream.budget_credits TO spendstream_watching;
 GRANT INSERT ON spendstream.budget_crossings TO spendstream_watching;
 GRANT INSERT ON spendstream.budget_periods TO spendstream_watching;
 GRANT INSERT ON spendstream.alert_events TO spendstream_watching;
@@ -40,6 +42,7 @@ GRANT INSERT ON spendstream.alert_silences TO spendstream_watching;
 -- People who correct: `spendstream reprice`, `reattribute`, `reconcile`, `quarantine replay`.
 GRANT SELECT ON spendstream.* TO spendstream_operator;
 GRANT INSERT ON spendstream.ledger TO spendstream_operator;
+GRANT INSERT ON spendstream.long_calls TO spendstream_operator;
 GRANT INSERT ON spendstream.adjustment_runs TO spendstream_operator;
 GRANT INSERT ON spendstream.adjustment_chunks TO spendstream_operator;
 GRANT INSERT ON spendstream.quarantine_replays TO spendstream_operator;
