@@ -42,7 +42,6 @@ GRANT INSERT ON spendstream.alert_silences TO spendstream_watching;
 -- People who correct: `spendstream reprice`, `reattribute`, `reconcile`, `quarantine replay`.
 GRANT SELECT ON spendstream.* TO spendstream_operator;
 GRANT INSERT ON spendstream.ledger TO spendstream_operator;
-GRANT INSERT ON spendstream.long_calls TO spendstream_operator;
 GRANT INSERT ON spendstream.adjustment_runs TO spendstream_operator;
 GRANT INSERT ON spendstream.adjustment_chunks TO spendstream_operator;
 GRANT INSERT ON spendstream.quarantine_replays TO spendstream_operator;
