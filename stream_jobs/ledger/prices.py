@@ -20,9 +20,13 @@ _BATCH: Final = 2_000
 class PriceRows:
     """Beside booking, in a thread of its own: a worker waits for nothing here."""
 
-    def __init__(self, new_client: Callable[[], StoreClient], book: PriceBook) -> None:
+    def __init__(
+        self, new_client: Callable[[], StoreClient], book: PriceBook, stopping: Callable[[], bool] = lambda: False
+    ) -> None:
+        """`stopping`: whether the worker ends, which does not wait for the rest."""
         self._new_client = new_client
         self.book = book  # in use; written by another thread
+        self._stopping = stopping
         self._written = ""
 
     def tick(self) -> None:
@@ -30,20 +34,28 @@ class PriceRows:
         book = self.book
         if self._written != book.version:
             with self._new_client() as store:
-                record_prices(store, book, calm=True)
-            self._written = book.version
+                if record_prices(store, book, calm=True, stopping=self._stopping):
+                    self._written = book.version
 
 
-def record_prices(store: StoreClient, book: PriceBook, *, calm: bool = False) -> None:
+def record_prices(
+    store: StoreClient, book: PriceBook, *, calm: bool = False, stopping: Callable[[], bool] = lambda: False
+) -> bool:
     """All rows of the book, if none is there.
 
     One insert: a worker that dies before its answer has written all or nothing, and of several that start at once the
-    first one's insert counts, because they have the same token. `calm`: half of the time is left to others.
+    first one's insert counts, because they have the same token. `calm`: half of the time is left to others. Returns
+    whether they are there: not when it was `stopping` on the way, and nothing is written then.
     """
     found = store.rows("SELECT count() FROM prices WHERE version = {version:String}", {"version": book.version})
     if not int(str(found[0][0])):
-        rows = pa.Table.from_batches(_batches(book, calm=calm), TABLES["prices"])
-        insert(store.client, "prices", rows, f"prices:{book.version}")
+        batches = []
+        for batch in _batches(book, calm=calm):
+            if stopping():
+                return False
+            batches.append(batch)
+        insert(store.client, "prices", pa.Table.from_batches(batches, TABLES["prices"]), f"prices:{book.version}")
+    return True
 
 
 def _batches(book: PriceBook, *, calm: bool) -> Iterator[pa.RecordBatch]:

@@ -55,8 +55,9 @@ class MeteringJob:
         # First: what is loaded later belongs to files that changed after this.
         self.reload = prices_and_rules(context.config_dir, self._take_up) if context.config_dir is not None else None
         self._metering = self._recorded(context.in_use.book(), context.in_use.rules())
-        self._rows = PriceRows(context.new_client, context.in_use.book())
-        self.prices = Timer("prices", LOOK_S, self._rows.tick, doing="write the prices of the book", at_once=True)
+        self._rows = PriceRows(context.new_client, context.in_use.book(), lambda: self.prices.stopping)
+        # Not at once: a new version is half a minute of work, and a start has other things to do.
+        self.prices = Timer("prices", LOOK_S, self._rows.tick, doing="write the prices of the book")
 
     def _recorded(self, book: PriceBook, rules: AttributionRules) -> Metering:
         """Metering with these, once it is known what their versions stand for. Raises StoreUnavailableError."""

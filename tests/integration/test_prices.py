@@ -79,6 +79,14 @@ def test_several_that_start_at_once_write_a_version_once(process: StoreProcess, 
     assert (count(store, "one"), count(store, "two")) == (len(_rows("one")),) * 2
 
 
+def test_who_stops_on_the_way_has_written_nothing(process: StoreProcess, store: StoreClient) -> None:
+    """The end of a worker does not wait for the rest; who starts next writes all."""
+    PriceRows(lambda: StoreClient(process.settings), book("four"), lambda: True).tick()
+    assert count(store, "four") == 0
+    PriceRows(lambda: StoreClient(process.settings), book("four")).tick()
+    assert count(store, "four") == len(_rows("four"))
+
+
 def test_who_dies_halfway_has_written_nothing(
     process: StoreProcess, store: StoreClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
