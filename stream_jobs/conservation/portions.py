@@ -21,7 +21,7 @@ PORTION_BLOCKS: Final = 600_000
 HOUR: Final = timedelta(hours=1)
 _ROWS: Final = (
     ("ledger", "booked_at", "entry_kind = 'charge'"),
-    ("outcomes", "booked_at", "true"),
+    ("outcomes", "booked_at", "entry_kind = 'charge'"),
     ("duplicates", "seen_at", "true"),
     ("quarantine", "quarantined_at", "true"),
     ("reconciliation_findings", "copies_booked_at", "copies != 0"),

@@ -8,36 +8,21 @@ from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import pytest
 
 from spendstream import Attribution, Guard, GuardConfig
 from spendstream.cli import main
 from spendstream_schemas.alert_feed import AlertSignal
-from stream_jobs.embedded.broker import TansuBroker
-from stream_jobs.store.client import StoreClient
-from tests.integration.budget_office import TABLES, Office, hurried
-from tests.integration.budget_world import World, taken_back
+from tests.integration.budget_office import Office
+from tests.integration.budget_world import taken_back
 from tests.integration.pipeline import until
-from tests.integration.test_budget_periods import spend
+from tests.integration.test_budget_periods import office, spend
 from tests.store_server import StoreProcess
 
+__all__ = ["office"]  # a fixture
 WAIT_S = 30.0
 ONLY_ACTUAL: dict[str, Any] = {"actual": [100], "forecast": []}
-
-
-@pytest.fixture
-def office(
-    process: StoreProcess, broker: TansuBroker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Office]:
-    hurried(monkeypatch)
-    with StoreClient(process.settings) as store:
-        for table in TABLES:
-            store.command(f"TRUNCATE TABLE {table}")
-        office = Office(store, broker.address, tmp_path, World(store, uuid4().hex, store.now()))
-        yield office
-        office.close()
 
 
 def booked(office: Office, *amounts: int | str, **facts: Any) -> list[dict[str, Any]]:
