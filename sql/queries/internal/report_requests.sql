@@ -1,6 +1,7 @@
--- The most expensive requests (calls of models) or other usage (GPU jobs, storage, ...), each as the sum of its entries. 
+-- The most expensive requests (calls of models) or other usage (GPU jobs, storage, ...), each as the sum of its entries.
 -- Candidates are the largest charges (or what a correction booked in their stead): what a correction took back since
--- drops out of the order, so more candidates are taken than rows are shown.
+-- drops out of the order, so more candidates are taken than rows are shown. All entries of an event have its time, which
+-- spares reading the hours in which no candidate lies.
 SELECT
     entry.event_id AS event_id,
     any(entry.occurred_at) AS occurred_at,
@@ -17,8 +18,8 @@ SELECT
 FROM ledger AS entry
 WHERE
     entry.occurred_at >= {start:DateTime('UTC')} AND entry.occurred_at < {end:DateTime('UTC')}
-    AND entry.event_id IN (
-        SELECT candidate.event_id
+    AND (entry.occurred_at, entry.event_id) IN (
+        SELECT candidate.occurred_at, candidate.event_id
         FROM ledger AS candidate
         WHERE
             candidate.occurred_at >= {start:DateTime('UTC')} AND candidate.occurred_at < {end:DateTime('UTC')}
