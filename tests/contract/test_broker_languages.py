@@ -123,7 +123,16 @@ def _librdkafka(broker: RunningBroker, topic: str, sent: Sequence[str], options:
         key, value = line.encode().split(b"\t")
         producer.produce(topic, value, key, on_delivery=lambda error, _: errors.append(error))
     assert producer.flush(TIMEOUT_S) == 0
+    if not options.get("acks", 1):
+        # Who goes away with an answer unread (to its own question for metadata) has its connection reset by its
+        # system, and loses what that had not handed over yet: with Apache Kafka as here. So it stays.
+        assert arrived(broker, topic), f"{topic}: {LogEnds(settings(broker)).of(topic)[1]}"
     return errors.count(None)
+
+
+def arrived(broker: RunningBroker, topic: str) -> bool:
+    ends = LogEnds(settings(broker))
+    return wait_until(lambda: sum(ends.of(topic)[1].values()) == EVENTS, TIMEOUT_S)
 
 
 @pytest.mark.parametrize("client", DEFAULTS)
@@ -146,8 +155,7 @@ def test_a_client_produces_with_its_defaults_with_each_codec_and_idempotently(
     ways = {"defaults": DEFAULTS[client], "plain": plain, "unanswered": plain} | {
         codec: (codec, True) for codec in CODECS
     }
-    ends = LogEnds(settings(public_broker))
-    assert wait_until(lambda: sum(ends.of(f"{TOPIC}.unanswered")[1].values()) == EVENTS, TIMEOUT_S)
+    assert arrived(public_broker, f"{TOPIC}.unanswered")
     found = stored(public_broker)
     for way, (_, idempotent) in ways.items():
         if not idempotent:  # what such a client sends again may come behind what it sent later
