@@ -1,9 +1,13 @@
 """The embedded store as a process of a test's own, and ledger rows to put into it."""
 
+import atexit
+import functools
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -52,6 +56,12 @@ class StoreProcess:
                 stdin=subprocess.PIPE,  # the server stops when it closes: with us, however we end
             )
 
+    @classmethod
+    def made(cls, folder: Path) -> "StoreProcess":
+        """Ready, with today's schema, in a folder that is not there yet."""
+        shutil.copytree(with_schema(), folder, symlinks=True)
+        return cls(folder).wait_ready()
+
     def wait_ready(self) -> "StoreProcess":
         deadline = time.monotonic() + START_TIMEOUT_S
         while True:
@@ -98,6 +108,18 @@ class StoreProcess:
         assert self.process.stdin is not None
         self.process.stdin.close()
         return code
+
+
+@functools.cache
+def with_schema() -> Path:
+    """The folder of a stopped store that has today's schema and no rows. To be copied: migrating takes more CPU than
+    the start does. Made once in each process of the tests, and gone with it."""
+    folder = Path(tempfile.mkdtemp(prefix="spendstream-store-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    store = StoreProcess(folder / "store").wait_ready().migrated()
+    assert store.stop() == 0, store.log.read_text()
+    (store.folder / "lock").unlink(missing_ok=True)
+    return store.folder
 
 
 LEDGER = pa.schema(list(TABLES["ledger"])[: -len(LEDGER_DEFAULTS)])

@@ -231,7 +231,7 @@ def main(arguments: list[str] | None = None) -> int:
     if args.quick:
         args.rows, args.chunk_rows = 20_000, 4_000
     folder = Path(tempfile.mkdtemp(prefix="bench-reprice-", dir=args.folder))
-    store = StoreProcess(folder / "store").wait_ready().migrated()
+    store = StoreProcess.made(folder / "store")
     report = Report("reprice")
     report.details["rows"] = args.rows
     try:

@@ -60,7 +60,7 @@ READ, WRITE = "default", "spendstream"
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StoreProcess]:
     """Migrated, with one row in a table of its own."""
-    store = StoreProcess(tmp_path_factory.mktemp("store") / "store").wait_ready().migrated()
+    store = StoreProcess.made(tmp_path_factory.mktemp("store") / "store")
     with store.connect() as client:
         columns = ", ".join(" ".join(column) for column in COLUMNS)
         client.command(f"CREATE TABLE samples ({columns}) ENGINE = MergeTree ORDER BY id")

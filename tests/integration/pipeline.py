@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,7 +14,9 @@ from typing import Any
 from confluent_kafka import Producer
 
 from stream_jobs.embedded.instance import embedded_clickhouse, read_instance
+from stream_jobs.embedded.probe import trouble
 from stream_jobs.store.client import StoreClient
+from tests.store_server import with_schema
 
 START_TIMEOUT_S = 90.0
 STOP_TIMEOUT_S = 90.0
@@ -65,6 +68,10 @@ class Pipeline:
         }
 
     def start(self) -> None:
+        """The first time on a store that has its schema already (tests/store_server.py): `demo` makes its own."""
+        if not self.data_dir.exists():
+            self.data_dir.mkdir(0o700, parents=True)
+            shutil.copytree(with_schema(), self.data_dir / "store", symlinks=True)
         self._process = subprocess.Popen(
             [*COMMAND, "up", "--data-dir", str(self.data_dir), *self._ports(), *self._broker],
             stdout=subprocess.PIPE,
@@ -73,7 +80,7 @@ class Pipeline:
             env=dict(self.environment),
             start_new_session=True,
         )
-        until(lambda: self.exited() or self.status().get("ready"), START_TIMEOUT_S, "spendstream up")
+        until(lambda: self.exited() or self.ready(), START_TIMEOUT_S, "spendstream up")
         assert self.exited() is False, self._process.communicate()[0]
 
     def _ports(self) -> list[str]:
@@ -102,6 +109,11 @@ class Pipeline:
     def pid(self) -> int:
         assert self._process is not None
         return self._process.pid
+
+    def ready(self) -> bool:
+        """As `status` says; asked in this process, since a command's start would take its CPU from what is awaited."""
+        instance = read_instance(self.data_dir)
+        return instance is not None and trouble(f"{instance.http}/readyz") is None
 
     def status(self) -> dict[str, Any]:
         done = self.run("status", "--data-dir", str(self.data_dir), "--json")

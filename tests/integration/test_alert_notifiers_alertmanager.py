@@ -17,7 +17,6 @@ from tests.receivers.alertmanager import Alertmanager
 from tests.receivers.examples import ACKNOWLEDGE, BUDGET_ALERT, LIFE, RESOLVE, TRIGGER, UPDATE, big_group, hostile
 from tests.receivers.http_server import HttpReceiverServer, answering
 
-pytestmark = pytest.mark.xdist_group("alertmanager")
 GROUP = TRIGGER.group_id
 
 

@@ -30,7 +30,7 @@ def address(broker: TansuBroker) -> str:
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[StoreProcess]:
-    store = StoreProcess(tmp_path / "store").wait_ready().migrated()
+    store = StoreProcess.made(tmp_path / "store")
     yield store
     store.kill()
 

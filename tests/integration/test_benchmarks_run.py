@@ -12,7 +12,7 @@ import pytest
 from tests.benchmarks.harness.results import RESULT_FILE
 
 ROOT = Path(__file__).resolve().parents[2]
-pytestmark = [pytest.mark.timeout(600), pytest.mark.xdist_group("benchmarks")]
+pytestmark = pytest.mark.timeout(600)
 
 
 def quick(name: str, folder: Path, *options: str) -> dict[str, Any]:

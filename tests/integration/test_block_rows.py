@@ -18,7 +18,7 @@ FIXED_AT = datetime(2026, 11, 20, 12, 0, 0, 123456, tzinfo=UTC)
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[StoreClient]:
-    process = StoreProcess(tmp_path / "store").wait_ready().migrated()
+    process = StoreProcess.made(tmp_path / "store")
     try:
         with StoreClient(process.settings) as store:
             yield store

@@ -77,7 +77,7 @@ class Workers:
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[StoreProcess]:
-    store = StoreProcess(tmp_path / "store").wait_ready().migrated()
+    store = StoreProcess.made(tmp_path / "store")
     yield store
     store.kill()
 

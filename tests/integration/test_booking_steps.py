@@ -23,7 +23,7 @@ from tests.chaos.verify import differences
 from tests.chaos.world import World
 from tests.integration.pipeline import usage_event
 
-pytestmark = [pytest.mark.xdist_group("booking-steps"), pytest.mark.slow]
+pytestmark = pytest.mark.slow
 
 STEPS = (
     "processed",

@@ -21,8 +21,6 @@ from stream_jobs.embedded.instance import read_instance
 from tests.integration.pipeline import Pipeline, until, usage_event
 from tests.receivers.cloudevents import SECRET, CloudEventsEndpoint
 
-pytestmark = pytest.mark.xdist_group("budget-alerts")  # one pipeline for all of them
-
 WAIT_S = 30.0
 PER_MILLION = 2.5  # USD, gpt-4o input
 
@@ -203,8 +201,8 @@ def test_a_worker_that_was_killed_tells_nobody_twice_and_goes_on(
     before, at_first = [item["data"]["key"] for item in webhook.events], spent(pipeline)
     pid = int((pipeline.data_dir / "run" / "watcher").read_text().split()[0])
     os.kill(pid, signal.SIGKILL)
-    until(lambda: not pipeline.status().get("ready"), WAIT_S, "the death to be noticed")
-    until(lambda: pipeline.status().get("ready"), 60, "another worker")
+    until(lambda: not pipeline.ready(), WAIT_S, "the death to be noticed")
+    until(pipeline.ready, 60, "another worker")
     pipeline.send_events(event("search", 0.4, user="runaway"))
     until(lambda: spent(pipeline) == at_first + 1, WAIT_S, "the budget to be counted on")
     time.sleep(2)  # what would be told twice would be told by now

@@ -15,8 +15,6 @@ import pytest
 from spendstream.cli import main
 from tests.integration.pipeline import Pipeline, until, usage_event
 
-pytestmark = pytest.mark.xdist_group("budget-commands")
-
 FILE = """
 budgets:
   - {id: company, name: Company, amount: 100, period: month, thresholds: [5, 50]}

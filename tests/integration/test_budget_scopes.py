@@ -44,9 +44,6 @@ BUDGETS = [
 ]
 
 
-pytestmark = pytest.mark.xdist_group("budget-scopes")  # one pipeline for all of them
-
-
 @pytest.fixture(scope="module")
 def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pipeline]:
     data_dir = tmp_path_factory.mktemp("scopes")

@@ -18,7 +18,7 @@ from stream_jobs.store.tables import TABLES, arrow_table, insert
 from tests.clickhouse_access import ACCESS_DENIED, ADMINISTRATOR, FOLDER, Access, ask, read_access, users_file
 from tests.store_server import BOOKED_AT, StoreProcess, ledger_rows
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("clickhouse-access")]
+pytestmark = pytest.mark.slow
 
 OWN, OTHER = "search", "ads"
 READER: Final = "spendstream_team_search"
@@ -67,7 +67,7 @@ def outcomes(team: str) -> pa.Table:
 
 def store_with(folder: Path, teams: Sequence[str]) -> Path:
     """The data folder of a store that has run `spendstream migrate` and holds these teams' entries."""
-    store = StoreProcess(folder).wait_ready().migrated()
+    store = StoreProcess.made(folder)
     try:
         with store.connect() as client:
             for number, team in enumerate(teams):

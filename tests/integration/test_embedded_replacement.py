@@ -27,7 +27,6 @@ from stream_jobs.store.client import StoreClient
 from tests.benchmarks.soak import soak
 from tests.integration.pipeline import COMMAND, Pipeline, until, usage_event
 
-pytestmark = pytest.mark.xdist_group("embedded_replacement")
 BOUND = 1_000  # records; the smallest there is
 ROLLUPS = ("cost_1m", "cost_1h", "cost_1d", "operations_1d")
 

@@ -15,8 +15,6 @@ from stream_jobs.runtime.processes import ProcessId
 from tests.benchmarks.soak import process_tree
 from tests.integration.pipeline import Pipeline, until, usage_event
 
-pytestmark = pytest.mark.xdist_group("embedded_restart")
-
 
 class FixedPorts(Pipeline):
     """The same ports at every start, as with the defaults of the command."""
@@ -103,7 +101,7 @@ def test_a_child_that_is_killed_is_replaced(pipeline: FixedPorts, child: str) ->
     pipeline.send_events(*(usage_event(f"before{number}") for number in range(1000)))
     os.kill(pid, signal.SIGKILL)
     pipeline.send_events(*(usage_event(f"after{number}") for number in range(1000)))
-    until(lambda: pipeline.status().get("ready"), 60, "ready again")
+    until(pipeline.ready, 60, "ready again")
     pipeline.wait_received(2000)
     assert_booked_once(pipeline, 2000)
     assert int((pipeline.data_dir / "run" / child).read_text().split()[0]) != pid

@@ -16,8 +16,6 @@ from stream_jobs.runtime.ports import free_port
 from stream_jobs.store.client import StoreClient
 from tests.integration.pipeline import Pipeline, usage_event
 
-pytestmark = pytest.mark.xdist_group("embedded_watch")
-
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:

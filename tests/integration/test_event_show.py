@@ -17,9 +17,6 @@ rules:
 """
 
 
-pytestmark = pytest.mark.xdist_group("event-show")  # one pipeline for all of them
-
-
 @pytest.fixture(scope="module")
 def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pipeline]:
     data_dir = tmp_path_factory.mktemp("event") / "data"

@@ -11,7 +11,6 @@ from tests.store_server import StoreProcess
 
 CLOSED = {"entry_kind": "charge", "kind": "tokens", "status": "ok"}
 """Of closed sets, by the contract and by our own hand."""
-pytestmark = pytest.mark.xdist_group("extreme_rows")
 
 
 def extreme(kind: pa.DataType, highest: bool) -> object:

@@ -26,7 +26,7 @@ from stream_jobs.data_quality.settings import DataQualitySettings
 from tests.integration.alerting import Webhook
 from tests.integration.pipeline import Pipeline, until, usage_event
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("message-commands")]
+pytestmark = pytest.mark.slow
 
 WAIT_S = 60.0
 USERS = [*(f"user{n}@example.com" for n in range(12)), "o'neil `x` $(y)"]

@@ -15,7 +15,7 @@ NO_MONEY = re.compile(r"price_model|price_book|cost_center|unpriced|without_pric
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StoreClient]:
-    process = StoreProcess(tmp_path_factory.mktemp("store") / "store").wait_ready().migrated()
+    process = StoreProcess.made(tmp_path_factory.mktemp("store") / "store")
     try:
         with StoreClient(process.settings) as store:
             yield store

@@ -371,7 +371,7 @@ def test_a_killed_worker_is_replaced_and_nothing_is_lost_or_doubled(pipeline: Pi
     for rollup in ROLLUPS:
         found = pipeline.rows(f"SELECT sum(events), sum(list_cost) FROM {rollup} WHERE project = 'killed'")
         assert found == [(6_000, Decimal(15_000))]
-    until(lambda: pipeline.status()["ready"], 60, "ready again")
+    until(pipeline.ready, 60, "ready again")
 
 
 @pytest.mark.slow

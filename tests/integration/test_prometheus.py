@@ -13,8 +13,6 @@ from stream_jobs.embedded.workers import WATCHER, WORKER
 from tests.integration.pipeline import Pipeline, until, usage_event
 from tests.prometheus import Prometheus, binary, promtool
 
-pytestmark = pytest.mark.xdist_group("prometheus")
-
 RULES = Path(__file__).resolve().parents[2] / "infra" / "prometheus" / "spendstream.rules.yml"
 RULES_TEST = RULES.with_name("spendstream.rules.test.yml")
 WORKERS = (WORKER, WATCHER)

@@ -12,8 +12,6 @@ import pytest
 
 from tests.integration.pipeline import Pipeline, until, usage_event
 
-pytestmark = pytest.mark.xdist_group("quickstart")
-
 README = (Path(__file__).resolve().parents[2] / "README.md").read_text(encoding="utf-8")
 CALL_THE_SERVICE = """
 from types import SimpleNamespace

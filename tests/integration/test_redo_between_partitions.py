@@ -21,7 +21,7 @@ from tests.unit.metering.build import TokenPricer, record
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[StoreClient]:
-    process = StoreProcess(tmp_path / "store").wait_ready().migrated()
+    process = StoreProcess.made(tmp_path / "store")
     try:
         with StoreClient(process.settings) as store:
             yield store

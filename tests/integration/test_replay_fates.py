@@ -16,7 +16,7 @@ NOW = "now64(6)"
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StoreProcess]:
-    store = StoreProcess(tmp_path_factory.mktemp("store") / "store").wait_ready().migrated()
+    store = StoreProcess.made(tmp_path_factory.mktemp("store") / "store")
     yield store
     store.kill()
 

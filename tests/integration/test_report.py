@@ -23,7 +23,7 @@ MINUTE = timedelta(minutes=1)
 
 @pytest.fixture(scope="module")
 def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StoreProcess]:
-    store = StoreProcess(tmp_path_factory.mktemp("empty") / "store").wait_ready().migrated()
+    store = StoreProcess.made(tmp_path_factory.mktemp("empty") / "store")
     yield store
     store.kill()
 
@@ -31,7 +31,7 @@ def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StoreProce
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StoreProcess]:
     """An hour: 20 models at 10 requests a minute, a burst of one, a correction, unpriced and unallocated usage."""
-    store = StoreProcess(tmp_path_factory.mktemp("store") / "store").wait_ready().migrated()
+    store = StoreProcess.made(tmp_path_factory.mktemp("store") / "store")
     with store.connect() as client:
         _book(client)
     yield store

@@ -23,7 +23,7 @@ MARCH = (datetime(2026, 3, 1, tzinfo=UTC), datetime(2026, 4, 1, tzinfo=UTC))
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StoreProcess]:
-    store = StoreProcess(tmp_path_factory.mktemp("store") / "store").wait_ready().migrated()
+    store = StoreProcess.made(tmp_path_factory.mktemp("store") / "store")
     rows = {
         "budget_definitions": [
             _definition("month", {"period": "month"}),

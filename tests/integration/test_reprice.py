@@ -369,7 +369,7 @@ def test_of_many_who_open_a_run_one_has_the_turn(process: StoreProcess, store: S
 def test_a_run_waits_for_a_store_that_was_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """kill -9 of ClickHouse while entries are posted: the run goes on when it is back, nothing is lost or doubled."""
     monkeypatch.setattr(run_module, "RETRY_S", 0.05)
-    process = StoreProcess(tmp_path / "store").wait_ready().migrated()
+    process = StoreProcess.made(tmp_path / "store")
     try:
         with StoreClient(process.settings) as store:
             Pipeline(store).book(*some(60))

@@ -121,7 +121,7 @@ def test_a_store_killed_in_the_middle_of_inserts_counts_each_block_once(tmp_path
     """kill -9 at random instants of an insert of 10,000 rows; repeating the blocks on the store that comes back makes
     it exact, whatever part of a block had reached which table."""
     rng = random.Random(20261121)
-    process = StoreProcess(tmp_path / "store").wait_ready().migrated()
+    process = StoreProcess.made(tmp_path / "store")
     books = Books()
     blocks = []
     try:

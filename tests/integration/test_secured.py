@@ -42,7 +42,7 @@ from tests.store_server import StoreProcess
 from tests.tls import Authority, tls_in_front_of
 from tests.unit.producers.guard.support import who
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600), pytest.mark.xdist_group("secured")]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 ACLS = load_acls()
 TIMEOUT_S = 60.0
 REFUSED = (
@@ -97,7 +97,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     need_own_kafka()
     folder = tmp_path_factory.mktemp("secured")
     authority = Authority(folder / "clickhouse")
-    store = StoreProcess(folder / "store").wait_ready().migrated()
+    store = StoreProcess.made(folder / "store")
     try:
         with (
             secured_kafka(folder / "administrator") as kafka,

@@ -23,7 +23,7 @@ sum(output_tokens), sum(unpriced_events)
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StoreProcess]:
-    store = StoreProcess(tmp_path_factory.mktemp("store") / "store").wait_ready().migrated()
+    store = StoreProcess.made(tmp_path_factory.mktemp("store") / "store")
     yield store
     store.kill()
 
@@ -158,7 +158,7 @@ def test_rows_that_break_the_table_are_refused_whole(client: Client) -> None:
 
 def test_a_store_that_is_away_is_an_error_to_retry(tmp_path: Path) -> None:
     """A dead store is told apart from a wrong statement."""
-    store = StoreProcess(tmp_path / "store").wait_ready().migrated()
+    store = StoreProcess.made(tmp_path / "store")
     with store.connect() as client:
         store.kill()
         with pytest.raises(StoreUnavailableError):

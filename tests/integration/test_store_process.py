@@ -39,7 +39,7 @@ def run_server(*arguments: str, prefix: Sequence[str] = ()) -> subprocess.Comple
 def test_what_was_answered_survives_kill_9(tmp_path: Path) -> None:
     """Every insert that was answered before kill -9 is there afterwards, once, in ledger and rollups."""
     folder = tmp_path / "store"
-    store = StoreProcess(folder).wait_ready().migrated()
+    store = StoreProcess.made(folder)
     answered: list[int] = []
     in_flight = threading.Event()
 

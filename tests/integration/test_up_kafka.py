@@ -59,7 +59,7 @@ def test_what_was_acknowledged_is_booked_once_through_kills(pipeline: Pipeline) 
     send(pipeline, 0, EVENTS)
     os.kill(killed, signal.SIGKILL)
     until(lambda: broker_process(pipeline) not in (killed, None), START_TIMEOUT_S, "the broker is replaced")
-    until(lambda: pipeline.status().get("ready"), START_TIMEOUT_S, "ready again")
+    until(pipeline.ready, START_TIMEOUT_S, "ready again")
     send(pipeline, EVENTS, 2 * EVENTS)
     pipeline.kill()
 

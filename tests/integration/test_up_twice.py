@@ -19,7 +19,7 @@ from stream_jobs.store.client import StoreClient
 from tests.benchmarks.soak import process_tree
 from tests.integration.pipeline import COMMAND, START_TIMEOUT_S, STOP_TIMEOUT_S, until, usage_event
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("usual_ports")]
+pytestmark = pytest.mark.slow
 
 USUAL = (KAFKA_PORT, CLICKHOUSE_PORT, HTTP_PORT)
 FREE_BEFORE: list[int] = []

@@ -20,7 +20,7 @@ from stream_jobs.runtime.system import OPEN_FILES
 from tests.benchmarks.soak import process_tree
 from tests.integration.pipeline import Pipeline, until, usage_event
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("without_linux")]
+pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).resolve().parents[2]
 SWITCHED_OFF = ROOT / "tests" / "without_linux"
