@@ -9,8 +9,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from fractions import Fraction
+from functools import cache
 from operator import attrgetter
-from typing import Final
+from typing import Final, NamedTuple
 
 from spendstream_schemas import UnpricedReason
 from stream_jobs.facts import Facts
@@ -28,7 +29,6 @@ MAX_CACHED: Final = 20_000
 """Combinations of names and conditions that are kept; beyond it the cache starts anew (names may be hostile)."""
 MAX_SHARED: Final = 4_000
 """Combinations of models and conditions whose rates are kept."""
-_NO_BOUND: Final = 10**9
 _names = attrgetter("provider", "model", "response_model", "service_tier", "region", "operation")
 _EVER: Final = datetime.min.replace(tzinfo=UTC)
 
@@ -81,6 +81,15 @@ class Resolved:
 
 
 Answer = Callable[[datetime], "Compiled | Brackets | Missing"]
+Meaning = tuple[Identity, Mapping[str, str]]
+"""A model, and the conditions that can move its price."""
+
+
+class Meant(NamedTuple):
+    """What an event's names and conditions stand for in the course of time."""
+
+    moves: Sequence[datetime]  # instants at which they begin to stand for something else
+    meanings: Sequence[Meaning | Missing]  # before the first of them, and after each
 
 
 class Engine:
@@ -103,7 +112,7 @@ class Engine:
         self.scope_fields = overlays.fields
         self._resolved: dict[object, Resolved | Missing] = {}
         self._shared: dict[object, Resolved] = {}
-        self._max_shared = MAX_SHARED
+        self._identified = self._identify
 
     def rates(self, facts: Facts, input_tokens: int) -> Compiled | Missing:
         """The rates for a token event of that context length, or why there are none."""
@@ -127,14 +136,10 @@ class Engine:
         return resolved
 
     def alone(self) -> "Engine":
-        """The same models at list prices, with a cache of its own: what is asked there pushes nothing out here."""
+        """The same models at list prices, for who asks for all of a few ids: what each means is kept."""
         alone = Engine(self._catalog, self._corrections, self.providers, Overlays(), self.self_hosted)
-        alone._max_shared = _NO_BOUND  # what is asked there is the book itself
+        alone._identified = cache(alone._identify)
         return alone
-
-    def resolve(self, facts: Facts) -> Resolved | Missing:
-        """As `resolved`, of what is sold by others, and not kept by its names."""
-        return self._resolve(facts)
 
     def values_of(self, provider: str, condition: str) -> set[str]:
         """The values of a condition that the provider is known to have."""
@@ -179,6 +184,11 @@ class Engine:
         return Resolved(sorted(starts), [], answer)
 
     def _resolve(self, facts: Facts) -> Resolved | Missing:
+        meant = self.meant(facts)
+        return meant if isinstance(meant, Missing) else self._share(meant, self.overlays.scope_of(facts))
+
+    def meant(self, facts: Facts) -> Meant | Missing:
+        """What a token event is about if it is sold by others, or why nobody can say."""
         provider = self._catalog.provider(facts.provider)
         model, response_model = facts.model, facts.response_model
         if facts.provider.lower() in self.providers.gateways:
@@ -197,16 +207,20 @@ class Engine:
             if tier not in self._corrections.values_of(provider, "service_tier"):
                 return Missing(UnpricedReason.UNKNOWN_SERVICE_TIER, f"unknown service tier {facts.service_tier!r}")
         moving = self._moving(facts, provider, tier)
-        scope = self.overlays.scope_of(facts)
         said = [name for name, _ in facts.conditions]
         where = self.providers.regions.where(provider, facts.region, (facts.model, facts.response_model), said)
 
-        # Which id is meant may change with time (aliases that moved): these are its meanings, from the first one on.
+        moves, identified = self._identified(provider, model, response_model)
+        meanings = [one if isinstance(one, Missing) else self._under(one, moving, where) for one in identified]
+        # Of names that never meant anything else, and of a region that nobody knows, there is nothing to keep.
+        return meanings[0] if len(meanings) == 1 and isinstance(meanings[0], Missing) else Meant(moves, meanings)
+
+    def _identify(
+        self, provider: str, model: str | None, response_model: str | None
+    ) -> tuple[list[datetime], list[Identity | Missing]]:
+        """Which id is meant may change with time (aliases that moved): when, and its meanings from the first one on."""
         moves = sorted(set(self._catalog.alias_boundaries(provider, model, response_model)))
-        meanings = [self._catalog.identify(provider, model, response_model, at) for at in (_EVER, *moves)]
-        if len(meanings) == 1 and isinstance(meanings[0], Missing):
-            return meanings[0]
-        return self._share(meanings, moves, moving, where, scope)
+        return moves, [self._catalog.identify(provider, model, response_model, at) for at in (_EVER, *moves)]
 
     def seller(self, facts: Facts) -> tuple[str | None, str | None]:
         """Who sells what an event is about, as the book calls them, and the id there; behind a gateway too."""
@@ -279,23 +293,12 @@ class Engine:
             return to_asked, asked_rest, response_model
         return to_served, asked_rest or model, served_rest or response_model
 
-    def _share(
-        self,
-        identified: Sequence[Identity | Missing],
-        moves: list[datetime],
-        moving: Mapping[str, str],
-        where: Where | None,
-        scope: Mapping[str, str],
-    ) -> Resolved | Missing:
+    def _share(self, meant: Meant, scope: Mapping[str, str]) -> Resolved:
         """One `Resolved` for all names and conditions that cannot lead to different prices.
 
         What is kept is so bounded by what the book knows, not by what comes in.
         """
-        meanings: list[tuple[Identity, Mapping[str, str]] | Missing] = [
-            meaning if isinstance(meaning, Missing) else self._under(meaning, moving, where) for meaning in identified
-        ]
-        if len(meanings) == 1 and isinstance(meanings[0], Missing):
-            return meanings[0]  # a region that nobody knows: nothing to keep
+        moves, meanings = meant
         key = (tuple(moves), tuple(self._signature(meaning) for meaning in meanings), frozenset(scope.items()))
         shared = self._shared.get(key)
         if shared is not None:
@@ -303,21 +306,24 @@ class Engine:
 
         def answer(at: datetime) -> Compiled | Brackets | Missing:
             meaning = meanings[bisect_right(moves, at)]
-            return meaning if isinstance(meaning, Missing) else self._answer(*meaning, scope, at)
+            return meaning if isinstance(meaning, Missing) else self.answer(meaning, scope, at)
 
-        starts = {*moves, *self.overlays.boundaries()}
-        seconds: set[int] = set()
-        for identity, _ in (meaning for meaning in meanings if not isinstance(meaning, Missing)):
-            starts.update(schedule.boundaries(identity))
-            seconds.update(schedule.seconds_of_week(identity))
-        if len(self._shared) >= self._max_shared:
+        starts, seconds = self.changes(meant)
+        if len(self._shared) >= MAX_SHARED:
             self._shared.clear()
-        self._shared[key] = shared = Resolved(sorted(starts), sorted(seconds), answer)
+        self._shared[key] = shared = Resolved(starts, seconds, answer)
         return shared
 
-    def _under(
-        self, identity: Identity, moving: Mapping[str, str], where: Where | None
-    ) -> tuple[Identity, Mapping[str, str]] | Missing:
+    def changes(self, meant: Meant) -> tuple[list[datetime], list[int]]:
+        """Instants, and seconds of the week, at which a price of it may change."""
+        starts = {*meant.moves, *self.overlays.boundaries()}
+        seconds: set[int] = set()
+        for identity, _ in (meaning for meaning in meant.meanings if not isinstance(meaning, Missing)):
+            starts.update(schedule.boundaries(identity))
+            seconds.update(schedule.seconds_of_week(identity))
+        return sorted(starts), sorted(seconds)
+
+    def _under(self, identity: Identity, moving: Mapping[str, str], where: Where | None) -> Meaning | Missing:
         """The model with the conditions that can move its price."""
         named = {name for entry in identity.entries for name in entry.conditions}
         conditions = {
@@ -333,15 +339,15 @@ class Engine:
         unknown = self.providers.regions.settle(identity.provider, identity.entries, conditions, where)
         return (identity, conditions) if unknown is None else unknown
 
-    def _signature(self, meaning: tuple[Identity, Mapping[str, str]] | Missing) -> object:
-        """Equal for meanings that cost the same: the own id counts only where corrections or overlays look at it."""
-        if isinstance(meaning, Missing):
-            return meaning
-        identity, conditions = meaning
+    def _signature(self, meaning: Meaning | Missing) -> object:
+        """Equal for meanings that cost the same."""
+        return meaning if isinstance(meaning, Missing) else (self.sold(meaning[0]), frozenset(meaning[1].items()))
+
+    def sold(self, identity: Identity) -> object:
+        """Equal for ids of the same thing: the own id counts only where corrections or overlays look at it."""
         own = identity.own if self.overlays.by_model else identity.own.startswith("ft:")
-        entries = tuple(id(entry) for entry in identity.entries)
-        sold = identity.provider, identity.model, identity.fine_tuned, identity.inherited, identity.adds
-        return sold, entries, own, frozenset(conditions.items())
+        entries = tuple([id(entry) for entry in identity.entries])
+        return identity.provider, identity.model, identity.fine_tuned, identity.inherited, identity.adds, entries, own
 
     def _moving(self, facts: Facts, provider: str, tier: str) -> dict[str, str]:
         """What can move the price: all that is not the default of its kind. Of the region only the region knows."""
@@ -358,9 +364,9 @@ class Engine:
             moving["operation"] = facts.operation.lower()
         return moving
 
-    def _answer(
-        self, identity: Identity, conditions: Mapping[str, str], scope: Mapping[str, str], at: datetime
-    ) -> Compiled | Brackets | Missing:
+    def answer(self, meaning: Meaning, scope: Mapping[str, str], at: datetime) -> Compiled | Brackets | Missing:
+        """The rates of a model under conditions at an instant."""
+        identity, conditions = meaning
         table = schedule.table_at(identity, conditions, at)
         if isinstance(table, Missing):
             return self._unknown_value(identity, conditions) or self._explained(table, conditions)

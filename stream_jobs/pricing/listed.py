@@ -7,35 +7,22 @@ context_to], the instant within [valid_from, valid_to), its second of the week (
 """
 
 from collections.abc import Container, Iterator, Mapping
-from datetime import UTC, datetime, timedelta
-from decimal import Context, Decimal
-from fractions import Fraction
+from datetime import datetime
+from decimal import Decimal
 from functools import lru_cache
-from itertools import pairwise, product
+from itertools import product
 from typing import Final, NamedTuple
 
 from spendstream_schemas import ATTRIBUTION_FIELDS
-from stream_jobs.base.money import PICO_PER_USD
 from stream_jobs.facts import CONDITIONS, NOTHING, Facts
 from stream_jobs.pricing.book import PriceBook
-from stream_jobs.pricing.catalog import Identity
-from stream_jobs.pricing.compiled import TEXT_PARTS, Compiled, Rate
-from stream_jobs.pricing.engine import Brackets, Engine, Resolved
+from stream_jobs.pricing.compiled import Rate
+from stream_jobs.pricing.over_time import EVER, FOR_GOOD, NO_END, WEEK_S, OverTime, Span, rates_of, suffix_of, usd
 from stream_jobs.pricing.rates import Missing
-from stream_jobs.pricing.tokens import INPUT_PARTS, OUTPUT_PARTS, meter_of
 from stream_jobs.pricing.units import PER
 
-WEEK_S: Final = 7 * 86_400
-EVER: Final = datetime(1970, 1, 1, tzinfo=UTC)
-"""From the beginning."""
-FOR_GOOD: Final = datetime(2200, 1, 1, tzinfo=UTC)
-"""Until something else is written."""
-NO_END: Final = 2**63 - 1
-"""Of a context that has no end."""
 MAX_COMBINATIONS: Final = 4_000
 """Of one model's conditions; a file that names more is listed in part, its first ones."""
-PLACES: Final = 18
-_EXACT: Final = Context(prec=60)
 _ENGINE_WORDS: Final = frozenset({"service_tier", "region", "operation", "fine_tuned"})
 NO_TAGS: Final = ("",) * len(ATTRIBUTION_FIELDS)
 
@@ -64,45 +51,54 @@ class Price(NamedTuple):
     source: str
 
 
-class Listed(NamedTuple):
-    """A list price before it is known from when to when it holds."""
-
-    meter: str
-    sku: str
-    context_from: int
-    context_to: int
-    pico: Fraction  # per unit of the meter
-    layer: str
-    source: str
-
-
 def token_prices(book: PriceBook, providers: Container[str] | None = None) -> Iterator[Price]:
     """The list prices of everything that is sold by tokens, calls and pages, by these providers or by all."""
     base = f"genai-prices {book.describe()['genai_prices']}"
     for provider, model in _sold(book):
         if providers is not None and provider not in providers:
             continue
-        engine = book.engine.alone()  # for each model: what was worked out for it is let go of
-        seen: dict[int, Resolved] = {}
-        found: dict[Price, list[tuple[datetime, datetime]]] = {}
-        for ref in book.catalog.refs(provider, model):
-            for conditions in _combinations(book, provider, ref):
-                resolved = engine.resolve(_facts(provider, ref, conditions))
-                # What leads to the same prices has one answer, whatever it is called.
-                if isinstance(resolved, Resolved) and id(resolved) not in seen:
-                    seen[id(resolved)] = resolved
-                    for price in _over_time(book, engine, provider, model, ref, resolved, base):
-                        spans = found.setdefault(price._replace(valid_from=EVER, valid_to=EVER), [])
-                        spans.append((price.valid_from, price.valid_to))
-        for price, spans in found.items():
+        for price, spans in _of_model(book, provider, model, base).items():
             for start, end in _together(spans):
-                yield price._replace(valid_from=start, valid_to=end)
+                yield Price(*price[:10], start, end, *price[12:])
     for owner, item in book.engine.self_hosted.declared:
         for pattern in item.models:
             rates = book.engine.self_hosted.rates(item, owner, pattern)
-            for meter, rate in _rates(rates):
-                one = Listed(meter, rate.sku, 0, NO_END, rate.terms.listed, "rate card", "")
-                yield _priced(one, owner, pattern, (item.valid_from or EVER, item.valid_to or FOR_GOOD), (0, WEEK_S))
+            for meter, rate in rates_of(rates):
+                yield _own(meter, rate, owner, pattern, (item.valid_from or EVER, item.valid_to or FOR_GOOD))
+
+
+def _of_model(book: PriceBook, provider: str, model: str, base: str) -> dict[Price, list[Span]]:
+    """Each price of a model without its time, and when it holds."""
+    engine = book.engine.alone()  # for each model: what was worked out for it is let go of
+    over_time = OverTime(engine)
+    found: dict[Price, list[Span]] = {}
+    seen: set[object] = set()
+    for ref in book.catalog.refs(provider, model):
+        for said in _combinations(book, provider, ref):
+            meant = engine.meant(_facts(provider, ref, said))
+            if isinstance(meant, Missing):
+                continue
+            lines, slots = over_time.lines(meant)
+            # What leads to the same prices has one answer, whatever it is called.
+            if (same := (id(lines), tuple(map(suffix_of, slots)))) in seen:
+                continue
+            seen.add(same)
+            names = [_names(conditions) for conditions in slots]
+            for (meter, head, slot, tail, above, to, _, _, speaker), per, usd_per_unit, one, week, spans in lines:
+                suffix, tier, others = names[slot]
+                price = Price(
+                    provider, model, meter, f"{head}{suffix}{tail}", tier, others, above, to, *week, EVER, EVER, (),
+                    "list", usd_per_unit, one, per, "base" if speaker is None else "correction",
+                    base if speaker is None else speaker,
+                )  # fmt: skip
+                found.setdefault(price, []).extend(spans)
+    return found
+
+
+def _names(conditions: Mapping[str, str]) -> tuple[str, str, tuple[tuple[str, str], ...]]:
+    """How a row says conditions: in its SKU, as its tier, and all others."""
+    others = tuple(sorted((name, value) for name, value in conditions.items() if name != "service_tier"))
+    return suffix_of(conditions), conditions.get("service_tier", "standard"), others
 
 
 def _together(spans: list[tuple[datetime, datetime]]) -> list[tuple[datetime, datetime]]:
@@ -152,26 +148,6 @@ def _combinations(book: PriceBook, provider: str, ref: str) -> Iterator[dict[str
         yield {name: value for name, value in zip(names, combination, strict=True) if value}
 
 
-def _over_time(
-    book: PriceBook, engine: Engine, provider: str, model: str, ref: str, resolved: Resolved, base: str
-) -> Iterator[Price]:
-    found: dict[tuple[Listed, tuple[int, int]], list[tuple[datetime, datetime]]] = {}
-    for start, end in pairwise([EVER, *(at for at in resolved.starts if EVER < at < FOR_GOOD), FOR_GOOD]):
-        identity = book.catalog.identify(provider, ref, None, start)
-        if not isinstance(identity, Identity):
-            continue
-        for listed, weeks in _in_weeks(engine, identity, resolved, start, end, base).items():
-            for week in weeks:
-                spans = found.setdefault((listed, week), [])
-                if spans and spans[-1][1] == start:
-                    spans[-1] = (spans[-1][0], end)
-                else:
-                    spans.append((start, end))
-    for (listed, week), spans in found.items():
-        for span in spans:
-            yield _priced(listed, provider, model, span, week)
-
-
 def _facts(provider: str, model: str, conditions: Mapping[str, str]) -> Facts:
     said = dict(conditions)
     tier, region, operation = said.pop("service_tier", None), said.pop("region", None), said.pop("operation", None)
@@ -184,68 +160,6 @@ def _facts(provider: str, model: str, conditions: Mapping[str, str]) -> Facts:
     )  # fmt: skip
 
 
-def _in_weeks(
-    engine: Engine, identity: Identity, resolved: Resolved, start: datetime, end: datetime, base: str
-) -> dict[Listed, list[tuple[int, int]]]:
-    """What is charged between two instants, and in which parts of the week."""
-    found: dict[Listed, list[tuple[int, int]]] = {}
-    for begin, until in pairwise([0, *(second for second in resolved.seconds if 0 < second < WEEK_S), WEEK_S]):
-        instant = _instant(start, end, begin, until)
-        answer = None if instant is None else resolved.at(instant)
-        if answer is None or isinstance(answer, Missing):
-            continue
-        assert instant is not None
-        for listed in _of_answer(engine, identity, answer, instant, base):
-            weeks = found.setdefault(listed, [])
-            if weeks and weeks[-1][1] == begin:
-                weeks[-1] = (weeks[-1][0], until)
-            else:
-                weeks.append((begin, until))
-    return found
-
-
-def _instant(start: datetime, end: datetime, begin: int, until: int) -> datetime | None:
-    """One of [start, end) that lies in that part of the week; None if there is none."""
-    monday = datetime(start.year, start.month, start.day, tzinfo=UTC) - timedelta(days=start.weekday())
-    for week in (0, 7):
-        first = max(start, monday + timedelta(days=week, seconds=begin))
-        if first < min(end, monday + timedelta(days=week, seconds=until)):
-            return first
-    return None
-
-
-def _of_answer(
-    engine: Engine, identity: Identity, answer: Compiled | Brackets, at: datetime, base: str
-) -> Iterator[Listed]:
-    starts = [0, *answer.starts] if isinstance(answer, Brackets) else [0]
-    for index, (start, end) in enumerate(zip(starts, [*starts[1:], NO_END], strict=True)):
-        first = start + 1 if index else 0
-        compiled = answer.at(first) if isinstance(answer, Brackets) else answer
-        for meter, rate in _rates(compiled):
-            key, _, conditions = parts_of(rate.sku)
-            correction = engine.speaker(identity, key, conditions, at)
-            said = ("base", base) if correction is None else ("correction", correction)
-            yield Listed(meter, rate.sku, first, end, rate.terms.listed, *said)
-
-
-def _rates(compiled: Compiled) -> Iterator[tuple[str, Rate]]:
-    """Every rate by the meter of a receipt's line."""
-    seen: set[tuple[str, str]] = set()
-    plain = compiled.text["output_tokens"]  # what is written and costs the same is one line
-    told = [part for part in TEXT_PARTS if part not in OUTPUT_PARTS or compiled.text[part] is not plain]
-    found: list[tuple[str, Rate | Missing | None]] = [(part, compiled.text[part]) for part in told]
-    for part in told:
-        side = "input" if part in INPUT_PARTS or part == "input_tokens" else "output"
-        found += [(meter_of(side, part, kind), compiled.cell(part, kind)) for kind in compiled.kinds]
-    found += compiled.flats.items()
-    found += [(f"tool.{kind}", rate) for kind, rate in compiled.tools.items()]
-    found.append(("requests", compiled.request))
-    for meter, rate in found:
-        if isinstance(rate, Rate) and (meter, rate.sku) not in seen:
-            seen.add((meter, rate.sku))
-            yield meter, rate
-
-
 @lru_cache(maxsize=4096)
 def parts_of(sku: str) -> tuple[str, str, dict[str, str]]:
     """Price key, service tier and other conditions of a SKU of tokens."""
@@ -254,18 +168,13 @@ def parts_of(sku: str) -> tuple[str, str, dict[str, str]]:
     return what.rsplit("/", 1)[-1], said.get("service_tier", ""), said
 
 
-def _priced(listed: Listed, provider: str, model: str, span: tuple[datetime, datetime], week: tuple[int, int]) -> Price:
-    key, tier, conditions = parts_of(listed.sku)
+def _own(meter: str, rate: Rate, provider: str, model: str, span: Span) -> Price:
+    """Of a model of one's own."""
+    key, tier, conditions = parts_of(rate.sku)
     per = PER.get(key, 1)
     others = tuple(sorted((name, value) for name, value in conditions.items() if name != "service_tier"))
+    listed = rate.terms.listed
     return Price(
-        provider, model, listed.meter, listed.sku, tier or "standard", others, listed.context_from, listed.context_to,
-        *week, *span, (), "list", usd(listed.pico), usd(listed.pico * per), per, listed.layer, listed.source,
+        provider, model, meter, rate.sku, tier or "standard", others, 0, NO_END, 0, WEEK_S, *span, (), "list",
+        usd(listed), usd(listed * per), per, "rate card", "",
     )  # fmt: skip
-
-
-@lru_cache(maxsize=4096)
-def usd(pico: Fraction) -> Decimal:
-    """USD to 18 places, half to even: exact for what is not a price per hour told by the second."""
-    scaled = Fraction(pico) * 10**PLACES / PICO_PER_USD
-    return _EXACT.scaleb(Decimal(round(scaled)), -PLACES)

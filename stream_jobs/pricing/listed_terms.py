@@ -14,7 +14,8 @@ from typing import Final
 from spendstream_schemas import ATTRIBUTION_FIELDS
 from stream_jobs.facts import NOTHING, Facts
 from stream_jobs.pricing.book import PriceBook
-from stream_jobs.pricing.listed import EVER, FOR_GOOD, NO_END, NO_TAGS, WEEK_S, Price, parts_of, token_prices, usd
+from stream_jobs.pricing.listed import NO_TAGS, Price, parts_of, token_prices
+from stream_jobs.pricing.over_time import EVER, FOR_GOOD, NO_END, WEEK_S, usd
 from stream_jobs.pricing.overlays import RESOURCE_KEYS, Overlay, Overlays
 from stream_jobs.pricing.rate_cards import Card, Hourly
 from stream_jobs.pricing.resources import Resources

@@ -7,6 +7,7 @@ is known and `claude-opus-4-5-foo` is not, although the clause "starts with clau
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
 from typing import Final
 
 from genai_prices import types as genai
@@ -52,6 +53,8 @@ _ENDING: Final = re.compile(rf"(?:{_FULL_DATE})?(?:{'|'.join(_VERSION_OF.values(
 _PARTIAL_END: Final = re.compile(r"(?:(?<!-\d\d)-20\d\d-?|[-@:])$")
 _COMPACT_DATE: Final = re.compile(rf"-({_YEAR})({_MONTH})({_DAY})$")
 _AZURE_FINE_TUNE: Final = re.compile(r"\.ft-[0-9a-z-]{1,64}")
+MAX_FOUND: Final = 256
+"""Ids of a provider that are kept with what they mean: one is asked for several times in a row."""
 PREVIEW_PROVIDERS: Final = frozenset({"google"})
 """Where '<name>-preview-05-06' is the documented way to write a dated preview of <name>."""
 
@@ -68,6 +71,8 @@ class ProviderIndex:
         self.provider_id = provider_id
         self._suffix = _suffix_of(provider_id)
         self._models: dict[str, list[tuple[int, genai.ModelInfo]]] = {}
+        self.find = lru_cache(MAX_FOUND)(self._find)
+        """The model that the lower-case id `ref` names, or None. Precedence among models is the base data's."""
         self._order = tuple(models)
         for rank, model in enumerate(self._order):
             for name in {stem for text in (model.id.lower(), *names_of(model.match)) for stem in _stems(text)}:
@@ -77,8 +82,7 @@ class ProviderIndex:
         """The names under which a model is looked for."""
         return sorted(name for name, found in self._models.items() if any(one.id.lower() == model for _, one in found))
 
-    def find(self, ref: str) -> genai.ModelInfo | None:
-        """The model that the lower-case id `ref` names, or None. Precedence among models is the base data's."""
+    def _find(self, ref: str) -> genai.ModelInfo | None:
         for form in (ref, _COMPACT_DATE.sub(r"-\1-\2-\3", ref)):
             candidates = {
                 rank: model

@@ -5,7 +5,7 @@ The steps of `table_at` are the ones that data/corrections/README.md explains to
 
 from collections.abc import Collection, Mapping
 from datetime import datetime
-from typing import Final
+from typing import Final, NamedTuple
 
 from spendstream_schemas import UnpricedReason
 from stream_jobs.pricing.base import BaseVariant
@@ -46,6 +46,42 @@ def table_at(identity: Identity, conditions: Mapping[str, str], at: datetime) ->
     return _only_spoken(table, {k: v for k, v in conditions.items() if k not in optional}, spoken)
 
 
+class Heard(NamedTuple):
+    """All that `table_at` reads of conditions, at any instant, or all that it reads of an instant, under any.
+
+    Where it is equal, so are the prices of an identity; what it reads of both together is what they have in common.
+    Only the reasons why there is no price name values of conditions too.
+    """
+
+    entries: frozenset[int]  # ranks of those that speak
+    variants: frozenset[int]  # ranks of those of the base data that hold
+    rest: object  # names of the conditions; which standard prices hold
+
+
+def heard_under(identity: Identity, conditions: Mapping[str, str]) -> Heard:
+    """Of conditions."""
+    variants = identity.base.variants if identity.base is not None else ()
+    return Heard(
+        frozenset([rank for rank, entry in enumerate(identity.entries) if entry.speaks_under(conditions)]),
+        frozenset([rank for rank, variant in enumerate(variants) if _fits(variant, conditions)]),
+        tuple(sorted(conditions)),
+    )
+
+
+def heard_at(identity: Identity, at: datetime) -> Heard:
+    """Of an instant."""
+    base = identity.base
+    return Heard(
+        frozenset([rank for rank, entry in enumerate(identity.entries) if entry.speaks_at(at)]),
+        frozenset([rank for rank, v in enumerate(base.variants) if v.validity.holds(at)] if base is not None else ()),
+        id(base.standard_at(at)) if base is not None else 0,
+    )
+
+
+def _fits(variant: BaseVariant, conditions: Mapping[str, str]) -> bool:
+    return all(conditions.get(name) == value for name, value in variant.when.items())
+
+
 def _apply_standard(table: dict[str, Price | Missing], entry: Entry) -> None:
     if entry.replace:
         table.clear()
@@ -65,7 +101,7 @@ def _apply_variants(
     """The first variant that holds gives a key its price, unless a multiplier speaks for the same: it'd count twice."""
     done: set[str] = set()
     for variant in variants:
-        if not variant.validity.holds(at) or any(conditions.get(k) != v for k, v in variant.when.items()):
+        if not variant.validity.holds(at) or not _fits(variant, conditions):
             continue
         for key, price in variant.prices.items():
             if key in done or any(e.multiplies(key) and e.conditions.keys() & variant.when.keys() for e in multipliers):

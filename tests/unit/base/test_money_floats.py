@@ -60,7 +60,7 @@ ALLOWED: Mapping[tuple[str, str], str] = {
     ("pricing/dearest.py", "most(price) * PICO_PER_USD / PER[price_key]"): "Fraction",
     ("pricing/dearest.py", "usd * PICO_PER_USD / PER[key]"): "Fraction",
     ("pricing/importers.py", "offer.usd_per_hour / offer.count"): "Decimal / int",
-    ("pricing/listed.py", "Fraction(pico) * 10 ** PLACES / PICO_PER_USD"): "Fraction",
+    ("pricing/over_time.py", "Fraction(pico) * 10 ** PLACES / PICO_PER_USD"): "Fraction",
     ("pricing/listed_terms.py", "Fraction(cost) / Fraction(line.quantity)"): "Fraction",
     ("pricing/listed_terms.py", "Fraction(price.usd) * 10 ** 12 / price.per"): "Fraction",
     ("pricing/nearest.py", "0.6"): "how alike two names must be",
