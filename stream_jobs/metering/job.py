@@ -12,7 +12,7 @@ from stream_jobs.blocks.store import ClickHouseBlocks
 from stream_jobs.job_context import Job, JobContext
 from stream_jobs.ledger.booked import ClickHouseLedger
 from stream_jobs.ledger.long_calls import LongCallsOfLedger
-from stream_jobs.ledger.prices import LOOK_S, PriceRows
+from stream_jobs.ledger.price_process import LOOK_S, PriceRows
 from stream_jobs.ledger.versions import record_versions
 from stream_jobs.metering.pinned_versions import with_pinned_versions
 from stream_jobs.metering.process import Metering
@@ -55,9 +55,11 @@ class MeteringJob:
         # First: what is loaded later belongs to files that changed after this.
         self.reload = prices_and_rules(context.config_dir, self._take_up) if context.config_dir is not None else None
         self._metering = self._recorded(context.in_use.book(), context.in_use.rules())
-        self._rows = PriceRows(context.new_client, context.in_use.book(), lambda: self.prices.stopping)
-        # Not at once: a new version is half a minute of work, and a start has other things to do.
-        self.prices = Timer("prices", LOOK_S, self._rows.tick, doing="write the prices of the book")
+        self._rows = PriceRows(context.new_client, context.in_use.book().version)
+        # Not at once: a start has other things to do.
+        self.prices = Timer(
+            "prices", LOOK_S, self._rows.tick, doing="write the prices of the book", release=self._rows.close
+        )
 
     def _recorded(self, book: PriceBook, rules: AttributionRules) -> Metering:
         """Metering with these, once it is known what their versions stand for. Raises StoreUnavailableError."""
@@ -72,7 +74,7 @@ class MeteringJob:
         """Meter with these from the next block on. Raises StoreUnavailableError."""
         self._metering = self._recorded(book, rules)
         self._context.in_use.use(book, rules)
-        self._rows.book = book
+        self._rows.version = book.version
         self.prices.wake()
         calm_collector()
 

@@ -12,7 +12,7 @@ import pytest
 from stream_jobs.attribution.rules import AttributionRules
 from stream_jobs.facts import facts_of
 from stream_jobs.ledger import prices
-from stream_jobs.ledger.prices import PriceRows, record_prices
+from stream_jobs.ledger.prices import record_prices
 from stream_jobs.ledger.versions import record_versions
 from stream_jobs.pricing.book import PriceBook
 from stream_jobs.pricing.corrections import CorrectionFile
@@ -69,7 +69,7 @@ def test_several_that_start_at_once_write_a_version_once(process: StoreProcess, 
 
     def start(_: int) -> None:
         with StoreClient(process.settings) as own:
-            PriceRows(lambda: own, book("one")).tick()
+            record_prices(own, book("one"))
 
     with ThreadPoolExecutor(6) as threads:
         list(threads.map(start, range(6)))
@@ -77,14 +77,6 @@ def test_several_that_start_at_once_write_a_version_once(process: StoreProcess, 
     start(0)
     record_prices(store, book("two"))
     assert (count(store, "one"), count(store, "two")) == (len(_rows("one")),) * 2
-
-
-def test_who_stops_on_the_way_has_written_nothing(process: StoreProcess, store: StoreClient) -> None:
-    """The end of a worker does not wait for the rest; who starts next writes all."""
-    PriceRows(lambda: StoreClient(process.settings), book("four"), lambda: True).tick()
-    assert count(store, "four") == 0
-    PriceRows(lambda: StoreClient(process.settings), book("four")).tick()
-    assert count(store, "four") == len(_rows("four"))
 
 
 def test_who_dies_halfway_has_written_nothing(
