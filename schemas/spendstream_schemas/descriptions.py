@@ -208,7 +208,8 @@ FIELDS: Final[Mapping[str, Mapping[str, str]]] = {
         "duration_s": (
             "How long it ran by the clock, in seconds from occurred_at on; at most 31 days, not into the future. With "
             "accelerator_count it gives gpu_seconds where these are absent, and must agree with them (1 %, or a second "
-            "per device) where they are not."
+            "per device) where they are not. All of it counts at occurred_at, in budgets "
+            "too; the view compute_by_hour has it hour by hour."
         ),
         "instance_type": "The cloud's name of the machine: p5.48xlarge.",
         "purchase_option": "How the capacity was bought: on_demand, reserved, spot, committed.",

@@ -2,7 +2,8 @@
 -- one. An hour's amount is what the entry comes to until the hour's end less what it comes to until its beginning, so the
 -- hours add up to the entry to the last digit, corrections included.
 -- The ledger, its rollups and the budgets have a job's cost at the instant when it began; here it is when it ran. Hours are
--- of UTC. Ask a range of hours together with a range of occurred_at that begins 31 days before, the longest that a job runs:
+-- of UTC: days of a zone that is off by half an hour begin within one, and `spendstream figures show --spread` cuts there.
+-- Ask a range of hours together with a range of occurred_at that begins 31 days before, the longest that a job runs:
 -- that is what the ledger is ordered by.
 CREATE OR REPLACE VIEW compute_by_hour AS
 WITH

@@ -53,6 +53,7 @@ def add_parser(subparsers: Any) -> None:
         help="only these; team=a* is a pattern; repeatable",
     )
     show.add_argument("--as-of", metavar="TIME", help="as it stood then: only what was booked until that instant")
+    show.add_argument("--spread", action="store_true", help="compute counts over the time that it ran, by duration_s")
     add_json(show)
     show.add_argument("--csv", action="store_true", help="comma-separated values, exact")
     show.add_argument("--parquet", action="store_true", help="a Parquet file, exact (with --out)")
@@ -147,7 +148,7 @@ def question_of(args: argparse.Namespace) -> "Question":
     if since >= until:
         raise ConfigError(f"the time is empty: it begins at {clock(since)} UTC and ends at {clock(until)} UTC")
     as_of = _instant(args.as_of, zone, "as-of") if args.as_of else None
-    return Question(figures, since, until, by, scope(args.where), zone, as_of)
+    return Question(figures, since, until, by, scope(args.where), zone, as_of, args.spread)
 
 
 def _month(text: str, zone: "ZoneInfo") -> datetime:
@@ -193,6 +194,7 @@ def _document(answer: "Answer") -> dict[str, Any]:
         "to": question.until,
         "timezone": str(question.zone),
         "as_of": question.as_of,
+        "spread": question.spread,
         "where": {name: on.model_dump(exclude_none=True) for name, on in (question.where or {}).items()},
         "by": list(question.by),
         "currency": "USD",

@@ -23,6 +23,9 @@ schemas` makes this page). `spendstream figures` lists them; what they are, for 
   is rounded so that the lines of a sum add up to its total.
 - **Which table**: the smallest rollup that has the parts and the dimensions, and no row of which lies on a bound of the
   time or of a day of the zone; else the ledger. `--as-of` asks the ledger, for what was booked until then.
+- **Compute that runs for long** (`duration_s`) counts where it began, all of it, as in rollups, the report and budgets.
+  With `--spread` it counts over the time that it ran, cut exactly at the bounds of the time and of the zone's days or
+  months; what counts events stays where they began. That asks the ledger, too.
 - **Dimensions**: {dimensions};
   `labels.KEY` of any key; {times} of the time zone.
 - **`--where`**: `team=a`, `team=a*` (a pattern), `team=` (no team), `team=a` and `team=b` (one of them), or a condition

@@ -16,13 +16,15 @@ Kind = Literal["money", "amount", "count"]
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """`ledger` and `rollup` are aggregate expressions; a rollup that lacks one of `dimensions` does not have it."""
+    """`ledger` and `rollup` are aggregate expressions; a rollup that lacks one of `dimensions` does not have it.
+    `spread` is that of the ledger's rows where they ran (spread.py), if it is another."""
 
     kind: Kind
     ledger: str
     rollup: str | None = None
     dimensions: Set[str] = frozenset()
     adds_up: bool = True
+    spread: str | None = None
 
 
 def _measure(name: Measure, column: str | None = "") -> Part:
@@ -45,7 +47,7 @@ UNPRICED: Final = (
 """The events that have no price now; `{rows}` stands for the condition of the question's rows."""
 
 PARTS: Final[Mapping[str, Part]] = {
-    "entries": Part("count", "count()", "sum(entries)"),
+    "entries": Part("count", "count()", "sum(entries)", spread="countIf(begins)"),
     "events": _measure("events"),
     "unpriced_events": _measure("unpriced", "unpriced_events"),
     "errors": _measure("errors"),

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 from spendstream_schemas.scope import Condition
 from stream_jobs.base.errors import ConfigError
 from stream_jobs.base.instants import unix_micros
+from stream_jobs.economics import spread
 from stream_jobs.economics.dimensions import TIMES
 from stream_jobs.economics.figures import FIGURES, Figure
 from stream_jobs.economics.parts import PARTS, UNPRICED, Part
@@ -29,7 +30,8 @@ _AS_OF: Final = "booked_at <= fromUnixTimestamp64Micro({as_of:Int64}, 'UTC')"
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """Of [since, until). `as_of`: only entries that were booked until then."""
+    """Of [since, until). `as_of`: only entries that were booked until then. `spread`: compute that says how long it ran
+    counts over that time, not where it began; what counts events stays there."""
 
     figures: Sequence[Figure]
     since: datetime
@@ -38,6 +40,7 @@ class Question:
     where: Mapping[str, Condition] | None = None
     zone: ZoneInfo = ZoneInfo("UTC")  # noqa: RUF009 - immutable
     as_of: datetime | None = None
+    spread: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +100,8 @@ class Store(Protocol):
 
 
 def ask(store: Store, question: Question) -> Answer:
-    """One statement, so that all of it is of one moment. Raises StoreUnavailableError."""
+    """One statement, so that all of it is of one moment. Raises StoreUnavailableError, and ConfigError for a spread
+    question of too many days."""
     names = list(dict.fromkeys([*COVERAGE, *(part for figure in question.figures for part in figure.needs)]))
     source = source_of(question, names)
     rows = store.rows(*_statement(question, names, source))
@@ -116,17 +120,34 @@ def ask(store: Store, question: Question) -> Answer:
 
 def source_of(question: Question, parts: Sequence[str]) -> Source:
     """The smallest table that has the parts and the dimensions, and no row of which lies on a bound."""
-    if question.as_of is not None:
-        return LEDGER  # a rollup does not know when its rows were booked
+    if question.as_of is not None or question.spread:
+        return LEDGER  # a rollup does not know when its rows were booked, nor how long they ran
     asked = {*(question.where or ()), *(name for name in question.by if name not in TIMES)}
     asked |= {name for part in parts for name in PARTS[part].dimensions}
-    bounds = [unix_micros(question.since), unix_micros(question.until)]
-    if set(TIMES).intersection(question.by):
-        cells = calendar.days(question.zone).boundaries(question.since, question.until)
-        bounds += [unix_micros(at) for at in cells if question.since < at < question.until]
+    bounds = _bounds(question)
     if all(PARTS[part].rollup is not None for part in parts):
         return next((source for source in SOURCES if source.has(asked, bounds)), LEDGER)
     return LEDGER
+
+
+def _bounds(question: Question) -> list[int]:
+    """Of the question and of its days or months, rising, in microseconds since 1970."""
+    since, until = question.since, question.until
+    cells: list[datetime] = []
+    if "day" in question.by:
+        cells = calendar.days(question.zone).boundaries(since, until)
+    elif "month" in question.by:
+        cells = calendar.months(question.zone).boundaries(since, until)
+    return [unix_micros(at) for at in (since, *(at for at in cells if since < at < until), until)]
+
+
+def _cuts(question: Question) -> list[int]:
+    bounds = _bounds(question)
+    if len(bounds) > spread.MAX_CELLS + 1:
+        raise ConfigError(
+            f"{len(bounds) - 1} days are too many to spread over: at most {spread.MAX_CELLS}, or ask by month"
+        )
+    return bounds
 
 
 def _statement(question: Question, names: Sequence[str], source: Source) -> tuple[str, dict[str, Any]]:
@@ -140,15 +161,21 @@ def _statement(question: Question, names: Sequence[str], source: Source) -> tupl
     if question.as_of is not None:
         rows += f" AND {_AS_OF}"
         parameters["as_of"] = unix_micros(question.as_of)
+    table = f"{source.table} WHERE {rows}{condition}"
+    if question.spread:
+        parameters["cuts"] = _cuts(question)
+        table = spread.table(condition if question.as_of is None else f" AND {_AS_OF}{condition}")
     fields = [_field(name, source, question.zone) for name in question.by]
     keys = [f"key_{number}" for number in range(len(fields))]
-    sums = ", ".join(_sql(PARTS[name], source).replace(UNPRICED, UNPRICED.format(rows=rows)) for name in names)
+    sums = ", ".join(
+        _sql(PARTS[name], source, question).replace(UNPRICED, UNPRICED.format(rows=rows)) for name in names
+    )
     inner = ", ".join([*(f"concat('=', {text}) AS {key}" for text, key in zip(fields, keys, strict=True)), "*"])
     sets = f"GROUP BY GROUPING SETS (({', '.join(keys)}), ())" if keys else ""
     total = "key_0 = ''" if keys else "1"  # a line's keys have a mark in front: they are never empty
     return (
         f"SELECT {total}, CAST([{', '.join(f'substring({key}, 2)' for key in keys)}], 'Array(String)'), {sums} "
-        f"FROM (SELECT {inner} FROM {source.table} WHERE {rows}{condition}) AS {source.table} {sets}",
+        f"FROM (SELECT {inner} FROM {table}) AS {source.table} {sets}",
         parameters,
     )
 
@@ -160,7 +187,9 @@ def _field(name: str, source: Source, zone: ZoneInfo) -> str:
     return f"toString({day})" if name == "day" else f"substring(toString({day}), 1, 7)"
 
 
-def _sql(part: Part, source: Source) -> str:
+def _sql(part: Part, source: Source, question: Question) -> str:
+    if question.spread and part.spread is not None:
+        return part.spread
     return part.ledger if source is LEDGER or part.rollup is None else part.rollup
 
 
