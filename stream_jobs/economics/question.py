@@ -161,15 +161,16 @@ def _statement(question: Question, names: Sequence[str], source: Source) -> tupl
     if question.as_of is not None:
         rows += f" AND {_AS_OF}"
         parameters["as_of"] = unix_micros(question.as_of)
-    table = f"{source.table} WHERE {rows}{condition}"
-    if question.spread:
-        parameters["cuts"] = _cuts(question)
-        table = spread.table(condition if question.as_of is None else f" AND {_AS_OF}{condition}")
     fields = [_field(name, source, question.zone) for name in question.by]
     keys = [f"key_{number}" for number in range(len(fields))]
     sums = ", ".join(
         _sql(PARTS[name], source, question).replace(UNPRICED, UNPRICED.format(rows=rows)) for name in names
     )
+    table = f"{source.table} WHERE {rows}{condition}"
+    if question.spread:
+        parameters["cuts"] = _cuts(question)
+        booked = "" if question.as_of is None else f" AND {_AS_OF}"
+        table = spread.table(booked + condition, sums)
     inner = ", ".join([*(f"concat('=', {text}) AS {key}" for text, key in zip(fields, keys, strict=True)), "*"])
     sets = f"GROUP BY GROUPING SETS (({', '.join(keys)}), ())" if keys else ""
     total = "key_0 = ''" if keys else "1"  # a line's keys have a mark in front: they are never empty

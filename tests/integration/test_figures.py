@@ -250,6 +250,11 @@ def test_the_command_says_the_same_as_json_csv_parquet_and_to_people(
     ]  # fmt: skip
     assert document["total"]["coverage"]["events"] == told.total.events
     assert document["source"] == "cost_1d"
+    assert document["spread"] is False
+    document = json.loads(command(process, "show", *names, *TIME, "--by", "team", "--spread", "--json")[1])
+    assert (document["spread"], document["source"], document["total"]["coverage"]["events"]) == (
+        True, "ledger", told.total.events,
+    )  # fmt: skip
     code, out, _ = command(process, "show", *names, *TIME, "--by", "team", "--csv")
     rows = list(csv.reader(io.StringIO(out)))
     assert rows[0][:4] == ["team", *names]
@@ -281,6 +286,7 @@ def test_the_command_says_the_same_as_json_csv_parquet_and_to_people(
         (["events", "--json", "--csv"], "one of --json"),
         (["events", "--parquet"], "needs --out FILE"),
         (["events", "--out", "x"], "--out goes with"),
+        (["events", "--from", "2000-01-01", "--by", "day", "--spread"], "or ask by month"),
     ],
 )
 def test_what_cannot_be_asked_is_said_in_one_line(process: StoreProcess, flags: list[str], said: str) -> None:

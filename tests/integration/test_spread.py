@@ -45,16 +45,22 @@ Row = dict[str, Any]
 
 
 def charge(rng: random.Random) -> Row:
-    """Of a job that says how long it ran (a microsecond to 31 days), of one that does not, or of a model."""
+    """Of a job that says how long it ran (a microsecond to 31 days), of one that does not, or of a model. Some begin or
+    end just where a day or an hour does."""
     kind = rng.choice(["compute", "compute", "compute", "tokens"])
     longest = 10 ** rng.randint(0, 12)
     ran = Decimal(rng.randint(0, min(longest, 31 * 86_400_000_000))).scaleb(-6)
+    if rng.random() < 0.3:
+        ran = Decimal(3600 * rng.randint(0, 31 * 24))
+    began = NOW - timedelta(days=32, microseconds=rng.randrange(30 * 86_400_000_000))
+    began = rng.choice([began, began, began.replace(minute=0, second=0, microsecond=0), began.replace(hour=0, minute=0,
+                        second=0, microsecond=0)])  # fmt: skip
     known = rng.random() < 0.5
     return {
         "event_id": uuid4().hex,
         "revision": 0,
         "entry_kind": "charge",
-        "occurred_at": NOW - timedelta(days=32, microseconds=rng.randrange(30 * 86_400_000_000)),
+        "occurred_at": began,
         "kind": kind,
         "team": rng.choice(["a", "b", ""]),
         "user_id": rng.choice(["u", "v", ""]),
@@ -179,8 +185,8 @@ def test_days_and_months_of_any_zone_have_what_ran_in_them(
     """Every amount, by team, corrections and retractions included; events count where they began. The time that is
     asked begins and ends within jobs."""
     rng = random.Random(zone + time)
-    since = NOW - timedelta(days=rng.randint(1, 60), microseconds=rng.randrange(10**11))
-    until = min(NOW, since + timedelta(days=rng.randint(1, 60)))
+    since = NOW - timedelta(days=rng.randint(35, 60), microseconds=rng.randrange(10**11))
+    until = min(NOW, since + timedelta(days=rng.randint(10, 60)))
     local = ZoneInfo(zone)
     names = [*AMOUNTS, "events", "entries"]
     answer = ask(store, Question(figures_named(names), since, until, [time, "team"], zone=local, spread=True))
