@@ -8,6 +8,7 @@ by one thread.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import islice
 from typing import Final, NamedTuple
 
 from stream_jobs.base.errors import ConfigError
@@ -26,6 +27,7 @@ from stream_jobs.series.sums import LedgerSums, Vector
 KEEP_NOTIFIED: Final = timedelta(days=35)
 """How long after its end it is known what a period has crossed. Later than that it crosses nothing any more."""
 WINDOW_KEY: Final = "window"
+_NOTHING: Final[Mapping[ThresholdKey, datetime]] = {}
 
 
 class Place(NamedTuple):
@@ -59,6 +61,17 @@ class StandingUpdate:
     late: bool  # by entries for a period that was over, or by corrections
 
 
+@dataclass(frozen=True, slots=True)
+class _Shared:
+    """What all values of a budget have in common in a period."""
+
+    tracked: Tracked
+    period: Period
+    place_key: str
+    counts: bool  # the budget is in force now, or was when the period ended
+    held: bool  # all of the period is in memory
+
+
 class BudgetBook:
     """See the module."""
 
@@ -74,6 +87,8 @@ class BudgetBook:
         self._seen_corrections = sums.corrections()
         self._missing: dict[str, set[int]] = {}  # cells to load, by budget
         self._dirty: dict[tuple[str, Period, Values], bool] = {}  # and whether it came late
+        self._latest: dict[tuple[str, Period, Values], bool] = {}  # the same, of what is left to `evaluate`
+        self._is_latest = True
         self._found: dict[tuple[str, Period, Values], Sums] = {}  # what the ledger holds of periods not in memory
         self.began: set[str] = set()  # that `use` has read anew; whoever takes up what that means clears it
         self._untold: set[str] = set()  # budgets that deltas did not tell enough for
@@ -120,6 +135,7 @@ class BudgetBook:
         """Watch these from now on; what has not changed goes on. Raises StoreUnavailableError, and then goes on as
         before."""
         before, before_tracked = self.budgets, self._tracked
+        self._is_latest = False
         try:
             self.budgets, self._tracked = budgets, {}
             for budget in budgets:
@@ -231,6 +247,7 @@ class BudgetBook:
 
     def advance(self, now: datetime) -> None:
         """Move on to `now`: periods begin and end. Raises StoreUnavailableError; may be repeated."""
+        self._is_latest = False
         for tracked in self._tracked.values():
             began, changed = tracked.advance(self._sums, self.follower.vector, now, self.follower.horizon)
             if tracked.comes_into_force(now):
@@ -283,47 +300,68 @@ class BudgetBook:
 
     # -- what comes out
 
-    def evaluate(self, now: datetime) -> list[StandingUpdate]:
-        """Everything that stands differently since the last call."""
-        dirty, self._dirty = self._dirty, {}
-        asked, self._found = self._found, {}
-        latest: dict[tuple[str, Period, Values], bool] = {}
+    def evaluate(self, now: datetime, at_most: int | None = None) -> list[StandingUpdate]:
+        """What stands differently since the last call; of more than so many the rest with the next calls, as long as
+        any `waits`. What is returned is not said again."""
+        if self._dirty or not self._is_latest:
+            self._look_at_latest()
+        shared: dict[tuple[str, Period], _Shared] = {}
+        found: list[StandingUpdate] = []
+        for key in list(islice(self._latest, at_most)):
+            common = shared.get(key[:2]) or shared.setdefault(key[:2], self._shared(key[0], key[1], now))
+            asked = self._found.get(key)
+            if common.counts and (common.held or asked is not None):
+                values = key[2]
+                if common.held or asked is None:
+                    standing = common.tracked.standing(common.period, values, now)
+                else:
+                    standing = common.tracked.standing_of(common.period, values, asked, now)
+                found.append(self._update(common, values, standing, now, late=self._latest[key]))
+            del self._latest[key]
+        if not self._latest:
+            self._found.clear()
+            for budget_id in self._to_forget & self._tracked.keys():
+                self._tracked[budget_id].forget_old(now)
+            self._to_forget.clear()
+        return found
+
+    @property
+    def waits(self) -> bool:
+        """Whether there is anything that `evaluate` has not looked at."""
+        return bool(self._latest or self._dirty)
+
+    def _look_at_latest(self) -> None:
+        """All that changed, of the periods of now."""
+        dirty, self._latest = {**self._latest, **self._dirty}, {}
         for (budget_id, period, values), late in dirty.items():
             tracked = self._tracked.get(budget_id)
             if tracked is None:
                 continue
             if tracked.counters.rolling and tracked.current is not None:
                 period = tracked.current  # noqa: PLW2901 - the window has moved on since
-            is_known = (budget_id, period, values) in asked or tracked.holds(period)
-            if tracked.counts_in(period, now) and is_known:
-                latest[budget_id, period, values] = late or latest.get((budget_id, period, values), False)
-        found = [
-            self._update(self._tracked[key[0]], key[1], key[2], self._stands(key, asked.get(key), now), now, late=late)
-            for key, late in latest.items()
-        ]
-        for budget_id in self._to_forget & self._tracked.keys():
-            self._tracked[budget_id].forget_old(now)
-        self._to_forget.clear()
-        return found
+            key = (budget_id, period, values)
+            self._latest[key] = late or self._latest.get(key, False)
+        self._dirty, self._is_latest = {}, True
 
-    def _stands(self, key: tuple[str, Period, Values], asked: Sums | None, now: datetime) -> Standing:
-        """By what is in memory, else by what the ledger said."""
-        budget_id, period, values = key
+    def _shared(self, budget_id: str, period: Period, now: datetime) -> _Shared:
         tracked = self._tracked[budget_id]
-        if asked is None or tracked.holds(period):
-            return tracked.standing(period, values, now)
-        return tracked.standing_of(period, values, asked, now)
+        key = self._place_key(tracked, period)
+        return _Shared(tracked, period, key, tracked.counts_in(period, now), tracked.holds(period))
 
     def _update(
-        self, tracked: Tracked, period: Period, values: Values, standing: Standing, now: datetime, *, late: bool
+        self, common: _Shared, values: Values, standing: Standing, now: datetime, *, late: bool
     ) -> StandingUpdate:
+        tracked, period = common.tracked, common.period
         budget = tracked.budget
-        place = self.place(tracked, period, values)
+        place = Place(budget.id, common.place_key, values)
         keys = tracked.keys
         if period.end < now - KEEP_NOTIFIED:
             crossed = crossed_now(standing, keys, {})
             return StandingUpdate(budget, place, standing, (), (), dict.fromkeys(crossed, now), now, late)
-        notified = self.notified.get(place) or Notified(period)
+        known = self.notified.get(place)
+        if known is None and tracked.lowest.is_above(standing):
+            return StandingUpdate(budget, place, standing, (), (), _NOTHING, now, late)
+        notified = known or Notified(period)
         notified.period = period
         crossed = crossed_now(standing, keys, notified.crossed)
         if not tracked.counters.rolling:
@@ -347,8 +385,11 @@ class BudgetBook:
         return StandingUpdate(budget, place, standing, up, down, dict(notified.crossed), now, late)
 
     def place(self, tracked: Tracked, period: Period, values: Values) -> Place:
-        key = WINDOW_KEY if tracked.counters.rolling else tracked.counters.calendar.period_key(period)
-        return Place(tracked.budget.id, key, values)
+        return Place(tracked.budget.id, self._place_key(tracked, period), values)
+
+    @staticmethod
+    def _place_key(tracked: Tracked, period: Period) -> str:
+        return WINDOW_KEY if tracked.counters.rolling else tracked.counters.calendar.period_key(period)
 
     def is_watched(self, place: Place, now: datetime) -> bool:
         """Whether there is a budget that looks at this place: one of these periods and with these fields in `per`,

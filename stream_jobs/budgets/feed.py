@@ -6,22 +6,17 @@ What changed is sent at once, and only the latest of each key: between two sendi
 import secrets
 from collections.abc import Iterable
 from datetime import datetime
-from decimal import Decimal
 
 from spendstream_schemas.budget_feed import (
     HEARTBEAT_KEY,
     POLICY_VERSIONS,
-    BudgetState,
     Heartbeat,
-    Quota,
     policy_key,
     state_key,
 )
 from stream_jobs.budgets.book import StandingUpdate
-from stream_jobs.budgets.document import Budget
-from stream_jobs.budgets.feed_money import NOTHING_USES_IT_UP
 from stream_jobs.budgets.resolve import Budgets
-from stream_jobs.budgets.standing import Standing, ThresholdKey
+from stream_jobs.budgets.state_text import state_record
 from stream_jobs.runtime.record_producer import RecordProducer
 from stream_jobs.runtime.topics import BUDGET_STATE
 from stream_jobs.series.facts import Values
@@ -35,6 +30,7 @@ class BudgetFeed:
         self._job = secrets.token_hex(8)
         self._waiting: dict[str, bytes | None] = {}
         self._sent: dict[str, dict[Values, datetime | None]] = {}  # by budget: states, and when their period ends
+        self._over_at: datetime | None = None  # the first end of these, or earlier
         self._policies: dict[str, tuple[int, bytes]] = {}  # by budget: the version, and the record
 
     def policies(self, budgets: Budgets, now: datetime) -> None:
@@ -90,43 +86,27 @@ class BudgetFeed:
     def states(self, updates: Iterable[StandingUpdate], now: datetime) -> None:
         """Those of the current periods; a guard knows by itself when one is over."""
         for update in updates:
-            if update.standing.rolling or update.standing.period.start <= now < update.standing.period.end:
-                self._state(update.budget, update.place.values, update.standing, update.crossed, now)
-
-    def _state(
-        self, budget: Budget, values: Values, standing: Standing, crossed: Iterable[ThresholdKey], now: datetime
-    ) -> None:
-        unit = standing.unit
-        rates = (standing.burn, standing.forecast) if unit.is_money else (None, None)
-        burn, forecast = (None if one is None else unit.kept(one) for one in rates)
-        amount, nothing = unit.kept(standing.amount), Decimal(0)
-        record = BudgetState(
-            budget_id=budget.id,
-            values=values,
-            period_start=standing.period.start,
-            period_end=None if standing.rolling else standing.period.end,
-            amount_usd=amount if unit.is_money else NOTHING_USES_IT_UP,
-            spent_usd=unit.kept(standing.spent) if unit.is_money else nothing,
-            held_usd=unit.kept(standing.held) if unit.is_money else nothing,
-            quota=None
-            if budget.measure == "cost"
-            else Quota(unit=budget.measure, amount=amount, used=unit.kept(standing.used)),
-            as_of=now,
-            thresholds=tuple(sorted(key.percent for key in crossed if key.kind == "actual" and not key.amount)),
-            threshold_amounts=tuple(sorted(key.amount for key in crossed if key.kind == "actual" and key.amount)),
-            burn_usd_per_hour=burn,
-            forecast_usd=forecast,
-            exhausted_at=standing.exhausted_at,
-        )
-        self._waiting[state_key(budget.id, values)] = record.model_dump_json(exclude_none=True).encode()
-        self._sent.setdefault(budget.id, {})[values] = record.period_end
+            standing, values = update.standing, update.place.values
+            period = standing.period
+            if standing.rolling or period.start <= now < period.end:
+                budget = update.budget
+                record = state_record(budget, values, standing, update.crossed, now)
+                self._waiting[state_key(budget.id, values)] = record
+                end = None if standing.rolling else period.end
+                self._sent.setdefault(budget.id, {})[values] = end
+                if end is not None and (self._over_at is None or end < self._over_at):
+                    self._over_at = end
 
     def forget_over(self, now: datetime) -> None:
         """Take back the states of periods that are over: who spends nothing in the next one needs none."""
+        if self._over_at is None or now < self._over_at:
+            return
         for budget_id, known in self._sent.items():
             for values in [values for values, end in known.items() if end is not None and end <= now]:
                 del known[values]
                 self._waiting[state_key(budget_id, values)] = None
+        ends = (end for known in self._sent.values() for end in known.values() if end is not None)
+        self._over_at = min(ends, default=None)
 
     def beat(self, now: datetime) -> None:
         """Somebody keeps count."""

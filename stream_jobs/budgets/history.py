@@ -1,16 +1,17 @@
 """What the budgets job keeps in ClickHouse: definitions, crossings, and where every budget stands."""
 
 import hashlib
-from collections.abc import Collection, Iterable, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 from decimal import Decimal
-from typing import Any, Final, NamedTuple, cast
+from typing import Any, Final, NamedTuple, TypeVar, cast
 
 import pyarrow as pa
 
 from stream_jobs.base.instants import as_utc, unix_micros
 from stream_jobs.base.money import pico_from_usd
 from stream_jobs.budgets.book import KEEP_NOTIFIED, WINDOW_KEY, Notified, Place, StandingUpdate
+from stream_jobs.budgets.period_rows import kept_period, period_rows
 from stream_jobs.budgets.standing import Standing, ThresholdKey
 from stream_jobs.series.calendar import Period
 from stream_jobs.series.facts import Sums, Values
@@ -21,7 +22,9 @@ MAX_VALUES: Final = 50
 """That a parameter names: a server allows it 131,072 bytes, and values are texts from outside."""
 MONTHS_AT_ONCE: Final = 12
 """An insert goes into one partition per month; ClickHouse refuses more than a hundred."""
-
+ROWS_AT_ONCE: Final = 50_000
+"""Of one insert: what is made of them at once is held in memory."""
+_Row = TypeVar("_Row")
 
 TAKEN_BACK: Final = ""
 """The period_key of a row that no longer counts. ClickHouse replaces rows, and the job deletes none."""
@@ -76,7 +79,12 @@ class BudgetHistory:
 
     def record_standings(self, updates: Iterable[StandingUpdate]) -> None:
         """The latest of each budget, values and period. May be repeated with the same arguments."""
-        self._insert("budget_periods", [_standing(update) for update in updates])
+        by_month: dict[tuple[int, int], list[StandingUpdate]] = {}
+        for update in updates:
+            start, _ = kept_period(update.standing.period, rolling=update.standing.rolling)
+            by_month.setdefault((start.year, start.month), []).append(update)
+        for part in _parts(by_month):
+            self._send("budget_periods", period_rows(part))
 
     def recorded(
         self, budget_id: str, since: datetime, until: datetime, among: Collection[Values] | None = None
@@ -149,11 +157,11 @@ class BudgetHistory:
         by_month: dict[tuple[int, int], list[dict[str, Any]]] = {}
         for row in rows:
             by_month.setdefault((row["period_start"].year, row["period_start"].month), []).append(row)
-        months = sorted(by_month)
-        for first in range(0, len(months), MONTHS_AT_ONCE):
-            part = [row for month in months[first : first + MONTHS_AT_ONCE] for row in by_month[month]]
-            made = arrow_table(table, part)
-            insert(self._store.client, table, made, _token(made))
+        for part in _parts(by_month):
+            self._send(table, arrow_table(table, part))
+
+    def _send(self, table: str, rows: pa.Table) -> None:
+        insert(self._store.client, table, rows, _token(rows))
 
 
 _STARTS: Final = (
@@ -176,13 +184,13 @@ def _token(rows: pa.Table) -> str:
     return digest.hexdigest()
 
 
-def _period(change_period: Period, *, rolling: bool) -> tuple[datetime, datetime]:
-    """Of a rolling window: the hour in which it ends."""
-    if not rolling:
-        return change_period.start, change_period.end
-    end = change_period.end - timedelta(microseconds=1)
-    start = end.replace(minute=0, second=0, microsecond=0)
-    return start, start + timedelta(hours=1)
+def _parts(by_month: Mapping[tuple[int, int], Sequence[_Row]]) -> Iterator[list[_Row]]:
+    """The rows of MONTHS_AT_ONCE months at most and ROWS_AT_ONCE at most, the earliest months first."""
+    months = sorted(by_month)
+    for first in range(0, len(months), MONTHS_AT_ONCE):
+        rows = [row for month in months[first : first + MONTHS_AT_ONCE] for row in by_month[month]]
+        for at in range(0, len(rows), ROWS_AT_ONCE):
+            yield rows[at : at + ROWS_AT_ONCE]
 
 
 def _figures(standing: Standing) -> dict[str, Any]:
@@ -200,7 +208,7 @@ def _figures(standing: Standing) -> dict[str, Any]:
 
 
 def _crossing(update: StandingUpdate, key: ThresholdKey, direction: str) -> dict[str, Any]:
-    start, end = _period(update.standing.period, rolling=update.standing.rolling)
+    start, end = kept_period(update.standing.period, rolling=update.standing.rolling)
     return {
         "budget_id": update.place.budget_id,
         "vals": list(update.place.values),
@@ -235,27 +243,4 @@ def _taken_back(budget_id: str, row: Recorded, now: datetime) -> dict[str, Any]:
         **unknown,
         "thresholds": [],
         "threshold_amounts": [],
-    }
-
-
-def _standing(update: StandingUpdate) -> dict[str, Any]:
-    budget, place, standing = update.budget, update.place, update.standing
-    start, end = _period(standing.period, rolling=standing.rolling)
-    return {
-        "budget_id": budget.id,
-        "period_start": start,
-        "vals": list(place.values),
-        "period_key": place.period_key,
-        "period_end": end,
-        "updated_at": update.at,
-        "name": budget.name,
-        "owner": budget.owner or "",
-        "parent": budget.parent or "",
-        "per": list(budget.per),
-        **_figures(standing),
-        "credited": standing.unit.kept(standing.credit),
-        "burn_per_hour": None if standing.burn is None else standing.unit.kept(standing.burn),
-        "exhausted_at": standing.exhausted_at,
-        "thresholds": sorted(key.percent for key in update.crossed if key.kind == "actual" and not key.amount),
-        "threshold_amounts": sorted(key.amount for key in update.crossed if key.kind == "actual" and key.amount),
     }

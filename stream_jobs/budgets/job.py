@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from stream_jobs.base.errors import RetryError
+from stream_jobs.base.garbage import no_collecting
 from stream_jobs.budgets.book import BudgetBook, Place, StandingUpdate
 from stream_jobs.budgets.control import LATELY, Definitions
 from stream_jobs.budgets.control_reader import ControlReader
@@ -58,6 +59,7 @@ LOOK_AHEAD_S: Final = 15.0
 POLICIES_S: Final = 5.0
 HISTORY_S: Final = 5.0
 CHECK_S: Final = 2.0  # one budget
+TOLD_AT_ONCE: Final = 5_000
 OUTLIVED_S: Final = 86_400.0
 OUTLIVED_NOTICE: Final = timedelta(days=60)
 BEHIND_S: Final = 10.0
@@ -105,12 +107,14 @@ class BudgetsJob:
     def begin(self) -> None:
         """Implements FeedHandler."""
         self.end()
-        self._running = Running(self._store, self._kafka, self._definitions, self._reload.look)
+        with no_collecting():
+            self._running = Running(self._store, self._kafka, self._definitions, self._reload.look)
 
     def handle(self, records: list[SourceRecord]) -> None:
         """Implements FeedHandler."""
         assert self._running is not None
-        self._running.handle(records)
+        with no_collecting():
+            self._running.handle(records)
 
     def end(self) -> None:
         """Implements FeedHandler."""
@@ -145,10 +149,8 @@ class Running:
         self._speaker = Speaker(store, self._producer, self._book)
         self._checker = Checker(self._sums)
         self._recount = Recount(store, self._sums, self._history)
-        self._to_record: list[StandingUpdate] = []
-        self._recording: list[
-            StandingUpdate
-        ] = []  # of these some may be recorded: they are recorded again, as they are
+        # Of these some may be recorded: they are recorded again, as they are.
+        self._recording: list[StandingUpdate] = []
         self._to_say: list[StandingUpdate] = []
         self._standings: dict[tuple[Place, datetime], StandingUpdate] = {}
         self._beat, self._correct, self._read = Due(HEARTBEAT_S), Due(CORRECTIONS_S), Due(CONTROL_S)
@@ -198,12 +200,22 @@ class Running:
         if self._outlived():
             self._warn_of_outlived(now)
         self._check(now)
-        self._to_record += self._book.evaluate(now)
         self._deliver(now)
 
     def _deliver(self, now: datetime) -> None:
+        self._tell_services(now)
+        while self._book.waits:  # services wait for none of a hundred thousand users but their own
+            self._tell_services(now)
+        # After the states: looking for causes takes time, and the services wait for nobody.
+        self._speaker.say(self._to_say, now, self._keep_alive)
+        self._to_say = []
+        if self._keep():
+            self._record_standings()
+
+    def _tell_services(self, now: datetime) -> None:
+        """Of some that stand differently: what they crossed is kept, and then services are told."""
         if not self._recording:
-            self._recording, self._to_record = self._to_record, []
+            self._recording = self._book.evaluate(now, TOLD_AT_ONCE)
         crossings = [update for update in self._recording if update.up or update.down]
         if crossings:
             self._history.record_crossings(crossings)
@@ -217,14 +229,16 @@ class Running:
             self._standings[update.place, update.standing.period.start] = update
         self._to_say += updates
         self._feed.states(updates, now)
+        self._keep_alive()
+        self._feed.flush()
+
+    def _keep_alive(self) -> None:
+        """However long a cycle takes, the services hear that somebody keeps count."""
         if self._beat():
+            now = self._clock.now()
             self._feed.forget_over(now)
             self._feed.beat(now)
-        self._feed.flush()  # before the signals: looking for causes takes time, and the services wait for nobody
-        self._speaker.say(self._to_say, now)
-        self._to_say = []
-        if self._keep():
-            self._record_standings()
+            self._feed.flush()
 
     def _record_standings(self) -> None:
         if self._standings:

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -41,8 +41,11 @@ class Speaker:
         self._grown: dict[tuple[Kind, Place], StandingUpdate] = {}
         self._remind_at = self._resolve_at = time.monotonic()
 
-    def say(self, updates: Sequence[StandingUpdate], now: datetime) -> None:
-        """Raises BrokerUnavailableError; nothing is lost when it is called again with the same."""
+    def say(
+        self, updates: Sequence[StandingUpdate], now: datetime, meanwhile: Callable[[], None] = lambda: None
+    ) -> None:
+        """Raises BrokerUnavailableError; nothing is lost when it is called again with the same. `meanwhile` is called
+        again and again while there is much to say."""
         looked_for = self._worst(updates)
         signals: dict[str, AlertSignal] = {}  # one of each alert: of two at one instant the graver would count
         said: dict[tuple[Kind, Place], tuple[int, tuple[str, ...]]] = {}
@@ -61,6 +64,7 @@ class Speaker:
                 signal = self._signal(kind, update, now, why, correction=update.late and key in self._said)
                 signals[signal.alert_id] = signal
                 said[key] = update.standing.used, why
+                meanwhile()
         reminders, endings = self._reminders(now, said), self._endings(now)
         for signal in (*reminders.values(), *endings.values()):
             signals[signal.alert_id] = signal

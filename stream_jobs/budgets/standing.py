@@ -58,6 +58,14 @@ class Standing:
         """Spent and held: what thresholds and policies look at."""
         return self.spent + self.held
 
+    def foretold(self, burn: int | None, now: datetime) -> "Standing":
+        """The same, with what it comes to if it goes on at `burn` per hour."""
+        forecast, exhausted_at = projected(self, burn, now)
+        return Standing(
+            *(self.period, self.rolling, self.amount, self.spent, self.unpriced, self.held),
+            *(burn, forecast, exhausted_at, self.flat, self.unit, self.credit),
+        )
+
     def reaches(self, percent: Decimal, used: int | None = None) -> bool:
         """Whether so much of the amount is used. Nothing used reaches nothing."""
         used = self.used if used is None else used
@@ -97,6 +105,33 @@ def mean_burn(standing: Standing, now: datetime) -> int | None:
     passed = min(now, standing.period.end) - standing.period.start
     micros = passed // _MICROSECOND
     return divide_half_even(standing.used * (HOUR // _MICROSECOND), micros) if micros > 0 else None
+
+
+class Lowest:
+    """The lowest of some thresholds: most users of a hundred thousand are below it, and none of them has to be looked
+    at one threshold after the other."""
+
+    def __init__(self, keys: Sequence[ThresholdKey]) -> None:
+        self._only_percents = not any(key.amount for key in keys)
+        self._actual, self._forecast = (
+            min((int(key.percent * PERCENT_PLACES) for key in keys if key.kind == kind), default=None)
+            for kind in ("actual", "forecast")
+        )
+
+    def is_above(self, standing: Standing) -> bool:
+        """Whether it is certain that none of the thresholds holds that did not hold before."""
+        amount, forecast = standing.amount, standing.forecast
+        if amount < 0 or not self._only_percents:
+            return False
+        used = standing.used
+        if self._actual is not None and used > 0 and used * 100 * PERCENT_PLACES >= amount * self._actual:
+            return False
+        return (
+            self._forecast is None
+            or forecast is None
+            or forecast <= 0
+            or forecast * 100 * PERCENT_PLACES < amount * self._forecast
+        )
 
 
 def crossed_now(

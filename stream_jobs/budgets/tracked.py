@@ -9,7 +9,7 @@ from stream_jobs.base.instants import from_unix_micros, unix_micros
 from stream_jobs.base.money import PICO_PLACES, pico_from_usd
 from stream_jobs.budgets.document import Budget, Threshold
 from stream_jobs.budgets.resolve import Budgets
-from stream_jobs.budgets.standing import Standing, ThresholdKey, mean_burn, projected
+from stream_jobs.budgets.standing import Lowest, Standing, ThresholdKey, mean_burn
 from stream_jobs.budgets.units import IN_USD, Unit
 from stream_jobs.series.calendar import Period, Window, first_instant
 from stream_jobs.series.counters import Counters, Touched
@@ -54,6 +54,7 @@ class Tracked:
         self.budget = budget
         self.counters = Counters(budgets.series_of(budget))
         self.keys = threshold_keys(budget)
+        self.lowest = Lowest(self.keys)
         places = places_of(self.counters.spec.measure)
         self.scale: int = 10 ** (PICO_PLACES - places)  # what is counted of a sum's last place, in 1e-12
         self._budgets = budgets
@@ -66,6 +67,7 @@ class Tracked:
         self._recent_window: Period | None = None
         self._carried: dict[tuple[int, Values], int] = {}
         self._carried_from = 0
+        self._amounts: dict[datetime, int] = {}  # by the start of a period: as stated
 
     def uses(self, budgets: Budgets) -> bool:
         """Whether this can go on under other budgets: nothing that concerns it has changed."""
@@ -156,6 +158,7 @@ class Tracked:
                 changed = {values for cell in cells for values in self.counters.values_in(Period(cell, cell))}
         self.current = current
         self._carried.clear()
+        self._amounts.clear()
         return True, changed
 
     def carries_into(self, cell: int) -> list[Period]:
@@ -234,9 +237,7 @@ class Tracked:
         )
         if not period.start <= now < period.end:
             return standing
-        burn = self._burn(standing, values, now)
-        forecast, exhausted_at = projected(standing, burn, now)
-        return replace(standing, burn=burn, forecast=forecast, exhausted_at=exhausted_at)
+        return standing.foretold(self._burn(standing, values, now), now)
 
     def as_kept(self, sums: Sums) -> Sums:
         """As BudgetHistory.recorded gives it, in 1e-12 of what is kept: cut where no column holds it."""
@@ -261,12 +262,20 @@ class Tracked:
         Pico-USD. A quota counts whatever has a price and what has none: it holds nothing."""
         if self.budget.measure != "cost":
             return 0
-        return max(0, sums.held) + max(0, sums.flat) * self._budgets.unpriced_upper_bound_pico(self.budget)
+        bounds = sums.flat * self._budgets.unpriced_upper_bound_pico(self.budget) if sums.flat > 0 else 0
+        return max(0, sums.held) + bounds
 
     def _amount(self, period: Period, values: Values) -> int:
-        amount = self._budgets.amount_pico(self.budget, period.start, values)
+        amount = self._stated(period.start, values)
         carry = self.budget.carry_over
         return amount if carry is None or self.counters.rolling else amount + self._carried_into(period, values)
+
+    def _stated(self, start: datetime, values: Values) -> int:
+        if self.budget.amounts:
+            return self._budgets.amount_pico(self.budget, start, values)
+        if start not in self._amounts:  # of all values the same
+            self._amounts[start] = self._budgets.amount_pico(self.budget, start)
+        return self._amounts[start]
 
     def _carried_into(self, period: Period, values: Values) -> int:
         """What the periods before it left, from the one on that holds the date on which carrying over begins."""

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from decimal import ROUND_FLOOR, ROUND_HALF_EVEN, Context, Decimal
 from typing import Final, Literal
 
-from stream_jobs.base.money import PICO_PLACES, pico_from_usd
+from stream_jobs.base.money import PICO_PLACES, pico_from_usd, usd_from_pico
 from stream_jobs.base.readable import apart, exact, money
-from stream_jobs.budgets.feed_money import usd_of_feed
+from stream_jobs.budgets.feed_money import pico_of_feed
 
 Quota = Literal["tokens", "requests", "gpu_hours"]
 QUOTAS: Final[tuple[Quota, ...]] = ("tokens", "requests", "gpu_hours")
@@ -51,7 +51,11 @@ class Unit:
 
     def kept(self, pico: int) -> Decimal:
         """What is counted, as it is kept: exact, but for GPU hours, which are cut to 12 decimal places."""
-        return usd_of_feed(pico // _GPU_SECONDS if self.name == "gpu_hours" else pico)
+        return usd_from_pico(self.kept_pico(pico))
+
+    def kept_pico(self, pico: int) -> int:
+        """The same in 1e-12 of it."""
+        return pico_of_feed(pico // _GPU_SECONDS if self.name == "gpu_hours" else pico)
 
     def stated(self, kept: Decimal) -> Decimal:
         """What is kept, in this unit. A currency's amount comes out as it was written, if it has no more places than

@@ -176,9 +176,9 @@ class Counters:
         if self.rolling:
             return self._window.get(values, NOTHING)
         cell = unix_micros(period.start)
-        return (
-            self._blocks.get(cell, {}).get(values, NOTHING).plus(self._corrections.get(cell, {}).get(values, NOTHING))
-        )
+        added = self._blocks.get(cell, {}).get(values, NOTHING)
+        corrected = self._corrections.get(cell)
+        return added.plus(corrected[values]) if corrected and values in corrected else added
 
     def values_in(self, period: Period) -> set[Values]:
         """All values that have an entry in the period, or in the window."""

@@ -13,6 +13,7 @@ from typing import Final, Literal
 import pyarrow as pa
 
 from spendstream_schemas.scope import LABEL, SCOPE_FIELDS
+from stream_jobs.store.decimals import units_of
 from stream_jobs.store.tables import COUNT, MONEY, TOOL_COLUMNS
 
 Measure = Literal[
@@ -126,6 +127,16 @@ def places_of(measure: Measure) -> int:
 def exact(measure: Measure, total: object) -> int:
     """A sum from the store, in units of the measure's last place: pico-USD for money."""
     return int(_EXACT.scaleb(Decimal(str(total)), places_of(measure)))
+
+
+def exact_column(measure: Measure, totals: pa.ChunkedArray) -> list[int]:
+    """The same of a column of sums, none of which is NULL."""
+    kind = totals.type
+    if pa.types.is_integer(kind) and not places_of(measure):
+        return list(totals.to_pylist())
+    if pa.types.is_decimal128(kind) and kind.scale == places_of(measure):
+        return [total for chunk in totals.chunks for total in units_of(chunk) if total is not None]
+    return [exact(measure, total) for total in totals.to_pylist()]
 
 
 def is_dimension(name: str) -> bool:

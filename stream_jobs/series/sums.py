@@ -9,12 +9,14 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final, cast
 
+import pyarrow as pa
+
 from spendstream_schemas.scope import Condition, glob_regex
 from stream_jobs.base.instants import as_utc, unix_micros
 from stream_jobs.series.counters import Counters, Loaded
 from stream_jobs.series.delta import Origin
 from stream_jobs.series.facts import BESIDE, Cells, Sums, Values
-from stream_jobs.series.measures import Measure, column, exact, label_parameters, sql_of
+from stream_jobs.series.measures import Measure, column, exact_column, label_parameters, sql_of
 from stream_jobs.series.spec import SeriesSpec
 from stream_jobs.store.client import StoreClient
 
@@ -65,10 +67,13 @@ class LedgerSums:
         loaded = Loaded()
         for run in runs(cells):
             rows = self._ask(spec, run, vector, among)
-            for start, values, *found in rows:
-                cell, key = int(str(start)) * MICROS, tuple(cast(list[str], values))
-                _put(loaded.blocks, cell, key, spec.measure, found[: len(Sums._fields)])
-                _put(loaded.corrections, cell, key, spec.measure, found[len(Sums._fields) :])
+            starts, values, *sums = rows.itercolumns()
+            keys = _values(values, len(spec.per))
+            for cells_of, columns in (
+                (loaded.blocks, sums[: len(Sums._fields)]),
+                (loaded.corrections, sums[len(Sums._fields) :]),
+            ):
+                _put(cells_of, starts.to_pylist(), keys, _sums_of(spec.measure, columns))
         return loaded
 
     def load(self, counters: Counters, cells: Sequence[int], vector: Vector) -> None:
@@ -109,14 +114,14 @@ class LedgerSums:
 
     def _ask(
         self, spec: SeriesSpec, bounds: Sequence[int], vector: Vector, among: tuple[str, dict[str, Any]]
-    ) -> list[tuple[object, ...]]:
+    ) -> pa.Table:
         """`bounds` are the starts of cells that follow each other, and the end of the last one."""
         where, parameters = scope_condition(spec.scope, spec.per)
         fields = ", ".join(column(name) for name in spec.per)
         counted, known = _counted(vector, self._settled)
         added = [sql_of(name) for name in (spec.measure, *BESIDE)]
         sums = ", ".join(f"sumIf({sql}, adjustment_run {by} '')" for by in ("=", "!=") for sql in added)
-        return self._store.rows(
+        return self._store.arrow(
             "SELECT roundDown(toUnixTimestamp(occurred_at), {starts:Array(UInt32)}) AS cell, "
             f"CAST([{fields}], 'Array(String)') AS vals, {sums} "
             "FROM ledger WHERE occurred_at >= fromUnixTimestamp64Micro({first:Int64}, 'UTC') "
@@ -133,10 +138,27 @@ class LedgerSums:
         )
 
 
-def _put(cells: Cells, cell: int, values: Values, measure: Measure, found: Sequence[object]) -> None:
-    sums = Sums(*(exact(name, total) for name, total in zip((measure, *BESIDE), found, strict=True)))
-    if sums != Sums():
-        cells.setdefault(cell, {})[values] = sums
+def _values(column: pa.ChunkedArray, count: int) -> list[Values]:
+    """Of each row its texts, of which all have so many."""
+    if not count:
+        return [()] * len(column)
+    flat = column.combine_chunks().flatten().to_pylist()
+    return list(zip(*[iter(flat)] * count, strict=True))
+
+
+def _sums_of(measure: Measure, columns: Sequence[pa.ChunkedArray]) -> list[Sums]:
+    """Of each row; none at all where every one of them is nothing, as most often what corrections have added."""
+    added = [exact_column(name, column) for name, column in zip((measure, *BESIDE), columns, strict=True)]
+    return list(map(Sums, *added)) if any(map(any, added)) else []
+
+
+def _put(cells: Cells, starts: Sequence[int], keys: Sequence[Values], sums: Sequence[Sums]) -> None:
+    if not sums:
+        return
+    nothing = Sums()
+    for start, values, one in zip(starts, keys, sums, strict=True):
+        if one != nothing:
+            cells.setdefault(start * MICROS, {})[values] = one
 
 
 def runs(cells: Sequence[tuple[int, int]]) -> list[list[int]]:

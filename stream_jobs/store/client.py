@@ -164,6 +164,12 @@ class StoreClient:
         with store_errors(self.settings.address):
             return [tuple(row) for row in self.client.query(sql, parameters=parameters).result_rows]
 
+    def arrow(self, sql: str, parameters: dict[str, object] | None = None) -> pa.Table:
+        """As `rows`, as columns: for a hundred thousand rows and more. No FORMAT in `sql`."""
+        with store_errors(self.settings.address):
+            body = self.client.raw_query(sql, parameters=parameters, fmt="ArrowStream")
+        return decoded(body)
+
     def rows_for_ids(
         self, sql: str, ids: Iterable[str], parameters: dict[str, object] | None = None
     ) -> list[tuple[object, ...]]:

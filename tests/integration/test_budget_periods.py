@@ -5,19 +5,24 @@ import random
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import pytest
 
-from stream_jobs.budgets import comparison, recount
+from spendstream_schemas.budget_feed import HEARTBEAT_KEY
+from stream_jobs.budgets import comparison, history, recount
+from stream_jobs.budgets import job as job_module
 from stream_jobs.embedded.broker import TansuBroker
+from stream_jobs.runtime.topics import BUDGET_STATE
 from stream_jobs.store.client import StoreClient
 from tests.integration.budget_office import TABLES, Office, assert_all_equal_to_the_ledger, hurried
 from tests.integration.budget_world import World, entry
 from tests.integration.pipeline import until
 from tests.store_server import StoreProcess
+from tests.unit.producers.support import read_topic
 
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)
 SEARCH = {
@@ -196,6 +201,30 @@ def test_a_correction_of_many_values_reaches_each_of_them(
     office.correct("run-1/0", [adjusted(noon(office, age), -number % 5, user_id=user)
                                for age in days for number, user in enumerate(users, 1)])  # fmt: skip
     office.cycle()
+    office.settle()
+    assert_all_equal_to_the_ledger(office)
+
+
+@pytest.mark.parametrize("at_once", [7, 100_000])
+def test_many_values_are_told_as_they_are_worked_out(
+    office: Office, monkeypatch: pytest.MonkeyPatch, at_once: int
+) -> None:
+    """All of them, once, and between any two portions that somebody keeps count: no guard takes what it knows for
+    stale because the first cycle is long."""
+    monkeypatch.setattr(job_module, "TOLD_AT_ONCE", at_once)
+    monkeypatch.setattr(history, "ROWS_AT_ONCE", at_once)
+    office.write(SEARCH, USERS)
+    office.world.now = office.store.now()
+    office.world.block(0, [spend(office.world.now, 1 + number % 9, user_id=f"u{number}") for number in range(40)])
+    before = len(read_topic(office.broker, BUDGET_STATE))
+    office.restart()
+    office.cycle()
+    keys = [(message.key() or b"").decode() for message in read_topic(office.broker, BUDGET_STATE)[before:]]
+    told = [key for key in keys if key == HEARTBEAT_KEY or key.startswith("state/users/")]
+    runs = [len(list(run)) for is_beat, run in groupby(told, HEARTBEAT_KEY.__eq__) if not is_beat]
+    assert sum(runs) == 40
+    assert max(runs) == min(at_once, 40)
+    assert told[-1] == HEARTBEAT_KEY
     office.settle()
     assert_all_equal_to_the_ledger(office)
 

@@ -5,10 +5,10 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stream_jobs.budgets.standing import Standing, ThresholdKey, crossed_now, mean_burn, projected
+from stream_jobs.budgets.standing import Lowest, Standing, ThresholdKey, crossed_now, mean_burn, projected
 from stream_jobs.budgets.units import Unit
 from stream_jobs.series.calendar import END_OF_TOTALS, Period
 
@@ -153,3 +153,29 @@ def test_the_mean_burn_covers_what_has_passed_of_the_period() -> None:
     assert mean_burn(standing(1, 14), at(4)) == 4
     assert mean_burn(standing(1, 1000, held=500), at(500)) == 15
     assert mean_burn(standing(1, 10), START) is None
+
+
+@settings(deadline=None)
+@given(
+    st.integers(-100, 400),
+    st.integers(-50, 500),
+    st.none() | st.integers(-50, 900),
+    st.lists(
+        st.builds(
+            ThresholdKey,
+            st.sampled_from(["actual", "forecast"]),
+            st.sampled_from([Decimal(0), Decimal("0.001"), Decimal(80), HUNDRED, Decimal(150)]),
+            st.sampled_from([Decimal(0), Decimal(0), Decimal("1e-10")]),
+        ),
+        max_size=4,
+    ),
+)
+def test_what_is_below_the_lowest_threshold_crosses_none(
+    amount: int, spent: int, forecast: int | None, keys: list[ThresholdKey]
+) -> None:
+    """Whatever the thresholds are; and where they are percents, most of what crosses none is known by it."""
+    one = standing(amount, spent, forecast=forecast)
+    crossed = crossed_now(one, keys, {})
+    assert not (Lowest(keys).is_above(one) and crossed)
+    if amount >= 0 and not crossed and forecast is None and not any(key.amount for key in keys):
+        assert Lowest(keys).is_above(one)
