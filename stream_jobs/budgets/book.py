@@ -5,10 +5,10 @@ the ledger, in sums of just the blocks that are counted here. Knows neither Kafk
 by one thread.
 """
 
+from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from itertools import islice
 from typing import Final, NamedTuple
 
 from stream_jobs.base.errors import ConfigError
@@ -87,7 +87,7 @@ class BudgetBook:
         self._seen_corrections = sums.corrections()
         self._missing: dict[str, set[int]] = {}  # cells to load, by budget
         self._dirty: dict[tuple[str, Period, Values], bool] = {}  # and whether it came late
-        self._latest: dict[tuple[str, Period, Values], bool] = {}  # the same, of what is left to `evaluate`
+        self._latest: deque[tuple[tuple[str, Period, Values], bool]] = deque()  # of these what is left to `evaluate`
         self._is_latest = True
         self._found: dict[tuple[str, Period, Values], Sums] = {}  # what the ledger holds of periods not in memory
         self.began: set[str] = set()  # that `use` has read anew; whoever takes up what that means clears it
@@ -305,19 +305,20 @@ class BudgetBook:
         any `waits`. What is returned is not said again."""
         if self._dirty or not self._is_latest:
             self._look_at_latest()
-        shared: dict[tuple[str, Period], _Shared] = {}
+        common: _Shared | None = None
         found: list[StandingUpdate] = []
-        for key in list(islice(self._latest, at_most)):
-            common = shared.get(key[:2]) or shared.setdefault(key[:2], self._shared(key[0], key[1], now))
-            asked = self._found.get(key)
+        for _ in range(len(self._latest) if at_most is None else min(at_most, len(self._latest))):
+            key, late = self._latest.popleft()
+            budget_id, period, values = key
+            if common is None or period != common.period or budget_id != common.tracked.budget.id:
+                common = self._shared(budget_id, period, now)
+            asked = self._found.get(key) if self._found else None
             if common.counts and (common.held or asked is not None):
-                values = key[2]
                 if common.held or asked is None:
-                    standing = common.tracked.standing(common.period, values, now)
+                    standing = common.tracked.standing(period, values, now)
                 else:
-                    standing = common.tracked.standing_of(common.period, values, asked, now)
-                found.append(self._update(common, values, standing, now, late=self._latest[key]))
-            del self._latest[key]
+                    standing = common.tracked.standing_of(period, values, asked, now)
+                found.append(self._update(common, values, standing, now, late=late))
         if not self._latest:
             self._found.clear()
             for budget_id in self._to_forget & self._tracked.keys():
@@ -332,7 +333,7 @@ class BudgetBook:
 
     def _look_at_latest(self) -> None:
         """All that changed, of the periods of now."""
-        dirty, self._latest = {**self._latest, **self._dirty}, {}
+        dirty, latest = {**dict(self._latest), **self._dirty}, dict[tuple[str, Period, Values], bool]()
         for (budget_id, period, values), late in dirty.items():
             tracked = self._tracked.get(budget_id)
             if tracked is None:
@@ -340,7 +341,8 @@ class BudgetBook:
             if tracked.counters.rolling and tracked.current is not None:
                 period = tracked.current  # noqa: PLW2901 - the window has moved on since
             key = (budget_id, period, values)
-            self._latest[key] = late or self._latest.get(key, False)
+            latest[key] = late or latest.get(key, False)
+        self._latest = deque(latest.items())
         self._dirty, self._is_latest = {}, True
 
     def _shared(self, budget_id: str, period: Period, now: datetime) -> _Shared:

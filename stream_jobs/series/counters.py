@@ -43,15 +43,12 @@ class Counters:
     def __init__(self, spec: SeriesSpec) -> None:
         self.spec = spec
         self.calendar = spec.calendar
+        self.rolling = isinstance(spec.calendar, Window)
         self._blocks: Cells = {}
         self._corrections: Cells = {}
         self._window: dict[Values, Sums] = {}  # of a rolling window: the totals of all loaded cells
 
     # -- which cells there are
-
-    @property
-    def rolling(self) -> bool:
-        return isinstance(self.calendar, Window)
 
     @property
     def cells(self) -> list[int]:

@@ -65,6 +65,14 @@ def test_questions(tmp_path: Path) -> None:
     assert {"by customer, 20,000 rows", "one event, 2,000 rows", "growth: report"} <= figures(result).keys()
 
 
+@pytest.mark.slow
+def test_states(tmp_path: Path) -> None:
+    """Of every user it is said and kept where the budgets stand, lists are complete, and each question is timed."""
+    result = quick("states", tmp_path)
+    assert checked(result) == 4
+    assert {"budgets list, CPU", "report, CPU", "budget_status, counted, CPU"} <= figures(result).keys()
+
+
 def test_guard(tmp_path: Path) -> None:
     """Every state is known, and the budgets that cover a request are those of the contract's words."""
     result = quick("guard", tmp_path)

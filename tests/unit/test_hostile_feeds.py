@@ -27,7 +27,8 @@ from stream_jobs.budgets import control
 from stream_jobs.budgets.book import BudgetBook
 from stream_jobs.budgets.control import Definitions, change_from_json
 from stream_jobs.budgets.feed import BudgetFeed
-from stream_jobs.budgets.history import _crossing, _standing
+from stream_jobs.budgets.history import _crossing
+from stream_jobs.budgets.period_rows import period_rows
 from stream_jobs.budgets.resolve import Budgets
 from stream_jobs.budgets.speaker import Speaker
 from stream_jobs.series.delta import SCHEMA, InvalidDeltaError, decode, encode
@@ -188,7 +189,7 @@ def watch(counted: Budgets, raw: list[bytes]) -> BudgetBook:
         book.advance(now)
         changes = book.evaluate(now)
         for change in changes:
-            arrow_table("budget_periods", [_standing(change)])
+            period_rows([change])
             for key in (*change.up, *change.down):
                 arrow_table("budget_crossings", [_crossing(change, key, "up")])
         feed.states(changes, now)
