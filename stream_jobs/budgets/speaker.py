@@ -47,7 +47,8 @@ class Speaker:
         """Raises BrokerUnavailableError; nothing is lost when it is called again with the same. `meanwhile` is called
         again and again while there is much to say."""
         looked_for = self._worst(updates)
-        signals: dict[str, AlertSignal] = {}  # one of each alert: of two at one instant the graver would count
+        # One of each alert: of two at one instant the graver would count. As they are sent: models take more room.
+        signals: dict[str, bytes] = {}
         said: dict[tuple[Kind, Place], tuple[int, tuple[str, ...]]] = {}
         for update in updates:
             if not update.up and not update.down and update.place not in self._book.notified:
@@ -62,13 +63,14 @@ class Speaker:
                     continue
                 why = self._why(update, now) if update in looked_for else known[1] if known else ()
                 signal = self._signal(kind, update, now, why, correction=update.late and key in self._said)
-                signals[signal.alert_id] = signal
+                signals[signal.alert_id] = signal.model_dump_json().encode()
                 said[key] = update.standing.used, why
                 meanwhile()
         reminders, endings = self._reminders(now, said), self._endings(now)
         for signal in (*reminders.values(), *endings.values()):
-            signals[signal.alert_id] = signal
-        self._send(signals.values())
+            signals[signal.alert_id] = signal.model_dump_json().encode()
+        if signals:
+            self._producer.send(ALERTS, [(alert_id.encode(), record) for alert_id, record in signals.items()])
         if time.monotonic() >= self._remind_at:
             self._remind_at = time.monotonic() + REMIND_S
         for key, what in said.items():
@@ -79,11 +81,6 @@ class Speaker:
         self._over |= endings.keys()
         if endings:
             self._forget({place for _, place in endings}, now)
-
-    def _send(self, signals: Iterable[AlertSignal]) -> None:
-        records = [(signal.alert_id.encode(), signal.model_dump_json().encode()) for signal in signals]
-        if records:
-            self._producer.send(ALERTS, records)
 
     def _forget(self, ended: Iterable[Place], now: datetime) -> None:
         """What was said of places that nobody watches any more, or that nothing is known of."""

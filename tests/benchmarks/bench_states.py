@@ -97,13 +97,14 @@ def place() -> Iterator[Place]:
 
 
 def spend(client: StoreClient, users: int) -> None:
-    """Each user has spent something today, one in a hundred more than the day's amount."""
+    """Each user has spent something today, one in a hundred more than the day's amount; the others not so much that
+    it would be foretold, whenever this runs."""
     client.command(
         "INSERT INTO ledger (event_id, revision, entry_kind, occurred_at, booked_at, source, kind, provider, model, "
         "category, team, user_id, input_tokens, output_tokens, list_cost, contracted_cost, effective_cost, topic_id, "
         "partition, offset) SELECT toString(number), 0, 'charge', now64(6, 'UTC') - toIntervalMillisecond(5), "
         "now64(6, 'UTC') - toIntervalMillisecond(2), 'bench', 'tokens', 'openai', 'gpt-4o', 'inference', 'search', "
-        "concat('user-', toString(number)), 1000, 10, if(number % 100 = 7, 3, 1) "
+        "concat('user-', toString(number)), 1000, 10, if(number % 100 = 7, 3, toDecimal128('0.1', 12)) "
         "+ toDecimal128(number, 12) / 1000000 AS usd, usd, usd, 'topic', 0, number "
         f"FROM numbers({users}) SETTINGS max_insert_block_size = 10000000, max_threads = 1"
     )
