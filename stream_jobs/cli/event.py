@@ -58,7 +58,8 @@ def _print(story: "EventStory") -> None:
     console = Console()
     costs = {name: amount for name, amount in story.costs.items() if amount is not None and (amount or name[0] != "a")}
     said = ", ".join(f"{name.removesuffix('_cost')} {exact(amount)}" for name, amount in costs.items())
-    console.print(f"{story.event_id}: {story.state}" + (f", USD {said}" if said else ""), soft_wrap=True)
+    said = "without a price" if story.has_no_price else f"USD {said}" if said else ""
+    console.print(f"{story.event_id}: {story.state}" + (f", {said}" if said else ""), soft_wrap=True)
     if not story.known:
         console.print("  no entry, no refused record and no copy has this id: ids are compared to the letter")
         return

@@ -9,6 +9,8 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
 
+import pyarrow as pa
+
 from stream_jobs.attribution.rules import AppliedRule
 from stream_jobs.base.errors import ConfigError
 from stream_jobs.base.instants import as_utc
@@ -18,8 +20,10 @@ from stream_jobs.ledger.reader import OF_EVENTS, entries_of
 from stream_jobs.ledger.rebuild import reported_facts
 from stream_jobs.ledger.versions import recorded_rules
 from stream_jobs.store.client import StoreClient
+from stream_jobs.store.tables import TABLES
 
 _COSTS: Final = ("list_cost", "contracted_cost", "effective_cost", "avoided_cost")
+_MAPS: Final = frozenset(field.name for field in TABLES["ledger"] if pa.types.is_map(field.type))
 _PLACE: Final = "topic_id, partition, offset"
 _BESIDE: Final = {
     "copies": (
@@ -35,7 +39,8 @@ _BESIDE: Final = {
         "reconciliation_findings WHERE event_id = {id:String} OR kept_event_id = {id:String} ORDER BY found_at",
     ),
     "outcomes": (
-        f"entry_kind, revision, occurred_at, booked_at, source, outcome, quantity, value_usd, reason_text, {_PLACE}",
+        "entry_kind, revision, events, occurred_at, booked_at, source, outcome, quantity, value_usd, reason_text, "
+        f"{_PLACE}",
         "outcomes WHERE event_id = {id:String} AND (SELECT count() FROM outcome_ids WHERE event_id = {id:String}) > 0 "
         "ORDER BY booked_at, entry_kind",
     ),
@@ -63,13 +68,21 @@ class EventStory:
 
     @property
     def state(self) -> str:
-        """``booked``, ``taken back`` (its entries add up to no event), ``refused`` or ``unknown``."""
-        if self.entries:
-            return "booked" if sum(entry["events"] for entry in self.entries) > 0 else "taken back"
+        """``booked``, ``taken back`` (its entries add up to no event), ``refused`` or ``unknown``; of an id that only
+        outcomes have, theirs."""
+        if booked := self.entries or self.outcomes:
+            return "booked" if sum(entry["events"] for entry in booked) > 0 else "taken back"
         return "refused" if self.refused else "unknown"
 
+    @property
+    def has_no_price(self) -> bool:
+        """Whether it is booked and nobody knows what it costs now, whatever was booked before."""
+        return sum(entry["unpriced"] for entry in self.entries) > 0
+
     def cost(self, name: str) -> Decimal | None:
-        """The sum of a cost over all entries."""
+        """The sum of a cost over all entries; None while the event has no price."""
+        if self.has_no_price and name != "avoided_cost":
+            return None
         amounts = [entry[name] for entry in self.entries if entry[name] is not None]
         return sum(amounts, Decimal(0)) if amounts else None
 
@@ -80,11 +93,16 @@ class EventStory:
 
 def event_story(store: StoreClient, event_id: str) -> EventStory:
     """What the store knows of the event. Raises StoreUnavailableError and StoreQueryError."""
-    entries = entries_of(store, [event_id])
+    entries = [_with_maps(entry) for entry in entries_of(store, [event_id])]
     applied, problem = _attribution(store, event_id, entries)
     runs = sorted({entry["adjustment_run"].partition("/")[0] for entry in entries} - {""})
     beside = {name: _rows(store, columns, rest, {"id": event_id}) for name, (columns, rest) in _BESIDE.items()}
     return EventStory(event_id, entries, applied, problem, _runs(store, runs), **beside)
+
+
+def _with_maps(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """Labels and conditions by name: they are read as pairs."""
+    return {name: dict(value) if name in _MAPS else value for name, value in entry.items()}
 
 
 def _rows(store: StoreClient, columns: str, rest: str, parameters: dict[str, object]) -> list[dict[str, Any]]:

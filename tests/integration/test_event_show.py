@@ -72,6 +72,19 @@ def test_an_event_is_told_whole(pipeline: Pipeline) -> None:
         assert part in text
 
 
+def test_an_event_that_lost_its_price_by_a_revision_costs_nobody_knows_what(pipeline: Pipeline) -> None:
+    """Not 0: what was booked before is taken back, and what counts now has no price. Labels are by name."""
+    tags = usage_event(None)["attribution"] | {"labels": {"prompt": "a"}}
+    pipeline.send_events(usage_event("revised", attribution=tags))
+    until(lambda: story(pipeline, "revised")["state"] == "booked", 60, "booked")
+    pipeline.send_events(usage_event("revised", revision=1, model="unheard-of"))
+    until(lambda: len(story(pipeline, "revised")["entries"]) == 3, 60, "corrected")
+    found = story(pipeline, "revised")
+    assert [found["costs"][name] for name in ("list_cost", "contracted_cost", "effective_cost")] == [None] * 3
+    assert {"prompt": "a"} in [entry["labels"] for entry in found["entries"]]
+    assert "revised: booked, without a price" in show(pipeline, "revised")[1]
+
+
 def test_what_was_refused_or_never_came_says_so(pipeline: Pipeline) -> None:
     """The record is in the quarantine with its reason; an id that nobody sent is exit code 1."""
     pipeline.send_events(usage_event("refused", occurred_at="yesterday"))

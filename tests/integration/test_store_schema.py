@@ -22,6 +22,8 @@ from clickhouse_connect.driver.exceptions import DatabaseError
 from stream_jobs.base.errors import ConfigError
 from stream_jobs.cli import migrate as migrate_command
 from stream_jobs.cli import query as query_command
+from stream_jobs.report.data import Request
+from stream_jobs.report.figures import Figures
 from stream_jobs.store.client import StoreClient, connect
 from stream_jobs.store.migrate import applied_migrations, migrate, pending
 from stream_jobs.store.migrations import Migration, load_migrations
@@ -277,6 +279,44 @@ def test_people_are_ranked_not_their_teams(client: Client) -> None:
         ("bob", "a", Decimal(5)),
         ("cat", "", Decimal(1)),
     ]
+
+
+def test_a_request_costs_what_its_last_revision_says(client: Client) -> None:
+    """Its model too; NULL, never 0, once it has no price, by a revision or by a correction; what was taken
+    back is no request; and the view comes to what the ledger comes to."""
+    now = datetime.now(UTC)
+
+    def book(number: int, event_id: str, kind: str, cost: str | None, **columns: Any) -> None:
+        amount = None if cost is None else Decimal(cost)
+        columns |= dict.fromkeys(("list_cost", "contracted_cost", "effective_cost"), amount)
+        columns |= {"entry_kind": kind, "booked_at": now + timedelta(seconds=number), "occurred_at": now}
+        rows = ledger_rows(1, **({"event_id": [event_id]} | columns))
+        for name in ("events", "unpriced"):
+            if name in columns:
+                rows = rows.append_column(name, pa.array([columns[name]], pa.int8()))
+        insert(client, "ledger", rows, f"revised-{number}")
+
+    unknown: dict[str, Any] = {"model": "unheard-of", "unpriced_reason": "unknown_model"}
+    for event_id in ("dearer", "unpriced", "back", "corrected"):
+        book(ord(event_id[0]), event_id, "charge", "3")
+    for event_id in ("dearer", "unpriced", "back"):
+        book(200 + ord(event_id[0]), event_id, "retraction", "-3")
+    book(400, "dearer", "charge", "5", revision=1, model="o3", team="other")
+    book(401, "unpriced", "charge", None, revision=1, **unknown)
+    book(402, "corrected", "adjustment", "-3", events=-1, unpriced=0)
+    book(403, "corrected", "adjustment", None, events=1, unpriced=1, unpriced_reason="unknown_model")
+    columns = "event_id, model, team, effective_cost, list_cost, unpriced"
+    assert client.query(f"SELECT {columns} FROM request_cost ORDER BY event_id").result_rows == [
+        ("corrected", "gpt-4o", "search", None, None, 1),
+        ("dearer", "o3", "other", Decimal(5), Decimal(5), 0),
+        ("unpriced", "unheard-of", "search", None, None, 1),
+    ]
+    for table in ("ledger", "request_cost"):
+        assert client.query(f"SELECT sum(effective_cost) FROM {table}").result_rows == [(Decimal(5),)]
+    figures = Figures(client)
+    figures.period = {"start": now - timedelta(hours=1), "end": now + timedelta(hours=1)}
+    dearest = [Request(*row) for row in figures.rows("requests", rows=9, model_calls=True)]
+    assert [(one.event_id, one.model, one.cost) for one in dearest] == [("dearer", "o3", Decimal(5))]
 
 
 def test_what_requests_cost_is_read_from_the_time_asked_for(client: Client) -> None:

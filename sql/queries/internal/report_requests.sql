@@ -1,4 +1,5 @@
--- The most expensive requests (calls of models) or other usage (GPU jobs, storage, ...), each as the sum of its entries.
+-- The most expensive requests (calls of models) or other usage (GPU jobs, storage, ...), each as the sum of its entries,
+-- those of each revision by themselves: a correction may say another model.
 -- Candidates are the largest charges (or what a correction booked in their stead): what a correction took back since
 -- drops out of the order, so more candidates are taken than rows are shown. All entries of an event have its time, which
 -- spares reading the hours in which no candidate lies.
@@ -28,7 +29,7 @@ WHERE
         ORDER BY candidate.effective_cost DESC
         LIMIT 500
     )
-GROUP BY event_id
+GROUP BY event_id, revision
 HAVING cost > 0
 ORDER BY cost DESC, event_id
 LIMIT {rows:UInt32};
