@@ -30,20 +30,20 @@ SELECT
     if(known_gpu_seconds = 0, NULL, toFloat64(busy_gpu_seconds) / toFloat64(known_gpu_seconds)) AS gpu_utilization,
     sum(operations_1d.idle_cost) AS idle_cost,
     sum(operations_1d.on_demand_cost) AS on_demand_cost,
-    sumMap(operations_1d.latency_buckets) AS latency_buckets,
+    mapFilter((bucket, number) -> number > 0, sumMap(operations_1d.latency_buckets)) AS latency_buckets,
     arrayReduce(
         'quantilesExactWeighted(0.5, 0.95, 0.99)',
         mapKeys(latency_buckets),
-        arrayMap(number -> toUInt64(greatest(number, 0)), mapValues(latency_buckets))
+        arrayMap(number -> toUInt64(number), mapValues(latency_buckets))
     ) AS latency_spread,
     if(empty(latency_buckets), NULL, exp(0.02 * latency_spread[1] - 0.01)) AS p50_latency_ms,
     if(empty(latency_buckets), NULL, exp(0.02 * latency_spread[2] - 0.01)) AS p95_latency_ms,
     if(empty(latency_buckets), NULL, exp(0.02 * latency_spread[3] - 0.01)) AS p99_latency_ms,
-    sumMap(operations_1d.cost_buckets) AS cost_buckets,
+    mapFilter((bucket, number) -> number > 0, sumMap(operations_1d.cost_buckets)) AS cost_buckets,
     arrayReduce(
         'quantilesExactWeighted(0.5, 0.95)',
         mapKeys(cost_buckets),
-        arrayMap(number -> toUInt64(greatest(number, 0)), mapValues(cost_buckets))
+        arrayMap(number -> toUInt64(number), mapValues(cost_buckets))
     ) AS spread,
     if(empty(cost_buckets), NULL, toDecimal128(exp(0.02 * spread[1] - 0.01), 12)) AS p50_cost,
     if(empty(cost_buckets), NULL, toDecimal128(exp(0.02 * spread[2] - 0.01), 12)) AS p95_cost

@@ -317,6 +317,21 @@ def test_quantiles_are_within_one_percent(store: StoreClient) -> None:
         assert low * 0.99 <= float(str(got)) <= high * 1.01
 
 
+def test_what_is_moved_away_leaves_no_quantiles(store: StoreClient) -> None:
+    """Of no event there is no latency and no cost, and what is left is not pulled down by what went."""
+    rng = random.Random(6)
+    plain = {"feature": "f", "provider": "p", "model": "m", "cached_response": False, "occurred_at": BOOKED_AT}
+    rows = [charge(rng) | plain | {"team": team, "latency_ms": latency, "effective_cost": Decimal(cost)}
+            for team, latency, cost in (("gone", 50.0, "3"), ("left", 1.0, "0.1"), ("left", 900.0, "7"))]  # fmt: skip
+    back = [opposite(dict.fromkeys(TABLES["ledger"].names) | row) for row in rows[:2]]
+    book(store, [*rows, *({name: one[name] for name in rows[0]} | {"entry_kind": "adjustment"} for one in back)])
+    asked = "SELECT p50_latency_ms, p99_latency_ms, p50_cost, p95_cost FROM operations WHERE team = "
+    assert store.rows(f"{asked}'gone'") == [(None,) * 4]
+    ((p50, p99, *costs),) = store.rows(f"{asked}'left'")
+    assert (p50, p99) == (pytest.approx(900, rel=0.01),) * 2
+    assert [float(str(cost)) for cost in costs] == [pytest.approx(7, rel=0.01)] * 2
+
+
 def test_rows_from_before_say_what_they_can(store: StoreClient) -> None:
     """A part of the ledger without the columns: the receipt has the prices, the meters what was busy."""
     expected = {
