@@ -116,7 +116,7 @@ FIGURES: Final[Mapping[str, Figure]] = {
         _sum("requests", "requests", "token events that are no embedding or rerank, answers from own caches too"),
         _sum("ok_requests", "requests", "requests with the status ok"),
         _sum("cached_requests", "requests", "requests that were answered from the services' own caches"),
-        _sum("users", "users", "distinct users that are named"),
+        _sum("users", "users", "distinct users that are named by events that count"),
         _sum("input_tokens", "tokens", "tokens of input, with what was read from and written to caches"),
         _sum("billed_input_tokens", "tokens", "tokens of input without those of answers from own caches"),
         _sum("billed_output_tokens", "tokens", "tokens of output without those of answers from own caches"),

@@ -46,6 +46,14 @@ UNPRICED: Final = (
 )
 """The events that have no price now; `{rows}` stands for the condition of the question's rows."""
 
+TAKEN_BACK: Final = "SELECT user_id FROM {table} WHERE {rows} AND events <= 0"
+"""The few users of whom something was taken back or corrected; `{table}` stands for the table that is asked."""
+_USERS: Final = (
+    f"uniqExactIf(user_id, user_id != '' AND user_id NOT IN ({TAKEN_BACK})) + length(mapFilter((user, number) -> "
+    f"number > 0, sumMapIf(map(user_id, toInt64(events)), user_id != '' AND user_id IN ({TAKEN_BACK}))))"
+)
+"""Who has no event left, there or at all, is nobody: of most users it is enough to see them."""
+
 PARTS: Final[Mapping[str, Part]] = {
     "entries": Part("count", "count()", "sum(entries)", spread="countIf(begins)"),
     "events": _measure("events"),
@@ -87,8 +95,8 @@ PARTS: Final[Mapping[str, Part]] = {
     "retry_cost": Part("money", f"sumIf({_COST}, retry_of != '')"),
     "billed_input_tokens": Part("count", "sumIf(ifNull(input_tokens, 0), NOT cached_response)"),
     "billed_output_tokens": Part("count", "sumIf(ifNull(output_tokens, 0), NOT cached_response)"),
-    "users": Part("count", "uniqExactIf(user_id, user_id != '')", "uniqExactIf(user_id, user_id != '')",
-                  frozenset({"user_id"}), adds_up=False),
+    "users": Part("count", _USERS, _USERS, frozenset({"user_id"}), adds_up=False,
+                  spread="uniqExactIf(user_id, user_id != '')"),
     "cost_of_users": Part("money", f"sumIf({_COST}, user_id != '')", "sumIf(effective_cost, user_id != '')",
                           frozenset({"user_id"})),
 }  # fmt: skip

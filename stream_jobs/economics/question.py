@@ -15,7 +15,7 @@ from stream_jobs.base.instants import unix_micros
 from stream_jobs.economics import spread
 from stream_jobs.economics.dimensions import TIMES
 from stream_jobs.economics.figures import FIGURES, Figure
-from stream_jobs.economics.parts import PARTS, UNPRICED, Part
+from stream_jobs.economics.parts import PARTS, TAKEN_BACK, UNPRICED, Part
 from stream_jobs.series import calendar
 from stream_jobs.series.history import LEDGER, SOURCES, Source
 from stream_jobs.series.measures import label_parameters
@@ -163,9 +163,9 @@ def _statement(question: Question, names: Sequence[str], source: Source) -> tupl
         parameters["as_of"] = unix_micros(question.as_of)
     fields = [_field(name, source, question.zone) for name in question.by]
     keys = [f"key_{number}" for number in range(len(fields))]
-    sums = ", ".join(
-        _sql(PARTS[name], source, question).replace(UNPRICED, UNPRICED.format(rows=rows)) for name in names
-    )
+    sums = ", ".join(_sql(PARTS[name], source, question) for name in names)
+    for asked in (UNPRICED, TAKEN_BACK):
+        sums = sums.replace(asked, asked.format(rows=rows, table=source.table))
     table = f"{source.table} WHERE {rows}{condition}"
     if question.spread:
         parameters["cuts"] = _cuts(question)

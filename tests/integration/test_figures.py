@@ -192,6 +192,27 @@ def test_unit_economics_of_a_hundred_requests(process: StoreProcess) -> None:
         assert third.warnings() == ["5 of 105 events have no price yet: no cost covers them"]
 
 
+def test_who_has_no_event_left_is_no_user(process: StoreProcess) -> None:
+    """Taken back, or moved to another team: not where it was, and once where it is. So say ledger and rollup."""
+    with StoreClient(process.settings) as store:
+        at = datetime(2026, 7, 1, 12, tzinfo=UTC)
+        who = [("stays", "a", "charge"), ("stays", "a", "charge"), ("goes", "a", "charge"), ("moves", "a", "charge"),
+               ("stays", "a", "retraction"), ("goes", "a", "retraction"), ("moves", "a", "retraction"),
+               ("moves", "b", "charge")]  # fmt: skip
+        for number, (user, team, kind) in enumerate(who):
+            cost = Decimal(-1 if kind == "retraction" else 1)
+            rows = ledger_rows(
+                1, first=number, occurred_at=at, user_id=user, team=team, entry_kind=kind, effective_cost=cost
+            )
+            insert(store.client, "ledger", rows, f"users-{number}")
+        for hours in (24, 13):
+            asked = answer(store, "users", "cost_per_user", by=["team"], since=at - timedelta(hours=12),
+                           until=at + timedelta(hours=hours - 12))  # fmt: skip
+            assert asked.source == {24: "cost_1d", 13: "ledger"}[hours]
+            assert asked.total.figures == {"users": 2, "cost_per_user": Decimal(1)}
+            assert {line.values: line.figures["users"] for line in asked.lines} == {("a",): 1, ("b",): 1}
+
+
 VIEWS = {
     "cost_by_team": (["day", "team"], ("effective_cost", "contracted_cost", "list_cost", "events", "unpriced_events")),
     "cost_by_customer": (["day", "customer"], ("effective_cost", "events", "unpriced_events")),

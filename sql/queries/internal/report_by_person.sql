@@ -42,6 +42,7 @@ FROM
             AND (entry.occurred_at < head_end OR entry.occurred_at >= tail_start) AND name != ''
     ) AS parts
     GROUP BY name
+    HAVING events != 0 OR effective_cost != 0
 )
 ORDER BY effective_cost DESC, events DESC, name
 LIMIT {rows:UInt32};
