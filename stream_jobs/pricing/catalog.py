@@ -232,6 +232,14 @@ class Catalog:
         mean = [ref for ref in dict.fromkeys(others) if any(one.model == model for one in self.meanings(provider, ref))]
         return [model, *mean] if meanings else mean
 
+    def names_of(self, provider: str, model: str) -> list[str]:
+        """The ids of a model that are known: those of the base data, and aliases, also of whose models it sells."""
+        found: list[str] = []
+        for owner in self.sellers(provider):
+            index = self._index.get(owner)
+            found += [*(index.names(model) if index is not None else ()), *self._corrections.aliases_of(owner, model)]
+        return list(dict.fromkeys(found))
+
     def meanings(self, provider: str, ref: str) -> list[Identity]:
         """What an id means in the course of time."""
         moves = self.alias_boundaries(provider, ref)

@@ -3,11 +3,17 @@
 How a row is read is said in `listed.py`. A row of contracted or effective cost is there where it differs from the cost
 before it (list, contracted, effective): without one the price before it is the price. Of several rows whose scope an
 event's tags have, the one with the most tags is the event's.
+
+Contracts may name an id of a model, such as a dated one, and not the model. What was served under such an id has rows
+of contracted and effective cost whose model is that id; they go before the model's own. Of the ids that a pattern fits,
+those that the book knows are listed.
 """
 
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
+from fnmatch import fnmatchcase
 from fractions import Fraction
+from functools import partial
 from itertools import pairwise, product
 from typing import Final
 
@@ -38,18 +44,42 @@ def prices(book: PriceBook, providers: Container[str] | None = None) -> Iterator
     """Every price of the book: list prices, and behind each the contracted and effective ones that differ from it. With
     providers: of tokens only theirs."""
     overlays = book.engine.overlays
+    own: dict[tuple[str, str], list[str]] = {}
     for price in token_prices(book, providers):
         yield price
         if price.layer != "rate card":
-            yield from _agreed(overlays, price)
+            model = price.provider, price.model
+            if model not in own:
+                own[model] = _ids(book, *model)
+            yield from _agreed(overlays, price, own[model])
     yield from _resources(book.resources, overlays)
 
 
-def _agreed(overlays: Overlays, price: Price) -> Iterator[Price]:
-    """What contracts make of a list price of tokens."""
+def _ids(book: PriceBook, provider: str, model: str) -> list[str]:
+    """The ids of a model that contracts name, where they do not name the model by the same word."""
+    patterns = {word for word in book.engine.overlays.models_named(provider) if not fnmatchcase(model, word)}
+    if not patterns:
+        return []
+    meanings = book.catalog.meanings
+    known = dict.fromkeys([*book.catalog.names_of(provider, model), *sorted(patterns)])
+    named = [one for one in known if one != model and any(fnmatchcase(one, word) for word in patterns)]
+    return [one for one in named if any((said.own, said.model) == (one, model) for said in meanings(provider, one))]
+
+
+def _agreed(overlays: Overlays, price: Price, ids: Iterable[str]) -> Iterator[Price]:
+    """What contracts make of a list price of tokens; `ids` of its model may have terms of their own."""
     if not overlays.overlays:
         return
-    models = (price.model,)
+    plain = list(_contracts(overlays, price, (price.model,)))
+    yield from plain
+    for one in ids:
+        models = (one, price.model)
+        if list(_contracts(overlays, price, models)) != plain:
+            yield from (row._replace(model=one) for row in _contracts(overlays, price, models, whole=True))
+
+
+def _contracts(overlays: Overlays, price: Price, models: tuple[str, ...], *, whole: bool = False) -> Iterator[Price]:
+    """`whole`: contracted and effective cost are said even where they are the cost before."""
     matching = overlays.about(price.provider, models, price.sku)
     listed = Fraction(price.usd) * 10**12 / price.per
     key, _, _ = parts_of(price.sku)
@@ -69,7 +99,8 @@ def _agreed(overlays: Overlays, price: Price) -> Iterator[Price]:
     found: dict[Price, list[tuple[datetime, datetime]]] = {}
     for start, end in _spans(price.valid_from, price.valid_to, matching):
         holding = [overlay for overlay in matching if overlay.holds(start)]
-        for row in _rows(price, scopes(holding), (listed,) * 3, lambda scope, at=start: costs(scope, at)):  # type: ignore[misc]
+        at_start = partial(costs, at=start)
+        for row in _rows(price, scopes(holding), (listed,) * 3, at_start, whole=whole):
             _extend(found, row, start, end)
     yield from _dated(found)
 
@@ -87,9 +118,11 @@ def scopes(overlays: Iterable[Overlay]) -> list[Scope]:
     return sorted(found, key=lambda one: (len(one), sorted(one)))
 
 
-def _rows(price: Price, among: Sequence[Scope], plain: Costs, costs: Callable[[Scope], Costs]) -> Iterator[Price]:
-    """The rows of contracted and effective cost, where they say something that the rows before them don't. `plain` is
-    what it costs without any contract."""
+def _rows(
+    price: Price, among: Sequence[Scope], plain: Costs, costs: Callable[[Scope], Costs], *, whole: bool = False
+) -> Iterator[Price]:
+    """The rows of contracted and effective cost, where they say something that the rows before them don't; `whole`: of
+    events without tags also where they don't. `plain` is what it costs without any contract."""
     said: dict[str, list[tuple[Scope, Fraction]]] = {"contracted": [], "effective": []}
     for scope in among:
         listed, contracted, effective = costs(scope)
@@ -98,7 +131,7 @@ def _rows(price: Price, among: Sequence[Scope], plain: Costs, costs: Callable[[S
             ("effective", contracted, effective, plain[2]),
         ):
             narrower = {amount for other, amount in said[cost] if other < scope} or {before}
-            if narrower != {value}:
+            if narrower != {value} or (whole and not scope):
                 said[cost].append((scope, value))
                 yield price._replace(
                     scope=tuple(sorted(scope)), cost=cost, usd_per_unit=usd(value), usd=usd(value * price.per),

@@ -120,6 +120,11 @@ class Overlays:
         """Those that are for a SKU, whenever they hold and whoever they are for."""
         return [o for o in self.overlays if _covers(o.scope, provider, models, sku, o.scope.attribution)]  # type: ignore[arg-type]
 
+    def models_named(self, provider: str) -> set[str]:
+        """The ids and patterns of models that contracts with a provider name, in lower case."""
+        asked = [o.scope for o in self.overlays if o.scope.provider in (None, provider)]
+        return {pattern.lower() for scope in asked for pattern in scope.models or ()}
+
     def boundaries(self) -> list[datetime]:
         return [instant for overlay in self.overlays for instant in overlay.boundaries()]
 

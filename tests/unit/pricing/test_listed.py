@@ -62,6 +62,12 @@ def row_for(rows: Rows, line: PriceLine, one: UsageEvent, cost: str = "list") ->
         and set(row.scope) <= set(tags.items())
         and placed(row, one)
     ]
+    served = (one.response_model or one.model or "").lower()
+    models = {row.model for row in holding if row.cost == "list"}
+    terms = [row for row in holding if row.cost != "list" and row.model.lower() == served]
+    holding = [row for row in holding if row.cost == "list"] + (
+        terms or [row for row in holding if row.cost != "list" and row.model in models]
+    )
     costs = ("list", "contracted", "effective")
     before = costs[: costs.index(cost) + 1]
     known = [row for row in holding if row.cost in before]
@@ -169,6 +175,30 @@ def test_contracts_by_date_and_tags_have_rows_of_their_own() -> None:
             assert check(rows, of, token_event("m", usage, provider="acme", at=at, attribution=tags)) == 2
     layers = {(row.cost, row.layer) for found in rows.values() for row in found if row.provider == "acme"}
     assert layers == {("list", "correction"), ("contracted", "contract"), ("effective", "contract")}
+
+
+@pytest.mark.parametrize(
+    "terms",
+    [
+        [{"scope": {"models": ["gpt-4o-2024-*"]}, "discount_percent": "10"}],
+        [{"scope": {"models": ["GPT-4o-2024-11-20"]}, "discount_percent": "10"}],
+        [{"scope": {"models": ["gpt-4o"]}, "discount_percent": "10"},
+         {"scope": {"models": ["gpt-4o-2024-11-20"], "provider": "openai"}, "multiplier": "1"}],
+        [{"scope": {"models": ["gpt-4o*"], "attribution": {"team": "a"}}, "discount_percent": "10"},
+         {"scope": {"models": ["gpt-4o-2024-08-06"]}, "effective_multiplier": "0.5"},
+         {"scope": {"models": ["gpt-4o-2024-08-06"], "attribution": {"team": "a"}}, "contract": {"input_mtok": "1"}}],
+    ],
+)  # fmt: skip
+def test_contracts_that_name_an_id_of_a_model_have_rows(terms: list[dict[str, Any]]) -> None:
+    """A dated id may have terms that its model does not have: whichever was asked for and served, whoever for."""
+    of = own(overlays=[{"name": str(number), **said} for number, said in enumerate(terms)])
+    rows = rows_of(of, "openai")
+    ids = ("gpt-4o", "gpt-4o-2024-08-06", "gpt-4o-2024-11-20")
+    for model, served in [(one, None) for one in ids] + [("gpt-4o", one) for one in ids]:
+        for tags in ({}, {"team": "a"}, {"team": "b"}):
+            usage = {"input_tokens": 1000, "output_tokens": 100}
+            one = token_event(model, usage, provider="openai", response_model=served, attribution=tags)
+            assert check(rows, of, one) == 2
 
 
 CARD = {
