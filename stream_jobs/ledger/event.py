@@ -77,7 +77,7 @@ class EventStory:
     @property
     def has_no_price(self) -> bool:
         """Whether it is booked and nobody knows what it costs now, whatever was booked before."""
-        return sum(entry["unpriced"] for entry in self.entries) > 0
+        return int(sum(entry["unpriced"] for entry in self.entries)) > 0
 
     def cost(self, name: str) -> Decimal | None:
         """The sum of a cost over all entries; None while the event has no price."""
