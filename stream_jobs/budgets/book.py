@@ -113,8 +113,9 @@ class BudgetBook:
             if period is not None and period.end > now - KEEP_PERIODS:
                 for values in tracked.counters.values_in(period):
                     self._mark_dirty(tracked, period, values, late=False)
-        if tracked.current is not None and not tracked.budget.per:
-            self._mark_dirty(tracked, tracked.current, (), late=False)
+        for values in tracked.told_anyway():
+            assert tracked.current is not None
+            self._mark_dirty(tracked, tracked.current, values, late=False)
         # What was crossed may hold nothing any more: left out by a scope that changed, gone from a window.
         for place, notified in self.notified.items():
             if place.budget_id == tracked.budget.id and self.is_watched(place, now):
@@ -173,7 +174,7 @@ class BudgetBook:
                 continue  # the budget has other periods by now
             cell = unix_micros(period.start)
             if period.start > now:
-                continue  # said when it begins, with the first that is spent
+                continue  # said when it begins
             found = Sums()
             if not tracked.holds(period):
                 loaded = self._sums.sums(tracked.counters.spec, [(cell, unix_micros(period.end))], self.follower.vector)
@@ -254,8 +255,6 @@ class BudgetBook:
                 self._all_dirty(tracked, now)
             if not began or tracked.current is None:
                 continue
-            if not tracked.budget.per:
-                changed = changed | {()}
             for values in changed:
                 self._mark_dirty(tracked, tracked.current, values, late=False)
             self._to_forget.add(tracked.budget.id)

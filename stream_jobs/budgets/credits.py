@@ -80,6 +80,12 @@ class Credits:
             return Decimal(0)
         return self._sums.get(CreditKey(budget_id, calendar.period_key(period), values), Decimal(0))
 
+    def values_in(self, budget_id: str, period_key: str) -> set[Values]:
+        """Whose amount is another one in this period."""
+        if budget_id not in self._budgets:
+            return set()
+        return {key.values for key, amount in self._sums.items() if amount and key[:2] == (budget_id, period_key)}
+
     def changed(self, before: "Credits") -> set[CreditKey]:
         """Where these differ from those."""
         keys = self._sums.keys() | before._sums.keys()

@@ -106,7 +106,9 @@ _STANDING: Final = (
     "budget_id, vals, period_key, period_start, period_end, amount, spent, held, unpriced_events, burn_per_hour, "
     "forecast, exhausted_at, thresholds, updated_at, unit, credited, threshold_amounts, currency, rate"
 )
-_DEAREST_FIRST: Final = "ORDER BY used_share DESC NULLS FIRST, spent DESC, vals"
+# Where nothing may be spent, the first cent is more than any share; and nothing is no share at all.
+_SHARE: Final = "if(amount > 0, toFloat64(spent + held) / toFloat64(amount), if(spent + held > 0, inf, 0))"
+_DEAREST_FIRST: Final = f"ORDER BY {_SHARE} DESC, spent DESC, vals"
 
 
 def standings(store: StoreClient, budget_id: str, limit: int | None = None) -> list[BudgetStanding]:
@@ -173,7 +175,7 @@ def past_periods(store: StoreClient, budget_id: str, limit: int = 12) -> list[Pa
         "FROM budget_history "
         "WHERE budget_id = {budget:String} AND period_start IN (SELECT DISTINCT period_start FROM budget_periods "
         f"WHERE budget_id = {{budget:String}} ORDER BY period_start DESC LIMIT {limit:d}) "
-        "ORDER BY period_start DESC, if(amount > 0, toFloat64(spent + held) / toFloat64(amount), inf) DESC, vals "
+        f"ORDER BY period_start DESC, {_SHARE} DESC, vals "
         "LIMIT 1 BY period_start",
         {"budget": budget_id},
     )

@@ -147,18 +147,23 @@ class Tracked:
         current = self.counters.calendar.period_at(now)
         if current == self.current:
             return False, changed
+        # Of a window history keeps a row per hour.
+        anew = not self.counters.rolling or self.current is None or current is None
+        anew = anew or current.end.hour != self.current.end.hour
         if current is not None:
             sums.load_new(self.counters, self._wanted(current, now), vector, horizon)
             if self.counters.rolling:
                 changed = self.counters.forget(current.start)
-                if self.current is None or current.end.hour != self.current.end.hour:
-                    changed = changed | self.counters.values_in(current)  # history keeps a row per hour
+                if anew:
+                    changed = changed | self.counters.values_in(current)
             elif self.budget.carry_over is not None and self.budget.per:
                 cells = map(from_unix_micros, self.counters.cells)
                 changed = {values for cell in cells for values in self.counters.values_in(Period(cell, cell))}
         self.current = current
         self._carried.clear()
         self._amounts.clear()
+        if anew or not self.budget.per:
+            changed = changed | self.told_anyway()
         return True, changed
 
     def carries_into(self, cell: int) -> list[Period]:
@@ -181,6 +186,20 @@ class Tracked:
             if self.budget.carry_over is not None:
                 before = min(before, from_unix_micros(self._carried_from))
             self.counters.forget(before)
+
+    def told_anyway(self) -> set[Values]:
+        """The values that stand somewhere in the present period before anything is spent: all of a budget that is per
+        nothing; of one per value those with an amount of their own, in the file or by a credit. Whoever asks for them
+        would else take the amount of all others for theirs."""
+        if self.current is None:
+            return set()
+        if not self.budget.per:
+            return {()}
+        found: set[Values] = {(value,) for value in self.budget.amounts if value}
+        if not self.counters.rolling:
+            key = self.counters.calendar.period_key(self.current)
+            found |= self._budgets.credits.values_in(self.budget.id, key)
+        return found
 
     # -- counting
 

@@ -328,3 +328,30 @@ def test_past_periods_of_a_quota_are_counted_again(office: Office) -> None:
     assert alert(office, "tokens").status == "resolved"
     assert sorted(spent for spent, _ in office.history("tokens").values()) == [0, 0]
     assert office.difference() == 0
+
+
+def test_a_value_with_an_amount_of_its_own_is_known_before_it_spends(
+    office: Office, process: StoreProcess, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nobody but one user may spend anything, and elsewhere only one nothing: services know it from the first request
+    on, also after a restart; the list still begins with who has used most."""
+    each = {"per": ["user_id"], "period": "day", "thresholds": ONLY_ACTUAL, "name": "Each user"}
+    refuse = {"policy": {"steps": [{"at_percent": 100, "action": "refuse"}]}}
+    office.write(
+        {"id": "allowed", "amount": 0, "amounts": {"vip": 100}, "scope": {"team": "a"}, **each, **refuse},
+        {"id": "blocked", "amount": 10, "amounts": {"bob": 0}, "scope": {"team": "b"}, **each, **refuse},
+    )
+
+    def answers(services: Guard) -> list[bool]:
+        asked = [("a", "vip"), ("a", "bob"), ("b", "bob"), ("b", "vip")]
+        return [services.decide(Attribution(team=team, user_id=one), "5").allowed for team, one in asked]
+
+    for _ in range(2):
+        office.restart()
+        with guard(office) as services:
+            assert answers(services) == [True, False, False, True]
+    booked(office, 4, team="b", user_id="eve")
+    line = next(text for text in shown(process, capsys, "list").splitlines() if "blocked" in text)
+    assert line.split("\t")[2:5] == ["eve and 1 more", "$4.00", "$10.00"]
+    assert sorted(office.history("blocked").values()) == [(Decimal(0), 0), (Decimal(4), 0)]
+    assert office.difference() == 0

@@ -13,6 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from stream_jobs.base.errors import StoreUnavailableError
 from stream_jobs.budgets.book import KEEP_NOTIFIED, WINDOW_KEY, BudgetBook, Notified, Place, StandingUpdate
+from stream_jobs.budgets.credits import CreditRow, Credits
 from stream_jobs.budgets.resolve import Budgets
 from stream_jobs.budgets.standing import ThresholdKey
 from stream_jobs.series.check import differences, snapshot
@@ -505,3 +506,27 @@ def test_a_label_that_the_ledger_does_not_answer_for_is_asked_for_again() -> Non
         one.apply([delta], NOON)
     one.apply([], NOON)
     assert [item.standing.spent for item in one.evaluate(NOON)] == [usd(9)]
+
+
+@pytest.mark.parametrize(("period", "later"), [("day", DAY), ("month", 30 * DAY), ({"rolling": "24h"}, HOUR)])
+def test_values_with_an_amount_of_their_own_stand_before_they_spend(period: Any, later: timedelta) -> None:
+    """From the start on, and again when a period begins: whoever asks for them would take the amount of all others for
+    theirs. One that is credited only where it is credited."""
+    one = budget(per=["team"], period=period, amount=0, amounts={"a": 7, "b": 0}, thresholds=actual(100))
+    which = budgets(one)
+    calendar = which.calendar_of(one)
+    keys = [calendar.period_key(calendar.period_at(at)) for at in (NOON, NOON + later)]  # type: ignore[arg-type]
+    if not isinstance(period, dict):
+        rows = [
+            CreditRow("one", NOON, key, key, NOON, (team,), Decimal(3), "x", "")
+            for key, team in zip(keys, "cd", strict=True)
+        ]
+        which = which.with_credits(Credits(rows))
+    ledger = MemoryLedger(NOON)
+    watched = book(ledger, which)
+    for now, credited in ((NOON, "c"), (NOON + later, "d")):
+        found = {change.place.values: change.standing for change in handle(watched, now)}
+        amounts = {values: standing.amount for values, standing in found.items()}
+        extra = {} if isinstance(period, dict) else {(credited,): usd(3)}
+        assert amounts == {("a",): usd(7), ("b",): 0, **extra}
+        assert all(not standing.used and standing.period.start <= now for standing in found.values())

@@ -59,7 +59,7 @@ def test_after_a_long_sleep_everything_in_between_is_there() -> None:
     ledger = booked(*days(10, 20, 30, 40, 50, last=NOON + 4 * DAY))
     one = tracked(ledger, period="day", amount=100, carry_over={"unused": True, "since": "2026-11-26"})
     vector, asked = ledger.vector(), ledger.asked + 1
-    assert one.advance(ledger, vector, NOON + 4 * DAY) == (True, set())
+    assert one.advance(ledger, vector, NOON + 4 * DAY) == (True, {()})
     assert ledger.asked == asked + 1, "its cells, and those of its burn rate"
     assert one.standing(current(one), (), NOON + 4 * DAY).amount == usd(5 * 100 - 10 - 20 - 30 - 40)
     monthly = tracked(ledger, datetime(2026, 11, 30, 12, tzinfo=UTC), period="month")
