@@ -107,14 +107,21 @@ class Comparison:
 
     def _changed(self, asked: Asked, kept: datetime) -> Answer:
         """All from the first on that is kept: where the budget looks now there may be something in periods in which
-        there was nothing for it. Of `misfits` only those that are kept as another calendar had them."""
+        there was nothing for it. Of `misfits` only those that are kept as another calendar had them. And those that
+        begin where the budget has no period: before a list of dates begins, or a total."""
         rows = self._history.periods(asked.question.budget_id, kept, asked.now, ALL_PERIODS)
         periods = list(rows)
+        nowhere: dict[int, int] = {}
+        for period in periods:
+            if asked.spec.calendar.period_at(period.start) is None:
+                cell = unix_micros(period.start)
+                nowhere[cell] = nowhere.get(cell, 0) + rows[period]
         if asked.question.misfits:
             periods = [period for period in periods if asked.spec.calendar.period_at(period.start) != period]
         elif periods:
             periods = [Period(periods[0].start, asked.now)]
-        return Answer(asked.question, next=_slices(asked, _cells(asked, periods, kept), _by_cell(asked, rows)))
+        parts = _slices(asked, _cells(asked, periods, kept), _by_cell(asked, rows))
+        return Answer(asked.question, next=[*parts, *_slices(asked, sorted(nowhere), nowhere)])
 
     def _touched(self, asked: Asked, booked: Booked, kept: datetime) -> Answer:
         found = self._ledger.touched(asked.spec, booked, kept)
@@ -143,6 +150,9 @@ class Comparison:
     def _compared(self, asked: Asked, question: Question) -> Answer:
         answer = Answer(question)
         periods = {cell: asked.tracked.counters.cell_of(from_unix_micros(cell)) for cell in question.cells or ()}
+        for cell in [cell for cell, period in periods.items() if period is None]:
+            start = from_unix_micros(cell)
+            answer.stale += self._history.recorded(question.budget_id, start, start + _MICROSECOND)
         bounds = [
             (cell, unix_micros(period.end))
             for cell, period in periods.items()

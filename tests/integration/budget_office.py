@@ -224,7 +224,7 @@ def assert_all_equal_to_the_ledger(office: Office) -> None:
             if not in_scope(series.scope, {key: str(value) for key, value in row.items()}) or "" in values:
                 continue
             period = calendar.period_at(row["occurred_at"])
-            if period is None:  # before a total began
+            if period is None:  # before a total began, or a list of dates
                 continue
             spent, unpriced, held, unknown = sums.get((period.start, values), (Decimal(0), 0, Decimal(0), 0))
             sums[period.start, values] = (
@@ -249,7 +249,9 @@ def assert_all_equal_to_the_ledger(office: Office) -> None:
         current = calendar.period_at(now)
         assert current is not None
         for start, _ in history:
-            assert calendar.period_at(start).start == start, (budget.id, start)  # type: ignore[union-attr]
+            period = calendar.period_at(start)
+            assert period is not None, (budget.id, start)
+            assert period.start == start, (budget.id, start)
         for values, (start, end, spent) in office.status(budget.id).items():
             assert (start, end) == current, (budget.id, values)
             assert spent == wanted.get((start, values), nothing)[0]

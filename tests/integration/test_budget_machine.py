@@ -49,6 +49,7 @@ BUDGETS = (
         "valid_from": (datetime.now(UTC) - timedelta(days=210)).date(),
         **ONLY_ACTUAL,
     },
+    {"id": "listed", "name": "Listed", "amount": 50, "period": {"calendar": "own"}, "per": ["team"], **ONLY_ACTUAL},
     {
         "id": "carry",
         "name": "Carries over",
@@ -58,6 +59,7 @@ BUDGETS = (
         **ONLY_ACTUAL,
     },
 )
+CALENDARS = {"own": [(datetime.now(UTC) + timedelta(days=days)).date() for days in (-190, -40, -4, 30)]}
 ZONES = ("UTC", "Asia/Kolkata", "Pacific/Kiritimati", "America/Los_Angeles", "Europe/Berlin")
 SCOPES: tuple[dict[str, Any], ...] = (
     *({"team": "a"}, {"team": "b"}, {"team": {"none_of": ["a"]}}, {}),
@@ -112,7 +114,7 @@ class Machine(RuleBasedStateMachine):
 
     def _write(self) -> None:
         budgets = [budget | {"scope": self.scope} if budget["id"] == "days" else budget for budget in BUDGETS]
-        self.office.write(*budgets, **self.shared)
+        self.office.write(*budgets, calendars=CALENDARS, **self.shared)
 
     def _row(self, charge: tuple[int, int, dict[str, str], int]) -> dict[str, Any]:
         days, minutes, facts, amount = charge

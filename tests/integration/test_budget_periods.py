@@ -183,6 +183,33 @@ def test_another_time_zone_has_other_periods_at_once(office: Office, change: dic
     assert_all_equal_to_the_ledger(office)
 
 
+@pytest.mark.parametrize("running", [True, False])
+@pytest.mark.parametrize("change", ["zone", "dates", "total"])
+def test_periods_from_before_a_calendar_begins_are_no_longer_said(office: Office, change: str, running: bool) -> None:
+    """A list of dates, or a total, begins later than what was said of the budget: in another time zone, by other dates,
+    or because it had a list before."""
+    now = office.store.now()
+    dates = [(now + timedelta(days=days)).date() for days in (-100, -40, -5, 30)]
+    budgets = [one | {"period": {"calendar": "own"}} for one in (SEARCH, USERS)]
+    office.write(*budgets, timezone="Europe/Berlin", calendars={"own": dates})
+    office.restart()
+    office.cycle(office.block([spend(noon(office, age), 5) for age in (0, 10, 45, 90, 95)]))
+    office.settle()
+    if not running:
+        office.close()
+        office.job = None
+    if change == "total":
+        budgets = [one | {"period": "total", "valid_from": dates[1]} for one in (SEARCH, USERS)]
+    zone = "America/Los_Angeles" if change == "zone" else "Europe/Berlin"
+    office.write(*budgets, timezone=zone, calendars={"own": dates[1:] if change == "dates" else dates})
+    if not running:
+        office.restart()
+    for _ in range(4):
+        office.cycle()
+    office.settle()
+    assert_all_equal_to_the_ledger(office)
+
+
 @pytest.mark.parametrize("at_once", [9, 100_000])
 def test_a_correction_of_many_values_reaches_each_of_them(
     office: Office, monkeypatch: pytest.MonkeyPatch, at_once: int
