@@ -148,8 +148,12 @@ class Tracked:
         if current == self.current:
             return False, changed
         # Of a window history keeps a row per hour.
-        anew = not self.counters.rolling or self.current is None or current is None
-        anew = anew or current.end.hour != self.current.end.hour
+        anew = (
+            not self.counters.rolling
+            or self.current is None
+            or current is None
+            or current.end.hour != self.current.end.hour
+        )
         if current is not None:
             sums.load_new(self.counters, self._wanted(current, now), vector, horizon)
             if self.counters.rolling:

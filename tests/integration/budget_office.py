@@ -149,7 +149,7 @@ class Office:
             return self.running._recount.is_idle
 
         for _ in range(2):
-            until(settled, 30, "a job that has looked at everything")
+            until(settled, 120, "a job that has looked at everything")
         self.cycle()
 
     # -- what is read
