@@ -60,6 +60,11 @@ def count(number: int) -> str:
     return f"{number:,}"
 
 
+def events(number: int) -> str:
+    """'1 event', '1,234 events'."""
+    return f"{count(number)} event{'s' if number != 1 else ''}"
+
+
 def others(number: int) -> str:
     """'1 other', '12 others'."""
     return f"{count(number)} other{'s' if number != 1 else ''}"
@@ -76,9 +81,10 @@ def percent(part: Decimal | int, whole: Decimal | int) -> str:
 
 
 def reached(part: Decimal | int, whole: Decimal | int, places: int = 1) -> str:
-    """As `percent`, but never rounded up: '99.9 %' of a budget is all that may be said before 100 % are reached."""
-    if not whole:
-        return percent(part, whole)
+    """As `percent`, but never rounded up: '99.9 %' of a budget is all that may be said before 100 % are reached. Nor is
+    there a share of less than nothing."""
+    if whole <= 0:
+        return percent(part, 0)
     share = _WIDE.divide(_WIDE.multiply(Decimal(part), Decimal(100)), Decimal(whole))
     if 0 < share < Decimal("0.1"):
         return "< 0.1 %"

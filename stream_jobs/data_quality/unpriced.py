@@ -8,7 +8,7 @@ from typing import Any, Final, cast
 
 from spendstream_schemas import UnpricedReason
 from stream_jobs.base.instants import as_utc
-from stream_jobs.base.readable import clock, money
+from stream_jobs.base.readable import clock, events, money
 from stream_jobs.data_quality.finding import Finding, Result, command, decades, fit, result
 from stream_jobs.data_quality.settings import DataQualitySettings
 from stream_jobs.store.client import StoreClient
@@ -122,7 +122,10 @@ def findings(found: Iterable[Unpriced], settings: DataQualitySettings) -> Iterab
             subject=item.subject,
             name="UnpricedUsage",
             severity="error" if level >= _GRAVE else "warning",
-            summary=f"{item.events:,} events of {_of(item, model)} have no price: up to {money(at_stake)} in no total",
+            summary=(
+                f"{events(item.events)} of {_of(item, model)} {'has' if item.events == 1 else 'have'} no price: "
+                f"up to {money(at_stake)} in no total"
+            ),
             facts=facts,
             causes=(f"{item.reason}: {fit(item.example, _MAX_DETAIL)}".removesuffix(": "),),
             action=_action(item, model),

@@ -114,7 +114,7 @@ def test_the_list_says_where_each_budget_stands(pipeline: Pipeline) -> None:
 def test_one_budget_is_shown_with_what_it_crossed_and_who_spends(pipeline: Pipeline) -> None:
     """For people and for machines."""
     text = ok(pipeline, "show", "company")
-    for part in ("Company (company), set by the file", "$10.00", "$1.00 (1 events)", "5 %", "crossed", "user_id bob"):
+    for part in ("Company (company), set by the file", "$10.00", "$1.00 (1 event)", "5 %", "crossed", "user_id bob"):
         assert part in text, part
     found = json.loads(ok(pipeline, "show", "company", "--json"))
     assert found["id"] == "company"

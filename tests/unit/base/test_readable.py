@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stream_jobs.base.readable import apart, count, duration, exact, money, others, percent, reached
+from stream_jobs.base.readable import apart, count, duration, events, exact, money, others, percent, reached
 
 AMOUNTS = st.decimals(min_value=-(10**12), max_value=10**12, places=12, allow_nan=False)
 
@@ -94,3 +94,13 @@ def test_used_and_amount_read_the_same_where_they_are_only(used: int, amount: in
     assert (first == second) == (used == amount)
     share = reached(*pair)
     assert (share == "< 0.1 %" or Decimal(share.removesuffix(" %")) < 100) == (used < amount)
+
+
+def test_there_is_no_share_of_nothing_or_less() -> None:
+    """An amount that was cut below zero has been passed, whatever was spent."""
+    assert {reached(Decimal(used), Decimal(whole)) for used in (0, 57) for whole in (0, -1)} == {"\N{EN DASH}"}
+
+
+def test_one_event_is_one() -> None:
+    """Also where there are many."""
+    assert [events(number) for number in (0, 1, 12_345)] == ["0 events", "1 event", "12,345 events"]
