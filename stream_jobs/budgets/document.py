@@ -342,7 +342,11 @@ class Budget(_Part):
 
     def amount_of(self, values: tuple[str, ...]) -> Decimal:
         """What is stated for these values of the fields in `per`."""
-        return self.amounts.get(values[0], self.amount) if len(values) == 1 else self.amount
+        return self.amounts[values[0]] if self.has_own_amount(values) else self.amount
+
+    def has_own_amount(self, values: tuple[str, ...]) -> bool:
+        """Whether `amounts` says another one of them."""
+        return len(values) == 1 and values[0] in self.amounts
 
 
 def _rising_rates(rates: tuple[Rate, ...]) -> tuple[Rate, ...]:

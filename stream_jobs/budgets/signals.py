@@ -14,8 +14,8 @@ from zoneinfo import ZoneInfo
 
 from spendstream_schemas.alert_feed import MAX_LEVEL, SEVERITIES, AlertSignal, Fact, Severity
 from spendstream_schemas.budget_feed import state_key
-from stream_jobs.base.money import divide_half_even, pico_from_usd
-from stream_jobs.base.readable import count, duration, exact, reached
+from stream_jobs.base.money import pico_from_usd
+from stream_jobs.base.readable import count, duration, events, exact, reached
 from stream_jobs.budgets.book import Place
 from stream_jobs.budgets.document import Budget, RollingPeriod
 from stream_jobs.budgets.standing import PERCENT_PLACES, Standing, ThresholdKey
@@ -177,16 +177,25 @@ def _summary(
         # Whoever reads no further takes it for the period of now.
         was = "was over budget:" if standing.used > standing.amount else "used"
         return f"In {place.period_key}, which is over, {who} {was} {of}{share}{past}"
-    if kind == "budget":
+    if kind == "budget" or standing.reaches(Decimal(100)):
         if standing.amount == 0 < standing.used:
             return f"{who} may spend nothing, and has used {_text(standing, standing.used)}"
         if standing.used > standing.amount:
             return f"{who} is over budget: {of}{share}{past}"
         return f"{who} has used {of}{share}{past}"
-    if standing.forecast is None or highest is None or not standing.crosses(highest, standing.forecast):
+    if (foretold := _foretold(standing, highest)) is None:
         return f"{who} will probably keep to its budget: {of}{share}"
-    forecast, amount = _text(standing, standing.forecast), _text(standing, standing.amount)
-    return f"{who} will probably use {forecast} of {amount}{past}; {_text(standing, standing.used)} so far"
+    return f"{who} will probably use {foretold}{past}; {_text(standing, standing.used)} so far"
+
+
+def _foretold(standing: Standing, highest: ThresholdKey | None) -> str | None:
+    """'$140.00 of $100.00', if it is more than the amount, or than what people are told of."""
+    forecast = standing.forecast
+    if forecast is None:
+        return None
+    if forecast <= standing.amount and (highest is None or not standing.crosses(highest, forecast)):
+        return None
+    return f"{_text(standing, forecast)} of {_text(standing, standing.amount)}"
 
 
 def _text(standing: Standing, pico: int) -> str:
@@ -219,7 +228,7 @@ def _facts(budget: Budget, place: Place, standing: Standing, zone: ZoneInfo) -> 
     facts += [Fact(name=name, text=value) for name, value in zip(budget.per, place.values, strict=True)]
     facts.append(Fact(name="Spent" if standing.unit.is_money else "Used", text=_text(standing, standing.spent)))
     if standing.unpriced and standing.unit.is_money:
-        held = f"{_text(standing, standing.held)} for {count(standing.unpriced)} events without a price"
+        held = f"{_text(standing, standing.held)} for {events(standing.unpriced)} without a price"
         if standing.flat > 0:
             held += f", {count(standing.flat)} of them at the flat bound: the price book does not know their model"
         facts.append(Fact(name="Held", text=held))
@@ -255,8 +264,10 @@ def _what_to_do(kind: Kind, budget: Budget, place: Place, standing: Standing) ->
     """With commands as one types them: each of them works as it stands."""
     by = "forecast" if kind == "forecast" else "spend"
     text = f"See who causes the {by}: {_command('budgets', 'show', budget.id)}. Then slow it down"
-    if (more := _more(kind, budget, standing)) is not None:
-        text += f", or raise the amount: {_command('budgets', 'set', budget.id, '--amount', exact(more))}"
+    if (more := _more(kind, budget, place, standing)) is not None:
+        own = ("--values", f"{budget.per[0]}={place.values[0]}") if budget.has_own_amount(place.values) else ()
+        raising = _command("budgets", "set", budget.id, "--amount", exact(more), *own)
+        text += f", or raise the amount: {raising}" if len(raising) <= MAX_COMMAND else ""
     ack = _command("alerts", "ack", alert_id(kind, place))
     return text + (f". Tell others that you are on it: {ack}" if len(ack) <= MAX_COMMAND else "")
 
@@ -266,17 +277,21 @@ def _command(*words: str) -> str:
     return f"`{shlex.join(('spendstream', *words))}`"
 
 
-def _more(kind: Kind, budget: Budget, standing: Standing) -> Decimal | None:
-    """An amount, in the budget's unit, with which all would be well; None where there is no telling."""
-    expected = (standing.used if kind == "budget" else standing.forecast or standing.used) - standing.credit
-    amount = standing.amount - standing.credit  # what the credit goes on doing
-    if expected <= 0 or amount <= 0 or not budget.amount:
+def _more(kind: Kind, budget: Budget, place: Place, standing: Standing) -> Decimal | None:
+    """An amount, in the budget's unit, with which all would be well; None where there is no telling, or nothing to
+    raise: what is stated is not what people are told of."""
+    expected = standing.used if kind == "budget" else standing.forecast or standing.used
+    stated = budget.amount_of(place.values)
+    if expected <= 0 or standing.amount <= 0 or not stated:
         return None
-    thousandths = max(1000, divide_half_even(expected * 1000, amount))
-    found = _ROUND.plus(budget.amount * Decimal(thousandths).scaleb(-3) * ROOM)
-    if budget.measure in WHOLE:
-        found = found.to_integral_value(rounding=ROUND_CEILING)
-    return found if found > budget.amount else None
+    unit = standing.unit
+    beside = standing.amount - unit.pico(stated)  # what was credited and carried over goes on doing that
+    needed, beside_stated = (unit.stated(unit.kept(pico)) for pico in (expected, beside))
+    least = needed * ROOM - beside_stated
+    if least <= stated:
+        return None
+    found = _ROUND.plus(least)
+    return found.to_integral_value(rounding=ROUND_CEILING) if budget.measure in WHOLE else found
 
 
 def _at_stake(kind: Kind, standing: Standing) -> int:
@@ -292,5 +307,7 @@ def _resolution(kind: Kind, budget: Budget, standing: Standing, *, over: bool) -
     if kind == "forecast":
         if standing.reaches(Decimal(100)):
             return f"the amount itself is used up: {of}"
+        if (foretold := _foretold(standing, None)) is not None:
+            return f"none of its thresholds is foretold any more: it will probably use {foretold}"
         return f"it will probably keep to its budget: {of} so far"
     return f"it is below its thresholds again: {of}"

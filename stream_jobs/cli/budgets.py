@@ -39,7 +39,14 @@ def _add_live(actions: Any) -> None:
         "with what is to change.",
     )
     setting.add_argument("what", metavar="FILE|ID")
-    setting.add_argument("--amount", help="the new amount, in the budget's currency")
+    setting.add_argument("--amount", help="the new amount, in the budget's currency or unit")
+    setting.add_argument(
+        "--values",
+        nargs="+",
+        default=[],
+        metavar="FIELD=VALUE",
+        help="with --amount: only of this value of a budget per value",
+    )
     credit = actions.add_parser(
         "credit",
         help="add to the amount of one period of a budget, or cut from it",

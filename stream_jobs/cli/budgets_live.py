@@ -202,7 +202,7 @@ def _print_budget(
     why: Any,
 ) -> None:
     """`found`: the first of so many."""
-    from stream_jobs.base.readable import count, reached
+    from stream_jobs.base.readable import events, reached
     from stream_jobs.output.console import Console
     from stream_jobs.output.tables import Facts, Table
 
@@ -219,7 +219,7 @@ def _print_budget(
         _, amount, share, forecast, until = _figures(budget, item)
         unit = item.stated
         burn = "" if item.burn_per_hour is None else unit.text(item.burn_per_hour)
-        held = f"{unit.text(item.held)} ({count(item.unpriced_events)} events)"
+        held = f"{unit.text(item.held)} ({events(item.unpriced_events)})"
         held = held if item.unpriced_events and unit.is_money else ""
         values = ", ".join(item.vals) or "all"
         table.add_row(values, item.period_key, unit.text(item.spent), held, amount, share, burn, forecast, until)
@@ -292,8 +292,14 @@ def run_set(args: argparse.Namespace) -> int:
 
     with _store(args) as store:
         if args.amount is not None:
-            document = _defined(store, args.what).document | {"amount": args.amount}
-            budget = budget_from_json(json_text(document))
+            defined = _defined(store, args.what)
+            changed: dict[str, Any] = {"amount": args.amount}
+            if args.values:
+                first = _values(defined, args.values)[0]  # of more than one the budget says what is wrong
+                changed = {"amounts": {**defined.document.get("amounts", {}), first: args.amount}}
+            budget = budget_from_json(json_text(defined.document | changed))
+        elif args.values:
+            raise ConfigError("--values says whose --amount it is: give both")
         elif args.what == "-":
             source = parse_yaml_bytes(sys.stdin.buffer.read(MAX_BYTES + 1), "standard input")
             budget = checked(source, Budget, label="id", hidden=PERIOD_TAGS)

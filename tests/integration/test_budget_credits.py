@@ -190,12 +190,18 @@ def test_a_credit_that_is_sent_twice_counts_once_and_reaches_a_period_long_over(
 
 
 @pytest.mark.parametrize(
-    "budget", [{**MONTH, "measure": "requests", "amount": 3}, {**MONTH, "measure": "gpu_hours", "amount": "0.5"}]
+    "budget",
+    [
+        {**MONTH, "measure": "requests", "amount": 3},
+        {**MONTH, "measure": "gpu_hours", "amount": "0.5"},
+        {**MONTH, "per": ["user_id"], "amounts": {"u1": 2}},
+    ],
 )
-def test_the_command_that_a_message_about_a_quota_prints_is_taken_as_it_stands(
+def test_the_command_that_a_message_prints_is_taken_as_it_stands(
     office: Office, process: StoreProcess, budget: dict[str, Any]
 ) -> None:
-    """Whole numbers of requests, parts of hours: with the amount that it suggests, the alert is taken back."""
+    """Whole numbers of requests, parts of hours, and the amount of the value that it is about: with what it suggests,
+    the alert is taken back."""
     office.write(budget)
     office.restart()
     booked(office, 1, 1, 1, gpu_seconds=Decimal(700))

@@ -1,5 +1,6 @@
 """What is said of a budget: who it is about, how grave it is, and until when."""
 
+import re
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -23,7 +24,7 @@ from stream_jobs.budgets.signals import (
 )
 from stream_jobs.budgets.standing import Standing, ThresholdKey
 from stream_jobs.series.calendar import Period
-from tests.unit.budgets.build import budget
+from tests.unit.budgets.build import budget, budgets
 from tests.unit.series.memory_ledger import usd
 
 START, END = datetime(2026, 11, 1, tzinfo=UTC), datetime(2026, 12, 1, tzinfo=UTC)
@@ -334,3 +335,56 @@ def test_what_to_do_is_said_in_commands_as_one_types_them() -> None:
     assert "--amount" not in (signal(5, crossed("100"), amount=-20).action or "")
     long = signal(90, crossed("80"), place=Place("one", "2026-11", ("'" * 128,)), per=["team"])
     assert len(long.action or "") <= 1000
+
+
+@pytest.mark.parametrize(
+    ("spent", "forecast", "summary"),
+    [
+        (130, 400, "Budget one is over budget: $130.00 of $100.00 (130.0 %)"),
+        (100, 400, "Budget one has used $100.00 of $100.00 (100.0 %)"),
+        (40, 110, "Budget one will probably use $110.00 of $100.00; $40.00 so far"),
+        (40, 99, "Budget one will probably keep to its budget: $40.00 of $100.00 (40.0 %)"),
+    ],
+)
+def test_a_forecast_that_is_over_says_nothing_that_is_not_so(spent: int, forecast: int, summary: str) -> None:
+    """Whoever is over the budget does not keep to it, nor does who will be."""
+    found = signal(spent, {}, kind="forecast", forecast=forecast, thresholds={"forecast": [120]})
+    assert (found.status, found.summary) == ("resolved", summary)
+    assert "keep to" not in (found.resolution or "") or "keep to" in summary
+
+
+@given(
+    st.integers(1, 10_000),
+    st.integers(1, 300),
+    st.integers(-99, 300),
+    st.sampled_from([{}, {"measure": "tokens"}, {"measure": "gpu_hours"}]),
+)
+def test_with_the_amount_that_is_suggested_no_threshold_is_crossed(
+    spent: int, stated: int, beside: int, given: dict[str, str]
+) -> None:
+    """Of whatever the amount is made up, by credits or by what was carried over; if none is, nothing is suggested. And
+    it is the amount of the value that it is about."""
+    amount = stated + beside
+    own = budget(per=["user_id"], amount=7, amounts={"a b": stated}, thresholds=[80, 100], **given)
+    for one, place in (
+        (budget(amount=stated, thresholds=[80, 100], **given), PLACE),
+        (own, Place("one", "x", ("a b",))),
+    ):
+        unit = budgets(one).unit_of(one, START)
+        keys = crossed(*(str(percent) for percent in (80, 100) if spent * 100 >= percent * amount))
+        pico = unit.pico(Decimal(1))
+        standing = Standing(MONTH, False, amount * pico, spent * pico, 0, 0, unit=unit)
+        action = budget_signal("budget", one, place, standing, keys, NOW, zone=ZONE).action or ""
+        found = re.search(r"`spendstream budgets set one --amount ([0-9.]+)( --values 'user_id=a b')?`", action)
+        assert (found is not None) == (amount > 0 and (bool(keys) or spent * 13 > amount * 10))
+        if found is not None:
+            raised = Decimal(found[1]) + beside
+            assert spent * 100 < raised * 80
+            assert bool(found[2]) == (one is own)
+
+
+def test_an_amount_that_nobody_is_told_of_is_not_to_be_raised() -> None:
+    """Only an amount at which people are told is crossed: a higher budget changes nothing about that."""
+    key = {ThresholdKey("actual", Decimal(0), Decimal(10)): NOW}
+    found = signal(20, key, thresholds={"actual": [{"at_amount": 10}, 80]})
+    assert "--amount" not in (found.action or "")
