@@ -17,6 +17,7 @@ from stream_jobs.base.documents import PlacedProblem, blaming
 from stream_jobs.base.environment import from_environment
 from stream_jobs.base.errors import ConfigError
 from stream_jobs.base.files import is_file, is_folder, is_there, printable
+from stream_jobs.base.readable import exact
 from stream_jobs.base.yaml_files import read_yaml
 from stream_jobs.budgets.document import FILE_NAME as BUDGETS_FILE
 from stream_jobs.budgets.lint import warnings as budget_warnings
@@ -73,6 +74,7 @@ def check_config(config_dir: Path | None = None) -> ConfigReport:
             report.warnings += [f"{rules_path}: {text}" for text in attribution_warnings(document)]
         if budgets is not None:
             report.warnings += [f"{config_dir / BUDGETS_FILE}: {text}" for text in budget_warnings(budgets, now)]
+            report.warnings += _other_bound(report.settings, budgets, config_dir / BUDGETS_FILE)
         _check_alerts(report, config_dir, budgets)
     return report
 
@@ -81,6 +83,18 @@ def _attribution(path: Path | None) -> tuple[AttributionDocument | None, Attribu
     if path is None or not is_there(path):
         return None, AttributionRules.load(None)
     return read_rules(path)
+
+
+def _other_bound(settings: Settings | None, budgets: Budgets, path: Path) -> list[str]:
+    """Alerts about usage without a price say what budgets hold for it: the bound has to be the same one."""
+    held = budgets.document.unpriced_upper_bound_usd
+    if settings is None or not budgets or settings.data_quality.unpriced_usd_per_event == held:
+        return []
+    said = settings.data_quality.unpriced_usd_per_event
+    return [
+        f"{path}: unpriced_upper_bound_usd is {exact(held)}, but alerts about usage without a price say "
+        f"{exact(said)} for each event: set SPENDSTREAM_DATA_QUALITY_UNPRICED_USD_PER_EVENT={exact(held)}"
+    ]
 
 
 def _check_alerts(report: ConfigReport, config_dir: Path, budgets: Budgets | None) -> None:

@@ -47,7 +47,9 @@ class DefinedBudget:
     @property
     def period(self) -> str:
         period = self.document["period"]
-        return period if isinstance(period, str) else f"last {period['rolling']}" if "rolling" in period else "listed"
+        if isinstance(period, str):
+            return period
+        return f"last {period['rolling']}" if "rolling" in period else str(period["calendar"])
 
 
 class BudgetStanding(NamedTuple):

@@ -54,6 +54,17 @@ def test_a_file_with_a_name_that_nothing_reads_is_a_warning(tmp_path: Path) -> N
     assert "overlay/x.yaml" in strays[1]
 
 
+def test_one_bound_for_usage_of_models_that_nobody_knows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What alerts say is at stake is what budgets hold, or it is said what to set."""
+    (tmp_path / "budgets.yaml").write_text(
+        "unpriced_upper_bound_usd: 2.50\nbudgets: [{id: a, name: A, amount: 1, period: day, owner: x}]"
+    )
+    (text,) = [text for text in check_config(tmp_path).warnings if "unpriced_upper_bound_usd" in text]
+    assert text.endswith("1 for each event: set SPENDSTREAM_DATA_QUALITY_UNPRICED_USD_PER_EVENT=2.5")
+    monkeypatch.setenv("SPENDSTREAM_DATA_QUALITY_UNPRICED_USD_PER_EVENT", "2.5")
+    assert not [text for text in check_config(tmp_path).warnings if "unpriced_upper_bound_usd" in text]
+
+
 def test_the_command_says_all_and_exits_with_1(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """JSON for machines, text for people, the same verdict."""
     (tmp_path / "attribution.yaml").write_text(BROKEN["attribution.yaml"])
