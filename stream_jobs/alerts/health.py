@@ -1,8 +1,8 @@
 """A receiver that fails is an alert of its own, which goes to others. Plain functions and counts; no clock, no I/O.
 
-It fails when it has taken nothing for FAILING_AFTER since a first attempt failed, when it cannot be used at all (a
-secret is missing), or when it refused something that is given up. It works again with the first notification that it
-takes.
+It fails when it has answered nothing but failures for FAILING_AFTER since a first attempt failed, when it cannot be
+used at all (a secret is missing), or when it refused something that is given up. It works again with the first
+notification that it takes.
 """
 
 import shlex
@@ -72,7 +72,8 @@ class Record:
         self._unusable, self._usable = None, True
 
     def gave_up(self, problem: str, group_id: str, at: datetime) -> None:
-        self._given_up, self._works = Trouble("given_up", at, problem, group_id), False
+        """It answers, and what it refuses is not tried again: to say that it is would not be so."""
+        self._given_up, self._works, self._first_failed = Trouble("given_up", at, problem, group_id), False, None
 
     def condition(self, now: datetime) -> Condition:
         """How it stands. What was given up is said, also when the next notification is taken at once."""

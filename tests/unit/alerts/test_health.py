@@ -141,8 +141,11 @@ def record(*steps: tuple[str, float]) -> Record:
         ([("made", 0), ("refuses", 1)], 9999, Trouble("given_up", at(1), "400", "g")),
         ([("made", 0), ("refuses", 1), ("takes", 1)], 2, Trouble("given_up", at(1), "400", "g")),
         ([("made", 0), ("refuses", 1), ("takes", 1)], AFTER_S + 1, "works"),
+        ([("made", 0), ("fails", 1), ("fails", 90), ("refuses", 91)], 9999, Trouble("given_up", at(91), "400", "g")),
+        ([("made", 0), ("refuses", 1), ("fails", 2)], AFTER_S + 2, Trouble("failing", at(2), "503")),
     ],
 )
 def test_how_a_receiver_stands(steps: list[tuple[str, float]], seconds: float, condition: Condition) -> None:
-    """A minute of failures is a failure; what it gave up is seen also if the next one is taken at once."""
+    """A minute of failures is a failure, until it answers, be it that it refuses; what it gave up is seen also if the
+    next one is taken at once."""
     assert record(*steps).condition(at(seconds)) == condition
