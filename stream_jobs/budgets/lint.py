@@ -67,6 +67,8 @@ def _alone(budget: Budget) -> Iterator[str]:
         condition = budget.scope.get(budget.per[0])
         if condition is not None and not condition.holds(value):
             yield f"amounts: {value!r} is out of scope"
+        elif "*" in value:
+            yield f"amounts: {value!r} is compared as it is written, the * too; the amount of all others is `amount`"
 
 
 def _is_late(threshold: Threshold, budget: Budget) -> bool:

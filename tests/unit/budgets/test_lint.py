@@ -34,6 +34,11 @@ QUIET: dict[str, list[int]] = {"actual": [], "forecast": []}
             {},
             "budget 'a': amounts: 'z' is out of scope",
         ),
+        (
+            [budget("a", per=["team"], amounts={"*": 1})],
+            {},
+            "budget 'a': amounts: '*' is compared as it is written, the * too; the amount of all others is `amount`",
+        ),
         ([budget("a", valid_to="2026-11-26")], {}, "budget 'a': ended on 2026-11-26"),
         (
             [budget("p"), budget("a", parent="p", period="day")],
