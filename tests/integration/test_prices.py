@@ -136,10 +136,12 @@ def test_the_rows_in_the_store_charge_what_the_engine_charges(store: StoreClient
 
 
 def test_the_view_has_what_holds_now_of_the_book_in_use(store: StoreClient) -> None:
-    """Of the worker that started last; neither yesterday's price nor tomorrow's, and the one of this hour."""
+    """Of the worker that started last; neither yesterday's price nor tomorrow's, and the one of this hour. Of the book
+    before while the rows of a new one are written."""
     for version in ("one", "two"):
         record_prices(store, book(version))
         record_versions(store, book(version), AttributionRules.load(None), None)
+    record_versions(store, book("three"), AttributionRules.load(None), None)
     rows = store.rows(
         "SELECT DISTINCT version, usd FROM prices_now WHERE sku = 'acme/m/output_mtok' AND meter = 'output_tokens'"
     )
