@@ -4,10 +4,11 @@ The ledger is not searched: `booked_ids` says where an event's entries are.
 """
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import pyarrow as pa
 
@@ -15,36 +16,51 @@ from stream_jobs.attribution.rules import AppliedRule
 from stream_jobs.base.errors import ConfigError
 from stream_jobs.base.instants import as_utc
 from stream_jobs.ledger.columns import LEDGER_COLUMNS
-from stream_jobs.ledger.entries import Entries, as_ledger
-from stream_jobs.ledger.reader import OF_EVENTS, entries_of
+from stream_jobs.ledger.entries import Entries
+from stream_jobs.ledger.reader import entries_of
 from stream_jobs.ledger.rebuild import reported_facts
 from stream_jobs.ledger.versions import recorded_rules
 from stream_jobs.store.client import StoreClient
+from stream_jobs.store.fitting import as_table
 from stream_jobs.store.tables import TABLES
 
 _COSTS: Final = ("list_cost", "contracted_cost", "effective_cost", "avoided_cost")
 _MAPS: Final = frozenset(field.name for field in TABLES["ledger"] if pa.types.is_map(field.type))
 _PLACE: Final = "topic_id, partition, offset"
-_BESIDE: Final = {
-    "copies": (
-        "seen_at, source, revision, topic, topic_id, partition, offset, first_booked_at",
-        "duplicates WHERE event_id = {id:String} ORDER BY seen_at",
+
+
+class _Beside(NamedTuple):
+    """Rows about an event that are not in the ledger."""
+
+    columns: str
+    table: str
+    order: str
+    known_by: str = ""  # the table that says whether there are any, if not the table itself
+    condition: str = "event_id = {id:String}"
+
+
+_BESIDE: Final[Mapping[str, _Beside]] = {
+    "copies": _Beside(
+        "seen_at, source, revision, topic, topic_id, partition, offset, first_booked_at", "duplicates", "seen_at"
     ),
-    "refused": (
-        f"quarantined_at, source, reason, path, detail, topic, {_PLACE}",
-        "quarantine WHERE event_id = {id:String} ORDER BY quarantined_at",
+    "refused": _Beside(
+        f"quarantined_at, source, reason, path, detail, topic, {_PLACE}", "quarantine", "quarantined_at"
     ),
-    "reconciled": (
+    "reconciled": _Beside(
         "found_at, event_id, cause, source, response_id, kept_event_id, kept_source, copies, events, effective_cost",
-        "reconciliation_findings WHERE event_id = {id:String} OR kept_event_id = {id:String} ORDER BY found_at",
+        *("reconciliation_findings", "found_at", ""),
+        "(event_id = {id:String} OR kept_event_id = {id:String})",
     ),
-    "outcomes": (
+    "outcomes": _Beside(
         "entry_kind, revision, events, occurred_at, booked_at, source, outcome, quantity, value_usd, reason_text, "
         f"{_PLACE}",
-        "outcomes WHERE event_id = {id:String} AND (SELECT count() FROM outcome_ids WHERE event_id = {id:String}) > 0 "
-        "ORDER BY booked_at, entry_kind",
+        *("outcomes", "booked_at, entry_kind", "outcome_ids"),
     ),
 }
+_WHERE_ELSE: Final = " UNION ALL ".join(
+    f"(SELECT '{name}' FROM {known.known_by or known.table} WHERE {known.condition} LIMIT 1)"
+    for name, known in _BESIDE.items()
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,11 +109,22 @@ class EventStory:
 
 def event_story(store: StoreClient, event_id: str) -> EventStory:
     """What the store knows of the event. Raises StoreUnavailableError and StoreQueryError."""
-    entries = [_with_maps(entry) for entry in entries_of(store, [event_id])]
-    applied, problem = _attribution(store, event_id, entries)
-    runs = sorted({entry["adjustment_run"].partition("/")[0] for entry in entries} - {""})
-    beside = {name: _rows(store, columns, rest, {"id": event_id}) for name, (columns, rest) in _BESIDE.items()}
-    return EventStory(event_id, entries, applied, problem, _runs(store, runs), **beside)
+    with ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(_beside, store, event_id)  # meanwhile
+        entries = [_with_maps(entry) for entry in entries_of(store, [event_id])]
+        applied, problem = _attribution(store, entries)
+        runs = sorted({entry["adjustment_run"].partition("/")[0] for entry in entries} - {""})
+        return EventStory(event_id, entries, applied, problem, _runs(store, runs), **asked.result())
+
+
+def _beside(store: StoreClient, event_id: str) -> dict[str, list[dict[str, Any]]]:
+    """Most events are only in the ledger: one question says where else."""
+    parameters: dict[str, object] = {"id": event_id}
+    found: dict[str, list[dict[str, Any]]] = {name: [] for name in _BESIDE}
+    for (name,) in store.rows(_WHERE_ELSE, parameters):
+        columns, table, order, _, condition = _BESIDE[str(name)]
+        found[str(name)] = _rows(store, columns, f"{table} WHERE {condition} ORDER BY {order}", parameters)
+    return found
 
 
 def _with_maps(entry: Mapping[str, Any]) -> dict[str, Any]:
@@ -121,10 +148,8 @@ def _runs(store: StoreClient, runs: list[str]) -> list[dict[str, Any]]:
     return _rows(store, columns, "adjustment_runs WHERE run IN {runs:Array(String)} ORDER BY at", {"runs": runs})
 
 
-def _attribution(
-    store: StoreClient, event_id: str, entries: Sequence[Mapping[str, Any]]
-) -> tuple[Sequence[AppliedRule], str]:
-    """What the rules of its charge change of what the sender said."""
+def _attribution(store: StoreClient, entries: Sequence[Mapping[str, Any]]) -> tuple[Sequence[AppliedRule], str]:
+    """What the rules of its last charge change of what the sender said."""
     charges = [entry for entry in entries if entry["entry_kind"] == "charge"]
     if not charges:
         return (), ""
@@ -132,6 +157,5 @@ def _attribution(
         rules = recorded_rules(store, charges[-1]["attribution_version"])
     except ConfigError as error:
         return (), str(error)
-    sql = f"SELECT {', '.join(LEDGER_COLUMNS.names)} FROM ledger WHERE {OF_EVENTS} AND entry_kind = 'charge' LIMIT 1"
-    found = Entries(as_ledger(store.arrow_for_ids(sql, [event_id])))
-    return rules.explain(reported_facts(found)(0))[1], ""
+    charge = Entries(as_table(LEDGER_COLUMNS, [dict(charges[-1])]))
+    return rules.explain(reported_facts(charge)(0))[1], ""
