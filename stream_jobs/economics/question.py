@@ -1,12 +1,13 @@
 """A question about figures, and its answer: from the smallest rollup that can tell, else from the ledger."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 from difflib import get_close_matches
 from fractions import Fraction
-from typing import Any, Final, Protocol
+from functools import partial
+from typing import Any, Final, Protocol, cast
 from zoneinfo import ZoneInfo
 
 from spendstream_schemas.scope import Condition
@@ -16,8 +17,8 @@ from stream_jobs.economics import spread
 from stream_jobs.economics.dimensions import TIMES
 from stream_jobs.economics.figures import FIGURES, Figure
 from stream_jobs.economics.parts import PARTS, TAKEN_BACK, UNPRICED, Part
-from stream_jobs.series import calendar
-from stream_jobs.series.history import LEDGER, SOURCES, Source
+from stream_jobs.economics.stretches import Stretch, bounds_of, stretches_of
+from stream_jobs.series.history import LEDGER, Source
 from stream_jobs.series.measures import label_parameters
 from stream_jobs.series.sums import scope_condition
 
@@ -25,6 +26,8 @@ COVERAGE: Final = ("events", "unpriced_events", "unallocated_cost", "effective_c
 """What every answer says of itself."""
 PLACES: Final = 12
 _EXACT: Final = Context(prec=76, rounding=ROUND_HALF_EVEN)
+_MARK: Final = "="
+"""In front of a value, so that it is not empty where a line is cut by it."""
 _AS_OF: Final = "booked_at <= fromUnixTimestamp64Micro({as_of:Int64}, 'UTC')"
 
 
@@ -102,47 +105,92 @@ class Store(Protocol):
 def ask(store: Store, question: Question) -> Answer:
     """One statement, so that all of it is of one moment. Raises StoreUnavailableError, and ConfigError for a spread
     question of too many days."""
+    return ask_each(store, question, [question.by])[0]
+
+
+def ask_each(store: Store, question: Question, cuts: Sequence[Sequence[str]]) -> list[Answer]:
+    """The question by each of several cuts (at least one, all different) in place of its `by`: in one statement, with
+    one total. Raises as `ask` does."""
     names = list(dict.fromkeys([*COVERAGE, *(part for figure in question.figures for part in figure.needs)]))
-    source = source_of(question, names)
-    rows = store.rows(*_statement(question, names, source))
-    lines, total = [], None
-    for row in rows:
-        is_total, values, sums = bool(row[0]), row[1], dict(zip(names, map(_fraction, row[2:]), strict=True))
-        line = _line(question, tuple(map(str, values)), sums)  # type: ignore[call-overload]
-        if is_total:
-            total = line
+    fields = list(dict.fromkeys(name for cut in cuts for name in cut))
+    stretches = stretches_of(question, fields, names)
+    asked = {frozenset(cut): replace(question, by=cut) for cut in cuts}
+    lines: dict[frozenset[str], list[Line]] = {key: [] for key in asked}
+    everything = dict.fromkeys(names, Fraction(0))
+    for row in store.rows(*_statement(question, cuts, names, stretches)):
+        sums = dict(zip(names, map(_fraction, row[1:]), strict=True))
+        marked = zip(fields, cast(Sequence[str], row[0]), strict=True)
+        values = {name: text.removeprefix(_MARK) for name, text in marked if text}
+        key = frozenset(values)
+        if not values:
+            everything = sums
         elif any(sums.values()):
-            lines.append(line)
-    if total is None:
-        total = _line(question, ("",) * len(question.by), dict.fromkeys(names, Fraction(0)))
-    return Answer(question, sorted(lines, key=lambda line: _order(question, line)), total, source.table)
+            lines[key].append(_line(asked[key], tuple(values[name] for name in asked[key].by), sums))
+    tables = "+".join(dict.fromkeys(stretch.source.table for stretch in stretches))
+    return [
+        Answer(cut, sorted(lines[key], key=partial(_order, cut)), _line(cut, ("",) * len(cut.by), everything), tables)
+        for key, cut in asked.items()
+    ]
 
 
-def source_of(question: Question, parts: Sequence[str]) -> Source:
-    """The smallest table that has the parts and the dimensions, and no row of which lies on a bound."""
-    if question.as_of is not None or question.spread:
-        return LEDGER  # a rollup does not know when its rows were booked, nor how long they ran
-    asked = {*(question.where or ()), *(name for name in question.by if name not in TIMES)}
-    asked |= {name for part in parts for name in PARTS[part].dimensions}
-    bounds = _bounds(question)
-    if all(PARTS[part].rollup is not None for part in parts):
-        return next((source for source in SOURCES if source.has(asked, bounds)), LEDGER)
-    return LEDGER
+def _statement(
+    question: Question, cuts: Sequence[Sequence[str]], names: Sequence[str], stretches: Sequence[Stretch]
+) -> tuple[str, dict[str, Any]]:
+    """A row per cut and combination of its values, and one of everything: the values of all fields as an array, marked,
+    and empty where a row is not cut by them; then the parts.
+
+    What a table holds is first added up by the values as they lie there, which are fewer than its rows, then by cuts.
+    """
+    keys = {name: f"key_{number}" for number, name in enumerate(dict.fromkeys(name for cut in cuts for name in cut))}
+    adds_up = all(PARTS[name].adds_up for name in names)
+    parameters: dict[str, Any] = label_parameters(keys)
+    tables = []
+    for number, stretch in enumerate(stretches):
+        text, given = _rows_of(question, number, stretch, keys, names, adds_up)
+        tables.append(text)
+        parameters |= given
+    if adds_up:
+        sums = [f"sum(part_{number})" for number in range(len(names))]
+    else:
+        sums = [
+            _sql(PARTS[name], stretches[0].source, _time(question, 0, stretches[0].source), question) for name in names
+        ]
+    marked = [f"concat('{_MARK}', {_shown_as(name, key)}) AS marked_{key}" for name, key in keys.items()]
+    sets = ", ".join(f"({', '.join(f'marked_{keys[name]}' for name in cut)})" for cut in cuts if cut)
+    return (
+        f"SELECT CAST([{', '.join(f'marked_{key}' for key in keys.values())}], 'Array(String)'), {', '.join(sums)} "
+        f"FROM (SELECT {', '.join([*marked, '*'])} FROM ({' UNION ALL '.join(tables)}) AS {stretches[0].source.table}) "
+        f"AS {stretches[0].source.table}{f' GROUP BY GROUPING SETS ({sets}, ())' if sets else ''}",
+        parameters,
+    )
 
 
-def _bounds(question: Question) -> list[int]:
-    """Of the question and of its days or months, rising, in microseconds since 1970."""
-    since, until = question.since, question.until
-    cells: list[datetime] = []
-    if "day" in question.by:
-        cells = calendar.days(question.zone).boundaries(since, until)
-    elif "month" in question.by:
-        cells = calendar.months(question.zone).boundaries(since, until)
-    return [unix_micros(at) for at in (since, *(at for at in cells if since < at < until), until)]
+def _rows_of(
+    question: Question, number: int, stretch: Stretch, keys: Mapping[str, str], names: Sequence[str], adds_up: bool
+) -> tuple[str, dict[str, Any]]:
+    """The SELECT of a stretch: its rows with the keys, or, of parts that add up, their sums by these."""
+    source = stretch.source
+    condition, parameters = scope_condition(question.where or {}, (), source.column)
+    rows = _time(question, number, source)
+    parameters |= {f"since_{number}": stretch.since, f"until_{number}": stretch.until}
+    if question.as_of is not None:
+        parameters["as_of"] = unix_micros(question.as_of)
+    sums = [_sql(PARTS[name], source, rows, question) for name in names]
+    table = f"{source.table} WHERE {rows}{condition}"
+    if question.spread:
+        parameters |= {"cuts": _cuts(question, keys), "first": stretch.since, "end": stretch.until}
+        booked = "" if question.as_of is None else f" AND {_AS_OF}"
+        table = spread.table(booked + condition, ", ".join(sums))
+    selected = [f"{_field(name, source, question.zone)} AS {key}" for name, key in keys.items()]
+    if not adds_up:
+        return f"SELECT {', '.join([*selected, '*'])} FROM {table}", parameters
+    selected += [f"{sql} AS part_{place}" for place, sql in enumerate(sums)]
+    grouped = f" GROUP BY {', '.join(keys.values())}" if keys else ""
+    return f"SELECT {', '.join(selected)} FROM {table}{grouped}", parameters
 
 
-def _cuts(question: Question) -> list[int]:
-    bounds = _bounds(question)
+def _cuts(question: Question, fields: Iterable[str]) -> list[int]:
+    bounds = bounds_of(question, fields)
     if len(bounds) > spread.MAX_CELLS + 1:
         raise ConfigError(
             f"{len(bounds) - 1} days are too many to spread over: at most {spread.MAX_CELLS}, or ask by month"
@@ -150,48 +198,34 @@ def _cuts(question: Question) -> list[int]:
     return bounds
 
 
-def _statement(question: Question, names: Sequence[str], source: Source) -> tuple[str, dict[str, Any]]:
-    condition, parameters = scope_condition(question.where or {}, (), source.column)
-    rows = (
-        f"{source.at} >= fromUnixTimestamp64Micro({{first:Int64}}, 'UTC') "
-        f"AND {source.at} < fromUnixTimestamp64Micro({{end:Int64}}, 'UTC')"
-    )
-    parameters |= {"first": unix_micros(question.since), "end": unix_micros(question.until)}
-    parameters |= label_parameters(question.by)
-    if question.as_of is not None:
-        rows += f" AND {_AS_OF}"
-        parameters["as_of"] = unix_micros(question.as_of)
-    fields = [_field(name, source, question.zone) for name in question.by]
-    keys = [f"key_{number}" for number in range(len(fields))]
-    sums = ", ".join(_sql(PARTS[name], source, question) for name in names)
-    for asked in (UNPRICED, TAKEN_BACK):
-        sums = sums.replace(asked, asked.format(rows=rows, table=source.table))
-    table = f"{source.table} WHERE {rows}{condition}"
-    if question.spread:
-        parameters["cuts"] = _cuts(question)
-        booked = "" if question.as_of is None else f" AND {_AS_OF}"
-        table = spread.table(booked + condition, sums)
-    inner = ", ".join([*(f"concat('=', {text}) AS {key}" for text, key in zip(fields, keys, strict=True)), "*"])
-    sets = f"GROUP BY GROUPING SETS (({', '.join(keys)}), ())" if keys else ""
-    total = "key_0 = ''" if keys else "1"  # a line's keys have a mark in front: they are never empty
-    return (
-        f"SELECT {total}, CAST([{', '.join(f'substring({key}, 2)' for key in keys)}], 'Array(String)'), {sums} "
-        f"FROM (SELECT {inner} FROM {table}) AS {source.table} {sets}",
-        parameters,
-    )
-
-
 def _field(name: str, source: Source, zone: ZoneInfo) -> str:
+    """As it lies in the table."""
     if name not in TIMES:
-        return f"toString({source.column(name)})"
+        return source.column(name)
     day = f"toDate({source.at}, {_text(str(zone))})"
-    return f"toString({day})" if name == "day" else f"substring(toString({day}), 1, 7)"
+    return day if name == "day" else f"toStartOfMonth({day})"
 
 
-def _sql(part: Part, source: Source, question: Question) -> str:
+def _shown_as(name: str, key: str) -> str:
+    return f"substring(toString({key}), 1, 7)" if name == "month" else f"toString({key})"
+
+
+def _sql(part: Part, source: Source, rows: str, question: Question) -> str:
+    sql = part.ledger if source is LEDGER or part.rollup is None else part.rollup
     if question.spread and part.spread is not None:
-        return part.spread
-    return part.ledger if source is LEDGER or part.rollup is None else part.rollup
+        sql = part.spread
+    for asked in (UNPRICED, TAKEN_BACK):
+        sql = sql.replace(asked, asked.format(rows=rows, table=source.table))
+    return sql
+
+
+def _time(question: Question, number: int, source: Source) -> str:
+    """The condition of a stretch's rows."""
+    return (
+        f"{source.at} >= fromUnixTimestamp64Micro({{since_{number}:Int64}}, 'UTC') "
+        f"AND {source.at} < fromUnixTimestamp64Micro({{until_{number}:Int64}}, 'UTC')"
+        f"{'' if question.as_of is None else f' AND {_AS_OF}'}"
+    )
 
 
 def _text(text: str) -> str:

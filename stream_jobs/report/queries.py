@@ -9,6 +9,7 @@ from clickhouse_connect.driver.client import Client
 
 from stream_jobs.base.errors import ConfigError
 from stream_jobs.base.instants import EPOCH
+from stream_jobs.economics.question import Answer
 from stream_jobs.report.data import (
     ZERO,
     Breakdown,
@@ -16,7 +17,6 @@ from stream_jobs.report.data import (
     EntryKind,
     Quarantined,
     ReportData,
-    Request,
     Series,
     Share,
     StackLevel,
@@ -26,6 +26,7 @@ from stream_jobs.report.data import (
     UnusualSpan,
 )
 from stream_jobs.report.figures import SHARES, Figures
+from stream_jobs.report.requests import dearest
 from stream_jobs.report.unusual import WEEKS, unusual_spans
 from stream_jobs.report.watched import watched
 
@@ -64,12 +65,13 @@ def build(
     store.period = {"start": start, "end": end}
     bucket = bucket_for(end - start)
     buckets = _buckets(start, end, bucket)
-    breakdowns = {name: _registered(store, name) for name in DIMENSIONS}
+    breakdowns = _registered(store)
     for name, rollup in PEOPLE.items():
         rows = store.rows("by_person", dimension=name, rollup=rollup, rows=TOP_ROWS)
         breakdowns[name] = _breakdown(name, rows)
     series = {name: _series(store, breakdowns[name], bucket, buckets) for name in SERIES}
     unusual, unjudged = _unusual(store, oldest, buckets, bucket)
+    requests, jobs = dearest(store, model_calls=TOP_ROWS, others=TOP_JOBS)
     kinds, price_books, attributions = _entries(store.rows("entries"))
     return ReportData(
         start=start,
@@ -84,8 +86,8 @@ def build(
         cache=_cache(store, bucket, buckets),
         unusual=unusual,
         unjudged=unjudged,
-        requests=tuple(Request(*_aware(row)) for row in store.rows("requests", rows=TOP_ROWS, model_calls=True)),
-        jobs=tuple(Request(*_aware(row)) for row in store.rows("requests", rows=TOP_JOBS, model_calls=False)),
+        requests=requests,
+        jobs=jobs,
         unpriced=tuple(Unpriced(*row) for row in store.rows("unpriced", rows=TOP_ROWS)),
         unallocated=tuple(Unallocated(*row) for row in store.rows("unallocated", rows=TOP_ROWS)),
         quarantined=tuple(Quarantined(*_aware(row)) for row in store.rows("quarantine", rows=TOP_ROWS)),
@@ -122,9 +124,15 @@ def _totals(store: Figures) -> Totals:
     return Totals(**{name: value for name, value in found.items() if value is not None})  # type: ignore[arg-type]
 
 
-def _registered(store: Figures, dimension: str) -> Breakdown:
-    """The values of a dimension that cost most, and all others together."""
-    answer = store.registered(SHARES, [dimension])
+def _registered(store: Figures) -> dict[str, Breakdown]:
+    """By dimension the values that cost most, and all others together."""
+    return {
+        dimension: _largest(dimension, answer)
+        for dimension, answer in zip(DIMENSIONS, store.registered_each(SHARES, DIMENSIONS), strict=True)
+    }
+
+
+def _largest(dimension: str, answer: Answer) -> Breakdown:
     lines = [(line.values[0], *(line.figures[name] for name in SHARES)) for line in answer.lines]
     lines.sort(key=lambda line: (-(line[1] or 0), -(line[4] or 0), line[0]))  # type: ignore[operator]
     total = [answer.total.figures[name] for name in SHARES]

@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 import pyarrow.parquet as pq
 import pytest
 
-from stream_jobs.economics import question as questions
+from stream_jobs.economics import stretches
 from stream_jobs.economics.dimensions import OTHERS, TIMES, scope
 from stream_jobs.economics.figures import FIGURES
 from stream_jobs.economics.parts import PARTS
@@ -81,13 +81,15 @@ def test_a_rollup_says_what_the_ledger_says(store: StoreClient, monkeypatch: pyt
         rolled = answer(store, *names, by=by, zone=ZoneInfo(zone))
         assert rolled.source == table
         with monkeypatch.context() as patched:
-            patched.setattr(questions, "SOURCES", (LEDGER,))
+            patched.setattr(stretches, "SOURCES", (LEDGER,))
             booked = answer(store, *names, by=by, zone=ZoneInfo(zone))
         assert booked.source == "ledger"
         told = [line for line in booked.lines if any(line.figures.values())]
         assert [line for line in rolled.lines if any(line.figures.values())] == told
     assert answer(store, "users", "cost_per_user").source == "cost_1d"
-    assert answer(store, "effective_cost", until=UNTIL - timedelta(seconds=1)).source == "ledger"
+    assert answer(store, "effective_cost", until=UNTIL - timedelta(seconds=1)).source == (
+        "operations_1d+cost_1h+cost_1m+ledger"
+    )
     assert answer(store, "effective_cost", by=["labels.tenant"]).source == "ledger"
 
 

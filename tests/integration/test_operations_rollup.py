@@ -15,8 +15,8 @@ import pyarrow as pa
 import pytest
 
 from stream_jobs.ledger.amounts import opposite
-from stream_jobs.report.figures import Figures
-from stream_jobs.report.queries import PEOPLE
+from stream_jobs.report.figures import SHARES, Figures
+from stream_jobs.report.queries import DIMENSIONS, PEOPLE
 from stream_jobs.store.client import StoreClient
 from stream_jobs.store.fill import Feed, feeds, fill
 from stream_jobs.store.migrations import load_migrations
@@ -33,6 +33,7 @@ WRITES: Final = tuple(name for name in TABLES["ledger"].names if name.startswith
 METERS: Final = ("input_tokens", "output_tokens", "reasoning_tokens", "cache_read_tokens", *WRITES)
 DEFAULTED: Final = ("events", "unpriced", "subcategory", *COMPARISONS)
 ZERO: Final = Decimal(0)
+TAKEN: Final = "ALTER TABLE operations_1d DELETE WHERE day < '{day}' SETTINGS mutations_sync = 2"
 OPERATIONS: Final = next(migration for migration in load_migrations() if migration.name == "operations_1d")
 
 
@@ -253,6 +254,58 @@ def test_the_report_adds_whole_days_and_parts_of_days(store: StoreClient, booked
             rows = figures.rows("by_person", dimension=name, rollup=rollup, rows=100)
             found = {(name, row[0]): [row[1], row[4]] for row in rows}
             assert found == {key: sums for key, sums in wanted.items() if key[0] == name and key[1]}, (start, end)
+
+
+def test_the_reports_breakdowns_are_the_ledgers(store: StoreClient, booked: list[dict[str, Any]]) -> None:
+    """Every value of every dimension, to the last digit: of periods that cut minutes, hours and days."""
+    rng, figures = random.Random(4), Figures(store.client)
+    midnight = (BOOKED_AT - timedelta(days=2)).replace(hour=0, minute=0, second=0, microsecond=0)
+    for _ in range(6):
+        first, last = sorted(rng.sample(range(-1_500, 4 * 1_440), 2))
+        figures.period = {"start": midnight + timedelta(minutes=first), "end": midnight + timedelta(minutes=last)}
+        inside = [row for row in booked if figures.period["start"] <= row["occurred_at"] < figures.period["end"]]
+        for dimension, answer in zip(DIMENSIONS, figures.registered_each(SHARES, DIMENSIONS), strict=True):
+            wanted: dict[str, list[Any]] = defaultdict(lambda: [ZERO] * len(SHARES))
+            for row in inside:
+                name = row[dimension] or (row["response_model"] if dimension == "model" else "")
+                sums = wanted[name]
+                amounts = (
+                    row["effective_cost"],
+                    row["contracted_cost"],
+                    row["list_cost"],
+                    row["events"],
+                    row["unpriced"],
+                )
+                wanted[name] = [old + (new or 0) for old, new in zip(sums, amounts, strict=True)]
+            lines = {line.values[0]: [line.figures[name] for name in SHARES] for line in answer.lines}
+            shown = {name: sums for name, sums in lines.items() if any(sums)}
+            assert shown == {name: sums for name, sums in wanted.items() if any(sums)}, (figures.period, dimension)
+            assert answer.total.effective_cost == sum((sums[0] for sums in wanted.values()), ZERO)
+        assert figures.registered(["entries"]).total.figures == {"entries": len(inside)}
+
+
+DAYS: Final = "FROM {view} WHERE day >= '2026-01-01'"
+ADDED_UP: Final = {
+    **{f"cost_by_{name}": "without_customer" for name in ("team", "project", "model", "feature", "category")},
+    **dict.fromkeys(("cost_stack", "cache_hit_rate", "unallocated_share"), "without_customer"),
+    "cost_by_customer": "by_customer",
+}
+
+
+def test_what_most_people_ask_is_added_up_beforehand(store: StoreClient, booked: list[dict[str, Any]]) -> None:
+    """Views of days read the sums within the parts, which say what the rows do: before and after a merge, and after one
+    that retention takes rows from."""
+    for view, name in ADDED_UP.items():
+        plan = store.rows(f"EXPLAIN SELECT * {DAYS.format(view=view)}")
+        assert any(f"({name})" in str(row[0]) for row in plan), (view, plan)
+    kept = BOOKED_AT - timedelta(days=1)
+    for step in ("", "OPTIMIZE TABLE operations_1d FINAL", TAKEN.format(day=kept.date())):
+        if step:
+            store.command(step)
+        rows = [row for row in booked if "DELETE" not in step or row["occurred_at"].date() >= kept.date()]
+        costs = sum((row["effective_cost"] or ZERO for row in rows), ZERO)
+        for view in ("operations", "cost_by_team", "cost_by_customer", "cost_stack"):  # the first reads rows
+            assert store.rows(f"SELECT sum(effective_cost) {DAYS.format(view=view)}") == [(costs,)], (view, step)
 
 
 def test_a_rollup_that_comes_later_is_filled(store: StoreClient, booked: list[dict[str, Any]]) -> None:

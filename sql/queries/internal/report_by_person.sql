@@ -27,19 +27,21 @@ FROM
     (
         SELECT
             {dimension:Identifier} AS name,
-            rollup.effective_cost AS effective, rollup.contracted_cost AS contracted, rollup.list_cost AS listed,
-            rollup.events AS number, rollup.unpriced_events AS without_price
+            sum(rollup.effective_cost) AS effective, sum(rollup.contracted_cost) AS contracted,
+            sum(rollup.list_cost) AS listed, sum(rollup.events) AS number, sum(rollup.unpriced_events) AS without_price
         FROM {rollup:Identifier} AS rollup
         WHERE rollup.day >= first_day AND rollup.day < end_day AND name != ''
+        GROUP BY name
         UNION ALL
         SELECT
             {dimension:Identifier} AS name,
-            ifNull(entry.effective_cost, 0), ifNull(entry.contracted_cost, 0), ifNull(entry.list_cost, 0),
-            toInt64(entry.events), toInt64(entry.unpriced)
+            sum(ifNull(entry.effective_cost, 0)), sum(ifNull(entry.contracted_cost, 0)), sum(ifNull(entry.list_cost, 0)),
+            sum(entry.events), sum(entry.unpriced)
         FROM ledger AS entry
         WHERE
             entry.occurred_at >= {start:DateTime('UTC')} AND entry.occurred_at < {end:DateTime('UTC')}
             AND (entry.occurred_at < head_end OR entry.occurred_at >= tail_start) AND name != ''
+        GROUP BY name
     ) AS parts
     GROUP BY name
     HAVING events != 0 OR effective_cost != 0

@@ -12,15 +12,17 @@ SELECT
     sum(number) AS all_events
 FROM
 (
-    SELECT category, subcategory, rollup.effective_cost AS cost, rollup.events AS number
+    SELECT category, subcategory, sum(rollup.effective_cost) AS cost, sum(rollup.events) AS number
     FROM operations_1d AS rollup
     WHERE rollup.day >= first_day AND rollup.day < end_day
+    GROUP BY category, subcategory
     UNION ALL
-    SELECT category, subcategory, ifNull(entry.effective_cost, 0) AS cost, entry.events AS number
+    SELECT category, subcategory, sum(ifNull(entry.effective_cost, 0)) AS cost, sum(entry.events) AS number
     FROM ledger AS entry
     WHERE
         entry.occurred_at >= {start:DateTime('UTC')} AND entry.occurred_at < {end:DateTime('UTC')}
         AND (entry.occurred_at < head_end OR entry.occurred_at >= tail_start)
+    GROUP BY category, subcategory
 )
 GROUP BY category, subcategory
 HAVING all_events != 0 OR effective_cost != 0
