@@ -1,5 +1,6 @@
--- Requests, each as the sum of its entries, those of each revision by themselves: a correction may say another model. An id here is the time of the event in microseconds, a space, its event_id: the
--- ledger lies in the order of time, which spares reading the hours in which none of them lies.
+-- Requests, each as the sum of its entries, those of each revision by themselves: a correction may say another model. An id
+-- here is the time of the event in microseconds, a space, its event_id: the ledger lies in the order of time, which spares
+-- reading the hours in which none of them lies.
 SELECT
     entry.event_id AS event_id,
     any(entry.occurred_at) AS occurred_at,
