@@ -185,6 +185,7 @@ def _print(outcome: str, summary: "Summary", run: str | None) -> None:
         ("unpriced", "of them lose their price"),
         ("without_price", "events have no price still"),
         ("bounded", "of them are held at what they may cost, no longer at the flat bound of each budget"),
+        ("compared", "of them cost the same, compared with another amount: what caches saved, what was idle"),
         *_LEFT.items(),
     ):
         if number := getattr(summary, name):

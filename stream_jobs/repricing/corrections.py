@@ -3,7 +3,7 @@
 The state decides, not the history: the entries of an event are added up by the place they stand in (tags, category,
 price model), that is compared with what they should come to, and the difference is posted. Doing it again finds none.
 
-- Same place, another cost: one entry with the signed difference.
+- Same place, another cost (or what it is compared with): one entry with the signed difference.
 - Another place (tags changed by rules, or a price found where there was none): one entry takes back everything in the
   old place, events and meters included, and one books everything in the new.
 - An event that is taken back altogether (a later revision stands in its stead) should come to nothing. If a correction
@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
+from operator import attrgetter
 from typing import Any, Final, NamedTuple
 
 from spendstream_schemas import ATTRIBUTION_FIELDS
@@ -82,6 +83,7 @@ class Found:
     kept_price: int = 0  # would have no price now; left as they are
     without_price: int = 0  # had none and has none
     bounded: int = 0  # of the adjusted: without a price still, but what they may cost is known now
+    compared: int = 0  # of the adjusted: cost the same, and only what that is compared with is another amount
     doubled: int = 0  # charged more than once: left to reconciliation
     expired: int = 0  # whose entries are beyond retention, so that some may be gone: left as they are
 
@@ -161,7 +163,7 @@ class _Search:
         self.events = entries.values("events")
         self._unpriced = entries.values("unpriced")
         self._listed, self._contracted, self._effective = (entries.values(name) for name in COSTS)
-        self._others = [entries.values(name) for name in OTHERS]
+        self._others = list(zip(*(entries.values(name) for name in OTHERS), strict=True))
         self._held, self._flat = entries.values("held_cost"), entries.values("held_flat")
         self._price_models, self._reasons = entries.values("price_model"), entries.values("unpriced_reason")
 
@@ -169,8 +171,7 @@ class _Search:
         if len(rows) == 1:
             row = rows[0]
             costs = self._listed[row] or 0, self._contracted[row] or 0, self._effective[row] or 0
-            others = tuple([own[row] for own in self._others])
-            return _Net(rows, self.events[row], self._unpriced[row], costs, others, self._held_of(row))
+            return _Net(rows, self.events[row], self._unpriced[row], costs, self._others[row], self._held_of(row))
         return _Net(
             rows,
             sum(self.events[row] for row in rows),
@@ -180,7 +181,7 @@ class _Search:
                 sum(self._contracted[row] or 0 for row in rows),
                 sum(self._effective[row] or 0 for row in rows),
             ),
-            tuple([_sum([own[row] for row in rows]) for own in self._others]),
+            tuple(map(_sum, zip(*[self._others[row] for row in rows], strict=True))),
             Bound(*map(sum, zip(*map(self._held_of, rows), strict=True))),
         )
 
@@ -213,11 +214,13 @@ class _Search:
         listed = pricing.list_cost - self._listed[row]
         contracted = pricing.contracted_cost - self._contracted[row]
         effective = pricing.effective_cost - self._effective[row]
-        if listed or contracted or effective or pricing.avoided_cost != self._others[0][row]:
+        others = _others(pricing)
+        if listed or contracted or effective or _differ(others, self._others[row]):
             costs = listed, contracted, effective
-            others = _difference(_others(pricing), [own[row] for own in self._others])
+            others = _difference(others, self._others[row])
             self.found.postings.append(Posting(row, 0, 0, 0, costs, others, NOTHING, (row,), (), target))
             self.found.adjusted += 1
+            self.found.compared += not any(costs)
 
     def event(self, rows: list[int]) -> None:
         """An event with several entries."""
@@ -262,9 +265,10 @@ class _Search:
             plus = () if target.pricing is not None else tuple(net.rows)
             held = net.held if target.pricing is None else target.held
             new.append(Posting(row, 1, 1, int(should[_REASON] != ""), costs, others, held, (), plus, target))
-        elif costs[0] is not None and (costs != net.costs or others[0] != net.others[0]):
+        elif costs[0] is not None and (costs != net.costs or _differ(others, net.others)):
             less, difference = _less(costs, net.costs), _difference(others, net.others)
             new.append(Posting(row, 0, 0, 0, less, difference, NOTHING, tuple(net.rows), (), target))
+            found.compared += not any(less)
         elif costs[0] is None and target.pricing is not None and net.held.flat and not target.held.flat:
             # Its model is known by now. (Other bounds stay as they are: they are no prices, and would never rest.)
             held = target.held.less(net.held)
@@ -317,8 +321,13 @@ def _should_cost(net: _Net, target: Target) -> tuple[Costs, Others]:
     return (net.costs if not net.unpriced else (None, None, None)), net.others
 
 
-def _others(pricing: Pricing) -> Others:
-    return tuple([getattr(pricing, name) for name in OTHERS])
+_others: Final[Callable[[Pricing], Others]] = attrgetter(*OTHERS)
+
+
+def _differ(should: Others, booked: Others) -> bool:
+    """Whether anything must be posted. A price of input may change a saving and no cost, of a call all of whose input
+    was read from a cache; where one knows of none and the other of 0, there is nothing to post."""
+    return should != booked and any(_difference(should, booked))
 
 
 def _sum(amounts: Sequence[int | None]) -> int | None:
@@ -326,7 +335,7 @@ def _sum(amounts: Sequence[int | None]) -> int | None:
     return sum(known) if known else None
 
 
-def _difference(should: Others, booked: Sequence[int | None]) -> Others:
+def _difference(should: Others, booked: Others) -> Others:
     """None where neither knows of any."""
     pairs = zip(should, booked, strict=True)
     return tuple([None if new is None and old is None else (new or 0) - (old or 0) for new, old in pairs])

@@ -17,6 +17,7 @@ COUNTS: Final = (
     "kept_price",
     "without_price",
     "bounded",
+    "compared",
     "doubled",
     "expired",
 )
@@ -43,6 +44,7 @@ class Summary:
     kept_price: int = 0
     without_price: int = 0
     bounded: int = 0
+    compared: int = 0
     doubled: int = 0
     expired: int = 0
     by_heading: dict[Heading, list[int]] = field(default_factory=dict)

@@ -13,10 +13,12 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
+from spendstream_schemas import UsageEvent
 from stream_jobs.attribution.rules import AttributionRules
 from stream_jobs.base.errors import ConfigError, StoreUnavailableError
 from stream_jobs.base.instants import unix_micros
 from stream_jobs.blocks.store import ClickHouseBlocks
+from stream_jobs.facts import facts_of
 from stream_jobs.ledger import posting
 from stream_jobs.ledger.amounts import opposite
 from stream_jobs.ledger.booked import ClickHouseLedger
@@ -40,7 +42,7 @@ from stream_jobs.streams.model import Block, BlockOutput, SourcePartition
 from tests.benchmarks import bench_reprice as bench
 from tests.integration.block_writes import insert_block
 from tests.store_server import StoreProcess
-from tests.unit.metering.build import record
+from tests.unit.metering.build import document, record
 from tests.unit.repricing.build import book, rules
 
 TABLES = (
@@ -478,6 +480,23 @@ def test_as_booked_and_as_repriced_are_both_there(store: StoreClient) -> None:
     assert store.rows("SELECT sum(effective_cost) FROM costs_as_repriced") == store.rows(
         "SELECT sum(effective_cost) FROM cost_1h"
     )
+
+
+def test_after_repricing_the_views_savings_are_those_of_the_engine_today(store: StoreClient) -> None:
+    """Input is dearer, reads from the cache cost what they cost: nothing costs more, and what they saved is more."""
+    usages = [{"kind": "tokens", "input_tokens": n, "cache_read_tokens": n - n % 2 * 7} for n in range(1000, 1020)]
+    events = [(f"e{n}", {"usage": usage, "model": "gpt-4o"}) for n, usage in enumerate(usages)]
+    Pipeline(store).book(*events)
+    dearer = book("dearer", {"scope": {"models": ["gpt-4o"]}, "contract": {"input_mtok": "3.1"}})
+    mine = corrector(store, dearer)
+    assert mine.look(selection()).compared == 10, "the other half had some input that is dearer"
+    mine.work(mine.open(selection()))
+    engine = [dearer.price(facts_of(UsageEvent.model_validate(document(name, **more)))) for name, more in events]
+    saving = Decimal(sum(one.cache_saving or 0 for one in engine)).scaleb(-12)
+    cost = Decimal(sum(one.effective_cost or 0 for one in engine)).scaleb(-12)
+    for table in ("operations", "operations_1d", "ledger"):
+        assert store.rows(f"SELECT sum(cache_saving), sum(effective_cost) FROM {table}") == [(saving, cost)]
+    assert mine.look(selection()).adjusted == 0
 
 
 UNPRICED = some(10, model="nobody-knows")

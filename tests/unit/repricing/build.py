@@ -19,14 +19,14 @@ from stream_jobs.origin.standing import Held
 from stream_jobs.pricing.book import PriceBook
 from stream_jobs.pricing.overlays import OverlayFile
 from stream_jobs.repricing.build import Stamp, adjustments
-from stream_jobs.repricing.corrections import COSTS, Found, find_corrections, reattributed, repriced
+from stream_jobs.repricing.corrections import COSTS, OTHERS, Found, find_corrections, reattributed, repriced
 from stream_jobs.store.tables import TOOL_COLUMNS
 from stream_jobs.streams.model import Block, SourcePartition, SourceRecord, Versions
 from tests.unit.metering.build import held_of
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 TOLERANCE = timedelta(minutes=5)
-AMOUNTS = ("events", "unpriced", *COSTS, "avoided_cost", "stated_cost", *METERS, *TOOL_COLUMNS)
+AMOUNTS = ("events", "unpriced", *COSTS, *OTHERS, "stated_cost", *METERS, *TOOL_COLUMNS)
 
 
 def book(version: str, *overlays: Mapping[str, Any]) -> PriceBook:

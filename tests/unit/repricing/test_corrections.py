@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from stream_jobs.attribution.rules import AttributionRules
 from stream_jobs.pricing.book import PriceBook
 from stream_jobs.pricing.corrections import CorrectionFile
-from stream_jobs.repricing.corrections import find_corrections, repriced
+from stream_jobs.repricing.corrections import COSTS, find_corrections, repriced
 from tests.unit.metering.build import document
 from tests.unit.repricing.build import NOW, MemoryLedger, as_entries, book, rules, sums
 
@@ -25,6 +25,7 @@ BOOKS = (
         {"scope": {"models": ["gpt-4o"]}, "contract": {"input_mtok": "2.2222222"}},
         {"effective_multiplier": "0.9"},
     ),
+    book("input dearer", {"scope": {"models": ["gpt-4o"]}, "contract": {"input_mtok": "3.1"}}),
     book("one day", {"multiplier": "3", "valid_from": "2026-11-20", "valid_to": "2026-11-21"}),
 )
 RULES = (
@@ -47,7 +48,7 @@ NEW_MODEL = CorrectionFile.model_validate(
         ],
     }
 )
-MODELS = ("gpt-4o", "gpt-4o-mini", "nobody-knows")
+MODELS = dict.fromkeys(("gpt-4o", "gpt-4o-mini", "nobody-knows"), "openai") | {"claude-sonnet-4-5": "anthropic"}
 DAY = "2026-11-20T"
 
 
@@ -55,15 +56,47 @@ def message(event_id: str, revision: int, **changes: Any) -> bytes:
     return json.dumps(document(event_id, revision=revision, **changes)).encode()
 
 
-usages = st.fixed_dictionaries(
-    {
-        "model": st.sampled_from(MODELS),
-        "occurred_at": st.sampled_from([DAY + "10:00:00Z", DAY + "11:59:59Z", "2026-11-19T23:59:59.999999Z"]),
-        "tokens": st.integers(1, 10**7),
-        "attribution": st.sampled_from([{}, {"team": "search"}, {"customer": "x"}, {"team": "t", "customer": "x"}]),
-        "cached_response": st.booleans(),
-        "stated_cost_usd": st.sampled_from([None, None, "0", "0.5", "0.000000000001"]),
-    }
+ANY = {
+    "occurred_at": st.sampled_from([DAY + "10:00:00Z", DAY + "11:59:59Z", "2026-11-19T23:59:59.999999Z"]),
+    "attribution": st.sampled_from([{}, {"team": "search"}, {"customer": "x"}, {"team": "t", "customer": "x"}]),
+    "cached_response": st.booleans(),
+    "stated_cost_usd": st.sampled_from([None, None, "0", "0.5", "0.000000000001"]),
+}
+
+
+def _tokens(plain: int, read: int, written: int) -> dict[str, Any]:
+    parts = {"cache_read_tokens": read, "cache_write_5m_tokens": written}
+    whole = {"kind": "tokens", "input_tokens": plain + read + written}
+    return whole | {name: number for name, number in parts.items() if number}
+
+
+def _call(model: str, usage: dict[str, Any], rest: dict[str, Any]) -> dict[str, Any]:
+    return {"provider": MODELS[model], "model": model, "usage": usage} | rest
+
+
+def _gpu(seconds: int, idle: int | None) -> dict[str, Any]:
+    usage = {"kind": "compute", "accelerator": "H100", "gpu_seconds": str(seconds), "purchase_option": "on_demand"}
+    return usage if idle is None else usage | {"busy_gpu_seconds": str(seconds - min(idle, seconds))}
+
+
+parts = st.one_of(st.just(0), st.integers(0, 10**7))
+usages = st.one_of(
+    st.builds(
+        _call,
+        st.sampled_from(list(MODELS)),
+        st.builds(_tokens, parts, parts, parts).filter(lambda usage: usage["input_tokens"]),
+        st.fixed_dictionaries(ANY),
+    ),
+    st.fixed_dictionaries(
+        ANY
+        | {
+            "provider": st.just("aws"),
+            "model": st.none(),
+            "region": st.just("us-east-1"),
+            "cached_response": st.just(False),
+            "usage": st.builds(_gpu, st.integers(1, 10**6), st.one_of(st.none(), st.integers(0, 10**6))),
+        }
+    ),
 )
 books, owners = st.integers(0, len(BOOKS) - 1), st.integers(0, len(RULES) - 1)
 steps = st.one_of(
@@ -217,6 +250,25 @@ def test_a_corrected_cost_is_compared_with_what_was_stated() -> None:
     ledger.correct(prices=BOOKS[1])
     corrected = {row["event_id"]: row["stated_cost"] for row in ledger.rows if row["entry_kind"] == "adjustment"}
     assert corrected == {"a": Decimal(0), "b": None}
+
+
+def test_a_price_that_moves_a_saving_and_no_cost_is_posted() -> None:
+    """All of the input was read from the cache: what it would have cost is another amount now, what it cost is not.
+    The entry has the difference of what is compared, and nothing else; a second run finds none."""
+    ledger = MemoryLedger()
+    usage = {"kind": "tokens", "input_tokens": 1_000_000, "cache_read_tokens": 1_000_000}
+    ledger.add(ledger.compute(BOOKS[0], RULES[0], message("e", 0, usage=usage)))
+    dearer = book("dearer", {"scope": {"models": ["gpt-4o"]}, "contract": {"input_mtok": "3.1"}})
+    found = ledger.correct(prices=dearer)
+    assert (found.adjusted, found.compared, len(found.postings)) == (1, 1, 1)
+    charge, adjustment = ledger.rows
+    assert (charge["cache_saving"], adjustment["cache_saving"]) == (Decimal("1.25"), Decimal("0.6"))
+    assert {adjustment[name] for name in ("events", "unpriced", *COSTS, "avoided_cost")} == {0}
+    assert sums(ledger.rows) == sums(MemoryLedger().compute(dearer, RULES[0], message("e", 0, usage=usage)))
+    assert ledger.correct(prices=dearer).postings == []
+    ledger.correct(owners=RULES[2])
+    ledger.correct(prices=BOOKS[0])
+    assert sum(row["cache_saving"] for row in ledger.rows) == Decimal("1.25")
 
 
 def test_a_price_is_not_taken_away_unasked() -> None:
