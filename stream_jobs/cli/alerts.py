@@ -39,7 +39,11 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         action.add_argument("id", metavar="ID", help="the alert's id, or a part of it that no other has")
     silence = actions.add_parser("silence", help="tell nobody of some alerts for a while; they are kept and listed")
     silence.add_argument(
-        "--scope", action="append", default=[], metavar="NAME=VALUE", help="label; * is any text, ? one"
+        "--scope",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="only these; team=a* is a pattern, team= no team; repeatable: of one name, any of them",
     )
     silence.add_argument("--kind", action="append", default=[], choices=ALERT_KINDS, help="only this kind")
     silence.add_argument("--alert", metavar="ID", help="only this alert")

@@ -23,11 +23,11 @@ from stream_jobs.base.errors import ConfigError
 from stream_jobs.base.instants import parse_utc, utc_now
 from stream_jobs.base.readable import clock
 from stream_jobs.base.who import user
-from stream_jobs.base.yaml_files import parse_yaml_bytes
 from stream_jobs.cli.exit_codes import FOUND
 from stream_jobs.embedded.instance import find_kafka
 from stream_jobs.output.lines import complain, say, say_json
 from stream_jobs.runtime.record_producer import RecordProducer
+from stream_jobs.series.conditions import conditions
 from stream_jobs.store.client import StoreClient
 
 _Record = TypeVar("_Record", AlertAck, Silence)
@@ -92,7 +92,7 @@ def _new_silence(store: StoreClient, args: argparse.Namespace) -> Silence:
     return _made(
         Silence,
         silence_id=uuid.uuid4().hex[:12],
-        scope=dict(_condition(text) for text in args.scope),
+        scope=conditions(args.scope, "--scope"),
         kinds=tuple(dict.fromkeys(args.kind)),
         alert_id=the_one(store, args.alert) if args.alert else None,
         starts_at=now,
@@ -100,14 +100,6 @@ def _new_silence(store: StoreClient, args: argparse.Namespace) -> Silence:
         by=_who(args),
         note=args.note,
     )
-
-
-def _condition(text: str) -> tuple[str, Any]:
-    name, equals, value = text.partition("=")
-    if not equals or not name:
-        raise ConfigError(f"--scope {text}: must look like team=search")
-    # As in alerts.yaml: what a text cannot say has a form of its own.
-    return name, parse_yaml_bytes(value.encode(), f"--scope {name}").data if value.startswith("{") else value
 
 
 def _lifted(store: StoreClient, args: argparse.Namespace) -> Silence:

@@ -50,7 +50,7 @@ def add_parser(subparsers: Any) -> None:
         action="append",
         default=[],
         metavar="NAME=VALUE",
-        help="only these; team=a* is a pattern; repeatable",
+        help="only these; team=a* is a pattern, team= no team; repeatable: of one name, any of them",
     )
     show.add_argument("--as-of", metavar="TIME", help="as it stood then: only what was booked until that instant")
     show.add_argument("--spread", action="store_true", help="compute counts over the time that it ran, by duration_s")

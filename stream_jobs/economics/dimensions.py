@@ -1,14 +1,13 @@
 """What figures can be cut by and asked for: names and conditions that people write, checked before they reach SQL."""
 
-import json
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
+from functools import partial
 from typing import Final
-
-from pydantic import ValidationError
 
 from spendstream_schemas.scope import LABEL, Condition
 from stream_jobs.base.errors import ConfigError
+from stream_jobs.series.conditions import conditions
 from stream_jobs.series.measures import DIMENSIONS, is_dimension
 
 OTHERS: Final = (
@@ -38,33 +37,5 @@ def dimension(name: str, *, times: bool = True) -> str:
 
 
 def scope(texts: Iterable[str]) -> Mapping[str, Condition]:
-    """Of NAME=VALUE. A value with * or ? is a pattern, as in scopes; several of one name are any of them; an empty one
-    is a missing value; JSON is a condition as scopes have it ({"none_of": ["a"]}, ["a*b"]). Raises ConfigError."""
-    given: dict[str, list[str]] = {}
-    for text in texts:
-        name, equals, value = text.partition("=")
-        if not equals:
-            raise ConfigError(f"--where {text[:80]!r}: write NAME=VALUE, such as team=search")
-        given.setdefault(dimension(name, times=False), []).append(value)
-    return {name: _condition(name, values) for name, values in given.items()}
-
-
-def _condition(name: str, values: list[str]) -> Condition:
-    only = values[0] if len(values) == 1 else None
-    try:
-        if only is None:
-            return Condition.model_validate(values)
-        if not only:
-            return Condition(missing=True)
-        if only[0] in "{[" and (said := _json(only)) is not None:
-            return Condition.model_validate(said)
-        return Condition.model_validate(only)
-    except ValidationError as error:
-        raise ConfigError(f"--where {name}: {error.errors()[0]['msg']}") from None
-
-
-def _json(text: str) -> object | None:
-    try:
-        return json.loads(text)  # type: ignore[no-any-return]
-    except (ValueError, RecursionError):
-        return None
+    """Of what stands after `--where`. Raises ConfigError."""
+    return conditions(texts, "--where", partial(dimension, times=False))

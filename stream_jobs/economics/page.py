@@ -28,8 +28,9 @@ schemas` makes this page). `spendstream figures` lists them; what they are, for 
   months; what counts events stays where they began. That asks the ledger, too.
 - **Dimensions**: {dimensions};
   `labels.KEY` of any key; {times} of the time zone.
-- **`--where`**: `team=a`, `team=a*` (a pattern), `team=` (no team), `team=a` and `team=b` (one of them), or a condition
-  as scopes have it: `team={{"none_of": ["a"]}}`, `team=["a*"]` for the text itself.
+- **`--where`**: `team=a`, `team=a*` (a pattern), `team=` (no team), `team=a` and `team=b` (one of them), a list
+  (`team=["a", "b"]`), or a condition as scopes have it: `team={{"none_of": ["a"]}}`, `team={{any_of: ["a*"]}}` for the
+  text itself. The same words stand after `spendstream alerts silence --scope`.
 
 | figure | unit | what it is | needs | smallest table |
 |---|---|---|---|---|

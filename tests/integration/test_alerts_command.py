@@ -169,7 +169,8 @@ MISTAKES = [
     (["silence", "--kind", "budget", "--for", "soon"], "--for: 'soon' is not a duration"),
     (["silence", "--kind", "budget", "--until", "2020-01-01"], "is over"),
     (["silence", "--scope", "squad=x", "--for", "1h"], "scope.squad"),
-    (["silence", "--scope", "team", "--for", "1h"], "must look like team=search"),
+    (["silence", "--scope", "team", "--for", "1h"], "write NAME=VALUE, such as team=search"),
+    (["silence", "--scope", "team=a", "--scope", "team=", "--for", "1h"], "--scope team: is given several times"),
     (["silence", "--lift", "nothing"], "see 'spendstream alerts silences'"),
 ]
 
