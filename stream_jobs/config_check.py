@@ -22,13 +22,14 @@ from stream_jobs.base.yaml_files import read_yaml
 from stream_jobs.budgets.document import FILE_NAME as BUDGETS_FILE
 from stream_jobs.budgets.lint import warnings as budget_warnings
 from stream_jobs.budgets.resolve import Budgets, load_budgets
+from stream_jobs.currencies.document import FILE_NAME as CURRENCIES_FILE
 from stream_jobs.pricing.book import PriceBook
 from stream_jobs.runtime.kafka import faust_credentials
 from stream_jobs.runtime.topics import topic_specs
 from stream_jobs.settings import GROUPS, Settings, unknown_variables
 
 PRICE_FOLDERS: Final = ("corrections", "overlays", "rate_cards")
-FILES: Final = (ATTRIBUTION_FILE, BUDGETS_FILE, ALERTS_FILE)
+FILES: Final = (ATTRIBUTION_FILE, BUDGETS_FILE, CURRENCIES_FILE, ALERTS_FILE)
 
 
 @dataclass(slots=True)

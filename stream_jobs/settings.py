@@ -63,7 +63,7 @@ class PipelineSettings(BaseSettings):
     config_dir: Annotated[
         Path | None,
         Field(
-            description="Folder with attribution.yaml, budgets.yaml, alerts.yaml, overlays/, rate_cards/ and "
+            description="Folder with attribution.yaml, budgets.yaml, currencies.yaml, alerts.yaml, overlays/, "
             "corrections/. Default: config in the data folder, if there is one."
         ),
     ] = None

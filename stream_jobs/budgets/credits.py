@@ -13,8 +13,8 @@ from stream_jobs.base.errors import ConfigError
 from stream_jobs.base.instants import as_utc
 from stream_jobs.base.readable import exact
 from stream_jobs.budgets.document import Budget
-from stream_jobs.budgets.fields import exact as exact_input
 from stream_jobs.budgets.units import WHOLE
+from stream_jobs.currencies.document import exact as exact_input
 from stream_jobs.series.calendar import Calendar, Period, Window
 from stream_jobs.series.facts import Values
 from stream_jobs.store.client import StoreClient

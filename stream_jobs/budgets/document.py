@@ -26,21 +26,18 @@ from spendstream_schemas.types import Text64
 from stream_jobs.attribution.document import Text, text_hint
 from stream_jobs.base.readable import exact
 from stream_jobs.budgets.fields import (
-    Amount,
     AmountOrNothing,
     CalendarName,
-    CurrencyCode,
-    Day,
     Duration,
     PositivePercent,
     YearStarts,
     Zone,
     check_one_of,
     check_rising,
-    rising_dates,
 )
-from stream_jobs.budgets.fields import exact as exact_input
-from stream_jobs.budgets.units import USD, WHOLE
+from stream_jobs.budgets.units import WHOLE
+from stream_jobs.currencies.document import USD, Amount, Currencies, CurrencyCode, Day, rising_dates, without_usd
+from stream_jobs.currencies.document import exact as exact_input
 
 FILE_NAME: Final = "budgets.yaml"
 SCHEMA_FILE_NAME: Final = "budgets.schema.json"
@@ -56,13 +53,6 @@ Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "satur
 
 class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Rate(_Part):
-    """What one unit of a currency is worth, from a date on."""
-
-    usd: Amount = Field(description="One unit of the currency in USD, such as 1.08 for EUR.")
-    valid_from: Day = Field(description="First date of the rate; it counts for periods that begin on it or later.")
 
 
 class RollingPeriod(_Part):
@@ -268,7 +258,9 @@ class Budget(_Part):
         default="cost",
         description="What counts: cost, or as a quota tokens (input and output), requests or gpu_hours.",
     )
-    currency: CurrencyCode = Field(default=USD, description="USD, or one of the `currencies`.")
+    currency: CurrencyCode = Field(
+        default=USD, description="USD, or one of the `currencies`, here or in currencies.yaml."
+    )
     cost: Cost = Field(default="effective", description="Which cost counts.")
     period: BudgetPeriod = Field(
         description="hour, day, week, month, quarter, year, total (from valid_from on, and never anew), {rolling: 24h} "
@@ -349,12 +341,6 @@ class Budget(_Part):
         return len(values) == 1 and values[0] in self.amounts
 
 
-def _rising_rates(rates: tuple[Rate, ...]) -> tuple[Rate, ...]:
-    rising_dates(tuple(rate.valid_from for rate in rates))
-    return rates
-
-
-Rates = Annotated[tuple[Rate, ...], Field(min_length=1), AfterValidator(_rising_rates)]
 Dates = Annotated[tuple[Day, ...], Field(min_length=2), AfterValidator(rising_dates)]
 
 
@@ -365,8 +351,8 @@ class BudgetsDocument(_Part):
         default="UTC", description="IANA name of the zone in which periods begin, such as Europe/Berlin."
     )
     week_starts_on: Weekday = Field(default="monday", description="The day on which weeks begin.")
-    currencies: dict[CurrencyCode, Rates] = Field(
-        default_factory=dict, description="Other currencies than USD, with rates by rising valid_from."
+    currencies: Annotated[Currencies, AfterValidator(without_usd)] = Field(
+        default_factory=dict, description="Other currencies than USD. Or in currencies.yaml, for figures too."
     )
     calendars: dict[CalendarName, Dates] = Field(
         default_factory=dict,
@@ -384,9 +370,3 @@ class BudgetsDocument(_Part):
     )
 
     model_config = ConfigDict(title="spendstream budgets")
-
-    @model_validator(mode="after")
-    def _dollars(self) -> Self:
-        if USD in self.currencies:
-            raise ValueError("currencies: USD is what the others are given in")
-        return self

@@ -1,8 +1,8 @@
-"""The building blocks of `budgets.yaml`: exact amounts, dates, durations, zones, names."""
+"""The building blocks of `budgets.yaml`: amounts, durations, zones, names."""
 
 import re
 from collections.abc import Sequence
-from datetime import date, datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
 from itertools import pairwise
 from typing import Annotated, Any, Final
@@ -10,35 +10,14 @@ from typing import Annotated, Any, Final
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
 
 from spendstream_schemas.budget_feed import Percent
-from spendstream_schemas.types import decimal_schema, number_is_plain
+from spendstream_schemas.types import decimal_schema
 from stream_jobs.attribution.document import Text
 from stream_jobs.base import readable
+from stream_jobs.currencies.document import exact
 from stream_jobs.series.calendar import time_zone
 
-YEARS: Final = range(2000, 2200)
 MAX_WINDOW: Final = timedelta(days=366)
 _YEAR_STARTS: Final = re.compile(r"(?P<month>[0-9]{1,2})(?:-(?P<day>[0-9]{1,2}))?")
-
-
-def exact(value: Any) -> Any:
-    """A float has lost digits already, and True is a number only to Python."""
-    if isinstance(value, (float, bool)):
-        raise ValueError(f"must be a number or a text that holds one, not {value!r}")
-    return number_is_plain(value)
-
-
-def _date(value: Any) -> Any:
-    """YAML's own dates, or their text. Numbers are refused, also as text: nobody writes days since 1970."""
-    if isinstance(value, str):
-        try:
-            value = date.fromisoformat(value)
-        except ValueError:
-            raise ValueError(f"{value!r} is not a date (2026-04-01)") from None
-    if isinstance(value, datetime) or not isinstance(value, date):
-        raise ValueError("is not a date (2026-04-01)")
-    if value.year not in YEARS:
-        raise ValueError(f"{value} is not in the years {YEARS.start} to {YEARS.stop - 1}")
-    return value
 
 
 def _zone(name: str) -> str:
@@ -53,14 +32,6 @@ def _year_starts(value: Any) -> Any:
     if not (1 <= month <= 12 and 1 <= day <= 28):
         raise ValueError("must be a month (04) or a month and a day up to the 28th (04-06)")
     return f"{month:02}-{day:02}"
-
-
-def rising_dates(dates: tuple[date, ...]) -> tuple[date, ...]:
-    """The same. Raises ValueError at the first date that is not after the one before it."""
-    for one, two in pairwise(dates):
-        if one >= two:
-            raise ValueError(f"the dates must rise: {two} comes after {one}")
-    return dates
 
 
 def _duration(text: str) -> str:
@@ -94,17 +65,8 @@ AmountOrNothing = Annotated[
     decimal_schema(minimum=0),
 ]
 """As `Amount`, or 0."""
-Amount = Annotated[
-    Decimal,
-    Field(gt=0, le=10**15, max_digits=27, decimal_places=12, allow_inf_nan=False),
-    BeforeValidator(exact),
-    decimal_schema(minimum=0),
-]
-"""Positive and exact, in any currency: a number in YAML, or a text that holds one."""
-Day = Annotated[date, BeforeValidator(_date, json_schema_input_type=date)]
 Zone = Annotated[Text, AfterValidator(_zone)]
 CalendarName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
-CurrencyCode = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
 PositivePercent = Annotated[Percent, Field(gt=0), BeforeValidator(exact)]
 Duration = Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]{0,3}[hd]$"), AfterValidator(_duration)]
 YearStarts = Annotated[

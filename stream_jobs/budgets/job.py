@@ -25,6 +25,7 @@ from stream_jobs.budgets.history import BudgetHistory, Recorded
 from stream_jobs.budgets.recount import Recount
 from stream_jobs.budgets.resolve import Budgets, load_budgets
 from stream_jobs.budgets.speaker import Speaker
+from stream_jobs.currencies.document import FILE_NAME as CURRENCIES_FILE
 from stream_jobs.job_context import Job, JobContext
 from stream_jobs.runtime.files_reload import FilesReload
 from stream_jobs.runtime.jobs import BUDGETS
@@ -99,7 +100,7 @@ class BudgetsJob:
         """Raises ConfigError for a budgets.yaml that cannot be used."""
         self._store = store
         self._kafka = kafka
-        files = (config_dir / FILE_NAME,) if config_dir is not None else ()
+        files = (config_dir / FILE_NAME, config_dir / CURRENCIES_FILE) if config_dir is not None else ()
         self._reload = FilesReload("budgets", lambda: files, partial(load_budgets, config_dir), self._take_file)
         self._definitions = Definitions(store, config_dir)
         self._running: Running | None = None

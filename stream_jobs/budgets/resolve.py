@@ -36,7 +36,9 @@ from stream_jobs.budgets.document import (
 )
 from stream_jobs.budgets.feed_money import NOTHING_USES_IT_UP
 from stream_jobs.budgets.fields import window_length
-from stream_jobs.budgets.units import IN_USD, USD, Unit
+from stream_jobs.budgets.units import IN_USD, Unit
+from stream_jobs.currencies.document import USD
+from stream_jobs.currencies.rates import rate_at, read_currencies, together
 from stream_jobs.series import calendar
 from stream_jobs.series.calendar import Calendar, Period
 from stream_jobs.series.measures import Measure
@@ -157,7 +159,7 @@ class Budgets:
             return IN_USD
         day = period_start.astimezone(self.zone_of(budget)).date()
         rates = self.document.currencies[budget.currency]
-        rate = next((rate for rate in reversed(rates) if rate.valid_from <= day), rates[0])
+        rate = rate_at(rates, day) or rates[0]
         return Unit(budget.currency, rate.usd)
 
     def unpriced_upper_bound_pico(self, budget: Budget) -> int:
@@ -235,14 +237,17 @@ def _step_record(step: Step, amount: Decimal, unit: Unit) -> PolicyStep:
 
 
 def load_budgets(config_dir: Path | None, *, now: datetime | None = None) -> Budgets:
-    """Those of `<config_dir>/budgets.yaml`; none without the file. Raises ConfigError with everything that is wrong."""
+    """Those of `<config_dir>/budgets.yaml`, none without the file, with the rates of `currencies.yaml` too. Raises
+    ConfigError with everything that is wrong."""
     path = config_dir / FILE_NAME if config_dir else None
+    shared = read_currencies(config_dir)
     if path is None or not is_there(path):
-        return Budgets(BudgetsDocument(), now=now)
+        return Budgets(BudgetsDocument(currencies=shared), now=now)
     source = read_yaml(path)
     document = checked(source, BudgetsDocument, label="id", hidden=PERIOD_TAGS)
     with blaming(source):
-        return Budgets(document, now=now)
+        rates = together(shared, document.currencies)
+        return Budgets(document.model_copy(update={"currencies": rates}), now=now)
 
 
 def budget_from_json(text: str | bytes) -> Budget:

@@ -10,7 +10,8 @@ from typing import Any, Final, NamedTuple, cast
 
 from stream_jobs.base.instants import as_utc
 from stream_jobs.budgets.control import REFUSED
-from stream_jobs.budgets.units import USD, Unit
+from stream_jobs.budgets.units import Unit
+from stream_jobs.currencies.document import USD
 from stream_jobs.store.client import StoreClient
 
 

@@ -13,12 +13,12 @@ from typing import Final, Literal
 from stream_jobs.base.money import PICO_PLACES, pico_from_usd, usd_from_pico
 from stream_jobs.base.readable import apart, exact, money
 from stream_jobs.budgets.feed_money import pico_of_feed
+from stream_jobs.currencies.document import USD
 
 Quota = Literal["tokens", "requests", "gpu_hours"]
 QUOTAS: Final[tuple[Quota, ...]] = ("tokens", "requests", "gpu_hours")
 WHOLE: Final = frozenset({"tokens", "requests"})
 """There are no parts of one."""
-USD: Final = "USD"
 ANYTHING: Final = "anything at all"
 """Where nothing may be spent, the first cent crosses all percents."""
 _NAMES: Final = {"gpu_hours": "GPU hours"}

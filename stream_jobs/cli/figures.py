@@ -1,21 +1,20 @@
 """`spendstream figures`: every figure that there is, and its value for a time, cut by what the ledger knows."""
 
 import argparse
-import csv
 import io
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from stream_jobs.base.errors import ConfigError
-from stream_jobs.cli.flags import add_json, add_store
+from stream_jobs.cli.config_dir import config_dir_of
+from stream_jobs.cli.flags import add_config_dir, add_json, add_store
 from stream_jobs.output.lines import complain, data, say, say_json
 
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
-
-    import pyarrow as pa
 
     from stream_jobs.economics.question import Answer, Question
 
@@ -52,6 +51,13 @@ def add_parser(subparsers: Any) -> None:
         metavar="NAME=VALUE",
         help="only these; team=a* is a pattern, team= no team; repeatable: of one name, any of them",
     )
+    show.add_argument(
+        "--currency",
+        type=str.upper,
+        default="USD",
+        metavar="CODE",
+        help="money in EUR, ... at the rate of the first day, of currencies.yaml or budgets.yaml (default: USD)",
+    )
     show.add_argument("--as-of", metavar="TIME", help="as it stood then: only what was booked until that instant")
     show.add_argument("--spread", action="store_true", help="compute counts over the time that it ran, by duration_s")
     add_json(show)
@@ -60,6 +66,7 @@ def add_parser(subparsers: Any) -> None:
     show.add_argument("--spreadsheet-safe", action="store_true", help="with --csv: no cell that a spreadsheet obeys")
     show.add_argument("--out", type=Path, metavar="FILE", help="write there instead of to the terminal")
     add_store(show)
+    add_config_dir(show, "currencies.yaml and budgets.yaml")
     show.set_defaults(run=run_show)
 
 
@@ -91,6 +98,7 @@ def run_list(args: argparse.Namespace) -> int:
 
 def run_show(args: argparse.Namespace) -> int:
     """Exit code 0, also for a time without events."""
+    from stream_jobs.cli.figures_forms import columns, csv_of, document
     from stream_jobs.economics.question import ask
     from stream_jobs.embedded.instance import find_clickhouse
     from stream_jobs.store.client import StoreClient
@@ -103,14 +111,14 @@ def run_show(args: argparse.Namespace) -> int:
     with StoreClient(find_clickhouse(args.url, args.data_dir)) as store:
         answer = ask(store, question)
     if args.json:
-        _text(args.out, _document(answer))
+        _text(args.out, document(answer))
     elif args.csv:
-        _bytes(args.out, _csv(answer, safe=args.spreadsheet_safe))
+        _bytes(args.out, csv_of(answer, safe=args.spreadsheet_safe))
     elif args.parquet:
         import pyarrow.parquet as pq
 
         sink = io.BytesIO()
-        pq.write_table(_columns(answer), sink)
+        pq.write_table(columns(answer), sink)
         _bytes(args.out, sink.getvalue())
     elif args.out is not None:
         raise ConfigError("--out goes with --json, --csv or --parquet")
@@ -125,8 +133,9 @@ def question_of(args: argparse.Namespace) -> "Question":
     """What the flags ask. Raises ConfigError."""
     from stream_jobs.base.instants import utc_now
     from stream_jobs.base.readable import clock
+    from stream_jobs.currencies.rates import IN_USD, find_rate
     from stream_jobs.economics.dimensions import dimension, scope
-    from stream_jobs.economics.question import Question, figures_named
+    from stream_jobs.economics.question import Question, figures_named, first_day
     from stream_jobs.series.calendar import months, time_zone
 
     figures = figures_named(args.names)
@@ -148,7 +157,10 @@ def question_of(args: argparse.Namespace) -> "Question":
     if since >= until:
         raise ConfigError(f"the time is empty: it begins at {clock(since)} UTC and ends at {clock(until)} UTC")
     as_of = _instant(args.as_of, zone, "as-of") if args.as_of else None
-    return Question(figures, since, until, by, scope(args.where), zone, as_of, args.spread)
+    question = Question(figures, since, until, by, scope(args.where), zone, as_of, args.spread)
+    if args.currency == IN_USD.currency:
+        return question
+    return replace(question, rate=find_rate(config_dir_of(args), args.currency, first_day(question)))
 
 
 def _month(text: str, zone: "ZoneInfo") -> datetime:
@@ -183,101 +195,13 @@ def _instant(text: str, zone: "ZoneInfo", flag: str) -> datetime:
     return at
 
 
-def _names(answer: "Answer") -> list[str]:
-    return [*answer.question.by, *(figure.name for figure in answer.question.figures)]
-
-
-def _document(answer: "Answer") -> dict[str, Any]:
-    question = answer.question
-    return {
-        "from": question.since,
-        "to": question.until,
-        "timezone": str(question.zone),
-        "as_of": question.as_of,
-        "spread": question.spread,
-        "where": {name: on.model_dump(exclude_none=True) for name, on in (question.where or {}).items()},
-        "by": list(question.by),
-        "currency": "USD",
-        "source": answer.source,
-        "figures": {figure.name: {"unit": figure.unit, "meaning": figure.meaning} for figure in question.figures},
-        "total": _of_line(answer.total),
-        "lines": [
-            {"values": dict(zip(question.by, line.values, strict=True)), **_of_line(line)} for line in answer.lines
-        ]
-        if question.by
-        else [],
-        "warnings": answer.warnings(),
-    }
-
-
-def _of_line(line: Any) -> dict[str, Any]:
-    return {
-        "figures": dict(line.figures),
-        "coverage": {
-            "events": line.events,
-            "unpriced_events": line.unpriced_events,
-            "unallocated_cost": line.unallocated_cost,
-            "effective_cost": line.effective_cost,
-            "known_share_of_cost": dict(line.known),
-        },
-    }
-
-
-_COVERAGE: Final = ("covered_events", "covered_unpriced_events", "covered_unallocated_cost", "covered_effective_cost")
-
-
-def _rows(answer: "Answer") -> list[list[Any]]:
-    """The lines (without a dimension the total) with their coverage, as columns have them."""
-    lines = answer.lines if answer.question.by else [answer.total]
-    return [
-        [
-            *line.values, *line.figures.values(), line.events, line.unpriced_events, line.unallocated_cost,
-            line.effective_cost, *(line.known.get(figure.name) for figure in answer.question.figures if figure.fact),
-        ]
-        for line in lines
-    ]  # fmt: skip
-
-
-def _heads(answer: "Answer") -> list[str]:
-    return [*_names(answer), *_COVERAGE, *(f"{figure.name}_known" for figure in answer.question.figures if figure.fact)]
-
-
-def _csv(answer: "Answer", *, safe: bool) -> bytes:
-    from stream_jobs.base.readable import exact
-    from stream_jobs.output.spreadsheet import neutral
-
-    def cell(value: Any) -> str:
-        text = "" if value is None else exact(value) if hasattr(value, "as_tuple") else str(value)
-        return neutral(text) if safe else text
-
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(map(cell, _heads(answer)))
-    writer.writerows([cell(value) for value in row] for row in _rows(answer))
-    return out.getvalue().encode()
-
-
-def _columns(answer: "Answer") -> "pa.Table":
-    import pyarrow as pa
-
-    texts = len(answer.question.by)
-    rows = _rows(answer)
-    columns: dict[str, Any] = {}
-    for number, name in enumerate(_heads(answer)):
-        values = [row[number] for row in rows]
-        counts = all(isinstance(value, int) for value in values if value is not None)
-        kind = pa.string() if number < texts else pa.int64() if counts and any(values) else pa.decimal128(38, 12)
-        columns[name] = pa.array(values, kind)
-    return pa.table(columns)
-
-
-def _text(out: Path | None, document: Any) -> None:
+def _text(out: Path | None, said: Any) -> None:
     from stream_jobs.base.json_values import json_text
 
     if out is None:
-        say_json(document)
+        say_json(said)
     else:
-        _bytes(out, json_text(document, "utf-8").encode() + b"\n")
+        _bytes(out, json_text(said, "utf-8").encode() + b"\n")
 
 
 def _bytes(out: Path | None, content: bytes) -> None:
@@ -291,7 +215,7 @@ def _bytes(out: Path | None, content: bytes) -> None:
 
 def _print(answer: "Answer") -> None:
     """Rounded, so that lines add up to their total; the exact amounts are in --json, --csv and --parquet."""
-    from stream_jobs.base.readable import clock, money
+    from stream_jobs.base.readable import clock, exact, money
     from stream_jobs.output.console import Console
     from stream_jobs.output.tables import Table
 
@@ -303,7 +227,7 @@ def _print(answer: "Answer") -> None:
     for name in question.by:
         table.add_column(name)
     for figure in question.figures:
-        table.add_column(f"{figure.name} ({figure.unit})", justify="right")
+        table.add_column(f"{figure.name} ({question.unit(figure)})", justify="right")
     lines = list(answer.lines if question.by else [])
     cells = [_cells(answer, number, lines) for number in range(len(question.figures))]
     for number, line in enumerate(lines[:MAX_TABLE_ROWS]):
@@ -314,11 +238,13 @@ def _print(answer: "Answer") -> None:
         complain(
             f"only the first {MAX_TABLE_ROWS} of {len(lines)} lines are shown: --json, --csv and --parquet have all"
         )
-    total = answer.total
+    total, rate = answer.total, question.rate
     say(
         f"covers {total.events} events, {total.unpriced_events} of them without a price; "
-        f"{money(total.unallocated_cost)} of {money(total.effective_cost)} is unallocated"
+        f"{money(total.unallocated_cost, rate.currency)} of {money(total.effective_cost, rate.currency)} is unallocated"
     )
+    if rate.currency != "USD":
+        say(f"1 {rate.currency} = {exact(rate.usd)} USD, the rate from {rate.valid_from} on ({rate.source})")
 
 
 def _head_of_total(by: Sequence[str]) -> list[str]:

@@ -28,6 +28,8 @@ schemas` makes this page). `spendstream figures` lists them; what they are, for 
   months; what counts events stays where they began. That asks the ledger, too.
 - **Dimensions**: {dimensions};
   `labels.KEY` of any key; {times} of the time zone.
+- **`--currency EUR`**: all of the answer at one rate, that of the first day, which is said with its date and source
+  ([rates](../stream_jobs/currencies/README.md)); exact quotients, rounded once to 12 places.
 - **`--where`**: `team=a`, `team=a*` (a pattern), `team=` (no team), `team=a` and `team=b` (one of them), a list
   (`team=["a", "b"]`), or a condition as scopes have it: `team={{"none_of": ["a"]}}`, `team={{any_of: ["a*"]}}` for the
   text itself. The same words stand after `spendstream alerts silence --scope`.

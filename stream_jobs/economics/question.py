@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 from difflib import get_close_matches
 from fractions import Fraction
@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 from spendstream_schemas.scope import Condition
 from stream_jobs.base.errors import ConfigError
 from stream_jobs.base.instants import unix_micros
+from stream_jobs.currencies.rates import IN_USD, InForce
 from stream_jobs.economics import spread
 from stream_jobs.economics.dimensions import TIMES
 from stream_jobs.economics.figures import FIGURES, Figure
@@ -44,6 +45,11 @@ class Question:
     zone: ZoneInfo = ZoneInfo("UTC")  # noqa: RUF009 - immutable
     as_of: datetime | None = None
     spread: bool = False
+    rate: InForce = IN_USD  # what money is told in
+
+    def unit(self, figure: Figure) -> str:
+        """Of a figure, in the currency asked for."""
+        return figure.unit.replace("USD", self.rate.currency, 1) if figure.is_money else figure.unit
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +77,12 @@ class Answer:
     def warnings(self) -> list[str]:
         """What a reader must know of the coverage."""
         said = []
-        total = self.total
+        total, rate = self.total, self.question.rate
+        if rate.until is not None and rate.until <= last_day(self.question):
+            said.append(
+                f"{rate.currency} has another rate from {rate.until} on, within this time: all of this is at the rate "
+                f"of {rate.valid_from}"
+            )
         if total.unpriced_events:
             said.append(f"{total.unpriced_events} of {total.events} events have no price yet: no cost covers them")
         for figure in self.question.figures:
@@ -131,6 +142,16 @@ def ask_each(store: Store, question: Question, cuts: Sequence[Sequence[str]]) ->
         Answer(cut, sorted(lines[key], key=partial(_order, cut)), _line(cut, ("",) * len(cut.by), everything), tables)
         for key, cut in asked.items()
     ]
+
+
+def first_day(question: Question) -> date:
+    """In its time zone."""
+    return question.since.astimezone(question.zone).date()
+
+
+def last_day(question: Question) -> date:
+    """In its time zone: of the last microsecond of its time."""
+    return (question.until - timedelta(microseconds=1)).astimezone(question.zone).date()
 
 
 def _statement(
@@ -238,25 +259,28 @@ def _fraction(value: object) -> Fraction:
 
 def _line(question: Question, values: tuple[str, ...], sums: Mapping[str, Fraction]) -> Line:
     known = {figure.name: figure.share_known(sums) for figure in question.figures}
+    usd = Fraction(question.rate.usd)
     return Line(
         values,
-        {figure.name: _shown(figure, sums) for figure in question.figures},
+        {figure.name: _shown(figure, sums, usd) for figure in question.figures},
         int(sums["events"]),
         int(sums["unpriced_events"]),
-        decimal(sums["unallocated_cost"]),
-        decimal(sums["effective_cost"]),
+        decimal(sums["unallocated_cost"] / usd),
+        decimal(sums["effective_cost"] / usd),
         {name: decimal(share) for name, share in known.items() if share is not None},
     )
 
 
-def _shown(figure: Figure, sums: Mapping[str, Fraction]) -> Decimal | int | None:
+def _shown(figure: Figure, sums: Mapping[str, Fraction], usd: Fraction) -> Decimal | int | None:
     value = figure.value(sums)
+    if value is not None and figure.is_money:
+        value /= usd
     counts = len(figure.parts) == 1 and PARTS[figure.parts[0]].kind == "count"
     return None if value is None else int(value) if counts else decimal(value)
 
 
 def decimal(value: Fraction) -> Decimal:
-    """To 12 places, half to even: exact for sums of money."""
+    """To 12 places, half to even: exact for sums of USD."""
     return _EXACT.scaleb(Decimal(round(value * 10**PLACES)), -PLACES)
 
 

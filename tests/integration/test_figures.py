@@ -328,3 +328,46 @@ def test_a_month_is_one_of_the_time_zone(process: StoreProcess, store: StoreClie
     code, out, _ = command(process)
     assert code == 0
     assert all(name in out for name in FIGURES)
+
+
+RATES = """
+currencies:
+  EUR: [{usd: "1.08", valid_from: 2026-01-01, source: "ECB, 2 January"}, {usd: "1.11", valid_from: 2026-10-25}]
+  JPY: [{usd: "0.0067", valid_from: 2026-10-25}]
+"""
+
+
+def test_figures_in_another_currency_are_the_same_at_the_rate_of_the_first_day(
+    process: StoreProcess, store: StoreClient, tmp_path: Path
+) -> None:
+    """Money, also per something, is the exact quotient, rounded once; counts and shares stay; the rate is said."""
+    (tmp_path / "currencies.yaml").write_text(RATES)
+    names = ("effective_cost", "cost_per_request", "unallocated_share", "events")
+    here = ("--config-dir", str(tmp_path))
+    in_usd = answer(store, *names, by=["team"])
+    code, out, err = command(process, "show", *names, *TIME, "--by", "team", *here, "--currency", "eur", "--json")
+    document = json.loads(out)
+    assert code == 0
+    assert (document["currency"], document["rate"]) == (
+        "EUR", {"usd": "1.08", "valid_from": "2026-01-01", "source": "ECB, 2 January"}
+    )  # fmt: skip
+    assert document["figures"]["cost_per_request"]["unit"] == "EUR per request"
+    assert "EUR has another rate from 2026-10-25 on" in err
+    for told, line in zip(document["lines"], in_usd.lines, strict=True):
+        got, usd = told["figures"], line.figures
+        assert (got["events"], got["unallocated_share"] is None) == (usd["events"], usd["unallocated_share"] is None)
+        exact = Fraction(line.effective_cost) / Fraction("1.08")
+        assert abs(Fraction(got["effective_cost"]) - exact) * 2 <= Fraction(1, 10**12)
+        assert Fraction(told["coverage"]["effective_cost"]) == Fraction(got["effective_cost"])
+    code, out, _ = command(process, "show", *names, *TIME, *here, "--currency", "EUR", "--csv")
+    (row,) = csv.DictReader(io.StringIO(out))
+    assert (row["currency"], row["rate_usd"], row["rate_valid_from"]) == ("EUR", "1.08", "2026-01-01")
+    code, out, _ = command(process, "show", *names, *TIME, *here, "--currency", "EUR")
+    assert "1 EUR = 1.08 USD, the rate from 2026-01-01 on (ECB, 2 January)" in out
+    out_file = str(tmp_path / "f")
+    assert command(process, "show", *names, *TIME, *here, "--currency", "EUR", "--parquet", "--out", out_file)[0] == 0
+    assert pq.read_table(out_file).column("rate_usd").to_pylist() == [Decimal("1.08")]
+    for currency, said in (("JPY", "no rate of JPY on 2026-10-20"), ("XXX", "there are USD, EUR, JPY")):
+        code, out, err = command(process, "show", *names, *TIME, *here, "--currency", currency)
+        assert (code, out) == (2, "")
+        assert said in err

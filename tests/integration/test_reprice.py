@@ -485,7 +485,9 @@ def test_as_booked_and_as_repriced_are_both_there(store: StoreClient) -> None:
 def test_after_repricing_the_views_savings_are_those_of_the_engine_today(store: StoreClient) -> None:
     """Input is dearer, reads from the cache cost what they cost: nothing costs more, and what they saved is more."""
     usages = [{"kind": "tokens", "input_tokens": n, "cache_read_tokens": n - n % 2 * 7} for n in range(1000, 1020)]
-    events = [(f"e{n}", {"usage": usage, "model": "gpt-4o"}) for n, usage in enumerate(usages)]
+    events: list[tuple[str, dict[str, Any]]] = [
+        (f"e{n}", {"usage": usage, "model": "gpt-4o"}) for n, usage in enumerate(usages)
+    ]
     Pipeline(store).book(*events)
     dearer = book("dearer", {"scope": {"models": ["gpt-4o"]}, "contract": {"input_mtok": "3.1"}})
     mine = corrector(store, dearer)

@@ -13,6 +13,7 @@ EXAMPLE_CONFIG: Final = ROOT / "producers" / "spendstream_traffic" / "simulate" 
 EXAMPLES: Final = {
     "attribution.yaml": _CODE / "attribution" / "example_attribution.yaml",
     "budgets.yaml": _CODE / "budgets" / "example_budgets.yaml",
+    "currencies.yaml": _CODE / "currencies" / "example_currencies.yaml",
     "alerts.yaml": _CODE / "alerts" / "example_alerts.yaml",
     "overlays/contracts.yaml": EXAMPLE_CONFIG / "overlays" / "contracts.yaml",
     "rate_cards/aws.yaml": _CODE / "pricing" / "data" / "rate_cards" / "aws.yaml",

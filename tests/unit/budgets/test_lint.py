@@ -81,7 +81,6 @@ QUIET: dict[str, list[int]] = {"actual": [], "forecast": []}
             {"calendars": {"c": ["2026-01-01", "2027-02-24"]}},
             "calendars: 'c' ends on 2027-02-24",
         ),
-        ([], {"currencies": EUR}, "currencies: EUR is not used"),
         (
             [budget("a", currency="EUR")],
             {"currencies": {"EUR": [{"usd": "1.1", "valid_from": "2025-10-01"}]}},

@@ -1,0 +1,1 @@
+"""Exchange rates: what budgets and figures in other currencies than USD are worth."""
