@@ -12,6 +12,7 @@ from stream_jobs.series.measures import DIMENSIONS, is_dimension
 
 OTHERS: Final = (
     "kind",
+    "subcategory",
     "operation",
     "service_tier",
     "price_model",

@@ -97,6 +97,7 @@ FIGURES: Final[Mapping[str, Figure]] = {
         _sum("avoided_cost", "USD", "what the services' own caches saved"),
         _sum("unallocated_cost", "USD", "effective cost of events that miss a mandatory tag"),
         _sum("request_cost", "USD", "effective cost of requests: token events that are no embedding or rerank"),
+        _sum("ok_cost", "USD", "effective cost of events with the status ok"),
         _sum("error_cost", "USD", "effective cost of events with the status error"),
         _sum("cancelled_cost", "USD", "effective cost of events with the status cancelled"),
         _sum("retry_cost", "USD", "effective cost of events that repeat another one"),
@@ -125,6 +126,7 @@ FIGURES: Final[Mapping[str, Figure]] = {
         _sum("output_tokens", "tokens", "tokens of output, with reasoning"),
         _sum("reasoning_tokens", "tokens", "tokens of output that were reasoning"),
         _sum("gpu_seconds", "seconds", "GPU seconds that were provisioned"),
+        _sum("measured_gpu_seconds", "seconds", "GPU seconds that were provisioned, where it is known what was busy"),
         _sum("busy_gpu_seconds", "seconds", "GPU seconds that were busy, where that is known"),
         _sum("tool_calls", "calls", "calls of the providers' own tools"),
         _quotient(

@@ -7,6 +7,7 @@ from typing import Final
 from stream_jobs.economics.dimensions import OTHERS, TIMES
 from stream_jobs.economics.figures import FIGURES, Figure
 from stream_jobs.economics.parts import PARTS
+from stream_jobs.series.history import SOURCES
 from stream_jobs.series.measures import DIMENSIONS
 
 _HEAD: Final = """# Figures
@@ -52,8 +53,8 @@ def _row(figure: Figure) -> str:
 
 
 def _table(figure: Figure) -> str:
-    rolled = all(PARTS[name].rollup is not None for name in figure.needs)
-    return "`cost_1d`" if rolled else "`ledger`"
+    tables = (source.table for source in SOURCES if all(PARTS[name].of(source) for name in figure.needs))
+    return f"`{next(tables)}`"
 
 
 if __name__ == "__main__":

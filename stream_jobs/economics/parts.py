@@ -1,4 +1,4 @@
-"""What figures are made of: sums over entries of the ledger, and the column of a rollup that has the same sum.
+"""What figures are made of: sums over entries of the ledger, and the columns of rollups that have the same sum.
 
 All are sums of signed amounts, but for `users`, which counts persons.
 """
@@ -7,8 +7,9 @@ from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from stream_jobs.series.history import LEDGER, OPERATIONS, Source
 from stream_jobs.series.measures import MEASURES, Measure
-from stream_jobs.store.tables import MONEY
+from stream_jobs.store.tables import COMPARISONS, MONEY
 
 Kind = Literal["money", "amount", "count"]
 """USD and seconds are exact Decimals, counts are integers."""
@@ -16,21 +17,37 @@ Kind = Literal["money", "amount", "count"]
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """`ledger` and `rollup` are aggregate expressions; a rollup that lacks one of `dimensions` does not have it.
-    `spread` is that of the ledger's rows where they ran (spread.py), if it is another."""
+    """Aggregate expressions by table: the ledger's, that of every rollup (operations_1d too), and that of operations_1d
+    alone. A rollup that lacks one of `dimensions` does not have it. `spread` is that of the ledger's rows where they ran
+    (spread.py), if it is another."""
 
     kind: Kind
     ledger: str
     rollup: str | None = None
+    operations: str | None = None
     dimensions: Set[str] = frozenset()
     adds_up: bool = True
     spread: str | None = None
 
+    def of(self, source: Source) -> str | None:
+        """What this is in a table; None where it does not tell."""
+        if source is LEDGER:
+            return self.ledger
+        if not self.dimensions <= set(source.dimensions or ()):
+            return None
+        return self.rollup or (self.operations if source is OPERATIONS else None)
 
-def _measure(name: Measure, column: str | None = "") -> Part:
+
+def _measure(name: Measure, column: str = "") -> Part:
+    """In all rollups, as the column."""
     definition = MEASURES[name]
     kind: Kind = "money" if name.endswith("_cost") else "amount" if definition.kind == MONEY else "count"
-    return Part(kind, f"sum({definition.sql})", None if column is None else f"sum({column or name})")
+    return Part(kind, f"sum({definition.sql})", f"sum({column or name})")
+
+
+def _operations(kind: Kind, ledger: str, column: str) -> Part:
+    """In the rollup for operations alone."""
+    return Part(kind, ledger, operations=f"sum({column})")
 
 
 _REQUEST: Final = "kind = 'tokens' AND lower(operation) NOT IN ('embeddings', 'embedding', 'rerank')"
@@ -59,8 +76,8 @@ PARTS: Final[Mapping[str, Part]] = {
     "events": _measure("events"),
     "unpriced_events": _measure("unpriced", "unpriced_events"),
     "errors": _measure("errors"),
-    "ok": _measure("ok", None),
-    "cancelled": _measure("cancelled", None),
+    "ok": _operations("count", "sumIf(events, status = 'ok')", "events - errors - cancelled"),
+    "cancelled": _operations("count", "sumIf(events, status = 'cancelled')", "cancelled"),
     "cached_responses": _measure("cached", "cached_responses"),
     "list_cost": _measure("list_cost"),
     "contracted_cost": _measure("contracted_cost"),
@@ -74,7 +91,7 @@ PARTS: Final[Mapping[str, Part]] = {
     "output_tokens": _measure("output_tokens"),
     "reasoning_tokens": _measure("reasoning_tokens"),
     "gpu_seconds": _measure("gpu_seconds"),
-    "busy_gpu_seconds": _measure("busy_gpu_seconds", None),
+    "busy_gpu_seconds": _operations("amount", "sum(ifNull(busy_gpu_seconds, 0))", "busy_gpu_seconds"),
     "tool_calls": _measure("tool_calls"),
     "requests": Part("count", f"sumIf(events, {_REQUEST})"),
     "ok_requests": Part("count", f"sumIf(events, {_REQUEST} AND status = 'ok')"),
@@ -84,19 +101,25 @@ PARTS: Final[Mapping[str, Part]] = {
     "priced_call_tokens": Part("count", f"sumIf({_TOKENS}, {_CALL} AND event_id NOT IN ({UNPRICED}))"),
     "call_input_tokens": Part("count", f"sumIf(ifNull(input_tokens, 0), {_CALL})"),
     "call_cache_read_tokens": Part("count", f"sumIf(ifNull(cache_read_tokens, 0), {_CALL})"),
-    "measured_gpu_seconds": Part("amount", f"sumIf(ifNull(gpu_seconds, 0), {_BUSY})"),
+    "measured_gpu_seconds": _operations("amount", f"sumIf(ifNull(gpu_seconds, 0), {_BUSY})", "known_gpu_seconds"),
     "gpu_cost": Part("money", f"sumIf({_COST}, {_GPU})"),
     "measured_gpu_cost": Part("money", f"sumIf({_COST}, {_GPU} AND {_BUSY})"),
-    **{name: Part("money", f"sum(ifNull({name}, 0))")
-       for name in ("on_demand_cost", "idle_cost", "cache_saving", "cache_premium")},
-    "error_cost": Part("money", f"sumIf({_COST}, status = 'error')"),
-    "cancelled_cost": Part("money", f"sumIf({_COST}, status = 'cancelled')"),
-    "retries": Part("count", "sumIf(events, retry_of != '')"),
-    "retry_cost": Part("money", f"sumIf({_COST}, retry_of != '')"),
-    "billed_input_tokens": Part("count", "sumIf(ifNull(input_tokens, 0), NOT cached_response)"),
-    "billed_output_tokens": Part("count", "sumIf(ifNull(output_tokens, 0), NOT cached_response)"),
-    "users": Part("count", _USERS, _USERS, frozenset({"user_id"}), adds_up=False,
+    **{name: _operations("money", f"sum(ifNull({name}, 0))", name) for name in COMPARISONS},
+    "ok_cost": _operations(
+        "money", f"sumIf({_COST}, status = 'ok')", "effective_cost - error_cost - cancelled_cost"
+    ),
+    "error_cost": _operations("money", f"sumIf({_COST}, status = 'error')", "error_cost"),
+    "cancelled_cost": _operations("money", f"sumIf({_COST}, status = 'cancelled')", "cancelled_cost"),
+    "retries": _operations("count", "sumIf(events, retry_of != '')", "retries"),
+    "retry_cost": _operations("money", f"sumIf({_COST}, retry_of != '')", "retry_cost"),
+    "billed_input_tokens": _operations(
+        "count", "sumIf(ifNull(input_tokens, 0), NOT cached_response)", "billed_input_tokens"
+    ),
+    "billed_output_tokens": _operations(
+        "count", "sumIf(ifNull(output_tokens, 0), NOT cached_response)", "billed_output_tokens"
+    ),
+    "users": Part("count", _USERS, _USERS, dimensions=frozenset({"user_id"}), adds_up=False,
                   spread="uniqExactIf(user_id, user_id != '')"),
     "cost_of_users": Part("money", f"sumIf({_COST}, user_id != '')", "sumIf(effective_cost, user_id != '')",
-                          frozenset({"user_id"})),
+                          dimensions=frozenset({"user_id"})),
 }  # fmt: skip

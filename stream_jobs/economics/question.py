@@ -232,7 +232,7 @@ def _shown_as(name: str, key: str) -> str:
 
 
 def _sql(part: Part, source: Source, rows: str, question: Question) -> str:
-    sql = part.ledger if source is LEDGER or part.rollup is None else part.rollup
+    sql = part.of(source) or part.ledger
     if question.spread and part.spread is not None:
         sql = part.spread
     for asked in (UNPRICED, TAKEN_BACK):

@@ -57,10 +57,11 @@ def stretches_of(question: Asked, fields: Iterable[str], parts: Sequence[str]) -
 
 def _tables(question: Asked, dimensions: set[str], parts: Sequence[str]) -> Sequence[Source]:
     """Those that know what is asked for, the smallest first; the ledger, which knows everything, is the last."""
-    if question.as_of is not None or question.spread or any(PARTS[part].rollup is None for part in parts):
+    if question.as_of is not None or question.spread:
         return _WHOLE  # a rollup does not know when its rows were booked, nor how long they ran
     asked = dimensions.union(*(PARTS[part].dimensions for part in parts))
-    return [*(source for source in SOURCES if source is not LEDGER and source.has(asked, ())), LEDGER]
+    telling = (source for source in SOURCES if all(PARTS[part].of(source) is not None for part in parts))
+    return [*(source for source in telling if source is not LEDGER and source.has(asked, ())), LEDGER]
 
 
 def bounds_of(question: Asked, fields: Iterable[str]) -> list[int]:

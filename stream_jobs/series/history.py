@@ -34,6 +34,8 @@ _BY_HOUR: Final = (
     *(*_BY_MINUTE, "cost_center", "workload_type", "owner", "budget_code", "customer", "source", "region"),
 )
 
+_CONDITIONS: Final = ("price_model", "operation", "service_tier")
+
 
 @dataclass(frozen=True, slots=True)
 class Source:
@@ -65,10 +67,14 @@ class Source:
 
 
 LEDGER: Final = Source("ledger", "occurred_at", 60)
+OPERATIONS: Final = Source(
+    *("operations_1d", "toDateTime(day, 'UTC')", 86_400),
+    (*_BY_HOUR, *_CONDITIONS, "subcategory", "accelerator", "purchase_option"),
+)
 SOURCES: Final = (
-    Source("operations_1d", "toDateTime(day, 'UTC')", 86_400, _BY_HOUR),
-    Source("cost_1d", "toDateTime(day, 'UTC')", 86_400, (*_BY_HOUR, "user_id")),
-    Source("cost_1h", "hour", 3_600, _BY_HOUR),
+    OPERATIONS,
+    Source("cost_1d", "toDateTime(day, 'UTC')", 86_400, (*_BY_HOUR, *_CONDITIONS, "user_id")),
+    Source("cost_1h", "hour", 3_600, (*_BY_HOUR, *_CONDITIONS)),
     Source("cost_1m", "minute", 60, _BY_MINUTE),
     LEDGER,
 )
