@@ -88,6 +88,14 @@ def _quotient(
     )
 
 
+def _spread(name: str, unit: str, meaning: str, calls: str) -> Figure:
+    """Of calls that no own cache answered, as they were booked. NULL where there were none."""
+    return Figure(
+        name, unit, meaning, (name, calls), lambda sums: sums[name] if sums[calls] > 0 else None,
+        ({name: "120", calls: "3"}, "120"), additive=False,
+    )  # fmt: skip
+
+
 FIGURES: Final[Mapping[str, Figure]] = {
     figure.name: figure
     for figure in (
@@ -105,9 +113,14 @@ FIGURES: Final[Mapping[str, Figure]] = {
         _sum("cache_premium", "USD", "what writes to prompt caches cost, less what they would have cost as input"),
         _sum("idle_cost", "USD", "effective cost of GPUs that were not busy, where that is known"),
         _sum("on_demand_cost", "USD", "what the same hours of compute would have cost on demand, by our terms"),
+        _sum("held_cost", "USD", "what events without a price are held at, where their model is known; no cost yet"),
+        _sum("compared_cost", "USD", "contracted cost of events with a price of ours whose provider states a cost"),
+        _sum("stated_cost", "USD", "what their providers state that these cost"),
         _sum("entries", "entries", "rows of the ledger: charges, adjustments and retractions"),
         _sum("events", "events", "charges less retractions"),
         _sum("unpriced_events", "events", "events that no cost covers, because their price is unknown"),
+        _sum("flat_held_events", "events", "those whose model nobody knows: each budget holds them at a flat bound"),
+        _sum("compared_events", "events", "events with a price of ours whose provider states a cost, too"),
         _sum("unallocated_events", "events", "events that miss a mandatory tag"),
         _sum("ok", "events", "events with the status ok"),
         _sum("errors", "events", "events with the status error"),
@@ -125,6 +138,8 @@ FIGURES: Final[Mapping[str, Figure]] = {
         _sum("cache_write_tokens", "tokens", "tokens of input that were written to it, of every lifetime"),
         _sum("output_tokens", "tokens", "tokens of output, with reasoning"),
         _sum("reasoning_tokens", "tokens", "tokens of output that were reasoning"),
+        _sum("cpu_seconds", "seconds", "CPU seconds that were provisioned"),
+        _sum("busy_cpu_seconds", "seconds", "CPU seconds that were busy, where that is known"),
         _sum("gpu_seconds", "seconds", "GPU seconds that were provisioned"),
         _sum("measured_gpu_seconds", "seconds", "GPU seconds that were provisioned, where it is known what was busy"),
         _sum("busy_gpu_seconds", "seconds", "GPU seconds that were busy, where that is known"),
@@ -183,6 +198,14 @@ FIGURES: Final[Mapping[str, Figure]] = {
         _quotient(
             "gpu_utilization", "share", "busy / provisioned GPU seconds, where busy is known", "busy_gpu_seconds",
             "measured_gpu_seconds", ("70", "192", "0.364583333333"), fact=BUSY,
+        ),
+        *(
+            _spread(f"p{percent}_latency_ms", "ms", f"{percent} % of calls took no longer, within 1 %", "timed_calls")
+            for percent in (50, 95, 99)
+        ),
+        *(
+            _spread(f"p{percent}_cost", "USD", f"{percent} % of calls cost no more, within 1 %", "costed_calls")
+            for percent in (50, 95)
         ),
     )
 }  # fmt: skip

@@ -57,6 +57,25 @@ _COST: Final = "ifNull(effective_cost, 0)"
 _TOKENS: Final = "ifNull(input_tokens, 0) + ifNull(output_tokens, 0)"
 _GPU: Final = "gpu_seconds IS NOT NULL"
 _BUSY: Final = "busy_gpu_seconds IS NOT NULL"
+_COMPARED: Final = "stated_cost IS NOT NULL AND NOT cached_response AND price_model != 'stated'"
+"""What has a price of ours, and one that the provider states."""
+_TIMED: Final = "latency_ms IS NOT NULL AND events != 0 AND NOT cached_response"
+_COSTED: Final = "effective_cost IS NOT NULL AND events != 0 AND NOT cached_response"
+
+
+def _quantile(kind: Kind, percent: int, amount: str, among: str, column: str) -> Part:
+    """Within 1 %, by buckets as sql/migrations/0040_operations_1d.sql has them: what a retraction takes out is out. 0
+    where there is nothing."""
+    bucket = f"toInt16(least(32767, greatest(-32767, ceil(log(abs({amount})) / 0.02))))"
+
+    def read(buckets: str) -> str:
+        weights = f"arrayMap(number -> toUInt64(greatest(number, 0)), mapValues({buckets}))"
+        found = f"arrayReduce('quantileExactWeighted({percent / 100})', mapKeys({buckets}), {weights})"
+        return f"if(empty({buckets}), toDecimal128(0, 12), toDecimal128(exp(0.02 * {found} - 0.01), 12))"
+
+    ledger = read(f"sumMapIf(map({bucket}, toInt64(events)), {among})")
+    return Part(kind, ledger, operations=read(f"sumMap({column})"), adds_up=False)
+
 
 UNPRICED: Final = (
     "SELECT event_id FROM ledger WHERE {rows} AND unpriced != 0 GROUP BY event_id HAVING sum(unpriced) > 0"
@@ -90,6 +109,8 @@ PARTS: Final[Mapping[str, Part]] = {
     "cache_write_tokens": _measure("cache_write_tokens"),
     "output_tokens": _measure("output_tokens"),
     "reasoning_tokens": _measure("reasoning_tokens"),
+    "cpu_seconds": Part("amount", "sum(ifNull(cpu_seconds, 0))"),
+    "busy_cpu_seconds": Part("amount", "sum(ifNull(busy_cpu_seconds, 0))"),
     "gpu_seconds": _measure("gpu_seconds"),
     "busy_gpu_seconds": _operations("amount", "sum(ifNull(busy_gpu_seconds, 0))", "busy_gpu_seconds"),
     "tool_calls": _measure("tool_calls"),
@@ -118,6 +139,21 @@ PARTS: Final[Mapping[str, Part]] = {
     "billed_output_tokens": _operations(
         "count", "sumIf(ifNull(output_tokens, 0), NOT cached_response)", "billed_output_tokens"
     ),
+    "held_cost": Part("money", f"sum({MEASURES['held_cost'].sql})"),
+    "flat_held_events": Part("count", f"sum({MEASURES['held_flat'].sql})"),
+    "compared_events": Part("count", f"sumIf(events, {_COMPARED})"),
+    "compared_cost": Part("money", f"sumIf(ifNull(contracted_cost, 0), {_COMPARED})"),
+    "stated_cost": Part("money", f"sumIf(ifNull(stated_cost, 0), {_COMPARED})"),
+    "timed_calls": Part(
+        "count", f"sumIf(events, {_TIMED})", operations="sum(arraySum(mapValues(latency_buckets)))"
+    ),
+    "costed_calls": Part(
+        "count", f"sumIf(events, {_COSTED})", operations="sum(arraySum(mapValues(cost_buckets)))"
+    ),
+    **{f"p{percent}_latency_ms": _quantile("amount", percent, "ifNull(latency_ms, 0)", _TIMED, "latency_buckets")
+       for percent in (50, 95, 99)},
+    **{f"p{percent}_cost": _quantile("money", percent, "toFloat64(ifNull(effective_cost, 0))", _COSTED, "cost_buckets")
+       for percent in (50, 95)},
     "users": Part("count", _USERS, _USERS, dimensions=frozenset({"user_id"}), adds_up=False,
                   spread="uniqExactIf(user_id, user_id != '')"),
     "cost_of_users": Part("money", f"sumIf({_COST}, user_id != '')", "sumIf(effective_cost, user_id != '')",

@@ -14,7 +14,7 @@ SUMMED = re.compile(r"\bsum\((?:\w+\.)?(\w+)\) AS (\w+)")
 OF_THEIR_OWN = {
     *("ok_events", "ok_cost", "known_gpu_seconds"),  # columns of the rollup: ok, its cost, what busy is known of
     *("received", "booked", "duplicates", "quarantined", "copies", "before_first", "gap", "overlap", "unpriced"),
-    *("compared_events", "our_cost", "stated_for_them", "difference", "only_stated_events", "only_stated_cost"),
+    *("our_cost", "stated_for_them", "difference", "only_stated_events", "only_stated_cost"),
 }
 """What is no figure, or has another name there: accounts of records, comparisons with what providers state."""
 
