@@ -1,6 +1,6 @@
 """What figures are made of: sums over entries of the ledger, and the columns of rollups that have the same sum.
 
-All are sums of signed amounts, but for `users`, which counts persons.
+All are sums of signed amounts, but for `users`, which counts persons, and quantiles (`adds_up` is false).
 """
 
 from collections.abc import Mapping, Set
