@@ -64,7 +64,7 @@ class PipelineSettings(BaseSettings):
         Path | None,
         Field(
             description="Folder with attribution.yaml, budgets.yaml, currencies.yaml, alerts.yaml, overlays/, "
-            "corrections/. Default: config in the data folder, if there is one."
+            "rate_cards/ and corrections/. Default: config in the data folder, if there is one."
         ),
     ] = None
     max_block_rows: Annotated[

@@ -13,11 +13,8 @@ from prometheus_client import REGISTRY
 import stream_jobs.runtime.metrics
 from spendstream.config import ProducerConfig, variable
 from spendstream.guard import GuardConfig
-from stream_jobs.alerts.document import FILE_NAME as ALERTS_FILE
-from stream_jobs.attribution.document import FILE_NAME as ATTRIBUTION_FILE
 from stream_jobs.base.environment import PREFIX
-from stream_jobs.budgets.document import FILE_NAME as BUDGETS_FILE
-from stream_jobs.config_check import PRICE_FOLDERS
+from stream_jobs.config_check import FILES, PRICE_FOLDERS
 from stream_jobs.runtime.jobs import JOBS
 from stream_jobs.runtime.kafka_access import NEEDS
 from stream_jobs.runtime.kafka_acls import load_acls
@@ -145,7 +142,7 @@ def test_the_config_folder_is_what_is_read_from_it() -> None:
     """Files and folders, each with what checks it."""
     table = section(ROOT / "infra" / "OPERATING.md", "Settings, and the config folder")
     named = {name for _, rows in tables(table) for row in rows for name in code(row)}
-    assert named == {ATTRIBUTION_FILE, BUDGETS_FILE, ALERTS_FILE, *(f"{folder}/*.yaml" for folder in PRICE_FOLDERS)}
+    assert named == {*FILES, *(f"{folder}/*.yaml" for folder in PRICE_FOLDERS)}
     said = PipelineSettings.model_fields["config_dir"].description or ""
     assert [name for name in named if name.removesuffix("*.yaml") not in said] == []
 
