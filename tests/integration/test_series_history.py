@@ -184,7 +184,8 @@ def test_history_is_what_was_booked(booked: Booked, measure: Measure, grain: Gra
     [
         ("UTC", "day", "user_id", "events", "cost_1d"),
         ("UTC", "day", "team", "events", "operations_1d"),
-        ("UTC", "day", "accelerator", "events", "ledger"),
+        ("UTC", "day", "accelerator", "events", "operations_1d"),
+        ("UTC", "hour", "accelerator", "events", "ledger"),
         ("UTC", "day", "team", "cost_squares", "ledger"),
         ("Europe/Berlin", "day", "customer", "errors", "cost_1h"),
         ("Europe/Berlin", "day", "user_id", "errors", "ledger"),
