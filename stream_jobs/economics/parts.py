@@ -18,8 +18,8 @@ Kind = Literal["money", "amount", "count"]
 @dataclass(frozen=True, slots=True)
 class Part:
     """Aggregate expressions by table: the ledger's, that of every rollup (operations_1d too), and that of operations_1d
-    alone. A rollup that lacks one of `dimensions` does not have it. `spread` is that of the ledger's rows where they ran
-    (spread.py), if it is another."""
+    alone. A rollup that lacks one of `dimensions` does not have it. `spread` is that of the ledger's rows where they
+    ran (spread.py), if it is another."""
 
     kind: Kind
     ledger: str
