@@ -65,7 +65,7 @@ _COSTED: Final = "effective_cost IS NOT NULL AND events != 0 AND NOT cached_resp
 
 def _quantile(kind: Kind, percent: int, amount: str, among: str, column: str) -> Part:
     """Within 1 %, by buckets as sql/migrations/0040_operations_1d.sql has them: what a retraction takes out is out. 0
-    where there is nothing."""
+    where there is nothing. A piece of a job does not tell what the job cost: spread, there are no `costed_calls`."""
     bucket = f"toInt16(least(32767, greatest(-32767, ceil(log(abs({amount})) / 0.02))))"
 
     def read(buckets: str) -> str:
@@ -148,7 +148,7 @@ PARTS: Final[Mapping[str, Part]] = {
         "count", f"sumIf(events, {_TIMED})", operations="sum(arraySum(mapValues(latency_buckets)))"
     ),
     "costed_calls": Part(
-        "count", f"sumIf(events, {_COSTED})", operations="sum(arraySum(mapValues(cost_buckets)))"
+        "count", f"sumIf(events, {_COSTED})", operations="sum(arraySum(mapValues(cost_buckets)))", spread="toInt64(0)"
     ),
     **{f"p{percent}_latency_ms": _quantile("amount", percent, "ifNull(latency_ms, 0)", _TIMED, "latency_buckets")
        for percent in (50, 95, 99)},
