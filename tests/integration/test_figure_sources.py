@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from stream_jobs.economics import question as questions
+from stream_jobs.economics import stretches
 from stream_jobs.economics.figures import FIGURES
 from stream_jobs.economics.parts import PARTS
 from stream_jobs.economics.question import Question, ask, decimal
@@ -52,7 +52,7 @@ def booked(request: pytest.FixtureRequest, process: StoreProcess) -> Iterator[tu
 def parts_of(rows: Sequence[Row], unpriced: set[str]) -> dict[str, Fraction]:
     """Every part, by plain addition. `unpriced`: the events that have no price now."""
     found: dict[str, Any] = defaultdict(Decimal)
-    users = set()
+    users: dict[str, int] = defaultdict(int)
     spread: dict[str, dict[int, int]] = defaultdict(lambda: defaultdict(int))
     for row in rows:
         events, cost, read = row["events"], row["effective_cost"] or 0, row["cache_read_tokens"] or 0
@@ -67,7 +67,7 @@ def parts_of(rows: Sequence[Row], unpriced: set[str]) -> dict[str, Fraction]:
         if costed:
             spread["cost"][bucket(row["effective_cost"])] += events
         if row["user_id"]:
-            users.add(row["user_id"])
+            users[row["user_id"]] += events
         sums: dict[str, Any] = {
             **{name: row[name] or 0 for name in ("list_cost", "contracted_cost", "effective_cost", *COMPARISONS)},
             **{name: row[name] or 0 for name in ("avoided_cost", "reasoning_tokens")},
@@ -116,7 +116,7 @@ def parts_of(rows: Sequence[Row], unpriced: set[str]) -> dict[str, Fraction]:
             found[name] += amount
     for percent, name in ((50, "latency_ms"), (95, "latency_ms"), (99, "latency_ms"), (50, "cost"), (95, "cost")):
         found[f"p{percent}_{name}"] = quantile(spread[name], percent)
-    return {name: Fraction(found[name]) for name in PARTS} | {"users": Fraction(len(users))}
+    return {name: Fraction(found[name]) for name in PARTS} | {"users": Fraction(sum(number > 0 for number in users.values()))}
 
 
 def quantile(buckets: Mapping[int, int], percent: int) -> Decimal:
@@ -176,7 +176,7 @@ def test_a_figure_is_the_same_from_each_table_that_has_it(
     rng = random.Random(source.table)
     names = carried(source)
     dimensions = [name for name in source.dimensions or SOURCES[0].dimensions or () if name in rows[0]]
-    monkeypatch.setattr(questions, "SOURCES", (source,))
+    monkeypatch.setattr(stretches, "SOURCES", (source,))
     for by in ([], ["day"], *(rng.sample(dimensions, 2) for _ in range(4))):
         told = ask(store, Question([FIGURES[name] for name in names], SINCE, UNTIL, by))
         assert told.source == source.table
