@@ -19,7 +19,7 @@ from stream_jobs.economics.dimensions import TIMES
 from stream_jobs.economics.figures import FIGURES, Figure
 from stream_jobs.economics.parts import PARTS, TAKEN_BACK, UNPRICED, Part
 from stream_jobs.economics.stretches import Stretch, bounds_of, stretches_of
-from stream_jobs.series.history import LEDGER, Source
+from stream_jobs.series.history import Source
 from stream_jobs.series.measures import label_parameters
 from stream_jobs.series.sums import scope_condition
 

@@ -116,7 +116,8 @@ def parts_of(rows: Sequence[Row], unpriced: set[str]) -> dict[str, Fraction]:
             found[name] += amount
     for percent, name in ((50, "latency_ms"), (95, "latency_ms"), (99, "latency_ms"), (50, "cost"), (95, "cost")):
         found[f"p{percent}_{name}"] = quantile(spread[name], percent)
-    return {name: Fraction(found[name]) for name in PARTS} | {"users": Fraction(sum(number > 0 for number in users.values()))}
+    found["users"] = sum(number > 0 for number in users.values())
+    return {name: Fraction(found[name]) for name in PARTS}
 
 
 def quantile(buckets: Mapping[int, int], percent: int) -> Decimal:
