@@ -141,7 +141,7 @@ def test_the_view_has_what_holds_now_of_the_book_in_use(store: StoreClient) -> N
     for version in ("one", "two"):
         record_prices(store, book(version))
         record_versions(store, book(version), AttributionRules.load(None), None)
-    record_versions(store, book("three"), AttributionRules.load(None), None)
+    record_versions(store, book("not listed yet"), AttributionRules.load(None), None)
     rows = store.rows(
         "SELECT DISTINCT version, usd FROM prices_now WHERE sku = 'acme/m/output_mtok' AND meter = 'output_tokens'"
     )

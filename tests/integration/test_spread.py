@@ -333,4 +333,4 @@ def test_rollups_budgets_and_figures_have_a_job_where_it_began(jobs: Jobs, store
     assert [int(line.effective_cost.scaleb(12)) for line in answer.lines if line.effective_cost] == [
         days[start] for start in sorted(days)
     ]
-    assert {name for name in FIGURES if PARTS[FIGURES[name].parts[0]].spread} == {"entries"}
+    assert {name for name in FIGURES if PARTS[FIGURES[name].parts[0]].spread} == {"entries", "users"}

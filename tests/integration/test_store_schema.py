@@ -22,8 +22,8 @@ from clickhouse_connect.driver.exceptions import DatabaseError
 from stream_jobs.base.errors import ConfigError
 from stream_jobs.cli import migrate as migrate_command
 from stream_jobs.cli import query as query_command
-from stream_jobs.report.data import Request
 from stream_jobs.report.figures import Figures
+from stream_jobs.report.requests import dearest
 from stream_jobs.store.client import StoreClient, connect
 from stream_jobs.store.migrate import applied_migrations, migrate, pending
 from stream_jobs.store.migrations import Migration, load_migrations
@@ -315,8 +315,8 @@ def test_a_request_costs_what_its_last_revision_says(client: Client) -> None:
         assert client.query(f"SELECT sum(effective_cost) FROM {table}").result_rows == [(Decimal(5),)]
     figures = Figures(client)
     figures.period = {"start": now - timedelta(hours=1), "end": now + timedelta(hours=1)}
-    dearest = [Request(*row) for row in figures.rows("requests", rows=9, model_calls=True)]
-    assert [(one.event_id, one.model, one.cost) for one in dearest] == [("dearer", "o3", Decimal(5))]
+    calls, _ = dearest(figures, model_calls=9, others=9)
+    assert [(one.event_id, one.model, one.cost) for one in calls] == [("dearer", "o3", Decimal(5))]
 
 
 def test_what_requests_cost_is_read_from_the_time_asked_for(client: Client) -> None:
