@@ -109,16 +109,15 @@ def csv_of(answer: "Answer", *, safe: bool) -> bytes:
 
 
 def columns(answer: "Answer") -> "pa.Table":
-    """As Parquet has them."""
+    """As Parquet has them: types are those of the figures, whatever their values are."""
     import pyarrow as pa
 
-    texts = len(answer.question.by)
+    question = answer.question
+    whole = {*_COVERAGE[:2], *(figure.name for figure in question.figures if figure.is_count)}
+    texts = {*question.by, *(name for name, value in _rate_columns(question).items() if isinstance(value, str))}
     rows = _rows(answer)
     found: dict[str, Any] = {}
     for number, name in enumerate(_heads(answer)):
-        values = [row[number] for row in rows]
-        counts = all(isinstance(value, int) for value in values if value is not None)
-        said = number < texts or any(isinstance(value, str) for value in values)
-        kind = pa.string() if said else pa.int64() if counts and any(values) else pa.decimal128(38, 12)
-        found[name] = pa.array(values, kind)
+        kind = pa.string() if name in texts else pa.int64() if name in whole else pa.decimal128(38, 12)
+        found[name] = pa.array([row[number] for row in rows], kind)
     return pa.table(found)

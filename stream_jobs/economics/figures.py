@@ -49,6 +49,11 @@ class Figure:
     def is_money(self) -> bool:
         return self.unit.startswith("USD")
 
+    @property
+    def is_count(self) -> bool:
+        """Whether its values are whole numbers."""
+        return len(self.parts) == 1 and PARTS[self.parts[0]].kind == "count"
+
     def value(self, sums: Sums) -> Fraction | None:
         """NULL where it cannot be told: a denominator of 0, or a fact that is known for nothing."""
         if self.fact is not None and self.share_known(sums) == 0:

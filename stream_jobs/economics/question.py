@@ -275,8 +275,7 @@ def _shown(figure: Figure, sums: Mapping[str, Fraction], usd: Fraction) -> Decim
     value = figure.value(sums)
     if value is not None and figure.is_money:
         value /= usd
-    counts = len(figure.parts) == 1 and PARTS[figure.parts[0]].kind == "count"
-    return None if value is None else int(value) if counts else decimal(value)
+    return None if value is None else int(value) if figure.is_count else decimal(value)
 
 
 def decimal(value: Fraction) -> Decimal:

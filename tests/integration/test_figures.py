@@ -336,6 +336,9 @@ def test_the_command_says_the_same_as_json_csv_parquet_and_to_people(
     assert (code, out) == (0, f"written to {tmp_path / 'f'}\n")
     table = pq.read_table(tmp_path / "f")
     assert table.column("effective_cost").to_pylist() == [line.effective_cost for line in told.lines]
+    nobody = ("--where", "team=nobody", "--by", "team", "--parquet", "--out", str(tmp_path / "nobody"))
+    assert command(process, "show", *names, *TIME, *nobody)[0] == 0
+    assert pq.read_table(tmp_path / "nobody").schema == table.schema, "types do not depend on what is found"
     code, out, err = command(process, "show", *names, *TIME, "--by", "team")
     lines = [line.split("\t") for line in out.splitlines() if "\t" in line]
     shown = [Decimal(line[1].replace(",", "")) for line in lines[1:]]
