@@ -273,7 +273,9 @@ class Budget(_Part):
     thresholds: Thresholds = Field(default=Thresholds(), description="A list alone is short for {actual: list}.")
     parent: BudgetId | None = Field(default=None, description="The budget that this one is a part of.")
     carry_over: CarryOver | None = Field(default=None, description="What a period leaves to the next.")
-    valid_from: Day | None = Field(default=None, description="First local date on which it counts.")
+    valid_from: Day | None = Field(
+        default=None, description="First local date on which it is in force; the period of that date counts whole."
+    )
     valid_to: Day | None = Field(default=None, description="First local date on which it no longer counts.")
     owner: Text | None = Field(default=None, description="Who answers for it.")
     channels: Annotated[tuple[Text64, ...], Field(max_length=16)] = Field(
