@@ -37,6 +37,7 @@ class Speaker:
         self._producer = producer
         self._book = book
         self._said: dict[tuple[Kind, Place], tuple[int, tuple[str, ...]]] = {}  # what was used, and why
+        self._told: dict[tuple[Kind, Place], int] = {}  # what was last sent, as a hash
         self._over: set[tuple[Kind, Place]] = set()
         self._grown: dict[tuple[Kind, Place], StandingUpdate] = {}
         self._remind_at = self._resolve_at = time.monotonic()
@@ -50,6 +51,7 @@ class Speaker:
         # One of each alert: of two at one instant the graver would count. As they are sent: models take more room.
         signals: dict[str, bytes] = {}
         said: dict[tuple[Kind, Place], tuple[int, tuple[str, ...]]] = {}
+        told: dict[tuple[Kind, Place], int] = {}
         for update in updates:
             if not update.up and not update.down and update.place not in self._book.notified:
                 continue  # of a period that was over long ago, or of one that was taken back since
@@ -65,9 +67,11 @@ class Speaker:
                 signal = self._signal(kind, update, now, why, correction=update.late and key in self._said)
                 signals[signal.alert_id] = signal.model_dump_json().encode()
                 said[key] = update.standing.used, why
+                told[key] = _content(signal)
                 meanwhile()
         reminders, endings = self._reminders(now, said), self._endings(now)
-        for signal in (*reminders.values(), *endings.values()):
+        told |= {key: _content(signal) for key, signal in reminders.items()}
+        for signal in (*(reminders[key] for key in reminders if told[key] != self._told.get(key)), *endings.values()):
             signals[signal.alert_id] = signal.model_dump_json().encode()
         if signals:
             self._producer.send(ALERTS, [(alert_id.encode(), record) for alert_id, record in signals.items()])
@@ -76,6 +80,7 @@ class Speaker:
         for key, what in said.items():
             self._said[key] = what
             self._over.discard(key)
+        self._told |= told
         for key in (*said, *reminders, *endings):
             self._grown.pop(key, None)
         self._over |= endings.keys()
@@ -89,6 +94,7 @@ class Speaker:
             if not self._book.is_watched(place, now):
                 notified.pop(place, None)
         self._said = {key: what for key, what in self._said.items() if key[1] in notified}
+        self._told = {key: what for key, what in self._told.items() if key[1] in notified}
         self._over = {key for key in self._over if key[1] in notified}
 
     @staticmethod
@@ -189,3 +195,8 @@ class Speaker:
             return ended_signal(kind, place, now)
         update = StandingUpdate(budget, place, standing, (), (), crossed, now, late=False)
         return self._signal(kind, update, now, self._said.get((kind, place), (0, ()))[1], correction=False)
+
+
+def _content(signal: AlertSignal) -> int:
+    """Equal for signals that say the same, whenever they say it."""
+    return hash(signal.model_dump_json(exclude={"observed_at"}))

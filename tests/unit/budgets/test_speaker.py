@@ -149,6 +149,20 @@ def test_facts_that_go_on_growing_are_sent_now_and_then(office: Office) -> None:
     assert office.handle(timedelta(seconds=31)) == []
 
 
+def test_what_says_nothing_new_is_not_sent_again(office: Office) -> None:
+    """However often it is worked out: an alert's history has what happened."""
+    office.spend(60)
+    office.spend(5)
+    sent = []
+    for _ in range(400):  # over three hours; until then the burn rate falls
+        office.spend(0)
+        sent.append(len(office.handle(timedelta(seconds=31))))
+    assert sent[0] == 1
+    assert sum(sent[-100:]) == 0
+    office.spend(1)
+    assert brief(office.handle(timedelta(seconds=31))) == [("firing", 50, 66)]
+
+
 def test_a_correction_is_told_when_it_matters(office: Office) -> None:
     """A hundredth of the amount or more, and as a correction; less is part of the next reminder."""
     office.spend(70)
