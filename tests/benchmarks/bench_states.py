@@ -200,7 +200,8 @@ def main(arguments: list[str] | None = None) -> int:
         history(here.client, args.users, args.days)
         listed = [json.loads(line) for line in run(here, ("budgets", "list", "--json")).splitlines()]
         found = {one["id"]: one["values"] for one in listed}
-        report.check("values of each budget", {"user-days": args.users, "user-months": args.users, "company": 1}, found)
+        wanted = {"user-days": args.users, "user-months": args.users, "company": 1}
+        report.check("values of each budget", sorted(wanted.items()), sorted(found.items()))
         shown = json.loads(run(here, ("budgets", "show", "user-days", "--json")))
         report.check("standings of a budget", args.users, len(shown["standings"]))
         for name, (command, bounds) in COMMANDS.items():

@@ -13,7 +13,7 @@ from typing import Any
 
 from confluent_kafka import Producer
 
-from stream_jobs.embedded.instance import embedded_clickhouse, read_instance
+from stream_jobs.embedded.instance import INSTANCE_FILE, embedded_clickhouse, read_instance
 from stream_jobs.embedded.probe import trouble
 from stream_jobs.store.client import StoreClient
 from tests.store_server import with_schema
@@ -113,6 +113,8 @@ class Pipeline:
     def ready(self) -> bool:
         """As `status` says; asked in this process, since a command's start would take its CPU from what is awaited."""
         instance = read_instance(self.data_dir)
+        if instance is None and (self.data_dir / INSTANCE_FILE).exists():
+            return bool(self.status().get("ready"))  # one of another system than this process's (without_linux)
         return instance is not None and trouble(f"{instance.http}/readyz") is None
 
     def status(self) -> dict[str, Any]:
