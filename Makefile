@@ -6,8 +6,6 @@ VENV := .venv
 BIN := $(VENV)/bin
 UV := $(shell command -v uv 2>/dev/null || echo $(BIN)/uv)
 STAMP := $(VENV)/.installed
-# Tests wait more than they work: one process more than there are processors.
-WORKERS ?= $(shell echo $$(( $$(getconf _NPROCESSORS_ONLN) + 1 )))
 # What downloads trusts whom the system trusts, a company's own certificate authority too. Empty: it has no such list.
 UV_TRUSTS_SYSTEM := $(shell . infra/certificates.sh && echo "$$UV_SYSTEM_CERTS")
 ifneq ($(UV_TRUSTS_SYSTEM),)
@@ -40,8 +38,8 @@ install: $(STAMP) ## make .venv with everything that uv.lock pins
 demo: $(STAMP) ## simulated AI traffic through the whole pipeline, and report.html (under two minutes)
 	@$(BIN)/spendstream demo
 
-test: $(STAMP) ## the tests, in parallel (a quarter of an hour on two cores)
-	@$(BIN)/pytest -n $(WORKERS) --dist loadgroup -m "not slow"
+test: $(STAMP) ## the tests, in parallel (twenty minutes on two cores)
+	@$(BIN)/pytest -n auto --dist loadgroup -m "not slow"
 
 test-slow: $(STAMP) ## the tests that take long because they wait for processes to die and come back (minutes)
 	@$(BIN)/pytest -n auto --dist loadgroup -m slow

@@ -69,7 +69,7 @@ def price(events: TokenEvents, attribution: Attribution, book: RateBook) -> tupl
     countable &= (cached_tokens == 0) | ((whole != _NO_RATE) & (cached_tokens.astype(np.float64) * whole < _LIMIT))
     # What is held for an event without a price depends on the event, unless nobody knows its model.
     no_bound = np.array([not known for known in rates.known])[rates.of_row] | _is_cached(events)
-    good = np.flatnonzero((countable | (~has_price & no_bound)) & ~_priced_as_stated(events, has_price))
+    good = np.flatnonzero(np.where(has_price, countable, no_bound) & ~_priced_as_stated(events, has_price))
     rates = rates._replace(of_row=rates.of_row[good])
     return _prices(events.take(good), tokens[good], rates, table), good
 

@@ -4,11 +4,11 @@ import json
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 
 import pyarrow as pa
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from spendstream_schemas import UsageEvent, parse_usage_event
@@ -212,8 +212,16 @@ def messages(draw: st.DrawFn) -> bytes:
     return text.encode("utf-8", "surrogatepass")
 
 
+BEFORE_ITS_PRICES: Final = json.dumps(
+    document("a", occurred_at="2025-05-22T00:00:00Z", provider="anthropic", model="claude-3-5-haiku-latest")
+    | {"usage": {"kind": "tokens", "input_tokens": 0, "output_tokens": 0}}
+).encode()
+"""Nothing that could cost, of a model that has a price today."""
+
+
 @pytest.mark.parametrize("name", BOOKS)
 @settings(deadline=None, max_examples=150, suppress_health_check=list(HealthCheck))
+@example([BEFORE_ITS_PRICES], {})
 @given(st.lists(messages(), max_size=12), st.dictionaries(st.sampled_from("abcdefghij"), st.integers(0, 1), max_size=3))
 def test_a_bundle_is_booked_as_its_events_one_by_one(name: str, raw: list[bytes], known: dict[str, int]) -> None:
     """Every column of every table and every count is the same for any bundle: models, times, tags, rubbish, copies."""
