@@ -1,14 +1,16 @@
 """One name joins a topic's file, its schema and its examples; schemas match the models and stay compatible."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
 from spendstream_schemas import MAX_MESSAGE_BYTES, SCHEMA_VERSION
+from spendstream_schemas.budget_feed import BudgetPolicy
 from spendstream_schemas.compat import check_against_released
 from spendstream_schemas.jsonschema import FEEDS, MESSAGES, drifted, file_name
 from stream_jobs.base.yaml_files import load_yaml
+from stream_jobs.series.delta import VERSION as DELTA_VERSION
 
 SCHEMAS = Path(__file__).resolve().parents[2] / "schemas"
 CLEANUP_POLICIES = {"delete", "compact"}
@@ -44,6 +46,13 @@ def test_one_name_joins_everything(topic: str) -> None:
 def test_nothing_is_left_without_a_model() -> None:
     """Every folder of examples belongs to a message."""
     assert {path.name for path in (SCHEMAS / "examples").iterdir() if path.is_dir()} == {*MESSAGES, *FEEDS}
+
+
+def test_feeds_say_every_version_that_their_readers_take() -> None:
+    """Whoever updates readers before writers looks it up in the topic's file."""
+    policies = get_args(BudgetPolicy.model_fields["schema_version"].annotation)
+    assert declared("budget.state.v1")["schema_versions"] == list(policies)
+    assert declared("cost.deltas.v1")["schema_versions"] == list(range(1, DELTA_VERSION + 1))
 
 
 @pytest.mark.parametrize("topic", MESSAGES)
