@@ -97,7 +97,7 @@ def _change(state: GroupState, action: NotificationAction, open_alerts: list[Ale
         people = sorted({alert.acknowledged_by for alert in open_alerts if alert.acknowledged_by})
         return f"looked after by {', '.join(people[:3])}{' and others' if len(people) > 3 else ''}"
     parts = []
-    if state.begun and open_alerts and rank > state.notified_rank:
+    if state.begun and open_alerts and rank != state.notified_rank:
         parts.append(f"now {SEVERITIES[rank]}")
     elif state.urgent:
         parts.append("got worse")

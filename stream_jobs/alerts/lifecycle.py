@@ -15,11 +15,15 @@ from typing import Any, Final
 
 import msgspec
 
-from spendstream_schemas.alert_feed import AlertAck, AlertSignal
+from spendstream_schemas.alert_feed import AlertAck, AlertKind, AlertSignal
 from stream_jobs.alerts.model import RANK, Alert, Transition, TransitionKind
 from stream_jobs.alerts.routing import Routing
 
 KEPT_REQUESTS: Final = 8
+MATERIAL: Final = 100
+"""What is over is corrected when its figure moved by a hundredth or more, or by anything with another level."""
+LOOKED_FOR_ONCE: Final = frozenset[AlertKind](("budget", "forecast"))
+"""Of these the causes are looked for when a threshold is crossed; who begins anew does not know them, and they stay."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +42,14 @@ def signalled(
     if alert is not None:
         if _older(alert, signal, raw):
             return alert, None
-        if _same_facts(alert, signal):
+        known = alert.unpacked()
+        if not alert.active and signal.status == "resolved" and signal.value is None and known.value is not None:
+            # Whoever began anew says that it is over, without its figures, for these are in memory no longer.
+            return msgspec.structs.replace(alert, observed_at=signal.observed_at), None
+        if alert.active and known.causes and not signal.causes and signal.kind in LOOKED_FOR_ONCE:
+            signal = signal.model_copy(update={"causes": known.causes})
+            raw = signal.model_dump_json(exclude_defaults=True).encode()
+        if _same_facts(known, signal):
             # Nothing to record. Should a restart forget it: what is known then is the same.
             return msgspec.structs.replace(alert, observed_at=signal.observed_at, signal=msgspec.Raw(raw)), None
     if signal.status == "resolved":
@@ -49,15 +60,21 @@ def signalled(
 
 
 def corrects_what_is_over(alert: Alert, signal: AlertSignal) -> bool:
-    """Whether the signal says that an alert that is over, and was told, was not as it was told."""
-    return (
-        signal.correction
-        and signal.status == "resolved"
-        and not alert.active
-        and alert.episode > 0
-        and signal.observed_at > alert.observed_at
-        and not _same_facts(alert, signal)
-    )
+    """Whether the signal says that an alert that is over, and was told, was not as it was told. Who sends it may have
+    begun anew since, and not know what that was."""
+    if (
+        not signal.correction
+        or signal.status != "resolved"
+        or alert.active
+        or alert.episode == 0
+        or signal.observed_at <= alert.observed_at
+    ):
+        return False
+    known = alert.unpacked()
+    if signal.value is None or known.value is None:
+        return signal.value is not known.value or not _same_facts(known, signal)
+    moved = abs(signal.value - known.value)
+    return moved > 0 and (signal.level != known.level or moved * MATERIAL >= abs(known.value))
 
 
 def acknowledged(alert: Alert | None, ack: AlertAck, moment: Moment) -> Transition | None:
@@ -147,8 +164,9 @@ def _gravity(signal: AlertSignal, raw: bytes) -> tuple[Any, ...]:
     return (signal.status == "firing", RANK[signal.severity], signal.level, raw)
 
 
-def _same_facts(alert: Alert, signal: AlertSignal) -> bool:
-    return alert.unpacked().model_copy(update={"observed_at": signal.observed_at}) == signal
+def _same_facts(known: AlertSignal, signal: AlertSignal) -> bool:
+    """Whenever they were observed, and whether or not others were told before them."""
+    return known.model_copy(update={"observed_at": signal.observed_at, "correction": signal.correction}) == signal
 
 
 def _opened(
@@ -199,7 +217,8 @@ def _amended(
     if RANK[severity] > RANK[alert.severity] or signal.level > alert.level:
         after = msgspec.structs.replace(_escalated(after, moment), noted_value=signal.value)
         return after, _change("escalated", after, alert, moment, signal)
-    notified = signal.correction or moment.routing.moved(alert.noted_value, signal.value)
+    milder = RANK[severity] < RANK[alert.severity] or signal.level < alert.level
+    notified = milder or signal.correction or moment.routing.moved(alert.noted_value, signal.value)
     if notified or (alert.silenced_by and not silence):
         after = msgspec.structs.replace(after, noted_value=signal.value, **_noted(moment))
     return after, _change("amended", after, alert, moment, signal)

@@ -65,6 +65,52 @@ def test_people_hear_of_an_amended_figure_when_it_moved_enough_or_was_wrong() ->
     assert noted == [False, False, True, False, True]
 
 
+def test_people_hear_of_what_is_less_grave_than_they_were_told() -> None:
+    """The amount was raised: what was over budget is at 80 %, of the same spend."""
+    alerts = book()
+    feed(alerts, signal(value=Decimal(100), severity="error", level=100))
+    for second, changes in ((1, {"level": 80}), (2, {"severity": "warning"})):
+        facts: dict[str, Any] = {"severity": "error", "level": 80, **changes}
+        (transition,) = feed(alerts, signal(seconds=second, value=Decimal(100), **facts))
+        assert transition.alert is not None
+        assert transition.alert.noted_position == transition.position
+        assert transition.kind == "amended"
+
+
+def test_causes_that_who_began_anew_does_not_know_stay() -> None:
+    """They were looked for when a threshold was crossed. Of the quality of the data each finding has its own."""
+    alerts = book()
+    feed(alerts, signal(value=Decimal(80), causes=("bob",)), signal("q", kind="data_quality", causes=("bob",)))
+    assert feed(alerts, signal(seconds=1, value=Decimal(80))) == []
+    assert kinds(feed(alerts, signal(seconds=2, value=Decimal(81)), signal("q", 2, kind="data_quality"))) == [
+        *("amended", "amended")
+    ]
+    assert [alerts.alerts[one].unpacked().causes for one in "aq"] == [("bob",), ()]
+    feed(alerts, over(seconds=3, value=Decimal(3)), signal(seconds=4, value=Decimal(90)))
+    assert alerts.alerts["a"].unpacked().causes == (), "another time it has other causes"
+
+
+def test_who_knows_no_figures_any_more_does_not_take_them_from_what_is_over() -> None:
+    """After a restart it is said again of each period of a month that it is over."""
+    alerts = book()
+    feed(alerts, signal(value=Decimal(120)), over(seconds=1, value=Decimal(120), resolution="120 of 100"))
+    assert feed(alerts, over(seconds=2, resolution="the period is over")) == []
+    assert alerts.alerts["a"].unpacked().resolution == "120 of 100"
+    assert alerts.alerts["a"].observed_at == at(2)
+    assert feed(alerts, signal(seconds=1, value=Decimal(120))) == []
+    assert kinds(feed(alerts, signal("b"), over("b", 1))) == ["opened", "resolved"]
+
+
+def test_what_is_over_is_corrected_when_its_figure_is_another() -> None:
+    """Whoever began anew calls all a correction that came late; people hear of what is not as they were told."""
+    for value, level, wanted in ((120, 100, False), (121, 100, False), (122, 100, True), (121, 80, True)):
+        alerts = book()
+        feed(alerts, signal(value=Decimal(120), level=100), over(seconds=1, value=Decimal(120), level=100, summary="x"))
+        changed = over(seconds=2, value=Decimal(value), level=level, correction=True)
+        found = kinds(feed(alerts, changed))
+        assert found == (["reopened", "resolved"] if wanted else ["amended"]), (value, level)
+
+
 def test_an_acknowledgement_of_what_is_not_open_is_refused_on_record() -> None:
     """Unknown and over; the same request twice counts once, also after the alert got worse."""
     alerts = book()
