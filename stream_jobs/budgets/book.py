@@ -45,6 +45,7 @@ class Notified:
     period: Period
     crossed: dict[ThresholdKey, datetime] = field(default_factory=dict)  # since when
     forecast_notified: set[ThresholdKey] = field(default_factory=set)  # forecasts are told once per period
+    taken_back: set[ThresholdKey] = field(default_factory=set)  # just before a crash: who knows whether that was told
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,12 @@ class StandingUpdate:
     crossed: Mapping[ThresholdKey, datetime]
     at: datetime  # when it was evaluated
     late: bool  # by entries for a period that was over, or by corrections
+    again: tuple[ThresholdKey, ...] = ()  # taken back before a crash, and perhaps nobody was told
+
+    @property
+    def before(self) -> set[ThresholdKey]:
+        """What was crossed until now, as far as people know."""
+        return {*(self.crossed.keys() - self.up), *self.down, *self.again}
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,21 +105,23 @@ class BudgetBook:
         self._to_forget: set[str] = set()  # budgets with periods that may be over for long
         self._tracked: dict[str, Tracked] = {}
         for budget in budgets:
-            self._begin(budget, now)
+            self._begin(budget, now, late=True)
 
-    def _begin(self, budget: Budget, now: datetime) -> None:
+    def _begin(self, budget: Budget, now: datetime, *, late: bool) -> None:
+        """`late`: it is the budget that it was, so what is different of periods that are over was booked meanwhile."""
         tracked = Tracked(budget, self.budgets)
         tracked.load(self._sums, self.follower.vector, now)
         self._tracked[budget.id] = tracked
         self.follower.reads |= tracked.counters.spec.reads
-        self._all_dirty(tracked, now)
+        self._all_dirty(tracked, now, late=late)
 
-    def _all_dirty(self, tracked: Tracked, now: datetime) -> None:
+    def _all_dirty(self, tracked: Tracked, now: datetime, *, late: bool) -> None:
+        late = late and not tracked.counters.rolling
         periods = {tracked.period_of(cell) for cell in tracked.counters.cells}
         for period in periods:
             if period is not None and period.end > now - KEEP_PERIODS:
                 for values in tracked.counters.values_in(period):
-                    self._mark_dirty(tracked, period, values, late=False)
+                    self._mark_dirty(tracked, period, values, late=late and period.end <= now)
         for values in tracked.told_anyway():
             assert tracked.current is not None
             self._mark_dirty(tracked, tracked.current, values, late=False)
@@ -121,7 +130,7 @@ class BudgetBook:
             if place.budget_id == tracked.budget.id and self.is_watched(place, now):
                 period = tracked.current if tracked.counters.rolling else notified.period
                 if period is not None and period in periods:
-                    self._mark_dirty(tracked, period, place.values, late=False)
+                    self._mark_dirty(tracked, period, place.values, late=late and period.end <= now)
 
     @property
     def tracked(self) -> Iterable[Tracked]:
@@ -145,7 +154,7 @@ class BudgetBook:
                     tracked.use_credits(budgets)
                     self._tracked[budget.id] = tracked
                 else:
-                    self._begin(budget, now)
+                    self._begin(budget, now, late=False)
                     self.began.add(budget.id)
             self.count_credits(budgets.credits.changed(before.credits), now)
         except BaseException:
@@ -205,7 +214,7 @@ class BudgetBook:
         """Read everything anew from the ledger. Raises StoreUnavailableError, and then may be repeated."""
         with self.follower.resync(now):
             for budget in self.budgets:
-                self._begin(budget, now)
+                self._begin(budget, now, late=True)
 
     def _note_untold(self) -> None:
         """A label that its writer was not told of, or with too many values in a block: only who looks at it reads the
@@ -252,7 +261,7 @@ class BudgetBook:
         for tracked in self._tracked.values():
             began, changed = tracked.advance(self._sums, self.follower.vector, now, self.follower.horizon)
             if tracked.comes_into_force(now):
-                self._all_dirty(tracked, now)
+                self._all_dirty(tracked, now, late=False)
             if not began or tracked.current is None:
                 continue
             for values in changed:
@@ -271,7 +280,7 @@ class BudgetBook:
     def reload(self, budget_id: str, now: datetime) -> None:
         """Read a budget anew from the ledger. Raises StoreUnavailableError, and then goes on as before."""
         if (budget := self.budgets.get(budget_id)) is not None:
-            self._begin(budget, now)
+            self._begin(budget, now, late=True)
 
     def count_again(self, budget_id: str, cell: int, found: Mapping[Values, Sums], now: datetime) -> None:
         """Say anew where a period stands, for these values: what was said of it is not what the ledger holds (`found`,
@@ -371,6 +380,8 @@ class BudgetBook:
                 crossed |= {key for key in notified.crossed if key.kind == "forecast"}
         up = tuple(sorted(crossed - notified.crossed.keys()))
         down = tuple(sorted(notified.crossed.keys() - crossed))
+        again = tuple(sorted(notified.taken_back - crossed))
+        notified.taken_back.clear()
         for key in down:
             del notified.crossed[key]
             if late:
@@ -383,7 +394,7 @@ class BudgetBook:
             self.notified[place] = notified
         else:
             self.notified.pop(place, None)
-        return StandingUpdate(budget, place, standing, up, down, dict(notified.crossed), now, late)
+        return StandingUpdate(budget, place, standing, up, down, dict(notified.crossed), now, late, again)
 
     def place(self, tracked: Tracked, period: Period, values: Values) -> Place:
         return Place(tracked.budget.id, self._place_key(tracked, period), values)

@@ -2,13 +2,13 @@
 
 import hashlib
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final, NamedTuple, TypeVar, cast
 
 import pyarrow as pa
 
-from stream_jobs.base.instants import as_utc, unix_micros
+from stream_jobs.base.instants import EPOCH, as_utc, unix_micros
 from stream_jobs.base.money import pico_from_usd
 from stream_jobs.budgets.book import KEEP_NOTIFIED, WINDOW_KEY, Notified, Place, StandingUpdate
 from stream_jobs.budgets.period_rows import kept_period, period_rows
@@ -24,6 +24,8 @@ MONTHS_AT_ONCE: Final = 12
 """An insert goes into one partition per month; ClickHouse refuses more than a hundred."""
 ROWS_AT_ONCE: Final = 50_000
 """Of one insert: what is made of them at once is held in memory."""
+UNRECORDED: Final = timedelta(minutes=10)
+"""How far what is recorded may lag behind what is booked: deltas that wait, and what is recorded every few seconds."""
 _Row = TypeVar("_Row")
 
 TAKEN_BACK: Final = ""
@@ -44,9 +46,12 @@ class BudgetHistory:
         self._store = store
 
     def notified(self, now: datetime) -> dict[Place, Notified]:
-        """The thresholds that are crossed, of periods that are not long over, and the forecasts that were told.
+        """The thresholds that are crossed, of periods that are not long over, and the forecasts that were told; and
+        what was taken back just before the job ended, for it may have told nobody.
 
         A window is never over, however long ago it crossed."""
+        last = self.last_recorded()
+        ended = EPOCH if last is None else last - UNRECORDED
         rows = self._store.rows(
             "SELECT budget_id, period_key, vals, max(period_start), max(period_end), toString(kind), threshold, "
             "threshold_amount, argMax(direction, (at, direction = 'down')) = 'up', "
@@ -63,9 +68,11 @@ class BudgetHistory:
             which = ThresholdKey(kind, Decimal(percent), Decimal(amount))
             if up:
                 notified.crossed[which] = as_utc(at)
+            elif as_utc(at) >= ended:
+                notified.taken_back.add(which)
             if kind == "forecast" and (up or not late):
                 notified.forecast_notified.add(which)
-        return {place: notified for place, notified in found.items() if notified.crossed or notified.forecast_notified}
+        return {place: one for place, one in found.items() if one.crossed or one.forecast_notified or one.taken_back}
 
     def record_crossings(self, updates: Sequence[StandingUpdate]) -> None:
         """One row per threshold and direction. May be repeated with the same arguments."""

@@ -22,7 +22,7 @@ from stream_jobs.base.errors import RetryError
 from stream_jobs.base.instants import from_unix_micros
 from stream_jobs.budgets.book import BudgetBook
 from stream_jobs.budgets.comparison import Answer, Asked, Comparison, Finding, Question
-from stream_jobs.budgets.history import BudgetHistory, Recorded
+from stream_jobs.budgets.history import UNRECORDED, BudgetHistory, Recorded
 from stream_jobs.budgets.tracked import KEEP_PERIODS
 from stream_jobs.runtime.metrics import BUDGET_CHECKS
 from stream_jobs.series.corrected import JOURNAL_KEEPS, POSTED_LATE, Booked, PostedCorrections
@@ -34,8 +34,6 @@ log = logging.getLogger(__name__)
 
 AGAIN_AFTER: Final = timedelta(seconds=10)
 """What is counted is recorded within half of it: then it is compared once more, for it may have changed meanwhile."""
-UNRECORDED: Final = timedelta(minutes=10)
-"""How far what is recorded may lag behind what is booked: deltas that wait, and what is recorded every few seconds."""
 MAX_LOOKS: Final = 5
 AT_ONCE: Final = 5_000
 """Rows that a cycle takes back, and counts again: a budget of many values has a hundred thousand in each period."""

@@ -36,7 +36,7 @@ class Speaker:
         self._store = store
         self._producer = producer
         self._book = book
-        self._said: dict[tuple[Kind, Place], tuple[int, tuple[str, ...]]] = {}  # what was used, and why
+        self._said: dict[tuple[Kind, Place], tuple[int, tuple[str, ...]]] = {}  # used (not what came late), and why
         self._told: dict[tuple[Kind, Place], int] = {}  # what was last sent, as a hash
         self._over: set[tuple[Kind, Place]] = set()
         self._grown: dict[tuple[Kind, Place], StandingUpdate] = {}
@@ -53,7 +53,7 @@ class Speaker:
         said: dict[tuple[Kind, Place], tuple[int, tuple[str, ...]]] = {}
         told: dict[tuple[Kind, Place], int] = {}
         for update in updates:
-            if not update.up and not update.down and update.place not in self._book.notified:
+            if not (update.up or update.down or update.again) and update.place not in self._book.notified:
                 continue  # of a period that was over long ago, or of one that was taken back since
             for kind in self._kinds(update):
                 key = (kind, update.place)
@@ -62,16 +62,23 @@ class Speaker:
                 corrected = known is not None and update.late and self._is_material(update, known[0])
                 if known is not None and not crossing and not corrected and key not in said:
                     self._grown[key] = update
+                    if not update.late:  # what was spent since is nothing that a later correction has changed
+                        self._said[key] = update.standing.used, known[1]
                     continue
                 why = self._why(update, now) if update in looked_for else known[1] if known else ()
-                signal = self._signal(kind, update, now, why, correction=update.late and key in self._said)
+                # After a start it is not known what was said. Who has the alerts knows whether this is something else.
+                told_before = key in self._said or any(KIND_OF[one.kind] == kind for one in update.before)
+                signal = self._signal(kind, update, now, why, correction=update.late and told_before)
                 signals[signal.alert_id] = signal.model_dump_json().encode()
                 said[key] = update.standing.used, why
                 told[key] = _content(signal)
                 meanwhile()
         reminders, endings = self._reminders(now, said), self._endings(now)
         told |= {key: _content(signal) for key, signal in reminders.items()}
-        for signal in (*(reminders[key] for key in reminders if told[key] != self._told.get(key)), *endings.values()):
+        unsaid = [reminders[key] for key in reminders if told[key] != self._told.get(key)]
+        # What was just said of a place that is watched says that it is over, and why.
+        unsaid += [endings[key] for key in endings if key not in said or not self._book.is_watched(key[1], now)]
+        for signal in unsaid:
             signals[signal.alert_id] = signal.model_dump_json().encode()
         if signals:
             self._producer.send(ALERTS, [(alert_id.encode(), record) for alert_id, record in signals.items()])
@@ -100,7 +107,7 @@ class Speaker:
     @staticmethod
     def _kinds(update: StandingUpdate) -> set[Kind]:
         """The alerts that the change is about: those that hold, and those that held until now."""
-        return {KIND_OF[key.kind] for key in (*update.crossed, *update.down)}
+        return {KIND_OF[key.kind] for key in (*update.crossed, *update.down, *update.again)}
 
     @staticmethod
     def _is_material(update: StandingUpdate, said: int) -> bool:
@@ -168,12 +175,13 @@ class Speaker:
         if time.monotonic() < self._resolve_at:
             return found
         for place, notified in self._book.notified.items():
-            if not notified.crossed:
+            known = notified.crossed.keys() | notified.taken_back
+            if not known:
                 continue
             gone = not self._book.is_watched(place, now)
             if not gone and (notified.period.end > now or place.period_key == WINDOW_KEY):
                 continue
-            for kind in {KIND_OF[key.kind] for key in notified.crossed}:
+            for kind in {KIND_OF[key.kind] for key in known}:
                 if (kind, place) in self._over:
                     continue
                 ending = removed_signal(kind, place, now) if gone else self._ending(kind, place, notified.crossed, now)

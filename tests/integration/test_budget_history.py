@@ -128,18 +128,19 @@ def test_a_budget_of_many_users_hides_no_other_and_no_period(
 
 def test_what_was_crossed_is_known_again(store: StoreClient) -> None:
     """Each threshold with its last direction, of values with any characters; what fell since is not crossed, a forecast
-    that was told stays told unless a correction took it back."""
+    that was told stays told unless a correction took it back. What fell just before anything was last recorded may have
+    been told to nobody."""
     history, now = BudgetHistory(store), store.now()
     a80, a99, f100, f120 = key("actual", "80"), key("actual", "99.5"), key("forecast", "100"), key("forecast", "120")
     history.record_crossings([change(now, up=[a80, a99, f100, f120])])
     history.record_crossings([change(now + HOUR / 60, down=[a99, f100]), change(now + HOUR / 60, up=[a80], values=())])
     history.record_crossings([change(now + HOUR / 30, down=[f120], late=True)])
-    found = history.notified(now)
     day = change(now).standing.period
-    assert found == {
-        change(now).place: Notified(day, {a80: now}, {f100}),
-        Place("one", change(now).place.period_key, ()): Notified(day, {a80: now + HOUR / 60}),
-    }
+    other = {Place("one", change(now).place.period_key, ()): Notified(day, {a80: now + HOUR / 60})}
+    for recorded, fell in ((None, {a99, f100, f120}), (now + HOUR / 5, {f120}), (now + HOUR, set())):
+        if recorded is not None:
+            history.record_standings([change(recorded, day=now)])
+        assert history.notified(now) == other | {change(now).place: Notified(day, {a80: now}, {f100}, fell)}
 
 
 def test_periods_that_are_long_over_are_forgotten_and_windows_never(store: StoreClient) -> None:

@@ -2,7 +2,7 @@
 store and broker: history, alerts, what services are told, and the self-check are what the ledger holds."""
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from itertools import groupby
@@ -13,9 +13,11 @@ from uuid import uuid4
 import pytest
 
 from spendstream_schemas.budget_feed import HEARTBEAT_KEY
+from stream_jobs.base.errors import BrokerUnavailableError
 from stream_jobs.budgets import comparison, history, recount
 from stream_jobs.budgets import job as job_module
 from stream_jobs.embedded.broker import TansuBroker
+from stream_jobs.runtime.record_producer import Record
 from stream_jobs.runtime.topics import BUDGET_STATE
 from stream_jobs.store.client import StoreClient
 from tests.integration.budget_office import TABLES, Office, assert_all_equal_to_the_ledger, hurried
@@ -108,6 +110,34 @@ def test_a_correction_reaches_a_period_that_was_over_long_ago(office: Office, re
 def today(office: Office) -> dict[tuple[datetime, tuple[str, ...]], tuple[Decimal, int]]:
     """Nothing was spent."""
     return {(midnight(office.store.now()), ()): (Decimal(0), 0)}
+
+
+def test_what_was_taken_back_just_before_a_crash_is_told_by_the_next(office: Office) -> None:
+    """The crossing is recorded, and the job dies before anybody hears of it: the alert would be open for ever."""
+    office.write(SEARCH)
+    office.restart()
+    now = office.store.now()
+    office.cycle(office.block([spend(now, 20)]))
+    office.settle()
+    (alert,) = office.alerts().values()
+    assert alert.status == "firing"
+    office.correct("run-1/0", [adjusted(now, -19)])
+
+    def away(topic: str, records: Iterable[Record]) -> int:
+        raise BrokerUnavailableError(topic)
+
+    office.running._producer.send = away  # type: ignore[method-assign]
+    with pytest.raises(BrokerUnavailableError):
+        office.cycle()
+    assert office.store.rows("SELECT toString(direction) FROM budget_crossings ORDER BY at") == [("up",), ("down",)]
+    office.restart()
+    office.settle()
+    (alert,) = office.alerts().values()
+    assert (alert.status, alert.value) == ("resolved", Decimal(1))
+    assert office.store.rows("SELECT count() FROM budget_crossings") == [(2,)]
+    office.restart()
+    office.settle()
+    assert_all_equal_to_the_ledger(office)
 
 
 @pytest.mark.parametrize("kind", ["other", "missing"])

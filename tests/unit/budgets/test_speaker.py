@@ -9,17 +9,22 @@ import pytest
 
 from spendstream_schemas.alert_feed import AlertSignal
 from stream_jobs.base.errors import BrokerUnavailableError
+from stream_jobs.base.instants import unix_micros
 from stream_jobs.budgets import speaker as speaker_module
-from stream_jobs.budgets.book import BudgetBook, Notified, StandingUpdate
+from stream_jobs.budgets.book import BudgetBook, Notified, Place, StandingUpdate
 from stream_jobs.budgets.resolve import Budgets
 from stream_jobs.budgets.signals import LATE_ALERT_LASTS
 from stream_jobs.budgets.speaker import Speaker
+from stream_jobs.budgets.standing import ThresholdKey
+from stream_jobs.series.calendar import Period
+from stream_jobs.series.facts import Sums
 from tests.unit.budgets.build import budget, budgets
 from tests.unit.budgets.memory_producer import Causes, MemoryProducer
 from tests.unit.series.memory_ledger import Entry, MemoryLedger, usd
 
 NOON = datetime(2026, 11, 26, 12, tzinfo=UTC)
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
+DAY_OF_NOON = Period(NOON - 12 * HOUR, NOON + 12 * HOUR)
 
 
 class Clock:
@@ -184,6 +189,82 @@ def test_after_a_restart_what_holds_is_sent_again(office: Office) -> None:
     assert [signal.alert_id for signal in again] == [signal.alert_id for signal in first]
     assert again[0].starts_at == first[0].starts_at
     assert office.handle() == []
+
+
+def test_what_grew_by_itself_is_no_correction(office: Office) -> None:
+    """A price that moves by next to nothing after much was spent: what people hear of is not called corrected."""
+    office.spend(60)
+    office.spend(25)
+    assert office.correct(0, at=office.now) == []
+    office.ledger.correct(office.now, Entry(office.now, 1_000))
+    assert office.handle() == []
+    (signal,) = office.correct(-5)
+    assert signal.correction
+
+
+@pytest.mark.parametrize("restarted", ["before", "after", "never"])
+@pytest.mark.parametrize("back", [-100, -10], ids=["below", "still above"])
+def test_what_is_over_and_was_not_so_is_corrected_whenever_the_job_began(
+    office: Office, restarted: str, back: int
+) -> None:
+    """Yesterday's alert is over and told. A price falls, the job begins anew before or after that: people hear of it
+    as a correction. Of a job that is not stopped they do, too."""
+    office.spend(120)
+    office.handle(12 * HOUR)
+    office.now += MINUTE
+    if restarted == "before":
+        office.restart()
+        office.now += MINUTE
+    office.ledger.correct(office.now, Entry(NOON, usd(back)))
+    (signal,) = office.restart() if restarted == "after" else office.handle()
+    assert brief([signal]) == [("resolved", 100 if back == -10 else 0, 120 + back)]
+    assert signal.correction
+
+
+def test_a_correction_of_a_period_that_is_not_in_memory_is_one_after_a_restart_too(office: Office) -> None:
+    """Of days ago: whoever compares it with the ledger finds that it is another."""
+    office.spend(120)
+    office.handle(12 * HOUR)
+    office.handle(5 * DAY)
+    (place,) = office.book.notified
+    office.restart()
+    start = unix_micros(office.book.notified[place].period.start)
+    office.book.count_again("one", start, {(): Sums(usd(20))}, office.now)
+    (signal,) = office.handle(MINUTE)
+    assert brief([signal]) == [("resolved", 0, 20)]
+    assert signal.correction
+
+
+@pytest.mark.parametrize("gone", [False, True])
+def test_what_was_taken_back_just_before_a_crash_is_said_by_the_next(office: Office, gone: bool) -> None:
+    """It is recorded that the threshold is crossed no longer, and nobody was told: the alert would be open for ever.
+    Also when the budget is gone by then, or its period over."""
+    (signal,) = office.spend(60)
+    office.ledger.correct(office.now, Entry(office.now, usd(-30)))
+    office.producer.down = True
+    with pytest.raises(BrokerUnavailableError):
+        office.handle()
+    office.producer.down = False
+    assert office.book.notified == {}
+    place = Place("one", "2026-11-26", ())
+    taken_back = Notified(DAY_OF_NOON, taken_back={ThresholdKey("actual", Decimal(50))})
+    if gone:
+        office.which = budgets(budget("other", scope={"team": "other"}))
+    office.begin({place: taken_back})
+    (again,) = office.handle(MINUTE)
+    assert (again.alert_id, again.status) == (signal.alert_id, "resolved")
+    assert office.handle(MINUTE) == []
+    assert office.book.notified == {}
+
+
+def test_what_was_taken_back_before_its_period_ended_ends_without_figures(office: Office) -> None:
+    """The job was stopped for days."""
+    office.now += 5 * DAY
+    notified = Notified(DAY_OF_NOON, taken_back={ThresholdKey("actual", Decimal(50))})
+    office.begin({Place("one", "2026-11-26", ()): notified})
+    (signal,) = office.handle()
+    assert (signal.status, signal.resolution) == ("resolved", "the period is over")
+    assert office.handle(MINUTE) == []
 
 
 def test_it_ends_with_its_period_and_only_once(office: Office) -> None:
