@@ -1,7 +1,7 @@
 """What the guard answers. Made in microseconds: what people read is put together only when they ask for it."""
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
@@ -18,6 +18,7 @@ from spendstream.guard.policy import (
     ValuesKey,
     from_micros,
     key_values,
+    micros,
 )
 from spendstream_schemas.budget_feed import ACTIONS, Action
 
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 Settle = Callable[[Reservation | None, "Verdict", int], Reservation | None]
 """Counts another amount in place of a reservation."""
 
+_NEVER: Final = micros(datetime(2050, 1, 1, tzinfo=UTC))
+"""When a period ends that never does."""
 _EFFECTS: Final = {
     REDUCED: "smaller requests only",
     CACHED_ONLY: "only cached answers and essential requests",
@@ -197,7 +200,8 @@ def _sentence(verdict: "Verdict", estimate: int, exempt: bool) -> str:
         figures += f" ({share_text(verdict.used, verdict.amount)})"
     if estimate and policy.unit is None:
         figures += f", this request may cost {usd_text(estimate)} USD"
-    until = "" if verdict.period_end is None else f", until {from_micros(verdict.period_end):%Y-%m-%d %H:%M} UTC"
+    end = verdict.period_end
+    until = "" if end is None or end >= _NEVER else f", until {from_micros(end):%Y-%m-%d %H:%M} UTC"
     if verdict.rank == FULL:
         return f"full: {figures}{until}{stale}"
     effect = (

@@ -1,6 +1,6 @@
 """What the guard answers, case by case."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -158,6 +158,13 @@ def test_an_estimate_is_a_finite_amount(wrong: Any) -> None:
     """Neither negative nor infinite nor no number."""
     with pytest.raises(ValueError, match="estimate_usd"):
         new_guard(Clocks()).decide(who(), wrong)
+
+
+def test_what_never_ends_is_not_said_to_end() -> None:
+    """The feed has an end all the same, of what the store can hold."""
+    ever = state(100, period_end=datetime(2050, 1, 1, tzinfo=UTC))
+    reason = new_guard(Clocks(), policy(steps=(step(100, "refuse"),)), ever).decide(who()).reason
+    assert reason == "refuse: budget b has used 100.00 of 100.00 USD (100.0%); from 100% on no requests"
 
 
 def test_the_reason_says_who_what_and_until_when() -> None:
