@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final
+from zoneinfo import ZoneInfo
 
 from stream_jobs.base.instants import unix_micros
 from stream_jobs.base.money import PICO_PLACES
-from stream_jobs.base.readable import percent
+from stream_jobs.base.readable import instant, percent
 from stream_jobs.budgets.document import Budget
 from stream_jobs.budgets.resolve import measure_of
 from stream_jobs.budgets.standing import Standing
@@ -65,13 +66,24 @@ class Contribution:
     distinct: int  # how many share the whole
 
 
-def causes(store: StoreClient, budget: Budget, values: Values, standing: Standing, now: datetime) -> tuple[str, ...]:
+def causes(
+    store: StoreClient,
+    budget: Budget,
+    values: Values,
+    standing: Standing,
+    now: datetime,
+    zone: ZoneInfo | None = None,
+) -> tuple[str, ...]:
     """Sentences, the most telling first; none when nothing stands out. Their shares are of cost: what is held for
-    events without a price is nobody's yet, and they say so. Raises StoreUnavailableError."""
+    events without a price is nobody's yet, and they say so. With a `zone` they say when that was, for people who read
+    them hours later. Raises StoreUnavailableError."""
     priced = " that has a price" if standing.unpriced and standing.unit.is_money else ""
     lately = _contributions(store, budget, values, now - LATELY, min(now, standing.period.end))
     if lately and lately[0].whole > lately[0].whole_before:
-        last = f"the last {LATELY // timedelta(minutes=1)} minutes"
+        minutes = f"{LATELY // timedelta(minutes=1)} minutes"
+        last = f"the last {minutes}"
+        if zone is not None:
+            last = f"the {minutes} before {instant(now.astimezone(zone))} ({zone.key})"
         return _notified(lately, last, priced, standing.unit, compared=True)
     found = _contributions(store, budget, values, standing.period.start, standing.period.end)
     return _notified(found, "the period", priced, standing.unit)

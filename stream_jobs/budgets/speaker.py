@@ -124,7 +124,8 @@ class Speaker:
 
     def _why(self, update: StandingUpdate, now: datetime) -> tuple[str, ...]:
         try:
-            return causes(self._store, update.budget, update.place.values, update.standing, now)
+            zone = self._book.budgets.zone_of(update.budget)
+            return causes(self._store, update.budget, update.place.values, update.standing, now, zone)
         except SpendstreamError as error:  # an alert without its cause is better than none
             log.warning("cannot look for the cause of %s: %s", update.place, error)
             return ()

@@ -127,7 +127,10 @@ def test_several_changes_of_one_turn_are_one_signal_with_its_causes(office: Offi
     office.producer.down = False
     (signal,) = office.handle()
     assert brief([signal]) == [("firing", 50, 65)]
-    assert signal.causes == ("user_id bob: $9.00 in the last 15 minutes, 90.0 % of all; $1.00 in as much time before",)
+    assert signal.causes == (
+        "user_id bob: $9.00 in the 15 minutes before 2026-11-26 12:00 (UTC), 90.0 % of all; $1.00 in as much time "
+        "before",
+    )
 
 
 def test_a_failed_send_loses_nothing(office: Office) -> None:
