@@ -202,7 +202,9 @@ class Tracked:
         found: set[Values] = {(value,) for value in self.budget.amounts if value}
         if not self.counters.rolling:
             key = self.counters.calendar.period_key(self.current)
-            found |= self._budgets.credits.values_in(self.budget.id, key)
+            credited = self._budgets.credits.values_in(self.budget.id, key)
+            # It may have had other fields in `per` when they were credited.
+            found |= {values for values in credited if len(values) == len(self.budget.per)}
         return found
 
     # -- counting

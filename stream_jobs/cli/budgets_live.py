@@ -338,6 +338,9 @@ def _values(budget: "DefinedBudget", given: list[str]) -> tuple[str, ...]:
     if sorted(found) != sorted(per) or len(found) < len(given):
         wanted = "--values " + " ".join(f"{name}=..." for name in per) if per else "no --values"
         raise ConfigError(f"budget {budget.budget_id} needs {wanted}")
+    empty = next((name for name in per if not found[name]), None)
+    if empty is not None:
+        raise ConfigError(f"what has no {empty} counts in none of budget {budget.budget_id}: name a value")
     return tuple(found[name] for name in per)
 
 

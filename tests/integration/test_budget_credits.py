@@ -130,6 +130,7 @@ def test_of_a_budget_per_value_one_value_is_credited_in_its_currency(office: Off
         (["month", "--amount", "5", "--period", "2026-13"], "it has no period '2026-13'; periods are named like 20"),
         (["month", "--amount", "5", "--values", "team=a"], "needs no --values"),
         (["users", "--amount", "5"], "needs --values user_id=..."),
+        (["users", "--amount", "5", "--values", "user_id="], "what has no user_id counts in none of budget users"),
         (["window", "--amount", "5"], "a rolling window has no periods"),
         (["quota", "--amount", "0.5"], "a quota of tokens has whole numbers, not 0.5"),
         (["other", "--amount", "5"], "there is no budget 'other'"),
