@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Final, NamedTuple
 
 from stream_jobs.base.errors import ConfigError
@@ -44,7 +45,8 @@ class Notified:
 
     period: Period
     crossed: dict[ThresholdKey, datetime] = field(default_factory=dict)  # since when
-    forecast_notified: set[ThresholdKey] = field(default_factory=set)  # forecasts are told once per period
+    forecast_notified: dict[ThresholdKey, Decimal] = field(default_factory=dict)
+    """Forecasts are told once per period, and once more of an amount that was raised since. Of which, as kept."""
     taken_back: set[ThresholdKey] = field(default_factory=set)  # just before a crash: who knows whether that was told
 
 
@@ -374,8 +376,9 @@ class BudgetBook:
         notified = known or Notified(period)
         notified.period = period
         crossed = crossed_now(standing, keys, notified.crossed)
+        amount, told = standing.unit.kept(standing.amount), notified.forecast_notified
         if not tracked.counters.rolling:
-            crossed -= notified.forecast_notified - notified.crossed.keys()
+            crossed -= {key for key in told.keys() - notified.crossed.keys() if key.amount or amount <= told[key]}
             if now >= period.end:  # nothing is foretold any more: what was ends with the period
                 crossed |= {key for key in notified.crossed if key.kind == "forecast"}
         up = tuple(sorted(crossed - notified.crossed.keys()))
@@ -385,12 +388,12 @@ class BudgetBook:
         for key in down:
             del notified.crossed[key]
             if late:
-                notified.forecast_notified.discard(key)  # a correction brought it below: it may be told again
+                told.pop(key, None)  # a correction brought it below: it may be told again
         for key in up:
             notified.crossed[key] = now
             if key.kind == "forecast":
-                notified.forecast_notified.add(key)
-        if notified.crossed or notified.forecast_notified:
+                told[key] = amount
+        if notified.crossed or told:
             self.notified[place] = notified
         else:
             self.notified.pop(place, None)

@@ -140,7 +140,8 @@ def test_what_was_crossed_is_known_again(store: StoreClient) -> None:
     for recorded, fell in ((None, {a99, f100, f120}), (now + HOUR / 5, {f120}), (now + HOUR, set())):
         if recorded is not None:
             history.record_standings([change(recorded, day=now)])
-        assert history.notified(now) == other | {change(now).place: Notified(day, {a80: now}, {f100}, fell)}
+        own = {change(now).place: Notified(day, {a80: now}, {f100: Decimal(10)}, fell)}
+        assert history.notified(now) == other | own
 
 
 def test_periods_that_are_long_over_are_forgotten_and_windows_never(store: StoreClient) -> None:

@@ -62,6 +62,7 @@ class Recorded:
 
     def __init__(self) -> None:
         self.rows: dict[tuple[Place, ThresholdKey], list[tuple[str, datetime, bool]]] = {}
+        self.amounts: dict[tuple[Place, ThresholdKey], Decimal] = {}
         self.periods: dict[Place, Any] = {}
 
     def record(self, changes: list[StandingUpdate]) -> None:
@@ -70,6 +71,8 @@ class Recorded:
                 for key in keys:
                     self.rows.setdefault((change.place, key), []).append((direction, change.at, change.late))
                     self.periods[change.place] = change.standing.period
+                    if direction == "up":
+                        self.amounts[change.place, key] = change.standing.unit.kept(change.standing.amount)
 
     def notified(self) -> dict[Place, Notified]:
         found: dict[Place, Notified] = {}
@@ -79,7 +82,7 @@ class Recorded:
             if direction == "up":
                 notified.crossed[key] = at
             if key.kind == "forecast" and (direction == "up" or not late):
-                notified.forecast_notified.add(key)
+                notified.forecast_notified[key] = self.amounts[place, key]
         return {place: notified for place, notified in found.items() if notified.crossed or notified.forecast_notified}
 
 
@@ -412,6 +415,34 @@ def test_a_forecast_is_told_once_and_again_after_a_correction() -> None:
     assert crossings(handle(one, NOON + 4 * HOUR + 2 * MINUTE)) == [("one", "up forecast 100")]
 
 
+@pytest.mark.parametrize("restarted", [False, True])
+def test_a_forecast_is_told_once_more_of_an_amount_that_was_raised(restarted: bool) -> None:
+    """Whoever did as the first one suggested wants to know that it is too little again; after a restart, too."""
+    ledger, recorded = MemoryLedger(NOON), Recorded()
+
+    def which(amount: int) -> Budgets:
+        return budgets(budget(period="day", amount=amount, thresholds={"actual": [], "forecast": [100]}))
+
+    def go_on(now: datetime, spent: int) -> list[tuple[str, str]]:
+        one.look_ahead()
+        delta = ledger.book(now, Entry(now - MINUTE, usd(spent)))
+        one.apply([delta], now)
+        one.advance(now)
+        changes = one.evaluate(now)
+        recorded.record(changes)
+        return crossings(changes)
+
+    one = book(ledger, which(100))
+    assert go_on(NOON, 20) == [("one", "up forecast 100")]
+    one.use(which(1_000), NOON + MINUTE)
+    assert go_on(NOON + MINUTE, 0) == [("one", "down forecast 100")]
+    if restarted:
+        one = book(ledger, which(1_000), NOON + 2 * MINUTE, recorded.notified())
+    assert go_on(NOON + 2 * MINUTE, 100) == [("one", "up forecast 100")]
+    assert go_on(NOON + 2 * HOUR, 0) == [("one", "down forecast 100")]
+    assert go_on(NOON + 3 * HOUR, 200) == [], "of this amount it was told"
+
+
 def test_what_was_foretold_ends_with_the_period_and_not_by_a_late_event() -> None:
     """Nothing is foretold of a period that is over, which is no reason to say that it kept to its budget."""
     ledger = MemoryLedger(NOON)
@@ -511,15 +542,16 @@ def test_a_label_that_the_ledger_does_not_answer_for_is_asked_for_again() -> Non
 @pytest.mark.parametrize(("period", "later"), [("day", DAY), ("month", 30 * DAY), ({"rolling": "24h"}, HOUR)])
 def test_values_with_an_amount_of_their_own_stand_before_they_spend(period: Any, later: timedelta) -> None:
     """From the start on, and again when a period begins: whoever asks for them would take the amount of all others for
-    theirs. One that is credited only where it is credited."""
+    theirs. One that is credited only where it is credited; what was credited when `per` was another is nobody's."""
     one = budget(per=["team"], period=period, amount=0, amounts={"a": 7, "b": 0}, thresholds=actual(100))
     which = budgets(one)
     calendar = which.calendar_of(one)
     keys = [calendar.period_key(calendar.period_at(at)) for at in (NOON, NOON + later)]  # type: ignore[arg-type]
     if not isinstance(period, dict):
         rows = [
-            CreditRow("one", NOON, key, key, NOON, (team,), Decimal(3), "x", "")
+            CreditRow("one", NOON, f"{key}{values}", key, NOON, values, Decimal(3), "x", "")
             for key, team in zip(keys, "cd", strict=True)
+            for values in ((team,), (team, "user"))
         ]
         which = which.with_credits(Credits(rows))
     ledger = MemoryLedger(NOON)
