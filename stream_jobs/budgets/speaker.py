@@ -3,8 +3,10 @@
 import logging
 import time
 from collections.abc import Callable, Container, Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from decimal import Decimal
+from typing import Final, Self
 
 from spendstream_schemas.alert_feed import AlertSignal, Fact
 from stream_jobs.base.errors import SpendstreamError
@@ -22,11 +24,27 @@ log = logging.getLogger(__name__)
 MAX_CAUSES: Final = 3
 """Alerts of one cycle whose causes are looked for: a storm has one cause, and nobody reads ten thousand."""
 REMIND_S: Final = 30.0  # facts that went on growing are sent so often
+DRIFT_S: Final = 900.0  # and so often if the figure moved by less than MATERIAL: rates and forecasts move all the time
 MAX_REMINDERS: Final = 1_000
 RESOLVE_S: Final = 1.0
 MATERIAL: Final = 100
 """A correction of an alert is told when it moved the spend by a hundredth of the amount or more."""
 KIND_OF: Final[dict[str, Kind]] = {"actual": "budget", "forecast": "forecast"}
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """A signal that was sent, as far as it is compared with the next."""
+
+    content: int  # equal for signals that say the same, whenever they say it
+    value: Decimal
+    status: str
+    at_s: float
+
+    @classmethod
+    def of(cls, signal: AlertSignal) -> Self:
+        content = hash(signal.model_dump_json(exclude={"observed_at", "correction"}))
+        return cls(content, signal.value or Decimal(0), signal.status, time.monotonic())
 
 
 class Speaker:
@@ -37,7 +55,7 @@ class Speaker:
         self._producer = producer
         self._book = book
         self._said: dict[tuple[Kind, Place], tuple[int, tuple[str, ...]]] = {}  # used (not what came late), and why
-        self._told: dict[tuple[Kind, Place], int] = {}  # what was last sent, as a hash
+        self._told: dict[tuple[Kind, Place], _Told] = {}  # what was last sent
         self._over: set[tuple[Kind, Place]] = set()
         self._grown: dict[tuple[Kind, Place], StandingUpdate] = {}
         self._remind_at = self._resolve_at = time.monotonic()
@@ -51,7 +69,7 @@ class Speaker:
         # One of each alert: of two at one instant the graver would count. As they are sent: models take more room.
         signals: dict[str, bytes] = {}
         said: dict[tuple[Kind, Place], tuple[int, tuple[str, ...]]] = {}
-        told: dict[tuple[Kind, Place], int] = {}
+        told: dict[tuple[Kind, Place], _Told] = {}
         for update in updates:
             if not (update.up or update.down or update.again) and update.place not in self._book.notified:
                 continue  # of a period that was over long ago, or of one that was taken back since
@@ -71,11 +89,12 @@ class Speaker:
                 signal = self._signal(kind, update, now, why, correction=update.late and told_before)
                 signals[signal.alert_id] = signal.model_dump_json().encode()
                 said[key] = update.standing.used, why
-                told[key] = _content(signal)
+                told[key] = _Told.of(signal)
                 meanwhile()
-        reminders, endings = self._reminders(now, said), self._endings(now)
-        told |= {key: _content(signal) for key, signal in reminders.items()}
-        unsaid = [reminders[key] for key in reminders if told[key] != self._told.get(key)]
+        looked_at, endings = self._reminders(now, said), self._endings(now)
+        reminders = {key: signal for key, signal in looked_at.items() if self._is_news(key, signal)}
+        told |= {key: _Told.of(signal) for key, signal in reminders.items()}
+        unsaid = [*reminders.values()]
         # What was just said of a place that is watched says that it is over, and why.
         unsaid += [endings[key] for key in endings if key not in said or not self._book.is_watched(key[1], now)]
         for signal in unsaid:
@@ -84,15 +103,37 @@ class Speaker:
             self._producer.send(ALERTS, [(alert_id.encode(), record) for alert_id, record in signals.items()])
         if time.monotonic() >= self._remind_at:
             self._remind_at = time.monotonic() + REMIND_S
-        for key, what in said.items():
-            self._said[key] = what
-            self._over.discard(key)
+        self._note(said, told, looked_at, endings, now)
+
+    def _note(
+        self,
+        said: dict[tuple[Kind, Place], tuple[int, tuple[str, ...]]],
+        told: dict[tuple[Kind, Place], _Told],
+        looked_at: dict[tuple[Kind, Place], AlertSignal],
+        endings: dict[tuple[Kind, Place], AlertSignal],
+        now: datetime,
+    ) -> None:
+        """All of that was sent, but for what of `looked_at` hardly differs from what was told."""
+        self._said |= said
+        self._over -= said.keys()
         self._told |= told
-        for key in (*said, *reminders, *endings):
+        for key, signal in looked_at.items():
+            grown = self._grown.pop(key)
+            if self._told[key].content != _Told.of(signal).content:
+                self._grown[key] = grown  # it waits, behind all others
+        for key in (*said, *endings):
             self._grown.pop(key, None)
         self._over |= endings.keys()
         if endings:
             self._forget({place for _, place in endings}, now)
+
+    def _is_news(self, key: tuple[Kind, Place], signal: AlertSignal) -> bool:
+        """Whether it says something else than what was sent last; what hardly differs waits."""
+        told, now_told = self._told.get(key), _Told.of(signal)
+        if told is None or told.content == now_told.content:
+            return told is None
+        moved = abs(now_told.value - told.value) * MATERIAL >= abs(told.value)
+        return moved or now_told.status != told.status or now_told.at_s >= told.at_s + DRIFT_S
 
     def _forget(self, ended: Iterable[Place], now: datetime) -> None:
         """What was said of places that nobody watches any more, or that nothing is known of."""
@@ -204,8 +245,3 @@ class Speaker:
             return ended_signal(kind, place, now)
         update = StandingUpdate(budget, place, standing, (), (), crossed, now, late=False)
         return self._signal(kind, update, now, self._said.get((kind, place), (0, ()))[1], correction=False)
-
-
-def _content(signal: AlertSignal) -> int:
-    """Equal for signals that say the same, whenever they say it."""
-    return hash(signal.model_dump_json(exclude={"observed_at"}))

@@ -14,7 +14,7 @@ from stream_jobs.budgets import speaker as speaker_module
 from stream_jobs.budgets.book import BudgetBook, Notified, Place, StandingUpdate
 from stream_jobs.budgets.resolve import Budgets
 from stream_jobs.budgets.signals import LATE_ALERT_LASTS
-from stream_jobs.budgets.speaker import Speaker
+from stream_jobs.budgets.speaker import DRIFT_S, Speaker
 from stream_jobs.budgets.standing import ThresholdKey
 from stream_jobs.series.calendar import Period
 from stream_jobs.series.facts import Sums
@@ -68,7 +68,7 @@ class Office:
         self.begin(self.book.notified)
         return self.handle()
 
-    def spend(self, *amounts: int, at: datetime | None = None, **facts: str) -> list[AlertSignal]:
+    def spend(self, *amounts: int | str, at: datetime | None = None, **facts: str) -> list[AlertSignal]:
         entries = [Entry(at or self.now, usd(amount), facts=facts) for amount in amounts]
         self.book.apply([self.ledger.book(self.now, *entries)], self.now)
         return self.handle()
@@ -158,7 +158,8 @@ def test_facts_that_go_on_growing_are_sent_now_and_then(office: Office) -> None:
 
 
 def test_what_says_nothing_new_is_not_sent_again(office: Office) -> None:
-    """However often it is worked out: an alert's history has what happened."""
+    """However often it is worked out: an alert's history has what happened. Rates and forecasts move all the time, and
+    are sent now and then, as what was spent by less than a hundredth."""
     office.spend(60)
     office.spend(5)
     sent = []
@@ -166,9 +167,13 @@ def test_what_says_nothing_new_is_not_sent_again(office: Office) -> None:
         office.spend(0)
         sent.append(len(office.handle(timedelta(seconds=31))))
     assert sent[0] == 1
+    assert 2 <= sum(sent[1:]) <= 400 * 31 / DRIFT_S
     assert sum(sent[-100:]) == 0
     office.spend(1)
     assert brief(office.handle(timedelta(seconds=31))) == [("firing", 50, 66)]
+    assert office.spend("0.5") == office.handle(timedelta(seconds=31)) == []
+    assert brief(office.handle(timedelta(seconds=DRIFT_S))) == [("firing", 50, 66)]
+    assert office.handle(timedelta(seconds=DRIFT_S)) == []
 
 
 def test_a_correction_is_told_when_it_matters(office: Office) -> None:
