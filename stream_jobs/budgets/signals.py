@@ -183,7 +183,11 @@ def _summary(
         if standing.used > standing.amount:
             return f"{who} is over budget: {of}{share}{past}"
         return f"{who} has used {of}{share}{past}"
-    if (foretold := _foretold(standing, highest)) is None:
+    foretold = _foretold(standing, highest)
+    if foretold is None and highest is not None and standing.forecast is not None:
+        # It has fallen just below what it is open for, and may rise again.
+        foretold, past = f"{_text(standing, standing.forecast)} of {_text(standing, standing.amount)}", ""
+    if foretold is None:
         return f"{who} will probably keep to its budget: {of}{share}"
     return f"{who} will probably use {foretold}{past}; {_text(standing, standing.used)} so far"
 

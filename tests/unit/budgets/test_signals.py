@@ -353,6 +353,15 @@ def test_a_forecast_that_is_over_says_nothing_that_is_not_so(spent: int, forecas
     assert "keep to" not in (found.resolution or "") or "keep to" in summary
 
 
+def test_a_forecast_that_is_open_does_not_say_that_all_is_well() -> None:
+    """It has fallen below its threshold, and not so far that it is over."""
+    found = signal(40, crossed("100", kind="forecast"), kind="forecast", forecast=99)
+    assert (found.status, found.summary) == (
+        "firing",
+        "Budget one will probably use $99.00 of $100.00; $40.00 so far",
+    )
+
+
 @given(
     st.integers(1, 10_000),
     st.integers(1, 300),
