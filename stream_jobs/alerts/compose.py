@@ -108,7 +108,7 @@ def _change(state: GroupState, action: NotificationAction, open_alerts: list[Ale
     if state.corrected:
         parts.append("figures corrected")
     elif state.noted and not state.urgent:
-        parts.append("figures changed")
+        parts.append("no longer silenced" if state.unsilenced else "figures changed")
     return ", ".join(parts) or "still open"
 
 

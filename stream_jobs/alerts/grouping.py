@@ -40,6 +40,7 @@ class GroupState:
     missed: dict[Episode, Alert] = field(default_factory=dict)
     over: dict[Episode, Alert] = field(default_factory=dict)
     noted: bool = False  # something that was told has changed
+    unsilenced: bool = False  # and of all that is `noted` nothing but that a silence has ended
     urgent: bool = False  # something got graver
     corrected: bool = False  # something that was told was wrong
     acked: bool = False  # the receiver knows that somebody looks after all of it
@@ -82,6 +83,8 @@ class GroupState:
         if alert.status == "acknowledged":
             self.may_be_acked = True
         else:
+            only = transition is not None and transition.kind == "unsilenced"
+            self.unsilenced = only and (self.unsilenced or not self.noted)
             self.noted = True
             self.corrected = self.corrected or _corrects(transition)
             # Without the change at hand, after a restart: it is graver if it is graver than everything that was told.

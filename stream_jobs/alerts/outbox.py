@@ -186,7 +186,7 @@ class Outbox:
         )
         state.over_before += len(planned.over)
         self._move(state, planned)
-        state.noted = state.urgent = state.corrected = state.may_be_acked = False
+        state.noted = state.unsilenced = state.urgent = state.corrected = state.may_be_acked = False
         state.rank, state.pending_since = NO_RANK, None
         if action == "resolve":
             # What opens from now on is another run of the group.

@@ -4,6 +4,7 @@ import random
 from decimal import Decimal
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -170,6 +171,21 @@ def test_silenced_alerts_are_not_told_until_the_silence_ends() -> None:
     w.advance(0.3)
     assert w.tell_all("slack") == ["trigger"]
     assert w.inboxes["slack"].notified == [("told", 1), ("a", 1)]
+
+
+@pytest.mark.parametrize(("value", "change"), [(100, "no longer silenced"), (150, "figures changed")])
+def test_what_is_silenced_no_longer_is_told_as_that(value: int, change: str) -> None:
+    """Its figures are as they were; if they are not, that is news."""
+    w = world()
+    w.feed(signal("a", value=Decimal(100)))
+    w.advance(1)
+    assert w.tell_all("slack") == ["trigger"]
+    w.feed(silence(begin_s=1, end_s=50))
+    w.advance(49)
+    w.feed(signal("a", 51, value=Decimal(value)))
+    w.advance(60)
+    assert w.tell_all("slack") == ["update"]
+    assert w.last("slack").change == change
 
 
 def test_corrected_figures_are_told_as_such() -> None:
