@@ -3,7 +3,8 @@ that come late, twice or never, restarts, rebalances, credits, and changes of ti
 is read, budgets, history, alerts, views, the guards' feed and the self-check are what the ledger holds, in every period
 that is kept."""
 
-from collections.abc import Iterator
+import contextlib
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -15,9 +16,12 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
 
+from stream_jobs.base.errors import BrokerUnavailableError
 from stream_jobs.budgets.credits import Credit
 from stream_jobs.embedded.broker import TansuBroker
 from stream_jobs.runtime.ports import free_port
+from stream_jobs.runtime.record_producer import Record
+from stream_jobs.runtime.topics import ALERTS
 from stream_jobs.series.delta import Delta
 from stream_jobs.store.client import StoreClient
 from tests.integration.budget_office import TABLES, Office, assert_all_equal_to_the_ledger, hurried
@@ -200,6 +204,24 @@ class Machine(RuleBasedStateMachine):
     @rule()
     def restart(self) -> None:
         """After a crash: what was not recorded is lost. What waits is still read."""
+        self.office.restart()
+
+    @rule(partition=st.integers(0, 1))
+    def die_before_anybody_is_told(self, partition: int) -> None:
+        """What was crossed, or taken back, is recorded; its signals are not sent."""
+        running = self.office.running
+        send = running._producer.send
+
+        def dies(topic: str, records: Iterable[Record]) -> int:
+            if topic == ALERTS:
+                raise BrokerUnavailableError(topic)
+            return send(topic, records)
+
+        running._producer.send = dies  # type: ignore[method-assign]
+        self.seen += self.waiting[partition]
+        taken, self.waiting[partition] = self.waiting[partition], []
+        with contextlib.suppress(BrokerUnavailableError):
+            self.office.cycle(*taken)
         self.office.restart()
 
     @rule()
