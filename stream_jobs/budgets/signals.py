@@ -91,7 +91,8 @@ def budget_signal(
         summary=_summary(kind, who, budget, place, standing, highest, now)[:MAX_SUMMARY],
         facts=(*_facts(budget, place, standing, zone), *parents)[:24],
         causes=tuple(cause[:1000] for cause in causes[:8]),
-        action=budget.what_to_do or _what_to_do(kind, budget, place, standing),
+        action=budget.what_to_do
+        or _what_to_do(kind, budget, place, standing, past=not standing.rolling and now >= standing.period.end),
         link=budget.link,
         money_usd=standing.unit.kept(_at_stake(kind, standing)) if standing.unit.is_money else Decimal(0),
         value=standing.unit.kept(standing.used if kind == "budget" else standing.forecast or standing.used),
@@ -264,11 +265,13 @@ def _amount(standing: Standing) -> str:
     return text if standing.amount > 0 else f"{text}: nothing may be spent"
 
 
-def _what_to_do(kind: Kind, budget: Budget, place: Place, standing: Standing) -> str:
-    """With commands as one types them: each of them works as it stands."""
+def _what_to_do(kind: Kind, budget: Budget, place: Place, standing: Standing, *, past: bool) -> str:
+    """With commands as one types them: each of them works as it stands. What was spent in a period that is over is not
+    slowed down, and its amount is not the one of now."""
     by = "forecast" if kind == "forecast" else "spend"
-    text = f"See who causes the {by}: {_command('budgets', 'show', budget.id)}. Then slow it down"
-    if (more := _more(kind, budget, place, standing)) is not None:
+    text = f"See who {'caused' if past else 'causes'} the {by}: {_command('budgets', 'show', budget.id)}"
+    text += "" if past else ". Then slow it down"
+    if not past and (more := _more(kind, budget, place, standing)) is not None:
         own = ("--values", f"{budget.per[0]}={place.values[0]}") if budget.has_own_amount(place.values) else ()
         raising = _command("budgets", "set", budget.id, "--amount", exact(more), *own)
         text += f", or raise the amount: {raising}" if len(raising) <= MAX_COMMAND else ""

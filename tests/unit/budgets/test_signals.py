@@ -304,6 +304,10 @@ def test_a_late_alert_says_of_which_period_it_is() -> None:
     late = END + timedelta(days=3)
     keys = crossed("80", at=late)
     assert signal(90, keys, now=late).summary == "In 2026-11, which is over, Budget one used $90.00 of $100.00 (90.0 %)"
+    assert signal(90, keys, now=late).action == (
+        "See who caused the spend: `spendstream budgets show one`. Tell others that you are on it: "
+        "`spendstream alerts ack budget/one//2026-11`"
+    ), "nothing can be slowed down, and the amount of now is another"
     over = signal(130, crossed("100", at=late), now=late).summary
     assert over == "In 2026-11, which is over, Budget one was over budget: $130.00 of $100.00 (130.0 %)"
     assert "2026-11" not in signal(90, crossed("80")).summary
