@@ -11,9 +11,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
-from stream_jobs.base.errors import ConfigError
 from stream_jobs.base.instants import from_unix_micros, unix_micros
-from stream_jobs.budgets.credits import CreditKey, named
+from stream_jobs.budgets.credits import CreditKey
 from stream_jobs.budgets.document import Budget
 from stream_jobs.budgets.resolve import Budgets
 from stream_jobs.budgets.standing import Standing, ThresholdKey, crossed_now
@@ -157,24 +156,22 @@ class BudgetBook:
     def is_now(self, key: CreditKey) -> bool:
         """Whether it is of a budget's present period."""
         tracked = self._tracked.get(key.budget_id)
-        if tracked is None or tracked.current is None:
+        if tracked is None or tracked.current is None or tracked.counters.rolling:
             return False
-        return tracked.counters.calendar.period_key(tracked.current) == key.period_key
+        return key.period(tracked.counters.calendar) == tracked.current
 
     def count_credits(self, keys: Iterable[CreditKey], now: datetime) -> None:
         """Say anew where these stand: something was credited there, or cut. Raises StoreUnavailableError, and may then
         be repeated."""
-        for budget_id, period_key, values in keys:
+        for key in keys:
+            budget_id, values = key.budget_id, key.values
             tracked = self._tracked.get(budget_id)
             if tracked is None or tracked.counters.rolling or len(values) != len(tracked.budget.per):
                 continue
-            try:
-                period = named(tracked.counters.calendar, period_key, now)
-            except ConfigError:
-                continue  # the budget has other periods by now
+            period = key.period(tracked.counters.calendar)
+            if period is None or period.start > now:
+                continue  # the budget has no such period by now, or it is said when it begins
             cell = unix_micros(period.start)
-            if period.start > now:
-                continue  # said when it begins
             found = Sums()
             if not tracked.holds(period):
                 loaded = self._sums.sums(tracked.counters.spec, [(cell, unix_micros(period.end))], self.follower.vector)

@@ -201,8 +201,7 @@ class Tracked:
             return {()}
         found: set[Values] = {(value,) for value in self.budget.amounts if value}
         if not self.counters.rolling:
-            key = self.counters.calendar.period_key(self.current)
-            found |= self._budgets.credits.values_in(self.budget.id, key)
+            found |= self._budgets.credits.values_in(self.budget.id, self.counters.calendar, self.current)
         return found
 
     # -- counting

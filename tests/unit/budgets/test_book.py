@@ -515,18 +515,19 @@ def test_values_with_an_amount_of_their_own_stand_before_they_spend(period: Any,
     one = budget(per=["team"], period=period, amount=0, amounts={"a": 7, "b": 0}, thresholds=actual(100))
     which = budgets(one)
     calendar = which.calendar_of(one)
-    keys = [calendar.period_key(calendar.period_at(at)) for at in (NOON, NOON + later)]  # type: ignore[arg-type]
     if not isinstance(period, dict):
-        rows = [
-            CreditRow("one", NOON, key, key, NOON, (team,), Decimal(3), "x", "")
-            for key, team in zip(keys, "cd", strict=True)
-        ]
+        rows = []
+        for at, team in ((NOON, "c"), (NOON + later, "d")):
+            credited = calendar.period_at(at)
+            assert credited is not None
+            key = calendar.period_key(credited)
+            rows.append(CreditRow("one", NOON, key, key, credited.start, (team,), Decimal(3), "x", ""))
         which = which.with_credits(Credits(rows))
     ledger = MemoryLedger(NOON)
     watched = book(ledger, which)
-    for now, credited in ((NOON, "c"), (NOON + later, "d")):
+    for now, whose in ((NOON, "c"), (NOON + later, "d")):
         found = {change.place.values: change.standing for change in handle(watched, now)}
         amounts = {values: standing.amount for values, standing in found.items()}
-        extra = {} if isinstance(period, dict) else {(credited,): usd(3)}
+        extra = {} if isinstance(period, dict) else {(whose,): usd(3)}
         assert amounts == {("a",): usd(7), ("b",): 0, **extra}
         assert all(not standing.used and standing.period.start <= now for standing in found.values())
