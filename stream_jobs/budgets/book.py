@@ -169,6 +169,9 @@ class BudgetBook:
             if tracked is None or tracked.counters.rolling or len(values) != len(tracked.budget.per):
                 continue
             period = key.period(tracked.counters.calendar)
+            if period is not None and tracked.is_next(period):
+                assert tracked.current is not None
+                self._mark_dirty(tracked, tracked.current, values, late=False)
             if period is None or period.start > now:
                 continue  # the budget has no such period by now, or it is said when it begins
             cell = unix_micros(period.start)

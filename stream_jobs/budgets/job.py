@@ -236,9 +236,9 @@ class Running:
     def _keep_alive(self) -> None:
         """However long a cycle takes, the services hear that somebody keeps count."""
         if self._beat():
-            now = self._clock.now()
-            self._feed.forget_over(now)
-            self._feed.beat(now)
+            if not self._book.waits:  # by the cycle's time: whoever stands in the next period by then was said to
+                self._feed.forget_over(self._now)
+            self._feed.beat(self._clock.now())
             self._feed.flush()
 
     def _record_standings(self) -> None:

@@ -8,6 +8,7 @@ from typing import Final, Literal
 from stream_jobs.base.instants import from_unix_micros, unix_micros
 from stream_jobs.base.money import PICO_PLACES, pico_from_usd
 from stream_jobs.budgets.document import Budget, Threshold
+from stream_jobs.budgets.next_period import NextPeriod
 from stream_jobs.budgets.resolve import Budgets
 from stream_jobs.budgets.standing import Lowest, Standing, ThresholdKey, mean_burn
 from stream_jobs.budgets.units import IN_USD, Unit
@@ -68,6 +69,7 @@ class Tracked:
         self._carried: dict[tuple[int, Values], int] = {}
         self._carried_from = 0
         self._amounts: dict[datetime, int] = {}  # by the start of a period: as stated
+        self._next: NextPeriod | None = None
 
     def uses(self, budgets: Budgets) -> bool:
         """Whether this can go on under other budgets: nothing that concerns it has changed."""
@@ -78,7 +80,7 @@ class Tracked:
 
     def use_credits(self, budgets: Budgets) -> None:
         """Those of other budgets under which this goes on."""
-        self._budgets = budgets
+        self._budgets, self._next = budgets, None
         self._carried.clear()
 
     # -- loading and moving on
@@ -202,7 +204,17 @@ class Tracked:
         found: set[Values] = {(value,) for value in self.budget.amounts if value}
         if not self.counters.rolling:
             found |= self._budgets.credits.values_in(self.budget.id, self.counters.calendar, self.current)
+            found |= self._after(self.current).credited  # what stands now says what comes next
         return found
+
+    def is_next(self, period: Period) -> bool:
+        """Whether it follows the present one, which then says what it begins with."""
+        return self.current is not None and self._after(self.current).period == period
+
+    def _after(self, current: Period) -> NextPeriod:
+        if self._next is None or self._next.current != current:
+            self._next = NextPeriod(self._budgets, self.budget, current)
+        return self._next
 
     # -- counting
 
@@ -256,6 +268,7 @@ class Tracked:
             flat=sums.flat,
             unit=unit,
             credit=credit,
+            next_kept=self._after(period).kept(values) if period == self.current and not rolling else None,
         )
         if not period.start <= now < period.end:
             return standing

@@ -61,10 +61,11 @@ def evaluate(index: Index, facts: Facts, estimate: int, now: int, unknown: str |
         amount, used, end = policy_amount, 0, None
         state = states.get(key)
         if state is not None:
-            amount, used, end, _, _, unit = state
+            amount, used, end, _, _, unit, next_amount = state
             if (end is not None and now >= end) or unit != policy.unit:
                 # Rolled over, or of another unit. What is carried into the new period, the job will say.
-                amount, used, end = policy_amount, 0, None
+                amount = policy_amount if next_amount is None or unit != policy.unit else next_amount
+                used, end = 0, None
         rank, step, total = FULL, None, used
         if policy.unit is None:
             pending = pendings.get(key)

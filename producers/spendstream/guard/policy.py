@@ -50,6 +50,7 @@ class State(NamedTuple):
     as_of: int
     generation: int
     unit: str | None  # of a quota
+    next_amount: int | None  # of the period after this one; none: the policy's
 
 
 @dataclass(slots=True, eq=False)
@@ -154,6 +155,7 @@ def compile_state(record: BudgetState, generation: int) -> State:
         as_of=micros(record.as_of),
         generation=generation,
         unit=None if quota is None else quota.unit,
+        next_amount=None if record.next_amount is None else pico_of_record(record.next_amount),
     )
 
 
