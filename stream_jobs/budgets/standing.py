@@ -66,7 +66,8 @@ class Standing:
         forecast, exhausted_at = projected(self, burn, now)
         return Standing(
             *(self.period, self.rolling, self.amount, self.spent, self.unpriced, self.held),
-            *(burn, forecast, exhausted_at, self.flat, self.unit, self.credit, self.next_kept),
+            *(burn, forecast, exhausted_at, self.flat, self.unit, self.credit),
+            self.next_kept,
         )
 
     def reaches(self, percent: Decimal, used: int | None = None) -> bool:
