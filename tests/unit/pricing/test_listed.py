@@ -188,7 +188,7 @@ def test_contracts_say_where_they_were_agreed() -> None:
         if row.provider == "acme"
     }
     project, team = ("project", "p"), ("team", "a")
-    wanted: dict[tuple[object, ...], str] = {
+    wanted: dict[tuple[str, str, tuple[tuple[str, str], ...], int], str] = {
         **{(meter, "list", (), 2200): "test" for meter in ("input_tokens", "output_tokens")},
         ("input_tokens", "contracted", (), 2200): "contract all",
         ("output_tokens", "contracted", (), 2200): "contract all",
