@@ -22,6 +22,7 @@ from stream_jobs.series.delta import Delta
 from stream_jobs.series.facts import Sums, Values
 from stream_jobs.series.follower import Follower
 from stream_jobs.series.sums import LedgerSums, Vector
+from stream_jobs.store.retention import whole_since
 
 KEEP_NOTIFIED: Final = timedelta(days=35)
 """How long after its end it is known what a period has crossed. Later than that it crosses nothing any more."""
@@ -75,14 +76,23 @@ class BudgetBook:
     """See the module."""
 
     def __init__(
-        self, budgets: Budgets, sums: LedgerSums, notified: Mapping[Place, Notified], vector: Vector, now: datetime
+        self,
+        budgets: Budgets,
+        sums: LedgerSums,
+        notified: Mapping[Place, Notified],
+        vector: Vector,
+        now: datetime,
+        *,
+        kept: timedelta | None = None,
     ) -> None:
         """Loads what is needed from the ledger. `notified` is what the store knows to have been crossed; `vector` the
-        blocks to begin with. Raises StoreUnavailableError."""
+        blocks to begin with; `kept` how long the ledger keeps entries: a period that began before that stays as it was
+        said last, whatever comes late. Raises StoreUnavailableError."""
         self.follower = Follower(sums, vector, now)
         self.notified: dict[Place, Notified] = dict(notified)
         self.budgets = budgets
         self._sums = sums
+        self._kept = kept
         self._seen_corrections = sums.corrections()
         self._missing: dict[str, set[int]] = {}  # cells to load, by budget
         self._dirty: dict[tuple[str, Period, Values], bool] = {}  # and whether it came late
@@ -177,6 +187,8 @@ class BudgetBook:
             cell = unix_micros(period.start)
             found = Sums()
             if not tracked.holds(period):
+                if period.start < whole_since(self._kept, now):
+                    continue
                 loaded = self._sums.sums(tracked.counters.spec, [(cell, unix_micros(period.end))], self.follower.vector)
                 parts = (loaded.blocks, loaded.corrections)
                 for part in parts:
@@ -188,12 +200,13 @@ class BudgetBook:
         for is then asked for again, for the deltas are counted already."""
         blocks, facts = self.follower.take(deltas)
         if facts is not None:
+            whole = unix_micros(whole_since(self._kept, now))
             for tracked in self._tracked.values():
                 touched = tracked.add(facts)
                 for cell, values in touched.changed:
                     self._touch(tracked, cell, values, now, late=False)
-                if touched.missing:
-                    self._missing.setdefault(tracked.budget.id, set()).update(touched.missing)
+                if missing := {cell for cell in touched.missing if cell >= whole}:
+                    self._missing.setdefault(tracked.budget.id, set()).update(missing)
             self._note_untold()
         self._load_missing(now)
         self._read_untold(now)

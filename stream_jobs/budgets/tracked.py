@@ -236,6 +236,13 @@ class Tracked:
 
     # -- where it stands
 
+    @property
+    def counts_since(self) -> datetime | None:
+        """When the first period began whose entries count in the present one; None of a window, and without one."""
+        if self.current is None or self.counters.rolling:
+            return None
+        return self.current.start if self.budget.carry_over is None else from_unix_micros(self.counters.cells[0])
+
     def period_of(self, cell: int) -> Period | None:
         """The period that a cell counts for: its own, or the window as it is now."""
         return self.current if self.counters.rolling else self.counters.cell_of(from_unix_micros(cell))
