@@ -101,6 +101,7 @@ class BudgetState(Message):
     burn_usd_per_hour: Usd | None = None
     forecast_usd: Usd | None = None  # at the period's end, if it goes on like this
     exhausted_at: Instant | None = None  # when the amount is used up, if it goes on like this
+    next_amount: Usd | None = None  # of the next period, where the policy says another one; USD, or of a quota its unit
 
 
 class Heartbeat(Message):

@@ -300,6 +300,8 @@ FIELDS: Final[Mapping[str, Mapping[str, str]]] = {
         "burn_usd_per_hour": "How fast it is spent now.",
         "forecast_usd": "What will be spent at the period's end if it goes on like this.",
         "exhausted_at": "When the amount is used up if it goes on like this.",
+        "next_amount": "What the next period begins with, where the policy says another amount, before anything is "
+        "carried over; in USD, or in the unit of the quota.",
     },
     "Quota": {
         "unit": "What is counted: tokens (input and output), requests or gpu_hours.",

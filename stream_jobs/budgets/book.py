@@ -12,9 +12,8 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Final, NamedTuple
 
-from stream_jobs.base.errors import ConfigError
 from stream_jobs.base.instants import from_unix_micros, unix_micros
-from stream_jobs.budgets.credits import CreditKey, named
+from stream_jobs.budgets.credits import CreditKey
 from stream_jobs.budgets.document import Budget
 from stream_jobs.budgets.resolve import Budgets
 from stream_jobs.budgets.standing import Standing, ThresholdKey, crossed_now
@@ -24,6 +23,7 @@ from stream_jobs.series.delta import Delta
 from stream_jobs.series.facts import Sums, Values
 from stream_jobs.series.follower import Follower
 from stream_jobs.series.sums import LedgerSums, Vector
+from stream_jobs.store.retention import whole_since
 
 KEEP_NOTIFIED: Final = timedelta(days=35)
 """How long after its end it is known what a period has crossed. Later than that it crosses nothing any more."""
@@ -85,14 +85,23 @@ class BudgetBook:
     """See the module."""
 
     def __init__(
-        self, budgets: Budgets, sums: LedgerSums, notified: Mapping[Place, Notified], vector: Vector, now: datetime
+        self,
+        budgets: Budgets,
+        sums: LedgerSums,
+        notified: Mapping[Place, Notified],
+        vector: Vector,
+        now: datetime,
+        *,
+        kept: timedelta | None = None,
     ) -> None:
         """Loads what is needed from the ledger. `notified` is what the store knows to have been crossed; `vector` the
-        blocks to begin with. Raises StoreUnavailableError."""
+        blocks to begin with; `kept` how long the ledger keeps entries: a period that began before that stays as it was
+        said last, whatever comes late. Raises StoreUnavailableError."""
         self.follower = Follower(sums, vector, now)
         self.notified: dict[Place, Notified] = dict(notified)
         self.budgets = budgets
         self._sums = sums
+        self._kept = kept
         self._seen_corrections = sums.corrections()
         self._missing: dict[str, set[int]] = {}  # cells to load, by budget
         self._dirty: dict[tuple[str, Period, Values], bool] = {}  # and whether it came late
@@ -168,26 +177,29 @@ class BudgetBook:
     def is_now(self, key: CreditKey) -> bool:
         """Whether it is of a budget's present period."""
         tracked = self._tracked.get(key.budget_id)
-        if tracked is None or tracked.current is None:
+        if tracked is None or tracked.current is None or tracked.counters.rolling:
             return False
-        return tracked.counters.calendar.period_key(tracked.current) == key.period_key
+        return key.period(tracked.counters.calendar) == tracked.current
 
     def count_credits(self, keys: Iterable[CreditKey], now: datetime) -> None:
         """Say anew where these stand: something was credited there, or cut. Raises StoreUnavailableError, and may then
         be repeated."""
-        for budget_id, period_key, values in keys:
+        for key in keys:
+            budget_id, values = key.budget_id, key.values
             tracked = self._tracked.get(budget_id)
             if tracked is None or tracked.counters.rolling or len(values) != len(tracked.budget.per):
                 continue
-            try:
-                period = named(tracked.counters.calendar, period_key, now)
-            except ConfigError:
-                continue  # the budget has other periods by now
+            period = key.period(tracked.counters.calendar)
+            if period is not None and tracked.is_next(period):
+                assert tracked.current is not None
+                self._mark_dirty(tracked, tracked.current, values, late=False)
+            if period is None or period.start > now:
+                continue  # the budget has no such period by now, or it is said when it begins
             cell = unix_micros(period.start)
-            if period.start > now:
-                continue  # said when it begins
             found = Sums()
             if not tracked.holds(period):
+                if period.start < whole_since(self._kept, now):
+                    continue
                 loaded = self._sums.sums(tracked.counters.spec, [(cell, unix_micros(period.end))], self.follower.vector)
                 parts = (loaded.blocks, loaded.corrections)
                 for part in parts:
@@ -199,12 +211,13 @@ class BudgetBook:
         for is then asked for again, for the deltas are counted already."""
         blocks, facts = self.follower.take(deltas)
         if facts is not None:
+            whole = unix_micros(whole_since(self._kept, now))
             for tracked in self._tracked.values():
                 touched = tracked.add(facts)
                 for cell, values in touched.changed:
                     self._touch(tracked, cell, values, now, late=False)
-                if touched.missing:
-                    self._missing.setdefault(tracked.budget.id, set()).update(touched.missing)
+                if missing := {cell for cell in touched.missing if cell >= whole}:
+                    self._missing.setdefault(tracked.budget.id, set()).update(missing)
             self._note_untold()
         self._load_missing(now)
         self._read_untold(now)

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Final, NamedTuple
 
-from stream_jobs.base.instants import EPOCH, from_unix_micros, unix_micros
+from stream_jobs.base.instants import from_unix_micros, unix_micros
 from stream_jobs.budgets.history import BudgetHistory, Recorded
 from stream_jobs.budgets.tracked import Tracked
 from stream_jobs.series.calendar import Period
@@ -21,7 +21,7 @@ from stream_jobs.series.facts import Sums, Values
 from stream_jobs.series.spec import SeriesSpec
 from stream_jobs.series.sums import LedgerSums, Vector, runs
 from stream_jobs.store.client import StoreClient
-from stream_jobs.store.retention import kept_for
+from stream_jobs.store.retention import kept_for, whole_since
 
 CELLS_AT_ONCE: Final = 400
 ROWS_AT_ONCE: Final = 100_000
@@ -94,7 +94,7 @@ class Comparison:
     def answer(self, asked: Asked, sampled_to: datetime | None) -> Answer:
         """`sampled_to`: how far the check came with this budget."""
         question = asked.question
-        kept = EPOCH if self._kept is None else asked.now - self._kept
+        kept = whole_since(self._kept, asked.now)
         if question.cells is not None:
             return self._compared(asked, question)
         if question.changed:

@@ -1,6 +1,11 @@
-"""Credits inside a period: what is added to a budget's amount there, or cut from it, and whose it is."""
+"""Credits inside a period: what is added to a budget's amount there, or cut from it, and whose it is.
 
-from collections.abc import Iterable
+A budget's periods may be cut otherwise later: by another time zone, or another first day of weeks. Then a credit counts
+in the period that has its key, which is the same date in every zone, or else in the one that holds its time.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -23,6 +28,14 @@ LOOKED_BACK: Final = 10_000
 LOOKED_AHEAD: Final = 400
 """How many periods from now one may lie that is named by its key."""
 _BOUND: Final = MAX_COUNT * 1000
+_NEAR: Final = tuple(timedelta(hours=hours) for hours in (0, 13, -13, 26, -26))
+"""Where a period of this key may be in another zone: the same date begins up to 26 hours earlier or later."""
+_HALF: Final = (
+    (re.compile(r"[0-9-]+T[0-9]{2}[+-].*"), timedelta(minutes=30)),
+    (re.compile(r"[0-9]+-W[0-9]{2}|[0-9-]+\+7d"), timedelta(hours=84)),
+)
+"""Of hours and weeks, by their keys."""
+_HALF_A_DAY: Final = timedelta(hours=12)
 
 
 class Credit(Message):
@@ -39,11 +52,23 @@ class Credit(Message):
 
 
 class CreditKey(NamedTuple):
-    """Whose amount it is, and of which period."""
+    """Whose amount it is, and of which period: by its key and its start when it was credited."""
 
     budget_id: str
     period_key: str
+    period_start: datetime
     values: Values
+
+    def period(self, calendar: Calendar) -> Period | None:
+        """In which it counts, of a calendar with periods: the one with its key, or else the one that holds the middle
+        of the hour, the day or the week that was credited; of what is longer, its first noon. None where the calendar
+        has none there."""
+        for shift in _NEAR:
+            near = calendar.period_at(self.period_start + shift)
+            if near is not None and calendar.period_key(near) == self.period_key:
+                return near
+        half = next((half for form, half in _HALF if form.fullmatch(self.period_key)), _HALF_A_DAY)
+        return calendar.period_at(self.period_start + half)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +87,7 @@ class CreditRow:
 
     @property
     def key(self) -> CreditKey:
-        return CreditKey(self.budget_id, self.period_key, self.vals)
+        return CreditKey(self.budget_id, self.period_key, self.period_start, self.vals)
 
 
 class Credits:
@@ -72,19 +97,41 @@ class Credits:
         self._sums: dict[CreditKey, Decimal] = {} if before is None else dict(before._sums)
         for row in rows:
             self._sums[row.key] = self._sums.get(row.key, Decimal(0)) + row.amount
-        self._budgets = {key.budget_id for key in self._sums}
+        self._of: dict[str, list[CreditKey]] = {}
+        for key in self._sums:
+            self._of.setdefault(key.budget_id, []).append(key)
+        self._placed: dict[str, tuple[Calendar, dict[datetime, dict[Values, Decimal]]]] = {}
 
     def of(self, budget_id: str, calendar: Calendar, period: Period, values: Values) -> Decimal:
         """In the budget's currency or unit."""
-        if budget_id not in self._budgets or isinstance(calendar, Window):
-            return Decimal(0)
-        return self._sums.get(CreditKey(budget_id, calendar.period_key(period), values), Decimal(0))
+        return self._in(budget_id, calendar, period).get(values, Decimal(0))
 
-    def values_in(self, budget_id: str, period_key: str) -> set[Values]:
+    def values_in(self, budget_id: str, calendar: Calendar, period: Period) -> set[Values]:
         """Whose amount is another one in this period."""
-        if budget_id not in self._budgets:
-            return set()
-        return {key.values for key, amount in self._sums.items() if amount and key[:2] == (budget_id, period_key)}
+        return {values for values, amount in self._in(budget_id, calendar, period).items() if amount}
+
+    def _in(self, budget_id: str, calendar: Calendar, period: Period) -> Mapping[Values, Decimal]:
+        """By values, what is credited in a period of the calendar."""
+        if budget_id not in self._of or isinstance(calendar, Window):
+            return {}
+        known = self._placed.get(budget_id)
+        if known is None or known[0] is not calendar:
+            known = self._placed[budget_id] = calendar, self._place(self._of[budget_id], calendar)
+        return known[1].get(period.start, {})
+
+    def _place(self, keys: Iterable[CreditKey], calendar: Calendar) -> dict[datetime, dict[Values, Decimal]]:
+        """By the start of the period in which each counts."""
+        starts: dict[tuple[str, datetime], datetime | None] = {}
+        found: dict[datetime, dict[Values, Decimal]] = {}
+        for key in keys:
+            named = key.period_key, key.period_start
+            if named not in starts:
+                period = key.period(calendar)
+                starts[named] = None if period is None else period.start
+            if (start := starts[named]) is not None:
+                here = found.setdefault(start, {})
+                here[key.values] = here.get(key.values, Decimal(0)) + self._sums[key]
+        return found
 
     def changed(self, before: "Credits") -> set[CreditKey]:
         """Where these differ from those."""

@@ -16,10 +16,11 @@ from typing import Final
 
 from stream_jobs.base.errors import RetryError
 from stream_jobs.base.garbage import no_collecting
+from stream_jobs.base.instants import unix_micros
 from stream_jobs.budgets.book import BudgetBook, Place, StandingUpdate
 from stream_jobs.budgets.control import LATELY, Definitions
 from stream_jobs.budgets.control_reader import ControlReader
-from stream_jobs.budgets.document import FILE_NAME, TOTAL
+from stream_jobs.budgets.document import FILE_NAME
 from stream_jobs.budgets.feed import BudgetFeed
 from stream_jobs.budgets.history import BudgetHistory, Recorded
 from stream_jobs.budgets.recount import Recount
@@ -46,7 +47,7 @@ from stream_jobs.series.follower import deltas_of
 from stream_jobs.series.sums import LedgerSums, Vector
 from stream_jobs.store.client import StoreClient
 from stream_jobs.store.deadline import ServerClock
-from stream_jobs.store.retention import kept_for
+from stream_jobs.store.retention import kept_for, whole_since
 from stream_jobs.streams.feed_app import FeedJob, build_feed_app
 from stream_jobs.streams.model import SourceRecord
 
@@ -141,7 +142,9 @@ class Running:
         self._clock = ServerClock(store)
         now = self._clock.now()
         budgets = definitions.load(now)
-        self._book = BudgetBook(budgets, self._sums, self._history.notified(now), self._sums.vector(), now)
+        self._ledger_kept = kept_for(store, "ledger")
+        notified, vector = self._history.notified(now), self._sums.vector()
+        self._book = BudgetBook(budgets, self._sums, notified, vector, now, kept=self._ledger_kept)
         withdrawn = definitions.known_ids()
         self._control = ControlReader(kafka)
         # From here on there is something to close.
@@ -160,7 +163,6 @@ class Running:
         self._file, self._look_ahead, self._keep = Due(FILE_S), Due(LOOK_AHEAD_S), Due(HISTORY_S)
         self._policies = Due(POLICIES_S)
         self._outlived = Due(OUTLIVED_S)
-        self._ledger_kept = kept_for(store, "ledger")
         self._sample = Due(CHECK_S)
         self._now = now  # of the cycle
         self._again = False  # corrections were posted, and not looked at but for what is in memory
@@ -236,9 +238,9 @@ class Running:
     def _keep_alive(self) -> None:
         """However long a cycle takes, the services hear that somebody keeps count."""
         if self._beat():
-            now = self._clock.now()
-            self._feed.forget_over(now)
-            self._feed.beat(now)
+            if not self._book.waits:  # by the cycle's time: whoever stands in the next period by then was said to
+                self._feed.forget_over(self._now)
+            self._feed.beat(self._clock.now())
             self._feed.flush()
 
     def _record_standings(self) -> None:
@@ -293,15 +295,15 @@ class Running:
     def _warn_of_outlived(self, now: datetime) -> None:
         """Of budgets that go on for longer than the ledger keeps what they count."""
         for tracked in self._book.tracked:
-            period = tracked.current
-            if self._ledger_kept is None or period is None or tracked.budget.period != TOTAL:
+            since, kept = tracked.counts_since, self._ledger_kept
+            if kept is None or since is None or tracked.current is None or tracked.current.end <= since + kept:
                 continue
-            if period.start < now - self._ledger_kept + OUTLIVED_NOTICE:
+            if since < now - kept + OUTLIVED_NOTICE:
                 log.warning(
                     "budget %s counts since %s, but the ledger keeps entries for %d days: what is older is not counted "
                     "once it is read anew; raise SPENDSTREAM_RETENTION_LEDGER_DAYS, or let a budget with a later "
                     "valid_from and the amount that is left take over",
-                    *(tracked.budget.id, tracked.budget.valid_from, self._ledger_kept.days),
+                    *(tracked.budget.id, since.date(), kept.days),
                 )
 
     def take_file(self, file: Budgets) -> None:
@@ -316,7 +318,7 @@ class Running:
                 self._book.resync(now)
             self._seen = self._sums.vector(now - BEHIND_SINCE)
             self._book.follower.confirm(self._seen)
-        for budget_id, found in self._checker.look(self._book):
+        for budget_id, found in self._checker.look(self._book, whole_since(self._ledger_kept, now)):
             for difference in found[:10]:
                 log.error("budget %s does not hold what the ledger has, and is read anew: %s", budget_id, difference)
             if found:
@@ -348,8 +350,9 @@ class Checker:
         """Sums that were not the ledger's at the last look at each budget."""
         return sum(self._different.values())
 
-    def look(self, book: BudgetBook) -> list[tuple[str, list[Difference]]]:
-        """The result that has come in, if one has; and begin with the next budget when it is time."""
+    def look(self, book: BudgetBook, since: datetime) -> list[tuple[str, list[Difference]]]:
+        """The result that has come in, if one has; and begin with the next budget when it is time. All that happened
+        `since` is in the ledger: what began before that cannot be compared."""
         done = []
         if self._under_way is not None and self._under_way[1].done():
             budget_id, future = self._under_way
@@ -370,7 +373,7 @@ class Checker:
             self._last = (later or sorted(ids) or [""])[0]
             tracked = book.tracked_by(self._last)
             if tracked is not None:
-                taken = snapshot(tracked.counters, book.follower.vector)
+                taken = snapshot(tracked.counters, book.follower.vector, unix_micros(since))
                 self._under_way = self._last, self._thread.submit(differences, taken, self._sums)
         return done
 

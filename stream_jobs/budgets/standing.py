@@ -47,6 +47,9 @@ class Standing:
     flat: int = 0  # of those without a price, events whose model nobody knows: held at the budget's flat bound
     unit: Unit = IN_USD  # what the budget is stated in
     credit: int = 0  # what the amount has of credits, or less for cuts
+    next_kept: int | None = (
+        None  # as it is kept: what the next period begins with, where the policy says another amount
+    )
 
     @property
     def endless(self) -> bool:
@@ -64,6 +67,7 @@ class Standing:
         return Standing(
             *(self.period, self.rolling, self.amount, self.spent, self.unpriced, self.held),
             *(burn, forecast, exhausted_at, self.flat, self.unit, self.credit),
+            self.next_kept,
         )
 
     def reaches(self, percent: Decimal, used: int | None = None) -> bool:

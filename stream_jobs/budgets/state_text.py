@@ -49,6 +49,8 @@ def state_record(
         rates += f',"forecast_usd":{_text(unit.kept_pico(standing.forecast))}'
     if standing.exhausted_at is not None:
         rates += f',"exhausted_at":{_instant_text(standing.exhausted_at)}'
+    if standing.next_kept is not None:
+        rates += f',"next_amount":{_text(standing.next_kept)}'
     return (
         f'{{"type":"{_TYPE}","schema_version":{_VERSION},"budget_id":"{budget.id}",'
         f'"values":[{",".join(map(encode_basestring, values))}],'

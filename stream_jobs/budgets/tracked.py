@@ -8,6 +8,7 @@ from typing import Final, Literal
 from stream_jobs.base.instants import from_unix_micros, unix_micros
 from stream_jobs.base.money import PICO_PLACES, pico_from_usd
 from stream_jobs.budgets.document import Budget, Threshold
+from stream_jobs.budgets.next_period import NextPeriod
 from stream_jobs.budgets.resolve import Budgets
 from stream_jobs.budgets.standing import Lowest, Standing, ThresholdKey, mean_burn
 from stream_jobs.budgets.units import IN_USD, Unit
@@ -68,6 +69,7 @@ class Tracked:
         self._carried: dict[tuple[int, Values], int] = {}
         self._carried_from = 0
         self._amounts: dict[datetime, int] = {}  # by the start of a period: as stated
+        self._next: NextPeriod | None = None
 
     def uses(self, budgets: Budgets) -> bool:
         """Whether this can go on under other budgets: nothing that concerns it has changed."""
@@ -78,7 +80,7 @@ class Tracked:
 
     def use_credits(self, budgets: Budgets) -> None:
         """Those of other budgets under which this goes on."""
-        self._budgets = budgets
+        self._budgets, self._next = budgets, None
         self._carried.clear()
 
     # -- loading and moving on
@@ -201,11 +203,20 @@ class Tracked:
             return {()}
         found: set[Values] = {(value,) for value in self.budget.amounts if value}
         if not self.counters.rolling:
-            key = self.counters.calendar.period_key(self.current)
-            credited = self._budgets.credits.values_in(self.budget.id, key)
+            credited = self._budgets.credits.values_in(self.budget.id, self.counters.calendar, self.current)
+            credited |= self._after(self.current).credited  # what stands now says what comes next
             # It may have had other fields in `per` when they were credited.
             found |= {values for values in credited if len(values) == len(self.budget.per)}
         return found
+
+    def is_next(self, period: Period) -> bool:
+        """Whether it follows the present one, which then says what it begins with."""
+        return self.current is not None and self._after(self.current).period == period
+
+    def _after(self, current: Period) -> NextPeriod:
+        if self._next is None or self._next.current != current:
+            self._next = NextPeriod(self._budgets, self.budget, current)
+        return self._next
 
     # -- counting
 
@@ -226,6 +237,13 @@ class Tracked:
         return changed[0]
 
     # -- where it stands
+
+    @property
+    def counts_since(self) -> datetime | None:
+        """When the first period began whose entries count in the present one; None of a window, and without one."""
+        if self.current is None or self.counters.rolling:
+            return None
+        return self.current.start if self.budget.carry_over is None else from_unix_micros(self.counters.cells[0])
 
     def period_of(self, cell: int) -> Period | None:
         """The period that a cell counts for: its own, or the window as it is now."""
@@ -259,6 +277,7 @@ class Tracked:
             flat=sums.flat,
             unit=unit,
             credit=credit,
+            next_kept=self._after(period).kept(values) if period == self.current and not rolling else None,
         )
         if not period.start <= now < period.end:
             return standing

@@ -16,7 +16,8 @@ from stream_jobs.output.lines import complain, data, say, say_json
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
-    from stream_jobs.economics.question import Answer, Question
+    from stream_jobs.economics.asked import Question
+    from stream_jobs.economics.question import Answer
 
 MAX_TABLE_ROWS: Final = 1000
 
@@ -134,8 +135,9 @@ def question_of(args: argparse.Namespace) -> "Question":
     from stream_jobs.base.instants import utc_now
     from stream_jobs.base.readable import clock
     from stream_jobs.currencies.rates import IN_USD, find_rate
+    from stream_jobs.economics.asked import Question, first_day
     from stream_jobs.economics.dimensions import dimension, scope
-    from stream_jobs.economics.question import Question, figures_named, first_day
+    from stream_jobs.economics.question import figures_named
     from stream_jobs.series.calendar import months, time_zone
 
     figures = figures_named(args.names)

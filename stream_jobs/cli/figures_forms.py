@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from stream_jobs.economics.question import Answer, Question
+    from stream_jobs.economics.asked import Question
+    from stream_jobs.economics.question import Answer
 
 
 def _names(answer: "Answer") -> list[str]:

@@ -3,14 +3,21 @@
 import argparse
 import sys
 from collections.abc import Iterable, Iterator
-from typing import Any, Final
+from contextlib import contextmanager
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, Final
 
 from stream_jobs.cli.flags import add_json, add_store
 from stream_jobs.output.lines import complain, data, json_data
 from stream_jobs.output.spreadsheet import SpreadsheetSafe, refuse_others
 
+if TYPE_CHECKING:
+    from clickhouse_connect.driver.client import Client
+
 MAX_TABLE_ROWS: Final = 1000
 _NUMBERS: Final = ("Decimal", "Int", "UInt", "Float")
+_SYNTAX_ERROR: Final = 62
+_NAMES: Final = ("word", "identifier")
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -44,7 +51,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def _with_header(name: str) -> str:
-    """A table that leaves the house says what its columns are; `FORMAT CSV` in the statement has none."""
+    """A table that leaves the house says what its columns are; ClickHouse's own `CSV` has none."""
     return f"{name}WithNames" if name in ("CSV", "TSV", "TabSeparated") else name
 
 
@@ -64,7 +71,7 @@ def run(args: argparse.Namespace) -> int:
             "output_format_json_quote_64bit_integers": 0,
             "output_format_json_quote_denormals": 1,
         }
-        with connect(settings) as client, store_errors(settings.address):
+        with connect(settings) as client, _one_format(sql), store_errors(settings.address):
             stream = client.raw_stream(
                 sql, parameters, fmt=args.format or "JSONEachRow", settings=options if args.json else None
             )
@@ -75,12 +82,44 @@ def run(args: argparse.Namespace) -> int:
                 if safe is not None:
                     safe.finish()
         return 0
-    with connect(settings) as client, store_errors(settings.address):
+    with connect(settings) as client, _one_format(sql), store_errors(settings.address):
         result = client.query(sql, parameters, settings={"max_block_size": MAX_TABLE_ROWS + 1})
-        types = [kind.name for kind in result.column_types]
+        names, types = list(result.column_names), [kind.name for kind in result.column_types]
+        if not names:
+            names, types = _columns(client, sql, parameters)
         with result.rows_stream as rows:
-            print_table(list(result.column_names), types, rows)
+            print_table(names, types, rows)
     return 0
+
+
+def _columns(client: "Client", sql: str, parameters: dict[str, str]) -> tuple[list[str], list[str]]:
+    """Names and types of a query's columns, which do not come with an empty answer; none of another statement."""
+    from stream_jobs.store.sql_text import tokens
+
+    if not next(tokens(sql)).is_word("SELECT", "WITH"):
+        return [], []
+    rows = client.query(f"DESCRIBE TABLE ({sql}\n)", parameters).result_rows
+    return [str(row[0]) for row in rows], [str(row[1]) for row in rows]
+
+
+@contextmanager
+def _one_format(sql: str) -> Iterator[None]:
+    """A statement may not name a format, since the command names one: says what to do. Raises ConfigError."""
+    from stream_jobs.base.errors import ConfigError
+    from stream_jobs.store.client import StoreQueryError
+    from stream_jobs.store.sql_text import tokens
+
+    try:
+        yield
+    except StoreQueryError as error:
+        found = list(tokens(sql)) if error.code == _SYNTAX_ERROR else []
+        named = [two.value for one, two in pairwise(found) if one.is_word("FORMAT") and two.kind in _NAMES]
+        if not named:
+            raise
+        raise ConfigError(
+            f"a statement cannot name its format here: leave FORMAT {named[-1]} out, and give --format {named[-1]} "
+            "(or --json)"
+        ) from error
 
 
 def _statement(args: argparse.Namespace) -> str:

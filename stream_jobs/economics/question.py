@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime, timedelta
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 from difflib import get_close_matches
 from fractions import Fraction
@@ -10,11 +9,10 @@ from functools import partial
 from typing import Any, Final, Protocol, cast
 from zoneinfo import ZoneInfo
 
-from spendstream_schemas.scope import Condition
 from stream_jobs.base.errors import ConfigError
 from stream_jobs.base.instants import unix_micros
-from stream_jobs.currencies.rates import IN_USD, InForce
 from stream_jobs.economics import spread
+from stream_jobs.economics.asked import Question, last_day
 from stream_jobs.economics.dimensions import TIMES
 from stream_jobs.economics.figures import FIGURES, Figure
 from stream_jobs.economics.parts import PARTS, TAKEN_BACK, UNPRICED, Part
@@ -30,26 +28,6 @@ _EXACT: Final = Context(prec=76, rounding=ROUND_HALF_EVEN)
 _MARK: Final = "="
 """In front of a value, so that it is not empty where a line is cut by it."""
 _AS_OF: Final = "booked_at <= fromUnixTimestamp64Micro({as_of:Int64}, 'UTC')"
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """Of [since, until). `as_of`: only entries that were booked until then. `spread`: compute that says how long it ran
-    counts over that time, not where it began; what counts events stays there."""
-
-    figures: Sequence[Figure]
-    since: datetime
-    until: datetime
-    by: Sequence[str] = ()
-    where: Mapping[str, Condition] | None = None
-    zone: ZoneInfo = ZoneInfo("UTC")  # noqa: RUF009 - immutable
-    as_of: datetime | None = None
-    spread: bool = False
-    rate: InForce = IN_USD  # what money is told in
-
-    def unit(self, figure: Figure) -> str:
-        """Of a figure, in the currency asked for."""
-        return figure.unit.replace("USD", self.rate.currency, 1) if figure.is_money else figure.unit
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,16 +120,6 @@ def ask_each(store: Store, question: Question, cuts: Sequence[Sequence[str]]) ->
         Answer(cut, sorted(lines[key], key=partial(_order, cut)), _line(cut, ("",) * len(cut.by), everything), tables)
         for key, cut in asked.items()
     ]
-
-
-def first_day(question: Question) -> date:
-    """In its time zone."""
-    return question.since.astimezone(question.zone).date()
-
-
-def last_day(question: Question) -> date:
-    """In its time zone: of the last microsecond of its time."""
-    return (question.until - timedelta(microseconds=1)).astimezone(question.zone).date()
 
 
 def _statement(

@@ -1,12 +1,12 @@
 """Which tables answer a question, and each for which part of its time: days from a rollup of days, and what is left at
 both ends, hours and minutes, from finer ones."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Any, Final, NamedTuple, Protocol
-from zoneinfo import ZoneInfo
+from typing import Final, NamedTuple
 
 from stream_jobs.base.instants import unix_micros
+from stream_jobs.economics.asked import Question
 from stream_jobs.economics.dimensions import TIMES
 from stream_jobs.economics.parts import PARTS
 from stream_jobs.series import calendar
@@ -14,23 +14,6 @@ from stream_jobs.series.history import LEDGER, SOURCES, Source
 from stream_jobs.series.sums import MICROS
 
 _WHOLE: Final = (LEDGER,)
-
-
-class Asked(Protocol):
-    """What a question says of time and rows."""
-
-    @property
-    def since(self) -> datetime: ...
-    @property
-    def until(self) -> datetime: ...
-    @property
-    def where(self) -> Mapping[str, Any] | None: ...
-    @property
-    def zone(self) -> ZoneInfo: ...
-    @property
-    def spread(self) -> bool: ...
-    @property
-    def as_of(self) -> datetime | None: ...
 
 
 class Stretch(NamedTuple):
@@ -41,7 +24,7 @@ class Stretch(NamedTuple):
     until: int
 
 
-def stretches_of(question: Asked, fields: Iterable[str], parts: Sequence[str]) -> list[Stretch]:
+def stretches_of(question: Question, fields: Iterable[str], parts: Sequence[str]) -> list[Stretch]:
     """One after the other all of the question's time, cut by `fields`; no row of a table lies on a bound.
 
     A part that does not add up, and days and months, which may begin at any hour, come from one table: the smallest
@@ -55,7 +38,7 @@ def stretches_of(question: Asked, fields: Iterable[str], parts: Sequence[str]) -
     return _covered(tables, since, until) or [Stretch(LEDGER, since, until)]
 
 
-def _tables(question: Asked, dimensions: set[str], parts: Sequence[str]) -> Sequence[Source]:
+def _tables(question: Question, dimensions: set[str], parts: Sequence[str]) -> Sequence[Source]:
     """Those that know what is asked for, the smallest first; the ledger, which knows everything, is the last."""
     if question.as_of is not None or question.spread:
         return _WHOLE  # a rollup does not know when its rows were booked, nor how long they ran
@@ -64,7 +47,7 @@ def _tables(question: Asked, dimensions: set[str], parts: Sequence[str]) -> Sequ
     return [*(source for source in telling if source is not LEDGER and source.has(asked, ())), LEDGER]
 
 
-def bounds_of(question: Asked, fields: Iterable[str]) -> list[int]:
+def bounds_of(question: Question, fields: Iterable[str]) -> list[int]:
     """Of the question and of the days or months that it is cut by, rising, in microseconds since 1970."""
     since, until, fields = question.since, question.until, set(fields)
     cells: list[datetime] = []

@@ -23,13 +23,14 @@ def entries_of(
     parameters: dict[str, object] | None = None,
     source: str = f"ledger WHERE {OF_EVENTS}",
 ) -> list[Mapping[str, Any]]:
-    """The entries of these events, those of each oldest first; maps as lists of pairs. Raises StoreUnavailableError.
+    """The entries of these events, those of each oldest first, and of one record what it takes back before what it
+    books; maps as lists of pairs. Raises StoreUnavailableError.
 
     `source`: where they are, and which of them; another table than the ledger has the columns that they are sorted by.
     """
     rows = store.rows_for_ids(
         f"SELECT {', '.join(names)} FROM {source} AND {condition} "
-        "ORDER BY booked_at, topic_id, partition, offset, entry_kind",
+        "ORDER BY booked_at, topic_id, partition, offset, entry_kind = 'charge', entry_kind",
         sorted(event_ids),
         parameters,
     )

@@ -15,7 +15,7 @@ from fnmatch import fnmatchcase
 from fractions import Fraction
 from functools import partial
 from itertools import pairwise, product
-from typing import Final
+from typing import Any, Final
 
 from spendstream_schemas import ATTRIBUTION_FIELDS
 from stream_jobs.facts import NOTHING, Facts
@@ -37,6 +37,8 @@ _UNHEARD_OF: Final = "spendstream-elsewhere"
 _OPTIONS: Final = ("on_demand", "reserved", "spot", "committed")
 Costs = tuple[Fraction, Fraction, Fraction]
 """List, contracted and effective pico-USD per unit of the meter."""
+Sources = tuple[str, str]
+"""Where contracted and effective cost were agreed."""
 Scope = frozenset[tuple[str, str]]
 
 
@@ -84,17 +86,11 @@ def _contracts(overlays: Overlays, price: Price, models: tuple[str, ...], *, who
     listed = Fraction(price.usd) * 10**12 / price.per
     key, _, _ = parts_of(price.sku)
 
-    def costs(scope: Scope, at: datetime) -> Costs:
-        terms = overlays.terms(
-            provider=price.provider,
-            models=models,
-            sku=price.sku,
-            price_key=key,
-            scope=dict(scope),
-            at=at,
-            listed=listed,
-        )
-        return terms.listed, terms.contracted, terms.effective
+    def costs(scope: Scope, at: datetime) -> tuple[Costs, Sources]:
+        about: Any = {"provider": price.provider, "models": models, "sku": price.sku, "price_key": key, "at": at}
+        terms = overlays.terms(**about, scope=dict(scope), listed=listed)
+        said = overlays.sources(**about, scope=dict(scope))
+        return (terms.listed, terms.contracted, terms.effective), said
 
     found: dict[Price, list[tuple[datetime, datetime]]] = {}
     for start, end in _spans(price.valid_from, price.valid_to, matching):
@@ -119,16 +115,21 @@ def scopes(overlays: Iterable[Overlay]) -> list[Scope]:
 
 
 def _rows(
-    price: Price, among: Sequence[Scope], plain: Costs, costs: Callable[[Scope], Costs], *, whole: bool = False
+    price: Price,
+    among: Sequence[Scope],
+    plain: Costs,
+    costs: Callable[[Scope], tuple[Costs, Sources]],
+    *,
+    whole: bool = False,
 ) -> Iterator[Price]:
     """The rows of contracted and effective cost, where they say something that the rows before them don't; `whole`: of
     events without tags also where they don't. `plain` is what it costs without any contract."""
     said: dict[str, list[tuple[Scope, Fraction]]] = {"contracted": [], "effective": []}
     for scope in among:
-        listed, contracted, effective = costs(scope)
-        for cost, before, value, usual in (
-            ("contracted", listed, contracted, plain[1]),
-            ("effective", contracted, effective, plain[2]),
+        (listed, contracted, effective), sources = costs(scope)
+        for cost, before, value, usual, source in (
+            ("contracted", listed, contracted, plain[1], sources[0]),
+            ("effective", contracted, effective, plain[2], sources[1]),
         ):
             narrower = {amount for other, amount in said[cost] if other < scope} or {before}
             if narrower != {value} or (whole and not scope):
@@ -136,7 +137,7 @@ def _rows(
                 yield price._replace(
                     scope=tuple(sorted(scope)), cost=cost, usd_per_unit=usd(value), usd=usd(value * price.per),
                     layer="rate card" if price.layer == "rate card" and value == usual else "contract",
-                    source=price.source if value == usual else "",
+                    source=price.source if value == usual else source,
                 )  # fmt: skip
 
 
@@ -171,7 +172,8 @@ def _resources(resources: Resources, overlays: Overlays) -> Iterator[Price]:
             found: dict[Price, list[tuple[datetime, datetime]]] = {}
             for start, end in spans:
                 among = scopes(overlay for overlay in overlays.overlays if overlay.holds(start))
-                for row in _priced(resources, plain, facts._replace(occurred_at=start), among):
+                about = provider, model, overlays
+                for row in _priced(resources, plain, facts._replace(occurred_at=start), among, about):
                     where = [("instance_type", instance), ("region", region)]
                     place = tuple((name, value) for name, value in where if value is not None)
                     _extend(
@@ -227,8 +229,11 @@ def _heard(name: str | None) -> str | None:
     return _UNHEARD_OF if name == ELSEWHERE else name
 
 
-def _priced(resources: Resources, plain: Resources, facts: Facts, among: Sequence[Scope]) -> Iterator[Price]:
+def _priced(
+    resources: Resources, plain: Resources, facts: Facts, among: Sequence[Scope], about: tuple[str, str, Overlays]
+) -> Iterator[Price]:
     """The rows of one instant, without their names."""
+    provider, model, overlays = about
     for meter, (sku, costs) in _lines(plain, facts, frozenset()).items():
         key = "unit" if meter == "quantity" else f"{'gpu' if meter == 'gpu_seconds' else 'vcpu'}_hour"
         per = RESOURCE_KEYS[key]
@@ -237,7 +242,18 @@ def _priced(resources: Resources, plain: Resources, facts: Facts, among: Sequenc
             usd(costs[0] * per), per, "rate card", "",
         )  # fmt: skip
         yield row
-        yield from _rows(row, among, costs, lambda scope, meter=meter: _lines(resources, facts, scope)[meter][1])  # type: ignore[misc]
+        named: Any = {
+            "provider": provider.lower(),
+            "models": ("" if meter == "cpu_seconds" else model.lower(),),
+            "sku": sku.partition(";")[0],
+            "price_key": key,
+            "at": facts.occurred_at,
+        }
+
+        def said(scope: Scope, meter: str = meter, named: Any = named) -> tuple[Costs, Sources]:
+            return _lines(resources, facts, scope)[meter][1], overlays.sources(**named, scope=dict(scope))
+
+        yield from _rows(row, among, costs, said)
 
 
 def _lines(resources: Resources, facts: Facts, scope: Scope) -> dict[str, tuple[str, Costs]]:

@@ -146,22 +146,48 @@ class Overlays:
         """
         if not self.overlays:
             return Terms(listed, listed, listed)
-        matching = [o for o in self.overlays if o.holds(at) and _covers(o.scope, provider, models, sku, scope)]
+        contract, factor, spread = self._speaking(provider, models, sku, price_key, scope, at)
         contracted = listed
-        contract = _best(
-            o for o in matching if o.contract and price_key in o.contract and (o.scope.skus or ";" not in sku)
-        )
-        factor = _best(o for o in matching if o.factor is not None)
         if contract is not None and contract.contract is not None:
             per = PER.get(price_key) or RESOURCE_KEYS[price_key]
             contracted = Fraction(contract.contract[price_key]) * PICO_PER_USD / per
         elif factor is not None and factor.factor is not None:
             contracted = listed * factor.factor
         effective = contracted
-        spread = _best(o for o in matching if o.effective_multiplier is not None)
         if spread is not None and spread.effective_multiplier is not None:
             effective = contracted * Fraction(spread.effective_multiplier)
         return Terms(listed, contracted, effective)
+
+    def sources(
+        self,
+        *,
+        provider: str,
+        models: tuple[str, ...],
+        sku: str,
+        price_key: str,
+        scope: Mapping[str, str],
+        at: datetime,
+    ) -> tuple[str, str]:
+        """Where contracted and effective cost of these were agreed: the source of the overlay that says it, or the
+        overlay's name where it has none. Empty where none says it."""
+        contract, factor, spread = self._speaking(provider, models, sku, price_key, scope, at)
+        contracted = _source(contract or factor)
+        return contracted, _source(spread) or contracted
+
+    def _speaking(
+        self, provider: str, models: tuple[str, ...], sku: str, price_key: str, scope: Mapping[str, str], at: datetime
+    ) -> tuple[Overlay | None, Overlay | None, Overlay | None]:
+        """Of contracts, factors and effective multipliers the ones that count."""
+        matching = [o for o in self.overlays if o.holds(at) and _covers(o.scope, provider, models, sku, scope)]
+        contract = _best(
+            o for o in matching if o.contract and price_key in o.contract and (o.scope.skus or ";" not in sku)
+        )
+        factor = _best(o for o in matching if o.factor is not None)
+        return contract, factor, _best(o for o in matching if o.effective_multiplier is not None)
+
+
+def _source(overlay: Overlay | None) -> str:
+    return "" if overlay is None else overlay.source or overlay.name
 
 
 def _covers(scope: Scope, provider: str, models: tuple[str, ...], sku: str, attribution: Mapping[str, str]) -> bool:

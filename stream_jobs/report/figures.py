@@ -9,7 +9,8 @@ from typing import Any, Final
 
 from clickhouse_connect.driver.client import Client
 
-from stream_jobs.economics.question import Answer, Question, ask, ask_each, figures_named
+from stream_jobs.economics.asked import Question
+from stream_jobs.economics.question import Answer, ask, ask_each, figures_named
 from stream_jobs.store.client import rows_for_few_ids, store_errors
 from stream_jobs.store.queries import INTERNAL
 from stream_jobs.store.sql_files import read_sql

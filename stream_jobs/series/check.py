@@ -36,9 +36,10 @@ class Difference:
     flat: int
 
 
-def snapshot(counters: Counters, vector: Vector) -> Snapshot:
-    """To be taken by the thread that counts."""
-    cells = tuple((cell, counters.end_of(cell)) for cell in counters.cells)
+def snapshot(counters: Counters, vector: Vector, since: int = 0) -> Snapshot:
+    """To be taken by the thread that counts. `since`: cells that begin before that (microseconds since 1970) are left
+    out, of which the ledger may not hold everything any more."""
+    cells = tuple((cell, counters.end_of(cell)) for cell in counters.cells if cell >= since)
     return Snapshot(counters.spec, cells, counters.copy_of_blocks(), dict(vector))
 
 

@@ -1,6 +1,6 @@
 """How long rows are kept. A setting, not a migration: it differs between deployments and changes without a release."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Annotated, Final
 
 from clickhouse_connect.driver.client import Client
@@ -8,11 +8,14 @@ from pydantic import Field, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings
 
 from stream_jobs.base.environment import variables
+from stream_jobs.base.instants import EPOCH
 from stream_jobs.store.client import StoreClient, store_errors
 
 MAX_DAYS: Final = 20_000
 """ClickHouse counts the seconds of a TTL up to 2106 and begins at 1970 again: what should be kept for longer would be
 deleted at once."""
+BOOKED_AHEAD: Final = timedelta(days=1)
+"""An event is booked at most so long before it happens, whatever is tolerated."""
 
 
 class RetentionSettings(BaseSettings):
@@ -137,3 +140,8 @@ def kept_for(store: StoreClient, table: str) -> timedelta | None:
         {"table": table},
     )
     return timedelta(days=int(str(rows[0][0]))) if rows and rows[0][0] else None
+
+
+def whole_since(kept: timedelta | None, now: datetime) -> datetime:
+    """From when on all that happened is in a table whose rows are kept for so long after booking (`kept_for`)."""
+    return EPOCH if kept is None else now - kept + BOOKED_AHEAD

@@ -15,15 +15,17 @@ from uuid import uuid4
 import pytest
 
 from spendstream.cli import main
+from spendstream_schemas.budget_feed import BudgetState, state_key
 from stream_jobs.budgets.control import BudgetChange, change_to_json
 from stream_jobs.budgets.credits import Credit
 from stream_jobs.runtime.record_producer import RecordProducer
-from stream_jobs.runtime.topics import BUDGET_CONTROL
+from stream_jobs.runtime.topics import BUDGET_CONTROL, BUDGET_STATE
 from tests.integration.budget_office import Office
 from tests.integration.pipeline import until
 from tests.integration.test_budget_periods import spend
 from tests.integration.test_budget_units import ONLY_ACTUAL, alert, booked, guard, office
 from tests.store_server import StoreProcess
+from tests.unit.producers.support import read_topic
 
 __all__ = ["office"]  # a fixture
 MONTH: dict[str, Any] = {"id": "month", "name": "Month", "amount": 100, "period": "month", "thresholds": ONLY_ACTUAL}
@@ -213,3 +215,23 @@ def test_the_command_that_a_message_prints_is_taken_as_it_stands(
         assert main([*shlex.split(command), "--url", process.url, "--bootstrap", office.broker, "--timeout", "60"]) == 0
     office.cycle()
     assert alert(office, "month").status == "resolved"
+
+
+def test_an_amount_of_one_s_own_is_not_taken_back_at_the_turn_of_a_period(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A cycle that began before the turn and ends after it takes no state back that the next one says anew."""
+    office.write({**USERS, "amount": 0, "amounts": {"u1": 7}, "period": "hour", "currency": "USD"})
+    office.restart()
+    office.cycle()
+    clock = office.running._clock
+    turn = clock.now().replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
+    instants = iter([turn - timedelta(milliseconds=1), *(turn + timedelta(milliseconds=after) for after in range(999))])
+    monkeypatch.setattr(clock, "now", lambda: next(instants))
+    office.cycle()
+    office.cycle()
+    key = state_key("users", ("u1",))
+    records = [message.value() for message in read_topic(office.broker, BUDGET_STATE) if message.key() == key.encode()]
+    assert None not in records
+    found = BudgetState.model_validate_json(records[-1] or b"")
+    assert (found.period_start, found.amount_usd, found.next_amount) == (turn, Decimal(7), Decimal(7))

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from spendstream import Attribution, Guard, GuardConfig
+from spendstream import Attribution, Decision, Guard, GuardConfig
 from spendstream.cli import main
 from spendstream_schemas.alert_feed import AlertSignal
 from tests.integration.budget_office import Office
@@ -50,6 +50,13 @@ def guard(office: Office) -> Iterator[Guard]:
 
         until(ready, WAIT_S, "a guard that knows the budgets")
         yield guard
+
+
+def looked(services: Guard, who: Attribution, estimate_usd: int = 0) -> Decision:
+    """The decision for a request that is not made: it is none of a quota's requests."""
+    decision = services.decide(who, estimate_usd)
+    decision.cancel()
+    return decision
 
 
 def shown(process: StoreProcess, capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
@@ -156,17 +163,17 @@ def test_quotas_count_tokens_requests_and_gpu_hours(
     assert office.alerts() == {}
     with guard(office) as services:
         who = Attribution(team="search", user_id="u1")
-        before = services.decide(who, 1_000_000)
+        before = looked(services, who, 1_000_000)
         assert (before.action, before.remaining_usd, before.used_usd) == ("full", None, None)
         rows = booked(office, 1, input_tokens=1, gpu_seconds=Decimal("0.000000000001"))
-        until(lambda: services.decide(who).action == "refuse", WAIT_S, "a quota that is used up")
-        decision = services.decide(who)
+        until(lambda: looked(services, who).action == "refuse", WAIT_S, "a quota that is used up")
+        decision = looked(services, who)
         assert (decision.unit, decision.amount, decision.used) in (
             ("tokens", Decimal(5000), Decimal(5000)),
             ("gpu_hours", Decimal("1.5"), Decimal("1.5")),
         )
         assert "USD" not in decision.reason
-        other = services.decide(Attribution(team="search", user_id="u2"))
+        other = looked(services, Attribution(team="search", user_id="u2"))
         assert other.reason.startswith("refuse: budget tokens has used 5,000 of 5,000 tokens (100.0%); from 100% on")
     assert alert(office, "tokens").summary == "Tokens has used 5,000 of 5,000 tokens (100.0 %)"
     assert alert(office, "tokens").money_usd == 0

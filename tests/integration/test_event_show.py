@@ -80,6 +80,8 @@ def test_an_event_that_lost_its_price_by_a_revision_costs_nobody_knows_what(pipe
     pipeline.send_events(usage_event("revised", revision=1, model="unheard-of"))
     until(lambda: len(story(pipeline, "revised")["entries"]) == 3, 60, "corrected")
     found = story(pipeline, "revised")
+    kinds = [(entry["entry_kind"], entry["revision"]) for entry in found["entries"]]
+    assert kinds == [("charge", 0), ("retraction", 0), ("charge", 1)], "what was booked is taken back first"
     assert [found["costs"][name] for name in ("list_cost", "contracted_cost", "effective_cost")] == [None] * 3
     assert {"prompt": "a"} in [entry["labels"] for entry in found["entries"]]
     assert "revised: booked, without a price" in show(pipeline, "revised")[1]

@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 
 from stream_jobs.economics import stretches
+from stream_jobs.economics.asked import Question
 from stream_jobs.economics.figures import FIGURES
 from stream_jobs.economics.parts import PARTS
-from stream_jobs.economics.question import Question, ask, decimal
+from stream_jobs.economics.question import ask, decimal
 from stream_jobs.series.history import LEDGER, SOURCES, Source
 from stream_jobs.store.client import StoreClient
 from stream_jobs.store.tables import COMPARISONS

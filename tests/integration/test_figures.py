@@ -16,10 +16,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from stream_jobs.economics import stretches
+from stream_jobs.economics.asked import Question
 from stream_jobs.economics.dimensions import OTHERS, TIMES, scope
 from stream_jobs.economics.figures import FIGURES
 from stream_jobs.economics.parts import PARTS
-from stream_jobs.economics.question import Answer, Question, ask, figures_named
+from stream_jobs.economics.question import Answer, ask, figures_named
 from stream_jobs.series.history import LEDGER
 from stream_jobs.series.measures import DIMENSIONS
 from stream_jobs.store.client import StoreClient

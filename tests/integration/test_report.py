@@ -2,7 +2,8 @@
 
 import argparse
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import astuple, fields
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -12,8 +13,12 @@ from clickhouse_connect.driver.client import Client
 
 from stream_jobs.base.errors import ConfigError, StoreUnavailableError
 from stream_jobs.cli import report as command
+from stream_jobs.economics.asked import Question
+from stream_jobs.economics.question import Answer, ask, figures_named
 from stream_jobs.report import build
-from stream_jobs.report.data import ZERO
+from stream_jobs.report.data import ZERO, CachePoint
+from stream_jobs.report.figures import SHARES
+from stream_jobs.store.client import StoreClient
 from stream_jobs.store.tables import insert
 from tests.store_server import StoreProcess, ledger_rows
 
@@ -125,6 +130,39 @@ def test_long_periods_are_cut_into_coarser_buckets_that_lose_nothing(store: Stor
     for series in data.series.values():
         assert sum((sum(row, ZERO) for row in series.values), ZERO) == data.totals.effective_cost
     assert sum(point.events for point in data.cache) == 610
+
+
+@pytest.mark.parametrize(("before", "after"), [(timedelta(0), 60 * MINUTE), (timedelta(days=2), timedelta(days=3))])
+def test_what_the_report_asks_by_itself_is_what_figures_are(
+    store: StoreProcess, before: timedelta, after: timedelta
+) -> None:
+    """Who cost most, costs over time and caches have questions of their own: only so many of millions of people, and
+    buckets of any length, are nothing that figures are cut by. What they say is what the registry says."""
+    with StoreClient(store.settings) as asking:
+        data = build(asking.client, START - before, START + after)
+
+        def told(names: Sequence[str], *by: str, since: datetime = data.start, until: datetime = data.end) -> Answer:
+            return ask(asking, Question(figures_named(names), since, until, by))
+
+        for name in ("user_id", "customer"):
+            lines = [line for line in told(SHARES, name).lines if line.values != ("",)]
+            shares = {
+                share.name: [getattr(share, figure) for figure in SHARES] for share in data.breakdowns[name].shares
+            }
+            assert shares == {line.values[0]: [*line.figures.values()] for line in lines if line.values[0] in shares}
+            assert len(shares) == min(15, len(lines))
+            total = data.breakdowns[name].total
+            for figure in SHARES:
+                assert getattr(total, figure) == sum(line.figures[figure] or 0 for line in lines)
+        for name, series in data.series.items():
+            costs = {line.values[0]: line.figures["effective_cost"] for line in told(["effective_cost"], name).lines}
+            for value, row in zip(series.names, series.values, strict=True):
+                if value:
+                    assert sum(row, ZERO) == costs[value]
+        names = [field.name for field in fields(CachePoint)]
+        for at, point in list(zip(data.buckets, data.cache, strict=True))[::7]:
+            since, until = max(at, data.start), min(at + data.bucket, data.end)
+            assert list(told(names, since=since, until=until).total.figures.values()) == list(astuple(point))
 
 
 def test_what_stands_out_is_shown(store: StoreProcess) -> None:

@@ -20,10 +20,11 @@ import pytest
 from stream_jobs.base.errors import ConfigError
 from stream_jobs.base.instants import unix_micros
 from stream_jobs.economics import spread
+from stream_jobs.economics.asked import Question
 from stream_jobs.economics.dimensions import scope
 from stream_jobs.economics.figures import FIGURES
 from stream_jobs.economics.parts import PARTS
-from stream_jobs.economics.question import Question, ask, figures_named
+from stream_jobs.economics.question import ask, figures_named
 from stream_jobs.series import calendar
 from stream_jobs.series.block_sums import delta_of
 from stream_jobs.series.facts import Facts

@@ -20,6 +20,7 @@ class _Budget:
 
     states: dict[ValuesKey, State]
     pending: dict[ValuesKey, Pending]
+    unit: str | None = None  # of a quota: what is pending
     policy: CompiledPolicy | None = None
 
 
@@ -95,6 +96,9 @@ class Book:
 
     def _put_policy(self, record: BudgetPolicy) -> None:
         budget = self._budget(record.budget_id)
+        unit = None if record.quota is None else record.quota.unit
+        if budget.unit != unit:
+            budget.unit, budget.pending = unit, {}
         budget.policy = compile_policy(record, budget.states, budget.pending, self._generation)
         self._changed = True
 

@@ -79,8 +79,9 @@ class Choice:
         return self.option is not None
 
 
-Decide = Callable[[ModelOption, int], Decision]
-"""The guard's decision for a request to this model at so many pico-USD; counted when it is allowed."""
+Decide = Callable[[ModelOption, int, int], Decision]
+"""The guard's decision for a request to this model at so many pico-USD, and of so many tokens; counted when it is
+allowed."""
 
 
 class _Candidate(NamedTuple):
@@ -144,7 +145,7 @@ def _decide_reduced(candidate: _Candidate, needs: TaskNeeds, ceiling: int, decid
 
     def ask(outputs: int) -> Decision:
         cost = candidate.cost(needs, outputs)
-        return decide(candidate.option, ceiling if cost is None else cost)
+        return decide(candidate.option, ceiling if cost is None else cost, needs.input_tokens + outputs)
 
     decision = ask(needs.output_tokens)
     limit = decision.max_output_tokens

@@ -5,8 +5,18 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
-from spendstream.guard.money import UsdAmount, pico_of, quota_texts, share_text, usd_of, usd_text, usd_texts
-from spendstream.guard.pending import Reservation
+from spendstream.guard.arguments import count_of
+from spendstream.guard.money import (
+    PICO_PER_USD,
+    UsdAmount,
+    pico_of,
+    quota_texts,
+    share_text,
+    usd_of,
+    usd_text,
+    usd_texts,
+)
+from spendstream.guard.pending import NOTHING, Amounts, Reservation
 from spendstream.guard.policy import (
     CACHED_ONLY,
     ESSENTIAL_ONLY,
@@ -25,8 +35,10 @@ from spendstream_schemas.budget_feed import ACTIONS, Action
 if TYPE_CHECKING:
     from spendstream.guard.evaluate import Verdict
 
-Settle = Callable[[Reservation | None, "Verdict", int], Reservation | None]
-"""Counts another amount in place of a reservation."""
+Settle = Callable[[Reservation | None, "Verdict", Amounts], Reservation | None]
+"""Counts other amounts in place of a reservation."""
+ONE: Final = PICO_PER_USD
+"""Of what a quota counts."""
 
 _NEVER: Final = micros(datetime(2050, 1, 1, tzinfo=UTC))
 """When a period ends that never does."""
@@ -49,7 +61,7 @@ class Decision:
     """
 
     __slots__ = (
-        "_estimate",
+        "_estimates",
         "_reservation",
         "_settle",
         "_verdict",
@@ -62,13 +74,13 @@ class Decision:
     def __init__(
         self,
         verdict: "Verdict",
-        estimate: int,
+        estimates: Amounts,
         essential: bool,
         reservation: Reservation | None,
         settle: Settle | None,
     ) -> None:
         self._verdict = verdict
-        self._estimate = estimate
+        self._estimates = estimates
         self._reservation = reservation
         self._settle = settle
         self.essential = essential
@@ -129,19 +141,19 @@ class Decision:
 
     @property
     def used(self) -> Decimal | None:
-        """Of the budget that decided, in `unit`: what the ledger has, and of money what is held and was allowed here a
-        moment ago; without this request."""
+        """Of the budget that decided, in `unit`: what the ledger has, and of money what is held, with what was allowed
+        here a moment ago; without this request."""
         return None if self._verdict.policy is None else usd_of(self._verdict.used)
 
     @property
     def estimate_usd(self) -> Decimal:
         """What this request was said to cost; 0 when nothing was said."""
-        return usd_of(self._estimate)
+        return usd_of(self._estimates[0])
 
     @property
     def reserved(self) -> int:
         """How many pico-USD were counted for this request when it was allowed."""
-        return 0 if self._reservation is None else self._estimate
+        return 0 if self._reservation is None else self._estimates[0]
 
     @property
     def remaining_usd(self) -> Decimal | None:
@@ -159,28 +171,39 @@ class Decision:
     @property
     def reason(self) -> str:
         """One sentence for people."""
-        return _sentence(self._verdict, self._estimate, self.essential and self.allowed)
+        return _sentence(self._verdict, self._estimates, self.essential and self.allowed)
 
-    def settle(self, actual_usd: UsdAmount) -> None:
-        """The request is over and cost this: counts in place of the estimate until the ledger has it.
+    def settle(self, actual_usd: UsdAmount, *, tokens: int | None = None, gpu_hours: UsdAmount | None = None) -> None:
+        """The request is over and cost this, and used so many tokens and GPU hours (None: as estimated): that counts in
+        place of the estimates until the ledger has it.
 
         Worth while where estimates are rough or requests take long. Does nothing the second time, and nothing for a
-        request that was not allowed.
+        request that was not allowed. Raises TypeError and ValueError for what is no amount or count.
         """
-        actual = pico_of(actual_usd, "actual_usd")
+        _, may_use, _, may_run = self._estimates
+        self._count(
+            (
+                pico_of(actual_usd, "actual_usd"),
+                may_use if tokens is None else count_of(tokens, "tokens") * ONE,
+                ONE,
+                may_run if gpu_hours is None else pico_of(gpu_hours, "gpu_hours", "hours"),
+            )
+        )
+
+    def cancel(self) -> None:
+        """The request was not made: nothing of it counts any more. Does nothing after `settle`."""
+        self._count(NOTHING)
+
+    def _count(self, actual: Amounts) -> None:
         settle, self._settle = self._settle, None
         if settle is not None and self.allowed:
             self._reservation = settle(self._reservation, self._verdict, actual)
-
-    def cancel(self) -> None:
-        """The request was not made: its estimate counts no more. Does nothing after `settle`."""
-        self.settle(0)
 
     def __repr__(self) -> str:
         return f"<Decision {self.action}, allowed={self.allowed}: {self.reason}>"
 
 
-def _sentence(verdict: "Verdict", estimate: int, exempt: bool) -> str:
+def _sentence(verdict: "Verdict", estimates: Amounts, exempt: bool) -> str:
     policy = verdict.policy
     stale = " (figures may be old: nobody has said lately that they are kept up)" if verdict.stale else ""
     if verdict.unknown is not None and policy is None:
@@ -198,8 +221,7 @@ def _sentence(verdict: "Verdict", estimate: int, exempt: bool) -> str:
         figures = f"{name} has used {used} of {amount} {policy.unit.replace('gpu_', 'GPU ')}"
     if verdict.amount > 0:
         figures += f" ({share_text(verdict.used, verdict.amount)})"
-    if estimate and policy.unit is None:
-        figures += f", this request may cost {usd_text(estimate)} USD"
+    figures += _adds(policy, estimates)
     end = verdict.period_end
     until = "" if end is None or end >= _NEVER else f", until {from_micros(end):%Y-%m-%d %H:%M} UTC"
     if verdict.rank == FULL:
@@ -208,6 +230,15 @@ def _sentence(verdict: "Verdict", estimate: int, exempt: bool) -> str:
         "this request is essential and passes" if exempt and verdict.rank >= CACHED_ONLY else _EFFECTS[verdict.rank]
     )
     return f"{ACTIONS[verdict.rank]}: {figures}; {_from(policy, verdict.step)}{effect}{until}{stale}"
+
+
+def _adds(policy: CompiledPolicy, estimates: Amounts) -> str:
+    estimate = estimates[policy.meter]
+    if not estimate or policy.unit == "requests":
+        return ""
+    if policy.unit is None:
+        return f", this request may cost {usd_text(estimate)} USD"
+    return f", this request may use {quota_texts(estimate, estimate)[0]}"
 
 
 def _name(policy: CompiledPolicy, key: ValuesKey) -> str:

@@ -3,7 +3,7 @@
 from typing import Final, NamedTuple
 
 from spendstream.guard.index import Index, Tests
-from spendstream.guard.pending import Place
+from spendstream.guard.pending import Amounts, Place
 from spendstream.guard.policy import FULL, MILLI_PERCENT, REFUSE, CompiledPolicy, Facts, Step, ValuesKey, least
 
 
@@ -23,6 +23,7 @@ class Verdict(NamedTuple):
     max_output_tokens: int | None
     least_remaining: int | None  # of budgets of money
     places: list[Place]  # the pendings of all budgets it falls under
+    meters: int  # a bit for each that these budgets count
 
 
 _QUOTAS_LAST: Final = 10**60
@@ -30,19 +31,20 @@ _QUOTAS_LAST: Final = 10**60
 
 def nothing_known(rank: int, why: str) -> Verdict:
     """The answer without any budget."""
-    return Verdict(rank, True, why, None, (), 0, 0, None, None, None, None, None, [])
+    return Verdict(rank, True, why, None, (), 0, 0, None, None, None, None, None, [], 0)
 
 
 # One function, since each call would cost as much as what it does: noqa for its branches.
-def evaluate(index: Index, facts: Facts, estimate: int, now: int, unknown: str | None) -> Verdict:  # noqa: PLR0912
-    """`now` in microseconds since 1970; `unknown` says why what is known may be old, if it may.
+def evaluate(index: Index, facts: Facts, more: Amounts, now: int, unknown: str | None) -> Verdict:  # noqa: PLR0912
+    """`more`: what this request adds to what is used. `now` in microseconds since 1970; `unknown` says why what is
+    known may be old, if it may.
 
     Of equally strict budgets the one with the least left is named (one of money before a quota), and of those the first
-    by its id. An estimate is one of money: of a quota counts what was used before this request.
+    by its id.
     """
     best: CompiledPolicy | None = None
     best_rank, best_key, best_amount, best_used, best_end = FULL, (), 0, 0, None
-    best_left, best_step = 0, None
+    best_left, best_step, meters = 0, None, 0
     least_left: int | None = None
     inputs, outputs = None, None
     places: list[Place] = []
@@ -61,17 +63,18 @@ def evaluate(index: Index, facts: Facts, estimate: int, now: int, unknown: str |
         amount, used, end = policy_amount, 0, None
         state = states.get(key)
         if state is not None:
-            amount, used, end, _, _, unit = state
+            amount, used, end, _, _, unit, next_amount = state
             if (end is not None and now >= end) or unit != policy.unit:
                 # Rolled over, or of another unit. What is carried into the new period, the job will say.
-                amount, used, end = policy_amount, 0, None
-        rank, step, total = FULL, None, used
-        if policy.unit is None:
-            pending = pendings.get(key)
-            if pending is not None:
-                used += pending.total
-            places.append((pendings, key))
-            total = used + estimate
+                amount = policy_amount if next_amount is None or unit != policy.unit else next_amount
+                used, end = 0, None
+        rank, step, meter = FULL, None, policy.meter
+        pending = pendings.get(key)
+        if pending is not None:
+            used += pending.total
+        places.append((pendings, key, meter))
+        meters |= 1 << meter
+        total = used + more[meter]
         if amount == 0 or (unknown is not None and policy.fail_closed):
             rank = REFUSE
         elif amount != policy_amount or (first_reached is not None and total >= first_reached):
@@ -89,7 +92,7 @@ def evaluate(index: Index, facts: Facts, estimate: int, now: int, unknown: str |
                     outputs = least(outputs, candidate.max_output_tokens)
                     break
         left = amount - used
-        if policy.unit is not None:
+        if meter:
             left += _QUOTAS_LAST
         elif least_left is None or left < least_left:
             least_left = left
@@ -115,6 +118,7 @@ def evaluate(index: Index, facts: Facts, estimate: int, now: int, unknown: str |
         outputs,
         least_left,
         places,
+        meters,
     )
 
 

@@ -20,13 +20,13 @@ from spendstream.guard.arguments import (
 from spendstream.guard.book import Book
 from spendstream.guard.choose import Choice, ModelOption, PriceSource, TaskNeeds, choose
 from spendstream.guard.config import GuardConfig
-from spendstream.guard.decision import Decision
+from spendstream.guard.decision import ONE, Decision
 from spendstream.guard.evaluate import Verdict, evaluate, nothing_known
 from spendstream.guard.feed import Feed
 from spendstream.guard.intake import GuardStats, Intake
 from spendstream.guard.limit import limited
 from spendstream.guard.money import UsdAmount, pico_of
-from spendstream.guard.pending import PendingBook, Reservation
+from spendstream.guard.pending import Amounts, PendingBook, Reservation
 from spendstream.guard.policy import ESSENTIAL_ONLY, FULL, REDUCED, REFUSE, Facts
 from spendstream.guard.price_list import PriceList
 from spendstream.guard.records import Record, TakenBack
@@ -102,24 +102,33 @@ class Guard:
         source: str | None = None,
         region: str | None = None,
         essential: bool = False,
+        estimate_tokens: int | None = None,
+        estimate_gpu_hours: UsdAmount | None = None,
     ) -> Decision:
         """May a request of this attribution (default: `current_attribution()`) be made, and how?
 
         `estimate_usd`: what it may cost, as Decimal, int or str; counted here until the ledger can have it, if the
-        request is allowed. Without one, the request is measured by what was spent before it. `provider`, `model`,
+        request is allowed. Without one, the request is measured by what was spent before it. `estimate_tokens` (input
+        and output) and `estimate_gpu_hours` are the same for quotas of these; of a quota of requests it is one.
+        `provider`, `model`,
         `category`, `source` (default: the configuration's, as in events) and `region` are what budgets may be scoped
         to, as are the attribution's fields and labels; what is not given matches only budgets that do not ask for it.
         Raises TypeError for an argument of another kind (a dict as attribution, a float as money, a str as
         `essential`) and ValueError for an estimate that is no amount of money, and nothing else.
         """
-        estimate = 0 if estimate_usd is None else pico_of(estimate_usd)
+        estimates = (
+            0 if estimate_usd is None else pico_of(estimate_usd),
+            0 if estimate_tokens is None else count_of(estimate_tokens, "estimate_tokens") * ONE,
+            0,
+            0 if estimate_gpu_hours is None else pico_of(estimate_gpu_hours, "estimate_gpu_hours", "hours"),
+        )
         if essential is not True and essential is not False:
             flag_of(essential, "essential")
         if source is None and region is None:
             facts = self._facts(attribution, provider, model, category)
         else:
             facts = self._facts(attribution, provider, model, category, (source, region))
-        return self._decide(facts, estimate, essential, reserve=True)
+        return self._decide(facts, estimates, essential, reserve=True)
 
     def _facts(
         self,
@@ -151,17 +160,19 @@ class Guard:
             "region": text_of(place[1], "region"),
         }
 
-    def _decide(self, facts: Facts, estimate: int, essential: bool, *, reserve: bool) -> Decision:
+    def _decide(self, facts: Facts, more: Amounts, essential: bool, *, reserve: bool) -> Decision:
+        """`more`: what it adds to what is used. A request is one of its quota once it is made: as many as the quota has
+        are made, and none more."""
         try:
-            verdict, reservation = self._verdict(facts, estimate, essential, reserve)
+            verdict, reservation = self._verdict(facts, more, essential, reserve)
         except Exception as error:  # noqa: BLE001 - a bug of ours must not stop the service
             self._counters.error("guard_internal", repr(error))
             rank = REFUSE if self._config.fail == "closed" else FULL
             verdict, reservation = nothing_known(rank, f"the guard failed: {error!r}"), None
-        return Decision(verdict, estimate, essential, reservation, self._settle if reserve else None)
+        return Decision(verdict, more, essential, reservation, self._settle if reserve else None)
 
     def _verdict(
-        self, facts: Facts, estimate: int, essential: bool, reserve: bool
+        self, facts: Facts, more: Amounts, essential: bool, reserve: bool
     ) -> tuple[Verdict, Reservation | None]:
         if self._feed is None and self._connect:
             self._start()  # the first decision in a forked child
@@ -177,20 +188,27 @@ class Guard:
             if not book.policies:
                 return nothing_known(FULL, unknown), None
         passes = ESSENTIAL_ONLY if essential else REDUCED
+        usd, tokens, _, gpu_hours = more
+        wanted = 0  # bits of meters
+        if reserve:
+            wanted = (1 if usd else 0) | (2 if tokens else 0) | 4 | (8 if gpu_hours else 0)
         for _ in range(_ATTEMPTS):
             # First look, then take the lock to count it; if somebody else counted something meanwhile, look again.
             version = pending.version
-            verdict = evaluate(book.index, facts, estimate, now_us, unknown)
-            if not reserve or not estimate or verdict.rank > passes or not verdict.places:
+            verdict = evaluate(book.index, facts, more, now_us, unknown)
+            if not verdict.meters & wanted or verdict.rank > passes:
                 return verdict, None
-            reservation = pending.reserve(verdict.places, estimate, now_us + book.ahead_us, now_ns, version)
+            reservation = pending.reserve(
+                verdict.places, (usd, tokens, ONE, gpu_hours), now_us + book.ahead_us, now_ns, version
+            )
             if reservation is not None:
                 return verdict, reservation
         with pending.lock:
-            verdict = evaluate(book.index, facts, estimate, now_us, unknown)
+            verdict = evaluate(book.index, facts, more, now_us, unknown)
             if verdict.rank > passes:
                 return verdict, None
-            return verdict, pending.reserve(verdict.places, estimate, now_us + book.ahead_us, now_ns, None)
+            amounts = (usd, tokens, ONE, gpu_hours)
+            return verdict, pending.reserve(verdict.places, amounts, now_us + book.ahead_us, now_ns, None)
 
     def _why_unknown(self, now_ns: int) -> str:
         if not self._book.loaded:
@@ -199,11 +217,11 @@ class Guard:
             return "nobody has said that budgets are kept"
         return f"nobody has said for {(now_ns - self._book.beat_ns) // _NS} s that budgets are kept up"
 
-    def _settle(self, reservation: Reservation | None, verdict: Verdict, actual: int) -> Reservation | None:
+    def _settle(self, reservation: Reservation | None, verdict: Verdict, actual: Amounts) -> Reservation | None:
         pending = self._pending
         if reservation is not None:
             pending.take_back(reservation)
-        if not actual:
+        if not any(actual):
             return None
         at = self._wall_ns() // 1000 + self._book.ahead_us
         return pending.reserve(verdict.places, actual, at, self._monotonic_ns(), None)
@@ -245,7 +263,8 @@ class Guard:
 
         def look(cost: int) -> Decision:
             own = 0 if decision is None else decision.reserved
-            return self._decide(facts, max(0, cost - own), True, reserve=False)
+            # It is one of the requests that are pending itself.
+            return self._decide(facts, (max(0, cost - own), 0, -ONE, 0), True, reserve=False)
 
         return limited(
             stream, look, max_cost_usd, cost_of, usd_per_token, tokens_of, spent_usd, raise_on_limit=raise_on_limit
@@ -290,9 +309,9 @@ class Guard:
             attribution = current_attribution()
         self._facts(attribution, None, None, category, (source, region))  # said before anything is chosen
 
-        def decide(option: ModelOption, estimate: int) -> Decision:
+        def decide(option: ModelOption, estimate: int, tokens: int) -> Decision:
             facts = self._facts(attribution, option.provider, option.model, category, (source, region))
-            return self._decide(facts, estimate, essential, reserve=True)
+            return self._decide(facts, (estimate, tokens * ONE, 0, 0), essential, reserve=True)
 
         return choose(options, needs, prices, decide, self._counters)
 

@@ -18,34 +18,35 @@ UsdAmount = Decimal | int | str
 """What callers may give as USD."""
 
 
-def pico_of(usd: UsdAmount, name: str = "estimate_usd") -> int:
-    """An amount that is not negative, in pico-USD; what is finer than that is rounded up.
+def pico_of(usd: UsdAmount, name: str = "estimate_usd", unit: str = "USD") -> int:
+    """An amount that is not negative, in pico-USD, or 1e-12 of another unit; what is finer than that is rounded up.
 
     Raises TypeError for a float, which cannot hold most amounts of money, and ValueError for what is no amount.
     """
     if type(usd) is not Decimal:
-        usd = _decimal(usd, name)
+        usd = _decimal(usd, name, unit)
     if not usd.is_finite() or usd < 0:
         raise ValueError(f"{name} must be a finite amount that is not negative, not {_quoted(usd)}")
     if usd > MAX_USD:
-        raise ValueError(f"{name} must be at most {MAX_USD} USD, not {_quoted(usd)}")
+        raise ValueError(f"{name} must be at most {MAX_USD} {unit}, not {_quoted(usd)}")
     if usd < _LEAST:  # so small that its exponent may be out of bounds
         return 1 if usd else 0
     # With more digits than are computed with, it is rounded up twice, which is once.
     return int(_UP.to_integral_value(_UP.scaleb(usd, _PLACES)))
 
 
-def _decimal(usd: object, name: str) -> Decimal:
+def _decimal(usd: object, name: str, unit: str) -> Decimal:
     if isinstance(usd, Decimal):
         return usd
     if isinstance(usd, bool) or not isinstance(usd, int | str):
         raise TypeError(
-            f"{name} must be a Decimal, an int or a str of USD, for instance Decimal('0.05'), not {type(usd).__name__}"
+            f"{name} must be a Decimal, an int or a str of {unit}, for instance Decimal('0.05'), "
+            f"not {type(usd).__name__}"
         )
     try:
         return Decimal(usd)
     except ArithmeticError:
-        raise ValueError(f"{name} must be an amount of USD such as '0.05', not {_quoted(usd)}") from None
+        raise ValueError(f"{name} must be an amount of {unit} such as '0.05', not {_quoted(usd)}") from None
 
 
 def _quoted(usd: Decimal | int | str) -> str:

@@ -14,6 +14,14 @@ _SLICE_US: Final = 100_000
 _NEVER: Final = 1 << 63
 
 
+Amounts = tuple[int, int, int, int]
+"""Of one request: pico-USD, and 1e-12 tokens, requests and GPU hours. A budget counts one of them, its meter: its place
+here."""
+METERS: Final = {None: 0, "tokens": 1, "requests": 2, "gpu_hours": 3}
+"""By the unit of a quota; None: money."""
+NOTHING: Final[Amounts] = (0, 0, 0, 0)
+
+
 class Lot:
     """What was allowed of one budget within a tenth of a second."""
 
@@ -28,21 +36,22 @@ class Lot:
 
 
 class Pending:
-    """The lots of one budget and combination of values, oldest first, and their sum in pico-USD."""
+    """The lots of one budget and combination of values, oldest first, and their sum."""
 
-    __slots__ = ("home", "key", "lots", "total")
+    __slots__ = ("home", "key", "lots", "meter", "total")
 
-    def __init__(self, home: "dict[Any, Pending]", key: object) -> None:
+    def __init__(self, home: "dict[Any, Pending]", key: object, meter: int) -> None:
         self.home = home
         self.key = key
+        self.meter = meter
         self.lots: list[Lot] = []
         self.total = 0
 
 
-Place = tuple[dict[Any, Pending], Any]
-"""The pendings of a budget, and the combination of values in question."""
-Reservation = tuple[int, list[Lot]]
-"""A request's amount, and where it was put."""
+Place = tuple[dict[Any, Pending], Any, int]
+"""The pendings of a budget, the combination of values in question, and the budget's meter."""
+Reservation = tuple[Amounts, list[Lot]]
+"""A request's amounts, and where they were put."""
 
 
 class PendingBook:
@@ -61,18 +70,22 @@ class PendingBook:
         self.next_expiry_ns = _NEVER
 
     def reserve(
-        self, places: Iterable[Place], amount: int, at: int, now_ns: int, seen_version: int | None
+        self, places: Iterable[Place], amounts: Amounts, at: int, now_ns: int, seen_version: int | None
     ) -> Reservation | None:
-        """Count `amount` at every place. None when something was added since `seen_version`: then look again."""
+        """Count at every place what its meter counts of `amounts`. None when something was added since `seen_version`:
+        then look again."""
         lots = []
         with self.lock:
             if seen_version is not None and seen_version != self.version:
                 return None
             self.version += 1
-            for home, key in places:
+            for home, key, meter in places:
+                amount = amounts[meter]
+                if not amount:
+                    continue
                 pending = home.get(key)
                 if pending is None:
-                    pending = home[key] = Pending(home, key)
+                    pending = home[key] = Pending(home, key, meter)
                     lot = self._new_lot(pending, at, now_ns)
                 else:
                     lot = pending.lots[-1]
@@ -82,7 +95,7 @@ class PendingBook:
                 lot.amount += amount
                 pending.total += amount
                 lots.append(lot)
-        return amount, lots
+        return amounts, lots
 
     def _new_lot(self, pending: Pending, at: int, now_ns: int) -> Lot:
         lot = Lot(pending, at, now_ns + self._limit_ns)
@@ -95,9 +108,10 @@ class PendingBook:
     def take_back(self, reservation: Reservation) -> None:
         """The request does not happen, or counts elsewhere from now on. What is counted no more stays so."""
         with self.lock:
-            amount, lots = reservation
+            amounts, lots = reservation
             for lot in lots:
                 if lot.open:
+                    amount = amounts[lot.pending.meter]
                     lot.amount -= amount
                     lot.pending.total -= amount
 

@@ -8,7 +8,7 @@ from operator import itemgetter
 from typing import Any, Final, NamedTuple
 
 from spendstream.guard.money import pico_of_record
-from spendstream.guard.pending import Pending
+from spendstream.guard.pending import METERS, Pending
 from spendstream_schemas.budget_feed import ACTIONS, BudgetPolicy, BudgetState, PolicyStep
 from spendstream_schemas.scope import Condition
 
@@ -50,6 +50,7 @@ class State(NamedTuple):
     as_of: int
     generation: int
     unit: str | None  # of a quota
+    next_amount: int | None  # of the period after this one; none: the policy's
 
 
 @dataclass(slots=True, eq=False)
@@ -64,6 +65,7 @@ class CompiledPolicy:
     reads: frozenset[str]  # all fields that it looks at
     values_of: Callable[[Facts], ValuesKey] | None  # None: not per anything
     unit: str | None  # that a quota counts; None: money
+    meter: int  # the place of the unit in Amounts
     amount: int
     steps: tuple[Step, ...]  # the last one, which is the strictest, first
     first_reached: int | None  # the use of `amount` below which no step applies; None: none ever does
@@ -91,6 +93,7 @@ def compile_policy(
         reads=frozenset((*record.scope, *record.per)),
         values_of=itemgetter(*record.per) if record.per else None,
         unit=None if quota is None else quota.unit,
+        meter=METERS[None if quota is None else quota.unit],
         amount=amount,
         steps=steps,
         first_reached=_first_reached(steps, amount),
@@ -154,6 +157,7 @@ def compile_state(record: BudgetState, generation: int) -> State:
         as_of=micros(record.as_of),
         generation=generation,
         unit=None if quota is None else quota.unit,
+        next_amount=None if record.next_amount is None else pico_of_record(record.next_amount),
     )
 
 

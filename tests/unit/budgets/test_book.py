@@ -542,23 +542,29 @@ def test_a_label_that_the_ledger_does_not_answer_for_is_asked_for_again() -> Non
 @pytest.mark.parametrize(("period", "later"), [("day", DAY), ("month", 30 * DAY), ({"rolling": "24h"}, HOUR)])
 def test_values_with_an_amount_of_their_own_stand_before_they_spend(period: Any, later: timedelta) -> None:
     """From the start on, and again when a period begins: whoever asks for them would take the amount of all others for
-    theirs. One that is credited only where it is credited; what was credited when `per` was another is nobody's."""
+    theirs. One that is credited only where it is credited, and before; what was credited when `per` was another is
+    nobody's."""
     one = budget(per=["team"], period=period, amount=0, amounts={"a": 7, "b": 0}, thresholds=actual(100))
     which = budgets(one)
     calendar = which.calendar_of(one)
-    keys = [calendar.period_key(calendar.period_at(at)) for at in (NOON, NOON + later)]  # type: ignore[arg-type]
     if not isinstance(period, dict):
-        rows = [
-            CreditRow("one", NOON, f"{key}{values}", key, NOON, values, Decimal(3), "x", "")
-            for key, team in zip(keys, "cd", strict=True)
-            for values in ((team,), (team, "user"))
-        ]
+        rows = []
+        for at, team in ((NOON, "c"), (NOON + later, "d")):
+            credited = calendar.period_at(at)
+            assert credited is not None
+            key = calendar.period_key(credited)
+            rows += [
+                CreditRow("one", NOON, f"{key}{values}", key, credited.start, values, Decimal(3), "x", "")
+                for values in ((team,), (team, "user"))
+            ]
         which = which.with_credits(Credits(rows))
     ledger = MemoryLedger(NOON)
     watched = book(ledger, which)
-    for now, credited in ((NOON, "c"), (NOON + later, "d")):
+    for now, whose in ((NOON, "c"), (NOON + later, "d")):
         found = {change.place.values: change.standing for change in handle(watched, now)}
         amounts = {values: standing.amount for values, standing in found.items()}
-        extra = {} if isinstance(period, dict) else {(credited,): usd(3)}
+        extra = {} if isinstance(period, dict) else {(whose,): usd(3)}
+        if extra and whose == "c":
+            extra["d",] = 0  # what it has then is said before
         assert amounts == {("a",): usd(7), ("b",): 0, **extra}
         assert all(not standing.used and standing.period.start <= now for standing in found.values())

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from spendstream_schemas.budget_feed import BudgetState, Quota
 from stream_jobs.base.instants import from_unix_micros
+from stream_jobs.base.money import usd_from_pico
 from stream_jobs.budgets.feed_money import NOTHING_USES_IT_UP
 from stream_jobs.budgets.standing import Standing, ThresholdKey
 from stream_jobs.budgets.state_text import state_record
@@ -51,6 +52,7 @@ def by_model(values: Values, standing: Standing, crossed: set[ThresholdKey], now
         burn_usd_per_hour=burn,
         forecast_usd=forecast,
         exhausted_at=standing.exhausted_at,
+        next_amount=None if standing.next_kept is None else usd_from_pico(standing.next_kept),
     )
     return record.model_dump_json(exclude_none=True).encode()
 
@@ -71,6 +73,7 @@ def standings(draw: st.DrawFn) -> Standing:
         exhausted_at=draw(st.none() | INSTANTS),
         unit=draw(st.sampled_from(UNITS)),
         credit=draw(PICO),
+        next_kept=draw(st.none() | PICO.map(Unit().kept_pico)),
     )
 
 

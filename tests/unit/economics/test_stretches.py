@@ -11,7 +11,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from stream_jobs.base.instants import unix_micros
-from stream_jobs.economics.question import Question
+from stream_jobs.economics.asked import Question
 from stream_jobs.economics.stretches import stretches_of
 from stream_jobs.series.history import LEDGER
 

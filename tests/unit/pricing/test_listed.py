@@ -177,6 +177,31 @@ def test_contracts_by_date_and_tags_have_rows_of_their_own() -> None:
     assert layers == {("list", "correction"), ("contracted", "contract"), ("effective", "contract")}
 
 
+def test_contracts_say_where_they_were_agreed() -> None:
+    """Each price that of the agreement which makes it so; without a source of its own, the name of the agreement."""
+    sourced = [said | {"source": f"contract {said['name']}"} if said["name"] != "project" else said for said in TERMS]
+    of = own([{**SAID, "prices": {"input_mtok": "1", "output_mtok": "3"}}], overlays=sourced)
+    found = {
+        (row.meter, row.cost, row.scope, row.valid_to.year): row.source
+        for rows in rows_of(of, "acme", "vllm").values()
+        for row in rows
+        if row.provider == "acme"
+    }
+    project, team = ("project", "p"), ("team", "a")
+    wanted: dict[tuple[str, str, tuple[tuple[str, str], ...], int], str] = {
+        **{(meter, "list", (), 2200): "test" for meter in ("input_tokens", "output_tokens")},
+        ("input_tokens", "contracted", (), 2200): "contract all",
+        ("output_tokens", "contracted", (), 2200): "contract all",
+        ("output_tokens", "contracted", (team,), 2200): "contract team",
+        ("input_tokens", "contracted", (project,), 2200): "project",
+        ("output_tokens", "contracted", (project,), 2200): "project",
+        ("input_tokens", "effective", (project, team), 2200): "contract spread",
+        ("output_tokens", "effective", (project, team), 2200): "contract spread",
+    }
+    assert {key: found.get(key) for key in wanted} == wanted
+    assert "" not in found.values()
+
+
 @pytest.mark.parametrize(
     "terms",
     [
@@ -231,6 +256,8 @@ def test_gpus_cpus_and_skus_have_rows(overlays: list[Any]) -> None:
             usage = {"kind": "metered", "sku": "disk", "unit": "gb_month", "quantity": "3.5"}
             lines += check(rows, of, event(usage, provider="cloud", at=at, region=region))
     assert lines > 30
+    agreed = {row.source for found in rows.values() for row in found if row.layer == "contract"}
+    assert agreed == {overlay["name"] for overlay in overlays}
 
 
 def test_a_model_of_ones_own_costs_nothing_and_says_its_pool() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 import spendstream
 from spendstream.guard.records import TakenBack
-from spendstream_schemas.budget_feed import ACTIONS, Action
+from spendstream_schemas.budget_feed import ACTIONS, Action, Quota
 from tests.unit.producers.guard.support import END, Clocks, heartbeat, new_guard, policy, state, step, who
 
 STEPS = (
@@ -125,6 +125,21 @@ def test_a_period_that_is_over_has_rolled_over() -> None:
     assert (decision.action, decision.remaining_usd, decision.period_end) == ("full", Decimal(100), None)
     guard.apply(state(100, "window", period_end=None))
     assert guard.decide(who()).budget_id == "window"
+
+
+def test_what_a_state_says_of_the_next_period_counts_from_its_end_on() -> None:
+    """A value with an amount of its own has it, and no longer when the job says another one, or another unit counts."""
+    clocks = Clocks()
+    guard = new_guard(clocks, policy(amount_usd=Decimal(0)), state(100, next_amount=Decimal(7)))
+    assert guard.decide(who()).amount_usd == 100
+    clocks.now = END
+    guard.apply(heartbeat(clocks))
+    decision = guard.decide(who(), 6)
+    assert (decision.action, decision.amount_usd, decision.used_usd) == ("full", Decimal(7), Decimal(0))
+    guard.apply(policy(amount_usd=Decimal(0), quota=Quota(unit="tokens", amount=Decimal(5))))
+    assert guard.decide(who()).amount == 5
+    guard.apply(policy(), TakenBack("b", ()))
+    assert guard.decide(who()).amount == 100
 
 
 def test_records_are_taken_back() -> None:

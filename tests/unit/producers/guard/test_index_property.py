@@ -79,7 +79,7 @@ def budgets(draw: st.DrawFn) -> tuple[list[BudgetPolicy], list[BudgetState]]:
 
 
 def plain(
-    policies: list[BudgetPolicy], states: list[BudgetState], facts: dict[str, str], estimate: Decimal
+    policies: list[BudgetPolicy], states: list[BudgetState], facts: dict[str, str], estimate: Decimal, tokens: int
 ) -> tuple[Any, ...]:
     """The decision by the contract's own words: every budget is looked at, in fractions."""
     known = {(state.budget_id, state.values): state for state in states}
@@ -98,7 +98,7 @@ def plain(
             amount, used = Fraction(state.quota.amount), Fraction(state.quota.used)
         else:
             amount, used = Fraction(state.amount_usd), Fraction(state.spent_usd) + Fraction(state.held_usd)
-        total = used + (Fraction(estimate) if quota is None else 0)
+        total = used + (Fraction(estimate) if quota is None else tokens if quota.unit == "tokens" else 0)
         bounds = [Fraction(step.at_percent) / 100 * amount if step.at is None else step.at for step in policy.steps]
         highest = max((index for index, bound in enumerate(bounds) if amount < 0 or total >= bound), default=-1)
         reached = policy.steps[: highest + 1]  # a step demands what those before it do
@@ -123,10 +123,15 @@ def plain(
     budgets(),
     st.dictionaries(st.sampled_from(FIELDS), WORDS),
     st.decimals(0, 10, places=12),
+    st.integers(0, 10),
     st.sampled_from([1, 2, 4096]),
 )
 def test_the_index_decides_like_a_plain_loop(
-    known: tuple[list[BudgetPolicy], list[BudgetState]], facts: dict[str, str], estimate: Decimal, entries: int
+    known: tuple[list[BudgetPolicy], list[BudgetState]],
+    facts: dict[str, str],
+    estimate: Decimal,
+    tokens: int,
+    entries: int,
 ) -> None:
     """Same action, budget, values, remaining amount and limits, however little the index may hold."""
     policies, states = known
@@ -145,9 +150,10 @@ def test_the_index_decides_like_a_plain_loop(
         category=facts.get("category"),
         source=facts.get("source"),
         region=facts.get("region"),
+        estimate_tokens=tokens,
     )
     facts = {"source": "test", **facts}  # the guard's own
     remaining = None if decision.remaining_usd is None else Fraction(decision.remaining_usd)
     got = (decision.action, decision.budget_id, decision.values, remaining, decision.max_output_tokens)
-    assert got == plain(policies, states, facts, estimate)
+    assert got == plain(policies, states, facts, estimate, tokens)
     assert decision.reason

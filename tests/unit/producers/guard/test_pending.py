@@ -4,14 +4,16 @@ import sys
 import threading
 from datetime import timedelta
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spendstream import Guard
+from spendstream import Guard, ModelOption, TaskNeeds
 from spendstream.guard.pending import PendingBook
-from tests.unit.producers.guard.support import Clocks, heartbeat, new_guard, policy, state, who
+from spendstream_schemas.budget_feed import BudgetPolicy, Quota, QuotaUnit
+from tests.unit.producers.guard.support import END, Clocks, heartbeat, new_guard, policy, state, who
 
 
 def used(guard: Guard) -> Decimal:
@@ -144,7 +146,9 @@ def test_the_sums_are_those_of_a_plain_list(steps: list[tuple[str, int]]) -> Non
     reservations = []
     for kind, number in steps:
         if kind == "allow":
-            reservations.append((book.reserve([(home, "k")], number, now, now * 1000, None), [now, number]))
+            reservations.append(
+                (book.reserve([(home, "k", 0)], (number, 0, 0, 0), now, now * 1000, None), [now, number])
+            )
             entries.append(reservations[-1][1])
         elif kind == "settle" and reservations:
             reservation, entry = reservations.pop(number % len(reservations))
@@ -171,10 +175,119 @@ def test_the_sums_are_those_of_a_plain_list(steps: list[tuple[str, int]]) -> Non
     assert book.next_expiry_ns > now * 1000
 
 
+def quota(unit: QuotaUnit, amount: int, budget_id: str = "b") -> BudgetPolicy:
+    return policy(budget_id, amount_usd=Decimal(100), quota=Quota(unit=unit, amount=Decimal(amount)))
+
+
+def used_of(guard: Guard) -> Decimal:
+    """As `used`, of a quota: what was asked for is given back."""
+    decision = guard.decide(who())
+    decision.cancel()
+    assert decision.used is not None
+    return decision.used
+
+
+def test_as_many_requests_pass_as_their_quota_has() -> None:
+    """Before any state comes, and whatever they may cost; a budget of money beside it counts money."""
+    guard = new_guard(Clocks(), quota("requests", 100), policy("money"))
+    allowed = [guard.decide(who(), "0.1").allowed for _ in range(1_000)]
+    assert allowed == [True] * 100 + [False] * 900
+    assert guard.decide(who()).remaining_usd == 90
+    assert used_of(guard) == 100
+
+
+def test_a_request_of_a_quota_counts_until_a_state_has_it() -> None:
+    """And none that was not made, which it is known by being cancelled, not by costing nothing."""
+    clocks = Clocks()
+    guard = new_guard(clocks, quota("requests", 100), pending_margin_s=2)
+    at = clocks.now
+    guard.decide(who()).settle(0)
+    guard.decide(who()).cancel()
+    assert used_of(guard) == 1
+    said = Quota(unit="requests", amount=Decimal(100), used=Decimal(41))
+    guard.apply(state(0, as_of=at + timedelta(seconds=1), quota=said))
+    assert used_of(guard) == 42
+    guard.apply(state(0, as_of=at + timedelta(seconds=3), quota=said))
+    assert used_of(guard) == 41
+    clocks.now = END
+    guard.apply(heartbeat(clocks))
+    assert used_of(guard) == 0
+
+
+def test_tokens_and_hours_count_as_estimated_until_it_is_known() -> None:
+    """As money does: the request that would reach the step is the first that does not pass."""
+    guard = new_guard(Clocks(), quota("tokens", 1_000))
+    first = guard.decide(who(), 5, estimate_tokens=400)
+    assert [guard.decide(who(), estimate_tokens=200).allowed for _ in range(4)] == [True, True, False, False]
+    refused = guard.decide(who(), estimate_tokens=200)
+    assert "has used 800 of 1,000 tokens (80.0%), this request may use 200; from 100% on" in refused.reason
+    first.settle(1, tokens=100)
+    assert used_of(guard) == 500
+    guard = new_guard(Clocks(), quota("gpu_hours", 2))
+    decision = guard.decide(who(), estimate_gpu_hours="1.5")
+    assert not guard.decide(who(), estimate_gpu_hours="0.5").allowed
+    decision.settle(0, gpu_hours="0.25")
+    assert used_of(guard) == Decimal("0.25")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "error"),
+    [
+        ({"estimate_tokens": 1.5}, TypeError),
+        ({"estimate_tokens": -1}, ValueError),
+        ({"estimate_gpu_hours": 0.5}, TypeError),
+        ({"estimate_gpu_hours": "x"}, ValueError),
+    ],
+)
+def test_what_a_request_may_use_is_a_count_or_an_amount(wrong: dict[str, Any], error: type[Exception]) -> None:
+    """Said with its name, and nothing is counted."""
+    guard = new_guard(Clocks(), quota("tokens", 1_000))
+    with pytest.raises(error, match=next(iter(wrong))):
+        guard.decide(who(), **wrong)
+    with pytest.raises(error):
+        guard.decide(who()).settle(0, **{name.removeprefix("estimate_"): value for name, value in wrong.items()})
+    assert used_of(guard) == 0
+
+
+def test_the_last_request_of_a_quota_reads_its_stream_to_the_end() -> None:
+    """It is one of those that are pending. When others have used the quota up, it is stopped like any other."""
+    guard = new_guard(Clocks(), quota("requests", 2))
+    streams = [
+        guard.limit_stream([1, 2], cost_of=int, decision=guard.decide(who(), 1), attribution=who()) for _ in range(2)
+    ]
+    assert not guard.decide(who()).allowed
+    assert [list(stream) for stream in streams] == [[1, 2], [1, 2]]
+    third = guard.limit_stream([1, 2], cost_of=int, attribution=who())
+    guard.apply(state(0, quota=Quota(unit="requests", amount=Decimal(2), used=Decimal(2))))
+    assert list(third) == []
+    assert "came to its end" in third.stopped_reason
+
+
+def test_a_model_is_chosen_by_the_tokens_that_are_left() -> None:
+    """And counted by what it may use."""
+    guard = new_guard(Clocks(), quota("tokens", 1_000))
+    options = [ModelOption("openai", "m", 1, 1)]
+    needs = TaskNeeds(input_tokens=300, output_tokens=200)
+    assert [bool(guard.cheapest_capable(options, needs, attribution=who())) for _ in range(3)] == [True, False, False]
+    assert used_of(guard) == 500
+
+
+def test_what_is_pending_of_one_unit_is_nothing_of_another() -> None:
+    """A budget of money that becomes a quota, and back."""
+    guard = new_guard(Clocks(), policy())
+    guard.decide(who(), 90)
+    guard.apply(quota("requests", 10))
+    assert used_of(guard) == 0
+    guard.decide(who(), 90)
+    assert used_of(guard) == 1
+    guard.apply(policy())
+    assert used(guard) == 0
+
+
 def test_threads_share_what_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
     """Eight threads ask for 1 USD each, again and again, while states come in: 99 pass, whatever the interleaving."""
     clocks = Clocks()
-    guard = new_guard(clocks, policy(), policy("user", per=("user_id",)))
+    guard = new_guard(clocks, policy(), policy("user", per=("user_id",)), quota("requests", 101, "requests"))
     interval = sys.getswitchinterval()
     sys.setswitchinterval(1e-5)
     try:
