@@ -13,6 +13,8 @@ from stream_jobs.origin.standing import Held
 from stream_jobs.store.client import StoreClient
 from stream_jobs.streams.model import Block
 
+_AMONG_IDS: Final = "event_id IN (SELECT arrayJoin({ids:Array(String)}))"
+"""As a subquery's rows: a constant array of thousands is copied and hashed with the statement, again and again."""
 HELD_COLUMNS: Final = ("event_id", *Held._fields[:-1], "entry_kind")
 
 
@@ -44,7 +46,7 @@ class ClickHouseLedger:
         known = self._store.arrow_for_ids(
             "SELECT event_id, groupArray(revision), groupArray(booked_at) "
             f"FROM {self._tables.ids} "
-            f"WHERE event_id IN {{ids:Array(String)}} AND NOT {OWN_BLOCK} GROUP BY event_id",
+            f"WHERE {_AMONG_IDS} AND NOT {OWN_BLOCK} GROUP BY event_id",
             event_ids,
             own_block(block),
         )

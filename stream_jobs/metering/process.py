@@ -22,6 +22,7 @@ from stream_jobs.blocks.side_tables import duplicates_table, quarantine_table
 from stream_jobs.facts import Facts
 from stream_jobs.ledger.columns import BLOCK_COLUMNS
 from stream_jobs.ledger.dedupe import BookedEvents, Deduplicated, Identified, decided
+from stream_jobs.ledger.early import EarlyAnswers
 from stream_jobs.ledger.retraction import retraction_rows
 from stream_jobs.metering.columnar.charge import Charged, ColumnarBook, charge, decode_bundle
 from stream_jobs.metering.columnar.events import TokenEvents
@@ -111,12 +112,13 @@ class Metering:
         """Raises StoreUnavailableError when the ledger cannot be asked; nothing else for whatever the records hold."""
         # Most events go together, column by column; the others take the one-event path. Both book the same.
         judge = self.origin.judge(block)
-        together, rest = self._decode_together(block, records)
+        early = EarlyAnswers(self.ledger, block)
+        together, rest = self._decode_together(block, records, early)
         together, unsigned = _signed_together(together, judge)
         accepted, rejected = self._decode_rest(rest, block, judge)
         rejected += unsigned
         unknown_fields = sum(len(decoded.unknown_fields) for decoded in accepted)
-        together, accepted, found = self._deduplicate(together, accepted, block, judge)
+        together, accepted, found = self._deduplicate(together, accepted, block, judge, early)
         charged, left = self._charge_together(together, block)
         accepted += left
         charges, failed = self._charge_rows(accepted, block)
@@ -158,9 +160,10 @@ class Metering:
         return [decoded for decoded, refusal in judged if refusal is None], rejected
 
     def _decode_together(
-        self, block: Block, records: list[SourceRecord]
+        self, block: Block, records: list[SourceRecord], early: EarlyAnswers
     ) -> tuple[list[TokenEvents], list[SourceRecord]]:
-        """The events of the common form, and the records that are left."""
+        """The events of the common form, and the records that are left. Whether the first of them are booked is asked
+        while the others are decoded."""
         if not isinstance(self.book, ColumnarBook):
             return [], records
         decoded: list[TokenEvents] = []
@@ -172,17 +175,25 @@ class Metering:
             except Exception:  # logged; the one-event path finds the record that it comes from
                 log.exception("cannot decode %s from %d on together", block.source, some[0].offset)
                 events, others = None, some
-            decoded += [events] if events is not None else []
+            if events is not None:
+                decoded.append(events)
+                if first + ROWS_TOGETHER < len(records):
+                    early.ask(events.event_ids)
             rest += others
         return decoded, rest
 
     def _deduplicate(
-        self, together: list[TokenEvents], accepted: list[DecodedEvent], block: Block, judge: Judge
+        self,
+        together: list[TokenEvents],
+        accepted: list[DecodedEvent],
+        block: Block,
+        judge: Judge,
+        early: EarlyAnswers,
     ) -> tuple[list[TokenEvents], list[DecodedEvent], Deduplicated[Identified]]:
         """What must be booked of both, and what becomes of the rest."""
         distinct = {decoded.event_id for decoded in accepted}
         distinct.update(*(events.event_ids for events in together))
-        booked = self.ledger.booked(distinct, block)
+        booked = early.booked(distinct)
         if not booked and len(distinct) == len(accepted) + sum(map(len, together)):
             return together, accepted, Deduplicated()
         all_events: list[Identified] = [*accepted, *(one for events in together for one in events.identities())]

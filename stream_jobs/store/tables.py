@@ -351,7 +351,7 @@ def arrow_table(name: str, rows: Sequence[dict[str, Any]]) -> pa.Table:
 def insert(client: Client, table: str, rows: pa.Table, token: str, not_after: datetime | None = None) -> None:
     """Insert all rows or none; a repetition with the same token changes nothing, in the table and the views behind it.
 
-    `rows` has the columns of TABLES[table] in that order (texts may be dictionary-encoded; the ledger's
+    `rows` has the columns of TABLES[table] in that order (texts may be dictionary-encoded, in lists, too; the ledger's
     LEDGER_DEFAULTS may be missing from the end) and, for the partitioned tables, one booking time. The token must not
     be empty. Raises StoreUnavailableError when it is unknown whether the rows arrived: repeat with the same token.
 
@@ -415,4 +415,6 @@ def _check(table: str, rows: pa.Table, token: str) -> None:
 
 
 def _plain(kind: pa.DataType) -> pa.DataType:
+    if pa.types.is_list(kind):
+        return pa.list_(_plain(kind.value_type))
     return kind.value_type if pa.types.is_dictionary(kind) else kind

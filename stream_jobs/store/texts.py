@@ -16,7 +16,7 @@ class Texts(NamedTuple):
     """One text per row: `values[codes[row]]`. A missing text is ''."""
 
     codes: Codes
-    values: list[str]
+    values: Sequence[str]
 
     def take(self, rows: Codes) -> "Texts":
         return Texts(self.codes[rows], self.values)

@@ -13,7 +13,7 @@ from stream_jobs.metering.columnar.price import LINE_METERS, Lines, Prices
 from stream_jobs.metering.rows import condition_items, ledger_unit_price
 from stream_jobs.store.decimals import from_pico, from_units
 from stream_jobs.store.tables import MONEY, TAGS, TEXT, UNIT_PRICE
-from stream_jobs.store.texts import Codes, constant, empty_maps
+from stream_jobs.store.texts import Codes, Texts, constant, empty_maps
 from stream_jobs.streams.model import Block
 
 _INSTANT: Final = pa.timestamp("us", tz="UTC")
@@ -78,11 +78,11 @@ def charge_table(
 
 
 def _line_columns(lines: Lines) -> dict[str, pa.Array]:
-    sku, meter = pa.array(lines.sku), pa.array(lines.meter)
+    sku = pa.array(lines.sku)
     cost = from_pico(lines.cost, MONEY)
     flat = {
-        "line_sku": pa.array(lines.skus, TEXT).take(sku),
-        "line_meter": pa.array(LINE_METERS, TEXT).take(meter),
+        "line_sku": Texts(lines.sku, lines.skus).array(),
+        "line_meter": Texts(lines.meter, LINE_METERS).array(),
         "line_quantity": from_units(lines.quantity, MONEY),
         "line_list_unit_price": _unit_prices(lines.list_unit_prices).take(sku),
         "line_unit_price": _unit_prices(lines.unit_prices).take(sku),

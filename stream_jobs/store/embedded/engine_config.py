@@ -62,7 +62,6 @@ _SERVER: Final = """<clickhouse>
     <merge_tree>
         <auto_statistics_types></auto_statistics_types>
         <compute_exact_num_defaults_for_sparse_columns>0</compute_exact_num_defaults_for_sparse_columns>
-        <merge_use_batch_sorting_queue>1</merge_use_batch_sorting_queue>
         <min_parts_to_merge_at_once>{merged_parts}</min_parts_to_merge_at_once>
         <min_age_to_force_merge_seconds>86400</min_age_to_force_merge_seconds>
         <min_age_to_force_merge_on_partition_only>1</min_age_to_force_merge_on_partition_only>
