@@ -74,7 +74,7 @@ class EventStory:
     entries: Sequence[Mapping[str, Any]]  # of the ledger, oldest first: charges, adjustments, retractions
     attributed_by: Sequence[AppliedRule]  # of the rules that say whose it is now: the changes, in order
     attribution_problem: str  # why those cannot be said; empty where they are
-    runs: Sequence[Mapping[str, Any]]  # of corrections that posted adjustments
+    runs: Sequence[Mapping[str, Any]]  # of corrections that posted adjustments, each as it stands now
     copies: Sequence[Mapping[str, Any]]  # that were dropped: who else sent this id
     refused: Sequence[Mapping[str, Any]]  # records with this id in the quarantine
     reconciled: Sequence[Mapping[str, Any]]  # calls that were reported twice: which event counts
@@ -147,8 +147,11 @@ def _rows(store: StoreClient, columns: str, rest: str, parameters: dict[str, obj
 def _runs(store: StoreClient, runs: list[str]) -> list[dict[str, Any]]:
     if not runs:
         return []
-    columns = "run, kind, operator, note, at, state"
-    return _rows(store, columns, "adjustment_runs WHERE run IN {runs:Array(String)} ORDER BY at", {"runs": runs})
+    return _rows(
+        store, "run, kind, operator, note, at, state",
+        "(SELECT run, kind, operator, note, started_at AS at, state FROM adjustment_history "
+        "WHERE run IN {runs:Array(String)}) ORDER BY at", {"runs": runs},
+    )  # fmt: skip
 
 
 def _attribution(store: StoreClient, entries: Sequence[Mapping[str, Any]]) -> tuple[Sequence[AppliedRule], str]:

@@ -103,6 +103,7 @@ def test_what_was_moved_is_told_with_the_rules_that_moved_it(pipeline: Pipeline)
     )  # fmt: skip
     found = story(pipeline, "moved")
     assert {"rule": "so is finding", "field": "team", "old": "t", "new": "search"} in found["attributed_by"]
+    assert [(run["kind"], run["state"]) for run in found["runs"]] == [("reattribute", "done")]
     assert [(entry["entry_kind"], entry["events"]) for entry in found["entries"]] == [
         ("charge", 1), ("retraction", -1), ("charge", 1), ("adjustment", -1), ("adjustment", 1),
     ]  # fmt: skip
