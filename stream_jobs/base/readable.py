@@ -96,6 +96,13 @@ def instant(at: datetime) -> str:
     return f"{at:%Y-%m-%d %H:%M}"
 
 
+def end_of(start: datetime, at: datetime, *, seconds: bool = False) -> str:
+    """Of what began at `start`: '13:00', with its date where that is another."""
+    if at.date() != start.date():
+        return clock(at) if seconds else instant(at)
+    return f"{at:%H:%M:%S}" if seconds else f"{at:%H:%M}"
+
+
 def clock(at: datetime) -> str:
     """'2026-03-01 12:00:07' (UTC, which the page says)."""
     return f"{at:%Y-%m-%d %H:%M:%S}"

@@ -61,11 +61,12 @@ _COMPARED: Final = "stated_cost IS NOT NULL AND NOT cached_response AND price_mo
 """What has a price of ours, and one that the provider states."""
 _TIMED: Final = "latency_ms IS NOT NULL AND events != 0 AND NOT cached_response"
 _COSTED: Final = "effective_cost IS NOT NULL AND events != 0 AND NOT cached_response"
+_COSTED_WHOLE: Final = _COSTED.replace("effective_cost", "whole_cost")
 
 
 def _quantile(kind: Kind, percent: int, amount: str, among: str, column: str) -> Part:
     """Within 1 %, by buckets as sql/migrations/0040_operations_1d.sql has them: what a retraction takes out is out. 0
-    where there is nothing. A piece of a job does not tell what the job cost: spread, there are no `costed_calls`."""
+    where there is nothing. Spread, calls count where they began, each with what all of it cost."""
     bucket = f"toInt16(least(32767, greatest(-32767, ceil(log(abs({amount})) / 0.02))))"
 
     def read(buckets: str) -> str:
@@ -74,7 +75,9 @@ def _quantile(kind: Kind, percent: int, amount: str, among: str, column: str) ->
         return f"if(empty({buckets}), toDecimal128(0, 12), toDecimal128(exp(0.02 * {found} - 0.01), 12))"
 
     ledger = read(f"sumMapIf(map({bucket}, toInt64(events)), {among})")
-    return Part(kind, ledger, operations=read(f"sumMap({column})"), adds_up=False)
+    spread = ledger.replace("effective_cost", "whole_cost")
+    own = spread if spread != ledger else None
+    return Part(kind, ledger, operations=read(f"sumMap({column})"), adds_up=False, spread=own)
 
 
 UNPRICED: Final = (
@@ -89,6 +92,10 @@ _USERS: Final = (
     f"number > 0, sumMapIf(map(user_id, toInt64(events)), user_id != '' AND user_id IN ({TAKEN_BACK}))))"
 )
 """Who has no event left, there or at all, is nobody: of most users it is enough to see them."""
+_USERS_OF_PIECES: Final = (
+    "length(mapFilter((user, number) -> number > 0, sumMapIf(map(user_id, toInt64(whole_events)), user_id != '')))"
+)
+"""The same of pieces of jobs: all entries of an event have theirs in the same places."""
 
 PARTS: Final[Mapping[str, Part]] = {
     "entries": Part("count", "count()", "sum(entries)", spread="countIf(begins)"),
@@ -148,14 +155,15 @@ PARTS: Final[Mapping[str, Part]] = {
         "count", f"sumIf(events, {_TIMED})", operations="sum(arraySum(mapValues(latency_buckets)))"
     ),
     "costed_calls": Part(
-        "count", f"sumIf(events, {_COSTED})", operations="sum(arraySum(mapValues(cost_buckets)))", spread="toInt64(0)"
+        "count", f"sumIf(events, {_COSTED})", operations="sum(arraySum(mapValues(cost_buckets)))",
+        spread=f"sumIf(events, {_COSTED_WHOLE})",
     ),
     **{f"p{percent}_latency_ms": _quantile("amount", percent, "ifNull(latency_ms, 0)", _TIMED, "latency_buckets")
        for percent in (50, 95, 99)},
     **{f"p{percent}_cost": _quantile("money", percent, "toFloat64(ifNull(effective_cost, 0))", _COSTED, "cost_buckets")
        for percent in (50, 95)},
     "users": Part("count", _USERS, _USERS, dimensions=frozenset({"user_id"}), adds_up=False,
-                  spread="uniqExactIf(user_id, user_id != '')"),
+                  spread=_USERS_OF_PIECES),
     "cost_of_users": Part("money", f"sumIf({_COST}, user_id != '')", "sumIf(effective_cost, user_id != '')",
                           dimensions=frozenset({"user_id"})),
 }  # fmt: skip

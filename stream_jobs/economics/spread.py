@@ -19,24 +19,26 @@ AMOUNTS: Final = tuple(name for name in SIGNED if TABLES["ledger"].field(name).t
 """Columns of the ledger that are cut."""
 COUNTS: Final = tuple(name for name in SIGNED if name not in AMOUNTS)
 """Columns that belong to the first of an entry's cells, as `begins` does."""
+_WHOLE: Final = "events AS whole_events, effective_cost AS whole_cost"
 _RAN: Final = "kind = 'compute' AND duration_s IS NOT NULL"
 
 
 def table(condition: str, asked: str) -> str:
-    """A subquery with the ledger's columns and `begins`, of what was used in the time that the parameters say: `cuts`
-    (Array(Int64), at most MAX_CELLS + 1 of them, rising), and `first` and `end`, the first and the last of these; all
-    in microseconds since 1970. A part's `occurred_at` is where it begins. `condition` is of the ledger's rows: nothing,
-    or ' AND ...'. `asked`: the expressions that will be asked of it, for only what they name is cut. To cut all
-    columns took the store 58 ms of CPU for a question to an almost empty ledger, this takes 29."""
+    """A subquery with the ledger's columns, `begins`, and what each piece of an entry says of the whole, `whole_events`
+    and `whole_cost`. It is of what was used in the time that the parameters say: `cuts` (Array(Int64), at most
+    MAX_CELLS + 1 of them, rising), and `first` and `end`, the first and the last of these; all in microseconds since
+    1970. A part's `occurred_at` is where it begins. `condition` is of the ledger's rows: nothing, or ' AND ...'.
+    `asked`: the expressions that will be asked of it, for only what they name is cut. To cut all columns took the store
+    58 ms of CPU for a question to an almost empty ledger, this takes 29."""
     names = frozenset(re.findall(r"\w+", asked))
     cut, kept = ([name for name in columns if name in names] for columns in (AMOUNTS, COUNTS))
     amounts = [f"prorate({name}, ran.2, whole_us) - prorate({name}, ran.1, whole_us) AS {name}" for name in cut]
     counts = [f"if(ran.1 = 0, {name}, 0) AS {name}" for name in kept]
     at = "fromUnixTimestamp64Micro(began_us + ran.1, 'UTC') AS occurred_at"
     return (
-        f"(SELECT *, true AS begins FROM ledger WHERE {_within('{first:Int64}')} AND NOT ({_RAN}){condition} "
+        f"(SELECT *, {_WHOLE}, true AS begins FROM ledger WHERE {_within('{first:Int64}')} AND NOT ({_RAN}){condition} "
         f"UNION ALL SELECT * EXCEPT (began_us, whole_us, ran) REPLACE ({', '.join([at, *amounts, *counts])}), "
-        "ran.1 = 0 AS begins FROM (SELECT *, toUnixTimestamp64Micro(occurred_at) AS began_us, "
+        f"ran.1 = 0 AS begins FROM (SELECT *, {_WHOLE}, toUnixTimestamp64Micro(occurred_at) AS began_us, "
         "greatest(toInt64(duration_s * 1000000), 1) AS whole_us FROM ledger "
         f"WHERE {_within(f'{{first:Int64}} - {MAX_DURATION_S * 1_000_000}')} AND {_RAN}{condition}) AS job "
         "ARRAY JOIN arrayFilter(cell -> cell.1 < cell.2, arrayMap((since, until) -> "

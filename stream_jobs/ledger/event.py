@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from operator import itemgetter
 from typing import Any, Final, NamedTuple
 
 import pyarrow as pa
@@ -26,6 +27,8 @@ from stream_jobs.store.tables import TABLES
 
 _COSTS: Final = ("list_cost", "contracted_cost", "effective_cost", "avoided_cost")
 _MAPS: Final = frozenset(field.name for field in TABLES["ledger"] if pa.types.is_map(field.type))
+_ORDER: Final = itemgetter("booked_at", "topic_id", "partition", "offset", "events")
+"""What takes back stands before what is booked in its stead."""
 _PLACE: Final = "topic_id, partition, offset"
 
 
@@ -69,9 +72,9 @@ class EventStory:
 
     event_id: str
     entries: Sequence[Mapping[str, Any]]  # of the ledger, oldest first: charges, adjustments, retractions
-    attributed_by: Sequence[AppliedRule]  # of the rules it was booked with: the changes, in order
+    attributed_by: Sequence[AppliedRule]  # of the rules that say whose it is now: the changes, in order
     attribution_problem: str  # why those cannot be said; empty where they are
-    runs: Sequence[Mapping[str, Any]]  # of corrections that posted adjustments
+    runs: Sequence[Mapping[str, Any]]  # of corrections that posted adjustments, each as it stands now
     copies: Sequence[Mapping[str, Any]]  # that were dropped: who else sent this id
     refused: Sequence[Mapping[str, Any]]  # records with this id in the quarantine
     reconciled: Sequence[Mapping[str, Any]]  # calls that were reported twice: which event counts
@@ -111,7 +114,7 @@ def event_story(store: StoreClient, event_id: str) -> EventStory:
     """What the store knows of the event. Raises StoreUnavailableError and StoreQueryError."""
     with ThreadPoolExecutor(1) as pool:
         asked = pool.submit(_beside, store, event_id)  # meanwhile
-        entries = [_with_maps(entry) for entry in entries_of(store, [event_id])]
+        entries = [_with_maps(entry) for entry in sorted(entries_of(store, [event_id]), key=_ORDER)]
         applied, problem = _attribution(store, entries)
         runs = sorted({entry["adjustment_run"].partition("/")[0] for entry in entries} - {""})
         return EventStory(event_id, entries, applied, problem, _runs(store, runs), **asked.result())
@@ -144,18 +147,21 @@ def _rows(store: StoreClient, columns: str, rest: str, parameters: dict[str, obj
 def _runs(store: StoreClient, runs: list[str]) -> list[dict[str, Any]]:
     if not runs:
         return []
-    columns = "run, kind, operator, note, at, state"
-    return _rows(store, columns, "adjustment_runs WHERE run IN {runs:Array(String)} ORDER BY at", {"runs": runs})
+    return _rows(
+        store, "run, kind, operator, note, at, state",
+        "(SELECT run, kind, operator, note, started_at AS at, state FROM adjustment_history "
+        "WHERE run IN {runs:Array(String)}) ORDER BY at", {"runs": runs},
+    )  # fmt: skip
 
 
 def _attribution(store: StoreClient, entries: Sequence[Mapping[str, Any]]) -> tuple[Sequence[AppliedRule], str]:
-    """What the rules of its last charge change of what the sender said."""
-    charges = [entry for entry in entries if entry["entry_kind"] == "charge"]
-    if not charges:
+    """What the rules of the last entry that counts it, its charge or a re-attribution, change of what was sent."""
+    counting = sorted((entry for entry in entries if entry["events"] > 0), key=itemgetter("revision"))
+    if not counting:
         return (), ""
     try:
-        rules = recorded_rules(store, charges[-1]["attribution_version"])
+        rules = recorded_rules(store, counting[-1]["attribution_version"])
     except ConfigError as error:
         return (), str(error)
-    charge = Entries(as_table(LEDGER_COLUMNS, [dict(charges[-1])]))
-    return rules.explain(reported_facts(charge)(0))[1], ""
+    last = Entries(as_table(LEDGER_COLUMNS, [dict(counting[-1])]))
+    return rules.explain(reported_facts(last)(0))[1], ""

@@ -4,6 +4,7 @@ that works for seconds takes them from the others."""
 import contextlib
 import json
 import logging
+import math
 import os
 import subprocess
 import sys
@@ -11,7 +12,7 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from stream_jobs.ledger.prices import has_prices
+from stream_jobs.ledger.prices import without_prices
 from stream_jobs.store.client import StoreClient
 from stream_jobs.store.settings import ClickHouseSettings
 
@@ -26,7 +27,8 @@ _OURS: Final = "SPENDSTREAM_"
 
 
 class PriceRows:
-    """Each version is written once, by whoever finds it missing. To be used by one thread, but for `book`.
+    """Each version is written once, by whoever finds it missing: the one in use first, then what was in use for too
+    short a time, or when a worker ended. To be used by one thread, but for `version`.
 
     The process reads the end of its stdin when the worker ends, however it ends, and ends too: nothing is written then,
     and the next worker that starts writes it.
@@ -35,20 +37,25 @@ class PriceRows:
     def __init__(self, new_client: Callable[[], StoreClient], version: str) -> None:
         self._new_client = new_client
         self.version = version  # in use, once it is recorded; written by another thread
-        self._written = ""
+        self._settled = ""  # in use when there was nothing left to write
         self._process: subprocess.Popen[bytes] | None = None
-        self._not_before_s = 0.0
+        self._writing = ""
+        self._not_before_s: dict[str, float] = {}  # of those that could not be written
 
     def tick(self) -> None:
         """See to what is missing. Raises StoreUnavailableError: then the next tick does it."""
         version = self.version
-        if self._writes() or self._written == version or time.monotonic() < self._not_before_s:
+        if self._writes() or self._settled == version:
             return
         with self._new_client() as store:
-            if has_prices(store, version):
-                self._written = version
-            else:
-                self._process = _start(version, store.settings)
+            missing = without_prices(store, version)
+            now_s = time.monotonic()
+            due = [one for one in missing if self._not_before_s.get(one, 0.0) <= now_s]
+            if due:
+                self._writing = due[0]
+                self._process = _start(due[0], store.settings)
+            elif version not in missing:
+                self._settled = version
 
     def close(self) -> None:
         """End what is under way, at once. Safe to call twice."""
@@ -68,8 +75,10 @@ class PriceRows:
         self._process = None
         _let_go(process)
         if code:
-            self._not_before_s = time.monotonic() + RETRY_S
-            log.warning("the process that writes the prices ended with code %d; again in %g s", code, RETRY_S)
+            # What is not in use any more is the next worker's.
+            again_s = RETRY_S if self._writing == self.version else math.inf
+            self._not_before_s[self._writing] = time.monotonic() + again_s
+            log.warning("the process that writes the prices ended with code %d; again in %g s", code, again_s)
         return False
 
 

@@ -16,7 +16,8 @@ import pyarrow as pa
 
 from stream_jobs.base.errors import SpendstreamError
 from stream_jobs.ledger.versions import recorded_book
-from stream_jobs.pricing.book import PriceBook
+from stream_jobs.pricing.base import base_hash
+from stream_jobs.pricing.book import RULES, PriceBook
 from stream_jobs.pricing.listed_terms import prices
 from stream_jobs.runtime.logs import log_to_stderr
 from stream_jobs.runtime.memory import bound_allocators, calm_collector
@@ -34,6 +35,19 @@ def has_prices(store: StoreClient, version: str) -> bool:
     """Whether the rows of a book are there."""
     found = store.rows("SELECT count() FROM prices WHERE version = {version:String}", {"version": version})
     return int(str(found[0][0])) > 0
+
+
+def without_prices(store: StoreClient, version: str) -> list[str]:
+    """The books that have no rows yet: the one in use, if so, then what was in use before, the latest first. Only those
+    that this release can make again. Raises StoreUnavailableError."""
+    rows = store.rows(
+        "SELECT version FROM price_book_versions WHERE version NOT IN (SELECT DISTINCT version FROM prices) "
+        "AND JSONExtractString(content, 'base_hash') = {base:String} "
+        "AND JSONExtractInt(content, 'rules') = {rules:Int64} GROUP BY version ORDER BY max(loaded_at) DESC",
+        {"base": base_hash(), "rules": RULES},
+    )
+    before = [str(found) for (found,) in rows if found != version]
+    return before if has_prices(store, version) else [version, *before]
 
 
 def record_prices(store: StoreClient, book: PriceBook) -> None:

@@ -43,7 +43,7 @@ def render_terminal(data: ReportData, console: Console) -> None:
         for span in data.unusual:
             drivers = ", ".join(f"{d.dimension} {text.name_of(d.dimension, d.name)}" for d in span.drivers)
             line = (
-                f"  ▲ {text.instant(span.start)} to {span.end:%H:%M}: {text.money(span.cost)} where "
+                f"  ▲ {text.instant(span.start)} to {text.end_of(span.start, span.end)}: {text.money(span.cost)} where "
                 f"{text.money(span.usual_cost)} is usual" + (f" ({drivers})" if drivers else "")
             )
             console.print(Text(line, "yellow"))
@@ -146,7 +146,7 @@ def _alerts(watched: Watched, console: Console) -> None:
 def _alert(alert: AlertLine) -> Group:
     """What and how grave, and a second line of when, how much and who."""
     state = alert.status + (f" by {alert.acknowledged_by}" if alert.acknowledged_by else "")
-    state += f" at {alert.resolved_at:%H:%M:%S}" if alert.resolved_at else ""
+    state += f" at {text.end_of(alert.opened_at, alert.resolved_at, seconds=True)}" if alert.resolved_at else ""
     told = ", ".join(f"{item.receiver} after {text.took(item.at - alert.opened_at)}" for item in alert.told)
     opened, money = text.clock(alert.opened_at), text.money(alert.money)
     return Lines(

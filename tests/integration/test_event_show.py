@@ -87,6 +87,30 @@ def test_an_event_that_lost_its_price_by_a_revision_costs_nobody_knows_what(pipe
     assert "revised: booked, without a price" in show(pipeline, "revised")[1]
 
 
+def test_what_was_moved_is_told_with_the_rules_that_moved_it(pipeline: Pipeline) -> None:
+    """Whose it is now, by the rules of now; a revision stands behind what it takes back."""
+    tags = usage_event(None)["attribution"] | {"feature": "find"}
+    pipeline.send_events(usage_event("moved", attribution=tags))
+    until(lambda: story(pipeline, "moved")["state"] == "booked", 60, "booked")
+    pipeline.send_events(usage_event("moved", attribution=tags, revision=1))
+    until(lambda: len(story(pipeline, "moved")["entries"]) == 3, 60, "corrected")
+    assert "team" not in [step["field"] for step in story(pipeline, "moved")["attributed_by"]]
+    file = pipeline.data_dir / "config" / "attribution.yaml"
+    file.write_text(RULES + "  - {name: so is finding, when: {feature: find}, set: {team: search}}\n")
+    version = pipeline.value("SELECT max(loaded_at) FROM attribution_versions")
+    until(lambda: pipeline.value("SELECT max(loaded_at) FROM attribution_versions") != version, 60, "taken up")
+    subprocess.run(
+        [*COMMAND, "reattribute", "--apply", "--since", "2026-01-01", "--data-dir", str(pipeline.data_dir)],
+        check=True, timeout=60, capture_output=True,
+    )  # fmt: skip
+    found = story(pipeline, "moved")
+    assert {"rule": "so is finding", "field": "team", "old": "t", "new": "search"} in found["attributed_by"]
+    assert [(run["kind"], run["state"]) for run in found["runs"]] == [("reattribute", "done")]
+    assert [(entry["entry_kind"], entry["events"]) for entry in found["entries"]] == [
+        ("charge", 1), ("retraction", -1), ("charge", 1), ("adjustment", -1), ("adjustment", 1),
+    ]  # fmt: skip
+
+
 def test_what_was_refused_or_never_came_says_so(pipeline: Pipeline) -> None:
     """The record is in the quarantine with its reason; an id that nobody sent is exit code 1."""
     pipeline.send_events(usage_event("refused", occurred_at="yesterday"))

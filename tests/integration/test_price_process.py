@@ -12,12 +12,13 @@ import pytest
 
 from stream_jobs.attribution.rules import AttributionRules
 from stream_jobs.ledger.price_process import PriceRows
-from stream_jobs.ledger.prices import has_prices
+from stream_jobs.ledger.prices import has_prices, without_prices
 from stream_jobs.ledger.versions import record_versions
 from stream_jobs.pricing.book import PriceBook
 from stream_jobs.runtime.processes import ProcessId
 from stream_jobs.runtime.retry import wait_until
 from stream_jobs.store.client import StoreClient
+from stream_jobs.store.tables import TABLES
 from tests.store_server import StoreProcess
 
 WORKER = """
@@ -94,17 +95,48 @@ def test_it_ends_with_a_worker_that_is_killed(process: StoreProcess, book: Price
 
 
 def test_what_cannot_be_written_is_left_alone_for_a_while(
-    process: StoreProcess, rows: PriceRows, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+    book: PriceBook, rows: PriceRows, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A version that no worker recorded: it says so, and is not started again with the next tick."""
+    """A version that no worker recorded: it says so, and is not tried again with the next tick; another one is."""
     rows.version = "never recorded"
     child = started(rows)
     assert wait_until(lambda: not child.runs(), 60)
     assert "cannot write the prices of price book never recorded" in capfd.readouterr().err
-    rows.tick()
-    rows.tick()
-    assert rows._process is None
+    for _ in range(3):
+        rows.tick()
+        assert rows._process is None or rows._process.args[-1] == book.version  # type: ignore[index]
+    assert rows._process is not None
     assert [record.message for record in caplog.records if "ended with code 1" in record.message]
+
+
+def test_what_was_in_use_for_a_moment_is_written_too(process: StoreProcess, book: PriceBook, tmp_path: Path) -> None:
+    """Files that are saved one after the other make books of a few seconds each, which entries refer to: the latest
+    first, behind the one in use."""
+    folder = tmp_path / "rate_cards"
+    folder.mkdir()
+    books = [book]
+    with StoreClient(process.settings) as store:
+        for price in (1, 2, 3):
+            (folder / "mine.yaml").write_text(
+                "{provider: aws, source: s, checked: 2026-11-01, "
+                f"skus: [{{sku: reads, unit: reads, usd_per_unit: {price}}}]}}"
+            )
+            books.append(PriceBook.load(tmp_path))
+            record_versions(store, books[-1], AttributionRules.load(None), tmp_path)
+        versions = [one.version for one in books]
+        assert without_prices(store, versions[1]) == [versions[1], versions[3], versions[2], versions[0]]
+        row = [(versions[3], *[""] * 5, {}, 0, 0, 0, 0, 0, 0, {}, "list", 0, 0, 1, "", "")]
+        store.client.insert("prices", row, column_names=TABLES["prices"].names)
+        rows = PriceRows(lambda: StoreClient(process.settings), versions[3])
+        try:
+            rows.tick()
+            assert rows._process is not None
+            assert rows._process.args[-1] == versions[2]  # type: ignore[index]
+        finally:
+            rows.close()
+            store.command("TRUNCATE TABLE prices")
+            store.command("TRUNCATE TABLE price_book_versions")
+            record_versions(store, book, AttributionRules.load(None), None)
 
 
 @pytest.mark.slow

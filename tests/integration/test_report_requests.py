@@ -71,12 +71,12 @@ def booked(request: pytest.FixtureRequest, process: StoreProcess) -> list[dict[s
 
 
 def added_up(rows: Sequence[dict[str, Any]], start: datetime, end: datetime, kind: bool) -> list[tuple[Any, ...]]:
-    """(cost, id, team) of the events that some entry in [start, end) counts and charges, the dearest first."""
+    """(cost, id, team) of the events that some entry in [start, end) counts, the dearest first."""
     inside = [row for row in rows if start <= row["occurred_at"] < end]
     counted = {
         (row["event_id"], row["occurred_at"])
         for row in inside
-        if row["events"] > 0 and (row["effective_cost"] or 0) > 0 and (row["kind"] == "tokens") == kind
+        if row["events"] > 0 and (row["kind"] == "tokens") == kind
     }
     events: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for row in inside:
@@ -107,3 +107,35 @@ def test_they_are_the_sums_of_their_entries(process: StoreProcess, booked: list[
             calls, jobs = dearest(figures, model_calls=most, others=most)
             for found, kind in ((calls, True), (jobs, False)):
                 assert told(found) == added_up(booked, start, end, kind)[:most]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_corrections_change_the_order(process: StoreProcess, seed: int) -> None:
+    """Many events of like cost, some of which cost far more since, or nothing: whichever are the dearest now are told,
+    however few of the largest charges are looked at."""
+    rng = random.Random(seed)
+    rows = []
+    for number in range(EVENTS):
+        first = charge(rng, f"e{number}") | {"effective_cost": Decimal(rng.choice([0, 1, 1, 1, 2, 3]))}
+        rows.append(first)
+        change = Decimal(rng.choice([0, 0, -1, 2, 5 if seed else 0])) * (first["effective_cost"] if seed else 1)
+        if change:
+            rows.append(first | {"entry_kind": "adjustment", "events": 0, "effective_cost": change})
+        if rng.random() < 0.2:
+            whole = first["effective_cost"] + change
+            for sign, team in ((-1, first["team"]), (1, "moved")):
+                moved = {"entry_kind": "adjustment", "events": sign, "effective_cost": sign * whole, "team": team}
+                rows.append(first | moved)
+    with StoreClient(process.settings) as store:
+        for table in ("ledger", "booked_ids"):
+            store.command(f"TRUNCATE TABLE {table}")
+        for number, row in enumerate(rows):
+            row["booked_at"] = DAY + timedelta(days=9, seconds=number)
+        book(store, rows)
+        figures = Figures(store.client)
+        figures.period = {"start": DAY, "end": DAY + timedelta(days=3)}
+        for depth in (6, 12, EVENTS):
+            shown = dearest(figures, model_calls=6, others=6, depth=depth)
+            for found, kind in zip(shown, (True, False), strict=True):
+                wanted = added_up(rows, DAY, DAY + timedelta(days=3), kind)[:6]
+                assert [request.cost for request in found] == [-cost for cost, _, _ in wanted]

@@ -1,15 +1,17 @@
 """Booking into the embedded store through its HTTP interface: once, exactly, in the ledger and every rollup."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal, localcontext
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 from clickhouse_connect.driver.client import Client
 
 from stream_jobs.base.errors import StoreUnavailableError
+from stream_jobs.report.figures import Figures
 from stream_jobs.store.client import StoreQueryError, store_errors
 from stream_jobs.store.tables import insert
 from tests.store_server import StoreProcess, ledger_rows
@@ -140,6 +142,42 @@ def test_unpriced_usage_is_null_and_counted(client: Client) -> None:
     for table in ROLLUPS:
         totals = one(client, f"SELECT sum(events), sum(unpriced_events), sum(effective_cost) FROM {table}")
         assert totals == (2, 1, Decimal(2))
+
+
+def test_what_was_priced_since_is_no_example_of_unpriced_usage(client: Client) -> None:
+    """Of what has no price now, the device, the reason, an example and when it was seen first: for analysts and in the
+    report."""
+    first, later = datetime(2026, 11, 3, tzinfo=UTC), datetime(2026, 11, 4, tzinfo=UTC)
+    accelerators = ["Z99", "Z99", "Z99", "A100"]
+    reasons = ["unknown_accelerator", "unknown_accelerator", "no_price_for_condition", "unknown_accelerator"]
+    rows = ledger_rows(
+        4,
+        event_id=["priced", "priced", "left", "other"],
+        entry_kind=["charge", "adjustment", "charge", "charge"],
+        occurred_at=[first, first, later, later],
+        kind="compute",
+        model="",
+        list_cost=None,
+        contracted_cost=None,
+        effective_cost=None,
+        accelerator=accelerators,
+        unpriced_reason=reasons,
+        unpriced_detail=[f"{one} of {two}" for one, two in zip(reasons, accelerators, strict=True)],
+    )
+    for name, signs in (("events", [1, -1, 1, 1]), ("unpriced", [1, -1, 1, 1])):
+        rows = rows.append_column(name, pa.array(signs, pa.int8()))
+    insert(client, "ledger", rows, "priced since")
+    asked = "accelerator, unpriced_reason, example, unpriced_events, first_seen"
+    assert client.query(f"SELECT {asked} FROM unpriced_usage ORDER BY accelerator", tz_mode="aware").result_rows == [
+        ("A100", "unknown_accelerator", "unknown_accelerator of A100", 1, later),
+        ("Z99", "no_price_for_condition", "no_price_for_condition of Z99", 1, later),
+    ]
+    figures = Figures(client)
+    figures.period = {"start": first, "end": later + timedelta(days=1)}
+    assert [row[1:] for row in figures.rows("unpriced", rows=9)] == [
+        ("A100", 1, "unknown_accelerator", "unknown_accelerator of A100"),
+        ("Z99", 1, "no_price_for_condition", "no_price_for_condition of Z99"),
+    ]
 
 
 def test_absent_meters_stay_absent(client: Client) -> None:

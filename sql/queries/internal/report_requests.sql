@@ -10,4 +10,4 @@ WHERE
     AND candidate.events > 0 AND candidate.effective_cost > 0
     AND (candidate.kind = 'tokens') = {model_calls:Bool}
 ORDER BY candidate.effective_cost DESC
-LIMIT 500;
+LIMIT {rows:UInt32};

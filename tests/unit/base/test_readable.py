@@ -1,13 +1,13 @@
 """Numbers and times for reading."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stream_jobs.base.readable import apart, count, duration, events, exact, money, others, percent, reached
+from stream_jobs.base.readable import apart, count, duration, end_of, events, exact, money, others, percent, reached
 
 AMOUNTS = st.decimals(min_value=-(10**12), max_value=10**12, places=12, allow_nan=False)
 
@@ -104,3 +104,12 @@ def test_there_is_no_share_of_nothing_or_less() -> None:
 def test_one_event_is_one() -> None:
     """Also where there are many."""
     assert [events(number) for number in (0, 1, 12_345)] == ["0 events", "1 event", "12,345 events"]
+
+
+def test_an_end_on_another_day_has_its_date() -> None:
+    """A day from midnight to midnight does not end when it begins."""
+    start = datetime(2026, 3, 1, tzinfo=UTC)
+    assert end_of(start, start + timedelta(hours=13)) == "13:00"
+    assert end_of(start, start + timedelta(hours=13), seconds=True) == "13:00:00"
+    assert end_of(start, start + timedelta(days=1)) == "2026-03-02 00:00"
+    assert end_of(start, start + timedelta(days=1), seconds=True) == "2026-03-02 00:00:00"
