@@ -12,6 +12,9 @@ ifneq ($(UV_TRUSTS_SYSTEM),)
 export UV_SYSTEM_CERTS := $(UV_TRUSTS_SYSTEM)
 export UV_NATIVE_TLS := $(UV_TRUSTS_SYSTEM)
 endif
+# Tests and demo start hundreds of Python processes. Where images set this, each would compile what it imports once more, for
+# as long as it takes to run.
+unexport PYTHONDONTWRITEBYTECODE
 # The one package without a wheel for Macs with Intel processors; only the tests of Google's SDK use it.
 WITHOUT := $(if $(filter Darwin-x86_64,$(shell uname -sm | tr ' ' '-')),--no-install-package cryptography)
 
