@@ -1,4 +1,4 @@
-"""Tests that share a broker or a pipeline run in one worker of pytest-xdist; only plain ones in those of low priority."""
+"""Tests that share a broker or a pipeline run in one worker of pytest-xdist; those of low priority get plain ones."""
 
 from types import SimpleNamespace
 from typing import Any
