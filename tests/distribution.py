@@ -1,9 +1,9 @@
 """How pytest-xdist spreads the tests over workers.
 
 Modules that share processes stay together. And beside one worker for each processor there are workers of low priority,
-for plain functions: tests of processes wait a third of their time, for a group to be joined or a store to start. More
+for plain tests: those of processes wait a third of their time, for a group to be joined or a store to start. More
 workers of the ordinary kind would use that time, but also take the processor from what the others wait for. So what is
-added runs only tests that wait for nothing, and has the processor when nobody else wants it.
+added runs only tests that have nothing to be late for, and has the processor when nobody else wants it.
 """
 
 import os
@@ -14,22 +14,23 @@ import pytest
 from xdist.scheduler import LoadGroupScheduling
 
 NICENESS: Final = 10
-PLAIN: Final = "tests/unit/"
-TOGETHER: Final = ("contract", "integration")
-"""Folders whose modules start a store, a broker or a pipeline for all of their tests."""
+PLAIN: Final = ("tests/unit/", "tests/contract/test_broker_")
+"""What workers of low priority run: functions, and what a broker of a test's own answers, which has half a minute."""
+TOGETHER: Final = "integration"
+"""The folder whose modules start a store, a broker or a pipeline for all of their tests."""
 _ORDINARY: Final = pytest.StashKey[int]()
 _BESIDE: Final = "beside"
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> Generator[None, None, None]:
-    """A module of those folders runs on one worker, so that what it shares is started once. Who shares more says so.
+    """A module of that folder runs on one worker, so that what it shares is started once. Who shares more says so.
 
     pytest-xdist 3.8 writes a test's group into `_nodeid`, which pytest 9.2 no longer reads: without what is done here
     after it, marks of xdist_group are silently ignored.
     """
     for item in items:
-        if item.path.parent.name in TOGETHER and item.get_closest_marker("xdist_group") is None:
+        if item.path.parent.name == TOGETHER and item.get_closest_marker("xdist_group") is None:
             item.add_marker(pytest.mark.xdist_group(item.path.stem))
     yield
     for item in items:
