@@ -16,6 +16,11 @@ from xdist.scheduler import LoadGroupScheduling
 NICENESS: Final = 10
 PLAIN: Final = ("tests/unit/", "tests/contract/test_broker_")
 """What workers of low priority run: functions, and what a broker of a test's own answers, which has half a minute."""
+PLAIN_GROUPS: Final = frozenset(
+    f"test_{name}"
+    for name in ("benchmarks_run", "figure_sources", "figures", "operations_rollup", "series_history", "spread")
+)
+"""And modules of many calculations in a store, or of minutes of patience."""
 TOGETHER: Final = "integration"
 """The folder whose modules start a store, a broker or a pipeline for all of their tests."""
 _ORDINARY: Final = pytest.StashKey[int]()
@@ -64,7 +69,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadGroupSch
 
 
 class Beside(LoadGroupScheduling):  # type: ignore[misc]
-    """Groups with most tests first, plain tests last; the added workers take them from the end."""
+    """Groups with most tests first, single tests last; the added workers take what is plain."""
 
     def mark_test_complete(self, node: Any, item_index: int, duration: float = 0) -> None:
         """Forgets groups that are done: after every test, xdist counts through all that a worker ever had."""
@@ -76,7 +81,7 @@ class Beside(LoadGroupScheduling):  # type: ignore[misc]
 
     def _assign_work_unit(self, node: Any) -> None:
         if node.workerinput[_BESIDE]:
-            plain = next((group for group in reversed(self.workqueue) if group.startswith(PLAIN)), None)
+            plain = next((group for group in self.workqueue if group in PLAIN_GROUPS or group.startswith(PLAIN)), None)
             if plain is None:
                 node.shutdown()
                 return

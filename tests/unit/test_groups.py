@@ -7,10 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.distribution import PLAIN, Beside, pytest_configure_node
+from tests.distribution import PLAIN, PLAIN_GROUPS, Beside, pytest_configure_node
 
+GROUPED = ["tests/contract/test_a.py", "tests/integration/test_b.py"]
 TESTS = st.one_of(
-    st.tuples(st.sampled_from(["tests/contract/test_a.py", "tests/integration/test_b.py"]), st.sampled_from("gh")),
+    st.tuples(st.sampled_from(GROUPED), st.sampled_from(["g", "h", *sorted(PLAIN_GROUPS)])),
     st.tuples(st.sampled_from([f"{place}c.py" for place in PLAIN]), st.sampled_from(["", "", "", "g"])),
 )
 
@@ -64,4 +65,5 @@ def test_added_workers_get_plain_tests_only_and_every_test_runs_once(
     groups = [{tests[one][1] for one in worker.given} - {""} for worker in workers]
     assert sum(map(len, groups)) == len(set().union(*groups))
     if ordinary is not None:
-        assert all(ids[one].startswith(PLAIN) and not tests[one][1] for one in workers[2].given)
+        given = [tests[one] for one in workers[2].given]
+        assert all(group in PLAIN_GROUPS or (path.startswith(PLAIN) and not group) for path, group in given)
