@@ -12,6 +12,9 @@ ifneq ($(UV_TRUSTS_SYSTEM),)
 export UV_SYSTEM_CERTS := $(UV_TRUSTS_SYSTEM)
 export UV_NATIVE_TLS := $(UV_TRUSTS_SYSTEM)
 endif
+# Tests and demo start hundreds of Python processes. Where images set this, each would compile what it imports once more, for
+# as long as it takes to run.
+unexport PYTHONDONTWRITEBYTECODE
 # The one package without a wheel for Macs with Intel processors; only the tests of Google's SDK use it.
 WITHOUT := $(if $(filter Darwin-x86_64,$(shell uname -sm | tr ' ' '-')),--no-install-package cryptography)
 
@@ -38,7 +41,7 @@ install: $(STAMP) ## make .venv with everything that uv.lock pins
 demo: $(STAMP) ## simulated AI traffic through the whole pipeline, and report.html (under two minutes)
 	@$(BIN)/spendstream demo
 
-test: $(STAMP) ## the tests, in parallel (twenty minutes on two cores)
+test: $(STAMP) ## the tests, in parallel (minutes)
 	@$(BIN)/pytest -n auto --dist loadgroup -m "not slow"
 
 test-slow: $(STAMP) ## the tests that take long because they wait for processes to die and come back (minutes)

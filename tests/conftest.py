@@ -11,17 +11,14 @@ from stream_jobs.runtime import system
 from stream_jobs.runtime.ports import free_port
 from tests import chromium, client_programs, prometheus
 from tests.brokers import ADDRESS_VARIABLE, REQUIRED_VARIABLE, GatedTansu, RealKafka, RunningBroker, real_kafka
+from tests.distribution import (  # noqa: F401 - hooks of pytest and pytest-xdist
+    pytest_collection_finish,
+    pytest_collection_modifyitems,
+    pytest_configure_node,
+    pytest_xdist_auto_num_workers,
+    pytest_xdist_make_scheduler,
+)
 from tests.receivers import alertmanager
-
-
-@pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """pytest-xdist 3.8 writes a test's group into `_nodeid`, which pytest 9.2 no longer reads: without this, marks of
-    xdist_group are silently ignored, and every worker starts brokers and pipelines that were meant to be shared."""
-    for item in items:
-        wanted = getattr(item, "_nodeid", item.nodeid)
-        if wanted != item.nodeid:
-            item._id = type(item.id).parse(wanted)
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -38,7 +38,8 @@ class UnreadableBatches:
         self._topic = topic
         self._skipped = skipped
         self._places = {number: _Place() for number in range(partitions)}
-        self._look_at = 0.0
+        # Not at once: nothing stands still yet, and a client that only connects would be waited for.
+        self._look_at = time.monotonic() + STUCK_AFTER_S / 3
 
     def pass_by(self, message: Message) -> None:
         """It has come: a message, or an error."""

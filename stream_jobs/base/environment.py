@@ -4,25 +4,31 @@ Each variable is a field's name in capitals behind the group's prefix. An empty 
 """
 
 import os
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from pydantic import ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from stream_jobs.base.errors import ConfigError
 
+if TYPE_CHECKING:  # whoever declares a group loads it; who only asks for a variable's name need not
+    from pydantic_settings import BaseSettings, SettingsConfigDict
+
 PREFIX: Final = "SPENDSTREAM_"
-S = TypeVar("S", bound=BaseSettings)
+S = TypeVar("S", bound="BaseSettings")
 
 
-def variables(prefix: str) -> SettingsConfigDict:
+def variables(prefix: str) -> "SettingsConfigDict":
     """The configuration of a group of settings whose variables begin so."""
-    return SettingsConfigDict(
-        env_prefix=prefix, env_ignore_empty=True, extra="ignore", frozen=True, hide_input_in_errors=True
-    )
+    return {
+        "env_prefix": prefix,
+        "env_ignore_empty": True,
+        "extra": "ignore",
+        "frozen": True,
+        "hide_input_in_errors": True,
+    }
 
 
-def prefix_of(group: type[BaseSettings]) -> str:
+def prefix_of(group: "type[BaseSettings]") -> str:
     """How the variables of a group begin."""
     return group.model_config["env_prefix"]
 
@@ -50,7 +56,7 @@ def split_list(text: str) -> tuple[str, ...]:
     return parts
 
 
-def _not_text(group: type[BaseSettings]) -> list[str]:
+def _not_text(group: "type[BaseSettings]") -> list[str]:
     """Which variables of a group hold bytes that are not UTF-8."""
     prefix = prefix_of(group)
     names = {prefix + field.upper() for field in group.model_fields}

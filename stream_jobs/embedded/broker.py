@@ -18,7 +18,6 @@ from stream_jobs.runtime.ports import LOOPBACK
 from stream_jobs.runtime.retry import wait_until
 
 START_TIMEOUT_S = 20.0
-STOP_TIMEOUT_S = 0.5  # it waits for its clients to leave, and has nothing to lose
 
 
 def tansu_binary(work_dir: Path) -> Path:
@@ -108,13 +107,10 @@ class TansuBroker:
         return True
 
     def stop(self) -> None:
+        """At once: asked to end, it would wait for its clients to leave, and it has nothing to lose."""
         if self._process is None:
             return
         self._release()
-        self._process.terminate()
-        try:
-            self._process.wait(STOP_TIMEOUT_S)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+        self._process.kill()
+        self._process.wait()
         self._process = None

@@ -3,12 +3,10 @@
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicCollection, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec
-from faust import SASLCredentials, SSLCredentials
-from faust.types.auth import CredentialsT
 from pydantic import SecretStr
 
 from stream_jobs.base.errors import BrokerUnavailableError
@@ -17,6 +15,9 @@ from stream_jobs.runtime.kafka_settings import KafkaSettings
 from stream_jobs.runtime.kafka_tls import ssl_context
 from stream_jobs.runtime.logs import warn_once
 from stream_jobs.runtime.retry import Backoff, retry_blocking, wait_until
+
+if TYPE_CHECKING:
+    from faust.types.auth import CredentialsT
 
 _Answer = TypeVar("_Answer")
 ADMIN_TIMEOUT_S = 10.0
@@ -94,8 +95,10 @@ def lasting_consumer_config(kafka: KafkaSettings) -> dict[str, Any]:
     return config
 
 
-def faust_credentials(kafka: KafkaSettings) -> CredentialsT | None:
+def faust_credentials(kafka: KafkaSettings) -> "CredentialsT | None":
     """The same for Faust. None for a plain connection."""
+    from faust import SASLCredentials, SSLCredentials  # a third of a second of CPU, which commands need not spend
+
     protocol = kafka.security_protocol.upper()
     context = ssl_context(kafka) if "SSL" in protocol else None
     if "SASL" in protocol:

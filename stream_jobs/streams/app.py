@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Protocol, cast
 
 import faust
+from faust.tables.manager import TableManager
 from faust.types import TP, StreamT
 
 from stream_jobs.base.errors import CrashError
@@ -16,6 +17,14 @@ from stream_jobs.streams.transport import BundlingTransport, Choose, Membership
 # Waiting in Faust's stream, beside what the runner queues. Small: it only hides the latency of a fetch.
 STREAM_BUFFER_BUNDLES = 2
 MAX_POLL_RECORDS = 4_000  # of all bundles of one fetch
+
+
+class NoTables(TableManager):
+    """Faust's, without the second that it gives every start for tables to be declared: our apps have none."""
+
+    async def on_start(self) -> None:
+        await self._update_channels()
+        await self.recovery.start()
 
 
 class Runner(Protocol):
@@ -64,6 +73,7 @@ def new_app(
         consumer_auto_offset_reset="earliest",
         broker_max_poll_records=min(MAX_POLL_RECORDS, max_poll_records),
         autodiscover=False,
+        TableManager=NoTables,
         **faust_options,
     )
     app.transport = BundlingTransport(app, frozenset({topic}))

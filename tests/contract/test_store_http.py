@@ -26,6 +26,8 @@ from clickhouse_connect.driver.exceptions import StreamFailureError
 from stream_jobs.runtime.browsers import ANSWER_HEADERS
 from tests.store_server import StoreProcess
 
+pytestmark = pytest.mark.xdist_group("test_store_http")  # one store for all
+
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StoreProcess]:

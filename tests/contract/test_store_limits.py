@@ -20,6 +20,9 @@ SLOW = "SELECT sum(sleepEachRow(0.5)) FROM numbers(1000) SETTINGS max_block_size
 MIB = 1024 * 1024
 
 
+pytestmark = pytest.mark.xdist_group("test_store_limits")  # one store for all
+
+
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StoreProcess]:
     store = StoreProcess(tmp_path_factory.mktemp("store") / "store").wait_ready()

@@ -69,8 +69,8 @@ class Pipeline:
 
     def start(self) -> None:
         """The first time on a store that has its schema already (tests/store_server.py): `demo` makes its own."""
-        if not self.data_dir.exists():
-            self.data_dir.mkdir(0o700, parents=True)
+        if not (self.data_dir / "store").exists():
+            self.data_dir.mkdir(0o700, parents=True, exist_ok=True)
             shutil.copytree(with_schema(), self.data_dir / "store", symlinks=True)
         self._process = subprocess.Popen(
             [*COMMAND, "up", "--data-dir", str(self.data_dir), *self._ports(), *self._broker],

@@ -56,7 +56,7 @@ def read(kafka: str, topic: str = USAGE) -> list[tuple[bytes | None, bytes]]:
     deadline = time.monotonic() + 30
     while len(at_end) < PARTITIONS:
         assert time.monotonic() < deadline, "the topic could not be read to its end"
-        for message in consumer.consume(1000, timeout=0.2):
+        for message in consumer.consume(1000, timeout=0.02):
             error = message.error()
             if error is None:
                 found.append((message.key(), message.value() or b""))

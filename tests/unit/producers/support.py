@@ -63,7 +63,7 @@ def read_topic(address: str, topic: str = USAGE_TOPIC) -> list[Message]:
         deadline = time.monotonic() + WAIT_S
         while unread:
             assert time.monotonic() < deadline, f"partitions {unread} of {topic} were not read to their end"
-            for message in consumer.consume(1000, timeout=0.2):
+            for message in consumer.consume(1000, timeout=0.02):  # waits for so long unless so many come
                 error = message.error()
                 if error is None:
                     found.append(message)
