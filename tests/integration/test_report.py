@@ -12,8 +12,8 @@ from clickhouse_connect.driver.client import Client
 
 from stream_jobs.base.errors import ConfigError, StoreUnavailableError
 from stream_jobs.cli import report as command
-from stream_jobs.report import build
 from stream_jobs.report.data import ZERO
+from stream_jobs.report.queries import build
 from stream_jobs.store.tables import insert
 from tests.store_server import StoreProcess, ledger_rows
 
