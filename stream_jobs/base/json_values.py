@@ -4,7 +4,7 @@ import json
 import math
 from collections.abc import Mapping, Set
 from dataclasses import fields, is_dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from functools import lru_cache
 from pathlib import Path
@@ -42,8 +42,8 @@ def _known_to_json(value: Any) -> Any:
     """One step: what lies in it may be anything."""
     if type(value) is Decimal:
         return exact(value)
-    if type(value) is datetime and value.tzinfo is UTC:
-        return _utc_text(value)
+    if type(value) is datetime:
+        return _utc_text(as_utc(value))
     if isinstance(value, Mapping):
         return {str(key): item for key, item in value.items()}
     if isinstance(value, Set):
@@ -74,7 +74,7 @@ def _single(value: Any) -> str | int | float | None:
         case Decimal():
             return exact(value)
         case datetime():
-            return as_utc(value).isoformat().replace("+00:00", "Z")
+            return _utc_text(as_utc(value))
         case timedelta():
             seconds = value / timedelta(seconds=1)
             return int(seconds) if seconds.is_integer() else seconds

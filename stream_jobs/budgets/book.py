@@ -16,7 +16,7 @@ from stream_jobs.base.instants import from_unix_micros, unix_micros
 from stream_jobs.budgets.credits import CreditKey
 from stream_jobs.budgets.document import Budget
 from stream_jobs.budgets.resolve import Budgets
-from stream_jobs.budgets.standing import Standing, ThresholdKey, crossed_now
+from stream_jobs.budgets.standing import WINDOW_KEY, Standing, ThresholdKey, crossed_now
 from stream_jobs.budgets.tracked import KEEP_PERIODS, Tracked
 from stream_jobs.series.calendar import Period
 from stream_jobs.series.delta import Delta
@@ -27,7 +27,6 @@ from stream_jobs.store.retention import whole_since
 
 KEEP_NOTIFIED: Final = timedelta(days=35)
 """How long after its end it is known what a period has crossed. Later than that it crosses nothing any more."""
-WINDOW_KEY: Final = "window"
 _NOTHING: Final[Mapping[ThresholdKey, datetime]] = {}
 
 

@@ -10,9 +10,9 @@ import pyarrow as pa
 
 from stream_jobs.base.instants import EPOCH, as_utc, unix_micros
 from stream_jobs.base.money import pico_from_usd
-from stream_jobs.budgets.book import KEEP_NOTIFIED, WINDOW_KEY, Notified, Place, StandingUpdate
+from stream_jobs.budgets.book import KEEP_NOTIFIED, Notified, Place, StandingUpdate
 from stream_jobs.budgets.period_rows import kept_period, period_rows
-from stream_jobs.budgets.standing import Standing, ThresholdKey
+from stream_jobs.budgets.standing import WINDOW_KEY, Standing, ThresholdKey
 from stream_jobs.series.calendar import Period
 from stream_jobs.series.facts import Sums, Values
 from stream_jobs.store.client import StoreClient

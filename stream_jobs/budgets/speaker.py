@@ -10,11 +10,11 @@ from typing import Final, Self
 
 from spendstream_schemas.alert_feed import AlertSignal, Fact
 from stream_jobs.base.errors import SpendstreamError
-from stream_jobs.budgets.book import WINDOW_KEY, BudgetBook, Place, StandingUpdate
+from stream_jobs.budgets.book import BudgetBook, Place, StandingUpdate
 from stream_jobs.budgets.causes import causes
 from stream_jobs.budgets.document import Budget
 from stream_jobs.budgets.signals import Kind, budget_signal, ended_signal, is_over, removed_signal
-from stream_jobs.budgets.standing import ThresholdKey
+from stream_jobs.budgets.standing import WINDOW_KEY, ThresholdKey
 from stream_jobs.runtime.record_producer import RecordProducer
 from stream_jobs.runtime.topics import ALERTS
 from stream_jobs.store.client import StoreClient

@@ -18,6 +18,8 @@ FORECAST_HYSTERESIS: Final = Decimal("0.95")
 time."""
 FORECAST_FROM_SHARE: Final = 10
 """A tenth of a period must have passed before its end is forecast from it."""
+WINDOW_KEY: Final = "window"
+"""The period key of a rolling window, which has no periods."""
 NEVER_HOURS: Final = 24 * 366 * 10
 """What lasts longer than that is never used up."""
 _MICROSECOND: Final = timedelta(microseconds=1)

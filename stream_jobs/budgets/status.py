@@ -1,14 +1,13 @@
 """What the store knows of budgets, for the commands and the report: definitions, standings, crossings."""
 
 import json
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from functools import cache
 from typing import Any, Final, NamedTuple, cast
 
-from stream_jobs.base.instants import as_utc
+from stream_jobs.base.instants import as_utc, from_unix_micros
 from stream_jobs.budgets.control import REFUSED
 from stream_jobs.budgets.units import Unit
 from stream_jobs.currencies.document import USD
@@ -114,16 +113,58 @@ _SHARE: Final = "if(amount > 0, toFloat64(spent + held) / toFloat64(amount), if(
 _DEAREST_FIRST: Final = f"ORDER BY {_SHARE} DESC, spent DESC, vals"
 
 
-def standings(store: StoreClient, budget_id: str, limit: int | None = None) -> list[BudgetStanding]:
-    """Where a budget stands, the values first that have used most of their amount; all of them, or so many.
+def standings(store: StoreClient, budget_id: str, limit: int) -> list[BudgetStanding]:
+    """Where a budget stands, the values first that have used most of their amount, and so many of them.
     Raises StoreUnavailableError."""
     rows = store.rows(
-        f"SELECT {_STANDING} FROM budget_status WHERE budget_id = {{budget:String}} {_DEAREST_FIRST}"
-        + (f" LIMIT {limit:d}" if limit is not None else ""),
+        f"SELECT {_STANDING} FROM budget_status WHERE budget_id = {{budget:String}} {_DEAREST_FIRST} LIMIT {limit:d}",
         {"budget": budget_id},
     )
-    utc = cache(as_utc)  # most of a hundred thousand rows have the same instants
-    return [_standing(row, utc) for row in cast(list[tuple[Any, ...]], rows)]
+    return [_standing(row) for row in cast(list[tuple[Any, ...]], rows)]
+
+
+_INSTANTS: Final = frozenset({"period_start", "period_end", "exhausted_at", "updated_at"})
+_AMOUNTS: Final = frozenset({"amount", "spent", "held", "burn_per_hour", "forecast", "credited", "rate"})
+_LISTS: Final = frozenset({"thresholds", "threshold_amounts"})
+
+
+def _told(name: str) -> str:
+    """A column so that nothing is left to do but to write it: decimals as texts of all their digits."""
+    if name in _INSTANTS:
+        return f"toUnixTimestamp64Micro({name})"
+    if name in _AMOUNTS:
+        return f"toString({name})"
+    return f"arrayMap(one -> toString(one), {name})" if name in _LISTS else name
+
+
+def told_standings(store: StoreClient, budget_id: str) -> tuple[list[dict[str, Any]], BudgetStanding | None]:
+    """All that `standings` has, in its order, without the budget's id and in the one form of base/json_values; and the
+    first of them. There may be hundreds of thousands. Raises StoreUnavailableError."""
+    names = BudgetStanding._fields
+    rows = store.rows(
+        f"SELECT {', '.join(map(_told, names))} FROM budget_status WHERE budget_id = {{budget:String}} "
+        + _DEAREST_FIRST,
+        {"budget": budget_id},
+    )
+    if not rows:
+        return [], None
+    columns = dict(zip(names, zip(*cast(list[tuple[Any, ...]], rows), strict=True), strict=True))
+    first = _from_told({name: column[0] for name, column in columns.items()})
+    text = cache(_instant_text)  # most of them are the same
+    columns |= {name: tuple(map(text, columns[name])) for name in _INSTANTS}
+    del columns["budget_id"]
+    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)], first
+
+
+def _instant_text(micros: int | None) -> str | None:
+    return None if micros is None else from_unix_micros(micros).isoformat().replace("+00:00", "Z")
+
+
+def _from_told(told: dict[str, Any]) -> BudgetStanding:
+    values: dict[str, Any] = told | {"vals": tuple(told["vals"])}
+    values |= {name: None if told[name] is None else from_unix_micros(told[name]) for name in _INSTANTS}
+    values |= {name: None if told[name] is None else Decimal(told[name]) for name in _AMOUNTS}
+    return BudgetStanding(**values | {name: tuple(map(Decimal, told[name])) for name in _LISTS})
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,14 +187,14 @@ def firsts(store: StoreClient, budget_id: str | None = None) -> dict[str, First]
     return {standing.budget_id: First(standing, number) for standing, number in found}
 
 
-def _standing(row: tuple[Any, ...], utc: Callable[[datetime], datetime] = as_utc) -> BudgetStanding:
+def _standing(row: tuple[Any, ...]) -> BudgetStanding:
     budget, vals, key, start, end, amount, spent, held, unpriced, burn, forecast, exhausted, thresholds, at = row[:14]
     unit, credited, amounts, currency, rate = row[14:]
     return BudgetStanding(
-        *(budget, tuple(vals), key, utc(start), utc(end), amount, spent, held, int(unpriced), burn, forecast),
-        None if exhausted is None else utc(exhausted),
+        *(budget, tuple(vals), key, as_utc(start), as_utc(end), amount, spent, held, int(unpriced), burn, forecast),
+        None if exhausted is None else as_utc(exhausted),
         tuple(thresholds),
-        utc(at),
+        as_utc(at),
         *(unit, credited, tuple(amounts), currency, rate),
     )
 

@@ -135,11 +135,16 @@ def run_show(args: argparse.Namespace) -> int:
 
 def _show(args: argparse.Namespace) -> int:
     from stream_jobs.budgets.credits import as_row, read_credits
-    from stream_jobs.budgets.status import crossings, firsts, past_periods, standings
+    from stream_jobs.budgets.status import crossings, firsts, past_periods, standings, told_standings
 
     with _store(args) as store:
         budget = _defined(store, args.budget)
-        found = standings(store, args.budget, None if args.json else SHOWN_VALUES)
+        told: list[dict[str, Any]] = []
+        if args.json:
+            told, first_told = told_standings(store, args.budget)
+            found = [first_told] if first_told is not None else []
+        else:
+            found = standings(store, args.budget, SHOWN_VALUES)
         number = len(found)
         if number == SHOWN_VALUES and (first := firsts(store, args.budget).get(args.budget)) is not None:
             number = first.values
@@ -149,7 +154,7 @@ def _show(args: argparse.Namespace) -> int:
         credited = read_credits(store, args.budget)
         why = _causes(store, budget, found[0], now) if found else ()
     if args.json:
-        answer = _budget_json(budget) | {"standings": [_standing_json(item) for item in found]}
+        answer = _budget_json(budget) | {"standings": told}
         say_json({**answer, "crossings": crossed, "credits": [as_row(row) for row in credited], "causes": why})
         return 0
     _print_budget(budget, found, number, crossed, past, why)

@@ -87,7 +87,9 @@ def _send_and_show(
     from spendstream_traffic.simulate import labels
     from stream_jobs.cli import demo_alerts
     from stream_jobs.embedded.instance import embedded_clickhouse
-    from stream_jobs.report import build, render_terminal, write_html
+    from stream_jobs.report.html import write_html
+    from stream_jobs.report.queries import build
+    from stream_jobs.report.terminal import render_terminal
     from stream_jobs.store.client import StoreClient
 
     clickhouse, sent = embedded_clickhouse(instance, writable=False), demo_alerts.SentTimes()

@@ -37,7 +37,7 @@ def run(args: argparse.Namespace) -> int:
     """Exit code 0, also for an empty store."""
     from stream_jobs.embedded.instance import find_clickhouse
     from stream_jobs.output.console import Console
-    from stream_jobs.report import build, render_terminal, write_html
+    from stream_jobs.report.queries import build
     from stream_jobs.store.client import connect
 
     settings = find_clickhouse(args.url, args.data_dir)
@@ -51,6 +51,9 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         say_json(data)
         return 0
+    from stream_jobs.report.html import write_html  # loads what draws the plots
+    from stream_jobs.report.terminal import render_terminal
+
     render_terminal(data, Console())
     write_html(data, args.out)
     say(f"report written to {args.out}")

@@ -1,9 +1,12 @@
 """Asks ClickHouse for everything a report shows."""
 
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import fields
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any, Final, ParamSpec, TypeVar
 
 from clickhouse_connect.driver.client import Client
 
@@ -30,6 +33,8 @@ from stream_jobs.report.requests import dearest
 from stream_jobs.report.unusual import WEEKS, unusual_spans
 from stream_jobs.report.watched import watched
 
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
 DIMENSIONS: Final = ("model", "team", "feature", "project", "environment", "category", "provider")
 PEOPLE: Final = {"customer": "operations_1d", "user_id": "cost_1d"}
 """Dimensions with perhaps millions of values, and the rollup of days that has them."""
@@ -37,6 +42,8 @@ SERIES: Final = ("model", "team")
 TOP_SERIES: Final = 8
 TOP_ROWS: Final = 15
 TOP_JOBS: Final = 6
+AT_ONCE: Final = 2
+"""Questions; an embedded store answers three at a time of those who may only read, and others ask, too."""
 DEFAULT_PERIOD: Final = timedelta(days=31)
 _MINUTE: Final = timedelta(minutes=1)
 _BUCKETS: Final = tuple(timedelta(minutes=minutes) for minutes in (1, 5, 15, 60, 360, 1440, 10_080))
@@ -65,37 +72,76 @@ def build(
     store.period = {"start": start, "end": end}
     bucket = bucket_for(end - start)
     buckets = _buckets(start, end, bucket)
-    breakdowns = _registered(store)
-    for name, rollup in PEOPLE.items():
-        rows = store.rows("by_person", dimension=name, rollup=rollup, rows=TOP_ROWS)
-        breakdowns[name] = _breakdown(name, rows)
-    series = {name: _series(store, breakdowns[name], bucket, buckets) for name in SERIES}
-    unusual, unjudged = _unusual(store, oldest, buckets, bucket)
-    requests, jobs = dearest(store, model_calls=TOP_ROWS, others=TOP_JOBS)
-    kinds, price_books, attributions = _entries(store.rows("entries"))
-    return ReportData(
-        start=start,
-        end=end,
-        generated_at=now,
-        bucket=bucket,
-        buckets=buckets,
-        totals=_totals(store),
-        breakdowns=breakdowns,
-        stack=tuple(StackLevel(*row) for row in store.rows("stack")),
-        series=series,
-        cache=_cache(store, bucket, buckets),
-        unusual=unusual,
-        unjudged=unjudged,
-        requests=requests,
-        jobs=jobs,
-        unpriced=tuple(Unpriced(*row) for row in store.rows("unpriced", rows=TOP_ROWS)),
-        unallocated=tuple(Unallocated(*row) for row in store.rows("unallocated", rows=TOP_ROWS)),
-        quarantined=tuple(Quarantined(*_aware(row)) for row in store.rows("quarantine", rows=TOP_ROWS)),
-        watched=watched(store.rows, seen_until),
-        entry_kinds=kinds,
-        price_book_versions=price_books,
-        attribution_versions=attributions,
-    )
+    with _at_once(store) as ask:  # what takes longest first
+        people = {
+            name: ask.rows("by_person", dimension=name, rollup=rollup, rows=TOP_ROWS) for name, rollup in PEOPLE.items()
+        }
+        asked_requests = ask.of(dearest, store, model_calls=TOP_ROWS, others=TOP_JOBS)
+        asked_entries = ask.rows("entries")
+        asked_watched = ask.of(watched, store.rows, seen_until)
+        asked_breakdowns = ask.of(_registered, store)
+        asked_unpriced = ask.rows("unpriced", rows=TOP_ROWS)
+        asked_unusual = ask.of(_unusual, store, oldest, buckets, bucket)
+        asked_cache = ask.of(_cache, store, bucket, buckets)
+        breakdowns = asked_breakdowns.result()
+        series = {name: ask.of(_series, store, breakdowns[name], bucket, buckets) for name in SERIES}
+        asked_unallocated = ask.rows("unallocated", rows=TOP_ROWS)
+        asked_quarantined = ask.rows("quarantine", rows=TOP_ROWS)
+        asked_stack = ask.rows("stack")
+        asked_totals = ask.of(_totals, store)
+        breakdowns |= {name: _breakdown(name, asked.result()) for name, asked in people.items()}
+        kinds, price_books, attributions = _entries(asked_entries.result())
+        unusual, unjudged = asked_unusual.result()
+        requests, jobs = asked_requests.result()
+        return ReportData(
+            start=start,
+            end=end,
+            generated_at=now,
+            bucket=bucket,
+            buckets=buckets,
+            totals=asked_totals.result(),
+            breakdowns=breakdowns,
+            stack=tuple(StackLevel(*row) for row in asked_stack.result()),
+            series={name: asked.result() for name, asked in series.items()},
+            cache=asked_cache.result(),
+            unusual=unusual,
+            unjudged=unjudged,
+            requests=requests,
+            jobs=jobs,
+            unpriced=tuple(Unpriced(*row) for row in asked_unpriced.result()),
+            unallocated=tuple(Unallocated(*row) for row in asked_unallocated.result()),
+            quarantined=tuple(Quarantined(*_aware(row)) for row in asked_quarantined.result()),
+            watched=asked_watched.result(),
+            entry_kinds=kinds,
+            price_book_versions=price_books,
+            attribution_versions=attributions,
+        )
+
+
+class _Asking:
+    """Questions that are answered later, a few at a time."""
+
+    def __init__(self, store: Figures, pool: ThreadPoolExecutor) -> None:
+        self._store = store
+        self._pool = pool
+
+    def rows(self, name: str, **parameters: Any) -> Future[list[tuple[Any, ...]]]:
+        """As Figures.rows."""
+        return self._pool.submit(self._store.rows, name, **parameters)
+
+    def of(self, answer: Callable[_P, _T], *args: _P.args, **parameters: _P.kwargs) -> Future[_T]:
+        """What a function finds that asks itself."""
+        return self._pool.submit(answer, *args, **parameters)
+
+
+@contextmanager
+def _at_once(store: Figures) -> Iterator[_Asking]:
+    """While one answer is sent or put together, the store works on the next. The first that fails ends all."""
+    with ThreadPoolExecutor(AT_ONCE, "report") as pool:
+        try:
+            yield _Asking(store, pool)
+        finally:
+            pool.shutdown(cancel_futures=True)
 
 
 def bucket_for(period: timedelta) -> timedelta:

@@ -7,8 +7,8 @@ from decimal import Decimal
 from typing import Any, Final
 
 from stream_jobs.base.instants import as_utc
-from stream_jobs.budgets.book import WINDOW_KEY
 from stream_jobs.budgets.control import REFUSED
+from stream_jobs.budgets.standing import WINDOW_KEY
 from stream_jobs.budgets.status import stated_unit
 from stream_jobs.budgets.units import Unit
 from stream_jobs.report.data import AlertLine, BudgetReport, BudgetStanding, Crossed, ReceiverLine, Told, Watched

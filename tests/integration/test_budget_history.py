@@ -15,13 +15,14 @@ import pytest
 
 from spendstream.cli import main
 from stream_jobs.base.instants import unix_micros
+from stream_jobs.base.json_values import json_values
 from stream_jobs.base.money import PICO_PER_USD
-from stream_jobs.budgets.book import KEEP_NOTIFIED, WINDOW_KEY, BudgetBook, Notified, Place, StandingUpdate
+from stream_jobs.budgets.book import KEEP_NOTIFIED, BudgetBook, Notified, Place, StandingUpdate
 from stream_jobs.budgets.causes import causes
 from stream_jobs.budgets.control import Definitions
 from stream_jobs.budgets.history import BudgetHistory
-from stream_jobs.budgets.standing import Standing, ThresholdKey
-from stream_jobs.budgets.status import crossings, firsts, past_periods, standings
+from stream_jobs.budgets.standing import WINDOW_KEY, Standing, ThresholdKey
+from stream_jobs.budgets.status import crossings, firsts, past_periods, standings, told_standings
 from stream_jobs.series.calendar import Period
 from stream_jobs.series.sums import MAX_CELLS, LedgerSums
 from stream_jobs.store.client import StoreClient
@@ -208,10 +209,13 @@ def test_standings_and_crossings_are_read_as_they_were_written(store: StoreClien
     a80 = key("actual", "80")
     history.record_standings([change(now, crossed=[a80]), change(now - DAY)])
     history.record_standings([change(now + HOUR / 3600, crossed=[a80])])
-    (found,) = standings(store, "one")
+    (found,) = standings(store, "one", 9)
     assert (found.vals, found.spent, found.held) == (VALUES, Decimal("123456789012.345678901234"), Decimal(3))
     assert (found.unpriced_events, found.burn_per_hour) == (3, Decimal("0.000000000005"))
     assert (found.thresholds, found.updated_at) == ((Decimal(80),), now + HOUR / 3600)
+    told, first = told_standings(store, "one")
+    assert (told, first) == ([json_values(dict(zip(found._fields[1:], found[1:], strict=True)))], found)
+    assert told_standings(store, "other") == ([], None)
     assert [item.period_key for item in past_periods(store, "one")] == [f"{now:%Y-%m-%d}", f"{now - DAY:%Y-%m-%d}"]
     history.record_crossings([change(now, up=[a80]), change(now + HOUR / 60, down=[a80], late=True)])
     read = crossings(store, now - DAY, now + DAY, "one")
@@ -239,15 +243,15 @@ def test_only_what_counts_now_has_a_status(store: StoreClient) -> None:
     define(store, ONE)
     now = store.now()
     history.record_standings([change(now), change(now, day=now + DAY), change(now, day=now - DAY)])
-    assert [item.period_key for item in standings(store, "one")] == [f"{now:%Y-%m-%d}"]
+    assert [item.period_key for item in standings(store, "one", 9)] == [f"{now:%Y-%m-%d}"]
     define(store, ONE, removed=True, note="refused: there is no such budget")
-    assert len(standings(store, "one")) == 1
+    assert len(standings(store, "one", 9)) == 1
     define(store, ONE)
-    assert standings(store, "one") == []
+    assert standings(store, "one", 9) == []
     history.record_standings([change(store.now())])
-    assert len(standings(store, "one")) == 1
+    assert len(standings(store, "one", 9)) == 1
     define(store, ONE, removed=True)
-    assert standings(store, "one") == []
+    assert standings(store, "one", 9) == []
 
 
 # -- the ledger's sums

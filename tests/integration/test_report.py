@@ -15,9 +15,9 @@ from stream_jobs.base.errors import ConfigError, StoreUnavailableError
 from stream_jobs.cli import report as command
 from stream_jobs.economics.asked import Question
 from stream_jobs.economics.question import Answer, ask, figures_named
-from stream_jobs.report import build
 from stream_jobs.report.data import ZERO, CachePoint
 from stream_jobs.report.figures import SHARES
+from stream_jobs.report.queries import build
 from stream_jobs.store.client import StoreClient
 from stream_jobs.store.tables import insert
 from tests.store_server import StoreProcess, ledger_rows

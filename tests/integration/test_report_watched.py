@@ -1,6 +1,8 @@
 """Budgets and alerts of the report, on a real store, from rows as the jobs write them."""
 
 import json
+import math
+import random
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -9,15 +11,18 @@ from typing import Any
 import pytest
 
 from stream_jobs.base.json_values import json_values
-from stream_jobs.budgets.book import WINDOW_KEY
-from stream_jobs.report import build
+from stream_jobs.budgets.standing import WINDOW_KEY
 from stream_jobs.report.data import Watched
+from stream_jobs.report.figures import Figures
+from stream_jobs.report.queries import build
+from stream_jobs.report.watched import TOP_VALUES, watched
 from stream_jobs.store.tables import TABLES, arrow_table, insert
 from tests.store_server import StoreProcess
 
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 MINUTE = timedelta(minutes=1)
+_TABLES = ("budget_definitions", "budget_periods", "budget_crossings")
 MARCH = (datetime(2026, 3, 1, tzinfo=UTC), datetime(2026, 4, 1, tzinfo=UTC))
 
 
@@ -92,6 +97,13 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StoreProcess]:
         for table, table_rows in rows.items():
             for number, row in enumerate(table_rows):
                 insert(client, table, arrow_table(table, [row]), f"{table}-{number}")
+    yield store
+    store.kill()
+
+
+@pytest.fixture(scope="module")
+def random_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StoreProcess]:
+    store = StoreProcess.made(tmp_path_factory.mktemp("random") / "store")
     yield store
     store.kill()
 
@@ -215,3 +227,152 @@ def test_what_is_known_later_can_be_asked_for_an_earlier_time(store: StoreProces
         data = build(client, START, START + HOUR, seen_until=START + 4 * HOUR)
     assert {alert.alert_id for alert in data.watched.alerts} == {"a", "b", "after"}
     assert json_values(data)["watched"]["until"] == "2026-03-01T16:00:00Z"
+
+
+VALUES = (
+    *(
+        (),
+        ("a",),
+        ("b",),
+        ("a", "b"),
+        ("1:a",),
+        ("a1:b",),
+        ("a\0b",),
+        ("a", "b\0"),
+        ("é'\"\\",),
+        ("", "x"),
+        ("x", ""),
+        ("",),
+    ),
+)
+"""Lists of values that look alike where they are joined carelessly."""
+HOURS = {"24h": 24, "2d": 48, "7d": 168, "": 0}
+
+
+def _any_budgets(rng: random.Random) -> dict[str, list[dict[str, Any]]]:
+    """Budgets that were defined anew, with periods of all kinds, some taken back, and crossings."""
+    found: dict[str, list[dict[str, Any]]] = {name: [] for name in _TABLES}
+    for budget_id in ("one", "two", "three"):
+        for minute in sorted(rng.sample(range(400), rng.randrange(1, 4))):
+            period = rng.choice([{"rolling": rng.choice(["24h", "2d", "7d"])}, "month"])
+            refused = rng.choice(["", "", "refused: no"])
+            row = _definition(
+                budget_id, {"period": period}, START + MINUTE * minute, removed=rng.random() < 0.2, note=refused
+            )
+            found["budget_definitions"].append(row)
+        for values in rng.sample(VALUES, rng.randrange(1, 8)):
+            for _ in range(rng.randrange(1, 9)):
+                day = MARCH[0] + 24 * HOUR * rng.randrange(10)
+                hour = MARCH[0] + HOUR * rng.randrange(240)
+                shift = HOUR * rng.choice([-14, -1, 0, 0, 5, 12])  # of its time zone
+                month = rng.choice([2, 3])
+                start, end, key = rng.choice(
+                    [
+                        (hour, hour + HOUR, WINDOW_KEY),
+                        (day + shift, day + shift + 24 * HOUR, f"{day:%F}"),
+                        (
+                            datetime(2026, month, 1, tzinfo=UTC),
+                            datetime(2026, month + 1, 1, tzinfo=UTC),
+                            f"2026-0{month}",
+                        ),
+                    ]
+                )
+                for _ in range(rng.choice([1, 1, 2])):
+                    figures = {
+                        "amount": rng.choice([0, 1, 5, 10]),
+                        "spent": rng.randrange(12),
+                        "held": rng.randrange(3),
+                    }
+                    at = START + timedelta(microseconds=rng.randrange(10**12))
+                    kept = rng.choice([key] * 6 + [""])
+                    row = _period(budget_id, start, end, kept, vals=list(values), updated_at=at, **figures)
+                    found["budget_periods"].append(row)
+                for _ in range(rng.choice([0, 0, 1, 3, 6])):
+                    begin = start + HOUR * rng.choice([0, 0, 0, -1, 1])
+                    at = START + HOUR * rng.randrange(40)
+                    percent, amount = rng.choice([(50, 0), (80, 0), (100, 0), (0, 5)])
+                    row = _crossing(
+                        budget_id,
+                        begin,
+                        begin + (end - start),
+                        key,
+                        percent,
+                        rng.choice(["up", "down"]),
+                        at,
+                        vals=list(values),
+                        threshold_amount=Decimal(amount),
+                    )
+                    found["budget_crossings"].append(row | {"kind": rng.choice(["actual", "actual", "forecast"])})
+    return found
+
+
+def _crossed(period: dict[str, Any], crossings: list[dict[str, Any]]) -> list[tuple[Any, ...]]:
+    last: dict[tuple[Decimal, Decimal], tuple[datetime, bool]] = {}
+    for row in crossings:
+        same = all(row[name] == period[name] for name in ("budget_id", "vals", "period_key"))
+        if same and row["kind"] == "actual" and row["period_start"] <= period["period_start"]:
+            threshold, change = (row["threshold"], row["threshold_amount"]), (row["at"], row["direction"] == "down")
+            last[threshold] = max(last.get(threshold, change), change)
+    return sorted((*threshold, at) for threshold, (at, down) in last.items() if not down)
+
+
+def _standing_in(rows: dict[str, list[dict[str, Any]]], start: datetime, until: datetime) -> dict[str, list[Any]]:
+    """By budget (values, period's start, used, crossed), those first that have used most: counted one by one."""
+    latest: dict[Any, dict[str, Any]] = {}
+    for row in sorted(rows["budget_periods"], key=lambda row: row["updated_at"]):
+        latest[row["budget_id"], row["period_start"], *row["vals"]] = row
+    hours = {}
+    for row in sorted(rows["budget_definitions"], key=lambda row: row["at"]):
+        if not row["removed"] and not row["note"]:
+            period = json.loads(row["definition"])["period"]
+            hours[row["budget_id"]] = HOURS[period["rolling"] if isinstance(period, dict) else ""]
+    groups: dict[Any, list[dict[str, Any]]] = {}
+    for row in latest.values():
+        window = row["period_key"] == WINDOW_KEY
+        if row["period_key"] and row["period_end"] > start and (window or row["period_start"] < until):
+            groups.setdefault((row["budget_id"], *row["vals"]), []).append(row)
+    found: dict[str, list[Any]] = {}
+    for group in groups.values():
+        begun = [row for row in group if row["period_start"] < until]
+        period = max(begun or group, key=lambda row: row["period_start"] if begun else until - row["period_start"])
+        window = period["period_key"] == WINDOW_KEY
+        if window and period["period_start"] - HOUR * hours.get(period["budget_id"], 0) >= until:
+            continue
+        used, amount = period["spent"] + period["held"], period["amount"]
+        share = float(used) / float(amount) if amount else math.inf
+        shown = (tuple(period["vals"]), period["period_start"], used, _crossed(period, rows["budget_crossings"]))
+        found.setdefault(period["budget_id"], []).append((-share, -used, period["vals"], used > amount, shown))
+    return {budget_id: sorted(standings) for budget_id, standings in found.items()}
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_budgets_stand_where_a_plain_count_of_their_rows_puts_them(random_store: StoreProcess, seed: int) -> None:
+    """Whatever was defined, taken back and crossed, in any period, for values that look alike."""
+    rng = random.Random(seed)
+    rows = _any_budgets(rng)
+    with random_store.connect() as client:
+        for table, table_rows in rows.items():
+            client.command(f"TRUNCATE TABLE {table}")
+            insert(client, table, arrow_table(table, table_rows), f"{table}-{seed}")
+        figures = Figures(client)
+        for _ in range(12):
+            start = MARCH[0] + HOUR * rng.randrange(-48, 260)
+            until = start + timedelta(hours=rng.randrange(1, 300), microseconds=rng.choice([0, 1]))
+            figures.period = {"start": start}
+            wanted = _standing_in(rows, start, until)
+            found = {budget.budget_id: budget for budget in watched(figures.rows, until).budgets}
+            assert found.keys() == wanted.keys()
+            for budget_id, budget in found.items():
+                shown = [
+                    (
+                        item.values,
+                        item.period_start,
+                        item.used,
+                        [(one.percent, one.amount, one.at) for one in item.crossed],
+                    )
+                    for item in budget.standings
+                ]
+                assert shown == [one[-1] for one in wanted[budget_id]][:TOP_VALUES]
+                assert budget.all_values == len(wanted[budget_id])
+                assert budget.over_values == sum(one[-2] for one in wanted[budget_id])
+                assert budget.crossed_values == sum(bool(one[-1][-1]) for one in wanted[budget_id])

@@ -3,7 +3,31 @@
 -- A rolling window has a row for each hour in which it ended. Where none ended before `until` (events of the past came
 -- later), the first one after it stands in, as long as it still reaches back into the time asked for.
 -- `crossed` are the thresholds that were crossed, with the instants at which they were.
+-- Of a hundred thousand users a month has three million periods: all that is read of most of them is their key. Values are
+-- grouped and compared as one text, in which each is preceded by its length, so that no two lists make the same: three
+-- times as fast as arrays.
 WITH
+    chosen AS
+    (
+        SELECT
+            budget_id,
+            who,
+            if(max(begun), maxIf(period_start, begun), min(period_start)) AS latest
+        FROM
+        (
+            SELECT
+                budget_id,
+                period_start,
+                arrayStringConcat(arrayMap(value -> concat(toString(length(value)), ':', value), vals)) AS who,
+                period_start < {until:DateTime64(6, 'UTC')} AS begun
+            FROM budget_periods FINAL
+            WHERE
+                period_key != ''
+                AND period_end > {start:DateTime('UTC')}
+                AND (period_start < {until:DateTime64(6, 'UTC')} OR period_key = {window:String})
+        )
+        GROUP BY budget_id, who
+    ),
     definitions AS
     (
         SELECT
@@ -21,53 +45,36 @@ WITH
             toUInt32OrZero(substring(rolling, 1, length(rolling) - 1)) * if(endsWith(rolling, 'd'), 24, 1) AS window_hours
         FROM
         (
-            SELECT *
+            SELECT
+                *,
+                arrayStringConcat(arrayMap(value -> concat(toString(length(value)), ':', value), vals)) AS who
             FROM budget_periods FINAL
             WHERE
                 period_key != ''
-                AND period_end > {start:DateTime('UTC')}
-                AND (period_start < {until:DateTime64(6, 'UTC')} OR period_key = {window:String})
+                AND (budget_id, period_start, who) IN (SELECT budget_id, latest, who FROM chosen)
         ) AS periods
         LEFT JOIN definitions USING (budget_id)
-        WHERE
-            if(
-                is_window,
-                period_end > {start:DateTime('UTC')}
-                    AND period_start - toIntervalHour(window_hours) < {until:DateTime64(6, 'UTC')},
-                period_end > {start:DateTime('UTC')} AND period_start < {until:DateTime64(6, 'UTC')}
-            )
-        ORDER BY
-            period_start < {until:DateTime64(6, 'UTC')} DESC,
-            if(period_start < {until:DateTime64(6, 'UTC')}, -toInt64(toUnixTimestamp(period_start)), toInt64(toUnixTimestamp(period_start)))
-        LIMIT 1 BY budget_id, vals
+        WHERE NOT is_window OR period_start - toIntervalHour(window_hours) < {until:DateTime64(6, 'UTC')}
     ),
-    last_crossings AS
-    (
-        SELECT
-            budget_crossings.budget_id AS budget_id,
-            budget_crossings.vals AS vals,
-            threshold,
-            threshold_amount,
-            argMax(direction, (at, direction = 'down')) AS last_direction,
-            argMax(at, (at, direction = 'down')) AS last_at
-        FROM budget_crossings
-        INNER JOIN (SELECT budget_id, vals, period_key, period_start FROM standings) AS chosen
-            ON
-                budget_crossings.budget_id = chosen.budget_id
-                AND budget_crossings.vals = chosen.vals
-                AND budget_crossings.period_key = chosen.period_key
-        WHERE kind = 'actual' AND budget_crossings.period_start <= chosen.period_start
-        GROUP BY budget_id, vals, threshold, threshold_amount
-    ),
-    crossed_by AS
+    changes AS
     (
         SELECT
             budget_id,
-            vals,
-            arraySort(groupArray((threshold, threshold_amount, last_at))) AS crossed
-        FROM last_crossings
-        WHERE last_direction = 'up'
-        GROUP BY budget_id, vals
+            arrayStringConcat(arrayMap(value -> concat(toString(length(value)), ':', value), vals)) AS who,
+            period_key,
+            groupArray((threshold, threshold_amount, at, direction = 'down', period_start)) AS all_changes
+        FROM budget_crossings
+        WHERE
+            kind = 'actual'
+            -- A period of the same name can begin and end hours away, in another time zone.
+            AND (
+                period_key = {window:String}
+                OR (
+                    period_end > {start:DateTime('UTC')} - toIntervalDay(2)
+                    AND period_start < {until:DateTime64(6, 'UTC')}
+                )
+            )
+        GROUP BY budget_id, who, period_key
     )
 SELECT
     standings.budget_id AS budget_id,
@@ -75,7 +82,7 @@ SELECT
     owner,
     parent,
     per,
-    standings.vals AS vals,
+    vals,
     is_window,
     window_hours,
     period_start,
@@ -85,16 +92,29 @@ SELECT
     held,
     unpriced_events,
     used > amount AS over,
-    crossed,
+    -- The last change of each threshold, where that is upwards.
+    arrayMap(
+        change -> (change.1, change.2, change.3),
+        arrayFilter(
+            (change, next, left) -> NOT change.4 AND (left = 1 OR (change.1, change.2) != (next.1, next.2)),
+            arraySort(arrayFilter(change -> change.5 <= period_start, all_changes)) AS in_order,
+            arrayShiftLeft(in_order, 1),
+            arrayReverse(arrayEnumerate(in_order))
+        )
+    ) AS crossed,
     updated_at,
-    count() OVER (PARTITION BY standings.budget_id) AS all_values,
-    countIf(notEmpty(crossed)) OVER (PARTITION BY standings.budget_id) AS crossed_values,
-    countIf(over) OVER (PARTITION BY standings.budget_id) AS over_values,
+    count() OVER (PARTITION BY budget_id) AS all_values,
+    countIf(notEmpty(crossed)) OVER (PARTITION BY budget_id) AS crossed_values,
+    countIf(over) OVER (PARTITION BY budget_id) AS over_values,
     unit,
     currency,
     rate
 FROM standings
-LEFT JOIN crossed_by ON standings.budget_id = crossed_by.budget_id AND standings.vals = crossed_by.vals
+LEFT JOIN changes
+    ON
+        standings.budget_id = changes.budget_id
+        AND standings.who = changes.who
+        AND standings.period_key = changes.period_key
 ORDER BY
     budget_id,
     if(amount > 0, toFloat64(used) / toFloat64(amount), inf) DESC,

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from stream_jobs.base.errors import StoreUnavailableError
-from stream_jobs.budgets.book import KEEP_NOTIFIED, WINDOW_KEY, BudgetBook, Notified, Place, StandingUpdate
+from stream_jobs.budgets.book import KEEP_NOTIFIED, BudgetBook, Notified, Place, StandingUpdate
 from stream_jobs.budgets.credits import CreditRow, Credits
 from stream_jobs.budgets.resolve import Budgets
-from stream_jobs.budgets.standing import ThresholdKey
+from stream_jobs.budgets.standing import WINDOW_KEY, ThresholdKey
 from stream_jobs.series.check import differences, snapshot
 from stream_jobs.series.delta import Delta, split
 from stream_jobs.series.facts import Sums

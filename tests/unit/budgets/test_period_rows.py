@@ -6,8 +6,9 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stream_jobs.budgets.book import WINDOW_KEY, Place, StandingUpdate
+from stream_jobs.budgets.book import Place, StandingUpdate
 from stream_jobs.budgets.period_rows import kept_period, period_rows
+from stream_jobs.budgets.standing import WINDOW_KEY
 from stream_jobs.series.calendar import Period
 from stream_jobs.store.tables import arrow_table
 from tests.unit.budgets.build import budget

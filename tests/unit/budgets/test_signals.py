@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spendstream_schemas.alert_feed import AlertSignal
-from stream_jobs.budgets.book import WINDOW_KEY, Place
+from stream_jobs.budgets.book import Place
 from stream_jobs.budgets.signals import (
     LATE_ALERT_LASTS,
     MAX_ID,
@@ -22,7 +22,7 @@ from stream_jobs.budgets.signals import (
     group_id,
     removed_signal,
 )
-from stream_jobs.budgets.standing import Standing, ThresholdKey
+from stream_jobs.budgets.standing import WINDOW_KEY, Standing, ThresholdKey
 from stream_jobs.series.calendar import Period
 from tests.unit.budgets.build import budget, budgets
 from tests.unit.series.memory_ledger import usd
