@@ -52,9 +52,16 @@ def encode(values: Sequence[str | None]) -> Texts:
     """None becomes ''."""
     if not any_given(values):
         return constant("", len(values))
-    encoded = pa.array(values, pa.string()).dictionary_encode("encode")
-    texts = [text or "" for text in encoded.dictionary.to_pylist()]
-    return Texts(encoded.indices.to_numpy().astype(np.int64), texts)
+    return texts_of(pa.array(values, pa.string()))
+
+
+def texts_of(column: pa.Array | pa.ChunkedArray) -> Texts:
+    """NULL becomes ''."""
+    encoded = column.dictionary_encode("encode")
+    chunks = encoded.chunks if isinstance(encoded, pa.ChunkedArray) else [encoded]
+    codes = [chunk.indices.to_numpy() for chunk in chunks]
+    texts = [text or "" for text in chunks[0].dictionary.to_pylist()]  # all chunks have the same
+    return Texts((codes[0] if len(codes) == 1 else np.concatenate(codes)).astype(np.int64), texts)
 
 
 def constant(text: str, rows: int) -> Texts:

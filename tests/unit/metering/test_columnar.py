@@ -11,11 +11,12 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from spendstream_schemas import UsageEvent, parse_usage_event
+from spendstream_schemas import MAX_MESSAGE_BYTES, UsageEvent, parse_usage_event
 from stream_jobs.attribution.document import AttributionDocument
 from stream_jobs.attribution.rules import AttributionRules
 from stream_jobs.facts import Facts, facts_of
 from stream_jobs.ledger.known import Booked
+from stream_jobs.metering.columnar import reading, structs
 from stream_jobs.metering.columnar.charge import charge, decode_bundle
 from stream_jobs.metering.process import Metering, Pricer
 from stream_jobs.pricing.book import PriceBook
@@ -221,12 +222,21 @@ BEFORE_ITS_PRICES: Final = json.dumps(
 
 @pytest.mark.parametrize("name", BOOKS)
 @settings(deadline=None, max_examples=150, suppress_health_check=list(HealthCheck))
-@example([BEFORE_ITS_PRICES], {})
-@given(st.lists(messages(), max_size=12), st.dictionaries(st.sampled_from("abcdefghij"), st.integers(0, 1), max_size=3))
-def test_a_bundle_is_booked_as_its_events_one_by_one(name: str, raw: list[bytes], known: dict[str, int]) -> None:
-    """Every column of every table and every count is the same for any bundle: models, times, tags, rubbish, copies."""
+@example([BEFORE_ITS_PRICES], {}, 500)
+@given(
+    st.lists(messages(), max_size=12),
+    st.dictionaries(st.sampled_from("abcdefghij"), st.integers(0, 1), max_size=3),
+    st.sampled_from([1, 3, 500]),
+)
+def test_a_bundle_is_booked_as_its_events_one_by_one(
+    name: str, raw: list[bytes], known: dict[str, int], part_rows: int
+) -> None:
+    """Every column of every table and every count is the same for any bundle, and in parts of any size: models, times,
+    tags, rubbish, copies."""
     records = [SourceRecord(offset, None, None, value) for offset, value in enumerate(raw)]
-    fast, single = both(records, BOOKS[name], known)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(reading, "PART_ROWS", part_rows)
+        fast, single = both(records, BOOKS[name], known)
     assert fast.counts == single.counts
     assert rows(fast) == rows(single)
     assert "ledger" not in fast.tables or has_unique_texts(fast.tables["ledger"].combine_chunks())
@@ -241,6 +251,14 @@ def test_columns_say_the_same_facts_as_the_contract(raw: list[bytes]) -> None:
     )
     if events is not None:
         assert events.facts() == [facts_of(parse_usage_event(record.value).message) for record in events.records]
+
+
+@settings(deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.lists(st.one_of(st.none(), messages()), max_size=5))
+@example([None, b"", b'{"event_id":"' + b"x" * MAX_MESSAGE_BYTES + b'"}'])
+def test_messages_decoded_together_are_what_each_is_alone(raw: list[bytes | None]) -> None:
+    """What one of them holds, or that it is missing, makes no difference to another."""
+    assert structs.decode_some(raw) == [structs.decode(value) for value in raw]
 
 
 def plain(event_id: str, **changes: Any) -> bytes:

@@ -1,0 +1,42 @@
+"""Columns that grow by parts: a part is turned into a column while its objects are still in the processor's caches."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import pyarrow as pa
+
+from stream_jobs.store.texts import Texts, any_given, constant, texts_of
+
+
+class Column:
+    """One value per row; None is NULL."""
+
+    __slots__ = ("_chunks", "_kind", "_rows", "empty")
+
+    def __init__(self, kind: pa.DataType) -> None:
+        self._kind = kind
+        self._chunks: list[pa.Array] = []
+        self._rows = 0
+        self.empty = True  # no row has a value
+
+    def add(self, values: Sequence[Any]) -> None:
+        self._rows += len(values)
+        if any_given(values):
+            self.empty = False
+            self._chunks.append(pa.array(values, self._kind))
+        else:
+            self._chunks.append(pa.nulls(len(values), self._kind))
+
+    def array(self) -> pa.Array:
+        return self._chunks[0] if len(self._chunks) == 1 else pa.concat_arrays(self._chunks)
+
+    def single_texts(self) -> pa.Array:
+        """Of texts that hardly repeat. A missing one is ''."""
+        if self.empty:
+            return constant("", self._rows).array().cast(pa.string())
+        array = self.array()
+        return array.fill_null("") if array.null_count else array
+
+    def texts(self) -> Texts:
+        """Each distinct text once. A missing one is ''."""
+        return constant("", self._rows) if self.empty else texts_of(pa.chunked_array(self._chunks))
