@@ -11,24 +11,34 @@ from stream_jobs.store.texts import Texts, any_given, constant, texts_of
 class Column:
     """One value per row; None is NULL."""
 
-    __slots__ = ("_chunks", "_kind", "_rows", "empty")
+    __slots__ = ("_chunks", "_kind", "_missing", "_rows")
 
     def __init__(self, kind: pa.DataType) -> None:
         self._kind = kind
         self._chunks: list[pa.Array] = []
         self._rows = 0
-        self.empty = True  # no row has a value
+        self._missing = 0  # the last rows, of which none has a value: not in a chunk yet
 
     def add(self, values: Sequence[Any]) -> None:
         self._rows += len(values)
         if any_given(values):
-            self.empty = False
+            self._chunks = self._whole()
             self._chunks.append(pa.array(values, self._kind))
+            self._missing = 0
         else:
-            self._chunks.append(pa.nulls(len(values), self._kind))
+            self._missing += len(values)
+
+    def _whole(self) -> list[pa.Array]:
+        return [*self._chunks, pa.nulls(self._missing, self._kind)] if self._missing else self._chunks
+
+    @property
+    def empty(self) -> bool:
+        """Whether no row has a value."""
+        return self._missing == self._rows
 
     def array(self) -> pa.Array:
-        return self._chunks[0] if len(self._chunks) == 1 else pa.concat_arrays(self._chunks)
+        chunks = self._whole()
+        return chunks[0] if len(chunks) == 1 else pa.concat_arrays(chunks)
 
     def single_texts(self) -> pa.Array:
         """Of texts that hardly repeat. A missing one is ''."""
@@ -39,4 +49,4 @@ class Column:
 
     def texts(self) -> Texts:
         """Each distinct text once. A missing one is ''."""
-        return constant("", self._rows) if self.empty else texts_of(pa.chunked_array(self._chunks))
+        return constant("", self._rows) if self.empty else texts_of(pa.chunked_array(self._whole()))

@@ -15,9 +15,9 @@ from spendstream_schemas.usage import TOKEN_PARTS
 from stream_jobs.facts import given, given_conditions
 from stream_jobs.metering.columnar import structs
 from stream_jobs.metering.columnar.events import NUMBERS, REPEATED, SINGLE, Meter, TokenEvents
-from stream_jobs.metering.columnar.instants import US_PER_S, microseconds
+from stream_jobs.metering.columnar.instants import US_PER_S, Characters, characters, microseconds
 from stream_jobs.metering.columnar.parts import Column
-from stream_jobs.store.texts import Codes, Mask, any_given
+from stream_jobs.store.texts import Mask, any_given
 from stream_jobs.streams.model import SourceRecord
 
 PART_ROWS: Final = 500
@@ -54,8 +54,7 @@ class Reading:
     def __init__(self) -> None:
         self._records: list[SourceRecord] = []
         self._event_ids: list[str] = []
-        self._occurred_us: list[Codes] = []
-        self._good: list[Mask] = []
+        self._occurred_at: list[Characters] = []
         self._texts = {name: Column(pa.string()) for name in (*REPEATED, *ATTRIBUTION_FIELDS, *SINGLE)}
         self._numbers = {name: Column(kind) for name, kind in NUMBERS.items()}
         self._meters = {name: Column(_COUNT) for name in _METERS}
@@ -70,11 +69,9 @@ class Reading:
         usage = _fields(event["usage"], structs.USAGE_FIELDS)
         attributions = [given or structs.NO_ATTRIBUTION for given in event["attribution"]]
         tags = _fields(attributions, structs.ATTRIBUTION_NAMES)
-        occurred_us, good = microseconds(event["occurred_at"])
         self._records += records
         self._event_ids += event["event_id"]
-        self._occurred_us.append(occurred_us)
-        self._good.append(good)
+        self._occurred_at.append(characters(event["occurred_at"]))
         for name, column in self._texts.items():
             column.add(tags[name] if name in tags else event[name])
         for name, column in self._numbers.items():
@@ -90,7 +87,7 @@ class Reading:
         """See `read`."""
         if not self._records:
             return None, np.zeros(0, bool)
-        occurred_us, good = np.concatenate(self._occurred_us), np.concatenate(self._good)
+        occurred_us, good = microseconds(np.concatenate(self._occurred_at))
         good &= occurred_us >= _EARLIEST_US
         meters = {name: _meter(column.array()) for name, column in self._meters.items() if not column.empty}
         good &= _parts_fit(meters, len(good))
