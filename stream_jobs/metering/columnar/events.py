@@ -7,12 +7,13 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from spendstream_schemas import ATTRIBUTION_FIELDS
 from stream_jobs.base.instants import from_unix_micros
 from stream_jobs.facts import NAMED, NOTHING, Condition, Facts
 from stream_jobs.metering.decode import DETAILS, DecodedEvent
-from stream_jobs.store.texts import Codes, Texts, constant, encode
+from stream_jobs.store.texts import Codes, Texts, constant, texts_of
 from stream_jobs.streams.model import SourceRecord
 
 REPEATED: Final = ("source", "provider", "model", "response_model", "operation", "service_tier", "region", "status")
@@ -50,7 +51,7 @@ class TokenEvents:
     single: dict[str, pa.Array]
     numbers: dict[str, pa.Array]
     meters: dict[str, Meter]
-    labels: list[dict[str, str] | None] | None  # None: no event has any
+    labels: pa.Array | None  # maps of texts; None: no event has any
     conditions: list[tuple[Condition, ...]] | None
     tool_calls: list[dict[str, int] | None] | None
     stated: list[Decimal | None] | None  # USD
@@ -72,6 +73,7 @@ class TokenEvents:
     def facts(self) -> list[Facts]:
         """The same as `facts_of` every single event."""
         rows = len(self)
+        labels = [None] * rows if self.labels is None else self.labels.to_pylist()
         named = {name: [text or None for text in texts.listed()] for name, texts in self.repeated.items()}
         usage: list[dict[str, int]] = [{} for _ in range(rows)]
         for name, meter in self.meters.items():
@@ -89,7 +91,7 @@ class TokenEvents:
                 self.conditions or [()] * rows,
                 [calls or NOTHING for calls in self.tool_calls or [None] * rows],
                 zip(*(self.tags[name].listed() for name in ATTRIBUTION_FIELDS), strict=True),
-                [labels or NOTHING for labels in self.labels or [None] * rows],
+                [dict(pairs) if pairs else NOTHING for pairs in labels],
                 self.stated or [None] * rows,
             )
         )
@@ -109,7 +111,7 @@ class TokenEvents:
         """One label of every event."""
         if self.labels is None:
             return constant("", len(self))
-        return encode([labels.get(name) if labels else None for labels in self.labels])
+        return texts_of(pc.map_lookup(self.labels, name, "first"))
 
 
 class Identity(NamedTuple):

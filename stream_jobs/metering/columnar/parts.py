@@ -1,11 +1,11 @@
 """Columns that grow by parts: a part is turned into a column while its objects are still in the processor's caches."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
 
-from stream_jobs.store.texts import Texts, any_given, constant, texts_of
+from stream_jobs.store.texts import Texts, any_given, constant, maps, texts_of
 
 
 class Column:
@@ -50,3 +50,20 @@ class Column:
     def texts(self) -> Texts:
         """Each distinct text once. A missing one is ''."""
         return constant("", self._rows) if self.empty else texts_of(pa.chunked_array(self._whole()))
+
+
+class Maps:
+    """One map of texts per row; a missing one is empty."""
+
+    __slots__ = ("_chunks", "empty")
+
+    def __init__(self) -> None:
+        self._chunks: list[pa.Array] = []
+        self.empty = True  # no row has an entry
+
+    def add(self, values: Sequence[Mapping[str, str] | None]) -> None:
+        self._chunks.append(maps([value or {} for value in values]))
+        self.empty = self.empty and not any(values)
+
+    def array(self) -> pa.Array:
+        return pa.concat_arrays(self._chunks)

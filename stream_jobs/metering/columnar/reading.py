@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from decimal import Decimal
+from operator import attrgetter
 from typing import Any, Final
 
 import msgspec
@@ -16,7 +17,7 @@ from stream_jobs.facts import given, given_conditions
 from stream_jobs.metering.columnar import structs
 from stream_jobs.metering.columnar.events import NUMBERS, REPEATED, SINGLE, Meter, TokenEvents
 from stream_jobs.metering.columnar.instants import US_PER_S, Characters, characters, microseconds
-from stream_jobs.metering.columnar.parts import Column
+from stream_jobs.metering.columnar.parts import Column, Maps
 from stream_jobs.store.texts import Mask, any_given
 from stream_jobs.streams.model import SourceRecord
 
@@ -26,6 +27,7 @@ decoding to the columns; of ten times as many, half of the time is waiting for m
 _COUNT: Final = pa.int64()
 _EARLIEST_US: Final = int(EARLIEST_OCCURRED_AT.timestamp()) * US_PER_S
 _METERS: Final = tuple(name for name in structs.USAGE_FIELDS if name != "kind")
+_value: Final = attrgetter("value")
 _tuple: Final = msgspec.structs.astuple
 _stated_usd: Final = TypeAdapter(StatedUsd | None).validate_json
 Values = dict[str, tuple[Any, ...]]
@@ -38,7 +40,7 @@ def read(records: Sequence[SourceRecord]) -> tuple[TokenEvents | None, Mask, lis
     rest: list[SourceRecord] = []
     for first in range(0, len(records), PART_ROWS):
         some = records[first : first + PART_ROWS]
-        decoded = structs.decode_some([record.value for record in some])
+        decoded = structs.decode_some(list(map(_value, some)))
         kept = [record for record, event in zip(some, decoded, strict=True) if event is not None]
         if len(kept) < len(some):
             rest += [record for record, event in zip(some, decoded, strict=True) if event is None]
@@ -58,7 +60,7 @@ class Reading:
         self._texts = {name: Column(pa.string()) for name in (*REPEATED, *ATTRIBUTION_FIELDS, *SINGLE)}
         self._numbers = {name: Column(kind) for name, kind in NUMBERS.items()}
         self._meters = {name: Column(_COUNT) for name in _METERS}
-        self._labels: list[dict[str, str] | None] = []
+        self._labels = Maps()
         self._conditions: list[Any] = []
         self._tool_calls: list[Any] = []
         self._stated: list[msgspec.Raw | None] = []
@@ -78,7 +80,7 @@ class Reading:
             column.add(event[name])
         for name, column in self._meters.items():
             column.add(usage[name])
-        self._labels += tags["labels"]
+        self._labels.add(tags["labels"])
         self._conditions += event["conditions"]
         self._tool_calls += event["tool_calls"]
         self._stated += event["stated_cost_usd"]
@@ -101,7 +103,7 @@ class Reading:
             {name: self._texts[name].single_texts() for name in SINGLE},
             {name: column.array() for name, column in self._numbers.items()},
             meters,
-            self._labels if any(self._labels) else None,
+            None if self._labels.empty else self._labels.array(),
             list(map(given_conditions, self._conditions)) if any_given(self._conditions) else None,
             list(map(_calls, self._tool_calls)) if any_given(self._tool_calls) else None,
             stated,
