@@ -172,8 +172,8 @@ class Metering:
                 events, others = decode_bundle(some, block.fixed_at, self.future_tolerance)
             except Exception:  # logged; the one-event path finds the record that it comes from
                 log.exception("cannot decode %s from %d on together", block.source, some[0].offset)
-                events, others = None, some
-            decoded += [events] if events is not None else []
+                events, others = [], some
+            decoded += events
             rest += others
         return decoded, rest
 

@@ -37,17 +37,18 @@ class Charged:
 
 def decode_bundle(
     records: list[SourceRecord], now: datetime, future_tolerance: timedelta
-) -> tuple[TokenEvents | None, list[SourceRecord]]:
-    """The valid token events of the common form (None if there are none), and the records left for the models."""
-    events, good, rest = read(records)
-    if events is None:
-        return None, rest
-    good &= events.occurred_us <= unix_micros(now + future_tolerance)
-    if not good.all():
+) -> tuple[list[TokenEvents], list[SourceRecord]]:
+    """The valid token events of the common form, and the records left for the models."""
+    found, rest = read(records)
+    latest_us = unix_micros(now + future_tolerance)
+    together: list[TokenEvents] = []
+    for events, keep_to_it in found:
+        good = keep_to_it & (events.occurred_us <= latest_us)
         rest += [events.records[row] for row in np.flatnonzero(~good)]
-        rest.sort(key=lambda record: record.offset)
-        events = events.take(np.flatnonzero(good))
-    return events if len(events) else None, rest
+        if good.any():
+            together.append(events.take(np.flatnonzero(good)))
+    rest.sort(key=lambda record: record.offset)
+    return together, rest
 
 
 def charge(

@@ -33,21 +33,32 @@ _stated_usd: Final = TypeAdapter(StatedUsd | None).validate_json
 Values = dict[str, tuple[Any, ...]]
 
 
-def read(records: Sequence[SourceRecord]) -> tuple[TokenEvents | None, Mask, list[SourceRecord]]:
-    """Token events of the common form (None if there are none), which of their rows keep what the contract demands
-    beyond single fields, and the records that are left. Both these and the other rows are for the contract's models."""
-    reading = Reading()
+def read(records: Sequence[SourceRecord]) -> tuple[list[tuple[TokenEvents, Mask]], list[SourceRecord]]:
+    """Token events of the common form, with which of their rows keep what the contract demands beyond single fields,
+    and the records that are left. Both these and the other rows are for the contract's models.
+
+    Events that are priced one by one anyway are apart from the others: nobody has to pick them out of columns.
+    """
+    together, alone = Reading(), Reading()
     rest: list[SourceRecord] = []
     for first in range(0, len(records), PART_ROWS):
         some = records[first : first + PART_ROWS]
         decoded = structs.decode_some(list(map(_value, some)))
-        kept = [record for record, event in zip(some, decoded, strict=True) if event is not None]
-        if len(kept) < len(some):
-            rest += [record for record, event in zip(some, decoded, strict=True) if event is None]
-            decoded = [event for event in decoded if event is not None]
-        if kept:
-            reading.add(decoded, kept)
-    return *reading.columns(), rest
+        kept: list[tuple[Any, SourceRecord]] = []
+        apart: list[tuple[Any, SourceRecord]] = []
+        for event, record in zip(decoded, some, strict=True):
+            if event is None:
+                rest.append(record)
+            elif event.usage.input_tokens is None or event.usage.output_tokens is None or event.tool_calls is not None:
+                apart.append((event, record))
+            else:
+                kept.append((event, record))
+        decoded.clear()
+        for reading, pairs in ((together, kept), (alone, apart)):
+            if pairs:
+                reading.add(*zip(*pairs, strict=True))
+                pairs.clear()  # before the next part is decoded
+    return [found for found in (together.columns(), alone.columns()) if found is not None], rest
 
 
 class Reading:
@@ -85,10 +96,10 @@ class Reading:
         self._tool_calls += event["tool_calls"]
         self._stated += event["stated_cost_usd"]
 
-    def columns(self) -> tuple[TokenEvents | None, Mask]:
-        """See `read`."""
+    def columns(self) -> tuple[TokenEvents, Mask] | None:
+        """See `read`; None if there are none."""
         if not self._records:
-            return None, np.zeros(0, bool)
+            return None
         occurred_us, good = microseconds(np.concatenate(self._occurred_at))
         good &= occurred_us >= _EARLIEST_US
         meters = {name: _meter(column.array()) for name, column in self._meters.items() if not column.empty}

@@ -95,8 +95,7 @@ def both(records: list[SourceRecord], book: PriceBook, known: dict[str, int]) ->
     ledger = FakeLedger({key: Booked(value, NOW - timedelta(days=1)) for key, value in known.items()})
     now = block(0, max(len(records) - 1, 0))
     # Metering would fall back to the other path, and nobody would know.
-    events, _ = decode_bundle(records, NOW, TOLERANCE)
-    if events is not None:
+    for events in decode_bundle(records, NOW, TOLERANCE)[0]:
         charge(events, now, book, RULES)
     fast = Metering(book, RULES, ledger, TOLERANCE).process(now, records)
     single: Pricer = OneByOne(book)
@@ -246,10 +245,10 @@ def test_a_bundle_is_booked_as_its_events_one_by_one(
 @given(st.lists(messages(), min_size=1, max_size=12))
 def test_columns_say_the_same_facts_as_the_contract(raw: list[bytes]) -> None:
     """Prices and rules are asked about either; a list or a text that differs could cost something else."""
-    events, _ = decode_bundle(
+    together, _ = decode_bundle(
         [SourceRecord(offset, None, None, value) for offset, value in enumerate(raw)], NOW, TOLERANCE
     )
-    if events is not None:
+    for events in together:
         assert events.facts() == [facts_of(parse_usage_event(record.value).message) for record in events.records]
 
 
@@ -286,8 +285,7 @@ def test_the_common_event_takes_the_fast_path() -> None:
     ]
     raw[6] = raw[6].replace(b'"cache_read_tokens":200,', b"").replace(b'"output_tokens":30', b'"output_tokens":0')
     records = [SourceRecord(offset, None, None, value) for offset, value in enumerate(raw)]
-    events, rest = decode_bundle(records, NOW, TOLERANCE)
-    assert events is not None
+    (events,), rest = decode_bundle(records, NOW, TOLERANCE)
     assert rest == []
     charged, left = charge(events, block(), BOOKS["plain"], RULES)
     assert charged is not None
