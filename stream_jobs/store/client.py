@@ -1,6 +1,5 @@
 """Connections to ClickHouse over HTTP, and what their failures mean to us."""
 
-import json
 import ssl
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -8,6 +7,7 @@ from datetime import datetime
 from typing import Final, cast
 
 import clickhouse_connect
+import msgspec
 import pyarrow as pa
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError, DatabaseError, OperationalError, StreamFailureError
@@ -144,7 +144,7 @@ def _parts(ids: Iterable[str], most_bytes: int = MAX_IDS_BYTES) -> Iterator[list
 def _with_ids(sql: str, ids: list[str]) -> str:
     """The query with its ids in it: as one JSON text, which both sides read ten times as fast as a parameter's array,
     and which is not held to the 131,072 bytes that a server allows a parameter."""
-    text = json.dumps(ids, ensure_ascii=False, separators=(",", ":")).replace("\\", "\\\\").replace("'", "\\'")
+    text = msgspec.json.encode(ids).decode().replace("\\", "\\\\").replace("'", "\\'")
     return sql.replace(_IDS, f"(JSONExtract('{text}', 'Array(String)'))")
 
 

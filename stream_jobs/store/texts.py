@@ -1,6 +1,7 @@
 """Columns of texts that repeat: each distinct text once, and a number per row."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import chain
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -48,13 +49,13 @@ def any_given(values: Sequence[Any]) -> bool:
     return len(values) > 0 and (values[0] is not None or values.count(None) < len(values))
 
 
-def encode(values: Sequence[str | None]) -> Texts:
-    """None becomes ''."""
-    if not any_given(values):
-        return constant("", len(values))
-    encoded = pa.array(values, pa.string()).dictionary_encode("encode")
-    texts = [text or "" for text in encoded.dictionary.to_pylist()]
-    return Texts(encoded.indices.to_numpy().astype(np.int64), texts)
+def texts_of(column: pa.Array | pa.ChunkedArray) -> Texts:
+    """NULL becomes ''."""
+    encoded = column.dictionary_encode("encode")
+    chunks = encoded.chunks if isinstance(encoded, pa.ChunkedArray) else [encoded]
+    codes = [chunk.indices.to_numpy() for chunk in chunks]
+    texts = [text or "" for text in chunks[0].dictionary.to_pylist()]  # all chunks have the same
+    return Texts((codes[0] if len(codes) == 1 else np.concatenate(codes)).astype(np.int64), texts)
 
 
 def constant(text: str, rows: int) -> Texts:
@@ -90,6 +91,15 @@ def _numbered(key: Codes) -> tuple[Codes, int]:
     sorting."""
     encoded = pa.array(key).dictionary_encode()
     return encoded.indices.to_numpy().astype(np.int64), len(encoded.dictionary)
+
+
+def maps(values: Sequence[Mapping[str, str]]) -> pa.Array:
+    """A column of maps of texts."""
+    starts = np.zeros(len(values) + 1, np.int32)
+    np.cumsum(np.fromiter(map(len, values), np.int32, len(values)), out=starts[1:])
+    keys = list(chain.from_iterable(values))
+    texts = list(chain.from_iterable([value.values() for value in values if value]))
+    return pa.MapArray.from_arrays(pa.array(starts), pa.array(keys, pa.string()), pa.array(texts, pa.string()))
 
 
 def empty_maps(rows: int) -> pa.Array:

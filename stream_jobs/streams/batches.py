@@ -127,12 +127,13 @@ class _Batch:
                 raise UnreadableBatchError("its checksum is wrong")
             records = iter(self._batch)
             for record in records:
-                if not at <= record.offset < end:
-                    raise UnreadableBatchError(f"offset {record.offset} is not between {at} and {end - 1}")
-                last = record.offset + 1 == end
+                offset = record.offset
+                if not at <= offset < end:
+                    raise UnreadableBatchError(f"offset {offset} is not between {at} and {end - 1}")
+                last = offset + 1 == end
                 if last and next(records, None) is not None:
                     raise UnreadableBatchError("it holds more records than it says")
-                at = record.offset + 1
+                at = offset + 1
                 yield record
                 if last:  # aiokafka's iterator begins anew when it is asked once more
                     return

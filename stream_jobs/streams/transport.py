@@ -19,12 +19,10 @@ from aiokafka.protocol.commit import OffsetCommitRequest, OffsetFetchRequest
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
-from spendstream_schemas.signature import MAX_SIGNATURE_BYTES, SIGNATURE_HEADER
 from stream_jobs.base.errors import BrokerUnavailableError, CrashError, LostPartitionError
 from stream_jobs.streams.fetches import begin_poll
 from stream_jobs.streams.model import Bundle, SourceRecord
 
-NO_TIMESTAMP = -1
 FETCH_MAX_WAIT_MS = 100
 FETCH_MAX_BYTES = 16 * 1024 * 1024  # of one answer, as packed; of each partition a megabyte
 CHOSEN_WAIT_S = 0.05  # for those that were chosen: another choice may be right in a moment
@@ -78,40 +76,19 @@ class BundleRecord:
         "value",
     )
 
-    def __init__(self, records: list[Any], reading: int) -> None:
+    def __init__(self, tp: TP, records: list[SourceRecord], reading: int) -> None:
         last = records[-1]
-        self.topic = last.topic
-        self.partition = last.partition
+        self.topic = tp.topic
+        self.partition = tp.partition
         self.offset = last.offset
-        self.timestamp = last.timestamp
-        self.timestamp_type = last.timestamp_type
+        self.timestamp = last.timestamp_ms
+        self.timestamp_type = 0
         self.headers = ()
         self.key = None
-        self.value = Bundle(
-            reading,
-            [
-                SourceRecord(
-                    record.offset,
-                    None if record.timestamp in (None, NO_TIMESTAMP) else record.timestamp,
-                    record.key,
-                    record.value,
-                    _signature(record.headers) if record.headers else None,
-                )
-                for record in records
-            ],
-        )
+        self.value = Bundle(reading, records)
         self.checksum = None
         self.serialized_key_size = 0
         self.serialized_value_size = 0
-
-
-def _signature(headers: Sequence[tuple[str, bytes | None]]) -> bytes | None:
-    """The value of the last header of that name, as Kafka's clients read headers. Of a longer one than a signature can
-    be the beginning, which is none."""
-    for name, value in reversed(headers):
-        if name == SIGNATURE_HEADER:
-            return bytes(value[: MAX_SIGNATURE_BYTES + 1]) if value is not None else b""
-    return None
 
 
 class BundlingThread(driver.AIOKafkaConsumerThread):
@@ -157,11 +134,11 @@ class BundlingThread(driver.AIOKafkaConsumerThread):
     async def _bundles(
         self, consumer: Any, partitions: set[TP] | None, wait_s: float | None, max_records: int | None
     ) -> dict[TP, Any]:
-        begin_poll()
-        fetched = await super()._fetch_records(consumer, cast(set[TP], partitions), wait_s, max_records)
         event_topics = self.consumer.transport.event_topics
+        begin_poll(event_topics)
+        fetched = await super()._fetch_records(consumer, cast(set[TP], partitions), wait_s, max_records)
         return {
-            tp: [BundleRecord(records, self.reading)] if tp.topic in event_topics else records
+            tp: [BundleRecord(tp, records, self.reading)] if tp.topic in event_topics else records
             for tp, records in fetched.items()
             if records
         }

@@ -9,11 +9,11 @@ import pyarrow as pa
 
 from stream_jobs.attribution.rules import AttributionRules
 from stream_jobs.base.instants import unix_micros
-from stream_jobs.metering.columnar import structs
 from stream_jobs.metering.columnar.attribute import attribute
-from stream_jobs.metering.columnar.events import TokenEvents, read
+from stream_jobs.metering.columnar.events import TokenEvents
 from stream_jobs.metering.columnar.price import is_plain, price
 from stream_jobs.metering.columnar.rates import RateBook
+from stream_jobs.metering.columnar.reading import read
 from stream_jobs.metering.columnar.table import charge_table
 from stream_jobs.metering.decode import DecodedEvent
 from stream_jobs.streams.model import Block, SourceRecord
@@ -37,26 +37,18 @@ class Charged:
 
 def decode_bundle(
     records: list[SourceRecord], now: datetime, future_tolerance: timedelta
-) -> tuple[TokenEvents | None, list[SourceRecord]]:
-    """The valid token events of the common form (None if there are none), and the records left for the models."""
-    decode = structs.decode
-    decoded, kept, rest = [], [], []
-    for record in records:
-        event = decode(record.value)
-        if event is None:
-            rest.append(record)
-        else:
-            decoded.append(event)
-            kept.append(record)
-    if not decoded:
-        return None, rest
-    events, good = read(decoded, kept)
-    good &= events.occurred_us <= unix_micros(now + future_tolerance)
-    if not good.all():
-        rest += [kept[row] for row in np.flatnonzero(~good)]
-        rest.sort(key=lambda record: record.offset)
-        events = events.take(np.flatnonzero(good))
-    return events if len(events) else None, rest
+) -> tuple[list[TokenEvents], list[SourceRecord]]:
+    """The valid token events of the common form, and the records left for the models."""
+    found, rest = read(records)
+    latest_us = unix_micros(now + future_tolerance)
+    together: list[TokenEvents] = []
+    for events, keep_to_it in found:
+        good = keep_to_it & (events.occurred_us <= latest_us)
+        rest += [events.records[row] for row in np.flatnonzero(~good)]
+        if good.any():
+            together.append(events.take(np.flatnonzero(good)))
+    rest.sort(key=lambda record: record.offset)
+    return together, rest
 
 
 def charge(

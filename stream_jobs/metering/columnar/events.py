@@ -1,24 +1,19 @@
 """The token events of a bundle as columns."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass, fields
 from decimal import Decimal
 from typing import Any, Final, NamedTuple
 
-import msgspec
 import numpy as np
 import pyarrow as pa
-from pydantic import TypeAdapter, ValidationError
+import pyarrow.compute as pc
 
 from spendstream_schemas import ATTRIBUTION_FIELDS
-from spendstream_schemas.types import EARLIEST_OCCURRED_AT, MAX_STATED_USD, StatedUsd, exact_number
-from spendstream_schemas.usage import TOKEN_PARTS
 from stream_jobs.base.instants import from_unix_micros
-from stream_jobs.facts import NAMED, NOTHING, Condition, Facts, given, given_conditions
-from stream_jobs.metering.columnar import structs
-from stream_jobs.metering.columnar.instants import US_PER_S, microseconds
+from stream_jobs.facts import NAMED, NOTHING, Condition, Facts
 from stream_jobs.metering.decode import DETAILS, DecodedEvent
-from stream_jobs.store.texts import Codes, Mask, Texts, any_given, constant, encode
+from stream_jobs.store.texts import Codes, Texts, constant, texts_of
 from stream_jobs.streams.model import SourceRecord
 
 REPEATED: Final = ("source", "provider", "model", "response_model", "operation", "service_tier", "region", "status")
@@ -31,10 +26,6 @@ NUMBERS: Final = {
     "complexity": pa.float64(),
     "batchable": pa.bool_(),
 }
-_COUNT: Final = pa.int64()
-_EARLIEST_US: Final = int(EARLIEST_OCCURRED_AT.timestamp()) * US_PER_S
-_tuple: Final = msgspec.structs.astuple
-_stated_usd: Final = TypeAdapter(StatedUsd | None).validate_json
 
 
 @dataclass(slots=True)
@@ -60,7 +51,7 @@ class TokenEvents:
     single: dict[str, pa.Array]
     numbers: dict[str, pa.Array]
     meters: dict[str, Meter]
-    labels: list[dict[str, str] | None] | None  # None: no event has any
+    labels: pa.Array | None  # maps of texts; None: no event has any
     conditions: list[tuple[Condition, ...]] | None
     tool_calls: list[dict[str, int] | None] | None
     stated: list[Decimal | None] | None  # USD
@@ -82,6 +73,7 @@ class TokenEvents:
     def facts(self) -> list[Facts]:
         """The same as `facts_of` every single event."""
         rows = len(self)
+        labels = [None] * rows if self.labels is None else self.labels.to_pylist()
         named = {name: [text or None for text in texts.listed()] for name, texts in self.repeated.items()}
         usage: list[dict[str, int]] = [{} for _ in range(rows)]
         for name, meter in self.meters.items():
@@ -99,7 +91,7 @@ class TokenEvents:
                 self.conditions or [()] * rows,
                 [calls or NOTHING for calls in self.tool_calls or [None] * rows],
                 zip(*(self.tags[name].listed() for name in ATTRIBUTION_FIELDS), strict=True),
-                [labels or NOTHING for labels in self.labels or [None] * rows],
+                [dict(pairs) if pairs else NOTHING for pairs in labels],
                 self.stated or [None] * rows,
             )
         )
@@ -119,7 +111,7 @@ class TokenEvents:
         """One label of every event."""
         if self.labels is None:
             return constant("", len(self))
-        return encode([labels.get(name) if labels else None for labels in self.labels])
+        return texts_of(pc.map_lookup(self.labels, name, "first"))
 
 
 class Identity(NamedTuple):
@@ -129,10 +121,6 @@ class Identity(NamedTuple):
     event_id: str
     revision: int
     source: str
-
-
-def _calls(tool_calls: Any) -> dict[str, int] | None:
-    return None if tool_calls is None else given(tool_calls, tool_calls.__struct_fields__)
 
 
 def _take(column: Any, rows: Codes) -> Any:
@@ -145,95 +133,3 @@ def _take(column: Any, rows: Codes) -> Any:
     if isinstance(column, pa.Array):
         return column.take(pa.array(rows))
     return None if column is None else column.take(rows)
-
-
-def read(decoded: Sequence[Any], records: list[SourceRecord]) -> tuple[TokenEvents, Mask]:
-    """Columns of structs (at least one), and which rows keep what the contract demands beyond single fields.
-
-    The other rows are for the contract's models.
-    """
-    event = dict(zip(structs.EVENT_FIELDS, zip(*map(_tuple, decoded), strict=True), strict=True))
-    occurred_us, good = microseconds(event["occurred_at"])
-    good &= occurred_us >= _EARLIEST_US
-    usage = dict(zip(structs.USAGE_FIELDS, zip(*map(_tuple, event["usage"]), strict=True), strict=True))
-    meters = {name: _meter(values) for name, values in usage.items() if name != "kind" and any_given(values)}
-    good &= _parts_fit(meters, len(decoded))
-    stated = _stated(event["stated_cost_usd"], good)
-    attributions = [given or structs.NO_ATTRIBUTION for given in event["attribution"]]
-    tags = dict(zip(structs.ATTRIBUTION_NAMES, zip(*map(_tuple, attributions), strict=True), strict=True))
-    events = TokenEvents(
-        records,
-        list(event["event_id"]),
-        occurred_us,
-        {name: encode(event[name]) for name in REPEATED},
-        {name: encode(tags[name]) for name in ATTRIBUTION_FIELDS},
-        {name: _text(event[name]) for name in SINGLE},
-        {name: pa.array(event[name], kind) for name, kind in NUMBERS.items()},
-        meters,
-        list(tags["labels"]) if any(tags["labels"]) else None,
-        list(map(given_conditions, event["conditions"])) if any_given(event["conditions"]) else None,
-        list(map(_calls, event["tool_calls"])) if any_given(event["tool_calls"]) else None,
-        stated,
-    )
-    return events, good & _named(events)
-
-
-def _stated(values: tuple[msgspec.Raw | None, ...], good: Mask) -> list[Decimal | None] | None:
-    """What the contract makes of the texts; a row that it refuses is no longer `good`."""
-    if not any_given(values):
-        return None
-    read: list[Decimal | None] = []
-    for row, value in enumerate(values):
-        usd = None
-        if value is not None:
-            text = bytes(value)
-            try:
-                usd = _stated_usd(text)
-                if usd is not None and not text.startswith(b'"'):
-                    exact = exact_number(text.decode())
-                    usd = usd if exact is None else exact
-                good[row] &= usd is None or usd <= MAX_STATED_USD
-            except ValidationError:
-                good[row] = False
-        read.append(usd)
-    return read
-
-
-def _named(events: TokenEvents) -> Mask:
-    """Token usage names the model that was asked for or the one that was served."""
-    model = events.repeated["model"].or_else(events.repeated["response_model"])
-    return np.array([text != "" for text in model.values])[model.codes]
-
-
-def _text(values: tuple[str | None, ...]) -> pa.Array:
-    if not any_given(values):
-        return constant("", len(values)).array().cast(pa.string())
-    return pa.array(values, pa.string()).fill_null("")
-
-
-def _meter(values: tuple[int | None, ...]) -> Meter:
-    array = pa.array(values, _COUNT)
-    return Meter(array, (array.fill_null(0) if array.null_count else array).to_numpy())
-
-
-def _parts_fit(meters: dict[str, Meter], rows: int) -> Mask:
-    """The contract's rule for parts and wholes; see spendstream_schemas.usage."""
-    good = np.ones(rows, bool)
-    for whole_name, part_names in TOKEN_PARTS:
-        parts = [meters[name] for name in part_names if name in meters]
-        if not parts:
-            continue
-        whole = meters.get(whole_name)
-        total = sum((part.counts for part in parts), np.zeros(rows, np.int64))
-        if whole is None or whole.array.null_count:
-            given = np.zeros(rows, bool)
-            for part in parts:
-                given |= _valid(part.array)
-            good &= ~given | (np.zeros(rows, bool) if whole is None else _valid(whole.array))
-        if whole is not None:
-            good &= total <= whole.counts
-    return good
-
-
-def _valid(array: pa.Array) -> Mask:
-    return array.is_valid().to_numpy(zero_copy_only=False)  # type: ignore[no-any-return]

@@ -14,6 +14,7 @@ _MARKS: Final = np.flatnonzero(ord("0") != SHAPE)
 _LENGTH: Final = len(SHAPE)
 _SECOND_LENGTH: Final = len("0000-00-00T00:00:00Z")
 US_PER_S: Final = 1_000_000
+Characters = npt.NDArray[np.uint8]
 
 
 def _padded(text: str) -> str:
@@ -24,8 +25,15 @@ def _padded(text: str) -> str:
     return f"{seconds}.{fraction:0<6}Z" if bool(dot) == bool(fraction) else text
 
 
-def _characters(texts: Sequence[str]) -> npt.NDArray[np.uint8]:
+def characters(texts: Sequence[str]) -> Characters:
     """A row of characters per text, zeros after its end; longer ones lose their end but not the next character."""
+    matrix = _characters(texts)
+    if (matrix[:, _LENGTH - 1] == ord("Z")).all():
+        return matrix
+    return _characters([_padded(text) for text in texts])
+
+
+def _characters(texts: Sequence[str]) -> Characters:
     try:
         raw = np.array(texts, f"S{_LENGTH + 1}")
     except UnicodeEncodeError:
@@ -33,14 +41,11 @@ def _characters(texts: Sequence[str]) -> npt.NDArray[np.uint8]:
     return raw.view(np.uint8).reshape(len(texts), _LENGTH + 1)
 
 
-def microseconds(texts: Sequence[str]) -> tuple[Codes, Mask]:
+def microseconds(matrix: Characters) -> tuple[Codes, Mask]:
     """Microseconds since 1970 in UTC, and which texts are of the form `2026-11-20T09:30:00[.123456]Z`.
 
     Other forms may well be valid timestamps: those rows hold no meaning.
     """
-    matrix = _characters(texts)
-    if not (matrix[:, _LENGTH - 1] == ord("Z")).all():
-        matrix = _characters([_padded(text) for text in texts])
     known = matrix[:, _LENGTH] == 0
     matrix = matrix[:, :_LENGTH]
     digits = matrix[:, _DIGITS].astype(np.int64) - ord("0")

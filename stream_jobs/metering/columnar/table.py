@@ -1,19 +1,19 @@
 """Ledger rows of a bundle as Arrow columns, without a Python object per value."""
 
-from collections.abc import Callable
 from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
 
+from stream_jobs.facts import Condition
 from stream_jobs.ledger.columns import BLOCK_COLUMNS
 from stream_jobs.metering.columnar.attribute import Attribution
 from stream_jobs.metering.columnar.events import SINGLE, TokenEvents
 from stream_jobs.metering.columnar.price import LINE_METERS, Lines, Prices
 from stream_jobs.metering.rows import condition_items, ledger_unit_price
 from stream_jobs.store.decimals import from_pico, from_units
-from stream_jobs.store.tables import MONEY, TAGS, TEXT, UNIT_PRICE
-from stream_jobs.store.texts import Codes, Texts, constant, empty_maps
+from stream_jobs.store.tables import MONEY, TEXT, UNIT_PRICE
+from stream_jobs.store.texts import Codes, Texts, constant, empty_maps, maps
 from stream_jobs.streams.model import Block
 
 _INSTANT: Final = pa.timestamp("us", tz="UTC")
@@ -49,8 +49,8 @@ def charge_table(
         **events.numbers,
         "occurred_at": pa.array(events.occurred_us).view(_INSTANT),
         "booked_at": pa.repeat(pa.scalar(block.fixed_at, _INSTANT), rows),
-        "conditions": _maps(events.conditions, rows, condition_items),
-        "labels": _maps(events.labels, rows, lambda labels: list(labels.items())),
+        "conditions": _condition_maps(events.conditions, rows),
+        "labels": empty_maps(rows) if events.labels is None else events.labels,
         "unallocated": attribution.unallocated(),
         "list_cost": cost,
         "contracted_cost": cost,
@@ -101,7 +101,5 @@ def _lists(starts: Codes, values: pa.Array) -> pa.Array:
     return pa.ListArray.from_arrays(pa.array(starts.astype(np.int32)), values)
 
 
-def _maps(values: list[Any] | None, rows: int, items: Callable[[Any], list[tuple[str, str]]]) -> pa.Array:
-    if values is None:
-        return empty_maps(rows)
-    return pa.array([items(value) if value is not None else [] for value in values], TAGS)
+def _condition_maps(conditions: list[tuple[Condition, ...]] | None, rows: int) -> pa.Array:
+    return empty_maps(rows) if conditions is None else maps([dict(condition_items(given)) for given in conditions])

@@ -23,21 +23,27 @@ class EngineClient:
     """Stands for the HTTP client in `insert`, so that the settings of an insert are the same ones."""
 
     uri = "chdb"
+    write_compression = None
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    def insert_arrow(self, table: str, rows: pa.Table, *, settings: dict[str, Any]) -> None:
-        sink = pa.BufferOutputStream()
-        with pa.ipc.new_stream(sink, rows.schema) as writer:
-            writer.write_table(rows)
-        columns = ", ".join(f"`{name}`" for name in rows.schema.names)
-        head = f"INSERT INTO `{table}` ({columns}) FORMAT ArrowStream\n".encode()
+    def raw_insert(
+        self,
+        table: str,
+        names: list[str],
+        body: list[bytes | memoryview],
+        settings: dict[str, Any],
+        fmt: str,
+        transport_settings: dict[str, str],
+    ) -> None:
+        columns = ", ".join(f"`{name}`" for name in names)
+        head = f"INSERT INTO `{table}` ({columns}) FORMAT {fmt}\n".encode()
         texts = {name: str(value) for name, value in settings.items()}
         query_id = str(settings["insert_deduplication_token"])
         limits = Limits(memory_bytes=2**30, time_s=60, result_bytes=2**20, threads=1, disk_bytes=2**30)
         rights = Rights(may_write=True, read_only=False, limits=limits, database=DATABASE)
-        rows = (sink.getvalue().to_pybytes(),)
+        rows = (b"".join(body),)
         self._engine.insert(self._engine.read(Asked(head, rights, query_id, settings=texts, rows=rows)))
 
 

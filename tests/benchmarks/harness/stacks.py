@@ -27,7 +27,8 @@ class Rule(NamedTuple):
 
 STEPS: Final = (
     Rule("decode and validate", "/metering/decode"),
-    Rule("decode and validate", "/metering/columnar/events"),
+    Rule("decode and validate", "/metering/columnar/reading"),
+    Rule("decode and validate", "/metering/columnar/parts"),
     Rule("decode and validate", "/metering/columnar/structs"),
     Rule("decode and validate", "/spendstream_schemas/"),
     Rule("dedupe", "/ledger/dedupe"),

@@ -11,11 +11,12 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from spendstream_schemas import UsageEvent, parse_usage_event
+from spendstream_schemas import MAX_MESSAGE_BYTES, UsageEvent, parse_usage_event
 from stream_jobs.attribution.document import AttributionDocument
 from stream_jobs.attribution.rules import AttributionRules
 from stream_jobs.facts import Facts, facts_of
 from stream_jobs.ledger.known import Booked
+from stream_jobs.metering.columnar import reading, structs
 from stream_jobs.metering.columnar.charge import charge, decode_bundle
 from stream_jobs.metering.process import Metering, Pricer
 from stream_jobs.pricing.book import PriceBook
@@ -94,8 +95,7 @@ def both(records: list[SourceRecord], book: PriceBook, known: dict[str, int]) ->
     ledger = FakeLedger({key: Booked(value, NOW - timedelta(days=1)) for key, value in known.items()})
     now = block(0, max(len(records) - 1, 0))
     # Metering would fall back to the other path, and nobody would know.
-    events, _ = decode_bundle(records, NOW, TOLERANCE)
-    if events is not None:
+    for events in decode_bundle(records, NOW, TOLERANCE)[0]:
         charge(events, now, book, RULES)
     fast = Metering(book, RULES, ledger, TOLERANCE).process(now, records)
     single: Pricer = OneByOne(book)
@@ -221,12 +221,21 @@ BEFORE_ITS_PRICES: Final = json.dumps(
 
 @pytest.mark.parametrize("name", BOOKS)
 @settings(deadline=None, max_examples=150, suppress_health_check=list(HealthCheck))
-@example([BEFORE_ITS_PRICES], {})
-@given(st.lists(messages(), max_size=12), st.dictionaries(st.sampled_from("abcdefghij"), st.integers(0, 1), max_size=3))
-def test_a_bundle_is_booked_as_its_events_one_by_one(name: str, raw: list[bytes], known: dict[str, int]) -> None:
-    """Every column of every table and every count is the same for any bundle: models, times, tags, rubbish, copies."""
+@example([BEFORE_ITS_PRICES], {}, 500)
+@given(
+    st.lists(messages(), max_size=12),
+    st.dictionaries(st.sampled_from("abcdefghij"), st.integers(0, 1), max_size=3),
+    st.sampled_from([1, 3, 500]),
+)
+def test_a_bundle_is_booked_as_its_events_one_by_one(
+    name: str, raw: list[bytes], known: dict[str, int], part_rows: int
+) -> None:
+    """Every column of every table and every count is the same for any bundle, and in parts of any size: models, times,
+    tags, rubbish, copies."""
     records = [SourceRecord(offset, None, None, value) for offset, value in enumerate(raw)]
-    fast, single = both(records, BOOKS[name], known)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(reading, "PART_ROWS", part_rows)
+        fast, single = both(records, BOOKS[name], known)
     assert fast.counts == single.counts
     assert rows(fast) == rows(single)
     assert "ledger" not in fast.tables or has_unique_texts(fast.tables["ledger"].combine_chunks())
@@ -236,11 +245,19 @@ def test_a_bundle_is_booked_as_its_events_one_by_one(name: str, raw: list[bytes]
 @given(st.lists(messages(), min_size=1, max_size=12))
 def test_columns_say_the_same_facts_as_the_contract(raw: list[bytes]) -> None:
     """Prices and rules are asked about either; a list or a text that differs could cost something else."""
-    events, _ = decode_bundle(
+    together, _ = decode_bundle(
         [SourceRecord(offset, None, None, value) for offset, value in enumerate(raw)], NOW, TOLERANCE
     )
-    if events is not None:
+    for events in together:
         assert events.facts() == [facts_of(parse_usage_event(record.value).message) for record in events.records]
+
+
+@settings(deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.lists(st.one_of(st.none(), messages()), max_size=5))
+@example([None, b"", b'{"event_id":"' + b"x" * MAX_MESSAGE_BYTES + b'"}'])
+def test_messages_decoded_together_are_what_each_is_alone(raw: list[bytes | None]) -> None:
+    """What one of them holds, or that it is missing, makes no difference to another."""
+    assert structs.decode_some(raw) == [structs.decode(value) for value in raw]
 
 
 def plain(event_id: str, **changes: Any) -> bytes:
@@ -268,8 +285,7 @@ def test_the_common_event_takes_the_fast_path() -> None:
     ]
     raw[6] = raw[6].replace(b'"cache_read_tokens":200,', b"").replace(b'"output_tokens":30', b'"output_tokens":0')
     records = [SourceRecord(offset, None, None, value) for offset, value in enumerate(raw)]
-    events, rest = decode_bundle(records, NOW, TOLERANCE)
-    assert events is not None
+    (events,), rest = decode_bundle(records, NOW, TOLERANCE)
     assert rest == []
     charged, left = charge(events, block(), BOOKS["plain"], RULES)
     assert charged is not None

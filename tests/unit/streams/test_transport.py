@@ -1,15 +1,11 @@
-"""What the broker says of a group's offsets, and what a record brings along."""
-
-from types import SimpleNamespace
-from typing import Any
+"""What the broker says of a group's offsets."""
 
 import pytest
 from aiokafka import errors as kafka_errors
 from aiokafka.protocol.commit import OffsetFetchResponse_v1, OffsetFetchResponse_v3
 from faust.types import TP
 
-from spendstream_schemas.signature import MAX_SIGNATURE_BYTES, SIGNATURE_HEADER
-from stream_jobs.streams.transport import BundleRecord, committed_offsets
+from stream_jobs.streams.transport import committed_offsets
 
 TOPIC = "usage.events.v1"
 LOADING = 14  # COORDINATOR_LOAD_IN_PROGRESS
@@ -37,21 +33,3 @@ def test_an_error_of_a_partition_is_no_missing_commit() -> None:
     with pytest.raises(kafka_errors.UnknownTopicOrPartitionError) as raised:
         committed_offsets(OffsetFetchResponse_v1([(TOPIC, [(0, 6, "", 0), (1, -1, "", UNKNOWN_TOPIC)])]))
     assert raised.value.retriable
-
-
-@pytest.mark.parametrize(
-    ("headers", "expected"),
-    [
-        ((), None),
-        ((("traceparent", b"x"),), None),
-        (((SIGNATURE_HEADER, b"v1:k:0"),), b"v1:k:0"),
-        (((SIGNATURE_HEADER, b"first"), ("other", b"x"), (SIGNATURE_HEADER, b"last")), b"last"),
-        (((SIGNATURE_HEADER, None),), b""),
-        (((SIGNATURE_HEADER, b"x" * 1_000_000),), b"x" * (MAX_SIGNATURE_BYTES + 1)),
-    ],
-)
-def test_a_record_brings_its_signature(headers: Any, expected: bytes | None) -> None:
-    """The last header of that name, and never more of it than could be one: headers may be as large as messages."""
-    given = {"topic": "t", "partition": 0, "offset": 7, "timestamp": 1, "timestamp_type": 0, "key": b"k", "value": b"v"}
-    (found,) = BundleRecord([SimpleNamespace(**given, headers=headers)], 0).value.records
-    assert (found.offset, found.value, found.signature) == (7, b"v", expected)
