@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from stream_jobs.attribution.rules import AttributionRules
 from stream_jobs.base.errors import StoreUnavailableError
-from stream_jobs.ledger.early import PORTION, EarlyAnswers
+from stream_jobs.ledger.early import EarlyAnswers
 from stream_jobs.ledger.known import Booked
 from stream_jobs.metering.process import ROWS_TOGETHER, Metering
 from stream_jobs.pricing.book import PriceBook
@@ -86,7 +86,7 @@ def test_a_store_that_is_away_is_told_to_who_wants_the_answer() -> None:
 
 def test_a_block_of_several_portions_books_what_is_not_booked() -> None:
     """Copies are found wherever they lie: in what was asked early, and in what was asked last."""
-    number = PORTION + 2 * ROWS_TOGETHER + 7
+    number = 2 * ROWS_TOGETHER + 7
     known = {f"e{offset}" for offset in range(0, number, 1_000)} | {f"e{number - 1}"}
     ledger = Asked(known)
     records = [record(offset, f"e{offset}") for offset in range(number)]
@@ -95,4 +95,4 @@ def test_a_block_of_several_portions_books_what_is_not_booked() -> None:
     assert output.counts.duplicates == len(known)
     assert output.counts.booked == number - len(known)
     assert not known & set(output.tables["ledger"]["event_id"].to_pylist())
-    assert sorted(map(len, ledger.questions)) == [7, PORTION, PORTION]
+    assert sorted(map(len, ledger.questions)) == [7, ROWS_TOGETHER, ROWS_TOGETHER]
