@@ -41,7 +41,7 @@ install: $(STAMP) ## make .venv with everything that uv.lock pins
 demo: $(STAMP) ## simulated AI traffic through the whole pipeline, and report.html (under two minutes)
 	@$(BIN)/spendstream demo
 
-test: $(STAMP) ## the tests, in parallel (minutes)
+test: $(STAMP) ## the tests, in parallel (fourteen minutes on two cores)
 	@$(BIN)/pytest -n auto --dist loadgroup -m "not slow"
 
 test-slow: $(STAMP) ## the tests that take long because they wait for processes to die and come back (minutes)

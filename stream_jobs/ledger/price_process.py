@@ -4,7 +4,6 @@ that works for seconds takes them from the others."""
 import contextlib
 import json
 import logging
-import math
 import os
 import subprocess
 import sys
@@ -40,7 +39,7 @@ class PriceRows:
         self._settled = ""  # in use when there was nothing left to write
         self._process: subprocess.Popen[bytes] | None = None
         self._writing = ""
-        self._not_before_s: dict[str, float] = {}  # of those that could not be written
+        self._again_s: dict[str, float | None] = {}  # when those that could not be written are tried again, if by us
 
     def tick(self) -> None:
         """See to what is missing. Raises StoreUnavailableError: then the next tick does it."""
@@ -50,12 +49,16 @@ class PriceRows:
         with self._new_client() as store:
             missing = without_prices(store, version)
             now_s = time.monotonic()
-            due = [one for one in missing if self._not_before_s.get(one, 0.0) <= now_s]
+            due = [one for one in missing if self._is_due(one, now_s)]
             if due:
                 self._writing = due[0]
                 self._process = _start(due[0], store.settings)
             elif version not in missing:
                 self._settled = version
+
+    def _is_due(self, version: str, now_s: float) -> bool:
+        again_s = self._again_s.get(version, now_s)
+        return version == self.version if again_s is None else again_s <= now_s
 
     def close(self) -> None:
         """End what is under way, at once. Safe to call twice."""
@@ -75,10 +78,10 @@ class PriceRows:
         self._process = None
         _let_go(process)
         if code:
-            # What is not in use any more is the next worker's.
-            again_s = RETRY_S if self._writing == self.version else math.inf
-            self._not_before_s[self._writing] = time.monotonic() + again_s
-            log.warning("the process that writes the prices ended with code %d; again in %g s", code, again_s)
+            in_use = self._writing == self.version  # what is not is the next worker's
+            self._again_s[self._writing] = time.monotonic() + RETRY_S if in_use else None
+            then = f"again in {RETRY_S:g} s" if in_use else "the next worker tries again"
+            log.warning("the process that writes the prices of %s ended with code %d; %s", self._writing, code, then)
         return False
 
 
