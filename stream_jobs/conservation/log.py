@@ -13,6 +13,7 @@ from stream_jobs.runtime.jobs import METERING, OUTCOMES
 from stream_jobs.runtime.kafka import ADMIN_TIMEOUT_S, LogEnds, librdkafka_config, topic_start
 from stream_jobs.runtime.kafka_refusals import TOOLS_GROUP, reason
 from stream_jobs.runtime.kafka_settings import KafkaSettings
+from stream_jobs.runtime.retry import OUTAGE, retry_blocking
 from stream_jobs.runtime.topics import USAGE_EVENTS, USAGE_OUTCOMES
 
 JOB_OF: Final = {USAGE_EVENTS: METERING, USAGE_OUTCOMES: OUTCOMES}
@@ -22,6 +23,11 @@ _BEHIND_THE_LAST: Final = (
     KafkaError._PARTITION_EOF,
     KafkaError.OFFSET_OUT_OF_RANGE,
     KafkaError._AUTO_OFFSET_RESET,
+)
+_COORDINATOR_MOVES: Final = (
+    KafkaError.NOT_COORDINATOR,
+    KafkaError.COORDINATOR_NOT_AVAILABLE,
+    KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
 )
 
 
@@ -45,15 +51,23 @@ def topic_log(kafka: KafkaSettings, ends: LogEnds, topic: str) -> TopicLog:
 
 def _committed(kafka: KafkaSettings, topic: str, partitions: Collection[int]) -> dict[int, int | None]:
     group = f"spendstream-{JOB_OF[topic]}" if topic in JOB_OF else TOOLS_GROUP
+    asked = [TopicPartition(topic, number) for number in partitions]
     consumer = _consumer(kafka, group)
     try:
-        found = consumer.committed([TopicPartition(topic, number) for number in partitions], timeout=ADMIN_TIMEOUT_S)
+        found = retry_blocking(
+            lambda: consumer.committed(asked, timeout=ADMIN_TIMEOUT_S), None, KafkaException, OUTAGE, _patience_s
+        )
         return {item.partition: item.offset if item.offset >= 0 else None for item in found}
     except KafkaException as error:
         said = reason(error, kafka, operation="Describe", kind="group", name=group)
         raise BrokerUnavailableError(f"cannot read what was committed of {topic}: {said}") from error
     finally:
         consumer.close()
+
+
+def _patience_s(error: Exception) -> float:
+    """While a group's coordinator moves, another broker has it in a moment."""
+    return ADMIN_TIMEOUT_S if error.args[0].code() in _COORDINATOR_MOVES else 0.0
 
 
 def held(kafka: KafkaSettings, topic: str, partition: int, offsets: Collection[int]) -> set[int]:
