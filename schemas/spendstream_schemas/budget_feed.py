@@ -8,6 +8,7 @@ A policy that readers of version 1 do not understand stands under `policy/ID@2`,
 record that they cannot read, and go on without the budget.
 """
 
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Annotated, Final, Literal, Self
 
@@ -16,6 +17,9 @@ from pydantic import AfterValidator, Field, StringConstraints, TypeAdapter, mode
 from spendstream_schemas.scope import MAX_FIELDS, Scope, ScopeField, version_of
 from spendstream_schemas.types import MAX_COUNT, PLAIN, Instant, Message, Text128, Usd, canonical
 
+END_OF_TOTALS: Final = datetime(2050, 1, 1, tzinfo=UTC)
+"""When a period ends that has no end. The store keeps it until then and some time after, which it counts in seconds up
+to 2106."""
 BudgetId = Annotated[str, StringConstraints(strict=True, pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
 Percent = Annotated[
     Decimal,

@@ -34,7 +34,8 @@ def _dumped(value: Any, *, ensure_ascii: bool) -> str:
 
 
 @lru_cache(1024)  # many rows have the same
-def _utc_text(value: datetime) -> str:
+def instant_text(value: datetime) -> str:
+    """Of an instant in UTC."""
     return value.isoformat().replace("+00:00", "Z")
 
 
@@ -43,7 +44,7 @@ def _known_to_json(value: Any) -> Any:
     if type(value) is Decimal:
         return exact(value)
     if type(value) is datetime:
-        return _utc_text(as_utc(value))
+        return instant_text(as_utc(value))
     if isinstance(value, Mapping):
         return {str(key): item for key, item in value.items()}
     if isinstance(value, Set):
@@ -74,7 +75,7 @@ def _single(value: Any) -> str | int | float | None:
         case Decimal():
             return exact(value)
         case datetime():
-            return _utc_text(as_utc(value))
+            return instant_text(as_utc(value))
         case timedelta():
             seconds = value / timedelta(seconds=1)
             return int(seconds) if seconds.is_integer() else seconds

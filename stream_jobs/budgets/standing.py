@@ -6,9 +6,10 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Final, Literal, NamedTuple
 
+from spendstream_schemas.budget_feed import END_OF_TOTALS
 from stream_jobs.base.money import divide_half_even
 from stream_jobs.budgets.units import IN_USD, Unit
-from stream_jobs.series.calendar import END_OF_TOTALS, Period
+from stream_jobs.series.calendar import Period
 
 HOUR: Final = timedelta(hours=1)
 PERCENT_PLACES: Final = 1_000

@@ -8,6 +8,7 @@ from functools import cache
 from typing import Any, Final, NamedTuple, cast
 
 from stream_jobs.base.instants import as_utc, from_unix_micros
+from stream_jobs.base.json_values import instant_text
 from stream_jobs.budgets.control import REFUSED
 from stream_jobs.budgets.units import Unit
 from stream_jobs.currencies.document import USD
@@ -157,7 +158,7 @@ def told_standings(store: StoreClient, budget_id: str) -> tuple[list[dict[str, A
 
 
 def _instant_text(micros: int | None) -> str | None:
-    return None if micros is None else from_unix_micros(micros).isoformat().replace("+00:00", "Z")
+    return None if micros is None else instant_text(from_unix_micros(micros))
 
 
 def _from_told(told: dict[str, Any]) -> BudgetStanding:

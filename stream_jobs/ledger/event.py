@@ -27,8 +27,6 @@ from stream_jobs.store.tables import TABLES
 
 _COSTS: Final = ("list_cost", "contracted_cost", "effective_cost", "avoided_cost")
 _MAPS: Final = frozenset(field.name for field in TABLES["ledger"] if pa.types.is_map(field.type))
-_ORDER: Final = itemgetter("booked_at", "topic_id", "partition", "offset", "events")
-"""What takes back stands before what is booked in its stead."""
 _PLACE: Final = "topic_id, partition, offset"
 
 
@@ -114,7 +112,7 @@ def event_story(store: StoreClient, event_id: str) -> EventStory:
     """What the store knows of the event. Raises StoreUnavailableError and StoreQueryError."""
     with ThreadPoolExecutor(1) as pool:
         asked = pool.submit(_beside, store, event_id)  # meanwhile
-        entries = [_with_maps(entry) for entry in sorted(entries_of(store, [event_id]), key=_ORDER)]
+        entries = [_with_maps(entry) for entry in entries_of(store, [event_id])]
         applied, problem = _attribution(store, entries)
         runs = sorted({entry["adjustment_run"].partition("/")[0] for entry in entries} - {""})
         return EventStory(event_id, entries, applied, problem, _runs(store, runs), **asked.result())

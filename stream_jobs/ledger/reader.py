@@ -30,7 +30,7 @@ def entries_of(
     """
     rows = store.rows_for_ids(
         f"SELECT {', '.join(names)} FROM {source} AND {condition} "
-        "ORDER BY booked_at, topic_id, partition, offset, entry_kind = 'charge', entry_kind",
+        "ORDER BY booked_at, topic_id, partition, offset, events, entry_kind",
         sorted(event_ids),
         parameters,
     )

@@ -17,6 +17,7 @@ from itertools import pairwise
 from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
 
+from spendstream_schemas.budget_feed import END_OF_TOTALS
 from stream_jobs.base.instants import EPOCH
 
 _HOUR: Final = timedelta(hours=1)
@@ -25,9 +26,6 @@ _SECOND: Final = timedelta(seconds=1)
 _MICROSECOND: Final = timedelta(microseconds=1)
 _MONTHS_OF_YEAR: Final = 12
 _UTC: Final = ZoneInfo("UTC")
-END_OF_TOTALS: Final = datetime(2050, 1, 1, tzinfo=UTC)
-"""When a period ends that has no end. The store keeps it until then and some time after, which it counts in seconds up
-to 2106."""
 _NOT_PLACES: Final = re.compile(r"posix/|right/|posixrules$|localtime$")
 """Names that some machines have in their folder of zones: duplicates, with leap seconds, or not the same everywhere."""
 

@@ -57,16 +57,21 @@ def history(rng: random.Random, event_id: str) -> list[dict[str, Any]]:
     return [first, *follows[rng.choice(["nothing"] * 4 + list(follows))]]
 
 
+def book_only(store: StoreClient, rows: list[dict[str, Any]]) -> None:
+    """One after the other, into a ledger that holds nothing else."""
+    for table in ("ledger", "booked_ids"):
+        store.command(f"TRUNCATE TABLE {table}")
+    for number, row in enumerate(rows):
+        row["booked_at"] = DAY + timedelta(days=9, seconds=number)
+    book(store, rows)
+
+
 @pytest.fixture(scope="module", params=range(4))
 def booked(request: pytest.FixtureRequest, process: StoreProcess) -> list[dict[str, Any]]:
     rng = random.Random(request.param)
     rows = [row for number in range(EVENTS) for row in history(rng, f"{NASTY if number % 7 == 0 else 'e'}{number}")]
     with StoreClient(process.settings) as store:
-        for table in ("ledger", "booked_ids"):
-            store.command(f"TRUNCATE TABLE {table}")
-        for number, row in enumerate(rows):
-            row["booked_at"] = DAY + timedelta(days=9, seconds=number)
-        book(store, rows)
+        book_only(store, rows)
     return rows
 
 
@@ -127,11 +132,7 @@ def test_corrections_change_the_order(process: StoreProcess, seed: int) -> None:
                 moved = {"entry_kind": "adjustment", "events": sign, "effective_cost": sign * whole, "team": team}
                 rows.append(first | moved)
     with StoreClient(process.settings) as store:
-        for table in ("ledger", "booked_ids"):
-            store.command(f"TRUNCATE TABLE {table}")
-        for number, row in enumerate(rows):
-            row["booked_at"] = DAY + timedelta(days=9, seconds=number)
-        book(store, rows)
+        book_only(store, rows)
         figures = Figures(store.client)
         figures.period = {"start": DAY, "end": DAY + timedelta(days=3)}
         for depth in (6, 12, EVENTS):

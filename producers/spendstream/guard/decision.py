@@ -1,7 +1,7 @@
 """What the guard answers. Made in microseconds: what people read is put together only when they ask for it."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
@@ -30,7 +30,7 @@ from spendstream.guard.policy import (
     key_values,
     micros,
 )
-from spendstream_schemas.budget_feed import ACTIONS, Action
+from spendstream_schemas.budget_feed import ACTIONS, END_OF_TOTALS, Action
 
 if TYPE_CHECKING:
     from spendstream.guard.evaluate import Verdict
@@ -40,8 +40,7 @@ Settle = Callable[[Reservation | None, "Verdict", Amounts], Reservation | None]
 ONE: Final = PICO_PER_USD
 """Of what a quota counts."""
 
-_NEVER: Final = micros(datetime(2050, 1, 1, tzinfo=UTC))
-"""When a period ends that never does."""
+_NEVER: Final = micros(END_OF_TOTALS)
 _EFFECTS: Final = {
     REDUCED: "smaller requests only",
     CACHED_ONLY: "only cached answers and essential requests",

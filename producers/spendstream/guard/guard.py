@@ -189,6 +189,7 @@ class Guard:
                 return nothing_known(FULL, unknown), None
         passes = ESSENTIAL_ONLY if essential else REDUCED
         usd, tokens, _, gpu_hours = more
+        amounts = usd, tokens, ONE, gpu_hours
         wanted = 0  # bits of meters
         if reserve:
             wanted = (1 if usd else 0) | (2 if tokens else 0) | 4 | (8 if gpu_hours else 0)
@@ -198,16 +199,13 @@ class Guard:
             verdict = evaluate(book.index, facts, more, now_us, unknown)
             if not verdict.meters & wanted or verdict.rank > passes:
                 return verdict, None
-            reservation = pending.reserve(
-                verdict.places, (usd, tokens, ONE, gpu_hours), now_us + book.ahead_us, now_ns, version
-            )
+            reservation = pending.reserve(verdict.places, amounts, now_us + book.ahead_us, now_ns, version)
             if reservation is not None:
                 return verdict, reservation
         with pending.lock:
             verdict = evaluate(book.index, facts, more, now_us, unknown)
             if verdict.rank > passes:
                 return verdict, None
-            amounts = (usd, tokens, ONE, gpu_hours)
             return verdict, pending.reserve(verdict.places, amounts, now_us + book.ahead_us, now_ns, None)
 
     def _why_unknown(self, now_ns: int) -> str:

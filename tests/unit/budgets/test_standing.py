@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from spendstream_schemas.budget_feed import END_OF_TOTALS
 from stream_jobs.budgets.standing import Lowest, Standing, ThresholdKey, crossed_now, mean_burn, projected
 from stream_jobs.budgets.units import Unit
-from stream_jobs.series.calendar import END_OF_TOTALS, Period
+from stream_jobs.series.calendar import Period
 
 START = datetime(2026, 11, 1, tzinfo=UTC)
 PERIOD = Period(START, START + timedelta(hours=100))

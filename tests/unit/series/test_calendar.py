@@ -5,6 +5,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from spendstream_schemas.budget_feed import END_OF_TOTALS
 from stream_jobs.series import calendar
 from stream_jobs.series.calendar import Calendar, Period, Window
 
@@ -158,7 +159,7 @@ def test_a_total_is_one_period_and_nothing_else() -> None:
     """From its first local date on; without an end up to one that the store still holds."""
     berlin = ZoneInfo("Europe/Berlin")
     never = calendar.total(berlin, date(2026, 4, 1))
-    period = Period(at("2026-03-31T22:00"), calendar.END_OF_TOTALS)
+    period = Period(at("2026-03-31T22:00"), END_OF_TOTALS)
     assert never.period_at(period.start) == never.period_at(at("2049-12-31")) == period
     assert never.period_at(period.start - MICROSECOND) is never.period_at(period.end) is None
     assert (never.previous(period), never.next(period)) == (None, None)
