@@ -1,0 +1,1 @@
+"""events.yaml: what is planned or known beforehand, and how much it is expected to move."""

@@ -1,0 +1,1 @@
+"""What detection is measured on: traffic with known incidents, data sets, other detectors, scores."""
