@@ -41,6 +41,10 @@ class Names:
             self.series.append(series)
         return found
 
+    def find(self, series: Series) -> int:
+        """Its number, or NOBODY."""
+        return self._number.get(series.dims, {}).get(series.vals, NOBODY)
+
     def ids(self, level: Level, facts: Facts) -> Ints:
         """The number of each row's series."""
         if not level:

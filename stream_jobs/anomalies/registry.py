@@ -57,7 +57,7 @@ class Registry:
 
     def find(self, series: Series) -> int:
         """Its place, or NONE."""
-        number = self.names.number(series) if series.dims in self.names.levels else NONE
+        number = self.names.find(series)
         return NONE if number < 0 else int(self.place_of(np.array([number]))[0])
 
     @property
@@ -80,18 +80,16 @@ class Registry:
             return []
         series = self.names.series
         order = sorted(new.tolist(), key=lambda number: (_is_user(series[number]), series[number]))
-        taken = []
-        free = self.most - len(self.places)
-        for number in order[: max(0, free)]:
-            taken.append(self._take(len(self.places), number))
-        others = [number for number in order[max(0, free) :] if not _is_user(series[number])]
+        free = max(0, self.most - len(self.places))
+        taken = [self._take(len(self.places), number) for number in order[:free]]
+        others = [number for number in order[free:] if not _is_user(series[number])]
         if others:
             users = self._least(among_users=True, kept=kept())
             taken += [self._take(place, number) for place, number in zip(users, others, strict=False)]
         return taken
 
-    def hour(self, used: Ints, kept: set[int]) -> list[Taken]:
-        """An hour is over. `used`: numbers that somebody else still needs."""
+    def hour(self, kept: set[int]) -> list[Taken]:
+        """An hour is over. `kept`: places that must not be taken."""
         self._fit()
         count = len(self.names)
         taken = []
@@ -120,8 +118,8 @@ class Registry:
         count = len(self.names)
         keep = self._place[:count] >= 0
         keep[used] = True
-        others = np.flatnonzero(~keep & (self._importance[:count] > LEAST))
-        others = sorted(others.tolist(), key=lambda number: (-self._importance[number], self.names.series[number]))
+        rest = np.flatnonzero(~keep & (self._importance[:count] > LEAST)).tolist()
+        others = sorted(rest, key=lambda number: (-self._importance[number], self.names.series[number]))
         keep[others[: self.most]] = True
         kept = np.flatnonzero(keep)
         place, importance = self._place[kept], self._importance[kept]

@@ -42,8 +42,8 @@ class AnomaliesSettings(BaseSettings):
             ge=1,
             le=3_600,
             allow_inf_nan=False,
-            description="How long after its end a minute waits for what happened in it to reach Kafka. What comes later "
-            "is counted late: it changes findings, not what was concluded of the minute.",
+            description="How long after its end a minute waits for what happened in it to reach Kafka. What comes "
+            "later is late: it changes findings, not what was concluded of the minute.",
         ),
     ] = 20.0
     patience_s: Annotated[
@@ -79,7 +79,6 @@ class AnomaliesSettings(BaseSettings):
             "finding, every five minutes.",
         ),
     ] = 60
-    score_days: Annotated[int, Field(ge=1, le=3_660, description="How long scores and bands are kept.")] = 35
 
     @field_validator("pairs")
     @classmethod
