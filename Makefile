@@ -75,6 +75,7 @@ schemas: $(STAMP) ## regenerate what is generated: JSON Schemas, the tables of s
 	@$(BIN)/python -m stream_jobs.alerts.jsonschema schemas/json
 	@$(BIN)/python -m stream_jobs.budgets.jsonschema schemas/json
 	@$(BIN)/python -m stream_jobs.currencies.jsonschema schemas/json
+	@$(BIN)/python -m stream_jobs.planned.jsonschema schemas/json
 	@$(BIN)/python -m stream_jobs.pricing.json_schemas schemas/json
 	@$(BIN)/python -m stream_jobs.settings_table infra/SETTINGS.md
 	@$(BIN)/python -m stream_jobs.economics.page sql/FIGURES.md
