@@ -82,17 +82,30 @@ class Change:
         return self.after.state == "closed" and (self.before is None or self.before.state == "open")
 
 
+class Steer(NamedTuple):
+    """What people know of a series, for the detector: that from a minute on its usual is `factor` times its usual (a
+    planned event; 1 ends it), or that the level it has now is its normal (a finding was marked as expected)."""
+
+    what: Literal["expect", "adopt"]
+    series: Series
+    factor: float = 1.0
+
+
 class Telling(Protocol):
     """Who groups, explains and tells findings. Every call comes from the job's one thread, may raise RetryError, and
     is then repeated with the same arguments.
 
-    The order of a cycle: the detector's changes ▸ `prepare` ▸ rows into anomaly_findings ▸ `tell`. A crash after the
+    The order of a cycle: `steer` ▸ judged minutes ▸ `prepare` ▸ rows into anomaly_findings ▸ `tell`. A crash after the
     rows and before `tell` is made good by `begin`, which is given what was recorded lately, open and closed.
     """
 
     def begin(self, recorded: Sequence[FindingRow], now: datetime) -> None:
         """After a start: the last rows of what is open, and of what was closed within the last hours. What of this was
         perhaps not told is told with the next `tell`, under the same ids."""
+
+    def steer(self, minute: datetime) -> list[Steer]:
+        """What is to be known before the minute that begins then is judged, and was not said for an earlier one. It is
+        written down before it is used, and a restart uses what was written."""
 
     def prepare(self, changes: Sequence[Change], now: datetime) -> list[FindingRow]:
         """The rows to record: `after` of each with group_id, silenced_by and cause, and further rows of findings
@@ -111,6 +124,10 @@ class Silent:
 
     def begin(self, recorded: Sequence[FindingRow], now: datetime) -> None:
         """Implements Telling."""
+
+    def steer(self, minute: datetime) -> list[Steer]:  # noqa: ARG002
+        """Implements Telling."""
+        return []
 
     def prepare(self, changes: Sequence[Change], now: datetime) -> list[FindingRow]:  # noqa: ARG002
         """Implements Telling."""
