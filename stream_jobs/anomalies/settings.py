@@ -71,15 +71,6 @@ class AnomaliesSettings(BaseSettings):
         int,
         Field(ge=0, le=370, description="Where nothing is learned yet, so many days of the ledger are learned from."),
     ] = 42
-    score_minutes: Annotated[
-        int,
-        Field(
-            ge=5,
-            le=1_440,
-            description="How often scores and bands of all series are kept; of the total, and of series with an open "
-            "finding, every five minutes.",
-        ),
-    ] = 60
 
     floor_usd: Annotated[
         Decimal,
