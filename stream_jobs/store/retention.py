@@ -108,9 +108,10 @@ KEPT_FOR_EVER: Final = frozenset(
         "reconciliation_runs",
         "budget_definitions",
         "budget_credits",
+        "anomaly_marks",
     }
 )
-"""Small: what a version or a budget stands for, and what was corrected, when and by whom."""
+"""Small: what a version or a budget stands for, what was corrected, and what was said of findings, when and by whom."""
 
 
 def apply_retention(client: Client, settings: RetentionSettings) -> dict[str, str]:

@@ -312,6 +312,7 @@ TABLES: Final[Mapping[str, pa.Schema]] = {
             },
             "notification": TEXT,
         },
+        "anomaly_marks": {**_texts("finding_id", "mark", "note", "by"), "at": INSTANT},
         "alert_silences": {
             "silence_id": TEXT,
             **dict.fromkeys(("at", "starts_at", "ends_at"), INSTANT),
