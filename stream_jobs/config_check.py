@@ -23,13 +23,16 @@ from stream_jobs.budgets.document import FILE_NAME as BUDGETS_FILE
 from stream_jobs.budgets.lint import warnings as budget_warnings
 from stream_jobs.budgets.resolve import Budgets, load_budgets
 from stream_jobs.currencies.document import FILE_NAME as CURRENCIES_FILE
+from stream_jobs.planned.document import FILE_NAME as EVENTS_FILE
+from stream_jobs.planned.events import load_events
+from stream_jobs.planned.lint import warnings as event_warnings
 from stream_jobs.pricing.book import PriceBook
 from stream_jobs.runtime.kafka import faust_credentials
 from stream_jobs.runtime.topics import topic_specs
 from stream_jobs.settings import GROUPS, Settings, unknown_variables
 
 PRICE_FOLDERS: Final = ("corrections", "overlays", "rate_cards")
-FILES: Final = (ATTRIBUTION_FILE, BUDGETS_FILE, CURRENCIES_FILE, ALERTS_FILE)
+FILES: Final = (ATTRIBUTION_FILE, BUDGETS_FILE, CURRENCIES_FILE, EVENTS_FILE, ALERTS_FILE)
 
 
 @dataclass(slots=True)
@@ -44,6 +47,8 @@ class ConfigReport:
     attribution_version: str | None = None
     budgets_version: str | None = None
     budgets: int = 0
+    events_version: str | None = None
+    events: int = 0  # planned
     receivers: list[str] = field(default_factory=list)  # of alerts
     topics: list[str] = field(default_factory=list)
 
@@ -62,11 +67,14 @@ def check_config(config_dir: Path | None = None) -> ConfigReport:
     document, rules = _collect(report, lambda: _attribution(rules_path)) or (None, None)
     now = datetime.now(UTC)
     budgets = _collect(report, lambda: load_budgets(config_dir, now=now))
+    events = _collect(report, lambda: load_events(config_dir))
     book = _collect(report, lambda: PriceBook.load(config_dir))
     topics = _collect(report, lambda: topic_specs(embedded=False))
     report.attribution_version = rules.version if rules else None
     if budgets is not None:
         report.budgets_version, report.budgets = budgets.version, len(budgets)
+    if events is not None:
+        report.events_version, report.events = events.version, len(events)
     report.price_book_version = book.version if book else None
     report.topics = [spec.name for spec in topics or ()]
     if config_dir is not None:
@@ -76,6 +84,8 @@ def check_config(config_dir: Path | None = None) -> ConfigReport:
         if budgets is not None:
             report.warnings += [f"{config_dir / BUDGETS_FILE}: {text}" for text in budget_warnings(budgets, now)]
             report.warnings += _other_bound(report.settings, budgets, config_dir / BUDGETS_FILE)
+        if events is not None:
+            report.warnings += [f"{config_dir / EVENTS_FILE}: {text}" for text in event_warnings(events, now)]
         _check_alerts(report, config_dir, budgets)
     return report
 

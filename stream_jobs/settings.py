@@ -63,8 +63,8 @@ class PipelineSettings(BaseSettings):
     config_dir: Annotated[
         Path | None,
         Field(
-            description="Folder with attribution.yaml, budgets.yaml, currencies.yaml, alerts.yaml, overlays/, "
-            "rate_cards/ and corrections/. Default: config in the data folder, if there is one."
+            description="Folder with attribution.yaml, budgets.yaml, currencies.yaml, events.yaml, alerts.yaml, "
+            "overlays/, rate_cards/ and corrections/. Default: config in the data folder, if there is one."
         ),
     ] = None
     max_block_rows: Annotated[

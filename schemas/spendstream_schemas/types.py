@@ -103,6 +103,13 @@ def number_is_plain(value: Any) -> Any:
     return value
 
 
+def exact_input(value: Any) -> Any:
+    """Of what people write in files: a float has lost digits already, and True is a number only to Python."""
+    if isinstance(value, (float, bool)):
+        raise ValueError(f"must be a number or a text that holds one, not {value!r}")
+    return number_is_plain(value)
+
+
 def number_as_written(value: Any) -> Any:
     """The shortest digits that mean a double: those that were written, unless somebody wrote more than a double holds
     (then `parse` looks at the text itself)."""

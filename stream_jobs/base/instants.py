@@ -1,10 +1,24 @@
-"""Instants in UTC: from clients that leave it out, from what people write, and as numbers."""
+"""Instants in UTC: from clients that leave it out, from what people write, and as numbers; and whose clock counts."""
 
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Final
+from zoneinfo import ZoneInfo
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
+_NOT_PLACES: Final = re.compile(r"posix/|right/|posixrules$|localtime$")
+"""Names that some machines have in their folder of zones: duplicates, with leap seconds, or not the same everywhere."""
+
+
+def time_zone(name: str) -> ZoneInfo:
+    """By its IANA name. Raises ValueError that says what a name looks like."""
+    try:
+        if _NOT_PLACES.match(name):
+            raise ValueError
+        return ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        raise ValueError(f"there is no time zone {name!r}; an IANA name such as Europe/Berlin is needed") from None
 
 
 def utc_now() -> datetime:

@@ -13,13 +13,12 @@ from typing import Annotated, Any, Final, NamedTuple, cast
 
 from pydantic import BeforeValidator, Field
 
-from spendstream_schemas.types import MAX_COUNT, PLAIN, Message, Text128
+from spendstream_schemas.types import MAX_COUNT, PLAIN, Message, Text128, exact_input
 from stream_jobs.base.errors import ConfigError
 from stream_jobs.base.instants import as_utc
 from stream_jobs.base.readable import exact
 from stream_jobs.budgets.document import Budget
 from stream_jobs.budgets.units import WHOLE
-from stream_jobs.currencies.document import exact as exact_input
 from stream_jobs.series.calendar import Calendar, Period, Window
 from stream_jobs.series.facts import Values
 from stream_jobs.store.client import StoreClient

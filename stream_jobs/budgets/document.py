@@ -22,7 +22,7 @@ from pydantic import (
 from spendstream_schemas.alert_feed import Sentence, Severity
 from spendstream_schemas.budget_feed import ACTIONS, Action, BudgetId, FailMode, Percent, StepTokens
 from spendstream_schemas.scope import Scope, ScopeField
-from spendstream_schemas.types import Text64
+from spendstream_schemas.types import Text64, exact_input
 from stream_jobs.attribution.document import Text, text_hint
 from stream_jobs.base.readable import exact
 from stream_jobs.budgets.fields import (
@@ -37,7 +37,6 @@ from stream_jobs.budgets.fields import (
 )
 from stream_jobs.budgets.units import WHOLE
 from stream_jobs.currencies.document import USD, Amount, Currencies, CurrencyCode, Day, rising_dates, without_usd
-from stream_jobs.currencies.document import exact as exact_input
 
 FILE_NAME: Final = "budgets.yaml"
 SCHEMA_FILE_NAME: Final = "budgets.schema.json"

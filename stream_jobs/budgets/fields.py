@@ -10,11 +10,10 @@ from typing import Annotated, Any, Final
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
 
 from spendstream_schemas.budget_feed import Percent
-from spendstream_schemas.types import decimal_schema
+from spendstream_schemas.types import decimal_schema, exact_input
 from stream_jobs.attribution.document import Text
 from stream_jobs.base import readable
-from stream_jobs.currencies.document import exact
-from stream_jobs.series.calendar import time_zone
+from stream_jobs.base.instants import time_zone
 
 MAX_WINDOW: Final = timedelta(days=366)
 _YEAR_STARTS: Final = re.compile(r"(?P<month>[0-9]{1,2})(?:-(?P<day>[0-9]{1,2}))?")
@@ -61,13 +60,13 @@ def check_one_of(at_percent: Decimal | None, at_amount: Decimal | None) -> None:
 AmountOrNothing = Annotated[
     Decimal,
     Field(ge=0, le=10**15, max_digits=27, decimal_places=12, allow_inf_nan=False),
-    BeforeValidator(exact),
+    BeforeValidator(exact_input),
     decimal_schema(minimum=0),
 ]
 """As `Amount`, or 0."""
 Zone = Annotated[Text, AfterValidator(_zone)]
 CalendarName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
-PositivePercent = Annotated[Percent, Field(gt=0), BeforeValidator(exact)]
+PositivePercent = Annotated[Percent, Field(gt=0), BeforeValidator(exact_input)]
 Duration = Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]{0,3}[hd]$"), AfterValidator(_duration)]
 YearStarts = Annotated[
     str,

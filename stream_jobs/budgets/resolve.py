@@ -19,6 +19,7 @@ from spendstream_schemas.scope import version_of
 from stream_jobs.base.documents import PlacedProblem, blaming, checked
 from stream_jobs.base.errors import ConfigError
 from stream_jobs.base.files import is_there
+from stream_jobs.base.instants import time_zone
 from stream_jobs.base.money import pico_from_usd
 from stream_jobs.base.yaml_files import place_and_problem, read_yaml
 from stream_jobs.budgets.checks import problems_between
@@ -121,7 +122,7 @@ class Budgets:
         return tuple(self._children.get(budget_id, ()))
 
     def zone_of(self, budget: Budget) -> ZoneInfo:
-        return calendar.time_zone(budget.timezone or self.document.timezone)
+        return time_zone(budget.timezone or self.document.timezone)
 
     def calendar_of(self, budget: Budget) -> Calendar:
         """Its periods. One of these budgets is meant; the same object every time."""

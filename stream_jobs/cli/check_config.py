@@ -19,7 +19,9 @@ def add_parser(subparsers: Any) -> None:
         description="Checks the SPENDSTREAM_* variables and the files of the config folder, and shows what is in "
         "force. Exit code 0: all is well; 1: something must be changed. Nothing is connected to.",
     )
-    add_config_dir(parser, "attribution.yaml, budgets.yaml, alerts.yaml, overlays/, rate_cards/ and corrections/")
+    add_config_dir(
+        parser, "attribution.yaml, budgets.yaml, events.yaml, alerts.yaml, overlays/, rate_cards/ and corrections/"
+    )
     add_json(parser)
     parser.set_defaults(run=run)
 
@@ -57,6 +59,8 @@ def _as_json(report: "ConfigReport", rows: "list[EffectiveSetting]") -> dict[str
         "attribution_version": report.attribution_version,
         "budgets_version": report.budgets_version,
         "budgets": report.budgets,
+        "events_version": report.events_version,
+        "events": report.events,
         "receivers": report.receivers,
         "topics": report.topics,
         "settings": {row.variable: {"value": row.value, "origin": row.origin} for row in rows},
@@ -85,6 +89,7 @@ def _print(report: "ConfigReport", rows: "list[EffectiveSetting]") -> None:
         "price book": report.price_book_version or unusable,
         "attribution rules": report.attribution_version or unusable,
         "budgets": f"{report.budgets} (version {report.budgets_version})" if report.budgets_version else unusable,
+        "planned events": f"{report.events} (version {report.events_version})" if report.events_version else unusable,
         "receivers of alerts": ", ".join(report.receivers) or "(none)",
         "topics": ", ".join(report.topics) or unusable,
     }

@@ -132,13 +132,13 @@ def run_show(args: argparse.Namespace) -> int:
 
 def question_of(args: argparse.Namespace) -> "Question":
     """What the flags ask. Raises ConfigError."""
-    from stream_jobs.base.instants import utc_now
+    from stream_jobs.base.instants import time_zone, utc_now
     from stream_jobs.base.readable import clock
     from stream_jobs.currencies.rates import IN_USD, find_rate
     from stream_jobs.economics.asked import Question, first_day
     from stream_jobs.economics.dimensions import dimension, scope
     from stream_jobs.economics.question import figures_named
-    from stream_jobs.series.calendar import months, time_zone
+    from stream_jobs.series.calendar import months
 
     figures = figures_named(args.names)
     by = list(dict.fromkeys(dimension(name) for name in args.by))

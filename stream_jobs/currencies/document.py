@@ -7,19 +7,12 @@ from typing import Annotated, Any, Final
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
-from spendstream_schemas.types import Text256, decimal_schema, number_is_plain
+from spendstream_schemas.types import Text256, decimal_schema, exact_input
 
 FILE_NAME: Final = "currencies.yaml"
 SCHEMA_FILE_NAME: Final = "currencies.schema.json"
 USD: Final = "USD"
 YEARS: Final = range(2000, 2200)
-
-
-def exact(value: Any) -> Any:
-    """A float has lost digits already, and True is a number only to Python."""
-    if isinstance(value, (float, bool)):
-        raise ValueError(f"must be a number or a text that holds one, not {value!r}")
-    return number_is_plain(value)
 
 
 def _date(value: Any) -> Any:
@@ -47,7 +40,7 @@ def rising_dates(dates: tuple[date, ...]) -> tuple[date, ...]:
 Amount = Annotated[
     Decimal,
     Field(gt=0, le=10**15, max_digits=27, decimal_places=12, allow_inf_nan=False),
-    BeforeValidator(exact),
+    BeforeValidator(exact_input),
     decimal_schema(minimum=0),
 ]
 """Positive and exact, in any currency: a number in YAML, or a text that holds one."""

@@ -6,7 +6,6 @@ is two periods. All but windows tile time: each instant is in exactly one period
 9998.
 """
 
-import re
 from abc import ABC, abstractmethod
 from bisect import bisect_right
 from calendar import monthrange
@@ -26,8 +25,6 @@ _SECOND: Final = timedelta(seconds=1)
 _MICROSECOND: Final = timedelta(microseconds=1)
 _MONTHS_OF_YEAR: Final = 12
 _UTC: Final = ZoneInfo("UTC")
-_NOT_PLACES: Final = re.compile(r"posix/|right/|posixrules$|localtime$")
-"""Names that some machines have in their folder of zones: duplicates, with leap seconds, or not the same everywhere."""
 
 
 class Period(NamedTuple):
@@ -35,16 +32,6 @@ class Period(NamedTuple):
 
     start: datetime
     end: datetime  # the first instant that no longer belongs to it
-
-
-def time_zone(name: str) -> ZoneInfo:
-    """By its IANA name. Raises ValueError that says what a name looks like."""
-    try:
-        if _NOT_PLACES.match(name):
-            raise ValueError
-        return ZoneInfo(name)
-    except (KeyError, ValueError, OSError):
-        raise ValueError(f"there is no time zone {name!r}; an IANA name such as Europe/Berlin is needed") from None
 
 
 class Calendar(ABC):

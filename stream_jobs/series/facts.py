@@ -59,14 +59,15 @@ class Facts:
         self._texts: dict[str, tuple[list[str], Ints]] = {}
         self._limbs: dict[str, Ints] = {}
 
-    def _encoded(self, dimension: str) -> tuple[list[str], Ints]:
-        """The distinct texts, and which of them each row has."""
+    def texts_of(self, dimension: str) -> tuple[list[str], Ints]:
+        """The distinct texts of a dimension, and which of them each row has."""
         if dimension not in self._texts:
             encoded = self._column(dimension, TEXT, "").dictionary_encode().combine_chunks()
             self._texts[dimension] = encoded.dictionary.to_pylist(), encoded.indices.to_numpy().astype(np.int64)
         return self._texts[dimension]
 
-    def _amounts(self, measure: Measure) -> Ints:
+    def limbs_of(self, measure: Measure) -> Ints:
+        """A row of limbs (32 bits each, the lowest first, the highest signed) per row; none where all is nothing."""
         if measure not in self._limbs:
             first, *others = (_limbs(self._column(part, COUNT, 0)) for part in parts_of(measure))
             limbs = sum(others, first)  # limb by limb: what one cannot hold goes on in the sums
@@ -83,17 +84,17 @@ class Facts:
         """The rows of the scope that have a value for each of `per`."""
         mask = np.ones(self.rows, np.bool_)
         for name, condition in scope.items():
-            texts, codes = self._encoded(name)
+            texts, codes = self.texts_of(name)
             mask &= np.array([condition.holds(text) for text in texts], np.bool_)[codes]
         for name in per:
-            texts, codes = self._encoded(name)
+            texts, codes = self.texts_of(name)
             mask &= np.array([text != "" for text in texts], np.bool_)[codes]
         return np.flatnonzero(mask)
 
     def sums(self, rows: Ints, starts: Ints, per: Sequence[str], measure: Measure) -> Cells:
         """The sums of these rows; `starts` is the start of each one's cell."""
         distinct, cell = np.unique(starts, return_inverse=True)
-        texts = [(values, codes[rows]) for values, codes in map(self._encoded, per)]
+        texts = [(values, codes[rows]) for values, codes in map(self.texts_of, per)]
         groups = profiles([(cell, len(distinct)), *((codes, len(values)) for values, codes in texts)], len(rows))
         order = np.argsort(groups.of_row, kind="stable")
         firsts = np.searchsorted(groups.of_row[order], np.arange(len(groups.example)))
@@ -106,7 +107,7 @@ class Facts:
 
     def _sums_of(self, measure: Measure, rows: Ints, firsts: Ints) -> list[int]:
         """Of rows that lie together by group; empty where all of it is nothing, as most often what is held."""
-        amounts = self._amounts(measure)
+        amounts = self.limbs_of(measure)
         if not len(amounts):
             return []
         return [_whole(limbs) for limbs in np.add.reduceat(amounts[rows], firsts, axis=0).tolist()]

@@ -47,7 +47,8 @@ class Follower:
         """What of `reads` deltas did not tell, and since when: blocks booked after that are counted, but not by it.
         Whoever takes that up, by reading the ledger, clears it."""
         self._sums = sums
-        self._next_offset: dict[Origin, int] = {}
+        self.next_offset: dict[Origin, int] = {}
+        """Of origins that a new delta was taken of: the one that the next block begins with."""
         self._strangers: set[Origin] = set()  # that deltas told of, and the ledger has not yet
         self._parts: dict[tuple[Origin, datetime], dict[int, Delta]] = {}
 
@@ -106,14 +107,14 @@ class Follower:
         self.missed_since = since if self.missed_since is None else min(self.missed_since, since)
 
     def _count(self, delta: Delta) -> None:
-        expected = self._next_offset.get(delta.origin, delta.first_offset)
-        if delta.origin not in self._next_offset:  # nothing tells whether one was lost before it
+        expected = self.next_offset.get(delta.origin, delta.first_offset)
+        if delta.origin not in self.next_offset:  # nothing tells whether one was lost before it
             self._missed(delta.origin, delta.booked_at)
         if delta.first_offset > expected:
             log.warning("the deltas of %s from %d on are missing: reading the ledger", delta.origin, expected)
             self.gap = True
             self._missed(delta.origin, delta.booked_at)
-        self._next_offset[delta.origin] = delta.last_offset + 1
+        self.next_offset[delta.origin] = delta.last_offset + 1
         self.vector[delta.origin] = delta.booked_at
 
     def _is_new(self, delta: Delta) -> bool:

@@ -55,6 +55,10 @@ class RetentionSettings(BaseSettings):
             ge=35, le=MAX_DAYS, description="How long the history of alerts is kept, and what was told of them to whom."
         ),
     ] = 400
+    score_days: Annotated[
+        int,
+        Field(ge=1, le=MAX_DAYS, description="How long it is kept how unusual each series was, and what was expected."),
+    ] = 35
 
     @field_validator("id_days")
     @classmethod
@@ -80,7 +84,16 @@ BUDGETS: Final = {
     "budget_crossings": "period_end",
     "budget_periods": "period_end",
 }  # as long as the rollups, whose sums they are
-ALERTS: Final = {"alert_events": "at", "alert_deliveries": "at", "alert_silences": "at"}
+ALERTS: Final = {
+    "alert_events": "at",
+    "alert_deliveries": "at",
+    "alert_silences": "at",
+    "anomaly_findings": "detected_at",
+}
+SCORES: Final = {"anomaly_scores": "at"}
+STATES: Final = {"anomaly_states": "written_at"}
+STATE_DAYS: Final = 7
+"""A restart reads the last one. The others are for whoever looks into what went wrong."""
 
 KEPT_FOR_EVER: Final = frozenset(
     {
@@ -95,9 +108,10 @@ KEPT_FOR_EVER: Final = frozenset(
         "reconciliation_runs",
         "budget_definitions",
         "budget_credits",
+        "anomaly_marks",
     }
 )
-"""Small: what a version or a budget stands for, and what was corrected, when and by whom."""
+"""Small: what a version or a budget stands for, what was corrected, and what was said of findings, when and by whom."""
 
 
 def apply_retention(client: Client, settings: RetentionSettings) -> dict[str, str]:
@@ -116,6 +130,8 @@ def apply_retention(client: Client, settings: RetentionSettings) -> dict[str, st
             (BUDGETS, settings.rollup_days),
             (QUARANTINE, settings.quarantine_days),
             (ALERTS, settings.alert_days),
+            (SCORES, settings.score_days),
+            (STATES, STATE_DAYS),
         )
         for table, column in tables.items()
     }

@@ -198,7 +198,7 @@ class Machine(RuleBasedStateMachine):
         """A delta never arrives; a later one does, or the job is told by looking. Of the first one after a start only
         the check tells."""
         follower = self.office.running._book.follower
-        if self.waiting[partition] and self.waiting[partition][0].origin in follower._next_offset:
+        if self.waiting[partition] and self.waiting[partition][0].origin in follower.next_offset:
             del self.waiting[partition][0]
 
     @rule()

@@ -118,7 +118,7 @@ class World:
         return {int(str(number)) for (number,) in rows}
 
     def by_the_deltas(self, scope: Mapping[str, Condition], per: tuple[str, ...]) -> set[int]:
-        texts, codes = self.delta._encoded("accelerator")
+        texts, codes = self.delta.texts_of("accelerator")
         return {int(texts[code]) for code in codes[self.delta.matching(scope, per)].tolist()}
 
     def by_the_guard(self, scope: Mapping[str, Condition], per: tuple[str, ...]) -> set[int]:

@@ -13,10 +13,9 @@ import pyarrow as pa
 import pytest
 
 from spendstream_schemas.scope import LABEL, Condition
-from stream_jobs.base.instants import from_unix_micros, unix_micros
+from stream_jobs.base.instants import from_unix_micros, time_zone, unix_micros
 from stream_jobs.series import calendar
 from stream_jobs.series.block_sums import delta_of
-from stream_jobs.series.calendar import time_zone
 from stream_jobs.series.facts import Cells, Facts, Sums, Values
 from stream_jobs.series.history import Grain, History, boundaries, source_of
 from stream_jobs.series.measures import CACHE_WRITES, DIMENSIONS, MEASURES, Measure, exact

@@ -18,7 +18,7 @@ import pyarrow as pa
 import pytest
 
 from stream_jobs.base.errors import ConfigError
-from stream_jobs.base.instants import unix_micros
+from stream_jobs.base.instants import time_zone, unix_micros
 from stream_jobs.economics import spread
 from stream_jobs.economics.asked import Question
 from stream_jobs.economics.dimensions import scope
@@ -229,7 +229,7 @@ def test_spread_or_not_everything_comes_to_the_same(jobs: Jobs, store: StoreClie
 @pytest.mark.parametrize("zone", ZONES[:3])
 def test_periods_of_budgets_have_what_ran_in_them(jobs: Jobs, store: StoreClient, period: str, zone: str) -> None:
     """One after the other, of the zone's own clock, whatever jobs run over their edges: they add up to everything."""
-    local = calendar.time_zone(zone)
+    local = time_zone(zone)
     own = getattr(calendar, f"{period}s")(local)
     long = period in ("week", "month", "quarter")
     since, until = (NOW - timedelta(days=70), NOW) if long else (NOW - timedelta(days=40), NOW - timedelta(days=39.7))
@@ -316,7 +316,7 @@ def test_rollups_budgets_and_figures_have_a_job_where_it_began(jobs: Jobs, store
             wanted[str(cut)[:19]] = wanted.get(str(cut)[:19], Decimal(0)) + cost
         rows = store.rows(f"SELECT toString({time}), sum(effective_cost) FROM {table} GROUP BY {time}")
         assert {at: cost for at, cost in rows if cost} == {at: cost for at, cost in wanted.items() if cost}, table
-    spec = SeriesSpec({}, (), "effective_cost", calendar.days(calendar.time_zone("UTC")))
+    spec = SeriesSpec({}, (), "effective_cost", calendar.days(time_zone("UTC")))
     bounds = [unix_micros(at) for at in spec.calendar.boundaries(NOW - timedelta(days=70), NOW)]
     days: dict[int, int] = {}
     for minute, cost in began.items():

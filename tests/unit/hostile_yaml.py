@@ -14,6 +14,7 @@ EXAMPLES: Final = {
     "attribution.yaml": _CODE / "attribution" / "example_attribution.yaml",
     "budgets.yaml": _CODE / "budgets" / "example_budgets.yaml",
     "currencies.yaml": _CODE / "currencies" / "example_currencies.yaml",
+    "events.yaml": _CODE / "planned" / "example_events.yaml",
     "alerts.yaml": _CODE / "alerts" / "example_alerts.yaml",
     "overlays/contracts.yaml": EXAMPLE_CONFIG / "overlays" / "contracts.yaml",
     "rate_cards/aws.yaml": _CODE / "pricing" / "data" / "rate_cards" / "aws.yaml",

@@ -9,6 +9,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 UNIT = ROOT / "tests/unit"
 OUTSIDE_OF_THE_APPLICATION = {
+    "bench_detection": "tests/benchmarks/detection",
     "benchmarks": "tests/benchmarks/harness",
     "catalogue": "tests/benchmarks/catalogue",
     "chaos": "tests/chaos",

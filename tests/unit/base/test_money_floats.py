@@ -45,7 +45,6 @@ FLOAT_COLUMNS = {"latency_ms", "complexity"}
 ALLOWED: Mapping[tuple[str, str], str] = {
     ("budgets/resolve.py", "_UP.divide"): "a Context of decimal divides two Decimals",
     ("budgets/units.py", "_EXACT.divide"): "a Context of decimal divides two Decimals",
-    ("currencies/document.py", "float"): "refuses floats in amounts",
     ("data_quality/finding.py", "Decimal(part) * 100 / Decimal(whole)"): "Decimal / Decimal, a share for people",
     ("metering/decode.py", "float"): "a timedelta of seconds, for the bound of an instant; no money",
     ("metering/columnar/events.py", "pa.float64"): "latency_ms and complexity, which are no money",

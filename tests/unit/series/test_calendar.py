@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from spendstream_schemas.budget_feed import END_OF_TOTALS
+from stream_jobs.base.instants import time_zone
 from stream_jobs.series import calendar
 from stream_jobs.series.calendar import Calendar, Period, Window
 
@@ -200,7 +201,7 @@ def test_the_key_of_a_window_says_its_length_and_end() -> None:
 def test_what_is_no_zone_is_refused(name: str) -> None:
     """With the same words whatever the machine's folder of zones holds."""
     with pytest.raises(ValueError, match="an IANA name such as"):
-        calendar.time_zone(name)
+        time_zone(name)
 
 
 def test_a_year_cannot_begin_on_a_day_that_some_months_lack() -> None:

@@ -1,0 +1,25 @@
+-- How unusual each series was, and what it was expected to be: what plots draw as a band.
+--
+-- A row says what `minutes` minutes up to `at` held: an hour of every series that is watched, and five minutes of the
+--   total and of those with an open finding. ReplacingMergeTree: after a restart the last rows are written again, equal.
+-- PARTITION BY month, for retention. ORDER BY the series: a plot reads one series' stretch.
+CREATE TABLE IF NOT EXISTS anomaly_scores
+(
+    dims Array(LowCardinality(String)),
+    vals Array(String) CODEC(ZSTD(1)),
+    minutes UInt16 CODEC(T64, ZSTD(1)),
+    at DateTime('UTC') CODEC(Delta, ZSTD(1)) COMMENT 'where they end',
+    events Float64 CODEC(ZSTD(1)),
+    actual Float64 CODEC(ZSTD(1)) COMMENT 'USD; a statistic, as all of these',
+    expected Float64 CODEC(ZSTD(1)),
+    low Float64 CODEC(ZSTD(1)),
+    high Float64 CODEC(ZSTD(1)),
+    score Float32 CODEC(ZSTD(1)) COMMENT 'the greatest surprise in them, in nats'
+)
+ENGINE = ReplacingMergeTree
+PARTITION BY toYYYYMM(at)
+ORDER BY (dims, vals, minutes, at)
+TTL at + INTERVAL 35 DAY
+SETTINGS
+    non_replicated_deduplication_window = 10000,
+    replicated_deduplication_window = 10000;

@@ -1,0 +1,190 @@
+"""Why a finding is, looked for beside the job: by `explain`, over what the ledger holds of its stretch."""
+
+import json
+import logging
+import shlex
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any, Final
+
+import numpy as np
+
+from stream_jobs.anomalies.evidence import OTHERS, Evidence, conditions_of
+from stream_jobs.anomalies.grouping import sign_of
+from stream_jobs.anomalies.model import FindingRow
+from stream_jobs.anomalies.reading import EXPLAINED, DearRequest, Reader
+from stream_jobs.base.errors import SpendstreamError
+from stream_jobs.base.readable import clock, money
+from stream_jobs.explain import Explanation, cells_of, explain, sentences
+from stream_jobs.store.client import StoreClient
+
+log = logging.getLogger(__name__)
+
+MAX_SENTENCES: Final = 6
+MAX_USERS: Final = 5
+TELLING: Final = Decimal("0.1")
+"""A single request is told of if it holds such a share of the excess."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """What was found out about a finding."""
+
+    evidence: Evidence | None  # None: it could not be read
+    conditions: Mapping[str, str]  # what all entries have that are the cause: the series' own, and the first set's
+    sentences: tuple[str, ...] = ()
+    document: str = ""  # for the column `cause`
+
+
+@dataclass(frozen=True, slots=True)
+class Looking:
+    """What is being looked into."""
+
+    row: FindingRow
+    future: "Future[Cause]"
+
+
+class Causes:
+    """Looks into one finding at a time, in a thread of its own. Used by one thread."""
+
+    def __init__(self, store: StoreClient) -> None:
+        self._reader = Reader(store)
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="anomalies-cause")
+        self._looking: Looking | None = None
+
+    @property
+    def busy(self) -> FindingRow | None:
+        """What is looked into."""
+        return None if self._looking is None else self._looking.row
+
+    def look(self, row: FindingRow, end: datetime, also: Sequence[str] = ()) -> None:
+        """Begin with one, while there is none; up to `end`."""
+        assert self._looking is None
+        self._looking = Looking(row, self._thread.submit(find, self._reader, row, end, also))
+
+    def done(self) -> tuple[FindingRow, Cause] | None:
+        """What was found out, once."""
+        if self._looking is None or not self._looking.future.done():
+            return None
+        looked, self._looking = self._looking, None
+        return looked.row, looked.future.result()
+
+    def wait(self, timeout_s: float | None = None) -> None:
+        """Until what is looked into is found out, or so long."""
+        if self._looking is not None:
+            self._looking.future.exception(timeout_s)
+
+    def close(self) -> None:
+        self._thread.shutdown(wait=False, cancel_futures=True)
+
+
+def find(reader: Reader, row: FindingRow, end: datetime, also: Sequence[str] = ()) -> Cause:
+    """Never raises: a finding without its cause is better than none."""
+    own = conditions_of(row.series)
+    try:
+        evidence = reader.read(row, end, also)
+        explanation = explanation_of(row, evidence)
+        conditions = own | first_set(row, explanation)
+        dear = reader.dearest(conditions, evidence.start, evidence.end) if row.direction == "up" else []
+        return cause_of(row, evidence, explanation, conditions, dear)
+    except SpendstreamError as error:
+        log.warning("cannot look for the cause of %s: %s", row.finding_id, error)
+    except Exception:
+        log.exception("our own code fails on the cause of %s", row.finding_id)
+    return Cause(None, own)
+
+
+def explanation_of(row: FindingRow, evidence: Evidence) -> Explanation:
+    """Of the finding's series, by the dimensions that people act on."""
+    table = evidence.table.filter(evidence.mask(conditions_of(row.series)))
+    dimensions = [name for name in evidence.dimensions if name in EXPLAINED or name in row.series.dims]
+    amounts = [name for name in table.column_names if name not in evidence.dimensions]
+    return explain(cells_of(table.select([*dimensions, *amounts])))
+
+
+def first_set(row: FindingRow, explanation: Explanation) -> dict[str, str]:
+    """The values that explain most of it, if some do."""
+    sign = sign_of(row.direction)
+    moved = [one for one in explanation.sets if sign * one.excess > 0]
+    named = [one for one in moved if OTHERS not in one.values.values()]
+    return dict(named[0].values) if named else {}
+
+
+def cause_of(
+    row: FindingRow,
+    evidence: Evidence,
+    explanation: Explanation,
+    conditions: Mapping[str, str],
+    dear: Sequence[DearRequest] = (),
+) -> Cause:
+    """As people read it, and as it is kept: `explanation` as `explain` has it, beside users and the dearest requests."""
+    users = users_of(row, evidence, conditions)
+    excess = abs(row.excess)
+    told = [one for one in dear if row.kind == "dear_request" or one.cost >= TELLING * excess > 0]
+    said = [*sentences(explanation)[: MAX_SENTENCES - bool(told)], *(_request(one) for one in told[:1])]
+    document: dict[str, Any] = {
+        "explanation": asdict(explanation),
+        "conditions": dict(conditions),
+        "compared": evidence.compared,
+        "from": evidence.start,
+        "to": evidence.end,
+        "users": [{"user_id": user, "excess": Decimal(repr(round(part, 6)))} for user, part in users],
+        "requests": [asdict(one) for one in dear],
+        "sentences": said,
+    }
+    return Cause(evidence, conditions, tuple(said), json.dumps(document, default=_plain, ensure_ascii=False))
+
+
+def users_of(row: FindingRow, evidence: Evidence, conditions: Mapping[str, str]) -> list[tuple[str, float]]:
+    """Whose cost moved most in the direction of the finding, and by how much, in USD; none if it is one user's."""
+    if "user_id" not in evidence.dimensions or "user_id" in conditions:
+        return []
+    cells, sign = evidence.mask(conditions), sign_of(row.direction)
+    named = [user for user in evidence.values("user_id", cells) if user and user != OTHERS]
+    moved = evidence.moved_by("user_id", cells)
+    ranked = sorted(((sign * moved[user], user) for user in named), key=lambda one: (-one[0], one[1]))
+    return [(user, sign * part) for part, user in ranked[:MAX_USERS] if part > 0]
+
+
+def kept_conditions(document: str) -> dict[str, str] | None:
+    """Of what was kept before a restart; None where there is none."""
+    kept = _kept(document, "conditions")
+    if not isinstance(kept, dict):
+        return None
+    return {str(name): str(value) for name, value in kept.items()}
+
+
+def kept_sentences(document: str) -> tuple[str, ...]:
+    """Likewise."""
+    kept = _kept(document, "sentences")
+    return tuple(map(str, kept)) if isinstance(kept, list) else ()
+
+
+def _kept(document: str, name: str) -> Any:
+    try:
+        found = json.loads(document) if document else None
+    except (ValueError, RecursionError):
+        return None
+    return found.get(name) if isinstance(found, dict) else None
+
+
+def _request(one: DearRequest) -> str:
+    """With what shows all of it."""
+    who = f", user {one.user_id}" if one.user_id else ""
+    show = shlex.join(("spendstream", "event", "show", one.event_id))
+    return (
+        f"the dearest request: {money(one.cost)} at {clock(one.at)} UTC, model {one.model or '(none)'}{who}: `{show}`"
+    )
+
+
+def _plain(value: object) -> Any:
+    if isinstance(value, Decimal):
+        return f"{value:f}"
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat()
+    if isinstance(value, np.generic):
+        return value.item()
+    raise TypeError(f"{type(value).__name__} has no place in JSON")

@@ -1,0 +1,71 @@
+"""Findings and scores in ClickHouse."""
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any, Final, cast
+
+from stream_jobs.anomalies.model import FindingRow, Series
+from stream_jobs.base.instants import as_utc, unix_micros
+from stream_jobs.store.client import StoreClient
+from stream_jobs.store.tables import arrow_table, insert
+
+COLUMNS: Final = (
+    *("finding_id", "version", "at", "toString(state)", "kind", "toString(direction)", "scale", "measure", "dims"),
+    *("vals", "starts_at", "detected_at", "ends_at", "expected", "actual", "low", "high", "per_day", "score"),
+    *("severity", "closing", "group_id", "silenced_by", "cause", "document"),
+)
+
+
+class Findings:
+    """Raises StoreUnavailableError when ClickHouse does not answer."""
+
+    def __init__(self, store: StoreClient) -> None:
+        self._store = store
+
+    def record(self, rows: Sequence[FindingRow]) -> None:
+        """Append. May be repeated with the same arguments."""
+        by_month: dict[tuple[int, int], list[FindingRow]] = {}
+        for row in rows:
+            by_month.setdefault((row.detected_at.year, row.detected_at.month), []).append(row)
+        for some in by_month.values():
+            token = " ".join(f"{row.finding_id}/{row.version}" for row in some)
+            table = arrow_table("anomaly_findings", list(map(as_row, some)))
+            insert(self._store.client, "anomaly_findings", table, f"{some[0].at.isoformat()} {token}"[:4000])
+
+    def last(self, since: datetime) -> list[FindingRow]:
+        """The last row of each finding that is open, or was closed `since`; in the order in which they were found."""
+        rows = self._store.rows(
+            f"SELECT * FROM (SELECT {', '.join(COLUMNS)} FROM anomaly_findings "
+            "ORDER BY version DESC, at DESC LIMIT 1 BY finding_id) "
+            "WHERE isNull(ends_at) OR ends_at > fromUnixTimestamp64Micro({since:Int64}, 'UTC') "
+            "ORDER BY detected_at, finding_id",
+            {"since": unix_micros(since)},
+        )
+        return list(map(from_row, rows))
+
+
+def as_row(row: FindingRow) -> dict[str, Any]:
+    """As anomaly_findings has it."""
+    found = {name: value for name, value in asdict(row).items() if name != "series"}
+    return found | {
+        "dims": list(row.series.dims),
+        "vals": list(row.series.vals),
+        "document": json.dumps(dict(row.document)),
+    }
+
+
+def from_row(row: Iterable[object]) -> FindingRow:
+    """Of COLUMNS."""
+    values = list(cast(Iterable[Any], row))
+    dims, vals = values[8], values[9]
+    starts, detected, ends = values[10:13]
+    return FindingRow(
+        *(values[0], int(values[1]), as_utc(values[2]), *values[3:8], Series(tuple(dims), tuple(vals))),
+        *(as_utc(starts), as_utc(detected), None if ends is None else as_utc(ends)),
+        *values[13:18],
+        round(float(values[18]), 3),
+        *values[19:24],
+        json.loads(values[24]) if values[24] else {},
+    )

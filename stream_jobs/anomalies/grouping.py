@@ -1,0 +1,183 @@
+"""Which findings have one cause. Plain functions: no clock, no store.
+
+A rise of one user's spend is a rise of his team's, his model's, of the total, and of requests. The first finding that is
+looked into makes a group; its cause is the smallest set of values that explains it best (see `explain`). Another finding
+belongs to a group if both move the same way, at the same time, and
+
+- at least half of its excess lies in the group's cause, and
+- half of it is what the cause makes plain (what it had before, moved as the whole cause has moved), or it holds half of
+  what moved in the cause: it is the same thing seen from nearer or from farther.
+
+Of several groups it is the one that explains most of it. So a total that moved for three reasons belongs to the greatest
+of these, each of the others is a group, and a user who rises by himself while everything grows a little is one of his own.
+Moves in opposite directions are never one group. Where nobody knows what the stretch holds, series decide that lie within
+each other, and their excess per day.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any, Final
+
+from stream_jobs.anomalies.evidence import Evidence, conditions_of
+from stream_jobs.anomalies.model import COST, FindingRow, Series
+from stream_jobs.detection.model import Direction
+
+HALF: Final = 0.5
+SLACK: Final = timedelta(hours=1)
+"""The same thing is seen at different times: an hour's window sees it later than one of five minutes."""
+ALIKE: Final = 2
+"""Two stretches are looked into together if neither is longer than so many times the other, and half of each is in
+both."""
+
+
+@dataclass(slots=True)
+class Group:
+    """Findings of one cause."""
+
+    group_id: str
+    direction: Direction
+    conditions: Mapping[str, str]  # what all entries have that are its cause
+    members: dict[str, FindingRow] = field(default_factory=dict)
+
+    @property
+    def starts_at(self) -> datetime:
+        return min(row.starts_at for row in self.members.values())
+
+    @property
+    def ends_at(self) -> datetime | None:
+        """None while one of its findings is open."""
+        ends = [row.ends_at for row in self.members.values()]
+        return None if None in ends else max(end for end in ends if end is not None)
+
+    @property
+    def is_open(self) -> bool:
+        return any(row.state == "open" for row in self.members.values())
+
+
+def in_order(rows: Iterable[FindingRow]) -> list[FindingRow]:
+    """In which findings are looked into: costs first, the greatest first, and of those that are equal the broadest. The
+    same in whatever order they came."""
+    return sorted(
+        rows,
+        key=lambda row: (row.measure != COST, -abs(row.excess), len(row.series.dims), row.series, row.finding_id),
+    )
+
+
+def sign_of(direction: Direction) -> int:
+    return 1 if direction == "up" else -1
+
+
+def overlaps(row: FindingRow, group: Group) -> bool:
+    """Whether they are of one time, give or take SLACK."""
+    ends, begins = group.ends_at, group.starts_at
+    after = ends is not None and row.starts_at > ends + SLACK
+    before = row.ends_at is not None and row.ends_at + SLACK < begins
+    return not after and not before
+
+
+def share(row: FindingRow, group: Group, evidence: Evidence) -> float:
+    """Of the finding's excess, what the group's cause explains; 0 where it does not belong to the group."""
+    mine = conditions_of(row.series)
+    if not evidence.knows(mine) or not evidence.knows(group.conditions):
+        return 0.0
+    sign = sign_of(row.direction)
+    own, cause = evidence.mask(mine), evidence.mask(group.conditions)
+    finding, whole, both = (evidence.moved(cells, sign, row.measure) for cells in (own, cause, own & cause))
+    if finding.excess <= 0 or whole.excess <= 0 or both.excess < HALF * finding.excess:
+        return 0.0
+    as_the_whole = both.before * whole.excess / whole.before if whole.before > 0 else both.excess
+    if both.excess >= HALF * whole.excess:
+        return both.excess / finding.excess
+    plain = min(both.excess, as_the_whole) / finding.excess
+    return plain if plain >= HALF else 0.0
+
+
+def home(row: FindingRow, groups: Iterable[Group], evidence: Evidence) -> Group | None:
+    """The group that the finding belongs to."""
+    near = [group for group in groups if group.direction == row.direction and overlaps(row, group)]
+    if (same := home_of_series(row, near)) is not None:
+        return same
+    shares = [(share(row, group, evidence), group) for group in near]
+    shares = [(part, group) for part, group in shares if part > 0]
+    return min(shares, key=lambda one: (-one[0], one[1].starts_at, one[1].group_id))[1] if shares else None
+
+
+def home_of_series(row: FindingRow, groups: Iterable[Group]) -> Group | None:
+    """The group that holds another finding of the same series, at the same time and in the same direction."""
+    near = [
+        group
+        for group in groups
+        if group.direction == row.direction
+        and any(member.series == row.series for member in group.members.values())
+        and overlaps(row, group)
+    ]
+    return min(near, key=lambda group: (group.starts_at, group.group_id), default=None)
+
+
+def home_by_name(row: FindingRow, groups: Iterable[Group]) -> Group | None:
+    """Where nothing is known of the stretch: the group with a finding whose series holds this one's, or is held by it,
+    with at least half of the excess per day of the other."""
+    found: list[tuple[Decimal, datetime, str, Group]] = []
+    for group in groups:
+        if group.direction != row.direction or not overlaps(row, group):
+            continue
+        parts = [part for member in group.members.values() if (part := _nested_share(row, member)) is not None]
+        if parts and max(parts) >= Decimal(HALF):
+            found.append((-max(parts), group.starts_at, group.group_id, group))
+    return min(found)[3] if found else None
+
+
+def _nested_share(one: FindingRow, two: FindingRow) -> Decimal | None:
+    if lies_within(one.series, two.series):
+        inner, outer = one, two
+    elif lies_within(two.series, one.series):
+        inner, outer = two, one
+    else:
+        return None
+    if inner.measure != outer.measure:
+        return Decimal(1) if inner.series == outer.series else None
+    return abs(inner.per_day) / abs(outer.per_day) if outer.per_day else None
+
+
+def lies_within(inner: Series, outer: Series) -> bool:
+    """Whether all that the inner one counts is counted by the outer one, too, by their names."""
+    return conditions_of(outer).items() <= conditions_of(inner).items()
+
+
+def alike(row: FindingRow, start: datetime, end: datetime) -> bool:
+    """Whether what [start, end) holds says something of this finding."""
+    finish = row.ends_at or max(end, row.detected_at)
+    both = min(finish, end) - max(row.starts_at, start)
+    return both > timedelta(0) and both * ALIKE >= max(finish - row.starts_at, end - start)
+
+
+def settle(
+    lead: FindingRow,
+    conditions: Mapping[str, str],
+    others: Sequence[FindingRow],
+    groups: dict[str, Group],
+    evidence: Evidence,
+) -> dict[str, str]:
+    """The group of each finding that this evidence decides, by finding: `lead`'s, whose cause was looked for and has
+    these conditions, and those of others like it. A group that is new is put into `groups`, and findings into theirs.
+    The rest waits for evidence of its own."""
+    found = home(lead, groups.values(), evidence)
+    if found is None:
+        found = groups[lead.finding_id] = Group(lead.finding_id, lead.direction, dict(conditions))
+    found.members[lead.finding_id] = lead
+    settled = {lead.finding_id: found.group_id}
+    for row in in_order(others):
+        if not alike(row, evidence.start, evidence.end):
+            continue
+        group = home(row, groups.values(), evidence)
+        if group is not None:
+            group.members[row.finding_id] = row
+            settled[row.finding_id] = group.group_id
+    return settled
+
+
+def as_document(group: Group) -> dict[str, Any]:
+    """What of it is kept beside its findings."""
+    return {"conditions": dict(group.conditions)}

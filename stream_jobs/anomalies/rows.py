@@ -1,0 +1,295 @@
+"""What the detector found, as rows of findings: their ids, what late entries change of them, when a new row is due.
+
+A late entry for a minute that was judged does not change what was concluded of the minute. It changes the findings
+whose stretch it lies in: what was actual is what it would have been, and one that has nothing unusual left in it is
+closed as corrected. So do corrections that were posted to the ledger. A row says what follows from what the detector
+said last and from all that came late by now, in whatever order that came: so one that was corrected may open again.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from decimal import ROUND_HALF_EVEN, Context, Decimal
+from math import isfinite
+from typing import Any, Final
+
+from stream_jobs.anomalies.model import COST, EVENTS, ZERO, Change, FindingRow, Series, finding_id
+from stream_jobs.anomalies.watermark import start_of
+from stream_jobs.base.money import usd_from_pico
+from stream_jobs.detection.model import Finding
+
+KEPT_MINUTES: Final = 8 * 24 * 60
+"""After its end a finding is still amended for so long; entries that come later than that change nothing."""
+MOVED: Final = Decimal("0.05")
+"""An open finding has a new row when its excess moved by this part ..."""
+AGAIN_MINUTES: Final = 15
+"""... or so many minutes after its last one, if it moved at all."""
+_MOST: Final = Decimal(10) ** 25
+_PLACES: Final = Decimal(1).scaleb(-12)
+_EXACT: Final = Context(prec=60, rounding=ROUND_HALF_EVEN)
+
+
+@dataclass(frozen=True, slots=True)
+class Late:
+    """What came late of a series in a minute, exact."""
+
+    pico_usd: int = 0
+    events: int = 0
+
+    def plus(self, other: "Late") -> "Late":
+        return Late(self.pico_usd + other.pico_usd, self.events + other.events)
+
+
+@dataclass(slots=True)
+class Tracked:
+    """A finding that is open, or was not long ago."""
+
+    series: Series
+    found: Finding
+    row: FindingRow  # the last that was given out
+    row_minute: int  # when that was
+    late: Late = Late()
+    corrections: Late = Late()
+
+    @property
+    def over_at(self) -> int | None:
+        return self.found.end
+
+    def holds(self, minute: int) -> bool:
+        return self.found.start <= minute and (self.found.end is None or minute < self.found.end)
+
+
+class Rows:
+    """Used by one thread."""
+
+    def __init__(self) -> None:
+        self._tracked: dict[tuple[Series, int, str], Tracked] = {}
+        self._late: dict[Series, dict[int, Late]] = {}
+        self._recorded: dict[str, FindingRow] = {}
+        self._adopted: dict[tuple[Series, int, str], str] = {}
+
+    # -- before
+
+    def recorded(self, rows: Iterable[FindingRow]) -> None:
+        """The last rows of findings as they are recorded: who is found again goes on from there."""
+        self._recorded |= {row.finding_id: row for row in rows}
+
+    def strangers(self) -> list[FindingRow]:
+        """Rows of open findings that nobody tracks."""
+        known = {one.row.finding_id for one in self._tracked.values()}
+        return [row for row in self._recorded.values() if row.state == "open" and row.finding_id not in known]
+
+    def adopt(self, series: Series, found: Finding, row: FindingRow) -> None:
+        """What was found anew is the finding of this row."""
+        self._adopted[series, found.detected_at, found.direction] = row.finding_id
+
+    # -- what comes in
+
+    def taken(self, series: Series, found: Finding, minute: int, now: datetime) -> Change | None:
+        """The detector says this of a finding, after `minute`. None: nothing that is worth a row."""
+        key = (series, found.detected_at, found.direction)
+        tracked = self._tracked.get(key)
+        if tracked is None:
+            identity = self._adopted.get(key) or finding_id(
+                series, measure_of(found), found.direction, "", found.detected_at
+            )
+            before = self._recorded.get(identity)
+            row = _row(series, found, identity, before, Late(), now)
+            tracked = self._tracked[key] = Tracked(series, found, row, minute)
+            tracked.late = self._late_within(tracked)
+            after = _row(series, found, identity, before, tracked.late, now)
+            tracked.row = after
+            if before is not None and not _differs(before, after, 0):
+                tracked.row = before
+                return None
+            return Change(before, after)
+        if tracked.found.end is not None:
+            return None  # it is over: the detector has nothing more to say of it
+        tracked.found = found
+        tracked.late = self._late_within(tracked)
+        return self._amended(tracked, minute, now, always=False)
+
+    def late(self, series: Series, minute: int, late: Late) -> None:
+        """Entries for a minute that was judged."""
+        by_minute = self._late.setdefault(series, {})
+        by_minute[minute] = by_minute.get(minute, Late()).plus(late)
+
+    def amended(self, touched: Iterable[tuple[Series, int]], minute: int, now: datetime) -> list[Change]:
+        """What `late` has changed of findings, for these series and minutes."""
+        by_series: dict[Series, list[int]] = {}
+        for series, at in touched:
+            by_series.setdefault(series, []).append(at)
+        found = []
+        for tracked in list(self._tracked.values()):
+            minutes = by_series.get(tracked.series)
+            if minutes and any(map(tracked.holds, minutes)):
+                tracked.late = self._late_within(tracked)
+                change = self._amended(tracked, minute, now, always=True)
+                if change is not None:
+                    found.append(change)
+        return found
+
+    def corrected(self, key: tuple[Series, int, str], corrections: Late, minute: int, now: datetime) -> Change | None:
+        """What corrections have added to a finding's stretch in all, by now."""
+        tracked = self._tracked[key]
+        if corrections == tracked.corrections:
+            return None
+        tracked.corrections = corrections
+        return self._amended(tracked, minute, now, always=True)
+
+    def _amended(self, tracked: Tracked, minute: int, now: datetime, *, always: bool) -> Change | None:
+        before = tracked.row
+        added = tracked.late.plus(tracked.corrections)
+        after = _row(tracked.series, tracked.found, before.finding_id, before, added, now)
+        if not _differs(before, after, 0 if always else AGAIN_MINUTES - (minute - tracked.row_minute)):
+            return None
+        tracked.row, tracked.row_minute = after, minute
+        return Change(before, after)
+
+    def _late_within(self, tracked: Tracked) -> Late:
+        total = Late()
+        for minute, late in self._late.get(tracked.series, {}).items():
+            if tracked.holds(minute):
+                total = total.plus(late)
+        return total
+
+    def told(self, row: FindingRow) -> None:
+        """Somebody else has recorded a further row of a finding."""
+        for tracked in self._tracked.values():
+            if tracked.row.finding_id == row.finding_id:
+                tracked.row = row
+
+    # -- who there is
+
+    def open_series(self) -> set[Series]:
+        """That have an open finding, as the detector sees it."""
+        return {tracked.series for tracked in self._tracked.values() if tracked.found.end is None}
+
+    @property
+    def all(self) -> Mapping[tuple[Series, int, str], Tracked]:
+        """Those that are open, and those that are still amended."""
+        return self._tracked
+
+    def forget(self, minute: int) -> None:
+        """What was over long before this minute."""
+        bound = minute - KEPT_MINUTES
+        for key in [key for key, one in self._tracked.items() if one.over_at is not None and one.over_at < bound]:
+            self._recorded.pop(self._tracked.pop(key).row.finding_id, None)
+            self._adopted.pop(key, None)
+        oldest = min((one.found.start for one in self._tracked.values()), default=minute)
+        for series, by_minute in list(self._late.items()):
+            kept = {at: late for at, late in by_minute.items() if at >= min(oldest, bound)}
+            if kept:
+                self._late[series] = kept
+            else:
+                del self._late[series]
+
+    # -- state
+
+    def dump(self) -> dict[str, Any]:
+        """For `restore`; rows are recorded elsewhere."""
+        return {
+            "late": [
+                [list(series.dims), list(series.vals), at, str(one.pico_usd), str(one.events)]
+                for series, by_minute in self._late.items()
+                for at, one in by_minute.items()
+            ],
+            "tracked": [
+                {
+                    "dims": list(one.series.dims),
+                    "vals": list(one.series.vals),
+                    "found": {name: getattr(one.found, name) for name in Finding.__slots__},
+                    "id": one.row.finding_id,
+                    "minute": one.row_minute,
+                    "corrections": [str(one.corrections.pico_usd), str(one.corrections.events)],
+                }
+                for one in self._tracked.values()
+            ],
+        }
+
+    @classmethod
+    def restore(cls, state: Mapping[str, Any], recorded: Iterable[FindingRow], now: datetime) -> "Rows":
+        """`recorded`: the last rows of the findings of the last days."""
+        rows = cls()
+        rows.recorded(recorded)
+        for dims, vals, at, pico, events in state["late"]:
+            rows.late(Series(tuple(dims), tuple(vals)), int(at), Late(int(pico), int(events)))
+        for one in state["tracked"]:
+            series = Series(tuple(one["dims"]), tuple(one["vals"]))
+            found = Finding(**one["found"])
+            key = (series, found.detected_at, found.direction)
+            rows._adopted[key] = one["id"]
+            before = rows._recorded.get(one["id"])
+            tracked = Tracked(series, found, before or _row(series, found, one["id"], None, Late(), now), one["minute"])
+            tracked.corrections = Late(*map(int, one["corrections"]))
+            tracked.late = rows._late_within(tracked)
+            rows._tracked[key] = tracked
+        return rows
+
+
+def measure_of(found: Finding) -> str:
+    """What its figures count."""
+    return str(getattr(found, "measure", "") or COST)
+
+
+def closed_row(row: FindingRow, ends_at: datetime, now: datetime) -> FindingRow:
+    """Of a finding that nobody knows of any more: it is over."""
+    return replace(row, version=row.version + 1, at=now, state="closed", ends_at=ends_at, closing="over")
+
+
+def _row(
+    series: Series, found: Finding, identity: str, before: FindingRow | None, added: Late, now: datetime
+) -> FindingRow:
+    measure = measure_of(found)
+    more = usd_from_pico(added.pico_usd) if measure == COST else Decimal(added.events) if measure == EVENTS else ZERO
+    actual, expected = _decimal(found.actual) + more, _decimal(found.expected)
+    low, high = _decimal(found.low), _decimal(found.high)
+    corrected = bool(more) and (actual <= high if found.direction == "up" else actual >= low)
+    end = found.end if found.end is not None or not corrected else found.detected_at
+    return FindingRow(
+        finding_id=identity,
+        version=1 if before is None else before.version + 1,
+        at=now,
+        state="open" if end is None else "closed",
+        kind=found.kind,
+        direction=found.direction,
+        scale=found.scale,
+        measure=measure,
+        series=series,
+        starts_at=start_of(found.start),
+        detected_at=start_of(found.detected_at),
+        ends_at=None if end is None else start_of(end),
+        expected=expected,
+        actual=actual,
+        low=low,
+        high=high,
+        per_day=_decimal(found.per_day),
+        score=round(found.score, 3),
+        severity=found.severity,
+        closing="corrected" if corrected else found.closing or "",
+        group_id="" if before is None else before.group_id,
+        silenced_by="" if before is None else before.silenced_by,
+        cause="" if before is None else before.cause,
+        document={"late_usd": str(usd_from_pico(added.pico_usd)), "late_events": added.events}
+        if added != Late()
+        else {},
+    )
+
+
+def _differs(before: FindingRow, after: FindingRow, wait_minutes: int) -> bool:
+    """Whether the new row says something that is worth one. `wait_minutes`: until any move is."""
+    if (before.state, before.closing, before.severity, before.kind) != (
+        *(after.state, after.closing, after.severity, after.kind),
+    ):
+        return True
+    moved = abs(after.excess - before.excess)
+    if wait_minutes <= 0 or after.state == "closed":
+        return moved > 0 or after.ends_at != before.ends_at
+    return moved > abs(before.excess) * MOVED
+
+
+def _decimal(value: float) -> Decimal:
+    """A statistic, as its column holds it."""
+    if not isfinite(value):
+        return _MOST if value > 0 else -_MOST if value < 0 else ZERO
+    return max(-_MOST, min(_MOST, Decimal(value))).quantize(_PLACES, context=_EXACT)

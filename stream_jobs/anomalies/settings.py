@@ -1,0 +1,106 @@
+"""SPENDSTREAM_ANOMALIES_*: what is watched for anomalies, and when a minute is judged."""
+
+from typing import Annotated, Final
+
+from pydantic import Field, field_validator
+from pydantic_settings import BaseSettings
+
+from stream_jobs.base.environment import split_list, variables
+from stream_jobs.series.measures import is_dimension
+
+LEVELS: Final = ("provider", "model", "team", "project", "feature", "customer", "user_id")
+"""What is watched by itself, beside the total."""
+MAX_PAIRS: Final = 8
+MAX_TOGETHER: Final = 3
+
+
+class AnomaliesSettings(BaseSettings):
+    """Read from the environment."""
+
+    model_config = variables("SPENDSTREAM_ANOMALIES_")
+
+    max_series: Annotated[
+        int,
+        Field(
+            ge=10,
+            le=100_000,
+            description="Most series that are watched. Beyond it the least important are not: users first, then what "
+            "has spent and asked least of late. Each takes about 4 KB of memory.",
+        ),
+    ] = 10_000
+    pairs: Annotated[
+        str,
+        Field(
+            max_length=4096,
+            description="Values that are watched together, beside the total and every provider, model, team, project, "
+            f"feature, customer and user: team+model,customer+feature. At most {MAX_PAIRS}.",
+        ),
+    ] = ""
+    grace_s: Annotated[
+        float,
+        Field(
+            ge=1,
+            le=3_600,
+            allow_inf_nan=False,
+            description="How long after its end a minute waits for what happened in it to reach Kafka. What comes "
+            "later is late: it changes findings, not what was concluded of the minute.",
+        ),
+    ] = 20.0
+    patience_s: Annotated[
+        float,
+        Field(
+            ge=60,
+            le=86_400,
+            allow_inf_nan=False,
+            description="How long a minute waits for records that are in Kafka and not booked. After that nobody knows "
+            "what the minute held: it is neither a drop nor learned from.",
+        ),
+    ] = 3_600.0
+    snapshot_s: Annotated[
+        float,
+        Field(
+            ge=60,
+            le=86_400,
+            allow_inf_nan=False,
+            description="How often what is learned is written to ClickHouse. A restart reads that and the entries "
+            "booked since.",
+        ),
+    ] = 1_800.0
+    history_days: Annotated[
+        int,
+        Field(ge=0, le=370, description="Where nothing is learned yet, so many days of the ledger are learned from."),
+    ] = 42
+    score_minutes: Annotated[
+        int,
+        Field(
+            ge=5,
+            le=1_440,
+            description="How often scores and bands of all series are kept; of the total, and of series with an open "
+            "finding, every five minutes.",
+        ),
+    ] = 60
+
+    @field_validator("pairs")
+    @classmethod
+    def _of_dimensions(cls, text: str) -> str:
+        pairs = [_together(pair) for pair in split_list(text)]
+        if len(pairs) > MAX_PAIRS:
+            raise ValueError(f"{len(pairs)} of them, at most {MAX_PAIRS} are watched")
+        if len({frozenset(pair) for pair in pairs}) < len(pairs):
+            raise ValueError("names one twice")
+        for pair in pairs:
+            if not 2 <= len(set(pair)) == len(pair) <= MAX_TOGETHER or not all(map(is_dimension, pair)):
+                raise ValueError(
+                    f"{'+'.join(pair)[:80]!r}: write two or three different dimensions with + between them, such as "
+                    f"team+model; there are {', '.join(LEVELS)} and others, and labels as labels.NAME"
+                )
+        return text
+
+    @property
+    def levels(self) -> tuple[tuple[str, ...], ...]:
+        """The dimensions of each kind of series: of the total none."""
+        return ((), *((name,) for name in LEVELS), *(_together(pair) for pair in split_list(self.pairs)))
+
+
+def _together(pair: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in pair.split("+"))

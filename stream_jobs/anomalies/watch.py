@@ -1,0 +1,193 @@
+"""Watches: what deltas hold goes into minutes, minutes go through the detector one by one, findings come out as rows.
+
+Knows neither Kafka nor ClickHouse. What comes out follows from the entries of each minute by the time it was judged,
+and not from how they were grouped, or in which order they came before that.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final, NamedTuple, Protocol
+
+import numpy as np
+
+from stream_jobs.anomalies.exact import floats, whole
+from stream_jobs.anomalies.minutes import Held, Minutes
+from stream_jobs.anomalies.model import Change, FindingRow, Series, Steer
+from stream_jobs.anomalies.names import Level
+from stream_jobs.anomalies.registry import Registry
+from stream_jobs.anomalies.rows import Late, Rows
+from stream_jobs.detection.model import Finding, Floats, Minute
+from stream_jobs.series.facts import Facts
+
+HOUR: Final = 60
+LATE_MINUTES: Final = 8 * 24 * 60
+"""Entries for minutes that were judged longer ago than this change nothing."""
+
+
+class CostDetector(Protocol):
+    """What is needed of detection.detector.CostDetector."""
+
+    def add(self, names: Sequence[str]) -> None: ...
+
+    def reuse(self, numbers: Sequence[int], names: Sequence[str]) -> None:
+        """Other series have these numbers from now on; what was learned of those before is forgotten."""
+
+    def advance(self, minute: Minute) -> list[Finding]: ...
+
+    def expect(self, number: int, factor: float) -> None: ...
+
+    def adopt(self, number: int) -> list[Finding]: ...
+
+    def scores(self) -> Floats: ...
+
+    def bands(self) -> tuple[Floats, Floats, Floats]: ...
+
+    def dump(self) -> bytes: ...
+
+
+class Judged(NamedTuple):
+    """A minute of all places of the registry."""
+
+    at: int
+    series: Sequence[Series]
+    sums: Mapping[str, Floats]  # by measure of exact.READ
+
+
+class Watch:
+    """Used by one thread."""
+
+    def __init__(self, detector: CostDetector, registry: Registry, rows: Rows, next_minute: int) -> None:
+        self.next = next_minute  # the first that is not judged
+        self.rows = rows
+        self.registry = registry
+        self.detector = detector
+        self.late_events = 0  # so many have come late
+        self._minutes = Minutes(registry.names)
+        self._touched: set[tuple[Series, int]] = set()
+
+    @property
+    def levels(self) -> tuple[Level, ...]:
+        return self.registry.names.levels
+
+    def add(self, facts: Facts, levels: Sequence[Level] | None = None) -> None:
+        """What blocks have added: see Minutes.add. Of minutes that were judged: see `amend`."""
+        for minute, held in self._minutes.add(facts, self.next, levels).items():
+            self._late(minute, held)
+
+    def _late(self, minute: int, held: Held) -> None:
+        series = self.registry.names.series
+        if minute < self.next - LATE_MINUTES:
+            return
+        places = self.registry.place_of(held.ids)
+        for row in np.flatnonzero(places >= 0).tolist():
+            one = series[held.ids[row]]
+            sums = held.sums[row]
+            late = Late(whole(sums, "effective_cost"), whole(sums, "events"))
+            if not one.dims:
+                self.late_events += abs(late.events)
+            self.rows.late(one, minute, late)
+            self._touched.add((one, minute))
+
+    def amend(self, now: datetime) -> list[Change]:
+        """What has come late since the last call, and changed findings."""
+        touched, self._touched = self._touched, set()
+        return self.rows.amended(touched, self.next - 1, now) if touched else []
+
+    def judge(self, now: datetime, *, known: bool = True, steers: Iterable[Steer] = ()) -> tuple[Judged, list[Change]]:
+        """The next minute is over: nothing of it will come any more but what is late."""
+        at = self.next
+        changes = self._steer(steers, now)
+        held = self._minutes.take(at)
+        registry = self.registry
+        cost, events = floats(held.sums, "effective_cost"), floats(held.sums, "events")
+        self._place(registry.admit(held.ids, self._kept))
+        registry.spent(held.ids, cost, events)
+        places = registry.place_of(held.ids)
+        mine = places >= 0
+        places = places[mine]
+        count = len(registry.places)
+        sums: dict[str, Floats] = {}
+        for measure in ("events", "effective_cost", "cost_squares", "capped_cost"):
+            values = np.zeros(count)
+            values[places] = floats(held.sums[mine], measure)
+            sums[measure] = values
+        minute = Minute(
+            at,
+            sums["events"],
+            sums["effective_cost"],
+            sums["cost_squares"],
+            sums["capped_cost"],
+            None if known else np.zeros(count, np.bool_),
+        )
+        if count:
+            for found in self.detector.advance(minute):
+                change = self.rows.taken(registry.places[found.number], found, at, now)
+                if change is not None:
+                    changes.append(change)
+        self.next = at + 1
+        if self.next % HOUR == 0:
+            self._hour()
+        return Judged(at, registry.places, sums), changes
+
+    def _steer(self, steers: Iterable[Steer], now: datetime) -> list[Change]:
+        changes = []
+        for steer in steers:
+            place = self.registry.find(steer.series)
+            if place < 0:
+                continue
+            if steer.what == "expect":
+                self.detector.expect(place, steer.factor)
+                continue
+            for found in self.detector.adopt(place):
+                change = self.rows.taken(steer.series, found, self.next - 1, now)
+                if change is not None:
+                    changes.append(change)
+        return changes
+
+    def _hour(self) -> None:
+        self.rows.forget(self.next)
+        self._place(self.registry.hour(self._kept()))
+        if self.registry.crowded():
+            self._minutes.renumber(self.registry.forget(self._minutes.used()))
+
+    def _kept(self) -> set[int]:
+        """Places whose series have an open finding."""
+        return {self.registry.find(series) for series in self.rows.open_series()}
+
+    def _place(self, taken: Sequence[tuple[int, Series]]) -> None:
+        count = len(self.detector_names)
+        new = [series for place, series in taken if place >= count]
+        again = [(place, series) for place, series in taken if place < count]
+        if new:
+            self.detector.add([series.name for series in new])
+        if again:
+            self.detector.reuse([place for place, _ in again], [series.name for _, series in again])
+
+    @property
+    def detector_names(self) -> Sequence[str]:
+        names: Sequence[str] = self.detector.names  # type: ignore[attr-defined]
+        return names
+
+    # -- state
+
+    def dump(self) -> dict[str, Any]:
+        """All but the minutes that are not judged, which the ledger has."""
+        return {
+            "next": self.next,
+            "registry": self.registry.dump(),
+            "rows": self.rows.dump(),
+            "detector": self.detector.dump(),
+        }
+
+
+def restored(
+    state: Mapping[str, Any],
+    levels: Sequence[Level],
+    most: int,
+    detector: CostDetector,
+    recorded: Iterable[FindingRow],
+    now: datetime,
+) -> Watch:
+    """Raises ValueError for a state of other levels or of more series."""
+    registry = Registry.restore(levels, most, state["registry"])
+    return Watch(detector, registry, Rows.restore(state["rows"], recorded, now), int(state["next"]))

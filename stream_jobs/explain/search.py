@@ -1,0 +1,167 @@
+"""The smallest sets of values that explain what moved: a penalised scan over conjunctions of attribution values.
+
+A set S has the weighted cost F before and A after. How much better two rates explain it than one is the likelihood
+ratio of two Poisson samples (Przyborowski and Wilenski 1940), G(F, A) = A ln A + F ln F - (A + F) ln((A + F) / 2), in
+units in which chance makes the variance 1: each row is divided by phi + sigma2 * m (see noise.py). Unlike a test
+against a fixed expectation it knows that what was before is a sample too, so a part of the cause that happened not to
+be there before is no better a name than the cause. It adds up over parts: all of the cause has more than any part of
+it, and a wider set, in which the rest did not move, has less (as in the scan statistics of Kulldorff, 1997).
+
+All values and all pairs of values are looked at, further values only of the best; each value said costs nats, as does
+each name there is to choose from. What was found is taken out, its rows scaled to what they became, and the scan goes
+on: so a rise and a fall that cancel out at the top are both found.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Final
+
+import numpy as np
+import pyarrow as pa
+
+from stream_jobs.explain.model import Cells, Codes, Floats
+
+PER_LITERAL: Final = 3.0
+MAX_LITERALS: Final = 4
+_WIDENED: Final = 24
+_BEAM: Final = 12
+Literals = tuple[tuple[int, int], ...]
+"""(dimension, value), by dimension."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A set, its rows and its score in nats."""
+
+    literals: Literals
+    rows: Codes
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Grouping:
+    """The combinations of values of some dimensions that occur: which of them each row has, and a row of each."""
+
+    dimensions: tuple[int, ...]
+    of_row: Codes
+    example: Codes
+
+
+class Scan:
+    """Looks for sets in one table, time and again with other expectations."""
+
+    def __init__(self, cells: Cells) -> None:
+        self._codes = [dimension.codes for dimension in cells.dimensions]
+        self._sizes = [len(dimension.values) for dimension in cells.dimensions]
+        self._groupings = list(self._all_groupings(len(cells)))
+
+    def _all_groupings(self, rows: int) -> Iterator[_Grouping]:
+        for number, (codes, size) in enumerate(zip(self._codes, self._sizes, strict=True)):
+            example = np.zeros(size, np.int64)
+            example[codes[::-1]] = np.arange(rows)[::-1]
+            yield _Grouping((number,), codes, example)
+        useful = [number for number, size in enumerate(self._sizes) if size > 1]
+        for first, second in combinations(useful, 2):
+            both = self._codes[first] * self._sizes[second] + self._codes[second]
+            encoded = pa.array(both).dictionary_encode()
+            of_row = encoded.indices.to_numpy().astype(np.int64)
+            example = np.zeros(len(encoded.dictionary), np.int64)
+            example[of_row[::-1]] = np.arange(rows)[::-1]
+            yield _Grouping((first, second), of_row, example)
+
+    def best(self, before: Floats, after: Floats) -> Found | None:
+        """The set that explains most, of weighted rows; None where there is none."""
+        pool: list[tuple[float, Literals]] = []
+        for grouping in self._groupings:
+            count = len(grouping.example)
+            gains = _gains(grouping.of_row, before, after, count) - self._price(grouping.dimensions, count)
+            for index in _largest(gains, _WIDENED):
+                row = int(grouping.example[index])
+                literals = tuple((number, int(self._codes[number][row])) for number in grouping.dimensions)
+                pool.append((float(gains[index]), literals))
+        pool.sort(key=_by_score)
+        tried = {literals for _, literals in pool}
+        front = [item for item in pool if len(item[1]) == 2][:_WIDENED]
+        for _ in range(2, min(MAX_LITERALS, len(self._codes))):
+            wider = [item for _, literals in front for item in self._widened(literals, before, after, tried)]
+            pool += wider
+            front = sorted(wider, key=_by_score)[:_BEAM]
+        if not pool:
+            return None
+        score, literals = min(pool, key=_by_score)
+        return Found(literals, self.rows(literals), score)
+
+    def _widened(
+        self, literals: Literals, before: Floats, after: Floats, tried: set[Literals]
+    ) -> Iterator[tuple[float, Literals]]:
+        rows = self.rows(literals)
+        taken = {number for number, _ in literals}
+        for number, size in enumerate(self._sizes):
+            if number in taken or size < 2:
+                continue
+            codes = self._codes[number][rows]
+            present = np.flatnonzero(np.bincount(codes, minlength=size))
+            if len(present) < 2:
+                continue
+            gains = _gains(codes, before[rows], after[rows], size)
+            index = int(np.argmax(gains))
+            wider = tuple(sorted((*literals, (number, index))))
+            if wider not in tried:
+                tried.add(wider)
+                names = float(np.prod([float(self._sizes[other]) for other, _ in wider]))
+                price = PER_LITERAL * len(wider) + np.log(min(names, float(len(before))))
+                yield float(gains[index]) - float(price), wider
+
+    def _price(self, dimensions: tuple[int, ...], count: int) -> float:
+        return PER_LITERAL * len(dimensions) + float(np.log(count))
+
+    def rows(self, literals: Literals) -> Codes:
+        """That have all of these values."""
+        mask = np.ones(len(self._codes[0]), bool)
+        for number, value in literals:
+            mask &= self._codes[number] == value
+        return np.flatnonzero(mask)
+
+    def other_names(self, found: Found) -> list[Literals]:
+        """Fewest values first: all that have the very same rows and no value too many."""
+        constant: list[tuple[int, int]] = []
+        for number, codes in enumerate(self._codes):
+            value = int(codes[found.rows[0]])
+            if self._sizes[number] > 1 and (codes[found.rows] == value).all():
+                constant.append((number, value))
+        names: list[Literals] = []
+        for length in range(1, min(len(constant), max(len(found.literals), 2)) + 1):
+            for literals in combinations(constant, length):
+                if any(set(name) <= set(literals) for name in names):
+                    continue
+                if len(self.rows(literals)) == len(found.rows):
+                    names.append(literals)
+        return names
+
+
+def _gains(groups: Codes, before: Floats, after: Floats, count: int) -> Floats:
+    return gain(*(np.asarray(np.bincount(groups, column, count), np.float64) for column in (before, after)))
+
+
+def gain(before: Floats, after: Floats) -> Floats:
+    """In nats, for sums in units in which their variance is themselves."""
+    was, now = np.maximum(before, 0.0), np.maximum(after, 0.0)
+    both = was + now
+    found = _x_log_x(was) + _x_log_x(now) - _x_log_x(both) + both * np.log(2.0)
+    return np.asarray(np.maximum(found, 0.0))
+
+
+def _x_log_x(values: Floats) -> Floats:
+    return np.asarray(values * np.log(np.where(values > 0, values, 1.0)))
+
+
+def _largest(gains: Floats, number: int) -> Sequence[int]:
+    if len(gains) > number:
+        chosen = np.argpartition(-gains, number - 1)[:number]
+        return [int(index) for index in chosen]
+    return range(len(gains))
+
+
+def _by_score(item: tuple[float, Literals]) -> tuple[float, int, Literals]:
+    return -item[0], len(item[1]), item[1]

@@ -1,0 +1,153 @@
+"""The form of `events.yaml`: what is planned or known beforehand, whom it concerns, when, and how much it moves."""
+
+import re
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from decimal import Decimal
+from typing import Annotated, Any, Final, Literal, Self
+from zoneinfo import ZoneInfo
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
+
+from spendstream_schemas.scope import Scope
+from spendstream_schemas.types import Text64, Text128, Text256, decimal_schema, exact_input
+from stream_jobs.base.instants import time_zone
+
+FILE_NAME: Final = "events.yaml"
+SCHEMA_FILE_NAME: Final = "events.schema.json"
+MAX_EVENTS: Final = 2_000
+MAX_LENGTH: Final = timedelta(days=366)
+YEARS: Final = range(2000, 2200)
+WEEKDAYS: Final = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
+_CLOCK: Final = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])")
+
+
+def _zone(name: str) -> str:
+    time_zone(name)
+    return name
+
+
+def _moment(value: Any) -> Any:
+    """A date or a time as YAML has it, or as text. What bears no UTC offset is in the event's zone."""
+    if isinstance(value, str):
+        try:
+            value = date.fromisoformat(value) if len(value) == len("2026-12-01") else datetime.fromisoformat(value)
+        except ValueError:
+            raise ValueError(f"{value[:80]!r} is not a date (2026-12-01) or a time (2026-12-01T09:00)") from None
+    if not isinstance(value, date):
+        raise ValueError("is not a date (2026-12-01) or a time (2026-12-01T09:00)")
+    if value.year not in YEARS:
+        raise ValueError(f"{value} is not in the years {YEARS.start} to {YEARS.stop - 1}")
+    if isinstance(value, datetime) and value.tzinfo is not None:
+        value = value.astimezone(UTC)
+    return value if isinstance(value, datetime) else datetime.combine(value, time())
+
+
+def _clock(value: Any) -> Any:
+    """02:30. YAML reads 2:30 as a number, which is refused before it comes here."""
+    if isinstance(value, str) and _CLOCK.fullmatch(value):
+        return value
+    raise ValueError('must be a time of day between quotes, such as "02:30"')
+
+
+def _length(text: str) -> str:
+    if not timedelta(0) < length_of(text) <= MAX_LENGTH:
+        raise ValueError(f"must be at most {MAX_LENGTH.days}d")
+    return text
+
+
+def length_of(text: str) -> timedelta:
+    """30m, 4h or 2d as a duration; a day is 24 hours here."""
+    unit = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}[text[-1]]
+    return int(text[:-1]) * unit
+
+
+EventId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+Zone = Annotated[str, Field(min_length=1, max_length=64), AfterValidator(_zone)]
+Moment = Annotated[datetime, BeforeValidator(_moment, json_schema_input_type=date | datetime | str)]
+Factor = Annotated[
+    Decimal,
+    Field(ge=0, le=1000, max_digits=12, decimal_places=6, allow_inf_nan=False),
+    BeforeValidator(exact_input),
+    decimal_schema(minimum=0, maximum=1000),
+]
+Length = Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]{0,4}[mhd]$"), AfterValidator(_length)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Every(_Part):
+    """When it comes again and again: on these days, from a time of day on, for so long."""
+
+    at: Annotated[str, BeforeValidator(_clock, json_schema_input_type=str)] = Field(
+        description='The time of day at which it begins, in the event\'s zone: "02:30".'
+    )
+    lasts: Length = Field(description="How long: 30m, 4h, 2d.")
+    weekdays: Annotated[tuple[Weekday, ...], Field(max_length=7)] = Field(
+        default=(), description="On these days of the week; without them and without days, on every day."
+    )
+    days: Annotated[tuple[Annotated[int, Field(strict=True, ge=1, le=31)], ...], Field(max_length=31)] = Field(
+        default=(), description="On these days of the month; with weekdays, on days that are both."
+    )
+
+    @property
+    def clock(self) -> time:
+        return time.fromisoformat(self.at)
+
+    def begins_on(self, day: date) -> bool:
+        """Whether one begins on this local date."""
+        weekday = not self.weekdays or WEEKDAYS[day.weekday()] in self.weekdays
+        return weekday and (not self.days or day.day in self.days)
+
+
+class PlannedEvent(_Part):
+    """Something that people know of beforehand: a launch, a migration, maintenance, the end of a month."""
+
+    id: EventId = Field(description="What tables and messages call it; keep it when the rest changes.")
+    name: Text128 = Field(description="What it is.")
+    scope: Scope = Field(
+        default_factory=dict, description="Whom it concerns, as in budgets.yaml: {team: search}. Empty: everything."
+    )
+    from_: Moment | None = Field(
+        default=None, alias="from", description="When it begins: a date or a time, in its zone unless it says another."
+    )
+    to: Moment | None = Field(default=None, description="When it is over. A date: at its beginning.")
+    every: Every | None = Field(default=None, description="It comes again and again, between from and to if given.")
+    factor: Factor = Field(
+        description="What usage is expected to be, as a multiple of the usual: 3 for three times, 0 for none at all. "
+        "All that lies between the usual and that is told to nobody; what goes beyond it is."
+    )
+    timezone: Zone | None = Field(default=None, description="If not the file's.")
+    owner: Text64 | None = Field(default=None, description="Who knows of it.")
+    note: Text256 | None = Field(default=None, description="Shown beside what it silences.")
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_by_name=False, validate_by_alias=True)
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        if self.every is None and (self.from_ is None or self.to is None):
+            raise ValueError("needs from and to, or every")
+        if self.from_ is not None and self.to is not None:
+            zone = ZoneInfo(self.timezone or "UTC")  # of two that bear no offset the zone does not matter
+            if not in_utc(self.from_, zone) < in_utc(self.to, zone):
+                raise ValueError(f"from {self.from_} is not before to {self.to}")
+        return self
+
+
+def in_utc(moment: datetime, zone: tzinfo) -> datetime:
+    """A moment that bears no offset is in this zone. A local time that is skipped or comes twice in the night of a
+    change of clocks is the first that it can be."""
+    return (moment if moment.tzinfo is not None else moment.replace(tzinfo=zone)).astimezone(UTC)
+
+
+class EventsDocument(_Part):
+    """What is planned or known beforehand. See stream_jobs/planned/README.md."""
+
+    timezone: Zone = Field(default="UTC", description="IANA name of the zone of dates and times without an offset.")
+    events: Annotated[tuple[PlannedEvent, ...], Field(max_length=MAX_EVENTS)] = Field(
+        default=(), description="Launches, migrations, maintenance."
+    )
+
+    model_config = ConfigDict(title="spendstream planned events")

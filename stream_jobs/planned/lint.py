@@ -1,0 +1,45 @@
+"""What is allowed in events.yaml but probably not meant."""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Final
+
+from stream_jobs.planned.document import PlannedEvent, in_utc, length_of
+from stream_jobs.planned.events import PlannedEvents
+
+LONG: Final = timedelta(days=60)
+"""What lasts longer is learned as the usual: a planned event is no place for a new level."""
+AHEAD: Final = timedelta(days=400)
+"""A recurring event that does not begin once within so long never does."""
+
+
+def warnings(events: PlannedEvents, now: datetime) -> list[str]:
+    """One sentence per finding, in the order of the file; empty when there is nothing to say."""
+    return [f"event {event.id!r}: {text}" for event in events for text in _of(events, event, now)]
+
+
+def _of(events: PlannedEvents, event: PlannedEvent, now: datetime) -> Iterator[str]:
+    zone = events.zone_of(event)
+    if event.factor == 1:
+        yield "factor: 1 is the usual, so it explains nothing"
+    start = in_utc(event.from_, zone) if event.from_ is not None else None
+    end = in_utc(event.to, zone) if event.to is not None else None
+    if end is not None and end <= now:
+        yield f"is over since {event.to}"
+    elif event.every is not None:
+        begin = max(now, start) if start is not None else now
+        until = min(end, begin + AHEAD) if end is not None else begin + AHEAD
+        if not events.stretches(event, begin, until):
+            yield "every: it never comes on days like these"
+        days = event.every.weekdays or event.every.days
+        if length_of(event.every.lasts) >= timedelta(days=1) and not days:
+            yield "every: each lasts until the next one begins: it always holds"
+    elif start is not None and end is not None and end - start > LONG:
+        yield f"lasts {(end - start).days} days: what stays is learned as usual after a week; plan only the change"
+    if not event.scope and event.factor > 1:
+        yield "scope: none is given: it silences rises of everything, and of everybody"
+    for field, condition in event.scope.items():
+        kind = "any_of" if condition.any_of is not None else "none_of"
+        starred = next((text for text in condition.any_of or condition.none_of or () if "*" in text), None)
+        if starred is not None:
+            yield f"scope: {field}: {kind} compares {starred!r} as it is written, the * too; a pattern is {{glob: ...}}"

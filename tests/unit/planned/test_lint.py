@@ -1,0 +1,36 @@
+"""What is allowed in events.yaml and probably not meant is said."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from stream_jobs.planned.document import EventsDocument
+from stream_jobs.planned.events import PlannedEvents
+from stream_jobs.planned.lint import warnings
+
+NOW = datetime(2026, 12, 1, 12, tzinfo=UTC)
+GOOD = {"id": "a", "name": "A", "scope": {"team": "search"}, "from": "2026-12-02", "to": "2026-12-03", "factor": "2"}
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({}, None),
+        ({"factor": "1"}, "factor: 1 is the usual"),
+        ({"from": "2026-11-01", "to": "2026-11-02"}, "is over since 2026-11-02"),
+        ({"to": "2027-12-01"}, "lasts 364 days"),
+        ({"scope": {}}, "it silences rises of everything"),
+        ({"scope": {}, "factor": "0"}, None),
+        ({"scope": {"team": {"any_of": ["se*"]}}}, "a pattern is {glob: ...}"),
+        ({"every": {"at": "02:00", "lasts": "2d"}, "from": None, "to": None}, "it always holds"),
+        ({"every": {"at": "02:00", "lasts": "1h", "weekdays": ["sunday"]}}, "it never comes on days like these"),
+        ({"every": {"at": "02:00", "lasts": "1h", "weekdays": ["sunday"]}, "from": None, "to": None}, None),
+    ],
+)
+def test_what_is_probably_not_meant_is_said(changed: dict[str, Any], said: str | None) -> None:
+    """In one sentence, with the event's id."""
+    events = PlannedEvents(EventsDocument.model_validate({"events": [GOOD | changed]}))
+    found = warnings(events, NOW)
+    assert ([text for text in found if said in text] == found != []) if said else not found
+    assert all(text.startswith("event 'a': ") for text in found)
