@@ -5,8 +5,8 @@ SELECT
     at,
     finding_id,
     version,
-    multiIf(state = 'closed', 'closed', version = first_version, 'opened', 'amended') AS change,
-    state,
+    multiIf(anomaly_findings.state = 'closed', 'closed', version = first_version, 'opened', 'amended') AS change,
+    toString(anomaly_findings.state) AS state,
     severity,
     closing,
     starts_at,
@@ -17,7 +17,7 @@ SELECT
     group_id,
     silenced_by,
     '' AS note,
-    '' AS `by`
+    '' AS by
 FROM anomaly_findings
 INNER JOIN
 (
@@ -44,5 +44,5 @@ SELECT
     '' AS group_id,
     '' AS silenced_by,
     note,
-    anomaly_marks.`by` AS `by`
+    anomaly_marks.by AS by
 FROM anomaly_marks;

@@ -5,14 +5,15 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from itertools import groupby
+from math import isfinite
 from typing import Final, cast, get_args
 
 from pydantic import ValidationError
 
 from spendstream_schemas.scope import Condition
 from stream_jobs.anomalies.found import Found
-from stream_jobs.anomalies.scores import Score, scores_of
-from stream_jobs.base.instants import EPOCH, from_unix_micros
+from stream_jobs.anomalies.scores import Score, band_of, scores_of
+from stream_jobs.base.instants import EPOCH, from_unix_micros, time_zone
 from stream_jobs.series import calendar
 from stream_jobs.series.history import Grain, History
 from stream_jobs.series.measures import Measure, places_of
@@ -29,7 +30,10 @@ STEPS: Final[tuple[tuple[timedelta, Grain], ...]] = (
     (24 * _HOUR, "day"),
 )
 _LEAST: Final = 15 * _MINUTE
-_UTC: Final = calendar.time_zone("UTC")
+_UTC: Final = time_zone("UTC")
+_Band = tuple[Decimal, Decimal, Decimal]
+_PLACES: Final = 12
+_UNKNOWN: Final = (None, None, None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,20 +111,17 @@ def around(store: StoreClient, found: Found, now: datetime, most: int = MOST_POI
         since = until - step * most
     first = EPOCH + (since - EPOCH) // step * step
     starts = [first + step * number for number in range(-(-(until - first) // step))]
-    scores = scores_of(store, found, first, starts[-1] + step)
     actuals = _actuals(store, found, grain, step, starts)
-    if actuals is None:  # a driver, which only the job has
-        actuals = {score.at: score.actual for score in scores}
-    bands = _bands(found, step, starts, scores)
-    return Around(step, tuple(Point(at, actuals.get(at), *bands.get(at, (None, None, None))) for at in starts))
+    bands = _bands(found, step, starts, scores_of(store, found, first, starts[-1] + step))
+    return Around(step, tuple(Point(at, actuals.get(at), *bands.get(at, _UNKNOWN)) for at in starts))
 
 
 def _actuals(
     store: StoreClient, found: Found, grain: Grain, step: timedelta, starts: list[datetime]
-) -> dict[datetime, Decimal] | None:
-    """By step, 0 where nothing was booked; None where the ledger cannot tell."""
+) -> dict[datetime, Decimal]:
+    """By step, 0 where nothing was booked; nothing where the ledger cannot tell."""
     if found.measure not in get_args(Measure):
-        return None
+        return {}
     measure = cast(Measure, found.measure)
     try:
         scope = {
@@ -129,7 +130,7 @@ def _actuals(
         }
         spec = SeriesSpec(scope, (), measure, calendar.hours(_UTC))
     except (ValidationError, ValueError):  # a dimension of a version to come
-        return None
+        return {}
     cells = History(store).read(spec, grain, starts[0], starts[-1] + step)
     sums = dict.fromkeys(starts, Decimal(0))
     for micros, by_values in cells.items():
@@ -140,32 +141,18 @@ def _actuals(
     return sums
 
 
-def _bands(
-    found: Found, step: timedelta, starts: list[datetime], scores: list[Score]
-) -> dict[datetime, tuple[Decimal, Decimal, Decimal]]:
-    """Expected, low and high by step: what the job kept, else the finding's own, spread evenly over its time."""
-    if scores:
-        return _kept(step, scores)
-    end = found.ends_at or starts[-1] + step
-    inside = [at for at in starts if found.starts_at - step < at < end]
-    if found.kind == "dear_request" or not inside:
-        return {}
-    share = Decimal(step // _MINUTE) / Decimal(max((end - found.starts_at) // _MINUTE, 1))
-    band = found.expected * share, found.low * share, found.high * share
-    return dict.fromkeys(inside, band)
+def _bands(found: Found, step: timedelta, starts: list[datetime], scores: list[Score]) -> dict[datetime, _Band]:
+    """Expected, low and high by step: what the job kept, and within the finding, where it kept nothing, the finding's
+    own, spread evenly over its time."""
+    kept = {at: band for at in starts if (band := band_of(scores, at, step)) is not None}
+    bands: dict[datetime, _Band] = {at: tuple(map(_amount, band)) for at, band in kept.items()}  # type: ignore[misc]
+    end = found.ends_at or max(found.changed_at, found.detected_at)
+    if found.kind == "dear_request" or end <= found.starts_at:
+        return bands
+    share = Decimal(step // _MINUTE) / max(Decimal((end - found.starts_at) // _MINUTE), Decimal(1))
+    own = found.expected * share, found.low * share, found.high * share
+    return dict.fromkeys((at for at in starts if found.starts_at - step < at < end), own) | bands
 
 
-def _kept(step: timedelta, scores: list[Score]) -> dict[datetime, tuple[Decimal, Decimal, Decimal]]:
-    """Those of finer steps are added up, those of coarser ones shared out."""
-    found: dict[datetime, tuple[Decimal, Decimal, Decimal]] = {}
-    for score in scores:
-        band = score.expected, score.low, score.high
-        if score.step <= step:
-            at = EPOCH + (score.at - EPOCH) // step * step
-            before = found.get(at, (Decimal(0),) * 3)
-            found[at] = (before[0] + band[0], before[1] + band[1], before[2] + band[2])
-            continue
-        parts = score.step // step
-        for number in range(parts):
-            found[score.at + step * number] = (band[0] / parts, band[1] / parts, band[2] / parts)
-    return found
+def _amount(value: float) -> Decimal:
+    return Decimal(repr(round(value, _PLACES))) if isfinite(value) else Decimal(0)

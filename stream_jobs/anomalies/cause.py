@@ -52,21 +52,24 @@ class DearRequest:
 class Cause:
     """Money in USD."""
 
+    sentences: tuple[str, ...] = ()  # explain's own
     sets: tuple[ExplainedBy, ...] = ()
     factors: tuple[tuple[str, Decimal], ...] = ()  # of the excess, the largest first
     people: tuple[tuple[str, Decimal], ...] = ()
     requests: tuple[DearRequest, ...] = ()
+    compared: str = ""  # with what: the same hours of earlier weeks
 
     @property
     def known(self) -> bool:
-        return bool(self.sets or self.factors or self.people or self.requests)
+        return bool(self.sentences or self.sets or self.factors or self.people or self.requests)
 
     def lines(self, most: int | None = None) -> list[str]:
         """Sentences, the most telling first. Texts are as they came: whoever shows them escapes."""
         return list(self._lines())[:most]
 
     def _lines(self) -> Iterator[str]:
-        for one in self.sets[:MOST_SETS]:
+        yield from self.sentences
+        for one in () if self.sentences else self.sets[:MOST_SETS]:
             share = f", {one.share * _HUNDRED:.0f} % of it" if one.share is not None else ""
             factor = f", by its {FACTORS.get(one.factor, one.factor)}" if one.factor else ""
             yield f"{series_name(one.values)}: {_signed(one.explains)}{share}{factor}"
@@ -81,9 +84,10 @@ class Cause:
         if self.people:
             yield f"users: {', '.join(f'{name} {_signed(part)}' for name, part in self.people[:MOST_PEOPLE])}"
         if self.requests:
-            yield "dearest requests: " + ", ".join(
-                f"{one.event_id} {money(one.cost)}" for one in self.requests[:MOST_REQUESTS]
-            )
+            dear = (f"{one.event_id} {money(one.cost)}" for one in self.requests[:MOST_REQUESTS])
+            yield f"dearest requests: {', '.join(dear)}"
+        if self.compared:
+            yield f"compared with {self.compared}"
 
 
 def cause_of(text: str) -> Cause:
@@ -98,7 +102,10 @@ def cause_of(text: str) -> Cause:
     explained = explained if isinstance(explained, dict) else {}
     parts = _pairs(explained.get("decomposition"))
     parts = sorted((pair for pair in parts if pair[0] != "total" and pair[1]), key=lambda pair: -abs(pair[1]))
+    said, compared = document.get("sentences"), document.get("compared")
     return Cause(
+        sentences=tuple(text for text in said if isinstance(text, str)) if isinstance(said, list) else (),
+        compared=compared if isinstance(compared, str) else "",
         sets=_known(_set, explained.get("sets")),
         factors=tuple(parts),
         people=_known(_person, document.get("users")),

@@ -19,6 +19,8 @@ from stream_jobs.store.client import StoreClient
 
 MAX_LIKE: Final = 10
 MAX_GROUP: Final = 50
+MOST_SHOWN: Final = 80
+"""Characters of what was asked for, in an answer."""
 COLUMNS: Final = (
     *("finding_id", "version", "changed_at", "state", "kind", "direction", "scale", "measure", "dims", "vals"),
     *("starts_at", "detected_at", "ends_at", "expected", "actual", "low", "high", "per_day", "score", "severity"),
@@ -93,24 +95,23 @@ def find(store: StoreClient, wanted: Filter) -> list[Found]:
 
 
 def the_one(store: StoreClient, text: str) -> Found:
-    """The finding whose id begins with the text; one that the text is the whole id of comes before all others.
-
-    Raises ConfigError where there is none, or more than one.
-    """
-    ids = [
-        row[0]
-        for row in store.rows(
-            "SELECT finding_id FROM anomalies WHERE startsWith(finding_id, {text:String}) AND {text:String} != '' "
-            f"ORDER BY finding_id != {{text:String}}, detected_at DESC LIMIT {MAX_LIKE + 1}",
-            {"text": text},
-        )
-    ]
-    if not ids:
-        raise ConfigError(f"no finding {text!r}; see 'spendstream anomalies list --all'")
-    if len(ids) > 1 and ids[0] != text:
-        shown = ", ".join(escaped(str(name)) for name in ids[:MAX_LIKE]) + (", ..." if len(ids) > MAX_LIKE else "")
-        raise ConfigError(f"{text!r} is the beginning of several ids; give one of: {shown}")
-    return _rows(store, "finding_id = {id:String}", {"id": ids[0]})[0]
+    """The finding whose id begins with the text, or the gravest of the cause whose id does, as alerts name it. One that
+    the text is the whole id of comes before all others. Raises ConfigError where there is none, or more than one."""
+    wanted = text.rpartition("/")[2]
+    whole = "finding_id = {id:String} OR group_id = {id:String}"
+    found = _rows(store, whole, {"id": wanted}) if wanted else []
+    if not found and wanted:
+        begins = "startsWith(finding_id, {id:String}) OR startsWith(group_id, {id:String})"
+        found = _rows(store, begins, {"id": wanted})
+    if not found:
+        raise ConfigError(f"no finding {text[:MOST_SHOWN]!r}; see 'spendstream anomalies list --all'")
+    exact = [one for one in found if one.finding_id == wanted]
+    causes = list(dict.fromkeys(one.group_id or one.finding_id for one in found))
+    ids = [one.finding_id for one in found if one.finding_id.startswith(wanted)]
+    if exact or (len(causes) == 1 and len(ids) <= 1) or wanted in causes:
+        return exact[0] if exact else found[0]
+    shown = ", ".join(map(escaped, (ids or causes)[:MAX_LIKE]))
+    raise ConfigError(f"{text[:MOST_SHOWN]!r} is the beginning of several ids; give one of: {shown}")
 
 
 def group_of(store: StoreClient, found: Found) -> list[Found]:

@@ -9,7 +9,8 @@ from typing import Any
 from stream_jobs.base.json_values import json_values
 from tests.store_server import StoreProcess
 
-START = datetime(2026, 3, 1, 12, tzinfo=UTC)
+START = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) - timedelta(hours=4)
+"""The job's rows are kept for days or weeks."""
 MINUTE = timedelta(minutes=1)
 
 

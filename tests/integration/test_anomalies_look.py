@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from stream_jobs.base.errors import ConfigError
+from stream_jobs.base.json_values import instant_text
 from stream_jobs.cli import anomalies as command
 from stream_jobs.store.client import StoreClient
 from stream_jobs.store.tables import insert
@@ -80,6 +81,10 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StoreProcess]:
         costs = [Decimal("1.1") if 0 <= number < 40 else Decimal("0.08") for number in range(-60, 80)]
         rows = ledger_rows(140, occurred_at=minutes, team="search", effective_cost=costs)
         insert(client, "ledger", rows, "look")
+    band = {"dims": ["team"], "vals": ["search"], "events": 5, "actual": 5.5, "score": 20}
+    kept = [START - 20 * MINUTE + 5 * MINUTE * number for number in range(6)]
+    rows = [{**band, "minutes": 5, "at": at, "expected": 0.4, "low": 0.1, "high": 1.2} for at in kept]
+    put(store, "anomaly_scores", [*rows, rows[0]])
     yield store
     store.kill()
 
@@ -126,7 +131,13 @@ def test_list_shows_what_is_open_and_with_all_what_is_over(
     assert listed(store, capsys, "--all", "--where", "team=a*") == ["aa02", "aa01"]
     assert listed(store, capsys, "--all", "--where", "team=") == ["cc01", "0f77", "bb01"]
     assert listed(store, capsys, "--where", "labels.x=y") == ["aa02"]
-    assert listed(store, capsys, "--all", "--since", "2026-03-01T12:39") == ["aa02", "aa01", "cc01", "0f77", BURST]
+    assert listed(store, capsys, "--all", "--since", (START + 39 * MINUTE).isoformat()) == [
+        "aa02",
+        "aa01",
+        "cc01",
+        "0f77",
+        BURST,
+    ]
     assert listed(store, capsys, "--limit", "1") == ["aa02"]
     with pytest.raises(ConfigError, match="no series is cut by 'colour'"):
         run(store, "list", "--where", "colour=red")
@@ -138,6 +149,8 @@ def test_an_id_may_be_given_by_its_beginning(store: StoreProcess, capsys: pytest
     assert json.loads(capsys.readouterr().out)["finding_id"] == BURST
     with pytest.raises(ConfigError, match=f"beginning of several ids; give one of: .*{BURST}"):
         run(store, "show", "0f")
+    assert run(store, "show", "anomaly/g", "--json") == 0  # as its alert names it
+    assert json.loads(capsys.readouterr().out)["finding_id"] == "0f77"
     for text in ("zz", "", "f3a"):
         with pytest.raises(ConfigError, match="no finding"):
             run(store, "show", text)
@@ -188,10 +201,13 @@ def test_the_json_of_a_finding_stays(store: StoreProcess, capsys: pytest.Capture
     shown = json.loads(capsys.readouterr().out)
     assert shown.keys() == names | {"cause", "history", "around", "group"}
     assert shown["series"] == {"team": "search"}
-    assert (shown["actual"], shown["excess"], shown["starts_at"]) == ("45.1", "41.9", "2026-03-01T12:00:00Z")
+    assert (shown["actual"], shown["excess"], shown["starts_at"]) == ("45.1", "41.9", instant_text(START))
     assert shown["cause"]["decomposition"]["tokens_per_request"] == "0.100000000007"
     assert [change["change"] for change in shown["history"]][-1] == "marked real"
     assert [one["finding_id"] for one in shown["group"]] == ["0f77"]
-    points = {point["at"]: point["actual"] for point in shown["around"]["points"]}
+    points = {point["at"]: point for point in shown["around"]["points"]}
     assert shown["around"]["step_s"] == 60
-    assert (points["2026-03-01T11:59:00Z"], points["2026-03-01T12:00:00Z"]) == ("0.08", "1.1")
+    before, inside = points[instant_text(START - 30 * MINUTE)], points[instant_text(START)]
+    assert (before["actual"], before["expected"], before["low"], before["high"]) == ("0.08", None, None, None)
+    assert (inside["actual"], inside["expected"], inside["low"], inside["high"]) == ("1.1", "0.08", "0.02", "0.24")
+    assert points[instant_text(START + 39 * MINUTE)]["expected"] == "0.08"  # the finding's own, spread evenly

@@ -15,10 +15,10 @@ from tests.integration.anomaly_rows import MINUTE, START, finding, mark, put
 from tests.store_server import StoreProcess, ledger_rows
 
 HOUR = timedelta(hours=1)
-STATE = {"part": 0, "at": START, "state": ""}
+STATE = {"kind": "judged", "minute": 1, "written_at": START, "run": START, "known": True}
 SCORE = {
-    **{"measure": "effective_cost", "dims": [], "vals": [], "at": START, "step_s": 300},
-    **dict.fromkeys(("actual", "expected", "low", "high", "score"), 1),
+    **{"dims": [], "vals": [], "at": START + 5 * MINUTE, "minutes": 5},
+    **dict.fromkeys(("events", "actual", "expected", "low", "high", "score"), 1),
 }
 CAUSE = {"sets": [{"values": {"user_id": "u-17"}, "explains": "4.4", "share": 0.957, "factor": "volume"}]}
 

@@ -1,10 +1,10 @@
 -- Whether the job has ever judged anything, whether something of the period, and how many findings of it nobody is told of.
 SELECT
-    (SELECT count() FROM anomaly_states) + (SELECT count() FROM anomaly_findings) AS ever,
+    (SELECT count() FROM anomaly_states) + (SELECT count() FROM anomaly_findings) + (SELECT count() FROM anomaly_scores) AS ever,
     (
         SELECT count()
         FROM anomaly_scores
-        WHERE at < {end:DateTime('UTC')} AND at >= {start:DateTime('UTC')} - toIntervalHour(1)
+        WHERE at > {start:DateTime('UTC')} AND at < {end:DateTime('UTC')} + toIntervalMinute(minutes)
     ) AS judged,
     (
         SELECT count()
