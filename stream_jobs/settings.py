@@ -13,6 +13,7 @@ from typing import Annotated, Any, Final, Literal, Self
 from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings
 
+from stream_jobs.anomalies.settings import AnomaliesSettings
 from stream_jobs.base.environment import PREFIX, from_environment, prefix_of, variables
 from stream_jobs.base.errors import ConfigError
 from stream_jobs.base.files import folder_of, is_folder
@@ -159,6 +160,7 @@ class Settings:
     series: SeriesSettings
     reconciliation: ReconciliationSettings
     data_quality: DataQualitySettings
+    anomalies: AnomaliesSettings
     embedded: EmbeddedSettings
 
     def groups(self) -> list[BaseSettings]:
@@ -175,6 +177,7 @@ GROUPS: Final[Mapping[str, type[BaseSettings]]] = {
     "series": SeriesSettings,
     "reconciliation": ReconciliationSettings,
     "data_quality": DataQualitySettings,
+    "anomalies": AnomaliesSettings,
     "embedded": EmbeddedSettings,
 }
 

@@ -40,6 +40,7 @@ _HEADINGS: Final = {
     "series": "Series: what can be watched over time",
     "reconciliation": "Reconciliation",
     "data_quality": "Data quality",
+    "anomalies": "Anomalies",
     "embedded": "Embedded mode",
 }
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from stream_jobs.alerts import job as alerts
+from stream_jobs.anomalies import job as anomalies
 from stream_jobs.base.errors import ConfigError
 from stream_jobs.blocks.limits import BookerLimits
 from stream_jobs.budgets import job as budgets
@@ -24,7 +25,7 @@ from stream_jobs.outcomes import job as outcomes
 from stream_jobs.reconciliation import job as reconciliation
 from stream_jobs.repricing import job as repricing
 from stream_jobs.runtime.health import HealthServer, NotReady
-from stream_jobs.runtime.jobs import ALERTS, BUDGETS, DATA_QUALITY, METERING, OUTCOMES, RECONCILIATION
+from stream_jobs.runtime.jobs import ALERTS, ANOMALIES, BUDGETS, DATA_QUALITY, METERING, OUTCOMES, RECONCILIATION
 from stream_jobs.runtime.kafka import broker_urls, faust_credentials, topic_start
 from stream_jobs.runtime.metrics import HELD_UP
 from stream_jobs.series.labels import WatchedLabels
@@ -42,6 +43,7 @@ BUILD: Final[Mapping[str, Sequence[Callable[[JobContext], Job]]]] = {
     RECONCILIATION: (reconciliation.build,),
     BUDGETS: (budgets.build,),
     ALERTS: (alerts.build,),
+    ANOMALIES: (anomalies.build,),
     DATA_QUALITY: (data_quality.build,),
 }
 """What each name stands for, in the order in which it is built."""

@@ -52,7 +52,7 @@ grant "$BOOKING_USERS" --operation Read \
 grant "$BOOKING_USERS" --operation Write \
     --topic cost.deltas.v1
 
-# `spendstream worker budgets alerts data_quality`: watches what is booked, and tells people.
+# `spendstream worker budgets alerts anomalies data_quality`: watches what is booked, and tells people.
 : "${WATCHING_USERS=User:spendstream-watching}"
 grant "$WATCHING_USERS" --operation Describe \
     --group spendstream-metering \
@@ -65,6 +65,7 @@ grant "$WATCHING_USERS" --operation Read \
     --topic usage.events.v1 \
     --topic usage.outcomes.v1 \
     --group spendstream-alerts \
+    --group spendstream-anomalies \
     --group spendstream-budgets
 grant "$WATCHING_USERS" --operation Write \
     --topic alerts.v1 \

@@ -6,17 +6,16 @@ import shlex
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
-
-import numpy as np
 
 from stream_jobs.anomalies.evidence import OTHERS, Evidence, conditions_of
 from stream_jobs.anomalies.grouping import sign_of
 from stream_jobs.anomalies.model import FindingRow
 from stream_jobs.anomalies.reading import EXPLAINED, DearRequest, Reader
 from stream_jobs.base.errors import SpendstreamError
+from stream_jobs.base.json_values import json_text
 from stream_jobs.base.readable import clock, money
 from stream_jobs.explain import Explanation, cells_of, explain, sentences
 from stream_jobs.store.client import StoreClient
@@ -120,7 +119,7 @@ def cause_of(
     conditions: Mapping[str, str],
     dear: Sequence[DearRequest] = (),
 ) -> Cause:
-    """As people read it, and as it is kept: `explanation` as `explain` has it, beside users and the dearest requests."""
+    """As people read it, and as it is kept: `explanation` as `explain` has it, beside users and dear requests."""
     users = users_of(row, evidence, conditions)
     excess = abs(row.excess)
     told = [one for one in dear if row.kind == "dear_request" or one.cost >= TELLING * excess > 0]
@@ -135,7 +134,7 @@ def cause_of(
         "requests": [asdict(one) for one in dear],
         "sentences": said,
     }
-    return Cause(evidence, conditions, tuple(said), json.dumps(document, default=_plain, ensure_ascii=False))
+    return Cause(evidence, conditions, tuple(said), json_text(document))
 
 
 def users_of(row: FindingRow, evidence: Evidence, conditions: Mapping[str, str]) -> list[tuple[str, float]]:
@@ -178,13 +177,3 @@ def _request(one: DearRequest) -> str:
     return (
         f"the dearest request: {money(one.cost)} at {clock(one.at)} UTC, model {one.model or '(none)'}{who}: `{show}`"
     )
-
-
-def _plain(value: object) -> Any:
-    if isinstance(value, Decimal):
-        return f"{value:f}"
-    if isinstance(value, datetime):
-        return value.astimezone(UTC).isoformat()
-    if isinstance(value, np.generic):
-        return value.item()
-    raise TypeError(f"{type(value).__name__} has no place in JSON")

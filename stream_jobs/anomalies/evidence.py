@@ -1,7 +1,7 @@
 """What a stretch of time holds beside what was to be expected of it, cell by cell: what findings are grouped and
 explained by."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
@@ -52,6 +52,12 @@ class Evidence:
             found &= codes == numbers.get(value, -1)
         return found
 
+    def holding(self, name: str, condition: Callable[[str], bool]) -> Mask:
+        """The cells whose value of a dimension is one that the condition holds for."""
+        numbers, codes = self._encoded(name)
+        holds = np.array([condition(value) for value in numbers], np.bool_)
+        return holds[codes] if len(holds) else np.zeros(len(codes), np.bool_)
+
     def values(self, name: str, cells: Mask) -> dict[str, float]:
         """What each value of a dimension costs in the stretch, among these cells."""
         numbers, codes = self._encoded(name)
@@ -72,13 +78,9 @@ class Evidence:
         was, now = float(before[cells].sum()), float(after[cells].sum())
         return Moved(was, sign * (now - was))
 
-    def before_of(self, cells: Mask) -> float:
-        """USD that were to be expected."""
-        return float(self._before[cells].sum())
-
     def excess_of(self, cells: Mask) -> float:
-        """USD more than that."""
-        return float(self._after[cells].sum()) - self.before_of(cells)
+        """USD more than expected."""
+        return float((self._after - self._before)[cells].sum())
 
     def _encoded(self, name: str) -> tuple[dict[str, int], npt.NDArray[np.int64]]:
         if name not in self._codes:

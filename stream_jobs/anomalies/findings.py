@@ -9,13 +9,9 @@ from typing import Any, Final, cast
 from stream_jobs.anomalies.model import FindingRow, Series
 from stream_jobs.base.instants import as_utc, unix_micros
 from stream_jobs.store.client import StoreClient
-from stream_jobs.store.tables import arrow_table, insert
+from stream_jobs.store.tables import TABLES, arrow_table, insert
 
-COLUMNS: Final = (
-    *("finding_id", "version", "at", "toString(state)", "kind", "toString(direction)", "scale", "measure", "dims"),
-    *("vals", "starts_at", "detected_at", "ends_at", "expected", "actual", "low", "high", "per_day", "score"),
-    *("severity", "closing", "group_id", "silenced_by", "cause", "document"),
-)
+FIELDS: Final = tuple(TABLES["anomaly_findings"].names)
 
 
 class Findings:
@@ -37,7 +33,7 @@ class Findings:
     def last(self, since: datetime) -> list[FindingRow]:
         """The last row of each finding that is open, or was closed `since`; in the order in which they were found."""
         rows = self._store.rows(
-            f"SELECT * FROM (SELECT {', '.join(COLUMNS)} FROM anomaly_findings "
+            f"SELECT * FROM (SELECT {', '.join(FIELDS)} FROM anomaly_findings "
             "ORDER BY version DESC, at DESC LIMIT 1 BY finding_id) "
             "WHERE isNull(ends_at) OR ends_at > fromUnixTimestamp64Micro({since:Int64}, 'UTC') "
             "ORDER BY detected_at, finding_id",
@@ -57,15 +53,11 @@ def as_row(row: FindingRow) -> dict[str, Any]:
 
 
 def from_row(row: Iterable[object]) -> FindingRow:
-    """Of COLUMNS."""
-    values = list(cast(Iterable[Any], row))
-    dims, vals = values[8], values[9]
-    starts, detected, ends = values[10:13]
-    return FindingRow(
-        *(values[0], int(values[1]), as_utc(values[2]), *values[3:8], Series(tuple(dims), tuple(vals))),
-        *(as_utc(starts), as_utc(detected), None if ends is None else as_utc(ends)),
-        *values[13:18],
-        round(float(values[18]), 3),
-        *values[19:24],
-        json.loads(values[24]) if values[24] else {},
-    )
+    """Of FIELDS."""
+    found = dict(zip(FIELDS, cast(Iterable[Any], row), strict=True))
+    found["series"] = Series(tuple(found.pop("dims")), tuple(found.pop("vals")))
+    for name in ("at", "starts_at", "detected_at", "ends_at"):
+        found[name] = None if found[name] is None else as_utc(found[name])
+    found["score"] = round(float(found["score"]), 3)
+    found["document"] = json.loads(found["document"] or "{}")
+    return FindingRow(**found)

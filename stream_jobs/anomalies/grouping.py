@@ -1,24 +1,24 @@
 """Which findings have one cause. Plain functions: no clock, no store.
 
-A rise of one user's spend is a rise of his team's, his model's, of the total, and of requests. The first finding that is
-looked into makes a group; its cause is the smallest set of values that explains it best (see `explain`). Another finding
-belongs to a group if both move the same way, at the same time, and
+A rise of one user's spend is a rise of his team's, his model's, of the total, and of requests. The first finding that
+is looked into makes a group; its cause is the smallest set of values that explains it best (see `explain`). Another
+finding belongs to a group if both move the same way, at the same time, and
 
 - at least half of its excess lies in the group's cause, and
 - half of it is what the cause makes plain (what it had before, moved as the whole cause has moved), or it holds half of
   what moved in the cause: it is the same thing seen from nearer or from farther.
 
-Of several groups it is the one that explains most of it. So a total that moved for three reasons belongs to the greatest
-of these, each of the others is a group, and a user who rises by himself while everything grows a little is one of his own.
-Moves in opposite directions are never one group. Where nobody knows what the stretch holds, series decide that lie within
-each other, and their excess per day.
+Of several groups it is the one that explains most of it. So a total that moved for three reasons belongs to the
+greatest of these, each of the others is a group, and a user who rises by himself while everything grows a little is one
+of his own. Moves in opposite directions are never one group. Where nobody knows what the stretch holds, series decide
+that lie within each other, and their excess per day.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any, Final
+from typing import Final
 
 from stream_jobs.anomalies.evidence import Evidence, conditions_of
 from stream_jobs.anomalies.model import COST, FindingRow, Series
@@ -176,8 +176,3 @@ def settle(
             group.members[row.finding_id] = row
             settled[row.finding_id] = group.group_id
     return settled
-
-
-def as_document(group: Group) -> dict[str, Any]:
-    """What of it is kept beside its findings."""
-    return {"conditions": dict(group.conditions)}

@@ -1,11 +1,11 @@
 """What people say of findings: `real` or `expected`; kept in `anomaly_marks`, and what follows from it.
 
-**expected**: the alert of its cause is taken back, the level is adopted as the usual one, and for LASTS what is found of
-the same series, in the same direction and measure, is told only when it is more than what was marked: when its surprise
-is above the bar, which is the marked finding's surprise at first and falls evenly to nothing within LASTS, or when it
-costs more than ROOM times as much a day. What is below is recorded, with the mark as the reason that nobody was told.
+**expected**: the alert of its cause is taken back, the level is adopted as the usual one, and for LASTS what is found
+of the same series, in the same direction and measure, is told only when it is more than what was marked: when its
+surprise is above the bar, which is the marked finding's surprise at first and falls evenly to nothing within LASTS, or
+when it costs more than ROOM times as much a day. What is below is recorded, with the mark as the reason for silence.
 
-**real**: marks `expected` of before no longer hold for the series, and the finding stays told until it is over. It makes
+**real**: marks `expected` of before no longer hold for the series, and the finding is told until it is over. It makes
 nothing more sensitive.
 
 Of several marks the last counts.
@@ -96,7 +96,7 @@ def read_marks(store: StoreClient, now: datetime) -> list[Mark]:
         {"since": now - LASTS},
     )
     return [
-        Mark(str(finding), cast(Word, mark), str(note), str(by), as_utc(cast(datetime, at)))
+        Mark(str(finding), mark, str(note), str(by), as_utc(cast(datetime, at)))
         for finding, mark, note, by, at in rows
         if mark in WORDS
     ]

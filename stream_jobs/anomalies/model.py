@@ -140,9 +140,8 @@ class Silent:
         """Implements Telling."""
 
 
-def finding_id(series: Series, measure: str, direction: Direction, kind_of_life: str, detected_minute: int) -> str:
-    """The same wherever the same is found. `kind_of_life`: what may be open beside each other of one series: "" for
-    rises and falls, `dear_request`, `new_series`."""
-    parts = (*series.dims, *series.vals, measure, direction, kind_of_life, str(detected_minute))
-    text = "\0".join(f"{len(part)}:{part}" for part in parts)
-    return hashlib.blake2b(text.encode(), digest_size=ID_CHARS // 2).hexdigest()
+def finding_id(series: Series, which: str, detected_minute: int) -> str:
+    """The same wherever the same is found. `which`: tells those apart that may be found of a series in one minute."""
+    parts = (*series.dims, *series.vals, which, str(detected_minute))
+    text = "".join(f"{len(part)}:{part}" for part in parts)
+    return hashlib.blake2b(text.encode(errors="surrogatepass"), digest_size=ID_CHARS // 2).hexdigest()

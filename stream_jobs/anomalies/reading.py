@@ -91,7 +91,7 @@ class Reader:
             f"SELECT event_id, occurred_at, effective_cost, {column('model')}, user_id FROM ledger "
             f"WHERE {_within('occurred_at', 0)}{where} AND entry_kind = 'charge' AND effective_cost > 0 "
             f"ORDER BY effective_cost DESC, event_id LIMIT {MAX_REQUESTS} SETTINGS max_execution_time = {MAX_READ_S}",
-            {**_bounds([(start, end)]), **parameters},
+            _bounds([(start, end)]) | parameters,
         )
         return [
             DearRequest(str(event_id), as_utc(cast(datetime, at)), cast(Decimal, cost), str(model), str(user))
@@ -123,7 +123,7 @@ class Reader:
         """By cell; what is beyond MAX_CELLS is one cell of OTHERS."""
         fields = ", ".join(f"toString({source.column(name)}) AS dim_{number}" for number, name in enumerate(names))
         groups = ", ".join(f"dim_{number}" for number in range(len(names)))
-        amounts = {"requests": "events", "cost": "effective_cost", **{name: name for name in METERS}}
+        amounts: dict[str, str] = {"requests": "events", "cost": "effective_cost", **{name: name for name in METERS}}
         sums = ", ".join(
             f"sum({source.sums(cast(Measure, measure))[0]}) AS {name}_" for name, measure in amounts.items()
         )

@@ -72,6 +72,15 @@ class Registry:
         self._fit()
         self._importance[ids] += np.abs(cost) + PER_REQUEST * np.abs(events)
 
+    def ranked(self, ids: Ints) -> Ints:
+        """Of these the ones that there is room for: no users first, and then the most important."""
+        self._fit()
+        series = self.names.series
+        order = sorted(
+            ids.tolist(), key=lambda number: (_is_user(series[number]), -self._importance[number], series[number])
+        )
+        return np.array(order[: self.most - len(self.places)], np.int64)
+
     def admit(self, ids: Ints, kept: Callable[[], set[int]]) -> list[Taken]:
         """Places for those of these that have none, while there are. `kept`: places that must not be taken."""
         self._fit()

@@ -29,6 +29,10 @@ _PLACES: Final = Decimal(1).scaleb(-12)
 _EXACT: Final = Context(prec=60, rounding=ROUND_HALF_EVEN)
 
 
+Key = tuple[Series, int, str]
+"""Of a finding: the series, the minute in which it was detected, and which of those that may be found in one minute."""
+
+
 @dataclass(frozen=True, slots=True)
 class Late:
     """What came late of a series in a minute, exact."""
@@ -46,14 +50,11 @@ class Tracked:
 
     series: Series
     found: Finding
-    row: FindingRow  # the last that was given out
+    finding_id: str
+    row: FindingRow | None  # the last that was given out, or is recorded
     row_minute: int  # when that was
     late: Late = Late()
     corrections: Late = Late()
-
-    @property
-    def over_at(self) -> int | None:
-        return self.found.end
 
     def holds(self, minute: int) -> bool:
         return self.found.start <= minute and (self.found.end is None or minute < self.found.end)
@@ -63,47 +64,59 @@ class Rows:
     """Used by one thread."""
 
     def __init__(self) -> None:
-        self._tracked: dict[tuple[Series, int, str], Tracked] = {}
+        self.quiet = False
+        """While what was judged before is judged again: `settle` gives out what is different by then."""
+        self._tracked: dict[Key, Tracked] = {}
         self._late: dict[Series, dict[int, Late]] = {}
         self._recorded: dict[str, FindingRow] = {}
-        self._adopted: dict[tuple[Series, int, str], str] = {}
+        self._adopts = False
 
-    # -- before
+    # -- after a start
 
-    def recorded(self, rows: Iterable[FindingRow]) -> None:
-        """The last rows of findings as they are recorded: who is found again goes on from there."""
+    def recorded(self, rows: Iterable[FindingRow], *, adopt: bool) -> None:
+        """The last rows of findings as they are recorded: who is found again goes on from there. `adopt`: until
+        `settle`, what is found of a series is the finding that is recorded as open of it, in the same direction."""
         self._recorded |= {row.finding_id: row for row in rows}
+        self._adopts = adopt
 
-    def strangers(self) -> list[FindingRow]:
-        """Rows of open findings that nobody tracks."""
-        known = {one.row.finding_id for one in self._tracked.values()}
-        return [row for row in self._recorded.values() if row.state == "open" and row.finding_id not in known]
+    def settle(self, minute: int, now: datetime) -> list[Change]:
+        """What is different from what is recorded; what is recorded as open and is not found any more is over."""
+        self.quiet, self._adopts = False, False
+        changes = []
+        for tracked in self._tracked.values():
+            change = self._amended(tracked, minute, now, always=False)
+            if change is not None:
+                changes.append(change)
+        known = {one.finding_id for one in self._tracked.values()}
+        for row in self._recorded.values():
+            if row.state == "open" and row.finding_id not in known:
+                ends_at = max(start_of(minute + 1), row.detected_at)
+                gone = replace(row, version=row.version + 1, at=now, state="closed", ends_at=ends_at, closing="over")
+                changes.append(Change(row, gone))
+        self._recorded = {}
+        return changes
 
-    def adopt(self, series: Series, found: Finding, row: FindingRow) -> None:
-        """What was found anew is the finding of this row."""
-        self._adopted[series, found.detected_at, found.direction] = row.finding_id
+    def _identity(self, series: Series, key: Key, found: Finding) -> str:
+        if self._adopts:
+            taken = {one.finding_id for one in self._tracked.values()}
+            for row in self._recorded.values():
+                if (row.state, row.series, row.direction) == ("open", series, found.direction) and (
+                    row.finding_id not in taken
+                ):
+                    return row.finding_id
+        return finding_id(series, key[2], found.detected_at)
 
     # -- what comes in
 
     def taken(self, series: Series, found: Finding, minute: int, now: datetime) -> Change | None:
         """The detector says this of a finding, after `minute`. None: nothing that is worth a row."""
-        key = (series, found.detected_at, found.direction)
+        key = key_of(series, found)
         tracked = self._tracked.get(key)
         if tracked is None:
-            identity = self._adopted.get(key) or finding_id(
-                series, measure_of(found), found.direction, "", found.detected_at
-            )
-            before = self._recorded.get(identity)
-            row = _row(series, found, identity, before, Late(), now)
-            tracked = self._tracked[key] = Tracked(series, found, row, minute)
-            tracked.late = self._late_within(tracked)
-            after = _row(series, found, identity, before, tracked.late, now)
-            tracked.row = after
-            if before is not None and not _differs(before, after, 0):
-                tracked.row = before
-                return None
-            return Change(before, after)
-        if tracked.found.end is not None:
+            identity = self._identity(series, key, found)
+            tracked = Tracked(series, found, identity, self._recorded.get(identity), minute)
+            self._tracked[key] = tracked
+        elif tracked.found.end is not None:
             return None  # it is over: the detector has nothing more to say of it
         tracked.found = found
         tracked.late = self._late_within(tracked)
@@ -129,7 +142,7 @@ class Rows:
                     found.append(change)
         return found
 
-    def corrected(self, key: tuple[Series, int, str], corrections: Late, minute: int, now: datetime) -> Change | None:
+    def corrected(self, key: Key, corrections: Late, minute: int, now: datetime) -> Change | None:
         """What corrections have added to a finding's stretch in all, by now."""
         tracked = self._tracked[key]
         if corrections == tracked.corrections:
@@ -138,10 +151,14 @@ class Rows:
         return self._amended(tracked, minute, now, always=True)
 
     def _amended(self, tracked: Tracked, minute: int, now: datetime, *, always: bool) -> Change | None:
+        if self.quiet:
+            return None
         before = tracked.row
         added = tracked.late.plus(tracked.corrections)
-        after = _row(tracked.series, tracked.found, before.finding_id, before, added, now)
-        if not _differs(before, after, 0 if always else AGAIN_MINUTES - (minute - tracked.row_minute)):
+        after = _row(tracked.series, tracked.found, tracked.finding_id, before, added, now)
+        if before is not None and not _differs(
+            before, after, 0 if always else AGAIN_MINUTES - (minute - tracked.row_minute)
+        ):
             return None
         tracked.row, tracked.row_minute = after, minute
         return Change(before, after)
@@ -156,7 +173,7 @@ class Rows:
     def told(self, row: FindingRow) -> None:
         """Somebody else has recorded a further row of a finding."""
         for tracked in self._tracked.values():
-            if tracked.row.finding_id == row.finding_id:
+            if tracked.finding_id == row.finding_id:
                 tracked.row = row
 
     # -- who there is
@@ -166,16 +183,15 @@ class Rows:
         return {tracked.series for tracked in self._tracked.values() if tracked.found.end is None}
 
     @property
-    def all(self) -> Mapping[tuple[Series, int, str], Tracked]:
+    def all(self) -> Mapping[Key, Tracked]:
         """Those that are open, and those that are still amended."""
         return self._tracked
 
     def forget(self, minute: int) -> None:
         """What was over long before this minute."""
         bound = minute - KEPT_MINUTES
-        for key in [key for key, one in self._tracked.items() if one.over_at is not None and one.over_at < bound]:
-            self._recorded.pop(self._tracked.pop(key).row.finding_id, None)
-            self._adopted.pop(key, None)
+        for key in [key for key, one in self._tracked.items() if one.found.end is not None and one.found.end < bound]:
+            del self._tracked[key]
         oldest = min((one.found.start for one in self._tracked.values()), default=minute)
         for series, by_minute in list(self._late.items()):
             kept = {at: late for at, late in by_minute.items() if at >= min(oldest, bound)}
@@ -199,7 +215,7 @@ class Rows:
                     "dims": list(one.series.dims),
                     "vals": list(one.series.vals),
                     "found": {name: getattr(one.found, name) for name in Finding.__slots__},
-                    "id": one.row.finding_id,
+                    "id": one.finding_id,
                     "minute": one.row_minute,
                     "corrections": [str(one.corrections.pico_usd), str(one.corrections.events)],
                 }
@@ -208,33 +224,32 @@ class Rows:
         }
 
     @classmethod
-    def restore(cls, state: Mapping[str, Any], recorded: Iterable[FindingRow], now: datetime) -> "Rows":
-        """`recorded`: the last rows of the findings of the last days."""
+    def restore(cls, state: Mapping[str, Any], recorded: Iterable[FindingRow]) -> "Rows":
+        """`recorded`: the last rows of the findings of the last days. It is quiet until `settle`."""
         rows = cls()
-        rows.recorded(recorded)
+        rows.quiet = True
+        rows.recorded(recorded, adopt=False)
         for dims, vals, at, pico, events in state["late"]:
             rows.late(Series(tuple(dims), tuple(vals)), int(at), Late(int(pico), int(events)))
         for one in state["tracked"]:
             series = Series(tuple(one["dims"]), tuple(one["vals"]))
             found = Finding(**one["found"])
-            key = (series, found.detected_at, found.direction)
-            rows._adopted[key] = one["id"]
-            before = rows._recorded.get(one["id"])
-            tracked = Tracked(series, found, before or _row(series, found, one["id"], None, Late(), now), one["minute"])
+            tracked = Tracked(series, found, one["id"], rows._recorded.get(one["id"]), one["minute"])
             tracked.corrections = Late(*map(int, one["corrections"]))
             tracked.late = rows._late_within(tracked)
-            rows._tracked[key] = tracked
+            rows._tracked[key_of(series, found)] = tracked
         return rows
+
+
+def key_of(series: Series, found: Finding) -> Key:
+    # A dear request is over at once, and may come with a rise; what begins as a spike may go on as a shift.
+    kind = found.kind if found.kind in ("dear_request", "driver") else ""
+    return series, found.detected_at, f"{found.direction} {kind} {measure_of(found)}"
 
 
 def measure_of(found: Finding) -> str:
     """What its figures count."""
     return str(getattr(found, "measure", "") or COST)
-
-
-def closed_row(row: FindingRow, ends_at: datetime, now: datetime) -> FindingRow:
-    """Of a finding that nobody knows of any more: it is over."""
-    return replace(row, version=row.version + 1, at=now, state="closed", ends_at=ends_at, closing="over")
 
 
 def _row(

@@ -1,59 +1,69 @@
-"""The band that the job kept of a series, stretch by stretch. Statistics, which plots show, and no amounts."""
+"""How unusual series were and what was expected of them, for plots: every hour of all, every five minutes of a few."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Any, cast
+from typing import Any, Final
 
-from stream_jobs.anomalies.found import Found
-from stream_jobs.anomalies.model import COST
-from stream_jobs.base.instants import as_utc
+import numpy as np
+import pyarrow as pa
+
+from stream_jobs.anomalies.watch import HOUR, Watch
+from stream_jobs.anomalies.watermark import start_of
+from stream_jobs.detection.model import Floats
+from stream_jobs.series.facts import Ints
 from stream_jobs.store.client import StoreClient
+from stream_jobs.store.tables import TABLES, insert
+
+OFTEN: Final = 5
+MOST: Final = 1e30
 
 
-@dataclass(frozen=True, slots=True)
-class Score:
-    """A stretch. Expected and band are USD."""
+class Scores:
+    """Used by one thread."""
 
-    at: datetime  # its beginning
-    length: timedelta
-    expected: float
-    low: float
-    high: float
+    def __init__(self, store: StoreClient) -> None:
+        self._store = store
+        self._waiting: list[pa.Table] = []
 
-    def share(self, at: datetime, step: timedelta) -> float:
-        """Of the stretch, what lies in the step that begins then."""
-        common = min(self.at + self.length, at + step) - max(self.at, at)
-        return max(common, timedelta(0)) / self.length
+    def collect(self, watch: Watch) -> None:
+        """After a minute was judged."""
+        if watch.next % OFTEN or not watch.registry.places:
+            return
+        if watch.next % HOUR == 0:
+            places: Ints = np.arange(len(watch.registry.places))
+        else:
+            some = {watch.registry.find(series) for series in watch.rows.open_series()}
+            total = {place for place, series in enumerate(watch.registry.places[:1]) if not series.dims}
+            places = np.array(sorted((some | total) - {-1}), np.int64)
+        if not len(places):
+            return
+        events, cost = watch.detector.hour()
+        expected, low, high = watch.detector.bands()
+        series = [watch.registry.places[place] for place in places.tolist()]
+        columns: dict[str, Any] = {
+            "dims": [list(one.dims) for one in series],
+            "vals": [list(one.vals) for one in series],
+            "at": [start_of(watch.next)] * len(series),
+            "events": _held(events[places]),
+            "actual": _held(cost[places]),
+            "expected": _held(expected[places]),
+            "low": _held(low[places]),
+            "high": _held(high[places]),
+            "score": _held(watch.detector.scores()[places]).astype(np.float32),
+        }
+        self._waiting.append(pa.table(columns, schema=TABLES["anomaly_scores"]))
+
+    def write(self) -> None:
+        """What was collected. Raises StoreUnavailableError, and then keeps it."""
+        if self._waiting:
+            rows = pa.concat_tables(self._waiting)
+            first, last = rows["at"][0].as_py(), rows["at"][-1].as_py()
+            if first.month != last.month:  # one insert goes into one partition
+                for one in self._waiting:
+                    insert(self._store.client, "anomaly_scores", one, f"{one['at'][0].as_py().isoformat()} alone")
+            else:
+                insert(self._store.client, "anomaly_scores", rows, f"{first.isoformat()} {last.isoformat()}")
+            self._waiting = []
 
 
-def scores_of(store: StoreClient, found: Found, since: datetime, until: datetime) -> list[Score]:
-    """Those that lie in [since, until) in part, the shortest first. The job keeps those of costs, for some weeks."""
-    if found.measure != COST:
-        return []
-    rows = store.rows(
-        "SELECT at, minutes, expected, low, high FROM anomaly_scores FINAL WHERE dims = {dims:Array(String)} "
-        "AND vals = {vals:Array(String)} AND at > {since:DateTime('UTC')} "
-        "AND at < {until:DateTime('UTC')} + toIntervalMinute(minutes) ORDER BY minutes, at",
-        {"dims": list(found.series), "vals": list(found.series.values()), "since": since, "until": until},
-    )
-    return [_score(*row) for row in cast(list[tuple[Any, ...]], rows)]
-
-
-def _score(end: datetime, minutes: int, expected: float, low: float, high: float) -> Score:
-    length = timedelta(minutes=minutes)
-    return Score(as_utc(end) - length, length, expected, low, high)
-
-
-def band_of(scores: Sequence[Score], at: datetime, step: timedelta) -> tuple[float, float, float] | None:
-    """Expected, low and high of the step: of the shortest stretches that cover it, of each its part. None where they do
-    not cover it."""
-    for length in dict.fromkeys(score.length for score in scores):
-        parts = [(score, share) for score in scores if score.length == length and (share := score.share(at, step))]
-        if sum((length * share for _, share in parts), timedelta(0)) >= step:
-            return (
-                sum(score.expected * share for score, share in parts),
-                sum(score.low * share for score, share in parts),
-                sum(score.high * share for score, share in parts),
-            )
-    return None
+def _held(values: Floats) -> Floats:
+    found: Floats = np.nan_to_num(values, nan=0.0, posinf=MOST, neginf=-MOST).astype(np.float64)
+    return found

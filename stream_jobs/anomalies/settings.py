@@ -1,5 +1,6 @@
 """SPENDSTREAM_ANOMALIES_*: what is watched for anomalies, and when a minute is judged."""
 
+from decimal import Decimal
 from typing import Annotated, Final
 
 from pydantic import Field, field_validator
@@ -70,15 +71,35 @@ class AnomaliesSettings(BaseSettings):
         int,
         Field(ge=0, le=370, description="Where nothing is learned yet, so many days of the ledger are learned from."),
     ] = 42
-    score_minutes: Annotated[
-        int,
+
+    floor_usd: Annotated[
+        Decimal,
         Field(
-            ge=5,
-            le=1_440,
-            description="How often scores and bands of all series are kept; of the total, and of series with an open "
-            "finding, every five minutes.",
+            ge=0,
+            le=10**9,
+            max_digits=27,
+            decimal_places=12,
+            allow_inf_nan=False,
+            description="What has cost less than this more or less than expected, and would within a day, is recorded "
+            "and told to nobody.",
         ),
-    ] = 60
+    ] = Decimal(1)
+    quiet: Annotated[
+        str,
+        Field(
+            max_length=4096,
+            description="Levels whose findings are recorded and told to nobody, unless others have the same cause: "
+            "user_id,team+model.",
+        ),
+    ] = ""
+
+    @field_validator("quiet")
+    @classmethod
+    def _quiet_of_dimensions(cls, text: str) -> str:
+        for level in split_list(text):
+            if not all(map(is_dimension, _together(level))):
+                raise ValueError(f"{level[:80]!r}: there are {', '.join(LEVELS)} and others, with + between them")
+        return text
 
     @field_validator("pairs")
     @classmethod
@@ -100,6 +121,11 @@ class AnomaliesSettings(BaseSettings):
     def levels(self) -> tuple[tuple[str, ...], ...]:
         """The dimensions of each kind of series: of the total none."""
         return ((), *((name,) for name in LEVELS), *(_together(pair) for pair in split_list(self.pairs)))
+
+    @property
+    def quiet_levels(self) -> frozenset[tuple[str, ...]]:
+        """The dimensions of those series that nobody is told of."""
+        return frozenset(_together(level) for level in split_list(self.quiet))
 
 
 def _together(pair: str) -> tuple[str, ...]:

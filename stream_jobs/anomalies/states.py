@@ -1,11 +1,12 @@
-"""What a restart goes on with: snapshots of what is learned, and which blocks were counted when each minute was judged.
+"""What a restart goes on with: snapshots of what is learned, and which blocks were counted when a minute was judged.
 
 The order of writes of a minute: `judged` row ▸ the minute goes through the detector ▸ findings. A crash after the row:
-the minute is judged anew, of the same blocks, with the same result. A crash before it: nobody has heard anything of the
-minute, and it is judged of what is counted then. Of two processes that take themselves for the reader the one that began
-last counts: it has read what the other wrote before that, and whatever the other writes later is passed over.
+the minute is judged anew, of the same blocks, with the same result. A crash before it: nobody has heard anything of
+the minute, and it is judged of what is counted then. Of two processes that take themselves for the reader the one that
+began last counts: it has read what the other wrote before that, and what the other writes later is passed over.
 """
 
+import base64
 import json
 import logging
 from collections.abc import Iterable, Sequence
@@ -125,7 +126,7 @@ class States:
             except ValueError as error:
                 log.warning("a snapshot of what is learned cannot be used: %s", error)
                 continue
-            rows = []
+            rows: list[JudgedRow] = []
             while minute + len(rows) in judged:
                 rows.append(judged[minute + len(rows)][1])
             return found, rows
@@ -149,12 +150,13 @@ class States:
 
     def _read(self, minute: int, run: datetime, written_at: datetime) -> Snapshot:
         rows = self._store.arrow(
-            "SELECT part, vector, state FROM anomaly_states WHERE kind = 'snapshot' AND minute = {minute:UInt32} "
+            "SELECT part, vector, base64Encode(anomaly_states.state) AS state FROM anomaly_states "
+            "WHERE kind = 'snapshot' AND minute = {minute:UInt32} "
             "AND run = fromUnixTimestamp64Micro({run:Int64}, 'UTC') "
             "AND written_at = fromUnixTimestamp64Micro({at:Int64}, 'UTC') ORDER BY part",
             {"minute": minute, "run": unix_micros(run), "at": unix_micros(written_at)},
         )
-        body = b"".join(piece if isinstance(piece, bytes) else piece.encode() for piece in rows["state"].to_pylist())
+        body = b"".join(map(base64.b64decode, rows["state"].to_pylist()))
         try:
             size = int.from_bytes(body[:8], "little")
             if size > MAX_STATE_BYTES:

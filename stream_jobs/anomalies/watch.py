@@ -15,11 +15,13 @@ from stream_jobs.anomalies.minutes import Held, Minutes
 from stream_jobs.anomalies.model import Change, FindingRow, Series, Steer
 from stream_jobs.anomalies.names import Level
 from stream_jobs.anomalies.registry import Registry
-from stream_jobs.anomalies.rows import Late, Rows
+from stream_jobs.anomalies.rows import AGAIN_MINUTES, Late, Rows
 from stream_jobs.detection.model import Finding, Floats, Minute
 from stream_jobs.series.facts import Facts
 
 HOUR: Final = 60
+MOST: Final = 1e28
+"""Of a figure: more than a detector takes is nothing that anybody spends, and must not stop the job."""
 LATE_MINUTES: Final = 8 * 24 * 60
 """Entries for minutes that were judged longer ago than this change nothing."""
 
@@ -27,10 +29,14 @@ LATE_MINUTES: Final = 8 * 24 * 60
 class CostDetector(Protocol):
     """What is needed of detection.detector.CostDetector."""
 
+    names: list[str]
+
     def add(self, names: Sequence[str]) -> None: ...
 
     def reuse(self, numbers: Sequence[int], names: Sequence[str]) -> None:
         """Other series have these numbers from now on; what was learned of those before is forgotten."""
+
+    def standing(self, number: int) -> Finding | None: ...
 
     def advance(self, minute: Minute) -> list[Finding]: ...
 
@@ -39,6 +45,8 @@ class CostDetector(Protocol):
     def adopt(self, number: int) -> list[Finding]: ...
 
     def scores(self) -> Floats: ...
+
+    def hour(self) -> tuple[Floats, Floats]: ...
 
     def bands(self) -> tuple[Floats, Floats, Floats]: ...
 
@@ -109,7 +117,7 @@ class Watch:
         sums: dict[str, Floats] = {}
         for measure in ("events", "effective_cost", "cost_squares", "capped_cost"):
             values = np.zeros(count)
-            values[places] = floats(held.sums[mine], measure)
+            values[places] = np.clip(floats(held.sums[mine], measure), -MOST, MOST)
             sums[measure] = values
         minute = Minute(
             at,
@@ -120,7 +128,7 @@ class Watch:
             None if known else np.zeros(count, np.bool_),
         )
         if count:
-            for found in self.detector.advance(minute):
+            for found in [*self.detector.advance(minute), *self._standing(at)]:
                 change = self.rows.taken(registry.places[found.number], found, at, now)
                 if change is not None:
                     changes.append(change)
@@ -128,6 +136,13 @@ class Watch:
         if self.next % HOUR == 0:
             self._hour()
         return Judged(at, registry.places, sums), changes
+
+    def _standing(self, at: int) -> list[Finding]:
+        """What is open, every quarter of an hour: the detector says only what has changed."""
+        if (at + 1) % AGAIN_MINUTES:
+            return []
+        places = sorted(self.registry.find(series) for series in self.rows.open_series())
+        return [found for place in places if place >= 0 and (found := self.detector.standing(place)) is not None]
 
     def _steer(self, steers: Iterable[Steer], now: datetime) -> list[Change]:
         changes = []
@@ -155,18 +170,13 @@ class Watch:
         return {self.registry.find(series) for series in self.rows.open_series()}
 
     def _place(self, taken: Sequence[tuple[int, Series]]) -> None:
-        count = len(self.detector_names)
+        count = len(self.detector.names)
         new = [series for place, series in taken if place >= count]
         again = [(place, series) for place, series in taken if place < count]
         if new:
             self.detector.add([series.name for series in new])
         if again:
             self.detector.reuse([place for place, _ in again], [series.name for _, series in again])
-
-    @property
-    def detector_names(self) -> Sequence[str]:
-        names: Sequence[str] = self.detector.names  # type: ignore[attr-defined]
-        return names
 
     # -- state
 
@@ -186,8 +196,7 @@ def restored(
     most: int,
     detector: CostDetector,
     recorded: Iterable[FindingRow],
-    now: datetime,
 ) -> Watch:
-    """Raises ValueError for a state of other levels or of more series."""
+    """Quiet until `rows.settle`. Raises ValueError for a state of other levels or of more series."""
     registry = Registry.restore(levels, most, state["registry"])
-    return Watch(detector, registry, Rows.restore(state["rows"], recorded, now), int(state["next"]))
+    return Watch(detector, registry, Rows.restore(state["rows"], recorded), int(state["next"]))

@@ -43,6 +43,11 @@ class Watermark:
         self._reached = EPOCH
         self._waiting: list[LogLook] = []
 
+    @property
+    def topic_ids(self) -> set[str]:
+        """Of the looks that are not reached."""
+        return {look.topic_id for look in self._waiting}
+
     def looked(self, look: LogLook) -> None:
         """The log was looked at. A topic that was made anew has nothing in it that the one before had: what that held
         and nobody booked is lost, and not waited for."""
@@ -65,6 +70,8 @@ class Watermark:
     def wants_look(self, minute: int, now: datetime) -> bool:
         """Whether looking at the log now could tell that this minute is whole."""
         whole_at = _end(minute) + self._grace
+        if self._reached >= whole_at:
+            return False
         return now >= whole_at and not any(one.at >= whole_at for one in self._waiting)
 
     def whole(self, minute: int) -> bool:

@@ -6,7 +6,7 @@ depend on how many series there are.
 
 import json
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -46,6 +46,11 @@ class Arrays:
             setattr(self, name, grown)
         self.columns = columns
         return True
+
+    def reset(self, numbers: Sequence[int]) -> None:
+        """These columns are as new."""
+        for name, (_, _, first) in self._fields.items():
+            getattr(self, name)[..., list(numbers)] = first
 
     @property
     def bytes_per_series(self) -> int:

@@ -38,6 +38,20 @@ class CostDetector:
             s.level[0, begin : frame.count] = np.where(known > 0, np.log(np.maximum(known, 1e-12)), -99)
         frame.look()
 
+    def reuse(self, numbers: Sequence[int], names: Sequence[str]) -> None:
+        """Other series have these numbers from now on: what was learned of those before is forgotten, and so is a
+        finding that was open."""
+        frame, s = self.frame, self.frame.state
+        for number, name in zip(numbers, names, strict=True):
+            self.names[number] = name
+        s.reset(numbers)
+        s.last[list(numbers)] = max(frame.at, 0)
+        frame.look()
+
+    def standing(self, number: int) -> Finding | None:
+        """The finding that is open in a series, as it is by now."""
+        return life.finding(self.frame, number) if self.frame.state.side[number] else None
+
     def weigh(self, nats: Sequence[float]) -> None:
         """How many nats each series needs more than one by itself, from the next hour on: see
         `thresholds.portfolio_nats`."""
@@ -139,6 +153,11 @@ class CostDetector:
         sigma = np.sqrt(self.frame.variance[0, 3])
         usual, low, high = life.band(s.win_e[0, 3], sigma, sigma)
         return usual[:count], low[:count], high[:count]
+
+    def hour(self) -> tuple[Floats, Floats]:
+        """Of each series, requests and cost of the hour up to the last minute."""
+        s, count = self.frame.state, len(self.names)
+        return s.win_x[1, 3, :count], s.win_x[0, 3, :count]
 
     def dump(self) -> bytes:
         """See `model.Detector`."""

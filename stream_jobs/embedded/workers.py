@@ -9,13 +9,13 @@ from stream_jobs.base.environment import prefix_of
 from stream_jobs.embedded.child import START_TIMEOUT_S, Child
 from stream_jobs.embedded.probe import answers, trouble
 from stream_jobs.origin.settings import OriginSettings
-from stream_jobs.runtime.jobs import ALERTS, BUDGETS, DATA_QUALITY, METERING, OUTCOMES, RECONCILIATION
+from stream_jobs.runtime.jobs import ALERTS, ANOMALIES, BUDGETS, DATA_QUALITY, METERING, OUTCOMES, RECONCILIATION
 from stream_jobs.runtime.ports import LOOPBACK, free_port
 
 WORKER, WATCHER = "worker", "watcher"
 PROCESSES: Final[Mapping[str, tuple[str, ...]]] = {
     WORKER: (METERING, OUTCOMES, RECONCILIATION),
-    WATCHER: (BUDGETS, ALERTS, DATA_QUALITY),  # may stand still without holding up what is booked
+    WATCHER: (BUDGETS, ALERTS, ANOMALIES, DATA_QUALITY),  # may stand still without holding up what is booked
 }
 """Which jobs run in one process."""
 

@@ -7,5 +7,6 @@ OUTCOMES: Final = "outcomes"
 RECONCILIATION: Final = "reconciliation"
 BUDGETS: Final = "budgets"
 ALERTS: Final = "alerts"
+ANOMALIES: Final = "anomalies"
 DATA_QUALITY: Final = "data_quality"
-JOBS: Final = (METERING, OUTCOMES, RECONCILIATION, BUDGETS, ALERTS, DATA_QUALITY)
+JOBS: Final = (METERING, OUTCOMES, RECONCILIATION, BUDGETS, ALERTS, ANOMALIES, DATA_QUALITY)

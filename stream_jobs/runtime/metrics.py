@@ -116,3 +116,26 @@ BUDGET_CROSSINGS: Final = Counter(
 )
 BUDGETS_WATCHED: Final = Gauge("spendstream_budgets", "Budgets that are watched")
 BUDGET_BAD_DELTAS: Final = Counter("spendstream_budget_bad_deltas", "Messages that are no delta; the ledger is read")
+ANOMALIES_JUDGED: Final = Counter(
+    "spendstream_anomalies_minutes",
+    "Minutes that were judged: known, or unknown because booking lagged for longer than a minute is waited for",
+    ["what"],
+)
+ANOMALIES_BEHIND: Final = Gauge(
+    "spendstream_anomalies_behind_seconds",
+    "How long ago the first minute began that is not judged yet: two minutes, and more while records wait to be booked",
+)
+ANOMALIES_SERIES: Final = Gauge("spendstream_anomalies_series", "Series that are watched")
+ANOMALIES_DROPPED: Final = Gauge(
+    "spendstream_anomalies_dropped_series", "Series of late that are not watched, because there are too many"
+)
+ANOMALIES_OPEN: Final = Gauge("spendstream_anomalies_open", "Series with an open finding")
+ANOMALIES_LATE: Final = Counter(
+    "spendstream_anomalies_late_events", "Events that came after their minute had been judged"
+)
+ANOMALIES_BAD_DELTAS: Final = Counter(
+    "spendstream_anomalies_bad_deltas", "Messages that are no delta; the ledger is read"
+)
+ANOMALIES_SNAPSHOT_BYTES: Final = Gauge(
+    "spendstream_anomalies_snapshot_bytes", "Size of the last snapshot of what is learned"
+)

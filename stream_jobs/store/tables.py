@@ -333,7 +333,6 @@ TABLES: Final[Mapping[str, pa.Schema]] = {
         },
         "anomaly_scores": {
             **dict.fromkeys(("dims", "vals"), pa.list_(TEXT)),
-            "minutes": pa.uint16(),
             "at": pa.timestamp("s", tz="UTC"),
             **dict.fromkeys(("events", "actual", "expected", "low", "high"), pa.float64()),
             "score": pa.float32(),

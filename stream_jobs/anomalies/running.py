@@ -1,0 +1,285 @@
+"""From one assignment of the feed to the next: what is counted, judged, written down and told, in this order.
+
+A cycle: deltas into minutes ▸ where the log ends ▸ `judged` rows ▸ minutes through the detector ▸ findings into
+ClickHouse ▸ telling ▸ a snapshot now and then. What was lost on the way is read from the ledger. A crash at any point
+is made good by beginning anew: from the last snapshot, with the blocks that were counted when each minute was judged.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Iterable
+from datetime import datetime, timedelta
+from typing import Final
+
+from stream_jobs.anomalies.corrections import Corrections
+from stream_jobs.anomalies.findings import Findings
+from stream_jobs.anomalies.ledger import LedgerMinutes
+from stream_jobs.anomalies.log_look import RETRY_S, LogLooker
+from stream_jobs.anomalies.model import Change, FindingRow, Telling
+from stream_jobs.anomalies.scores import Scores
+from stream_jobs.anomalies.settings import AnomaliesSettings
+from stream_jobs.anomalies.start import KEPT, LOOK_BACK, Start
+from stream_jobs.anomalies.states import JudgedRow, States
+from stream_jobs.anomalies.watermark import LogLook, Watermark, minute_of, start_of
+from stream_jobs.base.errors import BrokerUnavailableError
+from stream_jobs.blocks.progress import booked_to
+from stream_jobs.runtime.metrics import (
+    ANOMALIES_BEHIND,
+    ANOMALIES_DROPPED,
+    ANOMALIES_JUDGED,
+    ANOMALIES_LATE,
+    ANOMALIES_OPEN,
+    ANOMALIES_SERIES,
+    ANOMALIES_SNAPSHOT_BYTES,
+)
+from stream_jobs.runtime.topics import USAGE_EVENTS
+from stream_jobs.series.delta import Delta, Origin
+from stream_jobs.series.follower import Follower, deltas_of
+from stream_jobs.series.sums import LedgerSums
+from stream_jobs.store.client import StoreClient
+from stream_jobs.store.deadline import ServerClock
+from stream_jobs.streams.model import SourceRecord
+
+log = logging.getLogger(__name__)
+
+FOLD_S: Final = 1.0
+MOST_WAITING: Final = 500
+"""Deltas that are taken together: what a batch costs hardly depends on how many it holds."""
+LOST_S: Final = 5.0
+"""After so long without deltas that should have come the receipts of blocks are looked at, and so often."""
+TELL_S: Final = 5.0
+CORRECTIONS_S: Final = 5.0
+MOST_MINUTES: Final = 30
+"""That are judged in one cycle."""
+
+
+class Due:
+    """Whether it is time again for what is done every so many seconds."""
+
+    def __init__(self, every_s: float) -> None:
+        self._every_s = every_s
+        self._at = time.monotonic()
+
+    def __call__(self) -> bool:
+        now = time.monotonic()
+        if now < self._at:
+            return False
+        self._at = now + self._every_s
+        return True
+
+
+class Running:
+    """Used by one thread. Raises what RetryError is: the next call goes on where it stopped."""
+
+    def __init__(
+        self,
+        store: StoreClient,
+        settings: AnomaliesSettings,
+        looker: LogLooker,
+        telling: Telling,
+        now: Callable[[], datetime] | None = None,
+    ) -> None:
+        self._store = store
+        self._looker = looker
+        self._telling = telling
+        self._now = now or ServerClock(store).now
+        begun = self._now()
+        self._states = States(store, begun)
+        self._findings = Findings(store)
+        self._sums = LedgerSums(store)
+        self._ledger = LedgerMinutes(store, settings.levels)
+        self._watermark = Watermark(timedelta(seconds=settings.grace_s), timedelta(seconds=settings.patience_s))
+        self._grace = timedelta(seconds=settings.grace_s)
+        self._corrections = Corrections(self._sums, self._ledger)
+        self._scores = Scores(store)
+        recorded = self._findings.last(begun - KEPT)
+        # The receipts first: whatever has one is in the ledger, and in the vector.
+        self._counted: dict[Origin, int] = {}
+        vector = self._sums.vector()
+        self._adopt_receipts({origin.topic_id for origin in vector})
+        vector = self._sums.vector()
+        start = Start(store, settings, self._states, self._ledger)
+        self._watch = start.begin(vector, recorded, begun)
+        self._follower = Follower(self._sums, vector, begun)
+        self._follower.reads = frozenset(name for level in settings.levels for name in level)
+        self._expect_offsets()
+        self._waiting: list[Delta] = []
+        self._outbox: list[Change] = []
+        self._recording: list[FindingRow] = []
+        self._fold, self._ask, self._tell = Due(FOLD_S), Due(RETRY_S), Due(TELL_S)
+        self._lost, self._unknown, self._correct = Due(LOST_S), Due(LOST_S), Due(CORRECTIONS_S)
+        self._snapshot_due = Due(settings.snapshot_s)
+        if start.from_snapshot:
+            self._settle(begun)
+        else:
+            self._write_snapshot(begun)
+        self._snapshot_due()
+        self._telling.begin(recorded, begun)
+
+    def handle(self, records: list[SourceRecord]) -> int:
+        """See FeedHandler. Returns how many records were refused."""
+        now = self._now()
+        deltas, refused = deltas_of(records, now)
+        self._waiting += deltas
+        if self._waiting and (self._fold() or len(self._waiting) >= MOST_WAITING):
+            self._take(now)
+        if self._follower.gap:
+            self._resync(now)
+        self._look_at_log(now)
+        self._judge(now)
+        if self._correct():
+            self._outbox += self._corrections.look(self._watch, now)
+        self._deliver(now)
+        if self._snapshot_due():
+            self._write_snapshot(now)
+        return refused
+
+    # -- what is counted
+
+    def _take(self, now: datetime) -> None:
+        if not all(delta.origin in self._follower.vector for delta in self._waiting) and self._unknown():
+            self._resync(now)  # of a partition that is new nothing tells whether a delta was lost before this one
+        _, facts = self._follower.take(self._waiting)
+        self._waiting = []
+        if facts is not None:
+            self._watch.add(facts)
+        for origin, offset in self._follower.next_offset.items():
+            self._counted[origin] = max(offset, self._counted.get(origin, 0))
+        if self._follower.untold:
+            log.warning("deltas do not tell %s: series of these are not whole", ", ".join(self._follower.untold))
+            self._follower.untold.clear()
+        self._follower.missed_since = None
+        self._outbox += self._watch.amend(now)
+
+    def _resync(self, now: datetime) -> None:
+        """Go on from the ledger: what was booked since what is counted is read from it."""
+        counted = self._receipts({origin.topic_id for origin in self._follower.vector} | self._watermark.topic_ids)
+        before = dict(self._follower.vector)
+        try:
+            with self._follower.resync(now):
+                after = dict(self._follower.vector)
+                parts = list(self._ledger.between([before, after], start_of(self._watch.next) - LOOK_BACK))
+        except BaseException:
+            self._follower.vector = before
+            raise
+        for level, facts in parts[0]:
+            self._watch.add(facts, [level])
+        for origin, offset in counted.items():
+            self._counted[origin] = max(offset, self._counted.get(origin, 0))
+        self._expect_offsets()
+        self._follower.missed_since = None
+        self._outbox += self._watch.amend(now)
+
+    def _expect_offsets(self) -> None:
+        """A delta that does not go on where the counted blocks end tells that one before it was lost."""
+        for origin, offset in self._counted.items():
+            if origin in self._follower.vector:
+                self._follower.next_offset[origin] = max(offset, self._follower.next_offset.get(origin, 0))
+
+    def _adopt_receipts(self, topic_ids: Iterable[str]) -> None:
+        for origin, offset in self._receipts(topic_ids).items():
+            self._counted[origin] = max(offset, self._counted.get(origin, 0))
+
+    def _receipts(self, topic_ids: Iterable[str]) -> dict[Origin, int]:
+        """Where the finished blocks of these incarnations of the topic end."""
+        return {
+            Origin(topic_id, partition): offset
+            for topic_id in sorted(topic_ids)
+            for partition, offset in booked_to(self._store, USAGE_EVENTS, topic_id).items()
+        }
+
+    # -- how far the past is known
+
+    def _look_at_log(self, now: datetime) -> None:
+        if (look := self._looker.answer()) is not None:
+            self._watermark.looked(look)
+        self._watermark.counted(self._counted)
+        if self._watermark.wants_look(minute_of(now - self._grace) - 1, now) and self._ask():
+            self._looker.ask(now)
+        behind = self._watermark.behind(now, LOST_S)
+        if behind is not None and self._lost():
+            self._find_lost(behind, now)
+            self._watermark.counted(self._counted)
+        ANOMALIES_BEHIND.set(max(0.0, (now - start_of(self._watch.next)).total_seconds()))
+
+    def _find_lost(self, look: LogLook, now: datetime) -> None:
+        """Deltas that should have come by now: they were lost, or there is nothing to come."""
+        missing = look.missing(self._counted)
+        booked = self._receipts([look.topic_id])
+        if any(booked.get(Origin(look.topic_id, partition), 0) > at for partition, at in missing.items()):
+            log.warning("blocks are booked that were not heard of: reading the ledger")
+            self._resync(now)
+            missing = look.missing(self._counted)
+        for partition, at in missing.items():
+            try:
+                nothing = not self._looker.holds_record(partition, at)
+            except BrokerUnavailableError:
+                return
+            if nothing:  # all of it are markers, or records that retention has taken
+                self._counted[Origin(look.topic_id, partition)] = look.ends[partition]
+
+    # -- what is judged
+
+    def _judge(self, now: datetime) -> None:
+        rows: list[JudgedRow] = []
+        vector = dict(self._follower.vector)
+        minute = self._watch.next
+        while len(rows) < MOST_MINUTES and (
+            (whole := self._watermark.whole(minute)) or self._watermark.given_up(minute, now)
+        ):
+            rows.append(JudgedRow(minute, vector, whole, self._telling.steer(start_of(minute))))
+            minute += 1
+        if not rows:
+            return
+        self._states.judged(rows, now)
+        # A crash here: the minutes are judged of the same blocks when the job begins anew.
+        for row in rows:
+            _, changes = self._watch.judge(now, known=row.known, steers=row.steers)
+            self._outbox += changes
+            ANOMALIES_JUDGED.labels("known" if row.known else "unknown").inc()
+            self._scores.collect(self._watch)
+        registry = self._watch.registry
+        ANOMALIES_SERIES.set(len(registry.places))
+        ANOMALIES_DROPPED.set(registry.dropped)
+        ANOMALIES_OPEN.set(len(self._watch.rows.open_series()))
+        ANOMALIES_LATE.inc(self._watch.late_events)
+        self._watch.late_events = 0
+        self._scores.write()
+        if len(rows) < MOST_MINUTES:
+            self._settle(now)  # all is judged that there is: what is recorded as open is found by now, or is over
+
+    def _settle(self, now: datetime) -> None:
+        if self._watch.rows.quiet:
+            self._outbox += self._watch.rows.settle(self._watch.next - 1, now)
+
+    # -- what is written and told
+
+    def _deliver(self, now: datetime) -> None:
+        if not self._recording and (self._outbox or self._tell()):
+            self._recording = self._telling.prepare(_together(self._outbox), now)
+            self._outbox = []
+            for row in self._recording:
+                self._watch.rows.told(row)
+        if self._recording:
+            self._findings.record(self._recording)
+        # A crash here: they are recorded, and who begins anew tells what was recorded lately.
+        self._telling.tell(self._recording, now)
+        self._recording = []
+
+    def _write_snapshot(self, now: datetime) -> None:
+        size = self._states.write(self._watch.next, self._follower.vector, self._watch.dump(), now)
+        ANOMALIES_SNAPSHOT_BYTES.set(size)
+
+    def close(self) -> None:
+        """Stop. What was not recorded or told is by whoever begins next."""
+        self._telling.close()
+        self._looker.close()
+
+
+def _together(changes: Iterable[Change]) -> list[Change]:
+    """Of each finding from before the first of its changes to after the last."""
+    found: dict[str, Change] = {}
+    for change in changes:
+        known = found.get(change.after.finding_id)
+        found[change.after.finding_id] = change if known is None else Change(known.before, change.after)
+    return list(found.values())

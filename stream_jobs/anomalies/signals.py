@@ -1,0 +1,305 @@
+"""What people are told of findings of one cause, so that they understand it at three in the morning.
+
+One alert per cause. It says what was expected, what came, within which window and what it costs if it goes on; it gets
+graver, follows its figures, and is resolved by itself with what it cost. Plain functions.
+"""
+
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from decimal import ROUND_HALF_EVEN, Context, Decimal
+from typing import Final
+
+from spendstream_schemas.alert_feed import SEVERITIES, AlertSignal, Fact, Severity
+from spendstream_schemas.scope import LABEL, SCOPE_FIELDS
+from stream_jobs.anomalies.evidence import conditions_of
+from stream_jobs.anomalies.grouping import Group
+from stream_jobs.anomalies.model import COST, EVENTS, FindingRow, Series
+from stream_jobs.base.readable import count, duration, exact, instant, money, percent
+
+PREFIX: Final = "anomaly/"
+MAX_SUMMARY: Final = 300
+MAX_TEXT: Final = 1000
+MAX_LABEL: Final = 256
+MAX_SHOWN: Final = 80  # characters of a value
+MAX_SERIES: Final = 8
+"""So many of the series that moved together are named."""
+NEAR: Final = Decimal("0.8")
+"""The head of a group is the narrowest series that holds so much of the greatest excess."""
+DAYS_PER_SECOND: Final = Decimal(86_400)
+_NAMES: Final[Mapping[str, str]] = {
+    "spike": "CostSpike",
+    "shift": "CostShift",
+    "ramp": "CostRamp",
+    "drop": "CostDrop",
+    "silence": "UsageSilence",
+    "dear_request": "DearRequest",
+    "new_series": "NewSpender",
+    "driver": "CostDriver",
+}
+_WHAT: Final[Mapping[str, str]] = {
+    "spike": "a sudden rise",
+    "shift": "another level",
+    "ramp": "it moves day by day",
+    "drop": "a sudden fall",
+    "silence": "no requests where there always are some",
+    "dear_request": "a single request that costs as much as many",
+    "new_series": "somebody new, who costs more than others do when they are new",
+    "driver": "what a request costs, or how it fares, is not as usual",
+}
+_SCALES: Final[Mapping[str, str]] = {
+    "ramp": "a week, day by day",
+    "silence": "the time since the last request",
+    "request": "a single request",
+}
+_DRIVERS: Final[Mapping[str, str]] = {
+    "tokens_per_request": "tokens per request",
+    "price_per_token": "price per token",
+    "cost_per_request": "cost per request",
+    "cache_rate": "share of cached tokens",
+    "error_rate": "share of errors",
+    "gpu_utilization": "GPU utilization",
+}
+_PLACES: Final = Context(prec=4, rounding=ROUND_HALF_EVEN)
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What is known of a group beside its findings."""
+
+    causes: tuple[str, ...] = ()
+    compared: str = ""
+    shared: Mapping[str, str] = field(default_factory=dict)  # what nearly all of it has in common, by field
+    money_usd: Decimal | None = None  # USD more than expected, where its findings do not measure cost
+    planned: str = ""  # what was planned, and is exceeded
+    note: str = ""  # what people said of it
+
+
+def alert_id(group_id: str) -> str:
+    return PREFIX + group_id
+
+
+def head_of(group: Group) -> FindingRow:
+    """The finding that people are told of: of costs, then of requests, the narrowest series that moved nearly as far as
+    the one that moved farthest; what is open before what is over."""
+    rows = [row for row in group.members.values() if row.state == "open"] or list(group.members.values())
+    for measure in (COST, EVENTS):
+        if measured := [row for row in rows if row.measure == measure]:
+            rows = measured
+            break
+    most = max(abs(row.excess) for row in rows)
+    near = [row for row in rows if abs(row.excess) >= NEAR * most]
+    return min(near, key=lambda row: (abs(row.expected), -len(row.series.dims), row.series, row.finding_id))
+
+
+def severity_of(group: Group) -> Severity:
+    """The gravest that one of its findings is or was."""
+    return max((row.severity for row in group.members.values()), key=SEVERITIES.index)
+
+
+def excess_usd(row: FindingRow, told: Told) -> Decimal | None:
+    """USD more than expected so far, negative for less; None where nobody knows."""
+    return row.excess if row.measure == COST else told.money_usd
+
+
+def per_day_usd(row: FindingRow, told: Told, until: datetime) -> Decimal | None:
+    """The same for a day of it."""
+    if row.measure == COST:
+        return row.per_day
+    length = Decimal((max(row.ends_at or until, row.starts_at) - row.starts_at) // timedelta(seconds=1))
+    return None if told.money_usd is None or not length else told.money_usd * DAYS_PER_SECOND / length
+
+
+def level_of(severity: Severity, excess: Decimal | None) -> int:
+    """Rises with the severity, and with every tenfold of the money: then people are told again."""
+    decades = len(str(int(abs(excess)))) if excess is not None and abs(excess) >= 1 else 0
+    return 100 * SEVERITIES.index(severity) + min(decades, 99)
+
+
+def firing(
+    group: Group, told: Told, now: datetime, *, level: int = 0, correction: bool = False, ended: str | None = None
+) -> AlertSignal:
+    """The alert of a group; with `ended`, which says why, it is over. `level`: the highest so far."""
+    head = head_of(group)
+    severity = severity_of(group)
+    until = head.ends_at or max(now, head.detected_at)
+    excess = excess_usd(head, told)
+    return AlertSignal(
+        alert_id=alert_id(group.group_id),
+        kind="anomaly",
+        name=_NAMES.get(head.kind, "Anomaly"),
+        status="firing" if ended is None else "resolved",
+        severity=severity,
+        level=max(level, level_of(severity, excess)),
+        observed_at=now,
+        starts_at=min(now, group.starts_at),
+        group=alert_id(group.group_id),
+        labels=labels_of(group, told),
+        owner=_fit(told.shared["owner"], 128) if "owner" in told.shared else None,
+        summary=_fit(summary_of(head, until), MAX_SUMMARY),
+        facts=tuple(Fact(name=name, text=_fit(text, MAX_TEXT)) for name, text in _facts(group, head, told, until)),
+        causes=tuple(_fit(text, MAX_TEXT) for text in told.causes[:8]),
+        action=_fit(_action(group.group_id), MAX_TEXT),
+        money_usd=max(Decimal(0), excess or Decimal(0)),
+        value=head.actual,
+        correction=correction,
+        resolution=None if ended is None else _fit(ended, MAX_TEXT),
+    )
+
+
+def over_text(group: Group, told: Told) -> str:
+    """Why it is over, with what it cost."""
+    head = head_of(group)
+    ends = head.ends_at or head.detected_at
+    stretch = f"from {instant(head.starts_at)} to {instant(ends)} UTC"
+    total = f"{stretch} {_figure(head, head.actual)}, {_figure(head, head.expected)} expected"
+    excess = excess_usd(head, told)
+    more = f": {money(abs(excess))} {'more' if excess >= 0 else 'less'} in all" if excess is not None else ""
+    why = {
+        "new_normal": "it has lasted so long that it is the usual now",
+        "corrected": "entries that came later took it back",
+    }.get(head.closing, "it is as usual again")
+    return f"{why}; {total}{more}"
+
+
+def summary_of(head: FindingRow, until: datetime) -> str:
+    """'user alice: $123.40 in the 4 hours since 2026-11-29 14:05 UTC, $10.20 expected (12.1 times)'."""
+    who = name_of(head.series)
+    if head.kind == "dear_request":
+        return f"{who}: a single request cost {money(head.actual)} at {instant(head.starts_at)} UTC"
+    window = _window(head, until)
+    if head.kind == "silence" and head.actual == 0:
+        return f"{who}: nothing {window}, {_figure(head, head.expected)} expected"
+    expected = f"{_figure(head, head.expected)} expected" if head.expected > 0 else "nothing expected"
+    return f"{who}: {_figure(head, head.actual)} {window}, {expected}{_times(head)}"
+
+
+def name_of(series: Series) -> str:
+    """'user alice, team search'; of everything: 'all usage'."""
+    return ", ".join(f"{_field(name)} {_short(value)}" for name, value in conditions_of(series).items()) or "all usage"
+
+
+def labels_of(group: Group, told: Told) -> dict[str, str]:
+    """By SCOPE_FIELDS who it is about, and what nearly all of it has in common: what routes and silences look at."""
+    known = {**told.shared, **group.conditions, **conditions_of(head_of(group).series)}
+    found = {
+        name: _fit(value, MAX_LABEL)
+        for name, value in known.items()
+        if value and (name in SCOPE_FIELDS or name.startswith(LABEL))
+    }
+    own = {"anomaly": head_of(group).kind, "direction": group.direction}
+    return dict(list(found.items())[: 32 - len(own)]) | own
+
+
+def _window(row: FindingRow, until: datetime) -> str:
+    length = duration(max(until - row.starts_at, timedelta(minutes=1)))
+    if row.ends_at is not None:
+        return f"in the {length} from {instant(row.starts_at)} to {instant(row.ends_at)} UTC"
+    return f"in the {length} since {instant(row.starts_at)} UTC"
+
+
+def _facts(group: Group, head: FindingRow, told: Told, until: datetime) -> list[tuple[str, str]]:
+    measured = _DRIVERS.get(head.measure, head.measure) if head.measure not in (COST, EVENTS) else ""
+    facts = [("Measured", measured)] if measured else []
+    facts += [
+        ("Expected", _figure(head, head.expected)),
+        ("Actual", _figure(head, head.actual)),
+        ("Usual range", f"{_figure(head, head.low)} to {_figure(head, head.high)}"),
+        ("Window", _window(head, until).removeprefix("in ")),
+    ]
+    if head.measure == COST and head.kind != "dear_request" and head.ends_at is None:
+        sign = "more" if head.per_day >= 0 else "less"
+        facts.append(("If it goes on", f"{money(abs(head.per_day))} {sign} per day"))
+    facts += [
+        ("Seen in", _scale(head.scale)),
+        ("Reason", f"{_WHAT.get(head.kind, head.kind)}; surprise {head.score:.0f} nats"),
+    ]
+    if told.compared:
+        facts.append(("Compared with", told.compared))
+    others = [row for row in group.members.values() if row.series != head.series]
+    if others:
+        facts.append(("Moved as well", _moved(others)))
+    if told.planned:
+        facts.append(("Planned", told.planned))
+    if told.note:
+        facts.append(("Marked", told.note))
+    facts.append(("Finding", group.group_id))
+    return facts
+
+
+def _moved(rows: Sequence[FindingRow]) -> str:
+    names = sorted({(len(row.series.dims), name_of(row.series)) for row in rows})
+    shown = [name for _, name in names[:MAX_SERIES]]
+    return "; ".join(shown) + (f" and {len(names) - MAX_SERIES} more" if len(names) > MAX_SERIES else "")
+
+
+def _action(group_id: str) -> str:
+    """With commands as one types them: each works as it stands."""
+    show, expected, ack = (
+        f"`{shlex.join(('spendstream', *words))}`"
+        for words in (
+            ("anomalies", "show", group_id),
+            ("anomalies", "mark", group_id, "expected"),
+            ("alerts", "ack", alert_id(group_id)),
+        )
+    )
+    return f"See it and its cause: {show}. If it was to be expected: {expected}. Tell others that you are on it: {ack}"
+
+
+def _figure(row: FindingRow, amount: Decimal) -> str:
+    if row.measure == COST:
+        return money(amount)
+    if row.measure == EVENTS:
+        number = int(amount.to_integral_value(rounding=ROUND_HALF_EVEN))
+        return f"{count(number)} request{'s' if number != 1 else ''}"
+    return exact(_PLACES.plus(amount))
+
+
+def _times(row: FindingRow) -> str:
+    if row.expected <= 0:
+        return ""
+    if row.direction == "down":
+        return f" ({percent(abs(row.excess), row.expected)} less)"
+    times = row.actual / row.expected
+    return f" ({times:.1f} times)" if times < 100 else f" ({count(int(times))} times)"
+
+
+def _scale(scale: str) -> str:
+    if scale in _SCALES:
+        return _SCALES[scale]
+    units = {"m": "minutes", "h": "hours", "d": "days"}
+    number, unit = scale[:-1], units.get(scale[-1:])
+    if unit is None or not number.isdigit():
+        return scale
+    return f"the last {unit[:-1]}" if number == "1" else f"the last {number} {unit}"
+
+
+def _field(name: str) -> str:
+    return name.removeprefix(LABEL).removesuffix("_id").replace("_", " ")
+
+
+def _short(value: str) -> str:
+    return (value if len(value) <= MAX_SHOWN else f"{value[: MAX_SHOWN - 1]}…") or "(none)"
+
+
+def _fit(text: str, most: int) -> str:
+    """In one line of so many characters: values come from records that nobody has checked."""
+    clean = "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
+    return clean if len(clean) <= most else clean[: most - 1] + "…"
+
+
+def gone(identity: str, now: datetime) -> AlertSignal:
+    """An alert that is open and of which no finding is left: it is older than what is kept."""
+    return AlertSignal(
+        alert_id=identity,
+        kind="anomaly",
+        name="Anomaly",
+        status="resolved",
+        severity="info",
+        observed_at=now.astimezone(UTC),
+        starts_at=now.astimezone(UTC),
+        group=identity,
+        summary=f"{identity}: over",
+        resolution="its finding is over",
+    )

@@ -1,0 +1,182 @@
+"""Which changes of groups people should hear of. Plain: no store, no broker.
+
+A group is told once its cause was looked for (or a quarter of a minute after it was found) and it is worth telling;
+then when it gets graver, and when it is over. In between its alert follows the figures without a word, when they have
+moved by a hundredth, within half a minute. What was over before it could be told is told as open, and then as over.
+What changes afterwards, by late entries, is a correction.
+"""
+
+import time
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Final
+
+from spendstream_schemas.alert_feed import AlertSignal
+from stream_jobs.anomalies.grouping import Group
+from stream_jobs.anomalies.signals import Told, alert_id, excess_usd, firing, gone, head_of, over_text, per_day_usd
+
+WAITS_FOR_CAUSE_S: Final = 15.0
+FOLLOWS_S: Final = 30.0
+DRIFT_S: Final = 900.0
+MATERIAL: Final = 100
+"""A figure has moved when it did so by a hundredth."""
+_TICK: Final = timedelta(microseconds=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What was last said of a group."""
+
+    status: str
+    level: int
+    value: Decimal | None = None  # None: before a restart
+    content: int = 0
+    at_s: float = 0.0
+    observed_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A group as it stands."""
+
+    group: Group
+    told: Told
+    looked: bool  # its cause was looked for
+    silenced: str = ""  # why nobody is to be told, in words; empty: people are
+
+
+class Speaking:
+    """Used by one thread."""
+
+    def __init__(self, floor_usd: Decimal, clock: Callable[[], float] = time.monotonic) -> None:
+        self._floor = floor_usd
+        self._clock = clock
+        self._said: dict[str, Said] = {}
+        self._since: dict[str, float] = {}  # when a group that nobody was told of was first seen
+        self._orphans: set[str] = set()
+        self._next: dict[str, Said] = {}
+        self._waiting: set[str] = set()
+        self._waiting_next: set[str] = set()
+
+    def begin(self, groups: Collection[str], alerts: Mapping[str, tuple[str, int]]) -> None:
+        """After a start: the groups that there are, and what the alerts job knows: status and level by alert."""
+        self._said, self._since, self._next = {}, {}, {}
+        self._waiting = set(groups)
+        for group_id in groups:
+            if (known := alerts.get(alert_id(group_id))) is not None:
+                self._said[group_id] = Said("firing" if known[0] != "resolved" else "resolved", known[1])
+        ids = {alert_id(group_id) for group_id in groups}
+        self._orphans = {one for one, (status, _) in alerts.items() if one not in ids and status != "resolved"}
+
+    @property
+    def waiting(self) -> set[str]:
+        """Groups to look at again though nothing about them has changed."""
+        return self._waiting
+
+    def say(self, views: Iterable[View], now: datetime) -> list[AlertSignal]:
+        """What to send of these. It counts as said with `sent`; until then it is said again."""
+        self._next = {}
+        self._waiting_next = set()
+        signals = [gone(identity, now) for identity in sorted(self._orphans)]
+        for view in views:
+            signal = self._of(view, now)
+            if signal is not None:
+                signals.append(signal)
+        return signals
+
+    def sent(self) -> None:
+        """All of the last `say` has arrived."""
+        self._said |= self._next
+        self._orphans.clear()
+        self._waiting = self._waiting_next
+        for group_id in self._next:
+            self._since.pop(group_id, None)
+
+    def forget(self, groups: Iterable[str]) -> None:
+        for group_id in groups:
+            self._said.pop(group_id, None)
+            self._since.pop(group_id, None)
+            self._waiting.discard(group_id)
+
+    def is_worth(self, view: View, now: datetime) -> bool:
+        """Whether it has cost so much more or less than expected, or would within a day. What nobody knows is."""
+        head = head_of(view.group)
+        until = head.ends_at or max(now, head.detected_at)
+        amounts = [excess_usd(head, view.told), per_day_usd(head, view.told, until)]
+        if head.kind == "dear_request":
+            amounts = amounts[:1]  # it happens once
+        known = [abs(amount) for amount in amounts if amount is not None]
+        return not known or max(known) >= self._floor
+
+    def _of(self, view: View, now: datetime) -> AlertSignal | None:
+        group_id = view.group.group_id
+        said = self._said.get(group_id)
+        if said is None:
+            return self._first(view, now)
+        if view.silenced or not view.group.is_open:
+            return self._ended(view, said, now)
+        return self._going_on(view, said, now)
+
+    def _first(self, view: View, now: datetime) -> AlertSignal | None:
+        group_id = view.group.group_id
+        if view.silenced or not self.is_worth(view, now):
+            return None
+        since = self._since.setdefault(group_id, self._clock())
+        if not view.looked and self._clock() < since + WAITS_FOR_CAUSE_S:
+            self._waiting_next.add(group_id)
+            return None
+        if not view.group.is_open:
+            self._waiting_next.add(group_id)  # to say that it is over
+        return self._noted(view, firing(view.group, view.told, now), None)
+
+    def _going_on(self, view: View, said: Said, now: datetime) -> AlertSignal | None:
+        signal = firing(view.group, view.told, self._later(said, now), level=said.level)
+        if said.status == "firing" and said.value is not None:
+            content = _content(signal)
+            if content == said.content:
+                return None
+            moved = signal.value is not None and abs(signal.value - said.value) * MATERIAL >= abs(said.value)
+            age_s = self._clock() - said.at_s
+            if signal.level <= said.level and age_s < (FOLLOWS_S if moved or signal.causes else DRIFT_S):
+                self._waiting_next.add(view.group.group_id)
+                return None
+        return self._noted(view, signal, said)
+
+    def _ended(self, view: View, said: Said, now: datetime) -> AlertSignal | None:
+        why = view.silenced or over_text(view.group, view.told)
+        was_over = said.status == "resolved"
+        head = head_of(view.group)
+        if was_over and (view.silenced or said.value is None):
+            return None
+        moved = said.value is not None and abs(head.actual - said.value) * MATERIAL >= abs(said.value)
+        if was_over and not moved:
+            return None
+        correction = was_over or head.closing == "corrected"
+        signal = firing(
+            view.group, view.told, self._later(said, now), level=said.level, correction=correction, ended=why
+        )
+        return self._noted(view, signal, said)
+
+    def _noted(self, view: View, signal: AlertSignal, said: Said | None) -> AlertSignal:
+        self._next[view.group.group_id] = Said(
+            signal.status,
+            max(signal.level, said.level if said is not None else 0),
+            signal.value,
+            _content(signal),
+            self._clock(),
+            signal.observed_at,
+        )
+        return signal
+
+    @staticmethod
+    def _later(said: Said, now: datetime) -> datetime:
+        """Of two signals of one instant the graver one would hold."""
+        return now if said.observed_at is None else max(now, said.observed_at + _TICK)
+
+
+def _content(signal: AlertSignal) -> int:
+    """Equal for signals that say the same, whenever they say it; the window grows by itself."""
+    facts = [(fact.name, fact.text) for fact in signal.facts if fact.name != "Window"]
+    return hash((signal.status, signal.severity, signal.level, signal.value, signal.causes, str(facts), signal.owner))

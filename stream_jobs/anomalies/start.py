@@ -1,0 +1,104 @@
+"""How the job begins: from its last snapshot and what was booked since, else from weeks of the ledger."""
+
+import logging
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from itertools import zip_longest
+from typing import Final, cast
+
+from stream_jobs.anomalies import warm
+from stream_jobs.anomalies.ledger import LedgerMinutes, Part
+from stream_jobs.anomalies.model import FindingRow
+from stream_jobs.anomalies.registry import Registry
+from stream_jobs.anomalies.rows import Rows
+from stream_jobs.anomalies.settings import AnomaliesSettings
+from stream_jobs.anomalies.states import JudgedRow, Snapshot, States
+from stream_jobs.anomalies.watch import LATE_MINUTES, Watch, restored
+from stream_jobs.anomalies.watermark import minute_of, start_of
+from stream_jobs.detection.detector import CostDetector
+from stream_jobs.detection.model import Floats
+from stream_jobs.series.sums import Vector
+from stream_jobs.store.client import StoreClient
+
+log = logging.getLogger(__name__)
+
+KEPT: Final = timedelta(days=8)
+"""Findings that were closed since then may still change."""
+LOOK_BACK: Final = timedelta(minutes=LATE_MINUTES)
+STALE: Final = timedelta(hours=24)
+"""A snapshot that has so much to make up for is of no use: what was missed is learned from in hours."""
+BY_MINUTE: Final = timedelta(hours=3)
+"""After a warm start so much is judged minute by minute, at least."""
+HOUR: Final = timedelta(hours=1)
+
+
+class Start:
+    """Raises StoreUnavailableError."""
+
+    def __init__(
+        self,
+        store: StoreClient,
+        settings: AnomaliesSettings,
+        states: States,
+        ledger: LedgerMinutes,
+    ) -> None:
+        self._store = store
+        self._settings = settings
+        self._states = states
+        self._ledger = ledger
+        self.from_snapshot = False
+
+    def begin(self, vector: Vector, recorded: Sequence[FindingRow], now: datetime) -> Watch:
+        """What goes on with the blocks of `vector` counted. It is quiet: `rows.settle` says what is different from what
+        is recorded; without a snapshot that is known once the last hours are judged."""
+        snapshot, judged = self._states.latest(now - STALE)
+        watch = None
+        if snapshot is not None and now - start_of(snapshot.minute) < STALE:
+            watch = self._restored(snapshot, recorded)
+        if watch is not None and snapshot is not None:
+            self.from_snapshot = True
+            self._replay(watch, snapshot, judged, vector, now)
+        else:
+            watch = self._warm(vector, now)
+            watch.rows.recorded(recorded, adopt=True)
+            watch.rows.quiet = True
+        return watch
+
+    def _restored(self, snapshot: Snapshot, recorded: Sequence[FindingRow]) -> Watch | None:
+        try:
+            detector = CostDetector.load(snapshot.state["detector"])
+            return restored(snapshot.state, self._settings.levels, self._settings.max_series, detector, recorded)
+        except (ValueError, KeyError, TypeError) as error:
+            log.warning("what was learned cannot be used, so the ledger is learned from: %s", error)
+            return None
+
+    def _replay(
+        self, watch: Watch, snapshot: Snapshot, judged: Sequence[JudgedRow], vector: Vector, now: datetime
+    ) -> None:
+        _add(watch, self._ledger.booked_by(snapshot.vector, start_of(snapshot.minute)))
+        vectors = [snapshot.vector, *(row.vector for row in judged), vector]
+        parts = self._ledger.between(vectors, start_of(snapshot.minute) - LOOK_BACK)
+        for part, row in zip_longest(parts, judged):
+            _add(watch, part)
+            watch.amend(now)
+            if row is not None:
+                watch.judge(now, known=row.known, steers=row.steers)
+        log.info("going on at %s, %d minutes after the last snapshot", start_of(watch.next), len(judged))
+
+    def _warm(self, vector: Vector, now: datetime) -> Watch:
+        until = now - BY_MINUTE
+        until = until.replace(minute=0, second=0, microsecond=0)
+        registry = Registry(self._settings.levels, self._settings.max_series)
+        detector = CostDetector()
+        hours = warm.learn(self._store, registry, self._settings.history_days, until)
+        if hours is not None:
+            detector.add([series.name for series in registry.places])
+            detector.warm(hours.at, cast(Floats, hours.events), cast(Floats, hours.cost))
+        watch = Watch(detector, registry, Rows(), minute_of(until))
+        _add(watch, self._ledger.booked_by(vector, until))
+        return watch
+
+
+def _add(watch: Watch, part: Part) -> None:
+    for level, facts in part:
+        watch.add(facts, [level])

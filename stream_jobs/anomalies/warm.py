@@ -1,0 +1,153 @@
+"""A warm start: where nothing usable is written down, weeks of the ledger are learned from, in hours.
+
+The rollup per hour answers for what it has the dimensions of. Users are in no rollup of hours: they are read from the
+ledger itself, as many days as hold MAX_ENTRIES entries. What was booked of these hours by now is taken for what they
+held, corrections included. Only series that there is room for are read, the most important ones.
+"""
+
+import logging
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Final, NamedTuple, Self, cast
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from stream_jobs.anomalies.names import Level
+from stream_jobs.anomalies.registry import HALF_LIFE, PER_REQUEST, Registry
+from stream_jobs.anomalies.watermark import minute_of
+from stream_jobs.base.instants import unix_micros
+from stream_jobs.detection.model import Floats
+from stream_jobs.series.facts import Facts, Ints
+from stream_jobs.series.history import LEDGER, SOURCES, Source
+from stream_jobs.series.measures import label_parameters, sql_of
+from stream_jobs.store.client import StoreClient
+
+log = logging.getLogger(__name__)
+
+MAX_ENTRIES: Final = 20_000_000
+MAX_CELLS: Final = 2_000_000
+"""Hours of users that are read: each is a row of an answer."""
+HOUR: Final = timedelta(hours=1)
+BY_HOUR: Final = next(source for source in SOURCES if source.table == "cost_1h")
+
+
+class Hours(NamedTuple):
+    """`events` and `cost` (USD) are [places of the registry, hours]; the first hour begins at `at`."""
+
+    at: int  # minutes since 1970
+    events: npt.NDArray[np.float32]
+    cost: npt.NDArray[np.float32]
+
+
+def learn(store: StoreClient, registry: Registry, days: int, until: datetime) -> Hours | None:
+    """Fill the registry, and give what its series held by hour before `until`, a whole hour. None: nothing. Raises
+    StoreUnavailableError."""
+    first = _first(store, until - timedelta(days=days))
+    if first is None or first >= until:
+        return None
+    levels = registry.names.levels
+    users_since = max(_affordable(store, first, until), until - MAX_CELLS // registry.most * HOUR)
+    parts = []
+    for level in levels:
+        source, since = (BY_HOUR, first) if BY_HOUR.has(level, ()) else (LEDGER, users_since)
+        rows = _read(store, source, level, since, until, registry.most)
+        parts.append(_Part.of(registry, level, rows, first))
+    return _laid(registry, parts, first, until)
+
+
+def _first(store: StoreClient, since: datetime) -> datetime | None:
+    ((count, first),) = cast(
+        list[tuple[int, int]],
+        store.rows(
+            "SELECT count(), toUnixTimestamp(min(hour)) FROM cost_1h "
+            "WHERE hour >= fromUnixTimestamp64Micro({since:Int64}, 'UTC')",
+            {"since": unix_micros(since)},
+        ),
+    )
+    return datetime.fromtimestamp(first, since.tzinfo) if count else None
+
+
+def _affordable(store: StoreClient, since: datetime, until: datetime) -> datetime:
+    """From when on the ledger has no more than MAX_ENTRIES."""
+    rows = store.rows(
+        "SELECT toUnixTimestamp(hour) AS at, sum(entries) FROM cost_1h "
+        "WHERE hour >= fromUnixTimestamp64Micro({since:Int64}, 'UTC') "
+        "AND hour < fromUnixTimestamp64Micro({until:Int64}, 'UTC') GROUP BY at ORDER BY at DESC",
+        {"since": unix_micros(since), "until": unix_micros(until)},
+    )
+    total = 0
+    at = until
+    for hour, entries in cast(list[tuple[int, int]], rows):
+        total += int(entries)
+        if total > MAX_ENTRIES:
+            break
+        at = datetime.fromtimestamp(int(hour), until.tzinfo)
+    return at
+
+
+def _read(store: StoreClient, source: Source, level: Level, since: datetime, until: datetime, most: int) -> pa.Table:
+    """Columns v0, v1, ... of the level, hour (unix seconds), events and cost."""
+    events, cost = (sql_of("events"), sql_of("effective_cost")) if source is LEDGER else ("events", "effective_cost")
+    dims = [source.column(name) for name in level]
+    given = {"since": unix_micros(since), "until": unix_micros(until), **label_parameters(level)}
+    when = (
+        f"{source.at} >= fromUnixTimestamp64Micro({{since:Int64}}, 'UTC') "
+        f"AND {source.at} < fromUnixTimestamp64Micro({{until:Int64}}, 'UTC')"
+        + "".join(f" AND {dim} != ''" for dim in dims)
+    )
+    among = ""
+    if dims:
+        weight = f"toFloat64(sum({source.table}.effective_cost)) + {PER_REQUEST} * sum({source.table}.events)"
+        among = (
+            f" AND tuple({', '.join(dims)}) IN (SELECT tuple({', '.join(dims)}) FROM {source.table} WHERE {when} "
+            f"GROUP BY {', '.join(dims)} ORDER BY {weight} DESC LIMIT {most})"
+        )
+    keys = ", ".join(f"{dim} AS v{number}" for number, dim in enumerate(dims))
+    groups = "".join(f", v{number}" for number in range(len(dims)))
+    return store.arrow(
+        f"SELECT {keys + ', ' if keys else ''}toInt64(intDiv(toUnixTimestamp({source.at}), 3600) * 3600) AS h, "
+        f"toFloat64(sum({events})) AS e, toFloat64(sum({cost})) AS c FROM {source.table} WHERE {when}{among} "
+        f"GROUP BY h{groups}",
+        given,
+    )
+
+
+class _Part(NamedTuple):
+    """Of each row of an answer its series' number in the registry's names, its hour, requests and USD."""
+
+    ids: Ints
+    hours: Ints
+    events: Floats
+    cost: Floats
+
+    @classmethod
+    def of(cls, registry: Registry, level: Level, rows: pa.Table, first: datetime) -> Self:
+        hours = rows["h"].to_numpy()
+        texts = {name: rows[f"v{number}"].cast(pa.string()) for number, name in enumerate(level)}
+        facts = Facts(pa.table({"minute": pa.array(hours), **texts}))
+        ids = registry.names.ids(level, facts)
+        kept = ids >= 0
+        hours = (hours - int(first.timestamp())) // 3600
+        return cls(ids[kept], hours[kept], rows["e"].to_numpy()[kept], rows["c"].to_numpy()[kept])
+
+
+def _laid(registry: Registry, parts: Sequence[_Part], first: datetime, until: datetime) -> Hours:
+    ids, hours, events, cost = (np.concatenate(column) for column in zip(*parts, strict=True))
+    count = int((until - first) / HOUR)
+    age = 0.5 ** ((count - hours) / HALF_LIFE)
+    everybody = np.unique(ids)
+    registry.spent(
+        everybody,
+        np.bincount(ids, np.abs(cost) * age)[everybody],
+        np.bincount(ids, np.abs(events) * age)[everybody],
+    )
+    registry.admit(registry.ranked(everybody), set)
+    places = registry.place_of(ids)
+    mine = places >= 0
+    laid = np.zeros((2, len(registry.places), count), np.float32)
+    laid[0, places[mine], hours[mine]] = events[mine]
+    laid[1, places[mine], hours[mine]] = cost[mine]
+    log.info("learned from %d hours of %d series", count, len(registry.places))
+    return Hours(minute_of(first), laid[0], laid[1])

@@ -1,0 +1,151 @@
+"""The same deltas give the same findings: in other groups, in another order, twice, lost on the way, and through restarts.
+
+On the real store, in simulated time. What happens is fixed first (blocks, when each is booked, what comes late); how the
+job hears of it is drawn. Every run is compared with one that hears of everything at once and is never restarted.
+"""
+
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from stream_jobs.anomalies import running
+from stream_jobs.anomalies.model import Silent
+from stream_jobs.anomalies.running import Running
+from stream_jobs.anomalies.settings import AnomaliesSettings
+from stream_jobs.series.delta import Delta
+from stream_jobs.store.client import StoreClient
+from tests.integration.anomaly_world import MINUTE, TABLES, Blocks, Log, empty, learn, minute, records, told, usage
+from tests.store_server import StoreProcess
+
+MINUTES = 70
+SPIKE = range(20, 45)  # u1 asks for 60 times as much
+LATE = 50  # in this minute comes what happened in the spike
+DAYS = 15
+
+
+class Always:
+    """It is time for everything."""
+
+    def __init__(self, every_s: float) -> None:
+        self._every_s = every_s
+
+    def __call__(self) -> bool:
+        return self._every_s < 1000  # but for snapshots, which come when a test wants them
+
+
+@dataclass
+class Run:
+    """How the job hears of what happens."""
+
+    restarts: frozenset[int] = frozenset()  # before these minutes
+    snapshots: frozenset[int] = frozenset()
+    lost: frozenset[int] = frozenset()  # of these blocks no delta comes
+    twice: frozenset[int] = frozenset()
+    held: frozenset[int] = frozenset()  # these come a cycle later than they could
+    seed: int = 0
+
+
+@pytest.fixture(scope="module")
+def store(process: StoreProcess) -> Iterator[StoreClient]:
+    with StoreClient(process.settings) as store:
+        yield store
+
+
+@pytest.fixture(autouse=True)
+def _hurry(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(running, "Due", Always)
+
+
+SETTINGS = AnomaliesSettings(history_days=DAYS + 1, grace_s=20, max_series=50)
+
+
+def play(store: StoreClient, run: Run) -> list[dict[str, Any]]:
+    """What is found in the end."""
+    empty(store)
+    begin = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) - timedelta(hours=6)
+    world = Blocks(store, "topic", begin - timedelta(hours=3))
+    learn(world, random.Random(5), DAYS, begin)
+    world.now = begin
+    log = Log(world)
+    events, rng = random.Random(7), random.Random(run.seed)
+    late: list[dict[str, Any]] = []
+    waiting: list[Delta] = []
+    job: Running | None = None
+    number = 0
+    for at in range(MINUTES):
+        start = begin + at * MINUTE
+        rows = minute(events, start, 60 if at in SPIKE else 1)
+        if at in SPIKE and at % 3 == 0:  # some of it is heard of long after
+            late += rows[:3]
+            rows = rows[3:]
+        if at == LATE:
+            rows += late
+        for part in range(3):
+            world.now = start + timedelta(seconds=20 * part + 19)
+            some = [row for row in rows if row["occurred_at"] <= world.now or part == 2]
+            rows = [row for row in rows if row not in some]
+            for partition in range(2):
+                delta = world.book(partition, some[partition::2])
+                world.receipt(delta)
+                if number not in run.lost:
+                    waiting += [delta] * (2 if number in run.twice else 1)
+                number += 1
+            if job is None or (at in run.restarts and part == 1):
+                if job is not None:
+                    job.close()
+                job = Running(store, SETTINGS, log, Silent(), lambda: world.now)
+            come = [] if number in run.held else waiting
+            waiting = waiting if number in run.held else []
+            if rng.random() < 0.5:  # partitions in any order, each in its own
+                come = sorted(come, key=lambda delta: delta.origin.partition)
+            for _ in range(2):
+                job.handle(records(come))
+                come = []
+            if at in run.snapshots and part == 2:
+                job._write_snapshot(world.now)
+    assert job is not None
+    for _ in range(4):
+        world.now += MINUTE
+        job.handle(records(waiting))
+        waiting = []
+    job.close()
+    return told(store)
+
+
+@pytest.fixture(scope="module")
+def expected(store: StoreClient) -> Iterator[list[dict[str, Any]]]:
+    patch = pytest.MonkeyPatch()
+    patch.setattr(running, "Due", Always)
+    yield play(store, Run())
+    patch.undo()
+
+
+def test_the_spike_is_found_where_it_is(expected: list[dict[str, Any]]) -> None:
+    """By user and in total, with what came late, and it is over."""
+    names = {found["series"].name for found in expected}
+    assert {"total", "user_id=u1"} <= names
+    assert "user_id=u2" not in names
+    u1 = next(found for found in expected if found["series"].name == "user_id=u1")
+    assert Decimal(u1["document"]["late_usd"]) > 0
+    assert (u1["direction"], u1["state"], u1["closing"]) == ("up", "closed", "over")
+
+
+_NUMBERS = st.frozensets(st.integers(0, MINUTES * 6 - 1), max_size=8)
+_MINUTES = st.frozensets(st.integers(1, MINUTES - 1), max_size=3)
+
+
+@given(st.builds(Run, _MINUTES, _MINUTES, _NUMBERS, _NUMBERS, _NUMBERS, st.integers(0, 9)))
+@settings(max_examples=4, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+def test_findings_follow_from_what_was_booked(store: StoreClient, expected: list[dict[str, Any]], run: Run) -> None:
+    """However the job heard of it."""
+    assert play(store, run) == expected
+
+
+_ = (TABLES, usage)
