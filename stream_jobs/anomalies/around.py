@@ -1,6 +1,6 @@
 """The figures about a finding, to draw: what its series was before, in and after it, and the band it was judged by."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -11,8 +11,8 @@ from typing import Final, cast, get_args
 from pydantic import ValidationError
 
 from spendstream_schemas.scope import Condition
-from stream_jobs.anomalies.found import Found
 from stream_jobs.anomalies.bands import Score, band_of, scores_of
+from stream_jobs.anomalies.found import Found
 from stream_jobs.base.instants import EPOCH, from_unix_micros, time_zone
 from stream_jobs.series import calendar
 from stream_jobs.series.history import Grain, History
@@ -31,6 +31,15 @@ STEPS: Final[tuple[tuple[timedelta, Grain], ...]] = (
 )
 _LEAST: Final = 15 * _MINUTE
 _UTC: Final = time_zone("UTC")
+DRIVERS: Final[Mapping[str, tuple[Measure, Measure]]] = {
+    "tokens_per_request": ("tokens", "events"),
+    "price_per_token": ("effective_cost", "tokens"),
+    "cost_per_request": ("effective_cost", "events"),
+    "cache_rate": ("cache_read_tokens", "input_tokens"),
+    "error_rate": ("errors", "events"),
+    "gpu_utilization": ("busy_gpu_seconds", "gpu_seconds"),
+}
+"""What each driver of cost is the quotient of."""
 _Band = tuple[Decimal, Decimal, Decimal]
 _PLACES: Final = 12
 _UNKNOWN: Final = (None, None, None)
@@ -113,20 +122,34 @@ def around(store: StoreClient, found: Found, now: datetime, most: int = MOST_POI
     starts = [first + step * number for number in range(-(-(until - first) // step))]
     actuals = _actuals(store, found, grain, step, starts)
     bands = _bands(found, step, starts, scores_of(store, found, first, starts[-1] + step))
-    return Around(step, tuple(Point(at, actuals.get(at), *bands.get(at, _UNKNOWN)) for at in starts))
+    points = tuple(Point(at, actuals.get(at), *bands.get(at, _UNKNOWN)) for at in starts)
+    return Around(step, points, found.measure not in DRIVERS)
 
 
 def _actuals(
     store: StoreClient, found: Found, grain: Grain, step: timedelta, starts: list[datetime]
 ) -> dict[datetime, Decimal]:
     """By step, 0 where nothing was booked; nothing where the ledger cannot tell."""
+    if found.measure in DRIVERS:
+        over, under = DRIVERS[found.measure]
+        parts = [_sums(store, found.series, measure, grain, step, starts) for measure in (over, under)]
+        return {at: parts[0][at] / parts[1][at] for at in starts if parts[1].get(at)}
     if found.measure not in get_args(Measure):
         return {}
-    measure = cast(Measure, found.measure)
+    return _sums(store, found.series, cast(Measure, found.measure), grain, step, starts)
+
+
+def _sums(
+    store: StoreClient,
+    series: Mapping[str, str],
+    measure: Measure,
+    grain: Grain,
+    step: timedelta,
+    starts: list[datetime],
+) -> dict[datetime, Decimal]:
     try:
         scope = {
-            name: Condition(any_of=(value,)) if value else Condition(missing=True)
-            for name, value in found.series.items()
+            name: Condition(any_of=(value,)) if value else Condition(missing=True) for name, value in series.items()
         }
         spec = SeriesSpec(scope, (), measure, calendar.hours(_UTC))
     except (ValidationError, ValueError):  # a dimension of a version to come
@@ -143,13 +166,14 @@ def _actuals(
 
 def _bands(found: Found, step: timedelta, starts: list[datetime], scores: list[Score]) -> dict[datetime, _Band]:
     """Expected, low and high by step: what the job kept, and within the finding, where it kept nothing, the finding's
-    own, spread evenly over its time."""
+    own, spread evenly over its time (of a driver, as they are)."""
     kept = {at: band for at in starts if (band := band_of(scores, at, step)) is not None}
     bands: dict[datetime, _Band] = {at: tuple(map(_amount, band)) for at, band in kept.items()}  # type: ignore[misc]
     end = found.ends_at or max(found.changed_at, found.detected_at)
     if found.kind == "dear_request" or end <= found.starts_at:
         return bands
     share = Decimal(step // _MINUTE) / max(Decimal((end - found.starts_at) // _MINUTE), Decimal(1))
+    share = Decimal(1) if found.measure in DRIVERS else share
     own = found.expected * share, found.low * share, found.high * share
     return dict.fromkeys((at for at in starts if found.starts_at - step < at < end), own) | bands
 

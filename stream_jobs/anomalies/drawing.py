@@ -42,7 +42,7 @@ def points_for(width: int) -> int:
 
 
 def drawing(around: Around, found: Found, width: int) -> Iterator[Text]:
-    """Lines of at most `width` characters (60 are needed); none where nothing is known."""
+    """Lines of at most `width` characters (70 are needed); none where nothing is known."""
     if not around.known:
         return
     around = around.coarser(points_for(width))

@@ -9,7 +9,7 @@ from spendstream_schemas.scope import LABEL
 from stream_jobs.anomalies.found import Found
 from stream_jobs.base.readable import count, duration, exact, money, percent
 
-EVERYTHING: Final = "everything"
+EVERYTHING: Final = "all usage"
 KINDS: Final[Mapping[str, str]] = {
     "spike": "a burst",
     "shift": "a new level",
@@ -27,12 +27,15 @@ CLOSINGS: Final[Mapping[str, str]] = {
 }
 MARKS: Final[Mapping[str, str]] = {"real": "a real problem", "expected": "was to be expected"}
 _MANY: Final = Decimal("1.95")
+_MONEY: Final = ("price_per_token", "cost_per_request")
 _SHARES: Final = ("_rate", "_share", "_utilization")
+_UNITS: Final[Mapping[str, str]] = {"events": "requests"}
+_SILENCED: Final[Mapping[str, str]] = {"event": "it was planned as", "mark": "it was marked as expected with finding"}
 _FEW: Final = Context(prec=3)
 
 
 def series_name(series: Mapping[str, str]) -> str:
-    """'team search, model gpt-4o'; 'everything' for the total. Texts are as they came: whoever shows them escapes."""
+    """'team search, model gpt-4o'; 'all usage' for the total. Texts are as they came: whoever shows them escapes."""
     named = (f"{_dimension(name)} {value or '(none)'}" for name, value in series.items())
     return ", ".join(named) or EVERYTHING
 
@@ -43,7 +46,7 @@ def _dimension(name: str) -> str:
 
 def is_money(measure: str) -> bool:
     """Whether its amounts are USD."""
-    return measure.endswith("_cost") or measure.startswith("price_")
+    return measure.endswith("_cost") or measure in _MONEY
 
 
 def amount(measure: str, value: Decimal) -> str:
@@ -53,21 +56,28 @@ def amount(measure: str, value: Decimal) -> str:
     if measure.endswith(_SHARES):
         return percent(value, 1)
     whole = round(value)
-    return count(whole) if abs(value) >= 100 or value == whole else exact(_FEW.create_decimal(value))
+    return (
+        count(whole)
+        if measure == "events" or abs(value) >= 100 or value == whole
+        else exact(_FEW.create_decimal(value))
+    )
 
 
 def drawn_in(measure: str, step: timedelta) -> str:
     """What a plot shows: 'USD per minute, UTC'."""
-    return f"{unit(measure) or 'USD'} per {duration(step).removeprefix('1 ')}, UTC"
+    step_text = duration(step).removeprefix("1 ")
+    if measure in _MONEY or measure.endswith(_SHARES) or "_per_" in measure:
+        return f"{measure.replace('_', ' ')} by {step_text}, UTC"
+    return f"{unit(measure) or 'USD'} per {step_text}, UTC"
 
 
 def unit(measure: str) -> str:
-    """What an amount that is no money is of: 'events'."""
-    return "" if is_money(measure) else measure.replace("_", " ")
+    """What an amount that is no money is of: 'requests'."""
+    return "" if is_money(measure) else _UNITS.get(measure, measure.replace("_", " "))
 
 
 def quantity(measure: str, value: Decimal) -> str:
-    """'$12.30', '1,234 events'."""
+    """'$12.30', '1,234 requests'."""
     return " ".join(part for part in (amount(measure, value), unit(measure)) if part)
 
 
@@ -113,5 +123,11 @@ def state(found: Found) -> str:
     """'open', 'closed: it is as usual again', with who silenced it and what people said."""
     said = "open" if found.is_open else f"closed: {CLOSINGS.get(found.closing, found.closing or 'over')}"
     if found.silenced_by:
-        said += f"; nobody is told: {found.silenced_by}"
+        said += f"; nobody is told: {silenced(found.silenced_by)}"
     return said
+
+
+def silenced(by: str) -> str:
+    """Why nobody is told, from `silenced_by`: 'it was planned as black-friday'."""
+    how, colon, what = by.partition(":")
+    return f"{_SILENCED[how]} {what}" if colon and how in _SILENCED else by

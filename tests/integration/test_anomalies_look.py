@@ -166,7 +166,7 @@ def test_show_says_what_when_how_much_and_why(
     for part in (
         *("team search: $45.10 in 40 minutes where $3.20 is usual (14.1 times the usual)", BURST, "as usual again"),
         *("between $0.100 and $0.900", "ran a loop", "user u-17, model gpt-4o: +$4.40, 96 % of it", "e-1 $0.900"),
-        *("marked real", "Of the same cause: 1 more", "everything", "beyond the band", "█", f"written to {png}"),
+        *("marked real", "Of the same cause: 1 more", "all usage", "beyond the band", "█", f"written to {png}"),
     ):
         assert part in shown, part
     assert png.read_bytes().startswith(b"\x89PNG")
