@@ -15,6 +15,7 @@ from stream_jobs.anomalies import words
 from stream_jobs.anomalies.terminal import Shown
 from stream_jobs.base.readable import instant
 from stream_jobs.output.escape import escaped
+from stream_jobs.report.page import RIGHT_TO_LEFT
 from stream_jobs.report.plots import COLOURS, INK, dollars, figure_of, style, svg_of
 
 BAND_COLOUR: Final = COLOURS[0]
@@ -73,7 +74,8 @@ def _wrapped(text: str) -> list[str]:
         letter if ord(letter) in known else letter.encode("ascii", "backslashreplace").decode()
         for letter in escaped(text)
     )
-    return textwrap.wrap(drawable, _COLUMNS, max_lines=3, placeholder=" ...")
+    lines = textwrap.wrap(drawable, _COLUMNS, max_lines=3, placeholder=" ...")
+    return [RIGHT_TO_LEFT.sub("\\g<0>\N{LEFT-TO-RIGHT MARK}", line) for line in lines]
 
 
 def _draw(axes: Any, shown: Shown, ink: str) -> None:

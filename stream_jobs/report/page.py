@@ -6,6 +6,7 @@ A page needs nothing else: no network, no other file.
 import base64
 import hashlib
 import os
+import re
 import tempfile
 from collections.abc import Callable
 from decimal import Decimal
@@ -21,6 +22,10 @@ from stream_jobs.base.errors import ConfigError
 from stream_jobs.base.private import open_private
 from stream_jobs.output.escape import escaped
 
+RIGHT_TO_LEFT: Final = re.compile(
+    "[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefe\U00010800-\U00010fff\U0001e800-\U0001efff]+"
+)
+"""Letters of scripts that are."""
 _HERE: Final = Path(__file__).parent
 _SEVERITY_CLASSES: Final = {"critical": "bad", "error": "bad", "warning": "warn"}
 
@@ -72,8 +77,11 @@ def exactly(amount: Decimal, unit: str, shown: str) -> Markup:
 
 
 def _visible(value: Any) -> Any:
-    """A name cannot turn the reading direction of the page, or look like another."""
-    return escaped(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+    """A name cannot turn the reading direction of the page, or look like another. One that is read from right to left
+    does not draw the amount beside it to its other side."""
+    if not isinstance(value, str) or isinstance(value, Markup):
+        return value
+    return Markup(RIGHT_TO_LEFT.sub(r"\g<0>&lrm;", str(Markup.escape(escaped(value)))))  # noqa: S704 - is escaped
 
 
 def _filters() -> dict[str, Callable[..., Any]]:

@@ -24,6 +24,11 @@ def test_hostile_names_are_text_and_nothing_else() -> None:
     assert foreign(anomaly_html(shown(HOSTILE))) == []
 
 
+def test_a_name_from_right_to_left_leaves_the_amount_beside_it_where_it_is() -> None:
+    """A mark ends its run; the letters stay."""
+    assert "team واحد&lrm;: $45.10 in" in anomaly_html(shown("واحد"))
+
+
 def test_the_page_says_what_the_terminal_says() -> None:
     """What, how much, why, who said what, what else; every digit on hover; no network."""
     page = anomaly_html(shown())
