@@ -1,8 +1,8 @@
 """Groups, explains and tells what was found: the telling side of the job, see `model.Telling`.
 
-A cycle: changes of findings ▸ marks and planned events that are new ▸ what was found out about causes ▸ groups ▸ who is
-silenced ▸ rows; and once these are recorded: signals. Causes are looked for in a thread of its own, one after the other;
-nothing here waits for them.
+A cycle: changes of findings ▸ marks and planned events that are new ▸ what was found out about causes ▸ groups ▸ who
+is silenced ▸ rows; and once these are recorded: signals. Causes are looked for in a thread of its own, one after the
+other; nothing here waits for them.
 """
 
 import logging
@@ -61,7 +61,7 @@ class _Every:
 
 @dataclass(frozen=True, slots=True)
 class _Silence:
-    """Why nobody is told of a group: as it is kept, and in words; and what was planned though it does not explain it."""
+    """Why nobody is told of a group, as it is kept and in words; and what was planned and does not explain it."""
 
     kept: str = ""
     words: str = ""
