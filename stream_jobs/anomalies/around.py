@@ -11,8 +11,8 @@ from typing import Final, cast, get_args
 from pydantic import ValidationError
 
 from spendstream_schemas.scope import Condition
-from stream_jobs.anomalies.found import Found
 from stream_jobs.anomalies.bands import Score, band_of, scores_of
+from stream_jobs.anomalies.found import Found
 from stream_jobs.base.instants import EPOCH, from_unix_micros, time_zone
 from stream_jobs.series import calendar
 from stream_jobs.series.history import Grain, History

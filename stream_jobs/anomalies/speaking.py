@@ -33,6 +33,7 @@ class Said:
     level: int
     value: Decimal | None = None  # None: before a restart
     content: int = 0
+    causes: tuple[str, ...] = ()
     at_s: float = 0.0
     observed_at: datetime | None = None
 
@@ -100,11 +101,10 @@ class Speaking:
             self._since.pop(group_id, None)
             self._waiting.discard(group_id)
 
-    def is_worth(self, view: View, now: datetime) -> bool:
+    def is_worth(self, view: View) -> bool:
         """Whether it has cost so much more or less than expected, or would within a day. What nobody knows is."""
         head = head_of(view.group)
-        until = head.ends_at or max(now, head.detected_at)
-        amounts = [excess_usd(head, view.told), per_day_usd(head, view.told, until)]
+        amounts = [excess_usd(head, view.told), per_day_usd(head, view.told)]
         if head.kind == "dear_request":
             amounts = amounts[:1]  # it happens once
         known = [abs(amount) for amount in amounts if amount is not None]
@@ -121,7 +121,7 @@ class Speaking:
 
     def _first(self, view: View, now: datetime) -> AlertSignal | None:
         group_id = view.group.group_id
-        if view.silenced or not self.is_worth(view, now):
+        if view.silenced or not self.is_worth(view):
             return None
         since = self._since.setdefault(group_id, self._clock())
         if not view.looked and self._clock() < since + WAITS_FOR_CAUSE_S:
@@ -139,7 +139,7 @@ class Speaking:
                 return None
             moved = signal.value is not None and abs(signal.value - said.value) * MATERIAL >= abs(said.value)
             age_s = self._clock() - said.at_s
-            if signal.level <= said.level and age_s < (FOLLOWS_S if moved or signal.causes else DRIFT_S):
+            if signal.level <= said.level and age_s < (FOLLOWS_S if moved or signal.causes != said.causes else DRIFT_S):
                 self._waiting_next.add(view.group.group_id)
                 return None
         return self._noted(view, signal, said)
@@ -165,6 +165,7 @@ class Speaking:
             max(signal.level, said.level if said is not None else 0),
             signal.value,
             _content(signal),
+            signal.causes,
             self._clock(),
             signal.observed_at,
         )
@@ -179,4 +180,5 @@ class Speaking:
 def _content(signal: AlertSignal) -> int:
     """Equal for signals that say the same, whenever they say it; the window grows by itself."""
     facts = [(fact.name, fact.text) for fact in signal.facts if fact.name != "Window"]
-    return hash((signal.status, signal.severity, signal.level, signal.value, signal.causes, str(facts), signal.owner))
+    said = signal.status, signal.severity, signal.level, signal.value, signal.causes
+    return hash((*said, str(facts), str(signal.labels), signal.owner))

@@ -203,7 +203,7 @@ class Teller:
             return _Silence(SILENCED + mark.finding_id, f"{mark.by} marked it as expected{said}")
         if mark is None and (earlier := self._marks.silencing(head)) is not None:
             return _Silence(SILENCED + earlier.finding_id, f"as much was marked as expected by {earlier.by} before")
-        evidence = self._book.known[group.group_id].evidence
+        evidence = self._book.known[group.group_id].cause.evidence
         planned, events = planned_for(head, max(now, head.detected_at), self._events, evidence)
         names = ", ".join(f"{event.name} ({event.id})" for event in events)
         if events and explains(head, planned):
@@ -218,12 +218,12 @@ class Teller:
 
     def _view(self, group: Group) -> View:
         known = self._book.known[group.group_id]
-        silence = self._silences.get(group.group_id, _Silence())
+        cause, silence = known.cause, self._silences.get(group.group_id, _Silence())
         mark = self._marks.of(group.members)
         note = "" if mark is None else f"{mark.mark}, by {mark.by}{f': {mark.note}' if mark.note else ''}"
-        compared = known.evidence.compared if known.evidence is not None else ""
-        told = Told(known.sentences, compared, known.shared, known.money_usd, silence.exceeded, note)
-        return View(group, told, known.at_s is not None or bool(known.document), silence.words)
+        until = self._book.until(head_of(group).finding_id)
+        told = Told(*(until, cause.sentences, cause.compared, cause.shared, cause.excess_usd, silence.exceeded, note))
+        return View(group, told, known.looked, silence.words)
 
     def _rows(self, changes: Sequence[Change], touched: Collection[str], now: datetime) -> list[FindingRow]:
         """Of each change its row, completed; and of each finding whose group says something else by now."""
@@ -242,7 +242,7 @@ class Teller:
         if group is None:
             return row
         known, silence = self._book.known[group.group_id], self._silences.get(group.group_id, _Silence())
-        return replace(row, group_id=group.group_id, silenced_by=silence.kept, cause=known.document or row.cause)
+        return replace(row, group_id=group.group_id, silenced_by=silence.kept, cause=known.cause.document or row.cause)
 
     # -- what the store knows
 

@@ -10,7 +10,7 @@ import pyarrow as pa
 from stream_jobs.anomalies.evidence import Evidence
 from stream_jobs.anomalies.model import COST, FindingRow, Series
 
-NOON = datetime(2026, 12, 1, 12, tzinfo=UTC)
+NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 MONEY = pa.decimal128(38, 12)
 

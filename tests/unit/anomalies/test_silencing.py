@@ -11,7 +11,8 @@ from stream_jobs.planned.events import PlannedEvents
 from tests.unit.anomalies.telling_world import HOUR, NOON, evidence, finding
 
 UNTIL = NOON + HOUR
-LAUNCH = {"id": "launch", "name": "Launch", "scope": {"team": "search"}, "from": "2026-12-01", "to": "2026-12-02"}
+NOTHING = (Decimal(0), ())
+LAUNCH = {"id": "launch", "name": "Launch", "scope": {"team": "search"}, "from": "2026-11-24", "to": "2026-11-25"}
 CELLS = [
     ({"team": "search", "user_id": "alice"}, 4.0, 50.0),
     ({"team": "search", "user_id": "bob"}, 4.0, 56.0),
@@ -52,8 +53,8 @@ def test_what_holds_in_a_part_explains_as_much_of_the_whole() -> None:
     assert silenced_by(by) == "event:launch"
     assert explains(total, amount)
     assert explains(alice, planned_for(alice, UNTIL, events, found)[0])
-    assert planned_for(carol, UNTIL, events, found) == (0, ())
-    assert planned_for(total, UNTIL, events, None) == (0, ())  # nobody knows what it holds
+    assert planned_for(carol, UNTIL, events, found) == NOTHING
+    assert planned_for(total, UNTIL, events, None) == NOTHING  # nobody knows what it holds
 
 
 def test_what_exceeds_the_factor_is_told_though_the_event_is_named() -> None:
@@ -68,9 +69,9 @@ def test_what_exceeds_the_factor_is_told_though_the_event_is_named() -> None:
 def test_an_event_of_another_time_explains_nothing() -> None:
     """Nor one that has ended for the most part of the stretch."""
     row = finding("f", {"team": "search"})
-    events = planned(LAUNCH | {"factor": "11", "from": "2026-12-01T13:00", "to": "2026-12-02"})
-    assert planned_for(row, UNTIL, events, evidence(CELLS)) == (0, ())
-    early = planned(LAUNCH | {"factor": "11", "from": "2026-12-01T10:00", "to": "2026-12-01T12:15"})
+    events = planned(LAUNCH | {"factor": "11", "from": "2026-11-24T13:00", "to": "2026-11-25"})
+    assert planned_for(row, UNTIL, events, evidence(CELLS)) == NOTHING
+    early = planned(LAUNCH | {"factor": "11", "from": "2026-11-24T10:00", "to": "2026-11-24T12:15"})
     assert not explains(row, planned_for(row, UNTIL, early, None)[0])
 
 
@@ -85,4 +86,4 @@ def test_what_has_to_be_read_for_them_are_the_fields_of_their_scopes() -> None:
 def test_a_driver_is_no_usage() -> None:
     """Three times the usage is planned, not three times the tokens of a request."""
     row = finding("f", {"team": "search"}, measure="tokens_per_request")
-    assert planned_for(row, UNTIL, planned(LAUNCH | {"factor": "11"}), None) == (0, ())
+    assert planned_for(row, UNTIL, planned(LAUNCH | {"factor": "11"}), None) == NOTHING
