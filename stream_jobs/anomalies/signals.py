@@ -167,7 +167,7 @@ def labels_of(group: Group, told: Told) -> dict[str, str]:
         for name, value in known.items()
         if value and (name in SCOPE_FIELDS or name.startswith(LABEL))
     }
-    own = {"anomaly": head_of(group).kind, "direction": group.direction}
+    own = {"anomaly": head_of(group).kind}
     return dict(list(found.items())[: 32 - len(own)]) | own
 
 

@@ -33,7 +33,7 @@ class Said:
     level: int
     value: Decimal | None = None  # None: before a restart
     content: int = 0
-    causes: tuple[str, ...] = ()
+    why: tuple[str, ...] = ()  # causes, and what people said of it
     at_s: float = 0.0
     observed_at: datetime | None = None
 
@@ -59,6 +59,7 @@ class Speaking:
         self._orphans: set[str] = set()
         self._next: dict[str, Said] = {}
         self._waiting: set[str] = set()
+        self._looked_at: set[str] = set()
         self._waiting_next: set[str] = set()
 
     def begin(self, groups: Collection[str], alerts: Mapping[str, tuple[str, int]]) -> None:
@@ -79,9 +80,10 @@ class Speaking:
     def say(self, views: Iterable[View], now: datetime) -> list[AlertSignal]:
         """What to send of these. It counts as said with `sent`; until then it is said again."""
         self._next = {}
-        self._waiting_next = set()
+        self._waiting_next, self._looked_at = set(), set()
         signals = [gone(identity, now) for identity in sorted(self._orphans)]
         for view in views:
+            self._looked_at.add(view.group.group_id)
             signal = self._of(view, now)
             if signal is not None:
                 signals.append(signal)
@@ -91,9 +93,10 @@ class Speaking:
         """All of the last `say` has arrived."""
         self._said |= self._next
         self._orphans.clear()
-        self._waiting = self._waiting_next
         for group_id in self._next:
             self._since.pop(group_id, None)
+        self._waiting = (self._waiting - self._looked_at) | self._waiting_next
+        self._next, self._looked_at, self._waiting_next = {}, set(), set()
 
     def forget(self, groups: Iterable[str]) -> None:
         for group_id in groups:
@@ -139,7 +142,8 @@ class Speaking:
                 return None
             moved = signal.value is not None and abs(signal.value - said.value) * MATERIAL >= abs(said.value)
             age_s = self._clock() - said.at_s
-            if signal.level <= said.level and age_s < (FOLLOWS_S if moved or signal.causes != said.causes else DRIFT_S):
+            wait_s = FOLLOWS_S if moved or _why(signal, view) != said.why else DRIFT_S
+            if signal.level <= said.level and age_s < wait_s:
                 self._waiting_next.add(view.group.group_id)
                 return None
         return self._noted(view, signal, said)
@@ -165,7 +169,7 @@ class Speaking:
             max(signal.level, said.level if said is not None else 0),
             signal.value,
             _content(signal),
-            signal.causes,
+            _why(signal, view),
             self._clock(),
             signal.observed_at,
         )
@@ -175,6 +179,10 @@ class Speaking:
     def _later(said: Said, now: datetime) -> datetime:
         """Of two signals of one instant the graver one would hold."""
         return now if said.observed_at is None else max(now, said.observed_at + _TICK)
+
+
+def _why(signal: AlertSignal, view: View) -> tuple[str, ...]:
+    return (*signal.causes, view.told.note)
 
 
 def _content(signal: AlertSignal) -> int:

@@ -19,7 +19,7 @@ from stream_jobs.anomalies.marks import write_mark
 from stream_jobs.anomalies.model import Change, FindingRow, Steer
 from stream_jobs.anomalies.settings import AnomaliesSettings
 from stream_jobs.anomalies.signals import alert_id
-from stream_jobs.anomalies.telling import Teller
+from stream_jobs.anomalies.telling import EventsFile, Teller
 from stream_jobs.embedded.broker import TansuBroker
 from stream_jobs.embedded.instance import embedded_kafka
 from stream_jobs.runtime.alert_signals import SignalPublisher
@@ -64,7 +64,7 @@ class Desk:
         """As after a crash: it begins with what was recorded."""
         self.close()
         publisher = SignalPublisher(embedded_kafka(self.broker))
-        self.teller = Teller(self.store, publisher, AnomaliesSettings(), self.folder, self.clock)
+        self.teller = Teller(self.store, publisher, AnomaliesSettings(), EventsFile(self.folder), self.clock)
         self.teller.begin(Findings(self.store).last(NOON - 24 * HOUR), self.now)
 
     def close(self) -> None:
@@ -224,7 +224,7 @@ def test_what_goes_the_other_way_is_another_alert(desk: Desk) -> None:
     )
     signals = desk.find(*incident(), fall)
     assert len({signal.alert_id for signal in signals}) == 2
-    assert {signal.labels["direction"] for signal in signals} == {"up", "down"}
+    assert {signal.labels["anomaly"] for signal in signals} == {"spike", "drop"}
 
 
 def test_it_is_resolved_with_what_it_cost_and_corrected_by_late_entries(desk: Desk) -> None:
