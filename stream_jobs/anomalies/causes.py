@@ -5,7 +5,7 @@ import logging
 import shlex
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
@@ -13,7 +13,7 @@ from typing import Any, Final
 from stream_jobs.anomalies.evidence import OTHERS, Evidence, conditions_of
 from stream_jobs.anomalies.grouping import sign_of
 from stream_jobs.anomalies.model import FindingRow
-from stream_jobs.anomalies.reading import EXPLAINED, DearRequest, Reader
+from stream_jobs.anomalies.reading import CARRIED, EXPLAINED, DearRequest, Reader
 from stream_jobs.base.errors import SpendstreamError
 from stream_jobs.base.json_values import json_text
 from stream_jobs.base.readable import clock, money
@@ -24,6 +24,8 @@ log = logging.getLogger(__name__)
 
 MAX_SENTENCES: Final = 6
 MAX_USERS: Final = 5
+SHARED: Final = 0.95
+"""A value that so much of the cost of a cause has is one of its labels."""
 TELLING: Final = Decimal("0.1")
 """A single request is told of if it holds such a share of the excess."""
 
@@ -32,10 +34,30 @@ TELLING: Final = Decimal("0.1")
 class Cause:
     """What was found out about a finding."""
 
-    evidence: Evidence | None  # None: it could not be read
+    evidence: Evidence | None  # None: it could not be read, or is no longer in memory
     conditions: Mapping[str, str]  # what all entries have that are the cause: the series' own, and the first set's
     sentences: tuple[str, ...] = ()
-    document: str = ""  # for the column `cause`
+    compared: str = ""  # what the expectation was made of
+    shared: Mapping[str, str] = field(default_factory=dict)  # what nearly all of it has in common beside that
+    excess_usd: Decimal | None = None  # more than expected in the stretch
+    document: str = ""  # all of it but the evidence, for the column `cause`
+
+    @classmethod
+    def kept(cls, document: str, otherwise: Mapping[str, str]) -> "Cause":
+        """What was kept before a restart; with the conditions `otherwise` where nothing was."""
+        try:
+            found = json.loads(document) if document else {}
+            return cls(
+                None,
+                _texts(found["conditions"]) if "conditions" in found else otherwise,
+                tuple(map(str, found.get("sentences", ()))),
+                str(found.get("compared", "")),
+                _texts(found.get("shared", {})),
+                Decimal(found["excess_usd"]) if found.get("excess_usd") is not None else None,
+                document,
+            )
+        except (ValueError, TypeError, ArithmeticError, AttributeError, RecursionError):  # of another version
+            return cls(None, otherwise)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,20 +143,36 @@ def cause_of(
 ) -> Cause:
     """As people read it, and as it is kept: `explanation` as `explain` has it, beside users and dear requests."""
     users = users_of(row, evidence, conditions)
-    excess = abs(row.excess)
+    excess, shared = abs(row.excess), shared_by(evidence, conditions)
+    excess_usd = Decimal(repr(round(evidence.excess_of(evidence.mask(conditions)), 6)))
     told = [one for one in dear if row.kind == "dear_request" or one.cost >= TELLING * excess > 0]
     said = [*sentences(explanation)[: MAX_SENTENCES - bool(told)], *(_request(one) for one in told[:1])]
     document: dict[str, Any] = {
         "explanation": asdict(explanation),
         "conditions": dict(conditions),
         "compared": evidence.compared,
+        "shared": shared,
+        "excess_usd": excess_usd,
         "from": evidence.start,
         "to": evidence.end,
         "users": [{"user_id": user, "excess": Decimal(repr(round(part, 6)))} for user, part in users],
         "requests": [asdict(one) for one in dear],
         "sentences": said,
     }
-    return Cause(evidence, conditions, tuple(said), json_text(document))
+    return Cause(evidence, conditions, tuple(said), evidence.compared, shared, excess_usd, json_text(document))
+
+
+def shared_by(evidence: Evidence, conditions: Mapping[str, str]) -> dict[str, str]:
+    """What nearly all cost of the cause has in common: whose it is, for those who are told."""
+    cells, found = evidence.mask(conditions), {}
+    for name in (*EXPLAINED, *CARRIED):
+        if name not in evidence.dimensions or name in conditions:
+            continue
+        sums = evidence.values(name, cells)
+        value = max(sums, key=lambda one: (sums[one], one), default="")
+        if value and value != OTHERS and sums[value] >= SHARED * sum(sums.values()) > 0:
+            found[name] = value
+    return found
 
 
 def users_of(row: FindingRow, evidence: Evidence, conditions: Mapping[str, str]) -> list[tuple[str, float]]:
@@ -148,26 +186,8 @@ def users_of(row: FindingRow, evidence: Evidence, conditions: Mapping[str, str])
     return [(user, sign * part) for part, user in ranked[:MAX_USERS] if part > 0]
 
 
-def kept_conditions(document: str) -> dict[str, str] | None:
-    """Of what was kept before a restart; None where there is none."""
-    kept = _kept(document, "conditions")
-    if not isinstance(kept, dict):
-        return None
-    return {str(name): str(value) for name, value in kept.items()}
-
-
-def kept_sentences(document: str) -> tuple[str, ...]:
-    """Likewise."""
-    kept = _kept(document, "sentences")
-    return tuple(map(str, kept)) if isinstance(kept, list) else ()
-
-
-def _kept(document: str, name: str) -> Any:
-    try:
-        found = json.loads(document) if document else None
-    except (ValueError, RecursionError):
-        return None
-    return found.get(name) if isinstance(found, dict) else None
+def _texts(found: Mapping[str, object]) -> dict[str, str]:
+    return {str(name): str(value) for name, value in found.items()}
 
 
 def _request(one: DearRequest) -> str:

@@ -2,16 +2,15 @@
 
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Final
 
-from stream_jobs.anomalies.causes import Cause, kept_conditions, kept_sentences
-from stream_jobs.anomalies.evidence import OTHERS, Evidence, conditions_of
+from stream_jobs.anomalies.causes import Cause
+from stream_jobs.anomalies.evidence import conditions_of
 from stream_jobs.anomalies.grouping import Group, home_by_name, home_of_series, in_order, settle
 from stream_jobs.anomalies.model import ZERO, Change, FindingRow
-from stream_jobs.anomalies.reading import CARRIED, EXPLAINED
 
 WAITS_S: Final = 60.0
 """A finding of which nobody could say in this time what it belongs to is grouped by the names of series."""
@@ -20,8 +19,6 @@ KEPT: Final = timedelta(days=9)
 GROWN: Final = 2
 AGAIN_S: Final = 900.0
 """A cause is looked for again when the excess is GROWN times what it was, and so much later."""
-SHARED: Final = 0.95
-"""What has so much of the cost of a cause is in its labels."""
 MAX_TRIES: Final = 8
 RETRY_S: Final = 10.0
 """What could not be read is read again after twice as long each time."""
@@ -31,18 +28,19 @@ MAX_EVIDENCE: Final = 32
 
 @dataclass(slots=True)
 class Known:
-    """What was found out about a group."""
+    """What was found out about a group, and when."""
 
-    evidence: Evidence | None = None
-    document: str = ""
-    sentences: tuple[str, ...] = ()
-    shared: dict[str, str] = field(default_factory=dict)
-    money_usd: Decimal | None = None  # USD more than expected in the stretch that was read
+    cause: Cause
     excess: Decimal = ZERO  # of the finding that was looked into, when it was
-    at_s: float | None = None  # when; None: not yet, or before a restart
+    at_s: float | None = None  # None: not yet, or before a restart
     final: bool = False  # when it was over
     tries: int = 0
     dropped: bool = False  # there was evidence, and no room for it
+
+    @property
+    def looked(self) -> bool:
+        """Whether its cause was looked for, be it before a restart."""
+        return self.at_s is not None or bool(self.cause.document)
 
 
 class GroupBook:
@@ -55,12 +53,14 @@ class GroupBook:
         self._rows: dict[str, FindingRow] = {}
         self._group_of: dict[str, str] = {}
         self._pending: dict[str, float] = {}  # since when, by finding
+        self._until: dict[str, datetime] = {}  # of which time the figures of a finding are
 
     def begin(self, rows: Iterable[FindingRow]) -> None:
         """Those that are recorded: groups are as they were."""
         self.groups, self.known, self._rows, self._group_of, self._pending = {}, {}, {}, {}, {}
+        self._until = {}
         for row in in_order(rows):
-            self._rows[row.finding_id] = row
+            self._rows[row.finding_id], self._until[row.finding_id] = row, row.at
             if row.group_id:
                 self._join(row, row.group_id)
             else:
@@ -68,9 +68,8 @@ class GroupBook:
         for group_id, group in self.groups.items():
             lead = group.members.get(group_id) or next(iter(group.members.values()))
             document = next((row.cause for row in (lead, *group.members.values()) if row.cause), "")
-            conditions = kept_conditions(document)
-            group.conditions = conditions_of(lead.series) if conditions is None else conditions
-            self.known[group_id] = Known(None, document, kept_sentences(document))
+            cause = Cause.kept(document, conditions_of(lead.series))
+            group.conditions, self.known[group_id] = cause.conditions, Known(cause)
 
     def take(self, changes: Sequence[Change]) -> set[str]:
         """What became of findings; those of which the series tells whose they are have their group at once. Returns the
@@ -78,7 +77,7 @@ class GroupBook:
         touched: set[str] = set()
         for row in in_order(change.after for change in changes):
             known = self._rows.get(row.finding_id)
-            self._rows[row.finding_id] = row
+            self._rows[row.finding_id], self._until[row.finding_id] = row, row.at
             group_id = self._group_of.get(row.finding_id)
             if group_id is None and known is None and row.group_id in self.groups:
                 group_id = row.group_id
@@ -97,6 +96,10 @@ class GroupBook:
 
     def row(self, finding_id: str) -> FindingRow | None:
         return self._rows.get(finding_id)
+
+    def until(self, finding_id: str) -> datetime | None:
+        """The end of the time that the figures of a finding are of."""
+        return self._until.get(finding_id)
 
     def keep(self, row: FindingRow) -> None:
         """As it is recorded from now on."""
@@ -150,13 +153,14 @@ class GroupBook:
         for group_id in old:
             for finding_id in self.groups.pop(group_id).members:
                 self._rows.pop(finding_id, None)
+                self._until.pop(finding_id, None)
                 self._group_of.pop(finding_id, None)
             self.known.pop(group_id, None)
-        with_evidence = [known for known in self.known.values() if known.evidence is not None]
+        with_evidence = [known for known in self.known.values() if known.cause.evidence is not None]
         with_evidence.sort(key=lambda known: -(known.at_s or 0.0))
         for number, known in enumerate(with_evidence):
             if known.final or number >= MAX_EVIDENCE:
-                known.evidence, known.dropped = None, True
+                known.cause, known.dropped = replace(known.cause, evidence=None), True
         return old
 
     def _settle(self, row: FindingRow, cause: Cause) -> set[str]:
@@ -173,40 +177,31 @@ class GroupBook:
             self._join(self._rows[finding_id], group_id)
         own = settled[row.finding_id]
         if own not in before:
-            self.known[own] = Known()
             self._know(self.groups[own], row, cause)
         return set(settled.values())
 
     def _new(self, row: FindingRow, cause: Cause | None = None) -> str:
         """A group of its own."""
-        conditions = conditions_of(row.series) if cause is None else cause.conditions
-        self.groups[row.finding_id] = Group(row.finding_id, row.direction, dict(conditions))
-        self.known[row.finding_id] = Known(
-            at_s=None if cause is None else self._clock(), tries=0 if cause is None else 1
-        )
         self._join(row, row.finding_id)
+        if cause is not None:
+            self._know(self.groups[row.finding_id], row, cause)
         return row.finding_id
 
     def _join(self, row: FindingRow, group_id: str) -> None:
         if group_id not in self.groups:
-            self.groups[group_id] = Group(group_id, row.direction, conditions_of(row.series))
-            self.known[group_id] = Known()
+            conditions = conditions_of(row.series)
+            self.groups[group_id] = Group(group_id, row.direction, conditions)
+            self.known[group_id] = Known(Cause(None, conditions))
         self.groups[group_id].members[row.finding_id] = row
         self._group_of[row.finding_id] = group_id
         self._pending.pop(row.finding_id, None)
 
     def _know(self, group: Group, row: FindingRow, cause: Cause) -> None:
-        known = self.known[group.group_id]
+        known = self.known.setdefault(group.group_id, Known(Cause(None, group.conditions)))
         known.at_s, known.excess, known.tries = self._clock(), row.excess, known.tries + 1
         known.final = not group.is_open
-        if cause.evidence is None:
-            return
-        known.evidence, known.document, known.sentences = cause.evidence, cause.document, cause.sentences
-        known.dropped = False
-        cells = cause.evidence.mask(group.conditions) if cause.evidence.knows(group.conditions) else None
-        if cells is not None:
-            known.money_usd = Decimal(repr(round(cause.evidence.excess_of(cells), 6)))
-            known.shared = _shared(cause.evidence, group)
+        if cause.evidence is not None:
+            known.cause, known.dropped, group.conditions = cause, False, cause.conditions
 
     def _lead(self, group_id: str) -> FindingRow:
         """What of the group is looked into: the finding that it is called after, if that is still there."""
@@ -216,23 +211,9 @@ class GroupBook:
     def _is_due(self, group_id: str, known: Known) -> bool:
         group = self.groups[group_id]
         if known.at_s is None:
-            return group.is_open or not known.document
-        unread = known.evidence is None and not known.dropped
+            return group.is_open or not known.cause.document
+        unread = known.cause.evidence is None and not known.dropped
         wait_s = RETRY_S * 2**known.tries if unread else AGAIN_S
         if known.final or known.tries >= MAX_TRIES or self._clock() < known.at_s + wait_s:
             return False
         return not group.is_open or unread or abs(self._lead(group_id).excess) >= GROWN * abs(known.excess) > 0
-
-
-def _shared(evidence: Evidence, group: Group) -> dict[str, str]:
-    """What nearly all cost of the cause has in common: whose it is, for those who are told."""
-    cells = evidence.mask(group.conditions)
-    found = {}
-    for name in (*EXPLAINED, *CARRIED):
-        if name not in evidence.dimensions or name in group.conditions:
-            continue
-        sums = evidence.values(name, cells)
-        value = max(sums, key=lambda one: (sums[one], one), default="")
-        if value and value != OTHERS and sums[value] >= SHARED * sum(sums.values()) > 0:
-            found[name] = value
-    return found

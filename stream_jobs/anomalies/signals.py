@@ -8,7 +8,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from decimal import ROUND_HALF_EVEN, Context, Decimal
+from decimal import Decimal
 from typing import Final
 
 from spendstream_schemas.alert_feed import SEVERITIES, AlertSignal, Fact, Severity
@@ -16,7 +16,8 @@ from spendstream_schemas.scope import LABEL, SCOPE_FIELDS
 from stream_jobs.anomalies.evidence import conditions_of
 from stream_jobs.anomalies.grouping import Group
 from stream_jobs.anomalies.model import COST, EVENTS, FindingRow, Series
-from stream_jobs.base.readable import count, duration, exact, instant, money, percent
+from stream_jobs.anomalies.words import CLOSINGS, KINDS, quantity, series_name
+from stream_jobs.base.readable import count, duration, instant, money, percent
 
 PREFIX: Final = "anomaly/"
 MAX_SUMMARY: Final = 300
@@ -38,36 +39,18 @@ _NAMES: Final[Mapping[str, str]] = {
     "new_series": "NewSpender",
     "driver": "CostDriver",
 }
-_WHAT: Final[Mapping[str, str]] = {
-    "spike": "a sudden rise",
-    "shift": "another level",
-    "ramp": "it moves day by day",
-    "drop": "a sudden fall",
-    "silence": "no requests where there always are some",
-    "dear_request": "a single request that costs as much as many",
-    "new_series": "somebody new, who costs more than others do when they are new",
-    "driver": "what a request costs, or how it fares, is not as usual",
-}
 _SCALES: Final[Mapping[str, str]] = {
     "ramp": "a week, day by day",
     "silence": "the time since the last request",
     "request": "a single request",
 }
-_DRIVERS: Final[Mapping[str, str]] = {
-    "tokens_per_request": "tokens per request",
-    "price_per_token": "price per token",
-    "cost_per_request": "cost per request",
-    "cache_rate": "share of cached tokens",
-    "error_rate": "share of errors",
-    "gpu_utilization": "GPU utilization",
-}
-_PLACES: Final = Context(prec=4, rounding=ROUND_HALF_EVEN)
 
 
 @dataclass(frozen=True, slots=True)
 class Told:
     """What is known of a group beside its findings."""
 
+    until: datetime | None = None  # its figures are of the time up to then, while it is open
     causes: tuple[str, ...] = ()
     compared: str = ""
     shared: Mapping[str, str] = field(default_factory=dict)  # what nearly all of it has in common, by field
@@ -98,16 +81,21 @@ def severity_of(group: Group) -> Severity:
     return max((row.severity for row in group.members.values()), key=SEVERITIES.index)
 
 
+def until_of(head: FindingRow, told: Told) -> datetime:
+    """The end of the time that its figures are of."""
+    return head.ends_at or max(told.until or head.detected_at, head.detected_at)
+
+
 def excess_usd(row: FindingRow, told: Told) -> Decimal | None:
     """USD more than expected so far, negative for less; None where nobody knows."""
     return row.excess if row.measure == COST else told.money_usd
 
 
-def per_day_usd(row: FindingRow, told: Told, until: datetime) -> Decimal | None:
+def per_day_usd(row: FindingRow, told: Told) -> Decimal | None:
     """The same for a day of it."""
     if row.measure == COST:
         return row.per_day
-    length = Decimal((max(row.ends_at or until, row.starts_at) - row.starts_at) // timedelta(seconds=1))
+    length = Decimal((max(until_of(row, told), row.starts_at) - row.starts_at) // timedelta(seconds=1))
     return None if told.money_usd is None or not length else told.money_usd * DAYS_PER_SECOND / length
 
 
@@ -123,7 +111,7 @@ def firing(
     """The alert of a group; with `ended`, which says why, it is over. `level`: the highest so far."""
     head = head_of(group)
     severity = severity_of(group)
-    until = head.ends_at or max(now, head.detected_at)
+    until = until_of(head, told)
     excess = excess_usd(head, told)
     return AlertSignal(
         alert_id=alert_id(group.group_id),
@@ -156,11 +144,7 @@ def over_text(group: Group, told: Told) -> str:
     total = f"{stretch} {_figure(head, head.actual)}, {_figure(head, head.expected)} expected"
     excess = excess_usd(head, told)
     more = f": {money(abs(excess))} {'more' if excess >= 0 else 'less'} in all" if excess is not None else ""
-    why = {
-        "new_normal": "it has lasted so long that it is the usual now",
-        "corrected": "entries that came later took it back",
-    }.get(head.closing, "it is as usual again")
-    return f"{why}; {total}{more}"
+    return f"{CLOSINGS.get(head.closing, CLOSINGS['over'])}; {total}{more}"
 
 
 def summary_of(head: FindingRow, until: datetime) -> str:
@@ -175,11 +159,6 @@ def summary_of(head: FindingRow, until: datetime) -> str:
     return f"{who}: {_figure(head, head.actual)} {window}, {expected}{_times(head)}"
 
 
-def name_of(series: Series) -> str:
-    """'user alice, team search'; of everything: 'all usage'."""
-    return ", ".join(f"{_field(name)} {_short(value)}" for name, value in conditions_of(series).items()) or "all usage"
-
-
 def labels_of(group: Group, told: Told) -> dict[str, str]:
     """By SCOPE_FIELDS who it is about, and what nearly all of it has in common: what routes and silences look at."""
     known = {**told.shared, **group.conditions, **conditions_of(head_of(group).series)}
@@ -188,7 +167,7 @@ def labels_of(group: Group, told: Told) -> dict[str, str]:
         for name, value in known.items()
         if value and (name in SCOPE_FIELDS or name.startswith(LABEL))
     }
-    own = {"anomaly": head_of(group).kind, "direction": group.direction}
+    own = {"anomaly": head_of(group).kind}
     return dict(list(found.items())[: 32 - len(own)]) | own
 
 
@@ -200,9 +179,7 @@ def _window(row: FindingRow, until: datetime) -> str:
 
 
 def _facts(group: Group, head: FindingRow, told: Told, until: datetime) -> list[tuple[str, str]]:
-    measured = _DRIVERS.get(head.measure, head.measure) if head.measure not in (COST, EVENTS) else ""
-    facts = [("Measured", measured)] if measured else []
-    facts += [
+    facts = [
         ("Expected", _figure(head, head.expected)),
         ("Actual", _figure(head, head.actual)),
         ("Usual range", f"{_figure(head, head.low)} to {_figure(head, head.high)}"),
@@ -213,7 +190,7 @@ def _facts(group: Group, head: FindingRow, told: Told, until: datetime) -> list[
         facts.append(("If it goes on", f"{money(abs(head.per_day))} {sign} per day"))
     facts += [
         ("Seen in", _scale(head.scale)),
-        ("Reason", f"{_WHAT.get(head.kind, head.kind)}; surprise {head.score:.0f} nats"),
+        ("Reason", f"{KINDS.get(head.kind, head.kind)}; surprise {head.score:.0f} nats"),
     ]
     if told.compared:
         facts.append(("Compared with", told.compared))
@@ -247,13 +224,8 @@ def _action(group_id: str) -> str:
     return f"See it and its cause: {show}. If it was to be expected: {expected}. Tell others that you are on it: {ack}"
 
 
-def _figure(row: FindingRow, amount: Decimal) -> str:
-    if row.measure == COST:
-        return money(amount)
-    if row.measure == EVENTS:
-        number = int(amount.to_integral_value(rounding=ROUND_HALF_EVEN))
-        return f"{count(number)} request{'s' if number != 1 else ''}"
-    return exact(_PLACES.plus(amount))
+def _figure(row: FindingRow, value: Decimal) -> str:
+    return quantity(row.measure, value)
 
 
 def _times(row: FindingRow) -> str:
@@ -275,12 +247,13 @@ def _scale(scale: str) -> str:
     return f"the last {unit[:-1]}" if number == "1" else f"the last {number} {unit}"
 
 
-def _field(name: str) -> str:
-    return name.removeprefix(LABEL).removesuffix("_id").replace("_", " ")
+def name_of(series: Series) -> str:
+    """As people are told it."""
+    return series_name({name: _short(value) for name, value in conditions_of(series).items()})
 
 
 def _short(value: str) -> str:
-    return (value if len(value) <= MAX_SHOWN else f"{value[: MAX_SHOWN - 1]}…") or "(none)"
+    return value if len(value) <= MAX_SHOWN else f"{value[: MAX_SHOWN - 1]}…"
 
 
 def _fit(text: str, most: int) -> str:

@@ -33,6 +33,7 @@ class Said:
     level: int
     value: Decimal | None = None  # None: before a restart
     content: int = 0
+    why: tuple[str, ...] = ()  # causes, and what people said of it
     at_s: float = 0.0
     observed_at: datetime | None = None
 
@@ -58,6 +59,7 @@ class Speaking:
         self._orphans: set[str] = set()
         self._next: dict[str, Said] = {}
         self._waiting: set[str] = set()
+        self._looked_at: set[str] = set()
         self._waiting_next: set[str] = set()
 
     def begin(self, groups: Collection[str], alerts: Mapping[str, tuple[str, int]]) -> None:
@@ -78,9 +80,10 @@ class Speaking:
     def say(self, views: Iterable[View], now: datetime) -> list[AlertSignal]:
         """What to send of these. It counts as said with `sent`; until then it is said again."""
         self._next = {}
-        self._waiting_next = set()
+        self._waiting_next, self._looked_at = set(), set()
         signals = [gone(identity, now) for identity in sorted(self._orphans)]
         for view in views:
+            self._looked_at.add(view.group.group_id)
             signal = self._of(view, now)
             if signal is not None:
                 signals.append(signal)
@@ -90,9 +93,10 @@ class Speaking:
         """All of the last `say` has arrived."""
         self._said |= self._next
         self._orphans.clear()
-        self._waiting = self._waiting_next
         for group_id in self._next:
             self._since.pop(group_id, None)
+        self._waiting = (self._waiting - self._looked_at) | self._waiting_next
+        self._next, self._looked_at, self._waiting_next = {}, set(), set()
 
     def forget(self, groups: Iterable[str]) -> None:
         for group_id in groups:
@@ -100,11 +104,10 @@ class Speaking:
             self._since.pop(group_id, None)
             self._waiting.discard(group_id)
 
-    def is_worth(self, view: View, now: datetime) -> bool:
+    def is_worth(self, view: View) -> bool:
         """Whether it has cost so much more or less than expected, or would within a day. What nobody knows is."""
         head = head_of(view.group)
-        until = head.ends_at or max(now, head.detected_at)
-        amounts = [excess_usd(head, view.told), per_day_usd(head, view.told, until)]
+        amounts = [excess_usd(head, view.told), per_day_usd(head, view.told)]
         if head.kind == "dear_request":
             amounts = amounts[:1]  # it happens once
         known = [abs(amount) for amount in amounts if amount is not None]
@@ -121,7 +124,7 @@ class Speaking:
 
     def _first(self, view: View, now: datetime) -> AlertSignal | None:
         group_id = view.group.group_id
-        if view.silenced or not self.is_worth(view, now):
+        if view.silenced or not self.is_worth(view):
             return None
         since = self._since.setdefault(group_id, self._clock())
         if not view.looked and self._clock() < since + WAITS_FOR_CAUSE_S:
@@ -139,7 +142,8 @@ class Speaking:
                 return None
             moved = signal.value is not None and abs(signal.value - said.value) * MATERIAL >= abs(said.value)
             age_s = self._clock() - said.at_s
-            if signal.level <= said.level and age_s < (FOLLOWS_S if moved or signal.causes else DRIFT_S):
+            wait_s = FOLLOWS_S if moved or _why(signal, view) != said.why else DRIFT_S
+            if signal.level <= said.level and age_s < wait_s:
                 self._waiting_next.add(view.group.group_id)
                 return None
         return self._noted(view, signal, said)
@@ -165,6 +169,7 @@ class Speaking:
             max(signal.level, said.level if said is not None else 0),
             signal.value,
             _content(signal),
+            _why(signal, view),
             self._clock(),
             signal.observed_at,
         )
@@ -176,7 +181,12 @@ class Speaking:
         return now if said.observed_at is None else max(now, said.observed_at + _TICK)
 
 
+def _why(signal: AlertSignal, view: View) -> tuple[str, ...]:
+    return (*signal.causes, view.told.note)
+
+
 def _content(signal: AlertSignal) -> int:
     """Equal for signals that say the same, whenever they say it; the window grows by itself."""
     facts = [(fact.name, fact.text) for fact in signal.facts if fact.name != "Window"]
-    return hash((signal.status, signal.severity, signal.level, signal.value, signal.causes, str(facts), signal.owner))
+    said = signal.status, signal.severity, signal.level, signal.value, signal.causes
+    return hash((*said, str(facts), str(signal.labels), signal.owner))

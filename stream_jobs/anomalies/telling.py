@@ -1,8 +1,8 @@
 """Groups, explains and tells what was found: the telling side of the job, see `model.Telling`.
 
-A cycle: changes of findings ▸ marks and planned events that are new ▸ what was found out about causes ▸ groups ▸ who is
-silenced ▸ rows; and once these are recorded: signals. Causes are looked for in a thread of its own, one after the other;
-nothing here waits for them.
+A cycle: changes of findings ▸ marks and planned events that are new ▸ what was found out about causes ▸ groups ▸ who
+is silenced ▸ rows; and once these are recorded: signals. Causes are looked for in a thread of its own, one after the
+other; nothing here waits for them.
 """
 
 import logging
@@ -35,6 +35,8 @@ log = logging.getLogger(__name__)
 
 LOOK_S: Final = 2.0
 """How often marks and changed files are looked for."""
+WAITING_S: Final = 1.0
+"""How often groups are looked at of which nothing has changed but the time."""
 SILENCES_S: Final = 30.0
 """How often all open groups are held against planned events: these begin and end by themselves."""
 QUIET: Final = "quiet"
@@ -46,6 +48,23 @@ class Publisher(Protocol):
     def publish(self, signals: Iterable[AlertSignal]) -> None: ...
 
     def close(self) -> None: ...
+
+
+class EventsFile:
+    """`events.yaml`, as it is by now."""
+
+    def __init__(self, config_dir: Path | None) -> None:
+        """Raises ConfigError for one that cannot be used."""
+        files = (config_dir / FILE_NAME,) if config_dir is not None else ()
+        self._reload = FilesReload("planned events", lambda: files, partial(load_events, config_dir), self._take)
+        self.events = load_events(config_dir)
+
+    def look(self) -> None:
+        """Take up what has changed, once it stays the same from one look to the next."""
+        self._reload.look()
+
+    def _take(self, events: PlannedEvents) -> None:
+        self.events = events
 
 
 class _Every:
@@ -61,7 +80,7 @@ class _Every:
 
 @dataclass(frozen=True, slots=True)
 class _Silence:
-    """Why nobody is told of a group: as it is kept, and in words; and what was planned though it does not explain it."""
+    """Why nobody is told of a group, as it is kept and in words; and what was planned and does not explain it."""
 
     kept: str = ""
     words: str = ""
@@ -76,17 +95,14 @@ class Teller:
         store: StoreClient,
         publisher: Publisher,
         settings: AnomaliesSettings,
-        config_dir: Path | None = None,
+        file: EventsFile,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Raises ConfigError for an events.yaml that cannot be used."""
         self._store = store
         self._publisher = publisher
         self._quiet = settings.quiet_levels
         self._clock = clock
-        files = (config_dir / FILE_NAME,) if config_dir is not None else ()
-        self._reload = FilesReload("planned events", lambda: files, partial(load_events, config_dir), self._use_events)
-        self._events = load_events(config_dir)
+        self._file, self._events = file, file.events
         self._causes = Causes(store)
         self._speaking = Speaking(settings.floor_usd, clock)
         self._start()
@@ -99,6 +115,7 @@ class Teller:
         self._steers: list[Steer] = []
         self._steered: tuple[datetime, list[Steer]] | None = None
         self._look, self._look_at_all = _Every(LOOK_S, self._clock), _Every(SILENCES_S, self._clock)
+        self._look_again = _Every(WAITING_S, self._clock)
 
     # -- model.Telling
 
@@ -121,11 +138,16 @@ class Teller:
 
     def prepare(self, changes: Sequence[Change], now: datetime) -> list[FindingRow]:
         """Implements Telling."""
-        fresh = self._marks.fresh(read_marks(self._store, now)) if self._look() else []
+        fresh: list[Mark] = []
+        if self._look():
+            fresh = self._marks.fresh(read_marks(self._store, now))
+            self._file.look()
+            if self._file.events is not self._events:
+                self._events = self._file.events
+                self._dirty |= {group_id for group_id, group in self._book.groups.items() if group.is_open}
         touched = self._book.take(changes)
         for mark in fresh:
             touched |= self._take_up(mark)
-        self._reload.look()
         touched |= self._look_for_causes(now) | self._book.give_up()
         if self._look_at_all():
             touched |= {group_id for group_id, group in self._book.groups.items() if group.is_open}
@@ -141,7 +163,7 @@ class Teller:
         """Implements Telling."""
         for row in rows:
             self._book.keep(row)
-        wanted = self._dirty | self._speaking.waiting
+        wanted = self._dirty | (self._speaking.waiting if self._look_again() else set())
         views = [
             self._view(self._book.groups[group_id]) for group_id in sorted(wanted) if group_id in self._book.groups
         ]
@@ -181,10 +203,6 @@ class Teller:
             self._steers += [Steer("adopt", row.series) for row in rows if row.state == "open"]
         return {group.group_id} if group is not None else set()
 
-    def _use_events(self, events: PlannedEvents) -> None:
-        self._events = events
-        self._dirty |= {group_id for group_id, group in self._book.groups.items() if group.is_open}
-
     def _forget(self, now: datetime) -> None:
         old = self._book.forget(now)
         self._speaking.forget(old)
@@ -203,7 +221,7 @@ class Teller:
             return _Silence(SILENCED + mark.finding_id, f"{mark.by} marked it as expected{said}")
         if mark is None and (earlier := self._marks.silencing(head)) is not None:
             return _Silence(SILENCED + earlier.finding_id, f"as much was marked as expected by {earlier.by} before")
-        evidence = self._book.known[group.group_id].evidence
+        evidence = self._book.known[group.group_id].cause.evidence
         planned, events = planned_for(head, max(now, head.detected_at), self._events, evidence)
         names = ", ".join(f"{event.name} ({event.id})" for event in events)
         if events and explains(head, planned):
@@ -218,12 +236,12 @@ class Teller:
 
     def _view(self, group: Group) -> View:
         known = self._book.known[group.group_id]
-        silence = self._silences.get(group.group_id, _Silence())
+        cause, silence = known.cause, self._silences.get(group.group_id, _Silence())
         mark = self._marks.of(group.members)
         note = "" if mark is None else f"{mark.mark}, by {mark.by}{f': {mark.note}' if mark.note else ''}"
-        compared = known.evidence.compared if known.evidence is not None else ""
-        told = Told(known.sentences, compared, known.shared, known.money_usd, silence.exceeded, note)
-        return View(group, told, known.at_s is not None or bool(known.document), silence.words)
+        until = self._book.until(head_of(group).finding_id)
+        told = Told(*(until, cause.sentences, cause.compared, cause.shared, cause.excess_usd, silence.exceeded, note))
+        return View(group, told, known.looked, silence.words)
 
     def _rows(self, changes: Sequence[Change], touched: Collection[str], now: datetime) -> list[FindingRow]:
         """Of each change its row, completed; and of each finding whose group says something else by now."""
@@ -242,7 +260,7 @@ class Teller:
         if group is None:
             return row
         known, silence = self._book.known[group.group_id], self._silences.get(group.group_id, _Silence())
-        return replace(row, group_id=group.group_id, silenced_by=silence.kept, cause=known.document or row.cause)
+        return replace(row, group_id=group.group_id, silenced_by=silence.kept, cause=known.cause.document or row.cause)
 
     # -- what the store knows
 

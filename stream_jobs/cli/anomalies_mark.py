@@ -36,7 +36,7 @@ def run(args: argparse.Namespace) -> int:
     from stream_jobs.embedded.instance import find_clickhouse
     from stream_jobs.store.client import StoreClient
 
-    with StoreClient(find_clickhouse(args.url, args.data_dir)) as store:
+    with StoreClient(find_clickhouse(args.url, args.data_dir, writable=True)) as store:
         return mark(store, args)
 
 

@@ -3,10 +3,14 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import Literal
 
+from stream_jobs.anomalies.found import Found
 from stream_jobs.budgets.units import Unit
 
 ZERO = Decimal(0)
+Judged = Literal["judged", "too_early", "never"]
+"""Whether there was anybody to say what is unusual: yes; yes, but nothing has enough history; nobody."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,23 +89,23 @@ class CachePoint:
 
 
 @dataclass(frozen=True, slots=True)
-class Driver:
-    """One value of a dimension that stands out in an unusual span: its cost above its usual pace."""
+class UnusualTime:
+    """A finding that leads those of its cause."""
 
-    dimension: str
-    name: str
-    excess: Decimal
+    found: Found
+    headline: str
+    why: tuple[str, ...]
+    others: int  # further findings of the same cause
 
 
 @dataclass(frozen=True, slots=True)
-class UnusualSpan:
-    """Neighbouring buckets in which calls of models cost far more than in the same hours of earlier weeks."""
+class Unusual:
+    """What the job `anomalies` found in the period."""
 
-    start: datetime
-    end: datetime
-    cost: Decimal
-    usual_cost: Decimal  # the sum of the medians of its buckets
-    drivers: tuple[Driver, ...]
+    times: tuple[UnusualTime, ...] = ()  # in the order of time; the gravest, if there are too many
+    all_times: int = 0
+    silenced: int = 0  # beside these: planned, or marked as expected
+    judged: Judged = "judged"
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,8 +276,7 @@ class ReportData:
     stack: tuple[StackLevel, ...]  # the dearest category first
     series: dict[str, Series]  # model, team
     cache: tuple[CachePoint, ...]  # one per bucket
-    unusual: tuple[UnusualSpan, ...]
-    unjudged: int  # buckets with too little history to say whether they are unusual
+    unusual: Unusual
     requests: tuple[Request, ...]  # calls of models
     jobs: tuple[Request, ...]  # GPU jobs, storage and other usage
     unpriced: tuple[Unpriced, ...]

@@ -16,23 +16,29 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, PercentFormatter
 
 from stream_jobs.base.readable import money
-from stream_jobs.report.data import CachePoint, Series, UnusualSpan
+from stream_jobs.report.data import CachePoint, Series, Unusual
 
 COLOURS: Final = ("#4e79a7", "#f28e2b", "#59a14f", "#e15759", "#76b7b2", "#edc948", "#b07aa1", "#9c755f")
 OTHERS_COLOUR: Final = "#a5a5ad"
-_INK: Final = "#010203"  # stands for currentColor until the SVG is written
-_STYLE: Final[Any] = {
-    "svg.fonttype": "none",
-    "font.family": "sans-serif",
-    "font.size": 9,
-    "text.color": _INK,
-    "axes.edgecolor": _INK,
-    "axes.labelcolor": _INK,
-    "xtick.color": _INK,
-    "ytick.color": _INK,
-    "timezone": "UTC",
-    "text.parse_math": False,
-}
+INK: Final = "#010203"  # stands for currentColor until the SVG is written
+
+
+def style(ink: str = INK) -> dict[Any, Any]:
+    """Matplotlib's settings for what is drawn."""
+    inks = ("text.color", "axes.edgecolor", "axes.labelcolor", "xtick.color", "ytick.color")
+    return {
+        "svg.fonttype": "none",
+        "font.family": "sans-serif",
+        "font.size": 9,
+        "timezone": "UTC",
+        "text.parse_math": False,
+        **dict.fromkeys(inks, ink),
+    }
+
+
+def dollars() -> FuncFormatter:
+    """Of an axis of money. Each axis needs its own."""
+    return FuncFormatter(lambda value, _: money(Decimal(repr(float(value)))).removesuffix(".00"))
 
 
 def colour(index: int, series: Series) -> str:
@@ -41,11 +47,9 @@ def colour(index: int, series: Series) -> str:
     return OTHERS_COLOUR if others else COLOURS[index % len(COLOURS)]
 
 
-def cost_over_time(
-    series: Series, buckets: Sequence[datetime], bucket: timedelta, unusual: Sequence[UnusualSpan], label: str
-) -> str:
-    """A stacked area of effective cost per bucket; unusual spans are shaded. `label` must be unique on the page."""
-    figure, axes = _figure(3.1)
+def cost_over_time(series: Series, buckets: Sequence[datetime], bucket: timedelta, unusual: Unusual, label: str) -> str:
+    """A stacked area of effective cost per bucket; unusual times are shaded. `label` must be unique on the page."""
+    figure, axes = figure_of(3.1)
     # Floats from here on: they become positions of pixels, never amounts.
     rows = [[max(float(value), 0.0) for value in row] for row in series.values]
     times = [*buckets, buckets[-1] + bucket]
@@ -57,19 +61,18 @@ def cost_over_time(
             step="post",
             linewidth=0,
         )
-    for span in unusual:
-        axes.axvspan(span.start, span.end, facecolor="#e15759", alpha=0.16, linewidth=0, zorder=0.5)
+    for time in unusual.times:
+        begin, end = max(time.found.starts_at, times[0]), min(time.found.ends_at or times[-1], times[-1])
+        axes.axvspan(begin, end, facecolor="#e15759", alpha=0.16, linewidth=0, zorder=0.5)
     axes.set_xlim(times[0], times[-1])
     axes.set_ylim(bottom=0)
-    axes.yaxis.set_major_formatter(
-        FuncFormatter(lambda value, _: money(Decimal(repr(float(value)))).removesuffix(".00"))
-    )
-    return _svg(figure, label)
+    axes.yaxis.set_major_formatter(dollars())
+    return svg_of(figure, label)
 
 
 def cache_over_time(points: Sequence[CachePoint], buckets: Sequence[datetime], bucket: timedelta, label: str) -> str:
     """Two lines: the share of input tokens read from provider caches, and of events that our own caches answered."""
-    figure, axes = _figure(2.6, width=5.4)
+    figure, axes = figure_of(2.6, width=5.4)
     times = [*buckets, buckets[-1] + bucket]
     nothing = float("nan")
     tokens = [p.cache_read_tokens / p.input_tokens if p.input_tokens > 0 else nothing for p in points]
@@ -80,16 +83,17 @@ def cache_over_time(points: Sequence[CachePoint], buckets: Sequence[datetime], b
     top = max((value for value in (*tokens, *own) if value == value), default=0.0)  # noqa: PLR0124 - NaN differs
     axes.set_ylim(0, min(1.0, max(0.05, top * 1.15)))
     axes.yaxis.set_major_formatter(PercentFormatter(1.0, symbol=" %"))
-    return _svg(figure, label)
+    return svg_of(figure, label)
 
 
-def _figure(height: float, width: float = 11.0) -> tuple[Figure, Any]:
-    with mpl.rc_context(_STYLE):
+def figure_of(height: float, width: float = 11.0, ink: str = INK) -> tuple[Figure, Any]:
+    """An empty figure of so many inches whose horizontal axis is time."""
+    with mpl.rc_context(style(ink)):
         figure = Figure(figsize=(width, height), layout="constrained")
         axes = figure.add_subplot()
     axes.spines[["top", "right", "left"]].set_visible(False)
     axes.tick_params(length=0)
-    axes.grid(axis="y", color=_INK, alpha=0.12, linewidth=0.8)
+    axes.grid(axis="y", color=ink, alpha=0.12, linewidth=0.8)
     axes.set_axisbelow(True)
     locator = AutoDateLocator(minticks=3, maxticks=8)  # type: ignore[no-untyped-call]
     axes.xaxis.set_major_locator(locator)
@@ -98,10 +102,10 @@ def _figure(height: float, width: float = 11.0) -> tuple[Figure, Any]:
     return figure, axes
 
 
-def _svg(figure: Figure, label: str) -> str:
+def svg_of(figure: Figure, label: str) -> str:
     """The figure as an <svg> element: scalable, with ids of its own, its ink the colour of the page."""
     buffer = io.StringIO()
-    with mpl.rc_context({**_STYLE, "svg.hashsalt": label}):
+    with mpl.rc_context({**style(), "svg.hashsalt": label}):
         figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
     text = buffer.getvalue()
     text = text[text.index("<svg") :]
@@ -110,4 +114,4 @@ def _svg(figure: Figure, label: str) -> str:
     text = re.sub(r'(<svg [^>]*?) height="[^"]*"', r"\1", text, count=1)
     text = re.sub(r'\bid="', f'id="{label}-', text)
     text = re.sub(r'(url\(#|href="#)', rf"\g<1>{label}-", text)
-    return text.replace(_INK, "currentColor").strip()
+    return text.replace(INK, "currentColor").strip()

@@ -26,11 +26,10 @@ from stream_jobs.report.data import (
     Totals,
     Unallocated,
     Unpriced,
-    UnusualSpan,
 )
 from stream_jobs.report.figures import SHARES, Figures
 from stream_jobs.report.requests import dearest
-from stream_jobs.report.unusual import WEEKS, unusual_spans
+from stream_jobs.report.unusual_times import unusual_times
 from stream_jobs.report.watched import watched
 
 _P = ParamSpec("_P")
@@ -81,7 +80,7 @@ def build(
         asked_watched = ask.of(watched, store.rows, seen_until)
         asked_breakdowns = ask.of(_registered, store)
         asked_unpriced = ask.rows("unpriced", rows=TOP_ROWS)
-        asked_unusual = ask.of(_unusual, store, oldest, buckets, bucket)
+        asked_unusual = ask.of(unusual_times, store.rows, now)
         asked_cache = ask.of(_cache, store, bucket, buckets)
         breakdowns = asked_breakdowns.result()
         series = {name: ask.of(_series, store, breakdowns[name], bucket, buckets) for name in SERIES}
@@ -91,7 +90,6 @@ def build(
         asked_totals = ask.of(_totals, store)
         breakdowns |= {name: _breakdown(name, asked.result()) for name, asked in people.items()}
         kinds, price_books, attributions = _entries(asked_entries.result())
-        unusual, unjudged = asked_unusual.result()
         requests, jobs = asked_requests.result()
         return ReportData(
             start=start,
@@ -104,8 +102,7 @@ def build(
             stack=tuple(StackLevel(*row) for row in asked_stack.result()),
             series={name: asked.result() for name, asked in series.items()},
             cache=asked_cache.result(),
-            unusual=unusual,
-            unjudged=unjudged,
+            unusual=asked_unusual.result(),
             requests=requests,
             jobs=jobs,
             unpriced=tuple(Unpriced(*row) for row in asked_unpriced.result()),
@@ -222,24 +219,6 @@ def _series(store: Figures, breakdown: Breakdown, bucket: timedelta, buckets: tu
         row = number - 1 if number else len(names) - 1
         values[row][(at.astimezone(UTC) - buckets[0]) // bucket] += cost
     return Series(names, has_others, tuple(tuple(row) for row in values))
-
-
-def _unusual(
-    store: Figures, oldest: datetime, buckets: tuple[datetime, ...], bucket: timedelta
-) -> tuple[tuple[UnusualSpan, ...], int]:
-    hours = sorted({at.hour for at in buckets}) if bucket <= timedelta(hours=1) else []
-    bucket_s = int(bucket.total_seconds())
-    costs = {
-        at.astimezone(UTC): Decimal(cost)
-        for at, cost in store.rows("usual", bucket_s=bucket_s, weeks=WEEKS + 1, hours=hours)
-    }
-    return unusual_spans(
-        costs,
-        oldest,
-        buckets,
-        bucket,
-        lambda dimension, begin, end: store.rows("span", dimension=dimension, span_start=begin, span_end=end),
-    )
 
 
 def _cache(store: Figures, bucket: timedelta, buckets: tuple[datetime, ...]) -> tuple[CachePoint, ...]:

@@ -15,6 +15,7 @@ from stream_jobs.report.data import (
     BudgetStanding,
     ReportData,
     Share,
+    Unusual,
     Watched,
 )
 
@@ -40,17 +41,7 @@ def render_terminal(data: ReportData, console: Console) -> None:
         console.print("  `spendstream demo` or `spendstream replay FILE` sends traffic through it.")
     else:
         console.print(_summary(data))
-        for span in data.unusual:
-            drivers = ", ".join(f"{d.dimension} {text.name_of(d.dimension, d.name)}" for d in span.drivers)
-            line = (
-                f"  ▲ {text.instant(span.start)} to {text.end_of(span.start, span.end)}: {text.money(span.cost)} where "
-                f"{text.money(span.usual_cost)} is usual" + (f" ({drivers})" if drivers else "")
-            )
-            console.print(Text(line, "yellow"))
-        if data.unjudged == len(data.buckets):
-            console.print(
-                "  What is unusual cannot be told yet: that takes three weeks of the same hours.", style="dim"
-            )
+        _unusual(data, console)
         for dimension, title in _SHOWN.items():
             console.print(_table(data.breakdowns[dimension], title))
         console.print(_stack(data))
@@ -75,6 +66,39 @@ def render_terminal(data: ReportData, console: Console) -> None:
         number = sum(item.messages for item in data.quarantined)
         reasons = ", ".join(dict.fromkeys(item.reason for item in data.quarantined))
         console.print(Text(f"  quarantined: {text.count(number)} messages ({reasons})", "yellow"))
+
+
+def _unusual(data: ReportData, console: Console) -> None:
+    """What was found, and why; or why nothing is said."""
+    for time in data.unusual.times:
+        found = time.found
+        mark = f" [{found.mark}]" if found.mark else ""
+        when = f"{text.instant(found.starts_at)} to " + (
+            text.end_of(found.starts_at, found.ends_at) if found.ends_at else "now"
+        )
+        style = _SEVERITY_STYLES.get(found.severity, "")
+        console.print(Text(f"  ▲ {found.severity}, {when}{mark}: {time.headline}", style))
+        for why in time.why:
+            console.print(Text(f"      {why}"))
+        console.print(Text(f"      spendstream anomalies show {found.finding_id}", "dim"))
+    console.print(Text(f"  {unusual_note(data.unusual)}", "dim"))
+
+
+def unusual_note(unusual: Unusual) -> str:
+    """What is to be said beside the findings, or in place of them."""
+    if unusual.judged == "never":
+        return (
+            "Nobody knows whether anything was unusual: the job anomalies has never run (spendstream worker anomalies)."
+        )
+    if unusual.judged == "too_early":
+        return "Whether anything was unusual cannot be told yet: no series of this period had enough history."
+    more = unusual.all_times - len(unusual.times)
+    notes = [f"{text.others(more)} in spendstream anomalies list --all"] * (more > 0)
+    notes += [f"{text.count(unusual.silenced)} that were planned or expected"] * (unusual.silenced > 0)
+    if not unusual.times:
+        silenced = f", but for what was planned or expected ({text.count(unusual.silenced)})"
+        return f"Nothing was unusual{silenced if unusual.silenced else ' in this period'}."
+    return f"Beside these: {', '.join(notes)}." if notes else "Nothing else was unusual."
 
 
 def budget_period(budget: BudgetReport, standing: BudgetStanding) -> str:

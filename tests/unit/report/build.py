@@ -26,9 +26,12 @@ from stream_jobs.report.data import (
     Totals,
     Unallocated,
     Unpriced,
+    Unusual,
+    UnusualTime,
     Watched,
 )
 from stream_jobs.report.queries import DIMENSIONS, PEOPLE
+from tests.unit.anomalies.build import found
 
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -87,8 +90,7 @@ def report(name: str = "search") -> ReportData:
         stack=(StackLevel("inference", name, COST, 3),),
         series={"model": series, "team": series},
         cache=(CachePoint(100, 40, 3, 0), CachePoint(0, 0, 0, 0), CachePoint(100, 50, 1, 1)),
-        unusual=(),
-        unjudged=0,
+        unusual=Unusual((UnusualTime(found(name), f"{name} cost too much", (f"because of {name}",), 2),), 3, 1),
         requests=(request,),
         jobs=(request,),
         unpriced=(Unpriced(name, name, 1, name, name),),
@@ -110,6 +112,7 @@ def empty() -> ReportData:
         breakdowns={d: Breakdown(d, (), None, 0, none) for d in (*DIMENSIONS, *PEOPLE)},
         stack=(),
         series={"model": Series((), False, ()), "team": Series((), False, ())},
+        unusual=Unusual(judged="never"),
         requests=(),
         jobs=(),
         unpriced=(),

@@ -22,7 +22,7 @@ HOSTILE = (
 )
 
 
-class _Page(HTMLParser):
+class Page(HTMLParser):
     """What a browser would run or load."""
 
     def __init__(self, page: str) -> None:
@@ -48,7 +48,7 @@ class _Page(HTMLParser):
 
 def test_hostile_names_are_text_and_nothing_else() -> None:
     """A name that is a script changes what is read, never what is run: the same elements as with a harmless name."""
-    hostile, harmless = _Page(html_text(report(HOSTILE))), _Page(html_text(report("search")))
+    hostile, harmless = Page(html_text(report(HOSTILE))), Page(html_text(report("search")))
     assert hostile.tags == harmless.tags
     assert hostile.scripts == harmless.scripts
     assert hostile.handlers == []
@@ -59,7 +59,7 @@ def test_hostile_names_are_text_and_nothing_else() -> None:
 def test_the_page_needs_no_network() -> None:
     """All links point into the page itself."""
     page = html_text(report())
-    assert all(link.startswith("#") for link in _Page(page).links)
+    assert all(link.startswith("#") for link in Page(page).links)
     assert re.findall(r"url\((?!#)", page) == []
     assert "@import" not in page
 
@@ -67,7 +67,7 @@ def test_the_page_needs_no_network() -> None:
 def test_the_policy_allows_the_one_script_by_its_hash_and_no_other() -> None:
     """The hash in the page is the hash of the script in the page."""
     page = html_text(report())
-    (script,) = _Page(page).scripts
+    (script,) = Page(page).scripts
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     policy = re.search(r'Content-Security-Policy" content="([^"]*)"', page)
     assert policy is not None

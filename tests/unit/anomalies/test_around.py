@@ -1,0 +1,53 @@
+"""Which stretch is drawn about a finding, and in which steps."""
+
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+
+from stream_jobs.anomalies.around import Around, Point, step_for, window_of
+from tests.unit.anomalies.build import MINUTE, NOW, START, around, found
+
+HOUR = timedelta(hours=1)
+DAY = timedelta(days=1)
+
+
+def test_before_the_finding_there_is_more_than_after_it() -> None:
+    """And nothing of the future; of an open one up to what is known of it."""
+    assert window_of(found(), NOW) == (START - 60 * MINUTE, START + 60 * MINUTE)
+    assert window_of(found(), START + 45 * MINUTE)[1] == START + 45 * MINUTE
+    is_open = found(ends_at=None, state="open")
+    assert window_of(is_open, NOW) == (START - 90 * MINUTE, NOW)
+    assert window_of(found(ends_at=START), NOW) == (START - 22.5 * MINUTE, START + 7.5 * MINUTE)
+
+
+@pytest.mark.parametrize(
+    ("length", "step"),
+    [(HOUR, MINUTE), (3 * HOUR, MINUTE), (4 * HOUR, 5 * MINUTE), (2 * DAY, HOUR), (20 * DAY, DAY), (900 * DAY, DAY)],
+)
+def test_the_step_is_the_finest_that_fits(length: timedelta, step: timedelta) -> None:
+    """A minute, five, an hour, a day."""
+    assert step_for(length, 180)[0] == step
+
+
+def test_fewer_points_hold_the_same() -> None:
+    """Sums stay; of shares it is the mean; what is not known in part is not known."""
+    whole = around()
+    few = whole.coarser(20)
+    assert len(few.points) <= 20
+    assert sum(point.actual or 0 for point in few.points) == sum(point.actual or 0 for point in whole.points)
+    assert whole.coarser(105) is whole
+    shares = Around(MINUTE, tuple(Point(START + MINUTE * n, Decimal(n)) for n in range(4)), adds_up=False)
+    assert [point.actual for point in shares.coarser(3).points] == [Decimal("0.5"), Decimal("2.5")]
+    gap = Around(MINUTE, (Point(START, None), *shares.points[1:]))
+    assert [point.actual for point in gap.coarser(3).points] == [None, Decimal(5)]
+    assert gap.known
+    assert not Around(MINUTE, (Point(START, None),)).known
+
+
+def test_a_point_is_outside_only_of_a_band_that_is_known() -> None:
+    """Both edges belong to it."""
+    band = Decimal(1), Decimal(0), Decimal(2)
+    assert [Point(START, Decimal(n), *band).is_outside for n in (-1, 0, 2, 3)] == [True, False, False, True]
+    assert not Point(START, None, *band).is_outside
+    assert not Point(START, Decimal(3)).is_outside

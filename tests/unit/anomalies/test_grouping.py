@@ -1,0 +1,156 @@
+"""Findings of one cause are one group, whatever the levels, and no others are."""
+
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stream_jobs.anomalies.evidence import Evidence
+from stream_jobs.anomalies.grouping import Group, home, home_by_name, in_order, lies_within, settle, share
+from stream_jobs.anomalies.model import EVENTS, FindingRow, Series
+from tests.unit.anomalies.telling_world import HOUR, NOON, evidence, finding
+
+# alice, of team search, asks model m for feature chat, and runs away; the rest is as usual.
+RUNAWAY = evidence(
+    [
+        ({"team": "search", "user_id": "alice", "model": "m", "feature": "chat"}, 1, 101),
+        ({"team": "search", "user_id": "bob", "model": "m", "feature": "chat"}, 10, 11),
+        ({"team": "ads", "user_id": "carol", "model": "n", "feature": "copy"}, 20, 22),
+        ({"team": "ads", "user_id": "dave", "model": "m", "feature": "copy"}, 5, 9),
+    ]
+)
+
+
+def group_of(row: FindingRow, conditions: dict[str, str]) -> Group:
+    return Group(row.finding_id, row.direction, conditions, {row.finding_id: row})
+
+
+ALICE = finding("a", {"user_id": "alice"})
+
+
+@pytest.mark.parametrize(
+    ("series", "together"),
+    [
+        ({}, True),
+        ({"team": "search"}, True),
+        ({"model": "m"}, True),
+        ({"feature": "chat"}, True),
+        ({"team": "search", "model": "m"}, True),
+        ({"user_id": "dave"}, False),
+        ({"team": "ads"}, False),
+        ({"model": "n"}, False),
+        ({"region": "eu"}, False),
+    ],
+)
+def test_a_finding_belongs_to_the_cause_that_holds_most_of_its_excess(series: dict[str, str], together: bool) -> None:
+    """On every level, of cost and of requests; of what the stretch tells nothing of, it says nothing."""
+    group = group_of(ALICE, {"user_id": "alice"})
+    for measure in ("effective_cost", EVENTS):
+        row = finding("b", series, measure=measure)
+        assert (home(row, [group], RUNAWAY) is group) == together
+
+
+def test_the_same_thing_from_nearer_or_from_farther_is_one() -> None:
+    """alice moved to another model as well: what she spends there is new, and all of her excess."""
+    shift = evidence(
+        [
+            ({"user_id": "alice", "model": "old"}, 50, 0),
+            ({"user_id": "alice", "model": "new"}, 0, 200),
+            ({"user_id": "bob", "model": "old"}, 50, 50),
+        ]
+    )
+    group = group_of(ALICE, {"user_id": "alice"})
+    assert home(finding("b", {"model": "new"}), [group], shift) is group
+    assert home(finding("b", {"user_id": "alice", "model": "new"}), [group], shift) is group
+    farther = group_of(finding("b", {"model": "new"}), {"model": "new", "user_id": "alice"})
+    assert home(ALICE, [farther], shift) is farther
+
+
+def test_who_rises_by_himself_while_everything_grows_is_a_cause_of_his_own() -> None:
+    """All teams grew by a half, which is one cause; one user grew tenfold, which is another."""
+    users = [({"team": f"t{number}", "user_id": f"u{number}"}, 100, 150) for number in range(6)]
+    found = evidence([*users, ({"team": "t0", "user_id": "odd"}, 5, 50)])
+    group = group_of(finding("g"), {})
+    assert home(finding("b", {"team": "t3"}), [group], found) is group
+    assert home(finding("b", {"user_id": "odd"}), [group], found) is None
+
+
+def test_of_several_causes_it_is_the_one_that_explains_most() -> None:
+    """The total moved for two reasons; it belongs to the greater one, and the other is a group of its own."""
+    found = evidence([({"team": "x"}, 10, 110), ({"team": "y"}, 10, 70), ({"team": "z"}, 10, 10)])
+    x = group_of(finding("x", {"team": "x"}), {"team": "x"})
+    y = group_of(finding("y", {"team": "y"}), {"team": "y"})
+    assert home(finding("total"), [y, x], found) is x
+    assert home(finding("y2", {"team": "y"}, starts_at=NOON + HOUR / 4), [x, y], found) is y
+    assert share(finding("y", {"team": "y"}), x, found) == 0
+
+
+def test_opposite_moves_and_other_times_are_other_groups() -> None:
+    """What cancels out at the top is found below as two; what began long after the end of another is new."""
+    found = evidence([({"team": "up"}, 10, 110), ({"team": "down"}, 110, 10)])
+    up = group_of(finding("u", {"team": "up"}), {"team": "up"})
+    assert home(finding("d", {"team": "down"}, direction="down"), [up], found) is None
+    assert home(finding("d", {"team": "up"}, direction="down"), [up], found) is None
+    ended = group_of(finding("e", {"team": "up"}, ends_at=NOON + HOUR), {"team": "up"})
+    assert home(finding("n", {"team": "up"}, starts_at=NOON + 3 * HOUR), [ended], found) is None
+    assert home(finding("n", {"team": "up"}, starts_at=NOON + 1.5 * HOUR), [ended], found) is ended
+
+
+def test_without_a_look_into_the_stretch_names_decide() -> None:
+    """A series that lies within another one, with at least half of its excess a day."""
+    total = group_of(finding("t", per_day=Decimal(1000)), {})
+    assert home_by_name(finding("b", {"team": "x"}, per_day=Decimal(600)), [total]) is total
+    assert home_by_name(finding("b", {"team": "x"}, per_day=Decimal(400)), [total]) is None
+    assert home_by_name(finding("b", measure=EVENTS), [total]) is total
+    assert home_by_name(finding("b", {"team": "x"}, measure=EVENTS), [total]) is None
+    team = group_of(finding("t", {"team": "x"}, per_day=Decimal(1000)), {})
+    assert home_by_name(finding("b", {"user_id": "u"}, per_day=Decimal(1000)), [team]) is None
+    assert lies_within(Series(("team", "model"), ("x", "m")), Series(("model",), ("m",)))
+
+
+LEVELS: list[dict[str, str]] = [
+    *({}, {"team": "search"}, {"team": "ads"}, {"user_id": "alice"}, {"user_id": "bob"}, {"user_id": "dave"}),
+    *({"model": "m"}, {"model": "n"}, {"feature": "chat"}, {"feature": "copy"}),
+]
+FOUND = st.lists(
+    st.tuples(st.sampled_from(LEVELS), st.sampled_from(["up", "down"]), st.integers(0, 3), st.integers(1, 50)),
+    min_size=1,
+    max_size=12,
+)
+
+
+def settled(rows: list[FindingRow], found: Evidence) -> dict[str, str]:
+    """As a cycle does it: the first is looked into, and what that does not decide is looked into next."""
+    groups: dict[str, Group] = {}
+    decided: dict[str, str] = {}
+    while waiting := in_order(row for row in rows if row.finding_id not in decided):
+        lead = waiting[0]
+        conditions = dict(zip(lead.series.dims, lead.series.vals, strict=True))
+        decided |= settle(lead, conditions, waiting[1:], groups, found)
+    held = [finding_id for group in groups.values() for finding_id in group.members]
+    assert sorted(held) == sorted(row.finding_id for row in rows)  # each in exactly one
+    return decided
+
+
+@given(FOUND, st.randoms())
+def test_grouping_does_not_depend_on_the_order_of_findings(
+    found: list[tuple[dict[str, str], str, int, int]], random: object
+) -> None:
+    """Every finding is in exactly one group, the same one in whatever order they come; and groups go one way only."""
+    rows = [
+        finding(
+            *(f"f{number:02}", series),
+            direction=direction,
+            starts_at=NOON + quarter * timedelta(minutes=15),
+            actual=Decimal(10 + excess),
+        )
+        for number, (series, direction, quarter, excess) in enumerate(found)
+    ]
+    first = settled(rows, RUNAWAY)
+    shuffled = list(rows)
+    random.shuffle(shuffled)  # type: ignore[attr-defined]
+    assert settled(shuffled, RUNAWAY) == first
+    ways = {row.finding_id: row.direction for row in rows}
+    assert all(ways[finding_id] == ways[group_id] for finding_id, group_id in first.items())

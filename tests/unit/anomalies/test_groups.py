@@ -1,0 +1,115 @@
+"""Findings wait until it is known what they belong to; groups outlive restarts, and are looked into again."""
+
+from dataclasses import replace
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+from stream_jobs.anomalies.causes import Cause
+from stream_jobs.anomalies.groups import AGAIN_S, KEPT, MAX_EVIDENCE, RETRY_S, WAITS_S, GroupBook
+from stream_jobs.anomalies.model import EVENTS, Change, FindingRow
+from tests.unit.anomalies.telling_world import HOUR, NOON, evidence, finding
+
+FOUND = evidence([({"team": "search", "user_id": "alice"}, 1, 101), ({"team": "ads", "user_id": "bob"}, 9, 9)])
+ALICE = Cause(FOUND, {"user_id": "alice"}, ("because of alice",), document='{"conditions": {"user_id": "alice"}}')
+
+
+class World:
+    def __init__(self) -> None:
+        self.now_s = 100.0
+        self.book = GroupBook(lambda: self.now_s)
+
+    def take(self, *rows: FindingRow) -> set[str]:
+        return self.book.take([Change(None, row) for row in rows])
+
+
+def test_a_finding_waits_for_its_cause_and_brings_those_like_it() -> None:
+    """The dearest is looked into, and what has the same cause needs no look of its own."""
+    world = World()
+    rows = [finding("t"), finding("s", {"team": "search"}), finding("b", {"user_id": "bob"})]
+    assert world.take(*rows) == set()
+    lead = world.book.next_look()
+    assert lead == rows[0]
+    assert world.book.found(rows[0], ALICE) == {"t"}
+    assert [row.finding_id for row in world.book.waiting] == ["b"]
+    assert world.book.groups["t"].conditions == {"user_id": "alice"}
+    assert set(world.book.groups["t"].members) == {"t", "s"}
+    assert world.take(*rows) == {"t"}  # the same again changes nothing
+    assert set(world.book.groups["t"].members) == {"t", "s"}
+
+
+def test_another_finding_of_a_series_joins_it_at_once() -> None:
+    """Its requests rose as well: nothing has to be looked up."""
+    world = World()
+    world.take(finding("t"))
+    world.book.found(finding("t"), ALICE)
+    assert world.take(finding("r", measure=EVENTS)) == {"t"}
+    assert world.book.group_of("r") is world.book.groups["t"]
+
+
+def test_what_cannot_be_looked_into_is_grouped_by_name() -> None:
+    """At once where the look failed, and after a while where nobody looked."""
+    world = World()
+    world.take(finding("t"), finding("s", {"team": "search"}), finding("o", {"user_id": "x"}, direction="down"))
+    nothing = Cause(None, {})
+    world.book.found(finding("t"), nothing)
+    assert world.book.give_up() == set()
+    world.now_s += WAITS_S
+    assert world.book.give_up() == {"t", "o"}
+    assert world.book.waiting == []
+    assert set(world.book.groups["t"].members) == {"t", "s"}
+
+
+def test_a_restart_goes_on_with_what_was_recorded() -> None:
+    """Groups, causes and all: nothing is looked into twice at once, and what had no group waits."""
+    world = World()
+    kept: dict[str, Any] = {"group_id": "t", "cause": ALICE.document}
+    rows = [replace(finding("t"), **kept), replace(finding("s", {"team": "search"}), **kept), finding("n", {"a": "b"})]
+    world.book.begin(reversed(rows))
+    assert set(world.book.groups) == {"t"}
+    assert world.book.groups["t"].conditions == {"user_id": "alice"}
+    assert world.book.known["t"].looked
+    assert [row.finding_id for row in world.book.waiting] == ["n"]
+
+
+def test_a_cause_is_looked_for_again_when_it_was_not_had_has_grown_or_is_over() -> None:
+    """Not all the time, and not for ever."""
+    world = World()
+    world.take(finding("t"))
+    world.book.found(finding("t"), Cause(None, {}))
+    assert world.book.next_look() is None
+    world.now_s += 2 * RETRY_S
+    assert world.book.next_look() is not None
+    world.book.found(finding("t"), ALICE)
+    assert world.book.known["t"].cause is ALICE
+    world.now_s += AGAIN_S
+    assert world.book.next_look() is None
+    grown = finding("t", actual=Decimal(500))
+    world.take(grown)
+    assert world.book.next_look() == grown
+    world.book.found(grown, ALICE)
+    over = finding("t", actual=Decimal(500), ends_at=NOON + HOUR)
+    world.take(over)
+    assert world.book.next_look() is None
+    world.now_s += AGAIN_S
+    assert world.book.next_look() == over
+    world.book.found(over, ALICE)
+    world.now_s += 100 * AGAIN_S
+    assert world.book.next_look() is None
+
+
+def test_what_is_over_for_long_is_forgotten_and_evidence_has_bounds() -> None:
+    """Memory does not grow with every finding that there ever was."""
+    world = World()
+    for number in range(MAX_EVIDENCE + 3):
+        row = finding(f"f{number}", {"region": str(number)})
+        world.take(row)
+        world.book.found(row, Cause(FOUND, {"region": str(number)}))
+        world.now_s += 1
+    assert world.book.forget(NOON + HOUR) == set()
+    held = [known for known in world.book.known.values() if known.cause.evidence is not None]
+    assert len(held) == MAX_EVIDENCE
+    assert world.book.known["f0"].dropped
+    world.take(finding("f5", {"region": "5"}, ends_at=NOON + HOUR))
+    assert world.book.forget(NOON + HOUR + KEPT + timedelta(seconds=1)) == {"f5"}
+    assert world.book.row("f5") is None

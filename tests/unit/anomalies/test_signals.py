@@ -1,0 +1,179 @@
+"""What people read of findings of one cause, word for word, and in the form that receivers take."""
+
+import json
+from dataclasses import replace
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from spendstream_schemas.alert_feed import AlertSignal
+from stream_jobs.alerts.notification import AlertView, Notification, NotificationAction
+from stream_jobs.alerts.notifiers import pagerduty, slack
+from stream_jobs.alerts.text import compose, plain
+from stream_jobs.anomalies.grouping import Group
+from stream_jobs.anomalies.model import EVENTS, FindingRow
+from stream_jobs.anomalies.signals import Told, firing, gone, head_of, level_of, over_text, summary_of
+from tests.receivers import pagerduty as pagerduty_server
+from tests.receivers import slack as slack_server
+from tests.unit.anomalies.telling_world import HOUR, NOON, finding
+
+UNTIL = NOON + HOUR
+TOLD = Told(
+    until=UNTIL,
+    causes=("user alice: +$99.60 of +$99.60 (100.0 %), 250 times, mostly by the number of requests",),
+    compared="the same hours of earlier weeks",
+    shared={"team": "search", "owner": "mara"},
+)
+
+
+def row(number: int, series: dict[str, str], expected: str) -> FindingRow:
+    usual = Decimal(expected)
+    figures = {"expected": usual, "actual": usual + Decimal("99.6"), "low": usual / 2, "high": usual * 2}
+    return finding(f"f{number}", series, **figures)
+
+
+def incident() -> Group:
+    rows = [row(0, {}, "10"), row(1, {"team": "search"}, "4.4"), row(2, {"user_id": "alice"}, "0.4")]
+    return Group("4f1c8a2be09d7731aa02", "up", {"user_id": "alice"}, {one.finding_id: one for one in rows})
+
+
+def text(signal: AlertSignal, action: NotificationAction = "trigger") -> Notification:
+    """As the alerts job hands it to receivers."""
+    view = AlertView(
+        **{name: getattr(signal, name) for name in ("alert_id", "kind", "name", "severity", "summary", "starts_at")},
+        **{name: getattr(signal, name) for name in ("money_usd", "level", "labels", "facts", "causes", "action")},
+        **{name: getattr(signal, name) for name in ("owner", "resolution")},
+        status="open" if action == "trigger" else "resolved",
+        updated_at=signal.observed_at,
+    )
+    return Notification(
+        *("key", f"{signal.group}-1", 1, action, signal.severity, "new", (view,), 1, 0, signal.money_usd),
+        *(signal.starts_at, signal.observed_at, signal.labels),
+    )
+
+
+def test_a_message_says_what_came_instead_of_what_since_when_why_and_what_to_do() -> None:
+    """Word for word."""
+    assert plain(compose(text(firing(incident(), TOLD, UNTIL)))).splitlines() == [
+        "ERROR: user alice: $100.00 in the 1 hour since 2026-11-24 12:00 UTC, $0.400 expected (250 times)",
+        "",
+        "Owner: mara",
+        "Where: team = search, owner = mara, user id = alice, anomaly = spike",
+        "At stake: $99.60",
+        "Expected: $0.400",
+        "Actual: $100.00",
+        "Usual range: $0.200 to $0.800",
+        "Window: the 1 hour since 2026-11-24 12:00 UTC",
+        "If it goes on: $2,400.00 more per day",
+        "Seen in: the last hour",
+        "Reason: a burst; surprise 25 nats",
+        "Compared with: the same hours of earlier weeks",
+        "Moved as well: everything; team search",
+        "Finding: 4f1c8a2be09d7731aa02",
+        "Since: 2026-11-24 12:00 UTC",
+        "",
+        "Probably because:",
+        "- user alice: +$99.60 of +$99.60 (100.0 %), 250 times, mostly by the number of requests",
+        "",
+        "What to do:",
+        "- See it and its cause: `spendstream anomalies show 4f1c8a2be09d7731aa02`. If it was to be expected: "
+        "`spendstream anomalies mark 4f1c8a2be09d7731aa02 expected`. Tell others that you are on it: "
+        "`spendstream alerts ack anomaly/4f1c8a2be09d7731aa02`",
+    ]
+
+
+def test_the_last_message_says_what_it_cost_in_all() -> None:
+    """And why it is over."""
+    group = incident()
+    for finding_id, one in group.members.items():
+        group.members[finding_id] = replace(one, state="closed", ends_at=NOON + 2 * HOUR, closing="over")
+    signal = firing(group, TOLD, NOON + 3 * HOUR, ended=over_text(group, TOLD))
+    said = plain(compose(text(signal, "resolve")))
+    assert said.startswith("RESOLVED: user alice: $100.00 in the 2 hours from 2026-11-24 12:00 to 2026-11-24 14:00 UTC")
+    assert (
+        "Why: it is as usual again; from 2026-11-24 12:00 to 2026-11-24 14:00 UTC $100.00, $0.400 expected: "
+        "$99.60 more in all"
+    ) in said
+    assert "If it goes on" not in said
+    assert signal.status == "resolved"
+
+
+@pytest.mark.parametrize("hostile", [False, True])
+def test_receivers_take_it(hostile: bool) -> None:
+    """Within what PagerDuty and Slack allow; hostile and huge names too."""
+    group = incident()
+    if hostile:
+        name = "<!channel> `rm` \x1b[2J\n" * 40
+        series = {"user_id": name[:128], "labels.x": name[:256]}
+        group.members = {f"f{number}": row(number, series | {"team": f"t{number}"}, "1") for number in range(40)}
+    signal = firing(group, replace(TOLD, causes=("x" * 5000,) * 20, shared={"owner": "o" * 300}), UNTIL)
+    notification = text(signal)
+    zone = ZoneInfo("UTC")
+    event = json.loads(pagerduty.event_body(notification, pagerduty_server.ROUTING_KEY, "spendstream", zone))
+    assert list(pagerduty_server.event_problems(event)) == []
+    assert list(slack_server.message_problems(slack.message(notification, zone))) == []
+    assert signal.summary.isprintable()
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (
+            {"direction": "down"},
+            "everything: $10.00 in the 1 hour since 2026-11-24 12:00 UTC, $110.00 expected (90.9 % less)",
+        ),
+        (
+            {"kind": "silence", "direction": "down", "measure": EVENTS, "expected": Decimal(420), "actual": Decimal(0)},
+            "everything: nothing in the 1 hour since 2026-11-24 12:00 UTC, 420 events expected",
+        ),
+        ({"kind": "dear_request"}, "everything: a single request cost $110.00 at 2026-11-24 12:00 UTC"),
+        (
+            {"kind": "new_series", "expected": Decimal(0)},
+            "everything: $110.00 in the 1 hour since 2026-11-24 12:00 UTC, nothing expected",
+        ),
+        (
+            {"expected": Decimal("0.001"), "actual": Decimal(50), "starts_at": NOON - timedelta(days=2)},
+            "everything: $50.00 in the 2 days 1 hour since 2026-11-22 12:00 UTC, $0.00100 expected (50,000 times)",
+        ),
+    ],
+)  # fmt: skip
+def test_each_kind_is_said_in_its_own_words(given: dict[str, Any], said: str) -> None:
+    """The window is stated, with hour and day."""
+    assert summary_of(finding("f", **given), UNTIL) == said
+
+
+def test_the_head_is_the_narrowest_that_moved_nearly_as_far() -> None:
+    """Of costs before requests, and of what is open before what is over."""
+    group = incident()
+    assert head_of(group).series.vals == ("alice",)
+    group.members["f2"] = replace(group.members["f2"], state="closed", ends_at=UNTIL)
+    assert head_of(group).series.vals == ("search",)
+    small = finding("s", {"model": "m"}, expected=Decimal(0), actual=Decimal(1))
+    group.members["s"] = small
+    assert head_of(group).series.vals == ("search",)
+    events = finding("e", {"model": "m"}, measure=EVENTS, expected=Decimal(0), actual=Decimal(10**6))
+    group.members["e"] = events
+    assert head_of(group).series.vals == ("search",)
+
+
+def test_the_level_rises_with_the_severity_and_with_every_tenfold_of_the_money() -> None:
+    """Then people are told again; requests of which nobody knows the money rise by severity alone."""
+    levels = [level_of("error", Decimal(usd)) for usd in ("0.5", "5", "50", "-500")]
+    assert levels == sorted(set(levels))
+    assert level_of("critical", None) > level_of("error", Decimal(10**9))
+    assert level_of("info", None) == 0
+
+
+def test_a_fall_has_nothing_at_stake() -> None:
+    """What is not spent is nothing that is lost."""
+    fall = finding("f", direction="down")
+    assert firing(Group("f", "down", {}, {"f": fall}), Told(UNTIL), UNTIL).money_usd == 0
+
+
+def test_an_alert_without_a_finding_is_closed() -> None:
+    """It has no figures any more."""
+    signal = gone("anomaly/old", UNTIL)
+    assert (signal.status, signal.value) == ("resolved", None)

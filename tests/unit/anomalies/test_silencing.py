@@ -1,0 +1,89 @@
+"""Planned events silence what they explain, and nothing beyond that."""
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from stream_jobs.anomalies.silencing import dimensions_of, explains, planned_for, silenced_by
+from stream_jobs.planned.document import EventsDocument
+from stream_jobs.planned.events import PlannedEvents
+from tests.unit.anomalies.telling_world import HOUR, NOON, evidence, finding
+
+UNTIL = NOON + HOUR
+NOTHING = (Decimal(0), ())
+LAUNCH = {"id": "launch", "name": "Launch", "scope": {"team": "search"}, "from": "2026-11-24", "to": "2026-11-25"}
+CELLS = [
+    ({"team": "search", "user_id": "alice"}, 4.0, 50.0),
+    ({"team": "search", "user_id": "bob"}, 4.0, 56.0),
+    ({"team": "ads", "user_id": "carol"}, 2.0, 4.0),
+]
+
+
+def planned(*events: dict[str, Any]) -> PlannedEvents:
+    return PlannedEvents(EventsDocument.model_validate({"events": events}))
+
+
+@pytest.mark.parametrize(("factor", "silent"), [("11", True), ("8", True), ("5", False), ("1", False), ("0", False)])
+def test_a_series_of_the_scope_may_move_up_to_the_factor(factor: str, silent: bool) -> None:
+    """$110 instead of $10, and up to $15 would be nothing unusual: a factor of 8 explains up to $120."""
+    events = planned(LAUNCH | {"factor": factor})
+    row = finding("f", {"team": "search"})
+    amount, by = planned_for(row, UNTIL, events, None)
+    assert explains(row, amount) == silent
+    assert [event.id for event in by] == (["launch"] if float(factor) > 1 else [])
+
+
+def test_a_fall_is_explained_by_a_factor_below_one() -> None:
+    """Maintenance: nothing at all is expected; a rise is not."""
+    events = planned(LAUNCH | {"factor": "0"})
+    row = finding("f", {"team": "search"}, direction="down")
+    assert explains(row, planned_for(row, UNTIL, events, None)[0])
+    assert not explains(row, planned_for(row, UNTIL, planned(LAUNCH | {"factor": "3"}), None)[0])
+
+
+def test_what_holds_in_a_part_explains_as_much_of_the_whole() -> None:
+    """A launch in search silences the total, and a user of search, by what the entries say; a user of ads it does
+    not."""
+    events = planned(LAUNCH | {"factor": "20"})
+    found = evidence(CELLS)
+    total, alice, carol = finding("t"), finding("a", {"user_id": "alice"}), finding("c", {"user_id": "carol"})
+    amount, by = planned_for(total, UNTIL, events, found)
+    assert amount == pytest.approx(Decimal(98))
+    assert silenced_by(by) == "event:launch"
+    assert explains(total, amount)
+    assert explains(alice, planned_for(alice, UNTIL, events, found)[0])
+    assert planned_for(carol, UNTIL, events, found) == NOTHING
+    assert planned_for(total, UNTIL, events, None) == NOTHING  # nobody knows what it holds
+
+
+def test_what_exceeds_the_factor_is_told_though_the_event_is_named() -> None:
+    """Three times was planned, thirteen times it was."""
+    total = finding("t")
+    amount, by = planned_for(total, UNTIL, planned(LAUNCH | {"factor": "3"}), evidence(CELLS))
+    assert amount == pytest.approx(Decimal(16))
+    assert not explains(total, amount)
+    assert [event.id for event in by] == ["launch"]
+
+
+def test_an_event_of_another_time_explains_nothing() -> None:
+    """Nor one that has ended for the most part of the stretch."""
+    row = finding("f", {"team": "search"})
+    events = planned(LAUNCH | {"factor": "11", "from": "2026-11-24T13:00", "to": "2026-11-25"})
+    assert planned_for(row, UNTIL, events, evidence(CELLS)) == NOTHING
+    early = planned(LAUNCH | {"factor": "11", "from": "2026-11-24T10:00", "to": "2026-11-24T12:15"})
+    assert not explains(row, planned_for(row, UNTIL, early, None)[0])
+
+
+def test_what_has_to_be_read_for_them_are_the_fields_of_their_scopes() -> None:
+    """Each once, labels too."""
+    events = planned(
+        LAUNCH | {"factor": "2"}, LAUNCH | {"id": "b", "factor": "2", "scope": {"labels.x": "y", "team": "z"}}
+    )
+    assert dimensions_of(tuple(events)) == ["team", "labels.x"]
+
+
+def test_a_driver_is_no_usage() -> None:
+    """Three times the usage is planned, not three times the tokens of a request."""
+    row = finding("f", {"team": "search"}, measure="tokens_per_request")
+    assert planned_for(row, UNTIL, planned(LAUNCH | {"factor": "11"}), None) == NOTHING

@@ -1,0 +1,180 @@
+"""People hear of a group once, again when it gets graver, and when it is over; and of nothing that is not worth it."""
+
+from dataclasses import replace
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from spendstream_schemas.alert_feed import AlertSignal
+from stream_jobs.anomalies.grouping import Group
+from stream_jobs.anomalies.model import EVENTS, FindingRow
+from stream_jobs.anomalies.signals import Told, alert_id
+from stream_jobs.anomalies.speaking import DRIFT_S, FOLLOWS_S, WAITS_FOR_CAUSE_S, Speaking, View
+from tests.unit.anomalies.telling_world import HOUR, NOON, finding
+
+
+class World:
+    """A group, and what is said of it as time goes on."""
+
+    def __init__(self, row: FindingRow | None = None, floor: str = "1") -> None:
+        self.now_s = 0.0
+        self.row = row or finding("f")
+        self.speaking = Speaking(Decimal(floor), lambda: self.now_s)
+        self.speaking.begin([], {})
+        self.view = View(Group("f", self.row.direction, {}, {"f": self.row}), Told(NOON + HOUR), looked=True)
+
+    def look(self, after_s: float = 0.0, *, fails: bool = False, **view: Any) -> list[AlertSignal]:
+        self.now_s += after_s
+        self.view = replace(self.view, **view)
+        self.view.group.members["f"] = self.row
+        signals = self.speaking.say([self.view], NOON + HOUR + timedelta(seconds=self.now_s))
+        if not fails:
+            self.speaking.sent()
+        return signals
+
+    def becomes(self, after_s: float = 0.0, **given: Any) -> list[AlertSignal]:
+        self.row = replace(self.row, **given)
+        return self.look(after_s)
+
+
+def statuses(signals: list[AlertSignal]) -> list[str]:
+    return [signal.status for signal in signals]
+
+
+def test_it_is_told_once_its_cause_was_looked_for_or_after_a_while() -> None:
+    """An alert without its cause is better than none, and amended when it comes."""
+    world = World()
+    assert world.look(looked=False) == []
+    assert world.speaking.waiting == {"f"}
+    assert statuses(world.look(WAITS_FOR_CAUSE_S)) == ["firing"]
+    assert world.look(1) == []
+    told = Told(NOON + HOUR, ("because",))
+    assert [signal.causes for signal in world.look(FOLLOWS_S, looked=True, told=told)] == [("because",)]
+
+
+def test_the_same_again_says_nothing() -> None:
+    """Only what moved by a hundredth, after a while; or anything, much later."""
+    world = World()
+    world.look()
+    assert world.look(3 * DRIFT_S) == []
+    assert world.becomes(actual=Decimal(120)) != []
+    assert world.becomes(1, actual=Decimal(140)) == []
+    assert statuses(world.look(FOLLOWS_S)) == ["firing"]
+    assert world.becomes(FOLLOWS_S, actual=Decimal("140.1")) == []
+    assert statuses(world.look(DRIFT_S)) == ["firing"]
+
+
+def test_what_gets_graver_is_told_at_once_and_never_milder() -> None:
+    """The level of an alert is the highest that it had."""
+    world = World()
+    (first,) = world.look()
+    (graver,) = world.becomes(1, severity="critical")
+    assert graver.level > first.level
+    (milder,) = world.becomes(FOLLOWS_S, severity="warning", actual=Decimal(60))
+    assert milder.level == graver.level
+
+
+def test_what_was_not_sent_is_said_again() -> None:
+    """Until the broker has it."""
+    world = World()
+    assert len(world.look(fails=True)) == 1
+    assert len(world.look()) == 1
+    assert world.look() == []
+
+
+def test_it_is_over_once_and_corrected_when_its_figures_turn_out_otherwise() -> None:
+    """By a hundredth or more."""
+    world = World()
+    world.look()
+    (over,) = world.becomes(state="closed", ends_at=NOON + HOUR, closing="over")
+    assert (over.status, over.correction) == ("resolved", False)
+    assert world.look(DRIFT_S) == []
+    assert world.becomes(actual=Decimal("110.1")) == []
+    (corrected,) = world.becomes(actual=Decimal(90))
+    assert (corrected.status, corrected.correction) == ("resolved", True)
+
+
+def test_late_entries_that_take_it_back_are_a_correction() -> None:
+    """People were told something that was not so."""
+    world = World()
+    world.look()
+    (over,) = world.becomes(state="closed", ends_at=NOON + HOUR, closing="corrected", actual=Decimal(10))
+    assert (over.status, over.correction) == ("resolved", True)
+    assert "late or corrected entries took it back" in str(over.resolution)
+
+
+def test_what_was_over_before_it_could_be_told_is_told_and_then_over() -> None:
+    """A single dear request is over at once."""
+    world = World(finding("f", kind="dear_request", ends_at=NOON + HOUR))
+    assert statuses(world.look()) == ["firing"]
+    assert world.speaking.waiting == {"f"}
+    assert statuses(world.look()) == ["resolved"]
+    assert world.speaking.waiting == set()
+    assert world.look(DRIFT_S) == []
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({}, True),
+        ({"expected": Decimal("0.00001"), "actual": Decimal("0.00008"), "per_day": Decimal("0.002")}, False),
+        ({"actual": Decimal("10.5"), "per_day": Decimal("0.9")}, False),
+        ({"actual": Decimal("10.5"), "per_day": Decimal(12)}, True),
+        ({"actual": Decimal(11), "per_day": Decimal(0)}, True),
+        ({"kind": "dear_request", "actual": Decimal("10.5"), "per_day": Decimal(99)}, False),
+        ({"direction": "down", "expected": Decimal("10.5"), "actual": Decimal(10), "per_day": Decimal(-12)}, True),
+    ],
+)
+def test_nothing_is_told_below_the_floor(given: dict[str, Any], told: bool) -> None:
+    """What it has cost by now, or would within a day; a single request costs what it costs."""
+    assert bool(World(finding("f", **given)).look()) == told
+
+
+def test_requests_are_worth_what_the_ledger_says_that_they_cost() -> None:
+    """Where nobody knows, they are told."""
+    row = finding("f", measure=EVENTS)
+    assert World(row).look() != []
+    assert World(row).look(told=Told(NOON + HOUR, money_usd=Decimal("0.001"))) == []
+    assert World(row).look(told=Told(NOON + HOUR, money_usd=Decimal(5))) != []
+
+
+def test_what_was_told_once_is_followed_below_the_floor() -> None:
+    """Nobody is left with an alert that says something else than what is so."""
+    world = World()
+    world.look()
+    (less,) = world.becomes(FOLLOWS_S, actual=Decimal("10.1"), per_day=Decimal("0.1"))
+    assert less.value == Decimal("10.1")
+
+
+def test_silenced_is_resolved_with_its_reason_and_may_fire_again() -> None:
+    """Nothing that was never told is said at all."""
+    world = World()
+    assert world.look(silenced="it is planned: Launch") == []
+    assert statuses(world.look(silenced="")) == ["firing"]
+    (over,) = world.look(silenced="mara marked it as expected")
+    assert (over.status, over.resolution) == ("resolved", "mara marked it as expected")
+    assert world.look(DRIFT_S) == []
+    assert statuses(world.look(silenced="")) == ["firing"]
+
+
+def test_after_a_start_what_the_alerts_job_knows_is_followed() -> None:
+    """What is open is said again, with no lower level; what is over there, once; what nobody has is over."""
+    world = World()
+    world.speaking.begin(["f"], {alert_id("f"): ("open", 900), alert_id("lost"): ("acknowledged", 1)})
+    lost, again = world.look()
+    assert (lost.alert_id, lost.status) == ("anomaly/lost", "resolved")
+    assert (again.status, again.level) == ("firing", 900)
+    assert world.look() == []
+    world.becomes(state="closed", ends_at=NOON + HOUR, closing="over")
+    world.speaking.begin(["f"], {alert_id("f"): ("resolved", 900)})
+    assert world.look() == []
+
+
+def test_of_two_signals_the_later_one_is_later() -> None:
+    """Of two of the same instant the graver one would hold."""
+    world = World()
+    (first,) = world.look()
+    (second,) = world.becomes(severity="critical")
+    assert second.observed_at > first.observed_at

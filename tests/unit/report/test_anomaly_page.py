@@ -1,0 +1,54 @@
+"""One finding as a page."""
+
+from dataclasses import replace
+from decimal import Decimal
+
+import pytest
+
+from stream_jobs.anomalies.around import Around
+from stream_jobs.anomalies.cause import Cause
+from stream_jobs.report.anomaly_page import anomaly_html
+from tests.unit.anomalies.build import MINUTE, found, shown
+from tests.unit.output.hostile import HOSTILE, foreign
+from tests.unit.report.test_html import HOSTILE as SCRIPT
+from tests.unit.report.test_html import Page
+
+
+def test_hostile_names_are_text_and_nothing_else() -> None:
+    """The same elements, scripts and links as with a harmless name; no mark turns the reading direction."""
+    harmless = Page(anomaly_html(shown()))
+    for name in (SCRIPT, HOSTILE, "x" * 5000, "واحد " * 200):
+        page = Page(anomaly_html(shown(name)))
+        assert (page.tags, page.scripts, page.handlers) == (harmless.tags, harmless.scripts, [])
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in anomaly_html(shown(SCRIPT))
+    assert foreign(anomaly_html(shown(HOSTILE))) == []
+
+
+def test_a_name_from_right_to_left_leaves_the_amount_beside_it_where_it_is() -> None:
+    """A mark ends its run; the letters stay."""
+    assert "team واحد&lrm;: $45.10 in" in anomaly_html(shown("واحد"))
+
+
+def test_the_page_says_what_the_terminal_says() -> None:
+    """What, how much, why, who said what, what else; every digit on hover; no network."""
+    page = anomaly_html(shown())
+    for part in (
+        *("$45.10 in 40 minutes where $3.20 is usual", "1,508.40 more a day", "number of requests", "user search"),
+        *("event-search", "search ran a loop", "all usage", 'title="39.8 USD"', "<svg", "USD per minute, UTC"),
+    ):
+        assert part in page, part
+    assert all(link.startswith("#") for link in Page(page).links)
+
+
+@pytest.mark.parametrize(
+    "less",
+    [
+        {"cause": Cause(), "history": (), "group": (), "around": Around(MINUTE, ())},
+        {"found": found(ends_at=None, state="open", mark="", per_day=Decimal(0))},
+    ],
+)
+def test_what_is_not_known_is_said(less: dict[str, object]) -> None:
+    """No empty tables."""
+    page = anomaly_html(replace(shown(), **less))  # type: ignore[arg-type]
+    assert "<tbody></tbody>" not in page
+    assert ("Nobody knows yet" in page) == ("cause" in less)

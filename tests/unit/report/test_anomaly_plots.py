@@ -1,0 +1,50 @@
+"""A finding drawn by matplotlib."""
+
+import io
+from dataclasses import replace
+from decimal import Decimal
+
+import pytest
+from matplotlib.image import imread
+
+from stream_jobs.anomalies.around import Around, Point
+from stream_jobs.anomalies.cause import Cause
+from stream_jobs.report.anomaly_plots import FOUND_COLOUR, picture, plot
+from tests.unit.anomalies.build import MINUTE, START, found, shown
+from tests.unit.output.hostile import HOSTILE
+
+RED = tuple(int(FOUND_COLOUR[at : at + 2], 16) / 255 for at in (1, 3, 5))
+
+
+def test_the_picture_shows_points_beyond_the_band_in_red() -> None:
+    """It is a PNG of a decent size, white in its corners, with red in it."""
+    data = picture(shown())
+    assert data.startswith(b"\x89PNG")
+    image = imread(io.BytesIO(data))
+    assert image.shape[0] > 400
+    assert image.shape[1] > 1000
+    assert image[0, 0].tolist()[:3] == [1, 1, 1]
+    assert (abs(image[:, :, :3] - RED).sum(axis=2) < 0.05).sum() > 100
+
+
+@pytest.mark.parametrize("name", [HOSTILE, "$\\frac{a}{b}$ <b>", "検索 " * 80, "x" * 4000, "واحد " * 200])
+def test_any_name_is_drawn_without_a_warning(name: str) -> None:
+    """Also one of letters that the font lacks, and one that looks like a formula; and it does not grow the picture."""
+    image = imread(io.BytesIO(picture(shown(name))))
+    assert image.shape[0] < 1200
+
+
+def test_the_inline_plot_has_no_text_from_outside() -> None:
+    """Numbers and times only."""
+    assert plot(shown("search"), "p") == plot(shown(HOSTILE), "p")
+
+
+def test_what_is_not_known_is_not_drawn() -> None:
+    """No figures of the time, no cause, no band, a driver, negative corrections."""
+    nothing = replace(shown(), around=Around(MINUTE, ()), cause=Cause())
+    assert plot(nothing, "p") == ""
+    assert picture(nothing).startswith(b"\x89PNG")
+    negative = Around(MINUTE, tuple(Point(START + MINUTE * n, Decimal(n - 3)) for n in range(9)))
+    for around in (negative, Around(MINUTE, (Point(START, None), *negative.points[1:]))):
+        whole = replace(shown(), around=around, found=found(measure="cache_rate", ends_at=None))
+        assert "<svg" in plot(whole, "p")
