@@ -127,7 +127,7 @@ def test_receivers_take_it(hostile: bool) -> None:
         ),
         (
             {"kind": "silence", "direction": "down", "measure": EVENTS, "expected": Decimal(420), "actual": Decimal(0)},
-            "all usage: nothing in the 1 hour since 2026-11-24 12:00 UTC, 420 events expected",
+            "all usage: nothing in the 1 hour since 2026-11-24 12:00 UTC, 420 requests expected",
         ),
         ({"kind": "dear_request"}, "all usage: a single request cost $110.00 at 2026-11-24 12:00 UTC"),
         (
