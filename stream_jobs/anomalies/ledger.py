@@ -86,37 +86,29 @@ class LedgerMinutes:
         if not given["origins"]:
             condition, given = "0", {}
         return self._store.arrow(
-            f"SELECT {part} AS part, {_MINUTE} AS minute, {self._grouped()} FROM ledger "
+            f"SELECT {part} AS part, {_MINUTE} AS minute, {self._each_level()} AS series, series.1 AS level, "
+            f"series.2 AS vals, {', '.join(f'{_sum_of(name)} AS m_{name}' for name in READ)} FROM ledger "
             "WHERE adjustment_run = '' AND occurred_at >= fromUnixTimestamp64Micro({since:Int64}, 'UTC') "
-            f"AND {condition} GROUP BY GROUPING SETS ({self._sets('part', 'minute')})",
+            f"AND {condition} GROUP BY part, minute, series",
             {**given, "since": unix_micros(since), **label_parameters(self._dims)},
         )
 
-    def _grouped(self) -> str:
-        dims = [f"{column(name)} AS d{number}" for number, name in enumerate(self._dims)]
-        which = f"grouping({', '.join(f'd{number}' for number in range(len(self._dims)))}) AS level"
-        return ", ".join([*dims, which, *(f"{_sum_of(name)} AS m_{name}" for name in READ)])
-
-    def _sets(self, *always: str) -> str:
-        number = {name: f"d{number}" for number, name in enumerate(self._dims)}
-        return ", ".join(f"({', '.join([*always, *(number[name] for name in level)])})" for level in self._levels)
+    def _each_level(self) -> str:
+        """An entry counts once in every level. (GROUPING SETS would not say of which one a row of the answer is: the
+        embedded engine has no function for it.)"""
+        levels = [
+            f"(toUInt8({number}), CAST([{', '.join(f'toString({column(name)})' for name in level)}], 'Array(String)'))"
+            for number, level in enumerate(self._levels)
+        ]
+        return f"arrayJoin([{', '.join(levels)}])"
 
     def _by_level(self, rows: pa.Table) -> Part:
         found = []
-        for level in self._levels:
-            # grouping(): a bit for each dimension that is not grouped by, the first one's the highest.
-            bits = sum(1 << len(self._dims) - 1 - at for at, name in enumerate(self._dims) if name not in level)
-            some = _where(rows, "level", bits)
+        for number, level in enumerate(self._levels):
+            some = _where(rows, "level", number)
             if some.num_rows:
-                found.append((level, Facts(self._as_delta(some, level))))
+                found.append((level, Facts(_as_delta(some, level))))
         return found
-
-    def _as_delta(self, rows: pa.Table, level: Level) -> pa.Table:
-        minutes = rows["minute"].cast(pa.int64()).to_numpy() * MICROS
-        columns = {"minute": pa.array(minutes).cast(INSTANT)}
-        columns |= {name: rows[f"d{self._dims.index(name)}"] for name in level}
-        columns |= {name: rows[f"m_{name}"].cast(MEASURES[name].kind) for name in READ}
-        return pa.table(columns)
 
     def corrections(self, series: Series, start: datetime, end: datetime) -> Late:
         """What corrections have added to a series in [start, end), by now."""
@@ -133,6 +125,16 @@ class LedgerMinutes:
             },
         )
         return Late(exact(COST, cost), exact(EVENTS, events))
+
+
+def _as_delta(rows: pa.Table, level: Level) -> pa.Table:
+    minutes = rows["minute"].cast(pa.int64()).to_numpy() * MICROS
+    columns = {"minute": pa.array(minutes).cast(INSTANT)}
+    vals = rows["vals"].combine_chunks().flatten()
+    for number, name in enumerate(level):
+        columns[name] = vals.take(pa.array(np.arange(number, len(vals), len(level))))
+    columns |= {name: rows[f"m_{name}"].cast(MEASURES[name].kind) for name in READ}
+    return pa.table(columns)
 
 
 def _sum_of(name: Any) -> str:

@@ -1,0 +1,237 @@
+"""What is found follows from what each minute held, and not from how the deltas of it came."""
+
+import random
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from decimal import Decimal
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from stream_jobs.anomalies.model import Change, FindingRow, Series
+from stream_jobs.anomalies.registry import Registry
+from stream_jobs.anomalies.rows import Late, Rows
+from stream_jobs.anomalies.settings import AnomaliesSettings
+from stream_jobs.anomalies.watch import Watch, restored
+from stream_jobs.anomalies.watermark import minute_of, start_of
+from stream_jobs.detection.detector import CostDetector
+from stream_jobs.series.delta import SCHEMA
+from stream_jobs.series.facts import Facts
+from stream_jobs.series.measures import DIMENSIONS, MEASURES
+
+BEGIN = datetime(2026, 11, 2, tzinfo=UTC)
+AT = minute_of(BEGIN)
+LEVELS = AnomaliesSettings(pairs="team+user_id").levels
+HOURS = 21 * 24
+SPIKE = range(10, 30)
+LENGTH = 45
+
+
+def facts(rows: list[dict[str, Any]]) -> Facts:
+    nothing: dict[str, Any] = {**dict.fromkeys(DIMENSIONS, ""), **dict.fromkeys(MEASURES, 0)}
+    return Facts(pa.Table.from_pylist([nothing | row for row in rows], schema=SCHEMA))
+
+
+def row(minute: int, usd: Decimal, user: str, events: int = 1) -> dict[str, Any]:
+    squares = (usd * usd).quantize(Decimal(1).scaleb(-24))
+    return {
+        "minute": start_of(minute),
+        "team": "search" if user < "u2" else "ads",
+        "user_id": user,
+        "model": "m",
+        "provider": "p",
+        "events": events,
+        "effective_cost": usd,
+        "cost_squares": squares,
+        "capped_cost": min(usd, Decimal(1)),
+    }
+
+
+def usage() -> list[dict[str, Any]]:
+    """Of LENGTH minutes, ten requests in each; u1 spends 60 times as much in SPIKE."""
+    rng = random.Random(3)
+    found = []
+    for minute in range(LENGTH):
+        for _ in range(10):
+            user = rng.choice(["u1", "u2", "u3"])
+            usd = Decimal(round(rng.lognormvariate(-4, 0.7), 9)).quantize(Decimal(1).scaleb(-12))
+            found.append(row(AT + minute, usd * (60 if user == "u1" and minute in SPIKE else 1), user))
+    return found
+
+
+USAGE = usage()
+
+
+@cache
+def learned() -> dict[str, Any]:
+    """The state after three weeks of the same usage."""
+    registry = Registry(LEVELS, 100)
+    detector = CostDetector()
+    watch = Watch(detector, registry, Rows(), AT - 1)
+    watch.add(facts([row(AT - 1, Decimal("0.001"), user) for user in ("u1", "u2", "u3")]))
+    held = watch._minutes.take(AT - 1)
+    registry.admit(held.ids, set)
+    detector.add([series.name for series in registry.places])
+    share = np.array([1 if "user_id" in one.dims else {"search": 1, "ads": 2}.get(one.vals[-1] if one.vals else "", 3)
+                      for one in registry.places])  # fmt: skip
+    events = np.random.default_rng(1).poisson(200 * share[:, None], (len(share), HOURS)).astype(float)
+    detector.warm(AT - HOURS * 60, events, events * 0.0234)
+    watch.next = AT
+    return watch.dump()
+
+
+def begin(state: dict[str, Any], recorded: Iterable[FindingRow] = ()) -> Watch:
+    return restored(state, LEVELS, 100, CostDetector.load(state["detector"]), recorded)
+
+
+def play(
+    groups: Sequence[Sequence[int]], restarts: frozenset[int] = frozenset(), late: Sequence[int] = ()
+) -> dict[str, FindingRow]:
+    """The last row of each finding. `groups`: rows of USAGE by their number, that come together; `late` ones come at
+    the end. Before some minutes the job begins anew."""
+    watch = begin(learned())
+    assert watch.rows.settle(AT - 1, BEGIN) == []
+    last: dict[str, FindingRow] = {}
+    waiting, came = list(groups), list[int]()
+
+    def come(upto: int) -> None:
+        while waiting and any(USAGE[number]["minute"] <= start_of(upto) for number in waiting[0]):
+            some = [number for number in waiting.pop(0) if number not in late]
+            came.extend(some)
+            watch.add(facts([USAGE[number] for number in some]))
+
+    for minute in range(AT, AT + LENGTH):
+        come(minute)
+        now = start_of(minute + 1)
+        if minute in restarts:
+            watch = begin(watch.dump(), last.values())
+            assert watch.rows.settle(minute - 1, now) == []
+            watch.add(facts([USAGE[number] for number in came if USAGE[number]["minute"] >= start_of(minute)]))
+        _, changes = watch.judge(now)
+        take(last, [*changes, *watch.amend(now)])
+    for number in late:
+        watch.add(facts([USAGE[number]]))
+        take(last, watch.amend(start_of(AT + LENGTH)))
+    return last
+
+
+def take(last: dict[str, FindingRow], changes: list[Change]) -> None:
+    for change in changes:
+        known = last.get(change.after.finding_id)
+        assert change.before == known
+        assert change.after.version == (1 if known is None else known.version + 1)
+        last[change.after.finding_id] = change.after
+
+
+def content(rows: dict[str, FindingRow]) -> dict[str, FindingRow]:
+    """But for what says when a row was given out."""
+    return {name: replace(row, at=BEGIN, version=1) for name, row in rows.items()}
+
+
+@cache
+def expected() -> dict[str, FindingRow]:
+    return play([range(len(USAGE))[first : first + 10] for first in range(0, len(USAGE), 10)])
+
+
+def names(rows: dict[str, FindingRow]) -> set[str]:
+    return {row.series.name for row in rows.values()}
+
+
+def test_a_spike_is_found_of_who_makes_it_and_above() -> None:
+    """And of nobody else."""
+    found = names(expected())
+    assert {"total", "user_id=u1", "team=search, user_id=u1"} <= found
+    assert not {"user_id=u2", "user_id=u3", "team=ads"} & found
+    assert {row.direction for row in expected().values()} == {"up"}
+
+
+@given(st.data())
+@settings(max_examples=8, deadline=None, derandomize=True)
+def test_groups_order_and_restarts_change_nothing(data: st.DataObject) -> None:
+    """What a minute holds by the time it is judged may come in any groups, in any order."""
+    order = data.draw(st.permutations(range(10)))
+    sizes = data.draw(st.lists(st.integers(1, 25), min_size=20, max_size=60))
+    numbers = [first + number for first in range(0, len(USAGE), 10) for number in order]
+    groups = []
+    while numbers:
+        size = sizes[len(groups) % len(sizes)]
+        groups.append(numbers[:size])
+        del numbers[:size]
+    restarts = data.draw(st.frozensets(st.integers(AT + 1, AT + LENGTH - 1), max_size=4))
+    assert content(play(groups, restarts)) == content(expected())
+
+
+LATE = [
+    number
+    for number, one in enumerate(USAGE)
+    if one["user_id"] == "u3" and start_of(AT + 20) <= one["minute"] < start_of(AT + 25)
+]
+
+
+@given(st.permutations(LATE), st.frozensets(st.integers(AT + 1, AT + LENGTH - 1), max_size=3))
+@settings(max_examples=4, deadline=None, derandomize=True)
+def test_what_comes_late_changes_findings_in_any_order(late: list[int], restarts: frozenset[int]) -> None:
+    """The total is what it would have been, to the last digit; what was judged stays."""
+    groups = [range(len(USAGE))[first : first + 10] for first in range(0, len(USAGE), 10)]
+    found = content(play(groups, restarts, late))
+    assert found == content(play(groups, late=sorted(late)))
+    total = next(row for row in found.values() if row.series == Series())
+    cost = sum(
+        (USAGE[number]["effective_cost"] for number in late if total.starts_at <= USAGE[number]["minute"]), Decimal(0)
+    )
+    assert Decimal(total.document["late_usd"]) == cost
+
+
+def test_late_retractions_close_a_finding_and_late_usage_opens_it_again() -> None:
+    """A row follows from all that came late, so one that was corrected may hold again."""
+    watch = begin(learned())
+    watch.rows.settle(AT - 1, BEGIN)
+    last: dict[str, FindingRow] = {}
+    for minute in range(AT, AT + 25):
+        watch.add(facts([one for one in USAGE if one["minute"] == start_of(minute)]))
+        take(last, watch.judge(start_of(minute + 1))[1])
+    u1 = next(row for row in last.values() if row.series.name == "user_id=u1")
+    assert u1.state == "open"
+    excess = u1.excess.quantize(Decimal("0.000001"))
+    watch.add(facts([row(AT + 20, -excess, "u1", -1)]))
+    take(last, watch.amend(start_of(AT + 25)))
+    corrected = last[u1.finding_id]
+    assert (corrected.state, corrected.closing, corrected.actual) == ("closed", "corrected", u1.actual - excess)
+    watch.add(facts([row(AT + 20, excess, "u1", 1)]))
+    take(last, watch.amend(start_of(AT + 25)))
+    assert replace(last[u1.finding_id], version=u1.version, at=u1.at) == replace(u1, document={})
+
+
+def test_corrections_count_as_what_came_late() -> None:
+    """They are told of what they come to in all, as often as one likes."""
+    watch = begin(learned())
+    watch.rows.settle(AT - 1, BEGIN)
+    last: dict[str, FindingRow] = {}
+    for minute in range(AT, AT + 25):
+        watch.add(facts([one for one in USAGE if one["minute"] == start_of(minute)]))
+        take(last, watch.judge(start_of(minute + 1))[1])
+    key = next(key for key in watch.rows.all if key[0].name == "user_id=u1")
+    u1 = watch.rows.all[key].row
+    assert u1 is not None
+    back = Late(-int(u1.excess * 10**12), -1)
+    change = watch.rows.corrected(key, back, AT + 25, BEGIN)
+    assert change is not None
+    assert change.after.closing == "corrected"
+    assert watch.rows.corrected(key, back, AT + 25, BEGIN) is None
+
+
+def test_a_minute_that_nobody_knows_is_no_silence() -> None:
+    """Nothing is found in hours of which nothing is known; in hours without usage that are known, something is."""
+    for known in (False, True):
+        watch = begin(learned())
+        watch.rows.settle(AT - 1, BEGIN)
+        changes = []
+        for minute in range(AT, AT + 120):
+            changes += watch.judge(start_of(minute + 1), known=known)[1]
+        assert bool(changes) == known
+        assert all(change.after.direction == "down" for change in changes)
