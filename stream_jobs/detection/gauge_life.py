@@ -42,6 +42,10 @@ class Look:
     band: Floats  # how far from it a mean usually is at most; NaN likewise
     surprise: Floats  # nats
 
+    def of(self, chosen: npt.NDArray[np.bool_]) -> "Look":
+        """The part of it that is chosen."""
+        return Look(*(getattr(self, name)[chosen] for name in self.__slots__))
+
 
 def threshold(step: int) -> float:
     """In nats: FALSE_ALERTS of the looks of 1,000 days are beyond it."""
@@ -62,8 +66,13 @@ class Lives:
 
     def take(self, look: Look) -> list[Finding]:
         """Returns the findings that were opened or closed, or became of another kind or severity."""
-        held, series = self.held, look.series
-        held["seen"][series] += 1
+        held = self.held
+        held["seen"][look.series] += 1
+        busy = (look.surprise >= UNEASY) | (held["count"][look.series] > 0)
+        if not busy.any():
+            return []
+        look = look.of(busy)
+        series = look.series
         with np.errstate(invalid="ignore"):
             off = np.minimum(np.abs(look.values - look.expected), np.abs(look.means - look.expected))
             near = ~(off > look.band)

@@ -17,9 +17,12 @@ _ABOVE: Final = 8 * PER_OCTAVE
 """Bins above a lens's first figure: there is room for figures 256 times as large, and then the bins are moved."""
 TAIL: Final = 0.005
 """The share of figures that is tail."""
-EXPONENT: Final = 3.0
-"""Of the tail beyond that: the chance of a figure twice as large is an eighth. Measured on production series of many
-kinds; an exponent that each series learned for itself was no better and hides what follows the first huge figure."""
+EXPONENT: Final = 4.0
+"""Of the tail beyond that: the chance of a figure twice as large is a sixteenth. Measured on production series of many
+kinds; exponents that each series learned for itself were no better."""
+_SURE: Final = -float(np.log(TAIL))
+"""Nats of a figure at the tail's beginning, from ranks alone."""
+_OCTAVE: Final = float(np.log(2))
 _FULL: Final = 20_000
 """Figures that a histogram holds before each counts half."""
 
@@ -38,28 +41,24 @@ class Tails:
         self.lowest = np.concatenate([self.lowest, np.full((more, lenses), np.nan)])
         self.seen = np.concatenate([self.seen, np.zeros(more, np.int64)])
 
-    def surprise(self, series: Numbers, figures: Floats) -> Floats:
-        """In nats, of figures ≥ 0 as [series, lens]. 0 as long as nothing is known, and where the figure is NaN."""
+    def surprise(self, series: Numbers, figures: Floats) -> tuple[Floats, Floats]:
+        """In nats, of figures ≥ 0 as [series, lens]; and the figures that TAIL of the past exceeds. The surprise is 0
+        where the figure is NaN and as long as nothing is known; the other then NaN."""
         counts = self.counts[series]
-        above = np.cumsum(counts[:, :, ::-1], axis=2)[:, :, ::-1]  # of each bin: it and those above
-        seen = above[:, :, 0]
-        tail = self._quantile(counts, above, TAIL)
+        above = counts[:, :, ::-1].cumsum(axis=2)[:, :, ::-1]  # of each bin: it and those above
+        seen = above[:, :, 0].astype(np.float64)
+        tail = _quantile(counts, above, TAIL)
+        lowest = self.lowest[series]
         with np.errstate(divide="ignore", invalid="ignore"):
-            at = np.log2(figures) * PER_OCTAVE - self.lowest[series]
-            beyond = np.log(np.clip(seen, 1, 1 / TAIL))
-            outer = beyond + EXPONENT * (at - tail) / PER_OCTAVE * np.log(2)
-            place = np.clip(np.nan_to_num(at, nan=0.0, neginf=0.0, posinf=BINS), 0, BINS - 1).astype(np.intp)
-            larger = np.take_along_axis(above, place[:, :, None], axis=2)[:, :, 0]
-            inner = np.log((seen + 1) / (larger + 1))
-        surprise = np.where(at > tail, outer, np.minimum(inner, beyond))
-        return np.where((seen > 0) & (figures > 0), np.maximum(surprise, 0.0), 0.0)  # not where it is NaN
-
-    def usual(self, series: Numbers, lens: int, share: float = TAIL) -> Floats:
-        """What at most `share` of a lens's figures exceed; NaN where nothing is known."""
-        counts = self.counts[series][:, lens : lens + 1]
-        above = np.cumsum(counts[:, :, ::-1], axis=2)[:, :, ::-1]
-        at = self.lowest[series, lens] + self._quantile(counts, above, share)[:, 0]
-        return np.asarray(np.exp2(at / PER_OCTAVE))
+            at = np.log2(figures) * PER_OCTAVE - lowest
+        place = np.nan_to_num(at, nan=0.0, neginf=0.0, posinf=BINS - 1).clip(0, BINS - 1).astype(np.intp)
+        larger = np.take_along_axis(above, place[:, :, None], axis=2)[:, :, 0]
+        rank = np.log((seen + 1) / (larger + 1))
+        with np.errstate(invalid="ignore"):
+            beyond = np.minimum(rank, _SURE) + np.maximum(at - tail, 0.0) * (EXPONENT / PER_OCTAVE * _OCTAVE)
+            still = np.isnan(lowest) & (figures > 0)  # the first move of what never moved
+            surprise = np.where(still, np.log(seen + 1), np.where(at > tail, beyond, np.minimum(rank, _SURE)))
+        return np.where(figures > 0, surprise, 0.0), np.exp2((lowest + tail) / PER_OCTAVE)
 
     def learn(self, series: Numbers, figures: Floats) -> None:
         """Add figures ≥ 0, [series, lens]; NaN is none."""
@@ -91,12 +90,12 @@ class Tails:
         self.counts[series, lens] = kept
         self.lowest[series, lens] += by
 
-    @staticmethod
-    def _quantile(counts: npt.NDArray[np.float32], above: npt.NDArray[np.float32], share: float) -> Floats:
-        """Where the upper `share` of the figures begins, in bins from the lowest, interpolated within the bin."""
-        wanted = above[:, :, :1] * share
-        bin_of = np.maximum((above >= wanted).sum(axis=2) - 1, 0)[:, :, None]
-        inside = np.take_along_axis(counts, bin_of, axis=2)
-        over = np.take_along_axis(above, bin_of, axis=2) - wanted
-        place = bin_of + np.clip(over / np.maximum(inside, 1), 0, 1)
-        return np.asarray(place[:, :, 0], np.float64)
+
+def _quantile(counts: npt.NDArray[np.float32], above: npt.NDArray[np.float32], share: float) -> Floats:
+    """Where the upper `share` of the figures begins, in bins from the lowest, interpolated within the bin."""
+    wanted = above[:, :, :1] * share
+    bin_of = np.maximum((above >= wanted).sum(axis=2) - 1, 0)[:, :, None]
+    inside = np.take_along_axis(counts, bin_of, axis=2)
+    over = np.take_along_axis(above, bin_of, axis=2) - wanted
+    place = bin_of + (over / np.maximum(inside, 1)).clip(0, 1)
+    return np.asarray(place[:, :, 0], np.float64)

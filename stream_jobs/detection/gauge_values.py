@@ -25,13 +25,13 @@ class KnownValues:
         self.values = np.concatenate([self.values, np.full((more, VALUES), np.inf)])
         self.filled = np.concatenate([self.filled, np.zeros(more, np.int32)])
 
-    def distance(self, series: Numbers, values: Floats) -> Floats:
-        """To the nearest known value, in the series' unit; 0 where nothing is known."""
-        _, nearest = self._place(series, values)
+    def learn(self, series: Numbers, values: Floats) -> Floats:
+        """Returns how far each was from the nearest value known before, in the series' unit; 0 where nothing was."""
+        place, nearest = self._place(series, values)
+        self._learn(series, values, place, nearest)
         return np.where(np.isfinite(nearest), nearest, 0.0)
 
-    def learn(self, series: Numbers, values: Floats) -> None:
-        place, nearest = self._place(series, values)
+    def _learn(self, series: Numbers, values: Floats, place: Numbers, nearest: Floats) -> None:
         new = nearest > 0
         if not new.any():
             return
@@ -45,7 +45,7 @@ class KnownValues:
             stays = np.ones(len(series), np.bool_)
             stays[np.flatnonzero(full)[~worth]] = False
             series, values = series[stays], values[stays]
-            place, _ = self._place(series, values)
+            place, _ = self._place(series, values)  # what was dropped may have been below
         self._insert(series, values, place)
 
     def _place(self, series: Numbers, values: Floats) -> tuple[Numbers, Floats]:
