@@ -24,6 +24,8 @@ class Options:
     trials: int = 120  # of each shape and rate
     series_days: int = 5_000  # of each noise and rate, for false alerts
     processes: int = 2
+    portfolio: int = 2_000  # series of an installation
+    portfolio_days: int = 7
 
     def dataset(self, name: str) -> Path:
         """The folder of a data set, such as `nab` or `traces/servegen`. Raises MissingDataError."""
