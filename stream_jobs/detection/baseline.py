@@ -1,0 +1,118 @@
+"""What is usual: e^level times the season of the hour of week, interpolated between the middles of hours.
+
+A season's bin is shrunk towards the same hour of its kind of day (workday, weekend): (num + k p) / (den + k), where k
+grows with the noise. Bins forget 5 % a visit. The level is a damped daily Holt with a trend of at most 2 % a day, so
+that growth is usual. What is learned is winsorised at 2.5 sigma, and nothing is while a finding is open.
+"""
+
+from typing import Final
+
+import numpy as np
+
+from stream_jobs.detection.arrays import Array
+from stream_jobs.detection.state import State
+
+WORKDAYS: Final = range(5)
+WEEKEND: Final = range(5, 7)
+FORGET: Final = 0.95
+LEVEL_RATE: Final = 0.06
+TREND_RATE: Final = 0.004
+TREND_MOST: Final = 0.02
+DAMPING: Final = 0.995
+STEP: Final = 2.0  # neighbours that differ by more are a step, not a slope
+UNSEEN: Final = 0.36  # variance of the logarithm of a bin of which nothing is known
+EPOCH_WEEKDAY: Final = 3  # 1970-01-01 was a Thursday
+TINY: Final = 1e-12
+
+
+def hour_of_week(at: int) -> int:
+    """0 is Monday 00:00Z; `at` in minutes since 1970."""
+    return (at // 60 + 24 * EPOCH_WEEKDAY) % 168
+
+
+def _kind(bin_: int) -> list[int]:
+    days = WORKDAYS if bin_ // 24 < 5 else WEEKEND
+    return [24 * day + bin_ % 24 for day in days]
+
+
+def season(s: State, bin_: int) -> tuple[Array, Array]:
+    """Of an hour of week: [measures, series] its share of the level, and [series] of how many visits that is known."""
+    pull = np.clip(s.tau2[:, 3] / 0.0125, 1.0, 12.0)
+    bins = _kind(bin_)
+    num, den = s.num[:, bins[0]].astype(float), s.den[bins[0]].astype(float)
+    for other in bins[1:]:
+        num, den = num + s.num[:, other], den + s.den[other]
+    strange = bin_ % 24 + (24 * 5 if bin_ // 24 < 5 else 0)
+    prior_num, prior_den = s.num[:, strange] + 0.2, s.den[strange] + 0.2
+    kind = (num + 0.3 * prior_num / prior_den) / (den + 0.3)
+    own_num, own_den = s.num[:, bin_].astype(float), s.den[bin_].astype(float)
+    return (own_num + pull * kind) / (own_den + pull), own_den + np.minimum(den, pull[0])
+
+
+def begin_hour(s: State, at: int) -> None:
+    """Lay the line of the hour that begins at minute `at`, from the middles of its neighbours to its own."""
+    scale = np.exp(s.level) / 60 * (s.level > -90)
+    here, visits = season(s, hour_of_week(at))
+    before, _ = season(s, hour_of_week(at - 60))
+    after, _ = season(s, hour_of_week(at + 60))
+    here, before, after = here * scale, before * scale, after * scale
+    for part, (left, right, first) in enumerate(((before, here, 30.5), (here, after, -29.5))):
+        steep = np.maximum(left, right) > STEP * np.minimum(left, right)
+        slope = np.where(steep, 0.0, (right - left) / 60)
+        s.line[2 * part] = np.where(steep, here, left + slope * first)
+        s.line[2 * part + 1] = slope
+    s.unsure[:] = (s.tau2[:, 3] + 0.01) / (visits + 1.5) + UNSEEN / (1 + visits) ** 3
+
+
+def usual_minute(s: State, minute: int) -> Array:
+    """[measures, series] what minute 0 to 59 of this hour usually holds."""
+    part = 0 if minute < 30 else 2
+    return np.asarray(
+        np.maximum((s.line[part] + s.line[part + 1] * np.float32(minute)) * s.factor, 0.0), dtype=np.float32
+    )
+
+
+def learn_hour(s: State, at: int, actual: Array, usual: Array, sigma: Array, may: Array) -> None:
+    """The hour that began at minute `at` is over: [measures, series] sums, noise of their logarithm, and which series
+    may learn from it (1.0 or 0.0)."""
+    bin_ = hour_of_week(at)
+    young = s.age <= 24
+    factor = np.maximum(s.factor, 1e-3)
+    low, high = usual * np.exp(-2.5 * sigma), usual * np.exp(2.5 * sigma)
+    taken = np.where(young | (usual <= TINY), actual, np.clip(actual, low, high)) / factor
+    settled = may * (~young) * (s.den[bin_ % 24 + 24 * (bin_ // 24)] + (s.age > 168) >= 0.5)
+    s.day_x += taken * np.where(young, may, settled)
+    s.day_e += np.where(young, may, usual / factor * settled)
+    first = young & (may > 0)
+    if first.any():
+        _first_day(s, first)
+    weight = np.exp(-s.level) * (s.level > -90)
+    keep = 1 - may * (1 - FORGET)
+    s.num[:, bin_] = np.minimum(s.num[:, bin_] * keep + taken * weight * may, 6e4)
+    s.den[bin_] = s.den[bin_] * keep + may * (s.level[0] > -90)
+
+
+def _first_day(s: State, first: Array) -> None:
+    """A young series' level is the mean of its hours so far; the bins it has are put in its terms."""
+    mean = s.day_x / np.maximum(s.day_e, 1.0)
+    new = np.where(first & (mean > TINY), np.log(np.maximum(mean, TINY)), s.level)
+    moved = np.where(s.level > -90, np.exp(s.level - new), 1.0)
+    columns = np.flatnonzero(first & (np.abs(moved - 1) > 0).any(axis=0))
+    s.num[:, :, columns] = np.minimum(s.num[:, :, columns] * moved[:, None, columns], 6e4)
+    s.level[:] = new
+
+
+def learn_day(s: State, sigma: Array, may: Array) -> None:
+    """A day is over: the level follows what it held beyond what was usual."""
+    old = (s.age > 24) & (s.level > -90)
+    whole = s.day_e > TINY
+    gain = np.where(whole & old, np.log(np.maximum(s.day_x, TINY) / np.maximum(s.day_e, TINY)), 0.0)
+    gain = np.clip(gain, -3 * sigma, 3 * sigma) * may
+    days = s.age / 24.0
+    rate = np.maximum(LEVEL_RATE, 1 / (days + 1))
+    s.level[:] += np.where(old, rate * gain + s.trend, 0.0)
+    trend = DAMPING * s.trend + np.where(days > 7, TREND_RATE, 0.0) * gain
+    s.trend[:] = np.clip(trend, -TREND_MOST, TREND_MOST) * (may > 0) + s.trend * (may <= 0)
+    keep = s.age <= 24
+    s.day_x *= keep
+    s.day_e *= keep

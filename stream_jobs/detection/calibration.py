@@ -1,0 +1,152 @@
+"""Each scale learns how wide its deviates are in this series, and how far out its past went; limits follow from both.
+
+A limit is the deviate whose tail has the scale's nats (`thresholds.py`), times the scale's own spread on that side,
+and at least `BEYOND` times the third greatest daily maximum of its group of scales: what a series does every few
+weeks anyway is no news.
+"""
+
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from stream_jobs.detection.arrays import Array
+from stream_jobs.detection.config import Config
+from stream_jobs.detection.noise import TAU2_LEAST, TAU2_MOST
+from stream_jobs.detection.scales import FAST, FIRST_DAYS, GROUPS, N_FAST, N_HOURS, SILENCE, WEEK_HOURS, WINDOWS
+from stream_jobs.detection.state import HOUR_WINDOWS, QUANTUM, State
+from stream_jobs.detection.thresholds import needed_nats, sigmas
+
+MINUTELY: Final = N_FAST + N_HOURS
+BEYOND: Final = 1.25
+ROOTS: Final = np.sqrt(np.array(HOUR_WINDOWS, dtype=float))[:, None]
+RAMP_ROOT: Final = float(np.sqrt((np.arange(1, WEEK_HOURS + 1, dtype=float) ** 2).sum()))
+UNITS: Final = np.concatenate([np.ones((N_FAST, 1)), ROOTS, [[RAMP_ROOT]]])
+"""What each window's sum is divided by."""
+
+
+def lay_limits(s: State, config: Config) -> None:
+    """[measures, scales, series] above or below which sums of deviates are news, and the longest gap between
+    requests."""
+    needed = needed_nats(config.budget, config.portfolio_nats)
+    s.limit_up[:] = _side(s, needed, 0)
+    s.limit_down[:] = -_side(s, needed + config.downward_nats, 1)
+    tau2 = s.tau2[1, 3] + s.unsure[1]
+    nats = needed[SILENCE] + config.downward_nats + s.more
+    s.limit_gap[:] = np.maximum(np.maximum(np.expm1(np.minimum(nats * tau2, 60)) / tau2, 2 * s.gaps[2]), nats)
+
+
+def _side(s: State, needed: Array, side: int) -> Array:
+    limits = sigmas(needed[:WINDOWS, None] + s.more) * np.sqrt(s.spread[side])
+    for group, scales in enumerate(GROUPS):
+        record = BEYOND * s.record[side, :, group, 2].astype(float)
+        np.maximum(limits[:, scales], record[:, None], out=limits[:, scales])
+    return np.asarray(limits * UNITS)
+
+
+def before(s: State) -> Array:
+    """[measures, hourly scales, series]: the sum of the whole hours that each scale adds to the present one."""
+    sums = np.zeros((2, N_HOURS, s.columns))
+    for scale, hours in enumerate(HOUR_WINDOWS[:N_HOURS]):
+        if hours > 1:
+            oldest = s.hours_z[:, hours - 1].astype(np.float32) / QUANTUM
+            sums[:, scale] = s.sums_z[:, scale] - oldest
+    return sums
+
+
+def before_one(s: State, i: int) -> Array:
+    """The same of series `i`: [measures, hourly scales]."""
+    oldest = np.array([s.hours_z[:, hours - 1, i] for hours in HOUR_WINDOWS[:N_HOURS]]).T.astype(np.float32) / QUANTUM
+    return np.where(np.array(HOUR_WINDOWS[:N_HOURS]) > 1, s.sums_z[:, :N_HOURS, i] - oldest, 0.0)
+
+
+def learn_minutes(s: State, of_hour: int, z: Array, part: Array, free: npt.NDArray[np.bool_]) -> None:
+    """Windows that end with this minute in step with the clock teach their noise; those of a minute every fifth."""
+    if (of_hour + 1) % 5:
+        return
+    may = free & (s.age > 3)
+    for row, window in enumerate(FAST):
+        if (of_hour + 1) % window:
+            continue
+        learn_row(s, row, z[:, row], part[:, row], may)
+
+
+def learn_row(s: State, row: int, deviate: Array, part: Array, may: npt.NDArray[np.bool_]) -> None:
+    """A fast window's deviates teach its noise: z² v is the squared logarithm, and what counting explains (`part`) or
+    an unsure baseline is no noise of the level."""
+    looks = 60 / max(FAST[row], 5)
+    rate = np.maximum(1 / (14 * 24 * looks), 1 / (6 * looks + s.age * looks)) * may
+    tau2 = s.tau2[:, row]
+    v = part + tau2 + s.unsure
+    seen = np.minimum(deviate * deviate, 16.0) * v - part - s.unsure
+    trust = tau2 / (tau2 + part + s.unsure)
+    s.tau2[:, row] = np.clip(tau2 + rate * (0.1 + 0.9 * trust) * (seen - tau2), TAU2_LEAST, TAU2_MOST)
+    _learn_spread(s, row, deviate, rate * (s.age > 48))
+    _learn_record(s, 0, deviate / np.sqrt(s.spread[:, :, row]).max(axis=0), may & (s.age > 48))
+
+
+def _learn_spread(s: State, scale: int, deviate: Array, rate: Array) -> None:
+    square = np.minimum(2 * deviate * deviate, 50.0)
+    for side, on in enumerate((deviate > 0, deviate < 0)):
+        s.spread[side, :, scale] += rate * (square * on - s.spread[side, :, scale])
+        np.maximum(s.spread[side, :, scale], 0.5, out=s.spread[side, :, scale])
+
+
+def _learn_record(s: State, group: int, deviate: Array, may: npt.NDArray[np.bool_]) -> None:
+    for side, sign in enumerate((1.0, -1.0)):
+        today = s.today[side, :, group]
+        np.maximum(today, sign * deviate * may, out=today)
+
+
+def push_hour(s: State, z: Array, actual: Array, usual: Array) -> None:
+    """A whole hour's deviates join the sums; its money joins the past hours."""
+    kept = np.rint(np.clip(z, -4, 4) * QUANTUM).astype(np.int8)
+    fresh = kept.astype(np.float32) / np.float32(QUANTUM)
+    s.ramp_z += WEEK_HOURS * fresh - s.sums_z[:, -1]
+    for scale, hours in enumerate(HOUR_WINDOWS):
+        s.sums_z[:, scale] += fresh - s.hours_z[:, hours - 1].astype(np.float32) / np.float32(QUANTUM)
+    s.hours_z[:, 1:] = s.hours_z[:, :-1].copy()
+    s.hours_z[:, 0] = kept
+    for ring, value in ((s.past_x, actual), (s.past_e, usual)):
+        ring[:, 1:] = ring[:, :-1].copy()
+        ring[:, 0] = value
+
+
+def hourly(s: State) -> Array:
+    """[measures, hourly and daily scales and the ramp, series]: sums of deviates at the end of an hour."""
+    return np.concatenate([s.sums_z, s.ramp_z[:, None]], axis=1)
+
+
+def learn_hour(s: State, may: npt.NDArray[np.bool_]) -> None:
+    sums = hourly(s)
+    for offset in range(len(HOUR_WINDOWS) + 1):
+        scale = N_FAST + offset
+        deviate = sums[:, offset] / UNITS[scale]
+        hours = (*HOUR_WINDOWS, WEEK_HOURS)[offset]
+        rate = np.maximum(1 / (21 * 24), 1 / (48 + 4 * hours + s.age)) * may
+        _learn_spread(s, scale, deviate, rate)
+        if hours > 1:
+            _learn_record(s, 1 if scale < FIRST_DAYS else 2, deviate / np.sqrt(s.spread[:, :, scale]).max(axis=0), may)
+
+
+def learn_day(s: State, may: npt.NDArray[np.bool_]) -> None:
+    """The day's maxima join the three greatest, which fade by a percent a day."""
+    _keep_three(s.record, s.today, may)
+    s.today[:] = 0
+    _keep_three(s.gaps, s.gap_today, may)
+    s.gap_today[:] = 0
+    _keep_three(s.dear, s.dear_today, may)
+    s.dear_today[:] = 0
+    s.days_x[1:], s.days_e[1:] = s.days_x[:-1].copy(), s.days_e[:-1].copy()
+    s.days_x[0], s.days_e[0] = s.past_x[0].cumsum(axis=0)[-1], s.past_e[0].cumsum(axis=0)[-1]
+
+
+def _keep_three(three: Array, value: Array, may: npt.NDArray[np.bool_]) -> None:
+    """`three` is [..., 3, series] in falling order, `value` [..., series]."""
+    faded = three * 0.99
+    first, second, third = faded[..., 0, :], faded[..., 1, :], faded[..., 2, :]
+    value = np.where(may, value, 0)
+    three[..., 0, :] = np.maximum(first, value)
+    rest = np.minimum(first, value)
+    three[..., 1, :] = np.maximum(second, rest)
+    three[..., 2, :] = np.maximum(third, np.minimum(second, rest))

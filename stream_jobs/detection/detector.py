@@ -1,0 +1,157 @@
+"""The detector of cost: series side by side, minute by minute; see README.md for the method."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from typing import Self
+
+import numpy as np
+import numpy.typing as npt
+
+from stream_jobs.detection import baseline, calibration, hours, life, requests, starting
+from stream_jobs.detection.config import Config
+from stream_jobs.detection.frame import Frame
+from stream_jobs.detection.model import Finding, Floats, Minute
+from stream_jobs.detection.scales import FAST
+from stream_jobs.detection.state import MINUTES, NOTHING, VERSION
+
+TOO_MUCH = 1e30
+
+
+class CostDetector:
+    """Implements `model.Detector` for cost and requests."""
+
+    def __init__(self, config: Config | None = None) -> None:
+        self.config = config or Config()
+        self.names: list[str] = []
+        self.frame = Frame(self.config)
+
+    def add(self, names: Sequence[str], usual: Sequence[float] | None = None) -> None:
+        """More series, numbered on from those that are there. `usual`: what such a series (its peers) spends in an
+        hour, where somebody knows; without, a series is judged by what it did itself so far."""
+        frame, s, begin = self.frame, self.frame.state, len(self.names)
+        self.names.extend(names)
+        s.reserve(len(self.names))
+        frame.count = len(self.names)
+        s.last[begin:] = max(frame.at, 0)
+        if usual is not None:
+            known = np.asarray(usual, dtype=float)
+            s.level[0, begin : frame.count] = np.where(known > 0, np.log(np.maximum(known, 1e-12)), -99)
+        frame.look()
+
+    def weigh(self, nats: Sequence[float]) -> None:
+        """How many nats each series needs more than one by itself, from the next hour on: see
+        `thresholds.portfolio_nats`."""
+        self.frame.state.more[: len(self.names)] = nats
+
+    def expect(self, number: int, factor: float) -> None:
+        """From the next minute on, the usual of this series is so many times its usual (somebody planned it), until
+        it is set to 1 again. What is learned meanwhile is divided by it, so nothing planned is taken for usual."""
+        if not 0 <= factor <= 1e6:
+            raise ValueError(f"{factor} is no factor: give one from 0 to a million")
+        self.frame.state.factor[number] = factor
+
+    def adopt(self, number: int) -> list[Finding]:
+        """The level that the series has now is its normal (somebody marked its finding as expected): closes the
+        finding that is open in it, if one is."""
+        return life.adopt(self.frame, number) if self.frame.state.side[number] else []
+
+    def advance(self, minute: Minute) -> list[Finding]:
+        """See `model.Detector`. Costs and requests below 0 (corrections) count as 0. Raises ValueError for a minute
+        out of order, or arrays of another length than there are series."""
+        return self._advance(minute, quiet=False)
+
+    def _advance(self, minute: Minute, quiet: bool) -> list[Finding]:
+        frame, s, at = self.frame, self.frame.state, minute.at
+        if frame.at >= 0 and at != frame.at + 1:
+            raise ValueError(f"minute {at} was given after {frame.at}: minutes come in order, without a gap")
+        x, known = self._taken(minute)
+        of_hour = at % MINUTES
+        if of_hour == 0 or frame.at < 0:
+            if frame.at < 0:
+                s.last[:] = at - 1
+            frame.begin_hour(at)
+        frame.at = at
+        usual = baseline.usual_minute(s, of_hour)
+        if known is None:
+            s.known += 1
+        else:
+            x *= known
+            usual *= known
+            s.known += known
+        dear = requests.take(frame, x, minute.squares)
+        olds = [*((of_hour - window) % MINUTES for window in FAST), NOTHING]
+        s.win_x += x[:, None] - s.ring_x[:, olds]
+        s.win_e += usual[:, None] - s.ring_e[:, olds]
+        s.ring_x[:, of_hour], s.ring_e[:, of_hour] = x, usual
+        if of_hour + 1 in FAST:
+            frame.set_partial(of_hour)
+        frame.look()
+        requests.count_gap(frame, x[1], usual[1])
+        found: list[Finding] = []
+        if not quiet:
+            t = frame.judged
+            up, down = s.limit_up[:, : t.shape[1]], s.limit_down[:, : t.shape[1]]
+            hits = ((t > up) | (t < down)).any(axis=(0, 1)) | (s.gap > s.limit_gap)
+            found = life.advance(frame, hits, dear, x, usual, known)
+        calibration.learn_minutes(s, of_hour, frame.z, frame.counting, s.side == 0)
+        if of_hour == MINUTES - 1:
+            found += hours.end_hour(frame, frame.z, quiet)
+        return found
+
+    def _taken(self, minute: Minute) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_] | None]:
+        """[measures, columns] of the minute, and which are known where some are not."""
+        s, count = self.frame.state, len(self.names)
+        x = np.zeros((2, s.columns), dtype=np.float32)
+        for row, values in enumerate((minute.cost, minute.events)):
+            if len(values) != count:
+                raise ValueError(f"a minute of {len(values)} series was given to a detector of {count}")
+            x[row, :count] = values
+        if not (x < TOO_MUCH).all():
+            raise ValueError(f"minute {minute.at} holds what is no number, or none that anybody spends")
+        np.maximum(x, 0, out=x)
+        if minute.known is None or minute.known.all():
+            return x, None
+        known = np.zeros(s.columns, dtype=bool)
+        known[:count] = minute.known
+        return x, known
+
+    def warm(
+        self,
+        at: int,
+        events: Floats,
+        cost: Floats,
+        squares: Floats | None = None,
+        minutes: Iterable[Minute] = (),
+    ) -> None:
+        """Learn from the hours before: arrays of [series, hours], the first of which begins at minute `at`; then from
+        the `minutes` that follow them, if given. Nothing of it is told. The next minute is the one after."""
+        starting.learn_hours(self.frame, at, events, cost, squares)
+        for minute in minutes:
+            self._advance(minute, quiet=True)
+
+    def scores(self) -> Floats:
+        """See `model.Detector`."""
+        return np.asarray(life.surprise(self.frame)[: len(self.names)])
+
+    def bands(self) -> tuple[Floats, Floats, Floats]:
+        """Of each series, for the hour up to the last minute: the cost expected, and what is low and high (99 %)."""
+        s, count = self.frame.state, len(self.names)
+        sigma = np.sqrt(self.frame.variance[0, 3])
+        usual, low, high = life.band(s.win_e[0, 3], sigma, sigma)
+        return usual[:count], low[:count], high[:count]
+
+    def dump(self) -> bytes:
+        """See `model.Detector`."""
+        about = {"names": self.names, "at": self.frame.at, "config": asdict(self.config)}
+        return self.frame.state.dump(VERSION, about)
+
+    @classmethod
+    def load(cls, state: bytes) -> Self:
+        """See `model.Detector`."""
+        frame = Frame(Config())
+        about = frame.state.load(state, VERSION)
+        made = cls(Config(**about["config"]))
+        frame.config, frame.at, frame.count = made.config, int(about["at"]), len(about["names"])
+        made.names, made.frame = list(about["names"]), frame
+        frame.look()
+        return made

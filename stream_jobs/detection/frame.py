@@ -1,0 +1,58 @@
+"""The present minute of a detector: its state, and what every module works on."""
+
+from typing import Final
+
+import numpy as np
+
+from stream_jobs.detection import baseline, calibration, noise
+from stream_jobs.detection.arrays import Array
+from stream_jobs.detection.config import Config
+from stream_jobs.detection.scales import FAST, N_FAST
+from stream_jobs.detection.state import MINUTES, PARTIAL, State
+
+BEFORE: Final = -1
+
+
+class Frame:
+    """Arrays have all columns, those without a series included."""
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self.state = State()
+        self.count = 0  # of series
+        self.at = BEFORE  # the last minute taken
+        self.hour_pushed = False  # the present hour is among the past ones already
+        # of the last minute, they follow from the state:
+        self.z: Array = np.zeros((2, N_FAST + 1, 0))  # [measures, windows and present hour, series]: deviates
+        self.variance = self.z  # of the logarithm
+        self.counting = self.z  # the part of it that counting explains
+        self.judged: Array = np.zeros((2, calibration.MINUTELY, 0))  # sums of deviates, as limits are laid
+        self.dearest: Array = np.zeros(0)  # [series]: the minute's dearest request
+
+    def begin_hour(self, at: int) -> None:
+        """Minute `at` is the first of its hour, or of all."""
+        s = self.state
+        baseline.begin_hour(s, at // MINUTES * MINUTES)
+        s.win_x[:, PARTIAL] = 0
+        s.win_e[:, PARTIAL] = 0
+        s.known[:] = 0
+        s.phi[0] = np.where(s.money > 0, s.squares / np.maximum(s.money, 1e-300), 1.0)
+        s.hour_tau2[:, :N_FAST] = s.tau2 + s.unsure[:, None]
+        self.set_partial(at % MINUTES)
+        s.hour_sums[:] = calibration.before(s)
+        calibration.lay_limits(s, self.config)
+
+    def set_partial(self, of_hour: int) -> None:
+        """The noise of the present hour so far is that of the longest window it fills."""
+        row = max(i for i, window in enumerate(FAST) if window <= of_hour + 1)
+        self.state.hour_tau2[:, PARTIAL] = self.state.tau2[:, row] + self.state.unsure
+
+    def look(self) -> None:
+        """Work out the deviates of the windows as they stand."""
+        s = self.state
+        self.z, self.variance, self.counting = noise.deviates(s.win_x, s.win_e, s.phi[:, None], s.hour_tau2)
+        hour = np.clip(self.z[:, PARTIAL], -8, 8)
+        self.judged = np.empty((2, calibration.MINUTELY, s.columns))
+        self.judged[:, :N_FAST] = self.z[:, :N_FAST]
+        np.add(np.clip(hour, -4, 4)[:, None], s.hour_sums, out=self.judged[:, N_FAST:])
+        self.judged[:, N_FAST] = hour

@@ -1,0 +1,42 @@
+"""What happens when an hour or a day ends: deviates join the past, findings of days are judged, and what may learn,
+learns."""
+
+from typing import Final
+
+import numpy as np
+
+from stream_jobs.detection import baseline, calibration, life
+from stream_jobs.detection.arrays import Array
+from stream_jobs.detection.frame import Frame
+from stream_jobs.detection.model import Finding
+from stream_jobs.detection.state import MINUTES, PARTIAL
+
+FADE: Final = 0.997  # of the sums that tell what a request costs, an hour
+LEARNS_AFTER: Final = 48  # hours that a series is known before its scales' spread is learned
+
+
+def end_hour(frame: Frame, deviates: Array, quiet: bool) -> list[Finding]:
+    """The minute `frame.at` is the last of its hour. `deviates`: [measures, windows and the hour, series]."""
+    s, at = frame.state, frame.at // MINUTES * MINUTES
+    free = s.side == 0
+    whole = s.known >= MINUTES / 2
+    s.age += whole
+    share = np.maximum(s.known / MINUTES, 1e-9)
+    actual, usual = s.win_x[:, PARTIAL], s.win_e[:, PARTIAL]
+    calibration.push_hour(s, deviates[:, PARTIAL] * whole, actual, usual)
+    frame.hour_pushed = True
+    found = [] if quiet else life.judge_hour(frame)
+    old = s.age > LEARNS_AFTER
+    calibration.learn_hour(s, free & (s.side == 0) & whole & old)
+    sigma = np.sqrt(frame.variance[:, PARTIAL])
+    baseline.learn_hour(s, at, actual / share, usual / share, sigma, (free & whole).astype(float))
+    s.squares = s.squares * FADE + s.hour_squares
+    s.money = s.money * FADE + actual[0]
+    s.requests = s.requests * FADE + actual[1]
+    s.hour_squares[:] = 0
+    if at % (24 * MINUTES) == 23 * MINUTES:
+        free = s.side == 0
+        calibration.learn_day(s, free & old)
+        baseline.learn_day(s, np.sqrt(s.tau2[:, 3]) + 0.05, free.astype(float))
+    frame.hour_pushed = False
+    return found

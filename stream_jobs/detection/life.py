@@ -1,0 +1,376 @@
+"""The life of findings: at most one is open in a series; scales that see the same thing extend it; it closes when the
+scale that told it is as usual again, or when it has lasted so long that it is the usual.
+
+When it closes, its stretch is taken out of all windows (as usual a minute as any), so that neither its trailing edge
+nor the longer windows tell it again.
+"""
+
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from stream_jobs.detection import calibration
+from stream_jobs.detection.arrays import Array
+from stream_jobs.detection.calibration import MINUTELY, UNITS
+from stream_jobs.detection.frame import Frame
+from stream_jobs.detection.model import Closing, Finding, FindingKind
+from stream_jobs.detection.onset import onset
+from stream_jobs.detection.scales import (
+    FAST,
+    FIRST_DAYS,
+    FIRST_HOURS,
+    MEASURES,
+    N_FAST,
+    NAMES,
+    RAMP,
+    REQUEST,
+    SILENCE,
+)
+from stream_jobs.detection.severity import LEVELS, severity
+from stream_jobs.detection.state import HOUR_WINDOWS, MINUTES, PARTIAL, QUANTUM, State
+from stream_jobs.detection.thresholds import nats, sigmas
+
+DAY: Final = 1440
+KINDS: Final[tuple[FindingKind, ...]] = ("spike", "shift", "ramp", "drop", "silence", "dear_request", "new_series")
+SPIKE, SHIFT, RAMP_KIND, DROP, SILENCE_KIND, DEAR, NEW = range(7)
+CALM_BELOW: Final = 1.0
+CALM_MINUTES: Final = 20
+LEAST_EVENTS: Final = 5.0
+AGAIN_NATS: Final = 4.0  # more surprise is needed right after a close, fading over a day
+YOUNG_HOURS: Final = 48
+
+
+def usual_day(s: State) -> Array:
+    """[series] what a usual day costs."""
+    past = s.past_e[0, 0].astype(float)
+    for row in range(1, s.past_e.shape[1]):
+        past = past + s.past_e[0, row]
+    return np.asarray(np.where(s.age >= 24, past, np.exp(np.maximum(s.level[0], -99)) * 24))
+
+
+def band(usual: Array, down: Array, up: Array) -> Array:
+    return np.stack([usual, usual * np.exp(-2.58 * down), usual * np.exp(2.58 * up)])
+
+
+def surprise(d: Frame) -> Array:
+    """[series] nats of the most surprising scale, 0 where none is."""
+    deviates, _ = _deviates(d, np.arange(d.state.columns), hourly=False)
+    worst = np.abs(deviates).max(axis=(0, 1))
+    s = d.state
+    tau2 = s.tau2[1, 3] + s.unsure[1]
+    silent = np.where(s.age > 0, np.log1p(tau2 * s.gap) / tau2, 0)
+    return np.maximum(np.where(worst > 2, nats(worst), 0.0), np.where(silent > 4, silent, 0.0))
+
+
+def _deviates(d: Frame, which: npt.NDArray[np.intp], hourly: bool) -> tuple[Array, Array]:
+    """Of series: [measures, scales, which] calibrated deviates; and the sums that limits are compared with."""
+    s = d.state
+    sums = d.judged[:, :, which]
+    if hourly:
+        rows = calibration.hourly(s)[:, FIRST_DAYS - N_FAST :][:, :, which]
+        sums = np.concatenate([sums, rows], axis=1)
+    scales = sums.shape[1]
+    raw = sums / UNITS[:scales]
+    spread = np.where(raw > 0, s.spread[0][:, :scales, which], s.spread[1][:, :scales, which])
+    return raw / np.sqrt(spread), sums
+
+
+def advance(
+    d: Frame,
+    hits: npt.NDArray[np.bool_],
+    dear: npt.NDArray[np.intp],
+    x: Array,
+    e: Array,
+    known: npt.NDArray[np.bool_] | None,
+) -> list[Finding]:
+    """A minute's part."""
+    s = d.state
+    found: list[Finding] = [_dear(d, int(i)) for i in dear if s.side[i] == 0]
+    open_ = np.flatnonzero(s.side)
+    if open_.size:
+        found += _go_on(d, open_, x, e, known)
+    for i in np.flatnonzero(hits & (s.side == 0)):
+        opened = _try(d, int(i), hourly=False)
+        if opened is not None:
+            found.append(opened)
+    return found
+
+
+def judge_hour(d: Frame) -> list[Finding]:
+    """When an hour ends: windows of days, and the ramp."""
+    s = d.state
+    sums = calibration.hourly(s)[:, FIRST_DAYS - N_FAST :]
+    hits = ((sums > d.state.limit_up[:, FIRST_DAYS:]) | (sums < d.state.limit_down[:, FIRST_DAYS:])).any(axis=(0, 1))
+    tried = (_try(d, int(i), hourly=True) for i in np.flatnonzero(hits & (s.side == 0)))
+    return [finding for finding in tried if finding is not None]
+
+
+def _try(d: Frame, i: int, hourly: bool) -> Finding | None:
+    """Open a finding in series `i`, if one of the scales that are beyond their limits holds enough money and
+    requests."""
+    s = d.state
+    deviates, sums = _deviates(d, np.array([i]), hourly)
+    deviates, sums = deviates[:, :, 0], sums[:, :, 0]
+    scales = sums.shape[1]
+    over = np.where(sums > s.limit_up[:, :scales, i], deviates, 0) + np.where(
+        sums < s.limit_down[:, :scales, i], deviates, 0
+    )
+    again = AGAIN_NATS * max(0.0, 1 - (d.at - float(s.closed[i])) / DAY)
+    order = np.argsort(-np.abs(over), axis=None, kind="stable")
+    for flat in order[:6]:
+        measure, scale = divmod(int(flat), scales)
+        value = float(over[measure, scale])
+        if value == 0:
+            break
+        if again and abs(value) < _harder(d, measure, scale, i, value > 0, again):
+            continue
+        up = value > 0
+        if up and scale < N_FAST and s.win_x[1, scale, i] < LEAST_EVENTS:
+            continue
+        if up and scale == FIRST_HOURS and s.win_x[1, PARTIAL, i] < LEAST_EVENTS:
+            continue
+        opened = _open(d, i, scale, 1 if up else -1, float(nats(np.array(abs(value)))))
+        if opened is not None:
+            return opened
+    if s.gap[i] > s.limit_gap[i]:
+        tau2 = float(s.tau2[1, 3, i] + s.unsure[1, i])
+        return _open(d, i, SILENCE, -1, float(np.log1p(tau2 * s.gap[i]) / tau2))
+    return None
+
+
+def _harder(d: Frame, measure: int, scale: int, i: int, up: bool, more: float) -> float:
+    limit = (d.state.limit_up if up else -d.state.limit_down)[measure, scale, i]
+    at = limit / UNITS[scale, 0] / np.sqrt(d.state.spread[0 if up else 1, measure, scale, i])
+    return float(sigmas(nats(np.array(at)) + more))
+
+
+def _open(d: Frame, i: int, scale: int, side: int, score: float) -> Finding | None:
+    s, config = d.state, d.config
+    begun = max(onset(d, i, scale, side), int(s.closed[i]))
+    begun = min(begun, d.at)
+    actual, usual = _since(d, i, begun)
+    excess = actual - usual
+    minutes = d.at + 1 - begun
+    day = float(usual_day(s)[i])
+    per_day = excess * DAY / minutes
+    if excess * side < max(config.floor_money, config.floor_share * day):
+        return None
+    if per_day * side < config.floor_rate_share * day:
+        return None
+    s.side[i], s.begun[i], s.told[i], s.scale[i] = side, begun, d.at + 1, scale
+    s.kind[i] = _kind(d, i, scale, side, minutes)
+    s.sum_x[i], s.sum_e[i], s.calm[i], s.score[i] = actual, usual, 0, score
+    s.severity[i] = _severity(d, i, day)
+    s.told_score[i] = score
+    return finding(d, i)
+
+
+def _kind(d: Frame, i: int, scale: int, side: int, minutes: int) -> int:
+    s = d.state
+    if scale in (RAMP, RAMP - 1):
+        return RAMP_KIND
+    if side < 0:
+        return SILENCE_KIND if scale == SILENCE or s.gap[i] >= 0.8 * s.win_e[1, 3, i] > 0 else DROP
+    if s.age[i] < YOUNG_HOURS:
+        return NEW
+    return SPIKE if minutes < 6 * MINUTES else SHIFT
+
+
+def _severity(d: Frame, i: int, day: float) -> int:
+    s = d.state
+    excess = float(s.sum_x[i] - s.sum_e[i])
+    per_day = excess * DAY / max(d.at + 1 - int(s.begun[i]), 1)
+    slow = int(s.scale[i]) >= FIRST_DAYS and int(s.scale[i]) < SILENCE
+    return severity(d.config, float(s.score[i]), excess, per_day, day, slow, s.side[i] > 0)
+
+
+def _since(d: Frame, i: int, begun: int) -> tuple[float, float]:
+    """What series `i` cost from minute `begun` until now, and what was usual; whole hours and days where it began
+    long ago."""
+    s, at = d.state, d.at
+    minutes = at + 1 - begun
+    if minutes <= MINUTES:
+        slots = [(at - back) % MINUTES for back in range(minutes)]
+        return _sum(s.ring_x[0, slots, i]), _sum(s.ring_e[0, slots, i])
+    into = at % MINUTES + 1 if not d.hour_pushed else 0
+    actual, usual = (float(s.win_x[0, PARTIAL, i]), float(s.win_e[0, PARTIAL, i])) if into else (0.0, 0.0)
+    hours = round((minutes - into) / MINUTES)
+    actual += _sum(s.past_x[0, : min(hours, 24), i])
+    usual += _sum(s.past_e[0, : min(hours, 24), i])
+    if hours > 24:
+        days = min(round((hours - 24) / 24), s.days_x.shape[0])
+        actual += _sum(s.days_x[:days, i])
+        usual += _sum(s.days_e[:days, i])
+    return actual, usual
+
+
+def _sum(values: Any) -> float:
+    return float(sum(float(value) for value in values))
+
+
+def _go_on(
+    d: Frame, open_: npt.NDArray[np.intp], x: Array, e: Array, known: npt.NDArray[np.bool_] | None
+) -> list[Finding]:
+    s = d.state
+    s.sum_x[open_] += x[0, open_]
+    s.sum_e[open_] += e[0, open_]
+    deviates, _ = _deviates(d, open_, hourly=False)
+    sided = deviates * s.side[open_]
+    scale = s.scale[open_].astype(int)
+    slow = (scale >= FIRST_HOURS + 1) & (scale < SILENCE)
+    rows = np.where(slow, np.minimum(scale, MINUTELY - 1), 2)
+    columns = np.arange(open_.size)
+    near = np.maximum(sided[0, rows, columns], sided[1, rows, columns])
+    nearer = np.maximum(sided[0, 1], sided[1, 1])
+    calm = (near < CALM_BELOW) & (nearer < 1.5)
+    if known is not None:
+        calm &= known[open_]
+        s.calm[open_] = np.where(known[open_], np.where(calm, s.calm[open_] + 1, 0), s.calm[open_])
+    else:
+        s.calm[open_] = np.where(calm, s.calm[open_] + 1, 0)
+    worst = sided.max(axis=(0, 1))
+    s.score[open_] = np.maximum(s.score[open_], nats(worst))
+    day = usual_day(s)
+    found: list[Finding] = []
+    for i in open_:
+        found += _check(d, int(i), float(day[i]))
+    return found
+
+
+def _check(d: Frame, i: int, day: float) -> list[Finding]:
+    s = d.state
+    lasted = d.at + 1 - int(s.begun[i])
+    slow = FIRST_DAYS <= int(s.scale[i]) < SILENCE
+    if s.calm[i] >= CALM_MINUTES:
+        return [close(d, i, "over")]
+    if lasted >= (d.config.adopt_slow_minutes if slow else d.config.adopt_minutes):
+        since = d.at + 1 - int(s.told[i])
+        if not slow or since >= d.config.adopt_minutes:
+            return adopt(d, i)
+    kind = _kind(d, i, int(s.scale[i]), int(s.side[i]), lasted)
+    changed = False
+    if kind != s.kind[i] and s.kind[i] in (SPIKE, DROP):
+        s.kind[i], changed = kind, True
+    level = _severity(d, i, day)
+    if level > s.severity[i]:
+        s.severity[i], changed = level, True
+    if s.score[i] > 1.5 * s.told_score[i] + 5:
+        changed = True
+    if changed:
+        s.told_score[i] = s.score[i]
+        return [finding(d, i)]
+    return []
+
+
+def finding(d: Frame, i: int, end: int | None = None, closing: Closing | None = None) -> Finding:
+    """As it stands."""
+    s = d.state
+    begun = int(s.begun[i])
+    minutes = max((end or d.at + 1) - begun, 1)
+    actual, usual = float(s.sum_x[i]), float(s.sum_e[i])
+    hours = max(minutes / MINUTES, 1.0)
+    row = 3 if minutes >= MINUTES else max(j for j, window in enumerate(FAST) if window <= minutes)
+    v = float(d.counting[0, row, i]) + float(s.tau2[0, row, i]) / hours + float(s.unsure[0, i])
+    _, low, high = band(np.array(usual), np.sqrt(v * s.spread[1, 0, row, i]), np.sqrt(v * s.spread[0, 0, row, i]))
+    return Finding(
+        i,
+        begun,
+        int(s.told[i]),
+        end,
+        "up" if s.side[i] > 0 else "down",
+        KINDS[s.kind[i]],
+        NAMES[s.scale[i]],
+        usual,
+        actual,
+        float(low),
+        float(high),
+        float(s.score[i]),
+        LEVELS[s.severity[i]],
+        (actual - usual) * DAY / minutes,
+        closing,
+    )
+
+
+def close(d: Frame, i: int, closing: Closing) -> Finding:
+    s = d.state
+    end = max(d.at + 1 - int(s.calm[i]), int(s.told[i]))
+    made = finding(d, i, end, closing)
+    begun = int(s.begun[i])
+    s.side[i], s.calm[i], s.closed[i] = 0, 0, d.at
+    excise(d, i, begun)
+    return made
+
+
+def adopt(d: Frame, i: int) -> list[Finding]:
+    """The level of the last day (or since it began) is the normal."""
+    s = d.state
+    begun = int(s.begun[i])
+    hours = min(max((d.at + 1 - begun) // MINUTES, 1), 24)
+    for measure in range(MEASURES):
+        actual, usual = _sum(s.past_x[measure, :hours, i]), _sum(s.past_e[measure, :hours, i])
+        if usual > 0 and s.level[measure, i] > -90:
+            moved = float(np.clip(np.log(max(actual, 1e-300) / usual), -5, 12))
+            s.level[measure, i] += moved
+            for name in ("ring_e", "win_e", "past_e", "line"):
+                values = getattr(s, name)
+                if name == "line":
+                    values[:, measure, i] *= np.exp(moved)
+                else:
+                    values[measure, ..., i] *= np.exp(moved)
+            s.trend[measure, i] = 0
+    made = finding(d, i, d.at + 1, "new_normal")
+    s.side[i], s.calm[i], s.closed[i], s.gap[i] = 0, 0, d.at, 0
+    excise(d, i, begun)
+    return [made]
+
+
+def excise(d: Frame, i: int, begun: int) -> None:
+    """From `begun` until now every minute of series `i` is as usual, in all windows."""
+    s, at = d.state, d.at
+    back = min(at + 1 - begun, MINUTES)
+    slots = [(at - ago) % MINUTES for ago in range(back)]
+    s.ring_x[:, slots, i] = s.ring_e[:, slots, i]
+    for row, window in enumerate(FAST):
+        ago = [(at - k) % MINUTES for k in range(window)]
+        for measure in range(MEASURES):
+            s.win_x[measure, row, i] = _sum(s.ring_x[measure, ago, i])
+            s.win_e[measure, row, i] = _sum(s.ring_e[measure, ago, i])
+    s.win_x[:, PARTIAL, i] = s.win_e[:, PARTIAL, i]
+    hours = min(at // MINUTES - begun // MINUTES + 1, s.hours_z.shape[1])
+    s.hours_z[:, :hours, i] = 0
+    kept = s.hours_z[:, :, i].astype(float) / QUANTUM
+    for scale, length in enumerate(HOUR_WINDOWS):
+        s.sums_z[:, scale, i] = [_sum(kept[measure, :length]) for measure in range(MEASURES)]
+    weights = range(kept.shape[1], 0, -1)
+    s.ramp_z[:, i] = [_sum(w * z for w, z in zip(weights, kept[m], strict=True)) for m in range(MEASURES)]
+    s.past_x[:, : min(hours, 24), i] = s.past_e[:, : min(hours, 24), i]
+    s.gap[i] = 0
+    s.hour_sums[:, :, i] = calibration.before_one(s, i)
+
+
+def _dear(d: Frame, i: int) -> Finding:
+    """One request that is dear beyond measure: begun and over in its minute."""
+    s = d.state
+    cost, usual = float(d.dearest[i]), float(s.money[i] / max(s.requests[i], 1.0))
+    day = float(usual_day(s)[i])
+    bound = max(d.config.dear_factor * float(s.dear[2, i]), usual)
+    score = float(12 + 4 * np.log(max(cost / max(bound, 1e-300), 1.0)))
+    level = severity(d.config, score, cost, cost, day, False, True)
+    return Finding(
+        i,
+        d.at,
+        d.at + 1,
+        d.at + 1,
+        "up",
+        "dear_request",
+        NAMES[REQUEST],
+        usual,
+        cost,
+        0.0,
+        bound,
+        score,
+        LEVELS[min(level, 2)],
+        cost,
+        "over",
+    )

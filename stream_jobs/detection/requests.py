@@ -1,0 +1,53 @@
+"""Single requests: what one costs, one that is dear beyond measure, and how long there was none."""
+
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from stream_jobs.detection import life
+from stream_jobs.detection.arrays import Array
+from stream_jobs.detection.frame import Frame
+
+YOUNG: Final = 24  # hours in which no request is dear: nobody knows what one costs
+
+
+def take(frame: Frame, x: npt.NDArray[np.float32], squares: Array | None) -> npt.NDArray[np.intp]:
+    """Adds to the sums of squares. Cuts what is dear beyond measure out of the minute's cost x[0], so that it is told
+    once, by itself, and by no window; returns the numbers of the series where one is to be told.
+
+    Where squares are not given they are taken to be (C - n m)^2 + n m^2, with the mean cost m of a request.
+    """
+    s = frame.state
+    cost, events = x[0].astype(float), x[1].astype(float)
+    mean = s.money / np.maximum(s.requests, 1.0)
+    if squares is None:
+        rest = cost - events * mean
+        given = np.where(s.requests > 0, rest * rest + events * mean * mean, cost * cost / np.maximum(events, 1))
+    else:
+        given = np.zeros(s.columns)
+        given[: frame.count] = squares
+    given = np.clip(given, 0, cost * cost)
+    dearest = np.sqrt(given)
+    bound = np.maximum(frame.config.dear_factor * s.dear[2], 20 * s.phi[0])
+    cut = (dearest > bound) & (s.age > YOUNG)
+    told = np.empty(0, dtype=np.intp)
+    if cut.any():
+        told = np.flatnonzero(cut & (dearest > frame.config.dear_share * life.usual_day(s)))
+        frame.dearest = dearest
+        x[0] = np.where(cut, np.maximum(cost - dearest, 0) + mean, cost)
+        given = np.where(cut, bound * bound, given)
+    np.maximum(s.dear_today, np.minimum(dearest, 1e30), out=s.dear_today)
+    s.hour_squares += given
+    return told
+
+
+def count_gap(frame: Frame, events: Array, usual: Array) -> None:
+    """Adds the requests that are usual in the minute to the gap since the last one; a request ends it."""
+    s = frame.state
+    s.gap += usual
+    some = events > 0
+    if some.any():
+        np.maximum(s.gap_today, np.where(some, s.gap, 0.0), out=s.gap_today)
+        s.gap *= ~some
+        np.copyto(s.last, frame.at, where=some)

@@ -1,0 +1,89 @@
+"""What the detector remembers of a series: less than 4 KB. The last axis of every array is the series."""
+
+from typing import Final
+
+from stream_jobs.detection.arrays import Arrays, Field
+from stream_jobs.detection.scales import DAYS, HOURS, MEASURES, N_FAST, N_HOURS, WEEK_HOURS, WINDOWS
+
+VERSION: Final = 1
+MINUTES: Final = 60
+NOTHING: Final = MINUTES  # a row of the rings that stays 0
+PARTIAL: Final = N_FAST  # the row of `actual` and `usual` that holds the present hour so far
+ROWS: Final = N_FAST + 1
+HOUR_WINDOWS: Final = (*HOURS, *DAYS)
+PAST_HOURS: Final = 24
+PAST_DAYS: Final = 8
+QUANTUM: Final = 16.0  # hours' deviates are kept in steps of 1/16
+
+FIELDS: Final[dict[str, Field]] = {
+    # the minutes of the last hour: what was, and what is usual
+    "ring_x": ((MEASURES, MINUTES + 1), "f4", 0.0),
+    "ring_e": ((MEASURES, MINUTES + 1), "f4", 0.0),
+    "win_x": ((MEASURES, ROWS), "f8", 0.0),
+    "win_e": ((MEASURES, ROWS), "f8", 0.0),
+    # baseline: e^level * season
+    "level": ((MEASURES,), "f8", -99.0),
+    "trend": ((MEASURES,), "f4", 0.0),
+    "num": ((MEASURES, WEEK_HOURS), "f2", 0.0),
+    "den": ((WEEK_HOURS,), "f2", 0.0),
+    "line": (
+        (4, MEASURES),
+        "f4",
+        0.0,
+    ),  # of the usual minute in this hour: two straight pieces (at 0, slope; at 0, slope)
+    "unsure": ((MEASURES,), "f4", 0.5),  # variance of the logarithm of what is usual in this hour
+    "day_x": ((MEASURES,), "f8", 0.0),
+    "day_e": ((MEASURES,), "f8", 0.0),
+    "age": ((), "i4", 0.0),  # known hours
+    "factor": ((), "f4", 1.0),  # that somebody expects
+    # noise
+    "squares": ((), "f8", 0.0),
+    "money": ((), "f8", 0.0),
+    "requests": ((), "f8", 0.0),
+    "hour_squares": ((), "f8", 0.0),
+    "tau2": ((MEASURES, N_FAST), "f4", 0.3),
+    "dear": ((3,), "f4", 0.0),  # the three greatest daily maxima of a request's cost
+    "dear_today": ((), "f4", 0.0),
+    # deviates: of whole hours, their sums, and how wide each scale's are
+    "hours_z": ((MEASURES, WEEK_HOURS), "i1", 0.0),
+    "sums_z": ((MEASURES, len(HOUR_WINDOWS)), "f4", 0.0),
+    "ramp_z": ((MEASURES,), "f4", 0.0),
+    "spread": ((2, MEASURES, WINDOWS), "f4", 1.0),  # upwards, downwards: mean square of the deviates on that side
+    "record": ((2, MEASURES, 3, 3), "f2", 0.0),  # three greatest daily maxima of each group of scales
+    "today": ((2, MEASURES, 3), "f4", 0.0),
+    "gap": ((), "f8", 0.0),  # usual requests since the last one
+    "last": ((), "i4", 0.0),  # minute of the last request
+    "gaps": ((3,), "f4", 0.0),  # the three longest of the daily longest gaps
+    "gap_today": ((), "f4", 0.0),
+    "past_x": ((MEASURES, PAST_HOURS), "f4", 0.0),
+    "past_e": ((MEASURES, PAST_HOURS), "f4", 0.0),
+    "days_x": ((PAST_DAYS,), "f4", 0.0),
+    "days_e": ((PAST_DAYS,), "f4", 0.0),
+    # laid when an hour begins, for its minutes
+    "known": ((), "f4", 0.0),  # minutes of this hour that are
+    "phi": ((MEASURES,), "f4", 1.0),  # money of one request; 1 for requests
+    "hour_tau2": ((MEASURES, ROWS), "f4", 1.0),
+    "hour_sums": ((MEASURES, N_HOURS), "f4", 0.0),
+    "more": ((), "f4", 0.0),  # nats that a series needs more than one by itself
+    "limit_up": ((MEASURES, WINDOWS), "f4", 1e30),
+    "limit_down": ((MEASURES, WINDOWS), "f4", -1e30),
+    "limit_gap": ((), "f4", 1e30),
+    # the finding that is open
+    "side": ((), "i1", 0.0),  # 1 up, -1 down, 0 none
+    "begun": ((), "i4", 0.0),
+    "told": ((), "i4", 0.0),
+    "scale": ((), "i1", 0.0),
+    "kind": ((), "i1", 0.0),
+    "severity": ((), "i1", 0.0),
+    "score": ((), "f4", 0.0),
+    "told_score": ((), "f4", 0.0),
+    "sum_x": ((), "f8", 0.0),
+    "sum_e": ((), "f8", 0.0),
+    "calm": ((), "i4", 0.0),
+    "closed": ((), "i4", -1e9),  # minute of the last close
+}
+
+
+class State(Arrays):
+    def __init__(self) -> None:
+        super().__init__(FIELDS)
