@@ -13,11 +13,12 @@ from typing import Final
 
 from tests.benchmarks.detection.found import Judged, judge
 from tests.benchmarks.detection.generator import Traffic
-from tests.benchmarks.detection.options import progress
+from tests.benchmarks.detection.options import Options, progress
 from tests.benchmarks.detection.peers import PEERS
 from tests.benchmarks.detection.replay import replay
 
 OURS: Final = "spendstream"
+SIDE_BY_SIDE: Final = 480
 CHUNK: Final = 20  # series that share a seed
 Make = Callable[[int, int], Traffic]
 """Traffic of a seed and a number of series; a function of a module or a partial of one: it goes to other processes."""
@@ -44,13 +45,13 @@ class Chunk:
     peers: bool
 
 
-def run(cells: Sequence[Cell], seed: int, processes: int, side_by_side: int = 480) -> Results:
-    """Raises what the detectors raise."""
+def run(cells: Sequence[Cell], options: Options, seed: int, side_by_side: int = SIDE_BY_SIDE) -> Results:
+    """Raises what the detectors raise. `seed`: the first of many."""
     results: Results = {}
     portions = list(_portions(cells, seed, side_by_side))
     began = time.monotonic()
-    with ProcessPoolExecutor(max_workers=processes, mp_context=get_context("spawn")) as pool:
-        futures = [pool.submit(_run_portion, portion) for portion in portions]
+    with ProcessPoolExecutor(max_workers=options.processes, mp_context=get_context("spawn")) as pool:
+        futures = [pool.submit(_run_portion, portion, options) for portion in portions]
         for number, future in enumerate(as_completed(futures), 1):
             for key, judged in future.result():
                 results.setdefault(key, Judged()).__iadd__(judged)
@@ -71,18 +72,18 @@ def _portions(cells: Sequence[Cell], seed: int, side_by_side: int) -> Iterator[l
         yield from (chunks[start::count] for start in range(count))
 
 
-def _run_portion(chunks: Sequence[Chunk]) -> list[tuple[tuple[str, str], Judged]]:
+def _run_portion(chunks: Sequence[Chunk], options: Options) -> list[tuple[tuple[str, str], Judged]]:
     traffics = [chunk.cell.make(chunk.seed, chunk.series) for chunk in chunks]
     done: list[tuple[tuple[str, str], Judged]] = []
     began = time.process_time()
-    found = replay(traffics)
+    found = replay(traffics, from_hours=options.from_hours)
     share = (time.process_time() - began) / sum(chunk.series for chunk in chunks)
     for chunk, traffic, findings in zip(chunks, traffics, found, strict=True):
         since, until = traffic.history_ends, traffic.first + traffic.events.shape[1]
         judged = judge(findings, traffic.incidents, chunk.series, since, until)
         judged.cpu_s, judged.points = share * chunk.series, traffic.events.size
         done.append(((chunk.cell.name, OURS), judged))
-        for name, peer in PEERS.items() if chunk.peers else ():
+        for name, peer in PEERS.items() if chunk.peers and options.peers else ():
             cost = traffic.cost[: max(1, round(peer.share * chunk.series))]
             began = time.process_time()
             theirs = peer.find(cost, traffic.first, since)

@@ -15,7 +15,7 @@ from tests.benchmarks.detection.many_series import ManySeries
 from tests.benchmarks.detection.options import Options, progress
 from tests.benchmarks.detection.ours import new_detector
 from tests.benchmarks.detection.table import Cells, Table
-from tests.benchmarks.harness.results import Figure
+from tests.benchmarks.harness.results import NOT_JUDGED, Bounds, Figure
 
 SERIES: Final = 10_000
 WARM_DAYS: Final = 14
@@ -94,9 +94,9 @@ def _table(series: int, spent: dict[int, float], kept: float, dumped: float, war
             max(spent[at] for at in range(STORM_FROM, AFTER_MIDNIGHT))
         ],
     }
-    bounds = (None, None) if options.quick else CPU_MS
+    bounds: Bounds = NOT_JUDGED if options.quick else CPU_MS
     figures = [
-        Figure(f"detector, {name}", "ms", values, *bounds, lower_is_better=True) for name, values in told.items()
+        Figure(f"detector, {name}", "ms", values, bounds[0], bounds[1], lower_is_better=True) for name, values in told.items()
     ]  # fmt: skip
     rows: list[Cells] = [
         (f"{one.name.removeprefix('detector, ')}", f"{one.median:.1f} ms", _against(one)) for one in figures

@@ -1,5 +1,6 @@
 """Section: false alerts on traffic where nothing happens: every noise at every rate, and what nobody tuned on."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Final
@@ -26,7 +27,7 @@ def spec_of(noise: str, rate: float, days: int, weeks: int) -> Spec:
 
 
 def sections(options: Options) -> list[Table]:
-    days, weeks = (7, 1) if options.quick else (DAYS, 6)
+    days, weeks = (2, 1) if options.quick else (DAYS if options.series_days >= 2_000 else 28, 6)
     series = max(1, round(options.series_days / days))
     cells = []
     for noise in NOISES:
@@ -37,7 +38,7 @@ def sections(options: Options) -> list[Table]:
         for rate in RATES:
             spec = Spec(rate=rate, weeks=weeks, days=days)
             cells.append(Cell(f"{name} {rate}", partial(unseen.make, name, spec), series, spec.minutes, PEERS_SEE))
-    results = run(cells, options.seed + 100_000, options.processes)
+    results = run(cells, options, options.seed + 100_000)
     floors = (lambda _noise, _rate: (None, None)) if options.quick else bounds
     sample = f"{results[cells[0].name, OURS].quiet_days:,.0f} series-days of each cell, seed {options.seed}"
     return [
@@ -47,7 +48,7 @@ def sections(options: Options) -> list[Table]:
             list(unseen.KINDS), results, lambda _noise, _rate: (None, None),
             sample + ". `unseen.py` says what they are. Some are not noise but news; nothing is promised of them",
         ),
-        _peers(results, cells),
+        *([_peers(results, cells)] if options.peers else []),
     ]  # fmt: skip
 
 
@@ -76,9 +77,10 @@ def _table(
             )  # fmt: skip
             missed = "" if figures[-1].meets_floor else f" **missed** ({floor:g})"
             cells.append(f"{found:.1f} ({interval[0]:.1f} to {interval[1]:.1f}){missed}")
-        rows.append((kind, *cells))
+        whats = sum((results[f"{kind} {rate}", OURS].whats for rate in RATES), Counter[str]())
+        rows.append((kind, *cells, ", ".join(f"{count} {what}" for what, count in whats.most_common(3))))
     note = f"{sample}. With the 95 % interval of Poisson counts."
-    return Table(title, ("noise", *(f"{rate}/min" for rate in RATES)), rows, note, figures)
+    return Table(title, ("noise", *(f"{rate}/min" for rate in RATES), "most often"), rows, note, figures)
 
 
 def _peers(results: Results, cells: Sequence[Cell]) -> Table:

@@ -1,5 +1,6 @@
 """What a detector said, in the few words that all detectors share, and whether it was right."""
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -16,6 +17,7 @@ class Found(NamedTuple):
     detected_at: int
     end: int | None
     direction: Direction
+    what: str = ""  # kind and scale, where it has them
 
 
 @dataclass(slots=True)
@@ -27,12 +29,13 @@ class Judged:
     false_alerts: int = 0  # detected while nothing had happened yet, or where nothing ever does
     echoes: int = 0  # detected after the beginning of an incident, but not of it: another time or direction
     quiet_days: float = 0.0  # series-days in which every finding is a false alert
+    whats: Counter[str] = field(default_factory=Counter)  # of the false alerts
     cpu_s: float = 0.0
     points: int = 0  # series-minutes
 
     def __iadd__(self, other: "Judged") -> "Judged":
         self.delays += other.delays
-        for name in ("repeats", "false_alerts", "echoes", "quiet_days", "cpu_s", "points"):
+        for name in ("repeats", "false_alerts", "echoes", "whats", "quiet_days", "cpu_s", "points"):
             setattr(self, name, getattr(self, name) + getattr(other, name))
         return self
 
@@ -62,7 +65,9 @@ def judge(findings: Iterable[Found], incidents: Sequence[Incident], series: int,
         incident = truth.get(number)
         quiet_until = until if incident is None else incident.start
         judged.quiet_days += (quiet_until - since) / DAY
-        judged.false_alerts += sum(one.detected_at <= quiet_until for one in told)
+        early = [one for one in told if one.detected_at <= quiet_until]
+        judged.false_alerts += len(early)
+        judged.whats.update(f"{one.what} {one.direction}" for one in early)
         if incident is None:
             continue
         direction: Direction = "down" if SHAPES[incident.shape].factor < 1 else "up"

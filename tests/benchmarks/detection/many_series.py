@@ -47,5 +47,5 @@ def _costs(events: npt.NDArray[np.int64], rng: np.random.Generator) -> tuple[Flo
     counts = events.ravel()
     single = COST * np.exp(SIGMA * rng.standard_normal(int(counts.sum())) - SIGMA**2 / 2)
     which = np.repeat(np.arange(counts.size), counts)
-    cost = np.bincount(which, single, minlength=counts.size).reshape(events.shape)
-    return cost, np.bincount(which, single * single, minlength=counts.size).reshape(events.shape)
+    cost, squares = (np.bincount(which, amounts, minlength=counts.size) for amounts in (single, single * single))
+    return cost.reshape(events.shape).astype(np.float64), squares.reshape(events.shape).astype(np.float64)

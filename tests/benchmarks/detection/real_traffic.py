@@ -47,7 +47,7 @@ def sections(options: Options) -> list[Table]:
         traffic, chosen = servegen.injected(clean, many, shape, factor, length, options.seed + number, times)
         traffics.append(traffic)
         numbers.append(chosen)
-    detectors: dict[str, Say] = {OURS: replay, **{name: _peer(name) for name in PEERS}}
+    detectors: dict[str, Say] = {OURS: replay, **({name: _peer(name) for name in PEERS} if options.peers else {})}
     rows: list[Cells] = []
     figures: list[Figure] = []
     for name, say in detectors.items():

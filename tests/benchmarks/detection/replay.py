@@ -4,9 +4,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from stream_jobs.detection.detector import CostDetector
 from stream_jobs.detection.model import Detector, Finding, Floats, Minute
 from tests.benchmarks.detection.found import Found
-from tests.benchmarks.detection.generator import DAY, Traffic
+from tests.benchmarks.detection.generator import DAY, HOUR, WEEK, Traffic
+from tests.benchmarks.detection.ours import new_detector
 
 
 class Findings:
@@ -30,28 +32,41 @@ def advance_all(detector: Detector, first: int, arrays: Sequence[Floats], into: 
         into.take(detector.advance(Minute(first + minute, events[minute], cost[minute], squares[minute])))
 
 
-def replay(traffics: Sequence[Traffic], detector: Detector | None = None) -> list[list[Found]]:
-    """What the detector says of each traffic; all are equally long and begin at the same minute."""
-    from tests.benchmarks.detection.ours import new_detector
-
+def replay(
+    traffics: Sequence[Traffic], detector: Detector | None = None, from_hours: bool = False
+) -> list[list[Found]]:
+    """What the detector says of each traffic; all are equally long, with the same history. `from_hours`: it learns from
+    the hours of all but the last week of the history, as the job does when it starts; that takes our own detector."""
     detector = detector or new_detector()
     offsets = np.cumsum([0, *(len(traffic.events) for traffic in traffics)])
     detector.add([f"s{number}" for number in range(int(offsets[-1]))])
-    findings, first = Findings(), traffics[0].first
-    for begin in range(0, traffics[0].events.shape[1], DAY):
-        day = slice(begin, begin + DAY)
-        arrays = [
-            np.ascontiguousarray(np.concatenate(parts).T, dtype=np.float64)
-            for parts in (
-                [traffic.events[:, day] for traffic in traffics],
-                [traffic.cost[:, day] for traffic in traffics],
-                [traffic.squares[:, day] for traffic in traffics],
-            )
-        ]
-        advance_all(detector, first + begin, arrays, findings)
+    findings, first, minutes = Findings(), traffics[0].first, traffics[0].events.shape[1]
+    warm = max(0, traffics[0].history_ends - first - WEEK) if from_hours else 0
+    if warm:
+        assert isinstance(detector, CostDetector)
+        detector.warm(first, *(_by_hour(part).T for part in _side_by_side(traffics, 0, warm)))
+    for begin in range(warm, minutes, DAY):
+        arrays = _side_by_side(traffics, begin, begin + DAY)
+        advance_all(detector, first + begin, [np.ascontiguousarray(part) for part in arrays], findings)
     found: list[list[Found]] = [[] for _ in traffics]
     for one in findings.all():
         which = int(np.searchsorted(offsets, one.number, side="right")) - 1
         number = one.number - int(offsets[which])
-        found[which].append(Found(number, one.start, one.detected_at, one.end, one.direction))
+        found[which].append(
+            Found(number, one.start, one.detected_at, one.end, one.direction, f"{one.kind} {one.scale}")
+        )
     return found
+
+
+def _side_by_side(traffics: Sequence[Traffic], begin: int, end: int) -> list[Floats]:
+    """Events, cost and squares of some minutes: [minutes, series]."""
+    parts = (
+        [traffic.events[:, begin:end] for traffic in traffics],
+        [traffic.cost[:, begin:end] for traffic in traffics],
+        [traffic.squares[:, begin:end] for traffic in traffics],
+    )
+    return [np.concatenate(part).T.astype(np.float64) for part in parts]
+
+
+def _by_hour(values: Floats) -> Floats:
+    return np.asarray(values.reshape(-1, HOUR, values.shape[1]).sum(axis=1))

@@ -43,8 +43,8 @@ def cells(options: Options) -> list[Cell]:
 
 
 def sections(options: Options) -> list[Table]:
-    results = run(cells(options), options.seed, options.processes)
-    return [_ours(results, options), _peers(results, options)]
+    results = run(cells(options), options, options.seed)
+    return [_ours(results, options), *([_peers(results)] if options.peers else [])]
 
 
 def _ours(results: Results, options: Options) -> Table:
@@ -93,7 +93,7 @@ def _figures(name: str, judged: Judged, bar: Bar, options: Options) -> Iterator[
         yield Figure(f"{name}: delay", "min", [median], floors[1], floors[2], lower_is_better=True, interval=within)
 
 
-def _peers(results: Results, options: Options) -> Table:
+def _peers(results: Results) -> Table:
     rows: list[Cells] = []
     for shape in BARS:
         for rate in RATES:

@@ -61,9 +61,12 @@ def test_each_traffic_gets_what_is_said_of_it() -> None:
     """By the numbers of its own series; of a finding, its last word."""
     said = replay([traffic(2, (1, 70)), traffic(3, (0, 2000), (2, 2 * DAY - 1))], Recorder())
     first = FIRST_MINUTE
-    assert said[0] == [Found(1, first + 70, first + 71, first + 71, "up")]
+    assert said[0] == [Found(1, first + 70, first + 71, first + 71, "up", "spike 1m")]
     last = first + 2 * DAY - 1
-    assert said[1] == [Found(0, first + 2000, first + 2001, first + 2001, "up"), Found(2, last, last + 1, None, "up")]
+    assert said[1] == [
+        Found(0, first + 2000, first + 2001, first + 2001, "up", "spike 1m"),
+        Found(2, last, last + 1, None, "up", "spike 1m"),
+    ]
 
 
 def test_every_minute_is_given_once_and_in_order() -> None:
