@@ -24,6 +24,7 @@ Make = Callable[[int, int], Traffic]
 """Traffic of a seed and a number of series; a function of a module or a partial of one: it goes to other processes."""
 Results = dict[tuple[str, str], Judged]
 """By cell and detector."""
+Told = list[tuple[tuple[str, str], Judged]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +51,21 @@ def run(cells: Sequence[Cell], options: Options, seed: int, side_by_side: int = 
     results: Results = {}
     portions = list(_portions(cells, seed, side_by_side))
     began = time.monotonic()
-    with ProcessPoolExecutor(max_workers=options.processes, mp_context=get_context("spawn")) as pool:
-        futures = [pool.submit(_run_portion, portion, options) for portion in portions]
-        for number, future in enumerate(as_completed(futures), 1):
-            for key, judged in future.result():
-                results.setdefault(key, Judged()).__iadd__(judged)
-            progress(f"portion {number} of {len(portions)}, {time.monotonic() - began:.0f} s")
+    for number, done in enumerate(_done(portions, options), 1):
+        for key, judged in done:
+            results.setdefault(key, Judged()).__iadd__(judged)
+        progress(f"portion {number} of {len(portions)}, {time.monotonic() - began:.0f} s")
     return results
+
+
+def _done(portions: Sequence[Sequence[Chunk]], options: Options) -> Iterator[Told]:
+    """As they are completed; one process is this one."""
+    if options.processes == 1:
+        yield from (_run_portion(portion, options) for portion in portions)
+        return
+    with ProcessPoolExecutor(max_workers=options.processes, mp_context=get_context("spawn")) as pool:
+        for future in as_completed([pool.submit(_run_portion, portion, options) for portion in portions]):
+            yield future.result()
 
 
 def _portions(cells: Sequence[Cell], seed: int, side_by_side: int) -> Iterator[list[Chunk]]:
@@ -72,9 +81,9 @@ def _portions(cells: Sequence[Cell], seed: int, side_by_side: int) -> Iterator[l
         yield from (chunks[start::count] for start in range(count))
 
 
-def _run_portion(chunks: Sequence[Chunk], options: Options) -> list[tuple[tuple[str, str], Judged]]:
+def _run_portion(chunks: Sequence[Chunk], options: Options) -> Told:
     traffics = [chunk.cell.make(chunk.seed, chunk.series) for chunk in chunks]
-    done: list[tuple[tuple[str, str], Judged]] = []
+    done: Told = []
     began = time.process_time()
     found = replay(traffics, from_hours=options.from_hours)
     share = (time.process_time() - began) / sum(chunk.series for chunk in chunks)

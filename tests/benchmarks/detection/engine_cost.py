@@ -96,7 +96,8 @@ def _table(series: int, spent: dict[int, float], kept: float, dumped: float, war
     }
     bounds: Bounds = NOT_JUDGED if options.quick else CPU_MS
     figures = [
-        Figure(f"detector, {name}", "ms", values, bounds[0], bounds[1], lower_is_better=True) for name, values in told.items()
+        Figure(f"detector, {name}", "ms", values, bounds[0], bounds[1], lower_is_better=True)
+        for name, values in told.items()
     ]  # fmt: skip
     rows: list[Cells] = [
         (f"{one.name.removeprefix('detector, ')}", f"{one.median:.1f} ms", _against(one)) for one in figures

@@ -20,7 +20,7 @@ def find(cost: Floats, first: int, since: int) -> list[Found]:
     errors[:, PERIOD:] = values[:, PERIOD:] - values[:, :-PERIOD]
     squares = np.pad(np.cumsum(errors**2, axis=1), ((0, 0), (1, 0)))
     hours = np.arange(values.shape[1])
-    begins = np.maximum(PERIOD, hours - MEMORY)
+    begins = np.minimum(np.maximum(PERIOD, hours - MEMORY), hours)
     variance = (squares[:, hours] - squares[:, begins]) / np.maximum(hours - begins, 1)
     z = np.where(hours - begins >= PERIOD, errors / np.sqrt(np.maximum(variance, 1e-12)), 0.0)
     return findings(z > SIGMAS, z < -SIGMAS, STEP, first)
