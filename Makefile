@@ -18,12 +18,12 @@ unexport PYTHONDONTWRITEBYTECODE
 # The one package without a wheel for Macs with Intel processors; only the tests of Google's SDK use it.
 WITHOUT := $(if $(filter Darwin-x86_64,$(shell uname -sm | tr ' ' '-')),--no-install-package cryptography)
 
-.PHONY: help install demo test test-slow lint format bench bench-prices chaos soak wheel-check schemas clean
+.PHONY: help install demo test test-slow lint format bench bench-prices bench-detection chaos soak wheel-check schemas clean
 
 help: ## show this list
 	@echo "spendstream: what every AI request costs, and who for. Start with: make demo"
 	@echo
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "spendstream needs Python 3.11 or newer; run: make PYTHON=/path/to/python3.11 install"; exit 1; }
@@ -62,6 +62,9 @@ bench: $(STAMP) ## the benchmarks (minutes); results also go to bench-results/
 
 bench-prices: $(STAMP) ## our prices beside those of a second catalogue (litellm's file, downloaded once); a report
 	@$(BIN)/python -m tests.benchmarks.catalogue $(ARGS)
+
+bench-detection: $(STAMP) ## how well anomalies are found, beside other detectors (half an hour); ARGS="--only trials --quick"
+	@$(BIN)/python -m tests.benchmarks detection $(ARGS)
 
 chaos: $(STAMP) ## kill, stop, cut off and fill up everything at random instants; ARGS="--seed 7 --broker kafka --seeds 20"
 	@$(BIN)/python -m tests.chaos $(ARGS)

@@ -1,58 +1,88 @@
-"""How well anomalies are found: `python -m tests.benchmarks detection`.
+"""How well anomalies are found: `make bench-detection`, `python -m tests.benchmarks detection`.
 
-`python -m tests.benchmarks.bench_detection --generate SPEC --seed N --out FILE` writes generated traffic as a CSV with
-`time,series,events,cost,cost_squares`, and the truth beside it as FILE.truth.json. See detection/generator.py for SPEC.
+Without options everything is measured with the samples that the floors ask for (half an hour on two idle cores); each
+table says how large its samples were. `python -m tests.benchmarks.bench_detection --generate SPEC --seed N --out FILE`
+measures nothing: it writes generated traffic as a CSV with `time,series,events,cost,cost_squares`, and the truth beside
+it as FILE.truth.json. See detection/generator.py for SPEC.
 """
 
 import argparse
-import csv
-import json
 import sys
 from dataclasses import asdict
-from datetime import UTC, datetime
 from pathlib import Path
 
-from tests.benchmarks.detection.generator import Spec, Traffic, generate
+from tests.benchmarks.detection.generator import Spec, generate
+from tests.benchmarks.detection.options import DATA, DEFAULT_SEED, Options
+from tests.benchmarks.detection.sections import SECTIONS, measure
+from tests.benchmarks.detection.table import markdown, terminal
+from tests.benchmarks.detection.traffic_file import write
+from tests.benchmarks.harness.results import Report
 
 
-def write(traffic: Traffic, path: Path) -> None:
-    """Minutes without requests are not written: in such files a minute that is not there had none."""
-    with path.open("w", newline="") as file:
-        rows = csv.writer(file)
-        rows.writerow(["time", "series", "events", "cost", "cost_squares"])
-        for minute in range(traffic.events.shape[1]):
-            time = instant(traffic.first + minute)
-            for number in traffic.events[:, minute].nonzero()[0].tolist():
-                events = int(traffic.events[number, minute])
-                amounts = (traffic.cost[number, minute], traffic.squares[number, minute])
-                rows.writerow([time, f"s{number}", events, *(f"{amount:.12f}" for amount in amounts)])
-    truth = [
-        {**asdict(one), "series": f"s{one.series}", "start": instant(one.start), "end": instant(one.end)}
-        for one in traffic.incidents
-    ]
-    told = {"from": instant(traffic.history_ends), "incidents": truth}
-    path.with_name(path.name + ".truth.json").write_text(json.dumps(told, indent=1) + "\n")
-
-
-def instant(minute: int) -> str:
-    """ISO 8601 of a minute since 1970."""
-    return datetime.fromtimestamp(minute * 60, UTC).strftime("%Y-%m-%dT%H:%MZ")
+def parser() -> argparse.ArgumentParser:
+    made = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    made.add_argument("--only", metavar="SECTION,...", help=f"of {', '.join(SECTIONS)} (default: all)")
+    made.add_argument("--quick", action="store_true", help="seconds, samples far too small: floors are not judged")
+    made.add_argument("--trials", type=int, default=120, help="of each shape and rate (default 120)")
+    made.add_argument("--series-days", type=int, default=5_000, help="of each noise and rate (default 5000)")
+    made.add_argument("--seed", type=int, help=f"default {DEFAULT_SEED}, on which nobody tunes; with --generate 1")
+    made.add_argument("--data", type=Path, help=f"folder of the data sets (default: {DATA} of the environment)")
+    made.add_argument("--processes", type=int, default=2, help="that replay side by side (default 2)")
+    made.add_argument("--no-peers", action="store_true", help="ours alone")
+    made.add_argument(
+        "--history",
+        choices=("hours", "minutes"),
+        default="hours",
+        help="hours (default): learn all but the last week of the history from them, as the job does when it starts",
+    )
+    made.add_argument("--portfolio", type=int, default=2_000, help="series of an installation (default 2000)")
+    made.add_argument("--portfolio-days", type=int, default=7, help="that it is watched (default 7)")
+    made.add_argument("--page", type=Path, help="write the tables to this file, too, as Markdown")
+    made.add_argument("--generate", metavar="SPEC", help="write traffic instead of measuring")
+    made.add_argument("--out", type=Path, help="the file that --generate writes")
+    return made
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--generate", metavar="SPEC")
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--out", type=Path)
-    options = parser.parse_args(arguments)
-    if options.generate is None or options.out is None:
-        parser.error("--generate SPEC and --out FILE are needed")
-    try:
-        spec = Spec.parse(options.generate)
-    except ValueError as error:
-        parser.error(str(error))
-    write(generate(spec, options.seed), options.out)
-    return 0
+    """Exit code 1 when a floor is missed."""
+    made = parser()
+    args = made.parse_args(arguments)
+    if args.generate is not None or args.out is not None:
+        if args.generate is None or args.out is None:
+            made.error("--generate SPEC and --out FILE need each other")
+        try:
+            spec = Spec.parse(args.generate)
+        except ValueError as error:
+            made.error(str(error))
+        write(generate(spec, 1 if args.seed is None else args.seed), args.out)
+        return 0
+    names = args.only.split(",") if args.only else list(SECTIONS)
+    if unknown := sorted(set(names) - set(SECTIONS)):
+        made.error(f"no such section: {', '.join(unknown)}; there are {', '.join(SECTIONS)}")
+    seed = DEFAULT_SEED if args.seed is None else args.seed
+    options = Options(
+        quick=args.quick,
+        data=args.data,
+        seed=seed,
+        trials=args.trials,
+        series_days=args.series_days,
+        processes=args.processes,
+        peers=not args.no_peers,
+        from_hours=args.history == "hours",
+        portfolio=args.portfolio,
+        portfolio_days=args.portfolio_days,
+    )
+    report = Report("detection")
+    tables = []
+    for table in measure(names, options):
+        tables.append(table)
+        print("\n".join(terminal(table)), flush=True)
+        report.figures.extend(table.figures)
+    report.details["tables"] = [asdict(table) | {"figures": len(table.figures)} for table in tables]
+    if args.page:
+        args.page.write_text("\n".join(markdown(tables)), encoding="utf-8")
+    print()
+    return report.finish()
 
 
 if __name__ == "__main__":

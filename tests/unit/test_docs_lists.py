@@ -111,9 +111,9 @@ def sdk_variables() -> set[str]:
 
 
 def variables() -> set[str]:
-    """What the application, the SDK, or the tests read."""
+    """What the application, the SDK, or the tests and benchmarks read."""
     texts = [path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("*.py")]
-    ours = {name for text in texts for name in re.findall(r"\bSPENDSTREAM_TEST_[A-Z_]+\b", text)}
+    ours = {name for text in texts for name in re.findall(r"\bSPENDSTREAM_(?:TEST|DETECTION)_[A-Z_]+\b", text)}
     found = {*known_variables(), *sdk_variables(), *ours}
     return found | {f"{name}_FILE" for name in found if name.endswith("PASSWORD")}
 

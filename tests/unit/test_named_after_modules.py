@@ -9,6 +9,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 UNIT = ROOT / "tests/unit"
 OUTSIDE_OF_THE_APPLICATION = {
+    "bench_detection": "tests/benchmarks/detection",
     "benchmarks": "tests/benchmarks/harness",
     "catalogue": "tests/benchmarks/catalogue",
     "chaos": "tests/chaos",
@@ -18,6 +19,7 @@ OUTSIDE_OF_THE_APPLICATION = {
 }
 ACROSS_MODULES = {
     "alerts/notifiers/test_documents.py",  # the messages of all vendors, on the same notifications
+    "bench_detection/peers/test_all_peers.py",
     "cli/test_commands.py",
     "cli/test_common_parts.py",  # what no command may do by itself
     "cli/test_hostile_input.py",

@@ -28,7 +28,8 @@ class WrongResultError(Exception):
 class Figure:
     """One measured quantity over several runs. `floor` and `goal` are bounds on its median where something is promised.
 
-    `lower_is_better` for times and memory: then the floor is the most it may be.
+    `lower_is_better` for times and memory: then the floor is the most it may be. `interval`, of an estimate from a
+    sample, is its 95 % confidence interval: a floor is met when the interval reaches it.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Figure:
     goal: float | None = None
     lower_is_better: bool = False
     note: str = ""
+    interval: tuple[float, float] | None = None
 
     @property
     def median(self) -> float:
@@ -47,7 +49,8 @@ class Figure:
     def meets_floor(self) -> bool:
         if self.floor is None:
             return True
-        return self.median <= self.floor if self.lower_is_better else self.median >= self.floor
+        low, high = self.interval or (self.median, self.median)
+        return low <= self.floor if self.lower_is_better else high >= self.floor
 
     @property
     def of_goal(self) -> float | None:
@@ -67,6 +70,7 @@ class Figure:
             "of_goal": None if self.of_goal is None else round(self.of_goal, 3),
             "meets_floor": self.meets_floor,
             "note": self.note,
+            "interval": self.interval,
         }
 
 
@@ -111,11 +115,17 @@ def cells(figure: dict[str, Any]) -> tuple[str, ...]:
     return (
         figure["name"],
         f"{number(figure['median'])} {unit}",
-        f"{number(min(values))} to {number(max(values))} ({len(values)})" if len(values) > 1 else "1 run",
+        _spread(values, figure.get("interval")),
         "" if figure["floor"] is None else number(figure["floor"]) + ("" if figure["meets_floor"] else " MISSED"),
         "" if figure["goal"] is None else number(figure["goal"]),
         "" if figure["of_goal"] is None else f"{figure['of_goal']:.2f}",
     )
+
+
+def _spread(values: Sequence[float], interval: Sequence[float] | None) -> str:
+    if interval is not None:
+        return f"95 % within {number(interval[0])} to {number(interval[1])}"
+    return f"{number(min(values))} to {number(max(values))} ({len(values)})" if len(values) > 1 else "1 run"
 
 
 def table(figures: Sequence[Figure]) -> list[str]:
