@@ -1,11 +1,9 @@
 """`spendstream anomalies scan FILE`: what the job would have found in a file of usage or of any other values."""
 
 import argparse
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
 from stream_jobs.cli.flags import add_json
 from stream_jobs.output.lines import complain, say, say_json
@@ -51,13 +49,11 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 def run(args: argparse.Namespace) -> int:
     """Exit code 0 whatever was found. Raises ConfigError for a file that cannot be read."""
-    from stream_jobs.detection.scan.answer import answer
-    from stream_jobs.detection.scan.reading import read
+    from stream_jobs.detection.scan.answer import scan_file
     from stream_jobs.output.console import progress_bars
 
-    with progress_bars() as bars, _written(args.scores) as scores:
-        rows = read(args.file, args.mode, _told(bars, "reading"))
-        found = answer(rows, _told(bars, "judging"), scores)
+    with progress_bars() as bars:
+        found = scan_file(args.file, args.mode, args.scores, _told(bars, "reading"), _told(bars, "judging"))
     for note in found.notes:
         complain(f"{args.file}: {note}")
     if args.json:
@@ -68,31 +64,13 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _told(bars: Any, what: str) -> "Told":
-    task = bars.add_task(what, total=None)
+    tasks: list[Any] = []  # the bar is there when there is something to tell
 
     def told(done: int, of: int) -> None:
-        bars.update(task, completed=done, total=of)
+        tasks.extend([bars.add_task(what, total=of)] if not tasks else [])
+        bars.update(tasks[0], completed=done, total=of)
 
     return told
-
-
-@contextmanager
-def _written(path: Path | None) -> Iterator[IO[str] | None]:
-    """A file that is whole or not there: it gets its name when everything is in it."""
-    from stream_jobs.base.errors import ConfigError
-
-    if path is None:
-        yield None
-        return
-    begun = path.with_name(f".{path.name}.part")
-    try:
-        with begun.open("w", encoding="utf-8", newline="") as file:
-            yield file
-        begun.replace(path)
-    except OSError as error:
-        raise ConfigError(f"--scores {path}: cannot be written: {error.strerror}") from None
-    finally:
-        begun.unlink(missing_ok=True)
 
 
 def _show(findings: list[dict[str, Any]], mode: str) -> None:

@@ -1,14 +1,18 @@
 """What a scan answers: findings as JSON values, and a score for every point as CSV."""
 
 import csv
+from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import IO, Any, Final
 
+from stream_jobs.base.errors import ConfigError
+from stream_jobs.base.files import printable
 from stream_jobs.detection.model import Finding, Floats
 from stream_jobs.detection.scan import costs, gauges
 from stream_jobs.detection.scan.columns import Mode
 from stream_jobs.detection.scan.instants import of_micros, of_minute
-from stream_jobs.detection.scan.reading import Rows, Told
+from stream_jobs.detection.scan.reading import Rows, Told, read
 
 NEWS_VALUES: Final = 100
 """So many values behind a surprise, a lesser one of the same series is no news."""
@@ -20,6 +24,30 @@ class Answer:
     mode: Mode
     findings: list[dict[str, Any]]
     notes: list[str] = field(default_factory=list)  # what people should know of how the file was read
+
+
+def scan_file(
+    path: Path,
+    mode: Mode | None = None,
+    scores: Path | None = None,
+    reading: Told = lambda _done, _of: None,
+    judging: Told = lambda _done, _of: None,
+) -> Answer:
+    """Read and judge a file; `scores` names the file for a score per point. Raises ConfigError that says what to do."""
+    rows = read(path, mode, reading)
+    if scores is None:
+        return answer(rows, judging)
+    begun = scores.with_name(f".{scores.name}.part")
+    try:
+        with begun.open("w", encoding="utf-8", newline="") as out:
+            told = answer(rows, judging, out)
+        begun.replace(scores)  # it has its name when everything is in it
+    except OSError as error:
+        raise ConfigError(f"--scores {printable(str(scores))}: cannot be written: {error.strerror}") from None
+    finally:
+        with suppress(OSError):
+            begun.unlink(missing_ok=True)
+    return told
 
 
 def answer(rows: Rows, told: Told, scores: IO[str] | None = None) -> Answer:

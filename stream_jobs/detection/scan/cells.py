@@ -47,7 +47,7 @@ def texts(cells: Any, name: str) -> Any:
 
 
 def numbers(cells: Any, name: str, *, least: float = -math.inf, decimal_comma: bool = False) -> Floats:
-    """Finite numbers from `least` on. Raises BadCell."""
+    """Finite numbers from `least` on; a `value` that is empty is NaN. Raises BadCell."""
     if decimal_comma:
         cells = pc.replace_substring(cells, ",", ".")
     try:
@@ -55,6 +55,8 @@ def numbers(cells: Any, name: str, *, least: float = -math.inf, decimal_comma: b
     except pa.ArrowInvalid:
         found = np.array([_number(cell) for cell in cells.to_pylist()])
     bad = ~np.isfinite(found) | (found < least) | (np.abs(found) > MOST)
+    if name == "value" and bad.any():
+        bad &= pc.not_equal(cells, "").to_numpy(zero_copy_only=False)
     if bad.any():
         row = int(np.argmax(bad))
         raise BadCell(row, f"{name} {_shown(cells[row].as_py())} {_why(float(found[row]), cells[row].as_py(), least)}")

@@ -36,7 +36,8 @@ class Points:
 
 
 def points_of(rows: Rows) -> Points:
-    """Values of the same series and minute become their mean, whatever their order in the file."""
+    """Values of the same series and minute become their mean, whatever their order in the file; one that is empty is a
+    gap, whatever stands beside it."""
     minutes, values = rows.micros // MINUTE_MICROS, rows.numbers["value"]
     order = np.lexsort((values, minutes, rows.series))
     at, series = minutes[order], rows.series[order]
@@ -64,7 +65,8 @@ def replay(points: Points, names: list[str], told: Told) -> tuple[list[tuple[str
         for place in range(int(lengths[0])):
             there = np.arange(int(np.searchsorted(-lengths, -place, side="left")))
             which = points.first[group[there]] + place
-            for finding in detector.take(there, points.at[which], points.values[which]):
+            known = np.isfinite(points.values[which])
+            for finding in detector.take(there[known], points.at[which[known]], points.values[which[known]]):
                 found[int(group[finding.number]), finding.detected_at] = finding
             surprise[which] = detector.scores()[there]
             done += len(there)

@@ -74,10 +74,8 @@ def sweep(files: Sequence[Scored], profile: Profile) -> tuple[Floats, Floats]:
     """The score at every threshold that makes a difference: (thresholds, falling; scores, 0 to 100 and below). An
     alarm is a point whose score is at or above the threshold."""
     changes: list[tuple[Floats, Floats]] = []
-    total = 0
     for file in files:
         value, owner = worth(len(file.scores), file.windows)
-        total += len(file.windows)
         outside = owner == -1
         changes.append((file.scores[outside], value[outside] * profile.false_positive))
         for number in range(len(file.windows)):
@@ -93,8 +91,13 @@ def sweep(files: Sequence[Scored], profile: Profile) -> tuple[Floats, Floats]:
     last_of_equals = np.flatnonzero(np.append(np.diff(at) != 0, True))
     thresholds = np.concatenate([[np.inf], at[last_of_equals]])
     raws = np.concatenate([[0.0], raw[last_of_equals]])
-    most = total * (1.0 + profile.false_negative)
-    return thresholds, 100.0 * raws / most
+    whole = most(files, profile)
+    return thresholds, 100.0 * raws / whole if whole else raws
+
+
+def most(files: Sequence[Scored], profile: Profile) -> float:
+    """Points of a perfect detector, over those of one that says nothing."""
+    return sum(len(file.windows) for file in files) * (1.0 + profile.false_negative)
 
 
 def best(files: Sequence[Scored], profile: Profile) -> tuple[float, float]:
@@ -108,6 +111,11 @@ def score_at(files: Sequence[Scored], profile: Profile, threshold: float) -> flo
     """What a given threshold pays."""
     thresholds, scores = sweep(files, profile)
     return float(scores[np.flatnonzero(thresholds >= threshold)[-1]])
+
+
+def points_at(files: Sequence[Scored], profile: Profile, threshold: float) -> float:
+    """The same in points, before it is scaled."""
+    return score_at(files, profile, threshold) * (most(files, profile) / 100.0 or 1.0)
 
 
 def alarms(file: Scored, threshold: float) -> int:
