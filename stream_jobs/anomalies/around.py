@@ -11,7 +11,7 @@ from typing import Final, cast, get_args
 from pydantic import ValidationError
 
 from spendstream_schemas.scope import Condition
-from stream_jobs.anomalies.bands import Score, band_of, scores_of
+from stream_jobs.anomalies.bands import Bands, band_of, bands_of
 from stream_jobs.anomalies.found import Found
 from stream_jobs.base.instants import EPOCH, from_unix_micros, time_zone
 from stream_jobs.series import calendar
@@ -121,7 +121,7 @@ def around(store: StoreClient, found: Found, now: datetime, most: int = MOST_POI
     first = EPOCH + (since - EPOCH) // step * step
     starts = [first + step * number for number in range(-(-(until - first) // step))]
     actuals = _actuals(store, found, grain, step, starts)
-    bands = _bands(found, step, starts, scores_of(store, found, first, starts[-1] + step))
+    bands = _bands(found, step, starts, bands_of(store, found, first, starts[-1] + step))
     points = tuple(Point(at, actuals.get(at), *bands.get(at, _UNKNOWN)) for at in starts)
     return Around(step, points, found.measure not in DRIVERS)
 
@@ -164,10 +164,10 @@ def _sums(
     return sums
 
 
-def _bands(found: Found, step: timedelta, starts: list[datetime], scores: list[Score]) -> dict[datetime, _Band]:
+def _bands(found: Found, step: timedelta, starts: list[datetime], known: Bands) -> dict[datetime, _Band]:
     """Expected, low and high by step: what the job kept, and within the finding, where it kept nothing, the finding's
     own, spread evenly over its time (of a driver, as they are)."""
-    kept = {at: band for at in starts if (band := band_of(scores, at, step)) is not None}
+    kept = {at: band for at in starts if (band := band_of(known, at, step)) is not None}
     bands: dict[datetime, _Band] = {at: tuple(map(_amount, band)) for at, band in kept.items()}  # type: ignore[misc]
     end = found.ends_at or max(found.changed_at, found.detected_at)
     if found.kind == "dear_request" or end <= found.starts_at:

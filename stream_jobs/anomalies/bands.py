@@ -1,59 +1,60 @@
-"""The band that the job kept of a series, stretch by stretch. Statistics, which plots show, and no amounts."""
+"""The band that the job kept of a series. Statistics, which plots show, and no amounts."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Any, cast
+from typing import Any, Final, NamedTuple, cast
 
 from stream_jobs.anomalies.found import Found
 from stream_jobs.anomalies.model import COST
 from stream_jobs.base.instants import as_utc
 from stream_jobs.store.client import StoreClient
 
+HOUR: Final = timedelta(hours=1)
+EVERY: Final = timedelta(minutes=5)
+"""Of what was open a score is kept so often."""
 
-@dataclass(frozen=True, slots=True)
-class Score:
-    """A stretch. Expected and band are USD."""
 
-    at: datetime  # its beginning
-    length: timedelta
+class Band(NamedTuple):
+    """In USD."""
+
     expected: float
     low: float
     high: float
 
-    def share(self, at: datetime, step: timedelta) -> float:
-        """Of the stretch, what lies in the step that begins then."""
-        common = min(self.at + self.length, at + step) - max(self.at, at)
-        return max(common, timedelta(0)) / self.length
+    def part(self, share: float) -> "Band":
+        return Band(*(value * share for value in self))
 
 
-def scores_of(store: StoreClient, found: Found, since: datetime, until: datetime) -> list[Score]:
-    """Those that lie in [since, until) in part, the shortest first. The job keeps those of costs, for some weeks."""
+Bands = Mapping[datetime, Band]
+"""Of the hour that ends then."""
+
+
+def bands_of(store: StoreClient, found: Found, since: datetime, until: datetime) -> Bands:
+    """Those of hours that lie in [since, until) in part. The job keeps those of costs, for some weeks."""
     if found.measure != COST:
-        return []
+        return {}
     rows = store.rows(
-        "SELECT at, minutes, expected, low, high FROM anomaly_scores FINAL WHERE dims = {dims:Array(String)} "
+        "SELECT at, expected, low, high FROM anomaly_scores FINAL WHERE dims = {dims:Array(String)} "
         "AND vals = {vals:Array(String)} AND at > {since:DateTime('UTC')} "
-        "AND at < {until:DateTime('UTC')} + toIntervalMinute(minutes) ORDER BY minutes, at",
+        "AND at < {until:DateTime('UTC')} + toIntervalHour(1)",
         {"dims": list(found.series), "vals": list(found.series.values()), "since": since, "until": until},
     )
-    return [_score(*row) for row in cast(list[tuple[Any, ...]], rows)]
+    return {as_utc(at): Band(*band) for at, *band in cast(list[tuple[Any, ...]], rows)}
 
 
-def _score(end: datetime, minutes: int, expected: float, low: float, high: float) -> Score:
-    length = timedelta(minutes=minutes)
-    return Score(as_utc(end) - length, length, expected, low, high)
+def band_of(bands: Bands, at: datetime, step: timedelta) -> Band | None:
+    """Of the step that begins then: its part of the hour that ends soonest after it, or its hours together. None where
+    they do not cover it."""
+    end = at + step
+    if step < HOUR:
+        ends = (instant for number in range(HOUR // EVERY + 1) if (instant := _five(end) + EVERY * number) <= at + HOUR)
+        return next((bands[instant].part(step / HOUR) for instant in ends if instant in bands), None)
+    hours = [bands.get(at + HOUR * (number + 1)) for number in range(step // HOUR)]
+    known = [band for band in hours if band is not None]
+    return Band(*map(sum, zip(*known, strict=True))) if len(known) == len(hours) else None
 
 
-def band_of(scores: Sequence[Score], at: datetime, step: timedelta) -> tuple[float, float, float] | None:
-    """Expected, low and high of the step: of the shortest stretches that cover it, of each its part. None where they do
-    not cover it."""
-    for length in dict.fromkeys(score.length for score in scores):
-        parts = [(score, share) for score in scores if score.length == length and (share := score.share(at, step))]
-        if sum((length * share for _, share in parts), timedelta(0)) >= step:
-            return (
-                sum(score.expected * share for score, share in parts),
-                sum(score.low * share for score, share in parts),
-                sum(score.high * share for score, share in parts),
-            )
-    return None
+def _five(instant: datetime) -> datetime:
+    """The next multiple of five minutes, or the instant if it is one."""
+    over = timedelta(minutes=instant.minute % 5, seconds=instant.second, microseconds=instant.microsecond)
+    return instant + (EVERY - over if over else over)

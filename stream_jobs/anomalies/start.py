@@ -67,7 +67,10 @@ class Start:
     def _restored(self, snapshot: Snapshot, recorded: Sequence[FindingRow]) -> Watch | None:
         try:
             detector = CostDetector.load(snapshot.state["detector"])
-            return restored(snapshot.state, self._settings.levels, self._settings.max_series, detector, recorded)
+            known = self._settings
+            return restored(
+                snapshot.state, known.levels, known.max_series, detector, recorded, known.false_alerts_per_week
+            )
         except (ValueError, KeyError, TypeError) as error:
             log.warning("what was learned cannot be used, so the ledger is learned from: %s", error)
             return None
@@ -97,7 +100,8 @@ class Start:
         detector.add([series.name for series in registry.places])
         if hours is not None:
             detector.warm(hours.at, cast(Floats, hours.events), cast(Floats, hours.cost))
-        watch = Watch(detector, registry, Rows(), minute_of(until))
+        watch = Watch(detector, registry, Rows(), minute_of(until), self._settings.false_alerts_per_week)
+        watch.weigh()
         watch.rows.recorded(recorded, adopt=True)
         watch.rows.quiet = True
         if hours is not None:

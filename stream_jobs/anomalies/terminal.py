@@ -8,13 +8,15 @@ from typing import Any, Final
 from rich.text import Text
 
 from stream_jobs.anomalies import words
-from stream_jobs.anomalies.around import Around
-from stream_jobs.anomalies.cause import Cause
+from stream_jobs.anomalies.around import Around, around
+from stream_jobs.anomalies.cause import Cause, cause_of
 from stream_jobs.anomalies.drawing import drawing
-from stream_jobs.anomalies.found import Found
+from stream_jobs.anomalies.found import Found, group_of, history_of
+from stream_jobs.base.instants import utc_now
 from stream_jobs.base.readable import clock, duration, instant
 from stream_jobs.output.console import Console
 from stream_jobs.output.tables import Facts, Table
+from stream_jobs.store.client import StoreClient
 
 SEVERITY_STYLES: Final = {"critical": "bold red", "error": "red", "warning": "yellow", "info": "cyan"}
 PIPE_WIDTH: Final = 80
@@ -30,6 +32,19 @@ class Shown:
     around: Around
     history: Sequence[dict[str, Any]]
     group: Sequence[Found]
+
+
+def look_at(store: StoreClient, found: Found) -> Shown:
+    """All that is known of it now. Raises StoreUnavailableError."""
+    now = utc_now()
+    return Shown(
+        found=found,
+        now=now,
+        cause=cause_of(found.cause),
+        around=around(store, found, now),
+        history=history_of(store, found.finding_id),
+        group=group_of(store, found),
+    )
 
 
 def width_of(console: Console) -> int:

@@ -81,12 +81,13 @@ def run_list(args: argparse.Namespace) -> int:
 
 def run_show(args: argparse.Namespace) -> int:
     """Exit code 0; files are written before anything is shown."""
-    from stream_jobs.anomalies.terminal import print_finding
+    from stream_jobs.anomalies.found import the_one
+    from stream_jobs.anomalies.terminal import look_at, print_finding
     from stream_jobs.output.console import Console
     from stream_jobs.output.lines import say, say_json
 
     with _store(args) as store:
-        shown = _shown(store, args.id)
+        shown = look_at(store, the_one(store, args.id))
     if args.png or args.html:
         _write(shown, args.png, args.html)
     if args.json:
@@ -106,23 +107,6 @@ def _store(args: argparse.Namespace) -> "StoreClient":
     from stream_jobs.store.client import StoreClient
 
     return StoreClient(find_clickhouse(args.url, args.data_dir))
-
-
-def _shown(store: "StoreClient", text: str) -> "Shown":
-    from stream_jobs.anomalies.around import around
-    from stream_jobs.anomalies.cause import cause_of
-    from stream_jobs.anomalies.found import group_of, history_of, the_one
-    from stream_jobs.anomalies.terminal import Shown
-
-    found, now = the_one(store, text), utc_now()
-    return Shown(
-        found=found,
-        now=now,
-        cause=cause_of(found.cause),
-        around=around(store, found, now),
-        history=history_of(store, found.finding_id),
-        group=group_of(store, found),
-    )
 
 
 def _write(shown: "Shown", png: Path | None, html: Path | None) -> None:

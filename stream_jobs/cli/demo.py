@@ -1,4 +1,4 @@
-"""`spendstream demo`: an hour of simulated traffic with an incident, through the real pipeline: alerts and a report."""
+"""`spendstream demo`: an hour of simulated traffic with an incident, through the real pipeline: alerts, a report."""
 
 import argparse
 import shutil
@@ -31,7 +31,8 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         help="see it work: simulated traffic through the whole pipeline, budget alerts, and a report",
         description="Starts the pipeline on free ports, sends an hour of simulated traffic of a company with several "
         "teams, customers and providers, in which one user runs away and budgets are crossed, shows the alerts as they "
-        "arrive, and where the money went. Nothing is left running; the data folder stays for you to look at.",
+        "arrive, what was unusual and why, and where the money went. Nothing is left running; the data folder stays "
+        "for you to look at.",
     )
     add_instance_options(parser, default_port=0, default_data_dir=Path("demo-data"))
     parser.add_argument("--out", type=Path, default=Path("report.html"), help="the report (default: %(default)s)")
@@ -72,6 +73,7 @@ def run(args: argparse.Namespace) -> int:
     console.print(f"Look around:           spendstream up --data-dir {args.data_dir}", soft_wrap=True)
     query = "SELECT user_id, sum(effective_cost) AS usd FROM cost_by_user GROUP BY user_id ORDER BY usd DESC LIMIT 5"
     console.print(f'and in another shell:  spendstream query "{query}"', soft_wrap=True)
+    console.print("                       spendstream anomalies list --all", soft_wrap=True)
     console.print("                       spendstream budgets show products.agents", soft_wrap=True)
     return 0
 
@@ -85,7 +87,7 @@ def _send_and_show(
 ) -> int:
     """Send, show the alerts as they come in, then the report. Returns the exit code."""
     from spendstream_traffic.simulate import labels
-    from stream_jobs.cli import demo_alerts
+    from stream_jobs.cli import demo_alerts, demo_anomalies
     from stream_jobs.embedded.instance import embedded_clickhouse
     from stream_jobs.report.html import write_html
     from stream_jobs.report.queries import build
@@ -102,7 +104,14 @@ def _send_and_show(
             return code
         if own_budgets and not demo_alerts.wait_until_told(store, receiver, budgets):
             console.print("Not all alerts have arrived yet; spendstream alerts list has them.", style="yellow")
+        (incident,) = traffic.incidents
+        with console.working("waiting until the incident is found and explained"):
+            found = demo_anomalies.wait_until_found(store, receiver, incident.start, incident.end)
         receiver.stop_showing()
+        if found is None:
+            console.print("Nothing was found in it yet; spendstream anomalies list --all has what is.", style="yellow")
+        else:
+            demo_anomalies.show_finding(console, store, found)
         data = build(store.client, traffic.start, traffic.end, seen_until=datetime.now(UTC))
     render_terminal(data, console)
     for label in labels(traffic):

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 Codes = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
+Mask = npt.NDArray[np.bool_]
 Exact = npt.NDArray[Any]
 """Whole numbers: int64 where no sum of them can leave it, Python's own otherwise."""
 

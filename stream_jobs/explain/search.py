@@ -26,6 +26,8 @@ PER_LITERAL: Final = 3.0
 MAX_LITERALS: Final = 4
 _WIDENED: Final = 24
 _BEAM: Final = 12
+_WORTH: Final = 0.5
+"""Of the best score so far: a set with less is not looked into further."""
 Literals = tuple[tuple[int, int], ...]
 """(dimension, value), by dimension."""
 
@@ -57,11 +59,12 @@ class Scan:
         self._groupings = list(self._all_groupings(len(cells)))
 
     def _all_groupings(self, rows: int) -> Iterator[_Grouping]:
-        for number, (codes, size) in enumerate(zip(self._codes, self._sizes, strict=True)):
+        useful = [number for number, size in enumerate(self._sizes) if size > 1]
+        for number in useful:
+            codes, size = self._codes[number], self._sizes[number]
             example = np.zeros(size, np.int64)
             example[codes[::-1]] = np.arange(rows)[::-1]
             yield _Grouping((number,), codes, example)
-        useful = [number for number, size in enumerate(self._sizes) if size > 1]
         for first, second in combinations(useful, 2):
             both = self._codes[first] * self._sizes[second] + self._codes[second]
             encoded = pa.array(both).dictionary_encode()
@@ -82,11 +85,12 @@ class Scan:
                 pool.append((float(gains[index]), literals))
         pool.sort(key=_by_score)
         tried = {literals for _, literals in pool}
-        front = [item for item in pool if len(item[1]) == 2][:_WIDENED]
+        worth = _WORTH * pool[0][0] if pool else 0.0
+        front = [item for item in pool if len(item[1]) == 2 and item[0] >= worth][:_WIDENED]
         for _ in range(2, min(MAX_LITERALS, len(self._codes))):
             wider = [item for _, literals in front for item in self._widened(literals, before, after, tried)]
             pool += wider
-            front = sorted(wider, key=_by_score)[:_BEAM]
+            front = sorted((item for item in wider if item[0] >= worth), key=_by_score)[:_BEAM]
         if not pool:
             return None
         score, literals = min(pool, key=_by_score)
@@ -112,6 +116,24 @@ class Scan:
                 names = float(np.prod([float(self._sizes[other]) for other, _ in wider]))
                 price = PER_LITERAL * len(wider) + np.log(min(names, float(len(before))))
                 yield float(gains[index]) - float(price), wider
+
+    def left(self, before: Floats, after: Floats) -> float:
+        """What no set has explained, in nats: of single values, the mean over dimensions."""
+        single = [grouping for grouping in self._groupings if len(grouping.dimensions) == 1]
+        gains = [_gains(one.of_row, before, after, len(one.example)).sum() for one in single]
+        return float(np.mean(gains)) if gains else 0.0
+
+    def medians(self, before: Floats, after: Floats) -> list[float]:
+        """Of each dimension, after / before of the value in the middle, by weight."""
+        found = []
+        for one in self._groupings:
+            if len(one.dimensions) == 1:
+                was, now = (np.bincount(one.of_row, column, len(one.example)) for column in (before, after))
+                ratio = np.divide(now, was, out=np.full(len(was), np.inf), where=was > 0)
+                order = np.argsort(ratio, kind="stable")
+                weight = np.cumsum((was + now)[order])
+                found.append(float(ratio[order][np.searchsorted(weight, weight[-1] / 2)]))
+        return found
 
     def _price(self, dimensions: tuple[int, ...], count: int) -> float:
         return PER_LITERAL * len(dimensions) + float(np.log(count))

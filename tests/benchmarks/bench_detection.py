@@ -28,6 +28,15 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--seed", type=int, help=f"default {DEFAULT_SEED}, on which nobody tunes; with --generate 1")
     made.add_argument("--data", type=Path, help=f"folder of the data sets (default: {DATA} of the environment)")
     made.add_argument("--processes", type=int, default=2, help="that replay side by side (default 2)")
+    made.add_argument("--no-peers", action="store_true", help="ours alone")
+    made.add_argument(
+        "--history",
+        choices=("hours", "minutes"),
+        default="hours",
+        help="hours (default): learn all but the last week of the history from them, as the job does when it starts",
+    )
+    made.add_argument("--portfolio", type=int, default=2_000, help="series of an installation (default 2000)")
+    made.add_argument("--portfolio-days", type=int, default=7, help="that it is watched (default 7)")
     made.add_argument("--page", type=Path, help="write the tables to this file, too, as Markdown")
     made.add_argument("--generate", metavar="SPEC", help="write traffic instead of measuring")
     made.add_argument("--out", type=Path, help="the file that --generate writes")
@@ -51,7 +60,18 @@ def main(arguments: list[str] | None = None) -> int:
     if unknown := sorted(set(names) - set(SECTIONS)):
         made.error(f"no such section: {', '.join(unknown)}; there are {', '.join(SECTIONS)}")
     seed = DEFAULT_SEED if args.seed is None else args.seed
-    options = Options(args.quick, args.data, seed, args.trials, args.series_days, args.processes)
+    options = Options(
+        quick=args.quick,
+        data=args.data,
+        seed=seed,
+        trials=args.trials,
+        series_days=args.series_days,
+        processes=args.processes,
+        peers=not args.no_peers,
+        from_hours=args.history == "hours",
+        portfolio=args.portfolio,
+        portfolio_days=args.portfolio_days,
+    )
     report = Report("detection")
     tables = []
     for table in measure(names, options):

@@ -82,8 +82,8 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StoreProcess]:
         rows = ledger_rows(140, occurred_at=minutes, team="search", effective_cost=costs)
         insert(client, "ledger", rows, "look")
     band = {"dims": ["team"], "vals": ["search"], "events": 5, "actual": 5.5, "score": 20}
-    kept = [START - 20 * MINUTE + 5 * MINUTE * number for number in range(6)]
-    rows = [{**band, "minutes": 5, "at": at, "expected": 0.4, "low": 0.1, "high": 1.2} for at in kept]
+    kept = [START + 5 * MINUTE * number for number in range(1, 5)]
+    rows = [{**band, "at": at, "expected": 4.8, "low": 1.2, "high": 14.4} for at in kept]
     put(store, "anomaly_scores", [*rows, rows[0]])
     yield store
     store.kill()
@@ -207,7 +207,7 @@ def test_the_json_of_a_finding_stays(store: StoreProcess, capsys: pytest.Capture
     assert [one["finding_id"] for one in shown["group"]] == ["0f77"]
     points = {point["at"]: point for point in shown["around"]["points"]}
     assert shown["around"]["step_s"] == 60
-    before, inside = points[instant_text(START - 30 * MINUTE)], points[instant_text(START)]
+    before, inside = points[instant_text(START - 59 * MINUTE)], points[instant_text(START)]
     assert (before["actual"], before["expected"], before["low"], before["high"]) == ("0.08", None, None, None)
     assert (inside["actual"], inside["expected"], inside["low"], inside["high"]) == ("1.1", "0.08", "0.02", "0.24")
     assert points[instant_text(START + 39 * MINUTE)]["expected"] == "0.08"  # the finding's own, spread evenly

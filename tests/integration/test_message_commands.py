@@ -12,6 +12,7 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -21,10 +22,16 @@ from uuid import uuid4
 import pytest
 
 from spendstream_schemas.alert_feed import AlertSignal
+from stream_jobs.anomalies import causes
+from stream_jobs.anomalies.findings import Findings
+from stream_jobs.anomalies.grouping import Group
+from stream_jobs.anomalies.reading import Reader
+from stream_jobs.anomalies.signals import Told, firing
 from stream_jobs.data_quality import conservation, finding, lag, price_source, stated_cost
 from stream_jobs.data_quality.settings import DataQualitySettings
 from tests.integration.alerting import Webhook
 from tests.integration.pipeline import Pipeline, until, usage_event
+from tests.unit.anomalies.telling_world import finding as anomaly
 
 pytestmark = pytest.mark.slow
 
@@ -210,6 +217,32 @@ def test_a_receiver_that_fails(desk: Desk) -> None:
     group, test = desk.commands(name="ReceiverFailing")
     assert "lost" in desk.shell(group)
     assert "FAILED" in desk.shell(test, 1)
+
+
+def test_an_anomaly(desk: Desk) -> None:
+    """It is shown with its cause, the dearest request of that too; somebody is on it, and says that it was expected."""
+    dear = event("x", 3, "runaway `user` $(y)")
+    desk.pipeline.send_events(dear)
+    until(lambda: desk.pipeline.rows(f"SELECT 1 FROM ledger WHERE event_id = '{dear['event_id']}'"), WAIT_S, "booked")
+    at = datetime.now(UTC).replace(second=0, microsecond=0)
+    start, end = at - timedelta(minutes=10), at + timedelta(minutes=1)
+    series = {"user_id": "runaway `user` $(y)"}
+    figures = {"expected": Decimal("0.1"), "actual": Decimal("7.5"), "low": Decimal(0), "high": Decimal("0.3")}
+    row = anomaly("aa00bb11cc22dd33ee44", series, at=at, starts_at=start, detected_at=end, **figures)
+    with desk.pipeline.store(writable=True) as store:
+        cause = causes.find(Reader(store), row, end)
+        Findings(store).record([replace(row, group_id=row.finding_id, cause=cause.document)])
+    group = Group(row.finding_id, row.direction, cause.conditions, {row.finding_id: row})
+    told = Told(end, cause.sentences, cause.compared, cause.shared, cause.excess_usd)
+    send(desk, firing(group, told, datetime.now(UTC)))
+    of_request, show, mark, ack = desk.commands(name="CostSpike")
+    assert "effective 7.5" in desk.shell(of_request)
+    shown = desk.shell(show)
+    assert "$7.50" in shown
+    assert "runaway" in shown
+    assert "is looked after by" in desk.shell(ack)
+    assert "is marked as expected by" in desk.shell(mark)
+    assert "expected" in desk.shell(show)
 
 
 def test_what_the_checks_say_of_what_cannot_be_made_here(desk: Desk) -> None:

@@ -17,7 +17,7 @@ from tests.store_server import StoreProcess, ledger_rows
 HOUR = timedelta(hours=1)
 STATE = {"kind": "judged", "minute": 1, "written_at": START, "run": START, "known": True}
 SCORE = {
-    **{"dims": [], "vals": [], "at": START + 5 * MINUTE, "minutes": 5},
+    **{"dims": [], "vals": [], "at": START + 5 * MINUTE},
     **dict.fromkeys(("events", "actual", "expected", "low", "high", "score"), 1),
 }
 CAUSE = {"sets": [{"values": {"user_id": "u-17"}, "explains": "4.4", "share": 0.957, "factor": "volume"}]}

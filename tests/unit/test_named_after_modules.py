@@ -19,6 +19,7 @@ OUTSIDE_OF_THE_APPLICATION = {
 }
 ACROSS_MODULES = {
     "alerts/notifiers/test_documents.py",  # the messages of all vendors, on the same notifications
+    "bench_detection/peers/test_all_peers.py",
     "cli/test_commands.py",
     "cli/test_common_parts.py",  # what no command may do by itself
     "cli/test_hostile_input.py",

@@ -4,7 +4,7 @@ SELECT
     (
         SELECT count()
         FROM anomaly_scores
-        WHERE at > {start:DateTime('UTC')} AND at < {end:DateTime('UTC')} + toIntervalMinute(minutes)
+        WHERE at > {start:DateTime('UTC')} AND at < {end:DateTime('UTC')} + toIntervalHour(1)
     ) AS judged,
     (
         SELECT count()

@@ -24,6 +24,10 @@ class Options:
     trials: int = 120  # of each shape and rate
     series_days: int = 5_000  # of each noise and rate, for false alerts
     processes: int = 2
+    peers: bool = True
+    from_hours: bool = True  # history but for its last week is learned from hours, as the job does when it starts
+    portfolio: int = 2_000  # series of an installation
+    portfolio_days: int = 7
 
     def dataset(self, name: str) -> Path:
         """The folder of a data set, such as `nab` or `traces/servegen`. Raises MissingDataError."""

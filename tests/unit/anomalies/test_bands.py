@@ -1,0 +1,28 @@
+"""The band of a step, from those of hours."""
+
+from datetime import timedelta
+
+from stream_jobs.anomalies.bands import HOUR, Band, band_of
+from tests.unit.anomalies.build import MINUTE, START
+
+ONE = Band(60.0, 30.0, 120.0)
+
+
+def test_a_minute_has_its_part_of_the_hour_that_ends_soonest_after_it() -> None:
+    """Hours are kept every five minutes of what is open, else once an hour."""
+    bands = {START + HOUR: ONE, START + 10 * MINUTE: ONE.part(2)}
+    assert band_of(bands, START + 3 * MINUTE, MINUTE) == (2, 1, 4)
+    assert band_of(bands, START + 9 * MINUTE, MINUTE) == (2, 1, 4)
+    assert band_of(bands, START + 10 * MINUTE, MINUTE) == (1, 0.5, 2)
+    assert band_of(bands, START + 55 * MINUTE, 5 * MINUTE) == (5, 2.5, 10)
+    assert band_of(bands, START + HOUR, MINUTE) is None
+    assert band_of(bands, START - HOUR, MINUTE) is None
+
+
+def test_longer_steps_are_their_hours_together() -> None:
+    """All of them, or none."""
+    bands = {START + HOUR * number: ONE for number in range(1, 24)}
+    assert band_of(bands, START, HOUR) == ONE
+    assert band_of(bands, START, timedelta(days=1)) is None
+    bands[START + 24 * HOUR] = ONE.part(2)
+    assert band_of(bands, START, timedelta(days=1)) == (1500, 750, 3000)
