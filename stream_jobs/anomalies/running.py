@@ -268,6 +268,7 @@ class Running:
 
     def _settle(self, now: datetime) -> None:
         if self._watch.rows.quiet:
+            self._corrections.look(self._watch, now)  # what they come to by now is part of what is recorded
             self._outbox += self._watch.rows.settle(self._watch.next - 1, now)
 
     # -- what is written and told

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import Final, cast
 
+from stream_jobs.anomalies.corrections import Corrections
 from stream_jobs.anomalies.exact import floats
 from stream_jobs.anomalies.findings import Findings
 from stream_jobs.anomalies.ledger import LedgerMinutes
@@ -39,8 +40,16 @@ def anomalies_differences(store: StoreClient) -> Iterator[str]:
              if held[minute] != booked[minute]}  # fmt: skip
     if wrong:
         yield f"anomalies: {len(wrong)} minutes do not hold what the ledger has: {dict(list(wrong.items())[:5])}"
-    if changes := watch.rows.settle(watch.next - 1, now):
-        yield f"anomalies: {len(changes)} findings are not recorded as they are: {changes[:2]}"
+    recorded = Findings(store).last(now - timedelta(days=8))
+    there = {(row.series, row.direction, row.measure): row.finding_id for row in recorded if row.state == "open"}
+    if len(there) < sum(row.state == "open" for row in recorded):
+        yield "anomalies: a finding is open twice"
+    Corrections(LedgerSums(store), LedgerMinutes(store, SETTINGS.levels)).look(watch, now)
+    for change in watch.rows.settle(watch.next - 1, now):
+        row = change.after
+        known = there.get((row.series, row.direction, row.measure))
+        if row.state == "open" and known not in (None, row.finding_id):
+            yield f"anomalies: {row.series.name} would be opened twice: as {known} and as {row.finding_id}"
 
 
 def _held(watch: Watch) -> "Counter[int]":
