@@ -49,6 +49,9 @@ LOST_S: Final = 5.0
 """After so long without deltas that should have come the receipts of blocks are looked at, and so often."""
 TELL_S: Final = 5.0
 CORRECTIONS_S: Final = 5.0
+LITTLE: Final = 1_000
+"""Events that may come late before it is worth learning anew, and how long none must have come."""
+CALM: Final = timedelta(minutes=1)
 MOST_MINUTES: Final = 30
 """That are judged in one cycle."""
 
@@ -98,8 +101,9 @@ class Running:
         vector = self._sums.vector()
         self._adopt_receipts({origin.topic_id for origin in vector})
         vector = self._sums.vector()
-        start = Start(store, settings, self._states, self._ledger)
+        self._start = start = Start(store, settings, self._states, self._ledger)
         self._watch = start.begin(vector, recorded, begun)
+        self._missed = (self._watch.missed, begun)  # and since when
         self._follower = Follower(self._sums, vector, begun)
         self._follower.reads = frozenset(name for level in settings.levels for name in level)
         self._expect_offsets()
@@ -127,6 +131,7 @@ class Running:
             self._resync(now)
         self._look_at_log(now)
         self._judge(now)
+        self._learn_anew(now)
         if self._correct():
             self._outbox += self._corrections.look(self._watch, now)
         self._deliver(now)
@@ -247,6 +252,19 @@ class Running:
         self._scores.write()
         if len(rows) < MOST_MINUTES:
             self._settle(now)  # all is judged that there is: what is recorded as open is found by now, or is over
+
+    def _learn_anew(self, now: datetime) -> None:
+        """Where much of what the ledger holds came late, as when history is loaded into a new installation, what was
+        learned says little: once no more of it comes, the ledger is learned from as by a first start."""
+        missed, since = self._missed
+        if self._watch.missed != missed:
+            self._missed = self._watch.missed, now
+        elif missed > max(LITTLE, self._watch.learned / 4) and now - since > CALM and not self._watch.rows.quiet:
+            log.info("%d events came late, %d in time: learning from the ledger anew", missed, self._watch.learned)
+            self._deliver(now)
+            watch = self._start.warm(self._follower.vector, self._findings.last(now - KEPT), now)
+            self._watch, self._missed = watch, (0.0, now)
+            self._write_snapshot(now)
 
     def _settle(self, now: datetime) -> None:
         if self._watch.rows.quiet:

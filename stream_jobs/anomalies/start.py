@@ -8,7 +8,7 @@ from typing import Final, cast
 
 from stream_jobs.anomalies import warm
 from stream_jobs.anomalies.ledger import LedgerMinutes, Part
-from stream_jobs.anomalies.model import FindingRow
+from stream_jobs.anomalies.model import FindingRow, Series
 from stream_jobs.anomalies.registry import Registry
 from stream_jobs.anomalies.rows import Rows
 from stream_jobs.anomalies.settings import AnomaliesSettings
@@ -59,9 +59,7 @@ class Start:
             self.from_snapshot = True
             self._replay(watch, snapshot, judged, vector, now)
         else:
-            watch = self._warm(vector, now)
-            watch.rows.recorded(recorded, adopt=True)
-            watch.rows.quiet = True
+            watch = self.warm(vector, recorded, now)
         return watch
 
     def _restored(self, snapshot: Snapshot, recorded: Sequence[FindingRow]) -> Watch | None:
@@ -85,7 +83,8 @@ class Start:
                 watch.judge(now, known=row.known, steers=row.steers)
         log.info("going on at %s, %d minutes after the last snapshot", start_of(watch.next), len(judged))
 
-    def _warm(self, vector: Vector, now: datetime) -> Watch:
+    def warm(self, vector: Vector, recorded: Sequence[FindingRow], now: datetime) -> Watch:
+        """Learn from the ledger; quiet until the last hours are judged, too."""
         until = now - BY_MINUTE
         until = until.replace(minute=0, second=0, microsecond=0)
         registry = Registry(self._settings.levels, self._settings.max_series)
@@ -95,6 +94,10 @@ class Start:
             detector.add([series.name for series in registry.places])
             detector.warm(hours.at, cast(Floats, hours.events), cast(Floats, hours.cost))
         watch = Watch(detector, registry, Rows(), minute_of(until))
+        watch.rows.recorded(recorded, adopt=True)
+        watch.rows.quiet = True
+        if hours is not None:
+            watch.learned = float(hours.events[registry.find(Series())].sum())
         _add(watch, self._ledger.booked_by(vector, until))
         return watch
 

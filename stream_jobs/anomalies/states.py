@@ -113,39 +113,42 @@ class States:
         heads = self._store.rows(
             "SELECT minute, run, written_at FROM anomaly_states WHERE kind = 'snapshot' AND format = {format:UInt16} "
             "AND written_at > fromUnixTimestamp64Micro({since:Int64}, 'UTC') GROUP BY minute, run, written_at "
-            f"HAVING count() = any(parts) ORDER BY minute DESC, run DESC LIMIT {MAX_LOOKED_AT}",
+            f"HAVING count() = any(parts) ORDER BY written_at DESC, run DESC LIMIT {MAX_LOOKED_AT}",
             {"format": FORMAT, "since": unix_micros(since)},
         )
+        runs = cast(
+            list[tuple[datetime, datetime]],
+            self._store.rows("SELECT run, min(written_at) FROM anomaly_states GROUP BY run"),
+        )
         for minute, run, written_at in cast(list[tuple[int, datetime, datetime]], heads):
-            judged = self._judged_from(minute - 1, since)
-            last = judged.pop(minute - 1, None)
-            if last is not None and last[0] > as_utc(run):
-                continue  # of a process that was the reader no more: another one judged that minute
+            if any(other > run and first < written_at for other, first in runs):
+                continue  # of a process that was the reader no more
             try:
                 found = self._read(minute, as_utc(run), as_utc(written_at))
             except ValueError as error:
                 log.warning("a snapshot of what is learned cannot be used: %s", error)
                 continue
-            rows: list[JudgedRow] = []
-            while minute + len(rows) in judged:
-                rows.append(judged[minute + len(rows)][1])
-            return found, rows
+            return found, self._judged_after(found)
         return None, []
 
-    def _judged_from(self, minute: int, since: datetime) -> dict[int, tuple[datetime, JudgedRow]]:
-        """By minute the row of the process that began last, and when that was."""
+    def _judged_after(self, snapshot: Snapshot) -> list[JudgedRow]:
+        """Of each minute the row of the process that began last."""
         rows = self._store.rows(
-            "SELECT minute, max(run), argMax(vector, run), argMax(known, run) FROM anomaly_states "
+            "SELECT minute, argMax(vector, (run, written_at)), argMax(known, (run, written_at)) FROM anomaly_states "
             "WHERE kind = 'judged' AND minute >= {minute:UInt32} "
-            "AND written_at > fromUnixTimestamp64Micro({since:Int64}, 'UTC') GROUP BY minute",
-            {"minute": minute, "since": unix_micros(since)},
+            "AND written_at >= fromUnixTimestamp64Micro({since:Int64}, 'UTC') GROUP BY minute ORDER BY minute",
+            {"minute": snapshot.minute, "since": unix_micros(snapshot.written_at)},
         )
-        found = {}
-        for at, run, vector, known in cast(list[tuple[int, datetime, str, bool]], rows):
+        found: list[JudgedRow] = []
+        for minute, vector, known in cast(list[tuple[int, str, bool]], rows):
+            if minute != snapshot.minute + len(found):
+                break  # nothing of what follows can have been told by who went on from this snapshot
             said = json.loads(vector)
-            steers = [Steer(what, Series(tuple(dims), tuple(vals)), factor) for what, dims, vals, factor in
-                      said.get("said", ())]  # fmt: skip
-            found[at] = as_utc(run), JudgedRow(at, _vector(said["counted"]), bool(known), steers)
+            steers = [
+                Steer(what, Series(tuple(dims), tuple(vals)), factor)
+                for what, dims, vals, factor in said.get("said", ())
+            ]
+            found.append(JudgedRow(minute, _vector(said["counted"]), bool(known), steers))
         return found
 
     def _read(self, minute: int, run: datetime, written_at: datetime) -> Snapshot:

@@ -69,7 +69,9 @@ class Watch:
         self.rows = rows
         self.registry = registry
         self.detector = detector
-        self.late_events = 0  # so many have come late
+        self.late_events = 0  # so many have come late since somebody set this to 0
+        self.learned = 0.0  # events that the detector has seen
+        self.missed = 0.0  # events that came late, which it has not
         self._minutes = Minutes(registry.names)
         self._touched: set[tuple[Series, int]] = set()
 
@@ -84,6 +86,10 @@ class Watch:
 
     def _late(self, minute: int, held: Held) -> None:
         series = self.registry.names.series
+        for row in np.flatnonzero(held.ids == self.registry.names.find(Series())).tolist():
+            late_events = abs(whole(held.sums[row], "events"))
+            self.late_events += late_events
+            self.missed += late_events
         if minute < self.next - LATE_MINUTES:
             return
         places = self.registry.place_of(held.ids)
@@ -91,8 +97,6 @@ class Watch:
             one = series[held.ids[row]]
             sums = held.sums[row]
             late = Late(whole(sums, "effective_cost"), whole(sums, "events"))
-            if not one.dims:
-                self.late_events += abs(late.events)
             self.rows.late(one, minute, late)
             self._touched.add((one, minute))
 
@@ -128,6 +132,7 @@ class Watch:
             None if known else np.zeros(count, np.bool_),
         )
         if count:
+            self.learned += float(sums["events"][0]) if not registry.places[0].dims else 0.0
             for found in [*self.detector.advance(minute), *self._standing(at)]:
                 change = self.rows.taken(registry.places[found.number], found, at, now)
                 if change is not None:
@@ -184,6 +189,8 @@ class Watch:
         """All but the minutes that are not judged, which the ledger has."""
         return {
             "next": self.next,
+            "learned": self.learned,
+            "missed": self.missed,
             "registry": self.registry.dump(),
             "rows": self.rows.dump(),
             "detector": self.detector.dump(),
@@ -199,4 +206,6 @@ def restored(
 ) -> Watch:
     """Quiet until `rows.settle`. Raises ValueError for a state of other levels or of more series."""
     registry = Registry.restore(levels, most, state["registry"])
-    return Watch(detector, registry, Rows.restore(state["rows"], recorded), int(state["next"]))
+    watch = Watch(detector, registry, Rows.restore(state["rows"], recorded), int(state["next"]))
+    watch.learned, watch.missed = float(state["learned"]), float(state["missed"])
+    return watch

@@ -79,8 +79,11 @@ class Watermark:
         return _end(minute) + self._grace <= self._reached
 
     def given_up(self, minute: int, now: datetime) -> bool:
-        """Whether it waited for as long as a minute is waited for: what it held is not known."""
-        return not self.whole(minute) and now - _end(minute) > self._grace + self._patience
+        """Whether it waited for as long as a minute is waited for, and records for as long: what it held is not
+        known. As long as nobody knows whether records wait, nothing is given up."""
+        if self.whole(minute) or not self._waiting:
+            return False
+        return now - self._patience > max(_end(minute) + self._grace, self._waiting[0].at)
 
 
 def _end(minute: int) -> datetime:

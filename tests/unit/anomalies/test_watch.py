@@ -4,7 +4,7 @@ import random
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from decimal import Decimal
+from decimal import Context, Decimal
 from functools import cache
 from typing import Any
 
@@ -27,6 +27,7 @@ from stream_jobs.series.measures import DIMENSIONS, MEASURES
 BEGIN = datetime(2026, 11, 2, tzinfo=UTC)
 AT = minute_of(BEGIN)
 LEVELS = AnomaliesSettings(pairs="team+user_id").levels
+EXACT = Context(prec=60)
 HOURS = 21 * 24
 SPIKE = range(10, 30)
 LENGTH = 45
@@ -38,7 +39,7 @@ def facts(rows: list[dict[str, Any]]) -> Facts:
 
 
 def row(minute: int, usd: Decimal, user: str, events: int = 1) -> dict[str, Any]:
-    squares = (usd * usd).quantize(Decimal(1).scaleb(-24))
+    squares = EXACT.quantize(EXACT.multiply(usd, usd), Decimal(1).scaleb(-24))
     return {
         "minute": start_of(minute),
         "team": "search" if user < "u2" else "ads",
@@ -157,7 +158,7 @@ def test_groups_order_and_restarts_change_nothing(data: st.DataObject) -> None:
     order = data.draw(st.permutations(range(10)))
     sizes = data.draw(st.lists(st.integers(1, 25), min_size=20, max_size=60))
     numbers = [first + number for first in range(0, len(USAGE), 10) for number in order]
-    groups = []
+    groups: list[list[int]] = []
     while numbers:
         size = sizes[len(groups) % len(sizes)]
         groups.append(numbers[:size])
