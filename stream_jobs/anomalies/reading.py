@@ -39,6 +39,8 @@ SHORTEST: Final = timedelta(hours=1)
 FROM_LEDGER: Final = timedelta(hours=26)
 """What is longer is asked from a rollup at once."""
 MAX_REQUESTS: Final = 3
+_SETTINGS: Final = f"SETTINGS max_execution_time = {MAX_READ_S}, max_threads = 1"
+"""On one core: booking goes on meanwhile."""
 _MINUTE: Final = timedelta(minutes=1)
 _SECOND: Final = timedelta(seconds=1)
 _TIMEOUTS: Final = frozenset({159, 160, 241})
@@ -90,7 +92,7 @@ class Reader:
         rows = self._store.rows(
             f"SELECT event_id, occurred_at, effective_cost, {column('model')}, user_id FROM ledger "
             f"WHERE {_within('occurred_at', 0)}{where} AND entry_kind = 'charge' AND effective_cost > 0 "
-            f"ORDER BY effective_cost DESC, event_id LIMIT {MAX_REQUESTS} SETTINGS max_execution_time = {MAX_READ_S}",
+            f"ORDER BY effective_cost DESC, event_id LIMIT {MAX_REQUESTS} {_SETTINGS}",
             _bounds([(start, end)]) | parameters,
         )
         return [
@@ -128,7 +130,7 @@ class Reader:
             f"sum({source.sums(cast(Measure, measure))[0]}) AS {name}_" for name, measure in amounts.items()
         )
         where = " OR ".join(f"({_within(source.at, number)})" for number in range(len(windows)))
-        settings = f"SETTINGS max_execution_time = {MAX_READ_S}"
+        settings = _SETTINGS
         parameters = {**_bounds(windows), **label_parameters(names)}
         cells = self._store.arrow(
             f"SELECT {fields}, {sums} FROM {source.table} WHERE {where} GROUP BY {groups} "

@@ -72,6 +72,11 @@ class Registry:
         self._fit()
         self._importance[ids] += np.abs(cost) + PER_REQUEST * np.abs(events)
 
+    def importance_of_places(self) -> Floats:
+        """[place] of the series that is watched there."""
+        self._fit()
+        return np.array([self._importance[self.names.number(series)] for series in self.places], np.float64)
+
     def ranked(self, ids: Ints) -> Ints:
         """Of these the ones that there is room for: no users first, and then the most important."""
         self._fit()

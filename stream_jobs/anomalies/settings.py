@@ -72,6 +72,16 @@ class AnomaliesSettings(BaseSettings):
         Field(ge=0, le=370, description="Where nothing is learned yet, so many days of the ledger are learned from."),
     ] = 42
 
+    false_alerts_per_week: Annotated[
+        float,
+        Field(
+            ge=0.01,
+            le=1_000,
+            allow_inf_nan=False,
+            description="Of the whole installation: how often people may be told of what is nothing. The more series "
+            "are watched, and the less one has spent, the more surprising it must be.",
+        ),
+    ] = 2.0
     floor_usd: Annotated[
         Decimal,
         Field(

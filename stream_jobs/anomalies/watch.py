@@ -14,12 +14,14 @@ from stream_jobs.anomalies.exact import floats, whole
 from stream_jobs.anomalies.minutes import Held, Minutes
 from stream_jobs.anomalies.model import Change, FindingRow, Series, Steer
 from stream_jobs.anomalies.names import Level
+from stream_jobs.anomalies.portfolio import more_nats
 from stream_jobs.anomalies.registry import Registry
 from stream_jobs.anomalies.rows import AGAIN_MINUTES, Late, Rows
 from stream_jobs.detection.model import Finding, Floats, Minute
 from stream_jobs.series.facts import Facts
 
 HOUR: Final = 60
+FALSE_ALERTS_PER_WEEK: Final = 2.0
 MOST: Final = 1e28
 """Of a figure: more than a detector takes is nothing that anybody spends, and must not stop the job."""
 LATE_MINUTES: Final = 8 * 24 * 60
@@ -39,6 +41,8 @@ class CostDetector(Protocol):
     def standing(self, number: int) -> Finding | None: ...
 
     def advance(self, minute: Minute) -> list[Finding]: ...
+
+    def weigh(self, nats: Sequence[float]) -> None: ...
 
     def expect(self, number: int, factor: float) -> None: ...
 
@@ -64,11 +68,19 @@ class Judged(NamedTuple):
 class Watch:
     """Used by one thread."""
 
-    def __init__(self, detector: CostDetector, registry: Registry, rows: Rows, next_minute: int) -> None:
+    def __init__(
+        self,
+        detector: CostDetector,
+        registry: Registry,
+        rows: Rows,
+        next_minute: int,
+        false_alerts_per_week: float = FALSE_ALERTS_PER_WEEK,
+    ) -> None:
         self.next = next_minute  # the first that is not judged
         self.rows = rows
         self.registry = registry
         self.detector = detector
+        self._per_week = false_alerts_per_week
         self.late_events = 0  # so many have come late since somebody set this to 0
         self.learned = 0.0  # events that the detector has seen
         self.missed = 0.0  # events that came late, which it has not
@@ -167,8 +179,15 @@ class Watch:
     def _hour(self) -> None:
         self.rows.forget(self.next)
         self._place(self.registry.hour(self._kept()))
+        self.weigh()
         if self.registry.crowded():
             self._minutes.renumber(self.registry.forget(self._minutes.used()))
+
+    def weigh(self) -> None:
+        """All series together have one budget of false alerts, by what each has spent up to the hour."""
+        if len(self.detector.names):
+            nats = more_nats(self.registry.importance_of_places(), self._per_week)
+            self.detector.weigh(nats.tolist())
 
     def _kept(self) -> set[int]:
         """Places whose series have an open finding."""
@@ -203,9 +222,10 @@ def restored(
     most: int,
     detector: CostDetector,
     recorded: Iterable[FindingRow],
+    false_alerts_per_week: float = FALSE_ALERTS_PER_WEEK,
 ) -> Watch:
     """Quiet until `rows.settle`. Raises ValueError for a state of other levels or of more series."""
     registry = Registry.restore(levels, most, state["registry"])
-    watch = Watch(detector, registry, Rows.restore(state["rows"], recorded), int(state["next"]))
+    watch = Watch(detector, registry, Rows.restore(state["rows"], recorded), int(state["next"]), false_alerts_per_week)
     watch.learned, watch.missed = float(state["learned"]), float(state["missed"])
     return watch

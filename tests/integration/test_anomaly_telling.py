@@ -201,7 +201,7 @@ def test_findings_of_all_levels_are_one_alert_with_its_cause(desk: Desk) -> None
     facts = {fact.name: fact.text for fact in signal.facts}
     assert facts["Compared with"] == "the same hours of earlier weeks"
     assert facts["If it goes on"] == "$2,400.00 more per day"
-    assert "everything" in facts["Moved as well"]
+    assert "all usage" in facts["Moved as well"]
     groups = {row.group_id for row in desk.rows().values()}
     assert len(groups) == 1
     assert signal.alert_id == alert_id(groups.pop())

@@ -236,7 +236,7 @@ def test_an_anomaly(desk: Desk) -> None:
     told = Told(end, cause.sentences, cause.compared, cause.shared, cause.excess_usd)
     send(desk, firing(group, told, datetime.now(UTC)))
     of_request, show, mark, ack = desk.commands(name="CostSpike")
-    assert "$7.50" in desk.shell(of_request)
+    assert "effective 7.5" in desk.shell(of_request)
     shown = desk.shell(show)
     assert "$7.50" in shown
     assert "runaway" in shown

@@ -71,7 +71,7 @@ def test_a_message_says_what_came_instead_of_what_since_when_why_and_what_to_do(
         "Seen in: the last hour",
         "Reason: a burst; surprise 25 nats",
         "Compared with: the same hours of earlier weeks",
-        "Moved as well: everything; team search",
+        "Moved as well: all usage; team search",
         "Finding: 4f1c8a2be09d7731aa02",
         "Since: 2026-11-24 12:00 UTC",
         "",
@@ -123,20 +123,20 @@ def test_receivers_take_it(hostile: bool) -> None:
     [
         (
             {"direction": "down"},
-            "everything: $10.00 in the 1 hour since 2026-11-24 12:00 UTC, $110.00 expected (90.9 % less)",
+            "all usage: $10.00 in the 1 hour since 2026-11-24 12:00 UTC, $110.00 expected (90.9 % less)",
         ),
         (
             {"kind": "silence", "direction": "down", "measure": EVENTS, "expected": Decimal(420), "actual": Decimal(0)},
-            "everything: nothing in the 1 hour since 2026-11-24 12:00 UTC, 420 events expected",
+            "all usage: nothing in the 1 hour since 2026-11-24 12:00 UTC, 420 requests expected",
         ),
-        ({"kind": "dear_request"}, "everything: a single request cost $110.00 at 2026-11-24 12:00 UTC"),
+        ({"kind": "dear_request"}, "all usage: a single request cost $110.00 at 2026-11-24 12:00 UTC"),
         (
             {"kind": "new_series", "expected": Decimal(0)},
-            "everything: $110.00 in the 1 hour since 2026-11-24 12:00 UTC, nothing expected",
+            "all usage: $110.00 in the 1 hour since 2026-11-24 12:00 UTC, nothing expected",
         ),
         (
             {"expected": Decimal("0.001"), "actual": Decimal(50), "starts_at": NOON - timedelta(days=2)},
-            "everything: $50.00 in the 2 days 1 hour since 2026-11-22 12:00 UTC, $0.00100 expected (50,000 times)",
+            "all usage: $50.00 in the 2 days 1 hour since 2026-11-22 12:00 UTC, $0.00100 expected (50,000 times)",
         ),
     ],
 )  # fmt: skip
