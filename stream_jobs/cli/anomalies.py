@@ -1,12 +1,11 @@
 """`spendstream anomalies list|show|scan|mark`: what was unusual, why, and what people say of it."""
 
 import argparse
-import importlib
-import importlib.util
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from stream_jobs.base.instants import utc_now
+from stream_jobs.cli import anomalies_mark, anomalies_scan
 from stream_jobs.cli.flags import add_json, add_store, instant_of
 
 if TYPE_CHECKING:
@@ -14,8 +13,6 @@ if TYPE_CHECKING:
     from stream_jobs.anomalies.terminal import Shown
     from stream_jobs.store.client import StoreClient
 
-JOINED: Final = ("anomalies_scan", "anomalies_mark")
-"""Modules beside this one that add one action each: `add_parser(actions)`, which sets the action's `run`."""
 LISTED: Final = 50
 
 
@@ -48,9 +45,8 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     for action, what in ((listing, "one JSON object per line"), (show, "one JSON object")):
         add_json(action, what)
         add_store(action)
-    for name in JOINED:
-        if importlib.util.find_spec(f"stream_jobs.cli.{name}") is not None:
-            importlib.import_module(f"stream_jobs.cli.{name}").add_parser(actions)
+    for joined in (anomalies_scan, anomalies_mark):
+        joined.add_parser(actions)
 
 
 def run_list(args: argparse.Namespace) -> int:

@@ -20,7 +20,8 @@ def unusual_times(rows: Rows, now: datetime) -> Unusual:
     ((ever, judged, silenced),) = rows("judged")
     times = [
         UnusualTime(one, words.headline(one, now), tuple(cause_of(one.cause).lines(MOST_REASONS)), members - 1)
-        for one, members, _ in found
+        for one, members, _, told in found
+        if told or not found[0][3]  # what costs next to nothing is recorded, and told to nobody
     ]
     return Unusual(
         times=tuple(sorted(times, key=lambda time: time.found.starts_at)),

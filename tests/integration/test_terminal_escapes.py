@@ -135,6 +135,8 @@ def fill(process: StoreProcess) -> None:
         "alert_events": {"alert_id": "a", "change": "opened", "document": packed(alert), "episode": 1},
         "alert_deliveries": {"told": ["a"], "told_episode": [1], "over": [], "over_episode": []},
         "adjustment_runs": {"state": "done"},
+        "anomaly_findings": {"finding_id": "f"},
+        "anomaly_marks": {"finding_id": "f"},
         "quarantine": {"topic": "usage.events.v1"},
     }
     with connect(process.settings) as client:
@@ -205,6 +207,10 @@ def test_no_command_lets_data_command_the_terminal(hostile: StoreProcess, files:
         ["alerts", "show", "a", "--json", *url],
         ["alerts", "silences", "--all", *url],
         ["alerts", "silences", "--all", "--json", *url],
+        ["anomalies", "list", "--all", *url],
+        ["anomalies", "list", "--all", "--json", *url],
+        ["anomalies", "show", "f", *url],
+        ["anomalies", "show", "f", "--json", *url],
         ["budgets", "list", *url],
         ["conservation", "--since", "2026-01-01", *url],
         ["conservation", "--since", "2026-01-01", "--json", *url],
