@@ -66,13 +66,17 @@ def alert_id(group_id: str) -> str:
 
 
 def head_of(group: Group) -> FindingRow:
-    """The finding that people are told of: of costs, then of requests, the narrowest series that moved nearly as far as
-    the one that moved farthest; what is open before what is over. It is the same as before, if that still holds."""
+    """The finding that people are told of: of costs, then of requests, the one whose series is the cause, else the
+    narrowest series that moved nearly as far as the one that moved farthest, which stays it while it can; what is open
+    before what is over."""
     rows = [row for row in group.members.values() if row.state == "open"] or list(group.members.values())
     for measure in (COST, EVENTS):
         if measured := [row for row in rows if row.measure == measure]:
             rows = measured
             break
+    cause = [row for row in rows if conditions_of(row.series) == group.conditions]
+    if cause and group.conditions:
+        return max(cause, key=lambda row: (abs(row.excess), row.finding_id))
     most = max(abs(row.excess) for row in rows)
     before = next((row for row in rows if row.finding_id == group.head and abs(row.excess) >= STILL * most), None)
     if before is not None:

@@ -162,7 +162,8 @@ def test_the_head_is_the_narrowest_that_moved_nearly_as_far() -> None:
 def test_the_head_stays_while_it_holds_half_of_what_moved() -> None:
     """Figures of several series come at several times; a message does not change its subject with each of them."""
     group = incident()
-    group.head = "f2"
+    assert head_of(group).finding_id == "f2"  # whose series is the cause itself
+    group.conditions, group.head = {"user_id": "alice", "model": "m"}, "f2"
     group.members["f1"] = replace(group.members["f1"], actual=Decimal(150))
     assert head_of(group).finding_id == "f2"
     group.members["f1"] = replace(group.members["f1"], actual=Decimal(500))
