@@ -1,5 +1,6 @@
 """Findings and scores in ClickHouse."""
 
+import hashlib
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
@@ -26,9 +27,10 @@ class Findings:
         for row in rows:
             by_month.setdefault((row.detected_at.year, row.detected_at.month), []).append(row)
         for some in by_month.values():
-            token = " ".join(f"{row.finding_id}/{row.version}" for row in some)
+            which = " ".join(f"{row.finding_id}/{row.version}" for row in some)
+            token = f"{some[0].at.isoformat()} {hashlib.blake2b(which.encode(), digest_size=16).hexdigest()}"
             table = arrow_table("anomaly_findings", list(map(as_row, some)))
-            insert(self._store.client, "anomaly_findings", table, f"{some[0].at.isoformat()} {token}"[:4000])
+            insert(self._store.client, "anomaly_findings", table, token)
 
     def last(self, since: datetime) -> list[FindingRow]:
         """The last row of each finding that is open, or was closed `since`; in the order in which they were found."""

@@ -83,8 +83,8 @@ class LedgerMinutes:
         return self._by_level(rows)
 
     def _read(self, part: str, condition: str, given: Mapping[str, Any], since: datetime) -> pa.Table:
-        if not given["origins"]:
-            condition, given = "0", {}
+        if not given["origins"]:  # nothing was booked at all
+            part, condition, given = "toUInt32(0)", "0", {}
         return self._store.arrow(
             f"SELECT {part} AS part, {_MINUTE} AS minute, {self._each_level()} AS series, series.1 AS level, "
             f"series.2 AS vals, {', '.join(f'{_sum_of(name)} AS m_{name}' for name in READ)} FROM ledger "

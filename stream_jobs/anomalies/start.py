@@ -6,6 +6,8 @@ from datetime import datetime, timedelta
 from itertools import zip_longest
 from typing import Final, cast
 
+import numpy as np
+
 from stream_jobs.anomalies import warm
 from stream_jobs.anomalies.ledger import LedgerMinutes, Part
 from stream_jobs.anomalies.model import FindingRow, Series
@@ -92,9 +94,11 @@ class Start:
         until = until.replace(minute=0, second=0, microsecond=0)
         registry = Registry(self._settings.levels, self._settings.max_series)
         detector = CostDetector()
+        total = np.array([registry.names.number(Series())], np.int64)
         hours = warm.learn(self._store, registry, self._settings.history_days, until)
+        registry.admit(total, set)  # it is watched from the first minute on, also where nothing has happened yet
+        detector.add([series.name for series in registry.places])
         if hours is not None:
-            detector.add([series.name for series in registry.places])
             detector.warm(hours.at, cast(Floats, hours.events), cast(Floats, hours.cost))
         watch = Watch(detector, registry, Rows(), minute_of(until), self._settings.false_alerts_per_week)
         watch.weigh()

@@ -1,4 +1,4 @@
-"""`spendstream demo`: an hour of simulated traffic with an incident, through the real pipeline: alerts, a report."""
+"""`spendstream demo`: hours of simulated traffic with an incident, through the real pipeline: alerts, a report."""
 
 import argparse
 import shutil
@@ -22,21 +22,23 @@ EXAMPLE_CONFIG = ROOT / "producers" / "spendstream_traffic" / "simulate" / "exam
 BUDGETS_FILE = "budgets.yaml"
 ALERTS_FILE = "alerts.yaml"
 DEMO_MARKER = "demo"
-INCIDENT = "runaway_user:start=35m:duration=10m:factor=1000"
+HOURS = 3
+"""What is unusual is told by what came before: the incident is in the last of them."""
+INCIDENT = "runaway_user:start=155m:duration=10m:factor=2500"
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     parser = subparsers.add_parser(
         "demo",
         help="see it work: simulated traffic through the whole pipeline, budget alerts, and a report",
-        description="Starts the pipeline on free ports, sends an hour of simulated traffic of a company with several "
+        description="Starts the pipeline on free ports, sends three hours of traffic of a made-up company with several "
         "teams, customers and providers, in which one user runs away and budgets are crossed, shows the alerts as they "
         "arrive, what was unusual and why, and where the money went. Nothing is left running; the data folder stays "
         "for you to look at.",
     )
     add_instance_options(parser, default_port=0, default_data_dir=Path("demo-data"))
     parser.add_argument("--out", type=Path, default=Path("report.html"), help="the report (default: %(default)s)")
-    parser.add_argument("--rate", type=float, default=8.0, help="mean events per second (default: %(default)s)")
+    parser.add_argument("--rate", type=float, default=3.0, help="mean events per second (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=7, help="another seed, other traffic (default: %(default)s)")
     parser.set_defaults(run=run)
 
@@ -55,7 +57,7 @@ def run(args: argparse.Namespace) -> int:
     traffic = _traffic(args)
     embedded = embedded_from(args)
     with demo_receiver.DemoReceiver() as receiver:
-        with Console(stderr=True).working("looking at what an ordinary hour costs") as status:
+        with Console(stderr=True).working("looking at what ordinary hours cost") as status:
             _write_config(args.data_dir / "config", traffic, receiver.url)
             status.update("starting")
             instance = embedded.start(status.update)
@@ -159,10 +161,10 @@ def _fresh_folder(data_dir: Path) -> None:
 
 
 def _traffic(args: argparse.Namespace) -> "SimulationConfig":
-    """The last whole hour, with the incident in it."""
+    """The last whole hours, with the incident in them."""
     from spendstream_traffic.simulate import SimulationConfig, parse_incident
 
-    duration = timedelta(hours=1)
+    duration = timedelta(hours=HOURS)
     start = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) - duration
     return SimulationConfig(
         start=start,
@@ -179,7 +181,7 @@ def _send(args: argparse.Namespace, traffic: "SimulationConfig", bootstrap: str,
     from spendstream_traffic.simulate import messages
     from stream_jobs.cli.simulate import send, sendable
 
-    say(f"Sending an hour of traffic ({traffic.start:%H:%M} to {traffic.end:%H:%M} UTC).")
+    say(f"Sending {HOURS} hours of traffic ({traffic.start:%H:%M} to {traffic.end:%H:%M} UTC).")
     target: dict[str, Any] = {"bootstrap": bootstrap, "data_dir": args.data_dir, "clickhouse_url": None}
     options = argparse.Namespace(**target, wait=True, timeout=60.0, json=False, speed="max")
     usage = sent.noting(sendable(messages(traffic), USAGE_TOPIC))

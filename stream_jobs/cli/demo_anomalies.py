@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from stream_jobs.anomalies.found import Found
     from stream_jobs.store.client import StoreClient
 
-WAIT_S: Final = 60.0
+WAIT_S: Final = 120.0
 _POLL_S: Final = 0.2
 _RISES: Final = (
     "SELECT finding_id FROM anomalies WHERE direction = 'up' AND silenced_by = '' AND cause != '' AND group_id != '' "

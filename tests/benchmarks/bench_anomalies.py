@@ -100,8 +100,11 @@ def warmed(series: Sequence[Series], most: int) -> Watch:
 
 
 def all_series(users: int, customers: int) -> list[Series]:
-    of = (("user_id", "user-", users), ("customer", "customer-", customers), ("model", "model-", 12))
-    of += (("provider", "provider-", 4), ("team", "team-", 10), ("feature", "feature-", 20), ("project", "project-", 5))
+    of = (
+        *(("user_id", "user-", users), ("customer", "customer-", customers), ("model", "model-", 12)),
+        *(("provider", "provider-", 4), ("team", "team-", 10), ("feature", "feature-", 20)),
+        ("project", "project-", 5),
+    )
     return [Series(), *(Series((dim,), (f"{prefix}{number}",)) for dim, prefix, many in of for number in range(many))]
 
 

@@ -15,7 +15,7 @@ from stream_jobs.embedded.kafka.cluster import single_broker
 from stream_jobs.runtime.kafka import LogEnds, TopicSpec, ensure_topics
 from stream_jobs.runtime.kafka_settings import KafkaSettings
 from stream_jobs.runtime.ports import free_port
-from stream_jobs.runtime.topics import COST_DELTAS
+from stream_jobs.runtime.topics import ALERTS, COST_DELTAS
 from tests.chaos.proxy import FaultProxy
 
 TOPIC: Final = "usage.events.v1"
@@ -65,7 +65,10 @@ class ChaosBroker:
 
     def start(self) -> None:
         self._process.start()
-        ensure_topics(self.settings, [TopicSpec(TOPIC, self.partitions, 1, {}), TopicSpec(COST_DELTAS, 1, 1, {})])
+        ensure_topics(
+            self.settings,
+            [TopicSpec(TOPIC, self.partitions, 1, {}), TopicSpec(COST_DELTAS, 1, 1, {}), TopicSpec(ALERTS, 1, 1, {})],
+        )
 
     def stop(self) -> None:
         self.thaw()

@@ -218,8 +218,18 @@ def service_killed(world: World, rng: random.Random) -> Iterator[float]:
         world.start_service()
 
 
+def watcher_killed(world: World, rng: random.Random) -> Iterator[float]:
+    """kill -9 of the anomalies job; the next one goes on from what is written down."""
+    for _ in range(2):
+        if world.watcher is not None and world.watcher.alive:
+            world.note("watcher: kill -9")
+            world.watcher.kill()
+        yield rng.uniform(1, 4)
+
+
 COMMON: Final[tuple[Fault, ...]] = (
     kill_worker,
+    watcher_killed,
     kill_at_step,
     freeze_at_step,
     zombie,

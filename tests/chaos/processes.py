@@ -120,6 +120,15 @@ class Worker(ChaosProcess):
             return None
 
 
+class Watcher(ChaosProcess):
+    """`spendstream worker anomalies`."""
+
+    def __init__(self, number: int, folder: Path, environment: Mapping[str, str]) -> None:
+        super().__init__(
+            f"watcher-{number}", ["spendstream", "worker", "anomalies", "--health-port", "0"], folder, environment
+        )
+
+
 class Store(ChaosProcess):
     """The embedded store on a folder that outlives it."""
 

@@ -18,6 +18,7 @@ from stream_jobs.reconciliation.findings import Finding
 from stream_jobs.reconciliation.run import Reconciler
 from stream_jobs.reconciliation.settings import ReconciliationSettings
 from stream_jobs.store.client import StoreClient
+from tests.chaos.anomalies import anomalies_differences
 from tests.chaos.brokers import TOPIC
 from tests.chaos.faults import plan
 from tests.chaos.oracle import PICO, Expected, Oracle
@@ -119,6 +120,9 @@ def _run(options: Options, world: World, report: Report) -> None:
         if doubled:
             report.problems.append(f"{len(doubled)} events of one partition were booked twice, e.g. {doubled[:5]}")
         report.problems += differences(store, expected, topic_id)
+        if world.watcher is not None:
+            world.watcher.kill()
+            report.problems += anomalies_differences(store)
         accounts = check(store, datetime.now(UTC) - ACCOUNTS_OF, kafka=world.broker.settings, topic=TOPIC)
         if not accounts.closes:
             report.problems.append(f"conservation does not close: {accounts}")

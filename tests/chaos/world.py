@@ -14,7 +14,7 @@ from stream_jobs.store.migrate import migrate
 from stream_jobs.store.settings import ClickHouseSettings
 from tests.chaos.brokers import ChaosBroker
 from tests.chaos.mortal import CLOCK_VARIABLE, SABOTAGE_VARIABLE
-from tests.chaos.processes import Store, Worker, wait_for
+from tests.chaos.processes import Store, Watcher, Worker, wait_for
 from tests.chaos.proxy import FaultProxy
 from tests.chaos.senders import Sender, Service
 from tests.chaos.traffic import Traffic
@@ -44,6 +44,8 @@ class World:
         self.follow: Callable[[str], None] | None = None
         self.workers: list[Worker] = []
         self.gone: list[Worker] = []  # that have ended, in whichever way
+        self.watcher: Watcher | None = None  # the anomalies job
+        self._watchers = 0
         self.expected_deaths: set[int] = set()  # pids that we killed or stopped ourselves
         self.wanted = workers or rng.choice((2, 3))
         self.service: Service | None = None
@@ -72,6 +74,7 @@ class World:
         self.start_services()
         for _ in range(self.wanted):
             self.start_worker()
+        self.start_watcher()
         wait_for(lambda: all(worker.ready for worker in self.workers), 90, "all workers are ready")
         self.note("the workers are ready")
 
@@ -97,7 +100,7 @@ class World:
         """Whatever happened before: nothing is left running."""
         if self.sender is not None:
             self.sender.stop()
-        for process in (self.service, *self.workers, self.store):
+        for process in (self.service, *self.workers, self.watcher, self.store):
             if process is not None:
                 process.kill()
         self.store_proxy.stop()
@@ -144,19 +147,31 @@ class World:
             {
                 SABOTAGE_VARIABLE: sabotage,
                 CLOCK_VARIABLE: f"{self._clocks.uniform(-CLOCK_OFF_MAX_S, CLOCK_OFF_MAX_S):.3f}",
-                "SPENDSTREAM_KAFKA_BOOTSTRAP_SERVERS": self.broker.address,
-                "SPENDSTREAM_CLICKHOUSE_URL": f"http://{self.store_proxy.address}",
-                "SPENDSTREAM_CLICKHOUSE_USER": "spendstream",
-                "SPENDSTREAM_CLICKHOUSE_PASSWORD_FILE": str(self.store.path / "credentials"),
-                "SPENDSTREAM_CLICKHOUSE_QUERY_TIMEOUT_S": str(STORE_TIMEOUT_S),
-                "SPENDSTREAM_CLICKHOUSE_CONNECT_TIMEOUT_S": "2",
-                "SPENDSTREAM_SESSION_TIMEOUT_S": str(SESSION_TIMEOUT_S),
                 "SPENDSTREAM_MAX_BLOCK_ROWS": str(self._block_rows),
                 "SPENDSTREAM_MAX_QUEUED_RECORDS": str(max(2_000, self._block_rows)),
+                **self._access(),
             },
         )
         self.workers.append(worker)
         return worker
+
+    def _access(self) -> dict[str, str]:
+        assert self.store is not None
+        return {
+            "SPENDSTREAM_KAFKA_BOOTSTRAP_SERVERS": self.broker.address,
+            "SPENDSTREAM_CLICKHOUSE_URL": f"http://{self.store_proxy.address}",
+            "SPENDSTREAM_CLICKHOUSE_USER": "spendstream",
+            "SPENDSTREAM_CLICKHOUSE_PASSWORD_FILE": str(self.store.path / "credentials"),
+            "SPENDSTREAM_CLICKHOUSE_QUERY_TIMEOUT_S": str(STORE_TIMEOUT_S),
+            "SPENDSTREAM_CLICKHOUSE_CONNECT_TIMEOUT_S": "2",
+            "SPENDSTREAM_SESSION_TIMEOUT_S": str(SESSION_TIMEOUT_S),
+        }
+
+    def start_watcher(self) -> None:
+        self.watcher = Watcher(
+            self._watchers, self.folder, {"SPENDSTREAM_ANOMALIES_HISTORY_DAYS": "0", **self._access()}
+        )
+        self._watchers += 1
 
     def victim(self) -> Worker | None:
         """One of the workers that run, if there is one."""
@@ -170,6 +185,9 @@ class World:
             self.workers.remove(worker)
             self.gone.append(worker)
             self.note(f"{worker.name} ended with {worker.exit_code}")
+        if self.watcher is not None and not self.watcher.alive:
+            self.note(f"{self.watcher.name} ended with {self.watcher.exit_code}")
+            self.start_watcher()
         missing = self.wanted - len(self.workers) - len(self._replace_at)
         self._replace_at += [now + self.rng.uniform(*REPLACE_AFTER_S) for _ in range(missing)]
         for at in [at for at in self._replace_at if at <= now]:

@@ -158,3 +158,22 @@ _MINUTES = st.frozensets(st.integers(1, MINUTES - 1), min_size=1, max_size=3)
 def test_findings_follow_from_what_was_booked(store: StoreClient, expected: list[dict[str, Any]], run: Run) -> None:
     """However the job heard of it."""
     assert play(store, run) == expected
+
+
+def test_where_nothing_is_booked_the_job_begins_and_begins_again(store: StoreClient) -> None:
+    """Minutes are judged all the same, and what is written down of them is gone on from."""
+    only_history(store)
+    store.command("TRUNCATE TABLE ledger")
+    store.command("TRUNCATE TABLE cost_1h")
+    world = Blocks(store, "topic", BEGIN)
+    log = Log(world)
+    nexts = []
+    for _ in range(2):
+        job = Running(store, SETTINGS, log, Silent(), lambda: world.now)
+        for _ in range(8):
+            world.now += MINUTE / 4
+            job.handle([])
+        nexts.append(job._watch.next)
+        job.close()
+    assert nexts[1] == nexts[0] + 2
+    assert told(store) == []

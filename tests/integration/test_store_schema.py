@@ -70,7 +70,10 @@ OF_CORRECTIONS = (
 """Views that are empty while nothing was refused, sent twice or corrected."""
 OF_COMPUTE = ("compute_by_hour",)
 """Views that are empty while only calls of models are booked."""
-OF_ALERTS = ("alerts_open", "alert_history", "alert_delivery_status", "budget_status", "budget_history")
+OF_ALERTS = (
+    *("alerts_open", "alert_history", "alert_delivery_status", "budget_status", "budget_history"),
+    *("anomalies", "anomalies_open", "anomaly_history"),
+)
 """Views that are empty while there are no budgets and nothing was found."""
 
 
