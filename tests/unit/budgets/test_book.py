@@ -159,7 +159,7 @@ class Everything(RuleBasedStateMachine):
     @rule(partition=st.integers(0, 1))
     def lose(self, partition: int) -> None:
         """A delta, or a part of one, never arrives. If it is the first after a start, only the check tells."""
-        if self.waiting[partition] and ORIGINS[partition] in self.book.follower._next_offset:
+        if self.waiting[partition] and ORIGINS[partition] in self.book.follower.next_offset:
             del self.waiting[partition][0]
 
     @rule(minutes=st.sampled_from([1, 1, 7, 60, 60 * 24]))
