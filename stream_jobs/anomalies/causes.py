@@ -14,10 +14,12 @@ from stream_jobs.anomalies.evidence import OTHERS, Evidence, conditions_of
 from stream_jobs.anomalies.grouping import sign_of
 from stream_jobs.anomalies.model import FindingRow
 from stream_jobs.anomalies.reading import CARRIED, EXPLAINED, DearRequest, Reader
+from stream_jobs.anomalies.words import series_name
 from stream_jobs.base.errors import SpendstreamError
 from stream_jobs.base.json_values import json_text
 from stream_jobs.base.readable import clock, money
 from stream_jobs.explain import Explanation, cells_of, explain, sentences
+from stream_jobs.explain.sentences import WORDS
 from stream_jobs.store.client import StoreClient
 
 log = logging.getLogger(__name__)
@@ -146,7 +148,8 @@ def cause_of(
     excess, shared = abs(row.excess), shared_by(evidence, conditions)
     excess_usd = Decimal(repr(round(evidence.excess_of(evidence.mask(conditions)), 6)))
     told = [one for one in dear if row.kind == "dear_request" or one.cost >= TELLING * excess > 0]
-    said = [*sentences(explanation)[: MAX_SENTENCES - bool(told)], *(_request(one) for one in told[:1])]
+    why = sentences(explanation) if first_set(row, explanation) or not row.series.dims else _by_itself(row, explanation)
+    said = [*why[: MAX_SENTENCES - bool(told)], *(_request(one) for one in told[:1])]
     document: dict[str, Any] = {
         "explanation": asdict(explanation),
         "conditions": dict(conditions),
@@ -188,6 +191,17 @@ def users_of(row: FindingRow, evidence: Evidence, conditions: Mapping[str, str])
 
 def _texts(found: Mapping[str, object]) -> dict[str, str]:
     return {str(name): str(value) for name, value in found.items()}
+
+
+def _by_itself(row: FindingRow, explanation: Explanation) -> tuple[str, ...]:
+    """Of a series in which nothing stands out: it is the cause, and this is by what."""
+    name, factor = series_name(conditions_of(row.series)), explanation.factor
+    sign = "+" if explanation.excess >= 0 else ""
+    text = f"{name}, as a whole: {sign}{money(explanation.excess)}"
+    if factor is None:
+        return (text,)
+    part = explanation.decomposition[factor]
+    return (f"{text}, most by {WORDS[factor]} ({'+' if part >= 0 else ''}{money(part)})",)
 
 
 def _request(one: DearRequest) -> str:

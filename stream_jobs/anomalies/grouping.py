@@ -40,6 +40,7 @@ class Group:
     direction: Direction
     conditions: Mapping[str, str]  # what all entries have that are its cause
     members: dict[str, FindingRow] = field(default_factory=dict)
+    head: str = ""  # the finding that people were told of last
 
     @property
     def starts_at(self) -> datetime:

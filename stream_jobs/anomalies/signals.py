@@ -27,7 +27,9 @@ MAX_SHOWN: Final = 80  # characters of a value
 MAX_SERIES: Final = 8
 """So many of the series that moved together are named."""
 NEAR: Final = Decimal("0.8")
-"""The head of a group is the narrowest series that holds so much of the greatest excess."""
+"""The head of a group is the narrowest series that holds so much of the greatest excess ..."""
+STILL: Final = Decimal("0.5")
+"""... and stays it while it holds so much: figures of several series come at several times."""
 DAYS_PER_SECOND: Final = Decimal(86_400)
 _NAMES: Final[Mapping[str, str]] = {
     "spike": "CostSpike",
@@ -64,14 +66,21 @@ def alert_id(group_id: str) -> str:
 
 
 def head_of(group: Group) -> FindingRow:
-    """The finding that people are told of: of costs, then of requests, the narrowest series that moved nearly as far as
-    the one that moved farthest; what is open before what is over."""
+    """The finding that people are told of: of costs, then of requests, the one whose series is the cause, else the
+    narrowest series that moved nearly as far as the one that moved farthest, which stays it while it can; what is open
+    before what is over."""
     rows = [row for row in group.members.values() if row.state == "open"] or list(group.members.values())
     for measure in (COST, EVENTS):
         if measured := [row for row in rows if row.measure == measure]:
             rows = measured
             break
+    cause = [row for row in rows if conditions_of(row.series) == group.conditions]
+    if cause and group.conditions:
+        return max(cause, key=lambda row: (abs(row.excess), row.finding_id))
     most = max(abs(row.excess) for row in rows)
+    before = next((row for row in rows if row.finding_id == group.head and abs(row.excess) >= STILL * most), None)
+    if before is not None:
+        return before
     near = [row for row in rows if abs(row.excess) >= NEAR * most]
     return min(near, key=lambda row: (abs(row.expected), -len(row.series.dims), row.series, row.finding_id))
 
@@ -100,8 +109,8 @@ def per_day_usd(row: FindingRow, told: Told) -> Decimal | None:
 
 
 def level_of(severity: Severity, excess: Decimal | None) -> int:
-    """Rises with the severity, and with every tenfold of the money: then people are told again."""
-    decades = len(str(int(abs(excess)))) if excess is not None and abs(excess) >= 1 else 0
+    """Rises with the severity, and with every tenfold of the money from $100 on: then people are told again."""
+    decades = max(0, len(str(int(abs(excess)))) - 2) if excess is not None else 0
     return 100 * SEVERITIES.index(severity) + min(decades, 99)
 
 

@@ -164,6 +164,7 @@ class Speaking:
         return self._noted(view, signal, said)
 
     def _noted(self, view: View, signal: AlertSignal, said: Said | None) -> AlertSignal:
+        view.group.head = head_of(view.group).finding_id
         self._next[view.group.group_id] = Said(
             signal.status,
             max(signal.level, said.level if said is not None else 0),

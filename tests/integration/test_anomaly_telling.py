@@ -153,7 +153,7 @@ def desk(process: StoreProcess, broker: TansuBroker, tmp_path: Path) -> Iterator
     columns: dict[str, Any] = {name: [row[name] for row in rows] for name in rows[0]}
     table = ledger_rows(len(rows), **columns, list_cost=columns["effective_cost"], booked_at=NOON)
     insert(store.client, "ledger", table, f"{tmp_path}")
-    address = f"127.0.0.1:{broker.kafka_port}" if hasattr(broker, "kafka_port") else broker.address
+    address = broker.address
     ensure_topics(embedded_kafka(address), [TopicSpec(ALERTS, 1, 1, {})])
     found = Desk(store, address, tmp_path)
     found.restart()

@@ -52,6 +52,13 @@ def test_it_is_kept_as_people_are_shown_it_and_a_restart_knows_it() -> None:
     assert [one.event_id for one in known.requests] == ["e 1"]
 
 
+def test_where_nothing_stands_out_in_a_series_it_is_the_cause_itself() -> None:
+    """With the factor that weighs most."""
+    found, row = evidence(CELLS), finding("f", {"user_id": "alice"})
+    (said,) = cause_of(row, found, explanation_of(row, found), {"user_id": "alice"}).sentences
+    assert said.startswith("user alice, as a whole: +$100.00, most by the number of requests")
+
+
 @pytest.mark.parametrize("document", ["", "{", "[]", "7", "{}", '{"conditions": 5}', '{"excess_usd": "x"}', "null"])
 def test_what_is_kept_in_another_form_is_as_if_nothing_was(document: str) -> None:
     """It is looked for again."""

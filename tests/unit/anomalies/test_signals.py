@@ -159,9 +159,21 @@ def test_the_head_is_the_narrowest_that_moved_nearly_as_far() -> None:
     assert head_of(group).series.vals == ("search",)
 
 
+def test_the_head_stays_while_it_holds_half_of_what_moved() -> None:
+    """Figures of several series come at several times; a message does not change its subject with each of them."""
+    group = incident()
+    assert head_of(group).finding_id == "f2"  # whose series is the cause itself
+    group.conditions, group.head = {"user_id": "alice", "model": "m"}, "f2"
+    group.members["f1"] = replace(group.members["f1"], actual=Decimal(150))
+    assert head_of(group).finding_id == "f2"
+    group.members["f1"] = replace(group.members["f1"], actual=Decimal(500))
+    assert head_of(group).finding_id == "f1"
+
+
 def test_the_level_rises_with_the_severity_and_with_every_tenfold_of_the_money() -> None:
     """Then people are told again; requests of which nobody knows the money rise by severity alone."""
-    levels = [level_of("error", Decimal(usd)) for usd in ("0.5", "5", "50", "-500")]
+    assert level_of("error", Decimal("0.5")) == level_of("error", Decimal(99))
+    levels = [level_of("error", Decimal(usd)) for usd in ("50", "500", "-5000")]
     assert levels == sorted(set(levels))
     assert level_of("critical", None) > level_of("error", Decimal(10**9))
     assert level_of("info", None) == 0
