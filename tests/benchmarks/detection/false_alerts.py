@@ -27,7 +27,7 @@ def spec_of(noise: str, rate: float, days: int, weeks: int) -> Spec:
 
 
 def sections(options: Options) -> list[Table]:
-    days, weeks = (2, 1) if options.quick else (DAYS if options.series_days >= 2_000 else 28, 6)
+    days, weeks = (2, 0) if options.quick else (DAYS if options.series_days >= 2_000 else 28, 6)
     series = 2 if options.quick else max(1, round(options.series_days / days))
     cells = []
     noises, kinds = (NOISES[:2], list(unseen.KINDS)[:1]) if options.quick else (NOISES, list(unseen.KINDS))
