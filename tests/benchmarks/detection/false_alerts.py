@@ -35,19 +35,24 @@ def sections(options: Options) -> list[Table]:
         for rate in RATES:
             spec = spec_of(noise, rate, days, weeks)
             cells.append(Cell(f"{noise} {rate}", partial(make, spec), series, spec.minutes, PEERS_SEE))
+    untuned = 2 if options.quick else max(1, round(options.series_days / 4 / days))
     for name in kinds:
         for rate in RATES:
             spec = Spec(rate=rate, weeks=weeks, days=days)
-            cells.append(Cell(f"{name} {rate}", partial(unseen.make, name, spec), series, spec.minutes, PEERS_SEE))
+            cells.append(Cell(f"{name} {rate}", partial(unseen.make, name, spec), untuned, spec.minutes, PEERS_SEE))
     results = run(cells, options, options.seed + 100_000)
     floors = (lambda _noise, _rate: (None, None)) if options.quick else bounds
-    sample = f"{results[cells[0].name, OURS].quiet_days:,.0f} series-days of each cell, seed {options.seed}"
+    said = "{days:,.0f} series-days of each cell, " + options.sample
+    pinned, others = (results[cells[at].name, OURS].quiet_days for at in (0, -1))
     return [
-        _table("False alerts per 1,000 series-days, the pinned generator's noise", noises, results, floors, sample),
+        _table(
+            "False alerts per 1,000 series-days, the pinned generator's noise",
+            noises, results, floors, said.format(days=pinned),
+        ),
         _table(
             "False alerts per 1,000 series-days, noise that nobody tuned on",
             kinds, results, lambda _noise, _rate: (None, None),
-            sample + ". `unseen.py` says what they are. Some are not noise but news; nothing is promised of them",
+            said.format(days=others) + ". `unseen.py` says what they are. Some are news; nothing is promised of them",
         ),
         *([_peers(results, cells)] if options.peers else []),
     ]  # fmt: skip

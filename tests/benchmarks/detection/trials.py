@@ -66,7 +66,7 @@ def _ours(results: Results, options: Options) -> Table:
     most = "".join(f", {count} {what}" for what, count in whats.most_common(4))
     few = ", far too few" if options.quick else ""
     note = (
-        f"{trials} trials of each, seed {options.seed}{few}. A floor is met when the 95 % interval reaches it. "
+        f"{trials} trials of each, {options.sample}{few}. A floor is met when the 95 % interval reaches it. "
         "Repeats: further findings of the same incident; echoes: findings of another time or direction after its "
         f"beginning. Before the incidents: {alerts} false alerts in {quiet:,.0f} series-days, "
         f"{alerts / quiet * 1000:.1f} per 1,000 ({low:.1f} to {high:.1f}){most}."
