@@ -35,6 +35,13 @@ def _kind(bin_: int) -> list[int]:
     return [24 * day + bin_ % 24 for day in days]
 
 
+def _median_of_five(values: list[Array]) -> Array:
+    """So that a job that runs on one day of the week is not expected on the others."""
+    a, b, c, d, e = values
+    low, high = np.maximum(np.minimum(a, b), np.minimum(c, d)), np.minimum(np.maximum(a, b), np.maximum(c, d))
+    return np.asarray(np.maximum(np.minimum(low, high), np.minimum(np.maximum(low, high), e)))
+
+
 def season(s: State, bin_: int) -> tuple[Array, Array]:
     """Of an hour of week: [measures, series] its share of the level, and [series] of how many visits that is known."""
     pull = np.clip(s.tau2[:, 3] / 0.0125, 1.0, 12.0)
@@ -42,6 +49,10 @@ def season(s: State, bin_: int) -> tuple[Array, Array]:
     num, den = s.num[:, bins[0]].astype(float), s.den[bins[0]].astype(float)
     for other in bins[1:]:
         num, den = num + s.num[:, other], den + s.den[other]
+    if len(bins) == 5:
+        each = [s.num[:, one] / np.maximum(s.den[one], np.float16(0.5)).astype(float) for one in bins]
+        seen = np.min([s.den[one] for one in bins], axis=0) >= 0.5
+        num = np.where(seen, _median_of_five(each) * den, num)
     strange = bin_ % 24 + (24 * 5 if bin_ // 24 < 5 else 0)
     prior_num, prior_den = s.num[:, strange] + 0.2, s.den[strange] + 0.2
     kind = (num + 0.3 * prior_num / prior_den) / (den + 0.3)

@@ -1,8 +1,8 @@
 """Each scale learns how wide its deviates are in this series, and how far out its past went; limits follow from both.
 
 A limit is the deviate whose tail has the scale's nats (`thresholds.py`), times the scale's own spread on that side,
-and at least `BEYOND` times the third greatest daily maximum of its group of scales: what a series does every few
-weeks anyway is no news.
+and farther out where the greatest days of its group of scales went farther than those of normal noise: what a series
+does every few weeks anyway is no news.
 """
 
 from typing import Final
@@ -13,12 +13,16 @@ import numpy.typing as npt
 from stream_jobs.detection.arrays import Array
 from stream_jobs.detection.config import Config
 from stream_jobs.detection.noise import TAU2_LEAST, TAU2_MOST
-from stream_jobs.detection.scales import FAST, FIRST_DAYS, GROUPS, N_FAST, N_HOURS, SILENCE, WEEK_HOURS, WINDOWS
+from stream_jobs.detection.scales import FAST, FIRST_DAYS, GROUPS, LOOKS, N_FAST, N_HOURS, SILENCE, WEEK_HOURS, WINDOWS
 from stream_jobs.detection.state import HOUR_WINDOWS, QUANTUM, State
 from stream_jobs.detection.thresholds import needed_nats, sigmas
 
 MINUTELY: Final = N_FAST + N_HOURS
-BEYOND: Final = 1.25
+SETTLED: Final = 14 * 24  # hours after which a baseline has seen each hour of the week twice
+NORMAL_TAIL: Final = 0.3  # how much farther out the greatest of e times as many normal deviates is
+WIDEST_TAIL: Final = 2.5
+GROUP_LOOKS: Final = (30.0, 10.0, 1.5)
+"""Independent looks a day of each group of scales, where the noise is that of hours."""
 ROOTS: Final = np.sqrt(np.array(HOUR_WINDOWS, dtype=float))[:, None]
 RAMP_ROOT: Final = float(np.sqrt((np.arange(1, WEEK_HOURS + 1, dtype=float) ** 2).sum()))
 UNITS: Final = np.concatenate([np.ones((N_FAST, 1)), ROOTS, [[RAMP_ROOT]]])
@@ -37,11 +41,30 @@ def lay_limits(s: State, config: Config) -> None:
 
 
 def _side(s: State, needed: Array, side: int) -> Array:
-    limits = sigmas(needed[:WINDOWS, None] + s.more) * np.sqrt(s.spread[side])
+    wide = np.sqrt(s.spread[side])
+    limits = sigmas(needed[:WINDOWS, None] + s.more) * wide
     for group, scales in enumerate(GROUPS):
-        record = BEYOND * s.record[side, :, group, 2].astype(float)
-        np.maximum(limits[:, scales], record[:, None], out=limits[:, scales])
+        beyond = _beyond(s, group, side, needed)
+        limits[:, scales] = np.maximum(limits[:, scales], beyond[:, None] * wide[:, scales])
     return np.asarray(limits * UNITS)
+
+
+def _beyond(s: State, group: int, side: int, needed: Array) -> Array:
+    """[measures, series] how far the past lets expect that it goes: from the r-th greatest of its days (the first in
+    the first ten days, the third from the 25th on, so that one incident is no past) with an exponential tail, whose
+    width is the distance of two of them, shrunk towards that of normal noise, as far as the nats reach."""
+    days = np.maximum(s.age / 24.0, 2.0)
+    three = s.record[side, :, group].astype(float)
+    first, second = days < 10, days < 25
+    went = np.where(first, three[:, 0], np.where(second, three[:, 1], three[:, 2]))
+    apart = np.where(first, three[:, 0] - three[:, 1], 2 * (three[:, 1] - three[:, 2]))
+    rank = np.where(first, 1, np.where(second, 2, 3))
+    scales = range(*GROUPS[group].indices(WINDOWS))
+    # from the r-th of so many days to the scales' budget
+    rarer = min(needed[scale] - np.log(LOOKS[scale]) for scale in scales) + np.log(rank / days)
+    tail = (NORMAL_TAIL + np.minimum(apart, WIDEST_TAIL)) / 2
+    normal = sigmas(np.log(GROUP_LOOKS[group] * days / rank)) + 0.5
+    return np.asarray(went + np.maximum(rarer + s.more, 0) * tail - 3 * np.maximum(normal - went, 0))
 
 
 def before(s: State) -> Array:
@@ -75,7 +98,8 @@ def learn_row(s: State, row: int, deviate: Array, part: Array, may: npt.NDArray[
     """A fast window's deviates teach its noise: z² v is the squared logarithm, and what counting explains (`part`) or
     an unsure baseline is no noise of the level."""
     looks = 60 / max(FAST[row], 5)
-    rate = np.maximum(1 / (14 * 24 * looks), 1 / (6 * looks + s.age * looks)) * may
+    hours = s.heard if row < N_FAST - 1 else s.age
+    rate = np.maximum(1 / (21 * 24 * looks), 2 / (looks * (12 + hours))) * may
     tau2 = s.tau2[:, row]
     v = part + tau2 + s.unsure
     seen = np.minimum(deviate * deviate, 16.0) * v - part - s.unsure
@@ -89,7 +113,7 @@ def _learn_spread(s: State, scale: int, deviate: Array, rate: Array) -> None:
     square = np.minimum(2 * deviate * deviate, 50.0)
     for side, on in enumerate((deviate > 0, deviate < 0)):
         s.spread[side, :, scale] += rate * (square * on - s.spread[side, :, scale])
-        np.maximum(s.spread[side, :, scale], 0.5, out=s.spread[side, :, scale])
+        np.maximum(s.spread[side, :, scale], 1.0 if scale <= N_FAST else 0.6, out=s.spread[side, :, scale])
 
 
 def _learn_record(s: State, group: int, deviate: Array, may: npt.NDArray[np.bool_]) -> None:
@@ -117,20 +141,29 @@ def hourly(s: State) -> Array:
     return np.concatenate([s.sums_z, s.ramp_z[:, None]], axis=1)
 
 
+def learn_mean(s: State, deviate: Array, may: npt.NDArray[np.bool_]) -> None:
+    """Whole hours' deviates have a mean of their own where the noise is no lognormal one; long windows would add it
+    up."""
+    since = np.where(s.age < SETTLED, s.age, s.age - SETTLED)
+    rate = np.maximum(1 / (28 * 24), 2 / (48 + since)) * may
+    s.mean_z += rate * (np.clip(deviate, s.mean_z - 2, s.mean_z + 2) - s.mean_z)
+
+
 def learn_hour(s: State, may: npt.NDArray[np.bool_]) -> None:
     sums = hourly(s)
+    since = np.where(s.age < SETTLED, s.age, s.age - SETTLED)  # what a baseline of a few days was off is soon forgotten
     for offset in range(len(HOUR_WINDOWS) + 1):
         scale = N_FAST + offset
         deviate = sums[:, offset] / UNITS[scale]
         hours = (*HOUR_WINDOWS, WEEK_HOURS)[offset]
-        rate = np.maximum(1 / (21 * 24), 1 / (48 + 4 * hours + s.age)) * may
+        rate = np.maximum(1 / (28 * 24), 2 / (48 + 2 * hours + since)) * may
         _learn_spread(s, scale, deviate, rate)
-        if hours > 1:
+        if scale > N_FAST:
             _learn_record(s, 1 if scale < FIRST_DAYS else 2, deviate / np.sqrt(s.spread[:, :, scale]).max(axis=0), may)
 
 
 def learn_day(s: State, may: npt.NDArray[np.bool_]) -> None:
-    """The day's maxima join the three greatest, which fade by a percent a day."""
+    """The day's maxima join the three greatest, which fade by a third of a percent a day."""
     _keep_three(s.record, s.today, may)
     s.today[:] = 0
     _keep_three(s.gaps, s.gap_today, may)
@@ -143,7 +176,7 @@ def learn_day(s: State, may: npt.NDArray[np.bool_]) -> None:
 
 def _keep_three(three: Array, value: Array, may: npt.NDArray[np.bool_]) -> None:
     """`three` is [..., 3, series] in falling order, `value` [..., series]."""
-    faded = three * 0.99
+    faded = three * np.float32(0.997)
     first, second, third = faded[..., 0, :], faded[..., 1, :], faded[..., 2, :]
     value = np.where(may, value, 0)
     three[..., 0, :] = np.maximum(first, value)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
-DEFAULT_BUDGET: Final = 0.7
+DEFAULT_BUDGET: Final = 3.0
 """False alarms per 1,000 series-days that one series may cause, over all scales, measures and directions."""
 
 

@@ -95,6 +95,7 @@ class CostDetector:
             found = life.advance(frame, hits, dear, x, usual, known)
         calibration.learn_minutes(s, of_hour, frame.z, frame.counting, s.side == 0)
         if of_hour == MINUTES - 1:
+            s.heard += s.known >= MINUTES / 2
             found += hours.end_hour(frame, frame.z, quiet)
         return found
 

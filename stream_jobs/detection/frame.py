@@ -7,10 +7,11 @@ import numpy as np
 from stream_jobs.detection import baseline, calibration, noise
 from stream_jobs.detection.arrays import Array
 from stream_jobs.detection.config import Config
-from stream_jobs.detection.scales import FAST, N_FAST
+from stream_jobs.detection.scales import FAST, HOURS, N_FAST
 from stream_jobs.detection.state import MINUTES, PARTIAL, State
 
 BEFORE: Final = -1
+WHOLE: Final = np.array(HOURS, dtype=float)[:, None]
 
 
 class Frame:
@@ -39,6 +40,8 @@ class Frame:
         s.phi[0] = np.where(s.money > 0, s.squares / np.maximum(s.money, 1e-300), 1.0)
         s.hour_tau2[:, :N_FAST] = s.tau2 + s.unsure[:, None]
         self.set_partial(at % MINUTES)
+        hour = np.maximum((s.line[0] + s.line[2]) * 30 + s.line[1] * 450 + s.line[3] * 1350, 1e-9 * s.phi)
+        s.hour_v[:] = np.log1p(s.phi / hour) + s.tau2[:, 3] + s.unsure
         s.hour_sums[:] = calibration.before(s)
         calibration.lay_limits(s, self.config)
 
@@ -51,8 +54,12 @@ class Frame:
         """Work out the deviates of the windows as they stand."""
         s = self.state
         self.z, self.variance, self.counting = noise.deviates(s.win_x, s.win_e, s.phi[:, None], s.hour_tau2)
-        hour = np.clip(self.z[:, PARTIAL], -8, 8)
+        hour = np.clip(self.z[:, PARTIAL], -40, 40)
         self.judged = np.empty((2, calibration.MINUTELY, s.columns))
         self.judged[:, :N_FAST] = self.z[:, :N_FAST]
-        np.add(np.clip(hour, -4, 4)[:, None], s.hour_sums, out=self.judged[:, N_FAST:])
+        # the present hour counts as much as it tells: a matched filter, in units of the whole hours' sums
+        weight2 = np.minimum(s.hour_v / self.variance[:, PARTIAL], 1.0)
+        part = np.clip(hour - s.mean_z, -4, 4) * np.sqrt(weight2)
+        np.add(part[:, None], s.hour_sums, out=self.judged[:, N_FAST:])
+        self.judged[:, N_FAST:] *= np.sqrt(WHOLE / (WHOLE - 1 + weight2[:, None]))
         self.judged[:, N_FAST] = hour

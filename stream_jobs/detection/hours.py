@@ -23,10 +23,11 @@ def end_hour(frame: Frame, deviates: Array, quiet: bool) -> list[Finding]:
     s.age += whole
     share = np.maximum(s.known / MINUTES, 1e-9)
     actual, usual = s.win_x[:, PARTIAL], s.win_e[:, PARTIAL]
-    calibration.push_hour(s, deviates[:, PARTIAL] * whole, actual, usual)
+    calibration.push_hour(s, (deviates[:, PARTIAL] - s.mean_z) * whole, actual, usual)
     frame.hour_pushed = True
-    found = [] if quiet else life.judge_hour(frame)
+    found = [] if quiet else life.end_hour(frame, deviates[:, PARTIAL])
     old = s.age > LEARNS_AFTER
+    calibration.learn_mean(s, deviates[:, PARTIAL], free & whole & old)
     calibration.learn_hour(s, free & (s.side == 0) & whole & old)
     sigma = np.sqrt(frame.variance[:, PARTIAL])
     baseline.learn_hour(s, at, actual / share, usual / share, sigma, (free & whole).astype(float))

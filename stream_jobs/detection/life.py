@@ -12,11 +12,12 @@ import numpy.typing as npt
 
 from stream_jobs.detection import calibration
 from stream_jobs.detection.arrays import Array
-from stream_jobs.detection.calibration import MINUTELY, UNITS
+from stream_jobs.detection.calibration import UNITS
 from stream_jobs.detection.frame import Frame
 from stream_jobs.detection.model import Closing, Finding, FindingKind
 from stream_jobs.detection.onset import onset
 from stream_jobs.detection.scales import (
+    COST,
     FAST,
     FIRST_DAYS,
     FIRST_HOURS,
@@ -36,6 +37,8 @@ KINDS: Final[tuple[FindingKind, ...]] = ("spike", "shift", "ramp", "drop", "sile
 SPIKE, SHIFT, RAMP_KIND, DROP, SILENCE_KIND, DEAR, NEW = range(7)
 CALM_BELOW: Final = 1.0
 CALM_MINUTES: Final = 20
+EASE_NATS: Final = 5.0
+STRONG: Final = 3.2  # a shift that every hour shows
 LEAST_EVENTS: Final = 5.0
 AGAIN_NATS: Final = 4.0  # more surprise is needed right after a close, fading over a day
 YOUNG_HOURS: Final = 48
@@ -97,13 +100,46 @@ def advance(
     return found
 
 
-def judge_hour(d: Frame) -> list[Finding]:
-    """When an hour ends: windows of days, and the ramp."""
+def end_hour(d: Frame, deviates: Array) -> list[Finding]:
+    """When an hour ends: whether findings are over; windows of days, and the ramp. `deviates`: [measures, series] of
+    it."""
     s = d.state
+    found = [over for i in np.flatnonzero(s.side) for over in _ease(d, int(i), deviates[:, i])]
     sums = calibration.hourly(s)[:, FIRST_DAYS - N_FAST :]
     hits = ((sums > d.state.limit_up[:, FIRST_DAYS:]) | (sums < d.state.limit_down[:, FIRST_DAYS:])).any(axis=(0, 1))
     tried = (_try(d, int(i), hourly=True) for i in np.flatnonzero(hits & (s.side == 0)))
-    return [finding for finding in tried if finding is not None]
+    return found + [finding for finding in tried if finding is not None]
+
+
+def _shift(d: Frame, i: int) -> Array:
+    """[measures] the mean deviate, towards the finding's side, of the whole hours within it; 0 when it has none."""
+    s = d.state
+    hours = min((d.at + 1) // MINUTES - -(-int(s.begun[i]) // MINUTES), s.hours_z.shape[1])
+    if hours < 1:
+        return np.zeros(MEASURES)
+    return np.array([_sum(s.hours_z[m, :hours, i]) / QUANTUM / hours * s.side[i] for m in range(MEASURES)])
+
+
+def _ease(d: Frame, i: int, deviates: Array) -> list[Finding]:
+    """A finding that is weak hour by hour is over when its last hours are likelier usual than shifted as it was: a
+    CUSUM of the likelihood ratio of normal deviates with mean 0 against mean `shift`."""
+    s = d.state
+    shift = _shift(d, i)
+    measure = int(np.argmax(shift))
+    mean = max(float(shift[measure]), 0.3)
+    sided = float(np.clip((deviates[measure] - s.mean_z[measure, i]) * s.side[i], -4, 4))
+    s.ease[i] = max(0.0, float(s.ease[i]) + mean * (mean / 2 - sided))
+    if _is_weak(d, i) and s.ease[i] >= EASE_NATS:
+        return [close(d, i, "over")]
+    return []
+
+
+def _is_weak(d: Frame, i: int) -> bool:
+    """Windows of minutes do not tell whether it is over."""
+    s = d.state
+    if FIRST_HOURS < s.scale[i] < SILENCE:
+        return True
+    return d.at + 1 - int(s.begun[i]) >= 3 * MINUTES and float(_shift(d, i).max()) < STRONG
 
 
 def _try(d: Frame, i: int, hourly: bool) -> Finding | None:
@@ -130,6 +166,8 @@ def _try(d: Frame, i: int, hourly: bool) -> Finding | None:
             continue
         if up and scale == FIRST_HOURS and s.win_x[1, PARTIAL, i] < LEAST_EVENTS:
             continue
+        if up and measure == COST and scale <= FIRST_HOURS and _by_one(d, i, scale):
+            continue
         opened = _open(d, i, scale, 1 if up else -1, float(nats(np.array(abs(value)))))
         if opened is not None:
             return opened
@@ -137,6 +175,21 @@ def _try(d: Frame, i: int, hourly: bool) -> Finding | None:
         tau2 = float(s.tau2[1, 3, i] + s.unsure[1, i])
         return _open(d, i, SILENCE, -1, float(np.log1p(tau2 * s.gap[i]) / tau2))
     return None
+
+
+def _by_one(d: Frame, i: int, scale: int) -> bool:
+    """The window is beyond its limit for one dear request only."""
+    s = d.state
+    row = PARTIAL if scale == FIRST_HOURS else scale
+    minutes = d.at % MINUTES + 1 if scale == FIRST_HOURS else FAST[scale]
+    slots = [(d.at - back) % MINUTES for back in range(minutes)]
+    dearest = float(s.ring_dear[slots, i].max()) * float(s.phi[COST, i])
+    left = float(s.win_x[COST, row, i]) - dearest
+    usual, v = float(s.win_e[COST, row, i]), float(d.variance[COST, row, i])
+    if left <= 0 or usual <= 0:
+        return True
+    deviate = (np.log(left / usual) + v / 2) / np.sqrt(v)
+    return bool(deviate < 0.85 * s.limit_up[COST, scale, i])
 
 
 def _harder(d: Frame, measure: int, scale: int, i: int, up: bool, more: float) -> float:
@@ -161,6 +214,7 @@ def _open(d: Frame, i: int, scale: int, side: int, score: float) -> Finding | No
     s.side[i], s.begun[i], s.told[i], s.scale[i] = side, begun, d.at + 1, scale
     s.kind[i] = _kind(d, i, scale, side, minutes)
     s.sum_x[i], s.sum_e[i], s.calm[i], s.score[i] = actual, usual, 0, score
+    s.ease[i] = 0
     s.severity[i] = _severity(d, i, day)
     s.told_score[i] = score
     return finding(d, i)
@@ -217,11 +271,7 @@ def _go_on(
     s.sum_e[open_] += e[0, open_]
     deviates, _ = _deviates(d, open_, hourly=False)
     sided = deviates * s.side[open_]
-    scale = s.scale[open_].astype(int)
-    slow = (scale >= FIRST_HOURS + 1) & (scale < SILENCE)
-    rows = np.where(slow, np.minimum(scale, MINUTELY - 1), 2)
-    columns = np.arange(open_.size)
-    near = np.maximum(sided[0, rows, columns], sided[1, rows, columns])
+    near = np.maximum(sided[0, 2], sided[1, 2])
     nearer = np.maximum(sided[0, 1], sided[1, 1])
     calm = (near < CALM_BELOW) & (nearer < 1.5)
     if known is not None:
@@ -242,7 +292,7 @@ def _check(d: Frame, i: int, day: float) -> list[Finding]:
     s = d.state
     lasted = d.at + 1 - int(s.begun[i])
     slow = FIRST_DAYS <= int(s.scale[i]) < SILENCE
-    if s.calm[i] >= CALM_MINUTES:
+    if s.calm[i] >= CALM_MINUTES and not _is_weak(d, i):
         return [close(d, i, "over")]
     if lasted >= (d.config.adopt_slow_minutes if slow else d.config.adopt_minutes):
         since = d.at + 1 - int(s.told[i])
@@ -294,7 +344,7 @@ def finding(d: Frame, i: int, end: int | None = None, closing: Closing | None = 
 
 def close(d: Frame, i: int, closing: Closing) -> Finding:
     s = d.state
-    end = max(d.at + 1 - int(s.calm[i]), int(s.told[i]))
+    end = max(d.at + 1 - min(int(s.calm[i]), 4 * MINUTES), int(s.told[i]))
     made = finding(d, i, end, closing)
     begun = int(s.begun[i])
     s.side[i], s.calm[i], s.closed[i] = 0, 0, d.at

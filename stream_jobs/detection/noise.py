@@ -1,9 +1,16 @@
 """How far from usual: deviates that are about standard normal when nothing is wrong.
 
-A window that usually holds E (money or requests) holds C. Two noises: of counting, phi / E, where phi is the money of
-one request (sum of squares / sum; 1 for requests), and of the level, tau², which each window learns for itself. The
-figure is Box and Cox's power of C/E: the logarithm where the level's noise rules, a cube root (cost) or a two-thirds
-power (requests, as in Anscombe's for Poisson) where counting does.
+A window that usually holds E (money or requests) holds C. Two noises: of counting, as of a = E / phi requests, where
+phi is the money of one request (sum of squares / sum; 1 for requests), and of the level, lognormal with tau², which
+each window learns.
+
+Requests, and cost below what is usual: the signed root of the deviance of Poisson counts k = C / phi whose level is
+lognormal,
+
+    min over l of (l - m)² / 2 tau² + k ln(k / (a e^l)) - k + a e^l,  m = -tau² / 2
+
+Cost above what is usual has the longer tail of the costs of single requests: (ln(C / E) + v / 2) / sqrt(v) with
+v = ln(1 + 1 / a) + tau².
 """
 
 from typing import Final
@@ -11,21 +18,37 @@ from typing import Final
 import numpy as np
 
 from stream_jobs.detection.arrays import Array
+from stream_jobs.detection.scales import COST
 
-POWERS: Final = np.array([1 / 3, 2 / 3])[:, None, None]
 TAU2_LEAST: Final = 0.004
 TAU2_MOST: Final = 4.0
-PSEUDO: Final = 0.02
+NEWTON_STEPS: Final = 3
+LITTLE: Final = 1e-6
 
 
 def deviates(actual: Array, usual: Array, phi: Array, tau2: Array) -> tuple[Array, Array, Array]:
     """[measures, windows, series] each: the deviates, the variance of the logarithm and the counting part of it.
     `phi` is [measures, 1, series]; `tau2` includes that the baseline is not sure."""
-    usual = np.maximum(usual, 1e-9 * phi)
-    count = phi / usual
-    part = np.log1p(count)
-    v = part + tau2
-    power = np.maximum(POWERS * count / (count + tau2), 0.01)
-    ratio = np.log((actual + PSEUDO * phi) / (usual + PSEUDO * phi))
-    y = np.expm1(power * ratio) / power
-    return (y + (1 - power) * v / 2) / np.sqrt(v), v, part
+    a = np.maximum(usual / phi, LITTLE)
+    k = np.maximum(actual / phi, LITTLE)
+    counting = np.log1p(1 / a)
+    variance = counting + tau2
+    ratio = np.log(k / a)
+    z = _of_counts(a, k, ratio, tau2)
+    over = (ratio[COST] + variance[COST] / 2) / np.sqrt(variance[COST])
+    np.copyto(z[COST], over, where=ratio[COST] > 0)
+    return z, variance, counting
+
+
+def _of_counts(a: Array, k: Array, ratio: Array, tau2: Array) -> Array:
+    """Newton's steps come down from an upper bound: the function is convex and rises."""
+    precision = 1 / tau2
+    mean = -0.5 * tau2
+    level = np.log((k + np.log1p(tau2 * a) * precision) / a)
+    for _ in range(NEWTON_STEPS):
+        expected = a * np.exp(level)
+        level = level - ((level - mean) * precision - k + expected) / (precision + expected)
+    expected = a * np.exp(level)
+    off = level - mean
+    deviance = off * off * precision + 2 * (k * (ratio - level) - k + expected)
+    return np.copysign(np.sqrt(np.maximum(deviance, 0)), off)

@@ -8,6 +8,7 @@ import numpy.typing as npt
 from stream_jobs.detection import life
 from stream_jobs.detection.arrays import Array
 from stream_jobs.detection.frame import Frame
+from stream_jobs.detection.state import MINUTES
 
 YOUNG: Final = 24  # hours in which no request is dear: nobody knows what one costs
 
@@ -38,6 +39,7 @@ def take(frame: Frame, x: npt.NDArray[np.float32], squares: Array | None) -> npt
         x[0] = np.where(cut, np.maximum(cost - dearest, 0) + mean, cost)
         given = np.where(cut, bound * bound, given)
     np.maximum(s.dear_today, np.minimum(dearest, 1e30), out=s.dear_today)
+    s.ring_dear[frame.at % MINUTES] = np.minimum(dearest / np.maximum(s.phi[0], 1e-30), 6e4)
     s.hour_squares += given
     return told
 

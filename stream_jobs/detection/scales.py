@@ -38,7 +38,8 @@ SILENCE: Final = RAMP + 1
 REQUEST: Final = RAMP + 2
 WINDOWS: Final = RAMP + 1  # those that have a standardised figure per measure
 
-GROUPS: Final = (slice(0, N_FAST), slice(FIRST_HOURS, FIRST_DAYS), slice(FIRST_DAYS, WINDOWS))
+GROUPS: Final = (slice(0, FIRST_HOURS + 1), slice(FIRST_HOURS + 1, FIRST_DAYS), slice(FIRST_DAYS, WINDOWS))
+"""Scales whose past is looked at together: up to an hour, hours, days."""
 
 LENGTH: Final = (*FAST, *(60 * hours for hours in HOURS), *(60 * hours for hours in DAYS), 10080, 60, 1)
 """Minutes that a scale looks back; of silence and request nominal."""

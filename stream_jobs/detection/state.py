@@ -19,6 +19,7 @@ FIELDS: Final[dict[str, Field]] = {
     # the minutes of the last hour: what was, and what is usual
     "ring_x": ((MEASURES, MINUTES + 1), "f4", 0.0),
     "ring_e": ((MEASURES, MINUTES + 1), "f4", 0.0),
+    "ring_dear": ((MINUTES,), "f2", 0.0),  # the dearest request of each minute, in units of phi
     "win_x": ((MEASURES, ROWS), "f8", 0.0),
     "win_e": ((MEASURES, ROWS), "f8", 0.0),
     # baseline: e^level * season
@@ -35,6 +36,7 @@ FIELDS: Final[dict[str, Field]] = {
     "day_x": ((MEASURES,), "f8", 0.0),
     "day_e": ((MEASURES,), "f8", 0.0),
     "age": ((), "i4", 0.0),  # known hours
+    "heard": ((), "f4", 0.0),  # known hours that came as minutes
     "factor": ((), "f4", 1.0),  # that somebody expects
     # noise
     "squares": ((), "f8", 0.0),
@@ -45,6 +47,7 @@ FIELDS: Final[dict[str, Field]] = {
     "dear": ((3,), "f4", 0.0),  # the three greatest daily maxima of a request's cost
     "dear_today": ((), "f4", 0.0),
     # deviates: of whole hours, their sums, and how wide each scale's are
+    "mean_z": ((MEASURES,), "f4", 0.0),  # of whole hours' deviates
     "hours_z": ((MEASURES, WEEK_HOURS), "i1", 0.0),
     "sums_z": ((MEASURES, len(HOUR_WINDOWS)), "f4", 0.0),
     "ramp_z": ((MEASURES,), "f4", 0.0),
@@ -63,6 +66,7 @@ FIELDS: Final[dict[str, Field]] = {
     "known": ((), "f4", 0.0),  # minutes of this hour that are
     "phi": ((MEASURES,), "f4", 1.0),  # money of one request; 1 for requests
     "hour_tau2": ((MEASURES, ROWS), "f4", 1.0),
+    "hour_v": ((MEASURES,), "f4", 1.0),  # variance of the logarithm of this whole hour
     "hour_sums": ((MEASURES, N_HOURS), "f4", 0.0),
     "more": ((), "f4", 0.0),  # nats that a series needs more than one by itself
     "limit_up": ((MEASURES, WINDOWS), "f4", 1e30),
@@ -79,7 +83,8 @@ FIELDS: Final[dict[str, Field]] = {
     "told_score": ((), "f4", 0.0),
     "sum_x": ((), "f8", 0.0),
     "sum_e": ((), "f8", 0.0),
-    "calm": ((), "i4", 0.0),
+    "calm": ((), "i4", 0.0),  # minutes
+    "ease": ((), "f4", 0.0),  # nats for that it is over
     "closed": ((), "i4", -1e9),  # minute of the last close
 }
 
