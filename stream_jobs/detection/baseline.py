@@ -55,7 +55,7 @@ def season(s: State, bin_: int) -> tuple[Array, Array]:
         num = np.where(seen, _median_of_five(each) * den, num)
     strange = bin_ % 24 + (24 * 5 if bin_ // 24 < 5 else 0)
     prior_num, prior_den = s.num[:, strange] + 0.2, s.den[strange] + 0.2
-    kind = (num + 0.3 * prior_num / prior_den) / (den + 0.3)
+    kind = (num + 0.1 * prior_num / prior_den) / (den + 0.1)
     own_num, own_den = s.num[:, bin_].astype(float), s.den[bin_].astype(float)
     return (own_num + pull * kind) / (own_den + pull), own_den + np.minimum(den, pull[0])
 
@@ -124,6 +124,6 @@ def learn_day(s: State, sigma: Array, may: Array) -> None:
     s.level[:] += np.where(old, rate * gain + s.trend, 0.0)
     trend = DAMPING * s.trend + np.where(days > 7, TREND_RATE, 0.0) * gain
     s.trend[:] = np.clip(trend, -TREND_MOST, TREND_MOST) * (may > 0) + s.trend * (may <= 0)
-    keep = s.age <= 24
+    keep = s.age < 24
     s.day_x *= keep
     s.day_e *= keep

@@ -13,11 +13,23 @@ import numpy.typing as npt
 from stream_jobs.detection.arrays import Array
 from stream_jobs.detection.config import Config
 from stream_jobs.detection.noise import TAU2_LEAST, TAU2_MOST
-from stream_jobs.detection.scales import FAST, FIRST_DAYS, GROUPS, LOOKS, N_FAST, N_HOURS, SILENCE, WEEK_HOURS, WINDOWS
+from stream_jobs.detection.scales import (
+    FAST,
+    FIRST_DAYS,
+    FIRST_HOURS,
+    GROUPS,
+    LOOKS,
+    N_FAST,
+    N_HOURS,
+    SILENCE,
+    WEEK_HOURS,
+    WINDOWS,
+)
 from stream_jobs.detection.state import HOUR_WINDOWS, QUANTUM, State
 from stream_jobs.detection.thresholds import needed_nats, sigmas
 
 MINUTELY: Final = N_FAST + N_HOURS
+SUSPICIOUS: Final = 0.6  # of a limit
 SETTLED: Final = 14 * 24  # hours after which a baseline has seen each hour of the week twice
 NORMAL_TAIL: Final = 0.3  # how much farther out the greatest of e times as many normal deviates is
 WIDEST_TAIL: Final = 2.5
@@ -83,18 +95,27 @@ def before_one(s: State, i: int) -> Array:
     return np.where(np.array(HOUR_WINDOWS[:N_HOURS]) > 1, s.sums_z[:, :N_HOURS, i] - oldest, 0.0)
 
 
-def learn_minutes(s: State, of_hour: int, z: Array, part: Array, free: npt.NDArray[np.bool_]) -> None:
+def free_to_learn(s: State) -> Array:
+    """[series] 1, or little while the hours so far look like the beginning of something, 0 while a finding is open."""
+    sums, up, down = (
+        s.sums_z[:, 1:N_HOURS],
+        s.limit_up[:, FIRST_HOURS + 1 : FIRST_DAYS],
+        s.limit_down[:, FIRST_HOURS + 1 : FIRST_DAYS],
+    )
+    strange = ((sums > SUSPICIOUS * up) | (sums < SUSPICIOUS * down)).any(axis=(0, 1))
+    return np.where(s.side != 0, 0.0, np.where(strange, 0.1, 1.0))
+
+
+def learn_minutes(s: State, of_hour: int, z: Array, part: Array, free: Array) -> None:
     """Windows that end with this minute in step with the clock teach their noise; those of a minute every fifth."""
-    if (of_hour + 1) % 5:
-        return
-    may = free & (s.age > 3)
+    may = free * (s.age > 3)
     for row, window in enumerate(FAST):
         if (of_hour + 1) % window:
             continue
         learn_row(s, row, z[:, row], part[:, row], may)
 
 
-def learn_row(s: State, row: int, deviate: Array, part: Array, may: npt.NDArray[np.bool_]) -> None:
+def learn_row(s: State, row: int, deviate: Array, part: Array, may: Array) -> None:
     """A fast window's deviates teach its noise: z² v is the squared logarithm, and what counting explains (`part`) or
     an unsure baseline is no noise of the level."""
     looks = 60 / max(FAST[row], 5)
@@ -106,7 +127,7 @@ def learn_row(s: State, row: int, deviate: Array, part: Array, may: npt.NDArray[
     trust = tau2 / (tau2 + part + s.unsure)
     s.tau2[:, row] = np.clip(tau2 + rate * (0.1 + 0.9 * trust) * (seen - tau2), TAU2_LEAST, TAU2_MOST)
     _learn_spread(s, row, deviate, rate * (s.age > 48))
-    _learn_record(s, 0, deviate / np.sqrt(s.spread[:, :, row]).max(axis=0), may & (s.age > 48))
+    _learn_record(s, 0, deviate / np.sqrt(s.spread[:, :, row]).max(axis=0), (may > 0) & (s.age > 48))
 
 
 def _learn_spread(s: State, scale: int, deviate: Array, rate: Array) -> None:
@@ -149,7 +170,7 @@ def learn_mean(s: State, deviate: Array, may: npt.NDArray[np.bool_]) -> None:
     s.mean_z += rate * (np.clip(deviate, s.mean_z - 2, s.mean_z + 2) - s.mean_z)
 
 
-def learn_hour(s: State, may: npt.NDArray[np.bool_]) -> None:
+def learn_hour(s: State, may: Array) -> None:
     sums = hourly(s)
     since = np.where(s.age < SETTLED, s.age, s.age - SETTLED)  # what a baseline of a few days was off is soon forgotten
     for offset in range(len(HOUR_WINDOWS) + 1):
@@ -159,7 +180,9 @@ def learn_hour(s: State, may: npt.NDArray[np.bool_]) -> None:
         rate = np.maximum(1 / (28 * 24), 2 / (48 + 2 * hours + since)) * may
         _learn_spread(s, scale, deviate, rate)
         if scale > N_FAST:
-            _learn_record(s, 1 if scale < FIRST_DAYS else 2, deviate / np.sqrt(s.spread[:, :, scale]).max(axis=0), may)
+            _learn_record(
+                s, 1 if scale < FIRST_DAYS else 2, deviate / np.sqrt(s.spread[:, :, scale]).max(axis=0), may > 0
+            )
 
 
 def learn_day(s: State, may: npt.NDArray[np.bool_]) -> None:

@@ -93,7 +93,8 @@ class CostDetector:
             up, down = s.limit_up[:, : t.shape[1]], s.limit_down[:, : t.shape[1]]
             hits = ((t > up) | (t < down)).any(axis=(0, 1)) | (s.gap > s.limit_gap)
             found = life.advance(frame, hits, dear, x, usual, known)
-        calibration.learn_minutes(s, of_hour, frame.z, frame.counting, s.side == 0)
+        if of_hour % 5 == 4:
+            calibration.learn_minutes(s, of_hour, frame.z, frame.counting, calibration.free_to_learn(s))
         if of_hour == MINUTES - 1:
             s.heard += s.known >= MINUTES / 2
             found += hours.end_hour(frame, frame.z, quiet)

@@ -51,4 +51,4 @@ def _of_counts(a: Array, k: Array, ratio: Array, tau2: Array) -> Array:
     expected = a * np.exp(level)
     off = level - mean
     deviance = off * off * precision + 2 * (k * (ratio - level) - k + expected)
-    return np.copysign(np.sqrt(np.maximum(deviance, 0)), off)
+    return np.asarray(np.copysign(np.sqrt(np.maximum(deviance, 0)), off))

@@ -29,7 +29,7 @@ def learn_hours(frame: Frame, at: int, events: Floats, cost: Floats, squares: Fl
         frame.look()
         _squares(frame, x, None if squares is None else squares[:, hour])
         _gaps(frame, x[1], begin)
-        calibration.learn_row(s, 3, frame.z[:, 3], frame.counting[:, 3], s.age > 3)
+        calibration.learn_row(s, 3, frame.z[:, 3], frame.counting[:, 3], (s.age > 3) * calibration.free_to_learn(s))
         s.known[:] = MINUTES
         frame.at = begin + MINUTES - 1
         hours.end_hour(frame, frame.z, quiet=True)
