@@ -8,7 +8,7 @@ import pytest
 
 from stream_jobs.base.errors import ConfigError
 from stream_jobs.detection.model import Floats
-from stream_jobs.detection.scan.costs import replay
+from stream_jobs.detection.scan.costs import HISTORY_MINUTES, history_of, replay
 from tests.unit.detection.scan.files import rows_of
 
 HEAD = "time,series,events,cost\n"
@@ -43,15 +43,20 @@ def test_order_makes_no_difference(tmp_path: Path) -> None:
 
         told.append((replay(rows_of(tmp_path, HEAD + "\n".join(given)), nothing, keep), scores))
     assert told[0] == told[1]
-    assert len(told[0][1]) == 3 * 1440
+    assert len(told[0][1]) == 3 * 1440 - history_of(3 * 1440)
 
 
 def test_a_series_begins_with_its_first_row(tmp_path: Path) -> None:
     """Before it, nobody knows of the series; from then on a minute without a row is one without requests."""
     seen: list[tuple[int, list[str]]] = []
-    rows = rows_of(tmp_path, HEAD + "0,z,1,1\n120,a,1,1\n240,z,1,1\n")
+    rows = rows_of(tmp_path, HEAD + "0,z,1,1\n240,a,1,1\n360,z,1,1\n")
     replay(rows, nothing, lambda minute, names, _scores: seen.append((minute, list(names))))
-    assert seen == [(0, ["z"]), (1, ["z"]), *((minute, ["z", "a"]) for minute in (2, 3, 4))]
+    assert seen == [(3, ["z"]), *((minute, ["z", "a"]) for minute in (4, 5, 6))]
+
+
+def test_history() -> None:
+    """A week is learned from before anything is judged; of a short file the first half."""
+    assert [history_of(minutes) for minutes in (1, 1_440, 10**6)] == [0, 720, HISTORY_MINUTES]
 
 
 def test_a_wrong_year(tmp_path: Path) -> None:
