@@ -29,6 +29,7 @@ COMMANDS = (
     "attribution",
     "budgets",
     "alerts",
+    "anomalies",
     "quarantine",
     "reprice",
     "reattribute",

@@ -1,0 +1,187 @@
+"""From surprise to findings: when one opens, what it says while it stands, and when it is over.
+
+One finding stands for a series at a time. It opens when a surprise is rarer than the budget allows, and is over after
+CALM usual values that span half an hour: because the values came back, or because the prediction came to them.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from stream_jobs.detection.model import Closing, Finding, FindingKind, Severity
+
+Floats = npt.NDArray[np.float64]
+Numbers = npt.NDArray[np.intp]
+DAY: Final = 1440
+FALSE_ALERTS: Final = 2.5
+"""Per 1,000 series-days, where the past tells what may come."""
+UNEASY: Final = 4.0
+"""Nats from which on values belong to what is then found: about one look of 55."""
+CALM: Final = 3
+CALM_MINUTES: Final = 30
+LASTING: Final = 6
+LASTING_MINUTES: Final = 120
+"""What has lasted for so many values and minutes is a shift, and no spike or drop any more."""
+LEARNED: Final = 24
+"""Values of a finding that tell how far figures may go: it may come again. A level that stays would fill the tail, and
+whoever has lived at it would be blind."""
+ADOPTED_MINUTES: Final = 5040
+ADOPTED: Final = 50
+"""What has lasted for so many values and minutes (three and a half days) is learned from again: a spread that has grown
+for good becomes usual as a level does."""
+WARM_UP: Final = 30
+"""Values before anything is said of a series."""
+_GRAVE: Final[tuple[tuple[float, Severity], ...]] = ((9.0, "critical"), (5.0, "error"), (0.0, "warning"))
+"""Nats beyond the threshold. A gauge knows no money: who tells people may weigh a finding by what depends on it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What one call saw: arrays of the same length."""
+
+    series: Numbers  # their numbers
+    at: npt.NDArray[np.int64]  # minutes since 1970
+    values: Floats
+    means: Floats  # of the last few values
+    expected: Floats  # NaN where there is no prediction
+    band: Floats  # how far from it a mean usually is at most; NaN likewise
+    surprise: Floats  # nats
+
+    def of(self, chosen: npt.NDArray[np.bool_]) -> "Look":
+        """The part of it that is chosen."""
+        return Look(*(getattr(self, name)[chosen] for name in self.__slots__))
+
+
+def threshold(step: int) -> float:
+    """In nats: FALSE_ALERTS of the looks of 1,000 days are beyond it."""
+    return float(np.log(1000 * DAY / step / FALSE_ALERTS))
+
+
+class Lives:
+    """Of all series what is unusual just now; arrays whose index is the series' number."""
+
+    def __init__(self, step: int) -> None:
+        self.step = step
+        self.threshold = threshold(step)
+        self.held: dict[str, npt.NDArray[np.float64]] = {name: np.zeros(0) for name in _HELD}
+
+    def grow(self, more: int) -> None:
+        for name, old in self.held.items():
+            self.held[name] = np.concatenate([old, np.zeros(more)])
+
+    def take(self, look: Look) -> list[Finding]:
+        """Returns the findings that were opened or closed, or became of another kind or severity."""
+        held = self.held
+        held["seen"][look.series] += 1
+        busy = (look.surprise >= UNEASY) | (held["count"][look.series] > 0)
+        if not busy.any():
+            return []
+        look = look.of(busy)
+        series = look.series
+        with np.errstate(invalid="ignore"):
+            off = np.minimum(np.abs(look.values - look.expected), np.abs(look.means - look.expected))
+            near = ~(off > np.where(held["open"][series] > 0, held["band"][series], look.band))
+        uneasy = (look.surprise >= UNEASY) | (held["open"][series] > 0) & ~near
+        self._add(look, uneasy)
+        opens = (look.surprise >= self.threshold) & (held["open"][series] == 0) & (held["seen"][series] > WARM_UP)
+        opens &= np.isfinite(look.expected)
+        before = {int(number): self._told(int(number)) for number in series[held["open"][series] > 0]}
+        self._open(look, opens)
+        changed = [self.finding(int(number)) for number in series[opens]]
+        changed += [self.finding(number) for number, told in before.items() if self._told(number) != told]
+        over = (held["open"][series] > 0) & (held["calm"][series] >= CALM)
+        over &= look.at + self.step - held["calm_from"][series] >= CALM_MINUTES
+        for place in np.flatnonzero(over):
+            changed.append(self._close(int(series[place]), float(look.expected[place])))
+        held["open"][series[over]] = 0
+        return changed
+
+    def may_learn(self, series: Numbers, at: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
+        """Of which series the figures tell how far they go: not of a finding that goes on, until it has lasted."""
+        held = self.held
+        lasted = (at - held["start"][series] >= ADOPTED_MINUTES) & (held["count"][series] >= ADOPTED)
+        return np.asarray((held["open"][series] == 0) | (held["count"][series] <= LEARNED) | lasted)
+
+    def _add(self, look: Look, uneasy: npt.NDArray[np.bool_]) -> None:
+        """Sum up the stretch that may be, or is, a finding; calm values wait until it goes on."""
+        held, series = self.held, look.series
+        idle = (held["open"][series] == 0) & ~uneasy
+        begins = (held["count"][series] == 0) & uneasy
+        held["start"][series[begins]] = look.at[begins]
+        held["before"][series[begins]] = look.expected[begins]
+        calms = ~uneasy & (held["calm"][series] == 0)
+        held["calm_from"][series[calms]] = look.at[calms]
+        held["calm"][series] = np.where(uneasy, 0, held["calm"][series] + 1)
+        sums = (("count", "calm_count", np.ones(len(series))), ("actual", "calm_actual", look.values))
+        for name, waiting, value in (*sums, ("expected", "calm_expected", np.nan_to_num(look.expected))):
+            pending = held[waiting][series] + value
+            held[name][series] += np.where(uneasy, pending, 0.0)
+            held[waiting][series] = np.where(uneasy, 0.0, pending)
+            held[name][series[idle]] = held[waiting][series[idle]] = 0.0
+        rises = uneasy & (look.surprise > held["score"][series])
+        held["score"][series] = np.where(idle, 0.0, np.where(rises, look.surprise, held["score"][series]))
+        lasted = look.at - held["start"][series] >= ADOPTED_MINUTES
+        follows = (held["open"][series] == 0) | lasted
+        held["band"][series[follows]] = np.nan_to_num(look.band[follows])
+        held["until"][series] = look.at + self.step
+
+    def _open(self, look: Look, opens: npt.NDArray[np.bool_]) -> None:
+        held, series = self.held, look.series[opens]
+        held["down"][series] = look.values[opens] < look.expected[opens]
+        held["open"][series] = 1.0
+        held["detected"][series] = look.at[opens] + self.step
+
+    def _close(self, number: int, expected: float) -> Finding:
+        """It ended where the calm began."""
+        held = self.held
+        count = held["count"][number]
+        actual, before = held["actual"][number] / count, held["before"][number]
+        lasted = held["calm_from"][number] - held["start"][number] >= ADOPTED_MINUTES
+        came = lasted or abs(expected - before) > abs(actual - before) / 2
+        found = self.finding(number, end=int(held["calm_from"][number]), closing="new_normal" if came else "over")
+        for name in ("count", "actual", "expected", "calm_count", "calm_actual", "calm_expected", "score"):
+            held[name][number] = 0.0
+        return found
+
+    def open(self) -> list[Finding]:
+        return [self.finding(int(number)) for number in np.flatnonzero(self.held["open"])]
+
+    def finding(self, number: int, end: int | None = None, closing: Closing | None = None) -> Finding:
+        """As it is now. What it expected and had are means per value over its stretch, and so is its band."""
+        held = {name: float(values[number]) for name, values in self.held.items()}
+        actual, expected = held["actual"] / held["count"], held["expected"] / held["count"]
+        kind, severity = self._told(number)
+        return Finding(
+            number=number,
+            start=int(held["start"]),
+            detected_at=int(held["detected"]),
+            end=end,
+            direction="down" if held["down"] else "up",
+            kind=kind,
+            scale=f"{self.step}m",
+            expected=expected,
+            actual=actual,
+            low=expected - held["band"],
+            high=expected + held["band"],
+            score=held["score"],
+            severity=severity,
+            per_day=0.0,
+            closing=closing,
+        )
+
+    def _told(self, number: int) -> tuple[FindingKind, Severity]:
+        """What a change of makes it worth to be told again."""
+        held = self.held
+        minutes = held["until"][number] - held["calm_count"][number] * self.step - held["start"][number]
+        lasting = held["count"][number] >= LASTING and minutes >= LASTING_MINUTES
+        kind: FindingKind = "shift" if lasting else "drop" if held["down"][number] else "spike"
+        beyond = held["score"][number] - self.threshold
+        return kind, next((name for nats, name in _GRAVE if beyond >= nats), "warning")
+
+
+_HELD: Final = (
+    "seen", "open", "down", "start", "detected", "until", "score", "before", "band",
+    "count", "actual", "expected", "calm", "calm_from", "calm_count", "calm_actual", "calm_expected",
+)  # fmt: skip
