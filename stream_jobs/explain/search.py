@@ -12,7 +12,7 @@ each name there is to choose from. What was found is taken out, its rows scaled 
 on: so a rise and a fall that cancel out at the top are both found.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Final
@@ -38,7 +38,8 @@ class Found:
 
     literals: Literals
     rows: Codes
-    score: float
+    score: float  # less `price`
+    price: float  # what it costs to say these values
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +74,8 @@ class Scan:
             example[of_row[::-1]] = np.arange(rows)[::-1]
             yield _Grouping((first, second), of_row, example)
 
-    def best(self, before: Floats, after: Floats) -> Found | None:
-        """The set that explains most, of weighted rows; None where there is none."""
+    def best(self, before: Floats, after: Floats, known: Collection[Literals] = ()) -> Found | None:
+        """The set that explains most, of weighted rows, beside those that are known; None where there is none."""
         pool: list[tuple[float, Literals]] = []
         for grouping in self._groupings:
             count = len(grouping.example)
@@ -91,10 +92,11 @@ class Scan:
             wider = [item for _, literals in front for item in self._widened(literals, before, after, tried)]
             pool += wider
             front = sorted((item for item in wider if item[0] >= worth), key=_by_score)[:_BEAM]
+        pool = [item for item in pool if item[1] not in known]
         if not pool:
             return None
         score, literals = min(pool, key=_by_score)
-        return Found(literals, self.rows(literals), score)
+        return Found(literals, self.rows(literals), score, self._price_of(literals))
 
     def _widened(
         self, literals: Literals, before: Floats, after: Floats, tried: set[Literals]
@@ -113,9 +115,7 @@ class Scan:
             wider = tuple(sorted((*literals, (number, index))))
             if wider not in tried:
                 tried.add(wider)
-                names = float(np.prod([float(self._sizes[other]) for other, _ in wider]))
-                price = PER_LITERAL * len(wider) + np.log(min(names, float(len(before))))
-                yield float(gains[index]) - float(price), wider
+                yield float(gains[index]) - self._price_of(wider), wider
 
     def left(self, before: Floats, after: Floats) -> float:
         """What no set has explained, in nats: of single values, the mean over dimensions."""
@@ -135,7 +135,11 @@ class Scan:
                 found.append(float(ratio[order][np.searchsorted(weight, weight[-1] / 2)]))
         return found
 
-    def _price(self, dimensions: tuple[int, ...], count: int) -> float:
+    def _price_of(self, literals: Literals) -> float:
+        names = float(np.prod([float(self._sizes[number]) for number, _ in literals]))
+        return self._price(tuple(number for number, _ in literals), min(names, float(len(self._codes[0]))))
+
+    def _price(self, dimensions: tuple[int, ...], count: float) -> float:
         return PER_LITERAL * len(dimensions) + float(np.log(count))
 
     def rows(self, literals: Literals) -> Codes:
