@@ -1,7 +1,7 @@
 """What moved, put together: a growth that all have in common, and sets that were different, one after the other.
 
-A set is looked for, its rows are scaled to what they became, and the next is looked for in what is left. In the end each
-set must still tell something beside the others: one that two later ones tell better is dropped.
+A set is looked for, what it became is expected from then on, and the next is looked for in what is left. In the end
+each set must still tell something beside the others: one that two later ones tell better is dropped.
 """
 
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ import numpy as np
 
 from stream_jobs.explain.model import Floats, Mask
 from stream_jobs.explain.noise import dispersion
-from stream_jobs.explain.search import Found, Scan, gain
+from stream_jobs.explain.search import Found, Rows, Scan, gain
 
 MAX_SETS: Final = 6
 LEAST_NATS: Final = 4.0
@@ -24,6 +24,32 @@ SET_NATS: Final = 6.0
 MOST: Final = 0.5
 """A growth is common where at least so much of what was before is in no set."""
 _ROUNDS: Final = 3
+_STEPS: Final = 6
+_LEAST: Final = 1e-30
+_HALF: Final = 0.5
+"""Of a unit of noise, so that what was never there before has finite odds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Costs of rows in USD, and how many requests there were before and after together."""
+
+    before: Floats
+    after: Floats
+    requests: float
+
+    def weight(self, times: float) -> Floats:
+        """Of each row: 1 / what chance makes of a dollar there, were that the growth."""
+        was, now = self.before * times, self.after
+        phi, sigma2 = dispersion(was, now, self.requests)
+        # Alike in both, or rows that happened to be small before would count for more than those that are after.
+        size = 4 * was * now / np.maximum(was + now, _LEAST)
+        return np.asarray((1 + times) / 2 / (phi + sigma2 * size))
+
+    def rows(self, odds: Floats, weight: Floats) -> Rows:
+        """`odds`: what is expected after, of each dollar before."""
+        expected = (self.before + self.after) * (odds / (1 + odds))
+        return Rows(self.before * weight, self.after * weight, expected * weight)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,105 +58,106 @@ class Causes:
 
     times: float
     sets: list[Found]
-    expected: Floats  # of each row, as all of these tell it
-    weight: Floats  # of each row: 1 / what chance makes of a dollar there
+    odds: Floats  # as all of these tell it
+    weight: Floats
 
     def outside(self) -> Mask:
         """Rows that no set holds."""
-        rest = np.ones(len(self.expected), bool)
+        rest = np.ones(len(self.odds), bool)
         for one in self.sets:
             rest[one.rows] = False
         return rest
 
 
-def causes(scan: Scan, before: Floats, after: Floats, requests: float) -> Causes:
-    """Of rows with these costs in USD and so many requests before and after together."""
-    best = _at(scan, before, after, requests, 1.0)
-    if before.any() and after.any():
-        times = _growth(scan, before, after, requests)
-        if times != 1:
-            other = _at(scan, before, after, requests, times)
-            if _better(scan, other, best, before, after):
-                return other
+def causes(scan: Scan, table: Table) -> Causes:
+    """What tells most."""
+    best = _at(scan, table, 1.0)
+    times = _growth(scan, table) if table.before.any() and table.after.any() else 1.0
+    if times != 1:
+        other = _at(scan, table, times)
+        if _better(scan, table, other, best):
+            return other
     return best
 
 
-def _at(scan: Scan, before: Floats, after: Floats, requests: float, times: float, at_most: int = MAX_SETS) -> Causes:
+def _at(scan: Scan, table: Table, times: float, at_most: int = MAX_SETS) -> Causes:
     """The sets, were that the growth."""
-    base = before * times
-    phi, sigma2 = dispersion(base, after, requests)
-    expected, weight = base, 1 / (phi + 2 * sigma2 * base)
-    sets: list[Found] = []
+    weight = table.weight(times)
+    base = np.full(len(weight), times)
+    odds, sets = base, list[Found]()
     for _ in range(2 * at_most):
         if len(sets) == at_most:
             break
-        one = scan.best(expected * weight, after * weight, {found.literals for found in sets})
+        one = scan.best(table.rows(odds, weight), {found.literals for found in sets})
         if one is None or one.score < LEAST_NATS:
             break
-        sets.append(one)
-        weight = 1 / (phi + 2 * sigma2 * _scaled(expected, after, weight, one))
-        sets = _needed(base, after, weight, sets)
-        expected = _told(base, after, weight, sets)
-    money = np.ones(len(base))
-    moved, told = [], base
+        sets = _needed(table, base, weight, [*sets, one])
+        odds = _told(table, base, weight, sets)
+    moved, told = [], table.before * times
     for one in sets:
-        moved.append(abs(float((after - told)[one.rows].sum())))
-        told = _scaled(told, after, money, one)
+        was, now = float(told[one.rows].sum()), float(table.after[one.rows].sum())
+        moved.append(abs(now - was))
+        told = told.copy()
+        told[one.rows] = told[one.rows] * (now / was) if was > 0 else table.after[one.rows]
     least = LEAST_SHARE * max(moved, default=0.0)
     order = sorted(range(len(sets)), key=lambda index: -moved[index])
-    return Causes(times, [sets[index] for index in order if moved[index] >= least], expected, weight)
+    return Causes(times, [sets[index] for index in order if moved[index] >= least], odds, weight)
 
 
-def _needed(base: Floats, after: Floats, weight: Floats, sets: list[Found]) -> list[Found]:
+def _needed(table: Table, base: Floats, weight: Floats, sets: list[Found]) -> list[Found]:
     """Without those that the others tell."""
     kept = list(sets)
     for one in sets[:-1]:
         others = [other for other in kept if other is not one]
-        expected = _told(base, after, weight, others)
-        rows = one.rows
-        was, now = (np.array([float((column * weight)[rows].sum())]) for column in (expected, after))
-        if float(gain(was, now)[0]) - one.price < LEAST_NATS:
+        rows = table.rows(_told(table, base, weight, others), weight).take(one.rows)
+        sums = Rows(*(np.array([column.sum()]) for column in (rows.before, rows.after, rows.expected)))
+        if float(gain(sums)[0]) - one.price < LEAST_NATS:
             kept = others
     return kept
 
 
-def _told(base: Floats, after: Floats, weight: Floats, sets: list[Found]) -> Floats:
-    """What is expected of each row, with all sets as they became."""
-    expected = base
+def _told(table: Table, base: Floats, weight: Floats, sets: list[Found]) -> Floats:
+    """The odds of each row, with all sets as they became."""
+    odds = base
     for _ in range(_ROUNDS if len(sets) > 1 else 1):  # sets may overlap
         for one in sets:
-            expected = _scaled(expected, after, weight, one)
-    return expected
+            odds = _fitted(table, odds, weight, one)
+    return odds
 
 
-def _scaled(expected: Floats, after: Floats, weight: Floats, found: Found) -> Floats:
+def _fitted(table: Table, odds: Floats, weight: Floats, found: Found) -> Floats:
     """As if the set had been expected to be what it became."""
-    scaled, rows = expected.copy(), found.rows
-    was, now = (float((column[rows] * weight[rows]).sum()) for column in (expected, after))
-    scaled[rows] = expected[rows] * (now / was) if was > 0 else after[rows]
-    return scaled
+    fitted, rows = odds.copy(), found.rows
+    own = weight[rows]
+    was, now = (float((column[rows] * own).sum()) + _HALF for column in (table.before, table.after))
+    both = (table.before + table.after)[rows] * own
+    for _ in range(_STEPS):
+        part = fitted[rows] / (1 + fitted[rows])
+        after, before = float((both * part).sum()) + _HALF, float((both * (1 - part)).sum()) + _HALF
+        fitted[rows] *= (now / after) * (before / was)
+    return fitted
 
 
-def _growth(scan: Scan, before: Floats, after: Floats, requests: float) -> float:
+def _growth(scan: Scan, table: Table) -> float:
     """What all may have grown by: what the rows grew by that the most telling set does not hold, were that so."""
-    medians = [median for median in scan.medians(before, after) if np.isfinite(median) and median > 0]
+    medians = [median for median in scan.medians(table.before, table.after) if np.isfinite(median) and median > 0]
     times = float(np.median(medians)) if medians else 1.0
     if abs(np.log(times)) < LEAST_GROWTH:
         return 1.0
     for _ in range(_ROUNDS):
-        rest = _at(scan, before, after, requests, times, at_most=1).outside()
-        was, now = float(before[rest].sum()), float(after[rest].sum())
+        rest = _at(scan, table, times, at_most=1).outside()
+        was, now = float(table.before[rest].sum()), float(table.after[rest].sum())
         if was <= 0 or now <= 0:
             break
         times = now / was
     return times if abs(np.log(times)) > LEAST_GROWTH else 1.0
 
 
-def _better(scan: Scan, grown: Causes, plain: Causes, before: Floats, after: Floats) -> bool:
+def _better(scan: Scan, table: Table, grown: Causes, plain: Causes) -> bool:
     """Whether growth explains clearly more, in the finer of the two weights. It is no growth where most is in sets."""
-    rest = grown.outside()
-    if before[rest].sum() < MOST * before.sum():
+    if table.before[grown.outside()].sum() < MOST * table.before.sum():
         return False
-    weight = max((grown.weight, plain.weight), key=lambda weight: float((weight * (before + after)).sum()))
-    left = [scan.left(one.expected * weight, after * weight) + SET_NATS * len(one.sets) for one in (grown, plain)]
+    size = table.before + table.after
+    weight = max((grown.weight, plain.weight), key=lambda weight: float((weight * size).sum()))
+    left = [scan.left(table.rows(one.odds, weight)) + SET_NATS * len(one.sets) for one in (grown, plain)]
     return left[0] + GROWTH_NATS < left[1]

@@ -8,7 +8,7 @@ import numpy as np
 
 from stream_jobs.base.money import PICO_PER_USD, usd_from_pico
 from stream_jobs.explain.amounts import total
-from stream_jobs.explain.causes import causes
+from stream_jobs.explain.causes import Table, causes
 from stream_jobs.explain.decompose import decompose, most, told_together
 from stream_jobs.explain.factored import factored
 from stream_jobs.explain.mixing import mixing_cells
@@ -62,7 +62,7 @@ def _causes(cells: Cells, scan: Scan) -> tuple[float, list[Found]]:
         return 1.0, []
     before, after = (np.maximum(_usd_floats(column), 0.0) for column in (cells.cost.before, cells.cost.after))
     requests = sum(float(column.sum()) for column in (cells.requests.before, cells.requests.after))
-    found = causes(scan, before, after, requests / cells.requests.unit)
+    found = causes(scan, Table(before, after, requests / cells.requests.unit))
     return found.times, found.sets
 
 
