@@ -102,7 +102,12 @@ positive = st.floats(0.01, 1000)
 def test_it_agrees_with_the_logarithmic_mean_where_that_is_defined(drawn: list[tuple[float, ...]]) -> None:
     """LMDI-I (Ang, Energy Policy 32, 2004) weighs by logarithmic means instead of orders: of small moves the same."""
     near = [(old, c, old * (1 + 0.01 * math.sin(n)), c * (1 + 0.01 * math.cos(c))) for old, c, n, _ in drawn]
-    table = cells(*((f"m{i}", "x", f"{o:.9f}", f"{o * c:.9f}", f"{n:.9f}", f"{n * d:.9f}") for i, (o, c, n, d) in enumerate(near)))  # fmt: skip
+    table = cells(
+        *(
+            (f"m{number}", "x", f"{old:.9f}", f"{old * c:.9f}", f"{new:.9f}", f"{new * d:.9f}")
+            for number, (old, c, new, d) in enumerate(near)
+        )
+    )
     parts = parts_of(table)
     was, now = sum(row[0] for row in near), sum(row[2] for row in near)
     lmdi = {"volume": 0.0, "mix": 0.0, "cost_per_request": 0.0}
