@@ -21,6 +21,7 @@ COMMANDS = (
     "report",
     "query",
     "figures",
+    "explain",
     "emit",
     "replay",
     "simulate",

@@ -1,0 +1,207 @@
+"""The smallest sets of values that explain what moved: a penalised scan over conjunctions of attribution values.
+
+A set has the weighted cost F before and A after, of which E was to be expected after had nothing moved. How much better
+a rate of its own tells both is the likelihood ratio of two Poisson samples (Przyborowski and Wilenski, 1940),
+A ln(A / E) + F ln(F / (F + A - E)), in units in which chance makes the variance 1: each row is divided by what noise.py
+tells of it. Unlike a test against a fixed expectation it knows that what was before is a sample too, so a part of the
+cause that happened not to be there before is no better a name than the cause. It adds up over parts: all of the cause
+has more than any part of it, and a wider set, in which the rest did not move, has less (as in the scan statistics of
+Kulldorff, 1997).
+
+All values and all pairs of values are looked at, further values only of the best; each value said costs nats, as does
+each name there is to choose from. What was found is expected from then on, and the scan goes
+on: so a rise and a fall that cancel out at the top are both found.
+"""
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Final
+
+import numpy as np
+import pyarrow as pa
+
+from stream_jobs.explain.model import Cells, Codes, Floats
+
+PER_LITERAL: Final = 3.0
+MAX_LITERALS: Final = 4
+_WIDENED: Final = 24
+_BEAM: Final = 12
+_LEAST: Final = 1e-12
+_WORTH: Final = 0.5
+"""Of the best score so far: a set with less is not looked into further."""
+Literals = tuple[tuple[int, int], ...]
+"""(dimension, value), by dimension."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Weighted: what was before, what is after, and what was to be expected after of both together."""
+
+    before: Floats
+    after: Floats
+    expected: Floats
+
+    def take(self, rows: Codes) -> "Rows":
+        return Rows(self.before[rows], self.after[rows], self.expected[rows])
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A set, its rows and its score in nats."""
+
+    literals: Literals
+    rows: Codes
+    score: float  # less `price`
+    price: float  # what it costs to say these values
+
+
+@dataclass(frozen=True, slots=True)
+class _Grouping:
+    """The combinations of values of some dimensions that occur: which of them each row has, and a row of each."""
+
+    dimensions: tuple[int, ...]
+    of_row: Codes
+    example: Codes
+
+
+class Scan:
+    """Looks for sets in one table, time and again with other expectations."""
+
+    def __init__(self, cells: Cells) -> None:
+        self._codes = [dimension.codes for dimension in cells.dimensions]
+        self._sizes = [len(dimension.values) for dimension in cells.dimensions]
+        self._groupings = list(self._all_groupings(len(cells)))
+
+    def _all_groupings(self, rows: int) -> Iterator[_Grouping]:
+        useful = [number for number, size in enumerate(self._sizes) if size > 1]
+        for number in useful:
+            codes, size = self._codes[number], self._sizes[number]
+            example = np.zeros(size, np.int64)
+            example[codes[::-1]] = np.arange(rows)[::-1]
+            yield _Grouping((number,), codes, example)
+        for first, second in combinations(useful, 2):
+            both = self._codes[first] * self._sizes[second] + self._codes[second]
+            encoded = pa.array(both).dictionary_encode()
+            of_row = encoded.indices.to_numpy().astype(np.int64)
+            example = np.zeros(len(encoded.dictionary), np.int64)
+            example[of_row[::-1]] = np.arange(rows)[::-1]
+            yield _Grouping((first, second), of_row, example)
+
+    def best(self, rows: Rows, known: Collection[Literals] = ()) -> Found | None:
+        """The set that explains most, of weighted rows, beside those that are known; None where there is none."""
+        pool: list[tuple[float, Literals]] = []
+        for grouping in self._groupings:
+            count = len(grouping.example)
+            gains = _gains(grouping.of_row, rows, count) - self._price(grouping.dimensions, count)
+            for index in _largest(gains, _WIDENED):
+                row = int(grouping.example[index])
+                literals = tuple((number, int(self._codes[number][row])) for number in grouping.dimensions)
+                pool.append((float(gains[index]), literals))
+        pool.sort(key=_by_score)
+        tried = {literals for _, literals in pool}
+        worth = _WORTH * pool[0][0] if pool else 0.0
+        front = [item for item in pool if len(item[1]) == 2 and item[0] >= worth][:_WIDENED]
+        for _ in range(2, min(MAX_LITERALS, len(self._codes))):
+            wider = [item for _, literals in front for item in self._widened(literals, rows, tried)]
+            pool += wider
+            front = sorted((item for item in wider if item[0] >= worth), key=_by_score)[:_BEAM]
+        pool = [item for item in pool if item[1] not in known]
+        if not pool:
+            return None
+        score, literals = min(pool, key=_by_score)
+        return Found(literals, self.rows(literals), score, self._price_of(literals))
+
+    def _widened(self, literals: Literals, every: Rows, tried: set[Literals]) -> Iterator[tuple[float, Literals]]:
+        rows = self.rows(literals)
+        taken = {number for number, _ in literals}
+        for number, size in enumerate(self._sizes):
+            if number in taken or size < 2:
+                continue
+            codes = self._codes[number][rows]
+            present = np.flatnonzero(np.bincount(codes, minlength=size))
+            if len(present) < 2:
+                continue
+            gains = _gains(codes, every.take(rows), size)
+            index = int(np.argmax(gains))
+            wider = tuple(sorted((*literals, (number, index))))
+            if wider not in tried:
+                tried.add(wider)
+                yield float(gains[index]) - self._price_of(wider), wider
+
+    def left(self, rows: Rows) -> float:
+        """What no set has explained, in nats: of single values, the mean over dimensions."""
+        single = [grouping for grouping in self._groupings if len(grouping.dimensions) == 1]
+        gains = [_gains(one.of_row, rows, len(one.example)).sum() for one in single]
+        return float(np.mean(gains)) if gains else 0.0
+
+    def medians(self, before: Floats, after: Floats) -> list[float]:
+        """Of each dimension, after / before of the value in the middle, by weight."""
+        found = []
+        for one in self._groupings:
+            if len(one.dimensions) == 1:
+                was, now = (np.bincount(one.of_row, column, len(one.example)) for column in (before, after))
+                ratio = np.divide(now, was, out=np.full(len(was), np.inf), where=was > 0)
+                order = np.argsort(ratio, kind="stable")
+                weight = np.cumsum((was + now)[order])
+                found.append(float(ratio[order][np.searchsorted(weight, weight[-1] / 2)]))
+        return found
+
+    def _price_of(self, literals: Literals) -> float:
+        names = float(np.prod([float(self._sizes[number]) for number, _ in literals]))
+        return self._price(tuple(number for number, _ in literals), min(names, float(len(self._codes[0]))))
+
+    def _price(self, dimensions: tuple[int, ...], count: float) -> float:
+        return PER_LITERAL * len(dimensions) + float(np.log(count))
+
+    def rows(self, literals: Literals) -> Codes:
+        """That have all of these values."""
+        mask = np.ones(len(self._codes[0]), bool)
+        for number, value in literals:
+            mask &= self._codes[number] == value
+        return np.flatnonzero(mask)
+
+    def other_names(self, found: Found) -> list[Literals]:
+        """Fewest values first: all that have the very same rows and no value too many."""
+        constant: list[tuple[int, int]] = []
+        for number, codes in enumerate(self._codes):
+            value = int(codes[found.rows[0]])
+            if self._sizes[number] > 1 and (codes[found.rows] == value).all():
+                constant.append((number, value))
+        names: list[Literals] = []
+        for length in range(1, min(len(constant), max(len(found.literals), 2)) + 1):
+            for literals in combinations(constant, length):
+                if any(set(name) <= set(literals) for name in names):
+                    continue
+                if len(self.rows(literals)) == len(found.rows):
+                    names.append(literals)
+        return names
+
+
+def gain(rows: Rows) -> Floats:
+    """In nats, for sums in units in which their variance is themselves."""
+    rest = np.maximum(rows.before + rows.after - rows.expected, 0.0)
+    found = _surprise(rows.after, rows.expected) + _surprise(rows.before, rest)
+    return np.asarray(np.maximum(found, 0.0))
+
+
+def _gains(groups: Codes, rows: Rows, count: int) -> Floats:
+    columns = (rows.before, rows.after, rows.expected)
+    return gain(Rows(*(np.asarray(np.bincount(groups, column, count), np.float64) for column in columns)))
+
+
+def _surprise(found: Floats, expected: Floats) -> Floats:
+    """found * ln(found / expected)"""
+    ratio = np.maximum(found, _LEAST) / np.maximum(expected, _LEAST)
+    return np.asarray(found * np.log(ratio))
+
+
+def _largest(gains: Floats, number: int) -> Sequence[int]:
+    if len(gains) > number:
+        chosen = np.argpartition(-gains, number - 1)[:number]
+        return [int(index) for index in chosen]
+    return range(len(gains))
+
+
+def _by_score(item: tuple[float, Literals]) -> tuple[float, int, Literals]:
+    return -item[0], len(item[1]), item[1]

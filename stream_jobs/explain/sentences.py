@@ -1,0 +1,73 @@
+"""An explanation in English, for the causes of an alert: one sentence for each set, the first first."""
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Final
+
+from stream_jobs.base.readable import money, percent
+from stream_jobs.explain.model import ExplainingSet, Explanation, Factor
+
+MAX_SENTENCES: Final = 8
+MAX_CHARS: Final = 1000
+_MAX_VALUE: Final = 120
+WORDS: Final[Mapping[Factor, str]] = {
+    "volume": "the number of requests",
+    "mix": "the mix of requests",
+    "tokens_per_request": "tokens per request",
+    "cache": "the cache",
+    "price": "the price",
+    "cost_per_request": "the cost of a request",
+    "without_requests": "costs without requests",
+}
+
+
+def sentences(explanation: Explanation) -> tuple[str, ...]:
+    """At most MAX_SENTENCES of at most MAX_CHARS; none where nothing moved."""
+    said = []
+    if explanation.common is not None:
+        said.append(f"everything alike: {explanation.common.times:.3g} times, {_signed(explanation.common.explains)}")
+    said += [_of_set(one, explanation) for one in explanation.sets]
+    if not said and explanation.excess:
+        said.append(f"no value stands out: {_signed(explanation.excess)}, spread like what was expected")
+    if explanation.sets and explanation.unexplained and len(said) < MAX_SENTENCES:
+        share = percent(abs(explanation.unexplained), abs(explanation.excess))
+        said.append(f"not explained: {_signed(explanation.unexplained)} ({share})")
+    return tuple(text[:MAX_CHARS] for text in said[:MAX_SENTENCES])
+
+
+def name_of(values: Mapping[str, str]) -> str:
+    """'model gpt-5 and feature search'."""
+    return " and ".join(f"{name} {_short(value)}" for name, value in values.items()) or "everything"
+
+
+def _of_set(one: ExplainingSet, whole: Explanation) -> str:
+    name = name_of(one.values)
+    if one.equivalent:
+        name += f" (the same as {'; '.join(name_of(other) for other in one.equivalent[:2])})"
+    share = percent(abs(one.explains), abs(whole.excess)) if one.share is not None and one.share > 0 else ""
+    of_all = f" of {_signed(whole.excess)} ({share})" if share else ""
+    times = "nothing before" if one.times is None else f"{one.times:.3g} times"
+    return f"{name}: {_signed(one.explains)}{of_all}, {times}{_why(one)}"
+
+
+def _why(one: ExplainingSet) -> str:
+    """'; by tokens per request $400'."""
+    if one.factor is None:
+        return ""
+    part = one.factors[one.factor]
+    text = f", mostly by {WORDS[one.factor]}" if abs(part) * 2 >= abs(one.excess) else f", most by {WORDS[one.factor]}"
+    if one.factor == "volume":
+        return f"{text}: {_number(one.requests_before)} before, {_number(one.requests_after)} now"
+    return f"{text} ({_signed(part)})"
+
+
+def _signed(amount: Decimal) -> str:
+    return money(amount) if amount < 0 else f"+{money(amount)}"
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if value >= 100 or value == int(value) else f"{value:.3g}"
+
+
+def _short(value: str) -> str:
+    return (value if len(value) <= _MAX_VALUE else f"{value[: _MAX_VALUE - 1]}…") or "(none)"
