@@ -85,8 +85,17 @@ def _table(
             cells.append(f"{found:.1f} ({interval[0]:.1f} to {interval[1]:.1f}){missed}")
         whats = sum((results[f"{kind} {rate}", OURS].whats for rate in RATES), Counter[str]())
         rows.append((kind, *cells, ", ".join(f"{count} {what}" for what, count in whats.most_common(3))))
+    rows.append(("all of them", *(_together(results, kinds, rate) for rate in RATES), ""))
     note = f"{sample}. With the 95 % interval of Poisson counts."
     return Table(title, ("noise", *(f"{rate}/min" for rate in RATES), "most often"), rows, note, figures)
+
+
+def _together(results: Results, kinds: Sequence[str], rate: int) -> str:
+    """Of all noises at a rate: what small samples of each can tell."""
+    alerts = sum(results[f"{kind} {rate}", OURS].false_alerts for kind in kinds)
+    days = sum(results[f"{kind} {rate}", OURS].quiet_days for kind in kinds)
+    low, high = poisson(alerts, days / 1000)
+    return f"{alerts / days * 1000:.1f} ({low:.1f} to {high:.1f})"
 
 
 def _peers(results: Results, cells: Sequence[Cell]) -> Table:
