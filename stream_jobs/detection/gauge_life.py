@@ -31,7 +31,7 @@ ADOPTED_MINUTES: Final = 5040
 ADOPTED: Final = 50
 """What has lasted for so many values and minutes (three and a half days) is learned from again: a spread that has grown
 for good becomes usual as a level does."""
-WARM_UP: Final = 30
+WARM_UP: Final = 50
 """Values before anything is said of a series."""
 _GRAVE: Final[tuple[tuple[float, Severity], ...]] = ((9.0, "critical"), (5.0, "error"), (0.0, "warning"))
 """Nats beyond the threshold. A gauge knows no money: who tells people may weigh a finding by what depends on it."""

@@ -34,6 +34,12 @@ def test_nothing_is_known() -> None:
     assert learned(np.ones(9)).surprise(ONE, np.array([[np.nan]]))[0].tolist() == [[0.0]]
 
 
+def test_few_figures_are_no_tail() -> None:
+    """A lens that has seen little is no more surprised than its past was long."""
+    surprise = learned(np.full(40, 1.0)).surprise(ONE, np.array([[1e6]]))[0][0, 0]
+    assert abs(surprise - np.log(41)) < 1e-6
+
+
 def test_range_moves() -> None:
     """Figures that grow by many orders of magnitude find room, and all of them stay counted."""
     tails = learned(10.0 ** np.arange(-30, 30))
