@@ -63,7 +63,7 @@ bench: $(STAMP) ## the benchmarks (minutes); results also go to bench-results/
 bench-prices: $(STAMP) ## our prices beside those of a second catalogue (litellm's file, downloaded once); a report
 	@$(BIN)/python -m tests.benchmarks.catalogue $(ARGS)
 
-bench-detection: $(STAMP) ## how well anomalies are found, beside other detectors (half an hour); ARGS="--only trials --quick"
+bench-detection: $(STAMP) ## how well anomalies are found, beside other detectors (an hour); ARGS="--only trials --quick"
 	@$(BIN)/python -m tests.benchmarks detection $(ARGS)
 
 chaos: $(STAMP) ## kill, stop, cut off and fill up everything at random instants; ARGS="--seed 7 --broker kafka --seeds 20"

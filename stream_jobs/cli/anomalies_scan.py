@@ -101,5 +101,5 @@ def _show(findings: list[dict[str, Any]], mode: str) -> None:
         ]
         figures = [f"{one[name]:,.4g}" for name in ("expected", "actual")]
         what = f"{one['kind']} {'↑' if one['direction'] == 'up' else '↓'}"
-        table.add_row(*times, one["series"], what, one["severity"], *figures, f"{one['score']:.1f}")
+        table.add_row(*times, one["series"], what, one["severity"], *figures, f"{one['score']:.3g}")
     Console().print(table)

@@ -92,7 +92,8 @@ class GaugeDetector:
         self._scores[series] = surprises.max(axis=1)
         look = Look(series, at, values, means, expected, usual[:, _OFF], self._scores[series])
         changed = self._lives.take(look)
-        self._tails.learn(series, figures)
+        learn = self._lives.may_learn(series, at)
+        self._tails.learn(series[learn], figures[learn])
         self._level.learn(series, values)
         self._season.learn(series, at, values)
         old = self._errors[series]

@@ -24,7 +24,14 @@ CALM_MINUTES: Final = 30
 LASTING: Final = 6
 LASTING_MINUTES: Final = 120
 """What has lasted for so many values and minutes is a shift, and no spike or drop any more."""
-WARM_UP: Final = 30
+LEARNED: Final = 24
+"""Values of a finding that tell how far figures may go: it may come again. A level that stays would fill the tail, and
+whoever has lived at it would be blind."""
+ADOPTED_MINUTES: Final = 5040
+ADOPTED: Final = 50
+"""What has lasted for so many values and minutes (three and a half days) is learned from again: a spread that has grown
+for good becomes usual as a level does."""
+WARM_UP: Final = 50
 """Values before anything is said of a series."""
 _GRAVE: Final[tuple[tuple[float, Severity], ...]] = ((9.0, "critical"), (5.0, "error"), (0.0, "warning"))
 """Nats beyond the threshold. A gauge knows no money: who tells people may weigh a finding by what depends on it."""
@@ -75,7 +82,7 @@ class Lives:
         series = look.series
         with np.errstate(invalid="ignore"):
             off = np.minimum(np.abs(look.values - look.expected), np.abs(look.means - look.expected))
-            near = ~(off > look.band)
+            near = ~(off > np.where(held["open"][series] > 0, held["band"][series], look.band))
         uneasy = (look.surprise >= UNEASY) | (held["open"][series] > 0) & ~near
         self._add(look, uneasy)
         opens = (look.surprise >= self.threshold) & (held["open"][series] == 0) & (held["seen"][series] > WARM_UP)
@@ -90,6 +97,12 @@ class Lives:
             changed.append(self._close(int(series[place]), float(look.expected[place])))
         held["open"][series[over]] = 0
         return changed
+
+    def may_learn(self, series: Numbers, at: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
+        """Of which series the figures tell how far they go: not of a finding that goes on, until it has lasted."""
+        held = self.held
+        lasted = (at - held["start"][series] >= ADOPTED_MINUTES) & (held["count"][series] >= ADOPTED)
+        return np.asarray((held["open"][series] == 0) | (held["count"][series] <= LEARNED) | lasted)
 
     def _add(self, look: Look, uneasy: npt.NDArray[np.bool_]) -> None:
         """Sum up the stretch that may be, or is, a finding; calm values wait until it goes on."""
@@ -109,7 +122,9 @@ class Lives:
             held[name][series[idle]] = held[waiting][series[idle]] = 0.0
         rises = uneasy & (look.surprise > held["score"][series])
         held["score"][series] = np.where(idle, 0.0, np.where(rises, look.surprise, held["score"][series]))
-        held["band"][series] = np.nan_to_num(look.band)
+        lasted = look.at - held["start"][series] >= ADOPTED_MINUTES
+        follows = (held["open"][series] == 0) | lasted
+        held["band"][series[follows]] = np.nan_to_num(look.band[follows])
         held["until"][series] = look.at + self.step
 
     def _open(self, look: Look, opens: npt.NDArray[np.bool_]) -> None:
@@ -123,7 +138,8 @@ class Lives:
         held = self.held
         count = held["count"][number]
         actual, before = held["actual"][number] / count, held["before"][number]
-        came = abs(expected - before) > abs(actual - before) / 2
+        lasted = held["calm_from"][number] - held["start"][number] >= ADOPTED_MINUTES
+        came = lasted or abs(expected - before) > abs(actual - before) / 2
         found = self.finding(number, end=int(held["calm_from"][number]), closing="new_normal" if came else "over")
         for name in ("count", "actual", "expected", "calm_count", "calm_actual", "calm_expected", "score"):
             held[name][number] = 0.0

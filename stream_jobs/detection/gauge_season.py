@@ -24,13 +24,13 @@ class Season:
     def __init__(self, step: int) -> None:
         self.bins = max(1, min(BINS, DAY // step))
         self.step = step
-        self.means = np.full((0, DAYS, self.bins), np.nan, np.float32)
+        self.means = np.full((0, DAYS, self.bins), np.nan)
         self.sums = np.zeros(0)
         self.counts = np.zeros(0)
         self.bin_of = np.full(0, _NEVER, np.int64)  # the running bin, counted since 1970
 
     def grow(self, more: int) -> None:
-        self.means = np.concatenate([self.means, np.full((more, DAYS, self.bins), np.nan, np.float32)])
+        self.means = np.concatenate([self.means, np.full((more, DAYS, self.bins), np.nan)])
         self.sums = np.concatenate([self.sums, np.zeros(more)])
         self.counts = np.concatenate([self.counts, np.zeros(more)])
         self.bin_of = np.concatenate([self.bin_of, np.full(more, _NEVER, np.int64)])
@@ -53,7 +53,7 @@ class Season:
 
     def _at(self, series: Numbers, bins: npt.NDArray[np.int64]) -> Floats:
         """Means of bins counted since 1970, [series, n]."""
-        kept = self.means[series[:, None], bins // self.bins % DAYS, bins % self.bins].astype(np.float64)
+        kept = self.means[series[:, None], bins // self.bins % DAYS, bins % self.bins]
         day = self.bin_of[series][:, None] // self.bins
         held = (bins // self.bins > day - DAYS) & (bins <= self.bin_of[series][:, None])
         return np.where(held, kept, np.nan)

@@ -20,6 +20,8 @@ TAIL: Final = 0.005
 EXPONENT: Final = 4.0
 """Of the tail beyond that: the chance of a figure twice as large is a sixteenth. Measured on production series of many
 kinds; exponents that each series learned for itself were no better."""
+LEAST: Final = 50
+"""Figures that a tail is known by: of fewer, the rank alone counts."""
 _SURE: Final = -float(np.log(TAIL))
 """Nats of a figure at the tail's beginning, from ranks alone."""
 _OCTAVE: Final = float(np.log(2))
@@ -55,7 +57,8 @@ class Tails:
         larger = np.take_along_axis(above, place[:, :, None], axis=2)[:, :, 0]
         rank = np.log((seen + 1) / (larger + 1))
         with np.errstate(invalid="ignore"):
-            beyond = np.minimum(rank, _SURE) + np.maximum(at - tail, 0.0) * (EXPONENT / PER_OCTAVE * _OCTAVE)
+            further = np.where(seen >= LEAST, np.maximum(at - tail, 0.0), 0.0)
+            beyond = np.minimum(rank, _SURE) + further * (EXPONENT / PER_OCTAVE * _OCTAVE)
             still = np.isnan(lowest) & (figures > 0)  # the first move of what never moved
             surprise = np.where(still, np.log(seen + 1), np.where(at > tail, beyond, np.minimum(rank, _SURE)))
         return np.where(figures > 0, surprise, 0.0), np.exp2((lowest + tail) / PER_OCTAVE)

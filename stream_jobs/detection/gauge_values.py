@@ -39,7 +39,7 @@ class KnownValues:
         full = self.filled[series] == VALUES
         if full.any():
             gaps = np.diff(self.values[series[full]], axis=1)
-            tightest = np.argmin(gaps[:, :-1], axis=1)
+            tightest = np.argmin(gaps[:, :-1], axis=1)  # its upper end goes, which is never the greatest value
             worth = gaps[np.arange(len(gaps)), tightest] < nearest[full]
             self._drop(series[full][worth], tightest[worth] + 1)
             stays = np.ones(len(series), np.bool_)

@@ -1,18 +1,19 @@
 """The smallest sets of values that explain what moved: a penalised scan over conjunctions of attribution values.
 
-A set S has the weighted cost F before and A after. How much better two rates explain it than one is the likelihood
-ratio of two Poisson samples (Przyborowski and Wilenski 1940), G(F, A) = A ln A + F ln F - (A + F) ln((A + F) / 2), in
-units in which chance makes the variance 1: each row is divided by phi + sigma2 * m (see noise.py). Unlike a test
-against a fixed expectation it knows that what was before is a sample too, so a part of the cause that happened not to
-be there before is no better a name than the cause. It adds up over parts: all of the cause has more than any part of
-it, and a wider set, in which the rest did not move, has less (as in the scan statistics of Kulldorff, 1997).
+A set has the weighted cost F before and A after, of which E was to be expected after had nothing moved. How much better
+a rate of its own tells both is the likelihood ratio of two Poisson samples (Przyborowski and Wilenski, 1940),
+A ln(A / E) + F ln(F / (F + A - E)), in units in which chance makes the variance 1: each row is divided by what noise.py
+tells of it. Unlike a test against a fixed expectation it knows that what was before is a sample too, so a part of the
+cause that happened not to be there before is no better a name than the cause. It adds up over parts: all of the cause
+has more than any part of it, and a wider set, in which the rest did not move, has less (as in the scan statistics of
+Kulldorff, 1997).
 
 All values and all pairs of values are looked at, further values only of the best; each value said costs nats, as does
-each name there is to choose from. What was found is taken out, its rows scaled to what they became, and the scan goes
+each name there is to choose from. What was found is expected from then on, and the scan goes
 on: so a rise and a fall that cancel out at the top are both found.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Final
@@ -26,10 +27,23 @@ PER_LITERAL: Final = 3.0
 MAX_LITERALS: Final = 4
 _WIDENED: Final = 24
 _BEAM: Final = 12
+_LEAST: Final = 1e-12
 _WORTH: Final = 0.5
 """Of the best score so far: a set with less is not looked into further."""
 Literals = tuple[tuple[int, int], ...]
 """(dimension, value), by dimension."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Weighted: what was before, what is after, and what was to be expected after of both together."""
+
+    before: Floats
+    after: Floats
+    expected: Floats
+
+    def take(self, rows: Codes) -> "Rows":
+        return Rows(self.before[rows], self.after[rows], self.expected[rows])
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +52,8 @@ class Found:
 
     literals: Literals
     rows: Codes
-    score: float
+    score: float  # less `price`
+    price: float  # what it costs to say these values
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,12 +88,12 @@ class Scan:
             example[of_row[::-1]] = np.arange(rows)[::-1]
             yield _Grouping((first, second), of_row, example)
 
-    def best(self, before: Floats, after: Floats) -> Found | None:
-        """The set that explains most, of weighted rows; None where there is none."""
+    def best(self, rows: Rows, known: Collection[Literals] = ()) -> Found | None:
+        """The set that explains most, of weighted rows, beside those that are known; None where there is none."""
         pool: list[tuple[float, Literals]] = []
         for grouping in self._groupings:
             count = len(grouping.example)
-            gains = _gains(grouping.of_row, before, after, count) - self._price(grouping.dimensions, count)
+            gains = _gains(grouping.of_row, rows, count) - self._price(grouping.dimensions, count)
             for index in _largest(gains, _WIDENED):
                 row = int(grouping.example[index])
                 literals = tuple((number, int(self._codes[number][row])) for number in grouping.dimensions)
@@ -88,17 +103,16 @@ class Scan:
         worth = _WORTH * pool[0][0] if pool else 0.0
         front = [item for item in pool if len(item[1]) == 2 and item[0] >= worth][:_WIDENED]
         for _ in range(2, min(MAX_LITERALS, len(self._codes))):
-            wider = [item for _, literals in front for item in self._widened(literals, before, after, tried)]
+            wider = [item for _, literals in front for item in self._widened(literals, rows, tried)]
             pool += wider
             front = sorted((item for item in wider if item[0] >= worth), key=_by_score)[:_BEAM]
+        pool = [item for item in pool if item[1] not in known]
         if not pool:
             return None
         score, literals = min(pool, key=_by_score)
-        return Found(literals, self.rows(literals), score)
+        return Found(literals, self.rows(literals), score, self._price_of(literals))
 
-    def _widened(
-        self, literals: Literals, before: Floats, after: Floats, tried: set[Literals]
-    ) -> Iterator[tuple[float, Literals]]:
+    def _widened(self, literals: Literals, every: Rows, tried: set[Literals]) -> Iterator[tuple[float, Literals]]:
         rows = self.rows(literals)
         taken = {number for number, _ in literals}
         for number, size in enumerate(self._sizes):
@@ -108,19 +122,17 @@ class Scan:
             present = np.flatnonzero(np.bincount(codes, minlength=size))
             if len(present) < 2:
                 continue
-            gains = _gains(codes, before[rows], after[rows], size)
+            gains = _gains(codes, every.take(rows), size)
             index = int(np.argmax(gains))
             wider = tuple(sorted((*literals, (number, index))))
             if wider not in tried:
                 tried.add(wider)
-                names = float(np.prod([float(self._sizes[other]) for other, _ in wider]))
-                price = PER_LITERAL * len(wider) + np.log(min(names, float(len(before))))
-                yield float(gains[index]) - float(price), wider
+                yield float(gains[index]) - self._price_of(wider), wider
 
-    def left(self, before: Floats, after: Floats) -> float:
+    def left(self, rows: Rows) -> float:
         """What no set has explained, in nats: of single values, the mean over dimensions."""
         single = [grouping for grouping in self._groupings if len(grouping.dimensions) == 1]
-        gains = [_gains(one.of_row, before, after, len(one.example)).sum() for one in single]
+        gains = [_gains(one.of_row, rows, len(one.example)).sum() for one in single]
         return float(np.mean(gains)) if gains else 0.0
 
     def medians(self, before: Floats, after: Floats) -> list[float]:
@@ -135,7 +147,11 @@ class Scan:
                 found.append(float(ratio[order][np.searchsorted(weight, weight[-1] / 2)]))
         return found
 
-    def _price(self, dimensions: tuple[int, ...], count: int) -> float:
+    def _price_of(self, literals: Literals) -> float:
+        names = float(np.prod([float(self._sizes[number]) for number, _ in literals]))
+        return self._price(tuple(number for number, _ in literals), min(names, float(len(self._codes[0]))))
+
+    def _price(self, dimensions: tuple[int, ...], count: float) -> float:
         return PER_LITERAL * len(dimensions) + float(np.log(count))
 
     def rows(self, literals: Literals) -> Codes:
@@ -162,20 +178,22 @@ class Scan:
         return names
 
 
-def _gains(groups: Codes, before: Floats, after: Floats, count: int) -> Floats:
-    return gain(*(np.asarray(np.bincount(groups, column, count), np.float64) for column in (before, after)))
-
-
-def gain(before: Floats, after: Floats) -> Floats:
+def gain(rows: Rows) -> Floats:
     """In nats, for sums in units in which their variance is themselves."""
-    was, now = np.maximum(before, 0.0), np.maximum(after, 0.0)
-    both = was + now
-    found = _x_log_x(was) + _x_log_x(now) - _x_log_x(both) + both * np.log(2.0)
+    rest = np.maximum(rows.before + rows.after - rows.expected, 0.0)
+    found = _surprise(rows.after, rows.expected) + _surprise(rows.before, rest)
     return np.asarray(np.maximum(found, 0.0))
 
 
-def _x_log_x(values: Floats) -> Floats:
-    return np.asarray(values * np.log(np.where(values > 0, values, 1.0)))
+def _gains(groups: Codes, rows: Rows, count: int) -> Floats:
+    columns = (rows.before, rows.after, rows.expected)
+    return gain(Rows(*(np.asarray(np.bincount(groups, column, count), np.float64) for column in columns)))
+
+
+def _surprise(found: Floats, expected: Floats) -> Floats:
+    """found * ln(found / expected)"""
+    ratio = np.maximum(found, _LEAST) / np.maximum(expected, _LEAST)
+    return np.asarray(found * np.log(ratio))
 
 
 def _largest(gains: Floats, number: int) -> Sequence[int]:

@@ -1,30 +1,19 @@
 """Why a cost moved: `explain(cells)`."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
-from typing import Final
 
 import numpy as np
 
 from stream_jobs.base.money import PICO_PER_USD, usd_from_pico
 from stream_jobs.explain.amounts import total
+from stream_jobs.explain.causes import Table, causes
 from stream_jobs.explain.decompose import decompose, most, told_together
 from stream_jobs.explain.factored import factored
 from stream_jobs.explain.mixing import mixing_cells
-from stream_jobs.explain.model import Amounts, Cells, Codes, Common, ExplainingSet, Explanation, Factor, Floats, Mask
-from stream_jobs.explain.noise import dispersion
+from stream_jobs.explain.model import Amounts, Cells, Codes, Common, ExplainingSet, Explanation, Factor, Floats
 from stream_jobs.explain.search import Found, Literals, Scan
-
-MAX_SETS: Final = 6
-LEAST_NATS: Final = 4.0
-LEAST_SHARE: Final = 0.05
-"""Of the largest that was found: what explains less says nothing."""
-LEAST_GROWTH: Final = 0.05
-GROWTH_NATS: Final = 6.0
-MOST: Final = 0.5
-PRICE_OF_A_SET: Final = 6.0
 
 
 def explain(cells: Cells) -> Explanation:
@@ -39,7 +28,7 @@ def explain(cells: Cells) -> Explanation:
     sets: list[ExplainingSet] = []
     rest = excess
     taken = np.zeros(len(cells), bool)
-    times, found_sets = _sets(cells, scan)
+    times, found_sets = _causes(cells, scan)
     for found in found_sets:
         fresh = found.rows[~taken[found.rows]]
         explains = _change(cells.cost, fresh)
@@ -67,92 +56,14 @@ def explain(cells: Cells) -> Explanation:
     )
 
 
-def _sets(cells: Cells, scan: Scan) -> tuple[float, list[Found]]:
+def _causes(cells: Cells, scan: Scan) -> tuple[float, list[Found]]:
     """What is common to all, and the sets."""
     if not len(cells):
         return 1.0, []
     before, after = (np.maximum(_usd_floats(column), 0.0) for column in (cells.cost.before, cells.cost.after))
     requests = sum(float(column.sum()) for column in (cells.requests.before, cells.requests.after))
-    requests /= cells.requests.unit
-    best = _at(scan, before, after, requests, 1.0)
-    if before.any() and after.any():
-        for times in _growths(scan, before, after):
-            other = _at(scan, before, after, requests, times)
-            other = _at(scan, before, after, requests, _outside(other, before, after))
-            if _better(scan, other, best, before, after):
-                best = other
-    return best.times, best.sets
-
-
-@dataclass(frozen=True, slots=True)
-class _Model:
-    """All times `times`, and sets that were different."""
-
-    times: float
-    sets: list[Found]
-    expected: Floats
-    weight: Floats  # of each row: 1 / what chance makes of a dollar there
-
-    def outside(self) -> Mask:
-        """Rows that no set holds."""
-        rest = np.ones(len(self.expected), bool)
-        for one in self.sets:
-            rest[one.rows] = False
-        return rest
-
-
-def _better(scan: Scan, grown: _Model, plain: _Model, before: Floats, after: Floats) -> bool:
-    """Whether growth explains clearly more, in the finer of the two weights. It is no growth where most is in sets."""
-    rest = grown.outside()
-    if before[rest].sum() < MOST * before.sum():
-        return False
-    weight = max((grown.weight, plain.weight), key=lambda weight: float((weight * (before + after)).sum()))
-    left = [scan.left(one.expected * weight, after * weight) + PRICE_OF_A_SET * len(one.sets) for one in (grown, plain)]
-    return left[0] + GROWTH_NATS < left[1]
-
-
-def _growths(scan: Scan, before: Floats, after: Floats) -> list[float]:
-    """What all may have grown by."""
-    medians = [median for median in scan.medians(before, after) if np.isfinite(median) and median > 0]
-    times = float(np.median(medians)) if medians else 1.0
-    return [times] if abs(np.log(times)) > LEAST_GROWTH else []
-
-
-def _outside(model: _Model, before: Floats, after: Floats) -> float:
-    """What the rows that no set holds grew by."""
-    rest = model.outside()
-    was, now = float(before[rest].sum()), float(after[rest].sum())
-    return now / was if was > 0 and now > 0 else model.times
-
-
-def _at(scan: Scan, before: Floats, after: Floats, requests: float, times: float) -> _Model:
-    """The sets where all grew that much."""
-    expected = before * times
-    phi, sigma2 = dispersion(expected, after, requests)
-    weight = 1 / (phi + 2 * sigma2 * expected)
-    found: list[Found] = []
-    moved: list[float] = []
-    told = expected.copy()  # in money: what the sets leave is no more than what they told
-    while len(found) < MAX_SETS:
-        one = scan.best(expected * weight, after * weight)
-        if one is None or one.score < LEAST_NATS or any(one.literals == other.literals for other in found):
-            break
-        found.append(one)
-        moved.append(abs(float((after - told)[one.rows].sum())))
-        told = _scaled(told, after, np.ones(len(told)), one.rows)
-        expected = _scaled(expected, after, weight, one.rows)
-        weight = 1 / (phi + 2 * sigma2 * expected)
-    least = LEAST_SHARE * max(moved, default=0.0)
-    order = sorted(range(len(found)), key=lambda index: -moved[index])
-    return _Model(times, [found[index] for index in order if moved[index] >= least], expected, weight)
-
-
-def _scaled(expected: Floats, after: Floats, weight: Floats, rows: Codes) -> Floats:
-    """As if the set had been expected to be what it became."""
-    scaled = expected.copy()
-    was, now = (float((column[rows] * weight[rows]).sum()) for column in (expected, after))
-    scaled[rows] = expected[rows] * (now / was) if was > 0 else after[rows]
-    return scaled
+    found = causes(scan, Table(before, after, requests / cells.requests.unit))
+    return found.times, found.sets
 
 
 def _told(

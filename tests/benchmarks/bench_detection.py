@@ -1,6 +1,6 @@
 """How well anomalies are found: `make bench-detection`, `python -m tests.benchmarks detection`.
 
-Without options everything is measured with the samples that the floors ask for (half an hour on two idle cores); each
+Without options everything is measured with the samples that the floors ask for (an hour on two idle cores); each
 table says how large its samples were. `python -m tests.benchmarks.bench_detection --generate SPEC --seed N --out FILE`
 measures nothing: it writes generated traffic as a CSV with `time,series,events,cost,cost_squares`, and the truth beside
 it as FILE.truth.json. See detection/generator.py for SPEC.
@@ -32,8 +32,8 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument(
         "--history",
         choices=("hours", "minutes"),
-        default="hours",
-        help="hours (default): learn all but the last week of the history from them, as the job does when it starts",
+        default="minutes",
+        help="minutes (default): replay all of it, as scan does; hours: learn most of it from them, as the job does",
     )
     made.add_argument("--portfolio", type=int, default=2_000, help="series of an installation (default 2000)")
     made.add_argument("--portfolio-days", type=int, default=7, help="that it is watched (default 7)")

@@ -73,6 +73,23 @@ def test_states(tmp_path: Path) -> None:
     assert {"budgets list, CPU", "report, CPU", "budget_status, counted, CPU"} <= figures(result).keys()
 
 
+@pytest.mark.slow
+def test_detection(tmp_path: Path) -> None:
+    """Trials, false alerts, cost and portfolio are measured, ours beside the peers; what is not here is named."""
+    result = quick("detection", tmp_path, "--data", str(tmp_path), "--page", str(tmp_path / "page.md"))
+    measured = figures(result)
+    assert {
+        "spike10, 100/min: found",
+        "hourly:0.15, 1/min: false alerts",
+        "detector, a minute (median)",
+    } <= measured.keys()
+    titles = {table["title"]: table for table in result["details"]["tables"]}
+    assert "LiteLLM's rule" in titles["The same trials, other detectors"]["head"]
+    assert "traces/servegen: not here" in titles["Real traffic"]["note"]
+    page = (tmp_path / "page.md").read_text(encoding="utf-8")
+    assert all(f"### {title}" in page for title in titles)
+
+
 def test_guard(tmp_path: Path) -> None:
     """Every state is known, and the budgets that cover a request are those of the contract's words."""
     result = quick("guard", tmp_path)

@@ -75,7 +75,9 @@ def _why(found: float, cell: str | None, least: float) -> str:
         return "is empty: leave out the row where nothing is known"
     if math.isfinite(found):
         return f"is less than {least:g}" if found < least else f"is beyond {MOST:g}"
-    return "is no finite number" if cell.lower().strip("+-") in ("nan", "inf", "infinity") else "is no number"
+    if cell.lower().strip("+-") in ("nan", "inf", "infinity"):
+        return "is no finite number"
+    return "is no number" if math.isnan(_number(cell)) else f"is beyond {MOST:g}"
 
 
 def instants(cells: Any) -> Micros:

@@ -1,6 +1,6 @@
 """Requests and costs replayed minute by minute, all series side by side, as the job does behind its watermark."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 import numpy as np
@@ -14,15 +14,24 @@ from stream_jobs.detection.scan.reading import Rows, Told
 
 Integers = npt.NDArray[np.int64]
 MAX_MINUTES: Final = 5 * 366 * 1440
+HOUR: Final = 60
+HISTORY_MINUTES: Final = 7 * 1440
 _TOLD_EVERY: Final = 1_000
 
 Judged = Callable[[int, list[str], Floats], None]
 """Is given a minute, the names of the series that are there by then, and how surprising each was, in nats."""
 
 
+def history_of(minutes: int) -> int:
+    """How many minutes at a file's beginning are learned from and not judged: the job starts warm from the ledger, and
+    a file is all the ledger that there is. A week, of a file of less than two the first half."""
+    return min(HISTORY_MINUTES, minutes // 2)
+
+
 def replay(rows: Rows, told: Told, judged: Judged | None = None) -> list[tuple[str, Finding]]:
-    """Every finding once, as it was at last. A series is there from the minute of its first row on; from then on a
-    minute without a row had no requests. Raises ConfigError for a file that spans more than MAX_MINUTES."""
+    """Every finding once, as it was at last. What is history (`history_of`) is neither judged nor given scores. A
+    series is there from the minute of its first row on; from then on a minute without a row had no requests. Raises
+    ConfigError for a file that spans more than MAX_MINUTES."""
     minutes = rows.micros // MINUTE_MICROS
     first, last = int(minutes.min()), int(minutes.max())
     if last - first >= MAX_MINUTES:
@@ -37,28 +46,33 @@ def replay(rows: Rows, told: Told, judged: Judged | None = None) -> list[tuple[s
     place = np.empty(len(order), np.int64)
     place[order] = np.arange(len(order))
     names, arrivals = [rows.names[number] for number in order], begins[order]
-    detector, there = CostDetector(), 0
+    detector = CostDetector()
     found: dict[tuple[int, str, int, bool], Finding] = {}
     edges = np.searchsorted(at, np.arange(first, last + 2))
-    for minute in range(first, last + 1):
-        come = int(np.searchsorted(arrivals, minute, side="right"))
-        if come > there:
-            detector.add(names[there:come])
-            there = come
-        low, high = edges[minute - first], edges[minute - first + 1]
-        filled = {}
-        for name, values in sums.items():
-            filled[name] = np.zeros(there)
-            filled[name][place[series[low:high]]] = values[low:high]
-        told_now = detector.advance(
-            Minute(minute, filled["events"], filled["cost"], filled.get("cost_squares"), filled.get("capped_cost"))
-        )
-        for finding in told_now:
+
+    def minutes_of(begin: int, end: int) -> Iterator[Minute]:
+        """Each with the series that are there by then, which are given to the detector just before."""
+        for minute in range(begin, end):
+            there = int(np.searchsorted(arrivals, minute, side="right"))
+            if there > len(detector.names):
+                detector.add(names[len(detector.names) : there])
+            low, high = edges[minute - first], edges[minute - first + 1]
+            filled = {name: np.zeros(there) for name in sums}
+            for name, values in sums.items():
+                filled[name][place[series[low:high]]] = values[low:high]
+            if not (minute - first) % _TOLD_EVERY:
+                told(minute - first, last - first + 1)
+            squares, capped = filled.get("cost_squares"), filled.get("capped_cost")
+            yield Minute(minute, filled["events"], filled["cost"], squares, capped)
+
+    judged_from = first + history_of(last - first + 1)
+    nothing = np.zeros((0, 0))
+    detector.warm(first // HOUR * HOUR, nothing, nothing, minutes=minutes_of(first, judged_from))
+    for minute in minutes_of(judged_from, last + 1):
+        for finding in detector.advance(minute):
             found[finding.number, finding.direction, finding.detected_at, finding.kind == "dear_request"] = finding
         if judged is not None:
-            judged(minute, names[:there], detector.scores())
-        if not (minute - first) % _TOLD_EVERY:
-            told(minute - first, last - first + 1)
+            judged(minute.at, detector.names, detector.scores())
     told(last - first + 1, last - first + 1)
     return [(names[finding.number], finding) for finding in found.values()]
 

@@ -67,10 +67,10 @@ def draw(spec: Spec, seed: int) -> CauseTable | None:
     before, after = requests * (levels[0] if spec.expectation != "exact" else 1.0), requests * levels[1] * spec.growth
     stretch = float(rng.uniform(2, 6)) if spec.expectation == "longer" else 1.0
     causes: list[Truth] = []
-    price, size, cached = np.ones(rows), np.ones(rows), np.full(rows, rng.uniform(0.3, 0.8))
+    price, size, cached = np.ones(rows), np.ones(rows), np.full(rows, usual := float(rng.uniform(0.3, 0.8)))
     total = float((requests * one).sum())
     for _ in range(spec.causes if spec.literals else 0):
-        chosen = _cause(rng, codes, spec, requests, one, total, 1 / (1 - 0.9 * float(cached[0])))
+        chosen = _cause(rng, codes, spec, requests, one, total, 1 / (1 - 0.9 * usual))
         if chosen is None:
             return None
         literals, inside, times = chosen
@@ -91,7 +91,7 @@ def draw(spec: Spec, seed: int) -> CauseTable | None:
     }
     columns["requests_before"], columns["requests_after"] = old_count, new_count
     if spec.tokens:
-        held = _with_tokens(rng, old_count, new_count, one, price, size, cached, float(sigma))
+        held = _with_tokens(rng, old_count, new_count, one, price, size, cached, usual, float(sigma))
         columns |= held
     else:
         columns["cost_before"] = (
@@ -197,15 +197,14 @@ def _with_tokens(
     price: Floats,
     size: Floats,
     cached: Floats,
+    usual: float,
     sigma: float,
 ) -> dict[str, object]:
     """Costs that come of tokens: input at 1, reads from the cache at 0.1, output at 4."""
     columns: dict[str, object] = {}
-    share = np.full(len(old), cached[0]) if len(old) else cached
     held = rng.uniform(0.2, 0.9)
-    share = np.where(cached == cached[0], cached[0], cached[0])
     for period, counts, hit, times, dear in (
-        ("before", old, share, np.ones(len(old)), np.ones(len(old))),
+        ("before", old, np.full(len(old), usual), np.ones(len(old)), np.ones(len(old))),
         ("after", new, cached, size, price),
     ):
         took = np.round(_sums(rng, counts, np.full(len(counts), 1000.0), sigma) * times)

@@ -5,6 +5,7 @@ import statistics
 import time
 import tracemalloc
 from collections.abc import Iterator
+from itertools import islice
 from typing import Final
 
 from stream_jobs.detection.detector import CostDetector
@@ -32,7 +33,7 @@ def sections(options: Options) -> list[Table]:
     progress(f"the minutes around a midnight of {series} series")
     spent = _spent(detector, source)
     dumped = len(detector.dump()) / series
-    return [_table(series, spent, _kept(options.seed), dumped, warm_s, options)]
+    return [_table(series, spent, _kept(min(series, MEMORY_SERIES), options.seed), dumped, warm_s, options)]
 
 
 def _warmed(series: int, seed: int) -> tuple[CostDetector, ManySeries, float]:
@@ -68,17 +69,18 @@ def _spent(detector: CostDetector, source: ManySeries) -> dict[int, float]:
     return spent
 
 
-def _kept(seed: int) -> float:
+def _kept(series: int, seed: int) -> float:
     """Bytes that a series takes in memory, after hours and minutes of work."""
     tracemalloc.start()
     try:
         before = tracemalloc.get_traced_memory()[0]
-        detector, source, _ = _warmed(MEMORY_SERIES, seed)
-        for minute in _minutes(source, FIRST_MINUTE + WARM_DAYS * DAY):
-            if minute.at % DAY < STORM_FROM:
-                detector.advance(minute)
+        detector, source, _ = _warmed(series, seed)
+        calm = islice(_minutes(source, FIRST_MINUTE + WARM_DAYS * DAY), BEFORE_MIDNIGHT + STORM_FROM)
+        for minute in calm:
+            detector.advance(minute)
+        del calm, minute
         del source
-        return (tracemalloc.get_traced_memory()[0] - before) / MEMORY_SERIES
+        return (tracemalloc.get_traced_memory()[0] - before) / series
     finally:
         tracemalloc.stop()
 

@@ -27,7 +27,7 @@ def spec_of(noise: str, rate: float, days: int, weeks: int) -> Spec:
 
 
 def sections(options: Options) -> list[Table]:
-    days, weeks = (2, 1) if options.quick else (DAYS if options.series_days >= 2_000 else 28, 6)
+    days, weeks = (2, 0) if options.quick else (DAYS if options.series_days >= 2_000 else 28, 6)
     series = 2 if options.quick else max(1, round(options.series_days / days))
     cells = []
     noises, kinds = (NOISES[:2], list(unseen.KINDS)[:1]) if options.quick else (NOISES, list(unseen.KINDS))
@@ -35,19 +35,24 @@ def sections(options: Options) -> list[Table]:
         for rate in RATES:
             spec = spec_of(noise, rate, days, weeks)
             cells.append(Cell(f"{noise} {rate}", partial(make, spec), series, spec.minutes, PEERS_SEE))
+    untuned = 2 if options.quick else max(1, round(options.series_days / 4 / days))
     for name in kinds:
         for rate in RATES:
             spec = Spec(rate=rate, weeks=weeks, days=days)
-            cells.append(Cell(f"{name} {rate}", partial(unseen.make, name, spec), series, spec.minutes, PEERS_SEE))
+            cells.append(Cell(f"{name} {rate}", partial(unseen.make, name, spec), untuned, spec.minutes, PEERS_SEE))
     results = run(cells, options, options.seed + 100_000)
     floors = (lambda _noise, _rate: (None, None)) if options.quick else bounds
-    sample = f"{results[cells[0].name, OURS].quiet_days:,.0f} series-days of each cell, seed {options.seed}"
+    said = "{days:,.0f} series-days of each cell, " + options.sample
+    pinned, others = (results[cells[at].name, OURS].quiet_days for at in (0, -1))
     return [
-        _table("False alerts per 1,000 series-days, the pinned generator's noise", noises, results, floors, sample),
+        _table(
+            "False alerts per 1,000 series-days, the pinned generator's noise",
+            noises, results, floors, said.format(days=pinned),
+        ),
         _table(
             "False alerts per 1,000 series-days, noise that nobody tuned on",
             kinds, results, lambda _noise, _rate: (None, None),
-            sample + ". `unseen.py` says what they are. Some are not noise but news; nothing is promised of them",
+            said.format(days=others) + ". `unseen.py` says what they are. Some are news; nothing is promised of them",
         ),
         *([_peers(results, cells)] if options.peers else []),
     ]  # fmt: skip
@@ -80,8 +85,17 @@ def _table(
             cells.append(f"{found:.1f} ({interval[0]:.1f} to {interval[1]:.1f}){missed}")
         whats = sum((results[f"{kind} {rate}", OURS].whats for rate in RATES), Counter[str]())
         rows.append((kind, *cells, ", ".join(f"{count} {what}" for what, count in whats.most_common(3))))
+    rows.append(("all of them", *(_together(results, kinds, rate) for rate in RATES), ""))
     note = f"{sample}. With the 95 % interval of Poisson counts."
     return Table(title, ("noise", *(f"{rate}/min" for rate in RATES), "most often"), rows, note, figures)
+
+
+def _together(results: Results, kinds: Sequence[str], rate: int) -> str:
+    """Of all noises at a rate: what small samples of each can tell."""
+    alerts = sum(results[f"{kind} {rate}", OURS].false_alerts for kind in kinds)
+    days = sum(results[f"{kind} {rate}", OURS].quiet_days for kind in kinds)
+    low, high = poisson(alerts, days / 1000)
+    return f"{alerts / days * 1000:.1f} ({low:.1f} to {high:.1f})"
 
 
 def _peers(results: Results, cells: Sequence[Cell]) -> Table:

@@ -35,11 +35,11 @@ class ManySeries:
 
     def hours(self, first: int, count: int) -> tuple[Floats, Floats, Floats]:
         """Of so many hours from the beginning of a day on: [series, hours]."""
-        days = [self.day(first + begin * HOUR) for begin in range(0, count, DAY // HOUR)]
-        events, cost, squares = (
-            np.concatenate([one[part].reshape(-1, HOUR, len(self.rates)).sum(axis=1) for one in days]).T[:, :count]
-            for part in range(3)
-        )
+        days = []
+        for begin in range(0, count, DAY // HOUR):
+            day = self.day(first + begin * HOUR)
+            days.append([part.reshape(-1, HOUR, len(self.rates)).sum(axis=1) for part in day])
+        events, cost, squares = (np.concatenate([one[part] for one in days]).T[:, :count] for part in range(3))
         return events, cost, squares
 
 

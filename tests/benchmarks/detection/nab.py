@@ -128,8 +128,8 @@ def _note(files: Sequence[Labelled], ours: Sequence[Scored]) -> str:
     windows, days = sum(len(file.windows) for file in files), sum(file.days for file in files)
     threshold, score = best(ours, PROFILES["standard"])
     return (
-        f"{len(files)} files, {windows} windows, {days:,.0f} series-days. The threshold was chosen once, on 45 of the 58 "
-        f"published files, and is fixed; the best on these is {threshold:.2f} ({score:.2f}). One detector with its "
-        "default configuration; alerts are counted behind the probation. The windowed Gaussian is scored "
-        "by its published results: on the 45 files a right scorer gives 42.76, 17.84 and 52.60."
+        f"{len(files)} files, {windows} windows, {days:,.0f} series-days. The threshold was chosen once, on 45 of the "
+        f"58 published files, and is fixed; the best on these is {threshold:.2f} ({score:.2f}). One detector with its "
+        "default configuration; alerts are counted behind the probation. The windowed Gaussian is scored by its "
+        "published results: on the 45 files a right scorer gives 42.76, 17.84 and 52.60."
     )

@@ -25,9 +25,19 @@ class Options:
     series_days: int = 5_000  # of each noise and rate, for false alerts
     processes: int = 2
     peers: bool = True
-    from_hours: bool = True  # history but for its last week is learned from hours, as the job does when it starts
+    from_hours: bool = False  # history but for its last week is learned from hours, as the job does when it starts
     portfolio: int = 2_000  # series of an installation
     portfolio_days: int = 7
+
+    @property
+    def sample(self) -> str:
+        """For the notes under tables."""
+        how = (
+            "but for its last week learned from hours"
+            if self.from_hours
+            else "replayed by minutes, the first week quietly"
+        )
+        return f"seed {self.seed}, history {how}"
 
     def dataset(self, name: str) -> Path:
         """The folder of a data set, such as `nab` or `traces/servegen`. Raises MissingDataError."""

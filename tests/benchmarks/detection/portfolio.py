@@ -10,7 +10,7 @@ from tests.benchmarks.detection.intervals import poisson
 from tests.benchmarks.detection.many_series import ManySeries
 from tests.benchmarks.detection.options import Options, progress
 from tests.benchmarks.detection.ours import portfolio_detector
-from tests.benchmarks.detection.replay import Findings, advance_all
+from tests.benchmarks.detection.replay import Findings, advance_all, minutes_of
 from tests.benchmarks.detection.table import Table
 from tests.benchmarks.harness.results import Figure
 
@@ -26,7 +26,7 @@ def sections(options: Options) -> list[Table]:
     findings = Findings()
     for day in range(warm_days, warm_days + days):
         first = FIRST_MINUTE + day * DAY
-        advance_all(detector, first, source.day(first), findings)
+        advance_all(detector, minutes_of(first, source.day(first)), findings)
         progress(f"portfolio: day {day - warm_days + 1} of {days}, {len(findings.all())} findings")
     count, weeks = len(findings.all()), days / WEEK_DAYS
     low, high = poisson(count, weeks)

@@ -49,6 +49,7 @@ def sections(options: Options) -> list[Table]:
         numbers.append(chosen)
     detectors: dict[str, Say] = {OURS: replay, **({name: _peer(name) for name in PEERS} if options.peers else {})}
     rows: list[Cells] = []
+    whats: list[tuple[str, int]] = []
     figures: list[Figure] = []
     for name, say in detectors.items():
         progress(name)
@@ -56,12 +57,14 @@ def sections(options: Options) -> list[Table]:
         rows.append((name, *_row(traffics, told, numbers)))
         if name == OURS and not options.quick:
             figures = _figures(traffics, told)
+            whats = _judged(traffics[0], told[0]).whats.most_common(5)
     note = (
         f"ServeGen, {servegen.CATEGORY}: {len(many)} clients over two weeks, the first {servegen.WARM_UP_DAYS} days of "
         f"which warm up, {sum(one.active for one in many)} of them active; sums: all clients, and {GROUPS} random "
         f"groups of {GROUP_SIZE}. Goals: at most {UNPROVOKED_GOAL:g} findings per 1,000 series-days, none of them of "
         "sums, with 60 % and 75 % found. Prices: 3 and 15 USD per million tokens in and out. `without it`: found by "
-        "the same rule at the same hours, though nothing was injected. Seasonal peers need weeks that are not there."
+        "the same rule at the same hours, though nothing was injected. Seasonal peers need weeks that are not "
+        f"there. Most often unprovoked: {', '.join(f'{count} {what}' for what, count in whats) or 'nothing'}."
     )
     return [Table("Real traffic: unprovoked findings, and injected incidents", HEAD, rows, note, figures)]
 

@@ -5,6 +5,7 @@ median delay is that of the incidents that were found.
 """
 
 import statistics
+from collections import Counter
 from collections.abc import Iterator
 from functools import partial
 from typing import Final
@@ -33,13 +34,13 @@ def make(spec: Spec, seed: int, series: int) -> Traffic:
 
 
 def cells(options: Options) -> list[Cell]:
-    """Of a quick run: two of the shapes, after a week of history."""
+    """Of a quick run: two of the shapes, and no history."""
     made = []
     for shape in ("spike10", "night20") if options.quick else BARS:
         days = (STARTS_WITHIN + SHAPES[shape].minutes + AFTERWARDS) // DAY
         trials = min(2, options.trials) if options.quick else options.trials
         for rate in RATES:
-            spec = Spec(rate=rate, shape=shape, days=days, weeks=1 if options.quick else 6)
+            spec = Spec(rate=rate, shape=shape, days=days, weeks=0 if options.quick else 6)
             made.append(Cell(f"{shape} {rate}", partial(make, spec), trials, spec.minutes, trials))
     return made
 
@@ -60,12 +61,15 @@ def _ours(results: Results, options: Options) -> Table:
     quiet = sum((results[key].quiet_days for key in results if key[1] == OURS), 0.0)
     alerts = sum(results[key].false_alerts for key in results if key[1] == OURS)
     low, high = poisson(alerts, quiet / 1000)
+    trials = len(results[f"{_shapes(results)[0]} {RATES[0]}", OURS].delays)
+    whats = sum((judged.whats for (_, name), judged in results.items() if name == OURS), Counter[str]())
+    most = "".join(f", {count} {what}" for what, count in whats.most_common(4))
     few = ", far too few" if options.quick else ""
     note = (
-        f"{options.trials} trials of each, seed {options.seed}{few}. A floor is met when the 95 % interval reaches it. "
+        f"{trials} trials of each, {options.sample}{few}. A floor is met when the 95 % interval reaches it. "
         "Repeats: further findings of the same incident; echoes: findings of another time or direction after its "
         f"beginning. Before the incidents: {alerts} false alerts in {quiet:,.0f} series-days, "
-        f"{alerts / quiet * 1000:.1f} per 1,000 ({low:.1f} to {high:.1f})."
+        f"{alerts / quiet * 1000:.1f} per 1,000 ({low:.1f} to {high:.1f}){most}."
     )
     return Table("Incidents found on the pinned generator", HEAD, rows, note, figures)
 

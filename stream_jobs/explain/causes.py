@@ -1,0 +1,163 @@
+"""What moved, put together: a growth that all have in common, and sets that were different, one after the other.
+
+A set is looked for, what it became is expected from then on, and the next is looked for in what is left. In the end
+each set must still tell something beside the others: one that two later ones tell better is dropped.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from stream_jobs.explain.model import Floats, Mask
+from stream_jobs.explain.noise import dispersion
+from stream_jobs.explain.search import Found, Rows, Scan, gain
+
+MAX_SETS: Final = 6
+LEAST_NATS: Final = 4.0
+LEAST_SHARE: Final = 0.05
+"""Of the largest that was found: what explains less says nothing."""
+LEAST_GROWTH: Final = 0.05
+"""Of the logarithm: less is not said."""
+GROWTH_NATS: Final = 6.0
+SET_NATS: Final = 6.0
+MOST: Final = 0.5
+"""A growth is common where at least so much of what was before is in no set."""
+_ROUNDS: Final = 3
+_STEPS: Final = 6
+_LEAST: Final = 1e-30
+_HALF: Final = 0.5
+"""Of a unit of noise, so that what was never there before has finite odds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Costs of rows in USD, and how many requests there were before and after together."""
+
+    before: Floats
+    after: Floats
+    requests: float
+
+    def weight(self, times: float) -> Floats:
+        """Of each row: 1 / what chance makes of a dollar there, were that the growth."""
+        was, now = self.before * times, self.after
+        phi, sigma2 = dispersion(was, now, self.requests)
+        # Alike in both, or rows that happened to be small before would count for more than those that are after.
+        size = 4 * was * now / np.maximum(was + now, _LEAST)
+        return np.asarray((1 + times) / 2 / (phi + sigma2 * size))
+
+    def rows(self, odds: Floats, weight: Floats) -> Rows:
+        """`odds`: what is expected after, of each dollar before."""
+        expected = (self.before + self.after) * (odds / (1 + odds))
+        return Rows(self.before * weight, self.after * weight, expected * weight)
+
+
+@dataclass(frozen=True, slots=True)
+class Causes:
+    """All times `times`, and sets that were different, the one that moved most money first."""
+
+    times: float
+    sets: list[Found]
+    odds: Floats  # as all of these tell it
+    weight: Floats
+
+    def outside(self) -> Mask:
+        """Rows that no set holds."""
+        rest = np.ones(len(self.odds), bool)
+        for one in self.sets:
+            rest[one.rows] = False
+        return rest
+
+
+def causes(scan: Scan, table: Table) -> Causes:
+    """What tells most."""
+    best = _at(scan, table, 1.0)
+    times = _growth(scan, table) if table.before.any() and table.after.any() else 1.0
+    if times != 1:
+        other = _at(scan, table, times)
+        if _better(scan, table, other, best):
+            return other
+    return best
+
+
+def _at(scan: Scan, table: Table, times: float, at_most: int = MAX_SETS) -> Causes:
+    """The sets, were that the growth."""
+    weight = table.weight(times)
+    base = np.full(len(weight), times)
+    odds, sets = base, list[Found]()
+    for _ in range(2 * at_most):
+        if len(sets) == at_most:
+            break
+        one = scan.best(table.rows(odds, weight), {found.literals for found in sets})
+        if one is None or one.score < LEAST_NATS:
+            break
+        sets = _needed(table, base, weight, [*sets, one])
+        odds = _told(table, base, weight, sets)
+    moved, told = [], table.before * times
+    for one in sets:
+        was, now = float(told[one.rows].sum()), float(table.after[one.rows].sum())
+        moved.append(abs(now - was))
+        told = told.copy()
+        told[one.rows] = told[one.rows] * (now / was) if was > 0 else table.after[one.rows]
+    least = LEAST_SHARE * max(moved, default=0.0)
+    order = sorted(range(len(sets)), key=lambda index: -moved[index])
+    return Causes(times, [sets[index] for index in order if moved[index] >= least], odds, weight)
+
+
+def _needed(table: Table, base: Floats, weight: Floats, sets: list[Found]) -> list[Found]:
+    """Without those that the others tell."""
+    kept = list(sets)
+    for one in sets[:-1]:
+        others = [other for other in kept if other is not one]
+        rows = table.rows(_told(table, base, weight, others), weight).take(one.rows)
+        sums = Rows(*(np.array([column.sum()]) for column in (rows.before, rows.after, rows.expected)))
+        if float(gain(sums)[0]) - one.price < LEAST_NATS:
+            kept = others
+    return kept
+
+
+def _told(table: Table, base: Floats, weight: Floats, sets: list[Found]) -> Floats:
+    """The odds of each row, with all sets as they became."""
+    odds = base
+    for _ in range(_ROUNDS if len(sets) > 1 else 1):  # sets may overlap
+        for one in sets:
+            odds = _fitted(table, odds, weight, one)
+    return odds
+
+
+def _fitted(table: Table, odds: Floats, weight: Floats, found: Found) -> Floats:
+    """As if the set had been expected to be what it became."""
+    fitted, rows = odds.copy(), found.rows
+    own = weight[rows]
+    was, now = (float((column[rows] * own).sum()) + _HALF for column in (table.before, table.after))
+    both = (table.before + table.after)[rows] * own
+    for _ in range(_STEPS):
+        part = fitted[rows] / (1 + fitted[rows])
+        after, before = float((both * part).sum()) + _HALF, float((both * (1 - part)).sum()) + _HALF
+        fitted[rows] *= (now / after) * (before / was)
+    return fitted
+
+
+def _growth(scan: Scan, table: Table) -> float:
+    """What all may have grown by: what the rows grew by that the most telling set does not hold, were that so."""
+    medians = [median for median in scan.medians(table.before, table.after) if np.isfinite(median) and median > 0]
+    times = float(np.median(medians)) if medians else 1.0
+    if abs(np.log(times)) < LEAST_GROWTH:
+        return 1.0
+    for _ in range(_ROUNDS):
+        rest = _at(scan, table, times, at_most=1).outside()
+        was, now = float(table.before[rest].sum()), float(table.after[rest].sum())
+        if was <= 0 or now <= 0:
+            break
+        times = now / was
+    return times if abs(np.log(times)) > LEAST_GROWTH else 1.0
+
+
+def _better(scan: Scan, table: Table, grown: Causes, plain: Causes) -> bool:
+    """Whether growth explains clearly more, in the finer of the two weights. It is no growth where most is in sets."""
+    if table.before[grown.outside()].sum() < MOST * table.before.sum():
+        return False
+    size = table.before + table.after
+    weight = max((grown.weight, plain.weight), key=lambda weight: float((weight * size).sum()))
+    left = [scan.left(table.rows(one.odds, weight)) + SET_NATS * len(one.sets) for one in (grown, plain)]
+    return left[0] + GROWTH_NATS < left[1]

@@ -1,0 +1,65 @@
+"""Requests and costs replayed."""
+
+import random
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from stream_jobs.base.errors import ConfigError
+from stream_jobs.detection.model import Floats
+from stream_jobs.detection.scan.costs import HISTORY_MINUTES, history_of, replay
+from tests.unit.detection.scan.files import rows_of
+
+HEAD = "time,series,events,cost\n"
+
+
+def nothing(_done: int, _of: int) -> None:
+    pass
+
+
+def lines() -> list[str]:
+    rng = np.random.default_rng(11)
+    made = []
+    for minute in range(3 * 1440):
+        for name, rate in (("a", 20), ("b", 5)):
+            events = int(rng.poisson(rate))
+            parts = rng.lognormal(-4.6, 1.0, 2)
+            made += [
+                f"{minute * 60 + second},{name},{events // 2},{part}"
+                for second, part in zip((0, 30), parts, strict=True)
+            ]
+    return made
+
+
+def test_order_makes_no_difference(tmp_path: Path) -> None:
+    """Rows in any order, of which several make a minute, give the same findings and scores, to the last bit."""
+    told = []
+    for given in (lines(), random.Random(1).sample(lines(), len(lines()))):
+        scores: list[tuple[int, list[str], list[float]]] = []
+
+        def keep(minute: int, names: list[str], surprise: Floats, kept: list = scores) -> None:  # type: ignore[type-arg]
+            kept.append((minute, list(names), surprise.tolist()))
+
+        told.append((replay(rows_of(tmp_path, HEAD + "\n".join(given)), nothing, keep), scores))
+    assert told[0] == told[1]
+    assert len(told[0][1]) == 3 * 1440 - history_of(3 * 1440)
+
+
+def test_a_series_begins_with_its_first_row(tmp_path: Path) -> None:
+    """Before it, nobody knows of the series; from then on a minute without a row is one without requests."""
+    seen: list[tuple[int, list[str]]] = []
+    rows = rows_of(tmp_path, HEAD + "0,z,1,1\n240,a,1,1\n360,z,1,1\n")
+    replay(rows, nothing, lambda minute, names, _scores: seen.append((minute, list(names))))
+    assert seen == [(3, ["z"]), *((minute, ["z", "a"]) for minute in (4, 5, 6))]
+
+
+def test_history() -> None:
+    """A week is learned from before anything is judged; of a short file the first half."""
+    assert [history_of(minutes) for minutes in (1, 1_440, 10**6)] == [0, 720, HISTORY_MINUTES]
+
+
+def test_a_wrong_year(tmp_path: Path) -> None:
+    """A file that spans decades has a wrong time in it: it is not replayed for hours."""
+    with pytest.raises(ConfigError, match="more than five years, from 1970-01-01T00:00:00Z to 2026"):
+        replay(rows_of(tmp_path, HEAD + "0,a,1,1\n2026-01-01T00:00Z,a,1,1\n"), nothing)

@@ -1,0 +1,134 @@
+"""Gauges: values of any unit, judged by their own past."""
+
+import numpy as np
+import pytest
+
+from stream_jobs.detection.gauge import GaugeDetector
+from stream_jobs.detection.model import Finding
+
+START = 29_449_440
+
+
+def replay(detector: GaugeDetector, values: np.ndarray, begin: int = 0) -> dict[tuple[int, int], Finding]:
+    """Values as [steps, series]; every finding as it was at last."""
+    found = {}
+    for number, row in enumerate(values, start=begin):
+        for finding in detector.advance(START + number * detector.step, row):
+            found[finding.number, finding.detected_at] = finding
+    for finding in detector.open_findings():
+        found[finding.number, finding.detected_at] = finding
+    return found
+
+
+def noise(steps: int, series: int = 1, seed: int = 7) -> np.ndarray:
+    return np.random.default_rng(seed).normal(100.0, 5.0, (steps, series))
+
+
+def made(step: int = 5, series: int = 1) -> GaugeDetector:
+    detector = GaugeDetector(step)
+    detector.add([f"s{number}" for number in range(series)])
+    return detector
+
+
+@pytest.mark.parametrize(("size", "direction"), [(200.0, "up"), (-200.0, "down")])
+def test_spike(size: float, direction: str) -> None:
+    """A value far from all before is told with its own step's end, in its direction, and is over soon behind it."""
+    values = noise(2_000)
+    values[1_500] += size
+    (finding,) = replay(made(), values).values()
+    assert finding.detected_at == START + 1_501 * 5
+    assert (finding.direction, finding.start, finding.state) == (direction, START + 1_500 * 5, "closed")
+    assert finding.end is not None
+    assert finding.end <= START + 1_510 * 5
+    assert finding.low < 100 < finding.high
+
+
+def test_new_normal() -> None:
+    """A level that stays is told once, becomes a shift, and is the usual one within a week."""
+    values = noise(6_000)
+    values[2_500:] += 80.0
+    (finding,) = replay(made(), values).values()
+    assert (finding.kind, finding.direction, finding.closing) == ("shift", "up", "new_normal")
+    assert finding.end is not None
+    assert finding.end - finding.start < 7 * 1440
+    assert finding.actual - finding.expected > 40
+
+
+def test_season() -> None:
+    """What comes every day is usual; its absence on one day is not."""
+    minutes = np.arange(10 * 288)
+    values = (100 + 60 * np.sin(minutes / 288 * 2 * np.pi) + noise(2_880)[:, 0] / 20)[:, None]
+    assert not replay(made(), values)
+    missing = values.copy()
+    missing[9 * 288 + 40 : 9 * 288 + 100] = 105.0
+    assert [finding.direction for finding in replay(made(), missing).values()] == ["down"]
+
+
+def test_scale_and_sign_do_not_matter() -> None:
+    """A gauge has no unit: times a power of two, negated, its findings are the same at the same times."""
+    values = noise(1_500)
+    values[1_000:1_010] += 90.0
+    told = replay(made(), values)
+    assert [(one.start, one.end) for one in told.values()] == [
+        (one.start, one.end) for one in replay(made(), values * -1024.0).values()
+    ]
+    assert {one.direction for one in replay(made(), values * -1024.0).values()} == {"down"}
+
+
+def test_series_do_not_know_of_each_other() -> None:
+    """Side by side a series has the findings that it has alone."""
+    values = noise(1_200, 4)
+    values[900:, 2] -= 60.0
+    together = replay(made(series=4), values)
+    assert {number for number, _ in together} == {2}
+    (alone,) = replay(made(), values[:, 2:3]).values()
+    (told,) = together.values()
+    assert (alone.start, alone.detected_at, alone.score) == (told.start, told.detected_at, told.score)
+
+
+def test_gaps_are_no_values() -> None:
+    """A gap is nothing: no drop, no score."""
+    detector = made()
+    values = noise(1_000)
+    values[800:900] = np.nan
+    assert not replay(detector, values)
+    detector.advance(START + 10_000, np.array([100.0]), np.array([False]))
+    assert detector.scores().tolist() == [0.0]
+
+
+@pytest.mark.parametrize("cut", [0, 1, 700, 1_004, 1_400])
+def test_state(cut: int) -> None:
+    """Stopped anywhere and gone on from its state, it says the same, bit by bit."""
+    values = noise(1_500, 3)
+    values[1_000:1_200, 1] += 70.0
+    whole = replay(made(series=3), values)
+    first = made(series=3)
+    found = replay(first, values[:cut])
+    found |= replay(GaugeDetector.load(first.dump()), values[cut:], cut)
+    assert {key: one for key, one in found.items() if key in whole} == whole
+    assert set(found) == set(whole)
+
+
+@pytest.mark.parametrize("value", [0.0, 5.0, -3.0])
+def test_flat(value: float) -> None:
+    """What never moves is usual; when it moves for good, that is told."""
+    values = np.full((1_500, 1), value)
+    assert not replay(made(), values)
+    values[1_200:] = value + 1.0
+    assert [one.direction for one in replay(made(), values).values()] == ["up"]
+
+
+def test_hostile_values() -> None:
+    """The largest and smallest numbers there are neither stop nor poison it."""
+    values = noise(1_000)
+    values[500:506, 0] = [1e308, -1e308, np.inf, -np.inf, 5e-324, 0.0]
+    found = replay(made(), values)
+    assert found
+    assert all(np.isfinite(one.actual) and np.isfinite(one.score) for one in found.values())
+
+
+def test_steps() -> None:
+    """A step of nothing, or of more than a day, is refused."""
+    for step in (0, -1, 1441):
+        with pytest.raises(ValueError, match="1 to 1440"):
+            GaugeDetector(step)

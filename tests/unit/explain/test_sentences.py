@@ -1,0 +1,30 @@
+"""An explanation in English."""
+
+from stream_jobs.explain import cells_of, explain, sentences
+from stream_jobs.explain.sentences import MAX_CHARS, MAX_SENTENCES
+from tests.unit.explain.tables import cells
+from tests.unit.explain.test_why import traffic
+
+
+def test_a_set_is_told_with_its_money_share_and_factor() -> None:
+    """In one sentence."""
+    first, *_ = sentences(explain(cells_of(traffic(2, {"cost": ({"model": "m2", "feature": "f1"}, 8)}))))
+    assert first.startswith("feature f1 and model m2: +$")
+    assert "times, mostly by the cost of a request (+$" in first
+
+
+def test_what_nothing_explains_is_told_as_such() -> None:
+    """Where something moved, but no value stands out."""
+    (only,) = sentences(explain(cells(("a", "x", 1000, 10, 1010, "10.1"))))
+    assert only == "no value stands out: +$0.100, spread like what was expected"
+    assert sentences(explain(cells(("a", "x", 1000, 10, 1000, 10)))) == ()
+
+
+def test_sentences_are_as_short_as_an_alert_takes_them() -> None:
+    """Whatever the values are."""
+    more = [20 if number == 3 else 0 for number in range(40)]
+    rows = [(f"{n:03}" + "x" * 900, "y" * 990, 100, 1, 100 * (1 + times), 1 + times) for n, times in enumerate(more)]
+    said = sentences(explain(cells(*rows)))
+    assert said
+    assert len(said) <= MAX_SENTENCES
+    assert all(0 < len(text) <= MAX_CHARS for text in said)
