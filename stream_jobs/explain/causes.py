@@ -21,6 +21,8 @@ LEAST_GROWTH: Final = 0.05
 """Of the logarithm: less is not said."""
 GROWTH_NATS: Final = 6.0
 SET_NATS: Final = 6.0
+MUCH: Final = 0.2
+EXPLAINED: Final = 0.67
 MOST: Final = 0.5
 """A growth is common where at least so much of what was before is in no set."""
 _ROUNDS: Final = 3
@@ -45,6 +47,13 @@ class Table:
         # Alike in both, or rows that happened to be small before would count for more than those that are after.
         size = 4 * was * now / np.maximum(was + now, _LEAST)
         return np.asarray((1 + times) / 2 / (phi + sigma2 * size))
+
+    def mostly(self, found: Found, times: float) -> bool:
+        """Whether much was moved, and most of it by this set: then it is named, however much chance there is."""
+        moved = self.after - self.before * times
+        excess = float(moved.sum())
+        much = excess != 0 and abs(excess) >= MUCH * float(self.before.sum()) * times
+        return much and float(moved[found.rows].sum()) / excess >= EXPLAINED
 
     def rows(self, odds: Floats, weight: Floats) -> Rows:
         """`odds`: what is expected after, of each dollar before."""
@@ -92,6 +101,14 @@ def _at(scan: Scan, table: Table, times: float, at_most: int = MAX_SETS) -> Caus
         if one is None or one.score < LEAST_NATS:
             break
         sets = _needed(table, base, weight, [*sets, one])
+        odds = _told(table, base, weight, sets)
+    if sets and at_most > 1:
+        chance = scan.chance(table.rows(odds, weight))
+        sets = [
+            one
+            for one in sets
+            if (one.score + one.price) / chance(one.literals) - one.price >= LEAST_NATS or table.mostly(one, times)
+        ]
         odds = _told(table, base, weight, sets)
     moved, told = [], table.before * times
     for one in sets:

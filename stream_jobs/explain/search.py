@@ -13,7 +13,7 @@ each name there is to choose from. What was found is expected from then on, and 
 on: so a rise and a fall that cancel out at the top are both found.
 """
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Final
@@ -28,6 +28,10 @@ MAX_LITERALS: Final = 4
 _WIDENED: Final = 24
 _BEAM: Final = 12
 _LEAST: Final = 1e-12
+_ENOUGH: Final = 4.0
+_MANY_GROUPS: Final = 12
+_CHI_SQUARED: Final = {0.5: 0.455, 0.9: 2.706}
+"""Twice a gain is so distributed where weights are right: quantiles with one degree of freedom."""
 _WORTH: Final = 0.5
 """Of the best score so far: a set with less is not looked into further."""
 Literals = tuple[tuple[int, int], ...]
@@ -134,6 +138,27 @@ class Scan:
         single = [grouping for grouping in self._groupings if len(grouping.dimensions) == 1]
         gains = [_gains(one.of_row, rows, len(one.example)).sum() for one in single]
         return float(np.mean(gains)) if gains else 0.0
+
+    def chance(self, rows: Rows) -> Callable[[Literals], float]:
+        """How many times more than the weights say sums over some dimensions differ by chance, at least 1: as people or
+        models move by themselves, of what no set tells. Of dimensions with few values, as of the others."""
+        found: dict[tuple[int, ...], float] = {}
+        for grouping in self._groupings:
+            gains = _gains(grouping.of_row, rows, len(grouping.example))
+            size = np.bincount(grouping.of_row, rows.before + rows.after, len(grouping.example))
+            gains = gains[size >= _ENOUGH]
+            if len(gains) >= _MANY_GROUPS:
+                found[grouping.dimensions] = max(
+                    1.0, *(2 * float(np.quantile(gains, level)) / usual for level, usual in _CHI_SQUARED.items())
+                )
+        usual = float(np.median([value for dimensions, value in found.items() if len(dimensions) == 1] or [1.0]))
+
+        def times(literals: Literals) -> float:
+            numbers = [number for number, _ in literals]
+            held = [found.get(dimensions, usual) for dimensions in combinations(numbers, min(2, len(numbers)))]
+            return max(held)
+
+        return times
 
     def medians(self, before: Floats, after: Floats) -> list[float]:
         """Of each dimension, after / before of the value in the middle, by weight."""
