@@ -18,9 +18,10 @@ LEAST_NATS: Final = 4.0
 LEAST_SHARE: Final = 0.05
 """Of the largest that was found: what explains less says nothing."""
 LEAST_GROWTH: Final = 0.05
-"""Of the logarithm: less is not said."""
+MOST_GROWTH: Final = 7.0
+"""Of the logarithm: less is not said, and more is no growth."""
 GROWTH_NATS: Final = 6.0
-SET_NATS: Final = 6.0
+SET_NATS: Final = 10.0
 MUCH: Final = 0.2
 EXPLAINED: Final = 0.67
 MOST: Final = 0.5
@@ -80,13 +81,22 @@ class Causes:
 
 def causes(scan: Scan, table: Table) -> Causes:
     """What tells most."""
-    best = _at(scan, table, 1.0)
-    times = _growth(scan, table) if table.before.any() and table.after.any() else 1.0
-    if times != 1:
+    best = plain = _at(scan, table, 1.0)
+    if not (table.before.any() and table.after.any()):
+        return best
+    for times in sorted({_growth(scan, table), _usual(table, plain)} - {1.0}):
         other = _at(scan, table, times)
         if _better(scan, table, other, best):
-            return other
+            best = other
     return best
+
+
+def _usual(table: Table, plain: Causes) -> float:
+    """What half of the money grew by, as the sets tell it: where all values of a dimension are named, it may be all."""
+    order = np.argsort(plain.odds, kind="stable")
+    money = np.cumsum(table.before[order])
+    times = float(plain.odds[order][np.searchsorted(money, money[-1] / 2)])
+    return times if LEAST_GROWTH < abs(np.log(max(times, _LEAST))) < MOST_GROWTH else 1.0
 
 
 def _at(scan: Scan, table: Table, times: float, at_most: int = MAX_SETS) -> Causes:
@@ -167,7 +177,7 @@ def _growth(scan: Scan, table: Table) -> float:
         if was <= 0 or now <= 0:
             break
         times = now / was
-    return times if abs(np.log(times)) > LEAST_GROWTH else 1.0
+    return times if LEAST_GROWTH < abs(np.log(times)) < MOST_GROWTH else 1.0
 
 
 def _better(scan: Scan, table: Table, grown: Causes, plain: Causes) -> bool:
