@@ -18,9 +18,12 @@ LEAST_NATS: Final = 4.0
 LEAST_SHARE: Final = 0.05
 """Of the largest that was found: what explains less says nothing."""
 LEAST_GROWTH: Final = 0.05
-"""Of the logarithm: less is not said."""
+MOST_GROWTH: Final = 7.0
+"""Of the logarithm: less is not said, and more is no growth."""
 GROWTH_NATS: Final = 6.0
-SET_NATS: Final = 6.0
+SET_NATS: Final = 10.0
+MUCH: Final = 0.2
+EXPLAINED: Final = 0.67
 MOST: Final = 0.5
 """A growth is common where at least so much of what was before is in no set."""
 _ROUNDS: Final = 3
@@ -45,6 +48,13 @@ class Table:
         # Alike in both, or rows that happened to be small before would count for more than those that are after.
         size = 4 * was * now / np.maximum(was + now, _LEAST)
         return np.asarray((1 + times) / 2 / (phi + sigma2 * size))
+
+    def mostly(self, found: Found, times: float) -> bool:
+        """Whether much was moved, and most of it by this set: then it is named, however much chance there is."""
+        moved = self.after - self.before * times
+        excess = float(moved.sum())
+        much = excess != 0 and abs(excess) >= MUCH * float(self.before.sum()) * times
+        return much and float(moved[found.rows].sum()) / excess >= EXPLAINED
 
     def rows(self, odds: Floats, weight: Floats) -> Rows:
         """`odds`: what is expected after, of each dollar before."""
@@ -71,13 +81,22 @@ class Causes:
 
 def causes(scan: Scan, table: Table) -> Causes:
     """What tells most."""
-    best = _at(scan, table, 1.0)
-    times = _growth(scan, table) if table.before.any() and table.after.any() else 1.0
-    if times != 1:
+    best = plain = _at(scan, table, 1.0)
+    if not (table.before.any() and table.after.any()):
+        return best
+    for times in sorted({_growth(scan, table), _usual(table, plain)} - {1.0}):
         other = _at(scan, table, times)
         if _better(scan, table, other, best):
-            return other
+            best = other
     return best
+
+
+def _usual(table: Table, plain: Causes) -> float:
+    """What half of the money grew by, as the sets tell it: where all values of a dimension are named, it may be all."""
+    order = np.argsort(plain.odds, kind="stable")
+    money = np.cumsum(table.before[order])
+    times = float(plain.odds[order][np.searchsorted(money, money[-1] / 2)])
+    return times if LEAST_GROWTH < abs(np.log(max(times, _LEAST))) < MOST_GROWTH else 1.0
 
 
 def _at(scan: Scan, table: Table, times: float, at_most: int = MAX_SETS) -> Causes:
@@ -92,6 +111,14 @@ def _at(scan: Scan, table: Table, times: float, at_most: int = MAX_SETS) -> Caus
         if one is None or one.score < LEAST_NATS:
             break
         sets = _needed(table, base, weight, [*sets, one])
+        odds = _told(table, base, weight, sets)
+    if sets and at_most > 1:
+        chance = scan.chance(table.rows(odds, weight))
+        sets = [
+            one
+            for one in sets
+            if (one.score + one.price) / chance(one.literals) - one.price >= LEAST_NATS or table.mostly(one, times)
+        ]
         odds = _told(table, base, weight, sets)
     moved, told = [], table.before * times
     for one in sets:
@@ -150,7 +177,7 @@ def _growth(scan: Scan, table: Table) -> float:
         if was <= 0 or now <= 0:
             break
         times = now / was
-    return times if abs(np.log(times)) > LEAST_GROWTH else 1.0
+    return times if LEAST_GROWTH < abs(np.log(times)) < MOST_GROWTH else 1.0
 
 
 def _better(scan: Scan, table: Table, grown: Causes, plain: Causes) -> bool:

@@ -13,7 +13,7 @@ each name there is to choose from. What was found is expected from then on, and 
 on: so a rise and a fall that cancel out at the top are both found.
 """
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Final
@@ -25,9 +25,15 @@ from stream_jobs.explain.model import Cells, Codes, Floats
 
 PER_LITERAL: Final = 3.0
 MAX_LITERALS: Final = 4
+MAX_PAIRED: Final = 100_000_000
+"""Rows times pairs of dimensions: 400 MB."""
 _WIDENED: Final = 24
 _BEAM: Final = 12
 _LEAST: Final = 1e-12
+_ENOUGH: Final = 4.0
+_MANY_GROUPS: Final = 12
+_CHI_SQUARED: Final = {0.5: 0.455, 0.9: 2.706}
+"""Twice a gain is so distributed where weights are right: quantiles with one degree of freedom."""
 _WORTH: Final = 0.5
 """Of the best score so far: a set with less is not looked into further."""
 Literals = tuple[tuple[int, int], ...]
@@ -71,22 +77,26 @@ class Scan:
     def __init__(self, cells: Cells) -> None:
         self._codes = [dimension.codes for dimension in cells.dimensions]
         self._sizes = [len(dimension.values) for dimension in cells.dimensions]
-        self._groupings = list(self._all_groupings(len(cells)))
+        costs = [np.maximum(column.astype(np.float64), 0) for column in (cells.cost.before, cells.cost.after)]
+        self._groupings = list(self._all_groupings(Rows(costs[0], costs[1], (costs[0] + costs[1]) / 2)))
 
-    def _all_groupings(self, rows: int) -> Iterator[_Grouping]:
-        useful = [number for number, size in enumerate(self._sizes) if size > 1]
-        for number in useful:
+    def _all_groupings(self, rows: Rows) -> Iterator[_Grouping]:
+        count = len(rows.before)
+        single = []
+        for number in (number for number, size in enumerate(self._sizes) if size > 1):
             codes, size = self._codes[number], self._sizes[number]
-            example = np.zeros(size, np.int64)
-            example[codes[::-1]] = np.arange(rows)[::-1]
-            yield _Grouping((number,), codes, example)
-        for first, second in combinations(useful, 2):
+            single.append(_Grouping((number,), codes, _examples(codes, size)))
+        yield from single
+        # What is kept in memory is bounded: of very many cells, pairs of the dimensions that tell most by themselves.
+        single.sort(key=lambda one: -float(_gains(one.of_row, rows, len(one.example)).max(initial=0.0)))
+        kept = len(single)
+        while kept > 2 and kept * (kept - 1) // 2 * count > MAX_PAIRED:
+            kept -= 1
+        for first, second in combinations(sorted(one.dimensions[0] for one in single[:kept]), 2):
             both = self._codes[first] * self._sizes[second] + self._codes[second]
             encoded = pa.array(both).dictionary_encode()
-            of_row = encoded.indices.to_numpy().astype(np.int64)
-            example = np.zeros(len(encoded.dictionary), np.int64)
-            example[of_row[::-1]] = np.arange(rows)[::-1]
-            yield _Grouping((first, second), of_row, example)
+            of_row = encoded.indices.to_numpy()
+            yield _Grouping((first, second), of_row, _examples(of_row, len(encoded.dictionary)))
 
     def best(self, rows: Rows, known: Collection[Literals] = ()) -> Found | None:
         """The set that explains most, of weighted rows, beside those that are known; None where there is none."""
@@ -134,6 +144,27 @@ class Scan:
         single = [grouping for grouping in self._groupings if len(grouping.dimensions) == 1]
         gains = [_gains(one.of_row, rows, len(one.example)).sum() for one in single]
         return float(np.mean(gains)) if gains else 0.0
+
+    def chance(self, rows: Rows) -> Callable[[Literals], float]:
+        """How many times more than the weights say sums over some dimensions differ by chance, at least 1: as people or
+        models move by themselves, of what no set tells. Of dimensions with few values, as of the others."""
+        found: dict[tuple[int, ...], float] = {}
+        for grouping in self._groupings:
+            gains = _gains(grouping.of_row, rows, len(grouping.example))
+            size = np.bincount(grouping.of_row, rows.before + rows.after, len(grouping.example))
+            gains = gains[size >= _ENOUGH]
+            if len(gains) >= _MANY_GROUPS:
+                found[grouping.dimensions] = max(
+                    1.0, *(2 * float(np.quantile(gains, level)) / usual for level, usual in _CHI_SQUARED.items())
+                )
+        usual = float(np.median([value for dimensions, value in found.items() if len(dimensions) == 1] or [1.0]))
+
+        def times(literals: Literals) -> float:
+            numbers = [number for number, _ in literals]
+            held = [found.get(dimensions, usual) for dimensions in combinations(numbers, min(2, len(numbers)))]
+            return max(held)
+
+        return times
 
     def medians(self, before: Floats, after: Floats) -> list[float]:
         """Of each dimension, after / before of the value in the middle, by weight."""
@@ -194,6 +225,13 @@ def _surprise(found: Floats, expected: Floats) -> Floats:
     """found * ln(found / expected)"""
     ratio = np.maximum(found, _LEAST) / np.maximum(expected, _LEAST)
     return np.asarray(found * np.log(ratio))
+
+
+def _examples(of_row: Codes, count: int) -> Codes:
+    """The first row of each."""
+    example = np.zeros(count, np.int64)
+    example[of_row[::-1]] = np.arange(len(of_row))[::-1]
+    return example
 
 
 def _largest(gains: Floats, number: int) -> Sequence[int]:

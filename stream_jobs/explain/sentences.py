@@ -25,7 +25,7 @@ def sentences(explanation: Explanation) -> tuple[str, ...]:
     """At most MAX_SENTENCES of at most MAX_CHARS; none where nothing moved."""
     said = []
     if explanation.common is not None:
-        said.append(f"everything alike: {explanation.common.times:.3g} times, {_signed(explanation.common.explains)}")
+        said.append(f"all alike: {_number(explanation.common.times)} times, {_signed(explanation.common.explains)}")
     said += [_of_set(one, explanation) for one in explanation.sets]
     if not said and explanation.excess:
         said.append(f"no value stands out: {_signed(explanation.excess)}, spread like what was expected")
@@ -43,15 +43,23 @@ def name_of(values: Mapping[str, str]) -> str:
 def _of_set(one: ExplainingSet, whole: Explanation) -> str:
     name = name_of(one.values)
     if one.equivalent:
-        name += f" (the same as {'; '.join(name_of(other) for other in one.equivalent[:2])})"
-    share = percent(abs(one.explains), abs(whole.excess)) if one.share is not None and one.share > 0 else ""
-    of_all = f" of {_signed(whole.excess)} ({share})" if share else ""
-    times = "nothing before" if one.times is None else f"{one.times:.3g} times"
-    return f"{name}: {_signed(one.explains)}{of_all}, {times}{_why(one)}"
+        name += f" (all of {'; '.join(name_of(other) for other in one.equivalent[:2])})"
+    part = ""
+    if one.explains == one.excess and one.share is not None and one.share > 0:
+        part = f" of {_signed(whole.excess)} ({percent(abs(one.explains), abs(whole.excess))})"
+    elif one.explains != one.excess:
+        part = ", in part what was named before"
+    return f"{name}: {_signed(one.excess)}{part}, {_times(one)}{_why(one)}"
+
+
+def _times(one: ExplainingSet) -> str:
+    if one.times is None:
+        return "nothing before"
+    return f"{_number(one.times)} times" if one.times > 0 else "nothing now"
 
 
 def _why(one: ExplainingSet) -> str:
-    """'; by tokens per request $400'."""
+    """', mostly by tokens per request (+$400.00)'."""
     if one.factor is None:
         return ""
     part = one.factors[one.factor]
@@ -66,7 +74,7 @@ def _signed(amount: Decimal) -> str:
 
 
 def _number(value: float) -> str:
-    return f"{value:,.0f}" if value >= 100 or value == int(value) else f"{value:.3g}"
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
 def _short(value: str) -> str:

@@ -95,7 +95,7 @@ def interval(hits: int, trials: int) -> tuple[float, float]:
     z, share = 1.96, hits / trials
     middle = (share + z * z / (2 * trials)) / (1 + z * z / trials)
     half = z / (1 + z * z / trials) * float(np.sqrt(share * (1 - share) / trials + z * z / (4 * trials * trials)))
-    return max(0.0, middle - half), min(1.0, middle + half)
+    return (max(0.0, middle - half) if hits else 0.0), (min(1.0, middle + half) if hits < trials else 1.0)
 
 
 def _measured(spec: Spec, trials: int, seed: int) -> _Counts:

@@ -6,6 +6,7 @@ from typing import Final
 import numpy as np
 
 from stream_jobs.explain import Cells
+from tests.benchmarks.detection.generator import Floats
 
 _EACH: Final = 0.1  # adtributor's T_EEP: less of the excess is no candidate
 _TOGETHER: Final = 0.67  # and its T_EP
@@ -49,10 +50,10 @@ def adtributor(cells: Cells) -> dict[str, str] | None:
     return best[1] if best else None
 
 
-def _by_value(cells: Cells) -> Iterator[tuple[str, list[str], np.ndarray, np.ndarray]]:
+def _by_value(cells: Cells) -> Iterator[tuple[str, list[str], Floats, Floats]]:
     for dimension in cells.dimensions:
         sums = [
-            np.bincount(dimension.codes, column.astype(float), len(dimension.values))
+            np.bincount(dimension.codes, column.astype(float), len(dimension.values)).astype(np.float64)
             for column in (cells.cost.before, cells.cost.after)
         ]
         yield dimension.name, list(dimension.values), sums[0], sums[1]

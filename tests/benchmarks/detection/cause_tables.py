@@ -69,8 +69,9 @@ def draw(spec: Spec, seed: int) -> CauseTable | None:
     causes: list[Truth] = []
     price, size, cached = np.ones(rows), np.ones(rows), np.full(rows, usual := float(rng.uniform(0.3, 0.8)))
     total = float((requests * one).sum())
+    answers = float(rng.uniform(0.2, 0.9))  # what output costs, of what input costs without a cache
     for _ in range(spec.causes if spec.literals else 0):
-        chosen = _cause(rng, codes, spec, requests, one, total, 1 / (1 - 0.9 * usual))
+        chosen = _cause(rng, codes, spec, requests, one, total, (1 + answers) / (1 + answers - 0.9 * usual))
         if chosen is None:
             return None
         literals, inside, times = chosen
@@ -79,7 +80,8 @@ def draw(spec: Spec, seed: int) -> CauseTable | None:
         elif spec.moved == "tokens_per_request":
             size = np.where(inside, size * times, size)
         elif spec.moved == "cache":
-            cached = np.where(inside, (1 - times * (1 - 0.9 * cached)) / 0.9, cached)
+            missed = (1 + answers - times * (1 + answers - 0.9 * usual)) / 0.9
+            cached = np.where(inside, missed, cached)
         else:
             price = np.where(inside, price * times, price)
         values = {f"d{number}": f"v{value}" for number, value in literals}
@@ -91,7 +93,7 @@ def draw(spec: Spec, seed: int) -> CauseTable | None:
     }
     columns["requests_before"], columns["requests_after"] = old_count, new_count
     if spec.tokens:
-        held = _with_tokens(rng, old_count, new_count, one, price, size, cached, usual, float(sigma))
+        held = _with_tokens(rng, old_count, new_count, one, price, size, cached, usual, answers, float(sigma))
         columns |= held
     else:
         columns["cost_before"] = (
@@ -198,17 +200,17 @@ def _with_tokens(
     size: Floats,
     cached: Floats,
     usual: float,
+    answers: float,
     sigma: float,
 ) -> dict[str, object]:
     """Costs that come of tokens: input at 1, reads from the cache at 0.1, output at 4."""
     columns: dict[str, object] = {}
-    held = rng.uniform(0.2, 0.9)
     for period, counts, hit, times, dear in (
         ("before", old, np.full(len(old), usual), np.ones(len(old)), np.ones(len(old))),
         ("after", new, cached, size, price),
     ):
         took = np.round(_sums(rng, counts, np.full(len(counts), 1000.0), sigma) * times)
-        answered = np.round(_sums(rng, counts, np.full(len(counts), 250.0 * held), sigma) * times)
+        answered = np.round(_sums(rng, counts, np.full(len(counts), 250.0 * answers), sigma) * times)
         read = np.round(took * np.clip(hit, 0, 1))
         columns[f"input_tokens_{period}"] = took
         columns[f"cache_read_tokens_{period}"] = read

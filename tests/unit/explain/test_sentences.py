@@ -20,6 +20,17 @@ def test_what_nothing_explains_is_told_as_such() -> None:
     assert sentences(explain(cells(("a", "x", 1000, 10, 1000, 10)))) == ()
 
 
+def test_a_model_and_its_only_provider_are_named_together() -> None:
+    """Nobody has to find out that they are the same."""
+    rows = [(f"m{number}", "other", 1000, 10, 1000, 10) for number in range(5)]
+    rows.append(("m5", "acme", 1000, 10, 10_000, 100))
+    first, *_ = sentences(explain(cells(*rows, names=("model", "provider"))))
+    assert first == (
+        "model m5 (all of provider acme): +$90.00 of +$90.00 (100.0 %), 10 times, "
+        "mostly by the number of requests: 1,000 before, 10,000 now"
+    )
+
+
 def test_sentences_are_as_short_as_an_alert_takes_them() -> None:
     """Whatever the values are."""
     more = [20 if number == 3 else 0 for number in range(40)]
