@@ -20,6 +20,8 @@ def test_more_budget_needs_less_surprise() -> None:
 
 
 def test_a_portfolio_shares_one_budget() -> None:
-    """Of equal weights, N series need ln N more; one that weighs more than the mean needs less."""
-    assert portfolio_nats(10_000) == pytest.approx(np.log(10_000))
-    assert portfolio_nats(100, weight=10.0) == pytest.approx(np.log(10))
+    """Two false alarms a week: 10,000 equal series need 4.2 nats more, one that weighs e times the mean 1 less, one
+    alone 0."""
+    assert portfolio_nats(10_000, budget=2.0) == pytest.approx(np.log(70))
+    assert portfolio_nats(10_000, weight=np.e, budget=2.0) == pytest.approx(np.log(70) - 1)
+    assert portfolio_nats(1) == 0
