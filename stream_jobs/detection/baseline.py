@@ -23,6 +23,7 @@ STEP: Final = 2.0  # neighbours that differ by more are a step, not a slope
 UNSEEN: Final = 0.36  # variance of the logarithm of a bin of which nothing is known
 EPOCH_WEEKDAY: Final = 3  # 1970-01-01 was a Thursday
 TINY: Final = 1e-12
+UNKNOWN: Final = -90.0  # a level below is of a series that has done nothing so far
 
 
 def hour_of_week(at: int) -> int:
@@ -62,7 +63,7 @@ def season(s: State, bin_: int) -> tuple[Array, Array]:
 
 def begin_hour(s: State, at: int) -> None:
     """Lay the line of the hour that begins at minute `at`, from the middles of its neighbours to its own."""
-    scale = np.exp(s.level) / 60 * (s.level > -90)
+    scale = np.exp(s.level) / 60 * (s.level > UNKNOWN)
     here, visits = season(s, hour_of_week(at))
     before, _ = season(s, hour_of_week(at - 60))
     after, _ = season(s, hour_of_week(at + 60))
@@ -87,35 +88,35 @@ def learn_hour(s: State, at: int, actual: Array, usual: Array, sigma: Array, may
     """The hour that began at minute `at` is over: [measures, series] sums, noise of their logarithm, and which series
     may learn from it (1.0 or 0.0)."""
     bin_ = hour_of_week(at)
-    young = s.age <= 24
+    young = (s.age <= 24) | (s.level <= UNKNOWN)  # [measures, series]
     factor = np.maximum(s.factor, 1e-3)
     low, high = usual * np.exp(-2.5 * sigma), usual * np.exp(2.5 * sigma)
     taken = np.where(young | (usual <= TINY), actual, np.clip(actual, low, high)) / factor
-    settled = may * (~young) * (s.den[bin_ % 24 + 24 * (bin_ // 24)] + (s.age > 168) >= 0.5)
+    settled = may * ~young * ((s.den[bin_] >= 0.5) | (s.age > 168))
     s.day_x += taken * np.where(young, may, settled)
     s.day_e += np.where(young, may, usual / factor * settled)
     first = young & (may > 0)
     if first.any():
         _first_day(s, first)
-    weight = np.exp(-s.level) * (s.level > -90)
+    weight = np.exp(-s.level) * (s.level > UNKNOWN)
     keep = 1 - may * (1 - FORGET)
     s.num[:, bin_] = np.minimum(s.num[:, bin_] * keep + taken * weight * may, 6e4)
-    s.den[bin_] = s.den[bin_] * keep + may * (s.level[0] > -90)
+    s.den[bin_] = s.den[bin_] * keep + may * (s.level > UNKNOWN).any(axis=0)
 
 
 def _first_day(s: State, first: Array) -> None:
     """A young series' level is the mean of its hours so far; the bins it has are put in its terms."""
     mean = s.day_x / np.maximum(s.day_e, 1.0)
     new = np.where(first & (mean > TINY), np.log(np.maximum(mean, TINY)), s.level)
-    moved = np.where(s.level > -90, np.exp(s.level - new), 1.0)
-    columns = np.flatnonzero(first & (np.abs(moved - 1) > 0).any(axis=0))
+    moved = np.where(s.level > UNKNOWN, np.exp(s.level - new), 1.0)
+    columns = np.flatnonzero((first & (np.abs(moved - 1) > 0)).any(axis=0))
     s.num[:, :, columns] = np.minimum(s.num[:, :, columns] * moved[:, None, columns], 6e4)
     s.level[:] = new
 
 
 def learn_day(s: State, sigma: Array, may: Array) -> None:
     """A day is over: the level follows what it held beyond what was usual."""
-    old = (s.age > 24) & (s.level > -90)
+    old = (s.age > 24) & (s.level > UNKNOWN)
     whole = s.day_e > TINY
     gain = np.where(whole & old, np.log(np.maximum(s.day_x, TINY) / np.maximum(s.day_e, TINY)), 0.0)
     gain = np.clip(gain, -3 * sigma, 3 * sigma) * may

@@ -29,7 +29,8 @@ from stream_jobs.detection.state import HOUR_WINDOWS, QUANTUM, State
 from stream_jobs.detection.thresholds import needed_nats, sigmas
 
 MINUTELY: Final = N_FAST + N_HOURS
-SUSPICIOUS: Final = 0.6  # of a limit
+SUSPICIOUS: Final = 0.7  # of a limit
+LITTLE: Final = 0.1  # of what is learned otherwise
 SETTLED: Final = 14 * 24  # hours after which a baseline has seen each hour of the week twice
 NORMAL_TAIL: Final = 0.3  # how much farther out the greatest of e times as many normal deviates is
 WIDEST_TAIL: Final = 2.5
@@ -97,13 +98,10 @@ def before_one(s: State, i: int) -> Array:
 
 def free_to_learn(s: State) -> Array:
     """[series] 1, or little while the hours so far look like the beginning of something, 0 while a finding is open."""
-    sums, up, down = (
-        s.sums_z[:, 1:N_HOURS],
-        s.limit_up[:, FIRST_HOURS + 1 : FIRST_DAYS],
-        s.limit_down[:, FIRST_HOURS + 1 : FIRST_DAYS],
-    )
+    sums = hourly(s)[:, 1:]
+    up, down = s.limit_up[:, FIRST_HOURS + 1 :], s.limit_down[:, FIRST_HOURS + 1 :]
     strange = ((sums > SUSPICIOUS * up) | (sums < SUSPICIOUS * down)).any(axis=(0, 1))
-    return np.where(s.side != 0, 0.0, np.where(strange, 0.1, 1.0))
+    return np.where(s.side != 0, 0.0, np.where(strange, LITTLE, 1.0))
 
 
 def learn_minutes(s: State, of_hour: int, z: Array, part: Array, free: Array) -> None:
@@ -127,14 +125,14 @@ def learn_row(s: State, row: int, deviate: Array, part: Array, may: Array) -> No
     trust = tau2 / (tau2 + part + s.unsure)
     s.tau2[:, row] = np.clip(tau2 + rate * (0.1 + 0.9 * trust) * (seen - tau2), TAU2_LEAST, TAU2_MOST)
     _learn_spread(s, row, deviate, rate * (s.age > 48))
-    _learn_record(s, 0, deviate / np.sqrt(s.spread[:, :, row]).max(axis=0), (may > 0) & (s.age > 48))
+    _learn_record(s, 0, deviate / np.sqrt(s.spread[:, :, row]).max(axis=0), (may > LITTLE) & (s.age > 48))
 
 
 def _learn_spread(s: State, scale: int, deviate: Array, rate: Array) -> None:
     square = np.minimum(2 * deviate * deviate, 50.0)
     for side, on in enumerate((deviate > 0, deviate < 0)):
         s.spread[side, :, scale] += rate * (square * on - s.spread[side, :, scale])
-        np.maximum(s.spread[side, :, scale], 1.0 if scale <= N_FAST else 0.6, out=s.spread[side, :, scale])
+        np.maximum(s.spread[side, :, scale], 1.0 if scale < FIRST_DAYS else 0.8, out=s.spread[side, :, scale])
 
 
 def _learn_record(s: State, group: int, deviate: Array, may: npt.NDArray[np.bool_]) -> None:
@@ -162,7 +160,7 @@ def hourly(s: State) -> Array:
     return np.concatenate([s.sums_z, s.ramp_z[:, None]], axis=1)
 
 
-def learn_mean(s: State, deviate: Array, may: npt.NDArray[np.bool_]) -> None:
+def learn_mean(s: State, deviate: Array, may: Array) -> None:
     """Whole hours' deviates have a mean of their own where the noise is no lognormal one; long windows would add it
     up."""
     since = np.where(s.age < SETTLED, s.age, s.age - SETTLED)

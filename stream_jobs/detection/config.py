@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
-DEFAULT_BUDGET: Final = 3.0
+DEFAULT_BUDGET: Final = 2.0
 """False alarms per 1,000 series-days that one series may cause, over all scales, measures and directions."""
 
 
@@ -23,6 +23,8 @@ class Config:
     """The excess so far must be at least this share of a day's usual spend."""
     floor_rate_share: float = 0.15
     """The excess per day, if it goes on, must be at least this share of a day's usual spend."""
+    floor_slow_share: float = 0.03
+    """The same for ramps and windows of days, which are reported early and page nobody."""
     adopt_minutes: int = 5040
     """A level that has lasted for 3.5 days is the new normal."""
     adopt_slow_minutes: int = 10080

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
-from typing import Self
+from typing import Final, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +14,8 @@ from stream_jobs.detection.model import Finding, Floats, Minute
 from stream_jobs.detection.scales import FAST
 from stream_jobs.detection.state import MINUTES, NOTHING, VERSION
 
-TOO_MUCH = 1e30
+TOO_MUCH: Final = 1e30
+LEAST_HOURS: Final = 3  # that a series is known before anything is told of it
 
 
 class CostDetector:
@@ -106,8 +107,8 @@ class CostDetector:
             t = frame.judged
             up, down = s.limit_up[:, : t.shape[1]], s.limit_down[:, : t.shape[1]]
             hits = ((t > up) | (t < down)).any(axis=(0, 1)) | (s.gap > s.limit_gap)
-            young = s.level[0] <= -90  # no hour is known yet: nobody can say what is usual
-            found = life.advance(frame, hits & ~young, dear[~young[dear]], x, usual, known)
+            hits &= s.age >= LEAST_HOURS
+            found = life.advance(frame, hits, dear, x, usual, known)
         if of_hour % 5 == 4:
             calibration.learn_minutes(s, of_hour, frame.z, frame.counting, calibration.free_to_learn(s))
         if of_hour == MINUTES - 1:

@@ -27,8 +27,9 @@ def end_hour(frame: Frame, deviates: Array, quiet: bool) -> list[Finding]:
     frame.hour_pushed = True
     found = [] if quiet else life.end_hour(frame, deviates[:, PARTIAL])
     old = s.age > LEARNS_AFTER
-    calibration.learn_mean(s, deviates[:, PARTIAL], free & whole & old)
-    calibration.learn_hour(s, calibration.free_to_learn(s) * (whole & old))
+    learns = calibration.free_to_learn(s) * (whole & old)
+    calibration.learn_mean(s, deviates[:, PARTIAL], learns)
+    calibration.learn_hour(s, learns)
     sigma = np.sqrt(frame.variance[:, PARTIAL])
     baseline.learn_hour(s, at, actual / share, usual / share, sigma, (free & whole).astype(float))
     s.squares = s.squares * FADE + s.hour_squares

@@ -52,6 +52,11 @@ def usual_day(s: State) -> Array:
     return np.asarray(np.where(s.age >= 24, past, np.exp(np.maximum(s.level[0], -99)) * 24))
 
 
+def usual_day_of(s: State, i: int) -> float:
+    """The same of series `i`."""
+    return _sum(s.past_e[0, :, i]) if s.age[i] >= 24 else float(np.exp(max(float(s.level[0, i]), -99.0)) * 24)
+
+
 def band(usual: Array, down: Array, up: Array) -> Array:
     return np.stack([usual, usual * np.exp(-2.58 * down), usual * np.exp(2.58 * up)])
 
@@ -63,7 +68,8 @@ def surprise(d: Frame) -> Array:
     s = d.state
     tau2 = s.tau2[1, 3] + s.unsure[1]
     silent = np.where(s.age > 0, np.log1p(tau2 * s.gap) / tau2, 0)
-    return np.maximum(np.where(worst > 2, nats(worst), 0.0), np.where(silent > 4, silent, 0.0))
+    most = np.maximum(np.where(worst > 2, nats(worst), 0.0), np.where(silent > 4, silent, 0.0))
+    return np.asarray(np.where(s.age >= 3, most, 0.0))
 
 
 def _deviates(d: Frame, which: npt.NDArray[np.intp], hourly: bool) -> tuple[Array, Array]:
@@ -205,11 +211,12 @@ def _open(d: Frame, i: int, scale: int, side: int, score: float) -> Finding | No
     actual, usual = _since(d, i, begun)
     excess = actual - usual
     minutes = d.at + 1 - begun
-    day = float(usual_day(s)[i])
+    day = usual_day_of(s, i)
     per_day = excess * DAY / minutes
     if excess * side < max(config.floor_money, config.floor_share * day):
         return None
-    if per_day * side < config.floor_rate_share * day:
+    slow = FIRST_DAYS <= scale < SILENCE
+    if per_day * side < (config.floor_slow_share if slow else config.floor_rate_share) * day:
         return None
     s.side[i], s.begun[i], s.told[i], s.scale[i] = side, begun, d.at + 1, scale
     s.kind[i] = _kind(d, i, scale, side, minutes)
@@ -281,10 +288,9 @@ def _go_on(
         s.calm[open_] = np.where(calm, s.calm[open_] + 1, 0)
     worst = sided.max(axis=(0, 1))
     s.score[open_] = np.maximum(s.score[open_], nats(worst))
-    day = usual_day(s)
     found: list[Finding] = []
     for i in open_:
-        found += _check(d, int(i), float(day[i]))
+        found += _check(d, int(i), usual_day_of(s, int(i)))
     return found
 
 
@@ -403,7 +409,7 @@ def _dear(d: Frame, i: int) -> Finding:
     """One request that is dear beyond measure: begun and over in its minute."""
     s = d.state
     cost, usual = float(d.dearest[i]), float(s.money[i] / max(s.requests[i], 1.0))
-    day = float(usual_day(s)[i])
+    day = usual_day_of(s, i)
     bound = max(d.config.dear_factor * float(s.dear[2, i]), usual)
     score = float(12 + 4 * np.log(max(cost / max(bound, 1e-300), 1.0)))
     level = severity(d.config, score, cost, cost, day, False, True)

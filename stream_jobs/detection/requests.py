@@ -8,23 +8,28 @@ import numpy.typing as npt
 from stream_jobs.detection import life
 from stream_jobs.detection.arrays import Array
 from stream_jobs.detection.frame import Frame
-from stream_jobs.detection.state import MINUTES
+from stream_jobs.detection.state import MINUTES, State
 
 YOUNG: Final = 24  # hours in which no request is dear: nobody knows what one costs
+
+
+def squares_of(s: State, cost: Array, events: Array) -> Array:
+    """Where nobody tells: (C - n m)² + n m², with the mean cost m of a request so far."""
+    mean = s.money / np.maximum(s.requests, 1.0)
+    rest = cost - events * mean
+    equal = cost * cost / np.maximum(events, 1.0)
+    return np.where(s.requests > 0, rest * rest + events * mean * mean, equal)
 
 
 def take(frame: Frame, x: npt.NDArray[np.float32], squares: Array | None) -> npt.NDArray[np.intp]:
     """Adds to the sums of squares. Cuts what is dear beyond measure out of the minute's cost x[0], so that it is told
     once, by itself, and by no window; returns the numbers of the series where one is to be told.
-
-    Where squares are not given they are taken to be (C - n m)^2 + n m^2, with the mean cost m of a request.
     """
     s = frame.state
     cost, events = x[0].astype(float), x[1].astype(float)
     mean = s.money / np.maximum(s.requests, 1.0)
     if squares is None:
-        rest = cost - events * mean
-        given = np.where(s.requests > 0, rest * rest + events * mean * mean, cost * cost / np.maximum(events, 1))
+        given = squares_of(s, cost, events)
     else:
         given = np.zeros(s.columns)
         given[: frame.count] = squares

@@ -1,13 +1,18 @@
 """A warm start: weeks of hourly sums are replayed as hours, which is what baseline and most scales learn from
 anyway."""
 
+from typing import Final
+
 import numpy as np
 
-from stream_jobs.detection import baseline, calibration, hours
+from stream_jobs.detection import baseline, calibration, hours, requests
 from stream_jobs.detection.arrays import Array
 from stream_jobs.detection.frame import Frame
 from stream_jobs.detection.model import Floats
 from stream_jobs.detection.state import MINUTES, PARTIAL
+
+CAUTIOUS: Final = 0.1
+"""tau² of windows of minutes until minutes have come: hours do not tell how much minutes differ."""
 
 
 def learn_hours(frame: Frame, at: int, events: Floats, cost: Floats, squares: Floats | None) -> None:
@@ -35,7 +40,7 @@ def learn_hours(frame: Frame, at: int, events: Floats, cost: Floats, squares: Fl
         hours.end_hour(frame, frame.z, quiet=True)
     s.win_x[:] = 0
     s.win_e[:] = 0
-    s.tau2[:, :3] = np.maximum(s.tau2[:, 3:], 0.03)
+    s.tau2[:, :3] = np.maximum(s.tau2[:, 3:], CAUTIOUS)
     frame.look()
 
 
@@ -50,7 +55,7 @@ def _usual_hour(frame: Frame) -> Array:
 def _squares(frame: Frame, x: Array, given: Array | None) -> None:
     s = frame.state
     if given is None:
-        s.hour_squares[:] = x[0] * x[0] / np.maximum(x[1], 1)
+        s.hour_squares[:] = requests.squares_of(s, x[0], x[1])
     else:
         s.hour_squares[: frame.count] = np.maximum(given, 0)
         dearest = np.sqrt(np.minimum(s.hour_squares, x[0] * x[0]))

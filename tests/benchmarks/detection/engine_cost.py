@@ -10,6 +10,7 @@ from typing import Final
 
 from stream_jobs.detection.detector import CostDetector
 from stream_jobs.detection.model import Minute
+from stream_jobs.detection.state import FIELDS
 from tests.benchmarks.detection.bars import CPU_MS, STATE_BYTES
 from tests.benchmarks.detection.generator import DAY, FIRST_MINUTE, HOUR
 from tests.benchmarks.detection.many_series import ManySeries
@@ -32,8 +33,13 @@ def sections(options: Options) -> list[Table]:
     detector, source, warm_s = _warmed(series, options.seed)
     progress(f"the minutes around a midnight of {series} series")
     spent = _spent(detector, source)
-    dumped = len(detector.dump()) / series
-    return [_table(series, spent, _kept(min(series, MEMORY_SERIES), options.seed), dumped, warm_s, options)]
+    state = detector.frame.state
+    told = {
+        "state": sum(getattr(state, name).nbytes for name in FIELDS) / state.columns,
+        "a series in memory, working arrays of a minute included": _kept(min(series, MEMORY_SERIES), options.seed),
+        "a series in a snapshot": len(detector.dump()) / series,
+    }
+    return [_table(series, spent, told, warm_s, options)]
 
 
 def _warmed(series: int, seed: int) -> tuple[CostDetector, ManySeries, float]:
@@ -85,7 +91,7 @@ def _kept(series: int, seed: int) -> float:
         tracemalloc.stop()
 
 
-def _table(series: int, spent: dict[int, float], kept: float, dumped: float, warm_s: float, options: Options) -> Table:
+def _table(series: int, spent: dict[int, float], kept: dict[str, float], warm_s: float, options: Options) -> Table:
     usual = [ms for at, ms in spent.items() if at < STORM_FROM and at % HOUR not in (HOUR - 1, 0, 1)]
     told: dict[str, list[float]] = {
         "a minute (median)": [statistics.median(usual)],
@@ -105,10 +111,14 @@ def _table(series: int, spent: dict[int, float], kept: float, dumped: float, war
         (f"{one.name.removeprefix('detector, ')}", f"{one.median:.1f} ms", _against(one)) for one in figures
     ]
     state = Figure(
-        "detector, state of a series", "bytes", [kept], None if options.quick else STATE_BYTES, lower_is_better=True
+        "detector, state of a series",
+        "bytes",
+        [kept.pop("state")],
+        None if options.quick else STATE_BYTES,
+        lower_is_better=True,
     )
-    rows.append(("kept of a series in memory", f"{kept:,.0f} bytes", _against(state)))
-    rows.append(("a series in a snapshot", f"{dumped:,.0f} bytes", ""))
+    rows.append(("state of a series", f"{state.median:,.0f} bytes", _against(state)))
+    rows.extend((name, f"{size:,.0f} bytes", "") for name, size in kept.items())
     rows.append((f"learning {WARM_DAYS} days from hours", f"{warm_s:.1f} s", ""))
     note = f"{series:,} series side by side, CPU time of one core."
     return Table("What detection costs", ("", "measured", "floor, goal"), rows, note, [*figures, state])

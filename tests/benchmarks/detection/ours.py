@@ -1,6 +1,5 @@
 """The detector that is measured: as the streaming job makes it, with its default configuration."""
 
-import math
 from typing import Final
 
 from stream_jobs.detection.detector import CostDetector
@@ -19,8 +18,6 @@ def portfolio_detector(rates: Floats) -> CostDetector:
     sooner than if it were alone."""
     detector = new_detector()
     detector.add([f"s{number}" for number in range(len(rates))])
-    of_one = 7 * detector.config.budget / 1000  # a week, if it were alone
     mean = float(rates.mean())
-    nats = [portfolio_nats(len(rates), float(rate), mean) + math.log(of_one / ALERTS_A_WEEK) for rate in rates]
-    detector.weigh([max(0.0, more) for more in nats])
+    detector.weigh([portfolio_nats(len(rates), float(rate), mean, ALERTS_A_WEEK) for rate in rates])
     return detector
