@@ -32,6 +32,7 @@ MINUTELY: Final = N_FAST + N_HOURS
 SUSPICIOUS: Final = 0.7  # of a limit
 LITTLE: Final = 0.1  # of what is learned otherwise
 SETTLED: Final = 14 * 24  # hours after which a baseline has seen each hour of the week twice
+WINSOR: Final = 10.0  # a square teaches at most so many times the spread
 NORMAL_TAIL: Final = 0.3  # how much farther out the greatest of e times as many normal deviates is
 WIDEST_TAIL: Final = 2.5
 GROUP_LOOKS: Final = (30.0, 10.0, 1.5)
@@ -56,7 +57,7 @@ def lay_limits(s: State, config: Config) -> None:
 def _side(s: State, needed: Array, side: int) -> Array:
     wide = np.sqrt(s.spread[side])
     limits = sigmas(needed[:WINDOWS, None] + s.more) * wide
-    for group, scales in enumerate(GROUPS):
+    for group, scales in enumerate(GROUPS[:2]):  # a past of weeks holds too few windows of days
         beyond = _beyond(s, group, side, needed)
         limits[:, scales] = np.maximum(limits[:, scales], beyond[:, None] * wide[:, scales])
     return np.asarray(limits * UNITS)
@@ -129,9 +130,10 @@ def learn_row(s: State, row: int, deviate: Array, part: Array, may: Array) -> No
 
 
 def _learn_spread(s: State, scale: int, deviate: Array, rate: Array) -> None:
-    square = np.minimum(2 * deviate * deviate, 50.0)
+    double = 2 * deviate * deviate
     for side, on in enumerate((deviate > 0, deviate < 0)):
-        s.spread[side, :, scale] += rate * (square * on - s.spread[side, :, scale])
+        square = np.minimum(double, WINSOR * s.spread[side, :, scale]) * on
+        s.spread[side, :, scale] += rate * (square - s.spread[side, :, scale])
         np.maximum(s.spread[side, :, scale], 1.0 if scale < FIRST_DAYS else 0.8, out=s.spread[side, :, scale])
 
 
