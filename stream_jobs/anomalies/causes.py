@@ -5,7 +5,7 @@ import logging
 import shlex
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
@@ -30,6 +30,11 @@ SHARED: Final = 0.95
 """A value that so much of the cost of a cause has is one of its labels."""
 TELLING: Final = Decimal("0.1")
 """A single request is told of if it holds such a share of the excess."""
+SET_SHARE: Final = Decimal("0.05")
+"""Sets that hold less of the excess, or move against it, are kept and not told: nobody acts on them in time."""
+LARGEST: Final = ("team", "feature", "model", "user_id", "customer")
+"""Dimensions whose largest part of the excess is told."""
+LARGEST_SHARE: Final = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,8 +153,13 @@ def cause_of(
     excess, shared = abs(row.excess), shared_by(evidence, conditions)
     excess_usd = Decimal(repr(round(evidence.excess_of(evidence.mask(conditions)), 6)))
     told = [one for one in dear if row.kind == "dear_request" or one.cost >= TELLING * excess > 0]
-    why = sentences(explanation) if first_set(row, explanation) or not row.series.dims else _by_itself(row, explanation)
-    said = [*why[: MAX_SENTENCES - bool(told)], *(_request(one) for one in told[:1])]
+    why = list(
+        sentences(_telling(explanation, sign_of(row.direction)))
+        if first_set(row, explanation) or not row.series.dims
+        else _by_itself(row, explanation)
+    )
+    largest = _largest(row, evidence, conditions)
+    said = [*why[: MAX_SENTENCES - bool(told) - bool(largest)], *largest, *(_request(one) for one in told[:1])]
     document: dict[str, Any] = {
         "explanation": asdict(explanation),
         "conditions": dict(conditions),
@@ -187,6 +197,33 @@ def users_of(row: FindingRow, evidence: Evidence, conditions: Mapping[str, str])
     moved = evidence.moved_by("user_id", cells)
     ranked = sorted(((sign * moved[user], user) for user in named), key=lambda one: (-one[0], one[1]))
     return [(user, sign * part) for part, user in ranked[:MAX_USERS] if part > 0]
+
+
+def _telling(explanation: Explanation, sign: int) -> Explanation:
+    """Without the sets that nobody would act on; what they explain is unexplained, then."""
+    least = SET_SHARE * abs(explanation.excess)
+    kept = tuple(one for one in explanation.sets if sign * one.explains >= least)
+    hidden = sum((one.explains for one in explanation.sets if one not in kept), Decimal(0))
+    return replace(explanation, sets=kept, unexplained=explanation.unexplained + hidden)
+
+
+def _largest(row: FindingRow, evidence: Evidence, conditions: Mapping[str, str]) -> list[str]:
+    """One sentence: of the cause, the value of each dimension that holds most of the excess."""
+    cells, sign, found = evidence.mask(conditions), sign_of(row.direction), []
+    whole = sign * evidence.excess_of(cells)
+    for name in LARGEST:
+        if name not in evidence.dimensions or name in conditions or whole <= 0:
+            continue
+        moved = {
+            value: sign * part for value, part in evidence.moved_by(name, cells).items() if value not in ("", OTHERS)
+        }
+        value = max(moved, key=lambda one: (moved[one], one), default="")
+        if value and moved[value] >= LARGEST_SHARE * whole:
+            part = Decimal(repr(round(sign * moved[value], 6)))
+            found.append(
+                f"{name} {value} {'+' if part >= 0 else ''}{money(part)} ({min(100 * moved[value] / whole, 100):.0f} %)"
+            )
+    return [f"largest parts: {', '.join(found)}"] if found else []
 
 
 def _texts(found: Mapping[str, object]) -> dict[str, str]:

@@ -51,7 +51,7 @@ TELL_S: Final = 5.0
 CORRECTIONS_S: Final = 5.0
 LITTLE: Final = 1_000
 """Events that may come late before it is worth learning anew, and how long none must have come."""
-CALM: Final = timedelta(minutes=1)
+CALM: Final = timedelta(seconds=15)
 MOST_MINUTES: Final = 30
 """That are judged in one cycle."""
 

@@ -53,10 +53,11 @@ def test_it_is_kept_as_people_are_shown_it_and_a_restart_knows_it() -> None:
 
 
 def test_where_nothing_stands_out_in_a_series_it_is_the_cause_itself() -> None:
-    """With the factor that weighs most."""
+    """With the factor that weighs most, and the values that hold most of it."""
     found, row = evidence(CELLS), finding("f", {"user_id": "alice"})
-    (said,) = cause_of(row, found, explanation_of(row, found), {"user_id": "alice"}).sentences
+    said, largest = cause_of(row, found, explanation_of(row, found), {"user_id": "alice"}).sentences
     assert said.startswith("user alice, as a whole: +$100.00, most by the number of requests")
+    assert largest == "largest parts: team search +$100.00 (100 %), model m +$100.00 (100 %)"
 
 
 @pytest.mark.parametrize("document", ["", "{", "[]", "7", "{}", '{"conditions": 5}', '{"excess_usd": "x"}', "null"])
