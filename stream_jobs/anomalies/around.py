@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from spendstream_schemas.scope import Condition
 from stream_jobs.anomalies.bands import Bands, band_of, bands_of
 from stream_jobs.anomalies.found import Found
+from stream_jobs.anomalies.ratios import QUOTIENTS
 from stream_jobs.base.instants import EPOCH, from_unix_micros, time_zone
 from stream_jobs.series import calendar
 from stream_jobs.series.history import Grain, History
@@ -30,16 +31,9 @@ STEPS: Final[tuple[tuple[timedelta, Grain], ...]] = (
     (24 * _HOUR, "day"),
 )
 _LEAST: Final = 15 * _MINUTE
+_LEAST_OF_DRIVER: Final = 12 * _HOUR
+"""Drivers are judged by the hour."""
 _UTC: Final = time_zone("UTC")
-DRIVERS: Final[Mapping[str, tuple[Measure, Measure]]] = {
-    "tokens_per_request": ("tokens", "events"),
-    "price_per_token": ("effective_cost", "tokens"),
-    "cost_per_request": ("effective_cost", "events"),
-    "cache_rate": ("cache_read_tokens", "input_tokens"),
-    "error_rate": ("errors", "events"),
-    "gpu_utilization": ("busy_gpu_seconds", "gpu_seconds"),
-}
-"""What each driver of cost is the quotient of."""
 _Band = tuple[Decimal, Decimal, Decimal]
 _PLACES: Final = 12
 _UNKNOWN: Final = (None, None, None)
@@ -103,7 +97,7 @@ def _together(points: Sequence[Point], adds_up: bool) -> Point:
 def window_of(found: Found, now: datetime) -> tuple[datetime, datetime]:
     """What to look at: the finding, as much again before it, and half of it afterwards, where that is over."""
     end = found.ends_at or max(found.changed_at if found.changed_at < now else now, found.detected_at)
-    lasted = max(end - found.starts_at, _LEAST)
+    lasted = max(end - found.starts_at, _LEAST_OF_DRIVER if found.measure in QUOTIENTS else _LEAST)
     return found.starts_at - lasted * 3 // 2, min(end + lasted // 2, max(now, end))
 
 
@@ -116,6 +110,8 @@ def around(store: StoreClient, found: Found, now: datetime, most: int = MOST_POI
     """At most so many points. Raises StoreUnavailableError."""
     since, until = window_of(found, now)
     step, grain = step_for(until - since, most)
+    if found.measure in QUOTIENTS and step < _HOUR:  # by minutes they are noise
+        step, grain = _HOUR, "hour"
     if until - since > step * most:  # years of it: the latest days
         since = until - step * most
     first = EPOCH + (since - EPOCH) // step * step
@@ -123,15 +119,15 @@ def around(store: StoreClient, found: Found, now: datetime, most: int = MOST_POI
     actuals = _actuals(store, found, grain, step, starts)
     bands = _bands(found, step, starts, bands_of(store, found, first, starts[-1] + step))
     points = tuple(Point(at, actuals.get(at), *bands.get(at, _UNKNOWN)) for at in starts)
-    return Around(step, points, found.measure not in DRIVERS)
+    return Around(step, points, found.measure not in QUOTIENTS)
 
 
 def _actuals(
     store: StoreClient, found: Found, grain: Grain, step: timedelta, starts: list[datetime]
 ) -> dict[datetime, Decimal]:
     """By step, 0 where nothing was booked; nothing where the ledger cannot tell."""
-    if found.measure in DRIVERS:
-        over, under = DRIVERS[found.measure]
+    if found.measure in QUOTIENTS:
+        over, under = QUOTIENTS[found.measure]
         parts = [_sums(store, found.series, measure, grain, step, starts) for measure in (over, under)]
         return {at: parts[0][at] / parts[1][at] for at in starts if parts[1].get(at)}
     if found.measure not in get_args(Measure):
@@ -173,7 +169,7 @@ def _bands(found: Found, step: timedelta, starts: list[datetime], known: Bands) 
     if found.kind == "dear_request" or end <= found.starts_at:
         return bands
     share = Decimal(step // _MINUTE) / max(Decimal((end - found.starts_at) // _MINUTE), Decimal(1))
-    share = Decimal(1) if found.measure in DRIVERS else share
+    share = Decimal(1) if found.measure in QUOTIENTS else share
     own = found.expected * share, found.low * share, found.high * share
     return dict.fromkeys((at for at in starts if found.starts_at - step < at < end), own) | bands
 

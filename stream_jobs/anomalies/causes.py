@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from stream_jobs.anomalies.evidence import OTHERS, Evidence, conditions_of
-from stream_jobs.anomalies.grouping import sign_of
+from stream_jobs.anomalies.grouping import pull, sign_of
 from stream_jobs.anomalies.model import FindingRow
 from stream_jobs.anomalies.reading import CARRIED, EXPLAINED, DearRequest, Reader
 from stream_jobs.anomalies.words import series_name
@@ -116,7 +116,8 @@ def find(reader: Reader, row: FindingRow, end: datetime, also: Sequence[str] = (
         evidence = reader.read(row, end, also)
         explanation = explanation_of(row, evidence)
         conditions = own | first_set(row, explanation)
-        dear = reader.dearest(conditions, evidence.start, evidence.end) if row.direction == "up" else []
+        dearest = row.direction == "up" and row.kind != "driver"
+        dear = reader.dearest(conditions, evidence.start, evidence.end) if dearest else []
         return cause_of(row, evidence, explanation, conditions, dear)
     except SpendstreamError as error:
         log.warning("cannot look for the cause of %s: %s", row.finding_id, error)
@@ -135,7 +136,7 @@ def explanation_of(row: FindingRow, evidence: Evidence) -> Explanation:
 
 def first_set(row: FindingRow, explanation: Explanation) -> dict[str, str]:
     """The values that explain most of it, if some do."""
-    sign = sign_of(row.direction)
+    sign = sign_of(pull(row))
     moved = [one for one in explanation.sets if sign * one.excess > 0]
     named = [one for one in moved if OTHERS not in one.values.values()]
     return dict(named[0].values) if named else {}
@@ -154,7 +155,7 @@ def cause_of(
     excess_usd = Decimal(repr(round(evidence.excess_of(evidence.mask(conditions)), 6)))
     told = [one for one in dear if row.kind == "dear_request" or one.cost >= TELLING * excess > 0]
     why = list(
-        sentences(_telling(explanation, sign_of(row.direction)))
+        sentences(_telling(explanation, sign_of(pull(row))))
         if first_set(row, explanation) or not row.series.dims
         else _by_itself(row, explanation)
     )
@@ -192,7 +193,7 @@ def users_of(row: FindingRow, evidence: Evidence, conditions: Mapping[str, str])
     """Whose cost moved most in the direction of the finding, and by how much, in USD; none if it is one user's."""
     if "user_id" not in evidence.dimensions or "user_id" in conditions:
         return []
-    cells, sign = evidence.mask(conditions), sign_of(row.direction)
+    cells, sign = evidence.mask(conditions), sign_of(pull(row))
     named = [user for user in evidence.values("user_id", cells) if user and user != OTHERS]
     moved = evidence.moved_by("user_id", cells)
     ranked = sorted(((sign * moved[user], user) for user in named), key=lambda one: (-one[0], one[1]))
@@ -209,7 +210,7 @@ def _telling(explanation: Explanation, sign: int) -> Explanation:
 
 def _largest(row: FindingRow, evidence: Evidence, conditions: Mapping[str, str]) -> list[str]:
     """One sentence: of the cause, the value of each dimension that holds most of the excess."""
-    cells, sign, found = evidence.mask(conditions), sign_of(row.direction), []
+    cells, sign, found = evidence.mask(conditions), sign_of(pull(row)), []
     whole = sign * evidence.excess_of(cells)
     for name in LARGEST:
         if name not in evidence.dimensions or name in conditions or whole <= 0:

@@ -12,6 +12,9 @@ Of several groups it is the one that explains most of it. So a total that moved 
 greatest of these, each of the others is a group, and a user who rises by himself while everything grows a little is one
 of his own. Moves in opposite directions are never one group. Where nobody knows what the stretch holds, series decide
 that lie within each other, and their excess per day.
+
+A driver moves as it moves the cost: a cache that is hit less often belongs to what has become dearer. It belongs where
+the cost of its series does, else to the same driver of a series that it lies within or that lies within it.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -22,6 +25,7 @@ from typing import Final
 
 from stream_jobs.anomalies.evidence import Evidence, conditions_of
 from stream_jobs.anomalies.model import COST, FindingRow, Series
+from stream_jobs.anomalies.ratios import QUOTIENTS, pull_of
 from stream_jobs.detection.model import Direction
 
 HALF: Final = 0.5
@@ -37,7 +41,7 @@ class Group:
     """Findings of one cause."""
 
     group_id: str
-    direction: Direction
+    direction: Direction  # of the cost: see `pull`
     conditions: Mapping[str, str]  # what all entries have that are its cause
     members: dict[str, FindingRow] = field(default_factory=dict)
     head: str = ""  # the finding that people were told of last
@@ -62,12 +66,21 @@ def in_order(rows: Iterable[FindingRow]) -> list[FindingRow]:
     same in whatever order they came."""
     return sorted(
         rows,
-        key=lambda row: (row.measure != COST, -abs(row.excess), len(row.series.dims), row.series, row.finding_id),
+        key=lambda row: (row.measure != COST, -_size(row), len(row.series.dims), row.series, row.finding_id),
     )
+
+
+def _size(row: FindingRow) -> Decimal:
+    return abs(row.per_day if row.measure in QUOTIENTS else row.excess)
 
 
 def sign_of(direction: Direction) -> int:
     return 1 if direction == "up" else -1
+
+
+def pull(row: FindingRow) -> Direction:
+    """In which direction it moves the cost."""
+    return pull_of(row.measure, row.direction)
 
 
 def overlaps(row: FindingRow, group: Group) -> bool:
@@ -83,7 +96,7 @@ def share(row: FindingRow, group: Group, evidence: Evidence) -> float:
     mine = conditions_of(row.series)
     if not evidence.knows(mine) or not evidence.knows(group.conditions):
         return 0.0
-    sign = sign_of(row.direction)
+    sign = sign_of(pull(row))
     own, cause = evidence.mask(mine), evidence.mask(group.conditions)
     finding, whole, both = (evidence.moved(cells, sign, row.measure) for cells in (own, cause, own & cause))
     if finding.excess <= 0 or whole.excess <= 0 or both.excess < HALF * finding.excess:
@@ -97,12 +110,14 @@ def share(row: FindingRow, group: Group, evidence: Evidence) -> float:
 
 def home(row: FindingRow, groups: Iterable[Group], evidence: Evidence) -> Group | None:
     """The group that the finding belongs to."""
-    near = [group for group in groups if group.direction == row.direction and overlaps(row, group)]
+    near = [group for group in groups if group.direction == pull(row) and overlaps(row, group)]
     if (same := home_of_series(row, near)) is not None:
         return same
     shares = [(share(row, group, evidence), group) for group in near]
     shares = [(part, group) for part, group in shares if part > 0]
-    return min(shares, key=lambda one: (-one[0], one[1].starts_at, one[1].group_id))[1] if shares else None
+    if shares:
+        return min(shares, key=lambda one: (-one[0], one[1].starts_at, one[1].group_id))[1]
+    return home_by_name(row, near) if row.measure in QUOTIENTS else None
 
 
 def home_of_series(row: FindingRow, groups: Iterable[Group]) -> Group | None:
@@ -110,7 +125,7 @@ def home_of_series(row: FindingRow, groups: Iterable[Group]) -> Group | None:
     near = [
         group
         for group in groups
-        if group.direction == row.direction
+        if group.direction == pull(row)
         and any(member.series == row.series for member in group.members.values())
         and overlaps(row, group)
     ]
@@ -122,7 +137,7 @@ def home_by_name(row: FindingRow, groups: Iterable[Group]) -> Group | None:
     with at least half of the excess per day of the other."""
     found: list[tuple[Decimal, datetime, str, Group]] = []
     for group in groups:
-        if group.direction != row.direction or not overlaps(row, group):
+        if group.direction != pull(row) or not overlaps(row, group):
             continue
         parts = [part for member in group.members.values() if (part := _nested_share(row, member)) is not None]
         if parts and max(parts) >= Decimal(HALF):
@@ -139,6 +154,8 @@ def _nested_share(one: FindingRow, two: FindingRow) -> Decimal | None:
         return None
     if inner.measure != outer.measure:
         return Decimal(1) if inner.series == outer.series else None
+    if inner.measure in QUOTIENTS:  # a quotient has no parts
+        return Decimal(1)
     return abs(inner.per_day) / abs(outer.per_day) if outer.per_day else None
 
 
@@ -166,7 +183,7 @@ def settle(
     The rest waits for evidence of its own."""
     found = home(lead, groups.values(), evidence)
     if found is None:
-        found = groups[lead.finding_id] = Group(lead.finding_id, lead.direction, dict(conditions))
+        found = groups[lead.finding_id] = Group(lead.finding_id, pull(lead), dict(conditions))
     found.members[lead.finding_id] = lead
     settled = {lead.finding_id: found.group_id}
     for row in in_order(others):

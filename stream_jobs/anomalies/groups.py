@@ -9,7 +9,7 @@ from typing import Final
 
 from stream_jobs.anomalies.causes import Cause
 from stream_jobs.anomalies.evidence import conditions_of
-from stream_jobs.anomalies.grouping import Group, home_by_name, home_of_series, in_order, settle
+from stream_jobs.anomalies.grouping import Group, home_by_name, home_of_series, in_order, pull, settle
 from stream_jobs.anomalies.model import ZERO, Change, FindingRow
 
 WAITS_S: Final = 60.0
@@ -190,7 +190,7 @@ class GroupBook:
     def _join(self, row: FindingRow, group_id: str) -> None:
         if group_id not in self.groups:
             conditions = conditions_of(row.series)
-            self.groups[group_id] = Group(group_id, row.direction, conditions)
+            self.groups[group_id] = Group(group_id, pull(row), conditions)
             self.known[group_id] = Known(Cause(None, conditions))
         self.groups[group_id].members[row.finding_id] = row
         self._group_of[row.finding_id] = group_id

@@ -34,7 +34,8 @@ class Series(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class FindingRow:
-    """One row of `anomaly_findings`. Money in USD, of `events` a number, of a driver its unit; all to 12 places."""
+    """One row of `anomaly_findings`. Money in USD, of `events` a number, of a driver its unit
+    (but `per_day` is USD: the money at stake); all to 12 places."""
 
     finding_id: str
     version: int

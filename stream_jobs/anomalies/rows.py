@@ -100,9 +100,8 @@ class Rows:
         if self._adopts:
             taken = {one.finding_id for one in self._tracked.values()}
             for row in self._recorded.values():
-                if (row.state, row.series, row.direction) == ("open", series, found.direction) and (
-                    row.finding_id not in taken
-                ):
+                same = (row.state, row.series, row.direction) == ("open", series, found.direction)
+                if same and row.measure == measure_of(found) and row.finding_id not in taken:
                     return row.finding_id
         return finding_id(series, key[2], found.detected_at)
 
@@ -249,14 +248,15 @@ def key_of(series: Series, found: Finding) -> Key:
 
 def measure_of(found: Finding) -> str:
     """What its figures count."""
-    return str(getattr(found, "measure", "") or COST)
+    return found.measure or COST
 
 
 def _row(
     series: Series, found: Finding, identity: str, before: FindingRow | None, added: Late, now: datetime
 ) -> FindingRow:
     measure = measure_of(found)
-    more = usd_from_pico(added.pico_usd) if measure == COST else Decimal(added.events) if measure == EVENTS else ZERO
+    added = added if measure in (COST, EVENTS) else Late()  # a driver stays what it was concluded to be
+    more = usd_from_pico(added.pico_usd) if measure == COST else Decimal(added.events)
     actual, expected = _decimal(found.actual) + more, _decimal(found.expected)
     low, high = _decimal(found.low), _decimal(found.high)
     corrected = bool(more) and (actual <= high if found.direction == "up" else actual >= low)

@@ -96,16 +96,23 @@ def until_of(head: FindingRow, told: Told) -> datetime:
 
 
 def excess_usd(row: FindingRow, told: Told) -> Decimal | None:
-    """USD more than expected so far, negative for less; None where nobody knows."""
+    """USD more than expected so far, negative for less; None where nobody knows. Of a driver an estimate."""
+    if row.kind == "driver":
+        return row.per_day * _seconds(row, told) / DAYS_PER_SECOND
     return row.excess if row.measure == COST else told.money_usd
 
 
 def per_day_usd(row: FindingRow, told: Told) -> Decimal | None:
     """The same for a day of it."""
-    if row.measure == COST:
+    if row.measure == COST or row.kind == "driver":
         return row.per_day
-    length = Decimal((max(until_of(row, told), row.starts_at) - row.starts_at) // timedelta(seconds=1))
+    length = _seconds(row, told)
     return None if told.money_usd is None or not length else told.money_usd * DAYS_PER_SECOND / length
+
+
+def _seconds(row: FindingRow, told: Told) -> Decimal:
+    """How long it has lasted."""
+    return Decimal((max(until_of(row, told), row.starts_at) - row.starts_at) // timedelta(seconds=1))
 
 
 def level_of(severity: Severity, excess: Decimal | None) -> int:
@@ -152,7 +159,8 @@ def over_text(group: Group, told: Told) -> str:
     stretch = f"from {instant(head.starts_at)} to {instant(ends)} UTC"
     total = f"{stretch} {_figure(head, head.actual)}, {_figure(head, head.expected)} expected"
     excess = excess_usd(head, told)
-    more = f": {money(abs(excess))} {'more' if excess >= 0 else 'less'} in all" if excess is not None else ""
+    about = "about " if head.kind == "driver" else ""
+    more = f": {about}{money(abs(excess))} {'more' if excess >= 0 else 'less'} in all" if excess is not None else ""
     return f"{CLOSINGS.get(head.closing, CLOSINGS['over'])}; {total}{more}"
 
 
@@ -194,9 +202,10 @@ def _facts(group: Group, head: FindingRow, told: Told, until: datetime) -> list[
         ("Usual range", f"{_figure(head, head.low)} to {_figure(head, head.high)}"),
         ("Window", _window(head, until).removeprefix("in ")),
     ]
-    if head.measure == COST and head.kind != "dear_request" and head.ends_at is None:
+    if (head.measure == COST or head.kind == "driver") and head.kind != "dear_request" and head.ends_at is None:
         sign = "more" if head.per_day >= 0 else "less"
-        facts.append(("If it goes on", f"{money(abs(head.per_day))} {sign} per day"))
+        about = "about " if head.kind == "driver" else ""
+        facts.append(("If it goes on", f"{about}{money(abs(head.per_day))} {sign} per day"))
     facts += [
         ("Seen in", _scale(head.scale)),
         ("Reason", f"{KINDS.get(head.kind, head.kind)}; surprise {head.score:.0f} nats"),

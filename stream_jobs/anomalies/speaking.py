@@ -14,7 +14,7 @@ from decimal import Decimal
 from typing import Final
 
 from spendstream_schemas.alert_feed import AlertSignal
-from stream_jobs.anomalies.grouping import Group
+from stream_jobs.anomalies.grouping import Group, pull
 from stream_jobs.anomalies.signals import Told, alert_id, excess_usd, firing, gone, head_of, over_text, per_day_usd
 
 WAITS_FOR_CAUSE_S: Final = 15.0
@@ -105,8 +105,11 @@ class Speaking:
             self._waiting.discard(group_id)
 
     def is_worth(self, view: View) -> bool:
-        """Whether it has cost so much more or less than expected, or would within a day. What nobody knows is."""
+        """Whether it has cost so much more or less than expected, or would within a day. What nobody knows
+        is; a driver that lowers the cost is not, by itself."""
         head = head_of(view.group)
+        if head.kind == "driver" and pull(head) == "down":
+            return False  # fewer errors: good news, unless somebody pays less for it, which cost tells
         amounts = [excess_usd(head, view.told), per_day_usd(head, view.told)]
         if head.kind == "dear_request":
             amounts = amounts[:1]  # it happens once

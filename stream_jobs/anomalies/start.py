@@ -102,6 +102,9 @@ class Start:
             detector.warm(hours.at, cast(Floats, hours.events), cast(Floats, hours.cost))
         watch = Watch(detector, registry, Rows(), minute_of(until), self._settings.false_alerts_per_week)
         watch.weigh()
+        watch.follow()
+        if hours is not None:
+            warm.learn_drivers(self._store, watch.drivers, self._settings.history_days, until)
         watch.rows.recorded(recorded, adopt=True)
         watch.rows.quiet = True
         if hours is not None:

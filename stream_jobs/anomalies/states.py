@@ -26,7 +26,7 @@ from stream_jobs.store.tables import arrow_table, insert
 
 log = logging.getLogger(__name__)
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 """Of a snapshot: raised when what `Watch.dump` says means something else."""
 PART_BYTES: Final = 4_000_000
 MAX_STATE_BYTES: Final = 2_000_000_000

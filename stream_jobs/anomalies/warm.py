@@ -14,14 +14,17 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from stream_jobs.anomalies.drivers import Drivers
+from stream_jobs.anomalies.model import Series
 from stream_jobs.anomalies.names import Level
+from stream_jobs.anomalies.ratios import SUMS
 from stream_jobs.anomalies.registry import HALF_LIFE, PER_REQUEST, Registry
 from stream_jobs.anomalies.watermark import minute_of
 from stream_jobs.base.instants import unix_micros
 from stream_jobs.detection.model import Floats
 from stream_jobs.series.facts import Facts, Ints
 from stream_jobs.series.history import LEDGER, SOURCES, Source
-from stream_jobs.series.measures import label_parameters, sql_of
+from stream_jobs.series.measures import Measure, label_parameters
 from stream_jobs.store.client import StoreClient
 
 log = logging.getLogger(__name__)
@@ -30,6 +33,9 @@ MAX_ENTRIES: Final = 20_000_000
 MAX_CELLS: Final = 2_000_000
 """Hours of users that are read: each is a row of an answer."""
 HOUR: Final = timedelta(hours=1)
+MEASURES: Final[tuple[Measure, ...]] = ("events", "effective_cost")
+DRIVER_DAYS: Final = 14
+OF_DRIVERS: Final = tuple(name for name in SUMS if name not in ("gpu_seconds", "busy_gpu_seconds"))
 BY_HOUR: Final = next(source for source in SOURCES if source.table == "cost_1h")
 
 
@@ -87,9 +93,36 @@ def _affordable(store: StoreClient, since: datetime, until: datetime) -> datetim
     return at
 
 
-def _read(store: StoreClient, source: Source, level: Level, since: datetime, until: datetime, most: int) -> pa.Table:
-    """Columns v0, v1, ... of the level, hour (unix seconds), events and cost."""
-    events, cost = (sql_of("events"), sql_of("effective_cost")) if source is LEDGER else ("events", "effective_cost")
+def learn_drivers(store: StoreClient, drivers: Drivers, days: int, until: datetime) -> None:
+    """Judge, for those that are followed, the hours before `until`, a whole hour. The rollup does not know how long
+    GPUs were busy: utilization is learned as it comes. Raises StoreUnavailableError."""
+    count = 24 * min(days, DRIVER_DAYS)
+    first = until - count * HOUR
+    place_of = {series: place for place, series in enumerate(drivers.series)}
+    sums = np.zeros((count, len(place_of), len(SUMS)))
+    for level in sorted({series.dims for series in place_of}):
+        rows = _read(store, BY_HOUR, level, first, until, len(place_of), OF_DRIVERS)
+        vals = zip(*(rows[f"v{number}"].to_pylist() for number in range(len(level))), strict=True)
+        series = [Series(level, texts) for texts in vals] if level else [Series()] * rows.num_rows
+        places = np.array([place_of.get(one, -1) for one in series], np.int64)
+        mine = places >= 0
+        hours = (rows["h"].to_numpy()[mine] - int(first.timestamp())) // 3600
+        for name in OF_DRIVERS:
+            sums[hours, places[mine], SUMS.index(name)] = rows[f"m_{name}"].to_numpy()[mine]
+    for number in range(count):
+        drivers.judge(minute_of(first + number * HOUR), sums[number])
+
+
+def _read(
+    store: StoreClient,
+    source: Source,
+    level: Level,
+    since: datetime,
+    until: datetime,
+    most: int,
+    measures: Sequence[Measure] = MEASURES,
+) -> pa.Table:
+    """Columns v0, v1, ... of the level, h, the hour (unix seconds), and m_NAME of each measure."""
     dims = [source.column(name) for name in level]
     given = {"since": unix_micros(since), "until": unix_micros(until), **label_parameters(level)}
     when = (
@@ -104,12 +137,12 @@ def _read(store: StoreClient, source: Source, level: Level, since: datetime, unt
             f" AND tuple({', '.join(dims)}) IN (SELECT tuple({', '.join(dims)}) FROM {source.table} WHERE {when} "
             f"GROUP BY {', '.join(dims)} ORDER BY {weight} DESC LIMIT {most})"
         )
+    sums = ", ".join(f"toFloat64(sum({source.sums(name)[0]})) AS m_{name}" for name in measures)
     keys = ", ".join(f"{dim} AS v{number}" for number, dim in enumerate(dims))
     groups = "".join(f", v{number}" for number in range(len(dims)))
     return store.arrow(
         f"SELECT {keys + ', ' if keys else ''}toInt64(intDiv(toUnixTimestamp({source.at}), 3600) * 3600) AS h, "
-        f"toFloat64(sum({events})) AS e, toFloat64(sum({cost})) AS c FROM {source.table} WHERE {when}{among} "
-        f"GROUP BY h{groups}",
+        f"{sums} FROM {source.table} WHERE {when}{among} GROUP BY h{groups}",
         given,
     )
 
@@ -130,7 +163,7 @@ class _Part(NamedTuple):
         ids = registry.names.ids(level, facts)
         kept = ids >= 0
         hours = (hours - int(first.timestamp())) // 3600
-        return cls(ids[kept], hours[kept], rows["e"].to_numpy()[kept], rows["c"].to_numpy()[kept])
+        return cls(ids[kept], hours[kept], *(rows[f"m_{name}"].to_numpy()[kept] for name in MEASURES))
 
 
 def _laid(registry: Registry, parts: Sequence[_Part], first: datetime, until: datetime) -> Hours:

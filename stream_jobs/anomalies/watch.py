@@ -10,6 +10,7 @@ from typing import Any, Final, NamedTuple, Protocol
 
 import numpy as np
 
+from stream_jobs.anomalies.drivers import Drivers, Told
 from stream_jobs.anomalies.exact import floats, whole
 from stream_jobs.anomalies.minutes import Held, Minutes
 from stream_jobs.anomalies.model import Change, FindingRow, Series, Steer
@@ -75,11 +76,13 @@ class Watch:
         rows: Rows,
         next_minute: int,
         false_alerts_per_week: float = FALSE_ALERTS_PER_WEEK,
+        drivers: Drivers | None = None,
     ) -> None:
         self.next = next_minute  # the first that is not judged
         self.rows = rows
         self.registry = registry
         self.detector = detector
+        self.drivers = drivers or Drivers()
         self._per_week = false_alerts_per_week
         self.late_events = 0  # so many have come late since somebody set this to 0
         self.learned = 0.0  # events that the detector has seen
@@ -123,6 +126,8 @@ class Watch:
         changes = self._steer(steers, now)
         held = self._minutes.take(at)
         registry = self.registry
+        if known:
+            self.drivers.add(registry.names, held)
         cost, events = floats(held.sums, "effective_cost"), floats(held.sums, "events")
         self._place(registry.admit(held.ids, self._kept))
         registry.spent(held.ids, cost, events)
@@ -151,8 +156,14 @@ class Watch:
                     changes.append(change)
         self.next = at + 1
         if self.next % HOUR == 0:
+            changes += self._taken(self.drivers.hour(self.next), now)
             self._hour()
         return Judged(at, registry.places, sums), changes
+
+    def _taken(self, told: Iterable[Told], now: datetime) -> list[Change]:
+        """What was found of drivers."""
+        changes = [self.rows.taken(series, found, self.next - 1, now) for series, found in told]
+        return [change for change in changes if change is not None]
 
     def _standing(self, at: int) -> list[Finding]:
         """What is open, every quarter of an hour: the detector says only what has changed."""
@@ -180,8 +191,14 @@ class Watch:
         self.rows.forget(self.next)
         self._place(self.registry.hour(self._kept()))
         self.weigh()
+        self.follow()
         if self.registry.crowded():
             self._minutes.renumber(self.registry.forget(self._minutes.used()))
+
+    def follow(self) -> None:
+        """The drivers of the most important series are followed."""
+        importance = self.registry.importance_of_places().tolist()
+        self.drivers.follow(dict(zip(self.registry.places, importance, strict=True)))
 
     def weigh(self) -> None:
         """All series together have one budget of false alerts, by what each has spent up to the hour."""
@@ -213,6 +230,7 @@ class Watch:
             "registry": self.registry.dump(),
             "rows": self.rows.dump(),
             "detector": self.detector.dump(),
+            "drivers": self.drivers.dump(),
         }
 
 
@@ -226,6 +244,7 @@ def restored(
 ) -> Watch:
     """Quiet until `rows.settle`. Raises ValueError for a state of other levels or of more series."""
     registry = Registry.restore(levels, most, state["registry"])
-    watch = Watch(detector, registry, Rows.restore(state["rows"], recorded), int(state["next"]), false_alerts_per_week)
+    rows, drivers = Rows.restore(state["rows"], recorded), Drivers.restore(state["drivers"])
+    watch = Watch(detector, registry, rows, int(state["next"]), false_alerts_per_week, drivers)
     watch.learned, watch.missed = float(state["learned"]), float(state["missed"])
     return watch

@@ -116,6 +116,8 @@ def per_day(found: Found) -> str:
         return ""
     more = "more" if found.per_day > 0 else "less"
     end = "if it goes on" if found.is_open else "while it lasted"
+    if found.kind == "driver":
+        return f"about {money(abs(found.per_day))} {more} a day {end}"
     return f"{quantity(found.measure, abs(found.per_day))} {more} a day {end}"
 
 

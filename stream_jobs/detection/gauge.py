@@ -13,7 +13,7 @@ Nothing but the past and the step is known to it, not even a range. The same val
 """
 
 from collections.abc import Sequence
-from typing import Final, Self
+from typing import Any, Final, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -65,6 +65,19 @@ class GaugeDetector:
             part.grow(more)
         self._errors = np.concatenate([self._errors, np.full((more, 3), np.nan)])
         self._scores = np.concatenate([self._scores, np.zeros(more)])
+
+    def reuse(self, numbers: Sequence[int], names: Sequence[str]) -> None:
+        """Other series have these numbers from now on; what was learned of those before is forgotten."""
+        fresh = GaugeDetector(self.step)
+        fresh.add(names)
+        where = list(numbers)
+        for part, new in zip(self._parts, fresh._parts, strict=True):
+            held = _kept(part)
+            for name, values in _kept(new).items():
+                held[name][where] = values
+        self._errors[where], self._scores[where] = np.nan, 0.0
+        for number, name in zip(where, names, strict=True):
+            self.names[number] = name
 
     def advance(self, at: int, values: Floats, known: npt.NDArray[np.bool_] | None = None) -> list[Finding]:
         """Take the values of all series at an instant (minutes since 1970, rising from call to call); what is NaN or
@@ -134,7 +147,7 @@ class GaugeDetector:
         return detector
 
 
-def _kept(part: object) -> dict[str, object]:
+def _kept(part: object) -> dict[str, npt.NDArray[Any]]:
     """What changes in a part: its arrays."""
     held = vars(part).get("held", vars(part))
     return {name: value for name, value in held.items() if isinstance(value, np.ndarray)}

@@ -49,8 +49,9 @@ class Finding:
     high: float
     score: float  # surprise in nats: the greatest so far
     severity: Severity
-    per_day: float  # what it costs (or saves) more a day if it goes on like this
+    per_day: float  # USD that it costs (or saves) more a day if it goes on like this
     closing: Closing | None = None
+    measure: str = ""  # the driver whose unit the figures have; empty: cost
 
     @property
     def excess(self) -> float:

@@ -20,7 +20,7 @@ from tests.store_server import ledger_rows
 
 TEAMS = ("search", "ads", "")
 USERS = ("u1", "u2", "u3", "")
-METERS = ("input_tokens", "output_tokens", "gpu_seconds")
+METERS = ("input_tokens", "output_tokens", "cache_read_tokens", "gpu_seconds")
 MODELS = ("gpt-4o", "claude-sonnet-4", "")
 
 

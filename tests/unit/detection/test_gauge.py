@@ -132,3 +132,24 @@ def test_steps() -> None:
     for step in (0, -1, 1441):
         with pytest.raises(ValueError, match="1 to 1440"):
             GaugeDetector(step)
+
+
+def test_a_number_that_another_series_takes() -> None:
+    """It is judged as one that is new, and the others as if nothing had happened."""
+    values = np.random.default_rng(8).normal(10, 1, (200, 3))
+    values[120:, 1] += 500
+    reused, plain, fresh = GaugeDetector(60), GaugeDetector(60), GaugeDetector(60)
+    reused.add(["a", "b", "c"])
+    plain.add(["a", "b", "c"])
+    fresh.add(["d"])
+    replay(reused, values[:120])
+    replay(plain, values[:120])
+    reused.reuse([1], ["d"])
+    found = replay(reused, values[120:], begin=120)
+    alone = replay(fresh, values[120:, 1:2], begin=120)
+    others = replay(plain, values[120:], begin=120)
+    assert reused.names == ["a", "d", "c"]
+    assert {key for key in found if key[0] == 1} == {(1, at) for _, at in alone}
+    assert {key: one for key, one in found.items() if key[0] != 1} == {k: o for k, o in others.items() if k[0] != 1}
+    assert np.array_equal(reused.scores()[[0, 2]], plain.scores()[[0, 2]])
+    assert reused.scores()[1] == fresh.scores()[0]
