@@ -98,7 +98,7 @@ def until_of(head: FindingRow, told: Told) -> datetime:
 def excess_usd(row: FindingRow, told: Told) -> Decimal | None:
     """USD more than expected so far, negative for less; None where nobody knows. Of a driver an estimate."""
     if row.kind == "driver":
-        return row.per_day * _seconds(row, told) / DAYS_PER_SECOND
+        return round(row.per_day * _seconds(row, told) / DAYS_PER_SECOND, 6)
     return row.excess if row.measure == COST else told.money_usd
 
 

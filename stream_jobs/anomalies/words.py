@@ -29,7 +29,11 @@ MARKS: Final[Mapping[str, str]] = {"real": "a real problem", "expected": "was to
 _MANY: Final = Decimal("1.95")
 _MONEY: Final = ("price_per_token", "cost_per_request")
 _SHARES: Final = ("_rate", "_share", "_utilization")
-_UNITS: Final[Mapping[str, str]] = {"events": "requests"}
+_UNITS: Final[Mapping[str, str]] = {
+    "events": "requests",
+    "price_per_token": "a token",
+    "cost_per_request": "a request",
+}
 _SILENCED: Final[Mapping[str, str]] = {"event": "it was planned as", "mark": "it was marked as expected with finding"}
 _FEW: Final = Context(prec=3)
 
@@ -72,8 +76,8 @@ def drawn_in(measure: str, step: timedelta) -> str:
 
 
 def unit(measure: str) -> str:
-    """What an amount that is no money is of: 'requests'."""
-    return "" if is_money(measure) else _UNITS.get(measure, measure.replace("_", " "))
+    """What an amount is of, 'requests', or for, 'a token'; empty where it is simply money."""
+    return _UNITS.get(measure, "" if is_money(measure) else measure.replace("_", " "))
 
 
 def quantity(measure: str, value: Decimal) -> str:

@@ -51,3 +51,9 @@ def test_a_point_is_outside_only_of_a_band_that_is_known() -> None:
     assert [Point(START, Decimal(n), *band).is_outside for n in (-1, 0, 2, 3)] == [True, False, False, True]
     assert not Point(START, None, *band).is_outside
     assert not Point(START, Decimal(3)).is_outside
+
+
+def test_a_driver_is_drawn_about_half_a_day() -> None:
+    """It is judged by the hour."""
+    since, until = window_of(found("x", measure="cache_rate", kind="driver"), NOW)
+    assert until - since >= timedelta(hours=18)

@@ -143,5 +143,5 @@ def test_what_is_no_state_is_refused() -> None:
     drivers = Drivers()
     drivers.follow({TOTAL: 1.0, SEARCH: 1.0})
     for wrong in ({"series": [[[], []]]}, {"gauges": b"x"}, {"sums": [[1.0]]}):
-        with pytest.raises(ValueError, match="state|reshape|other drivers"):
+        with pytest.raises(ValueError, match=r"state|reshape|other drivers"):
             Drivers.restore(drivers.dump() | wrong)

@@ -1,5 +1,6 @@
 """Findings of one cause are one group, whatever the levels, and no others are."""
 
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
@@ -8,7 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stream_jobs.anomalies.evidence import Evidence
-from stream_jobs.anomalies.grouping import Group, home, home_by_name, in_order, lies_within, settle, share
+from stream_jobs.anomalies.grouping import (
+    Group,
+    home,
+    home_by_name,
+    home_of_series,
+    in_order,
+    lies_within,
+    settle,
+    share,
+)
 from stream_jobs.anomalies.model import EVENTS, FindingRow, Series
 from tests.unit.anomalies.telling_world import HOUR, NOON, evidence, finding
 
@@ -154,3 +164,31 @@ def test_grouping_does_not_depend_on_the_order_of_findings(
     assert settled(shuffled, RUNAWAY) == first
     ways = {row.finding_id: row.direction for row in rows}
     assert all(ways[finding_id] == ways[group_id] for finding_id, group_id in first.items())
+
+
+CACHE = finding("c", {"team": "search"}, measure="cache_rate", kind="driver", direction="down", actual=Decimal("0.1"),
+                expected=Decimal("0.8"), per_day=Decimal(300))  # fmt: skip
+
+
+def test_a_driver_belongs_to_the_cost_that_it_moves() -> None:
+    """A cache that is hit less often goes down, and what it costs up; of whoever moved most of it."""
+    group = group_of(ALICE, {"user_id": "alice"})
+    assert home(CACHE, [group], RUNAWAY) is group
+    assert home(replace(CACHE, series=Series(("team",), ("ads",))), [group], RUNAWAY) is None
+    assert home(replace(CACHE, direction="up"), [group], RUNAWAY) is None
+    assert home_of_series(CACHE, [group_of(finding("s", {"team": "search"}), {})]) is not None
+
+
+def test_a_driver_on_all_levels_is_one() -> None:
+    """Also where the cost is as usual, and whatever its share of what is at stake; another driver is another."""
+    calm = evidence([({"team": "search", "model": "m"}, 10, 10), ({"team": "ads", "model": "m"}, 10, 10)])
+    total = replace(CACHE, finding_id="t", series=Series(), per_day=Decimal(900))
+    model = replace(CACHE, finding_id="m", series=Series(("model",), ("m",)), per_day=Decimal(800))
+    errors = replace(CACHE, finding_id="e", measure="error_rate", direction="up", per_day=Decimal(1))
+    rows = in_order([CACHE, errors, model, total])
+    assert [row.finding_id for row in rows] == ["t", "m", "c", "e"]
+    groups: dict[str, Group] = {}
+    settled = settle(rows[0], {}, rows[1:], groups, calm)
+    assert settled == {"t": "t", "m": "t", "c": "t", "e": "t"}  # the errors are of the same series as c
+    alone = replace(errors, series=Series(("team",), ("ads",)))
+    assert home(alone, [Group("t", "up", {}, {"t": total})], calm) is None

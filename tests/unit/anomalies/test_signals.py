@@ -189,3 +189,26 @@ def test_an_alert_without_a_finding_is_closed() -> None:
     """It has no figures any more."""
     signal = gone("anomaly/old", UNTIL)
     assert (signal.status, signal.value) == ("resolved", None)
+
+
+def test_a_driver_says_its_ratio_and_about_what_it_costs() -> None:
+    """In percent, per request, per token; the money is an estimate."""
+    cache = finding("c", {"team": "search"}, kind="driver", measure="cache_rate", direction="down",
+                    expected=Decimal("0.8"), actual=Decimal("0.1"), low=Decimal("0.7"), high=Decimal("0.9"),
+                    per_day=Decimal(48), severity="warning")  # fmt: skip
+    signal = firing(Group("g", "up", {}, {"c": cache}), Told(NOON + HOUR), NOON + HOUR)
+    assert signal.summary == (
+        "team search: 10.0 % cache rate in the 1 hour since 2026-11-24 12:00 UTC, "
+        "80.0 % cache rate expected (87.5 % less)"
+    )
+    assert {fact.name: fact.text for fact in signal.facts}["If it goes on"] == "about $48.00 more per day"
+    assert signal.money_usd == Decimal(2)
+    over = replace(cache, state="closed", ends_at=NOON + 2 * HOUR, closing="over")
+    assert over_text(Group("g", "up", {}, {"c": over}), Told()).endswith(
+        "80.0 % cache rate expected: about $4.00 more in all"
+    )
+    price = replace(
+        cache, measure="price_per_token", direction="up", expected=Decimal("0.0000021"), actual=Decimal("0.000021")
+    )
+    signal = firing(Group("g", "up", {}, {"c": price}), Told(NOON + HOUR), NOON + HOUR)
+    assert "$0.0000210 a token in the 1 hour" in signal.summary

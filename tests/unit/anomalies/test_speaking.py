@@ -178,3 +178,26 @@ def test_of_two_signals_the_later_one_is_later() -> None:
     (first,) = world.look()
     (second,) = world.becomes(severity="critical")
     assert second.observed_at > first.observed_at
+
+
+DRIVER = {"kind": "driver", "measure": "error_rate", "expected": Decimal("0.02"), "actual": Decimal("0.3")}
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"per_day": Decimal(30)}, True),
+        ({"per_day": Decimal("0.9")}, False),
+        ({"per_day": Decimal(-30), "direction": "down"}, False),  # fewer errors
+        ({"per_day": Decimal(30), "direction": "down", "measure": "cache_rate"}, True),
+        ({"per_day": Decimal(-30), "measure": "cache_rate"}, False),
+    ],
+)
+def test_a_driver_alone_is_told_by_the_money_at_stake(given: dict[str, Any], told: bool) -> None:
+    """Whatever the stretch has cost; good news is told to nobody."""
+    world = World(finding("f", {"team": "search"}, **{**DRIVER, **given}))
+    signals = world.look(told=Told(NOON + HOUR, money_usd=Decimal(1000)))
+    assert bool(signals) == told
+    for signal in signals:
+        assert signal.money_usd == Decimal("1.25")  # an hour of 30 $ a day
+        assert signal.name == "CostDriver"

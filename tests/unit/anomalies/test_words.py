@@ -64,3 +64,14 @@ def test_why_nobody_is_told_is_said() -> None:
     assert words.silenced("mark:0f3a") == "it was marked as expected with finding 0f3a"
     assert words.silenced("else") == "else"
     assert words.state(found(closing="new_normal")) == "closed: it lasted so long that it is the usual now"
+
+
+def test_of_a_driver_the_ratio_is_told_and_money_as_an_estimate() -> None:
+    """Which is about money, whatever the ratio is of."""
+    tokens = found(kind="driver", measure="tokens_per_request", expected=Decimal(1200), actual=Decimal(4800))
+    assert words.headline(tokens, NOW) == (
+        "team search: 4,800 tokens per request in 40 minutes where 1,200 is usual (4 times the usual)"
+    )
+    assert words.per_day(tokens) == "about $1,508.40 more a day while it lasted"
+    price = found(kind="driver", measure="price_per_token", expected=Decimal("0.0000021"), actual=Decimal("0.0000031"))
+    assert "$0.00000310 a token in 40 minutes where $0.00000210 is usual" in words.headline(price, NOW)

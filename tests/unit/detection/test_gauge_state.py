@@ -41,7 +41,7 @@ def test_another_version(monkeypatch: pytest.MonkeyPatch) -> None:
         GaugeDetector.load(other)
 
 
-@settings(max_examples=examples(50))
+@settings(max_examples=examples(50), deadline=None)
 @given(st.integers(0, len(STATE) - 1), st.binary(min_size=1, max_size=8))
 def test_hostile(place: int, garbage: bytes) -> None:
     """Changed bytes are refused or read, and nothing else."""
