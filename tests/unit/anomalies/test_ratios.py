@@ -17,7 +17,8 @@ USUAL = dict(zip(JUDGED, (200.0, 0.0001, 0.8, 0.03, 0.25), strict=True))
 
 def judged(**changes: float) -> Floats:
     hour = HOUR | changes
-    return values_of({name: np.array([hour[name]]) for name in SUMS})[0]
+    found: Floats = values_of({name: np.array([hour[name]]) for name in SUMS})[0]
+    return found
 
 
 def test_values_are_quotients_on_a_scale() -> None:
