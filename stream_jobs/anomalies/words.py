@@ -109,7 +109,7 @@ def headline(found: Found, until: datetime) -> str:
     if found.kind == "dear_request":
         return f"{name}: one request of {actual} where at most {amount(found.measure, found.high)} is usual"
     if found.kind == "new_series":
-        return f"{name} is new: {actual} in {lasted} where {expected} is usual of its like"
+        return f"{name}, of which little is known: {actual} in {lasted} where {expected} is usual"
     much = factor(found)
     return f"{name}: {actual} in {lasted} where {expected} is usual" + (f" ({much})" if much else "")
 

@@ -20,25 +20,33 @@ if TYPE_CHECKING:
 
 EXAMPLE_CONFIG = ROOT / "producers" / "spendstream_traffic" / "simulate" / "example_config"
 BUDGETS_FILE = "budgets.yaml"
+EVENTS_FILE = "events.yaml"
+ENDS = """events:
+  - id: demo-ends
+    name: The simulated traffic ends
+    from: {end:%Y-%m-%dT%H:%M:%S}Z
+    to: {later:%Y-%m-%dT%H:%M:%S}Z
+    factor: 0
+"""
 ALERTS_FILE = "alerts.yaml"
 DEMO_MARKER = "demo"
-HOURS = 3
+HOURS = 4
 """What is unusual is told by what came before: the incident is in the last of them."""
-INCIDENT = "runaway_user:start=155m:duration=10m:factor=2500"
+INCIDENT = "runaway_user:start=215m:duration=10m:factor=1800"
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     parser = subparsers.add_parser(
         "demo",
         help="see it work: simulated traffic through the whole pipeline, budget alerts, and a report",
-        description="Starts the pipeline on free ports, sends three hours of traffic of a made-up company with several "
+        description="Starts the pipeline on free ports, sends four hours of traffic of a made-up company with several "
         "teams, customers and providers, in which one user runs away and budgets are crossed, shows the alerts as they "
         "arrive, what was unusual and why, and where the money went. Nothing is left running; the data folder stays "
         "for you to look at.",
     )
     add_instance_options(parser, default_port=0, default_data_dir=Path("demo-data"))
     parser.add_argument("--out", type=Path, default=Path("report.html"), help="the report (default: %(default)s)")
-    parser.add_argument("--rate", type=float, default=3.0, help="mean events per second (default: %(default)s)")
+    parser.add_argument("--rate", type=float, default=2.5, help="mean events per second (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=7, help="another seed, other traffic (default: %(default)s)")
     parser.set_defaults(run=run)
 
@@ -130,6 +138,8 @@ def _write_config(folder: Path, traffic: "SimulationConfig", url: str) -> None:
 
     write_amounts(folder / BUDGETS_FILE, ordinary_hour(traffic, folder))
     write_url(folder / ALERTS_FILE, url)
+    (folder / EVENTS_FILE).write_text(ENDS.format(end=traffic.end, later=traffic.end + timedelta(days=7)), encoding="utf-8")
+    (folder / EVENTS_FILE).chmod(0o600)
 
 
 def _fresh_folder(data_dir: Path) -> None:

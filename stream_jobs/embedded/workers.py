@@ -1,4 +1,5 @@
-"""The jobs' processes: one that books, and one that watches what is booked. Neither stops when the other does."""
+"""The jobs' processes: one books, one watches what is booked and tells people, one looks for what is unusual. None
+stops when another does."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -12,10 +13,11 @@ from stream_jobs.origin.settings import OriginSettings
 from stream_jobs.runtime.jobs import ALERTS, ANOMALIES, BUDGETS, DATA_QUALITY, METERING, OUTCOMES, RECONCILIATION
 from stream_jobs.runtime.ports import LOOPBACK, free_port
 
-WORKER, WATCHER = "worker", "watcher"
+WORKER, WATCHER, ANALYST = "worker", "watcher", "analyst"
 PROCESSES: Final[Mapping[str, tuple[str, ...]]] = {
     WORKER: (METERING, OUTCOMES, RECONCILIATION),
-    WATCHER: (BUDGETS, ALERTS, ANOMALIES, DATA_QUALITY),  # may stand still without holding up what is booked
+    WATCHER: (BUDGETS, ALERTS, DATA_QUALITY),  # may stand still without holding up what is booked
+    ANALYST: (ANOMALIES,),  # computes: budgets and alerts must not wait for it
 }
 """Which jobs run in one process."""
 

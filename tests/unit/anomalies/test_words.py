@@ -22,7 +22,7 @@ from tests.unit.anomalies.build import NOW, START, found
         ({"kind": "dear_request"}, "team search: one request of $45.10 where at most $5.25 is usual"),
         (
             {"kind": "new_series", "series": {}},
-            "all usage is new: $45.10 in 40 minutes where $3.20 is usual of its like",
+            "all usage, of which little is known: $45.10 in 40 minutes where $3.20 is usual",
         ),
         (
             {"measure": "events", "series": {"user_id": "u", "labels.x": ""}, "expected": Decimal(0)},
