@@ -138,8 +138,9 @@ def _write_config(folder: Path, traffic: "SimulationConfig", url: str) -> None:
 
     write_amounts(folder / BUDGETS_FILE, ordinary_hour(traffic, folder))
     write_url(folder / ALERTS_FILE, url)
-    (folder / EVENTS_FILE).write_text(ENDS.format(end=traffic.end, later=traffic.end + timedelta(days=7)), encoding="utf-8")
-    (folder / EVENTS_FILE).chmod(0o600)
+    planned = folder / EVENTS_FILE
+    planned.write_text(ENDS.format(end=traffic.end, later=traffic.end + timedelta(days=7)), encoding="utf-8")
+    planned.chmod(0o600)
 
 
 def _fresh_folder(data_dir: Path) -> None:
