@@ -17,7 +17,7 @@ from stream_jobs.anomalies.reading import CARRIED, EXPLAINED, DearRequest, Reade
 from stream_jobs.anomalies.words import series_name
 from stream_jobs.base.errors import SpendstreamError
 from stream_jobs.base.json_values import json_text
-from stream_jobs.base.readable import clock, money
+from stream_jobs.base.readable import clock, money, percent
 from stream_jobs.explain import Explanation, cells_of, explain, sentences
 from stream_jobs.explain.sentences import WORDS
 from stream_jobs.store.client import StoreClient
@@ -211,19 +211,15 @@ def _telling(explanation: Explanation, sign: int) -> Explanation:
 def _largest(row: FindingRow, evidence: Evidence, conditions: Mapping[str, str]) -> list[str]:
     """One sentence: of the cause, the value of each dimension that holds most of the excess."""
     cells, sign, found = evidence.mask(conditions), sign_of(pull(row)), []
-    whole = sign * evidence.excess_of(cells)
+    whole = evidence.excess_of(cells)
     for name in LARGEST:
-        if name not in evidence.dimensions or name in conditions or whole <= 0:
+        if name not in evidence.dimensions or name in conditions or sign * whole <= 0:
             continue
-        moved = {
-            value: sign * part for value, part in evidence.moved_by(name, cells).items() if value not in ("", OTHERS)
-        }
-        value = max(moved, key=lambda one: (moved[one], one), default="")
-        if value and moved[value] >= LARGEST_SHARE * whole:
-            part = Decimal(repr(round(sign * moved[value], 6)))
-            found.append(
-                f"{name} {value} {'+' if part >= 0 else ''}{money(part)} ({min(100 * moved[value] / whole, 100):.0f} %)"
-            )
+        moved = {value: part for value, part in evidence.moved_by(name, cells).items() if value not in ("", OTHERS)}
+        value = max(moved, key=lambda one: (sign * moved[one], one), default="")
+        if value and moved[value] / whole >= LARGEST_SHARE:
+            part, of = (Decimal(repr(round(one, 6))) for one in (moved[value], whole))
+            found.append(f"{name} {value} {'+' if part >= 0 else ''}{money(part)} ({percent(abs(part), abs(of))})")
     return [f"largest parts: {', '.join(found)}"] if found else []
 
 

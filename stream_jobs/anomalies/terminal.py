@@ -115,7 +115,7 @@ def facts_of(shown: Shown) -> Iterator[tuple[str, str]]:
         + words.amount(name, found.high),
     )
     yield "per day", words.per_day(found)
-    yield "surprise", f"{found.score:.0f} nats"
+    yield "surprise", f"{round(found.score)} nats"
     if found.mark:
         by = f" by {found.marked_by}" if found.marked_by else ""
         note = f": {found.note}" if found.note else ""

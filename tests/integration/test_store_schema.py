@@ -59,7 +59,7 @@ def client(store: StoreProcess) -> Iterator[Client]:
         yield client
 
 
-EMPTY_WHEN_ALL_IS_WELL = {"quarantine", "accounting", "rollup_difference"}
+EMPTY_WHEN_ALL_IS_WELL = {"quarantine", "accounting", "rollup_difference", "anomalies", "anomaly_marks"}
 OF_CORRECTIONS = (
     "quarantine_open",
     "adjustment_history",
@@ -108,10 +108,13 @@ def _fits(kind: pa.DataType, clickhouse: str) -> bool:
         pa.int64(): "Int64",
         pa.int32(): "Int32",
         pa.int8(): "Int8",
+        pa.uint16(): "UInt16",
         pa.uint32(): "UInt32",
         pa.uint64(): "UInt64",
         pa.float64(): "Float64",
+        pa.float32(): "Float32",
         pa.bool_(): "Bool",
+        pa.timestamp("s", tz="UTC"): r"DateTime\('UTC'\)",
         pa.timestamp("us", tz="UTC"): r"DateTime64\(6, 'UTC'\)",
         pa.timestamp("ms", tz="UTC"): r"DateTime64\(3, 'UTC'\)",
         pa.decimal128(38, 12): r"Decimal\(38, 12\)",

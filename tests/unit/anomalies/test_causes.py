@@ -57,7 +57,7 @@ def test_where_nothing_stands_out_in_a_series_it_is_the_cause_itself() -> None:
     found, row = evidence(CELLS), finding("f", {"user_id": "alice"})
     said, largest = cause_of(row, found, explanation_of(row, found), {"user_id": "alice"}).sentences
     assert said.startswith("user alice, as a whole: +$100.00, most by the number of requests")
-    assert largest == "largest parts: team search +$100.00 (100 %), model m +$100.00 (100 %)"
+    assert largest == "largest parts: team search +$100.00 (100.0 %), model m +$100.00 (100.0 %)"
 
 
 @pytest.mark.parametrize("document", ["", "{", "[]", "7", "{}", '{"conditions": 5}', '{"excess_usd": "x"}', "null"])

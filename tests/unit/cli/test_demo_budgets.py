@@ -13,13 +13,13 @@ from spendstream_traffic.simulate import SimulationConfig, generate, parse_incid
 from stream_jobs.alerts.document import read_document
 from stream_jobs.budgets.checks import problems_between
 from stream_jobs.budgets.document import BudgetsDocument
-from stream_jobs.cli.demo import ALERTS_FILE, BUDGETS_FILE, EXAMPLE_CONFIG, INCIDENT
+from stream_jobs.cli.demo import ALERTS_FILE, BUDGETS_FILE, EXAMPLE_CONFIG, HOURS, INCIDENT
 from stream_jobs.cli.demo_alerts import DEPARTMENT, read_budgets
 from stream_jobs.cli.demo_budgets import Spend, ordinary_hour, write_amounts
 from stream_jobs.facts import facts_of
 from stream_jobs.pricing.book import PriceBook
 
-DURATION = timedelta(hours=1)
+DURATION = timedelta(hours=HOURS)
 
 
 @pytest.fixture
@@ -72,7 +72,7 @@ def test_every_amount_is_what_its_scope_cost_times_its_headroom(config_dir: Path
 @pytest.mark.parametrize("hour", [3, 14, 23])
 def test_only_the_incident_crosses_them_at_any_time_of_the_day(hour: int, config_dir: Path) -> None:
     """The team with little headroom and the user that runs away are over their amounts; an ordinary hour is not."""
-    traffic = _traffic(hour, rate=2.0)
+    traffic = _traffic(hour, rate=2.5)
     write_amounts(config_dir / BUDGETS_FILE, ordinary_hour(traffic, config_dir))
     amounts = _amounts(read_budgets(config_dir))
     ordinary, really = _costs(replace(traffic, incidents=()), config_dir), _costs(traffic, config_dir)
