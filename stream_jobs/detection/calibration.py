@@ -37,8 +37,9 @@ WINSOR: Final = 10.0  # a square teaches at most so many times the spread
 NORMAL_TAIL: Final = 0.3  # how much farther out the greatest of e times as many normal deviates is
 WIDEST_TAIL: Final = 2.5
 RAMP_RATE: Final = 1 / (84 * 24)
-WINDOWS_KNOWN: Final = 28 * 24 / np.array([1, 1, 1, 1, *HOUR_WINDOWS[:N_HOURS], 24, 24, 24, 24 * 3], dtype=float)
-"""About how many independent windows taught a scale's spread on one side."""
+WINDOWS_KNOWN: Final = np.array([*[400.0] * FIRST_HOURS, 400.0, *[16.0] * (RAMP - FIRST_HOURS - 1), 9.0])
+"""About how many independent windows taught a scale's spread on one side, where it is more than normal: hours of a day
+that differ together are one."""
 UNCERTAIN: Final = ((3.8**2 + 1) / (4 * WINDOWS_KNOWN))[:, None]
 """By so much is the quantile of Student's t at a limit farther out than the normal one."""
 GROUP_LOOKS: Final = (30.0, 10.0, 1.5)
