@@ -21,6 +21,7 @@ from stream_jobs.detection.scales import (
     LOOKS,
     N_FAST,
     N_HOURS,
+    RAMP,
     SILENCE,
     WEEK_HOURS,
     WINDOWS,
@@ -35,11 +36,16 @@ SETTLED: Final = 14 * 24  # hours after which a baseline has seen each hour of t
 WINSOR: Final = 10.0  # a square teaches at most so many times the spread
 NORMAL_TAIL: Final = 0.3  # how much farther out the greatest of e times as many normal deviates is
 WIDEST_TAIL: Final = 2.5
+RAMP_RATE: Final = 1 / (84 * 24)
+WINDOWS_KNOWN: Final = np.array([*[400.0] * FIRST_HOURS, 400.0, *[16.0] * (RAMP - FIRST_HOURS - 1), 9.0])
+"""About how many independent windows taught a scale's spread on one side, where it is more than normal: hours of a day
+that differ together are one."""
+UNCERTAIN: Final = ((3.8**2 + 1) / (4 * WINDOWS_KNOWN))[:, None]
+"""By so much is the quantile of Student's t at a limit farther out than the normal one."""
 GROUP_LOOKS: Final = (30.0, 10.0, 1.5)
 """Independent looks a day of each group of scales, where the noise is that of hours."""
 ROOTS: Final = np.sqrt(np.array(HOUR_WINDOWS, dtype=float))[:, None]
-RAMP_ROOT: Final = float(np.sqrt((np.arange(1, WEEK_HOURS + 1, dtype=float) ** 2).sum()))
-UNITS: Final = np.concatenate([np.ones((N_FAST, 1)), ROOTS, [[RAMP_ROOT]]])
+UNITS: Final = np.concatenate([np.ones((N_FAST, 1)), ROOTS, [[1.0]]])
 """What each window's sum is divided by."""
 
 
@@ -55,12 +61,22 @@ def lay_limits(s: State, config: Config) -> None:
 
 
 def _side(s: State, needed: Array, side: int) -> Array:
-    wide = np.sqrt(s.spread[side])
+    wide = _wide(s, side)
     limits = sigmas(needed[:WINDOWS, None] + s.more) * wide
     for group, scales in enumerate(GROUPS[:2]):  # a past of weeks holds too few windows of days
         beyond = _beyond(s, group, side, needed)
         limits[:, scales] = np.maximum(limits[:, scales], beyond[:, None] * wide[:, scales])
     return np.asarray(limits * UNITS)
+
+
+def _wide(s: State, side: int) -> Array:
+    """[measures, scales, series] the deviates' own standard deviation. Windows of days are few in a past of weeks: they
+    are as wide as those of 24 hours at least, standardised as they are; and what few windows tell is uncertain, as of
+    Student's t at the limit's tail."""
+    wide = np.sqrt(s.spread[side])
+    for scale in range(FIRST_DAYS - 1, RAMP):
+        np.maximum(wide[:, scale], wide[:, scale - 1], out=wide[:, scale])
+    return np.asarray(wide + UNCERTAIN * np.maximum(wide - 1, 0))
 
 
 def _beyond(s: State, group: int, side: int, needed: Array) -> Array:
@@ -134,7 +150,7 @@ def _learn_spread(s: State, scale: int, deviate: Array, rate: Array) -> None:
     for side, on in enumerate((deviate > 0, deviate < 0)):
         square = np.minimum(double, WINSOR * s.spread[side, :, scale]) * on
         s.spread[side, :, scale] += rate * (square - s.spread[side, :, scale])
-        np.maximum(s.spread[side, :, scale], 1.0 if scale < FIRST_DAYS else 0.8, out=s.spread[side, :, scale])
+        np.maximum(s.spread[side, :, scale], 0.8 if FIRST_DAYS <= scale < RAMP else 1.0, out=s.spread[side, :, scale])
 
 
 def _learn_record(s: State, group: int, deviate: Array, may: npt.NDArray[np.bool_]) -> None:
@@ -147,7 +163,6 @@ def push_hour(s: State, z: Array, actual: Array, usual: Array) -> None:
     """A whole hour's deviates join the sums; its money joins the past hours."""
     kept = np.rint(np.clip(z, -4, 4) * QUANTUM).astype(np.int8)
     fresh = kept.astype(np.float32) / np.float32(QUANTUM)
-    s.ramp_z += WEEK_HOURS * fresh - s.sums_z[:, -1]
     for scale, hours in enumerate(HOUR_WINDOWS):
         s.sums_z[:, scale] += fresh - s.hours_z[:, hours - 1].astype(np.float32) / np.float32(QUANTUM)
     s.hours_z[:, 1:] = s.hours_z[:, :-1].copy()
@@ -178,6 +193,8 @@ def learn_hour(s: State, may: Array) -> None:
         deviate = sums[:, offset] / UNITS[scale]
         hours = (*HOUR_WINDOWS, WEEK_HOURS)[offset]
         rate = np.maximum(1 / (28 * 24), 2 / (48 + 2 * hours + since)) * may
+        if scale == RAMP:
+            rate = RAMP_RATE * may * (s.age > SETTLED)
         _learn_spread(s, scale, deviate, rate)
         if scale > N_FAST:
             _learn_record(

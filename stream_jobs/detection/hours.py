@@ -5,7 +5,7 @@ from typing import Final
 
 import numpy as np
 
-from stream_jobs.detection import baseline, calibration, life
+from stream_jobs.detection import baseline, calibration, life, ramp
 from stream_jobs.detection.arrays import Array
 from stream_jobs.detection.frame import Frame
 from stream_jobs.detection.model import Finding
@@ -25,6 +25,9 @@ def end_hour(frame: Frame, deviates: Array, quiet: bool) -> list[Finding]:
     actual, usual = s.win_x[:, PARTIAL], s.win_e[:, PARTIAL]
     calibration.push_hour(s, (deviates[:, PARTIAL] - s.mean_z) * whole, actual, usual)
     frame.hour_pushed = True
+    ends_day = at % (24 * MINUTES) == 23 * MINUTES
+    if ends_day:
+        ramp.push_day(s, free)
     found = [] if quiet else life.end_hour(frame, deviates[:, PARTIAL])
     old = s.age > LEARNS_AFTER
     learns = calibration.free_to_learn(s) * (whole & old)
@@ -34,9 +37,9 @@ def end_hour(frame: Frame, deviates: Array, quiet: bool) -> list[Finding]:
     baseline.learn_hour(s, at, actual / share, usual / share, sigma, (free & whole).astype(float))
     s.squares = s.squares * FADE + s.hour_squares
     s.money = s.money * FADE + actual[0]
-    s.requests = s.requests * FADE + actual[1]
+    s.requests[:] = s.requests * FADE + actual[1]
     s.hour_squares[:] = 0
-    if at % (24 * MINUTES) == 23 * MINUTES:
+    if ends_day:
         free = s.side == 0
         calibration.learn_day(s, free & old)
         baseline.learn_day(s, np.sqrt(s.tau2[:, 3]) + 0.05, free.astype(float))

@@ -10,7 +10,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from stream_jobs.detection import calibration
+from stream_jobs.detection import calibration, ramp
 from stream_jobs.detection.arrays import Array
 from stream_jobs.detection.calibration import UNITS
 from stream_jobs.detection.frame import Frame
@@ -42,6 +42,7 @@ STRONG: Final = 3.2  # a shift that every hour shows
 LEAST_EVENTS: Final = 5.0
 AGAIN_NATS: Final = 4.0  # more surprise is needed right after a close, fading over a day
 YOUNG_HOURS: Final = 48
+MOST_DAYS: Final = 28  # that a ramp may go on before its level is the normal
 
 
 def usual_day(s: State) -> Array:
@@ -302,7 +303,8 @@ def _check(d: Frame, i: int, day: float) -> list[Finding]:
         return [close(d, i, "over")]
     if lasted >= (d.config.adopt_slow_minutes if slow else d.config.adopt_minutes):
         since = d.at + 1 - int(s.told[i])
-        if not slow or since >= d.config.adopt_minutes:
+        rises = slow and lasted < MOST_DAYS * DAY and ramp.still_rises(s, i)
+        if not rises and (not slow or since >= d.config.adopt_minutes):
             return adopt(d, i)
     kind = _kind(d, i, int(s.scale[i]), int(s.side[i]), lasted)
     changed = False
@@ -363,11 +365,14 @@ def adopt(d: Frame, i: int) -> list[Finding]:
     s = d.state
     begun = int(s.begun[i])
     hours = min(max((d.at + 1 - begun) // MINUTES, 1), 24)
+    shifted = 0.0
     for measure in range(MEASURES):
         actual, usual = _sum(s.past_x[measure, :hours, i]), _sum(s.past_e[measure, :hours, i])
         if usual > 0 and s.level[measure, i] > -90:
             moved = float(np.clip(np.log(max(actual, 1e-300) / usual), -5, 12))
             s.level[measure, i] += moved
+            if measure == COST:
+                shifted = moved
             for name in ("ring_e", "win_e", "past_e", "line"):
                 values = getattr(s, name)
                 if name == "line":
@@ -377,12 +382,13 @@ def adopt(d: Frame, i: int) -> list[Finding]:
             s.trend[measure, i] = 0
     made = finding(d, i, d.at + 1, "new_normal")
     s.side[i], s.calm[i], s.closed[i], s.gap[i] = 0, 0, d.at, 0
-    excise(d, i, begun)
+    excise(d, i, begun, shifted)
     return [made]
 
 
-def excise(d: Frame, i: int, begun: int) -> None:
-    """From `begun` until now every minute of series `i` is as usual, in all windows."""
+def excise(d: Frame, i: int, begun: int, moved: float = 0.0) -> None:
+    """From `begun` until now every minute of series `i` is as usual, in all windows; before it, days' levels are
+    `moved` with that of now."""
     s, at = d.state, d.at
     back = min(at + 1 - begun, MINUTES)
     slots = [(at - ago) % MINUTES for ago in range(back)]
@@ -398,9 +404,8 @@ def excise(d: Frame, i: int, begun: int) -> None:
     kept = s.hours_z[:, :, i].astype(float) / QUANTUM
     for scale, length in enumerate(HOUR_WINDOWS):
         s.sums_z[:, scale, i] = [_sum(kept[measure, :length]) for measure in range(MEASURES)]
-    weights = range(kept.shape[1], 0, -1)
-    s.ramp_z[:, i] = [_sum(w * z for w, z in zip(weights, kept[m], strict=True)) for m in range(MEASURES)]
     s.past_x[:, : min(hours, 24), i] = s.past_e[:, : min(hours, 24), i]
+    ramp.forget(s, i, min(at // DAY - begun // DAY + 1, s.days_level.shape[0]), moved)
     s.gap[i] = 0
     s.hour_sums[:, :, i] = calibration.before_one(s, i)
 

@@ -21,6 +21,17 @@ def squares_of(s: State, cost: Array, events: Array) -> Array:
     return np.where(s.requests > 0, rest * rest + events * mean * mean, equal)
 
 
+def dearest_of(s: State, cost: Array, events: Array, squares: Array) -> Array:
+    """[series] what the dearest request of a minute cost: the x for which the others, n - 1 that cost C - x together,
+    differ among themselves as the series' requests do: x² + kappa (C - x)² / (n - 1) = Q. Whatever a mean request costs
+    now, a minute of hundreds of ordinary ones holds no dear one; a single request is known exactly."""
+    several = events > 1
+    kappa = np.maximum(s.squares * s.requests / np.maximum(s.money * s.money, 1e-300), 1.0)
+    k = np.where(several, np.where(s.requests > 0, kappa, 1.0) / np.maximum(events - 1, 1), 0.0)
+    inner = np.maximum(squares * (1 + k) - k * cost * cost, 0)
+    return np.minimum(np.where(inner > 0, (k * cost + np.sqrt(inner)) / (1 + k), 0.0), np.sqrt(squares))
+
+
 def take(frame: Frame, x: npt.NDArray[np.float32], squares: Array | None) -> npt.NDArray[np.intp]:
     """Adds to the sums of squares. Cuts what is dear beyond measure out of the minute's cost x[0], so that it is told
     once, by itself, and by no window; returns the numbers of the series where one is to be told.
@@ -34,7 +45,7 @@ def take(frame: Frame, x: npt.NDArray[np.float32], squares: Array | None) -> npt
         given = np.zeros(s.columns)
         given[: frame.count] = squares
     given = np.clip(given, 0, cost * cost)
-    dearest = np.sqrt(given)
+    dearest = dearest_of(s, cost, events, given)
     bound = np.maximum(frame.config.dear_factor * s.dear[2], 20 * s.phi[0])
     cut = (dearest > bound) & (s.age > YOUNG)
     told = np.empty(0, dtype=np.intp)

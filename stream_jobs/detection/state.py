@@ -5,7 +5,7 @@ from typing import Final
 from stream_jobs.detection.arrays import Arrays, Field
 from stream_jobs.detection.scales import DAYS, HOURS, MEASURES, N_FAST, N_HOURS, WEEK_HOURS, WINDOWS
 
-VERSION: Final = 1
+VERSION: Final = 2
 MINUTES: Final = 60
 NOTHING: Final = MINUTES  # a row of the rings that stays 0
 PARTIAL: Final = N_FAST  # the row of `actual` and `usual` that holds the present hour so far
@@ -13,6 +13,8 @@ ROWS: Final = N_FAST + 1
 HOUR_WINDOWS: Final = (*HOURS, *DAYS)
 PAST_HOURS: Final = 24
 PAST_DAYS: Final = 8
+RAMP_DAYS: Final = 18
+RAMP_STEPS: Final = 1000.0  # levels of days are kept in steps of 1/1000
 QUANTUM: Final = 16.0  # hours' deviates are kept in steps of 1/16
 
 FIELDS: Final[dict[str, Field]] = {
@@ -33,15 +35,15 @@ FIELDS: Final[dict[str, Field]] = {
         0.0,
     ),  # of the usual minute in this hour: two straight pieces (at 0, slope; at 0, slope)
     "unsure": ((MEASURES,), "f4", 0.5),  # variance of the logarithm of what is usual in this hour
-    "day_x": ((MEASURES,), "f8", 0.0),
-    "day_e": ((MEASURES,), "f8", 0.0),
+    "day_x": ((MEASURES,), "f4", 0.0),
+    "day_e": ((MEASURES,), "f4", 0.0),
     "age": ((), "i4", 0.0),  # known hours
     "heard": ((), "f4", 0.0),  # known hours that came as minutes
     "factor": ((), "f4", 1.0),  # that somebody expects
     # noise
     "squares": ((), "f8", 0.0),
     "money": ((), "f8", 0.0),
-    "requests": ((), "f8", 0.0),
+    "requests": ((), "f4", 0.0),
     "hour_squares": ((), "f8", 0.0),
     "tau2": ((MEASURES, N_FAST), "f4", 0.3),
     "dear": ((3,), "f4", 0.0),  # the three greatest daily maxima of a request's cost
@@ -51,10 +53,13 @@ FIELDS: Final[dict[str, Field]] = {
     "hours_z": ((MEASURES, WEEK_HOURS), "i1", 0.0),
     "sums_z": ((MEASURES, len(HOUR_WINDOWS)), "f4", 0.0),
     "ramp_z": ((MEASURES,), "f4", 0.0),
+    "days_level": ((RAMP_DAYS,), "i2", 0.0),  # of the cost, the last day first
+    "trend_past": ((), "f4", 0.0),  # of the cost, about a week ago
+    "day_v": ((), "f4", 0.02),  # variance of a day's level
     "spread": ((2, MEASURES, WINDOWS), "f4", 1.0),  # upwards, downwards: mean square of the deviates on that side
     "record": ((2, MEASURES, 3, 3), "f2", 0.0),  # three greatest daily maxima of each group of scales
     "today": ((2, MEASURES, 3), "f4", 0.0),
-    "gap": ((), "f8", 0.0),  # usual requests since the last one
+    "gap": ((), "f4", 0.0),  # usual requests since the last one
     "last": ((), "i4", 0.0),  # minute of the last request
     "gaps": ((3,), "f4", 0.0),  # the three longest of the daily longest gaps
     "gap_today": ((), "f4", 0.0),
@@ -63,7 +68,7 @@ FIELDS: Final[dict[str, Field]] = {
     "days_x": ((PAST_DAYS,), "f4", 0.0),
     "days_e": ((PAST_DAYS,), "f4", 0.0),
     # laid when an hour begins, for its minutes
-    "known": ((), "f4", 0.0),  # minutes of this hour that are
+    "known": ((), "i2", 0.0),  # minutes of this hour that are
     "phi": ((MEASURES,), "f4", 1.0),  # money of one request; 1 for requests
     "hour_tau2": ((MEASURES, ROWS), "f4", 1.0),
     "hour_v": ((MEASURES,), "f4", 1.0),  # variance of the logarithm of this whole hour
@@ -80,11 +85,11 @@ FIELDS: Final[dict[str, Field]] = {
     "kind": ((), "i1", 0.0),
     "severity": ((), "i1", 0.0),
     "score": ((), "f4", 0.0),
-    "told_score": ((), "f4", 0.0),
+    "told_score": ((), "f2", 0.0),
     "sum_x": ((), "f8", 0.0),
     "sum_e": ((), "f8", 0.0),
-    "calm": ((), "i4", 0.0),  # minutes
-    "ease": ((), "f4", 0.0),  # nats for that it is over
+    "calm": ((), "i2", 0.0),  # minutes
+    "ease": ((), "f2", 0.0),  # nats for that it is over
     "closed": ((), "i4", -1e9),  # minute of the last close
 }
 
