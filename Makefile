@@ -38,7 +38,7 @@ $(STAMP): $(BIN)/python pyproject.toml uv.lock
 
 install: $(STAMP) ## make .venv with everything that uv.lock pins
 
-demo: $(STAMP) ## simulated AI traffic through the whole pipeline, and report.html (some minutes)
+demo: $(STAMP) ## simulated AI traffic through the whole pipeline, and report.html (a minute)
 	@$(BIN)/spendstream demo
 
 test: $(STAMP) ## the tests, in parallel (fourteen minutes on two cores)
