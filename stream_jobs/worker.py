@@ -43,8 +43,8 @@ BUILD: Final[Mapping[str, Sequence[Callable[[JobContext], Job]]]] = {
     RECONCILIATION: (reconciliation.build,),
     BUDGETS: (budgets.build,),
     ALERTS: (alerts.build,),
-    ANOMALIES: (anomalies.build,),
     DATA_QUALITY: (data_quality.build,),
+    ANOMALIES: (anomalies.build,),
 }
 """What each name stands for, in the order in which it is built."""
 
