@@ -76,7 +76,7 @@ def send(folder: Path) -> Sender:
 
 def watch_until(embedded: Embedded, condition: Callable[[], object], what: str) -> None:
     """As `spendstream up` does, until it holds."""
-    deadline = time.monotonic() + 90
+    deadline = time.monotonic() + 180
     while True:
         try:
             embedded.watch()

@@ -13,6 +13,7 @@ import pytest
 from spendstream import ProducerConfig, UsageProducer
 from spendstream_schemas import UsageEvent
 from stream_jobs.embedded.instance import Instance, embedded_clickhouse, read_instance
+from stream_jobs.embedded.workers import PROCESSES
 from stream_jobs.runtime.ports import CLICKHOUSE_PORT, HTTP_PORT, KAFKA_PORT, port_trouble
 from stream_jobs.runtime.processes import ProcessId
 from stream_jobs.store.client import StoreClient
@@ -171,7 +172,8 @@ def test_both_stop_and_the_usual_ports_are_free_again(both: tuple[Up, Up]) -> No
     """Nothing is left running; the last, because it stops them."""
     had = {port for up in both for port in up.ports()}
     processes = [ProcessId.of(pid) for up in both for pid in process_tree(up.process.pid)]
-    assert len(processes) == 10
+    # Supervisor, broker and store beside the jobs; perhaps also who lists prices, for as long as that takes.
+    assert len(processes) >= 2 * (3 + len(PROCESSES))
     for up in both:
         up.process.send_signal(signal.SIGINT)
     for up in both:
