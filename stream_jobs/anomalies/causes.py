@@ -210,7 +210,11 @@ def _telling(explanation: Explanation, sign: int) -> Explanation:
 
 def _largest(row: FindingRow, evidence: Evidence, conditions: Mapping[str, str]) -> list[str]:
     """One sentence: of the cause, the value of each dimension that holds most of the excess."""
-    cells, sign, found = evidence.mask(conditions), sign_of(pull(row)), []
+    sign, own = sign_of(row.direction), conditions_of(row.series)
+    found: list[str] = []
+    cells = evidence.mask(conditions)
+    if 2 * sign * evidence.excess_of(cells) < sign * evidence.excess_of(evidence.mask(own)):
+        conditions, cells = own, evidence.mask(own)  # a set that holds little of it hides where the most is
     whole = evidence.excess_of(cells)
     for name in LARGEST:
         if name not in evidence.dimensions or name in conditions or sign * whole <= 0:
