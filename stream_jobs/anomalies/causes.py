@@ -210,7 +210,7 @@ def _telling(explanation: Explanation, sign: int) -> Explanation:
 
 def _largest(row: FindingRow, evidence: Evidence, conditions: Mapping[str, str]) -> list[str]:
     """One sentence: of the cause, the value of each dimension that holds most of the excess."""
-    sign, own = sign_of(row.direction), conditions_of(row.series)
+    sign, own = sign_of(pull(row)), conditions_of(row.series)
     found: list[str] = []
     cells = evidence.mask(conditions)
     if 2 * sign * evidence.excess_of(cells) < sign * evidence.excess_of(evidence.mask(own)):
