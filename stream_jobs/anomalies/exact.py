@@ -13,7 +13,7 @@ from stream_jobs.series.facts import Facts, Ints
 from stream_jobs.series.measures import MEASURES, Measure, places_of
 
 READ: Final[tuple[Measure, ...]] = (
-    *("events", "effective_cost", "cost_squares", "capped_cost"),
+    *("events", "effective_cost", "cost_squares"),
     *("input_tokens", "output_tokens", "cache_read_tokens", "errors", "gpu_seconds", "busy_gpu_seconds"),
 )
 """What is added up of each series and minute."""

@@ -6,8 +6,7 @@ is made good by beginning anew: from the last snapshot, with the blocks that wer
 """
 
 import logging
-import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -23,6 +22,7 @@ from stream_jobs.anomalies.states import JudgedRow, States
 from stream_jobs.anomalies.watermark import LogLook, Watermark, minute_of, start_of
 from stream_jobs.base.errors import BrokerUnavailableError
 from stream_jobs.blocks.progress import booked_to
+from stream_jobs.runtime.due import Due
 from stream_jobs.runtime.metrics import (
     ANOMALIES_BEHIND,
     ANOMALIES_DROPPED,
@@ -56,21 +56,6 @@ MOST_MINUTES: Final = 30
 """That are judged in one cycle."""
 
 
-class Due:
-    """Whether it is time again for what is done every so many seconds."""
-
-    def __init__(self, every_s: float) -> None:
-        self._every_s = every_s
-        self._at = time.monotonic()
-
-    def __call__(self) -> bool:
-        now = time.monotonic()
-        if now < self._at:
-            return False
-        self._at = now + self._every_s
-        return True
-
-
 class Running:
     """Used by one thread. Raises what RetryError is: the next call goes on where it stopped."""
 
@@ -99,7 +84,7 @@ class Running:
         # The receipts first: whatever has one is in the ledger, and in the vector.
         self._counted: dict[Origin, int] = {}
         vector = self._sums.vector()
-        self._adopt_receipts({origin.topic_id for origin in vector})
+        self._count_to(self._receipts({origin.topic_id for origin in vector}))
         vector = self._sums.vector()
         self._start = start = Start(store, settings, self._states, self._ledger)
         self._watch = start.begin(vector, recorded, begun)
@@ -148,8 +133,7 @@ class Running:
         self._waiting = []
         if facts is not None:
             self._watch.add(facts)
-        for origin, offset in self._follower.next_offset.items():
-            self._counted[origin] = max(offset, self._counted.get(origin, 0))
+        self._count_to(self._follower.next_offset)
         if self._follower.untold:
             log.warning("deltas do not tell %s: series of these are not whole", ", ".join(self._follower.untold))
             self._follower.untold.clear()
@@ -169,8 +153,7 @@ class Running:
             raise
         for level, facts in parts[0]:
             self._watch.add(facts, [level])
-        for origin, offset in counted.items():
-            self._counted[origin] = max(offset, self._counted.get(origin, 0))
+        self._count_to(counted)
         self._expect_offsets()
         self._follower.missed_since = None
         self._outbox += self._watch.amend(now)
@@ -181,8 +164,9 @@ class Running:
             if origin in self._follower.vector:
                 self._follower.next_offset[origin] = max(offset, self._follower.next_offset.get(origin, 0))
 
-    def _adopt_receipts(self, topic_ids: Iterable[str]) -> None:
-        for origin, offset in self._receipts(topic_ids).items():
+    def _count_to(self, offsets: Mapping[Origin, int]) -> None:
+        """Everything before these offsets is counted; what is counted already stays so."""
+        for origin, offset in offsets.items():
             self._counted[origin] = max(offset, self._counted.get(origin, 0))
 
     def _receipts(self, topic_ids: Iterable[str]) -> dict[Origin, int]:
@@ -239,8 +223,7 @@ class Running:
         self._states.judged(rows, now)
         # A crash here: the minutes are judged of the same blocks when the job begins anew.
         for row in rows:
-            _, changes = self._watch.judge(now, known=row.known, steers=row.steers)
-            self._outbox += changes
+            self._outbox += self._watch.judge(now, known=row.known, steers=row.steers)
             ANOMALIES_JUDGED.labels("known" if row.known else "unknown").inc()
             self._scores.collect(self._watch)
         registry = self._watch.registry

@@ -6,7 +6,7 @@ and not from how they were grouped, or in which order they came before that.
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Any, Final, Protocol
 
 import numpy as np
 
@@ -56,14 +56,6 @@ class CostDetector(Protocol):
     def bands(self) -> tuple[Floats, Floats, Floats]: ...
 
     def dump(self) -> bytes: ...
-
-
-class Judged(NamedTuple):
-    """A minute of all places of the registry."""
-
-    at: int
-    series: Sequence[Series]
-    sums: Mapping[str, Floats]  # by measure of exact.READ
 
 
 class Watch:
@@ -120,7 +112,7 @@ class Watch:
         touched, self._touched = self._touched, set()
         return self.rows.amended(touched, self.next - 1, now) if touched else []
 
-    def judge(self, now: datetime, *, known: bool = True, steers: Iterable[Steer] = ()) -> tuple[Judged, list[Change]]:
+    def judge(self, now: datetime, *, known: bool = True, steers: Iterable[Steer] = ()) -> list[Change]:
         """The next minute is over: nothing of it will come any more but what is late."""
         at = self.next
         changes = self._steer(steers, now)
@@ -136,7 +128,7 @@ class Watch:
         places = places[mine]
         count = len(registry.places)
         sums: dict[str, Floats] = {}
-        for measure in ("events", "effective_cost", "cost_squares", "capped_cost"):
+        for measure in ("events", "effective_cost", "cost_squares"):
             values = np.zeros(count)
             values[places] = np.clip(floats(held.sums[mine], measure), -MOST, MOST)
             sums[measure] = values
@@ -145,8 +137,7 @@ class Watch:
             sums["events"],
             sums["effective_cost"],
             sums["cost_squares"],
-            sums["capped_cost"],
-            None if known else np.zeros(count, np.bool_),
+            known=None if known else np.zeros(count, np.bool_),
         )
         if count:
             self.learned += float(sums["events"][0]) if not registry.places[0].dims else 0.0
@@ -158,7 +149,7 @@ class Watch:
         if self.next % HOUR == 0:
             changes += self._taken(self.drivers.hour(self.next), now)
             self._hour()
-        return Judged(at, registry.places, sums), changes
+        return changes
 
     def _taken(self, told: Iterable[Told], now: datetime) -> list[Change]:
         """What was found of drivers."""

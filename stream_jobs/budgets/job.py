@@ -6,7 +6,6 @@ from budget_crossings, and every signal that holds is sent again, which changes 
 """
 
 import logging
-import time
 from collections.abc import Callable, Collection, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime, timedelta
@@ -28,6 +27,7 @@ from stream_jobs.budgets.resolve import Budgets, load_budgets
 from stream_jobs.budgets.speaker import Speaker
 from stream_jobs.currencies.document import FILE_NAME as CURRENCIES_FILE
 from stream_jobs.job_context import Job, JobContext
+from stream_jobs.runtime.due import Due
 from stream_jobs.runtime.files_reload import FilesReload
 from stream_jobs.runtime.jobs import BUDGETS
 from stream_jobs.runtime.kafka_settings import KafkaSettings
@@ -73,25 +73,6 @@ def build(context: JobContext) -> Job:
     store = context.new_client()
     job = FeedJob(BUDGETS, COST_DELTAS, BudgetsJob(store, context.kafka, context.config_dir))
     return Job(partial(build_feed_app, job, **context.faust), close=[store.close])
-
-
-class Due:
-    """Whether it is time again for what is done every so many seconds."""
-
-    def __init__(self, every_s: float) -> None:
-        self._every_s = every_s
-        self._at = time.monotonic()
-
-    def __call__(self) -> bool:
-        now = time.monotonic()
-        if now < self._at:
-            return False
-        self._at = now + self._every_s
-        return True
-
-    def soon(self) -> None:
-        """It is time the next time that somebody asks."""
-        self._at = time.monotonic()
 
 
 class BudgetsJob:

@@ -113,7 +113,7 @@ def play(
             watch = begin(watch.dump(), last.values())
             assert watch.rows.settle(minute - 1, now) == []
             watch.add(facts([USAGE[number] for number in came if USAGE[number]["minute"] >= start_of(minute)]))
-        _, changes = watch.judge(now)
+        changes = watch.judge(now)
         take(last, [*changes, *watch.amend(now)])
     for number in late:
         watch.add(facts([USAGE[number]]))
@@ -195,7 +195,7 @@ def test_late_retractions_close_a_finding_and_late_usage_opens_it_again() -> Non
     last: dict[str, FindingRow] = {}
     for minute in range(AT, AT + 25):
         watch.add(facts([one for one in USAGE if one["minute"] == start_of(minute)]))
-        take(last, watch.judge(start_of(minute + 1))[1])
+        take(last, watch.judge(start_of(minute + 1)))
     u1 = next(row for row in last.values() if row.series.name == "user_id=u1")
     assert u1.state == "open"
     excess = u1.excess.quantize(Decimal("0.000001"))
@@ -215,7 +215,7 @@ def test_corrections_count_as_what_came_late() -> None:
     last: dict[str, FindingRow] = {}
     for minute in range(AT, AT + 25):
         watch.add(facts([one for one in USAGE if one["minute"] == start_of(minute)]))
-        take(last, watch.judge(start_of(minute + 1))[1])
+        take(last, watch.judge(start_of(minute + 1)))
     key = next(key for key in watch.rows.all if key[0].name == "user_id=u1")
     u1 = watch.rows.all[key].row
     assert u1 is not None
@@ -233,6 +233,6 @@ def test_a_minute_that_nobody_knows_is_no_silence() -> None:
         watch.rows.settle(AT - 1, BEGIN)
         changes = []
         for minute in range(AT, AT + 120):
-            changes += watch.judge(start_of(minute + 1), known=known)[1]
+            changes += watch.judge(start_of(minute + 1), known=known)
         assert bool(changes) == known
         assert all(change.after.direction == "down" for change in changes)
