@@ -16,16 +16,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any, Final, Literal, cast, get_args
+from typing import Any, Final, cast
 
+from stream_jobs.anomalies.mark_terms import LASTS, WORDS, Word
 from stream_jobs.anomalies.model import FindingRow, Series
 from stream_jobs.base.instants import as_utc
 from stream_jobs.store.client import StoreClient
 from stream_jobs.store.tables import arrow_table, insert
 
-Word = Literal["real", "expected"]
-WORDS: Final[tuple[Word, ...]] = get_args(Word)
-LASTS: Final = timedelta(days=56)
 ROOM: Final = Decimal(2)
 SILENCED: Final = "mark:"
 """What `silenced_by` begins with where a mark did it; the marked finding follows."""

@@ -53,7 +53,7 @@ def run_command(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> in
 
 def _run(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> int:
     subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", dest="command", required=True)
-    for name in COMMANDS:
+    for name in _asked_for(arguments):
         importlib.import_module(f"stream_jobs.cli.{name}").add_parser(subparsers)
     args = parser.parse_args(arguments)
     try:
@@ -77,6 +77,12 @@ def _run(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> int:
             complain(f"spendstream {args.command}: cannot write{place}: {os.strerror(error.errno)}")
         return 2
     return code
+
+
+def _asked_for(arguments: Sequence[str]) -> Sequence[str]:
+    """The command that is named, else all: loading what the others need would be half of a command's start."""
+    named = [name for name in COMMANDS if name.replace("_", "-") == next(iter(arguments), None)]
+    return named or COMMANDS
 
 
 def _check_texts(args: argparse.Namespace) -> None:

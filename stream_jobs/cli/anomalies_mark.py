@@ -13,7 +13,7 @@ MAX_NOTE = 1000
 
 def add_parser(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add `mark`."""
-    from stream_jobs.anomalies.marks import LASTS, WORDS
+    from stream_jobs.anomalies.mark_terms import LASTS, WORDS
 
     parser = actions.add_parser(
         "mark",

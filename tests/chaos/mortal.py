@@ -17,6 +17,7 @@ every insert a token of its own, "redo" leaves out the redoing of blocks.
 
 import asyncio
 import faulthandler
+import importlib
 import os
 import signal
 import sys
@@ -37,6 +38,7 @@ from stream_jobs.blocks import partition as partition_module
 from stream_jobs.blocks import store as store_module
 from stream_jobs.blocks.booking import Steps
 from stream_jobs.streams.model import BlockCounts, BlockOutput
+from stream_jobs.worker import BUILD
 
 FOLDER_VARIABLE: Final = "SPENDSTREAM_CHAOS_STEPS"
 SABOTAGE_VARIABLE: Final = "SPENDSTREAM_CHAOS_SABOTAGE"
@@ -155,8 +157,9 @@ class _Datetime(type):
 
 def set_clock(ahead_s: float) -> None:
     """From now on every module of the application that has imported `datetime` reads this clock, `time.time` too."""
-    import stream_jobs.worker  # noqa: F401 - with it comes everything that a worker may import later
-
+    for packages in BUILD.values():  # with a job comes everything that a worker may import later
+        for package in packages:
+            importlib.import_module(f"stream_jobs.{package}.job")
     ahead = timedelta(seconds=ahead_s)
     real_time = time.time
 

@@ -28,9 +28,9 @@ from tests.unit.producers.support import read_topic
 
 DAYS = 6
 REQUESTS = 120  # an hour
-MINUTES = 165
-BROKEN = 60  # from this minute on
-RESTART = 140
+MINUTES = 105
+BROKEN = 0  # from this minute on
+RESTART = 80
 BEGIN = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) - timedelta(hours=9)
 SETTINGS = AnomaliesSettings(history_days=DAYS + 1, grace_s=20, max_series=50)
 

@@ -3,7 +3,8 @@
 from datetime import timedelta
 from decimal import Decimal
 
-from stream_jobs.anomalies.marks import LASTS, Mark, Marks, Word
+from stream_jobs.anomalies.mark_terms import LASTS, Word
+from stream_jobs.anomalies.marks import Mark, Marks
 from tests.unit.anomalies.telling_world import HOUR, NOON, finding
 
 MARKED = NOON + 2 * HOUR

@@ -36,6 +36,27 @@ def test_the_overview_lists_every_command(capsys: pytest.CaptureFixture[str]) ->
     assert all(f"\n    {command.replace('_', '-')}" in shown for command in COMMANDS)
 
 
+def loaded(argument: str) -> set[str]:
+    """The modules of a process that has shown a help."""
+    shown = "print(*sys.modules, file=sys.stderr)"
+    script = f"import sys, spendstream.cli as cli\ntry: cli.main({argument})\nfinally: {shown}"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    return set(done.stderr.split())
+
+
+def test_the_overview_loads_nothing_heavy() -> None:
+    """Commands load what they work with when they run, so that help comes at once."""
+    heavy = {"aiohttp", "aiokafka", "chdb", "clickhouse_connect", "faust", "jinja2", "matplotlib", "numpy", "pyarrow"}
+    found = loaded("['--help']")
+    assert {f"stream_jobs.cli.{name}" for name in COMMANDS} <= found
+    assert not found & (heavy | {"pydantic_settings", "rich", "scipy"})
+
+
+def test_a_command_loads_no_other() -> None:
+    """Half of its start would be for what it does not need."""
+    assert {f"stream_jobs.cli.{name}" for name in COMMANDS} & loaded("['up', '--help']") == {"stream_jobs.cli.up"}
+
+
 def test_an_error_raised_on_purpose_is_one_line_and_exit_code_2(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

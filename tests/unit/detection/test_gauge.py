@@ -1,5 +1,7 @@
 """Gauges: values of any unit, judged by their own past."""
 
+from functools import cache
+
 import numpy as np
 import pytest
 
@@ -68,11 +70,9 @@ def test_scale_and_sign_do_not_matter() -> None:
     """A gauge has no unit: times a power of two, negated, its findings are the same at the same times."""
     values = noise(1_500)
     values[1_000:1_010] += 90.0
-    told = replay(made(), values)
-    assert [(one.start, one.end) for one in told.values()] == [
-        (one.start, one.end) for one in replay(made(), values * -1024.0).values()
-    ]
-    assert {one.direction for one in replay(made(), values * -1024.0).values()} == {"down"}
+    told, turned = replay(made(), values), replay(made(), values * -1024.0)
+    assert [(one.start, one.end) for one in told.values()] == [(one.start, one.end) for one in turned.values()]
+    assert {one.direction for one in turned.values()} == {"down"}
 
 
 def test_series_do_not_know_of_each_other() -> None:
@@ -96,12 +96,18 @@ def test_gaps_are_no_values() -> None:
     assert detector.scores().tolist() == [0.0]
 
 
+@cache
+def unstopped() -> tuple[np.ndarray, dict[tuple[int, int], Finding]]:
+    """Values, and what is found of them."""
+    values = noise(1_500, 3)
+    values[1_000:1_200, 1] += 70.0
+    return values, replay(made(series=3), values)
+
+
 @pytest.mark.parametrize("cut", [0, 1, 700, 1_004, 1_400])
 def test_state(cut: int) -> None:
     """Stopped anywhere and gone on from its state, it says the same, bit by bit."""
-    values = noise(1_500, 3)
-    values[1_000:1_200, 1] += 70.0
-    whole = replay(made(series=3), values)
+    values, whole = unstopped()
     first = made(series=3)
     found = replay(first, values[:cut])
     found |= replay(GaugeDetector.load(first.dump()), values[cut:], cut)

@@ -46,8 +46,7 @@ def test_predictions_of_vertex_ai_are_counted(provider: str) -> None:
 )
 def test_whisper_through_openais_client(body: dict[str, Any], usage: dict[str, str]) -> None:
     """Its length where it is told; else an event without usage, which the service can give (`record_usage`)."""
-    with LocalApi(body) as api:
-        client = openai.OpenAI(base_url=f"{api.url}/v1", api_key="none")
+    with LocalApi(body) as api, openai.OpenAI(base_url=f"{api.url}/v1", api_key="none") as client:
         response = client.audio.transcriptions.create(
             model="whisper-1",
             file=("a.wav", b"RIFF"),

@@ -122,8 +122,10 @@ def test_anthropics_client_against_another_providers_server(provider: str, strea
         "max_tokens": 9,
         "messages": [{"role": "user", "content": "hello"}],
     }
-    with LocalApi(EVENTS if streamed else MESSAGE) as api:
-        client = anthropic.Anthropic(base_url=api.url, api_key="none")
+    with (
+        LocalApi(EVENTS if streamed else MESSAGE) as api,
+        anthropic.Anthropic(base_url=api.url, api_key="none") as client,
+    ):
         if streamed:
             stream = StreamAccumulator(provider)
             for item in client.messages.create(**ask, stream=True):
@@ -148,8 +150,7 @@ def test_openais_client_against_openrouter_with_searches() -> None:
             "server_tool_use": {"web_search_requests": 0},
         },
     }
-    with LocalApi(body) as api:
-        client = openai.OpenAI(base_url=f"{api.url}/api/v1", api_key="none")
+    with LocalApi(body) as api, openai.OpenAI(base_url=f"{api.url}/api/v1", api_key="none") as client:
         response = client.chat.completions.create(
             model="openai/gpt-4o:online", messages=[{"role": "user", "content": "hello"}]
         )

@@ -71,8 +71,7 @@ VLLM: dict[str, Any] = {
 @pytest.mark.parametrize("provider", ["vllm", "sglang", "ollama", "llama.cpp", "tgi", "our-own-server"])
 def test_openais_client_against_ones_own_server(provider: str) -> None:
     """The response of a real client, whatever the server is called."""
-    with LocalApi(VLLM) as api:
-        client = openai.OpenAI(base_url=f"{api.url}/v1", api_key="none")
+    with LocalApi(VLLM) as api, openai.OpenAI(base_url=f"{api.url}/v1", api_key="none") as client:
         response = client.chat.completions.create(
             model="meta-llama/Llama-3.1-8B-Instruct", messages=[{"role": "user", "content": "hello"}]
         )
@@ -90,8 +89,10 @@ def test_openais_client_streams_from_ones_own_server() -> None:
     chunk = {"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "qwen3", "choices": []}
     delta = {"index": 0, "delta": {"content": "hi"}, "finish_reason": None}
     usage = {"prompt_tokens": 5, "completion_tokens": 2, "total_tokens": 7}
-    with LocalApi([chunk | {"choices": [delta]}, chunk | {"usage": usage}]) as api:
-        client = openai.OpenAI(base_url=f"{api.url}/v1", api_key="none")
+    with (
+        LocalApi([chunk | {"choices": [delta]}, chunk | {"usage": usage}]) as api,
+        openai.OpenAI(base_url=f"{api.url}/v1", api_key="none") as client,
+    ):
         stream = StreamAccumulator("our-own-server")
         for item in client.chat.completions.create(
             model="qwen3",
