@@ -139,6 +139,7 @@ def test_a_receiver_that_fails_is_an_alert_to_another(
         assert [data["alerts"][0]["alert_id"] for data in hook.data] == ["a"], "it is not told of itself"
 
 
+@pytest.mark.slow
 def test_a_store_that_is_away_delays_and_harms_nothing(address: str, store: StoreProcess, hook: Webhook) -> None:
     """Killed with -9 while signals come; what was sent meanwhile is recorded and told once it is back."""
     with AlertsJob(address, store, rules(hook)):

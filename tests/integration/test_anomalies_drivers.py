@@ -56,6 +56,7 @@ def store(process: StoreProcess) -> Iterator[StoreClient]:
         yield store
 
 
+@pytest.mark.slow
 def test_a_cache_that_is_hit_no_more_is_told_once(
     store: StoreClient, broker: TansuBroker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -151,6 +151,7 @@ _NUMBERS = st.frozensets(st.integers(0, MINUTES - 1), max_size=8)
 _MINUTES = st.frozensets(st.integers(1, MINUTES - 1), min_size=1, max_size=3)
 
 
+@pytest.mark.slow
 @given(st.builds(Run, _MINUTES, _MINUTES, _NUMBERS, _NUMBERS, _NUMBERS, st.integers(0, 9)))
 @settings(
     max_examples=2, deadline=None, derandomize=True, phases=[Phase.generate], suppress_health_check=list(HealthCheck)

@@ -50,6 +50,7 @@ def test_price(tmp_path: Path) -> None:
     assert result["details"]["tokencost"]
 
 
+@pytest.mark.slow
 def test_metering(tmp_path: Path) -> None:
     """The metering step books what the oracle says, whichever ledger it asks, and takes copies for duplicates."""
     result = quick("metering", tmp_path)

@@ -185,7 +185,9 @@ def assert_exact(store: StoreClient) -> None:
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
-@pytest.mark.parametrize("killed_at", range(14))
+@pytest.mark.parametrize(
+    "killed_at", [*range(7), *(pytest.param(step, marks=pytest.mark.slow) for step in range(7, 14))]
+)
 def test_a_crash_around_any_step_books_every_event_once(
     store: StoreClient, source: SourcePartition, killed_at: int, after: bool
 ) -> None:

@@ -91,7 +91,7 @@ def plain_total(
     return some.total(start, end, **facts)
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (1, 2))])
 def test_counters_equal_the_ledger_through_everything(world: World, seed: int) -> None:
     """Charges, late ones, retractions, corrections; deltas that come twice, late, in parts, or never because the job
     was restarted; and time that goes on."""

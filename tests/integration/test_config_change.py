@@ -33,6 +33,7 @@ def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pipeline]:
     pipeline.stop()
 
 
+@pytest.mark.slow
 def test_a_price_that_arrives_prices_what_was_booked_without_one(pipeline: Pipeline) -> None:
     """Nothing is restarted: files appear in the data folder's config/, and within seconds what was booked unpriced has
     its price, and what comes is booked by the new prices and rules."""

@@ -200,10 +200,8 @@ def delivery_error(embedded: Embedded, timeout_s: float) -> int | None:
     return errors[0]
 
 
-@pytest.mark.parametrize(
-    "part",
-    [pytest.param("store", marks=pytest.mark.slow), pytest.param("worker", marks=pytest.mark.slow), "next broker"],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("part", ["store", "worker", "next broker"])
 def test_what_dies_during_a_turn_is_replaced_and_the_turn_ends(embedded: Embedded, send: Sender, part: str) -> None:
     """kill -9 of the store, the worker, or the broker that has just taken over and holds nothing yet."""
     assert embedded._workers["worker"].pid is not None
@@ -247,6 +245,7 @@ def test_a_stop_during_a_turn_books_both_brokers(tmp_path: Path) -> None:
         assert_exact(store, send.sent)
 
 
+@pytest.mark.slow
 def test_a_command_that_waits_for_its_events_finds_them_across_turns(
     embedded: Embedded, send: Sender, folder: Path
 ) -> None:

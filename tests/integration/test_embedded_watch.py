@@ -69,7 +69,8 @@ def test_the_store_is_replaced_while_events_flow(embedded: Embedded, folder: Pat
     watch_until(embedded, lambda: embedded.not_ready() is None, "ready again")
 
 
-@pytest.mark.parametrize("part", [pytest.param("broker", marks=pytest.mark.slow), "worker"])
+@pytest.mark.slow
+@pytest.mark.parametrize("part", ["broker", "worker"])
 def test_a_part_that_dies_is_replaced_and_the_pipeline_books_again(embedded: Embedded, folder: Path, part: str) -> None:
     """kill -9 of the broker (its group and offsets go with it, so the worker starts anew) or of the worker."""
     before = value(embedded, "SELECT sum(received) FROM block_receipts")

@@ -350,8 +350,9 @@ def test_health_and_metrics(pipeline: Pipeline) -> None:
     metrics = urllib.request.urlopen(f"{http}/metrics").read().decode()
     assert 'spendstream_records_total{fate="booked",job="metering"' in metrics
     assert "spendstream_store_" in metrics
-    with pytest.raises(urllib.error.HTTPError, match="404"):
+    with pytest.raises(urllib.error.HTTPError, match="404") as caught:
         urllib.request.urlopen(f"{http}/nothing")
+    caught.value.close()
 
 
 def test_a_killed_worker_is_replaced_and_nothing_is_lost_or_doubled(pipeline: Pipeline) -> None:

@@ -9,9 +9,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
+from stream_jobs.runtime.loop_thread import LoopThread
 from stream_jobs.runtime.ports import LOOPBACK, free_port
 
 USER = "alerts"
@@ -31,24 +31,31 @@ class SmtpServer:
         self.raw: list[bytes] = []  # the same, as they came
         self.refuse: dict[str, str] = {}
         self.answer = "250 OK"  # to the mail itself
-        self._controller = Controller(
-            self,
-            hostname=LOOPBACK,
-            port=self.port,
-            tls_context=server_context(self.ca_file) if self.ca_file else None,
-            require_starttls=folder is not None,
-            authenticator=self._authenticate if folder else None,
-            auth_required=folder is not None,
-        )
+        self._options: dict[str, Any] = {
+            "tls_context": server_context(self.ca_file) if self.ca_file else None,
+            "require_starttls": folder is not None,
+            "authenticator": self._authenticate if folder else None,
+            "auth_required": folder is not None,
+            "enable_SMTPUTF8": True,
+        }
+        # Not aiosmtpd's Controller: it stops its loop before what it has cancelled could end, and leaves the sockets of
+        # connections that are open by then to the collector.
+        self._thread = LoopThread("smtp")
+        self._server: asyncio.Server | None = None
+
+    async def _listen(self) -> asyncio.Server:
+        loop = asyncio.get_running_loop()
+        return await loop.create_server(lambda: SMTP(self, loop=loop, **self._options), LOOPBACK, self.port)
 
     def __enter__(self) -> Self:
-        self._controller.start()
+        self._thread.start()
+        self._server = self._thread.run(self._listen(), 10)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._controller.stop()
+        self._thread.stop(self._server)
 
     def _authenticate(
         self, server: SMTP, session: Session, envelope: Envelope, mechanism: str, data: Any
