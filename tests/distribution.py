@@ -6,7 +6,6 @@ workers of the ordinary kind would use that time, but also take the processor fr
 added runs only tests that have nothing to be late for, and has the processor when nobody else wants it.
 """
 
-import gc
 import os
 from collections.abc import Generator
 from typing import Any, Final
@@ -60,10 +59,7 @@ def pytest_configure_node(node: Any) -> None:
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Not before: all workers wait for the last one to have collected. What is loaded by now stays, and is no longer
-    searched for cycles: a million objects, several times a minute."""
-    gc.collect()
-    gc.freeze()
+    """Not before: all workers wait for the last one to have collected."""
     if getattr(session.config, "workerinput", {}).get(_BESIDE):
         os.nice(NICENESS)
 
