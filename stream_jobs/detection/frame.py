@@ -28,7 +28,8 @@ class Frame:
         self.variance = self.z  # of the logarithm
         self.counting = self.z  # the part of it that counting explains
         self.judged: Array = np.zeros((2, calibration.MINUTELY, 0))  # sums of deviates, as limits are laid
-        self.dearest: Array = np.zeros(0)  # [series]: the minute's dearest request
+        self.dearest: Array = np.zeros(0)  # [series]: the minute's dearest request, where one is told ...
+        self.dear_bound: Array = np.zeros(0)  # [series] ... and what one may cost without being told
 
     def begin_hour(self, at: int) -> None:
         """Minute `at` is the first of its hour, or of all."""
