@@ -11,38 +11,36 @@ import numpy.typing as npt
 
 from stream_jobs.detection import tails
 from stream_jobs.detection.arrays import Array
-from stream_jobs.detection.config import Config
 from stream_jobs.detection.noise import TAU2_LEAST, TAU2_MOST
 from stream_jobs.detection.scales import FAST, LOOKS, N_FAST, SILENCE
 from stream_jobs.detection.state import MINUTELY, MINUTES, State
-from stream_jobs.detection.thresholds import needed_nats, sigmas
 
 WINSOR: Final = 10.0  # a square teaches at most so many times the spread
 ROLLING_HOUR: Final = N_FAST - 1
 HOUR_SO_FAR: Final = N_FAST
 SAMPLED: Final = 5  # minutes, of which one teaches the window of a minute
-SLACK: Final = 0.3  # standard deviations by which days like normal noise's go beyond its limit: many minutes overlap
+SLACK: Final = 0.2  # standard deviations by which days like normal noise's go beyond its limit: many minutes overlap
 GAP_WIDTH: Final = 1.0  # of the daily longest gap between requests of a Poisson process, in usual requests
 DEAR_STEPS: Final = 12.0  # to a factor of e
 DEAR_ZERO: Final = 120.0
 SETTLED: Final = 48  # hours that a series is known before its days are learned
 
 _FEW: Final = np.log(np.array(LOOKS[:MINUTELY]))
-_NEEDED: Final = needed_nats(Config().budget)[:MINUTELY]
-WIDTH: Final = ((sigmas(_NEEDED) - sigmas(_FEW)) / (_NEEDED - _FEW - tails.EULER))[:, None]
-"""[scales, 1] of normal noise's daily maxima: with it, days of normal noise give its limit."""
+WIDTH: Final = 0.35  # about that of normal noise's daily maxima
 
 
 def limits(s: State, needed: Array, wide: Array, side: int) -> Array:
     """[measures, scales, series] the least deviates that days like those so far do not hold. `needed`: nats of all
     scales; `wide`: [measures, scales, series] how wide the deviates are."""
     nats = (needed[:MINUTELY] - _FEW)[:, None] + s.more
-    mean, days = s.most_mean[side].astype(float), s.days.astype(float)
-    width = tails.width_of(mean, days, WIDTH * wide)
-    by_all = tails.beyond(mean, days, width, nats) - SLACK * wide
+    days, unit = s.days.astype(float), wide[:, :, None]
+    by_all, excess = tails.normal_beyond(s.most_mean[side] / unit, days, nats)
     known = np.repeat(days[None], MINUTELY, axis=0)
     known[ROLLING_HOUR] = s.age / 24  # hours teach it, too
-    return np.maximum(by_all, tails.beyond_greatest(s.most[side], known, width, nats))
+    by_greatest = tails.normal_beyond_greatest(s.most[side] / unit, known, excess, nats)
+    limit = np.maximum(by_all - SLACK, by_greatest) * wide
+    np.maximum(limit[:, HOUR_SO_FAR], limit[:, ROLLING_HOUR], out=limit[:, HOUR_SO_FAR])  # it is one at its end
+    return np.asarray(limit)
 
 
 def limit_gap(s: State, needed: Array, downward: float) -> Array:
@@ -52,8 +50,7 @@ def limit_gap(s: State, needed: Array, downward: float) -> Array:
     nats = needed[SILENCE] + downward + s.more
     own = nats - np.log(LOOKS[SILENCE])
     days = s.days.astype(float)
-    width = tails.width_of(s.gap_mean, days, GAP_WIDTH)
-    past = np.maximum(tails.beyond(s.gap_mean, days, width, own), 2 * s.gaps[2])
+    past = np.maximum(tails.beyond(s.gap_mean, days, GAP_WIDTH, own), 2 * s.gaps[2])
     return np.asarray(np.maximum(np.maximum(np.expm1(np.minimum(nats * tau2, 60)) / tau2, past), nats))
 
 

@@ -73,8 +73,7 @@ def dear_bound(s: State) -> Array:
     as wide as those of the past were apart."""
     nats = needed_nats(Config().budget)[REQUEST] + s.more
     days = np.floor(s.age / 24.0)
-    width = tails.width_of(s.dear_mean, days, DEAR_WIDTH)
-    return np.exp(np.minimum(tails.beyond(s.dear_mean, days, width, nats, least=1), 60))
+    return np.exp(np.minimum(tails.beyond(s.dear_mean, days, DEAR_WIDTH, nats, least=1), 60))
 
 
 def learn_day(s: State, may: npt.NDArray[np.bool_]) -> None:
