@@ -49,6 +49,7 @@ FIELDS: Final[dict[str, Field]] = {
     "tau2": ((MEASURES, N_FAST), "f4", 0.3),
     "dear": ((3,), "f4", 0.0),  # the three greatest daily maxima of a request's cost
     "dear_today": ((), "f4", 0.0),
+    "dear_at": ((), "i4", -1e9),  # minute of the last request that was taken out of the windows
     "dear_mean": ((2,), "f4", 0.0),  # of the logarithm of the daily maximum: mean, mean absolute deviation
     # deviates: of whole hours, their sums, and how wide each scale's are
     "mean_z": ((MEASURES,), "f4", 0.0),  # of whole hours' deviates
