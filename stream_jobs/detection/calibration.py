@@ -33,7 +33,10 @@ MINUTELY: Final = N_FAST + N_HOURS
 SUSPICIOUS: Final = 0.7  # of a limit
 LITTLE: Final = 0.1  # of what is learned otherwise
 SETTLED: Final = 14 * 24  # hours after which a baseline has seen each hour of the week twice
-WINSOR: Final = 10.0  # a square teaches at most so many times the spread
+WINSOR: Final = (10.0, 1.0)
+"""A square teaches at most so many times the spread; of normal deviates that leaves such a part."""
+WINSOR_RAMP: Final = (4.0, 0.745)
+"""A ramp grows for days before it is told, and must not teach that ramps are usual."""
 NORMAL_TAIL: Final = 0.3  # how much farther out the greatest of e times as many normal deviates is
 WIDEST_TAIL: Final = 2.5
 RAMP_RATE: Final = 1 / (84 * 24)
@@ -97,20 +100,21 @@ def _beyond(s: State, group: int, side: int, needed: Array) -> Array:
     return np.asarray(went + np.maximum(rarer + s.more, 0) * tail - 3 * np.maximum(normal - went, 0))
 
 
-def before(s: State) -> Array:
-    """[measures, hourly scales, series]: the sum of the whole hours that each scale adds to the present one."""
+def before(s: State, pushed: bool) -> Array:
+    """[measures, hourly scales, series]: the sum of the whole hours that each scale adds to the present one, which is
+    among the past ones already (`pushed`) or not."""
     sums = np.zeros((2, N_HOURS, s.columns))
     for scale, hours in enumerate(HOUR_WINDOWS[:N_HOURS]):
         if hours > 1:
-            oldest = s.hours_z[:, hours - 1].astype(np.float32) / QUANTUM
-            sums[:, scale] = s.sums_z[:, scale] - oldest
+            sums[:, scale] = (s.sums_z[:, scale] - s.hours_z[:, 0 if pushed else hours - 1]) / QUANTUM
     return sums
 
 
-def before_one(s: State, i: int) -> Array:
+def before_one(s: State, i: int, pushed: bool) -> Array:
     """The same of series `i`: [measures, hourly scales]."""
-    oldest = np.array([s.hours_z[:, hours - 1, i] for hours in HOUR_WINDOWS[:N_HOURS]]).T.astype(np.float32) / QUANTUM
-    return np.where(np.array(HOUR_WINDOWS[:N_HOURS]) > 1, s.sums_z[:, :N_HOURS, i] - oldest, 0.0)
+    rows = [0 if pushed else hours - 1 for hours in HOUR_WINDOWS[:N_HOURS]]
+    sums = (s.sums_z[:, :N_HOURS, i] - s.hours_z[:, rows, i]) / QUANTUM
+    return np.where(np.array(HOUR_WINDOWS[:N_HOURS]) > 1, sums, 0.0)
 
 
 def free_to_learn(s: State) -> Array:
@@ -147,8 +151,9 @@ def learn_row(s: State, row: int, deviate: Array, part: Array, may: Array) -> No
 
 def _learn_spread(s: State, scale: int, deviate: Array, rate: Array) -> None:
     double = 2 * deviate * deviate
+    winsor, less = WINSOR_RAMP if scale == RAMP else WINSOR
     for side, on in enumerate((deviate > 0, deviate < 0)):
-        square = np.minimum(double, WINSOR * s.spread[side, :, scale]) * on
+        square = np.minimum(double, winsor * s.spread[side, :, scale]) * (on / less)
         s.spread[side, :, scale] += rate * (square - s.spread[side, :, scale])
         np.maximum(s.spread[side, :, scale], 0.8 if FIRST_DAYS <= scale < RAMP else 1.0, out=s.spread[side, :, scale])
 
@@ -162,9 +167,8 @@ def _learn_record(s: State, group: int, deviate: Array, may: npt.NDArray[np.bool
 def push_hour(s: State, z: Array, actual: Array, usual: Array) -> None:
     """A whole hour's deviates join the sums; its money joins the past hours."""
     kept = np.rint(np.clip(z, -4, 4) * QUANTUM).astype(np.int8)
-    fresh = kept.astype(np.float32) / np.float32(QUANTUM)
     for scale, hours in enumerate(HOUR_WINDOWS):
-        s.sums_z[:, scale] += fresh - s.hours_z[:, hours - 1].astype(np.float32) / np.float32(QUANTUM)
+        s.sums_z[:, scale] += kept.astype(np.int16) - s.hours_z[:, hours - 1]
     s.hours_z[:, 1:] = s.hours_z[:, :-1].copy()
     s.hours_z[:, 0] = kept
     for ring, value in ((s.past_x, actual), (s.past_e, usual)):
@@ -174,7 +178,7 @@ def push_hour(s: State, z: Array, actual: Array, usual: Array) -> None:
 
 def hourly(s: State) -> Array:
     """[measures, hourly and daily scales and the ramp, series]: sums of deviates at the end of an hour."""
-    return np.concatenate([s.sums_z, s.ramp_z[:, None]], axis=1)
+    return np.concatenate([s.sums_z / np.float32(QUANTUM), s.ramp_z[:, None]], axis=1)
 
 
 def learn_mean(s: State, deviate: Array, may: Array) -> None:
