@@ -35,16 +35,18 @@ LITTLE: Final = 0.1  # of what is learned otherwise
 SETTLED: Final = 14 * 24  # hours after which a baseline has seen each hour of the week twice
 WINSOR: Final = (10.0, 1.0)
 """A square teaches at most so many times the spread; of normal deviates that leaves such a part."""
+WINSOR_HOURS: Final = (8.0, 0.92)
 WINSOR_RAMP: Final = (4.0, 0.745)
 """A ramp grows for days before it is told, and must not teach that ramps are usual."""
-NORMAL_TAIL: Final = 0.3  # how much farther out the greatest of e times as many normal deviates is
+NORMAL_TAIL: Final = (0.3, 0.26)  # by group of scales: how much farther out the greatest of e times as many is
+TRUST: Final = (0.5, 0.25)  # in what the three greatest days tell of it
 WIDEST_TAIL: Final = 2.5
 RAMP_RATE: Final = 1 / (84 * 24)
-WINDOWS_KNOWN: Final = np.array([*[400.0] * FIRST_HOURS, 400.0, *[16.0] * (RAMP - FIRST_HOURS - 1), 9.0])
-"""About how many independent windows taught a scale's spread on one side, where it is more than normal: hours of a day
-that differ together are one."""
-UNCERTAIN: Final = ((3.8**2 + 1) / (4 * WINDOWS_KNOWN))[:, None]
-"""By so much is the quantile of Student's t at a limit farther out than the normal one."""
+WINDOWS_KNOWN: Final = np.array([*[400.0] * (FIRST_HOURS + 1), *[36.0] * 5, 20.0, 11.0, 7.0, 9.0])[:, None]
+"""About how many independent windows have taught a scale's spread after six weeks, where it is more than normal: hours
+of a day that differ together are one."""
+SIX_WEEKS: Final = 42 * 24
+FEWEST: Final = 3.0
 GROUP_LOOKS: Final = (30.0, 10.0, 1.5)
 """Independent looks a day of each group of scales, where the noise is that of hours."""
 ROOTS: Final = np.sqrt(np.array(HOUR_WINDOWS, dtype=float))[:, None]
@@ -65,7 +67,8 @@ def lay_limits(s: State, config: Config) -> None:
 
 def _side(s: State, needed: Array, side: int) -> Array:
     wide = _wide(s, side)
-    limits = sigmas(needed[:WINDOWS, None] + s.more) * wide
+    normal = sigmas(needed[:WINDOWS, None] + s.more)
+    limits = normal + _students(normal, s.age) * np.maximum(wide - 1, 0) + normal * np.minimum(wide - 1, 0)
     for group, scales in enumerate(GROUPS[:2]):  # a past of weeks holds too few windows of days
         beyond = _beyond(s, group, side, needed)
         limits[:, scales] = np.maximum(limits[:, scales], beyond[:, None] * wide[:, scales])
@@ -73,13 +76,24 @@ def _side(s: State, needed: Array, side: int) -> Array:
 
 
 def _wide(s: State, side: int) -> Array:
-    """[measures, scales, series] the deviates' own standard deviation. Windows of days are few in a past of weeks: they
-    are as wide as those of 24 hours at least, standardised as they are; and what few windows tell is uncertain, as of
-    Student's t at the limit's tail."""
-    wide = np.sqrt(s.spread[side])
+    """[measures, scales, series] the deviates' own standard deviation. Windows of hours and days are alike on both
+    sides, unless they are seen to differ. Those of days are few in a past of weeks, so they are as wide as those of 24
+    hours at least, standardised as they are."""
+    square = s.spread[side].copy()
+    hours = slice(FIRST_HOURS + 1, RAMP)
+    square[:, hours] = 0.75 * square[:, hours] + 0.25 * s.spread[1 - side, :, hours]
+    wide = np.sqrt(square)
     for scale in range(FIRST_DAYS - 1, RAMP):
         np.maximum(wide[:, scale], wide[:, scale - 1], out=wide[:, scale])
-    return np.asarray(wide + UNCERTAIN * np.maximum(wide - 1, 0))
+    return np.asarray(wide)
+
+
+def _students(normal: Array, age: Array) -> Array:
+    """[scales, series] the quantile of Student's t beside a normal one: what few windows tell of a spread is uncertain
+    (Gaver and Kafadar, The American Statistician 38, 1984: sqrt(n (exp(c z²) - 1)), c = (n - 1.5) / (n - 1)²)."""
+    windows = np.maximum(WINDOWS_KNOWN * np.clip(age / SIX_WEEKS, 0, 1), FEWEST)
+    c = (windows - 1.5) / (windows - 1) ** 2
+    return np.asarray(np.sqrt(windows * np.expm1(np.minimum(c * normal * normal, 40.0))))
 
 
 def _beyond(s: State, group: int, side: int, needed: Array) -> Array:
@@ -95,7 +109,7 @@ def _beyond(s: State, group: int, side: int, needed: Array) -> Array:
     scales = range(*GROUPS[group].indices(WINDOWS))
     # from the r-th of so many days to the scales' budget
     rarer = min(needed[scale] - np.log(LOOKS[scale]) for scale in scales) + np.log(rank / days)
-    tail = (NORMAL_TAIL + np.minimum(apart, WIDEST_TAIL)) / 2
+    tail = NORMAL_TAIL[group] + TRUST[group] * (np.minimum(apart, WIDEST_TAIL) - NORMAL_TAIL[group])
     normal = sigmas(np.log(GROUP_LOOKS[group] * days / rank)) + 0.5
     return np.asarray(went + np.maximum(rarer + s.more, 0) * tail - 3 * np.maximum(normal - went, 0))
 
@@ -151,7 +165,7 @@ def learn_row(s: State, row: int, deviate: Array, part: Array, may: Array) -> No
 
 def _learn_spread(s: State, scale: int, deviate: Array, rate: Array) -> None:
     double = 2 * deviate * deviate
-    winsor, less = WINSOR_RAMP if scale == RAMP else WINSOR
+    winsor, less = WINSOR if scale <= FIRST_HOURS else WINSOR_HOURS if scale < RAMP else WINSOR_RAMP
     for side, on in enumerate((deviate > 0, deviate < 0)):
         square = np.minimum(double, winsor * s.spread[side, :, scale]) * (on / less)
         s.spread[side, :, scale] += rate * (square - s.spread[side, :, scale])
@@ -196,7 +210,7 @@ def learn_hour(s: State, may: Array) -> None:
         scale = N_FAST + offset
         deviate = sums[:, offset] / UNITS[scale]
         hours = (*HOUR_WINDOWS, WEEK_HOURS)[offset]
-        rate = np.maximum(1 / (28 * 24), 2 / (48 + 2 * hours + since)) * may
+        rate = np.maximum(1 / (28 * 24), 2 / (48 + 2 * hours + since)) * (may > 0)
         if scale == RAMP:
             rate = RAMP_RATE * may * (s.age > SETTLED)
         _learn_spread(s, scale, deviate, rate)

@@ -7,7 +7,7 @@ of counting and of the level, phi e + tau² e²: ln(sum of w x / sum of w e), w 
 
 A mean of the last RECENT days, the last hours weighing most (the filter that is matched to a ramp that began so long
 ago), is compared with the mean of the days before the last LAG. Its variance is that of a day (half the mean square of
-the difference from day to day, or what its hours make of it) over the days of both means, and of the trend's own error.
+the difference of days, or what its hours make of it) over the days of both means, and of the trend's own error.
 It is judged every EVERY hours, with the day so far as a part of one.
 """
 
@@ -26,6 +26,10 @@ LAG: Final = 6.0
 EVERY: Final = 4
 KNOWN: Final = 21 * 24  # hours after which days are comparable
 MOST: Final = 8.0  # times the usual: of an hour that is more, no more is taken
+LASTING: Final = 1.4
+"""What differs from day to day beyond the noise of hours lasts for longer than a day now and then."""
+APART_DAYS: Final = 2
+"""Of days that are compared for the variance of one: neighbours are alike where the noise lasts for hours."""
 TREND_ERROR: Final = 0.0015
 GREATEST: Final = 1.2  # a day's logarithm beyond the level, while nothing is told
 TREND_LAG: Final = 1 / 7
@@ -58,7 +62,7 @@ def push_hour(s: State, actual: Array, usual: Array, known: Array) -> None:
 def push_day(s: State, free: Array) -> None:
     """A day is over; `free`: [series] no finding is open."""
     level, some = _level(s, np.where(free, GREATEST, 4 * GREATEST))
-    before = s.days_level[:, 0] / RAMP_STEPS
+    before = s.days_level[:, APART_DAYS - 1] / RAMP_STEPS
     square = np.minimum((level - before) ** 2 / 2, 8 * s.day_v)
     days = s.age / 24
     rate = np.maximum(SLOWEST, 1 / np.maximum(days - 5, 1)) * (free & some & (days > 8))
@@ -99,7 +103,7 @@ def _of_a_day(s: State) -> tuple[Array, Array]:
     """Variance of a day's level: what its hours make of it, and what is more."""
     usual = np.exp(np.maximum(s.level, -80.0))  # of an hour
     of_hours = (s.phi / usual + s.tau2[:, 3]) / 24
-    return np.asarray(of_hours), np.asarray(np.maximum(s.day_v - of_hours, 0.0))
+    return np.asarray(of_hours), np.asarray(LASTING * np.maximum(s.day_v - of_hours, 0.0))
 
 
 def still_rises(s: State, i: int) -> bool:
