@@ -41,11 +41,16 @@ SPIKE, SHIFT, RAMP_KIND, DROP, SILENCE_KIND, DEAR, NEW = range(7)
 CALM_BELOW: Final = 1.0
 CALM_MINUTES: Final = 20
 EASE_NATS: Final = 5.0
+GOES_ON: Final = 1.0  # of them: with less, the last hours are as the finding was
 LEAST_SHIFT: Final = 0.3  # standard deviations of an hour
 STRONG: Final = 3.2  # a shift that every hour shows
 LEAST_EVENTS: Final = 5.0
 AGAIN_NATS: Final = 4.0  # more surprise is needed right after a close, fading over a day
 YOUNG_HOURS: Final = 48
+REMEMBERED: Final = 28 * DAY
+"""So long after a level was adopted, the one before it is still known."""
+LEAST_RETURN: Final = 0.1  # of the logarithm: less is no other level
+RETURNED: Final = (0.5, 1.3)  # parts of the way back
 MOST_DAYS: Final = 28  # that a ramp may go on before its level is the normal
 
 
@@ -217,6 +222,8 @@ def _open(d: Frame, i: int, measure: int, scale: int, side: int, score: float) -
     else:
         begun = min(max(onset(d, i, scale, side), int(s.closed[i])), d.at)
         actual, usual = _since(d, i, begun)
+    if _returns(d, i, side, begun, actual, usual):
+        return None
     excess = actual - usual
     minutes = d.at + 1 - begun
     day = usual_day_of(s, i)
@@ -235,6 +242,22 @@ def _open(d: Frame, i: int, measure: int, scale: int, side: int, score: float) -
     s.severity[i] = _severity(d, i, day)
     s.told_score[i] = score
     return finding(d, i)
+
+
+def _returns(d: Frame, i: int, side: int, begun: int, actual: float, usual: float) -> bool:
+    """The level before the one that was adopted is back, which is no news: it is the usual one again."""
+    s = d.state
+    back = -float(s.moved[COST, i])
+    if d.at - int(s.moved_at[i]) > REMEMBERED or back * side < LEAST_RETURN or min(actual, usual) <= 0:
+        return False
+    gone = float(np.log(actual / usual)) / back
+    if not RETURNED[0] <= gone <= RETURNED[1]:
+        return False
+    for measure in range(MEASURES):
+        _move(d, i, measure, -float(s.moved[measure, i]))
+    s.moved_at[i], s.closed[i] = -REMEMBERED, d.at
+    excise(d, i, begun, [-float(moved) for moved in s.moved[:, i]])
+    return True
 
 
 def _ramp(d: Frame, i: int, measure: int, side: int) -> tuple[int, float, float, list[float]]:
@@ -346,7 +369,7 @@ def _check(d: Frame, i: int, day: float) -> list[Finding]:
     if lasted >= (d.config.adopt_slow_minutes if slow else d.config.adopt_minutes):
         since = d.at + 1 - int(s.told[i])
         rises = slow and lasted < MOST_DAYS * DAY and ramp.still_rises(s, i)
-        if not rises and (not slow or since >= d.config.adopt_minutes):
+        if not rises and s.ease[i] < GOES_ON and (not slow or since >= d.config.adopt_minutes):
             return adopt(d, i)
     kind = _kind(d, i, int(s.scale[i]), int(s.side[i]), lasted)
     changed = False
@@ -440,6 +463,7 @@ def adopt(d: Frame, i: int) -> list[Finding]:
             _move(d, i, measure, moved)
             shifted[measure] = moved
             s.trend[measure, i] = 0
+    s.moved[:, i], s.moved_at[i] = shifted, d.at
     made = finding(d, i, d.at + 1, "new_normal")
     s.side[i], s.calm[i], s.closed[i], s.gap[i] = 0, 0, d.at, 0
     excise(d, i, begun, shifted)

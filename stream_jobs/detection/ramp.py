@@ -34,8 +34,8 @@ TREND_ERROR: Final = 0.0015
 GREATEST: Final = 1.2  # a day's logarithm beyond the level, while nothing is told
 TREND_LAG: Final = 1 / 7
 SLOWEST: Final = 1 / 60
-RISING: Final = 7  # days of which the first 4 and the others are compared
-RISES: Final = 0.5  # standard deviations
+RISING: Final = 5  # days that are compared with as many before
+RISES: Final = 1.0  # standard deviations
 
 
 def _ages(part: float) -> npt.NDArray[np.float64]:
@@ -109,9 +109,9 @@ def _of_a_day(s: State) -> tuple[Array, Array]:
 def still_rises(s: State, i: int) -> bool:
     """Series `i` has gone on, towards the side of its finding, in the last days."""
     days = s.days_level[COST, :, i] / RAMP_STEPS
-    rise = float(days[:4].mean() - days[4:RISING].mean()) * int(s.side[i])
+    rise = float(days[:RISING].mean() - days[RISING : 2 * RISING].mean()) * int(s.side[i])
     of_hours, more = _of_a_day(s)
-    deviation = float(np.sqrt((of_hours + more)[COST, i] * (1 / 4 + 1 / (RISING - 4))))
+    deviation = float(np.sqrt((of_hours + more)[COST, i] * 2 / RISING))
     return rise > RISES * deviation
 
 

@@ -92,6 +92,8 @@ FIELDS: Final[dict[str, Field]] = {
     "calm": ((), "i2", 0.0),  # minutes
     "ease": ((), "f2", 0.0),  # nats for that it is over
     "closed": ((), "i4", -1e9),  # minute of the last close
+    "moved": ((MEASURES,), "f4", 0.0),  # what the level that was adopted last is beyond the one before, of logarithms
+    "moved_at": ((), "i4", -1e9),
 }
 
 
