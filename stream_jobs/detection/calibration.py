@@ -10,11 +10,10 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from stream_jobs.detection import minutes, tails
 from stream_jobs.detection.arrays import Array
 from stream_jobs.detection.config import Config
-from stream_jobs.detection.noise import TAU2_LEAST, TAU2_MOST
 from stream_jobs.detection.scales import (
-    FAST,
     FIRST_DAYS,
     FIRST_HOURS,
     GROUPS,
@@ -22,7 +21,6 @@ from stream_jobs.detection.scales import (
     N_FAST,
     N_HOURS,
     RAMP,
-    SILENCE,
     WEEK_HOURS,
     WINDOWS,
 )
@@ -33,13 +31,13 @@ MINUTELY: Final = N_FAST + N_HOURS
 SUSPICIOUS: Final = 0.7  # of a limit
 LITTLE: Final = 0.1  # of what is learned otherwise
 SETTLED: Final = 14 * 24  # hours after which a baseline has seen each hour of the week twice
-WINSOR: Final = (10.0, 1.0)
+LEAST_DAYS_SPREAD: Final = 0.8  # of windows of days
+WINSOR: Final = (8.0, 0.92)
 """A square teaches at most so many times the spread; of normal deviates that leaves such a part."""
-WINSOR_HOURS: Final = (8.0, 0.92)
 WINSOR_RAMP: Final = (4.0, 0.745)
 """A ramp grows for days before it is told, and must not teach that ramps are usual."""
-NORMAL_TAIL: Final = (0.3, 0.26)  # by group of scales: how much farther out the greatest of e times as many is
-TRUST: Final = (0.5, 0.25)  # in what the three greatest days tell of it
+NORMAL_TAIL: Final = 0.26  # how much farther out the greatest of e times as many normal deviates is
+TRUST: Final = 0.25  # in what the three greatest days tell of it
 WIDEST_TAIL: Final = 2.5
 RAMP_RATE: Final = 1 / (84 * 24)
 WINDOWS_KNOWN: Final = np.array([*[400.0] * (FIRST_HOURS + 1), *[36.0] * 5, 20.0, 11.0, 7.0, 9.0])[:, None]
@@ -47,8 +45,7 @@ WINDOWS_KNOWN: Final = np.array([*[400.0] * (FIRST_HOURS + 1), *[36.0] * 5, 20.0
 of a day that differ together are one."""
 SIX_WEEKS: Final = 42 * 24
 FEWEST: Final = 3.0
-GROUP_LOOKS: Final = (30.0, 10.0, 1.5)
-"""Independent looks a day of each group of scales, where the noise is that of hours."""
+HOURS_LOOKS: Final = 10.0  # independent ones that windows of hours take in a day, where the noise is that of hours
 ROOTS: Final = np.sqrt(np.array(HOUR_WINDOWS, dtype=float))[:, None]
 UNITS: Final = np.concatenate([np.ones((N_FAST, 1)), ROOTS, [[1.0]]])
 """What each window's sum is divided by."""
@@ -60,18 +57,16 @@ def lay_limits(s: State, config: Config) -> None:
     needed = needed_nats(config.budget, config.portfolio_nats)
     s.limit_up[:] = _side(s, needed, 0)
     s.limit_down[:] = -_side(s, needed + config.downward_nats, 1)
-    tau2 = s.tau2[1, 3] + s.unsure[1]
-    nats = needed[SILENCE] + config.downward_nats + s.more
-    s.limit_gap[:] = np.maximum(np.maximum(np.expm1(np.minimum(nats * tau2, 60)) / tau2, 2 * s.gaps[2]), nats)
+    s.limit_gap[:] = minutes.limit_gap(s, needed, config.downward_nats)
 
 
 def _side(s: State, needed: Array, side: int) -> Array:
     wide = _wide(s, side)
     normal = sigmas(needed[:WINDOWS, None] + s.more)
     limits = normal + _students(normal, s.age) * np.maximum(wide - 1, 0) + normal * np.minimum(wide - 1, 0)
-    for group, scales in enumerate(GROUPS[:2]):  # a past of weeks holds too few windows of days
-        beyond = _beyond(s, group, side, needed)
-        limits[:, scales] = np.maximum(limits[:, scales], beyond[:, None] * wide[:, scales])
+    fast, hours, _ = GROUPS  # a past of weeks holds too few windows of days
+    limits[:, fast] = np.maximum(limits[:, fast], minutes.limits(s, needed, wide[:, fast], side))
+    limits[:, hours] = np.maximum(limits[:, hours], _beyond(s, side, needed)[:, None] * wide[:, hours])
     return np.asarray(limits * UNITS)
 
 
@@ -96,21 +91,21 @@ def _students(normal: Array, age: Array) -> Array:
     return np.asarray(np.sqrt(windows * np.expm1(np.minimum(c * normal * normal, 40.0))))
 
 
-def _beyond(s: State, group: int, side: int, needed: Array) -> Array:
+def _beyond(s: State, side: int, needed: Array) -> Array:
     """[measures, series] how far the past lets expect that it goes: from the r-th greatest of its days (the first in
     the first ten days, the third from the 25th on, so that one incident is no past) with an exponential tail, whose
     width is the distance of two of them, shrunk towards that of normal noise, as far as the nats reach."""
     days = np.maximum(s.age / 24.0, 2.0)
-    three = s.record[side, :, group].astype(float)
+    three = s.record[side].astype(float)
     first, second = days < 10, days < 25
     went = np.where(first, three[:, 0], np.where(second, three[:, 1], three[:, 2]))
     apart = np.where(first, three[:, 0] - three[:, 1], 2 * (three[:, 1] - three[:, 2]))
     rank = np.where(first, 1, np.where(second, 2, 3))
-    scales = range(*GROUPS[group].indices(WINDOWS))
+    scales = range(*GROUPS[1].indices(WINDOWS))
     # from the r-th of so many days to the scales' budget
     rarer = min(needed[scale] - np.log(LOOKS[scale]) for scale in scales) + np.log(rank / days)
-    tail = NORMAL_TAIL[group] + TRUST[group] * (np.minimum(apart, WIDEST_TAIL) - NORMAL_TAIL[group])
-    normal = sigmas(np.log(GROUP_LOOKS[group] * days / rank)) + 0.5
+    tail = NORMAL_TAIL + TRUST * (np.minimum(apart, WIDEST_TAIL) - NORMAL_TAIL)
+    normal = sigmas(np.log(HOURS_LOOKS * days / rank)) + 0.5
     return np.asarray(went + np.maximum(rarer + s.more, 0) * tail - 3 * np.maximum(normal - went, 0))
 
 
@@ -139,43 +134,9 @@ def free_to_learn(s: State) -> Array:
     return np.where(s.side != 0, 0.0, np.where(strange, LITTLE, 1.0))
 
 
-def learn_minutes(s: State, of_hour: int, z: Array, part: Array, free: Array) -> None:
-    """Windows that end with this minute in step with the clock teach their noise; those of a minute every fifth."""
-    may = free * (s.age > 3)
-    for row, window in enumerate(FAST):
-        if (of_hour + 1) % window:
-            continue
-        learn_row(s, row, z[:, row], part[:, row], may)
-
-
-def learn_row(s: State, row: int, deviate: Array, part: Array, may: Array) -> None:
-    """A fast window's deviates teach its noise: z² v is the squared logarithm, and what counting explains (`part`) or
-    an unsure baseline is no noise of the level."""
-    looks = 60 / max(FAST[row], 5)
-    hours = s.heard if row < N_FAST - 1 else s.age
-    rate = np.maximum(1 / (21 * 24 * looks), 2 / (looks * (12 + hours))) * may
-    tau2 = s.tau2[:, row]
-    v = part + tau2 + s.unsure
-    seen = np.minimum(deviate * deviate, 16.0) * v - part - s.unsure
-    trust = tau2 / (tau2 + part + s.unsure)
-    s.tau2[:, row] = np.clip(tau2 + rate * (0.1 + 0.9 * trust) * (seen - tau2), TAU2_LEAST, TAU2_MOST)
-    _learn_spread(s, row, deviate, rate * (s.age > 48))
-    _learn_record(s, 0, deviate / np.sqrt(s.spread[:, :, row]).max(axis=0), (may > LITTLE) & (s.age > 48))
-
-
-def _learn_spread(s: State, scale: int, deviate: Array, rate: Array) -> None:
-    double = 2 * deviate * deviate
-    winsor, less = WINSOR if scale <= FIRST_HOURS else WINSOR_HOURS if scale < RAMP else WINSOR_RAMP
-    for side, on in enumerate((deviate > 0, deviate < 0)):
-        square = np.minimum(double, winsor * s.spread[side, :, scale]) * (on / less)
-        s.spread[side, :, scale] += rate * (square - s.spread[side, :, scale])
-        np.maximum(s.spread[side, :, scale], 0.8 if FIRST_DAYS <= scale < RAMP else 1.0, out=s.spread[side, :, scale])
-
-
-def _learn_record(s: State, group: int, deviate: Array, may: npt.NDArray[np.bool_]) -> None:
+def _learn_record(s: State, deviate: Array, may: npt.NDArray[np.bool_]) -> None:
     for side, sign in enumerate((1.0, -1.0)):
-        today = s.today[side, :, group]
-        np.maximum(today, sign * deviate * may, out=today)
+        np.maximum(s.today[side], sign * deviate * may, out=s.today[side])
 
 
 def push_hour(s: State, z: Array, actual: Array, usual: Array) -> None:
@@ -213,31 +174,16 @@ def learn_hour(s: State, may: Array) -> None:
         rate = np.maximum(1 / (28 * 24), 2 / (48 + 2 * hours + since)) * (may > 0)
         if scale == RAMP:
             rate = RAMP_RATE * may * (s.age > SETTLED)
-        _learn_spread(s, scale, deviate, rate)
-        if scale > N_FAST:
-            _learn_record(
-                s, 1 if scale < FIRST_DAYS else 2, deviate / np.sqrt(s.spread[:, :, scale]).max(axis=0), may > 0
-            )
+        least = LEAST_DAYS_SPREAD if FIRST_DAYS <= scale < RAMP else 1.0
+        minutes.learn_spread(s, scale, deviate, rate, least, WINSOR_RAMP if scale == RAMP else WINSOR)
+        if N_FAST < scale < FIRST_DAYS:
+            _learn_record(s, deviate / np.sqrt(s.spread[:, :, scale]).max(axis=0), may > 0)
 
 
 def learn_day(s: State, may: npt.NDArray[np.bool_]) -> None:
-    """The day's maxima join the three greatest, which fade by a third of a percent a day."""
-    _keep_three(s.record, s.today, may)
+    """The day's maxima join those of the days so far."""
+    tails.keep_three(s.record, s.today, may)
     s.today[:] = 0
-    _keep_three(s.gaps, s.gap_today, may)
-    s.gap_today[:] = 0
-    _keep_three(s.dear, s.dear_today, may)
-    s.dear_today[:] = 0
+    minutes.learn_day(s, may)
     s.days_x[1:], s.days_e[1:] = s.days_x[:-1].copy(), s.days_e[:-1].copy()
     s.days_x[0], s.days_e[0] = s.past_x[0].cumsum(axis=0)[-1], s.past_e[0].cumsum(axis=0)[-1]
-
-
-def _keep_three(three: Array, value: Array, may: npt.NDArray[np.bool_]) -> None:
-    """`three` is [..., 3, series] in falling order, `value` [..., series]."""
-    faded = three * np.float32(0.997)
-    first, second, third = faded[..., 0, :], faded[..., 1, :], faded[..., 2, :]
-    value = np.where(may, value, 0)
-    three[..., 0, :] = np.maximum(first, value)
-    rest = np.minimum(first, value)
-    three[..., 1, :] = np.maximum(second, rest)
-    three[..., 2, :] = np.maximum(third, np.minimum(second, rest))

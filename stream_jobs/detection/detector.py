@@ -7,7 +7,7 @@ from typing import Final, Self
 import numpy as np
 import numpy.typing as npt
 
-from stream_jobs.detection import baseline, calibration, hours, life, requests, starting
+from stream_jobs.detection import baseline, calibration, hours, life, minutes, requests, starting
 from stream_jobs.detection.config import Config
 from stream_jobs.detection.frame import Frame
 from stream_jobs.detection.model import Finding, Floats, Minute
@@ -103,14 +103,15 @@ class CostDetector:
         frame.look()
         requests.count_gap(frame, x[1], usual[1])
         found: list[Finding] = []
+        calm = s.side == 0
         if not quiet:
             t = frame.judged
             up, down = s.limit_up[:, : t.shape[1]], s.limit_down[:, : t.shape[1]]
             hits = ((t > up) | (t < down)).any(axis=(0, 1)) | (s.gap > s.limit_gap)
             hits &= s.age >= LEAST_HOURS
             found = life.advance(frame, hits, dear, x, usual, known)
-        if of_hour % 5 == 4:
-            calibration.learn_minutes(s, of_hour, frame.z, frame.counting, calibration.free_to_learn(s))
+        minutes.learn_maxima(s, frame.z, calm & (s.side == 0))
+        minutes.learn_minutes(s, at, frame.z, frame.counting, calibration.free_to_learn(s))
         if of_hour == MINUTES - 1:
             s.heard += s.known >= MINUTES / 2
             found += hours.end_hour(frame, frame.z, quiet)

@@ -28,8 +28,9 @@ class Frame:
         self.variance = self.z  # of the logarithm
         self.counting = self.z  # the part of it that counting explains
         self.judged: Array = np.zeros((2, calibration.MINUTELY, 0))  # sums of deviates, as limits are laid
-        self.hours_before: Array = np.zeros((2, N_HOURS, 0))  # sums of the whole hours that are added to the present one
-        self.dearest: Array = np.zeros(0)  # [series]: the minute's dearest request
+        self.hours_before: Array = np.zeros((2, N_HOURS, 0))  # sums of hours that are added to it
+        self.dearest: Array = np.zeros(0)  # [series]: the minute's dearest request, where one is told ...
+        self.dear_bound: Array = np.zeros(0)  # [series] ... and what one may cost without being told
 
     @property
     def hours_past(self) -> int:

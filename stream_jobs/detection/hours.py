@@ -5,7 +5,7 @@ from typing import Final
 
 import numpy as np
 
-from stream_jobs.detection import baseline, calibration, life, ramp
+from stream_jobs.detection import baseline, calibration, life, ramp, requests
 from stream_jobs.detection.arrays import Array
 from stream_jobs.detection.frame import Frame
 from stream_jobs.detection.model import Finding
@@ -45,6 +45,7 @@ def end_hour(frame: Frame, deviates: Array, quiet: bool) -> list[Finding]:
     if ends_day:
         free = s.side == 0
         calibration.learn_day(s, free & old)
+        requests.learn_day(s, free)
         baseline.learn_day(s, np.sqrt(s.tau2[:, 3]) + 0.05, free.astype(float))
     frame.hour_pushed = False
     return found

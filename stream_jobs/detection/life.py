@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stream_jobs.detection import calibration, ramp
+from stream_jobs.detection import minutes as windows
 from stream_jobs.detection.arrays import Array
 from stream_jobs.detection.baseline import UNKNOWN
 from stream_jobs.detection.calibration import UNITS
@@ -199,7 +200,7 @@ def _by_one(d: Frame, i: int, scale: int) -> bool:
     row = PARTIAL if scale == FIRST_HOURS else scale
     minutes = d.at % MINUTES + 1 if scale == FIRST_HOURS else FAST[scale]
     slots = [(d.at - back) % MINUTES for back in range(minutes)]
-    dearest = float(s.ring_dear[slots, i].max()) * float(s.phi[COST, i])
+    dearest = windows.dearest(s.ring_dear[slots, i].max()) * float(s.phi[COST, i])
     left = float(s.win_x[COST, row, i]) - dearest
     usual, v = float(s.win_e[COST, row, i]), float(d.variance[COST, row, i])
     if left <= 0 or usual <= 0:
@@ -241,6 +242,7 @@ def _open(d: Frame, i: int, measure: int, scale: int, side: int, score: float) -
     s.ease[i] = 0
     s.severity[i] = _severity(d, i, day)
     s.told_score[i] = score
+    windows.learn_told(s, d.z, i, side)
     return finding(d, i)
 
 
@@ -498,7 +500,7 @@ def _dear(d: Frame, i: int) -> Finding:
     s = d.state
     cost, usual = float(d.dearest[i]), float(s.money[i] / max(s.requests[i], 1.0))
     day = usual_day_of(s, i)
-    bound = max(d.config.dear_factor * float(s.dear[2, i]), usual)
+    bound = max(float(d.dear_bound[i]), usual)
     score = float(12 + 4 * np.log(max(cost / max(bound, 1e-300), 1.0)))
     level = severity(d.config, score, cost, cost, day, False, True)
     return Finding(

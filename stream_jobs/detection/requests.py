@@ -5,11 +5,16 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from stream_jobs.detection import life
+from stream_jobs.detection import life, minutes, tails
 from stream_jobs.detection.arrays import Array
+from stream_jobs.detection.config import Config
 from stream_jobs.detection.frame import Frame
+from stream_jobs.detection.scales import REQUEST
 from stream_jobs.detection.state import MINUTES, State
+from stream_jobs.detection.thresholds import needed_nats
 
+DEAR_WIDTH: Final = 0.35  # of the logarithm of a day's dearest request, where nothing is known
+LEAST: Final = 1e-20
 YOUNG: Final = 24  # hours in which no request is dear: nobody knows what one costs
 
 
@@ -50,14 +55,34 @@ def take(frame: Frame, x: npt.NDArray[np.float32], squares: Array | None) -> npt
     cut = (dearest > bound) & (s.age > YOUNG)
     told = np.empty(0, dtype=np.intp)
     if cut.any():
-        told = np.flatnonzero(cut & (dearest > frame.config.dear_share * life.usual_day(s)))
+        frame.dear_bound = np.maximum(bound, dear_bound(s))
+        told = np.flatnonzero(
+            cut & (dearest > frame.dear_bound) & (dearest > frame.config.dear_share * life.usual_day(s))
+        )
         frame.dearest = dearest
         x[0] = np.where(cut, np.maximum(cost - dearest, 0) + mean, cost)
         given = np.where(cut, bound * bound, given)
     np.maximum(s.dear_today, np.minimum(dearest, 1e30), out=s.dear_today)
-    s.ring_dear[frame.at % MINUTES] = np.minimum(dearest / np.maximum(s.phi[0], 1e-30), 6e4)
+    s.ring_dear[frame.at % MINUTES] = minutes.as_step(dearest / np.maximum(s.phi[0], 1e-30))
     s.hour_squares += given
     return told
+
+
+def dear_bound(s: State) -> Array:
+    """[series] what days like those so far do not hold: the logarithm of a day's dearest request, with a tail that is
+    as wide as those of the past were apart."""
+    nats = needed_nats(Config().budget)[REQUEST] + s.more
+    days = np.floor(s.age / 24.0)
+    return np.exp(np.minimum(tails.beyond(s.dear_mean, days, DEAR_WIDTH, nats, least=1), 60))
+
+
+def learn_day(s: State, may: npt.NDArray[np.bool_]) -> None:
+    """The day's dearest request joins those of the days so far."""
+    some = may & (s.dear_today > 0)
+    days = np.maximum(np.floor(s.age / 24.0) - 1, 0)
+    tails.learn(s.dear_mean, np.log(np.maximum(s.dear_today, LEAST)), days, DEAR_WIDTH, some)
+    tails.keep_three(s.dear, s.dear_today, may)
+    s.dear_today[:] = 0
 
 
 def count_gap(frame: Frame, events: Array, usual: Array) -> None:
@@ -66,6 +91,7 @@ def count_gap(frame: Frame, events: Array, usual: Array) -> None:
     s.gap += usual
     some = events > 0
     if some.any():
-        np.maximum(s.gap_today, np.where(some, s.gap, 0.0), out=s.gap_today)
+        longest = np.where(s.side == 0, s.gap, np.minimum(s.gap, s.limit_gap))  # what is told counts up to its limit
+        np.maximum(s.gap_today, np.where(some, longest, 0.0), out=s.gap_today)
         s.gap *= ~some
         np.copyto(s.last, frame.at, where=some)

@@ -10,6 +10,7 @@ MINUTES: Final = 60
 NOTHING: Final = MINUTES  # a row of the rings that stays 0
 PARTIAL: Final = N_FAST  # the row of `actual` and `usual` that holds the present hour so far
 ROWS: Final = N_FAST + 1
+MINUTELY: Final = ROWS  # scales that are judged by minutes alone: the windows, and the hour so far
 HOUR_WINDOWS: Final = (*HOURS, *DAYS)
 PAST_HOURS: Final = 24
 PAST_DAYS: Final = 8
@@ -21,14 +22,14 @@ FIELDS: Final[dict[str, Field]] = {
     # the minutes of the last hour: what was, and what is usual
     "ring_x": ((MEASURES, MINUTES + 1), "f4", 0.0),
     "ring_e": ((MEASURES, MINUTES + 1), "f4", 0.0),
-    "ring_dear": ((MINUTES,), "f2", 0.0),  # the dearest request of each minute, in units of phi
+    "ring_dear": ((MINUTES,), "u1", 0.0),  # the dearest request of each minute; see `requests.py`
     "win_x": ((MEASURES, ROWS), "f8", 0.0),
     "win_e": ((MEASURES, ROWS), "f8", 0.0),
     # baseline: e^level * season
     "level": ((MEASURES,), "f8", -99.0),
     "trend": ((MEASURES,), "f4", 0.0),
     "num": ((MEASURES, WEEK_HOURS), "f2", 0.0),
-    "den": ((WEEK_HOURS,), "f2", 0.0),
+    "visits": ((WEEK_HOURS,), "u1", 0.0),  # that taught a bin: `num` is a sum that forgets, and they tell its weight
     "line": (
         (4, MEASURES),
         "f4",
@@ -48,6 +49,7 @@ FIELDS: Final[dict[str, Field]] = {
     "tau2": ((MEASURES, N_FAST), "f4", 0.3),
     "dear": ((3,), "f4", 0.0),  # the three greatest daily maxima of a request's cost
     "dear_today": ((), "f4", 0.0),
+    "dear_mean": ((2,), "f4", 0.0),  # of the logarithm of the daily maximum: mean, mean absolute deviation
     # deviates: of whole hours, their sums, and how wide each scale's are
     "mean_z": ((MEASURES,), "f4", 0.0),  # of whole hours' deviates
     "hours_z": ((MEASURES, WEEK_HOURS), "i1", 0.0),
@@ -59,12 +61,17 @@ FIELDS: Final[dict[str, Field]] = {
     "trend_past": ((MEASURES,), "f4", 0.0),  # about a week ago
     "day_v": ((MEASURES,), "f4", 0.02),  # variance of a day's level
     "spread": ((2, MEASURES, WINDOWS), "f4", 1.0),  # upwards, downwards: mean square of the deviates on that side
-    "record": ((2, MEASURES, 3, 3), "f2", 0.0),  # three greatest daily maxima of each group of scales
-    "today": ((2, MEASURES, 3), "f4", 0.0),
+    "record": ((2, MEASURES, 3), "f2", 0.0),  # three greatest daily maxima over the windows of hours
+    "today": ((2, MEASURES), "f4", 0.0),
+    "days": ((), "u1", 0.0),  # of which minutes were learned
+    "most": ((2, MEASURES, MINUTELY, 3), "f2", 0.0),  # three greatest daily maxima of each window of minutes
+    "most_mean": ((2, MEASURES, MINUTELY, 2), "f2", 0.0),  # mean of the daily maximum, mean absolute deviation
+    "most_today": ((2, MEASURES, MINUTELY), "f4", 0.0),
     "gap": ((), "f4", 0.0),  # usual requests since the last one
     "last": ((), "i4", 0.0),  # minute of the last request
     "gaps": ((3,), "f4", 0.0),  # the three longest of the daily longest gaps
     "gap_today": ((), "f4", 0.0),
+    "gap_mean": ((2,), "f4", 0.0),  # of the daily longest gap: mean, mean absolute deviation
     "past_x": ((MEASURES, PAST_HOURS), "f4", 0.0),
     "past_e": ((MEASURES, PAST_HOURS), "f4", 0.0),
     "days_x": ((PAST_DAYS,), "f4", 0.0),
