@@ -32,14 +32,19 @@ SUSPICIOUS: Final = 0.7  # of a limit
 LITTLE: Final = 0.1  # of what is learned otherwise
 SETTLED: Final = 14 * 24  # hours after which a baseline has seen each hour of the week twice
 LEAST_DAYS_SPREAD: Final = 0.8  # of windows of days
-NORMAL_TAIL: Final = 0.3  # how much farther out the greatest of e times as many normal deviates is
+WINSOR: Final = (8.0, 0.92)
+"""A square teaches at most so many times the spread; of normal deviates that leaves such a part."""
+WINSOR_RAMP: Final = (4.0, 0.745)
+"""A ramp grows for days before it is told, and must not teach that ramps are usual."""
+NORMAL_TAIL: Final = 0.26  # how much farther out the greatest of e times as many normal deviates is
+TRUST: Final = 0.25  # in what the three greatest days tell of it
 WIDEST_TAIL: Final = 2.5
 RAMP_RATE: Final = 1 / (84 * 24)
-WINDOWS_KNOWN: Final = np.array([*[400.0] * FIRST_HOURS, 400.0, *[16.0] * (RAMP - FIRST_HOURS - 1), 9.0])
-"""About how many independent windows taught a scale's spread on one side, where it is more than normal: hours of a day
-that differ together are one."""
-UNCERTAIN: Final = ((3.8**2 + 1) / (4 * WINDOWS_KNOWN))[:, None]
-"""By so much is the quantile of Student's t at a limit farther out than the normal one."""
+WINDOWS_KNOWN: Final = np.array([*[400.0] * (FIRST_HOURS + 1), *[36.0] * 5, 20.0, 11.0, 7.0, 9.0])[:, None]
+"""About how many independent windows have taught a scale's spread after six weeks, where it is more than normal: hours
+of a day that differ together are one."""
+SIX_WEEKS: Final = 42 * 24
+FEWEST: Final = 3.0
 HOURS_LOOKS: Final = 10.0  # independent ones that windows of hours take in a day, where the noise is that of hours
 ROOTS: Final = np.sqrt(np.array(HOUR_WINDOWS, dtype=float))[:, None]
 UNITS: Final = np.concatenate([np.ones((N_FAST, 1)), ROOTS, [[1.0]]])
@@ -57,7 +62,8 @@ def lay_limits(s: State, config: Config) -> None:
 
 def _side(s: State, needed: Array, side: int) -> Array:
     wide = _wide(s, side)
-    limits = sigmas(needed[:WINDOWS, None] + s.more) * wide
+    normal = sigmas(needed[:WINDOWS, None] + s.more)
+    limits = normal + _students(normal, s.age) * np.maximum(wide - 1, 0) + normal * np.minimum(wide - 1, 0)
     fast, hours, _ = GROUPS  # a past of weeks holds too few windows of days
     limits[:, fast] = np.maximum(limits[:, fast], minutes.limits(s, needed, wide[:, fast], side))
     limits[:, hours] = np.maximum(limits[:, hours], _beyond(s, side, needed)[:, None] * wide[:, hours])
@@ -65,13 +71,24 @@ def _side(s: State, needed: Array, side: int) -> Array:
 
 
 def _wide(s: State, side: int) -> Array:
-    """[measures, scales, series] the deviates' own standard deviation. Windows of days are few in a past of weeks: they
-    are as wide as those of 24 hours at least, standardised as they are; and what few windows tell is uncertain, as of
-    Student's t at the limit's tail."""
-    wide = np.sqrt(s.spread[side])
+    """[measures, scales, series] the deviates' own standard deviation. Windows of hours and days are alike on both
+    sides, unless they are seen to differ. Those of days are few in a past of weeks, so they are as wide as those of 24
+    hours at least, standardised as they are."""
+    square = s.spread[side].copy()
+    hours = slice(FIRST_HOURS + 1, RAMP)
+    square[:, hours] = 0.75 * square[:, hours] + 0.25 * s.spread[1 - side, :, hours]
+    wide = np.sqrt(square)
     for scale in range(FIRST_DAYS - 1, RAMP):
         np.maximum(wide[:, scale], wide[:, scale - 1], out=wide[:, scale])
-    return np.asarray(wide + UNCERTAIN * np.maximum(wide - 1, 0))
+    return np.asarray(wide)
+
+
+def _students(normal: Array, age: Array) -> Array:
+    """[scales, series] the quantile of Student's t beside a normal one: what few windows tell of a spread is uncertain
+    (Gaver and Kafadar, The American Statistician 38, 1984: sqrt(n (exp(c z²) - 1)), c = (n - 1.5) / (n - 1)²)."""
+    windows = np.maximum(WINDOWS_KNOWN * np.clip(age / SIX_WEEKS, 0, 1), FEWEST)
+    c = (windows - 1.5) / (windows - 1) ** 2
+    return np.asarray(np.sqrt(windows * np.expm1(np.minimum(c * normal * normal, 40.0))))
 
 
 def _beyond(s: State, side: int, needed: Array) -> Array:
@@ -87,25 +104,26 @@ def _beyond(s: State, side: int, needed: Array) -> Array:
     scales = range(*GROUPS[1].indices(WINDOWS))
     # from the r-th of so many days to the scales' budget
     rarer = min(needed[scale] - np.log(LOOKS[scale]) for scale in scales) + np.log(rank / days)
-    tail = (NORMAL_TAIL + np.minimum(apart, WIDEST_TAIL)) / 2
+    tail = NORMAL_TAIL + TRUST * (np.minimum(apart, WIDEST_TAIL) - NORMAL_TAIL)
     normal = sigmas(np.log(HOURS_LOOKS * days / rank)) + 0.5
     return np.asarray(went + np.maximum(rarer + s.more, 0) * tail - 3 * np.maximum(normal - went, 0))
 
 
-def before(s: State) -> Array:
-    """[measures, hourly scales, series]: the sum of the whole hours that each scale adds to the present one."""
+def before(s: State, pushed: bool) -> Array:
+    """[measures, hourly scales, series]: the sum of the whole hours that each scale adds to the present one, which is
+    among the past ones already (`pushed`) or not."""
     sums = np.zeros((2, N_HOURS, s.columns))
     for scale, hours in enumerate(HOUR_WINDOWS[:N_HOURS]):
         if hours > 1:
-            oldest = s.hours_z[:, hours - 1].astype(np.float32) / QUANTUM
-            sums[:, scale] = s.sums_z[:, scale] - oldest
+            sums[:, scale] = (s.sums_z[:, scale] - s.hours_z[:, 0 if pushed else hours - 1]) / QUANTUM
     return sums
 
 
-def before_one(s: State, i: int) -> Array:
+def before_one(s: State, i: int, pushed: bool) -> Array:
     """The same of series `i`: [measures, hourly scales]."""
-    oldest = np.array([s.hours_z[:, hours - 1, i] for hours in HOUR_WINDOWS[:N_HOURS]]).T.astype(np.float32) / QUANTUM
-    return np.where(np.array(HOUR_WINDOWS[:N_HOURS]) > 1, s.sums_z[:, :N_HOURS, i] - oldest, 0.0)
+    rows = [0 if pushed else hours - 1 for hours in HOUR_WINDOWS[:N_HOURS]]
+    sums = (s.sums_z[:, :N_HOURS, i] - s.hours_z[:, rows, i]) / QUANTUM
+    return np.where(np.array(HOUR_WINDOWS[:N_HOURS]) > 1, sums, 0.0)
 
 
 def free_to_learn(s: State) -> Array:
@@ -124,9 +142,8 @@ def _learn_record(s: State, deviate: Array, may: npt.NDArray[np.bool_]) -> None:
 def push_hour(s: State, z: Array, actual: Array, usual: Array) -> None:
     """A whole hour's deviates join the sums; its money joins the past hours."""
     kept = np.rint(np.clip(z, -4, 4) * QUANTUM).astype(np.int8)
-    fresh = kept.astype(np.float32) / np.float32(QUANTUM)
     for scale, hours in enumerate(HOUR_WINDOWS):
-        s.sums_z[:, scale] += fresh - s.hours_z[:, hours - 1].astype(np.float32) / np.float32(QUANTUM)
+        s.sums_z[:, scale] += kept.astype(np.int16) - s.hours_z[:, hours - 1]
     s.hours_z[:, 1:] = s.hours_z[:, :-1].copy()
     s.hours_z[:, 0] = kept
     for ring, value in ((s.past_x, actual), (s.past_e, usual)):
@@ -136,7 +153,7 @@ def push_hour(s: State, z: Array, actual: Array, usual: Array) -> None:
 
 def hourly(s: State) -> Array:
     """[measures, hourly and daily scales and the ramp, series]: sums of deviates at the end of an hour."""
-    return np.concatenate([s.sums_z, s.ramp_z[:, None]], axis=1)
+    return np.concatenate([s.sums_z / np.float32(QUANTUM), s.ramp_z[:, None]], axis=1)
 
 
 def learn_mean(s: State, deviate: Array, may: Array) -> None:
@@ -154,10 +171,11 @@ def learn_hour(s: State, may: Array) -> None:
         scale = N_FAST + offset
         deviate = sums[:, offset] / UNITS[scale]
         hours = (*HOUR_WINDOWS, WEEK_HOURS)[offset]
-        rate = np.maximum(1 / (28 * 24), 2 / (48 + 2 * hours + since)) * may
+        rate = np.maximum(1 / (28 * 24), 2 / (48 + 2 * hours + since)) * (may > 0)
         if scale == RAMP:
             rate = RAMP_RATE * may * (s.age > SETTLED)
-        minutes.learn_spread(s, scale, deviate, rate, LEAST_DAYS_SPREAD if FIRST_DAYS <= scale < RAMP else 1.0)
+        least = LEAST_DAYS_SPREAD if FIRST_DAYS <= scale < RAMP else 1.0
+        minutes.learn_spread(s, scale, deviate, rate, least, WINSOR_RAMP if scale == RAMP else WINSOR)
         if N_FAST < scale < FIRST_DAYS:
             _learn_record(s, deviate / np.sqrt(s.spread[:, :, scale]).max(axis=0), may > 0)
 

@@ -37,7 +37,7 @@ class CostDetector:
         if usual is not None:
             known = np.asarray(usual, dtype=float)
             s.level[0, begin : frame.count] = np.where(known > 0, np.log(np.maximum(known, 1e-12)), -99)
-        frame.look()
+        frame.resume()
 
     def reuse(self, numbers: Sequence[int], names: Sequence[str]) -> None:
         """Other series have these numbers from now on: what was learned of those before is forgotten, and so is a
@@ -47,7 +47,7 @@ class CostDetector:
             self.names[number] = name
         s.reset(numbers)
         s.last[list(numbers)] = max(frame.at, 0)
-        frame.look()
+        frame.resume()
 
     def standing(self, number: int) -> Finding | None:
         """The finding that is open in a series, as it is by now."""
@@ -177,5 +177,5 @@ class CostDetector:
         made = cls(Config(**about["config"]))
         frame.config, frame.at, frame.count = made.config, int(about["at"]), len(about["names"])
         made.names, made.frame = list(about["names"]), frame
-        frame.look()
+        frame.resume()
         return made

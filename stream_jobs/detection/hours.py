@@ -25,9 +25,12 @@ def end_hour(frame: Frame, deviates: Array, quiet: bool) -> list[Finding]:
     actual, usual = s.win_x[:, PARTIAL], s.win_e[:, PARTIAL]
     calibration.push_hour(s, (deviates[:, PARTIAL] - s.mean_z) * whole, actual, usual)
     frame.hour_pushed = True
+    ramp.push_hour(s, actual, usual, whole)
     ends_day = at % (24 * MINUTES) == 23 * MINUTES
     if ends_day:
         ramp.push_day(s, free)
+    elif (of_day := at // MINUTES % 24 + 1) % ramp.EVERY == 0:
+        ramp.judge(s, of_day)
     found = [] if quiet else life.end_hour(frame, deviates[:, PARTIAL])
     old = s.age > LEARNS_AFTER
     learns = calibration.free_to_learn(s) * (whole & old)

@@ -15,7 +15,7 @@ from stream_jobs.detection.noise import TAU2_LEAST, TAU2_MOST
 from stream_jobs.detection.scales import FAST, LOOKS, N_FAST, SILENCE
 from stream_jobs.detection.state import MINUTELY, MINUTES, State
 
-WINSOR: Final = 10.0  # a square teaches at most so many times the spread
+WINSOR: Final = (10.0, 1.0)  # a square teaches at most so many times the spread; see `calibration.py`
 ROLLING_HOUR: Final = N_FAST - 1
 HOUR_SO_FAR: Final = N_FAST
 SAMPLED: Final = 5  # minutes, of which one teaches the window of a minute
@@ -115,10 +115,12 @@ def learn_row(s: State, row: int, deviate: Array, part: Array, may: Array) -> No
     learn_spread(s, row, deviate, rate * (s.age > SETTLED))
 
 
-def learn_spread(s: State, scale: int, deviate: Array, rate: Array, least: float = 1.0) -> None:
-    double = 2 * deviate * deviate
+def learn_spread(
+    s: State, scale: int, deviate: Array, rate: Array, least: float = 1.0, winsor: tuple[float, float] = WINSOR
+) -> None:
+    double, (most, left) = 2 * deviate * deviate, winsor
     for side, on in enumerate((deviate > 0, deviate < 0)):
-        square = np.minimum(double, WINSOR * s.spread[side, :, scale]) * on
+        square = np.minimum(double, most * s.spread[side, :, scale]) * (on / left)
         s.spread[side, :, scale] += rate * (square - s.spread[side, :, scale])
         np.maximum(s.spread[side, :, scale], least, out=s.spread[side, :, scale])
 

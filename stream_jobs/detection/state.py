@@ -3,7 +3,7 @@
 from typing import Final
 
 from stream_jobs.detection.arrays import Arrays, Field
-from stream_jobs.detection.scales import DAYS, HOURS, MEASURES, N_FAST, N_HOURS, WEEK_HOURS, WINDOWS
+from stream_jobs.detection.scales import DAYS, HOURS, MEASURES, N_FAST, WEEK_HOURS, WINDOWS
 
 VERSION: Final = 3
 MINUTES: Final = 60
@@ -54,11 +54,13 @@ FIELDS: Final[dict[str, Field]] = {
     # deviates: of whole hours, their sums, and how wide each scale's are
     "mean_z": ((MEASURES,), "f4", 0.0),  # of whole hours' deviates
     "hours_z": ((MEASURES, WEEK_HOURS), "i1", 0.0),
-    "sums_z": ((MEASURES, len(HOUR_WINDOWS)), "f4", 0.0),
+    "sums_z": ((MEASURES, len(HOUR_WINDOWS)), "i2", 0.0),  # in the same steps
     "ramp_z": ((MEASURES,), "f4", 0.0),
-    "days_level": ((RAMP_DAYS,), "i2", 0.0),  # of the cost, the last day first
-    "trend_past": ((), "f4", 0.0),  # of the cost, about a week ago
-    "day_v": ((), "f4", 0.02),  # variance of a day's level
+    "days_level": ((MEASURES, RAMP_DAYS), "i2", 0.0),  # the last day first
+    "day_num": ((MEASURES,), "f4", 0.0),  # of the day so far, see `ramp.py`
+    "day_den": ((MEASURES,), "f4", 0.0),
+    "trend_past": ((MEASURES,), "f4", 0.0),  # about a week ago
+    "day_v": ((MEASURES,), "f4", 0.02),  # variance of a day's level
     "spread": ((2, MEASURES, WINDOWS), "f4", 1.0),  # upwards, downwards: mean square of the deviates on that side
     "record": ((2, MEASURES, 3), "f2", 0.0),  # three greatest daily maxima over the windows of hours
     "today": ((2, MEASURES), "f4", 0.0),
@@ -80,7 +82,6 @@ FIELDS: Final[dict[str, Field]] = {
     "phi": ((MEASURES,), "f4", 1.0),  # money of one request; 1 for requests
     "hour_tau2": ((MEASURES, ROWS), "f4", 1.0),
     "hour_v": ((MEASURES,), "f4", 1.0),  # variance of the logarithm of this whole hour
-    "hour_sums": ((MEASURES, N_HOURS), "f4", 0.0),
     "more": ((), "f4", 0.0),  # nats that a series needs more than one by itself
     "limit_up": ((MEASURES, WINDOWS), "f4", 1e30),
     "limit_down": ((MEASURES, WINDOWS), "f4", -1e30),
@@ -99,6 +100,8 @@ FIELDS: Final[dict[str, Field]] = {
     "calm": ((), "i2", 0.0),  # minutes
     "ease": ((), "f2", 0.0),  # nats for that it is over
     "closed": ((), "i4", -1e9),  # minute of the last close
+    "moved": ((MEASURES,), "f4", 0.0),  # what the level that was adopted last is beyond the one before, of logarithms
+    "moved_at": ((), "i4", -1e9),
 }
 
 
