@@ -17,6 +17,7 @@ from stream_jobs.anomalies.model import Change, FindingRow, Series, Steer
 from stream_jobs.anomalies.names import Level
 from stream_jobs.anomalies.portfolio import more_nats
 from stream_jobs.anomalies.registry import Registry
+from stream_jobs.anomalies.rejudging import BACK_MINUTES, Fresh, inherit
 from stream_jobs.anomalies.rows import AGAIN_MINUTES, Late, Rows
 from stream_jobs.detection.model import Finding, Floats, Minute
 from stream_jobs.series.facts import Facts
@@ -79,6 +80,7 @@ class Watch:
         self.late_events = 0  # so many have come late since somebody set this to 0
         self.learned = 0.0  # events that the detector has seen
         self.missed = 0.0  # events that came late, which it has not
+        self.fresh = Fresh()
         self._minutes = Minutes(registry.names)
         self._touched: set[tuple[Series, int]] = set()
 
@@ -106,11 +108,30 @@ class Watch:
             late = Late(whole(sums, "effective_cost"), whole(sums, "events"))
             self.rows.late(one, minute, late)
             self._touched.add((one, minute))
+            self.fresh.add(one, minute, late)
 
     def amend(self, now: datetime) -> list[Change]:
         """What has come late since the last call, and changed findings."""
         touched, self._touched = self._touched, set()
         return self.rows.amended(touched, self.next - 1, now) if touched else []
+
+    def worth_again(self, least_usd: float) -> int | None:
+        """The minute from which on everything is to be judged again, if that may conclude otherwise: see Fresh."""
+        self.fresh.forget(self.next - BACK_MINUTES)
+        first = self.fresh.first
+        if first is None:
+            return None
+        usual = dict(zip(self.registry.places, self.detector.bands()[0].tolist(), strict=True))
+        return first if self.fresh.matters(self.rows, least_usd, usual) else None
+
+    def follows(self, before: "Watch", since: int, now: datetime) -> None:
+        """It has judged the minutes from `since` on again that `before` judged first: it is in its place from now on.
+        Quiet until `rows.settle`."""
+        inherit(self.rows, before.rows, since, self.next)
+        self.fresh = before.fresh
+        self.fresh.judged_again(since, now)
+        self.missed = max(0.0, before.missed - before.rows.late_events(since))
+        self.late_events = before.late_events
 
     def judge(self, now: datetime, *, known: bool = True, steers: Iterable[Steer] = ()) -> list[Change]:
         """The next minute is over: nothing of it will come any more but what is late."""
@@ -218,6 +239,7 @@ class Watch:
             "next": self.next,
             "learned": self.learned,
             "missed": self.missed,
+            "fresh": self.fresh.dump(),
             "registry": self.registry.dump(),
             "rows": self.rows.dump(),
             "detector": self.detector.dump(),
@@ -238,4 +260,5 @@ def restored(
     rows, drivers = Rows.restore(state["rows"], recorded), Drivers.restore(state["drivers"])
     watch = Watch(detector, registry, rows, int(state["next"]), false_alerts_per_week, drivers)
     watch.learned, watch.missed = float(state["learned"]), float(state["missed"])
+    watch.fresh = Fresh.restore(state["fresh"])
     return watch
