@@ -156,10 +156,7 @@ class States:
             if minute != snapshot.minute + len(found):
                 break  # nothing of what follows can have been told by who went on from this snapshot
             said = json.loads(vector)
-            steers = [
-                Steer(what, Series(tuple(dims), tuple(vals)), factor)
-                for what, dims, vals, factor in said.get("said", ())
-            ]
+            steers = [Steer(Series(tuple(dims), tuple(vals))) for dims, vals in said.get("said", ())]
             found.append(JudgedRow(minute, _vector(said["counted"]), bool(known), steers))
         return found
 
@@ -193,4 +190,4 @@ def _vector(listed: Iterable[Sequence[Any]]) -> dict[Origin, datetime]:
 
 
 def _said(steers: Iterable[Steer]) -> list[list[Any]]:
-    return [[one.what, list(one.series.dims), list(one.series.vals), one.factor] for one in steers]
+    return [[list(one.series.dims), list(one.series.vals)] for one in steers]

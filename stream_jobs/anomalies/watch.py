@@ -6,6 +6,7 @@ and not from how they were grouped, or in which order they came before that.
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from statistics import median
 from typing import Any, Final, Protocol
 
 import numpy as np
@@ -26,6 +27,8 @@ HOUR: Final = 60
 FALSE_ALERTS_PER_WEEK: Final = 2.0
 MOST: Final = 1e28
 """Of a figure: more than a detector takes is nothing that anybody spends, and must not stop the job."""
+PEERS: Final = 5
+"""So many make what is usual among them."""
 LATE_MINUTES: Final = 8 * 24 * 60
 """Entries for minutes that were judged longer ago than this change nothing."""
 
@@ -35,18 +38,18 @@ class CostDetector(Protocol):
 
     names: list[str]
 
-    def add(self, names: Sequence[str]) -> None: ...
+    def add(self, names: Sequence[str], usual: Sequence[float] | None = None) -> None: ...
 
-    def reuse(self, numbers: Sequence[int], names: Sequence[str]) -> None:
+    def reuse(self, numbers: Sequence[int], names: Sequence[str], usual: Sequence[float] | None = None) -> None:
         """Other series have these numbers from now on; what was learned of those before is forgotten."""
+
+    def usual_hours(self) -> Floats: ...
 
     def standing(self, number: int) -> Finding | None: ...
 
     def advance(self, minute: Minute) -> list[Finding]: ...
 
     def weigh(self, nats: Sequence[float]) -> None: ...
-
-    def expect(self, number: int, factor: float) -> None: ...
 
     def adopt(self, number: int) -> list[Finding]: ...
 
@@ -188,12 +191,7 @@ class Watch:
         changes = []
         for steer in steers:
             place = self.registry.find(steer.series)
-            if place < 0:
-                continue
-            if steer.what == "expect":
-                self.detector.expect(place, steer.factor)
-                continue
-            for found in self.detector.adopt(place):
+            for found in self.detector.adopt(place) if place >= 0 else ():
                 change = self.rows.taken(steer.series, found, self.next - 1, now)
                 if change is not None:
                     changes.append(change)
@@ -226,10 +224,22 @@ class Watch:
         count = len(self.detector.names)
         new = [series for place, series in taken if place >= count]
         again = [(place, series) for place, series in taken if place < count]
+        peers = self._peers() if taken and count else {}
+        usual = {series: peers.get(series.dims, 0.0) for _, series in taken}
         if new:
-            self.detector.add([series.name for series in new])
+            self.detector.add([series.name for series in new], [usual[series] for series in new])
         if again:
-            self.detector.reuse([place for place, _ in again], [series.name for _, series in again])
+            names, known = [series.name for _, series in again], [usual[series] for _, series in again]
+            self.detector.reuse([place for place, _ in again], names, known)
+
+    def _peers(self) -> dict[tuple[str, ...], float]:
+        """What a series of these dimensions spends in a usual hour, by the median of those that are known for a day or
+        longer; nothing of dimensions with fewer than PEERS of these."""
+        by_dims: dict[tuple[str, ...], list[float]] = {}
+        for series, usual in zip(self.registry.places, self.detector.usual_hours().tolist(), strict=False):
+            if usual > 0:
+                by_dims.setdefault(series.dims, []).append(usual)
+        return {dims: median(some) for dims, some in by_dims.items() if len(some) >= PEERS}
 
     # -- state
 

@@ -15,6 +15,7 @@ from stream_jobs.detection.scales import FAST
 from stream_jobs.detection.state import MINUTES, NOTHING, VERSION
 
 TOO_MUCH: Final = 1e30
+DAY_HOURS: Final = 24
 LEAST_HOURS: Final = 3  # that a series is known before anything is told of it
 
 
@@ -34,19 +35,28 @@ class CostDetector:
         s.reserve(len(self.names))
         frame.count = len(self.names)
         s.last[begin:] = max(frame.at, 0)
-        if usual is not None:
-            known = np.asarray(usual, dtype=float)
-            s.level[0, begin : frame.count] = np.where(known > 0, np.log(np.maximum(known, 1e-12)), -99)
+        self._peers(range(begin, frame.count), usual)
         frame.look()
 
-    def reuse(self, numbers: Sequence[int], names: Sequence[str]) -> None:
+    def _peers(self, numbers: Sequence[int], usual: Sequence[float] | None) -> None:
+        if usual is not None:
+            known = np.asarray(usual, dtype=float)
+            self.frame.state.level[0, list(numbers)] = np.where(known > 0, np.log(np.maximum(known, 1e-12)), -99)
+
+    def usual_hours(self) -> Floats:
+        """Of each series, USD of a usual hour; 0 of one that is known for less than a day."""
+        s, count = self.frame.state, len(self.names)
+        return np.where(s.age[:count] >= DAY_HOURS, np.exp(s.level[0, :count].astype(float)), 0.0)
+
+    def reuse(self, numbers: Sequence[int], names: Sequence[str], usual: Sequence[float] | None = None) -> None:
         """Other series have these numbers from now on: what was learned of those before is forgotten, and so is a
-        finding that was open."""
+        finding that was open. `usual`: see `add`."""
         frame, s = self.frame, self.frame.state
         for number, name in zip(numbers, names, strict=True):
             self.names[number] = name
         s.reset(numbers)
         s.last[list(numbers)] = max(frame.at, 0)
+        self._peers(numbers, usual)
         frame.look()
 
     def standing(self, number: int) -> Finding | None:
