@@ -50,7 +50,7 @@ UNITS: Final = np.concatenate([np.ones((N_FAST, 1)), ROOTS, [[1.0]]])
 def lay_limits(s: State, config: Config) -> None:
     """[measures, scales, series] above or below which sums of deviates are news, and the longest gap between
     requests."""
-    needed = needed_nats(config.budget, config.portfolio_nats)
+    needed = needed_nats(config.budget)
     s.limit_up[:] = _side(s, needed, 0)
     s.limit_down[:] = -_side(s, needed + config.downward_nats, 1)
     s.limit_gap[:] = minutes.limit_gap(s, needed, config.downward_nats)
@@ -127,7 +127,7 @@ def free_to_learn(s: State) -> Array:
     sums = hourly(s)[:, 1:]
     up, down = s.limit_up[:, FIRST_HOURS + 1 :], s.limit_down[:, FIRST_HOURS + 1 :]
     strange = ((sums > SUSPICIOUS * up) | (sums < SUSPICIOUS * down)).any(axis=(0, 1))
-    return np.where(s.side != 0, 0.0, np.where(strange, LITTLE, 1.0))
+    return np.where(~s.free, 0.0, np.where(strange, LITTLE, 1.0))
 
 
 def _learn_record(s: State, deviate: Array, may: npt.NDArray[np.bool_]) -> None:

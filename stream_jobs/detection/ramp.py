@@ -80,7 +80,7 @@ def push_day(s: State, free: Array) -> None:
 
 
 def _learn(s: State) -> None:
-    """How wide the deviates are in this series: where its level wanders for days, wider. By those of LAG days ago, which
+    """How wide the deviates are in this series: wider where its level wanders for days. By those of LAG days ago, which
     a ramp that goes on has not reached."""
     days = s.age / 24 - LAG - RECENT
     rise, variance = _rise(s, _weights(0, LAG), _ages(0))
