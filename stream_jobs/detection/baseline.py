@@ -10,6 +10,7 @@ from typing import Final
 import numpy as np
 
 from stream_jobs.detection.arrays import Array
+from stream_jobs.detection.minutes import upward
 from stream_jobs.detection.state import State
 
 WORKDAYS: Final = range(5)
@@ -75,7 +76,8 @@ def begin_hour(s: State, at: int) -> None:
         slope = np.where(steep, 0.0, (right - left) / 60)
         s.line[2 * part] = np.where(steep, here, left + slope * first)
         s.line[2 * part + 1] = slope
-    s.unsure[:] = (s.tau2[:, 3] + 0.01) / (visits + 1.5) + UNSEEN / (1 + visits) ** 3
+    for unsure, tau2 in ((s.unsure, s.tau2[:, 3]), (s.unsure_up, upward(s)[:, 3])):
+        unsure[:] = (tau2 + 0.01) / (visits + 1.5) + UNSEEN / (1 + visits) ** 3
 
 
 def usual_minute(s: State, minute: int) -> Array:

@@ -83,6 +83,8 @@ class CostDetector:
         if frame.at >= 0 and at != frame.at + 1:
             raise ValueError(f"minute {at} was given after {frame.at}: minutes come in order, without a gap")
         x, known = self._taken(minute)
+        if frame.at >= 0:  # the noise of a minute is learned by the next one: what is judged follows from the state
+            minutes.learn_minutes(s, frame.at, frame.z, frame.variance, frame.counting, calibration.free_to_learn(s))
         of_hour = at % MINUTES
         if of_hour == 0 or frame.at < 0:
             if frame.at < 0:
@@ -101,8 +103,6 @@ class CostDetector:
         s.win_x += x[:, None] - s.ring_x[:, olds]
         s.win_e += usual[:, None] - s.ring_e[:, olds]
         s.ring_x[:, of_hour], s.ring_e[:, of_hour] = x, usual
-        if of_hour + 1 in FAST:
-            frame.set_partial(of_hour)
         frame.look()
         requests.count_gap(frame, x[1], usual[1])
         found: list[Finding] = []
@@ -114,7 +114,6 @@ class CostDetector:
             hits &= s.age >= LEAST_HOURS
             found = life.advance(frame, hits, dear, x, usual, known)
         minutes.learn_maxima(s, frame.z, calm & (s.side == 0))
-        minutes.learn_minutes(s, at, frame.z, frame.counting, calibration.free_to_learn(s))
         if of_hour == MINUTES - 1:
             s.heard += s.known >= MINUTES / 2
             found += hours.end_hour(frame, frame.z, quiet)

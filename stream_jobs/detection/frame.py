@@ -4,7 +4,7 @@ from typing import Final
 
 import numpy as np
 
-from stream_jobs.detection import baseline, calibration, noise
+from stream_jobs.detection import baseline, calibration, minutes, noise
 from stream_jobs.detection.arrays import Array
 from stream_jobs.detection.config import Config
 from stream_jobs.detection.scales import FAST, HOURS, N_FAST, N_HOURS
@@ -45,17 +45,10 @@ class Frame:
         s.win_e[:, PARTIAL] = 0
         s.known[:] = 0
         s.phi[0] = np.where(s.money > 0, s.squares / np.maximum(s.money, 1e-300), 1.0)
-        s.hour_tau2[:, :N_FAST] = s.tau2 + s.unsure[:, None]
-        self.set_partial(at % MINUTES)
         hour = np.maximum((s.line[0] + s.line[2]) * 30 + s.line[1] * 450 + s.line[3] * 1350, 1e-9 * s.phi)
         s.hour_v[:] = np.log1p(s.phi / hour) + s.tau2[:, 3] + s.unsure
         self.hours_before = calibration.before(s, False)
         calibration.lay_limits(s, self.config)
-
-    def set_partial(self, of_hour: int) -> None:
-        """The noise of the present hour so far is that of the longest window it fills."""
-        row = max(i for i, window in enumerate(FAST) if window <= of_hour + 1)
-        self.state.hour_tau2[:, PARTIAL] = self.state.tau2[:, row] + self.state.unsure
 
     def resume(self) -> None:
         """What follows from a state that was given, or that has more series now."""
@@ -65,7 +58,11 @@ class Frame:
     def look(self) -> None:
         """Work out the deviates of the windows as they stand."""
         s = self.state
-        self.z, self.variance, self.counting = noise.deviates(s.win_x, s.win_e, s.phi[:, None], s.hour_tau2)
+        filled = max(row for row, window in enumerate(FAST) if window <= self.at % MINUTES + 1)
+        rows = [*range(N_FAST), filled]  # the hour so far is as noisy as the longest window that it fills
+        tau2 = s.tau2[:, rows] + s.unsure[:, None]
+        tau2_up = minutes.upward(s)[:, rows] + s.unsure_up[:, None]
+        self.z, self.variance, self.counting = noise.deviates(s.win_x, s.win_e, s.phi[:, None], tau2, tau2_up)
         hour = np.clip(self.z[:, PARTIAL], -40, 40)
         self.judged = np.empty((2, calibration.MINUTELY, s.columns))
         self.judged[:, :N_FAST] = self.z[:, :N_FAST]

@@ -38,7 +38,8 @@ def end_hour(frame: Frame, deviates: Array, quiet: bool) -> list[Finding]:
     calibration.learn_hour(s, learns)
     sigma = np.sqrt(frame.variance[:, PARTIAL])
     baseline.learn_hour(s, at, actual / share, usual / share, sigma, (free & whole).astype(float))
-    s.squares = s.squares * FADE + s.hour_squares
+    # what is dear while a finding is open is no noise
+    s.squares = s.squares * FADE + np.where(s.side == 0, s.hour_squares, s.phi[0] * actual[0])
     s.money = s.money * FADE + actual[0]
     s.requests[:] = s.requests * FADE + actual[1]
     s.hour_squares[:] = 0

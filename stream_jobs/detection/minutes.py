@@ -21,6 +21,8 @@ HOUR_SO_FAR: Final = N_FAST
 SAMPLED: Final = 5  # minutes, of which one teaches the window of a minute
 SLACK: Final = 0.2  # standard deviations by which days like normal noise's go beyond its limit: many minutes overlap
 GAP_WIDTH: Final = 1.0  # of the daily longest gap between requests of a Poisson process, in usual requests
+SIDED: Final = 1.4  # the noise above the usual counts where it is smaller by more
+AWAY: Final = 2.0  # usual requests of an hour; below it a series is away
 DEAR_STEPS: Final = 12.0  # to a factor of e
 DEAR_ZERO: Final = 120.0
 SETTLED: Final = 48  # hours that a series is known before its days are learned
@@ -80,38 +82,48 @@ def learn_hour_maximum(s: State, deviate: Array) -> None:
 
 def learn_told(s: State, z: Array, i: int, side: int) -> None:
     """What is told of series `i` counts among its days as far as the limits go: what comes every day is soon no news,
-    and one incident moves little."""
+    and one incident moves little. Where the series was away, how far from nothing it came says nothing of a size: all
+    of it counts."""
     which = 0 if side > 0 else 1
     limit = (s.limit_up if side > 0 else -s.limit_down)[:, :MINUTELY, i]
     z = z[:, :, i] if side > 0 else -z[:, :, i]
-    np.maximum(s.most_today[which, :, :, i], np.minimum(z, limit), out=s.most_today[which, :, :, i])
+    away = side > 0 and s.win_e[1, ROLLING_HOUR, i] < AWAY
+    np.maximum(s.most_today[which, :, :, i], z if away else np.minimum(z, limit), out=s.most_today[which, :, :, i])
 
 
-def learn_minutes(s: State, at: int, z: Array, part: Array, free: Array) -> None:
+def learn_minutes(s: State, at: int, z: Array, variance: Array, part: Array, free: Array) -> None:
     """Windows that end with this minute in step with the clock teach their noise; of five windows of a minute one, each
     minute of the hour as often as any other."""
     of_hour = at % MINUTES
-    may = free * (s.age > 3)
+    may = free * ((s.age > 3) & (s.closed != at) & (s.win_e[1, 0] > 0))
     if of_hour % SAMPLED == (at // SAMPLED * 2 + at // MINUTES) % SAMPLED:
-        learn_row(s, 0, z[:, 0], part[:, 0], may)
+        learn_row(s, 0, z[:, 0], variance[:, 0], part[:, 0], may)
     for row, window in enumerate(FAST):
         if row and (of_hour + 1) % window == 0:
-            learn_row(s, row, z[:, row], part[:, row], may)
+            learn_row(s, row, z[:, row], variance[:, row], part[:, row], may)
     if (of_hour + 1) % SAMPLED == 0:
         learn_spread(s, HOUR_SO_FAR, z[:, HOUR_SO_FAR], 1 / (21 * 24 * MINUTES / SAMPLED) * may * (s.age > SETTLED))
 
 
-def learn_row(s: State, row: int, deviate: Array, part: Array, may: Array) -> None:
-    """A window's deviates teach its noise: z² v is the squared logarithm, and what counting explains (`part`) or an
-    unsure baseline is no noise of the level."""
+def upward(s: State) -> Array:
+    """[measures, windows, series] the level's noise above the usual: where what is below it goes much farther (hours in
+    which a client is away), a rise is held against the rises alone."""
+    return np.asarray(np.minimum(s.tau2, SIDED * s.tau2_up))
+
+
+def learn_row(s: State, row: int, deviate: Array, variance: Array, part: Array, may: Array) -> None:
+    """A window's deviates teach its noise: z² `variance` is the squared logarithm, and what counting explains
+    (`part`) or an unsure baseline is no noise of the level."""
     looks = MINUTES / max(FAST[row], SAMPLED)
     hours = s.heard if row < ROLLING_HOUR else s.age
     rate = np.maximum(1 / (21 * 24 * looks), 2 / (looks * (12 + hours))) * may
-    tau2 = s.tau2[:, row]
-    v = part + tau2 + s.unsure
-    seen = np.minimum(deviate * deviate, 16.0) * v - part - s.unsure
-    trust = tau2 / (tau2 + part + s.unsure)
-    s.tau2[:, row] = np.clip(tau2 + rate * (0.1 + 0.9 * trust) * (seen - tau2), TAU2_LEAST, TAU2_MOST)
+    square = np.minimum(deviate * deviate, 16.0) * variance
+    over = s.win_x[:, row] > s.win_e[:, row]
+    for known, seen, unsure in ((s.tau2, square, s.unsure), (s.tau2_up, 2 * square * over, s.unsure_up)):
+        tau2 = known[:, row]
+        trust = tau2 / (tau2 + part + unsure)
+        learned = tau2 + rate * (0.1 + 0.9 * trust) * (seen - part - unsure - tau2)
+        known[:, row] = np.clip(learned, TAU2_LEAST, TAU2_MOST)
     learn_spread(s, row, deviate, rate * (s.age > SETTLED))
 
 
@@ -127,8 +139,8 @@ def learn_spread(
 
 def learn_day(s: State, may: npt.NDArray[np.bool_]) -> None:
     """The day's maxima join those of the days so far; of a day that was heard by minutes, all of them."""
-    heard = may & (s.most_today[:, :, 0] > 0).any(axis=(0, 1))
     days = s.days.astype(float)
+    heard = may & (s.heard >= 24 * (days + 1))
     wide = np.sqrt(np.maximum(s.spread[:, :, :MINUTELY], 1.0))
     mean = s.most_mean.astype(float)
     tails.learn(mean, s.most_today, days, WIDTH * wide, heard)

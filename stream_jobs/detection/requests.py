@@ -15,12 +15,16 @@ from stream_jobs.detection.thresholds import needed_nats
 
 DEAR_WIDTH: Final = 0.35  # of the logarithm of a day's dearest request, where nothing is known
 LEAST: Final = 1e-20
+LOCAL: Final = 30.0  # requests that the mean so far counts for beside the last hour's
+ALONE: Final = 5  # minutes after a dear request in which none is taken out ...
+ALONE_GUESSED: Final = 60  # ... where nobody tells the squares
 YOUNG: Final = 24  # hours in which no request is dear: nobody knows what one costs
 
 
 def squares_of(s: State, cost: Array, events: Array) -> Array:
-    """Where nobody tells: (C - n m)² + n m², with the mean cost m of a request so far."""
-    mean = s.money / np.maximum(s.requests, 1.0)
+    """Where nobody tells: (C - n m)² + n m², with the mean cost m of a request in the last hour (of few requests, that
+    so far), so that requests which cost more from now on are not taken for a dear one in every minute."""
+    mean = (s.win_x[0, 3] + LOCAL * s.money / np.maximum(s.requests, 1.0)) / (s.win_x[1, 3] + LOCAL)
     rest = cost - events * mean
     equal = cost * cost / np.maximum(events, 1.0)
     return np.where(s.requests > 0, rest * rest + events * mean * mean, equal)
@@ -39,7 +43,8 @@ def dearest_of(s: State, cost: Array, events: Array, squares: Array) -> Array:
 
 def take(frame: Frame, x: npt.NDArray[np.float32], squares: Array | None) -> npt.NDArray[np.intp]:
     """Adds to the sums of squares. Cuts what is dear beyond measure out of the minute's cost x[0], so that it is told
-    once, by itself, and by no window; returns the numbers of the series where one is to be told.
+    once, by itself, and by no window; returns the numbers of the series where one is to be told. Dear requests that
+    follow one another are no single one: windows tell them.
     """
     s = frame.state
     cost, events = x[0].astype(float), x[1].astype(float)
@@ -52,7 +57,8 @@ def take(frame: Frame, x: npt.NDArray[np.float32], squares: Array | None) -> npt
     given = np.clip(given, 0, cost * cost)
     dearest = dearest_of(s, cost, events, given)
     bound = np.maximum(frame.config.dear_factor * s.dear[2], 20 * s.phi[0])
-    cut = (dearest > bound) & (s.age > YOUNG)
+    alone = frame.at - s.dear_at > (ALONE_GUESSED if squares is None else ALONE)
+    cut = (dearest > bound) & (s.age > YOUNG) & alone
     told = np.empty(0, dtype=np.intp)
     if cut.any():
         frame.dear_bound = np.maximum(bound, dear_bound(s))
@@ -62,8 +68,10 @@ def take(frame: Frame, x: npt.NDArray[np.float32], squares: Array | None) -> npt
         frame.dearest = dearest
         x[0] = np.where(cut, np.maximum(cost - dearest, 0) + mean, cost)
         given = np.where(cut, bound * bound, given)
+        np.copyto(s.dear_at, frame.at, where=cut)
     np.maximum(s.dear_today, np.minimum(dearest, 1e30), out=s.dear_today)
-    s.ring_dear[frame.at % MINUTES] = minutes.as_step(dearest / np.maximum(s.phi[0], 1e-30))
+    left = np.where(cut, mean, dearest) / np.maximum(s.phi[0], 1e-30)
+    s.ring_dear[frame.at % MINUTES] = minutes.as_step(left)
     s.hour_squares += given
     return told
 

@@ -40,6 +40,7 @@ FIELDS: Final[dict[str, Field]] = {
         0.0,
     ),  # of the usual minute in this hour: two straight pieces (at 0, slope; at 0, slope)
     "unsure": ((MEASURES,), "f4", 0.5),  # variance of the logarithm of what is usual in this hour
+    "unsure_up": ((MEASURES,), "f4", 0.5),
     "day_x": ((MEASURES,), "f4", 0.0),
     "day_e": ((MEASURES,), "f4", 0.0),
     "age": ((), "i4", 0.0),  # known hours
@@ -51,8 +52,10 @@ FIELDS: Final[dict[str, Field]] = {
     "requests": ((), "f4", 0.0),
     "hour_squares": ((), "f8", 0.0),
     "tau2": ((MEASURES, N_FAST), "f4", 0.3),
+    "tau2_up": ((MEASURES, N_FAST), "f4", 0.3),  # of what is above the usual alone
     "dear": ((3,), "f4", 0.0),  # the three greatest daily maxima of a request's cost
     "dear_today": ((), "f4", 0.0),
+    "dear_at": ((), "i4", -1e9),  # minute of the last request that was taken out of the windows
     "dear_mean": ((2,), "f4", 0.0),  # of the logarithm of the daily maximum: mean, mean absolute deviation
     # deviates: of whole hours, their sums, and how wide each scale's are
     "mean_z": ((MEASURES,), "f4", 0.0),  # of whole hours' deviates
@@ -83,7 +86,6 @@ FIELDS: Final[dict[str, Field]] = {
     # laid when an hour begins, for its minutes
     "known": ((), "i2", 0.0),  # minutes of this hour that are
     "phi": ((MEASURES,), "f4", 1.0),  # money of one request; 1 for requests
-    "hour_tau2": ((MEASURES, ROWS), "f4", 1.0),
     "hour_v": ((MEASURES,), "f4", 1.0),  # variance of the logarithm of this whole hour
     "more": ((), "f4", 0.0),  # nats that a series needs more than one by itself
     "limit_up": ((MEASURES, WINDOWS), "f4", 1e30),

@@ -239,3 +239,15 @@ def test_less_than_the_floor_in_money_is_never_told() -> None:
 def test_a_series_fits_in_four_kilobytes() -> None:
     """What is kept of a series, all arrays together."""
     assert warmed(RATES).frame.state.bytes_per_series <= 4096
+
+
+def test_requests_that_all_cost_more_are_found_though_nobody_tells_the_squares() -> None:
+    """A minute that costs more is not taken for one dear request minute after minute."""
+    detector, dearer = warmed(RATES, squares=False), 10.0
+    findings: list[Finding] = []
+    for minute in minutes(RATES, 300, squares=False):
+        cost = minute.cost * np.where((np.arange(3) == 1) & (minute.at - BEGIN >= 200), dearer, 1.0)
+        findings += detector.advance(Minute(minute.at, minute.events, cost))
+    assert (1, "up") in told(findings)
+    first = next(f for f in findings if f.kind != "dear_request")
+    assert first.detected_at - BEGIN <= 210
