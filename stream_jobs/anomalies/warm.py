@@ -8,7 +8,7 @@ held, corrections included. Only series that there is room for are read, the mos
 import logging
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Final, NamedTuple, Self, cast
+from typing import Final, NamedTuple, Protocol, Self, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +18,7 @@ from stream_jobs.anomalies.drivers import Drivers
 from stream_jobs.anomalies.model import Series
 from stream_jobs.anomalies.names import Level
 from stream_jobs.anomalies.ratios import SUMS
-from stream_jobs.anomalies.registry import HALF_LIFE, PER_REQUEST, Registry
+from stream_jobs.anomalies.registry import HALF_LIFE, PER_REQUEST, Registry, is_user
 from stream_jobs.anomalies.watermark import minute_of
 from stream_jobs.base.instants import unix_micros
 from stream_jobs.detection.model import Floats
@@ -33,18 +33,41 @@ MAX_ENTRIES: Final = 20_000_000
 MAX_CELLS: Final = 2_000_000
 """Hours of users that are read: each is a row of an answer."""
 HOUR: Final = timedelta(hours=1)
+MINUTES: Final = 60
 MEASURES: Final[tuple[Measure, ...]] = ("events", "effective_cost")
 DRIVER_DAYS: Final = 14
 OF_DRIVERS: Final = tuple(name for name in SUMS if name not in ("gpu_seconds", "busy_gpu_seconds"))
 BY_HOUR: Final = next(source for source in SOURCES if source.table == "cost_1h")
 
 
+class Detector(Protocol):
+    """What is taught."""
+
+    def add(self, names: Sequence[str]) -> None: ...
+
+    def warm(self, at: int, events: npt.NDArray[np.floating], cost: npt.NDArray[np.floating]) -> None:
+        """More hours, which follow those before."""
+
+
 class Hours(NamedTuple):
-    """`events` and `cost` (USD) are [places of the registry, hours]; the first hour begins at `at`."""
+    """`events` and `cost` (USD) are [places of the registry, hours]; the first hour begins at `at`. Of users, whose
+    places are the last ones, nothing is known before the hour number `users_from`."""
 
     at: int  # minutes since 1970
     events: npt.NDArray[np.float32]
     cost: npt.NDArray[np.float32]
+    users_from: int
+    users: int  # so many
+
+    def teach(self, detector: Detector, names: Sequence[str]) -> None:
+        """Add the series, by place, and learn: of users not that they were silent when nobody knows what they did."""
+        known = len(names) - self.users if self.users_from and self.users else 0
+        begin = self.users_from if known else 0
+        if known:
+            detector.add(names[:known])
+            detector.warm(self.at, self.events[:known, :begin], self.cost[:known, :begin])
+        detector.add(names[known:])
+        detector.warm(self.at + begin * MINUTES, self.events[:, begin:], self.cost[:, begin:])
 
 
 def learn(store: StoreClient, registry: Registry, days: int, until: datetime) -> Hours | None:
@@ -60,7 +83,7 @@ def learn(store: StoreClient, registry: Registry, days: int, until: datetime) ->
         source, since = (BY_HOUR, first) if BY_HOUR.has(level, ()) else (LEDGER, users_since)
         rows = _read(store, source, level, since, until, registry.most)
         parts.append(_Part.of(registry, level, rows, first))
-    return _laid(registry, parts, first, until)
+    return _laid(registry, parts, first, until, max(0, int((users_since - first) / HOUR)))
 
 
 def _first(store: StoreClient, since: datetime) -> datetime | None:
@@ -166,7 +189,7 @@ class _Part(NamedTuple):
         return cls(ids[kept], hours[kept], *(rows[f"m_{name}"].to_numpy()[kept] for name in MEASURES))
 
 
-def _laid(registry: Registry, parts: Sequence[_Part], first: datetime, until: datetime) -> Hours:
+def _laid(registry: Registry, parts: Sequence[_Part], first: datetime, until: datetime, users_from: int) -> Hours:
     ids, hours, events, cost = (np.concatenate(column) for column in zip(*parts, strict=True))
     count = int((until - first) / HOUR)
     age = 0.5 ** ((count - hours) / HALF_LIFE)
@@ -183,4 +206,5 @@ def _laid(registry: Registry, parts: Sequence[_Part], first: datetime, until: da
     laid[0, places[mine], hours[mine]] = events[mine]
     laid[1, places[mine], hours[mine]] = cost[mine]
     log.info("learned from %d hours of %d series", count, len(registry.places))
-    return Hours(minute_of(first), laid[0], laid[1])
+    users = sum(is_user(series) for series in registry.places)
+    return Hours(minute_of(first), laid[0], laid[1], users_from, users)
