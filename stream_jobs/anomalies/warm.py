@@ -36,7 +36,8 @@ HOUR: Final = timedelta(hours=1)
 MINUTES: Final = 60
 MEASURES: Final[tuple[Measure, ...]] = ("events", "effective_cost")
 DRIVER_DAYS: Final = 14
-OF_DRIVERS: Final = tuple(name for name in SUMS if name not in ("gpu_seconds", "busy_gpu_seconds"))
+OF_GPUS: Final[tuple[Measure, ...]] = ("gpu_seconds", "busy_gpu_seconds")
+OF_DRIVERS: Final = tuple(name for name in SUMS if name not in OF_GPUS)
 BY_HOUR: Final = next(source for source in SOURCES if source.table == "cost_1h")
 
 
@@ -45,7 +46,7 @@ class Detector(Protocol):
 
     def add(self, names: Sequence[str]) -> None: ...
 
-    def warm(self, at: int, events: npt.NDArray[np.floating], cost: npt.NDArray[np.floating]) -> None:
+    def warm(self, at: int, events: Floats, cost: Floats) -> None:
         """More hours, which follow those before."""
 
 
@@ -61,13 +62,14 @@ class Hours(NamedTuple):
 
     def teach(self, detector: Detector, names: Sequence[str]) -> None:
         """Add the series, by place, and learn: of users not that they were silent when nobody knows what they did."""
+        events, cost = cast(Floats, self.events), cast(Floats, self.cost)
         known = len(names) - self.users if self.users_from and self.users else 0
         begin = self.users_from if known else 0
         if known:
             detector.add(names[:known])
-            detector.warm(self.at, self.events[:known, :begin], self.cost[:known, :begin])
+            detector.warm(self.at, events[:known, :begin], cost[:known, :begin])
         detector.add(names[known:])
-        detector.warm(self.at + begin * MINUTES, self.events[:, begin:], self.cost[:, begin:])
+        detector.warm(self.at + begin * MINUTES, events[:, begin:], cost[:, begin:])
 
 
 def learn(store: StoreClient, registry: Registry, days: int, until: datetime) -> Hours | None:
@@ -118,22 +120,35 @@ def _affordable(store: StoreClient, since: datetime, until: datetime) -> datetim
 
 def learn_drivers(store: StoreClient, drivers: Drivers, days: int, until: datetime) -> None:
     """Judge, for those that are followed, the hours before `until`, a whole hour. The rollup does not know how long
-    GPUs were busy: utilization is learned as it comes. Raises StoreUnavailableError."""
+    GPUs were busy: that is read from the ledger, as far back as is affordable. Raises StoreUnavailableError."""
     count = 24 * min(days, DRIVER_DAYS)
     first = until - count * HOUR
     place_of = {series: place for place, series in enumerate(drivers.series)}
     sums = np.zeros((count, len(place_of), len(SUMS)))
-    for level in sorted({series.dims for series in place_of}):
-        rows = _read(store, BY_HOUR, level, first, until, len(place_of), OF_DRIVERS)
-        vals = zip(*(rows[f"v{number}"].to_pylist() for number in range(len(level))), strict=True)
-        series = [Series(level, texts) for texts in vals] if level else [Series()] * rows.num_rows
-        places = np.array([place_of.get(one, -1) for one in series], np.int64)
-        mine = places >= 0
-        hours = (rows["h"].to_numpy()[mine] - int(first.timestamp())) // 3600
-        for name in OF_DRIVERS:
-            sums[hours, places[mine], SUMS.index(name)] = rows[f"m_{name}"].to_numpy()[mine]
+    sources = [(BY_HOUR, first, OF_DRIVERS)]
+    if _has_gpus(store, first, until):
+        sources.append((LEDGER, max(first, _affordable(store, first, until)), OF_GPUS))
+    for source, since, measures in sources:
+        for level in sorted({series.dims for series in place_of}):
+            rows = _read(store, source, level, since, until, len(place_of), measures)
+            vals = zip(*(rows[f"v{number}"].to_pylist() for number in range(len(level))), strict=True)
+            series = [Series(level, texts) for texts in vals] if level else [Series()] * rows.num_rows
+            places = np.array([place_of.get(one, -1) for one in series], np.int64)
+            mine = places >= 0
+            hours = (rows["h"].to_numpy()[mine] - int(first.timestamp())) // 3600
+            for name in measures:
+                sums[hours, places[mine], SUMS.index(name)] = rows[f"m_{name}"].to_numpy()[mine]
     for number in range(count):
         drivers.judge(minute_of(first + number * HOUR), sums[number])
+
+
+def _has_gpus(store: StoreClient, since: datetime, until: datetime) -> bool:
+    rows = store.rows(
+        "SELECT sum(gpu_seconds) > 0 FROM cost_1h WHERE hour >= fromUnixTimestamp64Micro({since:Int64}, 'UTC') "
+        "AND hour < fromUnixTimestamp64Micro({until:Int64}, 'UTC')",
+        {"since": unix_micros(since), "until": unix_micros(until)},
+    )
+    return bool(rows[0][0])
 
 
 def _read(

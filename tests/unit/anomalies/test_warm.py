@@ -13,7 +13,7 @@ def hours(users_from: int, users: int) -> Hours:
     """Three series and two users, of which nothing is known at first."""
     events = np.random.default_rng(3).poisson(50, (5, HOURS)).astype(np.float32)
     events[3:, :users_from] = 0
-    return Hours(AT, events, events / 20, users_from, users)
+    return Hours(AT, events, (events / 20).astype(np.float32), users_from, users)
 
 
 def taught(given: Hours) -> CostDetector:
