@@ -33,7 +33,6 @@ class CostDetector:
         frame, s, begin = self.frame, self.frame.state, len(self.names)
         self.names.extend(names)
         s.reserve(len(self.names))
-        s.reset(range(begin, len(self.names)))  # columns without a series have grown older as well
         frame.count = len(self.names)
         s.last[begin:] = max(frame.at, 0)
         self._peers(range(begin, frame.count), usual)
