@@ -46,8 +46,6 @@ class Detector(Protocol):
 
     def add(self, names: Sequence[str]) -> None: ...
 
-    def reuse(self, numbers: Sequence[int], names: Sequence[str]) -> None: ...
-
     def warm(self, at: int, events: Floats, cost: Floats) -> None:
         """More hours, which follow those before."""
 
@@ -71,8 +69,6 @@ class Hours(NamedTuple):
             detector.add(names[:known])
             detector.warm(self.at, events[:known, :begin], cost[:known, :begin])
         detector.add(names[known:])
-        if known:
-            detector.reuse(range(known, len(names)), names[known:])  # they are as new as what is known of them
         detector.warm(self.at + begin * MINUTES, events[:, begin:], cost[:, begin:])
 
 
