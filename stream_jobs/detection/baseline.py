@@ -83,9 +83,7 @@ def begin_hour(s: State, at: int) -> None:
 def usual_minute(s: State, minute: int) -> Array:
     """[measures, series] what minute 0 to 59 of this hour usually holds."""
     part = 0 if minute < 30 else 2
-    return np.asarray(
-        np.maximum((s.line[part] + s.line[part + 1] * np.float32(minute)) * s.factor, 0.0), dtype=np.float32
-    )
+    return np.asarray(np.maximum(s.line[part] + s.line[part + 1] * np.float32(minute), 0.0), dtype=np.float32)
 
 
 def learn_hour(s: State, at: int, actual: Array, usual: Array, sigma: Array, may: Array) -> None:
@@ -93,12 +91,11 @@ def learn_hour(s: State, at: int, actual: Array, usual: Array, sigma: Array, may
     may learn from it (1.0 or 0.0)."""
     bin_ = hour_of_week(at)
     young = (s.age <= 24) | (s.level <= UNKNOWN)  # [measures, series]
-    factor = np.maximum(s.factor, 1e-3)
     low, high = usual * np.exp(-2.5 * sigma), usual * np.exp(2.5 * sigma)
-    taken = np.where(young | (usual <= TINY), actual, np.clip(actual, low, high)) / factor
+    taken = np.where(young | (usual <= TINY), actual, np.clip(actual, low, high))
     settled = may * ~young * ((s.visits[bin_] > 0) | (s.age > 168))
     s.day_x += taken * np.where(young, may, settled)
-    s.day_e += np.where(young, may, usual / factor * settled)
+    s.day_e += np.where(young, may, usual * settled)
     first = young & (may > 0)
     if first.any():
         _first_day(s, first)

@@ -21,7 +21,6 @@ from stream_jobs.detection.scales import (
     N_FAST,
     N_HOURS,
     RAMP,
-    WEEK_HOURS,
     WINDOWS,
 )
 from stream_jobs.detection.state import HOUR_WINDOWS, QUANTUM, State
@@ -34,12 +33,9 @@ SETTLED: Final = 14 * 24  # hours after which a baseline has seen each hour of t
 LEAST_DAYS_SPREAD: Final = 0.8  # of windows of days
 WINSOR: Final = (8.0, 0.92)
 """A square teaches at most so many times the spread; of normal deviates that leaves such a part."""
-WINSOR_RAMP: Final = (4.0, 0.745)
-"""A ramp grows for days before it is told, and must not teach that ramps are usual."""
 NORMAL_TAIL: Final = 0.26  # how much farther out the greatest of e times as many normal deviates is
 TRUST: Final = 0.25  # in what the three greatest days tell of it
 WIDEST_TAIL: Final = 2.5
-RAMP_RATE: Final = 1 / (84 * 24)
 WINDOWS_KNOWN: Final = np.array([*[400.0] * (FIRST_HOURS + 1), *[36.0] * 5, 20.0, 11.0, 7.0, 9.0])[:, None]
 """About how many independent windows have taught a scale's spread after six weeks, where it is more than normal: hours
 of a day that differ together are one."""
@@ -54,7 +50,7 @@ UNITS: Final = np.concatenate([np.ones((N_FAST, 1)), ROOTS, [[1.0]]])
 def lay_limits(s: State, config: Config) -> None:
     """[measures, scales, series] above or below which sums of deviates are news, and the longest gap between
     requests."""
-    needed = needed_nats(config.budget, config.portfolio_nats)
+    needed = needed_nats(config.budget)
     s.limit_up[:] = _side(s, needed, 0)
     s.limit_down[:] = -_side(s, needed + config.downward_nats, 1)
     s.limit_gap[:] = minutes.limit_gap(s, needed, config.downward_nats)
@@ -131,7 +127,7 @@ def free_to_learn(s: State) -> Array:
     sums = hourly(s)[:, 1:]
     up, down = s.limit_up[:, FIRST_HOURS + 1 :], s.limit_down[:, FIRST_HOURS + 1 :]
     strange = ((sums > SUSPICIOUS * up) | (sums < SUSPICIOUS * down)).any(axis=(0, 1))
-    return np.where(s.side != 0, 0.0, np.where(strange, LITTLE, 1.0))
+    return np.where(~s.free, 0.0, np.where(strange, LITTLE, 1.0))
 
 
 def _learn_record(s: State, deviate: Array, may: npt.NDArray[np.bool_]) -> None:
@@ -167,15 +163,11 @@ def learn_mean(s: State, deviate: Array, may: Array) -> None:
 def learn_hour(s: State, may: Array) -> None:
     sums = hourly(s)
     since = np.where(s.age < SETTLED, s.age, s.age - SETTLED)  # what a baseline of a few days was off is soon forgotten
-    for offset in range(len(HOUR_WINDOWS) + 1):
+    for offset, hours in enumerate(HOUR_WINDOWS):
         scale = N_FAST + offset
         deviate = sums[:, offset] / UNITS[scale]
-        hours = (*HOUR_WINDOWS, WEEK_HOURS)[offset]
         rate = np.maximum(1 / (28 * 24), 2 / (48 + 2 * hours + since)) * (may > 0)
-        if scale == RAMP:
-            rate = RAMP_RATE * may * (s.age > SETTLED)
-        least = LEAST_DAYS_SPREAD if FIRST_DAYS <= scale < RAMP else 1.0
-        minutes.learn_spread(s, scale, deviate, rate, least, WINSOR_RAMP if scale == RAMP else WINSOR)
+        minutes.learn_spread(s, scale, deviate, rate, LEAST_DAYS_SPREAD if scale >= FIRST_DAYS else 1.0, WINSOR)
         if N_FAST < scale < FIRST_DAYS:
             _learn_record(s, deviate / np.sqrt(s.spread[:, :, scale]).max(axis=0), may > 0)
 

@@ -15,6 +15,7 @@ from stream_jobs.detection.scales import FAST
 from stream_jobs.detection.state import MINUTES, NOTHING, VERSION
 
 TOO_MUCH: Final = 1e30
+DAY_HOURS: Final = 24
 LEAST_HOURS: Final = 3  # that a series is known before anything is told of it
 
 
@@ -28,25 +29,35 @@ class CostDetector:
 
     def add(self, names: Sequence[str], usual: Sequence[float] | None = None) -> None:
         """More series, numbered on from those that are there. `usual`: what such a series (its peers) spends in an
-        hour, where somebody knows; without, a series is judged by what it did itself so far."""
+        hour, 0 or None where nobody knows: one that spends far more in its first day is told as a `new_series`. By what
+        it did itself so far every series is judged."""
         frame, s, begin = self.frame, self.frame.state, len(self.names)
         self.names.extend(names)
         s.reserve(len(self.names))
         frame.count = len(self.names)
+        s.reset(range(begin, frame.count))  # a column that nobody had until now has aged with the others
         s.last[begin:] = max(frame.at, 0)
-        if usual is not None:
-            known = np.asarray(usual, dtype=float)
-            s.level[0, begin : frame.count] = np.where(known > 0, np.log(np.maximum(known, 1e-12)), -99)
+        self._peers(range(begin, frame.count), usual)
         frame.resume()
 
-    def reuse(self, numbers: Sequence[int], names: Sequence[str]) -> None:
+    def _peers(self, numbers: Sequence[int], usual: Sequence[float] | None) -> None:
+        if usual is not None:
+            self.frame.state.peer[list(numbers)] = np.maximum(usual, 0.0)
+
+    def usual_hours(self) -> Floats:
+        """Of each series, USD of a usual hour; 0 of one that is known for less than a day."""
+        s, count = self.frame.state, len(self.names)
+        return np.where(s.age[:count] >= DAY_HOURS, np.exp(s.level[0, :count].astype(float)), 0.0)
+
+    def reuse(self, numbers: Sequence[int], names: Sequence[str], usual: Sequence[float] | None = None) -> None:
         """Other series have these numbers from now on: what was learned of those before is forgotten, and so is a
-        finding that was open."""
+        finding that was open. `usual`: see `add`."""
         frame, s = self.frame, self.frame.state
         for number, name in zip(numbers, names, strict=True):
             self.names[number] = name
         s.reset(numbers)
         s.last[list(numbers)] = max(frame.at, 0)
+        self._peers(numbers, usual)
         frame.resume()
 
     def standing(self, number: int) -> Finding | None:
@@ -54,16 +65,8 @@ class CostDetector:
         return life.finding(self.frame, number) if self.frame.state.side[number] else None
 
     def weigh(self, nats: Sequence[float]) -> None:
-        """How many nats each series needs more than one by itself, from the next hour on: see
-        `thresholds.portfolio_nats`."""
+        """How many nats each series needs more than one by itself, from the next hour on."""
         self.frame.state.more[: len(self.names)] = nats
-
-    def expect(self, number: int, factor: float) -> None:
-        """From the next minute on, the usual of this series is so many times its usual (somebody planned it), until
-        it is set to 1 again. What is learned meanwhile is divided by it, so nothing planned is taken for usual."""
-        if not 0 <= factor <= 1e6:
-            raise ValueError(f"{factor} is no factor: give one from 0 to a million")
-        self.frame.state.factor[number] = factor
 
     def adopt(self, number: int) -> list[Finding]:
         """The level that the series has now is its normal (somebody marked its finding as expected): closes the

@@ -18,7 +18,7 @@ LEARNS_AFTER: Final = 48  # hours that a series is known before its scales' spre
 def end_hour(frame: Frame, deviates: Array, quiet: bool) -> list[Finding]:
     """The minute `frame.at` is the last of its hour. `deviates`: [measures, windows and the hour, series]."""
     s, at = frame.state, frame.at // MINUTES * MINUTES
-    free = s.side == 0
+    free = s.free
     whole = s.known >= MINUTES / 2
     s.age += whole
     share = np.maximum(s.known / MINUTES, 1e-9)
@@ -44,7 +44,7 @@ def end_hour(frame: Frame, deviates: Array, quiet: bool) -> list[Finding]:
     s.requests[:] = s.requests * FADE + actual[1]
     s.hour_squares[:] = 0
     if ends_day:
-        free = s.side == 0
+        free = s.free
         calibration.learn_day(s, free & old)
         requests.learn_day(s, free)
         baseline.learn_day(s, np.sqrt(s.tau2[:, 3]) + 0.05, free.astype(float))

@@ -11,7 +11,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from stream_jobs.detection import calibration, ramp
+from stream_jobs.detection import calibration, newcomers, ramp, sparse
 from stream_jobs.detection import minutes as windows
 from stream_jobs.detection.arrays import Array
 from stream_jobs.detection.baseline import UNKNOWN
@@ -33,13 +33,23 @@ from stream_jobs.detection.scales import (
     SILENCE,
 )
 from stream_jobs.detection.severity import LEVELS, severity
-from stream_jobs.detection.state import HOUR_WINDOWS, MINUTES, PARTIAL, QUANTUM, RAMP_DAYS, RAMP_STEPS, State
-from stream_jobs.detection.thresholds import nats, sigmas
+from stream_jobs.detection.state import (
+    HOUR_WINDOWS,
+    MINUTES,
+    NEW_SERIES,
+    PARTIAL,
+    QUANTUM,
+    RAMP_DAYS,
+    RAMP_STEPS,
+    State,
+)
+from stream_jobs.detection.thresholds import nats, needed_nats, sigmas
 
 DAY: Final = 1440
 KINDS: Final[tuple[FindingKind, ...]] = ("spike", "shift", "ramp", "drop", "silence", "dear_request", "new_series")
-SPIKE, SHIFT, RAMP_KIND, DROP, SILENCE_KIND, DEAR, NEW = range(7)
-CALM_BELOW: Final = 1.0
+SPIKE, SHIFT, RAMP_KIND, DROP, SILENCE_KIND, DEAR, _ = range(7)
+CALM_BELOW: Final = (1.0, 2.5)
+CALM_PART: Final = 0.4
 CALM_MINUTES: Final = 20
 EASE_NATS: Final = 5.0
 GOES_ON: Final = 1.0  # of them: with less, the last hours are as the finding was
@@ -47,7 +57,6 @@ LEAST_SHIFT: Final = 0.3  # standard deviations of an hour
 STRONG: Final = 3.2  # a shift that every hour shows
 LEAST_EVENTS: Final = 5.0
 AGAIN_NATS: Final = 4.0  # more surprise is needed right after a close, fading over a day
-YOUNG_HOURS: Final = 48
 REMEMBERED: Final = 28 * DAY
 """So long after a level was adopted, the one before it is still known."""
 LEAST_RETURN: Final = 0.1  # of the logarithm: less is no other level
@@ -110,8 +119,9 @@ def advance(
     open_ = np.flatnonzero(s.side)
     if open_.size:
         found += _go_on(d, open_, x, e, known)
-    for i in np.flatnonzero(hits & (s.side == 0)):
-        opened = _try(d, int(i), hourly=False)
+    strange = newcomers.beyond(s, d.config)
+    for i in np.flatnonzero((hits | strange) & (s.side == 0)):
+        opened = _newcomer(d, int(i)) if strange[i] else _try(d, int(i), hourly=False)
         if opened is not None:
             found.append(opened)
     return found
@@ -154,6 +164,8 @@ def _ease(d: Frame, i: int, deviates: Array) -> list[Finding]:
 def _is_weak(d: Frame, i: int) -> bool:
     """Windows of minutes do not tell whether it is over."""
     s = d.state
+    if newcomers.is_open(s, i):
+        return False
     if FIRST_HOURS < s.scale[i] < SILENCE:
         return True
     return d.at + 1 - int(s.begun[i]) >= 3 * MINUTES and float(_shift(d, i).max()) < STRONG
@@ -170,6 +182,7 @@ def _try(d: Frame, i: int, hourly: bool) -> Finding | None:
         sums < s.limit_down[:, :scales, i], deviates, 0
     )
     again = AGAIN_NATS * max(0.0, 1 - (d.at - float(s.closed[i])) / DAY)
+    needed = needed_nats(d.config.budget)
     order = np.argsort(-np.abs(over), axis=None, kind="stable")
     for flat in order[:6]:
         measure, scale = divmod(int(flat), scales)
@@ -183,6 +196,8 @@ def _try(d: Frame, i: int, hourly: bool) -> Finding | None:
             continue
         if up and scale == FIRST_HOURS and s.win_x[1, PARTIAL, i] < LEAST_EVENTS:
             continue
+        if up and not sparse.is_news(d, i, scale, float(needed[scale] + s.more[i])):
+            continue
         if up and measure == COST and scale <= FIRST_HOURS and _by_one(d, i, scale):
             continue
         if up and scale <= FIRST_HOURS and windows.came_today(s, i, measure, scale, float(sums[measure, scale])):
@@ -194,6 +209,16 @@ def _try(d: Frame, i: int, hourly: bool) -> Finding | None:
         tau2 = float(s.tau2[1, 3, i] + s.unsure[1, i])
         return _open(d, i, EVENTS, SILENCE, -1, float(np.log1p(tau2 * s.gap[i]) / tau2))
     return None
+
+
+def _newcomer(d: Frame, i: int) -> Finding:
+    s = d.state
+    begun = newcomers.begun(d, i)
+    s.side[i], s.kind[i], s.begun[i], s.told[i], s.scale[i] = 1, NEW_SERIES, begun, d.at + 1, N_FAST - 1
+    s.sum_x[i], s.sum_e[i] = _since(d, i, begun)[0], s.peer[i] / MINUTES * (d.at + 1 - begun)
+    s.calm[i], s.ease[i], s.score[i] = 0, 0, newcomers.score(s, i, d.config)
+    s.severity[i], s.told_score[i] = _severity(d, i, usual_day_of(s, i)), s.score[i]
+    return finding(d, i)
 
 
 def _by_one(d: Frame, i: int, scale: int) -> bool:
@@ -303,8 +328,8 @@ def _kind(d: Frame, i: int, scale: int, side: int, minutes: int) -> int:
         return RAMP_KIND
     if side < 0:
         return SILENCE_KIND if scale == SILENCE or s.gap[i] >= 0.8 * s.win_e[1, 3, i] > 0 else DROP
-    if s.age[i] < YOUNG_HOURS:
-        return NEW
+    if newcomers.is_open(s, i):
+        return NEW_SERIES
     return SPIKE if minutes < 6 * MINUTES else SHIFT
 
 
@@ -345,12 +370,13 @@ def _go_on(
 ) -> list[Finding]:
     s = d.state
     s.sum_x[open_] += x[0, open_]
-    s.sum_e[open_] += e[0, open_]
+    s.sum_e[open_] += newcomers.usual_minute(s, e[0], open_)
     deviates, _ = _deviates(d, open_, hourly=False)
     sided = deviates * s.side[open_]
     near = np.maximum(sided[0, 2], sided[1, 2])
     nearer = np.maximum(sided[0, 1], sided[1, 1])
-    calm = (near < CALM_BELOW) & (nearer < 1.5)
+    below = _calm_below(d, open_)
+    calm = newcomers.calm(s, d.config, open_, (near < below) & (nearer < below + 0.5))
     if known is not None:
         calm &= known[open_]
         s.calm[open_] = np.where(known[open_], np.where(calm, s.calm[open_] + 1, 0), s.calm[open_])
@@ -364,12 +390,22 @@ def _go_on(
     return found
 
 
+def _calm_below(d: Frame, which: npt.NDArray[np.intp]) -> Array:
+    """[which] the deviate below which a window is rather usual than as the finding was: what was far above is over also
+    where the hour after it is a busy one. Of what lies below little is due in a window, and less tells nothing."""
+    s = d.state
+    moved = np.log(np.maximum(s.sum_x[which], 1e-30) / np.maximum(s.sum_e[which], 1e-30))
+    return np.asarray(np.clip(CALM_PART * moved / np.sqrt(d.variance[COST, 2, which]), *CALM_BELOW))
+
+
 def _check(d: Frame, i: int, day: float) -> list[Finding]:
     s = d.state
     lasted = d.at + 1 - int(s.begun[i])
     slow = FIRST_DAYS <= int(s.scale[i]) < SILENCE
     if s.calm[i] >= CALM_MINUTES and not _is_weak(d, i):
         return [close(d, i, "over")]
+    if newcomers.is_open(s, i) and lasted >= DAY:
+        return adopt(d, i)
     if lasted >= (d.config.adopt_slow_minutes if slow else d.config.adopt_minutes):
         since = d.at + 1 - int(s.told[i])
         rises = slow and lasted < MOST_DAYS * DAY and ramp.still_rises(s, i)
@@ -434,6 +470,8 @@ def _over(d: Frame, i: int) -> int:
     """The minute from which on series `i` was as usual again, not before it was told: within the last hour, or the
     first of an hour."""
     s, until = d.state, d.at + 1
+    if newcomers.is_open(s, i):
+        return until - min(int(s.calm[i]), MINUTES)
     if not _is_weak(d, i):
         ended = over_by_minutes(d, i)
         if ended > max(int(s.begun[i]), until - MINUTES):
@@ -451,12 +489,17 @@ def _take_off(d: Frame, i: int, end: int) -> None:
     after = at + 1 - end
     if after > 0:
         actual, usual = _since(d, i, end)
+        if newcomers.is_open(s, i):
+            usual = float(s.peer[i]) / MINUTES * after
         s.sum_x[i], s.sum_e[i] = s.sum_x[i] - actual, s.sum_e[i] - usual
 
 
 def adopt(d: Frame, i: int) -> list[Finding]:
     """The level of the last day (or since it began) is the normal."""
     s = d.state
+    if newcomers.is_open(s, i):  # it was learned meanwhile
+        s.peer[i] = 0
+        return [close(d, i, "new_normal")]
     begun = int(s.begun[i])
     hours = min(max((d.at + 1 - begun) // MINUTES, 1), 24)
     shifted = [0.0] * MEASURES

@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stream_jobs.detection.arrays import Array
-from stream_jobs.detection.scales import COST
+from stream_jobs.detection.scales import COST, RAMP
 from stream_jobs.detection.state import PAST_DAYS, RAMP_DAYS, RAMP_STEPS, State
 
 RECENT: Final = 5.0
@@ -32,6 +32,8 @@ APART_DAYS: Final = 2
 """Of days that are compared for the variance of one: neighbours are alike where the noise lasts for hours."""
 TREND_ERROR: Final = 0.0015
 GREATEST: Final = 1.2  # a day's logarithm beyond the level, while nothing is told
+WIDEST: Final = 5.0  # a deviate teaches at most as one of so many
+PRIOR_DAYS: Final = 20.0  # that the normal spread counts as
 TREND_LAG: Final = 1 / 7
 SLOWEST: Final = 1 / 60
 RISING: Final = 5  # days that are compared with as many before
@@ -44,9 +46,10 @@ def _ages(part: float) -> npt.NDArray[np.float64]:
     return np.concatenate([[0.0], part + np.arange(RAMP_DAYS + 1)])
 
 
-def _weights(part: float) -> npt.NDArray[np.float64]:
-    """Of the day so far and of the days before it: rising to now within RECENT, less all that lie before LAG."""
-    ages = _ages(part)
+def _weights(part: float, ago: float = 0.0) -> npt.NDArray[np.float64]:
+    """Of the day so far and of the days before it: rising to now, or to so many days `ago`, within RECENT, less all
+    that lie before LAG."""
+    ages = np.maximum(_ages(part) - ago, 0)
     recent = np.minimum(ages, RECENT) - np.minimum(ages, RECENT) ** 2 / (2 * RECENT)
     rising, before = np.diff(recent), np.diff(np.maximum(ages, LAG))
     return np.asarray(rising / rising.sum() - before / before.sum())
@@ -72,7 +75,20 @@ def push_day(s: State, free: Array) -> None:
     s.day_num[:] = 0
     s.day_den[:] = 0
     s.trend_past += TREND_LAG * (s.trend - s.trend_past) * free
+    _learn(s)
     judge(s)
+
+
+def _learn(s: State) -> None:
+    """How wide the deviates are in this series: wider where its level wanders for days. By those of LAG days ago, which
+    a ramp that goes on has not reached."""
+    days = s.age / 24 - LAG - RECENT
+    rise, variance = _rise(s, _weights(0, LAG), _ages(0))
+    square = np.minimum(rise * rise / variance, WIDEST**2)
+    rate = np.maximum(SLOWEST, 1 / (PRIOR_DAYS + days)) * (days > KNOWN / 24 - RECENT)
+    spread = s.spread[:, :, RAMP]
+    spread += rate * (square - spread)
+    np.maximum(spread, 1.0, out=spread)
 
 
 def _level(s: State, most: Array | float) -> tuple[Array, Array]:
@@ -85,18 +101,25 @@ def _level(s: State, most: Array | float) -> tuple[Array, Array]:
 def judge(s: State, hours: int = 0) -> None:
     """Lay the deviates of all series, `hours` of a day after the last one that was over."""
     part = hours / 24
-    weights, ages = _weights(part), _ages(part)
+    weights = _weights(part)
+    rise, variance = _rise(s, weights, _ages(part))
+    if hours:
+        level, _ = _level(s, GREATEST)
+        _, more = _of_a_day(s)
+        rise = rise + weights[0] * level
+        variance = variance + weights[0] ** 2 * (np.minimum(1 / np.maximum(s.day_den, 1e-9), 1.0) + more)
+    s.ramp_z[:] = np.where(s.age >= KNOWN, np.clip(rise / np.sqrt(variance), -40, 40), 0.0)
+
+
+def _rise(s: State, weights: npt.NDArray[np.float64], ages: npt.NDArray[np.float64]) -> tuple[Array, Array]:
+    """Of the days that are over, beyond the trend: [measures, series] their weighed sum, and its variance."""
     apart = -float((weights * (ages[1:] + ages[:-1]) / 2).sum())
     of_hours, more = _of_a_day(s)
     rise = -apart * s.trend_past
-    variance = (apart * TREND_ERROR) ** 2 + (of_hours + more) * float((weights[1:] ** 2).sum())
-    if hours:
-        level, _ = _level(s, GREATEST)
-        rise = rise + weights[0] * level
-        variance = variance + weights[0] ** 2 * (np.minimum(1 / np.maximum(s.day_den, 1e-9), 1.0) + more)
     for row in range(RAMP_DAYS):
         rise = rise + weights[row + 1] / RAMP_STEPS * s.days_level[:, row]
-    s.ramp_z[:] = np.where(s.age >= KNOWN, np.clip(rise / np.sqrt(variance), -40, 40), 0.0)
+    variance = (apart * TREND_ERROR) ** 2 + (of_hours + more) * float((weights[1:] ** 2).sum())
+    return np.asarray(rise), np.asarray(variance)
 
 
 def _of_a_day(s: State) -> tuple[Array, Array]:

@@ -2,6 +2,9 @@
 
 from typing import Final
 
+import numpy as np
+import numpy.typing as npt
+
 from stream_jobs.detection.arrays import Arrays, Field
 from stream_jobs.detection.scales import DAYS, HOURS, MEASURES, N_FAST, WEEK_HOURS, WINDOWS
 
@@ -16,6 +19,7 @@ PAST_HOURS: Final = 24
 PAST_DAYS: Final = 8
 RAMP_DAYS: Final = 18
 RAMP_STEPS: Final = 1000.0  # levels of days are kept in steps of 1/1000
+NEW_SERIES: Final = 6  # the kind of a finding that does not stop learning
 QUANTUM: Final = 16.0  # hours' deviates are kept in steps of 1/16
 
 FIELDS: Final[dict[str, Field]] = {
@@ -41,7 +45,7 @@ FIELDS: Final[dict[str, Field]] = {
     "day_e": ((MEASURES,), "f4", 0.0),
     "age": ((), "i4", 0.0),  # known hours
     "heard": ((), "f4", 0.0),  # known hours that came as minutes
-    "factor": ((), "f4", 1.0),  # that somebody expects
+    "peer": ((), "f4", 0.0),  # what series like it spend in an hour; 0: nobody knows
     # noise
     "squares": ((), "f8", 0.0),
     "money": ((), "f8", 0.0),
@@ -109,3 +113,8 @@ FIELDS: Final[dict[str, Field]] = {
 class State(Arrays):
     def __init__(self) -> None:
         super().__init__(FIELDS)
+
+    @property
+    def free(self) -> npt.NDArray[np.bool_]:
+        """[series] whether nothing is open that stops learning."""
+        return np.asarray((self.side == 0) | (self.kind == NEW_SERIES))
