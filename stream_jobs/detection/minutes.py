@@ -20,7 +20,8 @@ ROLLING_HOUR: Final = N_FAST - 1
 HOUR_SO_FAR: Final = N_FAST
 SAMPLED: Final = 5  # minutes, of which one teaches the window of a minute
 SLACK: Final = 0.2  # standard deviations by which days like normal noise's go beyond its limit: many minutes overlap
-GAPS_APART, GAPS_APART_YOUNG = 2.0, 6.0  # times what days let expect; more by so much over the days there are
+GAPS_APART: Final = 3.0  # times what days let expect ...
+GAPS_KNOWN: Final = 14  # ... once there are so many
 GAP_WIDTH: Final = 1.0  # of the daily longest gap between requests of a Poisson process, in usual requests
 SIDED: Final = 1.4  # the noise above the usual counts where it is smaller by more
 MOST_SQUARE: Final = 16.0
@@ -59,8 +60,7 @@ def limit_gap(s: State, needed: Array, downward: float) -> Array:
     days = s.days.astype(float)
     by_all = tails.beyond(s.gap_mean, days, GAP_WIDTH, own)
     noisy = np.expm1(np.minimum(nats * tau2, 60)) / tau2
-    apart = (GAPS_APART + GAPS_APART_YOUNG / np.maximum(days, 1)) * by_all
-    noisy = np.where(days >= tails.LEAST_DAYS, np.minimum(noisy, apart), noisy)
+    noisy = np.where(days >= GAPS_KNOWN, np.minimum(noisy, GAPS_APART * by_all), noisy)
     return np.asarray(np.maximum(np.maximum(noisy, np.maximum(by_all, 2 * s.gaps[2])), nats))
 
 
