@@ -155,7 +155,10 @@ def firing(
         labels=labels_of(group, told),
         owner=_fit(told.shared["owner"], 128) if "owner" in told.shared else None,
         summary=_fit(summary_of(head, until), MAX_SUMMARY),
-        facts=tuple(Fact(name=name, text=_fit(text, MAX_TEXT)) for name, text in _facts(group, head, told, until)),
+        facts=tuple(
+            Fact(name=name, text=_fit(text, MAX_TEXT))
+            for name, text in _facts(group, head, told, until, goes_on=ended is None)
+        ),
         causes=tuple(_fit(text, MAX_TEXT) for text in told.causes[:8]),
         action=_fit(_action(group.group_id), MAX_TEXT),
         money_usd=max(Decimal(0), excess or Decimal(0)),
@@ -208,14 +211,15 @@ def _window(row: FindingRow, until: datetime) -> str:
     return f"in the {length} since {instant(row.starts_at)} UTC"
 
 
-def _facts(group: Group, head: FindingRow, told: Told, until: datetime) -> list[tuple[str, str]]:
+def _facts(group: Group, head: FindingRow, told: Told, until: datetime, *, goes_on: bool) -> list[tuple[str, str]]:
     facts = [
         ("Expected", _figure(head, head.expected)),
         ("Actual", _figure(head, head.actual)),
         ("Usual range", f"{_figure(head, head.low)} to {_figure(head, head.high)}"),
         ("Window", _window(head, until).removeprefix("in ")),
     ]
-    if (head.measure == COST or head.kind == "driver") and head.kind != "dear_request" and head.ends_at is None:
+    in_money = head.measure == COST or head.kind == "driver"
+    if in_money and head.kind != "dear_request" and head.ends_at is None and goes_on:
         sign = "more" if head.per_day >= 0 else "less"
         about = "about " if head.kind == "driver" else ""
         facts.append(("If it goes on", f"{about}{money(abs(head.per_day))} {sign} per day"))
