@@ -1,9 +1,10 @@
 """What the detector found, as rows of findings: their ids, what late entries change of them, when a new row is due.
 
-A late entry for a minute that was judged does not change what was concluded of the minute. It changes the findings
-whose stretch it lies in: what was actual is what it would have been, and one that has nothing unusual left in it is
-closed as corrected. So do corrections that were posted to the ledger. A row says what follows from what the detector
-said last and from all that came late by now, in whatever order that came: so one that was corrected may open again.
+A late entry for a minute that was judged changes the findings whose stretch it lies in at once: what was actual is what
+it would have been, and one that has nothing unusual left in it is closed as corrected. So do corrections that were
+posted to the ledger. A row says what follows from what the detector said last and from all that came late by now, in
+whatever order that came: so one that was corrected may open again. Where enough came late the minutes are judged again:
+see rejudged.py.
 """
 
 from collections.abc import Iterable, Mapping
@@ -175,7 +176,26 @@ class Rows:
             if tracked.finding_id == row.finding_id:
                 tracked.row = row
 
+    def keep(self, key: Key, tracked: Tracked) -> None:
+        """One of another's, as it is there."""
+        self._tracked[key] = tracked
+
+    def keep_late(self, other: "Rows", until: int) -> None:
+        """What came late is what another knows of it, for minutes before `until`."""
+        self._late = {
+            series: {at: late for at, late in some.items() if at < until} for series, some in other._late.items()
+        }
+        for tracked in self._tracked.values():
+            tracked.late = self._late_within(tracked)
+
     # -- who there is
+
+    def of(self, series: Series) -> list[Tracked]:
+        return [tracked for tracked in self._tracked.values() if tracked.series == series]
+
+    def late_events(self, since: int) -> int:
+        """That came late for minutes from then on, of all series."""
+        return sum(abs(late.events) for at, late in self._late.get(Series(), {}).items() if at >= since)
 
     def open_series(self) -> set[Series]:
         """That have an open finding, as the detector sees it."""
@@ -259,7 +279,7 @@ def _row(
     more = usd_from_pico(added.pico_usd) if measure == COST else Decimal(added.events)
     actual, expected = _decimal(found.actual) + more, _decimal(found.expected)
     low, high = _decimal(found.low), _decimal(found.high)
-    corrected = bool(more) and (actual <= high if found.direction == "up" else actual >= low)
+    corrected = _is_taken_back(_decimal(found.actual), more, expected, high if found.direction == "up" else low)
     end = found.end if found.end is not None or not corrected else found.detected_at
     return FindingRow(
         finding_id=identity,
@@ -272,7 +292,7 @@ def _row(
         measure=measure,
         series=series,
         starts_at=start_of(found.start),
-        detected_at=start_of(found.detected_at),
+        detected_at=start_of(found.detected_at) if before is None else before.detected_at,
         ends_at=None if end is None else start_of(end),
         expected=expected,
         actual=actual,
@@ -289,6 +309,14 @@ def _row(
         if added != Late()
         else {},
     )
+
+
+def _is_taken_back(found: Decimal, more: Decimal, expected: Decimal, band: Decimal) -> bool:
+    """Whether with so much more nothing unusual is left: it is within the band that it was beyond. What was unusual
+    within the band, by a narrower window, is as expected only where all of its excess is gone."""
+    up = found >= expected
+    bound = band if (found > band if up else found < band) else expected
+    return more < 0 and found + more <= bound if up else more > 0 and found + more >= bound
 
 
 def _differs(before: FindingRow, after: FindingRow, wait_minutes: int) -> bool:

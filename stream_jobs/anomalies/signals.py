@@ -121,28 +121,44 @@ def level_of(severity: Severity, excess: Decimal | None) -> int:
     return 100 * SEVERITIES.index(severity) + min(decades, 99)
 
 
+def severity_at(level: int) -> Severity:
+    """Of a `level_of`."""
+    return SEVERITIES[min(level // 100, len(SEVERITIES) - 1)]
+
+
 def firing(
-    group: Group, told: Told, now: datetime, *, level: int = 0, correction: bool = False, ended: str | None = None
+    group: Group,
+    told: Told,
+    now: datetime,
+    *,
+    level: int = 0,
+    held: bool = False,
+    correction: bool = False,
+    ended: str | None = None,
 ) -> AlertSignal:
-    """The alert of a group; with `ended`, which says why, it is over. `level`: the highest so far."""
+    """The alert of a group; with `ended`, which says why, it is over. `level`: the highest so far; with `held` it stays
+    that, whatever the group has become."""
     head = head_of(group)
-    severity = severity_of(group)
     until = until_of(head, told)
     excess = excess_usd(head, told)
+    level = level if held else max(level, level_of(severity_of(group), excess))
     return AlertSignal(
         alert_id=alert_id(group.group_id),
         kind="anomaly",
         name=_NAMES.get(head.kind, "Anomaly"),
         status="firing" if ended is None else "resolved",
-        severity=severity,
-        level=max(level, level_of(severity, excess)),
+        severity=severity_at(level),
+        level=level,
         observed_at=now,
         starts_at=min(now, group.starts_at),
         group=alert_id(group.group_id),
         labels=labels_of(group, told),
         owner=_fit(told.shared["owner"], 128) if "owner" in told.shared else None,
         summary=_fit(summary_of(head, until), MAX_SUMMARY),
-        facts=tuple(Fact(name=name, text=_fit(text, MAX_TEXT)) for name, text in _facts(group, head, told, until)),
+        facts=tuple(
+            Fact(name=name, text=_fit(text, MAX_TEXT))
+            for name, text in _facts(group, head, told, until, goes_on=ended is None)
+        ),
         causes=tuple(_fit(text, MAX_TEXT) for text in told.causes[:8]),
         action=_fit(_action(group.group_id), MAX_TEXT),
         money_usd=max(Decimal(0), excess or Decimal(0)),
@@ -195,14 +211,15 @@ def _window(row: FindingRow, until: datetime) -> str:
     return f"in the {length} since {instant(row.starts_at)} UTC"
 
 
-def _facts(group: Group, head: FindingRow, told: Told, until: datetime) -> list[tuple[str, str]]:
+def _facts(group: Group, head: FindingRow, told: Told, until: datetime, *, goes_on: bool) -> list[tuple[str, str]]:
     facts = [
         ("Expected", _figure(head, head.expected)),
         ("Actual", _figure(head, head.actual)),
         ("Usual range", f"{_figure(head, head.low)} to {_figure(head, head.high)}"),
         ("Window", _window(head, until).removeprefix("in ")),
     ]
-    if (head.measure == COST or head.kind == "driver") and head.kind != "dear_request" and head.ends_at is None:
+    in_money = head.measure == COST or head.kind == "driver"
+    if in_money and head.kind != "dear_request" and head.ends_at is None and goes_on:
         sign = "more" if head.per_day >= 0 else "less"
         about = "about " if head.kind == "driver" else ""
         facts.append(("If it goes on", f"{about}{money(abs(head.per_day))} {sign} per day"))

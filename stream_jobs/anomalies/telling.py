@@ -200,7 +200,7 @@ class Teller:
         rows = list(group.members.values()) if group is not None else self._recorded_with(mark.finding_id)
         self._marks.take_up(mark, rows)
         if mark.mark == "expected":
-            self._steers += [Steer("adopt", row.series) for row in rows if row.state == "open" and row.kind != "driver"]
+            self._steers += [Steer(row.series) for row in rows if row.state == "open" and row.kind != "driver"]
         return {group.group_id} if group is not None else set()
 
     def _forget(self, now: datetime) -> None:
@@ -216,7 +216,7 @@ class Teller:
         """What holds for the finding that people would be told of holds for its group."""
         head = head_of(group)
         mark = self._marks.of(group.members)
-        if mark is not None and mark.mark == "expected":
+        if mark is not None and mark.mark == "expected" and not self._marks.exceeding(mark, group.members.values()):
             said = f": {mark.note}" if mark.note else ""
             return _Silence(SILENCED + mark.finding_id, f"{mark.by} marked it as expected{said}")
         if mark is None and (earlier := self._marks.silencing(head)) is not None:
