@@ -47,6 +47,9 @@ GROUP_LOOKS: Final = (30.0, 10.0, 1.5)
 ROOTS: Final = np.sqrt(np.array(HOUR_WINDOWS, dtype=float))[:, None]
 UNITS: Final = np.concatenate([np.ones((N_FAST, 1)), ROOTS, [[1.0]]])
 """What each window's sum is divided by."""
+NEEDED_HOURS: Final = np.array([*[0] * (FIRST_HOURS + 1), *(4 * hours for hours in HOUR_WINDOWS[1:]), 0])[:, None]
+"""That a series is known before a window of hours is judged: three as long before it, to compare with."""
+NEVER: Final = 1e30
 
 
 def lay_limits(s: State, config: Config) -> None:
@@ -66,7 +69,8 @@ def _side(s: State, needed: Array, side: int) -> Array:
     for group, scales in enumerate(GROUPS[:2]):  # a past of weeks holds too few windows of days
         beyond = _beyond(s, group, side, needed)
         limits[:, scales] = np.maximum(limits[:, scales], beyond[:, None] * wide[:, scales])
-    return np.asarray(limits * UNITS)
+    young = s.age < NEEDED_HOURS  # nothing lies before the window that could say what is usual in it
+    return np.asarray(np.where(young, NEVER, limits * UNITS))
 
 
 def _wide(s: State, side: int) -> Array:

@@ -17,7 +17,7 @@ from stream_jobs.detection.state import RAMP_DAYS, RAMP_STEPS, State
 RECENT: Final = 4
 LAG: Final = 6
 APART: Final = (LAG + RAMP_DAYS - 1) / 2 - (RECENT - 1) / 2  # days between the middles of both means
-KNOWN: Final = 21 * 24  # hours after which days are comparable
+KNOWN: Final = (7 + RAMP_DAYS) * 24  # hours after which days are comparable: the season of a first week was not known
 DAY_HOURS: Final = 19.0  # equal hours that are as noisy as a day with its season
 TREND_ERROR: Final = 0.0015
 GREATEST: Final = 1.2  # a day's logarithm beyond the level, while nothing is told

@@ -5,8 +5,8 @@ from hypothesis import strategies as st
 
 from stream_jobs.detection.config import Config
 from stream_jobs.detection.detector import CostDetector
-from stream_jobs.detection.model import Finding, Minute
-from tests.unit.detection.world import BEGIN, column, minutes, only, run, warmed
+from stream_jobs.detection.model import Finding, Floats, Minute
+from tests.unit.detection.world import BEGIN, MONDAY, column, minutes, only, run, warmed
 
 RATES = np.array([50.0, 50.0, 5.0])
 
@@ -107,6 +107,20 @@ def test_a_new_series_needs_no_weeks_to_be_judged() -> None:
     findings = run(detector, minutes(rate, 1000, level=only(0, 1, 30.0, 720, 800)))
     assert [(f.number, f.direction, f.kind) for f in findings[:1]] == [(0, "up", "new_series")]
     assert findings[0].detected_at - BEGIN > 720
+
+
+@pytest.mark.parametrize("begins", range(0, 168, 42))
+def test_the_first_days_of_a_new_series_are_no_news(begins: int) -> None:
+    """Nights are quieter than days, and weekends than workdays, before anybody has seen one."""
+
+    def level(minute: int) -> Floats:
+        at = minute + 60 * begins
+        return np.full(3, (1 + 0.7 * np.sin(2 * np.pi * (at / 1440 - 1 / 3))) * (0.35 if at // 1440 % 7 > 4 else 1))
+
+    detector = CostDetector()
+    detector.add(["a", "b", "c"])
+    begin = MONDAY + 60 * begins
+    assert run(detector, minutes(RATES, 5 * 1440, seed=begins, level=level, begin=begin)) == []
 
 
 def test_without_squares_a_request_s_noise_is_estimated() -> None:

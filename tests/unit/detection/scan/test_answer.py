@@ -54,10 +54,10 @@ def test_scores_are_those_of_the_rows(tmp_path: Path) -> None:
 
 
 def test_scores_of_cost(tmp_path: Path) -> None:
-    """One for each minute that is judged, also of those without a row."""
+    """One for each minute, also of those without a row."""
     out = tmp_path / "scores.csv"
     scan_file(written(tmp_path, "time,events,cost\n0,1,1\n180,1,1\n"), scores=out)
-    assert len(out.read_text().splitlines()) == 3
+    assert len(out.read_text().splitlines()) == 5
 
 
 def test_notes(tmp_path: Path) -> None:
