@@ -21,8 +21,8 @@ Judged = Callable[[int, list[str], Floats], None]
 
 
 def replay(rows: Rows, told: Told, judged: Judged | None = None) -> list[tuple[str, Finding]]:
-    """Every finding once: as it ended, or as it stands at the end of the file. All minutes are judged: as long as little
-    is known of a series, the detector says little of it. A series is there from the minute of its first row on; from
+    """Every finding once: as it ended, or as it stands at the end of the file. All minutes are judged: while little is
+    known of a series, the detector says little of it. A series is there from the minute of its first row on; from
     then on a minute without a row had no requests. Raises ConfigError for a file that spans more than MAX_MINUTES."""
     minutes = rows.micros // MINUTE_MICROS
     first, last = int(minutes.min()), int(minutes.max())

@@ -42,8 +42,8 @@ def replay(
 ) -> list[list[Found]]:
     """What the detector says of each traffic; all are equally long, with the same history.
 
-    As when a file is scanned, all is judged from the first minute on. `from_hours`: all but the last week of the history
-    is learned from its hours, as the job does when it starts."""
+    As when a file is scanned, all is judged from the first minute on. `from_hours`: all but the last week of the
+    history is learned from its hours, as the job does when it starts."""
     detector = detector or new_detector()
     offsets = np.cumsum([0, *(len(traffic.events) for traffic in traffics)])
     series = int(offsets[-1])
