@@ -48,10 +48,9 @@ class Table:
         """Of each row: 1 / what chance makes of a dollar there, were that the growth."""
         was, now = self.before * times, self.after
         phi, sigma2 = dispersion(was, now, float(self.requests.sum()))
-        phi = self._of_one(phi)
         # Alike in both, or rows that happened to be small before would count for more than those that are after.
         size = 4 * was * now / np.maximum(was + now, _LEAST)
-        return np.asarray((1 + times) / 2 / (phi + sigma2 * size))
+        return np.asarray((1 + times) / 2 / (self._of_one(phi) + sigma2 * size))
 
     def _of_one(self, phi: float) -> Floats:
         """The money of one request of each row, and how requests differ: where a request is dear, few of them are much

@@ -157,7 +157,8 @@ class Scan:
         for grouping in self._groupings:
             count = len(grouping.example)
             was, now, due = (
-                np.bincount(grouping.of_row, column, count) for column in (rows.before, rows.after, rows.expected)
+                np.asarray(np.bincount(grouping.of_row, column, count), np.float64)
+                for column in (rows.before, rows.after, rows.expected)
             )
             known = was + now >= _ENOUGH
             if known.sum() >= _MANY_GROUPS:

@@ -161,12 +161,17 @@ def restless(seed: int, growth: float = 1.0, credit: str = "") -> pa.Table:
     from cell to cell, and nothing has a cause."""
     rng = np.random.default_rng(seed)
     prices, chances = [10, 1, 60, 12, 3], np.array([3, 5, 1, 2, 4]) / 15
-    found = []
+    found: list[dict[str, Any]] = []
     for user, model, feature in zip(
         rng.integers(0, 60, 600), rng.choice(5, 600, p=chances), rng.integers(0, 12, 600), strict=True
     ):
         usual = rng.lognormal(2.5, 1) + 1
-        row = {"user": f"u{user}", "team": f"t{user % 6}", "model": f"m{model}", "feature": f"f{feature}"}
+        row: dict[str, Any] = {
+            "user": f"u{user}",
+            "team": f"t{user % 6}",
+            "model": f"m{model}",
+            "feature": f"f{feature}",
+        }
         for period, times in (("before", 1.0), ("after", growth)):
             row[f"requests_{period}"] = requests = rng.poisson(usual * times)
             row[f"cost_{period}"] = f"{requests * prices[model] * 1e-3 * rng.lognormal(0, 0.15):.12f}"
