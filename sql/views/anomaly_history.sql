@@ -1,11 +1,18 @@
--- Everything that happened to findings: opened, amended and closed by the job, and marked by people. Filter by finding_id
+-- Everything that happened to findings: opened (again, where it had been closed), amended and closed by the job, and
+-- marked by people. What was over when it was first recorded is opened and closed at once. A row that closes what is
+-- closed already (its cause has come, or its figures) amends it, unless late entries took it back. Filter by finding_id
 -- or at. The last ones first with ORDER BY at DESC.
 CREATE OR REPLACE VIEW anomaly_history AS
 SELECT
     at,
     finding_id,
     version,
-    multiIf(anomaly_findings.state = 'closed', 'closed', version = first_version, 'opened', 'amended') AS change,
+    multiIf(
+        state_before = '' AND anomaly_findings.state = 'closed', 'opened and closed',
+        anomaly_findings.state = 'open' AND state_before != 'open', 'opened',
+        anomaly_findings.state = 'closed' AND (state_before != 'closed' OR closing != closing_before), 'closed',
+        'amended'
+    ) AS change,
     toString(anomaly_findings.state) AS state,
     severity,
     closing,
@@ -23,10 +30,12 @@ INNER JOIN
 (
     SELECT
         finding_id,
-        min(version) AS first_version
+        version,
+        lagInFrame(toString(anomaly_findings.state)) OVER versions AS state_before,
+        lagInFrame(closing) OVER versions AS closing_before
     FROM anomaly_findings
-    GROUP BY finding_id
-) AS firsts USING (finding_id)
+    WINDOW versions AS (PARTITION BY finding_id ORDER BY version ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)
+) AS before USING (finding_id, version)
 UNION ALL
 SELECT
     anomaly_marks.at AS at,

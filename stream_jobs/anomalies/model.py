@@ -84,12 +84,10 @@ class Change:
 
 
 class Steer(NamedTuple):
-    """What people know of a series, for the detector: that from a minute on its usual is `factor` times its usual (a
-    planned event; 1 ends it), or that the level it has now is its normal (a finding was marked as expected)."""
+    """What people know of a series, for the detector: the level that it has now is its normal (a finding of it was
+    marked as expected)."""
 
-    what: Literal["expect", "adopt"]
     series: Series
-    factor: float = 1.0
 
 
 class Telling(Protocol):

@@ -1,9 +1,10 @@
 """What the detector found, as rows of findings: their ids, what late entries change of them, when a new row is due.
 
-A late entry for a minute that was judged does not change what was concluded of the minute. It changes the findings
-whose stretch it lies in: what was actual is what it would have been, and one that has nothing unusual left in it is
-closed as corrected. So do corrections that were posted to the ledger. A row says what follows from what the detector
-said last and from all that came late by now, in whatever order that came: so one that was corrected may open again.
+A late entry for a minute that was judged changes the findings whose stretch it lies in at once: what was actual is what
+it would have been, and one that has nothing unusual left in it is closed as corrected. So do corrections that were
+posted to the ledger. A row says what follows from what the detector said last and from all that came late by now, in
+whatever order that came: so one that was corrected may open again. Where enough came late the minutes are judged again:
+see rejudged.py.
 """
 
 from collections.abc import Iterable, Mapping
@@ -175,7 +176,26 @@ class Rows:
             if tracked.finding_id == row.finding_id:
                 tracked.row = row
 
+    def keep(self, key: Key, tracked: Tracked) -> None:
+        """One of another's, as it is there."""
+        self._tracked[key] = tracked
+
+    def keep_late(self, other: "Rows", until: int) -> None:
+        """What came late is what another knows of it, for minutes before `until`."""
+        self._late = {
+            series: {at: late for at, late in some.items() if at < until} for series, some in other._late.items()
+        }
+        for tracked in self._tracked.values():
+            tracked.late = self._late_within(tracked)
+
     # -- who there is
+
+    def of(self, series: Series) -> list[Tracked]:
+        return [tracked for tracked in self._tracked.values() if tracked.series == series]
+
+    def late_events(self, since: int) -> int:
+        """That came late for minutes from then on, of all series."""
+        return sum(abs(late.events) for at, late in self._late.get(Series(), {}).items() if at >= since)
 
     def open_series(self) -> set[Series]:
         """That have an open finding, as the detector sees it."""
@@ -272,7 +292,7 @@ def _row(
         measure=measure,
         series=series,
         starts_at=start_of(found.start),
-        detected_at=start_of(found.detected_at),
+        detected_at=start_of(found.detected_at) if before is None else before.detected_at,
         ends_at=None if end is None else start_of(end),
         expected=expected,
         actual=actual,

@@ -6,6 +6,7 @@ is made good by beginning anew: from the last snapshot, with the blocks that wer
 """
 
 import logging
+import time
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Final
@@ -19,6 +20,7 @@ from stream_jobs.anomalies.scores import Scores
 from stream_jobs.anomalies.settings import AnomaliesSettings
 from stream_jobs.anomalies.start import KEPT, LOOK_BACK, Start
 from stream_jobs.anomalies.states import JudgedRow, States
+from stream_jobs.anomalies.watch import Watch
 from stream_jobs.anomalies.watermark import LogLook, Watermark, minute_of, start_of
 from stream_jobs.base.errors import BrokerUnavailableError
 from stream_jobs.blocks.progress import booked_to
@@ -52,6 +54,10 @@ CORRECTIONS_S: Final = 5.0
 LITTLE: Final = 1_000
 """Events that may come late before it is worth learning anew, and how long none must have come."""
 CALM: Final = timedelta(seconds=15)
+LONGEST: Final = timedelta(minutes=2)
+SPACING: Final = timedelta(minutes=1)
+RARELY: Final = 50
+"""Minutes are judged again this long after they were last, and this many times as long as that took."""
 MOST_MINUTES: Final = 30
 """That are judged in one cycle."""
 
@@ -89,6 +95,9 @@ class Running:
         self._start = start = Start(store, settings, self._states, self._ledger)
         self._watch = start.begin(vector, recorded, begun)
         self._missed = (self._watch.missed, begun)  # and since when
+        self._floor = float(settings.floor_usd)
+        self._late_since: datetime | None = None
+        self._again_at = begun
         self._follower = Follower(self._sums, vector, begun)
         self._follower.reads = frozenset(name for level in settings.levels for name in level)
         self._expect_offsets()
@@ -117,6 +126,7 @@ class Running:
         self._look_at_log(now)
         self._judge(now)
         self._learn_anew(now)
+        self._judge_again(now)
         if self._correct():
             self._outbox += self._corrections.look(self._watch, now)
         self._deliver(now)
@@ -242,12 +252,46 @@ class Running:
         missed, since = self._missed
         if self._watch.missed != missed:
             self._missed = self._watch.missed, now
-        elif missed > max(LITTLE, self._watch.learned / 4) and now - since > CALM and not self._watch.rows.quiet:
+        elif self._too_late(missed) and now - since > CALM and not self._watch.rows.quiet:
             log.info("%d events came late, %d in time: learning from the ledger anew", missed, self._watch.learned)
             self._deliver(now)
             watch = self._start.warm(self._follower.vector, self._findings.last(now - KEPT), now)
             self._watch, self._missed = watch, (0.0, now)
+            self._corrections = Corrections(self._sums, self._ledger)
             self._write_snapshot(now)
+
+    def _judge_again(self, now: datetime) -> None:
+        """Where enough came late for minutes that were judged, they are judged again: once no more of it comes, or
+        after some time all the same; and not so often that it takes more than a small part of a core."""
+        missed, since = self._missed
+        if self._watch.rows.quiet or self._again_at > now or self._watch.fresh.first is None:
+            return
+        self._late_since = self._late_since or now
+        calm = now - since > CALM or now - self._late_since > LONGEST
+        if not calm or self._too_late(missed):
+            return
+        first = self._watch.worth_again(self._floor)
+        if first is None:
+            self._again_at, self._late_since = now + SPACING, None
+            return
+        self._deliver(now)
+        began = time.monotonic()
+        watch = self._start.again(self._watch, first, self._watermark.whole, self._follower.vector, now)
+        took = timedelta(seconds=time.monotonic() - began)
+        self._again_at, self._late_since = now + max(SPACING, RARELY * took), None
+        if watch is None:
+            self._watch.fresh.clear()  # it has changed figures: more is not possible
+            return
+        # A crash here: the minutes are judged again, of the same and more.
+        self._write_snapshot(now, watch)
+        ANOMALIES_JUDGED.labels("again").inc(watch.next - first)
+        self._watch, self._missed = watch, (watch.missed, since)
+        self._corrections = Corrections(self._sums, self._ledger)
+        self._settle(now)
+
+    def _too_late(self, missed: float) -> bool:
+        """Whether so much came late that what was learned says little."""
+        return missed > max(LITTLE, self._watch.learned / 4)
 
     def _settle(self, now: datetime) -> None:
         if self._watch.rows.quiet:
@@ -268,8 +312,9 @@ class Running:
         self._telling.tell(self._recording, now)
         self._recording = []
 
-    def _write_snapshot(self, now: datetime) -> None:
-        size = self._states.write(self._watch.next, self._follower.vector, self._watch.dump(), now)
+    def _write_snapshot(self, now: datetime, watch: Watch | None = None) -> None:
+        watch = watch or self._watch
+        size = self._states.write(watch.next, self._follower.vector, watch.dump(), now)
         ANOMALIES_SNAPSHOT_BYTES.set(size)
 
     def close(self) -> None:

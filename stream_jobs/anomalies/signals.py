@@ -121,21 +121,34 @@ def level_of(severity: Severity, excess: Decimal | None) -> int:
     return 100 * SEVERITIES.index(severity) + min(decades, 99)
 
 
+def severity_at(level: int) -> Severity:
+    """Of a `level_of`."""
+    return SEVERITIES[min(level // 100, len(SEVERITIES) - 1)]
+
+
 def firing(
-    group: Group, told: Told, now: datetime, *, level: int = 0, correction: bool = False, ended: str | None = None
+    group: Group,
+    told: Told,
+    now: datetime,
+    *,
+    level: int = 0,
+    held: bool = False,
+    correction: bool = False,
+    ended: str | None = None,
 ) -> AlertSignal:
-    """The alert of a group; with `ended`, which says why, it is over. `level`: the highest so far."""
+    """The alert of a group; with `ended`, which says why, it is over. `level`: the highest so far; with `held` it stays
+    that, whatever the group has become."""
     head = head_of(group)
-    severity = severity_of(group)
     until = until_of(head, told)
     excess = excess_usd(head, told)
+    level = level if held else max(level, level_of(severity_of(group), excess))
     return AlertSignal(
         alert_id=alert_id(group.group_id),
         kind="anomaly",
         name=_NAMES.get(head.kind, "Anomaly"),
         status="firing" if ended is None else "resolved",
-        severity=severity,
-        level=max(level, level_of(severity, excess)),
+        severity=severity_at(level),
+        level=level,
         observed_at=now,
         starts_at=min(now, group.starts_at),
         group=alert_id(group.group_id),

@@ -1,7 +1,9 @@
 """Which changes of groups people should hear of. Plain: no store, no broker.
 
 A group is told once its cause was looked for (or a quarter of a minute after it was found) and it is worth telling;
-then when it gets graver, and when it is over. In between its alert follows the figures without a word, when they have
+then when it gets graver, and when it is over. While an incident grows it gets graver minute by minute: people hear at
+once that it became critical, for then somebody is paged, and of any other rise when it has been a quarter of an hour
+since they were told. In between its alert follows the figures without a word, when they have
 moved by a hundredth, within half a minute. What was over before it could be told is told as open, and then as over.
 What changes afterwards, by late entries, is a correction.
 """
@@ -15,9 +17,21 @@ from typing import Final
 
 from spendstream_schemas.alert_feed import AlertSignal
 from stream_jobs.anomalies.grouping import Group, pull
-from stream_jobs.anomalies.signals import Told, alert_id, excess_usd, firing, gone, head_of, over_text, per_day_usd
+from stream_jobs.anomalies.signals import (
+    Told,
+    alert_id,
+    excess_usd,
+    firing,
+    gone,
+    head_of,
+    over_text,
+    per_day_usd,
+    severity_at,
+)
 
 WAITS_FOR_CAUSE_S: Final = 15.0
+SETTLES_S: Final = 900.0
+"""After people were told they are not told of a higher level for so long, unless it became critical."""
 FOLLOWS_S: Final = 30.0
 DRIFT_S: Final = 900.0
 MATERIAL: Final = 100
@@ -36,6 +50,8 @@ class Said:
     why: tuple[str, ...] = ()  # causes, and what people said of it
     at_s: float = 0.0
     observed_at: datetime | None = None
+    told_s: float = 0.0  # when people were told of this level
+    corrected: bool = False  # that it was taken back
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +84,8 @@ class Speaking:
         self._waiting = set(groups)
         for group_id in groups:
             if (known := alerts.get(alert_id(group_id))) is not None:
-                self._said[group_id] = Said("firing" if known[0] != "resolved" else "resolved", known[1])
+                status = "firing" if known[0] != "resolved" else "resolved"
+                self._said[group_id] = Said(status, known[1], told_s=self._clock())
         ids = {alert_id(group_id) for group_id in groups}
         self._orphans = {one for one, (status, _) in alerts.items() if one not in ids and status != "resolved"}
 
@@ -138,7 +155,11 @@ class Speaking:
         return self._noted(view, firing(view.group, view.told, now), None)
 
     def _going_on(self, view: View, said: Said, now: datetime) -> AlertSignal | None:
-        signal = firing(view.group, view.told, self._later(said, now), level=said.level)
+        at = self._later(said, now)
+        signal = firing(view.group, view.told, at, level=said.level)
+        if said.status == "firing" and signal.level > said.level and not self._is_told_now(signal, said):
+            self._waiting_next.add(view.group.group_id)
+            signal = firing(view.group, view.told, at, level=said.level, held=True)
         if said.status == "firing" and said.value is not None:
             content = _content(signal)
             if content == said.content:
@@ -151,6 +172,11 @@ class Speaking:
                 return None
         return self._noted(view, signal, said)
 
+    def _is_told_now(self, signal: AlertSignal, said: Said) -> bool:
+        """Of a level that is higher than the one that people know."""
+        became_critical = signal.severity == "critical" != severity_at(said.level)
+        return became_critical or self._clock() >= said.told_s + SETTLES_S
+
     def _ended(self, view: View, said: Said, now: datetime) -> AlertSignal | None:
         why = view.silenced or over_text(view.group, view.told)
         was_over = said.status == "resolved"
@@ -158,16 +184,19 @@ class Speaking:
         if was_over and (view.silenced or said.value is None):
             return None
         moved = said.value is not None and abs(head.actual - said.value) * MATERIAL >= abs(said.value)
-        if was_over and not moved:
+        corrected = head.closing == "corrected"
+        if was_over and not moved and said.corrected == corrected:
             return None
-        correction = was_over or head.closing == "corrected"
+        at = self._later(said, now)
         signal = firing(
-            view.group, view.told, self._later(said, now), level=said.level, correction=correction, ended=why
+            view.group, view.told, at, level=said.level, held=True, correction=was_over or corrected, ended=why
         )
         return self._noted(view, signal, said)
 
     def _noted(self, view: View, signal: AlertSignal, said: Said | None) -> AlertSignal:
-        view.group.head = head_of(view.group).finding_id
+        head = head_of(view.group)
+        view.group.head = head.finding_id
+        known = said if said is not None and said.status == "firing" and signal.level <= said.level else None
         self._next[view.group.group_id] = Said(
             signal.status,
             max(signal.level, said.level if said is not None else 0),
@@ -176,6 +205,8 @@ class Speaking:
             _why(signal, view),
             self._clock(),
             signal.observed_at,
+            self._clock() if known is None else known.told_s,
+            corrected=head.closing == "corrected",
         )
         return signal
 

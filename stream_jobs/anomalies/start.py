@@ -1,7 +1,7 @@
 """How the job begins: from its last snapshot and what was booked since, else from weeks of the ledger."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from itertools import zip_longest
 from typing import Final, cast
@@ -12,11 +12,13 @@ from stream_jobs.anomalies import warm
 from stream_jobs.anomalies.ledger import LedgerMinutes, Part
 from stream_jobs.anomalies.model import FindingRow, Series
 from stream_jobs.anomalies.registry import Registry
+from stream_jobs.anomalies.rejudging import BACK_MINUTES
 from stream_jobs.anomalies.rows import Rows
 from stream_jobs.anomalies.settings import AnomaliesSettings
 from stream_jobs.anomalies.states import JudgedRow, Snapshot, States
 from stream_jobs.anomalies.watch import LATE_MINUTES, Watch, restored
 from stream_jobs.anomalies.watermark import minute_of, start_of
+from stream_jobs.base.instants import unix_micros
 from stream_jobs.detection.detector import CostDetector
 from stream_jobs.detection.model import Floats
 from stream_jobs.series.sums import Vector
@@ -32,6 +34,8 @@ STALE: Final = timedelta(hours=24)
 BY_MINUTE: Final = timedelta(hours=3)
 """After a warm start so much is judged minute by minute, at least."""
 HOUR: Final = timedelta(hours=1)
+MOST_AGAIN: Final = 10_000_000
+"""Entries that are read to judge minutes again."""
 
 
 class Start:
@@ -87,6 +91,35 @@ class Start:
             if row is not None:
                 watch.judge(now, known=row.known, steers=row.steers)
         log.info("going on at %s, %d minutes after the last snapshot", start_of(watch.next), len(judged))
+
+    def again(
+        self, before: Watch, first: int, whole: Callable[[int], bool], vector: Vector, now: datetime
+    ) -> Watch | None:
+        """Judge the minutes from `first` on again, of all that `vector` counts by now. `whole`: whether a minute is
+        known by now. None: nothing to begin with is written down, or it would be too much to read."""
+        snapshot, judged = self._states.latest(
+            start_of(first) - STALE, lambda minute, at: minute <= first and before.fresh.usable(minute, at)
+        )
+        if snapshot is None or first - snapshot.minute > BACK_MINUTES or self._too_much(start_of(snapshot.minute)):
+            return None
+        watch = self._restored(snapshot, ())
+        if watch is None:
+            return None
+        _add(watch, self._ledger.booked_by(vector, start_of(snapshot.minute)))
+        by_minute = {row.minute: row for row in judged}
+        while watch.next < before.next:
+            row = by_minute.get(watch.next, JudgedRow(watch.next, vector))
+            watch.judge(now, known=row.known or whole(row.minute), steers=row.steers)
+        watch.follows(before, snapshot.minute, now)
+        log.info("judged %d minutes again: of some of it came late", watch.next - snapshot.minute)
+        return watch
+
+    def _too_much(self, since: datetime) -> bool:
+        rows = self._store.rows(
+            "SELECT sum(entries) FROM cost_1m WHERE minute >= fromUnixTimestamp64Micro({since:Int64}, 'UTC')",
+            {"since": unix_micros(since)},
+        )
+        return int(str(rows[0][0])) > MOST_AGAIN
 
     def warm(self, vector: Vector, recorded: Sequence[FindingRow], now: datetime) -> Watch:
         """Learn from the ledger; quiet until the last hours are judged, too."""

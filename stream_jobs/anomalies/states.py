@@ -9,7 +9,7 @@ began last counts: it has read what the other wrote before that, and what the ot
 import base64
 import json
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, cast
@@ -26,7 +26,7 @@ from stream_jobs.store.tables import arrow_table, insert
 
 log = logging.getLogger(__name__)
 
-FORMAT: Final = 2
+FORMAT: Final = 3
 """Of a snapshot: raised when what `Watch.dump` says means something else."""
 PART_BYTES: Final = 4_000_000
 MAX_STATE_BYTES: Final = 2_000_000_000
@@ -107,22 +107,34 @@ class States:
             "vector": json.dumps({"counted": _listed(vector), **({"said": _said(steers)} if steers else {})}),
         }
 
-    def latest(self, since: datetime) -> tuple[Snapshot | None, list[JudgedRow]]:
+    def latest(
+        self, since: datetime, usable: Callable[[int, datetime], bool] | None = None
+    ) -> tuple[Snapshot | None, list[JudgedRow]]:
         """The last snapshot that can be used and was written `since`, and the minutes that were judged after it, as
-        far as they follow each other."""
-        heads = self._store.rows(
-            "SELECT minute, run, written_at FROM anomaly_states WHERE kind = 'snapshot' AND format = {format:UInt16} "
-            "AND written_at > fromUnixTimestamp64Micro({since:Int64}, 'UTC') GROUP BY minute, run, written_at "
-            f"HAVING count() = any(parts) ORDER BY written_at DESC, run DESC LIMIT {MAX_LOOKED_AT}",
-            {"format": FORMAT, "since": unix_micros(since)},
+        far as they follow each other. `usable`: by its minute, and when it was written."""
+        heads = cast(
+            list[tuple[int, datetime, datetime]],
+            self._store.rows(
+                "SELECT minute, run, written_at FROM anomaly_states "
+                "WHERE kind = 'snapshot' AND format = {format:UInt16} "
+                "AND written_at > fromUnixTimestamp64Micro({since:Int64}, 'UTC') GROUP BY minute, run, written_at "
+                "HAVING count() = any(parts) ORDER BY written_at DESC, run DESC",
+                {"format": FORMAT, "since": unix_micros(since)},
+            ),
         )
         runs = cast(
             list[tuple[datetime, datetime]],
             self._store.rows("SELECT run, min(written_at) FROM anomaly_states GROUP BY run"),
         )
-        for minute, run, written_at in cast(list[tuple[int, datetime, datetime]], heads):
+        looked_at = 0
+        for minute, run, written_at in heads:
             if any(other > run and first < written_at for other, first in runs):
                 continue  # of a process that was the reader no more
+            if usable is not None and not usable(minute, as_utc(written_at)):
+                continue
+            looked_at += 1
+            if looked_at > MAX_LOOKED_AT:
+                break
             try:
                 found = self._read(minute, as_utc(run), as_utc(written_at))
             except ValueError as error:
@@ -144,10 +156,7 @@ class States:
             if minute != snapshot.minute + len(found):
                 break  # nothing of what follows can have been told by who went on from this snapshot
             said = json.loads(vector)
-            steers = [
-                Steer(what, Series(tuple(dims), tuple(vals)), factor)
-                for what, dims, vals, factor in said.get("said", ())
-            ]
+            steers = [Steer(Series(tuple(dims), tuple(vals))) for dims, vals in said.get("said", ())]
             found.append(JudgedRow(minute, _vector(said["counted"]), bool(known), steers))
         return found
 
@@ -181,4 +190,4 @@ def _vector(listed: Iterable[Sequence[Any]]) -> dict[Origin, datetime]:
 
 
 def _said(steers: Iterable[Steer]) -> list[list[Any]]:
-    return [[one.what, list(one.series.dims), list(one.series.vals), one.factor] for one in steers]
+    return [[list(one.series.dims), list(one.series.vals)] for one in steers]

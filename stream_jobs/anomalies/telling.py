@@ -200,7 +200,7 @@ class Teller:
         rows = list(group.members.values()) if group is not None else self._recorded_with(mark.finding_id)
         self._marks.take_up(mark, rows)
         if mark.mark == "expected":
-            self._steers += [Steer("adopt", row.series) for row in rows if row.state == "open" and row.kind != "driver"]
+            self._steers += [Steer(row.series) for row in rows if row.state == "open" and row.kind != "driver"]
         return {group.group_id} if group is not None else set()
 
     def _forget(self, now: datetime) -> None:

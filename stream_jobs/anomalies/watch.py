@@ -6,6 +6,7 @@ and not from how they were grouped, or in which order they came before that.
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from statistics import median
 from typing import Any, Final, Protocol
 
 import numpy as np
@@ -17,6 +18,7 @@ from stream_jobs.anomalies.model import Change, FindingRow, Series, Steer
 from stream_jobs.anomalies.names import Level
 from stream_jobs.anomalies.portfolio import more_nats
 from stream_jobs.anomalies.registry import Registry
+from stream_jobs.anomalies.rejudging import BACK_MINUTES, Fresh, inherit
 from stream_jobs.anomalies.rows import AGAIN_MINUTES, Late, Rows
 from stream_jobs.detection.model import Finding, Floats, Minute
 from stream_jobs.series.facts import Facts
@@ -25,6 +27,8 @@ HOUR: Final = 60
 FALSE_ALERTS_PER_WEEK: Final = 2.0
 MOST: Final = 1e28
 """Of a figure: more than a detector takes is nothing that anybody spends, and must not stop the job."""
+PEERS: Final = 5
+"""So many make what is usual among them."""
 LATE_MINUTES: Final = 8 * 24 * 60
 """Entries for minutes that were judged longer ago than this change nothing."""
 
@@ -34,18 +38,18 @@ class CostDetector(Protocol):
 
     names: list[str]
 
-    def add(self, names: Sequence[str]) -> None: ...
+    def add(self, names: Sequence[str], usual: Sequence[float] | None = None) -> None: ...
 
-    def reuse(self, numbers: Sequence[int], names: Sequence[str]) -> None:
+    def reuse(self, numbers: Sequence[int], names: Sequence[str], usual: Sequence[float] | None = None) -> None:
         """Other series have these numbers from now on; what was learned of those before is forgotten."""
+
+    def usual_hours(self) -> Floats: ...
 
     def standing(self, number: int) -> Finding | None: ...
 
     def advance(self, minute: Minute) -> list[Finding]: ...
 
     def weigh(self, nats: Sequence[float]) -> None: ...
-
-    def expect(self, number: int, factor: float) -> None: ...
 
     def adopt(self, number: int) -> list[Finding]: ...
 
@@ -79,6 +83,7 @@ class Watch:
         self.late_events = 0  # so many have come late since somebody set this to 0
         self.learned = 0.0  # events that the detector has seen
         self.missed = 0.0  # events that came late, which it has not
+        self.fresh = Fresh()
         self._minutes = Minutes(registry.names)
         self._touched: set[tuple[Series, int]] = set()
 
@@ -106,11 +111,30 @@ class Watch:
             late = Late(whole(sums, "effective_cost"), whole(sums, "events"))
             self.rows.late(one, minute, late)
             self._touched.add((one, minute))
+            self.fresh.add(one, minute, late)
 
     def amend(self, now: datetime) -> list[Change]:
         """What has come late since the last call, and changed findings."""
         touched, self._touched = self._touched, set()
         return self.rows.amended(touched, self.next - 1, now) if touched else []
+
+    def worth_again(self, least_usd: float) -> int | None:
+        """The minute from which on everything is to be judged again, if that may conclude otherwise: see Fresh."""
+        self.fresh.forget(self.next - BACK_MINUTES)
+        first = self.fresh.first
+        if first is None:
+            return None
+        usual = dict(zip(self.registry.places, self.detector.bands()[0].tolist(), strict=True))
+        return first if self.fresh.matters(self.rows, least_usd, usual) else None
+
+    def follows(self, before: "Watch", since: int, now: datetime) -> None:
+        """It has judged the minutes from `since` on again that `before` judged first: it is in its place from now on.
+        Quiet until `rows.settle`."""
+        inherit(self.rows, before.rows, since, self.next)
+        self.fresh = before.fresh
+        self.fresh.judged_again(since, now)
+        self.missed = max(0.0, before.missed - before.rows.late_events(since))
+        self.late_events = before.late_events
 
     def judge(self, now: datetime, *, known: bool = True, steers: Iterable[Steer] = ()) -> list[Change]:
         """The next minute is over: nothing of it will come any more but what is late."""
@@ -167,12 +191,7 @@ class Watch:
         changes = []
         for steer in steers:
             place = self.registry.find(steer.series)
-            if place < 0:
-                continue
-            if steer.what == "expect":
-                self.detector.expect(place, steer.factor)
-                continue
-            for found in self.detector.adopt(place):
+            for found in self.detector.adopt(place) if place >= 0 else ():
                 change = self.rows.taken(steer.series, found, self.next - 1, now)
                 if change is not None:
                     changes.append(change)
@@ -205,10 +224,22 @@ class Watch:
         count = len(self.detector.names)
         new = [series for place, series in taken if place >= count]
         again = [(place, series) for place, series in taken if place < count]
+        peers = self._peers() if taken and count else {}
+        usual = {series: peers.get(series.dims, 0.0) for _, series in taken}
         if new:
-            self.detector.add([series.name for series in new])
+            self.detector.add([series.name for series in new], [usual[series] for series in new])
         if again:
-            self.detector.reuse([place for place, _ in again], [series.name for _, series in again])
+            names, known = [series.name for _, series in again], [usual[series] for _, series in again]
+            self.detector.reuse([place for place, _ in again], names, known)
+
+    def _peers(self) -> dict[tuple[str, ...], float]:
+        """What a series of these dimensions spends in a usual hour, by the median of those that are known for a day or
+        longer; nothing of dimensions with fewer than PEERS of these."""
+        by_dims: dict[tuple[str, ...], list[float]] = {}
+        for series, usual in zip(self.registry.places, self.detector.usual_hours().tolist(), strict=False):
+            if usual > 0:
+                by_dims.setdefault(series.dims, []).append(usual)
+        return {dims: median(some) for dims, some in by_dims.items() if len(some) >= PEERS}
 
     # -- state
 
@@ -218,6 +249,7 @@ class Watch:
             "next": self.next,
             "learned": self.learned,
             "missed": self.missed,
+            "fresh": self.fresh.dump(),
             "registry": self.registry.dump(),
             "rows": self.rows.dump(),
             "detector": self.detector.dump(),
@@ -238,4 +270,5 @@ def restored(
     rows, drivers = Rows.restore(state["rows"], recorded), Drivers.restore(state["drivers"])
     watch = Watch(detector, registry, rows, int(state["next"]), false_alerts_per_week, drivers)
     watch.learned, watch.missed = float(state["learned"]), float(state["missed"])
+    watch.fresh = Fresh.restore(state["fresh"])
     return watch

@@ -10,6 +10,7 @@ from typing import Final
 import numpy as np
 
 from stream_jobs.detection.arrays import Array
+from stream_jobs.detection.minutes import upward
 from stream_jobs.detection.state import State
 
 WORKDAYS: Final = range(5)
@@ -24,6 +25,7 @@ UNSEEN: Final = 0.36  # variance of the logarithm of a bin of which nothing is k
 EPOCH_WEEKDAY: Final = 3  # 1970-01-01 was a Thursday
 TINY: Final = 1e-12
 UNKNOWN: Final = -90.0  # a level below is of a series that has done nothing so far
+WEIGHTS: Final = (1 - FORGET ** np.arange(256)) / (1 - FORGET)  # of so many visits of a bin
 
 
 def hour_of_week(at: int) -> int:
@@ -47,24 +49,25 @@ def season(s: State, bin_: int) -> tuple[Array, Array]:
     """Of an hour of week: [measures, series] its share of the level, and [series] of how many visits that is known."""
     pull = np.clip(s.tau2[:, 3] / 0.0125, 1.0, 12.0)
     bins = _kind(bin_)
-    num, den = s.num[:, bins[0]].astype(float), s.den[bins[0]].astype(float)
-    for other in bins[1:]:
-        num, den = num + s.num[:, other], den + s.den[other]
+    dens = [WEIGHTS[s.visits[one]] for one in bins]
+    num, den = s.num[:, bins[0]].astype(float), dens[0]
+    for other, more in zip(bins[1:], dens[1:], strict=True):
+        num, den = num + s.num[:, other], den + more
     if len(bins) == 5:
-        each = [s.num[:, one] / np.maximum(s.den[one], np.float16(0.5)).astype(float) for one in bins]
-        seen = np.min([s.den[one] for one in bins], axis=0) >= 0.5
+        each = [s.num[:, one] / np.maximum(weight, 0.5) for one, weight in zip(bins, dens, strict=True)]
+        seen = np.min([s.visits[one] for one in bins], axis=0) > 0
         num = np.where(seen, _median_of_five(each) * den, num)
     strange = bin_ % 24 + (24 * 5 if bin_ // 24 < 5 else 0)
-    prior_num, prior_den = s.num[:, strange] + 0.2, s.den[strange] + 0.2
+    prior_num, prior_den = s.num[:, strange] + 0.2, WEIGHTS[s.visits[strange]] + 0.2
     kind = (num + 0.1 * prior_num / prior_den) / (den + 0.1)
-    own_num, own_den = s.num[:, bin_].astype(float), s.den[bin_].astype(float)
+    own_num, own_den = s.num[:, bin_].astype(float), WEIGHTS[s.visits[bin_]]
     return (own_num + pull * kind) / (own_den + pull), own_den + np.minimum(den, pull[0])
 
 
 def visits(s: State, bin_: int) -> Array:
     """The same visits by themselves."""
-    den = sum((s.den[one].astype(float) for one in _kind(bin_)[1:]), s.den[_kind(bin_)[0]].astype(float))
-    return np.asarray(s.den[bin_] + np.minimum(den, np.clip(s.tau2[0, 3] / 0.0125, 1.0, 12.0)))
+    den = sum((WEIGHTS[s.visits[one]] for one in _kind(bin_)[1:]), WEIGHTS[s.visits[_kind(bin_)[0]]])
+    return np.asarray(WEIGHTS[s.visits[bin_]] + np.minimum(den, np.clip(s.tau2[0, 3] / 0.0125, 1.0, 12.0)))
 
 
 def unseen(visited: Array) -> Array:
@@ -84,15 +87,14 @@ def begin_hour(s: State, at: int) -> None:
         slope = np.where(steep, 0.0, (right - left) / 60)
         s.line[2 * part] = np.where(steep, here, left + slope * first)
         s.line[2 * part + 1] = slope
-    s.unsure[:] = (s.tau2[:, 3] + 0.01) / (visited + 1.5) + unseen(visited)
+    for unsure, tau2 in ((s.unsure, s.tau2[:, 3]), (s.unsure_up, upward(s)[:, 3])):
+        unsure[:] = (tau2 + 0.01) / (visited + 1.5) + unseen(visited)
 
 
 def usual_minute(s: State, minute: int) -> Array:
     """[measures, series] what minute 0 to 59 of this hour usually holds."""
     part = 0 if minute < 30 else 2
-    return np.asarray(
-        np.maximum((s.line[part] + s.line[part + 1] * np.float32(minute)) * s.factor, 0.0), dtype=np.float32
-    )
+    return np.asarray(np.maximum(s.line[part] + s.line[part + 1] * np.float32(minute), 0.0), dtype=np.float32)
 
 
 def learn_hour(s: State, at: int, actual: Array, usual: Array, sigma: Array, may: Array) -> None:
@@ -100,19 +102,19 @@ def learn_hour(s: State, at: int, actual: Array, usual: Array, sigma: Array, may
     may learn from it (1.0 or 0.0)."""
     bin_ = hour_of_week(at)
     young = (s.age <= 24) | (s.level <= UNKNOWN)  # [measures, series]
-    factor = np.maximum(s.factor, 1e-3)
     low, high = usual * np.exp(-2.5 * sigma), usual * np.exp(2.5 * sigma)
-    taken = np.where(young | (usual <= TINY), actual, np.clip(actual, low, high)) / factor
-    settled = may * ~young * ((s.den[bin_] >= 0.5) | (s.age > 168))
+    taken = np.where(young | (usual <= TINY), actual, np.clip(actual, low, high))
+    settled = may * ~young * ((s.visits[bin_] > 0) | (s.age > 168))
     s.day_x += taken * np.where(young, may, settled)
-    s.day_e += np.where(young, may, usual / factor * settled)
+    s.day_e += np.where(young, may, usual * settled)
     first = young & (may > 0)
     if first.any():
         _first_day(s, first)
     weight = np.exp(-s.level) * (s.level > UNKNOWN)
     keep = 1 - may * (1 - FORGET)
     s.num[:, bin_] = np.minimum(s.num[:, bin_] * keep + taken * weight * may, 6e4)
-    s.den[bin_] = s.den[bin_] * keep + may * (s.level > UNKNOWN).any(axis=0)
+    learned = (may > 0) & (s.level > UNKNOWN).any(axis=0) & (s.visits[bin_] < len(WEIGHTS) - 1)
+    s.visits[bin_] += learned
 
 
 def _first_day(s: State, first: Array) -> None:

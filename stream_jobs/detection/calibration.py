@@ -10,11 +10,10 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from stream_jobs.detection import minutes, tails
 from stream_jobs.detection.arrays import Array
 from stream_jobs.detection.config import Config
-from stream_jobs.detection.noise import TAU2_LEAST, TAU2_MOST
 from stream_jobs.detection.scales import (
-    FAST,
     FIRST_DAYS,
     FIRST_HOURS,
     GROUPS,
@@ -22,8 +21,6 @@ from stream_jobs.detection.scales import (
     N_FAST,
     N_HOURS,
     RAMP,
-    SILENCE,
-    WEEK_HOURS,
     WINDOWS,
 )
 from stream_jobs.detection.state import HOUR_WINDOWS, QUANTUM, State
@@ -33,17 +30,18 @@ MINUTELY: Final = N_FAST + N_HOURS
 SUSPICIOUS: Final = 0.7  # of a limit
 LITTLE: Final = 0.1  # of what is learned otherwise
 SETTLED: Final = 14 * 24  # hours after which a baseline has seen each hour of the week twice
-WINSOR: Final = 10.0  # a square teaches at most so many times the spread
-NORMAL_TAIL: Final = 0.3  # how much farther out the greatest of e times as many normal deviates is
+LEAST_DAYS_SPREAD: Final = 0.8  # of windows of days
+WINSOR: Final = (8.0, 0.92)
+"""A square teaches at most so many times the spread; of normal deviates that leaves such a part."""
+NORMAL_TAIL: Final = 0.26  # how much farther out the greatest of e times as many normal deviates is
+TRUST: Final = 0.25  # in what the three greatest days tell of it
 WIDEST_TAIL: Final = 2.5
-RAMP_RATE: Final = 1 / (84 * 24)
-WINDOWS_KNOWN: Final = np.array([*[400.0] * FIRST_HOURS, 400.0, *[16.0] * (RAMP - FIRST_HOURS - 1), 9.0])
-"""About how many independent windows taught a scale's spread on one side, where it is more than normal: hours of a day
-that differ together are one."""
-UNCERTAIN: Final = ((3.8**2 + 1) / (4 * WINDOWS_KNOWN))[:, None]
-"""By so much is the quantile of Student's t at a limit farther out than the normal one."""
-GROUP_LOOKS: Final = (30.0, 10.0, 1.5)
-"""Independent looks a day of each group of scales, where the noise is that of hours."""
+WINDOWS_KNOWN: Final = np.array([*[400.0] * (FIRST_HOURS + 1), *[36.0] * 5, 20.0, 11.0, 7.0, 9.0])[:, None]
+"""About how many independent windows have taught a scale's spread after six weeks, where it is more than normal: hours
+of a day that differ together are one."""
+SIX_WEEKS: Final = 42 * 24
+FEWEST: Final = 3.0
+HOURS_LOOKS: Final = 10.0  # independent ones that windows of hours take in a day, where the noise is that of hours
 ROOTS: Final = np.sqrt(np.array(HOUR_WINDOWS, dtype=float))[:, None]
 UNITS: Final = np.concatenate([np.ones((N_FAST, 1)), ROOTS, [[1.0]]])
 """What each window's sum is divided by."""
@@ -55,66 +53,77 @@ NEVER: Final = 1e30
 def lay_limits(s: State, config: Config) -> None:
     """[measures, scales, series] above or below which sums of deviates are news, and the longest gap between
     requests."""
-    needed = needed_nats(config.budget, config.portfolio_nats)
+    needed = needed_nats(config.budget)
     s.limit_up[:] = _side(s, needed, 0)
     s.limit_down[:] = -_side(s, needed + config.downward_nats, 1)
-    tau2 = s.tau2[1, 3] + s.unsure[1]
-    nats = needed[SILENCE] + config.downward_nats + s.more
-    s.limit_gap[:] = np.maximum(np.maximum(np.expm1(np.minimum(nats * tau2, 60)) / tau2, 2 * s.gaps[2]), nats)
+    s.limit_gap[:] = minutes.limit_gap(s, needed, config.downward_nats)
 
 
 def _side(s: State, needed: Array, side: int) -> Array:
     wide = _wide(s, side)
-    limits = sigmas(needed[:WINDOWS, None] + s.more) * wide
-    for group, scales in enumerate(GROUPS[:2]):  # a past of weeks holds too few windows of days
-        beyond = _beyond(s, group, side, needed)
-        limits[:, scales] = np.maximum(limits[:, scales], beyond[:, None] * wide[:, scales])
+    normal = sigmas(needed[:WINDOWS, None] + s.more)
+    limits = normal + _students(normal, s.age) * np.maximum(wide - 1, 0) + normal * np.minimum(wide - 1, 0)
+    fast, hours, _ = GROUPS  # a past of weeks holds too few windows of days
+    limits[:, fast] = np.maximum(limits[:, fast], minutes.limits(s, needed, wide[:, fast], side))
+    limits[:, hours] = np.maximum(limits[:, hours], _beyond(s, side, needed)[:, None] * wide[:, hours])
     young = s.age < NEEDED_HOURS  # nothing lies before the window that could say what is usual in it
     return np.asarray(np.where(young, NEVER, limits * UNITS))
 
 
 def _wide(s: State, side: int) -> Array:
-    """[measures, scales, series] the deviates' own standard deviation. Windows of days are few in a past of weeks: they
-    are as wide as those of 24 hours at least, standardised as they are; and what few windows tell is uncertain, as of
-    Student's t at the limit's tail."""
-    wide = np.sqrt(s.spread[side])
+    """[measures, scales, series] the deviates' own standard deviation. Windows of hours and days are alike on both
+    sides, unless they are seen to differ. Those of days are few in a past of weeks, so they are as wide as those of 24
+    hours at least, standardised as they are."""
+    square = s.spread[side].copy()
+    hours = slice(FIRST_HOURS + 1, RAMP)
+    square[:, hours] = 0.75 * square[:, hours] + 0.25 * s.spread[1 - side, :, hours]
+    wide = np.sqrt(square)
     for scale in range(FIRST_DAYS - 1, RAMP):
         np.maximum(wide[:, scale], wide[:, scale - 1], out=wide[:, scale])
-    return np.asarray(wide + UNCERTAIN * np.maximum(wide - 1, 0))
+    return np.asarray(wide)
 
 
-def _beyond(s: State, group: int, side: int, needed: Array) -> Array:
+def _students(normal: Array, age: Array) -> Array:
+    """[scales, series] the quantile of Student's t beside a normal one: what few windows tell of a spread is uncertain
+    (Gaver and Kafadar, The American Statistician 38, 1984: sqrt(n (exp(c z²) - 1)), c = (n - 1.5) / (n - 1)²)."""
+    windows = np.maximum(WINDOWS_KNOWN * np.clip(age / SIX_WEEKS, 0, 1), FEWEST)
+    c = (windows - 1.5) / (windows - 1) ** 2
+    return np.asarray(np.sqrt(windows * np.expm1(np.minimum(c * normal * normal, 40.0))))
+
+
+def _beyond(s: State, side: int, needed: Array) -> Array:
     """[measures, series] how far the past lets expect that it goes: from the r-th greatest of its days (the first in
     the first ten days, the third from the 25th on, so that one incident is no past) with an exponential tail, whose
     width is the distance of two of them, shrunk towards that of normal noise, as far as the nats reach."""
     days = np.maximum(s.age / 24.0, 2.0)
-    three = s.record[side, :, group].astype(float)
+    three = s.record[side].astype(float)
     first, second = days < 10, days < 25
     went = np.where(first, three[:, 0], np.where(second, three[:, 1], three[:, 2]))
     apart = np.where(first, three[:, 0] - three[:, 1], 2 * (three[:, 1] - three[:, 2]))
     rank = np.where(first, 1, np.where(second, 2, 3))
-    scales = range(*GROUPS[group].indices(WINDOWS))
+    scales = range(*GROUPS[1].indices(WINDOWS))
     # from the r-th of so many days to the scales' budget
     rarer = min(needed[scale] - np.log(LOOKS[scale]) for scale in scales) + np.log(rank / days)
-    tail = (NORMAL_TAIL + np.minimum(apart, WIDEST_TAIL)) / 2
-    normal = sigmas(np.log(GROUP_LOOKS[group] * days / rank)) + 0.5
+    tail = NORMAL_TAIL + TRUST * (np.minimum(apart, WIDEST_TAIL) - NORMAL_TAIL)
+    normal = sigmas(np.log(HOURS_LOOKS * days / rank)) + 0.5
     return np.asarray(went + np.maximum(rarer + s.more, 0) * tail - 3 * np.maximum(normal - went, 0))
 
 
-def before(s: State) -> Array:
-    """[measures, hourly scales, series]: the sum of the whole hours that each scale adds to the present one."""
+def before(s: State, pushed: bool) -> Array:
+    """[measures, hourly scales, series]: the sum of the whole hours that each scale adds to the present one, which is
+    among the past ones already (`pushed`) or not."""
     sums = np.zeros((2, N_HOURS, s.columns))
     for scale, hours in enumerate(HOUR_WINDOWS[:N_HOURS]):
         if hours > 1:
-            oldest = s.hours_z[:, hours - 1].astype(np.float32) / QUANTUM
-            sums[:, scale] = s.sums_z[:, scale] - oldest
+            sums[:, scale] = (s.sums_z[:, scale] - s.hours_z[:, 0 if pushed else hours - 1]) / QUANTUM
     return sums
 
 
-def before_one(s: State, i: int) -> Array:
+def before_one(s: State, i: int, pushed: bool) -> Array:
     """The same of series `i`: [measures, hourly scales]."""
-    oldest = np.array([s.hours_z[:, hours - 1, i] for hours in HOUR_WINDOWS[:N_HOURS]]).T.astype(np.float32) / QUANTUM
-    return np.where(np.array(HOUR_WINDOWS[:N_HOURS]) > 1, s.sums_z[:, :N_HOURS, i] - oldest, 0.0)
+    rows = [0 if pushed else hours - 1 for hours in HOUR_WINDOWS[:N_HOURS]]
+    sums = (s.sums_z[:, :N_HOURS, i] - s.hours_z[:, rows, i]) / QUANTUM
+    return np.where(np.array(HOUR_WINDOWS[:N_HOURS]) > 1, sums, 0.0)
 
 
 def free_to_learn(s: State) -> Array:
@@ -122,53 +131,19 @@ def free_to_learn(s: State) -> Array:
     sums = hourly(s)[:, 1:]
     up, down = s.limit_up[:, FIRST_HOURS + 1 :], s.limit_down[:, FIRST_HOURS + 1 :]
     strange = ((sums > SUSPICIOUS * up) | (sums < SUSPICIOUS * down)).any(axis=(0, 1))
-    return np.where(s.side != 0, 0.0, np.where(strange, LITTLE, 1.0))
+    return np.where(~s.free, 0.0, np.where(strange, LITTLE, 1.0))
 
 
-def learn_minutes(s: State, of_hour: int, z: Array, part: Array, free: Array) -> None:
-    """Windows that end with this minute in step with the clock teach their noise; those of a minute every fifth."""
-    may = free * (s.age > 3)
-    for row, window in enumerate(FAST):
-        if (of_hour + 1) % window:
-            continue
-        learn_row(s, row, z[:, row], part[:, row], may)
-
-
-def learn_row(s: State, row: int, deviate: Array, part: Array, may: Array) -> None:
-    """A fast window's deviates teach its noise: z² v is the squared logarithm, and what counting explains (`part`) or
-    an unsure baseline is no noise of the level."""
-    looks = 60 / max(FAST[row], 5)
-    hours = s.heard if row < N_FAST - 1 else s.age
-    rate = np.maximum(1 / (21 * 24 * looks), 2 / (looks * (12 + hours))) * may
-    tau2 = s.tau2[:, row]
-    v = part + tau2 + s.unsure
-    seen = np.minimum(deviate * deviate, 16.0) * v - part - s.unsure
-    trust = tau2 / (tau2 + part + s.unsure)
-    s.tau2[:, row] = np.clip(tau2 + rate * (0.1 + 0.9 * trust) * (seen - tau2), TAU2_LEAST, TAU2_MOST)
-    _learn_spread(s, row, deviate, rate * (s.age > 48))
-    _learn_record(s, 0, deviate / np.sqrt(s.spread[:, :, row]).max(axis=0), (may > LITTLE) & (s.age > 48))
-
-
-def _learn_spread(s: State, scale: int, deviate: Array, rate: Array) -> None:
-    double = 2 * deviate * deviate
-    for side, on in enumerate((deviate > 0, deviate < 0)):
-        square = np.minimum(double, WINSOR * s.spread[side, :, scale]) * on
-        s.spread[side, :, scale] += rate * (square - s.spread[side, :, scale])
-        np.maximum(s.spread[side, :, scale], 0.8 if FIRST_DAYS <= scale < RAMP else 1.0, out=s.spread[side, :, scale])
-
-
-def _learn_record(s: State, group: int, deviate: Array, may: npt.NDArray[np.bool_]) -> None:
+def _learn_record(s: State, deviate: Array, may: npt.NDArray[np.bool_]) -> None:
     for side, sign in enumerate((1.0, -1.0)):
-        today = s.today[side, :, group]
-        np.maximum(today, sign * deviate * may, out=today)
+        np.maximum(s.today[side], sign * deviate * may, out=s.today[side])
 
 
 def push_hour(s: State, z: Array, actual: Array, usual: Array) -> None:
     """A whole hour's deviates join the sums; its money joins the past hours."""
     kept = np.rint(np.clip(z, -4, 4) * QUANTUM).astype(np.int8)
-    fresh = kept.astype(np.float32) / np.float32(QUANTUM)
     for scale, hours in enumerate(HOUR_WINDOWS):
-        s.sums_z[:, scale] += fresh - s.hours_z[:, hours - 1].astype(np.float32) / np.float32(QUANTUM)
+        s.sums_z[:, scale] += kept.astype(np.int16) - s.hours_z[:, hours - 1]
     s.hours_z[:, 1:] = s.hours_z[:, :-1].copy()
     s.hours_z[:, 0] = kept
     for ring, value in ((s.past_x, actual), (s.past_e, usual)):
@@ -178,7 +153,7 @@ def push_hour(s: State, z: Array, actual: Array, usual: Array) -> None:
 
 def hourly(s: State) -> Array:
     """[measures, hourly and daily scales and the ramp, series]: sums of deviates at the end of an hour."""
-    return np.concatenate([s.sums_z, s.ramp_z[:, None]], axis=1)
+    return np.concatenate([s.sums_z / np.float32(QUANTUM), s.ramp_z[:, None]], axis=1)
 
 
 def learn_mean(s: State, deviate: Array, may: Array) -> None:
@@ -192,38 +167,19 @@ def learn_mean(s: State, deviate: Array, may: Array) -> None:
 def learn_hour(s: State, may: Array) -> None:
     sums = hourly(s)
     since = np.where(s.age < SETTLED, s.age, s.age - SETTLED)  # what a baseline of a few days was off is soon forgotten
-    for offset in range(len(HOUR_WINDOWS) + 1):
+    for offset, hours in enumerate(HOUR_WINDOWS):
         scale = N_FAST + offset
         deviate = sums[:, offset] / UNITS[scale]
-        hours = (*HOUR_WINDOWS, WEEK_HOURS)[offset]
-        rate = np.maximum(1 / (28 * 24), 2 / (48 + 2 * hours + since)) * may
-        if scale == RAMP:
-            rate = RAMP_RATE * may * (s.age > SETTLED)
-        _learn_spread(s, scale, deviate, rate)
-        if scale > N_FAST:
-            _learn_record(
-                s, 1 if scale < FIRST_DAYS else 2, deviate / np.sqrt(s.spread[:, :, scale]).max(axis=0), may > 0
-            )
+        rate = np.maximum(1 / (28 * 24), 2 / (48 + 2 * hours + since)) * (may > 0)
+        minutes.learn_spread(s, scale, deviate, rate, LEAST_DAYS_SPREAD if scale >= FIRST_DAYS else 1.0, WINSOR)
+        if N_FAST < scale < FIRST_DAYS:
+            _learn_record(s, deviate / np.sqrt(s.spread[:, :, scale]).max(axis=0), may > 0)
 
 
 def learn_day(s: State, may: npt.NDArray[np.bool_]) -> None:
-    """The day's maxima join the three greatest, which fade by a third of a percent a day."""
-    _keep_three(s.record, s.today, may)
+    """The day's maxima join those of the days so far."""
+    tails.keep_three(s.record, s.today, may)
     s.today[:] = 0
-    _keep_three(s.gaps, s.gap_today, may)
-    s.gap_today[:] = 0
-    _keep_three(s.dear, s.dear_today, may)
-    s.dear_today[:] = 0
+    minutes.learn_day(s, may)
     s.days_x[1:], s.days_e[1:] = s.days_x[:-1].copy(), s.days_e[:-1].copy()
     s.days_x[0], s.days_e[0] = s.past_x[0].cumsum(axis=0)[-1], s.past_e[0].cumsum(axis=0)[-1]
-
-
-def _keep_three(three: Array, value: Array, may: npt.NDArray[np.bool_]) -> None:
-    """`three` is [..., 3, series] in falling order, `value` [..., series]."""
-    faded = three * np.float32(0.997)
-    first, second, third = faded[..., 0, :], faded[..., 1, :], faded[..., 2, :]
-    value = np.where(may, value, 0)
-    three[..., 0, :] = np.maximum(first, value)
-    rest = np.minimum(first, value)
-    three[..., 1, :] = np.maximum(second, rest)
-    three[..., 2, :] = np.maximum(third, np.minimum(second, rest))

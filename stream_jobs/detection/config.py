@@ -13,8 +13,6 @@ class Config:
     day."""
 
     budget: float = DEFAULT_BUDGET
-    portfolio_nats: float = 0.0
-    """What a portfolio adds to every threshold: ln(number of series * mean weight / weight); see `thresholds.py`."""
     downward_nats: float = 2.0
     """What a drop needs more than a rise: few are worth waking somebody for."""
     floor_money: float = 1e-4
@@ -29,6 +27,8 @@ class Config:
     """A level that has lasted for 3.5 days is the new normal."""
     adopt_slow_minutes: int = 10080
     """The same for ramps and windows of days."""
+    peers_times: float = 100.0
+    """A series in its first day is told when it spends so many times what series like it spend in an hour."""
     page_money: float = 1.0
     """Less excess per day than this is never more severe than a warning."""
     dear_share: float = 0.25

@@ -7,7 +7,7 @@ from typing import Final, Self
 import numpy as np
 import numpy.typing as npt
 
-from stream_jobs.detection import baseline, calibration, hours, life, requests, starting
+from stream_jobs.detection import baseline, calibration, hours, life, minutes, requests, starting
 from stream_jobs.detection.config import Config
 from stream_jobs.detection.frame import Frame
 from stream_jobs.detection.model import Finding, Floats, Minute
@@ -15,6 +15,7 @@ from stream_jobs.detection.scales import FAST
 from stream_jobs.detection.state import MINUTES, NOTHING, VERSION
 
 TOO_MUCH: Final = 1e30
+DAY_HOURS: Final = 24
 LEAST_HOURS: Final = 3  # that a series is known before anything is told of it
 
 
@@ -28,42 +29,44 @@ class CostDetector:
 
     def add(self, names: Sequence[str], usual: Sequence[float] | None = None) -> None:
         """More series, numbered on from those that are there. `usual`: what such a series (its peers) spends in an
-        hour, where somebody knows; without, a series is judged by what it did itself so far."""
+        hour, 0 or None where nobody knows: one that spends far more in its first day is told as a `new_series`. By what
+        it did itself so far every series is judged."""
         frame, s, begin = self.frame, self.frame.state, len(self.names)
         self.names.extend(names)
         s.reserve(len(self.names))
         frame.count = len(self.names)
+        s.reset(range(begin, frame.count))  # a column that nobody had until now has aged with the others
         s.last[begin:] = max(frame.at, 0)
-        if usual is not None:
-            known = np.asarray(usual, dtype=float)
-            s.level[0, begin : frame.count] = np.where(known > 0, np.log(np.maximum(known, 1e-12)), -99)
-        frame.look()
+        self._peers(range(begin, frame.count), usual)
+        frame.resume()
 
-    def reuse(self, numbers: Sequence[int], names: Sequence[str]) -> None:
+    def _peers(self, numbers: Sequence[int], usual: Sequence[float] | None) -> None:
+        if usual is not None:
+            self.frame.state.peer[list(numbers)] = np.maximum(usual, 0.0)
+
+    def usual_hours(self) -> Floats:
+        """Of each series, USD of a usual hour; 0 of one that is known for less than a day."""
+        s, count = self.frame.state, len(self.names)
+        return np.where(s.age[:count] >= DAY_HOURS, np.exp(s.level[0, :count].astype(float)), 0.0)
+
+    def reuse(self, numbers: Sequence[int], names: Sequence[str], usual: Sequence[float] | None = None) -> None:
         """Other series have these numbers from now on: what was learned of those before is forgotten, and so is a
-        finding that was open."""
+        finding that was open. `usual`: see `add`."""
         frame, s = self.frame, self.frame.state
         for number, name in zip(numbers, names, strict=True):
             self.names[number] = name
         s.reset(numbers)
         s.last[list(numbers)] = max(frame.at, 0)
-        frame.look()
+        self._peers(numbers, usual)
+        frame.resume()
 
     def standing(self, number: int) -> Finding | None:
         """The finding that is open in a series, as it is by now."""
         return life.finding(self.frame, number) if self.frame.state.side[number] else None
 
     def weigh(self, nats: Sequence[float]) -> None:
-        """How many nats each series needs more than one by itself, from the next hour on: see
-        `thresholds.portfolio_nats`."""
+        """How many nats each series needs more than one by itself, from the next hour on."""
         self.frame.state.more[: len(self.names)] = nats
-
-    def expect(self, number: int, factor: float) -> None:
-        """From the next minute on, the usual of this series is so many times its usual (somebody planned it), until
-        it is set to 1 again. What is learned meanwhile is divided by it, so nothing planned is taken for usual."""
-        if not 0 <= factor <= 1e6:
-            raise ValueError(f"{factor} is no factor: give one from 0 to a million")
-        self.frame.state.factor[number] = factor
 
     def adopt(self, number: int) -> list[Finding]:
         """The level that the series has now is its normal (somebody marked its finding as expected): closes the
@@ -80,6 +83,8 @@ class CostDetector:
         if frame.at >= 0 and at != frame.at + 1:
             raise ValueError(f"minute {at} was given after {frame.at}: minutes come in order, without a gap")
         x, known = self._taken(minute)
+        if frame.at >= 0:  # the noise of a minute is learned by the next one: what is judged follows from the state
+            minutes.learn_minutes(s, frame.at, frame.z, frame.variance, frame.counting, calibration.free_to_learn(s))
         of_hour = at % MINUTES
         if of_hour == 0 or frame.at < 0:
             if frame.at < 0:
@@ -98,19 +103,17 @@ class CostDetector:
         s.win_x += x[:, None] - s.ring_x[:, olds]
         s.win_e += usual[:, None] - s.ring_e[:, olds]
         s.ring_x[:, of_hour], s.ring_e[:, of_hour] = x, usual
-        if of_hour + 1 in FAST:
-            frame.set_partial(of_hour)
         frame.look()
         requests.count_gap(frame, x[1], usual[1])
         found: list[Finding] = []
+        calm = s.side == 0
         if not quiet:
             t = frame.judged
             up, down = s.limit_up[:, : t.shape[1]], s.limit_down[:, : t.shape[1]]
             hits = ((t > up) | (t < down)).any(axis=(0, 1)) | (s.gap > s.limit_gap)
             hits &= s.age >= LEAST_HOURS
             found = life.advance(frame, hits, dear, x, usual, known)
-        if of_hour % 5 == 4:
-            calibration.learn_minutes(s, of_hour, frame.z, frame.counting, calibration.free_to_learn(s))
+        minutes.learn_maxima(s, frame.z, calm & (s.side == 0))
         if of_hour == MINUTES - 1:
             s.heard += s.known >= MINUTES / 2
             found += hours.end_hour(frame, frame.z, quiet)
@@ -176,5 +179,5 @@ class CostDetector:
         made = cls(Config(**about["config"]))
         frame.config, frame.at, frame.count = made.config, int(about["at"]), len(about["names"])
         made.names, made.frame = list(about["names"]), frame
-        frame.look()
+        frame.resume()
         return made

@@ -4,10 +4,10 @@ from typing import Final
 
 import numpy as np
 
-from stream_jobs.detection import baseline, calibration, noise
+from stream_jobs.detection import baseline, calibration, minutes, noise
 from stream_jobs.detection.arrays import Array
 from stream_jobs.detection.config import Config
-from stream_jobs.detection.scales import FAST, HOURS, N_FAST
+from stream_jobs.detection.scales import FAST, HOURS, N_FAST, N_HOURS
 from stream_jobs.detection.state import MINUTES, PARTIAL, State
 
 BEFORE: Final = -1
@@ -28,7 +28,14 @@ class Frame:
         self.variance = self.z  # of the logarithm
         self.counting = self.z  # the part of it that counting explains
         self.judged: Array = np.zeros((2, calibration.MINUTELY, 0))  # sums of deviates, as limits are laid
-        self.dearest: Array = np.zeros(0)  # [series]: the minute's dearest request
+        self.hours_before: Array = np.zeros((2, N_HOURS, 0))  # sums of hours that are added to it
+        self.dearest: Array = np.zeros(0)  # [series]: the minute's dearest request, where one is told ...
+        self.dear_bound: Array = np.zeros(0)  # [series] ... and what one may cost without being told
+
+    @property
+    def hours_past(self) -> int:
+        """Hours since 1970 that are over and among the past ones."""
+        return self.at // MINUTES + self.hour_pushed
 
     def begin_hour(self, at: int) -> None:
         """Minute `at` is the first of its hour, or of all."""
@@ -38,28 +45,30 @@ class Frame:
         s.win_e[:, PARTIAL] = 0
         s.known[:] = 0
         s.phi[0] = np.where(s.money > 0, s.squares / np.maximum(s.money, 1e-300), 1.0)
-        s.hour_tau2[:, :N_FAST] = s.tau2 + s.unsure[:, None]
-        self.set_partial(at % MINUTES)
         hour = np.maximum((s.line[0] + s.line[2]) * 30 + s.line[1] * 450 + s.line[3] * 1350, 1e-9 * s.phi)
         s.hour_v[:] = np.log1p(s.phi / hour) + s.tau2[:, 3] + s.unsure
-        s.hour_sums[:] = calibration.before(s)
+        self.hours_before = calibration.before(s, False)
         calibration.lay_limits(s, self.config)
 
-    def set_partial(self, of_hour: int) -> None:
-        """The noise of the present hour so far is that of the longest window it fills."""
-        row = max(i for i, window in enumerate(FAST) if window <= of_hour + 1)
-        self.state.hour_tau2[:, PARTIAL] = self.state.tau2[:, row] + self.state.unsure
+    def resume(self) -> None:
+        """What follows from a state that was given, or that has more series now."""
+        self.hours_before = calibration.before(self.state, self.at % MINUTES == MINUTES - 1)
+        self.look()
 
     def look(self) -> None:
         """Work out the deviates of the windows as they stand."""
         s = self.state
-        self.z, self.variance, self.counting = noise.deviates(s.win_x, s.win_e, s.phi[:, None], s.hour_tau2)
+        filled = max(row for row, window in enumerate(FAST) if window <= self.at % MINUTES + 1)
+        rows = [*range(N_FAST), filled]  # the hour so far is as noisy as the longest window that it fills
+        tau2 = s.tau2[:, rows] + s.unsure[:, None]
+        tau2_up = minutes.upward(s)[:, rows] + s.unsure_up[:, None]
+        self.z, self.variance, self.counting = noise.deviates(s.win_x, s.win_e, s.phi[:, None], tau2, tau2_up)
         hour = np.clip(self.z[:, PARTIAL], -40, 40)
         self.judged = np.empty((2, calibration.MINUTELY, s.columns))
         self.judged[:, :N_FAST] = self.z[:, :N_FAST]
         # the present hour counts as much as it tells: a matched filter, in units of the whole hours' sums
         weight2 = np.minimum(s.hour_v / self.variance[:, PARTIAL], 1.0)
         part = np.clip(hour - s.mean_z, -4, 4) * np.sqrt(weight2)
-        np.add(part[:, None], s.hour_sums, out=self.judged[:, N_FAST:])
+        np.add(part[:, None], self.hours_before, out=self.judged[:, N_FAST:])
         self.judged[:, N_FAST:] *= np.sqrt(WHOLE / (WHOLE - 1 + weight2[:, None]))
         self.judged[:, N_FAST] = hour

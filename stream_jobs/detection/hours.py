@@ -5,7 +5,7 @@ from typing import Final
 
 import numpy as np
 
-from stream_jobs.detection import baseline, calibration, life, ramp
+from stream_jobs.detection import baseline, calibration, life, ramp, requests
 from stream_jobs.detection.arrays import Array
 from stream_jobs.detection.frame import Frame
 from stream_jobs.detection.model import Finding
@@ -18,16 +18,19 @@ LEARNS_AFTER: Final = 48  # hours that a series is known before its scales' spre
 def end_hour(frame: Frame, deviates: Array, quiet: bool) -> list[Finding]:
     """The minute `frame.at` is the last of its hour. `deviates`: [measures, windows and the hour, series]."""
     s, at = frame.state, frame.at // MINUTES * MINUTES
-    free = s.side == 0
+    free = s.free
     whole = s.known >= MINUTES / 2
     s.age += whole
     share = np.maximum(s.known / MINUTES, 1e-9)
     actual, usual = s.win_x[:, PARTIAL], s.win_e[:, PARTIAL]
     calibration.push_hour(s, (deviates[:, PARTIAL] - s.mean_z) * whole * _told(frame, at), actual, usual)
     frame.hour_pushed = True
+    ramp.push_hour(s, actual, usual, whole)
     ends_day = at % (24 * MINUTES) == 23 * MINUTES
     if ends_day:
         ramp.push_day(s, free)
+    elif (of_day := at // MINUTES % 24 + 1) % ramp.EVERY == 0:
+        ramp.judge(s, of_day)
     found = [] if quiet else life.end_hour(frame, deviates[:, PARTIAL])
     old = s.age > LEARNS_AFTER
     learns = calibration.free_to_learn(s) * (whole & old)
@@ -35,13 +38,15 @@ def end_hour(frame: Frame, deviates: Array, quiet: bool) -> list[Finding]:
     calibration.learn_hour(s, learns)
     sigma = np.sqrt(frame.variance[:, PARTIAL])
     baseline.learn_hour(s, at, actual / share, usual / share, sigma, (free & whole).astype(float))
-    s.squares = s.squares * FADE + s.hour_squares
+    # what is dear while a finding is open is no noise
+    s.squares = s.squares * FADE + np.where(s.side == 0, s.hour_squares, s.phi[0] * actual[0])
     s.money = s.money * FADE + actual[0]
     s.requests[:] = s.requests * FADE + actual[1]
     s.hour_squares[:] = 0
     if ends_day:
-        free = s.side == 0
+        free = s.free
         calibration.learn_day(s, free & old)
+        requests.learn_day(s, free)
         baseline.learn_day(s, np.sqrt(s.tau2[:, 3]) + 0.05, free.astype(float))
     frame.hour_pushed = False
     return found

@@ -5,19 +5,23 @@ When it closes, its stretch is taken out of all windows (as usual a minute as an
 nor the longer windows tell it again.
 """
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
-from stream_jobs.detection import calibration, ramp
+from stream_jobs.detection import calibration, newcomers, ramp
+from stream_jobs.detection import minutes as windows
 from stream_jobs.detection.arrays import Array
+from stream_jobs.detection.baseline import UNKNOWN
 from stream_jobs.detection.calibration import UNITS
 from stream_jobs.detection.frame import Frame
 from stream_jobs.detection.model import Closing, Finding, FindingKind
-from stream_jobs.detection.onset import onset
+from stream_jobs.detection.onset import onset, over_by_hours, over_by_minutes
 from stream_jobs.detection.scales import (
     COST,
+    EVENTS,
     FAST,
     FIRST_DAYS,
     FIRST_HOURS,
@@ -29,19 +33,34 @@ from stream_jobs.detection.scales import (
     SILENCE,
 )
 from stream_jobs.detection.severity import LEVELS, severity
-from stream_jobs.detection.state import HOUR_WINDOWS, MINUTES, PARTIAL, QUANTUM, State
+from stream_jobs.detection.state import (
+    HOUR_WINDOWS,
+    MINUTES,
+    NEW_SERIES,
+    PARTIAL,
+    QUANTUM,
+    RAMP_DAYS,
+    RAMP_STEPS,
+    State,
+)
 from stream_jobs.detection.thresholds import nats, sigmas
 
 DAY: Final = 1440
 KINDS: Final[tuple[FindingKind, ...]] = ("spike", "shift", "ramp", "drop", "silence", "dear_request", "new_series")
-SPIKE, SHIFT, RAMP_KIND, DROP, SILENCE_KIND, DEAR, NEW = range(7)
-CALM_BELOW: Final = 1.0
+SPIKE, SHIFT, RAMP_KIND, DROP, SILENCE_KIND, DEAR, _ = range(7)
+CALM_BELOW: Final = (1.0, 2.5)
+CALM_PART: Final = 0.4
 CALM_MINUTES: Final = 20
 EASE_NATS: Final = 5.0
+GOES_ON: Final = 1.0  # of them: with less, the last hours are as the finding was
+LEAST_SHIFT: Final = 0.3  # standard deviations of an hour
 STRONG: Final = 3.2  # a shift that every hour shows
 LEAST_EVENTS: Final = 5.0
 AGAIN_NATS: Final = 4.0  # more surprise is needed right after a close, fading over a day
-YOUNG_HOURS: Final = 48
+REMEMBERED: Final = 28 * DAY
+"""So long after a level was adopted, the one before it is still known."""
+LEAST_RETURN: Final = 0.1  # of the logarithm: less is no other level
+RETURNED: Final = (0.5, 1.3)  # parts of the way back
 MOST_DAYS: Final = 28  # that a ramp may go on before its level is the normal
 
 
@@ -100,8 +119,9 @@ def advance(
     open_ = np.flatnonzero(s.side)
     if open_.size:
         found += _go_on(d, open_, x, e, known)
-    for i in np.flatnonzero(hits & (s.side == 0)):
-        opened = _try(d, int(i), hourly=False)
+    strange = newcomers.beyond(s, d.config)
+    for i in np.flatnonzero((hits | strange) & (s.side == 0)):
+        opened = _newcomer(d, int(i)) if strange[i] else _try(d, int(i), hourly=False)
         if opened is not None:
             found.append(opened)
     return found
@@ -121,7 +141,7 @@ def end_hour(d: Frame, deviates: Array) -> list[Finding]:
 def _shift(d: Frame, i: int) -> Array:
     """[measures] the mean deviate, towards the finding's side, of the whole hours within it; 0 when it has none."""
     s = d.state
-    hours = min((d.at + 1) // MINUTES - -(-int(s.begun[i]) // MINUTES), s.hours_z.shape[1])
+    hours = min(d.hours_past - -(-int(s.begun[i]) // MINUTES), s.hours_z.shape[1])
     if hours < 1:
         return np.zeros(MEASURES)
     return np.array([_sum(s.hours_z[m, :hours, i]) / QUANTUM / hours * s.side[i] for m in range(MEASURES)])
@@ -133,7 +153,7 @@ def _ease(d: Frame, i: int, deviates: Array) -> list[Finding]:
     s = d.state
     shift = _shift(d, i)
     measure = int(np.argmax(shift))
-    mean = max(float(shift[measure]), 0.3)
+    mean = max(float(shift[measure]), LEAST_SHIFT)
     sided = float(np.clip((deviates[measure] - s.mean_z[measure, i]) * s.side[i], -4, 4))
     s.ease[i] = max(0.0, float(s.ease[i]) + mean * (mean / 2 - sided))
     if _is_weak(d, i) and s.ease[i] >= EASE_NATS:
@@ -144,6 +164,8 @@ def _ease(d: Frame, i: int, deviates: Array) -> list[Finding]:
 def _is_weak(d: Frame, i: int) -> bool:
     """Windows of minutes do not tell whether it is over."""
     s = d.state
+    if newcomers.is_open(s, i):
+        return False
     if FIRST_HOURS < s.scale[i] < SILENCE:
         return True
     return d.at + 1 - int(s.begun[i]) >= 3 * MINUTES and float(_shift(d, i).max()) < STRONG
@@ -175,13 +197,23 @@ def _try(d: Frame, i: int, hourly: bool) -> Finding | None:
             continue
         if up and measure == COST and scale <= FIRST_HOURS and _by_one(d, i, scale):
             continue
-        opened = _open(d, i, scale, 1 if up else -1, float(nats(np.array(abs(value)))))
+        opened = _open(d, i, measure, scale, 1 if up else -1, float(nats(np.array(abs(value)))))
         if opened is not None:
             return opened
     if s.gap[i] > s.limit_gap[i]:
         tau2 = float(s.tau2[1, 3, i] + s.unsure[1, i])
-        return _open(d, i, SILENCE, -1, float(np.log1p(tau2 * s.gap[i]) / tau2))
+        return _open(d, i, EVENTS, SILENCE, -1, float(np.log1p(tau2 * s.gap[i]) / tau2))
     return None
+
+
+def _newcomer(d: Frame, i: int) -> Finding:
+    s = d.state
+    begun = newcomers.begun(d, i)
+    s.side[i], s.kind[i], s.begun[i], s.told[i], s.scale[i] = 1, NEW_SERIES, begun, d.at + 1, N_FAST - 1
+    s.sum_x[i], s.sum_e[i] = _since(d, i, begun)[0], s.peer[i] / MINUTES * (d.at + 1 - begun)
+    s.calm[i], s.ease[i], s.score[i] = 0, 0, newcomers.score(s, i, d.config)
+    s.severity[i], s.told_score[i] = _severity(d, i, usual_day_of(s, i)), s.score[i]
+    return finding(d, i)
 
 
 def _by_one(d: Frame, i: int, scale: int) -> bool:
@@ -190,7 +222,7 @@ def _by_one(d: Frame, i: int, scale: int) -> bool:
     row = PARTIAL if scale == FIRST_HOURS else scale
     minutes = d.at % MINUTES + 1 if scale == FIRST_HOURS else FAST[scale]
     slots = [(d.at - back) % MINUTES for back in range(minutes)]
-    dearest = float(s.ring_dear[slots, i].max()) * float(s.phi[COST, i])
+    dearest = windows.dearest(s.ring_dear[slots, i].max()) * float(s.phi[COST, i])
     left = float(s.win_x[COST, row, i]) - dearest
     usual, v = float(s.win_e[COST, row, i]), float(d.variance[COST, row, i])
     if left <= 0 or usual <= 0:
@@ -205,11 +237,16 @@ def _harder(d: Frame, measure: int, scale: int, i: int, up: bool, more: float) -
     return float(sigmas(nats(np.array(at)) + more))
 
 
-def _open(d: Frame, i: int, scale: int, side: int, score: float) -> Finding | None:
+def _open(d: Frame, i: int, measure: int, scale: int, side: int, score: float) -> Finding | None:
     s, config = d.state, d.config
-    begun = max(onset(d, i, scale, side), int(s.closed[i]))
-    begun = min(begun, d.at)
-    actual, usual = _since(d, i, begun)
+    before: Sequence[float] = ()
+    if scale == RAMP:
+        begun, actual, usual, before = _ramp(d, i, measure, side)
+    else:
+        begun = min(max(onset(d, i, scale, side), int(s.closed[i])), d.at)
+        actual, usual = _since(d, i, begun)
+    if _returns(d, i, side, begun, actual, usual):
+        return None
     excess = actual - usual
     minutes = d.at + 1 - begun
     day = usual_day_of(s, i)
@@ -221,11 +258,63 @@ def _open(d: Frame, i: int, scale: int, side: int, score: float) -> Finding | No
         return None
     s.side[i], s.begun[i], s.told[i], s.scale[i] = side, begun, d.at + 1, scale
     s.kind[i] = _kind(d, i, scale, side, minutes)
+    if before:
+        _unlearn(d, i, before)
     s.sum_x[i], s.sum_e[i], s.calm[i], s.score[i] = actual, usual, 0, score
     s.ease[i] = 0
     s.severity[i] = _severity(d, i, day)
     s.told_score[i] = score
+    windows.learn_told(s, d.z, i, side)
     return finding(d, i)
+
+
+def _returns(d: Frame, i: int, side: int, begun: int, actual: float, usual: float) -> bool:
+    """The level before the one that was adopted is back, which is no news: it is the usual one again."""
+    s = d.state
+    back = -float(s.moved[COST, i])
+    if d.at - int(s.moved_at[i]) > REMEMBERED or back * side < LEAST_RETURN or min(actual, usual) <= 0:
+        return False
+    gone = float(np.log(actual / usual)) / back
+    if not RETURNED[0] <= gone <= RETURNED[1]:
+        return False
+    for measure in range(MEASURES):
+        _move(d, i, measure, -float(s.moved[measure, i]))
+    s.moved_at[i], s.closed[i] = -REMEMBERED, d.at
+    excise(d, i, begun, [-float(moved) for moved in s.moved[:, i]])
+    return True
+
+
+def _ramp(d: Frame, i: int, measure: int, side: int) -> tuple[int, float, float, list[float]]:
+    """Of a ramp in series `i` that a measure shows: the minute in which it began, what it cost since then, what was
+    usual at the level before it, and by how much the levels before differ from those now (of logarithms)."""
+    s = d.state
+    part = d.hours_past % 24  # hours of the day so far
+    days = ramp.began(s, i, measure, side)
+    before = [ramp.level_before(s, i, one, days) for one in range(MEASURES)]
+    moved = [level - float(s.level[one, i]) for one, level in enumerate(before)]
+    past = [_sum(s.past_x[COST, :24, i]), *s.days_x[:, i].tolist()] if not part else s.days_x[:, i].tolist()
+    actual, usual = _sum(s.past_x[COST, :part, i]), _sum(s.past_e[COST, :part, i]) * float(np.exp(moved[COST]))
+    for held, level in zip(past[:days], (s.days_level[COST, :days, i] / RAMP_STEPS).tolist(), strict=False):
+        actual, usual = actual + held, usual + held * float(np.exp(before[COST] - level))
+    return (d.hours_past // 24 - days) * DAY, actual, usual, moved
+
+
+def _unlearn(d: Frame, i: int, moved: Sequence[float]) -> None:
+    """What was learned of a ramp is forgotten: it is judged by the level before it, and is over when that is back."""
+    s = d.state
+    for measure in range(MEASURES):
+        if s.level[measure, i] > UNKNOWN:
+            _move(d, i, measure, moved[measure])
+    s.trend[:, i] = s.trend_past[:, i]
+
+
+def _move(d: Frame, i: int, measure: int, moved: float) -> None:
+    """The level, and what is usual of the past hours."""
+    s = d.state
+    s.level[measure, i] += moved
+    s.line[:, measure, i] *= np.exp(moved)
+    for values in (s.ring_e, s.win_e, s.past_e):
+        values[measure, ..., i] *= np.exp(moved)
 
 
 def _kind(d: Frame, i: int, scale: int, side: int, minutes: int) -> int:
@@ -234,8 +323,8 @@ def _kind(d: Frame, i: int, scale: int, side: int, minutes: int) -> int:
         return RAMP_KIND
     if side < 0:
         return SILENCE_KIND if scale == SILENCE or s.gap[i] >= 0.8 * s.win_e[1, 3, i] > 0 else DROP
-    if s.age[i] < YOUNG_HOURS:
-        return NEW
+    if newcomers.is_open(s, i):
+        return NEW_SERIES
     return SPIKE if minutes < 6 * MINUTES else SHIFT
 
 
@@ -276,12 +365,13 @@ def _go_on(
 ) -> list[Finding]:
     s = d.state
     s.sum_x[open_] += x[0, open_]
-    s.sum_e[open_] += e[0, open_]
+    s.sum_e[open_] += newcomers.usual_minute(s, e[0], open_)
     deviates, _ = _deviates(d, open_, hourly=False)
     sided = deviates * s.side[open_]
     near = np.maximum(sided[0, 2], sided[1, 2])
     nearer = np.maximum(sided[0, 1], sided[1, 1])
-    calm = (near < CALM_BELOW) & (nearer < 1.5)
+    below = _calm_below(d, open_)
+    calm = newcomers.calm(s, d.config, open_, (near < below) & (nearer < below + 0.5))
     if known is not None:
         calm &= known[open_]
         s.calm[open_] = np.where(known[open_], np.where(calm, s.calm[open_] + 1, 0), s.calm[open_])
@@ -295,16 +385,26 @@ def _go_on(
     return found
 
 
+def _calm_below(d: Frame, which: npt.NDArray[np.intp]) -> Array:
+    """[which] the deviate below which a window is rather usual than as the finding was: what is far beyond is over also
+    where the hour after it is a busy one."""
+    s = d.state
+    moved = np.log(np.maximum(s.sum_x[which], 1e-30) / np.maximum(s.sum_e[which], 1e-30))
+    return np.asarray(np.clip(CALM_PART * np.abs(moved) / np.sqrt(d.variance[COST, 2, which]), *CALM_BELOW))
+
+
 def _check(d: Frame, i: int, day: float) -> list[Finding]:
     s = d.state
     lasted = d.at + 1 - int(s.begun[i])
     slow = FIRST_DAYS <= int(s.scale[i]) < SILENCE
     if s.calm[i] >= CALM_MINUTES and not _is_weak(d, i):
         return [close(d, i, "over")]
+    if newcomers.is_open(s, i) and lasted >= DAY:
+        return adopt(d, i)
     if lasted >= (d.config.adopt_slow_minutes if slow else d.config.adopt_minutes):
         since = d.at + 1 - int(s.told[i])
         rises = slow and lasted < MOST_DAYS * DAY and ramp.still_rises(s, i)
-        if not rises and (not slow or since >= d.config.adopt_minutes):
+        if not rises and s.ease[i] < GOES_ON and (not slow or since >= d.config.adopt_minutes):
             return adopt(d, i)
     kind = _kind(d, i, int(s.scale[i]), int(s.side[i]), lasted)
     changed = False
@@ -352,41 +452,67 @@ def finding(d: Frame, i: int, end: int | None = None, closing: Closing | None = 
 
 def close(d: Frame, i: int, closing: Closing) -> Finding:
     s = d.state
-    end = max(d.at + 1 - min(int(s.calm[i]), 4 * MINUTES), int(s.told[i]))
-    made = finding(d, i, end, closing)
     begun = int(s.begun[i])
+    end = _over(d, i)
+    _take_off(d, i, end)
+    made = finding(d, i, end, closing)
     s.side[i], s.calm[i], s.closed[i] = 0, 0, d.at
     excise(d, i, begun)
     return made
 
 
+def _over(d: Frame, i: int) -> int:
+    """The minute from which on series `i` was as usual again, not before it was told: within the last hour, or the
+    first of an hour."""
+    s, until = d.state, d.at + 1
+    if newcomers.is_open(s, i):
+        return until - min(int(s.calm[i]), MINUTES)
+    if not _is_weak(d, i):
+        ended = over_by_minutes(d, i)
+        if ended > max(int(s.begun[i]), until - MINUTES):
+            return max(ended, int(s.told[i]))
+    shift = _shift(d, i)
+    measure = int(np.argmax(shift))
+    ended = over_by_hours(d, i, measure, max(float(shift[measure]), LEAST_SHIFT))
+    told = int(s.told[i])
+    return min(max(ended, told if until - told <= MINUTES else -(-told // MINUTES) * MINUTES), until)
+
+
+def _take_off(d: Frame, i: int, end: int) -> None:
+    """What came after its end is none of its cost."""
+    s, at = d.state, d.at
+    after = at + 1 - end
+    if after > 0:
+        actual, usual = _since(d, i, end)
+        if newcomers.is_open(s, i):
+            usual = float(s.peer[i]) / MINUTES * after
+        s.sum_x[i], s.sum_e[i] = s.sum_x[i] - actual, s.sum_e[i] - usual
+
+
 def adopt(d: Frame, i: int) -> list[Finding]:
     """The level of the last day (or since it began) is the normal."""
     s = d.state
+    if newcomers.is_open(s, i):  # it was learned meanwhile
+        s.peer[i] = 0
+        return [close(d, i, "new_normal")]
     begun = int(s.begun[i])
     hours = min(max((d.at + 1 - begun) // MINUTES, 1), 24)
-    shifted = 0.0
+    shifted = [0.0] * MEASURES
     for measure in range(MEASURES):
         actual, usual = _sum(s.past_x[measure, :hours, i]), _sum(s.past_e[measure, :hours, i])
         if usual > 0 and s.level[measure, i] > -90:
             moved = float(np.clip(np.log(max(actual, 1e-300) / usual), -5, 12))
-            s.level[measure, i] += moved
-            if measure == COST:
-                shifted = moved
-            for name in ("ring_e", "win_e", "past_e", "line"):
-                values = getattr(s, name)
-                if name == "line":
-                    values[:, measure, i] *= np.exp(moved)
-                else:
-                    values[measure, ..., i] *= np.exp(moved)
+            _move(d, i, measure, moved)
+            shifted[measure] = moved
             s.trend[measure, i] = 0
+    s.moved[:, i], s.moved_at[i] = shifted, d.at
     made = finding(d, i, d.at + 1, "new_normal")
     s.side[i], s.calm[i], s.closed[i], s.gap[i] = 0, 0, d.at, 0
     excise(d, i, begun, shifted)
     return [made]
 
 
-def excise(d: Frame, i: int, begun: int, moved: float = 0.0) -> None:
+def excise(d: Frame, i: int, begun: int, moved: Sequence[float] = (0.0, 0.0)) -> None:
     """From `begun` until now every minute of series `i` is as usual, in all windows; before it, days' levels are
     `moved` with that of now."""
     s, at = d.state, d.at
@@ -401,13 +527,12 @@ def excise(d: Frame, i: int, begun: int, moved: float = 0.0) -> None:
     s.win_x[:, PARTIAL, i] = s.win_e[:, PARTIAL, i]
     hours = min(at // MINUTES - begun // MINUTES + 1, s.hours_z.shape[1])
     s.hours_z[:, :hours, i] = 0
-    kept = s.hours_z[:, :, i].astype(float) / QUANTUM
     for scale, length in enumerate(HOUR_WINDOWS):
-        s.sums_z[:, scale, i] = [_sum(kept[measure, :length]) for measure in range(MEASURES)]
+        s.sums_z[:, scale, i] = s.hours_z[:, :length, i].sum(axis=1, dtype=np.int16)
     s.past_x[:, : min(hours, 24), i] = s.past_e[:, : min(hours, 24), i]
-    ramp.forget(s, i, min(at // DAY - begun // DAY + 1, s.days_level.shape[0]), moved)
+    ramp.forget(s, i, min(at // DAY - begun // DAY + 1, RAMP_DAYS), moved)
     s.gap[i] = 0
-    s.hour_sums[:, :, i] = calibration.before_one(s, i)
+    d.hours_before[:, :, i] = calibration.before_one(s, i, d.hour_pushed)
 
 
 def _dear(d: Frame, i: int) -> Finding:
@@ -415,7 +540,7 @@ def _dear(d: Frame, i: int) -> Finding:
     s = d.state
     cost, usual = float(d.dearest[i]), float(s.money[i] / max(s.requests[i], 1.0))
     day = usual_day_of(s, i)
-    bound = max(d.config.dear_factor * float(s.dear[2, i]), usual)
+    bound = max(float(d.dear_bound[i]), usual)
     score = float(12 + 4 * np.log(max(cost / max(bound, 1e-300), 1.0)))
     level = severity(d.config, score, cost, cost, day, False, True)
     return Finding(

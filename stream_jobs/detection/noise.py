@@ -26,14 +26,19 @@ NEWTON_STEPS: Final = 3
 LITTLE: Final = 1e-6
 
 
-def deviates(actual: Array, usual: Array, phi: Array, tau2: Array) -> tuple[Array, Array, Array]:
+def deviates(
+    actual: Array, usual: Array, phi: Array, tau2: Array, tau2_up: Array | None = None
+) -> tuple[Array, Array, Array]:
     """[measures, windows, series] each: the deviates, the variance of the logarithm and the counting part of it.
-    `phi` is [measures, 1, series]; `tau2` includes that the baseline is not sure."""
+    `phi` is [measures, 1, series]; `tau2` includes that the baseline is not sure; `tau2_up` is the same of what is
+    above the usual, where that is another."""
     a = np.maximum(usual / phi, LITTLE)
     k = np.maximum(actual / phi, LITTLE)
     counting = np.log1p(1 / a)
-    variance = counting + tau2
     ratio = np.log(k / a)
+    if tau2_up is not None:
+        tau2 = np.where(ratio > 0, tau2_up, tau2)
+    variance = counting + tau2
     z = _of_counts(a, k, ratio, tau2)
     over = (ratio[COST] + variance[COST] / 2) / np.sqrt(variance[COST])
     np.copyto(z[COST], over, where=ratio[COST] > 0)

@@ -1,10 +1,16 @@
-"""Where it began: the begin for which what followed is least likely when nothing is wrong."""
+"""Where a finding began, and where it was over: the instants for which what lies between is least likely when nothing
+is wrong."""
+
+from typing import Final
 
 import numpy as np
 
 from stream_jobs.detection.frame import Frame
 from stream_jobs.detection.scales import COST, EVENTS, FIRST_DAYS, FIRST_HOURS, LENGTH, SILENCE
-from stream_jobs.detection.state import MINUTES, QUANTUM
+from stream_jobs.detection.state import MINUTES, PAST_HOURS, QUANTUM
+
+LEAST_MOVE: Final = 0.1
+"""Of the logarithm: what differs less from the usual has no end to be seen."""
 
 
 def onset(d: Frame, i: int, scale: int, side: int) -> int:
@@ -41,3 +47,37 @@ def _minute(d: Frame, i: int, side: int) -> int:
         if gain.max() > best:
             best, length = float(gain.max()), int(np.argmax(gain)) + 1
     return at + 1 - length
+
+
+def over_by_minutes(d: Frame, i: int) -> int:
+    """The minute from which on series `i` is as usual again, by those of the last hour: up to it they are likeliest at
+    the finding's level, from it on at the usual one, by Poisson's likelihoods in units of a request. The first of them
+    where none is."""
+    s, at = d.state, d.at
+    first = max(int(s.begun[i]), at + 1 - MINUTES)
+    slots = [minute % MINUTES for minute in range(first, at + 1)]
+    ended, best = first, 0.0
+    for measure in (COST, EVENTS):
+        actual, usual = s.ring_x[measure, slots, i].astype(float), s.ring_e[measure, slots, i].astype(float)
+        held = len(slots) - int(s.calm[i])  # minutes that hold some of it; the last of them may be usual already
+        for _ in range(2):
+            ratio = max(float(actual[:held].sum()), 1e-3) / max(float(usual[:held].sum()), 1e-12) if held > 0 else 1.0
+            if np.log(ratio) * int(s.side[i]) < LEAST_MOVE:
+                break
+            gain = np.cumsum(actual * np.log(ratio) - (ratio - 1) * usual) / s.phi[measure, i]
+            held = int(np.argmax(gain)) + 1 if gain.max() > 0 else 0
+            if held and gain.max() > best:
+                best, ended = float(gain.max()), first + held
+    return ended
+
+
+def over_by_hours(d: Frame, i: int, measure: int, shift: float) -> int:
+    """The same by whole hours: up to where the likelihood ratio of their deviates, shifted by `shift` towards the
+    finding's side against usual, is greatest."""
+    s = d.state
+    until = d.hours_past
+    hours = min(until - int(s.begun[i]) // MINUTES, PAST_HOURS)
+    sided = s.hours_z[measure, :hours, i][::-1].astype(float) / QUANTUM * int(s.side[i])
+    gain = np.cumsum(shift * (sided - shift / 2))
+    best = int(np.argmax(gain)) + 1 if hours and gain.max() > 0 else 0
+    return max((until - hours + best) * MINUTES, int(s.begun[i]) + 1)

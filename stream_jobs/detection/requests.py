@@ -5,17 +5,26 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from stream_jobs.detection import life
+from stream_jobs.detection import life, minutes, tails
 from stream_jobs.detection.arrays import Array
+from stream_jobs.detection.config import Config
 from stream_jobs.detection.frame import Frame
+from stream_jobs.detection.scales import REQUEST
 from stream_jobs.detection.state import MINUTES, State
+from stream_jobs.detection.thresholds import needed_nats
 
+DEAR_WIDTH: Final = 0.35  # of the logarithm of a day's dearest request, where nothing is known
+LEAST: Final = 1e-20
+LOCAL: Final = 30.0  # requests that the mean so far counts for beside the last hour's
+ALONE: Final = 5  # minutes after a dear request in which none is taken out ...
+ALONE_GUESSED: Final = 60  # ... where nobody tells the squares
 YOUNG: Final = 24  # hours in which no request is dear: nobody knows what one costs
 
 
 def squares_of(s: State, cost: Array, events: Array) -> Array:
-    """Where nobody tells: (C - n m)² + n m², with the mean cost m of a request so far."""
-    mean = s.money / np.maximum(s.requests, 1.0)
+    """Where nobody tells: (C - n m)² + n m², with the mean cost m of a request in the last hour (of few requests, that
+    so far), so that requests which cost more from now on are not taken for a dear one in every minute."""
+    mean = (s.win_x[0, 3] + LOCAL * s.money / np.maximum(s.requests, 1.0)) / (s.win_x[1, 3] + LOCAL)
     rest = cost - events * mean
     equal = cost * cost / np.maximum(events, 1.0)
     return np.where(s.requests > 0, rest * rest + events * mean * mean, equal)
@@ -34,7 +43,8 @@ def dearest_of(s: State, cost: Array, events: Array, squares: Array) -> Array:
 
 def take(frame: Frame, x: npt.NDArray[np.float32], squares: Array | None) -> npt.NDArray[np.intp]:
     """Adds to the sums of squares. Cuts what is dear beyond measure out of the minute's cost x[0], so that it is told
-    once, by itself, and by no window; returns the numbers of the series where one is to be told.
+    once, by itself, and by no window; returns the numbers of the series where one is to be told. Dear requests that
+    follow one another are no single one: windows tell them.
     """
     s = frame.state
     cost, events = x[0].astype(float), x[1].astype(float)
@@ -47,17 +57,40 @@ def take(frame: Frame, x: npt.NDArray[np.float32], squares: Array | None) -> npt
     given = np.clip(given, 0, cost * cost)
     dearest = dearest_of(s, cost, events, given)
     bound = np.maximum(frame.config.dear_factor * s.dear[2], 20 * s.phi[0])
-    cut = (dearest > bound) & (s.age > YOUNG)
+    alone = frame.at - s.dear_at > (ALONE_GUESSED if squares is None else ALONE)
+    cut = (dearest > bound) & (s.age > YOUNG) & alone
     told = np.empty(0, dtype=np.intp)
     if cut.any():
-        told = np.flatnonzero(cut & (dearest > frame.config.dear_share * life.usual_day(s)))
+        frame.dear_bound = np.maximum(bound, dear_bound(s))
+        told = np.flatnonzero(
+            cut & (dearest > frame.dear_bound) & (dearest > frame.config.dear_share * life.usual_day(s))
+        )
         frame.dearest = dearest
         x[0] = np.where(cut, np.maximum(cost - dearest, 0) + mean, cost)
         given = np.where(cut, bound * bound, given)
+        np.copyto(s.dear_at, frame.at, where=cut)
     np.maximum(s.dear_today, np.minimum(dearest, 1e30), out=s.dear_today)
-    s.ring_dear[frame.at % MINUTES] = np.minimum(dearest / np.maximum(s.phi[0], 1e-30), 6e4)
+    left = np.where(cut, mean, dearest) / np.maximum(s.phi[0], 1e-30)
+    s.ring_dear[frame.at % MINUTES] = minutes.as_step(left)
     s.hour_squares += given
     return told
+
+
+def dear_bound(s: State) -> Array:
+    """[series] what days like those so far do not hold: the logarithm of a day's dearest request, with a tail that is
+    as wide as those of the past were apart."""
+    nats = needed_nats(Config().budget)[REQUEST] + s.more
+    days = np.floor(s.age / 24.0)
+    return np.exp(np.minimum(tails.beyond(s.dear_mean, days, DEAR_WIDTH, nats, least=1), 60))
+
+
+def learn_day(s: State, may: npt.NDArray[np.bool_]) -> None:
+    """The day's dearest request joins those of the days so far."""
+    some = may & (s.dear_today > 0)
+    days = np.maximum(np.floor(s.age / 24.0) - 1, 0)
+    tails.learn(s.dear_mean, np.log(np.maximum(s.dear_today, LEAST)), days, DEAR_WIDTH, some)
+    tails.keep_three(s.dear, s.dear_today, may)
+    s.dear_today[:] = 0
 
 
 def count_gap(frame: Frame, events: Array, usual: Array) -> None:
@@ -66,6 +99,7 @@ def count_gap(frame: Frame, events: Array, usual: Array) -> None:
     s.gap += usual
     some = events > 0
     if some.any():
-        np.maximum(s.gap_today, np.where(some, s.gap, 0.0), out=s.gap_today)
+        longest = np.where(s.side == 0, s.gap, np.minimum(s.gap, s.limit_gap))  # what is told counts up to its limit
+        np.maximum(s.gap_today, np.where(some, longest, 0.0), out=s.gap_today)
         s.gap *= ~some
         np.copyto(s.last, frame.at, where=some)

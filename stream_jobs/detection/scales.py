@@ -46,5 +46,5 @@ LENGTH: Final = (*FAST, *(60 * hours for hours in HOURS), *(60 * hours for hours
 
 LOOKS: Final = (400.0, 200.0, 100.0, 40.0, 40.0, 25.0, 18.0, 10.0, 6.0, 4.0, 2.0, 1.0, 0.7, 0.2, 40.0, 1.0)
 """About how many independent looks a scale takes in a day, at two measures; the ramp has one."""
-SHARE: Final = (0.06, 0.08, 0.08, 0.05, 0.05, 0.08, 0.08, 0.08, 0.08, 0.08, 0.06, 0.04, 0.03, 0.08, 0.05, 0.02)
+SHARE: Final = (0.06, 0.08, 0.08, 0.05, 0.05, 0.08, 0.08, 0.08, 0.07, 0.06, 0.05, 0.03, 0.02, 0.14, 0.05, 0.02)
 """Of the budget of false alarms; sums to 1."""

@@ -5,7 +5,7 @@ from typing import Final
 
 import numpy as np
 
-from stream_jobs.detection import baseline, calibration, hours, requests
+from stream_jobs.detection import baseline, calibration, hours, minutes, requests
 from stream_jobs.detection.arrays import Array
 from stream_jobs.detection.frame import Frame
 from stream_jobs.detection.model import Floats
@@ -30,17 +30,19 @@ def learn_hours(frame: Frame, at: int, events: Floats, cost: Floats, squares: Fl
         x[0, :count], x[1, :count] = np.maximum(cost[:, hour], 0), np.maximum(events[:, hour], 0)
         s.win_x[:, PARTIAL] = s.win_x[:, 3] = x
         s.win_e[:, PARTIAL] = s.win_e[:, 3] = _usual_hour(frame)
-        frame.set_partial(MINUTES - 1)
+        frame.at = begin + MINUTES - 1
         frame.look()
         _squares(frame, x, None if squares is None else squares[:, hour])
         _gaps(frame, x[1], begin)
-        calibration.learn_row(s, 3, frame.z[:, 3], frame.counting[:, 3], (s.age > 3) * calibration.free_to_learn(s))
+        free = calibration.free_to_learn(s)
+        minutes.learn_row(s, 3, frame.z[:, 3], frame.variance[:, 3], frame.counting[:, 3], (s.age > 3) * free)
+        minutes.learn_hour_maximum(s, frame.z[:, 3])
         s.known[:] = MINUTES
-        frame.at = begin + MINUTES - 1
         hours.end_hour(frame, frame.z, quiet=True)
     s.win_x[:] = 0
     s.win_e[:] = 0
-    s.tau2[:, :3] = np.maximum(s.tau2[:, 3:], CAUTIOUS)
+    for tau2 in (s.tau2, s.tau2_up):
+        tau2[:, :3] = np.maximum(tau2[:, 3:], CAUTIOUS)
     frame.look()
 
 

@@ -10,25 +10,14 @@ import numpy as np
 from scipy.special import log_ndtr
 
 from stream_jobs.detection.arrays import Array
-from stream_jobs.detection.config import DEFAULT_BUDGET
 from stream_jobs.detection.scales import LOOKS, SHARE
 
 HALF_LOG_2_PI: Final = 0.9189385332046727
 
 
-def needed_nats(budget: float, more: float = 0.0) -> Array:
-    """[scales] nats at which a scale tells; `more`: what drops or a portfolio add. Measures share a scale's part."""
-    return np.log(2 * 1000 * np.array(LOOKS) / (budget * np.array(SHARE))) + more
-
-
-def portfolio_nats(
-    series: int, weight: float = 1.0, mean_weight: float = 1.0, per_week: float = 2.0, budget: float = DEFAULT_BUDGET
-) -> float:
-    """What a series of `weight` needs more in an installation of so many, which together may cause `per_week` false
-    alarms a week: 4.2 for 10,000 equal series. Never less than 0: a single series keeps the threshold of its own
-    `budget`."""
-    alone = series * budget * 7 / 1000
-    return float(max(np.log(max(alone, 1e-9) / per_week * mean_weight / weight), 0.0))
+def needed_nats(budget: float) -> Array:
+    """[scales] nats at which a scale tells. Measures share a scale's part."""
+    return np.asarray(np.log(2 * 1000 * np.array(LOOKS) / (budget * np.array(SHARE))))
 
 
 def sigmas(nats: Array) -> Array:

@@ -106,8 +106,8 @@ class ChaosBroker:
         """The topic's id and the offset after the last record of each partition."""
         return LogEnds(self.settings).of(TOPIC)
 
-    def read_log(self) -> dict[int, list[bytes | None]]:
-        """Everything that the topic holds, by partition in offset order. Offsets start at 0 and have no gaps."""
+    def read_log(self, topic: str = TOPIC) -> dict[int, list[bytes | None]]:
+        """Everything that a topic holds, by partition in offset order. Offsets start at 0 and have no gaps."""
         consumer = Consumer(
             {
                 "bootstrap.servers": self.address,
@@ -117,12 +117,13 @@ class ChaosBroker:
                 "log_level": 0,
             }
         )
-        log: dict[int, list[bytes | None]] = {partition: [] for partition in range(self.partitions)}
+        partitions = self.partitions if topic == TOPIC else 1
+        log: dict[int, list[bytes | None]] = {partition: [] for partition in range(partitions)}
         ended: set[int] = set()
         deadline = time.monotonic() + READ_TIMEOUT_S
         try:
-            consumer.assign([TopicPartition(TOPIC, partition, 0) for partition in log])
-            while len(ended) < self.partitions:
+            consumer.assign([TopicPartition(topic, partition, 0) for partition in log])
+            while len(ended) < partitions:
                 assert time.monotonic() < deadline, "the topic cannot be read"
                 for message in consumer.consume(1000, 0.1):
                     partition = message.partition()

@@ -17,8 +17,9 @@ from stream_jobs.conservation.check import check
 from stream_jobs.reconciliation.findings import Finding
 from stream_jobs.reconciliation.run import Reconciler
 from stream_jobs.reconciliation.settings import ReconciliationSettings
+from stream_jobs.runtime.topics import ALERTS
 from stream_jobs.store.client import StoreClient
-from tests.chaos.anomalies import anomalies_differences
+from tests.chaos.anomalies import alert_differences, begun_differences, told_differences
 from tests.chaos.brokers import TOPIC
 from tests.chaos.faults import plan
 from tests.chaos.oracle import PICO, Expected, Oracle
@@ -28,6 +29,7 @@ from tests.chaos.verify import differences
 from tests.chaos.world import World
 
 STALL_S: Final = 60.0
+WATCHED_S: Final = 240.0
 TICK_S: Final = 0.02
 NOTE_S: Final = 3.0
 ACCOUNTS_OF: Final = timedelta(hours=2)
@@ -92,6 +94,7 @@ def run(
 def _run(options: Options, world: World, report: Report) -> None:
     traffic = generate(options.seed, options.events)
     world.start()
+    world.learn(traffic)
     world.send(traffic, options.seconds)
     _harm(options, world)
     topic_id = _drain(world)
@@ -120,9 +123,7 @@ def _run(options: Options, world: World, report: Report) -> None:
         if doubled:
             report.problems.append(f"{len(doubled)} events of one partition were booked twice, e.g. {doubled[:5]}")
         report.problems += differences(store, expected, topic_id)
-        if world.watcher is not None:
-            world.watcher.kill()
-            report.problems += anomalies_differences(store)
+        report.problems += _watched(world, store)
         accounts = check(store, datetime.now(UTC) - ACCOUNTS_OF, kafka=world.broker.settings, topic=TOPIC)
         if not accounts.closes:
             report.problems.append(f"conservation does not close: {accounts}")
@@ -187,6 +188,21 @@ def _drain(world: World) -> str:
     assert world.service.exit_code == 0, f"the service failed:\n{world.service.text()[-2000:]}"
     world.note("all is booked")
     return topic_id
+
+
+def _watched(world: World, store: StoreClient) -> list[str]:
+    """What is wrong with the findings, once the anomalies job had time to come to the end of it."""
+    assert world.watcher is not None
+    deadline = time.monotonic() + WATCHED_S
+    problems = ["nothing was looked at"]
+    while problems and time.monotonic() < deadline:
+        time.sleep(2)
+        world.tick_watcher()
+        signals = world.broker.read_log(ALERTS)
+        problems = [*told_differences(store), *alert_differences(store, signals[0])]
+    world.note("the findings were looked at")
+    world.watcher.kill()
+    return [*problems, *begun_differences(store)]
 
 
 def _count(world: World, expected: Expected, report: Report) -> None:

@@ -19,6 +19,14 @@ INVALID_EXAMPLES: Final = Path(__file__).resolve().parents[2] / "schemas" / "exa
 SERVICE_SHARE: Final = 0.15
 """Of the events go through the real SDK in a process of its own."""
 LATE: Final = timedelta(days=30)
+PAST_HOURS: Final = 5 * 24
+PAST_EACH: Final = 10
+"""Usual events an hour before all of this: what anomalies are judged by."""
+BEFORE: Final = timedelta(hours=4)
+INCIDENT_EVENTS: Final = 60
+INCIDENT_S: Final = (3000, 2400)
+"""How long ago a user begins to spend far more than anybody, and ends."""
+RUNAWAY: Final = "user-runaway"
 AHEAD_MAX_S: Final = 120
 """Clocks of services run ahead by this much at most: less than what the pipeline tolerates."""
 
@@ -46,6 +54,7 @@ class Message:
 class Traffic:
     """The messages in the order of sending, and what each value is: an event, or the reason why it is refused."""
 
+    past: list[Message] = field(default_factory=list)  # sent and booked before anything goes wrong
     messages: list[Message] = field(default_factory=list)
     service: list[dict[str, Any]] = field(default_factory=list)  # sent through the SDK
     events: dict[bytes, dict[str, Any]] = field(default_factory=dict)
@@ -80,6 +89,17 @@ def generate(seed: int, events: int, now: datetime | None = None) -> Traffic:
                 for _ in range(rng.choice((1, 1, 2, 6))):  # the same bytes again: at once, later, much later
                     again = sent_at + rng.choice((0.0, rng.uniform(0, 50), rng.uniform(0, events)))
                     positions.append((again, Message(event["event_id"].encode(), value)))
+    for number in range(INCIDENT_EVENTS):
+        event = _incident(rng, now, f"i{seed}-{number}")
+        value = _encode(event)
+        traffic.events[value] = event
+        positions.append((rng.random() * events, Message(event["event_id"].encode(), value)))
+    for number in range(PAST_HOURS * PAST_EACH):
+        then = now - BEFORE - timedelta(seconds=3600 * number / PAST_EACH)
+        event = _event(rng, now, f"p{seed}-{number}") | {"occurred_at": then.isoformat()}
+        value = _encode(event)
+        traffic.events[value] = event
+        traffic.past.append(Message(event["event_id"].encode(), value))
     for poison, reason in _poison(rng, now):
         traffic.poison[poison or b""] = reason
         for _ in range(max(1, events // 3000)):
@@ -160,6 +180,15 @@ def _event(rng: random.Random, now: datetime, event_id: str) -> dict[str, Any]:
     if not event_id.startswith("s") and rng.random() < 0.02:
         event[rng.choice(("brand_new", "x-labels"))] = rng.choice((1, [], "text"))
     return event
+
+
+def _incident(rng: random.Random, now: datetime, event_id: str) -> dict[str, Any]:
+    """One of many long requests of one user within minutes."""
+    event = _event(rng, now, event_id)
+    at = now - timedelta(seconds=rng.uniform(*sorted(INCIDENT_S)))
+    usage = {"kind": "tokens", "input_tokens": 900_000, "output_tokens": 50_000}
+    kind = {"provider": "anthropic", "model": "claude-opus-4-1", "operation": "chat", "usage": usage}
+    return {**event, **kind, "occurred_at": at.isoformat(), "attribution": event["attribution"] | {"user_id": RUNAWAY}}
 
 
 def _attribution(rng: random.Random) -> dict[str, Any]:

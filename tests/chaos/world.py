@@ -9,10 +9,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
+from stream_jobs.blocks.progress import booked_to
 from stream_jobs.runtime.ports import LOOPBACK, free_port
+from stream_jobs.store.client import StoreClient
 from stream_jobs.store.migrate import migrate
 from stream_jobs.store.settings import ClickHouseSettings
-from tests.chaos.brokers import ChaosBroker
+from tests.chaos.brokers import TOPIC, ChaosBroker
 from tests.chaos.mortal import CLOCK_VARIABLE, SABOTAGE_VARIABLE
 from tests.chaos.processes import Store, Watcher, Worker, wait_for
 from tests.chaos.proxy import FaultProxy
@@ -21,12 +23,13 @@ from tests.chaos.traffic import Traffic
 
 GROUP: Final = "spendstream-metering"
 SESSION_TIMEOUT_S: Final = 3
-STORE_TIMEOUT_S: Final = 3
+STORE_TIMEOUT_S: Final = 6
 MIN_WORKERS: Final = 1
 MAX_WORKERS: Final = 4
 REPLACE_AFTER_S: Final = (0.1, 1.0)
 CLOCK_OFF_MAX_S: Final = 3600.0
 """How far the clock of a worker's machine is off: more than what an event may be ahead."""
+HISTORY_DAYS: Final = 7
 _LEAVE_GROUP: Final = 13  # api key of the Kafka protocol
 
 
@@ -74,7 +77,6 @@ class World:
         self.start_services()
         for _ in range(self.wanted):
             self.start_worker()
-        self.start_watcher()
         wait_for(lambda: all(worker.ready for worker in self.workers), 90, "all workers are ready")
         self.note("the workers are ready")
 
@@ -88,6 +90,21 @@ class World:
         self.note("the store runs")
         migrate(self.store_settings)
         self.note("migrated")
+
+    def learn(self, traffic: Traffic) -> None:
+        """What was before, in peace; and then the anomalies job."""
+        sender = Sender(self.broker.address, traffic.past, 0.5)
+        sender.start()
+        with StoreClient(self.store_settings) as store:
+
+            def booked() -> bool:
+                topic_id, ends = self.broker.log_ends()
+                return sender.done and booked_to(store, TOPIC, topic_id) == {at: end for at, end in ends.items() if end}
+
+            wait_for(booked, 60, "what was before is booked")
+        sender.stop()
+        self.start_watcher()
+        self.note("the past is booked")
 
     def send(self, traffic: Traffic, seconds: float) -> None:
         self._seconds = seconds
@@ -169,7 +186,7 @@ class World:
 
     def start_watcher(self) -> None:
         self.watcher = Watcher(
-            self._watchers, self.folder, {"SPENDSTREAM_ANOMALIES_HISTORY_DAYS": "0", **self._access()}
+            self._watchers, self.folder, {"SPENDSTREAM_ANOMALIES_HISTORY_DAYS": str(HISTORY_DAYS), **self._access()}
         )
         self._watchers += 1
 
@@ -185,15 +202,19 @@ class World:
             self.workers.remove(worker)
             self.gone.append(worker)
             self.note(f"{worker.name} ended with {worker.exit_code}")
-        if self.watcher is not None and not self.watcher.alive:
-            self.note(f"{self.watcher.name} ended with {self.watcher.exit_code}")
-            self.start_watcher()
+        self.tick_watcher()
         missing = self.wanted - len(self.workers) - len(self._replace_at)
         self._replace_at += [now + self.rng.uniform(*REPLACE_AFTER_S) for _ in range(missing)]
         for at in [at for at in self._replace_at if at <= now]:
             self._replace_at.remove(at)
             if len(self.workers) < self.wanted:
                 self.start_worker()
+
+    def tick_watcher(self) -> None:
+        """The same for the anomalies job."""
+        if self.watcher is not None and not self.watcher.alive:
+            self.note(f"{self.watcher.name} ended with {self.watcher.exit_code}")
+            self.start_watcher()
 
     def evict(self, worker: Worker) -> None:
         """Tell the group that the worker has left. The worker learns it when it is refused."""

@@ -121,6 +121,18 @@ def test_the_last_version_counts_and_the_last_mark(store: StoreProcess) -> None:
     assert unmarked == [("", None)]
 
 
+def test_history_says_once_that_a_finding_was_closed(store: StoreProcess) -> None:
+    """Its cause comes later; late entries take it back, and it is found again."""
+    over = {"state": "closed", "closing": "over", "ends_at": START}
+    with StoreClient(store.settings) as client:
+        steps = [over, {**over, "cause": CAUSE}, {**over, "closing": "corrected"}, {}, over]
+        rows = [finding("dd01", version=number, **step) for number, step in enumerate(steps, 1)]
+        put(store, "anomaly_findings", rows)
+        changes = client.rows("SELECT change FROM anomaly_history WHERE finding_id = 'dd01' ORDER BY version")
+        client.command("ALTER TABLE anomaly_findings DELETE WHERE finding_id = 'dd01' SETTINGS mutations_sync = 2")
+    assert [change for (change,) in changes] == ["opened and closed", "amended", "closed", "opened", "closed"]
+
+
 def test_list_shows_what_is_open_and_with_all_what_is_over(
     store: StoreProcess, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -60,6 +60,7 @@ class Run:
     twice: frozenset[int] = frozenset()
     held: frozenset[int] = frozenset()  # in these minutes nothing comes: later, all at once
     seed: int = 0
+    late: int = 0  # minutes that a third of the usage comes late, at most
 
 
 BEGIN = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) - timedelta(hours=6)
@@ -91,14 +92,19 @@ def play(store: StoreClient, run: Run) -> list[dict[str, Any]]:
     waiting: list[Delta] = []
     job: Running | None = None
     number = 0
-    for at in range(MINUTES):
+    later: dict[int, list[dict[str, Any]]] = {}
+    for at in range(MINUTES + run.late):
         start = BEGIN + at * MINUTE
-        rows = minute(events, start, 60 if at in SPIKE else 1)
+        rows = minute(events, start, 60 if at in SPIKE else 1) if at < MINUTES else []
         if at in SPIKE and at % 3 == 0:  # some of it is heard of long after
             late += rows[:3]
             rows = rows[3:]
         if at == LATE:
             rows += late
+        if run.late:
+            for row in rows:
+                later.setdefault(at + (rng.randint(1, run.late) if rng.random() < 1 / 3 else 0), []).append(row)
+            rows = later.pop(at, [])
         world.now = start + timedelta(seconds=59)
         for partition in range(2 if at % 4 == 0 else 1):
             delta = world.book(partition, rows[partition::2] if at % 4 == 0 else rows)
@@ -158,6 +164,19 @@ _MINUTES = st.frozensets(st.integers(1, MINUTES - 1), min_size=1, max_size=3)
 def test_findings_follow_from_what_was_booked(store: StoreClient, expected: list[dict[str, Any]], run: Run) -> None:
     """However the job heard of it."""
     assert play(store, run) == expected
+
+
+def test_late_deltas_end_in_the_same_findings(store: StoreClient, expected: list[dict[str, Any]]) -> None:
+    """But for which was told first, and so when; what was told and is not so is taken back. Through restarts, too."""
+    in_the_end = play(store, Run(restarts=frozenset((20, 40)), snapshots=frozenset((17, 30)), seed=3, late=12))
+    assert _standing(in_the_end) == _standing(expected)
+    told_open = [(one["series"], one["direction"]) for one in in_the_end if one["state"] == "open"]
+    assert len(set(told_open)) == len(told_open)
+
+
+def _standing(found: list[dict[str, Any]]) -> set[tuple[Any, ...]]:
+    names = ("series", "direction", "measure", "starts_at")
+    return {tuple(one[name] for name in names) for one in found if one["closing"] != "corrected"}
 
 
 def test_where_nothing_is_booked_the_job_begins_and_begins_again(store: StoreClient) -> None:

@@ -303,7 +303,7 @@ def test_expected_takes_the_alert_back_and_adopts_the_level(desk: Desk) -> None:
     assert signal.resolution == "mara marked it as expected: a load test"
     assert {row.silenced_by for row in desk.rows().values()} == {"mark:chat"}
     steers = desk.teller.steer(UNTIL + MINUTE)
-    assert Steer("adopt", desk.rows()["alice"].series) in steers
+    assert Steer(desk.rows()["alice"].series) in steers
     assert desk.teller.steer(UNTIL + MINUTE) == steers
     assert desk.teller.steer(UNTIL + 2 * MINUTE) == []
     for row in incident():

@@ -11,7 +11,7 @@ from spendstream_schemas.alert_feed import AlertSignal
 from stream_jobs.anomalies.grouping import Group
 from stream_jobs.anomalies.model import EVENTS, FindingRow
 from stream_jobs.anomalies.signals import Told, alert_id
-from stream_jobs.anomalies.speaking import DRIFT_S, FOLLOWS_S, WAITS_FOR_CAUSE_S, Speaking, View
+from stream_jobs.anomalies.speaking import DRIFT_S, FOLLOWS_S, SETTLES_S, WAITS_FOR_CAUSE_S, Speaking, View
 from tests.unit.anomalies.telling_world import HOUR, NOON, finding
 
 
@@ -66,14 +66,47 @@ def test_the_same_again_says_nothing() -> None:
     assert statuses(world.look(DRIFT_S)) == ["firing"]
 
 
-def test_what_gets_graver_is_told_at_once_and_never_milder() -> None:
-    """The level of an alert is the highest that it had."""
+def test_what_becomes_critical_is_told_at_once_and_never_milder() -> None:
+    """The level of an alert, and its severity, are the highest that it had."""
     world = World()
     (first,) = world.look()
     (graver,) = world.becomes(1, severity="critical")
     assert graver.level > first.level
     (milder,) = world.becomes(FOLLOWS_S, severity="warning", actual=Decimal(60))
-    assert milder.level == graver.level
+    assert (milder.level, milder.severity) == (graver.level, "critical")
+
+
+def test_an_incident_that_grows_is_told_once_and_when_it_is_critical() -> None:
+    """Not at every step: what somebody must do is the same."""
+    world = World(finding("f", severity="warning"))
+    levels = [world.look()[0].level]
+    for minute, severity in enumerate(("warning", "error", "error", "critical", "critical"), 2):
+        levels += [signal.level for signal in world.becomes(60, severity=severity, actual=Decimal(100 * minute))]
+    assert len(set(levels)) == 2
+    assert levels == sorted(levels)
+
+
+def test_a_rise_that_lasts_is_told_a_quarter_of_an_hour_later() -> None:
+    """With the figures of then; until then the alert follows its figures at the level that people know."""
+    world = World(finding("f", severity="warning"))
+    (first,) = world.look()
+    (held,) = world.becomes(FOLLOWS_S, severity="error", actual=Decimal(5000))
+    assert (held.level, held.severity, held.value) == (first.level, "warning", Decimal(5000))
+    assert world.speaking.waiting == {"f"}
+    assert world.look(SETTLES_S - FOLLOWS_S - 1) == []
+    (told,) = world.look(1)
+    assert (told.level > first.level, told.severity) == (True, "error")
+    assert world.speaking.waiting == set()
+
+
+def test_what_was_over_and_is_taken_back_is_told_without_a_figure_that_moved() -> None:
+    """Once."""
+    world = World()
+    world.look()
+    world.becomes(state="closed", ends_at=NOON + HOUR, closing="over")
+    (back,) = world.becomes(closing="corrected")
+    assert (back.status, back.correction) == ("resolved", True)
+    assert world.look(DRIFT_S) == []
 
 
 def test_what_was_not_sent_is_said_again() -> None:

@@ -58,21 +58,6 @@ def test_minutes_that_nobody_knows_are_no_drop() -> None:
     assert findings == []
 
 
-def test_what_is_planned_is_expected() -> None:
-    """A launch that somebody said to multiply the traffic by ten is no finding, and what is usual is as before after
-    it."""
-    detector = warmed(RATES)
-    findings: list[Finding] = []
-    for minute in minutes(RATES, 500, level=only(0, 3, 10.0, 180, 300)):
-        if minute.at - BEGIN in (180, 300):
-            detector.expect(0, 10.0 if minute.at - BEGIN == 180 else 1.0)
-        findings += detector.advance(minute)
-    assert findings == []
-    assert detector.bands()[0][0] == pytest.approx(60 * 50 * 0.01, rel=0.3)
-    with pytest.raises(ValueError, match="no factor"):
-        detector.expect(0, float("nan"))
-
-
 def test_a_level_that_somebody_expects_is_adopted_at_once() -> None:
     """Marked as expected, the finding closes as the new normal, and the level is no finding again."""
     detector = warmed(RATES)
@@ -100,12 +85,12 @@ def test_one_dear_request_is_a_finding_of_its_own_and_told_once() -> None:
 
 
 def test_a_new_series_needs_no_weeks_to_be_judged() -> None:
-    """Twelve hours of its own are enough for a rise of thirty times."""
+    """Twelve hours of its own are enough for a rise of thirty times, which is one as any other."""
     detector = CostDetector()
     detector.add(["new"])
     rate = np.array([20.0])
     findings = run(detector, minutes(rate, 1000, level=only(0, 1, 30.0, 720, 800)))
-    assert [(f.number, f.direction, f.kind) for f in findings[:1]] == [(0, "up", "new_series")]
+    assert [(f.number, f.direction, f.kind) for f in findings[:1]] == [(0, "up", "spike")]
     assert findings[0].detected_at - BEGIN > 720
 
 
@@ -121,6 +106,39 @@ def test_the_first_days_of_a_new_series_are_no_news(begins: int) -> None:
     detector.add(["a", "b", "c"])
     begin = MONDAY + 60 * begins
     assert run(detector, minutes(RATES, 5 * 1440, seed=begins, level=level, begin=begin)) == []
+
+
+def test_a_new_series_that_spends_a_hundred_times_what_its_peers_do_is_told() -> None:
+    """While it does, at most for a day, and with what peers would have spent; then it is judged by itself. One that
+    spends as they do, or less, is no news."""
+    detector = warmed(RATES)
+    detector.add(["dear", "alike", "poor"], usual=[0.1, 30.0, 900.0])
+    rates = np.concatenate([RATES, [50.0, 50.0, 50.0]])
+    findings = run(detector, minutes(rates, 1600))
+    assert {(f.number, f.kind, f.direction) for f in findings} == {(3, "new_series", "up")}
+    first, last = findings[0], findings[-1]
+    assert (first.start, first.state) == (BEGIN, "open")
+    assert first.detected_at - BEGIN <= 40
+    assert (last.closing, last.end) == ("new_normal", BEGIN + 1440)
+    assert last.expected == pytest.approx(2.4, rel=0.01)
+    assert last.actual == pytest.approx(0.5 * 1440, rel=0.1)
+    assert CostDetector.load(detector.dump()).bands()[0][3] == pytest.approx(30.0, rel=0.5)
+
+
+@settings(max_examples=6, deadline=None)
+@given(st.integers(0, 2**31), st.integers(5, 50), st.sampled_from([0.0, 6.0, 25.0]))
+def test_a_finding_ends_where_it_ended_and_costs_its_stretch(seed: int, length: int, factor: float) -> None:
+    """Within three minutes at 50 requests a minute; what it cost is the sum of its minutes, those after it left out."""
+    detector, findings = warmed(RATES), list[Finding]()
+    traffic = list(minutes(RATES, 290, seed, only(0, 3, factor, 180, 180 + length)))
+    for minute in traffic:
+        findings += [one for one in detector.advance(minute) if one.number == 0]
+    last = findings[-1]
+    assert last.closing == "over"
+    assert last.end is not None
+    assert abs(last.end - BEGIN - 180 - length) <= 3
+    stretch = sum(minute.cost[0] for minute in traffic if last.start <= minute.at < last.end)
+    assert last.actual == pytest.approx(stretch, rel=1e-5)
 
 
 def test_without_squares_a_request_s_noise_is_estimated() -> None:
@@ -235,3 +253,15 @@ def test_less_than_the_floor_in_money_is_never_told() -> None:
 def test_a_series_fits_in_four_kilobytes() -> None:
     """What is kept of a series, all arrays together."""
     assert warmed(RATES).frame.state.bytes_per_series <= 4096
+
+
+def test_requests_that_all_cost_more_are_found_though_nobody_tells_the_squares() -> None:
+    """A minute that costs more is not taken for one dear request minute after minute."""
+    detector, dearer = warmed(RATES, squares=False), 10.0
+    findings: list[Finding] = []
+    for minute in minutes(RATES, 300, squares=False):
+        cost = minute.cost * np.where((np.arange(3) == 1) & (minute.at - BEGIN >= 200), dearer, 1.0)
+        findings += detector.advance(Minute(minute.at, minute.events, cost))
+    assert (1, "up") in told(findings)
+    first = next(f for f in findings if f.kind != "dear_request")
+    assert first.detected_at - BEGIN <= 210

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from stream_jobs.detection.scales import LENGTH, LOOKS, NAMES, SHARE
-from stream_jobs.detection.thresholds import nats, needed_nats, portfolio_nats, sigmas
+from stream_jobs.detection.thresholds import nats, needed_nats, sigmas
 
 
 def test_deviates_and_nats_are_inverse() -> None:
@@ -17,11 +17,3 @@ def test_more_budget_needs_less_surprise() -> None:
     assert needed_nats(1.0) - needed_nats(2.0) == pytest.approx(np.full(len(NAMES), np.log(2)))
     assert len(LOOKS) == len(SHARE) == len(LENGTH) == len(NAMES)
     assert sum(SHARE) == pytest.approx(1)
-
-
-def test_a_portfolio_shares_one_budget() -> None:
-    """Two false alarms a week: 10,000 equal series need 4.2 nats more, one that weighs e times the mean 1 less, one
-    alone 0."""
-    assert portfolio_nats(10_000, budget=2.0) == pytest.approx(np.log(70))
-    assert portfolio_nats(10_000, weight=np.e, budget=2.0) == pytest.approx(np.log(70) - 1)
-    assert portfolio_nats(1) == 0

@@ -1,0 +1,51 @@
+"""A series in its first day, beside what series like it (its peers) spend in an hour: told when it spends so many times
+that (`Config.peers_times`) within an hour. Meanwhile it goes on to be learned: afterwards it is judged by itself."""
+
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from stream_jobs.detection.arrays import Array
+from stream_jobs.detection.config import Config
+from stream_jobs.detection.frame import Frame
+from stream_jobs.detection.scales import COST, N_FAST
+from stream_jobs.detection.state import MINUTES, NEW_SERIES, State
+
+FIRST_DAY: Final = 24  # hours
+HOUR: Final = N_FAST - 1  # the window of an hour
+BACK: Final = 0.1  # of what is told: with less it is over
+
+
+def beyond(s: State, config: Config) -> npt.NDArray[np.bool_]:
+    """[series] that spend what no peer does."""
+    much = s.win_x[COST, HOUR] > np.maximum(config.peers_times * s.peer, config.floor_money)
+    return np.asarray(much & (s.peer > 0) & (s.age < FIRST_DAY))
+
+
+def is_open(s: State, i: int) -> bool:
+    return bool(s.side[i] and s.kind[i] == NEW_SERIES)
+
+
+def begun(d: Frame, i: int) -> int:
+    """The first minute of the last hour in which series `i` spent something."""
+    s, at = d.state, d.at
+    return next(
+        at - ago for ago in range(MINUTES - 1, -1, -1) if s.ring_x[COST, (at - ago) % MINUTES, i] > 0 or not ago
+    )
+
+
+def score(s: State, i: int, config: Config) -> float:
+    """In nats: a convention, by how far beyond it is."""
+    return float(12 + 4 * np.log(s.win_x[COST, HOUR, i] / (config.peers_times * s.peer[i])))
+
+
+def usual_minute(s: State, own: Array, which: npt.NDArray[np.intp]) -> Array:
+    """[which] what is expected of a minute: a peer's, where the finding is of that."""
+    return np.asarray(np.where(s.kind[which] == NEW_SERIES, s.peer[which] / MINUTES, own[which]))
+
+
+def calm(s: State, config: Config, which: npt.NDArray[np.intp], otherwise: npt.NDArray[np.bool_]) -> Array:
+    """[which] series whose last hour is not beyond their peers any more; `otherwise` of other findings."""
+    little = s.win_x[COST, HOUR, which] < BACK * config.peers_times * s.peer[which]
+    return np.asarray(np.where(s.kind[which] == NEW_SERIES, little, otherwise))
