@@ -200,6 +200,8 @@ def _try(d: Frame, i: int, hourly: bool) -> Finding | None:
             continue
         if up and measure == COST and scale <= FIRST_HOURS and _by_one(d, i, scale):
             continue
+        if up and scale <= FIRST_HOURS and windows.came_today(s, i, measure, scale, float(sums[measure, scale])):
+            continue
         opened = _open(d, i, measure, scale, 1 if up else -1, float(nats(np.array(abs(value)))))
         if opened is not None:
             return opened
