@@ -2,7 +2,7 @@
 
 A rise of one user's spend is a rise of his team's, his model's, of the total, and of requests. The first finding that
 is looked into makes a group; its cause is the smallest set of values that explains it best (see `explain`). Another
-finding belongs to a group if both move the same way, at the same time, and
+finding belongs to a group if both move the same way, at the same time (see `of_one_time`), and
 
 - at least half of its excess lies in the group's cause, and
 - half of it is what the cause makes plain (what it had before, moved as the whole cause has moved), or it holds half of
@@ -84,11 +84,23 @@ def pull(row: FindingRow) -> Direction:
 
 
 def overlaps(row: FindingRow, group: Group) -> bool:
-    """Whether they are of one time, give or take SLACK."""
+    """Whether they touch, give or take SLACK."""
     ends, begins = group.ends_at, group.starts_at
     after = ends is not None and row.starts_at > ends + SLACK
     before = row.ends_at is not None and row.ends_at + SLACK < begins
     return not after and not before
+
+
+def of_one_time(row: FindingRow, group: Group) -> bool:
+    """Whether they touch, and began at about the same time or share most of theirs, or the one goes on where the other
+    ended: a burst amid something that has been going on for days has a cause of its own, and so has one after it."""
+    if not overlaps(row, group):
+        return False
+    members, ends = group.members.values(), group.ends_at
+    if ends is not None and row.starts_at >= ends:
+        return abs(row.per_day) <= ALIKE * max(abs(member.per_day) for member in members)
+    latest = max(one.ends_at or one.detected_at for one in (row, *members))
+    return abs(row.starts_at - group.starts_at) <= SLACK or alike(row, group.starts_at, ends or latest)
 
 
 def share(row: FindingRow, group: Group, evidence: Evidence) -> float:
@@ -110,7 +122,7 @@ def share(row: FindingRow, group: Group, evidence: Evidence) -> float:
 
 def home(row: FindingRow, groups: Iterable[Group], evidence: Evidence) -> Group | None:
     """The group that the finding belongs to."""
-    near = [group for group in groups if group.direction == pull(row) and overlaps(row, group)]
+    near = [group for group in groups if group.direction == pull(row) and of_one_time(row, group)]
     if (same := home_of_series(row, near)) is not None:
         return same
     shares = [(share(row, group, evidence), group) for group in near]
@@ -127,7 +139,7 @@ def home_of_series(row: FindingRow, groups: Iterable[Group]) -> Group | None:
         for group in groups
         if group.direction == pull(row)
         and any(member.series == row.series for member in group.members.values())
-        and overlaps(row, group)
+        and of_one_time(row, group)
     ]
     return min(near, key=lambda group: (group.starts_at, group.group_id), default=None)
 
@@ -137,7 +149,7 @@ def home_by_name(row: FindingRow, groups: Iterable[Group]) -> Group | None:
     with at least half of the excess per day of the other."""
     found: list[tuple[Decimal, datetime, str, Group]] = []
     for group in groups:
-        if group.direction != pull(row) or not overlaps(row, group):
+        if group.direction != pull(row) or not of_one_time(row, group):
             continue
         parts = [part for member in group.members.values() if (part := _nested_share(row, member)) is not None]
         if parts and max(parts) >= Decimal(HALF):

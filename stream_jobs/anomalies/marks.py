@@ -87,6 +87,10 @@ class Marks:
             return None
         return bar.mark
 
+    def exceeding(self, mark: Mark, rows: Iterable[FindingRow]) -> list[FindingRow]:
+        """Of findings with one cause those that began after it was marked, and are more than what was."""
+        return [row for row in rows if row.starts_at > mark.at and self.silencing(row) is None]
+
 
 def read_marks(store: StoreClient, now: datetime) -> list[Mark]:
     """Those that may still have an effect, oldest first. Raises StoreUnavailableError."""

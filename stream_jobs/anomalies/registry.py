@@ -82,7 +82,7 @@ class Registry:
         self._fit()
         series = self.names.series
         order = sorted(
-            ids.tolist(), key=lambda number: (_is_user(series[number]), -self._importance[number], series[number])
+            ids.tolist(), key=lambda number: (is_user(series[number]), -self._importance[number], series[number])
         )
         return np.array(order[: self.most - len(self.places)], np.int64)
 
@@ -93,10 +93,10 @@ class Registry:
         if not len(new):
             return []
         series = self.names.series
-        order = sorted(new.tolist(), key=lambda number: (_is_user(series[number]), series[number]))
+        order = sorted(new.tolist(), key=lambda number: (is_user(series[number]), series[number]))
         free = max(0, self.most - len(self.places))
         taken = [self._take(len(self.places), number) for number in order[:free]]
-        others = [number for number in order[free:] if not _is_user(series[number])]
+        others = [number for number in order[free:] if not is_user(series[number])]
         if others:
             users = self._least(among_users=True, kept=kept())
             taken += [self._take(place, number) for place, number in zip(users, others, strict=False)]
@@ -110,7 +110,7 @@ class Registry:
         if len(self.places) >= self.most:
             waiting = np.flatnonzero(self._place[:count] < 0)
             for users in (False, True):
-                mine = [number for number in waiting.tolist() if _is_user(self.names.series[number]) == users]
+                mine = [number for number in waiting.tolist() if is_user(self.names.series[number]) == users]
                 mine.sort(key=lambda number: (-self._importance[number], self.names.series[number]))
                 for place, number in zip(self._least(among_users=users, kept=kept), mine, strict=False):
                     least = self._importance[self._number_at(place)]
@@ -149,7 +149,7 @@ class Registry:
         found = [
             place
             for place, series in enumerate(self.places)
-            if place not in kept and series.dims and _is_user(series) == among_users
+            if place not in kept and series.dims and is_user(series) == among_users
         ]
         return sorted(found, key=lambda place: (self._importance[self._number_at(place)], self.places[place]))
 
@@ -190,7 +190,8 @@ class Registry:
         return found
 
 
-def _is_user(series: Series) -> bool:
+def is_user(series: Series) -> bool:
+    """Whether it is of one user."""
     return "user_id" in series.dims
 
 

@@ -279,7 +279,7 @@ def _row(
     more = usd_from_pico(added.pico_usd) if measure == COST else Decimal(added.events)
     actual, expected = _decimal(found.actual) + more, _decimal(found.expected)
     low, high = _decimal(found.low), _decimal(found.high)
-    corrected = bool(more) and (actual <= high if found.direction == "up" else actual >= low)
+    corrected = _is_taken_back(_decimal(found.actual), more, expected, high if found.direction == "up" else low)
     end = found.end if found.end is not None or not corrected else found.detected_at
     return FindingRow(
         finding_id=identity,
@@ -309,6 +309,14 @@ def _row(
         if added != Late()
         else {},
     )
+
+
+def _is_taken_back(found: Decimal, more: Decimal, expected: Decimal, band: Decimal) -> bool:
+    """Whether with so much more nothing unusual is left: it is within the band that it was beyond. What was unusual
+    within the band, by a narrower window, is as expected only where all of its excess is gone."""
+    up = found >= expected
+    bound = band if (found > band if up else found < band) else expected
+    return more < 0 and found + more <= bound if up else more > 0 and found + more >= bound
 
 
 def _differs(before: FindingRow, after: FindingRow, wait_minutes: int) -> bool:

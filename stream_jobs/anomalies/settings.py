@@ -44,7 +44,8 @@ class AnomaliesSettings(BaseSettings):
             le=3_600,
             allow_inf_nan=False,
             description="How long after its end a minute waits for what happened in it to reach Kafka. What comes "
-            "later is late: it changes findings, not what was concluded of the minute.",
+            "later is late: it changes findings, and where it may change what was concluded, the minutes are judged "
+            "again.",
         ),
     ] = 20.0
     patience_s: Annotated[

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from itertools import zip_longest
-from typing import Final, cast
+from typing import Final
 
 import numpy as np
 
@@ -20,7 +20,6 @@ from stream_jobs.anomalies.watch import LATE_MINUTES, Watch, restored
 from stream_jobs.anomalies.watermark import minute_of, start_of
 from stream_jobs.base.instants import unix_micros
 from stream_jobs.detection.detector import CostDetector
-from stream_jobs.detection.model import Floats
 from stream_jobs.series.sums import Vector
 from stream_jobs.store.client import StoreClient
 
@@ -130,9 +129,11 @@ class Start:
         total = np.array([registry.names.number(Series())], np.int64)
         hours = warm.learn(self._store, registry, self._settings.history_days, until)
         registry.admit(total, set)  # it is watched from the first minute on, also where nothing has happened yet
-        detector.add([series.name for series in registry.places])
+        names = [series.name for series in registry.places]
         if hours is not None:
-            detector.warm(hours.at, cast(Floats, hours.events), cast(Floats, hours.cost))
+            hours.teach(detector, names)
+        else:
+            detector.add(names)
         watch = Watch(detector, registry, Rows(), minute_of(until), self._settings.false_alerts_per_week)
         watch.weigh()
         watch.follow()

@@ -216,7 +216,7 @@ class Teller:
         """What holds for the finding that people would be told of holds for its group."""
         head = head_of(group)
         mark = self._marks.of(group.members)
-        if mark is not None and mark.mark == "expected":
+        if mark is not None and mark.mark == "expected" and not self._marks.exceeding(mark, group.members.values()):
             said = f": {mark.note}" if mark.note else ""
             return _Silence(SILENCED + mark.finding_id, f"{mark.by} marked it as expected{said}")
         if mark is None and (earlier := self._marks.silencing(head)) is not None:

@@ -8,7 +8,7 @@ held, corrections included. Only series that there is room for are read, the mos
 import logging
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Final, NamedTuple, Self, cast
+from typing import Final, NamedTuple, Protocol, Self, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +18,7 @@ from stream_jobs.anomalies.drivers import Drivers
 from stream_jobs.anomalies.model import Series
 from stream_jobs.anomalies.names import Level
 from stream_jobs.anomalies.ratios import SUMS
-from stream_jobs.anomalies.registry import HALF_LIFE, PER_REQUEST, Registry
+from stream_jobs.anomalies.registry import HALF_LIFE, PER_REQUEST, Registry, is_user
 from stream_jobs.anomalies.watermark import minute_of
 from stream_jobs.base.instants import unix_micros
 from stream_jobs.detection.model import Floats
@@ -33,18 +33,43 @@ MAX_ENTRIES: Final = 20_000_000
 MAX_CELLS: Final = 2_000_000
 """Hours of users that are read: each is a row of an answer."""
 HOUR: Final = timedelta(hours=1)
+MINUTES: Final = 60
 MEASURES: Final[tuple[Measure, ...]] = ("events", "effective_cost")
 DRIVER_DAYS: Final = 14
-OF_DRIVERS: Final = tuple(name for name in SUMS if name not in ("gpu_seconds", "busy_gpu_seconds"))
+OF_GPUS: Final[tuple[Measure, ...]] = ("gpu_seconds", "busy_gpu_seconds")
+OF_DRIVERS: Final = tuple(name for name in SUMS if name not in OF_GPUS)
 BY_HOUR: Final = next(source for source in SOURCES if source.table == "cost_1h")
 
 
+class Detector(Protocol):
+    """What is taught."""
+
+    def add(self, names: Sequence[str]) -> None: ...
+
+    def warm(self, at: int, events: Floats, cost: Floats) -> None:
+        """More hours, which follow those before."""
+
+
 class Hours(NamedTuple):
-    """`events` and `cost` (USD) are [places of the registry, hours]; the first hour begins at `at`."""
+    """`events` and `cost` (USD) are [places of the registry, hours]; the first hour begins at `at`. Of users, whose
+    places are the last ones, nothing is known before the hour number `users_from`."""
 
     at: int  # minutes since 1970
     events: npt.NDArray[np.float32]
     cost: npt.NDArray[np.float32]
+    users_from: int
+    users: int  # so many
+
+    def teach(self, detector: Detector, names: Sequence[str]) -> None:
+        """Add the series, by place, and learn: of users not that they were silent when nobody knows what they did."""
+        events, cost = cast(Floats, self.events), cast(Floats, self.cost)
+        known = len(names) - self.users if self.users_from and self.users else 0
+        begin = self.users_from if known else 0
+        if known:
+            detector.add(names[:known])
+            detector.warm(self.at, events[:known, :begin], cost[:known, :begin])
+        detector.add(names[known:])
+        detector.warm(self.at + begin * MINUTES, events[:, begin:], cost[:, begin:])
 
 
 def learn(store: StoreClient, registry: Registry, days: int, until: datetime) -> Hours | None:
@@ -60,7 +85,7 @@ def learn(store: StoreClient, registry: Registry, days: int, until: datetime) ->
         source, since = (BY_HOUR, first) if BY_HOUR.has(level, ()) else (LEDGER, users_since)
         rows = _read(store, source, level, since, until, registry.most)
         parts.append(_Part.of(registry, level, rows, first))
-    return _laid(registry, parts, first, until)
+    return _laid(registry, parts, first, until, max(0, int((users_since - first) / HOUR)))
 
 
 def _first(store: StoreClient, since: datetime) -> datetime | None:
@@ -95,22 +120,35 @@ def _affordable(store: StoreClient, since: datetime, until: datetime) -> datetim
 
 def learn_drivers(store: StoreClient, drivers: Drivers, days: int, until: datetime) -> None:
     """Judge, for those that are followed, the hours before `until`, a whole hour. The rollup does not know how long
-    GPUs were busy: utilization is learned as it comes. Raises StoreUnavailableError."""
+    GPUs were busy: that is read from the ledger, as far back as is affordable. Raises StoreUnavailableError."""
     count = 24 * min(days, DRIVER_DAYS)
     first = until - count * HOUR
     place_of = {series: place for place, series in enumerate(drivers.series)}
     sums = np.zeros((count, len(place_of), len(SUMS)))
-    for level in sorted({series.dims for series in place_of}):
-        rows = _read(store, BY_HOUR, level, first, until, len(place_of), OF_DRIVERS)
-        vals = zip(*(rows[f"v{number}"].to_pylist() for number in range(len(level))), strict=True)
-        series = [Series(level, texts) for texts in vals] if level else [Series()] * rows.num_rows
-        places = np.array([place_of.get(one, -1) for one in series], np.int64)
-        mine = places >= 0
-        hours = (rows["h"].to_numpy()[mine] - int(first.timestamp())) // 3600
-        for name in OF_DRIVERS:
-            sums[hours, places[mine], SUMS.index(name)] = rows[f"m_{name}"].to_numpy()[mine]
+    sources = [(BY_HOUR, first, OF_DRIVERS)]
+    if _has_gpus(store, first, until):
+        sources.append((LEDGER, max(first, _affordable(store, first, until)), OF_GPUS))
+    for source, since, measures in sources:
+        for level in sorted({series.dims for series in place_of}):
+            rows = _read(store, source, level, since, until, len(place_of), measures)
+            vals = zip(*(rows[f"v{number}"].to_pylist() for number in range(len(level))), strict=True)
+            series = [Series(level, texts) for texts in vals] if level else [Series()] * rows.num_rows
+            places = np.array([place_of.get(one, -1) for one in series], np.int64)
+            mine = places >= 0
+            hours = (rows["h"].to_numpy()[mine] - int(first.timestamp())) // 3600
+            for name in measures:
+                sums[hours, places[mine], SUMS.index(name)] = rows[f"m_{name}"].to_numpy()[mine]
     for number in range(count):
         drivers.judge(minute_of(first + number * HOUR), sums[number])
+
+
+def _has_gpus(store: StoreClient, since: datetime, until: datetime) -> bool:
+    rows = store.rows(
+        "SELECT sum(gpu_seconds) > 0 FROM cost_1h WHERE hour >= fromUnixTimestamp64Micro({since:Int64}, 'UTC') "
+        "AND hour < fromUnixTimestamp64Micro({until:Int64}, 'UTC')",
+        {"since": unix_micros(since), "until": unix_micros(until)},
+    )
+    return bool(rows[0][0])
 
 
 def _read(
@@ -166,7 +204,7 @@ class _Part(NamedTuple):
         return cls(ids[kept], hours[kept], *(rows[f"m_{name}"].to_numpy()[kept] for name in MEASURES))
 
 
-def _laid(registry: Registry, parts: Sequence[_Part], first: datetime, until: datetime) -> Hours:
+def _laid(registry: Registry, parts: Sequence[_Part], first: datetime, until: datetime, users_from: int) -> Hours:
     ids, hours, events, cost = (np.concatenate(column) for column in zip(*parts, strict=True))
     count = int((until - first) / HOUR)
     age = 0.5 ** ((count - hours) / HALF_LIFE)
@@ -183,4 +221,5 @@ def _laid(registry: Registry, parts: Sequence[_Part], first: datetime, until: da
     laid[0, places[mine], hours[mine]] = events[mine]
     laid[1, places[mine], hours[mine]] = cost[mine]
     log.info("learned from %d hours of %d series", count, len(registry.places))
-    return Hours(minute_of(first), laid[0], laid[1])
+    users = sum(is_user(series) for series in registry.places)
+    return Hours(minute_of(first), laid[0], laid[1], users_from, users)

@@ -11,7 +11,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from stream_jobs.detection import calibration, newcomers, ramp
+from stream_jobs.detection import calibration, newcomers, ramp, sparse
 from stream_jobs.detection import minutes as windows
 from stream_jobs.detection.arrays import Array
 from stream_jobs.detection.baseline import UNKNOWN
@@ -43,7 +43,7 @@ from stream_jobs.detection.state import (
     RAMP_STEPS,
     State,
 )
-from stream_jobs.detection.thresholds import nats, sigmas
+from stream_jobs.detection.thresholds import nats, needed_nats, sigmas
 
 DAY: Final = 1440
 KINDS: Final[tuple[FindingKind, ...]] = ("spike", "shift", "ramp", "drop", "silence", "dear_request", "new_series")
@@ -182,6 +182,7 @@ def _try(d: Frame, i: int, hourly: bool) -> Finding | None:
         sums < s.limit_down[:, :scales, i], deviates, 0
     )
     again = AGAIN_NATS * max(0.0, 1 - (d.at - float(s.closed[i])) / DAY)
+    needed = needed_nats(d.config.budget)
     order = np.argsort(-np.abs(over), axis=None, kind="stable")
     for flat in order[:6]:
         measure, scale = divmod(int(flat), scales)
@@ -195,7 +196,11 @@ def _try(d: Frame, i: int, hourly: bool) -> Finding | None:
             continue
         if up and scale == FIRST_HOURS and s.win_x[1, PARTIAL, i] < LEAST_EVENTS:
             continue
+        if up and not sparse.is_news(d, i, scale, float(needed[scale] + s.more[i])):
+            continue
         if up and measure == COST and scale <= FIRST_HOURS and _by_one(d, i, scale):
+            continue
+        if up and scale <= FIRST_HOURS and windows.came_today(s, i, measure, scale, float(sums[measure, scale])):
             continue
         opened = _open(d, i, measure, scale, 1 if up else -1, float(nats(np.array(abs(value)))))
         if opened is not None:
@@ -386,11 +391,11 @@ def _go_on(
 
 
 def _calm_below(d: Frame, which: npt.NDArray[np.intp]) -> Array:
-    """[which] the deviate below which a window is rather usual than as the finding was: what is far beyond is over also
-    where the hour after it is a busy one."""
+    """[which] the deviate below which a window is rather usual than as the finding was: what was far above is over also
+    where the hour after it is a busy one. Of what lies below little is due in a window, and less tells nothing."""
     s = d.state
     moved = np.log(np.maximum(s.sum_x[which], 1e-30) / np.maximum(s.sum_e[which], 1e-30))
-    return np.asarray(np.clip(CALM_PART * np.abs(moved) / np.sqrt(d.variance[COST, 2, which]), *CALM_BELOW))
+    return np.asarray(np.clip(CALM_PART * moved / np.sqrt(d.variance[COST, 2, which]), *CALM_BELOW))
 
 
 def _check(d: Frame, i: int, day: float) -> list[Finding]:

@@ -20,8 +20,12 @@ ROLLING_HOUR: Final = N_FAST - 1
 HOUR_SO_FAR: Final = N_FAST
 SAMPLED: Final = 5  # minutes, of which one teaches the window of a minute
 SLACK: Final = 0.2  # standard deviations by which days like normal noise's go beyond its limit: many minutes overlap
+GAPS_APART, GAPS_APART_YOUNG = 2.0, 6.0  # times what days let expect; more by so much over the days there are
 GAP_WIDTH: Final = 1.0  # of the daily longest gap between requests of a Poisson process, in usual requests
 SIDED: Final = 1.4  # the noise above the usual counts where it is smaller by more
+MOST_SQUARE: Final = 16.0
+MEAN_SHIFT: Final = 0.5
+COME: Final = 1.2  # times as far
 AWAY: Final = 2.0  # usual requests of an hour; below it a series is away
 DEAR_STEPS: Final = 12.0  # to a factor of e
 DEAR_ZERO: Final = 120.0
@@ -41,19 +45,23 @@ def limits(s: State, needed: Array, wide: Array, side: int) -> Array:
     known[ROLLING_HOUR] = s.age / 24  # hours teach it, too
     by_greatest = tails.normal_beyond_greatest(s.most[side] / unit, known, excess, nats)
     limit = np.maximum(by_all - SLACK, by_greatest) * wide
-    np.maximum(limit[:, HOUR_SO_FAR], limit[:, ROLLING_HOUR], out=limit[:, HOUR_SO_FAR])  # it is one at its end
+    limit[:, HOUR_SO_FAR] = limit[:, 1:].max(axis=1)  # it is as long as each of them in turn
     return np.asarray(limit)
 
 
 def limit_gap(s: State, needed: Array, downward: float) -> Array:
     """[series] the longest gap between requests, in usual requests: what a Poisson process leaves whose level is as
-    noisy as the hours are, and what days like those so far do not hold."""
+    noisy as the hours are (but not many times what the days so far let expect: hours are noisy for other reasons, too),
+    and what days like those so far do not hold."""
     tau2 = s.tau2[1, ROLLING_HOUR] + s.unsure[1]
     nats = needed[SILENCE] + downward + s.more
     own = nats - np.log(LOOKS[SILENCE])
     days = s.days.astype(float)
-    past = np.maximum(tails.beyond(s.gap_mean, days, GAP_WIDTH, own), 2 * s.gaps[2])
-    return np.asarray(np.maximum(np.maximum(np.expm1(np.minimum(nats * tau2, 60)) / tau2, past), nats))
+    by_all = tails.beyond(s.gap_mean, days, GAP_WIDTH, own)
+    noisy = np.expm1(np.minimum(nats * tau2, 60)) / tau2
+    apart = (GAPS_APART + GAPS_APART_YOUNG / np.maximum(days, 1)) * by_all
+    noisy = np.where(days >= tails.LEAST_DAYS, np.minimum(noisy, apart), noisy)
+    return np.asarray(np.maximum(np.maximum(noisy, np.maximum(by_all, 2 * s.gaps[2])), nats))
 
 
 def as_step(dearest: Array) -> Array:
@@ -80,6 +88,16 @@ def learn_hour_maximum(s: State, deviate: Array) -> None:
         np.maximum(today, sign * deviate, out=today)
 
 
+def away(s: State, i: int) -> bool:
+    """Next to nothing is usual of series `i` at this time."""
+    return bool(s.win_e[1, ROLLING_HOUR, i] < AWAY)
+
+
+def came_today(s: State, i: int, measure: int, scale: int, deviate: float) -> bool:
+    """The series is one that is away, and has come today as far from nothing as now: that was told."""
+    return away(s, i) and deviate <= COME * float(s.most_today[0, measure, scale, i])
+
+
 def learn_told(s: State, z: Array, i: int, side: int) -> None:
     """What is told of series `i` counts among its days as far as the limits go: what comes every day is soon no news,
     and one incident moves little. Where the series was away, how far from nothing it came says nothing of a size: all
@@ -87,8 +105,9 @@ def learn_told(s: State, z: Array, i: int, side: int) -> None:
     which = 0 if side > 0 else 1
     limit = (s.limit_up if side > 0 else -s.limit_down)[:, :MINUTELY, i]
     z = z[:, :, i] if side > 0 else -z[:, :, i]
-    away = side > 0 and s.win_e[1, ROLLING_HOUR, i] < AWAY
-    np.maximum(s.most_today[which, :, :, i], z if away else np.minimum(z, limit), out=s.most_today[which, :, :, i])
+    if side < 0 or not away(s, i):
+        z = np.minimum(z, limit)
+    np.maximum(s.most_today[which, :, :, i], z, out=s.most_today[which, :, :, i])
 
 
 def learn_minutes(s: State, at: int, z: Array, variance: Array, part: Array, free: Array) -> None:
@@ -117,14 +136,22 @@ def learn_row(s: State, row: int, deviate: Array, variance: Array, part: Array, 
     looks = MINUTES / max(FAST[row], SAMPLED)
     hours = s.heard if row < ROLLING_HOUR else s.age
     rate = np.maximum(1 / (21 * 24 * looks), 2 / (looks * (12 + hours))) * may
-    square = np.minimum(deviate * deviate, 16.0) * variance
-    over = s.win_x[:, row] > s.win_e[:, row]
-    for known, seen, unsure in ((s.tau2, square, s.unsure), (s.tau2_up, 2 * square * over, s.unsure_up)):
+    square = np.minimum(deviate * deviate, MOST_SQUARE) * variance
+    for known, seen, unsure in ((s.tau2, square, s.unsure), (s.tau2_up, _above(s, row, variance), s.unsure_up)):
         tau2 = known[:, row]
         trust = tau2 / (tau2 + part + unsure)
         learned = tau2 + rate * (0.1 + 0.9 * trust) * (seen - part - unsure - tau2)
         known[:, row] = np.clip(learned, TAU2_LEAST, TAU2_MOST)
     learn_spread(s, row, deviate, rate * (s.age > SETTLED))
+
+
+def _above(s: State, row: int, variance: Array) -> Array:
+    """[measures, series] twice the square of the logarithm above the usual, which is half a variance above the median;
+    of little variance only, since what is away often lifts the mean, not the noise at work."""
+    x, e = s.win_x[:, row], s.win_e[:, row]
+    usual = np.maximum(e, 1e-12)
+    over = np.log(np.maximum(x, usual) / usual) + np.minimum(variance, MEAN_SHIFT) / 2
+    return np.asarray(np.where((x > e) & (e > 0), 2 * np.minimum(over * over, MOST_SQUARE * variance), 0.0))
 
 
 def learn_spread(

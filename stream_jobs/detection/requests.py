@@ -41,6 +41,12 @@ def dearest_of(s: State, cost: Array, events: Array, squares: Array) -> Array:
     return np.minimum(np.where(inner > 0, (k * cost + np.sqrt(inner)) / (1 + k), 0.0), np.sqrt(squares))
 
 
+def possible(squares: Array, cost: Array, events: Array) -> Array:
+    """What was given, as far as so many requests can have it: least where all cost alike, most where one cost all."""
+    most = cost * cost
+    return np.asarray(np.clip(squares, most / np.maximum(events, 1.0), most))
+
+
 def take(frame: Frame, x: npt.NDArray[np.float32], squares: Array | None) -> npt.NDArray[np.intp]:
     """Adds to the sums of squares. Cuts what is dear beyond measure out of the minute's cost x[0], so that it is told
     once, by itself, and by no window; returns the numbers of the series where one is to be told. Dear requests that
@@ -54,7 +60,7 @@ def take(frame: Frame, x: npt.NDArray[np.float32], squares: Array | None) -> npt
     else:
         given = np.zeros(s.columns)
         given[: frame.count] = squares
-    given = np.clip(given, 0, cost * cost)
+    given = possible(given, cost, events)
     dearest = dearest_of(s, cost, events, given)
     bound = np.maximum(frame.config.dear_factor * s.dear[2], 20 * s.phi[0])
     alone = frame.at - s.dear_at > (ALONE_GUESSED if squares is None else ALONE)

@@ -59,8 +59,9 @@ def _squares(frame: Frame, x: Array, given: Array | None) -> None:
     if given is None:
         s.hour_squares[:] = requests.squares_of(s, x[0], x[1])
     else:
-        s.hour_squares[: frame.count] = np.maximum(given, 0)
-        dearest = np.sqrt(np.minimum(s.hour_squares, x[0] * x[0]))
+        s.hour_squares[: frame.count] = given
+        s.hour_squares[:] = requests.possible(s.hour_squares, x[0], x[1])
+        dearest = np.sqrt(s.hour_squares)
         np.maximum(s.dear_today, dearest, out=s.dear_today)
 
 

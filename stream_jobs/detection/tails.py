@@ -16,10 +16,10 @@ from stream_jobs.detection.arrays import Array
 EULER: Final = 0.577  # a Gumbel's mean is so many widths above its mode
 MEMORY: Final = 28.0  # days
 LEAST_DAYS: Final = 3  # that tell something
-WINSOR: Final = 6.0  # widths above the mean that a day teaches at most
+WINSOR: Final = 4.0  # widths above the mean that a day teaches at most
 PRIOR_DAYS: Final = 4.0  # that the width of normal noise counts for
 SECOND, THIRD = 6, 25  # days from which on the second, and the third greatest is the past
-FARTHEST: Final = 2.5  # that the greatest lie apart counts up to this
+FARTHEST: Final = 1.2  # that the greatest lie apart counts up to this
 LEAST_DEVIATE: Final = 1.5
 FADE: Final = np.float32(0.997)
 
@@ -29,7 +29,7 @@ def learn(mean: Array, value: Array, days: Array, width: Array | float, may: npt
     `width`: of normal noise."""
     rate = np.maximum(1 / (days + 1), 1 / MEMORY)
     most = mean[..., 0, :] + WINSOR * np.maximum(mean[..., 1, :], width)
-    value = np.where(days > LEAST_DAYS, np.minimum(value, most), value)
+    value = np.where(days >= LEAST_DAYS, np.minimum(value, most), value)
     off = value - mean[..., 0, :]
     apart = np.abs(off) * np.sqrt(days / (days + 1))  # the mean so far is not sure
     slower = np.maximum(1 / np.maximum(days, 1), 1 / MEMORY) * (days > 0)

@@ -105,7 +105,7 @@ def begun_differences(store: StoreClient) -> Iterator[str]:
     if lost:
         yield f"anomalies: open findings are lost: {lost}"
     there = {row.finding_id: row for row in recorded}
-    Corrections(LedgerSums(store), LedgerMinutes(store, SETTINGS.levels)).look(watch, now)
+    _correct(store, watch)
     there |= {change.after.finding_id: change.after for change in watch.rows.settle(watch.next - 1, now)}
     yield from _twice(there.values())
     first = watch.fresh.first
@@ -114,7 +114,7 @@ def begun_differences(store: StoreClient) -> Iterator[str]:
     if undisturbed is None:
         yield "anomalies: nothing was learned"
         return
-    found = {_what(row) for row in _rows(again or watch)}
+    found = {_what(row) for row in _rows(store, again or watch)}
     expected = {_what(row) for row in undisturbed}
     if found != expected:
         yield f"anomalies: not as undisturbed: more {found - expected}, less {expected - found}"
@@ -146,14 +146,20 @@ def _undisturbed(store: StoreClient, upto: int) -> list[FindingRow] | None:
         watch.add(facts, [level])
     while watch.next < upto:
         watch.judge(now)
-    return _rows(watch)
+    return _rows(store, watch)
 
 
-def _rows(watch: Watch) -> list[FindingRow]:
+def _correct(store: StoreClient, watch: Watch) -> None:
+    """What reconciliation took back is part of what is found."""
+    Corrections(LedgerSums(store), LedgerMinutes(store, SETTINGS.levels)).look(watch, store.now())
+
+
+def _rows(store: StoreClient, watch: Watch) -> list[FindingRow]:
     """Everything that is found, as it would be told now."""
+    watch.rows.quiet = True
+    _correct(store, watch)
     for tracked in watch.rows.all.values():
         tracked.row = None
-    watch.rows.quiet = True
     changes = watch.rows.settle(watch.next - 1, start_of(watch.next))
     return [change.after for change in changes if change.after.closing != "corrected"]
 

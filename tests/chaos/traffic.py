@@ -26,7 +26,7 @@ BEFORE: Final = timedelta(hours=4)
 INCIDENT_EVENTS: Final = 60
 INCIDENT_S: Final = (3000, 2400)
 """How long ago a user begins to spend far more than anybody, and ends."""
-RUNAWAY: Final = "user-runaway"
+RUNAWAY: Final = "user-7"
 AHEAD_MAX_S: Final = 120
 """Clocks of services run ahead by this much at most: less than what the pipeline tolerates."""
 

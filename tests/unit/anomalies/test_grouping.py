@@ -192,3 +192,32 @@ def test_a_driver_on_all_levels_is_one() -> None:
     assert settled == {"t": "t", "m": "t", "c": "t", "e": "t"}  # the errors are of the same series as c
     alone = replace(errors, series=Series(("team",), ("ads",)))
     assert home(alone, [Group("t", "up", {}, {"t": total})], calm) is None
+
+
+def test_a_burst_amid_what_has_been_going_on_for_days_is_a_group_of_its_own() -> None:
+    """Also of the same series: each has its own cause, and people hear of both."""
+    long = finding("a", {"team": "search"}, starts_at=NOON - 96 * HOUR, detected_at=NOON - 90 * HOUR)
+    group = group_of(long, {"team": "search"})
+    burst = finding("b", {"user_id": "alice"}, starts_at=NOON, detected_at=NOON + timedelta(minutes=2))
+    assert home(burst, [group], RUNAWAY) is None
+    again = replace(long, finding_id="c", starts_at=NOON, detected_at=NOON + timedelta(minutes=2))
+    assert home_of_series(again, [group]) is None
+    assert home_by_name(again, [group]) is None
+
+
+def test_what_is_seen_later_on_another_level_is_of_one_time() -> None:
+    """It began at about the same time, or shares most of it."""
+    group = group_of(finding("a", {"user_id": "alice"}, starts_at=NOON - 9 * HOUR), {"user_id": "alice"})
+    for begins in (NOON - 8 * HOUR, NOON - 5 * HOUR):
+        assert home_by_name(finding("t", starts_at=begins), [group]) is group
+    short = group_of(finding("a", {"user_id": "alice"}, ends_at=NOON + HOUR / 6, state="closed"), {"user_id": "alice"})
+    assert home_by_name(finding("t", starts_at=NOON + HOUR / 12), [short]) is short
+
+
+def test_what_goes_on_after_a_break_is_the_same_unless_it_is_far_more() -> None:
+    """Of a series that had moved for days, too."""
+    long = finding("a", {"team": "search"}, starts_at=NOON - 96 * HOUR, ends_at=NOON, state="closed")
+    group = group_of(long, {"team": "search"})
+    after = finding("b", {"team": "search"}, starts_at=NOON + HOUR / 2)
+    assert home_of_series(after, [group]) is group
+    assert home_of_series(replace(after, per_day=50 * long.per_day), [group]) is None

@@ -64,3 +64,15 @@ def test_each_mark_is_taken_up_once_oldest_first() -> None:
     assert found.fresh(both) == [mark(), mark("real", at=HOUR)]
     found.take_up(mark(), [ROW])
     assert found.fresh(both) == [mark("real", at=HOUR)]
+
+
+def test_a_mark_does_not_silence_what_began_after_it_and_is_more() -> None:
+    """Of the same group, too; what had begun by then is what was marked."""
+    marks = Marks()
+    row = finding("a", {"team": "search"})
+    mark = Mark("a", "expected", "", "mei", NOON + HOUR)
+    marks.take_up(mark, [row])
+    later = {"starts_at": NOON + 2 * HOUR, "detected_at": NOON + 2 * HOUR}
+    worse = finding("b", {"team": "search"}, **later, score=10 * row.score + 100)
+    alike = finding("c", {"team": "search"}, **later, score=row.score / 2)
+    assert marks.exceeding(mark, [row, worse, alike]) == [worse]

@@ -10,12 +10,13 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stream_jobs.anomalies.model import Change, FindingRow, Series
 from stream_jobs.anomalies.registry import Registry
-from stream_jobs.anomalies.rows import Late, Rows
+from stream_jobs.anomalies.rows import Late, Rows, _is_taken_back
 from stream_jobs.anomalies.settings import AnomaliesSettings
 from stream_jobs.anomalies.watch import Watch, restored
 from stream_jobs.anomalies.watermark import minute_of, start_of
@@ -206,6 +207,28 @@ def test_late_retractions_close_a_finding_and_late_usage_opens_it_again() -> Non
     watch.add(facts([row(AT + 20, excess, "u1", 1)]))
     take(last, watch.amend(start_of(AT + 25)))
     assert replace(last[u1.finding_id], version=u1.version, at=u1.at) == replace(u1, document={})
+
+
+@pytest.mark.parametrize(
+    ("found", "more", "expected", "band", "back"),
+    [
+        (110, -5, 10, 50, False),
+        (110, -60, 10, 50, True),
+        (110, 60, 10, 50, False),
+        (110, -1, 10, 500, False),  # a narrower window told it: the band of the whole stretch says nothing of it
+        (110, -100, 10, 500, True),
+        (2, 1, 100, 40, False),
+        (2, 38, 100, 40, True),
+        (2, -1, 100, 40, False),
+        (2, 1, 100, 1, False),
+        (2, 98, 100, 1, True),
+    ],
+)
+def test_a_finding_is_taken_back_by_what_leaves_nothing_unusual(
+    found: int, more: int, expected: int, band: int, back: bool
+) -> None:
+    """And not by a little of it, in either direction."""
+    assert _is_taken_back(*map(Decimal, (found, more, expected, band))) == back
 
 
 def test_corrections_count_as_what_came_late() -> None:

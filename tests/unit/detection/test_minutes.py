@@ -1,0 +1,76 @@
+from collections.abc import Iterator
+from functools import cache
+
+import numpy as np
+
+from stream_jobs.detection import minutes
+from stream_jobs.detection.arrays import Array
+from stream_jobs.detection.detector import CostDetector
+from stream_jobs.detection.model import Finding, Minute
+from tests.unit.detection.world import BEGIN, run
+
+RATE = 10.0
+DAY = 1440
+WEEK = 7 * DAY
+HOURLY, NIGHTLY, AWAY, BESIDE, MEMBERS = 0, 1, 2, 3, 4
+RISES = WEEK + DAY + 600
+
+
+def levels(at: int) -> Array:
+    """Twenty minutes' requests at minute 17 of every hour (twice: the last one rises tenfold); thirty times as busy
+    for four minutes about 3 o'clock; nothing for 8 to 17 minutes, twice a day."""
+    day, of_day = divmod(at, DAY)
+    job = 20.0 if at % 60 == 17 else 1.0
+    begins = 180 + day * 7 % 20
+    night = 30.0 if begins <= of_day < begins + 4 else 1.0
+    away = any(begin <= of_day < begin + 8 + day % 10 for begin in (400 + 11 * day % 90, 1100 - 17 * day % 50))
+    return np.array([job, night, 0.0 if away else 1.0, job * (10.0 if at >= RISES else 1.0)])
+
+
+def traffic(begin: int, end: int) -> Iterator[Minute]:
+    rng = np.random.default_rng([3, begin])
+    for at in range(begin, end):
+        events = rng.poisson(RATE * levels(at)).astype(float)
+        yield Minute(BEGIN + at, events, 0.01 * events, 2e-4 * events)
+
+
+@cache
+def told() -> tuple[Finding, ...]:
+    """Of two days, after a week of minutes."""
+    detector, nothing = CostDetector(), np.zeros((MEMBERS, 0))
+    detector.add([str(number) for number in range(MEMBERS)])
+    detector.warm(BEGIN, nothing, nothing, nothing, traffic(0, WEEK))
+    return tuple(run(detector, traffic(WEEK, RISES + 60)))
+
+
+def test_what_its_minutes_always_do_is_no_news() -> None:
+    """A job at a fixed minute of the hour, a batch every night (though its hour holds no more than it always does), and
+    gaps as there were every day."""
+    assert [one for one in told() if one.number in (HOURLY, NIGHTLY, AWAY)] == []
+
+
+def test_a_rise_is_found_beside_a_job_every_hour() -> None:
+    """Ten times everything, the job included, within the half hour."""
+    found = [one for one in told() if one.number == BESIDE]
+    assert found[0].direction == "up"
+    assert RISES < found[0].detected_at - BEGIN <= RISES + 30
+
+
+def test_the_dearest_request_fits_in_a_byte() -> None:
+    """To 5 %, from a thousandth of the money of a request to fifty thousand times that."""
+    values = np.geomspace(1e-3, 5e4, 50)
+    back = np.array([minutes.dearest(int(step)) for step in minutes.as_step(values)])
+    assert np.abs(back / values - 1).max() < 0.05
+    assert minutes.dearest(int(minutes.as_step(np.zeros(1))[0])) == 0
+
+
+def test_hours_away_are_no_noise_of_a_rise() -> None:
+    """A client that is away in a quarter of all hours is held against its hours at work when it rises."""
+    rng = np.random.default_rng(5)
+    hours = np.where(rng.random((1, 21 * 24)) < 0.25, 2.0, 600.0) * np.exp(0.15 * rng.standard_normal((1, 21 * 24)))
+    events = rng.poisson(hours).astype(float)
+    detector = CostDetector()
+    detector.add(["on and off"])
+    detector.warm(BEGIN, events, 0.01 * events, 2e-4 * events)
+    s = detector.frame.state
+    assert minutes.upward(s)[1, 3, 0] < 0.4 * s.tau2[1, 3, 0]
