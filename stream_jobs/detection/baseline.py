@@ -64,10 +64,21 @@ def season(s: State, bin_: int) -> tuple[Array, Array]:
     return (own_num + pull * kind) / (own_den + pull), own_den + np.minimum(den, pull[0])
 
 
+def visits(s: State, bin_: int) -> Array:
+    """The same visits by themselves."""
+    den = sum((WEIGHTS[s.visits[one]] for one in _kind(bin_)[1:]), WEIGHTS[s.visits[_kind(bin_)[0]]])
+    return np.asarray(WEIGHTS[s.visits[bin_]] + np.minimum(den, np.clip(s.tau2[0, 3] / 0.0125, 1.0, 12.0)))
+
+
+def unseen(visited: Array) -> Array:
+    """Variance of the logarithm that comes of a season that is not known. Hours of a day have it in common."""
+    return np.asarray(UNSEEN / (1 + visited) ** 3)
+
+
 def begin_hour(s: State, at: int) -> None:
     """Lay the line of the hour that begins at minute `at`, from the middles of its neighbours to its own."""
     scale = np.exp(s.level) / 60 * (s.level > UNKNOWN)
-    here, visits = season(s, hour_of_week(at))
+    here, visited = season(s, hour_of_week(at))
     before, _ = season(s, hour_of_week(at - 60))
     after, _ = season(s, hour_of_week(at + 60))
     here, before, after = here * scale, before * scale, after * scale
@@ -77,7 +88,7 @@ def begin_hour(s: State, at: int) -> None:
         s.line[2 * part] = np.where(steep, here, left + slope * first)
         s.line[2 * part + 1] = slope
     for unsure, tau2 in ((s.unsure, s.tau2[:, 3]), (s.unsure_up, upward(s)[:, 3])):
-        unsure[:] = (tau2 + 0.01) / (visits + 1.5) + UNSEEN / (1 + visits) ** 3
+        unsure[:] = (tau2 + 0.01) / (visited + 1.5) + unseen(visited)
 
 
 def usual_minute(s: State, minute: int) -> Array:

@@ -45,6 +45,9 @@ HOURS_LOOKS: Final = 10.0  # independent ones that windows of hours take in a da
 ROOTS: Final = np.sqrt(np.array(HOUR_WINDOWS, dtype=float))[:, None]
 UNITS: Final = np.concatenate([np.ones((N_FAST, 1)), ROOTS, [[1.0]]])
 """What each window's sum is divided by."""
+NEEDED_HOURS: Final = np.array([*[0] * (FIRST_HOURS + 1), *(4 * hours for hours in HOUR_WINDOWS[1:]), 0])[:, None]
+"""That a series is known before a window of hours is judged: three as long before it, to compare with."""
+NEVER: Final = 1e30
 
 
 def lay_limits(s: State, config: Config) -> None:
@@ -63,7 +66,8 @@ def _side(s: State, needed: Array, side: int) -> Array:
     fast, hours, _ = GROUPS  # a past of weeks holds too few windows of days
     limits[:, fast] = np.maximum(limits[:, fast], minutes.limits(s, needed, wide[:, fast], side))
     limits[:, hours] = np.maximum(limits[:, hours], _beyond(s, side, needed)[:, None] * wide[:, hours])
-    return np.asarray(limits * UNITS)
+    young = s.age < NEEDED_HOURS  # nothing lies before the window that could say what is usual in it
+    return np.asarray(np.where(young, NEVER, limits * UNITS))
 
 
 def _wide(s: State, side: int) -> Array:

@@ -18,8 +18,8 @@ _ABOVE: Final = 8 * PER_OCTAVE
 TAIL: Final = 0.005
 """The share of figures that is tail."""
 EXPONENT: Final = 4.0
-"""Of the tail beyond that: the chance of a figure twice as large is a sixteenth. Measured on production series of many
-kinds; exponents that each series learned for itself were no better."""
+"""Of the tail beyond that: the chance of a figure twice as large is a sixteenth. Chosen by hand on the
+series of the benchmarks (NAB, Microsoft), where exponents that each series learned for itself were no better."""
 LEAST: Final = 50
 """Figures that a tail is known by: of fewer, the rank alone counts."""
 _SURE: Final = -float(np.log(TAIL))

@@ -23,7 +23,7 @@ def end_hour(frame: Frame, deviates: Array, quiet: bool) -> list[Finding]:
     s.age += whole
     share = np.maximum(s.known / MINUTES, 1e-9)
     actual, usual = s.win_x[:, PARTIAL], s.win_e[:, PARTIAL]
-    calibration.push_hour(s, (deviates[:, PARTIAL] - s.mean_z) * whole, actual, usual)
+    calibration.push_hour(s, (deviates[:, PARTIAL] - s.mean_z) * whole * _told(frame, at), actual, usual)
     frame.hour_pushed = True
     ramp.push_hour(s, actual, usual, whole)
     ends_day = at % (24 * MINUTES) == 23 * MINUTES
@@ -50,3 +50,10 @@ def end_hour(frame: Frame, deviates: Array, quiet: bool) -> list[Finding]:
         baseline.learn_day(s, np.sqrt(s.tau2[:, 3]) + 0.05, free.astype(float))
     frame.hour_pushed = False
     return found
+
+
+def _told(frame: Frame, at: int) -> Array:
+    """[measures, series] how much an hour tells of a level beside what its season may be that is not known. Hours of a
+    first day are off together, as a night is from the day: added up they would be a shift in every series."""
+    unseen = baseline.unseen(baseline.visits(frame.state, baseline.hour_of_week(at)))
+    return np.asarray(1 - np.minimum(unseen / frame.variance[:, PARTIAL], 1.0))

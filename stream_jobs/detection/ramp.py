@@ -24,7 +24,7 @@ from stream_jobs.detection.state import PAST_DAYS, RAMP_DAYS, RAMP_STEPS, State
 RECENT: Final = 5.0
 LAG: Final = 6.0
 EVERY: Final = 4
-KNOWN: Final = 21 * 24  # hours after which days are comparable
+KNOWN: Final = (7 + RAMP_DAYS) * 24  # hours after which days are comparable: the season of a first week was not known
 MOST: Final = 8.0  # times the usual: of an hour that is more, no more is taken
 LASTING: Final = 1.4
 """What differs from day to day beyond the noise of hours lasts for longer than a day now and then."""

@@ -4,6 +4,7 @@ A set is looked for, what it became is expected from then on, and the next is lo
 each set must still tell something beside the others: one that two later ones tell better is dropped.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -11,12 +12,14 @@ import numpy as np
 
 from stream_jobs.explain.model import Floats, Mask
 from stream_jobs.explain.noise import dispersion
-from stream_jobs.explain.search import Found, Rows, Scan, gain
+from stream_jobs.explain.search import Found, Literals, Rows, Scan, gain, odds_ratio
 
 MAX_SETS: Final = 6
 LEAST_NATS: Final = 4.0
 LEAST_SHARE: Final = 0.05
 """Of the largest that was found: what explains less says nothing."""
+LEAST_MOVE: Final = 0.03
+"""Of all that there was to be expected, or is: whoever asks why it moved is not helped by less."""
 LEAST_GROWTH: Final = 0.05
 MOST_GROWTH: Final = 7.0
 """Of the logarithm: less is not said, and more is no growth."""
@@ -39,15 +42,23 @@ class Table:
 
     before: Floats
     after: Floats
-    requests: float
+    requests: Floats
 
     def weight(self, times: float) -> Floats:
         """Of each row: 1 / what chance makes of a dollar there, were that the growth."""
         was, now = self.before * times, self.after
-        phi, sigma2 = dispersion(was, now, self.requests)
+        phi, sigma2 = dispersion(was, now, float(self.requests.sum()))
         # Alike in both, or rows that happened to be small before would count for more than those that are after.
         size = 4 * was * now / np.maximum(was + now, _LEAST)
-        return np.asarray((1 + times) / 2 / (phi + sigma2 * size))
+        return np.asarray((1 + times) / 2 / (self._of_one(phi) + sigma2 * size))
+
+    def _of_one(self, phi: float) -> Floats:
+        """The money of one request of each row, and how requests differ: where a request is dear, few of them are much
+        money and tell little."""
+        size = self.before + self.after
+        own = np.divide(size, self.requests, out=np.zeros(len(size)), where=self.requests > 0)
+        mean = float((own * size).sum()) / max(float(size.sum()), _LEAST)
+        return np.asarray(np.maximum(phi, own * max(phi / max(mean, _LEAST), 1.0)))
 
     def mostly(self, found: Found, times: float) -> bool:
         """Whether much was moved, and most of it by this set: then it is named, however much chance there is."""
@@ -114,11 +125,7 @@ def _at(scan: Scan, table: Table, times: float, at_most: int = MAX_SETS) -> Caus
         odds = _told(table, base, weight, sets)
     if sets and at_most > 1:
         chance = scan.chance(table.rows(odds, weight))
-        sets = [
-            one
-            for one in sets
-            if (one.score + one.price) / chance(one.literals) - one.price >= LEAST_NATS or table.mostly(one, times)
-        ]
+        sets = [one for one in sets if _beyond(table, weight, times, one, chance) or table.mostly(one, times)]
         odds = _told(table, base, weight, sets)
     moved, told = [], table.before * times
     for one in sets:
@@ -126,9 +133,20 @@ def _at(scan: Scan, table: Table, times: float, at_most: int = MAX_SETS) -> Caus
         moved.append(abs(now - was))
         told = told.copy()
         told[one.rows] = told[one.rows] * (now / was) if was > 0 else table.after[one.rows]
-    least = LEAST_SHARE * max(moved, default=0.0)
+    everything = max(float(table.before.sum()) * times, float(table.after.sum()))
+    least = max(LEAST_SHARE * max(moved, default=0.0), LEAST_MOVE * everything)
     order = sorted(range(len(sets)), key=lambda index: -moved[index])
     return Causes(times, [sets[index] for index in order if moved[index] >= least], odds, weight)
+
+
+def _beyond(table: Table, weight: Floats, times: float, found: Found, chance: Callable[[Literals], float]) -> bool:
+    """Whether the set moved more than values of its dimensions do by themselves: of the variance of its logarithm,
+    which a gain is half the square of the logarithm in units of, more is chance than the weights say."""
+    was, now = (float((column * weight)[found.rows].sum()) for column in (table.before, table.after))
+    due = (was + now) * times / (1 + times)
+    moved = float(odds_ratio(*(np.array([value]) for value in (was, now, due)))[0])
+    told = found.score + found.price
+    return told / (1 + 2 * told * chance(found.literals) / max(moved * moved, _LEAST)) - found.price >= LEAST_NATS
 
 
 def _needed(table: Table, base: Floats, weight: Floats, sets: list[Found]) -> list[Found]:

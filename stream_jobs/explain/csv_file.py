@@ -25,9 +25,11 @@ MAX_LINE_BYTES: Final = 1024 * 1024
 MAX_PROBLEMS: Final = 20
 MAX_VALUE_CHARS: Final = 1_000
 _MAX_SHOWN: Final = 40
+_MAX_HEADER_SHOWN: Final = 500
 _NUMBER: Final = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,4})?", re.ASCII)
 _MAX_NUMBER_CHARS: Final = 400
 _LESS: Final = "add up rows of the same values first, or leave out dimensions"
+_SEPARATORS: Final = (",", ";", "\t")
 _SIGNED: Final = (f"{COST}{BEFORE}", f"{COST}{AFTER}")
 
 
@@ -37,7 +39,16 @@ def read_cells(path: Path) -> Cells:
     with open_file(path) as stream:
         if path.stat().st_size > MAX_BYTES:
             raise ConfigError(f"{name}: is larger than {MAX_BYTES:,} bytes: {_LESS}")
-        return _Reading(name, csv.reader(_lines(name, stream), strict=True)).cells()
+        separator = _separator(stream)
+        rows = csv.reader(_lines(name, stream), strict=True, delimiter=separator)
+        return _Reading(name, rows, decimal_comma=separator == ";").cells()
+
+
+def _separator(stream: BinaryIO) -> str:
+    """What the first line has most of."""
+    line = stream.readline(MAX_LINE_BYTES)
+    stream.seek(0)
+    return max(_SEPARATORS, key=lambda separator: line.count(separator.encode()))
 
 
 def _lines(name: str, stream: BinaryIO) -> Iterator[str]:
@@ -54,8 +65,9 @@ def _lines(name: str, stream: BinaryIO) -> Iterator[str]:
 class _Reading:
     """One pass over a file: codes of the values of each dimension, and amounts in units of 1e-12."""
 
-    def __init__(self, name: str, rows: "Reader") -> None:
+    def __init__(self, name: str, rows: "Reader", *, decimal_comma: bool) -> None:
         self._name = name
+        self._decimal_comma = decimal_comma
         self._rows = rows
         self._problems: list[str] = []
         self._more = 0
@@ -89,13 +101,14 @@ class _Reading:
         return cells(coded, self._amounts)
 
     def _header(self) -> list[str]:
-        header = [text.strip() for text in self._next() or ()]
+        header = [_name(text.strip()) for text in self._next() or ()]
         if not header:
             raise ConfigError(f"{self._name}: is empty: the first line names the columns")
         try:
             dimensions, _ = amount_columns(header)
         except ValueError as error:
-            raise ConfigError(f"{self._name}:1: {printable(str(error))}") from None
+            found = ", ".join(header)[:_MAX_HEADER_SHOWN]
+            raise ConfigError(f"{self._name}:1: {printable(f'{error}; its columns are: {found}')}") from None
         self._values = {column: {} for column in dimensions}
         self._codes = {column: [] for column in dimensions}
         self._amounts = {column: [] for column in header if column not in self._values}
@@ -119,7 +132,7 @@ class _Reading:
 
     def _amount(self, column: str, text: str) -> int:
         try:
-            return _amount(text, signed=column in _SIGNED)
+            return _amount(text.replace(",", ".") if self._decimal_comma else text, signed=column in _SIGNED)
         except ValueError as error:
             self._problem(f"{column}: {error}")
             return 0
@@ -129,6 +142,11 @@ class _Reading:
             self._problems.append(f"{self._name}:{self._rows.line_num}: {text}")
         else:
             self._more += 1
+
+
+def _name(text: str) -> str:
+    """Of a column: amounts are known in capitals, too."""
+    return text.lower() if text.lower().endswith((BEFORE, AFTER)) else text
 
 
 def _amount(text: str, *, signed: bool) -> int:

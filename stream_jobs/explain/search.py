@@ -31,9 +31,13 @@ _WIDENED: Final = 24
 _BEAM: Final = 12
 _LEAST: Final = 1e-12
 _ENOUGH: Final = 4.0
-_MANY_GROUPS: Final = 12
+_MANY_GROUPS: Final = 8
 _CHI_SQUARED: Final = {0.5: 0.455, 0.9: 2.706}
-"""Twice a gain is so distributed where weights are right: quantiles with one degree of freedom."""
+"""Quantiles of the square of a standard normal deviate."""
+_HALF: Final = 0.5
+"""Of a unit of noise, so that what was never there has finite odds."""
+_MOST_MOVE: Final = 4.0
+_HALVINGS: Final = 16
 _WORTH: Final = 0.5
 """Of the best score so far: a set with less is not looked into further."""
 Literals = tuple[tuple[int, int], ...]
@@ -146,25 +150,28 @@ class Scan:
         return float(np.mean(gains)) if gains else 0.0
 
     def chance(self, rows: Rows) -> Callable[[Literals], float]:
-        """How many times more than the weights say sums over some dimensions differ by chance, at least 1: as people or
-        models move by themselves, of what no set tells. Of dimensions with few values, as of the others."""
+        """How much sums over some dimensions move by themselves beside what the weights say, as people or models do:
+        the variance of the logarithm that the values of these dimensions have in common, of what no set tells. Of
+        dimensions with few values, as of that of the others which moves least."""
         found: dict[tuple[int, ...], float] = {}
         for grouping in self._groupings:
-            gains = _gains(grouping.of_row, rows, len(grouping.example))
-            size = np.bincount(grouping.of_row, rows.before + rows.after, len(grouping.example))
-            gains = gains[size >= _ENOUGH]
-            if len(gains) >= _MANY_GROUPS:
-                found[grouping.dimensions] = max(
-                    1.0, *(2 * float(np.quantile(gains, level)) / usual for level, usual in _CHI_SQUARED.items())
-                )
-        usual = float(np.median([value for dimensions, value in found.items() if len(dimensions) == 1] or [1.0]))
+            count = len(grouping.example)
+            was, now, due = (
+                np.asarray(np.bincount(grouping.of_row, column, count), np.float64)
+                for column in (rows.before, rows.after, rows.expected)
+            )
+            known = was + now >= _ENOUGH
+            if known.sum() >= _MANY_GROUPS:
+                found[grouping.dimensions] = _moves(was[known], now[known], due[known])
+        single = [value for dimensions, value in found.items() if len(dimensions) == 1]
+        usual = min(single or [*found.values(), 0.0])  # the more rows a value has, the more moves cancel out
 
-        def times(literals: Literals) -> float:
+        def variance(literals: Literals) -> float:
             numbers = [number for number, _ in literals]
             held = [found.get(dimensions, usual) for dimensions in combinations(numbers, min(2, len(numbers)))]
             return max(held)
 
-        return times
+        return variance
 
     def medians(self, before: Floats, after: Floats) -> list[float]:
         """Of each dimension, after / before of the value in the middle, by weight."""
@@ -214,6 +221,28 @@ def gain(rows: Rows) -> Floats:
     rest = np.maximum(rows.before + rows.after - rows.expected, 0.0)
     found = _surprise(rows.after, rows.expected) + _surprise(rows.before, rest)
     return np.asarray(np.maximum(found, 0.0))
+
+
+def odds_ratio(before: Floats, after: Floats, expected: Floats) -> Floats:
+    """The logarithm of how many times more is after, beside before, than was to be expected."""
+    rest = np.maximum(before + after - expected, 0.0)
+    return np.asarray(np.log((after + _HALF) / (expected + _HALF)) - np.log((before + _HALF) / (rest + _HALF)))
+
+
+def _moves(before: Floats, after: Floats, expected: Floats) -> float:
+    """The variance beyond counting (1 / before + 1 / after) with which the squares of logarithms have the quantiles of
+    a normal distribution's."""
+    square = odds_ratio(before, after, expected) ** 2
+    counted = 1 / (before + _HALF) + 1 / (after + _HALF)
+    most = 0.0
+    for level, usual in _CHI_SQUARED.items():
+        low, high = 0.0, _MOST_MOVE
+        for _ in range(_HALVINGS):
+            middle = (low + high) / 2
+            wide = float(np.quantile(square / (counted + middle), level)) > usual
+            low, high = (middle, high) if wide else (low, middle)
+        most = max(most, low)
+    return most
 
 
 def _gains(groups: Codes, rows: Rows, count: int) -> Floats:

@@ -60,9 +60,11 @@ def _causes(cells: Cells, scan: Scan) -> tuple[float, list[Found]]:
     """What is common to all, and the sets."""
     if not len(cells):
         return 1.0, []
-    before, after = (np.maximum(_usd_floats(column), 0.0) for column in (cells.cost.before, cells.cost.after))
-    requests = sum(float(column.sum()) for column in (cells.requests.before, cells.requests.after))
-    found = causes(scan, Table(before, after, requests / cells.requests.unit))
+    before, after = (_usd_floats(column) for column in (cells.cost.before, cells.cost.after))
+    credit = np.maximum(-np.minimum(before, after), 0.0)  # a credit that comes is as much less as a cost that goes
+    before, after = before + credit, after + credit
+    requests = (cells.requests.before + cells.requests.after).astype(np.float64) / cells.requests.unit
+    found = causes(scan, Table(before, after, np.maximum(requests, 0.0)))
     return found.times, found.sets
 
 

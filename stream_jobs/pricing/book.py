@@ -210,13 +210,20 @@ class PriceBook:
                 return Pricing(self.version, list_cost=0, contracted_cost=0, effective_cost=0)
             if facts.operation in _COUNTS_NOTHING and self._has_price_of_requests(facts):
                 return None
-            return self._stated_or_unpriced(
-                facts, UnpricedReason.USAGE_UNKNOWN, f"status {facts.status}, but no usage reported"
-            )
+            return self._usage_unknown(facts, f"status {facts.status}, but no usage reported")
         cut = facts.status == "cancelled" and "input_tokens" in usage and "output_tokens" not in usage
         if cut and facts.operation not in _ONE_SIDED:
-            return self._stated_or_unpriced(facts, UnpricedReason.USAGE_UNKNOWN, "cut before the output was reported")
+            return self._usage_unknown(facts, "cut before the output was reported")
         return None
+
+    def _usage_unknown(self, facts: Facts, detail: str) -> Pricing:
+        """That a model which the book names has no price comes first: with its usage it would have none either, and it
+        has no bound (`dearest.py`)."""
+        if not self.knows_model(facts):
+            rates = self.engine.rates(facts, 0)
+            if isinstance(rates, Missing) and rates.reason is UnpricedReason.NO_PRICE_AT_TIME:
+                return self._unpriced(facts, rates)
+        return self._stated_or_unpriced(facts, UnpricedReason.USAGE_UNKNOWN, detail)
 
     def _has_price_of_requests(self, facts: Facts) -> bool:
         rates = self.engine.rates(facts, 0)

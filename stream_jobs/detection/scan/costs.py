@@ -14,24 +14,16 @@ from stream_jobs.detection.scan.reading import Rows, Told
 
 Integers = npt.NDArray[np.int64]
 MAX_MINUTES: Final = 5 * 366 * 1440
-HOUR: Final = 60
-HISTORY_MINUTES: Final = 7 * 1440
 _TOLD_EVERY: Final = 1_000
 
 Judged = Callable[[int, list[str], Floats], None]
 """Is given a minute, the names of the series that are there by then, and how surprising each was, in nats."""
 
 
-def history_of(minutes: int) -> int:
-    """How many minutes at a file's beginning are learned from and not judged: the job starts warm from the ledger, and
-    a file is all the ledger that there is. A week, of a file of less than two the first half."""
-    return min(HISTORY_MINUTES, minutes // 2)
-
-
 def replay(rows: Rows, told: Told, judged: Judged | None = None) -> list[tuple[str, Finding]]:
-    """Every finding once, as it was at last. What is history (`history_of`) is neither judged nor given scores. A
-    series is there from the minute of its first row on; from then on a minute without a row had no requests. Raises
-    ConfigError for a file that spans more than MAX_MINUTES."""
+    """Every finding once: as it ended, or as it stands at the end of the file. All minutes are judged: while little is
+    known of a series, the detector says little of it. A series is there from the minute of its first row on; from
+    then on a minute without a row had no requests. Raises ConfigError for a file that spans more than MAX_MINUTES."""
     minutes = rows.micros // MINUTE_MICROS
     first, last = int(minutes.min()), int(minutes.max())
     if last - first >= MAX_MINUTES:
@@ -50,9 +42,9 @@ def replay(rows: Rows, told: Told, judged: Judged | None = None) -> list[tuple[s
     found: dict[tuple[int, str, int, bool], Finding] = {}
     edges = np.searchsorted(at, np.arange(first, last + 2))
 
-    def minutes_of(begin: int, end: int) -> Iterator[Minute]:
+    def all_minutes() -> Iterator[Minute]:
         """Each with the series that are there by then, which are given to the detector just before."""
-        for minute in range(begin, end):
+        for minute in range(first, last + 1):
             there = int(np.searchsorted(arrivals, minute, side="right"))
             if there > len(detector.names):
                 detector.add(names[len(detector.names) : there])
@@ -65,14 +57,17 @@ def replay(rows: Rows, told: Told, judged: Judged | None = None) -> list[tuple[s
             squares, capped = filled.get("cost_squares"), filled.get("capped_cost")
             yield Minute(minute, filled["events"], filled["cost"], squares, capped)
 
-    judged_from = first + history_of(last - first + 1)
-    nothing = np.zeros((0, 0))
-    detector.warm(first // HOUR * HOUR, nothing, nothing, minutes=minutes_of(first, judged_from))
-    for minute in minutes_of(judged_from, last + 1):
+    def keep(finding: Finding) -> None:
+        found[finding.number, finding.direction, finding.detected_at, finding.kind == "dear_request"] = finding
+
+    for minute in all_minutes():
         for finding in detector.advance(minute):
-            found[finding.number, finding.direction, finding.detected_at, finding.kind == "dear_request"] = finding
+            keep(finding)
         if judged is not None:
             judged(minute.at, detector.names, detector.scores())
+    for number in range(len(names)):
+        if (stands := detector.standing(number)) is not None:
+            keep(stands)
     told(last - first + 1, last - first + 1)
     return [(names[finding.number], finding) for finding in found.values()]
 

@@ -31,6 +31,12 @@ WANTED: Final[Mapping[str, tuple[Spec, float | None]]] = {
     "two causes of one value, both among the first three": (Spec(1, 1.0, causes=2), None),
 }
 """What is injected, and the floor of how often it is named first."""
+NOTHING: Final[Mapping[str, Spec]] = {
+    "nothing": Spec(0),
+    "nothing, everything doubled": Spec(0, growth=2.0),
+}
+"""Tables without a cause: how often a set is named all the same."""
+MOST_NAMED: Final = 0.05
 FACTOR_FLOOR: Final = 0.97
 _QUICK: Final = 4
 
@@ -74,6 +80,18 @@ def sections(options: Options) -> list[Table]:
             figures.append(_figure(f"named first: {name}", counts.first, counts.trials, floor))
         named, factors, sums = named + counts.first, factors + counts.factor, sums + counts.sums
         all_trials += counts.trials
+    for name, spec in NOTHING.items():
+        told, of = _told_of_nothing(spec, trials, options.seed)
+        progress(f"cause: {name}: a set named in {told} of {of}")
+        low, high = interval(told, of)
+        rows.append(
+            (name, str(of), _percent(told, of), f"{100 * low:.0f} to {100 * high:.0f} %", "", *("" for _ in PEERS))
+        )
+        if not options.quick and of:
+            share = [told / of]
+            figures.append(
+                Figure(f"a set named: {name}", "of 1", share, MOST_NAMED, lower_is_better=True, interval=(low, high))
+            )
     if not options.quick:
         figures.append(_figure("its factor named first", factors, named, FACTOR_FLOOR))
         figures.append(_figure("parts that add up to the pico", sums, all_trials, 1.0))
@@ -83,7 +101,8 @@ def sections(options: Options) -> list[Table]:
         f"{sums} of {all_trials} tables. Tables have 2 to 10 dimensions of 2 to 10,000 values, 30 to 20,000 rows, "
         "5,000 to 2,000,000 requests, costs of a request lognormal with sigma 0.3 to 1.6, and levels that move by up "
         "to sigma 0.35 by row or by value. A set with the very same rows counts as the injected one; causes that "
-        "overlap with another set of as few values to nine tenths are not drawn."
+        "overlap with another set of as few values to nine tenths are not drawn. Of `nothing`: how often one is named "
+        "though there is no cause, but for values whose level moves by itself."
     )
     return [Table("The cause of a rise or a fall", head, rows, note, figures)]
 
@@ -119,6 +138,12 @@ def _measured(spec: Spec, trials: int, seed: int) -> _Counts:
         if counts.trials == trials:
             break
     return counts
+
+
+def _told_of_nothing(spec: Spec, trials: int, seed: int) -> tuple[int, int]:
+    """In how many tables a set is named, and of how many."""
+    drawn = [one for number in range(trials) if (one := draw(spec, seed + number)) is not None]
+    return sum(bool(explain(cells_of(one.table)).sets) for one in drawn), len(drawn)
 
 
 def _factor(spec: Spec) -> str:

@@ -32,11 +32,7 @@ class Options:
     @property
     def sample(self) -> str:
         """For the notes under tables."""
-        how = (
-            "but for its last week learned from hours"
-            if self.from_hours
-            else "replayed by minutes, the first week quietly"
-        )
+        how = "but for its last week learned from hours" if self.from_hours else "replayed by minutes"
         return f"seed {self.seed}, history {how}"
 
     def dataset(self, name: str) -> Path:

@@ -42,9 +42,8 @@ def replay(
 ) -> list[list[Found]]:
     """What the detector says of each traffic; all are equally long, with the same history.
 
-    As when a file is scanned, a first week of history is learned from its minutes, and nothing is said of it; then all
-    is judged. `from_hours`: all but the last week of the history is learned from its hours, as the job does when it
-    starts. A detector that is not ours judges from the first minute on."""
+    As when a file is scanned, all is judged from the first minute on. `from_hours`: all but the last week of the
+    history is learned from its hours, as the job does when it starts."""
     detector = detector or new_detector()
     offsets = np.cumsum([0, *(len(traffic.events) for traffic in traffics)])
     series = int(offsets[-1])
@@ -52,11 +51,10 @@ def replay(
     findings, first, minutes = Findings(), traffics[0].first, traffics[0].events.shape[1]
     history = traffics[0].history_ends - first
     hours = max(0, history - WEEK) if from_hours else 0
-    quiet = (hours or min(WEEK, history)) if isinstance(detector, CostDetector) else 0
-    if isinstance(detector, CostDetector):
+    if hours and isinstance(detector, CostDetector):
         events, cost, squares = (_by_hour(part).T for part in _side_by_side(traffics, 0, hours))
-        detector.warm(first, events, cost, squares, _minutes(traffics, hours, quiet))
-    advance_all(detector, _minutes(traffics, quiet, minutes), findings)
+        detector.warm(first, events, cost, squares)
+    advance_all(detector, _minutes(traffics, hours, minutes), findings)
     found: list[list[Found]] = [[] for _ in traffics]
     for one in findings.all():
         which = int(np.searchsorted(offsets, one.number, side="right")) - 1

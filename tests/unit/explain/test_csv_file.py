@@ -28,12 +28,21 @@ def test_numbers_of_every_form_are_read(tmp_path: Path) -> None:
     assert table.cost.after.tolist() == [-1, 7 * 10**12]
 
 
+@pytest.mark.parametrize(("separator", "half"), [(";", "0,5"), ("\t", "0.5")])
+def test_other_separators_and_names_in_capitals_are_read(tmp_path: Path, separator: str, half: str) -> None:
+    """Where semicolons separate, a comma is a decimal one."""
+    rows = [["Model", "Requests_Before", "COST_BEFORE", "requests_after", "cost_after"], ["a", "1", half, "2", half]]
+    table = read_cells(written(tmp_path, "\n".join(separator.join(row) for row in rows)))
+    assert table.dimensions[0].name == "Model"
+    assert table.cost.before.tolist() == [5 * 10**11]
+
+
 @pytest.mark.parametrize(
     ("content", "problem"),
     [
         ("", "is empty"),
         (HEADER, "no row below its header"),
-        ("model,cost_before\na,1\n", ":1: has no column requests_before, requests_after, cost_after"),
+        ("model,cost_before\na,1\n", "requests_after, cost_after; its columns are: model, cost_before"),
         (HEADER + "a,1,1,1\n", ":2: has 4 values, and the header 5"),
         (HEADER + "a,1,1,1,1\na,1,x,1,1\n", ":3: cost_before: 'x' is no number"),
         (HEADER + "a,1,,1,1\n", ":2: cost_before: is empty: write 0"),

@@ -154,3 +154,45 @@ def test_two_tables_are_compared_as_one() -> None:
         for amounts in (("requests_before", "cost_before"), ("requests_after", "cost_after"))
     )
     assert json_text(explain(cells_of(joined(was, now)))) == json_text(explain(cells_of(table)))
+
+
+def restless(seed: int, growth: float = 1.0, credit: str = "") -> pa.Table:
+    """600 cells of 60 users and five models whose prices lie far apart; requests are few, what one costs moves by 15 %
+    from cell to cell, and nothing has a cause."""
+    rng = np.random.default_rng(seed)
+    prices, chances = [10, 1, 60, 12, 3], np.array([3, 5, 1, 2, 4]) / 15
+    found: list[dict[str, Any]] = []
+    for user, model, feature in zip(
+        rng.integers(0, 60, 600), rng.choice(5, 600, p=chances), rng.integers(0, 12, 600), strict=True
+    ):
+        usual = rng.lognormal(2.5, 1) + 1
+        row: dict[str, Any] = {
+            "user": f"u{user}",
+            "team": f"t{user % 6}",
+            "model": f"m{model}",
+            "feature": f"f{feature}",
+        }
+        for period, times in (("before", 1.0), ("after", growth)):
+            row[f"requests_{period}"] = requests = rng.poisson(usual * times)
+            row[f"cost_{period}"] = f"{requests * prices[model] * 1e-3 * rng.lognormal(0, 0.15):.12f}"
+        found.append(row)
+    if credit:
+        nothing = dict.fromkeys(("requests_before", "cost_before", "requests_after"), 0)
+        found.append({**found[0], "model": "credit", **nothing, "cost_after": credit})
+    return table_of(found)
+
+
+@given(seed=st.integers(0, 10**6), growth=st.sampled_from([1.0, 3.0]))
+@settings(max_examples=12, deadline=None, derandomize=True)
+def test_what_has_no_cause_is_given_none(seed: int, growth: float) -> None:
+    """Cells of few dear requests that come and go are no cause, and all that grew alike is told as that."""
+    found = explain(cells_of(restless(seed, growth)))
+    assert found.sets == ()
+    assert (found.common is not None) == (growth > 1)
+
+
+def test_a_credit_is_a_cause() -> None:
+    """Without a request, and however large beside what was spent."""
+    found = explain(cells_of(restless(1, credit="-7.000000000001")))
+    assert first(found) == {"model": "credit"}
+    assert found.sets[0].explains == Decimal("-7.000000000001")

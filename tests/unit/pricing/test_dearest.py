@@ -107,6 +107,16 @@ def test_what_the_book_does_not_know_has_no_bound(facts: Facts) -> None:
     assert hold(facts) is None
 
 
+@pytest.mark.parametrize("usage", [{}, {"input_tokens": 9}, TOKENS])
+def test_a_model_that_is_named_without_a_price_has_none_whatever_is_known_of_its_usage(usage: dict[str, Any]) -> None:
+    """Nothing of it can be bounded; `usage_unknown` would say that its usage alone was missing."""
+    model = "servicenow-ai/apriel-1.6-15b-thinker"
+    facts = tokens(model, usage, provider="huggingface_together", status="ok" if usage == TOKENS else "cancelled")
+    found = full_book().price(facts)
+    assert (found.reason, found.hold) == (UnpricedReason.NO_PRICE_AT_TIME, None)
+    assert not full_book().knows_model(facts)
+
+
 @pytest.mark.parametrize(
     ("facts", "known"),
     [

@@ -1,9 +1,12 @@
 """What a scan answers."""
 
 import csv
+import math
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from stream_jobs.base.errors import ConfigError
 from stream_jobs.detection.scan.answer import SCORES, scan_file
@@ -54,10 +57,63 @@ def test_scores_are_those_of_the_rows(tmp_path: Path) -> None:
 
 
 def test_scores_of_cost(tmp_path: Path) -> None:
-    """One for each minute that is judged, also of those without a row."""
+    """One for each minute, also of those without a row."""
     out = tmp_path / "scores.csv"
     scan_file(written(tmp_path, "time,events,cost\n0,1,1\n180,1,1\n"), scores=out)
-    assert len(out.read_text().splitlines()) == 3
+    assert len(out.read_text().splitlines()) == 5
+
+
+_TIMES = st.one_of(
+    st.integers(-10, 4000).map(lambda minute: str(60 * minute)),
+    st.sampled_from(
+        [
+            "",
+            "x",
+            "nan",
+            "1e99",
+            "2026-01-31",
+            "2026-01-31T08:00Z",
+            "2026-01-31 08:00:30.5+02:00",
+            "1769846400000",
+            "-1",
+        ]
+    ),
+)
+_AMOUNTS = st.one_of(
+    st.floats(0, 1e6).map(str),
+    st.sampled_from(["", "0", "-1", "nan", "inf", "1e15", "1e16", "1e400", "1,5", "0x1", "1_000", "\x00", "\u0661"]),
+)
+_NAMES = st.sampled_from(["", "a", "ä\u202e", '"q""q"', "=1+1", "\x1b[2J", "a" * 2000])
+_LINES = st.lists(st.tuples(_TIMES, _NAMES, _AMOUNTS, _AMOUNTS), max_size=12)
+
+
+@given(
+    head=st.sampled_from(["time,series,events,cost", "TIME,series,events,value", "timestamp,series,value,cost"]),
+    lines=_LINES,
+    ends=st.sampled_from(["\n", "\r\n", "\n\n"]),
+    mark=st.sampled_from(["", "\ufeff"]),
+    separator=st.sampled_from([",", ";", "\t"]),
+)
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_any_file_is_answered_or_refused_with_what_to_do(
+    tmp_path: Path, head: str, lines: list[tuple[str, ...]], ends: str, mark: str, separator: str
+) -> None:
+    """Whatever is in its cells: an answer has the names that stay, finite numbers and instants; a refusal the file."""
+    rows = [separator.join(head.split(",")), *(separator.join(line) for line in lines)]
+    try:
+        told = scan_file(written(tmp_path, mark + ends.join(rows)), scores=tmp_path / "scores.csv")
+    except ConfigError as error:
+        refused = str(error)
+    else:
+        refused = ""
+    if refused:
+        assert "usage.csv" in refused or "five years" in refused
+        return
+    for one in told.findings:
+        assert list(one) == NAMES
+        assert all(math.isfinite(one[name]) for name in ("expected", "actual", "excess", "score"))
+    with (tmp_path / "scores.csv").open(newline="") as file:
+        assert all(float(row["score"]) >= 0 for row in csv.DictReader(file))
 
 
 def test_notes(tmp_path: Path) -> None:

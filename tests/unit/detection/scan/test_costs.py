@@ -8,7 +8,7 @@ import pytest
 
 from stream_jobs.base.errors import ConfigError
 from stream_jobs.detection.model import Floats
-from stream_jobs.detection.scan.costs import HISTORY_MINUTES, history_of, replay
+from stream_jobs.detection.scan.costs import replay
 from tests.unit.detection.scan.files import rows_of
 
 HEAD = "time,series,events,cost\n"
@@ -43,7 +43,7 @@ def test_order_makes_no_difference(tmp_path: Path) -> None:
 
         told.append((replay(rows_of(tmp_path, HEAD + "\n".join(given)), nothing, keep), scores))
     assert told[0] == told[1]
-    assert len(told[0][1]) == 3 * 1440 - history_of(3 * 1440)
+    assert len(told[0][1]) == 3 * 1440
 
 
 def test_a_series_begins_with_its_first_row(tmp_path: Path) -> None:
@@ -51,12 +51,39 @@ def test_a_series_begins_with_its_first_row(tmp_path: Path) -> None:
     seen: list[tuple[int, list[str]]] = []
     rows = rows_of(tmp_path, HEAD + "0,z,1,1\n240,a,1,1\n360,z,1,1\n")
     replay(rows, nothing, lambda minute, names, _scores: seen.append((minute, list(names))))
-    assert seen == [(3, ["z"]), *((minute, ["z", "a"]) for minute in (4, 5, 6))]
+    assert seen == [*((minute, ["z"]) for minute in range(4)), *((minute, ["z", "a"]) for minute in (4, 5, 6))]
 
 
-def test_history() -> None:
-    """A week is learned from before anything is judged; of a short file the first half."""
-    assert [history_of(minutes) for minutes in (1, 1_440, 10**6)] == [0, 720, HISTORY_MINUTES]
+def test_nothing_of_what_comes_later_is_known(tmp_path: Path) -> None:
+    """What is said of the first days, and all scores, are the same however long the file goes on."""
+    given = lines()
+    assert len(given) == 4 * 3 * 1440
+    told = []
+    for part in (given, given[: len(given) // 2]):
+        scores: list[list[float]] = []
+
+        def keep(_minute: int, _names: list[str], surprise: Floats, kept: list[list[float]] = scores) -> None:
+            kept.append(surprise.tolist())
+
+        replay(rows_of(tmp_path, HEAD + "\n".join(part)), nothing, keep)
+        told.append(scores)
+    assert told[0][: len(told[1])] == told[1]
+
+
+def test_what_is_open_at_the_end_has_the_figures_of_the_end(tmp_path: Path) -> None:
+    """Not those of when it was last told."""
+    rng = np.random.default_rng(5)
+    rows = []
+    for minute in range(2 * 1440):
+        events = rng.poisson(30 * (20 if minute >= 2 * 1440 - 90 else 1))
+        rows.append(f"{60 * minute},a,{events},{0.01 * events}")
+    replayed = []
+    for missing in (30, 0):
+        ((_, found),) = replay(rows_of(tmp_path, HEAD + "\n".join(rows[: len(rows) - missing])), nothing)
+        assert found.end is None
+        assert found.actual == pytest.approx(600 * 0.01 * (90 - missing), rel=0.05)
+        replayed.append(found)
+    assert replayed[0].detected_at == replayed[1].detected_at
 
 
 def test_a_wrong_year(tmp_path: Path) -> None:
