@@ -49,7 +49,7 @@ DAY: Final = 1440
 KINDS: Final[tuple[FindingKind, ...]] = ("spike", "shift", "ramp", "drop", "silence", "dear_request", "new_series")
 SPIKE, SHIFT, RAMP_KIND, DROP, SILENCE_KIND, DEAR, _ = range(7)
 CALM_BELOW: Final = (1.0, 2.5)
-CALM_PART: Final = 0.4
+CALM_PART: Final = 0.32  # of the greatest deviate
 CALM_MINUTES: Final = 20
 EASE_NATS: Final = 5.0
 GOES_ON: Final = 1.0  # of them: with less, the last hours are as the finding was
@@ -391,11 +391,14 @@ def _go_on(
 
 
 def _calm_below(d: Frame, which: npt.NDArray[np.intp]) -> Array:
-    """[which] the deviate below which a window is rather usual than as the finding was: what was far above is over also
-    where the hour after it is a busy one. Of what lies below little is due in a window, and less tells nothing."""
+    """[which] the deviate below which a window is rather usual than as the finding was at its worst: what was far off
+    is over also where the hour after it is a busy or a calm one. Downwards as far as a window without a request is."""
     s = d.state
-    moved = np.log(np.maximum(s.sum_x[which], 1e-30) / np.maximum(s.sum_e[which], 1e-30))
-    return np.asarray(np.clip(CALM_PART * moved / np.sqrt(d.variance[COST, 2, which]), *CALM_BELOW))
+    worst = np.sqrt(2 * s.score[which])
+    tau2 = s.tau2[EVENTS, 2, which] + s.unsure[EVENTS, which]
+    nothing = np.sqrt(2 * np.log1p(tau2 * s.win_e[EVENTS, 2, which]) / tau2)
+    worst = np.where(s.side[which] > 0, worst, np.minimum(worst, nothing))
+    return np.asarray(np.clip(CALM_PART * worst, *CALM_BELOW))
 
 
 def _check(d: Frame, i: int, day: float) -> list[Finding]:

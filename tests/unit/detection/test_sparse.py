@@ -19,7 +19,7 @@ def judged(came: float, usual: float, each: float = 1.0, scale: int = THREE_HOUR
     s.tau2[:] = 0.12
     s.money[:], s.requests[:], s.squares[:] = 1000.0, 1000.0, 4220.0
     s.level[:] = np.log(usual / 3)
-    s.past_x[0, :3, 0], s.past_x[1, :3, 0] = each * came / 3, came / 3
+    s.past_x[:, 0, 0] = each * came, came
     s.past_e[:, :3, 0] = usual / 3
     return sparse.is_news(d, 0, scale, needed)
 
