@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from stream_jobs.embedded.broker import TansuBroker
 from stream_jobs.runtime import system
@@ -19,6 +20,10 @@ from tests.distribution import (  # noqa: F401 - hooks of pytest and pytest-xdis
     pytest_xdist_make_scheduler,
 )
 from tests.receivers import alertmanager
+
+# How long an example takes says how busy the machine is.
+settings.register_profile("not timed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("not timed")
 
 
 @pytest.fixture(autouse=True, scope="session")
