@@ -62,6 +62,7 @@ class CostDetector:
 
     def standing(self, number: int) -> Finding | None:
         """The finding that is open in a series, as it is by now."""
+        self.frame.fresh()
         return life.finding(self.frame, number) if self.frame.state.side[number] else None
 
     def weigh(self, nats: Sequence[float]) -> None:
@@ -71,6 +72,7 @@ class CostDetector:
     def adopt(self, number: int) -> list[Finding]:
         """The level that the series has now is its normal (somebody marked its finding as expected): closes the
         finding that is open in it, if one is."""
+        self.frame.fresh()
         return life.adopt(self.frame, number) if self.frame.state.side[number] else []
 
     def advance(self, minute: Minute) -> list[Finding]:
@@ -152,10 +154,12 @@ class CostDetector:
 
     def scores(self) -> Floats:
         """See `model.Detector`."""
+        self.frame.fresh()
         return np.asarray(life.surprise(self.frame)[: len(self.names)])
 
     def bands(self) -> tuple[Floats, Floats, Floats]:
         """Of each series, for the hour up to the last minute: the cost expected, and what is low and high (99 %)."""
+        self.frame.fresh()
         s, count = self.frame.state, len(self.names)
         sigma = np.sqrt(self.frame.variance[0, 3])
         usual, low, high = life.band(s.win_e[0, 3], sigma, sigma)

@@ -23,6 +23,7 @@ class Frame:
         self.count = 0  # of series
         self.at = BEFORE  # the last minute taken
         self.hour_pushed = False  # the present hour is among the past ones already
+        self.stale = False  # the state has changed since it was looked at
         # of the last minute, they follow from the state:
         self.z: Array = np.zeros((2, N_FAST + 1, 0))  # [measures, windows and present hour, series]: deviates
         self.variance = self.z  # of the logarithm
@@ -55,9 +56,15 @@ class Frame:
         self.hours_before = calibration.before(self.state, self.at % MINUTES == MINUTES - 1)
         self.look()
 
+    def fresh(self) -> None:
+        """Before somebody outside looks: what a minute's end has learned or closed counts, as it does after a load."""
+        if self.stale:
+            self.resume()
+
     def look(self) -> None:
         """Work out the deviates of the windows as they stand."""
         s = self.state
+        self.stale = False
         filled = max(row for row, window in enumerate(FAST) if window <= self.at % MINUTES + 1)
         rows = [*range(N_FAST), filled]  # the hour so far is as noisy as the longest window that it fills
         tau2 = s.tau2[:, rows] + s.unsure[:, None]

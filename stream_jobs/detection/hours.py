@@ -48,7 +48,7 @@ def end_hour(frame: Frame, deviates: Array, quiet: bool) -> list[Finding]:
         calibration.learn_day(s, free & old)
         requests.learn_day(s, free)
         baseline.learn_day(s, np.sqrt(s.tau2[:, 3]) + 0.05, free.astype(float))
-    frame.hour_pushed = False
+    frame.hour_pushed, frame.stale = False, True
     return found
 
 

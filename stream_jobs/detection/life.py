@@ -317,6 +317,7 @@ def _unlearn(d: Frame, i: int, moved: Sequence[float]) -> None:
 def _move(d: Frame, i: int, measure: int, moved: float) -> None:
     """The level, and what is usual of the past hours."""
     s = d.state
+    d.stale = True
     s.level[measure, i] += moved
     s.line[:, measure, i] *= np.exp(moved)
     for values in (s.ring_e, s.win_e, s.past_e):
@@ -527,6 +528,7 @@ def excise(d: Frame, i: int, begun: int, moved: Sequence[float] = (0.0, 0.0)) ->
     """From `begun` until now every minute of series `i` is as usual, in all windows; before it, days' levels are
     `moved` with that of now."""
     s, at = d.state, d.at
+    d.stale = True
     back = min(at + 1 - begun, MINUTES)
     slots = [(at - ago) % MINUTES for ago in range(back)]
     s.ring_x[:, slots, i] = s.ring_e[:, slots, i]
