@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stream_jobs.detection import baseline, calibration, hours, life, minutes, requests, starting
+from stream_jobs.detection.baseline import UNKNOWN
 from stream_jobs.detection.config import Config
 from stream_jobs.detection.frame import Frame
 from stream_jobs.detection.model import Finding, Floats, Minute
@@ -113,7 +114,7 @@ class CostDetector:
             t = frame.judged
             up, down = s.limit_up[:, : t.shape[1]], s.limit_down[:, : t.shape[1]]
             hits = ((t > up) | (t < down)).any(axis=(0, 1)) | (s.gap > s.limit_gap)
-            hits &= s.age >= LEAST_HOURS
+            hits &= (s.age >= LEAST_HOURS) & ((s.level[0] > UNKNOWN) | (s.age >= DAY_HOURS))
             found = life.advance(frame, hits, dear, x, usual, known)
         minutes.learn_maxima(s, frame.z, calm & (s.side == 0))
         if of_hour == MINUTES - 1:

@@ -55,5 +55,5 @@ def end_hour(frame: Frame, deviates: Array, quiet: bool) -> list[Finding]:
 def _told(frame: Frame, at: int) -> Array:
     """[measures, series] how much an hour tells of a level beside what its season may be that is not known. Hours of a
     first day are off together, as a night is from the day: added up they would be a shift in every series."""
-    unseen = baseline.unseen(baseline.visits(frame.state, baseline.hour_of_week(at)))
+    unseen = baseline.unseen(frame.state, baseline.visits(frame.state, baseline.hour_of_week(at)))
     return np.asarray(1 - np.minimum(unseen / frame.variance[:, PARTIAL], 1.0))
