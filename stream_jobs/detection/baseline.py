@@ -8,20 +8,28 @@ that growth is usual. What is learned is winsorised at 2.5 sigma, and nothing is
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 
-from stream_jobs.detection.arrays import Array
-from stream_jobs.detection.minutes import upward
+from stream_jobs.detection.arrays import LANES, Array
+from stream_jobs.detection.minutes import UNSEEN, upward
+from stream_jobs.detection.scales import COST, EVENTS
 from stream_jobs.detection.state import State
 
 WORKDAYS: Final = range(5)
 WEEKEND: Final = range(5, 7)
+FRIDAY, SUNDAY = 4, 6
 FORGET: Final = 0.95
 LEVEL_RATE: Final = 0.06
 TREND_RATE: Final = 0.004
 TREND_MOST: Final = 0.02
 DAMPING: Final = 0.995
 STEP: Final = 2.0  # neighbours that differ by more are a step, not a slope
-UNSEEN: Final = 0.36  # variance of the logarithm of a bin of which nothing is known
+PRIOR: Final = 0.1  # visits that the same hour of the other kind of day counts for ...
+FEW: Final = 10.0  # ... where so many requests are usual in an hour, or its noise is large; else the less
+SEEN: Final = 0.5  # visits: a bin was
+NEVER: Final = 2.25
+"""The least variance of the logarithm of a bin that was never seen, nor another of its kind: nobody knows how far a
+first day's hours lie apart, or its weekend from workdays."""
 EPOCH_WEEKDAY: Final = 3  # 1970-01-01 was a Thursday
 TINY: Final = 1e-12
 UNKNOWN: Final = -90.0  # a level below is of a series that has done nothing so far
@@ -57,9 +65,10 @@ def season(s: State, bin_: int) -> tuple[Array, Array]:
         each = [s.num[:, one] / np.maximum(weight, 0.5) for one, weight in zip(bins, dens, strict=True)]
         seen = np.min([s.visits[one] for one in bins], axis=0) > 0
         num = np.where(seen, _median_of_five(each) * den, num)
-    strange = bin_ % 24 + (24 * 5 if bin_ // 24 < 5 else 0)
+    strange = bin_ % 24 + 24 * (SUNDAY if bin_ // 24 < 5 else FRIDAY)  # the day before the kind changes: seen first
     prior_num, prior_den = s.num[:, strange] + 0.2, WEIGHTS[s.visits[strange]] + 0.2
-    kind = (num + 0.1 * prior_num / prior_den) / (den + 0.1)
+    little = PRIOR * np.minimum(1.0, FEW * np.exp(-np.clip(s.level[EVENTS], -20, 20)) + s.tau2[:, 3])
+    kind = (num + little * prior_num / prior_den) / (den + little)
     own_num, own_den = s.num[:, bin_].astype(float), WEIGHTS[s.visits[bin_]]
     return (own_num + pull * kind) / (own_den + pull), own_den + np.minimum(den, pull[0])
 
@@ -70,9 +79,28 @@ def visits(s: State, bin_: int) -> Array:
     return np.asarray(WEIGHTS[s.visits[bin_]] + np.minimum(den, np.clip(s.tau2[0, 3] / 0.0125, 1.0, 12.0)))
 
 
-def unseen(visited: Array) -> Array:
-    """Variance of the logarithm that comes of a season that is not known. Hours of a day have it in common."""
-    return np.asarray(UNSEEN / (1 + visited) ** 3)
+def unseen(s: State, visited: Array) -> Array:
+    """[series] the variance of the logarithm that comes of a season that is not known. Hours of a day have it in
+    common. An hour of a kind that was never seen may differ from the level as those seen do from each other."""
+    variance = UNSEEN / (1 + visited) ** 3
+    never = np.flatnonzero((visited < SEEN) & (s.level[COST] > UNKNOWN))
+    if never.size:
+        variance[never] = np.maximum(_apart(s, never), NEVER)
+    return np.asarray(variance)
+
+
+def _apart(s: State, which: npt.NDArray[np.intp]) -> Array:
+    """[which] how far the hours of week that were seen lie apart: the variance of their logarithms, of an hour without
+    a request as of one with half of one."""
+    count = which.size
+    which = np.resize(which, -(-count // LANES) * LANES)  # a result does not depend on how many there are
+    weight = WEIGHTS[s.visits[:, which]]
+    seen = weight > 0
+    least = 0.5 * np.exp(-s.level[EVENTS, which])
+    logs = np.log(np.maximum(s.num[EVENTS][:, which] / np.maximum(weight, SEEN), least)) * seen
+    hours = np.maximum(seen.sum(axis=0), 1)
+    mean = logs.sum(axis=0) / hours
+    return np.asarray((((logs - mean) ** 2 * seen).sum(axis=0) / hours)[:count])
 
 
 def begin_hour(s: State, at: int) -> None:
@@ -87,8 +115,11 @@ def begin_hour(s: State, at: int) -> None:
         slope = np.where(steep, 0.0, (right - left) / 60)
         s.line[2 * part] = np.where(steep, here, left + slope * first)
         s.line[2 * part + 1] = slope
+    strange = unseen(s, visited)
+    s.unseen_before[:] = np.maximum(s.unseen - strange, 0)
+    s.unseen[:] = strange
     for unsure, tau2 in ((s.unsure, s.tau2[:, 3]), (s.unsure_up, upward(s)[:, 3])):
-        unsure[:] = (tau2 + 0.01) / (visited + 1.5) + unseen(visited)
+        unsure[:] = (tau2 + 0.01) / (visited + 1.5) + strange
 
 
 def usual_minute(s: State, minute: int) -> Array:

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stream_jobs.detection import baseline, calibration, hours, life, minutes, requests, starting
+from stream_jobs.detection.baseline import UNKNOWN
 from stream_jobs.detection.config import Config
 from stream_jobs.detection.frame import Frame
 from stream_jobs.detection.model import Finding, Floats, Minute
@@ -62,6 +63,7 @@ class CostDetector:
 
     def standing(self, number: int) -> Finding | None:
         """The finding that is open in a series, as it is by now."""
+        self.frame.fresh()
         return life.finding(self.frame, number) if self.frame.state.side[number] else None
 
     def weigh(self, nats: Sequence[float]) -> None:
@@ -71,6 +73,7 @@ class CostDetector:
     def adopt(self, number: int) -> list[Finding]:
         """The level that the series has now is its normal (somebody marked its finding as expected): closes the
         finding that is open in it, if one is."""
+        self.frame.fresh()
         return life.adopt(self.frame, number) if self.frame.state.side[number] else []
 
     def advance(self, minute: Minute) -> list[Finding]:
@@ -111,7 +114,7 @@ class CostDetector:
             t = frame.judged
             up, down = s.limit_up[:, : t.shape[1]], s.limit_down[:, : t.shape[1]]
             hits = ((t > up) | (t < down)).any(axis=(0, 1)) | (s.gap > s.limit_gap)
-            hits &= s.age >= LEAST_HOURS
+            hits &= (s.age >= LEAST_HOURS) & ((s.level[0] > UNKNOWN) | (s.age >= DAY_HOURS))
             found = life.advance(frame, hits, dear, x, usual, known)
         minutes.learn_maxima(s, frame.z, calm & (s.side == 0))
         if of_hour == MINUTES - 1:
@@ -152,10 +155,12 @@ class CostDetector:
 
     def scores(self) -> Floats:
         """See `model.Detector`."""
+        self.frame.fresh()
         return np.asarray(life.surprise(self.frame)[: len(self.names)])
 
     def bands(self) -> tuple[Floats, Floats, Floats]:
         """Of each series, for the hour up to the last minute: the cost expected, and what is low and high (99 %)."""
+        self.frame.fresh()
         s, count = self.frame.state, len(self.names)
         sigma = np.sqrt(self.frame.variance[0, 3])
         usual, low, high = life.band(s.win_e[0, 3], sigma, sigma)

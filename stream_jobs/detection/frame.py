@@ -12,6 +12,11 @@ from stream_jobs.detection.state import MINUTES, PARTIAL, State
 
 BEFORE: Final = -1
 WHOLE: Final = np.array(HOURS, dtype=float)[:, None]
+PAST_PART: Final = [
+    np.array([*(max(window - minute - 1, 0) / window for window in FAST), 0.0], dtype=np.float32)
+    for minute in range(MINUTES)
+]
+"""How much of each window, and of the hour so far, lies before the present hour, by the minute of the hour."""
 
 
 class Frame:
@@ -23,6 +28,7 @@ class Frame:
         self.count = 0  # of series
         self.at = BEFORE  # the last minute taken
         self.hour_pushed = False  # the present hour is among the past ones already
+        self.stale = False  # the state has changed since it was looked at
         # of the last minute, they follow from the state:
         self.z: Array = np.zeros((2, N_FAST + 1, 0))  # [measures, windows and present hour, series]: deviates
         self.variance = self.z  # of the logarithm
@@ -55,13 +61,22 @@ class Frame:
         self.hours_before = calibration.before(self.state, self.at % MINUTES == MINUTES - 1)
         self.look()
 
+    def fresh(self) -> None:
+        """Before somebody outside looks: what a minute's end has learned or closed counts, as it does after a load."""
+        if self.stale:
+            self.resume()
+
     def look(self) -> None:
         """Work out the deviates of the windows as they stand."""
         s = self.state
+        self.stale = False
         filled = max(row for row, window in enumerate(FAST) if window <= self.at % MINUTES + 1)
         rows = [*range(N_FAST), filled]  # the hour so far is as noisy as the longest window that it fills
         tau2 = s.tau2[:, rows] + s.unsure[:, None]
         tau2_up = minutes.upward(s)[:, rows] + s.unsure_up[:, None]
+        if s.unseen_before.any():  # windows that reach into the hour before
+            before = PAST_PART[self.at % MINUTES][:, None] * s.unseen_before.astype(np.float32)
+            tau2, tau2_up = tau2 + before, tau2_up + before
         self.z, self.variance, self.counting = noise.deviates(s.win_x, s.win_e, s.phi[:, None], tau2, tau2_up)
         hour = np.clip(self.z[:, PARTIAL], -40, 40)
         self.judged = np.empty((2, calibration.MINUTELY, s.columns))

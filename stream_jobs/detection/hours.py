@@ -48,12 +48,12 @@ def end_hour(frame: Frame, deviates: Array, quiet: bool) -> list[Finding]:
         calibration.learn_day(s, free & old)
         requests.learn_day(s, free)
         baseline.learn_day(s, np.sqrt(s.tau2[:, 3]) + 0.05, free.astype(float))
-    frame.hour_pushed = False
+    frame.hour_pushed, frame.stale = False, True
     return found
 
 
 def _told(frame: Frame, at: int) -> Array:
     """[measures, series] how much an hour tells of a level beside what its season may be that is not known. Hours of a
     first day are off together, as a night is from the day: added up they would be a shift in every series."""
-    unseen = baseline.unseen(baseline.visits(frame.state, baseline.hour_of_week(at)))
+    unseen = baseline.unseen(frame.state, baseline.visits(frame.state, baseline.hour_of_week(at)))
     return np.asarray(1 - np.minimum(unseen / frame.variance[:, PARTIAL], 1.0))

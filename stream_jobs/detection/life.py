@@ -46,6 +46,7 @@ from stream_jobs.detection.state import (
 from stream_jobs.detection.thresholds import nats, needed_nats, sigmas
 
 DAY: Final = 1440
+WARNING: Final = LEVELS.index("warning")  # the most that a series' first day may be, judged by itself
 KINDS: Final[tuple[FindingKind, ...]] = ("spike", "shift", "ramp", "drop", "silence", "dear_request", "new_series")
 SPIKE, SHIFT, RAMP_KIND, DROP, SILENCE_KIND, DEAR, _ = range(7)
 CALM_BELOW: Final = (1.0, 2.5)
@@ -317,6 +318,7 @@ def _unlearn(d: Frame, i: int, moved: Sequence[float]) -> None:
 def _move(d: Frame, i: int, measure: int, moved: float) -> None:
     """The level, and what is usual of the past hours."""
     s = d.state
+    d.stale = True
     s.level[measure, i] += moved
     s.line[:, measure, i] *= np.exp(moved)
     for values in (s.ring_e, s.win_e, s.past_e):
@@ -339,7 +341,8 @@ def _severity(d: Frame, i: int, day: float) -> int:
     excess = float(s.sum_x[i] - s.sum_e[i])
     per_day = excess * DAY / max(d.at + 1 - int(s.begun[i]), 1)
     slow = int(s.scale[i]) >= FIRST_DAYS and int(s.scale[i]) < SILENCE
-    return severity(d.config, float(s.score[i]), excess, per_day, day, slow, s.side[i] > 0)
+    level = severity(d.config, float(s.score[i]), excess, per_day, day, slow, s.side[i] > 0)
+    return level if s.age[i] >= newcomers.FIRST_DAY or newcomers.is_open(s, i) else min(level, WARNING)
 
 
 def _since(d: Frame, i: int, begun: int) -> tuple[float, float]:
@@ -527,6 +530,7 @@ def excise(d: Frame, i: int, begun: int, moved: Sequence[float] = (0.0, 0.0)) ->
     """From `begun` until now every minute of series `i` is as usual, in all windows; before it, days' levels are
     `moved` with that of now."""
     s, at = d.state, d.at
+    d.stale = True
     back = min(at + 1 - begun, MINUTES)
     slots = [(at - ago) % MINUTES for ago in range(back)]
     s.ring_x[:, slots, i] = s.ring_e[:, slots, i]

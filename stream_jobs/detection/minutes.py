@@ -26,6 +26,8 @@ GAP_WIDTH: Final = 1.0  # of the daily longest gap between requests of a Poisson
 SIDED: Final = 1.4  # the noise above the usual counts where it is smaller by more
 MOST_SQUARE: Final = 16.0
 MEAN_SHIFT: Final = 0.5
+UNSEEN: Final = 0.36  # variance of the logarithm of a bin, which its visits divide; no more of it explains noise ...
+MOST_NEW: Final = 1.0  # ... and hours that were never seen teach this much at most: that they lie apart is little noise
 COME: Final = 1.2  # times as far
 AWAY: Final = 2.0  # usual requests of an hour; below it a series is away
 DEAR_STEPS: Final = 12.0  # to a factor of e
@@ -137,12 +139,23 @@ def learn_row(s: State, row: int, deviate: Array, variance: Array, part: Array, 
     hours = s.heard if row < ROLLING_HOUR else s.age
     rate = np.maximum(1 / (21 * 24 * looks), 2 / (looks * (12 + hours))) * may
     square = np.minimum(deviate * deviate, MOST_SQUARE) * variance
-    for known, seen, unsure in ((s.tau2, square, s.unsure), (s.tau2_up, _above(s, row, variance), s.unsure_up)):
-        tau2 = known[:, row]
+    above = _above(s, row, variance)
+    new = s.unseen > UNSEEN  # their deviates say little: by the logarithms themselves
+    if new.any():
+        logs = np.log(np.maximum(s.win_x[:, row], 1e-12) / np.maximum(s.win_e[:, row], 1e-12))
+        square = np.where(new, np.minimum(logs * logs, MOST_NEW), square)
+        above = np.where(new, s.tau2_up[:, row] + part + _known(s, s.unsure_up), above)  # most of them lie on one side
+    for known, seen, of_level in ((s.tau2, square, s.unsure), (s.tau2_up, above, s.unsure_up)):
+        tau2, unsure = known[:, row], _known(s, of_level)
         trust = tau2 / (tau2 + part + unsure)
         learned = tau2 + rate * (0.1 + 0.9 * trust) * (seen - part - unsure - tau2)
         known[:, row] = np.clip(learned, TAU2_LEAST, TAU2_MOST)
     learn_spread(s, row, deviate, rate * (s.age > SETTLED))
+
+
+def _known(s: State, unsure: Array) -> Array:
+    """[measures, series] how unsure the level is beside that an hour was never seen."""
+    return np.asarray(unsure - np.maximum(s.unseen.astype(float) - UNSEEN, 0))
 
 
 def _above(s: State, row: int, variance: Array) -> Array:

@@ -100,9 +100,11 @@ def learn_day(s: State, may: npt.NDArray[np.bool_]) -> None:
 
 
 def count_gap(frame: Frame, events: Array, usual: Array) -> None:
-    """Adds the requests that are usual in the minute to the gap since the last one; a request ends it."""
+    """Adds the requests that are usual in the minute to the gap since the last one; a request ends it. Of an hour of
+    the week that was never seen, those that are due at least."""
     s = frame.state
-    s.gap += usual
+    new = s.unseen > minutes.UNSEEN
+    s.gap += np.where(new, usual * np.exp(-2 * np.sqrt(s.unseen.astype(np.float32))), usual) if new.any() else usual
     some = events > 0
     if some.any():
         longest = np.where(s.side == 0, s.gap, np.minimum(s.gap, s.limit_gap))  # what is told counts up to its limit

@@ -8,7 +8,7 @@ import numpy.typing as npt
 from stream_jobs.detection.arrays import Arrays, Field
 from stream_jobs.detection.scales import DAYS, HOURS, MEASURES, N_FAST, WEEK_HOURS, WINDOWS
 
-VERSION: Final = 3
+VERSION: Final = 4
 MINUTES: Final = 60
 NOTHING: Final = MINUTES  # a row of the rings that stays 0
 PARTIAL: Final = N_FAST  # the row of `actual` and `usual` that holds the present hour so far
@@ -41,6 +41,8 @@ FIELDS: Final[dict[str, Field]] = {
     ),  # of the usual minute in this hour: two straight pieces (at 0, slope; at 0, slope)
     "unsure": ((MEASURES,), "f4", 0.5),  # variance of the logarithm of what is usual in this hour
     "unsure_up": ((MEASURES,), "f4", 0.5),
+    "unseen": ((), "f2", 0.0),  # the part of it that comes of an hour of the week that was never seen ...
+    "unseen_before": ((), "f2", 0.0),  # ... and what there was more of it in the hour before
     "day_x": ((MEASURES,), "f4", 0.0),
     "day_e": ((MEASURES,), "f4", 0.0),
     "age": ((), "i4", 0.0),  # known hours

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from stream_jobs.detection.config import Config
@@ -94,13 +94,28 @@ def test_one_dear_request_is_a_finding_of_its_own_and_told_once() -> None:
 
 
 def test_a_new_series_needs_no_weeks_to_be_judged() -> None:
-    """Twelve hours of its own are enough for a rise of thirty times, which is one as any other."""
+    """A day and a half of its own are enough for a rise of ten times, which is one as any other."""
     detector = CostDetector()
     detector.add(["new"])
     rate = np.array([20.0])
-    findings = run(detector, minutes(rate, 1000, level=only(0, 1, 30.0, 720, 800)))
+    findings = run(detector, minutes(rate, 2300, level=only(0, 1, 10.0, 2160, 2220)))
     assert [(f.number, f.direction, f.kind) for f in findings[:1]] == [(0, "up", "spike")]
-    assert findings[0].detected_at - BEGIN > 720
+    assert 2160 < findings[0].detected_at - BEGIN <= 2170
+
+
+@pytest.mark.parametrize("begins", [0, 5])
+@pytest.mark.parametrize("closed", [0.02, 0.05])
+def test_office_hours_are_no_news_to_a_new_series(begins: int, closed: float) -> None:
+    """Days from nine to six, and no weekends: neither the first mornings nor the first two weekends are told."""
+
+    def level(minute: int) -> Floats:
+        day, hour = divmod(minute // 60, 24)
+        return np.full(3, 1.0 if 9 <= hour < 18 and (begins + day) % 7 < 5 else closed)
+
+    detector = CostDetector()
+    detector.add(["a", "b", "c"])
+    begin = MONDAY + 1440 * begins
+    assert run(detector, minutes(RATES, 8 * 1440, seed=begins, level=level, begin=begin)) == []
 
 
 @pytest.mark.parametrize("begins", range(0, 168, 42))
@@ -169,15 +184,20 @@ def test_scores_and_bands_are_of_each_series() -> None:
 
 
 @settings(max_examples=4, deadline=None)
-@given(st.integers(1, 130), st.integers(0, 2**31), st.integers(0, 10**6))
+@given(st.integers(0, 130), st.integers(0, 2**31), st.integers(0, 10**6))
+@example(60, 0, 0)
+@example(120, 1, 7)
 def test_a_restart_at_any_minute_changes_nothing(cut: int, seed: int, salt: int) -> None:
-    """Dump and load: the same findings, and the same state bit by bit, as without."""
+    """Dump and load, also where an hour or a finding has just ended: the same findings, scores, bands, and the same
+    state bit by bit, as without."""
     level = only(seed % 3, 3, 12.0, 40 + salt % 60, 110)
     whole, traffic = warmed(RATES), list(minutes(RATES, 150, seed, level))
     first = warmed(RATES)
     findings = run(first, iter(traffic[:cut]))
     second = CostDetector.load(first.dump())
     assert (second.scores() == first.scores()).all()
+    assert (np.array(second.bands()) == np.array(first.bands())).all()
+    assert [second.standing(i) for i in range(3)] == [first.standing(i) for i in range(3)]
     findings += run(second, iter(traffic[cut:]))
     assert findings == run(whole, iter(traffic))
     assert second.dump() == whole.dump()
