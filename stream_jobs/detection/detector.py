@@ -7,7 +7,7 @@ from typing import Final, Self
 import numpy as np
 import numpy.typing as npt
 
-from stream_jobs.detection import baseline, calibration, hours, life, minutes, requests, starting
+from stream_jobs.detection import baseline, calibration, closing, figures, hours, life, minutes, requests, starting
 from stream_jobs.detection.config import Config
 from stream_jobs.detection.frame import Frame
 from stream_jobs.detection.model import Finding, Floats, Minute
@@ -62,7 +62,7 @@ class CostDetector:
 
     def standing(self, number: int) -> Finding | None:
         """The finding that is open in a series, as it is by now."""
-        return life.finding(self.frame, number) if self.frame.state.side[number] else None
+        return figures.finding(self.frame, number) if self.frame.state.side[number] else None
 
     def weigh(self, nats: Sequence[float]) -> None:
         """How many nats each series needs more than one by itself, from the next hour on."""
@@ -71,7 +71,7 @@ class CostDetector:
     def adopt(self, number: int) -> list[Finding]:
         """The level that the series has now is its normal (somebody marked its finding as expected): closes the
         finding that is open in it, if one is."""
-        return life.adopt(self.frame, number) if self.frame.state.side[number] else []
+        return closing.adopt(self.frame, number) if self.frame.state.side[number] else []
 
     def advance(self, minute: Minute) -> list[Finding]:
         """See `model.Detector`. Costs and requests below 0 (corrections) count as 0. Raises ValueError for a minute
@@ -152,13 +152,13 @@ class CostDetector:
 
     def scores(self) -> Floats:
         """See `model.Detector`."""
-        return np.asarray(life.surprise(self.frame)[: len(self.names)])
+        return np.asarray(figures.surprise(self.frame)[: len(self.names)])
 
     def bands(self) -> tuple[Floats, Floats, Floats]:
         """Of each series, for the hour up to the last minute: the cost expected, and what is low and high (99 %)."""
         s, count = self.frame.state, len(self.names)
         sigma = np.sqrt(self.frame.variance[0, 3])
-        usual, low, high = life.band(s.win_e[0, 3], sigma, sigma)
+        usual, low, high = figures.band(s.win_e[0, 3], sigma, sigma)
         return usual[:count], low[:count], high[:count]
 
     def hour(self) -> tuple[Floats, Floats]:
