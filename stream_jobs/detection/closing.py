@@ -53,10 +53,10 @@ def _shift(d: Frame, i: int) -> Array:
 def close(d: Frame, i: int, closing: Closing) -> Finding:
     s = d.state
     begun = int(s.begun[i])
-    end = _over(d, i)
+    end = _over(d, i) if closing == "over" else d.at + 1
     _take_off(d, i, end)
     made = figures.finding(d, i, end, closing)
-    of_peers = newcomers.is_open(s, i)
+    of_peers = newcomers.is_open(s, i) and closing == "over"
     s.side[i], s.calm[i], s.closed[i] = 0, 0, d.at
     relearning.excise(d, i, begun)
     if of_peers:
@@ -96,8 +96,9 @@ def adopt(d: Frame, i: int) -> list[Finding]:
     """The level of the last day (or since it began) is the normal."""
     s = d.state
     if newcomers.is_open(s, i):  # it was learned meanwhile
+        made = close(d, i, "new_normal")
         s.peer[i] = 0
-        return [close(d, i, "new_normal")]
+        return [made]
     begun = int(s.begun[i])
     hours = min(max((d.at + 1 - begun) // MINUTES, 1), 24)
     shifted = [0.0] * MEASURES
@@ -109,7 +110,7 @@ def adopt(d: Frame, i: int) -> list[Finding]:
             shifted[measure] = moved
             s.trend[measure, i] = 0
     s.moved[:, i], s.moved_at[i] = shifted, d.at
-    made = figures.finding(d, i, d.at + 1, "new_normal")
+    closed = figures.finding(d, i, d.at + 1, "new_normal")
     s.side[i], s.calm[i], s.closed[i], s.gap[i] = 0, 0, d.at, 0
     relearning.excise(d, i, begun, shifted)
-    return [made]
+    return [closed]

@@ -158,7 +158,7 @@ class CostDetector:
         """Of each series, for the hour up to the last minute: the cost expected, and what is low and high (99 %)."""
         s, count = self.frame.state, len(self.names)
         sigma = np.sqrt(self.frame.variance[0, 3])
-        usual, low, high = figures.band(s.win_e[0, 3], sigma, sigma)
+        usual, low, high = figures.around(s.win_e[0, 3], sigma, sigma)
         return usual[:count], low[:count], high[:count]
 
     def hour(self) -> tuple[Floats, Floats]:

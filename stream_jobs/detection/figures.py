@@ -5,12 +5,12 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from stream_jobs.detection import calibration, newcomers
+from stream_jobs.detection import band, calibration, newcomers
 from stream_jobs.detection.arrays import Array
 from stream_jobs.detection.calibration import UNITS
 from stream_jobs.detection.frame import Frame
 from stream_jobs.detection.model import Closing, Finding, FindingKind
-from stream_jobs.detection.scales import FAST, FIRST_DAYS, N_FAST, NAMES, RAMP, REQUEST, SILENCE
+from stream_jobs.detection.scales import FIRST_DAYS, LENGTH, N_FAST, NAMES, RAMP, REQUEST, SILENCE
 from stream_jobs.detection.severity import LEVELS, severity
 from stream_jobs.detection.state import MINUTES, NEW_SERIES, PARTIAL, State
 from stream_jobs.detection.thresholds import nats
@@ -33,7 +33,7 @@ def usual_day_of(s: State, i: int) -> float:
     return total(s.past_e[0, :, i]) if s.age[i] >= 24 else float(np.exp(max(float(s.level[0, i]), -99.0)) * 24)
 
 
-def band(usual: Array, down: Array, up: Array) -> Array:
+def around(usual: Array, down: Array, up: Array) -> Array:
     return np.stack([usual, usual * np.exp(-2.58 * down), usual * np.exp(2.58 * up)])
 
 
@@ -67,10 +67,7 @@ def finding(d: Frame, i: int, end: int | None = None, closing: Closing | None = 
     begun = int(s.begun[i])
     minutes = max((end or d.at + 1) - begun, 1)
     actual, usual = float(s.sum_x[i]), float(s.sum_e[i])
-    hours = max(minutes / MINUTES, 1.0)
-    row = 3 if minutes >= MINUTES else max(j for j, window in enumerate(FAST) if window <= minutes)
-    v = float(d.counting[0, row, i]) + float(s.tau2[0, row, i]) / hours + float(s.unsure[0, i])
-    _, low, high = band(np.array(usual), np.sqrt(v * s.spread[1, 0, row, i]), np.sqrt(v * s.spread[0, 0, row, i]))
+    low, high = band.of_finding(d, i, usual, actual)
     return Finding(
         i,
         begun,
@@ -78,16 +75,24 @@ def finding(d: Frame, i: int, end: int | None = None, closing: Closing | None = 
         end,
         "up" if s.side[i] > 0 else "down",
         KINDS[s.kind[i]],
-        NAMES[s.scale[i]],
+        NAMES[_shows_in(s, i)],
         usual,
         actual,
-        float(low),
-        float(high),
+        low,
+        high,
         float(s.score[i]),
         LEVELS[s.severity[i]],
         (actual - usual) * DAY / minutes,
         closing,
     )
+
+
+def _shows_in(s: State, i: int) -> int:
+    """The scale of a finding: the shortest window, up to the one that told it, that held it when it was told."""
+    scale, held = int(s.scale[i]), int(s.told[i]) - int(s.begun[i])
+    if scale >= FIRST_DAYS:
+        return scale
+    return next(one for one in range(scale + 1) if LENGTH[one] >= held or one == scale)
 
 
 def kind_of(d: Frame, i: int, scale: int, side: int, minutes: int) -> int:

@@ -20,8 +20,13 @@ BACK: Final = 0.1  # of what is told: with less it is over
 
 def beyond(s: State, config: Config) -> npt.NDArray[np.bool_]:
     """[series] that spend what no peer does."""
-    much = s.win_x[COST, HOUR] > np.maximum(config.peers_times * s.peer, config.floor_money)
+    much = s.win_x[COST, HOUR] > np.maximum(config.peers_times * s.peer, config.floor_money)  # see `bound`
     return np.asarray(much & (s.peer > 0) & (s.age < FIRST_DAY))
+
+
+def bound(s: State, i: int, config: Config) -> float:
+    """USD that series `i` may spend within an hour without being told."""
+    return max(config.peers_times * float(s.peer[i]), config.floor_money)
 
 
 def is_open(s: State, i: int) -> bool:
@@ -65,8 +70,6 @@ def excise(d: Frame, i: int) -> None:
     """What is over is not told again: the windows of series `i` hold what its peers spend. Its own usual may be what
     it spent in its first hours, so they are held against nothing else until they have passed."""
     s, at = d.state, d.at
-    if s.peer[i] <= 0:
-        return
     s.ring_x[COST, :MINUTES, i] = np.minimum(s.ring_x[COST, :MINUTES, i], s.peer[i] / MINUTES)
     s.ring_e[COST, :MINUTES, i] = s.ring_x[COST, :MINUTES, i]
     for row, window in enumerate(FAST):
