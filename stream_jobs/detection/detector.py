@@ -7,7 +7,7 @@ from typing import Final, Self
 import numpy as np
 import numpy.typing as npt
 
-from stream_jobs.detection import baseline, calibration, hours, life, minutes, requests, starting
+from stream_jobs.detection import baseline, calibration, closing, figures, hours, life, minutes, requests, starting
 from stream_jobs.detection.baseline import UNKNOWN
 from stream_jobs.detection.config import Config
 from stream_jobs.detection.frame import Frame
@@ -64,7 +64,7 @@ class CostDetector:
     def standing(self, number: int) -> Finding | None:
         """The finding that is open in a series, as it is by now."""
         self.frame.fresh()
-        return life.finding(self.frame, number) if self.frame.state.side[number] else None
+        return figures.finding(self.frame, number) if self.frame.state.side[number] else None
 
     def weigh(self, nats: Sequence[float]) -> None:
         """How many nats each series needs more than one by itself, from the next hour on."""
@@ -74,7 +74,7 @@ class CostDetector:
         """The level that the series has now is its normal (somebody marked its finding as expected): closes the
         finding that is open in it, if one is."""
         self.frame.fresh()
-        return life.adopt(self.frame, number) if self.frame.state.side[number] else []
+        return closing.adopt(self.frame, number) if self.frame.state.side[number] else []
 
     def advance(self, minute: Minute) -> list[Finding]:
         """See `model.Detector`. Costs and requests below 0 (corrections) count as 0. Raises ValueError for a minute
@@ -156,14 +156,14 @@ class CostDetector:
     def scores(self) -> Floats:
         """See `model.Detector`."""
         self.frame.fresh()
-        return np.asarray(life.surprise(self.frame)[: len(self.names)])
+        return np.asarray(figures.surprise(self.frame)[: len(self.names)])
 
     def bands(self) -> tuple[Floats, Floats, Floats]:
         """Of each series, for the hour up to the last minute: the cost expected, and what is low and high (99 %)."""
         self.frame.fresh()
         s, count = self.frame.state, len(self.names)
         sigma = np.sqrt(self.frame.variance[0, 3])
-        usual, low, high = life.band(s.win_e[0, 3], sigma, sigma)
+        usual, low, high = figures.around(s.win_e[0, 3], sigma, sigma)
         return usual[:count], low[:count], high[:count]
 
     def hour(self) -> tuple[Floats, Floats]:

@@ -42,10 +42,10 @@ class Finding:
     end: int | None  # None while it is open
     direction: Direction
     kind: FindingKind
-    scale: str  # the window that told it: 5m, 1h, 7d, ramp, silence, request
+    scale: str  # the window that told it, or a shorter one that held it: 5m, 1h, 7d, ramp, silence, request
     expected: float  # USD (or requests, or the gauge's unit) from `start` until now, or until its end
     actual: float
-    low: float  # the band that the window's figure is within when nothing is wrong, for the same stretch
+    low: float  # what the same stretch costs when nothing is wrong, by the limit that it is beyond
     high: float
     score: float  # surprise in nats: the greatest so far
     severity: Severity

@@ -5,7 +5,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from stream_jobs.detection import life, minutes, tails
+from stream_jobs.detection import figures, minutes, tails
 from stream_jobs.detection.arrays import Array
 from stream_jobs.detection.config import Config
 from stream_jobs.detection.frame import Frame
@@ -69,7 +69,7 @@ def take(frame: Frame, x: npt.NDArray[np.float32], squares: Array | None) -> npt
     if cut.any():
         frame.dear_bound = np.maximum(bound, dear_bound(s))
         told = np.flatnonzero(
-            cut & (dearest > frame.dear_bound) & (dearest > frame.config.dear_share * life.usual_day(s))
+            cut & (dearest > frame.dear_bound) & (dearest > frame.config.dear_share * figures.usual_day(s))
         )
         frame.dearest = dearest
         x[0] = np.where(cut, np.maximum(cost - dearest, 0) + mean, cost)

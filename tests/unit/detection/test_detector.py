@@ -132,23 +132,6 @@ def test_the_first_days_of_a_new_series_are_no_news(begins: int) -> None:
     assert run(detector, minutes(RATES, 5 * 1440, seed=begins, level=level, begin=begin)) == []
 
 
-def test_a_new_series_that_spends_a_hundred_times_what_its_peers_do_is_told() -> None:
-    """While it does, at most for a day, and with what peers would have spent; then it is judged by itself. One that
-    spends as they do, or less, is no news."""
-    detector = warmed(RATES)
-    detector.add(["dear", "alike", "poor"], usual=[0.1, 30.0, 900.0])
-    rates = np.concatenate([RATES, [50.0, 50.0, 50.0]])
-    findings = run(detector, minutes(rates, 1600))
-    assert {(f.number, f.kind, f.direction) for f in findings} == {(3, "new_series", "up")}
-    first, last = findings[0], findings[-1]
-    assert (first.start, first.state) == (BEGIN, "open")
-    assert first.detected_at - BEGIN <= 40
-    assert (last.closing, last.end) == ("new_normal", BEGIN + 1440)
-    assert last.expected == pytest.approx(2.4, rel=0.01)
-    assert last.actual == pytest.approx(0.5 * 1440, rel=0.1)
-    assert CostDetector.load(detector.dump()).bands()[0][3] == pytest.approx(30.0, rel=0.5)
-
-
 @settings(max_examples=4, deadline=None)
 @given(st.integers(0, 2**31), st.integers(15, 50), st.sampled_from([0.0, 12.0, 25.0]))
 def test_a_finding_ends_where_it_ended_and_costs_its_stretch(seed: int, length: int, factor: float) -> None:

@@ -1,0 +1,38 @@
+import numpy as np
+import pytest
+
+from stream_jobs.detection import onset
+from stream_jobs.detection.model import Floats
+from tests.unit.detection.world import BEGIN, minutes, run, warmed
+
+RATES = np.array([100.0, 10.0, 1000.0])
+
+
+@pytest.mark.parametrize("before", [0.9, 1.0, 1.35])
+@pytest.mark.parametrize(("factor", "side"), [(4.0, 1), (10.0, 1), (0.1, -1)])
+def test_an_hour_that_is_a_little_off_is_no_start(before: float, factor: float, side: int) -> None:
+    """A change of level is where it was, though the hour before it was busier or calmer than usual."""
+
+    def level(minute: int) -> Floats:
+        return np.full(3, before if minute < 140 else factor)
+
+    detector = warmed(RATES)
+    run(detector, minutes(RATES, 146, level=level))
+    for number in range(3):
+        assert abs(onset.minute(detector.frame, number, side) - BEGIN - 140) <= 1
+
+
+def test_a_rise_that_fills_the_hour_began_before_it() -> None:
+    """Nothing in the ring tells where it began: its first minute."""
+    detector = warmed(RATES)
+    run(detector, minutes(RATES, 200, level=lambda at: np.full(3, 1.0 if at < 100 else 5.0)))
+    assert onset.minute(detector.frame, 0, 1) == BEGIN + 140
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_rise_told_by_minutes_did_not_begin_hours_ago(seed: int) -> None:
+    """Ten times as much: its start is within three minutes of it, whatever window told it."""
+    begin = 200 + 17 * seed
+    findings = run(warmed(RATES), minutes(RATES, begin + 50, seed, lambda at: np.full(3, 1.0 if at < begin else 10.0)))
+    assert {finding.number for finding in findings} == {0, 1, 2}
+    assert all(abs(finding.start - BEGIN - begin) <= 3 for finding in findings)
