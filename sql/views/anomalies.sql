@@ -1,6 +1,6 @@
 -- What was found unusual, as it stands: the last version of each finding, with what people last said of it or of another
 -- finding of the same cause. dims and vals are the series (both empty: the total); amounts are of the measure, from
--- starts_at to the end, or until now.
+-- starts_at to known_until: its end, and while it is open how far its figures go.
 CREATE OR REPLACE VIEW anomalies AS
 WITH
     last AS
@@ -12,6 +12,15 @@ WITH
         ORDER BY
             version DESC, at DESC
         LIMIT 1 BY finding_id
+    ),
+    figured AS
+    (
+        SELECT
+            finding_id,
+            min(at) AS since
+        FROM anomaly_findings
+        INNER JOIN last USING (finding_id, expected, actual)
+        GROUP BY finding_id
     ),
     said AS
     (
@@ -48,6 +57,7 @@ SELECT
     last.per_day AS per_day,
     last.score AS score,
     last.severity AS severity,
+    coalesce(last.ends_at, greatest(figured.since, last.detected_at)) AS known_until,
     last.closing AS closing,
     last.group_id AS group_id,
     last.silenced_by AS silenced_by,
@@ -57,4 +67,5 @@ SELECT
     said.marked_by AS marked_by,
     if(said.mark = '', NULL, said.marked_at) AS marked_at
 FROM last
+INNER JOIN figured ON figured.finding_id = last.finding_id
 LEFT JOIN said ON said.same_cause = last.same_cause;

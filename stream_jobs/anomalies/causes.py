@@ -19,6 +19,7 @@ from stream_jobs.base.errors import SpendstreamError
 from stream_jobs.base.json_values import json_text
 from stream_jobs.base.readable import clock, money, percent
 from stream_jobs.explain import Explanation, cells_of, explain, sentences
+from stream_jobs.explain.model import ExplainingSet
 from stream_jobs.explain.sentences import WORDS
 from stream_jobs.store.client import StoreClient
 
@@ -136,10 +137,21 @@ def explanation_of(row: FindingRow, evidence: Evidence) -> Explanation:
 
 def first_set(row: FindingRow, explanation: Explanation) -> dict[str, str]:
     """The values that explain most of it, if some do."""
+    named = [one for one in _news(row, explanation) if OTHERS not in one.values.values()]
+    return dict(named[0].values) if named else {}
+
+
+def _news(row: FindingRow, explanation: Explanation) -> list[ExplainingSet]:
+    """The sets that moved as the finding did. Of a series that is no total they must have moved farther than it has as
+    a whole, and hold half of that: else it is the series itself, wherever the most of it lies."""
     sign = sign_of(pull(row))
     moved = [one for one in explanation.sets if sign * one.excess > 0]
-    named = [one for one in moved if OTHERS not in one.values.values()]
-    return dict(named[0].values) if named else {}
+    if not row.series.dims:
+        return moved
+    whole = float(explanation.after / explanation.before) if explanation.before > 0 else None
+    moved = [one for one in moved if whole is None or one.times is None or sign * (one.times - whole) > 0]
+    half = 2 * sign * sum(one.explains for one in moved) >= sign * explanation.excess
+    return moved if half else []
 
 
 def cause_of(
@@ -155,7 +167,7 @@ def cause_of(
     excess_usd = Decimal(repr(round(evidence.excess_of(evidence.mask(conditions)), 6)))
     told = [one for one in dear if row.kind == "dear_request" or one.cost >= TELLING * excess > 0]
     why = list(
-        sentences(_telling(explanation, sign_of(pull(row))))
+        sentences(_telling(row, explanation))
         if first_set(row, explanation) or not row.series.dims
         else _by_itself(row, explanation)
     )
@@ -200,12 +212,15 @@ def users_of(row: FindingRow, evidence: Evidence, conditions: Mapping[str, str])
     return [(user, sign * part) for part, user in ranked[:MAX_USERS] if part > 0]
 
 
-def _telling(explanation: Explanation, sign: int) -> Explanation:
-    """Without the sets that nobody would act on; what they explain is unexplained, then."""
+def _telling(row: FindingRow, explanation: Explanation) -> Explanation:
+    """Without the sets that nobody would act on; what they explain is unexplained, then. Those that are told are named
+    with what the finding's series is cut by: whose it is is the first part of the cause, and the rest lies within."""
+    sign, own = sign_of(pull(row)), conditions_of(row.series)
     least = SET_SHARE * abs(explanation.excess)
-    kept = tuple(one for one in explanation.sets if sign * one.explains >= least)
-    hidden = sum((one.explains for one in explanation.sets if one not in kept), Decimal(0))
-    return replace(explanation, sets=kept, unexplained=explanation.unexplained + hidden)
+    sets = [one for one in _news(row, explanation) if sign * one.explains >= least]
+    hidden = sum((one.explains for one in explanation.sets if one not in sets), Decimal(0))
+    named = tuple(replace(one, values=own | dict(one.values)) for one in sets)
+    return replace(explanation, sets=named, unexplained=explanation.unexplained + hidden)
 
 
 def _largest(row: FindingRow, evidence: Evidence, conditions: Mapping[str, str]) -> list[str]:

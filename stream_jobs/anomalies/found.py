@@ -24,7 +24,7 @@ MOST_SHOWN: Final = 80
 COLUMNS: Final = (
     *("finding_id", "version", "changed_at", "state", "kind", "direction", "scale", "measure", "dims", "vals"),
     *("starts_at", "detected_at", "ends_at", "expected", "actual", "low", "high", "per_day", "score", "severity"),
-    *("closing", "group_id", "silenced_by", "cause", "mark", "note", "marked_by", "marked_at"),
+    *("known_until", "closing", "group_id", "silenced_by", "cause", "mark", "note", "marked_by", "marked_at"),
 )
 _GRAVEST: Final = (
     "state = 'closed', indexOf(['critical', 'error', 'warning', 'info'], severity), "
@@ -48,14 +48,15 @@ class Found:
     starts_at: datetime
     detected_at: datetime
     ends_at: datetime | None
-    expected: Decimal  # from starts_at to its end, or until now
+    expected: Decimal  # from starts_at until known_until
     actual: Decimal
     low: Decimal
     high: Decimal
     per_day: Decimal
     score: float  # nats
     severity: str
-    closing: str = ""  # over, new_normal, corrected
+    known_until: datetime  # the end of the time that actual and expected are of
+    closing: str = ""  # over, new_normal, corrected, expected
     group_id: str = ""
     silenced_by: str = ""  # a planned event, or a mark; empty: people are told
     cause: str = field(default="", repr=False)  # JSON of what explains it
@@ -142,7 +143,7 @@ def found_of(row: Sequence[Any]) -> Found:
     """A row of COLUMNS."""
     named = dict(zip(COLUMNS, row, strict=True))
     dims, vals = named.pop("dims"), named.pop("vals")
-    for name in ("changed_at", "starts_at", "detected_at", "ends_at", "marked_at"):
+    for name in ("changed_at", "known_until", "starts_at", "detected_at", "ends_at", "marked_at"):
         named[name] = None if named[name] is None else as_utc(named[name])
     return Found(series=dict(zip(dims, vals, strict=False)), **named)
 

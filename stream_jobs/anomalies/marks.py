@@ -27,6 +27,8 @@ from stream_jobs.store.tables import arrow_table, insert
 ROOM: Final = Decimal(2)
 SILENCED: Final = "mark:"
 """What `silenced_by` begins with where a mark did it; the marked finding follows."""
+_MINUTE: Final = timedelta(minutes=1)
+"""Findings begin with a minute."""
 _Kind = tuple[Series, str, str]
 """Series, measure and direction."""
 
@@ -86,8 +88,17 @@ class Marks:
         return bar.mark
 
     def exceeding(self, mark: Mark, rows: Iterable[FindingRow]) -> list[FindingRow]:
-        """Of findings with one cause those that began after it was marked, and are more than what was."""
-        return [row for row in rows if row.starts_at > mark.at and self.silencing(row) is None]
+        """Of findings with one cause those that are more than what was marked: which began after it, in the minute in
+        which it was marked at the earliest; and of those before, what costs more than ROOM times as much by now."""
+        return [
+            row
+            for row in rows
+            if (self.silencing(row) is None if row.starts_at + _MINUTE > mark.at else self._is_dearer(row))
+        ]
+
+    def _is_dearer(self, row: FindingRow) -> bool:
+        bar = self._bars.get((row.series, row.measure, row.direction))
+        return bar is not None and abs(row.per_day) > ROOM * bar.per_day
 
 
 def read_marks(store: StoreClient, now: datetime) -> list[Mark]:

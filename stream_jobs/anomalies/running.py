@@ -23,6 +23,7 @@ from stream_jobs.anomalies.states import JudgedRow, States
 from stream_jobs.anomalies.watch import Watch
 from stream_jobs.anomalies.watermark import LogLook, Watermark, minute_of, start_of
 from stream_jobs.base.errors import BrokerUnavailableError
+from stream_jobs.base.money import PICO_PER_USD
 from stream_jobs.blocks.progress import booked_to
 from stream_jobs.runtime.due import Due
 from stream_jobs.runtime.metrics import (
@@ -33,6 +34,7 @@ from stream_jobs.runtime.metrics import (
     ANOMALIES_OPEN,
     ANOMALIES_SERIES,
     ANOMALIES_SNAPSHOT_BYTES,
+    ANOMALIES_TOO_LATE_USD,
 )
 from stream_jobs.runtime.topics import USAGE_EVENTS
 from stream_jobs.series.delta import Delta, Origin
@@ -241,7 +243,8 @@ class Running:
         ANOMALIES_DROPPED.set(registry.dropped)
         ANOMALIES_OPEN.set(len(self._watch.rows.open_series()))
         ANOMALIES_LATE.inc(self._watch.late_events)
-        self._watch.late_events = 0
+        ANOMALIES_TOO_LATE_USD.inc(self._watch.too_late_pico / PICO_PER_USD)
+        self._watch.late_events = self._watch.too_late_pico = 0
         self._scores.write()
         if len(rows) < MOST_MINUTES:
             self._settle(now)  # all is judged that there is: what is recorded as open is found by now, or is over

@@ -16,8 +16,8 @@ from spendstream_schemas.scope import LABEL, SCOPE_FIELDS
 from stream_jobs.anomalies.evidence import conditions_of
 from stream_jobs.anomalies.grouping import Group
 from stream_jobs.anomalies.model import COST, EVENTS, FindingRow, Series
-from stream_jobs.anomalies.words import CLOSINGS, KINDS, quantity, series_name
-from stream_jobs.base.readable import count, duration, instant, money, percent
+from stream_jobs.anomalies.words import CLOSINGS, KINDS, headline, quantity, series_name, window
+from stream_jobs.base.readable import instant, money
 
 PREFIX: Final = "anomaly/"
 MAX_SUMMARY: Final = 300
@@ -154,7 +154,7 @@ def firing(
         group=alert_id(group.group_id),
         labels=labels_of(group, told),
         owner=_fit(told.shared["owner"], 128) if "owner" in told.shared else None,
-        summary=_fit(summary_of(head, until), MAX_SUMMARY),
+        summary=_fit(headline(name_of(head.series), head, until), MAX_SUMMARY),
         facts=tuple(
             Fact(name=name, text=_fit(text, MAX_TEXT))
             for name, text in _facts(group, head, told, until, goes_on=ended is None)
@@ -180,18 +180,6 @@ def over_text(group: Group, told: Told) -> str:
     return f"{CLOSINGS.get(head.closing, CLOSINGS['over'])}; {total}{more}"
 
 
-def summary_of(head: FindingRow, until: datetime) -> str:
-    """'user alice: $123.40 in the 4 hours since 2026-11-29 14:05 UTC, $10.20 expected (12.1 times)'."""
-    who = name_of(head.series)
-    if head.kind == "dear_request":
-        return f"{who}: a single request cost {money(head.actual)} at {instant(head.starts_at)} UTC"
-    window = _window(head, until)
-    if head.kind == "silence" and head.actual == 0:
-        return f"{who}: nothing {window}, {_figure(head, head.expected)} expected"
-    expected = f"{_figure(head, head.expected)} expected" if head.expected > 0 else "nothing expected"
-    return f"{who}: {_figure(head, head.actual)} {window}, {expected}{_times(head)}"
-
-
 def labels_of(group: Group, told: Told) -> dict[str, str]:
     """By SCOPE_FIELDS who it is about, and what nearly all of it has in common: what routes and silences look at."""
     known = {**told.shared, **group.conditions, **conditions_of(head_of(group).series)}
@@ -204,19 +192,12 @@ def labels_of(group: Group, told: Told) -> dict[str, str]:
     return dict(list(found.items())[: 32 - len(own)]) | own
 
 
-def _window(row: FindingRow, until: datetime) -> str:
-    length = duration(max(until - row.starts_at, timedelta(minutes=1)))
-    if row.ends_at is not None:
-        return f"in the {length} from {instant(row.starts_at)} to {instant(row.ends_at)} UTC"
-    return f"in the {length} since {instant(row.starts_at)} UTC"
-
-
 def _facts(group: Group, head: FindingRow, told: Told, until: datetime, *, goes_on: bool) -> list[tuple[str, str]]:
     facts = [
         ("Expected", _figure(head, head.expected)),
         ("Actual", _figure(head, head.actual)),
         ("Usual range", f"{_figure(head, head.low)} to {_figure(head, head.high)}"),
-        ("Window", _window(head, until).removeprefix("in ")),
+        ("Window", window(head, until).removeprefix("in ")),
     ]
     in_money = head.measure == COST or head.kind == "driver"
     if in_money and head.kind != "dear_request" and head.ends_at is None and goes_on:
@@ -261,15 +242,6 @@ def _action(group_id: str) -> str:
 
 def _figure(row: FindingRow, value: Decimal) -> str:
     return quantity(row.measure, value)
-
-
-def _times(row: FindingRow) -> str:
-    if row.expected <= 0:
-        return ""
-    if row.direction == "down":
-        return f" ({percent(abs(row.excess), row.expected)} less)"
-    times = row.actual / row.expected
-    return f" ({times:.1f} times)" if times < 100 else f" ({count(int(times))} times)"
 
 
 def _scale(scale: str) -> str:

@@ -52,7 +52,7 @@ def width_of(console: Console) -> int:
     return console.width if console.file.isatty() else PIPE_WIDTH
 
 
-def findings_table(findings: Sequence[Found], now: datetime) -> Table:
+def findings_table(findings: Sequence[Found]) -> Table:
     """A row each."""
     table = Table(header_style="bold")
     for column in ("severity", "state", "series", "what", "since (UTC)", "for", "actual", "usual", "mark", "id"):
@@ -64,7 +64,7 @@ def findings_table(findings: Sequence[Found], now: datetime) -> Table:
             Text(words.series_name(found.series)),
             Text(words.KINDS.get(found.kind, found.kind)),
             instant(found.starts_at),
-            duration(words.length(found, now)),
+            duration(words.length(found)),
             words.quantity(found.measure, found.actual),
             words.amount(found.measure, found.expected),
             Text(found.mark),
@@ -78,7 +78,7 @@ def print_finding(console: Console, shown: Shown) -> None:
     found = shown.found
     style = SEVERITY_STYLES.get(found.severity, "")
     console.print(
-        Text.assemble((found.severity.upper(), style), " ", (words.headline(found, shown.now), "bold")),
+        Text.assemble((found.severity.upper(), style), " ", (words.line(found), "bold")),
     )
     console.print(Facts((name, text) for name, text in facts_of(shown) if text))
     lines = list(drawing(shown.around, found, width_of(console)))
@@ -93,7 +93,7 @@ def print_finding(console: Console, shown: Shown) -> None:
     if shown.group:
         console.print()
         console.print(Text(f"Of the same cause: {len(shown.group)} more", "bold"))
-        console.print(findings_table(shown.group, shown.now))
+        console.print(findings_table(shown.group))
 
 
 _UNEXPLAINED: Final = "nobody knows yet: it is looked into when it is found, and again when it changes"
@@ -105,8 +105,7 @@ def facts_of(shown: Shown) -> Iterator[tuple[str, str]]:
     yield "id", found.finding_id
     yield "state", words.state(found)
     yield "kind", f"{words.KINDS.get(found.kind, found.kind)}, {found.direction}, told by the scale {found.scale}"
-    ended = f" to {instant(found.ends_at)}" if found.ends_at else ""
-    yield "when", f"{instant(found.starts_at)}{ended} UTC ({duration(words.length(found, shown.now))})"
+    yield "when", words.when(found)
     yield "noticed", f"{clock(found.detected_at)} UTC"
     yield "actual", words.quantity(name, found.actual)
     yield (

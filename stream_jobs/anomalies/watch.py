@@ -5,6 +5,7 @@ and not from how they were grouped, or in which order they came before that.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from statistics import median
 from typing import Any, Final, Protocol
@@ -81,6 +82,7 @@ class Watch:
         self.drivers = drivers or Drivers()
         self._per_week = false_alerts_per_week
         self.late_events = 0  # so many have come late since somebody set this to 0
+        self.too_late_pico = 0  # of cost, came too late to be judged since somebody set this to 0
         self.learned = 0.0  # events that the detector has seen
         self.missed = 0.0  # events that came late, which it has not
         self.fresh = Fresh()
@@ -102,6 +104,8 @@ class Watch:
             late_events = abs(whole(held.sums[row], "events"))
             self.late_events += late_events
             self.missed += late_events
+            if minute < self.next - BACK_MINUTES:
+                self.too_late_pico += abs(whole(held.sums[row], "effective_cost"))
         if minute < self.next - LATE_MINUTES:
             return
         places = self.registry.place_of(held.ids)
@@ -134,7 +138,7 @@ class Watch:
         self.fresh = before.fresh
         self.fresh.judged_again(since, now)
         self.missed = max(0.0, before.missed - before.rows.late_events(since))
-        self.late_events = before.late_events
+        self.late_events, self.too_late_pico = before.late_events, before.too_late_pico
 
     def judge(self, now: datetime, *, known: bool = True, steers: Iterable[Steer] = ()) -> list[Change]:
         """The next minute is over: nothing of it will come any more but what is late."""
@@ -192,7 +196,8 @@ class Watch:
         for steer in steers:
             place = self.registry.find(steer.series)
             for found in self.detector.adopt(place) if place >= 0 else ():
-                change = self.rows.taken(steer.series, found, self.next - 1, now)
+                said = replace(found, closing="expected")
+                change = self.rows.taken(steer.series, said, self.next - 1, now)
                 if change is not None:
                     changes.append(change)
         return changes

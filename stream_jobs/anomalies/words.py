@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from decimal import Context, Decimal
-from typing import Final
+from typing import Final, Protocol
 
 from spendstream_schemas.scope import LABEL
 from stream_jobs.anomalies.found import Found
-from stream_jobs.base.readable import count, duration, exact, money, percent
+from stream_jobs.base.readable import count, duration, exact, instant, money, percent
 
 EVERYTHING: Final = "all usage"
 KINDS: Final[Mapping[str, str]] = {
@@ -24,9 +24,9 @@ CLOSINGS: Final[Mapping[str, str]] = {
     "over": "it is as usual again",
     "new_normal": "it lasted so long that it is the usual now",
     "corrected": "late or corrected entries took it back",
+    "expected": "it was marked as expected",
 }
 MARKS: Final[Mapping[str, str]] = {"real": "a real problem", "expected": "was to be expected"}
-_MANY: Final = Decimal("1.95")
 _MONEY: Final = ("price_per_token", "cost_per_request")
 _SHARES: Final = ("_rate", "_share", "_utilization")
 _UNITS: Final[Mapping[str, str]] = {
@@ -36,6 +36,25 @@ _UNITS: Final[Mapping[str, str]] = {
 }
 _SILENCED: Final[Mapping[str, str]] = {"event": "it was planned as", "mark": "it was marked as expected with finding"}
 _FEW: Final = Context(prec=3)
+
+
+class Figures(Protocol):
+    """What a finding measures; instants are UTC."""
+
+    @property
+    def kind(self) -> str: ...
+    @property
+    def direction(self) -> str: ...
+    @property
+    def measure(self) -> str: ...
+    @property
+    def starts_at(self) -> datetime: ...
+    @property
+    def ends_at(self) -> datetime | None: ...
+    @property
+    def expected(self) -> Decimal: ...
+    @property
+    def actual(self) -> Decimal: ...
 
 
 def series_name(series: Mapping[str, str]) -> str:
@@ -85,33 +104,51 @@ def quantity(measure: str, value: Decimal) -> str:
     return " ".join(part for part in (amount(measure, value), unit(measure)) if part)
 
 
-def factor(found: Found) -> str:
-    """'14.1 times the usual', '-97.2 %'; empty where nothing is usual."""
-    if found.expected <= 0:
+def length(found: Found) -> timedelta:
+    """How long it lasted; of one that is open, as long as its figures are of."""
+    return max(found.known_until - found.starts_at, timedelta(0))
+
+
+def line(found: Found) -> str:
+    """`headline` of a finding as it stands."""
+    return headline(series_name(found.series), found, found.known_until)
+
+
+def when(found: Found) -> str:
+    """'2026-11-29 14:05 to 14:45 UTC (40 minutes)'; of one that is open, up to when its figures are known."""
+    begin, lasted = instant(found.starts_at), duration(length(found))
+    if found.ends_at is not None:
+        return f"{begin} to {instant(found.ends_at)} UTC ({lasted})"
+    return f"{begin} UTC to now; figures are of the {lasted} until {instant(found.known_until)} UTC"
+
+
+def headline(name: str, one: Figures, until: datetime) -> str:
+    """'user alice: $123.40 in the 4 hours since 2026-11-29 14:05 UTC, $10.20 expected (12.1 times)': in one sentence,
+    the same wherever people read of it. `name`: of the series; `until`: the end of the time that its figures are of."""
+    if one.kind == "dear_request":
+        return f"{name}: a single request cost {money(one.actual)} at {instant(one.starts_at)} UTC"
+    stretch = window(one, until)
+    if one.kind == "silence" and one.actual == 0:
+        return f"{name}: nothing {stretch}, {quantity(one.measure, one.expected)} expected"
+    expected = f"{quantity(one.measure, one.expected)} expected" if one.expected > 0 else "nothing expected"
+    return f"{name}: {quantity(one.measure, one.actual)} {stretch}, {expected}{_times(one)}"
+
+
+def window(one: Figures, until: datetime) -> str:
+    """'in the 4 hours since 2026-11-29 14:05 UTC'."""
+    lasted = duration(max(until - one.starts_at, timedelta(minutes=1)))
+    if one.ends_at is not None:
+        return f"in the {lasted} from {instant(one.starts_at)} to {instant(one.ends_at)} UTC"
+    return f"in the {lasted} since {instant(one.starts_at)} UTC"
+
+
+def _times(one: Figures) -> str:
+    if one.expected <= 0:
         return ""
-    ratio = found.actual / found.expected
-    if ratio >= _MANY:
-        return f"{exact(_FEW.create_decimal(ratio)) if ratio < 100 else count(round(ratio))} times the usual"
-    return f"{'+' if ratio > 1 else ''}{percent(found.actual - found.expected, found.expected)}"
-
-
-def length(found: Found, until: datetime) -> timedelta:
-    """How long it lasted, or has lasted until then."""
-    return max((found.ends_at or until) - found.starts_at, timedelta(0))
-
-
-def headline(found: Found, until: datetime) -> str:
-    """'team search: $45.10 in 40 minutes where $3.20 is usual (14.1 times the usual)'. `until`: of one that is open."""
-    name, lasted = series_name(found.series), duration(length(found, until))
-    actual, expected = quantity(found.measure, found.actual), amount(found.measure, found.expected)
-    if found.kind == "silence":
-        return f"{name}: {actual if found.actual else 'nothing'} for {lasted} where {expected} is usual"
-    if found.kind == "dear_request":
-        return f"{name}: one request of {actual} where at most {amount(found.measure, found.high)} is usual"
-    if found.kind == "new_series":
-        return f"{name}, of which little is known: {actual} in {lasted} where {expected} is usual"
-    much = factor(found)
-    return f"{name}: {actual} in {lasted} where {expected} is usual" + (f" ({much})" if much else "")
+    if one.direction == "down":
+        return f" ({percent(abs(one.actual - one.expected), one.expected)} less)"
+    times = one.actual / one.expected
+    return f" ({times:.1f} times)" if times < 100 else f" ({count(int(times))} times)"
 
 
 def per_day(found: Found) -> str:

@@ -4,7 +4,6 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from stream_jobs.base.instants import utc_now
 from stream_jobs.cli import anomalies_mark, anomalies_scan
 from stream_jobs.cli.flags import add_json, add_store, instant_of
 
@@ -67,7 +66,7 @@ def run_list(args: argparse.Namespace) -> int:
         return 0
     console = Console()
     if findings:
-        console.print(findings_table(findings, utc_now()))
+        console.print(findings_table(findings))
     else:
         console.print("nothing was found" if args.all else "nothing is unusual; with --all, what is over")
     if len(findings) == args.limit:

@@ -12,7 +12,7 @@ its own past (gauge_tail.py); the most surprised one speaks:
 Nothing but the past and the step is known to it, not even a range. The same values give the same findings, bit by bit.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, Self
 
 import numpy as np
@@ -137,13 +137,15 @@ class GaugeDetector:
         step, names, parts, own = unpack(state)
         detector = cls(step)
         detector.add(names)
+        if len(parts) != len(detector._parts):
+            raise ValueError(f"a gauge detector's state of {len(parts)} parts: this one has {len(detector._parts)}")
         for part, kept in zip(detector._parts, parts, strict=True):
-            for name, value in kept.items():
+            for name, value in _fitting(kept, _kept(part)).items():
                 if hasattr(part, "held"):
                     part.held[name] = value
                 else:
                     setattr(part, name, value)
-        detector._errors = own["_errors"]
+        detector._errors = _fitting(own, {"_errors": detector._errors})["_errors"]
         return detector
 
 
@@ -151,3 +153,13 @@ def _kept(part: object) -> dict[str, npt.NDArray[Any]]:
     """What changes in a part: its arrays."""
     held = vars(part).get("held", vars(part))
     return {name: value for name, value in held.items() if isinstance(value, np.ndarray)}
+
+
+def _fitting(
+    kept: Mapping[str, npt.NDArray[Any]], fresh: Mapping[str, npt.NDArray[Any]]
+) -> Mapping[str, npt.NDArray[Any]]:
+    """`kept`, where these are the arrays that a detector has, of its shapes. Raises ValueError."""
+    form, wanted = ({name: (one.shape, one.dtype) for name, one in arrays.items()} for arrays in (kept, fresh))
+    if form != wanted:
+        raise ValueError(f"this state of a gauge detector is damaged: it has not the arrays of one: {sorted(kept)}")
+    return kept

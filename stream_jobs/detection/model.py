@@ -16,8 +16,9 @@ Direction = Literal["up", "down"]
 FindingKind = Literal["spike", "shift", "ramp", "drop", "silence", "dear_request", "new_series", "driver"]
 Severity = Literal["info", "warning", "error", "critical"]
 State = Literal["open", "closed"]
-Closing = Literal["over", "new_normal", "corrected"]
-"""Why it was closed: it is as usual again; it lasted so long that it is the usual now; late data took it back."""
+Closing = Literal["over", "new_normal", "corrected", "expected"]
+"""Why it was closed: it is as usual again; it lasted so long that it is the usual now; late data took it back; people
+said that it was to be expected."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,11 @@ def sentences(explanation: Explanation) -> tuple[str, ...]:
     if explanation.common is not None:
         said.append(f"all alike: {_number(explanation.common.times)} times, {_signed(explanation.common.explains)}")
     said += [_of_set(one, explanation) for one in explanation.sets]
-    if not said and explanation.excess:
+    if not said and explanation.excess and not explanation.before and not explanation.requests_before:
+        said.append(f"all of it is new: {_signed(explanation.excess)}, nothing before")
+    elif not said and explanation.excess and not explanation.after and not explanation.requests_after:
+        said.append(f"all of it is gone: {_signed(explanation.excess)}, nothing now")
+    elif not said and explanation.excess:
         said.append(f"no value stands out: {_signed(explanation.excess)}, spread like what was expected")
     if explanation.sets and explanation.unexplained and len(said) < MAX_SENTENCES:
         share = percent(abs(explanation.unexplained), abs(explanation.excess))

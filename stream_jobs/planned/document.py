@@ -2,7 +2,7 @@
 
 import re
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Annotated, Any, Final, Literal, Self
 from zoneinfo import ZoneInfo
 
@@ -15,10 +15,12 @@ from stream_jobs.base.instants import time_zone
 FILE_NAME: Final = "events.yaml"
 SCHEMA_FILE_NAME: Final = "events.schema.json"
 MAX_EVENTS: Final = 2_000
+MAX_FACTOR: Final = 1_000
 MAX_LENGTH: Final = timedelta(days=366)
 YEARS: Final = range(2000, 2200)
 WEEKDAYS: Final = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
+_LENGTH: Final = re.compile(r"[1-9][0-9]{0,4}[mhd]")
 _CLOCK: Final = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])")
 
 
@@ -50,10 +52,59 @@ def _clock(value: Any) -> Any:
     raise ValueError('must be a time of day between quotes, such as "02:30"')
 
 
-def _length(text: str) -> str:
-    if not timedelta(0) < length_of(text) <= MAX_LENGTH:
+def _length(value: Any) -> Any:
+    if not isinstance(value, str) or not _LENGTH.fullmatch(value):
+        raise ValueError(f"{str(value)[:80]!r} is no length: write a whole number and m, h or d, such as 90m, 4h or 2d")
+    if length_of(value) > MAX_LENGTH:
         raise ValueError(f"must be at most {MAX_LENGTH.days}d")
-    return text
+    return value
+
+
+def _weekdays(value: Any) -> Any:
+    """A list, or one of them, in any case."""
+    days = [value] if isinstance(value, str) else value
+    if not isinstance(days, (list, tuple)):
+        raise ValueError("must be a list of days, such as [monday, friday]")
+    for day in days:
+        if not isinstance(day, str) or day.lower() not in WEEKDAYS:
+            raise ValueError(f"{str(day)[:80]!r} is no day of the week: write {', '.join(WEEKDAYS)}")
+    return tuple(day.lower() for day in days)
+
+
+def _factor(value: Any) -> Any:
+    """In the words of whoever writes it: the validator's own are about digits."""
+    if isinstance(value, bool) or not isinstance(value, (int, str, Decimal)):
+        return value  # refused by what comes next
+    try:
+        number = Decimal(value)
+    except InvalidOperation:
+        raise ValueError(f"{str(value)[:80]!r} must be a number: 3 for three times, 0 for none at all") from None
+    if not number.is_finite() or not 0 <= number <= MAX_FACTOR:
+        raise ValueError(
+            f"{str(value)[:80]} must be between 0 and {MAX_FACTOR:,}, greater than or equal to 0: 3 is three times the "
+            "usual, 0 none at all"
+        )
+    return value
+
+
+def _scope(value: Any) -> Any:
+    """YAML reads no, yes, on and off as truth values."""
+    for name, given in value.items() if isinstance(value, dict) else ():
+        if given is None or isinstance(given, (bool, int, Decimal, date)):
+            read = "nothing" if given is None else f"a {type(given).__name__}"
+            raise ValueError(
+                f"{str(name)[:80]}: YAML reads the value as {read}: put quotes around what is meant as a text"
+            )
+    return value
+
+
+def _events(value: Any) -> Any:
+    """A list; nothing at all is an empty one, as where all are commented out."""
+    if value is None:
+        return ()
+    if not isinstance(value, (list, tuple)):
+        raise ValueError("must be a list: each event begins with '- id: ...'")
+    return value
 
 
 def length_of(text: str) -> timedelta:
@@ -67,11 +118,12 @@ Zone = Annotated[str, Field(min_length=1, max_length=64), AfterValidator(_zone)]
 Moment = Annotated[datetime, BeforeValidator(_moment, json_schema_input_type=date | datetime | str)]
 Factor = Annotated[
     Decimal,
-    Field(ge=0, le=1000, max_digits=12, decimal_places=6, allow_inf_nan=False),
+    Field(ge=0, le=MAX_FACTOR, max_digits=12, decimal_places=6, allow_inf_nan=False),
     BeforeValidator(exact_input),
-    decimal_schema(minimum=0, maximum=1000),
+    BeforeValidator(_factor),
+    decimal_schema(minimum=0, maximum=MAX_FACTOR),
 ]
-Length = Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]{0,4}[mhd]$"), AfterValidator(_length)]
+Length = Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]{0,4}[mhd]$"), BeforeValidator(_length)]
 
 
 class _Part(BaseModel):
@@ -85,9 +137,11 @@ class Every(_Part):
         description='The time of day at which it begins, in the event\'s zone: "02:30".'
     )
     lasts: Length = Field(description="How long: 30m, 4h, 2d.")
-    weekdays: Annotated[tuple[Weekday, ...], Field(max_length=7)] = Field(
-        default=(), description="On these days of the week; without them and without days, on every day."
-    )
+    weekdays: Annotated[
+        tuple[Weekday, ...],
+        Field(max_length=7),
+        BeforeValidator(_weekdays, json_schema_input_type=tuple[Weekday, ...]),
+    ] = Field(default=(), description="On these days of the week; without them and without days, on every day.")
     days: Annotated[tuple[Annotated[int, Field(strict=True, ge=1, le=31)], ...], Field(max_length=31)] = Field(
         default=(), description="On these days of the month; with weekdays, on days that are both."
     )
@@ -107,7 +161,7 @@ class PlannedEvent(_Part):
 
     id: EventId = Field(description="What tables and messages call it; keep it when the rest changes.")
     name: Text128 = Field(description="What it is.")
-    scope: Scope = Field(
+    scope: Annotated[Scope, BeforeValidator(_scope, json_schema_input_type=Scope)] = Field(
         default_factory=dict, description="Whom it concerns, as in budgets.yaml: {team: search}. Empty: everything."
     )
     from_: Moment | None = Field(
@@ -146,8 +200,17 @@ class EventsDocument(_Part):
     """What is planned or known beforehand. See stream_jobs/planned/README.md."""
 
     timezone: Zone = Field(default="UTC", description="IANA name of the zone of dates and times without an offset.")
-    events: Annotated[tuple[PlannedEvent, ...], Field(max_length=MAX_EVENTS)] = Field(
-        default=(), description="Launches, migrations, maintenance."
-    )
+    events: Annotated[
+        tuple[PlannedEvent, ...],
+        Field(max_length=MAX_EVENTS),
+        BeforeValidator(_events, json_schema_input_type=tuple[PlannedEvent, ...]),
+    ] = Field(default=(), description="Launches, migrations, maintenance.")
 
     model_config = ConfigDict(title="spendstream planned events")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _has_keys(cls, value: Any) -> Any:
+        if isinstance(value, (list, tuple)):
+            raise ValueError("needs a line 'events:' first, and the list of events below it")
+        return value

@@ -15,7 +15,39 @@ AHEAD: Final = timedelta(days=400)
 
 def warnings(events: PlannedEvents, now: datetime) -> list[str]:
     """One sentence per finding, in the order of the file; empty when there is nothing to say."""
-    return [f"event {event.id!r}: {text}" for event in events for text in _of(events, event, now)]
+    together = _together(events, now)
+    found = ((event, [*_of(events, event, now), *together.get(event.id, ())]) for event in events)
+    return [f"event {event.id!r}: {text}" for event, texts in found for text in texts]
+
+
+def _together(events: PlannedEvents, now: datetime) -> dict[str, list[str]]:
+    """Events that move the same things the same way at one time, by the id of the one that begins first: their factors
+    are multiplied. Each pair once."""
+    moving = [event for event in events if event.factor != 1]
+    begun = sorted(
+        (begin, end, number)
+        for number, event in enumerate(moving)
+        for begin, end in events.stretches(event, now, now + AHEAD)
+    )
+    until: dict[int, datetime] = {}
+    pairs: dict[tuple[int, int], None] = {}
+    for begin, end, number in begun:
+        until = {other: last for other, last in until.items() if last > begin and other != number}
+        pairs |= {(other, number): None for other in until if _alike(moving[other], moving[number])}
+        until[number] = end
+    said: dict[str, list[str]] = {}
+    for first, second in pairs:
+        one, two = moving[first], moving[second]
+        if (second, first) not in pairs or first < second:
+            what = f"holds at the same time as {two.id!r}: their factors are multiplied there"
+            said.setdefault(one.id, []).append(f"{what}, to {(one.factor * two.factor).normalize():f}")
+    return said
+
+
+def _alike(one: PlannedEvent, two: PlannedEvent) -> bool:
+    """Whether all that the one concerns is concerned by the other, too, and both expect more or both less."""
+    nested = one.scope.items() <= two.scope.items() or two.scope.items() <= one.scope.items()
+    return nested and (one.factor > 1) == (two.factor > 1)
 
 
 def _of(events: PlannedEvents, event: PlannedEvent, now: datetime) -> Iterator[str]:

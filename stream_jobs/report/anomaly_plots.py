@@ -40,7 +40,7 @@ def plot(shown: Shown, label: str) -> str:
 def picture(shown: Shown) -> bytes:
     """PNG: what, when and how much above the plot, the cause below it."""
     found = shown.found
-    above = [*_wrapped(f"{found.severity.upper()}: {words.headline(found, shown.now)}"), *_wrapped(_when(shown))]
+    above = [*_wrapped(f"{found.severity.upper()}: {words.line(found)}"), *_wrapped(_when(shown))]
     causes = shown.cause.lines() or ["nobody knows yet why"]
     below = [line for cause in causes for line in _wrapped(cause)]
     if len(below) > _MOST_LINES:

@@ -80,7 +80,7 @@ def build(
         asked_watched = ask.of(watched, store.rows, seen_until)
         asked_breakdowns = ask.of(_registered, store)
         asked_unpriced = ask.rows("unpriced", rows=TOP_ROWS)
-        asked_unusual = ask.of(unusual_times, store.rows, now)
+        asked_unusual = ask.of(unusual_times, store.rows)
         asked_cache = ask.of(_cache, store, bucket, buckets)
         breakdowns = asked_breakdowns.result()
         series = {name: ask.of(_series, store, breakdowns[name], bucket, buckets) for name in SERIES}

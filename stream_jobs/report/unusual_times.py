@@ -1,6 +1,5 @@
 """The report's box of unusual times: what the job `anomalies` found in the period, one for each cause."""
 
-from datetime import datetime
 from typing import Final
 
 from stream_jobs.anomalies import words
@@ -13,13 +12,13 @@ TOP_TIMES: Final = 10
 MOST_REASONS: Final = 3
 
 
-def unusual_times(rows: Rows, now: datetime) -> Unusual:
+def unusual_times(rows: Rows) -> Unusual:
     """What overlaps the period; what was planned, or marked as expected, is only counted, and what later data took back
-    is not there. `now` is how far what is open goes."""
+    is not there."""
     found = [(found_of(row[: len(COLUMNS)]), *row[len(COLUMNS) :]) for row in rows("unusual", rows=TOP_TIMES)]
     ((ever, judged, silenced),) = rows("judged")
     times = [
-        UnusualTime(one, words.headline(one, now), tuple(cause_of(one.cause).lines(MOST_REASONS)), members - 1)
+        UnusualTime(one, words.line(one), tuple(cause_of(one.cause).lines(MOST_REASONS)), members - 1)
         for one, members, _, told in found
         if told or not found[0][3]  # what costs next to nothing is recorded, and told to nobody
     ]

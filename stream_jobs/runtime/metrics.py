@@ -133,6 +133,11 @@ ANOMALIES_OPEN: Final = Gauge("spendstream_anomalies_open", "Series with an open
 ANOMALIES_LATE: Final = Counter(
     "spendstream_anomalies_late_events", "Events that came after their minute had been judged"
 )
+ANOMALIES_TOO_LATE_USD: Final = Counter(
+    "spendstream_anomalies_too_late_usd",
+    "Effective cost, in USD, booked for minutes that are too long ago to be judged again: it is in the figures of "
+    "findings, and what is unusual in it by itself is never found",
+)
 ANOMALIES_BAD_DELTAS: Final = Counter(
     "spendstream_anomalies_bad_deltas", "Messages that are no delta; the ledger is read"
 )

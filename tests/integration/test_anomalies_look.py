@@ -133,6 +133,23 @@ def test_history_says_once_that_a_finding_was_closed(store: StoreProcess) -> Non
     assert [change for (change,) in changes] == ["opened and closed", "amended", "closed", "opened", "closed"]
 
 
+def test_figures_are_known_until_they_were_last_added_up(store: StoreProcess) -> None:
+    """A version that says something else, such as who is told no more, leaves them as they were; what is over ended."""
+    with StoreClient(store.settings) as client:
+        more = {"at": START + 20 * MINUTE, "actual": Decimal(30)}
+        steps = [{}, more, {**more, "at": START + 50 * MINUTE, "silenced_by": "event launch"}]
+        put(
+            store, "anomaly_findings", [finding("ee01", version=number, **step) for number, step in enumerate(steps, 1)]
+        )
+        found = client.rows(
+            "SELECT toUnixTimestamp(known_until) FROM anomalies WHERE finding_id IN ('ee01', {id:String}) "
+            "ORDER BY finding_id = {id:String}",
+            {"id": BURST},
+        )
+        client.command("ALTER TABLE anomaly_findings DELETE WHERE finding_id = 'ee01' SETTINGS mutations_sync = 2")
+    assert found == [(int((START + minutes * MINUTE).timestamp()),) for minutes in (20, 40)]
+
+
 def test_list_shows_what_is_open_and_with_all_what_is_over(
     store: StoreProcess, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -176,7 +193,7 @@ def test_show_says_what_when_how_much_and_why(
     assert run(store, "show", BURST, "--png", str(png), "--html", str(html)) == 0
     shown = capsys.readouterr().out
     for part in (
-        *("team search: $45.10 in 40 minutes where $3.20 is usual (14.1 times the usual)", BURST, "as usual again"),
+        *("team search: $45.10 in the 40 minutes", "$3.20 expected (14.1 times)", BURST, "as usual again"),
         *("between $0.100 and $0.900", "ran a loop", "user u-17, model gpt-4o: +$4.40, 96 % of it", "e-1 $0.900"),
         *("marked real", "Of the same cause: 1 more", "all usage", "beyond the band", "█", f"written to {png}"),
     ):
@@ -185,7 +202,7 @@ def test_show_says_what_when_how_much_and_why(
     assert len(png.read_bytes()) > 20_000
     page = html.read_text()
     assert "<svg" in page
-    assert "14.1 times the usual" in page
+    assert "(14.1 times)" in page
 
 
 def test_the_json_of_a_finding_stays(store: StoreProcess, capsys: pytest.CaptureFixture[str]) -> None:
@@ -204,7 +221,7 @@ def test_the_json_of_a_finding_stays(store: StoreProcess, capsys: pytest.Capture
             "starts_at",
         ),
         *("detected_at", "ends_at", "expected", "actual", "excess", "low", "high", "per_day", "score", "severity"),
-        *("closing", "group_id", "silenced_by", "mark", "note", "marked_by", "marked_at"),
+        *("known_until", "closing", "group_id", "silenced_by", "mark", "note", "marked_by", "marked_at"),
     }
     assert run(store, "list", "--json", "--all") == 0
     for line in capsys.readouterr().out.splitlines():

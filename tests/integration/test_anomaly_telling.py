@@ -317,6 +317,34 @@ def test_expected_takes_the_alert_back_and_adopts_the_level(desk: Desk) -> None:
     assert signal.status == "firing"
 
 
+def test_much_more_than_what_was_marked_is_told_an_hour_later(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As much is not: ten times as much is, whatever group it is of."""
+    monkeypatch.setattr(StoreClient, "now", lambda _: desk.now)
+    desk.find(*incident())
+    write_mark(desk.store, "alice", "expected", "a load test", "mara")
+    (resolved,) = desk.settle()
+    assert resolved.status == "resolved"
+    for row in incident():
+        desk.change(row.finding_id, state="closed", ends_at=desk.now, closing="expected")
+    desk.now += HOUR
+    times = {"starts_at": desk.now - 5 * MINUTE, "detected_at": desk.now}
+    assert desk.find(finding("alike", {"user_id": "alice"}, score=20.0, **times)) == []
+    more = {"actual": Decimal(1000), "per_day": Decimal(24_000), "score": 60.0}
+    (signal,) = desk.find(finding("more", {"user_id": "alice"}, **(times | more)))
+    assert signal.status == "firing"
+    assert signal.summary.startswith("user alice: $1,000.00 in the ")
+
+
+def test_a_runaway_user_beside_what_has_been_going_on_for_days_has_a_message_of_his_own(desk: Desk) -> None:
+    """He is named in it, and the figures are his."""
+    long = {"starts_at": NOON - 96 * HOUR, "detected_at": NOON - 24 * HOUR, "kind": "shift", "scale": "4d"}
+    (old,) = desk.find(finding("old", {"team": "search"}, **long))
+    (new,) = desk.find(finding("new", {"user_id": "alice"}, starts_at=NOON + 50 * MINUTE))
+    assert new.alert_id != old.alert_id
+    assert new.summary.startswith("user alice: $110.00 in the ")
+    assert new.causes[0].startswith(("user alice", "user_id alice"))
+
+
 def test_what_costs_less_than_the_floor_is_kept_and_told_to_nobody(desk: Desk) -> None:
     """Nothing about $0.00007, whatever the surprise."""
     little = {"expected": Decimal("0.00001"), "actual": Decimal("0.00008"), "per_day": Decimal("0.0017")}

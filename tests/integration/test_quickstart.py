@@ -140,7 +140,7 @@ def _shows_the_alerts(printed: str) -> None:
     assert "user_id acme-u17" in told["Team agents"], "the cause of the team's alert"
     assert re.search(r"▲ [A-Z]+.*: .*acme-u17.*: \$.* expected", arrived), printed  # the alert of the anomaly
     found = arrived.rpartition("nats")  # what is shown of the finding
-    assert re.search(r"^\w+ .*\$[\d,.]+ in .* is usual", found[0], re.MULTILINE), printed
+    assert re.search(r"^\w+ .*\$[\d,.]+ in .*, .* expected", found[0], re.MULTILINE), printed
     assert "▲▲" in found[2], printed
     assert "largest parts: " in found[2], printed
     assert re.search(r"acme-u17\s+\$[\d,.]+\s+\$[\d,.]+\s+[\d,.]+ %\s+100 % ", summary), printed

@@ -37,6 +37,7 @@ def found(name: str = "search", **changes: Any) -> Found:
         per_day=Decimal("1508.4"),
         score=212.4,
         severity="error",
+        known_until=START + 40 * MINUTE,
         closing="over",
         group_id="g1",
         mark="real",
@@ -44,7 +45,8 @@ def found(name: str = "search", **changes: Any) -> Found:
         marked_by=name,
         marked_at=START + 70 * MINUTE,
     )
-    return replace(burst, **changes)
+    until = changes.get("ends_at", burst.ends_at) or NOW
+    return replace(burst, **{"known_until": until, **changes})
 
 
 def cause(name: str = "search") -> Cause:

@@ -88,3 +88,26 @@ def test_a_small_request_is_not_told_of() -> None:
     assert not any("dearest" in text for text in cause_of(row, found, explanation, {}, [small]).sentences)
     single = finding("f", kind="dear_request")
     assert "dearest request: $0.500" in cause_of(single, found, explanation, {}, [small]).sentences[-1]
+
+
+def test_whose_series_it_is_is_the_first_part_of_its_cause() -> None:
+    """What stands out within it comes behind it, in the same name."""
+    cells = [*CELLS, ({"team": "search", "user_id": "alice", "model": "n", "owner": "mara"}, 30.0, 31.0)]
+    found, row = evidence(cells), finding("f", {"user_id": "alice"})
+    explanation = explanation_of(row, found)
+    assert first_set(row, explanation) == {"model": "m"}
+    said = cause_of(row, found, explanation, {"user_id": "alice", "model": "m"}).sentences
+    assert said[0].startswith("user_id alice and model m: +$100.00 of +$101.00 (99.0 %)")
+
+
+def test_what_moved_no_farther_than_its_series_is_no_cause_of_it() -> None:
+    """A user who stays mostly where he always was: it is he, and that is the largest part."""
+    cells = [
+        ({"user_id": "alice", "environment": "production", "model": "m"}, 1.0, 92.0),
+        ({"user_id": "alice", "environment": "staging", "model": "m"}, 0.0, 10.0),
+        *CELLS[1:],
+    ]
+    found, row = evidence(cells), finding("f", {"user_id": "alice"})
+    explanation = explanation_of(row, found)
+    assert first_set(row, explanation) == {}
+    assert cause_of(row, found, explanation, {"user_id": "alice"}).sentences[0].startswith("user alice, as a whole: +")

@@ -1,5 +1,6 @@
 """What people say of findings changes what they are told of next."""
 
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
@@ -77,3 +78,16 @@ def test_a_mark_does_not_silence_what_began_after_it_and_is_more() -> None:
     worse = finding("b", {"team": "search"}, **later, score=10 * row.score + 100)
     alike = finding("c", {"team": "search"}, **later, score=row.score / 2)
     assert marks.exceeding(mark, [row, worse, alike]) == [worse]
+
+
+def test_a_mark_does_not_silence_what_begins_in_its_minute_nor_what_grows_to_twice_as_much() -> None:
+    """Findings begin with a minute, marks at any time of it; one that was open goes on under its own id."""
+    marks, row = Marks(), finding("a", {"team": "search"})
+    mark = Mark("a", "expected", "", "mara", NOON + timedelta(minutes=30, seconds=27))
+    marks.take_up(mark, [row])
+    same = {"starts_at": NOON + timedelta(minutes=30), "detected_at": NOON + timedelta(minutes=31)}
+    worse = finding("b", {"team": "search"}, **same, score=10 * row.score + 100)
+    grown = replace(row, per_day=row.per_day * 3)
+    later_seen = finding("c", {"team": "search"}, detected_at=NOON + HOUR, score=10 * row.score)
+    assert marks.exceeding(mark, [row, later_seen]) == []
+    assert marks.exceeding(mark, [worse, grown]) == [worse, grown]

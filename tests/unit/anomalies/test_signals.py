@@ -15,7 +15,8 @@ from stream_jobs.alerts.notifiers import pagerduty, slack
 from stream_jobs.alerts.text import compose, plain
 from stream_jobs.anomalies.grouping import Group
 from stream_jobs.anomalies.model import EVENTS, FindingRow
-from stream_jobs.anomalies.signals import Told, firing, gone, head_of, level_of, over_text, summary_of
+from stream_jobs.anomalies.signals import Told, firing, gone, head_of, level_of, over_text
+from stream_jobs.anomalies.words import headline
 from tests.receivers import pagerduty as pagerduty_server
 from tests.receivers import slack as slack_server
 from tests.unit.anomalies.telling_world import HOUR, NOON, finding
@@ -142,7 +143,7 @@ def test_receivers_take_it(hostile: bool) -> None:
 )  # fmt: skip
 def test_each_kind_is_said_in_its_own_words(given: dict[str, Any], said: str) -> None:
     """The window is stated, with hour and day."""
-    assert summary_of(finding("f", **given), UNTIL) == said
+    assert headline("all usage", finding("f", **given), UNTIL) == said
 
 
 def test_the_head_is_the_narrowest_that_moved_nearly_as_far() -> None:

@@ -15,7 +15,7 @@ from stream_jobs.anomalies.around import Around, Point
 from stream_jobs.anomalies.cause import Cause
 from stream_jobs.anomalies.terminal import Shown, findings_table, print_finding
 from stream_jobs.output.console import Console
-from tests.unit.anomalies.build import MINUTE, NOW, START, around, found, shown
+from tests.unit.anomalies.build import MINUTE, START, around, found, shown
 from tests.unit.output.hostile import HOSTILE, OURS, foreign
 
 GOLDEN: Final = Path(__file__).parent / "golden"
@@ -54,7 +54,7 @@ def drop() -> Shown:
         **{"measure": "events", "expected": Decimal(4000), "actual": Decimal(0), "low": Decimal(2800)},
         **{"high": Decimal(5200), "per_day": Decimal(-24000), "mark": "", "note": "", "marked_by": ""},
     }
-    silence = found(silenced_by="event:datacenter-move", **changes)
+    silence = found(silenced_by="event:datacenter-move", known_until=START + 4 * hour, **changes)
     return replace(
         shown(), found=silence, now=START + 4 * hour, around=Around(hour, points), cause=Cause(), history=(), group=()
     )
@@ -95,7 +95,7 @@ def test_no_text_commands_the_terminal() -> None:
         assert r"\x1b]52;c;" in text
         assert "fake: all is well" not in [line.strip() for line in text.splitlines()]
     out = io.StringIO()
-    Console(file=out).print(findings_table([whole.found], NOW))
+    Console(file=out).print(findings_table([whole.found]))
     assert foreign(out.getvalue()) == []
 
 

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stream_jobs.anomalies.model import Change, FindingRow, Series
+from stream_jobs.anomalies.model import Change, FindingRow, Series, Steer
 from stream_jobs.anomalies.registry import Registry
 from stream_jobs.anomalies.rows import Late, Rows, _is_taken_back
 from stream_jobs.anomalies.settings import AnomaliesSettings
@@ -207,6 +207,28 @@ def test_late_retractions_close_a_finding_and_late_usage_opens_it_again() -> Non
     watch.add(facts([row(AT + 20, excess, "u1", 1)]))
     take(last, watch.amend(start_of(AT + 25)))
     assert replace(last[u1.finding_id], version=u1.version, at=u1.at) == replace(u1, document={})
+
+
+def test_what_comes_too_late_to_be_judged_again_is_counted() -> None:
+    """In money, whoever it is of; what comes within six hours may be judged again."""
+    watch = begin(learned())
+    watch.add(facts([row(AT - 400, Decimal(5), "u1"), row(AT - 100, Decimal(3), "u1"), row(AT, Decimal(2), "u1")]))
+    assert watch.too_late_pico == 5 * 10**12
+    assert watch.late_events == 2
+
+
+def test_what_people_expected_is_closed_as_that() -> None:
+    """Not as something that lasted long."""
+    watch = begin(learned())
+    watch.rows.settle(AT - 1, BEGIN)
+    last: dict[str, FindingRow] = {}
+    for minute in range(AT, AT + 25):
+        watch.add(facts([one for one in USAGE if one["minute"] == start_of(minute)]))
+        take(last, watch.judge(start_of(minute + 1)))
+    u1 = next(row for row in last.values() if row.series.name == "user_id=u1")
+    watch.add(facts([one for one in USAGE if one["minute"] == start_of(AT + 25)]))
+    take(last, watch.judge(start_of(AT + 26), steers=[Steer(u1.series)]))
+    assert (last[u1.finding_id].state, last[u1.finding_id].closing) == ("closed", "expected")
 
 
 @pytest.mark.parametrize(

@@ -7,46 +7,50 @@ from typing import Any
 import pytest
 
 from stream_jobs.anomalies import words
-from tests.unit.anomalies.build import NOW, START, found
+from tests.unit.anomalies.build import START, found
 
 
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({}, "team search: $45.10 in 40 minutes where $3.20 is usual (14.1 times the usual)"),
+        (
+            {},
+            "team search: $45.10 in the 40 minutes from 2026-03-01 12:00 to 2026-03-01 12:40 UTC, $3.20 expected "
+            "(14.1 times)",
+        ),
         (
             {"kind": "drop", "direction": "down", "actual": Decimal("0.1"), "ends_at": None},
-            "team search: $0.100 in 1 hour 30 minutes where $3.20 is usual (-96.9 %)",
-        ),
-        ({"kind": "silence", "actual": Decimal(0)}, "team search: nothing for 40 minutes where $3.20 is usual"),
-        ({"kind": "dear_request"}, "team search: one request of $45.10 where at most $5.25 is usual"),
-        (
-            {"kind": "new_series", "series": {}},
-            "all usage, of which little is known: $45.10 in 40 minutes where $3.20 is usual",
+            "team search: $0.100 in the 1 hour 30 minutes since 2026-03-01 12:00 UTC, $3.20 expected (96.9 % less)",
         ),
         (
-            {"measure": "events", "series": {"user_id": "u", "labels.x": ""}, "expected": Decimal(0)},
-            "user u, x (none): 45 requests in 40 minutes where 0 is usual",
+            {"kind": "silence", "actual": Decimal(0), "ends_at": None},
+            "team search: nothing in the 1 hour 30 minutes since 2026-03-01 12:00 UTC, $3.20 expected",
+        ),
+        ({"kind": "dear_request"}, "team search: a single request cost $45.10 at 2026-03-01 12:00 UTC"),
+        (
+            {"measure": "events", "series": {"user_id": "u", "labels.x": ""}, "expected": Decimal(0), "ends_at": None},
+            "user u, x (none): 45 requests in the 1 hour 30 minutes since 2026-03-01 12:00 UTC, nothing expected",
         ),
         (
-            {"measure": "error_rate", "actual": Decimal("0.4"), "expected": Decimal("0.02")},
-            "team search: 40.0 % error rate in 40 minutes where 2.0 % is usual (20 times the usual)",
-        ),
-        (
-            {"measure": "tokens_per_request", "actual": Decimal("3400.5"), "expected": Decimal(1700)},
-            "team search: 3,400 tokens per request in 40 minutes where 1,700 is usual (2 times the usual)",
+            {"measure": "error_rate", "actual": Decimal("0.4"), "expected": Decimal("0.02"), "ends_at": None},
+            "team search: 40.0 % error rate in the 1 hour 30 minutes since 2026-03-01 12:00 UTC, 2.0 % error rate "
+            "expected (20.0 times)",
         ),
     ],
 )
-def test_one_line_says_who_how_much_and_what_is_usual(changes: dict[str, Any], said: str) -> None:
-    """Of each kind and measure."""
-    assert words.headline(found(**changes), NOW) == said
+def test_one_line_says_who_how_much_and_what_was_expected(changes: dict[str, Any], said: str) -> None:
+    """Of each kind and measure, as alerts say it."""
+    assert words.line(found(**changes)) == said
 
 
-def test_an_open_finding_lasts_until_now_and_one_of_the_future_not_at_all() -> None:
-    """Clocks differ."""
-    assert words.length(found(ends_at=None), NOW) == timedelta(minutes=90)
-    assert words.length(found(ends_at=None), START - timedelta(hours=1)) == timedelta(0)
+def test_an_open_finding_lasts_as_long_as_its_figures_are_of() -> None:
+    """Not until now: nobody has added up what came since. One of the future lasts not at all: clocks differ."""
+    assert words.length(found(ends_at=None, known_until=START + timedelta(minutes=20))) == timedelta(minutes=20)
+    assert words.length(found(ends_at=None, known_until=START - timedelta(hours=1))) == timedelta(0)
+    assert words.when(found()) == "2026-03-01 12:00 to 2026-03-01 12:40 UTC (40 minutes)"
+    assert words.when(found(ends_at=None, known_until=START + timedelta(minutes=20))) == (
+        "2026-03-01 12:00 UTC to now; figures are of the 20 minutes until 2026-03-01 12:20 UTC"
+    )
 
 
 def test_money_a_day_is_said_as_what_may_come_or_as_what_was() -> None:
@@ -63,15 +67,15 @@ def test_why_nobody_is_told_is_said() -> None:
     )
     assert words.silenced("mark:0f3a") == "it was marked as expected with finding 0f3a"
     assert words.silenced("else") == "else"
+    assert words.state(found(closing="expected")) == "closed: it was marked as expected"
     assert words.state(found(closing="new_normal")) == "closed: it lasted so long that it is the usual now"
 
 
 def test_of_a_driver_the_ratio_is_told_and_money_as_an_estimate() -> None:
     """Which is about money, whatever the ratio is of."""
     tokens = found(kind="driver", measure="tokens_per_request", expected=Decimal(1200), actual=Decimal(4800))
-    assert words.headline(tokens, NOW) == (
-        "team search: 4,800 tokens per request in 40 minutes where 1,200 is usual (4 times the usual)"
-    )
+    assert words.line(tokens).endswith("UTC, 1,200 tokens per request expected (4.0 times)")
     assert words.per_day(tokens) == "about $1,508.40 more a day while it lasted"
     price = found(kind="driver", measure="price_per_token", expected=Decimal("0.0000021"), actual=Decimal("0.0000031"))
-    assert "$0.00000310 a token in 40 minutes where $0.00000210 is usual" in words.headline(price, NOW)
+    assert "$0.00000310 a token in the 40 minutes" in words.line(price)
+    assert words.line(price).endswith("$0.00000210 a token expected (1.5 times)")

@@ -20,6 +20,14 @@ def test_what_nothing_explains_is_told_as_such() -> None:
     assert sentences(explain(cells(("a", "x", 1000, 10, 1000, 10)))) == ()
 
 
+def test_where_everything_is_new_or_gone_that_is_said() -> None:
+    """There is nothing that it could be spread like."""
+    rows = [("a", "x", 0, 0, 5, 1), ("b", "x", 0, 0, 7, 2)]
+    assert sentences(explain(cells(*rows))) == ("all of it is new: +$3.00, nothing before",)
+    gone = [(a, x, after, dear, before, cheap) for a, x, before, cheap, after, dear in rows]
+    assert sentences(explain(cells(*gone))) == ("all of it is gone: -$3.00, nothing now",)
+
+
 def test_a_model_and_its_only_provider_are_named_together() -> None:
     """Nobody has to find out that they are the same."""
     rows = [(f"m{number}", "other", 1000, 10, 1000, 10) for number in range(5)]

@@ -44,6 +44,11 @@ def test_the_example_and_the_schema_are_the_forms_own(tmp_path: Path) -> None:
         ("{id: a, name: A, factor: 2, every: {at: '02:00', lasts: 1h, days: [32]}}", "less than or equal to 31"),
         ("{id: a, name: A, factor: 2, scope: {teem: x}, from: 2026-01-01, to: 2026-01-02}", "there is no 'teem'"),
         ("{id: a, name: A, factor: 2, timezone: Mars, from: 2026-01-01, to: 2026-01-02}", "there is no time zone"),
+        ("{id: a, name: A, factor: 1e9, from: 2026-01-01, to: 2026-01-02}", "must be between 0 and 1,000"),
+        ("{id: a, name: A, factor: 3x, from: 2026-01-01, to: 2026-01-02}", "must be a number: 3 for three times"),
+        ("{id: a, name: A, factor: 2, every: {at: '02:00', lasts: 90min}}", "such as 90m, 4h or 2d"),
+        ("{id: a, name: A, factor: 2, every: {at: '02:00', lasts: 1h, weekdays: mon}}", "'mon' is no day of the week"),
+        ("{id: a, name: A, factor: 2, scope: {team: no}, from: 2026-01-01, to: 2026-01-02}", "put quotes around"),
         ("{id: a b, name: A, factor: 2, from: 2026-01-01, to: 2026-01-02}", "should match pattern"),
     ],
 )
@@ -80,3 +85,17 @@ def test_no_file_is_no_event_and_local_times_are_of_the_zone(tmp_path: Path) -> 
     assert events.stretches(event, start, end) == [
         (datetime(2026, 6, 30, 22, tzinfo=UTC), datetime(2026, 7, 2, 8, tzinfo=UTC))
     ]
+
+
+def test_what_people_write_for_a_list_is_one(tmp_path: Path) -> None:
+    """One day without brackets, in any case; no event where all are commented out. A list without its name is told."""
+    every = "{at: '02:00', lasts: 1h, weekdays: Monday}"
+    (tmp_path / FILE_NAME).write_text(f"events:\n  - {{id: a, name: A, factor: 2, every: {every}}}\n")
+    (event,) = load_events(tmp_path)
+    assert event.every is not None
+    assert event.every.weekdays == ("monday",)
+    (tmp_path / FILE_NAME).write_text("events:\n  # - {id: a}\n")
+    assert len(load_events(tmp_path)) == 0
+    (tmp_path / FILE_NAME).write_text("- id: a\n")
+    with pytest.raises(ConfigError, match="needs a line 'events:' first"):
+        load_events(tmp_path)

@@ -34,3 +34,20 @@ def test_what_is_probably_not_meant_is_said(changed: dict[str, Any], said: str |
     found = warnings(events, NOW)
     assert ([text for text in found if said in text] == found != []) if said else not found
     assert all(text.startswith("event 'a': ") for text in found)
+
+
+@pytest.mark.parametrize(
+    ("other", "said"),
+    [
+        ({}, True),
+        ({"scope": {}, "factor": "3"}, True),
+        ({"scope": {"team": "ads"}}, False),
+        ({"factor": "0.5"}, False),
+        ({"from": "2026-12-03", "to": "2026-12-04"}, False),
+    ],
+)
+def test_two_events_of_one_time_and_of_the_same_things_are_said(other: dict[str, Any], said: bool) -> None:
+    """For their factors are multiplied."""
+    both = [GOOD, GOOD | {"id": "b"} | other]
+    found = warnings(PlannedEvents(EventsDocument.model_validate({"events": both})), NOW)
+    assert any("at the same time as" in text and "multiplied there, to" in text for text in found) == said

@@ -33,7 +33,7 @@ def test_the_page_says_what_the_terminal_says() -> None:
     """What, how much, why, who said what, what else; every digit on hover; no network."""
     page = anomaly_html(shown())
     for part in (
-        *("$45.10 in 40 minutes where $3.20 is usual", "1,508.40 more a day", "number of requests", "user search"),
+        *("$45.10 in the 40 minutes from", "1,508.40 more a day", "number of requests", "user search"),
         *("event-search", "search ran a loop", "all usage", 'title="39.8 USD"', "<svg", "USD per minute, UTC"),
     ):
         assert part in page, part
