@@ -8,8 +8,8 @@ from stream_jobs.detection import figures, newcomers, relearning
 from stream_jobs.detection.arrays import Array
 from stream_jobs.detection.frame import Frame
 from stream_jobs.detection.model import Closing, Finding
-from stream_jobs.detection.onset import over_by_hours, over_by_minutes
-from stream_jobs.detection.scales import FIRST_HOURS, MEASURES, SILENCE
+from stream_jobs.detection.onset import minute, over_by_hours, over_by_minutes
+from stream_jobs.detection.scales import COST, FIRST_HOURS, MEASURES, SILENCE
 from stream_jobs.detection.state import MINUTES, QUANTUM
 
 EASE_NATS: Final = 5.0
@@ -50,15 +50,16 @@ def _shift(d: Frame, i: int) -> Array:
     return np.array([figures.total(s.hours_z[m, :hours, i]) / QUANTUM / hours * s.side[i] for m in range(MEASURES)])
 
 
-def close(d: Frame, i: int, closing: Closing) -> Finding:
+def close(d: Frame, i: int, closing: Closing, until: int | None = None) -> Finding:
+    """The finding of series `i` is no more: as it ended, or, where something else began in minute `until`, there."""
     s = d.state
     begun = int(s.begun[i])
-    end = _over(d, i) if closing == "over" else d.at + 1
+    end = until or (_over(d, i) if closing == "over" else d.at + 1)
     _take_off(d, i, end)
     made = figures.finding(d, i, end, closing)
     of_peers = newcomers.is_open(s, i) and closing == "over"
     s.side[i], s.calm[i], s.closed[i] = 0, 0, d.at
-    relearning.excise(d, i, begun)
+    relearning.excise(d, i, begun, until=until)
     if of_peers:
         newcomers.excise(d, i)
     return made
@@ -92,8 +93,9 @@ def _take_off(d: Frame, i: int, end: int) -> None:
         s.sum_x[i], s.sum_e[i] = s.sum_x[i] - actual, s.sum_e[i] - usual
 
 
-def adopt(d: Frame, i: int) -> list[Finding]:
-    """The level of the last day (or since it began) is the normal."""
+def adopt(d: Frame, i: int, burst: bool = False) -> list[Finding]:
+    """The level of the last day (or since it began) is the normal. `burst`: until the last minutes, which are far
+    beyond it."""
     s = d.state
     if newcomers.is_open(s, i):  # it was learned meanwhile
         made = close(d, i, "new_normal")
@@ -110,7 +112,10 @@ def adopt(d: Frame, i: int) -> list[Finding]:
             shifted[measure] = moved
             s.trend[measure, i] = 0
     s.moved[:, i], s.moved_at[i] = shifted, d.at
-    closed = figures.finding(d, i, d.at + 1, "new_normal")
-    s.side[i], s.calm[i], s.closed[i], s.gap[i] = 0, 0, d.at, 0
-    relearning.excise(d, i, begun, shifted)
+    until = max(minute(d, i, 1), int(s.told[i])) if burst else d.at + 1
+    actual, usual = figures.since(d, i, until) if burst else (0.0, 0.0)
+    s.sum_x[i], s.sum_e[i] = s.sum_x[i] - actual, s.sum_e[i] - usual / np.exp(shifted[COST])
+    closed = figures.finding(d, i, until, "new_normal")
+    s.side[i], s.calm[i], s.closed[i], s.gap[i] = 0, 0, min(until, d.at), 0
+    relearning.excise(d, i, begun, shifted, until if burst else None)
     return [closed]

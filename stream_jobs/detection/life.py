@@ -10,9 +10,9 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from stream_jobs.detection import calibration, closing, figures, newcomers, opening, ramp
+from stream_jobs.detection import calibration, closing, figures, newcomers, onset, opening, ramp
 from stream_jobs.detection.arrays import Array
-from stream_jobs.detection.figures import DAY, DROP, SPIKE
+from stream_jobs.detection.figures import DAY, DROP, SHIFT, SPIKE
 from stream_jobs.detection.frame import Frame
 from stream_jobs.detection.model import Finding
 from stream_jobs.detection.scales import COST, EVENTS, FIRST_DAYS, N_FAST, SILENCE
@@ -65,7 +65,7 @@ def _go_on(
     s = d.state
     s.sum_x[open_] += x[0, open_]
     s.sum_e[open_] += newcomers.usual_minute(s, e[0], open_)
-    deviates, _ = figures.deviates(d, open_, hourly=False)
+    deviates, sums = figures.deviates(d, open_, hourly=False)
     sided = deviates * s.side[open_]
     near = np.maximum(sided[0, 2], sided[1, 2])
     nearer = np.maximum(sided[0, 1], sided[1, 1])
@@ -79,9 +79,25 @@ def _go_on(
     worst = sided.max(axis=(0, 1))
     s.score[open_] = np.maximum(s.score[open_], nats(worst))
     found: list[Finding] = []
-    for i in open_:
-        found += _check(d, int(i), figures.usual_day_of(s, int(i)))
+    for i, turns in zip(open_.tolist(), opening.turns(d, open_, sums), strict=True):
+        if turns:
+            found += _turn(d, i)
+        elif s.kind[i] == SHIFT and s.side[i] > 0 and (burst := opening.burst(d, i)):
+            opened = [*closing.adopt(d, i, burst=True), opening.burst_opened(d, i, *burst)]
+            found += [finding for finding in opened if finding is not None]
+        else:
+            found += _check(d, i, figures.usual_day_of(s, i))
     return found
+
+
+def _turn(d: Frame, i: int) -> list[Finding]:
+    """The opposite of what is open is news: that is over where this began."""
+    s, side = d.state, -int(d.state.side[i])
+    first = max(int(s.begun[i]) + 1, int(s.told[i]))
+    begun = min(max(onset.minute(d, i, side), first), d.at)
+    over = closing.close(d, i, "over", begun)
+    opened = opening.turned(d, i, side, begun)
+    return [over] if opened is None else [over, opened]
 
 
 def _calm_below(d: Frame, which: npt.NDArray[np.intp]) -> Array:

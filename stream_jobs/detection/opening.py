@@ -4,9 +4,11 @@ from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 
 from stream_jobs.detection import figures, newcomers, ramp, relearning, sparse
 from stream_jobs.detection import minutes as windows
+from stream_jobs.detection.arrays import Array
 from stream_jobs.detection.calibration import UNITS
 from stream_jobs.detection.figures import DAY
 from stream_jobs.detection.frame import Frame
@@ -17,6 +19,10 @@ from stream_jobs.detection.state import MINUTES, NEW_SERIES, PARTIAL, RAMP_STEPS
 from stream_jobs.detection.thresholds import nats, needed_nats, sigmas
 
 LEAST_EVENTS: Final = 5.0
+TURNING: Final = 1  # the first window that tells the opposite of an open finding: a minute may be a pause
+STAYS: Final = 1.0  # a deviate beyond which a measure is still as the finding is
+BURST_HOURS: Final = 5  # of a shift, that tell its level
+BURST_TIMES: Final = 2.0  # that level: less belongs to the shift
 AGAIN_NATS: Final = 4.0  # more surprise is needed right after a close, fading over a day
 REMEMBERED: Final = 28 * DAY
 """So long after a level was adopted, the one before it is still known."""
@@ -45,23 +51,95 @@ def opened(d: Frame, i: int, hourly: bool) -> Finding | None:
         if again and abs(value) < _harder(d, measure, scale, i, value > 0, again):
             continue
         up = value > 0
-        if up and scale < N_FAST and s.win_x[1, scale, i] < LEAST_EVENTS:
-            continue
-        if up and scale == FIRST_HOURS and s.win_x[1, PARTIAL, i] < LEAST_EVENTS:
-            continue
-        if up and not sparse.is_news(d, i, scale, float(needed[scale] + s.more[i])):
-            continue
-        if up and measure == COST and scale <= FIRST_HOURS and _by_one(d, i, scale):
-            continue
-        if up and scale <= FIRST_HOURS and windows.came_today(s, i, measure, scale, float(sums[measure, scale])):
+        if up and not _is_news(d, i, measure, scale, float(sums[measure, scale]), float(needed[scale] + s.more[i])):
             continue
         opened = _open(d, i, measure, scale, 1 if up else -1, float(nats(np.array(abs(value)))))
         if opened is not None:
             return opened
-    if s.gap[i] > s.limit_gap[i]:
-        tau2 = float(s.tau2[1, 3, i] + s.unsure[1, i])
-        return _open(d, i, EVENTS, SILENCE, -1, float(np.log1p(tau2 * s.gap[i]) / tau2))
-    return None
+    return _open(d, i, EVENTS, SILENCE, -1, _of_gap(d, i)) if s.gap[i] > s.limit_gap[i] else None
+
+
+def _of_gap(d: Frame, i: int) -> float:
+    """Nats of the time since the last request."""
+    tau2 = float(d.state.tau2[EVENTS, N_FAST - 1, i] + d.state.unsure[EVENTS, i])
+    return float(np.log1p(tau2 * d.state.gap[i]) / tau2)
+
+
+def _is_news(d: Frame, i: int, measure: int, scale: int, deviate: float, needed: float) -> bool:
+    """A rise that is beyond the limit of a scale is one of enough requests, and none that was told today."""
+    s = d.state
+    if scale <= FIRST_HOURS and s.win_x[EVENTS, scale, i] < LEAST_EVENTS:  # the row of the present hour follows
+        return False
+    if not sparse.is_news(d, i, scale, needed):
+        return False
+    if scale > FIRST_HOURS:
+        return True
+    return not (measure == COST and _by_one(d, i, scale)) and not windows.came_today(s, i, measure, scale, deviate)
+
+
+def turns(d: Frame, which: npt.NDArray[np.intp], sums: Array) -> npt.NDArray[np.bool_]:
+    """[which] whether an open finding is over because the opposite is news: a window of some minutes is beyond its
+    limit on the other side, and none of its measures on the finding's; or nobody calls any more. `sums`: as limits are
+    laid."""
+    s, side = d.state, d.state.side[which]
+    rows = slice(TURNING, N_FAST)
+    sums = sums[:, rows] * side
+    limit = np.where(side > 0, s.limit_down[:, rows, which], -s.limit_up[:, rows, which])
+    beyond = (sums < limit).any(axis=0) & (sums.max(axis=0) < STAYS)
+    silent = (side > 0) & (s.gap[which] > s.limit_gap[which])
+    return np.asarray((beyond.any(axis=0) | silent) & (s.kind[which] != NEW_SERIES))
+
+
+def turned(d: Frame, i: int, side: int, begun: int) -> Finding | None:
+    """The opposite of the finding of series `i` that was just closed, by the window of minutes that showed it, as
+    it was before that. It began in minute `begun`."""
+    s = d.state
+    rows = slice(TURNING, N_FAST)
+    sums = d.judged[:, rows, i] * side
+    limits = (s.limit_up if side > 0 else -s.limit_down)[:, rows, i]
+    spread = s.spread[0 if side > 0 else 1][:, rows, i]
+    value = np.where(sums > limits, sums / np.sqrt(spread), 0.0)
+    measure, row = divmod(int(np.argmax(value)), value.shape[1])
+    s.closed[i] = begun  # it does not begin before
+    opened = None
+    if value.max() > 0:
+        needed = float(needed_nats(d.config.budget)[row + TURNING] + s.more[i])
+        if side < 0 or _is_news(d, i, measure, row + TURNING, float(sums[measure, row]), needed):
+            opened = _open(d, i, measure, row + TURNING, side, float(nats(np.array(value.max()))))
+    if opened is None and side < 0 and s.gap[i] > s.limit_gap[i]:
+        opened = _open(d, i, EVENTS, SILENCE, side, _of_gap(d, i))
+    s.closed[i] = d.at
+    return opened
+
+
+def burst(d: Frame, i: int) -> tuple[int, float] | None:
+    """The window of minutes that is beyond its limit against the level of the shift that is open in series `i`, too (by
+    the whole hours since it began), and its surprise in nats; or None."""
+    s = d.state
+    hours = min(d.hours_past - -(-int(s.begun[i]) // MINUTES), s.past_x.shape[1])
+    actual, usual = (figures.total(past[COST, :hours, i]) for past in (s.past_x, s.past_e))
+    if hours < BURST_HOURS or min(actual, usual) <= 0:
+        return None
+    best, found = 0.0, None
+    for row in range(TURNING, N_FAST):
+        x, e = float(s.win_x[COST, row, i]), float(s.win_e[COST, row, i]) * actual / usual
+        if x <= BURST_TIMES * e or s.win_x[EVENTS, row, i] < LEAST_EVENTS:
+            continue
+        tau2 = float(min(s.tau2[COST, row, i], windows.SIDED * s.tau2_up[COST, row, i]) + s.unsure_up[COST, i])
+        v = float(np.log1p(s.phi[COST, i] / max(e, 1e-300))) + tau2
+        deviate = (float(np.log(x / max(e, 1e-300))) + v / 2) / v**0.5
+        calibrated = deviate / float(s.spread[0, COST, row, i]) ** 0.5
+        if deviate > s.limit_up[COST, row, i] and calibrated > best and not _by_one(d, i, row, actual / usual):
+            best, found = calibrated, (row, float(nats(np.array(calibrated))))
+    return found
+
+
+def burst_opened(d: Frame, i: int, row: int, score: float) -> Finding | None:
+    """Once that shift is closed."""
+    s = d.state
+    opened = _open(d, i, COST, row, 1, score)
+    s.closed[i] = d.at
+    return opened
 
 
 def newcomer(d: Frame, i: int) -> Finding:
@@ -74,15 +152,15 @@ def newcomer(d: Frame, i: int) -> Finding:
     return figures.finding(d, i)
 
 
-def _by_one(d: Frame, i: int, scale: int) -> bool:
-    """The window is beyond its limit for one dear request only."""
+def _by_one(d: Frame, i: int, scale: int, times: float = 1.0) -> bool:
+    """The window is beyond its limit, of so many times the usual, for one dear request only."""
     s = d.state
     row = PARTIAL if scale == FIRST_HOURS else scale
     minutes = d.at % MINUTES + 1 if scale == FIRST_HOURS else FAST[scale]
     slots = [(d.at - back) % MINUTES for back in range(minutes)]
     dearest = windows.dearest(s.ring_dear[slots, i].max()) * float(s.phi[COST, i])
     left = float(s.win_x[COST, row, i]) - dearest
-    usual, v = float(s.win_e[COST, row, i]), float(d.variance[COST, row, i])
+    usual, v = float(s.win_e[COST, row, i]) * times, float(d.variance[COST, row, i])
     if left <= 0 or usual <= 0:
         return True
     deviate = (np.log(left / usual) + v / 2) / np.sqrt(v)

@@ -31,13 +31,14 @@ def unlearn(d: Frame, i: int, moved: Sequence[float]) -> None:
     s.trend[:, i] = s.trend_past[:, i]
 
 
-def excise(d: Frame, i: int, begun: int, moved: Sequence[float] = (0.0, 0.0)) -> None:
+def excise(d: Frame, i: int, begun: int, moved: Sequence[float] = (0.0, 0.0), until: int | None = None) -> None:
     """From `begun` until now every minute of series `i` is as usual, in all windows; before it, days' levels are
-    `moved` with that of now."""
+    `moved` with that of now. What has come from minute `until` on stays in the windows of minutes."""
     s, at = d.state, d.at
     d.stale = True
+    left = 0 if until is None else min(at + 1 - until, MINUTES)
     back = min(at + 1 - begun, MINUTES)
-    slots = [(at - ago) % MINUTES for ago in range(back)]
+    slots = [(at - ago) % MINUTES for ago in range(left, back)]
     s.ring_x[:, slots, i] = s.ring_e[:, slots, i]
     for row, window in enumerate(FAST):
         ago = [(at - k) % MINUTES for k in range(window)]
@@ -45,11 +46,14 @@ def excise(d: Frame, i: int, begun: int, moved: Sequence[float] = (0.0, 0.0)) ->
             s.win_x[measure, row, i] = figures.total(s.ring_x[measure, ago, i])
             s.win_e[measure, row, i] = figures.total(s.ring_e[measure, ago, i])
     s.win_x[:, PARTIAL, i] = s.win_e[:, PARTIAL, i]
+    kept = [(at - ago) % MINUTES for ago in range(min(left, at % MINUTES + 1))]
+    for measure in range(MEASURES):
+        s.win_x[measure, PARTIAL, i] += figures.total(s.ring_x[measure, kept, i] - s.ring_e[measure, kept, i])
     hours = min(at // MINUTES - begun // MINUTES + 1, s.hours_z.shape[1])
     s.hours_z[:, :hours, i] = 0
     for scale, length in enumerate(HOUR_WINDOWS):
         s.sums_z[:, scale, i] = s.hours_z[:, :length, i].sum(axis=1, dtype=np.int16)
     s.past_x[:, : min(hours, 24), i] = s.past_e[:, : min(hours, 24), i]
     ramp.forget(s, i, min(at // DAY - begun // DAY + 1, RAMP_DAYS), moved)
-    s.gap[i] = 0
+    s.gap[i] *= left > 0
     d.hours_before[:, :, i] = calibration.before_one(s, i, d.hour_pushed)

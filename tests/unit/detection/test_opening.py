@@ -1,0 +1,71 @@
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+
+from stream_jobs.detection.model import Finding, Floats, Minute
+from tests.unit.detection.world import BEGIN, minutes, run, warmed
+
+RATES = np.array([50.0, 50.0, 5.0])
+
+
+def after(first: float, second: float, seed: int) -> list[Finding]:
+    """Two hours of every series at a level, from minute 200 on, then two at another, then as usual."""
+
+    def level(minute: int) -> Floats:
+        return np.full(3, first if 200 <= minute < 320 else second if 320 <= minute < 440 else 1.0)
+
+    return run(warmed(RATES), minutes(RATES, 640, seed, level))
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize(("first", "second"), [(8.0, 0.0), (0.0, 8.0)])
+def test_the_opposite_of_what_is_open_is_told_at_once(first: float, second: float, seed: int) -> None:
+    """An outage right after a rise, or a rise after an outage: two findings; one is over where the other begins, and
+    what each cost is its own."""
+    findings = after(first, second, seed)
+    for number in range(3):
+        closed = [f for f in findings if f.number == number and f.closing == "over"]
+        assert [f.direction for f in closed] == (["up", "down"] if first > 1 else ["down", "up"])
+        one, other = closed
+        assert one.end == pytest.approx(BEGIN + 320, abs=3)
+        assert other.start == one.end
+        assert other.detected_at - BEGIN - 320 <= 10
+        assert other.end == pytest.approx(BEGIN + 440, abs=3)
+        rise = one if first > 1 else other
+        assert rise.actual == pytest.approx(8 * 120 * 0.01 * RATES[number], rel=0.8)
+        assert (other if first > 1 else one).actual < 0.1 * rise.actual
+
+
+def fewer_but_dearer() -> Iterator[Minute]:
+    """Series 0: requests that cost twenty times as much, a third as many."""
+    for minute in minutes(RATES, 400, level=lambda at: np.array([1.0 if at < 200 else 0.3, 1.0, 1.0])):
+        if minute.at - BEGIN >= 200 and minute.squares is not None:
+            minute.cost[0] *= 20
+            minute.squares[0] *= 400
+        yield minute
+
+
+def test_fewer_but_dearer_requests_are_one_rise() -> None:
+    """That fewer come does not end the rise of what they cost."""
+    findings = run(warmed(RATES), fewer_but_dearer())
+    assert {(f.number, f.direction, f.state) for f in findings} == {(0, "up", "open")}
+
+
+def test_a_burst_inside_a_shift_is_told_by_itself() -> None:
+    """Ten times for an hour within three times for a day: the shift is closed where the burst begins, with its own
+    figures, the burst is held against the shifted level, and what follows is no news."""
+
+    def level(minute: int) -> Floats:
+        return np.full(3, 1.0 if minute < 200 else 30.0 if 1000 <= minute < 1060 else 3.0)
+
+    findings = run(warmed(RATES), minutes(RATES, 1500, level=level))
+    for number in range(2):
+        own = {f.detected_at: f for f in findings if f.number == number}
+        shift, burst = own.values()
+        assert (shift.kind, shift.end, burst.kind) == ("shift", burst.start, "spike")
+        assert burst.start == pytest.approx(BEGIN + 1000, abs=2)
+        assert burst.detected_at - BEGIN <= 1015
+        assert burst.end == pytest.approx(BEGIN + 1060, abs=3)
+        assert burst.actual / burst.expected == pytest.approx(10, rel=0.6)
+        assert shift.actual / shift.expected == pytest.approx(3, rel=0.4)
