@@ -45,8 +45,10 @@ HOURS_LOOKS: Final = 10.0  # independent ones that windows of hours take in a da
 ROOTS: Final = np.sqrt(np.array(HOUR_WINDOWS, dtype=float))[:, None]
 UNITS: Final = np.concatenate([np.ones((N_FAST, 1)), ROOTS, [[1.0]]])
 """What each window's sum is divided by."""
-NEEDED_HOURS: Final = np.array([*[0] * (FIRST_HOURS + 1), *(4 * hours for hours in HOUR_WINDOWS[1:]), 0])[:, None]
-"""That a series is known before a window of hours is judged: three as long before it, to compare with."""
+_NEEDED: Final = [max(4 * hours, 24) for hours in HOUR_WINDOWS[1:]]
+NEEDED_HOURS: Final = np.array([*[0] * (FIRST_HOURS + 1), *_NEEDED, 0])[:, None]
+"""That a series is known before a window of hours is judged: three as long before it, to compare with, and a day, since
+hours of day that were never seen are off together."""
 NEVER: Final = 1e30
 
 
