@@ -13,11 +13,13 @@ if TYPE_CHECKING:
 
 WAIT_S: Final = 120.0
 _POLL_S: Final = 0.2
+# As alerts do it (signals.head_of): the narrowest of those that rose nearly as far as the one that rose most.
 _RISES: Final = (
-    "SELECT finding_id FROM anomalies WHERE direction = 'up' AND silenced_by = '' AND cause != '' AND group_id != '' "
+    "SELECT finding_id, abs(excess) < 0.8 * max(abs(excess)) OVER () AS part FROM anomalies "
+    "WHERE direction = 'up' AND measure = 'effective_cost' AND silenced_by = '' AND cause != '' AND group_id != '' "
     "AND starts_at < {end:DateTime64(6, 'UTC')} AND (ends_at IS NULL OR ends_at > {start:DateTime64(6, 'UTC')}) "
     "AND detected_at > {start:DateTime64(6, 'UTC')} "
-    "ORDER BY indexOf(['critical', 'error', 'warning', 'info'], severity), abs(excess) DESC, finding_id LIMIT 1"
+    "ORDER BY indexOf(['critical', 'error', 'warning', 'info'], severity), part, expected, finding_id LIMIT 1"
 )
 _TOLD: Final = (
     "SELECT alert_id, argMax(level, position) FROM alert_events WHERE kind = 'anomaly' AND episode > 0 "
@@ -28,7 +30,7 @@ _TOLD: Final = (
 def wait_until_found(
     store: "StoreClient", receiver: DemoReceiver, start: datetime, end: datetime, wait_s: float = WAIT_S
 ) -> "Found | None":
-    """What rose most between the two instants, explained, with all alerts of anomalies arrived. None after `wait_s`."""
+    """Who rose most between the two instants, explained, with all alerts of anomalies arrived. None after `wait_s`."""
     from stream_jobs.anomalies.found import the_one
 
     found: list[Found] = []
