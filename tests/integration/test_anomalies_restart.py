@@ -159,9 +159,7 @@ _MINUTES = st.frozensets(st.integers(1, MINUTES - 1), min_size=1, max_size=3)
 
 @pytest.mark.slow
 @given(st.builds(Run, _MINUTES, _MINUTES, _NUMBERS, _NUMBERS, _NUMBERS, st.integers(0, 9)))
-@settings(
-    max_examples=2, deadline=None, derandomize=True, phases=[Phase.generate], suppress_health_check=list(HealthCheck)
-)
+@settings(max_examples=2, derandomize=True, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
 def test_findings_follow_from_what_was_booked(store: StoreClient, expected: list[dict[str, Any]], run: Run) -> None:
     """However the job heard of it."""
     assert play(store, run) == expected

@@ -282,7 +282,6 @@ def run(store: StoreClient, folder: Path, monkeypatch: pytest.MonkeyPatch, examp
         settings=settings(
             max_examples=examples,
             stateful_step_count=steps,
-            deadline=None,
             suppress_health_check=list(HealthCheck),
             phases=[
                 Phase.explicit,

@@ -149,7 +149,7 @@ def world(process: StoreProcess) -> Iterator[World]:
         yield World(store)
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(scope=SCOPES, per=st.lists(st.sampled_from(FIELDS), unique=True, max_size=2).map(tuple))
 def test_all_who_look_at_a_scope_see_the_same(world: World, scope: dict[str, Condition], per: tuple[str, ...]) -> None:
     """Budgets count, the self-check compares and services decide by the same entries."""

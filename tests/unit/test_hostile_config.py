@@ -43,7 +43,7 @@ def folder_with(root: Path, name: str, content: bytes) -> Path:
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
-@settings(max_examples=examples(20), deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(20), suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_a_mutated_file_is_fine_or_refused_with_its_line(
     name: str, data: st.DataObject, tmp_path_factory: pytest.TempPathFactory

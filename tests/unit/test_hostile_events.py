@@ -31,7 +31,7 @@ GOOD = json.dumps(document("good")).encode()
 EVENTS = messages(examples("usage.events.v1"), tuple(UsageEvent.model_fields))
 OUTCOMES = messages(examples("usage.outcomes.v1"), tuple(OutcomeEvent.model_fields))
 STAMPS = st.sampled_from([None, -1, 0, -(2**63), 2**63 - 1, 1_760_000_000_000])
-relaxed = settings(deadline=None, max_examples=40, suppress_health_check=list(HealthCheck))
+relaxed = settings(max_examples=40, suppress_health_check=list(HealthCheck))
 
 
 def of(raw: Sequence[tuple[bytes, int | None]], good: bytes) -> list[SourceRecord]:

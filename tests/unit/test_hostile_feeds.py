@@ -46,7 +46,7 @@ from tests.unit.series.memory_ledger import Entry, MemoryLedger
 
 NOW = ALERT_NOW
 UTC_ZONE = ZoneInfo("UTC")
-relaxed = settings(deadline=None, max_examples=40, suppress_health_check=list(HealthCheck))
+relaxed = settings(max_examples=40, suppress_health_check=list(HealthCheck))
 
 # ── alerts.v1 ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 

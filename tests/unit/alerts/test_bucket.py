@@ -1,12 +1,11 @@
 """How often a receiver is told, and how long it is left alone."""
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from stream_jobs.alerts.bucket import LONGEST_BACKOFF_S, LONGEST_GRAVE_S, Backoff, TokenBucket
 
 
-@settings(deadline=None)
 @given(st.integers(1, 600), st.lists(st.sampled_from([0.0, 0.1, 1.0, 7.0, 100.0]), max_size=80))
 def test_never_more_than_the_limit_in_any_minute(per_minute: int, pauses: list[float]) -> None:
     """However the attempts are spread; and one is always allowed again."""

@@ -251,7 +251,6 @@ SIGNALS = st.builds(
 )
 
 
-@settings(deadline=None)
 @given(st.lists(SIGNALS, max_size=12).flatmap(lambda items: st.tuples(st.just(items), st.permutations(items * 2))))
 def test_the_facts_do_not_depend_on_order_or_repetition(pair: tuple[list[AlertSignal], list[AlertSignal]]) -> None:
     """The latest signal decides; of several of the same instant the graver one."""
@@ -289,7 +288,7 @@ RULES: AlertsDocument = document(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.lists(st.tuples(st.booleans(), st.lists(RECORDS, max_size=4)), max_size=8))
 def test_a_restart_changes_nothing(bundles: list[tuple[bool, list[Record]]]) -> None:
     """Rebuilt from its rows after any bundle, and given that bundle again, the book and the history are what they would

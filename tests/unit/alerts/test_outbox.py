@@ -341,7 +341,7 @@ STEPS = st.lists(
 )
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(STEPS, st.integers(0, 1000))
 def test_none_is_lost_and_none_told_twice(steps: list[Any], seed: int) -> None:
     """Whatever opens, ends, is silenced or acknowledged, whichever attempts fail or are cut by a crash: in the end each

@@ -100,7 +100,7 @@ def test_a_cache_that_is_hit_no_more_is_found() -> None:
     assert price.per_day == pytest.approx(24 * 30 * 0.63, rel=0.1)
 
 
-@settings(max_examples=3, deadline=None)
+@settings(max_examples=3)
 @given(st.frozensets(st.integers(0, LEARNED + 23), min_size=1, max_size=4))
 def test_a_restart_changes_nothing(restarts: frozenset[int]) -> None:
     """In the middle of an hour."""

@@ -18,7 +18,7 @@ USD = st.decimals(-(10**6), 10**6, places=12)
 
 
 @given(st.lists(st.tuples(USD, st.sampled_from(["u1", "u2", ""]), st.integers(0, 2)), min_size=1), st.integers(0, 99))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_sums_are_exact(rows: list[tuple[Decimal, str, int]], seed: int) -> None:
     """To the last digit, with sums below zero; the floats of equal sums are equal."""
     found = []

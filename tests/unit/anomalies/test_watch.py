@@ -153,7 +153,7 @@ def test_a_spike_is_found_of_who_makes_it_and_above() -> None:
 
 
 @given(st.data())
-@settings(max_examples=8, deadline=None, derandomize=True)
+@settings(max_examples=8, derandomize=True)
 def test_groups_order_and_restarts_change_nothing(data: st.DataObject) -> None:
     """What a minute holds by the time it is judged may come in any groups, in any order."""
     order = data.draw(st.permutations(range(10)))
@@ -176,7 +176,7 @@ LATE = [
 
 
 @given(st.permutations(LATE), st.frozensets(st.integers(AT + 1, AT + LENGTH - 1), max_size=3))
-@settings(max_examples=4, deadline=None, derandomize=True)
+@settings(max_examples=4, derandomize=True)
 def test_what_comes_late_changes_findings_in_any_order(late: list[int], restarts: frozenset[int]) -> None:
     """The total is what it would have been, to the last digit; what was judged stays."""
     groups = [range(len(USAGE))[first : first + 10] for first in range(0, len(USAGE), 10)]

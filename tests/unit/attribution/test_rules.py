@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from spendstream_schemas import ATTRIBUTION_FIELDS, MANDATORY_TAGS
@@ -243,7 +243,6 @@ def _many_rules() -> AttributionRules:
 _SHARED = _many_rules()
 
 
-@settings(deadline=None)
 @given(st.lists(_events(), min_size=1, max_size=5))
 def test_what_was_remembered_never_changes_an_outcome(fields: list[dict[str, Any]]) -> None:
     """Rules that have seen thousands of events and fresh ones agree on every event."""

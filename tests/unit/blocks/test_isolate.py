@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from spendstream_schemas import InvalidReason
@@ -41,7 +41,6 @@ def records(*values: bytes) -> list[SourceRecord]:
     return [SourceRecord(offset, None, None, value) for offset, value in enumerate(values)]
 
 
-@settings(deadline=None)
 @given(st.lists(st.sampled_from([b"good", b"good", b"bad"]), max_size=40), st.lists(st.integers(0, 39), max_size=10))
 def test_all_but_the_records_that_it_fails_on_are_booked(values: list[bytes], ugly: list[int]) -> None:
     """Those are in quarantine, with what they hold and why, in the order of their offsets."""

@@ -43,7 +43,7 @@ def test_a_block_is_fixed_then_committed_then_inserted_then_counted() -> None:
     assert world.booked == [(0, 4, 5)]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     bundles=st.lists(st.tuples(st.integers(-6, 4), st.integers(1, 9)), max_size=12),
     start=st.integers(0, 50),
@@ -419,7 +419,7 @@ def test_the_rest_ends_by_itself() -> None:
     run(test)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     bundles=st.lists(st.tuples(st.integers(0, 3), st.lists(st.integers(1, 60), min_size=1, max_size=6)), max_size=25),
     block=st.tuples(st.integers(1, 8), st.integers(20, 100)),

@@ -4,7 +4,7 @@ import hashlib
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from spendstream_schemas import InvalidReason
@@ -22,7 +22,6 @@ def row(raw: bytes | None, key: bytes | None = None) -> dict[str, object]:
     return dict(quarantine_table([rejected], BLOCK).to_pylist()[0])
 
 
-@settings(deadline=None)
 @given(st.none() | st.binary(max_size=200), st.none() | st.binary(max_size=20))
 def test_any_bytes_are_kept_as_they_are(raw: bytes | None, key: bytes | None) -> None:
     """Value and key byte by byte, with size and hash, and where the record lay."""

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from stream_jobs.budgets import control
@@ -79,7 +79,6 @@ KINDS = st.sampled_from(["set", "child", "orphan", "other id", "bad", "remove", 
 
 
 @given(st.lists(st.tuples(KINDS, st.integers(0, 5)), max_size=30))
-@settings(deadline=None)
 def test_together_is_as_one_by_one(plan: list[tuple[str, int]]) -> None:
     """What counts at the end, and which changes are refused, does not depend on how many came at once; but a child that
     comes before its parent fits if both come together."""

@@ -52,7 +52,7 @@ def counting(row: CreditRow, of: Calendar) -> list[Period]:
     return [period for period, amount in found if amount]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(CUTS, CUTS, INSTANTS)
 def test_a_credit_counts_in_one_period_of_any_calendar(before: Calendar, after: Calendar, at: datetime) -> None:
     """It neither vanishes with a calendar nor counts twice; of the same one it is the period that was credited."""
@@ -62,7 +62,7 @@ def test_a_credit_counts_in_one_period_of_any_calendar(before: Calendar, after: 
     assert Credits([row]).values_in("one", after, period) == {()}
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.sampled_from([calendar.days, week, calendar.months]), *[st.sampled_from(ZONES)] * 2, INSTANTS)
 def test_what_has_a_date_has_it_in_every_zone(
     make: Callable[[ZoneInfo], Calendar], before: str, after: str, at: datetime
@@ -74,7 +74,7 @@ def test_what_has_a_date_has_it_in_every_zone(
     assert new.period_key(period) == row.period_key
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     st.sampled_from([(calendar.hours, calendar.hours), (week, sunday_week), (sunday_week, week)]),
     *[st.sampled_from(ZONES)] * 2,

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from spendstream_schemas.budget_feed import END_OF_TOTALS
@@ -156,7 +156,6 @@ def test_the_mean_burn_covers_what_has_passed_of_the_period() -> None:
     assert mean_burn(standing(1, 10), START) is None
 
 
-@settings(deadline=None)
 @given(
     st.integers(-100, 400),
     st.integers(-50, 500),

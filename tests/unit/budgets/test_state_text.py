@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from spendstream_schemas.budget_feed import BudgetState, Quota
@@ -77,7 +77,6 @@ def standings(draw: st.DrawFn) -> Standing:
     )
 
 
-@settings(deadline=None)
 @given(standings(), VALUES.map(tuple), st.sets(KEYS, max_size=6), INSTANTS)
 def test_a_state_is_what_the_model_writes(
     standing: Standing, values: Values, crossed: set[ThresholdKey], now: datetime

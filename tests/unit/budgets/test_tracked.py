@@ -99,7 +99,7 @@ def carried(amounts: Sequence[int], amount: int, unused: bool, overspend: bool, 
     return left
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     st.lists(st.integers(0, 250), min_size=1, max_size=8),
     st.tuples(st.booleans(), st.booleans()).filter(any),

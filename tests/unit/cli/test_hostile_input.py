@@ -60,7 +60,7 @@ def hostile_lines(draw: st.DrawFn) -> bytes:
 BOOK = PriceBook.load()
 
 
-@settings(max_examples=examples(150), deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(150), suppress_health_check=list(HealthCheck))
 @given(line=hostile_lines() | st.sampled_from(VALUES).map(str.encode) | st.binary(max_size=40))
 def test_any_line_is_an_event_or_invalid(line: bytes) -> None:
     """For `emit`, and for `price`, whose answer is JSON whatever came."""
@@ -71,7 +71,7 @@ def test_any_line_is_an_event_or_invalid(line: bytes) -> None:
 
 
 @pytest.mark.parametrize("catalog_format", FORMATS)
-@settings(max_examples=examples(60), deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(60), suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_any_catalogue_is_a_rate_card_or_refused(
     catalog_format: str, data: st.DataObject, tmp_path_factory: pytest.TempPathFactory

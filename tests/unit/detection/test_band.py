@@ -19,7 +19,7 @@ def is_beyond(finding: Finding) -> bool:
     return beyond and 0 <= finding.low <= finding.expected <= finding.high
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     st.integers(0, SILENCE),
     st.sampled_from([1, -1]),

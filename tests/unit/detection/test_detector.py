@@ -132,7 +132,7 @@ def test_the_first_days_of_a_new_series_are_no_news(begins: int) -> None:
     assert run(detector, minutes(RATES, 5 * 1440, seed=begins, level=level, begin=begin)) == []
 
 
-@settings(max_examples=4, deadline=None)
+@settings(max_examples=4)
 @given(st.integers(0, 2**31), st.integers(15, 50), st.sampled_from([0.0, 12.0, 25.0]))
 def test_a_finding_ends_where_it_ended_and_costs_its_stretch(seed: int, length: int, factor: float) -> None:
     """Within three minutes at 50 requests a minute; what it cost is the sum of its minutes, those after it left out."""
@@ -166,7 +166,7 @@ def test_scores_and_bands_are_of_each_series() -> None:
     assert (usual < high).all()
 
 
-@settings(max_examples=4, deadline=None)
+@settings(max_examples=4)
 @given(st.integers(0, 130), st.integers(0, 2**31), st.integers(0, 10**6))
 @example(60, 0, 0)
 @example(120, 1, 7)
@@ -186,7 +186,7 @@ def test_a_restart_at_any_minute_changes_nothing(cut: int, seed: int, salt: int)
     assert second.dump() == whole.dump()
 
 
-@settings(max_examples=4, deadline=None)
+@settings(max_examples=4)
 @given(st.integers(0, 2**31), st.integers(1, 40))
 def test_neighbours_change_nothing(seed: int, neighbours: int) -> None:
     """A series is judged alike alone, first or last among any number of others."""
@@ -205,7 +205,7 @@ def test_neighbours_change_nothing(seed: int, neighbours: int) -> None:
         assert many.scores()[neighbours] == one.scores()[0]
 
 
-@settings(max_examples=3, deadline=None)
+@settings(max_examples=3)
 @given(st.integers(0, 2**31), st.integers(-10, 20))
 def test_the_unit_of_money_changes_nothing_but_floors(seed: int, power: int) -> None:
     """All costs times a power of two: the same findings with that many times the money (floors in money set to 0)."""

@@ -41,7 +41,7 @@ def test_another_version(monkeypatch: pytest.MonkeyPatch) -> None:
         GaugeDetector.load(other)
 
 
-@settings(max_examples=examples(50), deadline=None)
+@settings(max_examples=examples(50))
 @given(st.integers(0, len(STATE) - 1), st.binary(min_size=1, max_size=8))
 @example(STATE.rindex(b"_errors"), b"x")  # an array under another name: the zip is whole all the same
 def test_hostile(place: int, garbage: bytes) -> None:

@@ -78,7 +78,7 @@ CELLS = st.sampled_from(
 
 
 @given(st.lists(st.lists(CELLS, min_size=4, max_size=6).map(",".join), max_size=5), st.binary(max_size=4))
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_file_is_answered_or_refused(tmp_path: Path, lines: list[str], tail: bytes) -> None:
     """With a ConfigError and nothing else."""
     path = written(tmp_path, (HEADER + "\n".join(lines)).encode() + tail)

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from stream_jobs.explain import Cells, cells_of
@@ -25,7 +25,6 @@ def parts_of(table: Cells, by: str = "model") -> dict[Factor, int]:
 
 
 @given(rows())
-@settings(deadline=None)
 def test_parts_add_up_to_the_pico(drawn: list[dict[str, Any]]) -> None:
     """Whatever the cells are."""
     table = cells_of(table_of(drawn))
@@ -98,7 +97,6 @@ positive = st.floats(0.01, 1000)
 
 
 @given(st.lists(st.tuples(*[positive] * 4), min_size=1, max_size=4))
-@settings(deadline=None)
 def test_it_agrees_with_the_logarithmic_mean_where_that_is_defined(drawn: list[tuple[float, ...]]) -> None:
     """LMDI-I (Ang, Energy Policy 32, 2004) weighs by logarithmic means instead of orders: of small moves the same."""
     near = [(old, c, old * (1 + 0.01 * math.sin(n)), c * (1 + 0.01 * math.cos(c))) for old, c, n, _ in drawn]

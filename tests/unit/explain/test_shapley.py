@@ -5,7 +5,7 @@ from fractions import Fraction
 from itertools import permutations
 from math import factorial, prod
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from stream_jobs.explain.shapley import product_shares, whole_parts
@@ -25,7 +25,6 @@ def by_orders(before: list[int], after: list[int]) -> list[Fraction]:
     return shares
 
 
-@settings(deadline=None)
 @given(FACTORS)
 def test_shares_are_the_mean_over_all_orders(factors: list[tuple[int, int]]) -> None:
     """Of zeros and negative factors, too."""
@@ -35,7 +34,6 @@ def test_shares_are_the_mean_over_all_orders(factors: list[tuple[int, int]]) -> 
         assert abs(Fraction(share) - expected) < Fraction(1, 10**40)
 
 
-@settings(deadline=None)
 @given(FACTORS, st.randoms(use_true_random=False))
 def test_the_order_of_factors_does_not_matter(factors: list[tuple[int, int]], random: object) -> None:
     """Each keeps its share, rounded too."""
@@ -47,7 +45,6 @@ def test_the_order_of_factors_does_not_matter(factors: list[tuple[int, int]], ra
         assert abs(share - shares[place]) < Decimal(1).scaleb(-20)
 
 
-@settings(deadline=None)
 @given(st.lists(st.decimals(-(10**9), 10**9, places=6), min_size=1, max_size=7))
 def test_rounded_parts_add_up(parts: list[Decimal]) -> None:
     """To the nearest whole total, each less than one away from what it was."""

@@ -105,7 +105,7 @@ def test_the_same_before_and_after_explains_nothing() -> None:
 
 
 @given(st.integers(0, 5), st.randoms(use_true_random=False))
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 def test_the_order_of_rows_and_columns_changes_nothing(seed: int, random: Random) -> None:
     """Not a digit."""
     table = traffic(seed, {"requests": ({"user": "u3"}, 12)})
@@ -117,7 +117,6 @@ def test_the_order_of_rows_and_columns_changes_nothing(seed: int, random: Random
 
 
 @given(rows())
-@settings(deadline=None)
 def test_everything_adds_up(drawn: list[dict[str, Any]]) -> None:
     """Parts to their totals, sets and the unexplained to the whole: of new and vanished cells, credits, zeros."""
     found = explain(cells_of(table_of(drawn)))
@@ -183,7 +182,7 @@ def restless(seed: int, growth: float = 1.0, credit: str = "") -> pa.Table:
 
 
 @given(seed=st.integers(0, 10**6), growth=st.sampled_from([1.0, 3.0]))
-@settings(max_examples=12, deadline=None, derandomize=True)
+@settings(max_examples=12, derandomize=True)
 def test_what_has_no_cause_is_given_none(seed: int, growth: float) -> None:
     """Cells of few dear requests that come and go are no cause, and all that grew alike is told as that."""
     found = explain(cells_of(restless(seed, growth)))

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from stream_jobs.ledger.dedupe import Deduplicated, deduplicate
@@ -25,7 +25,6 @@ def run(copies: list[tuple[str, int]], known: dict[str, int]) -> Deduplicated[De
     return deduplicate(events, booked, block(), Origin().judge(block()))
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(IDS, st.integers(0, 3)), max_size=20), st.dictionaries(IDS, st.integers(0, 3)))
 def test_every_event_has_one_fate_and_each_id_is_booked_at_most_once(
     copies: list[tuple[str, int]], known: dict[str, int]

@@ -89,7 +89,7 @@ def booked(event: UsageEvent, paths: tuple[str, ...], prices: PriceBook, owners:
 
 
 @pytest.mark.parametrize("prices", [BUILT_IN, SCOPED], ids=["built-in", "scoped"])
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(given_events=st.lists(st.tuples(events(), unknown), min_size=1, max_size=6))
 def test_a_rebuilt_event_has_the_same_price(
     prices: PriceBook, given_events: list[tuple[UsageEvent, tuple[str, ...]]]
@@ -103,7 +103,7 @@ def test_a_rebuilt_event_has_the_same_price(
         assert prices.price(*rebuilt(row)) == expected
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(given_events=st.lists(events(), min_size=1, max_size=6))
 def test_a_rebuilt_event_says_what_its_sender_said(given_events: list[UsageEvent]) -> None:
     """Other rules give a booked event what they would have given it: what the first rules changed is known."""

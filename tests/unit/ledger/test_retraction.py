@@ -3,7 +3,7 @@
 from decimal import Decimal
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from stream_jobs.ledger.amounts import SIGNED, SIGNED_LISTS
@@ -66,7 +66,6 @@ def total(entries: list[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-@settings(deadline=None)
 @given(st.lists(st.one_of(CHARGES, ADJUSTMENTS), min_size=1, max_size=6), st.integers(1, 3))
 def test_entries_and_what_takes_them_back_sum_to_nothing(entries: list[dict[str, Any]], rounds: int) -> None:
     """For any charges (also copies of one revision) and adjustments, priced or not, and for each later correction,

@@ -220,7 +220,7 @@ BEFORE_ITS_PRICES: Final = json.dumps(
 
 
 @pytest.mark.parametrize("name", BOOKS)
-@settings(deadline=None, max_examples=150, suppress_health_check=list(HealthCheck))
+@settings(max_examples=150, suppress_health_check=list(HealthCheck))
 @example([BEFORE_ITS_PRICES], {}, 500)
 @given(
     st.lists(messages(), max_size=12),
@@ -241,7 +241,7 @@ def test_a_bundle_is_booked_as_its_events_one_by_one(
     assert "ledger" not in fast.tables or has_unique_texts(fast.tables["ledger"].combine_chunks())
 
 
-@settings(deadline=None, max_examples=200, suppress_health_check=list(HealthCheck))
+@settings(max_examples=200, suppress_health_check=list(HealthCheck))
 @given(st.lists(messages(), min_size=1, max_size=12))
 def test_columns_say_the_same_facts_as_the_contract(raw: list[bytes]) -> None:
     """Prices and rules are asked about either; a list or a text that differs could cost something else."""
@@ -252,7 +252,7 @@ def test_columns_say_the_same_facts_as_the_contract(raw: list[bytes]) -> None:
         assert events.facts() == [facts_of(parse_usage_event(record.value).message) for record in events.records]
 
 
-@settings(deadline=None, suppress_health_check=list(HealthCheck))
+@settings(suppress_health_check=list(HealthCheck))
 @given(st.lists(st.one_of(st.none(), messages()), max_size=5))
 @example([None, b"", b'{"event_id":"' + b"x" * MAX_MESSAGE_BYTES + b'"}'])
 def test_messages_decoded_together_are_what_each_is_alone(raw: list[bytes | None]) -> None:

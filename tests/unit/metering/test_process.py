@@ -29,7 +29,6 @@ def rows(output: BlockOutput, table: str) -> list[dict[str, Any]]:
     return list(output.tables[table].to_pylist()) if table in output.tables else []
 
 
-@settings(deadline=None)
 @given(st.lists(st.one_of(VALUES, EVENTS), max_size=30), st.dictionaries(st.sampled_from("abcdef"), st.integers(0, 2)))
 def test_received_is_booked_plus_duplicates_plus_quarantined(mixed: list[Any], known: dict[str, int]) -> None:
     """For any mix of garbage, events, copies and revisions; the rows agree with the counts, and each offset has one."""
@@ -128,7 +127,7 @@ def test_an_entry_names_the_versions_it_was_computed_with() -> None:
     assert step.rules.version != "old rules"
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.lists(st.tuples(st.sampled_from("abcdefgh"), st.sampled_from(["gpt-4o", "unknown", "dear"]), REVISIONS)))
 def test_how_many_events_are_objects_at_once_changes_nothing(mixed: list[tuple[str, str, int]]) -> None:
     """A block is worked out in parts to bound its memory: the same rows, corrections and refusals come out."""

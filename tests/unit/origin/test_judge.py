@@ -99,7 +99,7 @@ SENT = st.lists(
 
 
 @pytest.mark.parametrize("together", [True, False], ids=["columns", "one by one"])
-@settings(deadline=None, max_examples=120)
+@settings(max_examples=120)
 @given(sent=SENT)
 def test_the_ledger_comes_to_what_its_rightful_senders_reported(
     together: bool, sent: list[tuple[str, str, int, bytes | None, bool]]

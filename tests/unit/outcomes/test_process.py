@@ -8,7 +8,7 @@ from decimal import Decimal
 from itertools import chain
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from spendstream_schemas.signature import sign
@@ -83,7 +83,6 @@ def record(offset: int, event_id: str, **changes: Any) -> SourceRecord:
     return SourceRecord(offset, None, None, json.dumps(document).encode())
 
 
-@settings(deadline=None)
 @given(st.lists(st.one_of(IDS, st.none(), st.binary(max_size=20)), max_size=20), st.sets(IDS))
 def test_received_is_booked_plus_duplicates_plus_quarantined(items: list[Any], known: set[str]) -> None:
     """For any mix; of an id the first copy is booked unless another block has it, and each offset has one row."""
@@ -179,7 +178,6 @@ def sums(rows: list[dict[str, Any]]) -> dict[tuple[str, int], tuple[Decimal, Dec
     return {key: sum_ for key, sum_ in found.items() if any(sum_)}
 
 
-@settings(deadline=None)
 @given(st.lists(st.lists(COPY, max_size=6), max_size=6))
 def test_the_revision_that_counts_is_what_the_sums_say_on_its_day(blocks: list[list[Any]]) -> None:
     """However copies and corrections are cut into blocks: of each outcome the highest revision counts that its sender

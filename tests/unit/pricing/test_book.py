@@ -246,7 +246,7 @@ def test_prices_belong_to_the_instant() -> None:
 
 
 @given(one=events())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_price_is_exact_integers_and_never_raises(one: UsageEvent) -> None:
     """No float anywhere in a receipt; the costs are the sums of their lines; the same event, the same answer."""
     pricing = book().price(facts_of(one))
@@ -318,7 +318,7 @@ kinds = st.one_of(
     usage=kinds, provider=names, model=names, served=st.none() | names, tier=st.none() | names, region=names,
     speed=st.none() | names, status=st.sampled_from(["ok", "error", "cancelled"]), cached=st.booleans(),
 )  # fmt: skip
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 def test_no_valid_event_makes_it_raise(usage: dict[str, Any], cached: bool, **words: str | None) -> None:
     """Whatever stands in the names: a receipt or a reason."""
     one = event(

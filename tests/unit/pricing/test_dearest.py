@@ -6,7 +6,7 @@ from functools import cache
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import assume, given, settings
 
 from spendstream_schemas import UnpricedReason, UsageEvent
 from stream_jobs.facts import Facts, facts_of
@@ -46,7 +46,7 @@ def tokens(model: str, usage: dict[str, Any] = TOKENS, **more: Any) -> Facts:
 
 
 @given(one=events())
-@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=400)
 def test_no_price_that_the_book_has_is_above_what_is_held_without_one(one: UsageEvent) -> None:
     """Any event that has a price, in any tier: had its tier been one that nobody knows, at least as much were held."""
     facts = facts_of(one)
@@ -59,7 +59,7 @@ def test_no_price_that_the_book_has_is_above_what_is_held_without_one(one: Usage
 
 
 @given(one=events())
-@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=400)
 def test_only_what_has_no_price_is_held_and_flat_only_where_the_model_is_unknown(one: UsageEvent) -> None:
     """Whatever the reason; and what `knows_model` says is what `price` does, so that both ways of booking agree."""
     facts = facts_of(one)

@@ -109,7 +109,7 @@ def test_a_bill_of_a_provider_comes_to_the_same_by_the_rows(bill: dict[str, Any]
 
 
 @pytest.mark.slow
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(events())
 def test_an_event_comes_to_the_same_by_the_rows(one: UsageEvent) -> None:
     """Any event about any model of the base data, at any instant."""

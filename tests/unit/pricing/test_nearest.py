@@ -142,7 +142,7 @@ def test_hostile_numbers_of_names_are_not_all_looked_for(monkeypatch: pytest.Mon
     assert answers[299] == []
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.text(max_size=300), st.sampled_from([None, "openai", "aws", "nobody"]))
 def test_any_name_is_looked_for_or_not(ref: str, provider: str | None) -> None:
     """Whatever it is made of, and however long it is."""

@@ -5,7 +5,7 @@ from decimal import Decimal
 from functools import cache
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 
 from spendstream_schemas import UnpricedReason, UsageEvent
 from stream_jobs.facts import facts_of
@@ -31,7 +31,7 @@ def _theirs(one: UsageEvent) -> Decimal | None:
 
 
 @given(one=events())
-@settings(max_examples=1500, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=1500)
 def test_price_equals_genai_prices_or_differs_as_declared(one: UsageEvent) -> None:
     """Any model, usage, tier and instant: the same to the last digit, or a declared difference."""
     classify(one, base_book().price(facts_of(one)), _theirs(one))
@@ -43,7 +43,7 @@ def full_book() -> PriceBook:
 
 
 @given(one=events())
-@settings(max_examples=500, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=500)
 def test_every_other_difference_is_a_correction_that_speaks(one: UsageEvent) -> None:
     """The shipped book gives another cost than the base data only where an entry says so for that model and instant."""
     full = full_book().price(facts_of(one))

@@ -46,7 +46,7 @@ def drain(queue: Spool) -> list[tuple[bytes, bytes]]:
     ),
     reopen_after=st.integers(0, 8),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_what_goes_in_comes_out_in_order(
     tmp_path_factory: pytest.TempPathFactory, batches: list[list[tuple[bytes, bytes]]], reopen_after: int
 ) -> None:
@@ -69,7 +69,7 @@ def test_what_goes_in_comes_out_in_order(
 
 
 @given(cut=st.integers(1, 400), batch=st.integers(1, 8))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_a_torn_tail_costs_the_torn_message_only(
     tmp_path_factory: pytest.TempPathFactory, cut: int, batch: int
 ) -> None:

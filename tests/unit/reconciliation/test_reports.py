@@ -326,7 +326,7 @@ def calls(draw: st.DrawFn) -> tuple[list[dict[str, Any]], int]:
     return told, len(parts)
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(calls(), st.integers(0, 2**32), st.integers(0, 20))
 def test_whatever_is_told_how_often_each_part_counts_once(
     call: tuple[list[dict[str, Any]], int], seed: int, cut: int
@@ -374,7 +374,7 @@ def calls_with_one_id(draw: st.DrawFn) -> tuple[list[dict[str, Any]], int]:
     return told, tokens - 1
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(calls_with_one_id(), st.integers(0, 2**32), st.integers(0, 20))
 def test_calls_that_share_an_id_all_count_and_each_once(
     call: tuple[list[dict[str, Any]], int], seed: int, cut: int
@@ -415,7 +415,7 @@ REPORTS = st.builds(
 )
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.lists(REPORTS, min_size=1, max_size=8), st.integers(0, 8), st.integers(0, 2**32))
 def test_passes_in_between_do_not_change_where_it_ends(booked: list[dict[str, Any]], cut: int, seed: int) -> None:
     """Any reports in any order, a pass after any of them, and one that is posted twice: it ends where one pass over

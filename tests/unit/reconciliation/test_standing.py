@@ -33,7 +33,7 @@ CHARGES = st.builds(
 )
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.lists(CHARGES, min_size=1, max_size=6))
 def test_whatever_was_booked_comes_to_one_charge_of_the_highest_revision(booked: list[dict[str, Any]]) -> None:
     """Copies, revisions in any order, equal and different amounts, one team or two: after one pass the sums are those
@@ -46,7 +46,7 @@ def test_whatever_was_booked_comes_to_one_charge_of_the_highest_revision(booked:
     assert reconcile(ledger, run=2) == []
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.lists(CHARGES, min_size=1, max_size=5), st.integers(0, 2**32))
 def test_the_order_in_which_entries_are_read_does_not_matter(booked: list[dict[str, Any]], seed: int) -> None:
     """The first charge is the first by a stated order, not the one that came back first."""
@@ -58,7 +58,7 @@ def test_the_order_in_which_entries_are_read_does_not_matter(booked: list[dict[s
     assert sums(one) == sums(other)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.lists(CHARGES, min_size=1, max_size=4), st.lists(CHARGES, max_size=3), st.integers(1, 3))
 def test_it_converges_whatever_is_booked_between_passes_and_however_often_one_is_posted(
     first: list[dict[str, Any]], later: list[dict[str, Any]], copies: int

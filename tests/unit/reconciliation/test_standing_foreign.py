@@ -5,7 +5,7 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from stream_jobs.ledger.amounts import account, amounts
@@ -78,7 +78,6 @@ def test_whoever_may_correct_counts_although_it_was_booked_as_a_new_event() -> N
         assert found.kept == kept
 
 
-@settings(deadline=None)
 @given(
     st.permutations(range(6)).flatmap(
         lambda order: st.tuples(

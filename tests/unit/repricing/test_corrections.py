@@ -153,7 +153,7 @@ class World:
         return sums(ledger.rows)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.lists(steps, max_size=12))
 def test_any_sequence_ends_as_if_computed_afresh(sequence: list[tuple[Any, ...]]) -> None:
     """After any sequence of booking, revising, re-pricing and re-attributing, and with corrections and revisions that

@@ -116,7 +116,7 @@ EVENTS = st.builds(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(EVENTS)
 def test_what_a_producer_writes_is_read_back_unchanged(event: UsageEvent) -> None:
     """Also instants with other offsets and quantities with twelve decimals."""
@@ -151,14 +151,14 @@ def either(message: bytes) -> None:
     assert len(refused.path) <= MAX_PATH_LENGTH
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.binary(max_size=200))
 def test_any_bytes_are_a_message_or_refused(message: bytes) -> None:
     """No exception but InvalidMessageError leaves the parser."""
     either(message)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(
     st.dictionaries(st.sampled_from(FIELDS), JSON, max_size=3),
     st.fixed_dictionaries(KIND) | st.none(),
@@ -172,7 +172,7 @@ def test_any_damage_to_a_message_is_refused_or_harmless(
     either(json.dumps(MINIMAL | usage | changes).encode())
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.datetimes(timezones=st.timezones() | st.just(timezone(timedelta(hours=23)))), st.booleans())
 def test_any_timestamp_is_an_instant_or_refused(instant: datetime, aware: bool) -> None:
     """Also at the ends of the calendar, where the same instant does not exist in UTC."""

@@ -98,7 +98,7 @@ def plainly(entry: Mapping[str, Any]) -> dict[Measure, Decimal]:
 
 
 @given(st.lists(ROWS, max_size=20))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_every_measure_by_every_dimension_is_what_plain_addition_says(rows: list[dict[str, Any]]) -> None:
     """Charges, retractions, and what changes no number of events; with and without values; one row per combination."""
     wanted: dict[tuple[object, ...], dict[Measure, Decimal]] = defaultdict(lambda: dict.fromkeys(MEASURES, Decimal(0)))

@@ -113,7 +113,7 @@ def moments(draw: st.DrawFn) -> tuple[str, datetime]:
     return name, instant
 
 
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=1500)
 @given(moments(), st.sampled_from(sorted(KINDS)))
 def test_periods_tile_time(moment: tuple[str, datetime], kind: str) -> None:
     """In exactly one period, which is next to its neighbours, begins on a whole minute and has a key of its own."""
@@ -134,7 +134,7 @@ def test_periods_tile_time(moment: tuple[str, datetime], kind: str) -> None:
     assert boundaries[bisect_right(boundaries, instant) - 1] == period.start
 
 
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=1000)
 @given(moments(), st.sampled_from(sorted(BEGINS)))
 def test_periods_begin_where_the_local_clock_first_shows_their_date(moment: tuple[str, datetime], kind: str) -> None:
     """Against the dates themselves: the first is one that begins a period, and no other within is."""
@@ -153,7 +153,7 @@ def test_periods_begin_where_the_local_clock_first_shows_their_date(moment: tupl
         day += timedelta(days=1)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(moments())
 def test_a_moment_minute_by_minute(moment: tuple[str, datetime]) -> None:
     """The check around shifts, wherever else."""

@@ -96,7 +96,7 @@ ledger_rows = st.lists(
 
 
 @given(ledger_rows, st.integers(1, 7))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_the_parts_together_hold_what_the_ledger_holds(rows: list[dict[str, object]], part_rows: int) -> None:
     """Through splitting, encoding and decoding; texts may be dictionary-encoded as metering makes them."""
     table = ledger(rows)

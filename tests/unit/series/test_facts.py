@@ -76,7 +76,7 @@ CONDITIONS = st.one_of(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     st.lists(ENTRIES, max_size=25),
     st.dictionaries(st.sampled_from(["team", "model"]), CONDITIONS),

@@ -43,7 +43,7 @@ def test_parts_of_a_delta_count_once_all_are_there() -> None:
 
 
 @given(st.data(), st.lists(st.tuples(st.integers(0, 1), st.integers(0, 3)), max_size=8))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_every_block_counts_once_whatever_is_repeated(data: st.DataObject, blocks: list[tuple[int, int]]) -> None:
     """Partitions mixed in any way, each in its order, in parts; anything already sent may come again in between."""
     ledger = MemoryLedger(NOON)

@@ -17,7 +17,7 @@ def file_of(rows: pa.Table, compression: str | None) -> bytes:
 
 
 @pytest.mark.parametrize("compression", [None, "lz4", "zstd"])
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.integers(0, 20_000), st.integers(1, 500))
 def test_the_pieces_are_the_file(compression: str | None, rows: int, distinct: int) -> None:
     """Of small columns and large ones, of texts that repeat, of NULL and of nothing at all."""

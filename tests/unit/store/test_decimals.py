@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from stream_jobs.base.money import usd_from_pico
@@ -16,7 +16,6 @@ amounts = st.lists(
 )
 
 
-@settings(deadline=None)
 @given(amounts, st.integers(0, 3))
 def test_there_and_back(values: list[int | None], cut: int) -> None:
     """Every amount that a Decimal(38, 12) holds comes back, NULLs and slices too, and means the same to Arrow."""

@@ -4,7 +4,7 @@ from decimal import Decimal
 from typing import Any
 
 import pyarrow as pa
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from stream_jobs.store.fitting import as_table, fitted, printable
@@ -23,7 +23,6 @@ def fits(row: dict[str, Any]) -> bool:
     return True
 
 
-@settings(deadline=None)
 @given(st.lists(st.fixed_dictionaries({"n": NUMBERS, "usd": AMOUNTS, "text": TEXTS}), max_size=30))
 def test_the_rows_that_fit_are_in_the_table_and_of_the_others_it_is_known_why(rows: list[dict[str, Any]]) -> None:
     """For any mix: each row has one of the two fates, and the column that is named is one that cannot hold it."""

@@ -9,7 +9,7 @@ from aiokafka.consumer.fetcher import READ_COMMITTED
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from aiokafka.record.memory_records import MemoryRecords
 from faust.types import TP
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from stream_jobs.streams.batches import ReadableRecords, UnreadableBatchError, read_safely, unpack_zstd
@@ -94,7 +94,6 @@ def test_what_unpacks_to_gigabytes_is_not_unpacked() -> None:
         unpack_zstd(codec.zstd_encode(bytes(500_000_000)))
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(13, len(PLAIN) - 1), st.integers(0, 255)), min_size=1, max_size=4), st.booleans())
 def test_whatever_a_batch_holds_the_next_one_is_read(changes: list[tuple[int, int]], resealed: bool) -> None:
     """Any bytes behind the length, with a checksum that is right or wrong; only where it says where it ends is kept."""

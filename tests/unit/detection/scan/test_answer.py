@@ -94,7 +94,7 @@ _LINES = st.lists(st.tuples(_TIMES, _NAMES, _AMOUNTS, _AMOUNTS), max_size=12)
     mark=st.sampled_from(["", "\ufeff"]),
     separator=st.sampled_from([",", ";", "\t"]),
 )
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_file_is_answered_or_refused_with_what_to_do(
     tmp_path: Path, head: str, lines: list[tuple[str, ...]], ends: str, mark: str, separator: str
 ) -> None:

@@ -28,7 +28,7 @@ def test_points(tmp_path: Path) -> None:
     assert points.steps() == [2, 1]
 
 
-@settings(max_examples=examples(5), suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=examples(5), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.integers(0, 2**32))
 def test_order_makes_no_difference(tmp_path: Path, seed: int) -> None:
     """Rows in any order give the same findings, to the last bit, and every row its score."""

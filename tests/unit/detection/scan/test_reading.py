@@ -64,7 +64,7 @@ def test_no_file(tmp_path: Path) -> None:
         read(tmp_path / "none")
 
 
-@settings(max_examples=examples(150), suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=examples(150), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.binary(max_size=200), st.sampled_from([b"", b"time,value\n", b"time,series,events,cost\n", b"time;value\n"]))
 def test_hostile(tmp_path: Path, garbage: bytes, head: bytes) -> None:
     """Whatever a file holds, it is read or refused with a text that names it."""

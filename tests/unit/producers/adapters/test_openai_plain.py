@@ -54,7 +54,7 @@ def changed(place: tuple[str, ...], name: str, value: object, body: dict[str, An
     body[name] = value
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(provider=st.sampled_from(PROVIDERS), new=st.lists(changes, max_size=3), dropped=st.sampled_from(PLACES[1:]))
 def test_the_short_way_says_what_the_long_way_says(
     provider: str, new: list[tuple[tuple[str, ...], str, Any]], dropped: tuple[str, ...]

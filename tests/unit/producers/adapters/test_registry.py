@@ -194,7 +194,7 @@ def booked(provider: str, found: ExtractedUsage) -> None:
         assert parsed.unknown_fields == ()
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(NAMES_OF_PROVIDERS, ANY_JSON)
 def test_any_json_is_read_or_refused(provider: str, payload: Any) -> None:
     """No other error than AdapterError, and nothing that the contract would refuse."""
@@ -202,7 +202,7 @@ def test_any_json_is_read_or_refused(provider: str, payload: Any) -> None:
         booked(provider, extract(provider, payload))
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(st.data(), NAMES_OF_PROVIDERS)
 def test_any_damaged_response_is_read_or_refused(data: st.DataObject, provider: str) -> None:
     """One wrong value gives a valid event without it, or an error, but never a third thing."""
@@ -210,7 +210,7 @@ def test_any_damaged_response_is_read_or_refused(data: st.DataObject, provider: 
         booked(provider, extract(provider, data.draw(damaged(provider))))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.data(), NAMES_OF_PROVIDERS)
 def test_any_stream_is_read_or_refused(data: st.DataObject, provider: str) -> None:
     """A bad chunk is refused alone; the result is valid or refused."""
@@ -222,7 +222,7 @@ def test_any_stream_is_read_or_refused(data: st.DataObject, provider: str) -> No
         booked(provider, stream.result())
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(ANY_JSON)
 def test_any_span_is_read_or_refused(attributes: Any) -> None:
     """Attributes come from other people's instrumentations."""

@@ -160,7 +160,7 @@ def test_a_request_may_have_cost_anything() -> None:
 
 
 @given(st.data())
-@settings(max_examples=examples(200), deadline=None)
+@settings(max_examples=examples(200))
 def test_all_arguments_at_once_may_be_anything(data: st.DataObject) -> None:
     """Values that pass alone meet each other."""
     name = data.draw(st.sampled_from(sorted(CALLS)))

@@ -118,7 +118,7 @@ def plain(
     return (ACTIONS[-rank], budget_id, values, least, min(limits, default=None))
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(
     budgets(),
     st.dictionaries(st.sampled_from(FIELDS), WORDS),

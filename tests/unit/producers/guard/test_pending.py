@@ -127,7 +127,7 @@ def test_a_job_whose_clock_is_ahead_does_not_drop_it_early() -> None:
     assert used(guard) == 10
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     st.lists(
         st.one_of(

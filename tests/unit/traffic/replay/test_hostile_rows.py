@@ -89,7 +89,7 @@ def read(path: Path, file_format: str, start: datetime | None = None) -> Iterato
 
 
 @pytest.mark.parametrize("file_format", FORMATS)
-@settings(max_examples=examples(60), deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(60), suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_any_row_is_an_event_or_a_bad_row(
     file_format: str, data: st.DataObject, tmp_path_factory: pytest.TempPathFactory

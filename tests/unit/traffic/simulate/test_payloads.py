@@ -27,7 +27,7 @@ CONFIG = SimulationConfig(START, timedelta(minutes=20), rate=10.0, seed=3)
     customers=st.integers(1, 16),
     missing=st.floats(0, 1),
 )
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_every_message_is_valid_by_the_contract(
     seed: int, hours: int, minutes: int, kinds: list[str], customers: int, missing: float
 ) -> None:
