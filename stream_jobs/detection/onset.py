@@ -13,6 +13,7 @@ from stream_jobs.detection.state import MINUTES, PARTIAL, PAST_HOURS, QUANTUM
 MINUTE, HOUR = 0, N_FAST - 1  # windows
 THREE_HOURS: Final = FIRST_HOURS + 2
 TINY: Final = 1e-12
+MOST: Final = 80.0  # of a logarithm
 STEPS: Final = 8
 LEAST_MOVE: Final = 0.1
 """Of the logarithm: what differs less from the usual has no end to be seen."""
@@ -76,8 +77,10 @@ def _gain(actual: Array, usual: Array, off: Array) -> Array:
 
 
 def _off(actual: Array, usual: Array, tau2: float) -> Array:
-    """The likeliest logarithm of a level that is normal with variance `tau2`, by Newton's steps from above."""
-    off = np.maximum(np.log(np.maximum(actual, 1.0) / np.maximum(usual, 1.0)), 0.0)
+    """The likeliest logarithm of a level that is normal with variance `tau2`, by Newton's steps from above: it is less
+    than both that of what came for what was usual, and what came times the variance."""
+    usual = np.maximum(usual, TINY)
+    off = np.clip(np.minimum(np.log(np.maximum(actual, TINY) / usual), actual * tau2), 0.0, MOST)
     for _ in range(STEPS):
         expected = usual * np.exp(off)
         off = off - (off / tau2 + expected - actual) / (1 / tau2 + expected)

@@ -64,7 +64,7 @@ def shell(script: str, pipeline: Pipeline, folder: Path) -> str:
         text=True,
         env=dict(pipeline.environment),
         cwd=folder,
-        timeout=120,
+        timeout=240,
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr

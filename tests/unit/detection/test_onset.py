@@ -1,5 +1,7 @@
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from stream_jobs.detection import onset
 from stream_jobs.detection.model import Floats
@@ -36,3 +38,14 @@ def test_a_rise_told_by_minutes_did_not_begin_hours_ago(seed: int) -> None:
     findings = run(warmed(RATES), minutes(RATES, begin + 50, seed, lambda at: np.full(3, 1.0 if at < begin else 10.0)))
     assert {finding.number for finding in findings} == {0, 1, 2}
     assert all(abs(finding.start - BEGIN - begin) <= 3 for finding in findings)
+
+
+counts = st.one_of(st.just(0.0), st.floats(1e-12, 1e12))
+
+
+@given(counts, counts, st.floats(0.004, 12.0))
+def test_the_likeliest_level_of_any_counts(actual: float, usual: float, tau2: float) -> None:
+    """Nothing usual, or nothing that came, included: between what came for what was usual, and none. No overflow."""
+    off = float(onset._off(np.array([actual]), np.array([usual]), tau2)[0])
+    low, high = sorted((0.0, float(np.log(max(actual, 1e-12) / max(usual, 1e-12)))))
+    assert low - 1e-6 <= off <= high + 1e-6
