@@ -32,7 +32,7 @@ ALERTS_FILE = "alerts.yaml"
 DEMO_MARKER = "demo"
 HOURS = 4
 """What is unusual is told by what came before: the incident is in the last of them."""
-INCIDENT = "runaway_user:start=215m:duration=10m:factor=8000"
+INCIDENT = "runaway_user:start=190m:duration=10m:factor=8000"
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

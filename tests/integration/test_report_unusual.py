@@ -67,7 +67,7 @@ def test_what_is_said_follows_what_the_job_knows(store: StoreProcess) -> None:
     (_, burst) = unusual.times
     assert (burst.found.mark, burst.found.note) == ("real", "a loop")
     assert burst.why == ("user u-17: +$4.40, 96 % of it, by its number of requests",)
-    assert "$40.00 in 40 minutes" in burst.headline
+    assert "$40.00 in the 40 minutes" in burst.headline
 
 
 def test_the_note_is_a_sentence_in_every_case() -> None:
