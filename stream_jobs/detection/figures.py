@@ -13,7 +13,7 @@ from stream_jobs.detection.model import Closing, Finding, FindingKind
 from stream_jobs.detection.scales import FIRST_DAYS, LENGTH, N_FAST, NAMES, RAMP, REQUEST, SILENCE
 from stream_jobs.detection.severity import LEVELS, severity
 from stream_jobs.detection.state import MINUTES, NEW_SERIES, PARTIAL, State
-from stream_jobs.detection.thresholds import nats
+from stream_jobs.detection.thresholds import nats, of_gap
 
 DAY: Final = 1440
 KINDS: Final[tuple[FindingKind, ...]] = ("spike", "shift", "ramp", "drop", "silence", "dear_request", "new_series")
@@ -44,7 +44,7 @@ def surprise(d: Frame) -> Array:
     worst = np.abs(of_all).max(axis=(0, 1))
     s = d.state
     tau2 = s.tau2[1, 3] + s.unsure[1]
-    silent = np.where(s.age > 0, np.log1p(tau2 * s.gap) / tau2, 0)
+    silent = np.where(s.age > 0, of_gap(s.gap, tau2), 0)
     most = np.maximum(np.where(worst > 2, nats(worst), 0.0), np.where(silent > 4, silent, 0.0))
     return np.asarray(np.where(s.age >= 3, most, 0.0))
 

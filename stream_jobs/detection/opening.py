@@ -16,7 +16,7 @@ from stream_jobs.detection.model import Finding
 from stream_jobs.detection.onset import onset
 from stream_jobs.detection.scales import COST, EVENTS, FAST, FIRST_DAYS, FIRST_HOURS, MEASURES, N_FAST, RAMP, SILENCE
 from stream_jobs.detection.state import MINUTES, NEW_SERIES, PARTIAL, RAMP_STEPS
-from stream_jobs.detection.thresholds import nats, needed_nats, sigmas
+from stream_jobs.detection.thresholds import nats, needed_nats, of_gap, sigmas
 
 LEAST_EVENTS: Final = 5.0
 TURNING: Final = 1  # the first window that tells the opposite of an open finding: a minute may be a pause
@@ -62,7 +62,7 @@ def opened(d: Frame, i: int, hourly: bool) -> Finding | None:
 def _of_gap(d: Frame, i: int) -> float:
     """Nats of the time since the last request."""
     tau2 = float(d.state.tau2[EVENTS, N_FAST - 1, i] + d.state.unsure[EVENTS, i])
-    return float(np.log1p(tau2 * d.state.gap[i]) / tau2)
+    return float(of_gap(float(d.state.gap[i]), tau2))
 
 
 def _is_news(d: Frame, i: int, measure: int, scale: int, deviate: float, needed: float) -> bool:

@@ -34,3 +34,8 @@ def sigmas(nats: Array) -> Array:
 def nats(deviates: Array) -> Array:
     """The inverse: surprise of a deviate, 0.69 at the median."""
     return np.asarray(-log_ndtr(-np.asarray(deviates, dtype=float)))
+
+
+def of_gap(gap: Array | float, tau2: Array | float) -> Array:
+    """Nats of a time without a request in which `gap` are usual, of a level whose variance is `tau2`."""
+    return np.asarray(np.log1p(tau2 * gap) / tau2)

@@ -189,15 +189,21 @@ def test_what_comes_late_changes_findings_in_any_order(late: list[int], restarts
     assert Decimal(total.document["late_usd"]) == cost
 
 
-def test_late_retractions_close_a_finding_and_late_usage_opens_it_again() -> None:
-    """A row follows from all that came late, so one that was corrected may hold again."""
-    watch = begin(learned())
+def found_of_u1(watch: Watch) -> tuple[dict[str, FindingRow], FindingRow]:
+    """Judges 25 minutes of USAGE: the last row of each finding by its id, and that of the user's cost."""
     watch.rows.settle(AT - 1, BEGIN)
     last: dict[str, FindingRow] = {}
     for minute in range(AT, AT + 25):
         watch.add(facts([one for one in USAGE if one["minute"] == start_of(minute)]))
         take(last, watch.judge(start_of(minute + 1)))
     u1 = next(row for row in last.values() if row.series.name == "user_id=u1")
+    return last, u1
+
+
+def test_late_retractions_close_a_finding_and_late_usage_opens_it_again() -> None:
+    """A row follows from all that came late, so one that was corrected may hold again."""
+    watch = begin(learned())
+    last, u1 = found_of_u1(watch)
     assert u1.state == "open"
     excess = u1.excess.quantize(Decimal("0.000001"))
     watch.add(facts([row(AT + 20, -excess, "u1", -1)]))
@@ -220,12 +226,7 @@ def test_what_comes_too_late_to_be_judged_again_is_counted() -> None:
 def test_what_people_expected_is_closed_as_that() -> None:
     """Not as something that lasted long."""
     watch = begin(learned())
-    watch.rows.settle(AT - 1, BEGIN)
-    last: dict[str, FindingRow] = {}
-    for minute in range(AT, AT + 25):
-        watch.add(facts([one for one in USAGE if one["minute"] == start_of(minute)]))
-        take(last, watch.judge(start_of(minute + 1)))
-    u1 = next(row for row in last.values() if row.series.name == "user_id=u1")
+    last, u1 = found_of_u1(watch)
     watch.add(facts([one for one in USAGE if one["minute"] == start_of(AT + 25)]))
     take(last, watch.judge(start_of(AT + 26), steers=[Steer(u1.series)]))
     assert (last[u1.finding_id].state, last[u1.finding_id].closing) == ("closed", "expected")
