@@ -117,7 +117,7 @@ BUDGET_CROSSINGS: Final = Counter(
 BUDGETS_WATCHED: Final = Gauge("spendstream_budgets", "Budgets that are watched")
 BUDGET_BAD_DELTAS: Final = Counter("spendstream_budget_bad_deltas", "Messages that are no delta; the ledger is read")
 ANOMALIES_JUDGED: Final = Counter(
-    "spendstream_anomalies_minutes",
+    "spendstream_anomalies_judged",
     "Minutes that were judged: known, or unknown because booking lagged for longer than a minute is waited for",
     ["what"],
 )

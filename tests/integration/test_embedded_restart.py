@@ -10,6 +10,7 @@ import pytest
 from spendstream import ProducerConfig, UsageProducer
 from spendstream_schemas import UsageEvent
 from stream_jobs.embedded.instance import INSTANCE_FILE
+from stream_jobs.embedded.workers import PROCESSES
 from stream_jobs.runtime.ports import free_port
 from stream_jobs.runtime.processes import ProcessId
 from tests.benchmarks.soak import process_tree
@@ -58,7 +59,7 @@ def test_a_restart_right_after_kill_9_needs_no_hand(pipeline: FixedPorts, who: s
     went on publishing delivers what it kept."""
     send_and_wait(pipeline, "before", 500)
     running = pipeline.running()
-    assert len(running) == 5, "supervisor, store, broker, worker, watcher"
+    assert len(running) == 3 + len(PROCESSES), "supervisor, store, broker and the workers"
     config = ProducerConfig(
         bootstrap_servers=f"127.0.0.1:{pipeline.ports['--kafka-port']}",
         source="svc",

@@ -20,6 +20,7 @@ import pytest
 from genai_prices import Usage, calc_price
 
 from spendstream_schemas import MAX_MESSAGE_BYTES
+from stream_jobs.embedded.workers import PROCESSES
 from tests.integration.pipeline import BOOK_TIMEOUT_S, Pipeline, until, usage_event
 
 pytestmark = pytest.mark.xdist_group("pipeline")
@@ -380,16 +381,17 @@ def test_ctrl_c_books_what_is_under_way_and_leaves_nothing_running(tmp_path: Pat
     """Events sent just before Ctrl-C are in the ledger after the next start, and no process is left."""
     pipeline = Pipeline(tmp_path / "data")
     pipeline.start()
-    processes = children(pipeline.pid)
-    assert len(processes) == 4, "broker, store, worker and watcher"
-    pipeline.send_events(*(usage_event(f"c{n}") for n in range(2_000)))
-    pipeline.stop()
-    until(lambda: not any(alive(pid) for pid in processes), 10, "children gone")
-    pipeline.start()
     try:
-        assert pipeline.value("SELECT count() FROM ledger") == 2_000
-    finally:
+        processes = children(pipeline.pid)
+        assert len(processes) == 2 + len(PROCESSES), "broker, store and the workers"
+        pipeline.send_events(*(usage_event(f"c{n}") for n in range(2_000)))
         pipeline.stop()
+        until(lambda: not any(alive(pid) for pid in processes), 10, "children gone")
+        pipeline.start()
+        assert pipeline.value("SELECT count() FROM ledger") == 2_000
+        pipeline.stop()
+    finally:
+        pipeline.kill()
 
 
 @pytest.mark.slow

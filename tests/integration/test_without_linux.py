@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from stream_jobs.embedded.instance import INSTANCE_FILE
+from stream_jobs.embedded.workers import PROCESSES
 from stream_jobs.runtime.processes import ProcessId
 from stream_jobs.runtime.system import OPEN_FILES
 from tests.benchmarks.soak import process_tree
@@ -72,7 +73,7 @@ def test_it_books_answers_survives_a_kill_and_leaves_nothing(pipeline: Pipeline)
     emit(pipeline, *(f"before-{number}" for number in range(20)))
     wait_booked(pipeline, 20)
     running = tree(pipeline)
-    assert len(running) == 6, "supervisor, store, broker, its guard, worker, watcher"
+    assert len(running) == 4 + len(PROCESSES), "supervisor, store, broker, its guard, and the workers"
     for process in running:
         limits = Path(f"/proc/{process.pid}/limits").read_text()
         allowed = next(line.split()[3] for line in limits.splitlines() if line.startswith("Max open files"))
