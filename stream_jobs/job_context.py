@@ -4,20 +4,22 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import faust
 from pydantic_settings import BaseSettings
 
-from stream_jobs.attribution.rules import AttributionRules
 from stream_jobs.blocks.limits import BookerLimits
 from stream_jobs.origin.judge import Origin
-from stream_jobs.pricing.book import PriceBook
 from stream_jobs.runtime.kafka_settings import KafkaSettings
 from stream_jobs.runtime.timer import Timer
 from stream_jobs.series.labels import WatchedLabels
 from stream_jobs.store.client import StoreClient
 from stream_jobs.streams.app import Runner
+
+if TYPE_CHECKING:
+    from stream_jobs.attribution.rules import AttributionRules
+    from stream_jobs.pricing.book import PriceBook
 
 BuiltApp = tuple[faust.App, Runner]
 Group = TypeVar("Group", bound=BaseSettings)
@@ -43,21 +45,25 @@ class InUse:
         self._rules: AttributionRules | None = None
         self._followers: list[Callable[[PriceBook, AttributionRules], None]] = []
 
-    def book(self) -> PriceBook:
+    def book(self) -> "PriceBook":
         if self._book is None:
+            from stream_jobs.pricing.book import PriceBook  # here: a process without prices need not load this
+
             self._book = PriceBook.load(self._config_dir)
         return self._book
 
-    def rules(self) -> AttributionRules:
+    def rules(self) -> "AttributionRules":
         if self._rules is None:
+            from stream_jobs.attribution.rules import AttributionRules
+
             self._rules = AttributionRules.load(self._config_dir)
         return self._rules
 
-    def follow(self, told: Callable[[PriceBook, AttributionRules], None]) -> None:
+    def follow(self, told: "Callable[[PriceBook, AttributionRules], None]") -> None:
         """`told` hears of what is in use from now on."""
         self._followers.append(told)
 
-    def use(self, book: PriceBook, rules: AttributionRules) -> None:
+    def use(self, book: "PriceBook", rules: "AttributionRules") -> None:
         self._book, self._rules = book, rules
         for told in self._followers:
             told(book, rules)

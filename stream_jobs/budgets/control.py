@@ -24,6 +24,7 @@ from stream_jobs.base.errors import ConfigError, SpendstreamError
 from stream_jobs.base.instants import as_utc
 from stream_jobs.budgets.credits import Credit, CreditRow, Credits, as_row, credited_period, read_credits
 from stream_jobs.budgets.document import FILE_NAME, Budget
+from stream_jobs.budgets.notes import REFUSED
 from stream_jobs.budgets.resolve import Budgets, budget_from_json, budget_to_json, load_budgets, merge, merge_fitting
 from stream_jobs.store.client import StoreClient
 from stream_jobs.store.fitting import printable
@@ -33,8 +34,6 @@ log = logging.getLogger(__name__)
 
 FILE: Final = "file"
 CONTROL: Final = "control"
-REFUSED: Final = "refused: "
-"""What the note of a change begins with that was not taken up."""
 ROWS_AT_ONCE: Final = 1_000
 SLICE_S: Final = 0.2
 MAX_SET: Final = 2_000

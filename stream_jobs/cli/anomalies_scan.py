@@ -49,9 +49,11 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 def run(args: argparse.Namespace) -> int:
     """Exit code 0 whatever was found. Raises ConfigError for a file that cannot be read."""
+    from stream_jobs.base.no_pandas import arrow_without_pandas
     from stream_jobs.detection.scan.answer import scan_file
     from stream_jobs.output.console import progress_bars
 
+    arrow_without_pandas()
     with progress_bars() as bars:
         found = scan_file(args.file, args.mode, args.scores, _told(bars, "reading"), _told(bars, "judging"))
     for note in found.notes:

@@ -40,9 +40,11 @@ def add_parser(subparsers: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Exit code 0, also where nothing stands out. Raises ConfigError for a file that cannot be used."""
+    from stream_jobs.base.no_pandas import arrow_without_pandas
     from stream_jobs.explain import explain
     from stream_jobs.explain.csv_file import read_cells
 
+    arrow_without_pandas()
     explanation = explain(read_cells(args.table))
     if args.json:
         say_json(explanation)

@@ -113,6 +113,9 @@ def columns(answer: "Answer") -> "pa.Table":
     """As Parquet has them: types are those of the figures, whatever their values are."""
     import pyarrow as pa
 
+    from stream_jobs.base.no_pandas import arrow_without_pandas
+
+    arrow_without_pandas()
     question = answer.question
     whole = {*_COVERAGE[:2], *(figure.name for figure in question.figures if figure.is_count)}
     texts = {*question.by, *(name for name, value in _rate_columns(question).items() if isinstance(value, str))}

@@ -10,6 +10,7 @@ from typing import Final
 
 import pyarrow as pa
 
+from stream_jobs.base.no_pandas import arrow_without_pandas
 from stream_jobs.runtime import system
 
 _M_ARENA_MAX: Final = -8  # <malloc.h>
@@ -22,6 +23,7 @@ _YOUNG_OBJECTS: Final = 100_000
 def bound_allocators() -> bool:
     """To be called before threads start. False where the C library has no such setting (musl, macOS)."""
     pa.set_memory_pool(pa.system_memory_pool())
+    arrow_without_pandas()
     if not system.LINUX:
         return False
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)

@@ -6,6 +6,8 @@ from typing import Any, Final
 
 import pyarrow as pa
 
+from stream_jobs.base.no_pandas import arrow_without_pandas
+
 Row = dict[str, Any]
 UNFIT: Final = (pa.ArrowException, ValueError, TypeError, ArithmeticError)
 """What pyarrow raises for values that a column cannot hold."""
@@ -22,6 +24,7 @@ class Misfit:
 
 def as_table(schema: pa.Schema, rows: Sequence[Row]) -> pa.Table:
     """All columns of the schema, in its order. A missing one is a KeyError; raises UNFIT."""
+    arrow_without_pandas()
     columns = [pa.array([row[column.name] for row in rows], type=column.type) for column in schema]
     return pa.table(columns, schema=schema)
 

@@ -24,6 +24,20 @@ def test_a_worker_loads_its_own_jobs_only() -> None:
     assert done.stdout == "[]\n"
 
 
+def test_a_worker_without_prices_does_not_load_them() -> None:
+    """Nor what the rules of attribution and budgets are read with."""
+    script = "import sys, stream_jobs.worker, stream_jobs.anomalies.job; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    for name in (
+        "genai_prices",
+        "pandas",
+        "stream_jobs.attribution",
+        "stream_jobs.budgets.document",
+        "stream_jobs.pricing",
+    ):
+        assert name not in done.stdout.split(), name
+
+
 def test_the_embedded_mode_runs_every_job_in_one_process() -> None:
     """None is left out, and none runs twice."""
     assert tuple(chain(*PROCESSES.values())) == JOBS

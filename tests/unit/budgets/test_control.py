@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stream_jobs.budgets import control
-from stream_jobs.budgets.control import MAX_SET, REFUSED, BudgetChange, Definition, Definitions
+from stream_jobs.budgets.control import MAX_SET, BudgetChange, Definition, Definitions
+from stream_jobs.budgets.notes import REFUSED
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 
