@@ -45,7 +45,8 @@ test: $(STAMP) ## the tests, in parallel (a quarter of an hour to half an hour o
 	@$(BIN)/pytest -n auto --dist loadgroup -m "not slow"
 
 test-slow: $(STAMP) ## the tests that take long, most because processes die and come back (minutes)
-	@$(BIN)/pytest -n auto --dist loadgroup -m slow
+	@# Only the files that have some: each worker would load all tests, two thirds of a minute, to run one in fifteen.
+	@$(BIN)/pytest -n auto --dist loadgroup -m slow $$(grep -rlF mark.slow tests --include='test_*.py')
 
 lint: $(STAMP) ## ruff, format check, import-linter (the layers), mypy --strict
 	@$(BIN)/ruff check .

@@ -1,5 +1,7 @@
-"""Tests that share a broker or a pipeline run in one worker of pytest-xdist; those of low priority get plain ones."""
+"""Tests that share a broker or a pipeline run in one worker of pytest-xdist; those of low priority get plain ones; and
+those that are slow are found."""
 
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -22,6 +24,14 @@ def test_the_group_of_a_test_reaches_the_scheduler(request: pytest.FixtureReques
     if not request.config.getoption("loadgroup", default=False):
         pytest.skip("not run with --dist loadgroup")
     assert request.node.nodeid.endswith("@groups")
+
+
+def test_slow_tests_say_so_in_their_own_files() -> None:
+    """`make test-slow` loads the files in which it stands: a mark that a helper gives would be run by nobody."""
+    here = Path(__file__)
+    for path in here.parents[1].rglob("*.py"):
+        text = "" if path == here else path.read_text(encoding="utf-8")
+        assert path.name.startswith("test_") or "mark.slow" not in text, path
 
 
 class Worker:
