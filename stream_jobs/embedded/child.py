@@ -45,8 +45,10 @@ class Child:
         inherited = {name: value for name, value in os.environ.items() if not name.startswith(ADDRESSES + SECRETS)}
         self._environment = {**inherited, **environment}
         self._process: subprocess.Popen[bytes] | None = None
+        self._asked = False
 
     def start(self) -> None:
+        self._asked = False
         with self._log_path.open("ab") as log:
             self._process = subprocess.Popen(
                 [sys.executable, *self._arguments],
@@ -80,14 +82,20 @@ class Child:
             return log.read().decode("utf-8", "replace").strip()
         return "(no log)"
 
+    def ask_to_stop(self) -> None:
+        """SIGTERM, once: a second one would end it amid its stop. Does not wait."""
+        if self._process is not None and not self._asked and self._process.poll() is None:
+            self._asked = True
+            with contextlib.suppress(ProcessLookupError):
+                self._process.send_signal(signal.SIGTERM)
+
     def stop(self, timeout_s: float = STOP_TIMEOUT_S) -> None:
         """SIGTERM, then SIGKILL after the timeout. Safe to call twice."""
+        self.ask_to_stop()
         process, self._process = self._process, None
         if process is None:
             return
         if process.poll() is None:
-            with contextlib.suppress(ProcessLookupError):
-                process.send_signal(signal.SIGTERM)
             try:
                 process.wait(timeout_s)
             except subprocess.TimeoutExpired:

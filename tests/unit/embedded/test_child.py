@@ -122,3 +122,27 @@ def test_keys_reach_only_the_children_that_are_given_them(tmp_path: Path, monkey
             assert expected in child.log_tail()
         finally:
             child.stop()
+
+
+TWICE = """
+import signal, time
+asked = []
+signal.signal(signal.SIGTERM, lambda *_: asked.append(1))
+print('up', flush=True)
+while not asked:
+    time.sleep(0.01)
+time.sleep(0.5)
+print(f'asked {len(asked)} times', flush=True)
+"""
+
+
+def test_a_child_that_was_asked_to_stop_is_asked_no_second_time(tmp_path: Path) -> None:
+    """While it finishes; and one that starts again can be asked again."""
+    child = Child("child", ["-c", TWICE], tmp_path, {})
+    for _ in range(2):
+        child.start()
+        child.wait_ready(lambda: child.log_tail().endswith("up"), 30)
+        child.ask_to_stop()
+        child.ask_to_stop()
+        child.stop()
+        assert child.log_tail().endswith("asked 1 times")
