@@ -122,6 +122,14 @@ def with_schema() -> Path:
     return store.folder
 
 
+def prepared(data_dir: Path) -> Path:
+    """The data folder, made where it is not there yet, with a store that has its schema."""
+    if not (data_dir / "store").exists():
+        data_dir.mkdir(0o700, parents=True, exist_ok=True)
+        shutil.copytree(with_schema(), data_dir / "store", symlinks=True)
+    return data_dir
+
+
 LEDGER = pa.schema(list(TABLES["ledger"])[: -len(LEDGER_DEFAULTS)])
 """The columns of the ledger that have no DEFAULT."""
 

@@ -5,7 +5,6 @@ exactly."""
 from typing import Final
 
 import numpy as np
-from scipy.special import betainc
 
 from stream_jobs.detection.frame import Frame
 from stream_jobs.detection.scales import EVENTS, FIRST_DAYS, FIRST_HOURS, HOURS, N_FAST, RAMP
@@ -42,5 +41,7 @@ def is_news(d: Frame, i: int, scale: int, needed: float) -> bool:
 
 def _of_count(came: float, usual: float, tau2: float) -> float:
     """-ln P(so many or more): Poisson counts whose level is a gamma of this variance are negative binomial."""
+    from scipy.special import betainc  # here: see thresholds.nats
+
     shape = 1 / tau2
     return float(-np.log(max(betainc(came, shape, usual / (usual + shape)), 1e-300)))

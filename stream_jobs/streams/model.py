@@ -3,11 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import NamedTuple
-
-import pyarrow as pa
+from typing import TYPE_CHECKING, NamedTuple
 
 from spendstream_schemas import InvalidReason
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 
 class SourceRecord(NamedTuple):
@@ -79,7 +80,7 @@ class BlockOutput:
     """What a block writes: rows by table, in the order they are inserted, and the counts of its receipt."""
 
     counts: BlockCounts
-    tables: Mapping[str, pa.Table] = field(default_factory=dict)
+    tables: "Mapping[str, pa.Table]" = field(default_factory=dict)
     refusals: str = ""  # what the block's row keeps, because a redo could not find it out again
 
 

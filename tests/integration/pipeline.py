@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -16,7 +15,8 @@ from confluent_kafka import Producer
 from stream_jobs.embedded.instance import INSTANCE_FILE, embedded_clickhouse, read_instance
 from stream_jobs.embedded.probe import trouble
 from stream_jobs.store.client import StoreClient
-from tests.store_server import with_schema
+from tests.integration.asking import Asking
+from tests.store_server import prepared
 
 START_TIMEOUT_S = 90.0
 STOP_TIMEOUT_S = 90.0
@@ -63,15 +63,14 @@ class Pipeline:
         self._broker = ["--broker", broker] if broker else []
         self._kafka_port = kafka_port
         self._process: subprocess.Popen[str] | None = None
+        self._asking = Asking()
         self.environment: Mapping[str, str] = {
             name: value for name, value in os.environ.items() if not name.startswith("SPENDSTREAM_")
         }
 
     def start(self) -> None:
         """The first time on a store that has its schema already (tests/store_server.py): `demo` makes its own."""
-        if not (self.data_dir / "store").exists():
-            self.data_dir.mkdir(0o700, parents=True, exist_ok=True)
-            shutil.copytree(with_schema(), self.data_dir / "store", symlinks=True)
+        prepared(self.data_dir)
         self._process = subprocess.Popen(
             [*COMMAND, "up", "--data-dir", str(self.data_dir), *self._ports(), *self._broker],
             stdout=subprocess.PIPE,
@@ -92,6 +91,7 @@ class Pipeline:
     def stop(self) -> str:
         """Ctrl-C; returns what it printed. Fails when it does not stop or exits with an error."""
         assert self._process is not None
+        self._asking.close()
         self._process.send_signal(signal.SIGINT)
         output = self._process.communicate(timeout=STOP_TIMEOUT_S)[0]
         assert self._process.returncode == 0, output
@@ -100,6 +100,7 @@ class Pipeline:
 
     def kill(self) -> None:
         """kill -9 of the supervisor; its children stop by themselves."""
+        self._asking.close()
         if self._process is not None:
             self._process.kill()
             self._process.communicate()
@@ -140,8 +141,9 @@ class Pipeline:
         return StoreClient(embedded_clickhouse(instance, writable=writable))
 
     def rows(self, sql: str) -> list[tuple[Any, ...]]:
-        with self.store() as store:
-            return [tuple(row) for row in store.rows(sql)]
+        instance = read_instance(self.data_dir)
+        assert instance is not None
+        return self._asking.rows(embedded_clickhouse(instance, writable=False), sql)
 
     def value(self, sql: str) -> Any:
         return self.rows(sql)[0][0]

@@ -25,8 +25,11 @@ from stream_jobs.runtime.ports import free_port
 from stream_jobs.runtime.processes import ProcessId
 from stream_jobs.store.client import StoreClient
 from tests.benchmarks.soak import soak
+from tests.integration.asking import Asking
 from tests.integration.pipeline import COMMAND, Pipeline, until, usage_event
+from tests.store_server import prepared
 
+ASKING = Asking()
 BOUND = 1_000  # records; the smallest there is
 ROLLUPS = ("cost_1m", "cost_1h", "cost_1d", "operations_1d")
 
@@ -35,11 +38,12 @@ ROLLUPS = ("cost_1m", "cost_1h", "cost_1d", "operations_1d")
 def running(folder: Path) -> Iterator[Embedded]:
     with pytest.MonkeyPatch.context() as monkeypatch:
         monkeypatch.setenv("SPENDSTREAM_EMBEDDED_BROKER_MAX_RECORDS", str(BOUND))
-        embedded = Embedded(folder, Ports(0, 0, 0))
+        embedded = Embedded(prepared(folder), Ports(0, 0, 0))
         embedded.start(lambda _: None)
     try:
         yield embedded
     finally:
+        ASKING.close()
         embedded.stop()
 
 
@@ -89,8 +93,7 @@ def watch_until(embedded: Embedded, condition: Callable[[], object], what: str) 
 
 
 def booked(embedded: Embedded) -> int:
-    with embedded._open_store() as store:
-        return int(str(store.rows("SELECT sum(received) FROM block_receipts")[0][0]))
+    return int(str(ASKING.rows(embedded._writer(), "SELECT sum(received) FROM block_receipts")[0][0]))
 
 
 def assert_exact(store: StoreClient, events: int) -> None:
@@ -347,7 +350,7 @@ def test_a_broker_that_a_background_watch_started_lives_until_the_end(
     started is stopped in order, booked to its end."""
     monkeypatch.setenv("SPENDSTREAM_EMBEDDED_BROKER_MAX_RECORDS", str(BOUND))
     send = Sender(tmp_path / "data")
-    embedded = Embedded(tmp_path / "data", Ports(0, 0, 0))
+    embedded = Embedded(prepared(tmp_path / "data"), Ports(0, 0, 0))
     embedded.start(lambda _: None)
     with watched(embedded):
         send(BOUND + 150)

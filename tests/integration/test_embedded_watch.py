@@ -14,7 +14,11 @@ from stream_jobs.embedded import supervisor
 from stream_jobs.embedded.supervisor import Embedded, Ports
 from stream_jobs.runtime.ports import free_port
 from stream_jobs.store.client import StoreClient
+from tests.integration.asking import Asking
 from tests.integration.pipeline import Pipeline, usage_event
+from tests.store_server import prepared
+
+ASKING = Asking()
 
 
 @pytest.fixture(scope="module")
@@ -24,9 +28,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def embedded(folder: Path) -> Iterator[Embedded]:
-    embedded = Embedded(folder, Ports(0, 0, 0))
+    embedded = Embedded(prepared(folder), Ports(0, 0, 0))
     embedded.start(lambda _: None)
     yield embedded
+    ASKING.close()
     embedded.stop()
 
 
@@ -45,8 +50,7 @@ def watch_until(embedded: Embedded, condition: Callable[[], object], what: str) 
 
 
 def value(embedded: Embedded, sql: str) -> int:
-    with StoreClient(embedded._writer()) as store:
-        return int(str(store.rows(sql)[0][0]))
+    return int(str(ASKING.rows(embedded._writer(), sql)[0][0]))
 
 
 @pytest.mark.slow

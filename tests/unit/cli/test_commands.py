@@ -52,6 +52,13 @@ def test_the_overview_loads_nothing_heavy() -> None:
     assert not found & (heavy | {"pydantic_settings", "rich", "scipy"})
 
 
+def test_what_asks_the_store_for_a_few_rows_loads_no_arrow() -> None:
+    """Nor numpy: a third of the start of `up`, `status` and `query`."""
+    script = "import sys, stream_jobs.embedded.supervisor, stream_jobs.store.queries; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert not {"numpy", "pandas", "pyarrow", "rich"} & set(done.stdout.split())
+
+
 def test_a_command_loads_no_other() -> None:
     """Half of its start would be for what it does not need."""
     assert {f"stream_jobs.cli.{name}" for name in COMMANDS} & loaded("['up', '--help']") == {"stream_jobs.cli.up"}
