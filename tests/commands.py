@@ -25,7 +25,7 @@ def run(*arguments: str, stdin: str = "", environment: Mapping[str, str] | None 
             code = main(arguments)
         except SystemExit as stopped:
             code = int(stopped.code or 0)
-    told = [stream.buffer.getvalue().decode() for stream in (out, err)]  # type: ignore[attr-defined]
+    told = [stream.buffer.getvalue().decode() for stream in (out, err)]
     return CompletedProcess(arguments, code, *told)
 
 
