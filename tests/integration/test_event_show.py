@@ -1,32 +1,13 @@
 """`spendstream event show`: what is known of one event, on a running pipeline."""
 
 import json
-from collections.abc import Iterator
 from typing import Any
-
-import pytest
 
 from tests import commands
 from tests.integration.pipeline import Pipeline, until, usage_event
+from tests.integration.shared_pipeline import RULES, SHARED
 
-RULES = """
-rules:
-  - name: search is the search team's
-    when: {feature: search}
-    set: {team: search}
-"""
-
-
-@pytest.fixture(scope="module")
-def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pipeline]:
-    data_dir = tmp_path_factory.mktemp("event") / "data"
-    config = data_dir / "config"
-    config.mkdir(parents=True)
-    (config / "attribution.yaml").write_text(RULES)
-    pipeline = Pipeline(data_dir)
-    pipeline.start()
-    yield pipeline
-    pipeline.stop()
+pytestmark = SHARED
 
 
 def show(pipeline: Pipeline, event_id: str, *flags: str) -> tuple[int, str]:
