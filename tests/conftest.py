@@ -13,6 +13,7 @@ from stream_jobs.runtime.ports import free_port
 from tests import chromium, client_programs, prometheus
 from tests.brokers import ADDRESS_VARIABLE, REQUIRED_VARIABLE, GatedTansu, RealKafka, RunningBroker, real_kafka
 from tests.distribution import (  # noqa: F401 - hooks of pytest and pytest-xdist
+    pytest_collection,
     pytest_collection_finish,
     pytest_collection_modifyitems,
     pytest_configure_node,

@@ -1,9 +1,10 @@
-"""What several integration tests need: one real store per module."""
+"""What several integration tests need: one real store per module, and one `up` for those that can share it."""
 
 from collections.abc import Iterator
 
 import pytest
 
+from tests.integration.shared_pipeline import pipeline  # noqa: F401 - a fixture; modules with one of their own hide it
 from tests.store_server import StoreProcess
 
 

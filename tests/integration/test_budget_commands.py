@@ -1,9 +1,6 @@
 """`spendstream budgets list|show|set|remove|reset` against a running pipeline, as a user calls them."""
 
-import contextlib
-import io
 import json
-import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -12,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from spendstream.cli import main
+from tests import commands
 from tests.integration.pipeline import Pipeline, until, usage_event
 
 FILE = """
@@ -50,15 +47,9 @@ def event(number: int, user: str, **more: Any) -> dict[str, Any]:
 
 
 def run(pipeline: Pipeline, action: str, *arguments: str, stdin: str = "") -> tuple[int, str, str]:
-    """Exit code, standard output and error. In this process: a hundred interpreters would take minutes to start."""
-    out, err, before = io.StringIO(), io.StringIO(), sys.stdin
-    sys.stdin = io.TextIOWrapper(io.BytesIO(stdin.encode()))
-    try:
-        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-            code = main(["budgets", action, *arguments, "--data-dir", str(pipeline.data_dir)])
-    finally:
-        sys.stdin = before
-    return code, out.getvalue(), err.getvalue()
+    """Exit code, standard output and error."""
+    done = commands.run("budgets", action, *arguments, "--data-dir", str(pipeline.data_dir), stdin=stdin)
+    return done.returncode, done.stdout, done.stderr
 
 
 def ok(pipeline: Pipeline, action: str, *arguments: str, stdin: str = "") -> str:

@@ -16,43 +16,12 @@ from stream_jobs.embedded.instance import read_instance
 from stream_jobs.runtime.topics import BUDGET_STATE, COST_DELTAS
 from stream_jobs.series.delta import decode
 from tests.integration.pipeline import Pipeline, until, usage_event
+from tests.integration.shared_pipeline import ODD, SHARED, budget
 from tests.unit.producers.support import read_topic
 
+pytestmark = SHARED
 WAIT_S = 40.0
 PER_MILLION = Decimal("2.5")  # USD, gpt-4o input
-ODD = "a.b 'x' \\ %_ ü"
-"""The name of a label."""
-REFUSES = {
-    "thresholds": {"actual": [100], "forecast": []},
-    "policy": {"steps": [{"at_percent": 100, "action": "refuse"}]},
-}
-
-
-def budget(budget_id: str, **more: Any) -> dict[str, Any]:
-    """Ten dollars a day: two events of two million tokens."""
-    return {"id": budget_id, "name": budget_id, "amount": 10, "period": "day", "owner": "me", **REFUSES, **more}
-
-
-BUDGETS = [
-    budget("alphas", scope={"team": "alpha*"}),
-    budget("some", scope={"team": ["g?", "delta"]}),
-    budget("literal", scope={"team": {"any_of": ["alpha*"]}}),
-    budget("tenant", per=[f"labels.{ODD}"]),
-    budget("vip", scope={"labels.tier": "vip-*"}),
-    budget("source", per=["source"], scope={"team": "sources"}),
-    budget("region", per=["region"], scope={"team": "regions", "region": "eu-*"}),
-]
-
-
-@pytest.fixture(scope="module")
-def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pipeline]:
-    data_dir = tmp_path_factory.mktemp("scopes")
-    (data_dir / "config").mkdir()
-    (data_dir / "config" / "budgets.yaml").write_text(json.dumps({"budgets": BUDGETS}))
-    pipeline = Pipeline(data_dir)
-    pipeline.start()
-    yield pipeline
-    pipeline.stop()
 
 
 @pytest.fixture(scope="module")

@@ -1,42 +1,17 @@
 """`spendstream event show`: what is known of one event, on a running pipeline."""
 
 import json
-import subprocess
-from collections.abc import Iterator
 from typing import Any
 
-import pytest
+from tests import commands
+from tests.integration.pipeline import Pipeline, until, usage_event
+from tests.integration.shared_pipeline import RULES, SHARED
 
-from tests.integration.pipeline import COMMAND, Pipeline, until, usage_event
-
-RULES = """
-rules:
-  - name: search is the search team's
-    when: {feature: search}
-    set: {team: search}
-"""
-
-
-@pytest.fixture(scope="module")
-def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pipeline]:
-    data_dir = tmp_path_factory.mktemp("event") / "data"
-    config = data_dir / "config"
-    config.mkdir(parents=True)
-    (config / "attribution.yaml").write_text(RULES)
-    pipeline = Pipeline(data_dir)
-    pipeline.start()
-    yield pipeline
-    pipeline.stop()
+pytestmark = SHARED
 
 
 def show(pipeline: Pipeline, event_id: str, *flags: str) -> tuple[int, str]:
-    done = subprocess.run(
-        [*COMMAND, "event", "show", event_id, "--data-dir", str(pipeline.data_dir), *flags],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    done = commands.run("event", "show", event_id, "--data-dir", str(pipeline.data_dir), *flags)
     assert done.stderr == ""
     return done.returncode, done.stdout
 
@@ -99,10 +74,7 @@ def test_what_was_moved_is_told_with_the_rules_that_moved_it(pipeline: Pipeline)
     file.write_text(RULES + "  - {name: so is finding, when: {feature: find}, set: {team: search}}\n")
     version = pipeline.value("SELECT max(loaded_at) FROM attribution_versions")
     until(lambda: pipeline.value("SELECT max(loaded_at) FROM attribution_versions") != version, 60, "taken up")
-    subprocess.run(
-        [*COMMAND, "reattribute", "--apply", "--since", "2026-01-01", "--data-dir", str(pipeline.data_dir)],
-        check=True, timeout=60, capture_output=True,
-    )  # fmt: skip
+    pipeline.run("reattribute", "--apply", "--since", "2026-01-01", "--data-dir", str(pipeline.data_dir), check=True)
     found = story(pipeline, "moved")
     assert {"rule": "so is finding", "field": "team", "old": "t", "new": "search"} in found["attributed_by"]
     assert [(run["kind"], run["state"]) for run in found["runs"]] == [("reattribute", "done")]
@@ -118,5 +90,5 @@ def test_what_was_refused_or_never_came_says_so(pipeline: Pipeline) -> None:
     code, text = show(pipeline, "refused")
     assert code == 0
     assert "bad_timestamp" in text
-    code, text = show(pipeline, "nobody's")
-    assert (code, "nobody's: unknown" in text) == (1, True)
+    done = pipeline.run("event", "show", "nobody's", "--data-dir", str(pipeline.data_dir))
+    assert (done.returncode, done.stderr, "nobody's: unknown" in done.stdout) == (1, "", True)

@@ -25,6 +25,7 @@ from stream_jobs.series.history import LEDGER
 from stream_jobs.series.measures import DIMENSIONS
 from stream_jobs.store.client import StoreClient
 from stream_jobs.store.tables import insert
+from tests import commands
 from tests.integration.pipeline import COMMAND
 from tests.integration.test_series_history import NASTY, NOW, Booked
 from tests.store_server import StoreProcess, ledger_rows
@@ -299,11 +300,9 @@ def test_every_number_that_a_view_shows_is_a_figure(store: StoreClient) -> None:
 
 
 def command(process: StoreProcess, *flags: str) -> tuple[int, str, str]:
-    """`spendstream figures ...` on the store, as people call it."""
-    given = [*COMMAND, "figures", *flags]
-    if flags and flags[0] == "show":
-        given += ["--url", f"http://{process.settings.host}:{process.settings.port}"]
-    done = subprocess.run(given, capture_output=True, text=True, timeout=60, check=False)
+    """`spendstream figures ...` on the store."""
+    where = ("--url", process.url) if flags and flags[0] == "show" else ()
+    done = commands.run("figures", *flags, *where)
     return done.returncode, done.stdout, done.stderr
 
 
@@ -341,11 +340,12 @@ def test_the_command_says_the_same_as_json_csv_parquet_and_to_people(
     nobody = ("--where", "team=nobody", "--by", "team", "--parquet", "--out", str(tmp_path / "nobody"))
     assert command(process, "show", *names, *TIME, *nobody)[0] == 0
     assert pq.read_table(tmp_path / "nobody").schema == table.schema, "types do not depend on what is found"
-    code, out, err = command(process, "show", *names, *TIME, "--by", "team")
-    lines = [line.split("\t") for line in out.splitlines() if "\t" in line]
+    shown_to_people = [*COMMAND, "figures", "show", *names, *TIME, "--by", "team", "--url", process.url]
+    done = subprocess.run(shown_to_people, capture_output=True, text=True, timeout=60, check=True)
+    lines = [line.split("\t") for line in done.stdout.splitlines() if "\t" in line]
     shown = [Decimal(line[1].replace(",", "")) for line in lines[1:]]
     assert sum(shown[:-1]) == shown[-1] == round(told.total.effective_cost, 2)
-    assert "have no price yet" in err
+    assert "have no price yet" in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -1,21 +1,15 @@
-"""`spendstream query`, as a shell runs it."""
+"""`spendstream query`: its formats, and what it says of them."""
 
 import subprocess
-import sys
 
 import pytest
 
+from tests import commands
 from tests.store_server import StoreProcess
 
 
 def query(process: StoreProcess, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "spendstream", "query", *arguments, "--url", process.url],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
+    return commands.run("query", *arguments, "--url", process.url)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """What deltas tell, what the ledger adds up to and what history says of a series are the same, for every measure."""
 
 import random
+from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
@@ -89,9 +90,10 @@ class Booked:
         for row in self.rows:
             facts = facts_of(row)
             values = tuple(facts.get(name, "") for name in spec.per)
-            start = max((bound for bound in bounds if bound <= unix_micros(row["occurred_at"])), default=bounds[-1])
-            if start == bounds[-1] or "" in values:
+            cell = bisect_right(bounds, unix_micros(row["occurred_at"])) - 1
+            if not 0 <= cell < len(bounds) - 1 or "" in values:
                 continue
+            start = bounds[cell]
             if all(condition.holds(facts.get(name, "")) for name, condition in spec.scope.items()):
                 amounts, sums = plainly(row), found[start][values]
                 sums[0] += exact(spec.measure, amounts[spec.measure])
@@ -159,7 +161,7 @@ def test_deltas_the_ledger_and_plain_addition_agree(booked: Booked, measure: Mea
 
 def starts_of(facts: Facts, rows: Any, bounds: list[int]) -> Any:
     minutes = facts.minutes[rows]
-    return [max(bound for bound in bounds if bound <= minute) for minute in minutes.tolist()]
+    return [bounds[bisect_right(bounds, minute) - 1] for minute in minutes.tolist()]
 
 
 @pytest.mark.parametrize("grain", ["minute", "hour", "day"])

@@ -1,3 +1,6 @@
+from collections.abc import Callable
+from functools import cache
+
 import numpy as np
 import pytest
 from hypothesis import example, given, settings
@@ -5,7 +8,7 @@ from hypothesis import strategies as st
 
 from stream_jobs.detection.config import Config
 from stream_jobs.detection.detector import CostDetector
-from stream_jobs.detection.model import Finding, Floats, Minute
+from stream_jobs.detection.model import Finding, Minute
 from tests.unit.detection.world import BEGIN, MONDAY, column, minutes, only, run, warmed
 
 RATES = np.array([50.0, 50.0, 5.0])
@@ -103,33 +106,63 @@ def test_a_new_series_needs_no_weeks_to_be_judged() -> None:
     assert 2160 < findings[0].detected_at - BEGIN <= 2170
 
 
-@pytest.mark.parametrize("begins", [0, 5])
-@pytest.mark.parametrize("closed", [0.02, 0.05])
-def test_office_hours_are_no_news_to_a_new_series(begins: int, closed: float) -> None:
+def by_the_sun(at: int) -> float:
+    """Nights are quieter than days, and weekends than workdays."""
+    return float((1 + 0.7 * np.sin(2 * np.pi * (at / 1440 - 1 / 3))) * (0.35 if at // 1440 % 7 > 4 else 1))
+
+
+def at_the_office(closed: float) -> Callable[[int], float]:
+    """From nine to six on workdays; what is left of it otherwise."""
+    return lambda at: 1.0 if 9 <= at // 60 % 24 < 18 and at // 1440 % 7 < 5 else closed
+
+
+WEEKLY = {"sun": by_the_sun, "0.02": at_the_office(0.02), "0.05": at_the_office(0.05)}
+JOINS = {"sun": range(0, 168, 42), "0.02": (0, 120), "0.05": (0, 120)}
+"""The hours of a week in which three series begin."""
+WATCHED = {"sun": 5 * 1440, "0.02": 8 * 1440, "0.05": 8 * 1440}
+
+
+@cache
+def first_weeks() -> tuple[list[tuple[str, int]], list[Finding]]:
+    """The kind and the first minute of series that join one after the other, and what is found of them all: a series
+    is judged alike beside others, and they are minutes for one pass."""
+    joining = sorted((60 * hour, kind) for kind, hours in JOINS.items() for hour in hours)
+    detector, series = CostDetector(), list[tuple[str, int]]()
+    findings: list[Finding] = []
+    rng = np.random.default_rng(3)
+    for at in range(max(begin + WATCHED[kind] for begin, kind in joining)):
+        for begin, kind in joining:
+            if begin == at:
+                detector.add([f"{kind} {begin} {number}" for number in range(3)])
+                series += [(kind, begin)] * 3
+        if at % 60 == 0:
+            hour = np.exp(0.2 * rng.standard_normal(len(series)))
+        now = {kind: level(at) for kind, level in WEEKLY.items()}
+        usual = np.tile(RATES, len(series) // 3) * hour
+        events = rng.poisson(usual * [now[kind] for kind, _ in series]).astype(float)
+        cost = events * 0.01 * np.exp(0.3 * rng.standard_normal(len(series)))
+        findings += detector.advance(Minute(MONDAY + at, events, cost, cost * cost / np.maximum(events, 1)))
+    return series, findings
+
+
+def told_of(kind: str, begin: int) -> list[Finding]:
+    """While they are new."""
+    series, findings = first_weeks()
+    found = [f for f in findings if series[f.number] == (kind, begin)]
+    return [f for f in found if f.detected_at - MONDAY <= begin + WATCHED[kind]]
+
+
+@pytest.mark.parametrize("begins", JOINS["0.02"])
+@pytest.mark.parametrize("closed", ["0.02", "0.05"])
+def test_office_hours_are_no_news_to_a_new_series(begins: int, closed: str) -> None:
     """Days from nine to six, and no weekends: neither the first mornings nor the first two weekends are told."""
-
-    def level(minute: int) -> Floats:
-        day, hour = divmod(minute // 60, 24)
-        return np.full(3, 1.0 if 9 <= hour < 18 and (begins + day) % 7 < 5 else closed)
-
-    detector = CostDetector()
-    detector.add(["a", "b", "c"])
-    begin = MONDAY + 1440 * begins
-    assert run(detector, minutes(RATES, 8 * 1440, seed=begins, level=level, begin=begin)) == []
+    assert told_of(closed, 60 * begins) == []
 
 
-@pytest.mark.parametrize("begins", range(0, 168, 42))
+@pytest.mark.parametrize("begins", JOINS["sun"])
 def test_the_first_days_of_a_new_series_are_no_news(begins: int) -> None:
     """Nights are quieter than days, and weekends than workdays, before anybody has seen one."""
-
-    def level(minute: int) -> Floats:
-        at = minute + 60 * begins
-        return np.full(3, (1 + 0.7 * np.sin(2 * np.pi * (at / 1440 - 1 / 3))) * (0.35 if at // 1440 % 7 > 4 else 1))
-
-    detector = CostDetector()
-    detector.add(["a", "b", "c"])
-    begin = MONDAY + 60 * begins
-    assert run(detector, minutes(RATES, 5 * 1440, seed=begins, level=level, begin=begin)) == []
+    assert told_of("sun", 60 * begins) == []
 
 
 @settings(max_examples=4)

@@ -15,6 +15,7 @@ from stream_jobs.metering.process import with_attribution
 from stream_jobs.metering.rows import Charge, charge_row
 from stream_jobs.pricing.book import PriceBook
 from stream_jobs.streams.model import SourceRecord
+from tests.fuzz import examples
 from tests.unit.metering.build import block
 from tests.unit.pricing.events import event as any_event
 from tests.unit.pricing.strategies import events as token_events
@@ -89,7 +90,7 @@ def booked(event: UsageEvent, paths: tuple[str, ...], prices: PriceBook, owners:
 
 
 @pytest.mark.parametrize("prices", [BUILT_IN, SCOPED], ids=["built-in", "scoped"])
-@settings(max_examples=300)
+@settings(max_examples=examples(100))
 @given(given_events=st.lists(st.tuples(events(), unknown), min_size=1, max_size=6))
 def test_a_rebuilt_event_has_the_same_price(
     prices: PriceBook, given_events: list[tuple[UsageEvent, tuple[str, ...]]]
@@ -103,7 +104,7 @@ def test_a_rebuilt_event_has_the_same_price(
         assert prices.price(*rebuilt(row)) == expected
 
 
-@settings(max_examples=200)
+@settings(max_examples=examples(70))
 @given(given_events=st.lists(events(), min_size=1, max_size=6))
 def test_a_rebuilt_event_says_what_its_sender_said(given_events: list[UsageEvent]) -> None:
     """Other rules give a booked event what they would have given it: what the first rules changed is known."""

@@ -24,6 +24,7 @@ from stream_jobs.pricing.overlays import OverlayFile
 from stream_jobs.pricing.rate_cards import RateCardFile
 from stream_jobs.pricing.result import Pricing
 from stream_jobs.streams.model import BlockOutput, SourceRecord
+from tests.fuzz import examples
 from tests.unit.metering.build import NOW, TOLERANCE, FakeLedger, block, document
 from tests.unit.pricing import strategies
 
@@ -220,7 +221,7 @@ BEFORE_ITS_PRICES: Final = json.dumps(
 
 
 @pytest.mark.parametrize("name", BOOKS)
-@settings(max_examples=150, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(60), suppress_health_check=list(HealthCheck))
 @example([BEFORE_ITS_PRICES], {}, 500)
 @given(
     st.lists(messages(), max_size=12),
@@ -241,7 +242,7 @@ def test_a_bundle_is_booked_as_its_events_one_by_one(
     assert "ledger" not in fast.tables or has_unique_texts(fast.tables["ledger"].combine_chunks())
 
 
-@settings(max_examples=200, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(70), suppress_health_check=list(HealthCheck))
 @given(st.lists(messages(), min_size=1, max_size=12))
 def test_columns_say_the_same_facts_as_the_contract(raw: list[bytes]) -> None:
     """Prices and rules are asked about either; a list or a text that differs could cost something else."""

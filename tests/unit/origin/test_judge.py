@@ -21,6 +21,7 @@ from stream_jobs.origin.rules import SenderRules
 from stream_jobs.origin.standing import Held
 from stream_jobs.pricing.book import PriceBook
 from stream_jobs.streams.model import Block, BlockOutput, SourcePartition, SourceRecord
+from tests.fuzz import examples
 from tests.unit.metering.build import NOW, TOLERANCE, RowsLedger, TokenPricer, document
 
 TOPIC = "usage.events.v1"
@@ -99,7 +100,7 @@ SENT = st.lists(
 
 
 @pytest.mark.parametrize("together", [True, False], ids=["columns", "one by one"])
-@settings(max_examples=120)
+@settings(max_examples=examples(50))
 @given(sent=SENT)
 def test_the_ledger_comes_to_what_its_rightful_senders_reported(
     together: bool, sent: list[tuple[str, str, int, bytes | None, bool]]

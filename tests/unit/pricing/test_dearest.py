@@ -15,6 +15,7 @@ from stream_jobs.pricing.corrections import CorrectionFile
 from stream_jobs.pricing.hold import Hold, bound_of
 from stream_jobs.pricing.overlays import OverlayFile
 from stream_jobs.pricing.rate_cards import RateCardFile
+from tests.fuzz import examples
 from tests.unit.pricing.events import event, token_event
 from tests.unit.pricing.strategies import events
 
@@ -46,7 +47,7 @@ def tokens(model: str, usage: dict[str, Any] = TOKENS, **more: Any) -> Facts:
 
 
 @given(one=events())
-@settings(max_examples=400)
+@settings(max_examples=examples(150))
 def test_no_price_that_the_book_has_is_above_what_is_held_without_one(one: UsageEvent) -> None:
     """Any event that has a price, in any tier: had its tier been one that nobody knows, at least as much were held."""
     facts = facts_of(one)
@@ -59,7 +60,7 @@ def test_no_price_that_the_book_has_is_above_what_is_held_without_one(one: Usage
 
 
 @given(one=events())
-@settings(max_examples=400)
+@settings(max_examples=examples(150))
 def test_only_what_has_no_price_is_held_and_flat_only_where_the_model_is_unknown(one: UsageEvent) -> None:
     """Whatever the reason; and what `knows_model` says is what `price` does, so that both ways of booking agree."""
     facts = facts_of(one)

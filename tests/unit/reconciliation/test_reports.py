@@ -13,6 +13,7 @@ from spendstream_schemas import TokenUsage
 from spendstream_schemas.usage import meters_of
 from stream_jobs.reconciliation.findings import RESPONSE_ID
 from stream_jobs.reconciliation.reports import Precedence, Report
+from tests.fuzz import examples
 from tests.unit.reconciliation.build import NOW, adjusted, charge, correction, look, reconcile, sums
 
 BY_CONFIG = Precedence(sources=("gateway-*", "checkout"))
@@ -326,7 +327,7 @@ def calls(draw: st.DrawFn) -> tuple[list[dict[str, Any]], int]:
     return told, len(parts)
 
 
-@settings(max_examples=150)
+@settings(max_examples=examples(60))
 @given(calls(), st.integers(0, 2**32), st.integers(0, 20))
 def test_whatever_is_told_how_often_each_part_counts_once(
     call: tuple[list[dict[str, Any]], int], seed: int, cut: int
@@ -374,7 +375,7 @@ def calls_with_one_id(draw: st.DrawFn) -> tuple[list[dict[str, Any]], int]:
     return told, tokens - 1
 
 
-@settings(max_examples=150)
+@settings(max_examples=examples(60))
 @given(calls_with_one_id(), st.integers(0, 2**32), st.integers(0, 20))
 def test_calls_that_share_an_id_all_count_and_each_once(
     call: tuple[list[dict[str, Any]], int], seed: int, cut: int

@@ -13,6 +13,7 @@ from stream_jobs.attribution.rules import AttributionRules
 from stream_jobs.pricing.book import PriceBook
 from stream_jobs.pricing.corrections import CorrectionFile
 from stream_jobs.repricing.corrections import COSTS, find_corrections, repriced
+from tests.fuzz import examples
 from tests.unit.metering.build import document
 from tests.unit.repricing.build import NOW, MemoryLedger, as_entries, book, rules, sums
 
@@ -153,7 +154,7 @@ class World:
         return sums(ledger.rows)
 
 
-@settings(max_examples=150)
+@settings(max_examples=examples(60))
 @given(st.lists(steps, max_size=12))
 def test_any_sequence_ends_as_if_computed_afresh(sequence: list[tuple[Any, ...]]) -> None:
     """After any sequence of booking, revising, re-pricing and re-attributing, and with corrections and revisions that

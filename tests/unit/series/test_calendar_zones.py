@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from stream_jobs.series import calendar
 from stream_jobs.series.calendar import Calendar, Period
+from tests.fuzz import examples
 
 ZONES = sorted(available_timezones())
 FIRST, LAST = datetime(2020, 1, 1, tzinfo=UTC), datetime(2060, 12, 31, tzinfo=UTC)
@@ -113,7 +114,7 @@ def moments(draw: st.DrawFn) -> tuple[str, datetime]:
     return name, instant
 
 
-@settings(max_examples=1500)
+@settings(max_examples=examples(600))
 @given(moments(), st.sampled_from(sorted(KINDS)))
 def test_periods_tile_time(moment: tuple[str, datetime], kind: str) -> None:
     """In exactly one period, which is next to its neighbours, begins on a whole minute and has a key of its own."""
@@ -134,7 +135,7 @@ def test_periods_tile_time(moment: tuple[str, datetime], kind: str) -> None:
     assert boundaries[bisect_right(boundaries, instant) - 1] == period.start
 
 
-@settings(max_examples=1000)
+@settings(max_examples=examples(400))
 @given(moments(), st.sampled_from(sorted(BEGINS)))
 def test_periods_begin_where_the_local_clock_first_shows_their_date(moment: tuple[str, datetime], kind: str) -> None:
     """Against the dates themselves: the first is one that begins a period, and no other within is."""

@@ -18,10 +18,14 @@ def nothing(_done: int, _of: int) -> None:
     pass
 
 
+MINUTES = 27 * 60
+"""The end of a day among them, and with it that of a series' first."""
+
+
 def lines() -> list[str]:
     rng = np.random.default_rng(11)
     made = []
-    for minute in range(3 * 1440):
+    for minute in range(MINUTES):
         for name, rate in (("a", 20), ("b", 5)):
             events = int(rng.poisson(rate))
             parts = rng.lognormal(-4.6, 1.0, 2)
@@ -43,7 +47,7 @@ def test_order_makes_no_difference(tmp_path: Path) -> None:
 
         told.append((replay(rows_of(tmp_path, HEAD + "\n".join(given)), nothing, keep), scores))
     assert told[0] == told[1]
-    assert len(told[0][1]) == 3 * 1440
+    assert len(told[0][1]) == MINUTES
 
 
 def test_a_series_begins_with_its_first_row(tmp_path: Path) -> None:
@@ -55,11 +59,11 @@ def test_a_series_begins_with_its_first_row(tmp_path: Path) -> None:
 
 
 def test_nothing_of_what_comes_later_is_known(tmp_path: Path) -> None:
-    """What is said of the first days, and all scores, are the same however long the file goes on."""
+    """What is said of the first hours, and all scores, are the same however long the file goes on."""
     given = lines()
-    assert len(given) == 4 * 3 * 1440
+    assert len(given) == 4 * MINUTES
     told = []
-    for part in (given, given[: len(given) // 2]):
+    for part in (given, given[: len(given) * 25 // 27]):
         scores: list[list[float]] = []
 
         def keep(_minute: int, _names: list[str], surprise: Floats, kept: list[list[float]] = scores) -> None:
@@ -74,8 +78,8 @@ def test_what_is_open_at_the_end_has_the_figures_of_the_end(tmp_path: Path) -> N
     """Not those of when it was last told."""
     rng = np.random.default_rng(5)
     rows = []
-    for minute in range(2 * 1440):
-        events = rng.poisson(30 * (20 if minute >= 2 * 1440 - 90 else 1))
+    for minute in range(MINUTES):
+        events = rng.poisson(30 * (20 if minute >= MINUTES - 90 else 1))
         rows.append(f"{60 * minute},a,{events},{0.01 * events}")
     replayed = []
     for missing in (30, 0):

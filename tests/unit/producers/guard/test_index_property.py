@@ -12,6 +12,7 @@ from spendstream.guard import index as index_module
 from spendstream_schemas import Attribution
 from spendstream_schemas.budget_feed import ACTIONS, BudgetPolicy, BudgetState, PolicyStep, Quota
 from spendstream_schemas.scope import in_scope
+from tests.fuzz import examples
 from tests.unit.producers.guard.support import NOW, START, Clocks, new_guard
 
 FIELDS = ("team", "feature", "user_id", "model", "category", "source", "region", "labels.x", "labels.y.z")
@@ -118,7 +119,7 @@ def plain(
     return (ACTIONS[-rank], budget_id, values, least, min(limits, default=None))
 
 
-@settings(max_examples=400)
+@settings(max_examples=examples(150))
 @given(
     budgets(),
     st.dictionaries(st.sampled_from(FIELDS), WORDS),
