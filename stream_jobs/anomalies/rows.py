@@ -7,7 +7,7 @@ whatever order that came: so one that was corrected may open again. Where enough
 see rejudged.py.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import ROUND_HALF_EVEN, Context, Decimal
@@ -15,7 +15,7 @@ from math import isfinite
 from typing import Any, Final
 
 from stream_jobs.anomalies.model import COST, EVENTS, ZERO, Change, FindingRow, Series, finding_id
-from stream_jobs.anomalies.watermark import start_of
+from stream_jobs.anomalies.watermark import minute_of, start_of
 from stream_jobs.base.money import usd_from_pico
 from stream_jobs.detection.model import Finding
 
@@ -75,13 +75,15 @@ class Rows:
     # -- after a start
 
     def recorded(self, rows: Iterable[FindingRow], *, adopt: bool) -> None:
-        """The last rows of findings as they are recorded: who is found again goes on from there. `adopt`: until
-        `settle`, what is found of a series is the finding that is recorded as open of it, in the same direction."""
+        """The last rows of findings as they are recorded: who is found again goes on from there. `adopt`: by less than
+        what was known the first time, so with `settle` what is found is the finding that is recorded of its time."""
         self._recorded |= {row.finding_id: row for row in rows}
         self._adopts = adopt
 
     def settle(self, minute: int, now: datetime) -> list[Change]:
         """What is different from what is recorded; what is recorded as open and is not found any more is over."""
+        if self._adopts:
+            self._recognize()
         self.quiet, self._adopts = False, False
         changes = []
         for tracked in self._tracked.values():
@@ -97,14 +99,23 @@ class Rows:
         self._recorded = {}
         return changes
 
-    def _identity(self, series: Series, key: Key, found: Finding) -> str:
-        if self._adopts:
-            taken = {one.finding_id for one in self._tracked.values()}
-            for row in self._recorded.values():
-                same = (row.state, row.series, row.direction) == ("open", series, found.direction)
-                if same and row.measure == measure_of(found) and row.finding_id not in taken:
-                    return row.finding_id
-        return finding_id(series, key[2], found.detected_at)
+    def _recognize(self) -> None:
+        """Of what was found each is the recorded finding that it is likeliest to be. One that was marked as expected
+        stays closed, though nobody finds any more what was marked."""
+        mine = sorted(self._tracked.items(), key=lambda item: (item[1].found.start, item[0]))
+        left = dict(self._recorded)
+        known: set[Key] = set()
+        for likely in _LIKELY:
+            for key, tracked in mine:
+                rows = (row for row in left.values() if _are_alike(key, row) and likely(tracked, row))
+                row = next(rows, None) if key not in known else None
+                if row is not None:
+                    known.add(key)
+                    del left[row.finding_id]
+                    tracked.finding_id, tracked.row = row.finding_id, row
+                    if row.closing == "expected" != tracked.found.closing:
+                        end = tracked.found.end or max(minute_of(row.ends_at or row.at), tracked.found.start + 1)
+                        tracked.found = replace(tracked.found, end=end, closing="expected")
 
     # -- what comes in
 
@@ -113,7 +124,7 @@ class Rows:
         key = key_of(series, found)
         tracked = self._tracked.get(key)
         if tracked is None:
-            identity = self._identity(series, key, found)
+            identity = finding_id(series, key[2], found.detected_at)
             tracked = Tracked(series, found, identity, self._recorded.get(identity), minute)
             self._tracked[key] = tracked
         elif tracked.found.end is not None:
@@ -224,6 +235,7 @@ class Rows:
     def dump(self) -> dict[str, Any]:
         """For `restore`; rows are recorded elsewhere."""
         return {
+            "adopts": self._adopts,
             "late": [
                 [list(series.dims), list(series.vals), at, str(one.pico_usd), str(one.events)]
                 for series, by_minute in self._late.items()
@@ -247,7 +259,7 @@ class Rows:
         """`recorded`: the last rows of the findings of the last days. It is quiet until `settle`."""
         rows = cls()
         rows.quiet = True
-        rows.recorded(recorded, adopt=False)
+        rows.recorded(recorded, adopt=bool(state.get("adopts")))
         for dims, vals, at, pico, events in state["late"]:
             rows.late(Series(tuple(dims), tuple(vals)), int(at), Late(int(pico), int(events)))
         for one in state["tracked"]:
@@ -261,9 +273,40 @@ class Rows:
 
 
 def key_of(series: Series, found: Finding) -> Key:
+    return series, found.detected_at, _which(found.direction, found.kind, measure_of(found))
+
+
+def _which(direction: str, kind: str, measure: str) -> str:
     # A dear request is over at once, and may come with a rise; what begins as a spike may go on as a shift.
-    kind = found.kind if found.kind in ("dear_request", "driver") else ""
-    return series, found.detected_at, f"{found.direction} {kind} {measure_of(found)}"
+    return f"{direction} {kind if kind in ('dear_request', 'driver') else ''} {measure}"
+
+
+def _are_alike(key: Key, row: FindingRow) -> bool:
+    return (key[0], key[2]) == (row.series, _which(row.direction, row.kind, row.measure))
+
+
+def _is_exact(tracked: Tracked, row: FindingRow) -> bool:
+    return tracked.finding_id == row.finding_id
+
+
+def _overlap(tracked: Tracked, row: FindingRow) -> bool:
+    """Of a row that is open: with what is known of it."""
+    begin = max(start_of(tracked.found.start), row.starts_at)
+    return begin < (row.ends_at or row.at) and (tracked.found.end is None or begin < start_of(tracked.found.end))
+
+
+def _is_open(_: Tracked, row: FindingRow) -> bool:
+    return row.state == "open"
+
+
+_LIKELY: Final[tuple[Callable[[Tracked, FindingRow], bool], ...]] = (
+    lambda tracked, row: _is_exact(tracked, row) and (tracked.found.end is not None or row.state == "open"),
+    lambda tracked, row: _overlap(tracked, row) and tracked.found.end is None and row.state == "open",
+    _is_exact,
+    _overlap,
+    _is_open,
+)
+"""Which recorded finding one is that was found again by less knowledge: the likeliest first."""
 
 
 def measure_of(found: Finding) -> str:
