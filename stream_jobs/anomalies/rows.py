@@ -14,7 +14,7 @@ from decimal import ROUND_HALF_EVEN, Context, Decimal
 from math import isfinite
 from typing import Any, Final
 
-from stream_jobs.anomalies.model import COST, EVENTS, ZERO, Change, FindingRow, Series, finding_id
+from stream_jobs.anomalies.model import COST, EVENTS, KNOWN_UNTIL, ZERO, Change, FindingRow, Series, finding_id
 from stream_jobs.anomalies.watermark import minute_of, start_of
 from stream_jobs.base.money import usd_from_pico
 from stream_jobs.detection.model import Finding
@@ -54,11 +54,16 @@ class Tracked:
     finding_id: str
     row: FindingRow | None  # the last that was given out, or is recorded
     row_minute: int  # when that was
+    until: int  # the minute that its figures go up to
     late: Late = Late()
     corrections: Late = Late()
 
     def holds(self, minute: int) -> bool:
         return self.found.start <= minute and (self.found.end is None or minute < self.found.end)
+
+    def counts(self, minute: int) -> bool:
+        """Whether its figures are of this minute, too."""
+        return self.holds(minute) and (self.found.end is not None or minute < self.until)
 
 
 class Rows:
@@ -93,7 +98,7 @@ class Rows:
         known = {one.finding_id for one in self._tracked.values()}
         for row in self._recorded.values():
             if row.state == "open" and row.finding_id not in known:
-                ends_at = max(start_of(minute + 1), row.detected_at)
+                ends_at = max(row.known_until, row.starts_at)  # no later: its figures are not of that
                 gone = replace(row, version=row.version + 1, at=now, state="closed", ends_at=ends_at, closing="over")
                 changes.append(Change(row, gone))
         self._recorded = {}
@@ -125,11 +130,11 @@ class Rows:
         tracked = self._tracked.get(key)
         if tracked is None:
             identity = finding_id(series, key[2], found.detected_at)
-            tracked = Tracked(series, found, identity, self._recorded.get(identity), minute)
+            tracked = Tracked(series, found, identity, self._recorded.get(identity), minute, minute + 1)
             self._tracked[key] = tracked
         elif tracked.found.end is not None:
             return None  # it is over: the detector has nothing more to say of it
-        tracked.found = found
+        tracked.found, tracked.until = found, minute + 1
         tracked.late = self._late_within(tracked)
         return self._amended(tracked, minute, now, always=False)
 
@@ -146,7 +151,7 @@ class Rows:
         found = []
         for tracked in list(self._tracked.values()):
             minutes = by_series.get(tracked.series)
-            if minutes and any(map(tracked.holds, minutes)):
+            if minutes and any(map(tracked.counts, minutes)):
                 tracked.late = self._late_within(tracked)
                 change = self._amended(tracked, minute, now, always=True)
                 if change is not None:
@@ -166,7 +171,7 @@ class Rows:
             return None
         before = tracked.row
         added = tracked.late.plus(tracked.corrections)
-        after = _row(tracked.series, tracked.found, tracked.finding_id, before, added, now)
+        after = _row(tracked, before, added, now)
         if before is not None and not _differs(
             before, after, 0 if always else AGAIN_MINUTES - (minute - tracked.row_minute)
         ):
@@ -177,7 +182,7 @@ class Rows:
     def _late_within(self, tracked: Tracked) -> Late:
         total = Late()
         for minute, late in self._late.get(tracked.series, {}).items():
-            if tracked.holds(minute):
+            if tracked.counts(minute):
                 total = total.plus(late)
         return total
 
@@ -207,6 +212,11 @@ class Rows:
     def late_events(self, since: int) -> int:
         """That came late for minutes from then on, of all series."""
         return sum(abs(late.events) for at, late in self._late.get(Series(), {}).items() if at >= since)
+
+    def has_doubled(self, series: Series, found: Finding) -> bool:
+        """Whether its excess is twice what it was when the detector last said something of it."""
+        tracked = self._tracked.get(key_of(series, found))
+        return tracked is not None and abs(found.excess) >= 2 * abs(tracked.found.excess)
 
     def open_series(self) -> set[Series]:
         """That have an open finding, as the detector sees it."""
@@ -248,6 +258,7 @@ class Rows:
                     "found": {name: getattr(one.found, name) for name in Finding.__slots__},
                     "id": one.finding_id,
                     "minute": one.row_minute,
+                    "until": one.until,
                     "corrections": [str(one.corrections.pico_usd), str(one.corrections.events)],
                 }
                 for one in self._tracked.values()
@@ -265,7 +276,8 @@ class Rows:
         for one in state["tracked"]:
             series = Series(tuple(one["dims"]), tuple(one["vals"]))
             found = Finding(**one["found"])
-            tracked = Tracked(series, found, one["id"], rows._recorded.get(one["id"]), one["minute"])
+            row = rows._recorded.get(one["id"])
+            tracked = Tracked(series, found, one["id"], row, one["minute"], one.get("until", one["minute"] + 1))
             tracked.corrections = Late(*map(int, one["corrections"]))
             tracked.late = rows._late_within(tracked)
             rows._tracked[key_of(series, found)] = tracked
@@ -314,9 +326,8 @@ def measure_of(found: Finding) -> str:
     return found.measure or COST
 
 
-def _row(
-    series: Series, found: Finding, identity: str, before: FindingRow | None, added: Late, now: datetime
-) -> FindingRow:
+def _row(tracked: Tracked, before: FindingRow | None, added: Late, now: datetime) -> FindingRow:
+    found = tracked.found
     measure = measure_of(found)
     added = added if measure in (COST, EVENTS) else Late()  # a driver stays what it was concluded to be
     more = usd_from_pico(added.pico_usd) if measure == COST else Decimal(added.events)
@@ -325,7 +336,7 @@ def _row(
     corrected = _is_taken_back(_decimal(found.actual), more, expected, high if found.direction == "up" else low)
     end = found.end if found.end is not None or not corrected else found.detected_at
     return FindingRow(
-        finding_id=identity,
+        finding_id=tracked.finding_id,
         version=1 if before is None else before.version + 1,
         at=now,
         state="open" if end is None else "closed",
@@ -333,7 +344,7 @@ def _row(
         direction=found.direction,
         scale=found.scale,
         measure=measure,
-        series=series,
+        series=tracked.series,
         starts_at=start_of(found.start),
         detected_at=start_of(found.detected_at) if before is None else before.detected_at,
         ends_at=None if end is None else start_of(end),
@@ -348,9 +359,8 @@ def _row(
         group_id="" if before is None else before.group_id,
         silenced_by="" if before is None else before.silenced_by,
         cause="" if before is None else before.cause,
-        document={"late_usd": str(usd_from_pico(added.pico_usd)), "late_events": added.events}
-        if added != Late()
-        else {},
+        document=({KNOWN_UNTIL: start_of(tracked.until).isoformat()} if end is None else {})
+        | ({"late_usd": str(usd_from_pico(added.pico_usd)), "late_events": added.events} if added != Late() else {}),
     )
 
 
