@@ -302,3 +302,24 @@ def test_a_minute_that_nobody_knows_is_no_silence() -> None:
             changes += watch.judge(start_of(minute + 1), known=known)
         assert bool(changes) == known
         assert all(change.after.direction == "down" for change in changes)
+
+
+def test_what_less_knowledge_finds_again_is_what_is_recorded_of_its_time() -> None:
+    """One burst was marked as expected and a second one followed. A warm start finds the first anew, a minute later:
+    it stays closed as expected; and the second is the one that is open, not a new one."""
+    watch = begin(learned())
+    last, _ = found_of_u1(watch)
+    one = next(iter(last.values()))
+    marked = replace(one, finding_id="a", state="closed", closing="expected", ends_at=start_of(AT + 20), document={})
+    second = replace(one, finding_id="b", starts_at=start_of(AT + 20), detected_at=start_of(AT + 21))
+    tracked = next(found for found in watch.rows.all.values() if found.finding_id == one.finding_id)
+    rows = Rows()
+    rows.quiet = True
+    rows.recorded([marked, replace(second, at=start_of(AT + 30))], adopt=True)
+    for start in (AT + 11, AT + 20):
+        found = replace(tracked.found, start=start, detected_at=start + 3, end=AT + 20 if start < AT + 20 else None)
+        assert rows.taken(one.series, found, start + 3, start_of(AT + 40)) is None
+    changes = [change.after for change in rows.settle(AT + 39, start_of(AT + 40))]
+    standing = {("a", "closed", "expected"), ("b", "open", "")}
+    assert {(row.finding_id, row.state, row.closing) for row in changes} <= standing
+    assert {found.finding_id: found.found.end for found in rows.all.values()} == {"a": AT + 20, "b": None}
