@@ -57,7 +57,11 @@ SELECT
     last.per_day AS per_day,
     last.score AS score,
     last.severity AS severity,
-    coalesce(last.ends_at, greatest(figured.since, last.detected_at)) AS known_until,
+    coalesce(
+        last.ends_at,
+        parseDateTime64BestEffortOrNull(JSONExtractString(last.document, 'known_until'), 6, 'UTC'),
+        greatest(figured.since, last.detected_at)
+    ) AS known_until,
     last.closing AS closing,
     last.group_id AS group_id,
     last.silenced_by AS silenced_by,

@@ -60,7 +60,7 @@ class GroupBook:
         self.groups, self.known, self._rows, self._group_of, self._pending = {}, {}, {}, {}, {}
         self._until = {}
         for row in in_order(rows):
-            self._rows[row.finding_id], self._until[row.finding_id] = row, row.at
+            self._rows[row.finding_id], self._until[row.finding_id] = row, row.known_until
             if row.group_id:
                 self._join(row, row.group_id)
             else:
@@ -77,7 +77,7 @@ class GroupBook:
         touched: set[str] = set()
         for row in in_order(change.after for change in changes):
             known = self._rows.get(row.finding_id)
-            self._rows[row.finding_id], self._until[row.finding_id] = row, row.at
+            self._rows[row.finding_id], self._until[row.finding_id] = row, row.known_until
             group_id = self._group_of.get(row.finding_id)
             if group_id is None and known is None and row.group_id in self.groups:
                 group_id = row.group_id

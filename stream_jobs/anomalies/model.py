@@ -18,6 +18,8 @@ EVENTS: Final = "events"
 TOTAL: Final = "total"
 ID_CHARS: Final = 20
 ZERO: Final = Decimal(0)
+KNOWN_UNTIL: Final = "known_until"
+"""In the document of an open finding: the end of the time that its figures are of. The view `anomalies` reads it."""
 
 
 class Series(NamedTuple):
@@ -65,6 +67,14 @@ class FindingRow:
     @property
     def excess(self) -> Decimal:
         return self.actual - self.expected
+
+    @property
+    def known_until(self) -> datetime:
+        """The end of the time that its figures are of."""
+        if self.ends_at is not None:
+            return self.ends_at
+        said = self.document.get(KNOWN_UNTIL)
+        return max(self.at if said is None else datetime.fromisoformat(str(said)), self.detected_at)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,15 +7,15 @@ whatever order that came: so one that was corrected may open again. Where enough
 see rejudged.py.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 from math import isfinite
 from typing import Any, Final
 
-from stream_jobs.anomalies.model import COST, EVENTS, ZERO, Change, FindingRow, Series, finding_id
-from stream_jobs.anomalies.watermark import start_of
+from stream_jobs.anomalies.model import COST, EVENTS, KNOWN_UNTIL, ZERO, Change, FindingRow, Series, finding_id
+from stream_jobs.anomalies.watermark import minute_of, start_of
 from stream_jobs.base.money import usd_from_pico
 from stream_jobs.detection.model import Finding
 
@@ -54,11 +54,16 @@ class Tracked:
     finding_id: str
     row: FindingRow | None  # the last that was given out, or is recorded
     row_minute: int  # when that was
+    until: int  # the minute that its figures go up to
     late: Late = Late()
     corrections: Late = Late()
 
     def holds(self, minute: int) -> bool:
         return self.found.start <= minute and (self.found.end is None or minute < self.found.end)
+
+    def counts(self, minute: int) -> bool:
+        """Whether its figures are of this minute, too."""
+        return self.holds(minute) and (self.found.end is not None or minute < self.until)
 
 
 class Rows:
@@ -75,13 +80,15 @@ class Rows:
     # -- after a start
 
     def recorded(self, rows: Iterable[FindingRow], *, adopt: bool) -> None:
-        """The last rows of findings as they are recorded: who is found again goes on from there. `adopt`: until
-        `settle`, what is found of a series is the finding that is recorded as open of it, in the same direction."""
+        """The last rows of findings as they are recorded: who is found again goes on from there. `adopt`: by less than
+        what was known the first time, so with `settle` what is found is the finding that is recorded of its time."""
         self._recorded |= {row.finding_id: row for row in rows}
         self._adopts = adopt
 
     def settle(self, minute: int, now: datetime) -> list[Change]:
         """What is different from what is recorded; what is recorded as open and is not found any more is over."""
+        if self._adopts:
+            self._recognize()
         self.quiet, self._adopts = False, False
         changes = []
         for tracked in self._tracked.values():
@@ -91,20 +98,29 @@ class Rows:
         known = {one.finding_id for one in self._tracked.values()}
         for row in self._recorded.values():
             if row.state == "open" and row.finding_id not in known:
-                ends_at = max(start_of(minute + 1), row.detected_at)
+                ends_at = max(row.known_until, row.starts_at)  # no later: its figures are not of that
                 gone = replace(row, version=row.version + 1, at=now, state="closed", ends_at=ends_at, closing="over")
                 changes.append(Change(row, gone))
         self._recorded = {}
         return changes
 
-    def _identity(self, series: Series, key: Key, found: Finding) -> str:
-        if self._adopts:
-            taken = {one.finding_id for one in self._tracked.values()}
-            for row in self._recorded.values():
-                same = (row.state, row.series, row.direction) == ("open", series, found.direction)
-                if same and row.measure == measure_of(found) and row.finding_id not in taken:
-                    return row.finding_id
-        return finding_id(series, key[2], found.detected_at)
+    def _recognize(self) -> None:
+        """Of what was found each is the recorded finding that it is likeliest to be. One that was marked as expected
+        stays closed, though nobody finds any more what was marked."""
+        mine = sorted(self._tracked.items(), key=lambda item: (item[1].found.start, item[0]))
+        left = dict(self._recorded)
+        known: set[Key] = set()
+        for likely in _LIKELY:
+            for key, tracked in mine:
+                rows = (row for row in left.values() if _are_alike(key, row) and likely(tracked, row))
+                row = next(rows, None) if key not in known else None
+                if row is not None:
+                    known.add(key)
+                    del left[row.finding_id]
+                    tracked.finding_id, tracked.row = row.finding_id, row
+                    if row.closing == "expected" != tracked.found.closing:
+                        end = tracked.found.end or max(minute_of(row.ends_at or row.at), tracked.found.start + 1)
+                        tracked.found = replace(tracked.found, end=end, closing="expected")
 
     # -- what comes in
 
@@ -113,12 +129,12 @@ class Rows:
         key = key_of(series, found)
         tracked = self._tracked.get(key)
         if tracked is None:
-            identity = self._identity(series, key, found)
-            tracked = Tracked(series, found, identity, self._recorded.get(identity), minute)
+            identity = finding_id(series, key[2], found.detected_at)
+            tracked = Tracked(series, found, identity, self._recorded.get(identity), minute, minute + 1)
             self._tracked[key] = tracked
         elif tracked.found.end is not None:
             return None  # it is over: the detector has nothing more to say of it
-        tracked.found = found
+        tracked.found, tracked.until = found, minute + 1
         tracked.late = self._late_within(tracked)
         return self._amended(tracked, minute, now, always=False)
 
@@ -135,7 +151,7 @@ class Rows:
         found = []
         for tracked in list(self._tracked.values()):
             minutes = by_series.get(tracked.series)
-            if minutes and any(map(tracked.holds, minutes)):
+            if minutes and any(map(tracked.counts, minutes)):
                 tracked.late = self._late_within(tracked)
                 change = self._amended(tracked, minute, now, always=True)
                 if change is not None:
@@ -155,7 +171,7 @@ class Rows:
             return None
         before = tracked.row
         added = tracked.late.plus(tracked.corrections)
-        after = _row(tracked.series, tracked.found, tracked.finding_id, before, added, now)
+        after = _row(tracked, before, added, now)
         if before is not None and not _differs(
             before, after, 0 if always else AGAIN_MINUTES - (minute - tracked.row_minute)
         ):
@@ -166,7 +182,7 @@ class Rows:
     def _late_within(self, tracked: Tracked) -> Late:
         total = Late()
         for minute, late in self._late.get(tracked.series, {}).items():
-            if tracked.holds(minute):
+            if tracked.counts(minute):
                 total = total.plus(late)
         return total
 
@@ -197,6 +213,11 @@ class Rows:
         """That came late for minutes from then on, of all series."""
         return sum(abs(late.events) for at, late in self._late.get(Series(), {}).items() if at >= since)
 
+    def has_doubled(self, series: Series, found: Finding) -> bool:
+        """Whether its excess is twice what it was when the detector last said something of it."""
+        tracked = self._tracked.get(key_of(series, found))
+        return tracked is not None and abs(found.excess) >= 2 * abs(tracked.found.excess)
+
     def open_series(self) -> set[Series]:
         """That have an open finding, as the detector sees it."""
         return {tracked.series for tracked in self._tracked.values() if tracked.found.end is None}
@@ -224,6 +245,7 @@ class Rows:
     def dump(self) -> dict[str, Any]:
         """For `restore`; rows are recorded elsewhere."""
         return {
+            "adopts": self._adopts,
             "late": [
                 [list(series.dims), list(series.vals), at, str(one.pico_usd), str(one.events)]
                 for series, by_minute in self._late.items()
@@ -236,6 +258,7 @@ class Rows:
                     "found": {name: getattr(one.found, name) for name in Finding.__slots__},
                     "id": one.finding_id,
                     "minute": one.row_minute,
+                    "until": one.until,
                     "corrections": [str(one.corrections.pico_usd), str(one.corrections.events)],
                 }
                 for one in self._tracked.values()
@@ -247,13 +270,14 @@ class Rows:
         """`recorded`: the last rows of the findings of the last days. It is quiet until `settle`."""
         rows = cls()
         rows.quiet = True
-        rows.recorded(recorded, adopt=False)
+        rows.recorded(recorded, adopt=bool(state.get("adopts")))
         for dims, vals, at, pico, events in state["late"]:
             rows.late(Series(tuple(dims), tuple(vals)), int(at), Late(int(pico), int(events)))
         for one in state["tracked"]:
             series = Series(tuple(one["dims"]), tuple(one["vals"]))
             found = Finding(**one["found"])
-            tracked = Tracked(series, found, one["id"], rows._recorded.get(one["id"]), one["minute"])
+            row = rows._recorded.get(one["id"])
+            tracked = Tracked(series, found, one["id"], row, one["minute"], one.get("until", one["minute"] + 1))
             tracked.corrections = Late(*map(int, one["corrections"]))
             tracked.late = rows._late_within(tracked)
             rows._tracked[key_of(series, found)] = tracked
@@ -261,9 +285,40 @@ class Rows:
 
 
 def key_of(series: Series, found: Finding) -> Key:
+    return series, found.detected_at, _which(found.direction, found.kind, measure_of(found))
+
+
+def _which(direction: str, kind: str, measure: str) -> str:
     # A dear request is over at once, and may come with a rise; what begins as a spike may go on as a shift.
-    kind = found.kind if found.kind in ("dear_request", "driver") else ""
-    return series, found.detected_at, f"{found.direction} {kind} {measure_of(found)}"
+    return f"{direction} {kind if kind in ('dear_request', 'driver') else ''} {measure}"
+
+
+def _are_alike(key: Key, row: FindingRow) -> bool:
+    return (key[0], key[2]) == (row.series, _which(row.direction, row.kind, row.measure))
+
+
+def _is_exact(tracked: Tracked, row: FindingRow) -> bool:
+    return tracked.finding_id == row.finding_id
+
+
+def _overlap(tracked: Tracked, row: FindingRow) -> bool:
+    """Of a row that is open: with what is known of it."""
+    begin = max(start_of(tracked.found.start), row.starts_at)
+    return begin < (row.ends_at or row.at) and (tracked.found.end is None or begin < start_of(tracked.found.end))
+
+
+def _is_open(_: Tracked, row: FindingRow) -> bool:
+    return row.state == "open"
+
+
+_LIKELY: Final[tuple[Callable[[Tracked, FindingRow], bool], ...]] = (
+    lambda tracked, row: _is_exact(tracked, row) and (tracked.found.end is not None or row.state == "open"),
+    lambda tracked, row: _overlap(tracked, row) and tracked.found.end is None and row.state == "open",
+    _is_exact,
+    _overlap,
+    _is_open,
+)
+"""Which recorded finding one is that was found again by less knowledge: the likeliest first."""
 
 
 def measure_of(found: Finding) -> str:
@@ -271,9 +326,8 @@ def measure_of(found: Finding) -> str:
     return found.measure or COST
 
 
-def _row(
-    series: Series, found: Finding, identity: str, before: FindingRow | None, added: Late, now: datetime
-) -> FindingRow:
+def _row(tracked: Tracked, before: FindingRow | None, added: Late, now: datetime) -> FindingRow:
+    found = tracked.found
     measure = measure_of(found)
     added = added if measure in (COST, EVENTS) else Late()  # a driver stays what it was concluded to be
     more = usd_from_pico(added.pico_usd) if measure == COST else Decimal(added.events)
@@ -282,7 +336,7 @@ def _row(
     corrected = _is_taken_back(_decimal(found.actual), more, expected, high if found.direction == "up" else low)
     end = found.end if found.end is not None or not corrected else found.detected_at
     return FindingRow(
-        finding_id=identity,
+        finding_id=tracked.finding_id,
         version=1 if before is None else before.version + 1,
         at=now,
         state="open" if end is None else "closed",
@@ -290,7 +344,7 @@ def _row(
         direction=found.direction,
         scale=found.scale,
         measure=measure,
-        series=series,
+        series=tracked.series,
         starts_at=start_of(found.start),
         detected_at=start_of(found.detected_at) if before is None else before.detected_at,
         ends_at=None if end is None else start_of(end),
@@ -305,9 +359,8 @@ def _row(
         group_id="" if before is None else before.group_id,
         silenced_by="" if before is None else before.silenced_by,
         cause="" if before is None else before.cause,
-        document={"late_usd": str(usd_from_pico(added.pico_usd)), "late_events": added.events}
-        if added != Late()
-        else {},
+        document=({KNOWN_UNTIL: start_of(tracked.until).isoformat()} if end is None else {})
+        | ({"late_usd": str(usd_from_pico(added.pico_usd)), "late_events": added.events} if added != Late() else {}),
     )
 
 

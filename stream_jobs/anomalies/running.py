@@ -7,7 +7,7 @@ is made good by beginning anew: from the last snapshot, with the blocks that wer
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -15,7 +15,7 @@ from stream_jobs.anomalies.corrections import Corrections
 from stream_jobs.anomalies.findings import Findings
 from stream_jobs.anomalies.ledger import LedgerMinutes
 from stream_jobs.anomalies.log_look import RETRY_S, LogLooker
-from stream_jobs.anomalies.model import Change, FindingRow, Telling
+from stream_jobs.anomalies.model import Change, FindingRow, Steer, Telling
 from stream_jobs.anomalies.scores import Scores
 from stream_jobs.anomalies.settings import AnomaliesSettings
 from stream_jobs.anomalies.start import KEPT, LOOK_BACK, Start
@@ -228,7 +228,7 @@ class Running:
         while len(rows) < MOST_MINUTES and (
             (whole := self._watermark.whole(minute)) or self._watermark.given_up(minute, now)
         ):
-            rows.append(JudgedRow(minute, vector, whole, self._telling.steer(start_of(minute))))
+            rows.append(JudgedRow(minute, vector, whole, self._steers(minute)))
             minute += 1
         if not rows:
             return
@@ -248,6 +248,13 @@ class Running:
         self._scores.write()
         if len(rows) < MOST_MINUTES:
             self._settle(now)  # all is judged that there is: what is recorded as open is found by now, or is over
+
+    def _steers(self, minute: int) -> Sequence[Steer]:
+        """After a warm start minutes are judged with what was known before them; what is new waits until all is judged
+        that there is, for it is said of what goes on now."""
+        if self._watch.rows.quiet:
+            return self._start.said.get(minute, ())
+        return self._telling.steer(start_of(minute))
 
     def _learn_anew(self, now: datetime) -> None:
         """Where much of what the ledger holds came late, as when history is loaded into a new installation, what was

@@ -197,7 +197,7 @@ def _facts(group: Group, head: FindingRow, told: Told, until: datetime, *, goes_
         ("Expected", _figure(head, head.expected)),
         ("Actual", _figure(head, head.actual)),
         ("Usual range", f"{_figure(head, head.low)} to {_figure(head, head.high)}"),
-        ("Window", window(head, until).removeprefix("in ")),
+        ("Window", window(head, until).removeprefix("in ") + _known(head, until, goes_on=goes_on)),
     ]
     in_money = head.measure == COST or head.kind == "driver"
     if in_money and head.kind != "dear_request" and head.ends_at is None and goes_on:
@@ -219,6 +219,10 @@ def _facts(group: Group, head: FindingRow, told: Told, until: datetime, *, goes_
         facts.append(("Marked", told.note))
     facts.append(("Finding", group.group_id))
     return facts
+
+
+def _known(head: FindingRow, until: datetime, *, goes_on: bool) -> str:
+    return f"; figures go up to {instant(until)} UTC" if head.ends_at is None and goes_on else ""
 
 
 def _moved(rows: Sequence[FindingRow]) -> str:

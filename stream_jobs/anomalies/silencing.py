@@ -3,7 +3,8 @@
 A planned event explains of a finding what lies in its scope, up to its factor: cells of the stretch that the scope
 holds for, and what was to be expected of them. If what is left is within the detector's band, which is as much wider as
 more is expected, the finding is silenced. So a launch in one team silences the rise of the total as well, unless more
-than the launch made it rise; and what exceeds the event's factor is told.
+than the launch made it rise; and what exceeds the event's factor is told: of what goes on since the stretch was read
+no more is planned than the factor allows for what was to be expected by now.
 """
 
 from collections.abc import Sequence
@@ -76,12 +77,13 @@ def _in_cells(
         which |= cells.astype(np.int64) << number
     sign, measure = sign_of(row.direction), EVENTS if row.measure == EVENTS else ""
     whole = evidence.moved(own, sign, measure)
-    planned, named = 0.0, 0
+    planned, named, allowed = 0.0, 0, 0.0
     for bits in np.unique(which[which > 0]).tolist():
         together = [event for number, event in enumerate(during) if bits >> number & 1]
         expected = events.expectation(together, row.starts_at, end)
         part = evidence.moved(which == bits, sign, measure)
         room = part.before * (expected.most - 1 if row.direction == "up" else 1 - expected.least)
+        allowed += max(0.0, room)
         explained = max(0.0, min(part.excess, room))
         if explained > 0:
             planned, named = planned + explained, named | bits
@@ -89,4 +91,6 @@ def _in_cells(
         return _NOTHING, ()
     # As a part of what moved, for the finding has gone on since the stretch was read.
     share = Decimal(repr(min(1.0, planned / whole.excess)))
-    return abs(row.excess) * share, tuple(event for number, event in enumerate(during) if named >> number & 1)
+    most = max(_NOTHING, row.expected) * Decimal(repr(allowed / whole.before)) if whole.before > 0 else _NOTHING
+    by = tuple(event for number, event in enumerate(during) if named >> number & 1)
+    return min(abs(row.excess) * share, most), by

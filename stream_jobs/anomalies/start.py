@@ -1,7 +1,7 @@
 """How the job begins: from its last snapshot and what was booked since, else from weeks of the ledger."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import zip_longest
 from typing import Final
@@ -10,7 +10,7 @@ import numpy as np
 
 from stream_jobs.anomalies import warm
 from stream_jobs.anomalies.ledger import LedgerMinutes, Part
-from stream_jobs.anomalies.model import FindingRow, Series
+from stream_jobs.anomalies.model import FindingRow, Series, Steer
 from stream_jobs.anomalies.registry import Registry
 from stream_jobs.anomalies.rejudging import BACK_MINUTES
 from stream_jobs.anomalies.rows import Rows
@@ -31,7 +31,9 @@ LOOK_BACK: Final = timedelta(minutes=LATE_MINUTES)
 STALE: Final = timedelta(hours=24)
 """A snapshot that has so much to make up for is of no use: what was missed is learned from in hours."""
 BY_MINUTE: Final = timedelta(hours=3)
-"""After a warm start so much is judged minute by minute, at least."""
+"""After a warm start so much is judged minute by minute, at least ..."""
+MOST_BY_MINUTE: Final = timedelta(hours=12)
+"""... and at most, where findings that are open or have just ended began before that."""
 HOUR: Final = timedelta(hours=1)
 MOST_AGAIN: Final = 10_000_000
 """Entries that are read to judge minutes again."""
@@ -52,6 +54,8 @@ class Start:
         self._states = states
         self._ledger = ledger
         self.from_snapshot = False
+        self.said: Mapping[int, Sequence[Steer]] = {}
+        """After a warm start: what people had said, by the minute before which it was known."""
 
     def begin(self, vector: Vector, recorded: Sequence[FindingRow], now: datetime) -> Watch:
         """What goes on with the blocks of `vector` counted. It is quiet: `rows.settle` says what is different from what
@@ -121,9 +125,10 @@ class Start:
         return int(str(rows[0][0])) > MOST_AGAIN
 
     def warm(self, vector: Vector, recorded: Sequence[FindingRow], now: datetime) -> Watch:
-        """Learn from the ledger; quiet until the last hours are judged, too."""
-        until = now - BY_MINUTE
-        until = until.replace(minute=0, second=0, microsecond=0)
+        """Learn from the ledger; quiet until the last hours are judged, too: with what people said of them, in `said`,
+        else what they marked as expected would be found once more."""
+        until = self._until(recorded, now)
+        self.said = self._states.said(minute_of(until))
         registry = Registry(self._settings.levels, self._settings.max_series)
         detector = CostDetector()
         total = np.array([registry.names.number(Series())], np.int64)
@@ -145,6 +150,15 @@ class Start:
             watch.learned = float(hours.events[registry.find(Series())].sum())
         _add(watch, self._ledger.booked_by(vector, until))
         return watch
+
+    def _until(self, recorded: Sequence[FindingRow], now: datetime) -> datetime:
+        """Up to where hours are learned from, a whole hour: what is found again is to be found as it was."""
+        latest = now - BY_MINUTE
+        begun = [row.starts_at - HOUR for row in recorded if row.ends_at is None or row.ends_at > latest]
+        until = min((at for at in begun if at > now - MOST_BY_MINUTE), default=latest)
+        if until < latest and self._too_much(until):
+            until = latest
+        return min(until, latest).replace(minute=0, second=0, microsecond=0)
 
 
 def _add(watch: Watch, part: Part) -> None:

@@ -9,7 +9,7 @@ began last counts: it has read what the other wrote before that, and what the ot
 import base64
 import json
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, cast
@@ -76,7 +76,8 @@ class States:
             }
             for row in rows
         ]
-        token = f"judged {self._run.isoformat()} {rows[0].minute}-{rows[-1].minute}"
+        # With `now`: who learns anew judges the same minutes twice, and an insert with a known token is dropped.
+        token = f"judged {self._run.isoformat()} {now.isoformat()} {rows[0].minute}-{rows[-1].minute}"
         insert(self._store.client, "anomaly_states", arrow_table("anomaly_states", table), token)
 
     def write(self, minute: int, vector: Vector, state: dict[str, Any], now: datetime) -> int:
@@ -89,7 +90,7 @@ class States:
             {**self._row("snapshot", minute, now, part, len(pieces), vector, ()), "known": True, "state": piece}
             for part, piece in enumerate(pieces)
         ]
-        token = f"snapshot {self._run.isoformat()} {minute}"
+        token = f"snapshot {self._run.isoformat()} {now.isoformat()} {minute}"  # with `now` as above
         insert(self._store.client, "anomaly_states", arrow_table("anomaly_states", rows), token)
         return len(body)
 
@@ -143,6 +144,16 @@ class States:
             return found, self._judged_after(found)
         return None, []
 
+    def said(self, since: int) -> dict[int, list[Steer]]:
+        """What people had said before these minutes were judged, from minute `since` on: of snapshots of any format."""
+        rows = self._store.rows(
+            "SELECT minute, argMax(vector, (run, written_at)) FROM anomaly_states "
+            "WHERE kind = 'judged' AND minute >= {minute:UInt32} GROUP BY minute",
+            {"minute": since},
+        )
+        found = {minute: _steers(json.loads(vector)) for minute, vector in cast(list[tuple[int, str]], rows)}
+        return {minute: steers for minute, steers in found.items() if steers}
+
     def _judged_after(self, snapshot: Snapshot) -> list[JudgedRow]:
         """Of each minute the row of the process that began last."""
         rows = self._store.rows(
@@ -156,8 +167,7 @@ class States:
             if minute != snapshot.minute + len(found):
                 break  # nothing of what follows can have been told by who went on from this snapshot
             said = json.loads(vector)
-            steers = [Steer(Series(tuple(dims), tuple(vals))) for dims, vals in said.get("said", ())]
-            found.append(JudgedRow(minute, _vector(said["counted"]), bool(known), steers))
+            found.append(JudgedRow(minute, _vector(said["counted"]), bool(known), _steers(said)))
         return found
 
     def _read(self, minute: int, run: datetime, written_at: datetime) -> Snapshot:
@@ -191,3 +201,7 @@ def _vector(listed: Iterable[Sequence[Any]]) -> dict[Origin, datetime]:
 
 def _said(steers: Iterable[Steer]) -> list[list[Any]]:
     return [[list(one.series.dims), list(one.series.vals)] for one in steers]
+
+
+def _steers(row: Mapping[str, Any]) -> list[Steer]:
+    return [Steer(Series(tuple(dims), tuple(vals))) for dims, vals in row.get("said", ())]

@@ -200,7 +200,9 @@ class Teller:
         rows = list(group.members.values()) if group is not None else self._recorded_with(mark.finding_id)
         self._marks.take_up(mark, rows)
         if mark.mark == "expected":
-            self._steers += [Steer(row.series) for row in rows if row.state == "open" and row.kind != "driver"]
+            # Those that were there: after a restart there are others of the same cause.
+            meant = (row for row in rows if row.state == "open" and row.detected_at <= mark.at)
+            self._steers += [Steer(row.series) for row in meant if row.kind != "driver"]
         return {group.group_id} if group is not None else set()
 
     def _forget(self, now: datetime) -> None:

@@ -64,7 +64,7 @@ def findings_table(findings: Sequence[Found]) -> Table:
             Text(words.series_name(found.series)),
             Text(words.KINDS.get(found.kind, found.kind)),
             instant(found.starts_at),
-            duration(words.length(found)),
+            duration(words.length(found)) + (f" until {clock(found.known_until)}" if found.is_open else ""),
             words.quantity(found.measure, found.actual),
             words.amount(found.measure, found.expected),
             Text(found.mark),

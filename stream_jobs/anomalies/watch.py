@@ -185,11 +185,13 @@ class Watch:
         return [change for change in changes if change is not None]
 
     def _standing(self, at: int) -> list[Finding]:
-        """What is open, every quarter of an hour: the detector says only what has changed."""
-        if (at + 1) % AGAIN_MINUTES:
-            return []
+        """What is open, every quarter of an hour, and when its excess has doubled: the detector says only what has
+        changed, and what is planned, or was marked, may be exceeded by now."""
         places = sorted(self.registry.find(series) for series in self.rows.open_series())
-        return [found for place in places if place >= 0 and (found := self.detector.standing(place)) is not None]
+        found = [one for place in places if place >= 0 and (one := self.detector.standing(place)) is not None]
+        if (at + 1) % AGAIN_MINUTES == 0:
+            return found
+        return [one for one in found if self.rows.has_doubled(self.registry.places[one.number], one)]
 
     def _steer(self, steers: Iterable[Steer], now: datetime) -> list[Change]:
         changes = []

@@ -146,8 +146,11 @@ def test_figures_are_known_until_they_were_last_added_up(store: StoreProcess) ->
             "ORDER BY finding_id = {id:String}",
             {"id": BURST},
         )
+        said = json.dumps({"known_until": (START + 30 * MINUTE).isoformat()})
+        put(store, "anomaly_findings", [finding("ee01", version=4, at=START + 55 * MINUTE, document=said)])
+        found += client.rows("SELECT toUnixTimestamp(known_until) FROM anomalies WHERE finding_id = 'ee01'")
         client.command("ALTER TABLE anomaly_findings DELETE WHERE finding_id = 'ee01' SETTINGS mutations_sync = 2")
-    assert found == [(int((START + minutes * MINUTE).timestamp()),) for minutes in (20, 40)]
+    assert found == [(int((START + minutes * MINUTE).timestamp()),) for minutes in (20, 40, 30)]
 
 
 def test_list_shows_what_is_open_and_with_all_what_is_over(

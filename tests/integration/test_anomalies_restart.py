@@ -16,9 +16,10 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from stream_jobs.anomalies import running
-from stream_jobs.anomalies.model import Silent
+from stream_jobs.anomalies.model import Series, Silent, Steer
 from stream_jobs.anomalies.running import Running
 from stream_jobs.anomalies.settings import AnomaliesSettings
+from stream_jobs.anomalies.states import JudgedRow, States
 from stream_jobs.series.delta import Delta
 from stream_jobs.store.client import StoreClient
 from tests.integration.anomaly_world import (
@@ -176,6 +177,22 @@ def test_late_deltas_end_in_the_same_findings(store: StoreClient, expected: list
 def _standing(found: list[dict[str, Any]]) -> set[tuple[Any, ...]]:
     names = ("series", "direction", "measure", "starts_at")
     return {tuple(one[name] for name in names) for one in found if one["closing"] != "corrected"}
+
+
+def test_who_learns_anew_goes_on_from_what_was_learned_last(store: StoreClient) -> None:
+    """A snapshot of the minute of an earlier one is kept as well, as where history was loaded meanwhile: else the next
+    restart would learn anew once more. What was said before a minute is known to any format."""
+    only_history(store)
+    states, judged = States(store, BEGIN), JudgedRow(7, {}, steers=[Steer(Series(("team",), ("a",)))])
+    for second, state in enumerate(({"of": "nothing"}, {"of": "history"})):
+        states.write(7, {}, state, BEGIN + timedelta(seconds=second))
+        states.judged([judged], BEGIN + timedelta(seconds=second))
+    snapshot, rows = states.latest(BEGIN - MINUTE)
+    assert snapshot is not None
+    assert snapshot.state == {"of": "history"}
+    assert rows == [judged]
+    assert states.said(7) == {7: judged.steers}
+    assert states.said(8) == {}
 
 
 def test_where_nothing_is_booked_the_job_begins_and_begins_again(store: StoreClient) -> None:

@@ -67,7 +67,7 @@ def test_a_message_says_what_came_instead_of_what_since_when_why_and_what_to_do(
         "Expected: $0.400",
         "Actual: $100.00",
         "Usual range: $0.200 to $0.800",
-        "Window: the 1 hour since 2026-11-24 12:00 UTC",
+        "Window: the 1 hour since 2026-11-24 12:00 UTC; figures go up to 2026-11-24 13:00 UTC",
         "If it goes on: $2,400.00 more per day",
         "Seen in: the last hour",
         "Reason: a burst; surprise 25 nats",

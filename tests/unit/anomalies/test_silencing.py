@@ -66,6 +66,20 @@ def test_what_exceeds_the_factor_is_told_though_the_event_is_named() -> None:
     assert [event.id for event in by] == ["launch"]
 
 
+def test_what_goes_on_beyond_the_factor_is_told_though_all_was_planned_at_first() -> None:
+    """The stretch was read when search had twelve times its usual; of what came since no more than the factor allows
+    is planned, though the finding's share of it was all of it then."""
+    events = planned(LAUNCH | {"factor": "14"})
+    found = evidence([({"team": "search"}, 8.0, 100.0), ({"team": "ads"}, 2.0, 2.0)])
+    at_first = finding("t", actual=Decimal(102))
+    later = finding("t", actual=Decimal(3000), expected=Decimal(20), high=Decimal(30))
+    assert explains(at_first, planned_for(at_first, UNTIL, events, found)[0])
+    amount, by = planned_for(later, UNTIL, events, found)
+    assert amount == pytest.approx(Decimal(208))  # 13 times the 16 of 20 that are of search
+    assert not explains(later, amount)
+    assert [event.id for event in by] == ["launch"]
+
+
 def test_an_event_of_another_time_explains_nothing() -> None:
     """Nor one that has ended for the most part of the stretch."""
     row = finding("f", {"team": "search"})

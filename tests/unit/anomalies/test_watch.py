@@ -200,6 +200,26 @@ def found_of_u1(watch: Watch) -> tuple[dict[str, FindingRow], FindingRow]:
     return last, u1
 
 
+def test_figures_of_what_is_open_follow_when_its_excess_has_doubled() -> None:
+    """Not only every quarter of an hour; and a row says up to when they are known, whenever it is written."""
+    watch = begin(learned())
+    watch.rows.settle(AT - 1, BEGIN)
+    last: dict[str, FindingRow] = {}
+    for number in range(26):
+        minute = AT + number
+        more = 10 if number >= 20 else 1
+        rows = [one for one in USAGE if one["minute"] == start_of(minute)]
+        watch.add(facts([row(minute, one["effective_cost"] * more, one["user_id"]) for one in rows]))
+        take(last, watch.judge(start_of(minute + 40)))
+        for series in watch.rows.open_series():
+            found = watch.detector.standing(watch.registry.find(series))
+            told = next(one for one in last.values() if one.series == series and one.state == "open")
+            assert found is not None
+            assert abs(found.excess) < 2 * abs(float(told.excess))
+            assert start_of(minute - 15) < told.known_until <= start_of(minute + 1)
+    assert watch.rows.open_series()
+
+
 def test_late_retractions_close_a_finding_and_late_usage_opens_it_again() -> None:
     """A row follows from all that came late, so one that was corrected may hold again."""
     watch = begin(learned())
@@ -212,7 +232,7 @@ def test_late_retractions_close_a_finding_and_late_usage_opens_it_again() -> Non
     assert (corrected.state, corrected.closing, corrected.actual) == ("closed", "corrected", u1.actual - excess)
     watch.add(facts([row(AT + 20, excess, "u1", 1)]))
     take(last, watch.amend(start_of(AT + 25)))
-    assert replace(last[u1.finding_id], version=u1.version, at=u1.at) == replace(u1, document={})
+    assert replace(last[u1.finding_id], version=u1.version, at=u1.at) == u1
 
 
 def test_what_comes_too_late_to_be_judged_again_is_counted() -> None:
@@ -282,3 +302,24 @@ def test_a_minute_that_nobody_knows_is_no_silence() -> None:
             changes += watch.judge(start_of(minute + 1), known=known)
         assert bool(changes) == known
         assert all(change.after.direction == "down" for change in changes)
+
+
+def test_what_less_knowledge_finds_again_is_what_is_recorded_of_its_time() -> None:
+    """One burst was marked as expected and a second one followed. A warm start finds the first anew, a minute later:
+    it stays closed as expected; and the second is the one that is open, not a new one."""
+    watch = begin(learned())
+    last, _ = found_of_u1(watch)
+    one = next(iter(last.values()))
+    marked = replace(one, finding_id="a", state="closed", closing="expected", ends_at=start_of(AT + 20), document={})
+    second = replace(one, finding_id="b", starts_at=start_of(AT + 20), detected_at=start_of(AT + 21))
+    tracked = next(found for found in watch.rows.all.values() if found.finding_id == one.finding_id)
+    rows = Rows()
+    rows.quiet = True
+    rows.recorded([marked, replace(second, at=start_of(AT + 30))], adopt=True)
+    for start in (AT + 11, AT + 20):
+        found = replace(tracked.found, start=start, detected_at=start + 3, end=AT + 20 if start < AT + 20 else None)
+        assert rows.taken(one.series, found, start + 3, start_of(AT + 40)) is None
+    changes = [change.after for change in rows.settle(AT + 39, start_of(AT + 40))]
+    standing = {("a", "closed", "expected"), ("b", "open", "")}
+    assert {(row.finding_id, row.state, row.closing) for row in changes} <= standing
+    assert {found.finding_id: found.found.end for found in rows.all.values()} == {"a": AT + 20, "b": None}
