@@ -2,17 +2,20 @@
 
 A set is looked for, what it became is expected from then on, and the next is looked for in what is left. In the end
 each set must still tell something beside the others: one that two later ones tell better is dropped.
+
+A single request tells nothing by itself, as there is no knowing what another would have cost. One that is most of what
+is left is named all the same, and as what it is.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
 
 from stream_jobs.explain.model import Floats, Mask
 from stream_jobs.explain.noise import dispersion
-from stream_jobs.explain.search import Found, Literals, Rows, Scan, gain, odds_ratio
+from stream_jobs.explain.search import PURE, Found, Literals, Rows, Scan, gain, odds_ratio
 
 MAX_SETS: Final = 6
 LEAST_NATS: Final = 4.0
@@ -29,6 +32,8 @@ MUCH: Final = 0.2
 EXPLAINED: Final = 0.67
 MOST: Final = 0.5
 """A growth is common where at least so much of what was before is in no set."""
+DEAR: Final = 0.1
+"""Of everything, and MOST of what is left: a single request that moved so much is named."""
 _ROUNDS: Final = 3
 _STEPS: Final = 6
 _LEAST: Final = 1e-30
@@ -38,11 +43,13 @@ _HALF: Final = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Costs of rows in USD, and how many requests there were before and after together."""
+    """Costs of rows in USD, how many requests there were before and after together, and whether at neither time more
+    than one."""
 
     before: Floats
     after: Floats
     requests: Floats
+    single: Mask
 
     def weight(self, times: float) -> Floats:
         """Of each row: 1 / what chance makes of a dollar there, were that the growth."""
@@ -90,8 +97,31 @@ class Causes:
         return rest
 
 
-def causes(scan: Scan, table: Table) -> Causes:
-    """What tells most."""
+def causes(scan: Scan, table: Table, *, alike: bool = False) -> Causes:
+    """What tells most. `alike`: all is new, or gone, and in that no row differs."""
+    return _with_single(scan, table, _at(scan, table, 1.0, 0) if alike else _most_telling(scan, table))
+
+
+def _with_single(scan: Scan, table: Table, found: Causes) -> Causes:
+    """With single requests that are most of what is left."""
+    moved, sets = table.after - table.before * found.times, list(found.sets)
+    least = DEAR * max(float(table.before.sum()) * found.times, float(table.after.sum()))
+    rows = table.rows(found.odds, np.ones(len(moved)))
+    for row in np.argsort(-np.abs(moved), kind="stable")[:MAX_SETS].tolist():
+        size, rest = abs(moved[row]), abs(float(moved[replace(found, sets=sets).outside()].sum()))
+        if not table.single[row] or size < max(least, _LEAST):
+            continue
+        holding = [number for number, one in enumerate(sets) if row in one.rows]
+        for number in holding:
+            if size >= PURE * np.abs(moved[sets[number].rows]).sum():
+                sets[number] = replace(sets[number], one=row)
+        if not holding and size >= MOST * rest and len(sets) < MAX_SETS and (one := scan.named(row, rows)).literals:
+            sets.append(one)
+    sets.sort(key=lambda one: -abs(float(moved[one.rows].sum())))
+    return replace(found, sets=sets)
+
+
+def _most_telling(scan: Scan, table: Table) -> Causes:
     best = plain = _at(scan, table, 1.0)
     if not (table.before.any() and table.after.any()):
         return best

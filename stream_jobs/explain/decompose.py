@@ -1,28 +1,47 @@
-"""The change of a cost by factor: the sum over cells of all requests * the cell's share * what a request costs there.
+"""The change of a cost by factor: the sum over cells of all requests * the cell's share * what a request costs there,
+which is input tokens * what caches make of them * price + output tokens * price.
 
-A cell that is new or gone has no cost of a request at the other time: it is taken as the same, so that all of it is a
-matter of volume and mix. Money of a cell without requests (credits, fees) is no product; it is its own part.
+Shapley values are linear: a factor's part is the sum of its parts of both products. A cell that is new or gone has no
+cost of a request at the other time: it is taken as the same, so that all of it is a matter of volume and mix. Money of
+a cell without requests (credits, fees) is no product; it is its own part.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from decimal import Decimal
-from itertools import pairwise
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 
 from stream_jobs.explain.amounts import grouped, total
 from stream_jobs.explain.factored import Factored
-from stream_jobs.explain.model import FACTORS, Codes, Factor
+from stream_jobs.explain.model import FACTORS, Codes, Exact, Factor
 from stream_jobs.explain.shapley import DIGITS, product_shares, whole_parts
 
 _ONE: Final = Decimal(1)
 _ZERO: Final = Decimal(0)
+_Product = list[Decimal | None]
+"""All requests, the cell's share of them, tokens of a request, what caches make of one, price; None is divided by
+nothing."""
+
+
+class _Sums(NamedTuple):
+    """Of a cell, at one time."""
+
+    requests: int
+    input: int
+    billed: int
+    output: int
+    cost: int
+
+    @property
+    def unlike(self) -> bool:
+        """Whether something costs that has no tokens."""
+        return self.cost != 0 and self.billed + self.output <= 0
 
 
 def names_of(factors: Factored) -> tuple[Factor, ...]:
     """The factors that can be told apart."""
-    if factors.tokens is None:
+    if factors.input is None and factors.output is None:
         return ("volume", "mix", "cost_per_request")
     if factors.billed is None:
         return ("volume", "mix", "tokens_per_request", "price")
@@ -31,7 +50,7 @@ def names_of(factors: Factored) -> tuple[Factor, ...]:
 
 def told_together(factors: Factored) -> dict[Factor, tuple[Factor, ...]]:
     """What stands for several factors, because the amounts do not tell them apart."""
-    if factors.tokens is None:
+    if factors.input is None and factors.output is None:
         return {"cost_per_request": ("tokens_per_request", "cache", "price")}
     return {"price": ("cache", "price")} if factors.billed is None else {}
 
@@ -41,22 +60,18 @@ def decompose(factors: Factored, rows: Codes, cell_of: Codes) -> dict[Factor, in
     says which cell each of all rows is of."""
     names = names_of(factors)
     _, cells = np.unique(cell_of[rows], return_inverse=True)
-    count = int(cells.max()) + 1 if len(cells) else 0
-    columns = [factors.requests, factors.tokens, factors.billed, factors.cost]
-    old, new = (
-        [grouped(getattr(column, period)[rows], cells, count).tolist() for column in columns if column is not None]
-        for period in ("before", "after")
-    )
-    was, now = (sum(max(requests, 0) for requests in sums[0]) for sums in (old, new))
-    shares = [_ZERO] * len(names)
+    old, new = (_sums(factors, period, rows, cells) for period in ("before", "after"))
+    was, now = (sum(max(sums.requests, 0) for sums in period) for period in (old, new))
+    shares = [_ZERO] * 5
     bare = 0
-    for before, after in zip(zip(*old, strict=True), zip(*new, strict=True), strict=True):
-        bare += (after[-1] if after[0] <= 0 else 0) - (before[-1] if before[0] <= 0 else 0)
-        if before[0] > 0 or after[0] > 0:
-            parts = _cell(before, after, was, now)
-            shares = [DIGITS.add(share, part) for share, part in zip(shares, parts, strict=True)]
+    for before, after in zip(old, new, strict=True):
+        bare += (after.cost if after.requests <= 0 else 0) - (before.cost if before.requests <= 0 else 0)
+        if before.requests > 0 or after.requests > 0:
+            for parts in _cell(before, after, was, now):
+                shares = [DIGITS.add(share, part) for share, part in zip(shares, parts, strict=True)]
     change = total(factors.cost.after[rows]) - total(factors.cost.before[rows])
-    found = dict(zip(names, whole_parts(shares, change - bare), strict=True))
+    kept = {3: (0, 1, 4), 4: (0, 1, 2, 4)}.get(len(names), range(5))  # a factor that is not told did not move
+    found = dict(zip(names, whole_parts([shares[index] for index in kept], change - bare), strict=True))
     return {name: found.get(name, bare) for name in FACTORS if name in found or name == "without_requests"}
 
 
@@ -67,17 +82,30 @@ def most(parts: Mapping[Factor, int], change: int) -> Factor | None:
     return name if change and sign * parts[name] > 0 else None
 
 
-def _cell(before: Sequence[int], after: Sequence[int], was: int, now: int) -> list[Decimal]:
-    """The shares of a cell that has requests at one time at least."""
-    unlike = (before[0] > 0 and _unlike(before)) or (after[0] > 0 and _unlike(after))
-    chain = _plain if unlike else _chain  # costs without tokens: nothing tells tokens and price apart
-    old, new = chain(before, was), chain(after, now)
-    if after[0] <= 0:
-        new[2:] = old[2:]
-        new[1] = new[1] if now else old[1]
-    elif before[0] <= 0:
-        old[2:] = new[2:]
-        old[1] = old[1] if was else new[1]
+def _sums(factors: Factored, period: str, rows: Codes, cells: Codes) -> list[_Sums]:
+    count = int(cells.max()) + 1 if len(cells) else 0
+    none: Exact = np.zeros(len(rows), np.int64)
+    billed = factors.input if factors.billed is None else factors.billed
+    columns = (factors.requests, factors.input, billed, factors.output, factors.cost)
+    held = (none if column is None else getattr(column, period)[rows] for column in columns)
+    return [_Sums(*sums) for sums in zip(*(grouped(column, cells, count).tolist() for column in held), strict=True)]
+
+
+def _cell(before: _Sums, after: _Sums, was: int, now: int) -> list[list[Decimal]]:
+    """The shares of each product of a cell that has requests at one time at least."""
+    if (before.requests > 0 and before.unlike) or (after.requests > 0 and after.unlike):
+        products = [(_plain(before, was), _plain(after, now))]  # nothing tells tokens and price apart
+    else:
+        products = [(_input(before, was), _input(after, now)), (_output(before, was), _output(after, now))]
+    return [_shares(old, new, before.requests > 0, after.requests > 0) for old, new in products]
+
+
+def _shares(old: _Product, new: _Product, was: bool, now: bool) -> list[Decimal]:
+    """`was` and `now`: whether the cell has requests."""
+    if not now:
+        new[1:] = [new[1] if new[0] else old[1], *old[2:]]
+    elif not was:
+        old[1:] = [old[1] if old[0] else new[1], *new[2:]]
     for index in range(2, len(old)):  # a ratio to nothing is as it is at the other time
         if old[index] is None or new[index] is None:
             known = old[index] if new[index] is None else new[index]
@@ -85,20 +113,27 @@ def _cell(before: Sequence[int], after: Sequence[int], was: int, now: int) -> li
     return product_shares([value or _ZERO for value in old], [value or _ZERO for value in new])
 
 
-def _chain(sums: Sequence[int], requests: int) -> list[Decimal | None]:
-    """All requests, the cell's share of them, and from one amount to the next; None for what is divided by nothing.
-    Without requests the share is 0 and its cost is no part of it."""
-    share = DIGITS.divide(Decimal(max(sums[0], 0)), Decimal(requests)) if requests else _ZERO
-    ratios = [DIGITS.divide(Decimal(amount), Decimal(base)) if base > 0 else None for base, amount in pairwise(sums)]
-    return [Decimal(requests), share, *ratios]
+def _input(sums: _Sums, requests: int) -> _Product:
+    return [*_sent(sums, requests), _ratio(sums.input, sums.requests), _ratio(sums.billed, sums.input), _price(sums)]
 
 
-def _plain(sums: Sequence[int], requests: int) -> list[Decimal | None]:
-    """The same where only the last amount of each request counts."""
-    chain = _chain((sums[0], sums[-1]), requests)
-    return [*chain[:2], *[_ONE] * (len(sums) - 2), chain[2]]
+def _output(sums: _Sums, requests: int) -> _Product:
+    return [*_sent(sums, requests), _ratio(sums.output, sums.requests), _ONE, _price(sums)]
 
 
-def _unlike(sums: Sequence[int]) -> bool:
-    """Whether something costs that has no tokens."""
-    return sums[-1] != 0 and any(amount <= 0 for amount in sums[1:-1])
+def _plain(sums: _Sums, requests: int) -> _Product:
+    """Where only what a request costs is known."""
+    return [*_sent(sums, requests), _ONE, _ONE, _ratio(sums.cost, sums.requests)]
+
+
+def _sent(sums: _Sums, requests: int) -> tuple[Decimal, Decimal]:
+    """Without requests the share is 0 and its cost is no part of it."""
+    return Decimal(requests), _ratio(max(sums.requests, 0), requests) or _ZERO
+
+
+def _price(sums: _Sums) -> Decimal | None:
+    return _ratio(sums.cost, sums.billed + sums.output)
+
+
+def _ratio(amount: int, base: int) -> Decimal | None:
+    return DIGITS.divide(Decimal(amount), Decimal(base)) if base > 0 else None

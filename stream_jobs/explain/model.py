@@ -76,13 +76,14 @@ class ExplainingSet:
     factor: Factor | None  # the one that weighs most in the direction of the excess
     factors: Mapping[Factor, Decimal]  # add up to `excess`
     score: float  # nats above what chance explains, less what it costs to say
+    one_request: Decimal | None = None  # the cost of a single one that nearly all of it is
 
 
 @dataclass(frozen=True, slots=True)
 class Common:
-    """What all cells have in common: a growth, or stretches of another length."""
+    """What all cells have in common: a growth, or stretches of another length, or that there was or is nothing."""
 
-    times: float
+    times: float | None  # None: nothing was before
     explains: Decimal  # of the excess
 
 
@@ -100,6 +101,7 @@ class Explanation:
     decomposition: Mapping[str, Decimal]  # by factor, and `total`
     told_together: Mapping[Factor, tuple[Factor, ...]]  # factors that the amounts at hand cannot tell apart
     cells: tuple[str, ...]  # the dimensions whose combinations are the cells of the mix
+    everywhere: Mapping[str, str]  # values that all cells have
     common: Common | None
     sets: tuple[ExplainingSet, ...]  # the one that explains most first
     unexplained: Decimal

@@ -29,6 +29,8 @@ MAX_PAIRED: Final = 100_000_000
 """Rows times pairs of dimensions: 400 MB."""
 _WIDENED: Final = 24
 _BEAM: Final = 12
+PURE: Final = 0.9
+"""Of all that moved in a set: it is nearly that."""
 _LEAST: Final = 1e-12
 _ENOUGH: Final = 4.0
 _MANY_GROUPS: Final = 8
@@ -64,6 +66,7 @@ class Found:
     rows: Codes
     score: float  # less `price`
     price: float  # what it costs to say these values
+    one: int | None = None  # the row that nearly all of it is, where that is a single request
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +194,25 @@ class Scan:
 
     def _price(self, dimensions: tuple[int, ...], count: float) -> float:
         return PER_LITERAL * len(dimensions) + float(np.log(count))
+
+    def named(self, row: int, rows: Rows) -> Found:
+        """What tells one row: the fewest of its values beside which nearly nothing moved; all of them if need be."""
+        values = [(number, int(codes[row])) for number, codes in enumerate(self._codes) if self._sizes[number] > 1]
+        moved = np.abs(rows.after - rows.expected)
+        best: Literals = tuple(values)
+        for length in range(1, min(MAX_LITERALS, len(values))):
+            beside = {}
+            for name in combinations(values, length):
+                held = self.rows(name)
+                beside[name] = float(moved[held].sum()), float(rows.before[held].sum())
+            purest = min(beside, key=lambda name: beside[name])
+            if moved[row] >= PURE * beside[purest][0]:
+                best = purest
+                break
+        held = self.rows(best)
+        sums = Rows(*(np.array([column[held].sum()]) for column in (rows.before, rows.after, rows.expected)))
+        price = self._price_of(best)
+        return Found(best, held, float(gain(sums)[0]) - price, price, row)
 
     def rows(self, literals: Literals) -> Codes:
         """That have all of these values."""

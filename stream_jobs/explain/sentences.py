@@ -23,14 +23,11 @@ WORDS: Final[Mapping[Factor, str]] = {
 
 def sentences(explanation: Explanation) -> tuple[str, ...]:
     """At most MAX_SENTENCES of at most MAX_CHARS; none where nothing moved."""
-    said = []
-    if explanation.common is not None:
-        said.append(f"all alike: {_number(explanation.common.times)} times, {_signed(explanation.common.explains)}")
+    said = _of_all(explanation)
     said += [_of_set(one, explanation) for one in explanation.sets]
-    if not said and explanation.excess and not explanation.before and not explanation.requests_before:
-        said.append(f"all of it is new: {_signed(explanation.excess)}, nothing before")
-    elif not said and explanation.excess and not explanation.after and not explanation.requests_after:
-        said.append(f"all of it is gone: {_signed(explanation.excess)}, nothing now")
+    if not said and explanation.excess and explanation.everywhere:
+        name = name_of(explanation.everywhere)
+        said.append(f"{_signed(explanation.excess)}, all of it {name}: no other value stands out")
     elif not said and explanation.excess:
         said.append(f"no value stands out: {_signed(explanation.excess)}, spread like what was expected")
     if explanation.sets and explanation.unexplained and len(said) < MAX_SENTENCES:
@@ -42,6 +39,18 @@ def sentences(explanation: Explanation) -> tuple[str, ...]:
 def name_of(values: Mapping[str, str]) -> str:
     """'model gpt-5 and feature search'."""
     return " and ".join(f"{name} {_short(value)}" for name, value in values.items()) or "everything"
+
+
+def _of_all(explanation: Explanation) -> list[str]:
+    """What all cells have in common, if anything."""
+    common = explanation.common
+    if common is None:
+        return []
+    if common.times is None:
+        return [f"all of it is new: {_signed(explanation.excess)}, nothing before"]
+    if not common.times:
+        return [f"all of it is gone: {_signed(explanation.excess)}, nothing now"]
+    return [f"all alike: {_number(common.times)} times, {_signed(common.explains)}"]
 
 
 def _of_set(one: ExplainingSet, whole: Explanation) -> str:
@@ -64,6 +73,8 @@ def _times(one: ExplainingSet) -> str:
 
 def _why(one: ExplainingSet) -> str:
     """', mostly by tokens per request (+$400.00)'."""
+    if one.one_request is not None:
+        return f", a single request of {money(one.one_request)}"
     if one.factor is None:
         return ""
     part = one.factors[one.factor]

@@ -28,7 +28,8 @@ def explain(cells: Cells) -> Explanation:
     sets: list[ExplainingSet] = []
     rest = excess
     taken = np.zeros(len(cells), bool)
-    times, found_sets = _causes(cells, scan)
+    new, gone = (not before and not _any(cells, "before"), not after and not _any(cells, "after"))
+    times, found_sets = _causes(cells, scan, alike=new or gone)
     for found in found_sets:
         fresh = found.rows[~taken[found.rows]]
         explains = _change(cells.cost, fresh)
@@ -36,7 +37,10 @@ def explain(cells: Cells) -> Explanation:
         rest -= explains
         sets.append(_told(cells, scan, found, explains, excess, decompose(factors, found.rows, cell_of)))
     common = None
-    if times != 1:
+    if excess and (new or gone):
+        common = Common(None if new else 0.0, usd_from_pico(rest))
+        rest = 0
+    elif times != 1:
         grown = round(Fraction(times - 1) * total(cells.cost.before[~taken]))
         rest -= grown
         common = Common(round(times, 6), usd_from_pico(grown))
@@ -50,21 +54,29 @@ def explain(cells: Cells) -> Explanation:
         decomposition={str(name): part for name, part in _usd(whole).items()} | {"total": usd_from_pico(excess)},
         told_together=told_together(factors),
         cells=names,
+        everywhere={one.name: one.values[0] for one in cells.dimensions if len(one.values) == 1},
         common=common,
         sets=tuple(sets),
         unexplained=usd_from_pico(rest),
     )
 
 
-def _causes(cells: Cells, scan: Scan) -> tuple[float, list[Found]]:
+def _any(cells: Cells, period: str) -> bool:
+    """Whether there was a cost or a request."""
+    return any(bool(getattr(column, period).any()) for column in (cells.cost, cells.requests))
+
+
+def _causes(cells: Cells, scan: Scan, *, alike: bool) -> tuple[float, list[Found]]:
     """What is common to all, and the sets."""
     if not len(cells):
         return 1.0, []
     before, after = (_usd_floats(column) for column in (cells.cost.before, cells.cost.after))
     credit = np.maximum(-np.minimum(before, after), 0.0)  # a credit that comes is as much less as a cost that goes
     before, after = before + credit, after + credit
-    requests = (cells.requests.before + cells.requests.after).astype(np.float64) / cells.requests.unit
-    found = causes(scan, Table(before, after, np.maximum(requests, 0.0)))
+    sent = cells.requests
+    requests = (sent.before + sent.after).astype(np.float64) / sent.unit
+    single = np.logical_and(sent.before <= sent.unit, sent.after <= sent.unit) & (requests > 0)
+    found = causes(scan, Table(before, after, np.maximum(requests, 0.0), single.astype(bool)), alike=alike)
     return found.times, found.sets
 
 
@@ -89,7 +101,12 @@ def _told(
         factor=most(factors, after - before),
         factors=_usd(factors),
         score=round(found.score, 3),
+        one_request=None if found.one is None else _dearest(cells, found.one),
     )
+
+
+def _dearest(cells: Cells, row: int) -> Decimal:
+    return usd_from_pico(max(int(cells.cost.before[row]), int(cells.cost.after[row])))
 
 
 def _named(cells: Cells, literals: Literals) -> dict[str, str]:

@@ -15,6 +15,8 @@ TOKENS = tuple(
     for period in ("before", "after")
 )
 
+ALL_KINDS = ("tokens_before", "tokens_after")
+
 
 def table_of(rows: list[dict[str, Any]]) -> pa.Table:
     """Costs are texts or numbers of USD."""
@@ -40,7 +42,7 @@ _COSTS = st.one_of(st.just("0"), st.integers(-(10**15), 10**17).map(lambda pico:
 @st.composite
 def rows(draw: st.DrawFn) -> list[dict[str, Any]]:
     """Of any kind: new, gone, credits, costs without requests, tokens or none."""
-    tokens = draw(st.sampled_from(((), TOKENS, TOKENS[:2])))
+    tokens = draw(st.sampled_from(((), TOKENS, TOKENS[:2], TOKENS[2:4], TOKENS[4:], TOKENS[6:], ALL_KINDS)))
     return [
         {
             "model": draw(st.sampled_from("abc")),

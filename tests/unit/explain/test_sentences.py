@@ -15,9 +15,25 @@ def test_a_set_is_told_with_its_money_share_and_factor() -> None:
 
 def test_what_nothing_explains_is_told_as_such() -> None:
     """Where something moved, but no value stands out."""
-    (only,) = sentences(explain(cells(("a", "x", 1000, 10, 1010, "10.1"))))
-    assert only == "no value stands out: +$0.100, spread like what was expected"
+    rows = [(model, "x", 1000, 10, 1010, "10.1") for model in "ab"]
+    (only,) = sentences(explain(cells(*((*row[:1], row[0], *row[2:]) for row in rows))))
+    assert only == "no value stands out: +$0.200, spread like what was expected"
     assert sentences(explain(cells(("a", "x", 1000, 10, 1000, 10)))) == ()
+
+
+def test_values_that_everything_has_are_named() -> None:
+    """They tell nothing apart, and whoever reads it knows what all of it is."""
+    (only,) = sentences(explain(cells(("a", "x", 1000, 10, 1010, "10.1"))))
+    assert only == "+$0.100, all of it model a and user x: no other value stands out"
+    (only,) = sentences(explain(cells(("a", "x", 1000, 10, 1010, "10.1"), ("b", "x", 1000, 10, 1010, "10.1"))))
+    assert only == "+$0.200, all of it user x: no other value stands out"
+
+
+def test_a_single_request_is_told_as_one() -> None:
+    """With what it cost."""
+    rows = [(f"m{number}", f"u{number}", 1000, 10, 1000, 10) for number in range(20)]
+    first, *_ = sentences(explain(cells(*rows, ("m3", "u4", 0, 0, 1, 300))))
+    assert first == "model m3: +$300.00 of +$300.00 (100.0 %), 31 times, a single request of $300.00"
 
 
 def test_where_everything_is_new_or_gone_that_is_said() -> None:

@@ -78,6 +78,7 @@ def test_growth_of_everything_is_no_cause() -> None:
     """It is common to all, and the cause beside it is found."""
     found = explain(cells_of(traffic(4, growth=3)))
     assert found.common is not None
+    assert found.common.times is not None
     assert 2.7 < found.common.times < 3.3
     assert found.sets == ()
     beside = explain(cells_of(traffic(4, {"requests": ({"user": "u5"}, 30)}, growth=3)))
@@ -195,3 +196,54 @@ def test_a_credit_is_a_cause() -> None:
     found = explain(cells_of(restless(1, credit="-7.000000000001")))
     assert first(found) == {"model": "credit"}
     assert found.sets[0].explains == Decimal("-7.000000000001")
+
+
+def sparse(seed: int, dear: dict[str, Any]) -> pa.Table:
+    """`traffic`, whose costs move by chance alone, and another row."""
+    table = traffic(seed)
+    row = {name: [dear.get(name, 0)] for name in table.column_names}
+    return pa.concat_tables([table, pa.table(row).cast(table.schema)])
+
+
+@given(seed=st.integers(0, 10**6), after=st.booleans(), held=st.booleans())
+@settings(max_examples=10, derandomize=True)
+def test_a_single_dear_request_is_named_as_one(seed: int, *, after: bool, held: bool) -> None:
+    """Whether it came or went, in a row of its own or beside another; by whose it is."""
+    dear: dict[str, Any] = {"model": "m1", "user": "u9", "team": "t2", "feature": "new"}
+    dear |= {"requests_before": int(held or not after), "requests_after": int(held or after)}
+    dear[f"cost_{'after' if after else 'before'}"] = 300.0
+    found = explain(cells_of(sparse(seed, dear)))
+    assert first(found) == {"feature": "new"}
+    assert found.sets[0].one_request == 300
+    assert abs(found.unexplained) < 60
+
+
+def test_all_new_and_all_gone_are_common() -> None:
+    """No value differs from another in that."""
+    table = traffic(9)
+    none = pa.array([0.0] * table.num_rows)
+    for period, times in (("before", None), ("after", 0.0)):
+        empty = table
+        for name in (f"requests_{period}", f"cost_{period}"):
+            empty = empty.set_column(empty.column_names.index(name), name, none)
+        found = explain(cells_of(empty))
+        assert found.sets == ()
+        assert found.common is not None
+        assert (found.common.times, found.common.explains, found.unexplained) == (times, found.excess, Decimal(0))
+
+
+def test_what_was_free_and_costs_now_is_a_cause() -> None:
+    """There were requests: it is not new, and it is not common to all."""
+    rows = [
+        {
+            "model": f"m{number % 4}",
+            "user": f"u{number}",
+            "requests_before": 100,
+            "cost_before": 0,
+            "requests_after": 100,
+            "cost_after": 5 if number % 4 == 1 else 0,
+        }
+        for number in range(40)
+    ]
+    found = explain(cells_of(table_of(rows)))
+    assert first(found) == {"model": "m1"}
