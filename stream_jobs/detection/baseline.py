@@ -30,6 +30,8 @@ SEEN: Final = 0.5  # visits: a bin was
 NEVER: Final = 2.25
 """The least variance of the logarithm of a bin that was never seen, nor another of its kind: nobody knows how far a
 first day's hours lie apart, or its weekend from workdays."""
+OFTEN: Final = 2.5  # visits: an hour that stands out between its neighbours comes again
+PEAK_MOST: Final = 3.0
 EPOCH_WEEKDAY: Final = 3  # 1970-01-01 was a Thursday
 TINY: Final = 1e-12
 UNKNOWN: Final = -90.0  # a level below is of a series that has done nothing so far
@@ -44,6 +46,11 @@ def hour_of_week(at: int) -> int:
 def _kind(bin_: int) -> list[int]:
     days = WORKDAYS if bin_ // 24 < 5 else WEEKEND
     return [24 * day + bin_ % 24 for day in days]
+
+
+def _other_kind(bin_: int) -> int:
+    """The same hour on the day before the kind of day changes, which is seen first."""
+    return bin_ % 24 + 24 * (SUNDAY if bin_ // 24 < 5 else FRIDAY)
 
 
 def _median_of_five(values: list[Array]) -> Array:
@@ -65,7 +72,7 @@ def season(s: State, bin_: int) -> tuple[Array, Array]:
         each = [s.num[:, one] / np.maximum(weight, 0.5) for one, weight in zip(bins, dens, strict=True)]
         seen = np.min([s.visits[one] for one in bins], axis=0) > 0
         num = np.where(seen, _median_of_five(each) * den, num)
-    strange = bin_ % 24 + 24 * (SUNDAY if bin_ // 24 < 5 else FRIDAY)  # the day before the kind changes: seen first
+    strange = _other_kind(bin_)
     prior_num, prior_den = s.num[:, strange] + 0.2, WEIGHTS[s.visits[strange]] + 0.2
     little = PRIOR * np.minimum(1.0, FEW * np.exp(-np.clip(s.level[EVENTS], -20, 20)) + s.tau2[:, 3])
     kind = (num + little * prior_num / prior_den) / (den + little)
@@ -118,8 +125,10 @@ def begin_hour(s: State, at: int) -> None:
     strange = unseen(s, visited)
     s.unseen_before[:] = np.maximum(s.unseen - strange, 0)
     s.unseen[:] = strange
-    for unsure, tau2 in ((s.unsure, s.tau2[:, 3]), (s.unsure_up, upward(s)[:, 3])):
-        unsure[:] = (tau2 + 0.01) / (visited + 1.5) + strange
+    peak = np.log(np.maximum(here, TINY) / np.maximum(np.maximum(before, after), TINY))
+    once = np.clip(peak, 0, PEAK_MOST) ** 2 * (visited < OFTEN)
+    for unsure, tau2, more in ((s.unsure, s.tau2[:, 3], strange + once), (s.unsure_up, upward(s)[:, 3], strange)):
+        unsure[:] = (tau2 + 0.01) / (visited + 1.5) + more
 
 
 def usual_minute(s: State, minute: int) -> Array:

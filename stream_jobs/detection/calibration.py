@@ -41,6 +41,9 @@ WINDOWS_KNOWN: Final = np.array([*[400.0] * (FIRST_HOURS + 1), *[36.0] * 5, 20.0
 of a day that differ together are one."""
 SIX_WEEKS: Final = 42 * 24
 FEWEST: Final = 3.0
+PRIOR_WINDOWS: Final = np.where(np.arange(len(WINDOWS_KNOWN)) < FIRST_DAYS, 3.0, 0.0)[:, None]
+"""As many say beforehand that a window of hours is no wider than normal: a few days hold so few that their own spread
+says little, and would hide nearly everything."""
 HOURS_LOOKS: Final = 10.0  # independent ones that windows of hours take in a day, where the noise is that of hours
 ROOTS: Final = np.sqrt(np.array(HOUR_WINDOWS, dtype=float))[:, None]
 UNITS: Final = np.concatenate([np.ones((N_FAST, 1)), ROOTS, [[1.0]]])
@@ -62,9 +65,11 @@ def lay_limits(s: State, config: Config) -> None:
 
 
 def _side(s: State, needed: Array, side: int) -> Array:
-    wide = _wide(s, side)
+    taught = WINDOWS_KNOWN * np.clip(s.age / SIX_WEEKS, 0, 1)
+    known = np.maximum(taught + PRIOR_WINDOWS, FEWEST)
+    wide = np.sqrt(1 + (_wide(s, side) ** 2 - 1) * (1 - PRIOR_WINDOWS / known))
     normal = sigmas(needed[:WINDOWS, None] + s.more)
-    limits = normal + _students(normal, s.age) * np.maximum(wide - 1, 0) + normal * np.minimum(wide - 1, 0)
+    limits = normal + _students(normal, known) * np.maximum(wide - 1, 0) + normal * np.minimum(wide - 1, 0)
     fast, hours, _ = GROUPS  # a past of weeks holds too few windows of days
     limits[:, fast] = np.maximum(limits[:, fast], minutes.limits(s, needed, wide[:, fast], side))
     limits[:, hours] = np.maximum(limits[:, hours], _beyond(s, side, needed)[:, None] * wide[:, hours])
@@ -85,10 +90,9 @@ def _wide(s: State, side: int) -> Array:
     return np.asarray(wide)
 
 
-def _students(normal: Array, age: Array) -> Array:
+def _students(normal: Array, windows: Array) -> Array:
     """[scales, series] the quantile of Student's t beside a normal one: what few windows tell of a spread is uncertain
     (Gaver and Kafadar, The American Statistician 38, 1984: sqrt(n (exp(c z²) - 1)), c = (n - 1.5) / (n - 1)²)."""
-    windows = np.maximum(WINDOWS_KNOWN * np.clip(age / SIX_WEEKS, 0, 1), FEWEST)
     c = (windows - 1.5) / (windows - 1) ** 2
     return np.asarray(np.sqrt(windows * np.expm1(np.minimum(c * normal * normal, 40.0))))
 
@@ -167,15 +171,16 @@ def learn_mean(s: State, deviate: Array, may: Array) -> None:
 
 
 def learn_hour(s: State, may: Array) -> None:
+    of_record = (may > 0) | s.repeats
     sums = hourly(s)
     since = np.where(s.age < SETTLED, s.age, s.age - SETTLED)  # what a baseline of a few days was off is soon forgotten
     for offset, hours in enumerate(HOUR_WINDOWS):
         scale = N_FAST + offset
         deviate = sums[:, offset] / UNITS[scale]
-        rate = np.maximum(1 / (28 * 24), 2 / (48 + 2 * hours + since)) * (may > 0)
+        rate = np.maximum(1 / (28 * 24), 2 / (48 + 2 * hours + since)) * may
         minutes.learn_spread(s, scale, deviate, rate, LEAST_DAYS_SPREAD if scale >= FIRST_DAYS else 1.0, WINSOR)
         if N_FAST < scale < FIRST_DAYS:
-            _learn_record(s, deviate / np.sqrt(s.spread[:, :, scale]).max(axis=0), may > 0)
+            _learn_record(s, deviate / np.sqrt(s.spread[:, :, scale]).max(axis=0), of_record)
 
 
 def learn_day(s: State, may: npt.NDArray[np.bool_]) -> None:

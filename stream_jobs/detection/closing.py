@@ -8,12 +8,13 @@ from stream_jobs.detection import figures, newcomers, relearning
 from stream_jobs.detection.arrays import Array
 from stream_jobs.detection.frame import Frame
 from stream_jobs.detection.model import Closing, Finding
-from stream_jobs.detection.onset import minute, over_by_hours, over_by_minutes
-from stream_jobs.detection.scales import COST, FIRST_HOURS, MEASURES, SILENCE
-from stream_jobs.detection.state import MINUTES, QUANTUM
+from stream_jobs.detection.onset import over_by_hours, over_by_minutes
+from stream_jobs.detection.scales import FIRST_HOURS, MEASURES, SILENCE
+from stream_jobs.detection.state import MINUTES, QUANTUM, State
 
 EASE_NATS: Final = 5.0
 LEAST_SHIFT: Final = 0.3  # standard deviations of an hour
+FIRST: Final = 3  # hours of a finding that tell its shift, at least
 STRONG: Final = 3.2  # a shift that every hour shows
 
 
@@ -26,8 +27,8 @@ def ease(d: Frame, i: int, deviates: Array) -> list[Finding]:
     mean = max(float(shift[measure]), LEAST_SHIFT)
     sided = float(np.clip((deviates[measure] - s.mean_z[measure, i]) * s.side[i], -4, 4))
     s.ease[i] = max(0.0, float(s.ease[i]) + mean * (mean / 2 - sided))
-    if is_weak(d, i) and s.ease[i] >= EASE_NATS:
-        return [close(d, i, "over")]
+    if is_weak(d, i) and s.ease[i] >= EASE_NATS and not is_silent(s, i):
+        return end(d, i)
     return []
 
 
@@ -36,18 +37,49 @@ def is_weak(d: Frame, i: int) -> bool:
     s = d.state
     if newcomers.is_open(s, i):
         return False
+    if s.kind[i] == figures.SILENCE_KIND:
+        return is_silent(s, i)
     if FIRST_HOURS < s.scale[i] < SILENCE:
         return True
     return d.at + 1 - int(s.begun[i]) >= 3 * MINUTES and float(_shift(d, i).max()) < STRONG
 
 
+def is_silent(s: State, i: int) -> bool:
+    """No request has come since the silence that is open was told: however little is due meanwhile, it goes on."""
+    return bool(s.kind[i] == figures.SILENCE_KIND and s.last[i] < s.told[i])
+
+
 def _shift(d: Frame, i: int) -> Array:
-    """[measures] the mean deviate, towards the finding's side, of the whole hours within it; 0 when it has none."""
+    """[measures] the mean deviate, towards the finding's side, of the whole hours within it up to when it was told, or
+    of its first hours; 0 when it has none. Of all, nights that tell nothing would dilute it until nothing ends it."""
     s = d.state
     hours = min(d.hours_past - -(-int(s.begun[i]) // MINUTES), s.hours_z.shape[1])
     if hours < 1:
         return np.zeros(MEASURES)
-    return np.array([figures.total(s.hours_z[m, :hours, i]) / QUANTUM / hours * s.side[i] for m in range(MEASURES)])
+    since_told = d.hours_past - -(-int(s.told[i]) // MINUTES)
+    rows = slice(max(min(since_told, hours - FIRST), 0), hours)
+    count = rows.stop - rows.start
+    return np.array([figures.total(s.hours_z[m, rows, i]) / QUANTUM / count * s.side[i] for m in range(MEASURES)])
+
+
+def end(d: Frame, i: int) -> list[Finding]:
+    """The finding of series `i` is over; where it was a burst within a shift, that goes on."""
+    s = d.state
+    if not s.ground[i]:
+        return [close(d, i, "over")]
+    until = min(_over(d, i), d.at)
+    over = close(d, i, "over", until)
+    return [over, _shift_again(d, i, until)]
+
+
+def _shift_again(d: Frame, i: int, begun: int) -> Finding:
+    """The shift within which a burst was goes on from minute `begun` on, where that was over."""
+    s = d.state
+    s.side[i], s.kind[i], s.begun[i], s.told[i], s.scale[i] = 1, figures.SHIFT, begun, d.at + 1, FIRST_HOURS
+    s.sum_x[i], s.sum_e[i] = figures.since(d, i, begun)
+    s.calm[i], s.ease[i], s.told_score[i] = 0, 0, s.score[i]
+    s.severity[i] = figures.severity_of(d, i, figures.usual_day_of(s, i))
+    return figures.finding(d, i)
 
 
 def close(d: Frame, i: int, closing: Closing, until: int | None = None) -> Finding:
@@ -58,7 +90,7 @@ def close(d: Frame, i: int, closing: Closing, until: int | None = None) -> Findi
     _take_off(d, i, end)
     made = figures.finding(d, i, end, closing)
     of_peers = newcomers.is_open(s, i) and closing == "over"
-    s.side[i], s.calm[i], s.closed[i] = 0, 0, d.at
+    s.side[i], s.calm[i], s.closed[i], s.ground[i] = 0, 0, d.at, 0
     relearning.excise(d, i, begun, until=until)
     if of_peers:
         newcomers.excise(d, i)
@@ -90,12 +122,12 @@ def _take_off(d: Frame, i: int, end: int) -> None:
         actual, usual = figures.since(d, i, end)
         if newcomers.is_open(s, i):
             usual = float(s.peer[i]) / MINUTES * after
-        s.sum_x[i], s.sum_e[i] = s.sum_x[i] - actual, s.sum_e[i] - usual
+        # where nothing came, sums of single precision leave less than nothing
+        s.sum_x[i], s.sum_e[i] = max(float(s.sum_x[i]) - actual, 0.0), max(float(s.sum_e[i]) - usual, 0.0)
 
 
-def adopt(d: Frame, i: int, burst: bool = False) -> list[Finding]:
-    """The level of the last day (or since it began) is the normal. `burst`: until the last minutes, which are far
-    beyond it."""
+def adopt(d: Frame, i: int) -> list[Finding]:
+    """The level of the last day (or since it began) is the normal."""
     s = d.state
     if newcomers.is_open(s, i):  # it was learned meanwhile
         made = close(d, i, "new_normal")
@@ -112,10 +144,7 @@ def adopt(d: Frame, i: int, burst: bool = False) -> list[Finding]:
             shifted[measure] = moved
             s.trend[measure, i] = 0
     s.moved[:, i], s.moved_at[i] = shifted, d.at
-    until = max(minute(d, i, 1), int(s.told[i])) if burst else d.at + 1
-    actual, usual = figures.since(d, i, until) if burst else (0.0, 0.0)
-    s.sum_x[i], s.sum_e[i] = s.sum_x[i] - actual, s.sum_e[i] - usual / np.exp(shifted[COST])
-    closed = figures.finding(d, i, until, "new_normal")
-    s.side[i], s.calm[i], s.closed[i], s.gap[i] = 0, 0, min(until, d.at), 0
-    relearning.excise(d, i, begun, shifted, until if burst else None)
+    closed = figures.finding(d, i, d.at + 1, "new_normal")
+    s.side[i], s.calm[i], s.closed[i], s.gap[i], s.ground[i] = 0, 0, d.at, 0, 0
+    relearning.excise(d, i, begun, shifted)
     return [closed]

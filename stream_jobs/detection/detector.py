@@ -86,8 +86,10 @@ class CostDetector:
         if frame.at >= 0 and at != frame.at + 1:
             raise ValueError(f"minute {at} was given after {frame.at}: minutes come in order, without a gap")
         x, known = self._taken(minute)
-        if frame.at >= 0:  # the noise of a minute is learned by the next one: what is judged follows from the state
-            minutes.learn_minutes(s, frame.at, frame.z, frame.variance, frame.counting, calibration.free_to_learn(s))
+        # the noise of a minute is learned by the next one: what is judged follows from the state
+        if frame.at >= 0 and (rows := minutes.taught(frame.at)):
+            free = calibration.free_to_learn(s)
+            minutes.learn_minutes(s, frame.at, rows, frame.z, frame.variance, frame.counting, free)
         of_hour = at % MINUTES
         if of_hour == 0 or frame.at < 0:
             if frame.at < 0:
@@ -116,7 +118,7 @@ class CostDetector:
             hits = ((t > up) | (t < down)).any(axis=(0, 1)) | (s.gap > s.limit_gap)
             hits &= (s.age >= LEAST_HOURS) & ((s.level[0] > UNKNOWN) | (s.age >= DAY_HOURS))
             found = life.advance(frame, hits, dear, x, usual, known)
-        minutes.learn_maxima(s, frame.z, calm & (s.side == 0))
+        minutes.learn_maxima(s, frame.z, calm & (s.side == 0) | s.repeats)
         if of_hour == MINUTES - 1:
             s.heard += s.known >= MINUTES / 2
             found += hours.end_hour(frame, frame.z, quiet)

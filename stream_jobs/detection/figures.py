@@ -101,7 +101,8 @@ def kind_of(d: Frame, i: int, scale: int, side: int, minutes: int) -> int:
     if scale in (RAMP, RAMP - 1):
         return RAMP_KIND
     if side < 0:
-        return SILENCE_KIND if scale == SILENCE or s.gap[i] >= 0.8 * s.win_e[1, 3, i] > 0 else DROP
+        silent = (scale == SILENCE and s.last[i] < s.told[i]) or s.gap[i] >= 0.8 * s.win_e[1, 3, i] > 0
+        return SILENCE_KIND if silent else DROP
     if newcomers.is_open(s, i):
         return NEW_SERIES
     return SPIKE if minutes < 6 * MINUTES else SHIFT

@@ -12,6 +12,7 @@ from stream_jobs.detection.model import Finding
 from stream_jobs.detection.state import MINUTES, PARTIAL
 
 FADE: Final = 0.997  # of the sums that tell what a request costs, an hour
+FORGETS: Final = np.float16(0.99)  # of what was told again and again, an hour: half in three days
 LEARNS_AFTER: Final = 48  # hours that a series is known before its scales' spread is learned
 
 
@@ -43,6 +44,7 @@ def end_hour(frame: Frame, deviates: Array, quiet: bool) -> list[Finding]:
     s.money = s.money * FADE + actual[0]
     s.requests[:] = s.requests * FADE + actual[1]
     s.hour_squares[:] = 0
+    s.habit *= FORGETS
     if ends_day:
         free = s.free
         calibration.learn_day(s, free & old)

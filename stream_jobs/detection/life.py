@@ -12,10 +12,11 @@ import numpy.typing as npt
 
 from stream_jobs.detection import calibration, closing, figures, newcomers, onset, opening, ramp
 from stream_jobs.detection.arrays import Array
-from stream_jobs.detection.figures import DAY, DROP, SHIFT, SPIKE
+from stream_jobs.detection.figures import DAY, DROP, SHIFT, SILENCE_KIND, SPIKE
 from stream_jobs.detection.frame import Frame
 from stream_jobs.detection.model import Finding
 from stream_jobs.detection.scales import COST, EVENTS, FIRST_DAYS, N_FAST, SILENCE
+from stream_jobs.detection.state import MINUTES
 from stream_jobs.detection.thresholds import nats
 
 CALM_BELOW: Final = (1.0, 2.5)
@@ -23,6 +24,7 @@ UP_PART: Final = 0.4
 DOWN_PART: Final = 0.32
 CALM_MINUTES: Final = 20
 GOES_ON: Final = 1.0  # of them: with less, the last hours are as the finding was
+FIVE, QUARTER = 1, 2  # windows
 MOST_DAYS: Final = 28  # that a ramp may go on before its level is the normal
 
 
@@ -67,8 +69,7 @@ def _go_on(
     s.sum_e[open_] += newcomers.usual_minute(s, e[0], open_)
     deviates, sums = figures.deviates(d, open_, hourly=False)
     sided = deviates * s.side[open_]
-    near = np.maximum(sided[0, 2], sided[1, 2])
-    nearer = np.maximum(sided[0, 1], sided[1, 1])
+    near, nearer = (_near(d, open_, sided, row) for row in (QUARTER, FIVE))
     below = _calm_below(d, open_)
     calm = newcomers.calm(s, d.config, open_, (near < below) & (nearer < below + 0.5))
     if known is not None:
@@ -83,11 +84,20 @@ def _go_on(
         if turns:
             found += _turn(d, i)
         elif s.kind[i] == SHIFT and s.side[i] > 0 and (burst := opening.burst(d, i)):
-            opened = [*closing.adopt(d, i, burst=True), opening.burst_opened(d, i, *burst)]
-            found += [finding for finding in opened if finding is not None]
+            begun = max(onset.minute(d, i, 1), int(s.told[i]))
+            over = closing.close(d, i, "over", begun)
+            opened = opening.burst_opened(d, i, *burst, begun)
+            found += [over] if opened is None else [over, opened]
         else:
             found += _check(d, i, figures.usual_day_of(s, i))
     return found
+
+
+def _near(d: Frame, which: npt.NDArray[np.intp], sided: Array, row: int) -> Array:
+    """[which] how far a window is on the finding's side; of a burst within a shift, beyond the shift by its cost."""
+    s = d.state
+    ground = s.ground[which] / np.sqrt(d.variance[COST, row, which] * s.spread[0, COST, row, which])
+    return np.asarray(np.where(ground > 0, sided[COST, row] - ground, np.maximum(sided[COST, row], sided[EVENTS, row])))
 
 
 def _turn(d: Frame, i: int) -> list[Finding]:
@@ -113,12 +123,24 @@ def _calm_below(d: Frame, which: npt.NDArray[np.intp]) -> Array:
     return np.asarray(np.clip(np.where(s.side[which] > 0, UP_PART * mean, DOWN_PART * down), *CALM_BELOW))
 
 
+def _is_back_in_part(d: Frame, i: int) -> bool:
+    """Requests come again where a silence was told, for a while, but not as many as usual."""
+    s = d.state
+    if s.last[i] < s.told[i] or s.calm[i]:
+        return False
+    ago = min(d.at - int(s.told[i]), MINUTES - 1)
+    since = next((back for back in range(ago, -1, -1) if s.ring_x[EVENTS, (d.at - back) % MINUTES, i] > 0), 0)
+    return since >= CALM_MINUTES
+
+
 def _check(d: Frame, i: int, day: float) -> list[Finding]:
     s = d.state
     lasted = d.at + 1 - int(s.begun[i])
     slow = FIRST_DAYS <= int(s.scale[i]) < SILENCE
     if s.calm[i] >= CALM_MINUTES and not closing.is_weak(d, i):
-        return [closing.close(d, i, "over")]
+        return closing.end(d, i)
+    if (s.sum_x[i] - s.sum_e[i]) * s.side[i] < 0 and not closing.is_silent(s, i):
+        return closing.end(d, i)  # what came since is on the other side
     if newcomers.is_open(s, i) and lasted >= DAY:
         return closing.adopt(d, i)
     if lasted >= (d.config.adopt_slow_minutes if slow else d.config.adopt_minutes):
@@ -126,9 +148,10 @@ def _check(d: Frame, i: int, day: float) -> list[Finding]:
         rises = slow and lasted < MOST_DAYS * DAY and ramp.still_rises(s, i)
         if not rises and s.ease[i] < GOES_ON and (not slow or since >= d.config.adopt_minutes):
             return closing.adopt(d, i)
-    kind = figures.kind_of(d, i, int(s.scale[i]), int(s.side[i]), lasted)
+    back = s.kind[i] == SILENCE_KIND and _is_back_in_part(d, i)
+    kind = DROP if back else figures.kind_of(d, i, int(s.scale[i]), int(s.side[i]), lasted)
     changed = False
-    if kind != s.kind[i] and s.kind[i] in (SPIKE, DROP):
+    if kind != s.kind[i] and (back or s.kind[i] in (SPIKE, DROP)):
         s.kind[i], changed = kind, True
     level = figures.severity_of(d, i, day)
     if level > s.severity[i]:

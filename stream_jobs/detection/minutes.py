@@ -13,7 +13,7 @@ from stream_jobs.detection import tails
 from stream_jobs.detection.arrays import Array
 from stream_jobs.detection.noise import TAU2_LEAST, TAU2_MOST
 from stream_jobs.detection.scales import FAST, LOOKS, N_FAST, SILENCE
-from stream_jobs.detection.state import MINUTELY, MINUTES, State
+from stream_jobs.detection.state import MINUTELY, MINUTES, REPEATS, State
 
 WINSOR: Final = (10.0, 1.0)  # a square teaches at most so many times the spread; see `calibration.py`
 ROLLING_HOUR: Final = N_FAST - 1
@@ -30,6 +30,8 @@ UNSEEN: Final = 0.36  # variance of the logarithm of a bin, which its visits div
 MOST_NEW: Final = 1.0  # ... and hours that were never seen teach this much at most: that they lie apart is little noise
 COME: Final = 1.2  # times as far
 AWAY: Final = 2.0  # usual requests of an hour; below it a series is away
+HABIT: Final = 1.7  # findings of a side within half a day, or one a day for three days ...
+HABITUAL: Final = 2.5  # ... and as many are remembered when it comes again, so that it may be away for a day and a half
 DEAR_STEPS: Final = 12.0  # to a factor of e
 DEAR_ZERO: Final = 120.0
 SETTLED: Final = 48  # hours that a series is known before its days are learned
@@ -77,7 +79,8 @@ def dearest(step: int) -> float:
 
 
 def learn_maxima(s: State, z: Array, calm: npt.NDArray[np.bool_]) -> None:
-    """Every minute's deviates, [measures, windows and the hour so far, series], where no finding is open."""
+    """Every minute's deviates, [measures, windows and the hour so far, series], where no finding is open, or one that
+    was told before."""
     sided = (z * calm).astype(np.float32)
     np.maximum(s.most_today[0], sided, out=s.most_today[0])
     np.maximum(s.most_today[1], -sided, out=s.most_today[1])
@@ -100,30 +103,61 @@ def came_today(s: State, i: int, measure: int, scale: int, deviate: float) -> bo
     return away(s, i) and deviate <= COME * float(s.most_today[0, measure, scale, i])
 
 
+def is_habit(s: State, i: int, side: int, measure: int, scale: int, deviate: float) -> bool:
+    """What was told twice within hours, or on three days, by windows of minutes and hours, is no news once more, unless
+    it goes farther than it ever went."""
+    which = 0 if side > 0 else 1
+    if s.habit[which, i] < HABIT:
+        return False
+    if scale <= HOUR_SO_FAR:
+        went = max(float(s.most_today[which, measure, scale, i]), float(s.most[which, measure, scale, 0, i]))
+    else:
+        went = max(float(s.today[which, measure, i]), float(s.record[which, measure, 0, i]))
+    return _again(s, i, which, deviate * side <= COME * went)
+
+
+def is_usual_gap(s: State, i: int) -> bool:
+    """The same of the time since the last request."""
+    if s.habit[1, i] < HABIT:
+        return False
+    return _again(s, i, 1, float(s.gap[i]) <= COME * max(float(s.gap_today[i]), float(s.gaps[0, i])))
+
+
+def _again(s: State, i: int, which: int, came: bool) -> bool:
+    if came:
+        s.habit[which, i] = max(float(s.habit[which, i]), HABITUAL)
+    return came
+
+
 def learn_told(s: State, z: Array, i: int, side: int) -> None:
     """What is told of series `i` counts among its days as far as the limits go: what comes every day is soon no news,
     and one incident moves little. Where the series was away, how far from nothing it came says nothing of a size: all
-    of it counts."""
+    of it counts; and so it does when it is told again."""
     which = 0 if side > 0 else 1
     limit = (s.limit_up if side > 0 else -s.limit_down)[:, :MINUTELY, i]
     z = z[:, :, i] if side > 0 else -z[:, :, i]
-    if side < 0 or not away(s, i):
+    if s.habit[which, i] < REPEATS and (side < 0 or not away(s, i)):
         z = np.minimum(z, limit)
     np.maximum(s.most_today[which, :, :, i], z, out=s.most_today[which, :, :, i])
 
 
-def learn_minutes(s: State, at: int, z: Array, variance: Array, part: Array, free: Array) -> None:
-    """Windows that end with this minute in step with the clock teach their noise; of five windows of a minute one, each
-    minute of the hour as often as any other."""
+def taught(at: int) -> list[int]:
+    """The windows, and the hour so far, that end with minute `at` and teach their noise: those in step with the clock,
+    and of five windows of a minute one, each minute of the hour as often as any other."""
     of_hour = at % MINUTES
+    first = [0] if of_hour % SAMPLED == (at // SAMPLED * 2 + at // MINUTES) % SAMPLED else []
+    stepped = [row for row, window in enumerate(FAST) if row and (of_hour + 1) % window == 0]
+    return [*first, *stepped, *([HOUR_SO_FAR] if (of_hour + 1) % SAMPLED == 0 else [])]
+
+
+def learn_minutes(s: State, at: int, rows: list[int], z: Array, variance: Array, part: Array, free: Array) -> None:
+    """These windows (`taught`) teach their noise, of series that are `free` to learn."""
     may = free * ((s.age > 3) & (s.closed != at) & (s.win_e[1, 0] > 0))
-    if of_hour % SAMPLED == (at // SAMPLED * 2 + at // MINUTES) % SAMPLED:
-        learn_row(s, 0, z[:, 0], variance[:, 0], part[:, 0], may)
-    for row, window in enumerate(FAST):
-        if row and (of_hour + 1) % window == 0:
+    for row in rows:
+        if row == HOUR_SO_FAR:
+            learn_spread(s, row, z[:, row], 1 / (21 * 24 * MINUTES / SAMPLED) * may * (s.age > SETTLED))
+        else:
             learn_row(s, row, z[:, row], variance[:, row], part[:, row], may)
-    if (of_hour + 1) % SAMPLED == 0:
-        learn_spread(s, HOUR_SO_FAR, z[:, HOUR_SO_FAR], 1 / (21 * 24 * MINUTES / SAMPLED) * may * (s.age > SETTLED))
 
 
 def upward(s: State) -> Array:
@@ -144,7 +178,8 @@ def learn_row(s: State, row: int, deviate: Array, variance: Array, part: Array, 
     if new.any():
         logs = np.log(np.maximum(s.win_x[:, row], 1e-12) / np.maximum(s.win_e[:, row], 1e-12))
         square = np.where(new, np.minimum(logs * logs, MOST_NEW), square)
-        above = np.where(new, s.tau2_up[:, row] + part + _known(s, s.unsure_up), above)  # most of them lie on one side
+        # most of them lie on one side
+        above = np.where(new, s.tau2_up[:, row] + part + _known(s, s.unsure_up), above)
     for known, seen, of_level in ((s.tau2, square, s.unsure), (s.tau2_up, above, s.unsure_up)):
         tau2, unsure = known[:, row], _known(s, of_level)
         trust = tau2 / (tau2 + part + unsure)

@@ -95,14 +95,15 @@ def over_by_minutes(d: Frame, i: int) -> int:
     first = max(int(s.begun[i]), at + 1 - MINUTES)
     slots = [one % MINUTES for one in range(first, at + 1)]
     ended, best = first, 0.0
+    ground = float(np.exp(s.ground[i]))  # the level that is the usual one while it lasts
     for measure in (COST, EVENTS):
         actual, usual = s.ring_x[measure, slots, i].astype(float), s.ring_e[measure, slots, i].astype(float)
         held = len(slots) - int(s.calm[i])  # minutes that hold some of it; the last of them may be usual already
         for _ in range(2):
             ratio = max(float(actual[:held].sum()), 1e-3) / max(float(usual[:held].sum()), 1e-12) if held > 0 else 1.0
-            if np.log(ratio) * int(s.side[i]) < LEAST_MOVE:
+            if np.log(ratio / ground) * int(s.side[i]) < LEAST_MOVE:
                 break
-            gain = np.cumsum(actual * np.log(ratio) - (ratio - 1) * usual) / s.phi[measure, i]
+            gain = np.cumsum(actual * np.log(ratio / ground) - (ratio - ground) * usual) / s.phi[measure, i]
             held = int(np.argmax(gain)) + 1 if gain.max() > 0 else 0
             if held and gain.max() > best:
                 best, ended = float(gain.max()), first + held

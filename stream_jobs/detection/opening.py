@@ -50,13 +50,15 @@ def opened(d: Frame, i: int, hourly: bool) -> Finding | None:
             break
         if again and abs(value) < _harder(d, measure, scale, i, value > 0, again):
             continue
-        up = value > 0
-        if up and not _is_news(d, i, measure, scale, float(sums[measure, scale]), float(needed[scale] + s.more[i])):
+        side = 1 if value > 0 else -1
+        if not _is_news(d, i, side, measure, scale, value, float(needed[scale] + s.more[i])):
             continue
-        opened = _open(d, i, measure, scale, 1 if up else -1, float(nats(np.array(abs(value)))))
+        opened = _open(d, i, measure, scale, side, float(nats(np.array(abs(value)))))
         if opened is not None:
             return opened
-    return _open(d, i, EVENTS, SILENCE, -1, _of_gap(d, i)) if s.gap[i] > s.limit_gap[i] else None
+    if s.gap[i] > s.limit_gap[i] and not windows.is_usual_gap(s, i):
+        return _open(d, i, EVENTS, SILENCE, -1, _of_gap(d, i))
+    return None
 
 
 def _of_gap(d: Frame, i: int) -> float:
@@ -65,9 +67,14 @@ def _of_gap(d: Frame, i: int) -> float:
     return float(of_gap(float(d.state.gap[i]), tau2))
 
 
-def _is_news(d: Frame, i: int, measure: int, scale: int, deviate: float, needed: float) -> bool:
-    """A rise that is beyond the limit of a scale is one of enough requests, and none that was told today."""
+def _is_news(d: Frame, i: int, side: int, measure: int, scale: int, calibrated: float, needed: float) -> bool:
+    """What is beyond the limit of a scale was not told again and again; a rise is one of enough requests."""
     s = d.state
+    deviate = float(d.judged[measure, scale, i]) if scale <= FIRST_HOURS else calibrated
+    if scale < FIRST_DAYS and windows.is_habit(s, i, side, measure, scale, deviate):
+        return False
+    if side < 0:
+        return True
     if scale <= FIRST_HOURS and s.win_x[EVENTS, scale, i] < LEAST_EVENTS:  # the row of the present hour follows
         return False
     if not sparse.is_news(d, i, scale, needed):
@@ -100,27 +107,25 @@ def turned(d: Frame, i: int, side: int, begun: int) -> Finding | None:
     spread = s.spread[0 if side > 0 else 1][:, rows, i]
     value = np.where(sums > limits, sums / np.sqrt(spread), 0.0)
     measure, row = divmod(int(np.argmax(value)), value.shape[1])
-    s.closed[i] = begun  # it does not begin before
     opened = None
     if value.max() > 0:
         needed = float(needed_nats(d.config.budget)[row + TURNING] + s.more[i])
-        if side < 0 or _is_news(d, i, measure, row + TURNING, float(sums[measure, row]), needed):
-            opened = _open(d, i, measure, row + TURNING, side, float(nats(np.array(value.max()))))
+        if _is_news(d, i, side, measure, row + TURNING, float(value.max()) * side, needed):
+            opened = _open(d, i, measure, row + TURNING, side, float(nats(np.array(value.max()))), begun)
     if opened is None and side < 0 and s.gap[i] > s.limit_gap[i]:
-        opened = _open(d, i, EVENTS, SILENCE, side, _of_gap(d, i))
-    s.closed[i] = d.at
+        opened = _open(d, i, EVENTS, SILENCE, side, _of_gap(d, i), begun)
     return opened
 
 
-def burst(d: Frame, i: int) -> tuple[int, float] | None:
+def burst(d: Frame, i: int) -> tuple[int, float, float] | None:
     """The window of minutes that is beyond its limit against the level of the shift that is open in series `i`, too (by
-    the whole hours since it began), and its surprise in nats; or None."""
+    the whole hours since it began), its surprise in nats, and that level, a logarithm beyond the usual; or None."""
     s = d.state
     hours = min(d.hours_past - -(-int(s.begun[i]) // MINUTES), s.past_x.shape[1])
     actual, usual = (figures.total(past[COST, :hours, i]) for past in (s.past_x, s.past_e))
     if hours < BURST_HOURS or min(actual, usual) <= 0:
         return None
-    best, found = 0.0, None
+    best, found, level = 0.0, None, float(np.log(actual / usual))
     for row in range(TURNING, N_FAST):
         x, e = float(s.win_x[COST, row, i]), float(s.win_e[COST, row, i]) * actual / usual
         if x <= BURST_TIMES * e or s.win_x[EVENTS, row, i] < LEAST_EVENTS:
@@ -130,15 +135,14 @@ def burst(d: Frame, i: int) -> tuple[int, float] | None:
         deviate = (float(np.log(x / max(e, 1e-300))) + v / 2) / v**0.5
         calibrated = deviate / float(s.spread[0, COST, row, i]) ** 0.5
         if deviate > s.limit_up[COST, row, i] and calibrated > best and not _by_one(d, i, row, actual / usual):
-            best, found = calibrated, (row, float(nats(np.array(calibrated))))
+            best, found = calibrated, (row, float(nats(np.array(calibrated))), level)
     return found
 
 
-def burst_opened(d: Frame, i: int, row: int, score: float) -> Finding | None:
-    """Once that shift is closed."""
-    s = d.state
-    opened = _open(d, i, COST, row, 1, score)
-    s.closed[i] = d.at
+def burst_opened(d: Frame, i: int, row: int, score: float, level: float, begun: int) -> Finding | None:
+    """Once that shift is closed, in minute `begun`. It is over when the level of the shift is back."""
+    opened = _open(d, i, COST, row, 1, score, begun)
+    d.state.ground[i] = level if opened is not None else 0.0
     return opened
 
 
@@ -173,13 +177,17 @@ def _harder(d: Frame, measure: int, scale: int, i: int, up: bool, more: float) -
     return float(sigmas(nats(np.array(at)) + more))
 
 
-def _open(d: Frame, i: int, measure: int, scale: int, side: int, score: float) -> Finding | None:
+def _open(
+    d: Frame, i: int, measure: int, scale: int, side: int, score: float, not_before: int | None = None
+) -> Finding | None:
+    """`not_before`: the minute in which it may begin; None: when the last finding was closed."""
     s, config = d.state, d.config
+    earliest = int(s.closed[i]) if not_before is None else not_before
     before: Sequence[float] = ()
     if scale == RAMP:
         begun, actual, usual, before = _ramp(d, i, measure, side)
     else:
-        begun = min(max(onset(d, i, scale, side), int(s.closed[i])), d.at)
+        begun = min(max(onset(d, i, scale, side), earliest), d.at)
         actual, usual = figures.since(d, i, begun)
     if _returns(d, i, side, begun, actual, usual):
         return None
@@ -198,6 +206,8 @@ def _open(d: Frame, i: int, measure: int, scale: int, side: int, score: float) -
         relearning.unlearn(d, i, before)
     s.sum_x[i], s.sum_e[i], s.calm[i], s.score[i] = actual, usual, 0, score
     s.ease[i] = 0
+    if scale < FIRST_DAYS or scale == SILENCE:
+        s.habit[0 if side > 0 else 1, i] += 1
     s.severity[i] = figures.severity_of(d, i, day)
     s.told_score[i] = score
     windows.learn_told(s, d.z, i, side)

@@ -107,7 +107,8 @@ def count_gap(frame: Frame, events: Array, usual: Array) -> None:
     s.gap += np.where(new, usual * np.exp(-2 * np.sqrt(s.unseen.astype(np.float32))), usual) if new.any() else usual
     some = events > 0
     if some.any():
-        longest = np.where(s.side == 0, s.gap, np.minimum(s.gap, s.limit_gap))  # what is told counts up to its limit
+        told = (s.side != 0) & ~s.repeats  # counts up to its limit
+        longest = np.where(told, np.minimum(s.gap, s.limit_gap), s.gap)
         np.maximum(s.gap_today, np.where(some, longest, 0.0), out=s.gap_today)
         s.gap *= ~some
         np.copyto(s.last, frame.at, where=some)

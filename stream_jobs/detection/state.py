@@ -8,7 +8,7 @@ import numpy.typing as npt
 from stream_jobs.detection.arrays import Arrays, Field
 from stream_jobs.detection.scales import DAYS, HOURS, MEASURES, N_FAST, WEEK_HOURS, WINDOWS
 
-VERSION: Final = 4
+VERSION: Final = 5
 MINUTES: Final = 60
 NOTHING: Final = MINUTES  # a row of the rings that stays 0
 PARTIAL: Final = N_FAST  # the row of `actual` and `usual` that holds the present hour so far
@@ -20,6 +20,7 @@ PAST_DAYS: Final = 8
 RAMP_DAYS: Final = 18
 RAMP_STEPS: Final = 1000.0  # levels of days are kept in steps of 1/1000
 NEW_SERIES: Final = 6  # the kind of a finding that does not stop learning
+REPEATS: Final = 1.4  # findings of a side within about three days
 QUANTUM: Final = 16.0  # hours' deviates are kept in steps of 1/16
 
 FIELDS: Final[dict[str, Field]] = {
@@ -73,6 +74,7 @@ FIELDS: Final[dict[str, Field]] = {
     "record": ((2, MEASURES, 3), "f2", 0.0),  # three greatest daily maxima over the windows of hours
     "today": ((2, MEASURES), "f4", 0.0),
     "days": ((), "u1", 0.0),  # of which minutes were learned
+    "habit": ((2,), "f2", 0.0),  # findings of hours at most that were told lately, upwards and downwards; fades
     "most": ((2, MEASURES, MINUTELY, 3), "f2", 0.0),  # three greatest daily maxima of each window of minutes
     "most_mean": ((2, MEASURES, MINUTELY, 2), "f2", 0.0),  # mean of the daily maximum, mean absolute deviation
     "most_today": ((2, MEASURES, MINUTELY), "f4", 0.0),
@@ -107,6 +109,7 @@ FIELDS: Final[dict[str, Field]] = {
     "calm": ((), "i2", 0.0),  # minutes
     "ease": ((), "f2", 0.0),  # nats for that it is over
     "closed": ((), "i4", -1e9),  # minute of the last close
+    "ground": ((), "f4", 0.0),  # of a burst within a shift: the shift's level, a logarithm beyond the usual
     "moved": ((MEASURES,), "f4", 0.0),  # what the level that was adopted last is beyond the one before, of logarithms
     "moved_at": ((), "i4", -1e9),
 }
@@ -115,6 +118,11 @@ FIELDS: Final[dict[str, Field]] = {
 class State(Arrays):
     def __init__(self) -> None:
         super().__init__(FIELDS)
+
+    @property
+    def repeats(self) -> npt.NDArray[np.bool_]:
+        """[series] whether what is open was told before, not long ago: it teaches how far the series goes."""
+        return np.asarray((self.side != 0) & (self.habit.max(axis=0) >= REPEATS))
 
     @property
     def free(self) -> npt.NDArray[np.bool_]:

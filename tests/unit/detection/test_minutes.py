@@ -74,3 +74,37 @@ def test_hours_away_are_no_noise_of_a_rise() -> None:
     detector.warm(BEGIN, events, 0.01 * events, 2e-4 * events)
     s = detector.frame.state
     assert minutes.upward(s)[1, 3, 0] < 0.4 * s.tau2[1, 3, 0]
+
+
+def jobs(at: int) -> Array:
+    """Requests a minute: sixty at minute 7 of every hour, and every five minutes all of theirs at once, beside few."""
+    return np.array([60.0 if at % 60 == 7 else 0.5, 50.0 * (at % 5 == 0)])
+
+
+def test_what_comes_again_and_again_is_told_twice() -> None:
+    """From a series' first minute on: a job at a fixed minute of every hour, and rows that come every five minutes, are
+    told a few times in their first days, and never again."""
+    detector, rng = CostDetector(), np.random.default_rng(9)
+    detector.add(["hourly", "rows"])
+    found = []
+    for at in range(8 * DAY):
+        events = rng.poisson(jobs(at)).astype(float)
+        found += detector.advance(Minute(BEGIN + at, events, 0.01 * events, 2e-4 * events))
+    told = sorted((one.number, (one.detected_at - BEGIN) // DAY) for one in found if one.state == "open")
+    assert len(set(told)) <= 6
+    assert not [day for _, day in told if day >= 3]
+
+
+def test_ten_times_a_job_that_was_told_is_told() -> None:
+    """A habit is only as far as it went."""
+    detector, rng = CostDetector(), np.random.default_rng(10)
+    detector.add(["hourly", "rows"])
+    found = []
+    for at in range(3 * DAY):
+        events = rng.poisson(jobs(at) * (10.0 if 2 * DAY + 300 <= at < 2 * DAY + 420 else 1.0)).astype(float)
+        found += detector.advance(Minute(BEGIN + at, events, 0.01 * events, 2e-4 * events))
+    for number in range(2):
+        rises = [
+            one.detected_at - BEGIN - 2 * DAY - 300 for one in found if one.number == number and one.direction == "up"
+        ]
+        assert any(0 < late <= 70 for late in rises)

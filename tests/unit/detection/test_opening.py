@@ -53,19 +53,22 @@ def test_fewer_but_dearer_requests_are_one_rise() -> None:
 
 
 def test_a_burst_inside_a_shift_is_told_by_itself() -> None:
-    """Ten times for an hour within three times for a day: the shift is closed where the burst begins, with its own
-    figures, the burst is held against the shifted level, and what follows is no news."""
+    """Thirty times for an hour within three times for a day: the shift is over where the burst begins, with its own
+    figures, the burst where it ends, and the shift that goes on is told again, so that nothing of it is lost."""
 
     def level(minute: int) -> Floats:
-        return np.full(3, 1.0 if minute < 200 else 30.0 if 1000 <= minute < 1060 else 3.0)
+        return np.full(3, 1.0 if minute < 200 else 30.0 if 1000 <= minute < 1060 else 3.0 if minute < 2000 else 1.0)
 
-    findings = run(warmed(RATES), minutes(RATES, 1500, level=level))
+    findings = run(warmed(RATES), minutes(RATES, 2400, level=level))
     for number in range(2):
         own = {f.detected_at: f for f in findings if f.number == number}
-        shift, burst = own.values()
+        shift, burst, *rest = own.values()
         assert (shift.kind, shift.end, burst.kind) == ("shift", burst.start, "spike")
         assert burst.start == pytest.approx(BEGIN + 1000, abs=2)
         assert burst.detected_at - BEGIN <= 1015
         assert burst.end == pytest.approx(BEGIN + 1060, abs=3)
-        assert burst.actual / burst.expected == pytest.approx(10, rel=0.6)
+        assert burst.actual / burst.expected == pytest.approx(30, rel=0.6)
         assert shift.actual / shift.expected == pytest.approx(3, rel=0.4)
+        assert rest[0].start == burst.end, "the shift goes on"
+        again = sum(f.actual - f.expected for f in rest)
+        assert again == pytest.approx(2 * 940 * 0.01 * RATES[number], rel=0.4)
