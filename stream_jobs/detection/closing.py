@@ -14,7 +14,6 @@ from stream_jobs.detection.state import MINUTES, QUANTUM, State
 
 EASE_NATS: Final = 5.0
 LEAST_SHIFT: Final = 0.3  # standard deviations of an hour
-FIRST: Final = 3  # hours of a finding that tell its shift, at least
 STRONG: Final = 3.2  # a shift that every hour shows
 
 
@@ -50,16 +49,17 @@ def is_silent(s: State, i: int) -> bool:
 
 
 def _shift(d: Frame, i: int) -> Array:
-    """[measures] the mean deviate, towards the finding's side, of the whole hours within it up to when it was told, or
-    of its first hours; 0 when it has none. Of all, nights that tell nothing would dilute it until nothing ends it."""
+    """[measures] the mean deviate, towards the finding's side, of the whole hours from its beginning to where it is
+    likeliest to have ended (the greatest likelihood of a level of their own); 0 when it has none. Of all hours, those
+    after it and nights that tell nothing would dilute it until nothing ends it."""
     s = d.state
     hours = min(d.hours_past - -(-int(s.begun[i]) // MINUTES), s.hours_z.shape[1])
     if hours < 1:
         return np.zeros(MEASURES)
-    since_told = d.hours_past - -(-int(s.told[i]) // MINUTES)
-    rows = slice(max(min(since_told, hours - FIRST), 0), hours)
-    count = rows.stop - rows.start
-    return np.array([figures.total(s.hours_z[m, rows, i]) / QUANTUM / count * s.side[i] for m in range(MEASURES)])
+    sums = np.cumsum(s.hours_z[:, :hours, i][:, ::-1].astype(float), axis=1) / QUANTUM * int(s.side[i])
+    means = sums / np.arange(1, hours + 1)
+    best = np.argmax(np.where(sums > 0, sums * means, 0.0), axis=1)
+    return np.asarray(np.maximum(means[np.arange(MEASURES), best], 0.0))
 
 
 def end(d: Frame, i: int) -> list[Finding]:
