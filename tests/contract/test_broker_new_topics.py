@@ -12,6 +12,7 @@ from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from stream_jobs.embedded.fields import Reader, count, text
+from stream_jobs.runtime.retry import wait_until
 from tests.brokers import RunningBroker
 from tests.contract.broker_clients import TIMEOUT_S, make, produce, read
 from tests.unit.embedded.test_api_versions import answer, request
@@ -86,10 +87,16 @@ def asked_for(broker: RunningBroker, topics: Sequence[New], version: int, *, onl
     return [found[name] for name in dict.fromkeys(topic.name for topic in topics)]
 
 
-def partitions(broker: RunningBroker) -> dict[str, int]:
+def partitions(broker: RunningBroker, made: int = 1) -> dict[str, int]:
+    """Of each topic, once there are as many as were made: a broker may say so before it names them."""
     admin = AdminClient({"bootstrap.servers": broker.address, "log_level": 0})
-    found = admin.list_topics(timeout=TIMEOUT_S).topics
-    return {name: len(topic.partitions) for name, topic in found.items() if not name.startswith("__")}
+
+    def known() -> dict[str, int]:
+        found = admin.list_topics(timeout=TIMEOUT_S).topics
+        return {name: len(topic.partitions) for name, topic in found.items() if not name.startswith("__")}
+
+    wait_until(lambda: len(known()) >= made, TIMEOUT_S)
+    return known()
 
 
 REFUSED: Final = {
@@ -127,7 +134,7 @@ def test_what_is_no_topic_is_refused_by_name_and_the_others_are_made(
     bad = {topic.name: code for topic, code in REFUSED.values()}
     topics = [*(New(name, size) for name, size in good.items()), *(topic for topic, _ in REFUSED.values())]
     assert asked_for(public_broker, topics, version) == [*dict.fromkeys(good, 0).values(), *bad.values()]
-    assert partitions(public_broker) == {name.decode(): size for name, size in good.items()}
+    assert partitions(public_broker, made=len(good)) == {name.decode(): size for name, size in good.items()}
     assert asked_for(public_broker, topics[2:], version) == [*bad.values()]
     again = [New(b"usage.Two-2_x", 0), New(b"usage.one"), New(b"usage.one")]
     assert asked_for(public_broker, again, version) == [36, 42]
@@ -152,7 +159,7 @@ def test_a_client_may_leave_the_numbers_to_the_broker(public_broker: RunningBrok
     topics = [New(b"usage.any", -1, -1), New(b"usage.said", -1, -1, [(1, [broker]), (0, [broker])])]
     assert asked_for(public_broker, topics, version, only_checked=True) == [0, 0]
     assert asked_for(public_broker, topics, version) == [0, 0]
-    found = partitions(public_broker)
+    found = partitions(public_broker, made=len(topics))
     assert found.pop("usage.any") >= 1
     assert found == {"usage.said": 2}
 
