@@ -139,8 +139,9 @@ def arrived(broker: RunningBroker, topic: str) -> bool:
 def test_a_client_produces_with_its_defaults_with_each_codec_and_idempotently(
     public_broker: RunningBroker, tmp_path: Path, seen: Seen, client: str
 ) -> None:
-    """All events are acknowledged and come back as they were sent, once each; from an idempotent
-    client those of a key in their order. At the gate the batches are seen to be what the client was asked for."""
+    """All events are acknowledged and come back as they were sent, once each (at the embedded broker those that need no
+    answer, too); from an idempotent client those of a key in their order. At the gate the batches are seen to be what
+    the client was asked for."""
     sent = lines()
     given = tmp_path / "lines"
     given.write_text("".join(f"{line}\n" for line in sent), encoding="utf-8", newline="")
@@ -155,7 +156,9 @@ def test_a_client_produces_with_its_defaults_with_each_codec_and_idempotently(
     ways = {"defaults": DEFAULTS[client], "plain": plain, "unanswered": plain} | {
         codec: (codec, True) for codec in CODECS
     }
-    assert arrived(public_broker, f"{TOPIC}.unanswered")
+    if not arrived(public_broker, f"{TOPIC}.unanswered"):  # nobody promises it, and a busy Kafka loses some
+        assert public_broker.durable
+        del ways["unanswered"]
     found = stored(public_broker)
     for way, (_, idempotent) in ways.items():
         if not idempotent:  # what such a client sends again may come behind what it sent later

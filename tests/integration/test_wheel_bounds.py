@@ -43,6 +43,7 @@ def test_the_sdk_works_at_both_ends_of_what_it_asks_for(resolution: str, broker:
     assert (found.split()[0].startswith("2.7.")) == (resolution == "lowest"), found
     tests = [str(ROOT / "tests/unit/producers" / name) for name in TESTS]
     options = ["--noconftest", "-q", "-c", os.devnull, "--rootdir", str(ROOT), "-p", "no:cacheprovider"]
+    options += ["--hypothesis-profile", "ci"]  # no example is timed, as in tests/conftest.py
     run(python, "-m", "pytest", *options, "--import-mode=importlib", *tests)
     create_topics(broker.address)
     settings = {"bootstrap_servers": broker.address, "source": "svc", "spool_dir": str(tmp_path / "spool")}
