@@ -12,7 +12,7 @@ from stream_jobs.detection.onset import over_by_hours, over_by_minutes
 from stream_jobs.detection.scales import FIRST_HOURS, MEASURES, SILENCE
 from stream_jobs.detection.state import MINUTES, QUANTUM, State
 
-EASE_NATS: Final = 5.0
+EASE_NATS: Final = 7.0
 LEAST_SHIFT: Final = 0.3  # standard deviations of an hour
 STRONG: Final = 3.2  # a shift that every hour shows
 
