@@ -31,7 +31,7 @@ NEVER: Final = 2.25
 """The least variance of the logarithm of a bin that was never seen, nor another of its kind: nobody knows how far a
 first day's hours lie apart, or its weekend from workdays."""
 OFTEN: Final = 2.5  # visits: an hour that stands out between its neighbours comes again
-PEAK_MOST: Final = 3.0
+PEAK_MOST: Final = 3.0  # of the logarithm of how far it does
 EPOCH_WEEKDAY: Final = 3  # 1970-01-01 was a Thursday
 TINY: Final = 1e-12
 UNKNOWN: Final = -90.0  # a level below is of a series that has done nothing so far
@@ -46,11 +46,6 @@ def hour_of_week(at: int) -> int:
 def _kind(bin_: int) -> list[int]:
     days = WORKDAYS if bin_ // 24 < 5 else WEEKEND
     return [24 * day + bin_ % 24 for day in days]
-
-
-def _other_kind(bin_: int) -> int:
-    """The same hour on the day before the kind of day changes, which is seen first."""
-    return bin_ % 24 + 24 * (SUNDAY if bin_ // 24 < 5 else FRIDAY)
 
 
 def _median_of_five(values: list[Array]) -> Array:
@@ -72,7 +67,7 @@ def season(s: State, bin_: int) -> tuple[Array, Array]:
         each = [s.num[:, one] / np.maximum(weight, 0.5) for one, weight in zip(bins, dens, strict=True)]
         seen = np.min([s.visits[one] for one in bins], axis=0) > 0
         num = np.where(seen, _median_of_five(each) * den, num)
-    strange = _other_kind(bin_)
+    strange = bin_ % 24 + 24 * (SUNDAY if bin_ // 24 < 5 else FRIDAY)  # the day before the kind changes: seen first
     prior_num, prior_den = s.num[:, strange] + 0.2, WEIGHTS[s.visits[strange]] + 0.2
     little = PRIOR * np.minimum(1.0, FEW * np.exp(-np.clip(s.level[EVENTS], -20, 20)) + s.tau2[:, 3])
     kind = (num + little * prior_num / prior_den) / (den + little)
