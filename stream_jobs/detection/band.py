@@ -14,6 +14,7 @@ from stream_jobs.detection import newcomers
 from stream_jobs.detection.calibration import UNITS
 from stream_jobs.detection.frame import Frame
 from stream_jobs.detection.scales import EVENTS, N_FAST, SILENCE
+from stream_jobs.detection.state import row_of
 from stream_jobs.detection.thresholds import of_gap, sigmas
 
 MOST: Final = 0.98  # of the way: limits are laid anew every hour
@@ -42,6 +43,5 @@ def _part(d: Frame, i: int, side: int) -> float:
             return 1.0
         tau2 = float(s.tau2[EVENTS, N_FAST - 1, i] + s.unsure[EVENTS, i])
         return min(float(of_gap(float(s.limit_gap[i]), tau2)) / max(score, 1e-9), most)
-    which, limits = (0, s.limit_up) if side > 0 else (1, -s.limit_down)
-    least = (limits[:, scale, i] / np.sqrt(s.spread[which, :, scale, i])).min() / UNITS[scale, 0]
+    least = (s.limits(side)[:, scale, i] / np.sqrt(s.spread[row_of(side), :, scale, i])).min() / UNITS[scale, 0]
     return min(float(least / sigmas(np.array(score))), most)

@@ -6,6 +6,7 @@ import numpy as np
 
 from stream_jobs.detection import figures, newcomers, relearning
 from stream_jobs.detection.arrays import Array
+from stream_jobs.detection.beginning import begin
 from stream_jobs.detection.frame import Frame
 from stream_jobs.detection.model import Closing, Finding
 from stream_jobs.detection.onset import over_by_hours, over_by_minutes
@@ -74,12 +75,7 @@ def end(d: Frame, i: int) -> list[Finding]:
 
 def _shift_again(d: Frame, i: int, begun: int) -> Finding:
     """The shift within which a burst was goes on from minute `begun` on, where that was over."""
-    s = d.state
-    s.side[i], s.kind[i], s.begun[i], s.told[i], s.scale[i] = 1, figures.SHIFT, begun, d.at + 1, FIRST_HOURS
-    s.sum_x[i], s.sum_e[i] = figures.since(d, i, begun)
-    s.calm[i], s.ease[i], s.told_score[i] = 0, 0, s.score[i]
-    s.severity[i] = figures.severity_of(d, i, figures.usual_day_of(s, i))
-    return figures.finding(d, i)
+    return begin(d, i, 1, figures.SHIFT, begun, FIRST_HOURS, figures.since(d, i, begun), float(d.state.score[i]))
 
 
 def close(d: Frame, i: int, closing: Closing, until: int | None = None) -> Finding:

@@ -30,7 +30,7 @@ class Config:
     peers_times: float = 100.0
     """A series in its first day is told when it spends so many times what series like it spend in an hour."""
     page_money: float = 1.0
-    """Less excess per day than this is never more severe than a warning."""
+    """Less excess per day than this is never more severe than a warning, and less of it so far than an error."""
     dear_share: float = 0.25
     """A single request is told when it costs this share of a day's usual spend, and `dear_factor` times ..."""
     dear_factor: float = 3.0

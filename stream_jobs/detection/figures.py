@@ -12,7 +12,7 @@ from stream_jobs.detection.frame import Frame
 from stream_jobs.detection.model import Closing, Finding, FindingKind
 from stream_jobs.detection.scales import FIRST_DAYS, LENGTH, N_FAST, NAMES, RAMP, REQUEST, SILENCE
 from stream_jobs.detection.severity import LEVELS, severity
-from stream_jobs.detection.state import MINUTES, NEW_SERIES, PARTIAL, State
+from stream_jobs.detection.state import MINUTES, PARTIAL, State
 from stream_jobs.detection.thresholds import nats, of_gap
 
 DAY: Final = 1440
@@ -103,8 +103,6 @@ def kind_of(d: Frame, i: int, scale: int, side: int, minutes: int) -> int:
     if side < 0:
         silent = (scale == SILENCE and s.last[i] < s.told[i]) or s.gap[i] >= 0.8 * s.win_e[1, 3, i] > 0
         return SILENCE_KIND if silent else DROP
-    if newcomers.is_open(s, i):
-        return NEW_SERIES
     return SPIKE if minutes < 6 * MINUTES else SHIFT
 
 

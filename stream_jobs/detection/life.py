@@ -149,8 +149,8 @@ def _check(d: Frame, i: int, day: float) -> list[Finding]:
         if not rises and s.ease[i] < GOES_ON and (not slow or since >= d.config.adopt_minutes):
             return closing.adopt(d, i)
     back = s.kind[i] == SILENCE_KIND and _is_back_in_part(d, i)
-    kind = DROP if back else figures.kind_of(d, i, int(s.scale[i]), int(s.side[i]), lasted)
     changed = False
+    kind = DROP if back else figures.kind_of(d, i, int(s.scale[i]), int(s.side[i]), lasted)
     if kind != s.kind[i] and (back or s.kind[i] in (SPIKE, DROP)):
         s.kind[i], changed = kind, True
     level = figures.severity_of(d, i, day)

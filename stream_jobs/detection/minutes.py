@@ -13,7 +13,7 @@ from stream_jobs.detection import tails
 from stream_jobs.detection.arrays import Array
 from stream_jobs.detection.noise import TAU2_LEAST, TAU2_MOST
 from stream_jobs.detection.scales import FAST, LOOKS, N_FAST, SILENCE
-from stream_jobs.detection.state import MINUTELY, MINUTES, REPEATS, State
+from stream_jobs.detection.state import MINUTELY, MINUTES, REPEATS, State, row_of
 
 WINSOR: Final = (10.0, 1.0)  # a square teaches at most so many times the spread; see `calibration.py`
 ROLLING_HOUR: Final = N_FAST - 1
@@ -106,7 +106,7 @@ def came_today(s: State, i: int, measure: int, scale: int, deviate: float) -> bo
 def is_habit(s: State, i: int, side: int, measure: int, scale: int, deviate: float) -> bool:
     """What was told twice within hours, or on three days, by windows of minutes and hours, is no news once more, unless
     it goes farther than it ever went."""
-    which = 0 if side > 0 else 1
+    which = row_of(side)
     if s.habit[which, i] < HABIT:
         return False
     if scale <= HOUR_SO_FAR:
@@ -133,9 +133,8 @@ def learn_told(s: State, z: Array, i: int, side: int) -> None:
     """What is told of series `i` counts among its days as far as the limits go: what comes every day is soon no news,
     and one incident moves little. Where the series was away, how far from nothing it came says nothing of a size: all
     of it counts; and so it does when it is told again."""
-    which = 0 if side > 0 else 1
-    limit = (s.limit_up if side > 0 else -s.limit_down)[:, :MINUTELY, i]
-    z = z[:, :, i] if side > 0 else -z[:, :, i]
+    which, limit = row_of(side), s.limits(side)[:, :MINUTELY, i]
+    z = z[:, :, i] * side
     if s.habit[which, i] < REPEATS and (side < 0 or not away(s, i)):
         z = np.minimum(z, limit)
     np.maximum(s.most_today[which, :, :, i], z, out=s.most_today[which, :, :, i])

@@ -9,13 +9,14 @@ import numpy.typing as npt
 from stream_jobs.detection import figures, newcomers, ramp, relearning, sparse
 from stream_jobs.detection import minutes as windows
 from stream_jobs.detection.arrays import Array
+from stream_jobs.detection.beginning import begin
 from stream_jobs.detection.calibration import UNITS
 from stream_jobs.detection.figures import DAY
 from stream_jobs.detection.frame import Frame
 from stream_jobs.detection.model import Finding
 from stream_jobs.detection.onset import onset
 from stream_jobs.detection.scales import COST, EVENTS, FAST, FIRST_DAYS, FIRST_HOURS, MEASURES, N_FAST, RAMP, SILENCE
-from stream_jobs.detection.state import MINUTES, NEW_SERIES, PARTIAL, RAMP_STEPS
+from stream_jobs.detection.state import MINUTES, NEW_SERIES, PARTIAL, RAMP_STEPS, row_of
 from stream_jobs.detection.thresholds import nats, needed_nats, of_gap, sigmas
 
 LEAST_EVENTS: Final = 5.0
@@ -48,23 +49,24 @@ def opened(d: Frame, i: int, hourly: bool) -> Finding | None:
         value = float(over[measure, scale])
         if value == 0:
             break
-        if again and abs(value) < _harder(d, measure, scale, i, value > 0, again):
-            continue
         side = 1 if value > 0 else -1
+        if again and abs(value) < _harder(d, measure, scale, i, side, again):
+            continue
         if not _is_news(d, i, side, measure, scale, value, float(needed[scale] + s.more[i])):
             continue
         opened = _open(d, i, measure, scale, side, float(nats(np.array(abs(value)))))
         if opened is not None:
             return opened
-    if s.gap[i] > s.limit_gap[i] and not windows.is_usual_gap(s, i):
-        return _open(d, i, EVENTS, SILENCE, -1, _of_gap(d, i))
-    return None
+    return _silence(d, i)
 
 
-def _of_gap(d: Frame, i: int) -> float:
-    """Nats of the time since the last request."""
-    tau2 = float(d.state.tau2[EVENTS, N_FAST - 1, i] + d.state.unsure[EVENTS, i])
-    return float(of_gap(float(d.state.gap[i]), tau2))
+def _silence(d: Frame, i: int, not_before: int | None = None) -> Finding | None:
+    """Nobody calls any more, for longer than the series' own days let expect."""
+    s = d.state
+    if s.gap[i] <= s.limit_gap[i] or windows.is_usual_gap(s, i):
+        return None
+    tau2 = float(s.tau2[EVENTS, N_FAST - 1, i] + s.unsure[EVENTS, i])
+    return _open(d, i, EVENTS, SILENCE, -1, float(of_gap(float(s.gap[i]), tau2)), not_before)
 
 
 def _is_news(d: Frame, i: int, side: int, measure: int, scale: int, calibrated: float, needed: float) -> bool:
@@ -103,8 +105,7 @@ def turned(d: Frame, i: int, side: int, begun: int) -> Finding | None:
     s = d.state
     rows = slice(TURNING, N_FAST)
     sums = d.judged[:, rows, i] * side
-    limits = (s.limit_up if side > 0 else -s.limit_down)[:, rows, i]
-    spread = s.spread[0 if side > 0 else 1][:, rows, i]
+    limits, spread = s.limits(side)[:, rows, i], s.spread[row_of(side)][:, rows, i]
     value = np.where(sums > limits, sums / np.sqrt(spread), 0.0)
     measure, row = divmod(int(np.argmax(value)), value.shape[1])
     opened = None
@@ -112,9 +113,7 @@ def turned(d: Frame, i: int, side: int, begun: int) -> Finding | None:
         needed = float(needed_nats(d.config.budget)[row + TURNING] + s.more[i])
         if _is_news(d, i, side, measure, row + TURNING, float(value.max()) * side, needed):
             opened = _open(d, i, measure, row + TURNING, side, float(nats(np.array(value.max()))), begun)
-    if opened is None and side < 0 and s.gap[i] > s.limit_gap[i]:
-        opened = _open(d, i, EVENTS, SILENCE, side, _of_gap(d, i), begun)
-    return opened
+    return _silence(d, i, begun) if opened is None and side < 0 else opened
 
 
 def burst(d: Frame, i: int) -> tuple[int, float, float] | None:
@@ -149,11 +148,8 @@ def burst_opened(d: Frame, i: int, row: int, score: float, level: float, begun: 
 def newcomer(d: Frame, i: int) -> Finding:
     s = d.state
     begun = newcomers.begun(d, i)
-    s.side[i], s.kind[i], s.begun[i], s.told[i], s.scale[i] = 1, NEW_SERIES, begun, d.at + 1, N_FAST - 1
-    s.sum_x[i], s.sum_e[i] = figures.since(d, i, begun)[0], s.peer[i] / MINUTES * (d.at + 1 - begun)
-    s.calm[i], s.ease[i], s.score[i] = 0, 0, newcomers.score(s, i, d.config)
-    s.severity[i], s.told_score[i] = figures.severity_of(d, i, figures.usual_day_of(s, i)), s.score[i]
-    return figures.finding(d, i)
+    sums = figures.since(d, i, begun)[0], float(s.peer[i]) / MINUTES * (d.at + 1 - begun)
+    return begin(d, i, 1, NEW_SERIES, begun, N_FAST - 1, sums, newcomers.score(s, i, d.config))
 
 
 def _by_one(d: Frame, i: int, scale: int, times: float = 1.0) -> bool:
@@ -171,9 +167,9 @@ def _by_one(d: Frame, i: int, scale: int, times: float = 1.0) -> bool:
     return bool(deviate < 0.85 * s.limit_up[COST, scale, i])
 
 
-def _harder(d: Frame, measure: int, scale: int, i: int, up: bool, more: float) -> float:
-    limit = (d.state.limit_up if up else -d.state.limit_down)[measure, scale, i]
-    at = limit / UNITS[scale, 0] / np.sqrt(d.state.spread[0 if up else 1, measure, scale, i])
+def _harder(d: Frame, measure: int, scale: int, i: int, side: int, more: float) -> float:
+    limit, spread = d.state.limits(side)[measure, scale, i], d.state.spread[row_of(side), measure, scale, i]
+    at = limit / UNITS[scale, 0] / np.sqrt(spread)
     return float(sigmas(nats(np.array(at)) + more))
 
 
@@ -200,18 +196,13 @@ def _open(
     slow = FIRST_DAYS <= scale < SILENCE
     if per_day * side < (config.floor_slow_share if slow else config.floor_rate_share) * day:
         return None
-    s.side[i], s.begun[i], s.told[i], s.scale[i] = side, begun, d.at + 1, scale
-    s.kind[i] = figures.kind_of(d, i, scale, side, minutes)
+    kind = figures.kind_of(d, i, scale, side, minutes)
     if before:
         relearning.unlearn(d, i, before)
-    s.sum_x[i], s.sum_e[i], s.calm[i], s.score[i] = actual, usual, 0, score
-    s.ease[i] = 0
     if scale < FIRST_DAYS or scale == SILENCE:
-        s.habit[0 if side > 0 else 1, i] += 1
-    s.severity[i] = figures.severity_of(d, i, day)
-    s.told_score[i] = score
+        s.habit[row_of(side), i] += 1
     windows.learn_told(s, d.z, i, side)
-    return figures.finding(d, i)
+    return begin(d, i, side, kind, begun, scale, (actual, usual), score)
 
 
 def _returns(d: Frame, i: int, side: int, begun: int, actual: float, usual: float) -> bool:

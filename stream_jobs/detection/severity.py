@@ -20,4 +20,6 @@ def severity(config: Config, nats: float, excess: float, per_day: float, usual_d
         level = min(level, 1 if so_far >= 0.5 else 0)
     if abs(per_day) < config.page_money:
         level = min(level, 1)
+    if abs(excess) < config.page_money:
+        level = min(level, 2)
     return level

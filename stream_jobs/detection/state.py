@@ -5,7 +5,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from stream_jobs.detection.arrays import Arrays, Field
+from stream_jobs.detection.arrays import Array, Arrays, Field
 from stream_jobs.detection.scales import DAYS, HOURS, MEASURES, N_FAST, WEEK_HOURS, WINDOWS
 
 VERSION: Final = 5
@@ -115,9 +115,18 @@ FIELDS: Final[dict[str, Field]] = {
 }
 
 
+def row_of(side: int) -> int:
+    """The index of a side (1 up, -1 down) in what is kept of both."""
+    return 0 if side > 0 else 1
+
+
 class State(Arrays):
     def __init__(self) -> None:
         super().__init__(FIELDS)
+
+    def limits(self, side: int) -> Array:
+        """[measures, windows, series] the deviates towards a side (1 up, -1 down) beyond which they are news."""
+        return np.asarray(self.limit_up if side > 0 else -self.limit_down)
 
     @property
     def repeats(self) -> npt.NDArray[np.bool_]:

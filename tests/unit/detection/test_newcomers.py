@@ -3,7 +3,7 @@ import pytest
 
 from stream_jobs.detection.detector import CostDetector
 from stream_jobs.detection.model import Floats
-from tests.unit.detection.world import BEGIN, minutes, run, warmed
+from tests.unit.detection.world import BEGIN, minutes, only, run, warmed
 
 RATES = np.array([50.0, 50.0, 5.0])
 
@@ -23,6 +23,15 @@ def test_a_new_series_that_spends_a_hundred_times_what_its_peers_do_is_told() ->
     assert last.expected == pytest.approx(2.4, rel=0.01)
     assert last.actual == pytest.approx(0.5 * 1440, rel=0.1)
     assert CostDetector.load(detector.dump()).bands()[0][3] == pytest.approx(30.0, rel=0.5)
+
+
+def test_what_a_newcomer_does_later_is_no_new_series() -> None:
+    """A week on it is judged by itself, and a rise is told as a rise."""
+    detector = warmed(RATES)
+    detector.add(["dear"], usual=[0.1])
+    rates = np.append(RATES, 50.0)
+    findings = run(detector, minutes(rates, 7 * 1440, level=only(3, 4, 20.0, 6 * 1440, 6 * 1440 + 60)))
+    assert {(f.number, f.kind) for f in findings if f.start >= BEGIN + 6 * 1440} == {(3, "spike")}
 
 
 def test_a_new_series_is_over_once_and_where_it_ended() -> None:

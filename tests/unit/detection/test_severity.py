@@ -23,6 +23,11 @@ def test_little_surprise_slow_changes_and_little_money_page_nobody() -> None:
     assert LEVELS[severity(Config(), 30.0, 0.1, 0.5, 0.01, False, True)] == "warning"
 
 
+def test_a_minute_of_cents_is_no_emergency() -> None:
+    """A minute's money times those of a day says little: it is critical once a dollar was lost."""
+    assert [level(excess=lost, per_day=1440 * lost) for lost in (0.7, 1.0)] == ["error", "critical"]
+
+
 def test_a_drop_is_never_critical() -> None:
     """It saves money; that all is gone is an error."""
     assert level(per_day=-100.0, up=False) == "error"
