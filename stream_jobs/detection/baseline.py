@@ -122,7 +122,10 @@ def begin_hour(s: State, at: int) -> None:
     s.unseen[:] = strange
     peak = np.log(np.maximum(here, TINY) / np.maximum(np.maximum(before, after), TINY))
     once = np.clip(peak, 0, PEAK_MOST) ** 2 * (visited < OFTEN)
-    for unsure, tau2, more in ((s.unsure, s.tau2[:, 3], strange + once), (s.unsure_up, upward(s)[:, 3], strange)):
+    for unsure, tau2, more in (
+        (s.unsure, s.tau2[:, 3], strange + once),
+        (s.unsure_up, upward(s.tau2[:, 3], s.tau2_up[:, 3]), strange),
+    ):
         unsure[:] = (tau2 + 0.01) / (visited + 1.5) + more
 
 

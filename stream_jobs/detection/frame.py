@@ -73,7 +73,7 @@ class Frame:
         filled = max(row for row, window in enumerate(FAST) if window <= self.at % MINUTES + 1)
         rows = [*range(N_FAST), filled]  # the hour so far is as noisy as the longest window that it fills
         tau2 = s.tau2[:, rows] + s.unsure[:, None]
-        tau2_up = minutes.upward(s)[:, rows] + s.unsure_up[:, None]
+        tau2_up = minutes.upward(s.tau2[:, rows], s.tau2_up[:, rows]) + s.unsure_up[:, None]
         if s.unseen_before.any():  # windows that reach into the hour before
             before = PAST_PART[self.at % MINUTES][:, None] * s.unseen_before.astype(np.float32)
             tau2, tau2_up = tau2 + before, tau2_up + before

@@ -159,10 +159,10 @@ def learn_minutes(s: State, at: int, rows: list[int], z: Array, variance: Array,
             learn_row(s, row, z[:, row], variance[:, row], part[:, row], may)
 
 
-def upward(s: State) -> Array:
-    """[measures, windows, series] the level's noise above the usual: where what is below it goes much farther (hours in
-    which a client is away), a rise is held against the rises alone."""
-    return np.asarray(np.minimum(s.tau2, SIDED * s.tau2_up))
+def upward(tau2: Array, tau2_up: Array) -> Array:
+    """The level's noise above the usual: where what is below it goes much farther (hours in which a client is away), a
+    rise is held against the rises alone."""
+    return np.asarray(np.minimum(tau2, SIDED * tau2_up))
 
 
 def learn_row(s: State, row: int, deviate: Array, variance: Array, part: Array, may: Array) -> None:

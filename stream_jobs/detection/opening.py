@@ -129,7 +129,7 @@ def burst(d: Frame, i: int) -> tuple[int, float, float] | None:
         x, e = float(s.win_x[COST, row, i]), float(s.win_e[COST, row, i]) * actual / usual
         if x <= BURST_TIMES * e or s.win_x[EVENTS, row, i] < LEAST_EVENTS:
             continue
-        tau2 = float(min(s.tau2[COST, row, i], windows.SIDED * s.tau2_up[COST, row, i]) + s.unsure_up[COST, i])
+        tau2 = float(windows.upward(s.tau2[COST, row, i], s.tau2_up[COST, row, i]) + s.unsure_up[COST, i])
         v = float(np.log1p(s.phi[COST, i] / max(e, 1e-300))) + tau2
         deviate = (float(np.log(x / max(e, 1e-300))) + v / 2) / v**0.5
         calibrated = deviate / float(s.spread[0, COST, row, i]) ** 0.5
