@@ -175,7 +175,7 @@ def place_and_problem(data: Any, location: Sequence[str | int], message: str, la
     """
     where, node = "", data
     for part in location:
-        where += f"[{part}]" if isinstance(part, int) else f"{'.' if where else ''}{part[:SHOWN_CHARS]}"
+        where += f"[{part}]" if isinstance(part, int) else f"{'.' if where else ''}{printable(part[:SHOWN_CHARS])}"
         try:
             node = node[part]
         except (KeyError, IndexError, TypeError):

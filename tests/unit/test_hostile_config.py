@@ -120,6 +120,7 @@ def test_a_file_may_be_called_anything(tmp_path: Path) -> None:
         ("overlays/a.yaml", "overlays:\n- name: a\n  multiplier: 1\n  source: !!binary aGk=", "binary"),
         ("overlays/a.yaml", "overlays:\n- name: a\n  multiplier: 1\n  {a: 1}: b", "a key must be a text"),
         ("overlays/a.yaml", "overlays:\n- name: a\n  multiplier: 1\n  <<: 5", "merge keys (<<) are not supported"),
+        ("overlays/a.yaml", "overlays:\n- name: a\n  multiplier: 1\n  ? |\n   b\n   c\n  : 5", "Extra inputs are not permitted"),
         ("alerts.yaml", "receivers:\n- {name: a, type: pagerduty,\n   routing_key_env: A, timezone: ../../etc/passwd}", "is not a time zone"),
         ("alerts.yaml", 'receivers:\n- {name: a, type: pagerduty,\n   routing_key_env: A, timezone: "\\0"}', "is not a time zone"),
         ("budgets.yaml", "\n\ntimezone: ../../etc/passwd", "there is no time zone"),
