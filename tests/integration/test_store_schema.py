@@ -64,14 +64,13 @@ class Stores:
         """All that makes a table or a function, and what was applied."""
         assert self.running is not None
         with self.running.connect() as client:
-            return dict(
-                client.query(
-                    "SELECT name, create_table_query FROM system.tables WHERE database = 'spendstream' "
-                    "UNION ALL SELECT name, create_query FROM system.functions WHERE origin != 'System' "
-                    "UNION ALL SELECT concat('applied ', toString(number)), concat(name, checksum) "
-                    "FROM schema_migrations"
-                ).result_rows
-            )
+            rows = client.query(
+                "SELECT name, create_table_query FROM system.tables WHERE database = 'spendstream' "
+                "UNION ALL SELECT name, create_query FROM system.functions WHERE origin != 'System' "
+                "UNION ALL SELECT concat('applied ', toString(number)), concat(name, checksum) "
+                "FROM schema_migrations"
+            ).result_rows
+        return {str(name): str(made) for name, made in rows}
 
     def close(self) -> None:
         if self.running is not None:
