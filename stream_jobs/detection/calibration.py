@@ -45,6 +45,7 @@ PRIOR_WINDOWS: Final = np.where(np.arange(len(WINDOWS_KNOWN)) < FIRST_DAYS, 3.0,
 """As many say beforehand that a window of hours is no wider than normal: a few days hold so few that their own spread
 says little, and would hide nearly everything."""
 HOURS_LOOKS: Final = 10.0  # independent ones that windows of hours take in a day, where the noise is that of hours
+INDEPENDENT: Final = 6.0  # windows that count as having taught before the first: each hour says nearly the same again
 ROOTS: Final = np.sqrt(np.array(HOUR_WINDOWS, dtype=float))[:, None]
 UNITS: Final = np.concatenate([np.ones((N_FAST, 1)), ROOTS, [[1.0]]])
 """What each window's sum is divided by."""
@@ -162,22 +163,27 @@ def hourly(s: State) -> Array:
     return np.concatenate([s.sums_z / np.float32(QUANTUM), s.ramp_z[:, None]], axis=1)
 
 
+def _taught(s: State) -> Array:
+    """[series] hours that count as having taught: what a baseline of a few days was off is forgotten in the weeks
+    after."""
+    return np.asarray(np.where(s.age < SETTLED, s.age, s.age - SETTLED / 2))
+
+
 def learn_mean(s: State, deviate: Array, may: Array) -> None:
     """Whole hours' deviates have a mean of their own where the noise is no lognormal one; long windows would add it
     up."""
-    since = np.where(s.age < SETTLED, s.age, s.age - SETTLED)
-    rate = np.maximum(1 / (28 * 24), 2 / (48 + since)) * may
+    rate = np.maximum(1 / (28 * 24), 2 / (48 + _taught(s))) * may
     s.mean_z += rate * (np.clip(deviate, s.mean_z - 2, s.mean_z + 2) - s.mean_z)
 
 
 def learn_hour(s: State, may: Array) -> None:
     of_record = (may > 0) | s.repeats
     sums = hourly(s)
-    since = np.where(s.age < SETTLED, s.age, s.age - SETTLED)  # what a baseline of a few days was off is soon forgotten
+    taught = _taught(s)
     for offset, hours in enumerate(HOUR_WINDOWS):
         scale = N_FAST + offset
         deviate = sums[:, offset] / UNITS[scale]
-        rate = np.maximum(1 / (28 * 24), 2 / (48 + 2 * hours + since)) * may
+        rate = np.maximum(1 / (28 * 24), 2 / (48 + INDEPENDENT * hours + taught)) * may
         minutes.learn_spread(s, scale, deviate, rate, LEAST_DAYS_SPREAD if scale >= FIRST_DAYS else 1.0, WINSOR)
         if N_FAST < scale < FIRST_DAYS:
             _learn_record(s, deviate / np.sqrt(s.spread[:, :, scale]).max(axis=0), of_record)

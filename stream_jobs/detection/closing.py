@@ -10,7 +10,7 @@ from stream_jobs.detection.beginning import begin
 from stream_jobs.detection.frame import Frame
 from stream_jobs.detection.model import Closing, Finding
 from stream_jobs.detection.onset import over_by_hours, over_by_minutes
-from stream_jobs.detection.scales import FIRST_HOURS, MEASURES, SILENCE
+from stream_jobs.detection.scales import EVENTS, FIRST_HOURS, MEASURES, SILENCE
 from stream_jobs.detection.state import MINUTES, QUANTUM, State
 
 EASE_NATS: Final = 7.0
@@ -64,18 +64,32 @@ def _shift(d: Frame, i: int) -> Array:
 
 
 def end(d: Frame, i: int) -> list[Finding]:
-    """The finding of series `i` is over; where it was a burst within a shift, that goes on."""
+    """The finding of series `i` is over; where it was a burst within a shift, or a silence within a drop, that goes
+    on."""
     s = d.state
     if not s.ground[i]:
         return [close(d, i, "over")]
     until = min(_over(d, i), d.at)
+    if s.side[i] < 0 and _since(d, i, until) > s.ground[i] / 2:  # all is as usual again
+        return [close(d, i, "over")]
     over = close(d, i, "over", until)
     return [over, _shift_again(d, i, until)]
 
 
+def _since(d: Frame, i: int, begun: int) -> float:
+    """The level of requests from minute `begun` of the last hour on, a logarithm beyond the usual."""
+    slots = [at % MINUTES for at in range(max(begun, d.at + 1 - MINUTES), d.at + 1)]
+    actual, usual = (figures.total(ring[EVENTS, slots, i]) for ring in (d.state.ring_x, d.state.ring_e))
+    return float(np.log(max(actual, 1e-9) / max(usual, 1e-9)))
+
+
 def _shift_again(d: Frame, i: int, begun: int) -> Finding:
-    """The shift within which a burst was goes on from minute `begun` on, where that was over."""
-    return begin(d, i, 1, figures.SHIFT, begun, FIRST_HOURS, figures.since(d, i, begun), float(d.state.score[i]))
+    """The shift or the drop within which a burst or a silence was goes on from minute `begun` on, where that was
+    over."""
+    score, sums = float(d.state.score[i]), figures.since(d, i, begun)
+    if d.state.kind[i] == figures.SILENCE_KIND:  # windows of minutes may not show what is left of so few
+        return begin(d, i, -1, figures.DROP, begun, FIRST_HOURS + 1, sums, score)
+    return begin(d, i, 1, figures.SHIFT, begun, FIRST_HOURS, sums, score)
 
 
 def close(d: Frame, i: int, closing: Closing, until: int | None = None) -> Finding:

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from stream_jobs.detection import calibration, closing, figures, newcomers, onset, opening, ramp
 from stream_jobs.detection.arrays import Array
-from stream_jobs.detection.figures import DAY, DROP, SHIFT, SILENCE_KIND, SPIKE
+from stream_jobs.detection.figures import DAY, DROP, RAMP_KIND, SHIFT, SILENCE_KIND, SPIKE
 from stream_jobs.detection.frame import Frame
 from stream_jobs.detection.model import Finding
 from stream_jobs.detection.scales import COST, EVENTS, FIRST_DAYS, N_FAST, SILENCE
@@ -83,14 +83,26 @@ def _go_on(
     for i, turns in zip(open_.tolist(), opening.turns(d, open_, sums), strict=True):
         if turns:
             found += _turn(d, i)
-        elif s.kind[i] == SHIFT and s.side[i] > 0 and (burst := opening.burst(d, i)):
-            begun = max(onset.minute(d, i, 1), int(s.told[i]))
-            over = closing.close(d, i, "over", begun)
-            opened = opening.burst_opened(d, i, *burst, begun)
-            found += [over] if opened is None else [over, opened]
         else:
-            found += _check(d, i, figures.usual_day_of(s, i))
+            found += _within(d, i) or _check(d, i, figures.usual_day_of(s, i))
     return found
+
+
+def _within(d: Frame, i: int) -> list[Finding]:
+    """A burst within a shift or a ramp, and a silence within a drop, are told by themselves: what they are in is over
+    where they begin, and goes on where they end."""
+    s = d.state
+    if s.side[i] > 0 and s.kind[i] in (SHIFT, RAMP_KIND) and (burst := opening.burst(d, i)):
+        begun = max(onset.minute(d, i, 1), int(s.told[i]))
+        over = closing.close(d, i, "over", begun)
+        opened = opening.burst_opened(d, i, *burst, begun)
+    elif s.side[i] < 0 and s.kind[i] in (DROP, RAMP_KIND) and (level := opening.falls_silent(d, i)):
+        begun = max(int(s.last[i]) + 1, int(s.told[i]))
+        over = closing.close(d, i, "over", begun)
+        opened = opening.silence_opened(d, i, level, begun)
+    else:
+        return []
+    return [over] if opened is None else [over, opened]
 
 
 def _near(d: Frame, which: npt.NDArray[np.intp], sided: Array, row: int) -> Array:
@@ -133,14 +145,21 @@ def _is_back_in_part(d: Frame, i: int) -> bool:
     return since >= CALM_MINUTES
 
 
+def _is_over(d: Frame, i: int) -> bool:
+    s = d.state
+    if s.calm[i] >= CALM_MINUTES and not closing.is_weak(d, i):
+        return True
+    # what came since is on the other side
+    return (s.sum_x[i] - s.sum_e[i]) * s.side[i] < 0 and not closing.is_silent(s, i)
+
+
 def _check(d: Frame, i: int, day: float) -> list[Finding]:
     s = d.state
     lasted = d.at + 1 - int(s.begun[i])
     slow = FIRST_DAYS <= int(s.scale[i]) < SILENCE
-    if s.calm[i] >= CALM_MINUTES and not closing.is_weak(d, i):
+    back = s.kind[i] == SILENCE_KIND and _is_back_in_part(d, i)
+    if _is_over(d, i) or (back and s.ground[i]):
         return closing.end(d, i)
-    if (s.sum_x[i] - s.sum_e[i]) * s.side[i] < 0 and not closing.is_silent(s, i):
-        return closing.end(d, i)  # what came since is on the other side
     if newcomers.is_open(s, i) and lasted >= DAY:
         return closing.adopt(d, i)
     if lasted >= (d.config.adopt_slow_minutes if slow else d.config.adopt_minutes):
@@ -148,7 +167,6 @@ def _check(d: Frame, i: int, day: float) -> list[Finding]:
         rises = slow and lasted < MOST_DAYS * DAY and ramp.still_rises(s, i)
         if not rises and s.ease[i] < GOES_ON and (not slow or since >= d.config.adopt_minutes):
             return closing.adopt(d, i)
-    back = s.kind[i] == SILENCE_KIND and _is_back_in_part(d, i)
     changed = False
     kind = DROP if back else figures.kind_of(d, i, int(s.scale[i]), int(s.side[i]), lasted)
     if kind != s.kind[i] and (back or s.kind[i] in (SPIKE, DROP)):

@@ -22,8 +22,9 @@ from stream_jobs.detection.thresholds import nats, needed_nats, of_gap, sigmas
 LEAST_EVENTS: Final = 5.0
 TURNING: Final = 1  # the first window that tells the opposite of an open finding: a minute may be a pause
 STAYS: Final = 1.0  # a deviate beyond which a measure is still as the finding is
-BURST_HOURS: Final = 5  # of a shift, that tell its level
+BURST_HOURS: Final = 5  # of a shift or a drop, that tell its level
 BURST_TIMES: Final = 2.0  # that level: less belongs to the shift
+LEAST_LEFT: Final = 0.1  # of the usual requests: with fewer a drop is next to a silence already
 AGAIN_NATS: Final = 4.0  # more surprise is needed right after a close, fading over a day
 REMEMBERED: Final = 28 * DAY
 """So long after a level was adopted, the one before it is still known."""
@@ -141,6 +142,26 @@ def burst(d: Frame, i: int) -> tuple[int, float, float] | None:
 def burst_opened(d: Frame, i: int, row: int, score: float, level: float, begun: int) -> Finding | None:
     """Once that shift is closed, in minute `begun`. It is over when the level of the shift is back."""
     opened = _open(d, i, COST, row, 1, score, begun)
+    d.state.ground[i] = level if opened is not None else 0.0
+    return opened
+
+
+def falls_silent(d: Frame, i: int) -> float | None:
+    """Nobody calls any more where fewer than usual did: the level of those, a logarithm beyond the usual, by the whole
+    hours since it began; or None."""
+    s = d.state
+    hours = min(d.hours_past - -(-int(s.begun[i]) // MINUTES), s.past_x.shape[1])
+    if hours < BURST_HOURS or s.gap[i] <= s.limit_gap[i]:
+        return None
+    actual, usual = (figures.total(past[EVENTS, :hours, i]) for past in (s.past_x, s.past_e))
+    if not LEAST_LEFT * usual < actual < usual or s.gap[i] * actual <= s.limit_gap[i] * usual:
+        return None
+    return float(np.log(actual / usual))
+
+
+def silence_opened(d: Frame, i: int, level: float, begun: int) -> Finding | None:
+    """Once that drop is closed, in minute `begun`. It is over when requests come again; then the drop goes on."""
+    opened = _silence(d, i, begun)
     d.state.ground[i] = level if opened is not None else 0.0
     return opened
 

@@ -18,14 +18,16 @@ LEAST: Final = 1e-20
 LOCAL: Final = 30.0  # requests that the mean so far counts for beside the last hour's
 ALONE: Final = 5  # minutes after a dear request in which none is taken out ...
 ALONE_GUESSED: Final = 60  # ... where nobody tells the squares
+MANY, MANY_TIMES = 5.0, 3.0  # requests beside the usual in a minute: so many are a burst, and no guess at one of them
 YOUNG: Final = 24  # hours in which no request is dear: nobody knows what one costs
 
 
 def squares_of(s: State, cost: Array, events: Array) -> Array:
-    """Where nobody tells: (C - n m)² + n m², with the mean cost m of a request in the last hour (of few requests, that
-    so far), so that requests which cost more from now on are not taken for a dear one in every minute."""
+    """Where nobody tells: (C - n m)² + n m² (of a minute that cost less, n m²), m the mean cost of a request in the
+    last hour (of few requests, that so far), so that requests which cost more from now on are not taken for a dear one
+    in every minute."""
     mean = (s.win_x[0, 3] + LOCAL * s.money / np.maximum(s.requests, 1.0)) / (s.win_x[1, 3] + LOCAL)
-    rest = cost - events * mean
+    rest = np.maximum(cost - events * mean, 0)
     equal = cost * cost / np.maximum(events, 1.0)
     return np.where(s.requests > 0, rest * rest + events * mean * mean, equal)
 
@@ -64,6 +66,8 @@ def take(frame: Frame, x: npt.NDArray[np.float32], squares: Array | None) -> npt
     dearest = dearest_of(s, cost, events, given)
     bound = np.maximum(frame.config.dear_factor * s.dear[2], 20 * s.phi[0])
     alone = frame.at - s.dear_at > (ALONE_GUESSED if squares is None else ALONE)
+    if squares is None:
+        alone &= events <= MANY_TIMES * s.win_e[1, 3] / MINUTES + MANY
     cut = (dearest > bound) & (s.age > YOUNG) & alone
     told = np.empty(0, dtype=np.intp)
     if cut.any():

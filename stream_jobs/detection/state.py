@@ -109,7 +109,7 @@ FIELDS: Final[dict[str, Field]] = {
     "calm": ((), "i2", 0.0),  # minutes
     "ease": ((), "f2", 0.0),  # nats for that it is over
     "closed": ((), "i4", -1e9),  # minute of the last close
-    "ground": ((), "f4", 0.0),  # of a burst within a shift: the shift's level, a logarithm beyond the usual
+    "ground": ((), "f4", 0.0),  # of what is within a shift or a drop: the level of that, a logarithm beyond the usual
     "moved": ((MEASURES,), "f4", 0.0),  # what the level that was adopted last is beyond the one before, of logarithms
     "moved_at": ((), "i4", -1e9),
 }

@@ -310,3 +310,17 @@ def test_requests_that_all_cost_more_are_found_though_nobody_tells_the_squares()
     assert (1, "up") in told(findings)
     first = next(f for f in findings if f.kind != "dear_request")
     assert first.detected_at - BEGIN <= 210
+
+
+def test_a_price_that_rises_by_a_third_in_calm_traffic_is_told_within_a_day() -> None:
+    """Sixteen days after its first minute, when what two weeks were off is forgotten fastest: for what begins is not
+    learned as fast as that."""
+    detector = CostDetector()
+    detector.add(["a"])
+    rise = 15 * 1440 + 600
+    found = []
+    for at in range(rise + 1440):
+        cost = np.array([0.1 if at < rise else 0.13])
+        found += detector.advance(Minute(BEGIN + at, np.array([10.0]), cost, cost * cost / 10))
+    assert found
+    assert {(one.direction, one.start >= BEGIN + rise - 60) for one in found} == {("up", True)}

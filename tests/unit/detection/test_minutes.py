@@ -73,7 +73,7 @@ def test_hours_away_are_no_noise_of_a_rise() -> None:
     detector.add(["on and off"])
     detector.warm(BEGIN, events, 0.01 * events, 2e-4 * events)
     s = detector.frame.state
-    assert minutes.upward(s)[1, 3, 0] < 0.4 * s.tau2[1, 3, 0]
+    assert minutes.upward(s.tau2[1, 3, 0], s.tau2_up[1, 3, 0]) < 0.4 * s.tau2[1, 3, 0]
 
 
 def jobs(at: int) -> Array:

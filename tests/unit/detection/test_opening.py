@@ -72,3 +72,44 @@ def test_a_burst_inside_a_shift_is_told_by_itself() -> None:
         assert rest[0].start == burst.end, "the shift goes on"
         again = sum(f.actual - f.expected for f in rest)
         assert again == pytest.approx(2 * 940 * 0.01 * RATES[number], rel=0.4)
+
+
+def grown(inside: float) -> Iterator[Minute]:
+    """Seven percent a day for twelve days; of the last day six hours at another level."""
+
+    def level(minute: int) -> Floats:
+        there = inside if 12 * 1440 + 600 <= minute < 12 * 1440 + 960 else 1.0
+        return np.full(3, 1.07 ** min(minute / 1440, 12.0) * there)
+
+    return minutes(RATES, 13 * 1440 + 360, level=level)
+
+
+def test_a_burst_inside_a_ramp_is_told_by_itself() -> None:
+    """What grew for days and is open hides nothing."""
+    findings = run(warmed(RATES), grown(12.0))
+    for number in range(3):
+        before, burst = [f for f in findings if f.number == number and f.start < BEGIN + 12 * 1440 + 700 and f.closing][
+            -2:
+        ]
+        assert before.end == burst.start == pytest.approx(BEGIN + 12 * 1440 + 600, abs=2)
+        assert burst.detected_at <= burst.start + 15
+        assert burst.end == pytest.approx(BEGIN + 12 * 1440 + 960, abs=3)
+        assert burst.severity == "critical"
+
+
+def test_a_silence_inside_a_drop_is_told_by_itself() -> None:
+    """Fewer for a day and a half, within which nobody calls for six hours: the drop is over where the silence begins,
+    and goes on where that ends, until all is as usual."""
+
+    def level(minute: int) -> Floats:
+        return np.full(3, 0.0 if 1000 <= minute < 1360 else 0.3 if 200 <= minute < 2400 else 1.0)
+
+    findings = run(warmed(RATES), minutes(RATES, 3400, level=level))
+    for number in range(3):
+        *_, drop, silence, again = [f for f in findings if f.number == number and f.closing]
+        assert [drop.kind, silence.kind, again.kind] == ["drop", "silence", "drop"]
+        assert drop.end == silence.start == pytest.approx(BEGIN + 1000, abs=3)
+        assert silence.detected_at <= silence.start + 60
+        assert silence.end == again.start == pytest.approx(BEGIN + 1360, abs=15)
+        assert silence.actual < 0.05 * silence.expected
+        assert again.end == pytest.approx(BEGIN + 2400, abs=70)

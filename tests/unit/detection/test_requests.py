@@ -4,6 +4,7 @@ import pytest
 from stream_jobs.detection.arrays import Array
 from stream_jobs.detection.requests import dearest_of
 from stream_jobs.detection.state import State
+from tests.unit.detection.world import BEGIN, minutes, warmed
 
 SERIES = 16
 
@@ -45,3 +46,15 @@ def test_a_minute_of_hundreds_of_ordinary_requests_holds_no_dear_one(price: floa
     root = np.sqrt((costs * costs).sum(axis=1))
     assert (estimated(s, costs) <= np.maximum(1.5 * costs.max(axis=1), 0)).all()
     assert float(np.median(estimated(s, costs) / root)) < 0.5
+
+
+def test_many_requests_in_a_minute_are_no_dear_one() -> None:
+    """Where nobody tells the squares, three times the price of two hundred could be one that cost all of it."""
+    rates = np.array([1.0])
+    detector = warmed(rates, squares=False)
+    found = set()
+    for minute in minutes(rates, 400, squares=False):
+        if minute.at == BEGIN + 300:
+            minute.events[0], minute.cost[0] = 200.0, 6.0
+        found |= {one.kind for one in detector.advance(minute)}
+    assert found == {"spike"}
