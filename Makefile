@@ -42,11 +42,11 @@ demo: $(STAMP) ## simulated AI traffic through the whole pipeline, and report.ht
 	@$(BIN)/spendstream demo
 
 test: $(STAMP) ## the tests, in parallel (twenty minutes on two cores)
-	@$(BIN)/pytest -n auto --dist loadgroup -m "not slow"
+	@bash tests/in_memory.sh $(BIN)/pytest -n auto --dist loadgroup -m "not slow"
 
 test-slow: $(STAMP) ## the tests that take long, most because processes die and come back (minutes)
 	@# Only the files that have some: each worker would load all tests, two thirds of a minute, to run one in fifteen.
-	@$(BIN)/pytest -n auto --dist loadgroup -m slow $$(grep -rlF mark.slow tests --include='test_*.py')
+	@bash tests/in_memory.sh $(BIN)/pytest -n auto --dist loadgroup -m slow $$(grep -rlF mark.slow tests --include='test_*.py')
 
 lint: $(STAMP) ## ruff, format check, import-linter (the layers), mypy --strict
 	@$(BIN)/ruff check .

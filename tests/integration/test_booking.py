@@ -186,7 +186,7 @@ def assert_exact(store: StoreClient) -> None:
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 @pytest.mark.parametrize(
-    "killed_at", [*range(7), *(pytest.param(step, marks=pytest.mark.slow) for step in range(7, 14))]
+    "killed_at", [*range(3), *(pytest.param(step, marks=pytest.mark.slow) for step in range(3, 14))]
 )
 def test_a_crash_around_any_step_books_every_event_once(
     store: StoreClient, source: SourcePartition, killed_at: int, after: bool

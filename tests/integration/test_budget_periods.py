@@ -27,6 +27,7 @@ from tests.store_server import StoreProcess
 from tests.unit.producers.support import read_topic
 
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)
+SLOW = pytest.mark.slow
 SEARCH = {
     "id": "search",
     "name": "Search",
@@ -75,7 +76,7 @@ def midnight(at: datetime) -> datetime:
     return at.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
 
 
-@pytest.mark.parametrize("restarted", ["before", "after", "never"])
+@pytest.mark.parametrize("restarted", ["before", *(pytest.param(when, marks=SLOW) for when in ("after", "never"))])
 def test_a_correction_reaches_a_period_that_was_over_long_ago(office: Office, restarted: str) -> None:
     """The finding: an event over budget three weeks ago, a restart, and the price falls to a hundredth. History, alert
     and services follow; whether the restart was before or after the correction, or there was none."""
@@ -180,7 +181,7 @@ def test_what_a_busy_past_says_is_no_difference(office: Office) -> None:
     """Late events come all the time: what is not recorded yet is not wrong."""
     office.write(SEARCH, USERS)
     office.restart()
-    for number in range(20):
+    for number in range(10):
         office.cycle(office.block([spend(noon(office, age), 1) for age in (3, 30)], partition=number % 2))
         assert office.difference() == 0
 
@@ -189,9 +190,16 @@ WEEKLY = SEARCH | {"id": "weekly", "period": "week"}
 EVERY_USER = USERS | {"id": "users", "period": "day"}
 
 
-@pytest.mark.parametrize("running", [True, False])
-@pytest.mark.parametrize("change", [{"timezone": "Pacific/Kiritimati"}, {"timezone": "America/Los_Angeles"}])
-def test_another_time_zone_has_other_periods_at_once(office: Office, change: dict[str, str], running: bool) -> None:
+@pytest.mark.parametrize(
+    ("zone", "running"),
+    [
+        ("Pacific/Kiritimati", True),
+        ("America/Los_Angeles", False),
+        pytest.param("Pacific/Kiritimati", False, marks=SLOW),
+        pytest.param("America/Los_Angeles", True, marks=SLOW),
+    ],
+)
+def test_another_time_zone_has_other_periods_at_once(office: Office, zone: str, running: bool) -> None:
     """Those of before are no longer said, to people or to services; also when it was changed while nobody counted."""
     office.write(SEARCH, USERS, WEEKLY)
     office.restart()
@@ -199,7 +207,7 @@ def test_another_time_zone_has_other_periods_at_once(office: Office, change: dic
     old = [spend(noon(office, 10), 5), spend(midnight(noon(office, 10)) + HOUR, 7, user_id="u2")]
     office.cycle(office.block([*old, spend(now, 2), spend(midnight(now), 1, user_id="u2")]))
     office.settle()
-    others = {"week_starts_on": "wednesday", **change}
+    others = {"week_starts_on": "wednesday", "timezone": zone}
     if running:
         office.write(SEARCH, USERS, WEEKLY, **others)
     else:
@@ -213,8 +221,15 @@ def test_another_time_zone_has_other_periods_at_once(office: Office, change: dic
     assert_all_equal_to_the_ledger(office)
 
 
-@pytest.mark.parametrize("running", [True, False])
-@pytest.mark.parametrize("change", ["zone", "dates", "total"])
+@pytest.mark.parametrize(
+    ("change", "running"),
+    [
+        ("zone", True),
+        ("dates", False),
+        ("total", True),
+        *(pytest.param(*one, marks=SLOW) for one in (("zone", False), ("dates", True), ("total", False))),
+    ],
+)
 def test_periods_from_before_a_calendar_begins_are_no_longer_said(office: Office, change: str, running: bool) -> None:
     """A list of dates, or a total, begins later than what was said of the budget: in another time zone, by other dates,
     or because it had a list before."""
@@ -240,7 +255,7 @@ def test_periods_from_before_a_calendar_begins_are_no_longer_said(office: Office
     assert_all_equal_to_the_ledger(office)
 
 
-@pytest.mark.parametrize("at_once", [9, 100_000])
+@pytest.mark.parametrize("at_once", [9, pytest.param(100_000, marks=SLOW)])
 def test_a_correction_of_many_values_reaches_each_of_them(
     office: Office, monkeypatch: pytest.MonkeyPatch, at_once: int
 ) -> None:
@@ -262,7 +277,7 @@ def test_a_correction_of_many_values_reaches_each_of_them(
     assert_all_equal_to_the_ledger(office)
 
 
-@pytest.mark.parametrize("at_once", [7, 100_000])
+@pytest.mark.parametrize("at_once", [7, pytest.param(100_000, marks=SLOW)])
 def test_many_values_are_told_as_they_are_worked_out(
     office: Office, monkeypatch: pytest.MonkeyPatch, at_once: int
 ) -> None:
@@ -286,7 +301,7 @@ def test_many_values_are_told_as_they_are_worked_out(
     assert_all_equal_to_the_ledger(office)
 
 
-@pytest.mark.parametrize("running", [True, False])
+@pytest.mark.parametrize("running", [True, pytest.param(False, marks=SLOW)])
 def test_another_scope_has_periods_in_which_there_was_nothing_before(
     office: Office, monkeypatch: pytest.MonkeyPatch, running: bool
 ) -> None:
@@ -312,7 +327,7 @@ def test_another_scope_has_periods_in_which_there_was_nothing_before(
     assert_all_equal_to_the_ledger(office)
 
 
-@pytest.mark.parametrize("running", [True, False])
+@pytest.mark.parametrize("running", [False, pytest.param(True, marks=SLOW)])
 def test_another_scope_is_counted_in_every_period_that_is_kept(office: Office, running: bool) -> None:
     """History says what the budget looks at now, also of values that it did not have before."""
     office.write(SEARCH, USERS)

@@ -188,7 +188,7 @@ def bucket_numbers(sums: dict[tuple[Any, ...], dict[str, Any]]) -> dict[str, Any
     return dict(total)
 
 
-@pytest.fixture(scope="module", params=range(3))
+@pytest.fixture(scope="module", params=[0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (1, 2))])
 def booked(request: pytest.FixtureRequest, store: StoreClient) -> list[dict[str, Any]]:
     for table in ("ledger", "cost_1m", "cost_1h", "cost_1d", "operations_1d"):
         store.command(f"TRUNCATE TABLE {table}")

@@ -169,7 +169,9 @@ STEPS = ("plan", "insert", "mark_posted", "close")
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
-@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize(
+    "step", [step if step == "insert" else pytest.param(step, marks=pytest.mark.slow) for step in STEPS]
+)
 def test_a_crash_between_any_two_steps_posts_once(
     store: StoreClient, monkeypatch: pytest.MonkeyPatch, step: str, after: bool
 ) -> None:

@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Context, Decimal
 from fractions import Fraction
@@ -41,21 +41,65 @@ from tests.integration.pipeline import until
 from tests.store_server import StoreProcess, ledger_rows
 
 
+@dataclass
+class Stores:
+    """One store for all tests of this module, until one of them changes its schema: the next test has another."""
+
+    folder: Path
+    running: StoreProcess | None = None
+    schema: dict[str, str] = field(default_factory=dict)
+    made: int = 0
+
+    def intact(self) -> StoreProcess:
+        """With today's schema."""
+        if self.running is not None and self._read() != self.schema:
+            self.close()
+        if self.running is None:
+            self.made += 1
+            self.running = StoreProcess.made(self.folder / f"store-{self.made}")
+            self.schema = self._read()
+        return self.running
+
+    def _read(self) -> dict[str, str]:
+        """All that makes a table or a function, and what was applied."""
+        assert self.running is not None
+        with self.running.connect() as client:
+            rows = client.query(
+                "SELECT name, create_table_query FROM system.tables WHERE database = 'spendstream' "
+                "UNION ALL SELECT name, create_query FROM system.functions WHERE origin != 'System' "
+                "UNION ALL SELECT concat('applied ', toString(number)), concat(name, checksum) "
+                "FROM schema_migrations"
+            ).result_rows
+        return {str(name): str(made) for name, made in rows}
+
+    def close(self) -> None:
+        if self.running is not None:
+            self.running.kill()
+        self.running = None
+
+
 @pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StoreProcess]:
-    store = StoreProcess(tmp_path_factory.mktemp("store") / "store").wait_ready()
-    yield store
-    store.kill()
+def stores(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stores]:
+    stores = Stores(tmp_path_factory.mktemp("store"))
+    yield stores
+    stores.close()
+
+
+@pytest.fixture
+def store(stores: Stores) -> StoreProcess:
+    return stores.intact()
 
 
 @pytest.fixture
 def client(store: StoreProcess) -> Iterator[Client]:
-    """A client on freshly made, empty tables."""
+    """A client on empty tables."""
     with store.connect() as client:
-        names = client.query("SELECT name, engine FROM system.tables WHERE database = 'spendstream'").result_rows
-        for name, engine in sorted(names, key=lambda row: "View" not in row[1]):
-            client.command(f"DROP {'VIEW' if 'View' in engine else 'TABLE'} `{name}`")
-        migrate(store.settings)
+        filled = client.query(
+            "SELECT name FROM system.tables WHERE database = 'spendstream' AND engine LIKE '%MergeTree' "
+            "AND total_rows > 0 AND name != 'schema_migrations'"
+        )
+        for (name,) in filled.result_rows:
+            client.command(f"TRUNCATE TABLE `{name}`")
         yield client
 
 
@@ -89,8 +133,8 @@ def test_the_tables_are_what_the_code_declares(client: Client) -> None:
     """No drift: each declared column is in the table with a fitting type, and what isn't declared has a DEFAULT."""
     for table, schema in TABLES.items():
         live = {row[0]: (row[1], row[2]) for row in client.query(f"DESCRIBE TABLE {table}").result_rows}
-        declared = {field.name: field.type for field in schema}
-        deadline = {field.name: field.type for field in INSERT_BEFORE} if table in DEADLINE_TABLES else {}
+        declared = {one.name: one.type for one in schema}
+        deadline = {one.name: one.type for one in INSERT_BEFORE} if table in DEADLINE_TABLES else {}
         optional = {*deadline, *(LEDGER_DEFAULTS if table == "ledger" else ())}
         assert list(declared) == [name for name in live if name not in deadline], table
         for name, kind in (declared | deadline).items():
@@ -240,8 +284,8 @@ def test_views_and_queries_run_and_add_up(client: Client) -> None:
     insert(client, "ledger", rows, "views-unpriced")
     rows = ledger_rows(1, first=901, booked_at=now, occurred_at=now)
     for name, value in {"events": 1, "unpriced": 0, "reported_tags": [], "stated_cost": Decimal("0.003")}.items():
-        field = TABLES["ledger"].field(name)
-        rows = rows.append_column(field, pa.array([value], field.type))
+        column = TABLES["ledger"].field(name)
+        rows = rows.append_column(column, pa.array([value], column.type))
     insert(client, "ledger", rows, "views-stated")
     total = client.command("SELECT sum(effective_cost) FROM ledger")
     for name in load_views():
@@ -328,9 +372,9 @@ def test_a_request_costs_what_its_last_revision_says(client: Client) -> None:
 def test_what_requests_cost_is_read_from_the_time_asked_for(client: Client) -> None:
     """A range of time reads that range of the ledger: not all of it, to be sorted out afterwards."""
     now = datetime.now(UTC)
-    for days in range(40):
-        rows = ledger_rows(3_000, first=days * 3_000, occurred_at=now - timedelta(days=days, minutes=5))
-        insert(client, "ledger", rows, f"read-{days}")
+    for days in range(0, 40, 4):
+        at = [now - timedelta(days=days + number // 3_000, minutes=5) for number in range(12_000)]
+        insert(client, "ledger", ledger_rows(12_000, first=days * 3_000, occurred_at=at), f"read-{days}")
     assert client.query("SELECT count() FROM request_cost").result_rows == [(120_000,)]
     for sql in (
         "SELECT sum(effective_cost) FROM request_cost WHERE occurred_at > now() - INTERVAL 1 DAY",

@@ -17,10 +17,10 @@ from stream_jobs.attribution.rules import AttributionRules
 from stream_jobs.base.money import pico_from_usd, usd_from_pico
 from stream_jobs.facts import facts_of
 from stream_jobs.metering.process import Metering
-from stream_jobs.pricing.book import PriceBook
 from stream_jobs.store.tables import TABLES
 from stream_jobs.streams.model import Block, SourcePartition, SourceRecord
 from tests.chaos.traffic import generate
+from tests.unit.pricing.shipped import shipped_book
 
 ROOT = Path(__file__).resolve().parents[3]
 APPLICATION = ROOT / "stream_jobs"
@@ -220,7 +220,7 @@ def leaves(value: Any) -> Iterator[Any]:
 
 def test_no_receipt_holds_a_float() -> None:
     """Thousands of events of every kind: costs are whole pico-USD, quantities and unit prices whole or Decimal."""
-    book = PriceBook.load(None)
+    book = shipped_book()
     priced = 0
     examples = (ROOT / "schemas" / "examples" / "usage.events.v1").glob("*.json")
     values = [*generate(7, 2_000).events, *(path.read_bytes() for path in examples)]
@@ -251,7 +251,7 @@ def test_no_booked_column_of_money_is_a_float() -> None:
     """What metering hands to the store, from the column path and from the one-event path: money is Decimal(38, 12)."""
     values = list(generate(11, 1_500).events)
     records = [SourceRecord(offset, 0, b"k", value) for offset, value in enumerate(values)]
-    metering = Metering(PriceBook.load(None), AttributionRules.load(None), _NothingBooked(), timedelta(minutes=5))
+    metering = Metering(shipped_book(), AttributionRules.load(None), _NothingBooked(), timedelta(minutes=5))
     block = Block(SourcePartition("t", "id", 0), 0, len(records) - 1, datetime.now(UTC), metering.versions(), 1)
     table = metering.process(block, records).tables["ledger"]
     assert table.num_rows > 1_000

@@ -10,6 +10,7 @@ from spendstream_schemas import UsageEvent, parse_usage_event
 from stream_jobs.facts import facts_of
 from stream_jobs.pricing.book import PriceBook
 from tests.benchmarks.harness.messages import MessageMaker, expected, templates, used
+from tests.unit.pricing.shipped import shipped_book
 
 
 def test_messages_are_valid_distinct_and_now() -> None:
@@ -52,7 +53,7 @@ def test_expected_adds_up() -> None:
 
 def test_no_template_costs_more_at_another_hour() -> None:
     """What a message costs does not depend on when in the day a benchmark runs, so one look at each is an oracle."""
-    book = PriceBook.load()
+    book = shipped_book()
     values = MessageMaker().make(len(templates())).values
     start = datetime.now(UTC)
     for value in values[::5]:

@@ -11,6 +11,7 @@ from stream_jobs.pricing.corrections import CorrectionFile
 from tests.benchmarks.catalogue.compare import AT, Found, compare, only_ours
 from tests.benchmarks.catalogue.probes import KINDS, probe
 from tests.benchmarks.catalogue.theirs import Row, rows
+from tests.unit.pricing.shipped import shipped_book
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +67,7 @@ def test_vertex_is_asked_by_region_too() -> None:
 
     def on_vertex(**fields: Any) -> dict[str, Found]:
         entry = {"litellm_provider": "vertex_ai", "input_cost_per_token": Decimal("0.0000015"), **fields}
-        return {one.probe.name: one for one in compare(PriceBook.load(), rows({"vertex_ai/gemini-3.5-flash": entry}))}
+        return {one.probe.name: one for one in compare(shipped_book(), rows({"vertex_ai/gemini-3.5-flash": entry}))}
 
     places = ("input, region=europe-west4", "input, region=us")
     uplifted, plain = on_vertex(regional_endpoint_uplift_multiplier=Decimal("1.1")), on_vertex()

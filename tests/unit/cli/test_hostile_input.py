@@ -18,9 +18,9 @@ from stream_jobs.base.errors import ConfigError
 from stream_jobs.cli import run_command
 from stream_jobs.cli.emit import completed
 from stream_jobs.cli.price import answer
-from stream_jobs.pricing.book import PriceBook
 from stream_jobs.pricing.importers import FORMATS, rate_card, read_catalog
 from tests.fuzz import examples
+from tests.unit.pricing.shipped import shipped_book
 
 EVENT = {
     "occurred_at": "2026-11-01T12:00:00Z",
@@ -57,7 +57,7 @@ def hostile_lines(draw: st.DrawFn) -> bytes:
     return bytes(raw)
 
 
-BOOK = PriceBook.load()
+BOOK = shipped_book()
 
 
 @settings(max_examples=examples(150), suppress_health_check=list(HealthCheck))

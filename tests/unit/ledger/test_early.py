@@ -12,9 +12,9 @@ from stream_jobs.base.errors import StoreUnavailableError
 from stream_jobs.ledger.early import EarlyAnswers
 from stream_jobs.ledger.known import Booked
 from stream_jobs.metering.process import ROWS_TOGETHER, Metering
-from stream_jobs.pricing.book import PriceBook
 from stream_jobs.streams.model import Block
 from tests.unit.metering.build import NOW, TOLERANCE, FakeLedger, block, record
+from tests.unit.pricing.shipped import shipped_book
 
 IDS = st.sampled_from([f"e{number}" for number in range(12)])
 
@@ -90,7 +90,7 @@ def test_a_block_of_several_portions_books_what_is_not_booked() -> None:
     known = {f"e{offset}" for offset in range(0, number, 1_000)} | {f"e{number - 1}"}
     ledger = Asked(known)
     records = [record(offset, f"e{offset}") for offset in range(number)]
-    metering = Metering(PriceBook.load(None), AttributionRules.load(None), ledger, TOLERANCE)
+    metering = Metering(shipped_book(), AttributionRules.load(None), ledger, TOLERANCE)
     output = metering.process(block(0, number - 1), records)
     assert output.counts.duplicates == len(known)
     assert output.counts.booked == number - len(known)

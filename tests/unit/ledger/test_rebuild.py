@@ -18,6 +18,7 @@ from stream_jobs.streams.model import SourceRecord
 from tests.fuzz import examples
 from tests.unit.metering.build import block
 from tests.unit.pricing.events import event as any_event
+from tests.unit.pricing.shipped import shipped_book
 from tests.unit.pricing.strategies import events as token_events
 from tests.unit.repricing.build import as_entries, book, rules
 
@@ -26,7 +27,7 @@ SCOPED = book(
     {"scope": {"attribution": {"team": "search"}}, "discount_percent": "7.3"},
     {"scope": {"provider": "openai", "attribution": {"customer": "acme"}}, "multiplier": "0.333"},
 )
-BUILT_IN = PriceBook.load()
+BUILT_IN = shipped_book()
 RULES = rules(
     {"name": "fill", "when": {"source": "test"}, "fill": {"team": "search", "project": "p-${label.app}"}},
     {"name": "rename", "rename": {"customer": {"acme-old": "acme"}}},

@@ -27,6 +27,7 @@ from stream_jobs.streams.model import BlockOutput, SourceRecord
 from tests.fuzz import examples
 from tests.unit.metering.build import NOW, TOLERANCE, FakeLedger, block, document
 from tests.unit.pricing import strategies
+from tests.unit.pricing.shipped import shipped_book
 
 RULES = AttributionRules.from_document(
     AttributionDocument.model_validate(
@@ -68,7 +69,7 @@ OWN = RateCardFile.model_validate(
     }
 )
 BOOKS = {
-    "plain": PriceBook.load(),
+    "plain": shipped_book(),
     "scoped": PriceBook.of(overlay_files=[OVERLAYS], version="scoped"),
     "self-hosted": PriceBook.of(card_files=[OWN], version="self-hosted"),
 }

@@ -19,10 +19,10 @@ from stream_jobs.origin.judge import Origin
 from stream_jobs.origin.keys import KeyRing
 from stream_jobs.origin.rules import SenderRules
 from stream_jobs.origin.standing import Held
-from stream_jobs.pricing.book import PriceBook
 from stream_jobs.streams.model import Block, BlockOutput, SourcePartition, SourceRecord
 from tests.fuzz import examples
 from tests.unit.metering.build import NOW, TOLERANCE, RowsLedger, TokenPricer, document
+from tests.unit.pricing.shipped import shipped_book
 
 TOPIC = "usage.events.v1"
 SECRET, OTHER = b"vault-secret-of-thirty-two-bytes", b"wrong-secret-of-thirty-two-bytes"
@@ -30,7 +30,7 @@ RULES = SenderRules.of("backfill=shop,shop=vault,auditor=vault", "vault,auditor"
 KEYS = KeyRing({"vault": {"k": SECRET}, "auditor": {"k": SECRET}})
 SIGNED = Origin(RULES, KEYS)
 TOP = 1_000_000  # the highest revision that the contract allows
-BOOK = PriceBook.load(None)
+BOOK = shipped_book()
 SOURCES = ("shop", "backfill", "stranger", "vault", "auditor")
 
 

@@ -17,11 +17,12 @@ from spendstream_schemas import UnpricedReason, UsageEvent
 from stream_jobs.base.money import PICO_PER_USD
 from stream_jobs.facts import facts_of
 from stream_jobs.pricing import schedule
-from stream_jobs.pricing.book import DATA, PriceBook
+from stream_jobs.pricing.book import DATA
 from stream_jobs.pricing.catalog import Identity
 from stream_jobs.pricing.corrections import CorrectionFile, Entry, load_corrections
 from stream_jobs.pricing.match import ProviderIndex
 from stream_jobs.pricing.rates import Missing
+from tests.unit.pricing.shipped import shipped_book as book
 
 BILLS = Path(__file__).parent / "bills"
 PROVIDERS = (
@@ -32,19 +33,15 @@ TERM = re.compile(r"(?P<quantity>[0-9.]+) x (?P<price>[0-9.]+)(?: per (?P<per>th
 PER = {None: 1_000_000, "thousand": 1_000, "hour": 3_600}
 
 
-def bills() -> list[Any]:
+@cache
+def bills() -> tuple[Any, ...]:
     found = []
     for path in sorted(BILLS.glob("*.yaml")):
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+        document = yaml.load(path.read_text(encoding="utf-8"), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
         for stated in document["bills"]:
             bill = {"provider": document["provider"], "source": document["source"], **stated}
             found.append(pytest.param(bill, id=f"{bill['provider']}: {bill['name']}"))
-    return found
-
-
-@cache
-def book() -> PriceBook:
-    return PriceBook.load()
+    return tuple(found)
 
 
 @cache

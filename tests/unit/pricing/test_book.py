@@ -2,7 +2,6 @@
 
 from datetime import UTC, datetime
 from decimal import Decimal
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +14,10 @@ from stream_jobs.base.errors import ConfigError
 from stream_jobs.facts import facts_of
 from stream_jobs.pricing.book import PriceBook
 from tests.unit.pricing.events import event, token_event
+from tests.unit.pricing.shipped import shipped_book as book
 from tests.unit.pricing.strategies import events
 
 PLAIN = {"input_tokens": 1000, "output_tokens": 100}
-
-
-@cache
-def book() -> PriceBook:
-    return PriceBook.load()
 
 
 def reason(model: str | None, usage: dict[str, Any] | None = None, **fields: Any) -> UnpricedReason | None:
@@ -274,7 +269,7 @@ def test_the_version_changes_with_every_price_and_only_then(tmp_path: Path) -> N
     assert PriceBook.load(tmp_path).version == book().version
     (overlays / "a.yaml").write_text("overlays: [{name: a, discount_percent: 10}]")
     changed = PriceBook.load(tmp_path)
-    assert changed.version not in (book().version, PriceBook.load(None).version[:-1])
+    assert changed.version not in (book().version, book().version[:-1])
     assert PriceBook.load(tmp_path).version == changed.version
     assert changed.describe()["overlays"] == 1
     assert changed.describe()["sources"] == [str(overlays / "a.yaml")]

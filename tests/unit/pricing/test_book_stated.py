@@ -12,8 +12,9 @@ from stream_jobs.pricing.overlays import OverlayFile
 from stream_jobs.pricing.receipt import priced
 from stream_jobs.pricing.result import STATED, PriceLine
 from tests.unit.pricing.events import event, token_event
+from tests.unit.pricing.shipped import shipped_book
 
-BOOK = PriceBook.load()
+BOOK = shipped_book()
 DISCOUNT = OverlayFile.model_validate({"overlays": [{"name": "half", "multiplier": "0.5", "valid_from": "2024-01-01"}]})
 TOKENS = {"input_tokens": 1000, "output_tokens": 500}
 COST = Decimal("0.0033789")

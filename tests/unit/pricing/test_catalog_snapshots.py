@@ -2,7 +2,6 @@
 
 import re
 from datetime import UTC, datetime
-from functools import cache
 from pathlib import Path
 
 import anthropic
@@ -10,17 +9,12 @@ import openai
 import pytest
 
 from spendstream_schemas import UnpricedReason
-from stream_jobs.pricing.book import PriceBook
 from stream_jobs.pricing.catalog import Identity
 from stream_jobs.pricing.rates import Missing
+from tests.unit.pricing.shipped import shipped_book as book
 
 AT = datetime(2026, 11, 28, tzinfo=UTC)
 DATED = re.compile(r"""["']((?:gpt|o\d|computer-use-preview|claude)-[a-z0-9.\-]*-?(?:20\d\d-\d\d-\d\d|20\d{6}))["']""")
-
-
-@cache
-def book() -> PriceBook:
-    return PriceBook.load()
 
 
 def dated_ids(sdk: str) -> list[str]:

@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 
 from spendstream_schemas import UsageEvent
 from stream_jobs.facts import facts_of
-from stream_jobs.pricing.book import PriceBook
 from stream_jobs.pricing.comparisons import idle_cost
 from stream_jobs.pricing.result import Pricing
+from tests.unit.pricing.shipped import shipped_book
 
-BOOK = PriceBook.load()
+BOOK = shipped_book()
 USD = 10**12
 
 

@@ -2,7 +2,6 @@
 
 from datetime import UTC, datetime
 from decimal import Decimal
-from functools import cache
 from typing import Any
 
 import pytest
@@ -17,6 +16,7 @@ from stream_jobs.pricing.overlays import OverlayFile
 from stream_jobs.pricing.rate_cards import RateCardFile
 from tests.fuzz import examples
 from tests.unit.pricing.events import event, token_event
+from tests.unit.pricing.shipped import shipped_book as full_book
 from tests.unit.pricing.strategies import events
 
 TOKENS = {"input_tokens": 1000, "output_tokens": 200}
@@ -29,11 +29,6 @@ CARD = {
                       "purchase_options": {"spot": {"usd_per_hour": 6}}}],
     "skus": [{"sku": "reads", "unit": "GB", "usd_per_unit": 2, "regions": ["a"]}],
 }  # fmt: skip
-
-
-@cache
-def full_book() -> PriceBook:
-    return PriceBook.load()
 
 
 def hold(facts: Facts, book: PriceBook | None = None) -> Hold | None:

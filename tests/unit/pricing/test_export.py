@@ -17,6 +17,7 @@ from stream_jobs.pricing.export import TasksFile, price_list, unlisted
 from stream_jobs.pricing.overlays import OverlayFile
 from stream_jobs.pricing.rate_cards import RateCardFile
 from tests.unit.pricing.events import token_event
+from tests.unit.pricing.shipped import shipped_book
 from tests.unit.producers.guard.support import Clocks, new_guard, policy, state, step, who
 
 NOW = datetime(2026, 11, 28, 12, tzinfo=UTC)
@@ -78,7 +79,7 @@ def test_a_listed_price_is_what_the_book_charges(provider: str, tokens: int) -> 
 
 def test_searches_that_a_model_makes_of_itself_are_in_the_list() -> None:
     """The one of each request is in its fee; where nobody knows how many there are, the model is not listed."""
-    prices = PriceList.of(json.loads(json.dumps(price_list(PriceBook.load(), NOW, ["openai", "perplexity"]))))
+    prices = PriceList.of(json.loads(json.dumps(price_list(shipped_book(), NOW, ["openai", "perplexity"]))))
     for model, fee in [("gpt-4o-search-preview", "0.025"), ("gpt-5-search-api", "0.01"), ("gpt-4o", "0")]:
         found = prices.price_at("openai", model, 1000)
         assert found is not None

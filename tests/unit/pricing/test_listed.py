@@ -23,15 +23,11 @@ from stream_jobs.pricing.overlays import OverlayFile
 from stream_jobs.pricing.rate_cards import RateCardFile
 from stream_jobs.pricing.result import PriceLine
 from tests.unit.pricing.events import NOW, event, token_event
+from tests.unit.pricing.shipped import shipped_book as book
 from tests.unit.pricing.strategies import events
 from tests.unit.pricing.test_bills import bills, event_of
 
 Rows = dict[tuple[str, str], list[Price]]
-
-
-@cache
-def book() -> PriceBook:
-    return PriceBook.load()
 
 
 @cache

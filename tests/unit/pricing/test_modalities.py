@@ -2,7 +2,6 @@
 
 import re
 from datetime import UTC, datetime
-from functools import cache
 from typing import Any
 
 import pytest
@@ -13,8 +12,8 @@ from hypothesis import strategies as st
 
 from spendstream_schemas import UnpricedReason
 from stream_jobs.facts import facts_of
-from stream_jobs.pricing.book import PriceBook
 from tests.unit.pricing.events import token_event
+from tests.unit.pricing.shipped import shipped_book as book
 
 NOW = datetime(2026, 11, 28, tzinfo=UTC)
 MAKERS = ("aws", "elevenlabs", "google", "groq", "mistral", "openai", "x-ai")
@@ -41,11 +40,6 @@ NOT_SOLD = {
     ("openai", "gpt-5.4-image-2"): UnpricedReason.NO_PRICE_FOR_METER,
     ("x-ai", "grok-voice-latest"): UnpricedReason.MOVING_ALIAS,
 }
-
-
-@cache
-def book() -> PriceBook:
-    return PriceBook.load()
 
 
 def prices_of(model: genai.ModelInfo) -> set[str]:

@@ -15,8 +15,9 @@ from stream_jobs.pricing.book import PriceBook
 from stream_jobs.pricing.corrections import CorrectionFile
 from stream_jobs.pricing.nearest import MAX_NAMES, Nearest, nearest_models, nearest_providers, nearest_to
 from tests.unit.pricing.events import event, token_event
+from tests.unit.pricing.shipped import shipped_book
 
-BOOK = PriceBook.load()
+BOOK = shipped_book()
 USED = {"input_tokens": 10, "output_tokens": 5}
 
 

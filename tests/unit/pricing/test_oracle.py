@@ -14,6 +14,7 @@ from stream_jobs.pricing.rates import Missing
 from tests.unit.pricing import oracle
 from tests.unit.pricing.differences import classify
 from tests.unit.pricing.events import token_event
+from tests.unit.pricing.shipped import shipped_book as full_book
 from tests.unit.pricing.strategies import IDS, events
 
 
@@ -35,11 +36,6 @@ def _theirs(one: UsageEvent) -> Decimal | None:
 def test_price_equals_genai_prices_or_differs_as_declared(one: UsageEvent) -> None:
     """Any model, usage, tier and instant: the same to the last digit, or a declared difference."""
     classify(one, base_book().price(facts_of(one)), _theirs(one))
-
-
-@cache
-def full_book() -> PriceBook:
-    return PriceBook.load()
 
 
 @given(one=events())

@@ -10,7 +10,8 @@ from stream_jobs.pricing.book import PriceBook
 from stream_jobs.pricing.corrections import CorrectionFile
 from stream_jobs.pricing.listed import token_prices
 from tests.unit.pricing.listed_plainly import plainly
-from tests.unit.pricing.test_listed import SAID, book
+from tests.unit.pricing.shipped import shipped_book as book
+from tests.unit.pricing.test_listed import SAID
 
 KEYS = ("input_mtok", "output_mtok", "cache_read_mtok", "output_audio_mtok", "web_searches_kcount", "requests_kcount")
 AMOUNTS = st.sampled_from(("0", "0.25", "1", "2.5", "3.1"))

@@ -1,7 +1,6 @@
 """Ids in their wrappings: ARNs, resource names, clients' prefixes, routers' endings."""
 
 from datetime import UTC, datetime
-from functools import cache
 from typing import Any
 
 import pytest
@@ -14,14 +13,10 @@ from stream_jobs.pricing.book import PriceBook
 from stream_jobs.pricing.corrections import CorrectionFile
 from stream_jobs.pricing.refs import readings
 from stream_jobs.pricing.result import Pricing
+from tests.unit.pricing.shipped import shipped_book as book
 
 CLAUDE = "anthropic.claude-sonnet-4-5-20250929-v1:0"
 ARN = "arn:aws:bedrock:us-east-1"
-
-
-@cache
-def book() -> PriceBook:
-    return PriceBook.load()
 
 
 def price(provider: str, model: str | None, prices: PriceBook | None = None, **fields: Any) -> Pricing:

@@ -18,6 +18,7 @@ from stream_jobs.pricing.providers import PROVIDERS_FILE
 from stream_jobs.pricing.result import Pricing
 from stream_jobs.pricing.yaml_models import load_model
 from tests.unit.pricing.events import NOW, token_event
+from tests.unit.pricing.shipped import shipped_book as book
 
 PLAIN = {"input_tokens": 1000, "output_tokens": 1000}
 INPUT_ONLY = {"input_tokens": 1000}
@@ -35,11 +36,6 @@ DEPLOYMENTS = {
     "DeveloperTier": "developer",
 }
 """Azure's SKU names of deployments."""
-
-
-@cache
-def book() -> PriceBook:
-    return PriceBook.load()
 
 
 REGIONAL: dict[str, Any] = {"conditions": {"endpoint": "regional"}}

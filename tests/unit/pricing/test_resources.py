@@ -2,7 +2,6 @@
 
 from datetime import UTC, datetime
 from decimal import Decimal
-from functools import cache
 from typing import Any
 
 import pytest
@@ -15,6 +14,7 @@ from stream_jobs.pricing.rate_cards import RateCardFile, accelerator_key
 from stream_jobs.pricing.result import Pricing
 from stream_jobs.pricing.yaml_models import load_model
 from tests.unit.pricing.events import event
+from tests.unit.pricing.shipped import shipped_book as built_in
 
 USD = 10**12
 TODAY = datetime(2026, 11, 28, tzinfo=UTC)
@@ -140,11 +140,6 @@ def test_a_later_card_overrides_an_earlier_one() -> None:
     mine = {**CARD, "accelerators": [{"names": ["H100"], "usd_per_hour": 1}]}
     files = [RateCardFile.model_validate(file) for file in (CARD, mine)]
     assert compute(PriceBook.of(card_files=files)).list_cost == USD
-
-
-@cache
-def built_in() -> PriceBook:
-    return PriceBook.load()
 
 
 @pytest.mark.parametrize(

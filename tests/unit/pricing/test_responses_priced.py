@@ -2,7 +2,6 @@
 
 from datetime import UTC, datetime
 from decimal import Decimal
-from functools import cache
 from typing import Any
 
 import pytest
@@ -10,8 +9,8 @@ import pytest
 from spendstream.adapters import StreamAccumulator, usage_events
 from stream_jobs.base.money import PICO_PER_USD
 from stream_jobs.facts import facts_of
-from stream_jobs.pricing.book import PriceBook
 from tests.unit.pricing.events import event, token_event
+from tests.unit.pricing.shipped import shipped_book as book
 
 NOW = datetime(2026, 11, 20, tzinfo=UTC)
 LATER = datetime(2026, 11, 28, tzinfo=UTC)
@@ -21,11 +20,6 @@ IMAGE_EDIT = {
     "output_tokens": 4000,
     "input_tokens_details": {"text_tokens": 400, "image_tokens": 1600},
 }
-
-
-@cache
-def book() -> PriceBook:
-    return PriceBook.load()
 
 
 def cost(provider: str, response: dict[str, Any], model: str, **fields: Any) -> str:

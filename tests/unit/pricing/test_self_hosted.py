@@ -25,6 +25,7 @@ from tests.unit.metering.build import NOW as PROCESSED
 from tests.unit.metering.build import TOLERANCE, FakeLedger, block
 from tests.unit.pricing import strategies
 from tests.unit.pricing.events import NOW, event, token_event
+from tests.unit.pricing.shipped import shipped_book
 
 CARD: dict[str, Any] = {
     "provider": "acme-gpus",
@@ -131,7 +132,7 @@ def test_what_is_not_declared_stays_unpriced_and_says_how_to_declare_it() -> Non
         price(LLAMA, provider="sglang"),
         price("llama3.2", provider="ollama", at=datetime(2026, 5, 31, tzinfo=UTC)),
         price("llama3.2", provider="ollama", at=datetime(2027, 1, 1, tzinfo=UTC)),
-        price(LLAMA, provider="vllm", prices=PriceBook.load()),
+        price(LLAMA, provider="vllm", prices=shipped_book()),
     ]
     for answer in undeclared:
         assert answer.reason is UnpricedReason.UNKNOWN_PROVIDER

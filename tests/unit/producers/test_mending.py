@@ -6,6 +6,7 @@ import pytest
 
 from stream_jobs.facts import facts_of
 from stream_jobs.pricing.book import PriceBook
+from tests.unit.pricing.shipped import shipped_book
 from tests.unit.producers.recorder import Recorder
 
 RESPONSE = {
@@ -19,7 +20,7 @@ ASKED: dict[str, Any] = {"provider": "openai", "model": "gpt-4o"}
 
 @pytest.fixture(scope="module")
 def book() -> PriceBook:
-    return PriceBook.load()
+    return shipped_book()
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 from spendstream.adapters import StreamAccumulator, extract, usage_event
 from spendstream_schemas import ToolCalls
 from stream_jobs.facts import facts_of
-from stream_jobs.pricing.book import PriceBook
+from tests.unit.pricing.shipped import shipped_book
 
 Tool = dict[str, Any]
 USAGE: Final = {"prompt_tokens": 1000, "completion_tokens": 1000, "total_tokens": 2000}
@@ -62,7 +62,7 @@ def test_executed_tools_are_counted_and_unpriced(name: str) -> None:
         assert found.usage.output_tokens == 1000
         assert (found.tool_calls, found.conditions and found.conditions.search_context) == (calls, unknown)
         event = usage_event("groq", found, source="svc", occurred_at=datetime(2026, 11, 28, tzinfo=UTC))
-        reason = PriceBook.load().price(facts_of(event)).reason
+        reason = shipped_book().price(facts_of(event)).reason
         expected = "unknown_condition" if unknown else "no_price_for_tool" if calls else None
         assert (reason and reason.value) == expected
 

@@ -2,7 +2,6 @@
 
 from datetime import UTC, datetime
 from decimal import Decimal
-from functools import cache
 from typing import Any
 
 import pytest
@@ -12,7 +11,7 @@ from spendstream.adapters import AdapterError, StreamAccumulator, extract, usage
 from spendstream_schemas import ToolCalls
 from stream_jobs.base.money import PICO_PER_USD
 from stream_jobs.facts import facts_of
-from stream_jobs.pricing.book import PriceBook
+from tests.unit.pricing.shipped import shipped_book as book
 from tests.unit.producers.adapters.support import meters
 
 NOW = datetime(2026, 11, 28, 12, tzinfo=UTC)
@@ -24,11 +23,6 @@ CHAT: dict[str, Any] = {
     "choices": [],
     "usage": {"prompt_tokens": 10, "completion_tokens": 4, "total_tokens": 14, "service_tier": "priority"},
 }
-
-
-@cache
-def book() -> PriceBook:
-    return PriceBook.load()
 
 
 @pytest.mark.parametrize("response", [CHAT, models.ChatCompletionResponse.model_validate(CHAT)], ids=["dict", "sdk"])

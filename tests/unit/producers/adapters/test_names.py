@@ -13,11 +13,11 @@ from spendstream.adapters import PROVIDERS, StreamAccumulator, extract, usage_ev
 from spendstream.adapters.names import NAMES, canonical
 from spendstream_schemas import UnpricedReason
 from stream_jobs.facts import facts_of
-from stream_jobs.pricing.book import PriceBook
 from stream_jobs.pricing.provider_rules import ProvidersFile
 from stream_jobs.pricing.providers import PROVIDERS_FILE
 from stream_jobs.pricing.yaml_models import load_model
 from tests.unit.pages import ROOT, code, section
+from tests.unit.pricing.shipped import shipped_book
 from tests.unit.producers.adapters import test_openai
 from tests.unit.producers.adapters.forms import FORMS
 from tests.unit.producers.adapters.local_api import LocalApi
@@ -82,7 +82,7 @@ def test_an_unknown_provider_is_unpriced_with_its_counts() -> None:
     """What was used is in the event; the reason says what the price book does not know."""
     event = usage_event("acme-inference", test_openai.CHAT, source="s", model="acme-1")
     assert event.usage.model_dump(exclude_none=True)["input_tokens"] > 0
-    answer = PriceBook.load().price(facts_of(event))
+    answer = shipped_book().price(facts_of(event))
     assert answer.reason is UnpricedReason.UNKNOWN_PROVIDER
 
 
@@ -157,5 +157,5 @@ def test_openais_client_against_openrouter_with_searches() -> None:
     event = usage_event("openrouter", response, source="s", model="openai/gpt-4o:online")
     assert event.tool_calls is not None
     assert event.tool_calls.web_search == 0
-    answer = PriceBook.load().price(facts_of(event))
+    answer = shipped_book().price(facts_of(event))
     assert answer.price_model == "openrouter/openai/gpt-4o"

@@ -2,7 +2,6 @@
 
 import copy
 from collections.abc import Iterator
-from functools import cache
 from typing import Any
 
 import pytest
@@ -11,7 +10,7 @@ from spendstream.adapters import AdapterError, StreamAccumulator, extract
 from spendstream.adapters.problems import problem, reading
 from spendstream_schemas import TokenUsage, UsageEvent
 from stream_jobs.facts import facts_of
-from stream_jobs.pricing.book import PriceBook
+from tests.unit.pricing.shipped import shipped_book as book
 from tests.unit.producers.adapters import (
     test_anthropic,
     test_bedrock,
@@ -116,11 +115,6 @@ HOSTILE: list[Any] = [
     ["x", {"type": 5}],
     object(),
 ]
-
-
-@cache
-def book() -> PriceBook:
-    return PriceBook.load()
 
 
 def cost(events: list[UsageEvent]) -> int | None:
