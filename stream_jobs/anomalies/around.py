@@ -11,7 +11,7 @@ from typing import Final, cast, get_args
 from pydantic import ValidationError
 
 from spendstream_schemas.scope import Condition
-from stream_jobs.anomalies.bands import Bands, band_of, bands_of
+from stream_jobs.anomalies.bands import Band, Bands, band_of, bands_of
 from stream_jobs.anomalies.found import Found
 from stream_jobs.anomalies.ratios import QUOTIENTS
 from stream_jobs.base.instants import EPOCH, from_unix_micros, time_zone
@@ -49,12 +49,11 @@ class Point:
     low: Decimal | None = None
     high: Decimal | None = None
 
-    @property
-    def is_outside(self) -> bool:
-        """Beyond its band."""
+    def is_beyond(self, direction: str) -> bool:
+        """Beyond its band on that side."""
         if self.actual is None or self.low is None or self.high is None:
             return False
-        return not self.low <= self.actual <= self.high
+        return self.actual > self.high if direction == "up" else self.actual < self.low
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,15 +82,29 @@ class Around:
         """Whether a part of the point's step is in the finding."""
         return found.starts_at < point.at + self.step and (found.ends_at is None or point.at < found.ends_at)
 
+    def shows(self, found: Found, point: Point) -> bool:
+        """Whether the point is what the finding is about: in it, and beyond its band on its side."""
+        return self.holds(found, point) and point.is_beyond(found.direction)
+
 
 def _together(points: Sequence[Point], adds_up: bool) -> Point:
     """None where one of them is."""
-    sums: list[Decimal | None] = []
+    sums: dict[str, Decimal | None] = {}
     for name in ("actual", "expected", "low", "high"):
         values = [getattr(point, name) for point in points]
         total = None if None in values else sum(values, Decimal(0))
-        sums.append(total if total is None or adds_up else total / len(values))
-    return Point(points[0].at, *sums)
+        sums[name] = total if total is None or adds_up else total / len(values)
+    expected = sums["expected"]
+    if adds_up and expected is not None and sums["low"] is not None and sums["high"] is not None:
+        below, above = (_chance(points, edge) for edge in ("low", "high"))  # as `Band.part` has it
+        least = min(Decimal(0), sums["low"])
+        sums |= {"low": max(expected - below, least), "high": expected + above}
+    return Point(points[0].at, **sums)
+
+
+def _chance(points: Sequence[Point], edge: str) -> Decimal:
+    """How far from what was expected chance takes the sum of steps that know nothing of each other."""
+    return sum(((getattr(point, edge) - point.expected) ** 2 for point in points), Decimal(0)).sqrt()
 
 
 def window_of(found: Found, now: datetime) -> tuple[datetime, datetime]:
@@ -161,17 +174,30 @@ def _sums(
 
 
 def _bands(found: Found, step: timedelta, starts: list[datetime], known: Bands) -> dict[datetime, _Band]:
-    """Expected, low and high by step: what the job kept, and within the finding, where it kept nothing, the finding's
-    own, spread evenly over its time (of a driver, as they are)."""
+    """Expected, low and high by step: what the job kept; within the finding (up to now while it is open), where it kept
+    nothing, the finding's own as of so much of its time (of a driver, as they are); else those of the nearest step."""
     kept = {at: band for at in starts if (band := band_of(known, at, step)) is not None}
     bands: dict[datetime, _Band] = {at: tuple(map(_amount, band)) for at, band in kept.items()}  # type: ignore[misc]
     end = found.ends_at or max(found.changed_at, found.detected_at)
-    if found.kind == "dear_request" or end <= found.starts_at:
-        return bands
-    share = Decimal(step // _MINUTE) / max(Decimal((end - found.starts_at) // _MINUTE), Decimal(1))
-    share = Decimal(1) if found.measure in QUOTIENTS else share
-    own = found.expected * share, found.low * share, found.high * share
-    return dict.fromkeys((at for at in starts if found.starts_at - step < at < end), own) | bands
+    if found.kind != "dear_request" and end > found.starts_at:
+        share = max(step // _MINUTE, 1) / max((end - found.starts_at) // _MINUTE, 1)
+        own: _Band = found.expected, found.low, found.high
+        if found.measure not in QUOTIENTS:
+            own = tuple(map(_amount, Band(*map(float, own)).part(share)))  # type: ignore[assignment]
+        inside = (at for at in starts if found.starts_at - step < at and (found.ends_at is None or at < end))
+        bands = dict.fromkeys(inside, own) | bands
+    return _nearest(starts, bands)
+
+
+def _nearest(starts: Sequence[datetime], bands: Mapping[datetime, _Band]) -> dict[datetime, _Band]:
+    """With the last that is known where there is none, and at the beginning the first."""
+    filled = dict[datetime, _Band]()
+    known = next((bands[at] for at in starts if at in bands), None)
+    for at in starts:
+        known = bands.get(at, known)
+        if known is not None:
+            filled[at] = known
+    return filled
 
 
 def _amount(value: float) -> Decimal:

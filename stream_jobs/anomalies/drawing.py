@@ -1,7 +1,7 @@
 """A finding's figures as a drawing of characters, for a terminal of any width and for a pipe.
 
-One column or several per point. What is usual of a point is hatched, what is beyond its band is solid, and a band that
-the point does not reach is dotted: it can be read without colours.
+One column or several per point. What is usual of a point is hatched, what is beyond its band within the finding is
+solid, and the band is dotted where the point does not reach: it can be read without colours.
 """
 
 from collections.abc import Iterator, Sequence
@@ -21,7 +21,7 @@ NARROWEST: Final = 20
 """Columns that points need, beside the labels."""
 WIDEST_POINT: Final = 4
 USUAL, BEYOND, BAND, MARK, AXIS = "▒", "█", "░", "▲", "─"
-LEGEND: Final = f"{USUAL} usual  {BEYOND} beyond the band  {BAND} expected, not there  {MARK} it"
+LEGEND: Final = f"{USUAL} usual  {BEYOND} beyond the band  {BAND} the band  {MARK} the finding"
 _EIGHTHS: Final = "▁▂▃▄▅▆▇█"
 _STYLES: Final = {USUAL: "blue", BAND: "dim", AXIS: "dim", MARK: "bold red"}
 _LABELS: Final = 14
@@ -52,9 +52,12 @@ def drawing(around: Around, found: Found, width: int) -> Iterator[Text]:
     gutter = max(map(len, labels.values()))
     each = max(1, min((width - gutter - 2) // len(points), WIDEST_POINT))
     inside = [around.holds(found, point) for point in points]
+    high = [found.direction == "up" and around.shows(found, point) for point in points]
     for row in range(HEIGHT):
         label = f"{labels.get(row, '').rjust(gutter)} {'┤' if row in labels else '│'}"
-        yield _line(label, [_cell(point, scale, row, is_in) for point, is_in in zip(points, inside, strict=True)], each)
+        yield _line(
+            label, [_cell(point, scale, row, is_high) for point, is_high in zip(points, high, strict=True)], each
+        )
     yield _line(f"{labels[HEIGHT].rjust(gutter)} └", [MARK if is_in else AXIS for is_in in inside], each)
     yield Text(" " * (gutter + 2) + _times(points, inside, each), "dim")
     yield Text(f"{' ' * (gutter + 2)}{drawn_in(found.measure, around.step)}", "dim")
@@ -76,15 +79,15 @@ def _scale(points: Sequence[Point]) -> _Scale:
     return _Scale(bottom, (top - bottom) / HEIGHT if top > bottom else Decimal(1))
 
 
-def _cell(point: Point, scale: _Scale, row: int, is_in: bool) -> str:
+def _cell(point: Point, scale: _Scale, row: int, is_beyond: bool) -> str:
     floor = scale.floor_of(row)
     if point.actual is not None and point.actual > floor:
-        beyond = point.high is not None and floor >= point.high
+        beyond = is_beyond and point.high is not None and floor >= point.high
         share = (point.actual - floor) / scale.cell
         if share >= 1:
             return BEYOND if beyond else USUAL
         if beyond or row == HEIGHT - 1 or point.high is None:
-            return _EIGHTHS[int(share * 8)] if beyond or is_in or share < Decimal("0.5") else USUAL
+            return _EIGHTHS[int(share * 8)] if beyond or share < Decimal("0.5") else USUAL
         if share >= Decimal("0.5"):
             return USUAL
     has_band = point.low is not None and point.high is not None

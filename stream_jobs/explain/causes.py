@@ -32,8 +32,12 @@ MUCH: Final = 0.2
 EXPLAINED: Final = 0.67
 MOST: Final = 0.5
 """A growth is common where at least so much of what was before is in no set."""
+ALL_OF_IT: Final = 0.95
+"""Of what moved: where a set alone tells so much, nothing is common; and of all that moved at any row, up or down:
+where sets tell so much, nothing else moved, and they are named however small they are."""
 DEAR: Final = 0.1
 """Of everything, and MOST of what is left: a single request that moved so much is named."""
+_SHARPER: Final = (4.0, 16.0, 64.0, 256.0)
 _ROUNDS: Final = 3
 _STEPS: Final = 6
 _LEAST: Final = 1e-30
@@ -50,6 +54,8 @@ class Table:
     after: Floats
     requests: Floats
     single: Mask
+    sharpness: float = 1.0
+    """How many times less chance there is than requests make, where nearly nothing moves."""
 
     def weight(self, times: float) -> Floats:
         """Of each row: 1 / what chance makes of a dollar there, were that the growth."""
@@ -57,7 +63,15 @@ class Table:
         phi, sigma2 = dispersion(was, now, float(self.requests.sum()))
         # Alike in both, or rows that happened to be small before would count for more than those that are after.
         size = 4 * was * now / np.maximum(was + now, _LEAST)
-        return np.asarray((1 + times) / 2 / (self._of_one(phi) + sigma2 * size))
+        return np.asarray((1 + times) / 2 * self.sharpness / (np.maximum(phi, self._of_one(phi)) + sigma2 * size))
+
+    def own_weight(self, times: float) -> Floats:
+        """The same in the money of each row's own requests, so that many cheap ones tell as much as many dear ones."""
+        was, now = self.before * times, self.after
+        phi, sigma2 = dispersion(was, now, float(self.requests.sum()))
+        size = 4 * was * now / np.maximum(was + now, _LEAST)
+        own = self._of_one(phi)
+        return np.asarray((1 + times) / 2 / (np.where(own > 0, own, phi) + sigma2 * size))
 
     def _of_one(self, phi: float) -> Floats:
         """The money of one request of each row, and how requests differ: where a request is dear, few of them are much
@@ -65,7 +79,12 @@ class Table:
         size = self.before + self.after
         own = np.divide(size, self.requests, out=np.zeros(len(size)), where=self.requests > 0)
         mean = float((own * size).sum()) / max(float(size.sum()), _LEAST)
-        return np.asarray(np.maximum(phi, own * max(phi / max(mean, _LEAST), 1.0)))
+        return np.asarray(own * max(phi / max(mean, _LEAST), 1.0))
+
+    def still(self) -> bool:
+        """Whether most of the money is in rows that did not move at all."""
+        size = self.before + self.after
+        return float(size[self.before == self.after].sum()) >= MOST * float(size.sum())
 
     def mostly(self, found: Found, times: float) -> bool:
         """Whether much was moved, and most of it by this set: then it is named, however much chance there is."""
@@ -99,7 +118,23 @@ class Causes:
 
 def causes(scan: Scan, table: Table, *, alike: bool = False) -> Causes:
     """What tells most. `alike`: all is new, or gone, and in that no row differs."""
-    return _with_single(scan, table, _at(scan, table, 1.0, 0) if alike else _most_telling(scan, table))
+    if alike:
+        return _with_single(scan, table, _at(scan, table, 1.0, 0))
+    found = _with_single(scan, table, _most_telling(scan, table))
+    return _sharper(scan, table, found)
+
+
+def _sharper(scan: Scan, table: Table, found: Causes) -> Causes:
+    """Where the rest does not move at all: with as little chance as it takes to tell all that moved."""
+    if found.times != 1 or not table.still():
+        return found
+    for sharpness in _SHARPER:
+        if _all_that_moved(table, 1.0, found.sets):
+            break
+        other = _at(scan, replace(table, sharpness=sharpness), 1.0)
+        if _all_that_moved(table, 1.0, other.sets):
+            return _with_single(scan, table, other)
+    return found
 
 
 def _with_single(scan: Scan, table: Table, found: Causes) -> Causes:
@@ -125,11 +160,20 @@ def _most_telling(scan: Scan, table: Table) -> Causes:
     best = plain = _at(scan, table, 1.0)
     if not (table.before.any() and table.after.any()):
         return best
-    for times in sorted({_growth(scan, table), _usual(table, plain)} - {1.0}):
+    for times in sorted({_growth(scan, table), _usual(table, plain), _rest(table, plain)} - {1.0}):
         other = _at(scan, table, times)
         if _better(scan, table, other, best):
             best = other
-    return best
+    # What tells most is the growth of most values; what is said is that of the money, which leaves nothing over.
+    return best if best.times == 1 else replace(best, times=_rest(table, best))
+
+
+def _rest(table: Table, found: Causes) -> float:
+    """What all grew by that no set holds; 1 where that is no growth."""
+    outside = found.outside()
+    was, now = float(table.before[outside].sum()), float(table.after[outside].sum())
+    times = now / was if was > 0 else 1.0
+    return times if LEAST_GROWTH < abs(np.log(max(times, _LEAST))) < MOST_GROWTH else 1.0
 
 
 def _usual(table: Table, plain: Causes) -> float:
@@ -164,9 +208,20 @@ def _at(scan: Scan, table: Table, times: float, at_most: int = MAX_SETS) -> Caus
         told = told.copy()
         told[one.rows] = told[one.rows] * (now / was) if was > 0 else table.after[one.rows]
     everything = max(float(table.before.sum()) * times, float(table.after.sum()))
-    least = max(LEAST_SHARE * max(moved, default=0.0), LEAST_MOVE * everything)
+    least = LEAST_SHARE * max(moved, default=0.0)
+    if not _all_that_moved(table, times, sets):
+        least = max(least, LEAST_MOVE * everything)
     order = sorted(range(len(sets)), key=lambda index: -moved[index])
     return Causes(times, [sets[index] for index in order if moved[index] >= least], odds, weight)
+
+
+def _all_that_moved(table: Table, times: float, sets: list[Found]) -> bool:
+    """Whether nearly nothing moved, up or down, in any row that the sets do not hold."""
+    moved = np.abs(table.after - table.before * times)
+    held = np.zeros(len(moved), bool)
+    for one in sets:
+        held[one.rows] = True
+    return float(moved[held].sum()) >= ALL_OF_IT * float(moved.sum())
 
 
 def _beyond(table: Table, weight: Floats, times: float, found: Found, chance: Callable[[Literals], float]) -> bool:
@@ -229,10 +284,32 @@ def _growth(scan: Scan, table: Table) -> float:
 
 
 def _better(scan: Scan, table: Table, grown: Causes, plain: Causes) -> bool:
-    """Whether growth explains clearly more, in the finer of the two weights. It is no growth where most is in sets."""
-    if table.before[grown.outside()].sum() < MOST * table.before.sum():
+    """Whether growth explains clearly more, in the finer of the two weights. It is no growth where most is in sets,
+    where a set tells all of it, where most values of a dimension do not grow by it, or where the money does not."""
+    outside = grown.outside()
+    if table.before[outside].sum() < MOST * table.before.sum() or _told_by_one(table, plain):
+        return False
+    told = table.rows(np.full(len(outside), grown.times), table.own_weight(grown.times))
+    if not scan.alike(told, outside, float(np.log(grown.times))):
+        return False
+    if not _fits(table, grown):
         return False
     size = table.before + table.after
     weight = max((grown.weight, plain.weight), key=lambda weight: float((weight * size).sum()))
     left = [scan.left(table.rows(one.odds, weight)) + SET_NATS * len(one.sets) for one in (grown, plain)]
     return left[0] + GROWTH_NATS < left[1]
+
+
+def _told_by_one(table: Table, plain: Causes) -> bool:
+    """Whether a single set, which is not most of everything, is all that moved."""
+    if len(plain.sets) != 1 or plain.times != 1:
+        return False
+    moved, held = table.after - table.before, plain.sets[0].rows
+    excess, rest = float(moved.sum()), float(moved[plain.outside()].sum())
+    few = table.before[held].sum() < MOST * table.before.sum()
+    return bool(few) and excess != 0 and abs(rest) <= (1 - ALL_OF_IT) * abs(excess)
+
+
+def _fits(table: Table, grown: Causes) -> bool:
+    """Whether the money that no set holds grew by about that: it explains no more than there is."""
+    return bool(abs(np.log(_rest(table, grown) / grown.times)) < abs(np.log(grown.times)) * MOST)

@@ -26,6 +26,8 @@ MAX_PROBLEMS: Final = 20
 MAX_VALUE_CHARS: Final = 1_000
 _MAX_SHOWN: Final = 40
 _MAX_HEADER_SHOWN: Final = 500
+NULL: Final = r"\N"
+"""As databases write that there is none: '' and 0, as in a table."""
 _NUMBER: Final = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,4})?", re.ASCII)
 _MAX_NUMBER_CHARS: Final = 400
 _LESS: Final = "add up rows of the same values first, or leave out dimensions"
@@ -122,7 +124,7 @@ class _Reading:
             if len(text) > MAX_VALUE_CHARS:
                 self._problem(f"{column}: has more than {MAX_VALUE_CHARS:,} characters")
             known = self._values[column]
-            self._codes[column].append(known.setdefault(text, len(known)))
+            self._codes[column].append(known.setdefault("" if text == NULL else text, len(known)))
 
     def _next(self) -> Sequence[str] | None:
         try:
@@ -131,8 +133,10 @@ class _Reading:
             raise ConfigError([*self._problems, f"{self._name}:{self._rows.line_num}: is no CSV: {error}"]) from None
 
     def _amount(self, column: str, text: str) -> int:
+        if text == NULL:
+            return 0
         try:
-            return _amount(text.replace(",", ".") if self._decimal_comma else text, signed=column in _SIGNED)
+            return _amount(text, signed=column in _SIGNED, decimal_comma=self._decimal_comma)
         except ValueError as error:
             self._problem(f"{column}: {error}")
             return 0
@@ -149,17 +153,18 @@ def _name(text: str) -> str:
     return text.lower() if text.lower().endswith((BEFORE, AFTER)) else text
 
 
-def _amount(text: str, *, signed: bool) -> int:
+def _amount(text: str, *, signed: bool, decimal_comma: bool) -> int:
     """In units of 1e-12. Raises ValueError."""
     if text.isdecimal() and text.isascii() and len(text) <= 18:
         return int(text) * PICO_PER_USD
     text = text.strip()
     if not text:
         raise ValueError("is empty: write 0 where there was nothing")
-    if len(text) > _MAX_NUMBER_CHARS or not _NUMBER.fullmatch(text):
+    number = text.replace(",", ".") if decimal_comma else text
+    if len(text) > _MAX_NUMBER_CHARS or not _NUMBER.fullmatch(number):
         shown = text if len(text) <= _MAX_SHOWN else f"{text[:_MAX_SHOWN]}…"
         raise ValueError(f"{shown!r} is no number like 12.5")
-    amount = pico(Decimal(text))
+    amount = pico(Decimal(number))
     if amount < 0 and not signed:
         raise ValueError("is below zero: only a cost may be")
     return amount

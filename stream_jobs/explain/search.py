@@ -21,7 +21,7 @@ from typing import Final
 import numpy as np
 import pyarrow as pa
 
-from stream_jobs.explain.model import Cells, Codes, Floats
+from stream_jobs.explain.model import Cells, Codes, Floats, Mask
 
 PER_LITERAL: Final = 3.0
 MAX_LITERALS: Final = 4
@@ -38,12 +38,19 @@ _CHI_SQUARED: Final = {0.5: 0.455, 0.9: 2.706}
 """Quantiles of the square of a standard normal deviate."""
 _HALF: Final = 0.5
 """Of a unit of noise, so that what was never there has finite odds."""
+_CLEAR: Final = 0.25
+"""Of a growth: the standard error with which a value tells whether it grew by it."""
+_MOST_CHANCE: Final = 0.25
+"""A variance: values that move more by themselves do not all move alike."""
 _MOST_MOVE: Final = 4.0
 _HALVINGS: Final = 16
 _WORTH: Final = 0.5
 """Of the best score so far: a set with less is not looked into further."""
+_LITTLE: Final = 0.2
+"""Of what was before in a set: a part that holds less of it, and all that moved, is what moved."""
 Literals = tuple[tuple[int, int], ...]
 """(dimension, value), by dimension."""
+_Scored = tuple[float, Literals]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +60,10 @@ class Rows:
     before: Floats
     after: Floats
     expected: Floats
+
+    def take_out(self, kept: Mask) -> "Rows":
+        """Nothing in all other rows."""
+        return Rows(self.before * kept, self.after * kept, self.expected * kept)
 
     def take(self, rows: Codes) -> "Rows":
         return Rows(self.before[rows], self.after[rows], self.expected[rows])
@@ -126,8 +137,23 @@ class Scan:
         pool = [item for item in pool if item[1] not in known]
         if not pool:
             return None
-        score, literals = min(pool, key=_by_score)
+        score, literals = self._purest(min(pool, key=_by_score), pool, rows)
         return Found(literals, self.rows(literals), score, self._price_of(literals))
+
+    def _purest(self, best: _Scored, pool: list[_Scored], rows: Rows) -> _Scored:
+        """A part of the best set that scores nearly as much, holds nearly all that moved in it and little of what was
+        there before: a user who is new, and not the model of nearly everybody that he uses."""
+        held = self.rows(best[1])
+        before, moved = float(rows.before[held].sum()), float((rows.after - rows.expected)[held].sum())
+        parts: list[tuple[float, _Scored]] = []
+        for item in pool:
+            if item[0] < PURE * best[0] or item == best:
+                continue
+            own = self.rows(item[1])
+            was, share = float(rows.before[own].sum()), float((rows.after - rows.expected)[own].sum()) / (moved or 1.0)
+            if was <= _LITTLE * before and share >= PURE and len(own) < len(held) and np.isin(own, held).all():
+                parts.append((was, item))
+        return min(parts, key=lambda part: (part[0], _by_score(part[1])))[1] if parts else best
 
     def _widened(self, literals: Literals, every: Rows, tried: set[Literals]) -> Iterator[tuple[float, Literals]]:
         rows = self.rows(literals)
@@ -187,6 +213,30 @@ class Scan:
                 weight = np.cumsum((was + now)[order])
                 found.append(float(ratio[order][np.searchsorted(weight, weight[-1] / 2)]))
         return found
+
+    def alike(self, rows: Rows, outside: Mask, growth: float) -> bool:
+        """Whether in each dimension, of what no set holds, most of the money of before and most of the values that are
+        large enough to tell grew by about that (a logarithm) rather than by nothing or far more. Values that are in
+        sets altogether did not; those that are new tell nothing."""
+        chance = self.chance(rows.take_out(outside))
+        for one in self._groupings:
+            if len(one.dimensions) > 1:
+                continue
+            count = len(one.example)
+            moves = min(chance(((one.dimensions[0], 0),)), _MOST_CHANCE)
+            was, now, every = (
+                np.asarray(np.bincount(one.of_row, column, count), np.float64)
+                for column in (rows.before * outside, rows.after * outside, rows.before)
+            )
+            error = np.sqrt(1 / (was + _HALF) + 1 / (now + _HALF) + moves)
+            near = np.abs(np.log((now + _HALF) / (was + _HALF)) - growth) < abs(growth) * _HALF
+            tells = (error < abs(growth) * _CLEAR) & (was > 0)
+            near &= tells
+            apart = (tells & ~near) | ((every > 0) & (was <= 0))
+            few, little = near.sum() <= apart.sum(), was[near].sum() < was[tells & ~near].sum()
+            if tells.any() and (few or little):
+                return False
+        return True
 
     def _price_of(self, literals: Literals) -> float:
         names = float(np.prod([float(self._sizes[number]) for number, _ in literals]))

@@ -84,21 +84,30 @@ def _draw(axes: Any, shown: Shown, ink: str) -> None:
     points = around.points
     times = [*(point.at for point in points), points[-1].at + around.step]
     begin, end = max(found.starts_at, times[0]), min(found.ends_at or times[-1], times[-1])
-    axes.axvspan(begin, end, facecolor=FOUND_COLOUR, alpha=0.12, linewidth=0, zorder=0.5)
+    axes.axvspan(begin, end, facecolor=FOUND_COLOUR, alpha=0.12, linewidth=0, zorder=0.5, label="the finding")
     low, high, expected, actual = (
         _stepped([getattr(point, name) for point in points]) for name in ("low", "high", "expected", "actual")
     )
-    axes.fill_between(times, low, high, step="post", color=BAND_COLOUR, alpha=0.25, linewidth=0)
-    axes.step(times, expected, where="post", color=BAND_COLOUR, linewidth=1.2, linestyle="--")
-    axes.step(times, actual, where="post", color=ink, linewidth=1.2)
-    outside = [point for point in points if point.is_outside]
+    if any(point.high is not None for point in points):
+        # Its edge has a line of its own: beside a peak of a hundred times as much the band is thinner than a pixel.
+        axes.fill_between(
+            times, low, high, step="post", facecolor=(BAND_COLOUR, 0.25), edgecolor=(BAND_COLOUR, 0.6), linewidth=0.8,
+            label="the band",
+        )  # fmt: skip
+        axes.step(times, expected, where="post", color=BAND_COLOUR, linewidth=1.2, linestyle="--", label="expected")
+    axes.step(times, actual, where="post", color=ink, linewidth=1.2, label="what came")
+    outside = [point for point in points if around.shows(found, point)]
     axes.scatter(
         [point.at + around.step / 2 for point in outside],
         [_float(point.actual) for point in outside],
         color=FOUND_COLOUR,
         s=9,
         zorder=3,
+        label="beyond the band",
     )
+    if not outside:
+        axes.collections[-1].remove()
+    axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=5, frameon=False, fontsize=8, borderaxespad=0.1)
     axes.set_xlim(times[0], times[-1])
     if all(point.actual is None or point.actual >= 0 for point in points):
         axes.set_ylim(bottom=0)

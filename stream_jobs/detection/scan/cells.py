@@ -22,6 +22,7 @@ MOST: Final = 1e15
 _UNITS: Final = ((1e11, 1_000_000.0), (1e14, 1_000.0), (1e17, 1.0))
 """Numbers below the first are seconds since 1970, below the second milliseconds, below the third microseconds."""
 _ZONE: Final = r"(Z|z|[+-]\d\d(:?\d\d)?)$"
+_WRITTEN_OUT: Final = r"(:\d\d(?:\.\d+)?) UTC$"
 _ZONED_MINUTE: Final = r"^(.*[T ]\d\d:\d\d)(Z|z|[+-]\d\d(?::?\d\d)?)$"
 
 
@@ -48,6 +49,7 @@ def texts(cells: Any, name: str) -> Any:
 
 def numbers(cells: Any, name: str, *, least: float = -math.inf, decimal_comma: bool = False) -> Floats:
     """Finite numbers from `least` on; a `value` that is empty is NaN. Raises BadCell."""
+    written = cells
     if decimal_comma:
         cells = pc.replace_substring(cells, ",", ".")
     try:
@@ -59,7 +61,8 @@ def numbers(cells: Any, name: str, *, least: float = -math.inf, decimal_comma: b
         bad &= pc.not_equal(cells, "").to_numpy(zero_copy_only=False)
     if bad.any():
         row = int(np.argmax(bad))
-        raise BadCell(row, f"{name} {_shown(cells[row].as_py())} {_why(float(found[row]), cells[row].as_py(), least)}")
+        shown = _shown(written[row].as_py())
+        raise BadCell(row, f"{name} {shown} {_why(float(found[row]), cells[row].as_py(), least)}")
     return found
 
 
@@ -81,8 +84,9 @@ def _why(found: float, cell: str | None, least: float) -> str:
 
 
 def instants(cells: Any) -> Micros:
-    """Microseconds since 1970: ISO 8601 with or without a zone (then it is UTC), or seconds, milliseconds or
-    microseconds since 1970. Raises BadCell."""
+    """Microseconds since 1970: ISO 8601 with or without a zone (then it is UTC; so it is where that is written out, as
+    in exports of databases), or seconds, milliseconds or microseconds since 1970. Raises BadCell."""
+    cells = pc.replace_substring_regex(cells, _WRITTEN_OUT, r"\1Z")
     try:
         found = _unix(np.asarray(cells.cast(pa.float64()).to_numpy(zero_copy_only=False), np.float64))
     except pa.ArrowInvalid:

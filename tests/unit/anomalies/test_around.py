@@ -1,11 +1,13 @@
 """Which stretch is drawn about a finding, and in which steps."""
 
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
 import pytest
 
-from stream_jobs.anomalies.around import Around, Point, step_for, window_of
+from stream_jobs.anomalies.around import Around, Point, _bands, step_for, window_of
+from stream_jobs.anomalies.bands import Band
 from tests.unit.anomalies.build import MINUTE, NOW, START, around, found
 
 HOUR = timedelta(hours=1)
@@ -45,12 +47,36 @@ def test_fewer_points_hold_the_same() -> None:
     assert not Around(MINUTE, (Point(START, None),)).known
 
 
-def test_a_point_is_outside_only_of_a_band_that_is_known() -> None:
-    """Both edges belong to it."""
+def test_a_point_is_beyond_only_a_band_that_is_known() -> None:
+    """Both edges belong to it; on the side that is asked about."""
     band = Decimal(1), Decimal(0), Decimal(2)
-    assert [Point(START, Decimal(n), *band).is_outside for n in (-1, 0, 2, 3)] == [True, False, False, True]
-    assert not Point(START, None, *band).is_outside
-    assert not Point(START, Decimal(3)).is_outside
+    assert [Point(START, Decimal(n), *band).is_beyond("up") for n in (-1, 0, 2, 3)] == [False, False, False, True]
+    assert [Point(START, Decimal(n), *band).is_beyond("down") for n in (-1, 0, 2, 3)] == [True, False, False, False]
+    assert not Point(START, None, *band).is_beyond("up")
+    assert not Point(START, Decimal(3)).is_beyond("up")
+
+
+def test_ordinary_minutes_are_not_shown_as_the_finding() -> None:
+    """However far beyond their band, before it and after it."""
+    whole = around()
+    wild = replace(whole, points=tuple(replace(point, actual=Decimal(9)) for point in whole.points))
+    shows = [wild.shows(found(), point) for point in wild.points]
+    assert (shows.index(True), sum(shows)) == (45, 40)
+    assert not any(wild.shows(found(direction="down"), point) for point in wild.points)
+
+
+def test_the_newest_minutes_of_what_is_open_have_the_last_band_known() -> None:
+    """So have the minutes before the first that is known; what is over has none of its own after its end."""
+    starts = [START + MINUTE * number for number in range(-5, 40)]
+    kept = {START + 10 * MINUTE: Band(60.0, 50.0, 80.0)}
+    is_open = found(ends_at=None, state="open", detected_at=START + MINUTE, changed_at=START + 20 * MINUTE)
+    drawn = _bands(is_open, MINUTE, starts, kept)
+    assert list(drawn) == starts
+    assert drawn[starts[0]] == drawn[START]
+    assert drawn[START + 39 * MINUTE] == drawn[START + 15 * MINUTE] != drawn[START]
+    sparse = _bands(found(kind="dear_request"), MINUTE, starts, kept)
+    assert len({*sparse.values()}) == 1
+    assert _bands(found(kind="dear_request"), MINUTE, starts, {}) == {}
 
 
 def test_a_driver_is_drawn_about_half_a_day() -> None:

@@ -28,6 +28,13 @@ def test_numbers_of_every_form_are_read(tmp_path: Path) -> None:
     assert table.cost.after.tolist() == [-1, 7 * 10**12]
 
 
+def test_null_as_databases_write_it_is_nothing(tmp_path: Path) -> None:
+    r"""As in a table: 0 of an amount, '' of a dimension."""
+    table = read_cells(written(tmp_path, HEADER + "\\N,1,\\N,2,3\n"))
+    assert table.dimensions[0].values == [""]
+    assert (table.cost.before.tolist(), table.cost.after.tolist()) == ([0], [3 * 10**12])
+
+
 @pytest.mark.parametrize(("separator", "half"), [(";", "0,5"), ("\t", "0.5")])
 def test_other_separators_and_names_in_capitals_are_read(tmp_path: Path, separator: str, half: str) -> None:
     """Where semicolons separate, a comma is a decimal one."""
@@ -45,6 +52,7 @@ def test_other_separators_and_names_in_capitals_are_read(tmp_path: Path, separat
         ("model,cost_before\na,1\n", "requests_after, cost_after; its columns are: model, cost_before"),
         (HEADER + "a,1,1,1\n", ":2: has 4 values, and the header 5"),
         (HEADER + "a,1,1,1,1\na,1,x,1,1\n", ":3: cost_before: 'x' is no number"),
+        (HEADER.replace(",", ";") + "a;1;19,589.00;1;1\n", ":2: cost_before: '19,589.00' is no number"),
         (HEADER + "a,1,,1,1\n", ":2: cost_before: is empty: write 0"),
         (HEADER + "a,1,NaN,1,1\n", "is no number"),
         (HEADER + "a,1,1_000,1,1\n", "is no number"),

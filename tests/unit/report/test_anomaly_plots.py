@@ -27,6 +27,18 @@ def test_the_picture_shows_points_beyond_the_band_in_red() -> None:
     assert (abs(image[:, :, :3] - RED).sum(axis=2) < 0.05).sum() > 100
 
 
+def test_minutes_beyond_their_band_are_red_only_in_the_finding() -> None:
+    """A minute of few requests is often beyond it; and there is a legend of what is drawn, of no more."""
+    whole = shown()
+    wild = replace(whole.around, points=tuple(replace(point, high=Decimal("0.05")) for point in whole.around.points))
+    early = tuple(point for point in wild.points if point.at < START)
+    before = replace(whole, around=replace(wild, points=early))
+    assert "beyond the band" in plot(replace(whole, around=wild), "p")
+    drawn = plot(before, "p")
+    assert "beyond the band" not in drawn
+    assert all(word in drawn for word in ("expected", "the band", "what came", "the finding"))
+
+
 @pytest.mark.parametrize("name", [HOSTILE, "$\\frac{a}{b}$ <b>", "検索 " * 80, "x" * 4000, "واحد " * 200])
 def test_any_name_is_drawn_without_a_warning(name: str) -> None:
     """Also one of letters that the font lacks, and one that looks like a formula; and it does not grow the picture."""

@@ -72,3 +72,17 @@ def test_no_utf8() -> None:
     with pytest.raises(BadCell) as told:
         texts(pa.array([b"a", b"\xff"], pa.binary()), "series")
     assert told.value.row == 1
+
+
+def test_what_is_no_number_is_shown_as_it_is_written() -> None:
+    """With the comma of the file."""
+    with pytest.raises(BadCell) as caught:
+        numbers(pa.array(["1,5", "19,589.00"]), "cost", decimal_comma=True)
+    assert "cost '19,589.00' is no number" in caught.value.why
+
+
+def test_utc_written_out() -> None:
+    """As BigQuery and ClickHouse export instants."""
+    found = instants(pa.array(["2026-03-02 00:00:00 UTC", "2026-03-02 00:00:00.5 UTC", "2026-03-02T00:00:01Z"]))
+    assert (found - found[0]).tolist() == [0, 500_000, 1_000_000]
+    assert instants(pa.array(["2026-03-02T00:00:00Z"]))[0] == found[0]
