@@ -226,7 +226,7 @@ class Teller:
         evidence = self._book.known[group.group_id].cause.evidence
         planned, events = planned_for(head, max(now, head.detected_at), self._events, evidence)
         names = ", ".join(f"{event.name} ({event.id})" for event in events)
-        if events and explains(head, planned):
+        if events and explains(head, planned, events):
             return _Silence(silenced_by(events), f"it is planned: {names}")
         before = self._silences.get(group.group_id, _Silence())
         kept = before if before.kept.startswith(EVENT) or head.silenced_by.startswith(EVENT) else None
