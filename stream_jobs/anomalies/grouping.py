@@ -31,6 +31,9 @@ from stream_jobs.detection.model import Direction
 HALF: Final = 0.5
 SLACK: Final = timedelta(hours=1)
 """The same thing is seen at different times: an hour's window sees it later than one of five minutes."""
+LULL: Final = timedelta(minutes=15)
+"""What goes on within so long after it ended, or within the time that it had lasted (SLACK at most), is the same. As
+long as an open finding may be without a new row, too."""
 ALIKE: Final = 2
 """Two stretches are looked into together if neither is longer than so many times the other, and half of each is in
 both."""
@@ -55,6 +58,16 @@ class Group:
         """None while one of its findings is open."""
         ends = [row.ends_at for row in self.members.values()]
         return None if None in ends else max(end for end in ends if end is not None)
+
+    @property
+    def went_on_until(self) -> datetime:
+        """Up to when the excess of one of them went on, as far as is known."""
+        return max(row.went_on_until for row in self.members.values())
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether one is open, and not as usual for the time being."""
+        return any(row.ends_at is None and not row.is_calm for row in self.members.values())
 
     @property
     def is_open(self) -> bool:
@@ -84,11 +97,16 @@ def pull(row: FindingRow) -> Direction:
 
 
 def overlaps(row: FindingRow, group: Group) -> bool:
-    """Whether they touch, give or take SLACK."""
-    ends, begins = group.ends_at, group.starts_at
-    after = ends is not None and row.starts_at > ends + SLACK
-    before = row.ends_at is not None and row.ends_at + SLACK < begins
+    """Whether the one began while the excess of the other went on, or not long after that: what is open and has been
+    as usual for longer is over, though nobody has said so yet."""
+    begins, ends = group.starts_at, group.went_on_until
+    after = row.starts_at > ends + _lull(begins, ends)
+    before = begins > row.went_on_until + _lull(row.starts_at, row.went_on_until)
     return not after and not before
+
+
+def _lull(start: datetime, end: datetime) -> timedelta:
+    return min(max(end - start, LULL), SLACK)
 
 
 def of_one_time(row: FindingRow, group: Group) -> bool:
@@ -97,7 +115,7 @@ def of_one_time(row: FindingRow, group: Group) -> bool:
     if not overlaps(row, group):
         return False
     members, ends = group.members.values(), group.ends_at
-    if ends is not None and row.starts_at >= ends:
+    if not group.goes_on and row.starts_at >= group.went_on_until:
         return abs(row.per_day) <= ALIKE * max(abs(member.per_day) for member in members)
     latest = max(one.ends_at or one.detected_at for one in (row, *members))
     return abs(row.starts_at - group.starts_at) <= SLACK or alike(row, group.starts_at, ends or latest)
@@ -133,15 +151,22 @@ def home(row: FindingRow, groups: Iterable[Group], evidence: Evidence) -> Group 
 
 
 def home_of_series(row: FindingRow, groups: Iterable[Group]) -> Group | None:
-    """The group that holds another finding of the same series, at the same time and in the same direction."""
+    """The group that holds another finding of the same series, in the same direction, of which the excess went on while
+    this one's did: what comes after it may have another cause."""
     near = [
         group
         for group in groups
         if group.direction == pull(row)
-        and any(member.series == row.series for member in group.members.values())
-        and of_one_time(row, group)
+        and any(member.series == row.series and _meets(row, member) for member in group.members.values())
     ]
     return min(near, key=lambda group: (group.starts_at, group.group_id), default=None)
+
+
+def _meets(row: FindingRow, member: FindingRow) -> bool:
+    alone = Group("", pull(member), {}, {member.finding_id: member})
+    after = row.starts_at >= member.went_on_until and not alone.goes_on
+    before = member.starts_at >= row.went_on_until and (row.ends_at is not None or row.is_calm)
+    return not after and not before and of_one_time(row, alone)
 
 
 def home_by_name(row: FindingRow, groups: Iterable[Group]) -> Group | None:

@@ -33,6 +33,7 @@ class Known:
     cause: Cause
     excess: Decimal = ZERO  # of the finding that was looked into, when it was
     at_s: float | None = None  # None: not yet, or before a restart
+    finding_id: str = ""  # which that was
     final: bool = False  # when it was over
     tries: int = 0
     dropped: bool = False  # there was evidence, and no room for it
@@ -199,21 +200,27 @@ class GroupBook:
     def _know(self, group: Group, row: FindingRow, cause: Cause) -> None:
         known = self.known.setdefault(group.group_id, Known(Cause(None, group.conditions)))
         known.at_s, known.excess, known.tries = self._clock(), row.excess, known.tries + 1
-        known.final = not group.is_open
+        known.finding_id, known.final = row.finding_id, not group.is_open
         if cause.evidence is not None:
             known.cause, known.dropped, group.conditions = cause, False, cause.conditions
 
     def _lead(self, group_id: str) -> FindingRow:
-        """What of the group is looked into: the finding that it is called after, if that is still there."""
+        """What of the group is looked into: the finding that was, or that it is called after; while the group goes on,
+        one that is open."""
         group = self.groups[group_id]
-        return group.members.get(group_id) or in_order(group.members.values())[0]
+        rows = [row for row in group.members.values() if row.state == "open"] or list(group.members.values())
+        by_id = {row.finding_id: row for row in rows}
+        known = self.known[group_id].finding_id
+        return by_id.get(known) or by_id.get(group_id) or in_order(rows)[0]
 
     def _is_due(self, group_id: str, known: Known) -> bool:
         group = self.groups[group_id]
         if known.at_s is None:
             return group.is_open or not known.cause.document
         unread = known.cause.evidence is None and not known.dropped
-        wait_s = RETRY_S * 2**known.tries if unread else AGAIN_S
+        other = group.is_open and known.finding_id not in ("", self._lead(group_id).finding_id)
+        wait_s = RETRY_S * 2**known.tries if unread or other else AGAIN_S
         if known.final or known.tries >= MAX_TRIES or self._clock() < known.at_s + wait_s:
             return False
-        return not group.is_open or unread or abs(self._lead(group_id).excess) >= GROWN * abs(known.excess) > 0
+        grown = abs(self._lead(group_id).excess) >= GROWN * abs(known.excess) > 0
+        return not group.is_open or unread or other or grown

@@ -20,6 +20,8 @@ ID_CHARS: Final = 20
 ZERO: Final = Decimal(0)
 KNOWN_UNTIL: Final = "known_until"
 """In the document of an open finding: the end of the time that its figures are of. The view `anomalies` reads it."""
+WENT_ON_UNTIL: Final = "went_on_until"
+"""In the document of an open finding that is as usual for the time being: when its excess last went on."""
 
 
 class Series(NamedTuple):
@@ -75,6 +77,18 @@ class FindingRow:
             return self.ends_at
         said = self.document.get(KNOWN_UNTIL)
         return max(self.at if said is None else datetime.fromisoformat(str(said)), self.detected_at)
+
+    @property
+    def is_calm(self) -> bool:
+        """Whether it is open though nothing unusual has come for minutes: nobody knows yet whether it is over."""
+        return self.ends_at is None and WENT_ON_UNTIL in self.document
+
+    @property
+    def went_on_until(self) -> datetime:
+        """The end of the time in which its excess went on, as far as is known."""
+        if self.is_calm:
+            return max(datetime.fromisoformat(str(self.document[WENT_ON_UNTIL])), self.starts_at)
+        return self.known_until
 
 
 @dataclass(frozen=True, slots=True)

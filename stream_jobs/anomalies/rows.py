@@ -14,7 +14,17 @@ from decimal import ROUND_HALF_EVEN, Context, Decimal
 from math import isfinite
 from typing import Any, Final
 
-from stream_jobs.anomalies.model import COST, EVENTS, KNOWN_UNTIL, ZERO, Change, FindingRow, Series, finding_id
+from stream_jobs.anomalies.model import (
+    COST,
+    EVENTS,
+    KNOWN_UNTIL,
+    WENT_ON_UNTIL,
+    ZERO,
+    Change,
+    FindingRow,
+    Series,
+    finding_id,
+)
 from stream_jobs.anomalies.watermark import minute_of, start_of
 from stream_jobs.base.money import usd_from_pico
 from stream_jobs.detection.model import Finding
@@ -25,6 +35,10 @@ MOVED: Final = Decimal("0.05")
 """An open finding has a new row when its excess moved by this part ..."""
 AGAIN_MINUTES: Final = 15
 """... or so many minutes after its last one, if it moved at all."""
+STILL: Final = 0.1
+"""A rise goes on when it has grown by this part of what a minute of it added up to then, on average ..."""
+CALM_MINUTES: Final = 5
+"""... and is calm when it has not for so long."""
 _MOST: Final = Decimal(10) ** 25
 _PLACES: Final = Decimal(1).scaleb(-12)
 _EXACT: Final = Context(prec=60, rounding=ROUND_HALF_EVEN)
@@ -55,8 +69,15 @@ class Tracked:
     row: FindingRow | None  # the last that was given out, or is recorded
     row_minute: int  # when that was
     until: int  # the minute that its figures go up to
+    went_on: int  # the minute that its excess went on up to ...
+    excess: float  # ... and what it was by then
     late: Late = Late()
     corrections: Late = Late()
+
+    def is_calm(self, until: int) -> bool:
+        """Whether its excess has not gone on for CALM_MINUTES before `until`."""
+        can_tell = self.found.end is None and self.found.kind != "driver"
+        return can_tell and until - self.went_on >= CALM_MINUTES
 
     def holds(self, minute: int) -> bool:
         return self.found.start <= minute and (self.found.end is None or minute < self.found.end)
@@ -72,6 +93,8 @@ class Rows:
     def __init__(self) -> None:
         self.quiet = False
         """While what was judged before is judged again: `settle` gives out what is different by then."""
+        self.only_now = False
+        """With `settle`: what nobody has recorded could not be known before."""
         self._tracked: dict[Key, Tracked] = {}
         self._late: dict[Series, dict[int, Late]] = {}
         self._recorded: dict[str, FindingRow] = {}
@@ -93,8 +116,13 @@ class Rows:
         changes = []
         for tracked in self._tracked.values():
             change = self._amended(tracked, minute, now, always=False)
+            if change is not None and change.opened and self.only_now:
+                noticed = max(change.after.detected_at, start_of(minute + 1))
+                tracked.row = replace(change.after, detected_at=noticed)
+                change = Change(None, tracked.row)
             if change is not None:
                 changes.append(change)
+        self.only_now = False
         known = {one.finding_id for one in self._tracked.values()}
         for row in self._recorded.values():
             if row.state == "open" and row.finding_id not in known:
@@ -130,13 +158,26 @@ class Rows:
         tracked = self._tracked.get(key)
         if tracked is None:
             identity = finding_id(series, key[2], found.detected_at)
-            tracked = Tracked(series, found, identity, self._recorded.get(identity), minute, minute + 1)
+            recorded = self._recorded.get(identity)
+            tracked = Tracked(series, found, identity, recorded, minute, minute + 1, minute + 1, found.excess)
             self._tracked[key] = tracked
         elif tracked.found.end is not None:
             return None  # it is over: the detector has nothing more to say of it
         tracked.found, tracked.until = found, minute + 1
         tracked.late = self._late_within(tracked)
         return self._amended(tracked, minute, now, always=False)
+
+    def goes_on(self, series: Series, found: Finding, minute: int) -> bool:
+        """An open finding as it stands after `minute`. Whether it has become calm, or is so no more."""
+        tracked = self._tracked.get(key_of(series, found))
+        if tracked is None:
+            return False
+        was_calm = tracked.is_calm(minute)
+        sign, lasted = (1 if found.direction == "up" else -1), max(tracked.went_on - found.start, 1)
+        added, by_then = sign * (found.excess - tracked.excess), sign * tracked.excess
+        if sign < 0 or found.start != tracked.found.start or added >= STILL * by_then / lasted:
+            tracked.went_on, tracked.excess = minute + 1, found.excess
+        return tracked.is_calm(minute + 1) != was_calm
 
     def late(self, series: Series, minute: int, late: Late) -> None:
         """Entries for a minute that was judged."""
@@ -259,6 +300,7 @@ class Rows:
                     "id": one.finding_id,
                     "minute": one.row_minute,
                     "until": one.until,
+                    "went_on": [one.went_on, one.excess],
                     "corrections": [str(one.corrections.pico_usd), str(one.corrections.events)],
                 }
                 for one in self._tracked.values()
@@ -277,7 +319,9 @@ class Rows:
             series = Series(tuple(one["dims"]), tuple(one["vals"]))
             found = Finding(**one["found"])
             row = rows._recorded.get(one["id"])
-            tracked = Tracked(series, found, one["id"], row, one["minute"], one.get("until", one["minute"] + 1))
+            until = one.get("until", one["minute"] + 1)
+            went_on, excess = one.get("went_on", (until, found.excess))
+            tracked = Tracked(series, found, one["id"], row, one["minute"], until, went_on, excess)
             tracked.corrections = Late(*map(int, one["corrections"]))
             tracked.late = rows._late_within(tracked)
             rows._tracked[key_of(series, found)] = tracked
@@ -335,6 +379,7 @@ def _row(tracked: Tracked, before: FindingRow | None, added: Late, now: datetime
     low, high = _decimal(found.low), _decimal(found.high)
     corrected = _is_taken_back(_decimal(found.actual), more, expected, high if found.direction == "up" else low)
     end = found.end if found.end is not None or not corrected else found.detected_at
+    is_calm = tracked.is_calm(tracked.until)
     return FindingRow(
         finding_id=tracked.finding_id,
         version=1 if before is None else before.version + 1,
@@ -360,6 +405,7 @@ def _row(tracked: Tracked, before: FindingRow | None, added: Late, now: datetime
         silenced_by="" if before is None else before.silenced_by,
         cause="" if before is None else before.cause,
         document=({KNOWN_UNTIL: start_of(tracked.until).isoformat()} if end is None else {})
+        | ({WENT_ON_UNTIL: start_of(tracked.went_on).isoformat()} if end is None and is_calm else {})
         | ({"late_usd": str(usd_from_pico(added.pico_usd)), "late_events": added.events} if added != Late() else {}),
     )
 
@@ -374,8 +420,8 @@ def _is_taken_back(found: Decimal, more: Decimal, expected: Decimal, band: Decim
 
 def _differs(before: FindingRow, after: FindingRow, wait_minutes: int) -> bool:
     """Whether the new row says something that is worth one. `wait_minutes`: until any move is."""
-    if (before.state, before.closing, before.severity, before.kind) != (
-        *(after.state, after.closing, after.severity, after.kind),
+    if (before.state, before.closing, before.severity, before.kind, before.is_calm) != (
+        *(after.state, after.closing, after.severity, after.kind, after.is_calm),
     ):
         return True
     moved = abs(after.excess - before.excess)

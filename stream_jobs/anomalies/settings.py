@@ -91,8 +91,8 @@ class AnomaliesSettings(BaseSettings):
             max_digits=27,
             decimal_places=12,
             allow_inf_nan=False,
-            description="What has cost less than this more or less than expected, and would within a day, is recorded "
-            "and told to nobody.",
+            description="What has cost less than this more or less than expected, and would within a day if it holds "
+            "(which it must have done for five minutes), is recorded and told to nobody.",
         ),
     ] = Decimal(1)
     quiet: Annotated[

@@ -67,18 +67,20 @@ def alert_id(group_id: str) -> str:
 
 def head_of(group: Group) -> FindingRow:
     """The finding that people are told of: of costs, then of requests, the one whose series is the cause, else the
-    narrowest series that moved nearly as far as the one that moved farthest, which stays it while it can; what is open
-    before what is over."""
+    narrowest series that moved nearly as far as the one that moved farthest, which stays it while it can, whatever
+    wider one is found to be the cause; what is open before what is over."""
     rows = [row for row in group.members.values() if row.state == "open"] or list(group.members.values())
     for measure in (COST, EVENTS):
         if measured := [row for row in rows if row.measure == measure]:
             rows = measured
             break
     cause = [row for row in rows if conditions_of(row.series) == group.conditions]
-    if cause and group.conditions:
-        return max(cause, key=lambda row: (abs(row.excess), row.finding_id))
     most = max(abs(row.excess) for row in rows)
     before = next((row for row in rows if row.finding_id == group.head and abs(row.excess) >= STILL * most), None)
+    if cause and group.conditions:
+        found = max(cause, key=lambda row: (abs(row.excess), row.finding_id))
+        if before is None or abs(found.expected) <= abs(before.expected):
+            return found
     if before is not None:
         return before
     near = [row for row in rows if abs(row.excess) >= NEAR * most]
@@ -150,7 +152,7 @@ def firing(
         severity=severity_at(level),
         level=level,
         observed_at=now,
-        starts_at=min(now, group.starts_at),
+        starts_at=min(now, head.starts_at),
         group=alert_id(group.group_id),
         labels=labels_of(group, told),
         owner=_fit(told.shared["owner"], 128) if "owner" in told.shared else None,
@@ -200,7 +202,7 @@ def _facts(group: Group, head: FindingRow, told: Told, until: datetime, *, goes_
         ("Window", window(head, until).removeprefix("in ") + _known(head, until, goes_on=goes_on)),
     ]
     in_money = head.measure == COST or head.kind == "driver"
-    if in_money and head.kind != "dear_request" and head.ends_at is None and goes_on:
+    if in_money and head.kind != "dear_request" and head.ends_at is None and not head.is_calm and goes_on:
         sign = "more" if head.per_day >= 0 else "less"
         about = "about " if head.kind == "driver" else ""
         facts.append(("If it goes on", f"{about}{money(abs(head.per_day))} {sign} per day"))
@@ -222,7 +224,10 @@ def _facts(group: Group, head: FindingRow, told: Told, until: datetime, *, goes_
 
 
 def _known(head: FindingRow, until: datetime, *, goes_on: bool) -> str:
-    return f"; figures go up to {instant(until)} UTC" if head.ends_at is None and goes_on else ""
+    if head.ends_at is not None or not goes_on:
+        return ""
+    calm = f", and nothing unusual has come since {instant(head.went_on_until)} UTC" if head.is_calm else ""
+    return f"; figures go up to {instant(until)} UTC{calm}"
 
 
 def _moved(rows: Sequence[FindingRow]) -> str:

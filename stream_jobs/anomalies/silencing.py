@@ -4,7 +4,8 @@ A planned event explains of a finding what lies in its scope, up to its factor: 
 holds for, and what was to be expected of them. If what is left is within the detector's band, which is as much wider as
 more is expected, the finding is silenced. So a launch in one team silences the rise of the total as well, unless more
 than the launch made it rise; and what exceeds the event's factor is told: of what goes on since the stretch was read
-no more is planned than the factor allows for what was to be expected by now.
+no more is planned than the factor allows for what was to be expected by now. With `up_to_usd` it explains so much of a
+finding's cost besides, whatever was usual: for what is new. The band is no wider by that.
 """
 
 from collections.abc import Sequence
@@ -38,20 +39,28 @@ def planned_for(
     up = row.direction == "up"
     if surely.events:
         part = surely.most - 1 if up else 1 - surely.least
-        return max(_NOTHING, row.expected) * Decimal(repr(part)), surely.events if part > 0 else ()
+        usd = sum((_up_to(event, row) for event in surely.events), _NOTHING)
+        amount = max(_NOTHING, row.expected) * Decimal(repr(part)) + usd
+        return amount, surely.events if amount > 0 or part > 0 else ()
     if evidence is None:
         return _NOTHING, ()
     during = [event for event in events.during(row.starts_at, end) if evidence.knows(dict.fromkeys(event.scope, ""))]
     return _in_cells(row, end, events, during[:MAX_EVENTS], evidence)
 
 
-def explains(row: FindingRow, planned: Decimal) -> bool:
-    """Whether what is left of the finding's excess is within the band."""
+def _up_to(event: PlannedEvent, row: FindingRow) -> Decimal:
+    """What the event allows a finding to cost more, in USD."""
+    return event.up_to_usd or _NOTHING if row.direction == "up" and row.measure == COST else _NOTHING
+
+
+def explains(row: FindingRow, planned: Decimal, events: Sequence[PlannedEvent] = ()) -> bool:
+    """Whether what is left of the finding's excess is within the band, which is as much wider as factors expect more;
+    of `events` with a bound in USD it is not."""
     if planned <= 0:
         return False
     up = row.direction == "up"
     gap = row.high - row.expected if up else row.expected - row.low
-    if row.expected > 0:
+    if row.expected > 0 and not any(_up_to(event, row) for event in events):
         gap *= max(_NOTHING, row.expected + planned if up else row.expected - planned) / row.expected
     return abs(row.excess) - planned <= max(_NOTHING, gap)
 
@@ -78,6 +87,8 @@ def _in_cells(
     sign, measure = sign_of(row.direction), EVENTS if row.measure == EVENTS else ""
     whole = evidence.moved(own, sign, measure)
     planned, named, allowed = 0.0, 0, 0.0
+    left = [float(_up_to(event, row)) for event in during]  # of what each event allows in USD
+    bound = 0.0
     for bits in np.unique(which[which > 0]).tolist():
         together = [event for number, event in enumerate(during) if bits >> number & 1]
         expected = events.expectation(together, row.starts_at, end)
@@ -85,6 +96,9 @@ def _in_cells(
         room = part.before * (expected.most - 1 if row.direction == "up" else 1 - expected.least)
         allowed += max(0.0, room)
         explained = max(0.0, min(part.excess, room))
+        for number, usd in enumerate(left):
+            more = min(usd, max(0.0, part.excess - explained)) if bits >> number & 1 else 0.0
+            left[number], explained, bound = usd - more, explained + more, bound + more
         if explained > 0:
             planned, named = planned + explained, named | bits
     if planned <= 0 or whole.excess <= 0:
@@ -92,5 +106,7 @@ def _in_cells(
     # As a part of what moved, for the finding has gone on since the stretch was read.
     share = Decimal(repr(min(1.0, planned / whole.excess)))
     most = max(_NOTHING, row.expected) * Decimal(repr(allowed / whole.before)) if whole.before > 0 else _NOTHING
+    if bound > 0:
+        most += sum((_up_to(event, row) for event in during), _NOTHING)
     by = tuple(event for number, event in enumerate(during) if named >> number & 1)
     return min(abs(row.excess) * share, most), by

@@ -27,9 +27,14 @@ from stream_jobs.anomalies.signals import (
     over_text,
     per_day_usd,
     severity_at,
+    until_of,
 )
 
 WAITS_FOR_CAUSE_S: Final = 15.0
+WAITS_FOR_PLANS_S: Final = 60.0
+"""The same where something was planned for the time: only what the stretch holds tells whether that is it."""
+STEADY: Final = timedelta(minutes=5)
+"""What a rate comes to in a day counts once it has held for so long."""
 SETTLES_S: Final = 900.0
 """After people were told they are not told of a higher level for so long, unless it became critical."""
 FOLLOWS_S: Final = 30.0
@@ -62,6 +67,7 @@ class View:
     told: Told
     looked: bool  # its cause was looked for
     silenced: str = ""  # why nobody is to be told, in words; empty: people are
+    planned: bool = False  # something was, for the time, and nobody knows yet whether it is this
 
 
 class Speaking:
@@ -122,14 +128,16 @@ class Speaking:
             self._waiting.discard(group_id)
 
     def is_worth(self, view: View) -> bool:
-        """Whether it has cost so much more or less than expected, or would within a day. What nobody knows
-        is; a driver that lowers the cost is not, by itself."""
+        """Whether it has cost so much more or less than expected, or has held for STEADY and would within a day: a
+        minute of cents is nothing to wake anybody for, whatever 1,440 of them come to. What nobody knows is; a driver
+        that lowers the cost is not, by itself."""
         head = head_of(view.group)
         if head.kind == "driver" and pull(head) == "down":
             return False  # fewer errors: good news, unless somebody pays less for it, which cost tells
         amounts = [excess_usd(head, view.told), per_day_usd(head, view.told)]
-        if head.kind == "dear_request":
-            amounts = amounts[:1]  # it happens once
+        lasted = min(until_of(head, view.told), head.went_on_until) - head.starts_at
+        if head.kind == "dear_request" or lasted < STEADY:  # the former happens once
+            amounts = amounts[:1]
         known = [abs(amount) for amount in amounts if amount is not None]
         return not known or max(known) >= self._floor
 
@@ -147,7 +155,8 @@ class Speaking:
         if view.silenced or not self.is_worth(view):
             return None
         since = self._since.setdefault(group_id, self._clock())
-        if not view.looked and self._clock() < since + WAITS_FOR_CAUSE_S:
+        wait_s = WAITS_FOR_PLANS_S if view.planned else 0.0 if view.looked else WAITS_FOR_CAUSE_S
+        if self._clock() < since + wait_s:
             self._waiting_next.add(group_id)
             return None
         if not view.group.is_open:

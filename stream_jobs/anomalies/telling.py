@@ -226,7 +226,7 @@ class Teller:
         evidence = self._book.known[group.group_id].cause.evidence
         planned, events = planned_for(head, max(now, head.detected_at), self._events, evidence)
         names = ", ".join(f"{event.name} ({event.id})" for event in events)
-        if events and explains(head, planned):
+        if events and explains(head, planned, events):
             return _Silence(silenced_by(events), f"it is planned: {names}")
         before = self._silences.get(group.group_id, _Silence())
         kept = before if before.kept.startswith(EVENT) or head.silenced_by.startswith(EVENT) else None
@@ -241,9 +241,12 @@ class Teller:
         cause, silence = known.cause, self._silences.get(group.group_id, _Silence())
         mark = self._marks.of(group.members)
         note = "" if mark is None else f"{mark.mark}, by {mark.by}{f': {mark.note}' if mark.note else ''}"
-        until = self._book.until(head_of(group).finding_id)
+        head = head_of(group)
+        until = self._book.until(head.finding_id)
+        unread = cause.evidence is None and not known.dropped
+        planned = unread and bool(self._events.during(head.starts_at, head.ends_at or max(until or head.at, head.at)))
         told = Told(*(until, cause.sentences, cause.compared, cause.shared, cause.excess_usd, silence.exceeded, note))
-        return View(group, told, known.looked, silence.words)
+        return View(group, told, known.looked, silence.words, planned)
 
     def _rows(self, changes: Sequence[Change], touched: Collection[str], now: datetime) -> list[FindingRow]:
         """Of each change its row, completed; and of each finding whose group says something else by now."""

@@ -135,6 +135,7 @@ class Watch:
         """It has judged the minutes from `since` on again that `before` judged first: it is in its place from now on.
         Quiet until `rows.settle`."""
         inherit(self.rows, before.rows, since, self.next)
+        self.rows.only_now = True
         self.fresh = before.fresh
         self.fresh.judged_again(since, now)
         self.missed = max(0.0, before.missed - before.rows.late_events(since))
@@ -185,13 +186,18 @@ class Watch:
         return [change for change in changes if change is not None]
 
     def _standing(self, at: int) -> list[Finding]:
-        """What is open, every quarter of an hour, and when its excess has doubled: the detector says only what has
-        changed, and what is planned, or was marked, may be exceeded by now."""
+        """What is open, every quarter of an hour, when its excess has doubled, and when it becomes calm or goes on: the
+        detector says only what has changed, and what is planned, or was marked, may be exceeded by now."""
         places = sorted(self.registry.find(series) for series in self.rows.open_series())
         found = [one for place in places if place >= 0 and (one := self.detector.standing(place)) is not None]
+        turned = [self.rows.goes_on(self.registry.places[one.number], one, at) for one in found]
         if (at + 1) % AGAIN_MINUTES == 0:
             return found
-        return [one for one in found if self.rows.has_doubled(self.registry.places[one.number], one)]
+        return [
+            one
+            for one, has_turned in zip(found, turned, strict=True)
+            if has_turned or self.rows.has_doubled(self.registry.places[one.number], one)
+        ]
 
     def _steer(self, steers: Iterable[Steer], now: datetime) -> list[Change]:
         changes = []

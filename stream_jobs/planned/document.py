@@ -3,6 +3,7 @@
 import re
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from decimal import Decimal, InvalidOperation
+from difflib import get_close_matches
 from typing import Annotated, Any, Final, Literal, Self
 from zoneinfo import ZoneInfo
 
@@ -16,6 +17,7 @@ FILE_NAME: Final = "events.yaml"
 SCHEMA_FILE_NAME: Final = "events.schema.json"
 MAX_EVENTS: Final = 2_000
 MAX_FACTOR: Final = 1_000
+MAX_USD: Final = 10**9
 MAX_LENGTH: Final = timedelta(days=366)
 YEARS: Final = range(2000, 2200)
 WEEKDAYS: Final = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
@@ -73,6 +75,8 @@ def _weekdays(value: Any) -> Any:
 
 def _factor(value: Any) -> Any:
     """In the words of whoever writes it: the validator's own are about digits."""
+    if value is None:
+        raise ValueError("is empty: write a number, such as 3 for three times, or leave the line out")
     if isinstance(value, bool) or not isinstance(value, (int, str, Decimal)):
         return value  # refused by what comes next
     try:
@@ -81,8 +85,7 @@ def _factor(value: Any) -> Any:
         raise ValueError(f"{str(value)[:80]!r} must be a number: 3 for three times, 0 for none at all") from None
     if not number.is_finite() or not 0 <= number <= MAX_FACTOR:
         raise ValueError(
-            f"{str(value)[:80]} must be between 0 and {MAX_FACTOR:,}, greater than or equal to 0: 3 is three times the "
-            "usual, 0 none at all"
+            f"{str(value)[:80]} must be between 0 and {MAX_FACTOR:,}: 3 is three times the usual, 0 none at all"
         )
     return value
 
@@ -122,6 +125,12 @@ Factor = Annotated[
     BeforeValidator(exact_input),
     BeforeValidator(_factor),
     decimal_schema(minimum=0, maximum=MAX_FACTOR),
+]
+Usd = Annotated[
+    Decimal,
+    Field(gt=0, le=MAX_USD, max_digits=18, decimal_places=6, allow_inf_nan=False),
+    BeforeValidator(exact_input),
+    decimal_schema(minimum=0, maximum=MAX_USD),
 ]
 Length = Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]{0,4}[mhd]$"), BeforeValidator(_length)]
 
@@ -170,8 +179,14 @@ class PlannedEvent(_Part):
     to: Moment | None = Field(default=None, description="When it is over. A date: at its beginning.")
     every: Every | None = Field(default=None, description="It comes again and again, between from and to if given.")
     factor: Factor = Field(
+        default=Decimal(1),
         description="What usage is expected to be, as a multiple of the usual: 3 for three times, 0 for none at all. "
-        "All that lies between the usual and that is told to nobody; what goes beyond it is."
+        "All that lies between the usual and that is told to nobody; what goes beyond it is.",
+    )
+    up_to_usd: Usd | None = Field(
+        default=None,
+        description="What may be spent beyond the usual while it lasts, in USD, beside or instead of a factor: of what "
+        "is new there is no usual to multiply.",
     )
     timezone: Zone | None = Field(default=None, description="If not the file's.")
     owner: Text64 | None = Field(default=None, description="Who knows of it.")
@@ -183,11 +198,20 @@ class PlannedEvent(_Part):
     def _fits_together(self) -> Self:
         if self.every is None and (self.from_ is None or self.to is None):
             raise ValueError("needs from and to, or every")
+        if self.up_to_usd is None and "factor" not in self.model_fields_set:
+            raise ValueError("needs a factor, such as 3 for three times the usual, or up_to_usd for what is new")
         if self.from_ is not None and self.to is not None:
             zone = ZoneInfo(self.timezone or "UTC")  # of two that bear no offset the zone does not matter
             if not in_utc(self.from_, zone) < in_utc(self.to, zone):
                 raise ValueError(f"from {self.from_} is not before to {self.to}")
         return self
+
+
+def is_skipped(moment: datetime, zone: tzinfo) -> bool:
+    """Whether this local time does not exist there: clocks are put forward over it."""
+    if moment.tzinfo is not None:
+        return False
+    return in_utc(moment, zone).astimezone(zone).replace(tzinfo=None) != moment
 
 
 def in_utc(moment: datetime, zone: tzinfo) -> datetime:
@@ -213,4 +237,9 @@ class EventsDocument(_Part):
     def _has_keys(cls, value: Any) -> Any:
         if isinstance(value, (list, tuple)):
             raise ValueError("needs a line 'events:' first, and the list of events below it")
+        if isinstance(value, dict):
+            strange = [str(name) for name in value if name not in cls.model_fields]
+            for name in strange:
+                if near := get_close_matches(name, cls.model_fields, 1):
+                    raise ValueError(f"there is no {name[:80]!r}: did you mean {near[0]!r}?")
         return value

@@ -16,7 +16,7 @@ from stream_jobs.base.documents import PlacedProblem, blaming, checked
 from stream_jobs.base.errors import ConfigError
 from stream_jobs.base.files import is_there
 from stream_jobs.base.yaml_files import read_yaml
-from stream_jobs.planned.document import FILE_NAME, EventsDocument, PlannedEvent, in_utc, length_of
+from stream_jobs.planned.document import FILE_NAME, EventsDocument, PlannedEvent, in_utc, is_skipped, length_of
 
 Stretch = tuple[datetime, datetime]
 """From the first instant to the one behind the last, in UTC."""
@@ -55,8 +55,17 @@ class PlannedEvents:
             if event.id in seen:
                 problems.append(PlacedProblem(f"event {event.id!r}: another one has this id", (*place, "id")))
             seen.add(event.id)
-            ends = [in_utc(moment, self.zone_of(event)) for moment in (event.from_, event.to) if moment is not None]
-            if len(ends) == 2 and ends[0] >= ends[1]:  # in the file's zone, and with an offset in one of the two
+            zone = self.zone_of(event)
+            skipped = False
+            for key, moment in (("from", event.from_), ("to", event.to)):
+                if moment is not None and is_skipped(moment, zone):
+                    skipped = True
+                    what = f"{key} {moment} does not exist in {zone.key}: clocks are put forward over it"
+                    problems.append(PlacedProblem(f"event {event.id!r}: {what}", (*place, key)))
+            ends = [in_utc(moment, zone) for moment in (event.from_, event.to) if moment is not None]
+            if (
+                len(ends) == 2 and ends[0] >= ends[1] and not skipped
+            ):  # in the file's zone, and with an offset in one of the two
                 problems.append(PlacedProblem(f"event {event.id!r}: from is not before to", (*place, "to")))
         if problems:
             raise ConfigError(problems)

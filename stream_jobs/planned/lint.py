@@ -52,7 +52,7 @@ def _alike(one: PlannedEvent, two: PlannedEvent) -> bool:
 
 def _of(events: PlannedEvents, event: PlannedEvent, now: datetime) -> Iterator[str]:
     zone = events.zone_of(event)
-    if event.factor == 1:
+    if event.factor == 1 and event.up_to_usd is None:
         yield "factor: 1 is the usual, so it explains nothing"
     start = in_utc(event.from_, zone) if event.from_ is not None else None
     end = in_utc(event.to, zone) if event.to is not None else None
@@ -68,7 +68,7 @@ def _of(events: PlannedEvents, event: PlannedEvent, now: datetime) -> Iterator[s
             yield "every: each lasts until the next one begins: it always holds"
     elif start is not None and end is not None and end - start > LONG:
         yield f"lasts {(end - start).days} days: what stays is learned as usual after a week; plan only the change"
-    if not event.scope and event.factor > 1:
+    if not event.scope and (event.factor > 1 or event.up_to_usd is not None):
         yield "scope: none is given: it silences rises of everything, and of everybody"
     for field, condition in event.scope.items():
         kind = "any_of" if condition.any_of is not None else "none_of"

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -215,9 +216,43 @@ def test_what_is_seen_later_on_another_level_is_of_one_time() -> None:
 
 
 def test_what_goes_on_after_a_break_is_the_same_unless_it_is_far_more() -> None:
-    """Of a series that had moved for days, too."""
+    """Of a series that had moved for days, too; if what it holds says so."""
     long = finding("a", {"team": "search"}, starts_at=NOON - 96 * HOUR, ends_at=NOON, state="closed")
     group = group_of(long, {"team": "search"})
     after = finding("b", {"team": "search"}, starts_at=NOON + HOUR / 2)
-    assert home_of_series(after, [group]) is group
-    assert home_of_series(replace(after, per_day=50 * long.per_day), [group]) is None
+    assert home(after, [group], RUNAWAY) is group
+    assert home(replace(after, per_day=50 * long.per_day), [group], RUNAWAY) is None
+    assert home_of_series(after, [group]) is None
+    bobs = group_of(long, {"user_id": "bob"})
+    assert home(after, [bobs], RUNAWAY) is None
+
+
+def short_burst(finding_id: str, series: dict[str, str], minutes: int, **given: Any) -> FindingRow:
+    """Of one minute, open though nothing has come since."""
+    until = NOON + timedelta(minutes=minutes)
+    said = {"known_until": until.isoformat(), "went_on_until": (NOON + timedelta(minutes=1)).isoformat()}
+    known: dict[str, Any] = {"detected_at": NOON + timedelta(minutes=1), "at": until, "document": said}
+    return finding(finding_id, series, **known | given)
+
+
+@pytest.mark.parametrize("ended", [False, True])
+def test_what_begins_long_after_a_burst_is_no_part_of_it_though_that_is_open(ended: bool) -> None:
+    """Not of the same series, nor by names, nor by what the stretch holds: its excess was over."""
+    over = {"ends_at": NOON + timedelta(minutes=1)} if ended else {}
+    burst = short_burst("a", {"team": "search"}, 40, **over)
+    group = group_of(burst, {"team": "search"})
+    later = NOON + timedelta(minutes=51)
+    new = finding("b", {"team": "search"}, starts_at=later, detected_at=later + timedelta(minutes=1))
+    assert home_of_series(new, [group]) is None
+    assert home_by_name(new, [group]) is None
+    assert home(new, [group], RUNAWAY) is None
+    assert home(replace(new, starts_at=NOON + timedelta(minutes=5)), [group], RUNAWAY) is group
+    assert home(burst, [group_of(new, {"team": "search"})], RUNAWAY) is None
+
+
+def test_what_goes_on_is_joined_by_what_is_seen_late() -> None:
+    """As long as it goes on, within an hour of its begin, or where most of both is one time."""
+    group = group_of(finding("a", {"team": "search"}, detected_at=NOON + timedelta(minutes=2)), {"team": "search"})
+    events = finding("b", {"team": "search"}, measure=EVENTS, starts_at=NOON + HOUR / 2)
+    assert home_of_series(events, [group]) is group
+    assert home(finding("t", starts_at=NOON + HOUR / 2), [group], RUNAWAY) is group

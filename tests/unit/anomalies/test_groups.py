@@ -113,3 +113,38 @@ def test_what_is_over_for_long_is_forgotten_and_evidence_has_bounds() -> None:
     world.take(finding("f5", {"region": "5"}, ends_at=NOON + HOUR))
     assert world.book.forget(NOON + HOUR + KEPT + timedelta(seconds=1)) == {"f5"}
     assert world.book.row("f5") is None
+
+
+def test_while_a_group_goes_on_its_cause_is_that_of_what_is_open() -> None:
+    """A finding that is over says nothing of what goes on, and nor does its cause."""
+    world = World()
+    world.take(finding("t"), finding("s", {"team": "search"}, actual=Decimal(109)))
+    world.book.found(finding("t"), ALICE)
+    assert set(world.book.groups["t"].members) == {"t", "s"}
+    world.take(finding("t", ends_at=NOON + HOUR))
+    assert world.book.next_look() is None
+    world.now_s += 4 * RETRY_S
+    row = world.book.next_look()
+    assert row is not None
+    assert row.finding_id == "s"
+    world.book.found(row, Cause(FOUND, {"team": "search"}))
+    assert world.book.groups["t"].conditions == {"team": "search"}
+    world.now_s += 100 * RETRY_S
+    assert world.book.next_look() is None
+
+
+def test_a_series_that_rises_again_after_an_old_burst_waits_for_its_own_cause() -> None:
+    """The burst is over, though nobody has closed it: where it was, and why, says nothing of what comes now."""
+    world = World()
+    minutes = [NOON + timedelta(minutes=number) for number in (1, 51, 52)]
+    said = {"known_until": minutes[1].isoformat(), "went_on_until": minutes[0].isoformat()}
+    burst = finding("t", {"team": "search"}, detected_at=minutes[0], document=said)
+    world.take(burst)
+    world.book.found(burst, ALICE)
+    again = finding("n", {"team": "search"}, starts_at=minutes[1], detected_at=minutes[2], at=minutes[2])
+    assert world.take(again) == set()
+    assert world.book.waiting == [again]
+    later = evidence([({"team": "search", "user_id": "eve"}, 0, 100), ({"user_id": "alice"}, 1, 1)], minutes[1])
+    world.book.found(again, Cause(later, {"user_id": "eve"}))
+    assert set(world.book.groups) == {"t", "n"}
+    assert world.book.groups["n"].conditions == {"user_id": "eve"}

@@ -133,6 +133,32 @@ def test_a_rise_that_only_late_events_show_is_found() -> None:
     assert standing(world) == undisturbed()
 
 
+def test_a_burst_that_came_late_is_noticed_now_and_goes_on_no_more() -> None:
+    """Twenty dollars of one minute, half an hour late: nobody could notice them then, and nothing has come since."""
+    world = World()
+    snapshot = world.watch.dump()
+    for minute in range(AT, AT + LENGTH - 5):
+        if minute - AT not in SPIKE:
+            world.add([USAGE[number] for number in of_minute(minute)])
+        world.judge()
+    before = set(world.last)
+    world.add([row(AT + 5, Decimal("0.4"), "u2") for _ in range(50)])
+    world.again(snapshot)
+    upto = start_of(AT + LENGTH - 5)
+    (found,) = (
+        one
+        for one in world.last.values()
+        if one.finding_id not in before and one.direction == "up" and one.series.name == "user_id=u2"
+    )
+    assert (found.starts_at, found.detected_at) == (start_of(AT + 5), upto)
+    assert found.is_calm or found.ends_at == start_of(AT + 6)
+    assert found.went_on_until <= start_of(AT + 7)
+    for _ in range(3):
+        world.add([USAGE[number] for number in of_minute(world.watch.next)])
+        world.judge()
+    assert world.last[found.finding_id].detected_at == upto
+
+
 def test_a_finding_goes_on_under_the_id_that_people_know() -> None:
     """Also where it would have been detected at another time, and it does not say that it was."""
     world = World()

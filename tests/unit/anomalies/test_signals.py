@@ -213,3 +213,32 @@ def test_a_driver_says_its_ratio_and_about_what_it_costs() -> None:
     )
     signal = firing(Group("g", "up", {}, {"c": price}), Told(NOON + HOUR), NOON + HOUR)
     assert "$0.0000210 a token in the 1 hour" in signal.summary
+
+
+def test_the_head_does_not_become_a_wider_series_that_is_the_cause() -> None:
+    """People were told of mallory, who is nearly all of it: her customer as a whole says less. A narrower cause says
+    more."""
+    group = incident()
+    assert head_of(replace(group, conditions={"team": "search"}, head="f2")).finding_id == "f2"
+    assert head_of(replace(group, conditions={"team": "search"}, head="f0")).finding_id == "f1"
+    group.members["f1"] = replace(group.members["f1"], actual=Decimal(900))
+    assert head_of(replace(group, conditions={"team": "search"}, head="f2")).finding_id == "f1"
+
+
+def test_since_when_is_said_of_the_finding_that_is_told() -> None:
+    """Not of another of its group."""
+    group = incident()
+    group.members["f0"] = replace(group.members["f0"], starts_at=NOON - HOUR)
+    assert firing(group, TOLD, UNTIL).starts_at == NOON
+
+
+def test_what_is_open_and_as_usual_for_now_does_not_go_on() -> None:
+    """Nobody is told what it would cost if it did; and until when it did."""
+    group = incident()
+    said = {"went_on_until": (NOON + HOUR / 4).isoformat()}
+    group.members["f2"] = replace(group.members["f2"], document=said)
+    facts = {fact.name: fact.text for fact in firing(group, TOLD, UNTIL).facts}
+    assert "If it goes on" not in facts
+    assert facts["Window"].endswith(
+        "figures go up to 2026-11-24 13:00 UTC, and nothing unusual has come since 2026-11-24 12:15 UTC"
+    )

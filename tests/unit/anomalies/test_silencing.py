@@ -101,3 +101,29 @@ def test_a_driver_is_no_usage() -> None:
     """Three times the usage is planned, not three times the tokens of a request."""
     row = finding("f", {"team": "search"}, measure="tokens_per_request")
     assert planned_for(row, UNTIL, planned(LAUNCH | {"factor": "11"}), None) == NOTHING
+
+
+NEW = [({"feature": "agent", "user_id": "eve"}, 0.0, 90.0), ({"feature": "chat", "user_id": "bob"}, 10.0, 12.0)]
+
+
+@pytest.mark.parametrize(("usd", "silent"), [("500", True), ("100", True), ("30", False)])
+@pytest.mark.parametrize("series", [{}, {"feature": "agent"}, {"user_id": "eve"}])
+def test_what_is_new_is_planned_in_money(series: dict[str, str], usd: str, silent: bool) -> None:
+    """Of nothing a factor makes nothing: the launch of a feature is silenced up to so many USD, on every level."""
+    event = {**LAUNCH, "scope": {"feature": "agent"}, "up_to_usd": usd}
+    usual = Decimal(10) if not series else Decimal(0)
+    row = finding("f", series, expected=usual, actual=usual + 90, low=usual / 2, high=usual + 5)
+    amount, by = planned_for(row, UNTIL, planned(event), evidence(NEW))
+    assert explains(row, amount, by) == silent
+    assert [one.id for one in by] == ["launch"]
+    nothing = planned({**event, "up_to_usd": None, "factor": "900"} | {"up_to_usd": "0.000001"})
+    assert not explains(row, *planned_for(row, UNTIL, nothing, evidence(NEW)))
+
+
+def test_money_that_is_planned_makes_the_band_no_wider() -> None:
+    """What goes beyond it is told, however little was usual; a fall it does not explain."""
+    events = planned({**LAUNCH, "up_to_usd": "5"})
+    row = finding("f", {"team": "search"}, expected=Decimal("0.001"), actual=Decimal(50), high=Decimal("0.9"))
+    assert not explains(row, *planned_for(row, UNTIL, events, None))
+    fall = finding("f", {"team": "search"}, direction="down")
+    assert not explains(fall, *planned_for(fall, UNTIL, events, None))

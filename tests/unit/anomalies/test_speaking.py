@@ -11,7 +11,15 @@ from spendstream_schemas.alert_feed import AlertSignal
 from stream_jobs.anomalies.grouping import Group
 from stream_jobs.anomalies.model import EVENTS, FindingRow
 from stream_jobs.anomalies.signals import Told, alert_id
-from stream_jobs.anomalies.speaking import DRIFT_S, FOLLOWS_S, SETTLES_S, WAITS_FOR_CAUSE_S, Speaking, View
+from stream_jobs.anomalies.speaking import (
+    DRIFT_S,
+    FOLLOWS_S,
+    SETTLES_S,
+    WAITS_FOR_CAUSE_S,
+    WAITS_FOR_PLANS_S,
+    Speaking,
+    View,
+)
 from tests.unit.anomalies.telling_world import HOUR, NOON, finding
 
 
@@ -234,3 +242,48 @@ def test_a_driver_alone_is_told_by_the_money_at_stake(given: dict[str, Any], tol
     for signal in signals:
         assert signal.money_usd == Decimal("1.25")  # an hour of 30 $ a day
         assert signal.name == "CostDriver"
+
+
+MINUTE = timedelta(minutes=1)
+
+
+@pytest.mark.parametrize(
+    ("minutes", "excess", "told"),
+    [
+        (1, "0.0059", False),  # $8.47 in a day of such minutes
+        (1, "0.99", False),
+        (1, "1.5", True),
+        (4, "0.4", False),
+        (5, "0.4", True),
+        (5, "0.0001", False),
+    ],
+)
+def test_a_minute_of_cents_is_told_to_nobody(minutes: int, excess: str, told: bool) -> None:
+    """Only money that is spent, or a rate that has held; and once it has, it is told."""
+    until = NOON + minutes * MINUTE
+    per_day = Decimal(excess) * 1440 / minutes
+    row = finding("f", detected_at=NOON + MINUTE, at=until, expected=Decimal(0), actual=Decimal(excess),
+                  per_day=per_day, document={"known_until": until.isoformat()})  # fmt: skip
+    world = World(row)
+    assert bool(world.look(told=Told(until))) == told
+    assert bool(world.becomes(60, actual=Decimal(2))) or told
+
+
+def test_a_rate_counts_for_as_long_as_it_held() -> None:
+    """A burst of one minute that is open has not gone on since."""
+    until = NOON + 40 * MINUTE
+    said = {"known_until": until.isoformat(), "went_on_until": (NOON + MINUTE).isoformat()}
+    given: dict[str, Any] = {"detected_at": NOON + MINUTE, "actual": Decimal("10.5"), "per_day": Decimal(18)}
+    assert World(finding("f", **given, document=said)).look(told=Told(until)) == []
+    assert World(finding("f", **given)).look(told=Told(until)) != []
+
+
+def test_what_may_be_planned_waits_until_it_is_known_whether_it_is() -> None:
+    """Nobody is paged for what was announced; not for ever, either."""
+    world = World()
+    assert world.look(looked=False, planned=True) == []
+    assert world.look(WAITS_FOR_CAUSE_S, looked=True, planned=True) == []
+    assert world.look(1, planned=False, silenced="it is planned: Launch") == []
+    world = World()
+    assert world.look(planned=True) == []
+    assert statuses(world.look(WAITS_FOR_PLANS_S)) == ["firing"]

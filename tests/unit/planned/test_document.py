@@ -21,7 +21,8 @@ def test_the_example_and_the_schema_are_the_forms_own(tmp_path: Path) -> None:
     """The example is valid, for the editor's schema too; `make schemas` writes the schema."""
     (tmp_path / FILE_NAME).write_bytes(EXAMPLE.read_bytes())
     found = load_events(tmp_path)
-    assert [event.id for event in found] == ["search-v2", "re-embedding", "cluster-maintenance", "month-end"]
+    ids = ["search-v2", "agent-launch", "re-embedding", "cluster-maintenance", "month-end"]
+    assert [event.id for event in found] == ids
     assert (ROOT / "schemas/json/events.schema.json").read_text(encoding="utf-8") == schema_text()
     as_json = json.loads(json.dumps(yaml.safe_load(EXAMPLE.read_text(encoding="utf-8")), default=str))
     jsonschema.validate(as_json, json.loads(schema_text()), cls=jsonschema.Draft202012Validator)
@@ -37,7 +38,13 @@ def test_the_example_and_the_schema_are_the_forms_own(tmp_path: Path) -> None:
         ("{id: a, name: A, factor: 2, from: 2026-01-02T00:30:00Z, to: 2026-01-02}", "is not before to"),
         ("{id: a, name: A, factor: 2, from: 46000, to: 46001}", "is not a date"),
         ("{id: a, name: A, factor: 2, from: soon, to: 2026-01-01}", "'soon' is not a date"),
-        ("{id: a, name: A, factor: -1, from: 2026-01-01, to: 2026-01-02}", "greater than or equal to 0"),
+        (
+            "{id: a, name: A, factor: -1, from: 2026-01-01, to: 2026-01-02}",
+            "-1 must be between 0 and 1,000: 3 is three",
+        ),
+        ("{id: a, name: A, factor: , from: 2026-01-01, to: 2026-01-02}", "factor: is empty: write a number"),
+        ("{id: a, name: A, up_to_usd: 0, from: 2026-01-01, to: 2026-01-02}", "greater than 0"),
+        ("{id: a, name: A, from: 2026-01-01, to: 2026-01-02}", "needs a factor"),
         ("{id: a, name: A, factor: true, from: 2026-01-01, to: 2026-01-02}", "must be a number"),
         ("{id: a, name: A, factor: 2, every: {at: '25:00', lasts: 1h}}", "must be a time of day"),
         ("{id: a, name: A, factor: 2, every: {at: '02:00', lasts: 9999d}}", "must be at most 366d"),
@@ -99,3 +106,19 @@ def test_what_people_write_for_a_list_is_one(tmp_path: Path) -> None:
     (tmp_path / FILE_NAME).write_text("- id: a\n")
     with pytest.raises(ConfigError, match="needs a line 'events:' first"):
         load_events(tmp_path)
+
+
+def test_a_key_of_the_file_that_is_nearly_one_is_told(tmp_path: Path) -> None:
+    """Not only that it is none."""
+    (tmp_path / FILE_NAME).write_text("event:\n  - {id: a}\n")
+    with pytest.raises(ConfigError, match="there is no 'event': did you mean 'events'"):
+        load_events(tmp_path)
+
+
+def test_a_local_time_that_clocks_skip_is_told(tmp_path: Path) -> None:
+    """It is no matter of which comes first."""
+    text = "{id: a, name: A, factor: 2, from: 2027-03-28T02:30, to: 2027-03-28T03:30}"
+    (tmp_path / FILE_NAME).write_text(f"timezone: Europe/Berlin\nevents:\n  - {text}\n")
+    with pytest.raises(ConfigError, match="from 2027-03-28 02:30:00 does not exist in Europe/Berlin") as refused:
+        load_events(tmp_path)
+    assert "is not before" not in str(refused.value)
