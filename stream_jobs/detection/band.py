@@ -43,5 +43,5 @@ def _part(d: Frame, i: int, side: int) -> float:
             return 1.0
         tau2 = float(s.tau2[EVENTS, N_FAST - 1, i] + s.unsure[EVENTS, i])
         return min(float(of_gap(float(s.limit_gap[i]), tau2)) / max(score, 1e-9), most)
-    least = (s.limits(side)[:, scale, i] / np.sqrt(s.spread[row_of(side), :, scale, i])).min() / UNITS[scale, 0]
+    least = (s.limits(side, i)[:, scale] / np.sqrt(s.spread[row_of(side), :, scale, i])).min() / UNITS[scale, 0]
     return min(float(least / sigmas(np.array(score))), most)

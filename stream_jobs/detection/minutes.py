@@ -133,7 +133,7 @@ def learn_told(s: State, z: Array, i: int, side: int) -> None:
     """What is told of series `i` counts among its days as far as the limits go: what comes every day is soon no news,
     and one incident moves little. Where the series was away, how far from nothing it came says nothing of a size: all
     of it counts; and so it does when it is told again."""
-    which, limit = row_of(side), s.limits(side)[:, :MINUTELY, i]
+    which, limit = row_of(side), s.limits(side, i)[:, :MINUTELY]
     z = z[:, :, i] * side
     if s.habit[which, i] < REPEATS and (side < 0 or not away(s, i)):
         z = np.minimum(z, limit)

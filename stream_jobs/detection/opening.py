@@ -106,7 +106,7 @@ def turned(d: Frame, i: int, side: int, begun: int) -> Finding | None:
     s = d.state
     rows = slice(TURNING, N_FAST)
     sums = d.judged[:, rows, i] * side
-    limits, spread = s.limits(side)[:, rows, i], s.spread[row_of(side)][:, rows, i]
+    limits, spread = s.limits(side, i)[:, rows], s.spread[row_of(side)][:, rows, i]
     value = np.where(sums > limits, sums / np.sqrt(spread), 0.0)
     measure, row = divmod(int(np.argmax(value)), value.shape[1])
     opened = None
@@ -121,9 +121,8 @@ def burst(d: Frame, i: int) -> tuple[int, float, float] | None:
     """The window of minutes that is beyond its limit against the level of the shift that is open in series `i`, too (by
     the whole hours since it began), its surprise in nats, and that level, a logarithm beyond the usual; or None."""
     s = d.state
-    hours = min(d.hours_past - -(-int(s.begun[i]) // MINUTES), s.past_x.shape[1])
-    actual, usual = (figures.total(past[COST, :hours, i]) for past in (s.past_x, s.past_e))
-    if hours < BURST_HOURS or min(actual, usual) <= 0:
+    actual, usual = _so_far(d, i, COST)
+    if min(actual, usual) <= 0:
         return None
     best, found, level = 0.0, None, float(np.log(actual / usual))
     for row in range(TURNING, N_FAST):
@@ -141,19 +140,16 @@ def burst(d: Frame, i: int) -> tuple[int, float, float] | None:
 
 def burst_opened(d: Frame, i: int, row: int, score: float, level: float, begun: int) -> Finding | None:
     """Once that shift is closed, in minute `begun`. It is over when the level of the shift is back."""
-    opened = _open(d, i, COST, row, 1, score, begun)
-    d.state.ground[i] = level if opened is not None else 0.0
-    return opened
+    return _on_ground(d, i, _open(d, i, COST, row, 1, score, begun), level)
 
 
 def falls_silent(d: Frame, i: int) -> float | None:
     """Nobody calls any more where fewer than usual did: the level of those, a logarithm beyond the usual, by the whole
     hours since it began; or None."""
     s = d.state
-    hours = min(d.hours_past - -(-int(s.begun[i]) // MINUTES), s.past_x.shape[1])
-    if hours < BURST_HOURS or s.gap[i] <= s.limit_gap[i]:
+    if s.gap[i] <= s.limit_gap[i]:
         return None
-    actual, usual = (figures.total(past[EVENTS, :hours, i]) for past in (s.past_x, s.past_e))
+    actual, usual = _so_far(d, i, EVENTS)
     if not LEAST_LEFT * usual < actual < usual or s.gap[i] * actual <= s.limit_gap[i] * usual:
         return None
     return float(np.log(actual / usual))
@@ -161,9 +157,23 @@ def falls_silent(d: Frame, i: int) -> float | None:
 
 def silence_opened(d: Frame, i: int, level: float, begun: int) -> Finding | None:
     """Once that drop is closed, in minute `begun`. It is over when requests come again; then the drop goes on."""
-    opened = _silence(d, i, begun)
+    return _on_ground(d, i, _silence(d, i, begun), level)
+
+
+def _on_ground(d: Frame, i: int, opened: Finding | None, level: float) -> Finding | None:
+    """What was opened is within something of that level, which goes on once it is over."""
     d.state.ground[i] = level if opened is not None else 0.0
     return opened
+
+
+def _so_far(d: Frame, i: int, measure: int) -> tuple[float, float]:
+    """What the whole hours since the open finding of series `i` began (of the last day) held, and what was usual; 0
+    where they are fewer than BURST_HOURS."""
+    s = d.state
+    hours = min(d.hours_past - -(-int(s.begun[i]) // MINUTES), s.past_x.shape[1])
+    if hours < BURST_HOURS:
+        return 0.0, 0.0
+    return figures.total(s.past_x[measure, :hours, i]), figures.total(s.past_e[measure, :hours, i])
 
 
 def newcomer(d: Frame, i: int) -> Finding:
@@ -189,7 +199,7 @@ def _by_one(d: Frame, i: int, scale: int, times: float = 1.0) -> bool:
 
 
 def _harder(d: Frame, measure: int, scale: int, i: int, side: int, more: float) -> float:
-    limit, spread = d.state.limits(side)[measure, scale, i], d.state.spread[row_of(side), measure, scale, i]
+    limit, spread = d.state.limits(side, i)[measure, scale], d.state.spread[row_of(side), measure, scale, i]
     at = limit / UNITS[scale, 0] / np.sqrt(spread)
     return float(sigmas(nats(np.array(at)) + more))
 

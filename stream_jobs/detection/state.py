@@ -124,9 +124,9 @@ class State(Arrays):
     def __init__(self) -> None:
         super().__init__(FIELDS)
 
-    def limits(self, side: int) -> Array:
-        """[measures, windows, series] the deviates towards a side (1 up, -1 down) beyond which they are news."""
-        return np.asarray(self.limit_up if side > 0 else -self.limit_down)
+    def limits(self, side: int, i: int) -> Array:
+        """[measures, windows] the deviates of series `i` towards a side (1 up, -1 down) beyond which they are news."""
+        return np.asarray(self.limit_up[:, :, i] if side > 0 else -self.limit_down[:, :, i])
 
     @property
     def repeats(self) -> npt.NDArray[np.bool_]:

@@ -59,19 +59,19 @@ class Table:
 
     def weight(self, times: float) -> Floats:
         """Of each row: 1 / what chance makes of a dollar there, were that the growth."""
+        return self._weight(times, np.maximum) * self.sharpness
+
+    def own_weight(self, times: float) -> Floats:
+        """The same in the money of each row's own requests, so that many cheap ones tell as much as many dear ones."""
+        return self._weight(times, lambda phi, own: np.where(own > 0, own, phi))
+
+    def _weight(self, times: float, of_one: Callable[[float, Floats], Floats]) -> Floats:
+        """`of_one`: the money of one request of each row, from that of all and the row's own."""
         was, now = self.before * times, self.after
         phi, sigma2 = dispersion(was, now, float(self.requests.sum()))
         # Alike in both, or rows that happened to be small before would count for more than those that are after.
         size = 4 * was * now / np.maximum(was + now, _LEAST)
-        return np.asarray((1 + times) / 2 * self.sharpness / (np.maximum(phi, self._of_one(phi)) + sigma2 * size))
-
-    def own_weight(self, times: float) -> Floats:
-        """The same in the money of each row's own requests, so that many cheap ones tell as much as many dear ones."""
-        was, now = self.before * times, self.after
-        phi, sigma2 = dispersion(was, now, float(self.requests.sum()))
-        size = 4 * was * now / np.maximum(was + now, _LEAST)
-        own = self._of_one(phi)
-        return np.asarray((1 + times) / 2 / (np.where(own > 0, own, phi) + sigma2 * size))
+        return np.asarray((1 + times) / 2 / (of_one(phi, self._of_one(phi)) + sigma2 * size))
 
     def _of_one(self, phi: float) -> Floats:
         """The money of one request of each row, and how requests differ: where a request is dear, few of them are much

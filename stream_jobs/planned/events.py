@@ -56,16 +56,14 @@ class PlannedEvents:
                 problems.append(PlacedProblem(f"event {event.id!r}: another one has this id", (*place, "id")))
             seen.add(event.id)
             zone = self.zone_of(event)
-            skipped = False
-            for key, moment in (("from", event.from_), ("to", event.to)):
-                if moment is not None and is_skipped(moment, zone):
-                    skipped = True
-                    what = f"{key} {moment} does not exist in {zone.key}: clocks are put forward over it"
-                    problems.append(PlacedProblem(f"event {event.id!r}: {what}", (*place, key)))
-            ends = [in_utc(moment, zone) for moment in (event.from_, event.to) if moment is not None]
-            if (
-                len(ends) == 2 and ends[0] >= ends[1] and not skipped
-            ):  # in the file's zone, and with an offset in one of the two
+            given = [(key, at) for key, at in (("from", event.from_), ("to", event.to)) if at is not None]
+            skipped = [(key, at) for key, at in given if is_skipped(at, zone)]
+            for key, at in skipped:
+                what = f"{key} {at} does not exist in {zone.key}: clocks are put forward over it"
+                problems.append(PlacedProblem(f"event {event.id!r}: {what}", (*place, key)))
+            ends = [in_utc(at, zone) for _, at in given]
+            # in the file's zone, and with an offset in one of the two
+            if len(ends) == 2 and ends[0] >= ends[1] and not skipped:
                 problems.append(PlacedProblem(f"event {event.id!r}: from is not before to", (*place, "to")))
         if problems:
             raise ConfigError(problems)

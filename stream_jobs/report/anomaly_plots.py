@@ -97,16 +97,9 @@ def _draw(axes: Any, shown: Shown, ink: str) -> None:
         axes.step(times, expected, where="post", color=BAND_COLOUR, linewidth=1.2, linestyle="--", label="expected")
     axes.step(times, actual, where="post", color=ink, linewidth=1.2, label="what came")
     outside = [point for point in points if around.shows(found, point)]
-    axes.scatter(
-        [point.at + around.step / 2 for point in outside],
-        [_float(point.actual) for point in outside],
-        color=FOUND_COLOUR,
-        s=9,
-        zorder=3,
-        label="beyond the band",
-    )
-    if not outside:
-        axes.collections[-1].remove()
+    if outside:
+        at, came = zip(*((point.at + around.step / 2, _float(point.actual)) for point in outside), strict=True)
+        axes.scatter(at, came, color=FOUND_COLOUR, s=9, zorder=3, label="beyond the band")
     axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=5, frameon=False, fontsize=8, borderaxespad=0.1)
     axes.set_xlim(times[0], times[-1])
     if all(point.actual is None or point.actual >= 0 for point in points):

@@ -3,7 +3,7 @@
 import random
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -19,6 +19,8 @@ from tests.integration.budget_world import World
 
 TABLES = ("block_receipts", "adjustment_chunks", "anomaly_findings", "anomaly_scores", "anomaly_states")
 MINUTE = timedelta(minutes=1)
+BEGIN = datetime.now(UTC).replace(hour=12, minute=0, second=0, microsecond=0) - timedelta(days=1)
+"""Noon: what is told does not depend on when the test runs."""
 EVER = datetime.fromisoformat("2020-01-01T00:00:00+00:00")
 
 

@@ -7,7 +7,7 @@ the job hears of it is drawn. Every run is compared with one that hears of every
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -23,6 +23,7 @@ from stream_jobs.anomalies.states import JudgedRow, States
 from stream_jobs.series.delta import Delta
 from stream_jobs.store.client import StoreClient
 from tests.integration.anomaly_world import (
+    BEGIN,
     MINUTE,
     Blocks,
     Log,
@@ -62,10 +63,6 @@ class Run:
     held: frozenset[int] = frozenset()  # in these minutes nothing comes: later, all at once
     seed: int = 0
     late: int = 0  # minutes that a third of the usage comes late, at most
-
-
-# Noon: what is told does not depend on when the test runs.
-BEGIN = datetime.now(UTC).replace(hour=12, minute=0, second=0, microsecond=0) - timedelta(days=1)
 
 
 @pytest.fixture(scope="module")

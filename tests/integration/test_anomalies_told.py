@@ -4,7 +4,7 @@ of an hour, and one alert says so, with who it was; on the real store and broker
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -20,7 +20,7 @@ from stream_jobs.runtime.alert_signals import SignalPublisher
 from stream_jobs.runtime.kafka import TopicSpec, ensure_topics
 from stream_jobs.runtime.topics import ALERTS
 from stream_jobs.store.client import StoreClient
-from tests.integration.anomaly_world import MINUTE, Blocks, Log, learn, minute, records, told
+from tests.integration.anomaly_world import BEGIN, MINUTE, Blocks, Log, learn, minute, records, told
 from tests.integration.test_anomalies_restart import Always
 from tests.store_server import StoreProcess
 from tests.unit.producers.support import read_topic
@@ -29,8 +29,6 @@ MINUTES = 45
 SPIKE = range(15, 30)
 RESTART = 24
 DAYS = 15
-# Noon: what is told does not depend on when the test runs.
-BEGIN = datetime.now(UTC).replace(hour=12, minute=0, second=0, microsecond=0) - timedelta(days=1)
 SETTINGS = AnomaliesSettings(history_days=DAYS + 1, grace_s=20, max_series=50)
 
 
