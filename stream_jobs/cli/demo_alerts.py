@@ -63,7 +63,7 @@ class AlertPrinter:
         lines.add_column(overflow="fold")
         if first["causes"]:
             lines.add_row("  why", Lines(first["causes"]))
-        if data["action"] == "trigger" and first["action"]:
+        if data["action"] != "resolve" and first["action"]:
             lines.add_row("  what to do", Text(first["action"]))
         if (took_s := self._took_s(first, arrived.at)) is not None:
             lines.add_row(
