@@ -174,18 +174,19 @@ def _sums(
 
 
 def _bands(found: Found, step: timedelta, starts: list[datetime], known: Bands) -> dict[datetime, _Band]:
-    """Expected, low and high by step: what the job kept; within the finding (up to now while it is open), where it kept
-    nothing, the finding's own as of so much of its time (of a driver, as they are); else those of the nearest step."""
+    """Expected, low and high by step: within the finding (up to now while it is open) the finding's own, as of so much
+    of its time (of a driver, as they are), so that what it cost beyond its band lies beyond it in a step, too; else
+    what the job kept; else those of the nearest step."""
     kept = {at: band for at in starts if (band := band_of(known, at, step)) is not None}
     bands: dict[datetime, _Band] = {at: tuple(map(_amount, band)) for at, band in kept.items()}  # type: ignore[misc]
     end = found.ends_at or max(found.changed_at, found.detected_at)
     if found.kind != "dear_request" and end > found.starts_at:
-        share = max(step // _MINUTE, 1) / max((end - found.starts_at) // _MINUTE, 1)
         own: _Band = found.expected, found.low, found.high
         if found.measure not in QUOTIENTS:
-            own = tuple(map(_amount, Band(*map(float, own)).part(share)))  # type: ignore[assignment]
+            steps = Decimal(max((end - found.starts_at) // _MINUTE, 1)) / max(step // _MINUTE, 1)
+            own = tuple(round(amount / steps, _PLACES) for amount in own)  # type: ignore[assignment]
         inside = (at for at in starts if found.starts_at - step < at and (found.ends_at is None or at < end))
-        bands = dict.fromkeys(inside, own) | bands
+        bands |= dict.fromkeys(inside, own)
     return _nearest(starts, bands)
 
 

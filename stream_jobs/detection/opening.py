@@ -20,6 +20,7 @@ from stream_jobs.detection.state import MINUTES, NEW_SERIES, PARTIAL, RAMP_STEPS
 from stream_jobs.detection.thresholds import nats, needed_nats, of_gap, sigmas
 
 LEAST_EVENTS: Final = 5.0
+AGREES: Final = 2.0  # deviates of the cost towards a side on which its requests are news: else their kind has changed
 TURNING: Final = 1  # the first window that tells the opposite of an open finding: a minute may be a pause
 STAYS: Final = 1.0  # a deviate beyond which a measure is still as the finding is
 BURST_HOURS: Final = 5  # of a shift or a drop, that tell its level
@@ -42,6 +43,7 @@ def opened(d: Frame, i: int, hourly: bool) -> Finding | None:
     over = np.where(sums > s.limit_up[:, :scales, i], deviates, 0) + np.where(
         sums < s.limit_down[:, :scales, i], deviates, 0
     )
+    over[EVENTS] *= deviates[COST] * np.sign(over[EVENTS]) >= AGREES
     again = AGAIN_NATS * max(0.0, 1 - (d.at - float(s.closed[i])) / DAY)
     needed = needed_nats(d.config.budget)
     order = np.argsort(-np.abs(over), axis=None, kind="stable")
@@ -95,7 +97,9 @@ def turns(d: Frame, which: npt.NDArray[np.intp], sums: Array) -> npt.NDArray[np.
     rows = slice(TURNING, N_FAST)
     sums = sums[:, rows] * side
     limit = np.where(side > 0, s.limit_down[:, rows, which], -s.limit_up[:, rows, which])
-    beyond = (sums < limit).any(axis=0) & (sums.max(axis=0) < STAYS)
+    far = sums < limit
+    far[EVENTS] &= sums[COST] <= -AGREES
+    beyond = far.any(axis=0) & (sums.max(axis=0) < STAYS)
     silent = (side > 0) & (s.gap[which] > s.limit_gap[which])
     return np.asarray((beyond.any(axis=0) | silent) & (s.kind[which] != NEW_SERIES))
 
@@ -108,6 +112,7 @@ def turned(d: Frame, i: int, side: int, begun: int) -> Finding | None:
     sums = d.judged[:, rows, i] * side
     limits, spread = s.limits(side, i)[:, rows], s.spread[row_of(side)][:, rows, i]
     value = np.where(sums > limits, sums / np.sqrt(spread), 0.0)
+    value[EVENTS] *= sums[COST] >= AGREES
     measure, row = divmod(int(np.argmax(value)), value.shape[1])
     opened = None
     if value.max() > 0:

@@ -5,6 +5,8 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from stream_jobs.anomalies.around import Around, Point, _bands, step_for, window_of
 from stream_jobs.anomalies.bands import Band
@@ -65,18 +67,35 @@ def test_ordinary_minutes_are_not_shown_as_the_finding() -> None:
     assert not any(wild.shows(found(direction="down"), point) for point in wild.points)
 
 
-def test_the_newest_minutes_of_what_is_open_have_the_last_band_known() -> None:
-    """So have the minutes before the first that is known; what is over has none of its own after its end."""
+def test_minutes_within_the_finding_have_its_own_band_and_the_others_what_was_kept() -> None:
+    """Up to the newest of what is open; what has none has that of the nearest, one of a single minute everywhere."""
     starts = [START + MINUTE * number for number in range(-5, 40)]
     kept = {START + 10 * MINUTE: Band(60.0, 50.0, 80.0)}
     is_open = found(ends_at=None, state="open", detected_at=START + MINUTE, changed_at=START + 20 * MINUTE)
     drawn = _bands(is_open, MINUTE, starts, kept)
     assert list(drawn) == starts
-    assert drawn[starts[0]] == drawn[START]
-    assert drawn[START + 39 * MINUTE] == drawn[START + 15 * MINUTE] != drawn[START]
+    assert len({drawn[at] for at in starts[:5]}) == 1
+    assert drawn[starts[4]] != drawn[START] == drawn[START + 39 * MINUTE]
+    is_over = _bands(found(ends_at=START + 5 * MINUTE), MINUTE, starts, kept)
+    assert is_over[START + 5 * MINUTE] == is_over[starts[0]] != is_over[START]
     sparse = _bands(found(kind="dear_request"), MINUTE, starts, kept)
     assert len({*sparse.values()}) == 1
     assert _bands(found(kind="dear_request"), MINUTE, starts, {}) == {}
+
+
+@given(st.lists(st.integers(0, 100), min_size=30, max_size=30), st.integers(0, 100), st.sampled_from([1, 5, 7]))
+def test_what_lies_beyond_its_band_as_a_whole_does_so_in_a_step(minutes: list[int], high: int, together: int) -> None:
+    """However the money lies within the finding, and however coarse it is drawn; on either side."""
+    total, middle = Decimal(sum(minutes)), Decimal(high) * 15
+    band = {"expected": middle, "low": middle / 2, "high": middle * 2}
+    for one in (found(ends_at=START + 30 * MINUTE, **band), found(ends_at=START + 30 * MINUTE, direction="down", **band)):
+        if total <= one.high if one.direction == "up" else total >= one.low:
+            continue
+        starts = [START + MINUTE * number for number in range(30)]
+        bands = _bands(one, MINUTE, starts, {})
+        points = tuple(Point(at, Decimal(usd), *bands[at]) for at, usd in zip(starts, minutes, strict=True))
+        drawn = Around(MINUTE, points).coarser(30 // together + 1)
+        assert any(drawn.shows(one, point) for point in drawn.points)
 
 
 def test_a_driver_is_drawn_about_half_a_day() -> None:
