@@ -20,7 +20,7 @@ from stream_jobs.detection.state import MINUTES, NEW_SERIES, PARTIAL, RAMP_STEPS
 from stream_jobs.detection.thresholds import nats, needed_nats, of_gap, sigmas
 
 LEAST_EVENTS: Final = 5.0
-AGREES: Final = 2.0  # deviates of the cost towards a side on which its requests are news: else their kind has changed
+AGREES: Final = 3.0  # deviates of the cost towards a side on which its requests are news: else their kind has changed
 TURNING: Final = 1  # the first window that tells the opposite of an open finding: a minute may be a pause
 STAYS: Final = 1.0  # a deviate beyond which a measure is still as the finding is
 BURST_HOURS: Final = 5  # of a shift or a drop, that tell its level
@@ -31,6 +31,7 @@ REMEMBERED: Final = 28 * DAY
 """So long after a level was adopted, the one before it is still known."""
 LEAST_RETURN: Final = 0.1  # of the logarithm: less is no other level
 RETURNED: Final = (0.5, 1.3)  # parts of the way back
+_WINDOWS: Final = np.array(FAST[TURNING:])[:, None]  # in minutes
 
 
 def opened(d: Frame, i: int, hourly: bool) -> Finding | None:
@@ -91,15 +92,15 @@ def _is_news(d: Frame, i: int, side: int, measure: int, scale: int, calibrated: 
 
 def turns(d: Frame, which: npt.NDArray[np.intp], sums: Array) -> npt.NDArray[np.bool_]:
     """[which] whether an open finding is over because the opposite is news: a window of some minutes is beyond its
-    limit on the other side, and none of its measures on the finding's; or nobody calls any more. `sums`: as limits are
-    laid."""
+    limit on the other side, and none of its measures on the finding's; or nobody calls any more. What was before the
+    finding is not the opposite of it. `sums`: as limits are laid."""
     s, side = d.state, d.state.side[which]
     rows = slice(TURNING, N_FAST)
     sums = sums[:, rows] * side
     limit = np.where(side > 0, s.limit_down[:, rows, which], -s.limit_up[:, rows, which])
     far = sums < limit
     far[EVENTS] &= sums[COST] <= -AGREES
-    beyond = far.any(axis=0) & (sums.max(axis=0) < STAYS)
+    beyond = far.any(axis=0) & (sums.max(axis=0) < STAYS) & (d.at + 1 - s.begun[which] >= _WINDOWS)
     silent = (side > 0) & (s.gap[which] > s.limit_gap[which])
     return np.asarray((beyond.any(axis=0) | silent) & (s.kind[which] != NEW_SERIES))
 

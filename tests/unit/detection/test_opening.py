@@ -113,3 +113,21 @@ def test_a_silence_inside_a_drop_is_told_by_itself() -> None:
         assert silence.end == again.start == pytest.approx(BEGIN + 1360, abs=15)
         assert silence.actual < 0.05 * silence.expected
         assert again.end == pytest.approx(BEGIN + 2400, abs=70)
+
+
+@pytest.mark.parametrize("times", [3.0, 20.0])
+@pytest.mark.parametrize("seed", range(3))
+def test_more_but_cheaper_requests_are_no_news(times: float, seed: int) -> None:
+    """What is spent stays as usual. When nobody calls any more that is told once, though more had called than usual; it
+    goes on until requests come again."""
+
+    def another_kind() -> Iterator[Minute]:
+        level = lambda at: np.full(3, times if 200 <= at < 500 else float(at < 200))  # noqa: E731
+        for minute in minutes(RATES, 700, seed, level):
+            if minute.at - BEGIN >= 200 and minute.squares is not None:
+                minute.cost[:] = RATES * 0.01 * (minute.events > 0)
+                minute.squares[:] = minute.cost**2 / np.maximum(minute.events, 1)
+            yield minute
+
+    told = {(f.number, f.detected_at): f for f in run(warmed(RATES), another_kind())}.values()
+    assert sorted((f.number, f.kind, f.state) for f in told) == [(n, "silence", "open") for n in range(3)]
