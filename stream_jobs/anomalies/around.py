@@ -11,7 +11,7 @@ from typing import Final, cast, get_args
 from pydantic import ValidationError
 
 from spendstream_schemas.scope import Condition
-from stream_jobs.anomalies.bands import Band, Bands, band_of, bands_of
+from stream_jobs.anomalies.bands import Bands, band_of, bands_of
 from stream_jobs.anomalies.found import Found
 from stream_jobs.anomalies.ratios import QUOTIENTS
 from stream_jobs.base.instants import EPOCH, from_unix_micros, time_zone

@@ -88,7 +88,7 @@ def test_what_lies_beyond_its_band_as_a_whole_does_so_in_a_step(minutes: list[in
     """However the money lies within the finding, and however coarse it is drawn; on either side."""
     total, middle = Decimal(sum(minutes)), Decimal(high) * 15
     band = {"expected": middle, "low": middle / 2, "high": middle * 2}
-    for one in (found(ends_at=START + 30 * MINUTE, **band), found(ends_at=START + 30 * MINUTE, direction="down", **band)):
+    for one in (found(ends_at=START + 30 * MINUTE, direction=direction, **band) for direction in ("up", "down")):
         if total <= one.high if one.direction == "up" else total >= one.low:
             continue
         starts = [START + MINUTE * number for number in range(30)]
