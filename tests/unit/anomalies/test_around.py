@@ -87,8 +87,8 @@ def test_minutes_within_the_finding_have_its_own_band_and_the_others_what_was_ke
 def test_what_lies_beyond_its_band_as_a_whole_does_so_in_a_step(minutes: list[int], high: int, together: int) -> None:
     """However the money lies within the finding, and however coarse it is drawn; on either side."""
     total, middle = Decimal(sum(minutes)), Decimal(high) * 15
-    band = {"expected": middle, "low": middle / 2, "high": middle * 2}
-    for one in (found(ends_at=START + 30 * MINUTE, direction=direction, **band) for direction in ("up", "down")):
+    over = found(ends_at=START + 30 * MINUTE, expected=middle, low=middle / 2, high=middle * 2)
+    for one in (over, replace(over, direction="down")):
         if total <= one.high if one.direction == "up" else total >= one.low:
             continue
         starts = [START + MINUTE * number for number in range(30)]
