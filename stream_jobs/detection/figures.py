@@ -160,7 +160,7 @@ def dear_request(d: Frame, i: int) -> Finding:
         0.0,
         bound,
         score,
-        LEVELS[min(level, 2)],
+        LEVELS[level],
         cost,
         "over",
     )
