@@ -21,6 +21,7 @@ from stream_jobs.detection.thresholds import nats, needed_nats, of_gap, sigmas
 
 LEAST_EVENTS: Final = 5.0
 AGREES: Final = 3.0  # deviates of the cost towards a side on which its requests are news: else their kind has changed
+MUCH: Final = 0.25  # of what a usual day costs
 TURNING: Final = 1  # the first window that tells the opposite of an open finding: a minute may be a pause
 STAYS: Final = 1.0  # a deviate beyond which a measure is still as the finding is
 BURST_HOURS: Final = 5  # of a shift or a drop, that tell its level
@@ -77,7 +78,7 @@ def _is_news(d: Frame, i: int, side: int, measure: int, scale: int, calibrated: 
     """What is beyond the limit of a scale was not told again and again; a rise is one of enough requests."""
     s = d.state
     deviate = float(d.judged[measure, scale, i]) if scale <= FIRST_HOURS else calibrated
-    if scale < FIRST_DAYS and windows.is_habit(s, i, side, measure, scale, deviate):
+    if scale < FIRST_DAYS and windows.is_habit(s, i, side, measure, scale, deviate) and not _is_much(d, i, side, scale):
         return False
     if side < 0:
         return True
@@ -88,6 +89,14 @@ def _is_news(d: Frame, i: int, side: int, measure: int, scale: int, calibrated: 
     if scale > FIRST_HOURS:
         return True
     return not (measure == COST and _by_one(d, i, scale)) and not windows.came_today(s, i, measure, scale, deviate)
+
+
+def _is_much(d: Frame, i: int, side: int, scale: int) -> bool:
+    """The rise so far is worth telling however often the like of it was told: a leaked key that is used every night."""
+    if side < 0:
+        return False
+    actual, usual = figures.since(d, i, max(onset(d, i, scale, side), int(d.state.closed[i])))
+    return actual - usual > MUCH * figures.usual_day_of(d.state, i)
 
 
 def turns(d: Frame, which: npt.NDArray[np.intp], sums: Array) -> npt.NDArray[np.bool_]:

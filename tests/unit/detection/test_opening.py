@@ -131,3 +131,19 @@ def test_more_but_cheaper_requests_are_no_news(times: float, seed: int) -> None:
 
     told = {(f.number, f.detected_at): f for f in run(warmed(RATES), another_kind())}.values()
     assert sorted((f.number, f.kind, f.state) for f in told) == [(n, "silence", "open") for n in range(3)]
+
+
+def test_what_costs_much_of_a_day_is_told_every_night() -> None:
+    """A key that leaked and is used from one to five, on the third night as on the first, if half an hour later: what
+    was told before is no habit where so much goes. Each is a finding of its own night."""
+
+    def level(minute: int) -> Floats:
+        return np.full(3, 13.0 if minute < 3 * 1440 and 60 <= minute % 1440 < 300 else 1.0)
+
+    told = run(warmed(RATES), minutes(RATES, 4 * 1440, level=level))
+    for number in range(3):
+        own = [f for f in told if f.number == number and f.closing == "over" and f.direction == "up"]
+        begun = [BEGIN + night * 1440 + 60 for night in range(3)]
+        assert [f.start for f in own] == pytest.approx(begun, abs=2)
+        assert [f.end for f in own] == pytest.approx([at + 240 for at in begun], abs=5)
+        assert max(f.detected_at - f.start for f in own) <= 50
