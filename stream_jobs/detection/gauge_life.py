@@ -114,18 +114,31 @@ class Lives:
         calms = ~uneasy & (held["calm"][series] == 0)
         held["calm_from"][series[calms]] = look.at[calms]
         held["calm"][series] = np.where(uneasy, 0, held["calm"][series] + 1)
-        sums = (("count", "calm_count", np.ones(len(series))), ("actual", "calm_actual", look.values))
-        for name, waiting, value in (*sums, ("expected", "calm_expected", np.nan_to_num(look.expected))):
-            pending = held[waiting][series] + value
-            held[name][series] += np.where(uneasy, pending, 0.0)
-            held[waiting][series] = np.where(uneasy, 0.0, pending)
-            held[name][series[idle]] = held[waiting][series[idle]] = 0.0
+        back = self._is_back(look)
+        held["back_from"][series] = np.where(back, held["back_from"][series], look.at + self.step)
+        values = np.ones(len(series)), look.values, np.nan_to_num(look.expected)
+        for name, value in zip(_SUMMED, values, strict=True):
+            pending = held[f"calm_{name}"][series] + value
+            added = np.where(uneasy, pending, 0.0)
+            held[name][series] += added
+            held[f"back_{name}"][series] = np.where(back, held[f"back_{name}"][series] + added, 0.0)
+            held[f"calm_{name}"][series] = np.where(uneasy, 0.0, pending)
+            for sums in (name, f"back_{name}", f"calm_{name}"):
+                held[sums][series[idle]] = 0.0
         rises = uneasy & (look.surprise > held["score"][series])
         held["score"][series] = np.where(idle, 0.0, np.where(rises, look.surprise, held["score"][series]))
         lasted = look.at - held["start"][series] >= ADOPTED_MINUTES
         follows = (held["open"][series] == 0) | lasted
         held["band"][series[follows]] = np.nan_to_num(look.band[follows])
         held["until"][series] = look.at + self.step
+
+    def _is_back(self, look: Look) -> npt.NDArray[np.bool_]:
+        """Which values are nearer to what was expected than to what the finding was before they came back."""
+        series = look.series
+        count, actual, expected = (self.held[name][series] - self.held[f"back_{name}"][series] for name in _SUMMED)
+        off = (actual - expected) / np.maximum(count, 1.0)
+        with np.errstate(invalid="ignore"):
+            return np.asarray((look.values - look.expected) * np.sign(off) < np.abs(off) / 2)
 
     def _open(self, look: Look, opens: npt.NDArray[np.bool_]) -> None:
         held, series = self.held, look.series[opens]
@@ -134,14 +147,19 @@ class Lives:
         held["detected"][series] = look.at[opens] + self.step
 
     def _close(self, number: int, expected: float) -> Finding:
-        """It ended where the calm began."""
+        """It ended where the calm began, or where the values came back whose means were far off for some more."""
         held = self.held
+        end = held["calm_from"][number]
+        if held["detected"][number] <= held["back_from"][number] < end:
+            end = held["back_from"][number]
+            for name in _SUMMED:
+                held[name][number] -= held[f"back_{name}"][number]
         count = held["count"][number]
         actual, before = held["actual"][number] / count, held["before"][number]
-        lasted = held["calm_from"][number] - held["start"][number] >= ADOPTED_MINUTES
+        lasted = end - held["start"][number] >= ADOPTED_MINUTES
         came = lasted or abs(expected - before) > abs(actual - before) / 2
-        found = self.finding(number, end=int(held["calm_from"][number]), closing="new_normal" if came else "over")
-        for name in ("count", "actual", "expected", "calm_count", "calm_actual", "calm_expected", "score"):
+        found = self.finding(number, end=int(end), closing="new_normal" if came else "over")
+        for name in (*_SUMS, "score"):
             held[name][number] = 0.0
         return found
 
@@ -181,7 +199,9 @@ class Lives:
         return kind, next((name for nats, name in _GRAVE if beyond >= nats), "warning")
 
 
+_SUMMED: Final = ("count", "actual", "expected")
+_SUMS: Final = tuple(f"{of}{name}" for of in ("", "calm_", "back_") for name in _SUMMED)
 _HELD: Final = (
-    "seen", "open", "down", "start", "detected", "until", "score", "before", "band",
-    "count", "actual", "expected", "calm", "calm_from", "calm_count", "calm_actual", "calm_expected",
+    "seen", "open", "down", "start", "detected", "until", "score", "before", "band", "calm", "calm_from", "back_from",
+    *_SUMS,
 )  # fmt: skip

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import numpy as np
 
-VERSION: Final = 1
+VERSION: Final = 2
 _MARK: Final = b"spendstream gauge state\n"
 
 

@@ -42,9 +42,19 @@ def test_spike() -> None:
     for finding in found.values():
         assert finding.detected_at == START + 1_501 * 5
         assert (finding.start, finding.state) == (START + 1_500 * 5, "closed")
-        assert finding.end is not None
-        assert finding.end <= START + 1_510 * 5
+        assert finding.end == finding.detected_at
         assert finding.low < 100 < finding.high
+
+
+@pytest.mark.parametrize("step", [1, 5, 60])
+@pytest.mark.parametrize("lasts", [2, 6, 20])
+def test_it_ends_where_the_values_come_back(step: int, lasts: int) -> None:
+    """Not where the means of the last few do; its figures are of its own values."""
+    values = noise(2_000)
+    values[1_500 : 1_500 + lasts] += 80.0
+    (finding,) = replay(made(step), values).values()
+    assert (finding.start, finding.end) == (START + 1_500 * step, START + (1_500 + lasts) * step)
+    assert finding.actual == pytest.approx(values[1_500 : 1_500 + lasts].mean())
 
 
 def test_new_normal() -> None:
