@@ -217,22 +217,24 @@ class Scan:
     def alike(self, rows: Rows, outside: Mask, growth: float) -> bool:
         """Whether in each dimension, of what no set holds, most of the money of before and most of the values that are
         large enough to tell grew by about that (a logarithm) rather than by nothing or far more. Values that are in
-        sets altogether did not; those that are new tell nothing."""
+        sets altogether did not, if they are large enough; those that are new tell nothing."""
         chance = self.chance(rows.take_out(outside))
         for one in self._groupings:
             if len(one.dimensions) > 1:
                 continue
             count = len(one.example)
             moves = min(chance(((one.dimensions[0], 0),)), _MOST_CHANCE)
-            was, now, every = (
+            was, now, before, after = (
                 np.asarray(np.bincount(one.of_row, column, count), np.float64)
-                for column in (rows.before * outside, rows.after * outside, rows.before)
+                for column in (rows.before * outside, rows.after * outside, rows.before, rows.after)
             )
-            error = np.sqrt(1 / (was + _HALF) + 1 / (now + _HALF) + moves)
             near = np.abs(np.log((now + _HALF) / (was + _HALF)) - growth) < abs(growth) * _HALF
-            tells = (error < abs(growth) * _CLEAR) & (was > 0)
+            tells, told = (
+                (np.sqrt(1 / (old + _HALF) + 1 / (new + _HALF) + moves) < abs(growth) * _CLEAR) & (old > 0)
+                for old, new in ((was, now), (before, after))
+            )
             near &= tells
-            apart = (tells & ~near) | ((every > 0) & (was <= 0))
+            apart = (tells & ~near) | (told & (was <= 0))
             few, little = near.sum() <= apart.sum(), was[near].sum() < was[tells & ~near].sum()
             if tells.any() and (few or little):
                 return False
