@@ -42,7 +42,11 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser.add_argument(
         "--scores", type=Path, metavar="OUT", help="write time,series,score,surprise of every point (CSV)"
     )
-    parser.add_argument("--mode", choices=("cost", "gauge"), help="read events,cost or value (default: by the columns)")
+    parser.add_argument(
+        "--mode",
+        choices=("cost", "gauge"),
+        help="read events,cost or value (default: by the columns); gauge takes the cost where there is no value",
+    )
     add_json(parser)
     parser.set_defaults(run=run)
 
