@@ -24,7 +24,8 @@ MOST_SHOWN: Final = 80
 COLUMNS: Final = (
     *("finding_id", "version", "changed_at", "state", "kind", "direction", "scale", "measure", "dims", "vals"),
     *("starts_at", "detected_at", "ends_at", "expected", "actual", "low", "high", "per_day", "score", "severity"),
-    *("known_until", "closing", "group_id", "silenced_by", "cause", "mark", "note", "marked_by", "marked_at"),
+    *("known_until", "is_calm", "closing", "group_id", "silenced_by", "cause"),
+    *("mark", "note", "marked_by", "marked_at"),
 )
 _GRAVEST: Final = (
     "state = 'closed', indexOf(['critical', 'error', 'warning', 'info'], severity), "
@@ -56,6 +57,7 @@ class Found:
     score: float  # nats
     severity: str
     known_until: datetime  # the end of the time that actual and expected are of
+    is_calm: bool = False  # it is open, and has been as usual since known_until
     closing: str = ""  # over, new_normal, corrected, expected
     group_id: str = ""
     silenced_by: str = ""  # a planned event, or a mark; empty: people are told
@@ -145,6 +147,7 @@ def found_of(row: Sequence[Any]) -> Found:
     dims, vals = named.pop("dims"), named.pop("vals")
     for name in ("changed_at", "known_until", "starts_at", "detected_at", "ends_at", "marked_at"):
         named[name] = None if named[name] is None else as_utc(named[name])
+    named["is_calm"] = bool(named["is_calm"])
     return Found(series=dict(zip(dims, vals, strict=False)), **named)
 
 

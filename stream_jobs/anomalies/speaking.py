@@ -68,6 +68,11 @@ class View:
     looked: bool  # its cause was looked for
     silenced: str = ""  # why nobody is to be told, in words; empty: people are
     planned: bool = False  # something was, for the time, and nobody knows yet whether it is this
+    judged: datetime | None = None  # the end of the last minute that was, where one was since the start
+
+    @property
+    def is_over(self) -> bool:
+        return self.group.is_over(self.judged)
 
 
 class Speaking:
@@ -146,7 +151,8 @@ class Speaking:
         said = self._said.get(group_id)
         if said is None:
             return self._first(view, now)
-        if view.silenced or not view.group.is_open:
+        calm_still = said.status == "resolved" and view.group.is_calm  # what was over is, until it goes on
+        if view.silenced or view.is_over or calm_still:
             return self._ended(view, said, now)
         return self._going_on(view, said, now)
 
@@ -159,7 +165,7 @@ class Speaking:
         if self._clock() < since + wait_s:
             self._waiting_next.add(group_id)
             return None
-        if not view.group.is_open:
+        if view.is_over:
             self._waiting_next.add(group_id)  # to say that it is over
         return self._noted(view, firing(view.group, view.told, now), None)
 

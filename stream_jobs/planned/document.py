@@ -184,9 +184,7 @@ class PlannedEvent(_Part):
     from_: Annotated[Moment | None, Given] = Field(
         default=None, alias="from", description="When it begins: a date or a time, in its zone unless it says another."
     )
-    to: Annotated[Moment | None, Given] = Field(
-        default=None, description="When it is over. A date: at its beginning."
-    )
+    to: Annotated[Moment | None, Given] = Field(default=None, description="When it is over. A date: at its beginning.")
     every: Annotated[Every | None, Given] = Field(
         default=None, description="It comes again and again, between from and to if given."
     )

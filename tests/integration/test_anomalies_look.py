@@ -149,8 +149,13 @@ def test_figures_are_known_until_they_were_last_added_up(store: StoreProcess) ->
         said = json.dumps({"known_until": (START + 30 * MINUTE).isoformat()})
         put(store, "anomaly_findings", [finding("ee01", version=4, at=START + 55 * MINUTE, document=said)])
         found += client.rows("SELECT toUnixTimestamp(known_until) FROM anomalies WHERE finding_id = 'ee01'")
+        calm = client.rows("SELECT is_calm FROM anomalies WHERE finding_id = 'ee01'")
+        said = json.dumps(dict.fromkeys(("known_until", "went_on_until"), (START + 30 * MINUTE).isoformat()))
+        put(store, "anomaly_findings", [finding("ee01", version=5, at=START + 55 * MINUTE, document=said)])
+        calm += client.rows("SELECT is_calm FROM anomalies WHERE finding_id = 'ee01'")
         client.command("ALTER TABLE anomaly_findings DELETE WHERE finding_id = 'ee01' SETTINGS mutations_sync = 2")
     assert found == [(int((START + minutes * MINUTE).timestamp()),) for minutes in (20, 40, 30)]
+    assert calm == [(0,), (1,)]
 
 
 def test_list_shows_what_is_open_and_with_all_what_is_over(
@@ -224,7 +229,7 @@ def test_the_json_of_a_finding_stays(store: StoreProcess, capsys: pytest.Capture
             "starts_at",
         ),
         *("detected_at", "ends_at", "expected", "actual", "excess", "low", "high", "per_day", "score", "severity"),
-        *("known_until", "closing", "group_id", "silenced_by", "mark", "note", "marked_by", "marked_at"),
+        *("known_until", "is_calm", "closing", "group_id", "silenced_by", "mark", "note", "marked_by", "marked_at"),
     }
     assert run(store, "list", "--json", "--all") == 0
     for line in capsys.readouterr().out.splitlines():

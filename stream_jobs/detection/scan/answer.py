@@ -62,8 +62,8 @@ def answer(rows: Rows, told: Told, scores: IO[str] | None = None) -> Answer:
     else:
         points = gauges.points_of(rows)
         if len(points.at) < len(rows.micros):
-            joined = "sum" if rows.columns.adds_up else "mean"
-            notes.append(f"{len(rows.micros) - len(points.at):,} values share a minute with others: the {joined} counts")
+            joined, counts = len(rows.micros) - len(points.at), "sum" if rows.columns.adds_up else "mean"
+            notes.append(f"{joined:,} values share a minute with others: the {counts} counts")
         found, surprise = gauges.replay(points, rows.names, told)
         if writer is not None:
             news = gauges.news(points, surprise, NEWS_VALUES)

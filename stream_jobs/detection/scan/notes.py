@@ -34,8 +34,8 @@ def _without_events(rows: Rows) -> str:
     if not without:
         return ""
     return (
-        f"{_of_series(without, whose)} costs and no events at all, so nothing of that is judged: write 1 for the events "
-        "of a row where nobody knows them, or judge the costs as they are with --mode gauge"
+        f"{_of_series(without, whose)} costs and no events at all, so they are not judged: write 1 for the events of "
+        "a row where nobody knows them, or judge the costs as they are with --mode gauge"
     )
 
 
@@ -60,7 +60,7 @@ def _in_one_minute(series: npt.NDArray[Any], minutes: npt.NDArray[np.int64], of:
     np.minimum.at(least, series, minutes % of)
     np.maximum.at(most, series, minutes % of)
     there = np.unique(np.stack((series, minutes)), axis=1)[0].astype(np.int64)
-    return (least == most) & (np.bincount(there, minlength=whose) >= ENOUGH)
+    return np.asarray((least == most) & (np.bincount(there, minlength=whose) >= ENOUGH))
 
 
 def _of_series(some: int, of: int) -> str:
