@@ -108,11 +108,12 @@ def the_one(store: StoreClient, text: str) -> Found:
         found = _rows(store, begins, {"id": wanted})
     if not found:
         raise ConfigError(f"no finding {text[:MOST_SHOWN]!r}; see 'spendstream anomalies list --all'")
+    begun = [one for one in found if one.finding_id.startswith(wanted)]
     exact = [one for one in found if one.finding_id == wanted]
     causes = list(dict.fromkeys(one.group_id or one.finding_id for one in found))
-    ids = [one.finding_id for one in found if one.finding_id.startswith(wanted)]
+    ids = [one.finding_id for one in begun]
     if exact or (len(causes) == 1 and len(ids) <= 1) or wanted in causes:
-        return exact[0] if exact else found[0]
+        return (exact or begun or found)[0]
     shown = ", ".join(map(escaped, (ids or causes)[:MAX_LIKE]))
     raise ConfigError(f"{text[:MOST_SHOWN]!r} is the beginning of several ids; give one of: {shown}")
 

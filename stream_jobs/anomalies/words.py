@@ -119,10 +119,8 @@ def line(found: Found) -> str:
 def when(found: Found) -> str:
     """'2026-11-29 14:05 to 14:45 UTC (40 minutes)'; of one that is open, up to when its figures are known."""
     begin, lasted = instant(found.starts_at), duration(length(found))
-    if found.ends_at is not None:
-        return f"{begin} to {instant(found.ends_at)} UTC ({lasted})"
-    if found.is_calm:
-        return f"{begin} to {instant(found.known_until)} UTC ({lasted}); as usual since"
+    if found.ends_at is not None or found.is_calm:
+        return f"{begin} to {instant(found.known_until)} UTC ({lasted})"
     return f"{begin} UTC to now; figures are of the {lasted} until {instant(found.known_until)} UTC"
 
 

@@ -193,6 +193,20 @@ def test_an_id_may_be_given_by_its_beginning(store: StoreProcess, capsys: pytest
             run(store, "show", text)
 
 
+def test_the_beginning_of_a_findings_id_is_that_finding_though_its_cause_has_that_id_too(
+    store: StoreProcess, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """And not a graver one of the cause, which is called after the finding that was looked into first."""
+    graver = finding("9d0", series={}, severity="critical", actual=Decimal(99), group_id="ab12")
+    with StoreClient(store.settings) as client:
+        put(store, "anomaly_findings", [finding("ab12", group_id="ab12"), graver])
+        for text in ("ab1", "anomaly/ab12"):
+            assert run(store, "show", text, "--json") == 0
+            assert json.loads(capsys.readouterr().out)["finding_id"] == "ab12"
+        gone = "DELETE WHERE finding_id IN ('ab12', '9d0') SETTINGS mutations_sync = 2"
+        client.command(f"ALTER TABLE anomaly_findings {gone}")
+
+
 def test_show_says_what_when_how_much_and_why(
     store: StoreProcess, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
