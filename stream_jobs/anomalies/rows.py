@@ -36,7 +36,8 @@ MOVED: Final = Decimal("0.05")
 AGAIN_MINUTES: Final = 15
 """... or so many minutes after its last one, if it moved at all."""
 STILL: Final = 0.1
-"""A rise goes on when it has grown by this part of what a minute of it added up to then, on average ..."""
+"""A rise goes on when each minute since it last did added this part of what a minute of it had added up to then, on
+average: what busy minutes of ordinary traffic add in an hour is not that ..."""
 CALM_MINUTES: Final = 5
 """... and is calm when it has not for so long."""
 _FIGURES: Final = ("expected", "actual", "low", "high", "per_day")
@@ -182,7 +183,8 @@ class Rows:
         was_calm = tracked.is_calm(minute)
         sign, lasted = (1 if found.direction == "up" else -1), max(tracked.went_on - found.start, 1)
         added, by_then = sign * (found.excess - tracked.then.excess), sign * tracked.then.excess
-        if sign < 0 or found.start != tracked.found.start or added >= STILL * by_then / lasted:
+        since = minute + 1 - tracked.went_on
+        if sign < 0 or found.start != tracked.found.start or added >= STILL * since * by_then / lasted:
             tracked.went_on, tracked.then = minute + 1, found
         return tracked.is_calm(minute + 1) != was_calm
 

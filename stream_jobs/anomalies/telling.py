@@ -172,6 +172,8 @@ class Teller:
         if signals := self._speaking.say(views, now):
             self._publisher.publish(signals)
         self._speaking.sent()
+        for view in views:
+            self._book.groups[view.group.group_id].head = view.group.head
         self._dirty = set()
 
     def close(self) -> None:
@@ -218,7 +220,7 @@ class Teller:
 
     def _silence_of(self, group: Group, now: datetime) -> _Silence:
         """What holds for the finding that people would be told of holds for its group."""
-        head = head_of(group)
+        head = head_of(self._book.own(group.group_id))
         mark = self._marks.of(group.members)
         if mark is not None and mark.mark == "expected" and not self._marks.exceeding(mark, group.members.values()):
             said = f": {mark.note}" if mark.note else ""
@@ -239,9 +241,9 @@ class Teller:
         return _Silence(exceeded=f"{names}, which does not explain all of it" if names else "")
 
     def _view(self, group: Group) -> View:
-        known = self._book.known[group.group_id]
+        known, group = self._book.known[group.group_id], self._book.own(group.group_id)
         cause, silence = known.cause, self._silences.get(group.group_id, _Silence())
-        mark = self._marks.of(group.members)
+        mark = self._marks.of(self._book.groups[group.group_id].members)
         note = "" if mark is None else f"{mark.mark}, by {mark.by}{f': {mark.note}' if mark.note else ''}"
         head = head_of(group)
         until = self._book.until(head.finding_id)
