@@ -1,8 +1,9 @@
 """What of a group is its own. Plain functions.
 
-A wide series (all usage, a provider) has one finding at a time, and that is open for a while after what made it is over.
-What begins in between, elsewhere, goes on in the same finding: its money is that of two causes. The narrower findings of
-the later cause are a group of their own, which tells it; the earlier group is what it was without the wide ones.
+A wide series (all usage, a provider) has one finding at a time, and that is open for a while after what made it is
+over. What begins in between, elsewhere, goes on in the same finding: its money is that of two causes. The narrower
+findings of the later cause are a group of their own, which tells it; the earlier group is what it was without the wide
+ones.
 """
 
 from collections.abc import Iterable, Mapping

@@ -168,9 +168,7 @@ class Speaking:
         group_id = view.group.group_id
         if view.silenced or not self.is_worth(view):
             return None
-        if self._waits(
-            group_id, WAITS_FOR_PLANS_S if view.planned else 0.0 if view.looked else WAITS_FOR_CAUSE_S
-        ):
+        if self._waits(group_id, WAITS_FOR_PLANS_S if view.planned else 0.0 if view.looked else WAITS_FOR_CAUSE_S):
             return None
         if view.is_over:
             self._waiting_next.add(group_id)  # to say that it is over

@@ -16,6 +16,7 @@ from stream_jobs.anomalies.speaking import (
     FOLLOWS_S,
     SETTLES_S,
     WAITS_FOR_CAUSE_S,
+    WAITS_FOR_OTHERS_S,
     WAITS_FOR_PLANS_S,
     Speaking,
     View,
@@ -299,6 +300,23 @@ def test_a_burst_is_over_for_people_before_every_window_has_passed_it() -> None:
     world.look(judged=NOON + 22 * MINUTE)
     assert statuses(world.look(60)) == ["resolved"]
     assert statuses(world.becomes(60, document={}, actual=Decimal(90))) == ["firing"]
+
+
+def test_what_was_over_goes_on_when_it_is_dearer_by_a_tenth_and_the_same_finding() -> None:
+    """A little more is what windows still hold; and another of its findings may be what another group tells."""
+    world = World(calm_burst())
+    world.look(judged=NOON + 22 * MINUTE)
+    assert statuses(world.look(60)) == ["resolved"]
+    assert world.becomes(60, document={}, actual=Decimal(54)) == []
+    wide = finding("total", starts_at=NOON - MINUTE, expected=Decimal(1), actual=Decimal(900))
+    world.view.group.members["total"] = wide
+    assert world.look(1) == []
+    assert world.speaking.waiting == {"f"}
+    del world.view.group.members["total"]
+    assert world.look(WAITS_FOR_OTHERS_S) == []
+    world.view.group.members["total"] = wide
+    assert world.look(1) == []
+    assert statuses(world.look(WAITS_FOR_OTHERS_S)) == ["firing"]
 
 
 def test_a_restart_does_not_open_again_what_is_over_for_people() -> None:

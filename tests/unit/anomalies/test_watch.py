@@ -237,6 +237,10 @@ def test_what_comes_after_a_burst_is_none_of_it_though_that_is_open() -> None:
     assert found.is_calm
     assert found.known_until == found.went_on_until == start_of(AT + 12)
     assert abs(found.actual - 240) < 10
+    standing = watch.detector.standing(watch.registry.find(found.series))
+    assert standing is not None
+    more = replace(standing, actual=float(found.actual) + 30)
+    assert not watch.rows.goes_on(found.series, more, minute + 30)  # what an hour of ordinary traffic may add
     again = begin(watch.dump(), last.values())
     assert again.rows.settle(minute, start_of(minute + 1)) == []
     for which in (watch, again):
