@@ -9,7 +9,7 @@ from typing import Final
 
 from stream_jobs.anomalies.causes import Cause
 from stream_jobs.anomalies.evidence import conditions_of
-from stream_jobs.anomalies.grouping import LULL, Group, home_by_name, home_of_series, in_order, pull, settle
+from stream_jobs.anomalies.grouping import Group, home_by_name, home_of_series, in_order, pull, settle
 from stream_jobs.anomalies.model import ZERO, Change, FindingRow
 from stream_jobs.anomalies.own import own
 
@@ -99,8 +99,6 @@ class GroupBook:
     def own(self, group_id: str) -> Group:
         """The group without what goes on as a later group's."""
         group = self.groups[group_id]
-        if all(row.went_on_until <= group.starts_at + LULL for row in group.members.values()):
-            return group
         others = ((other, self._common(other)) for other in self.groups.values() if other.starts_at > group.starts_at)
         return own(group, others)
 

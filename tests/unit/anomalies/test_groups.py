@@ -160,7 +160,7 @@ def test_a_group_is_looked_into_and_told_without_what_goes_on_as_a_later_causes(
     world.book.found(finding("t"), ALICE)
     world.take(replace(alice, document=over))
     assert set(world.book.groups["t"].members) == {"t", "a"}
-    later = NOON + HOUR / 3
+    later = NOON + HOUR / 6
     eve = finding("e", {"user_id": "eve"}, starts_at=later, actual=Decimal(310))
     world.take(eve, finding("t", actual=Decimal(411)))
     world.book.found(eve, Cause(evidence([({"user_id": "eve"}, 10, 310)], later), {"user_id": "eve"}))
