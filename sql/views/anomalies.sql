@@ -1,6 +1,7 @@
 -- What was found unusual, as it stands: the last version of each finding, with what people last said of it or of another
 -- finding of the same cause. dims and vals are the series (both empty: the total); amounts are of the measure, from
--- starts_at to known_until: its end, and while it is open how far its figures go.
+-- starts_at to known_until: its end, and while it is open how far its figures go; is_calm: as usual since then, though
+-- it is open.
 CREATE OR REPLACE VIEW anomalies AS
 WITH
     last AS
@@ -62,6 +63,7 @@ SELECT
         parseDateTime64BestEffortOrNull(JSONExtractString(last.document, 'known_until'), 6, 'UTC'),
         greatest(figured.since, last.detected_at)
     ) AS known_until,
+    last.state = 'open' AND JSONHas(last.document, 'went_on_until') AS is_calm,
     last.closing AS closing,
     last.group_id AS group_id,
     last.silenced_by AS silenced_by,

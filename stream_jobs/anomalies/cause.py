@@ -6,10 +6,12 @@ What is kept may be of an older or a newer version: what is not understood is le
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final, TypeVar
 
 from stream_jobs.anomalies.words import series_name
+from stream_jobs.base.instants import parse_utc
 from stream_jobs.base.readable import exact, money
 
 FACTORS: Final[Mapping[str, str]] = {
@@ -45,6 +47,7 @@ class DearRequest:
 
     event_id: str
     cost: Decimal
+    at: datetime | None = None
     values: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -138,7 +141,15 @@ def _request(item: Mapping[str, Any]) -> DearRequest | None:
     event_id, cost = item.get("event_id"), _amount(item.get("cost"))
     if cost is None or not isinstance(event_id, str):
         return None
-    return DearRequest(event_id, cost, _texts({key: value for key, value in item.items() if key != "event_id"}))
+    values = {key: value for key, value in item.items() if key not in ("event_id", "cost", "at")}
+    return DearRequest(event_id, cost, _instant(item.get("at")), _texts(values))
+
+
+def _instant(value: object) -> datetime | None:
+    try:
+        return parse_utc(value) if isinstance(value, str) else None
+    except (ValueError, OverflowError):
+        return None
 
 
 def _pairs(value: object) -> list[tuple[str, Decimal]]:

@@ -24,7 +24,8 @@ MOST_SHOWN: Final = 80
 COLUMNS: Final = (
     *("finding_id", "version", "changed_at", "state", "kind", "direction", "scale", "measure", "dims", "vals"),
     *("starts_at", "detected_at", "ends_at", "expected", "actual", "low", "high", "per_day", "score", "severity"),
-    *("known_until", "closing", "group_id", "silenced_by", "cause", "mark", "note", "marked_by", "marked_at"),
+    *("known_until", "is_calm", "closing", "group_id", "silenced_by", "cause"),
+    *("mark", "note", "marked_by", "marked_at"),
 )
 _GRAVEST: Final = (
     "state = 'closed', indexOf(['critical', 'error', 'warning', 'info'], severity), "
@@ -56,6 +57,7 @@ class Found:
     score: float  # nats
     severity: str
     known_until: datetime  # the end of the time that actual and expected are of
+    is_calm: bool = False  # it is open, and has been as usual since known_until
     closing: str = ""  # over, new_normal, corrected, expected
     group_id: str = ""
     silenced_by: str = ""  # a planned event, or a mark; empty: people are told
@@ -106,11 +108,12 @@ def the_one(store: StoreClient, text: str) -> Found:
         found = _rows(store, begins, {"id": wanted})
     if not found:
         raise ConfigError(f"no finding {text[:MOST_SHOWN]!r}; see 'spendstream anomalies list --all'")
+    begun = [one for one in found if one.finding_id.startswith(wanted)]
     exact = [one for one in found if one.finding_id == wanted]
     causes = list(dict.fromkeys(one.group_id or one.finding_id for one in found))
-    ids = [one.finding_id for one in found if one.finding_id.startswith(wanted)]
+    ids = [one.finding_id for one in begun]
     if exact or (len(causes) == 1 and len(ids) <= 1) or wanted in causes:
-        return exact[0] if exact else found[0]
+        return (exact or begun or found)[0]
     shown = ", ".join(map(escaped, (ids or causes)[:MAX_LIKE]))
     raise ConfigError(f"{text[:MOST_SHOWN]!r} is the beginning of several ids; give one of: {shown}")
 
@@ -145,6 +148,7 @@ def found_of(row: Sequence[Any]) -> Found:
     dims, vals = named.pop("dims"), named.pop("vals")
     for name in ("changed_at", "known_until", "starts_at", "detected_at", "ends_at", "marked_at"):
         named[name] = None if named[name] is None else as_utc(named[name])
+    named["is_calm"] = bool(named["is_calm"])
     return Found(series=dict(zip(dims, vals, strict=False)), **named)
 
 

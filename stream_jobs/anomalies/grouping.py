@@ -34,6 +34,8 @@ SLACK: Final = timedelta(hours=1)
 LULL: Final = timedelta(minutes=15)
 """What goes on within so long after it ended, or within the time that it had lasted (SLACK at most), is the same. As
 long as an open finding may be without a new row, too."""
+CALM: Final = timedelta(minutes=20)
+"""What has been as usual for so long is over."""
 ALIKE: Final = 2
 """Two stretches are looked into together if neither is longer than so many times the other, and half of each is in
 both."""
@@ -68,6 +70,20 @@ class Group:
     def goes_on(self) -> bool:
         """Whether one is open, and not as usual for the time being."""
         return any(row.ends_at is None and not row.is_calm for row in self.members.values())
+
+    @property
+    def is_calm(self) -> bool:
+        """Whether it is open, and all that is open is as usual for the time being."""
+        return self.is_open and all(row.is_calm for row in self.members.values() if row.state == "open")
+
+    def is_over(self, judged: datetime | None) -> bool:
+        """Whether people are told that it is over. `judged`: the end of the last minute that was judged. A burst is
+        once it has been as usual for longer than it had lasted (CALM at least), though the windows that would show the
+        next one still hold it; what has lasted for more than SLACK is when its findings are closed."""
+        if not self.is_open:
+            return True
+        ended, lasted = self.went_on_until, self.went_on_until - self.starts_at
+        return self.is_calm and judged is not None and lasted <= SLACK and judged - ended >= max(lasted, CALM)
 
     @property
     def is_open(self) -> bool:
@@ -203,7 +219,7 @@ def lies_within(inner: Series, outer: Series) -> bool:
 
 def alike(row: FindingRow, start: datetime, end: datetime) -> bool:
     """Whether what [start, end) holds says something of this finding."""
-    finish = row.ends_at or max(end, row.detected_at)
+    finish = row.went_on_until if row.is_calm else row.ends_at or max(end, row.detected_at)
     both = min(finish, end) - max(row.starts_at, start)
     return both > timedelta(0) and both * ALIKE >= max(finish - row.starts_at, end - start)
 

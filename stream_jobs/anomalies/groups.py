@@ -11,6 +11,7 @@ from stream_jobs.anomalies.causes import Cause
 from stream_jobs.anomalies.evidence import conditions_of
 from stream_jobs.anomalies.grouping import Group, home_by_name, home_of_series, in_order, pull, settle
 from stream_jobs.anomalies.model import ZERO, Change, FindingRow
+from stream_jobs.anomalies.own import own
 
 WAITS_S: Final = 60.0
 """A finding of which nobody could say in this time what it belongs to is grouped by the names of series."""
@@ -94,6 +95,17 @@ class GroupBook:
     def group_of(self, finding_id: str) -> Group | None:
         group_id = self._group_of.get(finding_id)
         return None if group_id is None else self.groups[group_id]
+
+    def own(self, group_id: str) -> Group:
+        """The group without what goes on as a later group's."""
+        group = self.groups[group_id]
+        others = ((other, self._common(other)) for other in self.groups.values() if other.starts_at > group.starts_at)
+        return own(group, others)
+
+    def _common(self, group: Group) -> dict[str, str]:
+        """What nearly all of its excess has in common."""
+        known, first = self.known[group.group_id].cause, group.members.get(group.group_id)
+        return {**known.shared, **group.conditions, **(conditions_of(first.series) if first is not None else {})}
 
     def row(self, finding_id: str) -> FindingRow | None:
         return self._rows.get(finding_id)
@@ -207,14 +219,14 @@ class GroupBook:
     def _lead(self, group_id: str) -> FindingRow:
         """What of the group is looked into: the finding that was, or that it is called after; while the group goes on,
         one that is open."""
-        group = self.groups[group_id]
+        group = self.own(group_id)
         rows = [row for row in group.members.values() if row.state == "open"] or list(group.members.values())
         by_id = {row.finding_id: row for row in rows}
         known = self.known[group_id].finding_id
         return by_id.get(known) or by_id.get(group_id) or in_order(rows)[0]
 
     def _is_due(self, group_id: str, known: Known) -> bool:
-        group = self.groups[group_id]
+        group = self.own(group_id)
         if known.at_s is None:
             return group.is_open or not known.cause.document
         unread = known.cause.evidence is None and not known.dropped

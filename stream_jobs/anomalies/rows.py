@@ -36,9 +36,12 @@ MOVED: Final = Decimal("0.05")
 AGAIN_MINUTES: Final = 15
 """... or so many minutes after its last one, if it moved at all."""
 STILL: Final = 0.1
-"""A rise goes on when it has grown by this part of what a minute of it added up to then, on average ..."""
+"""A rise goes on when each minute since it last did added this part of what a minute of it had added up to then, on
+average: what busy minutes of ordinary traffic add in an hour is not that ..."""
 CALM_MINUTES: Final = 5
 """... and is calm when it has not for so long."""
+_FIGURES: Final = ("expected", "actual", "low", "high", "per_day")
+"""Of a finding, those that are of a stretch."""
 _MOST: Final = Decimal(10) ** 25
 _PLACES: Final = Decimal(1).scaleb(-12)
 _EXACT: Final = Context(prec=60, rounding=ROUND_HALF_EVEN)
@@ -70,7 +73,7 @@ class Tracked:
     row_minute: int  # when that was
     until: int  # the minute that its figures go up to
     went_on: int  # the minute that its excess went on up to ...
-    excess: float  # ... and what it was by then
+    then: Finding  # ... and what it was by then
     late: Late = Late()
     corrections: Late = Late()
 
@@ -79,12 +82,17 @@ class Tracked:
         can_tell = self.found.end is None and self.found.kind != "driver"
         return can_tell and until - self.went_on >= CALM_MINUTES
 
+    @property
+    def figured(self) -> int:
+        """The minute that its figures go up to: what came since it is calm is as usual, and none of it."""
+        return self.went_on if self.is_calm(self.until) else self.until
+
     def holds(self, minute: int) -> bool:
         return self.found.start <= minute and (self.found.end is None or minute < self.found.end)
 
     def counts(self, minute: int) -> bool:
         """Whether its figures are of this minute, too."""
-        return self.holds(minute) and (self.found.end is not None or minute < self.until)
+        return self.holds(minute) and (self.found.end is not None or minute < self.figured)
 
 
 class Rows:
@@ -159,7 +167,7 @@ class Rows:
         if tracked is None:
             identity = finding_id(series, key[2], found.detected_at)
             recorded = self._recorded.get(identity)
-            tracked = Tracked(series, found, identity, recorded, minute, minute + 1, minute + 1, found.excess)
+            tracked = Tracked(series, found, identity, recorded, minute, minute + 1, minute + 1, found)
             self._tracked[key] = tracked
         elif tracked.found.end is not None:
             return None  # it is over: the detector has nothing more to say of it
@@ -174,9 +182,10 @@ class Rows:
             return False
         was_calm = tracked.is_calm(minute)
         sign, lasted = (1 if found.direction == "up" else -1), max(tracked.went_on - found.start, 1)
-        added, by_then = sign * (found.excess - tracked.excess), sign * tracked.excess
-        if sign < 0 or found.start != tracked.found.start or added >= STILL * by_then / lasted:
-            tracked.went_on, tracked.excess = minute + 1, found.excess
+        added, by_then = sign * (found.excess - tracked.then.excess), sign * tracked.then.excess
+        since = minute + 1 - tracked.went_on
+        if sign < 0 or found.start != tracked.found.start or added >= STILL * since * by_then / lasted:
+            tracked.went_on, tracked.then = minute + 1, found
         return tracked.is_calm(minute + 1) != was_calm
 
     def late(self, series: Series, minute: int, late: Late) -> None:
@@ -300,7 +309,8 @@ class Rows:
                     "id": one.finding_id,
                     "minute": one.row_minute,
                     "until": one.until,
-                    "went_on": [one.went_on, one.excess],
+                    "went_on": one.went_on,
+                    "then": [getattr(one.then, name) for name in _FIGURES],
                     "corrections": [str(one.corrections.pico_usd), str(one.corrections.events)],
                 }
                 for one in self._tracked.values()
@@ -320,8 +330,10 @@ class Rows:
             found = Finding(**one["found"])
             row = rows._recorded.get(one["id"])
             until = one.get("until", one["minute"] + 1)
-            went_on, excess = one.get("went_on", (until, found.excess))
-            tracked = Tracked(series, found, one["id"], row, one["minute"], until, went_on, excess)
+            figures = dict(zip(_FIGURES, one.get("then", ()), strict=False))
+            went_on = one["went_on"] if figures else until  # what was written before there were any is not calm
+            then = replace(found, **figures)
+            tracked = Tracked(series, found, one["id"], row, one["minute"], until, went_on, then)
             tracked.corrections = Late(*map(int, one["corrections"]))
             tracked.late = rows._late_within(tracked)
             rows._tracked[key_of(series, found)] = tracked
@@ -371,7 +383,9 @@ def measure_of(found: Finding) -> str:
 
 
 def _row(tracked: Tracked, before: FindingRow | None, added: Late, now: datetime) -> FindingRow:
-    found = tracked.found
+    found, is_calm = tracked.found, tracked.is_calm(tracked.until)
+    if is_calm:
+        found = replace(found, **{name: getattr(tracked.then, name) for name in _FIGURES})
     measure = measure_of(found)
     added = added if measure in (COST, EVENTS) else Late()  # a driver stays what it was concluded to be
     more = usd_from_pico(added.pico_usd) if measure == COST else Decimal(added.events)
@@ -379,7 +393,6 @@ def _row(tracked: Tracked, before: FindingRow | None, added: Late, now: datetime
     low, high = _decimal(found.low), _decimal(found.high)
     corrected = _is_taken_back(_decimal(found.actual), more, expected, high if found.direction == "up" else low)
     end = found.end if found.end is not None or not corrected else found.detected_at
-    is_calm = tracked.is_calm(tracked.until)
     return FindingRow(
         finding_id=tracked.finding_id,
         version=1 if before is None else before.version + 1,
@@ -404,7 +417,7 @@ def _row(tracked: Tracked, before: FindingRow | None, added: Late, now: datetime
         group_id="" if before is None else before.group_id,
         silenced_by="" if before is None else before.silenced_by,
         cause="" if before is None else before.cause,
-        document=({KNOWN_UNTIL: start_of(tracked.until).isoformat()} if end is None else {})
+        document=({KNOWN_UNTIL: start_of(tracked.figured).isoformat()} if end is None else {})
         | ({WENT_ON_UNTIL: start_of(tracked.went_on).isoformat()} if end is None and is_calm else {})
         | ({"late_usd": str(usd_from_pico(added.pico_usd)), "late_events": added.events} if added != Late() else {}),
     )

@@ -68,8 +68,9 @@ def alert_id(group_id: str) -> str:
 def head_of(group: Group) -> FindingRow:
     """The finding that people are told of: of costs, then of requests, the one whose series is the cause, else the
     narrowest series that moved nearly as far as the one that moved farthest, which stays it while it can, whatever
-    wider one is found to be the cause; what is open before what is over."""
-    rows = [row for row in group.members.values() if row.state == "open"] or list(group.members.values())
+    wider one is found to be the cause; what goes on before what is over, or as usual for the time being."""
+    rows = list(group.members.values())
+    rows = [row for row in rows if row.state == "open" and not row.is_calm] or rows
     for measure in (COST, EVENTS):
         if measured := [row for row in rows if row.measure == measure]:
             rows = measured
@@ -94,6 +95,8 @@ def severity_of(group: Group) -> Severity:
 
 def until_of(head: FindingRow, told: Told) -> datetime:
     """The end of the time that its figures are of."""
+    if head.is_calm:
+        return head.went_on_until
     return head.ends_at or max(told.until or head.detected_at, head.detected_at)
 
 
@@ -173,7 +176,7 @@ def firing(
 def over_text(group: Group, told: Told) -> str:
     """Why it is over, with what it cost."""
     head = head_of(group)
-    ends = head.ends_at or head.detected_at
+    ends = head.went_on_until if head.is_calm else head.ends_at or head.detected_at
     stretch = f"from {instant(head.starts_at)} to {instant(ends)} UTC"
     total = f"{stretch} {_figure(head, head.actual)}, {_figure(head, head.expected)} expected"
     excess = excess_usd(head, told)
@@ -226,8 +229,7 @@ def _facts(group: Group, head: FindingRow, told: Told, until: datetime, *, goes_
 def _known(head: FindingRow, until: datetime, *, goes_on: bool) -> str:
     if head.ends_at is not None or not goes_on:
         return ""
-    calm = f", and nothing unusual has come since {instant(head.went_on_until)} UTC" if head.is_calm else ""
-    return f"; figures go up to {instant(until)} UTC{calm}"
+    return "; as usual since" if head.is_calm else f"; figures go up to {instant(until)} UTC"
 
 
 def _moved(rows: Sequence[FindingRow]) -> str:

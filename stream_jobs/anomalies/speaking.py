@@ -33,6 +33,10 @@ from stream_jobs.anomalies.signals import (
 WAITS_FOR_CAUSE_S: Final = 15.0
 WAITS_FOR_PLANS_S: Final = 60.0
 """The same where something was planned for the time: only what the stretch holds tells whether that is it."""
+WAITS_FOR_OTHERS_S: Final = 60.0
+"""Where something else of a group than people know of goes on: it may be what another group tells in a moment."""
+RESUMES: Final = Decimal("0.1")
+"""A burst that was over for people goes on when it is dearer by this part."""
 STEADY: Final = timedelta(minutes=5)
 """What a rate comes to in a day counts once it has held for so long."""
 SETTLES_S: Final = 900.0
@@ -57,6 +61,7 @@ class Said:
     observed_at: datetime | None = None
     told_s: float = 0.0  # when people were told of this level
     corrected: bool = False  # that it was taken back
+    calmed: bool = False  # that it was over though windows still held it
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +73,11 @@ class View:
     looked: bool  # its cause was looked for
     silenced: str = ""  # why nobody is to be told, in words; empty: people are
     planned: bool = False  # something was, for the time, and nobody knows yet whether it is this
+    judged: datetime | None = None  # the end of the last minute that was, where one was since the start
+
+    @property
+    def is_over(self) -> bool:
+        return self.group.is_over(self.judged)
 
 
 class Speaking:
@@ -146,22 +156,37 @@ class Speaking:
         said = self._said.get(group_id)
         if said is None:
             return self._first(view, now)
-        if view.silenced or not view.group.is_open:
+        if view.silenced or view.is_over or (said.status == "resolved" and not self._resumes(view, said)):
+            self._since.pop(group_id, None)
             return self._ended(view, said, now)
+        if view.group.head not in ("", head_of(view.group).finding_id) and self._waits(group_id, WAITS_FOR_OTHERS_S):
+            return None
+        self._since.pop(group_id, None)
         return self._going_on(view, said, now)
 
     def _first(self, view: View, now: datetime) -> AlertSignal | None:
         group_id = view.group.group_id
         if view.silenced or not self.is_worth(view):
             return None
-        since = self._since.setdefault(group_id, self._clock())
-        wait_s = WAITS_FOR_PLANS_S if view.planned else 0.0 if view.looked else WAITS_FOR_CAUSE_S
-        if self._clock() < since + wait_s:
-            self._waiting_next.add(group_id)
+        if self._waits(group_id, WAITS_FOR_PLANS_S if view.planned else 0.0 if view.looked else WAITS_FOR_CAUSE_S):
             return None
-        if not view.group.is_open:
+        if view.is_over:
             self._waiting_next.add(group_id)  # to say that it is over
         return self._noted(view, firing(view.group, view.told, now), None)
+
+    def _waits(self, group_id: str, wait_s: float) -> bool:
+        """For so long from the first time on that there was something to be told."""
+        waits = self._clock() < self._since.setdefault(group_id, self._clock()) + wait_s
+        if waits:
+            self._waiting_next.add(group_id)
+        return waits
+
+    def _resumes(self, view: View, said: Said) -> bool:
+        """Whether what was over goes on: what is calm does not, nor a burst of which windows hold a little more."""
+        if view.group.is_calm or not said.calmed or said.value is None:
+            return not view.group.is_calm
+        more = abs(head_of(view.group).actual - said.value)
+        return more >= max(RESUMES * abs(said.value), self._floor)
 
     def _going_on(self, view: View, said: Said, now: datetime) -> AlertSignal | None:
         at = self._later(said, now)
@@ -190,7 +215,7 @@ class Speaking:
         why = view.silenced or over_text(view.group, view.told)
         was_over = said.status == "resolved"
         head = head_of(view.group)
-        if was_over and (view.silenced or said.value is None):
+        if was_over and (view.silenced or said.value is None or view.group.is_open):
             return None
         moved = said.value is not None and abs(head.actual - said.value) * MATERIAL >= abs(said.value)
         corrected = head.closing == "corrected"
@@ -216,6 +241,7 @@ class Speaking:
             signal.observed_at,
             self._clock() if known is None else known.told_s,
             corrected=head.closing == "corrected",
+            calmed=signal.status == "resolved" and not view.silenced and view.group.is_open,
         )
         return signal
 

@@ -60,7 +60,7 @@ def findings_table(findings: Sequence[Found]) -> Table:
     for found in findings:
         table.add_row(
             Text(found.severity, style=SEVERITY_STYLES.get(found.severity, "")),
-            Text("silenced" if found.silenced_by and found.is_open else found.state),
+            Text(_state(found)),
             Text(words.series_name(found.series)),
             Text(words.KINDS.get(found.kind, found.kind)),
             instant(found.starts_at),
@@ -71,6 +71,12 @@ def findings_table(findings: Sequence[Found]) -> Table:
             Text(found.finding_id, style="dim"),
         )
     return table
+
+
+def _state(found: Found) -> str:
+    if found.is_open and found.silenced_by:
+        return "silenced"
+    return "calm" if found.is_calm else found.state
 
 
 def print_finding(console: Console, shown: Shown) -> None:

@@ -52,6 +52,8 @@ class Figures(Protocol):
     @property
     def ends_at(self) -> datetime | None: ...
     @property
+    def is_calm(self) -> bool: ...
+    @property
     def expected(self) -> Decimal: ...
     @property
     def actual(self) -> Decimal: ...
@@ -117,8 +119,8 @@ def line(found: Found) -> str:
 def when(found: Found) -> str:
     """'2026-11-29 14:05 to 14:45 UTC (40 minutes)'; of one that is open, up to when its figures are known."""
     begin, lasted = instant(found.starts_at), duration(length(found))
-    if found.ends_at is not None:
-        return f"{begin} to {instant(found.ends_at)} UTC ({lasted})"
+    if found.ends_at is not None or found.is_calm:
+        return f"{begin} to {instant(found.known_until)} UTC ({lasted})"
     return f"{begin} UTC to now; figures are of the {lasted} until {instant(found.known_until)} UTC"
 
 
@@ -137,8 +139,8 @@ def headline(name: str, one: Figures, until: datetime) -> str:
 def window(one: Figures, until: datetime) -> str:
     """'in the 4 hours since 2026-11-29 14:05 UTC'."""
     lasted = duration(max(until - one.starts_at, timedelta(minutes=1)))
-    if one.ends_at is not None:
-        return f"in the {lasted} from {instant(one.starts_at)} to {instant(one.ends_at)} UTC"
+    if one.ends_at is not None or one.is_calm:
+        return f"in the {lasted} from {instant(one.starts_at)} to {instant(one.ends_at or until)} UTC"
     return f"in the {lasted} since {instant(one.starts_at)} UTC"
 
 
@@ -156,7 +158,7 @@ def per_day(found: Found) -> str:
     if not found.per_day:
         return ""
     more = "more" if found.per_day > 0 else "less"
-    end = "if it goes on" if found.is_open else "while it lasted"
+    end = "if it goes on" if found.is_open and not found.is_calm else "while it lasted"
     if found.kind == "driver":
         return f"about {money(abs(found.per_day))} {more} a day {end}"
     return f"{quantity(found.measure, abs(found.per_day))} {more} a day {end}"
@@ -164,7 +166,8 @@ def per_day(found: Found) -> str:
 
 def state(found: Found) -> str:
     """'open', 'closed: it is as usual again', with who silenced it and what people said."""
-    said = "open" if found.is_open else f"closed: {CLOSINGS.get(found.closing, found.closing or 'over')}"
+    calm = f"open, and as usual since {instant(found.known_until)} UTC" if found.is_calm else "open"
+    said = calm if found.is_open else f"closed: {CLOSINGS.get(found.closing, found.closing or 'over')}"
     if found.silenced_by:
         said += f"; nobody is told: {silenced(found.silenced_by)}"
     return said

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ValidationError
 
 from stream_jobs.base.errors import ConfigError
 from stream_jobs.base.files import printable
-from stream_jobs.base.yaml_files import Document, place_and_problem
+from stream_jobs.base.yaml_files import Document, Unreadable, place_and_problem
 
 MAX_PROBLEMS: Final = 100
 MAX_PROBLEM_CHARS: Final = 1000
@@ -36,25 +36,41 @@ class PlacedProblem(str):
 def checked(
     document: Document, model: type[M], *, label: str = "name", hidden: tuple[str, ...] = (), data: Any = None
 ) -> M:
-    """The document as this model. `hidden` are parts of the validator's places that are not in the file, `data` takes
-    the place of the document's own."""
-    data = document.data if data is None else data
+    """The document as this model; what cannot be read is told beside what does not fit. `hidden` are parts of the
+    validator's places that are not in the file, `data` takes the place of the document's own."""
+    data = document.content if data is None else data
     data = {} if data is None else data
     with blaming(document):
         try:
-            return model.model_validate(data)
+            value = model.model_validate(data)
+            document.data  # noqa: B018 - raises for what the model takes though it cannot be read
+            return value
         except ValidationError as error:
             found = error.errors(include_url=False, include_context=False, include_input=False)
-        problems: list[str] = []
-        for item in found[:MAX_PROBLEMS]:
-            place = tuple(part for part in item["loc"] if part not in hidden)
+        except Exception:
+            document.data  # noqa: B018 - no validator has to know what stands for it
+            raise
+        places = [tuple(part for part in item["loc"] if part not in hidden) for item in found]
+        told = [(item, place) for item, place in zip(found, places, strict=True) if not _is_unreadable(data, place)]
+        problems = list(document.problems)
+        for item, place in told[:MAX_PROBLEMS]:
             where = document.at(place)
             # Ours may name several at once; each is a problem of its own.
             lines = place_and_problem(data, place, item["msg"], label).splitlines()
             problems += [f"{where}: {printable(line[:MAX_PROBLEM_CHARS])}" for line in lines]
-        if len(found) > MAX_PROBLEMS:
-            problems.append(f"{document.name}:1: {len(found) - MAX_PROBLEMS} more problems of the same file")
+        if len(told) > MAX_PROBLEMS:
+            problems.append(f"{document.name}:1: {len(told) - MAX_PROBLEMS} more problems of the same file")
         raise ConfigError(problems)
+
+
+def _is_unreadable(data: Any, place: Place) -> bool:
+    """Whether what stands at the place is said to be no value already."""
+    for part in place:
+        try:
+            data = data[part]
+        except (KeyError, IndexError, TypeError):
+            break
+    return isinstance(data, Unreadable)
 
 
 @contextmanager

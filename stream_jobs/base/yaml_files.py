@@ -25,6 +25,7 @@ MAX_DEPTH: Final = 40
 MAX_NUMBER_CHARS: Final = 64
 MAX_EXPONENT: Final = 40
 MAX_DIRECTIVES: Final = 100  # the parser compares each with all before it
+MAX_UNREADABLE: Final = 100  # values that are named before the rest of the file is left alone
 SHOWN_CHARS: Final = 80
 # Line breaks that only YAML takes for one are not among what is allowed: they'd change what the file says unseen.
 _NOT_YAML: Final = re.compile(
@@ -35,13 +36,29 @@ _TAG: Final = "tag:yaml.org,2002:"
 _Parser: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml's is twenty times faster, where it is there
 
 
+class Unreadable:
+    """Stands where a value stood that is none. Whatever checks the rest refuses it: it is of no type that is read."""
+
+    __slots__ = ()
+
+
 @dataclass(frozen=True, slots=True)
 class Document:
     """A file's content, and where in the file each part of it stands."""
 
     name: str
-    data: Any
+    content: Any
+    """With `Unreadable` where `problems` are: for whoever finds out what else is wrong."""
     root: yaml.Node | None = None
+    problems: tuple[str, ...] = ()
+    """Values that cannot be read, each with file and line."""
+
+    @property
+    def data(self) -> Any:
+        """The content. Raises ConfigError with every value that cannot be read."""
+        if self.problems:
+            raise ConfigError(list(self.problems))
+        return self.content
 
     def at(self, place: Sequence[str | int] = ()) -> str:
         """'budgets.yaml:12' for the place (keys and indexes), or the closest thing around it that is there."""
@@ -68,9 +85,25 @@ def _child(node: yaml.Node | None, part: str | int) -> tuple[yaml.Node, yaml.Nod
 
 
 class _ExactLoader(_Parser):  # type: ignore[misc, valid-type]
-    """Reads 0.1 as Decimal('0.1'), refuses a key given twice, and says of everything it refuses where it stands."""
+    """Reads 0.1 as Decimal('0.1'), refuses a key given twice, and says of everything it refuses where it stands. Of
+    single values that it refuses it makes a list, and goes on."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self.unreadable: list[yaml.MarkedYAMLError] = []
 
     def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        try:
+            return self._construct(node, deep)
+        except yaml.MarkedYAMLError as error:
+            if not isinstance(node, yaml.ScalarNode) or len(self.unreadable) >= MAX_UNREADABLE:
+                raise
+            self.unreadable.append(error)
+            self.recursive_objects.pop(node, None)  # it isn't being read any more: an alias may stand for it
+            self.constructed_objects[node] = Unreadable()
+            return self.constructed_objects[node]
+
+    def _construct(self, node: yaml.Node, deep: bool) -> Any:
         try:
             return super().construct_object(node, deep)
         except yaml.YAMLError:
@@ -87,7 +120,7 @@ class _ExactLoader(_Parser):  # type: ignore[misc, valid-type]
                 raise _refusal(key_node, "merge keys (<<) are not supported: write the keys out")
             if not isinstance(key_node, yaml.ScalarNode):
                 raise _refusal(key_node, "a key must be a text, not a list or a mapping")
-            key = self.construct_object(key_node, deep=True)
+            key = self._construct(key_node, deep=True)  # one that cannot be read says nothing of its value
             if key in found:
                 raise _refusal(key_node, f"the key {str(key)[:SHOWN_CHARS]!r} is given twice")
             found[key] = self.construct_object(value_node, deep=deep)
@@ -218,23 +251,32 @@ def _parsed(text: str, name: str) -> Document:
         raise ConfigError(f"{name}:{line}: is not valid YAML: holds the character U+{ord(hidden[0]):04X}: remove it")
     if text.startswith("%") and text.count("\n%") > MAX_DIRECTIVES:
         raise ConfigError(f"{name}:1: is not valid YAML: begins with more than {MAX_DIRECTIVES} directives")
+    unreadable: list[yaml.MarkedYAMLError] = []
     try:
         _check_shape(text, name)
         loader = _ExactLoader(text)
+        unreadable = loader.unreadable
         try:
             root = loader.get_single_node()
-            return Document(name, None if root is None else loader.construct_document(root), root)
+            content = None if root is None else loader.construct_document(root)
         finally:
             loader.dispose()
+        return Document(name, content, root, _problems(unreadable, text, name))
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        context = f", {error.context}" if error.context else ""
-        last = len(text.splitlines()) or 1  # what is missing at the end is missed on a line of its own
-        line = min(mark.line + 1, last) if mark is not None else 1
-        problem = printable(f"{error.problem}{context}")
-        raise ConfigError(f"{name}:{line}: is not valid YAML: {problem}") from None
+        raise ConfigError(list(_problems([*unreadable, error], text, name))) from None
     except (yaml.YAMLError, ValueError, TypeError, LookupError, ArithmeticError, RecursionError) as error:
         raise ConfigError(f"{name}:1: is not valid YAML: {printable(str(error))}") from None
+
+
+def _problems(errors: Sequence[yaml.MarkedYAMLError], text: str, name: str) -> tuple[str, ...]:
+    last = len(text.splitlines()) or 1  # what is missing at the end is missed on a line of its own
+    problems = []
+    for error in errors:
+        mark = error.problem_mark or error.context_mark
+        context = f", {error.context}" if error.context else ""
+        line = min(mark.line + 1, last) if mark is not None else 1
+        problems.append(f"{name}:{line}: is not valid YAML: {printable(f'{error.problem}{context}')}")
+    return tuple(problems)
 
 
 def _check_shape(text: str, name: str) -> None:

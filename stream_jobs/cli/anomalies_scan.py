@@ -19,7 +19,8 @@ columns, by their names in the first line, in any order; rows in any order:
                   had no requests. cost_squares (the sum of each request's cost squared) and capped_cost (of each
                   request's cost up to 1 USD) tell more of single dear requests
   value           instead of events and cost: any figure, one per step. The step is the median gap of the series; a gap
-                  is a gap; values of the same minute become their mean
+                  is a gap; values of the same minute become their mean. With --mode gauge and no value
+                  the cost is read as one, added up: for sums of hours or days
 
 Rows are replayed in the order of time. Nothing of what comes later is known to it, but for the step of a `value`.
 
@@ -42,7 +43,11 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser.add_argument(
         "--scores", type=Path, metavar="OUT", help="write time,series,score,surprise of every point (CSV)"
     )
-    parser.add_argument("--mode", choices=("cost", "gauge"), help="read events,cost or value (default: by the columns)")
+    parser.add_argument(
+        "--mode",
+        choices=("cost", "gauge"),
+        help="read events,cost or value (default: by the columns); gauge takes the cost where there is no value",
+    )
     add_json(parser)
     parser.set_defaults(run=run)
 

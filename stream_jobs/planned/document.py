@@ -90,6 +90,12 @@ def _factor(value: Any) -> Any:
     return value
 
 
+def _given(value: Any) -> Any:
+    if value is None:
+        raise ValueError("is empty: write what is meant, or leave the line out")
+    return value
+
+
 def _scope(value: Any) -> Any:
     """YAML reads no, yes, on and off as truth values."""
     for name, given in value.items() if isinstance(value, dict) else ():
@@ -132,6 +138,8 @@ Usd = Annotated[
     BeforeValidator(exact_input),
     decimal_schema(minimum=0, maximum=MAX_USD),
 ]
+Given = BeforeValidator(_given)
+"""Of what may be left out: whoever writes the line and nothing behind it has not said that there is none."""
 Length = Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]{0,4}[mhd]$"), BeforeValidator(_length)]
 
 
@@ -173,22 +181,24 @@ class PlannedEvent(_Part):
     scope: Annotated[Scope, BeforeValidator(_scope, json_schema_input_type=Scope)] = Field(
         default_factory=dict, description="Whom it concerns, as in budgets.yaml: {team: search}. Empty: everything."
     )
-    from_: Moment | None = Field(
+    from_: Annotated[Moment | None, Given] = Field(
         default=None, alias="from", description="When it begins: a date or a time, in its zone unless it says another."
     )
-    to: Moment | None = Field(default=None, description="When it is over. A date: at its beginning.")
-    every: Every | None = Field(default=None, description="It comes again and again, between from and to if given.")
+    to: Annotated[Moment | None, Given] = Field(default=None, description="When it is over. A date: at its beginning.")
+    every: Annotated[Every | None, Given] = Field(
+        default=None, description="It comes again and again, between from and to if given."
+    )
     factor: Factor = Field(
         default=Decimal(1),
         description="What usage is expected to be, as a multiple of the usual: 3 for three times, 0 for none at all. "
         "All that lies between the usual and that is told to nobody; what goes beyond it is.",
     )
-    up_to_usd: Usd | None = Field(
+    up_to_usd: Annotated[Usd | None, Given] = Field(
         default=None,
         description="What may be spent beyond the usual while it lasts, in USD, beside or instead of a factor: of what "
         "is new there is no usual to multiply.",
     )
-    timezone: Zone | None = Field(default=None, description="If not the file's.")
+    timezone: Annotated[Zone | None, Given] = Field(default=None, description="If not the file's.")
     owner: Text64 | None = Field(default=None, description="Who knows of it.")
     note: Text256 | None = Field(default=None, description="Shown beside what it silences.")
 

@@ -13,7 +13,6 @@ from matplotlib.ticker import FuncFormatter
 
 from stream_jobs.anomalies import words
 from stream_jobs.anomalies.terminal import Shown
-from stream_jobs.base.readable import instant
 from stream_jobs.output.escape import escaped
 from stream_jobs.report.page import RIGHT_TO_LEFT
 from stream_jobs.report.plots import COLOURS, INK, dollars, figure_of, style, svg_of
@@ -33,8 +32,18 @@ def plot(shown: Shown, label: str) -> str:
     if not shown.around.known:
         return ""
     figure, axes = figure_of(3.1)
-    _draw(axes, shown, INK)
+    with mpl.rc_context(style()):  # a legend takes its colour when it is made
+        _draw(axes, shown, INK)
     return svg_of(figure, label)
+
+
+def place(shown: Shown) -> float:
+    """Where in the plot the finding begins, from 0 (left) to 1: what a narrow window shows of it."""
+    points = shown.around.points
+    if not points:
+        return 0.0
+    begin, end = points[0].at, points[-1].at + shown.around.step
+    return min(max((shown.found.starts_at - begin) / (end - begin), 0.0), 1.0)
 
 
 def picture(shown: Shown) -> bytes:
@@ -61,9 +70,8 @@ def picture(shown: Shown) -> bytes:
 
 def _when(shown: Shown) -> str:
     found = shown.found
-    end = instant(found.ends_at) if found.ends_at else "now"
     drawn = words.drawn_in(found.measure, shown.around.step)
-    said = (f"{instant(found.starts_at)} to {end} UTC", words.state(found), words.per_day(found), drawn)
+    said = (words.when(found), words.state(found), words.per_day(found), drawn)
     return ", ".join(part for part in said if part)
 
 

@@ -1,4 +1,8 @@
 "use strict";
+// Where a plot is wider than its window, look at what it is about: a share of its width from the left.
+for (const box of document.querySelectorAll("[data-look]")) {
+  box.scrollLeft = Number(box.dataset.look) * box.scrollWidth - box.clientWidth / 2;
+}
 // Click on a column's head: sort the table by it; again: the other way round. Without the script the page is complete.
 for (const head of document.querySelectorAll("table.sortable th")) {
   head.tabIndex = 0;

@@ -149,8 +149,13 @@ def test_figures_are_known_until_they_were_last_added_up(store: StoreProcess) ->
         said = json.dumps({"known_until": (START + 30 * MINUTE).isoformat()})
         put(store, "anomaly_findings", [finding("ee01", version=4, at=START + 55 * MINUTE, document=said)])
         found += client.rows("SELECT toUnixTimestamp(known_until) FROM anomalies WHERE finding_id = 'ee01'")
+        calm = client.rows("SELECT is_calm FROM anomalies WHERE finding_id = 'ee01'")
+        said = json.dumps(dict.fromkeys(("known_until", "went_on_until"), (START + 30 * MINUTE).isoformat()))
+        put(store, "anomaly_findings", [finding("ee01", version=5, at=START + 55 * MINUTE, document=said)])
+        calm += client.rows("SELECT is_calm FROM anomalies WHERE finding_id = 'ee01'")
         client.command("ALTER TABLE anomaly_findings DELETE WHERE finding_id = 'ee01' SETTINGS mutations_sync = 2")
     assert found == [(int((START + minutes * MINUTE).timestamp()),) for minutes in (20, 40, 30)]
+    assert calm == [(0,), (1,)]
 
 
 def test_list_shows_what_is_open_and_with_all_what_is_over(
@@ -186,6 +191,20 @@ def test_an_id_may_be_given_by_its_beginning(store: StoreProcess, capsys: pytest
     for text in ("zz", "", "f3a"):
         with pytest.raises(ConfigError, match="no finding"):
             run(store, "show", text)
+
+
+def test_the_beginning_of_a_findings_id_is_that_finding_though_its_cause_has_that_id_too(
+    store: StoreProcess, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """And not a graver one of the cause, which is called after the finding that was looked into first."""
+    graver = finding("9d0", series={}, severity="critical", actual=Decimal(99), group_id="ab12")
+    with StoreClient(store.settings) as client:
+        put(store, "anomaly_findings", [finding("ab12", group_id="ab12"), graver])
+        for text in ("ab1", "anomaly/ab12"):
+            assert run(store, "show", text, "--json") == 0
+            assert json.loads(capsys.readouterr().out)["finding_id"] == "ab12"
+        gone = "DELETE WHERE finding_id IN ('ab12', '9d0') SETTINGS mutations_sync = 2"
+        client.command(f"ALTER TABLE anomaly_findings {gone}")
 
 
 def test_show_says_what_when_how_much_and_why(
@@ -224,7 +243,7 @@ def test_the_json_of_a_finding_stays(store: StoreProcess, capsys: pytest.Capture
             "starts_at",
         ),
         *("detected_at", "ends_at", "expected", "actual", "excess", "low", "high", "per_day", "score", "severity"),
-        *("known_until", "closing", "group_id", "silenced_by", "mark", "note", "marked_by", "marked_at"),
+        *("known_until", "is_calm", "closing", "group_id", "silenced_by", "mark", "note", "marked_by", "marked_at"),
     }
     assert run(store, "list", "--json", "--all") == 0
     for line in capsys.readouterr().out.splitlines():

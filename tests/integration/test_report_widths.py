@@ -7,8 +7,10 @@ from typing import Any, Final
 
 import pytest
 
+from stream_jobs.report.anomaly_page import anomaly_html
 from stream_jobs.report.html import write_html
 from tests.chromium import Chromium
+from tests.unit.anomalies.build import shown
 from tests.unit.report.build import report
 
 pytestmark = pytest.mark.xdist_group("chromium")
@@ -39,7 +41,7 @@ BEYOND: Final = """
 """
 
 
-async def _look(folder: Path, pages: Mapping[str, Path], width: int, scheme: str) -> dict[str, Any]:
+async def _look(folder: Path, pages: Mapping[str, Path], width: int, scheme: str, ask: str = BEYOND) -> dict[str, Any]:
     found: dict[str, Any] = {}
     async with Chromium(folder) as browser:
         tab = await browser.tab()
@@ -49,7 +51,7 @@ async def _look(folder: Path, pages: Mapping[str, Path], width: int, scheme: str
         await tab.send("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
         for name, page in pages.items():
             await tab.type_address(page.as_uri())
-            found[name] = await tab.evaluate(BEYOND)
+            found[name] = await tab.evaluate(ask)
     return found
 
 
@@ -65,3 +67,27 @@ def test_the_page_fits_its_window(tmp_path: Path, width: int) -> None:
         assert width - 20 < found.pop("width") <= width, name  # less a bar for scrolling down
         assert not found.pop("scrolls"), (name, found)
         assert found == {"wide": [], "loose": [], "narrow": [], "low": [], "stuck": 0, "unreachable": 0}, name
+
+
+# The finding's stretch, and how much of it is seen in the box of the plot.
+SEEN: Final = """
+(() => {
+    const box = document.querySelector('.scroll.wide').getBoundingClientRect();
+    const red = [...document.querySelectorAll('.scroll.wide path')]
+        .find(path => getComputedStyle(path).fill === 'rgb(225, 87, 89)').getBoundingClientRect();
+    const legend = [...document.querySelectorAll('.scroll.wide text')].find(text => text.textContent === 'the finding');
+    return {
+        shown: Math.min(red.right, box.right) - Math.max(red.left, box.left) > 40, begins: red.left >= box.left,
+        ink: getComputedStyle(legend).fill === getComputedStyle(document.body).color,
+    };
+})()
+"""
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_narrow_page_of_a_finding_begins_where_that_begins(tmp_path: Path, scheme: str) -> None:
+    """The plot is wider than a phone; its legend has the colour of the page's letters."""
+    page = tmp_path / "finding.html"
+    page.write_text(anomaly_html(shown()), encoding="utf-8")
+    found = asyncio.run(_look(tmp_path, {"finding": page}, 390, scheme, SEEN))
+    assert found == {"finding": {"shown": True, "begins": True, "ink": True}}

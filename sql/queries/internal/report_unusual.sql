@@ -2,8 +2,8 @@
 -- causes; before all others those that people were told of. What was taken back is left out, and what is silenced.
 SELECT
     finding_id, version, changed_at, state, kind, direction, scale, measure, dims, vals, starts_at, detected_at, ends_at,
-    expected, actual, low, high, per_day, score, severity, known_until, closing, group_id, silenced_by, cause, mark,
-    note, marked_by, marked_at, members, count() OVER () AS causes, told
+    expected, actual, low, high, per_day, score, severity, known_until, is_calm, closing, group_id, silenced_by, cause,
+    mark, note, marked_by, marked_at, members, count() OVER () AS causes, told
 FROM
 (
     SELECT

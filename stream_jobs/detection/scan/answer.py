@@ -12,6 +12,7 @@ from stream_jobs.detection.model import Finding, Floats
 from stream_jobs.detection.scan import costs, gauges
 from stream_jobs.detection.scan.columns import Mode
 from stream_jobs.detection.scan.instants import of_micros, of_minute
+from stream_jobs.detection.scan.notes import notes as notes_of
 from stream_jobs.detection.scan.reading import Rows, Told, read
 
 NEWS_VALUES: Final = 100
@@ -55,15 +56,14 @@ def answer(rows: Rows, told: Told, scores: IO[str] | None = None) -> Answer:
     writer = csv.writer(scores, lineterminator="\n") if scores is not None else None
     if writer is not None:
         writer.writerow(SCORES)
-    notes = []
-    if rows.columns.ignored:
-        notes.append(f"ignored: {', '.join(rows.columns.ignored)[:500]}")
+    notes = notes_of(rows)
     if rows.columns.mode == "cost":
         found = costs.replay(rows, told, None if writer is None else _writing(writer))
     else:
         points = gauges.points_of(rows)
         if len(points.at) < len(rows.micros):
-            notes.append(f"{len(rows.micros) - len(points.at):,} values share a minute with others: the mean counts")
+            joined, counts = len(rows.micros) - len(points.at), "sum" if rows.columns.adds_up else "mean"
+            notes.append(f"{joined:,} values share a minute with others: the {counts} counts")
         found, surprise = gauges.replay(points, rows.names, told)
         if writer is not None:
             news = gauges.news(points, surprise, NEWS_VALUES)

@@ -31,6 +31,7 @@ class Columns:
     numbers: tuple[str, ...]  # that hold numbers, in our order
     has_series: bool
     ignored: list[str] = field(default_factory=list)  # as the file calls them
+    adds_up: bool = False  # a `value` is a cost: of those of the same minute the sum counts, not the mean
 
 
 def read_columns(stream: BinaryIO, path: Path, forced: Mode | None = None) -> Columns:
@@ -57,6 +58,9 @@ def read_columns(stream: BinaryIO, path: Path, forced: Mode | None = None) -> Co
 
 def _meant(path: Path, given: Sequence[str], separator: str, header_bytes: int, forced: Mode | None) -> Columns:
     known = [_ALSO.get(name.strip().lower(), name.strip().lower()) for name in given]
+    adds_up = forced == "gauge" and "value" not in known and "cost" in known
+    if adds_up:  # sums of hours or days, say: whoever asks for it means the amounts
+        known = ["value" if name == "cost" else name for name in known]
     mode = forced or ("cost" if {"events", "cost"} <= set(known) else "gauge")
     missing = [name for name in ("time", *_NEEDED[mode]) if name not in known]
     if missing:
@@ -71,7 +75,7 @@ def _meant(path: Path, given: Sequence[str], separator: str, header_bytes: int, 
     names = [name if name in wanted else f"ignored {place}" for place, name in enumerate(known)]
     numbers = tuple(name for name in _NUMBERS[mode] if name in known)
     ignored = [given[place] for place, name in enumerate(known) if name not in wanted]
-    return Columns(mode, separator, header_bytes, names, numbers, "series" in known, ignored)
+    return Columns(mode, separator, header_bytes, names, numbers, "series" in known, ignored, adds_up)
 
 
 def _missing(known: Sequence[str]) -> str:

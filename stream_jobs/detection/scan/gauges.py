@@ -36,14 +36,14 @@ class Points:
 
 
 def points_of(rows: Rows) -> Points:
-    """Values of the same series and minute become their mean, whatever their order in the file; one that is empty is a
-    gap, whatever stands beside it."""
+    """Values of the same series and minute become their mean (costs their sum), whatever their order in the file; one
+    that is empty is a gap, whatever stands beside it."""
     minutes, values = rows.micros // MINUTE_MICROS, rows.numbers["value"]
     order = np.lexsort((values, minutes, rows.series))
     at, series = minutes[order], rows.series[order]
     new = np.append(True, (np.diff(at) != 0) | (np.diff(series) != 0))
     starts = np.flatnonzero(new)
-    counts = np.diff(np.append(starts, len(order)))
+    counts = 1 if rows.columns.adds_up else np.diff(np.append(starts, len(order)))
     of_row = np.empty(len(order), np.int64)
     of_row[order] = np.cumsum(new) - 1
     first = np.searchsorted(series[starts], np.arange(len(rows.names) + 1))

@@ -54,7 +54,7 @@ def cause(name: str = "search") -> Cause:
         sets=(ExplainedBy({"user_id": name, "model": "gpt-4o"}, Decimal("39.8"), Decimal("0.95"), "volume"),),
         factors=(("volume", Decimal(40)), ("tokens_per_request", Decimal("1.9"))),
         people=((name, Decimal("39.8")),),
-        requests=(DearRequest(f"event-{name}", Decimal("0.9"), {"user_id": name}),),
+        requests=(DearRequest(f"event-{name}", Decimal("0.9"), START, {"user_id": name}),),
     )
 
 

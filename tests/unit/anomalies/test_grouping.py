@@ -250,6 +250,21 @@ def test_what_begins_long_after_a_burst_is_no_part_of_it_though_that_is_open(end
     assert home(burst, [group_of(new, {"team": "search"})], RUNAWAY) is None
 
 
+@pytest.mark.parametrize(
+    ("lasted", "calm_for", "over"),
+    [(1, 19, False), (1, 20, True), (30, 29, False), (30, 30, True), (61, 300, False)],
+)
+def test_a_burst_is_over_once_it_was_calm_for_longer_than_it_lasted(lasted: int, calm_for: int, over: bool) -> None:
+    """Of what has lasted for hours an hour tells nothing: it may be a night of it."""
+    ended = NOON + timedelta(minutes=lasted)
+    said = {"known_until": ended.isoformat(), "went_on_until": ended.isoformat()}
+    group = group_of(finding("a", document=said), {})
+    assert group.is_over(ended + timedelta(minutes=calm_for)) == over
+    assert not group.is_over(None)
+    group.members["b"] = finding("b", {"team": "search"})
+    assert not group.is_over(ended + timedelta(hours=9))
+
+
 def test_what_goes_on_is_joined_by_what_is_seen_late() -> None:
     """As long as it goes on, within an hour of its begin, or where most of both is one time."""
     group = group_of(finding("a", {"team": "search"}, detected_at=NOON + timedelta(minutes=2)), {"team": "search"})

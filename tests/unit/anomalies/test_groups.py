@@ -148,3 +148,26 @@ def test_a_series_that_rises_again_after_an_old_burst_waits_for_its_own_cause() 
     world.book.found(again, Cause(later, {"user_id": "eve"}))
     assert set(world.book.groups) == {"t", "n"}
     assert world.book.groups["n"].conditions == {"user_id": "eve"}
+
+
+def test_a_group_is_looked_into_and_told_without_what_goes_on_as_a_later_causes() -> None:
+    """The total is open since a burst that is over, and holds the next one, of another user: that has a group and a
+    cause of its own, and the earlier one keeps its."""
+    world = World()
+    over = {"known_until": (NOON + HOUR / 10).isoformat(), "went_on_until": (NOON + HOUR / 10).isoformat()}
+    alice = finding("a", {"user_id": "alice"}, actual=Decimal(109))
+    world.take(finding("t", actual=Decimal(111)), alice)
+    world.book.found(finding("t"), ALICE)
+    world.take(replace(alice, document=over))
+    assert set(world.book.groups["t"].members) == {"t", "a"}
+    later = NOON + HOUR / 6
+    eve = finding("e", {"user_id": "eve"}, starts_at=later, actual=Decimal(310))
+    world.take(eve, finding("t", actual=Decimal(411)))
+    world.book.found(eve, Cause(evidence([({"user_id": "eve"}, 10, 310)], later), {"user_id": "eve"}))
+    assert set(world.book.groups) == {"t", "e"}
+    assert set(world.book.own("t").members) == {"a"}
+    assert world.book.own("t").is_calm
+    assert world.book.own("e") is world.book.groups["e"]
+    assert set(world.book.groups["t"].members) == {"t", "a"}
+    world.now_s += 100 * RETRY_S
+    assert world.book.next_look() is None or world.book.next_look() != finding("t", actual=Decimal(411))

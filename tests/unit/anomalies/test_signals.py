@@ -232,13 +232,30 @@ def test_since_when_is_said_of_the_finding_that_is_told() -> None:
     assert firing(group, TOLD, UNTIL).starts_at == NOON
 
 
+def calm(row: FindingRow) -> FindingRow:
+    """As usual since a quarter of an hour after its beginning."""
+    quarter = (NOON + HOUR / 4).isoformat()
+    return replace(row, document={"known_until": quarter, "went_on_until": quarter})
+
+
 def test_what_is_open_and_as_usual_for_now_does_not_go_on() -> None:
-    """Nobody is told what it would cost if it did; and until when it did."""
+    """Nobody is told what it would cost if it did, nor that it lasts: from when until when it did."""
     group = incident()
-    said = {"went_on_until": (NOON + HOUR / 4).isoformat()}
-    group.members["f2"] = replace(group.members["f2"], document=said)
-    facts = {fact.name: fact.text for fact in firing(group, TOLD, UNTIL).facts}
+    group.members = {one.finding_id: calm(one) for one in group.members.values()}
+    signal = firing(group, TOLD, UNTIL)
+    facts = {fact.name: fact.text for fact in signal.facts}
+    stretch = "the 15 minutes from 2026-11-24 12:00 to 2026-11-24 12:15 UTC"
+    assert signal.summary.startswith(f"user alice: $100.00 in {stretch}, ")
     assert "If it goes on" not in facts
-    assert facts["Window"].endswith(
-        "figures go up to 2026-11-24 13:00 UTC, and nothing unusual has come since 2026-11-24 12:15 UTC"
-    )
+    assert facts["Window"] == f"{stretch}; as usual since"
+    assert stretch.removeprefix("the 15 minutes ") in over_text(group, TOLD)
+
+
+def test_people_are_told_of_what_goes_on_before_what_is_calm() -> None:
+    """And where nothing does, of the cause, whether its own finding is closed already or not."""
+    group = incident()
+    group.members["f2"] = calm(group.members["f2"])
+    assert head_of(group).finding_id == "f1"
+    group.members["f2"] = replace(group.members["f2"], state="closed", ends_at=NOON + HOUR / 4, document={})
+    group.members |= {one: calm(group.members[one]) for one in ("f0", "f1")}
+    assert head_of(group).finding_id == "f2"

@@ -16,6 +16,7 @@ from stream_jobs.anomalies.speaking import (
     FOLLOWS_S,
     SETTLES_S,
     WAITS_FOR_CAUSE_S,
+    WAITS_FOR_OTHERS_S,
     WAITS_FOR_PLANS_S,
     Speaking,
     View,
@@ -276,6 +277,54 @@ def test_a_rate_counts_for_as_long_as_it_held() -> None:
     given: dict[str, Any] = {"detected_at": NOON + MINUTE, "actual": Decimal("10.5"), "per_day": Decimal(18)}
     assert World(finding("f", **given, document=said)).look(told=Told(until)) == []
     assert World(finding("f", **given)).look(told=Told(until)) != []
+
+
+def calm_burst() -> FindingRow:
+    """Of two minutes, open though nothing has come since."""
+    until = (NOON + 2 * MINUTE).isoformat()
+    said = {"known_until": until, "went_on_until": until}
+    return finding("f", detected_at=NOON + MINUTE, actual=Decimal(50), document=said)
+
+
+def test_a_burst_is_over_for_people_before_every_window_has_passed_it() -> None:
+    """After as long as anything must be calm for, with what it cost; and told again if it goes on."""
+    world = World(calm_burst())
+    assert statuses(world.look(judged=NOON + 21 * MINUTE)) == ["firing"]
+    (over,) = world.look(60, judged=NOON + 22 * MINUTE)
+    assert over.status == "resolved"
+    assert "$40.00 more in all" in (over.resolution or "")
+    assert world.look(60, judged=NOON + 23 * MINUTE) == []
+    closed = {"state": "closed", "ends_at": NOON + 2 * MINUTE, "document": {}, "closing": "over"}
+    assert world.becomes(60, **closed) == []
+    world = World(calm_burst())
+    world.look(judged=NOON + 22 * MINUTE)
+    assert statuses(world.look(60)) == ["resolved"]
+    assert statuses(world.becomes(60, document={}, actual=Decimal(90))) == ["firing"]
+
+
+def test_what_was_over_goes_on_when_it_is_dearer_by_a_tenth_and_the_same_finding() -> None:
+    """A little more is what windows still hold; and another of its findings may be what another group tells."""
+    world = World(calm_burst())
+    world.look(judged=NOON + 22 * MINUTE)
+    assert statuses(world.look(60)) == ["resolved"]
+    assert world.becomes(60, document={}, actual=Decimal(54)) == []
+    wide = finding("total", starts_at=NOON - MINUTE, expected=Decimal(1), actual=Decimal(900))
+    world.view.group.members["total"] = wide
+    assert world.look(1) == []
+    assert world.speaking.waiting == {"f"}
+    del world.view.group.members["total"]
+    assert world.look(WAITS_FOR_OTHERS_S) == []
+    world.view.group.members["total"] = wide
+    assert world.look(1) == []
+    assert statuses(world.look(WAITS_FOR_OTHERS_S)) == ["firing"]
+
+
+def test_a_restart_does_not_open_again_what_is_over_for_people() -> None:
+    """Though nothing was judged since, and its finding is open."""
+    world = World(calm_burst())
+    world.speaking.begin(["f"], {"anomaly/f": ("resolved", 300)})
+    assert world.look(judged=None) == []
+    assert statuses(world.becomes(60, document={}, actual=Decimal(90))) == ["firing"]
 
 
 def test_what_may_be_planned_waits_until_it_is_known_whether_it_is() -> None:

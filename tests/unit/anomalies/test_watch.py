@@ -220,6 +220,35 @@ def test_figures_of_what_is_open_follow_when_its_excess_has_doubled() -> None:
     assert watch.rows.open_series()
 
 
+def test_what_comes_after_a_burst_is_none_of_it_though_that_is_open() -> None:
+    """Its figures are of the time in which it went on, after a restart, too; what comes late for the time since is no
+    more of it than what came in time."""
+    watch = begin(learned())
+    watch.rows.settle(AT - 1, BEGIN)
+    last: dict[str, FindingRow] = {}
+    for minute in range(AT, AT + 30):
+        bursts = [row(minute, Decimal(3), "u2") for _ in range(40 * (minute in (AT + 10, AT + 11)))]
+        watch.add(facts([one for one in USAGE if one["minute"] == start_of(minute)] + bursts))
+        take(last, watch.judge(start_of(minute + 1)))
+        found = next((one for one in last.values() if one.series == Series(("user_id",), ("u2",))), None)
+        if found is not None and found.is_calm:
+            break
+    assert found is not None
+    assert found.is_calm
+    assert found.known_until == found.went_on_until == start_of(AT + 12)
+    assert abs(found.actual - 240) < 10
+    standing = watch.detector.standing(watch.registry.find(found.series))
+    assert standing is not None
+    more = replace(standing, actual=float(found.actual) + 30)
+    assert not watch.rows.goes_on(found.series, more, minute + 30)  # what an hour of ordinary traffic may add
+    again = begin(watch.dump(), last.values())
+    assert again.rows.settle(minute, start_of(minute + 1)) == []
+    for which in (watch, again):
+        which.add(facts([row(minute - 3, Decimal(1), "u2")]))
+        assert not [one for one in which.amend(start_of(minute + 1)) if one.after.finding_id == found.finding_id]
+    assert {one.figured for one in again.rows.of(found.series)} == {AT + 12}
+
+
 def test_late_retractions_close_a_finding_and_late_usage_opens_it_again() -> None:
     """A row follows from all that came late, so one that was corrected may hold again."""
     watch = begin(learned())

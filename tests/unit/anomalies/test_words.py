@@ -53,6 +53,15 @@ def test_an_open_finding_lasts_as_long_as_its_figures_are_of() -> None:
     )
 
 
+def test_what_is_calm_is_said_as_what_was() -> None:
+    """From when until when, though it is open."""
+    calm = found(state="open", ends_at=None, is_calm=True, known_until=START + timedelta(minutes=2))
+    assert words.when(calm) == "2026-03-01 12:00 to 2026-03-01 12:02 UTC (2 minutes)"
+    assert words.state(calm) == "open, and as usual since 2026-03-01 12:02 UTC"
+    assert "in the 2 minutes from 2026-03-01 12:00 to 2026-03-01 12:02 UTC" in words.line(calm)
+    assert words.per_day(calm) == "$1,508.40 more a day while it lasted"
+
+
 def test_money_a_day_is_said_as_what_may_come_or_as_what_was() -> None:
     """And not at all where nobody can tell."""
     assert words.per_day(found()) == "$1,508.40 more a day while it lasted"

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stream_jobs.base.errors import ConfigError
-from stream_jobs.base.yaml_files import load_yaml
+from stream_jobs.base.yaml_files import MAX_UNREADABLE, load_yaml
 
 
 def _load(tmp_path: Path, text: str) -> object:
@@ -68,3 +68,18 @@ def test_a_file_that_cannot_be_read_is_a_config_error(tmp_path: Path) -> None:
     ):
         with pytest.raises(ConfigError, match=message):
             load_yaml(path)
+
+
+def test_every_value_that_cannot_be_read_is_named_at_once(tmp_path: Path) -> None:
+    """Each with its line, once, also where an alias stands for it; one is no reason to hide the others."""
+    with pytest.raises(ConfigError) as caught:
+        _load(tmp_path, "a: &x 2026-13-01\nb: [.inf, 1, *x]\nc: {d: !!int x}")
+    lines = [problem.split(": ")[0].rpartition("file.yaml:")[2] for problem in caught.value.problems]
+    assert lines == ["1", "2", "3"]
+
+
+def test_a_file_of_nothing_but_such_values_is_left_alone_after_a_hundred(tmp_path: Path) -> None:
+    """Nobody reads more of them."""
+    with pytest.raises(ConfigError) as caught:
+        _load(tmp_path, "- .nan\n" * 5000)
+    assert len(caught.value.problems) == MAX_UNREADABLE + 1

@@ -43,6 +43,8 @@ def test_the_example_and_the_schema_are_the_forms_own(tmp_path: Path) -> None:
             "-1 must be between 0 and 1,000: 3 is three",
         ),
         ("{id: a, name: A, factor: , from: 2026-01-01, to: 2026-01-02}", "factor: is empty: write a number"),
+        ("{id: a, name: A, factor: 2, up_to_usd: , from: 2026-01-01, to: 2026-01-02}", "up_to_usd: is empty"),
+        ("{id: a, name: A, factor: 2, from: , every: {at: '02:00', lasts: 1h}}", "from: is empty"),
         ("{id: a, name: A, up_to_usd: 0, from: 2026-01-01, to: 2026-01-02}", "greater than 0"),
         ("{id: a, name: A, from: 2026-01-01, to: 2026-01-02}", "needs a factor"),
         ("{id: a, name: A, factor: true, from: 2026-01-01, to: 2026-01-02}", "must be a number"),
@@ -78,6 +80,21 @@ def test_all_problems_are_said_at_once(tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as refused:
         load_events(tmp_path)
     assert len(refused.value.problems) == 1  # b's is a problem of its own, which the form itself finds
+
+
+def test_a_value_that_is_none_hides_no_other_problem(tmp_path: Path) -> None:
+    """A date that no calendar has, and what is no number: each a problem beside those of other events."""
+    when = "from: 2026-01-01, to: 2026-01-02"
+    (tmp_path / FILE_NAME).write_text(
+        "events:\n"
+        "  - {id: a, name: A, factor: 2, from: 2026-13-01, to: 2026-01-02}\n"
+        f"  - {{id: b, name: B, factor: .inf, {when}}}\n"
+        f"  - {{id: c, name: C, factor: 1e400, {when}}}\n"
+        f"  - {{id: d, name: D, factor: -1, {when}}}\n"
+    )
+    with pytest.raises(ConfigError) as refused:
+        load_events(tmp_path)
+    assert [f"events.yaml:{line}: " in problem for line, problem in enumerate(refused.value.problems, 2)] == [True] * 4
 
 
 def test_no_file_is_no_event_and_local_times_are_of_the_zone(tmp_path: Path) -> None:

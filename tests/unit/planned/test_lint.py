@@ -30,7 +30,8 @@ GOOD = {"id": "a", "name": "A", "scope": {"team": "search"}, "from": "2026-12-02
 )
 def test_what_is_probably_not_meant_is_said(changed: dict[str, Any], said: str | None) -> None:
     """In one sentence, with the event's id."""
-    events = PlannedEvents(EventsDocument.model_validate({"events": [GOOD | changed]}))
+    event = {key: value for key, value in (GOOD | changed).items() if value is not None}
+    events = PlannedEvents(EventsDocument.model_validate({"events": [event]}))
     found = warnings(events, NOW)
     assert ([text for text in found if said in text] == found != []) if said else not found
     assert all(text.startswith("event 'a': ") for text in found)

@@ -8,7 +8,7 @@ import pytest
 from stream_jobs.anomalies.around import Around
 from stream_jobs.anomalies.cause import Cause
 from stream_jobs.report.anomaly_page import anomaly_html
-from tests.unit.anomalies.build import MINUTE, found, shown
+from tests.unit.anomalies.build import MINUTE, cause, found, shown
 from tests.unit.output.hostile import HOSTILE, foreign
 from tests.unit.report.test_html import HOSTILE as SCRIPT
 from tests.unit.report.test_html import Page
@@ -38,6 +38,14 @@ def test_the_page_says_what_the_terminal_says() -> None:
     ):
         assert part in page, part
     assert all(link.startswith("#") for link in Page(page).links)
+
+
+def test_the_page_says_why_in_the_words_of_the_terminal() -> None:
+    """Also where no set of values explains it; and with what it was compared."""
+    said = ("user alice, as a whole: +$3.35", "largest parts: team team2 +$3.35 (100.0 %)")
+    page = anomaly_html(replace(shown(), cause=replace(cause(), sets=(), sentences=said, compared="earlier weeks")))
+    assert all(sentence in page for sentence in said)
+    assert "Compared with earlier weeks." in page
 
 
 @pytest.mark.parametrize(

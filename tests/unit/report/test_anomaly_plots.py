@@ -1,6 +1,7 @@
 """A finding drawn by matplotlib."""
 
 import io
+import re
 from dataclasses import replace
 from decimal import Decimal
 
@@ -9,7 +10,7 @@ from matplotlib.image import imread
 
 from stream_jobs.anomalies.around import Around, Point
 from stream_jobs.anomalies.cause import Cause
-from stream_jobs.report.anomaly_plots import FOUND_COLOUR, picture, plot
+from stream_jobs.report.anomaly_plots import FOUND_COLOUR, picture, place, plot
 from tests.unit.anomalies.build import MINUTE, START, found, shown
 from tests.unit.output.hostile import HOSTILE
 
@@ -37,6 +38,20 @@ def test_minutes_beyond_their_band_are_red_only_in_the_finding() -> None:
     drawn = plot(before, "p")
     assert "beyond the band" not in drawn
     assert all(word in drawn for word in ("expected", "the band", "what came", "the finding"))
+
+
+def test_every_text_of_the_inline_plot_has_the_colour_of_the_page() -> None:
+    """So that it can be read on dark and on light."""
+    texts = re.findall(r"<text[^>]*style=\"([^\"]*)\"", plot(shown(), "p"))
+    assert len(texts) > 5
+    assert [style for style in texts if "fill: currentColor" not in style] == []
+
+
+def test_a_narrow_window_looks_at_the_beginning_of_the_finding() -> None:
+    """As a share of the plot's width; at an edge where it began outside."""
+    assert place(shown()) == pytest.approx(0.5, abs=0.35)
+    long_ago = replace(shown(), found=found(starts_at=START - 9000 * MINUTE))
+    assert place(long_ago) == place(replace(shown(), around=Around(MINUTE, ()))) == 0
 
 
 @pytest.mark.parametrize("name", [HOSTILE, "$\\frac{a}{b}$ <b>", "検索 " * 80, "x" * 4000, "واحد " * 200])

@@ -73,3 +73,10 @@ def test_forced_and_missing() -> None:
     """A mode that the columns do not serve is refused."""
     with pytest.raises(ConfigError, match="events, cost missing, for --mode cost"):
         columns_of(b"time,value\n", "cost")
+
+
+def test_costs_as_values() -> None:
+    """`--mode gauge` takes the cost where there is no value, and adds it up."""
+    columns = columns_of(b"time,events,cost\n", "gauge")
+    assert (columns.numbers, columns.ignored, columns.adds_up) == (("value",), ["events"], True)
+    assert not columns_of(b"time,value,cost\n", "gauge").adds_up
