@@ -26,6 +26,10 @@ TOGETHER: Final = "integration"
 """The folder whose modules start a store, a broker or a pipeline for all of their tests."""
 _ORDINARY: Final = pytest.StashKey[int]()
 _BESIDE: Final = "beside"
+OF_A_GROUP: Final = frozenset({"pipeline", "shared_kafka"})
+"""Session fixtures that end with the last test of their group. Idle until the worker ends they took a fifth of a
+processor: a pipeline polls, and a store merges."""
+_STARTED: Final = pytest.StashKey[list[tuple[pytest.FixtureDef[object], pytest.FixtureRequest]]]()
 
 
 @pytest.hookimpl(wrapper=True)
@@ -70,6 +74,27 @@ def pytest_collection(session: pytest.Session) -> Generator[None, object, object
         gc.collect()
         gc.freeze()
         gc.enable()
+
+
+def pytest_fixture_setup(fixturedef: pytest.FixtureDef[object], request: pytest.FixtureRequest) -> None:
+    """Remembers what runs for a group."""
+    if fixturedef.argname in OF_A_GROUP and fixturedef.scope == "session":
+        request.session.stash.setdefault(_STARTED, []).append((fixturedef, request))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> Generator[None]:
+    """Ends it. On a worker only: there the tests of a group come one after the other."""
+    yield
+    if hasattr(item.config, "workerinput") and nextitem is not None and _group(nextitem) != _group(item):
+        for fixture, request in item.session.stash.get(_STARTED, []):
+            fixture.finish(request)  # type: ignore[arg-type]  # of a request it asks what every one has
+        item.session.stash[_STARTED] = []
+
+
+def _group(item: pytest.Item) -> object:
+    mark = item.get_closest_marker("xdist_group")
+    return mark and (mark.args, mark.kwargs)
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
