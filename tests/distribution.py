@@ -11,7 +11,6 @@ import gc
 import importlib
 import os
 from collections.abc import Generator
-from pathlib import Path
 from typing import Any, Final
 
 import pytest
