@@ -6,7 +6,9 @@ workers of the ordinary kind would use that time, but also take the processor fr
 added runs only tests that have nothing to be late for, and has the processor when nobody else wants it.
 """
 
+import contextlib
 import gc
+import importlib
 import os
 from collections.abc import Generator
 from typing import Any, Final
@@ -26,6 +28,10 @@ TOGETHER: Final = "integration"
 """The folder whose modules start a store, a broker or a pipeline for all of their tests."""
 _ORDINARY: Final = pytest.StashKey[int]()
 _BESIDE: Final = "beside"
+OF_A_GROUP: Final = frozenset({"pipeline", "shared_kafka"})
+"""Session fixtures that end with the last test of their group. Idle until the worker ends they took a fifth of a
+processor: a pipeline polls, and a store merges."""
+_STARTED: Final = pytest.StashKey[list[tuple[pytest.FixtureDef[object], pytest.FixtureRequest]]]()
 
 
 @pytest.hookimpl(wrapper=True)
@@ -65,11 +71,47 @@ def pytest_collection(session: pytest.Session) -> Generator[None, object, object
     neither while they are made, which is a fifth of the time, nor later."""
     gc.disable()
     try:
+        _import_a_share(session.config)
         return (yield)
     finally:
         gc.collect()
         gc.freeze()
         gc.enable()
+
+
+def _import_a_share(config: pytest.Config) -> None:
+    """Each worker begins with other modules than the others. What nobody has compiled yet, as in a fresh checkout, all
+    of them would compile at the same moment: two thirds of what they do to collect."""
+    workerinput = getattr(config, "workerinput", None)
+    if workerinput is None or config.args_source is not pytest.Config.ArgsSource.TESTPATHS:
+        return
+    modules = sorted((config.rootpath / "tests").rglob("test_*.py"))
+    first = len(modules) * int(workerinput["workerid"].removeprefix("gw")) // workerinput["workercount"]
+    for module in modules[first:] + modules[:first]:
+        # What cannot be imported is said when it is collected.
+        with contextlib.suppress(Exception, pytest.skip.Exception):
+            importlib.import_module(".".join(module.relative_to(config.rootpath).with_suffix("").parts))
+
+
+def pytest_fixture_setup(fixturedef: pytest.FixtureDef[object], request: pytest.FixtureRequest) -> None:
+    """Remembers what runs for a group."""
+    if fixturedef.argname in OF_A_GROUP and fixturedef.scope == "session":
+        request.session.stash.setdefault(_STARTED, []).append((fixturedef, request))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> Generator[None]:
+    """Ends it. On a worker only: there the tests of a group come one after the other."""
+    yield
+    if hasattr(item.config, "workerinput") and nextitem is not None and _group(nextitem) != _group(item):
+        for fixture, request in item.session.stash.get(_STARTED, []):
+            fixture.finish(request)  # type: ignore[arg-type]  # of a request it asks what every one has
+        item.session.stash[_STARTED] = []
+
+
+def _group(item: pytest.Item) -> object:
+    mark = item.get_closest_marker("xdist_group")
+    return mark and (mark.args, mark.kwargs)
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:

@@ -1,6 +1,7 @@
 """The embedded store as a process of a test's own, and ledger rows to put into it."""
 
 import atexit
+import contextlib
 import functools
 import os
 import shutil
@@ -20,11 +21,13 @@ from urllib.request import urlopen
 import pyarrow as pa
 from clickhouse_connect.driver.client import Client
 
+from stream_jobs.ledger.prices import _batches
 from stream_jobs.runtime.ports import free_port
 from stream_jobs.store.client import connect
 from stream_jobs.store.migrate import migrate
 from stream_jobs.store.settings import ClickHouseSettings
 from stream_jobs.store.tables import LEDGER_DEFAULTS, TABLES
+from tests.unit.pricing.shipped import shipped_book
 
 START_TIMEOUT_S = 60.0
 BOOKED_AT = datetime(2026, 11, 20, 12, 0, 0, 123456, tzinfo=UTC)
@@ -122,11 +125,25 @@ def with_schema() -> Path:
     return store.folder
 
 
+@functools.cache
+def _with_prices() -> Path:
+    """The same for pipelines, and the first of the shipped prices is there. So no worker writes all of them when it has
+    run for half a minute, which takes a fifth of a minute of CPU: tests/integration/test_price_process.py does."""
+    folder = Path(tempfile.mkdtemp(prefix="spendstream-store-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    store = StoreProcess.made(folder / "store")
+    with contextlib.closing(store.connect()) as client:
+        client.insert_arrow("prices", pa.Table.from_batches([next(_batches(shipped_book()))]).slice(0, 1))
+    assert store.stop() == 0, store.log.read_text()
+    (store.folder / "lock").unlink(missing_ok=True)
+    return store.folder
+
+
 def prepared(data_dir: Path) -> Path:
     """The data folder, made where it is not there yet, with a store that has its schema."""
     if not (data_dir / "store").exists():
         data_dir.mkdir(0o700, parents=True, exist_ok=True)
-        shutil.copytree(with_schema(), data_dir / "store", symlinks=True)
+        shutil.copytree(_with_prices(), data_dir / "store", symlinks=True)
     return data_dir
 
 

@@ -8,7 +8,8 @@
 - Celery's prefork workers send the signal `worker_process_shutdown`.
 - `Pool.terminate`, with which `with Pool()` ends, sends SIGTERM. In a child of multiprocessing where nobody handles
   that signal, we close first and then let it do what it would have done. That is arranged when the child begins: where
-  the producer is first made in a thread, it is too late.
+  the producer is first made in a thread, it is too late. Python calls no handler in a main thread that goes to wait in
+  the very moment in which the signal comes (`_remind`).
 
 The finalizers run before Python waits for the child's threads, which may still emit. So we wait for them in a thread of
 our own, which Python waits for as well: it stops the workers of thread pools only after the finalizers, and then waits.
@@ -18,6 +19,7 @@ None of them is imported for this: only what the service has loaded matters.
 
 import atexit
 import contextlib
+import faulthandler
 import os
 import signal
 import sys
@@ -25,10 +27,12 @@ import threading
 from collections.abc import Callable, Collection
 from typing import Any, Final
 
-from spendstream.native import patched
+from spendstream.native import Thread, blocking_read, patched, pause
 
 _LAST: Final = -1_000
 """Priority of our finalizer: after the service's own, which may still emit."""
+_REMINDER_S: Final = 0.01
+_LONGEST_REMINDER_S: Final = 1.0
 
 _groups: Final[list[tuple[Collection[Any], Callable[[], None] | None]]] = []
 
@@ -38,6 +42,9 @@ class _Known:
 
     after_fork = False
     finalizer_of: int | None = None  # the process that has ours
+    reminded: int | None = None  # the process whose main thread is reminded of SIGTERM
+    terminated: int | None = None  # the process that is closing because of it
+    told_by: tuple[int, int] | None = None  # the pipe in which SIGTERM is seen: both ends
 
 
 _KNOWN: Final = _Known()
@@ -102,15 +109,56 @@ def _finalize_in(util: Any) -> None:
 
 
 def _close_before_sigterm() -> None:
-    in_main = threading.current_thread() is threading.main_thread()
-    if in_main and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+    if threading.current_thread() is not threading.main_thread():
+        return
+    if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
         signal.signal(signal.SIGTERM, _on_sigterm)
+    if signal.getsignal(signal.SIGTERM) is _on_sigterm and _KNOWN.reminded != os.getpid():
+        with contextlib.suppress(Exception):  # no descriptor or thread can be had: it is a matter of luck then
+            _expect_sigterm()
 
 
 def _on_sigterm(number: int, _frame: object) -> None:
+    if _KNOWN.terminated == os.getpid():
+        return  # within that, the signal came again
+    _KNOWN.terminated = os.getpid()
     _close_all()
     signal.signal(number, signal.SIG_DFL)
     os.kill(os.getpid(), number)
+
+
+def _expect_sigterm() -> None:
+    """See to it that `_on_sigterm` runs.
+
+    CPython's own handler, in C, only notes the signal. The main thread calls ours before its next step; where the
+    signal came after its last look and before the system call in which it waits, it waits on: a pool's worker for the
+    lock that `Pool.terminate` holds, and that for the worker. Without a handler the signal ends a process at any
+    moment, so what may hang is our doing. `signal.set_wakeup_fd`, made for this, is one for the process, and asyncio's
+    or Trio's. `faulthandler` writes where the signal comes, for this signal alone and in no thread's turn, then does
+    what was to be done (`chain`), and has no part in it any more when the service sets a handler of its own.
+    """
+    if not hasattr(faulthandler, "register"):
+        return
+    parents, _KNOWN.told_by = _KNOWN.told_by, os.pipe()
+    seen, tell = _KNOWN.told_by
+    os.set_blocking(tell, False)
+    faulthandler.register(signal.SIGTERM, file=tell, all_threads=False, chain=True)
+    for descriptor in parents or ():
+        os.close(descriptor)
+    _KNOWN.reminded = os.getpid()
+    Thread(lambda: _remind(seen), name="spendstream-sigterm").start()
+
+
+def _remind(seen: int) -> None:
+    """When SIGTERM came: send it to the main thread again, which stops its wait, until our handler has been called."""
+    blocking_read(seen)
+    again_s = _REMINDER_S
+    while True:
+        pause(again_s)
+        if _KNOWN.terminated == os.getpid() or signal.getsignal(signal.SIGTERM) is not _on_sigterm:
+            return
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGTERM)
+        again_s = min(2 * again_s, _LONGEST_REMINDER_S)
 
 
 def _on_celery_shutdown(**_: object) -> None:

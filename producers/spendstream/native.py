@@ -25,6 +25,7 @@ __all__ = [
     "Flag",
     "SimpleQueue",
     "Thread",
+    "blocking_read",
     "in_thread_of_ours",
     "is_mine",
     "new_lock",
@@ -121,6 +122,11 @@ _OURS: Final = _Ours()
 def in_thread_of_ours() -> bool:
     """Whether the caller is one of our threads in a patched process."""
     return bool(_OURS.sleeps) and _OURS.get_ident() in _OURS.sleeps
+
+
+def blocking_read(descriptor: int) -> bytes:
+    """What comes next; for a thread of ours, which waits for it inside the operating system."""
+    return cast("bytes", _original("os", "read")(descriptor, 65536))
 
 
 def pause(seconds: float) -> None:

@@ -1,7 +1,10 @@
 """What the children of frameworks emitted arrives, though they end with `os._exit`, which no `atexit` sees."""
 
+import contextlib
 import json
+import os
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -17,6 +20,7 @@ from tests.unit.producers.support import create_topics, ids_on
 
 ROOT = Path(__file__).parents[2]
 COUNT = 100
+PATIENCE_S = 60.0
 AT_ONCE = 4
 """Each of them waits most of its time, half a second for every client's first message."""
 
@@ -35,14 +39,22 @@ class Services:
             "source": "svc",
             "spool_dir": str(self.spools[way]),
         }
-        return subprocess.run(
+        service = subprocess.Popen(
             [sys.executable, "-m", "tests.unit.producers.children", json.dumps(settings), way, str(COUNT)],
             cwd=ROOT,
-            capture_output=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
-            timeout=60,
-            check=False,
+            start_new_session=True,
         )
+        try:
+            output, errors = service.communicate(timeout=PATIENCE_S)
+        finally:
+            # Its children, too: a pool's worker whose pool was killed waits for ever for the lock that the pool held.
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(service.pid, signal.SIGKILL)
+            service.wait()
+        return subprocess.CompletedProcess(service.args, service.returncode, output, errors)
 
     def ended(self, way: str) -> subprocess.CompletedProcess[str]:
         future: Future[subprocess.CompletedProcess[str]] = self._ended[way]

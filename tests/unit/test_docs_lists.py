@@ -1,6 +1,7 @@
 """What the pages list is what there is: packages, modules, migrations, settings, topics, roles, rules. What the linter
 holds, no page says in prose."""
 
+import functools
 import re
 import tomllib
 from collections.abc import Iterator
@@ -110,12 +111,13 @@ def sdk_variables() -> set[str]:
     return {variable(field, model.section) for model in (ProducerConfig, GuardConfig) for field in model.model_fields}
 
 
-def variables() -> set[str]:
+@functools.cache
+def variables() -> frozenset[str]:
     """What the application, the SDK, or the tests and benchmarks read."""
     texts = [path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("*.py")]
     ours = {name for text in texts for name in re.findall(r"\bSPENDSTREAM_(?:TEST|DETECTION)_[A-Z_]+\b", text)}
     found = {*known_variables(), *sdk_variables(), *ours}
-    return found | {f"{name}_FILE" for name in found if name.endswith("PASSWORD")}
+    return frozenset(found | {f"{name}_FILE" for name in found if name.endswith("PASSWORD")})
 
 
 @pages
