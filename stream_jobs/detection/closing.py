@@ -4,13 +4,13 @@ from typing import Final
 
 import numpy as np
 
-from stream_jobs.detection import figures, newcomers, relearning
+from stream_jobs.detection import figures, kinds, newcomers, relearning
 from stream_jobs.detection.arrays import Array
 from stream_jobs.detection.beginning import begin
 from stream_jobs.detection.frame import Frame
 from stream_jobs.detection.model import Closing, Finding
 from stream_jobs.detection.onset import over_by_hours, over_by_minutes
-from stream_jobs.detection.scales import EVENTS, FIRST_HOURS, MEASURES, SILENCE
+from stream_jobs.detection.scales import COST, EVENTS, FIRST_HOURS, MEASURES, SILENCE
 from stream_jobs.detection.state import MINUTES, QUANTUM, State
 
 EASE_NATS: Final = 7.0
@@ -60,7 +60,11 @@ def _shift(d: Frame, i: int) -> Array:
     sums = np.cumsum(s.hours_z[:, :hours, i][:, ::-1].astype(float), axis=1) / QUANTUM * int(s.side[i])
     means = sums / np.arange(1, hours + 1)
     best = np.argmax(np.where(sums > 0, sums * means, 0.0), axis=1)
-    return np.asarray(np.maximum(means[np.arange(MEASURES), best], 0.0))
+    shift = np.maximum(means[np.arange(MEASURES), best], 0.0)
+    past = slice(0, min(hours, s.past_x.shape[1]))
+    x, e = (held[:, past, i].sum(axis=1, dtype=float) for held in (s.past_x, s.past_e))
+    shift[EVENTS] *= not kinds.differ(x, e, s.phi[COST, i], s.side[i])
+    return np.asarray(shift)
 
 
 def end(d: Frame, i: int) -> list[Finding]:

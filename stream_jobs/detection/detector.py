@@ -103,7 +103,7 @@ class CostDetector:
             x *= known
             usual *= known
             s.known += known
-        dear = requests.take(frame, x, minute.squares)
+        dear = requests.take(frame, x, usual[0], minute.squares)
         olds = [*((of_hour - window) % MINUTES for window in FAST), NOTHING]
         s.win_x += x[:, None] - s.ring_x[:, olds]
         s.win_e += usual[:, None] - s.ring_e[:, olds]

@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from stream_jobs.detection import calibration, closing, figures, newcomers, onset, opening, ramp
+from stream_jobs.detection import calibration, closing, figures, kinds, newcomers, onset, opening, ramp
 from stream_jobs.detection.arrays import Array
 from stream_jobs.detection.figures import DAY, DROP, RAMP_KIND, SHIFT, SILENCE_KIND, SPIKE
 from stream_jobs.detection.frame import Frame
@@ -106,10 +106,13 @@ def _within(d: Frame, i: int) -> list[Finding]:
 
 
 def _near(d: Frame, which: npt.NDArray[np.intp], sided: Array, row: int) -> Array:
-    """[which] how far a window is on the finding's side; of a burst within a shift, beyond the shift by its cost."""
+    """[which] how far a window is on the finding's side, requests of another kind aside; of a burst within a shift,
+    beyond the shift by its cost."""
     s = d.state
+    differ = kinds.differ_in_windows(d, slice(row, row + 1), which, s.side[which])[0]
+    events = np.where(differ, -np.inf, sided[EVENTS, row])
     ground = s.ground[which] / np.sqrt(d.variance[COST, row, which] * s.spread[0, COST, row, which])
-    return np.asarray(np.where(ground > 0, sided[COST, row] - ground, np.maximum(sided[COST, row], sided[EVENTS, row])))
+    return np.asarray(np.where(ground > 0, sided[COST, row] - ground, np.maximum(sided[COST, row], events)))
 
 
 def _turn(d: Frame, i: int) -> list[Finding]:

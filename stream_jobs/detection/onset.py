@@ -5,6 +5,7 @@ from typing import Final
 
 import numpy as np
 
+from stream_jobs.detection import kinds
 from stream_jobs.detection.arrays import Array
 from stream_jobs.detection.frame import Frame
 from stream_jobs.detection.scales import COST, EVENTS, FIRST_DAYS, FIRST_HOURS, LENGTH, N_FAST, SILENCE
@@ -55,7 +56,7 @@ def minute(d: Frame, i: int, side: int) -> int:
     s, at = d.state, d.at
     slots = [(at - back) % MINUTES for back in range(MINUTES)]
     best, length = 0.0, 1
-    for measure in (COST, EVENTS):
+    for measure in _telling(d, i, side):
         x, e = s.ring_x[measure, slots, i].astype(float), s.ring_e[measure, slots, i].astype(float)
         actual, usual = np.cumsum(x), np.maximum(np.cumsum(e), TINY)
         before_x, before_e = np.maximum(actual[-1] - actual, 0), np.maximum(usual[-1] - usual, 0)
@@ -69,6 +70,12 @@ def minute(d: Frame, i: int, side: int) -> int:
         if gain.max() > best:
             best, length = float(gain.max()), int(np.argmax(gain)) + 1
     return at + 1 - length
+
+
+def _telling(d: Frame, i: int, side: int) -> tuple[int, ...]:
+    """The measures that tell where a level changed: requests of another kind do not."""
+    differ = kinds.differ_in_windows(d, slice(HOUR, HOUR + 1), np.array([i]), np.array(side))
+    return (COST,) if differ[0, 0] else (COST, EVENTS)
 
 
 def _gain(actual: Array, usual: Array, off: Array) -> Array:
@@ -96,7 +103,7 @@ def over_by_minutes(d: Frame, i: int) -> int:
     slots = [one % MINUTES for one in range(first, at + 1)]
     ended, best = first, 0.0
     ground = float(np.exp(s.ground[i]))  # the level that is the usual one while it lasts
-    for measure in (COST, EVENTS):
+    for measure in _telling(d, i, int(s.side[i])):
         actual, usual = s.ring_x[measure, slots, i].astype(float), s.ring_e[measure, slots, i].astype(float)
         held = len(slots) - int(s.calm[i])  # minutes that hold some of it; the last of them may be usual already
         for _ in range(2):

@@ -6,7 +6,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from stream_jobs.detection import figures, newcomers, ramp, relearning, sparse
+from stream_jobs.detection import figures, kinds, newcomers, ramp, relearning, sparse
 from stream_jobs.detection import minutes as windows
 from stream_jobs.detection.arrays import Array
 from stream_jobs.detection.beginning import begin
@@ -20,7 +20,6 @@ from stream_jobs.detection.state import MINUTES, NEW_SERIES, PARTIAL, RAMP_STEPS
 from stream_jobs.detection.thresholds import nats, needed_nats, of_gap, sigmas
 
 LEAST_EVENTS: Final = 5.0
-AGREES: Final = 3.0  # deviates of the cost towards a side on which its requests are news: else their kind has changed
 MUCH: Final = 0.25  # of what a usual day costs
 TURNING: Final = 1  # the first window that tells the opposite of an open finding: a minute may be a pause
 STAYS: Final = 1.0  # a deviate beyond which a measure is still as the finding is
@@ -45,7 +44,6 @@ def opened(d: Frame, i: int, hourly: bool) -> Finding | None:
     over = np.where(sums > s.limit_up[:, :scales, i], deviates, 0) + np.where(
         sums < s.limit_down[:, :scales, i], deviates, 0
     )
-    over[EVENTS] *= deviates[COST] * np.sign(over[EVENTS]) >= AGREES
     again = AGAIN_NATS * max(0.0, 1 - (d.at - float(s.closed[i])) / DAY)
     needed = needed_nats(d.config.budget)
     order = np.argsort(-np.abs(over), axis=None, kind="stable")
@@ -55,6 +53,8 @@ def opened(d: Frame, i: int, hourly: bool) -> Finding | None:
         if value == 0:
             break
         side = 1 if value > 0 else -1
+        if measure == EVENTS and kinds.differ_in_scale(d, i, scale, side):
+            continue
         if again and abs(value) < _harder(d, measure, scale, i, side, again):
             continue
         if not _is_news(d, i, side, measure, scale, value, float(needed[scale] + s.more[i])):
@@ -108,7 +108,7 @@ def turns(d: Frame, which: npt.NDArray[np.intp], sums: Array) -> npt.NDArray[np.
     sums = sums[:, rows] * side
     limit = np.where(side > 0, s.limit_down[:, rows, which], -s.limit_up[:, rows, which])
     far = sums < limit
-    far[EVENTS] &= sums[COST] <= -AGREES
+    far[EVENTS] &= ~kinds.differ_in_windows(d, rows, which, -side)
     beyond = far.any(axis=0) & (sums.max(axis=0) < STAYS) & (d.at + 1 - s.begun[which] >= _WINDOWS)
     silent = (side > 0) & (s.gap[which] > s.limit_gap[which])
     return np.asarray((beyond.any(axis=0) | silent) & (s.kind[which] != NEW_SERIES))
@@ -122,7 +122,7 @@ def turned(d: Frame, i: int, side: int, begun: int) -> Finding | None:
     sums = d.judged[:, rows, i] * side
     limits, spread = s.limits(side, i)[:, rows], s.spread[row_of(side)][:, rows, i]
     value = np.where(sums > limits, sums / np.sqrt(spread), 0.0)
-    value[EVENTS] *= sums[COST] >= AGREES
+    value[EVENTS] *= ~kinds.differ_in_windows(d, rows, np.array([i]), np.array(side))[:, 0]
     measure, row = divmod(int(np.argmax(value)), value.shape[1])
     opened = None
     if value.max() > 0:

@@ -49,10 +49,11 @@ def possible(squares: Array, cost: Array, events: Array) -> Array:
     return np.asarray(np.clip(squares, most / np.maximum(events, 1.0), most))
 
 
-def take(frame: Frame, x: npt.NDArray[np.float32], squares: Array | None) -> npt.NDArray[np.intp]:
+def take(frame: Frame, x: npt.NDArray[np.float32], usual: Array, squares: Array | None) -> npt.NDArray[np.intp]:
     """Adds to the sums of squares. Cuts what is dear beyond measure out of the minute's cost x[0], so that it is told
     once, by itself, and by no window; returns the numbers of the series where one is to be told. Dear requests that
-    follow one another are no single one: windows tell them.
+    follow one another are no single one: windows tell them. `usual`: [series] the minute's usual cost; where a dear one
+    came in place of others, what is left is not less than that.
     """
     s = frame.state
     cost, events = x[0].astype(float), x[1].astype(float)
@@ -76,7 +77,8 @@ def take(frame: Frame, x: npt.NDArray[np.float32], squares: Array | None) -> npt
             cut & (dearest > frame.dear_bound) & (dearest > frame.config.dear_share * figures.usual_day(s))
         )
         frame.dearest = dearest
-        x[0] = np.where(cut, np.maximum(cost - dearest, 0) + mean, cost)
+        left = np.maximum(np.maximum(cost - dearest, 0) + mean, np.minimum(cost, usual))
+        x[0] = np.where(cut, left, cost)
         given = np.where(cut, bound * bound, given)
         np.copyto(s.dear_at, frame.at, where=cut)
     np.maximum(s.dear_today, np.minimum(dearest, 1e30), out=s.dear_today)

@@ -147,3 +147,26 @@ def test_what_costs_much_of_a_day_is_told_every_night() -> None:
         assert [f.start for f in own] == pytest.approx(begun, abs=2)
         assert [f.end for f in own] == pytest.approx([at + 240 for at in begun], abs=5)
         assert max(f.detected_at - f.start for f in own) <= 50
+
+
+@pytest.mark.parametrize(("times", "late"), [(10.0, 5), (2.0, 40), (0.2, 5)])
+def test_a_burst_of_requests_of_another_kind_is_over_when_its_money_is(times: float, late: int) -> None:
+    """For two days requests are more and cheaper, or fewer and dearer, than was usual, at the same cost; then six times
+    as many for an hour."""
+    begun = 2 * 1440 + 600
+
+    def another_kind() -> Iterator[Minute]:
+        level = lambda at: np.full(3, times * (6.0 if begun <= at < begun + 60 else 1.0))  # noqa: E731
+        for minute in minutes(RATES, begun + 600, 3, level):
+            if minute.squares is not None:
+                minute.cost[:] /= times
+                minute.squares[:] /= times * times
+            yield minute
+
+    told = {(f.number, f.detected_at): f for f in run(warmed(RATES), another_kind())}.values()
+    bursts = {f.number: f for f in told if f.start >= BEGIN + begun - 5}
+    assert {f.number for f in bursts.values()} == {0, 1, 2}
+    for one in bursts.values():
+        assert (one.direction, one.closing) == ("up", "over")
+        assert one.end == pytest.approx(BEGIN + begun + 60, abs=late)
+        assert one.actual / one.expected == pytest.approx(6, rel=0.5)
