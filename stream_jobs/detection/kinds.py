@@ -1,8 +1,8 @@
 """Requests of another kind: what each of them costs is so far from the usual that their number says nothing of money.
 
-More but cheaper requests, or fewer but dearer ones, cost what was usual: that is nobody's loss, though requests go on at
-a number that was never seen, until the level has learned it. So for a rise requests count only while they are not much
-cheaper, for a fall only while they are not much dearer than what chance makes of as many.
+More but cheaper requests, or fewer but dearer ones, cost what was usual: that is nobody's loss, though requests go on
+at a number that was never seen, until the level has learned it. So for a rise requests count only while they are not
+much cheaper, for a fall only while they are not much dearer than what chance makes of as many.
 """
 
 from typing import Final
@@ -21,8 +21,8 @@ TINY: Final = 1e-12
 
 
 def differ(x: Array, e: Array, phi: Array, side: Array) -> npt.NDArray[np.bool_]:
-    """Whether the number of requests misleads about a rise (`side` 1) or a fall (-1). `x`, `e`: [measures, ...] what came
-    and what was usual; `phi`: the money of one request."""
+    """Whether the number of requests misleads about a rise (`side` 1) or a fall (-1). `x`, `e`: [measures, ...] what
+    came and what was usual; `phi`: the money of one request."""
     came, due = np.maximum(x[EVENTS], TINY), np.maximum(e[EVENTS], TINY)
     cost, usual = np.maximum(x[COST], TINY), np.maximum(e[COST], TINY)
     apart = np.log(came / due) - np.log(cost / usual)
