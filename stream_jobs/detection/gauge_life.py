@@ -21,6 +21,8 @@ UNEASY: Final = 4.0
 """Nats from which on values belong to what is then found: about one look of 55."""
 CALM: Final = 3
 CALM_MINUTES: Final = 30
+OPPOSITE: Final = 2.0
+"""Bands on the other side of what is open that are news; so many times as much is as many times as surprising."""
 LASTING: Final = 6
 LASTING_MINUTES: Final = 120
 """What has lasted for so many values and minutes is a shift, and no spike or drop any more."""
@@ -84,12 +86,18 @@ class Lives:
             off = np.minimum(np.abs(look.values - look.expected), np.abs(look.means - look.expected))
             near = ~(off > np.where(held["open"][series] > 0, held["band"][series], look.band))
         uneasy = (look.surprise >= UNEASY) | (held["open"][series] > 0) & ~near
-        self._add(look, uneasy)
+        turns = self._turns(look)
+        bands = held["band"][series[turns]]
+        turned = [self._turn(int(series[place]), int(look.at[place])) for place in np.flatnonzero(turns)]
+        self._add(look, uneasy | turns)
+        held["band"][series[turns]] = bands
+        times = np.abs(look.means - look.expected)[turns] / np.maximum(OPPOSITE * bands, 1e-300)
+        held["score"][series[turns]] = np.maximum(held["score"][series[turns]], self.threshold * np.minimum(times, 10))
         opens = (look.surprise >= self.threshold) & (held["open"][series] == 0) & (held["seen"][series] > WARM_UP)
-        opens &= np.isfinite(look.expected)
+        opens = opens & np.isfinite(look.expected) | turns
         before = {int(number): self._told(int(number)) for number in series[held["open"][series] > 0]}
         self._open(look, opens)
-        changed = [self.finding(int(number)) for number in series[opens]]
+        changed = turned + [self.finding(int(number)) for number in series[opens]]
         changed += [self.finding(number) for number, told in before.items() if self._told(number) != told]
         over = (held["open"][series] > 0) & (held["calm"][series] >= CALM)
         over &= look.at + self.step - held["calm_from"][series] >= CALM_MINUTES
@@ -145,6 +153,29 @@ class Lives:
         held["down"][series] = look.values[opens] < look.expected[opens]
         held["open"][series] = 1.0
         held["detected"][series] = look.at[opens] + self.step
+
+    def _turns(self, look: Look) -> npt.NDArray[np.bool_]:
+        """Of which what is open is over because values and means are far off on the other side, by the band of before:
+        the one that is looked at has learned how far the finding goes."""
+        held, series = self.held, look.series
+        side, band = np.where(held["down"][series] > 0, -1.0, 1.0), held["band"][series]
+        with np.errstate(invalid="ignore"):
+            far = side * (look.means - look.expected) < -OPPOSITE * band
+            return np.asarray((held["open"][series] > 0) & far & (side * (look.values - look.expected) < -band))
+
+    def _turn(self, number: int, at: int) -> Finding:
+        """The opposite of what is open is news: that is over, where the other began or where it was calm before."""
+        held = self.held
+        if not held["calm"][number]:
+            held["calm_from"][number] = at
+        since = {name: float(held[f"back_{name}"][number]) for name in _SUMMED}
+        over = self._close(number, float(held["before"][number]))
+        held["open"][number] = held["calm"][number] = 0.0
+        if since["count"] and over.end is not None and over.end < at:
+            held["start"][number], held["before"][number] = over.end, since["expected"] / since["count"]
+            for name, value in since.items():
+                held[name][number] = value
+        return over
 
     def _close(self, number: int, expected: float) -> Finding:
         """It ended where the calm began, or where the values came back whose means were far off for some more."""

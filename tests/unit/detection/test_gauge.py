@@ -57,6 +57,25 @@ def test_it_ends_where_the_values_come_back(step: int, lasts: int) -> None:
     assert finding.actual == pytest.approx(values[1_500 : 1_500 + lasts].mean())
 
 
+@pytest.mark.parametrize("between", [0, 1, 3])
+@pytest.mark.parametrize("first", [80.0, -80.0])
+def test_the_opposite_of_what_is_open_is_told_at_once(first: float, between: int) -> None:
+    """An outage right after a rise, or a rise right after an outage, or a few values later: each is a finding of its
+    own values, the second of those between them, too."""
+    values = noise(2_000)
+    begun = 1_510 + between
+    values[1_500:1_510] += first
+    values[begun : begun + 60] -= first
+    one, other = replay(made(), values).values()
+    assert (one.start, one.end) == (START + 1_500 * 5, START + 1_510 * 5)
+    assert (other.start, other.end) == (START + 1_510 * 5, START + (begun + 60) * 5)
+    assert (one.direction, other.direction) == (("up", "down") if first > 0 else ("down", "up"))
+    assert other.detected_at - START <= (begun + 3) * 5
+    assert one.actual == pytest.approx(values[1_500:1_510].mean())
+    assert other.actual == pytest.approx(values[1_510 : begun + 60].mean(), rel=0.1)
+    assert other.severity != "warning"
+
+
 def test_new_normal() -> None:
     """A level that stays is told once, becomes a shift, and is the usual one within a week."""
     values = noise(6_000)
