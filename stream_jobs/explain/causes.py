@@ -121,7 +121,33 @@ def causes(scan: Scan, table: Table, *, alike: bool = False) -> Causes:
     if alike:
         return _with_single(scan, table, _at(scan, table, 1.0, 0))
     found = _with_single(scan, table, _most_telling(scan, table))
-    return _sharper(scan, table, found)
+    return _plain(scan, table, _sharper(scan, table, found))
+
+
+def _plain(scan: Scan, table: Table, found: Causes) -> Causes:
+    """Where no set is named: one that is most of what moved (all of it, where a growth would be common) beside a rest
+    that hardly did, with as little chance as it takes to see it. Of a handful of rows half of which moved nothing tells
+    what is chance."""
+    if found.sets:
+        return found
+    moved = table.after - table.before
+    for sharpness in _SHARPER:
+        other = _at(scan, replace(table, sharpness=sharpness), 1.0)
+        if len(other.sets) != 1 or not table.mostly(other.sets[0], 1.0) or not _is_beside(table, other):
+            continue
+        if found.times == 1 or abs(moved[other.outside()].sum()) <= (1 - ALL_OF_IT) * abs(moved.sum()):
+            return other
+    return found
+
+
+def _is_beside(table: Table, found: Causes) -> bool:
+    """Whether what is in no set moved far less than its sets."""
+    outside = found.outside()
+    rest, moved = (
+        abs(np.log(max(float(table.after[rows].sum()), _LEAST) / max(float(table.before[rows].sum()), _LEAST)))
+        for rows in (outside, ~outside)
+    )
+    return bool(table.before[outside].sum() >= MUCH * table.before.sum() and rest < moved / 3)
 
 
 def _sharper(scan: Scan, table: Table, found: Causes) -> Causes:

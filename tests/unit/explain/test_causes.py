@@ -139,3 +139,26 @@ def test_little_is_explained_where_nothing_else_moves(user: int, times: float) -
     assert [one.values for one in found.sets] == [{"user": f"u{user}"}]
     assert found.common is None
     assert found.unexplained == 0
+
+
+@given(
+    st.lists(st.integers(2, 6), min_size=1, max_size=3),
+    st.sampled_from([0.0, 0.25, 2.0, 4.0, 20.0]),
+    st.integers(0, 2),
+    st.booleans(),
+)
+@settings(deadline=None, max_examples=60)
+def test_one_value_among_few_is_named(sizes: list[int], times: float, which: int, by_volume: bool) -> None:
+    """Two teams, one of which has four times the cost of before, are enough to say which; nothing grew in common."""
+    moved = which % len(sizes)
+    rows = []
+    for values in np.ndindex(*sizes):
+        cost = 5.0 * (times if values[moved] == 1 else 1.0)
+        row: dict[str, Any] = {f"d{number}": f"v{value}" for number, value in enumerate(values)}
+        after = round(500 * times) if by_volume and values[moved] == 1 else 500
+        row |= {"requests_before": 500, "cost_before": "5", "requests_after": after, "cost_after": f"{cost:.6f}"}
+        rows.append(row)
+    found = explain(cells_of(table_of(rows)))
+    assert found.common is None
+    assert [one.values for one in found.sets] == [{f"d{moved}": "v1"}]
+    assert found.unexplained == 0
