@@ -188,7 +188,7 @@ def test_a_deleted_topic_leaves_what_is_known(broker: TansuBroker) -> None:
     writer = Writer(broker.address)
     writer.create()
     writer.write(policy(fail="closed"), spent(1))
-    with reading(broker.address, stale_after_s=1) as guard:
+    with reading(broker.address, stale_after_s=3) as guard:  # a busy machine reads once in more than a second
         assert guard.wait_ready(WAIT_S)
         writer.delete()
         wait_for(lambda: guard.stats().errors.get("no_budget_topic"), "it to be missed")
