@@ -20,7 +20,7 @@ from stream_jobs.detection.state import MINUTES, NEW_SERIES, PARTIAL, RAMP_STEPS
 from stream_jobs.detection.thresholds import nats, needed_nats, of_gap, sigmas
 
 LEAST_EVENTS: Final = 5.0
-MUCH: Final = 0.25  # of what a usual day costs
+MUCH, MUCH_HOURS = 0.25, 4  # of what a usual day costs, within hours
 TURNING: Final = 1  # the first window that tells the opposite of an open finding: a minute may be a pause
 STAYS: Final = 1.0  # a deviate beyond which a measure is still as the finding is
 BURST_HOURS: Final = 5  # of a shift or a drop, that tell its level
@@ -78,7 +78,7 @@ def _is_news(d: Frame, i: int, side: int, measure: int, scale: int, calibrated: 
     """What is beyond the limit of a scale was not told again and again; a rise is one of enough requests."""
     s = d.state
     deviate = float(d.judged[measure, scale, i]) if scale <= FIRST_HOURS else calibrated
-    if scale < FIRST_DAYS and windows.is_habit(s, i, side, measure, scale, deviate) and not _is_much(d, i, side, scale):
+    if scale < FIRST_DAYS and windows.is_habit(s, i, side, measure, scale, deviate) and not _is_much(d, i, side):
         return False
     if side < 0:
         return True
@@ -91,12 +91,15 @@ def _is_news(d: Frame, i: int, side: int, measure: int, scale: int, calibrated: 
     return not (measure == COST and _by_one(d, i, scale)) and not windows.came_today(s, i, measure, scale, deviate)
 
 
-def _is_much(d: Frame, i: int, side: int, scale: int) -> bool:
+def _is_much(d: Frame, i: int, side: int) -> bool:
     """The rise so far is worth telling however often the like of it was told: a leaked key that is used every night."""
     if side < 0:
         return False
-    actual, usual = figures.since(d, i, max(onset(d, i, scale, side), int(d.state.closed[i])))
-    return actual - usual > MUCH * figures.usual_day_of(d.state, i)
+    hours = slice(0, MUCH_HOURS - (not d.hour_pushed))
+    x, e = (float(past[COST, hours, i].sum(dtype=float)) for past in (d.state.past_x, d.state.past_e))
+    if not d.hour_pushed:
+        x, e = x + float(d.state.win_x[COST, PARTIAL, i]), e + float(d.state.win_e[COST, PARTIAL, i])
+    return x - e > MUCH * figures.usual_day_of(d.state, i)
 
 
 def turns(d: Frame, which: npt.NDArray[np.intp], sums: Array) -> npt.NDArray[np.bool_]:
