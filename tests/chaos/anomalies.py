@@ -76,8 +76,9 @@ def alert_differences(store: StoreClient, log: Sequence[bytes | None]) -> list[s
     problems = [f"anomalies: nobody knows what {one} is about" for one in signals if one not in groups]
     for identity, rows in groups.items():
         told = signals.get(identity, [])
-        stands = any(row.state == "open" for row in rows)
-        if told and (told[-1].status == "firing") != stands:
+        is_open = any(row.state == "open" for row in rows)
+        goes_on = any(row.state == "open" and not row.is_calm for row in rows)  # a burst that is calm may be over
+        if told and not (is_open if told[-1].status == "firing" else not goes_on):
             problems.append(f"anomalies: {identity} was last told to be {told[-1].status}")
         much = any(abs(row.excess) >= MUCH and row.measure == "effective_cost" for row in rows if row.state == "open")
         if much and not told:
