@@ -74,7 +74,7 @@ class Group:
     @property
     def is_calm(self) -> bool:
         """Whether it is open, and all that is open is as usual for the time being."""
-        return self.is_open and all(row.is_calm for row in self.members.values() if row.state == "open")
+        return self.is_open and not self.goes_on
 
     def is_over(self, judged: datetime | None) -> bool:
         """Whether people are told that it is over. `judged`: the end of the last minute that was judged. A burst is
@@ -219,7 +219,7 @@ def lies_within(inner: Series, outer: Series) -> bool:
 
 def alike(row: FindingRow, start: datetime, end: datetime) -> bool:
     """Whether what [start, end) holds says something of this finding."""
-    finish = row.went_on_until if row.is_calm else row.ends_at or max(end, row.detected_at)
+    finish = row.ended(end)
     both = min(finish, end) - max(row.starts_at, start)
     return both > timedelta(0) and both * ALIKE >= max(finish - row.starts_at, end - start)
 

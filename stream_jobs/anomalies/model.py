@@ -90,6 +90,12 @@ class FindingRow:
             return max(datetime.fromisoformat(str(self.document[WENT_ON_UNTIL])), self.starts_at)
         return self.known_until
 
+    def ended(self, until: datetime) -> datetime:
+        """The end of the stretch that it is of, where it goes on until then: not before it was told."""
+        if self.is_calm:
+            return self.went_on_until
+        return self.ends_at or max(until, self.detected_at)
+
 
 @dataclass(frozen=True, slots=True)
 class Change:

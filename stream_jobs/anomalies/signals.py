@@ -95,9 +95,7 @@ def severity_of(group: Group) -> Severity:
 
 def until_of(head: FindingRow, told: Told) -> datetime:
     """The end of the time that its figures are of."""
-    if head.is_calm:
-        return head.went_on_until
-    return head.ends_at or max(told.until or head.detected_at, head.detected_at)
+    return head.ended(told.until or head.detected_at)
 
 
 def excess_usd(row: FindingRow, told: Told) -> Decimal | None:
@@ -176,8 +174,7 @@ def firing(
 def over_text(group: Group, told: Told) -> str:
     """Why it is over, with what it cost."""
     head = head_of(group)
-    ends = head.went_on_until if head.is_calm else head.ends_at or head.detected_at
-    stretch = f"from {instant(head.starts_at)} to {instant(ends)} UTC"
+    stretch = f"from {instant(head.starts_at)} to {instant(head.ended(head.detected_at))} UTC"
     total = f"{stretch} {_figure(head, head.actual)}, {_figure(head, head.expected)} expected"
     excess = excess_usd(head, told)
     about = "about " if head.kind == "driver" else ""

@@ -192,7 +192,7 @@ class Teller:
         if (found := self._causes.done()) is not None:
             touched = self._book.found(*found)
         if self._causes.busy is None and (row := self._book.next_look()) is not None:
-            end = _end_of(row, now)
+            end = row.ended(now)
             known = {*EXPLAINED, *CARRIED}
             wanted = dimensions_of(self._events.during(row.starts_at, end))
             self._causes.look(row, end, [name for name in wanted if name not in known])
@@ -228,7 +228,7 @@ class Teller:
         if mark is None and (earlier := self._marks.silencing(head)) is not None:
             return _Silence(SILENCED + earlier.finding_id, f"as much was marked as expected by {earlier.by} before")
         evidence = self._book.known[group.group_id].cause.evidence
-        planned, events = planned_for(head, _end_of(head, now), self._events, evidence)
+        planned, events = planned_for(head, head.ended(now), self._events, evidence)
         names = ", ".join(f"{event.name} ({event.id})" for event in events)
         if events and explains(head, planned, events):
             return _Silence(silenced_by(events), f"it is planned: {names}")
@@ -241,16 +241,16 @@ class Teller:
         return _Silence(exceeded=f"{names}, which does not explain all of it" if names else "")
 
     def _view(self, group: Group) -> View:
-        known, group = self._book.known[group.group_id], self._book.own(group.group_id)
+        known, own = self._book.known[group.group_id], self._book.own(group.group_id)
         cause, silence = known.cause, self._silences.get(group.group_id, _Silence())
-        mark = self._marks.of(self._book.groups[group.group_id].members)
+        mark = self._marks.of(group.members)
         note = "" if mark is None else f"{mark.mark}, by {mark.by}{f': {mark.note}' if mark.note else ''}"
-        head = head_of(group)
+        head = head_of(own)
         until = self._book.until(head.finding_id)
         unread = cause.evidence is None and not known.dropped
         planned = unread and bool(self._events.during(head.starts_at, head.ends_at or max(until or head.at, head.at)))
         told = Told(*(until, cause.sentences, cause.compared, cause.shared, cause.excess_usd, silence.exceeded, note))
-        return View(group, told, known.looked, silence.words, planned, self._judged)
+        return View(own, told, known.looked, silence.words, planned, self._judged)
 
     def _rows(self, changes: Sequence[Change], touched: Collection[str], now: datetime) -> list[FindingRow]:
         """Of each change its row, completed; and of each finding whose group says something else by now."""
@@ -291,8 +291,3 @@ class Teller:
             {"id": finding_id},
         )
         return [from_row(cast(Iterable[Any], row)) for row in rows]
-
-
-def _end_of(row: FindingRow, now: datetime) -> datetime:
-    """Of the stretch that tells why: that in which it went on."""
-    return row.went_on_until if row.is_calm else row.ends_at or max(now, row.detected_at)

@@ -43,6 +43,15 @@ class Frame:
         """Hours since 1970 that are over and among the past ones."""
         return self.at // MINUTES + self.hour_pushed
 
+    def last_hours(self, i: int, hours: int) -> tuple[Array, Array]:
+        """[measures] what came to series `i` in so many hours, the present one among them as far as it is, and what was
+        usual."""
+        s, whole = self.state, slice(0, hours - (not self.hour_pushed))
+        x, e = (past[:, whole, i].sum(axis=1, dtype=float) for past in (s.past_x, s.past_e))
+        if self.hour_pushed:
+            return x, e
+        return x + s.win_x[:, PARTIAL, i], e + s.win_e[:, PARTIAL, i]
+
     def begin_hour(self, at: int) -> None:
         """Minute `at` is the first of its hour, or of all."""
         s = self.state

@@ -18,6 +18,7 @@ from stream_jobs.detection.state import PARTIAL
 APART: Final = 0.4  # of the logarithm: by a third, or half as much again ...
 CHANCE: Final = 2.0  # ... and so many standard deviations of the mean cost of so many requests
 TINY: Final = 1e-12
+DAY_HOURS: Final = 24
 
 
 def differ(x: Array, e: Array, phi: Array, side: Array) -> npt.NDArray[np.bool_]:
@@ -43,8 +44,5 @@ def differ_in_scale(d: Frame, i: int, scale: int, side: int) -> bool:
         row = PARTIAL if scale == FIRST_HOURS else scale
         x, e = s.win_x[:, row, i], s.win_e[:, row, i]
     else:
-        hours = HOURS[scale - N_FAST] - (not d.hour_pushed) if scale < FIRST_DAYS else 24
-        x, e = (past[:, :hours, i].sum(axis=1, dtype=float) for past in (s.past_x, s.past_e))
-        if not d.hour_pushed and scale < FIRST_DAYS:
-            x, e = x + s.win_x[:, PARTIAL, i], e + s.win_e[:, PARTIAL, i]
+        x, e = d.last_hours(i, HOURS[scale - N_FAST] if scale < FIRST_DAYS else DAY_HOURS)
     return bool(differ(x, e, s.phi[COST, i], np.array(side)))

@@ -95,11 +95,8 @@ def _is_much(d: Frame, i: int, side: int) -> bool:
     """The rise so far is worth telling however often the like of it was told: a leaked key that is used every night."""
     if side < 0:
         return False
-    hours = slice(0, MUCH_HOURS - (not d.hour_pushed))
-    x, e = (float(past[COST, hours, i].sum(dtype=float)) for past in (d.state.past_x, d.state.past_e))
-    if not d.hour_pushed:
-        x, e = x + float(d.state.win_x[COST, PARTIAL, i]), e + float(d.state.win_e[COST, PARTIAL, i])
-    return x - e > MUCH * figures.usual_day_of(d.state, i)
+    actual, usual = (float(of[COST]) for of in d.last_hours(i, MUCH_HOURS))
+    return actual - usual > MUCH * figures.usual_day_of(d.state, i)
 
 
 def turns(d: Frame, which: npt.NDArray[np.intp], sums: Array) -> npt.NDArray[np.bool_]:

@@ -77,8 +77,8 @@ def take(frame: Frame, x: npt.NDArray[np.float32], usual: Array, squares: Array 
             cut & (dearest > frame.dear_bound) & (dearest > frame.config.dear_share * figures.usual_day(s))
         )
         frame.dearest = dearest
-        left = np.maximum(np.maximum(cost - dearest, 0) + mean, np.minimum(cost, usual))
-        x[0] = np.where(cut, left, cost)
+        others = np.maximum(np.maximum(cost - dearest, 0) + mean, np.minimum(cost, usual))
+        x[0] = np.where(cut, others, cost)
         given = np.where(cut, bound * bound, given)
         np.copyto(s.dear_at, frame.at, where=cut)
     np.maximum(s.dear_today, np.minimum(dearest, 1e30), out=s.dear_today)

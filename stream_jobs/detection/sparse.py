@@ -8,7 +8,6 @@ import numpy as np
 
 from stream_jobs.detection.frame import Frame
 from stream_jobs.detection.scales import EVENTS, FIRST_DAYS, FIRST_HOURS, HOURS, N_FAST, RAMP
-from stream_jobs.detection.state import PARTIAL
 from stream_jobs.detection.thresholds import nats
 
 FEW: Final = 20.0  # usual requests of a window
@@ -24,11 +23,7 @@ def is_news(d: Frame, i: int, scale: int, needed: float) -> bool:
         return bool(scale > RAMP or s.level[EVENTS, i] > np.log(LEAST_A_DAY / 24))
     if scale <= FIRST_HOURS:
         return True
-    hours = HOURS[scale - N_FAST] - (not d.hour_pushed)
-    sums = np.stack([past[:, :hours, i].sum(axis=1, dtype=float) for past in (s.past_x, s.past_e)])
-    if not d.hour_pushed:
-        sums += np.stack([s.win_x[:, PARTIAL, i], s.win_e[:, PARTIAL, i]])
-    (cost, came), (_, usual) = sums
+    (cost, came), (_, usual) = d.last_hours(i, HOURS[scale - N_FAST])
     if came < LEAST:
         return False
     if usual >= FEW or _of_count(came, max(usual, 1e-9), float(s.tau2[EVENTS, N_FAST - 1, i])) >= needed:

@@ -7,7 +7,7 @@ A single request tells nothing by itself, as there is no knowing what another wo
 is left is named all the same, and as what it is.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -130,14 +130,23 @@ def _plain(scan: Scan, table: Table, found: Causes) -> Causes:
     what is chance."""
     if found.sets:
         return found
-    moved = table.after - table.before
-    for sharpness in _SHARPER:
-        other = _at(scan, replace(table, sharpness=sharpness), 1.0)
+    for other in _with_less_chance(scan, table):
         if len(other.sets) != 1 or not table.mostly(other.sets[0], 1.0) or not _is_beside(table, other):
             continue
-        if found.times == 1 or abs(moved[other.outside()].sum()) <= (1 - ALL_OF_IT) * abs(moved.sum()):
+        if found.times == 1 or _leaves_nothing(table, other):
             return other
     return found
+
+
+def _with_less_chance(scan: Scan, table: Table) -> Iterator[Causes]:
+    """What is named where nothing grows in common, with ever less chance."""
+    return (_at(scan, replace(table, sharpness=sharpness), 1.0) for sharpness in _SHARPER)
+
+
+def _leaves_nothing(table: Table, found: Causes) -> bool:
+    """Whether the rows of no set are none of the excess, or nearly none."""
+    moved = table.after - table.before
+    return bool(abs(moved[found.outside()].sum()) <= (1 - ALL_OF_IT) * abs(moved.sum()))
 
 
 def _is_beside(table: Table, found: Causes) -> bool:
@@ -152,12 +161,9 @@ def _is_beside(table: Table, found: Causes) -> bool:
 
 def _sharper(scan: Scan, table: Table, found: Causes) -> Causes:
     """Where the rest does not move at all: with as little chance as it takes to tell all that moved."""
-    if found.times != 1 or not table.still():
+    if found.times != 1 or not table.still() or _all_that_moved(table, 1.0, found.sets):
         return found
-    for sharpness in _SHARPER:
-        if _all_that_moved(table, 1.0, found.sets):
-            break
-        other = _at(scan, replace(table, sharpness=sharpness), 1.0)
+    for other in _with_less_chance(scan, table):
         if _all_that_moved(table, 1.0, other.sets):
             return _with_single(scan, table, other)
     return found
@@ -331,9 +337,8 @@ def _told_by_one(table: Table, plain: Causes) -> bool:
     if len(plain.sets) != 1 or plain.times != 1:
         return False
     moved, held = table.after - table.before, plain.sets[0].rows
-    excess, rest = float(moved.sum()), float(moved[plain.outside()].sum())
     few = table.before[held].sum() < MOST * table.before.sum()
-    return bool(few) and excess != 0 and abs(rest) <= (1 - ALL_OF_IT) * abs(excess)
+    return bool(few) and float(moved.sum()) != 0 and _leaves_nothing(table, plain)
 
 
 def _fits(table: Table, grown: Causes) -> bool:

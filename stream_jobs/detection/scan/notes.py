@@ -42,10 +42,13 @@ def _without_events(rows: Rows) -> str:
 def _sums_of_hours(rows: Rows) -> str:
     """Minutes between them count as minutes without requests."""
     minutes, whose = rows.micros // MINUTE_MICROS, len(rows.names)
-    daily = _in_one_minute(rows.series, minutes, DAY, whose)
     hourly = _in_one_minute(rows.series, minutes, HOUR, whose)
+    if hourly.any():
+        there = np.unique(np.stack((rows.series, minutes)), axis=1)[0].astype(np.int64)
+        hourly &= np.bincount(there, minlength=whose) >= ENOUGH
     if not hourly.any():
         return ""
+    daily = hourly & _in_one_minute(rows.series, minutes, DAY, whose)
     length, period = ("day", "daily") if daily.sum() == hourly.sum() else ("hour", "hourly")
     return (
         f"{_of_series(int(hourly.sum()), whose)} {period} rows, all in the same minute of the {length}, and each is "
@@ -55,12 +58,11 @@ def _sums_of_hours(rows: Rows) -> str:
 
 
 def _in_one_minute(series: npt.NDArray[Any], minutes: npt.NDArray[np.int64], of: int, whose: int) -> npt.NDArray[Any]:
-    """Of each series whether its rows lie in one minute of so many, and are enough to tell."""
+    """Of each series whether its rows lie in one minute of so many."""
     least, most = np.full(whose, of), np.zeros(whose, np.int64)
     np.minimum.at(least, series, minutes % of)
     np.maximum.at(most, series, minutes % of)
-    there = np.unique(np.stack((series, minutes)), axis=1)[0].astype(np.int64)
-    return np.asarray((least == most) & (np.bincount(there, minlength=whose) >= ENOUGH))
+    return np.asarray(least == most)
 
 
 def _of_series(some: int, of: int) -> str:
