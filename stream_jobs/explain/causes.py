@@ -90,8 +90,12 @@ class Table:
         """Whether much was moved, and most of it by this set: then it is named, however much chance there is."""
         moved = self.after - self.before * times
         excess = float(moved.sum())
-        much = excess != 0 and abs(excess) >= MUCH * float(self.before.sum()) * times
-        return much and float(moved[found.rows].sum()) / excess >= EXPLAINED
+        return self.much(times) and float(moved[found.rows].sum()) / excess >= EXPLAINED
+
+    def much(self, times: float) -> bool:
+        """Whether much was moved at all."""
+        excess = float((self.after - self.before * times).sum())
+        return excess != 0 and abs(excess) >= MUCH * float(self.before.sum()) * times
 
     def rows(self, odds: Floats, weight: Floats) -> Rows:
         """`odds`: what is expected after, of each dollar before."""
@@ -128,7 +132,7 @@ def _plain(scan: Scan, table: Table, found: Causes) -> Causes:
     """Where no set is named: one that is most of what moved (all of it, where a growth would be common) beside a rest
     that hardly did, with as little chance as it takes to see it. Of a handful of rows half of which moved nothing tells
     what is chance."""
-    if found.sets:
+    if found.sets or not table.much(1.0):
         return found
     for other in _with_less_chance(scan, table):
         if len(other.sets) != 1 or not table.mostly(other.sets[0], 1.0) or not _is_beside(table, other):
