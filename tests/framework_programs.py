@@ -8,6 +8,7 @@ import fcntl
 import hashlib
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -22,6 +23,7 @@ from tests import client_programs
 ROOT: Final = Path(__file__).parents[1]
 REQUIREMENTS: Final = ROOT / "tests" / "frameworks" / "requirements.txt"
 MAKE_TIMEOUT_S: Final = 300.0
+EXIT_S: Final = 30.0
 
 
 def python() -> str:
@@ -65,24 +67,37 @@ def run(*arguments: str, timeout_s: float = 60.0, **variables: str) -> str:
 
 @contextlib.contextmanager
 def running(log: Path, *arguments: str, variables: Mapping[str, str] | None = None) -> Iterator[subprocess.Popen[str]]:
-    """`python ARGUMENTS` while the block runs; what it writes goes to `log`."""
+    """`python ARGUMENTS` while the block runs; what it writes goes to `log`. Its children end with it."""
     with (
         log.open("w") as output,
         subprocess.Popen(
-            [python(), *arguments],
+            [python(), "-X", "faulthandler", *arguments],
             cwd=ROOT,
             env=environment(**(variables or {})),
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
             text=True,
+            start_new_session=True,
         ) as process,
     ):
         try:
             yield process
         finally:
-            if process.poll() is None:
-                process.kill()
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+
+
+def end(process: subprocess.Popen[str], log: Path) -> None:
+    """SIGTERM ends it well, or the test fails with what it wrote and where each of its threads waits."""
+    process.send_signal(signal.SIGTERM)
+    try:
+        code = process.wait(EXIT_S)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGABRT)
+        process.wait(EXIT_S)
+        pytest.fail(f"it did not end within {EXIT_S:.0f} s:\n{log.read_text()[-8000:]}")
+    assert code == 0, log.read_text()
 
 
 def _make(folder: Path) -> str | None:

@@ -27,7 +27,7 @@ import threading
 from collections.abc import Callable, Collection
 from typing import Any, Final
 
-from spendstream.native import Thread, blocking_read, patched, pause
+from spendstream.native import Thread, blocking_read, patched, pause, signals_left_to_others
 
 _LAST: Final = -1_000
 """Priority of our finalizer: after the service's own, which may still emit."""
@@ -174,7 +174,8 @@ def _others() -> list[threading.Thread]:
 def _close_after_threads() -> None:
     if not patched() and _others():
         try:
-            threading.Thread(target=_join_and_close, name="spendstream-close", daemon=False).start()
+            with signals_left_to_others():
+                threading.Thread(target=_join_and_close, name="spendstream-close", daemon=False).start()
             return
         except RuntimeError:
             pass  # no thread can be had any more

@@ -5,17 +5,23 @@ our background threads are the operating system's, and what they share with the 
 those wait inside the operating system: a lock that is taken is tried again after a pause that lets the others run.
 Whether a process is patched is seen when a thread, a lock or a flag is made.
 
+Nor may our threads take a signal in place of the service's. What blocks one in its own thread, or waits for it, expects
+that nobody else has it: billiard's workers block SIGTERM while they hold a lock that all share, and where it came to a
+thread of ours instead, their handler ran all the same, and a Celery worker waited for that lock for ever.
+
 The service's own code must not run in our thread: log lines, whose handlers may be greenlets' business, are kept for
 the next greenlet that passes (`stats.Counters`). `on_delivered` is said to run in it.
 """
 
+import contextlib
 import importlib
 import os
+import signal
 import sys
 import threading
 import time
 from _queue import Empty, SimpleQueue  # the original, whatever stands in `queue` now
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import Any, Final, cast
@@ -33,11 +39,14 @@ __all__ = [
     "patched",
     "pause",
     "process_lock",
+    "signals_left_to_others",
     "until",
 ]
 
 _LONGEST_STEP_S: Final = 0.02
 _LOCK_STEP_S: Final = 0.0005
+_OWN_FAULTS: Final = ("SIGSEGV", "SIGBUS", "SIGFPE", "SIGILL", "SIGABRT", "SIGTRAP")
+"""Of a thread itself: `faulthandler` shows where it was."""
 
 
 def _by_gevent() -> Any:
@@ -63,8 +72,23 @@ def _original(module: str, name: str) -> Any:
     return getattr(importlib.import_module(module) if patcher is None else patcher.original(module), name)
 
 
+@contextlib.contextmanager
+def signals_left_to_others() -> Iterator[None]:
+    """What starts within never gets a signal that is meant for the process; the caller gets it when the block ends."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    faults = {getattr(signal, name) for name in _OWN_FAULTS if hasattr(signal, name)}
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    try:
+        signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals() - faults)  # may raise what a handler raises
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 class Thread:
-    """A thread of the operating system. It does not keep the process alive."""
+    """A thread of the operating system, which gets no signals. It does not keep the process alive."""
 
     def __init__(self, target: Callable[[], object], name: str) -> None:
         self._target = target
@@ -78,10 +102,12 @@ class Thread:
         self._started = True
         if not patched():
             self._plain = threading.Thread(target=self._target, name=self._name, daemon=True)
-            self._plain.start()
+            with signals_left_to_others():
+                self._plain.start()
             return
         _OURS.get_ident = _original("_thread", "get_ident")
-        _original("_thread", "start_new_thread")(self._run, (_original("time", "sleep"),))
+        with signals_left_to_others():
+            _original("_thread", "start_new_thread")(self._run, (_original("time", "sleep"),))
 
     def _run(self, sleep: Callable[[float], None]) -> None:
         ident = _OURS.get_ident()

@@ -1,7 +1,6 @@
 """The SDK in services on Celery and gunicorn, as their users start and stop them."""
 
 import json
-import signal
 import urllib.request
 from pathlib import Path
 
@@ -10,11 +9,10 @@ import pytest
 from spendstream import UsageProducer
 from stream_jobs.embedded.broker import TansuBroker
 from stream_jobs.runtime.ports import free_port
-from tests.framework_programs import run, running
+from tests.framework_programs import end, run, running
 from tests.unit.producers.support import config, create_topics, ids_on, wait_for
 
 TASKS, EVENTS = 4, 25  # as in tests/frameworks/celery_app.py
-EXIT_S = 30.0
 slow = pytest.mark.slow
 
 
@@ -49,8 +47,7 @@ def test_what_celery_tasks_emit_survives_the_end_of_their_workers(
     arguments = ["-m", "celery", "-A", "tests.frameworks.celery_app", "worker", "--pool", pool, "-c", "2"]
     with running(tmp_path / "log", *arguments, variables=variables) as worker:
         wait_for(lambda: len(list((tmp_path / "queue").glob("done-*"))) == TASKS or worker.poll(), "the tasks ran")
-        worker.send_signal(signal.SIGTERM)
-        assert worker.wait(EXIT_S) == 0, (tmp_path / "log").read_text()
+        end(worker, tmp_path / "log")
     expected = {f"task-{task}-{number}" for task in range(TASKS) for number in range(EVENTS)}
     assert sorted(arrived(broker, tmp_path)) == sorted(expected)
 
@@ -75,8 +72,7 @@ def test_what_gunicorn_workers_emit_survives_their_end(
     with running(tmp_path / "log", *arguments, *options, variables=variables) as server:
         wait_for(lambda: answers(port, "first") or server.poll() is not None, "gunicorn answers")
         assert all(answers(port, f"request-{number}") for number in range(50)), (tmp_path / "log").read_text()
-        server.send_signal(signal.SIGTERM)
-        assert server.wait(EXIT_S) == 0, (tmp_path / "log").read_text()
+        end(server, tmp_path / "log")
     assert set(arrived(broker, tmp_path)) == {f"request-{number}" for number in range(50)} | {"first"}
 
 
