@@ -51,6 +51,7 @@ def silent_over_weekend() -> Iterator[Minute]:
         yield minute
 
 
+@pytest.mark.slow
 def test_a_silence_goes_on_while_nothing_comes() -> None:
     """Though a weekend that was never seen may hold next to nothing."""
     detector = CostDetector()
@@ -62,6 +63,7 @@ def test_a_silence_goes_on_while_nothing_comes() -> None:
         assert silence.end == pytest.approx(BEGIN + 6 * 1440 + 720, abs=3)
 
 
+@pytest.mark.slow
 def test_the_shift_of_a_finding_is_that_of_its_first_hours() -> None:
     """A third of the usual for two hours at the end of a day of work is over when the next day is as usual, though the
     night between tells nothing."""

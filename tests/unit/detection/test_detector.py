@@ -75,6 +75,7 @@ def test_a_level_that_somebody_expects_is_adopted_at_once() -> None:
     assert detector.adopt(1) == []
 
 
+@pytest.mark.slow
 def test_that_the_level_before_an_adopted_one_is_back_is_no_news() -> None:
     """Three times as much for four days is told, and adopted; then it is as it was, and nothing more is said."""
     detector = warmed(RATES)
@@ -312,6 +313,7 @@ def test_requests_that_all_cost_more_are_found_though_nobody_tells_the_squares()
     assert first.detected_at - BEGIN <= 210
 
 
+@pytest.mark.slow
 def test_a_price_that_rises_by_a_third_in_calm_traffic_is_told_within_a_day() -> None:
     """Sixteen days after its first minute, when what two weeks were off is forgotten fastest: for what begins is not
     learned as fast as that."""

@@ -2,6 +2,7 @@ from collections.abc import Iterator
 from functools import cache
 
 import numpy as np
+import pytest
 
 from stream_jobs.detection import minutes
 from stream_jobs.detection.arrays import Array
@@ -81,6 +82,7 @@ def jobs(at: int) -> Array:
     return np.array([60.0 if at % 60 == 7 else 0.5, 50.0 * (at % 5 == 0)])
 
 
+@pytest.mark.slow
 def test_what_comes_again_and_again_is_told_twice() -> None:
     """From a series' first minute on: a job at a fixed minute of every hour, and rows that come every five minutes, are
     told a few times in their first days, and never again."""

@@ -25,6 +25,7 @@ def test_a_new_series_that_spends_a_hundred_times_what_its_peers_do_is_told() ->
     assert CostDetector.load(detector.dump()).bands()[0][3] == pytest.approx(30.0, rel=0.5)
 
 
+@pytest.mark.slow
 def test_what_a_newcomer_does_later_is_no_new_series() -> None:
     """A week on it is judged by itself, and a rise is told as a rise."""
     detector = warmed(RATES)

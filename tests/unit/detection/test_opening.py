@@ -84,6 +84,7 @@ def grown(inside: float) -> Iterator[Minute]:
     return minutes(RATES, 13 * 1440 + 360, level=level)
 
 
+@pytest.mark.slow
 def test_a_burst_inside_a_ramp_is_told_by_itself() -> None:
     """What grew for days and is open hides nothing."""
     findings = run(warmed(RATES), grown(12.0))
