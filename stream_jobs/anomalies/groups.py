@@ -99,8 +99,9 @@ class GroupBook:
     def own(self, group_id: str) -> Group:
         """The group without what goes on as a later group's."""
         group = self.groups[group_id]
-        others = ((other, self._common(other)) for other in self.groups.values() if other.starts_at > group.starts_at)
-        return own(group, others)
+        begin, end = group.starts_at, max(row.went_on_until for row in group.members.values())
+        within = [other for other in self.groups.values() if begin < other.starts_at < end]
+        return own(group, [(other, self._common(other)) for other in within]) if within else group
 
     def _common(self, group: Group) -> dict[str, str]:
         """What nearly all of its excess has in common."""
@@ -226,13 +227,16 @@ class GroupBook:
         return by_id.get(known) or by_id.get(group_id) or in_order(rows)[0]
 
     def _is_due(self, group_id: str, known: Known) -> bool:
-        group = self.own(group_id)
+        # What is a group's own takes a while to tell, and most of those of nine days are over and looked into.
         if known.at_s is None:
-            return group.is_open or not known.cause.document
+            return not known.cause.document or (self.groups[group_id].is_open and self.own(group_id).is_open)
+        if known.final or known.tries >= MAX_TRIES or self._clock() < known.at_s + RETRY_S:
+            return False
+        group = self.own(group_id)
         unread = known.cause.evidence is None and not known.dropped
         other = group.is_open and known.finding_id not in ("", self._lead(group_id).finding_id)
         wait_s = RETRY_S * 2**known.tries if unread or other else AGAIN_S
-        if known.final or known.tries >= MAX_TRIES or self._clock() < known.at_s + wait_s:
+        if self._clock() < known.at_s + wait_s:
             return False
         grown = abs(self._lead(group_id).excess) >= GROWN * abs(known.excess) > 0
         return not group.is_open or unread or other or grown
