@@ -4,7 +4,7 @@ from typing import Final
 
 import numpy as np
 
-from stream_jobs.detection import figures, kinds, newcomers, relearning
+from stream_jobs.detection import figures, kinds, newcomers, price, relearning
 from stream_jobs.detection.arrays import Array
 from stream_jobs.detection.beginning import begin
 from stream_jobs.detection.frame import Frame
@@ -159,6 +159,13 @@ def adopt(d: Frame, i: int) -> list[Finding]:
             s.trend[measure, i] = 0
     s.moved[:, i], s.moved_at[i] = shifted, d.at
     closed = figures.finding(d, i, d.at + 1, "new_normal")
+    cost, requests = (figures.total(s.past_x[measure, :hours, i]) for measure in (COST, EVENTS))
+    dearer = shifted[COST] - shifted[EVENTS]
+    if price.was_free(dearer, requests):
+        price.as_requests(d, i, cost, requests)
+        shifted = [shifted[EVENTS]] * MEASURES
+    else:
+        price.change(d, i, dearer, cost, requests)
     s.side[i], s.calm[i], s.closed[i], s.gap[i], s.ground[i] = 0, 0, d.at, 0, 0
     relearning.excise(d, i, begun, shifted)
     return [closed]

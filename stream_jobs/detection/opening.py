@@ -6,7 +6,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from stream_jobs.detection import figures, kinds, newcomers, ramp, relearning, sparse
+from stream_jobs.detection import figures, kinds, newcomers, price, ramp, relearning, sparse
 from stream_jobs.detection import minutes as windows
 from stream_jobs.detection.arrays import Array
 from stream_jobs.detection.beginning import begin
@@ -262,8 +262,10 @@ def _returns(d: Frame, i: int, side: int, begun: int, actual: float, usual: floa
         return False
     for measure in range(MEASURES):
         relearning.move(d, i, measure, -float(s.moved[measure, i]))
+    price.change(d, i, float(s.moved[EVENTS, i] - s.moved[COST, i]))
     s.moved_at[i], s.closed[i] = -REMEMBERED, d.at
-    relearning.excise(d, i, begun, [-float(moved) for moved in s.moved[:, i]])
+    whole = min(begun, d.at + 1 - MINUTES)  # the minutes before it were usual at the other level
+    relearning.excise(d, i, whole, [-float(moved) for moved in s.moved[:, i]])
     return True
 
 

@@ -23,6 +23,13 @@ _UNITS: Final = ((1e11, 1_000_000.0), (1e14, 1_000.0), (1e17, 1.0))
 """Numbers below the first are seconds since 1970, below the second milliseconds, below the third microseconds."""
 _ZONE: Final = r"(Z|z|[+-]\d\d(:?\d\d)?)$"
 _WRITTEN_OUT: Final = r"(:\d\d(?:\.\d+)?) UTC$"
+_COMPACT: Final = r"^(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])(?:(?:[01]\d|2[0-3])[0-5]\d(?:[0-5]\d)?)?$"
+"""ISO 8601 without its signs, 20260131 or 202601310800. As numbers they would lie in the seventies."""
+_APART: Final = (
+    (r"^(\d{4})(\d\d)(\d\d)$", r"\1-\2-\3T00:00:00"),
+    (r"^(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)$", r"\1-\2-\3T\4:\5:00"),
+    (r"^(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)$", r"\1-\2-\3T\4:\5:\6"),
+)
 _ZONED_MINUTE: Final = r"^(.*[T ]\d\d:\d\d)(Z|z|[+-]\d\d(?::?\d\d)?)$"
 
 
@@ -87,6 +94,9 @@ def instants(cells: Any) -> Micros:
     """Microseconds since 1970: ISO 8601 with or without a zone (then it is UTC; so it is where that is written out, as
     in exports of databases), or seconds, milliseconds or microseconds since 1970. Raises BadCell."""
     cells = pc.replace_substring_regex(cells, _WRITTEN_OUT, r"\1Z")
+    if pc.any(pc.match_substring_regex(cells, _COMPACT)).as_py():
+        for pattern, apart in _APART:
+            cells = pc.replace_substring_regex(cells, pattern, apart)
     try:
         found = _unix(np.asarray(cells.cast(pa.float64()).to_numpy(zero_copy_only=False), np.float64))
     except pa.ArrowInvalid:

@@ -14,7 +14,7 @@ NOON = 1_767_268_800_000_000  # 2026-01-01T12:00Z
         *("2026-01-01T12:00:00Z", "2026-01-01T12:00Z", "2026-01-01 12:00:00", "2026-01-01T12:00"),
         *("2026-01-01T12:00:00.000", "2026-01-01T13:00:00+01:00", "2026-01-01T13:00+0100", "2026-01-01T07:00:00-05:00"),
         *("2026-01-01T13:00:00.000+01", "1767268800", "1767268800.0", "1767268800000"),
-        *("1767268800000000", "20260101T120000Z"),
+        *("1767268800000000", "20260101T120000Z", "202601011200", "20260101120000"),
     ],
 )  # fmt: skip
 def test_instant(text: str) -> None:
@@ -30,6 +30,13 @@ def test_no_instant(text: str) -> None:
         instants(pa.array(["2026-01-01T12:00:00Z", text]))
     assert told.value.row == 1
     assert "is no instant" in told.value.why
+
+
+def test_compact_dates_are_no_numbers() -> None:
+    """Not of the seventies; and one that is wrong is refused."""
+    assert instants(pa.array(["20260101", "20260102"])).tolist() == [NOON - 43_200_000_000, NOON + 43_200_000_000]
+    with pytest.raises(BadCell):
+        instants(pa.array(["20260101", "20260230"]))
 
 
 @pytest.mark.parametrize("text", ["1969-12-31T23:59:59Z", "2200-01-01T00:00", "-5", "9999-12-31T23:59:59Z"])
