@@ -242,9 +242,11 @@ def wait_until(condition: Callable[[], bool], what: str, timeout_s: float = 30.0
 def test_ctrl_c_says_what_was_delivered(kafka: str, tmp_path: Path) -> None:
     """At real time the trace takes half an hour; interrupted, the command tells how far it came and how to go on."""
     path = azure_file(tmp_path / "trace.csv", 2000)
+    # A shell that runs the tests in the background lets all of them ignore the signal.
+    at_a_terminal = f"import signal; signal.signal(signal.SIGINT, signal.default_int_handler); {RUNNER}"
     process = subprocess.Popen(
         [
-            *(sys.executable, "-c", RUNNER, "replay", str(path), "--format", "azure", "--provider", "openai"),
+            *(sys.executable, "-c", at_a_terminal, "replay", str(path), "--format", "azure", "--provider", "openai"),
             *("--model", "gpt-4o", "--bootstrap", kafka, "--speed", "5x"),
         ],
         stdout=subprocess.PIPE,
