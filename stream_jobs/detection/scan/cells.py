@@ -25,7 +25,8 @@ _ZONE: Final = r"(Z|z|[+-]\d\d(:?\d\d)?)$"
 _WRITTEN_OUT: Final = r"(:\d\d(?:\.\d+)?) UTC$"
 _COMPACT: Final = r"^(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])(?:(?:[01]\d|2[0-3])[0-5]\d(?:[0-5]\d)?)?$"
 """ISO 8601 without its signs, 20260131 or 202601310800. As numbers they would lie in the seventies."""
-_APART: Final = (
+_LONG: Final = r"^(?:\d{8}|\d{12}|\d{14})$"
+_PARTS: Final = (
     (r"^(\d{4})(\d\d)(\d\d)$", r"\1-\2-\3T00:00:00"),
     (r"^(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)$", r"\1-\2-\3T\4:\5:00"),
     (r"^(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)$", r"\1-\2-\3T\4:\5:\6"),
@@ -94,22 +95,37 @@ def instants(cells: Any) -> Micros:
     """Microseconds since 1970: ISO 8601 with or without a zone (then it is UTC; so it is where that is written out, as
     in exports of databases), or seconds, milliseconds or microseconds since 1970. Raises BadCell."""
     cells = pc.replace_substring_regex(cells, _WRITTEN_OUT, r"\1Z")
-    if pc.any(pc.match_substring_regex(cells, _COMPACT)).as_py():
-        for pattern, apart in _APART:
-            cells = pc.replace_substring_regex(cells, pattern, apart)
+    cells, wrong = _apart(cells)
     try:
         found = _unix(np.asarray(cells.cast(pa.float64()).to_numpy(zero_copy_only=False), np.float64))
     except pa.ArrowInvalid:
         found = _iso(cells)
+    found = np.where(wrong, -1, found)
     bad = (found < FIRST) | (found >= LAST)
     if bad.any():
         row = int(np.argmax(bad))
         cell = cells[row].as_py()
         why = "is no instant: write 2026-01-31T08:00:00Z or seconds since 1970"
-        if _instant(cell) is not None:
+        if _instant(cell) is not None and not wrong[row]:
             why = "is not between 1970 and 2200"
         raise BadCell(row, f"time {_shown(cell)} {why}")
     return found
+
+
+def _apart(cells: Any) -> tuple[Any, npt.NDArray[np.bool_]]:
+    """With compact dates written apart where most numbers of their lengths are dates, and which of these then are
+    none: seconds that somebody counts from 0 look like a date now and then."""
+    long, dates = (_matches(cells, pattern) for pattern in (_LONG, _COMPACT))
+    if 2 * dates.sum() <= long.sum():
+        return cells, np.zeros(len(cells), np.bool_)
+    for pattern, apart in _PARTS:
+        cells = pc.replace_substring_regex(cells, pattern, apart)
+    return cells, long & ~dates
+
+
+def _matches(cells: Any, pattern: str) -> npt.NDArray[np.bool_]:
+    found = pc.fill_null(pc.match_substring_regex(cells, pattern), False)
+    return np.asarray(found.to_numpy(zero_copy_only=False), np.bool_)
 
 
 def _unix(found: Floats) -> Micros:

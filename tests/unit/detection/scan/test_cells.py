@@ -35,8 +35,15 @@ def test_no_instant(text: str) -> None:
 def test_compact_dates_are_no_numbers() -> None:
     """Not of the seventies; and one that is wrong is refused."""
     assert instants(pa.array(["20260101", "20260102"])).tolist() == [NOON - 43_200_000_000, NOON + 43_200_000_000]
-    with pytest.raises(BadCell):
-        instants(pa.array(["20260101", "20260230"]))
+    for wrong in ("20260230", "20261301"):
+        with pytest.raises(BadCell, match="is no instant"):
+            instants(pa.array(["20260101", "20260102", wrong]))
+
+
+def test_seconds_counted_from_0_are_no_dates() -> None:
+    """Though one of them looks like 20 January 1970."""
+    counted = list(range(19_700_000, 19_700_400, 60))
+    assert instants(pa.array([str(second) for second in counted])).tolist() == [second * 10**6 for second in counted]
 
 
 @pytest.mark.parametrize("text", ["1969-12-31T23:59:59Z", "2200-01-01T00:00", "-5", "9999-12-31T23:59:59Z"])
