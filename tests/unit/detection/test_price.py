@@ -9,6 +9,8 @@ from stream_jobs.detection.detector import CostDetector
 from stream_jobs.detection.model import Finding, Minute
 from tests.unit.detection.world import BEGIN, MONDAY, WEEKS
 
+pytestmark = pytest.mark.slow  # a week minute by minute
+
 DAY = 1440
 RISES = DAY + 601
 BACK = RISES + 4 * DAY + 300

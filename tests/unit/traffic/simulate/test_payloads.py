@@ -177,6 +177,7 @@ def test_what_analysis_needs_is_sent(day: list[UsageEvent]) -> None:
     assert any(event.provider == "vllm" for event in day)
 
 
+@pytest.mark.slow
 def test_machines_are_held_longer_than_they_are_busy() -> None:
     """Every purchase option is used, and each has idle seconds."""
     config = SimulationConfig(START, timedelta(days=20), rate=0.3, seed=9)
