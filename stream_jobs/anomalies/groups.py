@@ -132,7 +132,7 @@ class GroupBook:
         if waiting := self.waiting:
             return waiting[0]
         due = [(known.at_s or 0.0, group_id) for group_id, known in self.known.items() if self._is_due(group_id, known)]
-        return None if not due else self._lead(min(due)[1])
+        return None if not due else self._lead(self.own(min(due)[1]))
 
     def found(self, row: FindingRow, cause: Cause) -> set[str]:
         """What was found out about a finding. Returns the groups that this changed."""
@@ -217,14 +217,13 @@ class GroupBook:
         if cause.evidence is not None:
             known.cause, known.dropped, group.conditions = cause, False, cause.conditions
 
-    def _lead(self, group_id: str) -> FindingRow:
-        """What of the group is looked into: the finding that was, or that it is called after; while the group goes on,
-        one that is open."""
-        group = self.own(group_id)
+    def _lead(self, group: Group) -> FindingRow:
+        """What of a group's own is looked into: the finding that was, or that it is called after; while it goes on, one
+        that is open."""
         rows = [row for row in group.members.values() if row.state == "open"] or list(group.members.values())
         by_id = {row.finding_id: row for row in rows}
-        known = self.known[group_id].finding_id
-        return by_id.get(known) or by_id.get(group_id) or in_order(rows)[0]
+        known = self.known[group.group_id].finding_id
+        return by_id.get(known) or by_id.get(group.group_id) or in_order(rows)[0]
 
     def _is_due(self, group_id: str, known: Known) -> bool:
         # What is a group's own takes a while to tell, and most of those of nine days are over and looked into.
@@ -233,10 +232,11 @@ class GroupBook:
         if known.final or known.tries >= MAX_TRIES or self._clock() < known.at_s + RETRY_S:
             return False
         group = self.own(group_id)
+        lead = self._lead(group)
         unread = known.cause.evidence is None and not known.dropped
-        other = group.is_open and known.finding_id not in ("", self._lead(group_id).finding_id)
+        other = group.is_open and known.finding_id not in ("", lead.finding_id)
         wait_s = RETRY_S * 2**known.tries if unread or other else AGAIN_S
         if self._clock() < known.at_s + wait_s:
             return False
-        grown = abs(self._lead(group_id).excess) >= GROWN * abs(known.excess) > 0
+        grown = abs(lead.excess) >= GROWN * abs(known.excess) > 0
         return not group.is_open or unread or other or grown

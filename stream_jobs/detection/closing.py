@@ -149,23 +149,23 @@ def adopt(d: Frame, i: int) -> list[Finding]:
         return [made]
     begun = int(s.begun[i])
     hours = min(max((d.at + 1 - begun) // MINUTES, 1), 24)
+    came = [figures.total(s.past_x[measure, :hours, i]) for measure in range(MEASURES)]
     shifted = [0.0] * MEASURES
     for measure in range(MEASURES):
-        actual, usual = figures.total(s.past_x[measure, :hours, i]), figures.total(s.past_e[measure, :hours, i])
+        usual = figures.total(s.past_e[measure, :hours, i])
         if usual > 0 and s.level[measure, i] > -90:
-            moved = float(np.clip(np.log(max(actual, 1e-300) / usual), -5, 12))
+            moved = float(np.clip(np.log(max(came[measure], 1e-300) / usual), -5, 12))
             relearning.move(d, i, measure, moved)
             shifted[measure] = moved
             s.trend[measure, i] = 0
     s.moved[:, i], s.moved_at[i] = shifted, d.at
     closed = figures.finding(d, i, d.at + 1, "new_normal")
-    cost, requests = (figures.total(s.past_x[measure, :hours, i]) for measure in (COST, EVENTS))
     dearer = shifted[COST] - shifted[EVENTS]
-    if price.was_free(dearer, requests):
-        price.as_requests(d, i, cost, requests)
+    if price.was_free(dearer, came[EVENTS]):
+        price.as_requests(d, i, came[COST], came[EVENTS])
         shifted = [shifted[EVENTS]] * MEASURES
     else:
-        price.change(d, i, dearer, cost, requests)
+        price.change(d, i, dearer, came[COST], came[EVENTS])
     s.side[i], s.calm[i], s.closed[i], s.gap[i], s.ground[i] = 0, 0, d.at, 0, 0
     relearning.excise(d, i, begun, shifted)
     return [closed]

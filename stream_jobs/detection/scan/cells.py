@@ -115,7 +115,8 @@ def instants(cells: Any) -> Micros:
 def _apart(cells: Any) -> tuple[Any, npt.NDArray[np.bool_]]:
     """With compact dates written apart where most numbers of their lengths are dates, and which of these then are
     none: seconds that somebody counts from 0 look like a date now and then."""
-    long, dates = (_matches(cells, pattern) for pattern in (_LONG, _COMPACT))
+    long = _matches(cells, _LONG)
+    dates = _matches(cells, _COMPACT) if long.any() else long
     if 2 * dates.sum() <= long.sum():
         return cells, np.zeros(len(cells), np.bool_)
     for pattern, apart in _PARTS:

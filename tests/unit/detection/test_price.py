@@ -47,7 +47,7 @@ def found() -> tuple[Finding, ...]:
 
 @pytest.mark.parametrize("number", range(FREE + 1))
 def test_another_price_is_told_once_and_learned(number: int) -> None:
-    """A hundredth of what it is now, or nothing before: its noise and season are known at the new price at once."""
+    """A fifth of what it was, a thousandfold, or the first: its noise and season are known at it at once."""
     told = [one for one in found() if one.number == number and one.start < BEGIN + BACK]
     assert {one.start for one in told} == {told[0].start}
     assert abs(told[0].start - BEGIN - RISES) <= 60
