@@ -17,8 +17,6 @@ from tests.distribution import (  # noqa: F401 - hooks of pytest and pytest-xdis
     pytest_collection_finish,
     pytest_collection_modifyitems,
     pytest_configure_node,
-    pytest_fixture_setup,
-    pytest_runtest_teardown,
     pytest_xdist_auto_num_workers,
     pytest_xdist_make_scheduler,
 )

@@ -31,7 +31,6 @@ _BESIDE: Final = "beside"
 OF_A_GROUP: Final = frozenset({"pipeline", "shared_kafka"})
 """Session fixtures that end with the last test of their group. Idle until the worker ends they took a fifth of a
 processor: a pipeline polls, and a store merges."""
-_STARTED: Final = pytest.StashKey[list[tuple[pytest.FixtureDef[object], pytest.FixtureRequest]]]()
 
 
 @pytest.hookimpl(wrapper=True)
@@ -69,6 +68,8 @@ def pytest_configure_node(node: Any) -> None:
 def pytest_collection(session: pytest.Session) -> Generator[None, object, object]:
     """Modules and tests live as long as the process: a million objects that the collector need not look through again,
     neither while they are made, which is a fifth of the time, nor later."""
+    if hasattr(session.config, "workerinput"):
+        session.config.pluginmanager.register(Groups())
     gc.disable()
     try:
         _import_a_share(session.config)
@@ -93,20 +94,26 @@ def _import_a_share(config: pytest.Config) -> None:
             importlib.import_module(".".join(module.relative_to(config.rootpath).with_suffix("").parts))
 
 
-def pytest_fixture_setup(fixturedef: pytest.FixtureDef[object], request: pytest.FixtureRequest) -> None:
-    """Remembers what runs for a group."""
-    if fixturedef.argname in OF_A_GROUP and fixturedef.scope == "session":
-        request.session.stash.setdefault(_STARTED, []).append((fixturedef, request))
+class Groups:
+    """Ends what runs for a group with the group's last test. On workers only: there the tests of a group come one after
+    the other. A plugin of its own: of what a session's fixtures do, a conftest below the root is told nothing."""
 
+    def __init__(self) -> None:
+        self._started: list[tuple[pytest.FixtureDef[object], pytest.FixtureRequest]] = []
 
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> Generator[None]:
-    """Ends it. On a worker only: there the tests of a group come one after the other."""
-    yield
-    if hasattr(item.config, "workerinput") and nextitem is not None and _group(nextitem) != _group(item):
-        for fixture, request in item.session.stash.get(_STARTED, []):
-            fixture.finish(request)  # type: ignore[arg-type]  # of a request it asks what every one has
-        item.session.stash[_STARTED] = []
+    def pytest_fixture_setup(self, fixturedef: pytest.FixtureDef[object], request: pytest.FixtureRequest) -> None:
+        """Remembers what was started."""
+        if fixturedef.argname in OF_A_GROUP and fixturedef.scope == "session":
+            self._started.append((fixturedef, request))
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_teardown(self, item: pytest.Item, nextitem: pytest.Item | None) -> Generator[None]:
+        """Ends it."""
+        yield
+        if nextitem is not None and _group(nextitem) != _group(item):
+            for fixture, request in self._started:
+                fixture.finish(request)  # type: ignore[arg-type]  # of a request it asks what every one has
+            self._started.clear()
 
 
 def _group(item: pytest.Item) -> object:

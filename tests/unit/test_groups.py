@@ -1,6 +1,9 @@
 """Tests that share a broker or a pipeline run in one worker of pytest-xdist; those of low priority get plain ones; and
 those that are slow are found."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -50,6 +53,46 @@ class Worker:
 
     def shutdown(self) -> None:
         self.shutting_down = True
+
+
+OF_A_GROUP = """
+import pathlib
+import pytest
+from tests.distribution import pytest_collection, pytest_collection_modifyitems
+
+@pytest.fixture(scope="session")
+def pipeline():
+    pathlib.Path("began").touch()
+    yield
+    pathlib.Path("ended").touch()
+"""
+ITS_TESTS = """
+import pathlib
+import pytest
+
+@pytest.mark.xdist_group("a")
+@pytest.mark.parametrize("number", [0, 1])
+def test_uses_it(pipeline, number):
+    assert pathlib.Path("began").exists() and not pathlib.Path("ended").exists()
+
+@pytest.mark.parametrize("number", range(9))
+def test_comes_later(number):
+    assert pathlib.Path("ended").exists()
+"""
+
+
+def test_what_runs_for_a_group_ends_with_its_last_test(tmp_path: Path) -> None:
+    """Left to the end of the session, a pipeline polled through all the tests that came later. As here, the conftest
+    stands below the root: there pytest tells it nothing of fixtures of the session."""
+    (tmp_path / "pytest.ini").touch()
+    below = tmp_path / "below"
+    below.mkdir()
+    (below / "conftest.py").write_text(OF_A_GROUP)
+    (below / "test_it.py").write_text(ITS_TESTS)
+    command = [sys.executable, "-m", "pytest", "-n", "1", "--dist", "loadgroup", "-p", "no:cacheprovider", "below"]
+    paths = {"PYTHONPATH": str(Path(__file__).parents[2])}
+    done = subprocess.run(command, cwd=tmp_path, env=os.environ | paths, capture_output=True, text=True, check=False)
+    assert "11 passed" in done.stdout, done.stdout + done.stderr
 
 
 @given(st.lists(TESTS, min_size=1, max_size=60), st.sampled_from([None, 2]), st.data())
