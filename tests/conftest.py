@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, settings
 from stream_jobs.embedded.broker import TansuBroker
 from stream_jobs.runtime import system
 from stream_jobs.runtime.ports import free_port
-from tests import chromium, client_programs, prometheus
+from tests import chromium, client_programs, made_once, prometheus
 from tests.brokers import ADDRESS_VARIABLE, REQUIRED_VARIABLE, GatedTansu, RealKafka, RunningBroker, real_kafka
 from tests.distribution import (  # noqa: F401 - hooks of pytest and pytest-xdist
     pytest_collection,
@@ -31,6 +31,9 @@ settings.load_profile("not timed")
 def _settings_of_the_tests_are_not_the_applications(tmp_path_factory: pytest.TempPathFactory) -> None:
     """Nor are instances that run on this machine found, unless a test started them."""
     os.environ["XDG_RUNTIME_DIR"] = str(tmp_path_factory.mktemp("runtime"))
+    own = tmp_path_factory.getbasetemp()
+    made_once.shared_folder = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "shared"
+    made_once.shared_folder.mkdir(exist_ok=True)
     for name in (
         ADDRESS_VARIABLE,
         REQUIRED_VARIABLE,

@@ -1,14 +1,11 @@
 """The embedded store as a process of a test's own, and ledger rows to put into it."""
 
-import atexit
 import contextlib
-import functools
 import os
 import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -27,6 +24,7 @@ from stream_jobs.store.client import connect
 from stream_jobs.store.migrate import migrate
 from stream_jobs.store.settings import ClickHouseSettings
 from stream_jobs.store.tables import LEDGER_DEFAULTS, TABLES
+from tests.made_once import made_once
 from tests.unit.pricing.shipped import shipped_book
 
 START_TIMEOUT_S = 60.0
@@ -113,30 +111,32 @@ class StoreProcess:
         return code
 
 
-@functools.cache
 def with_schema() -> Path:
     """The folder of a stopped store that has today's schema and no rows. To be copied: migrating takes more CPU than
-    the start does. Made once in each process of the tests, and gone with it."""
-    folder = Path(tempfile.mkdtemp(prefix="spendstream-store-"))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    store = StoreProcess(folder / "store").wait_ready().migrated()
-    assert store.stop() == 0, store.log.read_text()
-    (store.folder / "lock").unlink(missing_ok=True)
-    return store.folder
+    the start does."""
+
+    def make(folder: Path) -> None:
+        _stopped(StoreProcess(folder).wait_ready().migrated())
+
+    return made_once("schema", make)
 
 
-@functools.cache
 def _with_prices() -> Path:
     """The same for pipelines, and the first of the shipped prices is there. So no worker writes all of them when it has
     run for half a minute, which takes a fifth of a minute of CPU: tests/integration/test_price_process.py does."""
-    folder = Path(tempfile.mkdtemp(prefix="spendstream-store-"))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    store = StoreProcess.made(folder / "store")
-    with contextlib.closing(store.connect()) as client:
-        client.insert_arrow("prices", pa.Table.from_batches([next(_batches(shipped_book()))]).slice(0, 1))
+
+    def make(folder: Path) -> None:
+        store = StoreProcess.made(folder)
+        with contextlib.closing(store.connect()) as client:
+            client.insert_arrow("prices", pa.Table.from_batches([next(_batches(shipped_book()))]).slice(0, 1))
+        _stopped(store)
+
+    return made_once("prices", make)
+
+
+def _stopped(store: StoreProcess) -> None:
     assert store.stop() == 0, store.log.read_text()
     (store.folder / "lock").unlink(missing_ok=True)
-    return store.folder
 
 
 def prepared(data_dir: Path) -> Path:

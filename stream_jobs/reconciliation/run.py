@@ -108,12 +108,12 @@ class Reconciler:
 
     def _start(self, since: datetime | None, now: datetime) -> datetime:
         """What was asked for, but not before there was anything: every slice of empty time costs a query."""
-        return self._since(now) if since is None else max(since, self.beginning())
-
-    def _since(self, now: datetime) -> datetime:
-        """Where the last run that ended well began, and a margin before it."""
-        last = self._runs.last_seen()
-        return now - BEGINNING if last is None else last - timedelta(seconds=self._settings.margin_s)
+        if since is None:
+            since = self._runs.last_seen()
+            if since is not None:  # where the last run that ended well began, and a margin before it
+                return since - timedelta(seconds=self._settings.margin_s)
+            since = now - BEGINNING
+        return max(since, self.beginning())
 
     def _look(
         self, since: datetime, now: datetime, tally: Tally, on_step: Callable[[], None] = lambda: None

@@ -95,7 +95,7 @@ def test_all_comes_in_order_and_no_poll_brings_more_than_its_bound(
 def test_a_thread_that_begins_no_poll_is_not_bounded() -> None:
     """Whoever else uses aiokafka in this process gets what it asks for."""
     found: list[int] = []
-    thread = threading.Thread(target=lambda: found.append(len(fetch([10**9] * 5).getall())))
+    thread = threading.Thread(target=lambda: found.append(len(fetch([fetches.MAX_POLL_BYTES] * 5).getall())))
     thread.start()
     thread.join()
     assert found == [5]
