@@ -7,13 +7,13 @@ id, as a caller does that must not lose it. Ends when everything is delivered an
 """
 
 import json
-import resource
 import sys
 import time
 from pathlib import Path
 
 from spendstream import ProducerConfig, UsageProducer
 from spendstream_schemas import UsageEvent
+from tests.full_disk import limit_files
 
 RETRY_S = 0.05
 
@@ -21,7 +21,7 @@ RETRY_S = 0.05
 def main() -> int:
     path, address, spool, seconds, limit = sys.argv[1:]
     events = [UsageEvent.model_validate_json(json.dumps(event)) for event in json.loads(Path(path).read_text())]
-    resource.setrlimit(resource.RLIMIT_FSIZE, (int(limit), int(limit)))
+    limit_files(int(limit))
     config = ProducerConfig(
         bootstrap_servers=address,
         source="chaos",

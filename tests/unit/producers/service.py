@@ -12,12 +12,12 @@ stream PREFIX     emit without end, writing each accepted id as a line
 
 import json
 import os
-import resource
 import sys
 import time
 from typing import Any
 
 from spendstream import ProducerConfig, UsageProducer
+from tests.full_disk import limit_files
 from tests.unit.producers.support import event
 
 
@@ -58,7 +58,7 @@ def _stats(producer: UsageProducer) -> dict[str, Any]:
 def main() -> None:
     config = ProducerConfig.model_validate(json.loads(sys.argv[1]))
     if len(sys.argv) > 2:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), int(sys.argv[2])))
+        limit_files(int(sys.argv[2]))
     producer = UsageProducer(config)
     for line in sys.stdin:
         command, *arguments = line.split()

@@ -3,10 +3,7 @@
 import errno
 import linecache
 import os
-import resource
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -18,6 +15,7 @@ from hypothesis import strategies as st
 from spendstream.errors import SpoolFullError
 from spendstream.framing import HEADER, MAX_PAYLOAD_BYTES, encode
 from spendstream.spool import Spool
+from tests.full_disk import limited_files
 
 MIB = 1024 * 1024
 
@@ -203,21 +201,11 @@ def test_a_broken_cursor_reads_from_the_start(tmp_path: Path, damage: bytes) -> 
     heir.close()
 
 
-@contextmanager
-def file_size_limit(limit: int) -> Iterator[None]:
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-
-
 def test_a_write_that_fails_half_way_adds_nothing(tmp_path: Path) -> None:
     """The disk is full in the middle of a batch: the error is raised, the half batch is gone, later appends work."""
     queue = spool(tmp_path)
     queue.append(messages(10))
-    with file_size_limit(queue.bytes + 100), pytest.raises(OSError, match="too large"):
+    with limited_files(queue.bytes + 100), pytest.raises(OSError, match="too large"):
         queue.append(messages(10, start=10))
     assert queue.records == 10
     queue.append(messages(5, start=20))
