@@ -122,11 +122,21 @@ class Season:
                 self.levels[number, passed % _LEVELS] = level
 
     def _fortnight(self, number: int, day: int) -> float:
-        """The median of the means of the last two weeks' days that end with this one, or of a week's; NaN of fewer."""
-        rows = self.means[number, (day - np.arange(self.span)) % DAYS]
+        """The median of the means of the days that end with this one, a whole number of weeks; NaN of fewer. A day of
+        which a part was told is replaced by that of a week or two before: so many weekends are as many as ever. Not
+        where more than half of the days were: that is the level now."""
+        days = np.arange(day, day - self.span - 2 * WEEK, -1) % DAYS
+        rows = self.means[number, days]
         there = np.isfinite(rows)
         counts = there.sum(axis=1)
-        means = np.where(there, rows, 0.0).sum(axis=1)[counts > 0] / counts[counts > 0]
+        means = np.where(there, rows, 0.0).sum(axis=1) / np.where(counts, counts, np.nan)
+        odd = 4 * (self.odd[number, days] & there).sum(axis=1) > counts
+        if 2 * odd[: self.span].sum() <= self.span:
+            for _ in range(2):  # that of a week before may itself have to be replaced
+                back = means[WEEK:].copy()
+                means[:-WEEK] = np.where(odd[:-WEEK] & np.isfinite(back), back, means[:-WEEK])
+        means = means[: self.span]
+        means = means[np.isfinite(means)]
         whole = len(means) // WEEK * WEEK
         return float(np.median(means[:whole])) if whole else float("nan")
 

@@ -26,7 +26,7 @@ def learned(days: int, step: int = 60, odd: range = range(0), level: float = 0.0
 
 
 def expected(season: Season, minute: int) -> np.ndarray:
-    return season.expected(ONE, np.array([MIDNIGHT + minute]))[0]
+    return np.asarray(season.expected(ONE, np.array([MIDNIGHT + minute]))[0])
 
 
 @pytest.mark.parametrize("step", [60, 1440])
@@ -54,9 +54,7 @@ def test_an_odd_week_is_no_season() -> None:
 def test_growth_is_expected() -> None:
     """As a factor: of a season that grows by a hundredth a day, the week's prediction is right to a half of one."""
     season = learned(42, level=50.0, growth=1.01)
-    right = 162.0 * 1.01**48
     assert expected(season, 41 * 1440 + 720)[2] == pytest.approx(162.0 * 1.01**41, rel=0.005)
-    assert right > 1.05 * 162.0 * 1.01**41
 
 
 def test_too_little() -> None:
