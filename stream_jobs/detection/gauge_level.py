@@ -12,38 +12,39 @@ import numpy.typing as npt
 Floats = npt.NDArray[np.float64]
 Numbers = npt.NDArray[np.intp]
 SAMPLES: Final = 128
-RECENT: Final = 3
+STILL: Final = 0.9
+"""The share of values that are the same, from which on a series hardly ever moves."""
+LEAST_MOVE: Final = 0.01
+"""Of the level: less is no move of a series that hardly ever makes one, and so has no noise to be measured by."""
 _WEEK: Final = 7 * 1440
 _LEAST_WINDOW: Final = 384
 """Values that the window spans at least: a week of hours is too few to know a spread by."""
 
 
 class Level:
-    """Of each series its last RECENT values and a sample of its past; medians are made anew when that changes."""
+    """Of each series a sample of its past; medians are made anew when that changes."""
 
     def __init__(self, step: int) -> None:
         self.stride = max(1, max(_WEEK // step, _LEAST_WINDOW) // SAMPLES) | 1  # odd: not the same hours every day
         self.samples = np.zeros((0, SAMPLES))
-        self.recent = np.zeros((0, RECENT))
         self.seen = np.zeros(0, np.int64)
         self.sampled = np.zeros(0, np.int64)
         self.due = np.zeros(0, np.int64)  # what `seen` is when the next sample is taken
         self.centre = np.zeros(0)
         self.scale = np.zeros(0)  # the mean distance from the centre
+        self.still = np.zeros(0)  # 1: it hardly ever moves
 
     def grow(self, more: int) -> None:
         self.samples = np.concatenate([self.samples, np.full((more, SAMPLES), np.nan)])
-        self.recent = np.concatenate([self.recent, np.full((more, RECENT), np.nan)])
-        for name in ("seen", "sampled", "due", "centre", "scale"):
+        for name in ("seen", "sampled", "due", "centre", "scale", "still"):
             old = getattr(self, name)
             setattr(self, name, np.concatenate([old, np.zeros(more, old.dtype)]))
 
-    def push(self, series: Numbers, values: Floats) -> Floats:
-        """Take new values; returns the means of the last RECENT, the new ones included."""
-        self.recent[series] = np.concatenate([self.recent[series][:, 1:], values[:, None]], axis=1)
-        last = self.recent[series]
-        there = np.isfinite(last)
-        return np.asarray(np.where(there, last, 0.0).sum(axis=1) / there.sum(axis=1))
+    def snapped(self, series: Numbers, values: Floats) -> Floats:
+        """`values`, where those are the level that are next to it in a series that hardly ever moves."""
+        centre = self.centre[series]
+        near = (self.still[series] > 0) & (np.abs(values - centre) < LEAST_MOVE * np.abs(centre))
+        return np.where(near, centre, values)
 
     def learn(self, series: Numbers, values: Floats) -> None:
         taken = self.seen[series] >= self.due[series]
@@ -62,3 +63,4 @@ class Level:
         centre = (ordered[at, (held - 1) // 2] + ordered[at, np.where(held % 2, held - 1, held) // 2]) / 2
         self.centre[series] = centre
         self.scale[series] = np.nansum(np.abs(rows - centre[:, None]), axis=1) / held
+        self.still[series] = (rows == centre[:, None]).sum(axis=1) >= STILL * held

@@ -33,6 +33,10 @@ ADOPTED_MINUTES: Final = 5040
 ADOPTED: Final = 50
 """What has lasted for so many values and minutes (three and a half days) is learned from again: a spread that has grown
 for good becomes usual as a level does."""
+REMEMBERED: Final = 28
+"""Days for which the level before one that was adopted is remembered: that it is back is no news."""
+SETTLES: Final = 9
+"""Days within which it is the usual one again."""
 WARM_UP: Final = 50
 """Values before anything is said of a series."""
 _GRAVE: Final[tuple[tuple[float, Severity], ...]] = ((9.0, "critical"), (5.0, "error"), (0.0, "warning"))
@@ -50,6 +54,11 @@ class Look:
     expected: Floats  # NaN where there is no prediction
     band: Floats  # how far from it a mean usually is at most; NaN likewise
     surprise: Floats  # nats
+    slow: Floats  # nats, of the window that is most surprised
+    span: Numbers  # which one that is
+    drifts: Floats  # [series, window]: the mean deviate of each
+    began: Floats  # minutes since 1970: since when the shortest window is on its side
+    run: Floats  # [series, 3]: values since then, their sum, and that of what was expected
 
     def of(self, chosen: npt.NDArray[np.bool_]) -> "Look":
         """The part of it that is chosen."""
@@ -77,7 +86,7 @@ class Lives:
         """Returns the findings that were opened or closed, or became of another kind or severity."""
         held = self.held
         held["seen"][look.series] += 1
-        busy = (look.surprise >= UNEASY) | (held["count"][look.series] > 0)
+        busy = (look.surprise >= UNEASY) | (held["count"][look.series] > 0) | (look.slow >= self.threshold)
         if not busy.any():
             return []
         look = look.of(busy)
@@ -85,7 +94,9 @@ class Lives:
         with np.errstate(invalid="ignore"):
             off = np.minimum(np.abs(look.values - look.expected), np.abs(look.means - look.expected))
             near = ~(off > np.where(held["open"][series] > 0, held["band"][series], look.band))
-        uneasy = (look.surprise >= UNEASY) | (held["open"][series] > 0) & ~near
+        uneasy = (look.surprise >= UNEASY) | (held["open"][series] > 0) & np.where(
+            held["slow"][series] > 0, self._goes_on(look), ~near
+        )
         turns = self._turns(look)
         bands = held["band"][series[turns]]
         turned = [self._turn(int(series[place]), int(look.at[place])) for place in np.flatnonzero(turns)]
@@ -94,17 +105,33 @@ class Lives:
         times = np.abs(look.means - look.expected)[turns] / np.maximum(OPPOSITE * bands, 1e-300)
         held["score"][series[turns]] = np.maximum(held["score"][series[turns]], self.threshold * np.minimum(times, 10))
         opens = (look.surprise >= self.threshold) & (held["open"][series] == 0) & (held["seen"][series] > WARM_UP)
-        opens = opens & np.isfinite(look.expected) | turns
+        opens = opens & np.isfinite(look.expected) & ~self._returns(look) | turns
+        slowly = (look.slow >= self.threshold) & (held["open"][series] == 0) & (held["seen"][series] > WARM_UP)
+        slowly &= ~opens & np.isfinite(look.expected) & ~self._returns(look, slowly=True)
         before = {int(number): self._told(int(number)) for number in series[held["open"][series] > 0]}
         self._open(look, opens)
-        changed = turned + [self.finding(int(number)) for number in series[opens]]
+        self._open_slowly(look, slowly)
+        changed = turned + [self.finding(int(number)) for number in series[opens | slowly]]
         changed += [self.finding(number) for number, told in before.items() if self._told(number) != told]
         over = (held["open"][series] > 0) & (held["calm"][series] >= CALM)
-        over &= look.at + self.step - held["calm_from"][series] >= CALM_MINUTES
+        over &= ~slowly & (look.at + self.step - held["calm_from"][series] >= CALM_MINUTES)
         for place in np.flatnonzero(over):
             changed.append(self._close(int(series[place]), float(look.expected[place])))
         held["open"][series[over]] = 0
         return changed
+
+    def stands(self, series: Numbers, at: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
+        """Of which series a finding stands; and of which one that has not lasted yet, so that nothing is learned."""
+        held = self.held
+        lasted = (at - held["start"][series] >= ADOPTED_MINUTES) & (held["count"][series] >= ADOPTED)
+        open_now = held["open"][series] > 0
+        return open_now, open_now & ~lasted
+
+    def opened_slowly(self, series: Numbers, at: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
+        """Of which series a window has told something just now."""
+        held = self.held
+        now = held["detected"][series] == at + self.step
+        return np.asarray((held["open"][series] > 0) & (held["slow"][series] > 0) & now)
 
     def may_learn(self, series: Numbers, at: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
         """Of which series the figures tell how far they go: not of a finding that goes on, until it has lasted."""
@@ -133,8 +160,9 @@ class Lives:
             held[f"calm_{name}"][series] = np.where(uneasy, 0.0, pending)
             for sums in (name, f"back_{name}", f"calm_{name}"):
                 held[sums][series[idle]] = 0.0
-        rises = uneasy & (look.surprise > held["score"][series])
-        held["score"][series] = np.where(idle, 0.0, np.where(rises, look.surprise, held["score"][series]))
+        told = np.maximum(look.surprise, np.where(held["open"][series] * held["slow"][series] > 0, look.slow, 0.0))
+        rises = uneasy & (told > held["score"][series])
+        held["score"][series] = np.where(idle, 0.0, np.where(rises, told, held["score"][series]))
         lasted = look.at - held["start"][series] >= ADOPTED_MINUTES
         follows = (held["open"][series] == 0) | lasted
         held["band"][series[follows]] = np.nan_to_num(look.band[follows])
@@ -152,7 +180,47 @@ class Lives:
         held, series = self.held, look.series[opens]
         held["down"][series] = look.values[opens] < look.expected[opens]
         held["open"][series] = 1.0
+        held["slow"][series] = 0.0
         held["detected"][series] = look.at[opens] + self.step
+
+    def _open_slowly(self, look: Look, opens: npt.NDArray[np.bool_]) -> None:
+        """A window has added up what no value told: it began when the shortest window came to its side."""
+        held, look = self.held, look.of(opens)
+        series = look.series
+        held["open"][series] = held["slow"][series] = 1.0
+        held["detected"][series] = look.at + self.step
+        held["until"][series] = look.at + self.step
+        held["span"][series] = np.maximum(look.span - 1, 0)
+        mark = look.drifts[np.arange(len(series)), look.span]
+        held["mark"][series], held["down"][series] = np.abs(mark), mark < 0
+        for name in _SUMS:
+            held[name][series] = 0.0
+        for column, name in enumerate(_SUMMED):
+            held[name][series] = look.run[:, column]
+        held["start"][series], held["back_from"][series] = look.began, look.at + self.step
+        held["before"][series] = look.run[:, 2] / look.run[:, 0]
+        held["calm"][series], held["score"][series] = 0.0, look.slow
+        held["band"][series] = np.nan_to_num(look.band)
+
+    def _goes_on(self, look: Look) -> npt.NDArray[np.bool_]:
+        """Of what a window has told: whether a shorter one is nearer to its level than to the usual one."""
+        held, series = self.held, look.series
+        drift = look.drifts[np.arange(len(series)), held["span"][series].astype(np.intp)]
+        return np.asarray(np.where(held["down"][series] > 0, -drift, drift) > held["mark"][series] / 2)
+
+    def _returns(self, look: Look, slowly: bool = False) -> npt.NDArray[np.bool_]:
+        """Which are where they were before a level that was adopted lately: nearer to that than to the new one."""
+        held, series = self.held, look.series
+        off = look.means - look.expected
+        if slowly:
+            off = (look.run[:, 1] - look.run[:, 2]) / np.maximum(look.run[:, 0], 1.0)
+        was = held["was"][series]
+        with np.errstate(invalid="ignore"):
+            back = (look.at < held["was_until"][series]) & (np.abs(off - was) < np.abs(was) / 2)
+        held["was_until"][series] = np.where(
+            back, np.minimum(held["was_until"][series], look.at + SETTLES * DAY), held["was_until"][series]
+        )
+        return np.asarray(back)
 
     def _turns(self, look: Look) -> npt.NDArray[np.bool_]:
         """Of which what is open is over because values and means are far off on the other side, by the band of before:
@@ -189,6 +257,8 @@ class Lives:
         actual, before = held["actual"][number] / count, held["before"][number]
         lasted = end - held["start"][number] >= ADOPTED_MINUTES
         came = lasted or abs(expected - before) > abs(actual - before) / 2
+        if lasted or abs(expected - before) > abs(actual - before) / 2:
+            held["was"][number], held["was_until"][number] = before - actual, end + REMEMBERED * DAY
         found = self.finding(number, end=int(end), closing="new_normal" if came else "over")
         for name in (*_SUMS, "score"):
             held[name][number] = 0.0
@@ -234,5 +304,6 @@ _SUMMED: Final = ("count", "actual", "expected")
 _SUMS: Final = tuple(f"{of}{name}" for of in ("", "calm_", "back_") for name in _SUMMED)
 _HELD: Final = (
     "seen", "open", "down", "start", "detected", "until", "score", "before", "band", "calm", "calm_from", "back_from",
+    "slow", "span", "mark", "was", "was_until",
     *_SUMS,
 )  # fmt: skip

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import numpy as np
 
-VERSION: Final = 2
+VERSION: Final = 3
 _MARK: Final = b"spendstream gauge state\n"
 
 

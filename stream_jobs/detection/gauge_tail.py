@@ -43,14 +43,26 @@ class Tails:
         self.lowest = np.concatenate([self.lowest, np.full((more, lenses), np.nan)])
         self.seen = np.concatenate([self.seen, np.zeros(more, np.int64)])
 
-    def surprise(self, series: Numbers, figures: Floats) -> tuple[Floats, Floats]:
+    def surprise(
+        self,
+        series: Numbers,
+        figures: Floats,
+        exponents: Floats | float = EXPONENT,
+        chain: int = 99,
+        wider: Floats | float = 1.0,
+    ) -> tuple[Floats, Floats]:
         """In nats, of figures ≥ 0 as [series, lens]; and the figures that TAIL of the past exceeds. The surprise is 0
-        where the figure is NaN and as long as nothing is known; the other then NaN."""
+        where the figure is NaN and as long as nothing is known; the other then NaN. From the lens `chain` on tails
+        begin where that of the lens before does at least, and `wider` times as far out: few figures of a long window
+        are independent, and it is no narrower than a short one."""
         counts = self.counts[series]
         above = counts[:, :, ::-1].cumsum(axis=2)[:, :, ::-1]  # of each bin: it and those above
         seen = above[:, :, 0].astype(np.float64)
         tail = _quantile(counts, above, TAIL)
         lowest = self.lowest[series]
+        if chain < lowest.shape[1]:
+            begins = np.maximum.accumulate(np.nan_to_num((lowest + tail)[:, chain:], nan=-np.inf), axis=1)
+            tail[:, chain:] = begins + PER_OCTAVE * np.log2(wider) - lowest[:, chain:]
         with np.errstate(divide="ignore", invalid="ignore"):
             at = np.log2(figures) * PER_OCTAVE - lowest
         place = np.nan_to_num(at, nan=0.0, neginf=0.0, posinf=BINS - 1).clip(0, BINS - 1).astype(np.intp)
@@ -58,7 +70,7 @@ class Tails:
         rank = np.log((seen + 1) / (larger + 1))
         with np.errstate(invalid="ignore"):
             further = np.where(seen >= LEAST, np.maximum(at - tail, 0.0), 0.0)
-            beyond = np.minimum(rank, _SURE) + further * (EXPONENT / PER_OCTAVE * _OCTAVE)
+            beyond = np.minimum(rank, _SURE) + further * (np.asarray(exponents) / PER_OCTAVE * _OCTAVE)
             still = np.isnan(lowest) & (figures > 0)  # the first move of what never moved
             surprise = np.where(still, np.log(seen + 1), np.where(at > tail, beyond, np.minimum(rank, _SURE)))
         return np.where(figures > 0, surprise, 0.0), np.exp2((lowest + tail) / PER_OCTAVE)

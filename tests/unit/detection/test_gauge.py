@@ -203,3 +203,63 @@ def test_a_number_that_another_series_takes() -> None:
     assert {key: one for key, one in found.items() if key[0] != 1} == {k: o for k, o in others.items() if k[0] != 1}
     assert np.array_equal(reused.scores()[[0, 2]], plain.scores()[[0, 2]])
     assert reused.scores()[1] == fresh.scores()[0]
+
+
+def seasonal(step: int, days: int, weekly: bool, series: int = 4, seed: int = 21) -> np.ndarray:
+    """[steps, series]: 50 ± 30 over a day with noise of 3, weekends at 30; of a value a day 100, and 40 at weekends."""
+    minutes = np.arange(days * 1440 // step) * step
+    weekend = (minutes + START) // 1440 % 7 < 2
+    usual = 50 + 30 * np.sin(2 * np.pi * minutes / 1440) if step < 1440 else np.full(len(minutes), 100.0)
+    level = np.where(weekend & weekly, 30.0 if step < 1440 else 40.0, usual)
+    return level[:, None] + np.random.default_rng(seed).normal(0, 3, (len(minutes), series))
+
+
+@pytest.mark.parametrize(("step", "weekly"), [(60, False), (60, True), pytest.param(15, True, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(("off", "hours"), [(24.0, 250), (-60.0, 72)])
+def test_a_shift_of_what_has_a_season(step: int, weekly: bool, off: float, hours: int) -> None:
+    """It is told once within hours, lasts until the values or the usual level are back, and nothing follows it: not
+    where the values come back, nor a week later."""
+    values = seasonal(step, 34, weekly)
+    begin = 22 * 1440 // step
+    values[begin : begin + hours * 60 // step] += off
+    found = [one for one in replay(made(step, 4), values).values() if one.detected_at > START + begin * step]
+    assert sorted(one.number for one in found) == [0, 1, 2, 3]
+    for one in found:
+        assert one.direction == ("up" if off > 0 else "down")
+        assert one.detected_at - START - begin * step <= 6 * 60 + step
+        assert one.end is not None
+        lasted = (one.end - one.start) / 60
+        assert abs(lasted - 72) <= 3 if hours == 72 else 84 <= lasted <= 240
+
+
+@pytest.mark.parametrize("factor", [0.0, 2.5])
+def test_an_odd_day_has_no_mirror(factor: float) -> None:
+    """A day at 0, or at 2.5 times its usual value, is told at its end, and the same weekdays behind it are not."""
+    values = seasonal(1440, 160, weekly=True)
+    values[120] *= factor
+    found = [one for one in replay(made(1440, 4), values).values() if one.detected_at > START + 119 * 1440]
+    assert [(one.number, one.start) for one in found] == [(number, START + 120 * 1440) for number in range(4)]
+
+
+def test_growth_is_usual() -> None:
+    """A fifth of a percent a day, over most of a year: next to nothing is told."""
+    days = np.arange(300)
+    noisy = np.random.default_rng(3).normal(0, 0.1, (300, 20))
+    assert len(replay(made(1440, 20), 100 * np.exp(noisy) * 1.002 ** days[:, None])) <= 30
+
+
+def test_a_little_off_for_days() -> None:
+    """Values of hours with a noise of a fifth that are two fifths lower: no value tells it, but days do."""
+    values = 100 * np.exp(np.random.default_rng(4).normal(0, 0.2, (29 * 24, 6)))
+    values[25 * 24 : 28 * 24] *= 0.6
+    found = [one for one in replay(made(60, 6), values).values() if one.start >= START + 24 * 1440]
+    assert len({one.number for one in found if one.direction == "down"}) >= 5
+    assert not [one for one in found if one.direction == "up"]
+
+
+def test_the_least_move_of_a_constant() -> None:
+    """A fiftieth of a percent, once or now and then, is no news of what never moves; a tenth of it is."""
+    values = np.full((620, 3), 5.0)
+    values[500, 0] = values[::97, 1] = 5.001
+    values[500, 2] = 5.5
+    assert {one.number for one in replay(made(60, 3), values).values()} == {2}

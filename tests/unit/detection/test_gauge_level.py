@@ -30,9 +30,10 @@ def test_a_week_is_enough() -> None:
     assert level.sampled[0] > SAMPLES
 
 
-def test_means_of_recent() -> None:
-    """The mean of the last three, of fewer in the beginning."""
-    level = Level(5)
-    level.grow(1)
-    told = [float(level.push(ONE, np.array([value]))[0]) for value in (3.0, 6.0, 9.0, 12.0)]
-    assert told == [3.0, 4.5, 6.0, 9.0]
+def test_what_hardly_ever_moves() -> None:
+    """Less than a hundredth of its level is no move of it; of a series that moves, every move is one."""
+    still = learned(np.full(200, 5.0))
+    assert still.snapped(ONE, np.array([5.001])).tolist() == [5.0]
+    assert still.snapped(ONE, np.array([5.1])).tolist() == [5.1]
+    moving = learned(np.tile([4.999, 5.0, 5.002], 70))
+    assert moving.snapped(ONE, np.array([5.001])).tolist() == [5.001]
