@@ -22,7 +22,8 @@ import numpy.typing as npt
 
 from stream_jobs.detection import gauge_track
 from stream_jobs.detection.gauge_level import Level
-from stream_jobs.detection.gauge_life import UNEASY, Lives, Look
+from stream_jobs.detection.gauge_life import UNEASY, Lives
+from stream_jobs.detection.gauge_look import Look
 from stream_jobs.detection.gauge_recent import Recent
 from stream_jobs.detection.gauge_season import DAY, Season
 from stream_jobs.detection.gauge_state import pack, unpack

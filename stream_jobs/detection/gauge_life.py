@@ -4,12 +4,12 @@ One finding stands for a series at a time. It opens when a surprise is rarer tha
 CALM usual values that span half an hour: because the values came back, or because the prediction came to them.
 """
 
-from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
+from stream_jobs.detection.gauge_look import Look
 from stream_jobs.detection.model import Closing, Finding, FindingKind, Severity
 
 Floats = npt.NDArray[np.float64]
@@ -41,28 +41,6 @@ WARM_UP: Final = 50
 """Values before anything is said of a series."""
 _GRAVE: Final[tuple[tuple[float, Severity], ...]] = ((9.0, "critical"), (5.0, "error"), (0.0, "warning"))
 """Nats beyond the threshold. A gauge knows no money: who tells people may weigh a finding by what depends on it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Look:
-    """What one call saw: arrays of the same length."""
-
-    series: Numbers  # their numbers
-    at: npt.NDArray[np.int64]  # minutes since 1970
-    values: Floats
-    means: Floats  # of the last few values
-    expected: Floats  # NaN where there is no prediction
-    band: Floats  # how far from it a mean usually is at most; NaN likewise
-    surprise: Floats  # nats
-    slow: Floats  # nats, of the window that is most surprised
-    span: Numbers  # which one that is
-    drifts: Floats  # [series, window]: the mean deviate of each
-    began: Floats  # minutes since 1970: since when the shortest window is on its side
-    run: Floats  # [series, 3]: values since then, their sum, and that of what was expected
-
-    def of(self, chosen: npt.NDArray[np.bool_]) -> "Look":
-        """The part of it that is chosen."""
-        return Look(*(getattr(self, name)[chosen] for name in self.__slots__))
 
 
 def threshold(step: int) -> float:
@@ -257,7 +235,7 @@ class Lives:
         actual, before = held["actual"][number] / count, held["before"][number]
         lasted = end - held["start"][number] >= ADOPTED_MINUTES
         came = lasted or abs(expected - before) > abs(actual - before) / 2
-        if lasted or abs(expected - before) > abs(actual - before) / 2:
+        if came:
             held["was"][number], held["was_until"][number] = before - actual, end + REMEMBERED * DAY
         found = self.finding(number, end=int(end), closing="new_normal" if came else "over")
         for name in (*_SUMS, "score"):
