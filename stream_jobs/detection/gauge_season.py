@@ -57,11 +57,12 @@ class Season:
         is known."""
         position = (at + self.step / 2) * self.bins / DAY - 0.5
         place = np.floor(position + 0.5).astype(np.int64)
-        middle = self._at(series, place)
         away = position - place
         if not away.any():
-            return middle
-        below, above = middle - self._at(series, place - 1), self._at(series, place + 1) - middle
+            return self._at(series, place)
+        around = self._at(np.tile(series, 3), np.concatenate([place, place - 1, place + 1]))
+        middle, before, after = around.reshape(3, len(series), PREDICTIONS)
+        below, above = middle - before, after - middle
         # within a bin along the flatter of the two slopes, if they agree: a step stays one (van Leer's minmod)
         flatter = np.where(np.abs(below) < np.abs(above), below, above)
         slope = np.where(below * above > 0, flatter, 0.0)
@@ -80,7 +81,8 @@ class Season:
         known = np.minimum(bins[:, None] // self.bins - 2, newest - 1)
         now = self.levels[rows, known % _LEVELS]
         with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
-            moved = np.nan_to_num(now - then, nan=0.0)
+            moved = now - then
+            moved = np.where(np.isnan(moved), 0.0, moved)
             factor = now / then
             factor = np.where((factor > 0) & (factor < np.inf), factor, 1.0)
         weekly, odd_weeks = values[:, _WEEKLY], odd[:, _WEEKLY]

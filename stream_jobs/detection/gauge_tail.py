@@ -61,12 +61,12 @@ class Tails:
         tail = _quantile(counts, above, TAIL)
         lowest = self.lowest[series]
         if chain < lowest.shape[1]:
-            begins = np.maximum.accumulate(np.nan_to_num((lowest + tail)[:, chain:], nan=-np.inf), axis=1)
+            begins = np.maximum.accumulate(np.fmax((lowest + tail)[:, chain:], -np.inf), axis=1)
             tail[:, chain:] = begins + PER_OCTAVE * np.log2(wider) - lowest[:, chain:]
         with np.errstate(divide="ignore", invalid="ignore"):
             at = np.log2(figures) * PER_OCTAVE - lowest
-        place = np.nan_to_num(at, nan=0.0, neginf=0.0, posinf=BINS - 1).clip(0, BINS - 1).astype(np.intp)
-        larger = np.take_along_axis(above, place[:, :, None], axis=2)[:, :, 0]
+        place = np.fmin(np.fmax(at, 0.0), BINS - 1).astype(np.intp)  # 0 for NaN
+        larger = above[(*_cells(place.shape), place)]
         rank = np.log((seen + 1) / (larger + 1))
         with np.errstate(invalid="ignore"):
             further = np.where(seen >= LEAST, np.maximum(at - tail, 0.0), 0.0)
@@ -84,7 +84,7 @@ class Tails:
         lowest = np.where(fresh, at - (BINS - _ABOVE), lowest)
         self.lowest[series] = lowest
         with np.errstate(invalid="ignore"):
-            place = np.floor(np.nan_to_num(at - lowest, nan=0.0, neginf=0.0)).astype(np.intp)
+            place = np.floor(np.fmax(at - lowest, -1.0)).astype(np.intp)  # the lowest, for NaN
         for row, lens in np.argwhere(place >= BINS):
             self._move(int(series[row]), int(lens), int(place[row, lens]) - BINS + _ABOVE)
             place[row, lens] = BINS - _ABOVE
@@ -109,8 +109,12 @@ class Tails:
 def _quantile(counts: npt.NDArray[np.float32], above: npt.NDArray[np.float32], share: float) -> Floats:
     """Where the upper `share` of the figures begins, in bins from the lowest, interpolated within the bin."""
     wanted = above[:, :, :1] * share
-    bin_of = np.maximum((above >= wanted).sum(axis=2) - 1, 0)[:, :, None]
-    inside = np.take_along_axis(counts, bin_of, axis=2)
-    over = np.take_along_axis(above, bin_of, axis=2) - wanted
-    place = bin_of + (over / np.maximum(inside, 1)).clip(0, 1)
-    return np.asarray(place[:, :, 0], np.float64)
+    bin_of = np.maximum((above >= wanted).sum(axis=2) - 1, 0)
+    here = (*_cells(bin_of.shape), bin_of)
+    over = above[here] - wanted[:, :, 0]
+    return np.asarray(bin_of + (over / np.maximum(counts[here], 1)).clip(0, 1), np.float64)
+
+
+def _cells(shape: tuple[int, ...]) -> tuple[Numbers, Numbers]:
+    """The first two indices of an array whose third is of this shape."""
+    return np.arange(shape[0])[:, None], np.arange(shape[1])

@@ -75,12 +75,14 @@ class Windows:
         """Add deviates; returns the sums in units of the standard deviation that they had if deviates were
         independent, and the mean deviates."""
         held = self.held
-        sums = held["sums"][series] * self.keep + np.nan_to_num(np.clip(deviates, -WINSOR, WINSOR))[:, None]
+        added = np.where(np.isnan(deviates), 0.0, np.clip(deviates, -WINSOR, WINSOR))
+        sums = held["sums"][series] * self.keep + added[:, None]
         held["squares"][series] = held["squares"][series] * self.keep**2 + 1
         held["weights"][series] = held["weights"][series] * self.keep + 1
         fresh = (np.sign(sums[:, 0]) != np.sign(held["sums"][series, 0])) | (held["run_count"][series] == 0)
         held["sums"][series] = sums
-        for name, value in (("count", 1.0), ("actual", values), ("expected", np.nan_to_num(expected))):
+        expected = np.where(np.isnan(expected), 0.0, expected)
+        for name, value in (("count", 1.0), ("actual", values), ("expected", expected)):
             held[f"run_{name}"][series] = np.where(fresh, 0.0, held[f"run_{name}"][series]) + value
         held["run_since"][series] = np.where(fresh, at, held["run_since"][series])
         figures = np.where(np.isnan(deviates)[:, None], np.nan, sums / np.sqrt(held["squares"][series]))
