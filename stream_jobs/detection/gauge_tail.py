@@ -112,7 +112,11 @@ def _quantile(counts: npt.NDArray[np.float32], above: npt.NDArray[np.float32], s
     bin_of = np.maximum((above >= wanted).sum(axis=2) - 1, 0)
     here = (*_cells(bin_of.shape), bin_of)
     over = above[here] - wanted[:, :, 0]
-    return np.asarray(bin_of + (over / np.maximum(counts[here], 1)).clip(0, 1), np.float64)
+    begins = np.asarray(bin_of + (over / np.maximum(counts[here], 1)).clip(0, 1), np.float64)
+    # hardly ever anything but 0 (counts in the lowest bin): what is more has no other scale than the least that was
+    least = np.argmax(counts[:, :, 1:] > 0, axis=2) + 1
+    scarce = (bin_of == 0) & (above[:, :, 1] > 0)
+    return np.where(scarce, least + 1.0, begins)
 
 
 def _cells(shape: tuple[int, ...]) -> tuple[Numbers, Numbers]:

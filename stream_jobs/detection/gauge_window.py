@@ -21,7 +21,7 @@ LEAST_SPAN: Final = 6
 """Values that it holds at least."""
 LEAST_SEEN: Final = 20
 """Values before a usual distance is one."""
-WINSOR: Final = 5.0
+WINSOR: Final = 8.0
 """A deviate adds so much at most: one value is no level."""
 OUTLIER: Final = 4.0
 """Usual distances that a value teaches at most."""
