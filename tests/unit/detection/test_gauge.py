@@ -269,3 +269,22 @@ def test_the_least_move_of_a_constant() -> None:
     values[500, 0] = values[::97, 1] = 5.001
     values[500, 2] = 5.5
     assert {one.number for one in replay(made(60, 3), values).values()} == {2}
+
+
+def test_four_hours_within_what_the_day_has() -> None:
+    """A rise at any hour of what has a season, to values that other hours have: seen in what hours add up to."""
+    at = np.arange(40 * 24)
+    noisy = np.random.default_rng(11).normal(0, 3, (40 * 24, 12))
+    values = (50 + 15 * np.sin(at / 24 * 2 * np.pi))[:, None] + noisy
+    for number in range(12):
+        begun = 36 * 24 + 2 * number
+        values[begun : begun + 4, number] += 30
+    found = list(replay(made(60, 12), values).values())
+    assert sorted(one.number for one in found if one.direction == "up") == list(range(12))
+    assert len(found) == 12
+
+
+def test_counts_are_whole() -> None:
+    """One more than ever is no finding of a series of small counts."""
+    counts = np.random.default_rng(5).poisson(0.3, (1_200, 12)).astype(float)
+    assert len(replay(made(5, 12), counts)) <= 1

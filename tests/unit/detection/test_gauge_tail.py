@@ -51,3 +51,13 @@ def test_first_move() -> None:
     """What never moved is as surprised by its first move as its past was long."""
     surprise = learned(np.zeros(1_000)).surprise(ONE, np.array([[0.1]]))[0][0, 0]
     assert abs(surprise - np.log(1_001)) < 1e-6
+
+
+def test_what_is_nearly_always_0_has_the_scale_of_its_least() -> None:
+    """Of counts of which three in a thousand were not 0, another 1 is no rarer than the tail, and a 2 not by much."""
+    figures = np.zeros(1_000)
+    figures[[100, 500, 900]] = 1.0
+    tails = learned(figures)
+    again, twice = (tails.surprise(ONE, np.array([[size]]))[0][0, 0] for size in (1.0, 2.0))
+    assert abs(again + np.log(TAIL)) < 1e-6
+    assert again < twice < again + 4 * np.log(2)
