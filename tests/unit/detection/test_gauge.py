@@ -274,14 +274,17 @@ def test_the_least_move_of_a_constant() -> None:
 def test_four_hours_within_what_the_day_has() -> None:
     """A rise at any hour of what has a season, to values that other hours have: seen in what hours add up to."""
     at = np.arange(40 * 24)
-    noisy = np.random.default_rng(11).normal(0, 3, (40 * 24, 12))
-    values = (50 + 15 * np.sin(at / 24 * 2 * np.pi))[:, None] + noisy
+    noisy = np.random.default_rng(11).normal(0, 2, (40 * 24, 12))
+    for hour in at[1:]:  # hours go together: what one is off, the next one is nearly
+        noisy[hour] += 0.75 * noisy[hour - 1]
+    values = (50 + 15 * np.sin(at / 24 * 2 * np.pi) - 8 * (at // 24 % 7 >= 5))[:, None] + noisy
     for number in range(12):
         begun = 36 * 24 + 2 * number
         values[begun : begun + 4, number] += 30
     found = list(replay(made(60, 12), values).values())
-    assert sorted(one.number for one in found if one.direction == "up") == list(range(12))
-    assert len(found) == 12
+    assert {one.direction for one in found} == {"up"}
+    assert len({one.number for one in found}) >= 10
+    assert len(found) <= 12
 
 
 def test_counts_are_whole() -> None:
