@@ -41,7 +41,7 @@ install: $(STAMP) ## make .venv with everything that uv.lock pins
 demo: $(STAMP) ## simulated AI traffic through the whole pipeline, and report.html (a minute)
 	@$(BIN)/spendstream demo
 
-test: $(STAMP) ## the tests, in parallel (17 minutes on two cores)
+test: $(STAMP) ## the tests, in parallel (14 minutes on two cores)
 	@bash tests/in_memory.sh $(BIN)/pytest -n auto --dist loadgroup -m "not slow"
 
 test-slow: $(STAMP) ## the tests that take long, most because processes die and come back (minutes)

@@ -20,6 +20,8 @@ TAIL: Final = 0.005
 EXPONENT: Final = 4.0
 """Of the tail beyond that: the chance of a figure twice as large is a sixteenth. Chosen by hand on the
 series of the benchmarks (NAB, Microsoft), where exponents that each series learned for itself were no better."""
+SCALE: Final = 2
+"""Figures that are not 0, of a past that hardly ever was anything else: of fewer, more is news at once."""
 LEAST: Final = 50
 """Figures that a tail is known by: of fewer, the rank alone counts."""
 _SURE: Final = -float(np.log(TAIL))
@@ -115,7 +117,7 @@ def _quantile(counts: npt.NDArray[np.float32], above: npt.NDArray[np.float32], s
     begins = np.asarray(bin_of + (over / np.maximum(counts[here], 1)).clip(0, 1), np.float64)
     # hardly ever anything but 0 (counts in the lowest bin): what is more has no other scale than the least that was
     least = np.argmax(counts[:, :, 1:] > 0, axis=2) + 1
-    scarce = (bin_of == 0) & (above[:, :, 1] > 0)
+    scarce = (bin_of == 0) & (above[:, :, 1] >= SCALE)
     return np.where(scarce, least + 1.0, begins)
 
 

@@ -11,6 +11,8 @@ from stream_jobs.store.client import StoreClient
 from tests.integration.anomaly_world import told as findings
 from tests.integration.test_anomalies_told import Told, job, store
 
+pytestmark = pytest.mark.slow
+
 __all__ = ["job", "store"]
 
 

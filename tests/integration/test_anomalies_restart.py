@@ -36,6 +36,8 @@ from tests.integration.anomaly_world import (
 )
 from tests.store_server import StoreProcess
 
+pytestmark = pytest.mark.slow
+
 MINUTES = 36
 SPIKE = range(8, 20)  # u1 asks for 60 times as much
 LATE = 28  # in this minute comes what happened in the spike
@@ -156,7 +158,6 @@ _NUMBERS = st.frozensets(st.integers(0, MINUTES - 1), max_size=8)
 _MINUTES = st.frozensets(st.integers(1, MINUTES - 1), min_size=1, max_size=3)
 
 
-@pytest.mark.slow
 @given(st.builds(Run, _MINUTES, _MINUTES, _NUMBERS, _NUMBERS, _NUMBERS, st.integers(0, 9)))
 @settings(max_examples=2, derandomize=True, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
 def test_findings_follow_from_what_was_booked(store: StoreClient, expected: list[dict[str, Any]], run: Run) -> None:

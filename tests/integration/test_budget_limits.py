@@ -15,6 +15,8 @@ from tests.integration.budget_office import Office
 from tests.integration.test_budget_periods import office, spend
 from tests.integration.test_budget_units import ONLY_ACTUAL
 
+pytestmark = pytest.mark.slow
+
 __all__ = ["office"]  # a fixture
 DAYS: dict[str, Any] = {"id": "days", "name": "Days", "amount": 10, "period": "day", "thresholds": ONLY_ACTUAL}
 KEPT = timedelta(days=36)

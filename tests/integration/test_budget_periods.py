@@ -26,8 +26,9 @@ from tests.integration.pipeline import until
 from tests.store_server import StoreProcess
 from tests.unit.producers.support import read_topic
 
+pytestmark = pytest.mark.slow
+
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)
-SLOW = pytest.mark.slow
 SEARCH = {
     "id": "search",
     "name": "Search",
@@ -76,7 +77,7 @@ def midnight(at: datetime) -> datetime:
     return at.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
 
 
-@pytest.mark.parametrize("restarted", ["before", *(pytest.param(when, marks=SLOW) for when in ("after", "never"))])
+@pytest.mark.parametrize("restarted", ["before", "after", "never"])
 def test_a_correction_reaches_a_period_that_was_over_long_ago(office: Office, restarted: str) -> None:
     """The finding: an event over budget three weeks ago, a restart, and the price falls to a hundredth. History, alert
     and services follow; whether the restart was before or after the correction, or there was none."""
@@ -195,8 +196,8 @@ EVERY_USER = USERS | {"id": "users", "period": "day"}
     [
         ("Pacific/Kiritimati", True),
         ("America/Los_Angeles", False),
-        pytest.param("Pacific/Kiritimati", False, marks=SLOW),
-        pytest.param("America/Los_Angeles", True, marks=SLOW),
+        ("Pacific/Kiritimati", False),
+        ("America/Los_Angeles", True),
     ],
 )
 def test_another_time_zone_has_other_periods_at_once(office: Office, zone: str, running: bool) -> None:
@@ -227,7 +228,9 @@ def test_another_time_zone_has_other_periods_at_once(office: Office, zone: str, 
         ("zone", True),
         ("dates", False),
         ("total", True),
-        *(pytest.param(*one, marks=SLOW) for one in (("zone", False), ("dates", True), ("total", False))),
+        ("zone", False),
+        ("dates", True),
+        ("total", False),
     ],
 )
 def test_periods_from_before_a_calendar_begins_are_no_longer_said(office: Office, change: str, running: bool) -> None:
@@ -255,7 +258,7 @@ def test_periods_from_before_a_calendar_begins_are_no_longer_said(office: Office
     assert_all_equal_to_the_ledger(office)
 
 
-@pytest.mark.parametrize("at_once", [9, pytest.param(100_000, marks=SLOW)])
+@pytest.mark.parametrize("at_once", [9, 100_000])
 def test_a_correction_of_many_values_reaches_each_of_them(
     office: Office, monkeypatch: pytest.MonkeyPatch, at_once: int
 ) -> None:
@@ -277,7 +280,7 @@ def test_a_correction_of_many_values_reaches_each_of_them(
     assert_all_equal_to_the_ledger(office)
 
 
-@pytest.mark.parametrize("at_once", [7, pytest.param(100_000, marks=SLOW)])
+@pytest.mark.parametrize("at_once", [7, 100_000])
 def test_many_values_are_told_as_they_are_worked_out(
     office: Office, monkeypatch: pytest.MonkeyPatch, at_once: int
 ) -> None:
@@ -301,7 +304,7 @@ def test_many_values_are_told_as_they_are_worked_out(
     assert_all_equal_to_the_ledger(office)
 
 
-@pytest.mark.parametrize("running", [True, pytest.param(False, marks=SLOW)])
+@pytest.mark.parametrize("running", [True, False])
 def test_another_scope_has_periods_in_which_there_was_nothing_before(
     office: Office, monkeypatch: pytest.MonkeyPatch, running: bool
 ) -> None:
@@ -327,7 +330,7 @@ def test_another_scope_has_periods_in_which_there_was_nothing_before(
     assert_all_equal_to_the_ledger(office)
 
 
-@pytest.mark.parametrize("running", [False, pytest.param(True, marks=SLOW)])
+@pytest.mark.parametrize("running", [False, True])
 def test_another_scope_is_counted_in_every_period_that_is_kept(office: Office, running: bool) -> None:
     """History says what the budget looks at now, also of values that it did not have before."""
     office.write(SEARCH, USERS)

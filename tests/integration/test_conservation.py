@@ -304,7 +304,8 @@ FAULTS: tuple[Callable[[Partition, int], None], ...] = (
 )
 
 
-@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (1, 2, 3))])
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(4))
 def test_an_hour_says_the_same_whatever_else_is_asked(store: StoreClient, seed: int) -> None:
     """Two partitions over many hours with faults here and there: the check since any hour, in portions of any size, has
     the rows that the view has of these hours, and the hours of one portion do not depend on those of another."""

@@ -29,6 +29,8 @@ from tests.integration.asking import Asking
 from tests.integration.pipeline import COMMAND, Pipeline, until, usage_event
 from tests.store_server import prepared
 
+pytestmark = pytest.mark.slow
+
 ASKING = Asking()
 BOUND = 1_000  # records; the smallest there is
 ROLLUPS = ("cost_1m", "cost_1h", "cost_1d", "operations_1d")
@@ -132,7 +134,6 @@ def test_an_empty_broker_takes_over_from_a_full_one(embedded: Embedded, send: Se
     assert {first for _, first in incarnations} == {0}
 
 
-@pytest.mark.slow
 def test_producers_are_held_out_while_nothing_can_be_booked(embedded: Embedded, send: Sender) -> None:
     """The worker stands still: the second broker fills too, then producers are refused, and /readyz, the metrics and
     the log say why. When the worker goes on, everything is booked and producers come in again."""
@@ -163,7 +164,6 @@ def test_producers_are_held_out_while_nothing_can_be_booked(embedded: Embedded, 
         assert_exact(store, send.sent)
 
 
-@pytest.mark.slow
 def test_a_worker_that_stands_still_for_long_is_replaced(
     embedded: Embedded, send: Sender, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -203,7 +203,6 @@ def delivery_error(embedded: Embedded, timeout_s: float) -> int | None:
     return errors[0]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("part", ["store", "worker", "next broker"])
 def test_what_dies_during_a_turn_is_replaced_and_the_turn_ends(embedded: Embedded, send: Sender, part: str) -> None:
     """kill -9 of the store, the worker, or the broker that has just taken over and holds nothing yet."""
@@ -231,7 +230,6 @@ def test_what_dies_during_a_turn_is_replaced_and_the_turn_ends(embedded: Embedde
         assert_exact(store, send.sent)
 
 
-@pytest.mark.slow
 def test_a_stop_during_a_turn_books_both_brokers(tmp_path: Path) -> None:
     """Ctrl-C while a full broker is not booked yet and the next one holds records already: both are booked first."""
     send = Sender(tmp_path / "data")
@@ -248,7 +246,6 @@ def test_a_stop_during_a_turn_books_both_brokers(tmp_path: Path) -> None:
         assert_exact(store, send.sent)
 
 
-@pytest.mark.slow
 def test_a_command_that_waits_for_its_events_finds_them_across_turns(
     embedded: Embedded, send: Sender, folder: Path
 ) -> None:
@@ -329,7 +326,6 @@ def test_a_producer_with_an_old_id_is_not_mistaken_for_another(tmp_path: Path) -
         second.stop()
 
 
-@pytest.mark.slow
 def test_memory_stays_bounded_over_many_turns(tmp_path: Path) -> None:
     """`spendstream up` as users start it, a service that publishes through the SDK, a replacement every few seconds:
     ledger, rollups and outcomes equal the oracle in events and money, by team."""
@@ -342,7 +338,6 @@ def test_memory_stays_bounded_over_many_turns(tmp_path: Path) -> None:
     assert {"broker", "store", "worker", "supervisor"} <= set(report.memory_mib)
 
 
-@pytest.mark.slow
 def test_a_broker_that_a_background_watch_started_lives_until_the_end(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -24,7 +24,7 @@ from stream_jobs.runtime.ports import LOOPBACK, free_port
 from tests.brokers import TEST_HEAP_MB, need_own_kafka
 from tests.integration.pipeline import until
 
-pytestmark = pytest.mark.xdist_group("kafka")
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("kafka")]
 TOPIC = "usage.kept"
 
 
@@ -159,7 +159,6 @@ def cluster(tmp_path: Path) -> Iterator[KafkaCluster]:
         yield cluster
 
 
-@pytest.mark.slow
 def test_a_cluster_of_three_goes_on_without_one_and_takes_it_back(cluster: KafkaCluster) -> None:
     """With all replicas acknowledged as in production: one broker is killed with -9, writes go on and nothing is
     missing; it comes back and another one goes; still nothing is missing."""

@@ -12,8 +12,9 @@ from stream_jobs.runtime.ports import free_port
 from tests.framework_programs import end, run, running
 from tests.unit.producers.support import config, create_topics, ids_on, wait_for
 
+pytestmark = pytest.mark.slow
+
 TASKS, EVENTS = 4, 25  # as in tests/frameworks/celery_app.py
-slow = pytest.mark.slow
 
 
 def service_config(broker: TansuBroker, folder: Path) -> str:
@@ -31,7 +32,7 @@ def arrived(broker: TansuBroker, folder: Path) -> list[str]:
 
 @pytest.mark.parametrize(
     ("pool", "tasks_per_child"),
-    [("prefork", "1"), pytest.param("prefork", "0", marks=slow), pytest.param("threads", "0", marks=slow)],
+    [("prefork", "1"), ("prefork", "0"), ("threads", "0")],
 )
 def test_what_celery_tasks_emit_survives_the_end_of_their_workers(
     pool: str, tasks_per_child: str, broker: TansuBroker, tmp_path: Path
@@ -56,9 +57,9 @@ def test_what_celery_tasks_emit_survives_the_end_of_their_workers(
     ("kind", "options"),
     [
         ("sync", ["--preload"]),
-        pytest.param("sync", [], marks=slow),
-        pytest.param("gthread", ["--preload"], marks=slow),
-        pytest.param("gevent", [], marks=slow),
+        ("sync", []),
+        ("gthread", ["--preload"]),
+        ("gevent", []),
     ],
 )
 def test_what_gunicorn_workers_emit_survives_their_end(
@@ -79,11 +80,7 @@ def test_what_gunicorn_workers_emit_survives_their_end(
 @pytest.mark.parametrize(
     ("kind", "way"),
     [("gevent", "emit"), ("eventlet", "emit")]
-    + [
-        pytest.param(kind, way, marks=slow)
-        for kind in ("gevent", "eventlet")
-        for way in ("flush", "durable", "guard", "late")
-    ],
+    + [(kind, way) for kind in ("gevent", "eventlet") for way in ("flush", "durable", "guard", "late")],
 )
 def test_greenlets_run_on_while_the_broker_is_away(kind: str, way: str, broker: TansuBroker, tmp_path: Path) -> None:
     """In a patched service nothing of ours stops the hub, and every event that was accepted arrives in the end."""
@@ -147,7 +144,6 @@ def test_what_holds_several_messages_of_langchain_has_their_usage() -> None:
     assert {event["status"] for event in events} == {"ok"}
 
 
-@slow
 def test_the_pages_examples_run_as_they_stand() -> None:
     """The serverless handler answers; FastAPI's streamed answer and LiteLLM's call are booked with their usage."""
     events = json.loads(run("-m", "tests.frameworks.pages"))

@@ -12,6 +12,8 @@ import pytest
 
 from tests.integration.pipeline import Pipeline, until, usage_event
 
+pytestmark = pytest.mark.slow
+
 README = (Path(__file__).resolve().parents[2] / "README.md").read_text(encoding="utf-8")
 CALL_THE_SERVICE = """
 from types import SimpleNamespace
@@ -104,7 +106,6 @@ def test_the_examples_for_analysts_answer(pipeline: Pipeline, tmp_path: Path) ->
     assert "usd" in python(block("### For an analyst", "python"), pipeline, tmp_path)
 
 
-@pytest.mark.slow
 def test_the_demo_shows_alerts_a_summary_and_a_report(tmp_path: Path) -> None:
     """`spendstream demo` books all it sends, shows each alert with its amount and cause as it arrives, writes the
     report, and leaves nothing running and its folder usable."""

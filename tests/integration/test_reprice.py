@@ -45,6 +45,8 @@ from tests.store_server import StoreProcess
 from tests.unit.metering.build import document, record
 from tests.unit.repricing.build import book, rules
 
+pytestmark = pytest.mark.slow
+
 TABLES = (
     *("ledger", "booked_ids", "cost_1m", "cost_1h", "cost_1d", "operations_1d"),
     *("blocks", "block_receipts", "duplicates"),
@@ -138,7 +140,6 @@ def assert_as_fresh(
     assert by_model == totals(store, "cost_1h", "price_model")
 
 
-@pytest.mark.slow
 def test_a_killed_run_is_resumed_exactly(process: StoreProcess, store: StoreClient, tmp_path: Path) -> None:
     """Dry run, apply, kill -9 in the middle, the same command again: what was posted is what the dry run said, and
     every event, the ledger and every rollup equal an oracle computed in SQL. Afterwards nothing differs any more."""
@@ -169,9 +170,7 @@ STEPS = ("plan", "insert", "mark_posted", "close")
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
-@pytest.mark.parametrize(
-    "step", [step if step == "insert" else pytest.param(step, marks=pytest.mark.slow) for step in STEPS]
-)
+@pytest.mark.parametrize("step", STEPS)
 def test_a_crash_between_any_two_steps_posts_once(
     store: StoreClient, monkeypatch: pytest.MonkeyPatch, step: str, after: bool
 ) -> None:
@@ -369,7 +368,6 @@ def test_of_many_who_open_a_run_one_has_the_turn(process: StoreProcess, store: S
     assert corrector(store).open(selection()).number == latest[0].number + 1
 
 
-@pytest.mark.slow
 def test_a_run_waits_for_a_store_that_was_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """kill -9 of ClickHouse while entries are posted: the run goes on when it is back, nothing is lost or doubled."""
     monkeypatch.setattr(run_module, "RETRY_S", 0.05)

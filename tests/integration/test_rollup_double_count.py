@@ -18,6 +18,8 @@ from stream_jobs.store.client import StoreClient, StoreQueryError
 from stream_jobs.store.tables import insert
 from tests.store_server import StoreProcess, ledger_rows
 
+pytestmark = pytest.mark.slow
+
 ROLLUPS = ("cost_1m", "cost_1h", "cost_1d", "operations_1d")
 SPREAD = 977  # rows of a block belong to so many customers: several rows per rollup key, several keys
 _names = count()

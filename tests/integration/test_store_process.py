@@ -18,6 +18,8 @@ from stream_jobs.store.tables import insert
 from tests.store_server import StoreProcess, ledger_rows
 from tests.unprivileged import PREFIX
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[StoreProcess]:
@@ -79,7 +81,6 @@ def test_what_was_answered_survives_kill_9(tmp_path: Path) -> None:
         again.kill()
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_stops_it_cleanly(store: StoreProcess, number: int) -> None:
     """SIGTERM and SIGINT end it with code 0, even while a query runs; the same folder opens again."""

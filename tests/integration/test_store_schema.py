@@ -230,6 +230,7 @@ def test_running_again_changes_nothing(client: Client, store: StoreProcess) -> N
     assert pending(load_migrations(), applied) == []
 
 
+@pytest.mark.slow
 def test_two_runs_at_once_are_harmless(client: Client, store: StoreProcess) -> None:
     """Both end well, and each migration counts as applied once."""
     client.command("DROP VIEW cost_1m_feed")
@@ -243,6 +244,7 @@ def test_two_runs_at_once_are_harmless(client: Client, store: StoreProcess) -> N
     assert client.command("SELECT sum(events) FROM cost_1m") == 3
 
 
+@pytest.mark.slow
 def test_a_cut_migration_is_healed_by_running_again(client: Client, store: StoreProcess) -> None:
     """A run that dies between two statements of a migration leaves nothing that stops the next one."""
     first, *rest = load_migrations()
@@ -255,6 +257,7 @@ def test_a_cut_migration_is_healed_by_running_again(client: Client, store: Store
     assert first.number == 1
 
 
+@pytest.mark.slow
 def test_a_changed_or_unknown_migration_is_refused(client: Client, store: StoreProcess) -> None:
     """History that differs from the files stops the run before anything is changed."""
     first, *rest = load_migrations()
@@ -514,6 +517,7 @@ def test_query_command(client: Client, store: StoreProcess, capfd: pytest.Captur
         run("--name", "nothing")
 
 
+@pytest.mark.slow
 def test_migrate_command(
     client: Client, store: StoreProcess, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

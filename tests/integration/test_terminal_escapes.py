@@ -25,6 +25,8 @@ from tests.store_server import StoreProcess
 from tests.unit.alerts import build
 from tests.unit.output.hostile import HOSTILE, MARK, OURS, foreign
 
+pytestmark = pytest.mark.slow
+
 NEXT: Final = "=== spendstream "
 RUN_ALL: Final = f"""
 import json, sys

@@ -19,7 +19,7 @@ from tests.chromium import Chromium, Tab, binary
 from tests.integration.web_pages.attacker import PAGE, Attacker
 from tests.store_server import StoreProcess
 
-pytestmark = pytest.mark.xdist_group("chromium")
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("chromium")]
 
 SECRET: Final = "61f0c3a7"
 # A picture, and a script: whoever embeds the answer as either sees whether there was one.
@@ -167,7 +167,6 @@ def test_a_page_whose_name_turns_into_our_address_gets_nothing(store: StoreProce
     asyncio.run(run())
 
 
-@pytest.mark.slow
 def test_the_same_attack_succeeds_where_the_rule_is_missing(open_store: StoreProcess, tmp_path: Path) -> None:
     """So the test above can fail: every vector arrives, reads or writes, and each of its requests is what the rule
     refuses, by the headers that Chromium really sent."""

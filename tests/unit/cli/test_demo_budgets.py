@@ -69,9 +69,8 @@ def test_every_amount_is_what_its_scope_cost_times_its_headroom(config_dir: Path
     ]
 
 
-@pytest.mark.parametrize(
-    "hour", [3, pytest.param(14, marks=pytest.mark.slow), pytest.param(23, marks=pytest.mark.slow)]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("hour", [3, 14, 23])
 def test_only_the_incident_crosses_them_at_any_time_of_the_day(hour: int, config_dir: Path) -> None:
     """The team with little headroom and the user that runs away are over their amounts; an ordinary hour is not."""
     traffic = _traffic(hour, rate=2.5)

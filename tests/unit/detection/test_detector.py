@@ -153,6 +153,7 @@ def told_of(kind: str, begin: int) -> list[Finding]:
     return [f for f in found if f.detected_at - MONDAY <= begin + WATCHED[kind]]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("begins", JOINS["0.02"])
 @pytest.mark.parametrize("closed", ["0.02", "0.05"])
 def test_office_hours_are_no_news_to_a_new_series(begins: int, closed: str) -> None:
