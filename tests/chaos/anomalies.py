@@ -175,13 +175,15 @@ def _is_much(row: FindingRow) -> bool:
 
 
 def _taken_out(recorded: Iterable[FindingRow]) -> set[int]:
-    """Minutes of findings of the total that are over: the detector holds them as usual ones from then on."""
-    return {
-        minute
-        for row in recorded
-        if row.series == Series() and row.ends_at is not None
-        for minute in range(minute_of(row.starts_at), minute_of(row.ends_at))
-    }
+    """Minutes of findings of the total that are over: the detector holds them as usual ones from then on, and those
+    after them, too, until it said so, at the latest as the next one began."""
+    total = sorted((row for row in recorded if row.series == Series()), key=lambda row: row.starts_at)
+    following = [row.starts_at for row in total[1:]]
+    found: set[int] = set()
+    for row, begins in zip(total, [*following, None], strict=True):
+        if row.ends_at is not None:
+            found.update(range(minute_of(row.starts_at), minute_of(max(row.ends_at, begins or row.ends_at))))
+    return found
 
 
 def _held(watch: Watch) -> "Counter[int]":
