@@ -82,10 +82,9 @@ class Lives:
         held["band"][series[turns]] = bands
         times = np.abs(look.means - look.expected)[turns] / np.maximum(OPPOSITE * bands, 1e-300)
         held["score"][series[turns]] = np.maximum(held["score"][series[turns]], self.threshold * np.minimum(times, 10))
-        opens = (look.surprise >= self.threshold) & (held["open"][series] == 0) & (held["seen"][series] > WARM_UP)
-        opens = opens & np.isfinite(look.expected) & ~self._returns(look) | turns
-        slowly = (look.slow >= self.threshold) & (held["open"][series] == 0) & (held["seen"][series] > WARM_UP)
-        slowly &= ~opens & np.isfinite(look.expected) & ~self._returns(look, slowly=True)
+        may_open = (held["open"][series] == 0) & (held["seen"][series] > WARM_UP) & np.isfinite(look.expected)
+        opens = may_open & (look.surprise >= self.threshold) & ~self._returns(look) | turns
+        slowly = may_open & (look.slow >= self.threshold) & ~opens & ~self._returns(look, slowly=True)
         before = {int(number): self._told(int(number)) for number in series[held["open"][series] > 0]}
         self._open(look, opens)
         self._open_slowly(look, slowly)
@@ -100,10 +99,8 @@ class Lives:
 
     def stands(self, series: Numbers, at: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
         """Of which series a finding stands; and of which one that has not lasted yet, so that nothing is learned."""
-        held = self.held
-        lasted = (at - held["start"][series] >= ADOPTED_MINUTES) & (held["count"][series] >= ADOPTED)
-        open_now = held["open"][series] > 0
-        return open_now, open_now & ~lasted
+        open_now = self.held["open"][series] > 0
+        return open_now, open_now & ~self._has_lasted(series, at)
 
     def opened_slowly(self, series: Numbers, at: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
         """Of which series a window has told something just now."""
@@ -114,8 +111,13 @@ class Lives:
     def may_learn(self, series: Numbers, at: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
         """Of which series the figures tell how far they go: not of a finding that goes on, until it has lasted."""
         held = self.held
-        lasted = (at - held["start"][series] >= ADOPTED_MINUTES) & (held["count"][series] >= ADOPTED)
-        return np.asarray((held["open"][series] == 0) | (held["count"][series] <= LEARNED) | lasted)
+        few = held["count"][series] <= LEARNED
+        return np.asarray((held["open"][series] == 0) | few | self._has_lasted(series, at))
+
+    def _has_lasted(self, series: Numbers, at: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
+        """Of which series what stands is learned from again."""
+        held = self.held
+        return np.asarray((at - held["start"][series] >= ADOPTED_MINUTES) & (held["count"][series] >= ADOPTED))
 
     def _add(self, look: Look, uneasy: npt.NDArray[np.bool_]) -> None:
         """Sum up the stretch that may be, or is, a finding; calm values wait until it goes on."""

@@ -10,12 +10,11 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from stream_jobs.detection.gauge_season import PREDICTIONS
+from stream_jobs.detection.gauge_season import DAY, PREDICTIONS
 from stream_jobs.detection.gauge_tail import EXPONENT, Tails
 
 Floats = npt.NDArray[np.float64]
 Numbers = npt.NDArray[np.intp]
-DAY: Final = 1440
 TRACKS: Final = 1 + PREDICTIONS
 """Of a series: by its level, and by its season."""
 MEAN, ONE, WINDOWS = 0, 1, 2
