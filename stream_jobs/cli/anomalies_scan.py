@@ -9,7 +9,7 @@ from stream_jobs.cli.flags import add_json
 from stream_jobs.output.lines import complain, say, say_json
 
 if TYPE_CHECKING:
-    from stream_jobs.detection.scan.reading import Told
+    from stream_jobs.timed_csv.reading import Told
 
 EPILOG = """\
 columns, by their names in the first line, in any order; rows in any order:

@@ -10,10 +10,10 @@ from stream_jobs.base.errors import ConfigError
 from stream_jobs.base.files import printable
 from stream_jobs.detection.model import Finding, Floats
 from stream_jobs.detection.scan import costs, gauges
-from stream_jobs.detection.scan.columns import Mode
-from stream_jobs.detection.scan.instants import of_micros, of_minute
 from stream_jobs.detection.scan.notes import notes as notes_of
-from stream_jobs.detection.scan.reading import Rows, Told, read
+from stream_jobs.timed_csv.columns import Mode
+from stream_jobs.timed_csv.instants import of_micros, of_minute
+from stream_jobs.timed_csv.reading import Rows, Told, read
 
 NEWS_VALUES: Final = 100
 """So many values behind a surprise, a lesser one of the same series is no news."""

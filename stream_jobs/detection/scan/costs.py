@@ -9,8 +9,8 @@ import numpy.typing as npt
 from stream_jobs.base.errors import ConfigError
 from stream_jobs.detection.detector import CostDetector
 from stream_jobs.detection.model import Finding, Floats, Minute
-from stream_jobs.detection.scan.instants import MINUTE_MICROS, of_minute
-from stream_jobs.detection.scan.reading import Rows, Told
+from stream_jobs.timed_csv.instants import MINUTE_MICROS, of_minute
+from stream_jobs.timed_csv.reading import Rows, Told
 
 Integers = npt.NDArray[np.int64]
 MAX_MINUTES: Final = 5 * 366 * 1440

@@ -8,8 +8,8 @@ import numpy.typing as npt
 
 from stream_jobs.detection.gauge import GaugeDetector
 from stream_jobs.detection.model import Finding
-from stream_jobs.detection.scan.instants import MINUTE_MICROS
-from stream_jobs.detection.scan.reading import Rows, Told
+from stream_jobs.timed_csv.instants import MINUTE_MICROS
+from stream_jobs.timed_csv.reading import Rows, Told
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]

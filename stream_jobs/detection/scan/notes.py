@@ -5,8 +5,8 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from stream_jobs.detection.scan.instants import MINUTE_MICROS
-from stream_jobs.detection.scan.reading import Rows
+from stream_jobs.timed_csv.instants import MINUTE_MICROS
+from stream_jobs.timed_csv.reading import Rows
 
 HOUR: Final = 60
 DAY: Final = 1440

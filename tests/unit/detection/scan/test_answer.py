@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from stream_jobs.base.errors import ConfigError
 from stream_jobs.detection.scan.answer import SCORES, scan_file
-from tests.unit.detection.scan.files import written
+from tests.unit.timed_csv.files import written
 
 NAMES = [
     "series",

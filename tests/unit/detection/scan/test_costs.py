@@ -9,7 +9,7 @@ import pytest
 from stream_jobs.base.errors import ConfigError
 from stream_jobs.detection.model import Floats
 from stream_jobs.detection.scan.costs import replay
-from tests.unit.detection.scan.files import rows_of
+from tests.unit.timed_csv.files import rows_of
 
 HEAD = "time,series,events,cost\n"
 

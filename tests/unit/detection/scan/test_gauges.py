@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from stream_jobs.detection.scan.answer import scan_file
 from stream_jobs.detection.scan.gauges import news, points_of
 from tests.fuzz import examples
-from tests.unit.detection.scan.files import rows_of, written
+from tests.unit.timed_csv.files import rows_of, written
 
 VALUES = np.random.default_rng(5).normal(50, 3, 400)
 VALUES[300:305] = 120.0

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from stream_jobs.detection.scan.notes import ENOUGH, notes
-from tests.unit.detection.scan.files import rows_of
+from tests.unit.timed_csv.files import rows_of
 
 
 def _file(gap_s: int, count: int, series: str = "", events: int = 3) -> str:

@@ -1,6 +1,6 @@
 """Instants as a scan writes them."""
 
-from stream_jobs.detection.scan.instants import of_micros, of_minute
+from stream_jobs.timed_csv.instants import of_micros, of_minute
 
 
 def test_as_short_as_exact() -> None:

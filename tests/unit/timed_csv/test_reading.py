@@ -7,9 +7,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from stream_jobs.base.errors import ConfigError
-from stream_jobs.detection.scan.reading import BLOCK_BYTES, MAX_SERIES, read
+from stream_jobs.timed_csv.reading import BLOCK_BYTES, MAX_SERIES, read
 from tests.fuzz import examples
-from tests.unit.detection.scan.files import refusal, rows_of, written
+from tests.unit.timed_csv.files import refusal, rows_of, written
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n"])

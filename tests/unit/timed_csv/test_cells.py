@@ -3,7 +3,7 @@
 import pyarrow as pa
 import pytest
 
-from stream_jobs.detection.scan.cells import BadCell, instants, numbers, texts
+from stream_jobs.timed_csv.cells import BadCell, instants, numbers, texts
 
 NOON = 1_767_268_800_000_000  # 2026-01-01T12:00Z
 

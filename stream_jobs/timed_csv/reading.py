@@ -12,8 +12,8 @@ import pyarrow.csv
 
 from stream_jobs.base.errors import ConfigError
 from stream_jobs.base.files import open_file
-from stream_jobs.detection.scan.cells import BadCell, instants, numbers, texts
-from stream_jobs.detection.scan.columns import Columns, Mode, read_columns
+from stream_jobs.timed_csv.cells import BadCell, instants, numbers, texts
+from stream_jobs.timed_csv.columns import Columns, Mode, read_columns
 
 Floats = npt.NDArray[np.float64]
 Told = Callable[[int, int], None]

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from stream_jobs.base.errors import ConfigError
-from stream_jobs.detection.scan.reading import Rows, read
+from stream_jobs.timed_csv.reading import Rows, read
 
 
 def written(folder: Path, content: str | bytes, name: str = "usage.csv") -> Path:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from stream_jobs.base.errors import ConfigError
-from stream_jobs.detection.scan.columns import Columns, Mode, read_columns
+from stream_jobs.timed_csv.columns import Columns, Mode, read_columns
 
 FILE = Path("usage.csv")
 

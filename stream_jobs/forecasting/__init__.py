@@ -1,0 +1,1 @@
+"""What series will be: arrays in, forecasts with bands out. Plain functions."""
