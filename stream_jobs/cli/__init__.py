@@ -31,6 +31,7 @@ COMMANDS = (
     "budgets",
     "alerts",
     "anomalies",
+    "forecast",
     "quarantine",
     "reprice",
     "reattribute",

@@ -12,6 +12,7 @@ from stream_jobs.forecasting.uncertain import Uncertain
 Floats = npt.NDArray[np.float64]
 QUANTILES: Final = (0.1, 0.5, 0.9)
 """P10, P50 and P90 of a step: the columns of `Forecast.steps`."""
+Step = Literal["hour", "day"]
 Label = Literal["steady", "provisional", "cold start", "intermittent", "dead", "refused"]
 """How far a forecast can be relied on: from two weeks of history on; from three days on; by peers and little of its
 own; by its sums alone; of something that has stopped; not at all, and `Forecast.why` says why."""
@@ -22,7 +23,7 @@ class Panel:
     """Values of the series of one tenant on one grid: cells of the same length, side by side, all of them over."""
 
     names: Sequence[str]
-    step: Literal["hour", "day"]
+    step: Step
     first: int
     """The first cell: hours since 1970 (UTC), or the ordinal of a local date (`date.toordinal`)."""
     values: Floats

@@ -1,6 +1,8 @@
 """A figure that is not known yet: any of its quantiles, and the chance that it exceeds an amount."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from math import inf
 from typing import Any
 
 import numpy as np
@@ -20,6 +22,7 @@ class Uncertain:
     shape: Floats  # standardised errors, rising; the i-th of n at the probability (i + 0.5) / n
     scale: Scale
     known: float = 0.0  # is added to all of it: what is spent already, or sure to come
+    most: float = inf  # no more than this comes, whatever the errors say
 
     def plus(self, known: float) -> "Uncertain":
         """With what is known beside it."""
@@ -28,8 +31,12 @@ class Uncertain:
     def quantile(self, probability: Any) -> Any:
         """Of one probability or an array of them. Never negative before what is known is added."""
         errors = np.interp(probability, self._probabilities(), self.shape) if len(self.shape) else 0.0
-        found = self.scale.back(self.middle + self.spread * errors) + self.known
+        found = np.minimum(self.scale.back(self.middle + self.spread * errors), self.most) + self.known
         return found if isinstance(probability, np.ndarray) else float(found)
+
+    def quantiles(self, probabilities: Sequence[float]) -> tuple[float, ...]:
+        """One for each."""
+        return tuple(self.quantile(np.asarray(probabilities, np.float64)).tolist())
 
     def chance_above(self, amount: float) -> float:
         """Between 0 and 1. Beyond all errors that were seen an exponential tail goes on, as wide as a quarter of them
@@ -37,6 +44,8 @@ class Uncertain:
         left = amount - self.known
         if left < 0:
             return 1.0
+        if left >= self.most:
+            return 0.0
         if self.spread <= 0 or not len(self.shape):
             return float(self.scale.back(self.middle) > left)
         error = (float(self.scale.to(left)) - self.middle) / self.spread

@@ -17,6 +17,7 @@ _UTF8_BOM: Final = b"\xef\xbb\xbf"
 _ALSO: Final = {"timestamp": "time", "squares": "cost_squares", "capped": "capped_cost"}
 _NUMBERS: Final = {"cost": ("events", "cost", "cost_squares", "capped_cost"), "gauge": ("value",)}
 _NEEDED: Final = {"cost": ("events", "cost"), "gauge": ("value",)}
+_READ_AS: Final = {"cost": "requests and what they cost", "gauge": "values"}
 _FORM: Final = "a line with names comes first: time and either events,cost or value, and series if there are several"
 
 
@@ -67,7 +68,10 @@ def _meant(path: Path, given: Sequence[str], separator: str, header_bytes: int, 
         found = printable(", ".join(given))
         if forced is None and "value" not in known:
             raise _refused(path, f"line 1: {_missing(known)} missing; its columns are: {found[:500]}. {_FORM}")
-        raise _refused(path, f"line 1: {', '.join(missing)} missing, for --mode {mode}; its columns are: {found[:500]}")
+        raise _refused(
+            path,
+            f"line 1: {', '.join(missing)} missing, to read it as {_READ_AS[mode]}; its columns are: {found[:500]}",
+        )
     wanted = ("time", "series", *_NUMBERS[mode])
     twice = sorted({name for name in known if known.count(name) > 1 and name in wanted})
     if twice:

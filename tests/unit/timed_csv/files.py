@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from stream_jobs.base.errors import ConfigError
+from stream_jobs.timed_csv.columns import Mode
 from stream_jobs.timed_csv.reading import Rows, read
 
 
@@ -12,8 +13,8 @@ def written(folder: Path, content: str | bytes, name: str = "usage.csv") -> Path
     return path
 
 
-def rows_of(folder: Path, content: str | bytes) -> Rows:
-    return read(written(folder, content))
+def rows_of(folder: Path, content: str | bytes, mode: Mode | None = None) -> Rows:
+    return read(written(folder, content), mode)
 
 
 def refusal(folder: Path, content: str | bytes) -> str:

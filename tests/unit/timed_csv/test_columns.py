@@ -71,7 +71,7 @@ def test_refused(line: bytes, says: str) -> None:
 
 def test_forced_and_missing() -> None:
     """A mode that the columns do not serve is refused."""
-    with pytest.raises(ConfigError, match="events, cost missing, for --mode cost"):
+    with pytest.raises(ConfigError, match="events, cost missing, to read it as requests"):
         columns_of(b"time,value\n", "cost")
 
 

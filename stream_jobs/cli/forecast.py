@@ -1,0 +1,105 @@
+"""`spendstream forecast`: what will be spent, with bands; of a file, of what anybody has."""
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from stream_jobs.base.errors import ConfigError
+from stream_jobs.base.instants import parse_utc, unix_micros
+from stream_jobs.cli.flags import add_json
+from stream_jobs.output.lines import complain, say, say_json
+
+if TYPE_CHECKING:
+    from stream_jobs.forecasting.scan.answer import Told
+
+EPILOG: Final = """\
+columns of a file, by their names in the first line, in any order; rows in any order:
+  time     ISO 8601, in UTC where no zone is given; or seconds, milliseconds or microseconds since 1970
+  value    how much from then on: requests, tokens, USD. Rows finer than a step are added up; a step without a row is
+           not known, which is not 0
+  series   whose it is, if there are several: all of them are taken for one tenant's, and share how far forecasts miss
+
+Each forecast uses nothing from its origin on. P50 of the sum is no sum of P50s.
+
+examples:
+  spendstream forecast --file usage.csv --horizon 72h --step 1h
+  spendstream forecast --file spend.csv --horizon 30d --step 1d --origin 2026-11-01 --origin 2026-12-01 --json
+"""
+
+
+def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = subparsers.add_parser(
+        "forecast",
+        help="what will be used or spent: P10, P50 and P90 of the next hours or days",
+        description="Forecasts every series of a CSV file, with the method and the one configuration of the job.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--file", type=Path, metavar="FILE", required=True, help="CSV with time, value and series")
+    parser.add_argument("--horizon", metavar="LENGTH", help="how far ahead: 72h, 30d (default: 72h, or 30d of days)")
+    parser.add_argument("--step", choices=("1h", "1d"), default="1h", help="of hours or of days (default: %(default)s)")
+    parser.add_argument(
+        "--origin",
+        action="append",
+        default=[],
+        metavar="T",
+        help="the first step's beginning: 2026-11-01T08:00; repeatable (default: the end of the file)",
+    )
+    add_json(parser)
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Exit code 0, also where forecasts are refused. Raises ConfigError for what cannot be read."""
+    from stream_jobs.base.no_pandas import arrow_without_pandas
+    from stream_jobs.forecasting.scan.answer import forecast_file
+    from stream_jobs.output.console import progress_bars
+
+    arrow_without_pandas()
+    horizon = args.horizon or ("72h" if args.step == "1h" else "30d")
+    origins = [_origin(one) for one in args.origin]
+    with progress_bars() as bars:
+        told = _told(bars, "reading"), _told(bars, "forecasting")
+        found = forecast_file(args.file, horizon, args.step, origins, *told)
+    for note in found.notes:
+        complain(f"{args.file}: {note}")
+    if args.json:
+        say_json({"forecasts": found.forecasts})
+    else:
+        _show(found.forecasts, horizon)
+    return 0
+
+
+def _origin(text: str) -> int:
+    try:
+        return unix_micros(parse_utc(text))
+    except ValueError:
+        raise ConfigError(f"--origin {text[:80]!r} is not a timestamp like 2026-01-31T08:00") from None
+
+
+def _told(bars: Any, what: str) -> "Told":
+    tasks: list[Any] = []  # the bar is there when there is something to tell
+
+    def told(done: int, of: int) -> None:
+        tasks.extend([bars.add_task(what, total=of)] if not tasks else [])
+        bars.update(tasks[0], completed=done, total=of)
+
+    return told
+
+
+def _show(found: list[dict[str, Any]], horizon: str) -> None:
+    from datetime import datetime
+
+    from stream_jobs.base.readable import clock
+    from stream_jobs.output.console import Console
+    from stream_jobs.output.tables import Table
+
+    if not found:
+        say("the file has no series")
+        return
+    table = Table("series", "from (UTC)", f"P10 of {horizon}", "P50", "P90", "label", "why")
+    for one in found:
+        figures = [f"{value:,.4g}" for value in one["sum"].values()] if "sum" in one else ["", "", ""]
+        label, why = (one["label"], one["why"]) if "sum" in one else ("refused", one["refused"])
+        table.add_row(one["series"], clock(datetime.fromisoformat(one["origin"])), *figures, label, why)
+    Console().print(table)
