@@ -11,7 +11,7 @@ from stream_jobs.explain import Explanation, cells_of, explain
 from tests.benchmarks.detection.cause_peers import adtributor, largest_mover
 from tests.benchmarks.detection.cause_tables import CauseTable, Spec, draw
 from tests.benchmarks.detection.options import Options, progress
-from tests.benchmarks.detection.table import Table
+from tests.benchmarks.harness.tables import Table
 from tests.benchmarks.harness.results import Figure
 
 WANTED: Final[Mapping[str, tuple[Spec, float | None]]] = {

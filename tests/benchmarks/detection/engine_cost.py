@@ -16,7 +16,7 @@ from tests.benchmarks.detection.generator import DAY, FIRST_MINUTE, HOUR
 from tests.benchmarks.detection.many_series import ManySeries
 from tests.benchmarks.detection.options import Options, progress
 from tests.benchmarks.detection.ours import new_detector
-from tests.benchmarks.detection.table import Cells, Table
+from tests.benchmarks.harness.tables import Cells, Table
 from tests.benchmarks.harness.results import NOT_JUDGED, Bounds, Figure
 
 SERIES: Final = 10_000

@@ -13,7 +13,7 @@ from tests.benchmarks.detection.generator import Spec
 from tests.benchmarks.detection.intervals import poisson
 from tests.benchmarks.detection.options import Options
 from tests.benchmarks.detection.peers import PEERS
-from tests.benchmarks.detection.table import Cells, Table
+from tests.benchmarks.harness.tables import Cells, Table
 from tests.benchmarks.detection.trials import make
 from tests.benchmarks.harness.results import Figure
 

@@ -18,7 +18,7 @@ import numpy as np
 from tests.benchmarks.detection.gauge_peers import PEERS, Marks
 from tests.benchmarks.detection.labelled import Labelled, Scanned, scan, seconds_of
 from tests.benchmarks.detection.options import Options, progress
-from tests.benchmarks.detection.table import Cells, Table
+from tests.benchmarks.harness.tables import Cells, Table
 
 GAP: Final = 3
 SLACK: Final = 3

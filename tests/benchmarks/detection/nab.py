@@ -25,7 +25,7 @@ from tests.benchmarks.detection.nab_scoring import (
     score_at,
 )
 from tests.benchmarks.detection.options import Options, progress
-from tests.benchmarks.detection.table import Cells, Table
+from tests.benchmarks.harness.tables import Cells, Table
 from tests.benchmarks.harness.results import Figure
 
 THRESHOLD: Final = 6.7

@@ -1,17 +1,13 @@
 """What all sections of the benchmark are told, and where data sets are looked for."""
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-DATA: Final = "SPENDSTREAM_DETECTION_DATA"
+from tests.benchmarks.harness.datasets import dataset
+
 DEFAULT_SEED: Final = 730_100
 """Of what is published. Nobody tunes on it: to try something out, take another."""
-
-
-class MissingDataError(Exception):
-    """A data set is not here. The text says which, and where it is looked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +33,7 @@ class Options:
 
     def dataset(self, name: str) -> Path:
         """The folder of a data set, such as `nab` or `traces/servegen`. Raises MissingDataError."""
-        folder = self.data or Path(os.environ.get(DATA) or "nowhere")
-        if not (folder / name).is_dir():
-            raise MissingDataError(f"{name}: not here; name the folder that holds it with --data or {DATA}")
-        return folder / name
+        return dataset(name, self.data)
 
 
 def progress(text: str) -> None:

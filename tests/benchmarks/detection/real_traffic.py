@@ -18,7 +18,7 @@ from tests.benchmarks.detection.intervals import poisson, wilson
 from tests.benchmarks.detection.options import Options, progress
 from tests.benchmarks.detection.peers import PEERS
 from tests.benchmarks.detection.replay import replay
-from tests.benchmarks.detection.table import Cells, Table
+from tests.benchmarks.harness.tables import Cells, Table
 from tests.benchmarks.detection.trials import duration
 from tests.benchmarks.harness.results import Figure
 

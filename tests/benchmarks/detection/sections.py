@@ -10,8 +10,9 @@ from collections.abc import Iterator, Sequence
 from importlib import import_module
 from typing import Final
 
-from tests.benchmarks.detection.options import MissingDataError, Options, progress
-from tests.benchmarks.detection.table import Table
+from tests.benchmarks.detection.options import Options, progress
+from tests.benchmarks.harness.datasets import MissingDataError
+from tests.benchmarks.harness.tables import Table
 
 SECTIONS: Final = ("trials", "false_alerts", "real_traffic", "nab", "microsoft", "cause", "portfolio", "engine_cost")
 

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.benchmarks.detection.options import DATA, MissingDataError, Options
+from tests.benchmarks.detection.options import Options
+from tests.benchmarks.harness.datasets import DATA, MissingDataError
 
 
 def test_a_data_set_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,6 @@
 """Tables for the page and for the terminal."""
 
-from tests.benchmarks.detection.table import Table, markdown, terminal
+from tests.benchmarks.harness.tables import Table, markdown, terminal
 
 TABLE = Table("Recall", ("shape", "found"), [("spike10", "9 of 10"), ("a|b", "0")], "Ten trials.")
 

@@ -1,0 +1,23 @@
+"""The sections of the benchmark of forecasts, in the order of the page: modules with `sections(options)`, which measures
+and returns tables. A missed floor of one of their figures makes the benchmark's exit code 1.
+"""
+
+from collections.abc import Iterator, Sequence
+from importlib import import_module
+from typing import Final
+
+from tests.benchmarks.forecasts.options import Options, progress
+from tests.benchmarks.harness.datasets import MissingDataError
+from tests.benchmarks.harness.tables import Table
+
+SECTIONS: Final = ("hours",)
+
+
+def measure(names: Sequence[str], options: Options) -> Iterator[Table]:
+    """The tables of sections, one section after the other."""
+    for name in names:
+        progress(name)
+        try:
+            yield from import_module(f"{__package__}.{name}").sections(options)
+        except MissingDataError as error:
+            yield Table(name.replace("_", " ").capitalize(), (), note=f"Not measured. {error}.")
