@@ -14,7 +14,8 @@ MOST: Final = 1e18  # beyond any usage in any unit
 _FLOOR: Final = 0.01  # of the median
 _OFF: Final = 1e-3  # a factor below it has left nothing to learn from
 MOST_STEPS: Final = {"hour": 24 * 92, "day": 732}
-_FIRST_DAY, _LAST_DAY = 719_163, 800_000  # 1970-01-01; the year 2191
+EPOCH: Final = 719_163  # the ordinal of 1970-01-01
+_LAST_DAY: Final = 800_000  # in the year 2191
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +50,8 @@ class History:
 def prepare(values: Floats, first: int, step: Step, horizon: int, options: Options) -> History:
     """Raises RefusedError, which says what is missing."""
     amounts = _taught(np.asarray(values, dtype=np.float64), horizon, options)
-    day = first // 24 + _FIRST_DAY if step == "hour" else first
-    if not _FIRST_DAY <= day <= _LAST_DAY:
+    day = first // 24 + EPOCH if step == "hour" else first
+    if not EPOCH <= day <= _LAST_DAY:
         raise RefusedError(f"it begins on no day from 1970 to 2190: {first}")
     if not 0 <= horizon <= MOST_STEPS[step]:
         raise RefusedError(f"{horizon} steps ahead are not between 0 and {MOST_STEPS[step]}")

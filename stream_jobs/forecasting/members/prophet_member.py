@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 import numpy as np
 
-from stream_jobs.forecasting.members.history import History
-from stream_jobs.forecasting.members.model import Floats
+from stream_jobs.forecasting.members.history import EPOCH, History
+from stream_jobs.forecasting.members.level import damped, recent
+from stream_jobs.forecasting.members.model import Floats, Step
 from stream_jobs.forecasting.members.stan import StanProgram
 
 if TYPE_CHECKING:
@@ -17,6 +18,12 @@ if TYPE_CHECKING:
 WEEKS: Final = 2
 """So many of a season's periods teach it: with fewer it would be a trend."""
 YEARS: Final = 2
+_LOOK: Final = 96
+"""So many cells at the end tell where the series is of late."""
+_WEIGHT: Final[dict[Step, float]] = {"hour": 0.1, "day": 0.15}
+_OFF_LEFT: Final[dict[Step, float]] = {"hour": 0.98, "day": 1.0}
+"""Of the distance to where the series is of late, from step to step."""
+_SLOPE_LEFT: Final[dict[Step, float]] = {"hour": 0.98, "day": 0.9}
 _HOURS_OF_A_DAY, _DAYS_OF_A_WEEK, _DAYS_OF_A_YEAR = 24, 7, 365
 
 
@@ -25,10 +32,10 @@ def forecast(history: History) -> Floats:
     import pandas as pd
 
     cells = len(history.scaled)
-    when = _instants(history, cells + history.horizon)
+    when = instants(history.first, history.step, cells + history.horizon)
     frame = pd.DataFrame({"ds": when, "y": np.append(history.scaled, np.full(history.horizon, np.nan))})
     days = cells / (_HOURS_OF_A_DAY if history.step == "hour" else 1)
-    model = _prophet()(
+    model = quiet_prophet()(
         daily_seasonality=history.step == "hour",
         weekly_seasonality=days >= WEEKS * _DAYS_OF_A_WEEK,
         yearly_seasonality=days >= YEARS * _DAYS_OF_A_YEAR,
@@ -40,7 +47,21 @@ def forecast(history: History) -> Floats:
         frame[f"event {number}"] = share
         model.add_regressor(f"event {number}", standardize=False)
     model.fit(frame[:cells])
-    return np.asarray(model.predict(frame[cells:].drop(columns="y"))["yhat"], dtype=np.float64)
+    said = model.predict(frame[max(0, cells - _LOOK) :].drop(columns="y"))
+    whole, trend = (np.asarray(said[name], dtype=np.float64) for name in ("yhat", "trend"))
+    return _onward(history, whole, trend)
+
+
+def _onward(history: History, whole: Floats, trend: Floats) -> Floats:
+    """Prophet's straight line into the future bends down to a level, which begins where the series is of late: a line
+    that nothing damps is what makes Prophet worse than repeating the last week."""
+    past = len(whole) - history.horizon
+    off = recent(history.scaled[-past:] - whole[:past], _WEIGHT[history.step], 0.0)
+    off_ahead = off * _OFF_LEFT[history.step] ** np.arange(1, history.horizon + 1)
+    line = trend[past - 1] + damped(
+        float(trend[past - 1] - trend[past - 2]), _SLOPE_LEFT[history.step], history.horizon
+    )
+    return np.asarray(whole[past:] - trend[past:] + line + off_ahead, dtype=np.float64)
 
 
 @cache
@@ -57,18 +78,16 @@ def _learnable(history: History, cells: int) -> list[Floats]:
     return [share for _, share in sorted(history.events.items()) if np.ptp(share[:cells][known]) > 0]
 
 
-def _instants(history: History, cells: int) -> "pd.DatetimeIndex":
+def instants(first: int, step: Step, cells: int) -> "pd.DatetimeIndex":
+    """The beginnings of cells: of hours since 1970, or days by their ordinals."""
     import pandas as pd
 
-    if history.step == "hour":
-        start = np.datetime64(history.first, "h")
-        return pd.date_range(pd.Timestamp(start), periods=cells, freq="h")
-    begin = np.datetime64(history.first - 719_163, "D")
-    return pd.date_range(pd.Timestamp(begin), periods=cells, freq="D")
+    begin = np.datetime64(first, "h") if step == "hour" else np.datetime64(first - EPOCH, "D")
+    return pd.date_range(pd.Timestamp(begin), periods=cells, freq="h" if step == "hour" else "D")
 
 
 @cache
-def _prophet() -> Any:
+def quiet_prophet() -> Any:
     """Its class, with our way to run its program."""
     from prophet import Prophet
 

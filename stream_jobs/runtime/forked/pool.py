@@ -78,6 +78,8 @@ class Pool:
         """One answer for each of the named tasks, as they get ready. Tasks are taken from the iterable when there is a
         worker for them. Once `deadline_s` seconds have passed, what is under way is killed and the others are not
         begun. Whoever stops iterating cancels the rest. Raises PoolError when there can be no worker."""
+        if self._busy:
+            raise RuntimeError("one run at a time")
         ends_s = time.monotonic() + deadline_s if deadline_s is not None else float("inf")
         waiting = iter(tasks)
         restarted = False

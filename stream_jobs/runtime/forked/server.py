@@ -18,6 +18,7 @@ from typing import Final
 
 from stream_jobs.runtime.forked.model import Terms
 from stream_jobs.runtime.forked.worker import LONGEST_REASON, work
+from stream_jobs.runtime.orphan import adopt_orphans
 
 FORK: Final = b"F"
 PID: Final = struct.Struct("<q")
@@ -46,6 +47,7 @@ def main() -> None:
 def _fork_on_demand(control: socket.socket, terms: Terms) -> None:
     gc.collect()
     gc.freeze()  # what is loaded stays shared: the collector of a worker does not write to it
+    adopt_orphans()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for workers: the kernel takes them away
     server = os.getpid()
     while True:

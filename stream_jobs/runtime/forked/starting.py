@@ -64,6 +64,7 @@ class Server:
         self.pid = self._process.pid
         self._terms = terms
         self._start_s = start_s
+        self._ready = False  # and so looks at its pipe
 
     def wait_ready(self) -> None:
         """Until it has loaded everything. Raises PoolError."""
@@ -75,6 +76,7 @@ class Server:
                     raise PoolError(f"the pool's server has not loaded what it needs within {self._start_s:g} s")
                 if trouble := said.recv():
                     raise PoolError(f"the pool's server can't load what it needs: {trouble}")
+                self._ready = True
             except (EOFError, OSError):
                 raise PoolError(f"the pool's server has ended while it started, {self._ending()}") from None
 
@@ -96,6 +98,8 @@ class Server:
     def stop(self) -> None:
         """It ends by itself when nobody can ask it any more; after some seconds, or while it loads, by force."""
         self._control.close()
+        if not self._ready:
+            kill_group(self.pid)
         try:
             self._process.wait(_STOP_S)
         except subprocess.TimeoutExpired:

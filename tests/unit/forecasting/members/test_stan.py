@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from stream_jobs.forecasting.members.prophet_member import _prophet
+from stream_jobs.forecasting.members.prophet_member import quiet_prophet
 from stream_jobs.forecasting.members.stan import StanProgram
 from tests.unit.forecasting.members.series import daily
 
@@ -20,7 +20,7 @@ def test_the_parameters_are_those_of_prophets_own_backend(days: int) -> None:
     from prophet import Prophet
 
     frame = pandas.DataFrame({"ds": pandas.date_range("2024-01-01", periods=days), "y": np.log(daily(days))})
-    ours, theirs = _prophet()(uncertainty_samples=0).fit(frame), Prophet(uncertainty_samples=0).fit(frame)
+    ours, theirs = quiet_prophet()(uncertainty_samples=0).fit(frame), Prophet(uncertainty_samples=0).fit(frame)
     assert isinstance(ours.stan_backend, StanProgram)
     assert ours.params.keys() >= {"k", "m", "delta", "beta", "sigma_obs"}
     for name in ("k", "m", "delta", "beta", "sigma_obs"):
