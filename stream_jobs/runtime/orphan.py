@@ -11,6 +11,7 @@ from collections.abc import Callable
 from stream_jobs.runtime import system
 
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
+PR_SET_CHILD_SUBREAPER = 36
 
 
 def die_with_parent() -> Callable[[], None] | None:
@@ -22,6 +23,13 @@ def die_with_parent() -> Callable[[], None] | None:
         return None
     libc = ctypes.CDLL(None)
     return lambda: libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def adopt_orphans() -> None:
+    """What the children of this process leave running when they die becomes its own child: so that where the first
+    process waits for nobody (in a container it is ours), none of them stays as a zombie. Linux only."""
+    if system.LINUX:
+        ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1)
 
 
 class Guard:

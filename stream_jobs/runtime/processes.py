@@ -46,6 +46,38 @@ def resident_bytes(pid: int) -> int:
         return 0
 
 
+def address_bytes(pid: int) -> int:
+    """Address space of a process, used or not; 0 where the system does not tell or the process is gone."""
+    try:
+        pages = int(Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[0]) if system.LINUX else 0
+        return pages * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, IndexError, ValueError):
+        return 0
+
+
+def private_bytes(pid: int) -> int:
+    """Memory that no other process has: what a fork shares with its parent is not counted. Elsewhere than on Linux all
+    that is resident; 0 where the process is gone."""
+    if not system.LINUX:
+        return resident_bytes(pid)
+    return sum(_memory(pid).get(kind, 0) for kind in ("Private_Clean", "Private_Dirty", "Private_Hugetlb"))
+
+
+def proportional_bytes(pid: int) -> int:
+    """PSS: what several processes share is counted once over all of them. Elsewhere than on Linux, and of a process of
+    somebody else, all that is resident."""
+    return (_memory(pid).get("Pss", 0) if system.LINUX else 0) or resident_bytes(pid)
+
+
+def _memory(pid: int) -> dict[str, int]:
+    """Each kind of memory in bytes; none where the system does not tell."""
+    try:
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="utf-8", errors="replace").splitlines()[1:]
+        return {kind: int(amount.split()[0]) * 1024 for kind, _, amount in (line.partition(":") for line in lines)}
+    except (OSError, IndexError, ValueError):
+        return {}
+
+
 def _began(pid: int) -> int | None:
     try:
         fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()

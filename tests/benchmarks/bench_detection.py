@@ -14,10 +14,10 @@ from pathlib import Path
 from tests.benchmarks.detection.generator import Spec, generate
 from tests.benchmarks.detection.options import DEFAULT_SEED, Options
 from tests.benchmarks.detection.sections import SECTIONS, measure
-from tests.benchmarks.harness.tables import markdown, terminal
 from tests.benchmarks.detection.traffic_file import write
 from tests.benchmarks.harness.datasets import DATA
 from tests.benchmarks.harness.results import Report
+from tests.benchmarks.harness.tables import markdown, terminal
 
 
 def parser() -> argparse.ArgumentParser:

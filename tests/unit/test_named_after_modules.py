@@ -10,6 +10,7 @@ ROOT = Path(__file__).resolve().parents[2]
 UNIT = ROOT / "tests/unit"
 OUTSIDE_OF_THE_APPLICATION = {
     "bench_detection": "tests/benchmarks/detection",
+    "bench_forecasts": "tests/benchmarks/forecasts",
     "benchmarks": "tests/benchmarks/harness",
     "catalogue": "tests/benchmarks/catalogue",
     "chaos": "tests/chaos",

@@ -11,8 +11,8 @@ from stream_jobs.explain import Explanation, cells_of, explain
 from tests.benchmarks.detection.cause_peers import adtributor, largest_mover
 from tests.benchmarks.detection.cause_tables import CauseTable, Spec, draw
 from tests.benchmarks.detection.options import Options, progress
-from tests.benchmarks.harness.tables import Table
 from tests.benchmarks.harness.results import Figure
+from tests.benchmarks.harness.tables import Table
 
 WANTED: Final[Mapping[str, tuple[Spec, float | None]]] = {
     "one value, excess 1": (Spec(1, 1.0), 0.95),

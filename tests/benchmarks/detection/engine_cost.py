@@ -16,8 +16,8 @@ from tests.benchmarks.detection.generator import DAY, FIRST_MINUTE, HOUR
 from tests.benchmarks.detection.many_series import ManySeries
 from tests.benchmarks.detection.options import Options, progress
 from tests.benchmarks.detection.ours import new_detector
-from tests.benchmarks.harness.tables import Cells, Table
 from tests.benchmarks.harness.results import NOT_JUDGED, Bounds, Figure
+from tests.benchmarks.harness.tables import Cells, Table
 
 SERIES: Final = 10_000
 WARM_DAYS: Final = 14

@@ -13,9 +13,9 @@ from tests.benchmarks.detection.generator import Spec
 from tests.benchmarks.detection.intervals import poisson
 from tests.benchmarks.detection.options import Options
 from tests.benchmarks.detection.peers import PEERS
-from tests.benchmarks.harness.tables import Cells, Table
 from tests.benchmarks.detection.trials import make
 from tests.benchmarks.harness.results import Figure
+from tests.benchmarks.harness.tables import Cells, Table
 
 DAYS: Final = 84  # after the history
 PEERS_SEE: Final = 20  # series of each cell

@@ -25,8 +25,8 @@ from tests.benchmarks.detection.nab_scoring import (
     score_at,
 )
 from tests.benchmarks.detection.options import Options, progress
-from tests.benchmarks.harness.tables import Cells, Table
 from tests.benchmarks.harness.results import Figure
+from tests.benchmarks.harness.tables import Cells, Table
 
 THRESHOLD: Final = 6.7
 """Of the score that `scan --scores` writes (nats). Chosen once, on 45 of the 58 published files."""

@@ -17,8 +17,8 @@ from tests.benchmarks.detection.many_series import ManySeries
 from tests.benchmarks.detection.options import Options, progress
 from tests.benchmarks.detection.ours import portfolio_detector
 from tests.benchmarks.detection.replay import Findings, advance_all, minutes_of
-from tests.benchmarks.harness.tables import Table
 from tests.benchmarks.harness.results import Figure
+from tests.benchmarks.harness.tables import Table
 
 WEEK_DAYS = 7
 FLOOR_USD: Final = float(AnomaliesSettings.model_fields["floor_usd"].default)

@@ -18,9 +18,9 @@ from tests.benchmarks.detection.intervals import poisson, wilson
 from tests.benchmarks.detection.options import Options, progress
 from tests.benchmarks.detection.peers import PEERS
 from tests.benchmarks.detection.replay import replay
-from tests.benchmarks.harness.tables import Cells, Table
 from tests.benchmarks.detection.trials import duration
 from tests.benchmarks.harness.results import Figure
+from tests.benchmarks.harness.tables import Cells, Table
 
 INCIDENTS: Final = {"20 times for 4 h": ("night20", 20.0, 4 * HOUR), "nothing for a day": ("zero", 0.0, DAY)}
 GOALS: Final = {"20 times for 4 h": 0.6, "nothing for a day": 0.75}

@@ -18,8 +18,8 @@ from tests.benchmarks.detection.generator import DAY, SHAPES, STARTS_WITHIN, Spe
 from tests.benchmarks.detection.intervals import of_median, poisson, wilson
 from tests.benchmarks.detection.options import Options
 from tests.benchmarks.detection.peers import PEERS
-from tests.benchmarks.harness.tables import Cells, Table
 from tests.benchmarks.harness.results import Figure
+from tests.benchmarks.harness.tables import Cells, Table
 
 AFTERWARDS: Final = DAY  # a day within which an incident that is over may still be told
 HEAD: Final = (

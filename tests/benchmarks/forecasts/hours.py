@@ -1,4 +1,4 @@
-"""Hours ahead on the traffic of real clients, beside what others say from the same origins, by what lies before these."""
+"""Hours ahead on the traffic of real clients, beside what others say from the same origins."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -76,7 +76,7 @@ def sections(options: Options) -> list[Table]:
     names = (NAIVE, "last week") if options.quick else OTHERS
     progress(f"{len(values)} series, {len(origins)} origins")
     said = _others(values, origins, names, options.cache)
-    tables = []
+    tables: list[Table] = []
     for horizon in HORIZONS:
         some = [place for place, origin in enumerate(origins) if origin + horizon <= values.shape[1]]
         came = np.stack([values[:, origins[one] : origins[one] + horizon] for one in some], axis=1)
@@ -145,7 +145,9 @@ def _tables(
         figures.append(figure("pinball loss against Prophet", 100 * (ratio - 1), (-10, -15)))
     rows = []
     for name, one in said.items():
-        shares = covered(one.bands[clients_only], came[clients_only]) if np.isfinite(one.bands).all(axis=-1).any() else None
+        shares = (
+            covered(one.bands[clients_only], came[clients_only]) if np.isfinite(one.bands).all(axis=-1).any() else None
+        )
         rows.append(
             (
                 name,

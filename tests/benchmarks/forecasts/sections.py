@@ -1,5 +1,7 @@
-"""The sections of the benchmark of forecasts, in the order of the page: modules with `sections(options)`, which measures
-and returns tables. A missed floor of one of their figures makes the benchmark's exit code 1.
+"""The sections of the benchmark of forecasts, in the order of the page.
+
+A section is a module of this folder with `sections(options) -> list[Table]`. A missed floor of one of its figures makes
+the benchmark's exit code 1.
 """
 
 from collections.abc import Iterator, Sequence

@@ -7,7 +7,14 @@ import time
 
 import pytest
 
-from stream_jobs.runtime.processes import ProcessId, resident_bytes
+from stream_jobs.runtime import system
+from stream_jobs.runtime.processes import (
+    ProcessId,
+    address_bytes,
+    private_bytes,
+    proportional_bytes,
+    resident_bytes,
+)
 
 pytestmark = pytest.mark.usefixtures("either_system")
 ALLOCATE = "held = bytearray(64 * 1024 * 1024); print('up', flush=True); input()"
@@ -52,3 +59,14 @@ def test_memory_is_what_the_process_holds() -> None:
     assert 64 * 2**20 <= resident_bytes(process.pid) < 128 * 2**20
     process.communicate("\n")
     assert resident_bytes(process.pid) == 0
+
+
+def test_memory_of_its_own_and_its_share_of_what_others_have_too() -> None:
+    """What a process has made is its own; it shares at least the interpreter. Address space is told on Linux only."""
+    process = start(ALLOCATE)
+    resident = resident_bytes(process.pid)
+    for own in (private_bytes(process.pid), proportional_bytes(process.pid)):
+        assert 64 * 2**20 <= own <= resident + 2**20
+    assert address_bytes(process.pid) >= resident if system.LINUX else address_bytes(process.pid) == 0
+    process.communicate("\n")
+    assert (private_bytes(process.pid), proportional_bytes(process.pid), address_bytes(process.pid)) == (0, 0, 0)

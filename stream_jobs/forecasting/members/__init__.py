@@ -1,0 +1,1 @@
+"""Slow members of forecasts: fits of Prophet and statsmodels. Arrays in, arrays out."""
