@@ -18,7 +18,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # The one package without a wheel for Macs with Intel processors; only the tests of Google's SDK use it.
 WITHOUT := $(if $(filter Darwin-x86_64,$(shell uname -sm | tr ' ' '-')),--no-install-package cryptography)
 
-.PHONY: help install demo test test-slow lint format bench bench-prices bench-detection chaos soak wheel-check schemas clean
+.PHONY: help install demo test test-slow lint format bench bench-prices bench-detection bench-forecast chaos soak wheel-check schemas clean
 
 help: ## show this list
 	@echo "spendstream: what every AI request costs, and who for. Start with: make demo"
@@ -66,6 +66,9 @@ bench-prices: $(STAMP) ## our prices beside those of a second catalogue (litellm
 
 bench-detection: $(STAMP) ## how well anomalies are found, beside other detectors (an hour); ARGS="--only trials --quick"
 	@$(BIN)/python -m tests.benchmarks detection $(ARGS)
+
+bench-forecast: $(STAMP) ## how good forecasts are, beside Prophet and others (half an hour); ARGS="--only hours --quick"
+	@$(BIN)/python -m tests.benchmarks forecast $(ARGS)
 
 chaos: $(STAMP) ## kill, stop, cut off and fill up everything at random instants; ARGS="--seed 7 --broker kafka --seeds 20"
 	@$(BIN)/python -m tests.chaos $(ARGS)

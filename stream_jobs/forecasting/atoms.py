@@ -1,4 +1,4 @@
-"""Cheap forecasts that err in different ways, on the cube-root scale: their median, hour by hour, is hard to beat.
+"""Cheap forecasts that err in different ways, on the cube-root scale: the mean of the middle ones is hard to beat.
 
 All of them see a window of hours that ends at the origin, one row for each series. What one cannot tell is NaN. The
 list and its constants are those that did best over many series together; none is chosen by a series' own past, which
@@ -32,13 +32,14 @@ ATOMS: Final = (
     "profile and slow level",
     "profile and level of the last day",
     "profile and levels of hours and days",
+    "level of the last hours",
 )
 RECENT: Final = 28 * DAY
 """Hours behind which nothing has any weight in a profile or a level."""
 
 
 def atoms(window: Floats, horizon: int) -> Floats:
-    """`window`: (n, hours) on the cube-root scale, at least one day of hours, known or not. -> (7, n, horizon)."""
+    """`window`: (n, hours) on the cube-root scale, at least one day of hours, known or not. -> (8, n, horizon)."""
     ahead = np.arange(horizon)
     week = week_of(window)
     window = window - behind(week, window.shape[1])
@@ -50,6 +51,7 @@ def atoms(window: Floats, horizon: int) -> Floats:
         _level_and_profile(window, ahead, half_lives=(4.0, 4.0), step=0.3, keeps=0.98),
         _on_square_root(window, ahead),
         *_median_levels(window, ahead),
+        _level(window, ahead),
     ]
     return np.stack(made) + week[:, ahead % WEEK]
 
@@ -87,3 +89,11 @@ def _median_levels(window: Floats, ahead: Ahead) -> list[Floats]:
     last_day, six, three_days = (median(left[:, -hours:]) for hours in (24, 6, 72))
     course = profile[:, ahead % DAY]
     return [course + last_day[:, None], course + (six + three_days)[:, None] / 2]
+
+
+def _level(window: Floats, ahead: Ahead) -> Floats:
+    """Flat: from the level of the last hours back to the mean of the last day."""
+    of_day = mean(window[:, -DAY:])
+    of_hours = weighted_mean(window, 0.7 ** np.arange(window.shape[1] - 1, -1, -1))
+    of_day = np.where(np.isfinite(of_day), of_day, of_hours)
+    return np.asarray(of_day[:, None] + (of_hours - of_day)[:, None] * 0.98 ** (ahead + 1), np.float64)

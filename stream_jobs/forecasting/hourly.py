@@ -1,4 +1,4 @@
-"""The next hours of a tenant's series: the median of cheap forecasts, with bands from what they missed by so far."""
+"""The next hours of a tenant's series: the middle of cheap forecasts, with bands from what they missed by so far."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ from stream_jobs.forecasting.robust import mean
 from stream_jobs.forecasting.uncertain import Uncertain
 
 Floats = npt.NDArray[np.float64]
-METHOD: Final = "median of cheap forecasts"
+METHOD: Final = "middle of cheap forecasts"
 STEADY: Final = 14 * DAY
 """Hours of history from which on nothing is provisional."""
 LOST: Final = WEEK

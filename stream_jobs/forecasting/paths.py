@@ -1,4 +1,4 @@
-"""The middle of what the next hours may be: the median of all that cheap forecasts say, for any origin of a panel."""
+"""The middle of what the next hours may be: the mean of the middle ones of cheap forecasts, from any origin."""
 
 from typing import Final
 
@@ -8,13 +8,15 @@ import numpy.typing as npt
 from stream_jobs.forecasting.atoms import atoms
 from stream_jobs.forecasting.peers import YOUNG, age_of, borrowed, course_of_peers
 from stream_jobs.forecasting.profiles import DAY
-from stream_jobs.forecasting.robust import median
+from stream_jobs.forecasting.robust import median, middle
 from stream_jobs.forecasting.scales import Root
 
 Floats = npt.NDArray[np.float64]
 SCALE: Final = Root(3.0)
 WINDOW: Final = 6 * 7 * DAY
 """Hours that are looked at: what was before them is another time."""
+CUT: Final = 2
+"""Of the forecasts for an hour, so many of the lowest and of the highest do not count."""
 FARTHEST: Final = 5.0
 """No hour is expected to be more than so many times the greatest of its window."""
 
@@ -45,7 +47,7 @@ class Paths:
         if course is not None:
             lent = borrowed(window, course, self.horizon)
             made = np.concatenate([made, np.where(young[:, None], lent, np.nan)])
-        found = median(made.transpose(1, 2, 0))
+        found = middle(made.transpose(1, 2, 0), CUT)
         found = np.where(np.isfinite(found), found, median(window)[:, None])  # an hour of which no day knows anything
         most = np.fmax.reduce(window, axis=1) * SCALE.to(FARTHEST)
         return np.asarray(np.clip(found, 0.0, most[:, None]), np.float64)

@@ -17,6 +17,16 @@ def median(values: Floats) -> Floats:
     return np.asarray(np.where(known > 0, (low + high) / 2, np.nan), np.float64)
 
 
+def middle(values: Floats, cut: int) -> Floats:
+    """The mean of what is known without the `cut` lowest and as many highest; the median where there are too few for
+    that. (..., n) -> (...)."""
+    ordered = np.sort(values, axis=-1)  # NaN comes last
+    known = np.isfinite(values).sum(axis=-1)[..., None]
+    off = np.minimum(cut, np.maximum((known - 1) // 2, 0))
+    place = np.arange(values.shape[-1])
+    return mean(np.where((place >= off) & (place < known - off), ordered, np.nan))
+
+
 def weighted_mean(values: Floats, weights: Floats) -> Floats:
     """Of what is known; weights are not negative. (..., n), (n,) -> (...)."""
     known = np.isfinite(values)

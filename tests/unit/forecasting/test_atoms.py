@@ -1,4 +1,4 @@
-"""Seven cheap forecasts: each says what its name says, and what it cannot tell is not known."""
+"""Cheap forecasts: each says what its name says, and what it cannot tell is not known."""
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ def test_there_is_one_for_each_name() -> None:
 
 def test_what_repeats_is_repeated_by_all() -> None:
     window = np.tile(5 + np.sin(2 * np.pi * np.arange(24) / 24), 28)[None, :]
-    for made in atoms(window, 48):
+    for made in atoms(window, 48)[:-1]:  # the last one has no course of a day
         assert made[0] == pytest.approx(window[0, :48], abs=0.02)
 
 
