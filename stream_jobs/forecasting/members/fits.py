@@ -21,7 +21,7 @@ BOUND: Final = 5.0
 
 
 def fit(task: Task) -> Answer:
-    """Of one member and series. Never raises: what a library can't do is a refusal with its reason."""
+    """Of one member and series: `fit_and_forecast`, for a worker."""
     return fit_and_forecast(task.member, task.values, task.first, task.step, task.horizon, task.options)
 
 
@@ -29,7 +29,8 @@ def fit_and_forecast(
     member: MemberName, values: Floats, first: int, step: Step, horizon: int, options: Options | None = None
 ) -> Answer:
     """Amounts of the `horizon` cells behind the values. `first` is the first cell: hours since 1970 (UTC), or the
-    ordinal of a date. Raises ValueError where arrays don't fit together."""
+    ordinal of a date. What a library can't do is a refusal with its reason. Raises ValueError where arrays don't fit
+    together, and MemoryError."""
     options = options or Options()
     try:
         history = prepare(values, first, step, horizon, options)
@@ -72,6 +73,5 @@ def _bounded(scaled: Floats, history: History, options: Options, notes: tuple[st
         notes = (*notes, cut)
     amounts = np.clip(amounts, 0.0, most)
     if options.factors is not None:
-        ahead = options.factors[-len(amounts) :]
-        amounts = amounts * np.maximum(np.nan_to_num(ahead, nan=1.0, posinf=1.0), 0.0)
+        amounts = amounts * options.factors[-len(amounts) :]
     return Answer(amounts, notes=notes)

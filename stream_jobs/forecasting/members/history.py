@@ -12,7 +12,9 @@ PERIOD: Final[dict[Step, int]] = {"hour": 24, "day": 7}
 LEAST_PERIODS: Final = 2
 MOST: Final = 1e18  # beyond any usage in any unit
 _FLOOR: Final = 0.01  # of the median
-_OFF: Final = 1e-3  # a factor below it has left nothing to learn from
+MOST_FACTOR: Final = 1e6
+_LITTLE: Final = 0.2
+"""What a factor below it has left teaches nothing; and where it has not come true, it would teach a multiple."""
 MOST_STEPS: Final = {"hour": 24 * 92, "day": 732}
 EPOCH: Final = 719_163  # the ordinal of 1970-01-01
 _LAST_DAY: Final = 800_000  # in the year 2191
@@ -28,7 +30,7 @@ class History:
     step: Step
     horizon: int
     scale: Scale
-    greatest: float  # of the amounts that teach, without their events
+    greatest: float  # of the amounts that teach, with or without their events, whichever is less
     events: dict[str, Floats]  # (cells + horizon,)
     country: str
 
@@ -49,7 +51,8 @@ class History:
 
 def prepare(values: Floats, first: int, step: Step, horizon: int, options: Options) -> History:
     """Raises RefusedError, which says what is missing."""
-    amounts = _taught(np.asarray(values, dtype=np.float64), horizon, options)
+    values = np.asarray(values, dtype=np.float64)
+    amounts = _taught(values, horizon, options)
     day = first // 24 + EPOCH if step == "hour" else first
     if not EPOCH <= day <= _LAST_DAY:
         raise RefusedError(f"it begins on no day from 1970 to 2190: {first}")
@@ -72,8 +75,8 @@ def prepare(values: Floats, first: int, step: Step, horizon: int, options: Optio
         step,
         horizon,
         scale,
-        float(np.nanmax(amounts)),
-        {name: np.nan_to_num(share[begin:]) for name, share in options.events.items()},
+        min(float(np.nanmax(amounts)), max(float(values[np.isfinite(values)].max()), 0.0)),
+        {name: np.clip(np.nan_to_num(share[begin:]), 0.0, 1.0) for name, share in options.events.items()},
         options.country,
     )
 
@@ -114,9 +117,11 @@ def _taught(values: Floats, horizon: int, options: Options) -> Floats:
     amounts = np.where(np.isfinite(values), np.maximum(values, 0.0), np.nan)
     if cells and np.nanmax(amounts, initial=0.0) > MOST:
         raise RefusedError(f"it has amounts above {MOST:g}, which is no usage")
+    if factors is not None and not ((factors >= 0) & (factors <= MOST_FACTOR)).all():
+        raise ValueError(f"factors are between 0 and {MOST_FACTOR:g}")
     if options.ignored is not None:
         amounts = np.where(options.ignored, np.nan, amounts)
     if factors is not None:
         past = factors[:cells]
-        amounts = np.where(past > _OFF, amounts / np.maximum(past, _OFF), np.nan)
+        amounts = np.where(past >= _LITTLE, amounts / np.maximum(past, _LITTLE), np.nan)
     return np.asarray(amounts, dtype=np.float64)

@@ -10,21 +10,21 @@ from stream_jobs.forecasting.members.history import EPOCH, History
 from stream_jobs.forecasting.members.level import damped, recent
 from stream_jobs.forecasting.members.model import Floats, Step
 from stream_jobs.forecasting.members.stan import StanProgram
+from stream_jobs.forecasting.members.years import are_alike
 
 if TYPE_CHECKING:
     import pandas as pd
     from prophet.models import IStanBackend
 
 WEEKS: Final = 2
-"""So many of a season's periods teach it: with fewer it would be a trend."""
-YEARS: Final = 2
+"""So many teach a season of the week: with fewer it would be a trend."""
 _LOOK: Final = 96
 """So many cells at the end tell where the series is of late."""
 _WEIGHT: Final[dict[Step, float]] = {"hour": 0.1, "day": 0.15}
 _OFF_LEFT: Final[dict[Step, float]] = {"hour": 0.98, "day": 1.0}
 """Of the distance to where the series is of late, from step to step."""
 _SLOPE_LEFT: Final[dict[Step, float]] = {"hour": 0.98, "day": 0.9}
-_HOURS_OF_A_DAY, _DAYS_OF_A_WEEK, _DAYS_OF_A_YEAR = 24, 7, 365
+_HOURS_OF_A_DAY, _DAYS_OF_A_WEEK = 24, 7
 
 
 def forecast(history: History) -> Floats:
@@ -38,7 +38,7 @@ def forecast(history: History) -> Floats:
     model = quiet_prophet()(
         daily_seasonality=history.step == "hour",
         weekly_seasonality=days >= WEEKS * _DAYS_OF_A_WEEK,
-        yearly_seasonality=days >= YEARS * _DAYS_OF_A_YEAR,
+        yearly_seasonality=history.step == "day" and are_alike(history.filled),
         uncertainty_samples=0,
     )
     if history.country and knows_holidays(history.country):

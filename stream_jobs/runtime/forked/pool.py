@@ -18,6 +18,7 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 R = TypeVar("R")
 _LATE: Final = "the run's deadline has passed"
+_ENDS: Final = "the pool's server ends again and again"
 _GONE: Final = (EOFError, OSError)
 
 
@@ -89,17 +90,13 @@ class Pool:
                 if time.monotonic() >= ends_s:
                     yield Done(name, None, _LATE, 0.0)
                     continue
-                try:
-                    self._begin(name, pickle.dumps((function, argument)))
-                except OSError:
-                    if restarted:
-                        raise PoolError("the pool's server ends again and again") from None
-                    restarted = True
-                    log.warning("the pool's server has ended; it is started once more")
+                task = pickle.dumps((function, argument))
+                if not self._begin(name, task):
                     yield from self._all_failed("the pool's server has ended")
-                    self.close()
-                    self.start()
-                    self._begin(name, pickle.dumps((function, argument)))
+                    self._start_again(restarted)
+                    restarted = True
+                    if not self._begin(name, task):
+                        raise PoolError(_ENDS)
                 while len(self._busy) >= self.limits.workers:
                     yield from self._finished(ends_s)
             while self._busy:
@@ -124,21 +121,32 @@ class Pool:
             guard.watch([])
             guard.close()
 
-    def _begin(self, name: str, task: bytes) -> None:
-        """Raises OSError where no worker can be had."""
+    def _start_again(self, restarted: bool) -> None:
+        self.close()
+        if restarted:
+            raise PoolError(_ENDS)
+        log.warning("the pool's server has ended; it is started once more")
+        self.start()
+
+    def _begin(self, name: str, task: bytes) -> bool:
+        """False where no worker can be had: the server has ended."""
         while self._idle:
             worker = self._idle.pop()
             with contextlib.suppress(*_GONE):
                 worker.connection.send_bytes(task)
                 self._busy[worker.connection] = _Busy(worker, name, time.monotonic())
-                return
+                return True
             worker.kill()  # somebody has killed it while it had nothing to do
         assert self._server is not None
-        worker = self._server.fork()
+        try:
+            worker = self._server.fork()
+        except OSError:
+            return False
         self._busy[worker.connection] = _Busy(worker, name, time.monotonic())
         self._tell_guard()
         with contextlib.suppress(*_GONE):  # it dies at once: that is the task's answer, which its pipe tells
             worker.connection.send_bytes(task)
+        return True
 
     def _finished(self, ends_s: float) -> Iterator[Done[Any]]:
         """Those that are ready or late, once there is one."""

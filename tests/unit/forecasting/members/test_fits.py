@@ -184,6 +184,15 @@ def test_maintenance_teaches_nothing_and_leaves_nothing(member: MemberName) -> N
     assert answer.values == pytest.approx(daily(127, noise=0.0)[120:] * factors[120:], rel=0.2)
 
 
+@each_member
+def test_an_event_that_was_declared_and_did_not_come_teaches_no_multiple(member: MemberName) -> None:
+    """Maintenance that was put off: the days are as unknown."""
+    factors = np.ones(120 + 7)
+    factors[100:103] = 0.01
+    answer = fit_and_forecast(member, daily(), MONDAY, "day", 7, Options(factors=factors))
+    assert answer.values == pytest.approx(daily(127, noise=0.0)[120:], rel=0.2)
+
+
 def test_prophet_learns_what_an_event_did() -> None:
     """Of a campaign without a factor that doubled each of its three times, the fourth."""
     running = np.zeros(120 + 14)
@@ -224,6 +233,9 @@ def test_arrays_that_do_not_fit_together_are_a_mistake_of_the_caller() -> None:
     """No refusal of the series."""
     with pytest.raises(ValueError, match="factors"):
         fit_and_forecast("ets", daily(), MONDAY, "day", 7, Options(factors=np.ones(120)))
+    for wrong in (np.nan, np.inf, -1.0, 1e9):
+        with pytest.raises(ValueError, match="factors are between 0 and"):
+            fit_and_forecast("ets", daily(), MONDAY, "day", 7, Options(factors=np.append(np.ones(126), wrong)))
     with pytest.raises(ValueError, match="one series"):
         fit_and_forecast("ets", np.ones((2, 60)), MONDAY, "day", 7)
 

@@ -104,6 +104,16 @@ def test_a_server_killed_by_somebody_else_is_started_once_more(pool: Pool) -> No
     assert {one.failed for one in pool.run(tasks.do, [("b", "fine"), ("c", "fine"), ("d", "fine")])} == {""}
 
 
+def test_a_server_that_ends_again_and_again_ends_the_run(pool: Pool) -> None:
+    """Rather than starting it for ever. What was answered until then stays answered."""
+    answers = pool.run(tasks.do, [("a", "fine"), *((f"kill {n}", "kill the server") for n in range(9))])
+    done: list[Done[Any]] = []
+    with pytest.raises(PoolError, match="again and again"):
+        done.extend(answers)
+    assert pool.pids() == []
+    assert [one.failed for one in pool.run(tasks.do, [("b", "fine")])] == [""]
+
+
 def test_a_worker_that_keeps_memory_is_replaced(pool: Pool) -> None:
     """After its task, which is done."""
     first, second = (one.result for one in pool.run(tasks.hold, [("a", 40), ("b", 1)]))
