@@ -241,9 +241,15 @@ def load_budgets(config_dir: Path | None, *, now: datetime | None = None) -> Bud
     """Those of `<config_dir>/budgets.yaml`, none without the file, with the rates of `currencies.yaml` too. Raises
     ConfigError with everything that is wrong."""
     path = config_dir / FILE_NAME if config_dir else None
-    shared = read_currencies(config_dir)
     if path is None or not is_there(path):
-        return Budgets(BudgetsDocument(currencies=shared), now=now)
+        return Budgets(BudgetsDocument(currencies=read_currencies(config_dir)), now=now)
+    return read_budgets(path, now=now)
+
+
+def read_budgets(path: Path, *, now: datetime | None = None) -> Budgets:
+    """Those of a file, with the rates of `currencies.yaml` beside it. Raises ConfigError with everything that is
+    wrong."""
+    shared = read_currencies(path.parent)
     source = read_yaml(path)
     document = checked(source, BudgetsDocument, label="id", hidden=PERIOD_TAGS)
     with blaming(source):

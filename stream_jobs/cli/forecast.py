@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 from stream_jobs.base.errors import ConfigError
 from stream_jobs.base.instants import parse_utc, unix_micros
+from stream_jobs.cli import forecast_budgets
 from stream_jobs.cli.flags import add_json
 from stream_jobs.output.lines import complain, say, say_json
 
 if TYPE_CHECKING:
     from stream_jobs.forecasting.scan.answer import Told
 
-EPILOG: Final = """\
+EPILOG: Final = f"""\
 columns of a file, by their names in the first line, in any order; rows in any order:
   time     ISO 8601, in UTC where no zone is given; or seconds, milliseconds or microseconds since 1970
   value    how much from then on: requests, tokens, USD. Rows finer than a step are added up; a step without a row is
@@ -21,9 +22,12 @@ columns of a file, by their names in the first line, in any order; rows in any o
 
 Each forecast uses nothing from its origin on. P50 of the sum is no sum of P50s.
 
+budgets, from files:
+{forecast_budgets.EPILOG}
 examples:
   spendstream forecast --file usage.csv --horizon 72h --step 1h
   spendstream forecast --file spend.csv --horizon 30d --step 1d --origin 2026-11-01 --origin 2026-12-01 --json
+  spendstream forecast --budgets budgets.yaml --spend spend.csv --at 2026-11-10 2026-11-11
 """
 
 
@@ -35,7 +39,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--file", type=Path, metavar="FILE", required=True, help="CSV with time, value and series")
+    parser.add_argument("--file", type=Path, metavar="FILE", help="CSV with time, value and series")
     parser.add_argument("--horizon", metavar="LENGTH", help="how far ahead: 72h, 30d (default: 72h, or 30d of days)")
     parser.add_argument("--step", choices=("1h", "1d"), default="1h", help="of hours or of days (default: %(default)s)")
     parser.add_argument(
@@ -45,12 +49,17 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         metavar="T",
         help="the first step's beginning: 2026-11-01T08:00; repeatable (default: the end of the file)",
     )
+    forecast_budgets.add_arguments(parser)
     add_json(parser)
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
     """Exit code 0, also where forecasts are refused. Raises ConfigError for what cannot be read."""
+    if args.budgets is not None:
+        return forecast_budgets.run(args)
+    if args.file is None:
+        raise ConfigError("say what to forecast: --file FILE, or --budgets FILE and --spend FILE")
     from stream_jobs.base.no_pandas import arrow_without_pandas
     from stream_jobs.forecasting.scan.answer import forecast_file
     from stream_jobs.output.console import progress_bars

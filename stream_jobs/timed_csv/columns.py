@@ -1,7 +1,7 @@
 """The first line of a CSV file: how it is separated, which of its columns are meant, and what is missing."""
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, Final, Literal
@@ -15,6 +15,7 @@ _SEPARATORS: Final = (",", ";", "\t")
 _BOMS: Final = {b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16", b"\x1f\x8b": "a gzip archive", b"PK": "a zip archive"}
 _UTF8_BOM: Final = b"\xef\xbb\xbf"
 _ALSO: Final = {"timestamp": "time", "squares": "cost_squares", "capped": "capped_cost"}
+NO_OTHERS: Final[Mapping[str, str]] = {}
 _NUMBERS: Final = {"cost": ("events", "cost", "cost_squares", "capped_cost"), "gauge": ("value",)}
 _NEEDED: Final = {"cost": ("events", "cost"), "gauge": ("value",)}
 _READ_AS: Final = {"cost": "requests and what they cost", "gauge": "values"}
@@ -35,8 +36,11 @@ class Columns:
     adds_up: bool = False  # a `value` is a cost: of those of the same minute the sum counts, not the mean
 
 
-def read_columns(stream: BinaryIO, path: Path, forced: Mode | None = None) -> Columns:
-    """From the stream's beginning. Raises ConfigError."""
+def read_columns(
+    stream: BinaryIO, path: Path, forced: Mode | None = None, also: Mapping[str, str] = NO_OTHERS
+) -> Columns:
+    """From the stream's beginning. `also`: what else a column may be called, by that name; the name itself goes first.
+    Raises ConfigError."""
     line = stream.readline(MAX_HEADER_BYTES)
     for mark, what in _BOMS.items():
         if line.startswith(mark):
@@ -54,11 +58,15 @@ def read_columns(stream: BinaryIO, path: Path, forced: Mode | None = None) -> Co
         given = next(csv.reader([text.strip("\r\n")], delimiter=separator), [])
     except csv.Error as error:
         raise _refused(path, f"line 1: {error}: {_FORM}") from None
-    return _meant(path, given, separator, len(line), forced)
-
-
-def _meant(path: Path, given: Sequence[str], separator: str, header_bytes: int, forced: Mode | None) -> Columns:
     known = [_ALSO.get(name.strip().lower(), name.strip().lower()) for name in given]
+    known = [also[name] if also.get(name, name) not in known else name for name in known]
+    return _meant(path, given, known, separator, len(line), forced)
+
+
+def _meant(
+    path: Path, given: Sequence[str], known: list[str], separator: str, header_bytes: int, forced: Mode | None
+) -> Columns:
+    """`known`: what the columns are called here."""
     adds_up = forced == "gauge" and "value" not in known and "cost" in known
     if adds_up:  # sums of hours or days, say: whoever asks for it means the amounts
         known = ["value" if name == "cost" else name for name in known]

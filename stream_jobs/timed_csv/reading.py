@@ -1,6 +1,6 @@
 """A CSV file as arrays, block by block: some forty bytes a row are held, whatever the file's size."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Final
@@ -13,7 +13,7 @@ import pyarrow.csv
 from stream_jobs.base.errors import ConfigError
 from stream_jobs.base.files import open_file
 from stream_jobs.timed_csv.cells import BadCell, instants, numbers, texts
-from stream_jobs.timed_csv.columns import Columns, Mode, read_columns
+from stream_jobs.timed_csv.columns import NO_OTHERS, Columns, Mode, read_columns
 
 Floats = npt.NDArray[np.float64]
 Told = Callable[[int, int], None]
@@ -34,10 +34,15 @@ class Rows:
     numbers: dict[str, Floats]  # by the names of `columns.numbers`
 
 
-def read(path: Path, mode: Mode | None = None, told: Told = lambda _done, _of: None) -> Rows:
-    """Raises ConfigError that says which line is wrong, and how."""
+def read(
+    path: Path,
+    mode: Mode | None = None,
+    told: Told = lambda _done, _of: None,
+    also: Mapping[str, str] = NO_OTHERS,
+) -> Rows:
+    """`also` as in `read_columns`. Raises ConfigError that says which line is wrong, and how."""
     with open_file(path) as stream:
-        columns = read_columns(stream, path, mode)
+        columns = read_columns(stream, path, mode, also)
         size = path.stat().st_size
         parts: list[tuple[Any, ...]] = []
         numbered: dict[str, int] = {}

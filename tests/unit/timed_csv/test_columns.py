@@ -80,3 +80,14 @@ def test_costs_as_values() -> None:
     columns = columns_of(b"time,events,cost\n", "gauge")
     assert (columns.numbers, columns.ignored, columns.adds_up) == (("value",), ["events"], True)
     assert not columns_of(b"time,value,cost\n", "gauge").adds_up
+
+
+@pytest.mark.parametrize(
+    ("line", "series"),
+    [(b"time,value,budget\n", [2]), (b"time,value,budget,series\n", [3]), (b"budget,TIME,Value\n", [0])],
+)
+def test_other_names(line: bytes, series: list[int]) -> None:
+    """Whoever asks for it has a column under another name too; the name itself goes first. Nobody else has."""
+    columns = read_columns(BytesIO(line), FILE, "gauge", {"budget": "series"})
+    assert [place for place, name in enumerate(columns.names) if name == "series"] == series
+    assert columns_of(b"time,value,budget\n").ignored == ["budget"]

@@ -1,0 +1,83 @@
+"""Forecasts of days: each series with its bands, its sums, and how far it can be relied on."""
+
+from datetime import date
+from typing import Final
+
+import numpy as np
+
+from stream_jobs.forecasting.day_ahead import DayAhead
+from stream_jobs.forecasting.day_history import Told
+from stream_jobs.forecasting.day_model import MEMBERS
+from stream_jobs.forecasting.day_outlook import DayOutlook
+from stream_jobs.forecasting.declared import Declared
+from stream_jobs.forecasting.model import Forecast, Label, Panel, refusal
+
+METHOD: Final = "median of days"
+PROVISIONAL: Final = 3  # known days from which on it is that, and no cold start
+STEADY: Final = 14
+SILENT: Final = 35  # days at the end that are not known: it cannot be said any more
+
+
+def forecast_days(
+    panel: Panel,
+    horizon: int,
+    *,
+    declared: Declared | None = None,
+    holidays: frozenset[int] = frozenset(),
+    told: Told = lambda _done, _of: None,
+) -> list[Forecast]:
+    """Of all series of a panel of days, `horizon` (0 to 400) days from its origin on. `holidays`: ordinals."""
+    if not panel.values.shape[1] or not len(panel.names):
+        return [refusal(name, "no day of it is known yet") for name in panel.names]
+    outlook = DayOutlook(panel, horizon, asked=(panel.origin,), declared=declared, holidays=holidays, told=told)
+    ahead = outlook.ahead(panel.origin, horizon)
+    return [_forecast(name, series, ahead) for series, name in enumerate(panel.names)]
+
+
+def _forecast(name: str, series: int, ahead: DayAhead) -> Forecast:
+    label, why = standing(ahead, series)
+    if label == "refused":
+        return refusal(name, why)
+    fitted = ahead.fitted
+    details = {
+        "days": float(fitted.known[series]),
+        "noise": float(fitted.level.scale[series]),
+        "growth_per_day": float(fitted.slopes[series]),
+    }
+    members = () if label in ("dead", "intermittent") else MEMBERS
+    method = {"dead": "stopped", "intermittent": "mean of days"}.get(label, METHOD)
+    return Forecast(name, ahead.steps(series), ahead.sums(series), method, members, label, why, details)
+
+
+def standing(ahead: DayAhead, series: int, late: int = 0) -> tuple[Label, str]:
+    """How far it can be relied on, and why. `late`: days that are over, and not known of any series."""
+    values, fitted = ahead.past.values[series], ahead.fitted
+    days = int(fitted.known[series])
+    if not days:
+        return "refused", "no day of it is known yet"
+    known = np.nonzero(np.isfinite(values))[0]
+    silent = late + len(values) - 1 - int(known[-1])
+    last = date.fromordinal(ahead.past.first + int(known[-1]))
+    if silent > SILENT:
+        return "refused", f"nothing is known after {last}"
+    notes = [f"nothing is known after {last}"] if silent else []
+    if fitted.asleep[series]:
+        used = np.nonzero(values > 0)[0]
+        said = "never used so far"
+        if len(used):
+            said = f"last used on {date.fromordinal(ahead.past.first + int(used[-1]))}"
+        return "dead", "; ".join([said, *notes])
+    missing = int((~np.isfinite(values[known[0] : known[-1]])).sum())
+    if missing:
+        notes.append(f"{missing} {'day' if missing == 1 else 'days'} in between not known")
+    label: Label = "steady"
+    if days < PROVISIONAL:
+        label = "cold start"
+    elif days < STEADY:
+        label = "provisional"
+    elif np.isfinite(fitted.flat[series]):
+        label = "intermittent"
+        notes.insert(0, "most days have no use: sums tell more than days")
+    if days < STEADY:
+        notes.insert(0, f"{days} {'day is' if days == 1 else 'days are'} known")
+    return label, "; ".join(notes)
