@@ -1,5 +1,6 @@
 """Forecasts of days: each series with its bands, its sums, and how far it can be relied on."""
 
+from collections.abc import Collection
 from datetime import date
 from typing import Final
 
@@ -27,11 +28,35 @@ def forecast_days(
     told: Told = lambda _done, _of: None,
 ) -> list[Forecast]:
     """Of all series of a panel of days, `horizon` (0 to 400) days from its origin on. `holidays`: ordinals."""
-    if not panel.values.shape[1] or not len(panel.names):
-        return [refusal(name, "no day of it is known yet") for name in panel.names]
-    outlook = DayOutlook(panel, horizon, asked=(panel.origin,), declared=declared, holidays=holidays, told=told)
-    ahead = outlook.ahead(panel.origin, horizon)
-    return [_forecast(name, series, ahead) for series, name in enumerate(panel.names)]
+    days = Days(panel, horizon, (panel.origin,), declared=declared, holidays=holidays, told=told)
+    return days.forecast(panel.origin)
+
+
+class Days:
+    """Forecasts of one panel from several origins, which share what was looked back on."""
+
+    def __init__(
+        self,
+        panel: Panel,
+        horizon: int,
+        origins: Collection[int],
+        *,
+        declared: Declared | None = None,
+        holidays: frozenset[int] = frozenset(),
+        told: Told = lambda _done, _of: None,
+    ) -> None:
+        """`origins`: days of the panel, or its end, that will be asked about. Raises ValueError."""
+        self.panel, self.horizon = panel, horizon
+        self._outlook: DayOutlook | None = None
+        if panel.values.size:
+            self._outlook = DayOutlook(panel, horizon, asked=origins, declared=declared, holidays=holidays, told=told)
+
+    def forecast(self, origin: int) -> list[Forecast]:
+        """From a day on, by what lies before it: one for each series."""
+        if self._outlook is None or origin <= self.panel.first:
+            return [refusal(name, "no day of it is known yet") for name in self.panel.names]
+        ahead = self._outlook.ahead(origin, self.horizon)
+        return [_forecast(name, series, ahead) for series, name in enumerate(self.panel.names)]
 
 
 def _forecast(name: str, series: int, ahead: DayAhead) -> Forecast:

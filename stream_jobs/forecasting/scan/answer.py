@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from stream_jobs.base.errors import ConfigError
+from stream_jobs.forecasting.daily import Days
 from stream_jobs.forecasting.hourly import Hours
 from stream_jobs.forecasting.model import QUANTILES, Forecast, Step
 from stream_jobs.forecasting.scan.cells import Cells, Origins
@@ -70,7 +71,8 @@ def forecast_file(
 
 def _made(panels: list[Origins], steps: int) -> Iterator[tuple[int, int, list[Forecast]]]:
     for one in panels:
-        model = Hours(one.panel, steps)
+        origins = [one.panel.first + column for column in one.columns.values()]
+        model = Hours(one.panel, steps) if one.panel.step == "hour" else Days(one.panel, steps, origins)
         for instant, column in one.columns.items():
             yield instant, one.starts[instant], model.forecast(one.panel.first + column)
 
