@@ -80,7 +80,7 @@ schemas: $(STAMP) ## regenerate what is generated: JSON Schemas, the tables of s
 	@$(BIN)/python -m spendstream_schemas.jsonschema schemas/json
 	@$(BIN)/python -m stream_jobs.attribution.jsonschema schemas/json
 	@$(BIN)/python -m stream_jobs.alerts.jsonschema schemas/json
-	@$(BIN)/python -m stream_jobs.budgets.jsonschema schemas/json
+	@$(BIN)/python -m stream_jobs.budget_terms.jsonschema schemas/json
 	@$(BIN)/python -m stream_jobs.currencies.jsonschema schemas/json
 	@$(BIN)/python -m stream_jobs.planned.jsonschema schemas/json
 	@$(BIN)/python -m stream_jobs.pricing.json_schemas schemas/json

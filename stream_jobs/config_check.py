@@ -19,9 +19,9 @@ from stream_jobs.base.errors import ConfigError
 from stream_jobs.base.files import is_file, is_folder, is_there, printable
 from stream_jobs.base.readable import exact
 from stream_jobs.base.yaml_files import read_yaml
-from stream_jobs.budgets.document import FILE_NAME as BUDGETS_FILE
-from stream_jobs.budgets.lint import warnings as budget_warnings
-from stream_jobs.budgets.resolve import Budgets, load_budgets
+from stream_jobs.budget_terms.document import FILE_NAME as BUDGETS_FILE
+from stream_jobs.budget_terms.lint import warnings as budget_warnings
+from stream_jobs.budget_terms.resolve import Budgets, load_budgets
 from stream_jobs.currencies.document import FILE_NAME as CURRENCIES_FILE
 from stream_jobs.planned.document import FILE_NAME as EVENTS_FILE
 from stream_jobs.planned.events import load_events

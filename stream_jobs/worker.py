@@ -15,7 +15,7 @@ from typing import Final
 
 from stream_jobs.base.errors import ConfigError
 from stream_jobs.blocks.limits import BookerLimits
-from stream_jobs.budgets.labels import labels_in_use
+from stream_jobs.budget_terms.labels import labels_in_use
 from stream_jobs.job_context import InUse, Job, JobContext
 from stream_jobs.runtime.health import HealthServer, NotReady
 from stream_jobs.runtime.jobs import ALERTS, ANOMALIES, BUDGETS, DATA_QUALITY, METERING, OUTCOMES, RECONCILIATION

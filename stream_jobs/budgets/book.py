@@ -13,9 +13,9 @@ from decimal import Decimal
 from typing import Final, NamedTuple
 
 from stream_jobs.base.instants import from_unix_micros, unix_micros
-from stream_jobs.budgets.credits import CreditKey
-from stream_jobs.budgets.document import Budget
-from stream_jobs.budgets.resolve import Budgets
+from stream_jobs.budget_terms.credits import CreditKey
+from stream_jobs.budget_terms.document import Budget
+from stream_jobs.budget_terms.resolve import Budgets
 from stream_jobs.budgets.standing import WINDOW_KEY, Standing, ThresholdKey, crossed_now
 from stream_jobs.budgets.tracked import KEEP_PERIODS, Tracked
 from stream_jobs.series.calendar import Period

@@ -10,10 +10,10 @@ from zoneinfo import ZoneInfo
 from stream_jobs.base.instants import unix_micros
 from stream_jobs.base.money import PICO_PLACES
 from stream_jobs.base.readable import instant, percent
-from stream_jobs.budgets.document import Budget
-from stream_jobs.budgets.resolve import measure_of
+from stream_jobs.budget_terms.document import Budget
+from stream_jobs.budget_terms.resolve import measure_of
+from stream_jobs.budget_terms.units import Unit
 from stream_jobs.budgets.standing import Standing
-from stream_jobs.budgets.units import Unit
 from stream_jobs.series.facts import Values
 from stream_jobs.series.measures import column, exact, places_of, sql_of
 from stream_jobs.series.sums import scope_condition

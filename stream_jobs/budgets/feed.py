@@ -14,8 +14,8 @@ from spendstream_schemas.budget_feed import (
     policy_key,
     state_key,
 )
+from stream_jobs.budget_terms.resolve import Budgets
 from stream_jobs.budgets.book import StandingUpdate
-from stream_jobs.budgets.resolve import Budgets
 from stream_jobs.budgets.state_text import state_record
 from stream_jobs.runtime.record_producer import RecordProducer
 from stream_jobs.runtime.topics import BUDGET_STATE

@@ -16,14 +16,14 @@ from typing import Final
 from stream_jobs.base.errors import RetryError
 from stream_jobs.base.garbage import no_collecting
 from stream_jobs.base.instants import unix_micros
+from stream_jobs.budget_terms.control import LATELY, Definitions
+from stream_jobs.budget_terms.control_reader import ControlReader
+from stream_jobs.budget_terms.document import FILE_NAME
+from stream_jobs.budget_terms.resolve import Budgets, load_budgets
 from stream_jobs.budgets.book import BudgetBook, Place, StandingUpdate
-from stream_jobs.budgets.control import LATELY, Definitions
-from stream_jobs.budgets.control_reader import ControlReader
-from stream_jobs.budgets.document import FILE_NAME
 from stream_jobs.budgets.feed import BudgetFeed
 from stream_jobs.budgets.history import BudgetHistory, Recorded
 from stream_jobs.budgets.recount import Recount
-from stream_jobs.budgets.resolve import Budgets, load_budgets
 from stream_jobs.budgets.speaker import Speaker
 from stream_jobs.currencies.document import FILE_NAME as CURRENCIES_FILE
 from stream_jobs.job_context import Job, JobContext

@@ -3,8 +3,8 @@ amount of all values for one's own until the job has said more."""
 
 from collections.abc import Set
 
-from stream_jobs.budgets.document import Budget
-from stream_jobs.budgets.resolve import Budgets
+from stream_jobs.budget_terms.document import Budget
+from stream_jobs.budget_terms.resolve import Budgets
 from stream_jobs.series.calendar import Period, Window
 from stream_jobs.series.facts import Values
 

@@ -8,9 +8,9 @@ from typing import Any, Final
 import pyarrow as pa
 
 from stream_jobs.base.instants import unix_micros
+from stream_jobs.budget_terms.units import Unit
 from stream_jobs.budgets.book import StandingUpdate
 from stream_jobs.budgets.standing import ThresholdKey
-from stream_jobs.budgets.units import Unit
 from stream_jobs.series.calendar import Period
 from stream_jobs.store.decimals import decimals_of
 from stream_jobs.store.tables import INSTANT, MONEY, TABLES

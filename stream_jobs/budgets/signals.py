@@ -16,11 +16,11 @@ from spendstream_schemas.alert_feed import MAX_LEVEL, SEVERITIES, AlertSignal, F
 from spendstream_schemas.budget_feed import state_key
 from stream_jobs.base.money import pico_from_usd
 from stream_jobs.base.readable import count, duration, events, exact, reached
+from stream_jobs.budget_terms.document import Budget, RollingPeriod
+from stream_jobs.budget_terms.units import IN_USD, WHOLE
 from stream_jobs.budgets.book import Place
-from stream_jobs.budgets.document import Budget, RollingPeriod
 from stream_jobs.budgets.standing import PERCENT_PLACES, Standing, ThresholdKey
 from stream_jobs.budgets.tracked import key_of, threshold_keys
-from stream_jobs.budgets.units import IN_USD, WHOLE
 
 Kind = Literal["budget", "forecast"]
 LATE_ALERT_LASTS: Final = timedelta(hours=1)

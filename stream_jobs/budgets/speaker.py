@@ -10,9 +10,9 @@ from typing import Final, Self
 
 from spendstream_schemas.alert_feed import AlertSignal, Fact
 from stream_jobs.base.errors import SpendstreamError
+from stream_jobs.budget_terms.document import Budget
 from stream_jobs.budgets.book import BudgetBook, Place, StandingUpdate
 from stream_jobs.budgets.causes import causes
-from stream_jobs.budgets.document import Budget
 from stream_jobs.budgets.signals import Kind, budget_signal, ended_signal, is_over, removed_signal
 from stream_jobs.budgets.standing import WINDOW_KEY, ThresholdKey
 from stream_jobs.runtime.record_producer import RecordProducer

@@ -8,7 +8,7 @@ from typing import Final, Literal, NamedTuple
 
 from spendstream_schemas.budget_feed import END_OF_TOTALS
 from stream_jobs.base.money import divide_half_even
-from stream_jobs.budgets.units import IN_USD, Unit
+from stream_jobs.budget_terms.units import IN_USD, Unit
 from stream_jobs.series.calendar import Period
 
 HOUR: Final = timedelta(hours=1)

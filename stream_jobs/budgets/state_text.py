@@ -13,8 +13,8 @@ from spendstream_schemas.budget_feed import BudgetState
 from spendstream_schemas.types import canonical
 from stream_jobs.base.instants import as_utc
 from stream_jobs.base.money import PICO_PLACES
-from stream_jobs.budgets.document import Budget
-from stream_jobs.budgets.feed_money import NOTHING_USES_IT_UP
+from stream_jobs.budget_terms.document import Budget
+from stream_jobs.budget_terms.feed_money import NOTHING_USES_IT_UP
 from stream_jobs.budgets.standing import Standing, ThresholdKey
 from stream_jobs.series.facts import Values
 

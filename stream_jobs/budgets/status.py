@@ -9,8 +9,8 @@ from typing import Any, Final, NamedTuple, cast
 
 from stream_jobs.base.instants import as_utc, from_unix_micros
 from stream_jobs.base.json_values import instant_text
-from stream_jobs.budgets.notes import REFUSED
-from stream_jobs.budgets.units import Unit
+from stream_jobs.budget_terms.notes import REFUSED
+from stream_jobs.budget_terms.units import Unit
 from stream_jobs.currencies.document import USD
 from stream_jobs.store.client import StoreClient
 

@@ -7,11 +7,11 @@ from typing import Final, Literal
 
 from stream_jobs.base.instants import from_unix_micros, unix_micros
 from stream_jobs.base.money import PICO_PLACES, pico_from_usd
-from stream_jobs.budgets.document import Budget, Threshold
+from stream_jobs.budget_terms.document import Budget, Threshold
+from stream_jobs.budget_terms.resolve import Budgets
+from stream_jobs.budget_terms.units import IN_USD, Unit
 from stream_jobs.budgets.next_period import NextPeriod
-from stream_jobs.budgets.resolve import Budgets
 from stream_jobs.budgets.standing import Lowest, Standing, ThresholdKey, mean_burn
-from stream_jobs.budgets.units import IN_USD, Unit
 from stream_jobs.series.calendar import Period, Window, first_instant
 from stream_jobs.series.counters import Counters, Touched
 from stream_jobs.series.facts import Facts, Sums, Values

@@ -83,14 +83,14 @@ def _add_live(actions: Any) -> None:
 
 def run_check(args: argparse.Namespace) -> int:
     """See `report`."""
-    from stream_jobs.budgets.document import FILE_NAME
-    from stream_jobs.budgets.lint import warnings
-    from stream_jobs.budgets.resolve import load_budgets
+    from stream_jobs.budget_terms.document import FILE_NAME
+    from stream_jobs.budget_terms.lint import warnings
+    from stream_jobs.budget_terms.resolve import load_budgets
 
     config_dir = config_dir_of(args)
 
     def check() -> Usable:
-        path = file_to_check(config_dir, FILE_NAME, "stream_jobs/budgets/example_budgets.yaml")
+        path = file_to_check(config_dir, FILE_NAME, "stream_jobs/budget_terms/example_budgets.yaml")
         now = datetime.now(UTC)
         budgets = load_budgets(path.parent, now=now)
         count = len(budgets)

@@ -17,7 +17,7 @@ from stream_jobs.cli.exit_codes import FOUND
 from stream_jobs.output.lines import complain, say, say_json
 
 if TYPE_CHECKING:
-    from stream_jobs.budgets.credits import CreditRow
+    from stream_jobs.budget_terms.credits import CreditRow
     from stream_jobs.budgets.status import BudgetStanding, DefinedBudget, First, PastPeriod
     from stream_jobs.store.client import StoreClient
 
@@ -46,7 +46,7 @@ def run_list(args: argparse.Namespace) -> int:
             say_json(line | {"standing": _standing_json(first.standing) if first else None})
         return 0
     if not budgets:
-        say("there are no budgets; see stream_jobs/budgets/example_budgets.yaml and 'spendstream budgets set'")
+        say("there are no budgets; see stream_jobs/budget_terms/example_budgets.yaml and 'spendstream budgets set'")
         return 0
     _print_list(budgets, found)
     return 0
@@ -134,7 +134,7 @@ def run_show(args: argparse.Namespace) -> int:
 
 
 def _show(args: argparse.Namespace) -> int:
-    from stream_jobs.budgets.credits import as_row, read_credits
+    from stream_jobs.budget_terms.credits import as_row, read_credits
     from stream_jobs.budgets.status import crossings, firsts, past_periods, standings, told_standings
 
     with _store(args) as store:
@@ -179,10 +179,10 @@ def _causes(store: "StoreClient", budget: "DefinedBudget", top: "BudgetStanding"
     """Who spends, of these values; nothing when ClickHouse does not say in time."""
     from stream_jobs.base.errors import RetryError
     from stream_jobs.base.money import pico_from_usd
+    from stream_jobs.budget_terms.document import RollingPeriod
+    from stream_jobs.budget_terms.fields import window_length
+    from stream_jobs.budget_terms.resolve import budget_from_json
     from stream_jobs.budgets.causes import causes
-    from stream_jobs.budgets.document import RollingPeriod
-    from stream_jobs.budgets.fields import window_length
-    from stream_jobs.budgets.resolve import budget_from_json
     from stream_jobs.budgets.standing import Standing
     from stream_jobs.series.calendar import Period
 
@@ -292,8 +292,8 @@ def run_set(args: argparse.Namespace) -> int:
     from stream_jobs.base.documents import checked
     from stream_jobs.base.files import is_file
     from stream_jobs.base.yaml_files import MAX_BYTES, parse_yaml_bytes, read_yaml
-    from stream_jobs.budgets.document import PERIOD_TAGS, Budget
-    from stream_jobs.budgets.resolve import budget_from_json, budget_to_json
+    from stream_jobs.budget_terms.document import PERIOD_TAGS, Budget
+    from stream_jobs.budget_terms.resolve import budget_from_json, budget_to_json
 
     with _store(args) as store:
         if args.amount is not None:
@@ -324,7 +324,7 @@ def run_credit(args: argparse.Namespace) -> int:
     """Exit code 0 when it counts, 1 when it is refused; raises ConfigError when it cannot be asked for."""
     from pydantic import ValidationError
 
-    from stream_jobs.budgets.credits import Credit
+    from stream_jobs.budget_terms.credits import Credit
 
     with _store(args) as store:
         values = _values(_defined(store, args.budget), args.values)
@@ -366,7 +366,7 @@ def _send(store: "StoreClient", args: argparse.Namespace, budget_id: str, **what
     from pydantic import ValidationError
 
     from stream_jobs.base.who import user_at_host
-    from stream_jobs.budgets.control import BudgetChange, change_to_json
+    from stream_jobs.budget_terms.control import BudgetChange, change_to_json
     from stream_jobs.budgets.status import change_outcome
     from stream_jobs.embedded.instance import find_kafka
     from stream_jobs.runtime.asking import ask

@@ -18,7 +18,7 @@ from stream_jobs.runtime.retry import wait_until
 
 if TYPE_CHECKING:
     from spendstream_traffic.replay.delivery import Timed
-    from stream_jobs.budgets.document import BudgetsDocument
+    from stream_jobs.budget_terms.document import BudgetsDocument
     from stream_jobs.store.client import StoreClient
 
 WAIT_S: Final = 30.0
@@ -133,6 +133,6 @@ def wait_until_told(store: "StoreClient", receiver: DemoReceiver, budgets: "Budg
 
 def read_budgets(config_dir: Path) -> "BudgetsDocument":
     from stream_jobs.base.yaml_files import load_yaml
-    from stream_jobs.budgets.document import FILE_NAME, BudgetsDocument
+    from stream_jobs.budget_terms.document import FILE_NAME, BudgetsDocument
 
     return BudgetsDocument.model_validate(load_yaml(config_dir / FILE_NAME))

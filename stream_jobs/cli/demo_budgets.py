@@ -17,7 +17,7 @@ from stream_jobs.base.money import usd_from_pico
 if TYPE_CHECKING:
     from spendstream_schemas.scope import Scope
     from spendstream_traffic.simulate import SimulationConfig
-    from stream_jobs.budgets.document import Budget
+    from stream_jobs.budget_terms.document import Budget
 
 _AMOUNT: Final = r"(- id: {id}\n(?:(?!  - id:).*\n)*?    amount: )(\S+)(  # headroom )(\S+)"
 _SMALLEST: Final = Decimal("0.01")
@@ -57,7 +57,7 @@ def ordinary_hour(config: "SimulationConfig", config_dir: Path) -> list[Spend]:
 def write_amounts(path: Path, hour: Iterable[Spend]) -> None:
     """Replace every amount in the file by what its budget's scope cost, times its headroom."""
     from stream_jobs.base.yaml_files import load_yaml
-    from stream_jobs.budgets.document import BudgetsDocument
+    from stream_jobs.budget_terms.document import BudgetsDocument
 
     spends = list(hour)
     document = BudgetsDocument.model_validate(load_yaml(path))

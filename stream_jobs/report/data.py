@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Literal
 
 from stream_jobs.anomalies.found import Found
-from stream_jobs.budgets.units import Unit
+from stream_jobs.budget_terms.units import Unit
 
 ZERO = Decimal(0)
 Judged = Literal["judged", "too_early", "never"]

@@ -116,7 +116,7 @@ def _budgets(watched: Watched, console: Console) -> None:
         else:
             console.print(
                 "Budgets: there are none. To make one, write budgets.yaml into the config folder (see "
-                "stream_jobs/budgets/example_budgets.yaml) or use spendstream budgets set FILE."
+                "stream_jobs/budget_terms/example_budgets.yaml) or use spendstream budgets set FILE."
             )
         return
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim", pad_edge=True)

@@ -7,10 +7,10 @@ from decimal import Decimal
 from typing import Any, Final
 
 from stream_jobs.base.instants import as_utc
-from stream_jobs.budgets.notes import REFUSED
+from stream_jobs.budget_terms.notes import REFUSED
+from stream_jobs.budget_terms.units import Unit
 from stream_jobs.budgets.standing import WINDOW_KEY
 from stream_jobs.budgets.status import stated_unit
-from stream_jobs.budgets.units import Unit
 from stream_jobs.report.data import AlertLine, BudgetReport, BudgetStanding, Crossed, ReceiverLine, Told, Watched
 
 Rows = Callable[..., list[tuple[Any, ...]]]

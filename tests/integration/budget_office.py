@@ -18,12 +18,12 @@ from spendstream_schemas.budget_feed import BudgetState
 from spendstream_schemas.scope import in_scope
 from stream_jobs.base.instants import as_utc
 from stream_jobs.base.money import usd_from_pico
+from stream_jobs.budget_terms.control import BudgetChange, change_to_json
+from stream_jobs.budget_terms.credits import Credit, credited_period
+from stream_jobs.budget_terms.document import FILE_NAME, Budget
 from stream_jobs.budgets import job as job_module
 from stream_jobs.budgets import recount, speaker
 from stream_jobs.budgets.book import KEEP_NOTIFIED, Place
-from stream_jobs.budgets.control import BudgetChange, change_to_json
-from stream_jobs.budgets.credits import Credit, credited_period
-from stream_jobs.budgets.document import FILE_NAME, Budget
 from stream_jobs.budgets.job import BudgetsJob, Running
 from stream_jobs.budgets.signals import alert_id
 from stream_jobs.budgets.status import change_outcome

@@ -9,8 +9,8 @@ from typing import Any
 import pyarrow as pa
 
 from spendstream_schemas.scope import LABEL
-from stream_jobs.budgets.document import BudgetsDocument
-from stream_jobs.budgets.resolve import Budgets
+from stream_jobs.budget_terms.document import BudgetsDocument
+from stream_jobs.budget_terms.resolve import Budgets
 from stream_jobs.series.block_sums import delta_of
 from stream_jobs.series.delta import Delta
 from stream_jobs.store.client import StoreClient

@@ -10,8 +10,8 @@ from uuid import uuid4
 import pytest
 
 from stream_jobs.base.money import usd_from_pico
+from stream_jobs.budget_terms.resolve import Budgets
 from stream_jobs.budgets.book import BudgetBook
-from stream_jobs.budgets.resolve import Budgets
 from stream_jobs.series.check import differences, snapshot
 from stream_jobs.series.delta import Delta, split
 from stream_jobs.series.sums import LedgerSums

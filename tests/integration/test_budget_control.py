@@ -11,11 +11,11 @@ from uuid import uuid4
 import pytest
 
 from stream_jobs.base.errors import ConfigError, StoreUnavailableError
-from stream_jobs.budgets.checks import labels_of
-from stream_jobs.budgets.control import BudgetChange, Definitions, change_from_json, change_to_json
-from stream_jobs.budgets.control_reader import ControlReader
-from stream_jobs.budgets.labels import labels_in_use
-from stream_jobs.budgets.resolve import load_budgets
+from stream_jobs.budget_terms.checks import labels_of
+from stream_jobs.budget_terms.control import BudgetChange, Definitions, change_from_json, change_to_json
+from stream_jobs.budget_terms.control_reader import ControlReader
+from stream_jobs.budget_terms.labels import labels_in_use
+from stream_jobs.budget_terms.resolve import load_budgets
 from stream_jobs.budgets.status import change_outcome, defined_budgets
 from stream_jobs.embedded.broker import TansuBroker
 from stream_jobs.embedded.instance import embedded_kafka
@@ -169,7 +169,7 @@ def test_of_several_changes_at_one_instant_the_last_counts(office: Office) -> No
 
 def test_what_could_not_be_written_is_written_later(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
     """It counts already, and its command still waits for the answer."""
-    from stream_jobs.budgets import control
+    from stream_jobs.budget_terms import control
 
     def away(*_: Any) -> None:
         raise StoreUnavailableError("away")

@@ -16,8 +16,8 @@ import pytest
 
 from spendstream.cli import main
 from spendstream_schemas.budget_feed import BudgetState, state_key
-from stream_jobs.budgets.control import BudgetChange, change_to_json
-from stream_jobs.budgets.credits import Credit
+from stream_jobs.budget_terms.control import BudgetChange, change_to_json
+from stream_jobs.budget_terms.credits import Credit
 from stream_jobs.runtime.record_producer import RecordProducer
 from stream_jobs.runtime.topics import BUDGET_CONTROL, BUDGET_STATE
 from tests.integration.budget_office import Office

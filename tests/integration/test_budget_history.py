@@ -17,9 +17,9 @@ from spendstream.cli import main
 from stream_jobs.base.instants import unix_micros
 from stream_jobs.base.json_values import json_values
 from stream_jobs.base.money import PICO_PER_USD
+from stream_jobs.budget_terms.control import Definitions
 from stream_jobs.budgets.book import KEEP_NOTIFIED, BudgetBook, Notified, Place, StandingUpdate
 from stream_jobs.budgets.causes import causes
-from stream_jobs.budgets.control import Definitions
 from stream_jobs.budgets.history import BudgetHistory
 from stream_jobs.budgets.standing import WINDOW_KEY, Standing, ThresholdKey
 from stream_jobs.budgets.status import crossings, firsts, past_periods, standings, told_standings

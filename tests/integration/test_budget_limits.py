@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from stream_jobs.budgets.credits import Credit
+from stream_jobs.budget_terms.credits import Credit
 from stream_jobs.series.block_sums import MAX_LABEL_VALUES
 from stream_jobs.store.retention import kept_for
 from tests.integration.budget_office import Office

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
 
 from stream_jobs.base.errors import BrokerUnavailableError
-from stream_jobs.budgets.credits import Credit
+from stream_jobs.budget_terms.credits import Credit
 from stream_jobs.embedded.broker import TansuBroker
 from stream_jobs.runtime.ports import free_port
 from stream_jobs.runtime.record_producer import Record

@@ -12,7 +12,7 @@ _CODE: Final = ROOT / "stream_jobs"
 EXAMPLE_CONFIG: Final = ROOT / "producers" / "spendstream_traffic" / "simulate" / "example_config"
 EXAMPLES: Final = {
     "attribution.yaml": _CODE / "attribution" / "example_attribution.yaml",
-    "budgets.yaml": _CODE / "budgets" / "example_budgets.yaml",
+    "budgets.yaml": _CODE / "budget_terms" / "example_budgets.yaml",
     "currencies.yaml": _CODE / "currencies" / "example_currencies.yaml",
     "events.yaml": _CODE / "planned" / "example_events.yaml",
     "alerts.yaml": _CODE / "alerts" / "example_alerts.yaml",

@@ -23,13 +23,13 @@ from stream_jobs.alerts.outbox import Outbox
 from stream_jobs.alerts.routing import Routing
 from stream_jobs.alerts.rows import delivery_row, event_rows, silence_rows
 from stream_jobs.base.errors import ConfigError
-from stream_jobs.budgets import control
+from stream_jobs.budget_terms import control
+from stream_jobs.budget_terms.control import Definitions, change_from_json
+from stream_jobs.budget_terms.resolve import Budgets
 from stream_jobs.budgets.book import BudgetBook
-from stream_jobs.budgets.control import Definitions, change_from_json
 from stream_jobs.budgets.feed import BudgetFeed
 from stream_jobs.budgets.history import _crossing
 from stream_jobs.budgets.period_rows import period_rows
-from stream_jobs.budgets.resolve import Budgets
 from stream_jobs.budgets.speaker import Speaker
 from stream_jobs.series.delta import SCHEMA, InvalidDeltaError, decode, encode
 from stream_jobs.series.follower import deltas_of
@@ -39,7 +39,7 @@ from stream_jobs.streams.model import SourceRecord
 from tests.hostile import examples, messages, sweep
 from tests.unit.alerts.build import NOW as ALERT_NOW
 from tests.unit.alerts.build import document, signal
-from tests.unit.budgets.build import budget, budgets
+from tests.unit.budget_terms.build import budget, budgets
 from tests.unit.budgets.memory_producer import Causes, MemoryProducer
 from tests.unit.producers.guard.support import Clocks, new_guard, policy, state, who
 from tests.unit.series.memory_ledger import Entry, MemoryLedger

@@ -32,7 +32,7 @@ def test_a_worker_without_prices_does_not_load_them() -> None:
         "genai_prices",
         "pandas",
         "stream_jobs.attribution",
-        "stream_jobs.budgets.document",
+        "stream_jobs.budget_terms.document",
         "stream_jobs.pricing",
     ):
         assert name not in done.stdout.split(), name

@@ -35,6 +35,7 @@ MONEY_PATH = (
         "series",
         "ledger",
         "budgets",
+        "budget_terms",
         "currencies",
     ),
     "store/tables.py",
@@ -43,8 +44,8 @@ FLOAT_COLUMNS = {"latency_ms", "complexity"}
 """The only columns that are measured rather than counted. Neither is ever multiplied by a price."""
 
 ALLOWED: Mapping[tuple[str, str], str] = {
-    ("budgets/resolve.py", "_UP.divide"): "a Context of decimal divides two Decimals",
-    ("budgets/units.py", "_EXACT.divide"): "a Context of decimal divides two Decimals",
+    ("budget_terms/resolve.py", "_UP.divide"): "a Context of decimal divides two Decimals",
+    ("budget_terms/units.py", "_EXACT.divide"): "a Context of decimal divides two Decimals",
     ("data_quality/finding.py", "Decimal(part) * 100 / Decimal(whole)"): "Decimal / Decimal, a share for people",
     ("metering/decode.py", "float"): "a timedelta of seconds, for the bound of an instant; no money",
     ("metering/columnar/events.py", "pa.float64"): "latency_ms and complexity, which are no money",

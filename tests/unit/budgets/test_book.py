@@ -12,14 +12,14 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from stream_jobs.base.errors import StoreUnavailableError
+from stream_jobs.budget_terms.credits import CreditRow, Credits
+from stream_jobs.budget_terms.resolve import Budgets
 from stream_jobs.budgets.book import KEEP_NOTIFIED, BudgetBook, Notified, Place, StandingUpdate
-from stream_jobs.budgets.credits import CreditRow, Credits
-from stream_jobs.budgets.resolve import Budgets
 from stream_jobs.budgets.standing import WINDOW_KEY, ThresholdKey
 from stream_jobs.series.check import differences, snapshot
 from stream_jobs.series.delta import Delta, split
 from stream_jobs.series.facts import Sums
-from tests.unit.budgets.build import budget, budgets
+from tests.unit.budget_terms.build import budget, budgets
 from tests.unit.series.memory_ledger import ORIGINS, Entry, MemoryLedger, usd
 
 NOON = datetime(2026, 11, 26, 12, tzinfo=UTC)

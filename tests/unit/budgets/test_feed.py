@@ -9,7 +9,7 @@ from spendstream_schemas.budget_feed import BUDGET_RECORD, BudgetPolicy, BudgetS
 from stream_jobs.base.errors import BrokerUnavailableError
 from stream_jobs.budgets.book import BudgetBook
 from stream_jobs.budgets.feed import BudgetFeed
-from tests.unit.budgets.build import budget, budgets
+from tests.unit.budget_terms.build import budget, budgets
 from tests.unit.budgets.memory_producer import MemoryProducer
 from tests.unit.series.memory_ledger import Entry, MemoryLedger, usd
 

@@ -8,12 +8,12 @@ import pytest
 
 from spendstream import Attribution, Guard
 from spendstream.guard.records import decode
+from stream_jobs.budget_terms.credits import CreditRow, Credits
+from stream_jobs.budget_terms.resolve import Budgets
 from stream_jobs.budgets.book import BudgetBook
-from stream_jobs.budgets.credits import CreditRow, Credits
 from stream_jobs.budgets.feed import BudgetFeed
 from stream_jobs.budgets.next_period import NextPeriod
-from stream_jobs.budgets.resolve import Budgets
-from tests.unit.budgets.build import NOW, budget, budgets
+from tests.unit.budget_terms.build import NOW, budget, budgets
 from tests.unit.budgets.memory_producer import MemoryProducer
 from tests.unit.producers.guard.support import Clocks, new_guard
 from tests.unit.series.memory_ledger import Entry, MemoryLedger, usd

@@ -11,7 +11,7 @@ from stream_jobs.budgets.period_rows import kept_period, period_rows
 from stream_jobs.budgets.standing import WINDOW_KEY
 from stream_jobs.series.calendar import Period
 from stream_jobs.store.tables import arrow_table
-from tests.unit.budgets.build import budget
+from tests.unit.budget_terms.build import budget
 from tests.unit.budgets.test_state_text import INSTANTS, KEYS, VALUES, standings
 
 BUDGETS = (budget("one", parent="all", per=["user_id"], name="Ünï"), budget("two", owner=None))

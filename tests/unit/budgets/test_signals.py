@@ -24,7 +24,7 @@ from stream_jobs.budgets.signals import (
 )
 from stream_jobs.budgets.standing import WINDOW_KEY, Standing, ThresholdKey
 from stream_jobs.series.calendar import Period
-from tests.unit.budgets.build import budget, budgets
+from tests.unit.budget_terms.build import budget, budgets
 from tests.unit.series.memory_ledger import usd
 
 START, END = datetime(2026, 11, 1, tzinfo=UTC), datetime(2026, 12, 1, tzinfo=UTC)

@@ -10,15 +10,15 @@ import pytest
 from spendstream_schemas.alert_feed import AlertSignal
 from stream_jobs.base.errors import BrokerUnavailableError
 from stream_jobs.base.instants import unix_micros
+from stream_jobs.budget_terms.resolve import Budgets
 from stream_jobs.budgets import speaker as speaker_module
 from stream_jobs.budgets.book import BudgetBook, Notified, Place, StandingUpdate
-from stream_jobs.budgets.resolve import Budgets
 from stream_jobs.budgets.signals import LATE_ALERT_LASTS
 from stream_jobs.budgets.speaker import DRIFT_S, Speaker
 from stream_jobs.budgets.standing import ThresholdKey
 from stream_jobs.series.calendar import Period
 from stream_jobs.series.facts import Sums
-from tests.unit.budgets.build import budget, budgets
+from tests.unit.budget_terms.build import budget, budgets
 from tests.unit.budgets.memory_producer import Causes, MemoryProducer
 from tests.unit.series.memory_ledger import Entry, MemoryLedger, usd
 

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spendstream_schemas.budget_feed import END_OF_TOTALS
+from stream_jobs.budget_terms.units import Unit
 from stream_jobs.budgets.standing import Lowest, Standing, ThresholdKey, crossed_now, mean_burn, projected
-from stream_jobs.budgets.units import Unit
 from stream_jobs.series.calendar import Period
 
 START = datetime(2026, 11, 1, tzinfo=UTC)

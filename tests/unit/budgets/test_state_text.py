@@ -9,13 +9,13 @@ from hypothesis import strategies as st
 from spendstream_schemas.budget_feed import BudgetState, Quota
 from stream_jobs.base.instants import from_unix_micros
 from stream_jobs.base.money import usd_from_pico
-from stream_jobs.budgets.feed_money import NOTHING_USES_IT_UP
+from stream_jobs.budget_terms.feed_money import NOTHING_USES_IT_UP
+from stream_jobs.budget_terms.units import IN_USD, Unit
 from stream_jobs.budgets.standing import Standing, ThresholdKey
 from stream_jobs.budgets.state_text import state_record
-from stream_jobs.budgets.units import IN_USD, Unit
 from stream_jobs.series.calendar import Period
 from stream_jobs.series.facts import Values
-from tests.unit.budgets.build import budget
+from tests.unit.budget_terms.build import budget
 
 INSTANTS = st.integers(0, 7 * 10**15).map(from_unix_micros) | st.integers(0, 7 * 10**9).map(
     lambda seconds: from_unix_micros(seconds * 10**6)

@@ -12,7 +12,7 @@ from stream_jobs.base.errors import StoreUnavailableError
 from stream_jobs.budgets.tracked import Tracked, burn_span
 from stream_jobs.series.calendar import Period
 from stream_jobs.series.facts import Facts
-from tests.unit.budgets.build import budget, budgets
+from tests.unit.budget_terms.build import budget, budgets
 from tests.unit.series.memory_ledger import Entry, MemoryLedger, rows_of, usd
 
 NOON = datetime(2026, 11, 26, 12, tzinfo=UTC)

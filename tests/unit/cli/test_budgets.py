@@ -9,7 +9,7 @@ import pytest
 from stream_jobs.base.errors import ConfigError
 from stream_jobs.cli import budgets as command
 from stream_jobs.config_check import check_config
-from tests.unit.budgets.test_document import EXAMPLE
+from tests.unit.budget_terms.test_document import EXAMPLE
 
 
 def _run(*arguments: str) -> int:

@@ -11,8 +11,8 @@ import pytest
 
 from spendstream_traffic.simulate import SimulationConfig, generate, parse_incident
 from stream_jobs.alerts.document import read_document
-from stream_jobs.budgets.checks import problems_between
-from stream_jobs.budgets.document import BudgetsDocument
+from stream_jobs.budget_terms.checks import problems_between
+from stream_jobs.budget_terms.document import BudgetsDocument
 from stream_jobs.cli.demo import ALERTS_FILE, BUDGETS_FILE, EXAMPLE_CONFIG, HOURS, INCIDENT
 from stream_jobs.cli.demo_alerts import DEPARTMENT, read_budgets
 from stream_jobs.cli.demo_budgets import Spend, ordinary_hour, write_amounts

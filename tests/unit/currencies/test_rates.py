@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stream_jobs.base.errors import ConfigError
-from stream_jobs.budgets.resolve import load_budgets
+from stream_jobs.budget_terms.resolve import load_budgets
 from stream_jobs.currencies.document import Rate
 from stream_jobs.currencies.rates import InForce, find_rate, rate_at, read_currencies
 

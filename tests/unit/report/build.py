@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from stream_jobs.budgets.units import IN_USD
+from stream_jobs.budget_terms.units import IN_USD
 from stream_jobs.report.data import (
     ZERO,
     AlertLine,

@@ -9,7 +9,7 @@ from stream_jobs.base.instants import unix_micros
 from stream_jobs.series.calendar import Period
 from stream_jobs.series.counters import Counters, Loaded
 from stream_jobs.series.facts import Facts, Sums
-from tests.unit.budgets.build import budget, budgets
+from tests.unit.budget_terms.build import budget, budgets
 from tests.unit.series.memory_ledger import Entry, rows_of
 
 NOON = datetime(2026, 11, 26, 12, tzinfo=UTC)

@@ -17,8 +17,8 @@ from spendstream_schemas.types import MAX_COUNT, PLAIN, Message, Text128, exact_
 from stream_jobs.base.errors import ConfigError
 from stream_jobs.base.instants import as_utc
 from stream_jobs.base.readable import exact
-from stream_jobs.budgets.document import Budget
-from stream_jobs.budgets.units import WHOLE
+from stream_jobs.budget_terms.document import Budget
+from stream_jobs.budget_terms.units import WHOLE
 from stream_jobs.series.calendar import Calendar, Period, Window
 from stream_jobs.series.facts import Values
 from stream_jobs.store.client import StoreClient

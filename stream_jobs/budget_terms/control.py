@@ -22,10 +22,17 @@ from spendstream_schemas.budget_feed import BudgetId
 from spendstream_schemas.types import MAX_MESSAGE_BYTES, Instant, Message, Text128
 from stream_jobs.base.errors import ConfigError, SpendstreamError
 from stream_jobs.base.instants import as_utc
-from stream_jobs.budgets.credits import Credit, CreditRow, Credits, as_row, credited_period, read_credits
-from stream_jobs.budgets.document import FILE_NAME, Budget
-from stream_jobs.budgets.notes import REFUSED
-from stream_jobs.budgets.resolve import Budgets, budget_from_json, budget_to_json, load_budgets, merge, merge_fitting
+from stream_jobs.budget_terms.credits import Credit, CreditRow, Credits, as_row, credited_period, read_credits
+from stream_jobs.budget_terms.document import FILE_NAME, Budget
+from stream_jobs.budget_terms.notes import REFUSED
+from stream_jobs.budget_terms.resolve import (
+    Budgets,
+    budget_from_json,
+    budget_to_json,
+    load_budgets,
+    merge,
+    merge_fitting,
+)
 from stream_jobs.store.client import StoreClient
 from stream_jobs.store.fitting import printable
 from stream_jobs.store.tables import arrow_table, insert

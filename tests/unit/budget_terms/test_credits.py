@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stream_jobs.budgets.credits import CreditRow, Credits
+from stream_jobs.budget_terms.credits import CreditRow, Credits
 from stream_jobs.series import calendar
 from stream_jobs.series.calendar import Calendar, Period
-from tests.unit.budgets.build import NOW, budget, budgets
+from tests.unit.budget_terms.build import NOW, budget, budgets
 
 ZONES = ("UTC", "Asia/Kolkata", "Pacific/Kiritimati", "Etc/GMT+12", "America/Los_Angeles", "Europe/Berlin")
 SOME = Decimal(7)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stream_jobs.base.money import pico_from_usd
-from stream_jobs.budgets.units import QUOTAS, Unit
+from stream_jobs.budget_terms.units import QUOTAS, Unit
 
 EUR = Unit("EUR", Decimal("1.083712345678"))
 RATES = st.decimals("0.00001", "50000", places=12)

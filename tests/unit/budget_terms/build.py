@@ -3,8 +3,8 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from stream_jobs.budgets.document import Budget, BudgetsDocument
-from stream_jobs.budgets.resolve import Budgets
+from stream_jobs.budget_terms.document import Budget, BudgetsDocument
+from stream_jobs.budget_terms.resolve import Budgets
 
 NOW = datetime(2026, 11, 26, 14, tzinfo=UTC)
 

@@ -8,8 +8,8 @@ import pytest
 
 from spendstream_schemas.scope import Condition
 from stream_jobs.base.errors import ConfigError
-from stream_jobs.budgets.checks import narrows
-from tests.unit.budgets.build import budget, budgets
+from stream_jobs.budget_terms.checks import narrows
+from tests.unit.budget_terms.build import budget, budgets
 
 VALUES = ("", "a", "b", "ab", "abc", "c", "zzz", "*")
 CONDITIONS: tuple[Any, ...] = (

@@ -22,9 +22,9 @@ from stream_jobs.base.files import is_there
 from stream_jobs.base.instants import time_zone
 from stream_jobs.base.money import pico_from_usd
 from stream_jobs.base.yaml_files import place_and_problem, read_yaml
-from stream_jobs.budgets.checks import problems_between
-from stream_jobs.budgets.credits import Credits
-from stream_jobs.budgets.document import (
+from stream_jobs.budget_terms.checks import problems_between
+from stream_jobs.budget_terms.credits import Credits
+from stream_jobs.budget_terms.document import (
     FILE_NAME,
     PERIOD_TAGS,
     TOTAL,
@@ -35,9 +35,9 @@ from stream_jobs.budgets.document import (
     Step,
     Weekday,
 )
-from stream_jobs.budgets.feed_money import NOTHING_USES_IT_UP
-from stream_jobs.budgets.fields import window_length
-from stream_jobs.budgets.units import IN_USD, Unit
+from stream_jobs.budget_terms.feed_money import NOTHING_USES_IT_UP
+from stream_jobs.budget_terms.fields import window_length
+from stream_jobs.budget_terms.units import IN_USD, Unit
 from stream_jobs.currencies.document import USD
 from stream_jobs.currencies.rates import rate_at, read_currencies, together
 from stream_jobs.series import calendar

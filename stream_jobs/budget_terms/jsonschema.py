@@ -1,11 +1,11 @@
-"""The JSON Schema of budgets.yaml, for editors. `python -m stream_jobs.budgets.jsonschema FOLDER` writes it."""
+"""The JSON Schema of budgets.yaml, for editors. `python -m stream_jobs.budget_terms.jsonschema FOLDER` writes it."""
 
 import json
 import sys
 from pathlib import Path
 
 from spendstream_schemas.descriptions import describe
-from stream_jobs.budgets.document import SCHEMA_FILE_NAME, BudgetsDocument
+from stream_jobs.budget_terms.document import SCHEMA_FILE_NAME, BudgetsDocument
 
 
 def schema_text() -> str:

@@ -6,7 +6,7 @@ from typing import Final
 
 from spendstream_schemas.scope import LABEL, Condition
 from stream_jobs.base.documents import PlacedProblem
-from stream_jobs.budgets.document import Budget, BudgetsDocument, ListedPeriod
+from stream_jobs.budget_terms.document import Budget, BudgetsDocument, ListedPeriod
 from stream_jobs.currencies.document import USD
 from stream_jobs.series.measures import MAX_LABELS
 

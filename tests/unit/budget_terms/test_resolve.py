@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from spendstream_schemas.budget_feed import PolicyStep
 from stream_jobs.base.errors import ConfigError
 from stream_jobs.base.money import usd_text
-from stream_jobs.budgets.document import Budget
-from stream_jobs.budgets.resolve import (
+from stream_jobs.budget_terms.document import Budget
+from stream_jobs.budget_terms.resolve import (
     Budgets,
     budget_from_json,
     budget_to_json,
@@ -22,8 +22,8 @@ from stream_jobs.budgets.resolve import (
     merge_fitting,
 )
 from stream_jobs.series.calendar import Window
-from tests.unit.budgets.build import NOW, budget, budgets
-from tests.unit.budgets.test_document import EXAMPLE
+from tests.unit.budget_terms.build import NOW, budget, budgets
+from tests.unit.budget_terms.test_document import EXAMPLE
 
 EUR = {
     "EUR": [{"usd": "1.08", "valid_from": "2026-01-01"}, {"usd": "1.123456789012", "valid_from": "2026-11-01"}],

@@ -25,7 +25,7 @@ from spendstream_schemas.scope import Scope, ScopeField
 from spendstream_schemas.types import Text64, exact_input
 from stream_jobs.attribution.document import Text, text_hint
 from stream_jobs.base.readable import exact
-from stream_jobs.budgets.fields import (
+from stream_jobs.budget_terms.fields import (
     AmountOrNothing,
     CalendarName,
     Duration,
@@ -35,7 +35,7 @@ from stream_jobs.budgets.fields import (
     check_one_of,
     check_rising,
 )
-from stream_jobs.budgets.units import WHOLE
+from stream_jobs.budget_terms.units import WHOLE
 from stream_jobs.currencies.document import USD, Amount, Currencies, CurrencyCode, Day, rising_dates, without_usd
 
 FILE_NAME: Final = "budgets.yaml"

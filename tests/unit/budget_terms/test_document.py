@@ -12,13 +12,13 @@ import pytest
 import yaml
 
 from stream_jobs.base.errors import ConfigError
-from stream_jobs.budgets.document import PERIOD_TAGS, SCHEMA_FILE_NAME, Budget, RollingPeriod, Threshold
-from stream_jobs.budgets.fields import window_length
-from stream_jobs.budgets.jsonschema import schema_text
-from stream_jobs.budgets.resolve import load_budgets
+from stream_jobs.budget_terms.document import PERIOD_TAGS, SCHEMA_FILE_NAME, Budget, RollingPeriod, Threshold
+from stream_jobs.budget_terms.fields import window_length
+from stream_jobs.budget_terms.jsonschema import schema_text
+from stream_jobs.budget_terms.resolve import load_budgets
 
 ROOT = Path(__file__).parents[3]
-EXAMPLE = ROOT / "stream_jobs" / "budgets" / "example_budgets.yaml"
+EXAMPLE = ROOT / "stream_jobs" / "budget_terms" / "example_budgets.yaml"
 NOW = datetime(2026, 11, 26, 14, tzinfo=UTC)
 
 

@@ -7,7 +7,7 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaExcepti
 
 from spendstream_schemas.unreadable import UnreadableBatches
 from stream_jobs.base.errors import ConfigError
-from stream_jobs.budgets.control import BudgetChange, change_from_json
+from stream_jobs.budget_terms.control import BudgetChange, change_from_json
 from stream_jobs.runtime.kafka import lasting_consumer_config
 from stream_jobs.runtime.kafka_refusals import reason
 from stream_jobs.runtime.kafka_settings import KafkaSettings

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Final
 
-from stream_jobs.budgets.document import TOTAL, Budget, Threshold, Thresholds
-from stream_jobs.budgets.resolve import Budgets
+from stream_jobs.budget_terms.document import TOTAL, Budget, Threshold, Thresholds
+from stream_jobs.budget_terms.resolve import Budgets
 
 CALENDAR_NOTICE: Final = timedelta(days=90)
 RATE_AGE: Final = timedelta(days=400)

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from stream_jobs.budgets.document import Budget
-from stream_jobs.budgets.lint import warnings
-from tests.unit.budgets.build import NOW, budget, budgets
+from stream_jobs.budget_terms.document import Budget
+from stream_jobs.budget_terms.lint import warnings
+from tests.unit.budget_terms.build import NOW, budget, budgets
 
 EUR = {"EUR": [{"usd": "1.1", "valid_from": "2026-01-01"}]}
 QUIET: dict[str, list[int]] = {"actual": [], "forecast": []}

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stream_jobs.budgets import control
-from stream_jobs.budgets.control import MAX_SET, BudgetChange, Definition, Definitions
-from stream_jobs.budgets.notes import REFUSED
+from stream_jobs.budget_terms import control
+from stream_jobs.budget_terms.control import MAX_SET, BudgetChange, Definition, Definitions
+from stream_jobs.budget_terms.notes import REFUSED
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 

@@ -12,7 +12,7 @@ from typing import Final, Literal
 
 from stream_jobs.base.money import PICO_PLACES, pico_from_usd, usd_from_pico
 from stream_jobs.base.readable import apart, exact, money
-from stream_jobs.budgets.feed_money import pico_of_feed
+from stream_jobs.budget_terms.feed_money import pico_of_feed
 from stream_jobs.currencies.document import USD
 
 Quota = Literal["tokens", "requests", "gpu_hours"]

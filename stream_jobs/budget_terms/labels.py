@@ -3,7 +3,7 @@
 from typing import Final
 
 from spendstream_schemas.scope import LABEL
-from stream_jobs.budgets.notes import REFUSED
+from stream_jobs.budget_terms.notes import REFUSED
 from stream_jobs.store.client import StoreClient
 
 _QUESTION: Final = """
