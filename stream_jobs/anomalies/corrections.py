@@ -6,7 +6,7 @@ from stream_jobs.anomalies.ledger import LedgerMinutes
 from stream_jobs.anomalies.model import Change
 from stream_jobs.anomalies.rows import Key
 from stream_jobs.anomalies.watch import Watch
-from stream_jobs.anomalies.watermark import start_of
+from stream_jobs.completeness.watermark import start_of
 from stream_jobs.series.sums import LedgerSums
 
 

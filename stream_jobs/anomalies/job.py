@@ -2,11 +2,11 @@
 
 from functools import partial
 
-from stream_jobs.anomalies.log_look import KafkaLooker
 from stream_jobs.anomalies.running import Running
 from stream_jobs.anomalies.settings import AnomaliesSettings
 from stream_jobs.anomalies.telling import EventsFile, Teller
 from stream_jobs.base.garbage import no_collecting
+from stream_jobs.completeness.log_look import KafkaLooker
 from stream_jobs.job_context import Job, JobContext
 from stream_jobs.runtime.alert_signals import SignalPublisher
 from stream_jobs.runtime.jobs import ANOMALIES

@@ -25,8 +25,8 @@ from stream_jobs.anomalies.model import (
     Series,
     finding_id,
 )
-from stream_jobs.anomalies.watermark import minute_of, start_of
 from stream_jobs.base.money import usd_from_pico
+from stream_jobs.completeness.watermark import minute_of, start_of
 from stream_jobs.detection.model import Finding
 
 KEPT_MINUTES: Final = 8 * 24 * 60

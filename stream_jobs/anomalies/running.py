@@ -14,17 +14,17 @@ from typing import Final
 from stream_jobs.anomalies.corrections import Corrections
 from stream_jobs.anomalies.findings import Findings
 from stream_jobs.anomalies.ledger import LedgerMinutes
-from stream_jobs.anomalies.log_look import RETRY_S, LogLooker
 from stream_jobs.anomalies.model import Change, FindingRow, Steer, Telling
 from stream_jobs.anomalies.scores import Scores
 from stream_jobs.anomalies.settings import AnomaliesSettings
 from stream_jobs.anomalies.start import KEPT, LOOK_BACK, Start
 from stream_jobs.anomalies.states import JudgedRow, States
 from stream_jobs.anomalies.watch import Watch
-from stream_jobs.anomalies.watermark import LogLook, Watermark, minute_of, start_of
 from stream_jobs.base.errors import BrokerUnavailableError
 from stream_jobs.base.money import PICO_PER_USD
 from stream_jobs.blocks.progress import booked_to
+from stream_jobs.completeness.log_look import RETRY_S, LogLooker
+from stream_jobs.completeness.watermark import LogLook, Watermark, minute_of, start_of
 from stream_jobs.runtime.due import Due
 from stream_jobs.runtime.metrics import (
     ANOMALIES_BEHIND,

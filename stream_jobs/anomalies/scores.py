@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 
 from stream_jobs.anomalies.watch import HOUR, Watch
-from stream_jobs.anomalies.watermark import start_of
+from stream_jobs.completeness.watermark import start_of
 from stream_jobs.detection.model import Floats
 from stream_jobs.series.facts import Ints
 from stream_jobs.store.client import StoreClient

@@ -17,8 +17,8 @@ from stream_jobs.anomalies.rows import Rows
 from stream_jobs.anomalies.settings import AnomaliesSettings
 from stream_jobs.anomalies.states import JudgedRow, Snapshot, States
 from stream_jobs.anomalies.watch import LATE_MINUTES, Watch, restored
-from stream_jobs.anomalies.watermark import minute_of, start_of
 from stream_jobs.base.instants import unix_micros
+from stream_jobs.completeness.watermark import minute_of, start_of
 from stream_jobs.detection.detector import CostDetector
 from stream_jobs.series.sums import Vector
 from stream_jobs.store.client import StoreClient

@@ -19,8 +19,8 @@ from stream_jobs.anomalies.model import Series
 from stream_jobs.anomalies.names import Level
 from stream_jobs.anomalies.ratios import SUMS
 from stream_jobs.anomalies.registry import HALF_LIFE, PER_REQUEST, Registry, is_user
-from stream_jobs.anomalies.watermark import minute_of
 from stream_jobs.base.instants import unix_micros
+from stream_jobs.completeness.watermark import minute_of
 from stream_jobs.detection.model import Floats
 from stream_jobs.series.facts import Facts, Ints
 from stream_jobs.series.history import LEDGER, SOURCES, Source

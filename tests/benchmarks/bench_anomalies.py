@@ -21,7 +21,7 @@ from stream_jobs.anomalies.registry import Registry
 from stream_jobs.anomalies.rows import Rows
 from stream_jobs.anomalies.settings import AnomaliesSettings
 from stream_jobs.anomalies.watch import Watch
-from stream_jobs.anomalies.watermark import minute_of, start_of
+from stream_jobs.completeness.watermark import minute_of, start_of
 from stream_jobs.detection.detector import CostDetector
 from stream_jobs.series.delta import SCHEMA, Delta, Origin, encode
 from stream_jobs.series.follower import Follower, deltas_of

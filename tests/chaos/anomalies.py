@@ -24,8 +24,8 @@ from stream_jobs.anomalies.signals import alert_id
 from stream_jobs.anomalies.start import Start
 from stream_jobs.anomalies.states import States
 from stream_jobs.anomalies.watch import Watch, restored
-from stream_jobs.anomalies.watermark import minute_of, start_of
 from stream_jobs.base.instants import from_unix_micros
+from stream_jobs.completeness.watermark import minute_of, start_of
 from stream_jobs.detection.detector import CostDetector
 from stream_jobs.series.sums import LedgerSums
 from stream_jobs.store.client import StoreClient

@@ -9,7 +9,7 @@ from typing import Any
 
 from stream_jobs.anomalies.findings import Findings
 from stream_jobs.anomalies.model import FindingRow
-from stream_jobs.anomalies.watermark import LogLook
+from stream_jobs.completeness.watermark import LogLook
 from stream_jobs.series.block_sums import delta_of
 from stream_jobs.series.delta import Delta, encode
 from stream_jobs.store.client import StoreClient

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from stream_jobs.anomalies.model import FindingRow, Series
 from stream_jobs.anomalies.rejudging import BACK_MINUTES, Fresh
 from stream_jobs.anomalies.rows import Late, Rows
-from stream_jobs.anomalies.watermark import minute_of, start_of
+from stream_jobs.completeness.watermark import minute_of, start_of
 from stream_jobs.detection.model import Finding
 from tests.unit.anomalies.test_watch import (
     AT,

@@ -19,7 +19,7 @@ from stream_jobs.anomalies.registry import Registry
 from stream_jobs.anomalies.rows import Late, Rows, _is_taken_back
 from stream_jobs.anomalies.settings import AnomaliesSettings
 from stream_jobs.anomalies.watch import Watch, restored
-from stream_jobs.anomalies.watermark import minute_of, start_of
+from stream_jobs.completeness.watermark import minute_of, start_of
 from stream_jobs.detection.detector import CostDetector
 from stream_jobs.series.delta import SCHEMA
 from stream_jobs.series.facts import Facts

@@ -44,6 +44,11 @@ class Watermark:
         self._waiting: list[LogLook] = []
 
     @property
+    def known_until(self) -> datetime:
+        """Everything that had happened by then, and reached Kafka in time, is counted; never goes back."""
+        return self._reached - self._grace if self._reached > EPOCH else EPOCH
+
+    @property
     def topic_ids(self) -> set[str]:
         """Of the looks that are not reached."""
         return {look.topic_id for look in self._waiting}

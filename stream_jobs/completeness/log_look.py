@@ -5,8 +5,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime
 from typing import Final, Protocol
 
-from stream_jobs.anomalies.watermark import LogLook
 from stream_jobs.base.errors import BrokerUnavailableError
+from stream_jobs.completeness.watermark import LogLook
 from stream_jobs.conservation.log import first_record
 from stream_jobs.runtime.kafka import LogEnds
 from stream_jobs.runtime.kafka_settings import KafkaSettings
@@ -37,7 +37,7 @@ class KafkaLooker:
     def __init__(self, kafka: KafkaSettings) -> None:
         self._kafka = kafka
         self._ends: LogEnds | None = None
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="anomalies-log")
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="log-look")
         self._under_way: Future[LogLook] | None = None
         self._failing = False
 
@@ -59,7 +59,7 @@ class KafkaLooker:
             found = future.result()
         except BrokerUnavailableError as error:
             if not self._failing:
-                log.warning("cannot see how much waits in Kafka, so no minute is judged: %s", error)
+                log.warning("cannot see how much waits in Kafka, so nothing more is known of the past: %s", error)
             self._failing = True
             return None
         self._failing = False

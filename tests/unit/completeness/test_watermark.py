@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from stream_jobs.anomalies.watermark import MAX_WAITING, LogLook, Watermark, minute_of, start_of
+from stream_jobs.completeness.watermark import MAX_WAITING, LogLook, Watermark, minute_of, start_of
 from stream_jobs.series.delta import Origin
 
 NOON = datetime(2026, 11, 26, 12, tzinfo=UTC)
@@ -111,3 +111,15 @@ def test_minutes_are_numbered_from_1970() -> None:
     """Also before it."""
     assert start_of(minute_of(NOON + 59 * S)) == NOON
     assert minute_of(datetime(1969, 12, 31, 23, 59, 30, tzinfo=UTC)) == -1
+
+
+def test_the_past_is_known_until_a_grace_before_the_last_look_that_was_reached() -> None:
+    """Nothing is known before the first."""
+    mark = watermark()
+    assert minute_of(mark.known_until) == 0
+    mark.looked(LogLook(NOON + 20 * S, "topic", {0: 10}))
+    mark.looked(LogLook(NOON + 80 * S, "topic", {0: 12}))
+    mark.counted(counted(11))
+    assert mark.known_until == NOON
+    mark.counted(counted(12))
+    assert mark.known_until == NOON + MINUTE

@@ -1,0 +1,1 @@
+"""Up to which instant the past is known."""
