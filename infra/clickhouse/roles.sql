@@ -24,7 +24,7 @@ GRANT INSERT ON spendstream.attribution_versions TO spendstream_booking;
 GRANT INSERT ON spendstream.prices TO spendstream_booking;
 GRANT INSERT ON spendstream.long_calls TO spendstream_booking;
 
--- `spendstream worker reconciliation budgets alerts anomalies data_quality`: reconciliation posts retractions to the ledger.
+-- `spendstream worker reconciliation budgets alerts anomalies data_quality forecasts`: reconciliation posts retractions to the ledger.
 GRANT SELECT ON spendstream.* TO spendstream_watching;
 GRANT INSERT ON spendstream.ledger TO spendstream_watching;
 GRANT INSERT ON spendstream.response_ids TO spendstream_watching;
@@ -41,8 +41,13 @@ GRANT INSERT ON spendstream.alert_silences TO spendstream_watching;
 GRANT INSERT ON spendstream.anomaly_findings TO spendstream_watching;
 GRANT INSERT ON spendstream.anomaly_scores TO spendstream_watching;
 GRANT INSERT ON spendstream.anomaly_states TO spendstream_watching;
+GRANT INSERT ON spendstream.forecast_runs TO spendstream_watching;
+GRANT INSERT ON spendstream.forecasts TO spendstream_watching;
+GRANT INSERT ON spendstream.forecast_series TO spendstream_watching;
+GRANT INSERT ON spendstream.forecast_scores TO spendstream_watching;
+GRANT INSERT ON spendstream.budget_forecasts TO spendstream_watching;
 
--- People who correct: `spendstream reprice`, `reattribute`, `reconcile`, `quarantine replay`, `anomalies mark`.
+-- People who correct: `spendstream reprice`, `reattribute`, `reconcile`, `quarantine replay`, `anomalies mark`, and who wants a forecast now.
 GRANT SELECT ON spendstream.* TO spendstream_operator;
 GRANT INSERT ON spendstream.ledger TO spendstream_operator;
 GRANT INSERT ON spendstream.adjustment_runs TO spendstream_operator;
@@ -53,6 +58,7 @@ GRANT INSERT ON spendstream.reconciliation_runs TO spendstream_operator;
 GRANT INSERT ON spendstream.reconciliation_batches TO spendstream_operator;
 GRANT INSERT ON spendstream.reconciliation_findings TO spendstream_operator;
 GRANT INSERT ON spendstream.anomaly_marks TO spendstream_operator;
+GRANT INSERT ON spendstream.forecast_runs TO spendstream_operator;
 
 -- People and dashboards who may see everything: `spendstream query`, `report`, Grafana.
 GRANT SELECT ON spendstream.* TO spendstream_analyst;

@@ -59,6 +59,19 @@ class RetentionSettings(BaseSettings):
         int,
         Field(ge=1, le=MAX_DAYS, description="How long it is kept how unusual each series was, and what was expected."),
     ] = 35
+    forecast_days: Annotated[
+        int,
+        Field(
+            ge=1,
+            le=MAX_DAYS,
+            description="How long it is kept what was forecast of a time, after that time. What budgets were forecast "
+            "to come to is kept as long as alerts are.",
+        ),
+    ] = 35
+    forecast_score_days: Annotated[
+        int,
+        Field(ge=28, le=MAX_DAYS, description="How long it is kept how good the forecasts of a time were."),
+    ] = 120
 
     @field_validator("id_days")
     @classmethod
@@ -89,8 +102,12 @@ ALERTS: Final = {
     "alert_deliveries": "at",
     "alert_silences": "at",
     "anomaly_findings": "detected_at",
+    "forecast_runs": "run",
+    "budget_forecasts": "run",
 }
 SCORES: Final = {"anomaly_scores": "at"}
+FORECASTS: Final = {"forecasts": "at", "forecast_series": "until"}
+FORECAST_SCORES: Final = {"forecast_scores": "at"}
 STATES: Final = {"anomaly_states": "written_at"}
 STATE_DAYS: Final = 7
 """A restart reads the last one. The others are for whoever looks into what went wrong."""
@@ -131,6 +148,8 @@ def apply_retention(client: Client, settings: RetentionSettings) -> dict[str, st
             (QUARANTINE, settings.quarantine_days),
             (ALERTS, settings.alert_days),
             (SCORES, settings.score_days),
+            (FORECASTS, settings.forecast_days),
+            (FORECAST_SCORES, settings.forecast_score_days),
             (STATES, STATE_DAYS),
         )
         for table, column in tables.items()

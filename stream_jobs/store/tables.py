@@ -47,6 +47,12 @@ def _texts(*names: str) -> dict[str, pa.DataType]:
     return dict.fromkeys(names, TEXT)
 
 
+_FORECAST: Final = {
+    "run": INSTANT,
+    **_texts("grain", "budget_id"),
+    **dict.fromkeys(("dims", "vals"), pa.list_(TEXT)),
+    "measure": TEXT,
+}
 _LEDGER: Final = {
     "event_id": TEXT,
     "revision": pa.uint32(),
@@ -346,6 +352,53 @@ TABLES: Final[Mapping[str, pa.Schema]] = {
             "known": pa.bool_(),
             "state": BYTES,
         },
+        "forecast_runs": {
+            "run": INSTANT,
+            **_texts("grain", "status"),
+            **dict.fromkeys(("at", "known_until", "due_at"), INSTANT),
+            **dict.fromkeys(("series", "refused", "budgets", "duration_ms"), pa.uint32()),
+            **_texts("version", "error", "by"),
+        },
+        "forecasts": {
+            **_FORECAST,
+            "at": pa.timestamp("s", tz="UTC"),
+            **dict.fromkeys(("p10", "p50", "p90"), MONEY),
+        },
+        "forecast_series": {
+            **_FORECAST,
+            "zone": TEXT,
+            "until": pa.timestamp("s", tz="UTC"),
+            "known": pa.uint32(),
+            **_texts("label", "why", "method"),
+            "members": pa.list_(TEXT),
+            "scale": pa.float64(),
+            "scored": pa.uint32(),
+            **dict.fromkeys(("error", "coverage"), pa.float64()),
+        },
+        "forecast_scores": {
+            **{name: kind for name, kind in _FORECAST.items() if name != "run"},
+            "ahead": pa.uint16(),
+            "at": pa.timestamp("s", tz="UTC"),
+            **dict.fromkeys(("n", "inside", "below", "above", "scaled"), pa.uint32()),
+            "error": pa.float64(),
+            "scored_at": INSTANT,
+        },
+        "budget_forecasts": {
+            "run": INSTANT,
+            **_texts("grain", "budget_id"),
+            "vals": pa.list_(TEXT),
+            "period_key": TEXT,
+            **dict.fromkeys(("period_start", "period_end"), INSTANT),
+            **_texts("unit", "currency"),
+            **dict.fromkeys(("rate", "amount", "spent", "p10", "p50", "p90"), MONEY),
+            "thresholds": pa.list_(PERCENT),
+            "probabilities": pa.list_(pa.float64()),
+            "raised_since": pa.list_(INSTANT),
+            "states": pa.list_(TEXT),
+            "evaluated_at": INSTANT,
+            **dict.fromkeys(("breach_p10", "breach_p50", "breach_p90"), INSTANT),
+            **_texts("label", "why"),
+        },
         "outcomes": {
             "event_id": TEXT,
             "occurred_at": INSTANT,
@@ -367,8 +420,14 @@ TABLES: Final[Mapping[str, pa.Schema]] = {
 
 INSERT_BEFORE: Final = pa.schema([("insert_before", INSTANT)])
 """After everything else: the server refuses the rows when this instant has passed. `insert` adds it."""
-DEADLINE_TABLES: Final = frozenset({"ledger", "quarantine", "duplicates", "outcomes", "block_receipts"})
-"""What a block writes after its commit. (The row in `blocks` is written before it, and promises nothing.)"""
+DEADLINE_TABLES: Final = frozenset(
+    {
+        *("ledger", "quarantine", "duplicates", "outcomes", "block_receipts"),
+        *("forecast_runs", "forecasts", "forecast_series", "forecast_scores", "budget_forecasts"),
+    }
+)
+"""What a block writes after its commit (the row in `blocks` is written before it, and promises nothing), and what a run
+of forecasts does."""
 
 
 def arrow_table(name: str, rows: Sequence[dict[str, Any]]) -> pa.Table:

@@ -38,14 +38,14 @@ def test_outcomes_keep_every_field() -> None:
 
 
 def test_money_is_never_a_float() -> None:
-    """Only a latency and scores are floats in all tables; anomaly_scores holds statistics, and no amounts."""
+    """Only a latency and scores are floats, and what is a share or a chance; anomaly_scores holds statistics."""
     floats = {
         field.name
         for name, schema in TABLES.items()
         for field in schema
         if pa.types.is_floating(field.type) and name != "anomaly_scores"
     }
-    assert floats == {"latency_ms", "complexity", "score"}
+    assert floats == {"latency_ms", "complexity", "score", "scale", "error", "coverage"}
 
 
 @pytest.mark.parametrize(
