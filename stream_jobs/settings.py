@@ -20,6 +20,7 @@ from stream_jobs.base.files import folder_of, is_folder
 from stream_jobs.blocks.limits import BookerLimits
 from stream_jobs.data_quality.settings import DataQualitySettings
 from stream_jobs.embedded.settings import EmbeddedSettings
+from stream_jobs.forecasts.settings import ForecastsSettings
 from stream_jobs.origin.settings import OriginSettings
 from stream_jobs.reconciliation.settings import ReconciliationSettings
 from stream_jobs.runtime.browsers.names import parse_patterns
@@ -161,6 +162,7 @@ class Settings:
     reconciliation: ReconciliationSettings
     data_quality: DataQualitySettings
     anomalies: AnomaliesSettings
+    forecasts: ForecastsSettings
     embedded: EmbeddedSettings
 
     def groups(self) -> list[BaseSettings]:
@@ -178,6 +180,7 @@ GROUPS: Final[Mapping[str, type[BaseSettings]]] = {
     "reconciliation": ReconciliationSettings,
     "data_quality": DataQualitySettings,
     "anomalies": AnomaliesSettings,
+    "forecasts": ForecastsSettings,
     "embedded": EmbeddedSettings,
 }
 

@@ -41,6 +41,7 @@ _HEADINGS: Final = {
     "reconciliation": "Reconciliation",
     "data_quality": "Data quality",
     "anomalies": "Anomalies",
+    "forecasts": "Forecasts",
     "embedded": "Embedded mode",
 }
 

@@ -18,7 +18,16 @@ from stream_jobs.blocks.limits import BookerLimits
 from stream_jobs.budget_terms.labels import labels_in_use
 from stream_jobs.job_context import InUse, Job, JobContext
 from stream_jobs.runtime.health import HealthServer, NotReady
-from stream_jobs.runtime.jobs import ALERTS, ANOMALIES, BUDGETS, DATA_QUALITY, METERING, OUTCOMES, RECONCILIATION
+from stream_jobs.runtime.jobs import (
+    ALERTS,
+    ANOMALIES,
+    BUDGETS,
+    DATA_QUALITY,
+    FORECASTS,
+    METERING,
+    OUTCOMES,
+    RECONCILIATION,
+)
 from stream_jobs.runtime.kafka import broker_urls, faust_credentials, topic_start
 from stream_jobs.runtime.metrics import HELD_UP
 from stream_jobs.series.labels import WatchedLabels
@@ -38,6 +47,7 @@ BUILD: Final[Mapping[str, Sequence[str]]] = {
     ALERTS: ("alerts",),
     DATA_QUALITY: ("data_quality",),
     ANOMALIES: ("anomalies",),
+    FORECASTS: ("forecasts",),
 }
 """The packages whose `job.build` makes what each name stands for, in the order in which it is built. A process loads
 those that it runs: the others would be a sixth of its memory and of the time to its start."""

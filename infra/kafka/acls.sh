@@ -52,7 +52,7 @@ grant "$BOOKING_USERS" --operation Read \
 grant "$BOOKING_USERS" --operation Write \
     --topic cost.deltas.v1
 
-# `spendstream worker budgets alerts anomalies data_quality`: watches what is booked, and tells people.
+# `spendstream worker budgets alerts anomalies data_quality forecasts`: watches what is booked, and tells people.
 : "${WATCHING_USERS=User:spendstream-watching}"
 grant "$WATCHING_USERS" --operation Describe \
     --group spendstream-metering \
@@ -66,7 +66,8 @@ grant "$WATCHING_USERS" --operation Read \
     --topic usage.outcomes.v1 \
     --group spendstream-alerts \
     --group spendstream-anomalies \
-    --group spendstream-budgets
+    --group spendstream-budgets \
+    --group spendstream-forecasts
 grant "$WATCHING_USERS" --operation Write \
     --topic alerts.v1 \
     --topic budget.state.v1

@@ -1,5 +1,5 @@
-"""The jobs' processes: one books, one watches what is booked and tells people, one looks for what is unusual. None
-stops when another does."""
+"""The jobs' processes: one books, one watches what is booked and tells people, one looks for what is unusual, and one
+for what is to come. None stops when another does."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -10,14 +10,24 @@ from stream_jobs.base.environment import prefix_of
 from stream_jobs.embedded.child import START_TIMEOUT_S, Child
 from stream_jobs.embedded.probe import answers, trouble
 from stream_jobs.origin.settings import OriginSettings
-from stream_jobs.runtime.jobs import ALERTS, ANOMALIES, BUDGETS, DATA_QUALITY, METERING, OUTCOMES, RECONCILIATION
+from stream_jobs.runtime.jobs import (
+    ALERTS,
+    ANOMALIES,
+    BUDGETS,
+    DATA_QUALITY,
+    FORECASTS,
+    METERING,
+    OUTCOMES,
+    RECONCILIATION,
+)
 from stream_jobs.runtime.ports import LOOPBACK, free_port
 
-WORKER, WATCHER, ANALYST = "worker", "watcher", "analyst"
+WORKER, WATCHER, ANALYST, FORECASTER = "worker", "watcher", "analyst", "forecaster"
 PROCESSES: Final[Mapping[str, tuple[str, ...]]] = {
     WORKER: (METERING, OUTCOMES, RECONCILIATION),
     WATCHER: (BUDGETS, ALERTS, DATA_QUALITY),  # may stand still without holding up what is booked
     ANALYST: (ANOMALIES,),  # computes: budgets and alerts must not wait for it
+    FORECASTER: (FORECASTS,),  # computes for a minute, once an hour: what is unusual must not wait for it
 }
 """Which jobs run in one process."""
 

@@ -11,7 +11,16 @@ from confluent_kafka import KafkaError, KafkaException, TopicCollection
 from confluent_kafka.admin import AclOperation, AdminClient
 
 from stream_jobs.base.errors import BrokerUnavailableError, ConfigError
-from stream_jobs.runtime.jobs import ALERTS, ANOMALIES, BUDGETS, DATA_QUALITY, METERING, OUTCOMES, RECONCILIATION
+from stream_jobs.runtime.jobs import (
+    ALERTS,
+    ANOMALIES,
+    BUDGETS,
+    DATA_QUALITY,
+    FORECASTS,
+    METERING,
+    OUTCOMES,
+    RECONCILIATION,
+)
 from stream_jobs.runtime.kafka import ADMIN_TIMEOUT_S, librdkafka_config
 from stream_jobs.runtime.kafka_refusals import TOOLS_GROUP, connection_refused, missing, reason
 from stream_jobs.runtime.kafka_settings import KafkaSettings
@@ -53,6 +62,12 @@ NEEDS: Final[dict[str, tuple[Need, ...]]] = {
         ("Read", "topic", USAGE_EVENTS),
         ("Write", "topic", ALERTS_TOPIC),
         _group(ANOMALIES),
+        ("Describe", "group", TOOLS_GROUP),
+    ),
+    FORECASTS: (
+        ("Read", "topic", COST_DELTAS),
+        ("Read", "topic", USAGE_EVENTS),
+        _group(FORECASTS),
         ("Describe", "group", TOOLS_GROUP),
     ),
     DATA_QUALITY: (("Write", "topic", ALERTS_TOPIC), *_LOOKS_AT_THE_LOG),

@@ -141,6 +141,21 @@ ANOMALIES_TOO_LATE_USD: Final = Counter(
 ANOMALIES_BAD_DELTAS: Final = Counter(
     "spendstream_anomalies_bad_deltas", "Messages that are no delta; the ledger is read"
 )
+FORECAST_RUNS: Final = Counter(
+    "spendstream_forecast_runs",
+    "Runs of forecasts by what they are of (hour, day): complete, or failed",
+    ["grain", "result"],
+)
+FORECAST_RUN_SECONDS: Final = Gauge("spendstream_forecast_run_seconds", "How long the last run took", ["grain"])
+FORECAST_SERIES: Final = Gauge("spendstream_forecast_series", "Series that the last run looked at", ["grain"])
+FORECAST_STALE: Final = Gauge(
+    "spendstream_forecast_stale_seconds",
+    "For how long there should have been a newer forecast; 0: it is fresh",
+    ["grain"],
+)
+FORECAST_BEHIND: Final = Gauge(
+    "spendstream_forecast_known_seconds", "How long ago the instant is up to which the ledger is known to be whole"
+)
 ANOMALIES_SNAPSHOT_BYTES: Final = Gauge(
     "spendstream_anomalies_snapshot_bytes", "Size of the last snapshot of what is learned"
 )

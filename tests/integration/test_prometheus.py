@@ -9,13 +9,13 @@ from urllib.parse import urlsplit
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from stream_jobs.embedded.workers import ANALYST, WATCHER, WORKER
+from stream_jobs.embedded.workers import ANALYST, FORECASTER, WATCHER, WORKER
 from tests.integration.pipeline import Pipeline, until, usage_event
 from tests.prometheus import Prometheus, binary, promtool
 
 RULES = Path(__file__).resolve().parents[2] / "infra" / "prometheus" / "spendstream.rules.yml"
 RULES_TEST = RULES.with_name("spendstream.rules.test.yml")
-WORKERS = (WORKER, WATCHER, ANALYST)
+WORKERS = (WORKER, WATCHER, ANALYST, FORECASTER)
 SCRAPE_TIMEOUT_S = 60.0
 
 

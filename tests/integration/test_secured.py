@@ -26,7 +26,7 @@ from spendstream_schemas import OutcomeEvent, UsageEvent
 from stream_jobs.base.environment import from_environment
 from stream_jobs.base.errors import BrokerUnavailableError, ConfigError
 from stream_jobs.embedded.probe import answers
-from stream_jobs.embedded.workers import ANALYST, PROCESSES, WATCHER, WORKER
+from stream_jobs.embedded.workers import ANALYST, FORECASTER, PROCESSES, WATCHER, WORKER
 from stream_jobs.runtime import kafka_access
 from stream_jobs.runtime.kafka import ensure_topics, faust_credentials, librdkafka_config, topic_start
 from stream_jobs.runtime.kafka_access import check_access
@@ -179,7 +179,7 @@ def test_everybody_does_their_work_and_the_broker_refuses_nothing(world: World, 
 
     with (
         worker(world, "booking-certificate", PROCESSES[WORKER], tmp_path),
-        worker(world, "watching", (*PROCESSES[WATCHER], *PROCESSES[ANALYST]), tmp_path),
+        worker(world, "watching", (*PROCESSES[WATCHER], *PROCESSES[ANALYST], *PROCESSES[FORECASTER]), tmp_path),
     ):
         (tmp_path / "budget.yaml").write_text(BUDGET)
         ok("budgets", "set", str(tmp_path / "budget.yaml"))

@@ -9,7 +9,7 @@ import pytest
 from spendstream.guard.config import BUDGET_TOPIC
 from spendstream.kafka_client import OUTCOME_TOPIC, USAGE_TOPIC
 from stream_jobs.base.errors import ConfigError
-from stream_jobs.embedded.workers import ANALYST, PROCESSES, WATCHER, WORKER
+from stream_jobs.embedded.workers import ANALYST, FORECASTER, PROCESSES, WATCHER, WORKER
 from stream_jobs.runtime.jobs import DATA_QUALITY, JOBS, RECONCILIATION
 from stream_jobs.runtime.kafka_access import NEEDS
 from stream_jobs.runtime.kafka_acls import ACLS_FILE, load_acls, script, with_table
@@ -49,7 +49,8 @@ def test_every_topic_has_a_producer_a_consumer_and_nobody_has_others() -> None:
 def test_a_worker_has_what_its_jobs_do_and_nothing_else() -> None:
     """The rights of the two worker roles are those that the jobs ask for when they start. Read includes Describe."""
     assert NEEDS.keys() == set(JOBS)
-    for role, jobs in (("booking", PROCESSES[WORKER]), ("watching", (*PROCESSES[WATCHER], *PROCESSES[ANALYST]))):
+    watching = (*PROCESSES[WATCHER], *PROCESSES[ANALYST], *PROCESSES[FORECASTER])
+    for role, jobs in (("booking", PROCESSES[WORKER]), ("watching", watching)):
         asked = {need for job in jobs for need in NEEDS[job]}
         enough = asked - {("Describe", kind, name) for operation, kind, name in asked if operation == "Read"}
         assert of(role) == enough, role

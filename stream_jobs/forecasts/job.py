@@ -1,0 +1,59 @@
+"""The job 'forecasts': says what series and budgets will come to, hour by hour and day by day; see running.py.
+
+It reads the deltas of blocks for their assignment alone: who has their one partition makes the forecasts.
+"""
+
+from functools import partial
+from pathlib import Path
+
+from stream_jobs.completeness.log_look import KafkaLooker
+from stream_jobs.forecasts.running import Running
+from stream_jobs.forecasts.settings import ForecastsSettings
+from stream_jobs.job_context import Job, JobContext
+from stream_jobs.runtime.jobs import FORECASTS
+from stream_jobs.runtime.kafka_settings import KafkaSettings
+from stream_jobs.runtime.topics import COST_DELTAS
+from stream_jobs.store.client import StoreClient
+from stream_jobs.streams.feed_app import FeedJob, build_feed_app
+from stream_jobs.streams.model import SourceRecord
+
+
+def build(context: JobContext) -> Job:
+    """Raises ConfigError."""
+    store = context.new_client()
+    handler = ForecastsJob(store, context.kafka, context.settings(ForecastsSettings), context.config_dir)
+    return Job(partial(build_feed_app, FeedJob(FORECASTS, COST_DELTAS, handler), **context.faust), close=[store.close])
+
+
+class ForecastsJob:
+    """A FeedHandler."""
+
+    def __init__(
+        self, store: StoreClient, kafka: KafkaSettings, settings: ForecastsSettings, config_dir: Path | None
+    ) -> None:
+        self._store = store
+        self._kafka = kafka
+        self._settings = settings
+        self._config_dir = config_dir
+        self._running: Running | None = None
+
+    def begin(self) -> None:
+        """Implements FeedHandler."""
+        self.end()
+        looker = KafkaLooker(self._kafka)
+        try:
+            self._running = Running(self._store, self._settings, looker, self._config_dir)
+        except BaseException:
+            looker.close()
+            raise
+
+    def handle(self, records: list[SourceRecord]) -> None:  # noqa: ARG002 - the ledger says it all
+        """Implements FeedHandler."""
+        assert self._running is not None
+        self._running.handle()
+
+    def end(self) -> None:
+        """Implements FeedHandler."""
+        running, self._running = self._running, None
+        if running is not None:
+            running.close()

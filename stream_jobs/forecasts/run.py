@@ -1,0 +1,109 @@
+"""One run, from the history to its last row.
+
+The order of writes: 'running' ▸ scores of what is over ▸ series and steps, some at a time ▸ budgets ▸ 'complete'. A
+crash before the last leaves rows that nobody sees, and the next run begins anew: nothing of this one is needed. Scores
+that were written stay; who scores the same again replaces them.
+"""
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import count
+from pathlib import Path
+from typing import Any, Final
+
+from stream_jobs.budget_terms.in_force import budgets_in_force
+from stream_jobs.forecasting.model import Forecast
+from stream_jobs.forecasts.findings import incidents
+from stream_jobs.forecasts.incidents import LONGEST, without_incidents
+from stream_jobs.forecasts.lease import Lease
+from stream_jobs.forecasts.methods import forecast_panel
+from stream_jobs.forecasts.model import Past
+from stream_jobs.forecasts.past import PastReader
+from stream_jobs.forecasts.plan import Part, parts
+from stream_jobs.forecasts.rows import portions, series_row, step_rows
+from stream_jobs.forecasts.runs import Runs
+from stream_jobs.forecasts.scores import NOTHING_SCORED, Scores
+from stream_jobs.forecasts.settings import ForecastsSettings
+from stream_jobs.series.history import History
+from stream_jobs.store.client import StoreClient
+from stream_jobs.store.tables import arrow_table, insert
+
+log = logging.getLogger(__name__)
+
+SERIES_AT_ONCE: Final = 50
+"""In one insert: with 90 steps 4,500 rows, which are one thread's work."""
+
+
+class StoppedError(Exception):
+    """The feed is another's: nothing more is written."""
+
+
+@dataclass(slots=True)
+class Counts:
+    """What a run has done."""
+
+    series: int = 0
+    refused: int = 0
+    budgets: int = 0
+    scored: int = 0
+
+
+class ForecastRun:
+    """Makes runs, one after the other, in one thread."""
+
+    def __init__(self, store: StoreClient, settings: ForecastsSettings, config_dir: Path | None) -> None:
+        self._store = store
+        self._settings = settings
+        self._config_dir = config_dir
+        self._runs = Runs(store)
+        self._reader = PastReader(History(store), settings.most_values)
+        self._scores = Scores(store)
+
+    def make(self, lease: Lease, now: Callable[[], datetime], is_stopped: Callable[[], bool]) -> Counts:
+        """Raises StoreUnavailableError, LateInsertError after its deadline, ConfigError for budgets that cannot be
+        used, and StoppedError."""
+        self._runs.begins(lease)
+        budgets = budgets_in_force(self._store, self._config_dir, lease.run)
+        counts, numbers = Counts(), count()
+        for part in parts(lease.grain, budgets, lease.known_until, self._settings):
+            self._forecast(part, lease, counts, lambda: next(numbers), is_stopped)
+        if is_stopped():
+            raise StoppedError
+        # A crash here: nothing of this run is ever seen, and the next one begins anew.
+        facts = {"series": counts.series, "refused": counts.refused, "budgets": counts.budgets}
+        self._runs.completes(lease, now(), facts)
+        return counts
+
+    def _forecast(
+        self,
+        part: Part,
+        lease: Lease,
+        counts: Counts,
+        number: Callable[[], int],
+        is_stopped: Callable[[], bool],
+    ) -> None:
+        past = self._reader.read(part.grid, part.watched, part.cells, part.origin)
+        counts.scored += self._scores.score(past, lease, number())
+        quality = self._scores.quality(part.grid)
+        known_since = part.grid.start(past.first) - LONGEST
+        values = without_incidents(past, incidents(self._store, known_since, lease.run))
+        forecasts = forecast_panel(past.panel(values), part.horizon)
+        for places in portions(len(past.keys), SERIES_AT_ONCE):
+            if is_stopped():
+                raise StoppedError
+            self._write(past, forecasts, places, lease, number(), quality)
+        counts.series += len(forecasts)
+        counts.refused += sum(forecast.refused for forecast in forecasts)
+
+    def _write(
+        self, past: Past, forecasts: Sequence[Forecast], places: Sequence[int], lease: Lease, number: int, quality: Any
+    ) -> None:
+        described = [
+            series_row(lease, past, place, forecasts[place], quality.get(past.keys[place], NOTHING_SCORED))
+            for place in places
+        ]
+        steps = [row for place in places for row in step_rows(lease, past, past.keys[place], forecasts[place])]
+        for table, rows in (("forecast_series", described), ("forecasts", steps)):
+            insert(self._store.client, table, arrow_table(table, rows), lease.token(table, number), lease.not_after)

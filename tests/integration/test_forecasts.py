@@ -1,0 +1,316 @@
+"""The forecasts job on the real store: runs, what is seen of them, scores, and what is said when there can be none.
+
+Time goes on as a test says, from now on: deadlines are checked by the store's own clock.
+"""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stream_jobs.base.errors import StoreUnavailableError
+from stream_jobs.base.instants import unix_micros
+from stream_jobs.forecasts import run as run_module
+from stream_jobs.forecasts import running
+from stream_jobs.forecasts.running import Running
+from stream_jobs.forecasts.runs import request
+from stream_jobs.forecasts.settings import ForecastsSettings
+from stream_jobs.store.client import StoreClient
+from stream_jobs.store.tables import insert
+from tests.integration.anomaly_world import Blocks, Log
+from tests.integration.pipeline import until
+from tests.store_server import StoreProcess, ledger_rows
+
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+NOW = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) + timedelta(minutes=65)
+"""In an hour: what the store says by its own clock was before."""
+TABLES = ("forecast_runs", "forecasts", "forecast_series", "forecast_scores", "budget_forecasts", "block_receipts")
+SETTINGS = ForecastsSettings(history_days=60)
+TEAMS = {"search": Decimal(2), "ads": Decimal(1)}
+DAYS = 21
+BUDGETS = {
+    "budgets": [
+        {"id": "all", "name": "All", "amount": 100, "period": "day", "owner": "me"},
+        {"id": "teams", "name": "Each", "amount": 9, "per": ["team"], "period": "day", "owner": "me"},
+    ]
+}
+
+
+class Always:
+    """It is time for everything."""
+
+    def __init__(self, every_s: float) -> None: ...
+
+    def __call__(self) -> bool:
+        return True
+
+
+def spend(begin: datetime, hours: int) -> tuple[list[datetime], list[str], list[Decimal]]:
+    """Of each team and hour: twice as much by day as by night."""
+    found = [
+        (begin + number * HOUR, team, usd * (2 if 8 <= (begin + number * HOUR).hour < 20 else 1))
+        for number in range(hours)
+        for team, usd in TEAMS.items()
+    ]
+    at, teams, costs = zip(*found, strict=True)
+    return list(at), list(teams), list(costs)
+
+
+@dataclass
+class World:
+    """A job, and what it sees."""
+
+    store: StoreClient
+    folder: Path
+    now: datetime = NOW
+    jobs: int = 0
+
+    def __post_init__(self) -> None:
+        self.blocks = Blocks(self.store, "topic", NOW)
+        self.log = Log(self.blocks)
+        self.job = self.begin()
+
+    def begin(self) -> Running:
+        """A job, from what was kept."""
+        self.jobs += 1
+        return Running(self.store, SETTINGS, self.log, self.folder, lambda: self.now)
+
+    def restart(self) -> None:
+        self.job.close()
+        self.job = self.begin()
+
+    def book(self, begin: datetime, hours: int) -> None:
+        at, teams, costs = spend(begin, hours)
+        self.insert(at, teams, costs)
+
+    def insert(self, at: list[datetime], teams: list[str], costs: list[Decimal]) -> None:
+        rows = ledger_rows(
+            len(at), occurred_at=at, team=teams, effective_cost=costs, list_cost=costs, contracted_cost=costs
+        )
+        rows = rows.select(rows.column_names[: rows.num_columns])
+        insert(self.store.client, "ledger", rows, f"{at[0].isoformat()} {len(at)} {self.now.isoformat()}")
+
+    def settle(self, job: Running | None = None) -> None:
+        """Until nothing is due."""
+        job = job or self.job
+        job.handle()
+        job.handle()  # the look of the first is answered
+
+        def idle() -> bool:
+            job.handle()
+            return job.idle
+
+        until(idle, 60, "runs")
+        job.handle()
+
+    def rows(self, sql: str) -> list[Any]:
+        return self.store.rows(sql)
+
+    def statuses(self, grain: str = "hour") -> list[str]:
+        return [
+            str(status)
+            for (status,) in self.rows(
+                f"SELECT toString(status) FROM forecast_runs WHERE grain = '{grain}' ORDER BY at, status"
+            )
+        ]
+
+
+@pytest.fixture(scope="module")
+def store(process: StoreProcess) -> Iterator[StoreClient]:
+    with StoreClient(process.settings) as store:
+        yield store
+
+
+@pytest.fixture
+def world(store: StoreClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    for table in (*TABLES, "ledger", "cost_1m", "cost_1h", "cost_1d", "operations_1d"):
+        store.command(f"TRUNCATE TABLE {table}")
+    monkeypatch.setattr(running, "Due", Always)
+    (tmp_path / "budgets.yaml").write_text(json.dumps(BUDGETS))
+    world = World(store, tmp_path)
+    world.book(NOW.replace(minute=0) - DAYS * DAY, DAYS * 24)
+    yield world
+    world.job.close()
+
+
+def test_three_weeks_of_history_get_a_forecast_of_hours_and_of_days(world: World) -> None:
+    """Of the total, of each value and of each budget, from the first hour on that is not over."""
+    world.settle()
+    assert world.statuses("hour") == ["running", "complete"]
+    assert world.statuses("day") == ["running", "complete"]
+    found = world.rows(
+        "SELECT budget_id, dims, vals, count(), min(at), sum(p50) FROM forecasts_now WHERE grain = 'hour' "
+        "GROUP BY budget_id, dims, vals ORDER BY budget_id, dims, vals"
+    )
+    series = {(row[0], tuple(row[1]), tuple(row[2])) for row in found}
+    assert {("", (), ()), ("", ("team",), ("ads",)), ("all", (), ()), ("teams", ("team",), ("search",))} <= series
+    assert {row[3] for row in found} == {72}
+    assert {row[4] for row in found} == {NOW.replace(minute=0, tzinfo=None)}
+    of_all = {(row[0], tuple(row[1]), tuple(row[2])): float(row[5]) for row in found}
+    assert of_all["", (), ()] == pytest.approx(3 * 72 * 1.5, rel=0.05)
+    ((wrong,),) = world.rows("SELECT count() FROM forecasts_now WHERE NOT (0 <= p10 AND p10 <= p50 AND p50 <= p90)")
+    assert wrong == 0
+    assert {row[0] for row in world.rows("SELECT DISTINCT label FROM forecasts_now WHERE dims = []")} == {"steady"}
+
+
+def test_nothing_is_seen_of_a_run_that_was_killed_and_the_next_job_makes_another(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Wherever it was: what it has written stays invisible."""
+    written: list[str] = []
+
+    def dies(client: Any, table: str, *rest: Any) -> None:
+        insert(client, table, *rest)
+        written.append(table)
+        if table == "forecasts":
+            raise SystemExit("kill -9")
+
+    monkeypatch.setattr(run_module, "insert", dies)
+    world.job.handle()
+    world.job.handle()
+    until(lambda: world.job._under_way is None or world.job._under_way.result.done(), 60, "the end of the run")
+    assert "forecasts" in written
+    assert world.rows("SELECT count() FROM forecasts")[0][0] > 0
+    assert world.rows("SELECT count() FROM forecasts_now") == [(0,)]
+    monkeypatch.setattr(run_module, "insert", insert)
+    world.now += timedelta(seconds=5)
+    world.restart()
+    world.settle()
+    assert world.statuses() == ["running", "running", "complete"]
+    runs = world.rows("SELECT DISTINCT run FROM forecasts_now WHERE grain = 'hour'")
+    assert runs == world.rows("SELECT max(run) FROM forecast_runs WHERE grain = 'hour'")
+
+
+def test_what_was_forecast_is_scored_once_it_is_over_each_cell_once(world: World) -> None:
+    """However often the job begins anew; and quality stands beside the next forecast."""
+    world.settle()
+    world.book(NOW.replace(minute=0), 2)
+    world.now += 2 * HOUR
+    world.settle()
+    assert world.statuses() == ["running", "complete", "running", "complete"]
+    scores = "SELECT at, ahead, sum(n), sum(inside + below + above), sum(scaled) FROM forecast_scores FINAL "
+    of_all = scores + "WHERE grain = 'hour' AND budget_id = '' AND dims = [] GROUP BY at, ahead ORDER BY at"
+    first, second = NOW.replace(minute=0, tzinfo=None), NOW.replace(minute=0, tzinfo=None) + HOUR
+    assert [row[:4] for row in world.rows(of_all)] == [(first, 3, 1, 1), (second, 3, 1, 1)]
+    ask(world, world.now)
+    world.now += timedelta(seconds=30)
+    world.restart()
+    world.settle()
+    assert len(world.rows(of_all)) == 2
+    assert sum(row[2] for row in world.rows(of_all)) == 2
+    ((scored, coverage),) = world.rows(
+        "SELECT any(scored), any(coverage) FROM forecasts_now WHERE grain = 'hour' AND budget_id = '' AND dims = []"
+    )
+    assert (scored, coverage) == (2, 1.0)
+    ((seen,),) = world.rows("SELECT scored FROM forecast_quality WHERE grain = 'hour' AND budget_id = '' AND dims = []")
+    assert seen == 2
+
+
+def test_a_late_feed_makes_a_forecast_stale_and_never_smaller(world: World) -> None:
+    """Records wait in Kafka: the hours since are not taken for hours without cost, and people are told since when."""
+    world.settle()
+    before = world.rows("SELECT budget_id, dims, vals, at, p50 FROM forecasts_now WHERE grain = 'hour' ORDER BY ALL")
+    world.log.waiting = {0: 1}
+    world.blocks.ends[0] = 0
+    world.now += 2 * HOUR
+    world.settle()
+    assert world.statuses() == ["running", "complete"]
+    world.now += running.PATIENCE
+    world.settle()
+    assert world.statuses() == ["running", "complete", "stale"]
+    assert before == world.rows(
+        "SELECT budget_id, dims, vals, at, p50 FROM forecasts_now WHERE grain = 'hour' ORDER BY ALL"
+    )
+    ((since, why),) = world.rows("SELECT DISTINCT stale_since, stale_why FROM forecasts_now WHERE grain = 'hour'")
+    assert since is not None
+    assert why.startswith("records wait to be booked, of partition 0, since ")
+    world.settle()
+    assert world.statuses().count("stale") == 1
+    world.log.waiting = {}
+    world.blocks.receipt(world.blocks.book(0, []))
+    world.book(NOW.replace(minute=0), 2)
+    world.now += timedelta(seconds=1)
+    world.settle()
+    assert world.statuses()[-1] == "complete"
+    ((since,),) = world.rows("SELECT DISTINCT stale_since FROM forecasts_now WHERE grain = 'hour'")
+    assert since is None
+
+
+def test_a_store_that_does_not_answer_leaves_the_last_forecast_and_is_said(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The run is given up, noted as soon as that can be, and made again a minute later."""
+    world.settle()
+    count = world.rows("SELECT count() FROM forecasts_now")
+
+    def away(*_: Any) -> None:
+        raise StoreUnavailableError("away")
+
+    monkeypatch.setattr(run_module, "insert", away)
+    world.book(NOW.replace(minute=0), 1)
+    world.now += HOUR
+    world.settle()
+    assert world.statuses()[-1] == "failed"
+    assert world.rows("SELECT count() FROM forecasts_now") == count
+    assert world.rows("SELECT DISTINCT stale_why FROM forecasts_now WHERE grain = 'hour'") == [("away",)]
+    monkeypatch.setattr(run_module, "insert", insert)
+    world.now += timedelta(minutes=2)
+    world.settle()
+    assert world.statuses()[-1] == "complete"
+
+
+def test_a_former_leader_that_stood_still_adds_nothing(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its deadline has passed by the clock of the store, whatever its own says."""
+    world.now = datetime.now(UTC) - timedelta(seconds=SETTINGS.limit_s + 5)
+    world.settle()
+    assert world.rows("SELECT count() FROM forecast_runs") == [(0,)]
+    assert world.rows("SELECT count() FROM forecasts") == [(0,)]
+
+
+def test_of_two_that_take_themselves_for_the_leader_the_later_run_is_seen(world: World) -> None:
+    """Each writes a whole run; nothing of the two is mixed, and each cell that is over is scored once."""
+    world.settle()
+    world.book(NOW.replace(minute=0), 1)
+    world.now += HOUR
+    other = world.begin()
+    try:
+        world.settle()
+        world.now += timedelta(seconds=1)
+        world.settle(other)
+    finally:
+        other.close()
+    runs = world.rows("SELECT DISTINCT run FROM forecasts_now WHERE grain = 'hour'")
+    assert runs == world.rows("SELECT max(run) FROM forecast_runs WHERE grain = 'hour' AND status = 'complete'")
+    assert world.statuses().count("complete") == 3
+    ((count, cells),) = world.rows(
+        "SELECT sum(n), uniqExact(at) FROM forecast_scores FINAL WHERE grain = 'hour' AND budget_id = '' AND dims = []"
+    )
+    assert (count, cells) == (1, 1)
+
+
+def test_a_run_is_made_when_it_is_asked_for(world: World) -> None:
+    """Once for each request, though nothing new is known."""
+    world.settle()
+    world.now += timedelta(minutes=1)
+    world.settle()
+    assert world.statuses() == ["running", "complete"]
+    ask(world, world.now)
+    world.now += timedelta(minutes=1)
+    world.settle()
+    world.settle()
+    assert world.statuses().count("complete") == 2
+
+
+def ask(world: World, at: datetime) -> None:
+    """As `request` does, at that time."""
+    asked = request(world.store, "hour", "me")
+    world.store.command(
+        "INSERT INTO forecast_runs (run, grain, status, at, by) "
+        f"SELECT fromUnixTimestamp64Micro({unix_micros(at)}, 'UTC'), grain, status, at, by FROM forecast_runs "
+        f"WHERE run = fromUnixTimestamp64Micro({unix_micros(asked)}, 'UTC') AND status = 'requested'"
+    )
