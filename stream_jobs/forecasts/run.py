@@ -14,12 +14,14 @@ from pathlib import Path
 from typing import Any, Final
 
 from stream_jobs.budget_terms.in_force import budgets_in_force
+from stream_jobs.budget_terms.resolve import Budgets
 from stream_jobs.forecasting.model import Forecast
 from stream_jobs.forecasts.findings import incidents
 from stream_jobs.forecasts.incidents import LONGEST, without_incidents
 from stream_jobs.forecasts.lease import Lease
 from stream_jobs.forecasts.methods import forecast_panel
 from stream_jobs.forecasts.model import Past
+from stream_jobs.forecasts.outlooks import Outlooks
 from stream_jobs.forecasts.past import PastReader
 from stream_jobs.forecasts.plan import Part, parts
 from stream_jobs.forecasts.rows import portions, series_row, step_rows
@@ -58,7 +60,9 @@ class ForecastRun:
         self._settings = settings
         self._config_dir = config_dir
         self._runs = Runs(store)
-        self._reader = PastReader(History(store), settings.most_values)
+        history = History(store)
+        self._reader = PastReader(history, settings.most_values)
+        self._outlooks = Outlooks(store, history)
         self._scores = Scores(store)
 
     def make(self, lease: Lease, now: Callable[[], datetime], is_stopped: Callable[[], bool]) -> Counts:
@@ -68,7 +72,7 @@ class ForecastRun:
         budgets = budgets_in_force(self._store, self._config_dir, lease.run)
         counts, numbers = Counts(), count()
         for part in parts(lease.grain, budgets, lease.known_until, self._settings):
-            self._forecast(part, lease, counts, lambda: next(numbers), is_stopped)
+            self._forecast(part, budgets, lease, counts, lambda: next(numbers), is_stopped)
         if is_stopped():
             raise StoppedError
         # A crash here: nothing of this run is ever seen, and the next one begins anew.
@@ -79,6 +83,7 @@ class ForecastRun:
     def _forecast(
         self,
         part: Part,
+        budgets: Budgets,
         lease: Lease,
         counts: Counts,
         number: Callable[[], int],
@@ -94,6 +99,10 @@ class ForecastRun:
             if is_stopped():
                 raise StoppedError
             self._write(past, forecasts, places, lease, number(), quality)
+        outlooks = list(self._outlooks.rows(part, budgets, past, forecasts, lease))
+        if outlooks:
+            self._insert("budget_forecasts", outlooks, lease, number())
+        counts.budgets += len(outlooks)
         counts.series += len(forecasts)
         counts.refused += sum(forecast.refused for forecast in forecasts)
 
@@ -105,5 +114,8 @@ class ForecastRun:
             for place in places
         ]
         steps = [row for place in places for row in step_rows(lease, past, past.keys[place], forecasts[place])]
-        for table, rows in (("forecast_series", described), ("forecasts", steps)):
-            insert(self._store.client, table, arrow_table(table, rows), lease.token(table, number), lease.not_after)
+        self._insert("forecast_series", described, lease, number)
+        self._insert("forecasts", steps, lease, number)
+
+    def _insert(self, table: str, rows: Sequence[dict[str, Any]], lease: Lease, number: int) -> None:
+        insert(self._store.client, table, arrow_table(table, rows), lease.token(table, number), lease.not_after)

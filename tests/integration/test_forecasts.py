@@ -37,6 +37,7 @@ BUDGETS = {
     "budgets": [
         {"id": "all", "name": "All", "amount": 100, "period": "day", "owner": "me"},
         {"id": "teams", "name": "Each", "amount": 9, "per": ["team"], "period": "day", "owner": "me"},
+        {"id": "month", "name": "Month", "amount": 100000, "period": "month", "timezone": "Asia/Tokyo", "owner": "me"},
     ]
 }
 
@@ -156,6 +157,28 @@ def test_three_weeks_of_history_get_a_forecast_of_hours_and_of_days(world: World
     ((wrong,),) = world.rows("SELECT count() FROM forecasts_now WHERE NOT (0 <= p10 AND p10 <= p50 AND p50 <= p90)")
     assert wrong == 0
     assert {row[0] for row in world.rows("SELECT DISTINCT label FROM forecasts_now WHERE dims = []")} == {"steady"}
+
+
+def test_every_budget_is_told_what_its_period_will_come_to(world: World) -> None:
+    """Each value of one per value, too: by hours for a day, by days for a month, in its own zone."""
+    world.settle()
+    found = {
+        (budget_id, tuple(vals)): (grain, spent, p10, p50, p90, chance)
+        for budget_id, vals, grain, spent, p10, p50, p90, chance in world.rows(
+            "SELECT budget_id, vals, if(period_end - period_start < 90000, 'hour', 'day'), spent, p10, p50, p90, "
+            "probability FROM budget_forecasts_now"
+        )
+    }
+    assert found.keys() == {("all", ()), ("teams", ("ads",)), ("teams", ("search",)), ("month", ())}
+    whole = 36 * sum(TEAMS.values())
+    grain, spent, p10, p50, p90, chance = found["all", ()]
+    assert (grain, float(p50)) == ("hour", pytest.approx(float(whole), rel=0.05))
+    assert spent <= p10 <= p50 <= p90
+    assert chance > 0.5
+    assert found["month", ()][0] == "day"
+    assert found["month", ()][5] < 0.05
+    told = "SELECT count() FROM budget_forecasts_now WHERE arrayExists(at -> at IS NOT NULL, raised_since)"
+    assert world.rows(told) == [(0,)]
 
 
 def test_nothing_is_seen_of_a_run_that_was_killed_and_the_next_job_makes_another(
