@@ -8,7 +8,7 @@ import numpy as np
 
 from stream_jobs.base.instants import unix_micros
 from stream_jobs.forecasts.grid import Grid
-from stream_jobs.forecasts.model import LEVELS, REST, Floats, Key, Past, Watched
+from stream_jobs.forecasts.model import LEVELS, Floats, Key, Past, Watched
 from stream_jobs.forecasts.silence import before_the_first, unknown_cells
 from stream_jobs.series.facts import Cells, Values
 from stream_jobs.series.history import History
@@ -54,11 +54,14 @@ class PastReader:
     def _rows(
         self, watched: Watched, grid: Grid, places: dict[int, int], since: datetime, until: datetime
     ) -> list[tuple[Key, Floats]]:
-        spec = SeriesSpec(watched.spec.scope, watched.spec.per, watched.spec.measure, grid.calendar)
-        found = self._history.read(spec, grid.step, since, until)
+        spec, among = watched.spec, None
+        if spec.per:
+            # Who matters is asked first: of a hundred thousand customers nobody reads the hours.
+            lately = max(since, grid.start(grid.cell_at(until) - LATELY[grid.step]))
+            among = self._history.heaviest(spec, grid.step, lately, until, self._most_values)
+        found = _arrays(self._history.read(spec, grid.step, since, until, among), places, places_of(spec.measure))
         return [
-            (Key(watched.budget_id, watched.dims, values, spec.measure), row)
-            for values, row in _most(_arrays(found, places, places_of(spec.measure)), self._most_values, grid)
+            (Key(watched.budget_id, watched.dims, values, spec.measure), row) for values, row in sorted(found.items())
         ]
 
 
@@ -73,14 +76,3 @@ def _arrays(cells: Cells, places: dict[int, int], decimals: int) -> dict[Values,
                 row = found[values] = np.zeros(len(places))
             row[places[start]] += sums.amount * unit
     return found
-
-
-def _most(found: dict[Values, Floats], most: int, grid: Grid) -> list[tuple[Values, Floats]]:
-    """Those that matter, by name; and all others as one."""
-    if len(found) <= most:
-        return sorted(found.items())
-    lately = LATELY[grid.step]
-    by_weight = sorted(found, key=lambda values: (-float(np.abs(found[values][-lately:]).sum()), values))
-    rest = np.sum([found[values] for values in by_weight[most:]], axis=0)
-    width = len(by_weight[0])
-    return [*((values, found[values]) for values in sorted(by_weight[:most])), ((REST,) * width, rest)]

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from stream_jobs.base.errors import SpendstreamError
-from stream_jobs.base.instants import EPOCH, time_zone
+from stream_jobs.base.instants import EPOCH, time_zone, unix_micros
 from stream_jobs.completeness.ledger_reach import LedgerReach
 from stream_jobs.completeness.log_look import LogLooker
 from stream_jobs.forecasts.grid import Grid, Step
@@ -66,6 +66,7 @@ class Running:
         config_dir: Path | None,
         now: Callable[[], datetime] | None = None,
     ) -> None:
+        self._store = store
         self._settings = settings
         self._now = now or ServerClock(store).now
         self._reach = LedgerReach(store, looker, timedelta(seconds=settings.grace_s))
@@ -81,6 +82,7 @@ class Running:
         self._begun = self._now()
         self._look, self._stale = Due(LOOK_S), Due(LOOK_S)
         self._requests: dict[Step, Due] = {grain: Due(REQUESTS_S) for grain in STEPS}
+        self._empty: dict[Step, Due] = {grain: Due(REQUESTS_S) for grain in STEPS}
         self._stopping = threading.Event()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="forecasts-run", initializer=_be_nice)
         self._under_way: UnderWay | None = None
@@ -127,7 +129,14 @@ class Running:
                 return True
             if grain == "day" and last.run < self._begun - ON_START:
                 return True
+            if not last.series and now - last.run > AGAIN_AFTER and self._empty[grain]():
+                # Has history been loaded since, into a new installation?
+                return self._is_anything_before(grid.start(grid.cell_at(known)))
         return self._requests[grain]() and self._runs.requested_after(grain, _run_of(last), now)
+
+    def _is_anything_before(self, instant: datetime) -> bool:
+        question = "SELECT 1 FROM cost_1h WHERE hour < fromUnixTimestamp64Micro({at:Int64}, 'UTC') LIMIT 1"
+        return bool(self._store.rows(question, {"at": unix_micros(instant)}))
 
     def _start(self, grain: Step, now: datetime) -> None:
         lease = self._lease(grain, now, self._reach.known_until)
@@ -160,7 +169,7 @@ class Running:
             return
         self._failed.pop(grain, None)
         self._said[grain] = ""
-        self._last[grain] = LastRun(lease.run, lease.known_until, VERSION)
+        self._last[grain] = LastRun(lease.run, lease.known_until, VERSION, counts.series)
         took = (now - lease.run).total_seconds()
         log.info(
             "forecast by the %s: %d series, %d refused, %g s", grain, counts.series, counts.refused, round(took, 1)

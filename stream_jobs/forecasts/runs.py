@@ -24,6 +24,7 @@ class LastRun:
     run: datetime
     known_until: datetime
     version: str
+    series: int
 
 
 class Runs:
@@ -34,12 +35,12 @@ class Runs:
 
     def last(self, grain: Step) -> LastRun | None:
         rows = self._store.rows(
-            "SELECT run, known_until, version FROM forecast_runs WHERE grain = {grain:String} AND status = 'complete' "
-            "ORDER BY run DESC LIMIT 1",
+            "SELECT run, known_until, version, series FROM forecast_runs "
+            "WHERE grain = {grain:String} AND status = 'complete' ORDER BY run DESC LIMIT 1",
             {"grain": grain},
         )
-        for run, known_until, version in cast(list[tuple[datetime, datetime, str]], rows):
-            return LastRun(as_utc(run), as_utc(known_until), version)
+        for run, known_until, version, series in cast(list[tuple[datetime, datetime, str, int]], rows):
+            return LastRun(as_utc(run), as_utc(known_until), version, series)
         return None
 
     def requested_after(self, grain: Step, run: datetime | None, now: datetime) -> bool:

@@ -13,7 +13,7 @@ from typing import Final, Literal, cast
 
 from stream_jobs.base.instants import EPOCH, unix_micros
 from stream_jobs.series import calendar
-from stream_jobs.series.facts import Cells, Sums
+from stream_jobs.series.facts import Cells, Sums, Values
 from stream_jobs.series.measures import MEASURES, Measure, column, exact, sql_of
 from stream_jobs.series.spec import SeriesSpec
 from stream_jobs.series.sums import MICROS, runs, scope_condition
@@ -87,32 +87,66 @@ class History:
     def __init__(self, store: StoreClient) -> None:
         self._store = store
 
-    def read(self, spec: SeriesSpec, grain: Grain, since: datetime, until: datetime) -> Cells:
+    def read(
+        self,
+        spec: SeriesSpec,
+        grain: Grain,
+        since: datetime,
+        until: datetime,
+        among: Sequence[Values] | None = None,
+    ) -> Cells:
         """Everything that is booked by now, corrections too, in the cells of [since, until): by the start of each, and
         by values; what is nothing is absent. The first cell is the one that holds `since`. What is held is not told
-        beside another measure: the rollups do not know it."""
+        beside another measure: the rollups do not know it. With `among`, all other values are added up as one, of
+        empty texts."""
         bounds = boundaries(spec, grain, since, until)
         source = source_of(spec, bounds)
         found: Cells = {}
         for run in runs(list(pairwise(bounds))):
-            self._read(source, spec, run, found)
+            self._read(source, spec, run, among, found)
         return found
 
-    def _read(self, source: Source, spec: SeriesSpec, run: Sequence[int], found: Cells) -> None:
+    def heaviest(self, spec: SeriesSpec, grain: Grain, since: datetime, until: datetime, most: int) -> list[Values]:
+        """The values with the largest sums in the cells of [since, until), credits as large as costs; `most` of them,
+        the largest first."""
+        bounds = boundaries(spec, grain, since, until)
+        if not bounds:
+            return []
+        source = source_of(spec, bounds)
         where, parameters = scope_condition(spec.scope, spec.per, source.column)
         fields = ", ".join(map(source.column, spec.per))
+        amount, _ = source.sums(spec.measure)
+        rows = self._store.rows(
+            f"SELECT CAST([{fields}], 'Array(String)') AS vals FROM {source.table} "
+            f"WHERE {source.at} >= fromUnixTimestamp64Micro({{first:Int64}}, 'UTC') "
+            f"AND {source.at} < fromUnixTimestamp64Micro({{end:Int64}}, 'UTC'){where} "
+            f"GROUP BY vals ORDER BY abs(sum({amount})) DESC, vals LIMIT {{most:UInt32}}",
+            {"first": bounds[0], "end": bounds[-1], "most": most, **parameters},
+        )
+        return [tuple(cast(list[str], values)) for (values,) in rows]
+
+    def _read(
+        self, source: Source, spec: SeriesSpec, run: Sequence[int], among: Sequence[Values] | None, found: Cells
+    ) -> None:
+        where, parameters = scope_condition(spec.scope, spec.per, source.column)
+        fields = ", ".join(map(source.column, spec.per))
+        values = f"CAST([{fields}], 'Array(String)')"
+        if among is not None:
+            others = ", ".join(["''"] * len(spec.per))
+            values = f"if(has({{among:Array(Array(String))}}, {values}), {values}, CAST([{others}], 'Array(String)'))"
+            parameters = {**parameters, "among": [list(one) for one in among]}
         amount, unpriced = source.sums(spec.measure)
         rows = self._store.rows(
             f"SELECT roundDown(toUnixTimestamp({source.at}), {{starts:Array(UInt32)}}) AS cell, "
-            f"CAST([{fields}], 'Array(String)') AS vals, sum({amount}), sum({unpriced}) FROM {source.table} "
+            f"{values} AS vals, sum({amount}), sum({unpriced}) FROM {source.table} "
             f"WHERE {source.at} >= fromUnixTimestamp64Micro({{first:Int64}}, 'UTC') "
             f"AND {source.at} < fromUnixTimestamp64Micro({{end:Int64}}, 'UTC'){where} GROUP BY cell, vals",
             {"starts": [bound // MICROS for bound in run[:-1]], "first": run[0], "end": run[-1], **parameters},
         )
-        for start, values, total, without_price in rows:
+        for start, of, total, without_price in rows:
             sums = Sums(exact(spec.measure, total), int(str(without_price)))
             if sums != Sums():
-                found.setdefault(int(str(start)) * MICROS, {})[tuple(cast(list[str], values))] = sums
+                found.setdefault(int(str(start)) * MICROS, {})[tuple(cast(list[str], of))] = sums
 
 
 def source_of(spec: SeriesSpec, bounds: Sequence[int]) -> Source:

@@ -180,6 +180,36 @@ def test_history_is_what_was_booked(booked: Booked, measure: Measure, grain: Gra
     assert history.read(spec, grain, NOW, NOW) == {}
 
 
+@pytest.mark.parametrize("measure", ["effective_cost", "events", "tokens"])
+def test_the_heaviest_values_and_all_others_as_one(booked: Booked, measure: Measure) -> None:
+    """Credits weigh as much as costs; nothing is counted twice, and nothing is left out."""
+    history = History(booked.store)
+    for per in (("team",), ("user_id", "model"), (f"{LABEL}tenant",)):
+        spec = SeriesSpec({}, per, measure, calendar.days(time_zone("UTC")))
+        since = NOW - timedelta(days=4)
+        whole = history.read(spec, "day", since, NOW)
+        weights: dict[Values, int] = defaultdict(int)
+        for by_values in whole.values():
+            for values, sums in by_values.items():
+                weights[values] += sums.amount
+        ordered = sorted(weights, key=lambda values: (-abs(weights[values]), values))
+        heaviest = history.heaviest(spec, "day", since, NOW, 1)
+        assert heaviest == ordered[:1]
+        assert history.heaviest(spec, "day", since, NOW, 99)[: len(ordered)] == ordered
+        assert history.heaviest(spec, "day", NOW, NOW, 1) == []
+        rest = ("",) * len(per)
+        wanted: Cells = {}
+        for start, by_values in whole.items():
+            for values, sums in by_values.items():
+                cells = wanted.setdefault(start, {})
+                key = values if values in heaviest else rest
+                cells[key] = cells.get(key, Sums()).plus(sums)
+        found = history.read(spec, "day", since, NOW, heaviest)
+        assert found == {
+            start: {values: sums for values, sums in by.items() if sums != Sums()} for start, by in wanted.items()
+        }
+
+
 @pytest.mark.parametrize(
     ("zone", "grain", "per", "measure", "table"),
     [

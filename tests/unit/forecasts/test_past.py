@@ -1,32 +1,15 @@
-"""Who has a forecast, and what of it is known."""
+"""What came, cell by cell."""
 
-import numpy as np
-from hypothesis import given
-from hypothesis import strategies as st
-
-from stream_jobs.forecasts.model import REST, Floats
-from stream_jobs.forecasts.past import _most
-from tests.unit.forecasts.build import HOURS
+from stream_jobs.forecasts.past import _arrays
+from stream_jobs.series.facts import Cells, Sums
 
 
-def test_who_matters_is_who_spent_of_late_and_all_others_are_one() -> None:
-    """Credits matter as costs do."""
-    found: dict[tuple[str, ...], Floats] = {
-        ("old",): np.array([9.0, *[0.0] * 672]),
-        ("large",): np.array([*[0.0] * 672, 5.0]),
-        ("credited",): np.array([*[0.0] * 672, -4.0]),
-        ("small",): np.array([*[0.0] * 672, 1.0]),
+def test_cells_without_anything_are_nothing_and_amounts_are_in_units() -> None:
+    """Of pico-USD, USD; of counts, counts."""
+    cells: Cells = {10: {("a",): Sums(2 * 10**12), ("b",): Sums(-(10**12))}, 30: {("a",): Sums(5 * 10**11)}}
+    found = _arrays(cells, {10: 0, 20: 1, 30: 2}, 12)
+    assert {values: row.tolist() for values, row in found.items()} == {
+        ("a",): [2.0, 0.0, 0.5],
+        ("b",): [-1.0, 0.0, 0.0],
     }
-    rows = dict(_most(found, 2, HOURS))
-    assert list(rows) == [("credited",), ("large",), (REST,)]
-    assert (rows[(REST,)][0], rows[(REST,)][-1]) == (9.0, 1.0)
-
-
-@given(st.dictionaries(st.text(min_size=1), st.lists(st.integers(-9, 9), min_size=3, max_size=3)), st.integers(1, 5))
-def test_nothing_is_lost_of_those_who_have_none(given_: dict[str, list[int]], most: int) -> None:
-    """All series together are everybody."""
-    found: dict[tuple[str, ...], Floats] = {(name,): np.array(row, dtype=float) for name, row in given_.items()}
-    rows = _most(found, most, HOURS)
-    assert len(rows) <= most + 1
-    zero = np.zeros(3)
-    assert sum((row for _, row in rows), zero).tolist() == sum(found.values(), zero).tolist()
+    assert _arrays({10: {(): Sums(7)}}, {10: 0}, 0)[()].tolist() == [7.0]
