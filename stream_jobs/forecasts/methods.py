@@ -2,13 +2,16 @@
 
 from typing import Final
 
+from stream_jobs.forecasting.hourly import forecast_hours
 from stream_jobs.forecasting.model import Forecast, Panel
 from stream_jobs.forecasts.last_week import repeated
 
-VERSION: Final = "1"
+VERSION: Final = "2"
 """Raised when the same history gives another forecast."""
 
 
 def forecast_panel(panel: Panel, horizon: int) -> list[Forecast]:
     """Of each of its series, in their order."""
-    return repeated(panel, horizon)
+    if not panel.names:
+        return []
+    return forecast_hours(panel, horizon) if panel.step == "hour" else repeated(panel, horizon)

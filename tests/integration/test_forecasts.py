@@ -30,7 +30,7 @@ HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 NOW = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) + timedelta(minutes=65)
 """In an hour: what the store says by its own clock was before."""
 TABLES = ("forecast_runs", "forecasts", "forecast_series", "forecast_scores", "budget_forecasts", "block_receipts")
-SETTINGS = ForecastsSettings(history_days=60)
+SETTINGS = ForecastsSettings(history_days=60, hours=24)
 TEAMS = {"search": Decimal(2), "ads": Decimal(1)}
 DAYS = 21
 BUDGETS = {
@@ -150,10 +150,10 @@ def test_three_weeks_of_history_get_a_forecast_of_hours_and_of_days(world: World
     )
     series = {(row[0], tuple(row[1]), tuple(row[2])) for row in found}
     assert {("", (), ()), ("", ("team",), ("ads",)), ("all", (), ()), ("teams", ("team",), ("search",))} <= series
-    assert {row[3] for row in found} == {72}
+    assert {row[3] for row in found} == {24}
     assert {row[4] for row in found} == {NOW.replace(minute=0, tzinfo=None)}
     of_all = {(row[0], tuple(row[1]), tuple(row[2])): float(row[5]) for row in found}
-    assert of_all["", (), ()] == pytest.approx(3 * 72 * 1.5, rel=0.05)
+    assert of_all["", (), ()] == pytest.approx(3 * 24 * 1.5, rel=0.05)
     ((wrong,),) = world.rows("SELECT count() FROM forecasts_now WHERE NOT (0 <= p10 AND p10 <= p50 AND p50 <= p90)")
     assert wrong == 0
     assert {row[0] for row in world.rows("SELECT DISTINCT label FROM forecasts_now WHERE dims = []")} == {"steady"}
