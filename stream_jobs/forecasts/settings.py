@@ -8,8 +8,6 @@ from pydantic_settings import BaseSettings
 from stream_jobs.base.environment import variables
 from stream_jobs.base.instants import time_zone
 
-_Country = Annotated[str, Field(pattern=r"^([A-Z]{2})?$")]
-
 
 class ForecastsSettings(BaseSettings):
     """Read from the environment."""
@@ -45,9 +43,6 @@ class ForecastsSettings(BaseSettings):
     zone: Annotated[
         str, Field(max_length=64, description="Whose days forecasts by the day are; those of budgets follow their own.")
     ] = "UTC"
-    country: Annotated[
-        _Country, Field(description="Whose public holidays count, as two letters: US, DE. Empty: none.")
-    ] = ""
     grace_s: Annotated[
         float,
         Field(

@@ -42,6 +42,8 @@ MONEY_PATH = (
 )
 FLOAT_COLUMNS = {"latency_ms", "complexity"}
 """The only columns that are measured rather than counted. Neither is ever multiplied by a price."""
+STATISTICS = {"score", "scale", "error", "coverage", "probabilities"}
+"""A surprise; how far forecasts were off, in units of how far repeating the past was; shares and chances."""
 
 ALLOWED: Mapping[tuple[str, str], str] = {
     ("budget_terms/resolve.py", "_UP.divide"): "a Context of decimal divides two Decimals",
@@ -271,17 +273,17 @@ def _floating(kind: pa.DataType) -> bool:
 
 def test_no_declared_column_is_a_float_but_the_measured_ones() -> None:
     """Neither the Arrow schemas of what is inserted nor the SQL of any table or view; but for statistics: a surprise,
-    and what plots draw of series (`anomaly_scores`), from which nobody is told an amount."""
+    chances, how good forecasts were, and what plots draw of series (`anomaly_scores`). None of them is an amount."""
     money = {name: schema for name, schema in TABLES.items() if name != "anomaly_scores"}
     declared = {field.name for schema in money.values() for field in schema if _floating(field.type)}
-    assert declared - {"score"} <= FLOAT_COLUMNS
+    assert declared - STATISTICS <= FLOAT_COLUMNS
     for path in sorted((ROOT / "sql" / "migrations").glob("*.sql")):
         if path.name == "0047_anomaly_scores.sql":
             continue
         statements = re.sub(r"--[^\n]*", "", path.read_text(encoding="utf-8"))
         for line in statements.splitlines():
             if re.search(r"\b(Float(32|64)|BFloat16|Double)\b", line, re.IGNORECASE):
-                assert line.split()[0] in {"score", *FLOAT_COLUMNS}, f"{path.name}: {line.strip()}"
+                assert line.split()[0] in STATISTICS | FLOAT_COLUMNS, f"{path.name}: {line.strip()}"
 
 
 def test_money_turns_into_text_and_back_without_a_float() -> None:
