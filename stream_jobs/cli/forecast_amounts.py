@@ -16,8 +16,8 @@ from stream_jobs.series import calendar
 from stream_jobs.series.calendar import Calendar
 
 if TYPE_CHECKING:
-    from stream_jobs.budgets.document import Budget
-    from stream_jobs.budgets.resolve import Budgets
+    from stream_jobs.budget_terms.document import Budget
+    from stream_jobs.budget_terms.resolve import Budgets
 
 YAML: Final = (".yaml", ".yml")
 NAMES: Final = ("budget", "series", "id")
@@ -49,7 +49,7 @@ def read_amounts(path: Path, spent: list[str]) -> list[Planned]:
     """Of budgets.yaml, or of a CSV: in the file's order. `spent`: the names of series, among which a budget per value
     has one for each: its id, a slash and the value. Raises ConfigError."""
     if path.suffix.lower() in YAML:
-        from stream_jobs.budgets.resolve import read_budgets
+        from stream_jobs.budget_terms.resolve import read_budgets
 
         budgets = read_budgets(path)
         return [planned for budget in budgets for planned in _of_budget(budgets, budget, spent)]
