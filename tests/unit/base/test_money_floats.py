@@ -50,6 +50,12 @@ ALLOWED: Mapping[tuple[str, str], str] = {
     ("metering/columnar/events.py", "pa.float64"): "latency_ms and complexity, which are no money",
     ("metering/columnar/price.py", "np.float64"): "estimates whether a product could leave 64 bits; far from the limit",
     ("metering/columnar/structs.py", "float"): "names the type of latency_ms and complexity",
+    ("pricing/ahead.py", "float"): "a factor of forecasts, of Fractions; no money",
+    ("pricing/ahead.py", "costs[-1] / before[-1]"): "Fraction",
+    ("pricing/ahead.py", "spent / _micros(end - begin) / today"): "Fraction",
+    ("pricing/ahead.py", "spent / _micros(end - begin)"): "Fraction",
+    ("pricing/ahead.py", "1.0"): "the factor where nothing changes",
+    ("pricing/changing.py", "Fraction(line.effective_cost) / Fraction(line.contracted_cost)"): "Fraction",
     ("pricing/comparisons.py", "Fraction(effective_cost) * Fraction(provisioned - busy) / Fraction(provisioned)"): (
         "Fraction"
     ),
