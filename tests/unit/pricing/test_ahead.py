@@ -61,10 +61,10 @@ def test_only_the_part_of_the_mix_that_it_is_for_moves() -> None:
     }  # fmt: skip
     call = token_event("gpt-4o", {"input_tokens": 1000, "output_tokens": 0})  # $0.0025 listed, $0.002 by contract
     found = price_factors(book(ENDS, cards=(card,)), used(call, other), [MIDNIGHT, MIDNIGHT + 20 * DAY], NOW)
-    assert found.factors["contracted"] == (pytest.approx((1 + 1.125) / 2),)
+    assert list(found.factors["contracted"]) == [pytest.approx((1 + 1.125) / 2)]
     later = MIDNIGHT + 15 * DAY
     back = price_factors(book(ENDS, cards=(card,)), used(call, other), days(MIDNIGHT, 12), later)
-    assert back.factors["contracted"] == (pytest.approx(0.0040 / 0.0045),) * 10 + (1.0,) * 2
+    assert list(back.factors["contracted"]) == [pytest.approx(0.0040 / 0.0045)] * 10 + [1.0] * 2
     assert [change.at.day for change in back.changes] == [11]
 
 
