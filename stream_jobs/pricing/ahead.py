@@ -122,15 +122,15 @@ def _within(start: datetime, end: datetime, own: datetime) -> datetime:
 
 def _gaps(prices: Sequence[tuple[datetime, Price]]) -> Iterator[str]:
     """Where it has no price, for people."""
-    known: Price | None = None
-    for (start, price), following in zip(prices, [*prices[1:], None], strict=True):
-        if price.costs is not None:
-            known = price
-        elif known is not None:
-            yield f"{known.where} has no price from {start:%Y-%m-%d} on ({price.why}): its last known one is kept"
-        elif following is not None and following[1].costs is not None:
-            where, until = following[1].where, following[0]
-            yield f"{where} has no price before {until:%Y-%m-%d} ({price.why}): its first known one is taken"
+    ever: Price | None = None
+    before: Price | None = None
+    for start, price in prices:
+        if price.costs is None and ever is not None and before is ever:
+            yield f"{ever.where} has no price from {start:%Y-%m-%d} on ({price.why}): its last known one is kept"
+        elif price.costs is not None and ever is None and before is not None:
+            what = f"{price.where} has no price before {start:%Y-%m-%d}"
+            yield f"{what} ({before.why}): its first known one is taken"
+        ever, before = price if price.costs is not None else ever, price
 
 
 def _without_gaps(prices: Sequence[tuple[datetime, Price]]) -> Iterator[tuple[datetime, Price]]:

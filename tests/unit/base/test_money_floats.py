@@ -76,6 +76,11 @@ ALLOWED: Mapping[tuple[str, str], str] = {
     ("pricing/rates.py", "Fraction(usd) * PICO_PER_USD / PER[price_key]"): "Fraction",
     ("pricing/resources.py", "_pico(listed) / _SECONDS"): "Fraction",
     ("pricing/resources.py", "_pico(purchased) / _SECONDS"): "Fraction",
+    ("series/mix.py", "Fraction(number) / events"): "Fraction",
+    ("series/mix.py", "Fraction(usage[name]) / events"): "Fraction",
+    ("series/mix.py", "facts.stated_cost / events"): "Decimal / int, what a provider states in the mean",
+    ("series/mix.py", "cost / total"): "Fraction",
+    ("series/mix.py", "float"): "a share of a series for forecasts; no money",
     ("store/tables.py", "pa.float64"): "latency_ms and complexity; anomaly_scores, which are statistics",
     ("store/tables.py", "pa.float32"): "the surprise of a finding or a series, in nats",
 }

@@ -76,7 +76,8 @@ def test_what_loses_its_price_keeps_the_last_and_is_named() -> None:
                   "valid_to": "2026-11-05"}],
     }  # fmt: skip
     reads = event({"kind": "metered", "sku": "reads", "quantity": 2, "unit": "reads"}, provider="mine")
-    found = price_factors(book(cards=(card,)), used(reads), days(MIDNIGHT - 20 * DAY, 40), NOW)
+    terms = [{**ENDS, "valid_to": f"2026-{day}"} for day in ("10-15", "11-02", "11-07")]  # others', at other times
+    found = price_factors(book(*terms, cards=(card,)), used(reads), days(MIDNIGHT - 20 * DAY, 40), NOW)
     assert found.factors["effective"] == (1.0,) * 40
     before, after = found.kept
     assert before.startswith("mine/reads has no price before 2026-10-20")
