@@ -41,8 +41,9 @@ GRANT INSERT ON spendstream.alert_silences TO spendstream_watching;
 GRANT INSERT ON spendstream.anomaly_findings TO spendstream_watching;
 GRANT INSERT ON spendstream.anomaly_scores TO spendstream_watching;
 GRANT INSERT ON spendstream.anomaly_states TO spendstream_watching;
+GRANT INSERT ON spendstream.forecast_override_scores TO spendstream_watching;
 
--- People who correct: `spendstream reprice`, `reattribute`, `reconcile`, `quarantine replay`, `anomalies mark`.
+-- People who correct: `spendstream reprice`, `reattribute`, `reconcile`, `quarantine replay`, `anomalies mark`, `forecast set`.
 GRANT SELECT ON spendstream.* TO spendstream_operator;
 GRANT INSERT ON spendstream.ledger TO spendstream_operator;
 GRANT INSERT ON spendstream.adjustment_runs TO spendstream_operator;
@@ -53,6 +54,7 @@ GRANT INSERT ON spendstream.reconciliation_runs TO spendstream_operator;
 GRANT INSERT ON spendstream.reconciliation_batches TO spendstream_operator;
 GRANT INSERT ON spendstream.reconciliation_findings TO spendstream_operator;
 GRANT INSERT ON spendstream.anomaly_marks TO spendstream_operator;
+GRANT INSERT ON spendstream.forecast_overrides TO spendstream_operator;
 
 -- People and dashboards who may see everything: `spendstream query`, `report`, Grafana.
 GRANT SELECT ON spendstream.* TO spendstream_analyst;

@@ -1,0 +1,1 @@
+"""Forecasts of what series and budgets will come to."""
