@@ -75,6 +75,8 @@ def price_factors(book: PriceBook, mix: Sequence[Used], edges: Sequence[datetime
 
     Raises ValueError for edges that do not rise.
     """
+    # In a zone of their own two instants would be told apart by its clock, which jumps.
+    edges, now = [edge.astimezone(UTC) for edge in edges], now.astimezone(UTC)
     if any(one >= two for one, two in pairwise(edges)):
         raise ValueError("the edges of cells must rise")
     first, last = (min(edges[0], now), max(edges[-1], now)) if edges else (now, now)
@@ -90,7 +92,9 @@ def price_factors(book: PriceBook, mix: Sequence[Used], edges: Sequence[datetime
         kept.update(dict.fromkeys(_gaps(prices)))
         before: Price | None = None
         for start, price in _without_gaps(prices):
-            if before is not None and price.costs != before.costs:
+            if before is not None and price.costs == before.costs:
+                continue
+            if before is not None:
                 named.setdefault(start, {}).update(dict.fromkeys(terms_of(book, used.facts, before, price, start)))
             more = _more(used.events, price, before)
             moved[start] = _added(moved.get(start, _NOTHING), more)

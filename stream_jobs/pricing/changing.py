@@ -2,8 +2,10 @@
 
 from collections.abc import Iterator
 from datetime import datetime
+from decimal import Decimal
 from fractions import Fraction
-from typing import NamedTuple
+from functools import lru_cache
+from typing import Any, Final, NamedTuple
 
 from spendstream_schemas import ATTRIBUTION_FIELDS
 from stream_jobs.base.money import PICO_PER_USD
@@ -21,6 +23,9 @@ class Costs(NamedTuple):
     listed: Fraction
     contracted: Fraction
     effective: Fraction
+
+
+FREE: Final = Costs(Fraction(0), Fraction(0), Fraction(0))
 
 
 class Price(NamedTuple):
@@ -51,21 +56,29 @@ def price_of(book: PriceBook, facts: Facts) -> Price:
     found = book.receipt(facts)
     if found.reason is not None:
         return Price(found.price_model, None, found.detail or found.reason.value)
-    listed, contracted, effective = Fraction(0), Fraction(0), Fraction(0)
-    for line in found.lines:
-        quantity = Fraction(line.quantity) * PICO_PER_USD
-        listed += quantity * Fraction(line.list_unit_price)
-        ours = quantity * Fraction(line.unit_price)
-        contracted += ours
-        effective += ours * _spread(line)
-    return Price(found.price_model, Costs(listed, contracted, effective))
+    costs = [_costs(line) for line in found.lines]
+    if len(costs) > 1:
+        return Price(found.price_model, Costs(*(sum(parts, Fraction(0)) for parts in zip(*costs, strict=True))))
+    return Price(found.price_model, costs[0] if costs else FREE)
 
 
-def _spread(line: PriceLine) -> Fraction:
-    """Effective to contracted cost. Of these a receipt has whole pico-USD only, so where they differ the quotient is
-    as exact as the line is large."""
-    same = line.effective_cost == line.contracted_cost or not line.contracted_cost
-    return Fraction(1) if same else Fraction(line.effective_cost) / Fraction(line.contracted_cost)
+def _costs(line: PriceLine) -> Costs:
+    """Of effective costs a receipt has whole pico-USD only, so where they differ from contracted ones the quotient of
+    both is as exact as the line is large."""
+    quantity: Any = line.quantity  # a Fraction too, of the mean of several events
+    if isinstance(quantity, Decimal):
+        quantity = Fraction(quantity)
+    listed: Fraction = quantity * _pico(line.list_unit_price)
+    same = line.unit_price == line.list_unit_price
+    contracted: Fraction = listed if same else quantity * _pico(line.unit_price)
+    if line.effective_cost == line.contracted_cost or not line.contracted_cost:
+        return Costs(listed, contracted, contracted)
+    return Costs(listed, contracted, contracted * Fraction(line.effective_cost) / Fraction(line.contracted_cost))
+
+
+@lru_cache(maxsize=4096)
+def _pico(usd: Decimal) -> Fraction:
+    return Fraction(usd) * PICO_PER_USD
 
 
 def terms_of(book: PriceBook, facts: Facts, before: Price, after: Price, at: datetime) -> Iterator[str]:

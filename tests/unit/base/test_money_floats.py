@@ -55,7 +55,7 @@ ALLOWED: Mapping[tuple[str, str], str] = {
     ("pricing/ahead.py", "spent / _micros(end - begin) / today"): "Fraction",
     ("pricing/ahead.py", "spent / _micros(end - begin)"): "Fraction",
     ("pricing/ahead.py", "1.0"): "the factor where nothing changes",
-    ("pricing/changing.py", "Fraction(line.effective_cost) / Fraction(line.contracted_cost)"): "Fraction",
+    ("pricing/changing.py", "contracted * Fraction(line.effective_cost) / Fraction(line.contracted_cost)"): "Fraction",
     ("pricing/comparisons.py", "Fraction(effective_cost) * Fraction(provisioned - busy) / Fraction(provisioned)"): (
         "Fraction"
     ),

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import assume, given, settings
@@ -94,6 +95,14 @@ def test_nothing_and_edges_that_do_not_rise() -> None:
     assert price_factors(book(ENDS), used(token_event("gpt-4o", USAGE)), [], NOW).factors["list"] == ()
     with pytest.raises(ValueError, match="must rise"):
         price_factors(book(), [], [MIDNIGHT, MIDNIGHT], NOW)
+
+
+def test_days_of_a_zone_are_as_long_as_they_are() -> None:
+    """The day on which clocks go back has 25 hours in Berlin; a contract that ends at midnight UTC ends within it."""
+    ends = {**ENDS, "valid_to": "2026-10-25"}
+    berlin = [datetime(2026, 10, day, tzinfo=ZoneInfo("Europe/Berlin")) for day in (24, 25, 26, 27)]
+    found = price_factors(book(ends), used(token_event("gpt-4o", USAGE)), berlin, berlin[0])
+    assert list(found.factors["effective"]) == pytest.approx([1, (2 + 23 * 1.25) / 25, 1.25])
 
 
 def test_what_is_cheaper_at_night_is_no_change_of_the_terms() -> None:
