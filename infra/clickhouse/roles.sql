@@ -46,8 +46,10 @@ GRANT INSERT ON spendstream.forecasts TO spendstream_watching;
 GRANT INSERT ON spendstream.forecast_series TO spendstream_watching;
 GRANT INSERT ON spendstream.forecast_scores TO spendstream_watching;
 GRANT INSERT ON spendstream.budget_forecasts TO spendstream_watching;
+GRANT INSERT ON spendstream.forecast_override_scores TO spendstream_watching;
 
--- People who correct: `spendstream reprice`, `reattribute`, `reconcile`, `quarantine replay`, `anomalies mark`, and who wants a forecast now.
+-- People who correct: `spendstream reprice`, `reattribute`, `reconcile`, `quarantine replay`, `anomalies mark`, `forecast set`,
+-- and who wants a forecast now.
 GRANT SELECT ON spendstream.* TO spendstream_operator;
 GRANT INSERT ON spendstream.ledger TO spendstream_operator;
 GRANT INSERT ON spendstream.adjustment_runs TO spendstream_operator;
@@ -59,6 +61,7 @@ GRANT INSERT ON spendstream.reconciliation_batches TO spendstream_operator;
 GRANT INSERT ON spendstream.reconciliation_findings TO spendstream_operator;
 GRANT INSERT ON spendstream.anomaly_marks TO spendstream_operator;
 GRANT INSERT ON spendstream.forecast_runs TO spendstream_operator;
+GRANT INSERT ON spendstream.forecast_overrides TO spendstream_operator;
 
 -- People and dashboards who may see everything: `spendstream query`, `report`, Grafana.
 GRANT SELECT ON spendstream.* TO spendstream_analyst;

@@ -4,8 +4,9 @@ A planned event explains of a finding what lies in its scope, up to its factor: 
 holds for, and what was to be expected of them. If what is left is within the detector's band, which is as much wider as
 more is expected, the finding is silenced. So a launch in one team silences the rise of the total as well, unless more
 than the launch made it rise; and what exceeds the event's factor is told: of what goes on since the stretch was read
-no more is planned than the factor allows for what was to be expected by now. With `up_to_usd` it explains so much of a
-finding's cost besides, whatever was usual: for what is new. The band is no wider by that.
+no more is planned than the factor allows for what was to be expected by now. With `up_to_usd` or `adds_usd` it
+explains so much of a finding's cost besides, whatever was usual: for what is new, and for what is bought. The band is
+no wider by that.
 """
 
 from collections.abc import Sequence
@@ -39,7 +40,7 @@ def planned_for(
     up = row.direction == "up"
     if surely.events:
         part = surely.most - 1 if up else 1 - surely.least
-        usd = sum((_up_to(event, row) for event in surely.events), _NOTHING)
+        usd = sum((_up_to(event, row, end, events) for event in surely.events), _NOTHING)
         amount = max(_NOTHING, row.expected) * Decimal(repr(part)) + usd
         return amount, surely.events if amount > 0 or part > 0 else ()
     if evidence is None:
@@ -48,9 +49,13 @@ def planned_for(
     return _in_cells(row, end, events, during[:MAX_EVENTS], evidence)
 
 
-def _up_to(event: PlannedEvent, row: FindingRow) -> Decimal:
-    """What the event allows a finding to cost more, in USD."""
-    return event.up_to_usd or _NOTHING if row.direction == "up" and row.measure == COST else _NOTHING
+def _up_to(event: PlannedEvent, row: FindingRow, end: datetime, events: PlannedEvents) -> Decimal:
+    """What the event allows a finding to cost more until then, in USD."""
+    return events.allowed_usd(event, row.starts_at, end) if _rises_in_cost(row) else _NOTHING
+
+
+def _rises_in_cost(row: FindingRow) -> bool:
+    return row.direction == "up" and row.measure == COST
 
 
 def explains(row: FindingRow, planned: Decimal, events: Sequence[PlannedEvent] = ()) -> bool:
@@ -60,7 +65,7 @@ def explains(row: FindingRow, planned: Decimal, events: Sequence[PlannedEvent] =
         return False
     up = row.direction == "up"
     gap = row.high - row.expected if up else row.expected - row.low
-    if row.expected > 0 and not any(_up_to(event, row) for event in events):
+    if row.expected > 0 and not (_rises_in_cost(row) and any(event.allowed_usd for event in events)):
         gap *= max(_NOTHING, row.expected + planned if up else row.expected - planned) / row.expected
     return abs(row.excess) - planned <= max(_NOTHING, gap)
 
@@ -87,7 +92,8 @@ def _in_cells(
     sign, measure = sign_of(row.direction), EVENTS if row.measure == EVENTS else ""
     whole = evidence.moved(own, sign, measure)
     planned, named, allowed = 0.0, 0, 0.0
-    left = [float(_up_to(event, row)) for event in during]  # of what each event allows in USD
+    usd_of = [_up_to(event, row, end, events) for event in during]
+    left = [float(usd) for usd in usd_of]  # of what each event allows in USD
     bound = 0.0
     for bits in np.unique(which[which > 0]).tolist():
         together = [event for number, event in enumerate(during) if bits >> number & 1]
@@ -107,6 +113,6 @@ def _in_cells(
     share = Decimal(repr(min(1.0, planned / whole.excess)))
     most = max(_NOTHING, row.expected) * Decimal(repr(allowed / whole.before)) if whole.before > 0 else _NOTHING
     if bound > 0:
-        most += sum((_up_to(event, row) for event in during), _NOTHING)
+        most += sum(usd_of, _NOTHING)
     by = tuple(event for number, event in enumerate(during) if named >> number & 1)
     return min(abs(row.excess) * share, most), by

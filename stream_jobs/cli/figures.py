@@ -4,13 +4,13 @@ import argparse
 import io
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from stream_jobs.base.errors import ConfigError
 from stream_jobs.cli.config_dir import config_dir_of
-from stream_jobs.cli.flags import add_config_dir, add_json, add_store
+from stream_jobs.cli.flags import add_config_dir, add_json, add_store, local_instant
 from stream_jobs.output.lines import complain, data, say, say_json
 
 if TYPE_CHECKING:
@@ -150,15 +150,15 @@ def question_of(args: argparse.Namespace) -> "Question":
         raise ConfigError("give --month, or --from and --to")
     now = utc_now()
     if args.month or not args.start:
-        at = _month(args.month, zone) if args.month else _instant(args.end, zone, "to") if args.end else now
+        at = _month(args.month, zone) if args.month else local_instant(args.end, zone, "to") if args.end else now
         period = months(zone).period_at(at)
         assert period is not None
         since, until = period.start, period.end if args.month else at
     else:
-        since, until = _instant(args.start, zone, "from"), _instant(args.end, zone, "to") if args.end else now
+        since, until = local_instant(args.start, zone, "from"), local_instant(args.end, zone, "to") if args.end else now
     if since >= until:
         raise ConfigError(f"the time is empty: it begins at {clock(since)} UTC and ends at {clock(until)} UTC")
-    as_of = _instant(args.as_of, zone, "as-of") if args.as_of else None
+    as_of = local_instant(args.as_of, zone, "as-of") if args.as_of else None
     question = Question(figures, since, until, by, scope(args.where), zone, as_of, args.spread)
     if args.currency == IN_USD.currency:
         return question
@@ -176,25 +176,6 @@ def _month(text: str, zone: "ZoneInfo") -> datetime:
 
 def _never() -> datetime:
     raise ValueError
-
-
-def _instant(text: str, zone: "ZoneInfo", flag: str) -> datetime:
-    """A date is its first instant in the zone; a time without an offset is that zone's."""
-    from spendstream_schemas.types import INSTANTS
-    from stream_jobs.base.instants import as_utc
-    from stream_jobs.series.calendar import first_instant
-
-    try:
-        if len(text) == len("2026-10-01"):
-            at = first_instant(zone, date.fromisoformat(text))
-        else:
-            said = datetime.fromisoformat(text)
-            at = as_utc(said if said.tzinfo else said.replace(tzinfo=zone))
-    except (ValueError, OverflowError):
-        raise ConfigError(f"--{flag} {text!r} is no time like 2026-10-01 or 2026-10-01T12:00") from None
-    if not INSTANTS[0] <= at <= INSTANTS[1] - timedelta(days=1):
-        raise ConfigError(f"--{flag} {text!r} is out of range")
-    return at
 
 
 def _text(out: Path | None, said: Any) -> None:

@@ -17,6 +17,7 @@ Floats = npt.NDArray[np.float64]
 Ordinals = npt.NDArray[np.int64]
 MEMBERS: Final = ("level", "trend", "last week", "4-week median", "4-week mean")
 FLOOR: Final = 0.01  # of the usual day: what is nearly nothing stays near
+LEAST_FLOOR: Final = 1e-12  # an amount that nobody can pay
 YEAR: Final = 400  # days that months' ends are looked for in
 RECENT: Final = 56  # days that levels, weekdays and trends are looked for in
 WEEK: Final = 7
@@ -151,7 +152,8 @@ def _floor(recent: Floats, values: Floats) -> Floats:
     active = nanmedian(np.where(recent > 0, recent, np.nan), axis=1)
     ever = nanmedian(np.where(values > 0, values, np.nan), axis=1)
     usual = np.where(usual > 0, usual, np.where(np.isfinite(active), active, ever))
-    return np.asarray(FLOOR * np.where(np.isfinite(usual) & (usual > 0), usual, 1.0))
+    floor = FLOOR * np.where(np.isfinite(usual) & (usual > 0), usual, 1.0)
+    return np.asarray(np.maximum(floor, LEAST_FLOOR))
 
 
 def _smearing(values: Floats, expected: Floats, scale: Floats) -> Floats:

@@ -1,4 +1,4 @@
-"""The form of `events.yaml`: what is planned or known beforehand, whom it concerns, when, and how much it moves."""
+"""The form of `events.yaml`: what is planned or known beforehand, whom it concerns, when, and what it moves or adds."""
 
 import re
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
@@ -151,9 +151,15 @@ class Every(_Part):
     """When it comes again and again: on these days, from a time of day on, for so long."""
 
     at: Annotated[str, BeforeValidator(_clock, json_schema_input_type=str)] = Field(
-        description='The time of day at which it begins, in the event\'s zone: "02:30".'
+        default="00:00",
+        description='The time of day at which it begins, in the event\'s zone: "02:30". Only where nothing but '
+        "adds_usd is expected it may be left out: then it is the beginning of the day.",
     )
-    lasts: Length = Field(description="How long: 30m, 4h, 2d.")
+    lasts: Annotated[Length | None, Given] = Field(
+        default=None,
+        description="How long: 30m, 4h, 2d. Only where nothing but adds_usd is expected it may be left out: then all "
+        "of it comes at once.",
+    )
     weekdays: Annotated[
         tuple[Weekday, ...],
         Field(max_length=7),
@@ -184,7 +190,11 @@ class PlannedEvent(_Part):
     from_: Annotated[Moment | None, Given] = Field(
         default=None, alias="from", description="When it begins: a date or a time, in its zone unless it says another."
     )
-    to: Annotated[Moment | None, Given] = Field(default=None, description="When it is over. A date: at its beginning.")
+    to: Annotated[Moment | None, Given] = Field(
+        default=None,
+        description="When it is over. A date: at its beginning. Without it a factor holds from then on for good, and "
+        "adds_usd comes at once.",
+    )
     every: Annotated[Every | None, Given] = Field(
         default=None, description="It comes again and again, between from and to if given."
     )
@@ -198,6 +208,12 @@ class PlannedEvent(_Part):
         description="What may be spent beyond the usual while it lasts, in USD, beside or instead of a factor: of what "
         "is new there is no usual to multiply.",
     )
+    adds_usd: Annotated[Usd | None, Given] = Field(
+        default=None,
+        description="What is paid once, or each time it comes again, beside what usage costs, in USD: a purchase, a "
+        "subscription. Forecasts add it and learn no rate from it; so much more is told to nobody. With to or lasts it "
+        "is spread over that time.",
+    )
     timezone: Annotated[Zone | None, Given] = Field(default=None, description="If not the file's.")
     owner: Text64 | None = Field(default=None, description="Who knows of it.")
     note: Text256 | None = Field(default=None, description="Shown beside what it silences.")
@@ -206,15 +222,35 @@ class PlannedEvent(_Part):
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
-        if self.every is None and (self.from_ is None or self.to is None):
-            raise ValueError("needs from and to, or every")
-        if self.up_to_usd is None and "factor" not in self.model_fields_set:
-            raise ValueError("needs a factor, such as 3 for three times the usual, or up_to_usd for what is new")
+        if self.every is None and self.from_ is None:
+            raise ValueError("needs from, or every")
+        moves = "factor" in self.model_fields_set
+        if self.up_to_usd is None and self.adds_usd is None and not moves:
+            raise ValueError(
+                "needs a factor, such as 3 for three times the usual, up_to_usd for what is new, or adds_usd for what "
+                "is bought"
+            )
+        if self.every is None and self.to is None and self.up_to_usd is not None:
+            raise ValueError("up_to_usd needs to: what is new has a usual after some days")
+        if self.every is not None and (moves or self.up_to_usd is not None):
+            absent = [name for name in ("at", "lasts") if name not in self.every.model_fields_set]
+            if absent:
+                raise ValueError(f"every: needs {' and '.join(absent)}: only adds_usd can come at once")
         if self.from_ is not None and self.to is not None:
             zone = ZoneInfo(self.timezone or "UTC")  # of two that bear no offset the zone does not matter
             if not in_utc(self.from_, zone) < in_utc(self.to, zone):
                 raise ValueError(f"from {self.from_} is not before to {self.to}")
         return self
+
+    @property
+    def lasting(self) -> bool:
+        """Whether it begins and is never over: usage stays at its factor of what it was before."""
+        return self.every is None and self.to is None and self.factor != 1
+
+    @property
+    def allowed_usd(self) -> Decimal:
+        """What may be spent beyond the usual each time, whatever its factor."""
+        return (self.up_to_usd or Decimal(0)) + (self.adds_usd or Decimal(0))
 
 
 def is_skipped(moment: datetime, zone: tzinfo) -> bool:
@@ -238,7 +274,7 @@ class EventsDocument(_Part):
         tuple[PlannedEvent, ...],
         Field(max_length=MAX_EVENTS),
         BeforeValidator(_events, json_schema_input_type=tuple[PlannedEvent, ...]),
-    ] = Field(default=(), description="Launches, migrations, maintenance.")
+    ] = Field(default=(), description="Launches, migrations, maintenance, purchases.")
 
     model_config = ConfigDict(title="spendstream planned events")
 

@@ -4,7 +4,8 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
@@ -15,12 +16,14 @@ from spendstream_schemas.scope import Condition
 from stream_jobs.base.documents import PlacedProblem, blaming, checked
 from stream_jobs.base.errors import ConfigError
 from stream_jobs.base.files import is_there
+from stream_jobs.base.instants import unix_micros
 from stream_jobs.base.yaml_files import read_yaml
-from stream_jobs.planned.document import FILE_NAME, EventsDocument, PlannedEvent, in_utc, is_skipped, length_of
+from stream_jobs.planned.document import FILE_NAME, EventsDocument, PlannedEvent, in_utc, is_skipped
+from stream_jobs.planned.occurring import Stretch, comes_at_once, occurrences
 
-Stretch = tuple[datetime, datetime]
-"""From the first instant to the one behind the last, in UTC."""
-_DAY: Final = timedelta(days=1)
+SETTLES: Final = timedelta(days=14)
+"""What lasts for good is the usual by then: detectors learn a level within a week, and need a second one to know it by
+the days of the week. From then on nothing is silenced by it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +34,6 @@ class Expectation:
     least: float = 1.0  # at most 1
     most: float = 1.0  # at least 1
     events: tuple[PlannedEvent, ...] = ()
-
-    @property
-    def factor(self) -> float:
-        """For forecasts: what is expected, where all of it moves one way or not at all."""
-        return self.most * self.least
 
 
 NOTHING: Final = Expectation()
@@ -87,22 +85,12 @@ class PlannedEvents:
         return ZoneInfo(event.timezone or self.document.timezone)
 
     def stretches(self, event: PlannedEvent, start: datetime, end: datetime) -> list[Stretch]:
-        """When it holds within [start, end), rising, apart from each other."""
-        zone = self.zone_of(event)
-        first = max(start, in_utc(event.from_, zone)) if event.from_ is not None else start
-        last = min(end, in_utc(event.to, zone)) if event.to is not None else end
-        if first >= last:
-            return []
-        every = event.every
-        if every is None:
-            return [(first, last)]
-        lasts = length_of(every.lasts)
+        """When what comes is planned and not the usual yet, within [start, end), rising, apart from each other: of one
+        that lasts for good its first `SETTLES`."""
         found: list[Stretch] = []
-        for day in _days((first - lasts).astimezone(zone).date() - _DAY, last.astimezone(zone).date()):
-            if not every.begins_on(day):
-                continue
-            begin = in_utc(datetime.combine(day, every.clock), zone)
-            one, two = max(first, begin), min(last, begin + lasts)
+        for begin, over in occurrences(event, self.zone_of(event), start, end):
+            finish = begin + SETTLES if over is None else over
+            one, two = max(start, begin), min(end, finish)
             if one >= two:
                 continue
             if found and one <= found[-1][1]:  # it lasts longer than until the next one
@@ -110,6 +98,21 @@ class PlannedEvents:
             else:
                 found.append((one, two))
         return found
+
+    def allowed_usd(self, event: PlannedEvent, start: datetime, end: datetime) -> Decimal:
+        """What may be spent within [start, end) beyond the usual, whatever its factor: what is new, and each purchase
+        that is awaited there; of one that is spread over time as much as lies within."""
+        allowed = event.up_to_usd or Decimal(0)
+        if event.adds_usd is None:
+            return allowed
+        at_once = comes_at_once(event)
+        for begin, over in occurrences(event, self.zone_of(event), start, end):
+            if at_once or over is None:
+                allowed += event.adds_usd
+            else:
+                part = unix_micros(min(over, end)) - unix_micros(max(begin, start))
+                allowed += event.adds_usd * part / (unix_micros(over) - unix_micros(begin))
+        return allowed
 
     def during(self, start: datetime, end: datetime) -> tuple[PlannedEvent, ...]:
         """Those that hold at some instant of [start, end), whomever they concern."""
@@ -159,9 +162,3 @@ def load_events(config_dir: Path | None) -> PlannedEvents:
     document = checked(source, EventsDocument, label="id")
     with blaming(source):
         return PlannedEvents(document)
-
-
-def _days(first: date, last: date) -> Iterator[date]:
-    while first <= last:
-        yield first
-        first += _DAY

@@ -11,6 +11,8 @@ LONG: Final = timedelta(days=60)
 """What lasts longer is learned as the usual: a planned event is no place for a new level."""
 AHEAD: Final = timedelta(days=400)
 """A recurring event that does not begin once within so long never does."""
+LEARNED: Final = timedelta(days=400)
+"""Forecasts look back as far: what was planned in that time must not teach them a rate."""
 
 
 def warnings(events: PlannedEvents, now: datetime) -> list[str]:
@@ -51,27 +53,33 @@ def _alike(one: PlannedEvent, two: PlannedEvent) -> bool:
 
 
 def _of(events: PlannedEvents, event: PlannedEvent, now: datetime) -> Iterator[str]:
-    zone = events.zone_of(event)
-    if event.factor == 1 and event.up_to_usd is None:
+    if event.factor == 1 and not event.allowed_usd:
         yield "factor: 1 is the usual, so it explains nothing"
-    start = in_utc(event.from_, zone) if event.from_ is not None else None
-    end = in_utc(event.to, zone) if event.to is not None else None
-    if end is not None and end <= now:
-        yield f"is over since {event.to}"
-    elif event.every is not None:
-        begin = max(now, start) if start is not None else now
-        until = min(end, begin + AHEAD) if end is not None else begin + AHEAD
-        if not events.stretches(event, begin, until):
-            yield "every: it never comes on days like these"
-        days = event.every.weekdays or event.every.days
-        if length_of(event.every.lasts) >= timedelta(days=1) and not days:
-            yield "every: each lasts until the next one begins: it always holds"
-    elif start is not None and end is not None and end - start > LONG:
-        yield f"lasts {(end - start).days} days: what stays is learned as usual after a week; plan only the change"
-    if not event.scope and (event.factor > 1 or event.up_to_usd is not None):
+    yield from _when(events, event, now)
+    if not event.scope and (event.factor > 1 or event.allowed_usd):
         yield "scope: none is given: it silences rises of everything, and of everybody"
     for field, condition in event.scope.items():
         kind = "any_of" if condition.any_of is not None else "none_of"
         starred = next((text for text in condition.any_of or condition.none_of or () if "*" in text), None)
         if starred is not None:
             yield f"scope: {field}: {kind} compares {starred!r} as it is written, the * too; a pattern is {{glob: ...}}"
+
+
+def _when(events: PlannedEvents, event: PlannedEvent, now: datetime) -> Iterator[str]:
+    zone = events.zone_of(event)
+    start = in_utc(event.from_, zone) if event.from_ is not None else None
+    end = in_utc(event.to, zone) if event.to is not None else None
+    begun = start if event.every is None else None
+    if (end or begun or now) <= now - LEARNED:
+        what = f"is over since {event.to}" if end is not None else f"began on {event.from_}"
+        yield f"{what}: nothing looks back as far"
+    elif event.every is not None and (end is None or end > now):
+        begin = max(now, start) if start is not None else now
+        until = min(end, begin + AHEAD) if end is not None else begin + AHEAD
+        if not events.stretches(event, begin, until):
+            yield "every: it never comes on days like these"
+        days = event.every.weekdays or event.every.days
+        if event.every.lasts is not None and length_of(event.every.lasts) >= timedelta(days=1) and not days:
+            yield "every: each lasts until the next one begins: it always holds"
+    elif start is not None and end is not None and end - start > LONG and (event.factor != 1 or event.up_to_usd):
+        yield f"lasts {(end - start).days} days: what stays is learned as usual after a week; leave out to if it stays"

@@ -151,12 +151,13 @@ class PriceBook:
 
         `unknown_fields` are the paths that the contract did not know: what they might have cost is not guessed.
         """
-        found = self._price(facts, unknown_fields)
+        found = self.receipt(facts, unknown_fields)
         if found.reason is None:
             return found
         return found._replace(hold=self._dearest.hold(facts, found.reason, unknown_fields))
 
-    def _price(self, facts: Facts, unknown_fields: Sequence[str]) -> Pricing:
+    def receipt(self, facts: Facts, unknown_fields: Sequence[str] = ()) -> Pricing:
+        """The same without what an event that has no price is held at."""
         if unknown_fields and (refused := self._unknown(facts, unknown_fields)) is not None:
             return self._own(facts) or refused
         kind, usage = facts.kind, facts.usage

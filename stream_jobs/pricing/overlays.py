@@ -118,7 +118,7 @@ class Overlays:
 
     def about(self, provider: str, models: tuple[str, ...], sku: str) -> list[Overlay]:
         """Those that are for a SKU, whenever they hold and whoever they are for."""
-        return [o for o in self.overlays if _covers(o.scope, provider, models, sku, o.scope.attribution)]  # type: ignore[arg-type]
+        return [o for o in self.overlays if covers(o.scope, provider, models, sku, o.scope.attribution)]  # type: ignore[arg-type]
 
     def models_named(self, provider: str) -> set[str]:
         """The ids and patterns of models that contracts with a provider name, in lower case."""
@@ -178,7 +178,7 @@ class Overlays:
         self, provider: str, models: tuple[str, ...], sku: str, price_key: str, scope: Mapping[str, str], at: datetime
     ) -> tuple[Overlay | None, Overlay | None, Overlay | None]:
         """Of contracts, factors and effective multipliers the ones that count."""
-        matching = [o for o in self.overlays if o.holds(at) and _covers(o.scope, provider, models, sku, scope)]
+        matching = [o for o in self.overlays if o.holds(at) and covers(o.scope, provider, models, sku, scope)]
         contract = _best(
             o for o in matching if o.contract and price_key in o.contract and (o.scope.skus or ";" not in sku)
         )
@@ -190,12 +190,15 @@ def _source(overlay: Overlay | None) -> str:
     return "" if overlay is None else overlay.source or overlay.name
 
 
-def _covers(scope: Scope, provider: str, models: tuple[str, ...], sku: str, attribution: Mapping[str, str]) -> bool:
+def covers(
+    scope: Scope, provider: str, models: tuple[str, ...], sku: str | None, attribution: Mapping[str, str]
+) -> bool:
+    """Whether an overlay is for a SKU of these. None: of all but the SKU."""
     if scope.provider is not None and scope.provider != provider:
         return False
     if scope.models is not None and not any(fnmatchcase(m, p.lower()) for p in scope.models for m in models):
         return False
-    if scope.skus is not None and not any(fnmatchcase(sku, pattern) for pattern in scope.skus):
+    if scope.skus is not None and sku is not None and not any(fnmatchcase(sku, pattern) for pattern in scope.skus):
         return False
     return all(attribution.get(name) == value for name, value in scope.attribution.items())
 

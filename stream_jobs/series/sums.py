@@ -186,14 +186,17 @@ def _counted(vector: Vector, settled: datetime) -> tuple[str, dict[str, Any]]:
 
 
 def scope_condition(
-    scope: Mapping[str, Condition], per: Sequence[str] = (), column: Callable[[str], str] = column
+    scope: Mapping[str, Condition],
+    per: Sequence[str] = (),
+    column: Callable[[str], str] = column,
+    prefix: str = "scope",
 ) -> tuple[str, dict[str, Any]]:
     """' AND ...' with its parameters: the rows of the scope that have a value for each of `per`. `column` gives a
-    table's expression for a dimension, by default the ledger's."""
+    table's expression for a dimension, by default the ledger's; `prefix` tells the parameters of two scopes apart."""
     parts = [f"{column(name)} != ''" for name in per]
     parameters: dict[str, Any] = {**label_parameters((*scope, *per))}
     for number, (name, condition) in enumerate(scope.items()):
-        parameter = f"scope_{number}"
+        parameter = f"{prefix}_{number}"
         if condition.any_of is not None:
             parts.append(f"{column(name)} IN {{{parameter}:Array(String)}}")
             parameters[parameter] = list(condition.any_of)

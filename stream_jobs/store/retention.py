@@ -126,9 +126,12 @@ KEPT_FOR_EVER: Final = frozenset(
         "budget_definitions",
         "budget_credits",
         "anomaly_marks",
+        "forecast_overrides",
+        "forecast_override_scores",
     }
 )
-"""Small: what a version or a budget stands for, what was corrected, and what was said of findings, when and by whom."""
+"""Small: what a version or a budget stands for, what was corrected, and what was said of findings or
+expected of a time, when and by whom."""
 
 
 def apply_retention(client: Client, settings: RetentionSettings) -> dict[str, str]:

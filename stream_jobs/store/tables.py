@@ -319,6 +319,20 @@ TABLES: Final[Mapping[str, pa.Schema]] = {
             "notification": TEXT,
         },
         "anomaly_marks": {**_texts("finding_id", "mark", "note", "by"), "at": INSTANT},
+        "forecast_overrides": {
+            **_texts("override_id", "action"),
+            "at": INSTANT,
+            **_texts("by", "note", "budget_id"),
+            **dict.fromkeys(("dims", "vals"), pa.list_(TEXT)),
+            "measure": TEXT,
+            **dict.fromkeys(("starts_at", "ends_at"), INSTANT),
+            **dict.fromkeys(("amount", "model_p10", "model_p50", "model_p90"), MONEY),
+        },
+        "forecast_override_scores": {
+            "override_id": TEXT,
+            "scored_at": INSTANT,
+            **dict.fromkeys(("part", "came", "override", "model"), MONEY),
+        },
         "alert_silences": {
             "silence_id": TEXT,
             **dict.fromkeys(("at", "starts_at", "ends_at"), INSTANT),
@@ -424,6 +438,7 @@ DEADLINE_TABLES: Final = frozenset(
     {
         *("ledger", "quarantine", "duplicates", "outcomes", "block_receipts"),
         *("forecast_runs", "forecasts", "forecast_series", "forecast_scores", "budget_forecasts"),
+        "forecast_override_scores",
     }
 )
 """What a block writes after its commit (the row in `blocks` is written before it, and promises nothing), and what a run

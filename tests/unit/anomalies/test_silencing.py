@@ -127,3 +127,15 @@ def test_money_that_is_planned_makes_the_band_no_wider() -> None:
     assert not explains(row, *planned_for(row, UNTIL, events, None))
     fall = finding("f", {"team": "search"}, direction="down")
     assert not explains(fall, *planned_for(fall, UNTIL, events, None))
+
+
+@pytest.mark.parametrize(("usd", "silent"), [("500", True), ("100", True), ("30", False)])
+@pytest.mark.parametrize("series", [{}, {"feature": "agent"}])
+def test_a_purchase_is_expected_up_to_its_amount(series: dict[str, str], usd: str, silent: bool) -> None:
+    """On its day; a purchase of the day before explains nothing."""
+    bought = {"id": "seats", "name": "Seats", "scope": {"feature": "agent"}, "adds_usd": usd}
+    usual = Decimal(10) if not series else Decimal(0)
+    row = finding("f", series, expected=usual, actual=usual + 90, low=usual / 2, high=usual + 5)
+    for when in ({"from": "2026-11-24"}, {"every": {"days": [24]}}):
+        assert explains(row, *planned_for(row, UNTIL, planned(bought | when), evidence(NEW))) == silent
+    assert planned_for(row, UNTIL, planned(bought | {"from": "2026-11-23"}), evidence(NEW)) == NOTHING

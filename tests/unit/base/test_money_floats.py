@@ -53,6 +53,12 @@ ALLOWED: Mapping[tuple[str, str], str] = {
     ("metering/columnar/events.py", "pa.float64"): "latency_ms and complexity, which are no money",
     ("metering/columnar/price.py", "np.float64"): "estimates whether a product could leave 64 bits; far from the limit",
     ("metering/columnar/structs.py", "float"): "names the type of latency_ms and complexity",
+    ("pricing/ahead.py", "float"): "a factor of forecasts, of Fractions; no money",
+    ("pricing/ahead.py", "costs[-1] / before[-1]"): "Fraction",
+    ("pricing/ahead.py", "spent / _micros(end - begin) / today"): "Fraction",
+    ("pricing/ahead.py", "spent / _micros(end - begin)"): "Fraction",
+    ("pricing/ahead.py", "1.0"): "the factor where nothing changes",
+    ("pricing/changing.py", "contracted * Fraction(line.effective_cost) / Fraction(line.contracted_cost)"): "Fraction",
     ("pricing/comparisons.py", "Fraction(effective_cost) * Fraction(provisioned - busy) / Fraction(provisioned)"): (
         "Fraction"
     ),
@@ -73,6 +79,11 @@ ALLOWED: Mapping[tuple[str, str], str] = {
     ("pricing/rates.py", "Fraction(usd) * PICO_PER_USD / PER[price_key]"): "Fraction",
     ("pricing/resources.py", "_pico(listed) / _SECONDS"): "Fraction",
     ("pricing/resources.py", "_pico(purchased) / _SECONDS"): "Fraction",
+    ("series/mix.py", "Fraction(number) / events"): "Fraction",
+    ("series/mix.py", "Fraction(usage[name]) / events"): "Fraction",
+    ("series/mix.py", "facts.stated_cost / events"): "Decimal / int, what a provider states in the mean",
+    ("series/mix.py", "cost / total"): "Fraction",
+    ("series/mix.py", "float"): "a share of a series for forecasts; no money",
     ("store/tables.py", "pa.float64"): "latency_ms and complexity; anomaly_scores, which are statistics",
     ("store/tables.py", "pa.float32"): "the surprise of a finding or a series, in nats",
 }

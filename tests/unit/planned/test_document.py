@@ -22,6 +22,7 @@ def test_the_example_and_the_schema_are_the_forms_own(tmp_path: Path) -> None:
     (tmp_path / FILE_NAME).write_bytes(EXAMPLE.read_bytes())
     found = load_events(tmp_path)
     ids = ["search-v2", "agent-launch", "re-embedding", "cluster-maintenance", "month-end"]
+    ids += ["small-models", "annual-support", "seats"]
     assert [event.id for event in found] == ids
     assert (ROOT / "schemas/json/events.schema.json").read_text(encoding="utf-8") == schema_text()
     as_json = json.loads(json.dumps(yaml.safe_load(EXAMPLE.read_text(encoding="utf-8")), default=str))
@@ -32,8 +33,14 @@ def test_the_example_and_the_schema_are_the_forms_own(tmp_path: Path) -> None:
     ("event", "said"),
     [
         ("{}", "Field required"),
-        ("{id: a, name: A, factor: 2}", "needs from and to, or every"),
-        ("{id: a, name: A, factor: 2, from: 2026-01-02}", "needs from and to, or every"),
+        ("{id: a, name: A, factor: 2}", "needs from, or every"),
+        ("{id: a, name: A, factor: 2, to: 2026-01-02}", "needs from, or every"),
+        ("{id: a, name: A, up_to_usd: 2, from: 2026-01-02}", "up_to_usd needs to: what is new has a usual"),
+        ("{id: a, name: A, up_to_usd: 2, every: {days: [1], lasts: 1d}}", "every: needs at: only adds_usd can come"),
+        ("{id: a, name: A, adds_usd: 2, factor: 2, every: {days: [1]}}", "every: needs at and lasts"),
+        ("{id: a, name: A, adds_usd: -2, from: 2026-01-02}", "greater than 0"),
+        ("{id: a, name: A, adds_usd: , from: 2026-01-02}", "adds_usd: is empty"),
+        ("{id: a, name: A, adds_usd: 2, every: {days: [1], lasts: }}", "lasts: is empty"),
         ("{id: a, name: A, factor: 2, from: 2026-01-02, to: 2026-01-02}", "is not before to"),
         ("{id: a, name: A, factor: 2, from: 2026-01-02T00:30:00Z, to: 2026-01-02}", "is not before to"),
         ("{id: a, name: A, factor: 2, from: 46000, to: 46001}", "is not a date"),

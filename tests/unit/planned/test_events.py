@@ -40,7 +40,7 @@ def test_it_holds_from_its_first_instant_to_the_one_before_its_end() -> None:
     events = planned(LAUNCH)
     facts = {"team": "search"}
     assert events.at(facts, NOON - timedelta(microseconds=1)) == NOTHING
-    assert events.at(facts, NOON).factor == 3
+    assert events.at(facts, NOON).most == 3
     assert events.at(facts, NOON + 2 * HOUR) == NOTHING
 
 
@@ -50,7 +50,7 @@ def test_a_part_of_a_stretch_counts_by_its_share_and_several_are_multiplied() ->
     assert planned(LAUNCH).over(facts, NOON - 2 * HOUR, NOON + 2 * HOUR).most == pytest.approx(2.0)
     twice = planned(LAUNCH, LAUNCH | {"factor": "0.5"})
     found = twice.over(facts, NOON, NOON + HOUR)
-    assert (found.least, found.most, found.factor) == pytest.approx((0.5, 3.0, 1.5))
+    assert (found.least, found.most) == pytest.approx((0.5, 3.0))
     assert [event.id for event in found.events] == ["e0", "e1"]
 
 
@@ -80,6 +80,29 @@ def test_one_that_lasts_until_the_next_begins_is_one_stretch() -> None:
     assert always.stretches(event, NOON, NOON + 72 * HOUR) == [(NOON, datetime(2026, 12, 3, tzinfo=UTC))]
     assert always.during(NOON, NOON + HOUR) == (event,)
     assert always.at({}, NOON).most == 2
+
+
+def test_what_lasts_for_good_is_planned_until_it_is_the_usual() -> None:
+    """Two weeks: a detector has learned the level by then."""
+    events = planned({"from": "2026-12-01T12:00", "factor": "0.6"})
+    (event,) = events
+    assert event.lasting
+    assert events.stretches(event, NOON - HOUR, NOON + 9_999 * HOUR) == [(NOON, NOON + 14 * 24 * HOUR)]
+    assert events.at({}, NOON + 14 * 24 * HOUR) == NOTHING
+
+
+def test_a_purchase_is_awaited_for_a_day_up_to_its_amount() -> None:
+    """The day on which the clocks change has 25 hours; what is spread over time is awaited as it comes."""
+    events = planned({"from": "2026-10-25", "adds_usd": "100"}, timezone="Europe/Berlin")
+    (event,) = events
+    midnight = datetime(2026, 10, 24, 22, tzinfo=UTC)
+    assert events.stretches(event, midnight - HOUR, midnight + 99 * HOUR) == [(midnight, midnight + 25 * HOUR)]
+    assert events.allowed_usd(event, midnight + HOUR, midnight + 2 * HOUR) == 100
+    assert events.allowed_usd(event, midnight + 25 * HOUR, midnight + 26 * HOUR) == 0
+    spread = planned({"from": "2026-12-01T12:00", "to": "2026-12-01T16:00", "adds_usd": "100", "up_to_usd": "7"})
+    (event,) = spread
+    assert spread.allowed_usd(event, NOON + HOUR, NOON + 2 * HOUR) == 32
+    assert spread.allowed_usd(event, NOON - 9 * HOUR, NOON + 99 * HOUR) == 107
 
 
 @given(

@@ -18,7 +18,14 @@ GOOD = {"id": "a", "name": "A", "scope": {"team": "search"}, "from": "2026-12-02
     [
         ({}, None),
         ({"factor": "1"}, "factor: 1 is the usual"),
-        ({"from": "2026-11-01", "to": "2026-11-02"}, "is over since 2026-11-02"),
+        ({"from": "2026-11-01", "to": "2026-11-02"}, None),  # forecasts must know what was planned, too
+        ({"from": "2025-10-01", "to": "2025-10-02"}, "is over since 2025-10-02"),
+        ({"from": "2025-10-01", "to": None}, "began on 2025-10-01"),
+        ({"to": None}, None),
+        ({"to": None, "factor": None, "adds_usd": "12000"}, None),
+        ({"to": "2027-12-01", "factor": None, "adds_usd": "12000"}, None),
+        ({"from": None, "to": None, "factor": None, "adds_usd": "9", "every": {"days": [1]}}, None),
+        ({"from": None, "to": None, "factor": None, "adds_usd": "9", "every": {"days": [1]}, "scope": {}}, "silences"),
         ({"to": "2027-12-01"}, "lasts 364 days"),
         ({"scope": {}}, "it silences rises of everything"),
         ({"scope": {}, "factor": "0"}, None),
