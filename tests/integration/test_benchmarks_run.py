@@ -91,6 +91,16 @@ def test_detection(tmp_path: Path) -> None:
     assert all(f"### {title}" in page for title in titles)
 
 
+@pytest.mark.slow
+def test_forecast(tmp_path: Path) -> None:
+    """Months of both simulators are measured, beside simple rules; what is not here is named."""
+    result = quick("forecast", tmp_path, "--data", str(tmp_path), "--page", str(tmp_path / "page.md"))
+    assert {"walk: Brier", "crowd: recall of alerts"} <= figures(result).keys()
+    titles = {table["title"]: table for table in result["details"]["tables"]}
+    assert "traces/servegen: not here" in titles["Hours"]["note"]
+    assert "run-rate" in {row[0] for row in titles["Months of budgets: walk"]["rows"]}
+
+
 def test_guard(tmp_path: Path) -> None:
     """Every state is known, and the budgets that cover a request are those of the contract's words."""
     result = quick("guard", tmp_path)

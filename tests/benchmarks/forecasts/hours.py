@@ -75,7 +75,7 @@ def sections(options: Options) -> list[Table]:
     origins = list(range(EVERY, values.shape[1] - min(HORIZONS) + 1, EVERY * (5 if options.quick else 1)))
     names = (NAIVE, "last week") if options.quick else OTHERS
     progress(f"{len(values)} series, {len(origins)} origins")
-    said = _others(values, origins, names, options.cache)
+    said = others(values, origins, names, options.cache, max(HORIZONS))
     tables: list[Table] = []
     for horizon in HORIZONS:
         some = [place for place, origin in enumerate(origins) if origin + horizon <= values.shape[1]]
@@ -100,13 +100,14 @@ def ours(values: Floats, horizon: int, origins: Sequence[int]) -> Said:
     return Said(bands, sums)
 
 
-def _others(values: Floats, origins: Sequence[int], names: Sequence[str], cache: Path | None) -> dict[str, Floats]:
-    """By name: (series, origins, steps, 3). One fit serves all horizons: the farthest is asked for."""
-    farthest = max(HORIZONS)
+def others(
+    values: Floats, origins: Sequence[int], names: Sequence[str], cache: Path | None, horizon: int
+) -> dict[str, Floats]:
+    """By name: (series, origins, steps, 3)."""
     by_series = {str(number): row for number, row in enumerate(values)}
-    made = {name: np.full((len(values), len(origins), farthest, len(QUANTILES)), np.nan) for name in names}
+    made = {name: np.full((len(values), len(origins), horizon, len(QUANTILES)), np.nan) for name in names}
     places = {FIRST_HOUR + origin: place for place, origin in enumerate(origins)}
-    for asked, said in forecasts(rolling(by_series, FIRST_HOUR, "hour", origins, farthest, names), cache):
+    for asked, said in forecasts(rolling(by_series, FIRST_HOUR, "hour", origins, horizon, names), cache):
         made[asked.baseline][int(asked.series), places[asked.origin]] = said
     return made
 
