@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stream_jobs.forecasting import asleep, level, lumps, months, trend, weekly
-from stream_jobs.forecasting.quiet import nanmean, nanmedian
+from stream_jobs.forecasting.robust import mean, median
 
 Floats = npt.NDArray[np.float64]
 Ordinals = npt.NDArray[np.int64]
@@ -79,6 +79,7 @@ def fit(past: Past, holidays: frozenset[int] = frozenset()) -> DayFit:
     values = np.where(monthly.found, np.nan, past.values[:, cut:])
     flat = _flat(values[:, -recent:])
     floor = np.where(np.isfinite(flat), np.nan_to_num(flat), _floor(values[:, -recent:], past.values))
+    floor = np.maximum(floor, LEAST_FLOOR)
     logs = np.log(values + floor[:, None])
     ordinals = np.arange(origin - days, origin)
     weekday, place = weekly.weekday_of(ordinals), months.places(ordinals)
@@ -132,7 +133,7 @@ def members(fitted: DayFit, horizon: int, holidays: frozenset[int] = frozenset()
 def expected(fitted: DayFit, horizon: int, holidays: frozenset[int] = frozenset()) -> Floats:
     """(series, horizon): the members' median, with lump sums; the same for every day of those that mostly rest; 0 of
     those that have stopped or never began."""
-    found = nanmedian(members(fitted, horizon, holidays), axis=0)
+    found = median(members(fitted, horizon, holidays), axis=0)
     found = np.where(np.isfinite(fitted.flat)[:, None], fitted.flat[:, None], found)
     found = np.nan_to_num(found) + lumps.to_come(fitted.lumps, fitted.origin, horizon)
     return np.asarray(np.where(fitted.asleep[:, None], 0.0, found))
@@ -142,18 +143,17 @@ def _flat(recent: Floats) -> Floats:
     """(series): NaN of those that are used on most days. Weekends and a holiday are less than 40 % of days."""
     known = np.isfinite(recent).sum(axis=1)
     rests = (recent == 0).sum(axis=1) > MOSTLY_RESTS * known
-    mean = nanmean(recent, axis=1)
-    return np.asarray(np.where(rests & (known >= 2 * WEEK) & (mean > 0), mean, np.nan))
+    means = mean(recent, axis=1)
+    return np.asarray(np.where(rests & (known >= 2 * WEEK) & (means > 0), means, np.nan))
 
 
 def _floor(recent: Floats, values: Floats) -> Floats:
     """1 % of a usual day; of a series that mostly rests, of the days that it does not."""
-    usual = nanmedian(recent, axis=1)
-    active = nanmedian(np.where(recent > 0, recent, np.nan), axis=1)
-    ever = nanmedian(np.where(values > 0, values, np.nan), axis=1)
+    usual = median(recent, axis=1)
+    active = median(np.where(recent > 0, recent, np.nan), axis=1)
+    ever = median(np.where(values > 0, values, np.nan), axis=1)
     usual = np.where(usual > 0, usual, np.where(np.isfinite(active), active, ever))
-    floor = FLOOR * np.where(np.isfinite(usual) & (usual > 0), usual, 1.0)
-    return np.asarray(np.maximum(floor, LEAST_FLOOR))
+    return np.asarray(FLOOR * np.where(np.isfinite(usual) & (usual > 0), usual, 1.0))
 
 
 def _smearing(values: Floats, expected: Floats, scale: Floats) -> Floats:
@@ -177,10 +177,10 @@ def _again(plain: Floats, floor: Floats, coming: Floats) -> Floats:
     days = min(plain.shape[1], 4 * WEEK)
     found[:, 4 * WEEK - days :] = plain[:, plain.shape[1] - days :]
     weeks = np.maximum(np.exp(found) - floor[:, None], 0.0).reshape(len(plain), 4, WEEK)
-    middle = nanmedian(weeks, axis=1)
+    middle = median(weeks, axis=1)
     last = np.where(np.isfinite(weeks[:, -1]), weeks[:, -1], middle)
     even = np.exp(found - np.tile(coming, 4))
-    level = np.stack([nanmean(even[:, -WEEK:], axis=1), nanmedian(even, axis=1), nanmean(even, axis=1)])
+    level = np.stack([mean(even[:, -WEEK:], axis=1), median(even, axis=1), mean(even, axis=1)])
     few = np.maximum(level[:, :, None] * np.exp(coming) - floor[:, None], 0.0)
     known = np.isfinite(found).sum(axis=1) >= LEAST_WEEKS * WEEK
-    return np.where(known[:, None], np.stack([last, middle, nanmean(weeks, axis=1)]), few)
+    return np.where(known[:, None], np.stack([last, middle, mean(weeks, axis=1)]), few)

@@ -5,7 +5,7 @@ from typing import Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from stream_jobs.forecasting.quiet import nanmedian
+from stream_jobs.forecasting.robust import median
 
 Floats = npt.NDArray[np.float64]
 RATE: Final = 0.15  # that a day counts for
@@ -27,7 +27,7 @@ class Level(NamedTuple):
 def noise(values: Floats) -> Floats:
     """(series): of a day, by the steps from day to day, which a moved level does not change."""
     steps = np.abs(np.diff(values, axis=1))
-    found = 1.48 / np.sqrt(2) * nanmedian(steps, axis=1) if steps.shape[1] else np.full(len(values), np.nan)
+    found = 1.48 / np.sqrt(2) * median(steps, axis=1) if steps.shape[1] else np.full(len(values), np.nan)
     return np.maximum(np.where(np.isfinite(found), found, 0.2), LEAST_SCALE)
 
 
@@ -70,5 +70,5 @@ def follow(values: Floats, scale: Floats | None = None) -> Level:
 
 def _start(values: Floats) -> Floats:
     """The median of the first week, or of all where that is not known."""
-    week, everything = nanmedian(values[:, :7], axis=1), nanmedian(values, axis=1)
+    week, everything = median(values[:, :7], axis=1), median(values, axis=1)
     return np.nan_to_num(np.where(np.isfinite(week), week, everything))

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stream_jobs.forecasting.months import first_of_month
-from stream_jobs.forecasting.quiet import nanmedian
+from stream_jobs.forecasting.robust import median
 
 Floats = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
@@ -34,8 +34,8 @@ def usual(values: Floats) -> tuple[Floats, Floats]:
     what lies before the day."""
     padded = np.concatenate([np.full((len(values), BEFORE), np.nan), values[:, :-1]], axis=1)
     windows = np.lib.stride_tricks.sliding_window_view(padded, BEFORE, axis=1)
-    middle = nanmedian(windows, axis=2)
-    apart = 1.48 * nanmedian(np.abs(windows - middle[..., None]), axis=2)
+    middle = median(windows, axis=2)
+    apart = 1.48 * median(np.abs(windows - middle[..., None]), axis=2)
     return middle, apart
 
 
@@ -53,7 +53,7 @@ def find(values: Floats, middle: Floats, apart: Floats, first: int) -> Lumps:
     far = above > np.maximum(SHARE * middle[:, at], NOISES * apart[:, at])
     recurs = _recurs(above, far, inside)
     came = far & recurs[:, None, :]
-    amounts = np.nan_to_num(nanmedian(np.where(came, above, np.nan), axis=1))
+    amounts = np.nan_to_num(median(np.where(came, above, np.nan), axis=1))
     return Lumps(amounts, recurs[:, _days_of_month(first, days)])
 
 

@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from stream_jobs.forecasting.quiet import nanmedian
+from stream_jobs.forecasting.robust import median
 
 Floats = npt.NDArray[np.float64]
 Ordinals = npt.NDArray[np.int64]
@@ -50,16 +50,16 @@ def effects(values: Floats, first: int) -> Floats:
     found = np.where(inside, values[:, np.clip(cells, 0, days - 1)], np.nan)  # (series, months, offsets)
     at_edge = found[:, :, AROUND : AROUND + 2 * EDGE]
     around = np.concatenate([found[:, :, :AROUND], found[:, :, AROUND + 2 * EDGE :]], axis=2)
-    above = at_edge - nanmedian(around, axis=2)[..., None]
+    above = at_edge - median(around, axis=2)[..., None]
     count = np.isfinite(above).sum(axis=1)
-    middle = nanmedian(above, axis=1)
+    middle = median(above, axis=1)
     return _agreed(above, np.nan_to_num(middle), count)
 
 
 def _agreed(above: Floats, middle: Floats, count: npt.NDArray[np.int64]) -> Floats:
     """Shrunk by how far months lie apart; as far as those of the series' six days do, for few months know it."""
     apart = np.abs(above - middle[:, None, :])
-    series = nanmedian(apart.reshape(len(above), -1), axis=1)
+    series = median(apart.reshape(len(above), -1), axis=1)
     spread = 1.48 * np.nan_to_num(series, nan=1.0)[:, None] * np.sqrt(np.maximum(count, 1) / np.maximum(count - 1, 0.5))
     unsure = 1.57 * spread**2 / np.maximum(count, 1)
     kept = np.maximum(0.0, 1 - SURE * unsure / np.maximum(middle**2, 1e-12))

@@ -1,4 +1,4 @@
-"""Medians and weighted means along the last axis, of arrays with gaps (NaN); NaN where there is nothing."""
+"""Medians and means along an axis, of arrays with gaps (NaN); NaN where there is nothing."""
 
 import numpy as np
 import numpy.typing as npt
@@ -6,8 +6,9 @@ import numpy.typing as npt
 Floats = npt.NDArray[np.float64]
 
 
-def median(values: Floats) -> Floats:
-    """Of what is known. (..., n) -> (...)."""
+def median(values: Floats, axis: int = -1) -> Floats:
+    """Of what is known. By sorting: faster than numpy's own on short axes."""
+    values = np.moveaxis(values, axis, -1)
     if not values.shape[-1]:
         return np.full(values.shape[:-1], np.nan)
     ordered = np.sort(values, axis=-1)  # NaN comes last
@@ -40,6 +41,7 @@ def decayed(length: int, half_life: float) -> Floats:
     return np.asarray(0.5 ** (np.arange(length - 1, -1, -1) / half_life), np.float64)
 
 
-def mean(values: Floats) -> Floats:
-    """Of what is known. (..., n) -> (...)."""
+def mean(values: Floats, axis: int = -1) -> Floats:
+    """Of what is known."""
+    values = np.moveaxis(values, axis, -1)
     return weighted_mean(values, np.ones(values.shape[-1]))

@@ -5,7 +5,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from stream_jobs.forecasting.quiet import nanmedian
+from stream_jobs.forecasting.robust import median
 
 Floats = npt.NDArray[np.float64]
 WEEK: Final = 7
@@ -19,12 +19,12 @@ def slope(values: Floats) -> Floats:
     weeks = values.shape[1] // WEEK
     if weeks < LEAST_WEEKS:
         return np.zeros(len(values))
-    level = nanmedian(values[:, values.shape[1] - weeks * WEEK :].reshape(len(values), weeks, WEEK), axis=2)
+    level = median(values[:, values.shape[1] - weeks * WEEK :].reshape(len(values), weeks, WEEK), axis=2)
     one, two = np.triu_indices(weeks, 1)
     slopes = (level[:, two] - level[:, one]) / (WEEK * (two - one))
-    found = nanmedian(slopes, axis=1)
+    found = median(slopes, axis=1)
     left = level - found[:, None] * WEEK * np.arange(weeks)
-    spread = 1.48 * nanmedian(np.abs(left - nanmedian(left, axis=1)[:, None]), axis=1)
+    spread = 1.48 * median(np.abs(left - median(left, axis=1)[:, None]), axis=1)
     unsure = (spread / WEEK) ** 2 * 12 / (weeks * (weeks**2 - 1))
     kept = np.maximum(0.0, 1 - unsure / np.maximum(found**2, 1e-12))
     enough = np.isfinite(level).sum(axis=1) >= LEAST_WEEKS

@@ -5,7 +5,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from stream_jobs.forecasting.quiet import nanmean, nanmedian
+from stream_jobs.forecasting.robust import mean, median
 
 Floats = npt.NDArray[np.float64]
 DAYS: Final = 7
@@ -34,10 +34,10 @@ def profile(values: Floats, origin: int) -> Floats:
     window[:, weeks * DAYS - days :] = values[:, values.shape[1] - days :]
     window = window.reshape(len(values), weeks, DAYS)
     known = np.isfinite(window).sum(axis=2, keepdims=True) >= LEAST_KNOWN
-    away = np.where(known, window - nanmean(window, axis=2)[..., None], np.nan)
-    own = nanmedian(away, axis=1)
+    away = np.where(known, window - mean(window, axis=2)[..., None], np.nan)
+    own = median(away, axis=1)
     count = np.isfinite(away).sum(axis=1)
-    spread = 1.48 * nanmedian(np.abs(away - own[:, None, :]), axis=1)
+    spread = 1.48 * median(np.abs(away - own[:, None, :]), axis=1)
     told = np.isfinite(own)
     own, several = np.where(told, own, 0.0), count >= LEAST_WEEKS
     noise = _noise(spread, count)
@@ -50,7 +50,7 @@ def profile(values: Floats, origin: int) -> Floats:
 
 def _noise(spread: Floats, count: npt.NDArray[np.int64]) -> Floats:
     """The variance of a series' seven medians together."""
-    own = np.nan_to_num(nanmean(np.where(count >= LEAST_WEEKS, spread, np.nan) ** 2, axis=1))
+    own = np.nan_to_num(mean(np.where(count >= LEAST_WEEKS, spread, np.nan) ** 2, axis=1))
     mean_count = np.maximum(count.mean(axis=1), 1)
     return np.asarray(DAYS * MEDIAN_VARIANCE * np.maximum(own, 1e-4) / mean_count)
 

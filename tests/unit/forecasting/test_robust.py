@@ -23,8 +23,16 @@ def test_what_is_known_counts_alone(values: np.ndarray) -> None:
             assert np.isnan(average)
 
 
+@given(arrays(np.float64, (3, 5, 4), elements=st.sampled_from([np.nan, 0.0, 2.5])), st.integers(0, 2))
+def test_along_any_axis(values: np.ndarray, axis: int) -> None:
+    lines = np.moveaxis(values, axis, -1)
+    np.testing.assert_array_equal(median(values, axis), median(lines))
+    np.testing.assert_array_equal(mean(values, axis), mean(lines))
+
+
 def test_nothing_at_all_is_not_known() -> None:
     assert np.isnan(median(np.zeros((2, 0)))).all()
+    assert np.isnan(median(np.zeros((2, 0)), axis=1)).all()
 
 
 def test_weights_halve_with_age() -> None:
