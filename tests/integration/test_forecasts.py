@@ -26,6 +26,8 @@ from tests.integration.anomaly_world import Blocks, Log
 from tests.integration.pipeline import until
 from tests.store_server import StoreProcess, ledger_rows
 
+pytestmark = pytest.mark.slow
+
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 NOW = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) + timedelta(minutes=65)
 """In an hour: what the store says by its own clock was before."""

@@ -24,6 +24,8 @@ from tests.store_server import StoreProcess
 from tests.unit.ledger.test_rebuild import booked
 from tests.unit.pricing.events import event
 
+pytestmark = pytest.mark.slow
+
 MIDNIGHT = datetime(2026, 11, 1, tzinfo=UTC)
 NOW = MIDNIGHT + timedelta(hours=12)
 DAY = timedelta(days=1)

@@ -9,7 +9,7 @@ import pytest
 from stream_jobs.runtime.forked.model import Limits
 from tests.benchmarks.forecasts.baselines import BASELINES, Asked, Step, forecast, forecasts, rolling
 
-pytestmark = pytest.mark.xdist_group("members")
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("members")]
 MONDAY = date(2024, 1, 1).toordinal()
 
 

@@ -16,6 +16,8 @@ from tests.benchmarks.forecasts.month_end import (
 )
 from tests.benchmarks.forecasts.simulators import Spend, walk
 
+pytestmark = pytest.mark.slow
+
 
 def test_scores() -> None:
     """By hand, of two months."""

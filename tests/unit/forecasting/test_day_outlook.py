@@ -7,6 +7,8 @@ from stream_jobs.forecasting.day_outlook import DayOutlook
 from stream_jobs.forecasting.model import Panel
 from tests.unit.forecasting.days import FIRST, noisy, panel
 
+pytestmark = pytest.mark.slow
+
 
 def test_what_is_said_of_a_day_is_the_same_when_more_is_known() -> None:
     """By a panel that ends there, and by one that goes on wildly: to the last digit."""

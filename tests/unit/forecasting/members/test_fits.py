@@ -13,7 +13,7 @@ from stream_jobs.forecasting.members.history import MOST_STEPS
 from stream_jobs.forecasting.members.model import Answer, Floats, MemberName, Options, Step, Task
 from tests.unit.forecasting.members.series import HOUR, MONDAY, daily, hourly
 
-pytestmark = pytest.mark.xdist_group("members")  # loading the libraries takes seconds
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("members")]  # loading the libraries takes seconds
 each_member = pytest.mark.parametrize("member", list(MEMBERS))
 FIRST: dict[Step, int] = {"hour": HOUR, "day": MONDAY}
 

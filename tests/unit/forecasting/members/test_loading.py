@@ -15,7 +15,7 @@ from stream_jobs.runtime.forked.pool import Pool
 from stream_jobs.runtime.processes import proportional_bytes
 from tests.unit.forecasting.members.series import MONDAY, daily
 
-pytestmark = pytest.mark.xdist_group("members")
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("members")]
 
 
 def test_a_pool_of_fits_answers_as_this_process_does_and_holds_little() -> None:

@@ -9,7 +9,7 @@ from stream_jobs.forecasting.members.prophet_member import quiet_prophet
 from stream_jobs.forecasting.members.stan import StanProgram
 from tests.unit.forecasting.members.series import daily
 
-pytestmark = pytest.mark.xdist_group("members")
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("members")]
 
 
 @pytest.mark.parametrize("days", [60, 150])

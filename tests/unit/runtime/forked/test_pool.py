@@ -268,6 +268,8 @@ from tests.unit.runtime.forked import tasks
 pool = Pool(tasks.loads_for_ever)
 import threading; threading.Thread(target=pool.start, daemon=True).start()
 import time
+
+pytestmark = pytest.mark.slow
 while not pool.pids(): time.sleep(0.01)
 print(pool.pids()[0], flush=True)
 time.sleep(600)
