@@ -14,8 +14,8 @@ from stream_jobs.forecasting.day_history import Stored
 from stream_jobs.forecasting.lumps import day_of_month
 
 Floats = npt.NDArray[np.float64]
-STATED_DAY: Final = 0.25  # the mean absolute error of a day, before any is known
-STATED_WALK: Final = 0.02  # how far the level moves in a day
+STATED_DAY: Final = 0.4  # the mean absolute error of a day, before any is known
+STATED_WALK: Final = 0.06  # how far the level moves in a day
 STATED_FOR: Final = 8.0  # independent errors that what is stated counts for
 PEERS_FOR: Final = 8.0  # independent errors that peers' usual size counts for in a series' own
 YOUNG_DAYS: Final = 7.0
@@ -66,8 +66,9 @@ def sizes(stored: Stored, errors: Floats, *, sums: bool) -> Sizes:
             known = np.isfinite(error)
             if known.any():
                 limit = MOST * usual[then, knot]
-                total[knot] += apart[knot] * np.minimum(error[known], limit).mean()
-                weight[knot] += apart[knot]
+                worth = apart[knot] * np.sqrt(known.sum())  # series of one tenant have half of their days in common
+                total[knot] += worth * np.minimum(error[known], limit).mean()
+                weight[knot] += worth
                 relative = np.minimum(error / usual[then, knot], MOST)
                 own_total += np.where(known, apart[knot] * np.nan_to_num(relative), 0.0)
                 own_weight += known * apart[knot]
