@@ -7,7 +7,7 @@ by one thread.
 
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Final, NamedTuple
@@ -16,6 +16,7 @@ from stream_jobs.base.instants import from_unix_micros, unix_micros
 from stream_jobs.budget_terms.credits import CreditKey
 from stream_jobs.budget_terms.document import Budget
 from stream_jobs.budget_terms.resolve import Budgets
+from stream_jobs.budgets.outlook import Outlook
 from stream_jobs.budgets.standing import WINDOW_KEY, Standing, ThresholdKey, crossed_now
 from stream_jobs.budgets.tracked import KEEP_PERIODS, Tracked
 from stream_jobs.series.calendar import Period
@@ -46,6 +47,8 @@ class Notified:
     crossed: dict[ThresholdKey, datetime] = field(default_factory=dict)  # since when
     forecast_notified: dict[ThresholdKey, Decimal] = field(default_factory=dict)
     """Forecasts are told once per period, and once more of an amount that was raised since. Of which, as kept."""
+    told_at: dict[ThresholdKey, datetime] = field(default_factory=dict)
+    """When that was: what the rate of lately told does not keep back what a forecast finds later."""
     taken_back: set[ThresholdKey] = field(default_factory=set)  # just before a crash: who knows whether that was told
 
 
@@ -113,6 +116,7 @@ class BudgetBook:
         """Of these budgets, blocks booked since then are counted in the periods that are in memory, from the ledger,
         and maybe not in earlier ones. Whoever takes that up clears it."""
         self._to_forget: set[str] = set()  # budgets with periods that may be over for long
+        self._outlooks: Mapping[Place, Outlook] = {}
         self._tracked: dict[str, Tracked] = {}
         for budget in budgets:
             self._begin(budget, now, late=True)
@@ -291,6 +295,17 @@ class BudgetBook:
             if tracked.current is not None and not tracked.budget.per:
                 self._mark_dirty(tracked, tracked.current, (), late=False)
 
+    def use_outlooks(self, outlooks: Mapping[Place, Outlook]) -> None:
+        """What is forecast by now, and nothing else: places that stand differently by that are evaluated anew."""
+        before, self._outlooks = self._outlooks, outlooks
+        changed = {place for place in before.keys() | outlooks.keys() if before.get(place) != outlooks.get(place)}
+        for tracked in self._tracked.values() if changed else ():
+            if (period := tracked.current) is None or tracked.counters.rolling:
+                continue
+            for values in tracked.counters.values_in(period) | tracked.told_anyway():
+                if self.place(tracked, period, values) in changed:
+                    self._mark_dirty(tracked, period, values, late=False)
+
     def reload(self, budget_id: str, now: datetime) -> None:
         """Read a budget anew from the ledger. Raises StoreUnavailableError, and then goes on as before."""
         if (budget := self.budgets.get(budget_id)) is not None:
@@ -378,6 +393,7 @@ class BudgetBook:
         tracked, period = common.tracked, common.period
         budget = tracked.budget
         place = Place(budget.id, common.place_key, values)
+        standing = self._with_outlook(place, standing, now)
         keys = tracked.keys
         if period.end < now - KEEP_NOTIFIED:
             crossed = crossed_now(standing, keys, {})
@@ -390,7 +406,11 @@ class BudgetBook:
         crossed = crossed_now(standing, keys, notified.crossed)
         amount, told = standing.unit.kept(standing.amount), notified.forecast_notified
         if not tracked.counters.rolling:
-            crossed -= {key for key in told.keys() - notified.crossed.keys() if key.amount or amount <= told[key]}
+            crossed -= {
+                key
+                for key in told.keys() - notified.crossed.keys()
+                if (key.amount or amount <= told[key]) and not _raised_since(standing, key, notified.told_at.get(key))
+            }
             if now >= period.end:  # nothing is foretold any more: what was ends with the period
                 crossed |= {key for key in notified.crossed if key.kind == "forecast"}
         up = tuple(sorted(crossed - notified.crossed.keys()))
@@ -401,15 +421,24 @@ class BudgetBook:
             del notified.crossed[key]
             if late:
                 told.pop(key, None)  # a correction brought it below: it may be told again
+                notified.told_at.pop(key, None)
         for key in up:
             notified.crossed[key] = now
             if key.kind == "forecast":
-                told[key] = amount
+                told[key], notified.told_at[key] = amount, now
         if notified.crossed or told:
             self.notified[place] = notified
         else:
             self.notified.pop(place, None)
         return StandingUpdate(budget, place, standing, up, down, dict(notified.crossed), now, late, again)
+
+    def _with_outlook(self, place: Place, standing: Standing, now: datetime) -> Standing:
+        """With what is forecast of the present period, if that is about the amount of now: another one has another
+        chance, which the next run says."""
+        outlook = self._outlooks.get(place) if self._outlooks else None
+        if outlook is None or standing.endless or not standing.period.start <= now < standing.period.end:
+            return standing
+        return replace(standing, outlook=outlook) if outlook.amount == standing.unit.kept(standing.amount) else standing
 
     def place(self, tracked: Tracked, period: Period, values: Values) -> Place:
         return Place(tracked.budget.id, self._place_key(tracked, period), values)
@@ -439,4 +468,12 @@ class BudgetBook:
         period = tracked.current if tracked.counters.rolling else notified.period
         if period is None or not tracked.holds(period):
             return None
-        return tracked.standing(period, place.values, now)
+        return self._with_outlook(place, tracked.standing(period, place.values, now), now)
+
+
+def _raised_since(standing: Standing, key: ThresholdKey, told_at: datetime | None) -> bool:
+    """Whether a forecast has raised it after it was told: which it does once per period, by the protocol."""
+    if standing.outlook is None or standing.outlook.is_stale or told_at is None:
+        return False
+    chance = standing.outlook.chances.get(standing.percent_of(key))
+    return chance is not None and chance.raised_since is not None and chance.raised_since > told_at

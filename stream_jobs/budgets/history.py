@@ -55,7 +55,8 @@ class BudgetHistory:
         rows = self._store.rows(
             "SELECT budget_id, period_key, vals, max(period_start), max(period_end), toString(kind), threshold, "
             "threshold_amount, argMax(direction, (at, direction = 'down')) = 'up', "
-            "argMax(at, (at, direction = 'down')), argMax(late, at), argMaxIf(amount, at, direction = 'up') "
+            "argMax(at, (at, direction = 'down')), argMax(late, at), argMaxIf(amount, at, direction = 'up'), "
+            "maxIf(at, direction = 'up') "
             "FROM budget_crossings "
             "WHERE period_end > fromUnixTimestamp64Micro({since:Int64}, 'UTC') OR period_key = {window:String} "
             "GROUP BY budget_id, period_key, vals, kind, threshold, threshold_amount",
@@ -63,7 +64,7 @@ class BudgetHistory:
         )
         found: dict[Place, Notified] = {}
         for row in cast(list[tuple[Any, ...]], rows):
-            budget_id, key, vals, start, end, kind, percent, amount, up, at, late, of = row
+            budget_id, key, vals, start, end, kind, percent, amount, up, at, late, of, told_at = row
             notified = found.setdefault(
                 Place(budget_id, key, tuple(vals)), Notified(Period(as_utc(start), as_utc(end)))
             )
@@ -73,7 +74,7 @@ class BudgetHistory:
             elif as_utc(at) >= ended:
                 notified.taken_back.add(which)
             if kind == "forecast" and (up or not late):
-                notified.forecast_notified[which] = of
+                notified.forecast_notified[which], notified.told_at[which] = of, as_utc(told_at)
         return {place: one for place, one in found.items() if one.crossed or one.forecast_notified or one.taken_back}
 
     def record_crossings(self, updates: Sequence[StandingUpdate]) -> None:

@@ -23,6 +23,7 @@ from stream_jobs.budget_terms.resolve import Budgets, load_budgets
 from stream_jobs.budgets.book import BudgetBook, Place, StandingUpdate
 from stream_jobs.budgets.feed import BudgetFeed
 from stream_jobs.budgets.history import BudgetHistory, Recorded
+from stream_jobs.budgets.outlook_reader import OutlookReader
 from stream_jobs.budgets.recount import Recount
 from stream_jobs.budgets.speaker import Speaker
 from stream_jobs.currencies.document import FILE_NAME as CURRENCIES_FILE
@@ -134,6 +135,8 @@ class Running:
         self._speaker = Speaker(store, self._producer, self._book)
         self._checker = Checker(self._sums)
         self._recount = Recount(store, self._sums, self._history)
+        self._forecasts = OutlookReader(store)
+        self._book.use_outlooks(self._forecasts.begin())
         # Of these some may be recorded: they are recorded again, as they are.
         self._recording: list[StandingUpdate] = []
         self._to_say: list[StandingUpdate] = []
@@ -181,6 +184,8 @@ class Running:
         now = max(now, self._definitions.last_at or now)
         if self._look_ahead():
             self._book.look_ahead()
+        if (outlooks := self._forecasts.look()) is not None:
+            self._book.use_outlooks(outlooks)
         if self._outlived():
             self._warn_of_outlived(now)
         self._check(now)
@@ -311,6 +316,7 @@ class Running:
         """Stop. What was not sent is sent by whoever begins next."""
         self._checker.close()
         self._recount.close()
+        self._forecasts.close()
         self._control.close()
         self._producer.close()
 

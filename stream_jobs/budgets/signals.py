@@ -19,6 +19,7 @@ from stream_jobs.base.readable import count, duration, events, exact, reached
 from stream_jobs.budget_terms.document import Budget, RollingPeriod
 from stream_jobs.budget_terms.units import IN_USD, WHOLE
 from stream_jobs.budgets.book import Place
+from stream_jobs.budgets.outlook_text import foretold_text, is_held, outlook_facts
 from stream_jobs.budgets.standing import PERCENT_PLACES, Standing, ThresholdKey
 from stream_jobs.budgets.tracked import key_of, threshold_keys
 
@@ -88,14 +89,14 @@ def budget_signal(
         labels=_labels(budget, place),
         owner=budget.owner,
         channels=budget.channels,
-        summary=_summary(kind, who, budget, place, standing, highest, now)[:MAX_SUMMARY],
+        summary=_summary(kind, who, budget, place, standing, highest, now, zone)[:MAX_SUMMARY],
         facts=(*_facts(budget, place, standing, zone), *parents)[:24],
         causes=tuple(cause[:1000] for cause in causes[:8]),
         action=budget.what_to_do
         or _what_to_do(kind, budget, place, standing, past=not standing.rolling and now >= standing.period.end),
         link=budget.link,
         money_usd=standing.unit.kept(_at_stake(kind, standing)) if standing.unit.is_money else Decimal(0),
-        value=standing.unit.kept(standing.used if kind == "budget" else standing.forecast or standing.used),
+        value=standing.unit.kept(standing.used if kind == "budget" else standing.expected or standing.used),
         correction=correction,
         resolution=None if firing else _resolution(kind, budget, standing, over=over),
     )
@@ -170,7 +171,14 @@ def _labels(budget: Budget, place: Place) -> dict[str, str]:
 
 
 def _summary(
-    kind: Kind, who: str, budget: Budget, place: Place, standing: Standing, highest: ThresholdKey | None, now: datetime
+    kind: Kind,
+    who: str,
+    budget: Budget,
+    place: Place,
+    standing: Standing,
+    highest: ThresholdKey | None,
+    now: datetime,
+    zone: ZoneInfo,
 ) -> str:
     of, share = _used(budget, standing), _share(standing, highest)
     past = f", past {_stated(standing, highest)}" if highest is not None and highest.amount else ""
@@ -184,18 +192,29 @@ def _summary(
         if standing.used > standing.amount:
             return f"{who} is over budget: {of}{share}{past}"
         return f"{who} has used {of}{share}{past}"
+    return _ahead(who, standing, highest, f"{of}{share}", past, zone)
+
+
+def _ahead(who: str, standing: Standing, highest: ThresholdKey | None, so_far: str, past: str, zone: ZoneInfo) -> str:
+    """What the rest of a period will bring, by the forecast or else at the present rate, and which of them it is."""
+    used = f"{_text(standing, standing.used)} so far"
+    if highest is not None and (said := foretold_text(standing, highest, zone)) is not None:
+        return f"{who} {said}; {used}"
+    if highest is not None and is_held(standing, highest):
+        return f"{who} was forecast to pass its budget, and no newer forecast is there: {so_far}"
     foretold = _foretold(standing, highest)
-    if foretold is None and highest is not None and standing.forecast is not None:
+    if foretold is None and highest is not None and standing.expected is not None:
         # It has fallen just below what it is open for, and may rise again.
-        foretold, past = f"{_text(standing, standing.forecast)} of {_text(standing, standing.amount)}", ""
+        foretold, past = f"{_text(standing, standing.expected)} of {_text(standing, standing.amount)}", ""
     if foretold is None:
-        return f"{who} will probably keep to its budget: {of}{share}"
-    return f"{who} will probably use {foretold}{past}; {_text(standing, standing.used)} so far"
+        return f"{who} will probably keep to its budget: {so_far}"
+    by = " at the present rate" if standing.band is None else " by the forecast"
+    return f"{who} will use {foretold}{by}{past}; {used}"
 
 
 def _foretold(standing: Standing, highest: ThresholdKey | None) -> str | None:
     """'$140.00 of $100.00', if it is more than the amount, or than what people are told of."""
-    forecast = standing.forecast
+    forecast = standing.expected
     if forecast is None:
         return None
     if forecast <= standing.amount and (highest is None or not standing.crosses(highest, forecast)):
@@ -248,10 +267,11 @@ def _facts(budget: Budget, place: Place, standing: Standing, zone: ZoneInfo) -> 
         facts.append(Fact(name="Burn rate", text=f"{_text(standing, standing.burn)} per hour"))
     if standing.exhausted_at is not None:
         at = f"{standing.exhausted_at.astimezone(zone):%Y-%m-%d %H:%M} ({zone.key})"
-        facts.append(Fact(name="Used up", text=f"{at}, at this rate"))
+        facts.append(Fact(name="Used up", text=f"{at}, at the present rate"))
     if standing.forecast is not None:
-        facts.append(Fact(name="Forecast", text=f"{_text(standing, standing.forecast)} at the end of the period"))
-    return facts
+        text = f"{_text(standing, standing.forecast)} at the end of the period, which is no forecast"
+        facts.append(Fact(name="At the present rate", text=text))
+    return facts + outlook_facts(standing, zone)
 
 
 def _amount(standing: Standing) -> str:
@@ -287,7 +307,7 @@ def _command(*words: str) -> str:
 def _more(kind: Kind, budget: Budget, place: Place, standing: Standing) -> Decimal | None:
     """An amount, in the budget's unit, with which all would be well; None where there is no telling, or nothing to
     raise: what is stated is not what people are told of."""
-    expected = standing.used if kind == "budget" else standing.forecast or standing.used
+    expected = standing.used if kind == "budget" else standing.expected or standing.used
     stated = budget.amount_of(place.values)
     if expected <= 0 or standing.amount <= 0 or not stated:
         return None
@@ -303,7 +323,7 @@ def _more(kind: Kind, budget: Budget, place: Place, standing: Standing) -> Decim
 
 def _at_stake(kind: Kind, standing: Standing) -> int:
     """What is, or will be, spent too much; before that, what is left to lose nothing is said: 0."""
-    expected = standing.used if kind == "budget" else standing.forecast or standing.used
+    expected = standing.used if kind == "budget" else standing.expected or standing.used
     return max(0, expected - standing.amount)
 
 
@@ -315,6 +335,7 @@ def _resolution(kind: Kind, budget: Budget, standing: Standing, *, over: bool) -
         if standing.reaches(Decimal(100)):
             return f"the amount itself is used up: {of}"
         if (foretold := _foretold(standing, None)) is not None:
-            return f"none of its thresholds is foretold any more: it will probably use {foretold}"
+            rate = " at the present rate" if standing.band is None else ""
+            return f"none of its thresholds is foretold any more: it will probably use {foretold}{rate}"
         return f"it will probably keep to its budget: {of} so far"
     return f"it is below its thresholds again: {of}"

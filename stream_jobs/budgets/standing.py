@@ -9,21 +9,25 @@ from typing import Final, Literal, NamedTuple
 from spendstream_schemas.budget_feed import END_OF_TOTALS
 from stream_jobs.base.money import divide_half_even
 from stream_jobs.budget_terms.units import IN_USD, Unit
+from stream_jobs.budgets.outlook import Outlook
 from stream_jobs.series.calendar import Period
 
 HOUR: Final = timedelta(hours=1)
 PERCENT_PLACES: Final = 1_000
 """Percents have up to three decimal places: shares are compared as integers of a thousandth of a percent."""
 FORECAST_HYSTERESIS: Final = Decimal("0.95")
-"""A forecast that was above a threshold must fall to this share of it before it counts as below: it moves all the
-time."""
+"""What it comes to at the rate of lately must fall to this share of a threshold that it was above before it counts as
+below: it moves all the time."""
 FORECAST_FROM_SHARE: Final = 10
 """A tenth of a period must have passed before its end is forecast from it."""
 WINDOW_KEY: Final = "window"
 """The period key of a rolling window, which has no periods."""
+MOST_PERCENT: Final = 10**5
+"""Of a threshold that is foretold."""
 NEVER_HOURS: Final = 24 * 366 * 10
 """What lasts longer than that is never used up."""
 _MICROSECOND: Final = timedelta(microseconds=1)
+_THOUSANDTH: Final = Decimal(1).scaleb(-3)
 
 
 class ThresholdKey(NamedTuple):
@@ -45,14 +49,17 @@ class Standing:
     unpriced: int  # events without a price
     held: int  # for those, at what each may have cost; not part of `spent`
     burn: int | None = None  # per hour, lately
-    forecast: int | None = None  # what will have been used at the period's end
-    exhausted_at: datetime | None = None  # when nothing will be left
+    forecast: int | None = (
+        None  # what will have been used at the period's end, at this rate: no forecast but a rule of three
+    )
+    exhausted_at: datetime | None = None  # when nothing will be left, at this rate
     flat: int = 0  # of those without a price, events whose model nobody knows: held at the budget's flat bound
     unit: Unit = IN_USD  # what the budget is stated in
     credit: int = 0  # what the amount has of credits, or less for cuts
     next_kept: int | None = (
         None  # as it is kept: what the next period begins with, where the policy says another amount
     )
+    outlook: Outlook | None = None  # what the job 'forecasts' says, of this amount
 
     @property
     def endless(self) -> bool:
@@ -71,7 +78,35 @@ class Standing:
             *(self.period, self.rolling, self.amount, self.spent, self.unpriced, self.held),
             *(burn, forecast, exhausted_at, self.flat, self.unit, self.credit),
             self.next_kept,
+            self.outlook,
         )
+
+    @property
+    def band(self) -> tuple[int, int, int] | None:
+        """P10, P50 and P90 of what will have been used at the period's end: at least what is used by now, which the
+        forecast may not have known. None: there is no forecast that is up to date."""
+        outlook = self.outlook
+        if outlook is None or outlook.is_stale:
+            return None
+        p10, p50, p90 = (
+            max(self.used, self.unit.pico(self.unit.stated(kept))) for kept in (outlook.p10, outlook.p50, outlook.p90)
+        )
+        return p10, p50, p90
+
+    @property
+    def expected(self) -> int | None:
+        """What will have been used at the period's end: by the forecast, and where there is none at the present
+        rate."""
+        return self.forecast if self.band is None else self.band[1]
+
+    def percent_of(self, key: ThresholdKey) -> Decimal:
+        """What a threshold is of the amount, as forecasts name it; 0: they say nothing of it."""
+        if not key.amount:
+            return key.percent.quantize(_THOUSANDTH)
+        of = self.unit.pico(key.amount) * 100
+        if not 0 < of < self.amount * MOST_PERCENT:
+            return Decimal(0)
+        return (Decimal(of) / Decimal(self.amount)).quantize(_THOUSANDTH)
 
     def reaches(self, percent: Decimal, used: int | None = None) -> bool:
         """Whether so much of the amount is used. Nothing used reaches nothing."""
@@ -128,7 +163,7 @@ class Lowest:
     def is_above(self, standing: Standing) -> bool:
         """Whether it is certain that none of the thresholds holds that did not hold before."""
         amount, forecast = standing.amount, standing.forecast
-        if amount < 0 or not self._only_percents:
+        if amount < 0 or not self._only_percents or (standing.outlook is not None and standing.outlook.is_raised):
             return False
         used = standing.used
         if self._actual is not None and used > 0 and used * 100 * PERCENT_PLACES >= amount * self._actual:
@@ -147,10 +182,22 @@ def crossed_now(
     """The thresholds of these that hold now, given those that held before. The forecast stays silent once the amount
     itself is used up, or the one that it is about: there is nothing left to foretell."""
     found = {key for key in keys if key.kind == "actual" and standing.crosses(key)}
-    if standing.forecast is not None and not standing.reaches(Decimal(100)):
+    if not standing.reaches(Decimal(100)):
         for key in keys:
-            share = FORECAST_HYSTERESIS if key in before else Decimal(1)
             is_used = key.amount and standing.crosses(key)
-            if key.kind == "forecast" and not is_used and standing.crosses(key, standing.forecast, share):
+            if key.kind == "forecast" and not is_used and _is_foretold(standing, key, is_open=key in before):
                 found.add(key)
     return found
+
+
+def _is_foretold(standing: Standing, key: ThresholdKey, *, is_open: bool) -> bool:
+    """By the forecast, where there is one that is up to date, else at the rate of lately. `is_open`: people are told.
+    What a forecast has raised that is stale by now is held: for want of a newer one nothing gets smaller."""
+    outlook = standing.outlook
+    if outlook is not None and (chance := outlook.chances.get(standing.percent_of(key))) is not None:
+        if not outlook.is_stale:
+            return chance.holds(is_open=is_open)
+        if is_open and chance.raised_since is not None:
+            return True
+    share = FORECAST_HYSTERESIS if is_open else Decimal(1)
+    return standing.forecast is not None and standing.crosses(key, standing.forecast, share)

@@ -297,7 +297,7 @@ def test_a_budget_that_never_resets_counts_since_its_first_day(
         "SELECT budget_id, toString(spent), isNull(forecast), isNull(exhausted_at) FROM budget_status "
         "ORDER BY budget_id"
     ) == [("ends", "75", 0, 0), ("ever", "75", 1, 0)]
-    assert alert(office, "ends", "forecast").summary.startswith("Until then will probably use $")
+    assert alert(office, "ends", "forecast").summary.startswith("Until then will use $")
     booked(office, 10)
     told = alert(office, "ever")
     assert told.summary == "All of it has used $85.00 of $100.00 (85.0 %)"

@@ -189,7 +189,7 @@ def test_over_budget_is_said_and_is_what_is_at_stake() -> None:
 def test_a_forecast_says_what_will_be_used() -> None:
     """The value is the forecast, the money what it goes over."""
     found = signal(60, crossed("100", kind="forecast"), kind="forecast", forecast=140)
-    assert found.summary == "Budget one will probably use $140.00 of $100.00; $60.00 so far"
+    assert found.summary == "Budget one will use $140.00 of $100.00 at the present rate; $60.00 so far"
     assert (found.name, found.severity) == ("BudgetForecast", "warning")
     assert found.value == 140
     assert found.money_usd == 40
@@ -321,7 +321,7 @@ def test_every_instant_says_its_zone() -> None:
     """Of the facts, those of one message in the same one."""
     standing = Standing(MONTH, False, usd(100), usd(90), 0, 0, usd(1), usd(140), datetime(2026, 11, 26, 22, tzinfo=UTC))
     found = facts_of(budget_signal("budget", budget(), PLACE, standing, crossed("80"), NOW, zone=ZONE))
-    assert found["Used up"] == "2026-11-26 23:00 (Europe/Berlin), at this rate"
+    assert found["Used up"] == "2026-11-26 23:00 (Europe/Berlin), at the present rate"
     assert found["Period"].endswith("(Europe/Berlin)")
     assert all("(Europe/Berlin)" in text for text in found.values() if "2026-" in text)
 
@@ -346,7 +346,7 @@ def test_what_to_do_is_said_in_commands_as_one_types_them() -> None:
     [
         (130, 400, "Budget one is over budget: $130.00 of $100.00 (130.0 %)"),
         (100, 400, "Budget one has used $100.00 of $100.00 (100.0 %)"),
-        (40, 110, "Budget one will probably use $110.00 of $100.00; $40.00 so far"),
+        (40, 110, "Budget one will use $110.00 of $100.00 at the present rate; $40.00 so far"),
         (40, 99, "Budget one will probably keep to its budget: $40.00 of $100.00 (40.0 %)"),
     ],
 )
@@ -362,7 +362,7 @@ def test_a_forecast_that_is_open_does_not_say_that_all_is_well() -> None:
     found = signal(40, crossed("100", kind="forecast"), kind="forecast", forecast=99)
     assert (found.status, found.summary) == (
         "firing",
-        "Budget one will probably use $99.00 of $100.00; $40.00 so far",
+        "Budget one will use $99.00 of $100.00 at the present rate; $40.00 so far",
     )
 
 
