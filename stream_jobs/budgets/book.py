@@ -47,9 +47,9 @@ class Notified:
     crossed: dict[ThresholdKey, datetime] = field(default_factory=dict)  # since when
     forecast_notified: dict[ThresholdKey, Decimal] = field(default_factory=dict)
     """Forecasts are told once per period, and once more of an amount that was raised since. Of which, as kept."""
-    told_at: dict[ThresholdKey, datetime] = field(default_factory=dict)
-    """When that was: what the rate of lately told does not keep back what a forecast finds later."""
     taken_back: set[ThresholdKey] = field(default_factory=set)  # just before a crash: who knows whether that was told
+    told_at: dict[ThresholdKey, datetime] = field(default_factory=dict)
+    """When a forecast was told last: what the rate of lately told does not keep back what a forecast finds later."""
 
 
 @dataclass(frozen=True, slots=True)

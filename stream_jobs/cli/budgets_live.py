@@ -13,11 +13,13 @@ from stream_jobs.base.errors import ConfigError
 from stream_jobs.base.garbage import no_collecting
 from stream_jobs.base.json_values import json_text
 from stream_jobs.base.readable import clock, instant
+from stream_jobs.cli.budgets_forecast import FORECAST_COLUMNS, forecast_cells, print_forecasts
 from stream_jobs.cli.exit_codes import FOUND
 from stream_jobs.output.lines import complain, say, say_json
 
 if TYPE_CHECKING:
     from stream_jobs.budget_terms.credits import CreditRow
+    from stream_jobs.budgets.forecast_status import Forecasts
     from stream_jobs.budgets.status import BudgetStanding, DefinedBudget, First, PastPeriod
     from stream_jobs.store.client import StoreClient
 
@@ -35,24 +37,25 @@ def _store(args: argparse.Namespace) -> "StoreClient":
 
 def run_list(args: argparse.Namespace) -> int:
     """One line per budget, children below their parents; of a budget per value, the one that has used most."""
+    from stream_jobs.budgets.forecast_status import forecasts
     from stream_jobs.budgets.status import defined_budgets, firsts
 
     with _store(args) as store:
-        budgets, found = defined_budgets(store), firsts(store)
+        budgets, found, foretold = defined_budgets(store), firsts(store), forecasts(store)
     if args.json:
         for budget in budgets:
             first = found.get(budget.budget_id)
             line = _budget_json(budget) | {"values": first.values if first else 0}
-            say_json(line | {"standing": _standing_json(first.standing) if first else None})
+            say_json(line | {"standing": _standing_json(first.standing, foretold) if first else None})
         return 0
     if not budgets:
         say("there are no budgets; see stream_jobs/budget_terms/example_budgets.yaml and 'spendstream budgets set'")
         return 0
-    _print_list(budgets, found)
+    _print_list(budgets, found, foretold)
     return 0
 
 
-def _print_list(budgets: "list[DefinedBudget]", found: "dict[str, First]") -> None:
+def _print_list(budgets: "list[DefinedBudget]", found: "dict[str, First]", foretold: "Forecasts") -> None:
     from rich.text import Text
 
     from stream_jobs.output.console import Console
@@ -62,9 +65,12 @@ def _print_list(budgets: "list[DefinedBudget]", found: "dict[str, First]") -> No
     table.add_column("budget", no_wrap=True)
     for column in ("period", "of"):
         table.add_column(column)
-    for column in ("used", "amount", "share", "forecast"):
+    for column in ("used", "amount", "share", "at this rate"):
         table.add_column(column, justify="right")
     table.add_column("used up (UTC)")
+    columns = FORECAST_COLUMNS if foretold else ()
+    for column in columns:
+        table.add_column(column)
     for budget, depth in _tree(budgets):
         first = found.get(budget.budget_id)
         of = _of(first.standing.vals, first.values) if first else ""
@@ -73,6 +79,7 @@ def _print_list(budgets: "list[DefinedBudget]", found: "dict[str, First]") -> No
             budget.period,
             Text(of or ("each " + ", ".join(budget.document["per"]) if budget.document.get("per") else "")),
             *_figures(budget, first.standing if first else None),
+            *(forecast_cells(first.standing, foretold) if first else ("",) * len(columns))[: len(columns)],
         )
     Console(highlight=False).print(table)
 
@@ -123,8 +130,12 @@ def _budget_json(budget: "DefinedBudget") -> dict[str, Any]:
     }
 
 
-def _standing_json(standing: "BudgetStanding") -> dict[str, Any]:
-    return dict(zip(standing._fields[1:], standing[1:], strict=True))  # without its budget_id
+def _standing_json(standing: "BudgetStanding", foretold: "Forecasts") -> dict[str, Any]:
+    from stream_jobs.budgets.forecast_status import forecast_of
+
+    found = forecast_of(foretold, standing)
+    told = dict(zip(standing._fields[1:], standing[1:], strict=True))  # without its budget_id
+    return told | {"outlook": None if found is None else found._asdict()}
 
 
 def run_show(args: argparse.Namespace) -> int:
@@ -135,6 +146,7 @@ def run_show(args: argparse.Namespace) -> int:
 
 def _show(args: argparse.Namespace) -> int:
     from stream_jobs.budget_terms.credits import as_row, read_credits
+    from stream_jobs.budgets.forecast_status import forecasts
     from stream_jobs.budgets.status import crossings, firsts, past_periods, standings, told_standings
 
     with _store(args) as store:
@@ -151,13 +163,16 @@ def _show(args: argparse.Namespace) -> int:
         now = store.now()
         crossed = crossings(store, now - timedelta(days=800), now + timedelta(days=1), args.budget, limit=20)
         past = [] if args.json else past_periods(store, args.budget)
-        credited = read_credits(store, args.budget)
+        credited, foretold = read_credits(store, args.budget), forecasts(store, args.budget)
         why = _causes(store, budget, found[0], now) if found else ()
     if args.json:
+        for one in told:
+            outlook = foretold.get((args.budget, one["period_key"], tuple(one["vals"])))
+            one["outlook"] = None if outlook is None else outlook._asdict()
         answer = _budget_json(budget) | {"standings": told}
         say_json({**answer, "crossings": crossed, "credits": [as_row(row) for row in credited], "causes": why})
         return 0
-    _print_budget(budget, found, number, crossed, past, why)
+    _print_budget(budget, found, number, crossed, past, why, foretold)
     _print_credits(budget, credited[-SHOWN_CREDITS:][::-1])
     return 0
 
@@ -205,6 +220,7 @@ def _print_budget(
     crossed: list[dict[str, Any]],
     past: "list[PastPeriod]",
     why: Any,
+    foretold: "Forecasts",
 ) -> None:
     """`found`: the first of so many."""
     from stream_jobs.base.readable import events, reached
@@ -217,7 +233,7 @@ def _print_budget(
     said = {name: value for name, value in budget.document.items() if name not in ("id", "name")}
     console.print(Facts((name, _plain(value)) for name, value in said.items() if value not in ({}, [])))
     table = Table("of", "period", title="Where it stands")
-    for column in ("spent", "held", "amount", "share", "burn per hour", "forecast"):
+    for column in ("spent", "held", "amount", "share", "burn per hour", "at this rate"):
         table.add_column(column, justify="right")
     table.add_column("used up (UTC)")
     for item in found:
@@ -229,6 +245,7 @@ def _print_budget(
         values = ", ".join(item.vals) or "all"
         table.add_row(values, item.period_key, unit.text(item.spent), held, amount, share, burn, forecast, until)
     console.print(table if found else "nothing was spent yet")
+    print_forecasts(console, found, foretold)
     if number > len(found):
         console.print(f"and {number - len(found):,} more; all with --json", style="dim")
     if why:

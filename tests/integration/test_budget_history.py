@@ -141,7 +141,7 @@ def test_what_was_crossed_is_known_again(store: StoreClient) -> None:
     for recorded, fell in ((None, {a99, f100, f120}), (now + HOUR / 5, {f120}), (now + HOUR, set())):
         if recorded is not None:
             history.record_standings([change(recorded, day=now)])
-        own = {change(now).place: Notified(day, {a80: now}, {f100: Decimal(10)}, fell)}
+        own = {change(now).place: Notified(day, {a80: now}, {f100: Decimal(10)}, fell, {f100: now})}
         assert history.notified(now) == other | own
 
 

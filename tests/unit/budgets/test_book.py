@@ -15,6 +15,7 @@ from stream_jobs.base.errors import StoreUnavailableError
 from stream_jobs.budget_terms.credits import CreditRow, Credits
 from stream_jobs.budget_terms.resolve import Budgets
 from stream_jobs.budgets.book import KEEP_NOTIFIED, BudgetBook, Notified, Place, StandingUpdate
+from stream_jobs.budgets.outlook import Chance, Outlook
 from stream_jobs.budgets.standing import WINDOW_KEY, ThresholdKey
 from stream_jobs.series.check import differences, snapshot
 from stream_jobs.series.delta import Delta, split
@@ -566,3 +567,44 @@ def test_values_with_an_amount_of_their_own_stand_before_they_spend(period: Any,
             extra["d",] = 0  # what it has then is said before
         assert amounts == {("a",): usd(7), ("b",): 0, **extra}
         assert all(not standing.used and standing.period.start <= now for standing in found.values())
+
+
+def raised(run: datetime, chance: float, since: datetime | None, *, amount: int = 100) -> dict[Place, Outlook]:
+    """What is forecast of the day."""
+    chances = {Decimal("100.000"): Chance(chance, since)}
+    figures = (Decimal(amount), Decimal(80), Decimal(140), Decimal(160))
+    place = Place("one", "2026-11-26", ())
+    return {place: Outlook(run, *figures, chances, (None, None, None), "steady", "", is_stale=False)}
+
+
+def test_a_forecast_opens_and_closes_its_threshold_once_per_period() -> None:
+    """Also over a restart; of another amount than that of now it says nothing."""
+    ledger = MemoryLedger(NOON)
+    which = budgets(budget(period="day", amount=100, thresholds={"actual": [], "forecast": [100]}))
+    one = book(ledger, which)
+    assert crossings(handle(one, NOON, ledger.book(NOON, Entry(NOON - 11 * HOUR, usd(20))))) == []
+    one.use_outlooks(raised(NOON, 0.9, NOON, amount=99))
+    assert crossings(handle(one, NOON + MINUTE)) == []
+    one.use_outlooks(raised(NOON, 0.9, NOON))
+    (up,) = handle(one, NOON + 2 * MINUTE)
+    assert crossings([up]) == [("one", "up forecast 100")]
+    assert up.standing.expected == usd(140)
+    again = book(ledger, which, NOON + 3 * MINUTE, one.notified)
+    again.use_outlooks(raised(NOON, 0.9, NOON))
+    assert crossings(handle(again, NOON + 3 * MINUTE)) == []
+    again.use_outlooks(raised(NOON + HOUR, 0.3, None))
+    assert crossings(handle(again, NOON + HOUR)) == [("one", "down forecast 100")]
+    again.use_outlooks(raised(NOON + 2 * HOUR, 0.9, NOON))
+    assert crossings(handle(again, NOON + 2 * HOUR)) == []
+
+
+def test_what_the_rate_of_lately_told_does_not_keep_back_what_a_forecast_finds_later() -> None:
+    """It may have been a false alarm of a busy hour."""
+    ledger = MemoryLedger(NOON)
+    one = book(ledger, budgets(budget(period="day", amount=100, thresholds={"actual": [], "forecast": [100]})))
+    found = crossings(handle(one, NOON, ledger.book(NOON, Entry(NOON - MINUTE, usd(20)))))
+    one.use_outlooks(raised(NOON + MINUTE, 0.2, None))
+    found += crossings(handle(one, NOON + MINUTE))
+    one.use_outlooks(raised(NOON + HOUR, 0.9, NOON + HOUR))
+    found += crossings(handle(one, NOON + HOUR))
+    assert [what for _, what in found] == ["up forecast 100", "down forecast 100", "up forecast 100"]

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from spendstream_schemas.budget_feed import END_OF_TOTALS
 from stream_jobs.budget_terms.units import Unit
+from stream_jobs.budgets.outlook import Chance, Outlook
 from stream_jobs.budgets.standing import Lowest, Standing, ThresholdKey, crossed_now, mean_burn, projected
 from stream_jobs.series.calendar import Period
 
@@ -179,3 +180,61 @@ def test_what_is_below_the_lowest_threshold_crosses_none(
     assert not (Lowest(keys).is_above(one) and crossed)
     if amount >= 0 and not crossed and forecast is None and not any(key.amount for key in keys):
         assert Lowest(keys).is_above(one)
+
+
+def outlook(chance: float, *, raised: bool = False, stale: bool = False, of: str = "100") -> Outlook:
+    chances = {Decimal(of).quantize(Decimal("0.001")): Chance(chance, START if raised else None)}
+    figures = (Decimal(100), Decimal(90), Decimal(120), Decimal(150))
+    return Outlook(START, *figures, chances, (None, None, None), "steady", "", stale)
+
+
+@pytest.mark.parametrize(
+    ("chance", "raised", "is_open", "holds"),
+    [
+        (0.95, False, False, False),  # once is not enough: the protocol has not raised it
+        (0.95, True, False, True),
+        (0.5, True, True, True),
+        (0.5, False, True, True),  # told by the rate of lately, and not so unlikely as to take it back
+        (0.39, False, True, False),
+        (0.39, False, False, False),
+    ],
+)
+@pytest.mark.parametrize("rate", [None, 1, 10_000])
+def test_a_forecast_decides_whatever_the_rate_of_lately_is(
+    chance: float, raised: bool, is_open: bool, holds: bool, rate: int | None
+) -> None:
+    """Of the threshold that it is about."""
+    one = replace(standing(100, 50, forecast=rate), outlook=outlook(chance, raised=raised))
+    assert (FORECAST in crossed_now(one, [FORECAST], {FORECAST: START} if is_open else {})) == holds
+    assert is_open or not holds or not Lowest([FORECAST]).is_above(one)
+
+
+@pytest.mark.parametrize(("raised", "is_open"), [(True, True), (True, False), (False, True), (False, False)])
+def test_a_stale_forecast_holds_what_it_raised_and_says_nothing_new(raised: bool, is_open: bool) -> None:
+    """Then the rate of lately decides about everything else."""
+    before = {FORECAST: START} if is_open else {}
+    low, high = (
+        replace(standing(100, 50, forecast=rate), outlook=outlook(0.9, raised=raised, stale=True)) for rate in (60, 300)
+    )
+    assert (FORECAST in crossed_now(low, [FORECAST], before)) == (raised and is_open)
+    assert FORECAST in crossed_now(high, [FORECAST], before)
+    assert (low.band, low.expected) == (None, 60)
+
+
+def test_where_a_forecast_says_nothing_of_a_threshold_the_rate_of_lately_decides() -> None:
+    """A threshold that is newer than the run; an amount of nothing, or next to nothing, has no percents."""
+    one = replace(standing(100, 50, forecast=130), outlook=outlook(0.1, of="120"))
+    assert crossed_now(one, [FORECAST], {}) == {FORECAST}
+    key = ThresholdKey("forecast", Decimal(0), Decimal(10))
+    assert [standing(amount, 0).percent_of(key) for amount in (0, -1, 1)] == [0, 0, 0]
+    amount = 4 * 10**12
+    assert standing(amount, 0).percent_of(key) == 250
+
+
+def test_a_forecast_is_silent_once_the_amount_is_used_up() -> None:
+    """As the rate is; and no quantile is below what is used by now."""
+    one = replace(standing(100, 100), outlook=outlook(1.0, raised=True))
+    assert crossed_now(one, [FORECAST], {FORECAST: START}) == set()
+    used = replace(standing(200 * 10**12, 130 * 10**12), outlook=outlook(0.2))
+    assert used.band == (130 * 10**12, 130 * 10**12, 150 * 10**12)
+    assert used.expected == 130 * 10**12
