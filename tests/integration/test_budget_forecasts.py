@@ -64,9 +64,9 @@ def forecast(office: Office, chance: float, *, raised: bool, complete: bool = Tr
     at = "fromUnixTimestamp64Micro({{{}:Int64}}, 'UTC')".format
     office.store.client.command(
         "INSERT INTO budget_forecasts (run, grain, budget_id, period_key, period_start, period_end, unit, currency, "
-        "rate, amount, spent, p10, p50, p90, thresholds, probabilities, raised_since, states, breach_p50, label) SELECT "
-        f"{at('run')}, 'day', 'search', {{key:String}}, {at('start')}, {at('end')}, 'USD', 'USD', 1, 100, 20, 120, "
-        f"140, 170, [100], [{{chance:Float64}}], [{at('since')}], [''], {at('end')} - 1, 'steady'",
+        "rate, amount, spent, p10, p50, p90, thresholds, probabilities, raised_since, states, breach_p50, label) "
+        f"SELECT {at('run')}, 'day', 'search', {{key:String}}, {at('start')}, {at('end')}, 'USD', 'USD', 1, 100, "
+        f"20, 120, 140, 170, [100], [{{chance:Float64}}], [{at('since')}], [''], {at('end')} - 1, 'steady'",
         parameters=given,
     )
     if complete:

@@ -48,6 +48,14 @@ STATISTICS = {"score", "scale", "error", "coverage", "probabilities"}
 ALLOWED: Mapping[tuple[str, str], str] = {
     ("budget_terms/resolve.py", "_UP.divide"): "a Context of decimal divides two Decimals",
     ("budget_terms/units.py", "_EXACT.divide"): "a Context of decimal divides two Decimals",
+    ("budgets/forecast_status.py", "float"): "names the type of chances",
+    ("budgets/outlook.py", "float"): "names the type of chances",
+    ("budgets/outlook_reader.py", "float"): "chances; no money",
+    ("budgets/outlook_text.py", "float"): "names the type of chances",
+    (
+        "budgets/standing.py",
+        "Decimal(of) / Decimal(self.amount)",
+    ): "Decimal / Decimal, the percents that a forecast is of",
     ("data_quality/finding.py", "Decimal(part) * 100 / Decimal(whole)"): "Decimal / Decimal, a share for people",
     ("metering/decode.py", "float"): "a timedelta of seconds, for the bound of an instant; no money",
     ("metering/columnar/events.py", "pa.float64"): "latency_ms and complexity, which are no money",
