@@ -205,7 +205,7 @@ def test_planned_events_move_what_they_are_for_and_its_part_of_the_total(world: 
     world.job = Running(world.store, SETTINGS, world.log, world.folder, lambda: world.now, foreknowledge)
     world.settle()
     after = {(tuple(vals), grain): float(p50) for _, vals, grain, p50 in world.rows(medians) if grain == "hour"}
-    # Its last hour was as usual and not as planned: so little of it that the forecast moves by three times all the same.
+    # The hour since it began was as usual, not as planned: too little of the history to move much.
     assert after[("search",), "hour"] == pytest.approx(3 * before[("search",), "hour"], rel=0.1)
     assert after[("ads",), "hour"] == pytest.approx(before[("ads",), "hour"])
     assert after[(), "hour"] == pytest.approx(before[(), "hour"] * (1 + 2 * 2 / 3), rel=0.1)

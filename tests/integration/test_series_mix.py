@@ -195,6 +195,6 @@ def test_a_run_knows_the_prices_to_come_of_each_series(store: StoreClient, event
     assert search[30 + 12 :] == pytest.approx(0.5)
     assert ((total[30 + 12 :] > 0.5) & (total[30 + 12 :] < 1)).all()
     assert list(found.why) == [found.why[0], "prices from 2026-11-12: -50.0 % (deal begins)", ""]
-    still = Foreknowledge(store, lambda: PlannedEvents(EventsDocument()), lambda: PriceBook.of())
+    still = Foreknowledge(store, lambda: PlannedEvents(EventsDocument()), PriceBook.of)
     still.begins()
     assert still.of(past, watched, 20) is None
