@@ -7,9 +7,13 @@ from functools import partial
 from pathlib import Path
 
 from stream_jobs.completeness.log_look import KafkaLooker
+from stream_jobs.forecasts.foreknowledge import Foreknowledge
 from stream_jobs.forecasts.running import Running
 from stream_jobs.forecasts.settings import ForecastsSettings
 from stream_jobs.job_context import Job, JobContext
+from stream_jobs.planned.document import FILE_NAME
+from stream_jobs.planned.events import PlannedEvents, load_events
+from stream_jobs.runtime.files_reload import FilesReload
 from stream_jobs.runtime.jobs import FORECASTS
 from stream_jobs.runtime.kafka_settings import KafkaSettings
 from stream_jobs.runtime.topics import COST_DELTAS
@@ -20,21 +24,48 @@ from stream_jobs.streams.model import SourceRecord
 
 def build(context: JobContext) -> Job:
     """Raises ConfigError."""
-    store = context.new_client()
-    handler = ForecastsJob(store, context.kafka, context.settings(ForecastsSettings), context.config_dir)
-    return Job(partial(build_feed_app, FeedJob(FORECASTS, COST_DELTAS, handler), **context.faust), close=[store.close])
+    store, config_dir = context.new_client(), context.config_dir
+    events = EventsFile(config_dir)
+    context.in_use.book()  # what is wrong with it is said at the start
+    foreknowledge = Foreknowledge(store, lambda: events.events, context.in_use.book)
+    handler = ForecastsJob(store, context.kafka, context.settings(ForecastsSettings), config_dir, foreknowledge)
+    return Job(
+        partial(build_feed_app, FeedJob(FORECASTS, COST_DELTAS, handler), **context.faust),
+        timers=[events.reload.timer],
+        close=[store.close],
+    )
+
+
+class EventsFile:
+    """`events.yaml`, as it is by now; of one that cannot be used any more, as it last could be."""
+
+    def __init__(self, config_dir: Path | None) -> None:
+        """Raises ConfigError for one that cannot be used."""
+        files = (config_dir / FILE_NAME,) if config_dir is not None else ()
+        # First: what is loaded later belongs to files that changed after this.
+        self.reload = FilesReload("planned events", lambda: files, partial(load_events, config_dir), self._take)
+        self.events = load_events(config_dir)
+
+    def _take(self, events: PlannedEvents) -> None:
+        self.events = events
 
 
 class ForecastsJob:
     """A FeedHandler."""
 
     def __init__(
-        self, store: StoreClient, kafka: KafkaSettings, settings: ForecastsSettings, config_dir: Path | None
+        self,
+        store: StoreClient,
+        kafka: KafkaSettings,
+        settings: ForecastsSettings,
+        config_dir: Path | None,
+        foreknowledge: Foreknowledge,
     ) -> None:
         self._store = store
         self._kafka = kafka
         self._settings = settings
         self._config_dir = config_dir
+        self._foreknowledge = foreknowledge
         self._running: Running | None = None
 
     def begin(self) -> None:
@@ -42,7 +73,9 @@ class ForecastsJob:
         self.end()
         looker = KafkaLooker(self._kafka)
         try:
-            self._running = Running(self._store, self._settings, looker, self._config_dir)
+            self._running = Running(
+                self._store, self._settings, looker, self._config_dir, foreknowledge=self._foreknowledge
+            )
         except BaseException:
             looker.close()
             raise

@@ -17,6 +17,7 @@ from stream_jobs.budget_terms.in_force import budgets_in_force
 from stream_jobs.budget_terms.resolve import Budgets
 from stream_jobs.forecasting.model import Forecast
 from stream_jobs.forecasts.findings import incidents
+from stream_jobs.forecasts.foreknowledge import Foreknowledge
 from stream_jobs.forecasts.incidents import LONGEST, without_incidents
 from stream_jobs.forecasts.lease import Lease
 from stream_jobs.forecasts.methods import forecast_panel
@@ -55,10 +56,17 @@ class Counts:
 class ForecastRun:
     """Makes runs, one after the other, in one thread."""
 
-    def __init__(self, store: StoreClient, settings: ForecastsSettings, config_dir: Path | None) -> None:
+    def __init__(
+        self,
+        store: StoreClient,
+        settings: ForecastsSettings,
+        config_dir: Path | None,
+        foreknowledge: Foreknowledge | None = None,
+    ) -> None:
         self._store = store
         self._settings = settings
         self._config_dir = config_dir
+        self._foreknowledge = foreknowledge
         self._runs = Runs(store)
         history = History(store)
         self._reader = PastReader(history, settings.most_values)
@@ -70,6 +78,8 @@ class ForecastRun:
         used, and StoppedError."""
         self._runs.begins(lease)
         budgets = budgets_in_force(self._store, self._config_dir, lease.run)
+        if self._foreknowledge is not None:
+            self._foreknowledge.begins()
         counts, numbers = Counts(), count()
         for part in parts(lease.grain, budgets, lease.known_until, self._settings):
             self._forecast(part, budgets, lease, counts, lambda: next(numbers), is_stopped)
@@ -94,7 +104,8 @@ class ForecastRun:
         quality = self._scores.quality(part.grid)
         known_since = part.grid.start(past.first) - LONGEST
         values = without_incidents(past, incidents(self._store, known_since, lease.run))
-        forecasts = forecast_panel(past.panel(values), part.horizon)
+        known = None if self._foreknowledge is None else self._foreknowledge.of(past, part.watched, part.horizon)
+        forecasts = forecast_panel(past.panel(values), part.horizon, known, self._settings.country)
         for places in portions(len(past.keys), SERIES_AT_ONCE):
             if is_stopped():
                 raise StoppedError

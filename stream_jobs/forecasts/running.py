@@ -19,6 +19,7 @@ from stream_jobs.base.errors import SpendstreamError
 from stream_jobs.base.instants import EPOCH, time_zone, unix_micros
 from stream_jobs.completeness.ledger_reach import LedgerReach
 from stream_jobs.completeness.log_look import LogLooker
+from stream_jobs.forecasts.foreknowledge import Foreknowledge
 from stream_jobs.forecasts.grid import Grid, Step
 from stream_jobs.forecasts.lease import Lease, leased
 from stream_jobs.forecasts.methods import VERSION
@@ -65,13 +66,14 @@ class Running:
         looker: LogLooker,
         config_dir: Path | None,
         now: Callable[[], datetime] | None = None,
+        foreknowledge: Foreknowledge | None = None,
     ) -> None:
         self._store = store
         self._settings = settings
         self._now = now or ServerClock(store).now
         self._reach = LedgerReach(store, looker, timedelta(seconds=settings.grace_s))
         self._runs = Runs(store)
-        self._run = ForecastRun(store, settings, config_dir)
+        self._run = ForecastRun(store, settings, config_dir, foreknowledge)
         self._grids: dict[Step, Grid] = {"hour": Grid("hour"), "day": Grid("day", time_zone(settings.zone))}
         self._last: dict[Step, LastRun | None] = {grain: self._runs.last(grain) for grain in STEPS}
         self._said: dict[Step, str] = {

@@ -7,6 +7,7 @@ from pydantic_settings import BaseSettings
 
 from stream_jobs.base.environment import variables
 from stream_jobs.base.instants import time_zone
+from stream_jobs.forecasts.rest_days import knows
 
 
 class ForecastsSettings(BaseSettings):
@@ -43,6 +44,14 @@ class ForecastsSettings(BaseSettings):
     zone: Annotated[
         str, Field(max_length=64, description="Whose days forecasts by the day are; those of budgets follow their own.")
     ] = "UTC"
+    country: Annotated[
+        str,
+        Field(
+            max_length=2,
+            description="Whose public holidays are expected to be as quiet as Sundays, as ISO 3166 has it: DE. Empty: "
+            "nobody's.",
+        ),
+    ] = ""
     grace_s: Annotated[
         float,
         Field(
@@ -76,3 +85,13 @@ class ForecastsSettings(BaseSettings):
     def _there_is_one(cls, name: str) -> str:
         time_zone(name)
         return name
+
+    @field_validator("country")
+    @classmethod
+    def _has_holidays(cls, name: str) -> str:
+        country = name.strip().upper()
+        if country and not knows(country):
+            raise ValueError(
+                f"no holidays are known of a country {name!r}: write its two letters as ISO 3166 has them, such as DE"
+            )
+        return country

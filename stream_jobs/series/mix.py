@@ -9,7 +9,7 @@ usage.
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from fractions import Fraction
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from spendstream_schemas import ATTRIBUTION_FIELDS, METERS
 from spendstream_schemas.scope import Condition
@@ -19,6 +19,9 @@ from stream_jobs.ledger.entries import Entries, as_ledger
 from stream_jobs.ledger.rebuild import PRICING_COLUMNS, priced_facts
 from stream_jobs.pricing.ahead import Used
 from stream_jobs.pricing.result import STATED
+from stream_jobs.series.facts import Values
+from stream_jobs.series.measures import column
+from stream_jobs.series.spec import SeriesSpec
 from stream_jobs.series.sums import scope_condition
 from stream_jobs.store.client import StoreClient
 from stream_jobs.store.tables import TOOL_COLUMNS
@@ -86,6 +89,41 @@ def read_share(
         f"WHERE {_WHEN}{where}",
         {"since": unix_micros(since), "until": unix_micros(until), **parameters, **more},
     )
+    return _share(whole, inside)
+
+
+def read_shares(
+    store: StoreClient,
+    spec: SeriesSpec,
+    among: Sequence[Values],
+    part: Mapping[str, Condition],
+    since: datetime,
+    until: datetime,
+) -> dict[Values, float]:
+    """As `read_share`, of each of the values, and of all others together as one of empty texts; what cost nothing is
+    absent. Raises StoreUnavailableError."""
+    if not spec.per:
+        return {(): read_share(store, spec.scope, part, since, until)}
+    where, parameters = scope_condition(spec.scope, spec.per)
+    within, more = scope_condition(part, prefix="part")
+    values = f"CAST([{', '.join(map(column, spec.per))}], 'Array(String)')"
+    others = ", ".join(["''"] * len(spec.per))
+    rows = store.rows(
+        f"SELECT if(has({{among:Array(Array(String))}}, {values}), {values}, CAST([{others}], 'Array(String)')) "
+        "AS vals, "
+        "sum(ifNull(effective_cost, 0)) AS whole, "
+        f"sumIf(ifNull(effective_cost, 0), true{within}) FROM ledger WHERE {_WHEN}{where} "
+        "GROUP BY vals HAVING whole > 0",
+        {
+            **{"since": unix_micros(since), "until": unix_micros(until), "among": [list(one) for one in among]},
+            **parameters,
+            **more,
+        },
+    )
+    return {tuple(cast(list[str], vals)): _share(whole, inside) for vals, whole, inside in rows}
+
+
+def _share(whole: object, inside: object) -> float:
     total, cost = Fraction(str(whole)), Fraction(str(inside))
     return float(min(max(cost / total, Fraction(0)), Fraction(1))) if total > 0 else 0
 

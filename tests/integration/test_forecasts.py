@@ -17,14 +17,17 @@ from stream_jobs.base.errors import StoreUnavailableError
 from stream_jobs.base.instants import unix_micros
 from stream_jobs.forecasts import run as run_module
 from stream_jobs.forecasts import running
+from stream_jobs.forecasts.foreknowledge import Foreknowledge
 from stream_jobs.forecasts.running import Running
 from stream_jobs.forecasts.runs import request
 from stream_jobs.forecasts.settings import ForecastsSettings
+from stream_jobs.pricing.book import PriceBook
 from stream_jobs.store.client import StoreClient
 from stream_jobs.store.tables import insert
 from tests.integration.anomaly_world import Blocks, Log
 from tests.integration.pipeline import until
 from tests.store_server import StoreProcess, ledger_rows
+from tests.unit.planned.test_effects import planned
 
 pytestmark = pytest.mark.slow
 
@@ -182,6 +185,32 @@ def test_every_budget_is_told_what_its_period_will_come_to(world: World) -> None
     assert found["month", ()][5] < 0.05
     told = "SELECT count() FROM budget_forecasts_now WHERE arrayExists(at -> at IS NOT NULL, raised_since)"
     assert world.rows(told) == [(0,)]
+
+
+def test_planned_events_move_what_they_are_for_and_its_part_of_the_total(world: World) -> None:
+    """By hours and by days; what was said without them stays in earlier runs; people are told why."""
+    world.settle()
+    medians = "SELECT dims, vals, grain, sum(p50) FROM forecasts_now WHERE budget_id = '' AND dims IN ([], ['team']) "
+    medians += "AND at < '{}' GROUP BY ALL"
+    medians = medians.format(f"{NOW + 20 * HOUR:%F %H:00:00}")
+    before = {(tuple(vals), grain): float(p50) for _, vals, grain, p50 in world.rows(medians) if grain == "hour"}
+    events = planned(
+        {"scope": {"team": "search"}, "from": f"{NOW - HOUR:%FT%H:00}", "to": f"{NOW + 9 * DAY:%FT%H:00}", "factor": 3}
+    )
+    world.job.close()
+    foreknowledge = Foreknowledge(world.store, lambda: events, PriceBook.of)
+    world.now += timedelta(minutes=1)
+    ask(world, world.now)
+    world.now += timedelta(minutes=1)
+    world.job = Running(world.store, SETTINGS, world.log, world.folder, lambda: world.now, foreknowledge)
+    world.settle()
+    after = {(tuple(vals), grain): float(p50) for _, vals, grain, p50 in world.rows(medians) if grain == "hour"}
+    # The hour since it began was as usual, not as planned: too little of the history to move much.
+    assert after[("search",), "hour"] == pytest.approx(3 * before[("search",), "hour"], rel=0.1)
+    assert after[("ads",), "hour"] == pytest.approx(before[("ads",), "hour"])
+    assert after[(), "hour"] == pytest.approx(before[(), "hour"] * (1 + 2 * 2 / 3), rel=0.1)
+    why = "SELECT DISTINCT vals, why FROM forecasts_now WHERE grain = 'hour' AND dims = ['team'] AND budget_id = ''"
+    assert {tuple(vals): text for vals, text in world.rows(why)} == {("search",): "planned: E", ("ads",): ""}
 
 
 def test_those_who_matter_have_a_forecast_each_and_all_others_one_together(world: World) -> None:

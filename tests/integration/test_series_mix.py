@@ -5,19 +5,26 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import numpy as np
 import pytest
 
 from spendstream_schemas import UsageEvent
 from spendstream_schemas.scope import Condition, in_scope
 from stream_jobs.attribution.rules import AttributionRules
 from stream_jobs.facts import facts_of
+from stream_jobs.forecasts.foreknowledge import Foreknowledge
+from stream_jobs.forecasts.grid import Grid
+from stream_jobs.forecasts.model import Key, Past, Watched
 from stream_jobs.ledger.amounts import opposite
 from stream_jobs.metering.rows import ledger_table
+from stream_jobs.planned.document import EventsDocument
+from stream_jobs.planned.events import PlannedEvents
 from stream_jobs.pricing.ahead import COSTS, Used, price_factors
 from stream_jobs.pricing.book import PriceBook
 from stream_jobs.pricing.overlays import OverlayFile
 from stream_jobs.pricing.rate_cards import RateCardFile
-from stream_jobs.series.mix import read_mix, read_share
+from stream_jobs.series.mix import read_mix, read_share, read_shares
+from stream_jobs.series.spec import SeriesSpec
 from stream_jobs.store.client import StoreClient
 from stream_jobs.store.tables import insert
 from tests.store_server import StoreProcess
@@ -29,6 +36,7 @@ pytestmark = pytest.mark.slow
 MIDNIGHT = datetime(2026, 11, 1, tzinfo=UTC)
 NOW = MIDNIGHT + timedelta(hours=12)
 DAY = timedelta(days=1)
+TEAMS = ("search", "ads")
 SEARCH = {"team": Condition(any_of=("search",))}
 CARD = {
     "provider": "mine", "source": "s", "checked": "2026-11-01",
@@ -150,3 +158,43 @@ def test_the_share_of_a_scope_is_that_of_what_it_cost(store: StoreClient, events
     found = read_share(store, agents, SEARCH, NOW - 7 * DAY, NOW)
     assert found == pytest.approx(both / sum(cost[one.event_id] for one in of_agents))
     assert read_share(store, {"team": Condition(any_of=("nobody",))}, SEARCH, NOW - 7 * DAY, NOW) == 0
+
+
+def test_the_shares_of_many_are_those_of_each_and_of_all_others(store: StoreClient, events: list[UsageEvent]) -> None:
+    """In one question; of the total as one series, too."""
+    assert events
+    grid = Grid("hour")
+    spec = SeriesSpec({}, ("feature",), "effective_cost", grid.calendar)
+    found = read_shares(store, spec, [("agent",)], SEARCH, NOW - 7 * DAY, NOW)
+    for values, feature in ((("agent",), "agent"), (("",), "chat")):
+        alone = read_share(store, {"feature": Condition(any_of=(feature,))}, SEARCH, NOW - 7 * DAY, NOW)
+        assert found[values] == pytest.approx(alone)
+    total = SeriesSpec({}, (), "effective_cost", grid.calendar)
+    assert read_shares(store, total, [()], SEARCH, NOW - 7 * DAY, NOW) == {
+        (): read_share(store, {}, SEARCH, NOW - 7 * DAY, NOW)
+    }
+
+
+def test_a_run_knows_the_prices_to_come_of_each_series(store: StoreClient, events: list[UsageEvent]) -> None:
+    """A contract of one team alone moves that team by all of it, the total by its part, others not; people are told."""
+    assert events
+    grid = Grid("day")
+    keys = [Key("", (), (), "effective_cost"), *(Key("", ("team",), (one,), "effective_cost") for one in TEAMS)]
+    past = Past(grid, grid.cell_at(MIDNIGHT) - 30, keys, np.ones((3, 30)))
+    watched = [Watched(SeriesSpec({}, dims, "effective_cost", grid.calendar)) for dims in ((), ("team",))]
+    contract = {"name": "deal", "scope": {"attribution": {"team": "search"}}, "multiplier": "0.5",
+                "valid_from": "2026-11-12"}  # fmt: skip
+    book = PriceBook.of(overlay_files=[OverlayFile.model_validate({"overlays": [contract]})])
+    foreknowledge = Foreknowledge(store, lambda: PlannedEvents(EventsDocument()), lambda: book)
+    foreknowledge.begins()
+    found = foreknowledge.of(past, watched, 20)
+    assert found is not None
+    total, search, ads = found.factors
+    assert set(ads) == {1.0}
+    assert (search[: 30 + 11] == 1).all()
+    assert search[30 + 12 :] == pytest.approx(0.5)
+    assert ((total[30 + 12 :] > 0.5) & (total[30 + 12 :] < 1)).all()
+    assert list(found.why) == [found.why[0], "prices from 2026-11-12: -50.0 % (deal begins)", ""]
+    still = Foreknowledge(store, lambda: PlannedEvents(EventsDocument()), PriceBook.of)
+    still.begins()
+    assert still.of(past, watched, 20) is None
