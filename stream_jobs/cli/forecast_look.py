@@ -103,6 +103,7 @@ def _overview(args: argparse.Namespace, store: "StoreClient", grain: "Step | Non
             {
                 "runs": [_run(made) for made in (found.runs.hour, found.runs.day) if made],
                 "why_not": found.runs.why_not,
+                "notes": found.notes,
                 "total": [_outlined(one) for one in found.totals],
                 "budgets": [_budget(one) for one in found.budgets],
                 "budgets_without_an_end": [_outlined(one) for one in found.endless],
@@ -164,7 +165,13 @@ def _series(one: "OneSeries") -> dict[str, Any]:
 
 def _outlined(one: "Outlined") -> dict[str, Any]:
     total = one.end.total._asdict() if one.end else None
-    return _series(one.series) | {"grain": one.series.made.grain, "steps": one.steps, "sum": total}
+    found = _series(one.series) | {"grain": one.series.made.grain, "steps": one.steps, "sum": total}
+    if one.window is None or not one.window.bands:
+        return found
+    window = one.window
+    gone = dict(zip(("p10", "p50", "p90"), window.gone, strict=True))
+    told = {"hours": window.hours, "currency": window.unit.name, "amount": window.amount, "spent": window.spent}
+    return found | {"window": {**told, "at_its_end": window.bands[-1]._asdict(), "gone": gone}}
 
 
 def _budget(one: "BudgetAhead") -> dict[str, Any]:

@@ -13,11 +13,14 @@ from stream_jobs.forecasts.read import (
     OneSeries,
     read_ahead,
     read_budgets,
+    read_budgets_ahead,
     read_runs,
     read_series,
     the_one,
 )
+from stream_jobs.forecasts.recent import read_windows
 from stream_jobs.forecasts.terminal import Outlined, Overview, Shown
+from stream_jobs.forecasts.windows import Window
 from stream_jobs.store.client import StoreClient
 
 
@@ -25,20 +28,25 @@ def read_overview(store: StoreClient, steps: Mapping[Step, int]) -> Overview:
     """`steps`: how far ahead the total, and budgets without an end, are looked at by each grain that is asked for; of
     several the first that says something of a budget. Raises StoreUnavailableError."""
     runs, budgets = read_runs(store), read_budgets(store)
-    whole = OfSeries()
     totals: list[Outlined] = []
-    endless: dict[OfSeries, Outlined] = {}
+    notes: list[str] = []
+    endless: dict[OfSeries, tuple[OneSeries, list[Ahead]]] = {}
     has_end = {(one.budget_id, one.values) for one in budgets}
     for grain, count in steps.items():
         made = runs.of(grain)
         found = read_series(store, made) if made else []
-        totals += [_outlined(store, one, count) for one in found if one.series == whole]
+        if made and not found:
+            notes.append(f"by the {grain}: nothing can be said before usage of a whole {grain} is booked")
+        totals += [_outlined(one, read_ahead(store, one, count)) for one in found if one.series == OfSeries()]
+        ahead_of = read_budgets_ahead(store, made, count) if made and found else {}
         for one in found:
             series = one.series
             is_one = series.budget_id and REST not in series.vals and (series.budget_id, series.vals) not in has_end
-            if is_one and (series not in endless or endless[series].end is None):
-                endless[series] = _outlined(store, one, count)
-    return Overview(runs, totals, budgets, list(endless.values()))
+            if is_one and (series not in endless or not endless[series][1]):
+                endless[series] = one, ahead_of.get(series, [])
+    windows = read_windows(store, {one: ahead for one, ahead in endless.values() if ahead})
+    outlined = [_outlined(one, ahead, windows.get(one)) for one, ahead in endless.values()]
+    return Overview(runs, totals, budgets, outlined, notes)
 
 
 def look_at(store: StoreClient, made: Made, wanted: OfSeries, steps: int) -> Shown:
@@ -71,6 +79,5 @@ def _is_same(series: OfSeries, one: OneSeries) -> bool:
     return of(series) == of(one.series)
 
 
-def _outlined(store: StoreClient, one: OneSeries, steps: int) -> Outlined:
-    ahead = read_ahead(store, one, steps)
-    return Outlined(one, len(ahead), ahead[-1] if ahead else None)
+def _outlined(one: OneSeries, ahead: Sequence[Ahead], window: Window | None = None) -> Outlined:
+    return Outlined(one, len(ahead), ahead[-1] if ahead else None, window)

@@ -207,6 +207,21 @@ def read_ahead(store: StoreClient, one: OneSeries, steps: int) -> list[Ahead]:
     return [Ahead(as_utc(row[0]), Band(*row[1:4]), Band(*row[4:7])) for row in cast(list[tuple[Any, ...]], rows)]
 
 
+def read_budgets_ahead(store: StoreClient, made: Made, steps: int) -> dict[OfSeries, list[Ahead]]:
+    """Of all series of budgets, at most so many steps of each. Raises StoreUnavailableError."""
+    rows = store.rows(
+        "SELECT budget_id, dims, vals, measure, at, p10, p50, p90, sum_p10, sum_p50, sum_p90 FROM forecasts "
+        f"WHERE {_OF_RUN} AND budget_id != '' ORDER BY budget_id, dims, vals, measure, at "
+        "LIMIT {steps:UInt32} BY budget_id, dims, vals, measure",
+        {**_run_of(made), "steps": steps},
+    )
+    found: dict[OfSeries, list[Ahead]] = {}
+    for budget_id, dims, vals, measure, at, *figures in cast(list[tuple[Any, ...]], rows):
+        series = OfSeries(str(budget_id), tuple(dims), tuple(vals), measure)
+        found.setdefault(series, []).append(Ahead(as_utc(at), Band(*figures[:3]), Band(*figures[3:])))
+    return found
+
+
 def read_budgets(store: StoreClient) -> list[BudgetAhead]:
     """Of all budgets whose period has an end that is not over yet. Raises StoreUnavailableError."""
     return [budget_of_row(row) for row in cast(list[tuple[Any, ...]], store.rows(_BUDGETS))]

@@ -9,8 +9,9 @@ from typing import Final
 from rich.text import Text
 
 from stream_jobs.base.readable import clock, exact, instant, money, percent
-from stream_jobs.forecasts.overrides import Override
+from stream_jobs.forecasts.overrides import OfSeries, Override
 from stream_jobs.forecasts.read import COST, Ahead, Band, BudgetAhead, Made, OneSeries, Runs
+from stream_jobs.forecasts.windows import Window
 from stream_jobs.output.console import Console
 from stream_jobs.output.tables import Facts, Table
 
@@ -28,6 +29,7 @@ class Outlined:
     series: OneSeries
     steps: int
     end: Ahead | None  # None: refused
+    window: Window | None = None  # of a budget that is one
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,7 @@ class Overview:
     totals: Sequence[Outlined]
     budgets: Sequence[BudgetAhead]  # whose periods have an end
     endless: Sequence[Outlined]  # of the others: windows, and what has no end
+    notes: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,12 +70,14 @@ def print_overview(console: Console, found: Overview) -> None:
     for made in (found.runs.hour, found.runs.day):
         if made is not None:
             console.print(Text(as_of(made)), style="yellow" if made.stale_since else "dim")
+    for note in found.notes:
+        console.print(Text(note))
     if found.totals:
         console.print(series_table("total", found.totals))
     if found.budgets:
         console.print(budgets_table(soonest(found.budgets)[:MOST_ROWS]))
     if found.endless:
-        console.print(series_table("budget without an end", found.endless[:MOST_ROWS]))
+        console.print(windows_table(first_gone(found.endless)[:MOST_ROWS]))
     for many in (found.budgets, found.endless):
         if len(many) > MOST_ROWS:
             console.print(f"the first {MOST_ROWS} of {len(many)}; --json has all", style="dim")
@@ -113,12 +118,17 @@ def gone(one: BudgetAhead) -> str:
     """When the amount will be spent, in words."""
     if one.total is None:
         return ""
-    if one.spent > one.amount:
+    return in_words(one.spent, one.amount, one.gone, "lasts")
+
+
+def in_words(spent: Decimal, amount: Decimal, gone: Sequence[datetime | None], lasts: str) -> str:
+    """When an amount is spent: `gone` by P10, P50 and P90."""
+    if spent > amount:
         return "gone"
-    early, middle, _ = one.gone
+    early, middle = gone[0], gone[1]
     if middle is not None:
         return instant(middle)
-    return f"lasts (1 in 10: {instant(early)})" if early is not None else "lasts"
+    return f"{lasts} (1 in 10: {instant(early)})" if early is not None else lasts
 
 
 def series_table(head: str, found: Sequence[Outlined]) -> Table:
@@ -132,6 +142,44 @@ def series_table(head: str, found: Sequence[Outlined]) -> Table:
         length = f"{one.steps} {grain}{'s' if one.steps != 1 else ''}" if one.end else ""
         label = series.why if series.label == _REFUSED else series.label
         table.add_row(Text(series.series.words), length, *band, Text(label))
+    return table
+
+
+def first_gone(found: Sequence[Outlined]) -> list[Outlined]:
+    """What is gone first comes first; of the rest, what will be closest to it."""
+
+    def place(one: Outlined) -> tuple[bool, float, float, OfSeries]:
+        window = one.window
+        if window is None:
+            return True, 0.0, 0.0, one.series.series
+        is_gone, at = window.spent > window.amount, window.gone[1]
+        full = max((float(band.p50 / window.amount) for band in window.bands), default=0.0) if window.amount else 0.0
+        return not is_gone and at is None, 0.0 if is_gone or at is None else at.timestamp(), -full, one.series.series
+
+    return sorted(found, key=place)
+
+
+def windows_table(found: Sequence[Outlined]) -> Table:
+    """A row each: what a window holds and will hold, or what comes to a budget that has no end."""
+    table = Table(header_style="bold")
+    for column in ("budget", "within", "spent", "of", "in", "P10", "P50", "P90", "gone (UTC)", "label"):
+        left = column in ("budget", "within", "in", "gone (UTC)", "label")
+        table.add_column(column, justify="left" if left else "right")
+    for one in found:
+        series, window = one.series, one.window
+        name = "/".join((series.series.budget_id, *series.series.vals))
+        label = Text(series.why if series.label == _REFUSED else series.label)
+        if window is None or not window.bands:
+            band = [figure(series, amount) for amount in one.end.total] if one.end else [""] * 3
+            table.add_row(Text(name), "", "", "", f"{one.steps} {series.made.grain}s", *band, "", label)
+            continue
+        unit, amounts = window.unit, window.bands[-1]
+        told = in_words(window.spent, window.amount, window.gone, f"lasts {len(window.bands)} hours")
+        table.add_row(
+            *(Text(name), f"{window.hours} hours", unit.text(window.spent), unit.text(window.amount)),
+            *(f"{len(window.bands)} hours", *map(unit.text, amounts)),
+            *(Text(told, "" if told.startswith("lasts") else "red"), label),
+        )
     return table
 
 
