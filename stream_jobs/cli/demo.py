@@ -41,8 +41,8 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         help="see it work: simulated traffic through the whole pipeline, budget alerts, and a report",
         description="Starts the pipeline on free ports, sends four hours of traffic of a made-up company with several "
         "teams, customers and providers, in which one user runs away and budgets are crossed, shows the alerts as they "
-        "arrive, what was unusual and why, where the money went, and which budget will be gone when. Nothing is left running; the data folder stays "
-        "for you to look at.",
+        "arrive, what was unusual and why, where the money went, and which budget will be gone when. Nothing is left "
+        "running; the data folder stays for you to look at.",
     )
     add_instance_options(parser, default_port=0, default_data_dir=Path("demo-data"))
     parser.add_argument("--out", type=Path, default=Path("report.html"), help="the report (default: %(default)s)")
