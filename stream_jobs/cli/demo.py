@@ -113,7 +113,7 @@ def _send_and_show(
             receiver.show_with(demo_alerts.AlertPrinter(console, printers, sent, budgets))
         if code := _send(args, traffic, instance.kafka, sent):
             return code
-        ahead = demo_forecast.ask(instance)
+        asked = [demo_forecast.ask(instance)]
         if own_budgets and not demo_alerts.wait_until_told(store, receiver, budgets):
             console.print("Not all alerts have arrived yet; spendstream alerts list has them.", style="yellow")
         (incident,) = traffic.incidents
@@ -125,8 +125,9 @@ def _send_and_show(
         else:
             demo_anomalies.show_finding(console, store, found)
         data = build(store.client, traffic.start, traffic.end, seen_until=datetime.now(UTC))
+        asked.append(demo_forecast.ask(instance))  # which the incident does not move, now that it is found
         with console.working("waiting for the forecast"):
-            is_here = demo_forecast.wait_until_forecast(store, ahead)
+            is_here = any(demo_forecast.wait_until_forecast(store, at) for at in reversed(asked))
         forecast = demo_forecast.look(store) if is_here else None
     render_terminal(data, console)
     demo_forecast.show(console, forecast)

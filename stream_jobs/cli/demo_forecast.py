@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from stream_jobs.forecasts.terminal import Outlined, Overview
     from stream_jobs.store.client import StoreClient
 
-WAIT_S: Final = 20.0
+WAIT_S: Final = 10.0
 HOURS: Final = 24
 MOST_VALUES: Final = 3
 """Of a budget for each user, those whose are gone first."""
