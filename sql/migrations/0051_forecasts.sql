@@ -16,6 +16,9 @@ CREATE TABLE IF NOT EXISTS forecasts
     p10 Decimal(38, 12) CODEC(ZSTD(1)),
     p50 Decimal(38, 12) CODEC(ZSTD(1)) COMMENT 'a statistic, as all of these; medians do not add up to the median of a sum',
     p90 Decimal(38, 12) CODEC(ZSTD(1)),
+    sum_p10 Decimal(38, 12) CODEC(ZSTD(1)) COMMENT 'of all from the first step to the end of this one together: quantiles of their own',
+    sum_p50 Decimal(38, 12) CODEC(ZSTD(1)),
+    sum_p90 Decimal(38, 12) CODEC(ZSTD(1)),
     insert_before DateTime64(6, 'UTC') DEFAULT toDateTime64(0, 6, 'UTC')
         CODEC(Delta, ZSTD(1)) COMMENT 'the insert was to be refused after this instant; 1970-01-01: never',
     CONSTRAINT inserted_in_time

@@ -1,6 +1,6 @@
 -- What is forecast now: the steps of the latest complete run of hours, and of the latest of days, in rising quantiles.
 -- dims and vals are the series (both empty: everything), budget_id is that of a budget's series. Statistics, no amounts:
--- neither medians nor bands of several series or steps add up. stale_since: from when on there should have been a newer
+-- neither medians nor bands of several series or steps add up: sum_p50 is of all from the first step to the end of this one. stale_since: from when on there should have been a newer
 -- one, and stale_why says why there is none.
 CREATE OR REPLACE VIEW forecasts_now AS
 WITH
@@ -36,6 +36,9 @@ SELECT
     forecasts.p10 AS p10,
     forecasts.p50 AS p50,
     forecasts.p90 AS p90,
+    forecasts.sum_p10 AS sum_p10,
+    forecasts.sum_p50 AS sum_p50,
+    forecasts.sum_p90 AS sum_p90,
     forecast_series.label AS label,
     forecast_series.why AS why,
     forecast_series.method AS method,

@@ -41,8 +41,8 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         help="see it work: simulated traffic through the whole pipeline, budget alerts, and a report",
         description="Starts the pipeline on free ports, sends four hours of traffic of a made-up company with several "
         "teams, customers and providers, in which one user runs away and budgets are crossed, shows the alerts as they "
-        "arrive, what was unusual and why, and where the money went. Nothing is left running; the data folder stays "
-        "for you to look at.",
+        "arrive, what was unusual and why, where the money went, and which budget will be gone when. Nothing is left "
+        "running; the data folder stays for you to look at.",
     )
     add_instance_options(parser, default_port=0, default_data_dir=Path("demo-data"))
     parser.add_argument("--out", type=Path, default=Path("report.html"), help="the report (default: %(default)s)")
@@ -85,6 +85,7 @@ def run(args: argparse.Namespace) -> int:
     console.print(f'and in another shell:  spendstream query "{query}"', soft_wrap=True)
     console.print("                       spendstream anomalies list --all", soft_wrap=True)
     console.print("                       spendstream budgets show products.agents", soft_wrap=True)
+    console.print("                       spendstream forecast budget=products --horizon 24h", soft_wrap=True)
     return 0
 
 
@@ -97,7 +98,7 @@ def _send_and_show(
 ) -> int:
     """Send, show the alerts as they come in, then the report. Returns the exit code."""
     from spendstream_traffic.simulate import labels
-    from stream_jobs.cli import demo_alerts, demo_anomalies
+    from stream_jobs.cli import demo_alerts, demo_anomalies, demo_forecast
     from stream_jobs.embedded.instance import embedded_clickhouse
     from stream_jobs.report.html import write_html
     from stream_jobs.report.queries import build
@@ -112,6 +113,7 @@ def _send_and_show(
             receiver.show_with(demo_alerts.AlertPrinter(console, printers, sent, budgets))
         if code := _send(args, traffic, instance.kafka, sent):
             return code
+        asked = [demo_forecast.ask(instance)]
         if own_budgets and not demo_alerts.wait_until_told(store, receiver, budgets):
             console.print("Not all alerts have arrived yet; spendstream alerts list has them.", style="yellow")
         (incident,) = traffic.incidents
@@ -123,7 +125,12 @@ def _send_and_show(
         else:
             demo_anomalies.show_finding(console, store, found)
         data = build(store.client, traffic.start, traffic.end, seen_until=datetime.now(UTC))
+        asked.append(demo_forecast.ask(instance))  # which the incident does not move, now that it is found
+        with console.working("waiting for the forecast"):
+            is_here = any(demo_forecast.wait_until_forecast(store, at) for at in reversed(asked))
+        forecast = demo_forecast.look(store) if is_here else None
     render_terminal(data, console)
+    demo_forecast.show(console, forecast)
     for label in labels(traffic):
         console.print()
         console.print(f"What the simulation did: {_told(label)}")

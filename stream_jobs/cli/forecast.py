@@ -1,4 +1,4 @@
-"""`spendstream forecast`: what will be spent, with bands; of a file, of what anybody has."""
+"""`spendstream forecast`: what will be spent, with bands; of what the job has forecast, or of a file."""
 
 import argparse
 from pathlib import Path
@@ -6,14 +6,16 @@ from typing import TYPE_CHECKING, Any, Final
 
 from stream_jobs.base.errors import ConfigError
 from stream_jobs.base.instants import parse_utc, unix_micros
-from stream_jobs.cli import forecast_budgets
-from stream_jobs.cli.flags import add_json
+from stream_jobs.cli import forecast_budgets, forecast_look, forecast_set
+from stream_jobs.cli.flags import add_json, add_store
 from stream_jobs.output.lines import complain, say, say_json
 
 if TYPE_CHECKING:
     from stream_jobs.forecasting.scan.answer import Told
 
+ACTIONS: Final = ("set", "unset")
 EPILOG: Final = f"""\
+{forecast_look.EPILOG}
 columns of a file, by their names in the first line, in any order; rows in any order:
   time     ISO 8601, in UTC where no zone is given; or seconds, milliseconds or microseconds since 1970
   value    how much from then on: requests, tokens, USD. Rows finer than a step are added up; a step without a row is
@@ -25,6 +27,10 @@ Each forecast uses nothing from its origin on. P50 of the sum is no sum of P50s.
 budgets, from files:
 {forecast_budgets.EPILOG}
 examples:
+  spendstream forecast
+  spendstream forecast team=search --horizon 30d --plot search.png
+  spendstream forecast budget=products --now
+  spendstream forecast set team=search --from 2026-12-01 --to 2027-01-01 --amount 40000 --note "the launch"
   spendstream forecast --file usage.csv --horizon 72h --step 1h
   spendstream forecast --file spend.csv --horizon 30d --step 1d --origin 2026-11-01 --origin 2026-12-01 --json
   spendstream forecast --budgets budgets.yaml --spend spend.csv --at 2026-11-10 2026-11-11
@@ -35,10 +41,12 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser = subparsers.add_parser(
         "forecast",
         help="what will be used or spent: P10, P50 and P90 of the next hours or days",
-        description="Forecasts every series of a CSV file, with the method and the one configuration of the job.",
+        description="Shows what the job `forecasts` says of the total and of every budget, or of one series in full; "
+        "or forecasts every series of a CSV file, with the method and the one configuration of the job.",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    forecast_look.add_arguments(parser)
     parser.add_argument("--file", type=Path, metavar="FILE", help="CSV with time, value and series")
     parser.add_argument("--horizon", metavar="LENGTH", help="how far ahead: 72h, 30d (default: 72h, or 30d of days)")
     parser.add_argument("--step", choices=("1h", "1d"), default="1h", help="of hours or of days (default: %(default)s)")
@@ -50,16 +58,22 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         help="the first step's beginning: 2026-11-01T08:00; repeatable (default: the end of the file)",
     )
     forecast_budgets.add_arguments(parser)
+    forecast_set.add_arguments(parser)
     add_json(parser)
+    add_store(parser)
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
     """Exit code 0, also where forecasts are refused. Raises ConfigError for what cannot be read."""
+    if args.scope and (args.budgets is not None or args.file is not None):
+        raise ConfigError(f"{' '.join(args.scope)[:80]!r} is of what the job forecasts: leave it out beside files")
     if args.budgets is not None:
         return forecast_budgets.run(args)
+    if args.scope and args.scope[0] in ACTIONS:
+        return forecast_set.run(args.scope[0], args.scope[1:], args, forecast_look.model_of)
     if args.file is None:
-        raise ConfigError("say what to forecast: --file FILE, or --budgets FILE and --spend FILE")
+        return forecast_look.run(args)
     from stream_jobs.base.no_pandas import arrow_without_pandas
     from stream_jobs.forecasting.scan.answer import forecast_file
     from stream_jobs.output.console import progress_bars

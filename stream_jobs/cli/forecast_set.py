@@ -6,7 +6,7 @@ from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any
 
-from stream_jobs.cli.flags import add_json, add_store, local_instant
+from stream_jobs.cli.flags import local_instant
 
 if TYPE_CHECKING:
     from stream_jobs.forecasts.overrides import OfSeries, Override, Said
@@ -18,41 +18,51 @@ MAX_NOTE = 1000
 MAX_BY = 128
 
 
-def add_parser(
-    actions: "argparse._SubParsersAction[argparse.ArgumentParser]", model_of: "ModelOf | None" = None
-) -> None:
-    """Add `set` and `unset`. `model_of`: what the model says of a series and a time, which is kept beside."""
-    put = actions.add_parser(
-        "set",
-        help="say what you expect of a time",
-        description="It is kept and shown beside the model's forecast, never in its place, and both are scored as the "
-        "time passes. One for the same time is replaced.",
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Those that `set` and `unset` have of their own, beside `--json` and those of the store. None has a default that
+    anybody else's command could take for its own."""
+    group = parser.add_argument_group(
+        "what you expect",
+        "Of `set SERIES`: it is kept and shown beside the model's forecast, never in its place, and both are scored as "
+        "the time passes; one for the same time is replaced. Of `unset SERIES`: it is taken back; what was said, by "
+        "whom and why stays in the table forecast_overrides.",
     )
-    _add_series(put)
-    put.add_argument("--from", dest="start", metavar="TIME", required=True, help="first instant: 2026-12-01")
-    put.add_argument("--to", dest="end", metavar="TIME", required=True, help="first instant after: 2027-01-01")
-    put.add_argument("--amount", metavar="USD", required=True, help="what you expect of all of this time")
-    _add_rest(put)
-    put.set_defaults(run=lambda args: run_set(args, model_of))
-    back = actions.add_parser(
-        "unset",
-        help="take back what was set",
-        description="What was said, by whom and why stays in the table forecast_overrides.",
+    group.add_argument(
+        "--from", dest="start", metavar="TIME", help="first instant: 2026-12-01; unset: only from then on"
     )
-    _add_series(back)
-    back.add_argument("--from", dest="start", metavar="TIME", help="only what begins at this time or later")
-    back.add_argument("--to", dest="end", metavar="TIME", help="only what is over by this time")
-    _add_rest(back)
-    back.set_defaults(run=run_unset)
+    group.add_argument(
+        "--to", dest="end", metavar="TIME", help="first instant after: 2027-01-01; unset: only until then"
+    )
+    group.add_argument("--amount", metavar="USD", help="what you expect of all of this time")
+    group.add_argument("--timezone", default="UTC", metavar="ZONE", help="of dates and times (default: UTC)")
+    group.add_argument("--note", default="", help="why")
+    group.add_argument("--by", help="who says so (default: you)")
 
 
-def run_set(args: argparse.Namespace, model_of: "ModelOf | None" = None) -> int:
+def run(action: str, series: list[str], args: argparse.Namespace, model_of: "ModelOf | None" = None) -> int:
+    """`set` or `unset`. Raises ConfigError for what lacks something. `model_of`: what the model says of a series and a
+    time, which is kept beside."""
+    from stream_jobs.base.errors import ConfigError
+
+    if not series:
+        raise ConfigError(f"{action} what? total, NAME=VALUE such as team=search, or budget=ID [NAME=VALUE ...]")
+    if action == "unset":
+        return run_unset(series, args)
+    missing = [
+        flag for flag, name in (("--from", "start"), ("--to", "end"), ("--amount", "amount")) if not getattr(args, name)
+    ]
+    if missing:
+        raise ConfigError(f"set needs {', '.join(missing)}")
+    return run_set(series, args, model_of)
+
+
+def run_set(words: list[str], args: argparse.Namespace, model_of: "ModelOf | None" = None) -> int:
     """Exit code 0 once it is kept; raises ConfigError for what cannot be expected."""
     from stream_jobs.base.readable import clock, money
     from stream_jobs.forecasts.overrides import series_of, set_override
     from stream_jobs.output.lines import say, say_json
 
-    series, time, amount = series_of(args.series), (_instant(args, "start"), _instant(args, "end")), _usd(args.amount)
+    series, time, amount = series_of(words), (_instant(args, "start"), _instant(args, "end")), _usd(args.amount)
     with _store(args) as store:
         model = model_of(store, series, time) if model_of is not None else None
         made = set_override(store, series, time, amount, by=_by(args), note=_note(args), model=model)
@@ -67,13 +77,13 @@ def run_set(args: argparse.Namespace, model_of: "ModelOf | None" = None) -> int:
     return 0
 
 
-def run_unset(args: argparse.Namespace) -> int:
+def run_unset(words: list[str], args: argparse.Namespace) -> int:
     """Exit code 0 when it was taken back, 1 when there was nothing."""
     from stream_jobs.base.readable import clock, money
     from stream_jobs.forecasts.overrides import read_overrides, series_of, unset_override
     from stream_jobs.output.lines import complain, say, say_json
 
-    series = series_of(args.series)
+    series = series_of(words)
     start = _instant(args, "start") if args.start else None
     end = _instant(args, "end") if args.end else None
     with _store(args) as store:
@@ -93,23 +103,6 @@ def run_unset(args: argparse.Namespace) -> int:
     if not found:
         complain(f"nothing is set for {series.words} in this time")
     return 0 if found else 1
-
-
-def _add_series(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "series",
-        metavar="SERIES",
-        nargs="+",
-        help="total, NAME=VALUE such as team=search, or budget=ID [NAME=VALUE ...]",
-    )
-
-
-def _add_rest(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--timezone", default="UTC", metavar="ZONE", help="of dates and times (default: UTC)")
-    parser.add_argument("--note", default="", help="why")
-    parser.add_argument("--by", help="who says so (default: you)")
-    add_json(parser)
-    add_store(parser)
 
 
 def _store(args: argparse.Namespace) -> "StoreClient":

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from stream_jobs.forecasting.model import Forecast
+from stream_jobs.forecasting.model import QUANTILES, Forecast
 from stream_jobs.forecasts.lease import Lease
 from stream_jobs.forecasts.model import Key, Past
 from stream_jobs.forecasts.scores import Quality
@@ -16,6 +16,7 @@ from stream_jobs.store.fitting import printable
 
 MOST: Final = 1e24
 """Of a figure: what a column holds. No real spend comes near."""
+_FIGURES: Final = ("p10", "p50", "p90", "sum_p10", "sum_p50", "sum_p90")
 _PLACES: Final = Decimal(1).scaleb(-12)
 _EXACT: Final = Context(prec=60, rounding=ROUND_HALF_EVEN)
 
@@ -36,11 +37,12 @@ def identity(lease: Lease, key: Key) -> dict[str, Any]:
 
 def step_rows(lease: Lease, past: Past, key: Key, forecast: Forecast) -> Iterator[dict[str, Any]]:
     """Of `forecasts`: none for what was refused."""
-    for number, (p10, p50, p90) in enumerate(forecast.steps.tolist()):
+    for number, (step, total) in enumerate(zip(forecast.steps.tolist(), forecast.sums, strict=True)):
+        figures = [*step, *total.quantiles(QUANTILES)]
         yield {
             **identity(lease, key),
             "at": past.grid.start(past.origin + number),
-            **{"p10": amount(p10), "p50": amount(p50), "p90": amount(p90)},
+            **dict(zip(_FIGURES, map(amount, figures), strict=True)),
         }
 
 

@@ -49,9 +49,9 @@ def place(shown: Shown) -> float:
 def picture(shown: Shown) -> bytes:
     """PNG: what, when and how much above the plot, the cause below it."""
     found = shown.found
-    above = [*_wrapped(f"{found.severity.upper()}: {words.line(found)}"), *_wrapped(_when(shown))]
+    above = [*wrapped(f"{found.severity.upper()}: {words.line(found)}"), *wrapped(_when(shown))]
     causes = shown.cause.lines() or ["nobody knows yet why"]
-    below = [line for cause in causes for line in _wrapped(cause)]
+    below = [line for cause in causes for line in wrapped(cause)]
     if len(below) > _MOST_LINES:
         below = [*below[: _MOST_LINES - 1], "..."]
     figure, axes = figure_of(3.4 + _LINE_INCHES * (len(above) + len(below)), ink=PICTURE_INK)
@@ -75,7 +75,7 @@ def _when(shown: Shown) -> str:
     return ", ".join(part for part in said if part)
 
 
-def _wrapped(text: str) -> list[str]:
+def wrapped(text: str) -> list[str]:
     """Lines that fit, of what the font can draw: all else is written out, as what a reader could not see is."""
     known = get_font(findfont(FontProperties(family=["sans-serif"]))).get_charmap()
     drawable = "".join(

@@ -376,7 +376,7 @@ TABLES: Final[Mapping[str, pa.Schema]] = {
         "forecasts": {
             **_FORECAST,
             "at": pa.timestamp("s", tz="UTC"),
-            **dict.fromkeys(("p10", "p50", "p90"), MONEY),
+            **dict.fromkeys(("p10", "p50", "p90", "sum_p10", "sum_p50", "sum_p90"), MONEY),
         },
         "forecast_series": {
             **_FORECAST,

@@ -11,6 +11,7 @@ import pytest
 
 from stream_jobs.base.errors import ConfigError
 from stream_jobs.cli import forecast_set
+from stream_jobs.cli.flags import add_json, add_store
 from stream_jobs.forecasting.overrides import score
 from stream_jobs.forecasts.override_scores import read_scores, write_scores
 from stream_jobs.forecasts.overrides import OfSeries, Said, read_overrides, set_override
@@ -34,9 +35,13 @@ def store(process: StoreProcess, monkeypatch: pytest.MonkeyPatch) -> Iterator[St
 
 def command(process: StoreProcess, *arguments: str, model: Said | None = SAID) -> int:
     parser = argparse.ArgumentParser()
-    forecast_set.add_parser(parser.add_subparsers(), lambda store, series, time: model)
+    parser.add_argument("action")
+    parser.add_argument("series", nargs="+")
+    forecast_set.add_arguments(parser)
+    add_json(parser)
+    add_store(parser)
     args = parser.parse_args([*arguments, "--url", process.url])
-    return int(args.run(args))
+    return forecast_set.run(args.action, args.series, args, lambda store, series, time: model)
 
 
 def days(store: StoreClient, first: int, last: int) -> tuple[str, str]:

@@ -18,6 +18,9 @@ from stream_jobs.base.instants import unix_micros
 from stream_jobs.forecasts import run as run_module
 from stream_jobs.forecasts import running
 from stream_jobs.forecasts.foreknowledge import Foreknowledge
+from stream_jobs.forecasts.overrides import OfSeries
+from stream_jobs.forecasts.overview import look_at, read_overview
+from stream_jobs.forecasts.recent import read_recent
 from stream_jobs.forecasts.running import Running
 from stream_jobs.forecasts.runs import request
 from stream_jobs.forecasts.settings import ForecastsSettings
@@ -162,6 +165,26 @@ def test_three_weeks_of_history_get_a_forecast_of_hours_and_of_days(world: World
     ((wrong,),) = world.rows("SELECT count() FROM forecasts_now WHERE NOT (0 <= p10 AND p10 <= p50 AND p50 <= p90)")
     assert wrong == 0
     assert {row[0] for row in world.rows("SELECT DISTINCT label FROM forecasts_now WHERE dims = []")} == {"steady"}
+
+
+def test_people_see_the_total_every_budget_and_one_series(world: World) -> None:
+    """What sums come to is said with bands of their own; of a budget that is a window too."""
+    definition = {"id": "rolls", "name": "R", "amount": 60, "period": {"rolling": "24h"}, "owner": "me"}
+    (world.folder / "budgets.yaml").write_text(json.dumps({"budgets": [*BUDGETS["budgets"], definition]}))
+    world.settle()
+    found = read_overview(world.store, {"hour": 24, "day": 30})
+    assert [(one.series.made.grain, one.steps) for one in found.totals] == [("hour", 24), ("day", 30)]
+    assert {one.name for one in found.budgets} == {"all", "teams/ads", "teams/search", "month"}
+    assert [one.series.series.words for one in found.endless] == ["budget=rolls"]
+    made = found.runs.hour
+    assert made is not None
+    shown = look_at(world.store, made, OfSeries("", ("team",), ("search",)), 24)
+    last = shown.ahead[-1]
+    assert sum(step.step.p10 for step in shown.ahead) < last.total.p50 < sum(step.step.p90 for step in shown.ahead)
+    assert last.total.p50 == pytest.approx(Decimal(72), rel=Decimal("0.05"))  # 12 hours of 2, and 12 of 4
+    came = read_recent(world.store, shown.series)
+    assert came[-1][0] + HOUR == shown.ahead[0].at
+    assert {value for _, value in came} == {2.0, 4.0}
 
 
 def test_every_budget_is_told_what_its_period_will_come_to(world: World) -> None:

@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 
 from stream_jobs.forecasting.model import Forecast, refusal
+from stream_jobs.forecasting.scales import Root
+from stream_jobs.forecasting.uncertain import Uncertain
 from stream_jobs.forecasts.lease import leased
 from stream_jobs.forecasts.rows import MOST, amount, portions, series_row, step_rows
 from stream_jobs.forecasts.scores import NOTHING_SCORED, Quality
@@ -16,7 +18,11 @@ from tests.unit.forecasts.build import HOURS, TOTAL, past
 NOW = datetime(2026, 11, 30, 12, 5, tzinfo=UTC)
 LEASE = leased(NOW, HOURS, NOW - timedelta(minutes=1), limit_s=600, slack_s=900)
 PAST = past([[1.0, np.nan, 3.0]], first=HOURS.cell_at(NOW) - 3)
-SAID = Forecast(TOTAL.name, np.array([[0.1, 0.2, 0.3], [1.0, 2.0, 3.0]]), (), "m", ("a", "b"), "steady")
+SUMS = [
+    Uncertain(0.2, 0.1, np.array([-1.0, 1.0]), Root(), most=1e6),
+    Uncertain(2.2, 0.5, np.array([-1.0, 1.0]), Root(), most=1e6),
+]
+SAID = Forecast(TOTAL.name, np.array([[0.1, 0.2, 0.3], [1.0, 2.0, 3.0]]), SUMS, "m", ("a", "b"), "steady")
 
 
 def test_a_step_begins_where_what_is_known_ends() -> None:
@@ -24,6 +30,7 @@ def test_a_step_begins_where_what_is_known_ends() -> None:
     rows = list(step_rows(LEASE, PAST, TOTAL, SAID))
     assert [row["at"] for row in rows] == [NOW.replace(minute=0), NOW.replace(hour=13, minute=0)]
     assert rows[0]["p10"] == Decimal("0.1")
+    assert rows[1]["p10"] < rows[1]["sum_p10"] < rows[1]["sum_p50"] < rows[1]["sum_p90"]
     assert arrow_table("forecasts", rows).num_rows == 2
 
 

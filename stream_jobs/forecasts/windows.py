@@ -1,0 +1,43 @@
+"""What a budget without an end will hold, hour by hour: a window drops what is older than it is long. Plain."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from stream_jobs.budget_terms.units import Unit
+from stream_jobs.forecasts.read import Ahead, Band
+
+_HOUR = timedelta(hours=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A budget whose period is the last so many hours, always. Figures are kept ones: `unit` says them."""
+
+    hours: int
+    unit: Unit
+    amount: Decimal
+    spent: Decimal  # in the hours up to where the forecast begins
+    bands: tuple[Band, ...] = ()  # what it holds at the end of each hour to come, until nothing of the past is in it
+    gone: tuple[datetime | None, datetime | None, datetime | None] = (None, None, None)
+    """P10, P50 and P90: the hour by whose end the amount is passed with that chance; None: not within `bands`."""
+
+
+def window_of(hours: int, unit: Unit, amount: Decimal, came: Sequence[Decimal], ahead: Sequence[Ahead]) -> Window:
+    """`came`: by the hour, the last one is that before the forecast begins; hours that are missing had nothing."""
+    bands = tuple(_plus(_kept(came, hours - past - 1), ahead[past].total) for past in range(min(hours, len(ahead))))
+    early, middle, late = (_passed(amount, [band[place] for band in bands], ahead) for place in (2, 1, 0))
+    return Window(hours, unit, amount, _kept(came, hours), bands, (early, middle, late))
+
+
+def _kept(came: Sequence[Decimal], hours: int) -> Decimal:
+    return sum(came[-hours:], Decimal(0)) if hours > 0 else Decimal(0)
+
+
+def _plus(kept: Decimal, band: Band) -> Band:
+    return Band(*(kept + figure for figure in band))
+
+
+def _passed(amount: Decimal, holds: Sequence[Decimal], ahead: Sequence[Ahead]) -> datetime | None:
+    return next((ahead[place].at for place, figure in enumerate(holds) if figure > amount), None)

@@ -1,0 +1,87 @@
+"""A forecast drawn: what came before it, its median and its band. As an inline SVG without any text from outside, and
+as a picture that says whose it is and how far it can be relied on."""
+
+import io
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any, Final
+
+import matplotlib as mpl
+from matplotlib.ticker import FuncFormatter
+
+from stream_jobs.forecasts.read import COST, Ahead, OneSeries
+from stream_jobs.forecasts.terminal import as_of, figure, quality
+from stream_jobs.report.anomaly_plots import DPI, PICTURE_INK, wrapped
+from stream_jobs.report.plots import COLOURS, INK, dollars, figure_of, style, svg_of
+
+Came = Sequence[tuple[datetime, float | None]]
+BAND_COLOUR: Final = COLOURS[0]
+_LINE_INCHES: Final = 0.17
+_NOTHING: Final = float("nan")
+
+
+def plot(one: OneSeries, came: Came, ahead: Sequence[Ahead], label: str) -> str:
+    """Inline SVG; `label` must be unique on the page. Empty where nothing is forecast."""
+    if not ahead:
+        return ""
+    drawn, axes = figure_of(3.1)
+    with mpl.rc_context(style()):  # a legend takes its colour when it is made
+        _draw(axes, one, came, ahead, INK)
+    return svg_of(drawn, label)
+
+
+def picture(one: OneSeries, came: Came, ahead: Sequence[Ahead]) -> bytes:
+    """PNG: whose forecast and what it comes to above the plot, why and how good it was below it."""
+    above = [*wrapped(f"{one.series.words}, by the {one.made.grain}: {_in_all(one, ahead)}"), *wrapped(as_of(one.made))]
+    said = (one.why, f"so far: {quality(one)}", f"method: {one.method}" if ahead else "")
+    below = [line for text in said if text for line in wrapped(text)]
+    drawn, axes = figure_of(3.4 + _LINE_INCHES * (len(above) + len(below)), ink=PICTURE_INK)
+    with mpl.rc_context(style(PICTURE_INK)):
+        if came or ahead:
+            _draw(axes, one, came, ahead, PICTURE_INK)
+        else:
+            axes.text(0.5, 0.5, "nothing is known of it", ha="center", transform=axes.transAxes)
+            axes.set_axis_off()
+        drawn.suptitle("\n".join(above), x=0.012, ha="left", fontsize=10)
+        drawn.supxlabel("\n".join(below), x=0.012, ha="left", fontsize=9)
+        buffer = io.BytesIO()
+        drawn.savefig(buffer, format="png", dpi=DPI, facecolor="white", metadata={"Software": "spendstream"})
+    return buffer.getvalue()
+
+
+def _in_all(one: OneSeries, ahead: Sequence[Ahead]) -> str:
+    if not ahead:
+        return one.label
+    low, middle, high = (figure(one, amount) for amount in ahead[-1].total)
+    return f"{middle} ({low} to {high}) in the next {len(ahead)}, {one.label}"
+
+
+def _draw(axes: Any, one: OneSeries, came: Came, ahead: Sequence[Ahead], ink: str) -> None:
+    # Floats from here on: they become positions of pixels, never amounts.
+    length = timedelta(hours=1) if one.made.grain == "hour" else timedelta(days=1)
+    if came:
+        times = [*(at for at, _ in came), came[-1][0] + length]
+        values = [_NOTHING if value is None else value for _, value in came]
+        axes.step(times, [*values, values[-1]], where="post", color=ink, linewidth=1.2, label="what came")
+    if ahead:
+        times = [*(step.at for step in ahead), ahead[-1].at + length]
+        low, middle, high = (
+            [*figures, figures[-1]] for figures in zip(*(map(float, step.step) for step in ahead), strict=True)
+        )
+        axes.fill_between(
+            times, low, high, step="post", facecolor=(BAND_COLOUR, 0.25), edgecolor=(BAND_COLOUR, 0.6), linewidth=0.8,
+            label="P10 to P90",
+        )  # fmt: skip
+        axes.step(times, middle, where="post", color=BAND_COLOUR, linewidth=1.4, label="P50")
+        axes.axvline(ahead[0].at, color=ink, alpha=0.4, linewidth=0.8, linestyle=":")
+    axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, frameon=False, fontsize=8, borderaxespad=0.1)
+    axes.set_xlim((came[0][0] if came else ahead[0].at), times[-1])
+    if all(value is None or value >= 0 for _, value in came):
+        axes.set_ylim(bottom=0)
+    money = one.series.measure == COST
+    axes.yaxis.set_major_formatter(dollars() if money else FuncFormatter(lambda value, _: _plain(one, value)))
+
+
+def _plain(one: OneSeries, value: float) -> str:
+    return figure(one, Decimal(repr(float(value))))

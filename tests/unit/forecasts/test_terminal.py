@@ -1,0 +1,76 @@
+"""Forecasts as people read them."""
+
+import io
+from dataclasses import replace
+from decimal import Decimal
+
+from stream_jobs.budget_terms.units import Unit
+from stream_jobs.forecasts.overrides import OfSeries
+from stream_jobs.forecasts.read import Band, BudgetAhead, Runs
+from stream_jobs.forecasts.terminal import (
+    BAR,
+    Outlined,
+    Overview,
+    Shown,
+    as_of,
+    drawn,
+    gone,
+    print_overview,
+    print_series,
+    soonest,
+)
+from stream_jobs.forecasts.windows import window_of
+from stream_jobs.output.console import Console
+from tests.unit.forecasts.seen import HOUR, MADE, NOW, hours, one
+
+BUDGET = BudgetAhead(
+    MADE, "all", (), NOW, NOW + 10 * HOUR, Unit("EUR", Decimal("1.1")), Decimal(110), Decimal(55),
+    Band(Decimal(88), Decimal(121), Decimal(165)), 0.6, (NOW + HOUR, NOW + 5 * HOUR, None), "provisional", "young",
+)  # fmt: skip
+LASTS = replace(BUDGET, budget_id="lasts", probability=0.2, gone=(NOW + 9 * HOUR, None, None))
+
+
+def test_budgets_that_will_be_gone_come_first() -> None:
+    """With when, in words; what is spent already is gone."""
+    assert [found.budget_id for found in soonest([LASTS, BUDGET])] == ["all", "lasts"]
+    assert gone(BUDGET) == "2026-11-30 17:00"
+    assert gone(LASTS) == "lasts (1 in 10: 2026-11-30 21:00)"
+    assert gone(replace(BUDGET, spent=Decimal(200))) == "gone"
+
+
+def test_an_overview_has_the_total_and_every_budget_in_its_own_currency() -> None:
+    """Those whose period is a window too, and what is refused with why."""
+    window = window_of(24, Unit(), Decimal(45), [Decimal(10)], hours(24))
+    rolling = Outlined(one(OfSeries("rolls")), 24, hours(24)[-1], window)
+    refused = Outlined(one(OfSeries("young"), "refused", "nothing is known of it"), 0, None)
+    total = Outlined(one(), 72, hours(72)[-1])
+    out = io.StringIO()
+    print_overview(Console(file=out), Overview(Runs(MADE, None, "no days yet"), [total], [BUDGET], [rolling, refused]))
+    text = out.getvalue()
+    assert "no days yet" in text
+    assert "total\t72 hours\t$576.00\t$720.00\t$864.00\tsteady" in text
+    assert "all\t2026-11-30 22:00\t50.00 EUR\t100.00 EUR\t80.00 EUR\t110.00 EUR\t150.00 EUR\t60.0 %" in text
+    assert "rolls\t24 hours\t$10.00\t$45.00\t24 hours\t$192.00\t$240.00\t$288.00\t2026-11-30 15:00\tsteady" in text
+    assert "nothing is known of it" in text
+
+
+def test_a_series_in_full_says_how_and_how_well_it_is_forecast() -> None:
+    out = io.StringIO()
+    print_series(Console(file=out), Shown(one(), hours(3), BUDGET, []))
+    text = out.getvalue()
+    assert "naive, drift" in text
+    assert "78.0 % between P10 and P90" in text
+    assert "2026-11-30 14:00\t$5.00\t$10.00\t$20.00" in text
+
+
+def test_a_stale_forecast_says_since_when_and_why() -> None:
+    stale = as_of(replace(MADE, stale_since=NOW + HOUR, stale_why="records wait"))
+    assert stale.endswith("STALE since 2026-11-30 13:00: records wait")
+
+
+def test_a_band_is_drawn_within_its_line() -> None:
+    """Its median is solid."""
+    line = drawn(Band(Decimal(0), Decimal(5), Decimal(10)), Decimal(10))
+    assert len(line) == BAR
+    assert line[BAR // 2] == "█"
+    assert drawn(Band(Decimal(0), Decimal(0), Decimal(0)), Decimal(0)) == ""

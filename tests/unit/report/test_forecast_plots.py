@@ -1,0 +1,23 @@
+"""Forecasts drawn."""
+
+from stream_jobs.forecasts.overrides import OfSeries
+from stream_jobs.report.forecast_plots import picture, plot
+from tests.unit.forecasts.seen import HOUR, NOW, hours, one
+
+CAME = [(NOW - number * HOUR, None if number == 3 else 10.0) for number in range(24, 0, -1)]
+
+
+def test_a_picture_is_made_of_whatever_is_known() -> None:
+    """With a gap, without a past, and without a forecast."""
+    full = picture(one(OfSeries("", ("team",), ("\x1b[31m\u202e\u05e9",))), CAME, hours(72))
+    assert full.startswith(b"\x89PNG")
+    assert len(full) > 10_000
+    for came, ahead in (([], hours(2)), (CAME, []), ([], [])):
+        assert picture(one(), came, ahead).startswith(b"\x89PNG")
+
+
+def test_a_plot_in_a_page_has_no_text_from_outside() -> None:
+    svg = plot(one(OfSeries("", ("team",), ("<script>",))), CAME, hours(72), "ahead")
+    assert svg.startswith("<svg")
+    assert "script" not in svg
+    assert plot(one(), CAME, [], "ahead") == ""
