@@ -7,11 +7,14 @@ from functools import partial
 from pathlib import Path
 
 from stream_jobs.completeness.log_look import KafkaLooker
+from stream_jobs.forecasts.demand_answer import PATH, route
+from stream_jobs.forecasts.demand_board import READ_S, DemandBoard, utc_now
 from stream_jobs.forecasts.running import Running
 from stream_jobs.forecasts.settings import ForecastsSettings
 from stream_jobs.job_context import Job, JobContext
 from stream_jobs.runtime.jobs import FORECASTS
 from stream_jobs.runtime.kafka_settings import KafkaSettings
+from stream_jobs.runtime.timer import Timer
 from stream_jobs.runtime.topics import COST_DELTAS
 from stream_jobs.store.client import StoreClient
 from stream_jobs.streams.feed_app import FeedJob, build_feed_app
@@ -21,8 +24,17 @@ from stream_jobs.streams.model import SourceRecord
 def build(context: JobContext) -> Job:
     """Raises ConfigError."""
     store = context.new_client()
-    handler = ForecastsJob(store, context.kafka, context.settings(ForecastsSettings), context.config_dir)
-    return Job(partial(build_feed_app, FeedJob(FORECASTS, COST_DELTAS, handler), **context.faust), close=[store.close])
+    settings = context.settings(ForecastsSettings)
+    handler = ForecastsJob(store, context.kafka, settings, context.config_dir)
+    looking = context.new_client()  # a client is one thread's
+    board = DemandBoard(looking)
+    every_s = READ_S if settings.demand_values else 0
+    return Job(
+        partial(build_feed_app, FeedJob(FORECASTS, COST_DELTAS, handler), **context.faust),
+        timers=[Timer("demand", every_s, board.look, doing="read what is forecast of demand", at_once=True)],
+        close=[store.close, looking.close],
+        routes={PATH: route(board.outlook, utc_now)},
+    )
 
 
 class ForecastsJob:
